@@ -1,0 +1,161 @@
+"""From a film to a model's input, and from anything on that input back to the film.
+
+There is one such path. Its settings, the `InputSpec`, travel in the model's card; training and
+reading call the same `to_grid`, whose result is 8-bit, so that a cached film and a film just
+decoded give the same tensor to the last bit.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from cxr_core.errors import RecipeError
+
+Equalisation = Literal["none", "histogram", "clahe"]
+Aspect = Literal["stretch", "pad", "crop"]
+
+PREPROCESSING_VERSION = 1
+
+# CLAHE as in Pizer et al. 1987 with the two settings that chest-film work commonly uses.
+CLAHE_CLIP_LIMIT = 2.0
+CLAHE_TILES = (8, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """How a film becomes the input of one model.
+
+    side: pixels of the square input.  channels: 1, or 3 for a backbone that expects colour (the grey is repeated).
+    mean, std: of the values in [0, 1], the same for each channel.
+    aspect: `stretch` to the square, `pad` with black to it, or `crop` its middle.
+    """
+
+    side: int
+    channels: int = 3
+    mean: float = 0.5
+    std: float = 0.5
+    equalisation: Equalisation = "none"
+    aspect: Aspect = "stretch"
+    version: int = PREPROCESSING_VERSION
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.side <= 2048:
+            raise RecipeError(f"input side {self.side} is outside 16 to 2048 pixels")
+        if self.channels not in (1, 3):
+            raise RecipeError(f"an input has 1 or 3 channels, not {self.channels}")
+        if not self.std > 0:
+            raise RecipeError(f"std must be above 0, not {self.std}")
+        if self.equalisation not in ("none", "histogram", "clahe"):
+            raise RecipeError(f"unknown equalisation {self.equalisation!r}; choose none, histogram or clahe")
+        if self.aspect not in ("stretch", "pad", "crop"):
+            raise RecipeError(f"unknown aspect policy {self.aspect!r}; choose stretch, pad or crop")
+        if self.version != PREPROCESSING_VERSION:
+            raise RecipeError(
+                f"this model was made with preprocessing version {self.version}; this program has "
+                f"version {PREPROCESSING_VERSION}. Retrain it, or use the release it was made with."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where a film lies on a model's input: input = film · scale + offset, per axis, in pixels.
+
+    Coordinates are continuous, with pixel centres at half-integers (0.5 is the middle of the first pixel).
+    """
+
+    film_shape: tuple[int, int]  # (H, W)
+    side: int
+    scale: tuple[float, float]  # input pixels per film pixel (row, column)
+    offset: tuple[float, float]  # input pixels (row, column)
+
+    @classmethod
+    def fit(cls, film_shape: tuple[int, int], spec: InputSpec) -> "Placement":
+        """Place a film of (H, W) on the square input as the spec's aspect policy says."""
+        height, width = film_shape
+        side = spec.side
+        if spec.aspect == "stretch":
+            scale = (side / height, side / width)
+        else:
+            edge = max(height, width) if spec.aspect == "pad" else min(height, width)
+            scale = (side / edge, side / edge)
+        offset = ((side - height * scale[0]) / 2, (side - width * scale[1]) / 2)
+        return cls(film_shape=film_shape, side=side, scale=scale, offset=offset)
+
+    def to_input(self, points: np.ndarray) -> np.ndarray:
+        """Film points to input points. points: (..., 2) as (row, column)."""
+        return np.asarray(points, dtype=np.float64) * self.scale + self.offset
+
+    def to_film(self, points: np.ndarray) -> np.ndarray:
+        """Input points to film points. points: (..., 2) as (row, column)."""
+        return (np.asarray(points, dtype=np.float64) - self.offset) / self.scale
+
+    def map_to_film(self, cells: np.ndarray) -> np.ndarray:
+        """A map over the input, of any size (h, w), on the film's own grid (H, W) float32, bilinear.
+
+        What the input did not show (cropped away) is NaN.
+        """
+        height, width = self.film_shape
+        if self.offset == (0.0, 0.0) and self.scale == (self.side / height, self.side / width):
+            return cv2.resize(np.asarray(cells, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+        rows, columns = cells.shape
+        per_cell = np.array([self.side / rows, self.side / columns])
+        # Pixel centres: film i + 0.5 -> cell j + 0.5.
+        scale = np.array(self.scale) / per_cell
+        shift = (0.5 * np.array(self.scale) + self.offset) / per_cell - 0.5
+        matrix = np.array([[scale[1], 0.0, shift[1]], [0.0, scale[0], shift[0]]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        warped = cv2.warpAffine(
+            np.asarray(cells, np.float32), matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        for axis, size in enumerate((height, width)):
+            centre = (np.arange(size) + 0.5) * self.scale[axis] + self.offset[axis]
+            unseen = (centre < 0) | (centre > self.side)
+            warped[unseen if axis == 0 else (slice(None), unseen)] = np.nan
+        return warped
+
+
+def to_grid(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
+    """A film's pixels on the model's grid, before normalisation: (S, S) uint8.
+
+    pixels: (H, W) float32 in [0, 1]. Area-averaged when shrunk, bilinear when enlarged; equalised last, so that
+    films of every size are equalised alike. Sources: Pizer et al. 1987 (CLAHE).
+    """
+    height, width = pixels.shape
+    side = spec.side
+    if spec.aspect == "stretch":
+        placed = _resize(pixels, side, side)
+    elif spec.aspect == "crop":
+        edge = min(height, width)
+        top, left = (height - edge) // 2, (width - edge) // 2
+        placed = _resize(np.ascontiguousarray(pixels[top : top + edge, left : left + edge]), side, side)
+    else:
+        edge = max(height, width)
+        rows, columns = max(1, round(height * side / edge)), max(1, round(width * side / edge))
+        placed = np.zeros((side, side), np.float32)
+        top, left = (side - rows) // 2, (side - columns) // 2
+        placed[top : top + rows, left : left + columns] = _resize(pixels, rows, columns)
+    grid = np.rint(placed * 255.0).clip(0, 255).astype(np.uint8)
+    if spec.equalisation == "histogram":
+        return cv2.equalizeHist(grid)
+    if spec.equalisation == "clahe":
+        return cv2.createCLAHE(CLAHE_CLIP_LIMIT, CLAHE_TILES).apply(grid)
+    return grid
+
+
+def normalise(grids: np.ndarray, spec: InputSpec) -> np.ndarray:
+    """Grids (B, S, S) uint8 as a batch (B, C, S, S) float32; each channel the same grey."""
+    grey = (grids.astype(np.float32) * np.float32(1 / 255) - np.float32(spec.mean)) / np.float32(spec.std)
+    return np.repeat(grey[:, None], spec.channels, axis=1)
+
+
+def to_model_input(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
+    """A film's pixels (H, W) in [0, 1] as the model's input (1, C, S, S) float32."""
+    return normalise(to_grid(pixels, spec)[None], spec)
+
+
+def _resize(pixels: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    shrinks = rows <= pixels.shape[0] and columns <= pixels.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(pixels, (columns, rows), interpolation=method)

@@ -1,0 +1,49 @@
+"""The findings this project knows: their keys, names, definitions and what each dataset calls them."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One radiological finding. aliases: what sources call it, lower case."""
+
+    key: str
+    name: str
+    definition: str
+    aliases: frozenset[str] = field(default_factory=frozenset)
+
+
+def _finding(key: str, name: str, definition: str, *aliases: str) -> tuple[str, Finding]:
+    return key, Finding(key, name, definition, frozenset({name.lower(), key, *aliases}))
+
+
+FINDINGS: dict[str, Finding] = dict(
+    [
+        _finding(
+            "cardiomegaly",
+            "Cardiomegaly",
+            "An enlarged heart shadow: on a PA film of an adult its greatest width is more than half of the thorax's.",
+        ),
+        _finding("pneumonia", "Pneumonia", "Infection of the lung, seen as opacity of its air spaces or interstitium."),
+        _finding("atelectasis", "Atelectasis", "Loss of volume of a part of the lung."),
+        _finding("effusion", "Effusion", "Fluid in the pleural space.", "pleural effusion"),
+        _finding("infiltration", "Infiltration", "Opacity of the lung that is not further named.", "infiltrate"),
+        _finding("mass", "Mass", "A round opacity of more than 3 cm."),
+        _finding("nodule", "Nodule", "A round opacity of up to 3 cm."),
+        _finding("pneumothorax", "Pneumothorax", "Air in the pleural space."),
+        _finding("consolidation", "Consolidation", "Air spaces filled, so that vessels can no longer be told apart."),
+        _finding("edema", "Edema", "Fluid in the lung's interstitium or air spaces.", "oedema"),
+        _finding("emphysema", "Emphysema", "Air spaces widened for good."),
+        _finding("fibrosis", "Fibrosis", "Scarring of the lung."),
+        _finding("pleural_thickening", "Pleural thickening", "A thickened pleura.", "pleural_thickening"),
+        _finding("hernia", "Hernia", "Abdominal contents within the thorax."),
+    ]
+)
+
+NO_FINDING_ALIASES = frozenset({"no finding", "normal"})
+
+
+def finding_named(label: str) -> Finding | None:
+    """The finding that a dataset calls `label`, in any case; None when nobody knows it."""
+    sought = label.strip().lower()
+    return next((finding for finding in FINDINGS.values() if sought in finding.aliases), None)

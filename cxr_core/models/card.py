@@ -1,0 +1,120 @@
+"""A model's card: everything that must travel with its weights, as one checked JSON file."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cxr_core.errors import ModelError
+from cxr_core.film.preprocess import InputSpec
+
+CARD_SCHEMA = 1
+OPERATING_POINTS = ("youden", "sensitivity_95", "specificity_95")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """For whom a model is valid. Ages in whole years: 5 covers a child until its sixth birthday. Empty views: any."""
+
+    text: str
+    age_min: int | None = None
+    age_max: int | None = None
+    views: tuple[str, ...] = ()
+
+    def excludes(self, age_years: float | None, view: str | None) -> str | None:
+        """Why the model does not fit, or None when it does; what is unknown excludes nothing."""
+        if age_years is not None:
+            if self.age_min is not None and age_years < self.age_min:
+                return f"the patient is younger than {self.age_min}"
+            if self.age_max is not None and age_years >= self.age_max + 1:
+                return f"the patient is older than {self.age_max}"
+        if view is not None and self.views and view not in self.views:
+            return f"the view is {view}"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatingPoint:
+    """A named threshold on the calibrated probability: at or above it the finding is called present."""
+
+    name: str
+    threshold: float
+    source: str  # which films chose it, and how
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Platt scaling: probability = sigmoid(slope * logit + intercept). Temperature scaling has intercept 0.
+
+    Source: Platt 1999; Guo et al. 2017, arXiv:1706.04599.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    source: str = "none"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.slope) and self.slope > 0 and math.isfinite(self.intercept)):
+            raise ModelError(f"calibration slope {self.slope} and intercept {self.intercept} keep no order")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """The card of one model folder. Per-finding tables are keyed by the finding's key."""
+
+    model: str
+    version: str
+    findings: tuple[str, ...]  # the order of the logits
+    architecture: str  # a key of architectures.ARCHITECTURES
+    arguments: dict[str, Any]  # that architecture's arguments
+    input_spec: InputSpec
+    population: Population
+    calibration: dict[str, Calibration]
+    operating_points: dict[str, tuple[OperatingPoint, ...]]
+    evidence_scale: dict[str, float]  # the heatmap cell value (logits) drawn in full colour
+    familiarity_limit: float | None = None  # on the distance of familiarity.py; None = not fitted
+    training: dict[str, Any] = field(default_factory=dict)  # recipe, data, split hashes, terms
+    metrics: dict[str, Any] = field(default_factory=dict)  # part -> finding -> figure {value, low, high, n, positives}
+    software: dict[str, str] = field(default_factory=dict)
+    weights_sha256: str = ""
+    schema: int = CARD_SCHEMA
+
+    def __post_init__(self) -> None:
+        if not self.findings:
+            raise ModelError(f"the card of {self.model} names no finding")
+        for name in ("calibration", "operating_points", "evidence_scale"):
+            missing = set(self.findings) - set(getattr(self, name))
+            if missing:
+                raise ModelError(f"the card of {self.model} has no {name} for {', '.join(sorted(missing))}")
+
+    def operating_point(self, finding: str, name: str) -> OperatingPoint:
+        """The named operating point of a finding, or an error that lists the ones there are."""
+        points = {point.name: point for point in self.operating_points[finding]}
+        if name not in points:
+            raise ModelError(f"{self.model} has no operating point {name!r}; choose from {', '.join(points)}")
+        return points[name]
+
+    def to_json(self) -> str:
+        """The card as JSON text, stable in order, ending in a newline."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelCard":
+        """Parse a card; a missing, unknown or ill-typed field is a ModelError that names it."""
+        try:
+            table = json.loads(text)
+            if table.get("schema") != CARD_SCHEMA:
+                raise ModelError(f"the card has schema {table.get('schema')}; this program reads {CARD_SCHEMA}")
+            table["findings"] = tuple(table["findings"])
+            table["input_spec"] = InputSpec(**table["input_spec"])
+            table["population"] = Population(
+                **{**table["population"], "views": tuple(table["population"].get("views", ()))}
+            )
+            table["calibration"] = {key: Calibration(**value) for key, value in table["calibration"].items()}
+            table["operating_points"] = {
+                key: tuple(OperatingPoint(**point) for point in points)
+                for key, points in table["operating_points"].items()
+            }
+            return cls(**table)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ModelError(f"the card cannot be read: {error}") from error

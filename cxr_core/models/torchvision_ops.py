@@ -1,0 +1,44 @@
+"""Makes torchvision importable beside a torch it was not built for (CPU torch, PyPI's torchvision).
+
+Importing torchvision registers fake kernels for `nms` and its quantised twin; where its compiled extension cannot
+load, the two operators have no schema and the import fails. Declaring the schemas first mends that. Where the
+extension does load, it declares them itself, so nothing is done. timm and pytorch-grad-cam need only
+transforms and utilities, never the operators.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+
+_SCHEMAS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+_library: torch.library.Library | None = None  # kept alive: the schemas vanish with it
+
+
+def declare_missing_operators() -> bool:
+    """Declare torchvision's two operators unless its own extension loads. True when it had to."""
+    global _library
+    if _library is not None:
+        return True
+    if _extension_loads():
+        return False
+    _library = torch.library.Library("torchvision", "DEF")
+    for schema in _SCHEMAS:
+        _library.define(schema)
+    return True
+
+
+def _extension_loads() -> bool:
+    package = importlib.util.find_spec("torchvision")
+    if package is None or package.origin is None:
+        return False
+    for extension in sorted(Path(package.origin).parent.glob("_C*.so")):
+        try:
+            torch.ops.load_library(str(extension))
+        except OSError:
+            return False
+        return True
+    return False

@@ -1,0 +1,221 @@
+"""What a reader is handed: probabilities, calls and evidence for one film, at one operating point.
+
+Two steps, so that a change of age, view or operating point needs no network: `Reader.examine` runs the models once
+(an `Examination`), and `interpret` turns that into a `Reading` for one patient. Nothing here imports torch.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from cxr_core.film.concern import Concern
+from cxr_core.film.preprocess import Placement
+from cxr_core.film.radiograph import Radiograph, View
+from cxr_core.models.card import ModelCard, OperatingPoint
+
+Call = Literal["present", "absent", "indeterminate"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """Where a model found evidence for one finding, on the model's own cells."""
+
+    finding: str
+    method: str  # "evidence" for the exact map of the reading itself; else pytorch-grad-cam's name
+    unit: Literal["logit", "relative"]  # logit: cells sum to logit - bias; relative: no unit, 1 is this film's maximum
+    cells: np.ndarray  # (h, w) float32
+    scale: float  # the cell value drawn in full colour, the same for every film
+    placement: Placement
+
+    def on_film(self) -> np.ndarray:
+        """(H, W) float32 on the film's own grid, in the unit of the cells; NaN where the model did not look."""
+        return self.placement.map_to_film(self.cells)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelOutput:
+    """One model's answers to one film. logits, probabilities: (L,) in the order of card.findings."""
+
+    card: ModelCard
+    logits: np.ndarray
+    probabilities: np.ndarray
+    evidence: dict[str, Evidence]  # by finding; empty when not asked for
+    unfamiliarity: float  # distance to the training films over its limit: above 1 is unfamiliar
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examination:
+    """Everything the models say of one film, before anything is known or assumed of the patient."""
+
+    sha256: str  # of the file's bytes
+    film: Radiograph | None  # None when refused before it was decoded
+    concerns: tuple[Concern, ...]
+    outputs: tuple[ModelOutput, ...]  # empty when refused
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patient:
+    """What is known of the patient; None is unknown. What the user says overrides what the file says."""
+
+    age_years: float | None = None
+    view: View | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FindingReading:
+    """One finding by one model, or the reason why there is none."""
+
+    finding: str
+    probability: float | None = None
+    logit: float | None = None
+    threshold: float | None = None
+    operating_point: str | None = None
+    call: Call | None = None
+    model: str | None = None
+    version: str | None = None
+    population: str | None = None
+    reason: str | None = None
+    evidence: Evidence | None = None
+    card: ModelCard | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields that `read --json` promises; a finding without a number carries its reason."""
+        names = ["finding", "probability", "logit", "threshold", "operating_point", "call"]
+        names += ["model", "version", "population"]
+        return {name: getattr(self, name) for name in names} | ({"reason": self.reason} if self.reason else {})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reading:
+    """One film as it is shown, written as JSON or put in a report."""
+
+    sha256: str
+    status: Literal["read", "refused"]
+    reason: str | None = None
+    concerns: tuple[Concern, ...] = ()
+    findings: tuple[FindingReading, ...] = ()
+    measurements: tuple[dict[str, Any], ...] = ()
+    patient: Patient = field(default_factory=Patient)
+    seconds: float = 0.0
+
+    def as_json(self, file: str) -> dict[str, Any]:
+        """One line of `read --json` for the file of that name."""
+        return {
+            "file": file,
+            "sha256": self.sha256,
+            "status": self.status,
+            "reason": self.reason,
+            "concerns": [{"code": c.code, "message": c.message} for c in self.concerns],
+            "findings": [finding.as_json() for finding in self.findings],
+            "measurements": list(self.measurements),
+            "seconds": round(self.seconds, 3),
+        }
+
+    @property
+    def suspicion(self) -> float:
+        """How far the most suspicious finding lies above its threshold, in logits; -inf when nothing was read."""
+        margins = [_logit(f.probability) - _logit(f.threshold) for f in self.findings if f.probability is not None]
+        return max(margins, default=-math.inf)
+
+
+def interpret(examination: Examination, said: Patient, operating_point: str) -> Reading:
+    """The reading of one examined film for one patient at a named operating point.
+
+    said: what the user says; it overrides the file's own age and view.
+    """
+    film = examination.film
+    patient = Patient(
+        age_years=said.age_years if said.age_years is not None else (film.age_years if film else None),
+        view=said.view or (film.view if film else None),
+    )
+    concerns = list(examination.concerns)
+    fitting = [o for o in examination.outputs if not o.card.population.excludes(patient.age_years, patient.view)]
+    # A film is judged by the models meant for this patient; where none is, by all of them.
+    judges = fitting or list(examination.outputs)
+    if judges and min(o.unfamiliarity for o in judges) > 1:
+        concerns.append(UNFAMILIAR)
+    refusal = next((c for c in concerns if c.refuses), None)
+    if refusal or not examination.outputs:
+        return Reading(
+            sha256=examination.sha256,
+            status="refused",
+            reason=refusal.message if refusal else "No model is installed.",
+            concerns=tuple(concerns),
+            patient=patient,
+            seconds=examination.seconds,
+        )
+    concerns += [_unlike(o) for o in fitting if o.unfamiliarity > 1]
+    unsettled = any(c.unsettles for c in concerns)
+    return Reading(
+        sha256=examination.sha256,
+        status="read",
+        concerns=tuple(concerns),
+        findings=tuple(_findings(examination.outputs, patient, operating_point, unsettled)),
+        patient=patient,
+        seconds=examination.seconds,
+    )
+
+
+UNFAMILIAR = Concern(
+    "unfamiliar",
+    "This picture is unlike every chest film that the models learnt from, so none of them reads it. "
+    "Upload one frontal chest film, upright and whole.",
+    refuses=True,
+)
+
+
+def _unlike(output: ModelOutput) -> Concern:
+    card = output.card
+    return Concern(
+        "unlike_training",
+        f"This film is unlike the ones that {card.model} learnt from ({card.population.text}); trust its answer less.",
+    )
+
+
+def _findings(
+    outputs: tuple[ModelOutput, ...], patient: Patient, operating_point: str, unsettled: bool
+) -> list[FindingReading]:
+    """One entry per finding and model that fits; a finding that no model fits keeps its place, with the reason."""
+    keys = sorted({key for output in outputs for key in output.card.findings})
+    readings: list[FindingReading] = []
+    for key in keys:
+        candidates = [o for o in outputs if key in o.card.findings]
+        reasons = {id(o): o.card.population.excludes(patient.age_years, patient.view) for o in candidates}
+        fitting = [o for o in candidates if not reasons[id(o)]]
+        if not fitting:
+            said = "; ".join(f"{o.card.model} is for {o.card.population.text}" for o in candidates)
+            readings.append(FindingReading(finding=key, reason=f"No model for this patient: {said}."))
+        readings += [_reading_of(o, key, operating_point, unsettled) for o in fitting]
+    return readings
+
+
+def _reading_of(output: ModelOutput, key: str, operating_point: str, unsettled: bool) -> FindingReading:
+    card = output.card
+    index = card.findings.index(key)
+    probability = float(output.probabilities[index])
+    point = card.operating_point(key, operating_point)
+    return FindingReading(
+        finding=key,
+        probability=probability,
+        logit=float(output.logits[index]),
+        threshold=point.threshold,
+        operating_point=point.name,
+        call="indeterminate" if unsettled else _call(probability, point),
+        model=card.model,
+        version=card.version,
+        population=card.population.text,
+        evidence=output.evidence.get(key),
+        card=card,
+    )
+
+
+def _call(probability: float, point: OperatingPoint) -> Call:
+    return "present" if probability >= point.threshold else "absent"
+
+
+def _logit(probability: float | None) -> float:
+    clipped = min(max(probability or 0.0, 1e-6), 1 - 1e-6)
+    return math.log(clipped / (1 - clipped))
