@@ -1,0 +1,66 @@
+# Everything is built inside .venv and nothing outside this folder is touched; `make` alone lists the targets.
+
+PORT ?= 8501
+OLDEST = 3.11
+# The first of these that is new enough; `make PYTHON=/path/to/python app` names another.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
+
+VENV_PYTHON = .venv/bin/python
+RUNTIME = .venv/.runtime-installed
+TOOLS = .venv/.tools-installed
+
+# A .venv that was moved here, lost its Python or was never finished is rebuilt, whatever its stamps say.
+SOUND := $(shell grep -qF "$(CURDIR)/.venv" .venv/bin/activate 2>/dev/null \
+	&& $(VENV_PYTHON) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes)
+REBUILD = $(if $(SOUND),,always)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help app test check bench setup always
+
+help:
+	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/make \1	\2/'
+
+app: $(RUNTIME) ## set up what is missing, then serve the dashboard on port 8501 (PORT=... for another)
+	@echo "Serving Silhouette on http://localhost:$(PORT) (Ctrl-C stops it)"
+	@exec $(VENV_PYTHON) -m streamlit run app.py --server.port $(PORT) --server.headless true
+
+test: $(TOOLS) ## set up what is missing, then run every test (ARGS=... for pytest)
+	@$(VENV_PYTHON) -m pytest -q $(ARGS)
+
+check: $(TOOLS) ## format, lint, types, tests
+	@$(VENV_PYTHON) -m ruff format --check .
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m mypy
+	@$(VENV_PYTHON) -m pytest -q $(ARGS)
+
+bench: $(TOOLS) ## the benchmarks, as a table (ARGS=... for one of them)
+	@$(VENV_PYTHON) -m benchmarks $(ARGS)
+
+setup: $(TOOLS) ## only set up what is missing, tests and checks included
+
+# A sentence instead of a failing install where no Python is new enough.
+define build_venv
+if [ -z "$(SOUND)" ]; then \
+	python="$(or $(PYTHON),python3)"; \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Silhouette needs Python $(OLDEST) or newer; $$python is $$("$$python" -V 2>/dev/null || echo missing)." \
+			"Install one, or name it: make PYTHON=/path/to/python $(MAKECMDGOALS)" >&2; exit 1; }; \
+	echo "Setting up .venv; the first time takes a few minutes."; \
+	rm -rf .venv && "$$python" -m venv .venv; \
+fi
+endef
+
+# A stamp is removed before pip starts and written after it has ended well, so an interrupted install leaves none.
+$(RUNTIME): requirements.txt $(REBUILD)
+	@$(build_venv)
+	@rm -f $(RUNTIME) $(TOOLS)
+	@$(VENV_PYTHON) -m pip install --disable-pip-version-check -r requirements.txt
+	@touch $(RUNTIME)
+
+$(TOOLS): requirements.txt requirements-dev.txt $(REBUILD)
+	@$(build_venv)
+	@rm -f $(RUNTIME) $(TOOLS)
+	@$(VENV_PYTHON) -m pip install --disable-pip-version-check -r requirements-dev.txt
+	@touch $(RUNTIME) $(TOOLS)
