@@ -41,7 +41,8 @@ class ModelOutput:
     card: ModelCard
     logits: np.ndarray
     probabilities: np.ndarray
-    evidence: dict[str, Evidence]  # by finding; empty when not asked for
+    evidence: dict[str, Evidence]  # by finding, the exact one
+    features: np.ndarray  # (F, h, w) float32, from which any other heatmap can be made
     unfamiliarity: float  # distance to the training films over its limit: above 1 is unfamiliar
 
 

@@ -1,0 +1,55 @@
+"""From a logit to a probability that means what it says, and to named thresholds on it.
+
+Both are fitted on validation films and nothing else.
+"""
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit
+from sklearn.metrics import roc_curve
+
+from cxr_core.errors import DataError
+from cxr_core.models.card import Calibration, OperatingPoint
+
+
+def apply(calibration: Calibration, logits: np.ndarray) -> np.ndarray:
+    """Calibrated probabilities in [0, 1] of logits, of the same shape."""
+    return expit(calibration.slope * np.asarray(logits, np.float64) + calibration.intercept)
+
+
+def fit_platt(logits: np.ndarray, labels: np.ndarray, source: str) -> Calibration:
+    """Platt scaling by maximum likelihood. logits (N,), labels (N,) 0 or 1, unknown ones already dropped.
+
+    The slope is held above zero, so that calibration never changes an order. Source: Platt 1999.
+    """
+    logits, labels = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
+    _need_both_classes(labels)
+
+    def loss(parameters: np.ndarray) -> float:
+        z = np.exp(parameters[0]) * logits + parameters[1]
+        return -float(np.mean(labels * log_expit(z) + (1 - labels) * log_expit(-z)))
+
+    fitted = minimize(loss, x0=np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})
+    return Calibration(slope=float(np.exp(fitted.x[0])), intercept=float(fitted.x[1]), source=source)
+
+
+def operating_points(probabilities: np.ndarray, labels: np.ndarray, source: str) -> tuple[OperatingPoint, ...]:
+    """Youden's point, and the thresholds that keep sensitivity, or specificity, at 0.95 or more.
+
+    probabilities (N,) calibrated, labels (N,) 0 or 1. Of the thresholds that keep a sensitivity the highest is taken,
+    of those that keep a specificity the lowest. Source: Youden 1950, Cancer 3:32-35.
+    """
+    labels = np.asarray(labels)
+    _need_both_classes(labels)
+    false_positive, true_positive, thresholds = roc_curve(labels, probabilities, drop_intermediate=False)
+    thresholds = np.minimum(thresholds, 1.0)  # the first is infinite: nothing is called
+    youden = thresholds[np.argmax(true_positive - false_positive)]
+    sensitive = thresholds[np.argmax(true_positive >= 0.95)]
+    specific = thresholds[np.flatnonzero(1 - false_positive >= 0.95)[-1]]
+    named = {"youden": youden, "sensitivity_95": sensitive, "specificity_95": specific}
+    return tuple(OperatingPoint(name=k, threshold=float(v), source=source) for k, v in named.items())
+
+
+def _need_both_classes(labels: np.ndarray) -> None:
+    if len(np.unique(labels)) < 2:
+        raise DataError("calibration needs positive and negative validation films; one class is missing")

@@ -1,0 +1,55 @@
+"""Is this a film like those that the network learnt from? Answered from the reading's own forward pass.
+
+The backbone's last map is described by each channel's mean and spread over the cells. The training films' descriptors
+give a mean, principal axes and what is left beside them; the distance of a film is the Mahalanobis distance along the
+axes plus the standardised length of what lies outside them. Sources: Lee et al. 2018, arXiv:1807.03888 (Mahalanobis
+distance of features); Tipping & Bishop 1999 (probabilistic PCA, which is this distance).
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from cxr_core.errors import ModelError
+
+AXES = 64
+
+
+def describe(trunk: Tensor) -> Tensor:
+    """A backbone's map (B, T, h, w) as descriptors (B, 2T): mean and standard deviation over the cells."""
+    return torch.cat([trunk.mean(dim=(2, 3)), trunk.flatten(2).std(dim=2, unbiased=False)], dim=1)
+
+
+class Familiarity:
+    """What the training films look like. tensors: mean (D,), scale (D,), axes (D, k), spread (k,), rest ()."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]):
+        missing = {"mean", "scale", "axes", "spread", "rest"} - set(tensors)
+        if missing:
+            raise ModelError(f"the familiarity statistics lack {', '.join(sorted(missing))}; install the model again")
+        self.tensors = dict(tensors)
+
+    @classmethod
+    def fit(cls, descriptors: Tensor, axes: int = AXES) -> "Familiarity":
+        """From the training films' descriptors (N, D), N above `axes`."""
+        mean = descriptors.mean(dim=0)
+        scale = descriptors.std(dim=0).clamp_min(1e-6)
+        standard = (descriptors - mean) / scale
+        _, spread, rows = torch.linalg.svd(standard, full_matrices=False)
+        axes = min(axes, len(spread) - 1)
+        inside = standard @ rows[:axes].T
+        rest = (standard - inside @ rows[:axes]).square().sum(dim=1).mean() / (standard.shape[1] - axes)
+        deviation = spread[:axes] / (len(descriptors) - 1) ** 0.5
+        return cls(
+            {"mean": mean, "scale": scale, "axes": rows[:axes].T.contiguous(), "spread": deviation, "rest": rest}
+        )
+
+    def distance(self, descriptors: Tensor) -> Tensor:
+        """Root mean squared standardised deviation of descriptors (N, D): (N,), about 1 for a training film."""
+        t = self.tensors
+        standard = (descriptors - t["mean"]) / t["scale"]
+        inside = standard @ t["axes"]
+        outside = standard.square().sum(dim=1) - inside.square().sum(dim=1)
+        squared = (inside / t["spread"]).square().sum(dim=1) + outside.clamp_min(0) / t["rest"]
+        return (squared / standard.shape[1]).sqrt()

@@ -1,0 +1,124 @@
+"""Bytes in, examination out: decode, look, read by every model. The whole reading flow in one place."""
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from cxr_core.errors import FilmRefused, ModelError
+from cxr_core.film.concern import Concern
+from cxr_core.film.decode_worker import DecodePool
+from cxr_core.film.phantom import SAMPLES, as_png, draw, is_drawing
+from cxr_core.film.quality import inspect
+from cxr_core.film.radiograph import Radiograph
+from cxr_core.models.card import ModelCard
+from cxr_core.models.registry import installed
+from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.reading import Evidence, Examination, ModelOutput
+
+DRAWING = Concern("drawing", "This is a drawing made by the program, not a film of a patient.")
+BATCH = 16  # films of a folder that share one forward pass; more gains little on two cores
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reader:
+    """Every installed model and a pool of decoding processes; safe to share between threads."""
+
+    classifiers: tuple[Classifier, ...]
+    decoders: DecodePool
+
+    @classmethod
+    def installed(cls, folders: Sequence[Path] | None = None) -> "Reader":
+        """The reader of all installed models (or of the given model folders). Raises ModelError for a damaged one."""
+        found = installed() if folders is None else folders
+        return cls(classifiers=tuple(Classifier.load(folder) for folder in found), decoders=DecodePool())
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """The cards of the models, in the order in which they read."""
+        return tuple(classifier.card for classifier in self.classifiers)
+
+    def warm(self) -> None:
+        """Start the decoders and read one drawing, so that the first film does not wait."""
+        self.decoders.warm()
+        self.examine(as_png(draw(next(iter(SAMPLES.values())))))
+
+    def examine(self, data: bytes) -> Examination:
+        """Everything the models say of one file; a file that cannot be read carries the concern that refuses it."""
+        started = time.perf_counter()
+        seen = self._look(data)
+        outputs: tuple[ModelOutput, ...] = ()
+        if seen.film is not None and not seen.refused:
+            outputs = tuple(classifier.read(seen.film) for classifier in self.classifiers)
+        return seen.examination(outputs, time.perf_counter() - started)
+
+    def examine_many(self, files: Iterable[bytes]) -> Iterator[Examination]:
+        """Examine files in their order: decoded ahead in parallel, read in batches."""
+        remaining = iter(files)
+        with ThreadPoolExecutor(max_workers=self.decoders.workers) as threads:
+            ahead = [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
+            while ahead:
+                batch, ahead = ahead, [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
+                yield from self._read_batch(batch)
+
+    def explain(self, output: ModelOutput, finding: str, method: str) -> Evidence:
+        """The heatmap of one finding by a named method, from an output already made."""
+        for classifier in self.classifiers:
+            if classifier.card == output.card:
+                return classifier.explain(output, finding, method)
+        raise ModelError(f"{output.card.model} {output.card.version} is no longer installed; read the film again")
+
+    def _look(self, data: bytes) -> "_Seen":
+        sha256 = hashlib.sha256(data).hexdigest()
+        try:
+            film = self.decoders.decode(data)
+        except FilmRefused as refusal:
+            return _Seen(sha256, None, (Concern(refusal.code, str(refusal), refuses=True),))
+        drawing = (DRAWING,) if is_drawing(data) else ()
+        return _Seen(sha256, film, drawing + inspect(film))
+
+    def _prepare(self, data: bytes) -> "tuple[_Seen, list[np.ndarray], float]":
+        """A film looked at and on every model's grid, with the seconds that took; no grid for a refused one."""
+        started = time.perf_counter()
+        seen = self._look(data)
+        grids = []
+        if seen.film is not None and not seen.refused:
+            grids = [classifier.grid(seen.film) for classifier in self.classifiers]
+        return seen, grids, time.perf_counter() - started
+
+    def _read_batch(self, batch: "list[Future[tuple[_Seen, list[np.ndarray], float]]]") -> Iterator[Examination]:
+        prepared = [future.result() for future in batch]
+        readable = [(seen.film, grids) for seen, grids, _ in prepared if grids and seen.film is not None]
+        started = time.perf_counter()
+        by_model = [
+            classifier.read_grids(np.stack([grids[i] for _, grids in readable]), [film.shape for film, _ in readable])
+            for i, classifier in enumerate(self.classifiers)
+            if readable
+        ]
+        share = (time.perf_counter() - started) / max(1, len(readable))
+        outputs = iter(zip(*by_model, strict=True))
+        for seen, grids, seconds in prepared:
+            yield seen.examination(next(outputs) if grids else (), seconds + (share if grids else 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A file before any model has read it."""
+
+    sha256: str
+    film: Radiograph | None
+    concerns: tuple[Concern, ...]
+
+    @property
+    def refused(self) -> bool:
+        return any(concern.refuses for concern in self.concerns)
+
+    def examination(self, outputs: tuple[ModelOutput, ...], seconds: float) -> Examination:
+        return Examination(
+            sha256=self.sha256, film=self.film, concerns=self.concerns, outputs=outputs, seconds=seconds
+        )
