@@ -1,0 +1,133 @@
+"""From chosen weights to a model folder: calibrated, with thresholds, a heatmap scale and its familiarity.
+
+Everything here is fitted on training and validation films; the official test part is not an argument.
+"""
+
+import copy
+import platform
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from cxr_core.data.manifest import Manifest
+from cxr_core.evaluation.figures import finding_figures
+from cxr_core.models.architectures import FilmClassifier
+from cxr_core.models.card import Calibration, ModelCard, OperatingPoint, Population
+from cxr_core.models.store import save_model
+from cxr_core.reading import calibration
+from cxr_core.reading.explain import logits_and_evidence
+from cxr_core.reading.familiarity import Familiarity, describe
+from cxr_core.training.recipe import Recipe
+from cxr_core.training.run_folder import RunFolder
+from cxr_core.training.trainer import Films, Trained
+
+# Of the validation films at most this share may be called unfamiliar; the limit is set where it is reached.
+UNFAMILIAR_SHARE = 0.002
+# The evidence that fills the colour scale: reached by the strongest cell of one validation film in twenty.
+FULL_COLOUR_QUANTILE = 0.95
+
+
+def finish(
+    recipe: Recipe,
+    trained: Trained,
+    manifest: Manifest,
+    parts: dict[str, Films],
+    run: RunFolder,
+    version: str,
+    seconds: float,
+) -> ModelCard:
+    """Write run.model from the trained weights. Returns its card."""
+    network = keep_findings(trained.network, len(recipe.findings)).cpu().eval()
+    seen = _look(network, parts["val"].grids, recipe)
+    trunk_train = _look(network, parts["train"].grids, recipe)["descriptors"]
+    familiarity = Familiarity.fit(torch.from_numpy(trunk_train))
+    distances = familiarity.distance(torch.from_numpy(seen["descriptors"])).numpy()
+    labels = parts["val"].labels
+    source = f"{len(labels)} validation films carved from train by patient"
+    calibrations, points, scales, figures = {}, {}, {}, {}
+    for index, key in enumerate(recipe.findings):
+        known = ~np.isnan(labels[:, index])
+        logits, truth = seen["logits"][known, index], labels[known, index]
+        calibrations[key] = calibration.fit_platt(logits, truth, f"Platt scaling on {source}")
+        probabilities = calibration.apply(calibrations[key], logits)
+        points[key] = calibration.operating_points(probabilities, truth, source)
+        strongest = seen["evidence"][known, index].max(axis=(1, 2))
+        scales[key] = float(max(np.quantile(strongest, FULL_COLOUR_QUANTILE), 1e-3))
+        patients = manifest.part("val").table["patient"].to_numpy()[known]
+        figures[key] = finding_figures(probabilities, truth, patients, points[key])
+    card = ModelCard(
+        model=recipe.model,
+        version=version,
+        findings=recipe.findings,
+        architecture="film_classifier",
+        arguments=recipe.architecture_arguments(len(recipe.findings)),
+        input_spec=recipe.input_spec(),
+        population=Population(
+            text=recipe.population, age_min=recipe.population_age_min, age_max=recipe.population_age_max
+        ),
+        calibration=calibrations,
+        operating_points=points,
+        evidence_scale=scales,
+        familiarity_limit=float(np.quantile(distances, 1 - UNFAMILIAR_SHARE)),
+        training=_training_facts(recipe, trained, manifest, run, seconds),
+        metrics={"validation": figures},
+        software=software(),
+    )
+    return save_model(run.model, card, network, familiarity.tensors, half=True)
+
+
+def keep_findings(network: FilmClassifier, count: int) -> FilmClassifier:
+    """A copy of the network whose head answers only the first `count` findings."""
+    network = copy.deepcopy(network)
+    old = network.head.linear
+    new = nn.Linear(old.in_features, count)
+    new.load_state_dict({"weight": old.weight[:count].detach(), "bias": old.bias[:count].detach()})
+    network.head.linear = new
+    return network
+
+
+def software() -> dict[str, str]:
+    """The versions that made the model."""
+    import timm
+
+    return {"python": platform.python_version(), "torch": torch.__version__, "timm": timm.__version__}
+
+
+def _look(network: FilmClassifier, grids: np.ndarray, recipe: Recipe) -> dict[str, np.ndarray]:
+    """Logits (N, L), evidence (N, L, h, w) and descriptors (N, D) of grids (N, S, S)."""
+    from cxr_core.film.preprocess import normalise
+
+    found: dict[str, list[np.ndarray]] = {"logits": [], "evidence": [], "descriptors": []}
+    spec = recipe.input_spec()
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for start in range(0, len(grids), 64):
+        inputs = torch.from_numpy(normalise(grids[start : start + 64], spec))
+        with torch.no_grad():
+            trunk = network.forward_trunk(inputs.contiguous(memory_format=torch.channels_last))
+            features = network.forward_neck(trunk)
+        logits, evidence = logits_and_evidence(network, features)
+        for name, tensor in (("logits", logits), ("evidence", evidence), ("descriptors", describe(trunk))):
+            found[name].append(tensor.numpy())
+    return {name: np.concatenate(batches) for name, batches in found.items()}
+
+
+def _training_facts(
+    recipe: Recipe, trained: Trained, manifest: Manifest, run: RunFolder, seconds: float
+) -> dict[str, Any]:
+    return {
+        "recipe": recipe.name,
+        "summary": recipe.summary,
+        "init": recipe.init.rsplit("/", 1)[-1],
+        "seed": recipe.seed,
+        "epoch": trained.epoch,
+        "duration_s": round(seconds),
+        "finished": time.strftime("%Y-%m-%d"),
+        "data": run.manifest(),
+        "terms": manifest.terms,
+    }
+
+
+__all__ = ["Calibration", "OperatingPoint", "finish", "keep_findings", "software"]

@@ -1,0 +1,34 @@
+"""What the training commands share on their command lines."""
+
+import argparse
+from pathlib import Path
+
+from cxr_core.errors import RecipeError
+
+RECIPES = Path(__file__).resolve().parent / "recipes"
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser without abbreviations: a misspelt flag is an error, never another flag."""
+
+    def __init__(self, *, prog: str, description: str | None):
+        super().__init__(prog=prog, description=description, allow_abbrev=False)
+
+
+def recipe_path(name: str) -> Path:
+    """The TOML file of a recipe given by name or path. Raises RecipeError that lists the names there are."""
+    if name.endswith(".toml"):
+        return Path(name)
+    path = RECIPES / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
+        raise RecipeError(f"unknown recipe {name!r}; choose from {known}, or give a .toml file")
+    return path
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """`key=value` as a pair."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError(f"expected key=value, found {text!r}")
+    return key.strip(), value.strip()
