@@ -1,0 +1,30 @@
+"""How large a file or a picture may be; asked of the header, before any pixel is allocated."""
+
+from cxr_core.errors import OversizedFilm, UndecodableFilm
+
+# The server takes uploads of up to 64 MB (its MB are 2^20 bytes). The largest chest film in use, a 43 cm
+# detector at 0.1 mm, has 18 megapixels, uncompressed 37 MB.
+MAX_BYTES = 64 * 1024 * 1024
+MAX_PIXELS = 64_000_000
+
+
+def require_bytes(size: int) -> None:
+    """Refuse a file that is empty or above MAX_BYTES. size: bytes."""
+    if size == 0:
+        raise UndecodableFilm("This file is empty. Export the film again and upload the whole file.", "empty")
+    if size > MAX_BYTES:
+        raise OversizedFilm(
+            f"This file has {size / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are read. "
+            "Export the film as a single compressed picture."
+        )
+
+
+def require_pixels(width: int, height: int) -> None:
+    """Refuse a picture whose header says no pixels at all, or more than MAX_PIXELS."""
+    if width < 1 or height < 1:
+        raise UndecodableFilm(f"This picture says it is {width} × {height} pixels, so it holds none. Export it again.")
+    if width * height > MAX_PIXELS:
+        raise OversizedFilm(
+            f"This picture says it is {width} × {height} pixels; at most {MAX_PIXELS // 10**6} megapixels are read. "
+            "Export it at its detector's own size."
+        )

@@ -1,0 +1,204 @@
+"""PNG to samples: every chunk is checked before a decoder sees it (W3C PNG, third edition, 2025).
+
+The decoder gets a file rebuilt from the chunks that carry pixels; texts, profiles and whatever else a file drags
+along (compressed bombs among them) are left behind unopened.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cxr_core.errors import UndecodableFilm
+from cxr_core.film.limits import require_pixels
+from cxr_core.film.radiograph import Radiograph
+from cxr_core.film.raster import exif_orientation, smallest_full_scale, to_pixels, upright
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
+# Section 11.2.1, table 12: the bit depths that each colour type allows, and its samples per pixel.
+DEPTHS = {
+    GREY: (1, 2, 4, 8, 16),
+    RGB: (8, 16),
+    PALETTE: (1, 2, 4, 8),
+    GREY_ALPHA: (8, 16),
+    RGB_ALPHA: (8, 16),
+}
+SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
+# Section 8.1, Adam7: first column, first row, column step and row step of each pass.
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+DAMAGED = "This PNG is damaged or cut short: {}. Export or copy the film again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """IHDR, checked."""
+
+    width: int
+    height: int
+    depth: int  # bits per sample
+    kind: int  # colour type
+    interlaced: bool
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes that the inflated image data must have: filtered scan lines of every pass (section 7.2)."""
+        passes = ADAM7 if self.interlaced else ((0, 0, 1, 1),)
+        total = 0
+        for left, top, across, down in passes:
+            columns, rows = -(-(self.width - left) // across), -(-(self.height - top) // down)
+            if columns > 0 and rows > 0:
+                total += rows * (1 + -(-columns * self.depth * SAMPLES[self.kind] // 8))
+        return total
+
+
+def decode_png(data: bytes) -> Radiograph:
+    """One PNG as a film. Raises UndecodableFilm or OversizedFilm; a damaged file is never half read."""
+    chunks = _chunks(data)
+    header = _header(chunks)
+    require_pixels(header.width, header.height)
+    _require_whole(chunks, header)
+    samples, alpha = _split_alpha(_samples(chunks, header), chunks, header)
+    top, bits = _full_scale(samples, chunks, header)
+    if top.shift:
+        samples = samples >> top.shift
+    pixels, colour = to_pixels(samples, top.value, alpha)
+    exif = [body for name, body in chunks if name == b"eXIf"]
+    pixels = upright(pixels, exif_orientation(exif[0]) if exif else 1)
+    return Radiograph(pixels=pixels, container="png", bits=bits, colour=colour)
+
+
+def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Every chunk as (name, body), each with a right checksum, from IHDR to IEND and nothing behind."""
+    chunks = []
+    at = len(SIGNATURE)
+    while True:
+        head = data[at : at + 8]
+        if len(head) < 8:
+            raise UndecodableFilm(DAMAGED.format("it ends before its last chunk"))
+        length, name = struct.unpack(">I4s", head)
+        body, checksum = data[at + 8 : at + 8 + length], data[at + 8 + length : at + 12 + length]
+        if len(checksum) < 4:
+            raise UndecodableFilm(DAMAGED.format("it ends inside a chunk"))
+        if zlib.crc32(body, zlib.crc32(name)) != int.from_bytes(checksum, "big"):
+            raise UndecodableFilm(DAMAGED.format("a checksum does not fit"))
+        chunks.append((name, body))
+        at += 12 + length
+        if name == b"IEND":
+            break
+    if at != len(data):
+        # Whatever hides behind a picture (a page, an archive, a second picture) is nothing a film needs.
+        raise UndecodableFilm(
+            f"This PNG is followed by {len(data) - at} bytes of something else. Export the film again as a plain PNG."
+        )
+    return chunks
+
+
+def _header(chunks: list[tuple[bytes, bytes]]) -> Header:
+    name, body = chunks[0]
+    if name != b"IHDR" or len(body) != 13:
+        raise UndecodableFilm(DAMAGED.format("its header is missing"))
+    width, height, depth, kind, compression, filtering, interlace = struct.unpack(">IIBBBBB", body)
+    if depth not in DEPTHS.get(kind, ()) or compression or filtering or interlace > 1:
+        raise UndecodableFilm(DAMAGED.format("its header names a form that PNG does not have"))
+    names = [name for name, _ in chunks]
+    if any(name in (b"acTL", b"fcTL", b"fdAT") for name in names):
+        raise UndecodableFilm("This PNG is animated; a chest film is one picture. Export a single image.")
+    return Header(width=width, height=height, depth=depth, kind=kind, interlaced=interlace == 1)
+
+
+def _require_whole(chunks: list[tuple[bytes, bytes]], header: Header) -> None:
+    """Inflate the image data without keeping it: it must end properly after exactly the bytes that IHDR implies."""
+    names = [name for name, _ in chunks]
+    unknown = [name for name in names if not name[0] & 0x20 and name not in (b"IHDR", b"PLTE", b"IDAT", b"IEND")]
+    where = [index for index, name in enumerate(names) if name == b"IDAT"]
+    if unknown or names.count(b"IHDR") != 1 or not where or where != list(range(where[0], where[-1] + 1)):
+        raise UndecodableFilm(DAMAGED.format("its chunks are not those of one picture"))
+    palette = names.index(b"PLTE") if names.count(b"PLTE") == 1 else None
+    if header.kind == PALETTE and (palette is None or palette > where[0]):
+        raise UndecodableFilm(DAMAGED.format("its palette is missing"))
+    inflater, size = zlib.decompressobj(), 0
+    try:
+        for index in where:
+            pending = chunks[index][1]
+            while pending and size <= header.raw_bytes:
+                size += len(inflater.decompress(pending, 1 << 20))
+                pending = inflater.unconsumed_tail
+    except zlib.error:
+        raise UndecodableFilm(DAMAGED.format("its compressed pixels cannot be opened")) from None
+    if size != header.raw_bytes or not inflater.eof:
+        raise UndecodableFilm(DAMAGED.format("it holds fewer or more pixels than its header says"))
+
+
+def _samples(chunks: list[tuple[bytes, bytes]], header: Header) -> np.ndarray:
+    """Samples as OpenCV's libpng gives them: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16."""
+    kept = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+    pieces = [SIGNATURE]
+    for name, body in chunks:
+        if name in kept:
+            checksum = zlib.crc32(body, zlib.crc32(name))
+            pieces += [struct.pack(">I4s", len(body), name), body, struct.pack(">I", checksum)]
+    try:
+        samples = cv2.imdecode(np.frombuffer(b"".join(pieces), np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        samples = None
+    if samples is None or samples.shape[:2] != (header.height, header.width):
+        raise UndecodableFilm(DAMAGED.format("its pixels cannot be decoded"))
+    return samples
+
+
+def _split_alpha(
+    samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: Header
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Grey (H, W) or RGB (H, W, 3) samples, and alpha (H, W) float32 in [0, 1] or None when all is opaque."""
+    if samples.ndim == 2:
+        return samples, _grey_key(samples, chunks, header)
+    alpha = None
+    if samples.shape[2] == 4:
+        opacity = samples[..., 3]
+        full = 65535 if samples.dtype == np.uint16 else 255
+        if opacity.min() < full:
+            alpha = np.divide(opacity, full, dtype=np.float32)
+    return samples[..., 2::-1], alpha
+
+
+def _grey_key(samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: Header) -> np.ndarray | None:
+    """Alpha of a grey PNG whose tRNS names one grey as transparent (section 11.3.1.1), which OpenCV leaves out."""
+    key = [body for name, body in chunks if name == b"tRNS" and len(body) == 2]
+    if not key:
+        return None
+    value = int.from_bytes(key[0], "big") & ((1 << header.depth) - 1)
+    shown = value if header.depth == 16 else value * 255 // ((1 << header.depth) - 1)
+    return (samples != shown).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _FullScale:
+    value: int
+    shift: int = 0
+
+
+def _full_scale(samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: Header) -> tuple[_FullScale, int]:
+    """The sample that means 1.0, and the bits per sample that the file uses.
+
+    Up to 8 bits: 255, as libpng has already stretched 1, 2 and 4 bits. 16 bits: what sBIT says, else the smallest
+    2^k - 1 that holds the maximum, because 10 to 14-bit detectors are often written unscaled.
+    """
+    if header.depth <= 8:
+        return _FullScale(255), header.depth
+    maximum = int(samples.max())
+    stated = [body for name, body in chunks if name == b"sBIT" and body]
+    if stated and 0 < stated[0][0] < 16:
+        bits = stated[0][0]
+        # PNG asks for samples scaled up to 16 bits (section 13.12); many writers leave them in the low bits instead.
+        low = maximum < 1 << bits
+        return _FullScale((1 << bits) - 1, 0 if low else 16 - bits), bits
+    if stated or np.array_equal(samples >> 8, samples & 255):
+        # Widened from 8 bits (each sample 257 · v): 65535 keeps the grey it had as an 8-bit file.
+        return _FullScale(65535), 16
+    full = smallest_full_scale(maximum)
+    return _FullScale(full), full.bit_length()

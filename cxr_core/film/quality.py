@@ -1,0 +1,140 @@
+"""Look before reading: what speaks against a film, by its tags and by a few cheap measures of its pixels.
+
+Every limit was chosen on NIH train_val and Kermany train films and measured on the rest.
+"""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from cxr_core.film.concern import Concern
+from cxr_core.film.dicom_facts import CHEST_PARTS
+from cxr_core.film.pose import measure_pose
+from cxr_core.film.radiograph import Radiograph
+
+# The smallest NIH films in use have 64 px a side and are still read (with a warning); below, a heart's border is
+# less than a pixel sharp.
+SMALLEST_SIDE_PX = 64
+# A warning: below this a small pneumothorax or nodule cannot be seen, nor a cardiothoracic ratio to 1 %.
+LOW_RESOLUTION_PX = 200
+# Chest films measure 35 × 43 cm or are squares; cropped to one lung they reach about 1 : 2.
+WIDEST_ASPECT = 2.5
+
+# Standard deviation of the film at 64 × 64. Films: 0.031 to 0.358.
+CONSTANT_BELOW = 0.012
+# Mean squared step between neighbours at 64 × 64 over twice the variance; white noise gives 1. Films: 0.003 to 0.190.
+NOISE_ABOVE = 0.35
+# Mean spread of the colour channels. Grey films kept as JPEG or CMYK: below 0.005; colour photographs: 0.03 to 0.45.
+COLOUR_ABOVE = 0.025
+# Share of neighbours that are exactly equal, black and white areas aside. Films: 0 to 0.46; test patterns: 0.91.
+DRAWN_ABOVE = 0.85
+
+# Share of the middle three quarters at the film's own darkest or brightest value.
+CLIPPED_BLACK_ABOVE = 0.05
+CLIPPED_WHITE_ABOVE = 0.02
+
+# Zero is where a film and its negative score alike.
+INVERTED_BELOW = 0.0
+TURNED_BELOW = -0.125
+
+RADIOGRAPHY = frozenset({"CR", "DX", "DR", "RG", "RF"})
+# "Other" and "secondary capture" say how a file came to be, not how the picture was taken.
+UNSAID = frozenset({"OT", "SC"})
+
+
+def inspect(film: Radiograph) -> tuple[Concern, ...]:
+    """What to distrust about a film, refusals first; empty when nothing was found.
+
+    A film with a refusing concern must not be read; with an unsettling one it may be read, but no call is made.
+    """
+    refusals = (*_tags(film), *_shape(film), *_content(film))
+    if any(concern.code in ("too_small", "implausible_shape", "constant", "noise", "drawn") for concern in refusals):
+        return refusals
+    return (*refusals, *_tag_warnings(film), *_exposure(film), *_lie(film))
+
+
+def _tags(film: Radiograph) -> Iterator[Concern]:
+    chest = film.body_part in CHEST_PARTS
+    if film.modality is not None and film.modality not in RADIOGRAPHY | UNSAID:
+        yield _refusal("wrong_modality", f"The file says it is of kind {film.modality}, not a radiograph.")
+    elif film.container == "dicom" and film.modality is None and not chest:
+        yield _refusal("wrong_modality", "The file does not say that it is a radiograph, nor that it shows a chest.")
+    if film.body_part is not None and not chest:
+        shown = "another part of the body" if film.body_part == "OTHER" else film.body_part
+        yield _refusal(
+            "wrong_body_part", f"The file says it shows {shown}, not a chest. If that is wrong, export the film as PNG."
+        )
+    if film.view == "LATERAL":
+        yield _refusal("lateral_view", "The file says this is a lateral view; only frontal films (PA or AP) are read.")
+
+
+def _tag_warnings(film: Radiograph) -> Iterator[Concern]:
+    if film.modality in UNSAID and film.body_part is None:
+        yield Concern("unknown_modality", "The file does not say how the picture was taken. Check it is a radiograph.")
+    if film.container == "drawing":
+        yield Concern("drawing", "This is a drawing, not a film of a patient.")
+
+
+def _shape(film: Radiograph) -> Iterator[Concern]:
+    height, width = film.shape
+    if min(height, width) < SMALLEST_SIDE_PX:
+        yield _refusal(
+            "too_small", f"The picture has {width} × {height} pixels; at least {SMALLEST_SIDE_PX} a side are needed."
+        )
+    elif min(height, width) < LOW_RESOLUTION_PX:
+        yield Concern(
+            "low_resolution",
+            f"The picture has only {width} × {height} pixels; small findings cannot be seen. Use the original film.",
+        )
+    if max(height, width) > WIDEST_ASPECT * min(height, width):
+        yield _refusal("implausible_shape", f"{width} × {height} pixels is not the shape of a chest film.")
+
+
+def _content(film: Radiograph) -> Iterator[Concern]:
+    cells = cv2.resize(film.pixels, (64, 64), interpolation=cv2.INTER_AREA)
+    if cells.std() < CONSTANT_BELOW:
+        yield _refusal("constant", "The picture is one even grey; there is nothing on it to read.")
+        return
+    if _roughness(cells) > NOISE_ABOVE:
+        yield _refusal("noise", "The picture is noise, or detail without any larger form; it is no chest film.")
+    if film.colour > COLOUR_ABOVE:
+        yield _refusal("colour", "The picture is in colour; a chest film is grey. Export the film itself, not a photo.")
+    if film.container != "drawing" and _evenness(film.pixels) > DRAWN_ABOVE:
+        yield _refusal("drawn", "The picture consists of areas of one exact grey, as a drawing or a test pattern does.")
+
+
+def _exposure(film: Radiograph) -> Iterator[Concern]:
+    height, width = film.shape
+    middle = film.pixels[height // 8 : height - height // 8, width // 8 : width - width // 8]
+    black = float((middle <= film.pixels.min()).mean())
+    white = float((middle >= film.pixels.max()).mean())
+    if black > CLIPPED_BLACK_ABOVE or white > CLIPPED_WHITE_ABOVE:
+        yield Concern(
+            "clipped", f"{max(black, white):.0%} of the film's middle is fully black or white; detail there is lost."
+        )
+
+
+def _lie(film: Radiograph) -> Iterator[Concern]:
+    pose = measure_pose(film.pixels)
+    if pose.polarity < INVERTED_BELOW:
+        yield Concern("inverted", "Dark and bright seem to be swapped. Invert the film and read it again.", False, True)
+    if pose.upright < TURNED_BELOW:
+        yield Concern("turned", "The film seems to lie on its side or upside down. Turn it upright.", False, True)
+
+
+def _refusal(code: str, message: str) -> Concern:
+    return Concern(code, message, refuses=True)
+
+
+def _roughness(cells: np.ndarray) -> float:
+    """Mean squared step between neighbours over twice the variance: 0 for a smooth picture, 1 for white noise."""
+    steps = (np.diff(cells, axis=0) ** 2).mean() + (np.diff(cells, axis=1) ** 2).mean()
+    return float(steps / 2 / (2 * cells.var() + 1e-12))
+
+
+def _evenness(pixels: np.ndarray) -> float:
+    """Share of pixels equal to the one before in their row, among those neither darkest nor brightest."""
+    left, right = pixels[:, :-1], pixels[:, 1:]
+    inside = (right > pixels.min()) & (right < pixels.max())
+    return float(((left == right) & inside).sum() / max(1, int(inside.sum())))

@@ -1,0 +1,79 @@
+"""From integer samples, grey or colour, with or without alpha, to a film's pixels in [0, 1]."""
+
+import numpy as np
+
+# ITU-R BT.601 luma, the weights that JPEG (JFIF) and DICOM's YBR_FULL (PS3.3 C.7.6.3.1.2) use for the same purpose.
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+# Rows are turned into floats in blocks of about this many samples, so that a 64-megapixel colour picture needs
+# little more than itself and its result.
+BLOCK_SAMPLES = 1 << 22
+
+
+def to_pixels(samples: np.ndarray, top: float, alpha: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+    """A film's pixels (H, W) float32 in [0, 1] and its colour, the mean of (max - min) over the channels.
+
+    samples: (H, W) grey or (H, W, 3) RGB, unsigned.  top: the sample that means 1.0; what lies above is clipped.
+    alpha: (H, W) in [0, 1] or None. What is transparent is laid over black, the background of a film.
+    """
+    height, width = samples.shape[:2]
+    pixels = np.empty((height, width), np.float32)
+    colour = 0.0
+    rows = max(1, BLOCK_SAMPLES // (width * (samples.shape[2] if samples.ndim == 3 else 1)))
+    for start in range(0, height, rows):
+        block = slice(start, start + rows)
+        scaled = np.divide(samples[block], top, dtype=np.float32)
+        if alpha is not None:
+            scaled *= alpha[block] if samples.ndim == 2 else alpha[block][..., None]
+        pixels[block], spread = _grey(scaled)
+        colour += spread
+    return np.clip(pixels, 0.0, 1.0, out=pixels), colour / (height * width)
+
+
+def _grey(scaled: np.ndarray) -> tuple[np.ndarray, float]:
+    """One block as grey, and its summed spread of the channels."""
+    if scaled.ndim == 2:
+        return scaled, 0.0
+    red, green, blue = scaled[..., 0], scaled[..., 1], scaled[..., 2]
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    total = float(spread.sum(dtype=np.float64))
+    # Grey kept as RGB must give the grey itself, to the last bit, not a rounded weighted sum of it.
+    return (red, 0.0) if total == 0.0 else (scaled @ LUMA, total)
+
+
+def smallest_full_scale(maximum: int) -> int:
+    """The smallest 2^k - 1, k ≥ 1, that holds a maximum: 4080 -> 4095."""
+    return (1 << max(1, int(maximum).bit_length())) - 1
+
+
+def upright(samples: np.ndarray, orientation: int) -> np.ndarray:
+    """Samples turned as the EXIF orientation 1 to 8 asks for (EXIF 2.32, tag 0x0112); 1 leaves them as they are.
+
+    samples: (H, W) or (H, W, C). The result is C-contiguous; 5 to 8 swap its height and width.
+    """
+    if orientation in (5, 6, 7, 8):
+        samples = samples.swapaxes(0, 1)
+    # After the transposition: 5 is done, 6 needs left-right, 7 both, 8 up-down.
+    if orientation in (2, 3, 6, 7):
+        samples = samples[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        samples = samples[::-1]
+    return np.ascontiguousarray(samples)
+
+
+def exif_orientation(tiff: bytes) -> int:
+    """The orientation 1 to 8 that an EXIF block asks for; 1 when it says nothing that can be understood.
+
+    tiff: the TIFF structure, without JPEG's leading "Exif\\0\\0". Only the first directory is looked at.
+    """
+    order = {b"II*\x00": "little", b"MM\x00*": "big"}.get(tiff[:4])
+    if order is None or len(tiff) < 8:
+        return 1
+    start = int.from_bytes(tiff[4:8], order)  # type: ignore[arg-type]
+    count = int.from_bytes(tiff[start : start + 2], order)  # type: ignore[arg-type]
+    for entry in range(min(count, 512)):
+        field = tiff[start + 2 + 12 * entry :][:12]
+        if len(field) == 12 and int.from_bytes(field[:2], order) == 0x0112:  # type: ignore[arg-type]
+            value = int.from_bytes(field[8:10], order)  # type: ignore[arg-type]
+            return value if 1 <= value <= 8 else 1
+    return 1
