@@ -35,7 +35,7 @@ def test_full_scale_has_the_last_colour_and_more_changes_nothing() -> None:
 def test_the_ramp_passes_through_its_stops_and_grows_brighter() -> None:
     assert np.allclose(ramp(np.arange(len(RAMP)) / (len(RAMP) - 1)), RAMP, atol=1)
     luminance = ramp(np.linspace(0, 1, 256)) @ np.array([0.2126, 0.7152, 0.0722])
-    assert (np.diff(luminance) >= -1e-9).all()
+    assert (np.diff(luminance) > -1).all()  # but for the rounding to whole levels
 
 
 def test_opacity_grows_up_to_its_share_of_the_scale() -> None:
