@@ -66,6 +66,7 @@ class FilmClassifier(nn.Module):
         self.backbone = _timm_backbone(backbone, channels, pretrained, backbone_arguments or {})
         with torch.no_grad():
             _, width, rows, columns = self.backbone(torch.zeros(1, channels, side, side)).shape
+        self._middle = _middle_stages(self.backbone)
         self.neck: nn.Module = nn.Identity()
         if neck is not None:
             self.neck = nn.Sequential(nn.Conv2d(width, neck, 1, bias=False), nn.BatchNorm2d(neck), nn.ReLU())
@@ -78,17 +79,20 @@ class FilmClassifier(nn.Module):
         else:
             raise RecipeError(f"unknown head {head!r}; choose averaged or positional")
 
-    def forward_trunk(self, films: Tensor) -> Tensor:
-        """(B, C, S, S) normalised films to the backbone's last map (B, T, h, w), which familiarity looks at."""
-        return self.backbone(films)
-
-    def forward_neck(self, trunk: Tensor) -> Tensor:
-        """The backbone's last map to the features (B, F, h, w), after their last activation."""
-        return self.neck(trunk)
-
     def forward_features(self, films: Tensor) -> Tensor:
-        """(B, C, S, S) normalised films to the features (B, F, h, w)."""
-        return self.forward_neck(self.forward_trunk(films))
+        """(B, C, S, S) normalised films to the features (B, F, h, w), after their last activation."""
+        return self.neck(self.backbone(films))
+
+    def forward_described(self, films: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The features, and from the same pass the middle maps (B, T, h, w) at strides 8 and 16.
+
+        A backbone that cannot hand out its middle gives its last map alone.
+        """
+        if not self._middle:
+            trunk = self.backbone(films)
+            return self.neck(trunk), [trunk]
+        trunk, maps = self.backbone.forward_intermediates(films, indices=self._middle)
+        return self.neck(trunk), maps
 
     def forward_head(self, features: Tensor) -> Tensor:
         """(B, F, h, w) features to (B, L) logits."""
@@ -100,6 +104,14 @@ class FilmClassifier(nn.Module):
     def head_parameters(self) -> list[nn.Parameter]:
         """What is new beside the backbone: the neck's and the head's."""
         return [*self.neck.parameters(), *self.head.parameters()]
+
+
+def _middle_stages(backbone: nn.Module) -> list[int]:
+    """The indices of timm's stages at strides 8 and 16; empty when the backbone does not hand them out."""
+    if not hasattr(backbone, "forward_intermediates"):
+        return []
+    strides = [stage["reduction"] for stage in backbone.feature_info]
+    return [strides.index(stride) for stride in (8, 16) if stride in strides]
 
 
 ARCHITECTURES: dict[str, type[FilmClassifier]] = {"film_classifier": FilmClassifier}

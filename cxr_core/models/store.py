@@ -50,6 +50,7 @@ def save_model(
         card = replace(card, weights_sha256=sha256_of(draft / WEIGHTS))
         (draft / CARD).write_text(card.to_json(), encoding="utf-8")
         for file in draft.iterdir():
+            file.chmod(0o644)
             _flush(file)
         draft.chmod(0o755)
         draft.rename(folder)

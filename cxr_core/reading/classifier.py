@@ -1,7 +1,7 @@
 """One installed model, ready to read: frozen, shared by every thread, changed by none.
 
-    pixels -> model input -> trunk -> features -> logits, evidence -> probabilities
-                               └-> unfamiliarity
+    pixels -> grid -> model input -> features -> logits, evidence -> probabilities
+                                  └> middle maps -> unfamiliarity
 """
 
 import threading
@@ -75,16 +75,15 @@ class Classifier:
         """Logits (B, L), evidence (B, L, h, w), features (B, F, h, w), unfamiliarity (B,)."""
         # The networks use every core by themselves: two at once would only evict each other's caches.
         with _one_at_a_time, torch.no_grad():
-            trunk = self.network.forward_trunk(inputs)
-            features = self.network.forward_neck(trunk)
-            strangeness = self._unfamiliarity(trunk)
+            features, maps = self.network.forward_described(inputs)
+            strangeness = self._unfamiliarity(maps)
             logits, evidence = logits_and_evidence(self.network, features)
         return logits.numpy(), evidence.numpy(), features.contiguous().numpy(), strangeness
 
-    def _unfamiliarity(self, trunk: Tensor) -> np.ndarray:
+    def _unfamiliarity(self, maps: list[Tensor]) -> np.ndarray:
         if self.familiarity is None or self.card.familiarity_limit is None:
-            return np.zeros(len(trunk))
-        return self.familiarity.distance(describe(trunk)).numpy() / self.card.familiarity_limit
+            return np.zeros(len(maps[0]))
+        return self.familiarity.distance(describe(maps)).numpy() / self.card.familiarity_limit
 
     def _output(
         self, logits: np.ndarray, evidence: np.ndarray, features: np.ndarray, strangeness: float, shape: tuple[int, int]

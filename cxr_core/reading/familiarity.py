@@ -1,12 +1,13 @@
 """Is this a film like those that the network learnt from? Answered from the reading's own forward pass.
 
-The backbone's last map is described by each channel's mean and spread over the cells. The training films' descriptors
-give a mean, principal axes and what is left beside them; the distance of a film is the Mahalanobis distance along the
+The backbone's middle maps are described by each channel's mean and spread over the cells. (Its last map knows the
+findings but has forgotten what a chest looks like: it let through 5 to 12 of 77 pictures that are no chest film, the
+middle maps none.) The training films' descriptors give a mean, principal axes and what is left beside them; the distance of a film is the Mahalanobis distance along the
 axes plus the standardised length of what lies outside them. Sources: Lee et al. 2018, arXiv:1807.03888 (Mahalanobis
 distance of features); Tipping & Bishop 1999 (probabilistic PCA, which is this distance).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,9 +17,11 @@ from cxr_core.errors import ModelError
 AXES = 64
 
 
-def describe(trunk: Tensor) -> Tensor:
-    """A backbone's map (B, T, h, w) as descriptors (B, 2T): mean and standard deviation over the cells."""
-    return torch.cat([trunk.mean(dim=(2, 3)), trunk.flatten(2).std(dim=2, unbiased=False)], dim=1)
+def describe(maps: Sequence[Tensor]) -> Tensor:
+    """Maps, each (B, T, h, w), as descriptors (B, D): each channel's mean and standard deviation over the cells."""
+    flat = [each.flatten(2) for each in maps]
+    parts = [part for each in flat for part in (each.mean(dim=2), each.std(dim=2, unbiased=False))]
+    return torch.cat(parts, dim=1)
 
 
 class Familiarity:

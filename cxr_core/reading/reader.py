@@ -43,6 +43,16 @@ class Reader:
         """The cards of the models, in the order in which they read."""
         return tuple(classifier.card for classifier in self.classifiers)
 
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the decoding processes; the reader must not be used afterwards."""
+        self.decoders.close()
+
     def warm(self) -> None:
         """Start the decoders and read one drawing, so that the first film does not wait."""
         self.decoders.warm()

@@ -14,8 +14,9 @@ from torch import nn
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.evaluation.figures import finding_figures
-from cxr_core.models.architectures import FilmClassifier
-from cxr_core.models.card import Calibration, ModelCard, OperatingPoint, Population
+from cxr_core.film.preprocess import normalise
+from cxr_core.models.architectures import FilmClassifier, timm
+from cxr_core.models.card import ModelCard, Population
 from cxr_core.models.store import save_model
 from cxr_core.reading import calibration
 from cxr_core.reading.explain import logits_and_evidence
@@ -40,10 +41,10 @@ def finish(
     seconds: float,
 ) -> ModelCard:
     """Write run.model from the trained weights. Returns its card."""
-    network = keep_findings(trained.network, len(recipe.findings)).cpu().eval()
+    # What is stored is half precision, so everything below is fitted to the network as it will be read back.
+    network = keep_findings(trained.network, len(recipe.findings)).cpu().half().float().eval()
     seen = _look(network, parts["val"].grids, recipe)
-    trunk_train = _look(network, parts["train"].grids, recipe)["descriptors"]
-    familiarity = Familiarity.fit(torch.from_numpy(trunk_train))
+    familiarity = Familiarity.fit(torch.from_numpy(_look(network, parts["train"].grids, recipe)["descriptors"]))
     distances = familiarity.distance(torch.from_numpy(seen["descriptors"])).numpy()
     labels = parts["val"].labels
     source = f"{len(labels)} validation films carved from train by patient"
@@ -91,25 +92,20 @@ def keep_findings(network: FilmClassifier, count: int) -> FilmClassifier:
 
 def software() -> dict[str, str]:
     """The versions that made the model."""
-    import timm
-
     return {"python": platform.python_version(), "torch": torch.__version__, "timm": timm.__version__}
 
 
 def _look(network: FilmClassifier, grids: np.ndarray, recipe: Recipe) -> dict[str, np.ndarray]:
     """Logits (N, L), evidence (N, L, h, w) and descriptors (N, D) of grids (N, S, S)."""
-    from cxr_core.film.preprocess import normalise
-
     found: dict[str, list[np.ndarray]] = {"logits": [], "evidence": [], "descriptors": []}
     spec = recipe.input_spec()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for start in range(0, len(grids), 64):
         inputs = torch.from_numpy(normalise(grids[start : start + 64], spec))
         with torch.no_grad():
-            trunk = network.forward_trunk(inputs.contiguous(memory_format=torch.channels_last))
-            features = network.forward_neck(trunk)
+            features, maps = network.forward_described(inputs.contiguous(memory_format=torch.channels_last))
         logits, evidence = logits_and_evidence(network, features)
-        for name, tensor in (("logits", logits), ("evidence", evidence), ("descriptors", describe(trunk))):
+        for name, tensor in (("logits", logits), ("evidence", evidence), ("descriptors", describe(maps))):
             found[name].append(tensor.numpy())
     return {name: np.concatenate(batches) for name, batches in found.items()}
 
@@ -128,6 +124,3 @@ def _training_facts(
         "data": run.manifest(),
         "terms": manifest.terms,
     }
-
-
-__all__ = ["Calibration", "OperatingPoint", "finish", "keep_findings", "software"]

@@ -1,0 +1,136 @@
+"""python -m cxr_core read FILE...: read films from a shell."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+
+from cxr_core.errors import SilhouetteError
+from cxr_core.film.limits import MAX_BYTES
+from cxr_core.models.card import OPERATING_POINTS
+from cxr_core.reading.colour import overlay
+from cxr_core.reading.reading import Examination, FindingReading, Patient, Reading, interpret
+
+READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read every file given, one line or block each, in the order given. Returns the exit status."""
+    given = _parser().parse_args(arguments)
+    files = list(_files(given.files))
+    if not files:
+        print("cxr_core: the folders given hold no files", file=sys.stderr)
+        return BAD_ARGUMENTS
+    try:
+        return _read_all(given, files)
+    except SilhouetteError as error:
+        print(f"cxr_core: {error}", file=sys.stderr)
+        return SOME_REFUSED
+
+
+def _read_all(given: argparse.Namespace, files: list[Path]) -> int:
+    from cxr_core.reading.reader import Reader  # imports torch: not for --help, and not for bad arguments
+
+    status = READ
+    patient = Patient(age_years=given.age, view=given.view)
+    with Reader.installed() as reader:
+        for file, examination in zip(files, reader.examine_many(map(_bytes_of, files)), strict=True):
+            reading = interpret(examination, patient, given.operating_point)
+            print(json.dumps(reading.as_json(str(file)), ensure_ascii=False) if given.json else _block(file, reading))
+            if given.heatmaps and reading.status == "read":
+                _write_heatmaps(given.heatmaps, file, examination, reading)
+            if reading.status == "refused":
+                status = SOME_REFUSED
+    return status
+
+
+def _files(named: Iterable[Path]) -> Iterator[Path]:
+    """The files named, and those of the folders named, in the order of their names."""
+    for path in named:
+        if path.is_dir():
+            yield from sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        else:
+            yield path
+
+
+def _bytes_of(file: Path) -> bytes:
+    """The file's bytes; empty when it cannot be read. A file over the limit is not read further than it."""
+    try:
+        with file.open("rb") as handle:
+            return handle.read(MAX_BYTES + 1)
+    except OSError:
+        return b""
+
+
+def _block(file: Path, reading: Reading) -> str:
+    lines = [f"{file}: {reading.status}" + (f": {reading.reason}" if reading.reason else "")]
+    lines += [f"  ! {concern.message}" for concern in reading.concerns if not concern.refuses]
+    lines += [f"  {_line(finding)}" for finding in reading.findings]
+    return "\n".join(lines)
+
+
+def _line(finding: FindingReading) -> str:
+    if finding.probability is None or finding.threshold is None:
+        return f"{finding.finding}: {finding.reason}"
+    return (
+        f"{finding.finding}: {finding.call}, probability {percent(finding.probability)} "
+        f"(threshold {percent(finding.threshold)}, {finding.operating_point}; "
+        f"{finding.model} {finding.version}, for {finding.population})"
+    )
+
+
+def percent(probability: float) -> str:
+    """A probability as whole per cent; its ends are never rounded to certainty."""
+    whole = round(probability * 100)
+    return "<1 %" if whole < 1 else ">99 %" if whole > 99 else f"{whole} %"
+
+
+def _write_heatmaps(folder: Path, file: Path, examination: Examination, reading: Reading) -> None:
+    """One PNG per finding, the film with its evidence over it, named by the film's name and hash."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for finding in reading.findings:
+        if finding.evidence is not None and examination.film is not None:
+            picture = overlay(examination.film.pixels, finding.evidence.on_film(), finding.evidence.scale)
+            name = f"{file.stem}-{reading.sha256[:8]}-{finding.finding}-{finding.model}.png"
+            cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cxr_core", description=__doc__, allow_abbrev=False)
+    read = parser.add_subparsers(dest="verb", required=True).add_parser(
+        "read", help="read chest films", description="Read chest films: PNG, JPEG or DICOM files, or folders of them."
+    )
+    read.add_argument("files", nargs="+", type=_existing, metavar="FILE", help="a film, or a folder of films")
+    read.add_argument("--json", action="store_true", help="one JSON object per line")
+    read.add_argument("--heatmaps", type=Path, metavar="DIR", help="write each finding's heatmap over its film here")
+    read.add_argument("--age", type=_age, metavar="YEARS", help="the patient's age; overrides the file's")
+    read.add_argument("--view", choices=("PA", "AP"), help="the view; overrides the file's")
+    read.add_argument("--operating-point", default="youden", choices=OPERATING_POINTS)
+    return parser
+
+
+def _existing(text: str) -> Path:
+    path = Path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"there is no file or folder {text!r}")
+    if not os.access(path, os.R_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} may not be read; check its permissions")
+    return path
+
+
+def _age(text: str) -> float:
+    try:
+        age = float(text)
+    except ValueError:
+        age = -1.0
+    if not 0 <= age <= 120:
+        raise argparse.ArgumentTypeError(f"an age is a number of years from 0 to 120, not {text!r}")
+    return age
+
+
+if __name__ == "__main__":
+    sys.exit(main())
