@@ -1,0 +1,30 @@
+"""The dashboard: `streamlit run app.py`. The list of pages, and the line that every page carries."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.components import cache
+
+HERE = Path(__file__).parent
+ICON = HERE / "pages/components/icon.svg"
+STYLE = HERE / "pages/components/page.css"
+NOT_A_DEVICE = "**Not a medical device.** Not for clinical use without a qualified reader: every number here needs one."
+
+st.set_page_config(
+    page_title="Silhouette",
+    page_icon=str(ICON),  # a file: a named icon would be fetched from the internet
+    layout="wide",
+    initial_sidebar_state=300,
+    menu_items={"Get help": None, "Report a bug": None, "About": NOT_A_DEVICE},
+)
+st.html(STYLE)
+
+page = st.navigation([st.Page("pages/read.py", title="Read", icon=":material/pulmonology:", default=True)])
+page.run()
+
+with st.sidebar:
+    st.caption(NOT_A_DEVICE)
+
+# Last, so that the page is on the screen before the models are loaded.
+cache.start_warm_up()

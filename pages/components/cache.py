@@ -1,0 +1,45 @@
+"""What all sessions share: the models, and nothing else. The only place that uses `st.cache_*`.
+
+No film, reading or map ever enters here. Torch is imported when the first film is read, or by the warm-up after the
+first paint, whichever comes first.
+"""
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from cxr_core.errors import SilhouetteError
+
+if TYPE_CHECKING:
+    from cxr_core.reading.reader import Reader
+
+FIRST_PAINT_S = 1.0  # how long the browser is left alone before the warm-up takes the processor
+
+log = logging.getLogger(__name__)
+
+
+@st.cache_resource(show_spinner=False)
+def reader() -> "Reader":
+    """The one reader of this server, read-only and safe for threads. Raises ModelError for damaged models."""
+    from cxr_core.reading.reader import Reader
+
+    return Reader.installed()
+
+
+@st.cache_resource(show_spinner=False)
+def start_warm_up() -> threading.Thread:
+    """Load the models once in the background, so that the first film does not wait for them."""
+    thread = threading.Thread(target=_warm, name="warm-up", daemon=True)
+    thread.start()
+    return thread
+
+
+def _warm() -> None:
+    time.sleep(FIRST_PAINT_S)
+    try:
+        reader().warm()
+    except SilhouetteError as error:
+        log.warning("the models did not load: %s", error)  # said again on the page, with the first film

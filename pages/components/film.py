@@ -1,0 +1,95 @@
+"""One film of the study on the screen: its facts, its picture in the viewer, its maps."""
+
+import streamlit as st
+
+from cxr_core.errors import SilhouetteError
+from cxr_core.film.radiograph import Radiograph
+from cxr_core.reading.methods import EXACT, METHODS
+from cxr_core.reading.reading import Evidence, FindingReading, Reading
+from pages.components import cache
+from pages.components.session import Entry, Shown, Study, chosen_method
+from pages.components.viewer import Layer, picture_of, show_film
+from pages.components.wording import finding_name, per_cent, plain
+
+CONTAINERS = {"png": "PNG", "jpeg": "JPEG", "dicom": "DICOM", "drawing": "Drawing"}
+
+
+def bring_up(study: Study, entry: Entry) -> Shown | None:
+    """The entry with its pixels, from memory or read again from its file; None when it did not decode."""
+    if entry.examination.film is None:
+        return None
+    shown = study.shown.get(entry.key)
+    if shown is None:
+        with st.spinner("Opening the film …"):
+            examination = cache.reader().examine(entry.data)
+            if examination.film is None:
+                return None
+            shown = Shown(examination=examination, picture=picture_of(examination.film))
+    study.keep_shown(entry.key, shown)
+    return shown
+
+
+def show_facts(entry: Entry, reading: Reading) -> None:
+    """The file's name, as plain text, and what is known of the film and its patient."""
+    with st.container(gap=None):
+        st.text(entry.name)
+        film = entry.examination.film
+        if film is not None:
+            st.caption(" · ".join(plain(fact) for fact in _facts(film, reading)))
+
+
+def _facts(film: Radiograph, reading: Reading) -> list[str]:
+    patient = reading.patient
+    age = "age unknown" if patient.age_years is None else f"{patient.age_years:g} years"
+    view = "view unknown" if patient.view is None else f"{patient.view} view"
+    size = f"{film.shape[1]} × {film.shape[0]} px"
+    if film.spacing_mm is not None:
+        size += f" of {film.spacing_mm[1]:.3g} mm"
+    return [CONTAINERS[film.container], size, age, view]
+
+
+def view_film(study: Study, entry: Entry, shown: Shown | None, reading: Reading) -> None:
+    """The film in the viewer, with a map for each finding that has one."""
+    film = shown.examination.film if shown else None
+    if shown is None or film is None:
+        st.caption("There is no picture to show of this file.")
+        return
+    key = study.widget("viewer")
+    method = chosen_method(key, EXACT)
+    show_film(
+        film=film,
+        film_id=f"{entry.key}:{reading.sha256}",
+        picture=shown.picture,
+        layers=[_layer(finding, _evidence(shown, finding, method)) for finding in reading.findings if finding.evidence],
+        methods=METHODS,
+        drawn=entry.drawn,
+        key=key,
+    )
+
+
+def _layer(finding: FindingReading, evidence: Evidence) -> Layer:
+    name = finding_name(finding.finding)
+    population = finding.population or ""
+    return Layer(
+        key=f"{finding.model}/{finding.finding}",
+        label=name,
+        note=f"{name}, {per_cent(finding.probability or 0)}: {finding.model} for {population}",
+        evidence=evidence,
+    )
+
+
+def _evidence(shown: Shown, finding: FindingReading, method: str) -> Evidence:
+    """The map by the chosen method, made once per film; the exact one comes with the reading."""
+    exact = finding.evidence
+    assert exact is not None and finding.model is not None
+    if method == EXACT:
+        return exact
+    key = (finding.model, finding.finding, method)
+    if key not in shown.maps:
+        output = next(o for o in shown.examination.outputs if o.card == finding.card)
+        try:
+            shown.maps[key] = cache.reader().explain(output, finding.finding, method)
+        except SilhouetteError as error:
+            st.error(plain(str(error)))
+            return exact
+    return shown.maps[key]

@@ -1,0 +1,82 @@
+"""The way in: uploaded files and drawn samples become entries of the study, each examined once."""
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from cxr_core.film.phantom import SAMPLES, as_png, draw
+from pages.components import cache
+from pages.components.session import Entry, Study, clear_study
+from pages.components.wording import plain
+
+UPLOADS = "upload:"
+DRAWINGS = "drawing:"
+
+
+def take_films(study: Study) -> None:
+    """Show the drop zone and the samples; examine what is new, forget what was removed."""
+    label = f"Add or remove films ({len(study.entries)} in this study)" if study.entries else "Films"
+    with st.expander(label, expanded=not study.entries, icon=":material/upload_file:"):
+        uploads = st.file_uploader(
+            "Drop one or several frontal chest films: PNG, JPEG or DICOM",
+            accept_multiple_files=True,  # of any name: DICOM files often have no extension
+            key=study.widget("films"),
+        )
+        sample = _ask_sample(study)
+    here = {UPLOADS + upload.file_id: upload for upload in uploads}
+    study.forget({key for key in study.entries if key.startswith(UPLOADS)} - set(here))
+    arrived = {key: upload for key, upload in here.items() if key not in study.entries}
+    if sample is not None:
+        _examine_drawing(study, sample)
+    if arrived:
+        _examine_uploads(study, arrived)
+    if sample is not None or arrived:
+        st.rerun()  # so that the drop zone folds away and the worklist is whole
+
+
+def offer_clearing(study: Study) -> None:
+    """The button that drops the study from memory."""
+    st.button(
+        "Clear this study",
+        icon=":material/delete:",
+        on_click=clear_study,
+        disabled=not study.entries,
+        width="stretch",
+        help="Drops the films, their readings and maps from memory at once. Nothing of them was written to disk.",
+    )
+
+
+def _ask_sample(study: Study) -> str | None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("or try a drawn sample:", width="content")
+        clicked = [
+            label
+            for label in SAMPLES
+            if st.button(label.removeprefix("Drawing: ").capitalize(), key=study.widget(DRAWINGS + label))
+        ]
+    return clicked[0] if clicked else None
+
+
+def _examine_drawing(study: Study, sample: str) -> None:
+    key = DRAWINGS + sample
+    if key not in study.entries:
+        with st.spinner("Drawing and reading the sample …"):
+            data = as_png(draw(SAMPLES[sample]))
+            examination = cache.reader().examine(data)
+        study.add(Entry(key=key, name=sample, data=data, examination=examination))
+    study.choose(key)
+
+
+def _examine_uploads(study: Study, arrived: dict[str, UploadedFile]) -> None:
+    """Examine files in their order; each one done is kept, should the run be cut short by a click."""
+    progress = st.progress(0.0, text=f"Reading {_films(len(arrived))} …")
+    examinations = cache.reader().examine_many(upload.getvalue() for upload in arrived.values())
+    for done, ((key, upload), examination) in enumerate(zip(arrived.items(), examinations, strict=True), start=1):
+        study.add(Entry(key=key, name=upload.name, data=upload.getvalue(), examination=examination))
+        progress.progress(done / len(arrived), text=f"Read {done} of {_films(len(arrived))}: {plain(upload.name)}")
+    progress.empty()
+    if len(arrived) == 1:
+        study.choose(next(iter(arrived)))
+
+
+def _films(count: int) -> str:
+    return "1 film" if count == 1 else f"{count} films"

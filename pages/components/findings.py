@@ -1,0 +1,41 @@
+"""The findings of one film as a table, each a click away from what its model was trained on."""
+
+import streamlit as st
+
+from cxr_core.reading.reading import FindingReading, Reading
+from pages.components.model_card import about_model
+from pages.components.wording import OPERATING_POINT_NAMES, finding_name, per_cent, plain
+
+CALL_COLOURS = {"present": "red", "absent": "gray", "indeterminate": "orange"}
+AGE_UNKNOWN = (
+    "**Age unknown:** every model reads, whomever it is for. A number from a model for other patients than this one "
+    "means nothing; enter the age to keep only the models that fit."
+)
+
+
+def show_findings(reading: Reading) -> None:
+    """One row per finding: call, calibrated probability, threshold, model and its population, or why there is none."""
+    if reading.patient.age_years is None and any(finding.model for finding in reading.findings):
+        st.caption(AGE_UNKNOWN)
+    st.table([row(finding) for finding in reading.findings], border="horizontal", hide_header=False, hide_index=True)
+    cards = {id(f.card): (f.card, f.finding) for f in reading.findings if f.card is not None}
+    with st.container(horizontal=True, gap="xsmall"):
+        for card, finding in cards.values():
+            about_model(card, finding)
+
+
+def row(finding: FindingReading) -> dict[str, str]:
+    """A finding's row, in Markdown."""
+    name = f"**{plain(finding_name(finding.finding))}**"
+    if finding.probability is None or finding.threshold is None:
+        why = f":small[:gray[{plain(finding.reason or '')}]]"
+        return {"Finding": f"{name}  \n{why}", "Call": ":gray-badge[No model]", "Probability": "–", "Threshold": "–"}
+    call = finding.call or "indeterminate"
+    point = OPERATING_POINT_NAMES.get(finding.operating_point or "", finding.operating_point or "").lower()
+    model = f"for {plain(finding.population or '')}  \n{plain(finding.model or '')} {plain(finding.version or '')}"
+    return {
+        "Finding": f"{name}  \n:small[:gray[{model}]]",
+        "Call": f":{CALL_COLOURS[call]}-badge[{call.capitalize()}]",
+        "Probability": f"**{plain(per_cent(finding.probability))}**",
+        "Threshold": f"{plain(per_cent(finding.threshold))}  \n:small[:gray[{plain(point)}]]",
+    }

@@ -1,0 +1,114 @@
+"""What one browser tab holds: its study. The only place that uses `st.session_state`.
+
+A study may hold hundreds of films, so it keeps what the models said of each, and pixels of the few shown last only.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import streamlit as st
+
+from cxr_core.reading.reading import Evidence, Examination, ModelOutput
+
+FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Entry:
+    """One film of the study, its examination without pixels and features."""
+
+    key: str  # Streamlit's file id, never the file's name
+    name: str  # as the browser sent it: show it as plain text only
+    data: bytes  # the file; an upload shares these bytes with Streamlit
+    examination: Examination
+
+    @property
+    def drawn(self) -> bool:
+        """Whether this is one of the program's own drawings."""
+        return any(concern.code == "drawing" for concern in self.examination.concerns)
+
+
+@dataclass(kw_only=True, eq=False)
+class Shown:
+    """A film being looked at: its whole examination, its picture, the maps asked for by (model, finding, method)."""
+
+    examination: Examination
+    picture: str  # base64 of a PNG
+    maps: dict[tuple[str, str, str], Evidence] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True, eq=False)
+class Study:
+    """The films of one tab, and which of them is being looked at."""
+
+    generation: int = 0  # part of every widget's key here: with a new one they start empty
+    entries: dict[str, Entry] = field(default_factory=dict)
+    chosen: str | None = None
+    choices: int = 0  # how often the page, not the reader, chose: the worklist then starts from that choice
+    shown: OrderedDict[str, Shown] = field(default_factory=OrderedDict)
+
+    def add(self, entry: Entry) -> None:
+        """Take in a film, without what is heavy in it."""
+        self.entries[entry.key] = replace(entry, examination=light(entry.examination))
+
+    def choose(self, key: str) -> None:
+        """Look at this film next, whatever row of the worklist is marked."""
+        self.chosen = key
+        self.choices += 1
+
+    def forget(self, keys: set[str]) -> None:
+        """Drop films and everything known of them."""
+        for key in keys:
+            self.entries.pop(key, None)
+            self.shown.pop(key, None)
+        if self.chosen in keys:
+            self.chosen = None
+
+    def keep_shown(self, key: str, shown: Shown) -> None:
+        """Hold a film's pixels until others have been shown after it."""
+        self.shown[key] = shown
+        self.shown.move_to_end(key)
+        while len(self.shown) > FILMS_IN_MEMORY:
+            self.shown.popitem(last=False)
+
+    def widget(self, name: str) -> str:
+        """The key of one of this study's widgets."""
+        return f"{name}-{self.generation}"
+
+
+def study() -> Study:
+    """This tab's study, empty at first."""
+    if "study" not in st.session_state:
+        st.session_state["study"] = Study()
+    found: Study = st.session_state["study"]
+    return found
+
+
+def clear_study() -> None:
+    """Forget every film of this tab: a new study, whose uploader starts empty."""
+    st.session_state["study"] = Study(generation=study().generation + 1)
+
+
+def chosen_method(viewer_key: str, default: str) -> str:
+    """The heatmap method that was chosen in the viewer of that key."""
+    state = st.session_state.get(viewer_key) or {}
+    method: str = state.get("method") or default
+    return method
+
+
+def light(examination: Examination) -> Examination:
+    """The same examination for a few kilobytes: its film has a shape and facts but no pixels, its outputs no features.
+
+    The pixels are a read-only view of one single zero.
+    """
+    film = examination.film
+    if film is not None:
+        film = replace(film, pixels=np.broadcast_to(np.float32(0), film.shape))
+    return replace(examination, film=film, outputs=tuple(_without_features(output) for output in examination.outputs))
+
+
+def _without_features(output: ModelOutput) -> ModelOutput:
+    # Copies: cells cut from a batch's array would keep the whole batch alive.
+    evidence = {key: replace(found, cells=found.cells.copy()) for key, found in output.evidence.items()}
+    return replace(output, features=np.empty((0, 0, 0), np.float32), evidence=evidence, logits=output.logits.copy())

@@ -1,0 +1,157 @@
+/* The viewer's controls: what they do to it, and how they and its data attributes tell its state. */
+
+function listen(viewer) {
+  const { root, stage } = viewer;
+  root.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button?.dataset.do) viewer.act(button.dataset.do);
+    if (button?.dataset.layer) viewer.choose(button.dataset.layer);
+  });
+  root.addEventListener("input", (event) => {
+    const { set } = event.target.dataset;
+    if (set === "window" || set === "level") viewer.setLook({ [set]: Number(event.target.value) });
+    if (set === "opacity") {
+      viewer.heat.opacity = Number(event.target.value) / 100;
+      showScale(viewer);
+      viewer.draw();
+    }
+    if (set === "method") viewer.askMethod(event.target.value);
+  });
+  root.addEventListener("keydown", (event) => onKey(viewer, event));
+  stage.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    viewer.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), stagePoint(viewer, event));
+  }, { passive: false });
+  stage.addEventListener("dblclick", () => viewer.act("fit"));
+  stage.addEventListener("contextmenu", (event) => event.preventDefault());
+  listenToPointers(viewer);
+}
+
+const KEYS = {
+  "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", "0": "fit", i: "invert", h: "heat", r: "reset", f: "fullscreen",
+};
+const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
+function onKey(viewer, event) {
+  const typing = event.target.closest("input, select");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const action = KEYS[event.key.toLowerCase()];
+  const arrow = ARROWS[event.key];
+  if (!action && !arrow) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (action) viewer.act(action);
+  else viewer.move(40 * arrow[0], 40 * arrow[1]);
+}
+
+/** One pointer drags, or with shift or the right button sets window and level; two pinch. */
+function listenToPointers(viewer) {
+  const { stage } = viewer;
+  const held = new Map();
+  stage.addEventListener("pointerdown", (event) => {
+    held.set(event.pointerId, stagePoint(viewer, event));
+    stage.setPointerCapture(event.pointerId);
+    viewer.root.focus({ preventScroll: true });
+    stage.classList.add("held");
+  });
+  stage.addEventListener("pointermove", (event) => {
+    const now = stagePoint(viewer, event);
+    showReadout(viewer, now);
+    const before = held.get(event.pointerId);
+    if (!before) return;
+    const other = [...held].find(([id]) => id !== event.pointerId)?.[1];
+    held.set(event.pointerId, now);
+    const [dx, dy] = [now[0] - before[0], now[1] - before[1]];
+    if (other) {
+      const span = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]);
+      viewer.geometry.moveBy(dx / 2, dy / 2);
+      viewer.zoom(span(now) / Math.max(1, span(before)), [(now[0] + other[0]) / 2, (now[1] + other[1]) / 2]);
+    } else if (event.shiftKey || event.buttons === 2) {
+      viewer.setLook({ window: viewer.look.window + dx / 3, level: viewer.look.level + dy / 5 });
+    } else {
+      viewer.move(dx, dy);
+    }
+  });
+  const release = (event) => {
+    held.delete(event.pointerId);
+    if (!held.size) stage.classList.remove("held");
+  };
+  stage.addEventListener("pointerup", release);
+  stage.addEventListener("pointercancel", release);
+  stage.addEventListener("pointerleave", () => viewer.find(".readout").replaceChildren());
+}
+
+function stagePoint(viewer, event) {
+  const box = viewer.stage.getBoundingClientRect();
+  return [event.clientX - box.left, event.clientY - box.top];
+}
+
+/** Buttons for the layers and options for the methods. Names are set as text, never as HTML. */
+function fillChoices(viewer, methods) {
+  const { layers } = viewer.heat;
+  viewer.find(".heatbar").hidden = layers.length === 0;
+  viewer.find(".layers").replaceChildren(...layers.map((layer) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.layer = layer.key;
+    button.setAttribute("role", "radio");
+    button.title = layer.note;
+    button.textContent = layer.label;
+    return button;
+  }));
+  const select = viewer.find("select");
+  select.replaceChildren(...Object.entries(methods).map(([key, label]) => new Option(label, key)));
+  if (layers.length) select.value = layers[0].method;
+}
+
+/** The colour bar with its unit, and whether this film shows any evidence at all. */
+function showScale(viewer) {
+  const layer = viewer.layer;
+  if (!layer) return;
+  const most = Math.max(...layer.cells);
+  const relative = layer.unit === "relative";
+  paintRamp(viewer.find(".ramp"), viewer.heat.opacity, viewer.heat.colours);
+  viewer.find(".high").textContent = relative ? "1" : `≥ ${Number(layer.scale.toPrecision(2))}`;
+  const unit = relative ? "relative (1 = this film’s maximum)" : "evidence, logits per cell";
+  viewer.find(".unit").textContent = most > 0 ? unit : `${unit}: none on this film`;
+  viewer.find(".scale").setAttribute("aria-label", `Colour scale from 0 to ${layer.scale}: ${unit}`);
+  viewer.root.dataset.heatMax = String(most / layer.scale);
+}
+
+function showState(viewer) {
+  const { root, geometry, look, heat } = viewer;
+  const percent = `${Math.round(geometry.scale * 100)} %`;
+  viewer.find(".zoom").textContent = percent;
+  viewer.find("[data-set=window]").value = look.window;
+  viewer.find("[data-set=level]").value = look.level;
+  viewer.find("[data-set=opacity]").value = heat.opacity * 100;
+  viewer.find("[data-do=invert]").setAttribute("aria-pressed", String(look.inverted));
+  viewer.find("[data-do=heat]").setAttribute("aria-pressed", String(heat.on));
+  for (const button of root.querySelectorAll("[data-layer][role=radio]")) {
+    button.setAttribute("aria-checked", String(button.dataset.layer === heat.chosen));
+  }
+  root.classList.toggle("heat-off", !heat.on);
+  Object.assign(root.dataset, {
+    zoom: geometry.scale.toFixed(4),
+    inverted: String(look.inverted),
+    window: String(Math.round(look.window)),
+    level: String(Math.round(look.level)),
+    heat: heat.on && viewer.layer ? "on" : "off",
+    layer: heat.chosen ?? "",
+    method: viewer.layer?.method ?? "",
+  });
+}
+
+/** What lies under the pointer: where, how bright, how much evidence. */
+function showReadout(viewer, point) {
+  if (!viewer.picture) return;
+  const at = viewer.geometry.toFilm(point);
+  const grey = viewer.picture.greyAt(at, viewer.film);
+  if (grey === null) return viewer.find(".readout").replaceChildren();
+  let text = `x ${Math.floor(at[0])}  y ${Math.floor(at[1])}  grey ${grey}`;
+  if (viewer.layer && viewer.heat.on) {
+    const value = layerValue(viewer.layer, ...at);
+    text += Number.isNaN(value) ? "  not seen by the model" : `  evidence ${value.toFixed(2)}`;
+  }
+  viewer.find(".readout").textContent = text;
+}

@@ -1,0 +1,60 @@
+/* Evidence as colour. The scale is absolute: a layer's `scale` is drawn in full colour on every film, zero and
+ * below not at all. The colours are the core's own (`cxr_core/reading/colour.py`), sent along with the layers. */
+const HEAT_SIDE = 256; // longest side of the interpolated map; the browser smooths the rest
+
+/** [red, green, blue, alpha] (alpha 0 to 255) for a share of the scale; above 1 counts as 1. */
+function heatColour(share, { stops, opaqueAt }) {
+  const t = Math.min(1, Math.max(0, share));
+  const place = t * (stops.length - 1);
+  const low = Math.min(stops.length - 2, Math.floor(place));
+  const rest = place - low;
+  const mix = (i) => stops[low][i] * (1 - rest) + stops[low + 1][i] * rest;
+  return [mix(0), mix(1), mix(2), 255 * Math.min(1, t / opaqueAt)];
+}
+
+/** A layer's value at a film point (column, row), bilinear between the centres of its cells; NaN where the model
+ *  did not look. The same arithmetic as `Placement.map_to_film`. */
+function layerValue(layer, column, row) {
+  const at = [row, column].map((v, axis) => v * layer.placementScale[axis] + layer.placementOffset[axis]);
+  if (at.some((v) => v < 0 || v > layer.side)) return NaN;
+  const cell = [layer.rows, layer.columns].map((count, axis) => {
+    const place = Math.min(count - 1, Math.max(0, (at[axis] * count) / layer.side - 0.5));
+    const low = Math.min(Math.max(0, count - 2), Math.floor(place));
+    return { low, high: Math.min(count - 1, low + 1), rest: place - low };
+  });
+  const value = (r, c) => layer.cells[r * layer.columns + c];
+  const along = (r) => value(r, cell[1].low) * (1 - cell[1].rest) + value(r, cell[1].high) * cell[1].rest;
+  return along(cell[0].low) * (1 - cell[0].rest) + along(cell[0].high) * cell[0].rest;
+}
+
+/** A canvas of the whole film's extent with the layer in colour. */
+function paintLayer(layer, film, colours) {
+  const shrink = HEAT_SIDE / Math.max(film.columns, film.rows);
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.round(film.columns * shrink));
+  canvas.height = Math.max(1, Math.round(film.rows * shrink));
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(canvas.width, canvas.height);
+  for (let y = 0; y < canvas.height; y++) {
+    for (let x = 0; x < canvas.width; x++) {
+      const column = ((x + 0.5) * film.columns) / canvas.width;
+      const row = ((y + 0.5) * film.rows) / canvas.height;
+      const value = layerValue(layer, column, row);
+      image.data.set(heatColour(Number.isNaN(value) ? 0 : value / layer.scale, colours), (y * canvas.width + x) * 4);
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** The colour bar: from no evidence to the full scale, as it looks over a mid grey. */
+function paintRamp(canvas, opacity, colours) {
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#6b6b6b";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  for (let x = 0; x < canvas.width; x++) {
+    const [red, green, blue, alpha] = heatColour(x / (canvas.width - 1), colours);
+    context.fillStyle = `rgba(${red}, ${green}, ${blue}, ${(alpha / 255) * opacity})`;
+    context.fillRect(x, 0, 1, canvas.height);
+  }
+}

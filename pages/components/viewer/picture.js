@@ -1,0 +1,42 @@
+/** The film's 8-bit greys and a canvas of them through the present window, level and inversion. */
+class Picture {
+  static plain = { window: 100, level: 50, inverted: false }; // per cent of the film's range
+
+  static async load(base64) {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }), { colorSpaceConversion: "none" });
+    return new Picture(bitmap);
+  }
+
+  constructor(bitmap) {
+    this.canvas = document.createElement("canvas");
+    this.canvas.width = bitmap.width;
+    this.canvas.height = bitmap.height;
+    this.context = this.canvas.getContext("2d", { willReadFrequently: true });
+    this.context.drawImage(bitmap, 0, 0);
+    this.image = this.context.getImageData(0, 0, bitmap.width, bitmap.height);
+    this.words = new Uint32Array(this.image.data.buffer);
+    this.greys = Uint8Array.from(this.words, (word) => word & 255);
+    bitmap.close();
+  }
+
+  /** Redraw the canvas; window and level in per cent of the film's range. */
+  apply({ window, level, inverted }) {
+    const table = new Uint32Array(256);
+    for (let grey = 0; grey < 256; grey++) {
+      const share = ((grey / 255) * 100 - (level - window / 2)) / window;
+      const shown = Math.round(255 * Math.min(1, Math.max(0, inverted ? 1 - share : share)));
+      table[grey] = (0xff000000 | (shown << 16) | (shown << 8) | shown) >>> 0;
+    }
+    for (let i = 0; i < this.greys.length; i++) this.words[i] = table[this.greys[i]];
+    this.context.putImageData(this.image, 0, 0);
+  }
+
+  /** The 8-bit grey at a film point, null beside the film. */
+  greyAt([column, row], film) {
+    const x = Math.floor((column / film.columns) * this.canvas.width);
+    const y = Math.floor((row / film.rows) * this.canvas.height);
+    const inside = x >= 0 && y >= 0 && x < this.canvas.width && y < this.canvas.height;
+    return inside ? this.greys[y * this.canvas.width + x] : null;
+  }
+}

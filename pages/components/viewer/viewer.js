@@ -1,0 +1,157 @@
+/* The film viewer: reads the data that Python sends, draws, and answers mouse, touch and keys by itself. */
+const STEP = 1.25; // zoom per click or key
+const viewers = new WeakMap();
+
+export default function mount({ data, parentElement, setStateValue }) {
+  const root = parentElement.querySelector(".viewer");
+  if (!viewers.has(root)) viewers.set(root, new Viewer(root));
+  const viewer = viewers.get(root);
+  viewer.askMethod = (method) => setStateValue("method", method);
+  viewer.update(data);
+}
+
+class Viewer {
+  constructor(root) {
+    this.root = root;
+    this.find = (selector) => root.querySelector(selector);
+    this.stage = this.find(".stage");
+    this.geometry = new Geometry();
+    this.look = { ...Picture.plain };
+    this.heat = { on: true, opacity: null, chosen: null, layers: [], colours: null };
+    this.heatCanvas = null;
+    root.filmViewer = this; // for tests and for tools on top of the film
+    listen(this);
+    new ResizeObserver(() => this.resize()).observe(this.stage);
+  }
+
+  get layer() {
+    return this.heat.layers.find((layer) => layer.key === this.heat.chosen) ?? null;
+  }
+
+  /** Take in what Python sent; only what has changed is decoded and painted again. */
+  async update(data) {
+    const { film, layers, methods, colours } = data;
+    this.heat.opacity ??= colours.opacity;
+    this.heat.colours = colours;
+    this.film = film;
+    if (this.filmId !== film.id) {
+      this.filmId = film.id;
+      this.root.dataset.ready = "false";
+      this.heat.chosen = null;
+      this.picture = null;
+      this.geometry.film = { columns: film.columns, rows: film.rows };
+      this.stage.style.setProperty("--aspect", film.columns / film.rows);
+      this.resize();
+      this.geometry.fit();
+      const picture = await Picture.load(film.png);
+      if (this.filmId !== film.id) return; // another film came while this one was decoded
+      this.picture = picture;
+      this.picture.apply(this.look);
+    }
+    this.takeLayers(layers, methods);
+    this.find(".badge").hidden = !film.drawn;
+    this.draw();
+    this.root.dataset.film = film.id;
+    this.root.dataset.ready = String(this.picture !== null);
+  }
+
+  takeLayers(layers, methods) {
+    const received = JSON.stringify([this.filmId, layers]);
+    if (received === this.receivedLayers) return;
+    this.receivedLayers = received;
+    this.heat.layers = layers;
+    if (!this.layer) this.heat.chosen = layers[0]?.key ?? null;
+    fillChoices(this, methods);
+    this.paintHeat();
+  }
+
+  choose(key) {
+    this.heat.chosen = key;
+    this.heat.on = true;
+    this.paintHeat();
+    this.draw();
+  }
+
+  paintHeat() {
+    this.heatCanvas = this.layer ? paintLayer(this.layer, this.film, this.heat.colours) : null;
+    showScale(this);
+  }
+
+  setLook(change) {
+    Object.assign(this.look, change);
+    this.look.window = Math.min(200, Math.max(2, this.look.window));
+    this.look.level = Math.min(100, Math.max(0, this.look.level));
+    this.lookChanged = true;
+    this.draw();
+  }
+
+  zoom(factor, point) {
+    const { width, height } = this.geometry.stage;
+    this.geometry.zoomAt(point ?? [width / 2, height / 2], factor);
+    this.draw();
+  }
+
+  move(dx, dy) {
+    this.geometry.moveBy(dx, dy);
+    this.draw();
+  }
+
+  act(name) {
+    const actions = {
+      "zoom-in": () => this.zoom(STEP),
+      "zoom-out": () => this.zoom(1 / STEP),
+      fit: () => this.geometry.fit(),
+      invert: () => this.setLook({ inverted: !this.look.inverted }),
+      reset: () => this.setLook({ ...Picture.plain }),
+      heat: () => (this.heat.on = !this.heat.on),
+      fullscreen: () => (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen()),
+    };
+    actions[name]?.();
+    this.draw();
+  }
+
+  resize() {
+    const { clientWidth, clientHeight } = this.stage;
+    if (!clientWidth || !clientHeight) return;
+    const density = window.devicePixelRatio || 1;
+    for (const canvas of [this.find("canvas.film"), this.find("canvas.heat")]) {
+      canvas.width = Math.round(clientWidth * density);
+      canvas.height = Math.round(clientHeight * density);
+    }
+    this.geometry.resize(clientWidth, clientHeight);
+    this.draw();
+  }
+
+  /** Draw once, at the browser's next frame, however often it is asked for. */
+  draw() {
+    if (this.drawing) return;
+    this.drawing = true;
+    requestAnimationFrame(() => {
+      this.drawing = false;
+      this.drawNow();
+    });
+  }
+
+  drawNow() {
+    if (this.lookChanged && this.picture) this.picture.apply(this.look);
+    this.lookChanged = false;
+    this.place(this.find("canvas.film"), this.picture?.canvas);
+    this.place(this.find("canvas.heat"), this.heat.on ? this.heatCanvas : null);
+    this.find("canvas.heat").style.opacity = this.heat.opacity;
+    this.find("[data-layer=film-points]").setAttribute("transform", `matrix(${this.geometry.matrix.join(" ")})`);
+    showState(this);
+  }
+
+  /** An image of the whole film's extent on a canvas of the stage, where the geometry says. */
+  place(canvas, image) {
+    const context = canvas.getContext("2d");
+    const density = canvas.width / this.geometry.stage.width;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    if (!image) return;
+    const { scale, x, y, film } = this.geometry;
+    context.setTransform(density, 0, 0, density, 0, 0);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(image, x, y, film.columns * scale, film.rows * scale);
+  }
+}

@@ -1,0 +1,179 @@
+"""The Read page through Streamlit's own test bench, with a reader that has no networks."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.components import cache
+from tests.pages.fakes import FakeReader
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+def film(brightness: float, side: int = 96) -> bytes:
+    """A small grey picture as PNG; the brighter, the more the fake reader finds."""
+    rng = np.random.default_rng(0)
+    pixels = np.clip(255 * brightness + rng.normal(0, 4, (side, side)), 0, 255).astype(np.uint8)
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch) -> FakeReader:
+    fake = FakeReader()
+    monkeypatch.setattr(cache, "reader", lambda: fake)
+    monkeypatch.setattr(cache, "start_warm_up", lambda: None)
+    return fake
+
+
+@pytest.fixture
+def app(reader: FakeReader) -> AppTest:
+    return AppTest.from_file(str(APP), default_timeout=30).run()
+
+
+def upload(app: AppTest, **files: bytes) -> AppTest:
+    """The page after these files were dropped on it: name (with _ for the dot) -> bytes."""
+    app.file_uploader[0].set_value([(name.replace("_png", ".png"), data, "") for name, data in files.items()])
+    return app.run()
+
+
+def findings(app: AppTest) -> list[dict[str, str]]:
+    return list(app.table[0].value.to_dict("records"))
+
+
+def words(app: AppTest) -> str:
+    """Everything the page says in prose."""
+    kinds = (app.markdown, app.caption, app.text, app.error, app.warning, app.info)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def test_empty_page_asks_for_films(app: AppTest) -> None:
+    assert not app.exception
+    assert app.title[0].value == "Read chest films"
+    assert "Not a medical device" in words(app)
+    assert app.file_uploader[0].allowed_type == []
+    assert not app.table
+
+
+def test_film_gives_findings_with_population_and_threshold(app: AppTest) -> None:
+    upload(app, heart_png=film(0.5))
+    assert not app.exception
+    heart, lung = findings(app)
+    assert "Cardiomegaly" in heart["Finding"]
+    assert "for adults" in heart["Finding"]
+    assert "heart-adults 1.0.0" in heart["Finding"]
+    assert "Present" in heart["Call"]
+    assert "70 %" in heart["Probability"]
+    assert "40 %" in heart["Threshold"]
+    assert "for children aged 1 to 5" in lung["Finding"]
+    assert "Age unknown" in words(app)
+    assert "heart.png" in [text.value for text in app.text]
+
+
+def test_card_of_the_model_is_one_click_away(app: AppTest) -> None:
+    upload(app, heart_png=film(0.5))
+    assert "Made for:** adults" in words(app)
+    assert [table.value.to_dict("records")[0]["Value"] for table in app.table[1:]] == ["0.910 (0.880 to 0.940)"] * 2
+    assert app.table[1].value.to_dict("records")[0]["Positive / all"] == "58 / 1306"
+
+
+def test_age_excludes_a_model_and_says_so(app: AppTest, reader: FakeReader) -> None:
+    upload(app, heart_png=film(0.5))
+    app.sidebar.number_input[0].set_value(63).run()
+    heart, lung = findings(app)
+    assert "70 %" in heart["Probability"]
+    assert "No model" in lung["Call"]
+    assert "%" not in lung["Probability"]
+    assert "No model for this patient" in lung["Finding"]
+    assert "Age unknown" not in words(app)
+    assert reader.examined <= 2, "a change of age needs no network"
+
+
+def test_operating_point_changes_the_call_without_reading_again(app: AppTest, reader: FakeReader) -> None:
+    upload(app, heart_png=film(0.5))
+    examined = reader.examined
+    app.sidebar.radio[0].set_value("specificity_95").run()
+    heart, _ = findings(app)
+    assert "Absent" in heart["Call"]
+    assert "80 %" in heart["Threshold"]
+    assert reader.examined == examined
+
+
+def test_several_films_give_a_worklist_most_suspicious_first(app: AppTest) -> None:
+    upload(app, calm_png=film(0.2), bad_png=b"not a picture", grave_png=film(0.6), mild_png=film(0.4))
+    assert not app.exception
+    rows = app.dataframe[0].value.to_dict("records")
+    assert [row["File"] for row in rows] == ["grave.png", "mild.png", "calm.png", "bad.png"]
+    assert rows[0]["Cardiomegaly"] == "● 90 %"
+    assert rows[2]["Cardiomegaly"] == "10 %"
+    assert rows[3]["Remark"] == "Not read. This file is no PNG, JPEG or DICOM image."
+    assert "grave.png" in [text.value for text in app.text]
+
+
+def test_bad_file_is_refused_with_a_sentence_and_no_number(app: AppTest) -> None:
+    upload(app, bad_png=b"")
+    assert not app.exception
+    assert "This file is no PNG, JPEG or DICOM image." in app.error[0].value
+    assert not app.table
+
+
+@pytest.mark.parametrize("name", ["../../<script>alert(1)</script>", "**bold** [x](http://a.b) $x$ :red[y]"])
+def test_file_names_are_shown_letter_by_letter(app: AppTest, name: str) -> None:
+    app.file_uploader[0].set_value([(name, film(0.5), "")])
+    app.run()
+    assert not app.exception
+    assert name in [text.value for text in app.text]
+    assert not [m for m in app.markdown if m.proto.allow_html]
+
+
+def test_removed_file_is_forgotten(app: AppTest) -> None:
+    upload(app, one_png=film(0.5), two_png=film(0.3))
+    assert len(app.session_state["study"].entries) == 2
+    app.file_uploader[0].clear()
+    app.run()
+    assert app.session_state["study"].entries == {}
+    assert not app.table
+
+
+def test_clear_this_study_forgets_everything(app: AppTest) -> None:
+    upload(app, one_png=film(0.5), two_png=film(0.3))
+    app.sidebar.number_input[0].set_value(63).run()
+    next(button for button in app.sidebar.button if button.label == "Clear this study").click().run()
+    study = app.session_state["study"]
+    assert not app.exception
+    assert (study.entries, dict(study.shown), study.chosen) == ({}, {}, None)
+    assert app.file_uploader[0].value == []
+    assert app.sidebar.number_input[0].value is None
+
+
+def test_drawn_sample_is_labelled_as_a_drawing(app: AppTest) -> None:
+    next(button for button in app.button if button.label == "Wide heart").click().run()
+    assert not app.exception
+    assert "drawing" in app.info[0].value
+    assert len(findings(app)) == 2
+
+
+def test_no_model_is_said_and_no_number_given(app: AppTest, reader: FakeReader) -> None:
+    reader.cards = ()
+    upload(app, heart_png=film(0.5))
+    assert not app.exception
+    assert "No model is installed" in app.error[0].value
+    assert not app.table
+
+
+def test_reading_error_is_a_sentence(app: AppTest, reader: FakeReader) -> None:
+    reader.fails = True
+    upload(app, heart_png=film(0.5))
+    assert not app.exception
+    assert "instead of finite logits" in app.error[0].value
+
+
+def test_study_holds_pixels_of_the_last_films_only(app: AppTest) -> None:
+    upload(app, **{f"film{i}_png": film(0.3 + i / 100) for i in range(6)})
+    study = app.session_state["study"]
+    for entry in study.entries.values():
+        assert entry.examination.film.pixels.strides == (0, 0)
+        assert all(output.features.size == 0 for output in entry.examination.outputs)
+    assert 1 <= len(study.shown) <= 2
