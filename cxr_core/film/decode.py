@@ -1,6 +1,6 @@
 """Bytes to a film: what the file is, is told by its content, never by its name."""
 
-from cxr_core.errors import UndecodableFilm
+from cxr_core.errors import OversizedFilm, UndecodableFilm
 from cxr_core.film import dicom, jpeg, png
 from cxr_core.film.limits import require_bytes
 from cxr_core.film.radiograph import Radiograph
@@ -40,7 +40,16 @@ def decode(data: bytes) -> Radiograph:
     UndecodableFilm for everything that is not one whole picture; the message says what was found and what to do.
     """
     require_bytes(len(data))
-    data = bytes(data)
+    try:
+        return _decode(bytes(data))
+    except MemoryError:
+        raise OversizedFilm(
+            "This picture needs more memory than decoding may take. Export it at its detector's own size, in grey.",
+            "memory",
+        ) from None
+
+
+def _decode(data: bytes) -> Radiograph:
     if dicom.is_dicom(data):
         _require_plain_preamble(data)
         return dicom.decode_dicom(data)

@@ -57,7 +57,7 @@ JPEG_2000 = (*JPEG2000TransferSyntaxes[:2], *HTJ2K)
 # The codec to prefer, where pydicom's own first choice is slow (RLE) or cannot do 16 bits (JPEG 2000).
 PLUGIN = {RLELossless: "pylibjpeg", **dict.fromkeys(JPEG_2000, "pylibjpeg")}
 
-# What pydicom, its codecs and the parsing of broken values raise; MemoryError is the worker's limit speaking.
+# What pydicom, its codecs and the parsing of broken values raise; a MemoryError is told apart by `decode`.
 BROKEN = (
     InvalidDicomError,
     AttributeError,
@@ -69,7 +69,6 @@ BROKEN = (
     RuntimeError,
     OSError,
     EOFError,
-    MemoryError,
     struct.error,
     zlib.error,
 )

@@ -144,7 +144,9 @@ def _samples(chunks: list[tuple[bytes, bytes]], header: Header) -> np.ndarray:
             pieces += [struct.pack(">I4s", len(body), name), body, struct.pack(">I", checksum)]
     try:
         samples = cv2.imdecode(np.frombuffer(b"".join(pieces), np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError from None
         samples = None
     if samples is None or samples.shape[:2] != (header.height, header.width):
         raise UndecodableFilm(DAMAGED.format("its pixels cannot be decoded"))
