@@ -1,0 +1,248 @@
+"""The report as one HTML page that needs nothing else: pictures inside it, no script, nothing fetched, fit for A4.
+
+Every word goes through `html.escape` in the few functions at the end; no other function writes text into the page.
+"""
+
+import base64
+import dataclasses
+import html
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from cxr_core.film.radiograph import Radiograph
+from cxr_core.models.card import ModelCard
+from cxr_core.reading.colour import overlay
+from cxr_core.reading.reading import Evidence, FindingReading
+from cxr_core.reading.report import Report, threshold_source
+from cxr_core.reading.wording import DRAWING_NOTICE, NOTICE, finding_name, operating_point_name, per_cent
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+LONGEST_SIDE_PX = 1024  # of a picture in the report; more would only make the file heavy
+BAR_GREY = 0.42  # what the colour bar is drawn over: about the grey of a lung
+
+
+def html_report(report: Report) -> str:
+    """The report as a self-contained HTML page."""
+    title = "Report on a drawing of a chest" if report.is_drawing else "Report on a chest film"
+    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    body = [
+        _element("h1", title),
+        _notices(report),
+        *_about_the_film(report),
+        *_what_to_distrust(report),
+        *_findings(report),
+        *_measurements(report),
+        *_pictures(report),
+        *_models(report),
+        _footer(report),
+    ]
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f"{_element('title', f'{title}: {report.file}')}\n<style>\n{style}</style></head>\n"
+        f"<body>\n{chr(10).join(body)}\n</body></html>\n"
+    )
+
+
+def _notices(report: Report) -> str:
+    drawing = _element("p", DRAWING_NOTICE, "notice drawing") if report.is_drawing else ""
+    return drawing + _element("p", NOTICE, "notice")
+
+
+def _about_the_film(report: Report) -> Iterator[str]:
+    reading, film = report.reading, report.film
+    facts = {"File": report.file, "SHA-256 of the file": reading.sha256}
+    if film is not None:
+        rows, columns = film.shape
+        kind = "drawing" if report.is_drawing else film.container.upper()
+        facts["Picture"] = f"{kind}, {columns} × {rows} px, {film.bits} bits"
+        if film.spacing_mm is not None:
+            facts["Pixel spacing"] = (
+                f"{film.spacing_mm[0]:g} mm between rows, {film.spacing_mm[1]:g} mm between columns"
+            )
+    age, view = reading.patient.age_years, reading.patient.view
+    facts["Age used"] = "unknown" if age is None else f"{age:g} years"
+    facts["View used"] = view or "unknown"
+    yield _element("h2", "Drawing" if report.is_drawing else "Film")
+    yield _facts(facts)
+
+
+def _what_to_distrust(report: Report) -> Iterator[str]:
+    reading = report.reading
+    yield _element("h2", "What to distrust")
+    if reading.status == "refused":
+        yield _element("p", f"Not read: {reading.reason}", "present")
+    remarks = [concern for concern in reading.concerns if not concern.refuses]
+    if remarks:
+        yield "<ul>" + "".join(_element("li", f"{c.message} ({c.code})") for c in remarks) + "</ul>"
+    elif reading.status == "read":
+        yield _element("p", "No check of the film found anything.")
+
+
+def _findings(report: Report) -> Iterator[str]:
+    if not report.reading.findings:
+        return
+    yield _element("h2", "Findings")
+    header = ("Finding", "Call", "Probability", "Threshold", "Operating point", "Logit", "Model")
+    yield _table(header, (_finding_row(finding) for finding in report.reading.findings))
+    yield _element(
+        "p",
+        "The probability is calibrated: of films like those it was fitted on, about so many in a hundred have the "
+        "finding. A call compares it with the threshold.",
+        "reason",
+    )
+
+
+def _finding_row(finding: FindingReading) -> list[str]:
+    name = _element("td", finding_name(finding.finding))
+    if finding.probability is None or finding.threshold is None or finding.logit is None:
+        return [name, f'<td colspan="6" class="reason">{_text(finding.reason or "No number.")}</td>']
+    return [
+        name,
+        _element("td", finding.call or "", finding.call or ""),
+        _element("td", per_cent(finding.probability)),
+        _element("td", f"{per_cent(finding.threshold)}: {threshold_source(finding)}"),
+        _element("td", operating_point_name(finding.operating_point or "")),
+        _element("td", f"{finding.logit:.2f}"),
+        _element("td", f"{finding.model} {finding.version}, for {finding.population}"),
+    ]
+
+
+def _measurements(report: Report) -> Iterator[str]:
+    if not report.reading.measurements:
+        return
+    yield _element("h2", "Measurements")
+    for measured in report.reading.measurements:
+        yield _element("h3", finding_name(str(measured.get("name", "measurement"))))
+        yield _facts(_flat({key: value for key, value in measured.items() if key != "name"}))
+
+
+def _pictures(report: Report) -> Iterator[str]:
+    film = report.film
+    if film is None:
+        return
+    yield _element("h2", "Pictures")
+    pixels = _shrunk(film)
+    grey = np.rint(pixels * 255).clip(0, 255).astype(np.uint8)
+    of = "The drawing" if report.is_drawing else "The film"
+    figures = [f"<figure>{_picture(grey, of)}{_element('figcaption', of)}</figure>"]
+    figures += [_heatmap(pixels, f, f.evidence, of) for f in report.reading.findings if f.evidence is not None]
+    yield f'<div class="pictures">{"".join(figures)}</div>'
+
+
+def _heatmap(pixels: np.ndarray, finding: FindingReading, evidence: Evidence, of: str) -> str:
+    """One figure: the evidence of a finding over the picture, with a bar that says what its colours are worth."""
+    placement = evidence.placement
+    # The same placement, for a picture with fewer pixels.
+    ratio = (placement.film_shape[0] / pixels.shape[0], placement.film_shape[1] / pixels.shape[1])
+    scale = (placement.scale[0] * ratio[0], placement.scale[1] * ratio[1])
+    shrunk = dataclasses.replace(placement, film_shape=pixels.shape, scale=scale)
+    heat = shrunk.map_to_film(evidence.cells)
+    name = finding_name(finding.finding)
+    unit = "logits in a cell" if evidence.unit == "logit" else "relative to this picture's own maximum"
+    means = "the cells sum to logit − bias" if evidence.unit == "logit" else "without a unit"
+    found = "" if (evidence.cells > 0).any() else " There is no evidence for it."
+    caption = (
+        f"{of} with the evidence for {name.lower()} by {finding.model} (method: {evidence.method}; {means}).{found}"
+    )
+    ends = [_element("span", "0"), _element("span", f"{evidence.scale:.2g} and more ({unit})")]
+    return (
+        f"<figure>{_picture(overlay(pixels, heat, evidence.scale), caption)}"
+        f'<div class="bar">{ends[0]}{_colour_bar()}{ends[1]}</div>{_element("figcaption", caption)}</figure>'
+    )
+
+
+def _colour_bar() -> str:
+    shares = np.linspace(0, 1, 256, dtype=np.float32)[None].repeat(8, axis=0)
+    return _picture(overlay(np.full_like(shares, BAR_GREY), shares, 1.0), "colour bar", "")
+
+
+def _models(report: Report) -> Iterator[str]:
+    if report.cards:
+        yield _element("h2", "Models")
+    for card in report.cards:
+        yield _element("h3", f"{card.model} {card.version}")
+        yield _facts(_about_the_model(card))
+
+
+def _about_the_model(card: ModelCard) -> dict[str, str]:
+    facts = {
+        "Made for": card.population.text,
+        "Preprocessing": f"version {card.input_spec.version}",
+        **{f"Input: {key}": value for key, value in _flat(dataclasses.asdict(card.input_spec)).items()},
+        "SHA-256 of the weights": card.weights_sha256,
+    }
+    for finding in card.findings:
+        facts[f"Calibration of {finding_name(finding).lower()}"] = card.calibration[finding].source
+        for point in card.operating_points[finding]:
+            name = f"{finding_name(finding)}, {operating_point_name(point.name).lower()} threshold"
+            facts[name] = f"{per_cent(point.threshold)} ({point.source})"
+    facts |= {f"Training: {key}": value for key, value in _flat(card.training).items()}
+    facts |= {f"Figures: {key}": value for key, value in _flat(card.metrics).items()}
+    return facts | {f"Made with {key}": value for key, value in card.software.items()}
+
+
+def _footer(report: Report) -> str:
+    made = report.made.isoformat(sep=" ", timespec="seconds")
+    words = f"Silhouette {report.software_version}, {made}; read in {report.reading.seconds:.2f} s. {NOTICE}"
+    return f"<footer>{_text(words)}</footer>"
+
+
+def _shrunk(film: Radiograph) -> np.ndarray:
+    """The film's pixels with at most LONGEST_SIDE_PX on a side."""
+    shrink = LONGEST_SIDE_PX / max(film.shape)
+    if shrink >= 1:
+        return film.pixels
+    height, width = (max(1, round(side * shrink)) for side in film.shape)
+    return cv2.resize(film.pixels, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _flat(table: Mapping[str, Any]) -> dict[str, str]:
+    """A card's nested table as one line per value; a figure with an interval is one line."""
+    lines: dict[str, str] = {}
+    for key, value in table.items():
+        name = str(key).replace("_", " ")
+        if isinstance(value, Mapping) and {"value", "low", "high"} <= value.keys():
+            counts = f", {value['positives']} of {value['n']} positive" if {"positives", "n"} <= value.keys() else ""
+            lines[name] = f"{value['value']:.3f} (95 % interval {value['low']:.3f} to {value['high']:.3f}{counts})"
+        elif isinstance(value, Mapping):
+            lines |= {f"{name}, {inner}": text for inner, text in _flat(value).items()}
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            lines[name] = ", ".join(str(item) for item in value)
+        else:
+            lines[name] = str(value)
+    return lines
+
+
+def _facts(facts: Mapping[str, str]) -> str:
+    rows = (f"<tr>{_element('th', name)}{_element('td', value)}</tr>" for name, value in facts.items())
+    return f'<table class="facts"><tbody>{"".join(rows)}</tbody></table>'
+
+
+def _table(header: Iterable[str], rows: Iterable[list[str]]) -> str:
+    """A table of rows whose cells are elements already."""
+    heads = "".join(_element("th", name) for name in header)
+    lines = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def _picture(pixels: np.ndarray, alternative: str, kind: str = "film") -> str:
+    """An image of (H, W) grey or (H, W, 3) sRGB uint8 pixels, held in the page itself."""
+    ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    _, png = cv2.imencode(".png", ordered)
+    data = base64.b64encode(png.tobytes()).decode("ascii")
+    return f'<img class="{kind}" alt="{_text(alternative)}" src="data:image/png;base64,{data}">'
+
+
+def _element(tag: str, text: str, kind: str = "") -> str:
+    attribute = f' class="{_text(kind)}"' if kind else ""
+    return f"<{tag}{attribute}>{_text(text)}</{tag}>"
+
+
+def _text(text: str) -> str:
+    """Text for the page; what cannot be printed, such as marks that turn the writing direction, becomes U+FFFD."""
+    return html.escape("".join(c if c.isprintable() else "\ufffd" for c in text))

@@ -1,0 +1,307 @@
+"""Reports: self-contained, escaped, whole in their provenance, and never silent about a drawing."""
+
+import base64
+import dataclasses
+import json
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import cv2
+import numpy as np
+import pytest
+
+from cxr_core.film.concern import Concern
+from cxr_core.film.phantom import PhantomSpec, draw
+from cxr_core.film.preprocess import InputSpec, Placement
+from cxr_core.film.radiograph import Radiograph
+from cxr_core.models.card import Calibration, ModelCard, OperatingPoint, Population
+from cxr_core.reading.colour import overlay
+from cxr_core.reading.reading import Evidence, Examination, ModelOutput, Patient, interpret
+from cxr_core.reading.report import Report, json_report
+from cxr_core.reading.report_html import POLICY, html_report
+from cxr_core.reading.wording import DRAWING_NOTICE, NOTICE, per_cent
+
+MADE = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+NASTY = '../../<script>alert("x")</script>\u202egnp.exe&\udcff.png'
+CELLS = np.array([[0.0, -2.0], [1.5, 0.4]], np.float32)
+
+
+def card(finding: str, age_min: int | None = None, age_max: int | None = None) -> ModelCard:
+    points = tuple(
+        OperatingPoint(name=name, threshold=threshold, source=f"{name} on 400 validation films")
+        for name, threshold in (("youden", 0.41), ("sensitivity_95", 0.2), ("specificity_95", 0.7))
+    )
+    return ModelCard(
+        model=f"{finding}-mobilenet",
+        version="3",
+        findings=(finding,),
+        architecture="film_classifier",
+        arguments={},
+        input_spec=InputSpec(side=224, equalisation="clahe"),
+        population=Population(text=f"people <for {finding}>", age_min=age_min, age_max=age_max),
+        calibration={finding: Calibration(slope=0.9, source="Platt on 400 validation films")},
+        operating_points={finding: points},
+        evidence_scale={finding: 1.0},
+        training={"data": {"name": "CXR-42", "sha256": "feedbeef"}, "terms": "CC BY 4.0", "parts": ["train", "val"]},
+        metrics={"test": {finding: {"auroc": {"value": 0.912, "low": 0.9, "high": 0.93, "n": 500, "positives": 40}}}},
+        software={"torch": "2.13.0"},
+        weights_sha256="ab" * 32,
+    )
+
+
+def examination(film: Radiograph | None, probability: float = 0.834, concerns: tuple[Concern, ...] = ()) -> Examination:
+    outputs = []
+    for model in (card("cardiomegaly", age_min=18), card("pneumonia", age_min=1, age_max=5)):
+        key = model.findings[0]
+        evidence = Evidence(
+            finding=key,
+            method="evidence",
+            unit="logit",
+            cells=CELLS,
+            scale=1.0,
+            placement=Placement.fit(film.shape if film else (64, 64), model.input_spec),
+        )
+        outputs.append(
+            ModelOutput(
+                card=model,
+                logits=np.array([1.61], np.float32),
+                probabilities=np.array([probability]),
+                evidence={key: evidence},
+                features=np.empty((0, 0, 0), np.float32),
+                unfamiliarity=0.4,
+            )
+        )
+    return Examination(
+        sha256="0123456789abcdef" * 4, film=film, concerns=concerns, outputs=tuple(outputs), seconds=0.214
+    )
+
+
+def film_of(container: str = "png") -> Radiograph:
+    drawn = draw(PhantomSpec(height=160, width=128))
+    return dataclasses.replace(drawn, container=container, age_years=None, view=None, spacing_mm=(0.143, 0.15))
+
+
+def report(seen: Examination | None = None, age: float | None = 45.0, file: str = "a.png") -> Report:
+    seen = seen or examination(film_of())
+    reading = interpret(seen, Patient(age_years=age, view="PA"), "youden")
+    return Report(reading=reading, examination=seen, file=file, made=MADE, software_version="7.8.9")
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags with their attributes, and text."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def attributes(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def test_the_page_fetches_nothing_and_runs_nothing() -> None:
+    text = html_report(report())
+    page = Page(text)
+    assert {"http-equiv": "Content-Security-Policy", "content": POLICY} in page.attributes("meta")
+    assert POLICY.startswith("default-src 'none'")
+    assert not {"script", "link", "iframe", "object", "base", "form", "a"} & {tag for tag, _ in page.tags}
+    for tag, attributes in page.tags:
+        assert not [name for name in attributes if name.startswith("on")], tag
+        assert "href" not in attributes
+        assert (attributes.get("src") or "data:image/png;").startswith("data:image/png;")
+    assert not re.search(r"url\(|@import|https?:", text)
+
+
+@pytest.mark.parametrize("place", ["file", "concern"])
+def test_other_peoples_text_is_shown_and_never_obeyed(place: str) -> None:
+    concerns = (Concern("odd", f"Found {NASTY}."),) if place == "concern" else ()
+    text = html_report(report(examination(film_of(), concerns=concerns), file=NASTY if place == "file" else "a.png"))
+    page = Page(text)
+    assert not page.attributes("script")
+    assert '../../<script>alert("x")</script>\ufffdgnp.exe&\ufffd.png' in page.text
+    text.encode("utf-8")  # a name that is no valid text must not break the download
+
+
+def test_every_number_says_where_it_comes_from() -> None:
+    page = Page(html_report(report(file="film 1.dcm")))
+    for said in (
+        "film 1.dcm",
+        "0123456789abcdef" * 4,
+        "present",
+        "83 %",
+        "41 %: youden on 400 validation films",
+        "Balanced",
+        "1.61",
+        "cardiomegaly-mobilenet 3, for people <for cardiomegaly>",
+        "45 years",
+        "PA",
+        "version 1",
+        "clahe",
+        "Platt on 400 validation films",
+        "CXR-42",
+        "feedbeef",
+        "CC BY 4.0",
+        "0.912 (95 % interval 0.900 to 0.930, 40 of 500 positive)",
+        "ab" * 32,
+        "2.13.0",
+        "0.143 mm between rows, 0.15 mm between columns",
+        "Silhouette 7.8.9, 2026-11-20 09:30:00+00:00",
+        NOTICE,
+    ):
+        assert said in page.text, said
+
+
+def test_a_finding_without_a_model_keeps_its_place_with_the_reason() -> None:
+    page = Page(html_report(report(age=45.0)))
+    assert "Pneumonia No model for this patient: pneumonia-mobilenet is for people <for pneumonia>." in page.text
+    table = json.loads(json_report(report(age=45.0)))
+    assert [f["finding"] for f in table["findings"]] == ["cardiomegaly", "pneumonia"]
+    assert table["findings"][1]["probability"] is None
+    assert table["findings"][1]["reason"].startswith("No model for this patient")
+    assert [m["model"] for m in table["models"]] == ["cardiomegaly-mobilenet"]
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(0.0, "<1 %"), (0.004, "<1 %"), (0.0149, "1 %"), (0.5, "50 %"), (0.834, "83 %"), (1.0, ">99 %")]
+)
+def test_probabilities_are_whole_per_cent_and_never_certain(share: float, said: str) -> None:
+    assert per_cent(share) == said
+    page = Page(html_report(report(examination(film_of(), probability=share))))
+    assert f" {said} " in page.text
+    assert not re.search(r"\d[.,]\d+ %", page.text)
+
+
+def test_heatmaps_are_the_absolute_overlay_on_the_films_own_grid() -> None:
+    made = report(age=None)
+    page = Page(html_report(made))
+    pictures = [attributes for attributes in page.attributes("img") if attributes["class"] == "film"]
+    assert len(pictures) == 3  # the film, and one map for each finding
+    assert made.film is not None
+    shown = pixels_of(pictures[1])
+    evidence = made.reading.findings[0].evidence
+    assert evidence is not None
+    assert np.array_equal(shown, overlay(made.film.pixels, evidence.on_film(), evidence.scale))
+    assert "1 and more (logits in a cell)" in page.text
+    assert len(page.attributes("img")) == 5  # and a colour bar below each map
+
+
+def test_a_large_film_is_shrunk_and_its_map_stays_in_place() -> None:
+    drawn = draw(PhantomSpec(height=2048, width=1500))
+    seen = examination(dataclasses.replace(drawn, container="png"))
+    made = report(seen)
+    pictures = Page(html_report(made)).attributes("img")
+    film, shown = pixels_of(pictures[0]), pixels_of(pictures[1])
+    assert film.shape == shown.shape == (1024, 750, 3)
+    whole = cv2.resize(seen.outputs[0].evidence["cardiomegaly"].on_film(), (750, 1024), interpolation=cv2.INTER_AREA)
+    expected = overlay(film[..., 0] / np.float32(255), whole, 1.0)
+    assert np.abs(shown.astype(int) - expected).max() <= 3
+
+
+def test_no_evidence_is_drawn_as_none_and_said() -> None:
+    seen = examination(film_of())
+    bare = [
+        dataclasses.replace(
+            o, evidence={k: dataclasses.replace(e, cells=-np.abs(CELLS)) for k, e in o.evidence.items()}
+        )
+        for o in seen.outputs
+    ]
+    page = Page(html_report(report(dataclasses.replace(seen, outputs=tuple(bare)))))
+    pictures = page.attributes("img")
+    assert np.array_equal(pixels_of(pictures[0]), pixels_of(pictures[1]))
+    assert "There is no evidence for it." in page.text
+    assert "There is no evidence for it." not in Page(html_report(report())).text
+
+
+def test_a_relative_map_is_never_given_logits() -> None:
+    seen = examination(film_of())
+    other = [
+        dataclasses.replace(
+            o, evidence={k: dataclasses.replace(e, unit="relative", method="gradcam") for k, e in o.evidence.items()}
+        )
+        for o in seen.outputs
+    ]
+    page = Page(html_report(report(dataclasses.replace(seen, outputs=tuple(other)))))
+    assert "relative to this picture's own maximum" in page.text
+    assert "logits in a cell" not in page.text
+
+
+@pytest.mark.parametrize("told_by", ["form", "mark"])
+def test_a_drawing_is_called_a_drawing_everywhere(told_by: str) -> None:
+    concerns = (Concern("drawing", DRAWING_NOTICE),) if told_by == "mark" else ()
+    made = report(examination(film_of("drawing" if told_by == "form" else "png"), concerns=concerns))
+    page = Page(html_report(made))
+    assert DRAWING_NOTICE in page.text
+    assert page.text.count("Report on a drawing of a chest") == 2  # the title and the heading
+    assert "drawing, 128 × 160 px" in page.text
+    assert "chest film" not in page.text
+    for picture in page.attributes("img"):
+        if picture["class"] == "film":
+            assert (picture["alt"] or "").startswith("The drawing")
+    assert json.loads(json_report(made))["drawing"] is True
+
+
+def test_a_film_is_not_called_a_drawing() -> None:
+    assert "a drawing" not in Page(html_report(report())).text.lower()
+    assert json.loads(json_report(report()))["drawing"] is False
+
+
+def test_a_refused_file_has_a_report_without_numbers() -> None:
+    refusal = Concern("undecodable", "This file is empty.", refuses=True)
+    seen = dataclasses.replace(examination(None, concerns=(refusal,)), outputs=())
+    page = Page(html_report(report(seen)))
+    assert "Not read: This file is empty." in page.text
+    assert not page.attributes("img")
+    table = json.loads(json_report(report(seen)))
+    assert table["status"] == "refused"
+    assert table["film"] is None
+    assert table["findings"] == []
+
+
+def test_json_carries_the_reading_and_its_provenance() -> None:
+    made = report(file=NASTY)
+    table = json.loads(json_report(made))
+    assert table["schema"] == 1
+    assert table["file"] == NASTY
+    promised = json.loads(json.dumps(made.reading.as_json(NASTY)))
+    assert {key: table[key] for key in promised if key != "findings"} == {
+        key: value for key, value in promised.items() if key != "findings"
+    }
+    for told, line in zip(promised["findings"], table["findings"], strict=True):
+        assert {key: line[key] for key in told} == told
+    first = table["findings"][0]
+    assert first["threshold_source"] == "youden on 400 validation films"
+    assert first["evidence"]["cells"] == CELLS.astype(float).round(5).tolist()
+    assert first["calibration"]["slope"] == 0.9
+    assert table["models"][0]["preprocessing_version"] == 1
+    assert table["models"][0]["input_spec"]["equalisation"] == "clahe"
+    assert table["models"][0]["training"]["terms"] == "CC BY 4.0"
+    assert table["patient"] == {"age_years": 45.0, "view": "PA"}
+    assert table["software"] == {"name": "Silhouette", "version": "7.8.9"}
+    assert datetime.fromisoformat(table["made"]) == MADE
+    assert table["notice"] == NOTICE
+
+
+def test_a_report_needs_a_time_zone_and_one_film() -> None:
+    made = report()
+    with pytest.raises(ValueError, match="time zone"):
+        dataclasses.replace(made, made=MADE.replace(tzinfo=None))
+    with pytest.raises(ValueError, match="two different files"):
+        dataclasses.replace(made, examination=dataclasses.replace(made.examination, sha256="00"))
+
+
+def pixels_of(picture: dict[str, str | None]) -> np.ndarray:
+    """The (H, W, 3) RGB pixels of an img of the page."""
+    data = base64.b64decode((picture["src"] or "").partition(",")[2])
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
