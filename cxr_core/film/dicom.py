@@ -95,15 +95,20 @@ def decode_dicom(data: bytes) -> Radiograph:
     """One DICOM file as a film. Raises UndecodableFilm or OversizedFilm; no message quotes the file."""
     with _quiet():
         try:
-            dataset = _read(data)
-            _require_one_frame(dataset)
-            _require_fitting_codestream(dataset)
-            pixels, colour = _pixels(dataset)
-            facts = dicom_facts.read_facts(dataset)
-            bits = int(dataset.BitsStored)
+            return _decode(data)
         except BROKEN:
-            raise UndecodableFilm(DAMAGED.format("its pixels or the tags that describe them cannot be read")) from None
-    return Radiograph(pixels=pixels, container="dicom", bits=bits, colour=colour, **facts)
+            pass
+    # Raised out here, the refusal does not drag along an error (and its frames) that know the patient.
+    raise UndecodableFilm(DAMAGED.format("its pixels or the tags that describe them cannot be read"))
+
+
+def _decode(data: bytes) -> Radiograph:
+    dataset = _read(data)
+    _require_one_frame(dataset)
+    _require_fitting_codestream(dataset)
+    pixels, colour = _pixels(dataset)
+    facts = dicom_facts.read_facts(dataset)
+    return Radiograph(pixels=pixels, container="dicom", bits=int(dataset.BitsStored), colour=colour, **facts)
 
 
 @contextmanager

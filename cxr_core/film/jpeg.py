@@ -36,6 +36,7 @@ class Markers:
     components: int = 0
     orientation: int = 1
     adobe: bool = False
+    unit: tuple[int, int] = (8, 8)  # (rows, columns) of pixels that are coded together, T.81 A.2
     kept: list[bytes] = field(default_factory=list)  # the file, less what carries no pixels
 
 
@@ -48,6 +49,8 @@ def decode_jpeg(data: bytes) -> Radiograph:
             "is read. Export the film as PNG or DICOM."
         )
     samples = _samples(b"".join(markers.kept))
+    if _breaks_off(samples, markers.unit):
+        raise UndecodableFilm(DAMAGED.format("its pixels break off in the middle"))
     if samples.ndim == 3 and samples.shape[2] == 4:
         samples = _cmyk_to_rgb(samples, markers.adobe)
     pixels, colour = to_pixels(samples, 255)
@@ -105,6 +108,11 @@ def _note(found: Markers, marker: int, body: bytes) -> None:
             raise UndecodableFilm(DAMAGED.format("it holds two frames"))
         found.precision, found.components = body[0], body[5]
         found.height, found.width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+        factors = body[7::3] if found.components > 1 else b"\x11"
+        found.unit = (
+            8 * max((byte & 15 for byte in factors), default=1),
+            8 * max((byte >> 4 for byte in factors), default=1),
+        )
         require_pixels(found.width, found.height)
     elif marker == APP1 and body.startswith(b"Exif\x00\x00") and found.orientation == 1:
         found.orientation = exif_orientation(body[6:])
@@ -133,6 +141,22 @@ def _samples(data: bytes) -> np.ndarray:
     except (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError):
         # What libjpeg and Pillow raise for damaged streams; the text of it is for programmers, not for readers.
         raise UndecodableFilm(DAMAGED.format("its pixels cannot be decoded")) from None
+
+
+def _breaks_off(samples: np.ndarray, unit: tuple[int, int]) -> bool:
+    """Whether pixels are missing though the file ends properly, as when a broken copy was closed with an EOI.
+
+    libjpeg fills the rest with units of exactly 128. A grey margin does the same, but in whole rows or columns: only
+    a filling that begins in the middle of a row, below a row that is not filled, is one that breaks off.
+    """
+    (height, width), (rows, columns) = (size // edge for size, edge in zip(samples.shape, unit, strict=False)), unit
+    if (samples[height * rows - 1 :: -rows, width * columns - 1] != 128).all() or height * width == 0:
+        return False
+    whole = samples[: height * rows, : width * columns].reshape(height, rows, width, columns, -1)
+    filled = (whole == 128).all(axis=(1, 3, 4))
+    first = height * width - int(np.argmin(filled.ravel()[::-1])) if not filled.all() else 0
+    row, column = divmod(first, width)
+    return 0 < first < height * width and column > 0 and not (row > 0 and filled[row - 1, -1])
 
 
 def _cmyk_to_rgb(cmyk: np.ndarray, adobe: bool) -> np.ndarray:

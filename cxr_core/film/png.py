@@ -63,10 +63,8 @@ def decode_png(data: bytes) -> Radiograph:
     require_pixels(header.width, header.height)
     _require_whole(chunks, header)
     samples, alpha = _split_alpha(_samples(chunks, header), chunks, header)
-    top, bits = _full_scale(samples, chunks, header)
-    if top.shift:
-        samples = samples >> top.shift
-    pixels, colour = to_pixels(samples, top.value, alpha)
+    samples, top, bits = _scaled(samples, chunks, header)
+    pixels, colour = to_pixels(samples, top, alpha)
     exif = [body for name, body in chunks if name == b"eXIf"]
     pixels = upright(pixels, exif_orientation(exif[0]) if exif else 1)
     return Radiograph(pixels=pixels, container="png", bits=bits, colour=colour)
@@ -178,29 +176,23 @@ def _grey_key(samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: He
     return (samples != shown).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class _FullScale:
-    value: int
-    shift: int = 0
-
-
-def _full_scale(samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: Header) -> tuple[_FullScale, int]:
-    """The sample that means 1.0, and the bits per sample that the file uses.
+def _scaled(samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: Header) -> tuple[np.ndarray, int, int]:
+    """The samples, the one that means 1.0, and the bits per sample that the file uses.
 
     Up to 8 bits: 255, as libpng has already stretched 1, 2 and 4 bits. 16 bits: what sBIT says, else the smallest
     2^k - 1 that holds the maximum, because 10 to 14-bit detectors are often written unscaled.
     """
     if header.depth <= 8:
-        return _FullScale(255), header.depth
+        return samples, 255, header.depth
     maximum = int(samples.max())
     stated = [body for name, body in chunks if name == b"sBIT" and body]
     if stated and 0 < stated[0][0] < 16:
         bits = stated[0][0]
         # PNG asks for samples scaled up to 16 bits (section 13.12); many writers leave them in the low bits instead.
-        low = maximum < 1 << bits
-        return _FullScale((1 << bits) - 1, 0 if low else 16 - bits), bits
+        scaled_up = maximum >= 1 << bits
+        return samples >> (16 - bits) if scaled_up else samples, (1 << bits) - 1, bits
     if stated or np.array_equal(samples >> 8, samples & 255):
         # Widened from 8 bits (each sample 257 · v): 65535 keeps the grey it had as an 8-bit file.
-        return _FullScale(65535), 16
+        return samples, 65535, 16
     full = smallest_full_scale(maximum)
-    return _FullScale(full), full.bit_length()
+    return samples, full, full.bit_length()

@@ -34,13 +34,14 @@ DRAWN_ABOVE = 0.85
 CLIPPED_BLACK_ABOVE = 0.05
 CLIPPED_WHITE_ABOVE = 0.02
 
-# Zero is where a film and its negative score alike.
-INVERTED_BELOW = 0.0
-TURNED_BELOW = -0.125
+# A coarse look cannot tell a heart that is merely central from a mirrored one, so this finds only the clear cases.
+MIRRORED_BELOW = -0.22
 
 RADIOGRAPHY = frozenset({"CR", "DX", "DR", "RG", "RF"})
 # "Other" and "secondary capture" say how a file came to be, not how the picture was taken.
 UNSAID = frozenset({"OT", "SC"})
+# After these refusals nothing else is worth measuring.
+PICTURELESS = frozenset({"too_small", "implausible_shape", "constant", "noise", "drawn"})
 
 
 def inspect(film: Radiograph) -> tuple[Concern, ...]:
@@ -48,13 +49,15 @@ def inspect(film: Radiograph) -> tuple[Concern, ...]:
 
     A film with a refusing concern must not be read; with an unsettling one it may be read, but no call is made.
     """
-    refusals = (*_tags(film), *_shape(film), *_content(film))
-    if any(concern.code in ("too_small", "implausible_shape", "constant", "noise", "drawn") for concern in refusals):
-        return refusals
-    return (*refusals, *_tag_warnings(film), *_exposure(film), *_lie(film))
+    found = [*_tags(film), *_shape(film), *_content(film)]
+    # The measures of exposure and pose mean nothing on what has no picture of a chest's proportions.
+    if not any(concern.refuses and concern.code in PICTURELESS for concern in found):
+        found += [*_exposure(film), *_lie(film)]
+    return tuple(sorted(found, key=lambda concern: (not concern.refuses, not concern.unsettles)))
 
 
 def _tags(film: Radiograph) -> Iterator[Concern]:
+    """What the file itself says."""
     chest = film.body_part in CHEST_PARTS
     if film.modality is not None and film.modality not in RADIOGRAPHY | UNSAID:
         yield _refusal("wrong_modality", f"The file says it is of kind {film.modality}, not a radiograph.")
@@ -67,9 +70,6 @@ def _tags(film: Radiograph) -> Iterator[Concern]:
         )
     if film.view == "LATERAL":
         yield _refusal("lateral_view", "The file says this is a lateral view; only frontal films (PA or AP) are read.")
-
-
-def _tag_warnings(film: Radiograph) -> Iterator[Concern]:
     if film.modality in UNSAID and film.body_part is None:
         yield Concern("unknown_modality", "The file does not say how the picture was taken. Check it is a radiograph.")
     if film.container == "drawing":
@@ -117,14 +117,22 @@ def _exposure(film: Radiograph) -> Iterator[Concern]:
 
 def _lie(film: Radiograph) -> Iterator[Concern]:
     pose = measure_pose(film.pixels)
-    if pose.polarity < INVERTED_BELOW:
-        yield Concern("inverted", "Dark and bright seem to be swapped. Invert the film and read it again.", False, True)
-    if pose.upright < TURNED_BELOW:
-        yield Concern("turned", "The film seems to lie on its side or upside down. Turn it upright.", False, True)
+    if pose.inverted:
+        yield _unsettling("inverted", "Dark and bright seem to be swapped. Invert the film and read it again.")
+    if pose.quarter_turns:
+        yield _unsettling("turned", "The film seems to lie on its side or upside down. Turn it and read it again.")
+    elif pose.heart_side < MIRRORED_BELOW:
+        yield _unsettling(
+            "mirrored", "The heart seems to be on the patient's right: check that the film is not mirrored."
+        )
 
 
 def _refusal(code: str, message: str) -> Concern:
     return Concern(code, message, refuses=True)
+
+
+def _unsettling(code: str, message: str) -> Concern:
+    return Concern(code, message, unsettles=True)
 
 
 def _roughness(cells: np.ndarray) -> float:
