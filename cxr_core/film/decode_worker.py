@@ -101,6 +101,7 @@ class DecodePool:
     """A few workers behind one `decode`, for many threads."""
 
     def __init__(self, workers: int = 2, memory_limit: int = MEMORY_LIMIT_BYTES, time_limit: float = TIME_LIMIT_S):
+        self.workers = workers
         self._workers = [DecodeWorker(memory_limit, time_limit) for _ in range(workers)]
         # Last in, first out: one thread alone keeps using the same warm worker.
         self._idle: queue.LifoQueue[DecodeWorker] = queue.LifoQueue()
