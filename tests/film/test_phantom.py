@@ -154,7 +154,10 @@ def test_only_the_chunk_marks_a_drawing() -> None:
     mark = b"tEXtSilhouette\0drawing"
     assert mark in marked
     assert not is_drawing(plain)
-    assert not is_drawing(plain + mark + zlib.crc32(mark).to_bytes(4, "big"))  # behind the picture's end
+    chunk = (len(mark) - 4).to_bytes(4, "big") + mark + zlib.crc32(mark).to_bytes(4, "big")
+    assert is_drawing(plain[:33] + chunk + plain[33:])
+    assert not is_drawing(plain[:-12] + chunk + plain[-12:])  # behind the pixels
+    assert not is_drawing(plain + chunk)  # behind the picture's end
     assert not is_drawing(b"\xff\xd8\xff" + marked)
     assert not is_drawing(marked.replace(mark, b"tEXtSilhouette\0Drawing"))
     # The same bytes as the content of another chunk.
