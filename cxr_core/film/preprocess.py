@@ -58,30 +58,44 @@ class InputSpec:
             )
 
 
+Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two are outside
+
+
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where a film lies on a model's input: input = film · scale + offset, per axis, in pixels.
+    """Where a film lies on a model's input: `film_box` of the film fills `input_box` of the square.
 
-    Coordinates are continuous, with pixel centres at half-integers (0.5 is the middle of the first pixel).
+    Points are continuous (row, column) in pixels, with pixel centres at half-integers.
     """
 
     film_shape: tuple[int, int]  # (H, W)
     side: int
-    scale: tuple[float, float]  # input pixels per film pixel (row, column)
-    offset: tuple[float, float]  # input pixels (row, column)
+    film_box: Box
+    input_box: Box
 
     @classmethod
     def fit(cls, film_shape: tuple[int, int], spec: InputSpec) -> "Placement":
         """Place a film of (H, W) on the square input as the spec's aspect policy says."""
         height, width = film_shape
-        side = spec.side
-        if spec.aspect == "stretch":
-            scale = (side / height, side / width)
-        else:
-            edge = max(height, width) if spec.aspect == "pad" else min(height, width)
-            scale = (side / edge, side / edge)
-        offset = ((side - height * scale[0]) / 2, (side - width * scale[1]) / 2)
-        return cls(film_shape=film_shape, side=side, scale=scale, offset=offset)
+        film_box, input_box = (0, 0, height, width), (0, 0, spec.side, spec.side)
+        if spec.aspect == "crop":
+            film_box = _centred(min(height, width), min(height, width), film_shape)
+        if spec.aspect == "pad":
+            scale = spec.side / max(height, width)
+            rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+            input_box = _centred(rows, columns, (spec.side, spec.side))
+        return cls(film_shape=film_shape, side=spec.side, film_box=film_box, input_box=input_box)
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Input pixels per film pixel: (row, column)."""
+        (top, left, bottom, right), (to_top, to_left, to_bottom, to_right) = self.film_box, self.input_box
+        return (to_bottom - to_top) / (bottom - top), (to_right - to_left) / (right - left)
+
+    @property
+    def offset(self) -> tuple[float, float]:
+        """Where the film's corner (0, 0) lies on the input: (row, column)."""
+        return tuple(self.input_box[i] - self.film_box[i] * self.scale[i] for i in (0, 1))  # type: ignore[return-value]
 
     def to_input(self, points: np.ndarray) -> np.ndarray:
         """Film points to input points. points: (..., 2) as (row, column)."""
@@ -97,12 +111,12 @@ class Placement:
         What the input did not show (cropped away) is NaN.
         """
         height, width = self.film_shape
-        if self.offset == (0.0, 0.0) and self.scale == (self.side / height, self.side / width):
+        if self.film_box == (0, 0, height, width) and self.input_box == (0, 0, self.side, self.side):
             return cv2.resize(np.asarray(cells, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
         rows, columns = cells.shape
         per_cell = np.array([self.side / rows, self.side / columns])
         # Pixel centres: film i + 0.5 -> cell j + 0.5.
-        scale = np.array(self.scale) / per_cell
+        scale = self.scale / per_cell
         shift = (0.5 * np.array(self.scale) + self.offset) / per_cell - 0.5
         matrix = np.array([[scale[1], 0.0, shift[1]], [0.0, scale[0], shift[0]]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -122,20 +136,12 @@ def to_grid(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
     pixels: (H, W) float32 in [0, 1]. Area-averaged when shrunk, bilinear when enlarged; equalised last, so that
     films of every size are equalised alike. Sources: Pizer et al. 1987 (CLAHE).
     """
-    height, width = pixels.shape
-    side = spec.side
-    if spec.aspect == "stretch":
-        placed = _resize(pixels, side, side)
-    elif spec.aspect == "crop":
-        edge = min(height, width)
-        top, left = (height - edge) // 2, (width - edge) // 2
-        placed = _resize(np.ascontiguousarray(pixels[top : top + edge, left : left + edge]), side, side)
-    else:
-        edge = max(height, width)
-        rows, columns = max(1, round(height * side / edge)), max(1, round(width * side / edge))
-        placed = np.zeros((side, side), np.float32)
-        top, left = (side - rows) // 2, (side - columns) // 2
-        placed[top : top + rows, left : left + columns] = _resize(pixels, rows, columns)
+    placement = Placement.fit(pixels.shape, spec)
+    top, left, bottom, right = placement.film_box
+    shown = np.ascontiguousarray(pixels[top:bottom, left:right])
+    top, left, bottom, right = placement.input_box
+    placed = np.zeros((spec.side, spec.side), np.float32)
+    placed[top:bottom, left:right] = _resize(shown, bottom - top, right - left)
     grid = np.rint(placed * 255.0).clip(0, 255).astype(np.uint8)
     if spec.equalisation == "histogram":
         return cv2.equalizeHist(grid)
@@ -153,6 +159,11 @@ def normalise(grids: np.ndarray, spec: InputSpec) -> np.ndarray:
 def to_model_input(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
     """A film's pixels (H, W) in [0, 1] as the model's input (1, C, S, S) float32."""
     return normalise(to_grid(pixels, spec)[None], spec)
+
+
+def _centred(rows: int, columns: int, within: tuple[int, int]) -> Box:
+    top, left = (within[0] - rows) // 2, (within[1] - columns) // 2
+    return top, left, top + rows, left + columns
 
 
 def _resize(pixels: np.ndarray, rows: int, columns: int) -> np.ndarray:

@@ -1,0 +1,51 @@
+"""A model small enough for tests: random weights, a real card, a real folder."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cxr_core.film.preprocess import InputSpec
+from cxr_core.models.architectures import FilmClassifier, build
+from cxr_core.models.card import OPERATING_POINTS, Calibration, ModelCard, OperatingPoint, Population
+from cxr_core.models.store import save_model
+
+ARGUMENTS: dict[str, Any] = {
+    "backbone": "mobilenetv3_small_050",
+    "findings": 2,
+    "channels": 1,
+    "side": 64,
+    "head": "averaged",
+    "neck": 8,
+}
+
+
+def tiny_card(model: str = "tiny", findings: tuple[str, ...] = ("cardiomegaly", "pneumonia"), **changes: Any) -> ModelCard:
+    points = tuple(OperatingPoint(name=name, threshold=0.5, source="chosen by a test") for name in OPERATING_POINTS)
+    card = ModelCard(
+        model=model,
+        version="1.0.0",
+        findings=findings,
+        architecture="film_classifier",
+        arguments={**ARGUMENTS, "findings": len(findings)},
+        input_spec=InputSpec(side=64, channels=1, mean=0.5, std=0.25),
+        population=Population(text="anybody"),
+        calibration={key: Calibration() for key in findings},
+        operating_points={key: points for key in findings},
+        evidence_scale={key: 0.1 for key in findings},
+    )
+    return replace(card, **changes)
+
+
+def tiny_network(card: ModelCard, seed: int = 0) -> FilmClassifier:
+    torch.manual_seed(seed)
+    return build(card.architecture, card.arguments)
+
+
+def tiny_model(root: Path, card: ModelCard | None = None, seed: int = 0, **extra: Any) -> Path:
+    """Write a model folder under root and return it."""
+    card = card or tiny_card()
+    folder = root / card.model / card.version
+    save_model(folder, card, tiny_network(card, seed), **extra)
+    return folder
