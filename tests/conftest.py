@@ -1,0 +1,17 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real films, from CXR_REAL_DATA or beside the repository; the test is skipped without it."""
+    folder = Path(os.environ.get("CXR_REAL_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real films in {folder}; set CXR_REAL_DATA to the folder that holds them")
+    return folder
