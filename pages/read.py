@@ -10,9 +10,9 @@ from pages.components.downloads import offer_reports
 from pages.components.film import bring_up, show_facts, view_film
 from pages.components.films import offer_clearing, take_films
 from pages.components.findings import show_findings
+from pages.components.markdown import plain
 from pages.components.patient import ask_operating_point, ask_patient
 from pages.components.session import Entry, Shown, Study
-from pages.components.wording import plain
 from pages.components.worklist import choose_film
 
 WORDS_PX = 420
@@ -52,8 +52,7 @@ def show_words(entry: Entry, shown: Shown | None, reading: Reading) -> None:
     show_concerns(reading)
     if reading.status == "read":
         show_findings(reading)
-    if shown is not None:
-        offer_reports(entry, shown, reading)
+    offer_reports(entry, shown, reading)
 
 
 try:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cxr_core.reading.reading import Reading
-from pages.components.wording import plain
+from pages.components.markdown import plain
 
 
 def show_concerns(reading: Reading) -> None:

@@ -6,10 +6,11 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.reading.methods import EXACT, METHODS
 from cxr_core.reading.reading import Evidence, FindingReading, Reading
+from cxr_core.reading.wording import finding_name, per_cent
 from pages.components import cache
+from pages.components.markdown import plain
 from pages.components.session import Entry, Shown, Study, chosen_method
 from pages.components.viewer import Layer, picture_of, show_film
-from pages.components.wording import finding_name, per_cent, plain
 
 CONTAINERS = {"png": "PNG", "jpeg": "JPEG", "dicom": "DICOM", "drawing": "Drawing"}
 
@@ -56,32 +57,40 @@ def view_film(study: Study, entry: Entry, shown: Shown | None, reading: Reading)
         return
     key = study.widget("viewer")
     method = chosen_method(key, EXACT)
+    mapped = [finding for finding in reading.findings if finding.evidence]
+    foremost = next((finding for finding in mapped if finding.call == "present"), mapped[0] if mapped else None)
     show_film(
         film=film,
         film_id=f"{entry.key}:{reading.sha256}",
         picture=shown.picture,
-        layers=[_layer(finding, _evidence(shown, finding, method)) for finding in reading.findings if finding.evidence],
+        layers=[_layer(finding, mapped, _evidence(shown, finding, method)) for finding in mapped],
+        first=_layer_key(foremost) if foremost else None,
         methods=METHODS,
         drawn=entry.drawn,
         key=key,
     )
 
 
-def _layer(finding: FindingReading, evidence: Evidence) -> Layer:
+def _layer(finding: FindingReading, mapped: list[FindingReading], evidence: Evidence) -> Layer:
     name = finding_name(finding.finding)
-    population = finding.population or ""
+    alone = sum(other.finding == finding.finding for other in mapped) == 1
     return Layer(
-        key=f"{finding.model}/{finding.finding}",
-        label=name,
-        note=f"{name}, {per_cent(finding.probability or 0)}: {finding.model} for {population}",
+        key=_layer_key(finding),
+        label=name if alone else f"{name}, {finding.population}",
+        note=f"{name}, {per_cent(finding.probability or 0)}: {finding.model} for {finding.population}",
         evidence=evidence,
     )
+
+
+def _layer_key(finding: FindingReading) -> str:
+    return f"{finding.model}/{finding.finding}"
 
 
 def _evidence(shown: Shown, finding: FindingReading, method: str) -> Evidence:
     """The map by the chosen method, made once per film; the exact one comes with the reading."""
     exact = finding.evidence
-    assert exact is not None and finding.model is not None
+    assert exact is not None
+    assert finding.model is not None
     if method == EXACT:
         return exact
     key = (finding.model, finding.finding, method)

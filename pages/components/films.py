@@ -5,8 +5,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cxr_core.film.phantom import SAMPLES, as_png, draw
 from pages.components import cache
+from pages.components.markdown import plain
 from pages.components.session import Entry, Study, clear_study
-from pages.components.wording import plain
 
 UPLOADS = "upload:"
 DRAWINGS = "drawing:"

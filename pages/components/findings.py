@@ -3,8 +3,9 @@
 import streamlit as st
 
 from cxr_core.reading.reading import FindingReading, Reading
+from cxr_core.reading.wording import finding_name, operating_point_name, per_cent
+from pages.components.markdown import plain
 from pages.components.model_card import about_model
-from pages.components.wording import OPERATING_POINT_NAMES, finding_name, per_cent, plain
 
 CALL_COLOURS = {"present": "red", "absent": "gray", "indeterminate": "orange"}
 AGE_UNKNOWN = (
@@ -31,7 +32,7 @@ def row(finding: FindingReading) -> dict[str, str]:
         why = f":small[:gray[{plain(finding.reason or '')}]]"
         return {"Finding": f"{name}  \n{why}", "Call": ":gray-badge[No model]", "Probability": "–", "Threshold": "–"}
     call = finding.call or "indeterminate"
-    point = OPERATING_POINT_NAMES.get(finding.operating_point or "", finding.operating_point or "").lower()
+    point = operating_point_name(finding.operating_point or "").lower()
     model = f"for {plain(finding.population or '')}  \n{plain(finding.model or '')} {plain(finding.version or '')}"
     return {
         "Finding": f"{name}  \n:small[:gray[{model}]]",

@@ -6,24 +6,26 @@ from typing import Any
 import streamlit as st
 
 from cxr_core.models.card import ModelCard
-from pages.components.wording import OPERATING_POINT_NAMES, finding_name, per_cent, plain
+from cxr_core.reading.wording import finding_name, operating_point_name, per_cent
+from pages.components.markdown import plain
 
 
 def about_model(card: ModelCard, finding: str) -> None:
     """A small button that unfolds a model's card: what it was trained on and its figures for one finding."""
     with st.popover(f"About {plain(card.model)}", type="tertiary", icon=":material/info:"):
         st.markdown(f"**{plain(card.model)}** {plain(card.version)}: {plain(finding_name(finding).lower())}")
-        st.markdown(f"**Made for:** {plain(card.population.text)}")
-        for name, value in _facts(card.training):
-            st.markdown(f"**{plain(name)}:** {plain(value)}")
+        facts = [("Made for", card.population.text), *_facts(card.training)]
+        st.markdown("\n".join(f"- **{plain(name)}:** {plain(value)}" for name, value in facts))
         figures = list(_figures(card.metrics, finding))
         if figures:
             st.markdown("**How well it did**, with 95 % intervals")
             st.table(figures, border="horizontal", hide_header=False, hide_index=True)
-        st.markdown("**Thresholds**")
-        for point in card.operating_points[finding]:
-            name = OPERATING_POINT_NAMES.get(point.name, point.name)
-            st.markdown(f"- {plain(name)}: {plain(per_cent(point.threshold))} ({plain(point.source)})")
+        points = [
+            f"- {plain(operating_point_name(point.name))}: {plain(per_cent(point.threshold))}, "
+            f"from {plain(point.source)}"
+            for point in card.operating_points[finding]
+        ]
+        st.markdown("\n".join(["**Thresholds**", *points]))
         st.caption(
             f"Calibration: {plain(card.calibration[finding].source)}. Input {card.input_spec.side} × "
             f"{card.input_spec.side} px. Weights sha256 {card.weights_sha256[:12]}…"

@@ -7,8 +7,8 @@ import streamlit as st
 from cxr_core.film.radiograph import View
 from cxr_core.models.card import OPERATING_POINTS
 from cxr_core.reading.reading import Patient
+from cxr_core.reading.wording import operating_point_name
 from pages.components.session import Study
-from pages.components.wording import OPERATING_POINT_NAMES
 
 OPERATING_POINT_HELP = {
     "youden": "Misses and false alarms weigh the same (Youden's index).",
@@ -46,7 +46,7 @@ def ask_operating_point(study: Study) -> str:
     return st.radio(
         "Operating point",
         OPERATING_POINTS,
-        format_func=OPERATING_POINT_NAMES.__getitem__,
+        format_func=operating_point_name,
         captions=[OPERATING_POINT_HELP[name] for name in OPERATING_POINTS],
         key=study.widget("operating-point"),
         help="A finding is called present when its probability reaches the threshold of the operating point. "

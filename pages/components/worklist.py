@@ -6,12 +6,13 @@ from typing import Any
 import streamlit as st
 
 from cxr_core.reading.reading import Reading
+from cxr_core.reading.wording import finding_name, per_cent
 from pages.components.session import Study
-from pages.components.wording import finding_name, per_cent
 
 ROWS_IN_VIEW = 6.5  # the half row says that there are more
 ROW_PX = 32
 FILE_PX = 110
+FINDING_PX = 92
 
 
 def choose_film(study: Study, readings: Mapping[str, Reading]) -> str:
@@ -29,8 +30,10 @@ def _show_table(study: Study, readings: Mapping[str, Reading], order: list[str])
     end = f" · {refused} not read, at the end" if refused else ""
     st.markdown(f"**Worklist** :gray[· {len(order)} films, most suspicious first{end}]")
     chosen = order.index(study.chosen) if study.chosen in order else 0
+    lines = [line(study.entries[key].name, readings[key]) for key in order]
+    findings = {name: st.column_config.TextColumn(width=FINDING_PX) for name in list(lines[0])[1:-1]}
     event: Any = st.dataframe(
-        [line(study.entries[key].name, readings[key]) for key in order],
+        lines,
         hide_index=True,
         height=round(ROW_PX * (1 + min(len(order), ROWS_IN_VIEW))) + 3,
         row_height=ROW_PX,
@@ -40,7 +43,7 @@ def _show_table(study: Study, readings: Mapping[str, Reading], order: list[str])
         # Rows are told by their place, so another order is another table.
         key=study.widget(f"worklist-{study.choices}-{hash(tuple(order))}"),
         placeholder="",
-        column_config={"File": st.column_config.TextColumn(width=FILE_PX, pinned=True)},
+        column_config={"File": st.column_config.TextColumn(width=FILE_PX, pinned=True)} | findings,
     )
     rows = event["selection"]["rows"]
     return order[rows[0]] if rows else order[chosen]

@@ -10,7 +10,7 @@ import numpy as np
 from cxr_core.errors import ReadingError
 from cxr_core.film.concern import Concern
 from cxr_core.film.phantom import is_drawing
-from cxr_core.film.preprocess import InputSpec, Placement
+from cxr_core.film.preprocess import Aspect, InputSpec, Placement
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import OPERATING_POINTS, Calibration, ModelCard, OperatingPoint, Population
 from cxr_core.reading.reading import Evidence, Examination, ModelOutput
@@ -19,7 +19,7 @@ CELLS = 7
 THRESHOLDS = {"youden": 0.4, "sensitivity_95": 0.1, "specificity_95": 0.8}
 
 
-def card(model: str, finding: str, population: Population) -> ModelCard:
+def card(model: str, finding: str, population: Population, aspect: Aspect = "stretch") -> ModelCard:
     """A card for one finding, complete enough for every widget."""
     figure = {"value": 0.91, "low": 0.88, "high": 0.94, "n": 1306, "positives": 58}
     return ModelCard(
@@ -28,7 +28,7 @@ def card(model: str, finding: str, population: Population) -> ModelCard:
         findings=(finding,),
         architecture="fake",
         arguments={},
-        input_spec=InputSpec(side=224),
+        input_spec=InputSpec(side=224, aspect=aspect),
         population=population,
         calibration={finding: Calibration(source="Platt scaling on 800 validation films")},
         operating_points={
@@ -44,7 +44,7 @@ def card(model: str, finding: str, population: Population) -> ModelCard:
 
 
 ADULTS = card("heart-adults", "cardiomegaly", Population(text="adults", age_min=18))
-CHILDREN = card("lung-children", "pneumonia", Population(text="children aged 1 to 5", age_min=1, age_max=5))
+CHILDREN = card("lung-children", "pneumonia", Population(text="children aged 1 to 5", age_min=1, age_max=5), "crop")
 
 
 class FakeReader:

@@ -60,13 +60,15 @@ def show_film(
     film_id: str,
     picture: str,
     layers: Sequence[Layer] = (),
+    first: str | None = None,
     methods: Mapping[str, str],
     drawn: bool = False,
     key: str,
 ) -> None:
     """Mount the viewer. The method chosen in it is `session.chosen_method` in the run that follows.
 
-    film: its shape alone is used.  picture: of `picture_of`.  methods: key -> label, the choices offered.
+    film: its shape alone is used.  picture: of `picture_of`.  first: key of the layer that a
+    film starts with.  methods: key -> label, the choices offered.
     """
     height, width = film.shape
     _mount(
@@ -74,6 +76,7 @@ def show_film(
         data={
             "film": {"id": film_id, "rows": height, "columns": width, "png": picture, "drawn": drawn},
             "layers": [_as_json(layer) for layer in layers],
+            "first": first,
             "methods": dict(methods),
             "colours": {"stops": RAMP, "opaqueAt": OPAQUE_AT, "opacity": OPACITY},
         },

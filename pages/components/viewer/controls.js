@@ -150,8 +150,9 @@ function showReadout(viewer, point) {
   if (grey === null) return viewer.find(".readout").replaceChildren();
   let text = `x ${Math.floor(at[0])}  y ${Math.floor(at[1])}  grey ${grey}`;
   if (viewer.layer && viewer.heat.on) {
-    const value = layerValue(viewer.layer, ...at);
-    text += Number.isNaN(value) ? "  not seen by the model" : `  evidence ${value.toFixed(2)}`;
+    const value = viewer.valueAt(at);
+    const name = viewer.layer.unit === "relative" ? "relative" : "evidence";
+    text += Number.isNaN(value) ? "  not seen by the model" : `  ${name} ${value.toFixed(2)}`;
   }
   viewer.find(".readout").textContent = text;
 }

@@ -30,7 +30,7 @@ class Viewer {
 
   /** Take in what Python sent; only what has changed is decoded and painted again. */
   async update(data) {
-    const { film, layers, methods, colours } = data;
+    const { film, layers, first, methods, colours } = data;
     this.heat.opacity ??= colours.opacity;
     this.heat.colours = colours;
     this.film = film;
@@ -48,21 +48,26 @@ class Viewer {
       this.picture = picture;
       this.picture.apply(this.look);
     }
-    this.takeLayers(layers, methods);
+    this.takeLayers(layers, first, methods);
     this.find(".badge").hidden = !film.drawn;
     this.draw();
     this.root.dataset.film = film.id;
     this.root.dataset.ready = String(this.picture !== null);
   }
 
-  takeLayers(layers, methods) {
+  takeLayers(layers, first, methods) {
     const received = JSON.stringify([this.filmId, layers]);
     if (received === this.receivedLayers) return;
     this.receivedLayers = received;
     this.heat.layers = layers;
-    if (!this.layer) this.heat.chosen = layers[0]?.key ?? null;
+    if (!this.layer) this.heat.chosen = first;
     fillChoices(this, methods);
     this.paintHeat();
+  }
+
+  /** The chosen map's value at a film point (column, row); NaN where there is none. */
+  valueAt(point) {
+    return this.layer ? layerValue(this.layer, ...point) : NaN;
   }
 
   choose(key) {

@@ -1,0 +1,103 @@
+"""The Read page as a person uses it: files dropped, rows clicked, results read off the page."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = pytest.mark.browser
+
+HOSTILE_NAME = "<img src=x onerror=alert(1)>.dcm"
+
+
+def film(brightness: float) -> bytes:
+    return cv2.imencode(".png", np.full((120, 100), round(255 * brightness), np.uint8))[1].tobytes()
+
+
+def drop(page: Page, address: str, *files: tuple[str, bytes]) -> Locator:
+    """Open the page and drop files on it; the viewer it will show."""
+    page.goto(address)
+    page.locator("input[type=file]").set_input_files(
+        [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files]
+    )
+    return page.locator("[data-testid=film-viewer][data-ready=true]")
+
+
+def row_of(page: Page, finding: str) -> Locator:
+    return page.get_by_test_id("stTable").locator("tr", has_text=finding)
+
+
+def test_result_is_read_off_the_page(page: Page, fake_app: str) -> None:
+    drop(page, fake_app, ("heart.png", film(0.5))).wait_for()
+    expect(row_of(page, "Cardiomegaly")).to_contain_text("Present")
+    expect(row_of(page, "Cardiomegaly")).to_contain_text("70 %")
+    expect(page.get_by_text("Not a medical device")).to_be_visible()
+    page.get_by_test_id("stNumberInputField").fill("63")
+    page.keyboard.press("Enter")
+    expect(row_of(page, "Pneumonia")).to_contain_text("No model for this patient")
+    page.get_by_text("Specific", exact=True).click()
+    expect(row_of(page, "Cardiomegaly")).to_contain_text("Absent")
+
+
+def test_film_chosen_from_the_worklist_is_shown(page: Page, fake_app: str) -> None:
+    viewer = drop(page, fake_app, ("calm.png", film(0.2)), ("broken", b"x"), ("grave.png", film(0.6)))
+    viewer.wait_for()
+    expect(page.get_by_text("3 films, most suspicious first · 1 not read, at the end")).to_be_visible()
+    expect(row_of(page, "Cardiomegaly")).to_contain_text("90 %")
+    first = viewer.get_attribute("data-film")
+    table = page.get_by_test_id("stDataFrame")
+    table.click(position={"x": 18, "y": 35 + 32 + 12})  # the second row's mark: the grid is a canvas
+    expect(row_of(page, "Cardiomegaly")).to_contain_text("10 %")
+    assert viewer.get_attribute("data-film") != first
+    table.click(position={"x": 18, "y": 35 + 64 + 12})
+    expect(page.get_by_role("alert")).to_contain_text("no PNG, JPEG or DICOM image")
+    expect(page.get_by_test_id("stTable")).to_have_count(0)
+
+
+def test_bad_file_with_a_hostile_name_is_refused_in_a_sentence(page: Page, fake_app: str) -> None:
+    drop(page, fake_app, (HOSTILE_NAME, b"<script>alert(2)</script>"))
+    expect(page.get_by_role("alert")).to_contain_text("no PNG, JPEG or DICOM image")
+    expect(page.get_by_text(HOSTILE_NAME, exact=True).first).to_be_attached()
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_reports_are_downloaded(page: Page, fake_app: str, tmp_path: Path) -> None:
+    drop(page, fake_app, (HOSTILE_NAME, film(0.5))).wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report (JSON)").click()
+    download.value.save_as(tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert HOSTILE_NAME in json.dumps(report)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report (HTML)").click()
+    download.value.save_as(tmp_path / "report.html")
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "70 %" in html
+    assert "<img src=x" not in html
+    page.goto((tmp_path / "report.html").as_uri())
+    expect(page.get_by_text("Cardiomegaly").first).to_be_visible()
+
+
+def test_clearing_brings_the_empty_page_back(page: Page, fake_app: str) -> None:
+    drop(page, fake_app, ("heart.png", film(0.5))).wait_for()
+    page.get_by_role("button", name="Clear this study").click()
+    expect(page.get_by_test_id("film-viewer")).to_have_count(0)
+    expect(page.get_by_text("or try a drawn sample:")).to_be_visible()
+
+
+def test_keyboard_alone_reaches_the_viewer(page: Page, fake_app: str) -> None:
+    viewer = drop(page, fake_app, ("heart.png", film(0.5)))
+    viewer.wait_for()
+    viewer.focus()
+    page.keyboard.press("h")
+    expect(viewer).to_have_attribute("data-heat", "off")
+    page.keyboard.press("i")
+    expect(viewer).to_have_attribute("data-inverted", "true")
+    unnamed = viewer.evaluate(
+        "e => [...e.querySelectorAll('button, input, select')].filter(c =>"
+        " !(c.getAttribute('aria-label') || c.textContent.trim() || c.closest('label'))).length"
+    )
+    assert unnamed == 0
