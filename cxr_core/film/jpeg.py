@@ -147,7 +147,8 @@ def _breaks_off(samples: np.ndarray, unit: tuple[int, int]) -> bool:
     """Whether pixels are missing though the file ends properly, as when a broken copy was closed with an EOI.
 
     libjpeg fills the rest with units of exactly 128. A grey margin does the same, but in whole rows or columns: only
-    a filling that begins in the middle of a row, below a row that is not filled, is one that breaks off.
+    a filling that begins in the middle of a row, below a row that is not filled, is one that breaks off. (One that
+    breaks off just at a row's start passes for a margin, and a lost late scan of a progressive file is not seen.)
     """
     (height, width), (rows, columns) = (size // edge for size, edge in zip(samples.shape, unit, strict=False)), unit
     if (samples[height * rows - 1 :: -rows, width * columns - 1] != 128).all() or height * width == 0:

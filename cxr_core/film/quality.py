@@ -35,7 +35,7 @@ CLIPPED_BLACK_ABOVE = 0.05
 CLIPPED_WHITE_ABOVE = 0.02
 
 # A coarse look cannot tell a heart that is merely central from a mirrored one, so this finds only the clear cases.
-MIRRORED_BELOW = -0.22
+MIRRORED_BELOW = -0.013
 
 RADIOGRAPHY = frozenset({"CR", "DX", "DR", "RG", "RF"})
 # "Other" and "secondary capture" say how a file came to be, not how the picture was taken.
