@@ -15,3 +15,11 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real films in {folder}; set CXR_REAL_DATA to the folder that holds them")
     return folder
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace of the test's own, so that nothing is written anywhere else."""
+    folder = tmp_path / "workspace"
+    monkeypatch.setenv("CXR_WORKSPACE", str(folder))
+    return folder

@@ -19,7 +19,7 @@ from cxr_core.models.architectures import FilmClassifier
 from cxr_core.models.card import ModelCard
 from cxr_core.models.store import load_card, load_familiarity, load_network
 from cxr_core.reading import calibration
-from cxr_core.reading.explain import library_map, logits_and_evidence
+from cxr_core.reading.explain import logits_and_evidence
 from cxr_core.reading.familiarity import Familiarity, describe
 from cxr_core.reading.methods import EXACT
 from cxr_core.reading.reading import Evidence, ModelOutput
@@ -55,7 +55,11 @@ class Classifier:
     def read_grids(self, grids: np.ndarray, film_shapes: list[tuple[int, int]]) -> list[ModelOutput]:
         """Read films already on the model's grid. grids: (B, S, S) uint8; film_shapes: (H, W) of each."""
         inputs = torch.from_numpy(normalise(grids, self.card.input_spec))
-        logits, evidence, features, strangeness = self._forward(inputs.contiguous(memory_format=torch.channels_last))
+        return self.read_inputs(inputs.contiguous(memory_format=torch.channels_last), film_shapes)
+
+    def read_inputs(self, inputs: Tensor, film_shapes: list[tuple[int, int]]) -> list[ModelOutput]:
+        """Read model inputs (B, C, S, S), one forward pass for logits, evidence and familiarity of them all."""
+        logits, evidence, features, strangeness = self._forward(inputs)
         return [
             self._output(logits[i], evidence[i], features[i], float(strangeness[i]), shape)
             for i, shape in enumerate(film_shapes)
@@ -66,6 +70,8 @@ class Classifier:
         exact = output.evidence[finding]
         if method == EXACT:
             return exact
+        from cxr_core.reading.library_maps import library_map  # slow to import, and seldom asked for
+
         cells = library_map(self.network, output.features, self.card.findings.index(finding), method)
         return Evidence(
             finding=finding, method=method, unit="relative", cells=cells, scale=1.0, placement=exact.placement

@@ -1,0 +1,54 @@
+"""What heatmaps cost beside the forward pass, and beside pytorch-grad-cam. Each shipped model, one film of 1024 px."""
+
+import cv2
+import numpy as np
+import torch
+
+from benchmarks.table import Row, interleaved
+from cxr_core.film.phantom import PhantomSpec, draw
+from cxr_core.film.preprocess import Placement, to_model_input
+from cxr_core.models.registry import installed
+from cxr_core.models.store import load_network
+from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.library_maps import LIBRARY_METHODS, ClassifierOutputTarget
+
+ROUNDS = 60
+
+
+def rows() -> list[Row]:
+    return [row for folder in installed() for row in _of_one_model(Classifier.load(folder), folder)]
+
+
+def _of_one_model(classifier: Classifier, folder) -> list[Row]:  # type: ignore[no-untyped-def]
+    card, network = classifier.card, classifier.network
+    film = draw(PhantomSpec())
+    inputs = torch.from_numpy(to_model_input(film.pixels, card.input_spec))
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    placement = Placement.fit(film.shape, card.input_spec)
+
+    def bare() -> None:
+        with torch.no_grad():
+            network(inputs)
+
+    def with_heatmaps() -> None:
+        for evidence in classifier.read_inputs(inputs, [film.shape])[0].evidence.values():
+            evidence.on_film()
+
+    hooked = load_network(folder, card).to(memory_format=torch.channels_last)
+    cam = LIBRARY_METHODS["hirescam"](model=hooked, target_layers=[hooked.neck])
+
+    def predict_then_library() -> None:
+        bare()
+        for index in range(len(card.findings)):
+            small = cam(input_tensor=inputs.clone().requires_grad_(), targets=[ClassifierOutputTarget(index)])[0]
+            cv2.resize(np.asarray(small), placement.film_shape[::-1])
+
+    for action in (bare, with_heatmaps, predict_then_library):
+        action()
+    fast, plain = interleaved(with_heatmaps, bare, ROUNDS)
+    ours, library = interleaved(with_heatmaps, predict_then_library, ROUNDS)
+    cam.activations_and_grads.release()
+    return [
+        Row(f"{card.model}: input to heatmaps on the film / bare forward ({plain:.1f} ms)", fast / plain, "x", "<= 1.10"),
+        Row(f"{card.model}: predict + pytorch-grad-cam ({library:.1f} ms) / input to heatmaps", library / ours, "x", ">= 3"),
+    ]

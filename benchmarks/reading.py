@@ -1,0 +1,38 @@
+"""From bytes to a finished reading by every shipped model: one film at a time, and a folder of them."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.table import Row, interleaved, milliseconds, p95
+from cxr_core.film.phantom import PhantomSpec, draw
+from cxr_core.reading.reader import Reader
+
+FILMS = 32
+
+
+def rows() -> list[Row]:
+    films = [_png(seed) for seed in range(FILMS)]
+    with Reader.installed() as reader:
+        reader.warm()
+        for data in films[:4]:
+            reader.examine(data)
+        times = [milliseconds(lambda data=data: reader.examine(data)) for data in films * 3]
+
+        def alone() -> None:
+            for data in films:
+                reader.examine(data)
+
+        one, many = interleaved(alone, lambda: list(reader.examine_many(films)), 5)
+    return [
+        Row("bytes of a 1024x1024 PNG to a reading by all models, p95", p95(times), "ms", "<= 300"),
+        Row("throughput of a folder / one film at a time", one / many, "x", ">= 1.5"),
+    ]
+
+
+def _png(seed: int) -> bytes:
+    buffer = io.BytesIO()
+    pixels = draw(PhantomSpec(seed=seed)).pixels
+    Image.fromarray(np.rint(pixels * 255).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,99 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cxr_core import __main__ as command
+from cxr_core.film.phantom import PhantomSpec, as_png, draw
+from cxr_core.models import registry
+from tests.tiny import tiny_model
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch, workspace):
+    monkeypatch.setattr(registry, "SHIPPED", tmp_path / "none")
+    return tiny_model(workspace / "models")
+
+
+@pytest.fixture
+def films(tmp_path):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(as_png(draw(PhantomSpec(seed=1))))
+    (folder / "b.png").write_bytes(b"nothing of the kind")
+    (folder / "c.png").write_bytes(as_png(draw(PhantomSpec(seed=2))))
+    return folder
+
+
+def lines(capsys) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_folder_is_read_in_order_one_line_each(installed, films, capsys):
+    assert command.main(["read", str(films), "--json"]) == 3
+    found = lines(capsys)
+    assert [Path(line["file"]).name for line in found] == ["a.png", "b.png", "c.png"]
+    assert [line["status"] for line in found] == ["read", "refused", "read"]
+    assert found[1]["findings"] == []
+    assert found[1]["reason"]
+    assert 0 <= found[0]["findings"][0]["probability"] <= 1
+
+
+def test_all_read_is_success_and_people_get_sentences(installed, films, capsys):
+    assert command.main(["read", str(films / "a.png"), "--operating-point", "sensitivity_95"]) == 0
+    text = capsys.readouterr().out
+    assert "drawing" in text
+    assert "sensitivity_95" in text
+
+
+def test_heatmaps_lie_on_the_films_own_grid(installed, films, tmp_path, capsys):
+    maps = tmp_path / "maps"
+    assert command.main(["read", str(films / "a.png"), "--heatmaps", str(maps)]) == 0
+    names = sorted(path.name for path in maps.iterdir())
+    assert len(names) == 2
+    picture = cv2.imread(str(maps / names[0]))
+    assert picture.shape[:2] == draw(PhantomSpec(seed=1)).shape
+    assert np.ptp(picture) > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["read"], "required"),
+        (["read", "nowhere.png"], "there is no file"),
+        (["read", ".", "--age", "minus one"], "0 to 120"),
+        (["read", ".", "--age", "-3"], "0 to 120"),
+        (["read", ".", "--operating-point", "best"], "youden"),
+        (["write"], "invalid choice"),
+    ],
+)
+def test_bad_arguments_end_with_status_two_and_a_sentence(arguments, says, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_a_bad_argument(tmp_path, capsys):
+    assert command.main(["read", str(tmp_path)]) == 2
+    assert "no files" in capsys.readouterr().err
+
+
+def test_a_damaged_model_is_a_sentence_not_a_guess(installed, films, capsys):
+    (installed / "weights.safetensors").write_bytes(b"damaged")
+    assert command.main(["read", str(films / "a.png"), "--json"]) == 3
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "changed or damaged" in output.err
+
+
+def test_help_needs_no_torch():
+    code = "import sys; from cxr_core.__main__ import main\ntry: main(['read', '--help'])\nexcept SystemExit: pass\n"
+    code += "assert 'torch' not in sys.modules, 'torch was imported'"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)

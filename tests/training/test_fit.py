@@ -1,0 +1,194 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from cxr_core.data.sources import read_sources
+from cxr_core.errors import DataError, RecipeError, RunError
+from cxr_core.models.initial import initialise
+from cxr_core.models.store import load_card
+from cxr_core.reading.classifier import Classifier
+from cxr_core.training.augment import Augmentation
+from cxr_core.training.fit import fit
+from cxr_core.training.recipe import Recipe, load_recipe, override
+from cxr_core.training.trainer import Films, masked_bce, train
+from train.arguments import RECIPES
+from train.evaluate import main as evaluate
+from train.fit import main as fit_command
+
+TINY = Recipe(
+    name="tiny",
+    summary="A test.",
+    model="tiny",
+    findings=("pneumonia",),
+    backbone="mobilenetv3_small_050",
+    init="scratch",
+    neck=8,
+    input_side=64,
+    channels=1,
+    epochs=2,
+    batch_size=8,
+    learning_rate=3e-3,
+    validation_share=0.3,
+    population="children aged 1 to 5",
+    population_age_min=1,
+    population_age_max=5,
+)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Films whose only difference is a bright lower half: anything that learns at all separates them."""
+    chance = np.random.default_rng(0)
+    for part, count in (("train", 24), ("test", 6)):
+        for label in ("NORMAL", "PNEUMONIA"):
+            folder = tmp_path / "data" / part / label
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = chance.integers(60, 120, (80, 80))
+                pixels[40:] += 100 if label == "PNEUMONIA" else 0
+                name = f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
+    return tmp_path / "data"
+
+
+def quiet(_: dict) -> None:
+    pass
+
+
+def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path):
+    manifest = read_sources([dataset])
+    folder = fit(TINY, manifest, run=tmp_path / "run", version="1.2.0", device="cpu", report=quiet)
+
+    card = load_card(folder)
+    assert (card.model, card.version, card.findings) == ("tiny", "1.2.0", ("pneumonia",))
+    assert card.population.age_max == 5
+    assert card.training["data"]["parts"]["train"]["films"] + card.training["data"]["parts"]["val"]["films"] == 48
+    assert {point.name for point in card.operating_points["pneumonia"]} == {"youden", "sensitivity_95", "specificity_95"}
+    assert card.metrics["validation"]["pneumonia"]["auroc"]["n"] == card.training["data"]["parts"]["val"]["films"]
+    assert "test" not in card.metrics
+    progress = [json.loads(line) for line in (tmp_path / "run" / "progress.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in progress] == [1, 2]
+    assert load_recipe(tmp_path / "run" / "recipe.toml") == TINY
+    assert Classifier.load(folder).familiarity is not None
+
+
+def test_two_equal_runs_are_bit_identical(dataset, tmp_path):
+    manifest = read_sources([dataset])
+    recipe = replace(TINY, augmentation=Augmentation(rotation_deg=5, shift=0.05, gamma=0.2, low_resolution=0.5))
+    folders = [
+        fit(recipe, manifest, run=tmp_path / name, version="1.0.0", device="cpu", report=quiet) for name in ("a", "b")
+    ]
+    first, second = (load_file(folder / "weights.safetensors") for folder in folders)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert load_card(folders[0]).calibration == load_card(folders[1]).calibration
+
+
+def test_one_batch_is_learnt_by_heart():
+    chance = np.random.default_rng(0)
+    films = Films(chance.integers(0, 255, (8, 64, 64)).astype(np.uint8), (np.arange(8) % 2)[:, None].astype(np.float32))
+    recipe = replace(TINY, epochs=60, schedule="constant")
+    start = initialise(recipe.architecture_arguments(1), "scratch", seed=0)
+    lines: list[dict] = []
+    train(recipe, start.network, {"train": films, "val": films}, torch.device("cpu"), lines.append)
+    assert lines[-1]["loss"] < 0.05 < lines[0]["loss"]
+
+
+def test_unknown_labels_do_not_touch_the_loss():
+    logits = torch.tensor([[0.3, -1.0]], requires_grad=True)
+    loss = masked_bce(logits, torch.tensor([[1.0, float("nan")]]), 0.0, torch.ones(2))
+    loss.backward()
+    assert loss.item() == pytest.approx(float(torch.log1p(torch.exp(torch.tensor(-0.3)))))
+    assert logits.grad[0, 1] == 0
+
+
+def test_a_part_with_one_class_only_is_refused_before_training(dataset, tmp_path):
+    for file in (dataset / "train" / "PNEUMONIA").iterdir():
+        file.unlink()
+    with pytest.raises(DataError, match="pneumonia"):
+        fit(TINY, read_sources([dataset]), run=tmp_path / "run", version="1", device="cpu", report=quiet)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_used_run_folder_is_not_written_over(dataset, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.toml").write_text("kept")
+    with pytest.raises(RunError, match="another folder"):
+        fit(TINY, read_sources([dataset]), run=tmp_path / "run", version="1", device="cpu", report=quiet)
+    assert (tmp_path / "run" / "recipe.toml").read_text() == "kept"
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_in_the_tree_loads_and_survives_its_toml(path, tmp_path):
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    (tmp_path / "again.toml").write_text(recipe.as_toml())
+    assert load_recipe(tmp_path / "again.toml") == recipe
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("epochz", "3", "the keys are"),
+        ("epochs", "0", "between 1 and 1000"),
+        ("optimizer", "magic", "adamw, adam, sgd"),
+        ("findings", '["toothache"]', "toothache"),
+        ("augmentation.shift", "3", "out of range"),
+        ("augmentation.flip", "1", "does not fit"),
+    ],
+)
+def test_a_wrong_recipe_value_is_answered_with_what_is_right(key, value, says):
+    with pytest.raises(RecipeError, match=says):
+        override(TINY, {key: value})
+
+
+def test_set_reaches_every_level():
+    changed = override(TINY, {"epochs": "7", "augmentation.shift": "0.1", "neck": "none", "init": "scratch"})
+    assert (changed.epochs, changed.augmentation.shift, changed.neck) == (7, 0.1, None)
+
+
+def test_films_are_augmented_within_their_range_and_never_flipped():
+    films = torch.zeros(64, 1, 32, 32)
+    films[:, :, :, :8] = 1.0
+    every = Augmentation(rotation_deg=10, shift=0.05, zoom=0.1, brightness=0.1, contrast=0.2, gamma=0.2, low_resolution=1)
+    changed = every(films, torch.Generator().manual_seed(0))
+    assert changed.shape == films.shape
+    assert 0 <= float(changed.min()) <= float(changed.max()) <= 1
+    assert (changed[..., :8].mean((1, 2, 3)) > changed[..., -8:].mean((1, 2, 3))).all()
+    assert torch.equal(Augmentation()(films, torch.Generator()), films)
+
+
+def test_the_commands_train_and_measure_and_say_where(dataset, tmp_path, workspace, capsys):
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(TINY.as_toml())
+    run = tmp_path / "run"
+    assert fit_command([str(recipe), "--data", str(dataset), "--run", str(run), "--set", "epochs=1"]) == 0
+    assert capsys.readouterr().out.strip() == str(run / "model")
+
+    out = tmp_path / "evaluation"
+    assert evaluate([str(run), "--data", str(dataset), "--out", str(out), "--record", "test"]) == 0
+    found = json.loads((out / "metrics.json").read_text())["findings"]["pneumonia"]
+    assert (found["auroc"]["n"], found["auroc"]["positives"]) == (12, 6)
+    assert found["auroc"]["low"] <= found["auroc"]["value"] <= found["auroc"]["high"]
+    assert len((out / "predictions.csv").read_text().splitlines()) == 13
+    assert load_card(run / "model").metrics["test"]["pneumonia"] == found
+    assert Classifier.load(run / "model").card.weights_sha256
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["no-such-recipe", "--data", "."], "choose from"),
+        (["pneumonia-children", "--data", "/no/such/folder"], "there is no folder"),
+        (["pneumonia-children", "--data", ".", "--set", "epochs=many"], "epochs"),
+    ],
+)
+def test_the_commands_answer_mistakes_with_a_sentence(arguments, says, capsys, workspace):
+    assert fit_command(arguments) == 3
+    error = capsys.readouterr().err
+    assert says in error
+    assert "Traceback" not in error
