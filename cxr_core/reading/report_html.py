@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from cxr_core.film.preprocess import Placement
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
 from cxr_core.reading.colour import overlay
@@ -136,12 +137,7 @@ def _pictures(report: Report) -> Iterator[str]:
 
 def _heatmap(pixels: np.ndarray, finding: FindingReading, evidence: Evidence, of: str) -> str:
     """One figure: the evidence of a finding over the picture, with a bar that says what its colours are worth."""
-    placement = evidence.placement
-    # The same placement, for a picture with fewer pixels.
-    ratio = (placement.film_shape[0] / pixels.shape[0], placement.film_shape[1] / pixels.shape[1])
-    scale = (placement.scale[0] * ratio[0], placement.scale[1] * ratio[1])
-    shrunk = dataclasses.replace(placement, film_shape=pixels.shape, scale=scale)
-    heat = shrunk.map_to_film(evidence.cells)
+    heat = _placed_on(pixels.shape, evidence.placement).map_to_film(evidence.cells)
     name = finding_name(finding.finding)
     unit = "logits in a cell" if evidence.unit == "logit" else "relative to this picture's own maximum"
     means = "the cells sum to logit − bias" if evidence.unit == "logit" else "without a unit"
@@ -154,6 +150,14 @@ def _heatmap(pixels: np.ndarray, finding: FindingReading, evidence: Evidence, of
         f"<figure>{_picture(overlay(pixels, heat, evidence.scale), caption)}"
         f'<div class="bar">{ends[0]}{_colour_bar()}{ends[1]}</div>{_element("figcaption", caption)}</figure>'
     )
+
+
+def _placed_on(shape: tuple[int, ...], placement: Placement) -> Placement:
+    """The same placement for the film shrunk to (H, W), to the nearest pixel of it."""
+    down, across = (small / whole for small, whole in zip(shape, placement.film_shape, strict=True))
+    top, left, bottom, right = placement.film_box
+    box = (round(top * down), round(left * across), round(bottom * down), round(right * across))
+    return dataclasses.replace(placement, film_shape=(shape[0], shape[1]), film_box=box)
 
 
 def _colour_bar() -> str:

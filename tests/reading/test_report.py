@@ -197,16 +197,19 @@ def test_heatmaps_are_the_absolute_overlay_on_the_films_own_grid() -> None:
     assert len(page.attributes("img")) == 5  # and a colour bar below each map
 
 
-def test_a_large_film_is_shrunk_and_its_map_stays_in_place() -> None:
-    drawn = draw(PhantomSpec(height=2048, width=1500))
-    seen = examination(dataclasses.replace(drawn, container="png"))
-    made = report(seen)
-    pictures = Page(html_report(made)).attributes("img")
+@pytest.mark.parametrize("aspect", ["stretch", "crop", "pad"])
+def test_a_large_film_is_shrunk_and_its_map_stays_in_place(aspect: str) -> None:
+    seen = examination(dataclasses.replace(draw(PhantomSpec(height=2048, width=1500)), container="png"))
+    placement = Placement.fit((2048, 1500), InputSpec(side=224, aspect=aspect))
+    evidence = dataclasses.replace(seen.outputs[0].evidence["cardiomegaly"], placement=placement)
+    output = dataclasses.replace(seen.outputs[0], evidence={"cardiomegaly": evidence})
+    pictures = Page(html_report(report(dataclasses.replace(seen, outputs=(output,))))).attributes("img")
     film, shown = pixels_of(pictures[0]), pixels_of(pictures[1])
     assert film.shape == shown.shape == (1024, 750, 3)
-    whole = cv2.resize(seen.outputs[0].evidence["cardiomegaly"].on_film(), (750, 1024), interpolation=cv2.INTER_AREA)
+    whole = cv2.resize(np.nan_to_num(evidence.on_film()), (750, 1024), interpolation=cv2.INTER_AREA)
     expected = overlay(film[..., 0] / np.float32(255), whole, 1.0)
-    assert np.abs(shown.astype(int) - expected).max() <= 3
+    differs = np.abs(shown.astype(int) - expected).max(axis=2) > 3
+    assert differs.mean() < 0.002  # one row at the edge of what was cropped away
 
 
 def test_no_evidence_is_drawn_as_none_and_said() -> None:
