@@ -223,7 +223,10 @@ def _j2k_size(stream: bytes) -> tuple[int, int]:
 
 def _pixels(dataset: Dataset) -> tuple[np.ndarray, float]:
     """The film's pixels (H, W) float32 in [0, 1], dense tissue bright, and its colour."""
-    samples = pixel_array(dataset, decoding_plugin=PLUGIN.get(dataset.file_meta.TransferSyntaxUID, ""))
+    syntax = dataset.file_meta.TransferSyntaxUID
+    native = syntax in (*NATIVE, RLELossless)
+    # Of native cells `stored_values` takes the right bits itself, as pydicom does not look at HighBit.
+    samples = pixel_array(dataset, decoding_plugin=PLUGIN.get(syntax, ""), correct_unused_bits=not native)
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
     size = (int(dataset.Rows), int(dataset.Columns))
     if samples.shape not in (size, (*size, 3)):
@@ -239,7 +242,6 @@ def _pixels(dataset: Dataset) -> tuple[np.ndarray, float]:
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise UndecodableFilm("This DICOM picture is neither grey nor RGB. Export the film as a grey image.")
     stored = Stored.of(dataset)
-    native = dataset.file_meta.TransferSyntaxUID in (*NATIVE, RLELossless)
     values = stored_values(samples, stored, native)
     table = presentation_table(dataset, stored, values)
     return table[values], 0.0

@@ -1,6 +1,10 @@
 """Look before reading: what speaks against a film, by its tags and by a few cheap measures of its pixels.
 
-Every limit was chosen on NIH train_val and Kermany train films and measured on the rest.
+Limits were chosen on NIH train_val and Kermany train films. Measured on the other chest films (3,252: NIH test at 64,
+128, 256 and 1024 px, Kermany test, and another hospital's at 512 px): refused 0; clipped 0.2 %, inverted 0.2 %, turned
+0.3 %, mirrored 1.8 % (without one folder of a few patients with a white right lung, 0.9 %). Found when done to them on
+purpose: inverted 99 %, turned 99 %, mirrored 65 to 85 % (51 % in that folder). On the 15,856 chosen on: refused 0,
+unsettled 1.0 %.
 """
 
 from collections.abc import Iterator
@@ -30,11 +34,13 @@ COLOUR_ABOVE = 0.025
 # Share of neighbours that are exactly equal, black and white areas aside. Films: 0 to 0.46; test patterns: 0.91.
 DRAWN_ABOVE = 0.85
 
-# Share of the middle three quarters at the film's own darkest or brightest value.
+# Share of the middle three quarters at the film's own darkest or brightest value. Of sound films 99 % stay below 0.03
+# and 0.01.
 CLIPPED_BLACK_ABOVE = 0.05
 CLIPPED_WHITE_ABOVE = 0.02
 
-# A coarse look cannot tell a heart that is merely central from a mirrored one, so this finds only the clear cases.
+# Chosen so that 0.5 % of the NIH train_val films fall below. Most that do have a white right lung, which a mirrored film
+# with a large heart resembles; the rest have a central heart.
 MIRRORED_BELOW = -0.013
 
 RADIOGRAPHY = frozenset({"CR", "DX", "DR", "RG", "RF"})

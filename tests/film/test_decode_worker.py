@@ -1,0 +1,195 @@
+"""Decoding in a process apart: the same films, and whatever kills the process is a refusal."""
+
+import gc
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cxr_core.errors import OversizedFilm, UndecodableFilm
+from cxr_core.film.decode import decode
+from cxr_core.film.decode_worker import DecodePool, DecodeWorker
+from cxr_core.film.phantom import PhantomSpec, as_png, draw
+from tests.film.dicom_files import write_dicom
+
+GREY = np.random.default_rng(1).integers(0, 256, (70, 90), dtype=np.uint8)
+
+
+def png(samples: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(samples).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+SMALL = png(GREY)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[DecodeWorker]:
+    warm = DecodeWorker()
+    yield warm
+    warm.close()
+
+
+def pid_of(worker: DecodeWorker) -> int:
+    worker.start()
+    assert worker._process is not None
+    return worker._process.pid
+
+
+def children() -> set[int]:
+    """Living or dead, the children of this process that nobody has waited for."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == os.getpid():
+            found.add(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        SMALL,
+        as_png(draw(PhantomSpec(height=300, width=200))),
+        write_dicom(GREY, ViewPosition="PA", PatientAge="034Y", PixelSpacing=[0.2, 0.3], BodyPartExamined="CHEST"),
+    ],
+    ids=["png", "drawing", "dicom"],
+)
+def test_the_same_film_to_the_last_bit(worker: DecodeWorker, data: bytes) -> None:
+    apart, here = worker.decode(data), decode(data)
+    assert np.array_equal(apart.pixels, here.pixels)
+    assert apart.pixels.dtype == np.float32
+    assert {**vars(apart), "pixels": None} == {**vars(here), "pixels": None}
+
+
+def test_a_refusal_crosses_with_its_kind_code_and_words(worker: DecodeWorker) -> None:
+    for data in (b"GIF89a", b"", SMALL[:-9], write_dicom(GREY, Rows=60000, Columns=60000)):
+        with pytest.raises((UndecodableFilm, OversizedFilm)) as here:
+            decode(data)
+        with pytest.raises(here.type) as apart:
+            worker.decode(data)
+        assert (str(apart.value), apart.value.code) == (str(here.value), here.value.code)
+
+
+def test_a_process_that_is_killed_while_decoding_is_a_refusal_and_the_next_film_is_read(worker: DecodeWorker) -> None:
+    big = png(np.random.default_rng(2).integers(0, 256, (4000, 4000), dtype=np.uint8))
+    worker.decode(SMALL)
+    killer = threading.Timer(0.05, os.kill, (pid_of(worker), signal.SIGKILL))
+    killer.start()
+    with pytest.raises(UndecodableFilm, match="broke the decoder"):
+        worker.decode(big)
+    killer.join()
+    assert worker.decode(SMALL).shape == GREY.shape
+
+
+def test_a_process_that_died_while_idle_is_not_noticed(worker: DecodeWorker) -> None:
+    os.kill(pid_of(worker), signal.SIGKILL)
+    time.sleep(0.1)
+    assert worker.decode(SMALL).shape == GREY.shape
+
+
+def test_the_time_limit_stops_a_film() -> None:
+    worker = DecodeWorker(time_limit=0.001)
+    try:
+        with pytest.raises(UndecodableFilm, match=r"longer than 0\.001 seconds") as refusal:
+            worker.decode(png(np.zeros((3000, 3000), np.uint8)))
+        assert refusal.value.code == "too_slow"
+    finally:
+        worker.close()
+
+
+def test_the_memory_limit_stops_a_film_but_not_the_worker() -> None:
+    worker = DecodeWorker(memory_limit=300 << 20)
+    try:
+        with pytest.raises(OversizedFilm, match="memory"):
+            worker.decode(png(np.zeros((7900, 7900), np.uint8)))
+        assert worker.decode(SMALL).shape == GREY.shape
+    finally:
+        worker.close()
+
+
+def test_many_threads_share_two_workers() -> None:
+    shapes = [(64 + i, 80) for i in range(24)]
+    files = [png(np.full(shape, i, np.uint8)) for i, shape in enumerate(shapes)]
+    with DecodePool(2) as pool, ThreadPoolExecutor(8) as threads:
+        pool.warm()
+        films = list(threads.map(pool.decode, files))
+        assert [film.shape for film in films] == shapes
+        assert [round(float(film.pixels[0, 0]) * 255) for film in films] == list(range(24))
+
+
+def test_neither_zombies_nor_open_pipes_are_left(worker: DecodeWorker) -> None:
+    worker.decode(SMALL)
+    before, opened = children(), len(os.listdir("/proc/self/fd"))
+    for turn in range(50):
+        worker.decode(SMALL)
+        if turn % 10 == 0:
+            os.kill(pid_of(worker), signal.SIGKILL)
+            time.sleep(0.1)
+    worker.decode(SMALL)
+    with DecodePool(2) as pool:
+        pool.decode(SMALL)
+    forgotten = DecodeWorker()
+    forgotten.decode(SMALL)
+    del forgotten
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == opened
+    assert len(children()) == len(before)
+
+
+def test_closed_is_not_for_ever() -> None:
+    with DecodePool(1) as pool:
+        pool.decode(SMALL)
+        pool.close()
+        assert pool.decode(SMALL).shape == GREY.shape
+
+
+PARENT = """
+import os, sys, time
+from cxr_core.film.decode_worker import DecodeWorker
+worker = DecodeWorker()
+worker.start()
+sys.stdout.write(str(worker._process.pid)); sys.stdout.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_worker_ends_with_its_parent_from_any_directory(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    parent = subprocess.run(
+        [sys.executable, "-c", PARENT], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True
+    )
+    orphan = Path("/proc", parent.stdout.decode())
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and alive(orphan):
+        time.sleep(0.1)
+    assert not alive(orphan)
+
+
+def alive(process: Path) -> bool:
+    try:
+        return (process / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_the_worker_loads_neither_torch_nor_streamlit() -> None:
+    code = (
+        "import cxr_core.film.decode, cxr_core.film.decode_process, sys; print({'torch', 'streamlit'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
