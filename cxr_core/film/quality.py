@@ -39,8 +39,8 @@ DRAWN_ABOVE = 0.85
 CLIPPED_BLACK_ABOVE = 0.05
 CLIPPED_WHITE_ABOVE = 0.02
 
-# Chosen so that 0.5 % of the NIH train_val films fall below. Most that do have a white right lung, which a mirrored film
-# with a large heart resembles; the rest have a central heart.
+# Chosen so that 0.5 % of the NIH train_val films fall below. Most that do have a white right lung, which a mirrored
+# film with a large heart resembles; the rest have a central heart.
 MIRRORED_BELOW = -0.013
 
 RADIOGRAPHY = frozenset({"CR", "DX", "DR", "RG", "RF"})

@@ -146,6 +146,15 @@ def test_a_codestream_that_claims_another_size_is_refused_before_it_is_decoded(s
         decode(write_dicom(GREY[:-1], syntax, stream=dcm_stream(write_dicom(GREY, syntax))))
 
 
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
+def test_a_codestream_that_is_cut_inside_a_whole_file_is_refused(syntax: UID) -> None:
+    stream = dcm_stream(write_dicom(GREY, syntax))
+    assert decode(write_dicom(GREY, syntax, stream=stream)).shape == GREY.shape
+    for share in (0.3, 0.6, 0.95):
+        with pytest.raises(UndecodableFilm, match="do not end where they should"):
+            decode(write_dicom(GREY, syntax, stream=stream[: int(len(stream) * share) & ~1]))
+
+
 def dcm_stream(data: bytes) -> bytes:
     """The codestream of a compressed file."""
     return get_frame(dcmread(io.BytesIO(data)).PixelData, 0, number_of_frames=1)
@@ -200,10 +209,13 @@ def test_identity_stays_behind(
 
 
 def test_pydicoms_own_warnings_neither_escape_nor_stay_off(caplog: pytest.LogCaptureFixture) -> None:
+    data = identity_cases()["odd character set"]
+    caplog.clear()  # of what writing such a file logs
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        decode(identity_cases()["odd character set"])
+        decode(data)
     assert not caught
+    assert not caplog.records
     logging.getLogger("pydicom").warning("still on")
     assert "still on" in caplog.text
 

@@ -80,8 +80,9 @@ def test_signed_films_look_as_pydicom_shows_them(name: str) -> None:
     assert np.abs(decode(data).pixels - reference(data)).max() < 1e-5
 
 
-def test_a_signed_modality_lut_starts_below_zero() -> None:
-    table = lut(np.arange(4096) * 16, -2048, 16, signed=True)
+@pytest.mark.parametrize("written", [-2048, 65536 - 2048])
+def test_a_signed_modality_lut_starts_below_zero(written: int) -> None:
+    table = lut(np.arange(4096) * 16, written, 16, signed=written < 0)
     film = decode(write_dicom(SIGNED, BitsStored=12, ModalityLUTSequence=table))
     assert np.allclose(film.pixels, (SIGNED.astype(float) + 2048) * 16 / 65535, atol=1e-6)
 

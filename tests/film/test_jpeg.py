@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from cxr_core.errors import OversizedFilm, UndecodableFilm
 from cxr_core.film.decode import decode
+from cxr_core.film.raster import exif_orientation
 
 SPOTS = np.random.default_rng(3).integers(0, 256, (6, 8), dtype=np.uint8)
 GREY = np.asarray(Image.fromarray(SPOTS).resize((128, 96), Image.Resampling.BICUBIC))
@@ -68,6 +69,16 @@ def test_an_orientation_that_does_not_exist_is_none(value: int) -> None:
     assert np.array_equal(
         decode(jpeg(Image.fromarray(GREY), exif=exif)).pixels, decode(jpeg(Image.fromarray(GREY))).pixels
     )
+
+
+@pytest.mark.parametrize(
+    "block", [b"", b"II*\x00", b"MM\x00*\x00\x00\x00\x08\xff\xff", b"II*\x00\xff\xff\xff\xff", b"nonsense"]
+)
+def test_a_broken_exif_block_asks_for_nothing(block: bytes) -> None:
+    assert exif_orientation(block) == 1
+    entry = b"\x12\x01\x03\x00\x01\x00\x00\x00"
+    assert exif_orientation(b"II*\x00\x08\x00\x00\x00\x01\x00" + entry + b"\x08\x00\x00\x00") == 8
+    assert exif_orientation(b"II*\x00\x08\x00\x00\x00\x01\x00" + entry + b"\x09\x00\x00\x00") == 1
 
 
 @settings(deadline=None, max_examples=40)

@@ -98,6 +98,14 @@ def test_a_transparent_grey_is_black() -> None:
     assert np.array_equal(pixels[shown], (GREY / np.float32(255))[shown])
 
 
+def test_a_transparent_grey_of_few_bits_counts_in_those_bits() -> None:
+    levels = GREY.astype(int) // 16
+    lines = zlib.compress(b"".join(b"\x00" + packed(row, 4) for row in levels))
+    parts = [ihdr(29, 37, 4), chunk(b"tRNS", b"\x00\x09"), chunk(b"IDAT", lines), chunk(b"IEND", b"")]
+    pixels = decode(SIGNATURE + b"".join(parts)).pixels
+    assert np.allclose(pixels, np.where(levels == 9, 0, levels / 15), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("maximum", "top", "bits"), [(65535, 65535, 16), (4080, 4095, 12), (4096, 8191, 13), (3, 3, 2)]
 )
@@ -155,6 +163,12 @@ def test_a_cut_or_bent_png_is_refused_never_half_read(data: st.DataObject) -> No
         broken = whole[:at] + bytes([whole[at] ^ (1 << data.draw(st.integers(0, 7)))]) + whole[at + 1 :]
     with pytest.raises(UndecodableFilm):
         decode(broken)
+
+
+def test_a_wrong_checksum_alone_is_refused() -> None:
+    whole = png(Image.fromarray(GREY))
+    with pytest.raises(UndecodableFilm, match="checksum"):
+        decode(whole[:-13] + bytes([whole[-13] ^ 1]) + whole[-12:])  # the last byte of the image data's
 
 
 @pytest.mark.parametrize("lines", [36, 38])

@@ -143,6 +143,10 @@ def test_an_inverted_film_that_is_turned_says_both() -> None:
     assert codes(of(1 - np.rot90(FILM.pixels))) == ["inverted", "turned"]
 
 
+def test_an_inverted_film_that_is_mirrored_says_both() -> None:
+    assert codes(of(1 - FILM.pixels[:, ::-1])) == ["inverted", "mirrored"]
+
+
 def test_the_side_of_the_heart_changes_its_sign_in_the_mirror() -> None:
     film = cv2.resize(FILM.pixels, (64, 64), interpolation=cv2.INTER_AREA)
     mirrored = np.ascontiguousarray(film[:, ::-1])
@@ -160,6 +164,7 @@ def test_refusals_come_first() -> None:
     found = inspect(of(1 - FILM.pixels[::3, ::3], view="LATERAL", container="dicom", modality="DX"))
     assert [concern.refuses for concern in found] == sorted((concern.refuses for concern in found), reverse=True)
     assert {concern.code for concern in found} == {"lateral_view", "inverted", "low_resolution"}
+    assert codes(replace(resized(100, 100), colour=0.1)) == ["colour", "low_resolution"]
 
 
 # Folder: files to look at, the most unsettled of them allowed, and how many mirrored ones must be found at least.
