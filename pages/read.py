@@ -43,12 +43,12 @@ def read_study(study: Study, patient: Patient, operating_point: str) -> None:
     with picture:
         view_film(study, entry, shown, reading)
     with words:
-        show_words(entry, shown, reading)
+        show_words(study, entry, shown, reading)
 
 
-def show_words(entry: Entry, shown: Shown | None, reading: Reading) -> None:
+def show_words(study: Study, entry: Entry, shown: Shown | None, reading: Reading) -> None:
     """What is known of a film, what to distrust, what was found, and the report of it."""
-    show_facts(entry, reading)
+    show_facts(study, entry, reading)
     show_concerns(reading)
     if reading.status == "read":
         show_findings(reading)

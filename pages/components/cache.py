@@ -16,7 +16,7 @@ from cxr_core.errors import SilhouetteError
 if TYPE_CHECKING:
     from cxr_core.reading.reader import Reader
 
-FIRST_PAINT_S = 1.0  # how long the browser is left alone before the warm-up takes the processor
+FIRST_PAINT_S = 2.0  # how long the browser is left alone before the warm-up takes the processor
 
 log = logging.getLogger(__name__)
 

@@ -30,10 +30,20 @@ def bring_up(study: Study, entry: Entry) -> Shown | None:
     return shown
 
 
-def show_facts(entry: Entry, reading: Reading) -> None:
-    """The file's name, as plain text, and what is known of the film and its patient."""
+def show_facts(study: Study, entry: Entry, reading: Reading) -> None:
+    """The file's name, as plain text, what is known of the film and its patient, and the way to be rid of it."""
     with st.container(gap=None):
-        st.text(entry.name)
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.text(entry.name, width="stretch")
+            st.button(
+                "Remove",
+                key=study.widget(f"remove-{entry.key}"),
+                type="tertiary",
+                icon=":material/close:",
+                help="Take this film out of the study and out of memory.",
+                on_click=study.forget,
+                args=({entry.key},),
+            )
         film = entry.examination.film
         if film is not None:
             st.caption(" · ".join(plain(fact) for fact in _facts(film, reading)))

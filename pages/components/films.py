@@ -6,30 +6,27 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from cxr_core.film.phantom import SAMPLES, as_png, draw
 from pages.components import cache
 from pages.components.markdown import plain
-from pages.components.session import Entry, Study, clear_study
+from pages.components.session import Entry, Study
 
-UPLOADS = "upload:"
 DRAWINGS = "drawing:"
 
 
 def take_films(study: Study) -> None:
-    """Show the drop zone and the samples; examine what is new, forget what was removed."""
-    label = f"Add or remove films ({len(study.entries)} in this study)" if study.entries else "Films"
+    """Show the drop zone and the samples; take in and examine what arrives."""
+    label = f"Add films ({len(study.entries)} in this study)" if study.entries else "Films"
     with st.expander(label, expanded=not study.entries, icon=":material/upload_file:"):
         uploads = st.file_uploader(
             "Drop one or several frontal chest films: PNG, JPEG or DICOM",
             accept_multiple_files=True,  # of any name: DICOM files often have no extension
-            key=study.widget("films"),
+            key=study.inbox,
         )
         sample = _ask_sample(study)
-    here = {UPLOADS + upload.file_id: upload for upload in uploads}
-    study.forget({key for key in study.entries if key.startswith(UPLOADS)} - set(here))
-    arrived = {key: upload for key, upload in here.items() if key not in study.entries}
     if sample is not None:
         _examine_drawing(study, sample)
-    if arrived:
-        _examine_uploads(study, arrived)
-    if sample is not None or arrived:
+    if uploads:
+        _examine_uploads(study, {upload.file_id: upload for upload in uploads})
+        study.empty_inbox(uploads)
+    if sample is not None or uploads:
         st.rerun()  # so that the drop zone folds away and the worklist is whole
 
 
@@ -38,10 +35,10 @@ def offer_clearing(study: Study) -> None:
     st.button(
         "Clear this study",
         icon=":material/delete:",
-        on_click=clear_study,
+        on_click=study.clear,
         disabled=not study.entries,
         width="stretch",
-        help="Drops the films, their readings and maps from memory at once. Nothing of them was written to disk.",
+        help="Drops the films, their readings and maps from memory at once, and what was said of the patient.",
     )
 
 
@@ -66,8 +63,9 @@ def _examine_drawing(study: Study, sample: str) -> None:
     study.choose(key)
 
 
-def _examine_uploads(study: Study, arrived: dict[str, UploadedFile]) -> None:
+def _examine_uploads(study: Study, uploads: dict[str, UploadedFile]) -> None:
     """Examine files in their order; each one done is kept, should the run be cut short by a click."""
+    arrived = {key: upload for key, upload in uploads.items() if key not in study.entries}
     progress = st.progress(0.0, text=f"Reading {_films(len(arrived))} …")
     examinations = cache.reader().examine_many(upload.getvalue() for upload in arrived.values())
     for done, ((key, upload), examination) in enumerate(zip(arrived.items(), examinations, strict=True), start=1):

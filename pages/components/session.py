@@ -4,12 +4,17 @@ A study may hold hundreds of films, so it keeps what the models said of each, an
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cxr_core.reading.reading import Evidence, Examination, ModelOutput
+from pages.components.memory import give_back
 
 FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
 
@@ -20,7 +25,7 @@ class Entry:
 
     key: str  # Streamlit's file id, never the file's name
     name: str  # as the browser sent it: show it as plain text only
-    data: bytes  # the file; an upload shares these bytes with Streamlit
+    data: bytes  # the file
     examination: Examination
 
     @property
@@ -43,6 +48,7 @@ class Study:
     """The films of one tab, and which of them is being looked at."""
 
     generation: int = 0  # part of every widget's key here: with a new one they start empty
+    takings: int = 0  # how often the uploader was emptied
     entries: dict[str, Entry] = field(default_factory=dict)
     chosen: str | None = None
     choices: int = 0  # how often the page, not the reader, chose: the worklist then starts from that choice
@@ -65,12 +71,39 @@ class Study:
         if self.chosen in keys:
             self.chosen = None
 
+    def clear(self) -> None:
+        """Forget every film, and what the widgets hold: they all start anew.
+
+        In place: Streamlit keeps the session's former values, and callbacks, until its next run.
+        """
+        self.generation += 1
+        self.forget(set(self.entries))
+        give_back()
+
     def keep_shown(self, key: str, shown: Shown) -> None:
         """Hold a film's pixels until others have been shown after it."""
         self.shown[key] = shown
         self.shown.move_to_end(key)
         while len(self.shown) > FILMS_IN_MEMORY:
             self.shown.popitem(last=False)
+
+    @property
+    def inbox(self) -> str:
+        """The key of the uploader, another one each time it was emptied."""
+        return self.widget(f"inbox-{self.takings}")
+
+    def empty_inbox(self, uploads: Sequence[UploadedFile]) -> None:
+        """Let Streamlit forget its own copies of files taken in.
+
+        It would keep them until the tab is closed, and copy them all at every rerun.
+        """
+        self.takings += 1
+        context = get_script_run_ctx()
+        manager = context.uploaded_file_mgr if context else None
+        if context is not None and isinstance(manager, MemoryUploadedFileManager):
+            for upload in uploads:
+                manager.remove_file(session_id=context.session_id, file_id=upload.file_id)
+        give_back()
 
     def widget(self, name: str) -> str:
         """The key of one of this study's widgets."""
@@ -83,11 +116,6 @@ def study() -> Study:
         st.session_state["study"] = Study()
     found: Study = st.session_state["study"]
     return found
-
-
-def clear_study() -> None:
-    """Forget every film of this tab: a new study, whose uploader starts empty."""
-    st.session_state["study"] = Study(generation=study().generation + 1)
 
 
 def chosen_method(viewer_key: str, default: str) -> str:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -86,6 +87,12 @@ def test_clearing_brings_the_empty_page_back(page: Page, fake_app: str) -> None:
     page.get_by_role("button", name="Clear this study").click()
     expect(page.get_by_test_id("film-viewer")).to_have_count(0)
     expect(page.get_by_text("or try a drawn sample:")).to_be_visible()
+
+
+def test_streamlit_keeps_no_copy_of_an_upload(page: Page, fake_app: str) -> None:
+    drop(page, fake_app, ("heart.png", film(0.5))).wait_for()
+    expect(page.get_by_text("Add films (1 in this study)")).to_be_visible()
+    assert "UploadedFileManager" not in httpx.get(f"{fake_app}/_stcore/metrics").text
 
 
 def test_keyboard_alone_reaches_the_viewer(page: Page, fake_app: str) -> None:

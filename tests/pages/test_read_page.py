@@ -128,13 +128,21 @@ def test_file_names_are_shown_letter_by_letter(app: AppTest, name: str) -> None:
     assert not [m for m in app.markdown if m.proto.allow_html]
 
 
-def test_removed_file_is_forgotten(app: AppTest) -> None:
+def test_removed_film_is_forgotten(app: AppTest) -> None:
     upload(app, one_png=film(0.5), two_png=film(0.3))
-    assert len(app.session_state["study"].entries) == 2
-    app.file_uploader[0].clear()
-    app.run()
-    assert app.session_state["study"].entries == {}
-    assert not app.table
+    study = app.session_state["study"]
+    assert len(study.entries) == 2
+    next(button for button in app.button if button.label == "Remove").click().run()
+    assert [entry.name for entry in study.entries.values()] == ["two.png"]
+    assert set(study.shown) == set(study.entries)
+    assert not app.dataframe
+
+
+def test_uploader_is_an_inbox_that_keeps_no_copies(app: AppTest) -> None:
+    upload(app, one_png=film(0.5))
+    assert app.file_uploader[0].value == []
+    upload(app, two_png=film(0.3))
+    assert [entry.name for entry in app.session_state["study"].entries.values()] == ["one.png", "two.png"]
 
 
 def test_clear_this_study_forgets_everything(app: AppTest) -> None:
