@@ -9,20 +9,28 @@ from cxr_core.models.card import ModelCard
 from cxr_core.reading.wording import finding_name, operating_point_name, per_cent
 from pages.components.markdown import plain
 
+FIGURES = {
+    "auroc": "AUROC",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    "ece": "Calibration error",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+}
+
 
 def about_model(card: ModelCard, finding: str) -> None:
     """A small button that unfolds a model's card: what it was trained on and its figures for one finding."""
     with st.popover(f"About {plain(card.model)}", type="tertiary", icon=":material/info:"):
-        st.markdown(f"**{plain(card.model)}** {plain(card.version)}: {plain(finding_name(finding).lower())}")
-        facts = [("Made for", card.population.text), *_facts(card.training)]
-        st.markdown("\n".join(f"- **{plain(name)}:** {plain(value)}" for name, value in facts))
-        figures = list(_figures(card.metrics, finding))
+        st.markdown(f"**{plain(card.model)}** {plain(card.version)} · {plain(finding_name(finding).lower())}")
+        facts = [("Made for", card.population.text), *_training(card.training, finding)]
+        st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in facts))
+        figures = _figures(card.metrics, finding)
         if figures:
             st.markdown("**How well it did**, with 95 % intervals")
             st.table(figures, border="horizontal", hide_header=False, hide_index=True)
         points = [
-            f"- {plain(operating_point_name(point.name))}: {plain(per_cent(point.threshold))}, "
-            f"from {plain(point.source)}"
+            f"- {operating_point_name(point.name)}: {plain(per_cent(point.threshold))}, from {plain(point.source)}"
             for point in card.operating_points[finding]
         ]
         st.markdown("\n".join(["**Thresholds**", *points]))
@@ -32,23 +40,37 @@ def about_model(card: ModelCard, finding: str) -> None:
         )
 
 
-def _facts(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The card's free-form training table, one line per entry that people can read."""
-    for name, value in training.items():
-        if isinstance(value, list | tuple):
-            value = ", ".join(str(item) for item in value)
-        if isinstance(value, str | int | float):
-            yield name.replace("_", " ").capitalize(), str(value)
+def _training(training: dict[str, Any], finding: str) -> Iterator[tuple[str, str]]:
+    """What a card says of its training, as far as it says it."""
+    if "summary" in training:
+        yield "What it is", str(training["summary"])
+    parts = training.get("data", {}).get("parts", {})
+    for part, name in (("train", "Learnt from"), ("val", "Tuned on")):
+        if part in parts:
+            found = parts[part]
+            positives = found.get("positives", {}).get(finding)
+            share = f", {positives:,} of them with the finding" if positives is not None else ""
+            yield name, f"{found.get('films', 0):,} films of {found.get('patients', 0):,} patients{share}"
+    if "terms" in training:
+        yield "Data", str(training["terms"])
 
 
-def _figures(metrics: dict[str, Any], finding: str) -> Iterator[dict[str, str]]:
-    """Rows of the figures that the card holds for one finding: part -> finding -> figure."""
+def _figures(metrics: dict[str, Any], finding: str) -> list[dict[str, str]]:
+    """One row per figure, one column per part of the data that it was measured on."""
+    rows: dict[str, dict[str, str]] = {}
     for part, findings in metrics.items():
-        for name, figure in findings.get(finding, {}).items():
-            if isinstance(figure, dict) and "value" in figure:
-                yield {
-                    "Films": plain(part),
-                    "Figure": plain(name),
-                    "Value": f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})",
-                    "Positive / all": f"{figure['positives']} / {figure['n']}",
-                }
+        for name, figure in _flat(findings.get(finding, {})):
+            column = f"{part} ({figure['positives']:,} of {figure['n']:,} positive)"
+            cell = f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+            rows.setdefault(name, {"Figure": plain(name)})[plain(column.capitalize())] = cell
+    return list(rows.values())
+
+
+def _flat(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Figures by the name they are shown under; those of an operating point lie one level deeper."""
+    for name, entry in table.items():
+        if "value" in entry and name in FIGURES:
+            yield FIGURES[name], entry
+        elif "value" not in entry:
+            point = operating_point_name(name).lower()
+            yield from ((f"{FIGURES[inner]}, {point}", found) for inner, found in entry.items() if inner in FIGURES)

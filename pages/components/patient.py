@@ -11,9 +11,9 @@ from cxr_core.reading.wording import operating_point_name
 from pages.components.session import Study
 
 OPERATING_POINT_HELP = {
-    "youden": "Misses and false alarms weigh the same (Youden's index).",
-    "sensitivity_95": "Finds 95 of 100 positives; more false alarms.",
-    "specificity_95": "Clears 95 of 100 negatives; more misses.",
+    "youden": "Misses and false alarms weigh the same: Youden's index.",
+    "sensitivity_95": "Set to find 95 of 100 films that have the finding.",
+    "specificity_95": "Set to clear 95 of 100 films that do not have it.",
 }
 
 

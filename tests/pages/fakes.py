@@ -37,8 +37,8 @@ def card(model: str, finding: str, population: Population, aspect: Aspect = "str
             )
         },
         evidence_scale={finding: 0.5},
-        training={"data": "drawn films", "films": 11000, "terms": "CC BY 4.0"},
-        metrics={"test": {finding: {"auroc": figure}}},
+        training={"summary": "No network at all.", "data": {"parts": {"train": {"films": 11000, "patients": 9000}}}},
+        metrics={"test": {finding: {"auroc": figure, "youden": {"sensitivity": figure}}}},
         weights_sha256="0" * 64,
     )
 

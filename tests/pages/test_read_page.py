@@ -75,8 +75,11 @@ def test_film_gives_findings_with_population_and_threshold(app: AppTest) -> None
 def test_card_of_the_model_is_one_click_away(app: AppTest) -> None:
     upload(app, heart_png=film(0.5))
     assert "Made for:** adults" in words(app)
-    assert [table.value.to_dict("records")[0]["Value"] for table in app.table[1:]] == ["0.910 (0.880 to 0.940)"] * 2
-    assert app.table[1].value.to_dict("records")[0]["Positive / all"] == "58 / 1306"
+    assert "11,000 films of 9,000 patients" in words(app)
+    figures = [list(table.value.to_dict("records")) for table in app.table[1:]]
+    assert len(figures) == 2
+    assert [row["Figure"] for row in figures[0]] == ["AUROC", "Sensitivity, balanced"]
+    assert {row["Test (58 of 1,306 positive)"] for row in figures[0]} == {"0.910 (0.880 to 0.940)"}
 
 
 def test_age_excludes_a_model_and_says_so(app: AppTest, reader: FakeReader) -> None:
