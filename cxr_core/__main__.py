@@ -14,6 +14,7 @@ from cxr_core.film.limits import MAX_BYTES
 from cxr_core.models.card import OPERATING_POINTS
 from cxr_core.reading.colour import overlay
 from cxr_core.reading.reading import Examination, FindingReading, Patient, Reading, interpret
+from cxr_core.reading.wording import per_cent
 
 READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3
 
@@ -77,16 +78,10 @@ def _line(finding: FindingReading) -> str:
     if finding.probability is None or finding.threshold is None:
         return f"{finding.finding}: {finding.reason}"
     return (
-        f"{finding.finding}: {finding.call}, probability {percent(finding.probability)} "
-        f"(threshold {percent(finding.threshold)}, {finding.operating_point}; "
+        f"{finding.finding}: {finding.call}, probability {per_cent(finding.probability)} "
+        f"(threshold {per_cent(finding.threshold)}, {finding.operating_point}; "
         f"{finding.model} {finding.version}, for {finding.population})"
     )
-
-
-def percent(probability: float) -> str:
-    """A probability as whole per cent; its ends are never rounded to certainty."""
-    whole = round(probability * 100)
-    return "<1 %" if whole < 1 else ">99 %" if whole > 99 else f"{whole} %"
 
 
 def _write_heatmaps(folder: Path, file: Path, examination: Examination, reading: Reading) -> None:

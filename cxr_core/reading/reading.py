@@ -134,9 +134,8 @@ def interpret(examination: Examination, said: Patient, operating_point: str) -> 
     )
     concerns = list(examination.concerns)
     fitting = [o for o in examination.outputs if not o.card.population.excludes(patient.age_years, patient.view)]
-    # A film is judged by the models meant for this patient; where none is, by all of them.
-    judges = fitting or list(examination.outputs)
-    if judges and min(o.unfamiliarity for o in judges) > 1:
+    # A film that any model knows is a chest film, even where that model is not for this patient.
+    if examination.outputs and min(output.unfamiliarity for output in examination.outputs) > 1:
         concerns.append(UNFAMILIAR)
     refusal = next((c for c in concerns if c.refuses), None)
     if refusal or not examination.outputs:

@@ -101,13 +101,19 @@ def test_calls_follow_the_named_operating_point(name, calls):
     assert {f.operating_point for f in reading.findings} == {name}
 
 
-def test_a_film_that_no_fitting_model_knows_is_refused():
-    strange = examination(output(ADULTS, 0.5, unfamiliarity=1.2), output(CHILDREN, 0.2, unfamiliarity=0.9))
-    assert interpret(strange, Patient(), "youden").status == "read"
+def test_a_film_that_no_model_knows_is_refused():
+    strange = examination(output(ADULTS, 0.5, unfamiliarity=1.2), output(CHILDREN, 0.2, unfamiliarity=1.1))
     refused = interpret(strange, Patient(age_years=50), "youden")
     assert refused.status == "refused"
     assert refused.findings == ()
     assert "unlike every chest film" in refused.reason
+
+
+def test_a_chest_film_that_only_another_populations_model_knows_is_read_with_a_warning():
+    elsewhere = examination(output(ADULTS, 0.5, unfamiliarity=0.9), output(CHILDREN, 0.2, unfamiliarity=1.4))
+    reading = interpret(elsewhere, Patient(age_years=3), "youden")
+    assert reading.status == "read"
+    assert [concern.code for concern in reading.concerns] == ["unlike_training"]
 
 
 def test_a_model_that_does_not_know_the_film_says_so_beside_its_number():
