@@ -22,7 +22,7 @@ from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.reading import Evidence, Examination, ModelOutput
 
 DRAWING = Concern("drawing", "This is a drawing made by the program, not a film of a patient.")
-BATCH = 16  # films of a folder that share one forward pass; more gains little on two cores
+BATCH = 8  # films of a folder that share one forward pass; twice as many are in memory, whole, at a time
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
