@@ -5,7 +5,7 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.reading.methods import EXACT, METHODS
-from cxr_core.reading.reading import Evidence, FindingReading, Reading
+from cxr_core.reading.reading import Evidence, Examination, FindingReading, Reading
 from cxr_core.reading.wording import finding_name, per_cent
 from pages.components import cache
 from pages.components.markdown import plain
@@ -15,6 +15,15 @@ from pages.components.viewer import Layer, picture_of, show_film
 CONTAINERS = {"png": "PNG", "jpeg": "JPEG", "dicom": "DICOM", "drawing": "Drawing"}
 
 
+def open_film(study: Study, key: str, examination: Examination) -> Shown | None:
+    """Keep an examination just made, pixels and all, for being shown; None when the file did not decode."""
+    if examination.film is None:
+        return None
+    shown = Shown(examination=examination, picture=picture_of(examination.film))
+    study.keep_shown(key, shown)
+    return shown
+
+
 def bring_up(study: Study, entry: Entry) -> Shown | None:
     """The entry with its pixels, from memory or read again from its file; None when it did not decode."""
     if entry.examination.film is None:
@@ -22,10 +31,7 @@ def bring_up(study: Study, entry: Entry) -> Shown | None:
     shown = study.shown.get(entry.key)
     if shown is None:
         with st.spinner("Opening the film …"):
-            examination = cache.reader().examine(entry.data)
-            if examination.film is None:
-                return None
-            shown = Shown(examination=examination, picture=picture_of(examination.film))
+            return open_film(study, entry.key, cache.reader().examine(entry.data))
     study.keep_shown(entry.key, shown)
     return shown
 

@@ -5,6 +5,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cxr_core.film.phantom import SAMPLES, as_png, draw
 from pages.components import cache
+from pages.components.film import open_film
 from pages.components.markdown import plain
 from pages.components.session import Entry, Study
 
@@ -60,6 +61,7 @@ def _examine_drawing(study: Study, sample: str) -> None:
             data = as_png(draw(SAMPLES[sample]))
             examination = cache.reader().examine(data)
         study.add(Entry(key=key, name=sample, data=data, examination=examination))
+        open_film(study, key, examination)
     study.choose(key)
 
 
@@ -70,10 +72,11 @@ def _examine_uploads(study: Study, uploads: dict[str, UploadedFile]) -> None:
     examinations = cache.reader().examine_many(upload.getvalue() for upload in arrived.values())
     for done, ((key, upload), examination) in enumerate(zip(arrived.items(), examinations, strict=True), start=1):
         study.add(Entry(key=key, name=upload.name, data=upload.getvalue(), examination=examination))
+        if len(arrived) == 1:
+            open_film(study, key, examination)
+            study.choose(key)
         progress.progress(done / len(arrived), text=f"Read {done} of {_films(len(arrived))}: {plain(upload.name)}")
     progress.empty()
-    if len(arrived) == 1:
-        study.choose(next(iter(arrived)))
 
 
 def _films(count: int) -> str:

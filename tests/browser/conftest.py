@@ -11,7 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+expect.set_options(timeout=30_000)  # a busy machine reads its first film slowly
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"

@@ -1,0 +1,79 @@
+"""Real films, the models that ship, a real browser: what the page says is what the core says."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from cxr_core.film.phantom import SAMPLES
+from cxr_core.reading.reader import Reader
+from cxr_core.reading.reading import Patient, interpret
+from cxr_core.reading.wording import finding_name, per_cent
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader.installed()
+
+
+def drop(page: Page, address: str, *files: tuple[str, bytes]) -> None:
+    page.goto(address)
+    page.locator("input[type=file]").set_input_files(
+        [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files]
+    )
+    page.get_by_text(f"Add films ({len(files)} in this study)").wait_for(timeout=120_000)
+
+
+def expect_the_core_s_reading(page: Page, reader: Reader, data: bytes, patient: Patient) -> None:
+    """Every finding's row on the page carries the call and the probability that the core gives."""
+    reading = interpret(reader.examine(data), patient, "youden")
+    assert reading.status == "read"
+    for finding in reading.findings:
+        row = page.get_by_test_id("stTable").locator("tr", has_text=finding_name(finding.finding))
+        if finding.probability is None:
+            expect(row).to_contain_text("No model for this patient")
+        else:
+            expect(row).to_contain_text(per_cent(finding.probability))
+            expect(row).to_contain_text((finding.call or "").capitalize())
+            expect(row).to_contain_text(f"for {finding.population}")
+
+
+@pytest.mark.parametrize(("folder", "call"), [("PNEUMONIA", "Present"), ("NORMAL", "Absent")])
+def test_child_s_film(page: Page, real_app: str, real_data: Path, reader: Reader, folder: str, call: str) -> None:
+    path = sorted((real_data / "kermany_pneumonia" / "test" / folder).iterdir())[0]
+    drop(page, real_app, (path.name, path.read_bytes()))
+    page.get_by_test_id("stNumberInputField").fill("4")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("4 years", exact=False).first).to_be_visible()
+    expect(page.get_by_test_id("stTable").locator("tr", has_text="Pneumonia")).to_contain_text(call)
+    expect_the_core_s_reading(page, reader, path.read_bytes(), Patient(age_years=4))
+
+
+def test_adult_s_dicom_without_extension(page: Page, real_app: str, real_data: Path, reader: Reader) -> None:
+    data = sorted((real_data / "dicom" / "chest").glob("*.dcm"))[0].read_bytes()
+    drop(page, real_app, ("I0000017", data))
+    page.get_by_test_id("stNumberInputField").fill("60")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("DICOM · ", exact=False)).to_contain_text("60 years")
+    expect_the_core_s_reading(page, reader, data, Patient(age_years=60))
+    viewer = page.locator("[data-testid=film-viewer][data-ready=true]")
+    expect(viewer).to_be_visible()
+
+
+def test_hand_and_film_in_one_study(page: Page, real_app: str, real_data: Path) -> None:
+    hand = sorted((real_data / "not_chest").rglob("*hand*"))[0]
+    film = sorted((real_data / "nih_originals_1024" / "images").iterdir())[0]
+    drop(page, real_app, (hand.name, hand.read_bytes()), (film.name, film.read_bytes()))
+    expect(page.get_by_text("2 films, most suspicious first · 1 not read, at the end")).to_be_visible()
+    expect(page.get_by_text(film.name, exact=True).first).to_be_visible()
+
+
+def test_drawn_sample_is_read_and_called_a_drawing(page: Page, real_app: str) -> None:
+    page.goto(real_app)
+    label = next(iter(SAMPLES)).removeprefix("Drawing: ").capitalize()
+    page.get_by_role("button", name=label).click()
+    expect(page.get_by_text("This is a drawing made by the program, not a film of a patient.")).to_be_visible()
+    expect(page.locator("[data-testid=film-viewer]").get_by_text("Drawing, not a film")).to_be_visible()
+    expect(page.get_by_test_id("stTable")).to_be_visible()
