@@ -176,9 +176,12 @@ def test_no_model_is_said_and_no_number_given(app: AppTest, reader: FakeReader) 
 
 def test_reading_error_is_a_sentence(app: AppTest, reader: FakeReader) -> None:
     reader.fails = True
-    upload(app, heart_png=film(0.5))
+    upload(app, heart_png=film(0.5), lung_png=film(0.4))
     assert not app.exception
     assert "instead of finite logits" in app.error[0].value
+    remarks = [row["Remark"] for row in app.dataframe[0].value.to_dict("records")]
+    assert all(remark.startswith("Not read. heart-adults") for remark in remarks)
+    assert not app.table
 
 
 def test_study_holds_pixels_of_the_last_films_only(app: AppTest) -> None:

@@ -30,32 +30,36 @@ class Viewer {
 
   /** Take in what Python sent; only what has changed is decoded and painted again. */
   async update(data) {
-    const { film, layers, first, methods, colours } = data;
-    this.heat.opacity ??= colours.opacity;
-    this.heat.colours = colours;
-    this.film = film;
-    if (this.filmId !== film.id) {
-      this.filmId = film.id;
-      this.root.dataset.ready = "false";
-      this.heat.chosen = null;
-      this.picture = null;
-      this.geometry.film = { columns: film.columns, rows: film.rows };
-      this.stage.style.setProperty("--aspect", film.columns / film.rows);
-      this.resize();
-      this.geometry.fit();
-      const picture = await Picture.load(film.png);
-      if (this.filmId !== film.id) return; // another film came while this one was decoded
-      this.picture = picture;
-      this.picture.apply(this.look);
-    }
-    this.takeLayers(layers, first, methods);
-    this.find(".badge").hidden = !film.drawn;
+    this.data = data;
+    this.film = data.film;
+    this.heat.colours = data.colours;
+    this.heat.opacity ??= data.colours.opacity;
+    if (this.filmId !== data.film.id && !(await this.open(data.film))) return;
+    this.takeLayers(this.data); // the newest: more may have come while the film was decoded
+    this.find(".badge").hidden = !this.film.drawn;
     this.draw();
-    this.root.dataset.film = film.id;
+    this.root.dataset.film = this.filmId;
     this.root.dataset.ready = String(this.picture !== null);
   }
 
-  takeLayers(layers, first, methods) {
+  /** Decode and fit another film; false when yet another one came meanwhile. */
+  async open(film) {
+    this.filmId = film.id;
+    this.root.dataset.ready = "false";
+    this.heat.chosen = null;
+    this.picture = null;
+    this.geometry.film = { columns: film.columns, rows: film.rows };
+    this.stage.style.setProperty("--aspect", film.columns / film.rows);
+    this.resize();
+    this.geometry.fit();
+    const picture = await Picture.load(film.png);
+    if (this.filmId !== film.id) return false;
+    this.picture = picture;
+    this.picture.apply(this.look);
+    return true;
+  }
+
+  takeLayers({ layers, first, methods }) {
     const received = JSON.stringify([this.filmId, layers]);
     if (received === this.receivedLayers) return;
     this.receivedLayers = received;
