@@ -38,7 +38,7 @@ class DecodeWorker:
     """One process that decodes one film at a time; any thread may call it, they take turns."""
 
     def __init__(self, memory_limit: int = MEMORY_LIMIT_BYTES, time_limit: float = TIME_LIMIT_S):
-        """memory_limit: bytes of the worker's own data.  time_limit: seconds for one film."""
+        """memory_limit: bytes of the worker's own data.  time_limit: seconds of computing for one film."""
         self._limits = (memory_limit, time_limit)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -190,7 +190,7 @@ def _ask(process: subprocess.Popen[bytes], data: bytes) -> tuple[dict[str, Any],
 
 
 def _explain_death(returncode: int, time_limit: float) -> UndecodableFilm:
-    if returncode == -signal.SIGALRM:
+    if returncode in (-signal.SIGPROF, -signal.SIGALRM):
         return UndecodableFilm(
             f"Decoding this file took longer than {time_limit:g} seconds and was stopped. Export the film again.",
             "too_slow",

@@ -16,7 +16,7 @@ from io import BytesIO
 import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.encaps import generate_frames
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import apply_color_lut, pixel_array
 from pydicom.tag import Tag
 from pydicom.uid import (
@@ -60,6 +60,7 @@ PLUGIN = {RLELossless: "pylibjpeg", **dict.fromkeys(JPEG_2000, "pylibjpeg")}
 # What pydicom, its codecs and the parsing of broken values raise; a MemoryError is told apart by `decode`.
 BROKEN = (
     InvalidDicomError,
+    BytesLengthException,
     AttributeError,
     ValueError,
     TypeError,
@@ -201,7 +202,7 @@ def _require_fitting_codestream(dataset: Dataset) -> None:
     except OversizedFilm:
         raise
     except UndecodableFilm:
-        raise UndecodableFilm(DAMAGED.format("its compressed pixels do not end where they should")) from None
+        raise UndecodableFilm(DAMAGED.format("its compressed pixels are not whole")) from None
     if size != (int(dataset.Columns), int(dataset.Rows)):
         raise UndecodableFilm(DAMAGED.format("its compressed pixels have another size than its header says"))
 
@@ -212,11 +213,13 @@ def _jpeg_size(stream: bytes) -> tuple[int, int]:
 
 
 def _j2k_size(stream: bytes) -> tuple[int, int]:
-    """(width, height) from the SIZ segment of a JPEG 2000 codestream (ITU-T T.800, A.5.1) that ends in EOC."""
-    start = stream.find(b"\xff\x4f\xff\x51")
-    if start < 0 or not stream.rstrip(b"\x00").endswith(b"\xff\xd9"):
+    """(width, height) from the SIZ segment of a JPEG 2000 codestream (ITU-T T.800, A.5.1) that ends in EOC.
+
+    A JP2 file in place of the codestream, which PS3.5 A.4.4 does not allow, is refused: pydicom may search it for ever.
+    """
+    if not stream.startswith(b"\xff\x4f\xff\x51") or not stream.rstrip(b"\x00").endswith(b"\xff\xd9"):
         raise UndecodableFilm(DAMAGED.format("its compressed pixels are not whole"))
-    right, bottom, left, top = struct.unpack(">4I", stream[start + 8 : start + 24])
+    right, bottom, left, top = struct.unpack(">4I", stream[8:24])
     require_pixels(right - left, bottom - top)
     return right - left, bottom - top
 

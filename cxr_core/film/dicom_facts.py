@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.errors import BytesLengthException
 
 from cxr_core.film.radiograph import View
 
@@ -74,7 +75,7 @@ def _value(dataset: Dataset, keyword: str) -> Any:
     """An element's value; None when it is absent or cannot be understood (a fact may be missing, a film may not)."""
     try:
         return dataset.get(keyword)
-    except (ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError):
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError, BytesLengthException):
         return None
 
 

@@ -151,8 +151,14 @@ def test_a_codestream_that_is_cut_inside_a_whole_file_is_refused(syntax: UID) ->
     stream = dcm_stream(write_dicom(GREY, syntax))
     assert decode(write_dicom(GREY, syntax, stream=stream)).shape == GREY.shape
     for share in (0.3, 0.6, 0.95):
-        with pytest.raises(UndecodableFilm, match="do not end where they should"):
+        with pytest.raises(UndecodableFilm, match="not whole"):
             decode(write_dicom(GREY, syntax, stream=stream[: int(len(stream) * share) & ~1]))
+
+
+def test_a_wrapped_codestream_is_refused_rather_than_searched_for_ever() -> None:
+    stream = dcm_stream(write_dicom(GREY, JPEG2000Lossless))
+    with pytest.raises(UndecodableFilm, match="not whole"):
+        decode(write_dicom(GREY, JPEG2000Lossless, stream=b"\x00\x00" + stream))
 
 
 def dcm_stream(data: bytes) -> bytes:
@@ -186,6 +192,7 @@ def identity_cases() -> dict[str, bytes]:
         "cut": sound[:-100],
         "odd character set": latin,
         "names in the wrong fields": wrong,
+        "a length that does not fit": b"\x02\x00\x00\x00UL" + (len(sound) - 8).to_bytes(2, "little") + sound[140:],
         "a window that is a name": write_dicom(GREY, WindowCenter="1111111", WindowWidth="5").replace(
             b"1111111 ", b"SECRETID"
         ),
