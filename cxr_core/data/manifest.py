@@ -7,6 +7,7 @@
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,11 +60,16 @@ class Manifest:
             raise DataError(f"the data has no labels for {', '.join(missing)}; it has {', '.join(self.findings)}")
         return self.table[list(findings)].to_numpy(np.float32)
 
-    def sha256(self) -> str:
+    def split_sha256(self) -> str:
         """A hash of which films lie in which part, whatever their order or folder."""
         names = self.table["image"].map(lambda path: path.name)
-        rows = sorted(f"{split}/{patient}/{name}" for split, patient, name in self._keys(names))
-        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+        rows = zip(self.table["split"], self.table["patient"], names, strict=True)
+        return _hash_of(f"{split}/{patient}/{name}" for split, patient, name in rows)
 
-    def _keys(self, names: pd.Series) -> zip:
-        return zip(self.table["split"], self.table["patient"], names, strict=True)
+    def data_sha256(self) -> str:
+        """A hash of the films' files themselves, whatever their order, names or parts."""
+        return _hash_of(hashlib.sha256(path.read_bytes()).hexdigest() for path in self.table["image"])
+
+
+def _hash_of(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()

@@ -25,8 +25,9 @@ from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
 from cxr_core.training.trainer import Films, Trained
 
-# Of the validation films at most this share may be called unfamiliar; the limit is set where it is reached.
-UNFAMILIAR_SHARE = 0.002
+# The limit of familiarity: so much beyond the distance that holds all but one in a hundred validation films. A limit
+# at a rarer quantile would rest on the two or three strangest of them.
+FAMILIAR_QUANTILE, FAMILIAR_MARGIN = 0.99, 1.2
 # The evidence that fills the colour scale: reached by the strongest cell of one validation film in twenty.
 FULL_COLOUR_QUANTILE = 0.95
 
@@ -72,7 +73,7 @@ def finish(
         calibration=calibrations,
         operating_points=points,
         evidence_scale=scales,
-        familiarity_limit=float(np.quantile(distances, 1 - UNFAMILIAR_SHARE)),
+        familiarity_limit=float(FAMILIAR_MARGIN * np.quantile(distances, FAMILIAR_QUANTILE)),
         training=_training_facts(recipe, trained, manifest, run, seconds),
         metrics={"validation": figures},
         software=software(),

@@ -51,7 +51,7 @@ def prepare(recipe: Recipe, manifest: Manifest) -> Manifest:
 
 
 def data_facts(manifest: Manifest, recipe: Recipe) -> dict[str, object]:
-    """Films, patients and positives of each part, and the hash of the split."""
+    """Films, patients and positives of each part, and the hashes of data and split."""
     parts = {}
     for name in ("train", "val"):
         table = manifest.part(name).table
@@ -60,7 +60,8 @@ def data_facts(manifest: Manifest, recipe: Recipe) -> dict[str, object]:
             "patients": int(table["patient"].nunique()),
             "positives": {key: int((table[key] == 1).sum()) for key in recipe.findings},
         }
-    return {"kind": manifest.kind, "split_sha256": manifest.sha256(), "parts": parts}
+    hashes = {"data_sha256": manifest.data_sha256(), "split_sha256": manifest.split_sha256()}
+    return {"kind": manifest.kind, **hashes, "parts": parts}
 
 
 def chosen_device(name: str) -> torch.device:

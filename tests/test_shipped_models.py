@@ -1,0 +1,165 @@
+"""The models in the tree, on real films: their cards' figures, their familiarity, their robustness to containers."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cxr_core.data.pixels import load_grids
+from cxr_core.data.sources import read_sources
+from cxr_core.evaluation.evaluate import figures, predictions
+from cxr_core.film.decode import decode
+from cxr_core.film.phantom import SAMPLES, as_png, draw
+from cxr_core.film.preprocess import normalise, to_model_input
+from cxr_core.film.radiograph import Radiograph
+from cxr_core.models.registry import SHIPPED, installed
+from cxr_core.models.store import load_card
+from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.reader import Reader
+from cxr_core.reading.reading import Patient, interpret
+
+FOLDERS = installed((SHIPPED,))
+TEST_DATA = {"pneumonia-children": "kermany_pneumonia", "cardiomegaly-adults": "nih_cxr8"}
+FLOORS = {"pneumonia-children": 0.96, "cardiomegaly-adults": 0.70}
+
+
+@pytest.fixture(scope="module")
+def reader():
+    with Reader.installed(FOLDERS) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def strange(reader):
+    """Whether a film of an unknown patient is refused as unfamiliar."""
+
+    def judge(film: Radiograph) -> bool:
+        return min(classifier.read(film).unfamiliarity for classifier in reader.classifiers) > 1
+
+    return judge
+
+
+def test_both_findings_are_shipped():
+    assert [folder.parent.name for folder in FOLDERS] == ["cardiomegaly-adults", "pneumonia-children"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
+def test_a_card_is_complete_and_its_folder_small(folder):
+    card = load_card(folder)
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 20e6
+    assert card.population.age_min is not None
+    assert all(len(card.training["data"][name]) == 64 for name in ("data_sha256", "split_sha256"))
+    assert card.training["terms"]
+    for key in card.findings:
+        assert {point.name for point in card.operating_points[key]} == {"youden", "sensitivity_95", "specificity_95"}
+        for part in ("validation", "test"):
+            figure = card.metrics[part][key]["auroc"]
+            assert 0 < figure["positives"] < figure["n"]
+            assert figure["low"] <= figure["value"] <= figure["high"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
+def test_the_weights_give_the_figures_of_their_card_on_the_official_test_films(folder, real_data):
+    classifier = Classifier.load(folder)
+    films = read_sources([real_data / TEST_DATA[classifier.card.model]]).part("test")
+    found = figures(classifier.card, predictions(classifier, films))
+    for key, expected in classifier.card.metrics["test"].items():
+        assert found[key]["auroc"]["value"] >= FLOORS[classifier.card.model]
+        for name in ("auroc", "average_precision", "ece"):
+            assert found[key][name]["n"] == expected[name]["n"]
+            assert found[key][name]["value"] == pytest.approx(expected[name]["value"], abs=0.003)
+
+
+def test_the_apps_tensor_is_the_loaders_to_the_last_bit(real_data, reader):
+    films = read_sources([real_data / "nih_cxr8"]).part("test")
+    few = type(films)(films.table.head(8), films.kind, films.terms)
+    for classifier in reader.classifiers:
+        spec = classifier.card.input_spec
+        loaded = normalise(load_grids(few, spec), spec)
+        for row, path in enumerate(few.table["image"]):
+            assert np.array_equal(loaded[row : row + 1], to_model_input(decode(path.read_bytes()).pixels, spec))
+
+
+def test_pictures_that_are_no_chest_film_are_refused(real_data, reader):
+    with (real_data / "not_chest" / "manifest.csv").open(encoding="utf-8") as file:
+        rejects = [row["file"] for row in csv.DictReader(file) if row["expected"] == "reject"]
+    readings = [_read(reader, real_data / "not_chest" / name) for name in rejects]
+    assert np.mean([reading.status == "refused" for reading in readings]) >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("folder", "age"),
+    [
+        ("kermany_pneumonia/test/*", 3),
+        ("nih_originals_1024/images", 50),
+        ("heart_ctr/images", 50),
+        ("nih_boxes_256/images", 50),
+    ],
+)
+def test_chest_films_are_not_refused_as_unfamiliar(real_data, reader, folder, age):
+    paths = sorted(path for place in real_data.glob(folder) for path in place.iterdir())[::2]
+    assert len(paths) > 5
+    refused = [path.name for path in paths if _read(reader, path, age).status == "refused"]
+    assert len(refused) <= max(1, 0.02 * len(paths)) if len(paths) > 20 else not refused, refused
+
+
+def test_official_nih_test_films_are_familiar(real_data, strange):
+    films = read_sources([real_data / "nih_cxr8"]).part("test").table["image"]
+    refused = [strange(decode(path.read_bytes())) for path in films[::4]]
+    assert np.mean(refused) <= 0.01
+
+
+def test_drawings_are_read_and_labelled(reader):
+    for spec in SAMPLES.values():
+        examination = reader.examine(as_png(draw(spec)))
+        reading = interpret(examination, Patient(), "youden")
+        assert reading.status == "read"
+        assert "drawing" in [concern.code for concern in reading.concerns]
+
+
+def test_the_same_picture_in_every_lossless_container_gives_the_same_probability(real_data, reader):
+    path = sorted((real_data / "nih_originals_1024" / "images").iterdir())[0]
+    pixels = np.rint(decode(path.read_bytes()).pixels * 255).astype(np.uint8)
+    expected = [output.probabilities for output in reader.examine(_as("PNG", Image.fromarray(pixels))).outputs]
+    wide = Image.fromarray(pixels.astype(np.uint16) * 257)
+    grey = Image.fromarray(pixels)
+    for data in (_as("PNG", wide), *(_as("PNG", grey.convert(mode)) for mode in ("RGB", "RGBA", "LA", "P"))):
+        found = [output.probabilities for output in reader.examine(data).outputs]
+        assert np.allclose(found, expected, atol=0.01)
+
+
+def test_the_evidence_of_a_shipped_model_sums_to_its_logit(real_data, reader):
+    path = sorted((real_data / "nih_originals_1024" / "images").iterdir())[1]
+    for classifier, output in zip(reader.classifiers, reader.examine(path.read_bytes()).outputs, strict=True):
+        for index, key in enumerate(output.card.findings):
+            bias = float(classifier.network.head.linear.bias[index])
+            assert output.evidence[key].cells.sum() == pytest.approx(float(output.logits[index]) - bias, abs=1e-4)
+
+
+def test_readings_do_not_depend_on_the_number_of_threads(real_data, reader):
+    path = sorted((real_data / "nih_originals_1024" / "images").iterdir())[2]
+    film = decode(path.read_bytes())
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = [classifier.read(film).probabilities for classifier in reader.classifiers]
+    finally:
+        torch.set_num_threads(before)
+    together = [classifier.read(film).probabilities for classifier in reader.classifiers]
+    assert np.allclose(alone, together, atol=1e-4)
+
+
+def _read(reader: Reader, path: Path, age: float | None = None):
+    return interpret(reader.examine(path.read_bytes()), Patient(age_years=age), "youden")
+
+
+def _as(kind: str, picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind)
+    return buffer.getvalue()
+
+
