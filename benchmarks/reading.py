@@ -13,7 +13,7 @@ FILMS = 32
 
 
 def rows() -> list[Row]:
-    films = [_png(seed) for seed in range(FILMS)]
+    films = [png(seed) for seed in range(FILMS)]
     with Reader.installed() as reader:
         reader.warm()
         for data in films[:4]:
@@ -31,7 +31,8 @@ def rows() -> list[Row]:
     ]
 
 
-def _png(seed: int) -> bytes:
+def png(seed: int) -> bytes:
+    """A drawn chest of 1024 x 1024 as a plain PNG, without the mark of a drawing."""
     buffer = io.BytesIO()
     pixels = draw(PhantomSpec(seed=seed)).pixels
     Image.fromarray(np.rint(pixels * 255).astype(np.uint8)).save(buffer, "PNG")

@@ -1,0 +1,91 @@
+"""How soon the page is there, how soon it answers, and whether it keeps what it should have dropped."""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from benchmarks.reading import png
+from benchmarks.served import ROOT, Served, chromium, serve
+from benchmarks.table import Row, p95
+
+TITLE = "Read chest films"
+PAINTS = 3  # each with a server of its own, since only the first paint is cold
+RERUNS = 40
+UPLOADS = 200
+
+
+def rows() -> list[Row]:
+    with chromium() as browser:
+        empty, ours = _first_paints(browser)
+        with serve(ROOT) as server:
+            reruns = _reruns(browser, server)
+            growth = _growth(browser, server)
+    return [
+        Row(f"first paint less that of an empty Streamlit app ({empty:.2f} s)", ours - empty, "s", "<= 0.5"),
+        Row("rerun on a change of the operating point, p95, as seen in the browser", p95(reruns), "ms", "<= 150"),
+        Row(f"resident memory after {UPLOADS} uploads less that after ten", growth, "MB", "< 100"),
+    ]
+
+
+def _first_paints(browser: Browser) -> tuple[float, float]:
+    """Median seconds to the title: an empty app's and ours, in turn."""
+    times: tuple[list[float], list[float]] = ([], [])
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "app.py").write_text(f"import streamlit as st\nst.title({TITLE!r})\n")
+        for _ in range(PAINTS):
+            for place, found in zip((Path(folder), ROOT), times, strict=True):
+                with serve(place) as server:
+                    found.append(_seconds_to_title(browser, server))
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def _seconds_to_title(browser: Browser, server: Served) -> float:
+    tab = browser.new_page()
+    started = time.perf_counter()
+    tab.goto(server.address)
+    tab.get_by_role("heading", name=TITLE).wait_for()
+    seconds = time.perf_counter() - started
+    tab.close()
+    return seconds
+
+
+def _reruns(browser: Browser, server: Served) -> list[float]:
+    """Milliseconds from a click on an operating point to the threshold's name in the table."""
+    tab = browser.new_page()
+    _upload(tab, server, "film.png", png(0))
+    times = []
+    for turn in range(RERUNS):
+        name = ("Specific", "Balanced")[turn % 2]
+        before = tab.get_by_test_id("stTable").inner_text()
+        started = time.perf_counter()
+        tab.get_by_text(name, exact=True).first.click()
+        changed = "before => document.querySelector('[data-testid=stTable]')?.innerText !== before"
+        tab.wait_for_function(changed, arg=before, polling="raf")
+        times.append((time.perf_counter() - started) * 1000)
+    tab.close()
+    return times
+
+
+def _growth(browser: Browser, server: Served) -> float:
+    """MB by which the server grows between the tenth and the last upload of one session."""
+    tab = browser.new_page()
+    after_ten = 0.0
+    for number in range(UPLOADS):
+        _upload(tab, server if number == 0 else None, f"film-{number}.png", png(number))
+        if number == 9:
+            after_ten = server.resident_mb()
+    growth = server.resident_mb() - after_ten
+    tab.close()
+    return growth
+
+
+def _upload(tab: Page, server: Served | None, name: str, data: bytes) -> None:
+    if server is not None:
+        tab.goto(server.address)
+    file = {"name": name, "mimeType": "image/png", "buffer": data}
+    tab.locator("input[type=file]").set_input_files([file])  # type: ignore[list-item]
+    tab.get_by_text(name, exact=True).first.wait_for(timeout=60_000)
+    tab.locator("[data-testid=film-viewer][data-ready=true]").wait_for(timeout=60_000)
