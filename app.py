@@ -13,7 +13,6 @@ NOT_A_DEVICE = "**Not a medical device.** Not for clinical use without a qualifi
 
 st.set_page_config(
     page_title="Silhouette",
-    page_icon=str(ICON),  # a file: a named icon would be fetched from the internet
     layout="wide",
     initial_sidebar_state=300,
     menu_items={"Get help": None, "Report a bug": None, "About": NOT_A_DEVICE},
@@ -22,9 +21,8 @@ st.html(STYLE)
 
 page = st.navigation([st.Page("pages/read.py", title="Read", icon=":material/pulmonology:", default=True)])
 page.run()
+st.sidebar.caption(NOT_A_DEVICE)
 
-with st.sidebar:
-    st.caption(NOT_A_DEVICE)
-
-# Last, so that the page is on the screen before the models are loaded.
+# Last, once the page is on the screen. The icon is a file, since a named one would be fetched from the internet.
+st.set_page_config(page_icon=ICON)
 cache.start_warm_up()

@@ -37,6 +37,13 @@ def row(finding: FindingReading) -> dict[str, str]:
     return {
         "Finding": f"{name}  \n:small[:gray[{model}]]",
         "Call": f":{CALL_COLOURS[call]}-badge[{call.capitalize()}]",
-        "Probability": f"**{plain(per_cent(finding.probability))}**",
+        "Probability": f"**{plain(per_cent(finding.probability))}**{_nearly(finding.probability, finding.threshold)}",
         "Threshold": f"{plain(per_cent(finding.threshold))}  \n:small[:gray[{plain(point)}]]",
     }
+
+
+def _nearly(probability: float, threshold: float) -> str:
+    """Which side of the threshold it is on, where whole per cent do not tell."""
+    if per_cent(probability) != per_cent(threshold):
+        return ""
+    return f"  \n:small[:gray[just {'above' if probability >= threshold else 'below'}]]"

@@ -5,28 +5,30 @@ A study may hold hundreds of films, so it keeps what the models said of each, an
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from cxr_core.reading.reading import Evidence, Examination, ModelOutput
 from pages.components.memory import give_back
+
+if TYPE_CHECKING:  # the first paint does without numpy
+    from cxr_core.reading.reading import Evidence, Examination
 
 FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Entry:
-    """One film of the study, its examination without pixels and features."""
+    """One film of the study; its examination is a light one, without pixels and features."""
 
     key: str  # Streamlit's file id, never the file's name
     name: str  # as the browser sent it: show it as plain text only
     data: bytes  # the file
-    examination: Examination
+    examination: "Examination"
 
     @property
     def drawn(self) -> bool:
@@ -38,9 +40,9 @@ class Entry:
 class Shown:
     """A film being looked at: its whole examination, its picture, the maps asked for by (model, finding, method)."""
 
-    examination: Examination
+    examination: "Examination"
     picture: str  # base64 of a PNG
-    maps: dict[tuple[str, str, str], Evidence] = field(default_factory=dict)
+    maps: dict[tuple[str, str, str], "Evidence"] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -55,8 +57,8 @@ class Study:
     shown: OrderedDict[str, Shown] = field(default_factory=OrderedDict)
 
     def add(self, entry: Entry) -> None:
-        """Take in a film, without what is heavy in it."""
-        self.entries[entry.key] = replace(entry, examination=light(entry.examination))
+        """Take in a film."""
+        self.entries[entry.key] = entry
 
     def choose(self, key: str) -> None:
         """Look at this film next, whatever row of the worklist is marked."""
@@ -123,20 +125,3 @@ def chosen_method(viewer_key: str, default: str) -> str:
     state = st.session_state.get(viewer_key) or {}
     method: str = state.get("method") or default
     return method
-
-
-def light(examination: Examination) -> Examination:
-    """The same examination for a few kilobytes: its film has a shape and facts but no pixels, its outputs no features.
-
-    The pixels are a read-only view of one single zero.
-    """
-    film = examination.film
-    if film is not None:
-        film = replace(film, pixels=np.broadcast_to(np.float32(0), film.shape))
-    return replace(examination, film=film, outputs=tuple(_without_features(output) for output in examination.outputs))
-
-
-def _without_features(output: ModelOutput) -> ModelOutput:
-    # Copies: cells cut from a batch's array would keep the whole batch alive.
-    evidence = {key: replace(found, cells=found.cells.copy()) for key, found in output.evidence.items()}
-    return replace(output, features=np.empty((0, 0, 0), np.float32), evidence=evidence, logits=output.logits.copy())

@@ -1,0 +1,41 @@
+"""A study on the screen: the worklist, the film chosen from it, and what is said of that film."""
+
+import streamlit as st
+
+from cxr_core.reading.reading import Patient, Reading, interpret
+from pages.components.concerns import show_concerns
+from pages.components.downloads import offer_reports
+from pages.components.film import bring_up, show_facts, view_film
+from pages.components.findings import show_findings
+from pages.components.patient import Answers
+from pages.components.session import Entry, Shown, Study
+from pages.components.worklist import choose_film
+
+WORDS_PX = 420
+
+
+def read_study(study: Study, said: Answers) -> None:
+    """The chosen film beside what is said of it; on a narrow screen the words wrap below the picture."""
+    patient = Patient(age_years=said.age_years, view=said.view)
+    readings = {
+        key: interpret(entry.examination, patient, said.operating_point) for key, entry in study.entries.items()
+    }
+    with st.container(horizontal=True, gap="medium"):
+        picture, words = st.container(key="picture"), st.container(key="words", width=WORDS_PX, gap="small")
+    with words:
+        key = choose_film(study, readings)
+    entry, reading = study.entries[key], readings[key]
+    shown = bring_up(study, entry)
+    with picture:
+        view_film(study, entry, shown, reading)
+    with words:
+        show_words(study, entry, shown, reading)
+
+
+def show_words(study: Study, entry: Entry, shown: Shown | None, reading: Reading) -> None:
+    """What is known of a film, what to distrust, what was found, and the report of it."""
+    show_facts(study, entry, reading)
+    show_concerns(reading)
+    if reading.status == "read":
+        show_findings(reading)
+    offer_reports(entry, shown, reading)
