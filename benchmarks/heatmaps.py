@@ -27,7 +27,7 @@ def _of_one_model(classifier: Classifier, folder) -> list[Row]:  # type: ignore[
     placement = Placement.fit(film.shape, card.input_spec)
 
     def bare() -> None:
-        with torch.no_grad():
+        with torch.inference_mode():
             network(inputs)
 
     def with_heatmaps() -> None:

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from cxr_core.models.torchvision_ops import declare_missing_operators
+
+declare_missing_operators()  # before any test module imports pytorch-grad-cam, and with it torchvision
+
 ROOT = Path(__file__).parents[1]
 
 

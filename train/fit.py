@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from cxr_core.data.sources import read_sources
-from cxr_core.errors import SilhouetteError
+from cxr_core.errors import RecipeError, SilhouetteError
 from cxr_core.training.fit import fit
 from cxr_core.training.recipe import Recipe, load_recipe
 from train.arguments import Parser, assignment, recipe_path
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         model = fit(recipe, manifest, run=given.run, version=given.version, device=given.device, report=_say)
     except SilhouetteError as error:
         print(f"train.fit: {error}", file=sys.stderr)
-        return 3
+        return 2 if isinstance(error, RecipeError) else 3
     print(model)
     return 0
 

@@ -110,24 +110,20 @@ class Placement:
 
         What the input did not show (cropped away) is NaN.
         """
-        height, width = self.film_shape
-        if self.film_box == (0, 0, height, width) and self.input_box == (0, 0, self.side, self.side):
-            return cv2.resize(np.asarray(cells, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-        rows, columns = cells.shape
-        per_cell = np.array([self.side / rows, self.side / columns])
-        # Pixel centres: film i + 0.5 -> cell j + 0.5.
-        scale = self.scale / per_cell
-        shift = (0.5 * np.array(self.scale) + self.offset) / per_cell - 0.5
-        matrix = np.array([[scale[1], 0.0, shift[1]], [0.0, scale[0], shift[0]]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        warped = cv2.warpAffine(
-            np.asarray(cells, np.float32), matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
-        )
-        for axis, size in enumerate((height, width)):
-            centre = (np.arange(size) + 0.5) * self.scale[axis] + self.offset[axis]
-            unseen = (centre < 0) | (centre > self.side)
-            warped[unseen if axis == 0 else (slice(None), unseen)] = np.nan
-        return warped
+        rows, columns = (self._interpolation(axis, size) for axis, size in enumerate(cells.shape))
+        return rows @ (np.asarray(cells, np.float32) @ columns.T)
+
+    def _interpolation(self, axis: int, cells: int) -> np.ndarray:
+        """(film pixels, cells) float32: how much each cell of a map weighs in each pixel along one axis."""
+        pixels = np.arange(self.film_shape[axis])
+        place = (pixels + 0.5) * self.scale[axis] + self.offset[axis]  # of the pixel's centre, on the input
+        position = np.clip(place * (cells / self.side) - 0.5, 0, cells - 1)
+        before = np.minimum(position.astype(int), max(cells - 2, 0))
+        weights = np.zeros((len(pixels), cells), np.float32)
+        weights[pixels, before] = 1 - (position - before)
+        weights[pixels, np.minimum(before + 1, cells - 1)] += position - before
+        weights[(place < 0) | (place > self.side)] = np.nan
+        return weights
 
 
 def to_grid(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:

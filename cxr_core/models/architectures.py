@@ -16,6 +16,7 @@ torchvision_ops.declare_missing_operators()
 import timm  # noqa: E402  (needs torchvision's operators declared)
 import torch  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 from cxr_core.errors import ModelError, PretrainedUnavailable, RecipeError  # noqa: E402
 
@@ -33,6 +34,11 @@ class AveragedHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return self.linear(self.dropout(features).mean(dim=(2, 3)))
 
+    def evidence(self, features: Tensor) -> Tensor:
+        """What each cell adds to each logit: (B, F, h, w) -> (B, L, h, w)."""
+        weight = self.linear.weight[:, :, None, None] / (features.shape[2] * features.shape[3])
+        return functional.conv2d(features, weight)
+
 
 class PositionalHead(nn.Module):
     """One weight per feature and cell. (B, F, h, w) -> (B, L); h and w are fixed."""
@@ -44,6 +50,11 @@ class PositionalHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return self.linear(self.dropout(features).flatten(1))
+
+    def evidence(self, features: Tensor) -> Tensor:
+        """What each cell adds to each logit: (B, F, h, w) -> (B, L, h, w)."""
+        weight = self.linear.weight.view(-1, *features.shape[1:])
+        return (features[:, None] * weight).sum(dim=2)
 
 
 class FilmClassifier(nn.Module):
@@ -71,7 +82,7 @@ class FilmClassifier(nn.Module):
         if neck is not None:
             self.neck = nn.Sequential(nn.Conv2d(width, neck, 1, bias=False), nn.BatchNorm2d(neck), nn.ReLU())
             width = neck
-        self.head: nn.Module
+        self.head: AveragedHead | PositionalHead
         if head == "averaged":
             self.head = AveragedHead(width, findings, dropout)
         elif head == "positional":
@@ -91,8 +102,9 @@ class FilmClassifier(nn.Module):
         if not self._middle:
             trunk = self.backbone(films)
             return self.neck(trunk), [trunk]
-        trunk, maps = self.backbone.forward_intermediates(films, indices=self._middle)
-        return self.neck(trunk), maps
+        last, maps = self.backbone.forward_intermediates(films, indices=self._middle)
+        # Some of timm's networks (MobileNetV3) keep a convolution in what they call their head.
+        return self.neck(self.backbone.forward_head(last)), maps
 
     def forward_head(self, features: Tensor) -> Tensor:
         """(B, F, h, w) features to (B, L) logits."""

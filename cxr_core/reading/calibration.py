@@ -9,12 +9,19 @@ from scipy.special import expit, log_expit
 from sklearn.metrics import roc_curve
 
 from cxr_core.errors import DataError
-from cxr_core.models.card import Calibration, OperatingPoint
+from cxr_core.models.card import Calibration, ModelCard, OperatingPoint
 
 
 def apply(calibration: Calibration, logits: np.ndarray) -> np.ndarray:
     """Calibrated probabilities in [0, 1] of logits, of the same shape."""
     return expit(calibration.slope * np.asarray(logits, np.float64) + calibration.intercept)
+
+
+def apply_all(card: ModelCard, logits: np.ndarray) -> np.ndarray:
+    """Calibrated probabilities of one film's logits (L,), in the order of the card's findings."""
+    fitted = [card.calibration[key] for key in card.findings]
+    slopes, intercepts = np.array([(c.slope, c.intercept) for c in fitted]).T
+    return expit(slopes * logits + intercepts)
 
 
 def fit_platt(logits: np.ndarray, labels: np.ndarray, source: str) -> Calibration:

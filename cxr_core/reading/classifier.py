@@ -80,11 +80,11 @@ class Classifier:
     def _forward(self, inputs: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Logits (B, L), evidence (B, L, h, w), features (B, F, h, w), unfamiliarity (B,)."""
         # The networks use every core by themselves: two at once would only evict each other's caches.
-        with _one_at_a_time, torch.no_grad():
+        with _one_at_a_time, torch.inference_mode():
             features, maps = self.network.forward_described(inputs)
-            strangeness = self._unfamiliarity(maps)
             logits, evidence = logits_and_evidence(self.network, features)
-        return logits.numpy(), evidence.numpy(), features.contiguous().numpy(), strangeness
+            strangeness = self._unfamiliarity(maps)
+            return logits.numpy(), evidence.numpy(), features.contiguous().numpy(), strangeness
 
     def _unfamiliarity(self, maps: list[Tensor]) -> np.ndarray:
         if self.familiarity is None or self.card.familiarity_limit is None:
@@ -109,11 +109,10 @@ class Classifier:
             )
             for i, key in enumerate(card.findings)
         }
-        chances = [float(calibration.apply(card.calibration[key], logits[i])) for i, key in enumerate(card.findings)]
         return ModelOutput(
             card=card,
             logits=logits,
-            probabilities=np.array(chances),
+            probabilities=calibration.apply_all(card, logits),
             evidence=maps,
             features=features,
             unfamiliarity=strangeness,

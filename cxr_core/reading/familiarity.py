@@ -19,8 +19,10 @@ AXES = 64
 
 def describe(maps: Sequence[Tensor]) -> Tensor:
     """Maps, each (B, T, h, w), as descriptors (B, D): each channel's mean and standard deviation over the cells."""
-    flat = [each.flatten(2) for each in maps]
-    parts = [part for each in flat for part in (each.mean(dim=2), each.std(dim=2, unbiased=False))]
+    parts = []
+    for each in maps:
+        deviation, mean = torch.std_mean(each, dim=(2, 3), correction=0)
+        parts += [mean, deviation]
     return torch.cat(parts, dim=1)
 
 
@@ -32,6 +34,8 @@ class Familiarity:
         if missing:
             raise ModelError(f"the familiarity statistics lack {', '.join(sorted(missing))}; install the model again")
         self.tensors = dict(tensors)
+        # Along an axis a deviation counts by the axis' own spread, not by that of the rest.
+        self._gain = 1 / tensors["spread"].square() - 1 / tensors["rest"]
 
     @classmethod
     def fit(cls, descriptors: Tensor, axes: int = AXES) -> "Familiarity":
@@ -52,7 +56,6 @@ class Familiarity:
         """Root mean squared standardised deviation of descriptors (N, D): (N,), about 1 for a training film."""
         t = self.tensors
         standard = (descriptors - t["mean"]) / t["scale"]
-        inside = standard @ t["axes"]
-        outside = standard.square().sum(dim=1) - inside.square().sum(dim=1)
-        squared = (inside / t["spread"]).square().sum(dim=1) + outside.clamp_min(0) / t["rest"]
+        along = (standard @ t["axes"]).square() @ self._gain
+        squared = standard.square().sum(dim=1) / t["rest"] + along
         return (squared / standard.shape[1]).sqrt()

@@ -105,7 +105,7 @@ def _look(network: FilmClassifier, grids: np.ndarray, recipe: Recipe) -> dict[st
         inputs = torch.from_numpy(normalise(grids[start : start + 64], spec))
         with torch.no_grad():
             features, maps = network.forward_described(inputs.contiguous(memory_format=torch.channels_last))
-        logits, evidence = logits_and_evidence(network, features)
+            logits, evidence = logits_and_evidence(network, features)
         for name, tensor in (("logits", logits), ("evidence", evidence), ("descriptors", describe(maps))):
             found[name].append(tensor.numpy())
     return {name: np.concatenate(batches) for name, batches in found.items()}

@@ -66,8 +66,9 @@ class Recipe:
                 raise RecipeError(f"{name}={getattr(self, name)!r} is unknown; choose from {', '.join(choices)}")
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise RecipeError(f"{name}={value} must lie between {low} and {high}")
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if value is not None and not (number and low <= value <= high):
+                raise RecipeError(f"{name}={value!r} must be a number between {low} and {high}")
         self.input_spec()
 
     def input_spec(self) -> InputSpec:

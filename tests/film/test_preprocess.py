@@ -49,6 +49,13 @@ def test_a_mark_on_the_film_comes_back_where_it_was(aspect, shape):
     assert np.allclose(found, (round(row), round(column)), atol=1.0)
 
 
+@pytest.mark.parametrize("cells", [(1, 1), (4, 4), (7, 5)])
+def test_a_stretched_map_is_opencvs_bilinear_one(cells):
+    values = np.random.default_rng(0).normal(size=cells).astype(np.float32)
+    placement = Placement.fit((120, 90), InputSpec(side=64))
+    assert np.allclose(placement.map_to_film(values), cv2.resize(values, (90, 120)), atol=1e-5)
+
+
 def test_what_was_cropped_away_is_unknown_not_zero():
     placement = Placement.fit((100, 200), InputSpec(side=64, aspect="crop"))
     back = placement.map_to_film(np.ones((8, 8), np.float32))

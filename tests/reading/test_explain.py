@@ -34,6 +34,16 @@ def test_the_cells_of_a_linear_head_sum_to_the_logit_less_its_bias(head, neck, f
 
 
 @pytest.mark.parametrize("head", ["averaged", "positional"])
+def test_the_evidence_is_gradient_times_features(head, films):
+    model = network(head)
+    features = model.forward_features(films).detach().requires_grad_()
+    _, evidence = logits_and_evidence(model, features)
+    for finding in (0, 1):
+        (gradient,) = torch.autograd.grad(model.forward_head(features)[:, finding].sum(), features)
+        assert torch.allclose(evidence[:, finding], (gradient * features).sum(dim=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("head", ["averaged", "positional"])
 def test_the_fast_map_is_pytorch_grad_cams_hirescam_before_its_relu(head, films):
     """The reference hooks the module whose output is the features, after activation, on a network of its own."""
     model = network(head)
@@ -47,7 +57,7 @@ def test_the_fast_map_is_pytorch_grad_cams_hirescam_before_its_relu(head, films)
             raw = reference.get_cam_image(
                 films, whole.neck, None, hooked.activations[0].numpy(), hooked.gradients[0].numpy(), False
             )
-        assert np.abs(raw - evidence[:, finding].numpy()).max() <= 1e-4 * np.abs(raw).max()
+        assert np.abs(raw - evidence[:, finding].detach().numpy()).max() <= 1e-4 * np.abs(raw).max()
 
 
 @pytest.mark.parametrize("method", sorted(LIBRARY_METHODS))

@@ -91,7 +91,7 @@ def test_two_equal_runs_are_bit_identical(dataset, tmp_path):
 def test_one_batch_is_learnt_by_heart():
     chance = np.random.default_rng(0)
     films = Films(chance.integers(0, 255, (8, 64, 64)).astype(np.uint8), (np.arange(8) % 2)[:, None].astype(np.float32))
-    recipe = replace(TINY, epochs=60, schedule="constant")
+    recipe = replace(TINY, epochs=60, schedule="constant", learning_rate=0.01, head_learning_rate=0.05)
     start = initialise(recipe.architecture_arguments(1), "scratch", seed=0)
     lines: list[dict] = []
     train(recipe, start.network, {"train": films, "val": films}, torch.device("cpu"), lines.append)
@@ -180,15 +180,15 @@ def test_the_commands_train_and_measure_and_say_where(dataset, tmp_path, workspa
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "status", "says"),
     [
-        (["no-such-recipe", "--data", "."], "choose from"),
-        (["pneumonia-children", "--data", "/no/such/folder"], "there is no folder"),
-        (["pneumonia-children", "--data", ".", "--set", "epochs=many"], "epochs"),
+        (["no-such-recipe", "--data", "."], 2, "choose from"),
+        (["pneumonia-children", "--data", ".", "--set", "epochs=many"], 2, "epochs='many' must be a number"),
+        (["pneumonia-children", "--data", "/no/such/folder"], 3, "there is no folder"),
     ],
 )
-def test_the_commands_answer_mistakes_with_a_sentence(arguments, says, capsys, workspace):
-    assert fit_command(arguments) == 3
+def test_the_commands_answer_mistakes_with_a_sentence(arguments, status, says, capsys, workspace):
+    assert fit_command(arguments) == status
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error
