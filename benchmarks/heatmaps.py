@@ -49,6 +49,13 @@ def _of_one_model(classifier: Classifier, folder) -> list[Row]:  # type: ignore[
     ours, library = interleaved(with_heatmaps, predict_then_library, ROUNDS)
     cam.activations_and_grads.release()
     return [
-        Row(f"{card.model}: input to heatmaps on the film / bare forward ({plain:.1f} ms)", fast / plain, "x", "<= 1.10"),
-        Row(f"{card.model}: predict + pytorch-grad-cam ({library:.1f} ms) / input to heatmaps", library / ours, "x", ">= 3"),
+        Row(
+            f"{card.model}: input to heatmaps on the film / bare forward ({plain:.1f} ms)", fast / plain, "x", "<= 1.10"
+        ),
+        Row(
+            f"{card.model}: predict + pytorch-grad-cam ({library:.1f} ms) / input to heatmaps",
+            library / ours,
+            "x",
+            ">= 3",
+        ),
     ]

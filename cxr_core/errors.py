@@ -1,16 +1,16 @@
 """Everything that can go wrong, as one tree; each message is a sentence fit for the screen.
 
-    SilhouetteError
-    ├── FilmRefused            a film that gets no reading (carries a short code)
-    │   ├── UndecodableFilm        the bytes are not one image that we read
-    │   ├── OversizedFilm          more bytes or pixels than the limits allow
-    │   └── UnsuitableFilm         an image, but not one that a model may read
-    ├── ModelError             a model folder that cannot be used
-    │   └── PretrainedUnavailable  weights of a hub that is out of reach
-    ├── ReadingError           a network gave something that is no number
-    ├── DataError              a dataset that cannot be used
-    └── RecipeError            a training recipe that contradicts itself
-        └── RunError           a run folder that cannot be written or continued
+SilhouetteError
+├── FilmRefused            a film that gets no reading (carries a short code)
+│   ├── UndecodableFilm        the bytes are not one image that we read
+│   ├── OversizedFilm          more bytes or pixels than the limits allow
+│   └── UnsuitableFilm         an image, but not one that a model may read
+├── ModelError             a model folder that cannot be used
+│   └── PretrainedUnavailable  weights of a hub that is out of reach
+├── ReadingError           a network gave something that is no number
+├── DataError              a dataset that cannot be used
+└── RecipeError            a training recipe that contradicts itself
+    └── RunError           a run folder that cannot be written or continued
 """
 
 

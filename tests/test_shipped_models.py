@@ -161,5 +161,3 @@ def _as(kind: str, picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, kind)
     return buffer.getvalue()
-
-

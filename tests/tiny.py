@@ -21,7 +21,9 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def tiny_card(model: str = "tiny", findings: tuple[str, ...] = ("cardiomegaly", "pneumonia"), **changes: Any) -> ModelCard:
+def tiny_card(
+    model: str = "tiny", findings: tuple[str, ...] = ("cardiomegaly", "pneumonia"), **changes: Any
+) -> ModelCard:
     points = tuple(OperatingPoint(name=name, threshold=0.5, source="chosen by a test") for name in OPERATING_POINTS)
     card = ModelCard(
         model=model,
@@ -32,8 +34,8 @@ def tiny_card(model: str = "tiny", findings: tuple[str, ...] = ("cardiomegaly", 
         input_spec=InputSpec(side=64, channels=1, mean=0.5, std=0.25),
         population=Population(text="anybody"),
         calibration={key: Calibration() for key in findings},
-        operating_points={key: points for key in findings},
-        evidence_scale={key: 0.1 for key in findings},
+        operating_points=dict.fromkeys(findings, points),
+        evidence_scale=dict.fromkeys(findings, 0.1),
     )
     return replace(card, **changes)
 

@@ -1,9 +1,9 @@
 """A dataset as one table: a row per film, a column per fact, unknown as NaN.
 
-    image    path of the file                        age    years or NaN
-    patient  who it shows, unique within the manifest  sex    "F", "M" or None
-    split    "train", "val" or "test"                view   "PA", "AP" or None
-    source   the folder it came from                 <finding key>  1, 0 or NaN (unknown is not negative)
+image    path of the file                        age    years or NaN
+patient  who it shows, unique within the manifest  sex    "F", "M" or None
+split    "train", "val" or "test"                view   "PA", "AP" or None
+source   the folder it came from                 <finding key>  1, 0 or NaN (unknown is not negative)
 """
 
 import hashlib

@@ -25,7 +25,9 @@ def carve_validation(manifest: Manifest, finding: str, share: float, seed: int) 
         patients = np.array(sorted(positive.index[positive == has_finding]))
         count = round(share * len(patients))
         if not 0 < count < len(patients):
-            raise DataError(f"{len(patients)} training patients {'with' if has_finding else 'without'} {finding}: too few")
+            raise DataError(
+                f"{len(patients)} training patients {'with' if has_finding else 'without'} {finding}: too few"
+            )
         chosen.update(chance.choice(patients, count, replace=False))
     moved = (table["split"] == "train") & table["patient"].isin(chosen)
     table.loc[moved, "split"] = "val"

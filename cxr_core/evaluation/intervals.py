@@ -44,8 +44,12 @@ def patient_bootstrap(
     defined = np.array([value for value in values if not np.isnan(value)])
     value = measure(scores, labels)
     low, high = np.percentile(defined, [2.5, 97.5]) if len(defined) else (np.nan, np.nan)
-    ends = (None if np.isnan(number) else float(number) for number in (value, low, high))
-    return Figure(*ends, n=len(labels), positives=int(np.sum(labels == 1)))
+    counts = {"n": len(labels), "positives": int(np.sum(labels == 1))}
+    return Figure(_defined(value), _defined(low), _defined(high), **counts)
+
+
+def _defined(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)
 
 
 def _films_of_each(patients: np.ndarray) -> list[np.ndarray]:

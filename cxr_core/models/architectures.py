@@ -74,7 +74,8 @@ class FilmClassifier(nn.Module):
         backbone_arguments: dict[str, Any] | None = None,
     ):
         super().__init__()
-        self.backbone = _timm_backbone(backbone, channels, pretrained, backbone_arguments or {})
+        # timm builds networks whose methods no type says: Any.
+        self.backbone: Any = _timm_backbone(backbone, channels, pretrained, backbone_arguments or {})
         with torch.no_grad():
             _, width, rows, columns = self.backbone(torch.zeros(1, channels, side, side)).shape
         self._middle = _middle_stages(self.backbone)
@@ -118,7 +119,7 @@ class FilmClassifier(nn.Module):
         return [*self.neck.parameters(), *self.head.parameters()]
 
 
-def _middle_stages(backbone: nn.Module) -> list[int]:
+def _middle_stages(backbone: Any) -> list[int]:
     """The indices of timm's stages at strides 8 and 16; empty when the backbone does not hand them out."""
     if not hasattr(backbone, "forward_intermediates"):
         return []

@@ -1,8 +1,8 @@
 """Model folders on disk: written whole or not at all, checked on every load, never a pickle.
 
-    <folder>/weights.safetensors       the network's tensors (float16 on disk is cast on loading)
-             card.json                 the ModelCard; names the weights' sha256
-             familiarity.safetensors   what the training films look like to the network (optional)
+<folder>/weights.safetensors       the network's tensors (float16 on disk is cast on loading)
+         card.json                 the ModelCard; names the weights' sha256
+         familiarity.safetensors   what the training films look like to the network (optional)
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """One installed model, ready to read: frozen, shared by every thread, changed by none.
 
-    pixels -> grid -> model input -> features -> logits, evidence -> probabilities
-                                  └> middle maps -> unfamiliarity
+pixels -> grid -> model input -> features -> logits, evidence -> probabilities
+                              └> middle maps -> unfamiliarity
 """
 
 import threading
@@ -39,7 +39,7 @@ class Classifier:
     def load(cls, folder: Path) -> "Classifier":
         """The classifier of a model folder. Raises ModelError when the folder is not whole."""
         card = load_card(folder)
-        network = load_network(folder, card).to(memory_format=torch.channels_last)
+        network = load_network(folder, card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         statistics = load_familiarity(folder)
         known = Familiarity(statistics) if statistics is not None else None
         return cls(card=card, network=network, familiarity=known)

@@ -2,9 +2,10 @@
 
 The backbone's middle maps are described by each channel's mean and spread over the cells. (Its last map knows the
 findings but has forgotten what a chest looks like: it let through 2 to 9 of 77 pictures that are no chest film, the
-middle maps none.) The training films' descriptors give a mean, principal axes and what is left beside them; the distance of a film is the Mahalanobis distance along the
-axes plus the standardised length of what lies outside them. Sources: Lee et al. 2018, arXiv:1807.03888 (Mahalanobis
-distance of features); Tipping & Bishop 1999 (probabilistic PCA, which is this distance).
+middle maps none.) The training films' descriptors give a mean, principal axes and what is left beside them; the
+distance of a film is the Mahalanobis distance along the axes plus the standardised length of what lies outside them.
+Sources: Lee et al. 2018, arXiv:1807.03888 (Mahalanobis distance of features); Tipping & Bishop 1999 (probabilistic
+PCA, which is this distance).
 """
 
 from collections.abc import Mapping, Sequence

@@ -129,6 +129,4 @@ class _Seen:
         return any(concern.refuses for concern in self.concerns)
 
     def examination(self, outputs: tuple[ModelOutput, ...], seconds: float) -> Examination:
-        return Examination(
-            sha256=self.sha256, film=self.film, concerns=self.concerns, outputs=outputs, seconds=seconds
-        )
+        return Examination(sha256=self.sha256, film=self.film, concerns=self.concerns, outputs=outputs, seconds=seconds)

@@ -152,7 +152,7 @@ def _from_table(table: dict[str, Any]) -> Recipe:
     unknown = sorted(set(table) - known)
     if unknown:
         raise RecipeError(f"unknown recipe key {unknown[0]!r}; the keys are {', '.join(sorted(known))}")
-    ready = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    ready: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     try:
         if isinstance(ready.get("augmentation"), dict):
             ready["augmentation"] = Augmentation(**ready["augmentation"])

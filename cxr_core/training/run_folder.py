@@ -1,7 +1,7 @@
 """A run's folder: what it was told, what it saw, how it went, what it made.
 
-    recipe.toml      the resolved recipe, whole        progress.jsonl  one line per epoch
-    manifest.json    data and split hashes, counts     model/          the finished model folder
+recipe.toml      the resolved recipe, whole        progress.jsonl  one line per epoch
+manifest.json    data and split hashes, counts     model/          the finished model folder
 """
 
 import json

@@ -1,7 +1,7 @@
 """From a recipe and a manifest to the weights that did best on validation.
 
-    train grids -> drawn in the order of (seed, epoch) -> augmented on the device -> loss -> step -> EMA
-    validation grids -> logits -> AUROC, which chooses the epoch
+train grids -> drawn in the order of (seed, epoch) -> augmented on the device -> loss -> step -> EMA
+validation grids -> logits -> AUROC, which chooses the epoch
 """
 
 import copy

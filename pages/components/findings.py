@@ -4,7 +4,7 @@ import streamlit as st
 
 from cxr_core.reading.reading import FindingReading, Reading
 from cxr_core.reading.wording import finding_name, operating_point_name, per_cent
-from pages.components.markdown import plain
+from pages.components.markdown import plain, threshold_text
 from pages.components.model_card import about_model
 
 CALL_COLOURS = {"present": "red", "absent": "gray", "indeterminate": "orange"}
@@ -38,7 +38,7 @@ def row(finding: FindingReading) -> dict[str, str]:
         "Finding": f"{name}  \n:small[:gray[{model}]]",
         "Call": f":{CALL_COLOURS[call]}-badge[{call.capitalize()}]",
         "Probability": f"**{plain(per_cent(finding.probability))}**{_nearly(finding.probability, finding.threshold)}",
-        "Threshold": f"{plain(per_cent(finding.threshold))}  \n:small[:gray[{plain(point)}]]",
+        "Threshold": f"{threshold_text(finding.threshold)}  \n:small[:gray[{plain(point)}]]",
     }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from cxr_core.models.card import ModelCard
-from cxr_core.reading.wording import finding_name, operating_point_name, per_cent
-from pages.components.markdown import plain
+from cxr_core.reading.wording import finding_name, operating_point_name
+from pages.components.markdown import plain, threshold_text
 
 FIGURES = {
     "auroc": "AUROC",
@@ -30,7 +30,7 @@ def about_model(card: ModelCard, finding: str) -> None:
             st.markdown("**How well it did**, with 95 % intervals")
             st.table(figures, border="horizontal", hide_header=False, hide_index=True)
         points = [
-            f"- {operating_point_name(point.name)}: {plain(per_cent(point.threshold))}, from {plain(point.source)}"
+            f"- {operating_point_name(point.name)}: {threshold_text(point.threshold)}, from {plain(point.source)}"
             for point in card.operating_points[finding]
         ]
         st.markdown("\n".join(["**Thresholds**", *points]))
@@ -67,10 +67,13 @@ def _figures(metrics: dict[str, Any], finding: str) -> list[dict[str, str]]:
 
 
 def _flat(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Figures by the name they are shown under; those of an operating point lie one level deeper."""
+    """Figures by the name they are shown under; those of a view or an operating point lie one level deeper."""
     for name, entry in table.items():
-        if "value" in entry and name in FIGURES:
-            yield FIGURES[name], entry
-        elif "value" not in entry:
+        if "value" in entry:
+            if name in FIGURES:
+                yield FIGURES[name], entry
+        elif name == "views":
+            yield from ((f"AUROC, {view} films alone", found["auroc"]) for view, found in entry.items())
+        else:
             point = operating_point_name(name).lower()
             yield from ((f"{FIGURES[inner]}, {point}", found) for inner, found in entry.items() if inner in FIGURES)

@@ -9,7 +9,9 @@ from cxr_core.models.torchvision_ops import declare_missing_operators
 from tests.tiny import ARGUMENTS
 
 
-@pytest.mark.parametrize("backbone", ["mobilenetv2_100", "mobilenetv3_small_050", "resnet18", "densenet121", "efficientnet_b0"])
+@pytest.mark.parametrize(
+    "backbone", ["mobilenetv2_100", "mobilenetv3_small_050", "resnet18", "densenet121", "efficientnet_b0"]
+)
 @pytest.mark.parametrize("head", ["averaged", "positional"])
 def test_the_described_pass_gives_the_same_features_as_the_plain_one(backbone, head):
     torch.manual_seed(0)

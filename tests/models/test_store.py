@@ -106,7 +106,10 @@ def test_the_newest_version_of_each_model_is_installed_and_drafts_are_not(tmp_pa
         tiny_model(tmp_path, tiny_card("heart", version=version))
     tiny_model(tmp_path, tiny_card("lung", version="1.0.0"))
     tiny_model(tmp_path, tiny_card("lung", version=".draft"))
-    assert [folder.relative_to(tmp_path).as_posix() for folder in installed((tmp_path,))] == ["heart/1.10.0", "lung/1.0.0"]
+    assert [folder.relative_to(tmp_path).as_posix() for folder in installed((tmp_path,))] == [
+        "heart/1.10.0",
+        "lung/1.0.0",
+    ]
 
 
 def test_a_model_of_the_workspace_takes_the_place_of_the_shipped_one(tmp_path):

@@ -1,6 +1,8 @@
 """What the server's settings and the pages' sources promise about safety and privacy."""
 
 import ast
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -23,3 +25,12 @@ def test_server_stays_on_this_machine_and_keeps_to_itself() -> None:
 def test_no_page_writes_html_of_its_own(path: Path) -> None:
     keywords = {node.arg for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if hasattr(node, "arg")}
     assert not {"unsafe_allow_html", "unsafe_allow_javascript"} & keywords
+
+
+def test_first_paint_waits_for_no_heavy_import() -> None:
+    code = (
+        "import sys; from pages.components import cache, films, markdown, patient, session;"
+        "sys.exit(str({'torch', 'cv2', 'numpy', 'pandas'} & set(sys.modules) or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.stderr.strip().splitlines()[-1:], done.stderr

@@ -51,7 +51,9 @@ def test_operating_points_keep_what_their_names_say(miscalibrated):
 
     higher = probabilities[probabilities > points["sensitivity_95"]].min()
     lower = probabilities[probabilities < points["specificity_95"]].max()
-    assert sensitivity(points["sensitivity_95"]) >= 0.95 > sensitivity(np.nextafter(positive[positive >= higher].min(), 1))
+    assert (
+        sensitivity(points["sensitivity_95"]) >= 0.95 > sensitivity(np.nextafter(positive[positive >= higher].min(), 1))
+    )
     assert specificity(points["specificity_95"]) >= 0.95 > specificity(negative[negative <= lower].max())
     every = [sensitivity(t) + specificity(t) for t in np.quantile(probabilities, np.linspace(0, 1, 500))]
     youden = points["youden"]

@@ -68,7 +68,11 @@ def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path):
     assert (card.model, card.version, card.findings) == ("tiny", "1.2.0", ("pneumonia",))
     assert card.population.age_max == 5
     assert card.training["data"]["parts"]["train"]["films"] + card.training["data"]["parts"]["val"]["films"] == 48
-    assert {point.name for point in card.operating_points["pneumonia"]} == {"youden", "sensitivity_95", "specificity_95"}
+    assert {point.name for point in card.operating_points["pneumonia"]} == {
+        "youden",
+        "sensitivity_95",
+        "specificity_95",
+    }
     assert card.metrics["validation"]["pneumonia"]["auroc"]["n"] == card.training["data"]["parts"]["val"]["films"]
     assert "test" not in card.metrics
     progress = [json.loads(line) for line in (tmp_path / "run" / "progress.jsonl").read_text().splitlines()]
@@ -154,7 +158,9 @@ def test_set_reaches_every_level():
 def test_films_are_augmented_within_their_range_and_never_flipped():
     films = torch.zeros(64, 1, 32, 32)
     films[:, :, :, :8] = 1.0
-    every = Augmentation(rotation_deg=10, shift=0.05, zoom=0.1, brightness=0.1, contrast=0.2, gamma=0.2, low_resolution=1)
+    every = Augmentation(
+        rotation_deg=10, shift=0.05, zoom=0.1, brightness=0.1, contrast=0.2, gamma=0.2, low_resolution=1
+    )
     changed = every(films, torch.Generator().manual_seed(0))
     assert changed.shape == films.shape
     assert 0 <= float(changed.min()) <= float(changed.max()) <= 1
