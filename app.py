@@ -19,7 +19,7 @@ st.set_page_config(
 )
 st.html(STYLE)
 
-page = st.navigation([st.Page("pages/read.py", title="Read", icon=":material/pulmonology:", default=True)])
+page = st.navigation([st.Page("pages/read.py", title="Read", default=True)])
 page.run()
 st.sidebar.caption(NOT_A_DEVICE)
 

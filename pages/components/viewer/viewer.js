@@ -34,6 +34,9 @@ class Viewer {
     this.film = data.film;
     this.heat.colours = data.colours;
     this.heat.opacity ??= data.colours.opacity;
+    const received = JSON.stringify([data.film.id, data.layers]);
+    if (received === this.received) return; // most reruns of the page change nothing here
+    this.received = received;
     if (this.filmId !== data.film.id && !(await this.open(data.film))) return;
     this.takeLayers(this.data); // the newest: more may have come while the film was decoded
     this.find(".badge").hidden = !this.film.drawn;
@@ -60,9 +63,6 @@ class Viewer {
   }
 
   takeLayers({ layers, first, methods }) {
-    const received = JSON.stringify([this.filmId, layers]);
-    if (received === this.receivedLayers) return;
-    this.receivedLayers = received;
     this.heat.layers = layers;
     if (!this.layer) this.heat.chosen = first;
     fillChoices(this, methods);
