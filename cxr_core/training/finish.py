@@ -28,8 +28,8 @@ from cxr_core.training.trainer import Films, Trained
 # The limit of familiarity: so much beyond the distance that holds all but one in a hundred validation films. A limit
 # at a rarer quantile would rest on the two or three strangest of them.
 FAMILIAR_QUANTILE, FAMILIAR_MARGIN = 0.99, 1.2
-# The evidence that fills the colour scale: reached by the strongest cell of one validation film in twenty.
-FULL_COLOUR_QUANTILE = 0.95
+# The evidence drawn in full colour: reached by the strongest cell of one positive validation film in ten.
+FULL_COLOUR_QUANTILE = 0.90
 
 
 def finish(
@@ -56,7 +56,7 @@ def finish(
         calibrations[key] = calibration.fit_platt(logits, truth, f"Platt scaling on {source}")
         probabilities = calibration.apply(calibrations[key], logits)
         points[key] = calibration.operating_points(probabilities, truth, source)
-        strongest = seen["evidence"][known, index].max(axis=(1, 2))
+        strongest = seen["evidence"][labels[:, index] == 1, index].max(axis=(1, 2))
         scales[key] = float(max(np.quantile(strongest, FULL_COLOUR_QUANTILE), 1e-3))
         patients = manifest.part("val").table["patient"].to_numpy()[known]
         figures[key] = finding_figures(probabilities, truth, patients, points[key])
