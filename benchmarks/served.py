@@ -43,7 +43,7 @@ def serve(folder: Path) -> Iterator[Served]:
     command += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
     with tempfile.TemporaryDirectory() as workspace:
         environment = os.environ | {"CXR_WORKSPACE": workspace}
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             _wait(f"http://localhost:{port}/_stcore/health")
             yield Served(f"http://localhost:{port}", server.pid)
