@@ -16,8 +16,9 @@ AGE_UNKNOWN = (
 
 def show_findings(reading: Reading) -> None:
     """One row per finding: call, calibrated probability, threshold, model and its population, or why there is none."""
-    if reading.patient.age_years is None and any(finding.model for finding in reading.findings):
-        st.caption(AGE_UNKNOWN)
+    with st.container():
+        if reading.patient.age_years is None and any(finding.model for finding in reading.findings):
+            st.caption(AGE_UNKNOWN)
     st.table([row(finding) for finding in reading.findings], border="horizontal", hide_header=False, hide_index=True)
     cards = {id(f.card): (f.card, f.finding) for f in reading.findings if f.card is not None}
     with st.container(horizontal=True, gap="xsmall"):

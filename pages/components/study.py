@@ -35,7 +35,11 @@ def read_study(study: Study, said: Answers) -> None:
 def show_words(study: Study, entry: Entry, shown: Shown | None, reading: Reading) -> None:
     """What is known of a film, what to distrust, what was found, and the report of it."""
     show_facts(study, entry, reading)
-    show_concerns(reading)
-    if reading.status == "read":
-        show_findings(reading)
+    # Each in a place of its own: a warning that comes or goes does not make the table be drawn anew.
+    concerns, findings = st.container(), st.container()
+    with concerns:
+        show_concerns(reading)
+    with findings:
+        if reading.status == "read":
+            show_findings(reading)
     offer_reports(entry, shown, reading)
