@@ -53,6 +53,8 @@ def show_facts(study: Study, entry: Entry, reading: Reading) -> None:
         film = entry.examination.film
         if film is not None:
             st.caption(" · ".join(plain(fact) for fact in _facts(film, reading)))
+            if entry.compressed:
+                st.caption("Shown from a compressed copy, since this study is large; it was read from the file itself.")
 
 
 def _facts(film: Radiograph, reading: Reading) -> list[str]:
@@ -111,7 +113,9 @@ def _evidence(shown: Shown, finding: FindingReading, method: str) -> Evidence:
         return exact
     key = (finding.model, finding.finding, method)
     if key not in shown.maps:
-        output = next(o for o in shown.examination.outputs if o.card == finding.card)
+        output = next((o for o in shown.examination.outputs if o.card == finding.card), None)
+        if output is None:  # a compressed copy that no model would read
+            return exact
         try:
             shown.maps[key] = cache.reader().explain(output, finding.finding, method)
         except SilhouetteError as error:

@@ -11,7 +11,7 @@ from cxr_core.film.phantom import SAMPLES, as_png, draw
 from cxr_core.reading.reading import Examination
 from pages.components import cache
 from pages.components.film import open_film
-from pages.components.lighten import light
+from pages.components.lighten import compressed, light
 from pages.components.markdown import plain
 from pages.components.session import Entry, Study
 
@@ -37,7 +37,7 @@ def examine_drawing(study: Study, sample: str) -> None:
         with st.spinner("Drawing and reading the sample …"):
             data = as_png(draw(SAMPLES[sample]))
             examination = cache.reader().examine(data)
-        study.add(Entry(key=key, name=sample, data=data, examination=light(examination)))
+        study.add(_entry(study, key, sample, data, examination))
         open_film(study, key, examination)
     study.choose(key)
 
@@ -49,7 +49,7 @@ def examine_uploads(study: Study, uploads: dict[str, UploadedFile]) -> None:
     try:
         examinations = cache.reader().examine_many(upload.getvalue() for upload in arrived.values())
         for done, ((key, upload), examination) in enumerate(zip(arrived.items(), examinations, strict=True), start=1):
-            study.add(Entry(key=key, name=upload.name, data=upload.getvalue(), examination=light(examination)))
+            study.add(_entry(study, key, upload.name, upload.getvalue(), examination))
             if len(arrived) == 1:
                 open_film(study, key, examination)
             progress.progress(done / len(arrived), text=f"Read {done} of {_films(len(arrived))}: {plain(upload.name)}")
@@ -61,13 +61,22 @@ def examine_uploads(study: Study, uploads: dict[str, UploadedFile]) -> None:
         study.choose(next(iter(arrived)))
 
 
+def _entry(study: Study, key: str, name: str, data: bytes, examination: Examination) -> Entry:
+    """A film for the study: its file while there is room for files, else a compressed copy."""
+    film = examination.film
+    if film is None:
+        return Entry(key=key, name=name, data=b"", examination=examination)
+    if study.has_room(len(data)):
+        return Entry(key=key, name=name, data=data, examination=light(examination))
+    return Entry(key=key, name=name, data=compressed(film), compressed=True, examination=light(examination))
+
+
 def _unread(key: str, upload: UploadedFile, error: SilhouetteError) -> Entry:
     """A film that no model answered for, in the study with the reason."""
-    data = upload.getvalue()
     concern = Concern("not_read", str(error), refuses=True)
-    sha256 = hashlib.sha256(data).hexdigest()
+    sha256 = hashlib.sha256(upload.getvalue()).hexdigest()
     examination = Examination(sha256=sha256, film=None, concerns=(concern,), outputs=(), seconds=0.0)
-    return Entry(key=key, name=upload.name, data=data, examination=examination)
+    return Entry(key=key, name=upload.name, data=b"", examination=examination)
 
 
 def _films(count: int) -> str:

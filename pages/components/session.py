@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.reading.reading import Evidence, Examination
 
 FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
+BYTES_IN_MEMORY = 48 << 20  # of a study's files; of films beyond it a compressed copy is kept
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,7 +28,8 @@ class Entry:
 
     key: str  # Streamlit's file id, never the file's name
     name: str  # as the browser sent it: show it as plain text only
-    data: bytes  # the file
+    data: bytes  # the file, or a compressed copy of its film; empty when there is no film to show
+    compressed: bool = False
     examination: "Examination"
 
     @property
@@ -59,6 +61,10 @@ class Study:
     def add(self, entry: Entry) -> None:
         """Take in a film."""
         self.entries[entry.key] = entry
+
+    def has_room(self, size: int) -> bool:
+        """Whether a file of so many bytes can be kept as it is."""
+        return size + sum(len(entry.data) for entry in self.entries.values()) <= BYTES_IN_MEMORY
 
     def choose(self, key: str) -> None:
         """Look at this film next, whatever row of the worklist is marked."""
