@@ -13,6 +13,7 @@ NOT_A_DEVICE = "**Not a medical device.** Not for clinical use without a qualifi
 
 st.set_page_config(
     page_title="Silhouette",
+    page_icon=ICON,  # a file, since a named icon would be fetched from the internet
     layout="wide",
     initial_sidebar_state=300,
     menu_items={"Get help": None, "Report a bug": None, "About": NOT_A_DEVICE},
@@ -23,6 +24,5 @@ page = st.navigation([st.Page("pages/read.py", title="Read", default=True)])
 page.run()
 st.sidebar.caption(NOT_A_DEVICE)
 
-# Last, once the page is on the screen. The icon is a file, since a named one would be fetched from the internet.
-st.set_page_config(page_icon=ICON)
+# Last, so that the page is on the screen before the models are loaded.
 cache.start_warm_up()

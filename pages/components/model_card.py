@@ -1,6 +1,6 @@
 """What a model was trained on and how well it did, one click away from its number."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import streamlit as st
@@ -60,10 +60,15 @@ def _figures(metrics: dict[str, Any], finding: str) -> list[dict[str, str]]:
     rows: dict[str, dict[str, str]] = {}
     for part, findings in metrics.items():
         for name, figure in _flat(findings.get(finding, {})):
-            column = f"{part} ({figure['positives']:,} of {figure['n']:,} positive)"
-            cell = f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
-            rows.setdefault(name, {"Figure": plain(name)})[plain(column.capitalize())] = cell
-    return list(rows.values())
+            cell = f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+            counts = f"{figure['positives']:,} of {figure['n']:,}"
+            row = rows.setdefault(name, {"Figure": plain(name)})
+            row |= {plain(part.capitalize()): cell, f"Positive in {plain(part)}": counts}
+    return [{column: row.get(column, "") for column in _columns(rows.values())} for row in rows.values()]
+
+
+def _columns(rows: Iterable[dict[str, str]]) -> list[str]:
+    return list(dict.fromkeys(column for row in rows for column in row))
 
 
 def _flat(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -79,7 +79,7 @@ def test_card_of_the_model_is_one_click_away(app: AppTest) -> None:
     figures = [list(table.value.to_dict("records")) for table in app.table[1:]]
     assert len(figures) == 2
     assert [row["Figure"] for row in figures[0]] == ["AUROC", "Sensitivity, balanced"]
-    assert {row["Test (58 of 1,306 positive)"] for row in figures[0]} == {"0.910 (0.880 to 0.940)"}
+    assert {(row["Test"], row["Positive in test"]) for row in figures[0]} == {("0.91 (0.88 to 0.94)", "58 of 1,306")}
 
 
 def test_age_excludes_a_model_and_says_so(app: AppTest, reader: FakeReader) -> None:
