@@ -43,7 +43,8 @@ def serve(folder: Path) -> Iterator[Served]:
     command += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
     with tempfile.TemporaryDirectory() as workspace:
         environment = os.environ | {"CXR_WORKSPACE": workspace}
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        server = subprocess.Popen(command, cwd=folder, env=environment, **quiet)  # type: ignore[call-overload]
         try:
             _wait(f"http://localhost:{port}/_stcore/health")
             yield Served(f"http://localhost:{port}", server.pid)

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from cxr_core.errors import FilmRefused, ModelError
 from cxr_core.film.concern import Concern
@@ -70,11 +71,13 @@ class Reader:
     def examine_many(self, files: Iterable[bytes]) -> Iterator[Examination]:
         """Examine files in their order: decoded ahead in parallel, read in batches."""
         remaining = iter(files)
-        with ThreadPoolExecutor(max_workers=self.decoders.workers) as threads:
+        # The networks get one core, so that the films after these are decoded on the others meanwhile.
+        one_core = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
+        with ThreadPoolExecutor(max_workers=self.decoders.workers) as threads, one_core:
             ahead = [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
             while ahead:
                 batch, ahead = ahead, [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
-                yield from self._read_batch(batch)
+                yield from one_core.submit(self._read_batch, batch).result()
 
     def explain(self, output: ModelOutput, finding: str, method: str) -> Evidence:
         """The heatmap of one finding by a named method, from an output already made."""
@@ -101,7 +104,7 @@ class Reader:
             grids = [classifier.grid(seen.film) for classifier in self.classifiers]
         return seen, grids, time.perf_counter() - started
 
-    def _read_batch(self, batch: "list[Future[tuple[_Seen, list[np.ndarray], float]]]") -> Iterator[Examination]:
+    def _read_batch(self, batch: "list[Future[tuple[_Seen, list[np.ndarray], float]]]") -> list[Examination]:
         prepared = [future.result() for future in batch]
         readable = [(seen.film, grids) for seen, grids, _ in prepared if grids and seen.film is not None]
         started = time.perf_counter()
@@ -112,8 +115,10 @@ class Reader:
         ]
         share = (time.perf_counter() - started) / max(1, len(readable))
         outputs = iter(zip(*by_model, strict=True))
-        for seen, grids, seconds in prepared:
-            yield seen.examination(next(outputs) if grids else (), seconds + (share if grids else 0.0))
+        return [
+            seen.examination(next(outputs) if grids else (), seconds + (share if grids else 0.0))
+            for seen, grids, seconds in prepared
+        ]
 
 
 @dataclass(frozen=True, eq=False)
