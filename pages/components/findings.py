@@ -5,7 +5,8 @@ import streamlit as st
 from cxr_core.reading.reading import FindingReading, Reading
 from cxr_core.reading.wording import finding_name, operating_point_name, per_cent
 from pages.components.markdown import plain, threshold_text
-from pages.components.model_card import about_model
+from pages.components.model_card import offer_card
+from pages.components.session import Study
 
 CALL_COLOURS = {"present": "red", "absent": "gray", "indeterminate": "orange"}
 AGE_UNKNOWN = (
@@ -14,7 +15,7 @@ AGE_UNKNOWN = (
 )
 
 
-def show_findings(reading: Reading) -> None:
+def show_findings(study: Study, reading: Reading) -> None:
     """One row per finding: call, calibrated probability, threshold, model and its population, or why there is none."""
     with st.container():
         if reading.patient.age_years is None and any(finding.model for finding in reading.findings):
@@ -23,7 +24,7 @@ def show_findings(reading: Reading) -> None:
     cards = {id(f.card): (f.card, f.finding) for f in reading.findings if f.card is not None}
     with st.container(horizontal=True, gap="xsmall"):
         for card, finding in cards.values():
-            about_model(card, finding)
+            offer_card(study, card, finding)
 
 
 def row(finding: FindingReading) -> dict[str, str]:

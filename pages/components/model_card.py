@@ -8,6 +8,7 @@ import streamlit as st
 from cxr_core.models.card import ModelCard
 from cxr_core.reading.wording import finding_name, operating_point_name
 from pages.components.markdown import plain, threshold_text
+from pages.components.session import Study
 
 FIGURES = {
     "auroc": "AUROC",
@@ -19,25 +20,38 @@ FIGURES = {
 }
 
 
-def about_model(card: ModelCard, finding: str) -> None:
-    """A small button that unfolds a model's card: what it was trained on and its figures for one finding."""
-    with st.popover(f"About {plain(card.model)}", type="tertiary", icon=":material/info:"):
-        st.markdown(f"**{plain(card.model)}** {plain(card.version)} · {plain(finding_name(finding).lower())}")
-        facts = [("Made for", card.population.text), *_training(card.training, finding)]
-        st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in facts))
-        figures = _figures(card.metrics, finding)
-        if figures:
-            st.markdown("**How well it did**, with 95 % intervals")
-            st.table(figures, border="horizontal", hide_header=False, hide_index=True)
-        points = [
-            f"- {operating_point_name(point.name)}: {threshold_text(point.threshold)}, from {plain(point.source)}"
-            for point in card.operating_points[finding]
-        ]
-        st.markdown("\n".join(["**Thresholds**", *points]))
-        st.caption(
-            f"Calibration: {plain(card.calibration[finding].source)}. Input {card.input_spec.side} × "
-            f"{card.input_spec.side} px. Weights sha256 {card.weights_sha256[:12]}…"
-        )
+def offer_card(study: Study, card: ModelCard, finding: str) -> None:
+    """A small button that opens a model's card; nothing of the card is drawn before."""
+    clicked = st.button(
+        f"About {plain(card.model)}",
+        key=study.widget(f"about-{card.model}"),
+        type="tertiary",
+        icon=":material/info:",
+        help="What it was trained on, and how well it does.",
+    )
+    if clicked:
+        show_card(card, finding)
+
+
+@st.dialog("About this model", width="large")
+def show_card(card: ModelCard, finding: str) -> None:
+    """What a model was trained on and its figures for one finding, over the page."""
+    st.markdown(f"**{plain(card.model)}** {plain(card.version)} · {plain(finding_name(finding).lower())}")
+    facts = [("Made for", card.population.text), *_training(card.training, finding)]
+    st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in facts))
+    figures = _figures(card.metrics, finding)
+    if figures:
+        st.markdown("**How well it did**, with 95 % intervals")
+        st.table(figures, border="horizontal", hide_header=False, hide_index=True)
+    points = [
+        f"- {operating_point_name(point.name)}: {threshold_text(point.threshold)}, from {plain(point.source)}"
+        for point in card.operating_points[finding]
+    ]
+    st.markdown("\n".join(["**Thresholds**", *points]))
+    st.caption(
+        f"Calibration: {plain(card.calibration[finding].source)}. Input {card.input_spec.side} × "
+        f"{card.input_spec.side} px. Weights sha256 {card.weights_sha256[:12]}…"
+    )
 
 
 def _training(training: dict[str, Any], finding: str) -> Iterator[tuple[str, str]]:

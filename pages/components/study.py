@@ -41,5 +41,5 @@ def show_words(study: Study, entry: Entry, shown: Shown | None, reading: Reading
         show_concerns(reading)
     with findings:
         if reading.status == "read":
-            show_findings(reading)
+            show_findings(study, reading)
     offer_reports(entry, shown, reading)
