@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from benchmarks.table import Row, interleaved, milliseconds, p95
+from benchmarks.table import Row, paired, milliseconds, p95
 from cxr_core.film.phantom import PhantomSpec, draw
 from cxr_core.reading.reader import Reader
 
@@ -24,10 +24,10 @@ def rows() -> list[Row]:
             for data in films:
                 reader.examine(data)
 
-        one, many = interleaved(alone, lambda: list(reader.examine_many(films)), 5)
+        gain, _ = paired(alone, lambda: list(reader.examine_many(films)), 7)
     return [
         Row("bytes of a 1024x1024 PNG to a reading by all models, p95", p95(times), "ms", "<= 300"),
-        Row("throughput of a folder / one film at a time", one / many, "x", ">= 1.5"),
+        Row("throughput of a folder / one film at a time", gain, "x", ">= 1.5"),
     ]
 
 

@@ -26,13 +26,13 @@ def milliseconds(action: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def interleaved(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """The median times in ms of two actions, run in turn so that the machine's drift meets both alike."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        times[0].append(milliseconds(first))
-        times[1].append(milliseconds(second))
-    return statistics.median(times[0]), statistics.median(times[1])
+def paired(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """How long `first` takes as a multiple of `second`, and the median of `second` in ms.
+
+    The two run in turn, and the multiple is the median over the pairs, so that the machine's drift meets both alike.
+    """
+    pairs = [(milliseconds(first), milliseconds(second)) for _ in range(rounds)]
+    return statistics.median(a / b for a, b in pairs), statistics.median(b for _, b in pairs)
 
 
 def p95(times: Sequence[float]) -> float:

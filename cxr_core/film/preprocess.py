@@ -6,6 +6,7 @@ decoded give the same tensor to the last bit.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import cv2
@@ -110,20 +111,25 @@ class Placement:
 
         What the input did not show (cropped away) is NaN.
         """
-        rows, columns = (self._interpolation(axis, size) for axis, size in enumerate(cells.shape))
+        rows, columns = (
+            _interpolation(self.film_shape[axis], self.scale[axis], self.offset[axis], self.side, size)
+            for axis, size in enumerate(cells.shape)
+        )
         return rows @ (np.asarray(cells, np.float32) @ columns.T)
 
-    def _interpolation(self, axis: int, cells: int) -> np.ndarray:
-        """(film pixels, cells) float32: how much each cell of a map weighs in each pixel along one axis."""
-        pixels = np.arange(self.film_shape[axis])
-        place = (pixels + 0.5) * self.scale[axis] + self.offset[axis]  # of the pixel's centre, on the input
-        position = np.clip(place * (cells / self.side) - 0.5, 0, cells - 1)
-        before = np.minimum(position.astype(int), max(cells - 2, 0))
-        weights = np.zeros((len(pixels), cells), np.float32)
-        weights[pixels, before] = 1 - (position - before)
-        weights[pixels, np.minimum(before + 1, cells - 1)] += position - before
-        weights[(place < 0) | (place > self.side)] = np.nan
-        return weights
+
+@lru_cache(maxsize=32)
+def _interpolation(pixels: int, scale: float, offset: float, side: int, cells: int) -> np.ndarray:
+    """(pixels, cells) float32: how much each cell of a map weighs in each of the film's pixels along one axis."""
+    place = (np.arange(pixels) + 0.5) * scale + offset  # of each pixel's centre, on the input
+    position = np.clip(place * (cells / side) - 0.5, 0, cells - 1)
+    before = np.minimum(position.astype(int), max(cells - 2, 0))
+    weights = np.zeros((pixels, cells), np.float32)
+    weights[np.arange(pixels), before] = 1 - (position - before)
+    weights[np.arange(pixels), np.minimum(before + 1, cells - 1)] += position - before
+    weights[(place < 0) | (place > side)] = np.nan
+    weights.flags.writeable = False  # shared by every film of this size
+    return weights
 
 
 def to_grid(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
