@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from benchmarks.table import Row, paired, milliseconds, p95
+from benchmarks.table import Row, milliseconds, p95, paired
 from cxr_core.film.phantom import PhantomSpec, draw
 from cxr_core.reading.reader import Reader
 

@@ -6,7 +6,6 @@ decoded give the same tensor to the last bit.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import cv2
@@ -111,25 +110,24 @@ class Placement:
 
         What the input did not show (cropped away) is NaN.
         """
-        rows, columns = (
-            _interpolation(self.film_shape[axis], self.scale[axis], self.offset[axis], self.side, size)
-            for axis, size in enumerate(cells.shape)
-        )
-        return rows @ (np.asarray(cells, np.float32) @ columns.T)
-
-
-@lru_cache(maxsize=32)
-def _interpolation(pixels: int, scale: float, offset: float, side: int, cells: int) -> np.ndarray:
-    """(pixels, cells) float32: how much each cell of a map weighs in each of the film's pixels along one axis."""
-    place = (np.arange(pixels) + 0.5) * scale + offset  # of each pixel's centre, on the input
-    position = np.clip(place * (cells / side) - 0.5, 0, cells - 1)
-    before = np.minimum(position.astype(int), max(cells - 2, 0))
-    weights = np.zeros((pixels, cells), np.float32)
-    weights[np.arange(pixels), before] = 1 - (position - before)
-    weights[np.arange(pixels), np.minimum(before + 1, cells - 1)] += position - before
-    weights[(place < 0) | (place > side)] = np.nan
-    weights.flags.writeable = False  # shared by every film of this size
-    return weights
+        height, width = self.film_shape
+        cells = np.asarray(cells, np.float32)
+        # OpenCV, not a product of two matrices: BLAS leaves its threads spinning, and the next forward takes thrice
+        # as long.
+        if self.film_box == (0, 0, height, width) and self.input_box == (0, 0, self.side, self.side):
+            return cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR)
+        per_cell = self.side / np.array(cells.shape)
+        # Pixel centres: film i + 0.5 -> cell j + 0.5.
+        scale = self.scale / per_cell
+        shift = (0.5 * np.array(self.scale) + self.offset) / per_cell - 0.5
+        matrix = np.array([[scale[1], 0.0, shift[1]], [0.0, scale[0], shift[0]]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        placed = cv2.warpAffine(cells, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        for axis, size in enumerate((height, width)):
+            centre = (np.arange(size) + 0.5) * self.scale[axis] + self.offset[axis]
+            unseen = (centre < 0) | (centre > self.side)
+            placed[unseen if axis == 0 else (slice(None), unseen)] = np.nan
+        return placed
 
 
 def to_grid(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
