@@ -31,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     except SilhouetteError as error:
         print(f"cxr_core: {error}", file=sys.stderr)
         return SOME_REFUSED
+    except BrokenPipeError:  # whoever listened has enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READ
 
 
 def _read_all(given: argparse.Namespace, files: list[Path]) -> int:

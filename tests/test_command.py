@@ -97,3 +97,10 @@ def test_help_needs_no_torch():
     code = "import sys; from cxr_core.__main__ import main\ntry: main(['read', '--help'])\nexcept SystemExit: pass\n"
     code += "assert 'torch' not in sys.modules, 'torch was imported'"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_a_listener_that_leaves_early_sees_no_traceback(installed, films):
+    command_line = f"{sys.executable} -m cxr_core read {' '.join([str(films / 'a.png')] * 40)} | head -n 1"
+    done = subprocess.run(["bash", "-c", command_line], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.stdout
+    assert "Traceback" not in done.stderr
