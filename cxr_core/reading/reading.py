@@ -135,7 +135,9 @@ def interpret(examination: Examination, said: Patient, operating_point: str) -> 
     concerns = list(examination.concerns)
     fitting = [o for o in examination.outputs if not o.card.population.excludes(patient.age_years, patient.view)]
     # A film that any model knows is a chest film, even where that model is not for this patient.
-    if examination.outputs and min(output.unfamiliarity for output in examination.outputs) > 1:
+    # A drawing says that it is one; whether the models find it like a film is no reason to refuse it.
+    drawn = any(concern.code == "drawing" for concern in concerns)
+    if not drawn and min((output.unfamiliarity for output in examination.outputs), default=0) > 1:
         concerns.append(UNFAMILIAR)
     refusal = next((c for c in concerns if c.refuses), None)
     if refusal or not examination.outputs:

@@ -109,6 +109,13 @@ def test_a_film_that_no_model_knows_is_refused():
     assert "unlike every chest film" in refused.reason
 
 
+def test_a_drawing_is_never_refused_as_unfamiliar():
+    drawn = examination(output(ADULTS, 0.5, unfamiliarity=1.2), concerns=(Concern("drawing", "It is drawn."),))
+    reading = interpret(drawn, Patient(), "youden")
+    assert reading.status == "read"
+    assert [concern.code for concern in reading.concerns] == ["drawing", "unlike_training"]
+
+
 def test_a_chest_film_that_only_another_populations_model_knows_is_read_with_a_warning():
     elsewhere = examination(output(ADULTS, 0.5, unfamiliarity=0.9), output(CHILDREN, 0.2, unfamiliarity=1.4))
     reading = interpret(elsewhere, Patient(age_years=3), "youden")
