@@ -13,7 +13,7 @@ from cxr_core.models.registry import installed
 from cxr_core.models.store import load_network
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.explain import logits_and_evidence
-from cxr_core.reading.library_maps import LIBRARY_METHODS, ClassifierOutputTarget
+from cxr_core.reading.grad_cam import LIBRARY_METHODS, ClassifierOutputTarget
 
 ROUNDS = 120
 

@@ -70,7 +70,7 @@ class Classifier:
         exact = output.evidence[finding]
         if method == EXACT:
             return exact
-        from cxr_core.reading.library_maps import library_map  # slow to import, and seldom asked for
+        from cxr_core.reading.grad_cam import library_map  # slow to import, and seldom asked for
 
         cells = library_map(self.network, output.features, self.card.findings.index(finding), method)
         return Evidence(
