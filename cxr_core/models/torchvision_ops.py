@@ -10,12 +10,13 @@ import importlib.util
 from pathlib import Path
 
 import torch
+from torch import library
 
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
-_library: torch.library.Library | None = None  # kept alive: the schemas vanish with it
+_library: library.Library | None = None  # kept alive: the schemas vanish with it
 
 
 def declare_missing_operators() -> bool:
@@ -25,7 +26,7 @@ def declare_missing_operators() -> bool:
         return True
     if _extension_loads():
         return False
-    _library = torch.library.Library("torchvision", "DEF")
+    _library = library.Library("torchvision", "DEF")
     for schema in _SCHEMAS:
         _library.define(schema)
     return True
