@@ -9,6 +9,7 @@ SilhouetteError
 │   └── PretrainedUnavailable  weights of a hub that is out of reach
 ├── ReadingError           a network gave something that is no number
 ├── DataError              a dataset that cannot be used
+│   └── Cancelled              preparing it was stopped on purpose
 └── RecipeError            a training recipe that contradicts itself
     └── RunError           a run folder that cannot be written or continued
 """
@@ -55,6 +56,10 @@ class ReadingError(SilhouetteError):
 
 class DataError(SilhouetteError):
     """A dataset that is missing, empty or not laid out as its kind says."""
+
+
+class Cancelled(DataError):
+    """Somebody stopped what was going on; what was done so far is kept and is not done again."""
 
 
 class RecipeError(SilhouetteError):
