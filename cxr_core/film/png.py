@@ -5,11 +5,11 @@ along (compressed bombs among them) are left behind unopened.
 """
 
 import struct
-import zlib
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from isal import isal_zlib
 
 from cxr_core.errors import UndecodableFilm
 from cxr_core.film.limits import require_pixels
@@ -30,6 +30,8 @@ DEPTHS = {
 SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
 # Section 8.1, Adam7: first column, first row, column step and row step of each pass.
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+STORED_BLOCK = 65_535  # bytes; RFC 1951, 3.2.4
 
 DAMAGED = "This PNG is damaged or cut short: {}. Export or copy the film again."
 
@@ -61,8 +63,8 @@ def decode_png(data: bytes) -> Radiograph:
     chunks = _chunks(data)
     header = _header(chunks)
     require_pixels(header.width, header.height)
-    _require_whole(chunks, header)
-    samples, alpha = _split_alpha(_samples(chunks, header), chunks, header)
+    lines = _scan_lines(chunks, header)
+    samples, alpha = _split_alpha(_samples(chunks, lines), chunks, header)
     samples, top, bits = _scaled(samples, chunks, header)
     pixels, colour = to_pixels(samples, top, alpha)
     exif = [body for name, body in chunks if name == b"eXIf"]
@@ -82,7 +84,7 @@ def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
         body, checksum = data[at + 8 : at + 8 + length], data[at + 8 + length : at + 12 + length]
         if len(checksum) < 4:
             raise UndecodableFilm(DAMAGED.format("it ends inside a chunk"))
-        if zlib.crc32(body, zlib.crc32(name)) != int.from_bytes(checksum, "big"):
+        if isal_zlib.crc32(body, isal_zlib.crc32(name)) != int.from_bytes(checksum, "big"):
             raise UndecodableFilm(DAMAGED.format("a checksum does not fit"))
         chunks.append((name, body))
         at += 12 + length
@@ -109,8 +111,8 @@ def _header(chunks: list[tuple[bytes, bytes]]) -> Header:
     return Header(width=width, height=height, depth=depth, kind=kind, interlaced=interlace == 1)
 
 
-def _require_whole(chunks: list[tuple[bytes, bytes]], header: Header) -> None:
-    """Inflate the image data without keeping it: it must end properly after exactly the bytes that IHDR implies."""
+def _scan_lines(chunks: list[tuple[bytes, bytes]], header: Header) -> bytes:
+    """The inflated image data, which must end properly after exactly the bytes that IHDR implies."""
     names = [name for name, _ in chunks]
     unknown = [name for name in names if not name[0] & 0x20 and name not in (b"IHDR", b"PLTE", b"IDAT", b"IEND")]
     where = [index for index, name in enumerate(names) if name == b"IDAT"]
@@ -119,36 +121,48 @@ def _require_whole(chunks: list[tuple[bytes, bytes]], header: Header) -> None:
     palette = names.index(b"PLTE") if names.count(b"PLTE") == 1 else None
     if header.kind == PALETTE and (palette is None or palette > where[0]):
         raise UndecodableFilm(DAMAGED.format("its palette is missing"))
-    inflater, size = zlib.decompressobj(), 0
+    inflater = isal_zlib.decompressobj()
     try:
-        for index in where:
-            pending = chunks[index][1]
-            while pending and size <= header.raw_bytes:
-                size += len(inflater.decompress(pending, 1 << 20))
-                pending = inflater.unconsumed_tail
-    except zlib.error:
+        # One byte more than there may be, so that a bomb stops there.
+        lines = inflater.decompress(b"".join(chunks[index][1] for index in where), header.raw_bytes + 1)
+    except isal_zlib.error:
         raise UndecodableFilm(DAMAGED.format("its compressed pixels cannot be opened")) from None
-    if size != header.raw_bytes or not inflater.eof:
+    if len(lines) != header.raw_bytes or not inflater.eof:
         raise UndecodableFilm(DAMAGED.format("it holds fewer or more pixels than its header says"))
+    return lines
 
 
-def _samples(chunks: list[tuple[bytes, bytes]], header: Header) -> np.ndarray:
-    """Samples as OpenCV's libpng gives them: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16."""
-    kept = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+def _samples(chunks: list[tuple[bytes, bytes]], lines: bytes) -> np.ndarray:
+    """Samples as OpenCV's libpng gives them: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16.
+
+    lines: the inflated image data. libpng gets it stored, not compressed, so that nothing is inflated twice.
+    """
+    kept = {name: body for name, body in chunks if name in (b"IHDR", b"PLTE", b"tRNS")}
     pieces = [SIGNATURE]
-    for name, body in chunks:
-        if name in kept:
-            checksum = zlib.crc32(body, zlib.crc32(name))
-            pieces += [struct.pack(">I4s", len(body), name), body, struct.pack(">I", checksum)]
+    for name, body in (*kept.items(), (b"IDAT", _stored(lines)), (b"IEND", b"")):
+        checksum = isal_zlib.crc32(body, isal_zlib.crc32(name))
+        pieces += [struct.pack(">I4s", len(body), name), body, struct.pack(">I", checksum)]
     try:
         samples = cv2.imdecode(np.frombuffer(b"".join(pieces), np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
             raise MemoryError from None
         samples = None
-    if samples is None or samples.shape[:2] != (header.height, header.width):
+    width, height = struct.unpack(">II", kept[b"IHDR"][:8])
+    if samples is None or samples.shape[:2] != (height, width):
         raise UndecodableFilm(DAMAGED.format("its pixels cannot be decoded"))
     return samples
+
+
+def _stored(data: bytes) -> bytes:
+    """A zlib stream (RFC 1950) of stored blocks (RFC 1951, 3.2.4): a copy, wrapped."""
+    view, pieces = memoryview(data), [b"\x78\x01"]
+    for start in range(0, len(data), STORED_BLOCK):
+        block = view[start : start + STORED_BLOCK]
+        last = start + STORED_BLOCK >= len(data)
+        pieces += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
+    pieces.append(struct.pack(">I", isal_zlib.adler32(data)))
+    return b"".join(pieces)
 
 
 def _split_alpha(

@@ -17,6 +17,9 @@ def to_pixels(samples: np.ndarray, top: float, alpha: np.ndarray | None = None) 
     alpha: (H, W) in [0, 1] or None. What is transparent is laid over black, the background of a film.
     """
     height, width = samples.shape[:2]
+    if samples.ndim == 2 and samples.dtype == np.uint8 and alpha is None and top == 255:
+        pixels = samples.astype(np.float32)  # most films: the same division, without blocks and without clipping
+        return np.divide(pixels, np.float32(255), out=pixels), 0.0
     pixels = np.empty((height, width), np.float32)
     colour = 0.0
     rows = max(1, BLOCK_SAMPLES // (width * (samples.shape[2] if samples.ndim == 3 else 1)))
