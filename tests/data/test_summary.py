@@ -1,0 +1,187 @@
+"""A dataset's numbers, against scikit-learn, scipy and counts made by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix
+
+from cxr_core.data import summary
+from cxr_core.data.charts import charts
+from cxr_core.data.issue import Issue
+from cxr_core.data.manifest import Manifest, as_table
+from cxr_core.data.selection import FilmIndex, Selection
+from cxr_core.data.summary import FILMS_OF_A_PATIENT, summarise
+
+NAN = float("nan")
+
+
+def manifest(**columns: object) -> Manifest:
+    """Six films of four patients; columns given replace those below."""
+    facts = {
+        "image": [f"/films/{name}.png" for name in "abcdef"],
+        "patient": ["1", "1", "2", "3", "4", "4"],
+        "split": ["train", "train", "train", "test", "test", "test"],
+        "source": ["x", "x", "y", "y", "y", "y"],
+        "view": ["PA", "AP", None, "AP", "AP", "PA"],
+        "age": [40, 41, NAN, 0, 95, 119],
+        "sex": ["F", "F", "M", None, "M", "M"],
+        "cardiomegaly": [1, 0, NAN, 1, 1, 0],
+        "effusion": [1, 1, NAN, NAN, 0, 0],
+    }
+    return Manifest(as_table(facts | columns), "csv", "free")
+
+
+def random_manifest(n: int = 400) -> Manifest:
+    rng = np.random.default_rng(3)
+    return Manifest(
+        as_table(
+            {
+                "image": [f"/f/{i}.png" for i in range(n)],
+                "patient": rng.integers(0, 90, n).astype(str),
+                "split": rng.choice(["train", "val", "test", None], n),
+                "source": "s",
+                "view": rng.choice(["PA", "AP", None], n),
+                "age": rng.choice([*range(100), NAN], n),
+                "sex": rng.choice(["F", "M", None], n),
+                "cardiomegaly": rng.choice([0, 1, NAN], n),
+                "pneumonia": rng.choice([0, 1, NAN], n),
+                "mass": rng.choice([0, 1], n),
+            }
+        ),
+        "csv",
+        "free",
+    )
+
+
+def test_prevalence_leaves_the_unknown_out_of_the_share() -> None:
+    train, test, *_ = summarise(manifest()).prevalence
+    assert (train.part, train.positives, train.known, train.unknown, train.share) == ("train", 1, 2, 1, 0.5)
+    assert (test.part, test.positives, test.known, test.unknown) == ("test", 2, 3, 0)
+
+
+@given(st.integers(1, 100_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_interval_is_that_of_scipy(counts: tuple[int, int]) -> None:
+    expected = binomtest(*counts).proportion_ci(method="wilson")
+    assert summary.wilson(*counts) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_no_known_label_gives_no_share_and_every_interval() -> None:
+    found = summarise(manifest(effusion=[1, 0, 0, NAN, NAN, NAN])).prevalence[-1]
+    assert math.isnan(found.share)
+    assert found.interval == (0.0, 1.0)
+
+
+def test_co_occurrence_is_that_of_scikit_learn() -> None:
+    dataset = random_manifest()
+    found = summarise(dataset).co_occurrence
+    for row, first in enumerate(found.findings):
+        for column, second in enumerate(found.findings):
+            both = dataset.table[[first, second]].set_axis(["row", "column"], axis=1).dropna()
+            matrix = confusion_matrix(both["row"], both["column"], labels=[0, 1])
+            assert (found.together[row, column], found.known[row, column]) == (matrix[1, 1], matrix[1].sum())
+
+
+def test_ages_sexes_and_views_keep_the_unknown_apart() -> None:
+    found = summarise(manifest())
+    assert found.ages.levels[0] == "0–4"
+    assert found.ages.levels[-2:] == ("95+", "unknown")
+    assert dict(zip(found.ages.levels, found.ages.counts["train"], strict=True))["40–44"] == 2
+    assert found.ages.counts["train"][-1] == 1
+    assert found.ages.counts["test"][-2] == 2
+    assert (found.sexes.levels, found.sexes.counts) == (("F", "M", "unknown"), {"train": (2, 1, 0), "test": (0, 2, 1)})
+    assert found.views.counts == {"train": (1, 1, 1), "test": (1, 2, 0)}
+
+
+@pytest.mark.parametrize("band", summary.age_bands())
+def test_a_band_holds_its_first_and_last_year(band: str) -> None:
+    low, high = summary.years_of(band)
+    ages = pd.Series([low, low + 0.5 if high is None else high, low - 1])
+    assert list(summary.age_band(ages)[:2]) == [band, band]
+    assert summary.age_band(ages)[2] != band
+
+
+def test_films_per_patient_and_parts_add_up() -> None:
+    found = summarise(random_manifest())
+    table = random_manifest().table
+    sizes = table.groupby("patient").size()
+    for (low, high), count in zip(FILMS_OF_A_PATIENT, found.films_per_patient, strict=True):
+        assert count == sizes.between(low, high or 10**9).sum()
+    assert sum(films for films, _ in found.parts.values()) == found.films == 400
+    assert found.parts["undivided"][1] == table[table["split"].isna()]["patient"].nunique()
+
+
+@pytest.mark.parametrize(
+    ("selection", "films"),
+    [
+        (Selection(), "abcdef"),
+        (Selection(finding="cardiomegaly"), "ade"),
+        (Selection(finding="cardiomegaly", label="negative"), "bf"),
+        (Selection(finding="cardiomegaly", label="unknown"), "c"),
+        (Selection(finding="cardiomegaly", also="effusion"), "a"),
+        (Selection(finding="hernia"), ""),
+        (Selection(split="test", view="AP"), "de"),
+        (Selection(view="unknown"), "c"),
+        (Selection(sex="unknown"), "d"),
+        (Selection(split="val"), ""),
+        (Selection(source="x"), "ab"),
+        (Selection(status="present", age_min=40, age_max=40), "a"),
+        (Selection(age_min=95), "ef"),
+        (Selection(age_max=0), "d"),
+        (Selection(age_unknown=True), "c"),
+        (Selection(films_min=2, films_max=2), "abef"),
+        (Selection(patient="4"), "ef"),
+        (Selection(patient="nobody"), ""),
+        (Selection(issue=0), "bf"),
+        (Selection(issue=0, split="test"), "f"),
+        (Selection(issue=1), ""),
+    ],
+)
+def test_a_selection_has_the_films_it_asks_for(selection: Selection, films: str) -> None:
+    issue = Issue(code="turned", message="Two.", count=2, images=("/films/f.png", "/films/b.png", "/films/gone.png"))
+    rows = FilmIndex(manifest(), (issue,)).rows(selection)
+    assert "".join("abcdef"[row] for row in rows) == films
+    assert bool(selection) == (selection != Selection())
+    assert bool(selection.words((issue,))) == (bool(selection) and selection.issue != 1)
+
+
+def test_behind_every_bar_lie_as_many_films_as_it_says() -> None:
+    dataset = random_manifest()
+    index = FilmIndex(dataset)
+    found = summarise(dataset)
+    drawn = charts(found)
+    assert len(drawn) == 6
+
+    def films(name: str) -> list[list[int]]:
+        return [[len(index.rows(selection)) for selection in trace] for trace in drawn[name].behind]
+
+    positives = {(entry.finding, entry.part): entry.positives for entry in found.prevalence}
+    for trace in drawn["How often each finding is"].behind:
+        for selection in trace:
+            assert len(index.rows(selection)) == positives[selection.finding or "", selection.split or ""]
+    assert films("Ages") == [list(counts) for counts in found.ages.counts.values()]
+    for name, levels in (("Sex", found.sexes), ("View", found.views)):
+        assert np.array_equal(np.transpose(films(name)), list(levels.counts.values()))
+    sizes = dataset.table.groupby("patient").size()
+    expected = [int(sizes[sizes.between(low, high or 10**9)].sum()) for low, high in FILMS_OF_A_PATIENT]
+    assert films("Films per patient")[0] == expected[: len(films("Films per patient")[0])]
+    together = found.co_occurrence.together
+    assert films("Findings on the same film")[0] == [int(n) for n in together[~np.eye(len(together), dtype=bool)]]
+
+
+def test_a_place_outside_a_chart_has_no_films() -> None:
+    chart = charts(summarise(manifest()))["Sex"]
+    assert chart.selection_at(0, 0) is not None
+    assert [chart.selection_at(*place) for place in ((-1, 0), (99, 0), (0, -1), (0, 99))] == [None] * 4
+
+
+def test_charts_without_labels_or_ages_still_draw() -> None:
+    bare = manifest(age=[NAN] * 6, sex=[None] * 6, view=[None] * 6, split=[None] * 6)
+    without = Manifest(bare.table.drop(columns=["cardiomegaly", "effusion"]), "csv", "free")
+    drawn = charts(summarise(without))
+    assert list(drawn) == ["Ages", "Sex", "View", "Films per patient"]
+    assert drawn["Sex"].behind == ((Selection(split="undivided", sex="unknown"),),)
