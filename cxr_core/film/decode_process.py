@@ -30,7 +30,7 @@ def serve(memory_limit: int, time_limit: float) -> None:
     """The worker's own loop: read a file, decode it, answer; until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the pipe
     signal.setitimer(signal.ITIMER_REAL, START_LIMIT_S)
-    requests, answers = _own_pipes()
+    requests, answers = own_pipes()
     # Imported here, as the server itself needs neither the codecs nor the time they take to load.
     import cv2
 
@@ -55,19 +55,19 @@ def _request(pipe: IO[bytes]) -> bytes | None:
 
 def _answer(pipe: IO[bytes], decode: Callable[[bytes], Radiograph], data: bytes, time_limit: float) -> None:
     """Decode one file and send the film or the refusal. Any other error ends the process: that is its answer."""
-    _limit_time(time_limit)
+    limit_time(time_limit)
     try:
         film = decode(data)
     except FilmRefused as refusal:
-        _limit_time(0)
+        limit_time(0)
         _send(pipe, {"refused": type(refusal).__name__, "message": str(refusal), "code": refusal.code})
         return
-    _limit_time(0)
+    limit_time(0)
     _send(pipe, {"shape": film.shape, **{name: getattr(film, name) for name in FACTS}})
     write_all(pipe, film.pixels.data.cast("B"))
 
 
-def _limit_time(seconds: float) -> None:
+def limit_time(seconds: float) -> None:
     """End the process after so many seconds of computing, even inside a codec's own loop; 0 lifts the limit."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
     signal.setitimer(signal.ITIMER_REAL, WAITING_FACTOR * seconds)
@@ -78,7 +78,7 @@ def _send(pipe: IO[bytes], header: dict[str, Any]) -> None:
     write_all(pipe, struct.pack(">I", len(encoded)) + encoded)
 
 
-def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
+def own_pipes() -> tuple[IO[bytes], IO[bytes]]:
     """Keep stdin and stdout for the conversation; whatever a codec prints goes nowhere."""
     requests, answers = io.FileIO(os.dup(0), "rb"), io.FileIO(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from cxr_core.errors import UndecodableFilm
 from cxr_core.film.limits import require_pixels
@@ -125,7 +125,7 @@ def _scan_lines(chunks: list[tuple[bytes, bytes]], header: Header) -> bytes:
     try:
         # One byte more than there may be, so that a bomb stops there.
         lines = inflater.decompress(b"".join(chunks[index][1] for index in where), header.raw_bytes + 1)
-    except isal_zlib.error:
+    except igzip_lib.IsalError:
         raise UndecodableFilm(DAMAGED.format("its compressed pixels cannot be opened")) from None
     if len(lines) != header.raw_bytes or not inflater.eof:
         raise UndecodableFilm(DAMAGED.format("it holds fewer or more pixels than its header says"))
@@ -156,7 +156,8 @@ def _samples(chunks: list[tuple[bytes, bytes]], lines: bytes) -> np.ndarray:
 
 def _stored(data: bytes) -> bytes:
     """A zlib stream (RFC 1950) of stored blocks (RFC 1951, 3.2.4): a copy, wrapped."""
-    view, pieces = memoryview(data), [b"\x78\x01"]
+    view = memoryview(data)
+    pieces: list[bytes | memoryview] = [b"\x78\x01"]
     for start in range(0, len(data), STORED_BLOCK):
         block = view[start : start + STORED_BLOCK]
         last = start + STORED_BLOCK >= len(data)
