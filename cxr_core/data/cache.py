@@ -79,9 +79,8 @@ class PixelCache:
     def entries(self, paths: Sequence[Path]) -> pd.DataFrame:
         """What is known of each file, in the order given: the fields of `Film`, with sha256 missing for a file that is
         unknown, changed or gone, and row -1 for one without a grid."""
-        known = self.index.table()
         names = [os.path.abspath(path) for path in paths]
-        found = known.reindex(names)
+        found = self.index.table(names).reindex(names)
         found = found.where(found["stamp"] == pd.Series(map(_stamp, paths), names, dtype="str"))
         found["row"] = found["row"].fillna(-1).astype(int)
         return found[list(COLUMNS)].reset_index(drop=True)

@@ -5,7 +5,7 @@ whose film is not in this index does not count, however far its bytes were writt
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -21,6 +21,7 @@ FILM = """CREATE TABLE IF NOT EXISTS films (
 )"""
 
 
+FEW = 500  # paths that are looked up one by one
 WAIT_S = 30.0  # for another process that is writing
 MEND = "Free space on its disk if that is full; if the file is damaged, delete its folder and prepare again."
 
@@ -86,11 +87,15 @@ class CacheIndex:
             (last,) = connection.execute("SELECT COALESCE(MAX(row), -1) FROM films").fetchone()
         return int(last) + 1
 
-    def table(self) -> pd.DataFrame:
-        """A row per known file, indexed by its path: its stamp and the fields of its Film."""
+    def table(self, paths: Sequence[str]) -> pd.DataFrame:
+        """A row per known file, indexed by its path: its stamp and the fields of its Film. A few are asked for by
+        name; for many, all that are known come back."""
         query = "SELECT path, stamp, films.* FROM files JOIN films USING (sha256)"
+        asked = tuple(paths) if len(paths) <= FEW else ()
+        if asked:
+            query += f" WHERE path IN ({', '.join('?' * len(asked))})"
         with self._open() as connection:
-            return pd.read_sql_query(query, connection, index_col="path")
+            return pd.read_sql_query(query, connection, index_col="path", params=asked)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -1,40 +1,34 @@
 """Datasets that are registered: read, decoded once, doctored, with every choice about them on record.
 
-    <workspace>/datasets/<name>/dataset.json     folders, kind, when prepared, choices
-                                manifest.parquet every film listed, with its facts and status
-                                issues.json      what the doctor found, with the films concerned
-                                report.html, report.json, quarantine.csv
+<workspace>/datasets/<name>/dataset.json     folders, kind, when prepared, choices
+                            manifest.parquet every film listed, with its facts and status
+                            issues.json      what the doctor found, with the films concerned
+                            report.html, report.json, quarantine.csv
 """
 
-from collections.abc import Callable, Sequence
+import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
+from cxr_core.data.cache import PixelCache
+from cxr_core.data.choice import Choice, fingerprint
 from cxr_core.data.issue import Issue
 from cxr_core.data.manifest import Manifest
+from cxr_core.errors import DataError
 from cxr_core.film.preprocess import InputSpec
+from cxr_core.models.registry import workspace
 
 # What the doctor looks at, and what pages show as thumbnails: small, the whole film, nothing equalised.
 THUMBNAIL = InputSpec(side=128, channels=1, aspect="pad")
 
-Resolution = Literal["accept", "exclude"]
-# stage ("reading tables", "decoding", "examining"), done, total; raise Cancelled from it to stop: what was done is kept
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """What somebody decided about an issue. It holds while the issue concerns the same films."""
-
-    code: str
-    choice: Resolution
-    note: str
-    when: str  # ISO 8601, UTC
-    count: int
-    fingerprint: str
+RECORD, MANIFEST, ISSUES_FILE, QUARANTINE = "dataset.json", "manifest.parquet", "issues.json", "quarantine.csv"
+REPORT_HTML, REPORT_JSON = "report.html", "report.json"
+SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,66 +42,119 @@ class Dataset:
     prepared: str  # ISO 8601, UTC
     choices: tuple[Choice, ...] = ()
 
+    @classmethod
+    def load(cls, folder: Path) -> "Dataset":
+        """Read a dataset's record. Raises DataError when it is missing or damaged."""
+        try:
+            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            if record["schema"] != SCHEMA:
+                raise ValueError(f"schema {record['schema']}")
+            return cls(
+                name=folder.name,
+                folder=folder,
+                folders=tuple(Path(each) for each in record["folders"]),
+                kind=record["kind"],
+                prepared=record["prepared"],
+                choices=tuple(Choice(**each) for each in record["choices"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{folder} holds no dataset that can be read ({error}); prepare it again") from error
+
     @property
     def report(self) -> Path:
         """The doctor's report, as a page."""
-        raise NotImplementedError
+        return self.folder / REPORT_HTML
 
     def manifest(self) -> Manifest:
         """Every film listed, whatever its status. About 0.3 s for 112,120 rows."""
-        raise NotImplementedError
+        return Manifest.load(self.folder / MANIFEST)
 
     def issues(self) -> tuple[Issue, ...]:
         """What the doctor found, the worst first, chosen about or not."""
-        raise NotImplementedError
+        try:
+            found = json.loads((self.folder / ISSUES_FILE).read_text(encoding="utf-8"))
+            return tuple(Issue.from_record(each) for each in found)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{self.folder / ISSUES_FILE} cannot be read; prepare {self.name} again") from error
 
     def choice_about(self, issue: Issue) -> Choice | None:
         """The choice that holds for an issue, if any."""
-        raise NotImplementedError
+        sought = fingerprint(issue)
+        return next((choice for choice in self.choices if choice.fingerprint == sought), None)
 
     def blocking(self) -> tuple[Issue, ...]:
         """Blocking issues that nobody has chosen about. Training stops while there are any."""
-        raise NotImplementedError
+        return tuple(
+            issue for issue in self.issues() if issue.severity == "blocking" and self.choice_about(issue) is None
+        )
+
+    def require_sound(self) -> None:
+        """Raises DataError while a blocking issue is open; the sentence says how to choose."""
+        stopped = self.blocking()
+        if stopped:
+            found = "; ".join(f"{issue.code}: {issue.message}" for issue in stopped)
+            raise DataError(
+                f"{self.name} is stopped by {len(stopped)} blocking finding{'s' if len(stopped) > 1 else ''}. {found} "
+                f"Read {self.report}, then mend the data or choose: python -m train.prepare --data {self.name} "
+                f"--exclude {stopped[0].code} (or --accept {stopped[0].code})"
+            )
 
     def thumbnails(self, images: Sequence[str]) -> np.ndarray:
         """(n, 128, 128) uint8, the films padded to squares, in the order of `images` (values of the image column).
 
         Black for a film that is missing or unreadable.
         """
-        raise NotImplementedError
+        cache = PixelCache(THUMBNAIL)
+        rows = cache.entries([Path(image) for image in images])["row"].to_numpy()
+        shown = np.zeros((len(images), THUMBNAIL.side, THUMBNAIL.side), np.uint8)
+        shown[rows >= 0] = cache.grids()[rows[rows >= 0]]
+        return shown
+
+    def to_record(self) -> dict[str, Any]:
+        """What dataset.json holds."""
+        return {
+            "schema": SCHEMA,
+            "folders": [str(folder) for folder in self.folders],
+            "kind": self.kind,
+            "prepared": self.prepared,
+            "choices": [choice.__dict__ for choice in self.choices],
+        }
 
 
 def registered() -> list[Dataset]:
     """Every dataset that is prepared, by name."""
-    raise NotImplementedError
+    return [Dataset.load(record.parent) for record in sorted(_root().glob(f"*/{RECORD}"))]
 
 
-def prepare(
-    folders: Sequence[Path],
-    *,
-    progress: Progress,
-    kind: str | None = None,
-    name: str | None = None,
-    choices: Sequence[tuple[str, Resolution]] = (),
-    note: str = "",
-) -> Dataset:
-    """Read, decode, doctor and register the dataset in these folders, again if it is registered already.
+def find(name: str) -> Dataset:
+    """A registered dataset. Raises DataError that lists the names there are."""
+    folder = _root() / name
+    if re.fullmatch(r"[\w.+-]+", name) and (folder / RECORD).is_file():
+        return Dataset.load(folder)
+    known = ", ".join(dataset.name for dataset in registered()) or "none"
+    raise DataError(f"{name} is neither a folder nor a registered dataset; registered: {known}")
 
-    Raises DataError with a sentence; what was registered before is then intact.
+
+def folder_for(folders: Sequence[Path], name: str | None) -> Path:
+    """Where a dataset of these folders is registered, or is to be: the name asked for, else one made of theirs.
+
+    Raises DataError when that name belongs to other folders.
     """
-    raise NotImplementedError
+    for dataset in registered():
+        if set(dataset.folders) == set(folders) and name in (None, dataset.name):
+            return dataset.folder
+    if name is not None:
+        if not re.fullmatch(r"\w[\w.+-]{0,79}", name):
+            raise DataError(f"a dataset cannot be named {name!r}; use letters, digits, dots, + and -")
+        if (_root() / name / RECORD).exists():
+            there = ", ".join(map(str, find(name).folders))
+            raise DataError(f"the name {name} belongs to {there}; choose another name, or forget that dataset first")
+        return _root() / name
+    made = re.sub(r"[^\w.+-]+", "-", "+".join(folder.name for folder in folders)).strip("-.+")[:60] or "dataset"
+    taken = {dataset.name for dataset in registered()}
+    free = next(each for each in (made, *(f"{made}-{number}" for number in range(2, 10**6))) if each not in taken)
+    return _root() / free
 
 
-def choose(dataset: Dataset, code: str, choice: Resolution, note: str = "") -> Dataset:
-    """Record a choice about an issue; excluded films are left out from then on. Raises DataError for a wrong code."""
-    raise NotImplementedError
-
-
-def withdraw(dataset: Dataset, code: str) -> Dataset:
-    """Take a choice back."""
-    raise NotImplementedError
-
-
-def forget(dataset: Dataset) -> None:
-    """Remove a dataset from the register, with its report; the films themselves are never touched."""
-    raise NotImplementedError
+def _root() -> Path:
+    return workspace() / "datasets"

@@ -15,24 +15,25 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class IssueKind:
-    """What all issues of one code share: severity, a short title, and the mend in a sentence."""
+    """What all issues of one code share: severity, a short title, the mend in a sentence, and what is counted."""
 
     severity: Severity
     title: str
     remedy: str
+    unit: str
 
 
-def _kind(severity: Severity, title: str, remedy: str) -> IssueKind:
-    return IssueKind(severity, title, remedy)
+def _kind(severity: Severity, title: str, remedy: str, unit: str = "films") -> IssueKind:
+    return IssueKind(severity, title, remedy, unit)
 
 
-_SAME_BOTH_WAYS = "Report figures for each group apart; balance or match the groups before training."
+_APART = "Report figures for each group apart; balance or match the groups before training."
 
 ISSUES: dict[str, IssueKind] = {
     # The tables that describe the films
-    "byte_order_mark": _kind("note", "A byte-order mark", "Nothing: it was skipped."),
-    "unnamed_columns": _kind("note", "Columns without a name", "Nothing: they were left out."),
-    "duplicate_rows": _kind("warning", "Rows that repeat", "Remove the repeats; the first of each was used."),
+    "byte_order_mark": _kind("note", "A byte-order mark", "Nothing: it was skipped.", "files"),
+    "unnamed_columns": _kind("note", "Columns without a name", "Nothing: they were left out.", "columns"),
+    "duplicate_rows": _kind("warning", "Rows that repeat", "Remove the repeats; the first of each was used.", "rows"),
     "contradictory_rows": _kind(
         "blocking", "Rows that contradict each other", "Correct the table, or exclude the films."
     ),
@@ -48,7 +49,9 @@ ISSUES: dict[str, IssueKind] = {
     "population_unstated": _kind("note", "Nothing says how old the patients are", "State it in the model's card."),
     # Files and table, held against each other
     "missing_images": _kind("warning", "Images that are listed but missing", "Copy them, or go on with the rest."),
-    "surplus_images": _kind("warning", "Images that no table names", "List them, or leave them: they are not used."),
+    "surplus_images": _kind(
+        "warning", "Images that no table names", "List them, or leave them: they are not used.", "files"
+    ),
     "same_name_twice": _kind("warning", "One name in several folders", "Remove one; the first folder's was used."),
     "unreadable": _kind("warning", "Images that cannot be read", "Copy them again; they are quarantined, not used."),
     "unsuitable": _kind("warning", "Pictures that are no frontal chest film", "Look at them; exclude what is not one."),
@@ -64,10 +67,13 @@ ISSUES: dict[str, IssueKind] = {
         "warning", "Nothing says whose film it is", "Add a patient column: each film counts as a patient of its own."
     ),
     "patients_scoped": _kind(
-        "warning", "Patient numbers that occur in several parts", "Counted as different patients; check if you can."
+        "warning",
+        "Patient numbers that occur in several parts",
+        "Counted as different patients; check if you can.",
+        "patients",
     ),
     "patient_in_two_parts": _kind(
-        "blocking", "A patient in two parts", "Exclude their training films, or split anew by ratios."
+        "blocking", "A patient in two parts", "Exclude their training films, or split anew by ratios.", "patients"
     ),
     "same_picture_two_parts": _kind(
         "blocking", "The same picture in two parts", "Exclude the training copy, or split anew by ratios."
@@ -78,19 +84,26 @@ ISSUES: dict[str, IssueKind] = {
     "no_split": _kind("note", "No parts are given", "Nothing: the films are divided by patient when a run needs it."),
     "not_in_split": _kind("warning", "Films that no split list names", "Complete the lists; they count as training."),
     "no_positives": _kind(
-        "warning", "A finding without positives in a part", "Nothing can be learnt or measured of it there."
+        "warning", "A finding without positives in a part", "Nothing can be learnt or measured of it there.", "findings"
+    ),
+    "no_negatives": _kind(
+        "warning", "A finding without negatives in a part", "Nothing can be learnt or measured of it there.", "findings"
     ),
     # Shortcuts
     "prevalence_shift": _kind(
-        "warning", "A finding is more frequent in one part", "Expect calibration to shift; recalibrate before use."
+        "warning",
+        "A finding is more frequent in one part",
+        "Expect calibration to shift; recalibrate before use.",
+        "findings",
     ),
+    "mixed_views": _kind("note", "Films of both views", "Report figures for PA and AP apart."),
     "mixed_resolution": _kind("note", "Films of several sizes", "Augment resolution, so that none becomes a cue."),
-    "resolution_with_label": _kind("warning", "Resolution goes with a label", _SAME_BOTH_WAYS),
-    "bits_with_label": _kind("warning", "Bit depth goes with a label", _SAME_BOTH_WAYS),
-    "view_with_label": _kind("warning", "The view goes with a label", _SAME_BOTH_WAYS),
-    "age_with_label": _kind("warning", "Age goes with a label", _SAME_BOTH_WAYS),
-    "sex_with_label": _kind("warning", "Sex goes with a label", _SAME_BOTH_WAYS),
-    "source_with_label": _kind("warning", "The source goes with a label", _SAME_BOTH_WAYS),
+    "resolution_with_label": _kind("warning", "Resolution goes with a label", _APART, "findings"),
+    "bits_with_label": _kind("warning", "Bit depth goes with a label", _APART, "findings"),
+    "view_with_label": _kind("warning", "The view goes with a label", _APART, "findings"),
+    "age_with_label": _kind("warning", "Age goes with a label", _APART, "findings"),
+    "sex_with_label": _kind("warning", "Sex goes with a label", _APART, "findings"),
+    "source_with_label": _kind("warning", "The source goes with a label", _APART, "findings"),
 }
 
 
@@ -98,7 +111,7 @@ ISSUES: dict[str, IssueKind] = {
 class Issue:
     """One thing found in a dataset.
 
-    message: a sentence with its numbers.  count: films, rows or files concerned.  examples: a few of them, by name.
+    message: a sentence with its numbers.  count: how many of the kind's unit.  examples: a few of them, by name.
     images: the rows, by `image`, that `--exclude CODE` leaves out; empty when there is nothing to exclude.
     """
 
@@ -113,6 +126,11 @@ class Issue:
             raise KeyError(f"{self.code!r} is not in the catalogue of issues")
         object.__setattr__(self, "examples", tuple(self.examples)[:EXAMPLES])
 
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> "Issue":
+        """An issue from its fields as JSON holds them. Raises KeyError or TypeError for anything else."""
+        return cls(**{**record, "examples": tuple(record["examples"]), "images": tuple(record["images"])})
+
     @property
     def severity(self) -> Severity:
         """blocking, warning or note."""
@@ -122,6 +140,11 @@ class Issue:
     def title(self) -> str:
         """The heading that all issues of this code share."""
         return ISSUES[self.code].title
+
+    @property
+    def extent(self) -> str:
+        """How many of what: "1 film", "4,139 rows"."""
+        return counted(self.count, ISSUES[self.code].unit)
 
     @property
     def remedy(self) -> str:
@@ -136,10 +159,16 @@ class Issue:
             "title": self.title,
             "message": self.message,
             "count": self.count,
+            "unit": ISSUES[self.code].unit,
             "examples": list(self.examples),
             "remedy": self.remedy,
             "excludable": len(self.images),
         }
+
+
+def counted(count: int, unit: str) -> str:
+    """A number with its noun, which is given in the plural: "1 film", "4,139 films"."""
+    return f"{count:,} {unit.removesuffix('s') if count == 1 else unit}"
 
 
 def by_severity(issues: Iterable[Issue]) -> tuple[Issue, ...]:

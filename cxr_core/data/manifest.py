@@ -14,7 +14,7 @@ Boxes lie beside the table, a row per box, in fractions of the film's width and 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +168,7 @@ class Manifest:
         }
         form = pa.list_(pa.struct([("finding", pa.string()), *((name, pa.float32()) for name in BOX[2:])]))
         table = table.append_column("boxes", pa.array([boxes.get(image, []) for image in self.table["image"]], form))
-        noticed = [
-            {name: getattr(issue, name) for name in ("code", "message", "count", "examples", "images")}
-            for issue in self.noticed
-        ]
+        noticed = [asdict(issue) for issue in self.noticed]
         facts = {"schema": SCHEMA, "kind": self.kind, "terms": self.terms, "noticed": noticed}
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"manifest": json.dumps(facts)})
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -189,10 +186,7 @@ class Manifest:
             raise DataError(f"{path} is no manifest of this program; prepare the dataset again") from error
         if facts["schema"] != SCHEMA:
             raise DataError(f"{path} has schema {facts['schema']}, not {SCHEMA}; prepare the dataset again")
-        noticed = tuple(
-            Issue(**{**each, "examples": tuple(each["examples"]), "images": tuple(each["images"])})
-            for each in facts["noticed"]
-        )
+        noticed = tuple(Issue.from_record(each) for each in facts["noticed"])
         boxes = _boxes(table.select(["image", "boxes"]))
         return cls(as_table(table.drop(["boxes"]).to_pandas()), facts["kind"], facts["terms"], boxes, noticed)
 

@@ -1,0 +1,203 @@
+"""From folders to a registered dataset: read the tables, decode every film once, let the doctor look, write it down."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock
+
+from cxr_core.data import datasets
+from cxr_core.data.cache import PixelCache
+from cxr_core.data.choice import Choice, Resolution, decide, exclude
+from cxr_core.data.datasets import THUMBNAIL, Dataset, find, folder_for
+from cxr_core.data.doctor import diagnose
+from cxr_core.data.doctor_report import ReportFacts, report_html, report_json
+from cxr_core.data.issue import Issue
+from cxr_core.data.manifest import Manifest
+from cxr_core.data.sources import read_sources
+from cxr_core.errors import DataError
+from cxr_core.version import VERSION
+
+# stage, done, total. What it raises stops the preparation (errors.Cancelled, say); what is decoded by then is kept.
+Progress = Callable[[str, int, int], None]
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """No progress shown."""
+
+
+def prepare(
+    folders: Sequence[Path],
+    *,
+    progress: Progress = silent,
+    kind: str | None = None,
+    name: str | None = None,
+    choices: Sequence[tuple[str, Resolution]] = (),
+    note: str = "",
+) -> Dataset:
+    """Read, decode, doctor and register the dataset in these folders, again if it is registered already.
+
+    What has not changed is not decoded again. choices: (code, "accept" or "exclude"), added to those on record.
+    Raises DataError with a sentence; what was registered before is then intact.
+    """
+    places = tuple(dict.fromkeys(Path(os.path.abspath(folder)) for folder in folders))
+    progress("reading tables", 0, 1)
+    read = read_sources(places, kind)
+    manifest = with_pixels(read, progress)
+    progress("examining", 0, 1)
+    issues = diagnose(manifest)
+    home = folder_for(places, name)
+    with _alone(home):
+        recorded = Dataset.load(home).choices if (home / datasets.RECORD).exists() else ()
+        dataset = Dataset(
+            name=home.name, folder=home, folders=places, kind=manifest.kind, prepared=_now(), choices=recorded
+        )
+        for code, choice in choices:
+            dataset = _with_choice(dataset, decide(issues, code, choice, note, _now()))
+        _write(dataset, manifest, issues)
+    progress("examining", 1, 1)
+    return dataset
+
+
+def open_data(given: Sequence[str | Path], progress: Progress = silent) -> Manifest:
+    """The usable films of datasets given by folder or registered name, prepared (again) together.
+
+    Raises DataError for what is neither, and while a blocking issue is open.
+    """
+    folders = [each for name in given for each in _folders_of(name)]
+    dataset = prepare(folders, progress=progress)
+    dataset.require_sound()
+    return dataset.manifest().usable()
+
+
+def choose(dataset: Dataset, code: str, choice: Resolution, note: str = "") -> Dataset:
+    """Record a choice about an issue; excluded films are left out from then on. Raises DataError for a wrong code."""
+    with _alone(dataset.folder):
+        current = Dataset.load(dataset.folder)
+        issues = current.issues()
+        decided = _with_choice(current, decide(issues, code, choice, note, _now()))
+        _write(decided, current.manifest(), issues)
+    return decided
+
+
+def withdraw(dataset: Dataset, code: str) -> Dataset:
+    """Take the choices about an issue back."""
+    with _alone(dataset.folder):
+        current = Dataset.load(dataset.folder)
+        left = replace(current, choices=tuple(choice for choice in current.choices if choice.code != code))
+        _write(left, current.manifest(), current.issues())
+    return left
+
+
+def forget(dataset: Dataset) -> None:
+    """Remove a dataset from the register, with its report; the films themselves are never touched."""
+    (dataset.folder / datasets.RECORD).unlink(missing_ok=True)  # first: without it the folder is no dataset
+    shutil.rmtree(dataset.folder, ignore_errors=True)
+
+
+def with_pixels(manifest: Manifest, progress: Progress = silent) -> Manifest:
+    """The manifest with what decoding tells: hash, size, bits, concerns; unreadable films marked with the reason."""
+    table = manifest.table.copy()
+    there = (table["status"] == "present").to_numpy()
+    paths = [Path(image) for image in table.loc[there, "image"]]
+    if not paths:
+        return manifest
+    cache = PixelCache(THUMBNAIL)
+    unread = cache.build(
+        paths,
+        lambda done, total: progress("decoding", done, total),
+        examine=True,
+        waiting=lambda: progress("waiting for another preparation", 0, 1),
+    )
+    found = cache.entries(paths).set_index(table.index[there])
+    for column, fact in (("sha256", "pixels"), ("width", "width"), ("height", "height"), ("bits", "bits")):
+        table.loc[there, column] = found[fact].astype(table[column].dtype)
+    table.loc[there, "concerns"] = found["concerns"].astype("str")
+    unreadable = found.index[found["row"] < 0]
+    reasons = found.loc[unreadable, "reason"].astype("str")
+    opened = table.loc[unreadable, "image"].map(unread).astype("str")
+    table.loc[unreadable, "status"] = "unreadable"
+    table.loc[unreadable, "reason"] = reasons.fillna(opened).fillna("it changed while it was read")
+    return manifest.with_table(table)
+
+
+def _folders_of(name: str | Path) -> tuple[Path, ...]:
+    return (Path(name),) if Path(name).is_dir() or os.sep in str(name) else find(str(name)).folders
+
+
+def _with_choice(dataset: Dataset, choice: Choice) -> Dataset:
+    """The newest choice about a code stands instead of former ones."""
+    others = tuple(each for each in dataset.choices if each.code != choice.code)
+    return replace(dataset, choices=(*others, choice))
+
+
+def _write(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> None:
+    """Everything that a dataset's folder holds, each file whole or not at all, the record last."""
+    manifest = exclude(manifest, issues, dataset.choices)
+    facts = _report_facts(dataset, manifest, issues)
+    home = dataset.folder
+    try:
+        manifest.save(home / datasets.MANIFEST)
+        _write_text(home / datasets.ISSUES_FILE, json.dumps([asdict(issue) for issue in issues]))
+        _write_quarantine(home / datasets.QUARANTINE, manifest)
+        _write_text(home / datasets.REPORT_HTML, report_html(facts))
+        _write_text(home / datasets.REPORT_JSON, json.dumps(report_json(facts), indent=2))
+        _write_text(home / datasets.RECORD, json.dumps(dataset.to_record(), indent=2))
+    except OSError as error:
+        raise DataError(f"the dataset cannot be written to {home}: {error.strerror}. Free space, or mend it") from error
+
+
+def _report_facts(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> ReportFacts:
+    usable = manifest.table["status"] == "present"
+    sound = manifest.with_table(manifest.table[usable]) if usable.any() else None
+    left_out = manifest.table[manifest.table["status"].isin(["unreadable", "excluded"])]
+    names = left_out["image"].str.rsplit("/", n=1).str[-1]
+    return ReportFacts(
+        name=dataset.name,
+        kind=dataset.kind,
+        folders=tuple(map(str, dataset.folders)),
+        terms=manifest.terms,
+        prepared=dataset.prepared,
+        version=VERSION,
+        counts=(sound or manifest).counts(),
+        statuses={str(status): int(count) for status, count in manifest.table["status"].value_counts().items()},
+        hashes={"data": sound.data_sha256(), "split": sound.split_sha256()} if sound else {},
+        issues=issues,
+        choices=dataset.choices,
+        quarantine=list(zip(names, left_out["reason"], strict=True)),
+    )
+
+
+def _write_quarantine(path: Path, manifest: Manifest) -> None:
+    """Every film that is listed but left out, with its reason."""
+    rows = manifest.table[manifest.table["status"].isin(["unreadable", "excluded"])]
+    draft = path.with_name(f".{path.name}")
+    with draft.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "status", "reason"])
+        writer.writerows(rows[["image", "status", "reason"]].itertuples(index=False))
+    draft.replace(path)
+
+
+def _write_text(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _alone(home: Path) -> FileLock:
+    """One writer of a dataset's folder at a time."""
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{home.parent} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder") from error
+    return FileLock(home.parent / f".{home.name}.lock")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
