@@ -1,0 +1,257 @@
+"""The doctor's report: one HTML page that needs nothing else and fetches nothing, and the same facts as JSON.
+
+Every word goes through `html.escape` in the functions at the end; no other function writes text into the page.
+"""
+
+import html
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cxr_core.data.issue import EXAMPLES, SEVERITIES, Issue, Severity, counted
+from cxr_core.findings import FINDINGS
+
+SCHEMA = 1
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+QUARANTINE_SHOWN = 200
+HEADINGS: dict[Severity, str] = {"blocking": "Blocking", "warning": "Warnings", "note": "Notes"}
+CHOSEN = {"accept": "Accepted", "exclude": "Excluded"}
+STATUS_NAMES = {"present": "usable"}
+
+
+class RecordedChoice(Protocol):
+    """What somebody decided about an issue, as the register of datasets keeps it."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def choice(self) -> str: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def when(self) -> str: ...
+    @property
+    def count(self) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportFacts:
+    """All that a report says of one dataset.
+
+    prepared: ISO 8601, UTC, as `when` in each choice.  counts: of each part, as Manifest.counts() gives them.
+    statuses: films of each status.  hashes: by what they are of, such as "data" and "split".  choices: those that
+    hold, at most one for each code.  quarantine: name and reason of each unreadable image.
+    """
+
+    name: str
+    kind: str
+    folders: Sequence[str | Path]
+    terms: str
+    prepared: str
+    version: str
+    counts: Mapping[str, Mapping[str, Any]]
+    statuses: Mapping[str, int]
+    hashes: Mapping[str, str]
+    issues: tuple[Issue, ...]
+    choices: Sequence[RecordedChoice] = ()
+    quarantine: Sequence[tuple[str, str]] = ()
+
+    def choice_about(self, issue: Issue) -> RecordedChoice | None:
+        """The choice on record about an issue, if any."""
+        return next((choice for choice in self.choices if choice.code == issue.code), None)
+
+    @property
+    def stopping(self) -> tuple[Issue, ...]:
+        """Blocking issues that nobody has chosen about."""
+        return tuple(i for i in self.issues if i.severity == "blocking" and self.choice_about(i) is None)
+
+    @property
+    def verdict(self) -> str:
+        """May it be trained on? One sentence."""
+        if self.stopping:
+            titles = "; ".join(_uncapitalised(issue.title) for issue in self.stopping)
+            return f"Stopped by {counted(len(self.stopping), 'blocking issues')}: {titles}."
+        found = {severity: [i for i in self.issues if i.severity == severity] for severity in SEVERITIES}
+        settled = len(found["blocking"])
+        blocking = f"{counted(settled, 'blocking issues')} settled by choice" if settled else "0 blocking"
+        warnings, notes = counted(len(found["warning"]), "warnings"), counted(len(found["note"]), "notes")
+        return f"May be trained on: {blocking}, {warnings}, {notes}."
+
+
+def report_json(facts: ReportFacts) -> dict[str, Any]:
+    """The report for programs: numbers, texts, lists and null alone."""
+    return {
+        "schema": SCHEMA,
+        "name": facts.name,
+        "kind": facts.kind,
+        "folders": [str(folder) for folder in facts.folders],
+        "terms": facts.terms,
+        "prepared": facts.prepared,
+        "version": facts.version,
+        "verdict": facts.verdict,
+        "may_be_trained_on": not facts.stopping,
+        "issues": [issue.to_json() | {"choice": _choice_json(facts.choice_about(issue))} for issue in facts.issues],
+        "choices": [_choice_json(choice) for choice in facts.choices],
+        "statuses": dict(facts.statuses),
+        "counts": {part: dict(count) for part, count in facts.counts.items()},
+        "quarantine": [{"name": name, "reason": reason} for name, reason in facts.quarantine],
+        "hashes": dict(facts.hashes),
+    }
+
+
+def report_html(facts: ReportFacts) -> str:
+    """The report for people, as a self-contained HTML page."""
+    style = Path(__file__).with_name("doctor_report.css").read_text(encoding="utf-8")
+    body = [
+        "<header>",
+        _element("p", "Dataset", "kind"),
+        _element("h1", facts.name),
+        _element("p", facts.verdict, f"verdict {'stopped' if facts.stopping else 'passed'}"),
+        "</header>\n<main>",
+        *_issues(facts),
+        *_choices_without_issue(facts),
+        *_parts(facts),
+        *_quarantine(facts),
+        *_provenance(facts),
+        "</main>",
+        _element(
+            "footer",
+            f"Silhouette {facts.version}, {_time(facts.prepared)}. Intervals are 95 %, with patients as units.",
+        ),
+    ]
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="color-scheme" content="light dark">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f"{_element('title', f'{facts.name}: what the doctor found')}\n<style>\n{style}</style></head>\n"
+        f"<body>\n{chr(10).join(body)}\n</body></html>\n"
+    )
+
+
+def _issues(facts: ReportFacts) -> Iterator[str]:
+    if not facts.issues:
+        yield _element("p", "Nothing was found that speaks against training on it.", "quiet")
+    for severity in SEVERITIES:
+        issues = [issue for issue in facts.issues if issue.severity == severity]
+        if issues:
+            yield f'<section class="{severity}">{_element("h2", f"{HEADINGS[severity]} ({len(issues)})")}'
+            yield from (_issue(facts, issue) for issue in issues)
+            yield "</section>"
+
+
+def _issue(facts: ReportFacts, issue: Issue) -> str:
+    examples = "".join(_element("li", example) for example in issue.examples)
+    more = _element("li", "…") if len(issue.examples) == EXAMPLES < issue.count else ""
+    return (
+        f"<article>{_heading(issue)}{_element('p', issue.message)}"
+        f"{f'<ul>{examples}{more}</ul>' if examples else ''}"
+        f'<p class="remedy"><b>What to do</b> {_text(issue.remedy)}</p>{_choice(facts, issue)}</article>'
+    )
+
+
+def _heading(issue: Issue) -> str:
+    return f"<h3>{_element('span', issue.title)} {_element('small', issue.extent)} {_element('code', issue.code)}</h3>"
+
+
+def _choice(facts: ReportFacts, issue: Issue) -> str:
+    """The choice on record; without one, the commands that record one."""
+    choice = facts.choice_about(issue)
+    if choice is not None:
+        return _element("p", _chosen(choice), "chosen")
+    flags = ["--exclude"] if issue.images else []
+    flags += ["--accept"] if issue.severity == "blocking" else []
+    commands = [f"python -m train.prepare --data {shlex.quote(facts.name)} {flag} {issue.code}" for flag in flags]
+    leaves = f" Excluding leaves out {counted(len(issue.images), 'films')}." if issue.images else ""
+    lines = "".join(_element("code", command) for command in commands)
+    return f'<div class="commands"><p>To decide:{_text(leaves)}</p>{lines}</div>' if commands else ""
+
+
+def _choices_without_issue(facts: ReportFacts) -> Iterator[str]:
+    """Choices about what is not found any more, as its films are left out."""
+    found = {issue.code for issue in facts.issues}
+    settled = [choice for choice in facts.choices if choice.code not in found]
+    if settled:
+        yield _element("h2", "Settled by choice")
+        yield _table(("What", "Choice"), ([_element("code", c.code), _text(_chosen(c))] for c in settled))
+
+
+def _parts(facts: ReportFacts) -> Iterator[str]:
+    """A column for each part: films, patients, and the positives of each finding."""
+    total = sum(facts.statuses.values())
+    told = ", ".join(f"{count:,} {STATUS_NAMES.get(status, status)}" for status, count in facts.statuses.items())
+    yield _element("h2", "Films")
+    yield _element("p", f"{counted(total, 'films')} listed: {told}.")
+    counts = list(facts.counts.values())
+    rows = [[_text(name.capitalize()), *(f"{count[name]:,}" for count in counts)] for name in ("films", "patients")]
+    findings = list(dict.fromkeys(key for count in counts for key in count["positives"]))
+    rows += [
+        [_text(f"with {_finding(key)}"), *(f"{count['positives'].get(key, 0):,}" for count in counts)]
+        for key in findings
+    ]
+    if counts:
+        yield _table(("", *facts.counts), rows, "counts")
+
+
+def _quarantine(facts: ReportFacts) -> Iterator[str]:
+    if not facts.quarantine:
+        return
+    yield _element("h2", f"Quarantine ({len(facts.quarantine):,})")
+    shown = facts.quarantine[:QUARANTINE_SHOWN]
+    yield _table(("Image", "Why it cannot be read"), ([_text(name), _text(reason)] for name, reason in shown))
+    if len(facts.quarantine) > len(shown):
+        yield _element("p", f"{len(facts.quarantine) - len(shown):,} more stand in quarantine.csv.", "quiet")
+
+
+def _provenance(facts: ReportFacts) -> Iterator[str]:
+    yield _element("h2", "Where it comes from")
+    told = {"Kind": facts.kind, "Folders": ", ".join(map(str, facts.folders)), "Prepared": _time(facts.prepared)}
+    told |= {"Terms": facts.terms} | {f"SHA-256 of the {name}": value for name, value in facts.hashes.items()}
+    yield "<dl>" + "".join(f"<div>{_element('dt', name)}{_element('dd', value)}</div>" for name, value in told.items())
+    yield "</dl>"
+
+
+def _choice_json(choice: RecordedChoice | None) -> dict[str, Any] | None:
+    if choice is None:
+        return None
+    return {name: getattr(choice, name) for name in ("code", "choice", "note", "when", "count")}
+
+
+def _chosen(choice: RecordedChoice) -> str:
+    note = f": {choice.note}" if choice.note else "."
+    return f"{CHOSEN.get(choice.choice, choice.choice)} on {_time(choice.when)}{note}"
+
+
+def _time(iso: str) -> str:
+    """ISO 8601 in UTC, to the minute, as people write it."""
+    return f"{iso[:16].replace('T', ' ')} UTC"
+
+
+def _finding(key: str) -> str:
+    return _uncapitalised(FINDINGS[key].name) if key in FINDINGS else key
+
+
+def _uncapitalised(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _table(header: Iterable[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
+    """A table whose first column names the row; the cells are escaped already."""
+    heads = "".join(_element("th", name) for name in header)
+    lines = "".join(
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
+    )
+    attribute = f' class="{kind}"' if kind else ""
+    return f"<table{attribute}><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def _element(tag: str, text: str, kind: str = "") -> str:
+    attribute = f' class="{_text(kind)}"' if kind else ""
+    return f"<{tag}{attribute}>{_text(text)}</{tag}>"
+
+
+def _text(text: str) -> str:
+    """Text for the page; what cannot be printed, such as marks that turn the writing direction, becomes U+FFFD."""
+    return html.escape("".join(c if c.isprintable() else "\ufffd" for c in text))
