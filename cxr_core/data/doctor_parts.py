@@ -49,7 +49,7 @@ def without_one_class(films: Manifest) -> Iterator[Issue]:
 
 
 def _where(table: pd.DataFrame, patient: str) -> str:
-    """ "patient 13: train 3, test 2"."""
+    """Where the films of a patient lie: train 3, test 2."""
     counts = table.loc[table["patient"] == patient, "split"].value_counts()
     return f"patient {patient}: " + ", ".join(f"{part} {counts[part]:,}" for part in PARTS if part in counts)
 

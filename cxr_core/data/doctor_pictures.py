@@ -131,13 +131,13 @@ def _excludable(
 
 
 def _pictures(digests: pd.Series) -> str:
-    """ "The same picture" or "30 pictures": how many are told apart."""
+    """How many different pictures these are, as the beginning of a sentence."""
     count = digests.nunique()
     return f"{count:,} pictures are found" if count > 1 else "One picture is found"
 
 
 def _together(rows: pd.DataFrame) -> Iterator[str]:
-    """ "a.png = b.png", for the first groups of films that are one picture."""
+    """The first groups of films that are one picture: a.png = b.png."""
     for digest in rows["sha256"].unique()[:EXAMPLES]:
         names = rows.loc[rows["sha256"] == digest, "name"]
         more = f" = and {len(names) - NAMED_COPIES} more" if len(names) > NAMED_COPIES else ""
@@ -145,7 +145,7 @@ def _together(rows: pd.DataFrame) -> Iterator[str]:
 
 
 def _tally(values: pd.Series) -> str:
-    """ "4 colour, 1 noise": how often each value occurs, the most frequent first."""
+    """How often each value occurs, the most frequent first: 4 colour, 1 noise."""
     counts = values.value_counts()
     named = [f"{count:,} {value}" for value, count in counts.head(NAMED_REASONS).items()]
     others = int(counts.iloc[NAMED_REASONS:].sum())

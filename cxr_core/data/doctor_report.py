@@ -8,8 +8,9 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from cxr_core.data.choice import Choice, fingerprint
 from cxr_core.data.issue import EXAMPLES, SEVERITIES, Issue, Severity, counted
 from cxr_core.findings import FINDINGS
 
@@ -21,28 +22,13 @@ CHOSEN = {"accept": "Accepted", "exclude": "Excluded"}
 STATUS_NAMES = {"present": "usable"}
 
 
-class RecordedChoice(Protocol):
-    """What somebody decided about an issue, as the register of datasets keeps it."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def choice(self) -> str: ...
-    @property
-    def note(self) -> str: ...
-    @property
-    def when(self) -> str: ...
-    @property
-    def count(self) -> int: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class ReportFacts:
     """All that a report says of one dataset.
 
     prepared: ISO 8601, UTC, as `when` in each choice.  counts: of each part, as Manifest.counts() gives them.
-    statuses: films of each status.  hashes: by what they are of, such as "data" and "split".  choices: those that
-    hold, at most one for each code.  quarantine: name and reason of each unreadable image.
+    statuses: films of each status.  hashes: by what they are of, such as "data" and "split".  choices: all on record,
+    whether or not they still hold.  quarantine: name and reason of each film that is listed but left out.
     """
 
     name: str
@@ -55,12 +41,13 @@ class ReportFacts:
     statuses: Mapping[str, int]
     hashes: Mapping[str, str]
     issues: tuple[Issue, ...]
-    choices: Sequence[RecordedChoice] = ()
+    choices: Sequence[Choice] = ()
     quarantine: Sequence[tuple[str, str]] = ()
 
-    def choice_about(self, issue: Issue) -> RecordedChoice | None:
-        """The choice on record about an issue, if any."""
-        return next((choice for choice in self.choices if choice.code == issue.code), None)
+    def choice_about(self, issue: Issue) -> Choice | None:
+        """The choice that holds for an issue, if any."""
+        sought = fingerprint(issue)
+        return next((choice for choice in self.choices if choice.fingerprint == sought), None)
 
     @property
     def stopping(self) -> tuple[Issue, ...]:
@@ -111,7 +98,7 @@ def report_html(facts: ReportFacts) -> str:
         _element("p", facts.verdict, f"verdict {'stopped' if facts.stopping else 'passed'}"),
         "</header>\n<main>",
         *_issues(facts),
-        *_choices_without_issue(facts),
+        *_former_choices(facts),
         *_parts(facts),
         *_quarantine(facts),
         *_provenance(facts),
@@ -169,13 +156,14 @@ def _choice(facts: ReportFacts, issue: Issue) -> str:
     return f'<div class="commands"><p>To decide:{_text(leaves)}</p>{lines}</div>' if commands else ""
 
 
-def _choices_without_issue(facts: ReportFacts) -> Iterator[str]:
-    """Choices about what is not found any more, as its films are left out."""
-    found = {issue.code for issue in facts.issues}
-    settled = [choice for choice in facts.choices if choice.code not in found]
-    if settled:
-        yield _element("h2", "Settled by choice")
-        yield _table(("What", "Choice"), ([_element("code", c.code), _text(_chosen(c))] for c in settled))
+def _former_choices(facts: ReportFacts) -> Iterator[str]:
+    """Choices that hold no more: what they were about is mended, or concerns other films now."""
+    holding = {fingerprint(issue) for issue in facts.issues}
+    former = [choice for choice in facts.choices if choice.fingerprint not in holding]
+    if former:
+        yield _element("h2", f"Choices that hold no more ({len(former)})")
+        yield _element("p", "What they were about is mended, or concerns other films now.", "quiet")
+        yield _table(("What", "Choice"), ([_element("code", c.code), _text(_chosen(c))] for c in former))
 
 
 def _parts(facts: ReportFacts) -> Iterator[str]:
@@ -200,7 +188,7 @@ def _quarantine(facts: ReportFacts) -> Iterator[str]:
         return
     yield _element("h2", f"Quarantine ({len(facts.quarantine):,})")
     shown = facts.quarantine[:QUARANTINE_SHOWN]
-    yield _table(("Image", "Why it cannot be read"), ([_text(name), _text(reason)] for name, reason in shown))
+    yield _table(("Image", "Why it is left out"), ([_text(name), _text(reason)] for name, reason in shown))
     if len(facts.quarantine) > len(shown):
         yield _element("p", f"{len(facts.quarantine) - len(shown):,} more stand in quarantine.csv.", "quiet")
 
@@ -213,13 +201,13 @@ def _provenance(facts: ReportFacts) -> Iterator[str]:
     yield "</dl>"
 
 
-def _choice_json(choice: RecordedChoice | None) -> dict[str, Any] | None:
+def _choice_json(choice: Choice | None) -> dict[str, Any] | None:
     if choice is None:
         return None
     return {name: getattr(choice, name) for name in ("code", "choice", "note", "when", "count")}
 
 
-def _chosen(choice: RecordedChoice) -> str:
+def _chosen(choice: Choice) -> str:
     note = f": {choice.note}" if choice.note else "."
     return f"{CHOSEN.get(choice.choice, choice.choice)} on {_time(choice.when)}{note}"
 

@@ -49,15 +49,15 @@ class Association:
     strong: bool
 
     def __str__(self) -> str:
-        """ "AP films have 3.27 times the odds of consolidation (3.00 to 3.56)"."""
+        """AP films have 3.27 times the odds of consolidation (3.00 to 3.56)."""
         return f"{self.group} have {self.ratio()}"
 
     def ratio(self) -> str:
-        """ "3.27 times the odds of consolidation (3.00 to 3.56)"."""
+        """3.27 times the odds of consolidation (3.00 to 3.56)."""
         return f"{times(self.odds.value)} times the odds of {self._name} ({self._interval})"
 
     def line(self) -> str:
-        """ "consolidation: 3.27 (3.00 to 3.56), AP films"."""
+        """consolidation: 3.27 (3.00 to 3.56), AP films."""
         return f"{self._name}: {times(self.odds.value)} ({self._interval}), {self.group}"
 
     @property
@@ -168,7 +168,7 @@ def _membership(inside: pd.Series, known: pd.Series) -> np.ndarray:
 
 
 def _both_views(films: Manifest, found: Sequence[Association]) -> Iterator[Issue]:
-    """A note with the odds ratio of every finding, so that each is on record, however weak."""
+    """A note that films of both views are there, with the odds ratios of the first findings, however weak."""
     counts = films.table["view"].value_counts()
     if not {"PA", "AP"} <= set(counts.index):
         return
@@ -187,7 +187,7 @@ def _of_each_finding(found: Sequence[Association]) -> list[Association]:
 
 
 def _sentence(found: Sequence[Association]) -> str:
-    """ "Against PA films, AP films have 11.5 times the odds of edema (10.0 to 13.3), 3.27 times those of …"."""
+    """Against PA films, AP films have 11.5 times the odds of edema (10.0 to 13.3), 3.27 times the odds of …"""
     named = [str(found[0])]
     for before, association in pairwise(found[:NAMED]):
         named.append(association.ratio() if association.group == before.group else str(association))

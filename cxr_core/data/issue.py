@@ -40,11 +40,15 @@ ISSUES: dict[str, IssueKind] = {
     "unknown_label": _kind(
         "blocking", "Labels that nobody knows", "Correct the label, add an alias in findings.py, or exclude the films."
     ),
-    "label_alias": _kind("note", "Labels under another name", "Nothing: they were read as the finding they mean."),
+    "label_alias": _kind(
+        "note", "Labels under another name", "Nothing: they were read as the finding they mean.", "labels"
+    ),
     "no_labels": _kind("warning", "No finding has labels", "Add a label column to train or evaluate on it."),
     "impossible_age": _kind("warning", "Impossible ages", "Correct the table; they were taken as unknown."),
     "unknown_value": _kind("note", "Views or sexes that nobody knows", "Nothing: they were taken as unknown."),
-    "follow_up_differs": _kind("note", "Follow-up numbers that differ", "Nothing: films are joined on the file name."),
+    "follow_up_differs": _kind(
+        "note", "Follow-up numbers that differ", "Nothing: films are joined on the file name.", "rows"
+    ),
     "text_mined_labels": _kind("note", "Labels mined from reports", "Take every figure with the labels' own errors."),
     "population_unstated": _kind("note", "Nothing says how old the patients are", "State it in the model's card."),
     # Files and table, held against each other
@@ -143,7 +147,7 @@ class Issue:
 
     @property
     def extent(self) -> str:
-        """How many of what: "1 film", "4,139 rows"."""
+        """How many of what: 1 film, 4,139 rows."""
         return counted(self.count, ISSUES[self.code].unit)
 
     @property

@@ -1,0 +1,433 @@
+"""Every code of the doctor has a set that triggers it, and a nearly identical one that does not."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cxr_core.data.doctor import diagnose
+from cxr_core.data.doctor_pictures import UNSETTLING, UNSUITABLE
+from cxr_core.data.doctor_shortcuts import BAND, associations, times
+from cxr_core.data.issue import ISSUES, Issue
+from cxr_core.data.manifest import Manifest, as_table
+from cxr_core.findings import FINDINGS
+
+ROOT = Path(__file__).parents[2]
+FILMS = 960
+# What only a source can see, while it reads its tables and lists its folders.
+OF_THE_SOURCES = {
+    *("byte_order_mark", "unnamed_columns", "duplicate_rows", "contradictory_rows", "unknown_label", "label_alias"),
+    *("no_labels", "impossible_age", "unknown_value", "follow_up_differs", "text_mined_labels", "population_unstated"),
+    *("missing_images", "surplus_images", "same_name_twice", "patient_unknown", "patients_scoped"),
+    *("small_validation", "no_split", "not_in_split"),
+}
+
+
+def sound_table() -> pd.DataFrame:
+    """960 films of 960 patients in which every fact is balanced against every other: nothing to find.
+
+    Film 0 and film 8 lie in train and have no pneumonia; film 1 lies in train and has; film 4 in val, film 6 in test.
+    """
+    i = np.arange(FILMS)
+    return as_table(
+        {
+            "image": [f"/films/{n:04d}.png" for n in i],
+            "patient": [str(n) for n in i],
+            "split": np.array(["train", "train", "val", "test"])[i // 2 % 4],
+            "source": "films",
+            "view": "PA",
+            "age": 40 + 20 * (i // 8 % 2),
+            "sex": np.array(["F", "M"])[i // 16 % 2],
+            "sha256": [f"{n:064x}" for n in i],
+            "width": 256,
+            "height": 256,
+            "bits": 8,
+            "pneumonia": i % 2,
+        }
+    )
+
+
+def manifest_of(table: pd.DataFrame) -> Manifest:
+    return Manifest(as_table(table), "csv", "terms")
+
+
+def changed(change: Callable[[pd.DataFrame], None]) -> Manifest:
+    table = sound_table()
+    change(table)
+    return manifest_of(table)
+
+
+def diagnosed(manifest: Manifest) -> dict[str, Issue]:
+    return {issue.code: issue for issue in diagnose(manifest)}
+
+
+def put(column: str, value: object, *rows: int) -> Callable[[pd.DataFrame], None]:
+    """A change of one cell, or of several."""
+
+    def change(table: pd.DataFrame) -> None:
+        table.loc[list(rows) or table.index, column] = value
+
+    return change
+
+
+def both(*changes: Callable[[pd.DataFrame], None]) -> Callable[[pd.DataFrame], None]:
+    def change(table: pd.DataFrame) -> None:
+        for each in changes:
+            each(table)
+
+    return change
+
+
+def copy_of(column: str, source: int, target: int) -> Callable[[pd.DataFrame], None]:
+    def change(table: pd.DataFrame) -> None:
+        table.loc[target, column] = table.loc[source, column]
+
+    return change
+
+
+def label_in(part: str, value: float, but: int = 0) -> Callable[[pd.DataFrame], None]:
+    """Every film of a part gets this label, but for the last few."""
+
+    def change(table: pd.DataFrame) -> None:
+        rows = table.index[table["split"] == part]
+        table.loc[rows[: len(rows) - but], "pneumonia"] = value
+
+    return change
+
+
+def goes_with_label(column: str, value: object, share: float = 0.5) -> Callable[[pd.DataFrame], None]:
+    """`value` for a share of the films with pneumonia and for a tenth of the others, evenly over all that is known."""
+
+    def change(table: pd.DataFrame) -> None:
+        rank = np.arange(FILMS) // 2 * 7 % 20 / 20  # spreads over parts, ages and sexes
+        chosen = rank < np.where(table["pneumonia"] == 1, share, 0.1)
+        table.loc[chosen, column] = value
+
+    return change
+
+
+def scarce_in_test(every: int) -> Callable[[pd.DataFrame], None]:
+    """Of the test films with pneumonia every n-th has none."""
+
+    def change(table: pd.DataFrame) -> None:
+        rows = table.index[(table["split"] == "test") & (table["pneumonia"] == 1)]
+        table.loc[rows[::every], "pneumonia"] = 0
+
+    return change
+
+
+# code: (a change that it finds, nearly the same change that it does not)
+CASES: dict[str, tuple[Callable[[pd.DataFrame], None], Callable[[pd.DataFrame], None]]] = {
+    "unreadable": (
+        both(put("status", "unreadable", 5), put("reason", "it is HTML", 5)),
+        both(put("status", "missing", 5), put("reason", "it is HTML", 5)),
+    ),
+    "unsuitable": (put("concerns", "clipped|colour", 5), put("concerns", "clipped|low_resolution", 5)),
+    "inverted": (put("concerns", "low_resolution|inverted", 5), put("concerns", "low_resolution", 5)),
+    "turned": (put("concerns", "turned", 5), put("concerns", "unknown_modality", 5)),
+    "mirrored": (put("concerns", "mirrored", 5), put("concerns", "clipped", 5)),
+    "same_picture": (copy_of("sha256", 0, 8), both(copy_of("sha256", 0, 8), put("status", "excluded", 8))),
+    "same_picture_two_labels": (copy_of("sha256", 0, 1), both(copy_of("sha256", 0, 1), put("pneumonia", np.nan, 1))),
+    "same_picture_two_parts": (copy_of("sha256", 0, 6), copy_of("sha256", 0, 2)),
+    "patient_in_two_parts": (copy_of("patient", 0, 6), copy_of("patient", 0, 2)),
+    "no_positives": (label_in("val", 0), label_in("val", 0, but=1)),
+    "no_negatives": (label_in("val", 1), label_in("val", 1, but=2)),
+    "prevalence_shift": (scarce_in_test(2), scarce_in_test(20)),
+    "mixed_resolution": (put("width", 128, 5), put("width", 128)),
+    "mixed_views": (put("view", "AP", 5), put("view", None, 5)),
+    "resolution_with_label": (goes_with_label("width", 128), goes_with_label("width", 128, share=0.1)),
+    "bits_with_label": (goes_with_label("bits", 12), goes_with_label("bits", 12, share=0.1)),
+    "view_with_label": (goes_with_label("view", "AP"), goes_with_label("view", "AP", share=0.1)),
+    "age_with_label": (goes_with_label("age", 80), goes_with_label("age", 80, share=0.1)),
+    "sex_with_label": (
+        both(put("sex", "F"), goes_with_label("sex", "M")),
+        both(put("sex", "F"), goes_with_label("sex", None)),
+    ),
+    "source_with_label": (goes_with_label("source", "other"), goes_with_label("source", "other", share=0.1)),
+}
+
+
+def test_nothing_is_found_where_nothing_is() -> None:
+    assert diagnose(manifest_of(sound_table())) == ()
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_each_check_finds_its_fault(code: str) -> None:
+    issue = diagnosed(changed(CASES[code][0]))[code]
+    assert issue.count >= 1
+    assert issue.message.endswith(".")
+    assert issue.message[0].isupper() or issue.message[0].isdigit()
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_each_check_lets_its_neighbour_pass(code: str) -> None:
+    assert code not in diagnosed(changed(CASES[code][1]))
+
+
+def test_every_code_has_a_case_or_is_a_sources() -> None:
+    assert set(CASES) | OF_THE_SOURCES == set(ISSUES)
+    assert not set(CASES) & OF_THE_SOURCES
+
+
+def test_what_the_source_noticed_comes_along_in_order() -> None:
+    noticed = (
+        Issue(code="byte_order_mark", message="One.", count=1),
+        Issue(code="duplicate_rows", message="2.", count=2),
+    )
+    table = sound_table()
+    table.loc[6, "patient"] = "0"
+    found = diagnose(Manifest(table, "csv", "terms", noticed=noticed))
+    assert [issue.code for issue in found] == ["patient_in_two_parts", "duplicate_rows", "byte_order_mark"]
+
+
+def test_unsuitable_is_what_a_reading_refuses() -> None:
+    """Against the code that refuses films, by its text."""
+    quality = (ROOT / "cxr_core/film/quality.py").read_text(encoding="utf-8")
+    refusals = set(re.findall(r'_refusal\(\s*"(\w+)"', quality))
+    assert len(refusals) >= 9
+    assert refusals | {"drawing"} == UNSUITABLE
+    assert set(re.findall(r'_unsettling\(\s*"(\w+)"', quality)) == set(UNSETTLING)
+
+
+def test_unreadable_films_are_counted_by_reason() -> None:
+    issue = diagnosed(
+        changed(
+            both(put("status", "unreadable", 1, 2, 3), put("reason", "It is HTML.", 1, 3), put("reason", "Cut off.", 2))
+        )
+    )["unreadable"]
+    assert issue.message == "3 images cannot be read: 2 It is HTML, 1 Cut off."
+    assert issue.examples == ("0001.png: It is HTML", "0002.png: Cut off", "0003.png: It is HTML")
+    assert issue.images == ()  # quarantined already: nothing is left to exclude
+
+
+def test_what_to_exclude_of_a_suspicious_film_is_the_film() -> None:
+    issue = diagnosed(changed(put("concerns", "colour|noise", 5)))["unsuitable"]
+    assert issue.images == ("/films/0005.png",)
+    assert issue.count == 1
+    assert issue.examples == ("0005.png: colour", "0005.png: noise")
+
+
+def test_copies_in_one_part_leave_one_of_each() -> None:
+    issue = diagnosed(changed(both(copy_of("sha256", 0, 8), copy_of("sha256", 0, 16), copy_of("sha256", 1, 9))))[
+        "same_picture"
+    ]
+    assert issue.count == 3
+    assert issue.images == ("/films/0008.png", "/films/0009.png", "/films/0016.png")
+    assert issue.examples == ("0000.png = 0008.png = 0016.png", "0001.png = 0009.png")
+
+
+def test_copies_inside_test_stay() -> None:
+    issue = diagnosed(changed(copy_of("sha256", 6, 14)))["same_picture"]
+    assert issue.count == 1
+    assert issue.images == ()
+
+
+def test_a_copy_in_test_costs_the_training_film_never_the_test_film() -> None:
+    issue = diagnosed(changed(both(copy_of("sha256", 0, 6), copy_of("sha256", 0, 4))))["same_picture_two_parts"]
+    assert issue.images == ("/films/0000.png", "/films/0004.png")
+    assert issue.examples == ("0000.png (train) = 0004.png (val) = 0006.png (test)",)
+    issue = diagnosed(changed(copy_of("sha256", 0, 4)))["same_picture_two_parts"]
+    assert issue.images == ("/films/0000.png",)
+
+
+def test_two_labels_on_one_picture_name_both_films() -> None:
+    issue = diagnosed(changed(copy_of("sha256", 0, 1)))["same_picture_two_labels"]
+    assert issue.images == ("/films/0000.png", "/films/0001.png")
+    of_test = diagnosed(changed(copy_of("sha256", 6, 7)))["same_picture_two_labels"]
+    assert of_test.images == ()
+    assert "never thinned" in of_test.message
+
+
+def test_a_patient_in_two_parts_keeps_the_later_one() -> None:
+    manifest = changed(both(copy_of("patient", 0, 6), copy_of("patient", 0, 8), copy_of("patient", 1, 5)))
+    issue = diagnosed(manifest)["patient_in_two_parts"]
+    assert issue.images == ("/films/0000.png", "/films/0001.png", "/films/0008.png")
+    assert issue.count == 2
+    assert issue.examples == ("patient 0: train 2, test 1", "patient 1: train 1, val 1")
+
+
+def test_all_findings_without_positives_stand_in_one_issue() -> None:
+    table = sound_table().assign(hernia=0.0, mass=np.tile([0.0, 1.0, 1.0, 0.0], FILMS // 4))
+    table.loc[table["split"] == "test", "mass"] = 0.0
+    issue = diagnosed(manifest_of(table))["no_positives"]
+    assert issue.count == 2
+    assert issue.examples == ("train: hernia", "val: hernia", "test: mass, hernia")
+
+
+def test_data_that_is_not_divided_is_one_part() -> None:
+    table = sound_table().assign(split=None, pneumonia=1.0)
+    assert diagnosed(manifest_of(table))["no_negatives"].examples == ("the whole: pneumonia",)
+    table.loc[1, "sha256"] = table.loc[0, "sha256"]
+    assert "same_picture" in diagnosed(manifest_of(table))
+
+
+def test_films_that_are_not_decoded_are_examined_by_their_table() -> None:
+    columns = ["image", "patient", "split", "source", "view", "age", "sex", "pneumonia"]
+    table = changed(both(copy_of("patient", 0, 6), goes_with_label("view", "AP"))).table[columns]
+    assert set(diagnosed(manifest_of(table))) == {"patient_in_two_parts", "view_with_label", "mixed_views"}
+
+
+def test_a_table_without_any_file_is_examined_and_one_with_files_by_these() -> None:
+    everything_missing = changed(both(copy_of("patient", 0, 6), put("status", "missing")))
+    assert "patient_in_two_parts" in diagnosed(everything_missing)
+    one_missing = changed(both(copy_of("patient", 0, 6), put("status", "missing", 6)))
+    assert diagnose(one_missing) == ()
+
+
+def test_nothing_usable_is_no_error() -> None:
+    assert set(diagnosed(changed(put("status", "unreadable")))) == {"unreadable"}
+    assert diagnose(changed(put("status", "excluded"))) == ()
+
+
+def test_data_without_findings_is_no_error() -> None:
+    manifest = manifest_of(both_views(sound_table().drop(columns="pneumonia")))
+    assert set(diagnosed(manifest)) == {"mixed_views"}
+
+
+def both_views(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(view=np.tile(["PA", "AP"], len(table) // 2))
+
+
+def test_the_strongest_finding_is_named_first_with_its_ratio() -> None:
+    """By hand: 480 with pneumonia of which 240 AP, 480 without of which 48: (240 / 240) / (48 / 432) = 9."""
+    issue = diagnosed(changed(goes_with_label("view", "AP")))["view_with_label"]
+    assert issue.message.startswith("Against PA films, AP films have 9.00 times the odds of pneumonia (")
+    assert issue.examples[0].startswith("pneumonia: 9.00 (")
+    assert issue.count == 1
+
+
+def test_of_several_sources_the_most_deviating_is_named() -> None:
+    def change(table: pd.DataFrame) -> None:
+        table["source"] = np.array(["a", "b", "c"])[np.arange(FILMS) // 2 % 3]
+        table.loc[(table["source"] == "b") & (np.arange(FILMS) % 4 == 0), "pneumonia"] = 1
+
+    assert "films from b have" in diagnosed(changed(change))["source_with_label"].message
+
+
+def test_films_all_of_different_sizes_are_told_apart_by_their_pixels() -> None:
+    """As Kermany's originals: the healthy ones are larger."""
+
+    def change(table: pd.DataFrame) -> None:
+        table["width"] = 1000 + np.arange(FILMS) + np.where(table["pneumonia"] == 1, 0, 600)
+
+    found = diagnosed(changed(change))
+    assert "more than" in found["resolution_with_label"].message
+    assert "960 sizes" in found["mixed_resolution"].message
+
+
+def test_many_films_of_few_patients_are_no_proof() -> None:
+    """The same table of films twice; in the second all AP films with pneumonia show the same two patients."""
+    many = sound_table()
+    goes_with_label("view", "AP")(many)
+    few = many.copy()
+    rows = (few["view"] == "AP") & (few["pneumonia"] == 1)
+    few.loc[rows, "patient"] = np.where(few.loc[rows, "split"] == "test", "A", "B")
+    assert "view_with_label" in diagnosed(manifest_of(many))
+    assert "view_with_label" not in diagnosed(manifest_of(few))
+
+
+@pytest.mark.parametrize(("ratio", "reported"), [(1.15, False), (1.9, True), (1 / 1.15, False), (1 / 1.9, True)])
+def test_only_a_ratio_beyond_the_band_is_reported(ratio: float, reported: bool) -> None:
+    """40,000 patients: even 1.15 is certain, and yet too weak to matter."""
+    share = ratio / (1 + ratio)  # among AP films; a half among PA films
+    label = np.r_[np.arange(20_000) < 20_000 * share, np.arange(20_000) < 10_000]
+    names = [f"{n}" for n in range(40_000)]
+    table = as_table(
+        {
+            "image": names,
+            "patient": names,
+            "split": "train",
+            "source": "films",
+            "view": np.repeat(["AP", "PA"], 20_000),
+            "mass": label,
+        }
+    )
+    manifest = manifest_of(table)
+    (association,) = associations(manifest)
+    assert association.odds.value == pytest.approx(ratio, rel=1e-3)
+    assert not association.odds.interval()[0] < 1 < association.odds.interval()[1]
+    assert ("view_with_label" in diagnosed(manifest)) is reported
+    assert 1.15 < BAND < 1.9
+
+
+def test_chance_alone_is_seldom_reported() -> None:
+    """14 findings without any tie to anything, in 20 sets: with one comparison in twenty wrong it would be hundreds."""
+    chance = np.random.default_rng(5)
+    reported = uncorrected = 0
+    for _ in range(20):
+        table = (
+            both_views(sound_table())
+            .sample(frac=1, random_state=chance)
+            .assign(source=chance.choice(list("abcd"), FILMS))
+        )
+        labels = {key: (chance.random(FILMS) < 0.2).astype(float) for key in FINDINGS}
+        found = associations(manifest_of(table.assign(**labels)))
+        reported += sum(each.strong for each in found)
+        uncorrected += sum(each.odds.nearest(0.95) > 1 for each in found)
+    assert uncorrected > 40
+    assert reported <= 2
+
+
+@pytest.mark.parametrize(
+    ("ratio", "written"),
+    [(1.166, "1.17"), (11.53, "11.5"), (240.4, "240"), (0.29, "0.29"), (0.0123, "0.012"), (5e8, "more than 1,000")],
+)
+def test_ratios_are_written_with_three_figures(ratio: float, written: str) -> None:
+    assert times(ratio) == written
+
+
+few = st.integers(min_value=0, max_value=5)
+rows = st.lists(
+    st.tuples(few, few, st.sampled_from(["train", "val", "test", None]), st.sampled_from([0, 1, None])),
+    min_size=1,
+    max_size=24,
+)
+
+
+@given(rows)
+@settings(deadline=None, max_examples=50)
+def test_what_is_excluded_mends_the_issue_and_never_touches_test(drawn: list[tuple]) -> None:
+    patient, picture, split, label = zip(*drawn, strict=True)
+    names = [f"/films/{n}.png" for n in range(len(drawn))]
+    table = as_table(
+        {
+            "image": names,
+            "patient": [str(each) for each in patient],
+            "split": split,
+            "source": "films",
+            "sha256": [f"{each}" for each in picture],
+            "mass": np.array(label, dtype=float),
+        }
+    )
+    manifest = manifest_of(table)
+    test = set(table.loc[table["split"] == "test", "image"])
+    for issue in diagnose(manifest):
+        assert not set(issue.images) & test
+        left = table[~table["image"].isin(issue.images)]
+        if issue.code in {"patient_in_two_parts", "same_picture_two_parts"}:
+            assert issue.code not in diagnosed(manifest_of(left))
+        if issue.code == "same_picture_two_labels" and len(left):
+            again = diagnosed(manifest_of(left)).get(issue.code)
+            assert again is None or again.images == ()
+
+
+@given(st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=8)
+def test_the_order_of_the_rows_does_not_matter(random: Random) -> None:
+    manifest = changed(
+        both(copy_of("sha256", 0, 8), copy_of("sha256", 0, 6), copy_of("patient", 3, 5), goes_with_label("view", "AP"))
+    )
+    order = list(range(FILMS))
+    random.shuffle(order)
+    shuffled = manifest_of(manifest.table.iloc[order])
+    assert {code: issue.count for code, issue in diagnosed(shuffled).items()} == {
+        code: issue.count for code, issue in diagnosed(manifest).items()
+    }
+    for code in ("patient_in_two_parts", "same_picture_two_parts"):
+        assert set(diagnosed(shuffled)[code].images) == set(diagnosed(manifest)[code].images)
