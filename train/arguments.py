@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cxr_core.errors import RecipeError
 
+DATA = "a dataset's folder, or the name of a registered one; repeatable"
 RECIPES = Path(__file__).resolve().parent / "recipes"
 
 

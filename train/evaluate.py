@@ -4,13 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from cxr_core.data.sources import read_sources
+from cxr_core.data.prepare import open_data
 from cxr_core.errors import ModelError, SilhouetteError
 from cxr_core.evaluation.evaluate import figures, predictions, record_in_card, write_evaluation
 from cxr_core.models.registry import installed, workspace
 from cxr_core.models.store import CARD
 from cxr_core.reading.classifier import Classifier
-from train.arguments import Parser
+from train.arguments import DATA, Parser
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         folder = _model_folder(given.model)
         classifier = Classifier.load(folder)
-        table = predictions(classifier, read_sources(given.data).part(given.split))
+        table = predictions(classifier, open_data(given.data).part(given.split))
         found = figures(classifier.card, table)
         out = given.out or workspace() / "evaluations" / f"{classifier.card.model}-{given.split}"
         path = write_evaluation(out, given.split, classifier.card, table, found)
@@ -46,7 +46,7 @@ def _model_folder(name: str) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.evaluate", description=__doc__)
     parser.add_argument("model", help="a model folder, a run folder, or the name of an installed model")
-    parser.add_argument("--data", type=Path, action="append", required=True, help="a dataset's folder; repeatable")
+    parser.add_argument("--data", action="append", required=True, help=DATA)
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
     parser.add_argument("--out", type=Path, help="where to write (default: under the workspace)")
     parser.add_argument("--record", metavar="NAME", help="also write the figures into the model's card under this name")

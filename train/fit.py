@@ -6,11 +6,12 @@ import json
 import sys
 from pathlib import Path
 
-from cxr_core.data.sources import read_sources
+from cxr_core.data.prepare import open_data
 from cxr_core.errors import RecipeError, SilhouetteError
 from cxr_core.training.fit import fit
 from cxr_core.training.recipe import Recipe, load_recipe
-from train.arguments import Parser, assignment, recipe_path
+from train.arguments import DATA, Parser, assignment, recipe_path
+from train.progress import progress_bar
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         recipe = _recipe(given)
-        manifest = read_sources(given.data)
+        manifest = open_data(given.data, progress_bar())
         model = fit(recipe, manifest, run=given.run, version=given.version, device=given.device, report=_say)
     except SilhouetteError as error:
         print(f"train.fit: {error}", file=sys.stderr)
@@ -39,7 +40,7 @@ def _say(line: dict[str, object]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.fit", description=__doc__)
     parser.add_argument("recipe", help="a name from train/recipes, or a TOML file")
-    parser.add_argument("--data", type=Path, action="append", required=True, help="a dataset's folder; repeatable")
+    parser.add_argument("--data", action="append", required=True, help=DATA)
     parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--run", type=Path, help="the run's folder (default: under the workspace)")
     parser.add_argument("--init", help="scratch, imagenet, or a safetensors file of the backbone's weights")

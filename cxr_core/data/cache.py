@@ -83,6 +83,8 @@ class PixelCache:
         found = self.index.table(names).reindex(names)
         found = found.where(found["stamp"] == pd.Series(map(_stamp, paths), names, dtype="str"))
         found["row"] = found["row"].fillna(-1).astype(int)
+        texts = ["sha256", "pixels", "concerns", "refused", "reason"]
+        found[texts] = found[texts].astype("str")
         return found[list(COLUMNS)].reset_index(drop=True)
 
     def grids(self) -> np.ndarray:
@@ -97,7 +99,8 @@ class PixelCache:
         found = self.entries(paths)
         for path, row, reason in zip(paths, found["row"], found["reason"], strict=True):
             if row < 0:
-                raise DataError(f"{path} has no pixels: {reason or 'it is missing, or has changed; prepare it again'}")
+                why = "it is missing, or has changed; prepare the dataset again" if pd.isna(reason) else reason
+                raise DataError(f"{path} has no pixels: {why}")
         return found["row"].to_numpy()
 
     @contextmanager

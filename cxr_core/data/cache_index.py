@@ -77,8 +77,9 @@ class CacheIndex:
 
     def film(self, sha256: str) -> Film | None:
         """The film of a file's hash, if it is known. For one thread only: its connection stays open."""
-        self._lookup = self._lookup or sqlite3.connect(self.path, timeout=WAIT_S)
-        found = self._lookup.execute("SELECT * FROM films WHERE sha256 = ?", (sha256,)).fetchone()
+        with self._explained():
+            self._lookup = self._lookup or sqlite3.connect(self.path, timeout=WAIT_S)
+            found = self._lookup.execute("SELECT * FROM films WHERE sha256 = ?", (sha256,)).fetchone()
         return Film(**dict(zip(COLUMNS, found, strict=True))) if found else None
 
     def rows(self) -> int:
@@ -100,9 +101,13 @@ class CacheIndex:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """A connection whose changes are kept if all goes well. Raises DataError when SQLite cannot go on."""
+        with self._explained(), closing(sqlite3.connect(self.path, timeout=WAIT_S)) as connection, connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            yield connection
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         try:
-            with closing(sqlite3.connect(self.path, timeout=WAIT_S)) as connection, connection:
-                connection.execute("PRAGMA synchronous = FULL")
-                yield connection
+            yield
         except sqlite3.Error as error:
             raise DataError(f"the cache's index {self.path} cannot be used: {error}. {MEND}") from error

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from cxr_core.data.cache_index import CacheIndex, Film, stamp_of
-from cxr_core.errors import FilmRefused
+from cxr_core.errors import DataError, FilmRefused
 from cxr_core.film.decode import decode
 from cxr_core.film.decode_process import limit_time, own_pipes, write_all
 from cxr_core.film.decode_worker import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
@@ -48,8 +48,8 @@ def serve(folder: Path, examine: bool) -> None:
                 limit_time(TIME_LIMIT_S)
                 try:
                     answer = _take(Path(path), row, spec, index, grids, examine)
-                except OSError as error:  # a full disk, say: for the program to tell, not a fault of this film
-                    answer = {"path": path, "failed": error.strerror}
+                except (OSError, DataError) as error:  # a full disk, say: nothing that this film could help
+                    answer = {"path": path, "failed": getattr(error, "strerror", None) or str(error)}
                 limit_time(0)
                 _send(answers, answer)
 

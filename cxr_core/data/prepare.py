@@ -69,8 +69,7 @@ def open_data(given: Sequence[str | Path], progress: Progress = silent) -> Manif
 
     Raises DataError for what is neither, and while a blocking issue is open.
     """
-    folders = [each for name in given for each in _folders_of(name)]
-    dataset = prepare(folders, progress=progress)
+    dataset = prepare(folders_of(given), progress=progress)
     dataset.require_sound()
     return dataset.manifest().usable()
 
@@ -115,19 +114,29 @@ def with_pixels(manifest: Manifest, progress: Progress = silent) -> Manifest:
         waiting=lambda: progress("waiting for another preparation", 0, 1),
     )
     found = cache.entries(paths).set_index(table.index[there])
-    for column, fact in (("sha256", "pixels"), ("width", "width"), ("height", "height"), ("bits", "bits")):
+    for column, fact in (
+        ("sha256", "pixels"),
+        ("width", "width"),
+        ("height", "height"),
+        ("bits", "bits"),
+        ("concerns", "concerns"),
+    ):
         table.loc[there, column] = found[fact].astype(table[column].dtype)
-    table.loc[there, "concerns"] = found["concerns"].astype("str")
     unreadable = found.index[found["row"] < 0]
-    reasons = found.loc[unreadable, "reason"].astype("str")
+    reasons = found.loc[unreadable, "reason"]
     opened = table.loc[unreadable, "image"].map(unread).astype("str")
     table.loc[unreadable, "status"] = "unreadable"
     table.loc[unreadable, "reason"] = reasons.fillna(opened).fillna("it changed while it was read")
     return manifest.with_table(table)
 
 
-def _folders_of(name: str | Path) -> tuple[Path, ...]:
-    return (Path(name),) if Path(name).is_dir() or os.sep in str(name) else find(str(name)).folders
+def folders_of(given: Sequence[str | Path]) -> list[Path]:
+    """The folders of datasets given by folder or registered name. Raises DataError for a name that is neither."""
+    found: list[Path] = []
+    for name in given:
+        place = Path(name)
+        found += [place] if place.exists() or os.sep in str(name) else find(str(name)).folders
+    return found
 
 
 def _with_choice(dataset: Dataset, choice: Choice) -> Dataset:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cxr_core.data.films import load_films
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.pixels import load_grids
 from cxr_core.errors import DataError
 from cxr_core.evaluation.figures import finding_figures
 from cxr_core.models.card import ModelCard
@@ -22,12 +22,10 @@ BATCH = 32
 def predictions(classifier: Classifier, films: Manifest) -> pd.DataFrame:
     """One row per film and finding: image, patient, view, finding, label (NaN = unknown), logit, probability."""
     spec = classifier.card.input_spec
-    grids = load_grids(films, spec)
     outputs = []
-    for start in range(0, len(grids), BATCH):
-        batch = grids[start : start + BATCH]
-        outputs += classifier.read_grids(batch, [(spec.side, spec.side)] * len(batch))
-    facts = films.table[["image", "patient", "view", "age"]].assign(image=films.table["image"].map(lambda p: p.name))
+    for grids in load_films(films, spec).batches(BATCH):
+        outputs += classifier.read_grids(grids, [(spec.side, spec.side)] * len(grids))
+    facts = films.table[["image", "patient", "view", "age"]].assign(image=films.names)
     tables = []
     for index, key in enumerate(classifier.card.findings):
         known = key in films.table.columns

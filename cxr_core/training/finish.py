@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cxr_core.data.films import Films
 from cxr_core.data.manifest import Manifest
 from cxr_core.evaluation.figures import finding_figures
 from cxr_core.film.preprocess import normalise
@@ -23,7 +24,7 @@ from cxr_core.reading.explain import logits_and_evidence
 from cxr_core.reading.familiarity import Familiarity, describe
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
-from cxr_core.training.trainer import Films, Trained
+from cxr_core.training.trainer import Trained
 
 # The limit of familiarity: so much beyond the distance that holds all but one in a hundred validation films. A limit
 # at a rarer quantile would rest on the two or three strangest of them.
@@ -44,8 +45,8 @@ def finish(
     """Write run.model from the trained weights. Returns its card."""
     # What is stored is half precision, so everything below is fitted to the network as it will be read back.
     network = keep_findings(trained.network, len(recipe.findings)).cpu().half().float().eval()
-    seen = _look(network, parts["val"].grids, recipe)
-    familiarity = Familiarity.fit(torch.from_numpy(_look(network, parts["train"].grids, recipe)["descriptors"]))
+    seen = _look(network, parts["val"], recipe)
+    familiarity = Familiarity.fit(torch.from_numpy(_look(network, parts["train"], recipe)["descriptors"]))
     distances = familiarity.distance(torch.from_numpy(seen["descriptors"])).numpy()
     labels = parts["val"].labels
     source = f"{len(labels)} validation films carved from train by patient"
@@ -96,13 +97,13 @@ def software() -> dict[str, str]:
     return {"python": platform.python_version(), "torch": torch.__version__, "timm": timm.__version__}
 
 
-def _look(network: FilmClassifier, grids: np.ndarray, recipe: Recipe) -> dict[str, np.ndarray]:
-    """Logits (N, L), evidence (N, L, h, w) and descriptors (N, D) of grids (N, S, S)."""
+def _look(network: FilmClassifier, films: Films, recipe: Recipe) -> dict[str, np.ndarray]:
+    """Logits (N, L), evidence (N, L, h, w) and descriptors (N, D) of films."""
     found: dict[str, list[np.ndarray]] = {"logits": [], "evidence": [], "descriptors": []}
     spec = recipe.input_spec()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for start in range(0, len(grids), 64):
-        inputs = torch.from_numpy(normalise(grids[start : start + 64], spec))
+    for grids in films.batches(64):
+        inputs = torch.from_numpy(normalise(grids, spec))
         with torch.no_grad():
             features, maps = network.forward_described(inputs.contiguous(memory_format=torch.channels_last))
             logits, evidence = logits_and_evidence(network, features)

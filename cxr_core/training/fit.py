@@ -1,19 +1,20 @@
 """One training run from beginning to end, as `python -m train.fit` and later the training page start it."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from cxr_core.data.films import load_films
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.pixels import load_grids
 from cxr_core.data.splits import carve_validation, drop_identical
 from cxr_core.errors import RunError
 from cxr_core.models.initial import initialise
 from cxr_core.training.finish import finish
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
-from cxr_core.training.trainer import Films, Report, train
+from cxr_core.training.trainer import Report, train
 
 
 def fit(recipe: Recipe, manifest: Manifest, *, run: Path | None, version: str, device: str, report: Report) -> Path:
@@ -32,8 +33,7 @@ def fit(recipe: Recipe, manifest: Manifest, *, run: Path | None, version: str, d
     parts = {}
     for name in ("train", "val"):
         part = learning.part(name)
-        grids = load_grids(part, recipe.input_spec(), lambda done, total: report({"decoded": done, "of": total}))
-        parts[name] = Films(grids, part.labels(findings))
+        parts[name] = load_films(part, recipe.input_spec(), findings, _decoding(report))
 
     def record(line: dict[str, object]) -> None:
         folder.log(**line)
@@ -52,16 +52,18 @@ def prepare(recipe: Recipe, manifest: Manifest) -> Manifest:
 
 def data_facts(manifest: Manifest, recipe: Recipe) -> dict[str, object]:
     """Films, patients and positives of each part, and the hashes of data and split."""
-    parts = {}
-    for name in ("train", "val"):
-        table = manifest.part(name).table
-        parts[name] = {
-            "films": len(table),
-            "patients": int(table["patient"].nunique()),
-            "positives": {key: int((table[key] == 1).sum()) for key in recipe.findings},
-        }
     hashes = {"data_sha256": manifest.data_sha256(), "split_sha256": manifest.split_sha256()}
-    return {"kind": manifest.kind, **hashes, "parts": parts}
+    return {"kind": manifest.kind, **hashes, "parts": manifest.counts(recipe.findings)}
+
+
+def _decoding(report: Report) -> Callable[[int, int], None]:
+    """Progress of the decoding, one line in 500 films."""
+
+    def tell(done: int, total: int) -> None:
+        if done % 500 == 0 or done == total:
+            report({"decoded": done, "of": total})
+
+    return tell
 
 
 def chosen_device(name: str) -> torch.device:

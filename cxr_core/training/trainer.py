@@ -1,12 +1,12 @@
 """From a recipe and a manifest to the weights that did best on validation.
 
-train grids -> drawn in the order of (seed, epoch) -> augmented on the device -> loss -> step -> EMA
+loader: batches in the order of (seed, epoch) -> augmented on the device -> loss -> step -> EMA
 validation grids -> logits -> AUROC, which chooses the epoch
 """
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,20 +17,14 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cxr_core.data.films import Films
+from cxr_core.data.loader import Batch, Loader, Position
 from cxr_core.errors import DataError, RunError
 from cxr_core.evaluation.metrics import auroc
 from cxr_core.models.architectures import FilmClassifier
 from cxr_core.training.recipe import Recipe
 
 Report = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Films:
-    """One part, ready to train on. grids (N, S, S) uint8; labels (N, L) float32 with NaN for unknown."""
-
-    grids: np.ndarray
-    labels: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +48,8 @@ def train(
         _need_both_classes(films.labels[:, :answers], recipe, name)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _optimizer(recipe, network)
-    steps = max(1, len(parts["train"].grids) // recipe.batch_size)
-    schedule = _schedule(recipe, optimizer, steps)
+    loader = _loader(recipe, parts["train"], device)
+    schedule = _schedule(recipe, optimizer, len(loader))
     average = ModelEmaV3(network, decay=recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
     chance = torch.Generator().manual_seed(recipe.seed)
     best: Trained | None = None
@@ -63,8 +57,8 @@ def train(
         started = time.perf_counter()
         network.train()
         losses = []
-        for rows in _order(recipe, parts["train"].labels[:, :answers], epoch):
-            loss = _loss(recipe, network, parts["train"], rows, chance, device)
+        for batch in loader.batches(Position(epoch)):
+            loss = _loss(recipe, network, batch, chance)
             if not torch.isfinite(loss):
                 raise RunError(f"the loss became {loss.item()} in epoch {epoch}; lower the learning rate")
             optimizer.zero_grad(set_to_none=True)
@@ -76,9 +70,9 @@ def train(
             losses.append(float(loss.detach()))
         seconds = time.perf_counter() - started
         candidate = average.module if average else network
-        logits = predict(candidate, parts["val"].grids, recipe, device)[:, :answers]
+        logits = predict(candidate, parts["val"], recipe, device)[:, :answers]
         score = _mean_auroc(logits, parts["val"].labels[:, :answers])
-        speed = len(losses) * recipe.batch_size / seconds
+        speed = len(losses) * loader.size / seconds
         report({"epoch": epoch, "loss": float(np.mean(losses)), "validation_auroc": score, "images_per_second": speed})
         if best is None or score > best.auroc:
             best = Trained(copy.deepcopy(candidate), epoch, score)
@@ -88,20 +82,17 @@ def train(
     return best
 
 
-def predict(network: nn.Module, grids: np.ndarray, recipe: Recipe, device: torch.device) -> np.ndarray:
-    """Logits (N, L) of grids (N, S, S) uint8, in eval mode, without augmentation."""
+def predict(network: nn.Module, films: Films, recipe: Recipe, device: torch.device) -> np.ndarray:
+    """Logits (N, L) of films, in eval mode, without augmentation."""
     network.eval()
     with torch.inference_mode():
-        batches = [network(_inputs(recipe, torch.from_numpy(b).to(device))).cpu() for b in _chunks(grids, 64)]
+        batches = [network(_inputs(recipe, torch.from_numpy(grids).to(device))).cpu() for grids in films.batches(64)]
     return torch.cat(batches).numpy()
 
 
-def _loss(
-    recipe: Recipe, network: nn.Module, films: Films, rows: np.ndarray, chance: torch.Generator, device: torch.device
-) -> Tensor:
-    inputs = _inputs(recipe, torch.from_numpy(films.grids[rows]).to(device), chance)
-    labels = torch.from_numpy(films.labels[rows]).to(device)
-    return masked_bce(network(inputs), labels, recipe.label_smoothing, _weights(recipe, labels))
+def _loss(recipe: Recipe, network: nn.Module, batch: Batch, chance: torch.Generator) -> Tensor:
+    inputs = _inputs(recipe, batch.grids, chance)
+    return masked_bce(network(inputs), batch.labels, recipe.label_smoothing, _weights(recipe, batch.labels))
 
 
 def masked_bce(logits: Tensor, labels: Tensor, smoothing: float, weights: Tensor) -> Tensor:
@@ -128,17 +119,13 @@ def _inputs(recipe: Recipe, grids: Tensor, chance: torch.Generator | None = None
     return films.expand(-1, recipe.channels, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
-def _order(recipe: Recipe, labels: np.ndarray, epoch: int) -> Iterator[np.ndarray]:
-    """Whole batches of rows, drawn anew each epoch from (seed, epoch) alone."""
-    chance = np.random.default_rng([recipe.seed, epoch])
-    count = len(labels)
+def _loader(recipe: Recipe, films: Films, device: torch.device) -> Loader:
+    """Training batches; with oversampling, films with any of the recipe's findings are drawn more often."""
+    weights = None
     if recipe.balance == "oversample":
-        weight = np.where(np.nanmax(labels, axis=1) > 0, recipe.oversample_factor, 1.0)
-        rows = chance.choice(count, count, replace=True, p=weight / weight.sum())
-    else:
-        rows = chance.permutation(count)
-    size = min(recipe.batch_size, count)
-    yield from (rows[start : start + size] for start in range(0, count - size + 1, size))
+        positive = np.nanmax(films.labels[:, : len(recipe.findings)], axis=1) > 0
+        weights = np.where(positive, recipe.oversample_factor, 1.0)
+    return Loader(films, batch_size=recipe.batch_size, seed=recipe.seed, device=device, weights=weights)
 
 
 def _optimizer(recipe: Recipe, network: FilmClassifier) -> torch.optim.Optimizer:
@@ -172,7 +159,3 @@ def _need_both_classes(labels: np.ndarray, recipe: Recipe, part: str) -> None:
         positives, negatives = int((labels[:, index] == 1).sum()), int((labels[:, index] == 0).sum())
         if not positives or not negatives:
             raise DataError(f"part {part!r} has {positives} films with {key} and {negatives} without: both are needed")
-
-
-def _chunks(grids: np.ndarray, size: int) -> list[np.ndarray]:
-    return [grids[start : start + size] for start in range(0, len(grids), size)]

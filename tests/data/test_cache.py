@@ -1,0 +1,294 @@
+"""The pixel cache, on small drawn films: what is in it, when it decodes, and what survives a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cxr_core.data import cache as cache_module
+from cxr_core.data.cache import PixelCache
+from cxr_core.errors import Cancelled, DataError
+from cxr_core.film.decode import decode
+from cxr_core.film.preprocess import InputSpec, to_grid
+from cxr_core.film.quality import inspect
+
+ROOT = Path(__file__).parents[2]
+SPEC = InputSpec(side=32, channels=1)
+
+
+def draw(path: Path, seed: int, side: int = 96) -> Path:
+    """A picture of smooth noise, in the container that its name asks for."""
+    chance = np.random.default_rng(seed)
+    small = chance.integers(0, 256, (8, 8)).astype(np.uint8)
+    cv2.imwrite(str(path), cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC))
+    return path
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> list[Path]:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    return [draw(folder / f"film{i}.{'jpg' if i % 3 == 0 else 'png'}", i) for i in range(40)]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> PixelCache:
+    return PixelCache(SPEC, tmp_path / "cache")
+
+
+def expected(path: Path, spec: InputSpec = SPEC) -> np.ndarray:
+    return to_grid(decode(path.read_bytes()).pixels, spec)
+
+
+def require_all(cache: PixelCache, paths: list[Path]) -> None:
+    """Every film's grid is the one that decoding it gives."""
+    grids = cache.grids()[cache.rows_of(paths)]
+    assert all(np.array_equal(grid, expected(path, cache.spec)) for grid, path in zip(grids, paths, strict=True))
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files handed to decoding processes from now on."""
+    asked: list[str] = []
+    run = cache_module.Builder.run
+
+    def noted(self, tasks):
+        asked.extend(Path(path).name for _, path in tasks)
+        return run(self, tasks)
+
+    monkeypatch.setattr(cache_module.Builder, "run", noted)
+    return asked
+
+
+def processes_of(folder: Path) -> int:
+    """How many processes that fill this cache are alive."""
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    return sum(str(folder).encode() in line for line in lines)
+
+
+def patched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Run some code at the start of every Python process begun from here."""
+    place = tmp_path / "site"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(place))
+
+
+def test_a_grid_is_what_reading_the_film_would_give(cache: PixelCache, films: list[Path]) -> None:
+    steps: list[tuple[int, int]] = []
+    cache.build(films, lambda done, total: steps.append((done, total)))
+    require_all(cache, films)
+    assert steps[0] == (0, 40)
+    assert steps[-1] == (40, 40)
+    found = cache.entries(films)
+    assert found["width"].tolist() == [96] * 40
+    assert found["bits"].tolist() == [8] * 40
+
+
+@pytest.mark.parametrize("spec", [InputSpec(side=48, aspect="pad"), InputSpec(side=40, equalisation="clahe")])
+def test_each_geometry_has_a_cache_of_its_own(tmp_path: Path, films: list[Path], spec: InputSpec) -> None:
+    for each in (SPEC, spec):
+        PixelCache(each, tmp_path / "cache").build(films[:6])
+    require_all(PixelCache(SPEC, tmp_path / "cache"), films[:6])
+    require_all(PixelCache(spec, tmp_path / "cache"), films[:6])
+    other_mean = InputSpec(side=spec.side, aspect=spec.aspect, equalisation=spec.equalisation, mean=0.3, channels=1)
+    assert PixelCache(other_mean, tmp_path / "cache").folder == PixelCache(spec, tmp_path / "cache").folder
+
+
+def test_nothing_is_decoded_twice(cache: PixelCache, films: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.build(films[:30])
+    asked = counting(monkeypatch)
+    cache.build(films[:30])
+    assert asked == []
+    cache.build(films)
+    assert sorted(asked) == sorted(path.name for path in films[30:])
+
+
+def test_a_film_that_moved_keeps_its_grid(cache: PixelCache, films: list[Path]) -> None:
+    cache.build(films[:5])
+    row = cache.rows_of(films[:1])[0]
+    moved = films[0].rename(films[0].with_name("elsewhere.jpg"))
+    assert cache.entries(films[:1])["sha256"].isna().all()
+    cache.build([moved])
+    assert cache.rows_of([moved])[0] == row
+
+
+def test_a_changed_file_is_another_film_even_with_its_old_time(cache: PixelCache, films: list[Path]) -> None:
+    cache.build(films)
+    times = films[1].stat()
+    draw(films[1], seed=1000)
+    os.utime(films[1], ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(DataError, match=r"film1\.png has no pixels: it is missing, or has changed"):
+        cache.rows_of(films)
+    cache.build(films)
+    require_all(cache, films)
+
+
+def test_the_same_picture_in_two_containers_has_the_same_pixels(cache: PixelCache, films: list[Path]) -> None:
+    copy = films[0].with_suffix(".bmp.png")
+    cv2.imwrite(str(copy), cv2.imread(str(films[0]), cv2.IMREAD_UNCHANGED))
+    cache.build([films[0], copy, films[1]])
+    hashes = cache.entries([films[0], copy, films[1]])["pixels"]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_what_is_no_film_is_noted_with_its_reason(cache: PixelCache, films: list[Path]) -> None:
+    page = films[0].with_name("page.png")
+    page.write_text("<html>404</html>")
+    half = films[0].with_name("half.png")
+    half.write_bytes(films[1].read_bytes()[:300])
+    gone = films[0].with_name("gone.png")
+    unread = cache.build([*films[:3], page, half, gone])
+    assert unread == {str(gone): "No such file or directory"}
+    found = cache.entries([*films[:3], page, half, gone])
+    assert found["row"].tolist()[3:] == [-1, -1, -1]
+    assert "web page" in found["reason"][3]
+    assert "cut short" in found["reason"][4]
+    require_all(cache, films[:3])
+    with pytest.raises(DataError, match=r"page\.png has no pixels: This file is a web page"):
+        cache.rows_of([page])
+
+
+def test_examining_notes_what_quality_says(cache: PixelCache, films: list[Path], monkeypatch) -> None:
+    cache.build(films[:4])
+    assert cache.entries(films[:4])["concerns"].isna().all()
+    rows = cache.rows_of(films[:4]).tolist()
+    cache.build(films[:4], examine=True)
+    said = ["|".join(c.code for c in inspect(decode(path.read_bytes()))) for path in films[:4]]
+    assert cache.entries(films[:4])["concerns"].tolist() == said
+    assert cache.rows_of(films[:4]).tolist() == rows
+    asked = counting(monkeypatch)
+    cache.build(films[:4], examine=True)
+    assert asked == []
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from cxr_core.data import cache
+from cxr_core.film.preprocess import InputSpec
+cache.COMMIT_FILMS = 3
+films = sorted(Path(sys.argv[1]).iterdir())
+cache.PixelCache(InputSpec(side=32, channels=1), Path(sys.argv[2])).build(
+    films, lambda done, total: print(done, flush=True), workers=2)
+"""
+
+
+@pytest.mark.parametrize("moment", [1, 9, 25])
+def test_a_build_killed_at_any_moment_goes_on_where_it_was(
+    tmp_path: Path, cache: PixelCache, films: list[Path], moment: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUILD, str(films[0].parent), str(tmp_path / "cache")], stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert process.stdout is not None
+    while int(process.stdout.readline()) < moment:
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    films = sorted(films)
+    there = [path for path, sha in zip(films, cache.entries(films)["sha256"].notna(), strict=True) if sha]
+    assert len(there) < len(films)
+    if there:
+        require_all(cache, there)
+    asked = counting(monkeypatch)
+    cache.build(films)
+    assert len(asked) == len(films) - len(there)
+    require_all(cache, films)
+
+
+def test_stopping_keeps_what_was_done_and_leaves_no_process(cache: PixelCache, films: list[Path]) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 10:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        cache.build(films, stop)
+    known = cache.entries(films)["sha256"].notna()
+    assert known.sum() == 10
+    deadline = time.monotonic() + 10
+    while processes_of(cache.folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes_of(cache.folder) == 0
+    cache.build(films)
+    require_all(cache, films)
+
+
+CRASH = """
+import os, cxr_core.film.decode as module
+plain = module.decode
+def decode(data):
+    if data.endswith(b"CRASH"):
+        os.kill(os.getpid(), 11)
+    return plain(data)
+module.decode = decode
+"""
+
+
+def test_a_film_that_crashes_the_decoder_costs_nobody_else(
+    tmp_path: Path, cache: PixelCache, films: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patched(tmp_path, monkeypatch, f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{CRASH}")
+    bad = films[0].with_name("bad.png")
+    bad.write_bytes(films[1].read_bytes() + b"CRASH")
+    cache.build([*films[:20], bad, *films[20:]])
+    require_all(cache, films)
+    found = cache.entries([bad])
+    assert found["refused"].tolist() == ["decoder_died"]
+    assert "broke the decoder" in found["reason"][0]
+
+
+def test_a_full_disk_is_said_and_what_was_there_stays(
+    tmp_path: Path, films: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = PixelCache(InputSpec(side=64, channels=1), tmp_path / "cache")
+    cache.build(films[:8])
+    limit = 20 * 64 * 64  # bytes a process may write into a file
+    patched(tmp_path, monkeypatch, f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))")
+    with pytest.raises(DataError, match=r"cannot be filled further: File too large\. Free some space"):
+        cache.build(films)
+    require_all(cache, films[:8])
+    monkeypatch.delenv("PYTHONPATH")
+    cache.build(films)
+    require_all(cache, films)
+
+
+def test_two_builds_at_once_take_turns(tmp_path: Path, films: list[Path]) -> None:
+    waited: list[bool] = []
+
+    def build() -> None:
+        PixelCache(SPEC, tmp_path / "cache").build(films, waiting=lambda: waited.append(True))
+
+    threads = [threading.Thread(target=build) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert waited == [True]
+    require_all(PixelCache(SPEC, tmp_path / "cache"), films)
+
+
+def test_a_place_that_cannot_be_written_and_a_damaged_index_are_said(tmp_path: Path, films: list[Path]) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot be written"):
+        PixelCache(SPEC, tmp_path / "file")
+    cache = PixelCache(SPEC, tmp_path / "cache")
+    cache.build(films[:2])
+    for part in cache.folder.glob("index.sqlite*"):
+        part.write_bytes(b"nonsense" * 1000)
+    with pytest.raises(DataError, match=r"index\.sqlite cannot be used: file is not a database"):
+        PixelCache(SPEC, tmp_path / "cache")
+
+
+def test_real_originals_with_and_without_alpha(tmp_path: Path, real_data: Path) -> None:
+    films = sorted((real_data / "nih_originals_1024" / "images").iterdir())
+    cache = PixelCache(InputSpec(side=128, channels=1), tmp_path / "cache")
+    cache.build(films)
+    require_all(cache, films)

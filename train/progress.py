@@ -1,0 +1,45 @@
+"""How the commands show what takes long: one line on standard error, redrawn on a terminal, else now and then."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+REDRAW_S, REPEAT_S = 0.2, 10.0
+
+
+def progress_bar(
+    out: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+) -> Callable[[str, int, int], None]:
+    """A callback for (stage, done, total). clock: seconds, going forward only."""
+    stream = out or sys.stderr
+    live = stream.isatty()
+    stage_began: dict[str, float] = {}
+    shown = {"at": -REPEAT_S, "stage": ""}
+
+    def show(stage: str, done: int, total: int) -> None:
+        now = clock()
+        began = stage_began.setdefault(stage, now)
+        due = now - float(shown["at"]) >= (REDRAW_S if live else REPEAT_S)
+        if not (due or stage != shown["stage"] or done == total):
+            return
+        if live and shown["stage"] not in ("", stage):
+            stream.write("\n")
+        shown.update(at=now, stage=stage)
+        line = _line(stage, done, total, now - began)
+        stream.write(f"\r\x1b[K{line}" if live else f"{line}\n")
+        if live and done == total:
+            stream.write("\n")
+            shown["stage"] = ""
+        stream.flush()
+
+    return show
+
+
+def _line(stage: str, done: int, total: int, seconds: float) -> str:
+    """`decoding   1,200 of 4,700  [#####...............]  about 7 s left`; only the stage when nothing is counted."""
+    if total <= 1:
+        return f"{stage} …" if done < total else f"{stage}: done"
+    filled = 20 * done // total
+    left = f"  about {seconds / done * (total - done):.0f} s left" if 0 < done < total and seconds > 1 else ""
+    return f"{stage}  {done:,} of {total:,}  [{'#' * filled}{'.' * (20 - filled)}]{left}"
