@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real films in {folder}; set CXR_REAL_DATA to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_test_writes_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A workspace for all tests together: what one has decoded, another need not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXR_WORKSPACE", str(tmp_path_factory.mktemp("workspace")))
+        yield
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cxr_core.data.pixels import load_grids
-from cxr_core.data.sources import read_sources
+from cxr_core.data.films import load_films
+from cxr_core.data.prepare import open_data
 from cxr_core.evaluation.evaluate import figures, predictions
 from cxr_core.film.decode import decode
 from cxr_core.film.phantom import SAMPLES, as_png, draw
@@ -65,7 +65,7 @@ def test_a_card_is_complete_and_its_folder_small(folder):
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
 def test_the_weights_give_the_figures_of_their_card_on_the_official_test_films(folder, real_data):
     classifier = Classifier.load(folder)
-    films = read_sources([real_data / TEST_DATA[classifier.card.model]]).part("test")
+    films = open_data([real_data / TEST_DATA[classifier.card.model]]).part("test")
     found = figures(classifier.card, predictions(classifier, films))
     for key, expected in classifier.card.metrics["test"].items():
         assert found[key]["auroc"]["value"] >= FLOORS[classifier.card.model]
@@ -75,12 +75,12 @@ def test_the_weights_give_the_figures_of_their_card_on_the_official_test_films(f
 
 
 def test_the_apps_tensor_is_the_loaders_to_the_last_bit(real_data, reader):
-    films = read_sources([real_data / "nih_cxr8"]).part("test")
-    few = type(films)(films.table.head(8), films.kind, films.terms)
+    films = open_data([real_data / "nih_cxr8"]).part("test")
+    few = films.with_table(films.table.head(8))
     for classifier in reader.classifiers:
         spec = classifier.card.input_spec
-        loaded = normalise(load_grids(few, spec), spec)
-        for row, path in enumerate(few.table["image"]):
+        loaded = normalise(load_films(few, spec).grids_of(slice(None)), spec)
+        for row, path in enumerate(few.paths):
             assert np.array_equal(loaded[row : row + 1], to_model_input(decode(path.read_bytes()).pixels, spec))
 
 
@@ -108,7 +108,7 @@ def test_chest_films_are_not_refused_as_unfamiliar(real_data, reader, folder, ag
 
 
 def test_official_nih_test_films_are_familiar(real_data, strange):
-    films = read_sources([real_data / "nih_cxr8"]).part("test").table["image"]
+    films = open_data([real_data / "nih_cxr8"]).part("test").paths
     refused = [strange(decode(path.read_bytes())) for path in films[::4]]
     assert np.mean(refused) <= 0.01
 

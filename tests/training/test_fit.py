@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from cxr_core.data.sources import read_sources
+from cxr_core.data.films import Films
+from cxr_core.data.prepare import open_data
 from cxr_core.errors import DataError, RecipeError, RunError
 from cxr_core.models.initial import initialise
 from cxr_core.models.store import load_card
@@ -15,7 +16,7 @@ from cxr_core.reading.classifier import Classifier
 from cxr_core.training.augment import Augmentation
 from cxr_core.training.fit import fit
 from cxr_core.training.recipe import Recipe, load_recipe, override
-from cxr_core.training.trainer import Films, masked_bce, train
+from cxr_core.training.trainer import masked_bce, train
 from train.arguments import RECIPES
 from train.evaluate import main as evaluate
 from train.fit import main as fit_command
@@ -61,7 +62,7 @@ def quiet(_: dict) -> None:
 
 
 def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path):
-    manifest = read_sources([dataset])
+    manifest = open_data([dataset])
     folder = fit(TINY, manifest, run=tmp_path / "run", version="1.2.0", device="cpu", report=quiet)
 
     card = load_card(folder)
@@ -82,7 +83,7 @@ def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path):
 
 
 def test_two_equal_runs_are_bit_identical(dataset, tmp_path):
-    manifest = read_sources([dataset])
+    manifest = open_data([dataset])
     recipe = replace(TINY, augmentation=Augmentation(rotation_deg=5, shift=0.05, gamma=0.2, low_resolution=0.5))
     folders = [
         fit(recipe, manifest, run=tmp_path / name, version="1.0.0", device="cpu", report=quiet) for name in ("a", "b")
@@ -94,7 +95,8 @@ def test_two_equal_runs_are_bit_identical(dataset, tmp_path):
 
 def test_one_batch_is_learnt_by_heart():
     chance = np.random.default_rng(0)
-    films = Films(chance.integers(0, 255, (8, 64, 64)).astype(np.uint8), (np.arange(8) % 2)[:, None].astype(np.float32))
+    labels = (np.arange(8) % 2)[:, None].astype(np.float32)
+    films = Films.of(chance.integers(0, 255, (8, 64, 64)).astype(np.uint8), labels)
     recipe = replace(TINY, epochs=60, schedule="constant", learning_rate=0.01, head_learning_rate=0.05)
     start = initialise(recipe.architecture_arguments(1), "scratch", seed=0)
     lines: list[dict] = []
@@ -114,7 +116,7 @@ def test_a_part_with_one_class_only_is_refused_before_training(dataset, tmp_path
     for file in (dataset / "train" / "PNEUMONIA").iterdir():
         file.unlink()
     with pytest.raises(DataError, match="pneumonia"):
-        fit(TINY, read_sources([dataset]), run=tmp_path / "run", version="1", device="cpu", report=quiet)
+        fit(TINY, open_data([dataset]), run=tmp_path / "run", version="1", device="cpu", report=quiet)
     assert not (tmp_path / "run").exists()
 
 
@@ -122,7 +124,7 @@ def test_a_used_run_folder_is_not_written_over(dataset, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "recipe.toml").write_text("kept")
     with pytest.raises(RunError, match="another folder"):
-        fit(TINY, read_sources([dataset]), run=tmp_path / "run", version="1", device="cpu", report=quiet)
+        fit(TINY, open_data([dataset]), run=tmp_path / "run", version="1", device="cpu", report=quiet)
     assert (tmp_path / "run" / "recipe.toml").read_text() == "kept"
 
 
