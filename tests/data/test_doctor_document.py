@@ -1,0 +1,41 @@
+"""docs/data.md says of every code what the catalogue says, and tells the doctor's numbers as they are."""
+
+import re
+from pathlib import Path
+
+from cxr_core.data.doctor_shortcuts import BAND
+from cxr_core.data.issue import ISSUES
+from cxr_core.data.sources import SOURCES
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+
+
+def rows() -> list[list[str]]:
+    lines = re.findall(r"^\| `(\w+)` \| (blocking|warning|note) \|(.+)\|(.+)\|$", DOCUMENT, re.M)
+    return [[cell.strip() for cell in line] for line in lines]
+
+
+def test_every_code_stands_in_the_table_once_in_the_catalogues_order() -> None:
+    assert [code for code, *_ in rows()] == list(ISSUES)
+
+
+def test_severity_and_remedy_are_the_catalogues() -> None:
+    for code, severity, meaning, remedy in rows():
+        assert (severity, remedy) == (ISSUES[code].severity, ISSUES[code].remedy), code
+        assert meaning.endswith("."), code
+
+
+def test_the_band_is_the_one_in_force() -> None:
+    assert f"above {BAND} or below 1/{BAND}" in DOCUMENT
+
+
+def test_every_kind_of_source_is_named() -> None:
+    for kind in SOURCES:
+        assert f"`{kind}`" in DOCUMENT
+
+
+def test_codes_in_commands_exist() -> None:
+    named = re.findall(r"--(?:accept|exclude) ([a-z]\w+)", DOCUMENT)
+    assert len(named) >= 2
+    assert set(named) <= set(ISSUES)
