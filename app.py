@@ -20,7 +20,7 @@ st.set_page_config(
 )
 st.html(STYLE)
 
-page = st.navigation([st.Page("pages/read.py", title="Read", default=True)])
+page = st.navigation([st.Page("pages/read.py", title="Read", default=True), st.Page("pages/data.py", title="Data")])
 page.run()
 st.sidebar.caption(NOT_A_DEVICE)
 

@@ -28,7 +28,7 @@ GREY = "#8f979e"
 PART_COLOURS = {"train": "#3a87c8", "val": "#e69f00", "test": "#009e73", UNDIVIDED: "#3a87c8"}
 LEVEL_COLOURS = {"PA": "#56b4e9", "AP": "#d55e00", "F": "#cc79a7", "M": "#4c8ec6", UNKNOWN: GREY}
 SEX_NAMES = {"F": "female", "M": "male", UNKNOWN: UNKNOWN}
-BAR_PX = 17
+BAR_PX = 16
 TINT = "58, 135, 200"  # of the cells, over whatever the paper is
 
 
@@ -70,7 +70,9 @@ def prevalence_chart(entries: Sequence[Prevalence]) -> Chart:
         rows = sorted((e for e in entries if e.part == part), key=lambda entry: findings.index(entry.finding))
         traces.append(_prevalence_bars(part, rows))
         behind.append(tuple(Selection(finding=row.finding, split=row.part) for row in rows))
-    figure = _figure(traces, height=70 + len(findings) * (14 + (BAR_PX + 3) * len(parts)), barmode="group")
+    traces += [_prevalence_counts(part, [e for e in entries if e.part == part]) for part in parts]
+    figure = _figure(traces, height=80 + len(findings) * (8 + BAR_PX * len(parts)), barmode="group")
+    figure.update_yaxes(categoryorder="array", categoryarray=[_name(key) for key in findings])
     top = max((e.interval[1] for e in entries if e.known), default=1.0)
     # Room to the right of the longest bar for its words.
     figure.update_xaxes(title_text="share of the films with a known label", tickformat=".0%", range=[0, 1.45 * top])
@@ -97,36 +99,54 @@ def _prevalence_bars(part: str, rows: Sequence[Prevalence]) -> go.Bar:
             "thickness": 1.2,
             "width": 3,
         },
+        offsetgroup=part,
+        customdata=[
+            [_counted(row), *(f"{100 * bound:.2g}" for bound in (low, high)), row.unknown]
+            for row, (low, high) in zip(rows, bounds, strict=True)
+        ],
+        hovertemplate=(
+            "<b>%{y}</b>, " + part + "<br>%{customdata[0]}: %{x:.2%}"
+            "<br>95 % interval %{customdata[1]} to %{customdata[2]} %"
+            "<br>%{customdata[3]:,} unknown<extra></extra>"
+        ),
+    )
+
+
+def _prevalence_counts(part: str, rows: Sequence[Prevalence]) -> go.Bar:
+    """The counts in words, after the whisker: Plotly would write a bar's own words across it."""
+    return go.Bar(
+        orientation="h",
+        y=[_name(row.finding) for row in rows],
+        x=[row.interval[1] if row.known else 0.0 for row in rows],
+        offsetgroup=part,
+        marker_color="rgba(0, 0, 0, 0)",
         text=[_counted(row) for row in rows],
         textposition="outside",
         cliponaxis=False,
         textfont_size=11,
-        customdata=[[*(f"{100 * bound:.2g}" for bound in bounds[i]), row.unknown] for i, row in enumerate(rows)],
-        hovertemplate=(
-            "<b>%{y}</b>, " + part + "<br>%{text}: %{x:.2%}, 95 % interval %{customdata[0]} to %{customdata[1]} %"
-            "<br>%{customdata[2]:,} unknown<extra></extra>"
-        ),
+        hoverinfo="skip",
+        showlegend=False,
     )
 
 
 def age_chart(ages: Distribution) -> Chart:
     """Bands of five years, as the share of each part's films, so that parts of any size compare."""
-    bands = ages.levels[:-1]
+    unknown = any(counts[-1] for counts in ages.counts.values())
+    levels = ages.levels if unknown else ages.levels[:-1]
+    known = len(ages.levels) - 1
     traces, behind = [], []
     for part, counts in ages.counts.items():
-        total = sum(counts)
-        traces.append(
-            go.Bar(
-                name=part,
-                x=list(ages.levels),
-                y=[count / total for count in counts],
-                customdata=list(counts),
-                marker_color=[*[PART_COLOURS[part]] * len(bands), GREY],
-                marker_pattern_shape=[*[""] * len(bands), "/"],
-                hovertemplate="<b>%{x}</b>, " + part + "<br>%{customdata:,} films, %{y:.1%}<extra></extra>",
-            )
+        bar = go.Bar(
+            name=part,
+            x=list(levels),
+            y=[count / sum(counts) for count in counts[: len(levels)]],
+            customdata=list(counts[: len(levels)]),
+            marker_color=[*[PART_COLOURS[part]] * known, GREY][: len(levels)],
+            marker_pattern_shape=[*[""] * known, "/"][: len(levels)],
+            hovertemplate="<b>%{x}</b>, " + part + "<br>%{customdata:,} films, %{y:.1%}<extra></extra>",
         )
-        behind.append((*(_of_band(band, part) for band in bands), Selection(age_unknown=True, split=part)))
+        traces.append(bar)
+        behind.append(tuple(_of_band(level, part) for level in levels))
     figure = _figure(traces, height=250, barmode="group")
     figure.update_xaxes(title_text="years", type="category")
     figure.update_yaxes(title_text="share of the part", tickformat=".0%")
@@ -155,7 +175,7 @@ def level_chart(found: Distribution, column: str) -> Chart:
                 hovertemplate="<b>" + name + "</b>, %{y}<br>%{customdata:,} films, %{x:.1%}<extra></extra>",
             )
         )
-        behind.append(tuple(Selection(split=part, **{column: level}) for part in parts))
+        behind.append(tuple(_of_level(column, level, part) for part in parts))
     figure = _figure(traces, height=85 + 34 * len(parts), barmode="stack", legend=True)
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     figure.update_yaxes(autorange="reversed")
@@ -249,8 +269,14 @@ def _counted(row: Prevalence) -> str:
 
 
 def _of_band(band: str, part: str) -> Selection:
+    if band == UNKNOWN:
+        return Selection(age_unknown=True, split=part)
     low, high = years_of(band)
     return Selection(age_min=low, age_max=high, split=part)
+
+
+def _of_level(column: str, level: str, part: str) -> Selection:
+    return Selection(split=part, view=level) if column == "view" else Selection(split=part, sex=level)
 
 
 def _band_name(low: int, high: int | None) -> str:

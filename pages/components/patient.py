@@ -33,6 +33,7 @@ def ask(study: Study) -> Answers:
         step=1,
         placeholder="unknown",
         key=study.widget("age"),
+        persist_state="session",
         help="Decides which models fit. Left empty, the film's own tag is used if it has one.",
     )
     views: tuple[Literal["PA", "AP"], ...] = ("PA", "AP")
@@ -40,6 +41,7 @@ def ask(study: Study) -> Answers:
         "View",
         views,
         key=study.widget("view"),
+        persist_state="session",
         help="PA: from back to front, standing. AP: from front to back, often in bed. Neither chosen: unknown, "
         "or what the film's own tag says.",
     )
@@ -50,6 +52,7 @@ def ask(study: Study) -> Answers:
         format_func=operating_point_name,
         captions=list(OPERATING_POINTS.values()),
         key=study.widget("operating-point"),
+        persist_state="session",
         help="A finding is called present when its probability reaches the threshold of the operating point. "
         "Thresholds were chosen on films that the model had not learnt from.",
     )

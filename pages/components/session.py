@@ -1,4 +1,4 @@
-"""What one browser tab holds: its study. The only place that uses `st.session_state`.
+"""What one browser tab holds: its study, and what it looks at of a dataset. The only place of `st.session_state`.
 
 A study may hold hundreds of films, so it keeps what the models said of each, and pixels of the few shown last only.
 """
@@ -6,7 +6,7 @@ A study may hold hundreds of films, so it keeps what the models said of each, an
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
@@ -16,6 +16,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from pages.components.memory import give_back
 
 if TYPE_CHECKING:  # the first paint does without numpy
+    from cxr_core.data.selection import Selection
     from cxr_core.reading.reading import Evidence, Examination
 
 FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
@@ -116,6 +117,68 @@ class Study:
     def widget(self, name: str) -> str:
         """The key of one of this study's widgets."""
         return f"{name}-{self.generation}"
+
+
+@dataclass(kw_only=True, eq=False)
+class Exploration:
+    """Which dataset a tab looks at, and which films of it. No film is kept here."""
+
+    dataset: str | None = None
+    selection: "Selection | None" = None  # None: every film
+    listed: bool = False  # every film listed, not only those that can be used
+    seed: int | None = None  # of the shuffled order; None: the table's own order
+    view: str = "Doctor"
+    film: str | None = None  # the one looked at closely
+    opening: bool = False  # it was asked for, and is not on the screen yet
+    clicked: str | None = None  # the chart whose bar was clicked last
+    turns: int = 0  # part of the keys of widgets: with another they start from what is said here
+    started: set[tuple[str, ...]] = field(default_factory=set)  # folders whose preparation this tab began
+
+    def turn_to(self, dataset: str) -> None:
+        """Look at another dataset, from its start."""
+        self.dataset, self.view, self.listed = dataset, "Doctor", False
+        self.look_at(None)
+
+    def look_at(self, selection: "Selection | None", clicked: str | None = None) -> None:
+        """Look at these films; the filter's fields follow, and no other chart stays marked."""
+        self.selection, self.clicked = selection, clicked
+        self.turns += 1
+
+    def open_film(self, image: str) -> None:
+        """Look closely at a film."""
+        self.film, self.opening = image, True
+
+    def explore(self, selection: "Selection | None") -> None:
+        """Turn from the doctor's words to these films, whatever their status."""
+        self.view, self.listed = "Explore", True
+        self.look_at(selection)
+
+    def widget(self, name: str) -> str:
+        """The key of a widget that follows what is said here."""
+        return f"data-{name}-{self.turns}"
+
+
+def exploration() -> Exploration:
+    """What this tab looks at on the Data page."""
+    if "exploration" not in st.session_state:
+        st.session_state["exploration"] = Exploration()
+    found: Exploration = st.session_state["exploration"]
+    return found
+
+
+def clicked_place(gallery_key: str) -> int | None:
+    """The place of the film that was just clicked in a gallery."""
+    place: Any = (st.session_state.get(gallery_key) or {}).get("opened")
+    return place if isinstance(place, int) else None
+
+
+def clicked_point(chart_key: str) -> tuple[int, int] | None:
+    """The trace and the point in it that are marked in a chart; None when none is."""
+    points = ((st.session_state.get(chart_key) or {}).get("selection") or {}).get("points") or []
+    if not points:
+        return None
+    point = points[-1]
+    return int(point.get("curve_number", -1)), int(point.get("point_index", -1))
 
 
 def study() -> Study:
