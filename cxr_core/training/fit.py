@@ -47,7 +47,7 @@ def fit(recipe: Recipe, manifest: Manifest, *, run: Path | None, version: str, d
 def prepare(recipe: Recipe, manifest: Manifest) -> Manifest:
     """The training films of the recipe's population, each once, with validation carved out by patient."""
     learning = drop_identical(manifest.part("train").within(recipe.population_age_min, recipe.population_age_max))
-    return carve_validation(learning, recipe.findings[0], recipe.validation_share, recipe.seed)
+    return carve_validation(learning, recipe.findings, recipe.validation_share, recipe.seed)
 
 
 def data_facts(manifest: Manifest, recipe: Recipe) -> dict[str, object]:

@@ -1,0 +1,270 @@
+"""Splits: by patient, by picture, with every finding's share; the same seed gives the same split."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedGroupKFold
+
+from cxr_core.data.manifest import Manifest, as_table
+from cxr_core.data.patient_groups import allocate, groups_apart
+from cxr_core.data.sources import read_sources
+from cxr_core.data.splits import (
+    carve_validation,
+    check_apart,
+    divide,
+    drop_identical,
+    parse_ratios,
+    small_validation,
+)
+from cxr_core.errors import DataError
+
+RATIOS = (0.8, 0.08, 0.12)
+
+
+def manifest_of(patients, pictures=None, splits="train", **labels) -> Manifest:
+    """Films 000000.png, 000001.png, … of these patients."""
+    images = [f"{i:06d}.png" for i in range(len(patients))]
+    pictures = images if pictures is None else pictures
+    facts = {"image": images, "patient": list(map(str, patients)), "split": splits, "source": "s"}
+    return Manifest(as_table(facts | {"sha256": list(map(str, pictures))} | labels), "csv", "")
+
+
+def hospital(films: int, seed: int = 0) -> Manifest:
+    """Films as a hospital has them: most patients with one film, some with dozens; findings common and rare."""
+    chance = np.random.default_rng(seed)
+    patient = np.repeat(np.arange(films), np.minimum(chance.zipf(1.8, films), 80))[:films]
+    ill = chance.random((patient.max() + 1, 3)) < (0.03, 0.2, 0.01)
+    labels = (ill[patient] & (chance.random((films, 3)) < 0.8)).astype(float)
+    labels[chance.random(films) < 0.1, 1] = np.nan
+    named = {"cardiomegaly": labels[:, 0], "pneumonia": labels[:, 1], "hernia": labels[:, 2]}
+    return manifest_of(patient, chance.integers(0, films * 20, films), **named)
+
+
+def parts_of(manifest: Manifest) -> dict[str, str]:
+    return dict(zip(manifest.table["image"], manifest.table["split"], strict=True))
+
+
+def shuffled(manifest: Manifest, seed: int) -> Manifest:
+    return manifest.with_table(manifest.table.sample(frac=1, random_state=seed))
+
+
+def spread(manifest: Manifest, column: str) -> int:
+    """In how many parts one patient, or one picture, lies at most; told by pandas."""
+    return manifest.table.groupby(column)["split"].nunique().max()
+
+
+@pytest.mark.parametrize("text", ["80:08:12", "0.8:0.08:0.12", "20:2:3", " 80 : 8 : 12 "])
+def test_ratios_are_read(text):
+    assert parse_ratios(text) == pytest.approx(RATIOS, abs=1e-15)
+
+
+def test_the_usual_ratios_are_exact():
+    assert parse_ratios("80:08:12") == RATIOS
+
+
+@pytest.mark.parametrize("text", ["80:20", "80:10:10:10", "a:b:c", "80:-8:28", "0:50:50", "", "nan:1:1", "inf:1:1"])
+def test_ratios_that_are_none_are_named(text):
+    with pytest.raises(DataError, match="such as 80:08:12"):
+        parse_ratios(text)
+
+
+# Few patients and pictures, so that most films are joined with others
+tangled = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 60), st.booleans()), min_size=30, max_size=150)
+
+
+@given(films=tangled, seed=st.integers(0, 99), ratios=st.sampled_from([RATIOS, (0.5, 0.25, 0.25), (0.7, 0.0, 0.3)]))
+@settings(max_examples=60, deadline=None)
+def test_divide_keeps_patients_and_pictures_in_one_part(films, seed, ratios):
+    patients, pictures, ill = zip(*films, strict=True)
+    manifest = manifest_of(patients, pictures, pneumonia=np.array(ill, float))
+    divided = divide(manifest, ratios, (), seed)
+    assert spread(divided, "patient") == 1
+    assert spread(divided, "sha256") == 1
+    assert parts_of(divided) == parts_of(divide(shuffled(manifest, seed), ratios, (), seed))
+    check_apart(divided)
+
+
+@given(films=tangled, others=tangled, seed=st.integers(0, 99), first_drop=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_carving_and_dropping_leave_no_patient_and_no_picture_in_two_parts(films, others, seed, first_drop):
+    patients, pictures, ill = zip(*films, *others, strict=True)
+    splits = ["train"] * len(films) + ["test"] * len(others)
+    names = [f"{split} {patient}" for split, patient in zip(splits, patients, strict=True)]
+    manifest = manifest_of(names, pictures, splits, pneumonia=np.array(ill, float))
+    steps = [drop_identical, lambda given: carve_validation(given, (), 0.3, seed)]
+    done, again = manifest, shuffled(manifest, seed)
+    for step in steps if first_drop else reversed(steps):
+        assume((done.table["split"] == "train").any())  # test may hold every picture
+        done, again = step(done), step(again)
+    assert spread(done, "patient") == 1
+    assert spread(done, "sha256") == 1
+    assert parts_of(done) == parts_of(again)
+    pd.testing.assert_frame_equal(done.part("test").table, manifest.part("test").table)
+
+
+def test_shares_are_kept_for_films_and_for_every_finding():
+    manifest = hospital(20_000)
+    findings = ("cardiomegaly", "pneumonia", "hernia")
+    divided = divide(manifest, RATIOS, findings, seed=3).table
+    of_films = divided["split"].value_counts(normalize=True)
+    for part, ratio in zip(("train", "val", "test"), RATIOS, strict=True):
+        assert of_films[part] == pytest.approx(ratio, rel=0.005)
+        for key in findings:
+            positive = divided[key] == 1
+            there = (positive & (divided["split"] == part)).sum()
+            assert there == pytest.approx(ratio * positive.sum(), rel=0.02, abs=1)
+
+
+def test_no_part_gets_the_patients_with_many_films():
+    table = divide(hospital(20_000), RATIOS, ("cardiomegaly",), seed=0).table
+    per_patient = table.groupby("split").agg(films=("image", "size"), patients=("patient", "nunique"))
+    mean = per_patient["films"] / per_patient["patients"]
+    assert mean.max() / mean.min() < 1.2
+
+
+def test_shares_are_at_least_as_even_as_scikit_learns():
+    """One fold of five against StratifiedGroupKFold, by the largest deviation of the positives' share."""
+    manifest = hospital(5_000, seed=1)
+    table = manifest.table
+    ill = (table["cardiomegaly"] == 1).to_numpy()
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(table, ill, table["patient"])
+    theirs = max(abs(ill[test].sum() / ill.sum() - 0.2) for _, test in folds)
+    ours = divide(manifest, (0.6, 0.2, 0.2), ("cardiomegaly",), seed=0).table["split"].to_numpy()
+    assert max(abs(ill[ours == part].sum() / ill.sum() - 0.2) for part in ("val", "test")) <= theirs
+
+
+def test_another_seed_gives_another_split():
+    manifest = hospital(500)
+    splits = [divide(manifest, RATIOS, (), seed).split_sha256() for seed in (1, 1, 2)]
+    assert splits[0] == splits[1] != splits[2]
+    carved = [carve_validation(manifest, (), 0.2, seed).split_sha256() for seed in (1, 1, 2)]
+    assert carved[0] == carved[1] != carved[2]
+
+
+def test_patients_are_joined_through_chains_of_pictures():
+    patient, picture = pd.Series(list("dabce")), pd.Series(["p", "p", "q", "q", "r"])
+    assert groups_apart(patient, picture).tolist() == [0, 0, 1, 1, 2]
+    chain = groups_apart(pd.Series(list("abbcd")), pd.Series(list("ppqqr")))
+    assert chain.tolist() == [0, 0, 0, 0, 1]
+
+
+def test_a_rare_finding_goes_where_it_lacks_most():
+    """Ten groups of one film, two of them ill: halves get five films and one ill film each, whatever the chance."""
+    counts = np.column_stack([np.arange(10) < 2, np.ones(10)])
+    for seed in range(20):
+        part = allocate(counts, np.array([0.5, 0.5]), np.random.default_rng(seed))
+        assert np.bincount(part).tolist() == [5, 5]
+        assert np.bincount(part[:2], minlength=2).tolist() == [1, 1]
+
+
+def kaggle_like(val: int) -> Manifest:
+    splits = ["train"] * 1000 + ["val"] * val + ["test"] * 100
+    return manifest_of(range(len(splits)), None, splits, pneumonia=np.arange(len(splits)) % 2)
+
+
+def test_kaggles_validation_is_too_small_and_pooled():
+    manifest = kaggle_like(16)
+    assert "16 films" in small_validation(manifest.table, ("pneumonia",))
+    carved = carve_validation(manifest, ("pneumonia",), 0.1, 0)
+    assert carved.counts()["val"]["films"] == pytest.approx(101.6, abs=1)
+    assert carved.part("test").split_sha256() == manifest.part("test").split_sha256()
+    assert not set(manifest.part("val").table["image"]) <= set(carved.part("val").table["image"])
+
+
+def test_a_large_enough_validation_is_kept_unless_it_is_to_be_pooled():
+    manifest = kaggle_like(100)
+    assert small_validation(manifest.table, ("pneumonia",)) is None
+    assert carve_validation(manifest, ("pneumonia",), 0.3, 0).split_sha256() == manifest.split_sha256()
+    pooled = carve_validation(manifest, ("pneumonia",), 0.3, 0, pool=True)
+    assert pooled.counts()["val"]["films"] == pytest.approx(330, abs=1)
+
+
+def test_validation_is_small_by_films_or_by_positives_only_beside_a_larger_train():
+    def table(train: int, val: int, ill: int) -> pd.DataFrame:
+        labels = [1.0] * (train // 2) + [0.0] * (train - train // 2) + [1.0] * ill + [0.0] * (val - ill)
+        return manifest_of(range(train + val), None, ["train"] * train + ["val"] * val, mass=labels).table
+
+    assert small_validation(table(490, 49, 20), ("mass",))
+    assert small_validation(table(489, 49, 20), ("mass",)) is None
+    assert small_validation(table(500, 50, 20), ("mass",)) is None
+    assert "9 positives of mass, train 500" in small_validation(table(1000, 100, 9), ("mass",))
+    assert small_validation(table(1000, 100, 9), ()) is None
+    assert small_validation(table(1000, 100, 10), ("mass",)) is None
+
+
+def test_one_of_each_picture_is_kept_in_the_official_part_if_it_lies_there():
+    manifest = manifest_of(
+        range(9), list("aabbccdde"), ["train", "train", "train", "test", "val", "train", "test", "test", "train"]
+    )
+    kept = drop_identical(manifest).table
+    assert kept["image"].tolist() == [f"{i:06d}.png" for i in (0, 3, 4, 6, 7, 8)]
+    assert drop_identical(shuffled(manifest, 1)).table["image"].sort_values().tolist() == kept["image"].tolist()
+
+
+def test_films_that_are_not_decoded_cannot_be_told_apart():
+    table = manifest_of(range(4)).table.assign(sha256=pd.Series(["a", None, "c", "d"], dtype="str"))
+    manifest = Manifest(table, "csv", "")
+    for step in (
+        drop_identical,
+        lambda given: divide(given, RATIOS, (), 0),
+        lambda given: carve_validation(given, (), 0.5, 0),
+    ):
+        with pytest.raises(DataError, match=r"1 of 4 films are not decoded.*prepare the dataset first"):
+            step(manifest)
+
+
+def test_a_split_without_both_classes_on_each_side_is_refused():
+    one = manifest_of(range(50), pneumonia=[1.0] + [0.0] * 49)
+    with pytest.raises(DataError, match="0 films with pneumonia"):
+        carve_validation(one, ("pneumonia",), 0.2, 0)
+    all_ill = manifest_of(range(50), pneumonia=1.0)
+    with pytest.raises(DataError, match=r"with pneumonia and 0 without"):
+        divide(all_ill, RATIOS, ("pneumonia",), 0)
+    unknown = manifest_of(range(50), pneumonia=np.nan)
+    with pytest.raises(DataError, match="with pneumonia"):
+        carve_validation(unknown, ("pneumonia",), 0.2, 0)
+    with pytest.raises(DataError, match="no labels for mass"):
+        divide(unknown, RATIOS, ("mass",), 0)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
+def test_a_share_of_nothing_or_all_is_refused(share):
+    with pytest.raises(DataError, match="between 0 and 1"):
+        carve_validation(hospital(50), (), share, 0)
+
+
+@pytest.mark.parametrize("ratios", [(0.5, 0.2, 0.2), (1.2, -0.1, -0.1)])
+def test_ratios_that_do_not_sum_to_one_are_refused(ratios):
+    with pytest.raises(DataError, match="sum to 1"):
+        divide(hospital(50), ratios, (), 0)
+
+
+def test_validation_is_carved_from_a_train_part_only():
+    undivided = Manifest(hospital(50).table.assign(split=pd.Series(None, range(50), dtype="str")), "csv", "")
+    with pytest.raises(DataError, match="divide it by ratios"):
+        carve_validation(undivided, (), 0.2, 0)
+
+
+def test_a_patient_or_picture_in_two_parts_is_named():
+    patient = manifest_of(["1", "1", "2"], None, ["train", "test", "train"])
+    with pytest.raises(DataError, match=r"1 patient in two parts \(train: 000000.png, test: 000001.png\)"):
+        check_apart(patient)
+    picture = manifest_of(["1", "2", "3"], ["a", "b", "a"], ["train", "val", "val"])
+    with pytest.raises(DataError, match=r"1 picture in two parts \(train: 000000.png, val: 000002.png\)"):
+        check_apart(picture)
+    check_apart(manifest_of(["1", "1", "2"], ["a", "a", "b"], ["train", "train", "val"]))
+
+
+def test_boxes_and_what_was_noticed_survive_a_split(real_data):
+    manifest = read_sources([real_data / "nih_cxr8"]).usable()
+    manifest = manifest.with_table(manifest.table.assign(sha256=manifest.table["image"]))
+    carved = carve_validation(manifest, ("cardiomegaly", "pneumonia"), 0.1, 0)
+    assert len(carved.boxes) == len(manifest.boxes) > 0
+    assert carved.noticed == manifest.noticed
+    counts = carved.counts()
+    assert (counts["test"]["films"], counts["test"]["positives"]["cardiomegaly"]) == (1306, 58)
+    assert counts["val"]["films"] == pytest.approx(0.1 * 11156, rel=0.01)
+    assert counts["val"]["positives"]["cardiomegaly"] == pytest.approx(21, abs=2)
+    check_apart(carved)
