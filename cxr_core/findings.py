@@ -14,7 +14,8 @@ class Finding:
 
 
 def _finding(key: str, name: str, definition: str, *aliases: str) -> tuple[str, Finding]:
-    return key, Finding(key, name, definition, frozenset({name.lower(), key, *aliases}))
+    spoken = {name.lower(), key, *aliases}
+    return key, Finding(key, name, definition, frozenset(spoken | {alias.replace(" ", "_") for alias in spoken}))
 
 
 FINDINGS: dict[str, Finding] = dict(
@@ -23,27 +24,53 @@ FINDINGS: dict[str, Finding] = dict(
             "cardiomegaly",
             "Cardiomegaly",
             "An enlarged heart shadow: on a PA film of an adult its greatest width is more than half of the thorax's.",
+            "enlarged heart",
+            "heart enlargement",
         ),
-        _finding("pneumonia", "Pneumonia", "Infection of the lung, seen as opacity of its air spaces or interstitium."),
-        _finding("atelectasis", "Atelectasis", "Loss of volume of a part of the lung."),
-        _finding("effusion", "Effusion", "Fluid in the pleural space.", "pleural effusion"),
-        _finding("infiltration", "Infiltration", "Opacity of the lung that is not further named.", "infiltrate"),
-        _finding("mass", "Mass", "A round opacity of more than 3 cm."),
-        _finding("nodule", "Nodule", "A round opacity of up to 3 cm."),
+        _finding(
+            "pneumonia",
+            "Pneumonia",
+            "Infection of the lung, seen as opacity of its air spaces or interstitium.",
+            "bacterial pneumonia",
+            "viral pneumonia",
+        ),
+        _finding("atelectasis", "Atelectasis", "Loss of volume of a part of the lung.", "atelectases"),
+        _finding("effusion", "Effusion", "Fluid in the pleural space.", "pleural effusion", "pleural effusions"),
+        _finding(
+            "infiltration",
+            "Infiltration",
+            "Opacity of the lung that is not further named.",
+            "infiltrate",
+            "infiltrates",
+        ),
+        _finding("mass", "Mass", "A round opacity of more than 3 cm.", "lung mass", "pulmonary mass"),
+        _finding("nodule", "Nodule", "A round opacity of up to 3 cm.", "lung nodule", "pulmonary nodule"),
         _finding("pneumothorax", "Pneumothorax", "Air in the pleural space."),
         _finding("consolidation", "Consolidation", "Air spaces filled, so that vessels can no longer be told apart."),
-        _finding("edema", "Edema", "Fluid in the lung's interstitium or air spaces.", "oedema"),
-        _finding("emphysema", "Emphysema", "Air spaces widened for good."),
-        _finding("fibrosis", "Fibrosis", "Scarring of the lung."),
-        _finding("pleural_thickening", "Pleural thickening", "A thickened pleura.", "pleural_thickening"),
-        _finding("hernia", "Hernia", "Abdominal contents within the thorax."),
+        _finding(
+            "edema",
+            "Edema",
+            "Fluid in the lung's interstitium or air spaces.",
+            "oedema",
+            "pulmonary edema",
+            "pulmonary oedema",
+        ),
+        _finding("emphysema", "Emphysema", "Air spaces widened for good.", "pulmonary emphysema"),
+        _finding("fibrosis", "Fibrosis", "Scarring of the lung.", "lung fibrosis", "pulmonary fibrosis"),
+        _finding("pleural_thickening", "Pleural thickening", "A thickened pleura."),
+        _finding("hernia", "Hernia", "Abdominal contents within the thorax.", "hiatal hernia", "hiatus hernia"),
     ]
 )
 
-NO_FINDING_ALIASES = frozenset({"no finding", "normal"})
+NO_FINDING_ALIASES = frozenset({"no finding", "no_finding", "no findings", "normal"})
 
 
 def finding_named(label: str) -> Finding | None:
     """The finding that a dataset calls `label`, in any case; None when nobody knows it."""
     sought = label.strip().lower()
     return next((finding for finding in FINDINGS.values() if sought in finding.aliases), None)
+
+
+def is_no_finding(label: str) -> bool:
+    """Whether a label says that there is none, in any case."""
+    return label.strip().lower() in NO_FINDING_ALIASES

@@ -1,130 +1,233 @@
+"""The registry of sources: which kind a folder is, and several folders together. Films are never opened."""
+
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
 
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.sources import read_sources
-from cxr_core.data.splits import carve_validation, drop_identical
+from cxr_core.data.sources import SOURCES, read_sources
 from cxr_core.errors import DataError
-
-
-def picture(path, value: int = 0) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((8, 8), value % 256, np.uint8)).save(path)
+from tests.data.layouts import by_name, entries, noticed, touch, write
 
 
 @pytest.fixture
 def kaggle(tmp_path):
-    for i in range(12):
-        picture(tmp_path / "train" / "NORMAL" / f"IM-{i:04d}-0001.jpeg", i)
-        picture(tmp_path / "train" / "PNEUMONIA" / f"person{i // 2}_bacteria_{i}.jpeg", 100 + i)
-    picture(tmp_path / "test" / "PNEUMONIA" / "person1_virus_9.jpeg", 200)
-    picture(tmp_path / "test" / "NORMAL" / "NORMAL2-IM-0927-0001.jpeg", 201)
-    return tmp_path
+    folder = tmp_path / "chest_xray"
+    touch(*(folder / "train" / "NORMAL" / f"IM-{i:04d}-0001.jpeg" for i in range(3)))
+    touch(*(folder / "test" / "PNEUMONIA" / f"person{i}_virus_{i}.jpeg" for i in range(3)))
+    return folder
 
 
 @pytest.fixture
 def nih(tmp_path):
-    names = ["00000001_000.png", "00000001_001.png", "00000002_000.png"]
-    for i, name in enumerate(names):
-        picture(tmp_path / "images_001" / "images" / name, i)
-    (tmp_path / "Data_Entry_2017_v2020.csv").write_text(
-        "﻿Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n"
-        "00000001_000.png,Cardiomegaly|Effusion,0,1,057Y,M,PA\n"
-        "00000001_001.png,No Finding,7,1,411,M,AP\n"
-        "00000002_000.png,Pneumonia,0,2,80,F,XX\n"
-        "00000003_000.png,Hernia,0,3,81,F,PA\n",
-        encoding="utf-8",
+    folder = tmp_path / "nih"
+    touch(folder / "images" / "00000001_000.png")
+    write(folder / "Data_Entry_2017_v2020.csv", entries("00000001_000.png,Cardiomegaly,0,1,57,M,PA"))
+    write(folder / "test_list.txt", "00000001_000.png\n")
+    return folder
+
+
+@pytest.fixture
+def table(tmp_path):
+    folder = tmp_path / "clinic"
+    touch(folder / "a.png", folder / "b.png")
+    write(folder / "labels.csv", "image,patient,cardiomegaly\na.png,1,1\nb.png,2,0\n")
+    return folder
+
+
+@pytest.fixture
+def scans(tmp_path):
+    folder = tmp_path / "scans"
+    touch(folder / "a.dcm", folder / "b.dcm")
+    write(folder / "labels.csv", "file,subject,mass\na.dcm,1,1\nb.dcm,2,0\n")
+    return folder
+
+
+def test_the_kind_of_a_folder_is_told_by_what_lies_in_it(kaggle, nih, table, scans):
+    assert [read_sources([folder]).kind for folder in (kaggle, nih, table, scans)] == [
+        "folder",
+        "nih14",
+        "csv",
+        "dicom",
+    ]
+    assert set(SOURCES) == {"folder", "nih14", "csv", "dicom"}
+
+
+def test_class_folders_come_before_a_table_beside_them_and_a_table_before_folders_of_no_known_class(tmp_path):
+    touch(tmp_path / "a" / "train" / "NORMAL" / "x.png", tmp_path / "b" / "train" / "patient1" / "x.png")
+    for folder in ("a", "b"):
+        write(tmp_path / folder / "about.csv", "image,pneumonia\nx.png,1\n")
+    assert read_sources([tmp_path / "a"]).kind == "folder"
+    assert read_sources([tmp_path / "b"]).kind == "csv"
+    write(tmp_path / "a" / "about.csv", "width,height\n1,2\n")
+    assert read_sources([tmp_path / "a"]).kind == "folder"
+
+
+def test_a_kind_that_is_given_is_not_detected(table):
+    assert read_sources([table], "dicom").kind == "dicom"
+    with pytest.raises(DataError, match="choose from csv, dicom, folder, nih14"):
+        read_sources([table], "dicoms")
+    with pytest.raises(DataError, match="holds no pictures under"):
+        read_sources([table], "folder")
+
+
+def test_folders_of_several_kinds_become_one_manifest_whose_patients_cannot_collide(kaggle, nih, table):
+    manifest = read_sources([nih, kaggle, table])
+    assert manifest.kind == "csv+folder+nih14"
+    films = by_name(manifest)
+    assert len(films) == 9
+    assert films.loc["00000001_000.png", "patient"] == "nih14:1"
+    assert films.loc["a.png", "patient"] == "csv:1"
+    assert films.loc["person1_virus_1.jpeg", "patient"] == "folder:test/person1"
+    assert films.loc["a.png", "cardiomegaly"] == 1
+    assert np.isnan(films.loc["a.png", "pneumonia"])
+    assert np.isnan(films.loc["person1_virus_1.jpeg", "cardiomegaly"])
+    assert films.loc["00000001_000.png", "pneumonia"] == 0
+    assert "NIH Clinical Center" in manifest.terms
+    assert "CC BY 4.0" in manifest.terms
+
+
+def test_every_manifest_survives_its_parquet_file(kaggle, nih, table, scans, tmp_path):
+    manifest = read_sources([kaggle, nih, table, scans])
+    manifest.save(tmp_path / "manifest.parquet")
+    again = Manifest.load(tmp_path / "manifest.parquet")
+    pd.testing.assert_frame_equal(again.table, manifest.table)
+    assert again.noticed == manifest.noticed
+
+
+def test_an_issue_of_several_folders_is_one_with_all_their_numbers(kaggle, table, scans):
+    found = noticed(read_sources([kaggle, table, scans]))
+    assert found["population_unstated"].count == 10
+    assert found["population_unstated"].message == "No age is given for 6 films. No age is given for 2 films."
+    assert found["no_split"].count == 4
+
+
+def test_a_folder_given_twice_counts_once(table, kaggle):
+    twice = [table, table / ".." / table.name]
+    assert len(read_sources(twice).table) == 2
+
+
+def test_films_beside_another_folders_table_belong_to_it(tmp_path):
+    touch(tmp_path / "films" / "a.png")
+    write(tmp_path / "tables" / "labels.csv", "image,mass\na.png,1\n")
+    manifest = read_sources([tmp_path / "films", tmp_path / "tables"])
+    assert manifest.table["status"].tolist() == ["present"]
+    assert manifest.table["image"].tolist() == [str(tmp_path / "films" / "a.png")]
+
+
+def test_paths_are_absolute_whatever_was_given(table, monkeypatch):
+    monkeypatch.chdir(table.parent)
+    assert read_sources([table.relative_to(table.parent)]).table["image"].tolist() == [
+        str(table / "a.png"),
+        str(table / "b.png"),
+    ]
+
+
+def test_hidden_files_and_a_macs_rubbish_are_no_films(kaggle):
+    before = len(read_sources([kaggle]).table)
+    touch(
+        kaggle / "__MACOSX" / "train" / "NORMAL" / "._IM-0000-0001.jpeg",
+        kaggle / "train" / "NORMAL" / "._IM-0000-0001.jpeg",
+        kaggle / "train" / "NORMAL" / ".DS_Store",
+        kaggle / ".cache" / "train" / "NORMAL" / "x.jpeg",
     )
-    (tmp_path / "test_list.txt").write_text("00000002_000.png\n")
-    return tmp_path
+    assert len(read_sources([kaggle]).table) == before
 
 
-def test_a_kaggle_folder_scopes_patients_to_their_part(kaggle):
-    table = read_sources([kaggle]).table.set_index(read_sources([kaggle]).table["image"].map(lambda p: p.name))
-    assert table.loc["person1_virus_9.jpeg", "patient"] == "test/person1"
-    assert table.loc["person0_bacteria_1.jpeg", "patient"] == "train/person0"
-    assert table.loc["NORMAL2-IM-0927-0001.jpeg", "patient"] == "test/NORMAL2-IM-0927"
-    assert table.loc["IM-0003-0001.jpeg", "pneumonia"] == 0
-    assert table.loc["person0_bacteria_1.jpeg", "pneumonia"] == 1
+def test_links_are_followed_and_circles_end(table, tmp_path):
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "films").symlink_to(table)
+    (linked / "again").symlink_to(linked)
+    assert read_sources([linked]).table["status"].tolist() == ["present", "present"]
 
 
-def test_nih_is_joined_on_the_file_name_and_knows_what_is_unknown(nih):
-    manifest = read_sources([nih])
-    table = manifest.table.set_index(manifest.table["image"].map(lambda p: p.name))
-    assert table["split"].to_dict() == {
-        "00000001_000.png": "train",
-        "00000001_001.png": "train",
-        "00000002_000.png": "test",
-    }
-    assert table["cardiomegaly"].tolist() == [1, 0, 0]
-    assert table["hernia"].tolist() == [0, 0, 0] if "hernia" in table else True
-    assert table["age"].tolist()[0] == 57
-    assert np.isnan(table["age"].tolist()[1])
-    assert table["view"].tolist()[:2] == ["PA", "AP"]
-    assert pd.isna(table["view"].tolist()[2])
+def test_what_a_dataset_lacks_is_said_and_what_it_has_is_not(table, tmp_path):
+    assert set(noticed(read_sources([table]))) == {"population_unstated", "no_split"}
+    whole = tmp_path / "whole"
+    touch(whole / "a.png", whole / "b.png")
+    write(whole / "all.csv", "image,patient,split,age,mass\na.png,1,train,50,1\nb.png,2,test,60,0\n")
+    assert noticed(read_sources([whole])) == {}
 
 
-def test_a_table_in_one_folder_serves_films_in_another(nih, tmp_path_factory):
-    other = tmp_path_factory.mktemp("more")
-    picture(other / "images" / "00000003_000.png")
-    names = set(read_sources([nih, other]).table["image"].map(lambda p: p.name))
-    assert "00000003_000.png" in names
+def test_a_small_validation_part_is_said_once_train_is_ten_times_larger(kaggle):
+    touch(*(kaggle / "val" / "NORMAL" / f"v{i}.jpeg" for i in range(16)))
+    assert "small_validation" not in noticed(read_sources([kaggle]))
+    touch(*(kaggle / "train" / "PNEUMONIA" / f"t{i}.jpeg" for i in range(160)))
+    small = noticed(read_sources([kaggle]))["small_validation"]
+    assert (small.count, small.message) == (16, "Validation has 16 films, train 163.")
 
 
-def test_what_is_missing_is_named(tmp_path):
-    with pytest.raises(DataError, match="there is no folder"):
+def test_a_missing_folder_a_file_and_an_empty_folder_are_named(tmp_path):
+    with pytest.raises(DataError, match=f"there is no folder {tmp_path}/nowhere"):
         read_sources([tmp_path / "nowhere"])
-    with pytest.raises(DataError, match="no known layout"):
+    archive = write(tmp_path / "data.zip", "PK")
+    with pytest.raises(DataError, match=r"data\.zip is a file, not a folder; unpack it"):
+        read_sources([archive])
+    (tmp_path / "empty" / "deeper").mkdir(parents=True)
+    with pytest.raises(DataError, match=f"{tmp_path}/empty is empty"):
+        read_sources([tmp_path / "empty"])
+    with pytest.raises(DataError, match="no folder was given"):
+        read_sources([])
+
+
+def test_a_folder_of_no_known_layout_is_told_what_was_expected(tmp_path):
+    write(tmp_path / "weights.bin", "x")
+    with pytest.raises(DataError, match=r"no known layout: it holds 0 films, but no Data_Entry_2017\*\.csv.*CLASS"):
         read_sources([tmp_path])
-    picture(tmp_path / "train" / "BROKEN BONE" / "a.png")
-    with pytest.raises(DataError, match="no known finding"):
+    touch(tmp_path / "a.png")
+    with pytest.raises(DataError, match="it holds 1 film, but"):
         read_sources([tmp_path])
-    with pytest.raises(DataError, match="choose from folder, nih14"):
-        read_sources([tmp_path], "dicoms")
 
 
-def test_identical_training_films_are_kept_once_and_the_test_part_whole(kaggle):
-    source = kaggle / "train" / "NORMAL" / "IM-0000-0001.jpeg"
-    for copy in ("train/NORMAL/IM-9999-0001.jpeg", "test/NORMAL/IM-0001-0001.jpeg", "test/NORMAL/IM-0002-0001.jpeg"):
-        (kaggle / copy).write_bytes(source.read_bytes())
-    before, after = read_sources([kaggle]), drop_identical(read_sources([kaggle]))
-    assert len(before.part("train").table) - len(after.part("train").table) == 1
-    assert len(before.part("test").table) == len(after.part("test").table)
+def test_a_folder_that_may_not_be_read_is_named(table, monkeypatch):
+    locked = table / "locked"
+    touch(locked / "c.png")
+    if os.geteuid():
+        locked.chmod(0)
+    else:  # root reads everything
+        real = os.scandir
+
+        def scandir(path):
+            if str(path) == str(locked):
+                raise PermissionError(13, "Permission denied", str(path))
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match=f"{locked} cannot be listed .Permission denied.; allow reading it"):
+        read_sources([table])
+    locked.chmod(0o700)
 
 
-@given(
-    patients=st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=40, max_size=120),
-    share=st.floats(0.1, 0.4),
-    seed=st.integers(0, 9),
+def test_no_film_is_opened(kaggle, nih, table, scans, monkeypatch):
+    opened = []
+    real = os.open
+
+    def note(path, *rest, **named):
+        opened.append(str(path))
+        return real(path, *rest, **named)
+
+    monkeypatch.setattr(os, "open", note)
+    read_sources([kaggle, nih, table, scans])
+    assert not [path for path in opened if path.endswith((".png", ".jpeg", ".dcm"))]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "films"),
+    [
+        ("kermany_pneumonia", "folder", 5324),
+        ("nih_cxr8", "nih14", 12462),
+        ("heart_ctr", "csv", 202),
+        ("dicom", "dicom", 226),
+        ("odd_images", "csv", 433),
+        ("not_chest", "csv", 89),
+    ],
 )
-@settings(max_examples=40, deadline=None)
-def test_no_patient_is_on_both_sides_of_a_split(patients, share, seed):
-    rows = [(f"{i}.png", str(p), "train", "s", None, np.nan, None, float(f)) for i, (p, f) in enumerate(patients)]
-    columns = ["image", "patient", "split", "source", "view", "age", "sex", "pneumonia"]
-    manifest = Manifest(pd.DataFrame(rows, columns=columns), "csv", "")
-    try:
-        carved = carve_validation(manifest, "pneumonia", share, seed).table
-    except DataError:
-        return
-    assert carved.groupby("patient")["split"].nunique().max() == 1
-    assert set(carved["split"]) == {"train", "val"}
-    assert (carved[carved["split"] == "val"]["pneumonia"] == 1).any()
-    again = carve_validation(manifest, "pneumonia", share, seed).table
-    assert carved.equals(again)
-
-
-def test_the_official_nih_parts_share_no_patient(real_data):
-    manifest = read_sources([real_data / "nih_cxr8", real_data / "nih_boxes_256"])
-    parts = manifest.table.groupby("patient")["split"].nunique()
-    assert parts.max() == 1
-    films = read_sources([real_data / "nih_cxr8"]).part("test").table
-    assert (len(films), int(films["cardiomegaly"].sum())) == (1306, 58)
-
-
-def test_the_real_kaggle_folder_has_its_official_test_part(real_data):
-    test = read_sources([real_data / "kermany_pneumonia"]).part("test").table
-    assert (len(test), int(test["pneumonia"].sum())) == (624, 390)
+def test_every_real_folder_is_read_without_a_blocking_issue(real_data, name, kind, films):
+    manifest = read_sources([real_data / name])
+    assert manifest.kind == kind
+    assert len(manifest.usable().table) == films
+    assert not [issue for issue in manifest.noticed if issue.severity == "blocking"]
+    assert all(os.path.isfile(path) for path in manifest.usable().table["image"])

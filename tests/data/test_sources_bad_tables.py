@@ -1,0 +1,103 @@
+"""CSV files that are odd or broken: read when it is safe, refused with a sentence when it is not."""
+
+import codecs
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cxr_core.data.label_tables import read_list, read_table
+from cxr_core.data.sources import read_sources
+from cxr_core.errors import DataError
+from tests.data.layouts import noticed, touch, write
+
+TEXT = "image,patient,mass\na.png,é,1\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    touch(tmp_path / "a.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("data", "mark"),
+    [
+        (TEXT.encode(), None),
+        (codecs.BOM_UTF8 + TEXT.encode(), "UTF-8"),
+        (TEXT.encode("utf-16"), "UTF-16"),
+        (codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"), "UTF-16"),
+        (TEXT.replace("\n", "\r\n").encode(), None),
+    ],
+)
+def test_encodings_that_are_safe_to_read(folder, data, mark):
+    (folder / "labels.csv").write_bytes(data)
+    manifest = read_sources([folder])
+    assert manifest.table["patient"].tolist() == ["é"]
+    found = noticed(manifest).get("byte_order_mark")
+    assert (found.message if found else None) == (mark and f"labels.csv begins with a byte-order mark ({mark}).")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (TEXT.encode("latin-1"), r"labels\.csv, line 2: not written in UTF-8; save it as UTF-8"),
+        (TEXT.encode("utf-16")[:-1], r"labels\.csv, line \d: not written in UTF-16"),
+        (TEXT.encode("utf-16-le"), r"labels\.csv, line|labels\.csv holds NUL bytes"),
+        (b"image,mass\na.png,1\x00\n", r"labels\.csv holds NUL bytes"),
+        (b"", r"labels\.csv has nothing in it"),
+        (b"\n\n", r"labels\.csv has nothing in it"),
+        (b"image,mass\n", r"labels\.csv has a header but no rows"),
+        (b"image,mass\n,\n , \n", r"labels\.csv has a header but no rows"),
+        (b"image,mass\na.png,1,0\n", r"labels\.csv, row 1: 3 cells for 2 columns"),
+        (b'image,mass\na.png,"1\n', r"labels\.csv, line 2: .*correct the table"),
+        (b"image,mass,mass\na.png,1,0\n", r"two columns 'mass'"),
+        (b"name,sickness\na.png,1\n", r"labels\.csv has the columns name, sickness; expected one .* image, file, path"),
+        (b"<html><body>404</body></html>", r"has the columns <html><body>404</body></html>; expected"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", r"labels\.csv, line 1: not written in UTF-8"),
+    ],
+)
+def test_tables_that_cannot_be_read_are_named_with_the_mend(folder, data, says):
+    (folder / "labels.csv").write_bytes(data)
+    with pytest.raises(DataError, match=says):
+        read_sources([folder])
+
+
+def test_a_table_that_may_not_be_read_is_named(folder):
+    (folder / "labels.csv").mkdir()
+    touch(folder / "labels.csv" / "x.txt")
+    with pytest.raises(DataError, match="no known layout"):
+        read_sources([folder])
+    with pytest.raises(DataError, match=r"labels\.csv cannot be read .Is a directory."):
+        read_table(str(folder / "labels.csv"))
+
+
+def test_columns_without_a_name_are_left_out_and_blank_lines_skipped(folder):
+    write(folder / "labels.csv", ",image,mass,\n0,a.png, 1 ,\n,,,\n\n")
+    manifest = read_sources([folder])
+    assert manifest.table["mass"].tolist() == [1]
+    assert noticed(manifest)["unnamed_columns"].message == "labels.csv has 2 columns without a name."
+
+
+def test_cells_may_hold_separators_quotes_and_line_breaks(folder):
+    write(folder / "labels.csv", 'image,note,mass\na.png,"one, ""two""\nthree",1\n')
+    table = read_table(str(folder / "labels.csv"))
+    assert table.frame["note"].tolist() == ['one, "two"\nthree']
+
+
+def test_a_list_of_names_may_hold_folders_marks_and_blank_lines(folder):
+    path = write(folder / "list.txt", "\ufeffimages/a.png\r\n\r\n b.png \n")
+    assert read_list(str(path)) == {"a.png", "b.png"}
+
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=6)
+
+
+@given(st.lists(st.tuples(words, words), min_size=1, max_size=8), st.sampled_from([",", ";", "\t"]))
+@settings(max_examples=60, deadline=None)
+def test_what_pandas_writes_is_read_back(tmp_path_factory, rows, separator):
+    frame = pd.DataFrame(rows, columns=["image", "note"], dtype="str")
+    path = tmp_path_factory.mktemp("table") / "table.csv"
+    frame.to_csv(path, sep=separator, index=False)
+    pd.testing.assert_frame_equal(read_table(str(path)).frame, frame)

@@ -1,0 +1,155 @@
+"""The layout of Kaggle's chest_xray."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr_core.data.source_folder import patient_in
+from cxr_core.data.sources import read_sources
+from cxr_core.errors import DataError
+from tests.data.layouts import by_name, noticed, touch
+
+
+@pytest.fixture
+def kaggle(tmp_path):
+    folder = tmp_path / "chest_xray"
+    touch(
+        folder / "train" / "NORMAL" / "IM-0115-0001.jpeg",
+        folder / "train" / "PNEUMONIA" / "person1_bacteria_2.jpeg",
+        folder / "train" / "PNEUMONIA" / "person1_virus_3.jpeg",
+        folder / "val" / "PNEUMONIA" / "person1946_bacteria_4874.jpeg",
+        folder / "test" / "PNEUMONIA" / "person1_virus_6.jpeg",
+        folder / "test" / "NORMAL" / "NORMAL2-IM-0927-0001.jpeg",
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "patient"),
+    [
+        ("person12_bacteria_47.jpeg", "person12"),
+        ("IM-0115-0001.jpeg", "IM-0115"),
+        ("IM-0115-0001-0002.jpeg", "IM-0115"),
+        ("NORMAL2-IM-0927-0001.jpeg", "NORMAL2-IM-0927"),
+        ("personal.png", "personal"),
+        ("film.of.1.png", "film.of.1"),
+    ],
+)
+def test_patients_are_told_by_the_file_name(name, patient):
+    assert patient_in(name) == patient
+
+
+def test_parts_labels_and_patients(kaggle):
+    manifest = read_sources([kaggle])
+    films = by_name(manifest)
+    assert films["split"].value_counts().to_dict() == {"train": 3, "test": 2, "val": 1}
+    assert films.loc["person1_virus_6.jpeg", "patient"] == "test/person1"
+    assert films.loc["person1_bacteria_2.jpeg", "patient"] == films.loc["person1_virus_3.jpeg", "patient"]
+    assert films.loc["IM-0115-0001.jpeg", "pneumonia"] == 0
+    assert films.loc["person1_virus_6.jpeg", "pneumonia"] == 1
+    assert films["source"].unique().tolist() == ["chest_xray"]
+    assert manifest.findings == ("pneumonia",)
+    assert "CC BY 4.0" in manifest.terms
+
+
+def test_numbers_in_two_parts_are_counted(kaggle):
+    shared = noticed(read_sources([kaggle]))["patients_scoped"]
+    assert (shared.count, shared.examples) == (1, ("person1",))
+    (kaggle / "test" / "PNEUMONIA" / "person1_virus_6.jpeg").unlink()
+    assert "patients_scoped" not in noticed(read_sources([kaggle]))
+
+
+@pytest.mark.parametrize("lacking", ["val", "test"])
+def test_a_part_may_be_missing(kaggle, lacking):
+    for path in (kaggle / lacking).rglob("*.jpeg"):
+        path.unlink()
+    assert lacking not in set(read_sources([kaggle]).table["split"])
+
+
+def test_parts_one_folder_down_are_found_and_a_second_copy_is_not_used(kaggle):
+    alone = read_sources([kaggle.parent])
+    assert len(alone.table) == 6
+    assert "same_name_twice" not in noticed(alone)
+    touch(
+        kaggle / "chest_xray" / "train" / "NORMAL" / "IM-0115-0001.jpeg",
+        kaggle / "chest_xray" / "test" / "PNEUMONIA" / "person1_virus_6.jpeg",
+    )
+    manifest = read_sources([kaggle])
+    assert noticed(manifest)["same_name_twice"].count == 2
+    assert len(manifest.table) == 6
+    assert not manifest.table["image"].str.contains("chest_xray/chest_xray").any()
+
+
+def test_parts_are_known_by_other_names_and_classes_in_any_case(tmp_path):
+    touch(tmp_path / "Training" / "normal" / "a.png", tmp_path / "valid" / "Cardiomegaly" / "b.png")
+    films = by_name(read_sources([tmp_path]))
+    assert films["split"].to_dict() == {"a.png": "train", "b.png": "val"}
+    assert films["cardiomegaly"].to_dict() == {"a.png": 0, "b.png": 1}
+
+
+def test_classes_without_parts_are_undivided(tmp_path):
+    touch(tmp_path / "NORMAL" / "a.png", tmp_path / "PNEUMONIA" / "b.png")
+    manifest = read_sources([tmp_path])
+    assert manifest.table["split"].isna().all()
+    assert noticed(manifest)["no_split"].count == 2
+    assert set(manifest.table["patient"]) == {"a", "b"}
+
+
+def test_of_a_film_with_one_finding_nobody_says_that_it_lacks_another(tmp_path):
+    for label in ("NORMAL", "PNEUMONIA", "EFFUSION"):
+        touch(tmp_path / "train" / label / f"{label}.png")
+    films = by_name(read_sources([tmp_path]))
+    assert films.loc["NORMAL.png", ["pneumonia", "effusion"]].tolist() == [0, 0]
+    assert films.loc["PNEUMONIA.png", "pneumonia"] == 1
+    assert np.isnan(films.loc["PNEUMONIA.png", "effusion"])
+
+
+def test_a_class_that_nobody_knows_blocks_and_names_its_films(kaggle):
+    touch(kaggle / "train" / "BROKEN BONE" / "a.png", kaggle / "test" / "BROKEN BONE" / "b.png")
+    manifest = read_sources([kaggle])
+    unknown = noticed(manifest)["unknown_label"]
+    assert unknown.severity == "blocking"
+    assert unknown.message == "Labels that nobody knows in 2 films: 'BROKEN BONE' (2)."
+    assert set(unknown.images) == set(manifest.table.loc[manifest.table["pneumonia"].isna(), "image"])
+
+
+def test_classes_of_which_none_is_known_have_no_labels(tmp_path):
+    touch(tmp_path / "train" / "BROKEN BONE" / "a.png")
+    manifest = read_sources([tmp_path])
+    assert manifest.findings == ()
+    assert {"unknown_label", "no_labels"} <= set(noticed(manifest))
+
+
+def test_two_folders_with_the_same_numbers_hold_different_patients(tmp_path):
+    for hospital in ("north", "south"):
+        touch(tmp_path / hospital / "train" / "PNEUMONIA" / "person1_virus_6.jpeg")
+    manifest = read_sources([tmp_path / "north", tmp_path / "south"])
+    assert set(manifest.table["patient"]) == {"north/train/person1", "south/train/person1"}
+    assert len(manifest.table) == 2
+
+
+def test_pictures_outside_class_folders_are_not_read(tmp_path):
+    touch(tmp_path / "a.png")
+    with pytest.raises(DataError, match="CLASS/"):
+        read_sources([tmp_path], "folder")
+
+
+def test_other_folders_do_not_carry_kermanys_terms(tmp_path):
+    touch(tmp_path / "train" / "NORMAL" / "a.png")
+    assert "CC BY" not in read_sources([tmp_path]).terms
+
+
+def test_the_real_kaggle_folder(real_data):
+    manifest = read_sources([real_data / "kermany_pneumonia"])
+    test = manifest.part("test").table
+    assert (len(test), int(test["pneumonia"].sum())) == (624, 390)
+    train = manifest.part("train").table
+    assert (len(train), int(train["pneumonia"].sum())) == (4700, 3498)
+    numbers = {
+        part: set(pd.Series(films["image"]).str.extract(r"/(person\d+)_")[0].dropna())
+        for part, films in (("train", train), ("test", test))
+    }
+    shared = noticed(manifest)["patients_scoped"]
+    assert shared.count == len(numbers["train"] & numbers["test"]) == 154
+    assert set(noticed(manifest)) == {"patients_scoped", "population_unstated"}
+    assert manifest.table.groupby("patient")["split"].nunique().max() == 1

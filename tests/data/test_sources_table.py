@@ -1,0 +1,334 @@
+"""Any table of images: its columns, its paths, its labels, and DICOM files with one."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr_core.data.cells import age_named, sex_named, view_named
+from cxr_core.data.manifest import Manifest
+from cxr_core.data.sources import read_sources
+from cxr_core.errors import DataError
+from cxr_core.findings import finding_named, is_no_finding
+from tests.data.layouts import by_name, noticed, touch, write
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read a table given as text, with films a.png, b.png, … as many as it has rows."""
+
+    def manifest(text: str, films: str = "abc", name: str = "labels.csv", **written: Any) -> Manifest:
+        touch(*(tmp_path / f"{film}.png" for film in films))
+        write(tmp_path / name, text, **written)
+        return read_sources([tmp_path])
+
+    return manifest
+
+
+def test_all_facts_of_a_table(read):
+    manifest = read(
+        "Path,Patient ID,Split,View Position,Age,Gender,Cardiomegaly,Pleural Effusion,Height\n"
+        "a.png,p1,train,PA,057Y,female,1,0.0,2000\n"
+        "b.png,p2,valid,AP SUPINE,8.5,M,-1,true,2000\n"
+        "c.png,p2,TEST,,,,,No,2000\n"
+    )
+    films = by_name(manifest)
+    assert films["patient"].tolist() == ["p1", "p2", "p2"]
+    assert films["split"].tolist() == ["train", "val", "test"]
+    assert films["view"].fillna("?").tolist() == ["PA", "AP", "?"]
+    assert films["sex"].fillna("?").tolist() == ["F", "M", "?"]
+    np.testing.assert_array_equal(films["age"], [57, 8.5, np.nan])
+    np.testing.assert_array_equal(films["cardiomegaly"], [1, np.nan, np.nan])
+    np.testing.assert_array_equal(films["effusion"], [0, 1, 0])
+    assert manifest.findings == ("cardiomegaly", "effusion")
+    assert set(noticed(manifest)) == {"label_alias"}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "image",
+        "PATH",
+        "file",
+        "FileName",
+        "file_name",
+        "image_path",
+        "Image Index",
+        "dicom_path",
+        "ImageID",
+        "image id",
+    ],
+)
+def test_the_column_of_images_has_many_names(read, column):
+    assert read(f"{column},mass\na.png,1\n", "a").table["status"].tolist() == ["present"]
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+def test_cells_are_cut_by_commas_semicolons_or_tabs(read, sign):
+    manifest = read(sign.join(["image", "labels"]) + "\n" + sign.join(["a.png", "Mass|Nodule"]) + "\n", "a")
+    assert manifest.table[["mass", "nodule"]].iloc[0].tolist() == [1, 1]
+
+
+def test_one_of_several_columns_leads_to_the_films(read):
+    manifest = read("image,file,mass\n17,a.png,1\n18,b.png,0\n", "ab")
+    assert manifest.table["status"].tolist() == ["present", "present"]
+
+
+def test_a_column_that_names_labels(read):
+    manifest = read(
+        'image,Finding Labels\na.png,Cardiomegaly|Infiltrate\nb.png,No Finding\nc.png,\nd.png,"mass; edema"\n'
+        "e.png,\"['Mass', 'Edema']\"\n",
+        "abcde",
+    )
+    assert manifest.findings == ("cardiomegaly", "infiltration", "mass", "edema")
+    nan = np.nan
+    expected = [[1, 1, 0, 0], [0, 0, 0, 0], [nan] * 4, [0, 0, 1, 1], [0, 0, 1, 1]]
+    np.testing.assert_array_equal(manifest.table[list(manifest.findings)], expected)
+    assert noticed(manifest)["label_alias"].message == "Read Infiltrate as Infiltration (1 film)."
+
+
+def test_nothing_found_makes_unknown_labels_negative(read):
+    manifest = read("image,No Finding,Mass,Edema\na.png,1.0,,\nb.png,,1.0,\nc.png,0.0,,-1.0\n")
+    np.testing.assert_array_equal(manifest.table[["mass", "edema"]], [[0, 0], [1, np.nan], [np.nan, np.nan]])
+
+
+def test_a_label_that_nobody_knows_blocks_and_is_unknown(read):
+    manifest = read("image,mass\na.png,1\nb.png,perhaps\nc.png,2\n")
+    unknown = noticed(manifest)["unknown_label"]
+    assert unknown.severity == "blocking"
+    assert [image[-5:] for image in unknown.images] == ["b.png", "c.png"]
+    assert "'mass=perhaps' (1)" in unknown.message
+    np.testing.assert_array_equal(manifest.table["mass"], [1, np.nan, np.nan])
+
+
+def test_labels_in_a_column_of_names_that_nobody_knows_block(read):
+    manifest = read("image,label\na.png,mass\nb.png,Toothache\nc.png,Mass;Toothache\n")
+    assert len(noticed(manifest)["unknown_label"].images) == 2
+    np.testing.assert_array_equal(manifest.table["mass"], [1, np.nan, 1])
+
+
+def test_a_table_without_labels_patients_or_parts_says_so(read):
+    manifest = read("image,ctr\na.png,0.5\nb.png,\n", "ab")
+    assert {"no_labels", "patient_unknown", "no_split", "population_unstated"} == set(noticed(manifest))
+    assert manifest.table["patient"].nunique() == 2
+    assert manifest.table["split"].isna().all()
+
+
+def test_some_films_of_nobody_are_patients_of_their_own(read):
+    manifest = read("image,patient,mass\na.png,1,0\nb.png,,1\nc.png,,1\n")
+    assert noticed(manifest)["patient_unknown"].count == 2
+    assert manifest.table["patient"].nunique() == 3
+
+
+def test_values_that_nobody_knows_are_unknown(read):
+    manifest = read(
+        "image,patient,split,view,sex,age,mass\na.png,1,fold 3,lateral,X,old,1\nb.png,2,train,PA,F,-4,0\n", "ab"
+    )
+    first, second = manifest.table.iloc[0], manifest.table.iloc[1]
+    assert first[["split", "view", "sex", "age"]].isna().all()
+    assert second[["split", "view", "sex"]].tolist() == ["train", "PA", "F"]
+    assert np.isnan(second["age"])
+    found = noticed(manifest)
+    assert found["unknown_value"].count == 4
+    for what in ("part", "view", "sex", "age"):
+        assert f"Not understood: the {what} in 1 film" in found["unknown_value"].message
+    assert found["impossible_age"].count == 1
+    assert "not_in_split" not in found
+
+
+def test_a_film_without_a_part_beside_others_that_have_one_counts_as_training(read):
+    manifest = read("image,split,mass\na.png,test,1\nb.png,,1\n", "ab")
+    assert manifest.table["split"].tolist() == ["test", "train"]
+    assert noticed(manifest)["not_in_split"].examples == ("b.png",)
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [("57", 57), ("057Y", 57), ("18M", 1.5), ("365D", 1.0), ("52W", 1.0), ("8.5", 8.5), ("-3", -3), ("old", None)],
+)
+def test_ages(text, years):
+    assert age_named(text) == (pytest.approx(years, rel=0.01) if years is not None else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "view"),
+    [
+        *[("PA", "PA"), ("ap", "AP"), ("AP Supine", "AP"), ("AP_PORTABLE", "AP"), ("Postero-anterior", "PA")],
+        *[
+            ("posteroanterior", "PA"),
+            ("LL", None),
+            ("AP/PA", None),
+            ("lateral", None),
+            ("map", None),
+            ("chest PA", "PA"),
+        ],
+    ],
+)
+def test_views(text, view):
+    assert view_named(text) == view
+
+
+@pytest.mark.parametrize(("text", "sex"), [("M", "M"), ("female", "F"), ("MALE", "M"), ("O", None), ("", None)])
+def test_sexes(text, sex):
+    assert sex_named(text) == sex
+
+
+@pytest.mark.parametrize(
+    ("label", "key"),
+    [
+        *[("Infiltrate", "infiltration"), ("PLEURAL EFFUSION", "effusion"), ("pleural_effusion", "effusion")],
+        *[("Pleural_Thickening", "pleural_thickening"), ("Pleural thickening", "pleural_thickening")],
+        *[("Pulmonary oedema", "edema"), ("Enlarged Cardiomediastinum", None), ("Lung Opacity", None), ("", None)],
+    ],
+)
+def test_labels_by_their_aliases(label, key):
+    found = finding_named(label)
+    assert (found.key if found else None) == key
+
+
+def test_no_finding_has_several_names():
+    assert all(map(is_no_finding, ("No Finding", "NORMAL", "no_finding")))
+    assert not is_no_finding("No Lung Opacity / Not Normal")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("images/p1/a.png", "p1/a.png", "./p1/a.png", "p1\\a.png", "study/images/p1/a.png", "/home/other/p1/a.png"),
+        *("a.png", "a", "{folder}/images/p1/a.png"),
+    ],
+)
+def test_a_path_is_found_from_the_tables_folder_its_images_or_by_its_name(tmp_path, cell):
+    touch(tmp_path / "images" / "p1" / "a.png", tmp_path / "images" / "p2" / "b.png")
+    write(tmp_path / "labels.csv", f"image,mass\n{cell.format(folder=tmp_path)},1\n")
+    manifest = read_sources([tmp_path])
+    assert manifest.table["image"].tolist() == [str(tmp_path / "images" / "p1" / "a.png")]
+    assert manifest.table["status"].tolist() == ["present"]
+
+
+def test_an_absolute_path_may_lead_out_of_the_folder(tmp_path):
+    touch(tmp_path / "far" / "a.png")
+    write(tmp_path / "near" / "labels.csv", f"image,mass\n{tmp_path}/far/a.png,1\n{tmp_path}/far/b.png,0\n")
+    assert read_sources([tmp_path / "near"]).table["status"].tolist() == ["present", "missing"]
+
+
+def test_of_equal_names_the_one_below_images_is_meant_else_the_first(tmp_path):
+    touch(*(tmp_path / folder / "a.png" for folder in ("deep/images", "masks/heart", "masks/lung")))
+    write(tmp_path / "labels.csv", "image,patient,mass\na.png,1,1\n")
+    manifest = read_sources([tmp_path])
+    assert manifest.table["image"].tolist() == [str(tmp_path / "deep" / "images" / "a.png")]
+    assert not {"same_name_twice", "surplus_images"} & set(noticed(manifest))
+    (tmp_path / "deep" / "images" / "a.png").unlink()
+    manifest = read_sources([tmp_path])
+    assert manifest.table["image"].tolist() == [str(tmp_path / "masks" / "heart" / "a.png")]
+    assert noticed(manifest)["same_name_twice"].examples == ("a.png",)
+
+
+def test_equal_names_in_patients_folders_are_not_confused(tmp_path):
+    """As in CheXpert: every film is called view1.jpg, and one patient's folder is missing."""
+    touch(tmp_path / "p1" / "view1.jpg", tmp_path / "p3" / "view1.jpg")
+    write(tmp_path / "labels.csv", "Path,Mass\n" + "".join(f"CheXpert/p{i}/view1.jpg,1\n" for i in (1, 2, 3)))
+    table = read_sources([tmp_path]).table
+    assert table["status"].tolist() == ["present", "missing", "present"]
+    assert table["image"].str.contains("p2").tolist() == [False, True, False]
+
+
+def test_missing_and_surplus_films_are_counted(tmp_path):
+    touch(tmp_path / "a.png", tmp_path / "x.png", tmp_path / "y.jpg", tmp_path / "readme.md")
+    write(tmp_path / "labels.csv", "image,patient,mass\na.png,1,1\nb.png,2,0\n")
+    found = noticed(read_sources([tmp_path]))
+    assert (found["missing_images"].count, found["missing_images"].examples) == (1, ("b.png",))
+    assert (found["surplus_images"].count, found["surplus_images"].examples) == (2, ("x.png", "y.jpg"))
+
+
+def test_a_table_of_which_no_film_is_there_is_refused_when_others_are(read, tmp_path):
+    with pytest.raises(DataError, match=r"none of the 3 films .* is named under image in .*for instance 'x\.png'"):
+        read("image,mass\nx.png,1\n")
+    for film in tmp_path.glob("*.png"):
+        film.unlink()
+    assert read_sources([tmp_path]).table["status"].tolist() == ["missing"]
+
+
+def test_rows_that_repeat_or_contradict(read):
+    manifest = read("image,patient,note,mass\na.png,1,x,1\na.png,1,y,1\nb.png,2,,1\n./b.png,2,,0\nc.png,3,,0\n")
+    found = noticed(manifest)
+    assert len(manifest.table) == 3
+    assert found["duplicate_rows"].count == 1
+    assert [image[-5:] for image in found["contradictory_rows"].images] == ["b.png"]
+    assert found["contradictory_rows"].severity == "blocking"
+    assert by_name(manifest).loc["b.png", "mass"] == 1
+
+
+def test_tables_with_the_same_columns_are_one_with_parts_from_their_names(tmp_path):
+    for part, film in (("train", "a"), ("valid", "b")):
+        touch(tmp_path / f"{film}.png")
+        write(tmp_path / f"chexpert_{part}.csv", f"Path,Mass\n{film}.png,1\n")
+    films = by_name(read_sources([tmp_path]))
+    assert films["split"].to_dict() == {"a.png": "train", "b.png": "val"}
+
+
+def test_tables_with_other_columns_are_refused_unless_one_lies_higher(tmp_path):
+    touch(tmp_path / "a.png")
+    write(tmp_path / "one.csv", "image,mass\na.png,1\n")
+    write(tmp_path / "deeper" / "two.csv", "image,nodule\na.png,1\n")
+    assert read_sources([tmp_path]).findings == ("mass",)
+    write(tmp_path / "two.csv", "image,nodule\na.png,1\n")
+    with pytest.raises(DataError, match=r"several tables of images with other columns: one\.csv, two\.csv; leave one"):
+        read_sources([tmp_path])
+    write(tmp_path / "two.csv", "hospital,beds\nnorth,12\n")
+    assert read_sources([tmp_path]).findings == ("mass",)
+
+
+def test_two_hospitals_that_count_from_one_have_different_patients(tmp_path):
+    for hospital in ("north", "south"):
+        touch(tmp_path / hospital / f"{hospital}.png")
+        write(tmp_path / hospital / "labels.csv", f"image,patient,mass\n{hospital}.png,1,1\n")
+    manifest = read_sources([tmp_path / "north", tmp_path / "south"])
+    assert manifest.table["patient"].tolist() == ["north/1", "south/1"]
+    assert noticed(manifest)["patients_scoped"].count == 1
+
+
+def test_two_columns_for_one_finding_are_refused(read):
+    with pytest.raises(DataError, match="Effusion and Pleural Effusion both mean Effusion"):
+        read("image,Effusion,Pleural Effusion\na.png,1,0\n")
+
+
+def test_a_row_that_names_no_film_is_refused(read):
+    with pytest.raises(DataError, match="row 2 has nothing under image"):
+        read("image,mass\na.png,1\n,0\n")
+
+
+def dicom(path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(128) + b"DICM")
+
+
+@pytest.mark.parametrize("cell", ["1.2.840.1.dcm", "1.2.840.1", "films/1.2.840.1.dcm"])
+def test_dicom_files_are_found_by_path_by_name_and_without_their_suffix(tmp_path, cell):
+    dicom(tmp_path / "films" / "1.2.840.1.dcm")
+    write(tmp_path / "labels.csv", f"file,PatientID,PatientAge,PatientSex,ViewPosition,Mass\n{cell},p,057Y,F,PA,1\n")
+    manifest = read_sources([tmp_path])
+    assert manifest.kind == "dicom"
+    row = manifest.table.iloc[0]
+    assert row[["patient", "age", "sex", "view", "mass", "status"]].tolist() == ["p", 57, "F", "PA", 1, "present"]
+
+
+def test_dicom_files_without_a_suffix_are_told_by_their_first_bytes(tmp_path):
+    dicom(tmp_path / "1.2.840.1")
+    write(tmp_path / "labels.csv", "file,mass\n1.2.840.1.dcm,1\n")
+    manifest = read_sources([tmp_path])
+    assert (manifest.kind, manifest.table["status"].tolist()) == ("dicom", ["present"])
+
+
+def test_the_real_hearts_mean_their_films_and_not_their_masks(real_data):
+    manifest = read_sources([real_data / "heart_ctr"])
+    assert manifest.table["image"].str.contains("/heart_ctr/images/", regex=False).all()
+    assert set(noticed(manifest)) == {"no_labels", "patient_unknown", "no_split", "population_unstated"}
+
+
+def test_the_real_dicom_manifest(real_data):
+    manifest = read_sources([real_data / "dicom"])
+    truth = pd.read_csv(real_data / "dicom" / "manifest.csv")
+    assert manifest.table["image"].tolist() == [str(real_data / "dicom" / file) for file in truth["file"]]
+    assert manifest.table["view"].value_counts().to_dict() == truth["view"].value_counts().drop("LL").to_dict()
