@@ -1,7 +1,7 @@
 """Bytes to a film: what the file is, is told by its content, never by its name."""
 
 from cxr_core.errors import OversizedFilm, UndecodableFilm
-from cxr_core.film import dicom, jpeg, png
+from cxr_core.film import jpeg, png
 from cxr_core.film.limits import require_bytes
 from cxr_core.film.radiograph import Radiograph
 
@@ -50,14 +50,28 @@ def decode(data: bytes) -> Radiograph:
 
 
 def _decode(data: bytes) -> Radiograph:
-    if dicom.is_dicom(data):
+    if is_dicom(data):
+        # Imported with the first DICOM file: pydicom and its codecs take half a second to load.
+        from cxr_core.film.dicom import decode_dicom
+
         _require_plain_preamble(data)
-        return dicom.decode_dicom(data)
+        return decode_dicom(data)
     if data.startswith(png.SIGNATURE):
         return png.decode_png(data)
     if data.startswith(jpeg.SIGNATURE):
         return jpeg.decode_jpeg(data)
     raise UndecodableFilm(f"This file is {name_of(data)}. {EXPECTED}")
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether the bytes are DICOM: by the prefix (PS3.10 7.1), else by a first element of group 0002 or 0008."""
+    if data[128:132] == b"DICM":
+        return True
+    group, spelled = data[:2], data[4:6].isalpha() and data[4:6].isupper()
+    if group in (b"\x02\x00", b"\x00\x08"):
+        return spelled
+    length = int.from_bytes(data[4:8], "little")
+    return group == b"\x08\x00" and data[3:4] in (b"\x00", b"\x01") and (spelled or length < len(data) - 8)
 
 
 def name_of(data: bytes) -> str:

@@ -81,17 +81,6 @@ _QUIET = threading.RLock()
 _LOGGERS = ("pydicom", "pydicom.pixels.decoders.base", "pydicom.pixels.utils", "pylibjpeg", "openjpeg", "jpeg_ls")
 
 
-def is_dicom(data: bytes) -> bool:
-    """Whether the bytes are DICOM: by the prefix (PS3.10 7.1), else by a first element of group 0002 or 0008."""
-    if data[128:132] == b"DICM":
-        return True
-    group, spelled = data[:2], data[4:6].isalpha() and data[4:6].isupper()
-    if group in (b"\x02\x00", b"\x00\x08"):
-        return spelled
-    length = int.from_bytes(data[4:8], "little")
-    return group == b"\x08\x00" and data[3:4] in (b"\x00", b"\x01") and (spelled or length < len(data) - 8)
-
-
 def decode_dicom(data: bytes) -> Radiograph:
     """One DICOM file as a film. Raises UndecodableFilm or OversizedFilm; no message quotes the file."""
     with _quiet():

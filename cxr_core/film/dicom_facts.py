@@ -10,7 +10,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.errors import BytesLengthException
 
-from cxr_core.film.radiograph import View
+from cxr_core.film.radiograph import CHEST_PARTS, View
 
 TAGS = (
     "Modality", "BodyPartExamined", "ViewPosition", "ViewCodeSequence", "PatientAge", "PatientSex",
@@ -26,8 +26,7 @@ MODALITIES = frozenset((
     "RTRECORD", "DOC", "FID", "PLAN", "RWV", "SRF", "VA", "VF", "AU", "M3D",
 ))  # fmt: skip
 
-# PS3.16 annex L, and how sites spell them; the word is looked for anywhere in the field.
-CHEST_PARTS = ("CHEST", "THORAX", "THORA", "LUNG", "HEART", "TORAX", "TORAC", "PULM", "CARDIAC", "MEDIASTINUM")
+# PS3.16 annex L, and how sites spell them; the word is looked for anywhere in the field, after CHEST_PARTS.
 OTHER_PARTS = (
     "ABDOMEN", "PELVIS", "SKULL", "HEAD", "BRAIN", "NECK", "CSPINE", "TSPINE", "LSPINE", "SSPINE", "SPINE",
     "SHOULDER", "CLAVICLE", "SCAPULA", "HUMERUS", "ELBOW", "FOREARM", "WRIST", "HAND", "FINGER", "HIP", "FEMUR",

@@ -5,6 +5,7 @@ along (compressed bombs among them) are left behind unopened.
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -125,7 +126,7 @@ def _scan_lines(chunks: list[tuple[bytes, bytes]], header: Header) -> bytes:
     try:
         # One byte more than there may be, so that a bomb stops there.
         lines = inflater.decompress(b"".join(chunks[index][1] for index in where), header.raw_bytes + 1)
-    except igzip_lib.IsalError:
+    except igzip_lib.IsalError:  # type: ignore[misc]  # its stub has no base class
         raise UndecodableFilm(DAMAGED.format("its compressed pixels cannot be opened")) from None
     if len(lines) != header.raw_bytes or not inflater.eof:
         raise UndecodableFilm(DAMAGED.format("it holds fewer or more pixels than its header says"))
@@ -138,32 +139,41 @@ def _samples(chunks: list[tuple[bytes, bytes]], lines: bytes) -> np.ndarray:
     lines: the inflated image data. libpng gets it stored, not compressed, so that nothing is inflated twice.
     """
     kept = {name: body for name, body in chunks if name in (b"IHDR", b"PLTE", b"tRNS")}
-    pieces = [SIGNATURE]
-    for name, body in (*kept.items(), (b"IDAT", _stored(lines)), (b"IEND", b"")):
-        checksum = isal_zlib.crc32(body, isal_zlib.crc32(name))
-        pieces += [struct.pack(">I4s", len(body), name), body, struct.pack(">I", checksum)]
+    file: list[bytes | memoryview] = [SIGNATURE]
+    for name, body in kept.items():
+        file += _chunk(name, [body])
+    file += _chunk(b"IDAT", _stored(lines)) + _chunk(b"IEND", [])
     try:
-        samples = cv2.imdecode(np.frombuffer(b"".join(pieces), np.uint8), cv2.IMREAD_UNCHANGED)
+        samples = cv2.imdecode(np.frombuffer(b"".join(file), np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
             raise MemoryError from None
         samples = None
     width, height = struct.unpack(">II", kept[b"IHDR"][:8])
     if samples is None or samples.shape[:2] != (height, width):
+        # libpng does not say whether memory ran out. If so, there is none for the film's pixels either.
+        np.empty((height, width), np.float32)
         raise UndecodableFilm(DAMAGED.format("its pixels cannot be decoded"))
     return samples
 
 
-def _stored(data: bytes) -> bytes:
-    """A zlib stream (RFC 1950) of stored blocks (RFC 1951, 3.2.4): a copy, wrapped."""
+def _chunk(name: bytes, body: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
+    """Length, name, body in pieces, checksum (section 5.3)."""
+    checksum = isal_zlib.crc32(name)
+    for piece in body:
+        checksum = isal_zlib.crc32(piece, checksum)
+    return [struct.pack(">I4s", sum(map(len, body)), name), *body, struct.pack(">I", checksum)]
+
+
+def _stored(data: bytes) -> list[bytes | memoryview]:
+    """A zlib stream (RFC 1950) of stored blocks (RFC 1951, 3.2.4), in pieces: the data as it is, wrapped."""
     view = memoryview(data)
     pieces: list[bytes | memoryview] = [b"\x78\x01"]
     for start in range(0, len(data), STORED_BLOCK):
         block = view[start : start + STORED_BLOCK]
         last = start + STORED_BLOCK >= len(data)
         pieces += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
-    pieces.append(struct.pack(">I", isal_zlib.adler32(data)))
-    return b"".join(pieces)
+    return [*pieces, struct.pack(">I", isal_zlib.adler32(data))]
 
 
 def _split_alpha(

@@ -10,6 +10,8 @@ Sex = Literal["F", "M"]
 Container = Literal["png", "jpeg", "dicom", "drawing"]
 
 ADULT_FROM_YEARS = 18
+# Body parts, as DICOM names them (PS3.16 annex L) and as sites spell them, that a chest film shows.
+CHEST_PARTS = ("CHEST", "THORAX", "THORA", "LUNG", "HEART", "TORAX", "TORAC", "PULM", "CARDIAC", "MEDIASTINUM")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
