@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from cxr_core.data.choice import Resolution
 from cxr_core.data.issue import ISSUES
 from cxr_core.data.prepare import folders_of, prepare
 from cxr_core.data.sources import SOURCES
@@ -14,7 +15,8 @@ from train.progress import progress_bar
 def main(arguments: list[str] | None = None) -> int:
     """Parse, prepare, print the report's path. 3 when the dataset cannot be used, or not before somebody chooses."""
     given = _parser().parse_args(arguments)
-    choices = [(code, choice) for choice in ("accept", "exclude") for code in getattr(given, choice)]
+    choices: list[tuple[str, Resolution]] = [(code, "accept") for code in given.accept]
+    choices += [(code, "exclude") for code in given.exclude]
     try:
         dataset = prepare(
             folders_of(given.data),

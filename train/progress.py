@@ -15,23 +15,23 @@ def progress_bar(
     stream = out or sys.stderr
     live = stream.isatty()
     stage_began: dict[str, float] = {}
-    shown = {"at": -REPEAT_S, "stage": ""}
+    shown_at, shown_stage = -REPEAT_S, ""
 
     def show(stage: str, done: int, total: int) -> None:
+        nonlocal shown_at, shown_stage
         now = clock()
         began = stage_began.setdefault(stage, now)
-        due = now - float(shown["at"]) >= (REDRAW_S if live else REPEAT_S)
-        if not (due or stage != shown["stage"] or done == total):
+        due = now - shown_at >= (REDRAW_S if live else REPEAT_S)
+        if not (due or stage != shown_stage or done == total):
             return
-        if live and shown["stage"] not in ("", stage):
+        if live and shown_stage not in ("", stage):
             stream.write("\n")
-        shown.update(at=now, stage=stage)
         line = _line(stage, done, total, now - began)
         stream.write(f"\r\x1b[K{line}" if live else f"{line}\n")
         if live and done == total:
             stream.write("\n")
-            shown["stage"] = ""
         stream.flush()
+        shown_at, shown_stage = now, "" if done == total else stage
 
     return show
 

@@ -80,7 +80,8 @@ class PixelCache:
         """What is known of each file, in the order given: the fields of `Film`, with sha256 missing for a file that is
         unknown, changed or gone, and row -1 for one without a grid."""
         names = [os.path.abspath(path) for path in paths]
-        found = self.index.table(names).reindex(names)
+        known = pd.DataFrame(self.index.entries(names), columns=["path", "stamp", *COLUMNS])
+        found = known.set_index("path").reindex(names)
         found = found.where(found["stamp"] == pd.Series(map(_stamp, paths), names, dtype="str"))
         found["row"] = found["row"].fillna(-1).astype(int)
         texts = ["sha256", "pixels", "concerns", "refused", "reason"]

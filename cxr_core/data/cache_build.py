@@ -56,7 +56,8 @@ class Builder:
         batches: queue.SimpleQueue[Sequence[Task]] = queue.SimpleQueue()
         for start in range(0, len(tasks), BATCH):
             batches.put(tasks[start : start + BATCH])
-        threads = [threading.Thread(target=self._serve, args=(batches,), daemon=True) for _ in range(self._workers)]
+        workers = min(self._workers, batches.qsize())
+        threads = [threading.Thread(target=self._serve, args=(batches,), daemon=True) for _ in range(workers)]
         for thread in threads:
             thread.start()
         working = len(threads)

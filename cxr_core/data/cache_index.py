@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from cxr_core.errors import DataError
 
@@ -88,15 +87,14 @@ class CacheIndex:
             (last,) = connection.execute("SELECT COALESCE(MAX(row), -1) FROM films").fetchone()
         return int(last) + 1
 
-    def table(self, paths: Sequence[str]) -> pd.DataFrame:
-        """A row per known file, indexed by its path: its stamp and the fields of its Film. A few are asked for by
-        name; for many, all that are known come back."""
+    def entries(self, paths: Sequence[str]) -> list[tuple[Any, ...]]:
+        """(path, stamp, *COLUMNS) of known files: of those asked for if they are few, else of all there are."""
         query = "SELECT path, stamp, films.* FROM files JOIN films USING (sha256)"
         asked = tuple(paths) if len(paths) <= FEW else ()
         if asked:
             query += f" WHERE path IN ({', '.join('?' * len(asked))})"
         with self._open() as connection:
-            return pd.read_sql_query(query, connection, index_col="path", params=asked)
+            return connection.execute(query, asked).fetchall()
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -1,0 +1,265 @@
+"""From folders to a registered dataset, and what a choice about an issue does."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr_core.data.datasets import Dataset, find, registered
+from cxr_core.data.manifest import Manifest
+from cxr_core.data.prepare import choose, forget, open_data, prepare, withdraw
+from cxr_core.errors import Cancelled, DataError
+from train.prepare import main as prepare_command
+
+pytestmark = pytest.mark.usefixtures("workspace")
+
+
+def picture(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    small = np.random.default_rng(seed).integers(0, 256, (8, 8)).astype(np.uint8)
+    cv2.imwrite(str(path), cv2.resize(small, (80, 80), interpolation=cv2.INTER_CUBIC))
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    """Ten films of ten patients, in two parts."""
+    folder = tmp_path / "sound set"
+    rows = [(f"film{i}.png", f"p{i}", i % 2, "train" if i < 6 else "test", "PA", 40 + i, "F") for i in range(10)]
+    for i in range(10):
+        picture(folder / f"film{i}.png", i)
+    _write(folder, rows)
+    return folder
+
+
+@pytest.fixture
+def leaky(sound: Path) -> Path:
+    """Patient p0 has a film in train and one in test; film2 lies in test under another name."""
+    table = pd.read_csv(sound / "films.csv")
+    table.loc[9, "patient"] = "p0"
+    table.to_csv(sound / "films.csv", index=False)
+    (sound / "film8.png").write_bytes((sound / "film2.png").read_bytes())
+    return sound
+
+
+def _write(folder: Path, rows: list[tuple]) -> None:
+    columns = ["image", "patient", "pneumonia", "split", "view", "age", "sex"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "films.csv", index=False)
+
+
+def codes(dataset: Dataset) -> set[str]:
+    return {issue.code for issue in dataset.issues()}
+
+
+def test_a_sound_dataset_is_registered_whole(sound: Path) -> None:
+    stages: list[str] = []
+    dataset = prepare([sound], progress=lambda stage, done, total: stages.append(stage))
+    assert dataset.name == "sound-set"
+    assert list(dict.fromkeys(stages)) == ["reading tables", "decoding", "examining"]
+    assert registered() == [dataset] == [find("sound-set")]
+    assert dataset.blocking() == ()
+    table = dataset.manifest().table
+    assert table["status"].eq("present").all()
+    assert table["sha256"].str.len().eq(64).all()
+    assert table["width"].eq(80).all()
+    for name in ("dataset.json", "manifest.parquet", "issues.json", "report.html", "report.json", "quarantine.csv"):
+        assert (dataset.folder / name).is_file()
+    assert not list(dataset.folder.glob(".*")), "nothing half-written is left"
+
+
+def test_a_dataset_prepared_again_is_the_same_one(sound: Path) -> None:
+    first, again = prepare([sound]), prepare([sound])
+    assert first.folder == again.folder
+    assert len(registered()) == 1
+    pd.testing.assert_frame_equal(first.manifest().table, again.manifest().table)
+
+
+def test_bad_films_are_quarantined_and_listed_and_the_rest_is_used(sound: Path) -> None:
+    (sound / "film1.png").write_text("<!doctype html><title>404</title>")
+    (sound / "film3.png").unlink()
+    dataset = prepare([sound])
+    table = dataset.manifest().table.set_index(dataset.manifest().names)
+    assert table["status"].value_counts().to_dict() == {"present": 8, "missing": 1, "unreadable": 1}
+    assert "web page" in table.loc["film1.png", "reason"]
+    assert {"unreadable", "missing_images"} <= codes(dataset)
+    quarantine = pd.read_csv(dataset.folder / "quarantine.csv")
+    assert quarantine["status"].tolist() == ["unreadable"]
+    assert len(open_data([sound]).table) == 8
+
+
+def test_blocking_issues_stop_until_somebody_chooses(leaky: Path) -> None:
+    dataset = prepare([leaky])
+    assert {issue.code for issue in dataset.blocking()} == {"patient_in_two_parts", "same_picture_two_parts"}
+    with pytest.raises(DataError, match=r"stopped by 2 blocking findings.*--exclude"):
+        open_data([leaky])
+    dataset = choose(dataset, "patient_in_two_parts", "exclude", "they are the same person")
+    dataset = choose(dataset, "same_picture_two_parts", "accept")
+    assert dataset.blocking() == ()
+    films = open_data([leaky])
+    names = set(films.names)
+    assert "film0.png" not in names, "the training film of the patient is excluded"
+    assert {"film9.png", "film8.png", "film2.png"} <= names, "the test part is never thinned, what is accepted stays"
+    assert Dataset.load(dataset.folder).choices[0].note == "they are the same person"
+    excluded = dataset.manifest().table.query("status == 'excluded'")
+    assert excluded["reason"].tolist() == ["patient_in_two_parts"]
+
+
+def test_a_choice_can_be_taken_back_and_replaced(leaky: Path) -> None:
+    dataset = choose(prepare([leaky]), "patient_in_two_parts", "exclude")
+    dataset = choose(dataset, "patient_in_two_parts", "accept")
+    assert [choice.choice for choice in dataset.choices] == ["accept"]
+    assert dataset.manifest().table["status"].eq("present").all()
+    dataset = withdraw(dataset, "patient_in_two_parts")
+    assert dataset.choices == ()
+    assert "patient_in_two_parts" in {issue.code for issue in dataset.blocking()}
+
+
+def test_a_choice_does_not_cover_what_came_later(leaky: Path) -> None:
+    dataset = prepare([leaky], choices=[("patient_in_two_parts", "accept"), ("same_picture_two_parts", "accept")])
+    assert dataset.blocking() == ()
+    table = pd.read_csv(leaky / "films.csv")
+    table.loc[7, "patient"] = "p1"
+    table.to_csv(leaky / "films.csv", index=False)
+    assert [issue.code for issue in prepare([leaky]).blocking()] == ["patient_in_two_parts"]
+
+
+def test_a_choice_about_nothing_is_refused(leaky: Path) -> None:
+    dataset = prepare([leaky])
+    with pytest.raises(DataError, match="did not find 'unreadable' here; it found"):
+        choose(dataset, "unreadable", "accept")
+    (leaky / "film5.png").unlink()
+    with pytest.raises(DataError, match="missing_images names no single films, so there is nothing to exclude"):
+        choose(prepare([leaky]), "missing_images", "exclude")
+
+
+def test_a_stopped_preparation_leaves_the_register_as_it_was(sound: Path) -> None:
+    before = prepare([sound])
+    held = (before.folder / "dataset.json").read_bytes()
+    picture(sound / "film0.png", 99)
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "decoding":
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        prepare([sound], progress=stop)
+    assert (before.folder / "dataset.json").read_bytes() == held
+
+
+def test_names_are_kept_apart(sound: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere" / "sound set"
+    picture(other / "film0.png", 5)
+    _write(other, [("film0.png", "p", 1, "train", "PA", 50, "M")])
+    assert prepare([sound]).name == "sound-set"
+    assert prepare([other]).name == "sound-set-2"
+    assert prepare([sound, other], name="both").name == "both"
+    with pytest.raises(DataError, match="belongs to"):
+        prepare([other], name="both")
+    for name in ("../up", "", "a/b"):
+        with pytest.raises(DataError, match="cannot be named"):
+            prepare([tmp_path / "elsewhere"], name=name)
+    forget(find("both"))
+    assert [dataset.name for dataset in registered()] == ["sound-set", "sound-set-2"]
+    assert sound.is_dir()
+
+
+def test_data_is_given_by_folder_or_by_name(sound: Path) -> None:
+    with pytest.raises(DataError, match="neither a folder nor a registered dataset; registered: none"):
+        open_data(["sound-set"])
+    prepare([sound])
+    by_name, by_folder = open_data(["sound-set"]), open_data([sound])
+    pd.testing.assert_frame_equal(by_name.table, by_folder.table)
+    assert by_name.data_sha256() == by_folder.data_sha256()
+
+
+def test_a_damaged_record_is_said(sound: Path) -> None:
+    dataset = prepare([sound])
+    (dataset.folder / "dataset.json").write_text("{")
+    with pytest.raises(DataError, match="prepare it again"):
+        registered()
+
+
+def test_thumbnails_show_the_films_and_black_for_what_is_missing(sound: Path) -> None:
+    (sound / "film3.png").unlink()
+    dataset = prepare([sound])
+    images = dataset.manifest().table["image"].tolist()
+    shown = dataset.thumbnails([images[4], images[3], images[0]])
+    assert shown.shape == (3, 128, 128)
+    assert not shown[1].any()
+    plain = cv2.imread(images[4], cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
+    assert np.array_equal(shown[0], np.rint(cv2.resize(plain, (128, 128)) * 255).astype(np.uint8))
+
+
+def test_a_manifest_survives_parquet_with_boxes_and_remarks(real_data: Path, workspace: Path) -> None:
+    dataset = prepare([real_data / "nih_boxes_256", real_data / "nih_cxr8"], kind="nih14")
+    manifest = dataset.manifest()
+    manifest.save(workspace / "again.parquet")
+    again = Manifest.load(workspace / "again.parquet")
+    pd.testing.assert_frame_equal(again.table, manifest.table)
+    pd.testing.assert_frame_equal(again.boxes, manifest.boxes)
+    assert again.noticed == manifest.noticed
+    assert len(manifest.boxes) == 984
+    assert manifest.boxes[["left", "top", "width", "height"]].to_numpy().min() >= 0
+
+
+@pytest.mark.parametrize("damage", [b"", b"no parquet at all", None])
+def test_a_damaged_manifest_is_said(sound: Path, damage: bytes | None) -> None:
+    dataset = prepare([sound])
+    path = dataset.folder / "manifest.parquet"
+    path.unlink() if damage is None else path.write_bytes(damage)
+    with pytest.raises(DataError, match="prepare the dataset again"):
+        dataset.manifest()
+
+
+def test_the_command_prints_the_report_and_says_how_to_go_on(leaky: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert prepare_command(["--data", str(leaky)]) == 3
+    said = capsys.readouterr()
+    assert Path(said.out.strip()).is_file()
+    assert "--exclude patient_in_two_parts" in said.err
+    arguments = ["--exclude", "patient_in_two_parts", "--exclude", "same_picture_two_parts", "--note", "by hand"]
+    assert prepare_command(["--data", "sound-set", *arguments]) == 0
+    report = json.loads((Path(capsys.readouterr().out.strip()).parent / "report.json").read_text())
+    assert {choice["choice"] for choice in report["choices"]} == {"exclude"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["--data", "/no/such/folder"], 3, "there is no folder /no/such/folder"),
+        (["--data", "nothing"], 3, "neither a folder nor a registered dataset"),
+    ],
+)
+def test_the_command_answers_wrong_data_with_a_sentence(
+    arguments: list[str], status: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prepare_command(arguments) == status
+    error = capsys.readouterr().err
+    assert says in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--data", ".", "--accept", "everything"], "invalid choice: 'everything'"),
+        (["--data", ".", "--kind", "zip"], "invalid choice: 'zip'"),
+        ([], "--data"),
+    ],
+)
+def test_the_command_answers_wrong_arguments_with_2(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        prepare_command(arguments)
+    assert says in capsys.readouterr().err
+
+
+def test_a_workspace_that_cannot_be_written_is_said(
+    sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CXR_WORKSPACE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match="cannot be written"):
+        prepare([sound])
