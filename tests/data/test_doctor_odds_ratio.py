@@ -105,6 +105,24 @@ def test_the_interval_covers_the_truth_when_patients_have_many_films() -> None:
     assert 0.01 * trials < missed < 0.09 * trials
 
 
+def test_the_error_is_that_of_a_bootstrap_over_patients() -> None:
+    """Patients with films inside and outside the group, whose labels lean one way in each: an independent measure."""
+    chance = np.random.default_rng(11)
+    patient = np.repeat(np.arange(120), 16)
+    group = np.tile([1.0, 0.0], len(patient) // 2)
+    own, inside, outside = (chance.normal(0, 1, 120)[patient] for _ in range(3))
+    label = (own + np.where(group == 1, inside, outside) + chance.normal(0, 1, len(patient)) > 0.5).astype(float)
+    resampled = []
+    for _ in range(600):
+        rows = (chance.integers(0, 120, 120)[:, None] * 16 + np.arange(16)).ravel()
+        cells = [[((label[rows] == y) & (group[rows] == g)).sum() for y in (1, 0)] for g in (1, 0)]
+        resampled.append(np.log(reference(cells, kind="sample").statistic))
+    woolf = np.sqrt(sum(1 / ((label == y) & (group == g)).sum() for y in (0, 1) for g in (0, 1)))
+    error = found(label, group, patient).error
+    assert error == pytest.approx(np.std(resampled), rel=0.1)
+    assert error > 1.3 * woolf
+
+
 def test_what_is_unknown_is_left_out() -> None:
     label, group = films(30, 20, 10, 80)
     unknown = np.full(50, np.nan)
