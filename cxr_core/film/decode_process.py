@@ -34,6 +34,7 @@ def serve(memory_limit: int, time_limit: float) -> None:
     # Imported here, as the server itself needs neither the codecs nor the time they take to load.
     import cv2
 
+    import cxr_core.film.dicom  # noqa: F401 - here, so that the first DICOM file need not wait for its codecs
     from cxr_core.film.decode import decode
 
     cv2.setNumThreads(1)
