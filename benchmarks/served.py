@@ -34,15 +34,15 @@ class Served:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Served]:
-    """`streamlit run app.py` in a folder, until the block ends."""
+def serve(folder: Path, workspace: Path | None = None) -> Iterator[Served]:
+    """`streamlit run app.py` in a folder, until the block ends; with an empty workspace unless one is given."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     command += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
-    with tempfile.TemporaryDirectory() as workspace:
-        environment = os.environ | {"CXR_WORKSPACE": workspace}
+    with tempfile.TemporaryDirectory() as empty:
+        environment = os.environ | {"CXR_WORKSPACE": str(workspace or empty)}
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         server = subprocess.Popen(command, cwd=folder, env=environment, **quiet)  # type: ignore[call-overload]
         try:

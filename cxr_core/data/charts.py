@@ -29,6 +29,7 @@ PART_COLOURS = {"train": "#3a87c8", "val": "#e69f00", "test": "#009e73", UNDIVID
 LEVEL_COLOURS = {"PA": "#56b4e9", "AP": "#d55e00", "F": "#cc79a7", "M": "#4c8ec6", UNKNOWN: GREY}
 SEX_NAMES = {"F": "female", "M": "male", UNKNOWN: UNKNOWN}
 BAR_PX = 16
+MARKED = "#e69f00"
 TINT = "58, 135, 200"  # of the cells, over whatever the paper is
 
 
@@ -220,16 +221,17 @@ def co_occurrence_chart(found: CoOccurrence) -> Chart:
         marker_color=[f"rgba({TINT}, {0.05 + 0.85 * float(share[place]) / strongest:.2f})" for place in places],
         customdata=[_pair(found, names, *place) for place in places],
         hovertemplate="%{customdata}<extra></extra>",
+        selected_marker_color=MARKED,
     )
-    words = go.Scatter(  # a trace of its own takes the page's text colour
-        x=[column for _, column in places],
-        y=[row for row, _ in places],
-        mode="text",
-        text=[f"{100 * float(share[place]):.0f}" if found.together[place] else "" for place in places],
-        textfont_size=10,
-        hoverinfo="skip",
+    figure = _figure([cells], height=150 + 26 * len(names))
+    # Notes, and not a trace of text, which would fade with the cells that are not marked.
+    figure.update_layout(
+        annotations=[
+            {"x": column, "y": row, "text": _per_cent(float(share[row, column])), "showarrow": False, "font_size": 10}
+            for row, column in places
+            if found.together[row, column]
+        ]
     )
-    figure = _figure([cells, words], height=150 + 26 * len(names))
     ticks = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": names, "showgrid": False}
     figure.update_xaxes(**ticks, range=[-0.5, len(names) - 0.5], tickangle=-45, zeroline=False)
     figure.update_yaxes(**ticks, range=[len(names) - 0.5, -0.5], zeroline=False)
@@ -238,9 +240,7 @@ def co_occurrence_chart(found: CoOccurrence) -> Chart:
     return Chart(figure=figure, says=says, behind=(behind,))
 
 
-def _figure(
-    traces: Sequence[go.Bar | go.Scatter], height: int, barmode: str = "group", legend: bool = False
-) -> go.Figure:
+def _figure(traces: Sequence[go.Bar], height: int, barmode: str = "group", legend: bool = False) -> go.Figure:
     """The frame that all charts share: no zoom, so that a page on a phone scrolls over them."""
     figure = go.Figure(list(traces))
     figure.update_layout(
@@ -289,6 +289,10 @@ def _pair(found: CoOccurrence, names: Sequence[str], row: int, column: int) -> s
     together, known = int(found.together[row, column]), int(found.known[row, column])
     share = f" ({100 * together / known:.1f} %)" if known else ""
     return f"<b>{names[row]}</b>: {known:,} films<br>{together:,} of them with {names[column].lower()}{share}"
+
+
+def _per_cent(share: float) -> str:
+    return "<1" if share < 0.01 else f"{100 * share:.0f}"
 
 
 def _name(finding: str) -> str:

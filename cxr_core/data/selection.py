@@ -107,7 +107,7 @@ class FilmIndex:
 
     def patients_among(self, rows: np.ndarray) -> int:
         """How many patients these films show."""
-        return len(np.unique(self.patients[rows]))
+        return int(np.count_nonzero(np.bincount(self.patients[rows])))
 
     def _has(self, finding: str, label: str) -> np.ndarray:
         if finding not in self.findings:

@@ -131,6 +131,7 @@ class Exploration:
     film: str | None = None  # the one looked at closely
     opening: bool = False  # it was asked for, and is not on the screen yet
     clicked: str | None = None  # the chart whose bar was clicked last
+    unmarked: dict[str, int] = field(default_factory=dict)  # how often each chart lost its mark
     turns: int = 0  # part of the keys of widgets: with another they start from what is said here
     started: set[tuple[str, ...]] = field(default_factory=set)  # folders whose preparation this tab began
 
@@ -141,6 +142,8 @@ class Exploration:
 
     def look_at(self, selection: "Selection | None", clicked: str | None = None) -> None:
         """Look at these films; the filter's fields follow, and no other chart stays marked."""
+        if self.clicked is not None and self.clicked != clicked:
+            self.unmarked[self.clicked] = self.unmarked.get(self.clicked, 0) + 1
         self.selection, self.clicked = selection, clicked
         self.turns += 1
 

@@ -51,9 +51,8 @@ def _ask_which(exploration: Exploration, contents: Contents) -> Films:
 
 def _show_chart(exploration: Exploration, dataset: Dataset, name: str, chart: Chart) -> None:
     st.markdown(f"**{name}**")
-    # A chart keeps its mark until the films of another are looked at.
-    marks = "marked" if exploration.clicked == name else exploration.turns
-    key = f"chart-{dataset.name}-{exploration.listed}-{name}-{marks}"
+    # A chart that is to lose its mark starts anew, under another key.
+    key = f"chart-{dataset.name}-{exploration.listed}-{name}-{exploration.unmarked.get(name, 0)}"
 
     def clicked() -> None:
         point = clicked_point(key)

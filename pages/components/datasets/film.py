@@ -21,6 +21,7 @@ from pages.components.session import Exploration
 
 LONGEST_SIDE_PX = 1024
 OTHERS_SHOWN = 24
+WORDS_PX = 330
 LABEL_WORDS = {1: "Positive", 0: "Negative", -1: "Unknown"}
 
 
@@ -34,13 +35,20 @@ def show_film(exploration: Exploration, dataset: Dataset, contents: Contents) ->
         return
     row = int(rows[0])
     facts = films.manifest.table.iloc[row].to_dict()
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(key="film-picture"):
+            _show_picture(contents, facts)
+        with st.container(width=WORDS_PX, gap="small"):
+            _show_words(contents, row, facts)
+    _show_others(exploration, dataset, contents, row, str(facts["patient"]))
+
+
+def _show_words(contents: Contents, row: int, facts: Mapping[str, Any]) -> None:
     st.text(str(facts["image"]).rsplit("/", 1)[-1])
-    _show_picture(contents, facts)
+    for concern in _concerns(contents, row, facts):
+        st.warning(plain(concern), icon=":material/warning:")
     st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in _labels(contents, row)))
     st.caption(" · ".join(plain(fact) for fact in _facts(facts)))
-    for concern in _concerns(contents, row, facts):
-        st.markdown(f":material/warning: {plain(concern)}")
-    _show_others(exploration, dataset, contents, row, str(facts["patient"]))
 
 
 def _show_picture(contents: Contents, facts: Mapping[str, Any]) -> None:

@@ -17,8 +17,9 @@ FILMS_ON_A_PAGE = 24
 LARGEST_SEED = 2**31 - 1
 
 
+@st.fragment
 def show_films(exploration: Exploration, dataset: Dataset, contents: Contents, films: Films) -> None:
-    """The filter, its summary, and the films."""
+    """The filter, its summary, and the films. A fragment: what is asked here draws no chart again."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("Films", anchor="films", width="content")
         _ask_order(exploration)
@@ -80,12 +81,6 @@ def _say_how_many(
     asked = " · ".join(plain(phrase) for phrase in selection.words(contents.issues)) or "no filter"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{len(rows):,} {noun}** of {whose} :gray[· {asked}]", width="stretch")
-        if selection:
-            st.button(
-                "Clear",
-                key="data-clear",
-                icon=":material/close:",
-                type="tertiary",
-                on_click=exploration.look_at,
-                args=(None,),
-            )
+        if selection and st.button("Clear", key="data-clear", icon=":material/close:", type="tertiary"):
+            exploration.look_at(None)
+            st.rerun()  # the whole page, since a chart may lose its mark

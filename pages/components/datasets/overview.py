@@ -25,9 +25,7 @@ def choose_dataset(exploration: Exploration, found: Sequence[Dataset]) -> Datase
             st.warning(f"There is no dataset named {plain(asked)} here; choose one of these.")
         asked = names[0]
     exploration.dataset = asked
-    picked = st.selectbox(
-        "Dataset", names, index=names.index(asked), key=exploration.widget("dataset"), width=420, required=True
-    )
+    picked = st.selectbox("Dataset", names, index=names.index(asked), key=exploration.widget("dataset"), width=420)
     if picked != asked:
         exploration.turn_to(picked)
     if st.query_params.get(PARAMETER) != picked:

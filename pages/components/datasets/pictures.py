@@ -15,7 +15,10 @@ from pages.components.gallery import Box, Picture, as_jpeg
 def pictures_of(dataset: Dataset, films: Films, rows: np.ndarray) -> list[Picture]:
     """Films as small pictures, with their labels, facts and boxes."""
     table = films.manifest.table.iloc[rows]
-    thumbnails = dataset.thumbnails([str(image) for image in table["image"]])
+    decoded = table["status"].isin(["present", "excluded"]).to_numpy()
+    thumbnails = np.zeros((len(rows), THUMBNAIL.side, THUMBNAIL.side), np.uint8)
+    if decoded.any():
+        thumbnails[decoded] = dataset.thumbnails([str(image) for image in table["image"][decoded]])
     return [
         _picture(films, row, facts, grey)
         for row, facts, grey in zip(rows, table.to_dict("records"), thumbnails, strict=True)
