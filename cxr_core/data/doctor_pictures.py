@@ -1,6 +1,7 @@
 """Checks of the pictures themselves, by what decoding wrote into the table: is each readable, a chest film, its own?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 
 import pandas as pd
 
@@ -64,7 +65,7 @@ def same_pictures(films: Manifest) -> Iterator[Issue]:
     labels = again.groupby("sha256")[list(films.findings)]
     contradicted = again["sha256"].map((labels.max() > labels.min()).any(axis=1))
     in_parts = again.groupby("sha256")["split"].transform("nunique")
-    yield from _two_labels(again[contradicted])
+    yield from _two_labels(again[contradicted], films.findings)
     yield from _two_parts(again[in_parts > 1])
     yield from _copies(again[~contradicted])
 
@@ -80,13 +81,19 @@ def of_several_sizes(films: Manifest) -> Iterator[Issue]:
     yield Issue(code="mixed_resolution", message=message, count=int(sizes.sum()))
 
 
-def _two_labels(rows: pd.DataFrame) -> Iterator[Issue]:
+def _two_labels(rows: pd.DataFrame, findings: Sequence[str]) -> Iterator[Issue]:
     if rows.empty:
         return
     in_test = int((rows["split"] == "test").sum())
-    kept = f" {counted(in_test, 'films')} of test stay whatever is chosen: it is never thinned." if in_test else ""
+    kept = f" {in_test:,} of them stay whatever is chosen, as test is never thinned." if in_test else ""
     message = f"{_pictures(rows['sha256'])} with different labels, on {counted(len(rows), 'films')}.{kept}"
-    yield _excludable("same_picture_two_labels", message, rows[rows["split"] != "test"], _together(rows), len(rows))
+    shown = rows[rows["sha256"].isin(rows["sha256"].unique()[:EXAMPLES])]
+    positive = (shown[list(findings)] == 1).to_numpy()
+    said = [", ".join(compress(findings, row)).replace("_", " ") or "none" for row in positive]
+    examples = _together(
+        shown.assign(name=[f"{name} ({each})" for name, each in zip(shown["name"], said, strict=True)])
+    )
+    yield _excludable("same_picture_two_labels", message, rows[rows["split"] != "test"], examples, len(rows))
 
 
 def _two_parts(rows: pd.DataFrame) -> Iterator[Issue]:
@@ -145,8 +152,8 @@ def _together(rows: pd.DataFrame) -> Iterator[str]:
 
 
 def _tally(values: pd.Series) -> str:
-    """How often each value occurs, the most frequent first: 4 colour, 1 noise."""
+    """How often each value occurs, the most frequent first: colour (4); noise (1)."""
     counts = values.value_counts()
-    named = [f"{count:,} {value}" for value, count in counts.head(NAMED_REASONS).items()]
+    named = [f"{value} ({count:,})" for value, count in counts.head(NAMED_REASONS).items()]
     others = int(counts.iloc[NAMED_REASONS:].sum())
-    return ", ".join([*named, f"{others:,} for other reasons"] if others else named)
+    return "; ".join([*named, f"other reasons ({others:,})"] if others else named)

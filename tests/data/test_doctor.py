@@ -201,7 +201,7 @@ def test_unreadable_films_are_counted_by_reason() -> None:
             both(put("status", "unreadable", 1, 2, 3), put("reason", "It is HTML.", 1, 3), put("reason", "Cut off.", 2))
         )
     )["unreadable"]
-    assert issue.message == "3 images cannot be read: 2 It is HTML, 1 Cut off."
+    assert issue.message == "3 images cannot be read: It is HTML (2); Cut off (1)."
     assert issue.examples == ("0001.png: It is HTML", "0002.png: Cut off", "0003.png: It is HTML")
     assert issue.images == ()  # quarantined already: nothing is left to exclude
 
@@ -240,6 +240,7 @@ def test_a_copy_in_test_costs_the_training_film_never_the_test_film() -> None:
 def test_two_labels_on_one_picture_name_both_films() -> None:
     issue = diagnosed(changed(copy_of("sha256", 0, 1)))["same_picture_two_labels"]
     assert issue.images == ("/films/0000.png", "/films/0001.png")
+    assert issue.examples == ("0000.png (none) = 0001.png (pneumonia)",)
     assert "same_picture" not in diagnosed(changed(copy_of("sha256", 0, 1)))
     of_test = diagnosed(changed(copy_of("sha256", 6, 7)))["same_picture_two_labels"]
     assert of_test.images == ()
