@@ -64,7 +64,7 @@ ISSUES: dict[str, IssueKind] = {
     "mirrored": _kind("warning", "Films that seem mirrored", "Look at them; many only have a central heart."),
     "same_picture": _kind("warning", "The same picture twice", "Nothing: training uses one of each."),
     "same_picture_two_labels": _kind(
-        "blocking", "The same picture with different labels", "Find out which is right, or exclude both."
+        "warning", "The same picture with different labels", "Find out which is right, or exclude both."
     ),
     # Patients and parts
     "patient_unknown": _kind(

@@ -23,7 +23,7 @@ COPIES = Issue(
     examples=("a.png (train) = b.png (test)",),
     images=("/films/a.png",),
 )
-CONTRADICTION = Issue(code="same_picture_two_labels", message="All of it lies in test.", count=2)
+CONTRADICTION = Issue(code="contradictory_rows", message="Two rows of test contradict each other.", count=2)
 WARNING = Issue(
     code="mirrored", message="In 6 films the heart is right.", count=6, examples=tuple("abcdef"), images=("m",)
 )
@@ -84,12 +84,12 @@ class Words(HTMLParser):
         (
             (COPIES, CONTRADICTION),
             (),
-            "Stopped by 2 blocking issues: the same picture with different labels; the same picture in two parts.",
+            "Stopped by 2 blocking issues: rows that contradict each other; the same picture in two parts.",
         ),
         (
             (COPIES, CONTRADICTION),
             (chosen(COPIES, "exclude"),),
-            "Stopped by 1 blocking issue: the same picture with different labels.",
+            "Stopped by 1 blocking issue: rows that contradict each other.",
         ),
         (
             (COPIES, CONTRADICTION),
@@ -122,8 +122,8 @@ def test_an_open_issue_says_how_to_decide() -> None:
     assert f"{command} --exclude same_picture_two_parts" in text
     assert f"{command} --accept same_picture_two_parts" in text
     assert "Excluding leaves out 1 film." in text
-    assert "--exclude same_picture_two_labels" not in text  # it names no film that could be left out
-    assert f"{command} --accept same_picture_two_labels" in text
+    assert "--exclude contradictory_rows" not in text  # it names no film that could be left out
+    assert f"{command} --accept contradictory_rows" in text
     assert f"{command} --exclude mirrored" in text
     assert "--accept mirrored" not in text  # a warning stops nothing
     assert "byte_order_mark --" not in text
