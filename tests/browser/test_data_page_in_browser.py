@@ -1,0 +1,131 @@
+"""The Data page as a researcher uses it: a folder named, bars and films clicked, a choice put on record."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import serve
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+FILMS = 30
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the app with the fake reader and a workspace of its own."""
+    yield from serve(["-m", "tests.browser.serve_fakes", "{port}"], tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Films by class in two parts; half of them with the finding, one of a hostile name."""
+    root = tmp_path_factory.mktemp("data") / "by-class"
+    for number in range(FILMS):
+        label = ("NORMAL", "PNEUMONIA")[number % 2]
+        place = root / ("train" if number < 20 else "test") / label
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(30, 220, (60, 90)).astype(np.uint8)
+        name = HOSTILE if number == 0 else f"person{number}_1"
+        cv2.imwrite(str(place / f"{name}.png"), pixels)
+    return root
+
+
+def open_page(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_role("link", name="Data", exact=True).click()
+    expect(page.get_by_role("heading", name="Datasets")).to_be_visible()
+
+
+def prepare(page: Page, address: str, folder: Path) -> None:
+    """Have the folder registered, unless it is."""
+    open_page(page, address)
+    field = page.get_by_label("Folders on this computer, one per line")
+    verdict = page.get_by_text("May be trained on")
+    expect(field.or_(verdict).first).to_be_visible()
+    if not verdict.is_visible():
+        field.fill(str(folder))
+        page.get_by_role("button", name="Prepare").click()
+    expect(verdict).to_be_visible(timeout=60_000)
+
+
+def explore(page: Page, address: str, folder: Path) -> Locator:
+    """The films' cards."""
+    prepare(page, address, folder)
+    page.get_by_role("tab", name="Explore").click()
+    cards = page.locator(".st-key-dataset-films .gallery button.card")
+    expect(cards).to_have_count(24)
+    return cards
+
+
+def test_a_folder_is_registered_and_survives_a_refresh(page: Page, app: str, folder: Path) -> None:
+    prepare(page, app, folder)
+    assert "dataset=by-class" in page.url
+    expect(page.get_by_role("row", name="train 20")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report (JSON)").click()
+    assert json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+
+
+def test_no_such_folder_is_a_sentence(page: Page, app: str, folder: Path) -> None:
+    prepare(page, app, folder)
+    page.get_by_text("Add a dataset").click()
+    page.get_by_label("Folders on this computer, one per line").fill(f"/no/{HOSTILE}")
+    page.get_by_role("button", name="Prepare").click()
+    expect(page.get_by_role("alert").filter(has_text=f"/no/{HOSTILE}")).to_be_visible()
+    assert page.locator("img[src=x]").count() == 0
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.get_by_role("alert").filter(has_text="/no/")).to_have_count(0)
+
+
+def test_the_films_behind_a_bar_are_one_click_away(page: Page, app: str, folder: Path) -> None:
+    cards = explore(page, app, folder)
+    bars = page.locator(".js-plotly-plot").first.locator(".trace.bars")
+    expect(bars.first).to_be_visible()
+    bar = bars.nth(1).locator(".point path").first  # the second part of one finding
+    bar.evaluate("e => e.scrollIntoView({block: 'center'})")
+    page.wait_for_timeout(500)  # Plotly answers once the page stands still
+    box = bar.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    expect(page.get_by_text("5 films of 5 patients")).to_be_visible()
+    expect(cards).to_have_count(5)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_text("30 films of 30 patients")).to_be_visible()
+
+
+def test_a_film_opens_large_and_hostile_names_stay_text(page: Page, app: str, folder: Path) -> None:
+    cards = explore(page, app, folder)
+    named = cards.filter(has_text=HOSTILE)
+    if not named.count():
+        page.get_by_role("button", name="2", exact=True).click()
+    expect(named.first).to_be_visible()
+    named.first.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".gallery.large img")).to_be_visible()
+    expect(dialog.get_by_text("The patient's only film.")).to_be_visible()
+    expect(dialog.get_by_text(f"{HOSTILE}.png", exact=True)).to_be_visible()
+    assert page.locator("img[src=x]").count() == 0
+    aspect = dialog.locator(".gallery.large .frame").evaluate("e => e.clientWidth / e.clientHeight")
+    assert aspect == pytest.approx(90 / 60, rel=0.02)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def test_shuffled_films_keep_their_order_under_one_seed(page: Page, app: str, folder: Path) -> None:
+    cards = explore(page, app, folder)
+    plain = cards.first.get_attribute("title")
+    page.get_by_text("Shuffled").click()
+    expect(cards.first).not_to_have_attribute("title", plain or "")
+    shuffled = cards.first.get_attribute("title")
+    page.get_by_text("Shuffled").click()
+    expect(cards.first).to_have_attribute("title", plain or "")
+    page.get_by_text("Shuffled").click()
+    expect(cards.first).to_have_attribute("title", shuffled or "")
