@@ -52,38 +52,37 @@ class FilesByName:
         outer folders in front that are not there, or a file's name with or without its suffix. A name that several
         files have means the one below a folder called images, else the first.
         """
-        uses = Counter(_parts(cell)[-1] for cell in cells if _parts(cell))
+        split = [_parts(cell) for cell in cells]
+        uses = Counter(parts[-1] for parts in split if parts)
         elsewhere = _Elsewhere()
-        images, present, twice = [], [], []
+        images, present = [], []
+        twice: list[str] = []
         accounted: set[str] = set()
-        for cell in cells:
-            path = self._by_path(cell, folder) or (cell if elsewhere.has(cell) else None)
-            called = self._by_name(cell, uses)
+        for cell, parts in zip(cells, split, strict=True):
+            path = self._by_path(cell, parts, (folder, f"{folder}{os.sep}images"))
+            path = path or (cell if elsewhere.has(cell) else None)
+            called = self._by_name(parts, uses)
             if path is None and called:
-                preferred = [each for each in called if _in_images(each, folder)]
-                path = (preferred or called)[0]
-                if len(called) > 1 and len(preferred) != 1:
-                    twice.append(cell)
-            accounted.update(called if len(_parts(cell)) == 1 else ())
+                path, sure = _chosen(called, folder)
+                twice += [] if sure else [cell]
+            accounted.update(called if len(parts) == 1 else ())
             present.append(path is not None)
-            images.append(path or os.path.normpath(os.path.join(folder, *_parts(cell))))
+            images.append(path or _joined(folder, parts))
         return Found(images, present, tuple(twice), frozenset(accounted) | {p for p in images if p in self.paths})
 
-    def _by_path(self, cell: str, folder: str) -> str | None:
+    def _by_path(self, cell: str, parts: list[str], bases: tuple[str, str]) -> str | None:
         """The longest end of the cell's path that leads to a file, of two parts or the whole."""
         if cell in self.paths:
             return cell
-        parts = _parts(cell)
         for start in range(max(1, len(parts) - 1)):
-            for base in (folder, os.path.join(folder, "images")):
-                path = os.path.normpath(os.path.join(base, *parts[start:]))
+            for base in bases:
+                path = _joined(base, parts[start:])
                 if path in self.paths:
                     return path
         return None
 
-    def _by_name(self, cell: str, uses: Counter[str]) -> list[str]:
+    def _by_name(self, parts: list[str], uses: Counter[str]) -> list[str]:
         """Files of the cell's name; none when it names a folder too and other cells end alike."""
-        parts = _parts(cell)
         if not parts or (len(parts) > 1 and uses[parts[-1]] > 1):
             return []
         stem, suffix = os.path.splitext(parts[-1])
@@ -136,5 +135,12 @@ def _parts(cell: str) -> list[str]:
     return [part for part in cell.replace("\\", "/").split("/") if part not in {"", "."}]
 
 
-def _in_images(path: str, folder: str) -> bool:
-    return "images" in path.removeprefix(folder).split(os.sep)[:-1]
+def _joined(folder: str, parts: list[str]) -> str:
+    path = os.sep.join((folder, *parts))
+    return os.path.normpath(path) if ".." in parts else path
+
+
+def _chosen(files: Sequence[str], folder: str) -> tuple[str, bool]:
+    """The one of several files that is meant, and whether that is sure."""
+    preferred = [path for path in files if "images" in path.removeprefix(folder).split(os.sep)[:-1]]
+    return (preferred or files)[0], len(files) == 1 or len(preferred) == 1

@@ -129,6 +129,7 @@ def test_hidden_files_and_a_macs_rubbish_are_no_films(kaggle):
     before = len(read_sources([kaggle]).table)
     touch(
         kaggle / "__MACOSX" / "train" / "NORMAL" / "._IM-0000-0001.jpeg",
+        kaggle / "__MACOSX" / "train" / "NORMAL" / "IM-9999-0001.jpeg",
         kaggle / "train" / "NORMAL" / "._IM-0000-0001.jpeg",
         kaggle / "train" / "NORMAL" / ".DS_Store",
         kaggle / ".cache" / "train" / "NORMAL" / "x.jpeg",

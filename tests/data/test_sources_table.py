@@ -227,7 +227,7 @@ def test_of_equal_names_the_one_below_images_is_meant_else_the_first(tmp_path):
 
 def test_equal_names_in_patients_folders_are_not_confused(tmp_path):
     """As in CheXpert: every film is called view1.jpg, and one patient's folder is missing."""
-    touch(tmp_path / "p1" / "view1.jpg", tmp_path / "p3" / "view1.jpg")
+    touch(tmp_path / "p1" / "view1.jpg", tmp_path / "p3" / "view1.jpg", tmp_path / "view1.jpg")
     write(tmp_path / "labels.csv", "Path,Mass\n" + "".join(f"CheXpert/p{i}/view1.jpg,1\n" for i in (1, 2, 3)))
     table = read_sources([tmp_path]).table
     assert table["status"].tolist() == ["present", "missing", "present"]

@@ -87,7 +87,7 @@ def test_divide_keeps_patients_and_pictures_in_one_part(films, seed, ratios):
 
 
 @given(films=tangled, others=tangled, seed=st.integers(0, 99), first_drop=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_carving_and_dropping_leave_no_patient_and_no_picture_in_two_parts(films, others, seed, first_drop):
     patients, pictures, ill = zip(*films, *others, strict=True)
     splits = ["train"] * len(films) + ["test"] * len(others)
