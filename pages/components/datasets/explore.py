@@ -66,5 +66,7 @@ def _show_chart(exploration: Exploration, dataset: Dataset, name: str, chart: Ch
         config=CHART_CONFIG,
         alt=chart.says,
     )
+    if exploration.clicked == name:
+        st.markdown("[See the films behind it](#films)")  # on a narrow screen they are far below
     if name in NOTES:
         st.caption(NOTES[name])
