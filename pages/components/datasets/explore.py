@@ -5,7 +5,7 @@ import streamlit as st
 from cxr_core.data.charts import Chart
 from cxr_core.data.datasets import Dataset
 from pages.components.datasets.contents import Contents, Films
-from pages.components.datasets.films import show_films
+from pages.components.datasets.films import look_at, show_films
 from pages.components.session import Exploration, clicked_point
 
 CHART_CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -22,7 +22,7 @@ def show_explorer(exploration: Exploration, dataset: Dataset, contents: Contents
     with st.container(horizontal=True, gap="large"):
         charts, shown = st.container(key="dataset-charts"), st.container(key="dataset-films")
     with charts:
-        st.caption("Click a bar or a cell to see the films behind it.")
+        st.caption("Click a bar or a cell to see [the films](#films) behind it.")
         for name, chart in films.charts.items():
             _show_chart(exploration, dataset, name, chart)
         if not films.index.findings:
@@ -50,23 +50,26 @@ def _ask_which(exploration: Exploration, contents: Contents) -> Films:
 
 
 def _show_chart(exploration: Exploration, dataset: Dataset, name: str, chart: Chart) -> None:
-    st.markdown(f"**{name}**")
-    # A chart that is to lose its mark starts anew, under another key.
-    key = f"chart-{dataset.name}-{exploration.listed}-{name}-{exploration.unmarked.get(name, 0)}"
+    """One chart, a fragment: a click draws the films anew and, at most, the chart that loses its mark to this one."""
 
-    def clicked() -> None:
+    @st.fragment(key=name)
+    def draw() -> None:
+        # A chart that is to lose its mark starts anew, under another key.
+        key = f"chart-{dataset.name}-{exploration.listed}-{name}-{exploration.unmarked.get(name, 0)}"
+        st.plotly_chart(
+            chart.figure,
+            key=key,
+            on_select=lambda: clicked(key),
+            selection_mode="points",
+            config=CHART_CONFIG,
+            alt=chart.says,
+        )
+
+    def clicked(key: str) -> None:
         point = clicked_point(key)
-        exploration.look_at(chart.selection_at(*point) if point else None, clicked=name if point else None)
+        look_at(exploration, chart.selection_at(*point) if point else None, name if point else None)
 
-    st.plotly_chart(
-        chart.figure,
-        key=key,
-        on_select=clicked,
-        selection_mode="points",
-        config=CHART_CONFIG,
-        alt=chart.says,
-    )
-    if exploration.clicked == name:
-        st.markdown("[See the films behind it](#films)")  # on a narrow screen they are far below
+    st.markdown(f"**{name}**")
+    draw()
     if name in NOTES:
         st.caption(NOTES[name])

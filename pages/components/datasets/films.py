@@ -13,11 +13,12 @@ from pages.components.gallery import show_pictures
 from pages.components.markdown import plain
 from pages.components.session import Exploration
 
+FILMS = "films"  # the fragment's name, for charts to have it drawn anew
 FILMS_ON_A_PAGE = 24
 LARGEST_SEED = 2**31 - 1
 
 
-@st.fragment
+@st.fragment(key=FILMS)
 def show_films(exploration: Exploration, dataset: Dataset, contents: Contents, films: Films) -> None:
     """The filter, its summary, and the films. A fragment: what is asked here draws no chart again."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -47,6 +48,13 @@ def show_films(exploration: Exploration, dataset: Dataset, contents: Contents, f
     if exploration.opening:
         exploration.opening = False
         show_film(exploration, dataset, contents)
+
+
+def look_at(exploration: Exploration, selection: Selection | None, clicked: str | None = None) -> None:
+    """Show these films, from a callback: they are drawn anew, and the chart that loses its mark, but nothing else."""
+    marked = exploration.clicked
+    exploration.look_at(selection, clicked)
+    st.rerun([FILMS] if marked in (None, clicked) else [FILMS, marked])
 
 
 def _ask_page(pages: int, key: str) -> int:
@@ -81,6 +89,12 @@ def _say_how_many(
     asked = " · ".join(plain(phrase) for phrase in selection.words(contents.issues)) or "no filter"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{len(rows):,} {noun}** of {whose} :gray[· {asked}]", width="stretch")
-        if selection and st.button("Clear", key="data-clear", icon=":material/close:", type="tertiary"):
-            exploration.look_at(None)
-            st.rerun()  # the whole page, since a chart may lose its mark
+        if selection:
+            st.button(
+                "Clear",
+                key="data-clear",
+                icon=":material/close:",
+                type="tertiary",
+                on_click=look_at,
+                args=(exploration, None),
+            )
