@@ -1,23 +1,75 @@
+"""Every figure against scikit-learn, resamples included, and what an undefined one looks like."""
+
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
-from sklearn.metrics import balanced_accuracy_score, brier_score_loss
+from sklearn import metrics as sk
 
 from cxr_core.evaluation import metrics
-from cxr_core.evaluation.intervals import patient_bootstrap
+
+SCORED = {
+    metrics.auroc: sk.roc_auc_score,
+    metrics.average_precision: sk.average_precision_score,
+    metrics.brier: sk.brier_score_loss,
+    metrics.log_loss: sk.log_loss,
+}
+RATES = {
+    "accuracy": sk.accuracy_score,
+    "balanced_accuracy": sk.balanced_accuracy_score,
+    "precision": sk.precision_score,
+    "sensitivity": sk.recall_score,
+    "f1": sk.f1_score,
+}
 
 
-@pytest.fixture
-def sample() -> tuple[np.ndarray, np.ndarray]:
-    chance = np.random.default_rng(0)
-    labels = (chance.random(400) < 0.3).astype(float)
-    return 1 / (1 + np.exp(-(chance.normal(0, 1, 400) + labels))), labels
+def films(seed: int, count: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities with ties, labels, and how often each film counts: some not at all."""
+    chance = np.random.default_rng(seed)
+    labels = (chance.random(count) < 0.3).astype(float)
+    probabilities = 1 / (1 + np.exp(-(chance.normal(0, 1, count) + labels)))
+    return np.round(probabilities, 2), labels, chance.integers(0, 4, count).astype(float)
 
 
-def test_auroc_is_the_mann_whitney_statistic(sample):
-    scores, labels = sample
+@pytest.mark.parametrize(("ours", "theirs"), SCORED.items(), ids=lambda measure: measure.__name__)
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_agree_with_scikit_learn(ours, theirs, seed):
+    probabilities, labels, weights = films(seed)
+    assert ours(probabilities, labels) == pytest.approx(theirs(labels, probabilities), abs=1e-12)
+    weighted = ours(probabilities, labels, np.stack([weights, np.ones_like(weights)]))
+    assert weighted[0] == pytest.approx(theirs(labels, probabilities, sample_weight=weights), abs=1e-12)
+    assert weighted[1] == pytest.approx(theirs(labels, probabilities), abs=1e-12)
+
+
+@pytest.mark.parametrize(("name", "theirs"), RATES.items())
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.8])
+def test_rates_agree_with_scikit_learn(name, theirs, threshold):
+    probabilities, labels, weights = films(7)
+    called = probabilities >= threshold
+    assert getattr(metrics.confusion(called, labels), name) == pytest.approx(theirs(labels, called))
+    resampled = getattr(metrics.confusion(called, labels, weights[None]), name)
+    assert resampled == pytest.approx(theirs(labels, called, sample_weight=weights))
+
+
+def test_specificity_is_the_recall_of_the_negative_class():
+    probabilities, labels, _ = films(8)
+    counts = metrics.confusion(probabilities >= 0.5, labels)
+    assert counts.specificity == pytest.approx(sk.recall_score(labels, probabilities >= 0.5, pos_label=0))
+    assert counts.of_negatives.precision == pytest.approx(sk.precision_score(labels, probabilities >= 0.5, pos_label=0))
+
+
+def test_weights_are_repetitions():
+    probabilities, labels, weights = films(9)
+    again = np.repeat(np.arange(len(labels)), weights.astype(int))
+    for measure in (*SCORED, metrics.expected_calibration_error):
+        assert measure(probabilities, labels, weights) == pytest.approx(measure(probabilities[again], labels[again]))
+
+
+def test_auroc_is_the_mann_whitney_statistic():
+    scores, labels, _ = films(0)
     positive, negative = scores[labels == 1], scores[labels == 0]
     expected = mannwhitneyu(positive, negative).statistic / (len(positive) * len(negative))
     assert metrics.auroc(scores, labels) == pytest.approx(expected)
@@ -34,33 +86,24 @@ def test_auroc_ignores_monotone_changes_and_mirrors_with_the_classes(seed):
 
 def test_undefined_stays_undefined():
     scores, none = np.array([0.2, 0.7]), np.zeros(2)
-    assert np.isnan(metrics.auroc(scores, none))
-    assert np.isnan(metrics.average_precision(scores, none))
-    assert np.isnan(metrics.sensitivity(scores > 0.5, none))
-    figure = patient_bootstrap(metrics.auroc, scores, none, ["a", "b"], resamples=5)
-    assert (figure.value, figure.low, figure.high, figure.positives) == (None, None, None, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        counts = metrics.confusion(scores > 0.9, none)
+        undefined = [metrics.auroc(scores, none), metrics.average_precision(scores, none)]
+        undefined += [metrics.auroc(np.array([0.1, np.nan]), np.array([0, 1]))]
+        undefined += [counts.sensitivity, counts.precision, counts.f1, counts.balanced_accuracy]
+        undefined += [measure(np.empty(0), np.empty(0)) for measure in SCORED]
+    assert np.isnan(undefined).all()
+    assert (counts.specificity, counts.accuracy) == (1, 1)
 
 
-def test_rates_agree_with_scikit_learn(sample):
-    scores, labels = sample
-    called = scores >= 0.6
-    balanced = (metrics.sensitivity(called, labels) + metrics.specificity(called, labels)) / 2
-    assert balanced == pytest.approx(balanced_accuracy_score(labels, called))
-    assert metrics.brier(scores, labels) == pytest.approx(brier_score_loss(labels, scores))
+def test_nothing_found_of_something_is_zero_and_not_undefined():
+    counts = metrics.confusion(np.array([False, False]), np.array([1, 0]))
+    assert (counts.sensitivity, counts.f1, counts.balanced_accuracy) == (0, 0, 0.5)
+    assert np.isnan(counts.precision)
 
 
 def test_calibration_error_is_the_gap_that_was_built_in():
     probabilities = np.repeat([0.1, 0.5, 0.9], 1000)
     labels = np.concatenate([np.arange(1000) < count for count in (200, 500, 800)]).astype(float)
     assert metrics.expected_calibration_error(probabilities, labels) == pytest.approx(0.2 / 3)
-
-
-def test_resampling_patients_widens_the_interval_when_their_films_agree(sample):
-    scores, labels = sample
-    scores, labels = np.repeat(scores, 5), np.repeat(labels, 5)
-    apart = patient_bootstrap(metrics.auroc, scores, labels, np.arange(2000), resamples=300)
-    together = patient_bootstrap(metrics.auroc, scores, labels, np.repeat(np.arange(400), 5), resamples=300)
-    assert together.value == apart.value
-    assert together.high - together.low > 1.5 * (apart.high - apart.low)
-    assert together.low < together.value < together.high
-    assert (together.n, together.positives) == (2000, int(labels.sum()))

@@ -1,0 +1,108 @@
+"""Intervals resample patients; figures and reports carry scikit-learn's numbers under the names others rely on."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from cxr_core.evaluation import metrics
+from cxr_core.evaluation.figures import classification_report, finding_figures
+from cxr_core.evaluation.intervals import bootstrapped, patient_bootstrap
+from cxr_core.models.card import OperatingPoint
+from tests.evaluation.test_metrics import films
+
+POINTS = tuple(
+    OperatingPoint(name=name, threshold=threshold, source="a test")
+    for name, threshold in (("youden", 0.5), ("sensitivity_95", 0.2), ("specificity_95", 0.8))
+)
+
+
+def test_resampling_patients_widens_the_interval_when_their_films_agree():
+    scores, labels, _ = films(0)
+    scores, labels = np.repeat(scores, 5), np.repeat(labels, 5)
+    apart = patient_bootstrap(metrics.auroc, scores, labels, np.arange(2000), resamples=300)
+    together = patient_bootstrap(metrics.auroc, scores, labels, np.repeat(np.arange(400), 5), resamples=300)
+    assert together.value == apart.value
+    assert together.high - together.low > 1.5 * (apart.high - apart.low)
+    assert together.low < together.value < together.high
+    assert (together.n, together.positives) == (2000, int(labels.sum()))
+
+
+def test_an_interval_is_that_of_films_drawn_again_one_by_one():
+    """The same draws, with every film of a drawn patient taken as often as it was drawn, measured by scikit-learn."""
+    scores, labels, _ = films(1, 120)
+    patients = np.array([f"p{row // 3}" for row in range(120)])
+    chance = np.random.default_rng(5)
+    names = np.unique(patients)
+    values = []
+    for _ in range(200):
+        drawn = names[chance.integers(0, len(names), len(names))]
+        rows = np.concatenate([np.flatnonzero(patients == name) for name in drawn])
+        values.append(sk.roc_auc_score(labels[rows], scores[rows]))
+    figure = patient_bootstrap(metrics.auroc, scores, labels, patients, resamples=200, seed=5)
+    assert (figure.low, figure.high) == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])), abs=1e-12)
+
+
+def test_many_films_are_resampled_some_at_a_time(monkeypatch):
+    scores, labels, _ = films(2, 90)
+    whole = patient_bootstrap(metrics.auroc, scores, labels, np.arange(90) // 2, resamples=50)
+    monkeypatch.setattr("cxr_core.evaluation.intervals.AT_ONCE", 900)
+    assert patient_bootstrap(metrics.auroc, scores, labels, np.arange(90) // 2, resamples=50) == whole
+
+
+def test_an_undefined_figure_has_no_interval():
+    scores, none = np.array([0.2, 0.7]), np.zeros(2)
+    figure = patient_bootstrap(metrics.auroc, scores, none, ["a", "b"], resamples=5)
+    assert (figure.value, figure.low, figure.high, figure.positives) == (None, None, None, 0)
+
+
+def test_figures_share_their_resamples():
+    """A figure and its mirror on the same resamples: their sum is always one."""
+    scores, labels, _ = films(3)
+    found = bootstrapped(
+        lambda w: {"one": metrics.auroc(scores, labels, w), "other": metrics.auroc(-scores, labels, w)},
+        np.arange(len(labels)),
+        resamples=20,
+    )
+    assert found["one"].shape == (21,)
+    assert found["one"] + found["other"] == pytest.approx(np.ones(21))
+
+
+def test_the_figures_of_a_finding_have_the_names_that_cards_carry():
+    probabilities, labels, _ = films(4)
+    found = finding_figures(probabilities, labels, np.arange(len(labels)), POINTS)
+    called = probabilities >= 0.5
+    expected = {
+        "auroc": sk.roc_auc_score(labels, probabilities),
+        "average_precision": sk.average_precision_score(labels, probabilities),
+        "brier": sk.brier_score_loss(labels, probabilities),
+        "log_loss": sk.log_loss(labels, probabilities),
+        "accuracy": sk.accuracy_score(labels, called),
+        "balanced_accuracy": sk.balanced_accuracy_score(labels, called),
+        "precision": sk.precision_score(labels, called),
+        "recall": sk.recall_score(labels, called),
+        "specificity": sk.recall_score(labels, called, pos_label=0),
+        "f1": sk.f1_score(labels, called),
+    }
+    assert set(found) == {*expected, "ece", *(point.name for point in POINTS)}
+    for name, value in expected.items():
+        assert found[name]["value"] == pytest.approx(value, abs=1e-6), name
+        assert found[name]["low"] <= found[name]["value"] <= found[name]["high"]
+        assert (found[name]["n"], found[name]["positives"]) == (400, int(labels.sum()))
+    sensitive = found["sensitivity_95"]
+    assert sensitive["sensitivity"]["value"] == pytest.approx(sk.recall_score(labels, probabilities >= 0.2), abs=1e-6)
+    assert {"sensitivity", "specificity", "accuracy"} <= set(sensitive)
+
+
+def test_the_classification_report_is_scikit_learns():
+    probabilities, labels, _ = films(5)
+    found = classification_report(probabilities, labels, np.arange(len(labels)), POINTS[0])
+    theirs = sk.classification_report(
+        labels, probabilities >= 0.5, target_names=["absent", "present"], output_dict=True, zero_division=np.nan
+    )
+    assert found["accuracy"]["value"] == pytest.approx(theirs["accuracy"], abs=1e-6)
+    names = {"absent": "absent", "present": "present", "macro_average": "macro avg", "weighted_average": "weighted avg"}
+    for ours, name in names.items():
+        for figure, key in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
+            assert found[ours][figure]["value"] == pytest.approx(theirs[name][key], abs=1e-6), (name, key)
+    assert (found["absent"]["support"], found["present"]["support"]) == (400 - labels.sum(), labels.sum())
+    assert (found["operating_point"], found["threshold"]) == ("youden", 0.5)
