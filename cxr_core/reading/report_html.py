@@ -211,8 +211,7 @@ def _flat(table: Mapping[str, Any]) -> dict[str, str]:
     for key, value in table.items():
         name = str(key).replace("_", " ")
         if isinstance(value, Mapping) and {"value", "low", "high"} <= value.keys():
-            counts = f", {value['positives']} of {value['n']} positive" if {"positives", "n"} <= value.keys() else ""
-            lines[name] = f"{value['value']:.3f} (95 % interval {value['low']:.3f} to {value['high']:.3f}{counts})"
+            lines[name] = _figure(value)
         elif isinstance(value, Mapping):
             lines |= {f"{name}, {inner}": text for inner, text in _flat(value).items()}
         elif isinstance(value, Sequence) and not isinstance(value, str):
@@ -220,6 +219,15 @@ def _flat(table: Mapping[str, Any]) -> dict[str, str]:
         else:
             lines[name] = str(value)
     return lines
+
+
+def _figure(figure: Mapping[str, Any]) -> str:
+    """One figure with its interval; one that is undefined says so."""
+    counts = f"{figure['positives']} of {figure['n']} positive" if {"positives", "n"} <= figure.keys() else ""
+    if figure["value"] is None or figure["low"] is None:
+        return f"undefined{f' ({counts})' if counts else ''}"
+    interval = f"95 % interval {figure['low']:.3f} to {figure['high']:.3f}"
+    return f"{figure['value']:.3f} ({', '.join(filter(None, (interval, counts)))})"
 
 
 def _facts(facts: Mapping[str, str]) -> str:

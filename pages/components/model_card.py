@@ -18,6 +18,8 @@ FIGURES = {
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
 }
+# Those that need an operating point are shown with its name.
+NEED_NO_POINT = ("auroc", "average_precision", "brier", "ece")
 
 
 def offer_card(study: Study, card: ModelCard, finding: str) -> None:
@@ -74,7 +76,8 @@ def _figures(metrics: dict[str, Any], finding: str) -> list[dict[str, str]]:
     rows: dict[str, dict[str, str]] = {}
     for part, findings in metrics.items():
         for name, figure in _flat(findings.get(finding, {})):
-            cell = f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+            defined = figure["value"] is not None and figure["low"] is not None
+            cell = f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})" if defined else "undefined"
             counts = f"{figure['positives']:,} of {figure['n']:,}"
             row = rows.setdefault(name, {"Figure": plain(name)})
             row |= {plain(part.capitalize()): cell, f"Positive in {plain(part)}": counts}
@@ -89,7 +92,7 @@ def _flat(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Figures by the name they are shown under; those of a view or an operating point lie one level deeper."""
     for name, entry in table.items():
         if "value" in entry:
-            if name in FIGURES:
+            if name in NEED_NO_POINT:
                 yield FIGURES[name], entry
         elif name == "views":
             yield from ((f"AUROC, {view} films alone", found["auroc"]) for view, found in entry.items())

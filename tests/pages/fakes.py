@@ -22,6 +22,7 @@ THRESHOLDS = {"youden": 0.4, "sensitivity_95": 0.1, "specificity_95": 0.8}
 def card(model: str, finding: str, population: Population, aspect: Aspect = "stretch") -> ModelCard:
     """A card for one finding, complete enough for every widget."""
     figure = {"value": 0.91, "low": 0.88, "high": 0.94, "n": 1306, "positives": 58}
+    undefined = {**figure, "value": None, "low": None, "high": None}
     return ModelCard(
         model=model,
         version="1.0.0",
@@ -38,7 +39,7 @@ def card(model: str, finding: str, population: Population, aspect: Aspect = "str
         },
         evidence_scale={finding: 0.5},
         training={"summary": "No network at all.", "data": {"parts": {"train": {"films": 11000, "patients": 9000}}}},
-        metrics={"test": {finding: {"auroc": figure, "youden": {"sensitivity": figure}}}},
+        metrics={"test": {finding: {"auroc": figure, "specificity": figure, "youden": {"sensitivity": undefined}}}},
         weights_sha256="0" * 64,
     )
 

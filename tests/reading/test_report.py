@@ -44,7 +44,10 @@ def card(finding: str, age_min: int | None = None, age_max: int | None = None) -
         operating_points={finding: points},
         evidence_scale={finding: 1.0},
         training={"data": {"name": "CXR-42", "sha256": "feedbeef"}, "terms": "CC BY 4.0", "parts": ["train", "val"]},
-        metrics={"test": {finding: {"auroc": {"value": 0.912, "low": 0.9, "high": 0.93, "n": 500, "positives": 40}}}},
+        metrics={
+            "test": {finding: {"auroc": {"value": 0.912, "low": 0.9, "high": 0.93, "n": 500, "positives": 40}}},
+            "one class": {finding: {"auroc": {"value": None, "low": None, "high": None, "n": 5, "positives": 0}}},
+        },
         software={"torch": "2.13.0"},
         weights_sha256="ab" * 32,
     )
@@ -154,6 +157,7 @@ def test_every_number_says_where_it_comes_from() -> None:
         "feedbeef",
         "CC BY 4.0",
         "0.912 (95 % interval 0.900 to 0.930, 40 of 500 positive)",
+        "undefined (0 of 5 positive)",
         "ab" * 32,
         "2.13.0",
         "0.143 mm between rows, 0.15 mm between columns",
