@@ -2,63 +2,30 @@
 
     films (B, C, S, S) -> forward_features -> (B, F, h, w) after its last activation -> forward_head -> (B, L) logits
 
-Both heads are linear in the features, so a logit is its bias plus a sum over cells, exactly:
-averaged   every cell weighs the same (global average pooling, then a linear layer)
-positional every cell has its own weights, so that the head knows where a cell lies and how wide the heart is
+A backbone of backbones.py, an optional narrowing convolution, and a head of heads.py or attention.py.
 """
 
+import copy
 from typing import Any, Literal
 
-from cxr_core.models import torchvision_ops
+from torch import Tensor, nn
 
-torchvision_ops.declare_missing_operators()
+from cxr_core.errors import ModelError, RecipeError
+from cxr_core.models.attention import AttentionHead
+from cxr_core.models.backbones import build_backbone, feature_shape, middle_stages, timm
+from cxr_core.models.heads import AveragedHead, DenseHead, FilmHead, PositionalHead
 
-import timm  # noqa: E402  (needs torchvision's operators declared)
-import torch  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
-from torch.nn import functional  # noqa: E402
+Head = Literal["averaged", "positional", "dense", "attention"]
 
-from cxr_core.errors import ModelError, PretrainedUnavailable, RecipeError  # noqa: E402
-
-Head = Literal["averaged", "positional"]
-
-
-class AveragedHead(nn.Module):
-    """Global average pooling and one linear layer. (B, F, h, w) -> (B, L)."""
-
-    def __init__(self, features: int, findings: int, dropout: float):
-        super().__init__()
-        self.dropout = nn.Dropout2d(dropout)
-        self.linear = nn.Linear(features, findings)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.linear(self.dropout(features).mean(dim=(2, 3)))
-
-    def evidence(self, features: Tensor) -> Tensor:
-        """What each cell adds to each logit: (B, F, h, w) -> (B, L, h, w)."""
-        weight = self.linear.weight[:, :, None, None] / (features.shape[2] * features.shape[3])
-        return functional.conv2d(features, weight)
-
-
-class PositionalHead(nn.Module):
-    """One weight per feature and cell. (B, F, h, w) -> (B, L); h and w are fixed."""
-
-    def __init__(self, features: int, findings: int, dropout: float, cells: tuple[int, int]):
-        super().__init__()
-        self.dropout = nn.Dropout2d(dropout)
-        self.linear = nn.Linear(features * cells[0] * cells[1], findings)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.linear(self.dropout(features).flatten(1))
-
-    def evidence(self, features: Tensor) -> Tensor:
-        """What each cell adds to each logit: (B, F, h, w) -> (B, L, h, w)."""
-        weight = self.linear.weight.view(-1, *features.shape[1:])
-        return (features[:, None] * weight).sum(dim=2)
+__all__ = ["ARCHITECTURES", "FilmClassifier", "Head", "build", "timm"]
 
 
 class FilmClassifier(nn.Module):
-    """A timm backbone, an optional narrowing convolution, and a head that is linear in the features."""
+    """A backbone, an optional narrowing convolution, and a head that can say what each cell adds to a logit.
+
+    hidden: units of the hidden layer of the heads `dense` and `attention`. two_class: the head has two outputs for
+    each finding, z0 and z1, and the logit is z1 - z0.
+    """
 
     def __init__(
         self,
@@ -69,27 +36,21 @@ class FilmClassifier(nn.Module):
         side: int,
         head: Head = "averaged",
         neck: int | None = None,
+        hidden: int = 128,
+        two_class: bool = False,
         dropout: float = 0.0,
         pretrained: bool = False,
         backbone_arguments: dict[str, Any] | None = None,
     ):
         super().__init__()
-        # timm builds networks whose methods no type says: Any.
-        self.backbone: Any = _timm_backbone(backbone, channels, pretrained, backbone_arguments or {})
-        with torch.no_grad():
-            _, width, rows, columns = self.backbone(torch.zeros(1, channels, side, side)).shape
-        self._middle = _middle_stages(self.backbone)
+        self.backbone: Any = build_backbone(backbone, channels, pretrained, backbone_arguments or {})
+        width, *cells = feature_shape(self.backbone, backbone, channels, side)
+        self._middle = middle_stages(self.backbone)
         self.neck: nn.Module = nn.Identity()
         if neck is not None:
             self.neck = nn.Sequential(nn.Conv2d(width, neck, 1, bias=False), nn.BatchNorm2d(neck), nn.ReLU())
             width = neck
-        self.head: AveragedHead | PositionalHead
-        if head == "averaged":
-            self.head = AveragedHead(width, findings, dropout)
-        elif head == "positional":
-            self.head = PositionalHead(width, findings, dropout, (rows, columns))
-        else:
-            raise RecipeError(f"unknown head {head!r}; choose averaged or positional")
+        self.head = _head(head, width, findings, (cells[0], cells[1]), hidden, dropout, two_class)
 
     def forward_features(self, films: Tensor) -> Tensor:
         """(B, C, S, S) normalised films to the features (B, F, h, w), after their last activation."""
@@ -118,13 +79,25 @@ class FilmClassifier(nn.Module):
         """What is new beside the backbone: the neck's and the head's."""
         return [*self.neck.parameters(), *self.head.parameters()]
 
+    def keep_findings(self, count: int) -> "FilmClassifier":
+        """A deep copy that answers only the first `count` findings."""
+        kept = copy.deepcopy(self)
+        kept.head = self.head.keep(count)
+        return kept
 
-def _middle_stages(backbone: Any) -> list[int]:
-    """The indices of timm's stages at strides 8 and 16; empty when the backbone does not hand them out."""
-    if not hasattr(backbone, "forward_intermediates"):
-        return []
-    strides = [stage["reduction"] for stage in backbone.feature_info]
-    return [strides.index(stride) for stride in (8, 16) if stride in strides]
+
+def _head(
+    name: str, width: int, findings: int, cells: tuple[int, int], hidden: int, dropout: float, two_class: bool
+) -> FilmHead:
+    if name == "averaged":
+        return AveragedHead(width, findings, dropout=dropout, two_class=two_class)
+    if name == "positional":
+        return PositionalHead(width, findings, cells, dropout=dropout, two_class=two_class)
+    if name == "dense":
+        return DenseHead(width, findings, cells, hidden=hidden, dropout=dropout, two_class=two_class)
+    if name == "attention":
+        return AttentionHead(width, findings, hidden=hidden, dropout=dropout, two_class=two_class)
+    raise RecipeError(f"unknown head {name!r}; choose averaged, positional, dense or attention")
 
 
 ARCHITECTURES: dict[str, type[FilmClassifier]] = {"film_classifier": FilmClassifier}
@@ -141,21 +114,3 @@ def build(architecture: str, arguments: dict[str, Any]) -> FilmClassifier:
         return ARCHITECTURES[architecture](**arguments).eval()
     except TypeError as error:
         raise ModelError(f"the arguments of {architecture} do not fit it: {error}") from error
-
-
-def _timm_backbone(name: str, channels: int, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
-    """timm's network without pooling and classifier: (B, C, S, S) -> (B, F, h, w)."""
-    if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('_')[0]}*")[:8]
-        raise RecipeError(f"timm has no backbone {name!r}" + (f"; near it are {', '.join(near)}" if near else ""))
-    try:
-        return timm.create_model(
-            name, pretrained=pretrained, in_chans=channels, num_classes=0, global_pool="", **arguments
-        )
-    except (OSError, RuntimeError) as error:
-        if not pretrained:
-            raise
-        raise PretrainedUnavailable(
-            f"the ImageNet weights of {name} could not be fetched from timm's hub. Connect to it, give a local "
-            "safetensors file with --init FILE, or start from random weights with --init scratch."
-        ) from error

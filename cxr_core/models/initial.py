@@ -1,18 +1,36 @@
-"""A network before training: random, ImageNet's by timm's own loading, or from a local safetensors file."""
+"""A network before training: random, ImageNet's by timm's own loading, from a safetensors file, or from a model."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from cxr_core.errors import ModelError
+from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.architectures import FilmClassifier, build
+from cxr_core.models.card import ModelCard
+from cxr_core.models.registry import installed
+from cxr_core.models.store import CARD, load_card, load_network
 
-STEM_SUFFIXES = ("conv_stem.weight", "conv1.weight", "features.conv0.weight", "stem.conv.weight")
+# A file that holds less than this share of a backbone's tensors was saved from another one.
+LEAST_SHARE = 0.5
+# What decides the shape and the meaning of the weights; a card may leave out what has its default.
+SHAPE_ARGUMENTS: dict[str, Any] = {
+    "backbone": None,
+    "backbone_arguments": {},
+    "channels": None,
+    "side": None,
+    "head": "averaged",
+    "neck": None,
+    "hidden": 128,
+    "two_class": False,
+}
 
 
 @dataclass(frozen=True)
@@ -24,16 +42,46 @@ class Initialised:
     missing: tuple[str, ...] = ()
 
 
-def initialise(arguments: dict[str, Any], init: str, seed: int) -> Initialised:
-    """The network of a recipe. init: `scratch`, `imagenet` or the path of a safetensors file in timm's naming.
+def initialise(
+    arguments: dict[str, Any],
+    init: str,
+    seed: int,
+    *,
+    input_spec: InputSpec | None = None,
+    findings: tuple[str, ...] = (),
+) -> Initialised:
+    """The network of a recipe, in eval mode.
 
-    Raises PretrainedUnavailable when the hub is out of reach, ModelError when a file holds nothing that fits.
+    init: `scratch`, `imagenet`, the path of a safetensors file in timm's naming, a model folder, or the name of an
+    installed model. input_spec and findings (the keys of the logits, in order): those of the recipe; a model's weights
+    are taken only for the same preprocessing, and of its last layer the rows of findings that both have.
+    Raises PretrainedUnavailable when ImageNet weights cannot be had, ModelError when a file or a model does not fit.
     """
     torch.manual_seed(seed)
+    folder = _model_folder(init)
     network = build("film_classifier", {**arguments, "pretrained": init == "imagenet"})
     if init in ("scratch", "imagenet"):
         return Initialised(network)
-    return _from_file(network, Path(init))
+    if folder is None:
+        return _from_file(network, Path(init))
+    card = load_card(folder)
+    _same_form(card, arguments, input_spec, folder)
+    return _from_model(network, load_network(folder, card), card.findings, findings)
+
+
+def _model_folder(init: str) -> Path | None:
+    """The folder of a model given by path or by name; None for every other kind of beginning."""
+    if (Path(init) / CARD).is_file():
+        return Path(init)
+    by_name = {folder.parent.name: folder for folder in installed()}
+    if init in ("scratch", "imagenet") or Path(init).is_file():
+        return None
+    if init not in by_name:
+        raise ModelError(
+            f"init={init!r} is no file and no model folder; give scratch, imagenet, a safetensors file, "
+            f"a model folder, or an installed model: {', '.join(by_name) or 'none'}"
+        )
+    return by_name[init]
 
 
 def _from_file(network: FilmClassifier, path: Path) -> Initialised:
@@ -42,22 +90,80 @@ def _from_file(network: FilmClassifier, path: Path) -> Initialised:
     except (OSError, SafetensorError) as error:
         raise ModelError(f"the initial weights {path} cannot be read as safetensors: {error}") from error
     wanted = network.backbone.state_dict()
+    stem = _stem(network.backbone)
     fitting = {}
     for name, tensor in found.items():
         if name in wanted:
-            tensor = _adapt_stem(name, tensor.float() if tensor.is_floating_point() else tensor, wanted[name])
+            tensor = tensor.float() if tensor.is_floating_point() else tensor
+            tensor = _to_grey(tensor, wanted[name]) if name == stem else tensor
             if tensor.shape == wanted[name].shape:
                 fitting[name] = tensor
-    if not fitting:
-        raise ModelError(f"{path} holds no tensor of this backbone; was it saved from another one?")
+    if len(fitting) < LEAST_SHARE * len(wanted):
+        raise ModelError(_no_fit(path, len(fitting), len(wanted), found))
     network.backbone.load_state_dict(fitting, strict=False)
     return Initialised(
         network, unmatched=tuple(sorted(set(found) - set(fitting))), missing=tuple(sorted(set(wanted) - set(fitting)))
     )
 
 
-def _adapt_stem(name: str, tensor: Tensor, wanted: Tensor) -> Tensor:
+def _no_fit(path: Path, fitting: int, wanted: int, found: Mapping[str, Tensor]) -> str:
+    if any(name.startswith("backbone.") for name in found):
+        return f"{path} holds the weights of a model of this program; give its folder, whose card says how films enter"
+    return f"{path} holds {fitting} of the {wanted} tensors of this backbone; was it saved from another one?"
+
+
+def _stem(backbone: nn.Module) -> str:
+    """The name of the first convolution's weight: where colours enter."""
+    return next(f"{name}.weight" for name, module in backbone.named_modules() if isinstance(module, nn.Conv2d))
+
+
+def _to_grey(tensor: Tensor, wanted: Tensor) -> Tensor:
     """A colour stem for one grey channel is the sum over colours: the response to a grey picture stays the same."""
-    if name.endswith(STEM_SUFFIXES) and tensor.ndim == 4 and tensor.shape[1] == 3 and wanted.shape[1] == 1:
+    if tensor.ndim == 4 and tensor.shape[1] == 3 and wanted.shape[1] == 1:
         return tensor.sum(dim=1, keepdim=True)
     return tensor
+
+
+def _same_form(card: ModelCard, arguments: dict[str, Any], input_spec: InputSpec | None, folder: Path) -> None:
+    """Raises ModelError that names what differs between the recipe and the model that it is to start from."""
+    if input_spec is None:
+        raise ModelError(f"starting from the model {folder} needs the recipe's preprocessing, to compare it")
+    wanted = {**_shape(arguments), **asdict(input_spec)}
+    found = {**_shape(card.arguments), **asdict(card.input_spec)}
+    # By way of JSON, where a card has been: a tuple is a list there.
+    different = [
+        f"{key} is {found.get(key)!r} there and {wanted[key]!r} here"
+        for key in wanted
+        if json.dumps(wanted[key], sort_keys=True) != json.dumps(found.get(key), sort_keys=True)
+    ]
+    if different:
+        raise ModelError(
+            f"{card.model} {card.version} cannot be trained further by this recipe: {'; '.join(different)}. "
+            "Take the recipe that made it, or --set these to the model's."
+        )
+
+
+def _shape(arguments: dict[str, Any]) -> dict[str, Any]:
+    shape = {key: arguments.get(key, default) for key, default in SHAPE_ARGUMENTS.items()}
+    if shape["head"] in ("averaged", "positional"):
+        shape.pop("hidden")
+    return shape
+
+
+def _from_model(
+    network: FilmClassifier, model: FilmClassifier, known: tuple[str, ...], wanted: tuple[str, ...]
+) -> Initialised:
+    """Every tensor of the model; of the last layer the rows of findings that both have."""
+    last = {"head.linear.weight", "head.linear.bias"}
+    tensors = {name: tensor for name, tensor in model.state_dict().items() if name not in last}
+    network.load_state_dict(tensors, strict=False)
+    new, old = network.head, model.head
+    with torch.no_grad():
+        for finding in set(known) & set(wanted):
+            here, there = new.rows(wanted.index(finding)), old.rows(known.index(finding))
+            new.linear.weight[here], new.linear.bias[here] = old.linear.weight[there], old.linear.bias[there]
+    return Initialised(network, unmatched=_rows(known, wanted), missing=_rows(wanted, known))
+
+
+def _rows(findings: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"head.linear: {key}" for key in findings if key not in others)

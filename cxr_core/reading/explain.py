@@ -1,8 +1,10 @@
 """The exact heatmap, from features already computed; the shared network is never hooked and never differentiated.
 
 Evidence is the gradient of a logit with respect to the features, times the features, summed over channels: HiResCAM
-before its ReLU. The heads are linear in the features, so the gradient is a weight of the head, no differentiation is
-needed, and the cells sum to logit - bias. Source: Draelos & Carin 2020, arXiv:2011.08891.
+before its ReLU. Each head knows its gradient in closed form, so no differentiation is needed, and the cells sum to
+logit - bias. With a head that is linear in the features the bias is one number for every film; with a hidden layer it
+is that of the film's own active units; with attention, attention is held where it is (see models/heads.py).
+Source: Draelos & Carin 2020, arXiv:2011.08891.
 """
 
 from torch import Tensor

@@ -1,16 +1,27 @@
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from cxr_core.errors import ModelError, PretrainedUnavailable, RecipeError
+from cxr_core.errors import ModelError, RecipeError
 from cxr_core.models.architectures import build, timm
-from cxr_core.models.initial import initialise
+from cxr_core.models.backbones import build_backbone, feature_shape
+from cxr_core.models.initial import _stem
+from cxr_core.models.store import load_network, save_model
 from cxr_core.models.torchvision_ops import declare_missing_operators
-from tests.tiny import ARGUMENTS
+from cxr_core.reading.explain import logits_and_evidence
+from tests.tiny import ARGUMENTS, tiny_card
+
+RECIPE_BACKBONES = [
+    *("plain_cnn", "resnet50", "resnetv2_101", "resnetv2_152", "inception_v3", "mobilenetv1_100"),
+    *("mobilenetv2_100", "densenet121", "efficientnet_b0", "efficientnet_b4", "vgg16"),
+]
 
 
 @pytest.mark.parametrize(
-    "backbone", ["mobilenetv2_100", "mobilenetv3_small_050", "resnet18", "densenet121", "efficientnet_b0"]
+    "backbone", ["mobilenetv2_100", "mobilenetv3_small_050", "resnet18", "densenet121", "efficientnet_b0", "plain_cnn"]
 )
 @pytest.mark.parametrize("head", ["averaged", "positional"])
 def test_the_described_pass_gives_the_same_features_as_the_plain_one(backbone, head):
@@ -23,46 +34,97 @@ def test_the_described_pass_gives_the_same_features_as_the_plain_one(backbone, h
     assert network.forward_head(features).shape == (2, 2)
 
 
+@pytest.mark.parametrize("backbone", RECIPE_BACKBONES)
+def test_every_backbone_of_the_recipes_builds_reads_explains_and_survives_the_store(backbone):
+    side = 96 if backbone == "inception_v3" else 64
+    head = "dense" if backbone in ("plain_cnn", "vgg16") else "attention"
+    arguments = {**ARGUMENTS, "backbone": backbone, "head": head, "neck": None, "hidden": 4, "side": side}
+    torch.manual_seed(0)
+    network = build("film_classifier", arguments).half().float().requires_grad_(False)
+    films = torch.rand(2, 1, side, side)
+
+    features, maps = network.forward_described(films)
+    logits, evidence = logits_and_evidence(network, features)
+
+    scale = float(features.abs().max())
+    assert torch.allclose(features, network.forward_features(films), atol=1e-5 * scale)
+    assert len(maps) == 2
+    assert logits.shape == (2, 2)
+    assert evidence.shape == (2, 2, *features.shape[2:])
+    assert torch.isfinite(evidence).all()
+    if backbone != "plain_cnn":  # independent of how the first convolution is looked for
+        assert _stem(network.backbone) == f"{timm.models.get_pretrained_cfg(backbone).first_conv}.weight"
+    with tempfile.TemporaryDirectory() as folder:
+        card = replace(tiny_card(), arguments=arguments)
+        card = save_model(Path(folder) / "m", card, network, half=True)
+        assert torch.equal(load_network(Path(folder) / "m", card)(films), network(films))
+
+
+def test_vgg16_comes_without_its_4096_wide_layers():
+    backbone = build_backbone("vgg16", 3, False, {})
+    # 13 convolutions: 14,714,688 weights (Simonyan & Zisserman 2015, table 2, less the fully connected layers).
+    assert sum(parameter.numel() for parameter in backbone.parameters()) == 14_714_688
+    assert feature_shape(backbone, "vgg16", 3, 64) == (512, 2, 2)
+
+
+def test_a_plain_network_has_the_size_that_its_documentation_says():
+    backbone = build_backbone("plain_cnn", 1, False, {})
+    convolutions = 9 * (1 * 32 + 32 * 64 + 64 * 128 + 128 * 256)
+    assert sum(parameter.numel() for parameter in backbone.parameters()) == convolutions + 2 * (32 + 64 + 128 + 256)
+    assert feature_shape(backbone, "plain_cnn", 1, 224) == (256, 14, 14)
+    narrow = build_backbone("plain_cnn", 1, False, {"widths": [4, 8]})
+    assert feature_shape(narrow, "plain_cnn", 1, 64) == (8, 16, 16)
+
+
+def test_building_leaves_no_trace_in_the_running_statistics():
+    network = build("film_classifier", ARGUMENTS)
+    counts = [tensor for name, tensor in network.state_dict().items() if name.endswith("num_batches_tracked")]
+    assert counts
+    assert not any(int(count) for count in counts)
+
+
+@pytest.mark.parametrize("head", ["averaged", "positional", "dense", "attention"])
+def test_a_network_can_keep_its_first_findings_and_leaves_the_other_as_it_was(head):
+    torch.manual_seed(0)
+    whole = build("film_classifier", {**ARGUMENTS, "findings": 3, "head": head, "two_class": True})
+    films = torch.rand(2, 1, 64, 64)
+    before = whole(films)
+    kept = whole.keep_findings(2)
+    assert torch.allclose(kept(films), before[:, :2], atol=1e-6)
+    same = build("film_classifier", {**ARGUMENTS, "findings": 2, "head": head, "two_class": True})
+    same.load_state_dict(kept.state_dict())
+    with torch.no_grad():
+        for parameter in kept.parameters():
+            parameter.zero_()
+    assert torch.equal(whole(films), before)
+
+
 def test_an_unknown_backbone_head_or_architecture_is_answered_with_known_ones():
     with pytest.raises(RecipeError, match="resnet"):
         build("film_classifier", {**ARGUMENTS, "backbone": "resnet_fifty"})
-    with pytest.raises(RecipeError, match="averaged or positional"):
+    with pytest.raises(RecipeError, match="averaged, positional, dense or attention"):
         build("film_classifier", {**ARGUMENTS, "head": "sideways"})
     with pytest.raises(ModelError, match="film_classifier"):
         build("oracle", {})
     with pytest.raises(ModelError, match="do not fit"):
         build("film_classifier", {**ARGUMENTS, "colour": "blue"})
+    with pytest.raises(ModelError, match="do not fit"):
+        build("film_classifier", {**ARGUMENTS, "backbone": "plain_cnn", "backbone_arguments": {"depth": 3}})
 
 
-def test_an_unreachable_hub_is_a_sentence_with_a_way_on(monkeypatch):
-    def unreachable(*_, **__):
-        raise OSError("no route")
-
-    monkeypatch.setattr(timm, "create_model", unreachable)
-    with pytest.raises(PretrainedUnavailable, match="--init FILE"):
-        initialise(ARGUMENTS, "imagenet", seed=0)
-
-
-def test_a_local_file_fills_the_backbone_and_a_colour_stem_is_summed_to_grey(tmp_path):
-    colour = build("film_classifier", {**ARGUMENTS, "channels": 3})
-    tensors = {name: tensor.contiguous() for name, tensor in colour.backbone.state_dict().items()}
-    save_file({**tensors, "classifier.weight": torch.zeros(1)}, tmp_path / "w.safetensors")
-
-    start = initialise(ARGUMENTS, str(tmp_path / "w.safetensors"), seed=0)
-
-    grey = torch.rand(1, 1, 64, 64)
-    assert start.unmatched == ("classifier.weight",)
-    assert start.missing == ()
-    assert torch.allclose(start.network.backbone(grey), colour.backbone(grey.expand(-1, 3, -1, -1)), atol=1e-5)
-
-
-def test_weights_that_fit_nowhere_are_refused(tmp_path):
-    save_file({"something.else": torch.zeros(1)}, tmp_path / "w.safetensors")
-    with pytest.raises(ModelError, match="no tensor of this backbone"):
-        initialise(ARGUMENTS, str(tmp_path / "w.safetensors"), seed=0)
-    (tmp_path / "w.safetensors").write_bytes(b"not tensors")
-    with pytest.raises(ModelError, match="cannot be read as safetensors"):
-        initialise(ARGUMENTS, str(tmp_path / "w.safetensors"), seed=0)
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"backbone": "inception_v3"}, "larger input_side"),
+        ({"backbone": "plain_cnn", "backbone_arguments": {"widths": [4] * 7}}, "larger input_side"),
+        ({"backbone": "plain_cnn", "backbone_arguments": {"widths": []}}, "a width above 0"),
+        ({"backbone": "vit_tiny_patch16_224", "side": 224}, "convolutional"),
+        ({"backbone": "swin_tiny_patch4_window7_224", "side": 224}, "convolutional"),
+    ],
+)
+def test_a_backbone_that_gives_no_map_of_cells_is_refused_with_a_sentence(changes, says):
+    with pytest.raises(RecipeError, match=says):
+        build("film_classifier", {**ARGUMENTS, **changes})
 
 
 def test_torchvision_imports_and_declaring_twice_changes_nothing():
@@ -71,11 +133,3 @@ def test_torchvision_imports_and_declaring_twice_changes_nothing():
     from torchvision.transforms import v2
 
     assert v2.functional.resize(torch.zeros(1, 8, 8), [4, 4]).shape == (1, 4, 4)
-
-
-def test_the_weights_on_disk_are_the_imagenet_backbone_that_timm_builds(real_data):
-    path = real_data / "weights" / "mobilenetv2_100_imagenet.safetensors"
-    arguments = {**ARGUMENTS, "backbone": "mobilenetv2_100", "channels": 3, "backbone_arguments": {"pad_type": "same"}}
-    start = initialise(arguments, str(path), seed=0)
-    assert start.missing == ()
-    assert start.unmatched == ("classifier.bias", "classifier.weight")

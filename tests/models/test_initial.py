@@ -1,0 +1,154 @@
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from cxr_core.errors import ModelError, PretrainedUnavailable
+from cxr_core.models import imagenet
+from cxr_core.models.architectures import build, timm
+from cxr_core.models.backbones import build_backbone
+from cxr_core.models.initial import initialise
+from tests.tiny import ARGUMENTS, tiny_card, tiny_model, tiny_network
+
+
+@pytest.fixture
+def no_hub(monkeypatch, tmp_path):
+    """A hub that refuses every connection, and nothing of it on the disk."""
+    monkeypatch.setattr(imagenet, "hf_hub_url", lambda *_: "http://127.0.0.1:9/weights")
+    monkeypatch.setattr(imagenet, "try_to_load_from_cache", lambda *_: None)
+
+
+@pytest.mark.parametrize("backbone", ["resnet50", "vgg16", "inception_v3"])
+def test_an_unreachable_hub_is_a_sentence_at_once_with_the_ways_on(backbone, no_hub):
+    began = time.monotonic()
+    with pytest.raises(PretrainedUnavailable) as said:
+        initialise({**ARGUMENTS, "backbone": backbone}, "imagenet", seed=0)
+    assert time.monotonic() - began < 5
+    for part in (backbone, "--init scratch", "--init FILE", "--set backbone="):
+        assert part in str(said.value)
+
+
+def test_weights_that_break_off_on_the_way_are_a_sentence_too(monkeypatch):
+    def broken(*_, **__):
+        raise OSError("connection reset")
+
+    monkeypatch.setattr(imagenet, "try_to_load_from_cache", lambda *_: "somewhere")
+    monkeypatch.setattr(timm, "create_model", broken)
+    with pytest.raises(PretrainedUnavailable, match="--init FILE"):
+        initialise(ARGUMENTS, "imagenet", seed=0)
+
+
+def test_a_backbone_without_imagenet_weights_is_told_apart_from_a_missing_hub(monkeypatch):
+    monkeypatch.setattr(imagenet, "_reach", lambda *_: pytest.fail("the hub need not be asked"))
+    with pytest.raises(PretrainedUnavailable, match=r"no ImageNet weights of resnetv2_152.* resnetv2_101"):
+        initialise({**ARGUMENTS, "backbone": "resnetv2_152"}, "imagenet", seed=0)
+    with pytest.raises(PretrainedUnavailable, match="plain_cnn is this project's own"):
+        initialise({**ARGUMENTS, "backbone": "plain_cnn"}, "imagenet", seed=0)
+
+
+def test_every_backbone_of_the_recipes_but_one_has_imagenet_weights_somewhere():
+    names = "resnet50 inception_v3 mobilenetv1_100 mobilenetv2_100 densenet121 efficientnet_b0 efficientnet_b4 vgg16"
+    weights = {name.partition(".")[0] for name in timm.list_pretrained()}
+    assert {*names.split(), "resnetv2_101"} <= weights
+    assert "resnetv2_152" not in weights
+
+
+@pytest.mark.parametrize("backbone", ["mobilenetv3_small_050", "mobilenetv1_100", "densenet121", "plain_cnn", "vgg16"])
+def test_a_local_file_fills_the_backbone_and_a_colour_stem_is_summed_to_grey(backbone, tmp_path):
+    torch.manual_seed(7)
+    colour = build_backbone(backbone, 3, False, {}).eval()
+    tensors = {name: tensor.contiguous() for name, tensor in colour.state_dict().items()}
+    save_file({**tensors, "classifier.weight": torch.zeros(1)}, tmp_path / "w.safetensors")
+
+    start = initialise({**ARGUMENTS, "backbone": backbone}, str(tmp_path / "w.safetensors"), seed=0)
+
+    grey = torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        expected = colour(grey.expand(-1, 3, -1, -1))
+        assert torch.allclose(start.network.backbone(grey), expected, atol=1e-4 * float(expected.abs().max()))
+    assert start.unmatched == ("classifier.weight",)
+    assert start.missing == ()
+
+
+def test_what_a_file_lacks_or_has_in_another_shape_is_reported_by_name(tmp_path):
+    tensors = build("film_classifier", ARGUMENTS).backbone.state_dict()
+    name = "conv_stem.weight"
+    save_file({key: tensor for key, tensor in tensors.items() if key != name}, tmp_path / "less.safetensors")
+    start = initialise(ARGUMENTS, str(tmp_path / "less.safetensors"), seed=0)
+    assert (start.missing, start.unmatched) == ((name,), ())
+    save_file({**tensors, name: torch.zeros(16, 1, 5, 5)}, tmp_path / "other.safetensors")
+    start = initialise(ARGUMENTS, str(tmp_path / "other.safetensors"), seed=0)
+    assert (start.missing, start.unmatched) == ((name,), (name,))
+
+
+def test_weights_that_fit_nowhere_are_refused(tmp_path):
+    save_file({"something.else": torch.zeros(1)}, tmp_path / "w.safetensors")
+    with pytest.raises(ModelError, match=r"holds 0 of the .* tensors of this backbone"):
+        initialise(ARGUMENTS, str(tmp_path / "w.safetensors"), seed=0)
+    (tmp_path / "w.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(ModelError, match="cannot be read as safetensors"):
+        initialise(ARGUMENTS, str(tmp_path / "w.safetensors"), seed=0)
+    with pytest.raises(ModelError, match="give its folder"):
+        initialise(ARGUMENTS, str(tiny_model(tmp_path) / "weights.safetensors"), seed=0)
+    with pytest.raises(ModelError, match="no file and no model folder"):
+        initialise(ARGUMENTS, str(tmp_path / "none.safetensors"), seed=0)
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_model_is_trained_further_from_its_own_weights(by_name, workspace):
+    card = tiny_card("heart")
+    folder = tiny_model(workspace / "models", card, seed=5)
+    init = "heart" if by_name else str(folder)
+    start = initialise(ARGUMENTS, init, seed=0, input_spec=card.input_spec, findings=card.findings)
+    films = torch.rand(2, 1, 64, 64)
+    assert torch.equal(start.network(films), tiny_network(card, seed=5)(films))
+    assert (start.missing, start.unmatched) == ((), ())
+    assert all(parameter.requires_grad for parameter in start.network.parameters())
+
+
+@pytest.mark.parametrize("two_class", [False, True])
+def test_a_model_gives_the_rows_of_the_findings_that_both_have(tmp_path, two_class):
+    card = tiny_card(arguments={**ARGUMENTS, "two_class": two_class})  # cardiomegaly, pneumonia
+    folder = tiny_model(tmp_path, card, seed=5)
+    findings = ("pneumonia", "edema", "hernia")
+    arguments = {**card.arguments, "findings": 3}
+    start = initialise(arguments, str(folder), seed=0, input_spec=card.input_spec, findings=findings)
+    films = torch.rand(2, 1, 64, 64)
+    assert torch.allclose(start.network(films)[:, 0], tiny_network(card, seed=5)(films)[:, 1], atol=1e-6)
+    assert start.missing == ("head.linear: edema", "head.linear: hernia")
+    assert start.unmatched == ("head.linear: cardiomegaly",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spec", "says"),
+    [
+        ({}, {"mean": 0.4}, "mean is 0.5 there and 0.4 here"),
+        ({}, {"equalisation": "clahe"}, "equalisation is 'none' there"),
+        ({"side": 96}, {"side": 96}, "side is 64 there and 96 here"),
+        ({"neck": 4}, {}, "neck is 8 there and 4 here"),
+        ({"head": "attention"}, {}, "head is 'averaged' there"),
+        ({"backbone_arguments": {"pad_type": "same"}}, {}, "backbone_arguments"),
+    ],
+)
+def test_a_model_of_another_form_or_preprocessing_is_refused_by_what_differs(tmp_path, arguments, spec, says):
+    card = tiny_card()
+    folder = tiny_model(tmp_path, card)
+    with pytest.raises(ModelError, match=says):
+        initialise({**ARGUMENTS, **arguments}, str(folder), seed=0, input_spec=replace(card.input_spec, **spec))
+    with pytest.raises(ModelError, match="preprocessing"):
+        initialise(ARGUMENTS, str(folder), seed=0)
+
+
+def test_the_weights_on_disk_are_the_imagenet_backbone_that_timm_builds(real_data):
+    path = real_data / "weights" / "mobilenetv2_100_imagenet.safetensors"
+    arguments = {**ARGUMENTS, "backbone": "mobilenetv2_100", "channels": 3, "backbone_arguments": {"pad_type": "same"}}
+    start = initialise(arguments, str(path), seed=0)
+    assert start.missing == ()
+    assert start.unmatched == ("classifier.bias", "classifier.weight")
+
+    grey = initialise({**arguments, "channels": 1}, str(path), seed=0)
+    assert (grey.missing, grey.unmatched) == ((), start.unmatched)
+    stem = load_file(path)["conv_stem.weight"].float()
+    assert torch.allclose(grey.network.backbone.conv_stem.weight, timm.models.adapt_input_conv(1, stem))
