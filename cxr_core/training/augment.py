@@ -1,15 +1,36 @@
 """Augmentation on whole batches, on whatever device they lie, with chance as an argument.
 
-No horizontal flip: it would move the heart to the right and teach a false anatomy.
+What is drawn is apart from what is done with it: one draw serves a whole batch, whichever processes hold its films.
+The house's recipes do not flip: a flip moves the heart to the right and teaches a false anatomy.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from cxr_core.errors import RecipeError
+
+MOST_SHRUNK = 3.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AugmentationDraw:
+    """What happens to each film of a batch: CPU tensors, a row per film, uniform in [-1, 1] where nothing is said."""
+
+    flip: Tensor  # (B,) bool
+    shrink: Tensor  # (B,) the factor a film is shrunk by and enlarged again, 1 to MOST_SHRUNK; 1 = left alone
+    rotation: Tensor  # (B,)
+    zoom: Tensor  # (B,)
+    shift: Tensor  # (B, 2) x and y
+    gamma: Tensor  # (B,)
+    contrast: Tensor  # (B,)
+    brightness: Tensor  # (B,)
+
+    def take(self, rows: slice | Tensor) -> "AugmentationDraw":
+        """The draw of some of the films, such as one process' share."""
+        return AugmentationDraw(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +39,8 @@ class Augmentation:
 
     rotation_deg, shift (share of the side), zoom, contrast, gamma: each drawn uniformly from minus to plus its limit
     (gamma and zoom as factors exp(±limit)). brightness: added to values in [0, 1]. low_resolution: the share of films
-    first shrunk by a random factor of up to 3 and enlarged again, so that sharpness is no cue.
+    first shrunk by a random factor of up to 3 and enlarged again, so that sharpness is no cue. flip: the share of
+    films mirrored left to right, for sources that did so.
     """
 
     rotation_deg: float = 0.0
@@ -28,55 +50,86 @@ class Augmentation:
     contrast: float = 0.0
     gamma: float = 0.0
     low_resolution: float = 0.0
+    flip: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not 0 <= value <= (45 if name == "rotation_deg" else 1):
-                raise RecipeError(f"augmentation {name}={value} is out of range")
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise RecipeError(f"augmentation {name}={value!r} must be a number")
+            limit = 45 if name == "rotation_deg" else 1
+            if not 0 <= value <= limit:
+                raise RecipeError(f"augmentation {name}={value} is out of range: 0 to {limit}")
 
     def __call__(self, films: Tensor, chance: torch.Generator) -> Tensor:
         """films: (B, 1, S, S) in [0, 1]. Returns the same shape and range."""
-        films = self._blur(films, chance)
-        films = self._move(films, chance)
-        return self._expose(films, chance)
+        return self.apply(films, self.draw(len(films), chance))
 
-    def _move(self, films: Tensor, chance: torch.Generator) -> Tensor:
+    def draw(self, count: int, chance: torch.Generator) -> AugmentationDraw:
+        """What shall happen to a batch of so many films. Drawn on the CPU, so that every device sees the same.
+
+        As many numbers are drawn whatever the limits are: a change of one does not change the others.
+        """
+        shares = torch.rand(2, count, generator=chance)
+        numbers = 2 * torch.rand(7, count, generator=chance) - 1
+        # One factor for the batch: its films are shrunk together.
+        factor = 1 + (MOST_SHRUNK - 1) * torch.rand(1, generator=chance)
+        return AugmentationDraw(
+            flip=shares[0] < self.flip,
+            shrink=torch.where(shares[1] < self.low_resolution, factor, torch.ones(())),
+            rotation=numbers[0],
+            zoom=numbers[1],
+            shift=numbers[2:4].T.contiguous(),
+            gamma=numbers[4],
+            contrast=numbers[5],
+            brightness=numbers[6],
+        )
+
+    def apply(self, films: Tensor, drawn: AugmentationDraw) -> Tensor:
+        """films: (B, 1, S, S) in [0, 1], on any device. Returns the same shape and range, changed as was drawn."""
+        films = _mirror(films, drawn.flip)
+        films = _blur(films, drawn.shrink)
+        films = self._move(films, drawn)
+        return self._expose(films, drawn)
+
+    def _move(self, films: Tensor, drawn: AugmentationDraw) -> Tensor:
         if not (self.rotation_deg or self.shift or self.zoom):
             return films
-        count = len(films)
-        angle = _uniform(count, chance, films) * (self.rotation_deg * torch.pi / 180)
-        factor = torch.exp(_uniform(count, chance, films) * self.zoom)
-        shift = torch.stack([_uniform(count, chance, films), _uniform(count, chance, films)], 1) * self.shift * 2
+        angle = drawn.rotation * (self.rotation_deg * torch.pi / 180)
+        factor = torch.exp(drawn.zoom * self.zoom)
+        shift = drawn.shift * self.shift * 2
         cosine, sine = torch.cos(angle) * factor, torch.sin(angle) * factor
         rows = [torch.stack([cosine, -sine, shift[:, 0]], 1), torch.stack([sine, cosine, shift[:, 1]], 1)]
-        grid = functional.affine_grid(torch.stack(rows, 1), list(films.shape), align_corners=False)
+        matrix = torch.stack(rows, 1).to(films)
+        grid = functional.affine_grid(matrix, list(films.shape), align_corners=False)
         return functional.grid_sample(films, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
-    def _expose(self, films: Tensor, chance: torch.Generator) -> Tensor:
-        count = len(films)
+    def _expose(self, films: Tensor, drawn: AugmentationDraw) -> Tensor:
+        if not (self.gamma or self.contrast or self.brightness):
+            return films
+        limits = torch.tensor([self.gamma, self.contrast, self.brightness])
+        numbers = torch.stack([drawn.gamma, drawn.contrast, drawn.brightness], 1) * limits
+        gamma, contrast, brightness = numbers.to(films).view(-1, 3, 1, 1, 1).unbind(1)
         if self.gamma:
-            films = films.clamp_min(1e-4) ** torch.exp(_uniform(count, chance, films) * self.gamma).view(-1, 1, 1, 1)
+            films = films.clamp_min(1e-4) ** torch.exp(gamma)
         if self.contrast:
             middle = films.mean(dim=(1, 2, 3), keepdim=True)
-            films = (films - middle) * (1 + _uniform(count, chance, films) * self.contrast).view(-1, 1, 1, 1) + middle
-        if self.brightness:
-            films = films + (_uniform(count, chance, films) * self.brightness).view(-1, 1, 1, 1)
-        return films.clamp(0, 1)
+            films = (films - middle) * (1 + contrast) + middle
+        return (films + brightness).clamp(0, 1)
 
-    def _blur(self, films: Tensor, chance: torch.Generator) -> Tensor:
-        if not self.low_resolution:
-            return films
-        side = films.shape[-1]
-        chosen = torch.rand(len(films), generator=chance).to(films.device) < self.low_resolution
-        if not bool(chosen.any()):
-            return films
-        smaller = round(side / float(1 + 2 * torch.rand(1, generator=chance)))
-        small = functional.interpolate(films[chosen], (smaller, smaller), mode="area")
-        films = films.clone()
-        films[chosen] = functional.interpolate(small, (side, side), mode="bilinear", align_corners=False)
+
+def _mirror(films: Tensor, chosen: Tensor) -> Tensor:
+    if not bool(chosen.any()):
         return films
+    return torch.where(chosen.to(films.device).view(-1, 1, 1, 1), films.flip(-1), films)
 
 
-def _uniform(count: int, chance: torch.Generator, like: Tensor) -> Tensor:
-    """(count,) uniform in [-1, 1], on the device of `like`; drawn on the CPU so that every device sees the same."""
-    return (2 * torch.rand(count, generator=chance) - 1).to(like)
+def _blur(films: Tensor, shrink: Tensor) -> Tensor:
+    side = films.shape[-1]
+    blurred = films
+    for factor in shrink[shrink > 1].unique().tolist():
+        rows = (shrink == factor).nonzero()[:, 0].to(films.device)
+        smaller = max(1, round(side / factor))
+        small = functional.interpolate(films[rows], (smaller, smaller), mode="area")
+        enlarged = functional.interpolate(small, (side, side), mode="bilinear", align_corners=False)
+        blurred = blurred.index_copy(0, rows, enlarged)
+    return blurred
