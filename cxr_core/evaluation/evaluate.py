@@ -1,17 +1,21 @@
-"""An installed model on one part of a dataset: predictions, and figures with their intervals."""
+"""A model on one part of a dataset: predictions, figures with their intervals, curves."""
 
-import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cxr_core.data.cache import Progress, quiet
 from cxr_core.data.films import load_films
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
-from cxr_core.evaluation.figures import finding_figures
+from cxr_core.evaluation.curves import FindingCurves, finding_curves, training_curves
+from cxr_core.evaluation.figures import BALANCED, classification_report, finding_figures
+from cxr_core.evaluation.folder import Evaluation
 from cxr_core.models.card import ModelCard
 from cxr_core.models.store import CARD
 from cxr_core.reading.classifier import Classifier
@@ -19,23 +23,59 @@ from cxr_core.reading.classifier import Classifier
 BATCH = 32
 
 
-def predictions(classifier: Classifier, films: Manifest) -> pd.DataFrame:
-    """One row per film and finding: image, patient, view, finding, label (NaN = unknown), logit, probability."""
+def evaluate(
+    classifier: Classifier,
+    films: Manifest,
+    part: str,
+    *,
+    events: Iterable[Mapping[str, Any]] = (),
+    progress: Progress = quiet,
+) -> Evaluation:
+    """All that one evaluation finds. films: of that part alone.  events: the progress of the model's run, if any.
+
+    progress: told (films read, films). Raises DataError without labels, ReadingError for a logit that is no number.
+    """
+    card, table = classifier.card, predictions(classifier, films, progress)
+    return Evaluation(
+        card=card,
+        part=part,
+        data={
+            "films": len(films.table),
+            "patients": int(films.table["patient"].nunique()),
+            "data_sha256": films.data_sha256(),
+            "split_sha256": films.split_sha256(),
+            "terms": films.terms,
+        },
+        table=table,
+        figures=figures(card, table),
+        reports={key: _report_of(card, key, rows) for key, rows in _labelled(card, table).items()},
+        curves={key: _curves_of(card, key, rows) for key, rows in _labelled(card, table).items()},
+        training=training_curves(events),
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def predictions(classifier: Classifier, films: Manifest, progress: Progress = quiet) -> pd.DataFrame:
+    """One row per film and finding: image, patient, finding, label (NaN = unknown), logit, probability, then facts."""
     spec = classifier.card.input_spec
     outputs = []
     for grids in load_films(films, spec).batches(BATCH):
         outputs += classifier.read_grids(grids, [(spec.side, spec.side)] * len(grids))
-    facts = films.table[["image", "patient", "view", "age"]].assign(image=films.names)
+        progress(len(outputs), len(films.table))
     tables = []
     for index, key in enumerate(classifier.card.findings):
-        known = key in films.table.columns
         tables.append(
-            facts.assign(
-                finding=key,
-                label=films.table[key] if known else np.nan,
-                logit=[float(output.logits[index]) for output in outputs],
-                probability=[float(output.probabilities[index]) for output in outputs],
-                unfamiliarity=[output.unfamiliarity for output in outputs],
+            pd.DataFrame(
+                {
+                    "image": films.names,
+                    "patient": films.table["patient"],
+                    "finding": key,
+                    "label": films.table[key] if key in films.table.columns else np.nan,
+                    "logit": [float(output.logits[index]) for output in outputs],
+                    "probability": [float(output.probabilities[index]) for output in outputs],
+                    "unfamiliarity": [output.unfamiliarity for output in outputs],
+                    **{name: films.table[name] for name in ("view", "age", "sex")},
+                }
             )
         )
     return pd.concat(tables, ignore_index=True)
@@ -47,41 +87,47 @@ def figures(card: ModelCard, table: pd.DataFrame) -> dict[str, Any]:
     Raises DataError when the part has no label for any of the model's findings.
     """
     found: dict[str, Any] = {}
-    for key in card.findings:
-        rows = table[(table["finding"] == key) & table["label"].notna()]
-        if rows.empty:
-            continue
+    for key, rows in _labelled(card, table).items():
         found[key] = _figures_of(card, key, rows)
         views = [view for view in ("PA", "AP") if (rows["view"] == view).any()]
         if len(views) > 1:
             found[key]["views"] = {view: _figures_of(card, key, rows[rows["view"] == view]) for view in views}
-    if not found:
-        raise DataError(f"the data has no labels for {', '.join(card.findings)}, so nothing can be measured")
     return found
 
 
-def write_evaluation(out: Path, part: str, card: ModelCard, table: pd.DataFrame, found: dict[str, Any]) -> Path:
-    """predictions.csv and metrics.json in a folder. Returns the path of metrics.json."""
-    out.mkdir(parents=True, exist_ok=True)
-    table.drop(columns=["age", "view"]).to_csv(out / "predictions.csv", index=False)
-    summary = {"model": card.model, "version": card.version, "part": part, "findings": found}
-    path = out / "metrics.json"
-    path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    return path
-
-
-def record_in_card(folder: Path, card: ModelCard, part: str, found: dict[str, Any]) -> None:
+def record_in_card(folder: Path, card: ModelCard, part: str, found: Mapping[str, Any]) -> None:
     """Write the figures of a part into the card of a model folder, in one step."""
-    updated = replace(card, metrics={**card.metrics, part: found})
+    updated = replace(card, metrics={**card.metrics, part: dict(found)})
     draft = folder / f".{CARD}"
     draft.write_text(updated.to_json(), encoding="utf-8")
     draft.replace(folder / CARD)
 
 
+def _labelled(card: ModelCard, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows with a known label, of each of the model's findings that has any."""
+    known = table[table["label"].notna()]
+    found = {key: known[known["finding"] == key] for key in card.findings if (known["finding"] == key).any()}
+    if not found:
+        raise DataError(f"the data has no labels for {', '.join(card.findings)}, so nothing can be measured")
+    return found
+
+
 def _figures_of(card: ModelCard, key: str, rows: pd.DataFrame) -> dict[str, Any]:
-    return finding_figures(
+    return finding_figures(*_arrays(rows), card.operating_points[key])
+
+
+def _report_of(card: ModelCard, key: str, rows: pd.DataFrame) -> dict[str, Any]:
+    return classification_report(*_arrays(rows), card.operating_point(key, BALANCED))
+
+
+def _curves_of(card: ModelCard, key: str, rows: pd.DataFrame) -> FindingCurves:
+    return finding_curves(*_arrays(rows), card.operating_points[key])
+
+
+def _arrays(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities, labels and patients, (N,) each."""
+    return (
         rows["probability"].to_numpy(np.float64),
         rows["label"].to_numpy(np.float64),
         rows["patient"].to_numpy(),
-        card.operating_points[key],
     )

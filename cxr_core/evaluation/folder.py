@@ -1,0 +1,120 @@
+"""What an evaluation found, and the folder it is written to.
+
+predictions.csv  a row per film and finding          curves.json  what the report's charts are drawn from
+metrics.json     every figure with its interval       report.html  the same for people, as one page
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cxr_core.errors import DataError
+from cxr_core.evaluation.curves import FindingCurves, TrainingCurves
+from cxr_core.evaluation.figures import BALANCED
+from cxr_core.evaluation.report import ReportFacts, report_html
+from cxr_core.models.card import ModelCard
+from cxr_core.version import VERSION
+
+SCHEMA = 1
+PREDICTIONS, METRICS, CURVES, REPORT = "predictions.csv", "metrics.json", "curves.json", "report.html"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation:
+    """One model on one part of a dataset.
+
+    table: as `evaluate.predictions` gives it.  figures, reports, curves: by finding, those that have labels.
+    data: films, patients and hashes of what was measured on.  training: of the run, if the model is one's.
+    made: ISO 8601, UTC.
+    """
+
+    card: ModelCard
+    part: str
+    data: Mapping[str, Any]
+    table: pd.DataFrame
+    figures: Mapping[str, Any]
+    reports: Mapping[str, Any]
+    curves: Mapping[str, FindingCurves]
+    made: str
+    training: TrainingCurves | None = field(default=None)
+
+    def metrics_json(self) -> dict[str, Any]:
+        """metrics.json as a value."""
+        return {
+            **self._head(),
+            "operating_point": BALANCED,
+            "findings": dict(self.figures),
+            "classification_report": dict(self.reports),
+        }
+
+    def curves_json(self) -> dict[str, Any]:
+        """curves.json as a value. training is null for a model that is not of a run."""
+        return {
+            **self._head(),
+            "findings": {key: curves.as_json() for key, curves in self.curves.items()},
+            "training": self.training.as_json() if self.training else None,
+        }
+
+    def report_html(self) -> str:
+        """report.html as text."""
+        facts = ReportFacts(
+            card=self.card,
+            part=self.part,
+            data=self.data,
+            figures=self.figures,
+            reports=self.reports,
+            curves=self.curves,
+            training=self.training,
+            made=self.made,
+        )
+        return report_html(facts)
+
+    def _head(self) -> dict[str, Any]:
+        card = self.card
+        return {
+            "schema": SCHEMA,
+            "model": card.model,
+            "version": card.version,
+            "weights_sha256": card.weights_sha256,
+            "part": self.part,
+            "data": dict(self.data),
+            "made": self.made,
+            "software": VERSION,
+        }
+
+
+def write_evaluation(out: Path, evaluation: Evaluation) -> Path:
+    """Write the four files, metrics.json last, each visible only once it is whole. Returns metrics.json's path.
+
+    Raises DataError when the folder cannot be written.
+    """
+    texts = {
+        PREDICTIONS: evaluation.table.to_csv(index=False),
+        CURVES: json.dumps(evaluation.curves_json(), allow_nan=False) + "\n",
+        REPORT: evaluation.report_html(),
+        METRICS: json.dumps(evaluation.metrics_json(), indent=2, allow_nan=False) + "\n",
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / METRICS).unlink(missing_ok=True)  # of an earlier evaluation: never beside files that it is not of
+        for name, text in texts.items():
+            draft = out / f".{name}.{os.getpid()}"
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(out / name)
+    except OSError as error:
+        raise DataError(f"the evaluation cannot be written to {out}: {error.strerror}; give --out another") from error
+    return out / METRICS
+
+
+def read_metrics(folder: Path) -> dict[str, Any] | None:
+    """The metrics.json of an evaluation folder; None when there is none, or none that can be read."""
+    try:
+        found = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None

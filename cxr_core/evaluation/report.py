@@ -1,0 +1,296 @@
+"""An evaluation as one page: figures with their intervals, curves, calls, and where it all comes from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxr_core.evaluation.curves import FindingCurves, TrainingCurves
+from cxr_core.evaluation.figures import BALANCED
+from cxr_core.evaluation.svg_chart import Axes, Line, chart
+from cxr_core.findings import FINDINGS
+from cxr_core.markup import element, page, table
+from cxr_core.models.card import ModelCard
+from cxr_core.version import VERSION
+
+FIGURE_NAMES = {
+    "auroc": "AUROC",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    "log_loss": "Log loss",
+    "ece": "Calibration error",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "precision": "Precision",
+    "recall": "Recall (sensitivity)",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "f1": "F1",
+}
+POINT_NAMES = {"youden": "Balanced", "sensitivity_95": "Sensitive", "specificity_95": "Specific"}
+CLASS_NAMES = {
+    "absent": "absent",
+    "present": "present",
+    "macro_average": "macro average",
+    "weighted_average": "weighted average",
+}
+PART_NAMES = {"train": "training part", "val": "validation part", "test": "test part"}
+UNDEFINED = "undefined"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReportFacts:
+    """All that the page says; the fields are those of `folder.Evaluation`."""
+
+    card: ModelCard
+    part: str
+    data: Mapping[str, Any]
+    figures: Mapping[str, Any]
+    reports: Mapping[str, Any]
+    curves: Mapping[str, FindingCurves]
+    training: TrainingCurves | None
+    made: str
+
+
+def report_html(facts: ReportFacts) -> str:
+    """The report as a self-contained HTML page, light or dark as its reader's system is."""
+    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    name = f"{facts.card.model} {facts.card.version}"
+    body = [
+        "<header>",
+        element("p", "Evaluation", "kind"),
+        element("h1", name),
+        *_verdict(facts),
+        "</header>",
+        "<main>",
+    ]
+    for key in facts.figures:
+        body += ["<section>", *_finding(facts, key), "</section>"]
+    body += [*_training(facts.training), *_provenance(facts), "</main>"]
+    body.append(
+        element(
+            "footer",
+            f"Silhouette {VERSION}, {_time(facts.made)}. Intervals are 95 %, from 1,000 resamples of the patients. "
+            "Not for clinical use without a qualified reader.",
+        )
+    )
+    return page(f"{name} on its {_part(facts.part)}", style, body)
+
+
+def _verdict(facts: ReportFacts) -> Iterator[str]:
+    data = facts.data
+    yield element(
+        "p", f"Measured on {data['films']:,} films of {data['patients']:,} patients: the {_part(facts.part)}.", "lead"
+    )
+    for key, figures in facts.figures.items():
+        auroc = figures["auroc"]
+        counts = f"{auroc['positives']:,} of {auroc['n']:,} films positive"
+        yield element("p", f"{_finding_name(key)}: AUROC {_cell(auroc)}, {counts}.", "verdict")
+    if facts.part != "test":
+        yield element("p", "This is not a test part: the model has learnt from it, or was tuned on it.", "warning")
+
+
+def _finding(facts: ReportFacts, key: str) -> Iterator[str]:
+    figures, curves = facts.figures[key], facts.curves[key]
+    yield element("h2", _finding_name(key))
+    yield '<div class="charts">' + "".join(_charts(curves, figures)) + "</div>"
+    yield element("h3", "Figures")
+    yield from _figures(figures)
+    yield element("h3", "Calls at each operating point")
+    yield from _points(figures, curves)
+    yield element("h3", "Classification report")
+    yield from _classes(facts.reports[key])
+    if "views" in figures:
+        yield element("h3", "By view")
+        yield _views(figures["views"])
+
+
+def _charts(curves: FindingCurves, figures: Mapping[str, Any]) -> Iterator[str]:
+    if curves.roc is not None:
+        corners = list(zip(curves.roc.false_positive_rate, curves.roc.true_positive_rate, strict=True))
+        yield chart(
+            [Line(name=f"AUROC {_cell(figures['auroc'])}", points=corners), _points_on_roc(figures)],
+            Axes(x="1 − specificity", y="sensitivity", guides=[((0, 0), (1, 1))]),
+            "ROC curve; the dots are the operating points, the dashed line is chance.",
+        )
+    if curves.precision_recall is not None:
+        found = figures["average_precision"]
+        share = found["positives"] / found["n"]
+        corners = list(zip(curves.precision_recall.recall, curves.precision_recall.precision, strict=True))
+        yield chart(
+            [Line(name=f"average precision {_cell(found)}", points=corners)],
+            Axes(x="recall", y="precision", guides=[((0, share), (1, share))]),
+            "Precision-recall curve; the dashed line is the share of positive films.",
+        )
+    bins = curves.calibration
+    yield chart(
+        [
+            Line(
+                name=f"calibration error {_cell(figures['ece'])}",
+                points=[(each.predicted, each.observed) for each in bins],
+                whiskers=[
+                    (each.predicted, each.observed_low, each.observed_high)
+                    for each in bins
+                    if each.observed_low is not None and each.observed_high is not None
+                ],
+                dots=True,
+                joined=False,
+            )
+        ],
+        Axes(x="probability said", y="share that is positive", guides=[((0, 0), (1, 1))]),
+        "Calibration: what was said against what was so. On the dashed line both agree.",
+    )
+
+
+def _points_on_roc(figures: Mapping[str, Any]) -> Line:
+    rates = [figures[name] for name in POINT_NAMES if name in figures]
+    return Line(
+        name="operating points",
+        points=[
+            (1 - rate["specificity"]["value"], rate["sensitivity"]["value"])
+            for rate in rates
+            if rate["specificity"]["value"] is not None and rate["sensitivity"]["value"] is not None
+        ],
+        dots=True,
+        joined=False,
+    )
+
+
+def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
+    single = {name: figure for name, figure in figures.items() if "value" in figure}
+    yield table(
+        ("", "Value", "95 % interval"),
+        (_row(FIGURE_NAMES[name], single[name]) for name in FIGURE_NAMES if name in single),
+    )
+    yield element(
+        "p",
+        f"Accuracy and all below it are taken at the {POINT_NAMES[BALANCED].lower()} operating point, which was chosen "
+        "on validation films.",
+        "quiet",
+    )
+
+
+def _points(figures: Mapping[str, Any], curves: FindingCurves) -> Iterator[str]:
+    rates = ("sensitivity", "specificity", "precision", "f1", "accuracy")
+    rows = []
+    for name, calls in curves.confusion.items():
+        found = [_cell(figures[name][rate]) for rate in rates]
+        rows.append([POINT_NAMES.get(name, name), f"{calls.threshold:.3g}", *found])
+    yield table(("", "Threshold", *(FIGURE_NAMES[rate] for rate in rates)), rows, "wide")
+    yield table(
+        ("", "Called, is present", "Called, is absent", "Not called, is present", "Not called, is absent"),
+        (
+            [
+                POINT_NAMES.get(name, name),
+                *(
+                    f"{count:,}"
+                    for count in (each.true_positive, each.false_positive, each.false_negative, each.true_negative)
+                ),
+            ]
+            for name, each in curves.confusion.items()
+        ),
+        "counts",
+    )
+
+
+def _classes(report: Mapping[str, Any]) -> Iterator[str]:
+    rows = []
+    for name, title in CLASS_NAMES.items():
+        rates = [_cell(report[name][rate]) for rate in ("precision", "recall", "f1")]
+        support = report[name].get("support", report["absent"]["support"] + report["present"]["support"])
+        rows.append([title, *rates, f"{support:,}"])
+    yield table(("Class", "Precision", "Recall", "F1", "Films"), rows, "wide")
+    yield element("p", f"Accuracy {_cell(report['accuracy'])}, at the threshold {report['threshold']:.3g}.", "quiet")
+
+
+def _views(views: Mapping[str, Any]) -> str:
+    names = ("auroc", "average_precision", "sensitivity", "specificity")
+    rows = []
+    for view, figures in views.items():
+        found = {**figures, "sensitivity": figures["recall"]}
+        auroc = figures["auroc"]
+        rows.append([view, f"{auroc['positives']:,} of {auroc['n']:,}", *(_cell(found[name]) for name in names)])
+    return table(("View", "Positive", *(FIGURE_NAMES[name] for name in names)), rows, "wide")
+
+
+def _training(training: TrainingCurves | None) -> Iterator[str]:
+    """Losses in one chart, what lies between 0 and 1 in another."""
+    if training is None:
+        return
+    losses = {name: values for name, values in training.figures.items() if name.endswith("loss")}
+    shares = {name: values for name, values in training.figures.items() if name.endswith(("auroc", "accuracy"))}
+    drawn = [
+        _over_epochs(training, curves, y)
+        for curves, y in ((losses, "loss"), (shares, "share"))
+        if any(value is not None for values in curves.values() for value in values)
+    ]
+    if drawn:
+        yield element("h2", "How it was trained")
+        yield f'<div class="charts">{"".join(drawn)}</div>'
+
+
+def _over_epochs(training: TrainingCurves, curves: Mapping[str, Sequence[float | None]], y: str) -> str:
+    values = [value for column in curves.values() for value in column if value is not None]
+    first, last = min(training.epochs), max(training.epochs)
+    top = 1.0 if y == "share" else 1.05 * max(values)
+    bottom = 0.0 if y == "loss" else max(0.0, min(values) - 0.05)
+    best = training.best_epoch
+    guides = [((float(best), bottom), (float(best), top))] if best is not None else []
+    lines = [
+        Line(
+            name=name.replace("_", " "),
+            points=[(e, v) for e, v in zip(training.epochs, column, strict=True) if v is not None],
+            dots=len(column) <= 20,
+        )
+        for name, column in curves.items()
+    ]
+    # One epoch alone would have no width.
+    axes = Axes(
+        x="epoch", y=y, x_range=(first, max(last, first + 1)), y_range=(bottom, top), guides=guides, whole_x=True
+    )
+    return chart(lines, axes, f"{y.capitalize()} by epoch" + (f"; epoch {best} was chosen." if best else "."))
+
+
+def _provenance(facts: ReportFacts) -> Iterator[str]:
+    card = facts.card
+    told = {
+        "Model": f"{card.model} {card.version}, for {card.population.text}",
+        "SHA-256 of the weights": card.weights_sha256,
+        "Part": facts.part,
+        "SHA-256 of the films": str(facts.data["data_sha256"]),
+        "SHA-256 of the split": str(facts.data["split_sha256"]),
+        "Terms of the data": str(facts.data.get("terms", "")),
+        "Measured": _time(facts.made),
+        **{f"Thresholds for {_finding_name(key).lower()}": _thresholds(card, key) for key in facts.figures},
+        **{f"Calibration for {_finding_name(key).lower()}": card.calibration[key].source for key in facts.figures},
+    }
+    yield element("h2", "Where it comes from")
+    entries = (f"<div>{element('dt', name)}{element('dd', value)}</div>" for name, value in told.items() if value)
+    yield f"<dl>{''.join(entries)}</dl>"
+
+
+def _thresholds(card: ModelCard, key: str) -> str:
+    return "; ".join(f"{POINT_NAMES.get(p.name, p.name)} {p.threshold:.3g}" for p in card.operating_points[key])
+
+
+def _row(name: str, figure: Mapping[str, Any]) -> list[str]:
+    if figure["value"] is None or figure["low"] is None:
+        return [name, UNDEFINED, ""]
+    return [name, f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}"]
+
+
+def _cell(figure: Mapping[str, Any]) -> str:
+    _, value, bounds = _row("", figure)
+    return f"{value} ({bounds})" if bounds else value
+
+
+def _part(part: str) -> str:
+    return PART_NAMES.get(part, f"part {part}")
+
+
+def _finding_name(key: str) -> str:
+    return FINDINGS[key].name if key in FINDINGS else key
+
+
+def _time(iso: str) -> str:
+    return f"{iso[:16].replace('T', ' ')} UTC"

@@ -1,0 +1,120 @@
+"""train.evaluate: the whole folder, for an installed model, a model folder and a run; what it refuses."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn import metrics as sk
+
+from cxr_core.data.prepare import open_data
+from cxr_core.models.store import load_card
+from cxr_core.training.fit import LEARNT_ON, data_facts, divided
+from cxr_core.training.recipe import Recipe
+from cxr_core.training.run_folder import RunFolder
+from tests.tiny import tiny_card, tiny_model
+from train.evaluate import main
+
+RECIPE = Recipe(name="tiny", summary="A test.", model="tiny", findings=("pneumonia",), init="scratch", input_side=64)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Path:
+    """Films of both classes in two parts, one patient each."""
+    chance = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("films")
+    for part, count in (("train", 20), ("test", 8)):
+        for label in ("NORMAL", "PNEUMONIA"):
+            folder = root / part / label
+            folder.mkdir(parents=True)
+            for i in range(count):
+                name = f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
+                Image.fromarray(chance.integers(0, 255, (80, 80), np.uint8)).save(folder / name)
+    return root
+
+
+def a_model(folder: Path) -> Path:
+    return tiny_model(folder, tiny_card(findings=("pneumonia",)))
+
+
+def a_run(folder: Path, dataset: Path, split: str) -> Path:
+    """A finished run as train.fit leaves it, but for the training."""
+    recipe = replace(RECIPE, split=split)
+    manifest = divided(recipe, open_data([dataset]))
+    learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
+    run = RunFolder.create(recipe, folder)
+    run.write_manifest({**data_facts(learnt, recipe), "folders": [str(dataset)], "version": "1.0.0"})
+    for epoch in (1, 2):
+        run.log({"event": "epoch", "epoch": epoch, "loss": 1 / epoch, "validation_auroc": 0.5, "best_epoch": 1})
+    a_model(folder / "elsewhere").rename(run.model)
+    return folder
+
+
+def test_the_whole_folder_is_written_for_a_model(dataset, tmp_path, workspace, capsys):
+    model, out = a_model(tmp_path / "models"), tmp_path / "out"
+    assert main([str(model), "--data", str(dataset), "--out", str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out / "metrics.json")
+    assert {path.name for path in out.iterdir()} == {"predictions.csv", "metrics.json", "curves.json", "report.html"}
+
+    rows = pd.read_csv(out / "predictions.csv")
+    assert list(rows.columns[:6]) == ["image", "patient", "finding", "label", "logit", "probability"]
+    assert (len(rows), rows["patient"].nunique(), int(rows["label"].sum())) == (16, 16, 8)
+    assert rows["probability"].to_numpy() == pytest.approx(1 / (1 + np.exp(-rows["logit"])))
+
+    found = json.loads((out / "metrics.json").read_text())
+    figures = found["findings"]["pneumonia"]
+    assert figures["auroc"]["value"] == pytest.approx(sk.roc_auc_score(rows["label"], rows["probability"]), abs=1e-6)
+    assert figures["f1"]["value"] == pytest.approx(sk.f1_score(rows["label"], rows["probability"] >= 0.5), abs=1e-6)
+    assert set(figures["auroc"]) == {"value", "low", "high", "n", "positives"}
+    assert found["weights_sha256"] == load_card(model).weights_sha256
+    assert found["classification_report"]["pneumonia"]["present"]["support"] == 8
+    curves = json.loads((out / "curves.json").read_text())
+    assert set(curves["findings"]["pneumonia"]) == {"roc", "precision_recall", "calibration", "confusion"}
+    assert curves["training"] is None
+
+
+@pytest.mark.parametrize("split", ["given", "50:25:25"])
+def test_a_run_is_measured_on_its_own_test_part(split, dataset, tmp_path, workspace):
+    run = a_run(tmp_path / "run", dataset, split)
+    assert main([str(run), "--data", str(dataset), "--record", "test"]) == 0
+    out = run / "evaluation"
+    rows, figures = pd.read_csv(out / "predictions.csv"), json.loads((out / "metrics.json").read_text())["findings"]
+    expected = divided(replace(RECIPE, split=split), open_data([dataset])).part("test").table["patient"]
+    assert sorted(rows["patient"]) == sorted(expected)
+    assert (len(rows) == 16) is (split == "given")
+    assert load_card(run / "model").metrics["test"] == figures
+    assert json.loads((out / "curves.json").read_text())["training"]["figures"]["loss"] == [1, 0.5]
+    assert "Loss by epoch" in (out / "report.html").read_text()
+
+
+def test_the_validation_part_of_a_run_is_the_one_it_was_tuned_on(dataset, tmp_path, workspace):
+    run = a_run(tmp_path / "run", dataset, "given")
+    assert main([str(run), "--data", str(dataset), "--split", "val"]) == 0
+    found = json.loads((run / "evaluation" / "val" / "metrics.json").read_text())
+    assert found["data"]["films"] == RunFolder(run).manifest()["parts"]["val"]["films"]
+    assert not (run / "evaluation" / "metrics.json").exists()
+
+
+def test_other_data_than_a_runs_own_is_refused_where_the_run_divided_it(dataset, tmp_path, workspace, capsys):
+    run = a_run(tmp_path / "run", dataset, "50:25:25")
+    facts = RunFolder(run).manifest()
+    RunFolder(run).write_manifest({**facts, "split_sha256": "0" * 64})
+    assert main([str(run), "--data", str(dataset)]) == 3
+    assert "give the run's own data" in capsys.readouterr().err
+    assert not (run / "evaluation").exists()
+
+
+def test_a_run_without_a_model_says_how_to_go_on(dataset, tmp_path, workspace, capsys):
+    run = RunFolder.create(RECIPE, tmp_path / "run")
+    run.write_manifest({})
+    assert main([str(run.path), "--data", str(dataset)]) == 3
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_said(dataset, tmp_path, workspace, capsys):
+    (tmp_path / "file").write_text("")
+    assert main([str(a_model(tmp_path / "m")), "--data", str(dataset), "--out", str(tmp_path / "file" / "out")]) == 3
+    assert "cannot be written" in capsys.readouterr().err
