@@ -31,6 +31,7 @@ FLOORS: dict[str, int] = {
 # What pages load before a reading is asked for; none of it may cost the import of torch.
 LIGHT = (
     *("cxr_core.reading.reading", "cxr_core.reading.report_html", "cxr_core.reading.colour"),
+    *("cxr_core.data.prepare", "cxr_core.data.summary", "cxr_core.data.charts"),
     *("cxr_core.reading.methods", "cxr_core.models.card", "cxr_core.film.phantom", "cxr_core.film.decode"),
 )
 

@@ -2,47 +2,49 @@
 
 import argparse
 import dataclasses
-import json
+import os
 import sys
 from pathlib import Path
 
-from cxr_core.data.prepare import open_data
 from cxr_core.errors import RecipeError, SilhouetteError
-from cxr_core.training.fit import fit
+from cxr_core.training.fit import Settings, fit, resume
 from cxr_core.training.recipe import Recipe, load_recipe
 from train.arguments import DATA, Parser, assignment, recipe_path
-from train.progress import progress_bar
+from train.progress import event_line
+from train.signals import stop_on_signals
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, print the path of the model written."""
     given = _parser().parse_args(arguments)
+    settings = Settings(report=event_line(), device=given.device, stop=stop_on_signals())
     try:
-        recipe = _recipe(given)
-        manifest = open_data(given.data, progress_bar())
-        model = fit(recipe, manifest, run=given.run, version=given.version, device=given.device, report=_say)
+        if given.resume:
+            model = resume(given.resume, settings)
+        else:
+            model = fit(_recipe(given), given.data, settings, run=given.run, version=given.version)
     except SilhouetteError as error:
         print(f"train.fit: {error}", file=sys.stderr)
-        return 2 if isinstance(error, RecipeError) else 3
-    print(model)
+        return 2 if type(error) is RecipeError else 3
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(model)
     return 0
 
 
 def _recipe(given: argparse.Namespace) -> Recipe:
+    if not given.recipe or not given.data:
+        raise RecipeError("give a recipe and --data, or --resume RUN")
     recipe = load_recipe(recipe_path(given.recipe), dict(given.set))
     return dataclasses.replace(recipe, init=given.init) if given.init else recipe
 
 
-def _say(line: dict[str, object]) -> None:
-    print(json.dumps(line), file=sys.stderr, flush=True)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.fit", description=__doc__)
-    parser.add_argument("recipe", help="a name from train/recipes, or a TOML file")
-    parser.add_argument("--data", action="append", required=True, help=DATA)
+    parser.add_argument("recipe", nargs="?", help="a name from train/recipes, or a TOML file")
+    parser.add_argument("--data", action="append", default=[], help=DATA)
     parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--run", type=Path, help="the run's folder (default: under the workspace)")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run; its folder alone suffices")
     parser.add_argument("--init", help="scratch, imagenet, or a safetensors file of the backbone's weights")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--version", default="1.0.0", help="the version of the model written (default 1.0.0)")

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Any, TextIO
 
 REDRAW_S, REPEAT_S = 0.2, 10.0
 
@@ -34,6 +34,37 @@ def progress_bar(
         shown_at, shown_stage = now, "" if done == total else stage
 
     return show
+
+
+def event_line(out: TextIO | None = None) -> Callable[[dict[str, Any]], None]:
+    """A callback for the events of a run: a bar while films are decoded and steps are taken, a line for the rest."""
+    stream = out or sys.stderr
+    bar = progress_bar(stream)
+
+    def show(event: dict[str, Any]) -> None:
+        name = event["event"]
+        if name == "data":
+            bar(event["stage"], event["done"], event["of"])
+        elif name == "step":
+            bar(
+                f"epoch {event['epoch']}, loss {event['loss']:.3f}, {event['images_per_second']:.0f} images/s, step",
+                event["step"],
+                event["of"],
+            )
+        else:
+            facts = ", ".join(
+                f"{key} {_short(value)}" for key, value in event.items() if key != "event" and value != []
+            )
+            stream.write(f"{name}: {facts}\n")
+            stream.flush()
+
+    return show
+
+
+def _short(value: object) -> str:
+    if isinstance(value, list) and len(value) > 3:
+        return f"{len(value)} tensors"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _line(stage: str, done: int, total: int, seconds: float) -> str:

@@ -131,7 +131,7 @@ class Manifest:
         lacking = [key for key in findings if key not in self.table.columns]
         if lacking:
             raise DataError(f"the data has no labels for {', '.join(lacking)}; it has {', '.join(self.findings)}")
-        return self.table[list(findings)].to_numpy(np.float32)
+        return self.table[list(findings)].to_numpy(np.float32, copy=True)
 
     def counts(self, findings: tuple[str, ...] | None = None) -> dict[str, dict[str, Any]]:
         """Films, patients and positives of each part; films that are not divided count as "undivided"."""

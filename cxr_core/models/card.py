@@ -9,6 +9,7 @@ from cxr_core.errors import ModelError
 from cxr_core.film.preprocess import InputSpec
 
 CARD_SCHEMA = 1
+CARD = "card.json"  # the file of a model folder that holds it
 OPERATING_POINTS = ("youden", "sensitivity_95", "specificity_95")
 
 

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from cxr_core.models.store import CARD
+from cxr_core.models.card import CARD
 
 SHIPPED = Path(__file__).resolve().parent.parent / "pretrained"
 

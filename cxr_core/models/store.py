@@ -20,9 +20,9 @@ from torch import Tensor
 
 from cxr_core.errors import ModelError
 from cxr_core.models.architectures import FilmClassifier, build
-from cxr_core.models.card import ModelCard
+from cxr_core.models.card import CARD, ModelCard
 
-WEIGHTS, CARD, FAMILIARITY = "weights.safetensors", "card.json", "familiarity.safetensors"
+WEIGHTS, FAMILIARITY = "weights.safetensors", "familiarity.safetensors"
 
 
 def save_model(

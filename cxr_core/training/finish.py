@@ -3,14 +3,12 @@
 Everything here is fitted on training and validation films; the official test part is not an argument.
 """
 
-import copy
 import platform
 import time
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from cxr_core.data.films import Films
 from cxr_core.data.manifest import Manifest
@@ -39,12 +37,11 @@ def finish(
     manifest: Manifest,
     parts: dict[str, Films],
     run: RunFolder,
-    version: str,
     seconds: float,
 ) -> ModelCard:
     """Write run.model from the trained weights. Returns its card."""
     # What is stored is half precision, so everything below is fitted to the network as it will be read back.
-    network = keep_findings(trained.network, len(recipe.findings)).cpu().half().float().eval()
+    network = trained.network.keep_findings(len(recipe.findings)).cpu().half().float().eval()
     seen = _look(network, parts["val"], recipe)
     familiarity = Familiarity.fit(torch.from_numpy(_look(network, parts["train"], recipe)["descriptors"]))
     distances = familiarity.distance(torch.from_numpy(seen["descriptors"])).numpy()
@@ -63,7 +60,7 @@ def finish(
         figures[key] = finding_figures(probabilities, truth, patients, points[key])
     card = ModelCard(
         model=recipe.model,
-        version=version,
+        version=run.manifest()["version"],
         findings=recipe.findings,
         architecture="film_classifier",
         arguments=recipe.architecture_arguments(len(recipe.findings)),
@@ -80,16 +77,6 @@ def finish(
         software=software(),
     )
     return save_model(run.model, card, network, familiarity.tensors, half=True)
-
-
-def keep_findings(network: FilmClassifier, count: int) -> FilmClassifier:
-    """A copy of the network whose head answers only the first `count` findings."""
-    network = copy.deepcopy(network)
-    old = network.head.linear
-    new = nn.Linear(old.in_features, count)
-    new.load_state_dict({"weight": old.weight[:count].detach(), "bias": old.bias[:count].detach()})
-    network.head.linear = new
-    return network
 
 
 def software() -> dict[str, str]:
@@ -123,6 +110,6 @@ def _training_facts(
         "epoch": trained.epoch,
         "duration_s": round(seconds),
         "finished": time.strftime("%Y-%m-%d"),
-        "data": run.manifest(),
+        "data": {key: value for key, value in run.manifest().items() if key not in ("folders", "version")},
         "terms": manifest.terms,
     }

@@ -1,75 +1,183 @@
-"""One training run from beginning to end, as `python -m train.fit` and later the training page start it."""
+"""One training run from beginning to end, or from where it stopped, as `python -m train.fit` starts it."""
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from cxr_core.data.films import load_films
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.splits import carve_validation, drop_identical
-from cxr_core.errors import RunError
+from cxr_core.data.prepare import folders_of, open_data
+from cxr_core.data.splits import carve_validation, divide, drop_identical, parse_ratios
+from cxr_core.errors import Cancelled, RecipeError, RunError, SilhouetteError
 from cxr_core.models.initial import initialise
 from cxr_core.training.finish import finish
+from cxr_core.training.parallel import Processes, processes
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
-from cxr_core.training.trainer import Report, train
+from cxr_core.training.trainer import Report, Stopped, Trainer
+
+Stop = Callable[[], bool]
+LEARNT_ON = ("train", "val")
 
 
-def fit(recipe: Recipe, manifest: Manifest, *, run: Path | None, version: str, device: str, report: Report) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a run is carried out; none of it changes what comes out.
+
+    device: auto, cpu or cuda.  report: told of every event.  stop: asked after every step and every film decoded.
+    """
+
+    report: Report
+    device: str = "auto"
+    stop: Stop = lambda: False
+
+
+def fit(
+    recipe: Recipe, data: Sequence[str | Path], settings: Settings, *, run: Path | None = None, version: str = "1.0.0"
+) -> Path:
     """Train, calibrate and write a model. Returns the model's folder.
 
-    The test part of the manifest is left alone. Raises DataError, RecipeError or RunError with a sentence.
+    data: folders, or names of registered datasets. Their test part is left alone. Raises DataError, RecipeError or
+    RunError with a sentence, and RunError after it was asked to stop.
     """
-    started = time.perf_counter()
-    learning = prepare(recipe, manifest)
-    findings = recipe.findings + recipe.auxiliary_findings
-    learning.labels(findings)  # says now, not after the decoding, which labels the data lacks
-    start = initialise(recipe.architecture_arguments(len(findings)), recipe.init, recipe.seed)
-    folder = RunFolder.create(recipe, run)
-    folder.write_manifest(data_facts(learning, recipe))
-    report({"run": str(folder.path), "unmatched": list(start.unmatched), "missing": list(start.missing)})
-    parts = {}
-    for name in ("train", "val"):
-        part = learning.part(name)
-        parts[name] = load_films(part, recipe.input_spec(), findings, _decoding(report))
-
-    def record(line: dict[str, object]) -> None:
-        folder.log(**line)
-        report(line)
-
-    trained = train(recipe, start.network, parts, chosen_device(device), record)
-    finish(recipe, trained, learning, parts, folder, version, time.perf_counter() - started)
-    return folder.model
+    with processes(settings.device) as place:
+        folders = [os.path.abspath(folder) for folder in folders_of(data)]
+        learning = _open(recipe, folders, place, settings)
+        start = initialise(recipe.architecture_arguments(len(_findings(recipe))), recipe.init, recipe.seed)
+        folder = RunFolder(run or Path())
+        if place.first:
+            folder = RunFolder.create(recipe, run)
+            folder.write_manifest({**data_facts(learning, recipe), "folders": folders, "version": version})
+        with _held(folder, place):
+            begun = {"event": "begun", "run": str(folder.path), "device": str(place.device), "processes": place.count}
+            report = _recording(folder, place, settings.report)
+            report({**begun, "unmatched": list(start.unmatched), "missing": list(start.missing)})
+            return _train(recipe, start.network, learning, folder, place, report, settings)
 
 
-def prepare(recipe: Recipe, manifest: Manifest) -> Manifest:
-    """The training films of the recipe's population, each once, with validation carved out by patient."""
-    learning = drop_identical(manifest.part("train").within(recipe.population_age_min, recipe.population_age_max))
-    return carve_validation(learning, recipe.findings, recipe.validation_share, recipe.seed)
+def resume(run: Path, settings: Settings) -> Path:
+    """Go on with a run from its last whole checkpoint, or from its beginning. Returns the model's folder.
+
+    Raises RunError when the folder holds no run, is finished, or its data or split are not what they were.
+    """
+    with processes(settings.device) as place:
+        folder = RunFolder.open(run)
+        recipe, before = folder.recipe(), folder.manifest()
+        if folder.model.exists():
+            raise RunError(f"{run} is finished; its model is {folder.model}")
+        with _held(folder, place):
+            learning = _open(recipe, before["folders"], place, settings)
+            _require_same(data_facts(learning, recipe), before, run)
+            start = initialise(recipe.architecture_arguments(len(_findings(recipe))), recipe.init, recipe.seed)
+            report = _recording(folder, place, settings.report)
+            return _train(recipe, start.network, learning, folder, place, report, settings, resumed=True)
 
 
-def data_facts(manifest: Manifest, recipe: Recipe) -> dict[str, object]:
+def divided(recipe: Recipe, manifest: Manifest) -> Manifest:
+    """The films of the recipe's population in train, val and test, as the recipe divides them.
+
+    Raises DataError when a part would lack a class, RecipeError when data without parts is to be used as given.
+    """
+    films = manifest.within(recipe.population_age_min, recipe.population_age_max)
+    if recipe.split != "given":
+        return divide(films, parse_ratios(recipe.split), recipe.findings, recipe.seed)
+    if films.table["split"].isna().all():
+        raise RecipeError("the data has no parts of its own; divide it by patient with --set split=80:08:12")
+    return carve_validation(drop_identical(films), recipe.findings, recipe.validation_share, recipe.seed)
+
+
+def data_facts(manifest: Manifest, recipe: Recipe) -> dict[str, Any]:
     """Films, patients and positives of each part, and the hashes of data and split."""
     hashes = {"data_sha256": manifest.data_sha256(), "split_sha256": manifest.split_sha256()}
     return {"kind": manifest.kind, **hashes, "parts": manifest.counts(recipe.findings)}
 
 
-def _decoding(report: Report) -> Callable[[int, int], None]:
-    """Progress of the decoding, one line in 500 films."""
+def _open(recipe: Recipe, folders: Sequence[str], place: Processes, settings: Settings) -> Manifest:
+    """The films that are learnt from, divided and decoded."""
 
-    def tell(done: int, total: int) -> None:
-        if done % 500 == 0 or done == total:
-            report({"decoded": done, "of": total})
+    def tell(stage: str, done: int, total: int) -> None:
+        if settings.stop():
+            raise Cancelled("stopped while the data was prepared; what is decoded so far is kept")
+        if place.first:
+            settings.report({"event": "data", "stage": stage, "done": done, "of": total})
 
-    return tell
+    with place.first_of_machine():
+        manifest = divided(recipe, open_data(folders, tell))
+        learning = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
+        load_films(learning, recipe.input_spec(), _findings(recipe), lambda done, of: tell("decoding", done, of))
+    return learning
 
 
-def chosen_device(name: str) -> torch.device:
-    """`auto`, `cpu` or `cuda`. Raises RunError for a device that is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise RunError("no CUDA device was found; use --device cpu")
-    return torch.device(name)
+def _train(
+    recipe: Recipe,
+    network: Any,
+    learning: Manifest,
+    folder: RunFolder,
+    place: Processes,
+    report: Report,
+    settings: Settings,
+    resumed: bool = False,
+) -> Path:
+    started = time.perf_counter()
+    parts = {name: load_films(learning.part(name), recipe.input_spec(), _findings(recipe)) for name in LEARNT_ON}
+    try:
+        trainer = Trainer(recipe, network, parts, place, folder.checkpoints, report, settings.stop)
+        if resumed:
+            _go_on(trainer, folder, place, report)
+        trained = trainer.run()
+        if place.first:
+            finish(recipe, trained, learning, parts, folder, time.perf_counter() - started)
+            report({"event": "finished", "model": str(folder.model), "epoch": trained.epoch})
+    except Stopped as stopped:
+        report({"event": "stopped", "step": stopped.step})
+        raise RunError(
+            f"stopped at step {stopped.step}; go on with: python -m train.fit --resume {folder.path}"
+        ) from None
+    except SilhouetteError as error:
+        report({"event": "failed", "error": str(error)})
+        raise
+    return folder.model
+
+
+def _go_on(trainer: Trainer, folder: RunFolder, place: Processes, report: Report) -> None:
+    checkpoint, damaged = folder.checkpoints.latest()
+    if place.first:
+        folder.rewind(checkpoint.step if checkpoint else 0)
+    if checkpoint is not None:
+        trainer.resume(checkpoint)
+    report({"event": "resumed", "step": trainer.step, "damaged_checkpoints": damaged})
+
+
+def _require_same(now: dict[str, Any], before: dict[str, Any], run: Path) -> None:
+    for key, name in (("data_sha256", "data"), ("split_sha256", "split")):
+        if now[key] != before[key]:
+            raise RunError(f"the {name} of {run} has changed since it began; start a new run on it")
+
+
+@contextmanager
+def _held(folder: RunFolder, place: Processes) -> Iterator[None]:
+    """The folder is held by the first process alone."""
+    if not place.first:
+        yield
+        return
+    with folder.held():
+        yield
+
+
+def _recording(folder: RunFolder, place: Processes, report: Report) -> Report:
+    """Events of the first process, into its folder and to whoever started it."""
+
+    def record(line: dict[str, Any]) -> None:
+        if place.first:
+            folder.log(line)
+            report(line)
+
+    return record
+
+
+def _findings(recipe: Recipe) -> tuple[str, ...]:
+    return recipe.findings + recipe.auxiliary_findings

@@ -5,15 +5,19 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
-from cxr_core.errors import RecipeError
+from cxr_core.data.splits import parse_ratios
+from cxr_core.errors import DataError, RecipeError
 from cxr_core.film.preprocess import Aspect, Equalisation, InputSpec
 from cxr_core.findings import FINDINGS
 from cxr_core.models.architectures import Head
 from cxr_core.training.augment import Augmentation
 
 Optimizer = Literal["adamw", "adam", "sgd"]
-Schedule = Literal["constant", "cosine", "one_cycle"]
+Schedule = Literal["constant", "cosine", "one_cycle", "plateau"]
 Balance = Literal["none", "oversample"]
+Freeze = Literal["none", "backbone"]
+Monitor = Literal["auroc", "loss"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,38 +26,53 @@ class Recipe:
 
     name: str
     summary: str
+    source: str = ""  # where it comes from, and in what it differs from its source
     model: str  # the name of the model that it makes
     findings: tuple[str, ...]  # what the model answers
     auxiliary_findings: tuple[str, ...] = ()  # learnt beside them, then dropped
     population: str = "unstated"
     population_age_min: int | None = None
     population_age_max: int | None = None
-    backbone: str = "mobilenetv2_100"
+    split: str = "given"  # the data's own parts, validation carved from train; or train:val:test, such as 80:08:12
+    validation_share: float = 0.15  # of the training patients, when validation is carved
+
+    backbone: str = "mobilenetv2_100"  # plain_cnn, or any convolutional network of timm
     backbone_arguments: dict[str, Any] = field(default_factory=dict)
-    init: str = "imagenet"  # scratch, imagenet, or a safetensors file in timm's naming
+    init: str = "imagenet"  # scratch, imagenet, an installed model, or a safetensors file in timm's naming
     head: Head = "averaged"
     neck: int | None = None  # channels of a 1x1 convolution before the head; None = none
+    hidden: int = 128  # units of the fully connected layer of the heads that have one (dense, attention)
+    two_class: bool = False  # the head answers z0 and z1 for each finding; their difference is the logit
     dropout: float = 0.0
+    freeze: Freeze = "none"  # what is never trained
+    head_epochs: int = 0  # epochs at the beginning in which only the head is trained
+
     input_side: int = 224
     channels: int = 3
     mean: float = 0.5
     std: float = 0.5
     equalisation: Equalisation = "none"
     aspect: Aspect = "stretch"
+
     epochs: int = 5
-    batch_size: int = 32
-    optimizer: Optimizer = "adamw"
+    batch_size: int = 32  # films a step, over all processes
+    optimizer: Optimizer = "adamw"  # weight decay is L2 with adam and sgd, decoupled with adamw
     learning_rate: float = 3e-4
     head_learning_rate: float | None = None  # None = the same as the backbone's
     weight_decay: float = 0.01
     schedule: Schedule = "one_cycle"
-    early_stopping_patience: int | None = None  # epochs without a better validation AUROC
+    plateau_patience: int = 2  # epochs without a better validation loss before the learning rate falls
+    plateau_factor: float = 0.1  # what it is then multiplied with
+    monitor: Monitor = "auroc"  # which validation figure chooses the epoch and stops early
+    early_stopping_patience: int | None = None  # epochs without a better one; None = never
     balance: Balance = "none"
-    oversample_factor: float = 4.0  # how much likelier a film with any of the findings is drawn
+    oversample_factor: float | None = 4.0  # how much likelier a positive film is drawn; None = until both are as likely
     label_smoothing: float = 0.0
     finding_weight: float = 1.0  # weight of `findings` in the loss; auxiliary ones weigh 1
     ema_decay: float | None = None  # exponential moving average of the weights; None = none
-    validation_share: float = 0.15  # of the training patients
+    precision: Precision = "auto"  # bfloat16 where a CUDA device is used, else float32
+    compile: bool = False  # torch.compile
+    checkpoint_every_steps: int = 200
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -69,6 +88,10 @@ class Recipe:
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if value is not None and not (number and low <= value <= high):
                 raise RecipeError(f"{name}={value!r} must be a number between {low} and {high}")
+        if self.head_epochs >= self.epochs:
+            raise RecipeError(f"head_epochs={self.head_epochs} must be below epochs={self.epochs}")
+        if self.split != "given":
+            _ratios(self.split)
         self.input_spec()
 
     def input_spec(self) -> InputSpec:
@@ -91,13 +114,18 @@ class Recipe:
             "side": self.input_side,
             "head": self.head,
             "neck": self.neck,
+            "hidden": self.hidden,
+            "two_class": self.two_class,
             "dropout": self.dropout,
             "backbone_arguments": dict(self.backbone_arguments),
         }
 
     def as_toml(self) -> str:
         """The resolved recipe, whole, as TOML that `load_recipe` reads back to an equal one."""
-        table = {key: value for key, value in asdict(self).items() if value is not None}
+        usual = {f.name: f.default for f in fields(self)}
+        # TOML has no None; it is written out only where leaving the key away would mean something else.
+        given = {key: value for key, value in asdict(self).items() if value is not None or usual[key] is not None}
+        table = {key: "none" if value is None else value for key, value in given.items()}
         nested = {key: table.pop(key) for key in list(table) if isinstance(table[key], dict)}
         lines = [f"{key} = {_toml(value)}" for key, value in table.items()]
         for name, entries in nested.items():
@@ -119,8 +147,20 @@ _RANGES: dict[str, tuple[float, float]] = {
     "finding_weight": (0.01, 100),
     "ema_decay": (0, 0.99999),
     "validation_share": (0.02, 0.5),
+    "hidden": (1, 8192),
+    "head_epochs": (0, 999),
+    "plateau_patience": (0, 1000),
+    "plateau_factor": (0.001, 0.999),
+    "checkpoint_every_steps": (1, 10**6),
     "seed": (0, 2**31 - 1),
 }
+
+
+def _ratios(text: str) -> tuple[float, float, float]:
+    try:
+        return parse_ratios(text)
+    except DataError as error:
+        raise RecipeError(f"split={text!r} is neither 'given' nor ratios: {error}") from error
 
 
 def load_recipe(path: Path, overrides: dict[str, str] | None = None) -> Recipe:
@@ -152,7 +192,9 @@ def _from_table(table: dict[str, Any]) -> Recipe:
     unknown = sorted(set(table) - known)
     if unknown:
         raise RecipeError(f"unknown recipe key {unknown[0]!r}; the keys are {', '.join(sorted(known))}")
+    optional = {name for name, hint in get_type_hints(Recipe).items() if type(None) in get_args(hint)}
     ready: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    ready |= {key: None for key in optional & set(ready) if ready[key] == "none"}
     try:
         if isinstance(ready.get("augmentation"), dict):
             ready["augmentation"] = Augmentation(**ready["augmentation"])
@@ -171,9 +213,7 @@ def _is_literal(hint: Any) -> bool:
 
 
 def _value(text: str) -> Any:
-    """A value as TOML reads it; a bare word is itself, `none` is None."""
-    if text.lower() == "none":
-        return None
+    """A value as TOML reads it; a bare word is itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -1,18 +1,27 @@
-"""A run's folder: what it was told, what it saw, how it went, what it made.
+"""A run's folder: what it was told, what it saw, how it went, what it made. It alone is enough to go on.
 
-recipe.toml      the resolved recipe, whole        progress.jsonl  one line per epoch
-manifest.json    data and split hashes, counts     model/          the finished model folder
+recipe.toml      the resolved recipe, whole       checkpoints/  see checkpoint.py
+manifest.json    data and split hashes, counts    model/        the finished model folder
+progress.jsonl   one line per event               run.log       the same in words
 """
 
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
 
 from cxr_core.errors import RunError
 from cxr_core.models.registry import workspace
+from cxr_core.training.checkpoint import Checkpoints
 from cxr_core.training.recipe import Recipe, load_recipe
+
+State = Literal["running", "finished", "stopped", "failed", "interrupted"]
+RECIPE, MANIFEST, PROGRESS, LOG = "recipe.toml", "manifest.json", "progress.jsonl", "run.log"
 
 
 class RunFolder:
@@ -21,39 +30,98 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = Path(path)
         self.model = self.path / "model"
+        self.checkpoints = Checkpoints(self.path)
 
     @classmethod
     def create(cls, recipe: Recipe, path: Path | None = None) -> "RunFolder":
         """A new run folder. Raises RunError when the path holds a run already or cannot be written."""
         path = path or workspace() / "runs" / f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        if (path / "recipe.toml").exists():
-            raise RunError(f"{path} holds a run already; give --run another folder")
+        if (path / RECIPE).exists():
+            raise RunError(f"{path} holds a run already; give --run another folder, or go on with --resume {path}")
         try:
             path.mkdir(parents=True, exist_ok=True)
-            _write(path / "recipe.toml", recipe.as_toml())
+            _write(path / RECIPE, recipe.as_toml())
         except OSError as error:
             raise RunError(f"the run folder {path} cannot be written: {error.strerror}") from error
         return cls(path)
 
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """The folder of a run there was. Raises RunError when it holds none."""
+        if not (path / RECIPE).is_file() or not (path / MANIFEST).is_file():
+            raise RunError(f"{path} holds no run that could go on: it has no {RECIPE} or no {MANIFEST}")
+        return cls(path)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the only one that trains in this folder. Raises RunError when somebody else does."""
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(f"another process is training in {self.path}; wait for it, or stop it first") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def state(self) -> State:
+        """What became of the run: told by its lock, its model and the last event, in this order."""
+        try:
+            with self.held():
+                pass
+        except RunError:
+            return "running"
+        if self.model.is_dir():
+            return "finished"
+        last = next((line["event"] for line in reversed(self.progress()) if "event" in line), "")
+        return last if last in ("stopped", "failed") else "interrupted"  # type: ignore[return-value]
+
     def recipe(self) -> Recipe:
         """The recipe of this run."""
-        return load_recipe(self.path / "recipe.toml")
+        return load_recipe(self.path / RECIPE)
 
     def write_manifest(self, facts: dict[str, Any]) -> None:
         """Record which data the run was given."""
-        _write(self.path / "manifest.json", json.dumps(facts, indent=2) + "\n")
+        _write(self.path / MANIFEST, json.dumps(facts, indent=2) + "\n")
 
     def manifest(self) -> dict[str, Any]:
         """What `write_manifest` recorded. Raises RunError when there is none."""
         try:
-            return json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
+            found: dict[str, Any] = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+            return found
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.path} holds no run: its manifest.json cannot be read") from error
+            raise RunError(f"{self.path} holds no run: its {MANIFEST} cannot be read") from error
 
-    def log(self, **line: Any) -> None:
-        """Append one line to progress.jsonl."""
-        with (self.path / "progress.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+    def log(self, line: dict[str, Any]) -> None:
+        """Append an event to progress.jsonl, and to run.log in words. Raises RunError when the disk is full."""
+        stamped = {"time": round(time.time(), 3), **line}
+        words = " ".join(f"{key}={_short(value)}" for key, value in line.items() if key != "event")
+        try:
+            with (self.path / PROGRESS).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(stamped) + "\n")
+            with (self.path / LOG).open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line.get('event', '')} {words}\n")
+        except OSError as error:
+            raise RunError(f"the run folder {self.path} cannot be written: {error.strerror}") from error
+
+    def progress(self) -> list[dict[str, Any]]:
+        """Every event so far; a last line that a kill cut short is left out."""
+        try:
+            lines = (self.path / PROGRESS).read_text(encoding="utf-8").split("\n")[:-1]
+        except OSError:
+            return []
+        return [json.loads(line) for line in lines]
+
+    def rewind(self, step: int) -> None:
+        """Forget the steps and epochs after a step: they are about to be done again."""
+        kept = [line for line in self.progress() if line.get("step", 0) <= step]
+        _write(self.path / PROGRESS, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _write(path: Path, text: str) -> None:

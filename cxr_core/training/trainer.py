@@ -1,30 +1,34 @@
-"""From a recipe and a manifest to the weights that did best on validation.
+"""From a recipe and films to the weights that did best on validation.
 
-loader: batches in the order of (seed, epoch) -> augmented on the device -> loss -> step -> EMA
-validation grids -> logits -> AUROC, which chooses the epoch
+    loader: batches in the order of (seed, epoch) -> augmented on the device -> loss -> step -> average of weights
+    validation films -> logits -> AUROC or loss, which chooses the epoch
+
+All chance follows from (seed, step): a run that was killed and goes on from a checkpoint ends, on a CPU, with the same
+bits as one that was not. Several processes see the same batches and the same changes of each film as one.
 """
 
-import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from timm.optim import create_optimizer_v2
-from timm.utils import ModelEmaV3
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cxr_core.data.films import Films
 from cxr_core.data.loader import Batch, Loader, Position
 from cxr_core.errors import DataError, RunError
 from cxr_core.evaluation.metrics import auroc
 from cxr_core.models.architectures import FilmClassifier
+from cxr_core.training.checkpoint import Checkpoint, Checkpoints
+from cxr_core.training.learner import Learner, inputs
+from cxr_core.training.losses import masked_bce
+from cxr_core.training.parallel import Processes
 from cxr_core.training.recipe import Recipe
 
 Report = Callable[[dict[str, Any]], None]
+REPORT_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,116 +40,213 @@ class Trained:
     auroc: float
 
 
-def train(
-    recipe: Recipe, network: FilmClassifier, parts: dict[str, Films], device: torch.device, report: Report
-) -> Trained:
-    """Train on parts["train"], choose the epoch on parts["val"].
+@dataclass(frozen=True)
+class Best:
+    """The epoch that did best on validation so far, and the step of its checkpoint. score: higher is better."""
 
-    Raises DataError when a finding has no positive in a part, RunError when the loss is no longer finite.
-    """
-    answers = len(recipe.findings)
-    for name, films in parts.items():
-        _need_both_classes(films.labels[:, :answers], recipe, name)
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = _optimizer(recipe, network)
-    loader = _loader(recipe, parts["train"], device)
-    schedule = _schedule(recipe, optimizer, len(loader))
-    average = ModelEmaV3(network, decay=recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
-    chance = torch.Generator().manual_seed(recipe.seed)
-    best: Trained | None = None
-    for epoch in range(1, recipe.epochs + 1):
-        started = time.perf_counter()
-        network.train()
-        losses = []
-        for batch in loader.batches(Position(epoch)):
-            loss = _loss(recipe, network, batch, chance)
-            if not torch.isfinite(loss):
-                raise RunError(f"the loss became {loss.item()} in epoch {epoch}; lower the learning rate")
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            if average:
-                average.update(network)
-            losses.append(float(loss.detach()))
-        seconds = time.perf_counter() - started
-        candidate = average.module if average else network
-        logits = predict(candidate, parts["val"], recipe, device)[:, :answers]
-        score = _mean_auroc(logits, parts["val"].labels[:, :answers])
-        speed = len(losses) * loader.size / seconds
-        report({"epoch": epoch, "loss": float(np.mean(losses)), "validation_auroc": score, "images_per_second": speed})
-        if best is None or score > best.auroc:
-            best = Trained(copy.deepcopy(candidate), epoch, score)
-        if recipe.early_stopping_patience and epoch - best.epoch >= recipe.early_stopping_patience:
-            break
-    assert best is not None  # epochs >= 1
-    return best
+    epoch: int
+    step: int
+    score: float
+    auroc: float
+
+
+class Stopped(Exception):
+    """The run was asked to stop; its last checkpoint is at this step."""
+
+    def __init__(self, step: int):
+        super().__init__(f"stopped at step {step}")
+        self.step = step
+
+
+class Trainer:
+    """One run's training, from its beginning or from a checkpoint."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: FilmClassifier,
+        parts: dict[str, Films],
+        processes: Processes,
+        checkpoints: Checkpoints | None,
+        report: Report,
+        stop: Callable[[], bool] = lambda: False,
+    ):
+        """checkpoints: where to keep them; None = in memory, for tests.  stop: asked after every step.
+
+        Raises DataError when a finding has no positive or no negative in a part.
+        """
+        self.recipe, self.parts, self.processes = recipe, parts, processes
+        self.checkpoints, self.report, self.stop = checkpoints, report, stop
+        for name, films in parts.items():
+            _need_both_classes(films.labels[:, : len(recipe.findings)], recipe, name)
+        shard = (processes.rank, processes.count)
+        self.loader = Loader(
+            parts["train"],
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            device=processes.device,
+            weights=draw_weights(recipe, parts["train"].labels),
+            shard=shard,
+        )
+        self.learner = Learner(recipe, network, processes, steps=recipe.epochs * len(self.loader))
+        self.position, self.step = Position(), 0
+        self.losses: list[float] = []
+        self.best: Best | None = None
+        self.saved_step = 0
+        self._memory: dict[str, Tensor] = {}
+
+    def run(self) -> Trained:
+        """Train to the end. Raises Stopped when asked to stop, RunError when the loss is no longer finite."""
+        while self.position.epoch <= self.recipe.epochs and not self._early():
+            self._epoch()
+        return self._chosen()
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of this run."""
+        facts = checkpoint.facts
+        self.step = self.saved_step = checkpoint.step
+        self.position = Position(**facts["position"])
+        self.losses = list(facts["losses"])
+        self.best = Best(**facts["best"]) if facts["best"] else None
+        self.learner.restore(checkpoint)
+
+    def _epoch(self) -> None:
+        """The rest of the current epoch, its validation and its checkpoint."""
+        self.learner.begin_epoch(self.position.epoch)
+        began, told, first = time.perf_counter(), time.perf_counter(), self.step
+        for batch in self.loader.batches(self.position):
+            self._learn(batch)
+            self.position = self.loader.position
+            if self.processes.any(self.stop()):
+                self._save()
+                raise Stopped(self.step)
+            if self.step % self.recipe.checkpoint_every_steps == 0 and self.position.batch < len(self.loader):
+                self._save()
+            if time.perf_counter() - told > REPORT_EVERY_S:
+                told = time.perf_counter()
+                self._tell_step((self.step - first) / (told - began))
+        seconds = time.perf_counter() - began
+        self._validate((self.step - first) * self.loader.size / max(seconds, 1e-9))
+        self.position, self.losses = Position(self.position.epoch + 1), []
+        self._save()
+
+    def _learn(self, batch: Batch) -> None:
+        loss = self.learner.step(batch, self.step, self.loader.size)
+        if not np.isfinite(loss):
+            raise RunError(
+                f"the loss became {loss} at step {self.step + 1}; the last good checkpoint is at step "
+                f"{self.saved_step}. Lower the learning rate (--set learning_rate=...) and start anew"
+            )
+        self.step += 1
+        self.losses.append(loss)
+
+    def _validate(self, speed: float) -> None:
+        """Measure on validation, remember the best epoch, tell the schedule. Only the first process measures."""
+        figures = [0.0, 0.0]
+        if self.processes.first:
+            films, answers = self.parts["val"], len(self.recipe.findings)
+            logits = predict(self.learner.candidate, films, self.recipe, self.processes.device)
+            weights = torch.ones(logits.shape[1])
+            loss = masked_bce(torch.from_numpy(logits), torch.from_numpy(films.labels), 0.0, weights)
+            figures = [_mean_auroc(logits[:, :answers], films.labels[:, :answers]), float(loss)]
+        score, loss_on_validation = self.processes.from_first(figures)
+        better = score if self.recipe.monitor == "auroc" else -loss_on_validation
+        epoch = self.position.epoch
+        if self.best is None or better > self.best.score:
+            self.best = Best(epoch, self.step, better, score)
+        self.report(
+            {
+                "event": "epoch",
+                "epoch": epoch,
+                "step": self.step,
+                "loss": float(np.mean(self.losses)),
+                "validation_auroc": score,
+                "validation_loss": loss_on_validation,
+                "learning_rate": self.learner.learning_rate,
+                "images_per_second": speed,
+                "best_epoch": self.best.epoch,
+                **_memory_used(self.processes.device),
+            }
+        )
+        self.learner.schedule.after_epoch(loss_on_validation)
+
+    def _early(self) -> bool:
+        patience = self.recipe.early_stopping_patience
+        return bool(patience and self.best and self.position.epoch - 1 - self.best.epoch >= patience)
+
+    def _save(self) -> None:
+        """Keep all that is needed to go on from here; the first process writes."""
+        if self.saved_step == self.step and self.position.batch:
+            return
+        if self.processes.first:
+            self._write()
+        self.saved_step = self.step
+
+    def _write(self) -> None:
+        facts = {
+            "position": asdict(self.position),
+            "losses": self.losses,
+            "best": asdict(self.best) if self.best else None,
+            **self.learner.facts(),
+        }
+        if self.checkpoints is None:
+            if self.best and self.best.step == self.step:
+                self._memory = {name: value.clone() for name, value in self.learner.candidate.state_dict().items()}
+            return
+        checkpoint = Checkpoint(
+            step=self.step, weights=self.learner.weights(), tensors=self.learner.tensors(), facts=facts
+        )
+        self.checkpoints.save(checkpoint, self.best.step if self.best else None)
+
+    def _chosen(self) -> Trained:
+        """The network of the best epoch, from its checkpoint."""
+        assert self.best is not None  # epochs >= 1
+        network = self.learner.network
+        if self.processes.first:
+            if self.checkpoints is None:
+                weights = self._memory
+            else:
+                weights = self.learner.candidate_weights(self.checkpoints.load(self.best.step))
+            network.load_state_dict(weights)
+        return Trained(network, self.best.epoch, self.best.auroc)
+
+    def _tell_step(self, steps_per_second: float) -> None:
+        left = self.recipe.epochs * len(self.loader) - self.step
+        self.report(
+            {
+                "event": "step",
+                "step": self.step,
+                "of": self.recipe.epochs * len(self.loader),
+                "epoch": self.position.epoch,
+                "loss": float(np.mean(self.losses[-50:])),
+                "learning_rate": self.learner.learning_rate,
+                "images_per_second": steps_per_second * self.loader.size,
+                "eta_s": left / steps_per_second,
+                **_memory_used(self.processes.device),
+            }
+        )
 
 
 def predict(network: nn.Module, films: Films, recipe: Recipe, device: torch.device) -> np.ndarray:
     """Logits (N, L) of films, in eval mode, without augmentation."""
     network.eval()
     with torch.inference_mode():
-        batches = [network(_inputs(recipe, torch.from_numpy(grids).to(device))).cpu() for grids in films.batches(64)]
+        batches = [
+            network(inputs(recipe, torch.from_numpy(grids).to(device))).float().cpu() for grids in films.batches(64)
+        ]
     return torch.cat(batches).numpy()
 
 
-def _loss(recipe: Recipe, network: nn.Module, batch: Batch, chance: torch.Generator) -> Tensor:
-    inputs = _inputs(recipe, batch.grids, chance)
-    return masked_bce(network(inputs), batch.labels, recipe.label_smoothing, _weights(recipe, batch.labels))
+def draw_weights(recipe: Recipe, labels: np.ndarray) -> np.ndarray | None:
+    """(N,) how likely each film is drawn, by the recipe's `balance`; None when all are equally likely.
 
-
-def masked_bce(logits: Tensor, labels: Tensor, smoothing: float, weights: Tensor) -> Tensor:
-    """Binary cross-entropy over the known labels. logits, labels (B, L), NaN = unknown; weights (L,)."""
-    known = ~torch.isnan(labels)
-    target = torch.nan_to_num(labels) * (1 - smoothing) + smoothing / 2
-    each = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    weight = weights * known
-    return (each * weight).sum() / weight.sum().clamp_min(1e-6)
-
-
-def _weights(recipe: Recipe, labels: Tensor) -> Tensor:
-    weights = torch.ones(labels.shape[1], device=labels.device)
-    weights[: len(recipe.findings)] = recipe.finding_weight
-    return weights
-
-
-def _inputs(recipe: Recipe, grids: Tensor, chance: torch.Generator | None = None) -> Tensor:
-    """Grids (B, S, S) uint8 as normalised input (B, C, S, S), augmented when chance is given."""
-    films = grids[:, None].float() * (1 / 255)
-    if chance is not None:
-        films = recipe.augmentation(films, chance)
-    films = (films - recipe.mean) / recipe.std
-    return films.expand(-1, recipe.channels, -1, -1).contiguous(memory_format=torch.channels_last)
-
-
-def _loader(recipe: Recipe, films: Films, device: torch.device) -> Loader:
-    """Training batches; with oversampling, films with any of the recipe's findings are drawn more often."""
-    weights = None
-    if recipe.balance == "oversample":
-        positive = np.nanmax(films.labels[:, : len(recipe.findings)], axis=1) > 0
-        weights = np.where(positive, recipe.oversample_factor, 1.0)
-    return Loader(films, batch_size=recipe.batch_size, seed=recipe.seed, device=device, weights=weights)
-
-
-def _optimizer(recipe: Recipe, network: FilmClassifier) -> torch.optim.Optimizer:
-    head = {id(parameter) for parameter in network.head_parameters()}
-    groups = [
-        {"params": [p for p in network.parameters() if id(p) not in head], "lr": recipe.learning_rate},
-        {"params": network.head_parameters(), "lr": recipe.head_learning_rate or recipe.learning_rate},
-    ]
-    return create_optimizer_v2(groups, opt=recipe.optimizer, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-
-
-def _schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-    """A schedule that is stepped after every batch."""
-    total = steps * recipe.epochs
-    if recipe.schedule == "one_cycle":
-        peaks = [group["lr"] for group in optimizer.param_groups]
-        return torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=total + 1, pct_start=0.15)
-    if recipe.schedule == "cosine":
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
-    return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=0)
+    Positive is a film with any of the recipe's own findings. labels: (N, L), those findings first.
+    """
+    if recipe.balance == "none":
+        return None
+    positive = np.nanmax(labels[:, : len(recipe.findings)], axis=1) > 0
+    factor = recipe.oversample_factor or (~positive).sum() / max(1, positive.sum())
+    return np.where(positive, factor, 1.0)
 
 
 def _mean_auroc(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -159,3 +260,8 @@ def _need_both_classes(labels: np.ndarray, recipe: Recipe, part: str) -> None:
         positives, negatives = int((labels[:, index] == 1).sum()), int((labels[:, index] == 0).sum())
         if not positives or not negatives:
             raise DataError(f"part {part!r} has {positives} films with {key} and {negatives} without: both are needed")
+
+
+def _memory_used(device: torch.device) -> dict[str, float]:
+    """The most that the device held, in MiB; nothing to say on a CPU."""
+    return {"device_memory_mb": torch.cuda.max_memory_allocated(device) / 2**20} if device.type == "cuda" else {}

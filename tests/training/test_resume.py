@@ -1,0 +1,310 @@
+"""A run that is killed or stopped goes on where it was, and ends as one that was not."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from cxr_core.errors import RunError
+from cxr_core.models.store import load_card
+from cxr_core.training import checkpoint as checkpoint_module
+from cxr_core.training.augment import Augmentation
+from cxr_core.training.fit import Settings, fit, resume
+from cxr_core.training.learner import Learner
+from cxr_core.training.recipe import Recipe
+from cxr_core.training.run_folder import RunFolder
+from tests.training.test_fit import TINY
+from train.fit import main as fit_command
+
+ROOT = Path(__file__).parents[2]
+QUIET = Settings(report=lambda _: None, device="cpu")
+RESTLESS = replace(
+    TINY,
+    epochs=3,
+    batch_size=4,
+    input_side=32,
+    dropout=0.2,
+    ema_decay=0.9,
+    schedule="plateau",
+    plateau_patience=0,
+    balance="oversample",
+    head_epochs=1,
+    checkpoint_every_steps=3,
+    augmentation=Augmentation(rotation_deg=5, shift=0.05, gamma=0.2, low_resolution=0.5),
+)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    chance = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("films")
+    for label in ("NORMAL", "PNEUMONIA"):
+        place = folder / "train" / label
+        place.mkdir(parents=True)
+        for i in range(14):
+            pixels = chance.integers(60, 120, (64, 64))
+            pixels[32:] += 100 if label == "PNEUMONIA" else 0
+            name = f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
+            Image.fromarray(pixels.astype(np.uint8)).save(place / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that nothing disturbed."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    fit(RESTLESS, [films], QUIET, run=run)
+    return run
+
+
+def outcome(run: Path) -> tuple[dict[str, torch.Tensor], dict, list[dict]]:
+    """Weights, fitted figures and the epochs' figures of a finished run, without times and speeds."""
+    card = load_card(run / "model")
+    fitted = {"calibration": card.calibration, "points": card.operating_points, "metrics": card.metrics}
+    kept = ("epoch", "step", "loss", "validation_auroc", "validation_loss", "learning_rate", "best_epoch")
+    epochs = [line for line in RunFolder(run).progress() if line["event"] == "epoch"]
+    return (
+        load_file(run / "model" / "weights.safetensors"),
+        fitted,
+        [{key: line[key] for key in kept} for line in epochs],
+    )
+
+
+def require_same(one: Path, other: Path) -> None:
+    (weights, fitted, epochs), (weights_too, fitted_too, epochs_too) = outcome(one), outcome(other)
+    assert all(torch.equal(weights[name], weights_too[name]) for name in weights)
+    assert fitted == fitted_too
+    assert epochs == epochs_too
+
+
+@pytest.mark.parametrize("schedule", ["plateau", "one_cycle", "cosine", "constant"])
+def test_a_run_stopped_between_any_two_steps_ends_the_same(films: Path, tmp_path: Path, schedule: str) -> None:
+    recipe = replace(RESTLESS, schedule=schedule, epochs=2)
+    fit(recipe, [films], QUIET, run=tmp_path / "whole")
+    run, steps = tmp_path / "run", 0
+
+    def stop() -> bool:
+        nonlocal steps
+        steps += 1
+        return steps % 5 == 0 and (run / "recipe.toml").exists()
+
+    impatient = Settings(report=lambda _: None, device="cpu", stop=stop)
+    with pytest.raises(RunError, match=r"stopped at step \d+; go on with: python -m train\.fit --resume"):
+        fit(recipe, [films], impatient, run=run)
+    assert RunFolder(run).state == "stopped"
+    for _ in range(20):
+        steps = 0
+        try:
+            resume(run, Settings(report=lambda _: None, device="cpu", stop=lambda: _later(run)))
+            break
+        except RunError:
+            continue
+    require_same(tmp_path / "whole", run)
+
+
+CALLS: dict[Path, int] = {}
+
+
+def _later(run: Path) -> bool:
+    """Asks to stop at every seventh question about a run."""
+    CALLS[run] = CALLS.get(run, 0) + 1
+    return CALLS[run] % 7 == 0
+
+
+def start(recipe: Recipe, films: Path, run: Path, workspace: Path, *more: str) -> subprocess.Popen[str]:
+    run.parent.mkdir(parents=True, exist_ok=True)
+    toml = run.parent / "recipe.toml"
+    toml.write_text(recipe.as_toml())
+    arguments = [str(toml), "--data", str(films), "--run", str(run)] if not (run / "recipe.toml").exists() else []
+    resumed = ["--resume", str(run)] if not arguments else []
+    return subprocess.Popen(
+        [sys.executable, "-m", "train.fit", *arguments, *resumed, "--device", "cpu", *more],
+        cwd=ROOT,
+        env=os.environ | {"CXR_WORKSPACE": str(workspace), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def step_of(run: Path) -> int:
+    return max((line.get("step", 0) for line in RunFolder(run).progress()), default=0)
+
+
+def killed_until_done(films: Path, run: Path, workspace: Path, kills: int, seed: int) -> int:
+    """Run, kill at random moments, resume, until it has ended by itself. How often it was killed."""
+    chance, done = random.Random(seed), 0
+    while True:
+        process = start(RESTLESS, films, run, workspace)
+        if done < kills:
+            while process.poll() is None and not (run / "progress.jsonl").exists():
+                time.sleep(0.02)
+            try:
+                process.wait(chance.uniform(0.05, 2.0))
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+        said = process.communicate()[1]
+        if process.returncode == 0:
+            return done
+        assert process.returncode == -signal.SIGKILL, said
+        done += 1
+
+
+def test_a_run_killed_at_random_moments_ends_bit_for_bit_as_one_that_was_not(
+    films: Path, whole: Path, tmp_path: Path
+) -> None:
+    killed_until_done(films, tmp_path / "run", tmp_path / "workspace", kills=3, seed=1)
+    require_same(whole, tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("CXR_MANY_KILLS"), reason="set CXR_MANY_KILLS to how many runs are to be killed")
+def test_many_kills(films: Path, whole: Path, tmp_path: Path) -> None:
+    total = 0
+    for seed in range(int(os.environ["CXR_MANY_KILLS"])):
+        total += killed_until_done(films, tmp_path / str(seed) / "run", tmp_path / "workspace", kills=10, seed=seed)
+        require_same(whole, tmp_path / str(seed) / "run")
+    print(f"{total} kills")
+
+
+@pytest.mark.parametrize("moment", range(1, 12, 2))
+def test_a_kill_between_the_steps_of_writing_a_checkpoint_loses_one_interval_at_most(
+    films: Path, whole: Path, tmp_path: Path, moment: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every call of the system that writes is a moment to be killed at; here they raise instead, and nothing tidies."""
+    run, calls = tmp_path / "run", 0
+
+    class Killed(BaseException):
+        """Like SIGKILL: nobody catches it."""
+
+    plain_flush, plain_remove = checkpoint_module._flush, checkpoint_module.shutil.rmtree
+
+    def flush(path: Path) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 8 + moment:  # in the second checkpoint, or the third
+            raise Killed
+        plain_flush(path)
+
+    monkeypatch.setattr(checkpoint_module, "_flush", flush)
+    with pytest.raises(Killed):
+        fit(RESTLESS, [films], QUIET, run=run)
+    monkeypatch.setattr(checkpoint_module, "_flush", plain_flush)
+    monkeypatch.setattr(checkpoint_module.shutil, "rmtree", plain_remove)
+    latest, damaged = RunFolder(run).checkpoints.latest()
+    assert latest is not None
+    assert damaged == []
+    resume(run, QUIET)
+    require_same(whole, run)
+
+
+def test_sigterm_finishes_the_step_and_keeps_it(films: Path, whole: Path, tmp_path: Path) -> None:
+    long = replace(RESTLESS, epochs=400, schedule="constant", head_epochs=0)
+    process = start(long, films, tmp_path / "run", tmp_path / "workspace")
+    while step_of(tmp_path / "run") < 5:
+        time.sleep(0.05)
+        assert process.poll() is None
+    asked = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate()[1]
+    assert time.monotonic() - asked < 10
+    assert process.returncode == 3
+    assert "go on with: python -m train.fit --resume" in said
+    folder = RunFolder(tmp_path / "run")
+    assert folder.state == "stopped"
+    latest, _ = folder.checkpoints.latest()
+    assert latest is not None
+    assert latest.step == folder.progress()[-1]["step"]
+
+
+def test_two_trainers_do_not_share_a_folder(films: Path, whole: Path) -> None:
+    with RunFolder(whole).held():
+        assert RunFolder(whole).state == "running"
+        (whole / "model").rename(whole / "aside")
+        try:
+            with pytest.raises(RunError, match="another process is training in"):
+                resume(whole, QUIET)
+        finally:
+            (whole / "aside").rename(whole / "model")
+
+
+def test_a_damaged_checkpoint_is_passed_over(films: Path, whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    stopping = Settings(report=lambda _: None, device="cpu", stop=lambda: run.exists() and step_count(run) >= 2)
+    with pytest.raises(RunError, match="stopped"):
+        fit(RESTLESS, [films], stopping, run=run)
+    steps = RunFolder(run).checkpoints.steps()
+    newest = run / "checkpoints" / f"step_{steps[-1]:06}" / "weights.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    resume(run, QUIET)
+    told = next(line for line in RunFolder(run).progress() if line["event"] == "resumed")
+    assert told["step"] == steps[-2]
+    assert f"step_{steps[-1]:06} is damaged" in told["damaged_checkpoints"][0]
+    require_same(whole, run)
+
+
+def step_count(run: Path) -> int:
+    return len(RunFolder(run).checkpoints.steps())
+
+
+def test_what_cannot_go_on_is_said(films: Path, whole: Path, tmp_path: Path, capsys) -> None:
+    assert fit_command(["--resume", str(tmp_path)]) == 3
+    assert "holds no run that could go on" in capsys.readouterr().err
+    assert fit_command(["--resume", str(whole)]) == 3
+    assert "is finished; its model is" in capsys.readouterr().err
+    assert fit_command([]) == 2
+    assert "give a recipe and --data, or --resume RUN" in capsys.readouterr().err
+
+
+def test_a_run_does_not_go_on_with_other_data(films: Path, whole: Path, tmp_path: Path) -> None:
+    facts = json.loads((whole / "manifest.json").read_text())
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "recipe.toml").write_text((whole / "recipe.toml").read_text())
+    (run / "manifest.json").write_text(json.dumps({**facts, "data_sha256": "0" * 64}))
+    with pytest.raises(RunError, match=r"the data of .* has changed since it began"):
+        resume(run, QUIET)
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Learner.step
+
+    def broken(self, batch, step, size):
+        return float("nan") if step == 7 else plain(self, batch, step, size)
+
+    monkeypatch.setattr(Learner, "step", broken)
+    with pytest.raises(RunError, match=r"became nan at step 8; the last good checkpoint is at step 6"):
+        fit(RESTLESS, [films], QUIET, run=tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    assert folder.state == "failed"
+    assert folder.checkpoints.latest()[0].step == 6  # type: ignore[union-attr]
+
+
+def test_too_little_memory_halves_the_films_taken_at_once(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, sizes = Learner._accumulate, []
+
+    def small(self, films, *rest):
+        sizes.append(-(-len(films) // self._pieces))
+        if sizes[-1] > 1:
+            raise torch.OutOfMemoryError("out of memory")
+        return plain(self, films, *rest)
+
+    monkeypatch.setattr(Learner, "_accumulate", small)
+    fit(replace(RESTLESS, epochs=2, head_epochs=0, input_side=64), [films], QUIET, run=tmp_path / "run")
+    assert sizes[:4] == [4, 2, 1, 1]
+    assert set(sizes[2:]) == {1}
