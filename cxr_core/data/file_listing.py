@@ -47,7 +47,7 @@ def list_folders(folders: Sequence[Path]) -> list[FileListing]:
     """
     paths = list(dict.fromkeys(os.path.abspath(folder) for folder in folders))
     if not paths:
-        raise DataError("no folder was given; give the dataset's own folder with --data")
+        raise DataError("no folder was given; give the dataset's own folder")
     return [_listing(path, name) for path, name in zip(paths, _names(paths), strict=True)]
 
 
@@ -85,7 +85,7 @@ def _listing(folder: str, name: str) -> FileListing:
 
 def _check(folder: str) -> None:
     if not os.path.lexists(folder):
-        raise DataError(f"there is no folder {folder}; give the dataset's own folder with --data")
+        raise DataError(f"there is no folder {folder}; give the dataset's own folder")
     if not os.path.isdir(folder):
         raise DataError(f"{folder} is a file, not a folder; unpack it if it is an archive, and give the folder")
 
