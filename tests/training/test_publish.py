@@ -1,0 +1,166 @@
+"""train.publish: what is installed is whole, and what is not finished, sound or measured stays where it is."""
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from cxr_core.models.registry import installed
+from cxr_core.models.store import load_card, sha256_of
+from cxr_core.reading.classifier import Classifier
+from cxr_core.training.publish import next_version, publish
+from cxr_core.training.recipe import Recipe
+from cxr_core.training.run_folder import RunFolder
+from tests.tiny import tiny_card, tiny_model
+from train.publish import main
+
+FIGURES = {"pneumonia": {"auroc": {"value": 0.9, "low": 0.8, "high": 1.0, "n": 20, "positives": 10}}}
+
+
+@pytest.fixture
+def run(tmp_path, workspace) -> RunFolder:
+    """A finished run that has been measured."""
+    recipe = Recipe(name="tiny", summary="A test.", model="tiny", findings=("pneumonia",), init="scratch")
+    made = RunFolder.create(recipe, tmp_path / "run")
+    made.write_manifest({"version": "1.0.0"})
+    tiny_model(tmp_path / "elsewhere", tiny_card(findings=("pneumonia",))).rename(made.model)
+    measure(made)
+    return made
+
+
+def measure(run: RunFolder, **changes) -> None:
+    weights = load_card(run.model).weights_sha256
+    facts = {"schema": 1, "part": "test", "weights_sha256": weights, "findings": FIGURES, **changes}
+    (run.path / "evaluation").mkdir(exist_ok=True)
+    (run.path / "evaluation" / "metrics.json").write_text(json.dumps(facts))
+
+
+def refusal(run: RunFolder, capsys, *more: str) -> str:
+    """What train.publish says, when it installs nothing."""
+    assert main([str(run.path), *more]) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert not [path for path in (run.path.parent / "workspace").rglob("*") if path.name.startswith((".1", "card"))]
+    return said.err
+
+
+def test_a_finished_run_becomes_a_model_that_reads(run, workspace, capsys):
+    assert main([str(run.path)]) == 0
+    folder = Path(capsys.readouterr().out.strip())
+    assert folder == workspace / "models" / "tiny" / "1.0.0"
+    assert folder in installed()
+    card = Classifier.load(folder).card
+    assert card.metrics["test"] == FIGURES
+    assert card.training["published"]["run"] == "run"
+    assert {path.name for path in folder.iterdir()} == {path.name for path in run.model.iterdir()}
+    assert "test" not in load_card(run.model).metrics
+
+
+def test_replacing_needs_a_note_and_takes_the_next_version(run, workspace, capsys):
+    publish(run.path)
+    assert main([str(run.path)]) == 3
+    assert "--note" in capsys.readouterr().err
+    assert [path.name for path in (workspace / "models" / "tiny").iterdir()] == ["1.0.0"]
+    second = publish(run.path, "trained on twice the films")
+    assert second.name == "1.0.1"
+    assert second in installed()
+    told = load_card(second)
+    assert (told.version, told.training["published"]["replaces"]) == ("1.0.1", "1.0.0")
+    assert told.training["published"]["note"] == "trained on twice the films"
+
+
+def test_a_shipped_model_is_replaced_with_a_note_only(run, workspace, monkeypatch):
+    card = replace(load_card(run.model), model="pneumonia-children")
+    (run.model / "card.json").write_text(card.to_json())
+    with pytest.raises(Exception, match="installed already"):
+        publish(run.path)
+    assert publish(run.path, "better").name == "1.0.1"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "expected"),
+    [
+        ("1.0.0", [], "1.0.0"),
+        ("1.0.0", ["1.0.0"], "1.0.1"),
+        ("2.0", ["1.0.0"], "2.0"),
+        ("1.0.0", ["1.0.9", "1.0.10"], "1.0.11"),
+        ("1.2", ["beta"], "1.2"),
+        ("0.9", ["1"], "2"),
+    ],
+)
+def test_the_version_is_above_all_there_are(wanted, there, expected):
+    assert next_version(wanted, there) == expected
+
+
+def test_a_run_that_is_not_finished_is_refused(run, workspace, capsys):
+    run.model.rename(run.path / "gone")
+    run.log({"event": "stopped", "step": 3})
+    assert "is not finished but stopped" in refusal(run, capsys)
+
+
+def test_a_run_that_somebody_trains_in_is_refused(run, workspace, capsys):
+    with run.held():
+        assert "running" in refusal(run, capsys)
+
+
+def test_damaged_weights_are_refused(run, workspace, capsys):
+    weights = run.model / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert "was changed or damaged" in refusal(run, capsys)
+
+
+def test_weights_that_give_no_number_are_refused(run, workspace, capsys):
+    path = run.model / "weights.safetensors"
+    tensors = load_file(path)
+    tensors["head.linear.bias"] = torch.full_like(tensors["head.linear.bias"], float("nan"))
+    save_file(tensors, path)
+    card = replace(load_card(run.model), weights_sha256=sha256_of(path))
+    (run.model / "card.json").write_text(card.to_json())
+    measure(run)
+    assert "finite" in refusal(run, capsys)
+
+
+@pytest.mark.parametrize("changes", [{"part": "val"}, {"weights_sha256": "0" * 64}, {"schema": 99}])
+def test_a_run_without_figures_of_this_model_on_a_test_part_is_refused(changes, run, workspace, capsys):
+    measure(run, **changes)
+    assert "has not been measured on a test part" in refusal(run, capsys)
+
+
+def test_figures_recorded_in_the_card_count_as_well(run, workspace):
+    (run.path / "evaluation" / "metrics.json").unlink()
+    card = replace(load_card(run.model), metrics={"test": FIGURES})
+    (run.model / "card.json").write_text(card.to_json())
+    assert load_card(publish(run.path)).metrics["test"] == FIGURES
+
+
+@pytest.mark.parametrize("changes", [{"model": "../elsewhere"}, {"version": "1/2"}, {"model": ".hidden"}])
+def test_a_name_that_is_a_path_is_refused(changes, run, workspace, capsys):
+    (run.model / "card.json").write_text(replace(load_card(run.model), **changes).to_json())
+    assert "cannot be a folder's name" in refusal(run, capsys)
+
+
+def test_a_copy_that_fails_leaves_nothing(run, workspace, capsys, monkeypatch):
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cxr_core.training.publish.shutil.copytree", broken)
+    assert "No space left on device" in refusal(run, capsys)
+    assert list((workspace / "models" / "tiny").iterdir()) == []
+
+
+def test_two_that_publish_at_once_take_two_versions(run, workspace):
+    threads = [threading.Thread(target=publish, args=(run.path, f"copy {n}")) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(path.name for path in (workspace / "models" / "tiny").iterdir()) == ["1.0.0", "1.0.1", "1.0.2"]
+
+
+def test_no_run_is_said(tmp_path, workspace, capsys):
+    assert main([str(tmp_path)]) == 3
+    assert "holds no run" in capsys.readouterr().err
