@@ -1,0 +1,103 @@
+"""Two processes train as one would: the same weights, one writer, and a killed process ends the run cleanly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cxr_core.errors import RunError
+from cxr_core.training.parallel import chosen_device
+from cxr_core.training.run_folder import RunFolder
+from tests.training.test_resume import RESTLESS, films, step_of  # noqa: F401 - films is a fixture
+
+ROOT = Path(__file__).parents[2]
+# VGG has no batch statistics, so that two processes with half a batch each must do what one does with all of it.
+PLAIN = replace(
+    RESTLESS, backbone="vgg11", neck=None, head="averaged", dropout=0.0, schedule="constant", learning_rate=1e-4,
+    optimizer="sgd", epochs=2,
+)  # fmt: skip
+
+
+def launch(recipe, data: Path, run: Path, count: int, *more: str) -> subprocess.Popen[str]:
+    run.parent.mkdir(parents=True, exist_ok=True)
+    toml = run.parent / "recipe.toml"
+    toml.write_text(recipe.as_toml())
+    command = [sys.executable, "-m"]
+    if count > 1:
+        # `--`, or torchrun would take `--run` for one of its own options
+        command += ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m", "--"]
+    given = more or (str(toml), "--data", str(data), "--run", str(run))
+    return subprocess.Popen(
+        [*command, "train.fit", *given, "--device", "cpu"],
+        cwd=ROOT,
+        env=os.environ | {"CXR_WORKSPACE": str(run.parent / "workspace"), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    said = process.communicate(timeout=240)[0]
+    assert process.returncode == 0, said
+    return said
+
+
+def test_two_processes_learn_what_one_learns(films: Path, tmp_path: Path) -> None:  # noqa: F811
+    said = finished(launch(PLAIN, films, tmp_path / "two" / "run", 2))
+    assert said.count("/two/run/model\n") == 1, "one process prints the path"
+    finished(launch(PLAIN, films, tmp_path / "one" / "run", 1))
+    one, two = (load_file(tmp_path / name / "run" / "model" / "weights.safetensors") for name in ("one", "two"))
+    for name in one:
+        assert torch.allclose(one[name].float(), two[name].float(), rtol=1e-3, atol=1e-5), name
+    losses = [
+        [line["loss"] for line in RunFolder(tmp_path / name / "run").progress() if line["event"] == "epoch"]
+        for name in ("one", "two")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_a_killed_process_ends_the_run_which_goes_on_on_another_number(films: Path, tmp_path: Path) -> None:  # noqa: F811
+    run = tmp_path / "run"
+    long = replace(PLAIN, epochs=30)
+    process = launch(long, films, run, 2)
+    while step_of(run) < 8:
+        time.sleep(0.05)
+        assert process.poll() is None, process.communicate()[0]
+    workers = [
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if b"train.fit" in (line := path.read_bytes()) and str(run).encode() in line and b"distributed" not in line
+    ]
+    os.kill(max(workers), signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    folder = RunFolder(run)
+    latest, damaged = folder.checkpoints.latest()
+    assert latest is not None
+    assert damaged == []
+    recipe = run / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("epochs = 30", "epochs = 6"))
+    finished(launch(long, films, run, 1, "--resume", str(run)))
+    assert folder.state == "finished"
+    begun = [line["processes"] for line in folder.progress() if line["event"] == "begun"]
+    assert begun == [2]
+    assert json.loads((run / "model" / "card.json").read_text())["version"] == "1.0.0"
+
+
+def test_a_device_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert chosen_device("auto").type == "cpu"
+    with pytest.raises(RunError, match="this machine has 0 CUDA devices"):
+        chosen_device("cuda")
+    with pytest.raises(RunError, match="unknown device 'tpu'; choose auto, cpu or cuda"):
+        chosen_device("tpu")
