@@ -1,0 +1,150 @@
+"""train.grid: everything is run once, what stopped goes on, what cannot run keeps its place and its reason."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cxr_core.training import grid
+from cxr_core.training.fit import Settings
+from cxr_core.training.grid import Entry, as_csv, as_markdown, run_grid
+from cxr_core.training.recipe import Recipe
+from cxr_core.training.run_folder import RunFolder
+from train.grid import main
+
+TINY = Recipe(
+    name="tiny-balanced",
+    summary="A test.",
+    model="tiny",
+    findings=("pneumonia",),
+    backbone="mobilenetv3_small_050",
+    init="scratch",
+    neck=8,
+    input_side=64,
+    channels=1,
+    epochs=2,
+    batch_size=8,
+    split="60:20:20",
+    balance="oversample",
+)
+OTHERS = {
+    "tiny-unbalanced": {"balance": "none"},
+    "lost-balanced": {"init": "no-such-file.safetensors"},
+}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Path:
+    chance = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("films")
+    for label, more in (("NORMAL", 0), ("PNEUMONIA", 100)):
+        folder = root / "train" / label
+        folder.mkdir(parents=True)
+        for i in range(30):
+            pixels = chance.integers(60, 120, (80, 80))
+            pixels[40:] += more
+            name = f"person{i}_virus_{i}.png" if more else f"IM-{i:04d}-0001.png"
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
+    return root
+
+
+@pytest.fixture
+def recipes(tmp_path) -> list[str]:
+    """Recipe files: both balances of one network, and one whose weights are out of reach."""
+    made = []
+    for recipe in (TINY, *(replace(TINY, name=name, **changes) for name, changes in OTHERS.items())):
+        path = tmp_path / f"{recipe.name}.toml"
+        path.write_text(recipe.as_toml())
+        made.append(str(path))
+    return made
+
+
+def test_one_command_runs_all_and_repeats_nothing(dataset, recipes, tmp_path, workspace, capsys, monkeypatch):
+    home = tmp_path / "runs"
+    command = [*recipes, "--data", str(dataset), "--run", str(home), "--set", "epochs=1", "--device", "cpu"]
+    assert main(command) == 3
+    said = capsys.readouterr().out
+    figures = {
+        name: json.loads((home / name / "evaluation" / "metrics.json").read_text())["findings"]["pneumonia"]["f1"]
+        for name in ("tiny-balanced", "tiny-unbalanced")
+    }
+    for figure in figures.values():
+        counts = f"{figure['positives']} of {figure['n']}"
+        assert f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f}), {counts}" in said
+    (lost,) = [line for line in said.splitlines() if line.startswith("- lost-balanced: ")]
+    assert "no-such-file.safetensors" in lost
+    assert not (home / "lost-balanced").exists()
+    assert "| could not run |" in said
+    assert (home / "grid.md").read_text() + "\n" == said
+    rows = list(csv.DictReader((home / "grid.csv").open(encoding="utf-8")))
+    assert [row["recipe"] for row in rows] == ["tiny-balanced", "tiny-unbalanced", "lost-balanced"]
+    assert float(rows[0]["f1"]) == figures["tiny-balanced"]["value"]
+    assert (rows[2]["f1"], rows[2]["reason"] != "") == ("", True)
+
+    written = (home / "tiny-balanced" / "evaluation" / "metrics.json").stat().st_mtime_ns
+    monkeypatch.setattr(grid, "fit", lambda *_, **__: pytest.fail("trained again"))
+    assert main([*recipes[:2], *command[3:]]) == 0
+    assert (home / "tiny-balanced" / "evaluation" / "metrics.json").stat().st_mtime_ns == written
+    assert main([*recipes[:2], *command[3:], "--set", "seed=5"]) == 3
+    assert "another recipe" in capsys.readouterr().out
+
+
+def test_what_was_stopped_goes_on(dataset, tmp_path, workspace):
+    """Stopped in its second epoch; the recipes after it are not begun, and the next call ends them all."""
+    home, events = tmp_path / "runs", []
+    recipes = [TINY, replace(TINY, name="tiny-unbalanced", balance="none")]
+
+    def measured(run: Path) -> None:
+        weights = json.loads((run / "model" / "card.json").read_text())["weights_sha256"]
+        figure = {"value": 0.5, "low": None, "high": None, "n": 12, "positives": 6}
+        facts = {"schema": 1, "part": "test", "weights_sha256": weights, "findings": {"pneumonia": {"f1": figure}}}
+        (run / "evaluation").mkdir()
+        (run / "evaluation" / "metrics.json").write_text(json.dumps(facts))
+
+    stopping = Settings(report=events.append, device="cpu", stop=lambda: any(e["event"] == "epoch" for e in events))
+    first, second = run_grid(recipes, [dataset], home, stopping, measured)
+    assert "stopped at step" in first.reason
+    assert (second.reason, (home / second.recipe.name).exists()) == ("not begun: the grid was stopped", False)
+
+    events.clear()
+    entries = list(run_grid(recipes, [dataset], home, Settings(report=events.append, device="cpu"), measured))
+    assert [entry.reason for entry in entries] == ["", ""]
+    assert [event["event"] for event in events].count("resumed") == 1
+    assert RunFolder(home / "tiny-balanced").state == "finished"
+    assert "undefined, 6 of 12 | undefined, 6 of 12" in as_markdown(entries)
+
+
+def test_data_of_another_run_is_not_passed_off(dataset, tmp_path, workspace):
+    run = RunFolder.create(TINY, tmp_path / "runs" / TINY.name)
+    run.write_manifest({"folders": ["elsewhere"], "version": "1.0.0"})
+    (entry,) = run_grid([TINY], [dataset], tmp_path / "runs", Settings(report=print), lambda run: None)
+    assert "other data" in entry.reason
+
+
+def test_the_table_has_a_row_for_each_network_and_a_column_for_each_balance():
+    def entry(name: str, backbone: str, balance: str, value: float) -> Entry:
+        recipe = replace(TINY, name=name, backbone=backbone, balance=balance, head="attention")
+        figure = {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 1200, "positives": 30}
+        return Entry(recipe=recipe, run=Path(name), figures={"pneumonia": {"f1": figure}})
+
+    entries = [
+        entry("a-balanced", "resnet50", "oversample", 0.4),
+        entry("b-balanced", "densenet121", "oversample", 0.3),
+        entry("a-unbalanced", "resnet50", "none", 0.2),
+    ]
+    rows = [line for line in as_markdown(entries).splitlines() if line.startswith("| ")][1:]
+    assert rows == [
+        "| resnet50 | scratch | 0.400 (0.300 to 0.500), 30 of 1,200 | 0.200 (0.100 to 0.300), 30 of 1,200 |",
+        "| densenet121 | scratch | 0.300 (0.200 to 0.400), 30 of 1,200 |  |",
+    ]
+    assert [row["balance"] for row in csv.DictReader(as_csv(entries).splitlines())] == ["balanced"] * 2 + ["unbalanced"]
+
+
+def test_an_unknown_name_is_answered_before_anything_runs(dataset, workspace, capsys):
+    assert main(["no-such-recipe", "--data", str(dataset)]) == 2
+    assert "choose from" in capsys.readouterr().err
+    assert not workspace.exists()
