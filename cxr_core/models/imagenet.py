@@ -46,8 +46,7 @@ def _reach(backbone: str, url: str) -> None:
         get_session().head(url, timeout=HUB_TIMEOUT_S)
     except HUB_ERRORS as error:
         raise PretrainedUnavailable(
-            f"the ImageNet weights of {backbone} are not on this machine, and timm's hub is out of reach. "
-            f"Connect to it. Or: {WAYS_ON}"
+            f"the ImageNet weights of {backbone} are not on this machine, and timm's hub is out of reach. {WAYS_ON}"
         ) from error
 
 

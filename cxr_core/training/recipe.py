@@ -125,7 +125,7 @@ class Recipe:
         usual = {f.name: f.default for f in fields(self)}
         # TOML has no None; it is written out only where leaving the key away would mean something else.
         given = {key: value for key, value in asdict(self).items() if value is not None or usual[key] is not None}
-        table = {key: "none" if value is None else value for key, value in given.items()}
+        table: dict[str, Any] = {key: "none" if value is None else value for key, value in given.items()}
         nested = {key: table.pop(key) for key in list(table) if isinstance(table[key], dict)}
         lines = [f"{key} = {_toml(value)}" for key, value in table.items()]
         for name, entries in nested.items():
