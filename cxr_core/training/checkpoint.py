@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -36,6 +36,13 @@ class Checkpoint:
     weights: Mapping[str, Tensor]
     tensors: Mapping[str, Tensor]
     facts: Mapping[str, Any]
+
+
+class Latest(NamedTuple):
+    """Where a run can go on. damaged: what is wrong with later checkpoints."""
+
+    checkpoint: Checkpoint | None
+    damaged: tuple[str, ...]
 
 
 class Checkpoints:
@@ -90,15 +97,15 @@ class Checkpoints:
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise RunError(f"the checkpoint {place} is damaged: {error}") from error
 
-    def latest(self) -> tuple[Checkpoint | None, list[str]]:
+    def latest(self) -> Latest:
         """The last whole checkpoint, if any, and what was said of the damaged ones after it."""
         damaged: list[str] = []
         for step in reversed(self.steps()):
             try:
-                return self.load(step), damaged
+                return Latest(self.load(step), tuple(damaged))
             except RunError as error:
                 damaged.append(str(error))
-        return None, damaged
+        return Latest(None, tuple(damaged))
 
     def _thin(self, best_step: int | None) -> None:
         for step in self.steps()[:-KEPT]:

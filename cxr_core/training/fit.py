@@ -13,7 +13,8 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import folders_of, open_data
 from cxr_core.data.splits import carve_validation, divide, drop_identical, parse_ratios
 from cxr_core.errors import Cancelled, RecipeError, RunError, SilhouetteError
-from cxr_core.models.initial import initialise
+from cxr_core.models.initial import Initialised, initialise
+from cxr_core.training.checkpoint import Latest
 from cxr_core.training.finish import finish
 from cxr_core.training.parallel import Processes, processes
 from cxr_core.training.recipe import Recipe
@@ -47,7 +48,7 @@ def fit(
     with processes(settings.device) as place:
         folders = [os.path.abspath(folder) for folder in folders_of(data)]
         learning = _open(recipe, folders, place, settings)
-        start = initialise(recipe.architecture_arguments(len(_findings(recipe))), recipe.init, recipe.seed)
+        start = _network(recipe, recipe.init)
         folder = RunFolder(run or Path())
         if place.first:
             folder = RunFolder.create(recipe, run)
@@ -72,9 +73,11 @@ def resume(run: Path, settings: Settings) -> Path:
         with _held(folder, place):
             learning = _open(recipe, before["folders"], place, settings)
             _require_same(data_facts(learning, recipe), before, run)
-            start = initialise(recipe.architecture_arguments(len(_findings(recipe))), recipe.init, recipe.seed)
+            last = folder.checkpoints.latest()
+            # A checkpoint holds every weight; the file or hub that the run began with is needed only without one.
+            start = _network(recipe, recipe.init if last.checkpoint is None else "scratch")
             report = _recording(folder, place, settings.report)
-            return _train(recipe, start.network, learning, folder, place, report, settings, resumed=True)
+            return _train(recipe, start.network, learning, folder, place, report, settings, last)
 
 
 def divided(recipe: Recipe, manifest: Manifest) -> Manifest:
@@ -94,6 +97,12 @@ def data_facts(manifest: Manifest, recipe: Recipe) -> dict[str, Any]:
     """Films, patients and positives of each part, and the hashes of data and split."""
     hashes = {"data_sha256": manifest.data_sha256(), "split_sha256": manifest.split_sha256()}
     return {"kind": manifest.kind, **hashes, "parts": manifest.counts(recipe.findings)}
+
+
+def _network(recipe: Recipe, init: str) -> Initialised:
+    findings = _findings(recipe)
+    arguments = recipe.architecture_arguments(len(findings))
+    return initialise(arguments, init, recipe.seed, input_spec=recipe.input_spec(), findings=findings)
 
 
 def _open(recipe: Recipe, folders: Sequence[str], place: Processes, settings: Settings) -> Manifest:
@@ -120,14 +129,14 @@ def _train(
     place: Processes,
     report: Report,
     settings: Settings,
-    resumed: bool = False,
+    last: Latest | None = None,
 ) -> Path:
     started = time.perf_counter()
     parts = {name: load_films(learning.part(name), recipe.input_spec(), _findings(recipe)) for name in LEARNT_ON}
     try:
         trainer = Trainer(recipe, network, parts, place, folder.checkpoints, report, settings.stop)
-        if resumed:
-            _go_on(trainer, folder, place, report)
+        if last is not None:
+            _go_on(trainer, last, folder, place, report)
         trained = trainer.run()
         if place.first:
             finish(recipe, trained, learning, parts, folder, time.perf_counter() - started)
@@ -143,13 +152,12 @@ def _train(
     return folder.model
 
 
-def _go_on(trainer: Trainer, folder: RunFolder, place: Processes, report: Report) -> None:
-    checkpoint, damaged = folder.checkpoints.latest()
+def _go_on(trainer: Trainer, last: Latest, folder: RunFolder, place: Processes, report: Report) -> None:
     if place.first:
-        folder.rewind(checkpoint.step if checkpoint else 0)
-    if checkpoint is not None:
-        trainer.resume(checkpoint)
-    report({"event": "resumed", "step": trainer.step, "damaged_checkpoints": damaged})
+        folder.rewind(last.checkpoint.step if last.checkpoint else 0)
+    if last.checkpoint is not None:
+        trainer.resume(last.checkpoint)
+    report({"event": "resumed", "step": trainer.step, "damaged_checkpoints": list(last.damaged)})
 
 
 def _require_same(now: dict[str, Any], before: dict[str, Any], run: Path) -> None:

@@ -4,7 +4,7 @@ Everything that a step draws at random follows from (seed, step), so nothing of 
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -33,8 +33,9 @@ class Learner:
         self.recipe, self.processes = recipe, processes
         if processes.count > 1 and processes.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-        # channels_last for convolutions; the type stubs know no such argument
-        self.network: Any = network.to(processes.device, memory_format=torch.channels_last)
+        # channels_last for convolutions; the type stubs know no such argument, hence Any
+        moved: Any = network
+        self.network: FilmClassifier = moved.to(processes.device, memory_format=torch.channels_last)
         self.optimizer = _optimizer(recipe, self.network, processes.device)
         self.schedule = Schedule(recipe, self.optimizer, steps)
         self._average = ModelEmaV3(self.network, recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
@@ -45,8 +46,8 @@ class Learner:
     @property
     def candidate(self) -> FilmClassifier:
         """The network whose figures count."""
-        chosen: FilmClassifier = self._average.module if self._average else self.network  # type: ignore[assignment]
-        return chosen
+        chosen: Any = self._average.module if self._average else self.network
+        return cast(FilmClassifier, chosen)
 
     @property
     def learning_rate(self) -> float:

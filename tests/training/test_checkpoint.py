@@ -29,7 +29,7 @@ def test_what_is_saved_comes_back_to_the_last_bit(tmp_path: Path) -> None:
     kept.save(state(7), None)
     found, damaged = kept.latest()
     assert found is not None
-    assert damaged == []
+    assert damaged == ()
     assert (found.step, found.facts) == (7, {"n": 7})
     assert all(torch.equal(found.weights[name], value) for name, value in state(7).weights.items())
     assert found.tensors["optimizer.0.step"].shape == ()
@@ -62,7 +62,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(tmp_path: Path,
 
 
 def test_no_checkpoint_is_said_as_none(tmp_path: Path) -> None:
-    assert Checkpoints(tmp_path).latest() == (None, [])
+    assert Checkpoints(tmp_path).latest() == (None, ())
 
 
 def test_a_full_disk_costs_no_earlier_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_a_kill_in_the_middle_of_saving_leaves_the_last_one_whole(tmp_path: Path
     last = int(told[-1]) if told else 2
     found, damaged = Checkpoints(tmp_path).latest()
     assert found is not None
-    assert damaged == []
+    assert damaged == ()
     assert found.step in (last, last + 1)
     assert json.loads((tmp_path / "checkpoints" / f"step_{found.step:06}" / "state.json").read_text()) == {
         "n": found.step

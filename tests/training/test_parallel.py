@@ -84,7 +84,7 @@ def test_a_killed_process_ends_the_run_which_goes_on_on_another_number(films: Pa
     folder = RunFolder(run)
     latest, damaged = folder.checkpoints.latest()
     assert latest is not None
-    assert damaged == []
+    assert damaged == ()
     recipe = run / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("epochs = 30", "epochs = 6"))
     finished(launch(long, films, run, 1, "--resume", str(run)))

@@ -204,7 +204,7 @@ def test_a_kill_between_the_steps_of_writing_a_checkpoint_loses_one_interval_at_
     monkeypatch.setattr(checkpoint_module.shutil, "rmtree", plain_remove)
     latest, damaged = RunFolder(run).checkpoints.latest()
     assert latest is not None
-    assert damaged == []
+    assert damaged == ()
     resume(run, QUIET)
     require_same(whole, run)
 
