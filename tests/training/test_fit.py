@@ -8,7 +8,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cxr_core.data.films import Films
-from cxr_core.errors import DataError, RecipeError, RunError
+from cxr_core.errors import DataError, ModelError, RecipeError, RunError
 from cxr_core.models.initial import initialise
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
@@ -89,6 +89,19 @@ def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path):
     assert RunFolder(tmp_path / "run").state == "finished"
     assert load_recipe(tmp_path / "run" / "recipe.toml") == TINY
     assert Classifier.load(folder).familiarity is not None
+
+
+def test_a_model_is_trained_further_on_the_same_preprocessing_alone(dataset, tmp_path):
+    first = fit(TINY, [dataset], QUIET, run=tmp_path / "first")
+    again = replace(TINY, init=str(first), epochs=1)
+    events: list[dict] = []
+    fit(again, [dataset], Settings(report=events.append, device="cpu"), run=tmp_path / "again", version="1.1.0")
+    begun = next(event for event in events if event["event"] == "begun")
+    assert (begun["missing"], begun["unmatched"]) == ([], [])
+    assert load_card(tmp_path / "again" / "model").training["init"] == "model"
+    with pytest.raises(ModelError, match="mean"):
+        fit(replace(again, mean=0.4), [dataset], QUIET, run=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_two_equal_runs_are_bit_identical(dataset, tmp_path):
