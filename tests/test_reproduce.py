@@ -22,7 +22,7 @@ SMALL = ("backbone=mobilenetv3_small_050", "head=averaged", "neck=8", "input_sid
 
 def module_of(words: list[str]) -> list[str]:
     """The module that a command line runs, `cxr_core read` with its verb, and what follows it."""
-    return words[words.index("-m") + 1 :]
+    return [word for word in words[words.index("-m") + 1 :] if word != "--"]
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -36,6 +36,11 @@ def test_every_command_is_understood(line: str) -> None:
     if module in ("train.fit", "train.grid"):
         names = [word for word in given if re.fullmatch(r"(cardiomegaly|pneumonia)-[\w-]+", word)]
         assert all((ROOT / "train/recipes" / f"{name}.toml").is_file() for name in names)
+
+
+def test_torchrun_leaves_the_options_of_a_run_alone() -> None:
+    """Without `--` it would take `--run` for a prefix of its own `--run-path`."""
+    assert all(" -m -- train.fit " in line for line in LINES if "torchrun" in line)
 
 
 def test_options_of_torchrun_exist() -> None:
