@@ -1,0 +1,153 @@
+"""Training steps: fed by the loader against one tensor, beside timm's loop, and what checkpoints cost.
+
+The films are random pixels in a memory-mapped file, as the pixel cache is; a step takes as long as on real ones.
+Runs on a CUDA device where there is one, in bfloat16, else on the CPU in float32.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.table import Row, milliseconds
+from cxr_core.data.films import Films
+from cxr_core.data.loader import Loader, Position
+from cxr_core.models.architectures import FilmClassifier
+from cxr_core.models.initial import initialise
+from cxr_core.training.checkpoint import Checkpoint, Checkpoints
+from cxr_core.training.learner import Learner
+from cxr_core.training.parallel import Processes, chosen_device
+from cxr_core.training.recipe import Recipe
+
+STEPS, ROUNDS = 8, 7
+RECIPE = Recipe(
+    name="bench",
+    summary="The house's network and optimizer, without augmentation.",
+    model="bench",
+    findings=("pneumonia",),
+    init="scratch",
+    input_side=128,
+    neck=96,
+    batch_size=16,
+    schedule="constant",
+)
+
+
+def rows() -> list[Row]:
+    device = chosen_device("auto")
+    with tempfile.TemporaryDirectory() as name:
+        films = mapped_films(Path(name) / "grids.npy", STEPS * RECIPE.batch_size)
+        where = f"{RECIPE.backbone}, {RECIPE.input_side} px, batch {RECIPE.batch_size}, {device.type}"
+        fed, fixed, timms, speed = steps(films, device)
+        return [
+            Row(f"steps from the loader / on one tensor, images per second ({where})", fed, "x", ">= 0.98"),
+            Row("the same, on one tensor", speed, "img/s", ""),
+            Row("our steps / timm's loop, same batches and precision, images per second", timms, "x", ">= 1.00"),
+            Row(
+                f"share of training time for a checkpoint every {RECIPE.checkpoint_every_steps} steps",
+                100 * checkpoint_s(device, Path(name)) / (RECIPE.checkpoint_every_steps * fixed),
+                "%",
+                "<= 1",
+            ),
+        ]
+
+
+def mapped_films(path: Path, count: int) -> Films:
+    """Random films (count, S, S) in a file that is mapped, half of them positive."""
+    grids = np.lib.format.open_memmap(path, "w+", np.uint8, (count, RECIPE.input_side, RECIPE.input_side))
+    grids[:] = np.random.default_rng(0).integers(0, 256, grids.shape, np.uint8)
+    return Films.of(grids, (np.arange(count) % 2).astype(np.float32)[:, None])
+
+
+def steps(films: Films, device: torch.device) -> tuple[float, float, float, float]:
+    """Rates fed / on one tensor, seconds of a step on one tensor, rates of ours / timm's, images/s on one tensor.
+
+    The three run in turn, and each ratio is the median over the rounds, so that the machine's drift meets all alike.
+    """
+    loader = Loader(films, batch_size=RECIPE.batch_size, seed=0, device=device)
+    one = next(iter(loader.batches(Position())))
+    learner = learner_on(device)
+    theirs = timm_step(network().to(device, memory_format=torch.channels_last), device)
+
+    def fed() -> None:
+        for index, batch in enumerate(loader.batches(Position())):
+            learner.step(batch, index, loader.size)
+
+    def fixed() -> None:
+        for index in range(len(loader)):
+            learner.step(one, index, loader.size)
+
+    def timms() -> None:
+        for batch in loader.batches(Position()):
+            theirs(batch.grids, batch.labels)
+
+    times = [[_seconds(each, device) for each in (fed, fixed, timms)] for _ in range(ROUNDS + 1)][1:]
+    one_step = statistics.median(time[1] for time in times) / len(loader)
+    return (
+        statistics.median(on_one / from_loader for from_loader, on_one, _ in times),
+        one_step,
+        statistics.median(by_timm / from_loader for from_loader, _, by_timm in times),
+        loader.size / one_step,
+    )
+
+
+def timm_step(network: FilmClassifier, device: torch.device) -> Callable[[torch.Tensor, torch.Tensor], None]:
+    """One step as timm's train.py takes it: its loss and optimizer, autocast, backward, step, the loss read back."""
+    from timm.loss import BinaryCrossEntropy
+    from timm.optim import create_optimizer_v2
+
+    optimizer = create_optimizer_v2(
+        network, opt=RECIPE.optimizer, lr=RECIPE.learning_rate, weight_decay=RECIPE.weight_decay
+    )
+    measure = BinaryCrossEntropy(smoothing=0.0)
+    network.train()
+
+    def step(grids: torch.Tensor, labels: torch.Tensor) -> None:
+        films = (grids[:, None].float() / 255 - RECIPE.mean) / RECIPE.std
+        films = films.expand(-1, RECIPE.channels, -1, -1).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            loss = measure(network(films), labels)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        loss.item()
+
+    return step
+
+
+def checkpoint_s(device: torch.device, folder: Path) -> float:
+    """How long writing one takes, with averaged weights and the optimizer's tensors. Seconds, median of 7."""
+    learner = learner_on(device, replace(RECIPE, ema_decay=0.995))
+    films = mapped_films(folder / "few.npy", RECIPE.batch_size)
+    loader = Loader(films, batch_size=RECIPE.batch_size, seed=0, device=device)
+    learner.step(next(iter(loader.batches(Position()))), 0, loader.size)
+    checkpoints = Checkpoints(folder)
+
+    def save(step: int) -> None:
+        written = Checkpoint(step=step, weights=learner.weights(), tensors=learner.tensors(), facts=learner.facts())
+        checkpoints.save(written, None)
+
+    return statistics.median(milliseconds(lambda step=step: save(step)) for step in range(ROUNDS)) / 1000
+
+
+def learner_on(device: torch.device, recipe: Recipe = RECIPE) -> Learner:
+    learner = Learner(recipe, network(), Processes(device), steps=10**6)
+    learner.begin_epoch(1)
+    return learner
+
+
+def network() -> FilmClassifier:
+    return initialise(RECIPE.architecture_arguments(1), "scratch", 0).network
+
+
+def _seconds(action: Callable[[], None], device: torch.device) -> float:
+    began = time.perf_counter()
+    action()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
