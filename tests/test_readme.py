@@ -1,5 +1,6 @@
 """What the documents tell people to type exists, and so does everything they point at."""
 
+import functools
 import re
 import shlex
 import subprocess
@@ -35,6 +36,7 @@ def targets() -> set[str]:
 
 
 @lru_cache
+@functools.cache
 def help_of(*module: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False

@@ -51,8 +51,8 @@ def fit(
         start = _network(recipe, recipe.init)
         folder = RunFolder(run or Path())
         if place.first:
-            folder = RunFolder.create(recipe, run)
-            folder.write_manifest({**data_facts(learning, recipe), "folders": folders, "version": version})
+            facts = {**data_facts(learning, recipe), "folders": folders, "version": version}
+            folder = RunFolder.create(recipe, facts, run)
         with _held(folder, place):
             begun = {"event": "begun", "run": str(folder.path), "device": str(place.device), "processes": place.count}
             report = _recording(folder, place, settings.report)

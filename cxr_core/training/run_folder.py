@@ -33,14 +33,18 @@ class RunFolder:
         self.checkpoints = Checkpoints(self.path)
 
     @classmethod
-    def create(cls, recipe: Recipe, path: Path | None = None) -> "RunFolder":
-        """A new run folder. Raises RunError when the path holds a run already or cannot be written."""
+    def create(cls, recipe: Recipe, facts: dict[str, Any], path: Path | None = None) -> "RunFolder":
+        """A new run folder. facts: which data the run was given, for manifest.json.
+
+        Raises RunError when the path holds a run already or cannot be written.
+        """
         path = path or workspace() / "runs" / f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         if (path / RECIPE).exists():
             raise RunError(f"{path} holds a run already; give --run another folder, or go on with --resume {path}")
         try:
             path.mkdir(parents=True, exist_ok=True)
-            _write(path / RECIPE, recipe.as_toml())
+            _write(path / MANIFEST, json.dumps(facts, indent=2) + "\n")
+            _write(path / RECIPE, recipe.as_toml())  # last: a folder with a recipe is a run, and can go on
         except OSError as error:
             raise RunError(f"the run folder {path} cannot be written: {error.strerror}") from error
         return cls(path)
@@ -82,12 +86,8 @@ class RunFolder:
         """The recipe of this run."""
         return load_recipe(self.path / RECIPE)
 
-    def write_manifest(self, facts: dict[str, Any]) -> None:
-        """Record which data the run was given."""
-        _write(self.path / MANIFEST, json.dumps(facts, indent=2) + "\n")
-
     def manifest(self) -> dict[str, Any]:
-        """What `write_manifest` recorded. Raises RunError when there is none."""
+        """Which data the run was given. Raises RunError when that cannot be read."""
         try:
             found: dict[str, Any] = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
             return found

@@ -142,14 +142,16 @@ class Trainer:
 
     def _validate(self, speed: float) -> None:
         """Measure on validation, remember the best epoch, tell the schedule. Only the first process measures."""
-        figures = [0.0, 0.0]
+        figures = [0.0, 0.0, 0.0]
         if self.processes.first:
             films, answers = self.parts["val"], len(self.recipe.findings)
             logits = predict(self.learner.candidate, films, self.recipe, self.processes.device)
             weights = torch.ones(logits.shape[1])
             loss = masked_bce(torch.from_numpy(logits), torch.from_numpy(films.labels), 0.0, weights)
-            figures = [_mean_auroc(logits[:, :answers], films.labels[:, :answers]), float(loss)]
-        score, loss_on_validation = self.processes.from_first(figures)
+            asked, truth = logits[:, :answers], films.labels[:, :answers]
+            right = ((asked > 0) == (truth == 1))[~np.isnan(truth)]
+            figures = [_mean_auroc(asked, truth), float(loss), float(right.mean())]
+        score, loss_on_validation, accuracy = self.processes.from_first(figures)
         better = score if self.recipe.monitor == "auroc" else -loss_on_validation
         epoch = self.position.epoch
         if self.best is None or better > self.best.score:
@@ -162,6 +164,7 @@ class Trainer:
                 "loss": float(np.mean(self.losses)),
                 "validation_auroc": score,
                 "validation_loss": loss_on_validation,
+                "validation_accuracy": accuracy,  # at a score of 0.5, before calibration
                 "learning_rate": self.learner.learning_rate,
                 "images_per_second": speed,
                 "best_epoch": self.best.epoch,

@@ -45,8 +45,8 @@ def a_run(folder: Path, dataset: Path, split: str) -> Path:
     recipe = replace(RECIPE, split=split)
     manifest = divided(recipe, open_data([dataset]))
     learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
-    run = RunFolder.create(recipe, folder)
-    run.write_manifest({**data_facts(learnt, recipe), "folders": [str(dataset)], "version": "1.0.0"})
+    facts = {**data_facts(learnt, recipe), "folders": [str(dataset)], "version": "1.0.0"}
+    run = RunFolder.create(recipe, facts, folder)
     for epoch in (1, 2):
         run.log({"event": "epoch", "epoch": epoch, "loss": 1 / epoch, "validation_auroc": 0.5, "best_epoch": 1})
     a_model(folder / "elsewhere").rename(run.model)
@@ -101,15 +101,14 @@ def test_the_validation_part_of_a_run_is_the_one_it_was_tuned_on(dataset, tmp_pa
 def test_other_data_than_a_runs_own_is_refused_where_the_run_divided_it(dataset, tmp_path, workspace, capsys):
     run = a_run(tmp_path / "run", dataset, "50:25:25")
     facts = RunFolder(run).manifest()
-    RunFolder(run).write_manifest({**facts, "split_sha256": "0" * 64})
+    (run / "manifest.json").write_text(json.dumps({**facts, "split_sha256": "0" * 64}))
     assert main([str(run), "--data", str(dataset)]) == 3
     assert "give the run's own data" in capsys.readouterr().err
     assert not (run / "evaluation").exists()
 
 
 def test_a_run_without_a_model_says_how_to_go_on(dataset, tmp_path, workspace, capsys):
-    run = RunFolder.create(RECIPE, tmp_path / "run")
-    run.write_manifest({})
+    run = RunFolder.create(RECIPE, {}, tmp_path / "run")
     assert main([str(run.path), "--data", str(dataset)]) == 3
     assert "--resume" in capsys.readouterr().err
 

@@ -119,8 +119,7 @@ def test_what_was_stopped_goes_on(dataset, tmp_path, workspace):
 
 
 def test_data_of_another_run_is_not_passed_off(dataset, tmp_path, workspace):
-    run = RunFolder.create(TINY, tmp_path / "runs" / TINY.name)
-    run.write_manifest({"folders": ["elsewhere"], "version": "1.0.0"})
+    RunFolder.create(TINY, {"folders": ["elsewhere"], "version": "1.0.0"}, tmp_path / "runs" / TINY.name)
     (entry,) = run_grid([TINY], [dataset], tmp_path / "runs", Settings(report=print), lambda run: None)
     assert "other data" in entry.reason
 

@@ -25,8 +25,7 @@ FIGURES = {"pneumonia": {"auroc": {"value": 0.9, "low": 0.8, "high": 1.0, "n": 2
 def run(tmp_path, workspace) -> RunFolder:
     """A finished run that has been measured."""
     recipe = Recipe(name="tiny", summary="A test.", model="tiny", findings=("pneumonia",), init="scratch")
-    made = RunFolder.create(recipe, tmp_path / "run")
-    made.write_manifest({"version": "1.0.0"})
+    made = RunFolder.create(recipe, {"version": "1.0.0"}, tmp_path / "run")
     tiny_model(tmp_path / "elsewhere", tiny_card(findings=("pneumonia",))).rename(made.model)
     measure(made)
     return made
