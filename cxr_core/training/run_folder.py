@@ -71,14 +71,14 @@ class RunFolder:
 
     @property
     def state(self) -> State:
-        """What became of the run: told by its lock, its model and the last event, in this order."""
+        """What became of the run: told by its model, its lock and the last event, in this order."""
+        if self.model.is_dir():  # it appears whole, as the last thing that a run does
+            return "finished"
         try:
             with self.held():
                 pass
         except RunError:
             return "running"
-        if self.model.is_dir():
-            return "finished"
         last = next((line["event"] for line in reversed(self.progress()) if "event" in line), "")
         return last if last in ("stopped", "failed") else "interrupted"  # type: ignore[return-value]
 

@@ -52,7 +52,7 @@ def prepare(page: Page, address: str, folder: Path) -> None:
     if not verdict.is_visible():
         field.fill(str(folder))
         page.get_by_role("button", name="Prepare").click()
-    expect(verdict).to_be_visible(timeout=60_000)
+    expect(verdict).to_be_visible(timeout=150_000)  # a busy machine starts its decoders slowly
 
 
 def explore(page: Page, address: str, folder: Path) -> Locator:

@@ -230,9 +230,9 @@ def test_sigterm_finishes_the_step_and_keeps_it(films: Path, whole: Path, tmp_pa
 
 def test_two_trainers_do_not_share_a_folder(films: Path, whole: Path) -> None:
     with RunFolder(whole).held():
-        assert RunFolder(whole).state == "running"
         (whole / "model").rename(whole / "aside")
         try:
+            assert RunFolder(whole).state == "running"
             with pytest.raises(RunError, match="another process is training in"):
                 resume(whole, QUIET)
         finally:
