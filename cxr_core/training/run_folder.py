@@ -71,16 +71,23 @@ class RunFolder:
 
     @property
     def state(self) -> State:
-        """What became of the run: told by its model, its lock and the last event, in this order."""
-        if self.model.is_dir():  # it appears whole, as the last thing that a run does
-            return "finished"
-        try:
-            with self.held():
-                pass
-        except RunError:
+        """What became of the run: told by its lock, its model and the last event, in this order."""
+        if self._is_held():
             return "running"
+        if self.model.is_dir():
+            return "finished"
         last = next((line["event"] for line in reversed(self.progress()) if "event" in line), "")
         return last if last in ("stopped", "failed") else "interrupted"  # type: ignore[return-value]
+
+    def _is_held(self) -> bool:
+        """Whether somebody trains here. Others who ask the same hold the lock for an instant, so it is asked thrice."""
+        for pause_s in (0.05, 0.2, 0.0):
+            try:
+                with self.held():
+                    return False
+            except RunError:
+                time.sleep(pause_s)
+        return True
 
     def recipe(self) -> Recipe:
         """The recipe of this run."""
