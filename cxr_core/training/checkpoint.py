@@ -1,4 +1,4 @@
-"""Checkpoints of a run: whole or absent, checked when they are read, no pickle.
+"""Checkpoints of a run: whole or absent, checked when they are read, tensors and JSON alone.
 
     checkpoints/step_000200/weights.safetensors   the network
                             state.safetensors     averages and the optimizer's tensors
