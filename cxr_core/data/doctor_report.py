@@ -1,11 +1,7 @@
-"""The doctor's report: one HTML page that needs nothing else and fetches nothing, and the same facts as JSON.
+"""The doctor's report: one HTML page that needs nothing else and fetches nothing, and the same facts as JSON."""
 
-Every word goes through `html.escape` in the functions at the end; no other function writes text into the page.
-"""
-
-import html
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +9,9 @@ from typing import Any
 from cxr_core.data.choice import Choice, fingerprint
 from cxr_core.data.issue import EXAMPLES, SEVERITIES, Issue, Severity, counted
 from cxr_core.findings import FINDINGS
+from cxr_core.markup import element, page, screen_style, table, text
 
 SCHEMA = 1
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 QUARANTINE_SHOWN = 200
 HEADINGS: dict[Severity, str] = {"blocking": "Blocking", "warning": "Warnings", "note": "Notes"}
 CHOSEN = {"accept": "Accepted", "exclude": "Excluded"}
@@ -90,12 +86,12 @@ def report_json(facts: ReportFacts) -> dict[str, Any]:
 
 def report_html(facts: ReportFacts) -> str:
     """The report for people, as a self-contained HTML page."""
-    style = Path(__file__).with_name("doctor_report.css").read_text(encoding="utf-8")
+    style = screen_style(Path(__file__).with_name("doctor_report.css"))
     body = [
         "<header>",
-        _element("p", "Dataset", "kind"),
-        _element("h1", facts.name),
-        _element("p", facts.verdict, f"verdict {'stopped' if facts.stopping else 'passed'}"),
+        element("p", "Dataset", "kind"),
+        element("h1", facts.name),
+        element("p", facts.verdict, f"verdict {'stopped' if facts.stopping else 'passed'}"),
         "</header>\n<main>",
         *_issues(facts),
         *_former_choices(facts),
@@ -103,57 +99,50 @@ def report_html(facts: ReportFacts) -> str:
         *_quarantine(facts),
         *_provenance(facts),
         "</main>",
-        _element(
+        element(
             "footer",
             f"Silhouette {facts.version}, {_time(facts.prepared)}. Intervals are 95 %, with patients as units.",
         ),
     ]
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="color-scheme" content="light dark">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f"{_element('title', f'{facts.name}: what the doctor found')}\n<style>\n{style}</style></head>\n"
-        f"<body>\n{chr(10).join(body)}\n</body></html>\n"
-    )
+    return page(f"{facts.name}: what the doctor found", style, body)
 
 
 def _issues(facts: ReportFacts) -> Iterator[str]:
     if not facts.issues:
-        yield _element("p", "Nothing was found that speaks against training on it.", "quiet")
+        yield element("p", "Nothing was found that speaks against training on it.", "quiet")
     for severity in SEVERITIES:
         issues = [issue for issue in facts.issues if issue.severity == severity]
         if issues:
-            yield f'<section class="{severity}">{_element("h2", f"{HEADINGS[severity]} ({len(issues)})")}'
+            yield f'<section class="{severity}">{element("h2", f"{HEADINGS[severity]} ({len(issues)})")}'
             yield from (_issue(facts, issue) for issue in issues)
             yield "</section>"
 
 
 def _issue(facts: ReportFacts, issue: Issue) -> str:
-    examples = "".join(_element("li", example) for example in issue.examples)
-    more = _element("li", "…") if len(issue.examples) == EXAMPLES < issue.count else ""
+    examples = "".join(element("li", example) for example in issue.examples)
+    more = element("li", "…") if len(issue.examples) == EXAMPLES < issue.count else ""
     return (
-        f"<article>{_heading(issue)}{_element('p', issue.message)}"
+        f"<article>{_heading(issue)}{element('p', issue.message)}"
         f"{f'<ul>{examples}{more}</ul>' if examples else ''}"
-        f'<p class="remedy"><b>What to do</b> {_text(issue.remedy)}</p>{_choice(facts, issue)}</article>'
+        f'<p class="remedy"><b>What to do</b> {text(issue.remedy)}</p>{_choice(facts, issue)}</article>'
     )
 
 
 def _heading(issue: Issue) -> str:
-    return f"<h3>{_element('span', issue.title)} {_element('small', issue.extent)} {_element('code', issue.code)}</h3>"
+    return f"<h3>{element('span', issue.title)} {element('small', issue.extent)} {element('code', issue.code)}</h3>"
 
 
 def _choice(facts: ReportFacts, issue: Issue) -> str:
     """The choice on record; without one, the commands that record one."""
     choice = facts.choice_about(issue)
     if choice is not None:
-        return _element("p", _chosen(choice), "chosen")
+        return element("p", _chosen(choice), "chosen")
     flags = ["--exclude"] if issue.images else []
     flags += ["--accept"] if issue.severity == "blocking" else []
     commands = [f"python -m train.prepare --data {shlex.quote(facts.name)} {flag} {issue.code}" for flag in flags]
     leaves = f" Excluding leaves out {counted(len(issue.images), 'films')}." if issue.images else ""
-    lines = "".join(_element("code", command) for command in commands)
-    return f'<div class="commands"><p>To decide:{_text(leaves)}</p>{lines}</div>' if commands else ""
+    lines = "".join(element("code", command) for command in commands)
+    return f'<div class="commands"><p>To decide:{text(leaves)}</p>{lines}</div>' if commands else ""
 
 
 def _former_choices(facts: ReportFacts) -> Iterator[str]:
@@ -161,43 +150,42 @@ def _former_choices(facts: ReportFacts) -> Iterator[str]:
     holding = {fingerprint(issue) for issue in facts.issues}
     former = [choice for choice in facts.choices if choice.fingerprint not in holding]
     if former:
-        yield _element("h2", f"Choices that hold no more ({len(former)})")
-        yield _element("p", "What they were about is mended, or concerns other films now.", "quiet")
-        yield _table(("What", "Choice"), ([_element("code", c.code), _text(_chosen(c))] for c in former))
+        yield element("h2", f"Choices that hold no more ({len(former)})")
+        yield element("p", "What they were about is mended, or concerns other films now.", "quiet")
+        yield table(("What", "Choice"), ([c.code, _chosen(c)] for c in former))
 
 
 def _parts(facts: ReportFacts) -> Iterator[str]:
     """A column for each part: films, patients, and the positives of each finding."""
     total = sum(facts.statuses.values())
     told = ", ".join(f"{count:,} {STATUS_NAMES.get(status, status)}" for status, count in facts.statuses.items())
-    yield _element("h2", "Films")
-    yield _element("p", f"{counted(total, 'films')} listed: {told}.")
+    yield element("h2", "Films")
+    yield element("p", f"{counted(total, 'films')} listed: {told}.")
     counts = list(facts.counts.values())
-    rows = [[_text(name.capitalize()), *(f"{count[name]:,}" for count in counts)] for name in ("films", "patients")]
+    rows = [[name.capitalize(), *(f"{count[name]:,}" for count in counts)] for name in ("films", "patients")]
     findings = list(dict.fromkeys(key for count in counts for key in count["positives"]))
     rows += [
-        [_text(f"with {_finding(key)}"), *(f"{count['positives'].get(key, 0):,}" for count in counts)]
-        for key in findings
+        [f"with {_finding(key)}", *(f"{count['positives'].get(key, 0):,}" for count in counts)] for key in findings
     ]
     if counts:
-        yield _table(("", *facts.counts), rows, "counts")
+        yield table(("", *facts.counts), rows, "counts")
 
 
 def _quarantine(facts: ReportFacts) -> Iterator[str]:
     if not facts.quarantine:
         return
-    yield _element("h2", f"Quarantine ({len(facts.quarantine):,})")
+    yield element("h2", f"Quarantine ({len(facts.quarantine):,})")
     shown = facts.quarantine[:QUARANTINE_SHOWN]
-    yield _table(("Image", "Why it is left out"), ([_text(name), _text(reason)] for name, reason in shown))
+    yield table(("Image", "Why it is left out"), shown)
     if len(facts.quarantine) > len(shown):
-        yield _element("p", f"{len(facts.quarantine) - len(shown):,} more stand in quarantine.csv.", "quiet")
+        yield element("p", f"{len(facts.quarantine) - len(shown):,} more stand in quarantine.csv.", "quiet")
 
 
 def _provenance(facts: ReportFacts) -> Iterator[str]:
-    yield _element("h2", "Where it comes from")
+    yield element("h2", "Where it comes from")
     told = {"Kind": facts.kind, "Folders": ", ".join(map(str, facts.folders)), "Prepared": _time(facts.prepared)}
     told |= {"Terms": facts.terms} | {f"SHA-256 of the {name}": value for name, value in facts.hashes.items()}
-    yield "<dl>" + "".join(f"<div>{_element('dt', name)}{_element('dd', value)}</div>" for name, value in told.items())
+    yield "<dl>" + "".join(f"<div>{element('dt', name)}{element('dd', value)}</div>" for name, value in told.items())
     yield "</dl>"
 
 
@@ -223,23 +211,3 @@ def _finding(key: str) -> str:
 
 def _uncapitalised(text: str) -> str:
     return text[:1].lower() + text[1:]
-
-
-def _table(header: Iterable[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
-    """A table whose first column names the row; the cells are escaped already."""
-    heads = "".join(_element("th", name) for name in header)
-    lines = "".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
-    )
-    attribute = f' class="{kind}"' if kind else ""
-    return f"<table{attribute}><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
-
-
-def _element(tag: str, text: str, kind: str = "") -> str:
-    attribute = f' class="{_text(kind)}"' if kind else ""
-    return f"<{tag}{attribute}>{_text(text)}</{tag}>"
-
-
-def _text(text: str) -> str:
-    """Text for the page; what cannot be printed, such as marks that turn the writing direction, becomes U+FFFD."""
-    return html.escape("".join(c if c.isprintable() else "\ufffd" for c in text))

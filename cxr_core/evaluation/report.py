@@ -9,7 +9,7 @@ from cxr_core.evaluation.curves import FindingCurves, TrainingCurves
 from cxr_core.evaluation.figures import BALANCED
 from cxr_core.evaluation.svg_chart import Axes, Line, chart
 from cxr_core.findings import FINDINGS
-from cxr_core.markup import element, page, table
+from cxr_core.markup import element, page, screen_style, table
 from cxr_core.models.card import ModelCard
 from cxr_core.version import VERSION
 
@@ -54,7 +54,7 @@ class ReportFacts:
 
 def report_html(facts: ReportFacts) -> str:
     """The report as a self-contained HTML page, light or dark as its reader's system is."""
-    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    style = screen_style(Path(__file__).with_name("report.css"))
     name = f"{facts.card.model} {facts.card.version}"
     body = [
         "<header>",

@@ -1,12 +1,8 @@
-"""The report as one HTML page that needs nothing else: pictures inside it, no script, nothing fetched, fit for A4.
-
-Every word goes through `html.escape` in the few functions at the end; no other function writes text into the page.
-"""
+"""The report as one HTML page that needs nothing else: pictures inside it, no script, nothing fetched, fit for A4."""
 
 import base64
 import dataclasses
-import html
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +11,13 @@ import numpy as np
 
 from cxr_core.film.preprocess import Placement
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.markup import cell, element, page, table, text
 from cxr_core.models.card import ModelCard
 from cxr_core.reading.colour import overlay
 from cxr_core.reading.reading import Evidence, FindingReading
 from cxr_core.reading.report import Report, threshold_source
 from cxr_core.reading.wording import DRAWING_NOTICE, NOTICE, finding_name, operating_point_name, per_cent
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 LONGEST_SIDE_PX = 1024  # of a picture in the report; more would only make the file heavy
 BAR_GREY = 0.42  # what the colour bar is drawn over: about the grey of a lung
 
@@ -31,7 +27,7 @@ def html_report(report: Report) -> str:
     title = "Report on a drawing of a chest" if report.is_drawing else "Report on a chest film"
     style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
     body = [
-        _element("h1", title),
+        element("h1", title),
         _notices(report),
         *_about_the_film(report),
         *_what_to_distrust(report),
@@ -41,17 +37,12 @@ def html_report(report: Report) -> str:
         *_models(report),
         _footer(report),
     ]
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f"{_element('title', f'{title}: {report.file}')}\n<style>\n{style}</style></head>\n"
-        f"<body>\n{chr(10).join(body)}\n</body></html>\n"
-    )
+    return page(f"{title}: {report.file}", style, body, schemes="light")
 
 
 def _notices(report: Report) -> str:
-    drawing = _element("p", DRAWING_NOTICE, "notice drawing") if report.is_drawing else ""
-    return drawing + _element("p", NOTICE, "notice")
+    drawing = element("p", DRAWING_NOTICE, "notice drawing") if report.is_drawing else ""
+    return drawing + element("p", NOTICE, "notice")
 
 
 def _about_the_film(report: Report) -> Iterator[str]:
@@ -68,29 +59,29 @@ def _about_the_film(report: Report) -> Iterator[str]:
     age, view = reading.patient.age_years, reading.patient.view
     facts["Age used"] = "unknown" if age is None else f"{age:g} years"
     facts["View used"] = view or "unknown"
-    yield _element("h2", "Drawing" if report.is_drawing else "Film")
+    yield element("h2", "Drawing" if report.is_drawing else "Film")
     yield _facts(facts)
 
 
 def _what_to_distrust(report: Report) -> Iterator[str]:
     reading = report.reading
-    yield _element("h2", "What to distrust")
+    yield element("h2", "What to distrust")
     if reading.status == "refused":
-        yield _element("p", f"Not read: {reading.reason}", "present")
+        yield element("p", f"Not read: {reading.reason}", "present")
     remarks = [concern for concern in reading.concerns if not concern.refuses]
     if remarks:
-        yield "<ul>" + "".join(_element("li", f"{c.message} ({c.code})") for c in remarks) + "</ul>"
+        yield "<ul>" + "".join(element("li", f"{c.message} ({c.code})") for c in remarks) + "</ul>"
     elif reading.status == "read":
-        yield _element("p", "No check of the film found anything.")
+        yield element("p", "No check of the film found anything.")
 
 
 def _findings(report: Report) -> Iterator[str]:
     if not report.reading.findings:
         return
-    yield _element("h2", "Findings")
+    yield element("h2", "Findings")
     header = ("Finding", "Call", "Probability", "Threshold", "Operating point", "Logit", "Model")
-    yield _table(header, (_finding_row(finding) for finding in report.reading.findings))
-    yield _element(
+    yield table(header, (_finding_row(finding) for finding in report.reading.findings))
+    yield element(
         "p",
         "The probability is calibrated: of films like those it was fitted on, about so many in a hundred have the "
         "finding. A call compares it with the threshold.",
@@ -99,26 +90,26 @@ def _findings(report: Report) -> Iterator[str]:
 
 
 def _finding_row(finding: FindingReading) -> list[str]:
-    name = _element("td", finding_name(finding.finding))
+    name = finding_name(finding.finding)
     if finding.probability is None or finding.threshold is None or finding.logit is None:
-        return [name, f'<td colspan="6" class="reason">{_text(finding.reason or "No number.")}</td>']
+        return [name, cell(finding.reason or "No number.", "reason", columns=6)]
     return [
         name,
-        _element("td", finding.call or "", finding.call or ""),
-        _element("td", per_cent(finding.probability)),
-        _element("td", f"{per_cent(finding.threshold)}: {threshold_source(finding)}"),
-        _element("td", operating_point_name(finding.operating_point or "")),
-        _element("td", f"{finding.logit:.2f}"),
-        _element("td", f"{finding.model} {finding.version}, for {finding.population}"),
+        cell(finding.call or "", finding.call or ""),
+        per_cent(finding.probability),
+        f"{per_cent(finding.threshold)}: {threshold_source(finding)}",
+        operating_point_name(finding.operating_point or ""),
+        f"{finding.logit:.2f}",
+        f"{finding.model} {finding.version}, for {finding.population}",
     ]
 
 
 def _measurements(report: Report) -> Iterator[str]:
     if not report.reading.measurements:
         return
-    yield _element("h2", "Measurements")
+    yield element("h2", "Measurements")
     for measured in report.reading.measurements:
-        yield _element("h3", finding_name(str(measured.get("name", "measurement"))))
+        yield element("h3", finding_name(str(measured.get("name", "measurement"))))
         yield _facts(_flat({key: value for key, value in measured.items() if key != "name"}))
 
 
@@ -126,11 +117,11 @@ def _pictures(report: Report) -> Iterator[str]:
     film = report.film
     if film is None:
         return
-    yield _element("h2", "Pictures")
+    yield element("h2", "Pictures")
     pixels = _shrunk(film)
     grey = np.rint(pixels * 255).clip(0, 255).astype(np.uint8)
     of = "The drawing" if report.is_drawing else "The film"
-    figures = [f"<figure>{_picture(grey, of)}{_element('figcaption', of)}</figure>"]
+    figures = [f"<figure>{_picture(grey, of)}{element('figcaption', of)}</figure>"]
     figures += [_heatmap(pixels, f, f.evidence, of) for f in report.reading.findings if f.evidence is not None]
     yield f'<div class="pictures">{"".join(figures)}</div>'
 
@@ -145,10 +136,10 @@ def _heatmap(pixels: np.ndarray, finding: FindingReading, evidence: Evidence, of
     caption = (
         f"{of} with the evidence for {name.lower()} by {finding.model} (method: {evidence.method}; {means}).{found}"
     )
-    ends = [_element("span", "0"), _element("span", f"{evidence.scale:.2g} and more ({unit})")]
+    ends = [element("span", "0"), element("span", f"{evidence.scale:.2g} and more ({unit})")]
     return (
         f"<figure>{_picture(overlay(pixels, heat, evidence.scale), caption)}"
-        f'<div class="bar">{ends[0]}{_colour_bar()}{ends[1]}</div>{_element("figcaption", caption)}</figure>'
+        f'<div class="bar">{ends[0]}{_colour_bar()}{ends[1]}</div>{element("figcaption", caption)}</figure>'
     )
 
 
@@ -167,9 +158,9 @@ def _colour_bar() -> str:
 
 def _models(report: Report) -> Iterator[str]:
     if report.cards:
-        yield _element("h2", "Models")
+        yield element("h2", "Models")
     for card in report.cards:
-        yield _element("h3", f"{card.model} {card.version}")
+        yield element("h3", f"{card.model} {card.version}")
         yield _facts(_about_the_model(card))
 
 
@@ -193,7 +184,7 @@ def _about_the_model(card: ModelCard) -> dict[str, str]:
 def _footer(report: Report) -> str:
     made = report.made.isoformat(sep=" ", timespec="seconds")
     words = f"Silhouette {report.software_version}, {made}; read in {report.reading.seconds:.2f} s. {NOTICE}"
-    return f"<footer>{_text(words)}</footer>"
+    return f"<footer>{text(words)}</footer>"
 
 
 def _shrunk(film: Radiograph) -> np.ndarray:
@@ -231,15 +222,8 @@ def _figure(figure: Mapping[str, Any]) -> str:
 
 
 def _facts(facts: Mapping[str, str]) -> str:
-    rows = (f"<tr>{_element('th', name)}{_element('td', value)}</tr>" for name, value in facts.items())
+    rows = (f"<tr>{element('th', name)}{element('td', value)}</tr>" for name, value in facts.items())
     return f'<table class="facts"><tbody>{"".join(rows)}</tbody></table>'
-
-
-def _table(header: Iterable[str], rows: Iterable[list[str]]) -> str:
-    """A table of rows whose cells are elements already."""
-    heads = "".join(_element("th", name) for name in header)
-    lines = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
 
 def _picture(pixels: np.ndarray, alternative: str, kind: str = "film") -> str:
@@ -247,14 +231,4 @@ def _picture(pixels: np.ndarray, alternative: str, kind: str = "film") -> str:
     ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     _, png = cv2.imencode(".png", ordered)
     data = base64.b64encode(png.tobytes()).decode("ascii")
-    return f'<img class="{kind}" alt="{_text(alternative)}" src="data:image/png;base64,{data}">'
-
-
-def _element(tag: str, text: str, kind: str = "") -> str:
-    attribute = f' class="{_text(kind)}"' if kind else ""
-    return f"<{tag}{attribute}>{_text(text)}</{tag}>"
-
-
-def _text(text: str) -> str:
-    """Text for the page; what cannot be printed, such as marks that turn the writing direction, becomes U+FFFD."""
-    return html.escape("".join(c if c.isprintable() else "\ufffd" for c in text))
+    return f'<img class="{kind}" alt="{text(alternative)}" src="data:image/png;base64,{data}">'
