@@ -12,6 +12,7 @@ there the weights and the bias are those of the film's own active units. Source:
 """
 
 import copy
+from abc import ABC, abstractmethod
 from typing import Self
 
 import torch
@@ -23,7 +24,7 @@ from torch.nn import functional
 DENSE_CELLS = 7
 
 
-class FilmHead(nn.Module):
+class FilmHead(nn.Module, ABC):
     """What every head has: features (B, F, h, w) -> logits (B, L), and the evidence for each logit.
 
     two_class: the last layer has two outputs for each finding, z0 and z1, and the logit is z1 - z0; binary
@@ -40,9 +41,9 @@ class FilmHead(nn.Module):
         """Outputs of the last layer for each finding."""
         return 2 if self.two_class else 1
 
+    @abstractmethod
     def evidence(self, features: Tensor) -> Tensor:
         """What each cell adds to each logit: (B, F, h, w) -> (B, L, h, w). No gradient is taken, nothing is changed."""
-        raise NotImplementedError
 
     def keep(self, count: int) -> Self:
         """A copy of this head that answers only the first `count` findings."""
