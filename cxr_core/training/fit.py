@@ -19,6 +19,7 @@ from cxr_core.training.finish import finish
 from cxr_core.training.parallel import Processes, processes
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
+from cxr_core.training.tensorboard import TensorBoard
 from cxr_core.training.trainer import Report, Stopped, Trainer
 
 Stop = Callable[[], bool]
@@ -53,9 +54,8 @@ def fit(
         if place.first:
             facts = {**data_facts(learning, recipe), "folders": folders, "version": version}
             folder = RunFolder.create(recipe, facts, run)
-        with _held(folder, place):
+        with _held(folder, place), _recording(folder, place, settings.report) as report:
             begun = {"event": "begun", "run": str(folder.path), "device": str(place.device), "processes": place.count}
-            report = _recording(folder, place, settings.report)
             report({**begun, "unmatched": list(start.unmatched), "missing": list(start.missing)})
             return _train(recipe, start.network, learning, folder, place, report, settings)
 
@@ -70,13 +70,12 @@ def resume(run: Path, settings: Settings) -> Path:
         recipe, before = folder.recipe(), folder.manifest()
         if folder.model.exists():
             raise RunError(f"{run} is finished; its model is {folder.model}")
-        with _held(folder, place):
+        with _held(folder, place), _recording(folder, place, settings.report) as report:
             learning = _open(recipe, before["folders"], place, settings)
             _require_same(data_facts(learning, recipe), before, run)
             last = folder.checkpoints.latest()
             # A checkpoint holds every weight; the file or hub that the run began with is needed only without one.
             start = _network(recipe, recipe.init if last.checkpoint is None else "scratch")
-            report = _recording(folder, place, settings.report)
             return _train(recipe, start.network, learning, folder, place, report, settings, last)
 
 
@@ -176,15 +175,21 @@ def _held(folder: RunFolder, place: Processes) -> Iterator[None]:
         yield
 
 
-def _recording(folder: RunFolder, place: Processes, report: Report) -> Report:
+@contextmanager
+def _recording(folder: RunFolder, place: Processes, report: Report) -> Iterator[Report]:
     """Events of the first process, into its folder and to whoever started it."""
+    board = TensorBoard(folder.path)
 
     def record(line: dict[str, Any]) -> None:
         if place.first:
             folder.log(line)
+            board.add(line)
             report(line)
 
-    return record
+    try:
+        yield record
+    finally:
+        board.close()
 
 
 def _findings(recipe: Recipe) -> tuple[str, ...]:

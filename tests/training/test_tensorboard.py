@@ -1,0 +1,49 @@
+"""TensorBoard's own reader finds the numbers of a run, also of one that was interrupted."""
+
+import sys
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from cxr_core.training.tensorboard import TensorBoard
+
+
+def line(step: int, loss: float) -> dict:
+    return {"event": "epoch", "step": step, "epoch": step // 10, "loss": loss, "best_epoch": 1}
+
+
+def scalars(folder, name: str) -> list[tuple[int, float]]:
+    found = EventAccumulator(str(folder / "tensorboard"))
+    found.Reload()
+    return [(event.step, event.value) for event in found.Scalars(name)]
+
+
+def test_numbers_are_read_back_at_their_steps(tmp_path):
+    board = TensorBoard(tmp_path)
+    board.add({"event": "begun", "run": "x", "processes": 1})
+    board.add({"event": "step", "step": 5, "of": 40, "epoch": 1, "loss": 0.75, "eta_s": 3.5})
+    board.add(line(10, 0.5))
+    board.add(line(20, 0.25))
+    board.close()
+    assert scalars(tmp_path, "epoch/loss") == [(10, 0.5), (20, 0.25)]
+    assert scalars(tmp_path, "step/eta_s") == [(5, 3.5)]
+
+
+def test_steps_that_are_done_again_replace_the_first_telling(tmp_path):
+    first = TensorBoard(tmp_path)
+    for step, loss in ((10, 0.5), (20, 9.0)):
+        first.add(line(step, loss))
+    first.close()
+    again = TensorBoard(tmp_path)
+    again.add({"event": "resumed", "step": 10})
+    again.add(line(20, 0.25))
+    again.close()
+    assert scalars(tmp_path, "epoch/loss") == [(10, 0.5), (20, 0.25)]
+
+
+def test_without_tensorboard_a_run_goes_on(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    board = TensorBoard(tmp_path)
+    board.add(line(10, 0.5))
+    board.close()
+    assert list(tmp_path.iterdir()) == []
