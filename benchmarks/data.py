@@ -15,7 +15,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from benchmarks.table import Row, paired
@@ -23,7 +22,6 @@ from cxr_core.data.cache import PixelCache
 from cxr_core.data.films import Films
 from cxr_core.data.loader import Loader, Position
 from cxr_core.film.preprocess import InputSpec
-from cxr_core.models.architectures import build
 from cxr_core.models.torchvision_ops import declare_missing_operators
 
 REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -44,7 +42,6 @@ def rows() -> list[Row]:
             *building(originals, folder / "built"),
             loading("1024 px originals", originals[: 8 * 13], folder / "large", ">= 100"),
             loading("224 px JPEGs", small, folder / "small", ">= 10"),
-            epoch(small, folder / "small"),
             *tables(folder / "listed"),
         ]
 
@@ -127,31 +124,6 @@ def loading(what: str, films: list[Path], folder: Path, bound: str) -> Row:
     ratio, _ = paired(folders, ours, 5)
     torch.set_num_threads(threads)
     return Row(f"warm loader / ImageFolder with PIL, images per second, {what}", ratio, "x", bound)
-
-
-def epoch(paths: list[Path], folder: Path) -> Row:
-    """An epoch of training steps fed by the loader against the same steps on one tensor."""
-    arguments = {"backbone": "mobilenetv2_100", "findings": 1, "channels": 1, "side": SPEC.side}
-    network = build("film_classifier", arguments).train()
-    films = films_of(paths[: 8 * BATCH], folder)
-    loader = Loader(films, batch_size=BATCH, seed=0, device=CPU)
-    fixed = next(iter(loader.batches(Position())))
-
-    def step(grids: torch.Tensor, labels: torch.Tensor) -> None:
-        logits = network(grids[:, None].float() * (1 / 255) - 0.5)
-        functional.binary_cross_entropy_with_logits(logits, labels).backward()
-
-    def fed() -> None:
-        for batch in loader.batches(Position()):
-            step(batch.grids, batch.labels)
-
-    def synthetic() -> None:
-        for _ in range(len(loader)):
-            step(fixed.grids, fixed.labels)
-
-    fed()
-    ratio, _ = paired(synthetic, fed, 7)
-    return Row("an epoch from the loader / on one tensor, images per second", ratio, "x", ">= 0.98")
 
 
 def films_of(paths: list[Path], folder: Path) -> Films:

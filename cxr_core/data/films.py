@@ -14,7 +14,8 @@ from cxr_core.film.preprocess import InputSpec
 class Films:
     """N films.
 
-    grids: (rows, S, S) uint8, of which these films are some; memory-mapped, read-only.  rows: (N,) where each lies.
+    grids: (rows, S, S) uint8, of which these films are some; memory-mapped, read-only. Or features (rows, F, h, w)
+    float32 that a network found in them.  rows: (N,) where each lies.
     labels: (N, L) float32: 1, 0 or NaN (unknown).
     """
 

@@ -17,6 +17,7 @@ from cxr_core.errors import RunError
 from cxr_core.models.architectures import FilmClassifier
 from cxr_core.training.augment import AugmentationDraw
 from cxr_core.training.checkpoint import Checkpoint
+from cxr_core.training.frozen import AfterBackbone
 from cxr_core.training.losses import known_weight, summed_bce
 from cxr_core.training.parallel import Processes
 from cxr_core.training.recipe import Recipe
@@ -49,6 +50,10 @@ class Learner:
         chosen: Any = self._average.module if self._average else self.network
         return cast(FilmClassifier, chosen)
 
+    def answering(self, network: FilmClassifier) -> nn.Module:
+        """What answers from what the loader gives: the network from grids, what follows its backbone from features."""
+        return AfterBackbone(network) if self.recipe.keeps_features else network
+
     @property
     def learning_rate(self) -> float:
         """That of the backbone now."""
@@ -60,7 +65,7 @@ class Learner:
         if whole != self._trained_whole:
             self._trained_whole = whole
             self.network.backbone.requires_grad_(whole)
-            self._forward = self.processes.wrap(self.network)
+            self._forward = self.processes.wrap(self.answering(self.network))
             if self.recipe.compile:
                 self._forward = torch.compile(self._forward)  # type: ignore[assignment]
         self.network.train()
@@ -169,7 +174,12 @@ class Learner:
 
 
 def inputs(recipe: Recipe, grids: Tensor, drawn: AugmentationDraw | None = None) -> Tensor:
-    """Grids (B, S, S) uint8 as normalised input (B, C, S, S), augmented as drawn, if anything was."""
+    """Grids (B, S, S) uint8 as normalised input (B, C, S, S), augmented as drawn, if anything was.
+
+    Features (B, F, h, w) that were kept are what they are.
+    """
+    if grids.is_floating_point():
+        return grids
     films = grids[:, None].float() * (1 / 255)
     if drawn is not None:
         films = recipe.augmentation.apply(films, drawn)

@@ -105,6 +105,11 @@ class Recipe:
             aspect=self.aspect,
         )
 
+    @property
+    def keeps_features(self) -> bool:
+        """Whether the backbone gives the same features in every epoch, so that it need see each film only once."""
+        return self.freeze == "backbone" and self.augmentation == Augmentation()
+
     def architecture_arguments(self, findings: int) -> dict[str, Any]:
         """The arguments of `film_classifier` for that many logits."""
         return {

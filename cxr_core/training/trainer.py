@@ -22,6 +22,7 @@ from cxr_core.errors import DataError, RunError
 from cxr_core.evaluation.metrics import auroc
 from cxr_core.models.architectures import FilmClassifier
 from cxr_core.training.checkpoint import Checkpoint, Checkpoints
+from cxr_core.training.frozen import features_of
 from cxr_core.training.learner import Learner, inputs
 from cxr_core.training.losses import masked_bce
 from cxr_core.training.parallel import Processes
@@ -97,6 +98,12 @@ class Trainer:
 
     def run(self) -> Trained:
         """Train to the end. Raises Stopped when asked to stop, RunError when the loss is no longer finite."""
+        if self.recipe.keeps_features:
+            self.report({"event": "features", "films": sum(map(len, self.parts.values()))})
+            self.parts = {
+                name: features_of(self.learner.network, films, self._inputs) for name, films in self.parts.items()
+            }
+            self.loader.films = self.parts["train"]
         while self.position.epoch <= self.recipe.epochs and not self._early():
             self._epoch()
         return self._chosen()
@@ -145,7 +152,7 @@ class Trainer:
         figures = [0.0, 0.0, 0.0]
         if self.processes.first:
             films, answers = self.parts["val"], len(self.recipe.findings)
-            logits = predict(self.learner.candidate, films, self.recipe, self.processes.device)
+            logits = predict(self.learner.answering(self.learner.candidate), films, self._inputs)
             weights = torch.ones(logits.shape[1])
             loss = masked_bce(torch.from_numpy(logits), torch.from_numpy(films.labels), 0.0, weights)
             asked, truth = logits[:, :answers], films.labels[:, :answers]
@@ -172,6 +179,9 @@ class Trainer:
             }
         )
         self.learner.schedule.after_epoch(loss_on_validation)
+
+    def _inputs(self, grids: Tensor) -> Tensor:
+        return inputs(self.recipe, grids.to(self.processes.device))
 
     def _early(self) -> bool:
         patience = self.recipe.early_stopping_patience
@@ -230,13 +240,11 @@ class Trainer:
         )
 
 
-def predict(network: nn.Module, films: Films, recipe: Recipe, device: torch.device) -> np.ndarray:
-    """Logits (N, L) of films, in eval mode, without augmentation."""
+def predict(network: nn.Module, films: Films, inputs: Callable[[Tensor], Tensor]) -> np.ndarray:
+    """Logits (N, L) of films, in eval mode. inputs: from what the films hold to what the network takes."""
     network.eval()
     with torch.inference_mode():
-        batches = [
-            network(inputs(recipe, torch.from_numpy(grids).to(device))).float().cpu() for grids in films.batches(64)
-        ]
+        batches = [network(inputs(torch.from_numpy(grids))).float().cpu() for grids in films.batches(64)]
     return torch.cat(batches).numpy()
 
 
