@@ -13,7 +13,8 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.models.card import OPERATING_POINTS
 from cxr_core.reading.colour import overlay
-from cxr_core.reading.reading import Examination, FindingReading, Patient, Reading, interpret
+from cxr_core.reading.patient import Patient
+from cxr_core.reading.reading import Examination, FindingReading, Reading, interpret
 from cxr_core.reading.wording import per_cent
 
 READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3

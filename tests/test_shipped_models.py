@@ -19,8 +19,9 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.registry import SHIPPED, installed
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
-from cxr_core.reading.reading import Patient, interpret
+from cxr_core.reading.reading import interpret
 
 FOLDERS = installed((SHIPPED,))
 TEST_DATA = {"pneumonia-children": "kermany_pneumonia", "cardiomegaly-adults": "nih_cxr8"}

@@ -12,8 +12,11 @@ import numpy as np
 
 from cxr_core.film.concern import Concern
 from cxr_core.film.preprocess import Placement
-from cxr_core.film.radiograph import Radiograph, View
+from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard, OperatingPoint
+from cxr_core.reading.anatomy import Anatomy
+from cxr_core.reading.measure import Measurement, measure
+from cxr_core.reading.patient import Patient
 
 Call = Literal["present", "absent", "indeterminate"]
 
@@ -55,14 +58,7 @@ class Examination:
     concerns: tuple[Concern, ...]
     outputs: tuple[ModelOutput, ...]  # empty when refused
     seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patient:
-    """What is known of the patient; None is unknown. What the user says overrides what the file says."""
-
-    age_years: float | None = None
-    view: View | None = None
+    anatomy: Anatomy | None = None  # None when refused, or when no model outlines heart and lungs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,7 +94,7 @@ class Reading:
     reason: str | None = None
     concerns: tuple[Concern, ...] = ()
     findings: tuple[FindingReading, ...] = ()
-    measurements: tuple[dict[str, Any], ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     patient: Patient = field(default_factory=Patient)
     seconds: float = 0.0
 
@@ -111,7 +107,7 @@ class Reading:
             "reason": self.reason,
             "concerns": [{"code": c.code, "message": c.message} for c in self.concerns],
             "findings": [finding.as_json() for finding in self.findings],
-            "measurements": list(self.measurements),
+            "measurements": [measurement.as_json() for measurement in self.measurements],
             "seconds": round(self.seconds, 3),
         }
 
@@ -151,11 +147,15 @@ def interpret(examination: Examination, said: Patient, operating_point: str) -> 
         )
     concerns += [_unlike(o) for o in fitting if o.unfamiliarity > 1]
     unsettled = any(c.unsettles for c in concerns)
+    measurements: tuple[Measurement, ...] = ()
+    if film is not None and examination.anatomy is not None:
+        measurements = (measure(examination.anatomy, film, patient, concerns),)
     return Reading(
         sha256=examination.sha256,
         status="read",
         concerns=tuple(concerns),
         findings=tuple(_findings(examination.outputs, patient, operating_point, unsettled)),
+        measurements=measurements,
         patient=patient,
         seconds=examination.seconds,
     )

@@ -109,8 +109,9 @@ def _measurements(report: Report) -> Iterator[str]:
         return
     yield element("h2", "Measurements")
     for measured in report.reading.measurements:
-        yield element("h3", finding_name(str(measured.get("name", "measurement"))))
-        yield _facts(_flat({key: value for key, value in measured.items() if key != "name"}))
+        facts = measured.as_json()
+        yield element("h3", finding_name(str(facts.pop("name"))))
+        yield _facts(_flat(facts))
 
 
 def _pictures(report: Report) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from cxr_core.reading.reading import Patient, Reading, interpret
+from cxr_core.reading.patient import Patient
+from cxr_core.reading.reading import Reading, interpret
 from pages.components.concerns import show_concerns
 from pages.components.downloads import offer_reports
 from pages.components.film import bring_up, show_facts, view_film

@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from cxr_core.film.phantom import SAMPLES
+from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
-from cxr_core.reading.reading import Patient, interpret
+from cxr_core.reading.reading import interpret
 from cxr_core.reading.wording import finding_name, per_cent
 
 pytestmark = pytest.mark.browser

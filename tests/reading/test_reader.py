@@ -15,8 +15,9 @@ from cxr_core.models.card import Calibration
 from cxr_core.models.store import load_network
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.methods import METHODS
+from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
-from cxr_core.reading.reading import Patient, interpret
+from cxr_core.reading.reading import interpret
 from tests.tiny import tiny_card, tiny_model, tiny_network
 
 

@@ -18,7 +18,8 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.markup import POLICY
 from cxr_core.models.card import Calibration, ModelCard, OperatingPoint, Population
 from cxr_core.reading.colour import overlay
-from cxr_core.reading.reading import Evidence, Examination, ModelOutput, Patient, interpret
+from cxr_core.reading.patient import Patient
+from cxr_core.reading.reading import Evidence, Examination, ModelOutput, interpret
 from cxr_core.reading.report import Report, json_report
 from cxr_core.reading.report_html import html_report
 from cxr_core.reading.wording import DRAWING_NOTICE, NOTICE, per_cent
