@@ -12,10 +12,12 @@ import cv2
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.models.card import OPERATING_POINTS
+from cxr_core.reading.agreement import disagreements
 from cxr_core.reading.colour import overlay
+from cxr_core.reading.measure import Measurement
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reading import Examination, FindingReading, Reading, interpret
-from cxr_core.reading.wording import per_cent
+from cxr_core.reading.wording import diameter_words, per_cent, ratio_words
 
 READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3
 
@@ -75,6 +77,11 @@ def _block(file: Path, reading: Reading) -> str:
     lines = [f"{file}: {reading.status}" + (f": {reading.reason}" if reading.reason else "")]
     lines += [f"  ! {concern.message}" for concern in reading.concerns if not concern.refuses]
     lines += [f"  {_line(finding)}" for finding in reading.findings]
+    for measured in reading.measurements:
+        lines.append(f"  {_measured(measured)}")
+        if measured.value is not None:
+            lines += [f"    ! {reason}" for reason in measured.reasons]
+        lines += [f"    ! {sentence}" for sentence in disagreements(measured, reading.findings)]
     return "\n".join(lines)
 
 
@@ -86,6 +93,11 @@ def _line(finding: FindingReading) -> str:
         f"(threshold {per_cent(finding.threshold)}, {finding.operating_point}; "
         f"{finding.model} {finding.version}, for {finding.population})"
     )
+
+
+def _measured(measured: Measurement) -> str:
+    about = "; ".join(filter(None, (diameter_words(measured), f"{measured.model} {measured.version}")))
+    return f"cardiothoracic ratio: {ratio_words(measured)} ({about})"
 
 
 def _write_heatmaps(folder: Path, file: Path, examination: Examination, reading: Reading) -> None:

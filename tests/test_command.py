@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -10,6 +11,11 @@ import pytest
 from cxr_core import __main__ as command
 from cxr_core.film.phantom import PhantomSpec, as_png, draw
 from cxr_core.models import registry
+from cxr_core.reading.measure import VIEW_AP
+from cxr_core.reading.patient import Patient
+from cxr_core.reading.reading import interpret
+from tests.hearts import SLENDER, outlined
+from tests.reading.test_report import examination as examination_of
 from tests.tiny import tiny_model
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +56,20 @@ def test_all_read_is_success_and_people_get_sentences(installed, films, capsys):
     text = capsys.readouterr().out
     assert "drawing" in text
     assert "sensitivity_95" in text
+
+
+def test_people_read_the_heart_s_width_and_what_speaks_against_it():
+    examination = examination_of(dataclasses.replace(draw(SLENDER), spacing_mm=(0.8, 0.9)), probability=0.9)
+    seen = dataclasses.replace(examination, anatomy=outlined(SLENDER))
+    reading = interpret(seen, Patient(age_years=45, view="AP"), "youden")
+    (measured,) = reading.measurements
+    block = command._block(Path("a.png"), reading)
+    said = f"cardiothoracic ratio: 0.43 (95 % interval {measured.low:.2f} to {measured.high:.2f}) (heart 109 mm, thorax"
+    assert said in block
+    assert f"    ! {VIEW_AP}" in block
+    assert "    ! Ratio and classifier disagree: 0.43 lies below 0.5" in block
+    bare = interpret(examination, Patient(age_years=45, view="AP"), "youden")
+    assert "ratio" not in command._block(Path("a.png"), bare).lower()
 
 
 def test_heatmaps_lie_on_the_films_own_grid(installed, films, tmp_path, capsys):

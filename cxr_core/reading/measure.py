@@ -26,8 +26,9 @@ class Measurement:
     """The cardiothoracic ratio of one film, or the reasons why there is none.
 
     low, high: a 95 % interval; None when edited by hand, as a hand states none.  reasons: why it is not to be trusted,
-    or why there is none.  spacing_mm: (row, column) of the film, None when unknown.  automatic: what the program itself
-    measured, kept when a hand has changed it.
+    or why there is none.  lasting: what holds whoever measures, program or hand: of the patient and of how the film
+    lies.  spacing_mm: (row, column) of the film, None when unknown.  automatic: what the program itself measured, kept
+    when a hand has changed it.
     """
 
     value: float | None
@@ -36,6 +37,7 @@ class Measurement:
     heart: Line | None = None
     thorax: Line | None = None
     reasons: tuple[str, ...] = ()
+    lasting: tuple[str, ...] = ()
     model: str = ""
     version: str = ""
     spacing_mm: tuple[float, float] | None = None
@@ -91,10 +93,11 @@ def measure(anatomy: Anatomy, film: Radiograph, patient: Patient, concerns: Sequ
         "model": anatomy.model,
         "version": anatomy.version,
         "spacing_mm": film.spacing_mm,
+        "lasting": (*_doubts_about(patient), *_doubts_from(concerns, LASTING)),
     }
     if anatomy.failures or anatomy.ratio is None:
         return Measurement(value=None, reasons=anatomy.failures, **facts)
-    reasons = (*anatomy.doubts, *_doubts_about(patient), *_doubts_from(concerns))
+    reasons = (*anatomy.doubts, *_doubts_about(patient), *_doubts_from(concerns, TOUCHING))
     half = anatomy.half_width
     return Measurement(
         value=anatomy.ratio,
@@ -110,11 +113,10 @@ def measure(anatomy: Anatomy, film: Radiograph, patient: Patient, concerns: Sequ
 def edited(automatic: Measurement, heart: Line, thorax: Line, film_shape: tuple[int, int]) -> Measurement:
     """The measurement with end points that a person has set; the automatic one is kept beside it.
 
-    automatic: what the program measured, even if it found nothing.  film_shape: (H, W). Points outside the film, ends
+    automatic: what the program measured, even if it found nothing.  film_shape: (H, W).  Points outside the film, ends
     that are crossed, or a thorax of no width give a sentence and no ratio.
     """
     wrong = _wrong_points(heart, thorax, film_shape)
-    about_patient = tuple(reason for reason in automatic.reasons if reason in PATIENT_DOUBTS)
     return replace(
         automatic,
         value=None if wrong else across(heart) / across(thorax),
@@ -122,9 +124,9 @@ def edited(automatic: Measurement, heart: Line, thorax: Line, film_shape: tuple[
         high=None,
         heart=heart,
         thorax=thorax,
-        reasons=(wrong,) if wrong else about_patient,
+        reasons=(wrong,) if wrong else automatic.lasting,
         edited=True,
-        automatic=automatic,
+        automatic=automatic.automatic or automatic,
     )
 
 
@@ -146,9 +148,9 @@ VIEW_AP = "The view is AP: the heart lies farther from the detector and appears 
 VIEW_UNKNOWN = "The view is unknown: on an AP film the heart appears larger than on a PA film."
 VIEW_LATERAL = "The view is lateral; the ratio is one of frontal films."
 CHILD = f"The patient is younger than {ADULT_FROM_YEARS}: the limit of 0.5 holds for adults."
-PATIENT_DOUBTS = (VIEW_AP, VIEW_UNKNOWN, VIEW_LATERAL, CHILD)
-# Concerns of a film (film/quality.py) that touch the geometry.
-TOUCHING = ("turned", "mirrored", "inverted", "small", "aspect", "unlike_training")
+# Concerns of a film (film/quality.py, reading.py) that touch what a program measures, and what a hand measures too.
+TOUCHING = ("turned", "mirrored", "inverted", "low_resolution", "unlike_training")
+LASTING = ("turned",)
 
 
 def _doubts_about(patient: Patient) -> tuple[str, ...]:
@@ -159,8 +161,8 @@ def _doubts_about(patient: Patient) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _doubts_from(concerns: Sequence[Concern]) -> tuple[str, ...]:
-    return tuple(concern.message for concern in concerns if concern.code in TOUCHING)
+def _doubts_from(concerns: Sequence[Concern], codes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(concern.message for concern in concerns if concern.code in codes)
 
 
 def _wrong_points(heart: Line, thorax: Line, film_shape: tuple[int, int]) -> str | None:

@@ -5,7 +5,7 @@ Two steps, so that a change of age, view or operating point needs no network: `R
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,8 +14,8 @@ from cxr_core.film.concern import Concern
 from cxr_core.film.preprocess import Placement
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard, OperatingPoint
-from cxr_core.reading.anatomy import Anatomy
-from cxr_core.reading.measure import Measurement, measure
+from cxr_core.reading.anatomy import Anatomy, Line
+from cxr_core.reading.measure import Measurement, edited, measure
 from cxr_core.reading.patient import Patient
 
 Call = Literal["present", "absent", "indeterminate"]
@@ -110,6 +110,13 @@ class Reading:
             "measurements": [measurement.as_json() for measurement in self.measurements],
             "seconds": round(self.seconds, 3),
         }
+
+    def with_ends(self, heart: Line, thorax: Line, film_shape: tuple[int, int]) -> "Reading":
+        """The reading with diameters whose ends a person has set; the same one where nothing is measured.
+
+        heart, thorax: (x, y) in film pixels.  film_shape: (H, W).
+        """
+        return replace(self, measurements=tuple(edited(m, heart, thorax, film_shape) for m in self.measurements))
 
     @property
     def suspicion(self) -> float:

@@ -1,0 +1,34 @@
+"""Drawn chests outlined by their own truth, as a network without mistakes would outline them."""
+
+import hashlib
+
+import cv2
+import numpy as np
+
+from cxr_core.film.phantom import PhantomSpec, as_png, draw, truth
+from cxr_core.film.preprocess import InputSpec, Placement
+from cxr_core.reading.anatomy import Anatomy, anatomy_of
+
+MAP_SIDE = 96
+SLENDER = PhantomSpec(height=420, width=400, heart_width=0.3, seed=1)  # ratio 0.43
+WIDE = PhantomSpec(height=420, width=400, heart_width=0.42, seed=2)  # ratio 0.6
+MISSED = PhantomSpec(height=420, width=400, seed=3)  # a heart that the network does not see
+
+
+def outlined(spec: PhantomSpec, found: bool = True) -> Anatomy:
+    """The anatomy of a drawing; not found: as where a network sees no heart."""
+    known = truth(spec)
+    masks = [known.heart & found, known.left_lung, known.right_lung]
+    shares = [cv2.resize(mask.astype(np.float32), (MAP_SIDE, MAP_SIDE), interpolation=cv2.INTER_AREA) for mask in masks]
+    looks = np.where(np.stack(shares) > 0.5, 10, -10).astype(np.float32)[None]
+    placement = Placement.fit((spec.height, spec.width), InputSpec(side=2 * MAP_SIDE))
+    return anatomy_of(looks, placement, model="outlines", version="1.0.0", offset=0.01, factor=2.0)
+
+
+def file_of(spec: PhantomSpec) -> bytes:
+    """The drawing as a file."""
+    return as_png(draw(spec))
+
+
+def sha256_of(spec: PhantomSpec) -> str:
+    return hashlib.sha256(file_of(spec)).hexdigest()
