@@ -1,24 +1,22 @@
 """The report as one HTML page that needs nothing else: pictures inside it, no script, nothing fetched, fit for A4."""
 
-import base64
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from cxr_core.film.preprocess import Placement
-from cxr_core.film.radiograph import Radiograph
 from cxr_core.markup import cell, element, page, table, text
 from cxr_core.models.card import ModelCard
 from cxr_core.reading.colour import overlay
 from cxr_core.reading.reading import Evidence, FindingReading
 from cxr_core.reading.report import Report, threshold_source
+from cxr_core.reading.report_measurement import measurement_section
+from cxr_core.reading.report_parts import facts_table, picture, shrunk
 from cxr_core.reading.wording import DRAWING_NOTICE, NOTICE, finding_name, operating_point_name, per_cent
 
-LONGEST_SIDE_PX = 1024  # of a picture in the report; more would only make the file heavy
 BAR_GREY = 0.42  # what the colour bar is drawn over: about the grey of a lung
 
 
@@ -32,7 +30,7 @@ def html_report(report: Report) -> str:
         *_about_the_film(report),
         *_what_to_distrust(report),
         *_findings(report),
-        *_measurements(report),
+        *measurement_section(report),
         *_pictures(report),
         *_models(report),
         _footer(report),
@@ -60,7 +58,7 @@ def _about_the_film(report: Report) -> Iterator[str]:
     facts["Age used"] = "unknown" if age is None else f"{age:g} years"
     facts["View used"] = view or "unknown"
     yield element("h2", "Drawing" if report.is_drawing else "Film")
-    yield _facts(facts)
+    yield facts_table(facts)
 
 
 def _what_to_distrust(report: Report) -> Iterator[str]:
@@ -104,25 +102,15 @@ def _finding_row(finding: FindingReading) -> list[str]:
     ]
 
 
-def _measurements(report: Report) -> Iterator[str]:
-    if not report.reading.measurements:
-        return
-    yield element("h2", "Measurements")
-    for measured in report.reading.measurements:
-        facts = measured.as_json()
-        yield element("h3", finding_name(str(facts.pop("name"))))
-        yield _facts(_flat(facts))
-
-
 def _pictures(report: Report) -> Iterator[str]:
     film = report.film
     if film is None:
         return
     yield element("h2", "Pictures")
-    pixels = _shrunk(film)
+    pixels = shrunk(film.pixels)
     grey = np.rint(pixels * 255).clip(0, 255).astype(np.uint8)
     of = "The drawing" if report.is_drawing else "The film"
-    figures = [f"<figure>{_picture(grey, of)}{element('figcaption', of)}</figure>"]
+    figures = [f"<figure>{picture(grey, of)}{element('figcaption', of)}</figure>"]
     figures += [_heatmap(pixels, f, f.evidence, of) for f in report.reading.findings if f.evidence is not None]
     yield f'<div class="pictures">{"".join(figures)}</div>'
 
@@ -139,7 +127,7 @@ def _heatmap(pixels: np.ndarray, finding: FindingReading, evidence: Evidence, of
     )
     ends = [element("span", "0"), element("span", f"{evidence.scale:.2g} and more ({unit})")]
     return (
-        f"<figure>{_picture(overlay(pixels, heat, evidence.scale), caption)}"
+        f"<figure>{picture(overlay(pixels, heat, evidence.scale), caption)}"
         f'<div class="bar">{ends[0]}{_colour_bar()}{ends[1]}</div>{element("figcaption", caption)}</figure>'
     )
 
@@ -154,7 +142,7 @@ def _placed_on(shape: tuple[int, ...], placement: Placement) -> Placement:
 
 def _colour_bar() -> str:
     shares = np.linspace(0, 1, 256, dtype=np.float32)[None].repeat(8, axis=0)
-    return _picture(overlay(np.full_like(shares, BAR_GREY), shares, 1.0), "colour bar", "")
+    return picture(overlay(np.full_like(shares, BAR_GREY), shares, 1.0), "colour bar", "")
 
 
 def _models(report: Report) -> Iterator[str]:
@@ -162,7 +150,7 @@ def _models(report: Report) -> Iterator[str]:
         yield element("h2", "Models")
     for card in report.cards:
         yield element("h3", f"{card.model} {card.version}")
-        yield _facts(_about_the_model(card))
+        yield facts_table(_about_the_model(card))
 
 
 def _about_the_model(card: ModelCard) -> dict[str, str]:
@@ -188,15 +176,6 @@ def _footer(report: Report) -> str:
     return f"<footer>{text(words)}</footer>"
 
 
-def _shrunk(film: Radiograph) -> np.ndarray:
-    """The film's pixels with at most LONGEST_SIDE_PX on a side."""
-    shrink = LONGEST_SIDE_PX / max(film.shape)
-    if shrink >= 1:
-        return film.pixels
-    height, width = (max(1, round(side * shrink)) for side in film.shape)
-    return cv2.resize(film.pixels, (width, height), interpolation=cv2.INTER_AREA)
-
-
 def _flat(table: Mapping[str, Any]) -> dict[str, str]:
     """A card's nested table as one line per value; a figure with an interval is one line."""
     lines: dict[str, str] = {}
@@ -220,16 +199,3 @@ def _figure(figure: Mapping[str, Any]) -> str:
         return f"undefined{f' ({counts})' if counts else ''}"
     interval = f"95 % interval {figure['low']:.3f} to {figure['high']:.3f}"
     return f"{figure['value']:.3f} ({', '.join(filter(None, (interval, counts)))})"
-
-
-def _facts(facts: Mapping[str, str]) -> str:
-    rows = (f"<tr>{element('th', name)}{element('td', value)}</tr>" for name, value in facts.items())
-    return f'<table class="facts"><tbody>{"".join(rows)}</tbody></table>'
-
-
-def _picture(pixels: np.ndarray, alternative: str, kind: str = "film") -> str:
-    """An image of (H, W) grey or (H, W, 3) sRGB uint8 pixels, held in the page itself."""
-    ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    _, png = cv2.imencode(".png", ordered)
-    data = base64.b64encode(png.tobytes()).decode("ascii")
-    return f'<img class="{kind}" alt="{text(alternative)}" src="data:image/png;base64,{data}">'
