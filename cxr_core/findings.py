@@ -74,3 +74,7 @@ def finding_named(label: str) -> Finding | None:
 def is_no_finding(label: str) -> bool:
     """Whether a label says that there is none, in any case."""
     return label.strip().lower() in NO_FINDING_ALIASES
+
+
+# What is outlined on a film, in this order; left and right are the patient's.
+STRUCTURES = ("heart", "left_lung", "right_lung")

@@ -16,7 +16,7 @@ class Films:
 
     grids: (rows, S, S) uint8, of which these films are some; memory-mapped, read-only. Or features (rows, F, h, w)
     float32 that a network found in them.  rows: (N,) where each lies.
-    labels: (N, L) float32: 1, 0 or NaN (unknown).
+    labels: (N, L) float32: 1, 0 or NaN (unknown); or masks (N, K, S, S) uint8.
     """
 
     grids: np.ndarray

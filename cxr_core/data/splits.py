@@ -45,6 +45,21 @@ def divide(manifest: Manifest, ratios: tuple[float, float, float], findings: tup
     return divided
 
 
+def divide_fold(manifest: Manifest, which: int, count: int, findings: tuple[str, ...], seed: int) -> Manifest:
+    """One fold of cross-validation: a share of 1/count of the patients is test, the others are train.
+
+    which: from 1 to count; the folds of one seed share no patient and together make the whole. Raises DataError as
+    `divide` does.
+    """
+    names = [str(number) for number in range(1, count + 1)]
+    table = manifest.table.copy()
+    fold = _divided(table, [(name, 1 / count) for name in names], findings, seed)
+    table["split"] = np.where(fold == str(which), "test", "train")
+    divided = manifest.with_table(table)
+    _check_classes(divided, ["train", "test"], findings)
+    return divided
+
+
 def carve_validation(
     manifest: Manifest, findings: tuple[str, ...], share: float, seed: int, *, pool: bool = False
 ) -> Manifest:

@@ -14,10 +14,11 @@ from cxr_core.errors import ModelError, RecipeError
 from cxr_core.models.attention import AttentionHead
 from cxr_core.models.backbones import build_backbone, feature_shape, middle_stages, timm
 from cxr_core.models.heads import AveragedHead, DenseHead, FilmHead, PositionalHead
+from cxr_core.models.segmenter import Segmenter
 
 Head = Literal["averaged", "positional", "dense", "attention"]
 
-__all__ = ["ARCHITECTURES", "FilmClassifier", "Head", "build", "timm"]
+__all__ = ["ARCHITECTURES", "FilmClassifier", "Head", "Network", "build", "timm"]
 
 
 class FilmClassifier(nn.Module):
@@ -100,13 +101,15 @@ def _head(
     raise RecipeError(f"unknown head {name!r}; choose averaged, positional, dense or attention")
 
 
-ARCHITECTURES: dict[str, type[FilmClassifier]] = {"film_classifier": FilmClassifier}
+Network = FilmClassifier | Segmenter
+ARCHITECTURES: dict[str, type[Network]] = {"film_classifier": FilmClassifier, "segmenter": Segmenter}
 
 
-def build(architecture: str, arguments: dict[str, Any]) -> FilmClassifier:
+def build(architecture: str, arguments: dict[str, Any]) -> Any:
     """The network of a card or recipe, randomly initialised (or pretrained when its arguments say so), in eval mode.
 
-    Raises ModelError for a name or argument that nothing here knows.
+    A FilmClassifier or a Segmenter, as the architecture says. Raises ModelError for a name or argument that nothing
+    here knows.
     """
     if architecture not in ARCHITECTURES:
         raise ModelError(f"unknown architecture {architecture!r}; choose from {', '.join(sorted(ARCHITECTURES))}")

@@ -15,8 +15,10 @@ from cxr_core.errors import ModelError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.architectures import FilmClassifier, build
 from cxr_core.models.card import ModelCard
-from cxr_core.models.registry import installed
-from cxr_core.models.store import CARD, load_card, load_network
+from cxr_core.models.registry import installed, installed_segmenter
+from cxr_core.models.segmenter import Segmenter
+from cxr_core.models.segmenter_card import SEGMENTER
+from cxr_core.models.store import CARD, load_card, load_network, load_segmenter, load_segmenter_card
 
 # A file that holds less than this share of a backbone's tensors was saved from another one.
 LEAST_SHARE = 0.5
@@ -37,7 +39,7 @@ SHAPE_ARGUMENTS: dict[str, Any] = {
 class Initialised:
     """A network to train. unmatched: tensors of the file that found no place; missing: those it did not hold."""
 
-    network: FilmClassifier
+    network: Any  # FilmClassifier or Segmenter, as its architecture says
     unmatched: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
@@ -49,6 +51,7 @@ def initialise(
     *,
     input_spec: InputSpec | None = None,
     findings: tuple[str, ...] = (),
+    architecture: str = "film_classifier",
 ) -> Initialised:
     """The network of a recipe, in eval mode.
 
@@ -59,11 +62,13 @@ def initialise(
     """
     torch.manual_seed(seed)
     folder = _model_folder(init)
-    network = build("film_classifier", {**arguments, "pretrained": init == "imagenet"})
+    network = build(architecture, {**arguments, "pretrained": init == "imagenet"})
     if init in ("scratch", "imagenet"):
         return Initialised(network)
     if folder is None:
         return _from_file(network, Path(init))
+    if architecture == SEGMENTER:
+        return _from_segmenter(network, folder, arguments, input_spec)
     card = load_card(folder)
     _same_form(card, arguments, input_spec, folder)
     return _from_model(network, load_network(folder, card), card.findings, findings)
@@ -73,7 +78,7 @@ def _model_folder(init: str) -> Path | None:
     """The folder of a model given by path or by name; None for every other kind of beginning."""
     if (Path(init) / CARD).is_file():
         return Path(init)
-    by_name = {folder.parent.name: folder for folder in installed()}
+    by_name = {folder.parent.name: folder for folder in (*installed(), *filter(None, (installed_segmenter(),)))}
     if init in ("scratch", "imagenet") or Path(init).is_file():
         return None
     if init not in by_name:
@@ -122,6 +127,20 @@ def _to_grey(tensor: Tensor, wanted: Tensor) -> Tensor:
     if tensor.ndim == 4 and tensor.shape[1] == 3 and wanted.shape[1] == 1:
         return tensor.sum(dim=1, keepdim=True)
     return tensor
+
+
+def _from_segmenter(
+    network: Segmenter, folder: Path, arguments: dict[str, Any], input_spec: InputSpec | None
+) -> Initialised:
+    """Every tensor of a model of the same form. Raises ModelError for one of another form."""
+    card = load_segmenter_card(folder)
+    if input_spec != card.input_spec or {**arguments, "dropout": 0} != {**card.arguments, "dropout": 0}:
+        raise ModelError(
+            f"{card.model} {card.version} has {card.arguments} on {card.input_spec}; the recipe has {arguments} on "
+            f"{input_spec}. Take the recipe that made it"
+        )
+    network.load_state_dict(load_segmenter(folder, card).state_dict())
+    return Initialised(network)
 
 
 def _same_form(card: ModelCard, arguments: dict[str, Any], input_spec: InputSpec | None, folder: Path) -> None:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cxr_core.errors import RecipeError
+from cxr_core.findings import STRUCTURES
 from cxr_core.models.backbones import build_backbone
 
-STRUCTURES = ("heart", "left_lung", "right_lung")
 STRIDES = (2, 4, 8, 16, 32)
 
 

@@ -9,9 +9,10 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar, cast
 
 import torch
 from safetensors import SafetensorError
@@ -21,18 +22,21 @@ from torch import Tensor
 from cxr_core.errors import ModelError
 from cxr_core.models.architectures import FilmClassifier, build
 from cxr_core.models.card import CARD, ModelCard
+from cxr_core.models.segmenter import Segmenter
+from cxr_core.models.segmenter_card import SegmenterCard
 
+Card = TypeVar("Card", ModelCard, SegmenterCard)
 WEIGHTS, FAMILIARITY = "weights.safetensors", "familiarity.safetensors"
 
 
 def save_model(
     folder: Path,
-    card: ModelCard,
-    network: FilmClassifier,
+    card: Card,
+    network: torch.nn.Module,
     familiarity: Mapping[str, Tensor] | None = None,
     *,
     half: bool = False,
-) -> ModelCard:
+) -> Card:
     """Write a model folder in one step: it appears complete under its name, or not at all.
 
     half: store floating tensors as float16, which halves the file; loading casts back to float32.
@@ -62,12 +66,21 @@ def save_model(
 
 def load_card(folder: Path) -> ModelCard:
     """The card of a model folder. Raises ModelError when it is missing or not to be understood."""
+    return _card(folder, ModelCard.from_json)
+
+
+def _card(folder: Path, parse: Callable[[str], Card]) -> Card:
     try:
-        return ModelCard.from_json((Path(folder) / CARD).read_text(encoding="utf-8"))
+        return parse((Path(folder) / CARD).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{folder} holds no readable {CARD}; a model folder has {WEIGHTS} and {CARD}") from error
     except ModelError as error:
         raise ModelError(f"{folder}: {error}") from error
+
+
+def load_segmenter_card(folder: Path) -> SegmenterCard:
+    """The card of a model folder that outlines. Raises ModelError when it is missing or not to be understood."""
+    return _card(folder, SegmenterCard.from_json)
 
 
 def load_network(folder: Path, card: ModelCard) -> FilmClassifier:
@@ -75,6 +88,15 @@ def load_network(folder: Path, card: ModelCard) -> FilmClassifier:
 
     Raises ModelError when the weights are missing, damaged, or not those the card names.
     """
+    return cast(FilmClassifier, _network(folder, card))
+
+
+def load_segmenter(folder: Path, card: SegmenterCard) -> Segmenter:
+    """As `load_network`, of a model that outlines."""
+    return cast(Segmenter, _network(folder, card))
+
+
+def _network(folder: Path, card: ModelCard | SegmenterCard) -> torch.nn.Module:
     path = Path(folder) / WEIGHTS
     if not path.is_file():
         raise ModelError(f"{folder} has no {WEIGHTS}; install the model again")
@@ -84,7 +106,7 @@ def load_network(folder: Path, card: ModelCard) -> FilmClassifier:
             f"{path} has sha256 {found[:12]}… where its card says {card.weights_sha256[:12]}…: "
             "the file was changed or damaged. Install the model again."
         )
-    network = build(card.architecture, card.arguments)
+    network: torch.nn.Module = build(card.architecture, card.arguments)
     load_weights(network, path)
     return network.requires_grad_(False).eval()
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 
 from cxr_core.film.preprocess import Placement
+from cxr_core.findings import STRUCTURES
 
-STRUCTURES = ("heart", "left_lung", "right_lung")
 Point = tuple[float, float]  # (x, y) in film pixels, continuous
 Line = tuple[Point, Point]  # the end on the left of the film first
 
@@ -90,6 +91,17 @@ def anatomy_of(
     )
 
 
+def diameters_of(masks: np.ndarray) -> tuple[float, float]:
+    """The greatest transverse diameters of heart and thorax in pixels. masks: (3, H, W) bool, of STRUCTURES, whole.
+
+    Raises ValueError when one of them is empty.
+    """
+    if not masks.any(axis=(1, 2)).all():
+        raise ValueError("an empty mask has no diameter")
+    (heart, thorax) = _ends(masks)
+    return heart[1][0] - heart[0][0], thorax[1][0] - thorax[0][0]
+
+
 NO_HEART = "No heart was found on this picture."
 ONE_LUNG = "The {} lung was not found, so the thorax has no second border."
 HEART_CUT = "The heart reaches the edge of the film, so its diameter is not whole."
@@ -161,10 +173,10 @@ def _ends(masks: np.ndarray) -> tuple[Line, Line]:
 
     A heart that fills one side has no lung beside it: it then reaches the wall of the thorax itself.
     """
-    return _widest(masks[0]), _widest(masks.any(axis=0))
+    return _widest(masks[0]), _widest(np.any(masks, axis=0))
 
 
-def _widest(mask: np.ndarray) -> Line:
+def _widest(mask: Any) -> Line:
     """From the outer border of the leftmost pixels to that of the rightmost, each at the middle of their rows."""
     first, behind = _extent(mask)
     rows = [float(np.flatnonzero(mask[:, column]).mean()) + 0.5 for column in (first, behind - 1)]

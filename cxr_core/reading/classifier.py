@@ -24,7 +24,7 @@ from cxr_core.reading.familiarity import Familiarity, describe
 from cxr_core.reading.methods import EXACT
 from cxr_core.reading.reading import Evidence, ModelOutput
 
-_one_at_a_time = threading.Lock()
+one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,7 +80,7 @@ class Classifier:
     def _forward(self, inputs: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Logits (B, L), evidence (B, L, h, w), features (B, F, h, w), unfamiliarity (B,)."""
         # The networks use every core by themselves: two at once would only evict each other's caches.
-        with _one_at_a_time, torch.inference_mode():
+        with one_at_a_time, torch.inference_mode():
             features, maps = self.network.forward_described(inputs)
             logits, evidence = logits_and_evidence(self.network, features)
             strangeness = self._unfamiliarity(maps)

@@ -13,6 +13,7 @@ from torch.nn import functional
 from cxr_core.errors import RecipeError
 
 MOST_SHRUNK = 3.0
+FRAMED = 0.5  # the share of films with a border, where there are any
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,6 +28,10 @@ class AugmentationDraw:
     gamma: Tensor  # (B,)
     contrast: Tensor  # (B,)
     brightness: Tensor  # (B,)
+    stretch: Tensor  # (B,)
+    border: Tensor  # (B, 4) how wide each side's border is, as a share of its limit; 0 = none
+    border_grey: Tensor  # (B,) 0 to 1
+    corner: Tensor  # (B, 4) y, x, height, width of a marker's box, as shares of the film; 0 = none
 
     def take(self, rows: slice | Tensor) -> "AugmentationDraw":
         """The draw of some of the films, such as one process' share."""
@@ -40,7 +45,9 @@ class Augmentation:
     rotation_deg, shift (share of the side), zoom, contrast, gamma: each drawn uniformly from minus to plus its limit
     (gamma and zoom as factors exp(±limit)). brightness: added to values in [0, 1]. low_resolution: the share of films
     first shrunk by a random factor of up to 3 and enlarged again, so that sharpness is no cue. flip: the share of
-    films mirrored left to right, for sources that did so.
+    films mirrored left to right, for sources that did so. stretch: how far width and height are scaled
+    apart, a factor exp(±limit). border: how wide a border of one grey may be on each side, as a share of the film, on
+    half of the films. corner: the share of films with an inverted box in a corner, as markers and burnt-in letters are.
     """
 
     rotation_deg: float = 0.0
@@ -51,6 +58,9 @@ class Augmentation:
     gamma: float = 0.0
     low_resolution: float = 0.0
     flip: float = 0.0
+    stretch: float = 0.0
+    border: float = 0.0
+    corner: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -73,6 +83,9 @@ class Augmentation:
         numbers = 2 * torch.rand(7, count, generator=chance) - 1
         # One factor for the batch: its films are shrunk together.
         factor = 1 + (MOST_SHRUNK - 1) * torch.rand(1, generator=chance)
+        stretch = 2 * torch.rand(count, generator=chance) - 1
+        framed = torch.rand(6, count, generator=chance)
+        marked = torch.rand(5, count, generator=chance)
         return AugmentationDraw(
             flip=shares[0] < self.flip,
             shrink=torch.where(shares[1] < self.low_resolution, factor, torch.ones(())),
@@ -82,6 +95,10 @@ class Augmentation:
             gamma=numbers[4],
             contrast=numbers[5],
             brightness=numbers[6],
+            stretch=stretch,
+            border=(framed[:4] * (framed[4] < FRAMED)).T.contiguous(),
+            border_grey=framed[5],
+            corner=(_corner_box(marked[1:]) * (marked[0] < self.corner)).T.contiguous(),
         )
 
     def apply(self, films: Tensor, drawn: AugmentationDraw) -> Tensor:
@@ -89,16 +106,24 @@ class Augmentation:
         films = _mirror(films, drawn.flip)
         films = _blur(films, drawn.shrink)
         films = self._move(films, drawn)
-        return self._expose(films, drawn)
+        films = self._expose(films, drawn)
+        return _mark(_frame(films, drawn, self.border), drawn.corner)
+
+    def move_masks(self, masks: Tensor, drawn: AugmentationDraw) -> Tensor:
+        """masks: (B, K, S, S) in [0, 1] of the same films; moved as `apply` moves the films, otherwise left alone."""
+        return self._move(_mirror(masks, drawn.flip), drawn)
 
     def _move(self, films: Tensor, drawn: AugmentationDraw) -> Tensor:
-        if not (self.rotation_deg or self.shift or self.zoom):
+        if not (self.rotation_deg or self.shift or self.zoom or self.stretch):
             return films
         angle = drawn.rotation * (self.rotation_deg * torch.pi / 180)
-        factor = torch.exp(drawn.zoom * self.zoom)
+        factor, apart = torch.exp(drawn.zoom * self.zoom), torch.exp(drawn.stretch * self.stretch / 2)
         shift = drawn.shift * self.shift * 2
         cosine, sine = torch.cos(angle) * factor, torch.sin(angle) * factor
-        rows = [torch.stack([cosine, -sine, shift[:, 0]], 1), torch.stack([sine, cosine, shift[:, 1]], 1)]
+        rows = [
+            torch.stack([cosine * apart, -sine * apart, shift[:, 0]], 1),
+            torch.stack([sine / apart, cosine / apart, shift[:, 1]], 1),
+        ]
         matrix = torch.stack(rows, 1).to(films)
         grid = functional.affine_grid(matrix, list(films.shape), align_corners=False)
         return functional.grid_sample(films, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
@@ -121,6 +146,37 @@ def _mirror(films: Tensor, chosen: Tensor) -> Tensor:
     if not bool(chosen.any()):
         return films
     return torch.where(chosen.to(films.device).view(-1, 1, 1, 1), films.flip(-1), films)
+
+
+def _corner_box(shares: Tensor) -> Tensor:
+    """(4, B): y, x, height and width of a box in one of the corners, from four uniform shares (4, B)."""
+    height, width = 0.04 + 0.12 * shares[0], 0.04 + 0.16 * shares[1]
+    top, left = shares[2] < 0.7, shares[3] < 0.5  # markers are seldom at the bottom
+    return torch.stack([torch.where(top, 0.02, 0.98 - height), torch.where(left, 0.02, 0.98 - width), height, width])
+
+
+def _frame(films: Tensor, drawn: AugmentationDraw, limit: float) -> Tensor:
+    """A border of one grey on each side, as wide as was drawn."""
+    if not limit:
+        return films
+    side = films.shape[-1]
+    place = ((torch.arange(side) + 0.5) / side)[None]
+    top, bottom, left, right = (drawn.border * limit).T[..., None]
+    rows = (place < top) | (place > 1 - bottom)
+    columns = (place < left) | (place > 1 - right)
+    hidden = (rows[:, :, None] | columns[:, None, :])[:, None].to(films.device)
+    return torch.where(hidden, drawn.border_grey.to(films).view(-1, 1, 1, 1), films)
+
+
+def _mark(films: Tensor, corner: Tensor) -> Tensor:
+    """The box that was drawn, inverted."""
+    if not bool(corner.any()):
+        return films
+    side = films.shape[-1]
+    place = ((torch.arange(side) + 0.5) / side)[None]
+    y, x, height, width = corner.T[..., None]
+    inside = ((place > y) & (place < y + height))[:, :, None] & ((place > x) & (place < x + width))[:, None, :]
+    return torch.where(inside[:, None].to(films.device), 1 - films, films)
 
 
 def _blur(films: Tensor, shrink: Tensor) -> Tensor:

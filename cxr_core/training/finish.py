@@ -5,7 +5,7 @@ Everything here is fitted on training and validation films; the official test pa
 
 import platform
 import time
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ def finish(
 ) -> ModelCard:
     """Write run.model from the trained weights. Returns its card."""
     # What is stored is half precision, so everything below is fitted to the network as it will be read back.
-    network = trained.network.keep_findings(len(recipe.findings)).cpu().half().float().eval()
+    network = cast(FilmClassifier, trained.network).keep_findings(len(recipe.findings)).cpu().half().float().eval()
     seen = _look(network, parts["val"], recipe)
     familiarity = Familiarity.fit(torch.from_numpy(_look(network, parts["train"], recipe)["descriptors"]))
     distances = familiarity.distance(torch.from_numpy(seen["descriptors"])).numpy()
@@ -72,7 +72,7 @@ def finish(
         operating_points=points,
         evidence_scale=scales,
         familiarity_limit=float(FAMILIAR_MARGIN * np.quantile(distances, FAMILIAR_QUANTILE)),
-        training=_training_facts(recipe, trained, manifest, run, seconds),
+        training=training_facts(recipe, trained, manifest, run, seconds),
         metrics={"validation": figures},
         software=software(),
     )
@@ -99,7 +99,7 @@ def _look(network: FilmClassifier, films: Films, recipe: Recipe) -> dict[str, np
     return {name: np.concatenate(batches) for name, batches in found.items()}
 
 
-def _training_facts(
+def training_facts(
     recipe: Recipe, trained: Trained, manifest: Manifest, run: RunFolder, seconds: float
 ) -> dict[str, Any]:
     return {

@@ -4,18 +4,20 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cxr_core.data.films import load_films
+from cxr_core.data.films import Films, load_films
 from cxr_core.data.manifest import Manifest
+from cxr_core.data.masks import load_masks
 from cxr_core.data.prepare import folders_of, open_data
-from cxr_core.data.splits import carve_validation, divide, drop_identical, parse_ratios
+from cxr_core.data.splits import carve_validation, divide, divide_fold, drop_identical, parse_ratios
 from cxr_core.errors import Cancelled, RecipeError, RunError, SilhouetteError
 from cxr_core.models.initial import Initialised, initialise
 from cxr_core.training.checkpoint import Latest
 from cxr_core.training.finish import finish
+from cxr_core.training.finish_structures import finish_structures
 from cxr_core.training.parallel import Processes, processes
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
@@ -85,6 +87,9 @@ def divided(recipe: Recipe, manifest: Manifest) -> Manifest:
     Raises DataError when a part would lack a class, RecipeError when data without parts is to be used as given.
     """
     films = manifest.within(recipe.population_age_min, recipe.population_age_max)
+    if recipe.fold is not None:
+        apart = divide_fold(films, *recipe.fold, recipe.findings, recipe.seed)
+        return carve_validation(apart, recipe.findings, recipe.validation_share, recipe.seed)
     if recipe.split != "given":
         return divide(films, parse_ratios(recipe.split), recipe.findings, recipe.seed)
     if films.table["split"].isna().all():
@@ -101,7 +106,14 @@ def data_facts(manifest: Manifest, recipe: Recipe) -> dict[str, Any]:
 def _network(recipe: Recipe, init: str) -> Initialised:
     findings = _findings(recipe)
     arguments = recipe.architecture_arguments(len(findings))
-    return initialise(arguments, init, recipe.seed, input_spec=recipe.input_spec(), findings=findings)
+    return initialise(
+        arguments,
+        init,
+        recipe.seed,
+        input_spec=recipe.input_spec(),
+        findings=findings,
+        architecture=recipe.architecture,
+    )
 
 
 def _open(recipe: Recipe, folders: Sequence[str], place: Processes, settings: Settings) -> Manifest:
@@ -131,14 +143,15 @@ def _train(
     last: Latest | None = None,
 ) -> Path:
     started = time.perf_counter()
-    parts = {name: load_films(learning.part(name), recipe.input_spec(), _findings(recipe)) for name in LEARNT_ON}
+    parts = {name: _films(recipe, learning.part(name)) for name in LEARNT_ON}
     try:
         trainer = Trainer(recipe, network, parts, place, folder.checkpoints, report, settings.stop)
         if last is not None:
             _go_on(trainer, last, folder, place, report)
         trained = trainer.run()
         if place.first:
-            finish(recipe, trained, learning, parts, folder, time.perf_counter() - started)
+            end = finish_structures if recipe.structures else finish
+            end(recipe, trained, learning, parts, folder, time.perf_counter() - started)
             report({"event": "finished", "model": str(folder.model), "epoch": trained.epoch})
     except Stopped as stopped:
         report({"event": "stopped", "step": stopped.step})
@@ -149,6 +162,14 @@ def _train(
         report({"event": "failed", "error": str(error)})
         raise
     return folder.model
+
+
+def _films(recipe: Recipe, part: Manifest) -> Films:
+    """The films of a part with what is learnt of them: labels, or masks."""
+    films = load_films(part, recipe.input_spec(), _findings(recipe))
+    if not recipe.structures:
+        return films
+    return replace(films, labels=load_masks(part, recipe.input_spec(), recipe.structures))
 
 
 def _go_on(trainer: Trainer, last: Latest, folder: RunFolder, place: Processes, report: Report) -> None:

@@ -14,14 +14,16 @@ from torch import Tensor, nn
 
 from cxr_core.data.loader import Batch
 from cxr_core.errors import RunError
-from cxr_core.models.architectures import FilmClassifier
+from cxr_core.models.architectures import FilmClassifier, Network
 from cxr_core.training.augment import AugmentationDraw
 from cxr_core.training.checkpoint import Checkpoint
+from cxr_core.training.findings_task import FindingsTask
 from cxr_core.training.frozen import AfterBackbone
-from cxr_core.training.losses import known_weight, summed_bce
 from cxr_core.training.parallel import Processes
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.schedule import Schedule
+from cxr_core.training.structures_task import StructuresTask
+from cxr_core.training.task import Task
 
 AVERAGE, OPTIMIZER = "average.", "optimizer."
 
@@ -29,14 +31,14 @@ AVERAGE, OPTIMIZER = "average.", "optimizer."
 class Learner:
     """A network being trained. `candidate` is what is measured: the averaged weights, or the network itself."""
 
-    def __init__(self, recipe: Recipe, network: FilmClassifier, processes: Processes, steps: int):
+    def __init__(self, recipe: Recipe, network: Network, task: Task, processes: Processes, steps: int):
         """steps: of the whole run, for the schedule."""
-        self.recipe, self.processes = recipe, processes
+        self.recipe, self.task, self.processes = recipe, task, processes
         if processes.count > 1 and processes.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         # channels_last for convolutions; the type stubs know no such argument, hence Any
         moved: Any = network
-        self.network: FilmClassifier = moved.to(processes.device, memory_format=torch.channels_last)
+        self.network: Network = moved.to(processes.device, memory_format=torch.channels_last)
         self.optimizer = _optimizer(recipe, self.network, processes.device)
         self.schedule = Schedule(recipe, self.optimizer, steps)
         self._average = ModelEmaV3(self.network, recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
@@ -45,14 +47,14 @@ class Learner:
         self._forward: nn.Module = self.network
 
     @property
-    def candidate(self) -> FilmClassifier:
+    def candidate(self) -> Network:
         """The network whose figures count."""
         chosen: Any = self._average.module if self._average else self.network
-        return cast(FilmClassifier, chosen)
+        return cast(Network, chosen)
 
-    def answering(self, network: FilmClassifier) -> nn.Module:
+    def answering(self, network: Network) -> nn.Module:
         """What answers from what the loader gives: the network from grids, what follows its backbone from features."""
-        return AfterBackbone(network) if self.recipe.keeps_features else network
+        return AfterBackbone(cast(FilmClassifier, network)) if self.recipe.keeps_features else network
 
     @property
     def learning_rate(self) -> float:
@@ -80,11 +82,10 @@ class Learner:
         chance = torch.Generator().manual_seed(_seed(self.recipe.seed, step, 0))
         torch.manual_seed(_seed(self.recipe.seed, step, 1 + self.processes.rank))  # dropout knows no generator
         drawn = self.recipe.augmentation.draw(size, chance)
-        films = inputs(self.recipe, batch.grids, drawn.take(slice(self.processes.rank, None, self.processes.count)))
-        weights = torch.ones(batch.labels.shape[1], device=batch.labels.device)
-        weights[: len(self.recipe.findings)] = self.recipe.finding_weight
-        whole = self.processes.total(known_weight(batch.labels, weights)).clamp_min(1e-6)
-        loss = float(self.processes.total(self._backward(films, batch.labels, weights, whole)))
+        mine = drawn.take(slice(self.processes.rank, None, self.processes.count))
+        films, targets = inputs(self.recipe, batch.grids, mine), self.task.targets(batch.labels, mine)
+        whole = self.processes.total(self.task.weight(targets)).clamp_min(1e-6)
+        loss = float(self.processes.total(self._backward(films, targets, whole)))
         if np.isfinite(loss):
             self.optimizer.step()
             self.schedule.after_step(step + 1)
@@ -135,11 +136,11 @@ class Learner:
         """The tensors of `candidate` as a checkpoint holds them."""
         return _below(AVERAGE, checkpoint.tensors) if self._average else dict(checkpoint.weights)
 
-    def _backward(self, films: Tensor, labels: Tensor, weights: Tensor, whole: Tensor) -> Tensor:
+    def _backward(self, films: Tensor, targets: Tensor, whole: Tensor) -> Tensor:
         """Gradients of the loss over all processes; this process's share of it. In smaller parts if memory is short."""
         while True:
             try:
-                return self._accumulate(films, labels, weights, whole)
+                return self._accumulate(films, targets, whole)
             except torch.OutOfMemoryError:
                 self.optimizer.zero_grad(set_to_none=True)
                 self._pieces *= 2
@@ -151,12 +152,12 @@ class Learner:
                 if self.processes.device.type == "cuda":
                     torch.cuda.empty_cache()
 
-    def _accumulate(self, films: Tensor, labels: Tensor, weights: Tensor, whole: Tensor) -> Tensor:
+    def _accumulate(self, films: Tensor, targets: Tensor, whole: Tensor) -> Tensor:
         share = torch.zeros((), device=films.device)
-        pieces = list(zip(films.chunk(self._pieces), labels.chunk(self._pieces), strict=True))
-        for index, (some, known) in enumerate(pieces):
+        pieces = list(zip(films.chunk(self._pieces), targets.chunk(self._pieces), strict=True))
+        for index, (some, wanted) in enumerate(pieces):
             with self._alone(last=index == len(pieces) - 1), self._precision():
-                loss = summed_bce(self._forward(some), known, self.recipe.label_smoothing, weights) / whole
+                loss = self.task.summed_loss(self._forward(some), wanted) / whole
                 # DistributedDataParallel averages over the processes; the loss is a sum over them.
                 (loss * self.processes.count).backward()
             share += loss.detach()
@@ -173,6 +174,11 @@ class Learner:
         return torch.autocast(device, torch.bfloat16, enabled=half)
 
 
+def task_of(recipe: Recipe) -> Task:
+    """What a recipe teaches: findings to tell, or structures to outline."""
+    return StructuresTask(recipe) if recipe.structures else FindingsTask(recipe)
+
+
 def inputs(recipe: Recipe, grids: Tensor, drawn: AugmentationDraw | None = None) -> Tensor:
     """Grids (B, S, S) uint8 as normalised input (B, C, S, S), augmented as drawn, if anything was.
 
@@ -187,7 +193,7 @@ def inputs(recipe: Recipe, grids: Tensor, drawn: AugmentationDraw | None = None)
     return films.expand(-1, recipe.channels, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
-def _optimizer(recipe: Recipe, network: FilmClassifier, device: torch.device) -> torch.optim.Optimizer:
+def _optimizer(recipe: Recipe, network: Network, device: torch.device) -> torch.optim.Optimizer:
     head = {id(parameter) for parameter in network.head_parameters()}
     groups = [
         {"params": [p for p in network.parameters() if id(p) not in head], "lr": recipe.learning_rate},

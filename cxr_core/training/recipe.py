@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_type_hints
 from cxr_core.data.splits import parse_ratios
 from cxr_core.errors import DataError, RecipeError
 from cxr_core.film.preprocess import Aspect, Equalisation, InputSpec
-from cxr_core.findings import FINDINGS
+from cxr_core.findings import FINDINGS, STRUCTURES
 from cxr_core.models.architectures import Head
 from cxr_core.training.augment import Augmentation
 
@@ -16,7 +16,7 @@ Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["constant", "cosine", "one_cycle", "plateau"]
 Balance = Literal["none", "oversample"]
 Freeze = Literal["none", "backbone"]
-Monitor = Literal["auroc", "loss"]
+Monitor = Literal["auroc", "dice", "loss"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
@@ -28,12 +28,15 @@ class Recipe:
     summary: str
     source: str = ""  # where it comes from, and in what it differs from its source
     model: str  # the name of the model that it makes
-    findings: tuple[str, ...]  # what the model answers
+    findings: tuple[str, ...] = ()  # what the model answers
     auxiliary_findings: tuple[str, ...] = ()  # learnt beside them, then dropped
+    structures: tuple[str, ...] = ()  # what it outlines instead of findings: heart, left_lung, right_lung
     population: str = "unstated"
     population_age_min: int | None = None
     population_age_max: int | None = None
-    split: str = "given"  # the data's own parts, validation carved from train; or train:val:test, such as 80:08:12
+    # the data's own parts, validation carved from train; train:val:test, such as 80:08:12; or fold:2/5, the second of
+    # five as test and validation carved from the rest
+    split: str = "given"
     validation_share: float = 0.15  # of the training patients, when validation is carved
 
     backbone: str = "mobilenetv2_100"  # plain_cnn, or any convolutional network of timm
@@ -78,11 +81,20 @@ class Recipe:
 
     def __post_init__(self) -> None:
         unknown = [key for key in self.findings + self.auxiliary_findings if key not in FINDINGS]
-        if not self.findings or unknown:
+        if unknown or (not self.findings and not self.structures):
             raise RecipeError(f"findings must be some of {', '.join(FINDINGS)}; found {unknown or 'none'}")
+        if self.structures and (self.findings or self.structures != STRUCTURES or self.freeze != "none"):
+            raise RecipeError(
+                f"a recipe that outlines has structures = {list(STRUCTURES)}, no findings and nothing frozen; found "
+                f"structures = {list(self.structures)}, findings = {list(self.findings)}, freeze = {self.freeze!r}"
+            )
         for name, choices in _choices().items():
             if getattr(self, name) not in choices:
                 raise RecipeError(f"{name}={getattr(self, name)!r} is unknown; choose from {', '.join(choices)}")
+        if self.monitor not in ("loss", "dice" if self.structures else "auroc"):
+            raise RecipeError(
+                f"monitor={self.monitor!r} does not fit; findings have auroc or loss, structures dice or loss"
+            )
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -90,9 +102,19 @@ class Recipe:
                 raise RecipeError(f"{name}={value!r} must be a number between {low} and {high}")
         if self.head_epochs >= self.epochs:
             raise RecipeError(f"head_epochs={self.head_epochs} must be below epochs={self.epochs}")
-        if self.split != "given":
+        if self.split != "given" and self.fold is None:
             _ratios(self.split)
         self.input_spec()
+
+    @property
+    def fold(self) -> tuple[int, int] | None:
+        """(which, of how many) when the split is one of cross-validation. Raises RecipeError for one there is not."""
+        if not self.split.startswith("fold:"):
+            return None
+        which, _, count = self.split.removeprefix("fold:").partition("/")
+        if not (which.isdigit() and count.isdigit() and 2 <= int(count) <= 100 and 1 <= int(which) <= int(count)):
+            raise RecipeError(f"split={self.split!r} is no fold; write fold:1/5 to fold:5/5 for five of them")
+        return int(which), int(count)
 
     def input_spec(self) -> InputSpec:
         """The preprocessing that the model will carry in its card."""
@@ -110,8 +132,19 @@ class Recipe:
         """Whether the backbone gives the same features in every epoch, so that it need see each film only once."""
         return self.freeze == "backbone" and self.augmentation == Augmentation()
 
+    @property
+    def architecture(self) -> str:
+        """The key of models.architectures.ARCHITECTURES."""
+        return "segmenter" if self.structures else "film_classifier"
+
     def architecture_arguments(self, findings: int) -> dict[str, Any]:
-        """The arguments of `film_classifier` for that many logits."""
+        """The arguments of the architecture; a classifier has that many logits."""
+        if self.structures:
+            names = ("backbone", "channels", "dropout")
+            return {
+                **{name: getattr(self, name) for name in names},
+                "backbone_arguments": dict(self.backbone_arguments),
+            }
         return {
             "backbone": self.backbone,
             "findings": findings,

@@ -1,7 +1,7 @@
 """From a recipe and films to the weights that did best on validation.
 
     loader: batches in the order of (seed, epoch) -> augmented on the device -> loss -> step -> average of weights
-    validation films -> logits -> AUROC or loss, which chooses the epoch
+    validation films -> outputs -> the task's figure or the loss, which chooses the epoch
 
 All chance follows from (seed, step): a run that was killed and goes on from a checkpoint ends, on a CPU, with the same
 bits as one that was not. Several processes see the same batches and the same changes of each film as one.
@@ -10,21 +10,19 @@ bits as one that was not. Several processes see the same batches and the same ch
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cxr_core.data.films import Films
 from cxr_core.data.loader import Batch, Loader, Position
-from cxr_core.errors import DataError, RunError
-from cxr_core.evaluation.metrics import auroc
+from cxr_core.errors import RunError
 from cxr_core.models.architectures import FilmClassifier
 from cxr_core.training.checkpoint import Checkpoint, Checkpoints
 from cxr_core.training.frozen import features_of
-from cxr_core.training.learner import Learner, inputs
-from cxr_core.training.losses import masked_bce
+from cxr_core.training.learner import Learner, Network, inputs, task_of
 from cxr_core.training.parallel import Processes
 from cxr_core.training.recipe import Recipe
 
@@ -34,21 +32,24 @@ REPORT_EVERY_S = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The network of the chosen epoch, with that epoch's number (from 1) and validation AUROC."""
+    """The network of the chosen epoch, with that epoch's number (from 1) and its figure on validation."""
 
-    network: FilmClassifier
+    network: Network
     epoch: int
-    auroc: float
+    score: float
 
 
 @dataclass(frozen=True)
 class Best:
-    """The epoch that did best on validation so far, and the step of its checkpoint. score: higher is better."""
+    """The epoch that did best on validation so far, and the step of its checkpoint.
+
+    better: what epochs are compared by, higher is better.  score: the task's figure.
+    """
 
     epoch: int
     step: int
+    better: float
     score: float
-    auroc: float
 
 
 class Stopped(Exception):
@@ -65,7 +66,7 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        network: FilmClassifier,
+        network: Network,
         parts: dict[str, Films],
         processes: Processes,
         checkpoints: Checkpoints | None,
@@ -74,22 +75,22 @@ class Trainer:
     ):
         """checkpoints: where to keep them; None = in memory, for tests.  stop: asked after every step.
 
-        Raises DataError when a finding has no positive or no negative in a part.
+        Raises DataError for films that the recipe's task cannot be learnt from.
         """
         self.recipe, self.parts, self.processes = recipe, parts, processes
         self.checkpoints, self.report, self.stop = checkpoints, report, stop
-        for name, films in parts.items():
-            _need_both_classes(films.labels[:, : len(recipe.findings)], recipe, name)
+        task = task_of(recipe)
+        task.require(parts)
         shard = (processes.rank, processes.count)
         self.loader = Loader(
             parts["train"],
             batch_size=recipe.batch_size,
             seed=recipe.seed,
             device=processes.device,
-            weights=draw_weights(recipe, parts["train"].labels),
+            weights=task.draw_weights(parts["train"]),
             shard=shard,
         )
-        self.learner = Learner(recipe, network, processes, steps=recipe.epochs * len(self.loader))
+        self.learner = Learner(recipe, network, task, processes, steps=recipe.epochs * len(self.loader))
         self.position, self.step = Position(), 0
         self.losses: list[float] = []
         self.best: Best | None = None
@@ -100,9 +101,8 @@ class Trainer:
         """Train to the end. Raises Stopped when asked to stop, RunError when the loss is no longer finite."""
         if self.recipe.keeps_features:
             self.report({"event": "features", "films": sum(map(len, self.parts.values()))})
-            self.parts = {
-                name: features_of(self.learner.network, films, self._inputs) for name, films in self.parts.items()
-            }
+            network = cast(FilmClassifier, self.learner.network)
+            self.parts = {name: features_of(network, films, self._inputs) for name, films in self.parts.items()}
             self.loader.films = self.parts["train"]
         while self.position.epoch <= self.recipe.epochs and not self._early():
             self._epoch()
@@ -149,19 +149,15 @@ class Trainer:
 
     def _validate(self, speed: float) -> None:
         """Measure on validation, remember the best epoch, tell the schedule. Only the first process measures."""
-        figures = [0.0, 0.0, 0.0]
+        task, figures = self.learner.task, [0.0] * (1 + len(self.learner.task.figures))
         if self.processes.first:
-            films, answers = self.parts["val"], len(self.recipe.findings)
-            logits = predict(self.learner.answering(self.learner.candidate), films, self._inputs)
-            weights = torch.ones(logits.shape[1])
-            loss = masked_bce(torch.from_numpy(logits), torch.from_numpy(films.labels), 0.0, weights)
-            asked, truth = logits[:, :answers], films.labels[:, :answers]
-            right = ((asked > 0) == (truth == 1))[~np.isnan(truth)]
-            figures = [_mean_auroc(asked, truth), float(loss), float(right.mean())]
-        score, loss_on_validation, accuracy = self.processes.from_first(figures)
-        better = score if self.recipe.monitor == "auroc" else -loss_on_validation
+            network = self.learner.answering(self.learner.candidate)
+            seen = task.validate(network, self.parts["val"], self._inputs)
+            figures = [seen.loss, *(seen.figures[name] for name in task.figures)]
+        loss, score, *others = self.processes.from_first(figures)
+        better = -loss if self.recipe.monitor == "loss" else score
         epoch = self.position.epoch
-        if self.best is None or better > self.best.score:
+        if self.best is None or better > self.best.better:
             self.best = Best(epoch, self.step, better, score)
         self.report(
             {
@@ -169,16 +165,15 @@ class Trainer:
                 "epoch": epoch,
                 "step": self.step,
                 "loss": float(np.mean(self.losses)),
-                "validation_auroc": score,
-                "validation_loss": loss_on_validation,
-                "validation_accuracy": accuracy,  # at a score of 0.5, before calibration
+                "validation_loss": loss,
+                **{f"validation_{name}": value for name, value in zip(task.figures, [score, *others], strict=True)},
                 "learning_rate": self.learner.learning_rate,
                 "images_per_second": speed,
                 "best_epoch": self.best.epoch,
                 **_memory_used(self.processes.device),
             }
         )
-        self.learner.schedule.after_epoch(loss_on_validation)
+        self.learner.schedule.after_epoch(loss)
 
     def _inputs(self, grids: Tensor) -> Tensor:
         return inputs(self.recipe, grids.to(self.processes.device))
@@ -221,7 +216,7 @@ class Trainer:
             else:
                 weights = self.learner.candidate_weights(self.checkpoints.load(self.best.step))
             network.load_state_dict(weights)
-        return Trained(network, self.best.epoch, self.best.auroc)
+        return Trained(network, self.best.epoch, self.best.score)
 
     def _tell_step(self, steps_per_second: float) -> None:
         left = self.recipe.epochs * len(self.loader) - self.step
@@ -238,39 +233,6 @@ class Trainer:
                 **_memory_used(self.processes.device),
             }
         )
-
-
-def predict(network: nn.Module, films: Films, inputs: Callable[[Tensor], Tensor]) -> np.ndarray:
-    """Logits (N, L) of films, in eval mode. inputs: from what the films hold to what the network takes."""
-    network.eval()
-    with torch.inference_mode():
-        batches = [network(inputs(torch.from_numpy(grids))).float().cpu() for grids in films.batches(64)]
-    return torch.cat(batches).numpy()
-
-
-def draw_weights(recipe: Recipe, labels: np.ndarray) -> np.ndarray | None:
-    """(N,) how likely each film is drawn, by the recipe's `balance`; None when all are equally likely.
-
-    Positive is a film with any of the recipe's own findings. labels: (N, L), those findings first.
-    """
-    if recipe.balance == "none":
-        return None
-    positive = np.nanmax(labels[:, : len(recipe.findings)], axis=1) > 0
-    factor = recipe.oversample_factor or (~positive).sum() / max(1, positive.sum())
-    return np.where(positive, factor, 1.0)
-
-
-def _mean_auroc(logits: np.ndarray, labels: np.ndarray) -> float:
-    known = ~np.isnan(labels)
-    each = [auroc(logits[known[:, i], i], labels[known[:, i], i]) for i in range(labels.shape[1])]
-    return float(np.mean(each))
-
-
-def _need_both_classes(labels: np.ndarray, recipe: Recipe, part: str) -> None:
-    for index, key in enumerate(recipe.findings):
-        positives, negatives = int((labels[:, index] == 1).sum()), int((labels[:, index] == 0).sum())
-        if not positives or not negatives:
-            raise DataError(f"part {part!r} has {positives} films with {key} and {negatives} without: both are needed")
 
 
 def _memory_used(device: torch.device) -> dict[str, float]:
