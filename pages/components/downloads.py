@@ -1,6 +1,7 @@
 """The report of a film, made when it is asked for."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import streamlit as st
@@ -33,9 +34,11 @@ def offer_reports(entry: Entry, shown: Shown | None, reading: Reading) -> None:
 
 
 def _report(entry: Entry, shown: Shown | None, reading: Reading) -> Report:
+    # What was said of the film itself, with pixels that may be those of a compressed copy of it.
+    examination = replace(entry.examination, film=shown.examination.film) if shown else entry.examination
     return Report(
         reading=reading,
-        examination=shown.examination if shown else entry.examination,
+        examination=examination,
         file=entry.name,
         made=datetime.now().astimezone(),
         software_version=VERSION,

@@ -1,5 +1,7 @@
 """One film of the study on the screen: its facts, its picture in the viewer, its maps."""
 
+from functools import partial
+
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
@@ -8,6 +10,7 @@ from cxr_core.reading.methods import EXACT, METHODS
 from cxr_core.reading.reading import Evidence, Examination, FindingReading, Reading
 from cxr_core.reading.wording import finding_name, per_cent
 from pages.components import cache
+from pages.components.heart import calipers_of, film_id, take_moved
 from pages.components.markdown import plain
 from pages.components.session import Entry, Shown, Study, chosen_method
 from pages.components.viewer import Layer, picture_of, show_film
@@ -68,7 +71,7 @@ def _facts(film: Radiograph, reading: Reading) -> list[str]:
 
 
 def view_film(study: Study, entry: Entry, shown: Shown | None, reading: Reading) -> None:
-    """The film in the viewer, with a map for each finding that has one."""
+    """The film in the viewer, with a map for each finding that has one, and the heart's outlines and diameters."""
     film = shown.examination.film if shown else None
     if shown is None or film is None:
         st.caption("There is no picture to show of this file.")
@@ -79,12 +82,14 @@ def view_film(study: Study, entry: Entry, shown: Shown | None, reading: Reading)
     foremost = next((finding for finding in mapped if finding.call == "present"), mapped[0] if mapped else None)
     show_film(
         film=film,
-        film_id=f"{entry.key}:{reading.sha256}",
+        film_id=film_id(entry),
         picture=shown.picture,
         layers=[_layer(finding, mapped, _evidence(shown, finding, method)) for finding in mapped],
         first=_layer_key(foremost) if foremost else None,
         methods=METHODS,
         drawn=entry.drawn,
+        calipers=calipers_of(study, entry, reading, key),
+        on_ends=partial(take_moved, study, key),
         key=key,
     )
 

@@ -10,14 +10,16 @@ from cxr_core.reading.reading import Examination, ModelOutput
 
 
 def light(examination: Examination) -> Examination:
-    """The same examination for a few kilobytes: its film has a shape and facts but no pixels, its outputs no features.
+    """The same examination for a few kilobytes: a film with a shape and facts but no pixels, no features, no maps.
 
     The pixels are a read-only view of one single zero.
     """
     film = examination.film
     if film is not None:
         film = replace(film, pixels=np.broadcast_to(np.float32(0), film.shape))
-    return replace(examination, film=film, outputs=tuple(_without_features(output) for output in examination.outputs))
+    outputs = tuple(_without_features(output) for output in examination.outputs)
+    anatomy = examination.anatomy and replace(examination.anatomy, maps=np.empty((0, 0, 0), np.float32))
+    return replace(examination, film=film, outputs=outputs, anatomy=anatomy)
 
 
 def compressed(film: Radiograph) -> bytes:

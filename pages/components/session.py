@@ -3,8 +3,9 @@
 A study may hold hundreds of films, so it keeps what the models said of each, and pixels of the few shown last only.
 """
 
+import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from pages.components.memory import give_back
 
 if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.data.selection import Selection
+    from cxr_core.reading.anatomy import Line
     from cxr_core.reading.reading import Evidence, Examination
 
 FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
@@ -58,6 +60,8 @@ class Study:
     chosen: str | None = None
     choices: int = 0  # how often the page, not the reader, chose: the worklist then starts from that choice
     shown: OrderedDict[str, Shown] = field(default_factory=OrderedDict)
+    ends: "dict[str, tuple[Line, Line]]" = field(default_factory=dict)  # of heart and thorax, set by hand, by entry
+    by_hand: set[str] = field(default_factory=set)  # films without a measurement whose reader asked to make one
 
     def add(self, entry: Entry) -> None:
         """Take in a film."""
@@ -72,11 +76,17 @@ class Study:
         self.chosen = key
         self.choices += 1
 
+    def undo_ends(self, key: str) -> None:
+        """Drop the ends that a hand has set on a film."""
+        self.ends.pop(key, None)
+
     def forget(self, keys: set[str]) -> None:
         """Drop films and everything known of them."""
         for key in keys:
             self.entries.pop(key, None)
             self.shown.pop(key, None)
+            self.undo_ends(key)
+            self.by_hand.discard(key)
         if self.chosen in keys:
             self.chosen = None
 
@@ -197,3 +207,44 @@ def chosen_method(viewer_key: str, default: str) -> str:
     state = st.session_state.get(viewer_key) or {}
     method: str = state.get("method") or default
     return method
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovedEnds:
+    """Ends of both diameters as the viewer sent them last. film: the id it was given; serial: grows with each move."""
+
+    film: str
+    serial: int
+    heart: "Line"
+    thorax: "Line"
+
+
+def moved_ends(viewer_key: str) -> MovedEnds | None:
+    """The ends that were moved last in the viewer of that key; None when none were, or when they are no points."""
+    sent: Any = (st.session_state.get(viewer_key) or {}).get("ends")
+    if not isinstance(sent, Mapping) or not isinstance(sent.get("serial"), int):
+        return None
+    heart, thorax = _line(sent.get("heart")), _line(sent.get("thorax"))
+    if heart is None or thorax is None:
+        return None
+    return MovedEnds(film=str(sent.get("film")), serial=sent["serial"], heart=heart, thorax=thorax)
+
+
+def _line(sent: Any) -> "Line | None":
+    try:
+        (x0, y0), (x1, y1) = ((float(x), float(y)) for x, y in sent)
+    except (TypeError, ValueError):
+        return None
+    return ((x0, y0), (x1, y1)) if all(map(math.isfinite, (x0, y0, x1, y1))) else None
+
+
+def fill_field(key: str, value: float) -> None:
+    """Have a field show this value; before the field is drawn. What it already shows is left alone, typing and all."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+
+
+def field_value(key: str) -> float | None:
+    """What was entered in a field; None when it was emptied."""
+    value: float | None = st.session_state.get(key)
+    return value

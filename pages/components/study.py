@@ -8,6 +8,7 @@ from pages.components.concerns import show_concerns
 from pages.components.downloads import offer_reports
 from pages.components.film import bring_up, show_facts, view_film
 from pages.components.findings import show_findings
+from pages.components.heart import show_heart, with_edits
 from pages.components.patient import Answers
 from pages.components.session import Entry, Shown, Study
 from pages.components.worklist import choose_film
@@ -19,7 +20,8 @@ def read_study(study: Study, said: Answers) -> None:
     """The chosen film beside what is said of it; on a narrow screen the words wrap below the picture."""
     patient = Patient(age_years=said.age_years, view=said.view)
     readings = {
-        key: interpret(entry.examination, patient, said.operating_point) for key, entry in study.entries.items()
+        key: with_edits(study, entry, interpret(entry.examination, patient, said.operating_point))
+        for key, entry in study.entries.items()
     }
     with st.container(horizontal=True, gap="medium"):
         picture, words = st.container(key="picture"), st.container(key="words", width=WORDS_PX, gap="small")
@@ -34,13 +36,15 @@ def read_study(study: Study, said: Answers) -> None:
 
 
 def show_words(study: Study, entry: Entry, shown: Shown | None, reading: Reading) -> None:
-    """What is known of a film, what to distrust, what was found, and the report of it."""
+    """What is known of a film, what to distrust, what was found and measured, and the report of it."""
     show_facts(study, entry, reading)
     # Each in a place of its own: a warning that comes or goes does not make the table be drawn anew.
-    concerns, findings = st.container(), st.container()
+    concerns, findings, heart = st.container(), st.container(), st.container()
     with concerns:
         show_concerns(reading)
     with findings:
         if reading.status == "read":
             show_findings(study, reading)
+    with heart:
+        show_heart(study, entry, reading)
     offer_reports(entry, shown, reading)

@@ -5,8 +5,9 @@ from typing import Any
 
 import streamlit as st
 
+from cxr_core.reading.agreement import disagreements
 from cxr_core.reading.reading import Reading
-from cxr_core.reading.wording import finding_name, per_cent
+from cxr_core.reading.wording import finding_name, per_cent, ratio_text
 from pages.components.session import Study
 
 ROWS_IN_VIEW = 6.5  # the half row says that there are more
@@ -50,13 +51,17 @@ def _show_table(study: Study, readings: Mapping[str, Reading], order: list[str])
 
 
 def line(name: str, reading: Reading) -> dict[str, str]:
-    """One row: the file, each finding's probability with a dot where it is called present, and what to distrust."""
+    """One row: the file, each probability with a dot where it is called present, the ratio, what to distrust."""
     cells = {"File": name}
     for finding in reading.findings:
         column = finding_name(finding.finding)
         said = "no model" if finding.probability is None else per_cent(finding.probability)
         marked = f"● {said}" if finding.call == "present" else f"? {said}" if finding.call == "indeterminate" else said
         cells[column] = f"{cells[column]}, {marked}" if column in cells else marked
+    for measured in reading.measurements:
+        ratio = "none" if measured.value is None else ratio_text(measured.value)
+        cells["Heart ratio"] = f"{ratio}, by hand" if measured.edited else ratio
     remarks = [concern.message for concern in reading.concerns]
+    remarks += [sentence for measured in reading.measurements for sentence in disagreements(measured, reading.findings)]
     cells["Remark"] = f"Not read. {reading.reason}" if reading.status == "refused" else " ".join(remarks)
     return cells

@@ -1,7 +1,7 @@
 """A reader without networks, for tests of pages: its answers follow from the bytes it is given."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import cv2
@@ -13,6 +13,7 @@ from cxr_core.film.phantom import is_drawing
 from cxr_core.film.preprocess import Aspect, InputSpec, Placement
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import OPERATING_POINTS, Calibration, ModelCard, OperatingPoint, Population
+from cxr_core.reading.anatomy import Anatomy
 from cxr_core.reading.reading import Evidence, Examination, ModelOutput
 
 CELLS = 7
@@ -49,11 +50,20 @@ CHILDREN = card("lung-children", "pneumonia", Population(text="children aged 1 t
 
 
 class FakeReader:
-    """Reads whatever OpenCV decodes. probability: of every finding, unless the grey of the film's middle decides."""
+    """Reads whatever OpenCV decodes; the film's grey decides every probability.
 
-    def __init__(self, cards: tuple[ModelCard, ...] = (ADULTS, CHILDREN), fails: bool = False):
+    anatomies: by the SHA-256 of a file, what outlines heart and lungs on it. Other films have none.
+    """
+
+    def __init__(
+        self,
+        cards: tuple[ModelCard, ...] = (ADULTS, CHILDREN),
+        fails: bool = False,
+        anatomies: Mapping[str, Anatomy] | None = None,
+    ):
         self.cards = cards
         self.fails = fails
+        self.anatomies = anatomies or {}
         self.examined = 0
 
     def warm(self) -> None:
@@ -72,7 +82,14 @@ class FakeReader:
         drawing = Concern("drawing", "This is a drawing made by the program, not a film of a patient.")
         outputs = tuple(self._output(model, film) for model in self.cards)
         concerns = (drawing,) if is_drawing(data) else ()
-        return Examination(sha256=sha256, film=film, concerns=concerns, outputs=outputs, seconds=0.2)
+        return Examination(
+            sha256=sha256,
+            film=film,
+            concerns=concerns,
+            outputs=outputs,
+            seconds=0.2,
+            anatomy=self.anatomies.get(sha256),
+        )
 
     def examine_many(self, files: Iterable[bytes]) -> Iterator[Examination]:
         return map(self.examine, files)

@@ -1,4 +1,4 @@
-"""The one film viewer: pan, zoom, window and level, invert and heatmaps in the browser, without a rerun.
+"""The one film viewer: pan, zoom, window and level, invert, heatmaps and calipers in the browser, without a rerun.
 
 What crosses to the browser is JSON: the film as a base64 PNG of 8 bits, and each map as its model's own coarse cells
 with the placement of those cells on the film. The browser interpolates and colours them on an absolute scale, so the
@@ -6,7 +6,7 @@ same evidence has the same colour on every film.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,20 @@ import numpy as np
 import streamlit as st
 
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.reading.anatomy import Line
+from cxr_core.reading.caliper import HEART_COLOUR, LUNG_COLOUR, THORAX_COLOUR
 from cxr_core.reading.colour import OPACITY, OPAQUE_AT, RAMP
 from cxr_core.reading.reading import Evidence
 
 HERE = Path(__file__).parent
-SCRIPTS = ("geometry.js", "heat.js", "picture.js", "controls.js", "viewer.js")  # one module, in this order
+SCRIPTS = (
+    "geometry.js",
+    "heat.js",
+    "picture.js",
+    "calipers.js",
+    "controls.js",
+    "viewer.js",
+)  # one module, in this order
 LONGEST_SIDE_PX = 2048  # more is shrunk for the screen; points and maps stay in the film's own pixels
 
 _mount = st.components.v2.component(
@@ -39,6 +48,23 @@ class Layer:
     label: str
     note: str
     evidence: Evidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calipers:
+    """What was outlined and measured on the film, or where a hand may begin. Points are (x, y) in film pixels.
+
+    outlines: (P, 2) of each structure.  placed: whether the ends were measured, not only suggested.  edited: by hand.
+    offered: whether suggested ends are shown at once.  echo: the serial of the last ends that came from the viewer.
+    """
+
+    outlines: Mapping[str, np.ndarray]
+    heart: Line
+    thorax: Line
+    placed: bool
+    edited: bool = False
+    offered: bool = False
+    echo: int = 0
 
 
 def picture_of(film: Radiograph) -> str:
@@ -63,9 +89,14 @@ def show_film(
     first: str | None = None,
     methods: Mapping[str, str],
     drawn: bool = False,
+    calipers: Calipers | None = None,
+    on_ends: Callable[[], None] = lambda: None,
     key: str,
 ) -> None:
     """Mount the viewer. The method chosen in it is `session.chosen_method` in the run that follows.
+
+    calipers: None where nothing outlines heart and lungs.  on_ends: called ahead of the run that follows a move of an
+    end; `session.moved_ends` then has the ends.
 
     film: its shape alone is used.  picture: of `picture_of`.  first: key of the layer that a
     film starts with.  methods: key -> label, the choices offered.
@@ -79,10 +110,27 @@ def show_film(
             "first": first,
             "methods": dict(methods),
             "colours": {"stops": RAMP, "opaqueAt": OPAQUE_AT, "opacity": OPACITY},
+            "calipers": calipers and _calipers_as_json(calipers, film_id),
         },
-        default={"method": None},
+        default={"method": None, "ends": None},
         on_method_change=lambda: None,
+        on_ends_change=on_ends,
     )
+
+
+def _calipers_as_json(calipers: Calipers, film_id: str) -> dict[str, Any]:
+    colours = {"heart": HEART_COLOUR, "thorax": THORAX_COLOUR, "lung": LUNG_COLOUR}
+    return {
+        "film": film_id,
+        "outlines": {name: points.round(1).tolist() for name, points in calipers.outlines.items()},
+        "heart": calipers.heart,
+        "thorax": calipers.thorax,
+        "placed": calipers.placed,
+        "edited": calipers.edited,
+        "offered": calipers.offered,
+        "echo": calipers.echo,
+        "colours": {name: f"rgb{colour}" for name, colour in colours.items()},
+    }
 
 
 def _as_json(layer: Layer) -> dict[str, Any]:

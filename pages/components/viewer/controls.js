@@ -28,7 +28,8 @@ function listen(viewer) {
 }
 
 const KEYS = {
-  "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", "0": "fit", i: "invert", h: "heat", r: "reset", f: "fullscreen",
+  "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", "0": "fit",
+  i: "invert", h: "heat", c: "hearts", r: "reset", f: "fullscreen",
 };
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 

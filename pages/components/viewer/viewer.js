@@ -7,6 +7,7 @@ export default function mount({ data, parentElement, setStateValue }) {
   if (!viewers.has(root)) viewers.set(root, new Viewer(root));
   const viewer = viewers.get(root);
   viewer.askMethod = (method) => setStateValue("method", method);
+  viewer.sendEnds = (ends) => setStateValue("ends", ends);
   viewer.update(data);
 }
 
@@ -20,6 +21,7 @@ class Viewer {
     this.heat = { on: true, opacity: null, chosen: null, layers: [], colours: null };
     this.heatCanvas = null;
     root.filmViewer = this; // for tests and for tools on top of the film
+    this.calipers = new Calipers(this);
     listen(this);
     new ResizeObserver(() => this.resize()).observe(this.stage);
   }
@@ -35,10 +37,11 @@ class Viewer {
     this.heat.colours = data.colours;
     this.heat.opacity ??= data.colours.opacity;
     const received = JSON.stringify([data.film.id, data.layers]);
-    if (received === this.received) return; // most reruns of the page change nothing here
+    if (received === this.received) return this.takeCalipers(); // most reruns of the page change little here
     this.received = received;
     if (this.filmId !== data.film.id && !(await this.open(data.film))) return;
     this.takeLayers(this.data); // the newest: more may have come while the film was decoded
+    this.takeCalipers();
     this.find(".badge").hidden = !this.film.drawn;
     this.draw();
     this.root.dataset.film = this.filmId;
@@ -47,6 +50,8 @@ class Viewer {
 
   /** Decode and fit another film; false when yet another one came meanwhile. */
   async open(film) {
+    this.calipers.flush();
+    this.calipers.take(null);
     this.filmId = film.id;
     this.root.dataset.ready = "false";
     this.heat.chosen = null;
@@ -67,6 +72,10 @@ class Viewer {
     if (!this.layer) this.heat.chosen = first;
     fillChoices(this, methods);
     this.paintHeat();
+  }
+
+  takeCalipers() {
+    if (this.picture) this.calipers.take(this.data.calipers);
   }
 
   /** The chosen map's value at a film point (column, row); NaN where there is none. */
@@ -113,6 +122,7 @@ class Viewer {
       invert: () => this.setLook({ inverted: !this.look.inverted }),
       reset: () => this.setLook({ ...Picture.plain }),
       heat: () => (this.heat.on = !this.heat.on),
+      hearts: () => this.calipers.toggle(),
       fullscreen: () => (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen()),
     };
     actions[name]?.();
@@ -148,6 +158,7 @@ class Viewer {
     this.place(this.find("canvas.heat"), this.heat.on ? this.heatCanvas : null);
     this.find("canvas.heat").style.opacity = this.heat.opacity;
     this.find("[data-layer=film-points]").setAttribute("transform", `matrix(${this.geometry.matrix.join(" ")})`);
+    this.calipers.draw();
     showState(this);
   }
 

@@ -1,0 +1,16 @@
+"""The app with a reader that outlines two drawn chests by their truth: `python -m tests.browser.serve_hearts PORT`."""
+
+import sys
+
+from streamlit.web import cli
+
+from pages.components import cache
+from tests.hearts import MISSED, SLENDER, outlined, sha256_of
+from tests.pages.fakes import FakeReader
+
+ANATOMIES = {sha256_of(SLENDER): outlined(SLENDER), sha256_of(MISSED): outlined(MISSED, found=False)}
+READER = FakeReader(anatomies=ANATOMIES)
+
+if __name__ == "__main__":
+    cache.reader = lambda: READER  # type: ignore[assignment]
+    cli.main(["run", "app.py", "--server.port", sys.argv[1]])
