@@ -8,16 +8,15 @@ from typing import Any, TextIO
 REDRAW_S, REPEAT_S = 0.2, 10.0
 
 
-def progress_bar(
-    out: TextIO | None = None, clock: Callable[[], float] = time.monotonic
-) -> Callable[[str, int, int], None]:
-    """A callback for (stage, done, total). clock: seconds, going forward only."""
+def progress_bar(out: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> Callable[..., None]:
+    """A callback for (stage, done, total), and for what changes within a stage: a note, and the seconds left where they
+    are known better than from the share that is done. clock: seconds, going forward only."""
     stream = out or sys.stderr
     live = stream.isatty()
     stage_began: dict[str, float] = {}
     shown_at, shown_stage = -REPEAT_S, ""
 
-    def show(stage: str, done: int, total: int) -> None:
+    def show(stage: str, done: int, total: int, note: str = "", left_s: float | None = None) -> None:
         nonlocal shown_at, shown_stage
         now = clock()
         began = stage_began.setdefault(stage, now)
@@ -26,7 +25,9 @@ def progress_bar(
             return
         if live and shown_stage not in ("", stage):
             stream.write("\n")
-        line = _line(stage, done, total, now - began)
+        if left_s is None and 0 < done < total and now - began > 1:
+            left_s = (now - began) / done * (total - done)
+        line = _line(stage + note, done, total, left_s)
         stream.write(f"\r\x1b[K{line}" if live else f"{line}\n")
         if live and done == total:
             stream.write("\n")
@@ -46,11 +47,8 @@ def event_line(out: TextIO | None = None) -> Callable[[dict[str, Any]], None]:
         if name == "data":
             bar(event["stage"], event["done"], event["of"])
         elif name == "step":
-            bar(
-                f"epoch {event['epoch']}, loss {event['loss']:.3f}, {event['images_per_second']:.0f} images/s, step",
-                event["step"],
-                event["of"],
-            )
+            note = f" {event['epoch']}, loss {event['loss']:.3f}, {event['images_per_second']:.0f} images/s, step"
+            bar("epoch", event["step"], event["of"], note, event["eta_s"])
         else:
             facts = ", ".join(
                 f"{key} {_short(value)}" for key, value in event.items() if key != "event" and value != []
@@ -67,10 +65,16 @@ def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _line(stage: str, done: int, total: int, seconds: float) -> str:
+def _line(stage: str, done: int, total: int, left_s: float | None) -> str:
     """`decoding   1,200 of 4,700  [#####...............]  about 7 s left`; only the stage when nothing is counted."""
     if total <= 1:
         return f"{stage} …" if done < total else f"{stage}: done"
     filled = 20 * done // total
-    left = f"  about {seconds / done * (total - done):.0f} s left" if 0 < done < total and seconds > 1 else ""
+    left = (
+        ""
+        if left_s is None
+        else f"  about {left_s:.0f} s left"
+        if left_s < 90
+        else f"  about {left_s / 60:.0f} min left"
+    )
     return f"{stage}  {done:,} of {total:,}  [{'#' * filled}{'.' * (20 - filled)}]{left}"

@@ -23,9 +23,6 @@ from cxr_core.film.decode_worker import ROOT
 
 Task = tuple[int, str]  # the row its grid goes to, and the file
 BATCH = 16  # films a request: small films take less time than a message
-# Large arrays come from the heap and stay there: given back to the kernel after each film, fetching their pages
-# anew takes a tenth of the time.
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
@@ -129,7 +126,7 @@ class Builder:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # codecs write there, and may quote what they read
             cwd=ROOT,
-            env=os.environ | KEEP_MEMORY | ONE_THREAD | {"PYTHONPATH": path},
+            env=os.environ | ONE_THREAD | {"PYTHONPATH": path},
         )
         with self._lock:
             self._processes.add(process)

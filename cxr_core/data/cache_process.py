@@ -27,6 +27,7 @@ from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.film.quality import inspect
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.heap import keep_memory
 
 OVERSIZED = f"This file has more than {MAX_BYTES // 2**20} MB. Export the film as a single compressed picture."
 GRIDS, INDEX, GEOMETRY = "grids.u8", "index.sqlite", "geometry.json"
@@ -36,6 +37,7 @@ def serve(folder: Path, examine: bool) -> None:
     """Answer batches until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then closes the pipe
     requests, answers = own_pipes()
+    keep_memory()
     cv2.setNumThreads(1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))

@@ -9,7 +9,6 @@ import numpy as np
 
 from cxr_core.evaluation.intervals import bootstrapped, figures_of
 from cxr_core.findings import STRUCTURES
-from cxr_core.reading.anatomy import Anatomy, diameters_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,29 +16,17 @@ class Outlined:
     """One film's outlines beside its masks.
 
     dice, distance_px: of each structure; the distance is the mean one between the two boundaries, both ways, in film
-    pixels, NaN when one is empty.  ratio, half_width: as measured, None if it could not be.  true_ratio: of the masks.
+    pixels, NaN when one is empty.  ratio: None if it could not be measured.  spread, half_width: as in Anatomy.
+    true_ratio: of the masks.
     """
 
     patient: str
     dice: Mapping[str, float]
     distance_px: Mapping[str, float]
     ratio: float | None
+    spread: float
     half_width: float
     true_ratio: float
-
-
-def compare(anatomy: Anatomy, masks: Mapping[str, np.ndarray], patient: str) -> Outlined:
-    """One film's outlines against its masks (H, W) bool, on the film's own grid."""
-    found = anatomy.masks()
-    heart, thorax = diameters_of(np.stack([masks[name] for name in STRUCTURES]))
-    return Outlined(
-        patient=patient,
-        dice={name: dice(found[name], masks[name]) for name in STRUCTURES},
-        distance_px={name: boundary_distance(found[name], masks[name]) for name in STRUCTURES},
-        ratio=anatomy.ratio,
-        half_width=anatomy.half_width,
-        true_ratio=heart / thorax,
-    )
 
 
 def outline_figures(films: Sequence[Outlined]) -> dict[str, Any]:

@@ -1,15 +1,13 @@
 """From chosen weights to a model folder that outlines: the interval of its ratio fitted, its figures beside it."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
 
 from cxr_core.data.films import Films
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.masks import mask_of
-from cxr_core.evaluation.outlines import Outlined, compare, outline_figures
-from cxr_core.findings import STRUCTURES
+from cxr_core.evaluation.evaluate_outlines import outlined
+from cxr_core.evaluation.outlines import Outlined, outline_figures
 from cxr_core.models.card import Population
 from cxr_core.models.segmenter import Segmenter
 from cxr_core.models.segmenter_card import RatioInterval, SegmenterCard
@@ -44,39 +42,19 @@ def finish_structures(
         software=software(),
     )
     part = manifest.part("val")
-    started = time.perf_counter()
-    unfitted = outlined(Outliner(card=card, network=network), part, parts["val"])
-    seconds_each = (time.perf_counter() - started) / max(1, len(unfitted))
-    card = replace(
-        card, ratio_interval=fit_interval([spread for _, spread in unfitted], [film for film, _ in unfitted])
-    )
-    fitted = [film for film, _ in outlined(Outliner(card=card, network=network), part, parts["val"])]
-    figures = {**outline_figures(fitted), "seconds_each_with_comparison": round(seconds_each, 4)}
+    interval = fit_interval(outlined(Outliner(card=card, network=network), part))
+    card = replace(card, ratio_interval=interval)
+    figures = outline_figures(outlined(Outliner(card=card, network=network), part))
     return save_model(run.model, replace(card, metrics={"validation": figures}), network, half=True)
 
 
-def outlined(outliner: Outliner, part: Manifest, films: Films) -> list[tuple[Outlined, float]]:
-    """Each film of a part outlined and compared with its masks, and the spread of its ratio between looks."""
-    sizes = part.table[["height", "width"]].to_numpy().astype(int)
-    found = []
-    for row, (path, (height, width)) in enumerate(zip(part.paths, sizes, strict=True)):
-        anatomy = outliner.outline_grid(films.grids_of(slice(row, row + 1))[0], (height, width))
-        masks = {name: mask_of(path, name) for name in STRUCTURES}
-        found.append((compare(anatomy, masks, str(part.table["patient"].iloc[row])), anatomy.spread))
-    return found
-
-
-def fit_interval(spreads: list[float], films: list[Outlined]) -> RatioInterval:
+def fit_interval(films: list[Outlined]) -> RatioInterval:
     """The interval that held the truth of 95 % of validation films, for films not seen (split conformal).
 
     The offset is the median spread, so that a film on which all looks agree still has an interval. With fewer than 19
     films the largest error decides.
     """
-    errors = [
-        (abs(film.ratio - film.true_ratio), spread)
-        for film, spread in zip(films, spreads, strict=True)
-        if film.ratio is not None
-    ]
+    errors = [(abs(film.ratio - film.true_ratio), film.spread) for film in films if film.ratio is not None]
     offset = float(max(np.median([spread for _, spread in errors]), 1e-3)) if errors else 1e-3
     scores = np.sort([error / (offset + spread) for error, spread in errors])
     rank = min(len(scores), int(np.ceil(COVERAGE * (len(scores) + 1))))
