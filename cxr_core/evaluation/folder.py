@@ -18,6 +18,7 @@ from cxr_core.evaluation.curves import FindingCurves, TrainingCurves
 from cxr_core.evaluation.figures import BALANCED
 from cxr_core.evaluation.report import ReportFacts, report_html
 from cxr_core.models.card import ModelCard
+from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.version import VERSION
 
 SCHEMA = 1
@@ -46,7 +47,7 @@ class Evaluation:
     def metrics_json(self) -> dict[str, Any]:
         """metrics.json as a value."""
         return {
-            **self._head(),
+            **head(self.card, self.part, self.data, self.made),
             "operating_point": BALANCED,
             "findings": dict(self.figures),
             "classification_report": dict(self.reports),
@@ -55,7 +56,7 @@ class Evaluation:
     def curves_json(self) -> dict[str, Any]:
         """curves.json as a value. training is null for a model that is not of a run."""
         return {
-            **self._head(),
+            **head(self.card, self.part, self.data, self.made),
             "findings": {key: curves.as_json() for key, curves in self.curves.items()},
             "training": self.training.as_json() if self.training else None,
         }
@@ -74,18 +75,19 @@ class Evaluation:
         )
         return report_html(facts)
 
-    def _head(self) -> dict[str, Any]:
-        card = self.card
-        return {
-            "schema": SCHEMA,
-            "model": card.model,
-            "version": card.version,
-            "weights_sha256": card.weights_sha256,
-            "part": self.part,
-            "data": dict(self.data),
-            "made": self.made,
-            "software": VERSION,
-        }
+
+def head(card: ModelCard | SegmenterCard, part: str, data: Mapping[str, Any], made: str) -> dict[str, Any]:
+    """What every metrics.json says first: which model was measured on which films, and when."""
+    return {
+        "schema": SCHEMA,
+        "model": card.model,
+        "version": card.version,
+        "weights_sha256": card.weights_sha256,
+        "part": part,
+        "data": dict(data),
+        "made": made,
+        "software": VERSION,
+    }
 
 
 def write_evaluation(out: Path, evaluation: Evaluation) -> Path:
@@ -97,8 +99,13 @@ def write_evaluation(out: Path, evaluation: Evaluation) -> Path:
         PREDICTIONS: evaluation.table.to_csv(index=False),
         CURVES: json.dumps(evaluation.curves_json(), allow_nan=False) + "\n",
         REPORT: evaluation.report_html(),
-        METRICS: json.dumps(evaluation.metrics_json(), indent=2, allow_nan=False) + "\n",
     }
+    return write_texts(out, texts, evaluation.metrics_json())
+
+
+def write_texts(out: Path, texts: Mapping[str, str], metrics: Mapping[str, Any]) -> Path:
+    """Write the files of an evaluation by name, then metrics.json; as `write_evaluation`."""
+    texts = {**texts, METRICS: json.dumps(metrics, indent=2, allow_nan=False) + "\n"}
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / METRICS).unlink(missing_ok=True)  # of an earlier evaluation: never beside files that it is not of

@@ -2,16 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cxr_core.evaluation.curves import FindingCurves, TrainingCurves
 from cxr_core.evaluation.figures import BALANCED
+from cxr_core.evaluation.report_parts import (
+    caution,
+    cell,
+    document,
+    facts_list,
+    finding_name,
+    part_name,
+    row,
+    when,
+)
 from cxr_core.evaluation.svg_chart import Axes, Line, chart
-from cxr_core.findings import FINDINGS
-from cxr_core.markup import element, page, screen_style, table
+from cxr_core.markup import element, table
 from cxr_core.models.card import ModelCard
-from cxr_core.version import VERSION
 
 FIGURE_NAMES = {
     "auroc": "AUROC",
@@ -34,8 +41,6 @@ CLASS_NAMES = {
     "macro_average": "macro average",
     "weighted_average": "weighted average",
 }
-PART_NAMES = {"train": "training part", "val": "validation part", "test": "test part"}
-UNDEFINED = "undefined"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,45 +59,30 @@ class ReportFacts:
 
 def report_html(facts: ReportFacts) -> str:
     """The report as a self-contained HTML page, light or dark as its reader's system is."""
-    style = screen_style(Path(__file__).with_name("report.css"))
-    name = f"{facts.card.model} {facts.card.version}"
-    body = [
-        "<header>",
-        element("p", "Evaluation", "kind"),
-        element("h1", name),
-        *_verdict(facts),
-        "</header>",
-        "<main>",
-    ]
+    body: list[str] = []
     for key in facts.figures:
         body += ["<section>", *_finding(facts, key), "</section>"]
-    body += [*_training(facts.training), *_provenance(facts), "</main>"]
-    body.append(
-        element(
-            "footer",
-            f"Silhouette {VERSION}, {_time(facts.made)}. Intervals are 95 %, from 1,000 resamples of the patients. "
-            "Not for clinical use without a qualified reader.",
-        )
-    )
-    return page(f"{name} on its {_part(facts.part)}", style, body)
+    body += [*_training(facts.training), *_provenance(facts)]
+    return document(f"{facts.card.model} {facts.card.version}", facts.part, facts.made, list(_verdict(facts)), body)
 
 
 def _verdict(facts: ReportFacts) -> Iterator[str]:
     data = facts.data
     yield element(
-        "p", f"Measured on {data['films']:,} films of {data['patients']:,} patients: the {_part(facts.part)}.", "lead"
+        "p",
+        f"Measured on {data['films']:,} films of {data['patients']:,} patients: the {part_name(facts.part)}.",
+        "lead",
     )
     for key, figures in facts.figures.items():
         auroc = figures["auroc"]
         counts = f"{auroc['positives']:,} of {auroc['n']:,} films positive"
-        yield element("p", f"{_finding_name(key)}: AUROC {_cell(auroc)}, {counts}.", "verdict")
-    if facts.part != "test":
-        yield element("p", "This is not a test part: the model has learnt from it, or was tuned on it.", "warning")
+        yield element("p", f"{finding_name(key)}: AUROC {cell(auroc)}, {counts}.", "verdict")
+    yield from caution(facts.part)
 
 
 def _finding(facts: ReportFacts, key: str) -> Iterator[str]:
     figures, curves = facts.figures[key], facts.curves[key]
-    yield element("h2", _finding_name(key))
+    yield element("h2", finding_name(key))
     yield '<div class="charts">' + "".join(_charts(curves, figures)) + "</div>"
     yield element("h3", "Figures")
     yield from _figures(figures)
@@ -109,7 +99,7 @@ def _charts(curves: FindingCurves, figures: Mapping[str, Any]) -> Iterator[str]:
     if curves.roc is not None:
         corners = list(zip(curves.roc.false_positive_rate, curves.roc.true_positive_rate, strict=True))
         yield chart(
-            [Line(name=f"AUROC {_cell(figures['auroc'])}", points=corners), _points_on_roc(figures)],
+            [Line(name=f"AUROC {cell(figures['auroc'])}", points=corners), _points_on_roc(figures)],
             Axes(x="1 − specificity", y="sensitivity", guides=[((0, 0), (1, 1))]),
             "ROC curve; the dots are the operating points, the dashed line is chance.",
         )
@@ -118,7 +108,7 @@ def _charts(curves: FindingCurves, figures: Mapping[str, Any]) -> Iterator[str]:
         share = found["positives"] / found["n"]
         corners = list(zip(curves.precision_recall.recall, curves.precision_recall.precision, strict=True))
         yield chart(
-            [Line(name=f"average precision {_cell(found)}", points=corners)],
+            [Line(name=f"average precision {cell(found)}", points=corners)],
             Axes(x="recall", y="precision", guides=[((0, share), (1, share))]),
             "Precision-recall curve; the dashed line is the share of positive films.",
         )
@@ -126,7 +116,7 @@ def _charts(curves: FindingCurves, figures: Mapping[str, Any]) -> Iterator[str]:
     yield chart(
         [
             Line(
-                name=f"calibration error {_cell(figures['ece'])}",
+                name=f"calibration error {cell(figures['ece'])}",
                 points=[(each.predicted, each.observed) for each in bins],
                 whiskers=[
                     (each.predicted, each.observed_low, each.observed_high)
@@ -160,7 +150,7 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
     single = {name: figure for name, figure in figures.items() if "value" in figure}
     yield table(
         ("", "Value", "95 % interval"),
-        (_row(FIGURE_NAMES[name], single[name]) for name in FIGURE_NAMES if name in single),
+        (row(FIGURE_NAMES[name], single[name]) for name in FIGURE_NAMES if name in single),
     )
     yield element(
         "p",
@@ -174,7 +164,7 @@ def _points(figures: Mapping[str, Any], curves: FindingCurves) -> Iterator[str]:
     rates = ("sensitivity", "specificity", "precision", "f1", "accuracy")
     rows = []
     for name, calls in curves.confusion.items():
-        found = [_cell(figures[name][rate]) for rate in rates]
+        found = [cell(figures[name][rate]) for rate in rates]
         rows.append([POINT_NAMES.get(name, name), f"{calls.threshold:.3g}", *found])
     yield table(("", "Threshold", *(FIGURE_NAMES[rate] for rate in rates)), rows, "wide")
     yield table(
@@ -196,11 +186,11 @@ def _points(figures: Mapping[str, Any], curves: FindingCurves) -> Iterator[str]:
 def _classes(report: Mapping[str, Any]) -> Iterator[str]:
     rows = []
     for name, title in CLASS_NAMES.items():
-        rates = [_cell(report[name][rate]) for rate in ("precision", "recall", "f1")]
+        rates = [cell(report[name][rate]) for rate in ("precision", "recall", "f1")]
         support = report[name].get("support", report["absent"]["support"] + report["present"]["support"])
         rows.append([title, *rates, f"{support:,}"])
     yield table(("Class", "Precision", "Recall", "F1", "Films"), rows, "wide")
-    yield element("p", f"Accuracy {_cell(report['accuracy'])}, at the threshold {report['threshold']:.3g}.", "quiet")
+    yield element("p", f"Accuracy {cell(report['accuracy'])}, at the threshold {report['threshold']:.3g}.", "quiet")
 
 
 def _views(views: Mapping[str, Any]) -> str:
@@ -209,7 +199,7 @@ def _views(views: Mapping[str, Any]) -> str:
     for view, figures in views.items():
         found = {**figures, "sensitivity": figures["recall"]}
         auroc = figures["auroc"]
-        rows.append([view, f"{auroc['positives']:,} of {auroc['n']:,}", *(_cell(found[name]) for name in names)])
+        rows.append([view, f"{auroc['positives']:,} of {auroc['n']:,}", *(cell(found[name]) for name in names)])
     return table(("View", "Positive", *(FIGURE_NAMES[name] for name in names)), rows, "wide")
 
 
@@ -260,37 +250,12 @@ def _provenance(facts: ReportFacts) -> Iterator[str]:
         "SHA-256 of the films": str(facts.data["data_sha256"]),
         "SHA-256 of the split": str(facts.data["split_sha256"]),
         "Terms of the data": str(facts.data.get("terms", "")),
-        "Measured": _time(facts.made),
-        **{f"Thresholds for {_finding_name(key).lower()}": _thresholds(card, key) for key in facts.figures},
-        **{f"Calibration for {_finding_name(key).lower()}": card.calibration[key].source for key in facts.figures},
+        "Measured": when(facts.made),
+        **{f"Thresholds for {finding_name(key).lower()}": _thresholds(card, key) for key in facts.figures},
+        **{f"Calibration for {finding_name(key).lower()}": card.calibration[key].source for key in facts.figures},
     }
-    yield element("h2", "Where it comes from")
-    entries = (f"<div>{element('dt', name)}{element('dd', value)}</div>" for name, value in told.items() if value)
-    yield f"<dl>{''.join(entries)}</dl>"
+    yield from facts_list(told)
 
 
 def _thresholds(card: ModelCard, key: str) -> str:
     return "; ".join(f"{POINT_NAMES.get(p.name, p.name)} {p.threshold:.3g}" for p in card.operating_points[key])
-
-
-def _row(name: str, figure: Mapping[str, Any]) -> list[str]:
-    if figure["value"] is None or figure["low"] is None:
-        return [name, UNDEFINED, ""]
-    return [name, f"{figure['value']:.3f}", f"{figure['low']:.3f} to {figure['high']:.3f}"]
-
-
-def _cell(figure: Mapping[str, Any]) -> str:
-    _, value, bounds = _row("", figure)
-    return f"{value} ({bounds})" if bounds else value
-
-
-def _part(part: str) -> str:
-    return PART_NAMES.get(part, f"part {part}")
-
-
-def _finding_name(key: str) -> str:
-    return FINDINGS[key].name if key in FINDINGS else key
-
-
-def _time(iso: str) -> str:
-    return f"{iso[:16].replace('T', ' ')} UTC"
