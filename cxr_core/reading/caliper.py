@@ -11,7 +11,8 @@ from cxr_core.reading.measure import Measurement
 # Cool and light: none of them occurs in the ramp of the heatmaps, and a dark edge carries them over bright bone.
 HEART_COLOUR, THORAX_COLOUR, LUNG_COLOUR = (94, 221, 229), (242, 246, 250), (147, 185, 255)
 EDGE_COLOUR = (8, 14, 20)
-OUTLINE_PX, LINE_PX, EDGE_PX, END_PX = 1, 2, 2, 5  # EDGE_PX on either side of the rest
+# For a picture of about 1000 pixels on paper; EDGE_PX on either side of the rest.
+OUTLINE_PX, LINE_PX, EDGE_PX, END_PX = 3, 5, 2, 9
 SUBPIXEL = 4  # bits below a pixel that OpenCV is given
 
 
@@ -40,7 +41,12 @@ def level_of(line: Line) -> float:
 def _diameter(canvas: np.ndarray, line: Line, scale: np.ndarray, colour: tuple[int, int, int]) -> None:
     (x0, y0), (x1, y1) = line
     level = level_of(line)
-    _stroke(canvas, [np.array([(x0, y0), (x0, level)]) * scale, np.array([(x1, y1), (x1, level)]) * scale], colour, 1)
+    _stroke(
+        canvas,
+        [np.array([(x0, y0), (x0, level)]) * scale, np.array([(x1, y1), (x1, level)]) * scale],
+        colour,
+        OUTLINE_PX,
+    )
     _stroke(canvas, [np.array([(x0, level), (x1, level)]) * scale], colour, LINE_PX)
     for end in line:
         centre = _fixed(np.array(end) * scale)

@@ -103,6 +103,8 @@ def _offer_hand(study: Study, entry: Entry, measured: Measurement) -> None:
             on_click=study.undo_ends,
             args=(entry.key,),
         )
+    elif entry.key in study.by_hand:
+        st.caption("Drag the four ends on the film to the borders of heart and lungs, or enter them below.")
     elif measured.heart is None:
         st.button(
             "Measure by hand",
@@ -121,8 +123,7 @@ def _offer_hand(study: Study, entry: Entry, measured: Measurement) -> None:
                     fill_field(key, round(_of(_ends(entry, measured), name)[end][axis], 2))
                     st.number_input(
                         f"{name.capitalize()}, {side}, {axis_name}",
-                        value=None,
-                        required=True,
+                        value=None,  # so that an emptied field is known from 0
                         step=1.0,
                         format="%.1f",
                         key=key,

@@ -116,6 +116,20 @@ def test_a_dragged_end_is_the_same_on_page_json_and_report(page: Page, app: str)
     assert json.loads(download(page, "JSON"))["measurements"][0]["edited"] is False
 
 
+def test_ends_moved_while_the_server_is_busy_stay_where_they_were_put(page: Page, app: str) -> None:
+    viewer = open_film(page, app)
+    for end, dx in (("heart-1", 20), ("thorax-0", -15), ("heart-0", -12)):
+        drag(page, viewer, end, dx)
+        page.mouse.up()
+    ratio = (across(HEART) + 32) / (across(THORAX) + 15)
+    seen = set()
+    for _ in range(30):
+        seen.add(viewer.locator(".ratio b").text_content())
+        page.wait_for_timeout(50)
+    assert seen == {ratio_text(ratio)}, "an answer to an earlier move does not undo a later one"
+    expect_ratio(page, ratio)
+
+
 def test_keys_move_an_end_and_the_fields_follow(page: Page, app: str) -> None:
     viewer = open_film(page, app)
     handle = viewer.get_by_role("slider", name="Thorax, end on the left of the picture")

@@ -1,14 +1,19 @@
 """A study of many films keeps within its memory, and every film can still be looked at."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cxr_core.film.decode import decode
 from cxr_core.film.phantom import PhantomSpec, as_png, draw
-from cxr_core.reading.reading import Examination
+from cxr_core.reading.patient import Patient
+from cxr_core.reading.reading import Examination, interpret
 from pages.components import session
+from pages.components.downloads import _report
 from pages.components.intake import _entry
-from pages.components.session import Study
+from pages.components.session import Shown, Study
+from tests.hearts import outlined
 
 
 @pytest.fixture
@@ -29,6 +34,18 @@ def test_beyond_its_memory_a_study_keeps_copies_on_the_films_own_grid(examinatio
     again = decode(second.data).pixels
     assert again.shape == examination.film.shape
     assert np.abs(again - examination.film.pixels).mean() < 0.02
+
+
+def test_a_copy_s_report_is_of_the_film_that_was_read(examination, monkeypatch):
+    monkeypatch.setattr(session, "BYTES_IN_MEMORY", 0)
+    seen = replace(examination, anatomy=outlined(PhantomSpec()))
+    entry = _entry(Study(), "key", "a.png", as_png(examination.film), seen)
+    copy = Examination(sha256="11", film=decode(entry.data), concerns=(), outputs=(), seconds=0.1)
+    report = _report(entry, Shown(examination=copy, picture=""), interpret(entry.examination, Patient(), "youden"))
+    assert entry.compressed
+    assert report.examination.sha256 == "00"
+    assert report.examination.anatomy is entry.examination.anatomy
+    assert report.film is copy.film
 
 
 def test_nothing_is_kept_of_a_file_without_a_film(examination):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cxr_core.film.phantom import PhantomSpec, draw
-from cxr_core.reading.caliper import HEART_COLOUR, LUNG_COLOUR, THORAX_COLOUR, drawn_over, level_of
+from cxr_core.reading.caliper import END_PX, HEART_COLOUR, LUNG_COLOUR, THORAX_COLOUR, drawn_over, level_of
 from cxr_core.reading.measure import VIEW_AP, edited
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reading import interpret
@@ -98,8 +98,8 @@ def test_lines_lie_on_the_film_s_own_points_at_any_size(size):
     for line, colour in ((HEART, HEART_COLOUR), (THORAX, THORAX_COLOUR)):
         row = round(level_of(line) * scale)
         drawn = np.flatnonzero((np.abs(shown[row - 1 : row + 1].astype(int) - colour).max(axis=2) < 40).any(axis=0))
-        assert drawn[0] == pytest.approx(line[0][0] * scale, abs=6)  # the end's own disc
-        assert drawn[-1] == pytest.approx(line[1][0] * scale, abs=6)
+        assert drawn[0] == pytest.approx(line[0][0] * scale, abs=END_PX + 2)  # the end's own disc
+        assert drawn[-1] == pytest.approx(line[1][0] * scale, abs=END_PX + 2)
         for x, y in line:
             assert np.abs(shown[int(y * scale), int(x * scale)].astype(int) - colour).max() < 30
 

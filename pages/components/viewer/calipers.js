@@ -33,6 +33,7 @@ class Calipers {
       this.on = data !== null && (data.placed ? !this.hidden : data.offered);
     } else if (data && data.offered && !before.offered) {
       this.on = true;
+      this.viewer.stage.scrollIntoView({ block: "center", behavior: "smooth" }); // on a narrow screen it is far above
     }
     // Points on their way to Python are newer than what it sends meanwhile.
     const newer = this.held !== undefined || this.timer !== undefined || (data?.echo ?? 0) < this.serial;
