@@ -82,8 +82,6 @@ def test_diameters_are_in_mm_only_where_the_film_says_how_large_its_pixels_are()
     assert diameter_words(scaled) == "heart 98 mm, thorax 196 mm"
 
 
-@pytest.mark.parametrize(
-    ("value", "said"), [(0.431, "0.43"), (0.4961, "0.496"), (0.5, "0.50"), (0.507, "0.51")]
-)
+@pytest.mark.parametrize(("value", "said"), [(0.431, "0.43"), (0.4961, "0.496"), (0.5, "0.50"), (0.507, "0.51")])
 def test_a_third_decimal_tells_the_side_of_the_limit_where_two_do_not(value, said):
     assert ratio_text(value) == said
