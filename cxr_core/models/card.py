@@ -60,6 +60,31 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Combination:
+    """A finding's probability from the classifier and a measurement together, where a film could be measured:
+
+    probability = sigmoid(intercept + classifier * log-odds + measured * (value - centre) + ap), ap on AP views alone
+    and half of it where the view is unknown; log-odds are those of the classifier's calibrated probability.
+    operating_points: thresholds on the combined probability.  model: the segmenter it was fitted with.
+    """
+
+    measurement: str
+    model: str
+    intercept: float
+    classifier: float
+    measured: float
+    centre: float
+    ap: float
+    operating_points: tuple[OperatingPoint, ...]
+    source: str
+
+    def __post_init__(self) -> None:
+        weights = (self.intercept, self.classifier, self.measured, self.centre, self.ap)
+        if not all(map(math.isfinite, weights)) or min(self.classifier, self.measured) < 0:
+            raise ModelError(f"the combination with {self.measurement} has weights {weights}, which cannot be meant")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelCard:
     """The card of one model folder. Per-finding tables are keyed by the finding's key."""
 
@@ -73,6 +98,7 @@ class ModelCard:
     calibration: dict[str, Calibration]
     operating_points: dict[str, tuple[OperatingPoint, ...]]
     evidence_scale: dict[str, float]  # the heatmap cell value (logits) drawn in full colour
+    combination: dict[str, Combination] = field(default_factory=dict)  # of the findings that a measurement helps
     familiarity_limit: float | None = None  # on the distance of familiarity.py; None = not fitted
     training: dict[str, Any] = field(default_factory=dict)  # recipe, data, split hashes, terms
     metrics: dict[str, Any] = field(default_factory=dict)  # part -> finding -> figure {value, low, high, n, positives}
@@ -88,9 +114,13 @@ class ModelCard:
             if missing:
                 raise ModelError(f"the card of {self.model} has no {name} for {', '.join(sorted(missing))}")
 
-    def operating_point(self, finding: str, name: str) -> OperatingPoint:
-        """The named operating point of a finding, or an error that lists the ones there are."""
-        points = {point.name: point for point in self.operating_points[finding]}
+    def operating_point(self, finding: str, name: str, combined: bool = False) -> OperatingPoint:
+        """The named operating point of a finding, or an error that lists the ones there are.
+
+        combined: the one on the probability that a measurement has part in.
+        """
+        there = self.combination[finding].operating_points if combined else self.operating_points[finding]
+        points = {point.name: point for point in there}
         if name not in points:
             raise ModelError(f"{self.model} has no operating point {name!r}; choose from {', '.join(points)}")
         return points[name]
@@ -112,10 +142,15 @@ class ModelCard:
                 **{**table["population"], "views": tuple(table["population"].get("views", ()))}
             )
             table["calibration"] = {key: Calibration(**value) for key, value in table["calibration"].items()}
-            table["operating_points"] = {
-                key: tuple(OperatingPoint(**point) for point in points)
-                for key, points in table["operating_points"].items()
+            table["operating_points"] = {key: _points(points) for key, points in table["operating_points"].items()}
+            table["combination"] = {
+                key: Combination(**{**value, "operating_points": _points(value["operating_points"])})
+                for key, value in table.get("combination", {}).items()
             }
             return cls(**table)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ModelError(f"the card cannot be read: {error}") from error
+
+
+def _points(table: list[dict[str, Any]]) -> tuple[OperatingPoint, ...]:
+    return tuple(OperatingPoint(**point) for point in table)

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-from cxr_core.reading.measure import CHILD, ENLARGED, VIEW_AP, VIEW_UNKNOWN, Measurement
+from cxr_core.reading.measure import ENLARGED, WIDENING, Measurement
 from cxr_core.reading.reading import FindingReading
 from cxr_core.reading.wording import per_cent, ratio_text
 
 MEASURED_FINDING = "cardiomegaly"
-# Doubts under which the two are still compared. Each of them makes a heart look wider than it is, never narrower.
-WIDENING = (VIEW_AP, VIEW_UNKNOWN, CHILD)
 
 
 def disagreements(measured: Measurement, findings: Sequence[FindingReading]) -> tuple[str, ...]:

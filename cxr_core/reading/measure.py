@@ -148,6 +148,8 @@ VIEW_AP = "The view is AP: the heart lies farther from the detector and appears 
 VIEW_UNKNOWN = "The view is unknown: on an AP film the heart appears larger than on a PA film."
 VIEW_LATERAL = "The view is lateral; the ratio is one of frontal films."
 CHILD = f"The patient is younger than {ADULT_FROM_YEARS}: the limit of 0.5 holds for adults."
+# Doubts that make a heart look wider than it is, never narrower; the ratio is still one of heart and thorax.
+WIDENING = (VIEW_AP, VIEW_UNKNOWN, CHILD)
 # Concerns of a film (film/quality.py, reading.py) that touch what a program measures, and what a hand measures too.
 TOUCHING = ("turned", "mirrored", "inverted", "low_resolution", "unlike_training")
 LASTING = ("turned",)

@@ -18,8 +18,10 @@ from cxr_core.film.phantom import SAMPLES, as_png, draw, is_drawing
 from cxr_core.film.quality import inspect
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
-from cxr_core.models.registry import installed
+from cxr_core.models.registry import installed, installed_segmenter
+from cxr_core.reading.anatomy import Anatomy
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.outline import Outliner
 from cxr_core.reading.reading import Evidence, Examination, ModelOutput
 
 DRAWING = Concern("drawing", "This is a drawing made by the program, not a film of a patient.")
@@ -32,12 +34,20 @@ class Reader:
 
     classifiers: tuple[Classifier, ...]
     decoders: DecodePool
+    outliner: Outliner | None = None  # None measures nothing
 
     @classmethod
-    def installed(cls, folders: Sequence[Path] | None = None) -> "Reader":
-        """The reader of all installed models (or of the given model folders). Raises ModelError for a damaged one."""
-        found = installed() if folders is None else folders
-        return cls(classifiers=tuple(Classifier.load(folder) for folder in found), decoders=DecodePool())
+    def installed(cls, folders: Sequence[Path] | None = None, outliner: Path | None = None) -> "Reader":
+        """The reader of all installed models. Raises ModelError for a damaged one.
+
+        folders: those of the classifiers to read with instead; outliner: that of the segmenter to measure with then.
+        """
+        found, outlines = (installed(), installed_segmenter()) if folders is None else (folders, outliner)
+        return cls(
+            classifiers=tuple(Classifier.load(folder) for folder in found),
+            decoders=DecodePool(),
+            outliner=Outliner.load(outlines) if outlines else None,
+        )
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
@@ -64,9 +74,11 @@ class Reader:
         started = time.perf_counter()
         seen = self._look(data)
         outputs: tuple[ModelOutput, ...] = ()
+        anatomy = None
         if seen.film is not None and not seen.refused:
             outputs = tuple(classifier.read(seen.film) for classifier in self.classifiers)
-        return seen.examination(outputs, time.perf_counter() - started)
+            anatomy = self.outliner.outline(seen.film) if self.outliner else None
+        return seen.examination(outputs, anatomy, time.perf_counter() - started)
 
     def examine_many(self, files: Iterable[bytes]) -> Iterator[Examination]:
         """Examine files in their order: decoded ahead in parallel, read in batches."""
@@ -102,6 +114,7 @@ class Reader:
         grids = []
         if seen.film is not None and not seen.refused:
             grids = [classifier.grid(seen.film) for classifier in self.classifiers]
+            grids += [self.outliner.grid(seen.film)] if self.outliner else []
         return seen, grids, time.perf_counter() - started
 
     def _read_batch(self, batch: "list[Future[tuple[_Seen, list[np.ndarray], float]]]") -> list[Examination]:
@@ -113,10 +126,17 @@ class Reader:
             for i, classifier in enumerate(self.classifiers)
             if readable
         ]
+        anatomies = iter(
+            [self.outliner.outline_grid(grids[-1], film.shape) for film, grids in readable] if self.outliner else []
+        )
         share = (time.perf_counter() - started) / max(1, len(readable))
         outputs = iter(zip(*by_model, strict=True))
         return [
-            seen.examination(next(outputs) if grids else (), seconds + (share if grids else 0.0))
+            seen.examination(
+                next(outputs, ()) if grids else (),
+                next(anatomies, None) if grids else None,
+                seconds + (share if grids else 0.0),
+            )
             for seen, grids, seconds in prepared
         ]
 
@@ -133,5 +153,12 @@ class _Seen:
     def refused(self) -> bool:
         return any(concern.refuses for concern in self.concerns)
 
-    def examination(self, outputs: tuple[ModelOutput, ...], seconds: float) -> Examination:
-        return Examination(sha256=self.sha256, film=self.film, concerns=self.concerns, outputs=outputs, seconds=seconds)
+    def examination(self, outputs: tuple[ModelOutput, ...], anatomy: Anatomy | None, seconds: float) -> Examination:
+        return Examination(
+            sha256=self.sha256,
+            film=self.film,
+            concerns=self.concerns,
+            outputs=outputs,
+            anatomy=anatomy,
+            seconds=seconds,
+        )

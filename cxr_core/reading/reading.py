@@ -12,9 +12,11 @@ import numpy as np
 
 from cxr_core.film.concern import Concern
 from cxr_core.film.preprocess import Placement
-from cxr_core.film.radiograph import Radiograph
+from cxr_core.film.radiograph import Radiograph, View
 from cxr_core.models.card import ModelCard, OperatingPoint
 from cxr_core.reading.anatomy import Anatomy, Line
+from cxr_core.reading.combine import Parts, combine
+from cxr_core.reading.log_odds import log_odds
 from cxr_core.reading.measure import Measurement, edited, measure
 from cxr_core.reading.patient import Patient
 
@@ -76,13 +78,15 @@ class FindingReading:
     population: str | None = None
     reason: str | None = None
     evidence: Evidence | None = None
+    parts: Parts | None = None  # of a probability that a measurement has part in; logit is the network's own
     card: ModelCard | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The fields that `read --json` promises; a finding without a number carries its reason."""
         names = ["finding", "probability", "logit", "threshold", "operating_point", "call"]
         names += ["model", "version", "population"]
-        return {name: getattr(self, name) for name in names} | ({"reason": self.reason} if self.reason else {})
+        found = {name: getattr(self, name) for name in names} | ({"reason": self.reason} if self.reason else {})
+        return found | ({"parts": self.parts.as_json()} if self.parts else {})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,7 +125,11 @@ class Reading:
     @property
     def suspicion(self) -> float:
         """How far the most suspicious finding lies above its threshold, in logits; -inf when nothing was read."""
-        margins = [_logit(f.probability) - _logit(f.threshold) for f in self.findings if f.probability is not None]
+        margins = [
+            log_odds(f.probability) - log_odds(f.threshold)
+            for f in self.findings
+            if f.probability is not None and f.threshold is not None
+        ]
         return max(margins, default=-math.inf)
 
 
@@ -161,7 +169,7 @@ def interpret(examination: Examination, said: Patient, operating_point: str) -> 
         sha256=examination.sha256,
         status="read",
         concerns=tuple(concerns),
-        findings=tuple(_findings(examination.outputs, patient, operating_point, unsettled)),
+        findings=tuple(_findings(examination.outputs, patient, operating_point, unsettled, measurements)),
         measurements=measurements,
         patient=patient,
         seconds=examination.seconds,
@@ -185,7 +193,11 @@ def _unlike(output: ModelOutput) -> Concern:
 
 
 def _findings(
-    outputs: tuple[ModelOutput, ...], patient: Patient, operating_point: str, unsettled: bool
+    outputs: tuple[ModelOutput, ...],
+    patient: Patient,
+    operating_point: str,
+    unsettled: bool,
+    measurements: tuple[Measurement, ...],
 ) -> list[FindingReading]:
     """One entry per finding and model that fits; a finding that no model fits keeps its place, with the reason."""
     keys = sorted({key for output in outputs for key in output.card.findings})
@@ -197,15 +209,23 @@ def _findings(
         if not fitting:
             said = "; ".join(f"{o.card.model} is for {o.card.population.text}" for o in candidates)
             readings.append(FindingReading(finding=key, reason=f"No model for this patient: {said}."))
-        readings += [_reading_of(o, key, operating_point, unsettled) for o in fitting]
+        measured = next(iter(measurements), None)
+        readings += [_reading_of(o, key, operating_point, unsettled, measured, patient.view) for o in fitting]
     return readings
 
 
-def _reading_of(output: ModelOutput, key: str, operating_point: str, unsettled: bool) -> FindingReading:
+def _reading_of(
+    output: ModelOutput,
+    key: str,
+    operating_point: str,
+    unsettled: bool,
+    measured: Measurement | None,
+    view: View | None,
+) -> FindingReading:
     card = output.card
     index = card.findings.index(key)
-    probability = float(output.probabilities[index])
-    point = card.operating_point(key, operating_point)
+    probability, parts = combine(card, key, float(output.probabilities[index]), measured, view)
+    point = card.operating_point(key, operating_point, combined=parts is not None)
     return FindingReading(
         finding=key,
         probability=probability,
@@ -217,14 +237,10 @@ def _reading_of(output: ModelOutput, key: str, operating_point: str, unsettled: 
         version=card.version,
         population=card.population.text,
         evidence=output.evidence.get(key),
+        parts=parts,
         card=card,
     )
 
 
 def _call(probability: float, point: OperatingPoint) -> Call:
     return "present" if probability >= point.threshold else "absent"
-
-
-def _logit(probability: float | None) -> float:
-    clipped = min(max(probability or 0.0, 1e-6), 1 - 1e-6)
-    return math.log(clipped / (1 - clipped))

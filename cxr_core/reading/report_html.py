@@ -15,7 +15,7 @@ from cxr_core.reading.reading import Evidence, FindingReading
 from cxr_core.reading.report import Report, threshold_source
 from cxr_core.reading.report_measurement import measurement_section
 from cxr_core.reading.report_parts import facts_table, picture, shrunk
-from cxr_core.reading.wording import DRAWING_NOTICE, NOTICE, finding_name, operating_point_name, per_cent
+from cxr_core.reading.wording import DRAWING_NOTICE, NOTICE, finding_name, operating_point_name, parts_words, per_cent
 
 BAR_GREY = 0.42  # what the colour bar is drawn over: about the grey of a lung
 
@@ -94,7 +94,7 @@ def _finding_row(finding: FindingReading) -> list[str]:
     return [
         name,
         cell(finding.call or "", finding.call or ""),
-        per_cent(finding.probability),
+        per_cent(finding.probability) + (f" ({said})" if (said := parts_words(finding.parts)) else ""),
         f"{per_cent(finding.threshold)}: {threshold_source(finding)}",
         operating_point_name(finding.operating_point or ""),
         f"{finding.logit:.2f}",

@@ -1,6 +1,7 @@
 """How findings and numbers are put into words, the same in reports, on pages and in a shell."""
 
 from cxr_core.findings import FINDINGS
+from cxr_core.reading.combine import Parts
 from cxr_core.reading.measure import ENLARGED, Measurement
 
 OPERATING_POINT_NAMES = {
@@ -53,3 +54,8 @@ def diameter_words(measured: Measurement) -> str | None:
         return None
     heart, thorax = measured.diameters
     return f"heart {heart:.0f} {measured.unit}, thorax {thorax:.0f} {measured.unit}"
+
+
+def parts_words(parts: Parts | None) -> str | None:
+    """Who said what of a combined probability: `network 12 %, ratio 0.56`; None where only the network spoke."""
+    return None if parts is None else f"network {per_cent(parts.classifier)}, ratio {ratio_text(parts.value)}"

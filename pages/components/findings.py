@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cxr_core.reading.reading import FindingReading, Reading
-from cxr_core.reading.wording import finding_name, operating_point_name, per_cent
+from cxr_core.reading.wording import finding_name, operating_point_name, parts_words, per_cent
 from pages.components.markdown import plain, threshold_text
 from pages.components.model_card import offer_card
 from pages.components.session import Study
@@ -39,13 +39,16 @@ def row(finding: FindingReading) -> dict[str, str]:
     return {
         "Finding": f"{name}  \n:small[:gray[{model}]]",
         "Call": f":{CALL_COLOURS[call]}-badge[{call.capitalize()}]",
-        "Probability": f"**{plain(per_cent(finding.probability))}**{_nearly(finding.probability, finding.threshold)}",
+        "Probability": f"**{plain(per_cent(finding.probability))}**{_beneath(finding)}",
         "Threshold": f"{threshold_text(finding.threshold)}  \n:small[:gray[{plain(point)}]]",
     }
 
 
-def _nearly(probability: float, threshold: float) -> str:
-    """Which side of the threshold it is on, where whole per cent do not tell."""
-    if per_cent(probability) != per_cent(threshold):
-        return ""
-    return f"  \n:small[:gray[just {'above' if probability >= threshold else 'below'}]]"
+def _beneath(finding: FindingReading) -> str:
+    """Which side of the threshold it is on, where whole per cent do not tell; who said what of a combined one."""
+    assert finding.probability is not None
+    assert finding.threshold is not None
+    notes = [plain(parts_words(finding.parts) or "")]
+    if per_cent(finding.probability) == per_cent(finding.threshold):
+        notes.append(f"just {'above' if finding.probability >= finding.threshold else 'below'}")
+    return "".join(f"  \n:small[:gray[{note}]]" for note in notes if note)
