@@ -22,7 +22,7 @@ from cxr_core.data.loader import Loader, Position
 from cxr_core.models.architectures import FilmClassifier
 from cxr_core.models.initial import initialise
 from cxr_core.training.checkpoint import Checkpoint, Checkpoints
-from cxr_core.training.learner import Learner
+from cxr_core.training.learner import Learner, task_of
 from cxr_core.training.parallel import Processes, chosen_device
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.trainer import Trainer
@@ -169,7 +169,7 @@ def checkpoint_s(device: torch.device, folder: Path) -> float:
 
 
 def learner_on(device: torch.device, recipe: Recipe = RECIPE) -> Learner:
-    learner = Learner(recipe, network(), Processes(device), steps=10**6)
+    learner = Learner(recipe, network(), task_of(recipe), Processes(device), steps=10**6)
     learner.begin_epoch(1)
     return learner
 

@@ -13,6 +13,7 @@ from cxr_core.models.registry import workspace
 from cxr_core.training.fit import Settings
 from cxr_core.training.grid import Entry, as_csv, as_markdown, run_grid
 from cxr_core.training.recipe import load_recipe
+from cxr_core.training.stages import stages
 from train.arguments import DATA, RECIPES, Parser, assignment, recipe_path
 from train.evaluate import measure
 from train.progress import event_line
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         paths = [recipe_path(name) for name in given.name] or sorted(RECIPES.glob(GRID))
         recipes = [load_recipe(path, dict(given.set)) for path in paths]
+        recipes = [stage for whole in recipes for stage in stages(whole).values()] if given.stages else recipes
     except SilhouetteError as error:
         print(f"train.grid: {error}", file=sys.stderr)
         return 2
@@ -58,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.grid", description=__doc__)
     parser.add_argument("name", nargs="*", help="names from train/recipes, or TOML files")
     parser.add_argument("--data", action="append", required=True, help=DATA)
+    parser.add_argument("--stages", action="store_true", help="each from scratch and without attention as well")
     parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE", help="in all")
     parser.add_argument("--run", type=Path, metavar="DIR", help="where the runs lie (default: under the workspace)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the table is written (default: with the runs)")

@@ -44,7 +44,7 @@ class Entry:
     @property
     def row(self) -> str:
         """What the two balances of one network share."""
-        return self.recipe.name.removesuffix("-balanced").removesuffix("-unbalanced")
+        return self.recipe.name.replace("-unbalanced", "").replace("-balanced", "")
 
 
 def run_grid(

@@ -143,6 +143,21 @@ def test_the_table_has_a_row_for_each_network_and_a_column_for_each_balance():
     assert [row["balance"] for row in csv.DictReader(as_csv(entries).splitlines())] == ["balanced"] * 2 + ["unbalanced"]
 
 
+def test_the_three_stages_of_a_recipe_are_run(dataset, tmp_path, workspace, capsys):
+    recipe = replace(TINY, head="attention", epochs=1)
+    (tmp_path / "tiny.toml").write_text(recipe.as_toml())
+    command = [str(tmp_path / "tiny.toml"), "--data", str(dataset), "--run", str(tmp_path / "runs"), "--device", "cpu"]
+    assert main([*command, "--stages"]) == 0
+    rows = list(csv.DictReader((tmp_path / "runs" / "grid.csv").read_text().splitlines()))
+    assert [(row["recipe"], row["head"]) for row in rows] == [
+        ("tiny-balanced-scratch", "averaged"),
+        ("tiny-balanced-pretrained", "averaged"),
+        ("tiny-balanced", "attention"),
+    ]
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| mobilenetv3")]
+    assert len(table) == 3
+
+
 def test_an_unknown_name_is_answered_before_anything_runs(dataset, workspace, capsys):
     assert main(["no-such-recipe", "--data", str(dataset)]) == 2
     assert "choose from" in capsys.readouterr().err

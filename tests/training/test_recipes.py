@@ -5,15 +5,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from timm.optim import create_optimizer_v2
 
+from cxr_core.data.loader import Batch
 from cxr_core.errors import PretrainedUnavailable, RecipeError
 from cxr_core.models.architectures import timm
 from cxr_core.models.initial import initialise
 from cxr_core.reading.explain import logits_and_evidence
+from cxr_core.training.learner import Learner, task_of
 from cxr_core.training.losses import masked_bce
+from cxr_core.training.parallel import Processes
 from cxr_core.training.recipe import Recipe, load_recipe, override
 from cxr_core.training.stages import stages
 from train.arguments import RECIPES
@@ -30,11 +34,12 @@ ATTENTION = [
 OTHERS = [
     *("cardiomegaly-cnn", "cardiomegaly-densenet121-equalised", "cardiomegaly-efficientnet-b0-equalised"),
     *("pneumonia-cnn-grey", "pneumonia-resnet50", "pneumonia-efficientnet-b0", "pneumonia-vgg16-frozen"),
-    *("house", "cardiomegaly-adults", "pneumonia-children"),
+    *("house", "cardiomegaly-adults", "pneumonia-children", "anatomy"),
 ]
 # Made for the MobileNetV2 weights that are at hand, which are not those of timm's hub.
-OWN_WEIGHTS = {"house", "cardiomegaly-adults", "pneumonia-children"}
+OWN_WEIGHTS = {"house", "cardiomegaly-adults", "pneumonia-children", "anatomy"}
 each_recipe = pytest.mark.parametrize("name", sorted(PATHS))
+each_classifier = pytest.mark.parametrize("name", sorted({*PATHS} - {"anatomy"}))
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +69,7 @@ def test_a_recipe_loads_survives_its_toml_and_says_where_it_is_from(name, tmp_pa
         assert len(said) > 40
 
 
-@each_recipe
+@each_classifier
 def test_a_recipe_is_for_the_population_of_its_films(name):
     recipe = recipe_of(name)
     ages = (recipe.population_age_min, recipe.population_age_max)
@@ -83,7 +88,7 @@ def test_pretrained_recipes_show_films_as_the_weights_expect_them(name):
     assert recipe.std == pytest.approx(statistics.mean(expected.std), abs=2e-3)
 
 
-@each_recipe
+@each_classifier
 def test_a_recipe_takes_two_real_steps_and_gives_a_heatmap(name):
     recipe = recipe_of(name)
     side = 96 if recipe.backbone == "inception_v3" else 64
@@ -118,6 +123,23 @@ def test_a_recipe_takes_two_real_steps_and_gives_a_heatmap(name):
     assert logits.shape == (1, len(small.findings))
     assert evidence.shape == (1, len(small.findings), *features.shape[2:])
     assert torch.isfinite(evidence).all()
+
+
+def test_the_outlining_recipe_takes_two_real_steps():
+    recipe = replace(recipe_of("anatomy"), input_side=64, init="scratch")
+    start = initialise(recipe.architecture_arguments(0), "scratch", 0, architecture=recipe.architecture)
+    learner = Learner(recipe, start.network, task_of(recipe), Processes(torch.device("cpu")), steps=2)
+    learner.begin_epoch(1)
+    before = {name: tensor.clone() for name, tensor in learner.weights().items()}
+    chance = torch.Generator().manual_seed(1)
+    grids = torch.randint(0, 256, (4, 64, 64), generator=chance, dtype=torch.uint8)
+    masks = torch.zeros(4, 3, 64, 64, dtype=torch.uint8)
+    masks[:, :, 20:40, 20:40] = 255
+    losses = [learner.step(Batch(grids, masks, np.arange(4)), step, 4) for step in range(2)]
+    assert np.isfinite(losses).all()
+    after = learner.weights()
+    for name in ("last.weight", "steps.0.0.weight", "backbone.conv_stem.weight"):
+        assert not torch.equal(after[name], before[name])
 
 
 @pytest.mark.parametrize("backbone", ["densenet121", "efficientnet-b0"])
