@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from cxr_core.film.radiograph import View
 from cxr_core.models.card import Combination, ModelCard
 from cxr_core.reading.log_odds import expit, log_odds
 from cxr_core.reading.measure import RATIO, WIDENING, Measurement
 
-AP_SHARE = {"AP": 1.0, "PA": 0.0, "LATERAL": 0.0}
+AP_SHARE: dict[str, float] = {"AP": 1.0, "PA": 0.0, "LATERAL": 0.0}
 UNKNOWN_SHARE = 0.5
 
 
@@ -30,6 +32,12 @@ def combined_logit(fitted: Combination, log_odds: float, value: float, view: Vie
     share = UNKNOWN_SHARE if view is None else AP_SHARE[view]
     by_ratio = fitted.measured * (value - fitted.centre)
     return fitted.intercept + fitted.classifier * log_odds + by_ratio + fitted.ap * share
+
+
+def combined_logits(fitted: Combination, log_odds: np.ndarray, ratios: np.ndarray, views: np.ndarray) -> np.ndarray:
+    """`combined_logit` of many films, (N,) each; views that are not known are any other text."""
+    each = zip(log_odds.tolist(), ratios.tolist(), views.tolist(), strict=True)
+    return np.array([combined_logit(fitted, x, ratio, view if view in AP_SHARE else None) for x, ratio, view in each])
 
 
 def combine(
