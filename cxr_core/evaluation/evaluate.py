@@ -1,6 +1,6 @@
 """A model on one part of a dataset: predictions, figures with their intervals, curves."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +14,15 @@ from cxr_core.data.films import load_films
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
 from cxr_core.evaluation.curves import FindingCurves, finding_curves, training_curves
+from cxr_core.evaluation.evaluate_heat import heat_in_chest
 from cxr_core.evaluation.figures import BALANCED, classification_report, finding_figures
 from cxr_core.evaluation.folder import Evaluation
 from cxr_core.models.card import ModelCard
+from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import CARD
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.outline import Outliner
+from cxr_core.reading.reading import ModelOutput
 
 BATCH = 32
 
@@ -29,25 +33,27 @@ def evaluate(
     part: str,
     *,
     events: Iterable[Mapping[str, Any]] = (),
+    outliner: Outliner | None = None,
     progress: Progress = quiet,
 ) -> Evaluation:
     """All that one evaluation finds. films: of that part alone.  events: the progress of the model's run, if any.
 
+    outliner: what outlines heart and lungs, to tell how much of the evidence lies inside them; None leaves that out.
     progress: told (films read, films). Raises DataError without labels, ReadingError for a logit that is no number.
     """
-    card, table = classifier.card, predictions(classifier, films, progress)
+    card, outputs = classifier.card, read_films(classifier, films, progress)
+    table = table_of(card, films, outputs)
+    found = figures(card, table)
+    if outliner:
+        evidence = {key: [output.evidence[key].cells for output in outputs] for key in found}
+        for key, heat in heat_in_chest(outliner, films, evidence, card.input_spec, progress).items():
+            found[key]["heat_in_chest"] = heat
     return Evaluation(
         card=card,
         part=part,
-        data={
-            "films": len(films.table),
-            "patients": int(films.table["patient"].nunique()),
-            "data_sha256": films.data_sha256(),
-            "split_sha256": films.split_sha256(),
-            "terms": films.terms,
-        },
+        data=data_facts(films),
         table=table,
-        figures=figures(card, table),
+        figures=found,
         reports={key: _report_of(card, key, rows) for key, rows in _labelled(card, table).items()},
         curves={key: _curves_of(card, key, rows) for key, rows in _labelled(card, table).items()},
         training=training_curves(events),
@@ -55,15 +61,36 @@ def evaluate(
     )
 
 
+def data_facts(films: Manifest) -> dict[str, Any]:
+    """What was measured on: films, patients, hashes, and the terms of the data."""
+    return {
+        "films": len(films.table),
+        "patients": int(films.table["patient"].nunique()),
+        "data_sha256": films.data_sha256(),
+        "split_sha256": films.split_sha256(),
+        "terms": films.terms,
+    }
+
+
 def predictions(classifier: Classifier, films: Manifest, progress: Progress = quiet) -> pd.DataFrame:
-    """One row per film and finding: image, patient, finding, label (NaN = unknown), logit, probability, then facts."""
+    """What a classifier says of films, as `table_of` has it."""
+    return table_of(classifier.card, films, read_films(classifier, films, progress))
+
+
+def read_films(classifier: Classifier, films: Manifest, progress: Progress = quiet) -> list[ModelOutput]:
+    """A classifier's answers to films from the pixel cache, in their order."""
     spec = classifier.card.input_spec
-    outputs = []
+    outputs: list[ModelOutput] = []
     for grids in load_films(films, spec).batches(BATCH):
         outputs += classifier.read_grids(grids, [(spec.side, spec.side)] * len(grids))
         progress(len(outputs), len(films.table))
+    return outputs
+
+
+def table_of(card: ModelCard, films: Manifest, outputs: Sequence[ModelOutput]) -> pd.DataFrame:
+    """One row per film and finding: image, patient, finding, label (NaN = unknown), logit, probability, then facts."""
     tables = []
-    for index, key in enumerate(classifier.card.findings):
+    for index, key in enumerate(card.findings):
         tables.append(
             pd.DataFrame(
                 {
@@ -95,7 +122,7 @@ def figures(card: ModelCard, table: pd.DataFrame) -> dict[str, Any]:
     return found
 
 
-def record_in_card(folder: Path, card: ModelCard, part: str, found: Mapping[str, Any]) -> None:
+def record_in_card(folder: Path, card: ModelCard | SegmenterCard, part: str, found: Mapping[str, Any]) -> None:
     """Write the figures of a part into the card of a model folder, in one step."""
     updated = replace(card, metrics={**card.metrics, part: dict(found)})
     draft = folder / f".{CARD}"

@@ -17,7 +17,7 @@ class Outlined:
 
     dice, distance_px: of each structure; the distance is the mean one between the two boundaries, both ways, in film
     pixels, NaN when one is empty.  ratio: None if it could not be measured.  spread, half_width: as in Anatomy.
-    true_ratio: of the masks.
+    true_ratio: of the masks.  trusted: measured, and nothing on the film spoke against it.
     """
 
     patient: str
@@ -27,19 +27,23 @@ class Outlined:
     spread: float
     half_width: float
     true_ratio: float
+    trusted: bool = True
 
 
 def outline_figures(films: Sequence[Outlined]) -> dict[str, Any]:
     """Each figure with its patient-bootstrapped 95 % interval: {"value", "low", "high", "n"}.
 
     ratio_mae, ratio_bias, ratio_correlation, ratio_low and ratio_high (limits of agreement, Bland & Altman 1986) and
-    coverage (of the stated intervals) are over the films that could be measured; measured is their share of all.
+    coverage (of the stated intervals) are over the films that could be measured; measured is their share of all,
+    trusted the share of those that nothing on the film speaks against, trusted_ratio_mae the error of these alone.
     """
     patients = np.array([film.patient for film in films])
     columns = {f"dice_{name}": np.array([film.dice[name] for film in films]) for name in STRUCTURES}
     columns |= {f"distance_px_{name}": np.array([film.distance_px[name] for film in films]) for name in STRUCTURES}
     columns["measured"] = np.array([float(film.ratio is not None) for film in films])
-    found = _means(columns, patients)
+    columns["trusted"] = np.array([float(film.trusted) for film in films])
+    columns["trusted_ratio_mae"] = np.array([_error_if_trusted(film) for film in films])
+    found = means_of(columns, patients)
     seen = [film for film in films if film.ratio is not None]
     if not seen:
         return found
@@ -48,8 +52,12 @@ def outline_figures(films: Sequence[Outlined]) -> dict[str, Any]:
     return (
         found
         | agreement(measured, true, np.array([film.patient for film in seen]))
-        | _means({"coverage": covered.astype(float)}, np.array([film.patient for film in seen]))
+        | means_of({"coverage": covered.astype(float)}, np.array([film.patient for film in seen]))
     )
+
+
+def _error_if_trusted(film: Outlined) -> float:
+    return abs(film.ratio - film.true_ratio) if film.trusted and film.ratio is not None else float("nan")
 
 
 def agreement(measured: np.ndarray, true: np.ndarray, patients: np.ndarray) -> dict[str, Any]:
@@ -102,17 +110,24 @@ def _correlation(share: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.nd
     return np.divide(together, spread, out=np.full(len(share), np.nan), where=spread > 1e-12)
 
 
-def _means(columns: Mapping[str, np.ndarray], patients: np.ndarray) -> dict[str, Any]:
-    """The mean of each column over the films where it is known."""
+def means_of(columns: Mapping[str, np.ndarray], patients: np.ndarray) -> dict[str, Any]:
+    """The mean of each column over the films where it is known, of which n counts; NaN where it is nowhere."""
     known = {name: ~np.isnan(values) for name, values in columns.items()}
 
     def means(weights: np.ndarray) -> dict[str, np.ndarray]:
+        counts = {name: weights @ known[name].astype(np.float64) for name in columns}
         return {
-            name: weights @ np.where(known[name], values, 0) / np.maximum(weights @ known[name], 1e-9)
+            name: np.divide(
+                weights @ np.where(known[name], values, 0),
+                counts[name],
+                out=np.full(len(weights), np.nan),
+                where=counts[name] > 0,
+            )
             for name, values in columns.items()
         }
 
-    return _as_json(bootstrapped(means, patients), len(patients))
+    found = _as_json(bootstrapped(means, patients), len(patients))
+    return {name: {**figure, "n": int(known[name].sum())} for name, figure in found.items()}
 
 
 def _as_json(values: Mapping[str, np.ndarray], n: int) -> dict[str, Any]:
