@@ -1,6 +1,7 @@
 """python -m train.evaluate MODEL_OR_RUN --data DIR: predictions, figures with 95 % intervals, curves, report.
 
-A run's test part is the one that its recipe divided, or the data's own when the recipe says split = "given".
+A run's test part is the one that its recipe divided, or the data's own when the recipe says split = "given". A model
+that outlines is measured against masks, and its ratio against labels of cardiomegaly, as far as the data has them.
 """
 
 import argparse
@@ -10,22 +11,24 @@ from pathlib import Path
 
 from cxr_core.data.manifest import PARTS
 from cxr_core.data.prepare import open_data
-from cxr_core.errors import ModelError, RunError, SilhouetteError
-from cxr_core.evaluation.evaluate import evaluate, record_in_card
-from cxr_core.evaluation.folder import write_evaluation
-from cxr_core.models.registry import installed, workspace
-from cxr_core.models.store import CARD
+from cxr_core.errors import SilhouetteError
+from cxr_core.evaluation.evaluate import record_in_card
+from cxr_core.models.registry import outlines, workspace
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.outline import Outliner
 from cxr_core.training.parts import part_of_run, run_in
 from train.arguments import DATA, Parser
+from train.evaluating import ALONE, FIT_ON, Aside, evaluation_of
+from train.named import model_folder
 from train.progress import progress_bar
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, evaluate, print the path of metrics.json."""
     given = _parser().parse_args(arguments)
+    aside = Aside(beside=given.beside, fit_on=given.fit_on, outlines=given.outlines)
     try:
-        path = measure(given.model, given.data, given.split, given.out, given.record)
+        path = measure(given.model, given.data, given.split, given.out, given.record, aside)
     except SilhouetteError as error:
         print(f"train.evaluate: {error}", file=sys.stderr)
         return 3
@@ -33,34 +36,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def measure(name: str, data: Sequence[str | Path], part: str, out: Path | None = None, record: str = "") -> Path:
+def measure(
+    name: str, data: Sequence[str | Path], part: str, out: Path | None = None, record: str = "", aside: Aside = ALONE
+) -> Path:
     """Evaluate a run, a model folder or an installed model, and write it down. Returns the path of metrics.json."""
     bar, run, folder = progress_bar(), run_in(Path(name)), model_folder(name)
-    classifier = Classifier.load(folder)
+    model = Outliner.load(folder) if outlines(folder) else Classifier.load(folder)
     manifest = open_data(data, bar)
     films = part_of_run(run, manifest, part) if run else manifest.part(part)
-    events = run.progress() if run else []
-    found = evaluate(classifier, films, part, events=events, progress=lambda *counts: bar("reading films", *counts))
-    place = workspace() / "evaluations" / f"{found.card.model}-{part}"
+    found = evaluation_of(model, manifest, films, part, aside, run.progress() if run else [], bar)
+    place = workspace() / "evaluations" / f"{model.card.model}-{part}"
     if run:
         place = run.path / "evaluation" / ("" if part == "test" else part)
-    path = write_evaluation(out or place, found)
+    path = found.write(out or place)
     if record:
-        record_in_card(folder, classifier.card, record, found.figures)
+        record_in_card(folder, model.card, record, found.figures or {})
     return path
-
-
-def model_folder(name: str) -> Path:
-    """A model folder, the model of a run folder, or an installed model by name."""
-    for folder in (Path(name), Path(name) / "model"):
-        if (folder / CARD).is_file():
-            return folder
-    if run_in(Path(name)):
-        raise RunError(f"{name} has no model yet; go on with: python -m train.fit --resume {name}")
-    by_name = {folder.parent.name: folder for folder in installed()}
-    if name not in by_name:
-        raise ModelError(f"{name!r} is no model folder, run folder or installed model; installed: {', '.join(by_name)}")
-    return by_name[name]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--record", default="", metavar="NAME", help="also write the figures into the model's card under this name"
     )
+    parser.add_argument("--beside", metavar="MODEL", help="a classifier to compare a ratio with (default: installed)")
+    parser.add_argument(
+        "--fit-on", default=ALONE.fit_on, choices=FIT_ON, help="part to combine ratio and classifier on"
+    )
+    parser.add_argument("--outlines", metavar="MODEL", help="outlines to compare heatmaps with (default: installed)")
     return parser
 
 

@@ -94,12 +94,23 @@ def finding_curves(
     probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray, points: Sequence[OperatingPoint]
 ) -> FindingCurves:
     """probabilities in [0, 1], labels 0 or 1, patients: (N,)."""
-    both = len(np.unique(labels)) == 2
     return FindingCurves(
-        roc=_roc(probabilities, labels) if both else None,
+        roc=roc_of(probabilities, labels),
         precision_recall=_precision_recall(probabilities, labels) if np.any(labels == 1) else None,
         calibration=_calibration(probabilities, labels, patients),
         confusion={point.name: _calls(point.threshold, probabilities, labels) for point in points},
+    )
+
+
+def roc_of(scores: np.ndarray, labels: np.ndarray) -> Roc | None:
+    """The ROC curve of scores against labels 0 or 1, (N,) each; None when a class is missing."""
+    if len(np.unique(labels)) != 2:
+        return None
+    false_positive, true_positive, thresholds = roc_curve(labels, scores)
+    return Roc(
+        false_positive_rate=_rounded(false_positive),
+        true_positive_rate=_rounded(true_positive),
+        threshold=(None, *_rounded(thresholds[1:])),  # scikit-learn's first one is infinite
     )
 
 
@@ -114,15 +125,6 @@ def training_curves(events: Iterable[Mapping[str, Any]]) -> TrainingCurves | Non
         epochs=tuple(int(line["epoch"]) for line in lines),
         figures={name: column for name, column in columns.items() if any(value is not None for value in column)},
         best_epoch=lines[-1].get("best_epoch"),
-    )
-
-
-def _roc(probabilities: np.ndarray, labels: np.ndarray) -> Roc:
-    false_positive, true_positive, thresholds = roc_curve(labels, probabilities)
-    return Roc(
-        false_positive_rate=_rounded(false_positive),
-        true_positive_rate=_rounded(true_positive),
-        threshold=(None, *_rounded(thresholds[1:])),  # scikit-learn's first one is infinite
     )
 
 

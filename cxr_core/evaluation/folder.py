@@ -75,6 +75,15 @@ class Evaluation:
         )
         return report_html(facts)
 
+    def write(self, out: Path) -> Path:
+        """Write the four files, metrics.json last, as `write_texts`. Returns metrics.json's path."""
+        texts = {
+            PREDICTIONS: self.table.to_csv(index=False),
+            CURVES: json.dumps(self.curves_json(), allow_nan=False) + "\n",
+            REPORT: self.report_html(),
+        }
+        return write_texts(out, texts, self.metrics_json())
+
 
 def head(card: ModelCard | SegmenterCard, part: str, data: Mapping[str, Any], made: str) -> dict[str, Any]:
     """What every metrics.json says first: which model was measured on which films, and when."""
@@ -90,21 +99,11 @@ def head(card: ModelCard | SegmenterCard, part: str, data: Mapping[str, Any], ma
     }
 
 
-def write_evaluation(out: Path, evaluation: Evaluation) -> Path:
-    """Write the four files, metrics.json last, each visible only once it is whole. Returns metrics.json's path.
-
-    Raises DataError when the folder cannot be written.
-    """
-    texts = {
-        PREDICTIONS: evaluation.table.to_csv(index=False),
-        CURVES: json.dumps(evaluation.curves_json(), allow_nan=False) + "\n",
-        REPORT: evaluation.report_html(),
-    }
-    return write_texts(out, texts, evaluation.metrics_json())
-
-
 def write_texts(out: Path, texts: Mapping[str, str], metrics: Mapping[str, Any]) -> Path:
-    """Write the files of an evaluation by name, then metrics.json; as `write_evaluation`."""
+    """Write the files of an evaluation by name, metrics.json last, each visible only once it is whole.
+
+    Returns metrics.json's path. Raises DataError when the folder cannot be written.
+    """
     texts = {**texts, METRICS: json.dumps(metrics, indent=2, allow_nan=False) + "\n"}
     try:
         out.mkdir(parents=True, exist_ok=True)

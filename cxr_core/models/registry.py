@@ -24,12 +24,12 @@ def installed(roots: tuple[Path, ...] | None = None) -> list[Path]:
 
     Hidden and incomplete folders do not count.
     """
-    return [folder for folder in _newest(roots) if not _outlines(folder)]
+    return [folder for folder in _newest(roots) if not outlines(folder)]
 
 
 def installed_segmenter(roots: tuple[Path, ...] | None = None) -> Path | None:
     """The folder of the installed model that outlines heart and lungs; the last by name if there are several."""
-    return next((folder for folder in reversed(_newest(roots)) if _outlines(folder)), None)
+    return next((folder for folder in reversed(_newest(roots)) if outlines(folder)), None)
 
 
 def _newest(roots: tuple[Path, ...] | None) -> list[Path]:
@@ -40,7 +40,7 @@ def _newest(roots: tuple[Path, ...] | None) -> list[Path]:
     return [newest[model] for model in sorted(newest)]
 
 
-def _outlines(folder: Path) -> bool:
+def outlines(folder: Path) -> bool:
     """Whether a model's card says that it outlines; a card that cannot be read is left to who loads it."""
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))

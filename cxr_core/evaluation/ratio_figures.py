@@ -1,0 +1,135 @@
+"""The cardiothoracic ratio as a score for a finding: alone, beside a classifier's answer, and both combined.
+
+A film that could not be measured has no ratio (NaN). It is left out where the ratio takes part by itself, and keeps the
+classifier's answer where both are combined.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from cxr_core.errors import DataError
+from cxr_core.evaluation.intervals import bootstrapped, figures_of
+from cxr_core.evaluation.metrics import auroc
+
+RATIO, CLASSIFIER, COMBINED = "ratio", "classifier", "combined"
+VIEWS = ("PA", "AP")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combination:
+    """A logistic model of the classifier's logit and the ratio, and one of the logit alone for films without a ratio.
+
+    Log-odds: intercept + of_logit * logit + of_ratio * ratio; without a ratio alone_intercept + alone_of_logit * logit.
+    Both are fitted on films of the same part, so that they answer on one scale.
+    """
+
+    intercept: float
+    of_logit: float
+    of_ratio: float
+    alone_intercept: float
+    alone_of_logit: float
+    films: int  # it was fitted on
+    positives: int
+    measured: int  # of the films, those with a ratio
+    source: str  # which films
+
+    def log_odds(self, logits: np.ndarray, ratios: np.ndarray) -> np.ndarray:
+        """(N,) the combined answer. logits: (N,); ratios: (N,), NaN where none was measured."""
+        both = self.intercept + self.of_logit * logits + self.of_ratio * ratios
+        return np.where(np.isnan(ratios), self.alone_intercept + self.alone_of_logit * logits, both)
+
+    def as_json(self) -> dict[str, Any]:
+        """As metrics.json carries it."""
+        return {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(self).items()}
+
+
+def fit_combination(logits: np.ndarray, ratios: np.ndarray, labels: np.ndarray, source: str) -> Combination:
+    """The combination that fits films best: logits, ratios (NaN = not measured), labels 0 or 1, (N,) each.
+
+    Both inputs are brought to unit spread and held by scikit-learn's default ridge (C = 1), so that few or separable
+    films give finite weights. Raises DataError when the films, or those measured, show one class only.
+    """
+    seen = ~np.isnan(ratios)
+    for chosen, what in ((np.ones(len(labels), bool), "films"), (seen, "measured films")):
+        if len(np.unique(labels[chosen])) < 2:
+            raise DataError(
+                f"the {int(chosen.sum()):,} {what} to fit the combination on ({source}) are not of both classes; "
+                "choose another part with --fit-on"
+            )
+    intercept, (of_logit, of_ratio) = _logistic(np.stack([logits[seen], ratios[seen]], axis=1), labels[seen])
+    alone_intercept, (alone_of_logit,) = _logistic(logits[:, None], labels)
+    return Combination(
+        intercept=intercept,
+        of_logit=of_logit,
+        of_ratio=of_ratio,
+        alone_intercept=alone_intercept,
+        alone_of_logit=alone_of_logit,
+        films=len(labels),
+        positives=int((labels == 1).sum()),
+        measured=int(seen.sum()),
+        source=source,
+    )
+
+
+def by_view(
+    scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray, views: np.ndarray
+) -> dict[str, Any]:
+    """`figures_of_scores` of all films, and of PA and AP films alone. views: (N,) PA, AP or something else."""
+    found = {"all": figures_of_scores(scores, labels, patients)}
+    for view in VIEWS:
+        chosen = views == view
+        found[view] = figures_of_scores(
+            {name: score[chosen] for name, score in scores.items()}, labels[chosen], patients[chosen]
+        )
+    return found
+
+
+def figures_of_scores(scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray) -> dict[str, Any]:
+    """AUROC of each score and their paired differences, with patient-bootstrapped 95 % intervals.
+
+    scores: (N,) by name; the ratio is NaN where none was measured.  labels: 0 or 1.
+    Besides films and positives: unmeasured, those without a ratio; on_measured, every score on the films that have a
+    ratio, `auroc` by name and `difference` by pair ("combined - ratio"), both on the same resamples; on_all, the same
+    on all films, for the scores that every film has. What a class that is missing leaves undefined is None.
+    """
+    seen = ~np.isnan(scores[RATIO])
+    on_all = {name: score for name, score in scores.items() if name != RATIO}
+    return {
+        "films": len(labels),
+        "positives": int((labels == 1).sum()),
+        "unmeasured": {
+            "films": int((~seen).sum()),
+            "share": round(float((~seen).mean()), 6) if len(seen) else None,
+            "positives": int((labels[~seen] == 1).sum()),
+        },
+        "on_measured": _aurocs({name: score[seen] for name, score in scores.items()}, labels[seen], patients[seen]),
+        "on_all": _aurocs(on_all, labels, patients) if on_all else None,
+    }
+
+
+def _aurocs(scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray) -> dict[str, Any]:
+    pairs = list(combinations(list(scores)[::-1], 2))
+
+    def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
+        found = {name: auroc(score, labels, weights) for name, score in scores.items()}
+        return found | {f"{one} - {other}": found[one] - found[other] for one, other in pairs}
+
+    figures = figures_of(bootstrapped(measured, patients), labels)
+    return {
+        "auroc": {name: figures[name].as_json() for name in scores},
+        "difference": {name: figure.as_json() for name, figure in figures.items() if name not in scores},
+    }
+
+
+def _logistic(inputs: np.ndarray, labels: np.ndarray) -> tuple[float, Sequence[float]]:
+    """Intercept and weights (K,) in the inputs' own units. inputs: (N, K)."""
+    scaler = StandardScaler().fit(inputs)
+    model = LogisticRegression(C=1.0).fit(scaler.transform(inputs), labels)
+    weights = model.coef_[0] / scaler.scale_
+    return float(model.intercept_[0] - weights @ scaler.mean_), [float(weight) for weight in weights]
