@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from cxr_core.evaluation.outlines import agreement, boundary_distance, dice
+from cxr_core.evaluation.outlines import Outlined, agreement, boundary_distance, dice, outline_figures
+from cxr_core.findings import STRUCTURES
 
 
 def discs() -> tuple[np.ndarray, np.ndarray]:
@@ -46,3 +47,34 @@ def test_agreement_is_bland_and_altmans():
     for figure in found.values():
         assert figure["low"] < figure["value"] < figure["high"]
         assert figure["n"] == 80
+
+
+def a_film(patient: str, ratio: float | None, trusted: bool = True, distance: float = 2.0) -> Outlined:
+    return Outlined(
+        patient=patient,
+        dice=dict.fromkeys(STRUCTURES, 0.9),
+        distance_px=dict.fromkeys(STRUCTURES, distance),
+        ratio=ratio,
+        spread=0.0,
+        half_width=0.03,
+        true_ratio=0.5,
+        trusted=trusted,
+    )
+
+
+def test_films_that_are_doubted_or_not_measured_count_where_they_should():
+    found = outline_figures([a_film("a", 0.52), a_film("b", 0.58, False), a_film("c", None, False, np.nan)])
+    value = {name: (figure["value"], figure["n"]) for name, figure in found.items()}
+    assert value["measured"] == (pytest.approx(2 / 3, abs=1e-6), 3)
+    assert value["trusted"] == (pytest.approx(1 / 3, abs=1e-6), 3)
+    assert value["ratio_mae"] == (pytest.approx(0.05), 2)
+    assert value["trusted_ratio_mae"] == (pytest.approx(0.02), 1)
+    assert value["coverage"] == (0.5, 2)
+    assert value["distance_px_heart"] == (2, 2)
+
+
+def test_what_no_film_has_is_undefined():
+    found = outline_figures([a_film("a", None, False, np.nan)])
+    assert found["distance_px_heart"] == {"value": None, "low": None, "high": None, "n": 0}
+    assert found["trusted_ratio_mae"]["value"] is None
+    assert "ratio_mae" not in found
