@@ -64,6 +64,13 @@ def save_model(
     return card
 
 
+def write_card(folder: Path, card: ModelCard | SegmenterCard) -> None:
+    """Put another card into a model folder, in one step."""
+    draft = Path(folder) / f".{CARD}"
+    draft.write_text(card.to_json(), encoding="utf-8")
+    draft.replace(Path(folder) / CARD)
+
+
 def load_card(folder: Path) -> ModelCard:
     """The card of a model folder. Raises ModelError when it is missing or not to be understood."""
     return _card(folder, ModelCard.from_json)

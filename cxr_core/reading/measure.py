@@ -151,7 +151,7 @@ CHILD = f"The patient is younger than {ADULT_FROM_YEARS}: the limit of 0.5 holds
 # Doubts that make a heart look wider than it is, never narrower; the ratio is still one of heart and thorax.
 WIDENING = (VIEW_AP, VIEW_UNKNOWN, CHILD)
 # Concerns of a film (film/quality.py, reading.py) that touch what a program measures, and what a hand measures too.
-TOUCHING = ("turned", "mirrored", "inverted", "low_resolution", "unlike_training")
+TOUCHING = ("turned", "mirrored", "inverted", "low_resolution")
 LASTING = ("turned",)
 
 

@@ -51,14 +51,14 @@ def finish_structures(
 def fit_interval(films: list[Outlined]) -> RatioInterval:
     """The interval that held the truth of 95 % of validation films, for films not seen (split conformal).
 
-    The offset is the median spread, so that a film on which all looks agree still has an interval. With fewer than 19
-    films the largest error decides.
+    The offset is the median error, so that a film on which the looks agree still has an interval, and one on which they
+    differ a wider one, but not out of all proportion. With fewer than 19 films the largest error decides.
     """
-    errors = [(abs(film.ratio - film.true_ratio), film.spread) for film in films if film.ratio is not None]
-    offset = float(max(np.median([spread for _, spread in errors]), 1e-3)) if errors else 1e-3
-    scores = np.sort([error / (offset + spread) for error, spread in errors])
+    found = [(abs(film.ratio - film.true_ratio), film.spread) for film in films if film.ratio is not None]
+    offset = float(max(np.median([error for error, _ in found]), 1e-3)) if found else 1e-3
+    scores = np.sort([error / (offset + spread) for error, spread in found])
     rank = min(len(scores), int(np.ceil(COVERAGE * (len(scores) + 1))))
     factor = float(scores[rank - 1]) if rank else 1.0
     return RatioInterval(
-        offset=offset, factor=max(factor, 1e-3), source=f"{len(errors)} validation films carved by patient"
+        offset=offset, factor=max(factor, 1e-3), source=f"{len(found)} validation films carved by patient"
     )

@@ -1,0 +1,81 @@
+"""A classifier's card learns what the measured ratio adds to it, if it adds anything on validation films."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from cxr_core.data.cache import Progress, quiet
+from cxr_core.data.manifest import Manifest
+from cxr_core.errors import DataError
+from cxr_core.evaluation.evaluate import read_films
+from cxr_core.evaluation.evaluate_outlines import anatomies
+from cxr_core.models.card import Combination
+from cxr_core.models.store import write_card
+from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.combination_fit import fit_combination, gain
+from cxr_core.reading.log_odds import log_odds
+from cxr_core.reading.measure import WIDENING
+from cxr_core.reading.outline import Outliner
+
+FINDING = "cardiomegaly"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combined:
+    """What came of it. alone, both: log loss on held-out validation patients.  combination: None if it did not help."""
+
+    combination: Combination | None
+    alone: float
+    both: float
+    films: int
+    positives: int
+
+
+def combine_with_ratio(folder: Path, outliner: Outliner, films: Manifest, progress: Progress = quiet) -> Combined:
+    """Fit the combination on validation films and write it into the card of a classifier's folder, where it helps.
+
+    films: usable and decoded, the validation part of what the classifier learnt. Those without a label, and those that
+    cannot be measured or are doubted for more than view, are left out, as in reading. Raises DataError for films of one
+    class.
+    """
+    classifier = Classifier.load(folder)
+    if FINDING not in films.findings:
+        raise DataError(f"the films have no labels for {FINDING}; the ratio speaks of nothing else")
+    films = films.with_table(films.table[films.table[FINDING].notna()])
+    measured = _ratios(outliner, films, progress)
+    seen = ~np.isnan(measured)
+    chances = np.array([log_odds(chance) for chance in _probabilities(classifier, films)])[seen]
+    labels = films.table[FINDING].to_numpy(np.float64)[seen]
+    views, patients = (films.table[name].fillna("").to_numpy(str)[seen] for name in ("view", "patient"))
+    alone, both = gain(chances, measured[seen], views, labels, patients)
+    fitted = None
+    if both < alone:
+        source = (
+            f"{len(labels)} validation films with a ratio, carved from train by patient; held-out log loss {both:.4f}"
+        )
+        fitted = fit_combination(
+            chances,
+            measured[seen],
+            views,
+            labels,
+            model=f"{outliner.card.model} {outliner.card.version}",
+            source=f"{source} against {alone:.4f} without it",
+        )
+        card = classifier.card
+        write_card(folder, replace(card, combination={**card.combination, FINDING: fitted}))
+    return Combined(combination=fitted, alone=alone, both=both, films=len(labels), positives=int((labels == 1).sum()))
+
+
+def _ratios(outliner: Outliner, films: Manifest, progress: Progress) -> np.ndarray:
+    """(N,) the ratio of each film, NaN where reading would not combine it."""
+    found = anatomies(outliner, films, progress)
+    return np.array(
+        [a.ratio if a.ratio is not None and set(a.doubts) <= set(WIDENING) else np.nan for a in found], np.float64
+    )
+
+
+def _probabilities(classifier: Classifier, films: Manifest) -> np.ndarray:
+    """(N,) calibrated, of the finding."""
+    index = classifier.card.findings.index(FINDING)
+    return np.array([output.probabilities[index] for output in read_films(classifier, films)])

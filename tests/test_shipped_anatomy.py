@@ -1,0 +1,76 @@
+"""The segmenter in the tree, on real films and on drawn chests whose ratio is known."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from cxr_core.data.prepare import open_data
+from cxr_core.evaluation.evaluate_outlines import outlined
+from cxr_core.evaluation.outlines import outline_figures
+from cxr_core.film.decode import decode
+from cxr_core.film.phantom import PhantomSpec, draw, truth
+from cxr_core.models.registry import SHIPPED, installed_segmenter
+from cxr_core.reading.outline import Outliner
+from cxr_core.training.fit import divided
+from cxr_core.training.recipe import load_recipe
+from train.arguments import RECIPES
+
+FOLDER = installed_segmenter((SHIPPED,))
+
+
+@pytest.fixture(scope="module")
+def outliner() -> Outliner:
+    assert FOLDER is not None
+    return Outliner.load(FOLDER)
+
+
+def test_its_folder_is_small_and_its_card_says_where_it_is_from(outliner):
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) <= 10e6
+    assert outliner.card.training["recipe"] == "anatomy"
+    assert len(outliner.card.training["data"]["split_sha256"]) == 64
+    assert "MIT" in outliner.card.training["terms"]
+
+
+def test_it_gives_the_figures_of_its_card_on_the_validation_films(outliner, real_data):
+    recipe = load_recipe(RECIPES / "anatomy.toml")
+    assert outliner.card.input_spec == recipe.input_spec()
+    films = divided(recipe, open_data([real_data / "heart_ctr"])).part("val")
+    found = outline_figures(outlined(outliner, films))
+    for name in ("dice_heart", "dice_left_lung", "dice_right_lung", "ratio_mae", "ratio_bias"):
+        assert found[name]["value"] == pytest.approx(outliner.card.metrics["validation"][name]["value"], abs=0.003)
+    assert found["dice_heart"]["value"] > 0.92
+    assert found["ratio_mae"]["value"] < 0.025
+
+
+def test_adult_films_of_another_hospital_are_measured(outliner, real_data):
+    paths = sorted((real_data / "nih_originals_1024" / "images").iterdir())
+    anatomies = [outliner.outline(decode(path.read_bytes())) for path in paths]
+    assert [anatomy.failures for anatomy in anatomies if anatomy.ratio is None] == []
+    likely = [0.35 < anatomy.ratio < 0.7 for anatomy in anatomies]
+    assert sum(likely) >= len(paths) - 1
+    assert all(a.half_width > 0.1 for a, fits in zip(anatomies, likely, strict=True) if not fits)
+
+
+def test_wider_drawn_hearts_are_measured_wider(outliner):
+    """A drawing is no film: it measures up to 0.05 too little, but in the right order."""
+    specs = [PhantomSpec(heart_width=0.7 * ratio) for ratio in (0.38, 0.44, 0.5, 0.56, 0.62)]
+    found = np.array([outliner.outline(draw(spec)).ratio for spec in specs], float)
+    assert (np.diff(found) > 0.03).all()
+    assert found == pytest.approx([truth(spec).cardiothoracic_ratio for spec in specs], abs=0.055)
+
+
+def test_the_ratio_hardly_depends_on_how_large_the_film_is(outliner, real_data):
+    path = sorted((real_data / "nih_originals_1024" / "images").iterdir())[2]
+    film = decode(path.read_bytes())
+    whole = outliner.outline(film).ratio
+    for side in (256, 512):
+        small = replace(film, pixels=cv2.resize(film.pixels, (side, side), interpolation=cv2.INTER_AREA))
+        assert outliner.outline(small).ratio == pytest.approx(whole, abs=0.02)
+
+
+def test_a_picture_that_is_no_chest_gives_no_ratio(outliner):
+    for pixels in (np.zeros((300, 300)), np.ones((300, 300)), np.random.default_rng(0).random((300, 300))):
+        film = replace(draw(PhantomSpec()), pixels=pixels.astype(np.float32))
+        assert outliner.outline(film).ratio is None

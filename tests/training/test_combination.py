@@ -1,0 +1,86 @@
+"""train.combine writes the ratio's part into a card where it helps, and leaves the card alone where it does not."""
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from cxr_core.data.prepare import open_data
+from cxr_core.errors import DataError
+from cxr_core.models.store import load_card
+from cxr_core.training import combination
+from cxr_core.training.combination import combine_with_ratio
+from tests.tiny import tiny_card, tiny_model
+
+COUNT = 120
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Films whose grey says how wide the heart is, and wide hearts are labelled more often."""
+    folder = tmp_path_factory.mktemp("data")
+    chance = np.random.default_rng(0)
+    lines = ["image,patient,cardiomegaly"]
+    for index in range(COUNT):
+        ratio = chance.uniform(0.4, 0.65)
+        grey = np.full((48, 48), round(255 * ratio)) + chance.integers(-3, 4, (48, 48))
+        cv2.imwrite(str(folder / f"{index}.png"), grey.astype(np.uint8))
+        lines.append(f"{index}.png,{index // 2},{int(ratio + chance.normal(0, 0.03) > 0.53)}")
+    (folder / "films.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+class Fake:
+    """An outliner that reads the ratio off the grey, or makes one up."""
+
+    card = SimpleNamespace(model="anatomy", version="9.9")
+
+    def __init__(self, telling: bool):
+        self.telling, self.chance = telling, np.random.default_rng(1)
+
+    def of(self, grid: np.ndarray):
+        ratio = float(grid.mean() / 255) if self.telling else float(self.chance.uniform(0.4, 0.65))
+        return SimpleNamespace(ratio=ratio, doubts=(), spread=0.0)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    def choose(telling: bool) -> Fake:
+        outliner = Fake(telling)
+        greys = lambda films: [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in films.paths]  # noqa: E731
+        monkeypatch.setattr(
+            combination, "anatomies", lambda _, films, *__: [outliner.of(grey) for grey in greys(films)]
+        )
+        return outliner
+
+    return choose
+
+
+def test_a_telling_ratio_enters_the_card(data, fake, tmp_path, workspace):
+    folder = tiny_model(tmp_path, tiny_card("heart", ("cardiomegaly",)))
+    found = combine_with_ratio(folder, fake(True), open_data([data]))
+    assert found.both < found.alone
+    assert found.films == COUNT
+    kept = load_card(folder).combination["cardiomegaly"]
+    assert kept == found.combination
+    assert (kept.model, kept.centre) == ("anatomy 9.9", 0.5)
+    assert kept.measured > 5
+    assert {point.name for point in kept.operating_points} == {"youden", "sensitivity_95", "specificity_95"}
+
+
+def test_a_ratio_that_tells_nothing_stays_out(data, fake, tmp_path, workspace):
+    folder = tiny_model(tmp_path, tiny_card("heart", ("cardiomegaly",)))
+    before = (folder / "card.json").read_text()
+    assert combine_with_ratio(folder, fake(False), open_data([data])).combination is None
+    assert (folder / "card.json").read_text() == before
+
+
+def test_films_without_labels_are_refused(data, fake, tmp_path, workspace):
+    films = open_data([data])
+    with pytest.raises(DataError, match="no labels for cardiomegaly"):
+        combine_with_ratio(
+            tiny_model(tmp_path, tiny_card("heart", ("cardiomegaly",))),
+            fake(True),
+            films.with_table(films.table.drop(columns="cardiomegaly")),
+        )
