@@ -19,7 +19,7 @@ from cxr_core.evaluation.figures import BALANCED, classification_report, finding
 from cxr_core.evaluation.folder import Evaluation
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.models.store import CARD
+from cxr_core.models.store import write_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.outline import Outliner
 from cxr_core.reading.reading import ModelOutput
@@ -124,10 +124,7 @@ def figures(card: ModelCard, table: pd.DataFrame) -> dict[str, Any]:
 
 def record_in_card(folder: Path, card: ModelCard | SegmenterCard, part: str, found: Mapping[str, Any]) -> None:
     """Write the figures of a part into the card of a model folder, in one step."""
-    updated = replace(card, metrics={**card.metrics, part: dict(found)})
-    draft = folder / f".{CARD}"
-    draft.write_text(updated.to_json(), encoding="utf-8")
-    draft.replace(folder / CARD)
+    write_card(folder, replace(card, metrics={**card.metrics, part: dict(found)}))
 
 
 def _labelled(card: ModelCard, table: pd.DataFrame) -> dict[str, pd.DataFrame]:

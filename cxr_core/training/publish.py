@@ -36,6 +36,11 @@ def publish(folder: Path, note: str = "") -> Path:
     gives a logit that is no number.
     """
     run = _finished(folder)
+    if run.recipe().structures:
+        raise RunError(
+            f"{folder} outlines heart and lungs; the gate knows figures of findings alone. To install it, copy "
+            f"{run.model} to {workspace() / 'models'}/NAME/VERSION"
+        )
     card = _sound(run)
     figures = _figures(run, card)
     models = workspace() / "models"

@@ -14,6 +14,7 @@ from cxr_core.models.store import load_segmenter_card
 from cxr_core.reading.outline import Outliner
 from cxr_core.training.augment import Augmentation
 from cxr_core.training.fit import Settings, fit, resume
+from cxr_core.training.publish import publish
 from cxr_core.training.recipe import Recipe, load_recipe
 from cxr_core.training.structures_task import StructuresTask
 from train.arguments import RECIPES
@@ -61,6 +62,8 @@ def test_a_run_ends_in_a_model_that_outlines(folder, tmp_path, workspace):
     card = load_segmenter_card(model)
     assert card.metrics["validation"]["dice_heart"]["n"] == 4
     assert card.ratio_interval.source == "4 validation films carved by patient" or "0 validation" in str(card)
+    with pytest.raises(RunError, match=r"outlines heart and lungs; .* To install it, copy"):
+        publish(tmp_path / "run")
     maps = Outliner.load(model).looks(np.zeros((64, 64), np.uint8))
     assert maps.shape == (2, 3, 32, 32)
 
