@@ -16,8 +16,9 @@ from cxr_core.reading.agreement import disagreements
 from cxr_core.reading.colour import overlay
 from cxr_core.reading.measure import Measurement
 from cxr_core.reading.patient import Patient
+from cxr_core.reading.ratio_wording import diameter_words, ratio_words
 from cxr_core.reading.reading import Examination, FindingReading, Reading, interpret
-from cxr_core.reading.wording import diameter_words, per_cent, ratio_words
+from cxr_core.reading.wording import per_cent
 
 READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3
 

@@ -50,7 +50,6 @@ def test_adult_films_of_another_hospital_are_measured(outliner, real_data):
     assert [anatomy.failures for anatomy in anatomies if anatomy.ratio is None] == []
     likely = [0.35 < anatomy.ratio < 0.7 for anatomy in anatomies]
     assert sum(likely) >= len(paths) - 1
-    assert all(a.half_width > 0.1 for a, fits in zip(anatomies, likely, strict=True) if not fits)
 
 
 def test_wider_drawn_hearts_are_measured_wider(outliner):

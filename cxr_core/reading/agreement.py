@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from cxr_core.reading.measure import ENLARGED, WIDENING, Measurement
+from cxr_core.reading.ratio_wording import ratio_text
 from cxr_core.reading.reading import FindingReading
-from cxr_core.reading.wording import per_cent, ratio_text
+from cxr_core.reading.wording import per_cent
 
 MEASURED_FINDING = "cardiomegaly"
 

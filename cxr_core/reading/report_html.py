@@ -11,11 +11,12 @@ from cxr_core.film.preprocess import Placement
 from cxr_core.markup import cell, element, page, table, text
 from cxr_core.models.card import ModelCard
 from cxr_core.reading.colour import overlay
+from cxr_core.reading.ratio_wording import parts_words
 from cxr_core.reading.reading import Evidence, FindingReading
 from cxr_core.reading.report import Report, threshold_source
 from cxr_core.reading.report_measurement import measurement_section
 from cxr_core.reading.report_parts import facts_table, picture, shrunk
-from cxr_core.reading.wording import DRAWING_NOTICE, NOTICE, finding_name, operating_point_name, parts_words, per_cent
+from cxr_core.reading.wording import DRAWING_NOTICE, NOTICE, finding_name, operating_point_name, per_cent
 
 BAR_GREY = 0.42  # what the colour bar is drawn over: about the grey of a lung
 

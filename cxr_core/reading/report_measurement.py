@@ -9,9 +9,9 @@ from cxr_core.reading.agreement import disagreements
 from cxr_core.reading.anatomy import Line
 from cxr_core.reading.caliper import drawn_over
 from cxr_core.reading.measure import ENLARGED, Measurement
+from cxr_core.reading.ratio_wording import diameter_words, ratio_words
 from cxr_core.reading.report import Report
 from cxr_core.reading.report_parts import facts_table, picture, resized
-from cxr_core.reading.wording import diameter_words, ratio_words
 
 METHOD = (
     "The cardiothoracic ratio is the heart's greatest transverse diameter over that of the thorax (Danzer 1919). Only "

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from cxr_core.reading.ratio_wording import parts_words
 from cxr_core.reading.reading import FindingReading, Reading
-from cxr_core.reading.wording import finding_name, operating_point_name, parts_words, per_cent
+from cxr_core.reading.wording import finding_name, operating_point_name, per_cent
 from pages.components.markdown import plain, threshold_text
 from pages.components.model_card import offer_card
 from pages.components.session import Study

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from cxr_core.film.phantom import PhantomSpec
 from cxr_core.reading.measure import across, suggested
-from cxr_core.reading.wording import ratio_text
+from cxr_core.reading.ratio_wording import ratio_text
 from tests.browser.conftest import serve
 from tests.hearts import MISSED, SLENDER, file_of, outlined
 

@@ -36,7 +36,7 @@ def test_result_is_read_off_the_page(page: Page, fake_app: str) -> None:
     expect(row_of(page, "Cardiomegaly")).to_contain_text("Present")
     expect(row_of(page, "Cardiomegaly")).to_contain_text("70 %")
     expect(page.get_by_text("Not a medical device")).to_be_visible()
-    page.get_by_test_id("stNumberInputField").fill("63")
+    page.locator("input[aria-label='Age in years']").fill("63")
     page.keyboard.press("Enter")
     expect(row_of(page, "Pneumonia")).to_contain_text("No model for this patient")
     page.get_by_text("Specific", exact=True).click()

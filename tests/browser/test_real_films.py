@@ -45,7 +45,7 @@ def expect_the_core_s_reading(page: Page, reader: Reader, data: bytes, patient: 
 def test_child_s_film(page: Page, real_app: str, real_data: Path, reader: Reader, folder: str, call: str) -> None:
     path = sorted((real_data / "kermany_pneumonia" / "test" / folder).iterdir())[0]
     drop(page, real_app, (path.name, path.read_bytes()))
-    page.get_by_test_id("stNumberInputField").fill("4")
+    page.locator("input[aria-label='Age in years']").fill("4")
     page.keyboard.press("Enter")
     expect(page.get_by_text("4 years", exact=False).first).to_be_visible()
     expect(page.get_by_test_id("stTable").locator("tr", has_text="Pneumonia")).to_contain_text(call)
@@ -55,7 +55,7 @@ def test_child_s_film(page: Page, real_app: str, real_data: Path, reader: Reader
 def test_adult_s_dicom_without_extension(page: Page, real_app: str, real_data: Path, reader: Reader) -> None:
     data = sorted((real_data / "dicom" / "chest").glob("*.dcm"))[0].read_bytes()
     drop(page, real_app, ("I0000017", data))
-    page.get_by_test_id("stNumberInputField").fill("60")
+    page.locator("input[aria-label='Age in years']").fill("60")
     page.keyboard.press("Enter")
     expect(page.get_by_text("DICOM · ", exact=False)).to_contain_text("60 years")
     expect_the_core_s_reading(page, reader, data, Patient(age_years=60))

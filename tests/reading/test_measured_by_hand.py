@@ -8,14 +8,14 @@ from cxr_core.film.concern import Concern
 from cxr_core.film.phantom import draw
 from cxr_core.reading.measure import VIEW_AP, Measurement, edited, measure, suggested
 from cxr_core.reading.patient import Patient
+from cxr_core.reading.ratio_wording import diameter_words, ratio_text, ratio_words
 from cxr_core.reading.reading import Reading
-from cxr_core.reading.wording import diameter_words, ratio_text, ratio_words
 from tests.hearts import SLENDER, outlined
 
 SHAPE = (420, 400)
 HEART, THORAX = ((100.0, 260.0), (240.0, 280.0)), ((60.0, 300.0), (340.0, 310.0))
 TURNED = Concern("turned", "The film lies on its side.", unsettles=True)
-UNLIKE = Concern("unlike_training", "Unlike the others.")
+UNLIKE = Concern("inverted", "Unlike the others.")
 
 
 def automatic(found: bool = True, spacing_mm: tuple[float, float] | None = None) -> Measurement:
