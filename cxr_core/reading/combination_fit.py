@@ -2,12 +2,11 @@
 
 import numpy as np
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.preprocessing import StandardScaler
 
 from cxr_core.errors import DataError
+from cxr_core.logistic import fit_logistic
 from cxr_core.models.card import Combination
 from cxr_core.reading.calibration import operating_points
 from cxr_core.reading.combine import AP_SHARE, UNKNOWN_SHARE, combined_logits
@@ -28,7 +27,7 @@ def fit_combination(
     """
     if len(np.unique(labels)) < 2:
         raise DataError(f"the {len(labels)} films to fit the combination on are of one class; both are needed")
-    intercept, (classifier, measured, ap) = _logistic(_inputs(log_odds, ratios, views), labels)
+    intercept, (classifier, measured, ap) = fit_logistic(_inputs(log_odds, ratios, views), labels)
     fitted = Combination(
         measurement=RATIO,
         model=model,
@@ -56,7 +55,7 @@ def gain(
     held_out = np.empty((2, len(labels)))
     for train, test in folds.split(inputs, labels, patients):
         for row, columns in enumerate(([0, 2], [0, 1, 2])):
-            intercept, weights = _logistic(inputs[train][:, columns], labels[train])
+            intercept, weights = fit_logistic(inputs[train][:, columns], labels[train])
             held_out[row, test] = expit(intercept + inputs[test][:, columns] @ np.array(weights))
     alone, both = (float(log_loss(labels, probabilities, labels=[0, 1])) for probabilities in held_out)
     return alone, both
@@ -66,11 +65,3 @@ def _inputs(log_odds: np.ndarray, ratios: np.ndarray, views: np.ndarray) -> np.n
     """(N, 3): log-odds, ratio above the limit, and how far the view is AP."""
     shares = [AP_SHARE.get(view, UNKNOWN_SHARE) for view in views.tolist()]
     return np.stack([log_odds, ratios - ENLARGED, shares], axis=1)
-
-
-def _logistic(inputs: np.ndarray, labels: np.ndarray) -> tuple[float, list[float]]:
-    """Intercept and weights (K,) in the inputs' own units. inputs: (N, K)."""
-    scaler = StandardScaler().fit(inputs)
-    fitted = LogisticRegression(C=1.0).fit(scaler.transform(inputs), labels)
-    weights = fitted.coef_[0] / scaler.scale_
-    return float(fitted.intercept_[0] - weights @ scaler.mean_), [float(weight) for weight in weights]

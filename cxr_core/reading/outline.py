@@ -48,37 +48,50 @@ class Outliner:
 
     def outline_grid(self, grid: np.ndarray, film_shape: tuple[int, int]) -> Anatomy:
         """Outline a film already on the model's grid. grid: (S, S) uint8; film_shape: (H, W)."""
-        looks = self.looks(grid)
-        interval = self.card.ratio_interval
-        return anatomy_of(
-            looks,
-            Placement.fit(film_shape, self.card.input_spec),
-            model=self.card.model,
-            version=self.card.version,
-            offset=interval.offset,
-            factor=interval.factor,
-        )
+        return self.outline_grids(grid[None], [film_shape])[0]
 
-    def looks(self, grid: np.ndarray) -> np.ndarray:
-        """(LOOKS, 3, h, w) float32 logits of one film (S, S) uint8, all on the same square."""
-        maps = look(self.network, grid, self.card)
+    def outline_grids(self, grids: np.ndarray, film_shapes: list[tuple[int, int]]) -> list[Anatomy]:
+        """Outline films in one forward pass. grids: (B, S, S) uint8; film_shapes: (H, W) of each."""
+        interval = self.card.ratio_interval
+        return [
+            anatomy_of(
+                looks,
+                Placement.fit(shape, self.card.input_spec),
+                model=self.card.model,
+                version=self.card.version,
+                offset=interval.offset,
+                factor=interval.factor,
+            )
+            for looks, shape in zip(self.looks(grids), film_shapes, strict=True)
+        ]
+
+    def looks(self, grids: np.ndarray) -> np.ndarray:
+        """(B, LOOKS, 3, h, w) float32 logits of films (B, S, S) uint8, all looks on the same square.
+
+        Raises ReadingError when the network gives no finite number.
+        """
+        inputs = normalise(np.concatenate([grids, np.stack([_changed(grid) for grid in grids])]), self.card.input_spec)
+        with one_at_a_time, torch.inference_mode():
+            films = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
+            maps = self.network(films).float().contiguous().numpy()
         if not np.isfinite(maps).all():
             raise ReadingError(f"{self.card.model} {self.card.version} gave maps that are not finite")
-        return maps
+        as_they_are, changed = maps[: len(grids)], maps[len(grids) :]
+        return np.stack([as_they_are, [_back(film) for film in changed]], axis=1)
 
 
-def look(network: Segmenter, grid: np.ndarray, card: SegmenterCard) -> np.ndarray:
-    """The maps of a film as it is, and smaller and brighter, from one forward pass. grid: (S, S) uint8."""
+def _changed(grid: np.ndarray) -> np.ndarray:
+    """A film (S, S) uint8 brighter and smaller, about its middle."""
     side = grid.shape[0]
     brighter = np.rint(255 * (grid / np.float32(255)) ** GAMMA).astype(np.uint8)
-    smaller = cv2.warpAffine(brighter, _about_middle(SHRUNK, side), (side, side), flags=cv2.INTER_LINEAR)
-    inputs = torch.from_numpy(normalise(np.stack([grid, smaller]), card.input_spec))
-    with one_at_a_time, torch.inference_mode():
-        maps = network(inputs.contiguous(memory_format=torch.channels_last)).float().numpy()
+    return cv2.warpAffine(brighter, _about_middle(SHRUNK, side), (side, side), flags=cv2.INTER_LINEAR)
+
+
+def _back(maps: np.ndarray) -> np.ndarray:
+    """The maps (3, h, w) of a changed film, where they lie on the film as it is."""
     cells = maps.shape[-1]
-    back = _about_middle(1 / SHRUNK, cells)
-    maps[1] = [cv2.warpAffine(each, back, (cells, cells), borderMode=cv2.BORDER_REPLICATE) for each in maps[1]]
-    return np.ascontiguousarray(maps)
+    matrix = _about_middle(1 / SHRUNK, cells)
+    return np.stack([cv2.warpAffine(m, matrix, (cells, cells), borderMode=cv2.BORDER_REPLICATE) for m in maps])
 
 
 def _about_middle(scale: float, side: int) -> np.ndarray:

@@ -126,9 +126,10 @@ class Reader:
             for i, classifier in enumerate(self.classifiers)
             if readable
         ]
-        anatomies = iter(
-            [self.outliner.outline_grid(grids[-1], film.shape) for film, grids in readable] if self.outliner else []
-        )
+        anatomies: Iterator[Anatomy] = iter(())
+        if self.outliner and readable:
+            outlined = np.stack([grids[-1] for _, grids in readable])
+            anatomies = iter(self.outliner.outline_grids(outlined, [film.shape for film, _ in readable]))
         share = (time.perf_counter() - started) / max(1, len(readable))
         outputs = iter(zip(*by_model, strict=True))
         return [

@@ -64,8 +64,8 @@ def test_a_run_ends_in_a_model_that_outlines(folder, tmp_path, workspace):
     assert card.ratio_interval.source == "4 validation films carved by patient" or "0 validation" in str(card)
     with pytest.raises(RunError, match=r"outlines heart and lungs; .* To install it, copy"):
         publish(tmp_path / "run")
-    maps = Outliner.load(model).looks(np.zeros((64, 64), np.uint8))
-    assert maps.shape == (2, 3, 32, 32)
+    maps = Outliner.load(model).looks(np.zeros((5, 64, 64), np.uint8))
+    assert maps.shape == (5, 2, 3, 32, 32)
 
 
 def test_a_run_that_was_stopped_ends_the_same(folder, tmp_path, workspace):
