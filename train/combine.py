@@ -17,7 +17,7 @@ from cxr_core.training.fit import divided
 from cxr_core.training.parts import run_in
 from cxr_core.training.recipe import load_recipe
 from train.arguments import DATA, Parser, recipe_path
-from train.evaluate import model_folder
+from train.named import model_folder
 from train.progress import progress_bar
 
 

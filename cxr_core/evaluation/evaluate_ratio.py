@@ -14,10 +14,12 @@ from cxr_core.evaluation.curves import Roc, roc_of
 from cxr_core.evaluation.evaluate import predictions
 from cxr_core.evaluation.evaluate_outlines import anatomies
 from cxr_core.evaluation.ratio_figures import CLASSIFIER, COMBINED, RATIO, Combination, by_view, fit_combination
+from cxr_core.models import card
 from cxr_core.models.registry import installed
 from cxr_core.models.store import load_card
 from cxr_core.reading.agreement import MEASURED_FINDING
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.combine import combined_logits
 from cxr_core.reading.outline import Outliner
 
 FindFilms = Callable[[], tuple[Manifest, str]]
@@ -34,10 +36,10 @@ class Beside:
     fit_films: FindFilms
 
     def __post_init__(self) -> None:
-        card = self.classifier.card
-        if MEASURED_FINDING not in card.findings:
+        known = self.classifier.card
+        if MEASURED_FINDING not in known.findings:
             raise ModelError(
-                f"{card.model} {card.version} answers {', '.join(card.findings)}, not {MEASURED_FINDING}; "
+                f"{known.model} {known.version} answers {', '.join(known.findings)}, not {MEASURED_FINDING}; "
                 "give another model with --beside"
             )
 
@@ -60,11 +62,17 @@ def has_labels(films: Manifest) -> bool:
 
 
 def score_ratio(
-    outliner: Outliner, films: Manifest, ratios: np.ndarray, beside: Beside | None, progress: Progress = quiet
+    outliner: Outliner,
+    films: Manifest,
+    ratios: np.ndarray,
+    trusted: np.ndarray,
+    beside: Beside | None,
+    progress: Progress = quiet,
 ) -> RatioScore:
     """The ratio of films with labels, against them and beside a classifier.
 
     ratios: (N,) of all films of the part, NaN where none could be measured; films without a label are left out.
+    trusted: (N,) whether nothing on the film speaks against its ratio; a reading combines no other.
     Without `beside` the ratio stands alone. Raises DataError when no film has a label, or those that the combination
     is to be fitted on are among the films measured, or show one class only.
     """
@@ -77,10 +85,13 @@ def score_ratio(
     columns = {MEASURED_FINDING: labels}
     combination = None
     if beside:
-        combination = _fitted(outliner, labelled, beside, progress)
         answers = _answers(beside.classifier, labelled)
         scores[CLASSIFIER] = answers["logit"].to_numpy()
-        scores[COMBINED] = combination.log_odds(scores[CLASSIFIER], scores[RATIO])
+        combination = _combination_of(outliner, labelled, beside, progress)
+        heard = scores[RATIO]
+        if isinstance(combination, Shipped):
+            heard = np.where(trusted[known], heard, np.nan)
+        scores[COMBINED] = combination.log_odds(scores[CLASSIFIER], heard, _views(labelled))
         columns |= {"logit": scores[CLASSIFIER], "probability": answers["probability"], "combined": scores[COMBINED]}
     patients = labelled.table["patient"].to_numpy(str)
     views, sources = (labelled.table[name].fillna("").to_numpy(str) for name in ("view", "source"))
@@ -117,6 +128,41 @@ def the_installed_one() -> Classifier | None:
     return Classifier.load(found[0]) if found else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shipped:
+    """The combination that a classifier's card carries for this segmenter, as a reading applies it."""
+
+    fitted: card.Combination
+    calibration: card.Calibration
+
+    def log_odds(self, logits: np.ndarray, ratios: np.ndarray, views: np.ndarray) -> np.ndarray:
+        """(N,) the combined answer; the classifier's calibrated one for films without a ratio (NaN)."""
+        answers = self.calibration.slope * logits + self.calibration.intercept
+        seen = ~np.isnan(ratios)
+        answers[seen] = combined_logits(self.fitted, answers[seen], ratios[seen], views[seen])
+        return answers
+
+    def as_json(self) -> dict[str, Any]:
+        """As metrics.json carries it."""
+        names = ("intercept", "classifier", "measured", "centre", "ap")
+        return {"shipped": True, "source": self.fitted.source} | {name: getattr(self.fitted, name) for name in names}
+
+
+def _combination_of(
+    outliner: Outliner, measured: Manifest, beside: Beside, progress: Progress
+) -> Shipped | Combination:
+    """That of the classifier's card, if it is of this segmenter; else one fitted on other films."""
+    known = beside.classifier.card
+    fitted = known.combination.get(MEASURED_FINDING)
+    if fitted is not None and fitted.model == f"{outliner.card.model} {outliner.card.version}":
+        return Shipped(fitted=fitted, calibration=known.calibration[MEASURED_FINDING])
+    return _fitted(outliner, measured, beside, progress)
+
+
+def _views(films: Manifest) -> np.ndarray:
+    return films.table["view"].fillna("").to_numpy(str)
+
+
 def _fitted(outliner: Outliner, measured: Manifest, beside: Beside, progress: Progress) -> Combination:
     """The combination from films apart from those that are measured."""
     films, which = beside.fit_films()
@@ -148,8 +194,8 @@ def _answers(classifier: Classifier, films: Manifest) -> pd.DataFrame:
 def _told(beside: Beside | None) -> dict[str, str] | None:
     if beside is None:
         return None
-    card = beside.classifier.card
-    return {"model": card.model, "version": card.version, "weights_sha256": card.weights_sha256}
+    told = beside.classifier.card
+    return {"model": told.model, "version": told.version, "weights_sha256": told.weights_sha256}
 
 
 def _spread(table: pd.DataFrame, known: np.ndarray) -> pd.DataFrame:

@@ -87,7 +87,7 @@ def evaluate_segmenter(
     score = None
     if has_labels(films):
         ratios = table["ratio"].to_numpy(np.float64)
-        score = score_ratio(outliner, films, ratios, beside, progress)
+        score = score_ratio(outliner, films, ratios, table["trusted"].to_numpy(bool), beside, progress)
         table = pd.concat([table, score.table], axis=1)
     if figures is None and score is None:
         raise DataError(

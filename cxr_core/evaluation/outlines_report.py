@@ -177,6 +177,16 @@ def _combination(score: Mapping[str, Any]) -> Iterator[str]:
         )
         return
     beside = score["beside"]
+    if made.get("shipped"):
+        yield element(
+            "p",
+            f"The classifier is {beside['model']} {beside['version']}. Both combined as a reading does it, by its "
+            f"card: log-odds = {made['intercept']:.3f} {made['classifier']:+.3f} × the classifier's "
+            f"{made['measured']:+.3f} × (ratio − {made['centre']}) {made['ap']:+.3f} on AP views; fitted on "
+            f"{made['source']}. A film that could not be measured keeps the classifier's answer alone.",
+            "quiet",
+        )
+        return
     yield element(
         "p",
         f"The classifier is {beside['model']} {beside['version']}. Both combined: log-odds = {made['intercept']:.3f} "

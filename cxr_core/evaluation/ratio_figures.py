@@ -4,18 +4,17 @@ A film that could not be measured has no ratio (NaN). It is left out where the r
 classifier's answer where both are combined.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from cxr_core.errors import DataError
 from cxr_core.evaluation.intervals import bootstrapped, figures_of
 from cxr_core.evaluation.metrics import auroc
+from cxr_core.logistic import fit_logistic
 
 RATIO, CLASSIFIER, COMBINED = "ratio", "classifier", "combined"
 VIEWS = ("PA", "AP")
@@ -39,8 +38,8 @@ class Combination:
     measured: int  # of the films, those with a ratio
     source: str  # which films
 
-    def log_odds(self, logits: np.ndarray, ratios: np.ndarray) -> np.ndarray:
-        """(N,) the combined answer. logits: (N,); ratios: (N,), NaN where none was measured."""
+    def log_odds(self, logits: np.ndarray, ratios: np.ndarray, views: np.ndarray | None = None) -> np.ndarray:
+        """(N,) the combined answer. logits: (N,); ratios: (N,), NaN where none was measured.  views: not asked for."""
         both = self.intercept + self.of_logit * logits + self.of_ratio * ratios
         return np.where(np.isnan(ratios), self.alone_intercept + self.alone_of_logit * logits, both)
 
@@ -62,8 +61,8 @@ def fit_combination(logits: np.ndarray, ratios: np.ndarray, labels: np.ndarray, 
                 f"the {int(chosen.sum()):,} {what} to fit the combination on ({source}) are not of both classes; "
                 "choose another part with --fit-on"
             )
-    intercept, (of_logit, of_ratio) = _logistic(np.stack([logits[seen], ratios[seen]], axis=1), labels[seen])
-    alone_intercept, (alone_of_logit,) = _logistic(logits[:, None], labels)
+    intercept, (of_logit, of_ratio) = fit_logistic(np.stack([logits[seen], ratios[seen]], axis=1), labels[seen])
+    alone_intercept, (alone_of_logit,) = fit_logistic(logits[:, None], labels)
     return Combination(
         intercept=intercept,
         of_logit=of_logit,
@@ -125,11 +124,3 @@ def _aurocs(scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.n
         "auroc": {name: figures[name].as_json() for name in scores},
         "difference": {name: figure.as_json() for name, figure in figures.items() if name not in scores},
     }
-
-
-def _logistic(inputs: np.ndarray, labels: np.ndarray) -> tuple[float, Sequence[float]]:
-    """Intercept and weights (K,) in the inputs' own units. inputs: (N, K)."""
-    scaler = StandardScaler().fit(inputs)
-    model = LogisticRegression(C=1.0).fit(scaler.transform(inputs), labels)
-    weights = model.coef_[0] / scaler.scale_
-    return float(model.intercept_[0] - weights @ scaler.mean_), [float(weight) for weight in weights]

@@ -14,6 +14,7 @@ from cxr_core.errors import DataError, ModelError
 from cxr_core.evaluation.evaluate_ratio import Beside
 from cxr_core.evaluation.evaluate_segmenter import evaluate_segmenter
 from cxr_core.models.architectures import build
+from cxr_core.models.card import Combination
 from cxr_core.models.store import load_segmenter_card, save_model
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.outline import Outliner
@@ -88,6 +89,34 @@ def test_the_ratio_of_true_outlines_tells_enlarged_hearts(folder, tmp_path, work
     assert "Both combined − classifier" in found.report_html()
 
 
+def test_the_combination_of_the_classifiers_card_is_measured_as_a_reading_applies_it(folder, tmp_path, workspace):
+    manifest = open_data([folder])
+    fitted = Combination(
+        measurement="cardiothoracic_ratio",
+        model=f"{CARD.model} {CARD.version}",
+        intercept=-0.5,
+        classifier=0.8,
+        measured=15.0,
+        centre=0.5,
+        ap=-1.0,
+        operating_points=(),
+        source="a test",
+    )
+    card = tiny_card(findings=("cardiomegaly",), combination={"cardiomegaly": fitted})
+    classifier = Classifier.load(tiny_model(tmp_path, card))
+    beside = Beside(classifier=classifier, fit_films=lambda: pytest.fail("fitted anew"))
+    outliner = TrueOutlines(manifest, missed=("07.png",))
+    found = evaluate_segmenter(outliner, manifest.part("test"), "test", beside=beside)
+    assert found.score.figures["combination"]["source"] == "a test"
+    views = manifest.part("test").table.set_index(manifest.part("test").names)["view"]
+    for name, row in found.table.set_index("image").iterrows():
+        expected = row["logit"]
+        if name != "07.png":
+            expected = -0.5 + 0.8 * row["logit"] + 15 * (row["ratio"] - 0.5) - (views[name] == "AP")
+        assert row["combined"] == pytest.approx(expected, abs=1e-4)
+    assert "by its card" in (found.write(tmp_path / "out").parent / "report.html").read_text()
+
+
 def test_the_combination_is_never_fitted_on_what_is_measured(folder, tmp_path, workspace):
     films = open_data([folder]).part("test")
     classifier = Classifier.load(tiny_model(tmp_path, tiny_card(findings=("cardiomegaly",))))
@@ -147,7 +176,7 @@ def test_the_command_compares_with_a_classifier(folder, model, tmp_path, workspa
 
 
 def test_a_segmenter_that_finds_nothing_is_measured_and_recorded(folder, model, tmp_path, workspace, monkeypatch):
-    monkeypatch.setattr(Outliner, "looks", lambda *_: np.full((2, 3, 32, 32), -9, np.float32))
+    monkeypatch.setattr(Outliner, "looks", lambda _, grids: np.full((len(grids), 2, 3, 32, 32), -9, np.float32))
     place = write_films(tmp_path / "unlabelled", labels=False)
     assert main([str(model), "--data", str(place), "--out", str(tmp_path / "out"), "--record", "test"]) == 0
     found = json.loads((tmp_path / "out" / "metrics.json").read_text())
