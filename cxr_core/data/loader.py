@@ -17,6 +17,7 @@ from cxr_core.data.films import Films
 from cxr_core.errors import RecipeError
 
 AHEAD = 2  # batches that wait, ready for the device
+RESIDENT_SHARE = 0.25  # of a device's free memory that the films may take to live on it
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Loader:
 
     batch_size: films a step, over all processes.  shard: (rank, processes); each takes its share of every batch, so
     that the processes together see what one alone would.  weights: (N,) how likely each film is drawn, with
-    replacement; None = each film once an epoch. An incomplete last batch is left out.
+    replacement; None = each film once an epoch. An incomplete last batch is left out.  resident: whether all films are
+    kept on the device; None = on a CUDA device that has the room.
     """
 
     def __init__(
@@ -53,14 +55,23 @@ class Loader:
         device: torch.device,
         weights: np.ndarray | None = None,
         shard: tuple[int, int] = (0, 1),
+        resident: bool | None = None,
     ):
         rank, processes = shard
         if batch_size % processes or not 0 <= rank < processes:
             raise RecipeError(f"a batch of {batch_size} films cannot be shared equally by {processes} processes")
-        self.films, self.seed, self.device, self.shard = films, seed, device, shard
+        self.seed, self.device, self.shard = seed, device, shard
         self.size = min(batch_size, len(films) - len(films) % processes)
         self.weights = None if weights is None else weights / weights.sum()
         self.position = Position()
+        self._asked = resident
+        self.serve(films)
+
+    def serve(self, films: Films) -> None:
+        """Hand out these from now on: the same films in another form, such as their features."""
+        self.films = films
+        keep = _has_room(films, self.device) if self._asked is None else self._asked
+        self._resident = torch.from_numpy(films.grids_of(slice(None))).to(self.device) if keep else None
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -95,9 +106,20 @@ class Loader:
         return batch
 
     def _gather(self, films: np.ndarray) -> Batch:
-        grids = torch.from_numpy(self.films.grids_of(films))
         labels = torch.from_numpy(self.films.labels[films])
+        if self._resident is not None:
+            chosen = torch.from_numpy(films).to(self.device)
+            return Batch(self._resident[chosen], labels.to(self.device), films)
+        grids = torch.from_numpy(self.films.grids_of(films))
         if self.device.type == "cuda":
             grids = grids.pin_memory().to(self.device, non_blocking=True)
             labels = labels.pin_memory().to(self.device, non_blocking=True)
         return Batch(grids, labels, films)
+
+
+def _has_room(films: Films, device: torch.device) -> bool:
+    """Whether a CUDA device can keep all films and have most of its memory left."""
+    if device.type != "cuda" or not len(films):
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return len(films) * films.grids[0].nbytes <= RESIDENT_SHARE * free

@@ -103,7 +103,7 @@ class Trainer:
             self.report({"event": "features", "films": sum(map(len, self.parts.values()))})
             network = cast(FilmClassifier, self.learner.network)
             self.parts = {name: features_of(network, films, self._inputs) for name, films in self.parts.items()}
-            self.loader.films = self.parts["train"]
+            self.loader.serve(self.parts["train"])
         while self.position.epoch <= self.recipe.epochs and not self._early():
             self._epoch()
         return self._chosen()

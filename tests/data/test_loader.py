@@ -16,11 +16,11 @@ from cxr_core.errors import RecipeError
 CPU = torch.device("cpu")
 
 
-def films(count: int, side: int = 4) -> Films:
-    """Film i lies in row 2i + 1 and is grey i everywhere; its label is i modulo 2."""
+def films(count: int, side: int = 4, brighter: int = 0) -> Films:
+    """Film i lies in row 2i + 1 and is grey i + brighter everywhere; its label is i modulo 2."""
     grids = np.zeros((2 * count + 1, side, side), np.uint8)
     rows = 2 * np.arange(count) + 1
-    grids[rows] = (np.arange(count) % 256).astype(np.uint8)[:, None, None]
+    grids[rows] = ((np.arange(count) + brighter) % 256).astype(np.uint8)[:, None, None]
     return Films(grids, rows, (np.arange(count) % 2).astype(np.float32)[:, None])
 
 
@@ -71,6 +71,16 @@ def test_processes_together_see_what_one_alone_would(processes: int) -> None:
     ]
     assert [sorted(chain(*shares)) for shares in zip(*each, strict=True)] == [sorted(batch) for batch in alone]
     assert all(len(share) == 16 // processes for shares in each for share in shares)
+
+
+def test_films_that_live_on_the_device_make_the_same_batches() -> None:
+    given = {"batch_size": 4, "seed": 3, "device": CPU, "shard": (1, 2)}
+    there, fetched = (Loader(films(13), resident=resident, **given) for resident in (True, None))
+    for one, other in zip(there.batches(Position(2)), fetched.batches(Position(2)), strict=True):
+        assert torch.equal(one.grids, other.grids)
+        assert torch.equal(one.labels, other.labels)
+    there.serve(films(13, brighter=1))
+    assert torch.equal(next(iter(there.batches(Position(2)))).grids, next(iter(fetched.batches(Position(2)))).grids + 1)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
