@@ -18,7 +18,7 @@ from cxr_core.models.card import ModelCard
 from cxr_core.models.registry import installed, installed_segmenter
 from cxr_core.models.segmenter import Segmenter
 from cxr_core.models.segmenter_card import SEGMENTER
-from cxr_core.models.store import CARD, load_card, load_network, load_segmenter, load_segmenter_card
+from cxr_core.models.store import CARD, load_card, load_network, load_segmenter, load_segmenter_card, sha256_of
 
 # A file that holds less than this share of a backbone's tensors was saved from another one.
 LEAST_SHARE = 0.5
@@ -72,6 +72,15 @@ def initialise(
     card = load_card(folder)
     _same_form(card, arguments, input_spec, folder)
     return _from_model(network, load_network(folder, card), card.findings, findings)
+
+
+def origin(init: str) -> str:
+    """What a run began from, to be told later: a word, a file with its hash, or a model with version and hash."""
+    folder = _model_folder(init)
+    if folder is not None:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        return f"{card['model']} {card['version']}, sha256 {card['weights_sha256']}"
+    return f"{Path(init).name}, sha256 {sha256_of(Path(init))}" if Path(init).is_file() else init
 
 
 def _model_folder(init: str) -> Path | None:

@@ -102,14 +102,15 @@ def _look(network: FilmClassifier, films: Films, recipe: Recipe) -> dict[str, np
 def training_facts(
     recipe: Recipe, trained: Trained, manifest: Manifest, run: RunFolder, seconds: float
 ) -> dict[str, Any]:
+    about = run.manifest()
     return {
         "recipe": recipe.name,
         "summary": recipe.summary,
-        "init": recipe.init.rsplit("/", 1)[-1],
+        "init": about.get("began_from", recipe.init),
         "seed": recipe.seed,
         "epoch": trained.epoch,
         "duration_s": round(seconds),
         "finished": time.strftime("%Y-%m-%d"),
-        "data": {key: value for key, value in run.manifest().items() if key not in ("folders", "version")},
+        "data": {key: value for key, value in about.items() if key not in ("folders", "version", "began_from")},
         "terms": manifest.terms,
     }

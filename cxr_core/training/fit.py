@@ -14,7 +14,7 @@ from cxr_core.data.masks import load_masks
 from cxr_core.data.prepare import folders_of, open_data
 from cxr_core.data.splits import carve_validation, divide, divide_fold, drop_identical, parse_ratios
 from cxr_core.errors import Cancelled, RecipeError, RunError, SilhouetteError
-from cxr_core.models.initial import Initialised, initialise
+from cxr_core.models.initial import Initialised, initialise, origin
 from cxr_core.training.checkpoint import Latest
 from cxr_core.training.finish import finish
 from cxr_core.training.finish_structures import finish_structures
@@ -55,6 +55,7 @@ def fit(
         folder = RunFolder(run or Path())
         if place.first:
             facts = {**data_facts(learning, recipe), "folders": folders, "version": version}
+            facts["began_from"] = origin(recipe.init)
             folder = RunFolder.create(recipe, facts, run)
         with _held(folder, place), _recording(folder, place, settings.report) as report:
             begun = {"event": "begun", "run": str(folder.path), "device": str(place.device), "processes": place.count}

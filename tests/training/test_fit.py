@@ -98,7 +98,8 @@ def test_a_model_is_trained_further_on_the_same_preprocessing_alone(dataset, tmp
     fit(again, [dataset], Settings(report=events.append, device="cpu"), run=tmp_path / "again", version="1.1.0")
     begun = next(event for event in events if event["event"] == "begun")
     assert (begun["missing"], begun["unmatched"]) == ([], [])
-    assert load_card(tmp_path / "again" / "model").training["init"] == "model"
+    told = f"tiny 1.0.0, sha256 {load_card(first).weights_sha256}"
+    assert load_card(tmp_path / "again" / "model").training["init"] == told
     with pytest.raises(ModelError, match="mean"):
         fit(replace(again, mean=0.4), [dataset], QUIET, run=tmp_path / "other")
     assert not (tmp_path / "other").exists()
