@@ -82,7 +82,8 @@ def threshold_source(finding: FindingReading) -> str | None:
     """Which films chose a finding's threshold, and how; None where there is no number."""
     if finding.card is None or finding.operating_point is None:
         return None
-    return finding.card.operating_point(finding.finding, finding.operating_point).source
+    combined = finding.parts is not None
+    return finding.card.operating_point(finding.finding, finding.operating_point, combined).source
 
 
 def _film(film: Radiograph) -> dict[str, Any]:

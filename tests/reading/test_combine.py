@@ -12,7 +12,8 @@ from cxr_core.models.card import Combination, ModelCard, OperatingPoint
 from cxr_core.reading.combine import combine
 from cxr_core.reading.measure import CHILD, RATIO, VIEW_AP, VIEW_UNKNOWN, Measurement
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.reading import Examination, ModelOutput, interpret
+from cxr_core.reading.reading import Examination, FindingReading, ModelOutput, interpret
+from cxr_core.reading.report import threshold_source
 from tests.reading.test_anatomy import drawn, seen
 from tests.tiny import tiny_card
 
@@ -95,3 +96,10 @@ def test_a_card_keeps_its_combination():
 def test_weights_that_cannot_be_meant_are_refused(wrong):
     with pytest.raises(ModelError, match="cannot be meant"):
         replace(FITTED, **wrong)
+
+
+def test_the_source_of_a_combined_threshold_is_the_combinations():
+    probability, parts = combine(CARD, "cardiomegaly", 0.3, MEASURED, "PA")
+    alone = FindingReading(finding="cardiomegaly", probability=probability, operating_point="youden", card=CARD)
+    assert threshold_source(alone) == "chosen by a test"
+    assert threshold_source(replace(alone, parts=parts)) == "a test"
