@@ -23,6 +23,7 @@ RATES = {
     "precision": sk.precision_score,
     "sensitivity": sk.recall_score,
     "f1": sk.f1_score,
+    "mcc": sk.matthews_corrcoef,
 }
 
 
@@ -58,13 +59,69 @@ def test_specificity_is_the_recall_of_the_negative_class():
     probabilities, labels, _ = films(8)
     counts = metrics.confusion(probabilities >= 0.5, labels)
     assert counts.specificity == pytest.approx(sk.recall_score(labels, probabilities >= 0.5, pos_label=0))
+    assert counts.npv == pytest.approx(sk.precision_score(1 - labels, probabilities < 0.5))
     assert counts.of_negatives.precision == pytest.approx(sk.precision_score(labels, probabilities >= 0.5, pos_label=0))
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.8])
+def test_likelihood_ratios_are_scikit_learns(threshold):
+    probabilities, labels, weights = films(7)
+    called = probabilities >= threshold
+    counts = metrics.confusion(called, labels, weights[None])
+    expected = sk.class_likelihood_ratios(labels, called, sample_weight=weights)
+    assert (counts.lr_positive[0], counts.lr_negative[0]) == pytest.approx(expected)
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
+def test_the_parts_make_up_the_brier_score(seed):
+    probabilities, labels, weights = films(seed, 60)
+    parts = metrics.brier_parts(probabilities, labels, weights[None])
+    whole = parts.reliability - parts.resolution + parts.uncertainty + parts.within
+    assert whole[0] == pytest.approx(sk.brier_score_loss(labels, probabilities, sample_weight=weights), abs=1e-12)
+
+
+def test_the_parts_of_a_brier_score_are_counted_bin_by_bin():
+    probabilities, labels, _ = films(10)
+    place, share = np.minimum(np.floor(probabilities * 15), 14), labels.mean()
+    reliability = resolution = 0.0
+    for each in np.unique(place):
+        inside = place == each
+        reliability += inside.mean() * (probabilities[inside].mean() - labels[inside].mean()) ** 2
+        resolution += inside.mean() * (labels[inside].mean() - share) ** 2
+    parts = metrics.brier_parts(probabilities, labels)
+    found = (parts.reliability, parts.resolution, parts.uncertainty)
+    assert found == pytest.approx((reliability, resolution, share * (1 - share)))
+
+
+def test_nothing_is_left_over_where_a_bin_says_one_probability():
+    probabilities = np.repeat([0.1, 0.5, 0.9], 1000)
+    labels = np.concatenate([np.arange(1000) < count for count in (200, 500, 800)]).astype(float)
+    parts = metrics.brier_parts(probabilities, labels)
+    found = (parts.reliability, parts.resolution, parts.uncertainty, parts.within)
+    assert found == pytest.approx((0.02 / 3, 0.18 / 3, 0.25, 0), abs=1e-12)
+
+
+def test_the_adaptive_error_is_that_of_bins_of_equally_many_films():
+    chance = np.random.default_rng(0)
+    probabilities = chance.permutation(np.linspace(0.001, 0.999, 600) ** 4)
+    labels = (chance.random(600) < np.sqrt(probabilities)).astype(float)
+    order = np.argsort(probabilities).reshape(15, 40)
+    expected = np.mean([abs(probabilities[each].mean() - labels[each].mean()) for each in order])
+    assert metrics.adaptive_calibration_error(probabilities, labels) == pytest.approx(expected)
+    shuffled = chance.permutation(600)
+    assert metrics.adaptive_calibration_error(probabilities[shuffled], labels[shuffled]) == pytest.approx(expected)
+
+
+def test_films_of_one_probability_share_a_bin_of_the_adaptive_error():
+    probabilities, labels = np.repeat([0.2, 0.7], [90, 10]), np.tile([0.0, 1.0], 50)
+    assert metrics.adaptive_calibration_error(probabilities, labels) == pytest.approx(0.9 * 0.3 + 0.1 * 0.2)
 
 
 def test_weights_are_repetitions():
     probabilities, labels, weights = films(9)
     again = np.repeat(np.arange(len(labels)), weights.astype(int))
-    for measure in (*SCORED, metrics.expected_calibration_error):
+    for measure in (*SCORED, metrics.expected_calibration_error, metrics.adaptive_calibration_error):
         assert measure(probabilities, labels, weights) == pytest.approx(measure(probabilities[again], labels[again]))
 
 
@@ -91,8 +148,11 @@ def test_undefined_stays_undefined():
         counts = metrics.confusion(scores > 0.9, none)
         undefined = [metrics.auroc(scores, none), metrics.average_precision(scores, none)]
         undefined += [metrics.auroc(np.array([0.1, np.nan]), np.array([0, 1]))]
-        undefined += [counts.sensitivity, counts.precision, counts.f1, counts.balanced_accuracy]
-        undefined += [measure(np.empty(0), np.empty(0)) for measure in SCORED]
+        undefined += [counts.sensitivity, counts.precision, counts.f1, counts.balanced_accuracy, counts.mcc]
+        undefined += [counts.lr_positive, counts.lr_negative, metrics.confusion(scores > 0, none).npv]
+        undefined += [metrics.confusion(scores > 0.5, np.array([0, 1])).lr_positive]
+        undefined += [measure(np.empty(0), np.empty(0)) for measure in (*SCORED, metrics.adaptive_calibration_error)]
+        undefined += vars(metrics.brier_parts(np.empty(0), np.empty(0))).values()
     assert np.isnan(undefined).all()
     assert (counts.specificity, counts.accuracy) == (1, 1)
 
