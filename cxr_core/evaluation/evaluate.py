@@ -15,7 +15,7 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
 from cxr_core.evaluation.curves import FindingCurves, finding_curves, training_curves
 from cxr_core.evaluation.evaluate_heat import heat_in_chest
-from cxr_core.evaluation.figures import BALANCED, classification_report, finding_figures
+from cxr_core.evaluation.figures import BALANCED, classification_report, finding_figures, macro_figures
 from cxr_core.evaluation.folder import Evaluation
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
@@ -48,16 +48,18 @@ def evaluate(
         evidence = {key: [output.evidence[key].cells for output in outputs] for key in found}
         for key, heat in heat_in_chest(outliner, films, evidence, card.input_spec, progress).items():
             found[key]["heat_in_chest"] = heat
+    labelled = _labelled(card, table)
     return Evaluation(
         card=card,
         part=part,
         data=data_facts(films),
         table=table,
         figures=found,
-        reports={key: _report_of(card, key, rows) for key, rows in _labelled(card, table).items()},
-        curves={key: _curves_of(card, key, rows) for key, rows in _labelled(card, table).items()},
+        reports={key: _report_of(card, key, rows) for key, rows in labelled.items()},
+        curves={key: _curves_of(card, key, rows) for key, rows in labelled.items()},
         training=training_curves(events),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
+        macro=macro_figures({key: _arrays(rows) for key, rows in labelled.items()}) if len(labelled) > 1 else None,
     )
 
 

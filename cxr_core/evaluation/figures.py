@@ -3,27 +3,27 @@
 All figures of a part are taken on the same resamples, so that they can be compared.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from cxr_core.evaluation import metrics
+from cxr_core.evaluation.delong import auroc_delong
 from cxr_core.evaluation.intervals import bootstrapped, figures_of
-from cxr_core.evaluation.metrics import Confusion
+from cxr_core.evaluation.metrics import Confusion, ranking
+from cxr_core.evaluation.recalibration import recalibration
 from cxr_core.models.card import OperatingPoint
 
 JsonFigure = dict[str, float | int | None]
 
 BALANCED = "youden"  # the operating point of the figures that need one and are given without its name
-SCORED = {
-    "auroc": metrics.auroc,
-    "average_precision": metrics.average_precision,
-    "brier": metrics.brier,
-    "log_loss": metrics.log_loss,
-    "ece": metrics.expected_calibration_error,
-}
-CALLED = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1")
+CALLED = (
+    *("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1"),
+    *("npv", "mcc", "lr_positive", "lr_negative"),
+)
 AT_POINTS = ("sensitivity", "specificity", "accuracy", "precision", "f1")
+AVERAGED = ("auroc", "average_precision")
 CLASSES = ("absent", "present")
 
 
@@ -33,10 +33,11 @@ def finding_figures(
     """Figures by name: auroc and its like, accuracy and its like at the balanced point, then a table of each point.
 
     probabilities, labels (0 or 1), patients: (N,). Each figure is {"value", "low", "high", "n", "positives"}.
+    `auroc_delong` is there only when each film is of another patient, as its interval asks for.
     """
 
     def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
-        found = {name: measure(probabilities, labels, weights) for name, measure in SCORED.items()}
+        found = _scored(probabilities, labels, weights)
         for point in points:
             counts = metrics.confusion(probabilities >= point.threshold, labels, weights)
             if point.name == BALANCED:
@@ -44,7 +45,32 @@ def finding_figures(
             found |= {f"{point.name}.{name}": _rate(counts, name) for name in AT_POINTS}
         return found
 
-    return _nested(_as_json(bootstrapped(measured, patients), labels))
+    found = _as_json(bootstrapped(measured, patients), labels)
+    if len(np.unique(patients)) == len(patients):
+        found["auroc_delong"] = auroc_delong(probabilities, labels).as_json()
+    return _nested(found)
+
+
+def macro_figures(films: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> dict[str, Any]:
+    """AUROC and average precision, each the mean over the findings, whose names stand beside them.
+
+    films: probabilities, labels (0 or 1) and patients, (N,) each, by finding. A finding that has one class only is left
+    out. n and positives count the labels of all findings; a patient is drawn for all findings at once.
+    """
+    films = {key: each for key, each in films.items() if len(np.unique(each[1])) > 1}
+    if not films:
+        return {"findings": []}
+    parts = np.cumsum([len(labels) for _, labels, _ in films.values()])[:-1]
+
+    def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
+        ranked = [
+            ranking(probabilities, labels, each)
+            for (probabilities, labels, _), each in zip(films.values(), np.split(weights, parts, axis=1), strict=True)
+        ]
+        return {name: np.mean([getattr(each, name) for each in ranked], axis=0) for name in AVERAGED}
+
+    labels, patients = (np.concatenate([each[place] for each in films.values()]) for place in (1, 2))
+    return {"findings": list(films), **_as_json(bootstrapped(measured, patients), labels)}
 
 
 def classification_report(
@@ -70,6 +96,27 @@ def classification_report(
     for name, label in zip(CLASSES, (0, 1), strict=True):
         report[name]["support"] = int(np.sum(labels == label))
     return {"operating_point": point.name, "threshold": point.threshold, **report}
+
+
+def _scored(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """The figures that need no operating point, (R,) each."""
+    ranked = ranking(probabilities, labels, weights)
+    parts = metrics.brier_parts(probabilities, labels, weights)
+    line = recalibration(probabilities, labels, weights)
+    return {
+        "auroc": ranked.auroc,
+        "average_precision": ranked.average_precision,
+        "brier": metrics.brier(probabilities, labels, weights),
+        "brier_reliability": parts.reliability,
+        "brier_resolution": parts.resolution,
+        "brier_uncertainty": parts.uncertainty,
+        "brier_within": parts.within,
+        "log_loss": metrics.log_loss(probabilities, labels, weights),
+        "ece": metrics.expected_calibration_error(probabilities, labels, weights),
+        "adaptive_ece": ranked.adaptive_calibration_error(),
+        "calibration_slope": line.slope,
+        "calibration_intercept": line.intercept,
+    }
 
 
 def _rate(counts: Confusion, name: str) -> np.ndarray:

@@ -31,7 +31,7 @@ class Evaluation:
 
     table: as `evaluate.predictions` gives it.  figures, reports, curves: by finding, those that have labels.
     data: films, patients and hashes of what was measured on.  training: of the run, if the model is one's.
-    made: ISO 8601, UTC.
+    made: ISO 8601, UTC.  macro: means over the findings, where there are several.
     """
 
     card: ModelCard
@@ -43,6 +43,7 @@ class Evaluation:
     curves: Mapping[str, FindingCurves]
     made: str
     training: TrainingCurves | None = field(default=None)
+    macro: Mapping[str, Any] | None = field(default=None)
 
     def metrics_json(self) -> dict[str, Any]:
         """metrics.json as a value."""
@@ -50,6 +51,7 @@ class Evaluation:
             **head(self.card, self.part, self.data, self.made),
             "operating_point": BALANCED,
             "findings": dict(self.figures),
+            **({"macro": dict(self.macro)} if self.macro else {}),
             "classification_report": dict(self.reports),
         }
 
@@ -72,6 +74,7 @@ class Evaluation:
             curves=self.curves,
             training=self.training,
             made=self.made,
+            macro=self.macro,
         )
         return report_html(facts)
 

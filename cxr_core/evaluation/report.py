@@ -23,17 +23,29 @@ from cxr_core.models.card import ModelCard
 
 FIGURE_NAMES = {
     "auroc": "AUROC",
+    "auroc_delong": "AUROC, interval by DeLong",
     "average_precision": "Average precision",
     "brier": "Brier score",
+    "brier_reliability": "Brier score: reliability, less is better",
+    "brier_resolution": "Brier score: resolution, more is better",
+    "brier_uncertainty": "Brier score: uncertainty of the films",
+    "brier_within": "Brier score: left over within bins",
     "log_loss": "Log loss",
     "ece": "Calibration error",
+    "adaptive_ece": "Calibration error, bins of equally many films",
+    "calibration_slope": "Calibration slope, 1 is right",
+    "calibration_intercept": "Calibration intercept, 0 is right",
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
-    "precision": "Precision",
+    "precision": "Precision (PPV)",
+    "npv": "Negative predictive value",
     "recall": "Recall (sensitivity)",
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
     "f1": "F1",
+    "mcc": "Matthews correlation",
+    "lr_positive": "Likelihood ratio of a call",
+    "lr_negative": "Likelihood ratio of no call",
 }
 POINT_NAMES = {"youden": "Balanced", "sensitivity_95": "Sensitive", "specificity_95": "Specific"}
 CLASS_NAMES = {
@@ -56,6 +68,7 @@ class ReportFacts:
     curves: Mapping[str, FindingCurves]
     training: TrainingCurves | None
     made: str
+    macro: Mapping[str, Any] | None = None
 
 
 def report_html(facts: ReportFacts) -> str:
@@ -78,6 +91,9 @@ def _verdict(facts: ReportFacts) -> Iterator[str]:
         auroc = figures["auroc"]
         counts = f"{auroc['positives']:,} of {auroc['n']:,} films positive"
         yield element("p", f"{finding_name(key)}: AUROC {cell(auroc)}, {counts}.", "verdict")
+    if facts.macro and "auroc" in facts.macro:
+        means = f"AUROC {cell(facts.macro['auroc'])}, average precision {cell(facts.macro['average_precision'])}"
+        yield element("p", f"Mean of {len(facts.macro['findings'])} findings: {means}.", "verdict")
     yield from caution(facts.part)
 
 

@@ -53,7 +53,8 @@ def row(name: str, figure: Mapping[str, Any], digits: int = 3) -> list[str]:
     """A table's row of one figure: its name, value and interval."""
     if figure["value"] is None or figure["low"] is None:
         return [name, UNDEFINED, ""]
-    return [name, f"{figure['value']:.{digits}f}", f"{figure['low']:.{digits}f} to {figure['high']:.{digits}f}"]
+    value, low, high = (f"{figure[end]:z.{digits}f}" for end in ("value", "low", "high"))
+    return [name, value, f"{low} to {high}"]
 
 
 def cell(figure: Mapping[str, Any], digits: int = 3) -> str:

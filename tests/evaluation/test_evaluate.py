@@ -74,6 +74,25 @@ def test_the_whole_folder_is_written_for_a_model(dataset, tmp_path, workspace, c
     curves = json.loads((out / "curves.json").read_text())
     assert set(curves["findings"]["pneumonia"]) == {"roc", "precision_recall", "calibration", "confusion"}
     assert curves["training"] is None
+    assert "macro" not in found
+
+
+def test_several_findings_have_their_mean_beside_them(tmp_path, workspace):
+    chance, rows = np.random.default_rng(1), ["image,patient,split,cardiomegaly,pneumonia"]
+    (tmp_path / "films").mkdir()
+    for n in range(12):
+        Image.fromarray(chance.integers(0, 255, (80, 80), np.uint8)).save(tmp_path / "films" / f"{n}.png")
+        rows.append(f"{n}.png,p{n // 2},{'train' if n < 4 else 'test'},{n % 2},{n % 4 // 2}")
+    (tmp_path / "films" / "labels.csv").write_text("\n".join(rows))
+    model, out = tiny_model(tmp_path / "models", tiny_card()), tmp_path / "out"
+    assert main([str(model), "--data", str(tmp_path / "films"), "--out", str(out)]) == 0
+    found = json.loads((out / "metrics.json").read_text())
+    assert found["macro"]["findings"] == list(found["findings"]) == ["cardiomegaly", "pneumonia"]
+    for name in ("auroc", "average_precision"):
+        mean = np.mean([figures[name]["value"] for figures in found["findings"].values()])
+        assert found["macro"][name]["value"] == pytest.approx(mean, abs=1e-6)
+    assert "Mean of 2 findings: AUROC" in (out / "report.html").read_text()
+    assert "auroc_delong" not in found["findings"]["pneumonia"]
 
 
 @pytest.mark.parametrize("split", ["given", "50:25:25"])

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from cxr_core.evaluation import metrics
-from cxr_core.evaluation.figures import classification_report, finding_figures
+from cxr_core.evaluation.figures import classification_report, finding_figures, macro_figures
 from cxr_core.evaluation.intervals import bootstrapped, patient_bootstrap
 from cxr_core.models.card import OperatingPoint
 from tests.evaluation.test_metrics import films
@@ -82,8 +82,14 @@ def test_the_figures_of_a_finding_have_the_names_that_cards_carry():
         "recall": sk.recall_score(labels, called),
         "specificity": sk.recall_score(labels, called, pos_label=0),
         "f1": sk.f1_score(labels, called),
+        "mcc": sk.matthews_corrcoef(labels, called),
+        "npv": sk.precision_score(1 - labels, ~called),
+        "lr_positive": sk.class_likelihood_ratios(labels, called)[0],
+        "lr_negative": sk.class_likelihood_ratios(labels, called)[1],
     }
-    assert set(found) == {*expected, "ece", *(point.name for point in POINTS)}
+    parts = {f"brier_{part}" for part in ("reliability", "resolution", "uncertainty", "within")}
+    calibration = {"ece", "adaptive_ece", "calibration_slope", "calibration_intercept"}
+    assert set(found) == {*expected, *parts, *calibration, "auroc_delong", *(point.name for point in POINTS)}
     for name, value in expected.items():
         assert found[name]["value"] == pytest.approx(value, abs=1e-6), name
         assert found[name]["low"] <= found[name]["value"] <= found[name]["high"]
@@ -91,6 +97,40 @@ def test_the_figures_of_a_finding_have_the_names_that_cards_carry():
     sensitive = found["sensitivity_95"]
     assert sensitive["sensitivity"]["value"] == pytest.approx(sk.recall_score(labels, probabilities >= 0.2), abs=1e-6)
     assert {"sensitivity", "specificity", "accuracy"} <= set(sensitive)
+
+
+def test_delongs_interval_is_given_only_where_no_patient_has_two_films():
+    probabilities, labels, _ = films(4)
+    alone = finding_figures(probabilities, labels, np.arange(400), POINTS)
+    assert alone["auroc_delong"]["value"] == alone["auroc"]["value"]
+    assert alone["auroc_delong"]["low"] == pytest.approx(alone["auroc"]["low"], abs=0.01)
+    assert "auroc_delong" not in finding_figures(probabilities, labels, np.arange(400) // 2, POINTS)
+
+
+def test_the_macro_figure_is_the_mean_over_findings_on_the_same_resamples():
+    """Resamples drawn one by one, each finding measured by scikit-learn; one finding has labels of fewer films."""
+    (first, one, _), (second, other, _) = films(6, 90), films(7, 90)
+    patients, some = np.array([f"p{row // 2:02}" for row in range(90)]), np.arange(90) % 3 > 0
+    given = {"a": (first, one, patients), "b": (second[some], other[some], patients[some])}
+    found = macro_figures({**given, "none": (first, np.zeros(90), patients)})
+    assert found["findings"] == ["a", "b"]
+    names, chance, means = np.unique(patients), np.random.default_rng(0), []
+    for _ in range(1000):
+        times = np.bincount(chance.integers(0, len(names), len(names)), minlength=len(names))
+        counts = [times[np.searchsorted(names, each)] for *_, each in given.values()]
+        means.append(
+            [
+                np.mean([measure(y, p, sample_weight=w) for (p, y, _), w in zip(given.values(), counts, strict=True)])
+                for measure in (sk.roc_auc_score, sk.average_precision_score)
+            ]
+        )
+    for name, column in zip(("auroc", "average_precision"), np.transpose(means), strict=True):
+        bounds = found[name]["low"], found[name]["high"]
+        assert bounds == pytest.approx(tuple(np.percentile(column, [2.5, 97.5])), abs=1e-6)
+    mean = (sk.roc_auc_score(one, first) + sk.roc_auc_score(other[some], second[some])) / 2
+    assert found["auroc"]["value"] == pytest.approx(mean, abs=1e-6)
+    assert found["auroc"]["n"] == 90 + some.sum()
+    assert macro_figures({"none": (first, np.zeros(90), patients)}) == {"findings": []}
 
 
 def test_the_classification_report_is_scikit_learns():

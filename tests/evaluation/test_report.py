@@ -1,6 +1,7 @@
 """The report: whole, self-contained, obeying nobody's text, and its charts lie where the numbers say."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -71,13 +72,21 @@ def test_the_page_needs_nothing_else_and_runs_nothing(page):
 
 def test_every_figure_stands_in_it_with_its_interval_and_counts(page):
     figures = facts().figures["pneumonia"]
-    for name in ("auroc", "f1", "log_loss", "balanced_accuracy"):
-        assert f"<td>{figures[name]['value']:.3f}</td>" in page
-        assert f"{figures[name]['low']:.3f} to {figures[name]['high']:.3f}" in page
+    for name in (name for name, figure in figures.items() if "value" in figure):
+        value, low, high = (f"{figures[name][end]:z.3f}" for end in ("value", "low", "high"))
+        assert f"<td>{value}</td><td>{low} to {high}</td>" in page, name
     assert f"{figures['auroc']['positives']} of 400 films positive" in page
     for curve in ("ROC curve", "Precision-recall curve", "Calibration", "Loss by epoch", "Share by epoch"):
         assert curve in page
     assert "weighted average" in page
+
+
+def test_the_mean_over_findings_is_said_where_there_are_several(page):
+    assert "Mean of" not in page
+    figure = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 20, "positives": 5}
+    macro = {"findings": ["a", "b"], "auroc": figure, "average_precision": figure}
+    said = report_html(replace(facts(), macro=macro))
+    assert "Mean of 2 findings: AUROC 0.800 (0.700 to 0.900), average precision 0.800 (0.700 to 0.900)." in said
 
 
 def test_other_peoples_text_is_shown_and_never_obeyed(page):
