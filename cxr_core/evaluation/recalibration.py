@@ -9,7 +9,7 @@ from cxr_core.evaluation.metrics import LEAST
 
 AT_ONCE = 50  # rows of weights fitted together: few enough to stay in a processor's cache
 KNOTS = 128
-STEPS = 100  # a fit that has not settled by then has none; most take less than ten
+STEPS = 100  # a fit that has not settled by then is none; most take less than ten
 SETTLED = 1e-4  # log-odds that the last step moved a film by at most; what is left is about the square of it
 
 
@@ -85,8 +85,7 @@ def _lines(said: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndar
 def _newton(inputs: np.ndarray, weights: np.ndarray, observed: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """(R, 2) the lines of most likelihood, by Newton's steps from others; NaN where they do not settle.
 
-    inputs: (N,).  weights: (R, N).  observed: the positives and the sum of their inputs, (R, 2). Long steps are
-    shortened so that none can lead away. Source: Sun & Tran-Dinh 2019, Math. Program. 178:145-213.
+    inputs: (N,).  weights: (R, N).  observed: the positives and the sum of their inputs, (R, 2).
     """
     powers = np.stack([np.ones_like(inputs), inputs, inputs**2], axis=1)  # (N, 3)
     ends = np.array([[1, inputs.min()], [1, inputs.max()]])
@@ -100,8 +99,7 @@ def _newton(inputs: np.ndarray, weights: np.ndarray, observed: np.ndarray, lines
         with np.errstate(divide="ignore", invalid="ignore"):
             step /= (curve_0 * curve_2 - curve_1**2)[:, None]
             moved = np.abs(step @ ends.T).max(axis=1)  # a line moves most at one of its ends
-            shortened = np.where(moved < 0.5, 1, np.log1p(moved) / moved)
-        lines = lines + shortened[:, None] * step
+        lines = lines + step
         if not (moved > SETTLED).any():
             break
     return np.where((moved <= SETTLED)[:, None], lines, np.nan)

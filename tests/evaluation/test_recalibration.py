@@ -74,6 +74,20 @@ def test_nearly_parted_films_and_certain_probabilities_still_have_their_line():
     assert certain.slope == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_few_and_far_flung_films_have_their_line_wherever_there_is_one(seed):
+    """Every film once more with the other label, counting a little: so there is a line, however steep."""
+    chance = np.random.default_rng(seed)
+    said = np.clip(np.round(3 * chance.standard_t(1, 20), 1), -30, 30)
+    labels = (chance.random(20) < 0.3).astype(float)
+    twice, both = np.tile(logit(expit(said)), 2), np.concatenate([labels, 1 - labels])
+    weights = np.stack([np.repeat([1.0, share], 20) for share in (0.5, 0.05, 0.001)])
+    found = recalibration(expit(np.tile(said, 2)), both, weights)
+    for row, counts in enumerate(weights):
+        off = expit(found.slope[row] * twice + found.intercept[row]) - both
+        assert [counts @ off, counts @ (off * twice)] == pytest.approx([0, 0], abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("said", "labels"),
     [
