@@ -82,6 +82,7 @@ def _lines(said: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndar
     return np.stack([intercepts - slopes * centre / spread, slopes / spread], axis=1)
 
 
+@np.errstate(all="ignore")  # a line that runs away ends as NaN
 def _newton(inputs: np.ndarray, weights: np.ndarray, observed: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """(R, 2) the lines of most likelihood, by Newton's steps from others; NaN where they do not settle.
 
@@ -96,9 +97,8 @@ def _newton(inputs: np.ndarray, weights: np.ndarray, observed: np.ndarray, lines
         slope_0, slope_1 = (observed - counted @ powers[:, :2]).T
         curve_0, curve_1, curve_2 = ((counted - counted * expected) @ powers).T
         step = np.stack([curve_2 * slope_0 - curve_1 * slope_1, curve_0 * slope_1 - curve_1 * slope_0], axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            step /= (curve_0 * curve_2 - curve_1**2)[:, None]
-            moved = np.abs(step @ ends.T).max(axis=1)  # a line moves most at one of its ends
+        step /= (curve_0 * curve_2 - curve_1**2)[:, None]
+        moved = np.abs(step @ ends.T).max(axis=1)  # a line moves most at one of its ends
         lines = lines + step
         if not (moved > SETTLED).any():
             break
