@@ -11,7 +11,6 @@ import os
 import resource
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -31,7 +30,6 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.heap import keep_memory
 
 OVERSIZED = f"This file has more than {MAX_BYTES // 2**20} MB. Export the film as a single compressed picture."
-_hashing = ThreadPoolExecutor(1, thread_name_prefix="hash")  # its thread starts with the first film
 GRIDS, INDEX, GEOMETRY = "grids.u8", "index.sqlite", "geometry.json"
 
 
@@ -94,17 +92,14 @@ def film_of(data: bytes, sha256: str, row: int, spec: InputSpec, grids: int, exa
         film = decode(data)
     except FilmRefused as refusal:
         return Film(sha256=sha256, refused=refusal.code, reason=str(refusal))
-    pixels = _hashing.submit(pixels_sha256, film)  # meanwhile: neither needs the other, and hashing holds no lock
-    try:
-        _write(grids, to_grid(film.pixels, spec), row)
-        concerns = "|".join(concern.code for concern in inspect(film)) if examine else None
-    finally:
-        hashed = pixels.result()
+    grid = to_grid(film.pixels, spec)
+    _write(grids, grid, row)
     height, width = film.shape
+    concerns = "|".join(concern.code for concern in inspect(film)) if examine else None
     return Film(
         sha256=sha256,
         row=row,
-        pixels=hashed,
+        pixels=pixels_sha256(film),
         width=width,
         height=height,
         bits=film.bits,
