@@ -127,20 +127,14 @@ class ModelCard:
 
     def to_json(self) -> str:
         """The card as JSON text, stable in order, ending in a newline."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return card_text(self)
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
         """Parse a card; a missing, unknown or ill-typed field is a ModelError that names it."""
         try:
-            table = json.loads(text)
-            if table.get("schema") != CARD_SCHEMA:
-                raise ModelError(f"the card has schema {table.get('schema')}; this program reads {CARD_SCHEMA}")
+            table = card_table(text)
             table["findings"] = tuple(table["findings"])
-            table["input_spec"] = InputSpec(**table["input_spec"])
-            table["population"] = Population(
-                **{**table["population"], "views": tuple(table["population"].get("views", ()))}
-            )
             table["calibration"] = {key: Calibration(**value) for key, value in table["calibration"].items()}
             table["operating_points"] = {key: _points(points) for key, points in table["operating_points"].items()}
             table["combination"] = {
@@ -154,3 +148,21 @@ class ModelCard:
 
 def _points(table: list[dict[str, Any]]) -> tuple[OperatingPoint, ...]:
     return tuple(OperatingPoint(**point) for point in table)
+
+
+def card_text(card: Any) -> str:
+    """A card, a dataclass, as JSON text, stable in order, ending in a newline."""
+    return json.dumps(asdict(card), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def card_table(text: str) -> dict[str, Any]:
+    """A card's JSON as a table, with what every card has as values of their own: its input and its population.
+
+    Raises ModelError for another schema, and what json and dataclasses raise for a field that is missing or ill-typed.
+    """
+    table: dict[str, Any] = json.loads(text)
+    if table.get("schema") != CARD_SCHEMA:
+        raise ModelError(f"the card has schema {table.get('schema')}; this program reads {CARD_SCHEMA}")
+    table["input_spec"] = InputSpec(**table["input_spec"])
+    table["population"] = Population(**{**table["population"], "views": tuple(table["population"].get("views", ()))})
+    return table

@@ -1,14 +1,13 @@
 """The card of a model that outlines heart and lungs, as one checked JSON file beside its weights."""
 
-import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from cxr_core.errors import ModelError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import STRUCTURES
-from cxr_core.models.card import CARD_SCHEMA, Population
+from cxr_core.models.card import CARD_SCHEMA, Population, card_table, card_text
 
 SEGMENTER = "segmenter"
 
@@ -54,20 +53,14 @@ class SegmenterCard:
 
     def to_json(self) -> str:
         """The card as JSON text, stable in order, ending in a newline."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return card_text(self)
 
     @classmethod
     def from_json(cls, text: str) -> "SegmenterCard":
         """Parse a card; a missing, unknown or ill-typed field is a ModelError that names it."""
         try:
-            table = json.loads(text)
-            if table.get("schema") != CARD_SCHEMA:
-                raise ModelError(f"the card has schema {table.get('schema')}; this program reads {CARD_SCHEMA}")
+            table = card_table(text)
             table["structures"] = tuple(table["structures"])
-            table["input_spec"] = InputSpec(**table["input_spec"])
-            table["population"] = Population(
-                **{**table["population"], "views": tuple(table["population"].get("views", ()))}
-            )
             table["ratio_interval"] = RatioInterval(**table["ratio_interval"])
             return cls(**table)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
