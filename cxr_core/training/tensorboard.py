@@ -1,5 +1,6 @@
 """A run's numbers for TensorBoard, when it is installed; progress.jsonl stays the record."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,5 +38,13 @@ class TensorBoard:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
                 return False
-            self._writer = SummaryWriter(str(self._folder / "tensorboard"), purge_step=self._from)
+            folder = self._folder / "tensorboard"
+            _wait_for_a_new_second(folder)
+            self._writer = SummaryWriter(str(folder), purge_step=self._from)
         return True
+
+
+def _wait_for_a_new_second(folder: Path) -> None:
+    """TensorBoard reads event files in the order of their names, which tell only the second each began in."""
+    while any(folder.glob(f"events.out.tfevents.{int(time.time()):010d}.*")):
+        time.sleep(0.05)
