@@ -16,6 +16,7 @@ from cxr_core.data.splits import carve_validation, divide, divide_fold, drop_ide
 from cxr_core.errors import Cancelled, RecipeError, RunError, SilhouetteError
 from cxr_core.models.initial import Initialised, initialise, origin
 from cxr_core.training.checkpoint import Latest
+from cxr_core.training.drawings import with_drawings
 from cxr_core.training.finish import finish
 from cxr_core.training.finish_structures import finish_structures
 from cxr_core.training.parallel import Processes, processes
@@ -145,6 +146,8 @@ def _train(
 ) -> Path:
     started = time.perf_counter()
     parts = {name: _films(recipe, learning.part(name)) for name in LEARNT_ON}
+    if recipe.drawings:
+        parts["train"] = with_drawings(parts["train"], recipe.input_spec(), recipe.drawings, recipe.seed)
     try:
         trainer = Trainer(recipe, network, parts, place, folder.checkpoints, report, settings.stop)
         if last is not None:

@@ -31,6 +31,7 @@ class Recipe:
     findings: tuple[str, ...] = ()  # what the model answers
     auxiliary_findings: tuple[str, ...] = ()  # learnt beside them, then dropped
     structures: tuple[str, ...] = ()  # what it outlines instead of findings: heart, left_lung, right_lung
+    drawings: int = 0  # drawn chests that join the training films of structures
     population: str = "unstated"
     population_age_min: int | None = None
     population_age_max: int | None = None
@@ -88,6 +89,8 @@ class Recipe:
                 f"a recipe that outlines has structures = {list(STRUCTURES)}, no findings and nothing frozen; found "
                 f"structures = {list(self.structures)}, findings = {list(self.findings)}, freeze = {self.freeze!r}"
             )
+        if self.drawings and not self.structures:
+            raise RecipeError(f"drawings={self.drawings} join films of structures; this recipe answers findings")
         for name, choices in _choices().items():
             if getattr(self, name) not in choices:
                 raise RecipeError(f"{name}={getattr(self, name)!r} is unknown; choose from {', '.join(choices)}")
@@ -187,6 +190,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "validation_share": (0.02, 0.5),
     "hidden": (1, 8192),
     "head_epochs": (0, 999),
+    "drawings": (0, 10_000),
     "plateau_patience": (0, 1000),
     "plateau_factor": (0.001, 0.999),
     "checkpoint_every_steps": (1, 10**6),
