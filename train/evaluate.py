@@ -7,10 +7,11 @@ that outlines is measured against masks, and its ratio against labels of cardiom
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cxr_core.data.manifest import PARTS
-from cxr_core.data.prepare import open_data
+from cxr_core.data.prepare import folders_of, open_data
 from cxr_core.errors import SilhouetteError
 from cxr_core.evaluation.evaluate import record_in_card
 from cxr_core.models.registry import outlines, workspace
@@ -48,7 +49,8 @@ def measure(
     place = workspace() / "evaluations" / f"{model.card.model}-{part}"
     if run:
         place = run.path / "evaluation" / ("" if part == "test" else part)
-    path = found.write(out or place)
+    folders = [str(folder.resolve()) for folder in folders_of(data)]  # for those who want to see the films again
+    path = replace(found, data={**found.data, "folders": folders}).write(out or place)
     if record:
         record_in_card(folder, model.card, record, found.figures or {})
     return path
