@@ -1,7 +1,6 @@
 """A dataset's numbers as Plotly figures. Nothing is computed here, and each bar knows the films that lie behind it.
 
-Colours are of Okabe and Ito's palette, told apart by colour-blind eyes too, of a brightness that reads on white and on
-dark paper; what is unknown is grey and hatched. Words take the page's own colour.
+Colours are those of the palette; what is unknown is grey and hatched. Words take the page's own colour.
 """
 
 import math
@@ -23,14 +22,12 @@ from cxr_core.data.summary import (
     years_of,
 )
 from cxr_core.findings import FINDINGS
+from cxr_core.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, tint
 
-GREY = "#8f979e"
-PART_COLOURS = {"train": "#3a87c8", "val": "#e69f00", "test": "#009e73", UNDIVIDED: "#3a87c8"}
-LEVEL_COLOURS = {"PA": "#56b4e9", "AP": "#d55e00", "F": "#cc79a7", "M": "#4c8ec6", UNKNOWN: GREY}
+PART_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN, UNDIVIDED: BLUE}
+LEVEL_COLOURS = {"PA": SKY, "AP": VERMILION, "F": PURPLE, "M": "#4c8ec6", UNKNOWN: GREY}
 SEX_NAMES = {"F": "female", "M": "male", UNKNOWN: UNKNOWN}
 BAR_PX = 16
-MARKED = "#e69f00"
-TINT = "58, 135, 200"  # of the cells, over whatever the paper is
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -218,10 +215,10 @@ def co_occurrence_chart(found: CoOccurrence) -> Chart:
         y=[0.94] * len(places),
         base=[row - 0.47 for row, _ in places],
         width=0.94,
-        marker_color=[f"rgba({TINT}, {0.05 + 0.85 * float(share[place]) / strongest:.2f})" for place in places],
+        marker_color=[tint(BLUE, round(0.05 + 0.85 * float(share[place]) / strongest, 2)) for place in places],
         customdata=[_pair(found, names, *place) for place in places],
         hovertemplate="%{customdata}<extra></extra>",
-        selected_marker_color=MARKED,
+        selected_marker_color=ORANGE,
     )
     figure = _figure([cells], height=150 + 26 * len(names))
     # Notes, and not a trace of text, which would fade with the cells that are not marked.

@@ -1,0 +1,143 @@
+"""Every figure against the threshold, computed once for a set of films: any threshold is then a lookup.
+
+And what follows from sensitivity and specificity where the finding is as frequent as the reader says: predictive values
+by Bayes' theorem, and the net benefit of calling. NaN = undefined, as in metrics.py.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cxr_core.evaluation.metrics import Confusion
+
+THRESHOLDS = np.arange(1001) / 1000  # the steps of the movable threshold
+DISTRIBUTION_BINS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Calls of N films at each threshold that makes a difference, from none called to all called.
+
+    scores: (V,) distinct probabilities, highest first.  true_positive, false_positive: (V + 1,) films called when the
+    threshold is above the first score, at the first, at the second, and so on.
+    """
+
+    scores: np.ndarray
+    true_positive: np.ndarray
+    false_positive: np.ndarray
+
+    @property
+    def positives(self) -> int:
+        """Films with the finding."""
+        return int(self.true_positive[-1])
+
+    @property
+    def negatives(self) -> int:
+        """Films without it."""
+        return int(self.false_positive[-1])
+
+    @property
+    def prevalence(self) -> float:
+        """Share of the films with the finding; NaN without films."""
+        films = self.positives + self.negatives
+        return self.positives / films if films else float("nan")
+
+    def at(self, thresholds: float | np.ndarray) -> Confusion:
+        """The calls at one or many thresholds: a film is called whose probability is at or above it."""
+        place = len(self.scores) - np.searchsorted(self.scores[::-1], thresholds, side="left")
+        called, wrongly = self.true_positive[place], self.false_positive[place]
+        return Confusion(called, wrongly, self.positives - called, self.negatives - wrongly)
+
+    def at_all(self) -> Confusion:
+        """The calls at every threshold that makes a difference, (V + 1,) each: the corners of ROC and PR."""
+        return Confusion(
+            self.true_positive,
+            self.false_positive,
+            self.positives - self.true_positive,
+            self.negatives - self.false_positive,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DecisionCurve:
+    """Net benefit per film of acting on the model's calls, on every film, and on none (which is 0). (T,) each.
+
+    Source: Vickers & Elkin 2006, Med. Decis. Making 26:565-574.
+    """
+
+    thresholds: np.ndarray
+    model: np.ndarray
+    treat_all: np.ndarray
+    prevalence: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Distribution:
+    """How many films of each class have a probability in each bin. edges: (B + 1,); the counts: (B,)."""
+
+    edges: np.ndarray
+    positives: np.ndarray
+    negatives: np.ndarray
+
+
+def sweep(probabilities: np.ndarray, labels: np.ndarray) -> Sweep:
+    """probabilities: (N,) in [0, 1].  labels: (N,) 0 or 1, unknown ones already dropped."""
+    order = np.argsort(-probabilities, kind="stable")
+    scores, positive = probabilities[order], labels[order] == 1
+    last = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1) if len(scores) else np.empty(0, int)
+    counts = (np.append(0, np.cumsum(each)[last]).astype(np.float64) for each in (positive, ~positive))
+    return Sweep(scores[last], *counts)
+
+
+def positive_predictive_value(sensitivity: np.ndarray, specificity: np.ndarray, prevalence: np.ndarray) -> np.ndarray:
+    """Of the films called, the share with the finding where so many have it; NaN where none would be called.
+
+    Arrays that go together, each in [0, 1]. Source: Bayes' theorem; Altman & Bland 1994, BMJ 309:102.
+    """
+    found = sensitivity * prevalence
+    return _share(found, found + (1 - specificity) * (1 - prevalence))
+
+
+def negative_predictive_value(sensitivity: np.ndarray, specificity: np.ndarray, prevalence: np.ndarray) -> np.ndarray:
+    """Of the films not called, the share without the finding; arguments as above."""
+    passed = specificity * (1 - prevalence)
+    return _share(passed, passed + (1 - sensitivity) * prevalence)
+
+
+def net_benefit(
+    sensitivity: np.ndarray, specificity: np.ndarray, prevalence: float, thresholds: np.ndarray
+) -> np.ndarray:
+    """True calls per film, less the false ones at the odds of the threshold: one missed finding is worth so many.
+
+    thresholds in [0, 1); NaN at 1, where no number of false calls would outweigh one missed finding.
+    """
+    odds = _share(thresholds, 1 - np.asarray(thresholds))
+    return sensitivity * prevalence - (1 - specificity) * (1 - prevalence) * odds
+
+
+def decision_curve(
+    films: Sweep, prevalence: float | None = None, thresholds: np.ndarray | None = None
+) -> DecisionCurve:
+    """The net benefit of a model's calls at each threshold. prevalence: None for that of the films."""
+    prevalence = films.prevalence if prevalence is None else prevalence
+    thresholds = THRESHOLDS[5:1000:5] if thresholds is None else thresholds
+    calls = films.at(thresholds)
+    everybody = np.ones(len(thresholds))
+    return DecisionCurve(
+        thresholds=thresholds,
+        model=net_benefit(calls.sensitivity, calls.specificity, prevalence, thresholds),
+        treat_all=net_benefit(everybody, 0 * everybody, prevalence, thresholds),
+        prevalence=prevalence,
+    )
+
+
+def distribution(probabilities: np.ndarray, labels: np.ndarray, bins: int = DISTRIBUTION_BINS) -> Distribution:
+    """How the probabilities of each class are spread over equal-width bins of [0, 1], the last closed."""
+    edges = np.linspace(0, 1, bins + 1)
+    positives, negatives = (np.histogram(probabilities[labels == label], edges)[0] for label in (1, 0))
+    return Distribution(edges=edges, positives=positives, negatives=negatives)
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)[()]
