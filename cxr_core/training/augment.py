@@ -66,9 +66,14 @@ class Augmentation:
         for name, value in vars(self).items():
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise RecipeError(f"augmentation {name}={value!r} must be a number")
-            limit = 45 if name == "rotation_deg" else 1
-            if not 0 <= value <= limit:
-                raise RecipeError(f"augmentation {name}={value} is out of range: 0 to {limit}")
+            low, high = self.limits(name)
+            if not low <= value <= high:
+                raise RecipeError(f"augmentation {name}={value} is out of range: {low} to {high}")
+
+    @staticmethod
+    def limits(name: str) -> tuple[float, float]:
+        """The least and the most that a field may be."""
+        return 0, 45 if name == "rotation_deg" else 1
 
     def __call__(self, films: Tensor, chance: torch.Generator) -> Tensor:
         """films: (B, 1, S, S) in [0, 1]. Returns the same shape and range."""

@@ -1,7 +1,9 @@
 """A recipe: everything that decides how a model is trained, as one frozen value that checks itself."""
 
+import math
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -98,11 +100,16 @@ class Recipe:
             raise RecipeError(
                 f"monitor={self.monitor!r} does not fit; findings have auroc or loss, structures dice or loss"
             )
-        for name, (low, high) in _RANGES.items():
+        for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if value is not None and not (number and low <= value <= high):
                 raise RecipeError(f"{name}={value!r} must be a number between {low} and {high}")
+        oldest = math.inf if self.population_age_max is None else self.population_age_max
+        if (self.population_age_min or 0) > oldest:
+            raise RecipeError(
+                f"population_age_min={self.population_age_min} is above population_age_max={self.population_age_max}"
+            )
         if self.head_epochs >= self.epochs:
             raise RecipeError(f"head_epochs={self.head_epochs} must be below epochs={self.epochs}")
         if self.split != "given" and self.fold is None:
@@ -168,13 +175,13 @@ class Recipe:
         given = {key: value for key, value in asdict(self).items() if value is not None or usual[key] is not None}
         table: dict[str, Any] = {key: "none" if value is None else value for key, value in given.items()}
         nested = {key: table.pop(key) for key in list(table) if isinstance(table[key], dict)}
-        lines = [f"{key} = {_toml(value)}" for key, value in table.items()]
+        lines = [f"{key} = {toml_value(value)}" for key, value in table.items()]
         for name, entries in nested.items():
-            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in entries.items())]
+            lines += ["", f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in entries.items())]
         return "\n".join(lines) + "\n"
 
 
-_RANGES: dict[str, tuple[float, float]] = {
+RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 1000),
     "batch_size": (1, 4096),
     "learning_rate": (1e-8, 10),
@@ -195,6 +202,12 @@ _RANGES: dict[str, tuple[float, float]] = {
     "plateau_factor": (0.001, 0.999),
     "checkpoint_every_steps": (1, 10**6),
     "seed": (0, 2**31 - 1),
+    "population_age_min": (0, 150),
+    "population_age_max": (0, 150),
+    "input_side": (16, 2048),
+    "channels": (1, 3),
+    "mean": (0, 1),
+    "std": (0.001, 10),
 }
 
 
@@ -245,6 +258,7 @@ def _from_table(table: dict[str, Any]) -> Recipe:
         raise RecipeError(f"the recipe does not fit: {error}") from error
 
 
+@cache
 def _choices() -> dict[str, tuple[str, ...]]:
     hints = get_type_hints(Recipe)
     return {name: get_args(hint) for name, hint in hints.items() if get_args(hint) and _is_literal(hint)}
@@ -262,12 +276,13 @@ def _value(text: str) -> Any:
         return text
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A value as TOML writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'"{escaped}"'
     if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
     return repr(value)

@@ -1,0 +1,115 @@
+"""The form of a recipe: every field of the dataclass, each fault beside the field that has it."""
+
+from dataclasses import fields, replace
+
+import pytest
+
+from cxr_core.errors import RecipeError
+from cxr_core.training.augment import Augmentation
+from cxr_core.training.recipe import Recipe
+from cxr_core.training.recipe_form import FormField, build, changed, check, form, named_recipes, open_recipe
+from cxr_core.training.recipe_words import WORDS
+
+BASE = open_recipe("cardiomegaly-adults")
+OUTLINES = open_recipe("anatomy")
+FIELDS = {each.name: each for each in form(BASE)}
+NAMES = {each.name for each in fields(Recipe)} - {"augmentation"}
+each_field = pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS)
+RANGED = [each for each in FIELDS.values() if each.low is not None]
+
+
+def test_every_field_of_the_dataclass_is_in_the_form_with_words() -> None:
+    assert set(FIELDS) == NAMES | {f"augmentation.{each.name}" for each in fields(Augmentation)}
+    assert sum(map(len, WORDS.values())) == len(FIELDS)  # none in two groups
+    assert all(each.help.endswith((".", "never.")) and len(each.help) > 20 for each in FIELDS.values())
+
+
+@each_field
+def test_a_field_has_the_recipes_value_and_gives_the_recipe_back(field: FormField) -> None:
+    assert build(BASE, {field.name: field.value}) == BASE
+    assert changed(BASE, {field.name: field.value}) == {}
+
+
+@pytest.mark.parametrize("field", RANGED, ids=[each.name for each in RANGED])
+def test_a_range_is_what_the_recipe_takes(field: FormField) -> None:
+    outlines = field.name in ("drawings",)
+    base = replace(OUTLINES if outlines else BASE, epochs=1000, population_age_min=None)
+    assert field.low is not None
+    assert field.high is not None
+    for inside in (field.low, field.high):
+        value = int(inside) if field.kind == "whole" else inside
+        values = {field.name: value} if field.name != "epochs" else {"epochs": value, "head_epochs": 0}
+        assert check(base, values) == {}
+    for outside in (field.low - 1, field.high + 1):
+        assert set(check(base, {field.name: outside})) == {field.name}
+
+
+@pytest.mark.parametrize("name", [each.name for each in FIELDS.values() if each.kind == "choice"])
+def test_choices_are_those_of_the_type(name: str) -> None:
+    field = FIELDS[name]
+    assert field.value in field.choices
+    assert name in check(BASE, {name: "nonsense"})
+    others = [choice for choice in field.choices if (name, choice) != ("monitor", "dice")]
+    assert all(check(BASE, {name: choice}) == {} for choice in others)
+
+
+@each_field
+def test_only_what_may_be_none_is_optional(field: FormField) -> None:
+    assert (check(BASE, {field.name: None}) == {}) is field.optional
+
+
+@pytest.mark.parametrize(
+    ("values", "blamed"),
+    [
+        ({"epochs": 0}, {"epochs"}),
+        ({"head_epochs": 4}, {"head_epochs"}),
+        ({"epochs": 2, "head_epochs": 3}, {"epochs", "head_epochs"}),
+        ({"epochs": 9, "head_epochs": 5}, set()),
+        ({"epochs": 0, "dropout": 2.0, "seed": 3}, {"epochs", "dropout"}),
+        ({"monitor": "dice"}, {"monitor"}),
+        ({"findings": []}, {"findings"}),
+        ({"split": "80:10"}, {"split"}),
+        ({"split": "fold:7/5"}, {"split"}),
+        ({"split": "fold:2/5"}, set()),
+        ({"population_age_max": 5}, {"population_age_max"}),
+        ({"population_age_min": 1, "population_age_max": 5}, set()),
+        ({"channels": 2}, {"channels"}),
+        ({"augmentation.shift": 1.5, "augmentation.flip": 0.5}, {"augmentation.shift"}),
+        ({"backbone_arguments": 'pad_type "same"'}, {"backbone_arguments"}),
+        ({"structures": ["heart", "left_lung", "right_lung"], "dropout": 2.0, "epochs": 3}, {"structures", "dropout"}),
+    ],
+)
+def test_each_fault_is_told_beside_its_field(values: dict, blamed: set[str]) -> None:
+    told = check(BASE, values)
+    assert set(told) == blamed
+    assert all(len(sentence) > 20 for sentence in told.values())
+
+
+def test_values_reach_the_recipe() -> None:
+    made = build(
+        BASE,
+        {
+            "epochs": 7,
+            "neck": None,
+            "findings": ["pneumonia"],
+            "backbone_arguments": 'pad_type = "", drop_path_rate = 0.1',
+            "augmentation.shift": 0.2,
+        },
+    )
+    assert (made.epochs, made.neck, made.findings) == (7, None, ("pneumonia",))
+    assert made.backbone_arguments == {"pad_type": "", "drop_path_rate": 0.1}
+    assert made.augmentation == replace(BASE.augmentation, shift=0.2)
+    assert changed(BASE, {"epochs": 7, "seed": 0, "findings": ["cardiomegaly"]}) == {"epochs": 7}
+
+
+def test_a_step_is_one_in_the_first_digit() -> None:
+    assert FIELDS["learning_rate"].step == pytest.approx(1e-4)
+    assert FIELDS["epochs"].step == 1
+    assert FIELDS["dropout"].step == pytest.approx(0.1)
+    assert FIELDS["label_smoothing"].step == pytest.approx(0.01)
+
+
+def test_every_recipe_that_comes_along_opens() -> None:
+    assert "cardiomegaly-adults" in named_recipes()
+    with pytest.raises(RecipeError, match=r"choose from .*anatomy"):
+        open_recipe("nonsense")
