@@ -66,6 +66,9 @@ ISSUES: dict[str, IssueKind] = {
     "same_picture_two_labels": _kind(
         "warning", "The same picture with different labels", "Find out which is right, or exclude both."
     ),
+    "swapped_masks": _kind(
+        "warning", "Masks of another structure than their folder says", "Correct them; no outline is learnt from them."
+    ),
     # Patients and parts
     "patient_unknown": _kind(
         "warning", "Nothing says whose film it is", "Add a patient column: each film counts as a patient of its own."

@@ -9,6 +9,7 @@ import numpy as np
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
 from cxr_core.film.preprocess import InputSpec, to_grid
+from cxr_core.findings import STRUCTURES
 
 
 def load_masks(manifest: Manifest, spec: InputSpec, structures: Sequence[str]) -> np.ndarray:
@@ -30,6 +31,32 @@ def load_masks(manifest: Manifest, spec: InputSpec, structures: Sequence[str]) -
                 )
             masks[row, index] = to_grid(mask.astype(np.float32), plain)
     return masks
+
+
+def swapped(masks: Sequence[np.ndarray]) -> bool:
+    """Whether the heart does not lie between the lungs, so that its mask must be that of something else.
+
+    masks: (H, W) bool of STRUCTURES, in this order. An empty one says nothing.
+    """
+    if not all(mask.any() for mask in masks):
+        return False
+    heart, *lungs = (float(np.average(np.arange(mask.shape[1]), weights=mask.sum(axis=0))) for mask in masks)
+    return not min(lungs) < heart < max(lungs)
+
+
+def films_with_swapped_masks(manifest: Manifest) -> np.ndarray:
+    """(N,) bool: the films beside which masks of all structures lie that are `swapped`. Unreadable ones are not."""
+    return np.array([_is_swapped(path) for path in manifest.paths], bool)
+
+
+def _is_swapped(film: Path) -> bool:
+    folder = film.parent.parent / "masks"
+    if not all((folder / structure / film.name).is_file() for structure in STRUCTURES):
+        return False
+    try:
+        return swapped([mask_of(film, structure) for structure in STRUCTURES])
+    except DataError:  # whoever needs the mask says what is wrong with it
+        return False
 
 
 def mask_of(film: Path, structure: str) -> np.ndarray:

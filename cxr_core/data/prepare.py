@@ -16,8 +16,9 @@ from cxr_core.data.cache import PixelCache
 from cxr_core.data.choice import Choice, Resolution, decide, exclude
 from cxr_core.data.datasets import THUMBNAIL, Dataset, find, folder_for
 from cxr_core.data.doctor import diagnose
+from cxr_core.data.doctor_masks import swapped_masks
 from cxr_core.data.doctor_report import ReportFacts, report_html, report_json
-from cxr_core.data.issue import Issue
+from cxr_core.data.issue import Issue, by_severity
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.sources import read_sources
 from cxr_core.errors import DataError
@@ -50,7 +51,7 @@ def prepare(
     read = read_sources(places, kind)
     manifest = with_pixels(read, progress)
     progress("examining", 0, 1)
-    issues = diagnose(manifest)
+    issues = by_severity([*diagnose(manifest), *swapped_masks(manifest)])
     home = folder_for(places, name)
     with _alone(home):
         recorded = Dataset.load(home).choices if (home / datasets.RECORD).exists() else ()

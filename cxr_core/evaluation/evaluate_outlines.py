@@ -9,7 +9,7 @@ import pandas as pd
 
 from cxr_core.data.films import load_films
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.masks import mask_of
+from cxr_core.data.masks import mask_of, swapped
 from cxr_core.errors import DataError
 from cxr_core.evaluation.outlines import Outlined, agreement, boundary_distance, dice, outline_figures
 from cxr_core.findings import STRUCTURES
@@ -34,7 +34,7 @@ def anatomies(outliner: Outliner, films: Manifest, progress: Progress = lambda *
 def outlined(outliner: Outliner, films: Manifest, progress: Progress = lambda *_: None) -> list[Outlined]:
     """Each film outlined and compared with its masks, which lie in masks/STRUCTURE/ beside images/.
 
-    films: usable and decoded. Raises DataError for a film without masks, or with an empty one.
+    films: usable and decoded, without swapped masks. Raises DataError for a film without masks, or with an empty one.
     """
     found = anatomies(outliner, films, progress)
     patients = films.table["patient"].astype(str)
@@ -66,7 +66,8 @@ def measured(
     """One row per film, in the manifest's order, and the comparison of those that have masks.
 
     The table: image, patient, source, view, ratio, low, high (NaN where it could not be measured), trusted, reason,
-    and where there are masks true_ratio, dice_STRUCTURE and distance_px_STRUCTURE. Raises DataError as `outlined`.
+    and where there are masks, and not swapped ones, true_ratio, dice_STRUCTURE and distance_px_STRUCTURE. Raises
+    DataError as `outlined`.
     """
     rows: list[dict[str, Any]] = []
     compared: list[Outlined] = []
@@ -75,8 +76,9 @@ def measured(
         anatomies(outliner, films, progress), films.paths, _shapes(films), facts.to_dict("records"), strict=True
     ):
         row = {"image": path.name, **fact, **_measured(anatomy)}
-        if has_masks(path):
-            one = compare(anatomy, masks_of(path, shape), str(fact["patient"]))
+        masks = masks_of(path, shape) if has_masks(path) else {}
+        if masks and not swapped([masks[name] for name in STRUCTURES]):
+            one = compare(anatomy, masks, str(fact["patient"]))
             compared.append(one)
             row["true_ratio"] = one.true_ratio
             row |= {f"dice_{name}": one.dice[name] for name in STRUCTURES}

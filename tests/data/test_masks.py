@@ -1,0 +1,65 @@
+"""Masks beside films: those of another structure are found, whichever way a film lies, and reported by the doctor."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cxr_core.data.masks import films_with_swapped_masks, swapped
+from cxr_core.data.prepare import open_data, prepare
+from cxr_core.film.phantom import PhantomSpec, draw, truth
+from cxr_core.findings import STRUCTURES
+
+
+def masks_of(spec: PhantomSpec) -> dict[str, np.ndarray]:
+    return {name: getattr(truth(spec), name) for name in STRUCTURES}
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("heart", [0.25, 0.45])
+def test_what_was_drawn_is_not_swapped(heart, mirrored):
+    spec = PhantomSpec(height=128, width=128, heart_width=heart, mirrored=mirrored)
+    assert not swapped(list(masks_of(spec).values()))
+
+
+@pytest.mark.parametrize("other", ["left_lung", "right_lung"])
+def test_a_heart_in_a_lungs_place_is_swapped(other):
+    masks = masks_of(PhantomSpec(height=128, width=128))
+    masks["heart"], masks[other] = masks[other], masks["heart"]
+    assert swapped(list(masks.values()))
+
+
+def test_an_empty_mask_says_nothing():
+    masks = masks_of(PhantomSpec(height=128, width=128))
+    assert not swapped([masks["left_lung"], np.zeros_like(masks["heart"]), masks["right_lung"]])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four drawn chests; of the second one heart and left lung are swapped, of the third a mask is missing."""
+    for name in ("images", *(f"masks/{structure}" for structure in STRUCTURES)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for index in range(4):
+        spec = PhantomSpec(height=96, width=96, seed=index)
+        write(tmp_path / "data" / "images" / f"{index}.png", draw(spec).pixels)
+        masks = masks_of(spec)
+        if index == 1:
+            masks["heart"], masks["left_lung"] = masks["left_lung"], masks["heart"]
+        for structure, mask in masks.items():
+            write(tmp_path / "data" / "masks" / structure / f"{index}.png", mask)
+    (tmp_path / "data/masks/heart/2.png").unlink()
+    (tmp_path / "data/films.csv").write_text("image\n" + "".join(f"{index}.png\n" for index in range(4)))
+    return tmp_path / "data"
+
+
+def write(path: Path, values: np.ndarray) -> None:
+    cv2.imwrite(str(path), np.rint(values.astype(np.float32) * 255).astype(np.uint8))
+
+
+def test_the_doctor_names_the_film_and_lets_it_be_excluded(folder, workspace):
+    dataset = prepare([folder])
+    (issue,) = (issue for issue in dataset.issues() if issue.code == "swapped_masks")
+    assert (issue.count, issue.examples, issue.severity) == (1, ("1.png",), "warning")
+    assert films_with_swapped_masks(open_data([folder])).tolist() == [False, True, False, False]
+    assert len(prepare([folder], choices=[("swapped_masks", "exclude")]).manifest().usable().table) == 3
