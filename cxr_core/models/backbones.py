@@ -27,9 +27,7 @@ def build_backbone(name: str, channels: int, pretrained: bool, arguments: dict[s
                 f"plain_cnn is this project's own; nobody has ImageNet weights of it. {WAYS_ON}"
             )
         return PlainCnn(channels, **arguments)
-    if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('_')[0]}*")[:8]
-        raise RecipeError(f"timm has no backbone {name!r}" + (f"; near it are {', '.join(near)}" if near else ""))
+    require_backbone(name)
     if pretrained:
         require_weights(name)
     try:
@@ -51,6 +49,13 @@ def build_backbone(name: str, channels: int, pretrained: bool, arguments: dict[s
     if isinstance(network, VGG):
         network.pre_logits = nn.Identity()  # type: ignore[assignment]
     return network
+
+
+def require_backbone(name: str) -> None:
+    """Nothing when there is a backbone of that name. Raises RecipeError, which tells those near it."""
+    if name != PLAIN_CNN and not timm.is_model(name):
+        near = timm.list_models(f"*{name.split('_')[0]}*")[:8]
+        raise RecipeError(f"timm has no backbone {name!r}" + (f"; near it are {', '.join(near)}" if near else ""))
 
 
 def feature_shape(backbone: Any, name: str, channels: int, side: int) -> tuple[int, int, int]:

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from cxr_core.errors import ModelError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.architectures import FilmClassifier, build
+from cxr_core.models.backbones import require_backbone
 from cxr_core.models.card import ModelCard
+from cxr_core.models.imagenet import require_weights
 from cxr_core.models.registry import installed, installed_segmenter
 from cxr_core.models.segmenter import Segmenter
-from cxr_core.models.segmenter_card import SEGMENTER
+from cxr_core.models.segmenter_card import SEGMENTER, SegmenterCard
 from cxr_core.models.store import CARD, load_card, load_network, load_segmenter, load_segmenter_card, sha256_of
 
 # A file that holds less than this share of a backbone's tensors was saved from another one.
@@ -61,7 +63,7 @@ def initialise(
     Raises PretrainedUnavailable when ImageNet weights cannot be had, ModelError when a file or a model does not fit.
     """
     torch.manual_seed(seed)
-    folder = _model_folder(init)
+    folder = model_begun_from(init)
     network = build(architecture, {**arguments, "pretrained": init == "imagenet"})
     if init in ("scratch", "imagenet"):
         return Initialised(network)
@@ -74,17 +76,37 @@ def initialise(
     return _from_model(network, load_network(folder, card), card.findings, findings)
 
 
+def require_start(
+    arguments: dict[str, Any], init: str, input_spec: InputSpec, architecture: str = "film_classifier"
+) -> None:
+    """Nothing when a recipe's network can start from `init`, as far as that is told without building it.
+
+    Raises what `initialise` would: RecipeError, PretrainedUnavailable or ModelError. Asks timm's hub for `imagenet`.
+    """
+    require_backbone(arguments["backbone"])
+    if init == "imagenet":
+        require_weights(arguments["backbone"])
+    folder = model_begun_from(init)
+    if folder is not None and architecture == SEGMENTER:
+        _same_segmenter(load_segmenter_card(folder), arguments, input_spec)
+    elif folder is not None:
+        _same_form(load_card(folder), arguments, input_spec, folder)
+
+
 def origin(init: str) -> str:
     """What a run began from, to be told later: a word, a file with its hash, or a model with version and hash."""
-    folder = _model_folder(init)
+    folder = model_begun_from(init)
     if folder is not None:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         return f"{card['model']} {card['version']}, sha256 {card['weights_sha256']}"
     return f"{Path(init).name}, sha256 {sha256_of(Path(init))}" if Path(init).is_file() else init
 
 
-def _model_folder(init: str) -> Path | None:
-    """The folder of a model given by path or by name; None for every other kind of beginning."""
+def model_begun_from(init: str) -> Path | None:
+    """The folder of a model given by path or by name as `init`; None for every other kind of beginning.
+
+    Raises ModelError for a name or a path that is nothing.
+    """
     if (Path(init) / CARD).is_file():
         return Path(init)
     by_name = {folder.parent.name: folder for folder in (*installed(), *filter(None, (installed_segmenter(),)))}
@@ -143,13 +165,17 @@ def _from_segmenter(
 ) -> Initialised:
     """Every tensor of a model of the same form. Raises ModelError for one of another form."""
     card = load_segmenter_card(folder)
+    _same_segmenter(card, arguments, input_spec)
+    network.load_state_dict(load_segmenter(folder, card).state_dict())
+    return Initialised(network)
+
+
+def _same_segmenter(card: SegmenterCard, arguments: dict[str, Any], input_spec: InputSpec | None) -> None:
     if input_spec != card.input_spec or {**arguments, "dropout": 0} != {**card.arguments, "dropout": 0}:
         raise ModelError(
             f"{card.model} {card.version} has {card.arguments} on {card.input_spec}; the recipe has {arguments} on "
             f"{input_spec}. Take the recipe that made it"
         )
-    network.load_state_dict(load_segmenter(folder, card).state_dict())
-    return Initialised(network)
 
 
 def _same_form(card: ModelCard, arguments: dict[str, Any], input_spec: InputSpec | None, folder: Path) -> None:

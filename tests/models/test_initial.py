@@ -5,11 +5,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cxr_core.errors import ModelError, PretrainedUnavailable
+from cxr_core.errors import ModelError, PretrainedUnavailable, RecipeError
 from cxr_core.models import imagenet
 from cxr_core.models.architectures import build, timm
 from cxr_core.models.backbones import build_backbone
-from cxr_core.models.initial import initialise
+from cxr_core.models.initial import initialise, require_start
 from tests.tiny import ARGUMENTS, tiny_card, tiny_model, tiny_network
 
 
@@ -137,8 +137,22 @@ def test_a_model_of_another_form_or_preprocessing_is_refused_by_what_differs(tmp
     folder = tiny_model(tmp_path, card)
     with pytest.raises(ModelError, match=says):
         initialise({**ARGUMENTS, **arguments}, str(folder), seed=0, input_spec=replace(card.input_spec, **spec))
+    with pytest.raises(ModelError, match=says):
+        require_start({**ARGUMENTS, **arguments}, str(folder), replace(card.input_spec, **spec))
     with pytest.raises(ModelError, match="preprocessing"):
         initialise(ARGUMENTS, str(folder), seed=0)
+
+
+def test_whether_a_network_can_start_is_told_without_building_it(tmp_path, no_hub, monkeypatch):
+    spec = tiny_card().input_spec
+    monkeypatch.setattr("cxr_core.models.initial.build", None)
+    for init in ("scratch", str(tiny_model(tmp_path))):
+        require_start(ARGUMENTS, init, spec)
+    for init, wrong in (("imagenet", PretrainedUnavailable), ("no-such-model", ModelError)):
+        with pytest.raises(wrong):
+            require_start({**ARGUMENTS, "backbone": "resnet50"}, init, spec)
+    with pytest.raises(RecipeError, match="near it are resnet"):
+        require_start({**ARGUMENTS, "backbone": "resnet_of_mine"}, "scratch", spec)
 
 
 def test_the_weights_on_disk_are_the_imagenet_backbone_that_timm_builds(real_data):
