@@ -44,4 +44,5 @@ def evaluation_of(
         other = beside(aside.beside, manifest, part, aside.fit_on) if aside.beside or has_labels(films) else None
         return evaluate_segmenter(model, films, part, beside=other, progress=partial(bar, "outlining films"))
     outliner = outliner_named(aside.outlines)
-    return evaluate(model, films, part, events=events, outliner=outliner, progress=partial(bar, "reading films"))
+    reading = partial(bar, "reading films")
+    return evaluate(model, films, part, events=events, outliner=outliner, learnt=manifest, progress=reading)

@@ -15,6 +15,7 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
 from cxr_core.evaluation.curves import FindingCurves, finding_curves, training_curves
 from cxr_core.evaluation.evaluate_heat import heat_in_chest
+from cxr_core.evaluation.evaluate_localisation import localise
 from cxr_core.evaluation.figures import BALANCED, classification_report, finding_figures, macro_figures
 from cxr_core.evaluation.folder import Evaluation
 from cxr_core.models.card import ModelCard
@@ -34,11 +35,13 @@ def evaluate(
     *,
     events: Iterable[Mapping[str, Any]] = (),
     outliner: Outliner | None = None,
+    learnt: Manifest | None = None,
     progress: Progress = quiet,
 ) -> Evaluation:
     """All that one evaluation finds. films: of that part alone.  events: the progress of the model's run, if any.
 
     outliner: what outlines heart and lungs, to tell how much of the evidence lies inside them; None leaves that out.
+    learnt: films with a part "train", whose boxes give the average box that heatmaps are compared with.
     progress: told (films read, films). Raises DataError without labels, ReadingError for a logit that is no number.
     """
     card, outputs = classifier.card, read_films(classifier, films, progress)
@@ -48,6 +51,8 @@ def evaluate(
         evidence = {key: [output.evidence[key].cells for output in outputs] for key in found}
         for key, heat in heat_in_chest(outliner, films, evidence, card.input_spec, progress).items():
             found[key]["heat_in_chest"] = heat
+    for key, where in localise(classifier, films, outputs, learnt).items():
+        found[key]["localisation"] = where
     labelled = _labelled(card, table)
     return Evaluation(
         card=card,

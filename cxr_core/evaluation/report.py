@@ -7,6 +7,7 @@ from typing import Any
 from cxr_core.evaluation.curves import FindingCurves, TrainingCurves
 from cxr_core.evaluation.figures import BALANCED
 from cxr_core.evaluation.heat_table import heat_table
+from cxr_core.evaluation.localisation_table import localisation_table
 from cxr_core.evaluation.report_parts import (
     caution,
     cell,
@@ -113,6 +114,9 @@ def _finding(facts: ReportFacts, key: str) -> Iterator[str]:
     if "heat_in_chest" in figures:
         yield element("h3", "Where the evidence lies")
         yield from heat_table(figures["heat_in_chest"])
+    if "localisation" in figures:
+        yield element("h3", "Where the heatmap points")
+        yield from localisation_table(figures["localisation"])
 
 
 def _charts(curves: FindingCurves, figures: Mapping[str, Any]) -> Iterator[str]:
