@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cxr_core.errors import RecipeError, SilhouetteError
 from cxr_core.training.fit import Settings, fit, resume
+from cxr_core.training.pulse import Pulse
 from cxr_core.training.recipe import Recipe, load_recipe
 from train.arguments import DATA, Parser, assignment, recipe_path
 from train.progress import event_line
@@ -17,18 +18,22 @@ from train.signals import stop_on_signals
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, print the path of the model written."""
     given = _parser().parse_args(arguments)
-    settings = Settings(report=event_line(), device=given.device, stop=stop_on_signals())
+    stop = stop_on_signals()
     try:
-        if given.resume:
-            model = resume(given.resume, settings)
-        else:
-            model = fit(_recipe(given), given.data, settings, run=given.run, version=given.version)
+        with Pulse(event_line(), given.resume) as pulse:
+            settings = Settings(report=pulse.report, device=given.device, stop=stop)
+            model = resume(given.resume, settings) if given.resume else _fit(given, settings)
     except SilhouetteError as error:
         print(f"train.fit: {error}", file=sys.stderr)
         return 2 if type(error) is RecipeError else 3
     if int(os.environ.get("RANK", "0")) == 0:
         print(model)
     return 0
+
+
+def _fit(given: argparse.Namespace, settings: Settings) -> Path:
+    story = {"retry_of": given.retry_of} if given.retry_of else {}
+    return fit(_recipe(given), given.data, settings, run=given.run, version=given.version, story=story)
 
 
 def _recipe(given: argparse.Namespace) -> Recipe:
@@ -48,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--init", help="scratch, imagenet, or a safetensors file of the backbone's weights")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--version", default="1.0.0", help="the version of the model written (default 1.0.0)")
+    parser.add_argument("--retry-of", default="", metavar="RUN", help="the run that this one tries again")
     return parser
 
 

@@ -11,9 +11,9 @@ from cxr_core.training.job import Request
 class Estimate:
     """Time and memory of a whole run, or why they cannot be told.
 
-    duration_s: of training and validation, all epochs; None = cannot be told.  memory_mb: the most that the process (on a
-    CPU) or the device (CUDA) held while probing.  films: that are learnt from; undecoded: of them, those that have yet
-    to be decoded, which is not in duration_s.  sentence: all of it in words, or the reason why there is no estimate.
+    duration_s: of training and validation, all epochs; None = cannot be told.  memory_mb: the most that the process (on
+    a CPU) or the device (CUDA) held while probing.  films: that are learnt from; undecoded: of them, those that have
+    yet to be decoded, which is not in duration_s.  sentence: all of it in words, or why there is no estimate.
     """
 
     duration_s: float | None

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from cxr_core.errors import RunError
 from cxr_core.models.registry import workspace
 from cxr_core.training.checkpoint import Checkpoints
+from cxr_core.training.processes import is_held
 from cxr_core.training.recipe import Recipe, load_recipe
 
 State = Literal["running", "finished", "stopped", "failed", "interrupted"]
@@ -61,7 +62,7 @@ class RunFolder:
         """Be the only one that trains in this folder. Raises RunError when somebody else does."""
         lock = FileLock(self.path / ".lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=0.5, poll_interval=0.02)  # who only asks whether it is held, holds it for an instant
         except Timeout:
             raise RunError(f"another process is training in {self.path}; wait for it, or stop it first") from None
         try:
@@ -72,22 +73,12 @@ class RunFolder:
     @property
     def state(self) -> State:
         """What became of the run: told by its lock, its model and the last event, in this order."""
-        if self._is_held():
+        if is_held(self.path / ".lock"):
             return "running"
         if self.model.is_dir():
             return "finished"
         last = next((line["event"] for line in reversed(self.progress()) if "event" in line), "")
         return last if last in ("stopped", "failed") else "interrupted"  # type: ignore[return-value]
-
-    def _is_held(self) -> bool:
-        """Whether somebody trains here. Others who ask the same hold the lock for an instant, so it is asked thrice."""
-        for pause_s in (0.05, 0.2, 0.0):
-            try:
-                with self.held():
-                    return False
-            except RunError:
-                time.sleep(pause_s)
-        return True
 
     def recipe(self) -> Recipe:
         """The recipe of this run."""
