@@ -114,6 +114,13 @@ def drop_identical(manifest: Manifest) -> Manifest:
     return manifest.with_table(table[~dropped.sort_index()])
 
 
+def require_classes(manifest: Manifest, findings: Sequence[str]) -> Manifest:
+    """The same manifest. Raises DataError when a finding has no positive or no negative in train, or in val if any."""
+    there = set(manifest.table["split"])
+    _check_classes(manifest, [part for part in ("train", "val") if part in there], findings)
+    return manifest
+
+
 def check_apart(manifest: Manifest) -> None:
     """Raises DataError when a patient or a picture lies in two parts."""
     for column, what in (("patient", "patient"), ("sha256", "picture")):

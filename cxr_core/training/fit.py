@@ -2,23 +2,32 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cxr_core.data.films import Films, load_films
+from cxr_core.data.gate_part import carve_gate
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.masks import load_masks
 from cxr_core.data.prepare import folders_of, open_data
-from cxr_core.data.splits import carve_validation, divide, divide_fold, drop_identical, parse_ratios
+from cxr_core.data.splits import (
+    carve_validation,
+    divide,
+    divide_fold,
+    drop_identical,
+    parse_ratios,
+    require_classes,
+)
 from cxr_core.errors import Cancelled, RecipeError, RunError, SilhouetteError
 from cxr_core.models.initial import Initialised, initialise, origin
 from cxr_core.training.checkpoint import Latest
 from cxr_core.training.drawings import with_drawings
 from cxr_core.training.finish import finish
 from cxr_core.training.finish_structures import finish_structures
+from cxr_core.training.left_aside import left_aside
 from cxr_core.training.parallel import Processes, processes
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
@@ -42,28 +51,21 @@ class Settings:
 
 
 def fit(
-    recipe: Recipe,
-    data: Sequence[str | Path],
-    settings: Settings,
-    *,
-    run: Path | None = None,
-    version: str = "1.0.0",
-    story: Mapping[str, Any] | None = None,
+    recipe: Recipe, data: Sequence[str | Path], settings: Settings, *, run: Path | None = None, version: str = "1.0.0"
 ) -> Path:
     """Train, calibrate and write a model. Returns the model's folder.
 
-    data: folders, or names of registered datasets. Their test part is left alone.  story: what else the manifest is to
-    say of where the run comes from. Raises DataError, RecipeError or RunError with a sentence, and RunError after it
-    was asked to stop.
+    data: folders, or names of registered datasets. Their test part is left alone. Raises DataError, RecipeError or
+    RunError with a sentence, and RunError after it was asked to stop.
     """
     with processes(settings.device) as place:
         folders = [os.path.abspath(folder) for folder in folders_of(data)]
-        learning = _open(recipe, folders, place, settings)
+        learning, aside = _open(recipe, folders, place, settings)
         start = _network(recipe, recipe.init)
         folder = RunFolder(run or Path())
         if place.first:
-            facts = {**data_facts(learning, recipe), "folders": folders, "version": version, **(story or {})}
-            facts["began_from"] = origin(recipe.init)
+            facts = {**data_facts(learning, recipe), "folders": folders, "version": version}
+            facts |= {"began_from": origin(recipe.init), "left_aside": aside}
             folder = RunFolder.create(recipe, facts, run)
         with _held(folder, place), _recording(folder, place, settings.report) as report:
             begun = {"event": "begun", "run": str(folder.path), "device": str(place.device), "processes": place.count}
@@ -82,7 +84,7 @@ def resume(run: Path, settings: Settings) -> Path:
         if folder.model.exists():
             raise RunError(f"{run} is finished; its model is {folder.model}")
         with _held(folder, place), _recording(folder, place, settings.report) as report:
-            learning = _open(recipe, before["folders"], place, settings)
+            learning, _ = _open(recipe, before["folders"], place, settings)
             _require_same(data_facts(learning, recipe), before, run)
             last = folder.checkpoints.latest()
             # A checkpoint holds every weight; the file or hub that the run began with is needed only without one.
@@ -91,19 +93,25 @@ def resume(run: Path, settings: Settings) -> Path:
 
 
 def divided(recipe: Recipe, manifest: Manifest) -> Manifest:
-    """The films of the recipe's population in train, val and test, as the recipe divides them.
+    """The films of the recipe's population in train, val and test, and those left aside for the gate, as it says.
 
     Raises DataError when a part would lack a class, RecipeError when data without parts is to be used as given.
     """
     films = manifest.within(recipe.population_age_min, recipe.population_age_max)
+    if recipe.structures:
+        films = films.with_table(films.table[~films_with_swapped_masks(films)])
     if recipe.fold is not None:
         apart = divide_fold(films, *recipe.fold, recipe.findings, recipe.seed)
-        return carve_validation(apart, recipe.findings, recipe.validation_share, recipe.seed)
-    if recipe.split != "given":
-        return divide(films, parse_ratios(recipe.split), recipe.findings, recipe.seed)
-    if films.table["split"].isna().all():
+    elif recipe.split != "given":
+        apart = divide(films, parse_ratios(recipe.split), recipe.findings, recipe.seed)
+    elif films.table["split"].isna().all():
         raise RecipeError("the data has no parts of its own; divide it by patient with --set split=80:08:12")
-    return carve_validation(drop_identical(films), recipe.findings, recipe.validation_share, recipe.seed)
+    else:
+        apart = drop_identical(films)
+    kept = carve_gate(apart, recipe.findings, recipe.gate_share)
+    if recipe.split != "given" and recipe.fold is None:
+        return require_classes(kept, recipe.findings)
+    return carve_validation(kept, recipe.findings, recipe.validation_share, recipe.seed)
 
 
 def data_facts(manifest: Manifest, recipe: Recipe) -> dict[str, Any]:
@@ -125,8 +133,10 @@ def _network(recipe: Recipe, init: str) -> Initialised:
     )
 
 
-def _open(recipe: Recipe, folders: Sequence[str], place: Processes, settings: Settings) -> Manifest:
-    """The films that are learnt from, divided and decoded."""
+def _open(
+    recipe: Recipe, folders: Sequence[str], place: Processes, settings: Settings
+) -> tuple[Manifest, dict[str, Any]]:
+    """The films that are learnt from, divided and decoded, and what was left aside."""
 
     def tell(stage: str, done: int, total: int) -> None:
         if settings.stop():
@@ -138,7 +148,7 @@ def _open(recipe: Recipe, folders: Sequence[str], place: Processes, settings: Se
         manifest = divided(recipe, open_data(folders, tell))
         learning = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
         load_films(learning, recipe.input_spec(), _findings(recipe), lambda done, of: tell("decoding", done, of))
-    return learning
+    return learning, left_aside(recipe, manifest)
 
 
 def _train(

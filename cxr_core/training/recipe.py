@@ -41,6 +41,7 @@ class Recipe:
     # five as test and validation carved from the rest
     split: str = "given"
     validation_share: float = 0.15  # of the training patients, when validation is carved
+    gate_share: float = 0.0  # of the training patients, kept aside to compare this model with another; 0 = none
 
     backbone: str = "mobilenetv2_100"  # plain_cnn, or any convolutional network of timm
     backbone_arguments: dict[str, Any] = field(default_factory=dict)
@@ -195,6 +196,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "finding_weight": (0.01, 100),
     "ema_decay": (0, 0.99999),
     "validation_share": (0.02, 0.5),
+    "gate_share": (0, 0.5),
     "hidden": (1, 8192),
     "head_epochs": (0, 999),
     "drawings": (0, 10_000),

@@ -29,6 +29,8 @@ WORDS: dict[str, dict[str, str]] = {
         "split": "given takes the data's own parts; 80:08:12 divides by patient into train, validation and test; "
         "fold:2/5 takes the second of five as test.",
         "validation_share": "Share of the training patients that validation is carved from, where it is carved.",
+        "gate_share": "Share of the training patients kept aside, the same ones in every run, to compare this model "
+        "with another on films that neither has learnt from; 0 = none.",
     },
     "Network": {
         "backbone": "plain_cnn, or any convolutional network of timm by its name.",
