@@ -164,6 +164,7 @@ class Trainer:
                 "event": "epoch",
                 "epoch": epoch,
                 "step": self.step,
+                "of": self.recipe.epochs * len(self.loader),
                 "loss": float(np.mean(self.losses)),
                 "validation_loss": loss,
                 **{f"validation_{name}": value for name, value in zip(task.figures, [score, *others], strict=True)},
