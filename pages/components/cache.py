@@ -1,4 +1,4 @@
-"""What all sessions share: models, datasets' tables, and what is being prepared. The only place that uses `st.cache_*`.
+"""What all sessions share: models, tables, and what is being prepared. The only place that uses `st.cache_*`.
 
 No film, reading or map ever enters here. Torch is imported when the first film is read, or by the warm-up after the
 first paint, whichever comes first.
@@ -12,16 +12,28 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cxr_core.errors import SilhouetteError
+from cxr_core.errors import ModelError, RecipeError, SilhouetteError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cxr_core.data.datasets import Dataset
+    from cxr_core.data.film_lookup import FoundFilms
+    from cxr_core.evaluation.opened import FindingView, Opened
+    from cxr_core.evaluation.shelf import Shelved
     from cxr_core.film.decode_worker import DecodePool
     from cxr_core.reading.reader import Reader
+    from cxr_core.training.comparison import Figure
+    from cxr_core.training.job import Device
+    from cxr_core.training.recipe import Recipe
     from pages.components.datasets.contents import Contents
     from pages.components.datasets.preparation import Preparations
+    from pages.components.training.errands import Errands
 
 DATASETS_OPEN = 2  # datasets whose tables are held in memory
+EVALUATIONS_OPEN = 5  # as many as are compared at once
+VIEWS_OPEN = 12  # findings of evaluations, over all films or one view's, with their bands
+START_TOLD_S = 300  # how long an answer about starting weights holds: a hub may come back
 FIRST_PAINT_S = 2.0  # how long the browser is left alone before the warm-up takes the processor
 
 log = logging.getLogger(__name__)
@@ -57,12 +69,97 @@ def _contents(key: str, _dataset: "Dataset") -> "Contents":
     return Contents.of(_dataset)
 
 
+def opened(shelved: "Shelved") -> "Opened":
+    """An evaluation's predictions, read once. Raises DataError when they are damaged."""
+    return _opened(shelved.stamp, shelved)
+
+
+@st.cache_resource(show_spinner="Opening the evaluation …", max_entries=EVALUATIONS_OPEN)
+def _opened(key: str, _shelved: "Shelved") -> "Opened":
+    from cxr_core.evaluation.opened import open_evaluation
+
+    return open_evaluation(_shelved)
+
+
+def finding_view(opened: "Opened", finding: str, view: str | None) -> "FindingView":
+    """The curves of one finding over all films or one view's, with their bands, computed once."""
+    return _finding_view(f"{opened.shelved.stamp}|{finding}|{view}", opened, finding, view)
+
+
+@st.cache_resource(show_spinner="Computing the curves and their intervals …", max_entries=VIEWS_OPEN)
+def _finding_view(key: str, _opened: "Opened", _finding: str, _view: str | None) -> "FindingView":
+    from cxr_core.evaluation.opened import view_of
+
+    return view_of(_opened, _finding, _view)
+
+
+def films_of(view: "FindingView", shelved: "Shelved", finding: str) -> "FoundFilms | None":
+    """Where the films of a view lie; looked up again when a dataset is registered, prepared again or forgotten."""
+    from cxr_core.data.datasets import registered
+
+    datasets = "|".join(f"{each.name} {each.prepared}" for each in registered())
+    return _films_of(f"{shelved.stamp}|{finding}|{len(view.films)}|{datasets}", view, shelved)
+
+
+@st.cache_resource(show_spinner="Looking for the films …", max_entries=VIEWS_OPEN)
+def _films_of(key: str, _view: "FindingView", _shelved: "Shelved") -> "FoundFilms | None":
+    from cxr_core.data.film_lookup import find_films
+
+    return find_films(_view.films, str(_shelved.metrics["part"]), _shelved.folders)
+
+
 @st.cache_resource(show_spinner=False)
 def preparations() -> "Preparations":
     """The datasets that this server is preparing."""
     from pages.components.datasets.preparation import Preparations
 
     return Preparations()
+
+
+@st.cache_resource(show_spinner=False)
+def errands() -> "Errands":
+    """What this server does in the background for the Train page."""
+    from pages.components.training.errands import Errands
+
+    return Errands()
+
+
+@st.cache_resource(show_spinner="Looking for devices …")
+def devices() -> "tuple[Device, ...]":
+    """What a run can be trained on here."""
+    from cxr_core.training import jobs
+
+    return jobs.devices()
+
+
+@st.cache_resource(show_spinner="Looking whether these weights can be had …", ttl=START_TOLD_S, max_entries=100)
+def start_fault(key: str, _recipe: "Recipe") -> tuple[str, str]:
+    """The field and the sentence when a recipe's network cannot start as it says; two empty texts when it can.
+
+    key: all of the recipe that this depends on.
+    """
+    from cxr_core.models.initial import require_start
+
+    try:
+        require_start(
+            _recipe.architecture_arguments(max(1, len(_recipe.findings))),
+            _recipe.init,
+            _recipe.input_spec(),
+            _recipe.architecture,
+        )
+    except RecipeError as error:
+        return "backbone", str(error)
+    except ModelError as error:
+        return "init", str(error)
+    return "", ""
+
+
+@st.cache_resource(show_spinner=False, max_entries=2000)
+def headline(folder: "Path", stamp: tuple[float, ...]) -> "Figure | None":
+    """The figure that a run is told by. stamp: when what it is read from was last written."""
+    from cxr_core.training.comparison import headline
+
+    return headline(folder)
 
 
 @st.cache_resource(show_spinner=False)

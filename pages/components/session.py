@@ -1,4 +1,4 @@
-"""What one browser tab holds: its study, and what it looks at of a dataset. The only place of `st.session_state`.
+"""What one browser tab holds: its study, and what it looks at elsewhere. The only place of `st.session_state`.
 
 A study may hold hundreds of films, so it keeps what the models said of each, and pixels of the few shown last only.
 """
@@ -15,11 +15,13 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.components.memory import give_back
+from pages.components.training.desk import Desk
 
 if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.data.selection import Selection
     from cxr_core.reading.anatomy import Line
     from cxr_core.reading.reading import Evidence, Examination
+    from pages.components.evaluation.visit import Visit
 
 FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
 BYTES_IN_MEMORY = 48 << 20  # of a study's files; of films beyond it a compressed copy is kept
@@ -171,12 +173,36 @@ class Exploration:
         return f"data-{name}-{self.turns}"
 
 
+def visit() -> "Visit":
+    """What this tab looks at on the Evaluate page."""
+    if "visit" not in st.session_state:
+        from pages.components.evaluation.visit import Visit
+
+        st.session_state["visit"] = Visit()
+    found: Visit = st.session_state["visit"]
+    return found
+
+
 def exploration() -> Exploration:
     """What this tab looks at on the Data page."""
     if "exploration" not in st.session_state:
         st.session_state["exploration"] = Exploration()
     found: Exploration = st.session_state["exploration"]
     return found
+
+
+def desk() -> Desk:
+    """What this tab holds on the Train page."""
+    if "desk" not in st.session_state:
+        st.session_state["desk"] = Desk()
+    found: Desk = st.session_state["desk"]
+    return found
+
+
+def chosen_rows(table_key: str) -> tuple[int, ...]:
+    """The rows that are marked in a table."""
+    rows = ((st.session_state.get(table_key) or {}).get("selection") or {}).get("rows") or []
+    return tuple(row for row in rows if isinstance(row, int))
 
 
 def clicked_place(gallery_key: str) -> int | None:
