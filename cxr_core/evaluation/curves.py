@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from cxr_core.evaluation.intervals import bootstrapped, interval
+from cxr_core.evaluation.draws import Draws
+from cxr_core.evaluation.intervals import drawn, interval
 from cxr_core.evaluation.metrics import BINS, bin_of, confusion
 from cxr_core.models.card import OperatingPoint
 
@@ -138,12 +139,12 @@ def _precision_recall(probabilities: np.ndarray, labels: np.ndarray) -> Precisio
 def _calibration(probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> tuple[CalibrationBin, ...]:
     inside = np.eye(BINS)[bin_of(probabilities)]
 
-    def observed(weights: np.ndarray) -> dict[str, np.ndarray]:
+    def observed(weights: Draws) -> dict[str, np.ndarray]:
         films = weights @ inside
         with np.errstate(invalid="ignore"):
             return {"observed": (weights @ (inside * labels[:, None])) / films}
 
-    shares = bootstrapped(observed, patients)["observed"]
+    shares = drawn(observed, patients)["observed"]
     found = []
     for place in np.flatnonzero(inside.any(axis=0)):
         members = inside[:, place] == 1

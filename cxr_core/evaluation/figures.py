@@ -10,7 +10,8 @@ import numpy as np
 
 from cxr_core.evaluation import metrics
 from cxr_core.evaluation.delong import auroc_delong
-from cxr_core.evaluation.intervals import bootstrapped, figures_of
+from cxr_core.evaluation.draws import Draws
+from cxr_core.evaluation.intervals import drawn, figures_of
 from cxr_core.evaluation.metrics import Confusion, ranking
 from cxr_core.evaluation.recalibration import recalibration
 from cxr_core.models.card import OperatingPoint
@@ -36,7 +37,7 @@ def finding_figures(
     `auroc_delong` is there only when each film is of another patient, as its interval asks for.
     """
 
-    def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
+    def measured(weights: Draws) -> dict[str, np.ndarray]:
         found = _scored(probabilities, labels, weights)
         for point in points:
             counts = metrics.confusion(probabilities >= point.threshold, labels, weights)
@@ -45,7 +46,7 @@ def finding_figures(
             found |= {f"{point.name}.{name}": _rate(counts, name) for name in AT_POINTS}
         return found
 
-    found = _as_json(bootstrapped(measured, patients), labels)
+    found = _as_json(drawn(measured, patients), labels)
     if len(np.unique(patients)) == len(patients):
         found["auroc_delong"] = auroc_delong(probabilities, labels).as_json()
     return _nested(found)
@@ -60,17 +61,18 @@ def macro_figures(films: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
     films = {key: each for key, each in films.items() if len(np.unique(each[1])) > 1}
     if not films:
         return {"findings": []}
-    parts = np.cumsum([len(labels) for _, labels, _ in films.values()])[:-1]
+    counts = [len(labels) for _, labels, _ in films.values()]
+    parts = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
 
-    def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
+    def measured(weights: Draws) -> dict[str, np.ndarray]:
         ranked = [
-            ranking(probabilities, labels, each)
-            for (probabilities, labels, _), each in zip(films.values(), np.split(weights, parts, axis=1), strict=True)
+            ranking(probabilities, labels, weights.of(part))
+            for (probabilities, labels, _), part in zip(films.values(), parts, strict=True)
         ]
         return {name: np.mean([getattr(each, name) for each in ranked], axis=0) for name in AVERAGED}
 
     labels, patients = (np.concatenate([each[place] for each in films.values()]) for place in (1, 2))
-    return {"findings": list(films), **_as_json(bootstrapped(measured, patients), labels)}
+    return {"findings": list(films), **_as_json(drawn(measured, patients), labels)}
 
 
 def classification_report(
@@ -81,9 +83,9 @@ def classification_report(
     Averages: macro weighs both classes alike, weighted by their films. The accuracy stands beside them.
     """
 
-    def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
+    def measured(weights: Draws) -> dict[str, np.ndarray]:
         counts = metrics.confusion(probabilities >= point.threshold, labels, weights)
-        share = weights @ (labels == 1) / weights.sum(axis=1)
+        share = weights @ (labels == 1) / weights.sum()
         found = {"accuracy": counts.accuracy}
         for name in ("precision", "recall", "f1"):
             absent, present = _rate(counts.of_negatives, name), _rate(counts, name)
@@ -92,13 +94,13 @@ def classification_report(
             found[f"weighted_average.{name}"] = absent * (1 - share) + present * share
         return found
 
-    report = _nested(_as_json(bootstrapped(measured, patients), labels))
+    report = _nested(_as_json(drawn(measured, patients), labels))
     for name, label in zip(CLASSES, (0, 1), strict=True):
         report[name]["support"] = int(np.sum(labels == label))
     return {"operating_point": point.name, "threshold": point.threshold, **report}
 
 
-def _scored(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+def _scored(probabilities: np.ndarray, labels: np.ndarray, weights: Draws) -> dict[str, np.ndarray]:
     """The figures that need no operating point, (R,) each."""
     ranked = ranking(probabilities, labels, weights)
     parts = metrics.brier_parts(probabilities, labels, weights)
@@ -113,7 +115,7 @@ def _scored(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) 
         "brier_within": parts.within,
         "log_loss": metrics.log_loss(probabilities, labels, weights),
         "ece": metrics.expected_calibration_error(probabilities, labels, weights),
-        "adaptive_ece": ranked.adaptive_calibration_error(),
+        "adaptive_ece": ranked.adaptive_calibration_error(metrics.BINS),
         "calibration_slope": line.slope,
         "calibration_intercept": line.intercept,
     }

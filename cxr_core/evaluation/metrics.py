@@ -1,15 +1,21 @@
 """The figures of one finding on one set of films. Undefined stays undefined (NaN), never 0.5.
 
 Everywhere: scores or probabilities (N,); labels (N,) 0 or 1, unknown ones already dropped; weights (..., N) how often
-each film counts, None = once. The answer has the shape of the weights without their last axis.
+each film counts, None = once; or `Draws`, whose answers are (R,) and cost a fraction of an array's. The answer has the
+shape of the weights without their last axis.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from cxr_core.evaluation.drawn_ranking import DrawnRanking
+from cxr_core.evaluation.draws import Draws
+
 BINS = 15  # for the calibration errors, the parts of the Brier score, and the chart of calibration
 LEAST = float(np.finfo(np.float64).eps)  # a probability of 0 or 1 counts as this far from it in the log loss
+
+Weights = np.ndarray | Draws | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +116,7 @@ class Ranking:
         precision = np.nan_to_num(_share(found, found + np.cumsum(negatives, axis=-1)))
         return _share((positives * precision).sum(axis=-1), positives.sum(axis=-1))
 
-    def adaptive_calibration_error(self, bins: int = BINS) -> np.ndarray:
+    def adaptive_calibration_error(self, bins: int) -> np.ndarray:
         """As the function of this name; the scores are probabilities."""
         positives = self.positives.reshape(-1, len(self.scores))
         films = positives + self.negatives.reshape(positives.shape)
@@ -139,19 +145,21 @@ class BrierParts:
     within: np.ndarray
 
 
-def confusion(called: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> Confusion:
+def confusion(called: np.ndarray, labels: np.ndarray, weights: Weights = None) -> Confusion:
     """called: (N,) bool, whether the finding was called present."""
     positive = labels == 1
     cells = np.stack([called & positive, called & ~positive, ~called & positive, ~called & ~positive], axis=1)
     return Confusion(*np.moveaxis(_weights(weights, labels) @ cells.astype(np.float64), -1, 0))
 
 
-def ranking(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> Ranking:
+def ranking(scores: np.ndarray, labels: np.ndarray, weights: Weights = None) -> Ranking | DrawnRanking:
     """The films by score, for several figures of the same scores at once."""
     weights = _weights(weights, labels)
     if not len(scores) or np.isnan(scores).any():
         nothing = np.full((*weights.shape[:-1], 1), np.nan)
         return Ranking(np.full(1, np.nan), nothing, nothing)
+    if isinstance(weights, Draws):
+        return DrawnRanking(scores, labels, weights)
     order = np.argsort(scores, kind="stable")
     ascending = scores[order]
     starts = np.append(0, np.flatnonzero(ascending[1:] != ascending[:-1]) + 1)
@@ -160,7 +168,7 @@ def ranking(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray | None =
     return Ranking(ascending[starts], positives, np.add.reduceat(weights, starts, axis=-1) - positives)
 
 
-def auroc(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+def auroc(scores: np.ndarray, labels: np.ndarray, weights: Weights = None) -> np.ndarray:
     """Area under the ROC curve, ties counting half; NaN when a class is missing or a score is.
 
     Source: the Mann-Whitney statistic; Hanley & McNeil 1982, Radiology 143:29-36.
@@ -168,19 +176,17 @@ def auroc(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = N
     return ranking(scores, labels, weights).auroc
 
 
-def average_precision(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+def average_precision(scores: np.ndarray, labels: np.ndarray, weights: Weights = None) -> np.ndarray:
     """Precision at each threshold, weighed by the recall that it adds; NaN without positives."""
     return ranking(scores, labels, weights).average_precision
 
 
-def brier(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+def brier(probabilities: np.ndarray, labels: np.ndarray, weights: Weights = None) -> np.ndarray:
     """Mean squared difference between probability and label. Source: Brier 1950."""
     return _mean((probabilities - labels) ** 2, weights)
 
 
-def brier_parts(
-    probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None, bins: int = BINS
-) -> BrierParts:
+def brier_parts(probabilities: np.ndarray, labels: np.ndarray, weights: Weights = None, bins: int = BINS) -> BrierParts:
     """The Brier score taken apart over equal-width bins, each bin's forecast being its mean probability.
 
     Sources: Murphy 1973, J. Appl. Meteorol. 12:595-600; within: Stephenson et al. 2008, Weather Forecast. 23:752-757.
@@ -200,14 +206,14 @@ def brier_parts(
     )
 
 
-def log_loss(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+def log_loss(probabilities: np.ndarray, labels: np.ndarray, weights: Weights = None) -> np.ndarray:
     """Mean of -log of the probability given to what is the case; 0 and 1 are clipped by 2.2e-16."""
     of_truth = np.where(labels == 1, probabilities, 1 - probabilities).clip(LEAST, 1 - LEAST)
     return _mean(-np.log(of_truth), weights)
 
 
 def expected_calibration_error(
-    probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None, bins: int = BINS
+    probabilities: np.ndarray, labels: np.ndarray, weights: Weights = None, bins: int = BINS
 ) -> np.ndarray:
     """Gap between predicted and observed frequency, averaged over equal-width bins, each weighed by its films.
 
@@ -220,7 +226,7 @@ def expected_calibration_error(
 
 
 def adaptive_calibration_error(
-    probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None, bins: int = BINS
+    probabilities: np.ndarray, labels: np.ndarray, weights: Weights = None, bins: int = BINS
 ) -> np.ndarray:
     """The calibration error over bins of equally many films, so that it looks closest where most films lie.
 
@@ -235,11 +241,13 @@ def bin_of(probabilities: np.ndarray, bins: int = BINS) -> np.ndarray:
     return np.minimum((probabilities * bins).astype(int), bins - 1)
 
 
-def _weights(weights: np.ndarray | None, labels: np.ndarray) -> np.ndarray:
+def _weights(weights: Weights, labels: np.ndarray) -> np.ndarray | Draws:
+    if isinstance(weights, Draws):
+        return weights
     return np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
 
 
-def _mean(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+def _mean(values: np.ndarray, weights: Weights) -> np.ndarray:
     weights = _weights(weights, values)
     return _share(weights @ values, weights.sum(axis=-1))
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.intervals import bootstrapped, figures_of
+from cxr_core.evaluation.draws import Draws
+from cxr_core.evaluation.intervals import drawn, figures_of
 from cxr_core.evaluation.metrics import auroc
 from cxr_core.logistic import fit_logistic
 
@@ -115,11 +116,11 @@ def figures_of_scores(scores: Mapping[str, np.ndarray], labels: np.ndarray, pati
 def _aurocs(scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray) -> dict[str, Any]:
     pairs = list(combinations(list(scores)[::-1], 2))
 
-    def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
+    def measured(weights: Draws) -> dict[str, np.ndarray]:
         found = {name: auroc(score, labels, weights) for name, score in scores.items()}
         return found | {f"{one} - {other}": found[one] - found[other] for one, other in pairs}
 
-    figures = figures_of(bootstrapped(measured, patients), labels)
+    figures = figures_of(drawn(measured, patients), labels)
     return {
         "auroc": {name: figures[name].as_json() for name in scores},
         "difference": {name: figure.as_json() for name, figure in figures.items() if name not in scores},
