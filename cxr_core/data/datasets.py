@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cxr_core.data.cache import PixelCache
 from cxr_core.data.choice import Choice, fingerprint
@@ -21,6 +23,7 @@ from cxr_core.data.issue import Issue
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
 from cxr_core.film.preprocess import InputSpec
+from cxr_core.findings import FINDINGS
 from cxr_core.models.registry import workspace
 
 # What the doctor looks at, and what pages show as thumbnails: small, the whole film, nothing equalised.
@@ -68,6 +71,14 @@ class Dataset:
     def manifest(self) -> Manifest:
         """Every film listed, whatever its status. About 0.3 s for 112,120 rows."""
         return Manifest.load(self.folder / MANIFEST)
+
+    def findings(self) -> tuple[str, ...]:
+        """The findings that it has labels of, told without reading a row. Raises DataError as `manifest` would."""
+        try:
+            columns = set(pq.read_schema(self.folder / MANIFEST).names)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DataError(f"{self.folder / MANIFEST} cannot be read; prepare {self.name} again") from error
+        return tuple(key for key in FINDINGS if key in columns)
 
     def issues(self) -> tuple[Issue, ...]:
         """What the doctor found, the worst first, chosen about or not."""
