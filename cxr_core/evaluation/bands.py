@@ -17,7 +17,7 @@ from cxr_core.evaluation.sweep import THRESHOLDS
 
 GRID = np.arange(101) / 100  # false positive rates, and recalls, at which a band is told
 MOST_KNOTS = 1000  # thresholds at which a resample's curve is exact; between them it is drawn straight
-AT_THRESHOLDS = ("sensitivity", "specificity", "precision", "npv")
+AT_THRESHOLDS = ("sensitivity", "specificity", "precision", "npv", "accuracy", "f1", "lr_positive", "lr_negative")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,12 +29,17 @@ class Band:
     low: np.ndarray
     high: np.ndarray
 
+    def bounds(self, at: float) -> tuple[float, float]:
+        """The interval at the place nearest to this one; NaN where undefined."""
+        place = int(np.argmin(np.abs(self.at - at)))
+        return float(self.low[place]), float(self.high[place])
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bands:
     """roc: sensitivity by false positive rate.  precision_recall: precision by recall.  None with one class only.
 
-    at_thresholds: sensitivity, specificity, precision and npv at each of THRESHOLDS.
+    at_thresholds: each of AT_THRESHOLDS against the threshold.
     """
 
     roc: Band | None
@@ -42,15 +47,21 @@ class Bands:
     at_thresholds: Mapping[str, Band]
 
 
-def bands(probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray, resamples: int = RESAMPLES) -> Bands:
-    """All bands of one finding. probabilities in [0, 1], labels 0 or 1, patients: (N,)."""
+def bands(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    patients: np.ndarray,
+    thresholds: np.ndarray = THRESHOLDS,
+    resamples: int = RESAMPLES,
+) -> Bands:
+    """All bands of one finding. probabilities in [0, 1], labels 0 or 1, patients: (N,).  thresholds: ascending."""
     films = (probabilities, labels, patients)
     knots = _knots(probabilities, labels)
     curves = _banded(GRID, _curves, knots, *films, resamples) if len(np.unique(labels)) == 2 else {}
     return Bands(
         roc=curves.get("sensitivity"),
         precision_recall=curves.get("precision"),
-        at_thresholds=_banded(THRESHOLDS, _rates, THRESHOLDS[::-1], *films, resamples),
+        at_thresholds=_banded(thresholds, _rates, thresholds[::-1], *films, resamples),
     )
 
 

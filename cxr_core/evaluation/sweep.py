@@ -5,6 +5,7 @@ by Bayes' theorem, and the net benefit of calling. NaN = undefined, as in metric
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from cxr_core.evaluation.metrics import Confusion
 
 THRESHOLDS = np.arange(1001) / 1000  # the steps of the movable threshold
 DISTRIBUTION_BINS = 40
+
+Rates = np.ndarray | np.floating[Any] | float
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +92,7 @@ def sweep(probabilities: np.ndarray, labels: np.ndarray) -> Sweep:
     return Sweep(scores[last], *counts)
 
 
-def positive_predictive_value(sensitivity: np.ndarray, specificity: np.ndarray, prevalence: np.ndarray) -> np.ndarray:
+def positive_predictive_value(sensitivity: Rates, specificity: Rates, prevalence: Rates) -> np.ndarray:
     """Of the films called, the share with the finding where so many have it; NaN where none would be called.
 
     Arrays that go together, each in [0, 1]. Source: Bayes' theorem; Altman & Bland 1994, BMJ 309:102.
@@ -98,10 +101,17 @@ def positive_predictive_value(sensitivity: np.ndarray, specificity: np.ndarray, 
     return _share(found, found + (1 - specificity) * (1 - prevalence))
 
 
-def negative_predictive_value(sensitivity: np.ndarray, specificity: np.ndarray, prevalence: np.ndarray) -> np.ndarray:
+def negative_predictive_value(sensitivity: Rates, specificity: Rates, prevalence: Rates) -> np.ndarray:
     """Of the films not called, the share without the finding; arguments as above."""
     passed = specificity * (1 - prevalence)
     return _share(passed, passed + (1 - sensitivity) * prevalence)
+
+
+def of_a_thousand(sensitivity: float, specificity: float, prevalence: float) -> tuple[float, float, float]:
+    """Of 1,000 patients so many have the finding, are called, and are called rightly."""
+    present = 1000 * prevalence
+    right = sensitivity * present
+    return present, right + (1 - specificity) * (1000 - present), right
 
 
 def net_benefit(
@@ -138,6 +148,6 @@ def distribution(probabilities: np.ndarray, labels: np.ndarray, bins: int = DIST
     return Distribution(edges=edges, positives=positives, negatives=negatives)
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def _share(part: Rates, whole: Rates) -> np.ndarray:
     part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)[()]

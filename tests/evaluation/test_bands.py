@@ -12,16 +12,16 @@ RESAMPLES = 200
 CHANCE = np.random.default_rng(3)
 PATIENTS = np.repeat(np.arange(60), 2)
 LABELS = np.repeat((CHANCE.random(60) < 0.4).astype(float), 2)
-PROBABILITIES = np.round(np.clip(CHANCE.normal(0.4 + 0.15 * LABELS, 0.2), 0, 1), 3)
+said = np.round(np.clip(CHANCE.normal(0.4 + 0.15 * LABELS, 0.2), 0, 1), 3)
 
 
 @pytest.fixture(scope="module")
 def found():
-    return bands(PROBABILITIES, LABELS, PATIENTS, RESAMPLES)
+    return bands(said, LABELS, PATIENTS, resamples=RESAMPLES)
 
 
 def test_the_curves_in_the_middle_are_scikit_learns(found):
-    false_rate, true_rate, _ = roc_curve(LABELS, PROBABILITIES, drop_intermediate=False)
+    false_rate, true_rate, _ = roc_curve(LABELS, said, drop_intermediate=False)
     for place in (0, 13, 50, 100):
         # The top of the curve where it rises straight up.
         below = np.flatnonzero(false_rate <= GRID[place] + 1e-12)[-1]
@@ -30,7 +30,7 @@ def test_the_curves_in_the_middle_are_scikit_learns(found):
         part = (GRID[place] - false_rate[below]) / run if run else 0
         expected = true_rate[below] + part * (true_rate[above] - true_rate[below])
         assert found.roc.value[place] == pytest.approx(expected)
-    precision, recall, _ = precision_recall_curve(LABELS, PROBABILITIES)
+    precision, recall, _ = precision_recall_curve(LABELS, said)
     for place in (50, 100):  # recalls that whole numbers of these films give
         reached = np.isclose(recall, GRID[place])
         assert found.precision_recall.value[place] == pytest.approx(precision[reached].max())
@@ -43,7 +43,7 @@ def test_a_band_is_the_plain_bootstrap_of_whole_patients(found):
     def curve(weights):
         for times in weights.astype(int):
             films = np.repeat(np.arange(len(LABELS)), times)
-            false_rate, true_rate, _ = roc_curve(LABELS[films], PROBABILITIES[films], drop_intermediate=False)
+            false_rate, true_rate, _ = roc_curve(LABELS[films], said[films], drop_intermediate=False)
             heights.append(np.interp(GRID, false_rate, true_rate))
         return {"value": np.zeros(len(weights))}
 
@@ -55,7 +55,7 @@ def test_a_band_is_the_plain_bootstrap_of_whole_patients(found):
 
 @pytest.mark.parametrize("place", [0, 250, 432, 700])
 def test_figures_against_the_threshold_have_the_plain_bootstraps_intervals(place, found):
-    called = PROBABILITIES >= THRESHOLDS[place]
+    called = said >= THRESHOLDS[place]
 
     def precision(weights):
         return {"value": np.array([np.sum(w * called * LABELS) / np.sum(w * called) for w in weights])}
@@ -70,8 +70,8 @@ def test_figures_against_the_threshold_have_the_plain_bootstraps_intervals(place
 
 
 def test_films_of_one_patient_widen_the_band():
-    twice = np.repeat(PROBABILITIES[::2], 2)
-    together, apart = (bands(twice, LABELS, each, RESAMPLES) for each in (PATIENTS, np.arange(len(LABELS))))
+    twice = np.repeat(said[::2], 2)
+    together, apart = (bands(twice, LABELS, each, resamples=RESAMPLES) for each in (PATIENTS, np.arange(len(LABELS))))
     widths = [np.nanmean(each.roc.high - each.roc.low) for each in (together, apart)]
     assert widths[0] > 1.2 * widths[1]
 
@@ -81,7 +81,7 @@ def test_many_distinct_scores_change_the_band_by_little():
     labels = (chance.random(4000) < 0.1).astype(float)
     scores = chance.normal(labels, 1)
     probabilities = 1 / (1 + np.exp(-scores))
-    found = bands(probabilities, labels, np.arange(4000), RESAMPLES)
+    found = bands(probabilities, labels, np.arange(4000), resamples=RESAMPLES)
     false_rate, true_rate, _ = roc_curve(labels, probabilities)
     assert found.roc.value == pytest.approx(np.interp(GRID, false_rate, true_rate), abs=0.01)
 

@@ -18,26 +18,26 @@ from cxr_core.evaluation.sweep import (
 
 CHANCE = np.random.default_rng(7)
 LABELS = (CHANCE.random(400) < 0.2).astype(float)
-PROBABILITIES = np.round(np.clip(CHANCE.normal(0.3 + 0.2 * LABELS, 0.2), 0, 1), 2)  # with ties
+said = np.round(np.clip(CHANCE.normal(0.3 + 0.2 * LABELS, 0.2), 0, 1), 2)  # with ties
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.155, 0.37, 0.5, 0.99, 1.0])
 def test_the_calls_at_a_threshold_are_scikit_learns(threshold):
-    calls = sweep(PROBABILITIES, LABELS).at(threshold)
-    (tn, fp), (fn, tp) = confusion_matrix(LABELS, PROBABILITIES >= threshold, labels=[0, 1])
+    calls = sweep(said, LABELS).at(threshold)
+    (tn, fp), (fn, tp) = confusion_matrix(LABELS, said >= threshold, labels=[0, 1])
     assert (calls.true_positive, calls.false_positive, calls.false_negative, calls.true_negative) == (tp, fp, fn, tn)
 
 
 def test_many_thresholds_are_looked_up_at_once():
-    films = sweep(PROBABILITIES, LABELS)
+    films = sweep(said, LABELS)
     together = films.at(THRESHOLDS)
     assert together.sensitivity[370] == films.at(0.37).sensitivity
     assert together.specificity == pytest.approx([films.at(each).specificity for each in THRESHOLDS])
 
 
 def test_all_corners_are_those_of_the_roc_curve():
-    false_rate, true_rate, _ = roc_curve(LABELS, PROBABILITIES, drop_intermediate=False)
-    corners = sweep(PROBABILITIES, LABELS).at_all()
+    false_rate, true_rate, _ = roc_curve(LABELS, said, drop_intermediate=False)
+    corners = sweep(said, LABELS).at_all()
     assert 1 - corners.specificity == pytest.approx(false_rate)
     assert corners.sensitivity == pytest.approx(true_rate)
 
@@ -52,7 +52,7 @@ def test_predictive_values_are_shares_of_a_counted_population(sensitivity, speci
 
 
 def test_at_the_films_own_prevalence_predictive_values_are_those_counted():
-    films = sweep(PROBABILITIES, LABELS)
+    films = sweep(said, LABELS)
     calls = films.at(0.37)
     rates = (calls.sensitivity, calls.specificity, films.prevalence)
     assert positive_predictive_value(*rates) == pytest.approx(calls.precision)
@@ -61,9 +61,9 @@ def test_at_the_films_own_prevalence_predictive_values_are_those_counted():
 
 def test_net_benefit_is_true_calls_less_false_ones_at_the_odds_of_the_threshold():
     """Vickers & Elkin 2006: (true positives - false positives x t / (1 - t)) / films."""
-    curve = decision_curve(sweep(PROBABILITIES, LABELS))
+    curve = decision_curve(sweep(said, LABELS))
     for place in (0, 40, 120):
-        threshold, called = curve.thresholds[place], PROBABILITIES >= curve.thresholds[place]
+        threshold, called = curve.thresholds[place], said >= curve.thresholds[place]
         odds = threshold / (1 - threshold)
         counted = np.sum(called & (LABELS == 1)) - odds * np.sum(called & (LABELS == 0))
         assert curve.model[place] == pytest.approx(counted / len(LABELS))
@@ -72,7 +72,7 @@ def test_net_benefit_is_true_calls_less_false_ones_at_the_odds_of_the_threshold(
 
 
 def test_treating_all_is_worth_nothing_where_the_threshold_is_the_prevalence():
-    curve = decision_curve(sweep(PROBABILITIES, LABELS), prevalence=0.3, thresholds=np.array([0.3]))
+    curve = decision_curve(sweep(said, LABELS), prevalence=0.3, thresholds=np.array([0.3]))
     assert curve.treat_all == pytest.approx([0])
     assert curve.prevalence == 0.3
 

@@ -1,0 +1,116 @@
+"""An evaluation read back from its folder, and all that is drawn of one finding in one view of its films."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cxr_core.errors import DataError
+from cxr_core.evaluation.bands import Bands, bands
+from cxr_core.evaluation.curves import CalibrationBin, TrainingCurves, finding_curves
+from cxr_core.evaluation.folder import CURVES, PREDICTIONS, REPORT
+from cxr_core.evaluation.shelf import Shelved
+from cxr_core.evaluation.sweep import THRESHOLDS, Distribution, Sweep, distribution, sweep
+
+COLUMNS = ("image", "patient", "finding", "label", "logit", "probability", "view", "age", "sex")
+VIEWS = ("PA", "AP")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Opened:
+    """One evaluation. predictions: as predictions.csv has them, image and patient as text.
+
+    thresholds: by finding, each operating point's.  training: of the run, if the model is one's.
+    """
+
+    shelved: Shelved
+    predictions: pd.DataFrame
+    thresholds: Mapping[str, Mapping[str, float]]
+    training: TrainingCurves | None
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """metrics.json."""
+        return self.shelved.metrics
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Those that have labels, and so figures."""
+        return tuple(self.metrics["findings"])
+
+    def views(self, finding: str) -> tuple[str, ...]:
+        """The views that have figures of their own."""
+        return tuple(self.metrics["findings"][finding].get("views", ()))
+
+    def figures(self, finding: str, view: str | None) -> Mapping[str, Any]:
+        """The figures of a finding, over all films or one view's."""
+        found: Mapping[str, Any] = self.metrics["findings"][finding]
+        return found if view is None else found["views"][view]
+
+    def films(self, finding: str, view: str | None) -> pd.DataFrame:
+        """The predictions of one finding with a known label, of all views or one."""
+        table = self.predictions
+        kept = (table["finding"] == finding) & table["label"].notna()
+        if view is not None:
+            kept &= table["view"] == view
+        return table[kept].reset_index(drop=True)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FindingView:
+    """What is drawn of one finding. films: a row per film, as `Opened.films`; points: operating point -> threshold."""
+
+    films: pd.DataFrame
+    points: Mapping[str, float]
+    sweep: Sweep
+    bands: Bands
+    calibration: tuple[CalibrationBin, ...]
+    distribution: Distribution
+
+
+def open_evaluation(shelved: Shelved) -> Opened:
+    """Read an evaluation's predictions and curves. Raises DataError when they are missing or damaged."""
+    try:
+        table = pd.read_csv(shelved.folder / PREDICTIONS, dtype={"image": str, "patient": str, "sex": str, "view": str})
+        curves = json.loads((shelved.folder / CURVES).read_text(encoding="utf-8"))
+        lacking = [name for name in COLUMNS if name not in table]
+        if lacking:
+            raise ValueError(f"{PREDICTIONS} has no column {', '.join(lacking)}")
+        training = curves["training"]
+        return Opened(
+            shelved=shelved,
+            predictions=table,
+            thresholds={
+                key: {name: float(calls["threshold"]) for name, calls in found["confusion"].items()}
+                for key, found in curves["findings"].items()
+            },
+            training=TrainingCurves(**training) if training else None,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"the evaluation in {shelved.folder} cannot be read ({error}); evaluate again") from error
+
+
+def view_of(opened: Opened, finding: str, view: str | None) -> FindingView:
+    """Compute all that is drawn. A second or two for 25,000 films: the bands are of 1,000 resamples."""
+    films, points = opened.films(finding, view), opened.thresholds[finding]
+    probabilities, labels = films["probability"].to_numpy(np.float64), films["label"].to_numpy(np.float64)
+    patients = films["patient"].to_numpy(str)
+    return FindingView(
+        films=films,
+        points=points,
+        sweep=sweep(probabilities, labels),
+        bands=bands(probabilities, labels, patients, np.unique([*THRESHOLDS, *points.values()])),
+        calibration=finding_curves(probabilities, labels, patients, ()).calibration,
+        distribution=distribution(probabilities, labels),
+    )
+
+
+def report_of(shelved: Shelved) -> str | None:
+    """The page that was written with an evaluation; None without one."""
+    try:
+        return (shelved.folder / REPORT).read_text(encoding="utf-8")
+    except OSError:
+        return None
