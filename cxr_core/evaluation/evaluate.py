@@ -18,6 +18,7 @@ from cxr_core.evaluation.evaluate_heat import heat_in_chest
 from cxr_core.evaluation.evaluate_localisation import localise
 from cxr_core.evaluation.figures import BALANCED, classification_report, finding_figures, macro_figures
 from cxr_core.evaluation.folder import Evaluation
+from cxr_core.evaluation.subgroups import subgroups
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import write_card
@@ -108,7 +109,7 @@ def table_of(card: ModelCard, films: Manifest, outputs: Sequence[ModelOutput]) -
                     "logit": [float(output.logits[index]) for output in outputs],
                     "probability": [float(output.probabilities[index]) for output in outputs],
                     "unfamiliarity": [output.unfamiliarity for output in outputs],
-                    **{name: films.table[name] for name in ("view", "age", "sex")},
+                    **{name: films.table[name] for name in ("view", "age", "sex", "source", "sha256")},
                 }
             )
         )
@@ -116,7 +117,7 @@ def table_of(card: ModelCard, films: Manifest, outputs: Sequence[ModelOutput]) -
 
 
 def figures(card: ModelCard, table: pd.DataFrame) -> dict[str, Any]:
-    """The figures of every finding that has labels: over all films, and for PA and AP apart where both occur.
+    """The figures of every finding that has labels: over all films, PA and AP apart where both occur, and by subgroup.
 
     Raises DataError when the part has no label for any of the model's findings.
     """
@@ -126,6 +127,7 @@ def figures(card: ModelCard, table: pd.DataFrame) -> dict[str, Any]:
         views = [view for view in ("PA", "AP") if (rows["view"] == view).any()]
         if len(views) > 1:
             found[key]["views"] = {view: _figures_of(card, key, rows[rows["view"] == view]) for view in views}
+        found[key]["subgroups"] = subgroups(rows, card.operating_point(key, BALANCED)).as_json()
     return found
 
 

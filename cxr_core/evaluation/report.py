@@ -18,6 +18,7 @@ from cxr_core.evaluation.report_parts import (
     row,
     when,
 )
+from cxr_core.evaluation.subgroup_table import subgroup_table
 from cxr_core.evaluation.svg_chart import Axes, Line, chart
 from cxr_core.markup import element, table
 from cxr_core.models.card import ModelCard
@@ -114,6 +115,9 @@ def _finding(facts: ReportFacts, key: str) -> Iterator[str]:
     if "heat_in_chest" in figures:
         yield element("h3", "Where the evidence lies")
         yield from heat_table(figures["heat_in_chest"])
+    if figures.get("subgroups", {}).get("groups"):
+        yield element("h3", "For whom")
+        yield from subgroup_table(figures["subgroups"])
     if "localisation" in figures:
         yield element("h3", "Where the heatmap points")
         yield from localisation_table(figures["localisation"])
