@@ -59,16 +59,16 @@ class Anatomy:
 def anatomy_of(
     looks: np.ndarray, placement: Placement, *, model: str, version: str, offset: float, factor: float
 ) -> Anatomy:
-    """The anatomy that several looks at one film agree on.
+    """The anatomy of one film as it is, and how far other looks at it agree.
 
-    looks: (V, 3, h, w) float32 logits of the same square, in the order of STRUCTURES; the film as it is comes first.
+    looks: (V, 3, h, w) float32 logits of the same square, in the order of STRUCTURES; the film as it is comes first. It
+    alone is measured: the mean of several looks was farther from the truth (docs/decisions.md).
     offset, factor: the interval is value ± factor * (offset + spread of the looks' ratios), as the model's card says.
     """
-    mean = looks.mean(axis=0)
-    masks = _cleaned(mean)
+    masks, *others = [_cleaned(look) for look in looks]
     failures = _failures(masks)
     ends = None if failures else _ends(masks)
-    each = [_ratio_of(_cleaned(look)) for look in looks] if len(looks) > 1 else []
+    each = [_ratio_of(look) for look in (masks, *others)] if others else []
     ratios = [ratio for ratio in each if ratio is not None]
     ratio = ends and _ratio(ends)
     if ratio is not None and not RATIOS[0] <= ratio <= RATIOS[1]:
@@ -78,7 +78,7 @@ def anatomy_of(
     return Anatomy(
         model=model,
         version=version,
-        maps=mean,
+        maps=looks[0],
         placement=placement,
         outlines={name: _outline(mask, placement) for name, mask in zip(STRUCTURES, masks, strict=True)},
         heart=lines[0] if lines else None,
