@@ -1,0 +1,71 @@
+"""python -m train.compare A B [...]: two to five evaluations on the films that they share, paired.
+
+Prints AUROC and calibration of each and their differences, and writes comparison.json.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from cxr_core.errors import DataError, SilhouetteError
+from cxr_core.evaluation.compare import Comparison, Contender, compare
+from cxr_core.evaluation.comparison_text import comparison_lines
+from cxr_core.evaluation.folder import METRICS, PREDICTIONS, read_metrics
+from cxr_core.evaluation.learnt import read_learnt
+from cxr_core.models.registry import workspace
+from train.arguments import Parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, compare, print the table and the path of comparison.json."""
+    given = _parser().parse_args(arguments)
+    try:
+        found = compare([_contender(folder) for folder in given.evaluation])
+        out = given.out or workspace() / "comparisons" / "-".join(folder.absolute().name for folder in given.evaluation)
+        path = _write(out, found)
+    except SilhouetteError as error:
+        print(f"train.compare: {error}", file=sys.stderr)
+        return 3
+    print("\n".join(comparison_lines(found)))
+    print(path)
+    return 0
+
+
+def _contender(folder: Path) -> Contender:
+    """The evaluation in a folder, or the one of a run."""
+    place = folder if (folder / METRICS).is_file() else folder / "evaluation"
+    if read_metrics(place) is None:
+        raise DataError(
+            f"{folder} holds no evaluation; measure first: python -m train.evaluate MODEL_OR_RUN --data DIR"
+        )
+    try:
+        table = pd.read_csv(place / PREDICTIONS, dtype={"patient": str, "image": str})
+    except (OSError, ValueError) as error:
+        raise DataError(f"{place / PREDICTIONS} cannot be read: {error}; evaluate again") from error
+    return Contender(name=str(folder), table=table, learnt=read_learnt(place))
+
+
+def _write(out: Path, found: Comparison) -> Path:
+    """comparison.json, visible only once it is whole. Raises DataError when it cannot be written."""
+    draft = out / f".comparison.json.{os.getpid()}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(found.as_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        return draft.replace(out / "comparison.json")
+    except OSError as error:
+        raise DataError(f"the comparison cannot be written to {out}: {error.strerror}; give --out another") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m train.compare", description=__doc__)
+    parser.add_argument("evaluation", nargs="+", type=Path, help="an evaluation's folder, or a run that was evaluated")
+    parser.add_argument("--out", type=Path, help="where to write (default: under the workspace)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
