@@ -9,7 +9,7 @@ from cxr_core.errors import ModelError
 from cxr_core.film.preprocess import InputSpec
 
 CARD_SCHEMA = 1
-CARD = "card.json"  # the file of a model folder that holds it
+CARD, WEIGHTS = "card.json", "weights.safetensors"  # the files of a model folder that hold it, and what it is of
 OPERATING_POINTS = ("youden", "sensitivity_95", "specificity_95")
 
 

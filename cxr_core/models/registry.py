@@ -1,17 +1,34 @@
 """Which models are installed: those shipped in the tree, then those of the workspace.
 
-A model is `<root>/<model>/<version>/`; of each model the highest version of the last root that has it is used.
+A model is `<root>/<model>/<version>/`. Of each model one version is in use: the one that `<root>/<model>/current.json`
+names, or else the highest of the last root that has the model.
 """
 
 import json
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cxr_core.models.card import CARD
 from cxr_core.models.segmenter_card import SEGMENTER
 
 SHIPPED = Path(__file__).resolve().parent.parent / "pretrained"
+CURRENT = "current.json"  # beside a model's versions: which of them is in use
+
+
+@dataclass(frozen=True)
+class InUse:
+    """The version of a model that readings are made with. reason: why current.json is not followed; mostly empty."""
+
+    folder: Path
+    reason: str = ""
+
+    @property
+    def version(self) -> str:
+        """Its version, which is the folder's name."""
+        return self.folder.name
 
 
 def workspace() -> Path:
@@ -24,29 +41,79 @@ def installed(roots: tuple[Path, ...] | None = None) -> list[Path]:
 
     Hidden and incomplete folders do not count.
     """
-    return [folder for folder in _newest(roots) if not outlines(folder)]
+    return [folder for folder in _all_in_use(roots) if not outlines(folder)]
 
 
 def installed_segmenter(roots: tuple[Path, ...] | None = None) -> Path | None:
     """The folder of the installed model that outlines heart and lungs; the last by name if there are several."""
-    return next((folder for folder in reversed(_newest(roots)) if outlines(folder)), None)
+    return next((folder for folder in reversed(_all_in_use(roots)) if outlines(folder)), None)
 
 
-def _newest(roots: tuple[Path, ...] | None) -> list[Path]:
-    newest: dict[str, Path] = {}
-    for root in roots if roots is not None else (SHIPPED, workspace() / "models"):
-        for model, folders in sorted(_versions(root).items()):
-            newest[model] = max(folders, key=_version_key)
-    return [newest[model] for model in sorted(newest)]
+def models(roots: tuple[Path, ...] | None = None) -> list[str]:
+    """The names of all installed models, in their order."""
+    return sorted({model for root in roots or _roots() for model in _versions(root)})
+
+
+def versions(model: str, roots: tuple[Path, ...] | None = None) -> list[Path]:
+    """The folders of a model's versions, shipped or in the workspace, the lowest first.
+
+    Of a version that two roots have, it is the last root's.
+    """
+    found = {folder.name: folder for root in roots or _roots() for folder in _versions(root).get(model, ())}
+    return [found[name] for name in sorted(found, key=version_key)]
+
+
+def in_use(model: str, roots: tuple[Path, ...] | None = None) -> InUse | None:
+    """Which version of a model is in use; None when none is installed."""
+    roots = roots or _roots()
+    there = {folder.name: folder for folder in versions(model, roots)}
+    if not there:
+        return None
+    last = next(found[model] for found in map(_versions, reversed(roots)) if model in found)
+    highest = max(last, key=_folder_key)
+    pointer = next((path for root in reversed(roots) if (path := root / model / CURRENT).exists()), None)
+    if pointer is None:
+        return InUse(highest)
+    version = read_current(pointer).get("version")
+    if not isinstance(version, str):
+        return InUse(highest, f"{pointer} cannot be read, so {model} {highest.name}, the highest version, is in use")
+    if version not in there:
+        return InUse(highest, f"{pointer} names {model} {version}, which is gone, so {highest.name} is in use")
+    return InUse(there[version])
+
+
+def read_current(pointer: Path) -> dict[str, Any]:
+    """What a model's current.json says; empty when it cannot be read."""
+    try:
+        found = json.loads(pointer.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def fingerprint() -> str:
+    """Another text whenever another version is in use, or a card was changed."""
+    cards = [(folder / CARD, (folder / CARD).stat()) for folder in _all_in_use(None)]
+    return "|".join(f"{path}:{status.st_ino}:{status.st_mtime_ns}" for path, status in cards)
 
 
 def outlines(folder: Path) -> bool:
     """Whether a model's card says that it outlines; a card that cannot be read is left to who loads it."""
-    try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(card, dict) and card.get("kind") == SEGMENTER
+    return read_current(folder / CARD).get("kind") == SEGMENTER
+
+
+def version_key(version: str) -> tuple[tuple[int, str], ...]:
+    """Versions compare as people read them: 1.10 is above 1.9."""
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.\-+]", version))
+
+
+def _roots() -> tuple[Path, ...]:
+    return SHIPPED, workspace() / "models"
+
+
+def _all_in_use(roots: tuple[Path, ...] | None) -> list[Path]:
+    found = (in_use(model, roots) for model in models(roots))
+    return [each.folder for each in found if each is not None]
 
 
 def _versions(root: Path) -> dict[str, list[Path]]:
@@ -58,6 +125,5 @@ def _versions(root: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _version_key(folder: Path) -> tuple[tuple[int, str], ...]:
-    """Versions compare as people read them: 1.10 is above 1.9."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.\-+]", folder.name))
+def _folder_key(folder: Path) -> tuple[tuple[int, str], ...]:
+    return version_key(folder.name)

@@ -21,12 +21,12 @@ from torch import Tensor
 
 from cxr_core.errors import ModelError
 from cxr_core.models.architectures import FilmClassifier, build
-from cxr_core.models.card import CARD, ModelCard
+from cxr_core.models.card import CARD, WEIGHTS, ModelCard
 from cxr_core.models.segmenter import Segmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 
 Card = TypeVar("Card", ModelCard, SegmenterCard)
-WEIGHTS, FAMILIARITY = "weights.safetensors", "familiarity.safetensors"
+FAMILIARITY = "familiarity.safetensors"
 
 
 def save_model(

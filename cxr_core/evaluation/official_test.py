@@ -1,0 +1,47 @@
+"""How often an official test part has been looked at. Whoever chooses by it again and again ends up selecting on it.
+
+A line of `<workspace>/official_test_uses.jsonl` for each time that a model was measured on a part named test; the films
+are told by the hash of their pixels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxr_core.errors import DataError
+from cxr_core.models.ledger import append, entries, now
+from cxr_core.models.registry import workspace
+
+USES = "official_test_uses.jsonl"
+
+
+@dataclass(frozen=True)
+class Uses:
+    """evaluations: how often a model was measured on these films.  models: how many different ones, by weights."""
+
+    evaluations: int
+    models: int
+
+
+def record_use(data: Mapping[str, Any], *, model: str, version: str, weights_sha256: str, by: str) -> None:
+    """Write down that a model was measured on test films. data: as `evaluate.data_facts` gives it.  by: which command.
+
+    Raises DataError when the workspace cannot be written.
+    """
+    who = {"model": model, "version": version, "weights_sha256": weights_sha256, "by": by}
+    films = {"data_sha256": data["data_sha256"], "films": data["films"], "patients": data["patients"]}
+    try:
+        append(_path(), {"when": now(), **films, **who})
+    except OSError as error:
+        raise DataError(f"{_path()} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder") from error
+
+
+def uses_of(data_sha256: str) -> Uses:
+    """How often the films of this hash were measured on, as far as this workspace knows."""
+    found = [entry for entry in entries(_path()) if entry.get("data_sha256") == data_sha256]
+    return Uses(len(found), len({entry.get("weights_sha256") for entry in found}))
+
+
+def _path() -> Path:
+    return workspace() / USES
