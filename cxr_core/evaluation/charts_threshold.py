@@ -28,10 +28,14 @@ FIGURES = {
     "npv": ("NPV", PURPLE),
 }
 STEP = 5  # of the thresholds that are drawn
+TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5)  # of the share of a class in one bin
 
 
-def confusion_chart(calls: Confusion) -> Chart:
-    """Counts, and the share of each row, by call and label. The cells are bars: Plotly's heatmap answers no click."""
+def confusion_chart(calls: Confusion, ink: str | None = None) -> Chart:
+    """Counts, and the share of each row, by call and label. ink: of the words in the cells.
+
+    The cells are bars: Plotly's heatmap answers no click.
+    """
     positives = float(calls.true_positive + calls.false_negative)
     totals = (positives, float(calls.false_positive + calls.true_negative))
     counts = [int(getattr(calls, name)) for name, _, _ in CELLS]
@@ -44,7 +48,7 @@ def confusion_chart(calls: Confusion) -> Chart:
         base=[row - 0.47 for _, _, row in CELLS],
         width=0.94,
         marker_color=[
-            tint(BLUE if name in RIGHT else ORANGE, 0.08 + 0.72 * (0 if np.isnan(rate) else rate))
+            tint(BLUE if name in RIGHT else ORANGE, 0.08 + 0.5 * (0 if np.isnan(rate) else rate))
             for (name, _, _), rate in zip(CELLS, rates, strict=True)
         ],
         customdata=[
@@ -63,6 +67,7 @@ def confusion_chart(calls: Confusion) -> Chart:
                 "y": row,
                 "text": f"<b>{count:,}</b><br>{OUTCOME_NAMES[name].lower()}{_of_row(rate)}",
                 "showarrow": False,
+                "font": {"color": ink, "size": 13},
             }
             for (name, column, row), count, rate in zip(CELLS, counts, rates, strict=True)
         ],
@@ -107,10 +112,11 @@ def distribution_chart(found: Distribution, threshold: float) -> Chart:
         behind[place] = [Pick(low=a, high=b, label=label) for a, b in pairwise(edges)]
     figure = frame(traces, 300, "probability said", "share of each class", barmode="overlay", bargap=0)
     figure.update_xaxes(range=[-0.015, 1.015], tickformat=".0%", dtick=0.2)
-    top = max(1e-3, *(float(np.max(np.abs(trace.y))) for trace in traces))
-    ticks = [part * top for part in (-1, -0.5, 0, 0.5, 1)]
+    top = max(0.0, *(float(np.max(np.abs(trace.y))) for trace in traces))
+    step = next(each for each in TICKS if 2 * each >= top)
+    ticks = [part * step for part in (-2, -1, 0, 1, 2)]
     figure.update_yaxes(
-        range=[-1.1 * top, 1.1 * top], tickvals=ticks, ticktext=[f"{100 * abs(each):.2g} %" for each in ticks]
+        range=[-2.1 * step, 2.1 * step], tickvals=ticks, ticktext=[f"{100 * abs(each):g} %" for each in ticks]
     )
     says = "How the probabilities of both classes are spread; the line is the threshold"
     return Chart(figure=_at(figure, threshold), says=says, table=table, behind=behind)

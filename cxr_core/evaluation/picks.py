@@ -41,6 +41,7 @@ class Pick:
     threshold: float | None = None
     sex: str | None = None
     view: str | None = None
+    source: str | None = None
     age_min: float | None = None
     age_max: float | None = None
     patient: str | None = None
@@ -85,6 +86,7 @@ class Pick:
             asked.append("labelled present" if self.label else "labelled absent")
         asked += [f"sex {self.sex}"] if self.sex else []
         asked += [f"view {self.view}"] if self.view else []
+        asked += [f"from {self.source}"] if self.source else []
         if self.age_min is not None or self.age_max is not None:
             asked.append(_years(self.age_min, self.age_max))
         asked += [f"patient {self.patient}"] if self.patient else []
@@ -92,7 +94,7 @@ class Pick:
 
     def _of_group(self, films: pd.DataFrame) -> np.ndarray:
         kept = np.ones(len(films), bool)
-        for column in ("sex", "view", "patient"):
+        for column in ("sex", "view", "source", "patient"):
             level = getattr(self, column)
             if level is not None:
                 values = films[column]

@@ -1,6 +1,6 @@
 """One film of a dataset over the page: large, with its boxes, what is known of it, and its patient's other films."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,14 @@ def show_film(exploration: Exploration, dataset: Dataset, contents: Contents) ->
     facts = films.manifest.table.iloc[row].to_dict()
     with st.container(horizontal=True, gap="medium"):
         with st.container(key="film-picture"):
-            _show_picture(contents, facts)
+            show_picture(contents, facts)
         with st.container(width=WORDS_PX, gap="small"):
             _show_words(contents, row, facts)
-    _show_others(exploration, dataset, contents, row, str(facts["patient"]))
+
+    def opened(image: str) -> None:
+        exploration.film = image
+
+    show_others(dataset, contents, row, opened)
 
 
 def _show_words(contents: Contents, row: int, facts: Mapping[str, Any]) -> None:
@@ -48,10 +52,11 @@ def _show_words(contents: Contents, row: int, facts: Mapping[str, Any]) -> None:
     for concern in _concerns(contents, row, facts):
         st.warning(plain(concern), icon=":material/warning:")
     st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in _labels(contents, row)))
-    st.caption(" · ".join(plain(fact) for fact in _facts(facts)))
+    st.caption(" · ".join(plain(fact) for fact in film_facts(facts)))
 
 
-def _show_picture(contents: Contents, facts: Mapping[str, Any]) -> None:
+def show_picture(contents: Contents, facts: Mapping[str, Any]) -> None:
+    """The film as large as there is room, with its boxes, or why it cannot be shown. facts: its row of the manifest."""
     image = str(facts["image"])
     if facts["status"] == "missing":
         st.info("The file is not here: only what the table says of it is known.")
@@ -94,7 +99,8 @@ def _labels(contents: Contents, row: int) -> list[tuple[str, str]]:
     return [(LABEL_WORDS[label], ", ".join(names)) for label, names in said.items() if names]
 
 
-def _facts(facts: Mapping[str, Any]) -> list[str]:
+def film_facts(facts: Mapping[str, Any]) -> list[str]:
+    """What a row of the manifest says of a film, a phrase for each fact."""
     found = [f"patient {facts['patient']}"]
     found += [
         f"{name} {facts[key]}"
@@ -118,8 +124,10 @@ def _concerns(contents: Contents, row: int, facts: Mapping[str, Any]) -> list[st
     return list(dict.fromkeys([*titles, *(code.replace("_", " ").capitalize() for code in codes if code)]))
 
 
-def _show_others(exploration: Exploration, dataset: Dataset, contents: Contents, row: int, patient: str) -> None:
+def show_others(dataset: Dataset, contents: Contents, row: int, on_open: Callable[[str], None]) -> None:
+    """The other films of the patient of one; a click calls `on_open` with the image of the one clicked."""
     films = contents.listed
+    patient = str(films.manifest.table["patient"].iloc[row])
     others = films.index.rows(Selection(patient=patient))
     others = others[others != row]
     if not len(others):
@@ -129,11 +137,9 @@ def _show_others(exploration: Exploration, dataset: Dataset, contents: Contents,
     st.markdown(f"**The patient's other films**{more}")
     shown = others[:OTHERS_SHOWN]
     images = [str(image) for image in films.manifest.table["image"].iloc[shown]]
-
-    def opened(place: int) -> None:
-        exploration.film = images[place]
-
-    show_pictures(pictures_of(dataset, films, shown), key="gallery-patient", on_open=opened)
+    show_pictures(
+        pictures_of(dataset, films, shown), key="gallery-patient", on_open=lambda place: on_open(images[place])
+    )
 
 
 def _known(value: object) -> bool:

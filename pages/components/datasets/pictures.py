@@ -1,6 +1,6 @@
 """Films of a dataset as small pictures for a gallery: thumbnail, name, labels, facts and boxes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,21 +11,25 @@ from cxr_core.findings import FINDINGS
 from pages.components.datasets.contents import Films
 from pages.components.gallery import Box, Picture, as_jpeg
 
+NOTHING = "nothing known"
 
-def pictures_of(dataset: Dataset, films: Films, rows: np.ndarray) -> list[Picture]:
-    """Films as small pictures, with their labels, facts and boxes."""
+
+def pictures_of(
+    dataset: Dataset, films: Films, rows: np.ndarray, lines: Sequence[tuple[str, ...]] | None = None
+) -> list[Picture]:
+    """Films as small pictures with their boxes. lines: what stands below each; None for its labels and facts."""
     table = films.manifest.table.iloc[rows]
     decoded = table["status"].isin(["present", "excluded"]).to_numpy()
     thumbnails = np.zeros((len(rows), THUMBNAIL.side, THUMBNAIL.side), np.uint8)
     if decoded.any():
         thumbnails[decoded] = dataset.thumbnails([str(image) for image in table["image"][decoded]])
     return [
-        _picture(films, row, facts, grey)
-        for row, facts, grey in zip(rows, table.to_dict("records"), thumbnails, strict=True)
+        _picture(films, row, facts, grey, lines[place] if lines else (labels_of(films, row), facts_of(facts)))
+        for place, (row, facts, grey) in enumerate(zip(rows, table.to_dict("records"), thumbnails, strict=True))
     ]
 
 
-def _picture(films: Films, row: int, facts: Mapping[str, Any], grey: np.ndarray) -> Picture:
+def _picture(films: Films, row: int, facts: Mapping[str, Any], grey: np.ndarray, lines: tuple[str, ...]) -> Picture:
     image = str(facts["image"])
     seen = bool(grey.any())
     boxes = boxes_of(films, image)
@@ -36,7 +40,7 @@ def _picture(films: Films, row: int, facts: Mapping[str, Any], grey: np.ndarray)
     return Picture(
         name=image.rsplit("/", 1)[-1],
         jpeg=as_jpeg(grey) if seen else "",
-        lines=(labels_of(films, row), facts_of(facts)),
+        lines=lines,
         boxes=boxes if seen else (),
         note="" if seen else status if status != "present" else "no picture",
     )
@@ -69,7 +73,7 @@ def facts_of(facts: Mapping[str, Any]) -> str:
     age = facts["age"]
     years = f"{age:g} y" if isinstance(age, float) and age == age else None
     known = (facts["split"], facts["view"], years, facts["sex"])
-    return " · ".join(str(each) for each in known if isinstance(each, str)) or "nothing known"
+    return " · ".join(str(each) for each in known if isinstance(each, str)) or NOTHING
 
 
 def _on_thumbnail(box: Box, shape: tuple[int, int]) -> Box:

@@ -1,0 +1,33 @@
+"""Whether a probability of 30 % means three in ten."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from cxr_core.evaluation.charts import calibration_chart
+from cxr_core.evaluation.opened import FindingView
+from pages.components.evaluation.figures import figure_rows
+from pages.components.evaluation.panel import show_chart
+from pages.components.evaluation.visit import Visit
+
+FIGURES = (
+    *("ece", "adaptive_ece", "calibration_slope", "calibration_intercept", "brier", "log_loss"),
+    *("brier_reliability", "brier_resolution", "brier_uncertainty"),
+)
+
+
+def show_calibration(visit: Visit, view: FindingView, figures: Mapping[str, Any]) -> None:
+    """The chart, and beside it the figures."""
+    with st.container(horizontal=True, gap="large"):
+        with st.container(key="evaluate-left"):
+            show_chart(
+                visit,
+                "Calibration",
+                calibration_chart(view.calibration, view.distribution),
+                help="On the dotted line probabilities mean what they say. Above it they are too low, below too high.",
+                note="Whiskers are 95 % intervals by patient. Beneath: how many films lie where. Click for the films.",
+            )
+        with st.container(key="evaluate-right"):
+            st.markdown("**Figures of calibration**")
+            st.table(figure_rows(figures, FIGURES), border="horizontal", hide_index=True, hide_header=False)

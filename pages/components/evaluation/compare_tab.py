@@ -1,0 +1,89 @@
+"""Two to five evaluations on the films that they share, paired."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cxr_core.evaluation.charts_groups import forest_chart
+from cxr_core.evaluation.compare import MEASURED, MOST, Comparison, FindingComparison
+from cxr_core.evaluation.shelf import Shelved
+from pages.components import cache
+from pages.components.evaluation.choose import title_of
+from pages.components.evaluation.figures import MEANINGS, cell_of
+from pages.components.evaluation.panel import show_chart
+from pages.components.evaluation.visit import Visit
+from pages.components.evaluation.whom_tab import p_words
+from pages.components.markdown import plain
+
+
+def show_compare(visit: Visit, chosen: Shelved, finding: str, readable: Sequence[Shelved]) -> None:
+    """Ask for the others, then figures of each and differences of each pair."""
+    others = {str(each.folder): each for each in readable if _measures(each, finding) and each is not chosen}
+    if not others:
+        st.info(
+            "There is no other evaluation of this finding to compare with. Evaluate a second model or run on the same "
+            "films: `python -m train.evaluate MODEL_OR_RUN --data FOLDER`."
+        )
+        return
+    picked = st.multiselect(
+        "Compare with",
+        list(others),
+        default=[folder for folder in visit.beside if folder in others],
+        format_func=lambda folder: title_of(others[folder]),
+        max_selections=MOST - 1,
+        key=visit.widget("beside"),
+        placeholder="one to four other evaluations",
+    )
+    visit.beside = tuple(picked)
+    if picked:
+        found = cache.comparison([chosen, *(others[folder] for folder in picked)])
+        _show(visit, found, finding)
+
+
+def _measures(shelved: Shelved, finding: str) -> bool:
+    return shelved.of_findings and finding in shelved.metrics["findings"]
+
+
+def _show(visit: Visit, found: Comparison, finding: str) -> None:
+    for warning in found.warnings:
+        st.warning(plain(warning), icon=":material/warning:")
+    compared = found.findings.get(finding)
+    if compared is None:
+        st.info("These evaluations share no film with a label of this finding.")
+        return
+    st.markdown(
+        f"**{compared.n:,} films** of {compared.patients:,} patients are in all of them, {compared.positives:,} "
+        "labelled present."
+    )
+    _show_figures(visit, compared)
+    st.markdown("**Differences, first less second**", help="Paired: on the same films and the same resamples.")
+    st.table(_difference_rows(compared), border="horizontal", hide_index=True, hide_header=False)
+    st.caption(
+        f"AUROC: {plain(compared.auroc_by)}. Intervals and p of differences are corrected for "
+        f"{len(compared.differences)} pairs (Bonferroni, Holm)."
+    )
+
+
+def _show_figures(visit: Visit, compared: FindingComparison) -> None:
+    with st.container(horizontal=True, gap="large"):
+        with st.container(key="evaluate-left"):
+            names = list(compared.figures)
+            chart = forest_chart(names, [compared.figures[name]["auroc"].as_json() for name in names], "AUROC")
+            show_chart(
+                visit, "AUROC of each", chart, help="With 95 % intervals. Overlapping intervals may still differ."
+            )
+        with st.container(key="evaluate-right"):
+            rows = [
+                {"Evaluation": plain(who)} | {MEANINGS[name][0]: cell_of(of[name].as_json()) for name in MEASURED}
+                for who, of in compared.figures.items()
+            ]
+            st.table(rows, border="horizontal", hide_index=True, hide_header=False)
+
+
+def _difference_rows(compared: FindingComparison) -> list[dict[str, str]]:
+    return [
+        {"First": plain(one), "Second": plain(other)}
+        | {MEANINGS[name][0]: cell_of(apart[name].as_json()) for name in MEASURED}
+        | {"p of AUROC": p_words(apart["auroc"].p_adjusted)}
+        for (one, other), apart in compared.differences.items()
+    ]

@@ -1,0 +1,75 @@
+"""Evaluate: how good a model is, for whom, at which threshold, and the films it gets wrong."""
+
+import streamlit as st
+
+from cxr_core.errors import SilhouetteError
+from cxr_core.evaluation.shelf import Shelved, shelved
+from pages.components import cache, session
+from pages.components.evaluation.benefit_tab import show_benefit
+from pages.components.evaluation.calibration_tab import show_calibration
+from pages.components.evaluation.choose import choose_evaluation, choose_finding, say_how_to_begin, say_unreadable
+from pages.components.evaluation.compare_tab import show_compare
+from pages.components.evaluation.curves_tab import show_curves
+from pages.components.evaluation.figures import show_headline
+from pages.components.evaluation.films_tab import show_films
+from pages.components.evaluation.outliner import show_outliner
+from pages.components.evaluation.settings import say_part
+from pages.components.evaluation.threshold_tab import show_threshold
+from pages.components.evaluation.training_tab import show_training
+from pages.components.evaluation.visit import Visit
+from pages.components.evaluation.where_tab import show_where
+from pages.components.evaluation.whom_tab import show_whom
+from pages.components.frame import require_frame
+from pages.components.markdown import plain
+
+
+def page() -> None:
+    """The whole page, top to bottom."""
+    visit = session.visit()
+    visit.turning = False
+    st.title("Evaluation")
+    found = shelved()
+    readable = [each for each in found if each.problem is None]
+    if not readable:
+        say_how_to_begin()
+    else:
+        chosen = choose_evaluation(visit, readable)
+        show_evaluation(visit, chosen, readable)
+    say_unreadable([each for each in found if each.problem is not None])
+
+
+def show_evaluation(visit: Visit, chosen: Shelved, others: list[Shelved]) -> None:
+    """One evaluation: its headline, then a tab for each question."""
+    say_part(chosen)
+    if not chosen.of_findings:
+        show_outliner(chosen)
+        return
+    opened = cache.opened(chosen)
+    finding, films = choose_finding(visit, opened)
+    view = cache.finding_view(opened, finding, films)
+    figures = opened.figures(finding, films)
+    show_headline(visit, chosen, figures)
+    shows = {
+        "Curves": lambda: show_curves(visit, view, figures),
+        "Threshold": lambda: show_threshold(visit, view),
+        "Calibration": lambda: show_calibration(visit, view, figures),
+        "Prevalence and benefit": lambda: show_benefit(visit, view),
+        "For whom": lambda: show_whom(visit, figures),
+        "Where": lambda: show_where(figures),
+        "Films": lambda: show_films(visit, opened, finding, view),
+        "Compare": lambda: show_compare(visit, chosen, finding, others),
+        "Training": lambda: show_training(visit, opened),
+    }
+    tabs = st.tabs(list(shows), default=visit.first_tab, key=visit.widget("tab"), on_change="rerun")
+    for (name, show), tab in zip(shows.items(), tabs, strict=True):
+        if tab.open:
+            visit.tab = name
+            with tab:
+                show()
+
+
+require_frame("evaluate")
+try:
+    page()
+except SilhouetteError as error:
+    st.error(plain(str(error)))
