@@ -14,6 +14,7 @@ from cxr_core.data.manifest import PARTS
 from cxr_core.data.prepare import folders_of, open_data
 from cxr_core.errors import SilhouetteError
 from cxr_core.evaluation.evaluate import record_in_card
+from cxr_core.evaluation.official_test import record_use
 from cxr_core.models.registry import outlines, workspace
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.outline import Outliner
@@ -51,6 +52,8 @@ def measure(
         place = run.path / "evaluation" / ("" if part == "test" else part)
     folders = [str(folder.resolve()) for folder in folders_of(data)]  # for those who want to see the films again
     path = replace(found, data={**found.data, "folders": folders}).write(out or place)
+    if part == "test":
+        record_use(found.data, found.card, "train.evaluate")
     if record:
         record_in_card(folder, model.card, record, found.figures or {})
     return path

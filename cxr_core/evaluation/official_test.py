@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from cxr_core.errors import DataError
+from cxr_core.models.card import ModelCard
 from cxr_core.models.ledger import append, entries, now
 from cxr_core.models.registry import workspace
+from cxr_core.models.segmenter_card import SegmenterCard
 
 USES = "official_test_uses.jsonl"
 
@@ -24,12 +26,12 @@ class Uses:
     models: int
 
 
-def record_use(data: Mapping[str, Any], *, model: str, version: str, weights_sha256: str, by: str) -> None:
-    """Write down that a model was measured on test films. data: as `evaluate.data_facts` gives it.  by: which command.
+def record_use(data: Mapping[str, Any], card: ModelCard | SegmenterCard, by: str) -> None:
+    """Write down that a model was measured on test films. data: as `evaluate.data_facts` gives it.  by: what measured.
 
     Raises DataError when the workspace cannot be written.
     """
-    who = {"model": model, "version": version, "weights_sha256": weights_sha256, "by": by}
+    who = {"model": card.model, "version": card.version, "weights_sha256": card.weights_sha256, "by": by}
     films = {"data_sha256": data["data_sha256"], "films": data["films"], "patients": data["patients"]}
     try:
         append(_path(), {"when": now(), **films, **who})

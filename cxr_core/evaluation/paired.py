@@ -49,17 +49,26 @@ def auroc_apart(first: np.ndarray, second: np.ndarray, labels: np.ndarray, patie
     counts = {"n": len(labels), "positives": int(np.sum(labels == 1))}
     if not 0 < counts["positives"] < counts["n"]:
         return Apart(value=None, low=None, high=None, p=None, first=None, second=None, method="none", **counts)
-    alone = {"first": float(auroc(first, labels)), "second": float(auroc(second, labels))}
+    one, other = float(auroc(first, labels)), float(auroc(second, labels))
     if len(np.unique(patients)) == len(patients):
         found = auroc_difference(first, second, labels)
-        return Apart(value=found.value, low=found.low, high=found.high, p=found.p, method=DELONG, **counts, **alone)
+        return Apart(
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            p=found.p,
+            first=one,
+            second=other,
+            method=DELONG,
+            **counts,
+        )
     draws = bootstrapped(
         lambda weights: {"apart": auroc(first, labels, weights) - auroc(second, labels, weights)}, patients
     )["apart"]
     low, high = interval(draws)
     error = float(np.nanstd(draws[1:], ddof=1))
     p = 2 * float(norm.sf(abs(draws[0]) / error)) if error > 0 else None
-    return Apart(value=float(draws[0]), low=low, high=high, p=p, method=BOOTSTRAP, **counts, **alone)
+    return Apart(value=float(draws[0]), low=low, high=high, p=p, first=one, second=other, method=BOOTSTRAP, **counts)
 
 
 def holm(p: np.ndarray) -> np.ndarray:

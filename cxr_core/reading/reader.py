@@ -37,15 +37,21 @@ class Reader:
     outliner: Outliner | None = None  # None measures nothing
 
     @classmethod
-    def installed(cls, folders: Sequence[Path] | None = None, outliner: Path | None = None) -> "Reader":
-        """The reader of all installed models. Raises ModelError for a damaged one.
+    def installed(
+        cls,
+        folders: Sequence[Path] | None = None,
+        outliner: Path | None = None,
+        decoders: DecodePool | None = None,
+    ) -> "Reader":
+        """The reader of all models in use. Raises ModelError for a damaged one.
 
         folders: those of the classifiers to read with instead; outliner: that of the segmenter to measure with then.
+        decoders: those of another reader, to share.
         """
         found, outlines = (installed(), installed_segmenter()) if folders is None else (folders, outliner)
         return cls(
             classifiers=tuple(Classifier.load(folder) for folder in found),
-            decoders=DecodePool(),
+            decoders=decoders or DecodePool(),
             outliner=Outliner.load(outlines) if outlines else None,
         )
 

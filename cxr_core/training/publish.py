@@ -1,7 +1,7 @@
-"""From a finished run to an installed model, whole or not at all.
+"""From a finished run, through the gate, to the installed model in use: whole or not at all.
 
-This is a first form of the gate: it asks that the model loads, gives finite logits and has been measured on a test
-part. It does not yet ask that the model is better than the one it replaces; that is for whoever writes the note.
+What the gate found is kept in the card (`training.published`) and beside it as gate.json. A run that it does not let
+through is installed with a written reason only, which is kept with it.
 """
 
 import os
@@ -10,30 +10,33 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
+from cxr_core.data.prepare import Progress, silent
 from cxr_core.errors import ModelError, RunError
 from cxr_core.evaluation.folder import METRICS, read_metrics
+from cxr_core.evaluation.verdict import GATE_FILE, Verdict
 from cxr_core.film.phantom import SAMPLES, draw
-from cxr_core.models.card import ModelCard
-from cxr_core.models.registry import SHIPPED, workspace
-from cxr_core.models.store import CARD
+from cxr_core.models.card import CARD, ModelCard
+from cxr_core.models.in_use import PINNED, changing, point
+from cxr_core.models.ledger import now
+from cxr_core.models.registry import CURRENT, in_use, version_key, versions, workspace
+from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
+from cxr_core.training.judge import rival_of, stands, verdict_on, write_verdict
 from cxr_core.training.run_folder import RunFolder
 
 TEST = "test"
 
 
-def publish(folder: Path, note: str = "") -> Path:
-    """Install the model of a finished run in the workspace. Returns the installed folder.
+def publish(folder: Path, note: str = "", *, override: str = "", progress: Progress = silent) -> Path:
+    """Install the model of a finished run in the workspace, and put it to use. Returns the installed folder.
 
-    note: why; needed when a model of this name is installed already, and kept in the card. Raises RunError when the run
-    is not finished or not measured, ModelError when its model does not load or a note is missing, ReadingError when it
-    gives a logit that is no number.
+    note: why; needed when a model of this name is installed already, and kept in the card.  override: why it is
+    installed although the gate stays shut, kept as well. Raises RunError when the run is not finished or not measured,
+    or the gate stays shut, ModelError when its model does not load, a note is missing or another one was put to use
+    meanwhile, ReadingError when it gives a logit that is no number.
     """
     run = _finished(folder)
     if run.recipe().structures:
@@ -43,18 +46,30 @@ def publish(folder: Path, note: str = "") -> Path:
         )
     card = _sound(run)
     figures = _figures(run, card)
-    models = workspace() / "models"
-    try:
-        models.mkdir(parents=True, exist_ok=True)
-        with FileLock(models / ".lock"):
-            there = versions(card.model)
-            if there and not note.strip():
-                raise ModelError(
-                    f"{card.model} is installed already ({', '.join(there)}); to replace it, say why with --note"
-                )
-            return _install(run, _published(card, figures, there, run, note), models)
-    except OSError as error:
-        raise ModelError(f"the model cannot be installed under {models}: {error.strerror}") from error
+    _require_note(card.model, note)
+    verdict = verdict_on(run, progress=progress)
+    if not verdict.opens and not override.strip():
+        raise RunError(f"{verdict.in_words} To install it nevertheless, say why with --override")
+    with changing():
+        rival = rival_of(card)
+        if not stands(verdict, card, load_card(rival) if rival else None):
+            raise ModelError(f"another version of {card.model} was put to use meanwhile; publish again")
+        _require_note(card.model, note)
+        there = [each.name for each in versions(card.model)]
+        story = _story(run, verdict, note, override)
+        return _install(run, _published(card, figures, there, story), story, verdict)
+
+
+def judge(folder: Path, *, progress: Progress = silent) -> Verdict:
+    """The gate's verdict on a finished run, which is kept in its folder as gate.json; nothing is installed.
+
+    Raises as `publish` does, but for a gate that stays shut.
+    """
+    run = _finished(folder)
+    if run.recipe().structures:
+        raise RunError(f"{folder} outlines heart and lungs; the gate knows figures of findings alone")
+    _sound(run)
+    return verdict_on(run, progress=progress)
 
 
 def figures_on_test(run: RunFolder, card: ModelCard) -> dict[str, Any] | None:
@@ -65,16 +80,9 @@ def figures_on_test(run: RunFolder, card: ModelCard) -> dict[str, Any] | None:
     return card.metrics.get(TEST)
 
 
-def versions(model: str) -> list[str]:
-    """The versions of a model that are installed, shipped or in the workspace, the highest last."""
-    roots = (SHIPPED, workspace() / "models")
-    found = {card.parent.name for root in roots for card in root.glob(f"{model}/*/{CARD}")}
-    return sorted((name for name in found if not name.startswith(".")), key=_as_numbers)
-
-
 def next_version(wanted: str, there: list[str]) -> str:
     """The version wanted when it is above all there are, else the highest one with its last number raised."""
-    if not there or _as_numbers(wanted) > _as_numbers(there[-1]):
+    if not there or version_key(wanted) > version_key(there[-1]):
         return wanted
     before, _, last = there[-1].rpartition(".")
     raised = str(int(last) + 1) if last.isdigit() else f"{last}.1"
@@ -114,23 +122,58 @@ def _figures(run: RunFolder, card: ModelCard) -> dict[str, Any]:
     return found
 
 
-def _published(card: ModelCard, figures: Mapping[str, Any], there: list[str], run: RunFolder, note: str) -> ModelCard:
-    """The card as it will be installed: with its version, the test figures and the story of its publication."""
-    story = {
+def _require_note(model: str, note: str) -> None:
+    there = versions(model)
+    if there and not note.strip():
+        names = ", ".join(each.name for each in there)
+        raise ModelError(f"{model} is installed already ({names}); to replace it, say why with --note")
+
+
+def _story(run: RunFolder, verdict: Verdict, note: str, override: str) -> dict[str, Any]:
+    """How a model came to be installed: who asked for what, what the gate said, what it replaces."""
+    used = in_use(verdict.model)
+    return {
         "run": run.path.resolve().name,
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "when": now(),
         "note": note.strip(),
-        "replaces": there[-1] if there else "",
+        "replaces": used.version if used else "",
+        "override": "" if verdict.opens else override.strip(),
+        "gate": verdict.as_json(),
     }
+
+
+def _published(card: ModelCard, figures: Mapping[str, Any], there: list[str], story: Mapping[str, Any]) -> ModelCard:
+    """The card as it will be installed: with its version, the test figures and the story of its publication."""
     return replace(
         card,
         version=next_version(card.version, there),
         metrics={**card.metrics, TEST: dict(figures)},
-        training={**card.training, "published": story},
+        training={**card.training, "published": dict(story)},
     )
 
 
-def _install(run: RunFolder, card: ModelCard, models: Path) -> Path:
+def _install(run: RunFolder, card: ModelCard, story: Mapping[str, Any], verdict: Verdict) -> Path:
+    """Install a model beside the one in use, then put it to use; a kill in between leaves the former one in use."""
+    models = workspace() / "models"
+    try:
+        _keep_in_use(card.model)
+        folder = _copy(run, card, story, models)
+        change = {"what": "published", "version": card.version, "before": story["replaces"]}
+        told = {name: story[name] for name in ("run", "note", "override")}
+        point(card.model, {**change, **told, "gate": verdict.in_words})
+    except OSError as error:
+        raise ModelError(f"the model cannot be installed under {models}: {error.strerror}") from error
+    return folder
+
+
+def _keep_in_use(model: str) -> None:
+    """Name the version in use in current.json, so that a higher one beside it is not taken before its time."""
+    used = in_use(model)
+    if used is not None and (used.reason or not (workspace() / "models" / model / CURRENT).exists()):
+        point(model, {"what": PINNED, "version": used.version})
+
+
+def _copy(run: RunFolder, card: ModelCard, story: Mapping[str, Any], models: Path) -> Path:
     """Copy the model under a hidden name, check the copy, then rename it into place."""
     final = models / card.model / card.version
     final.parent.mkdir(exist_ok=True)
@@ -138,6 +181,9 @@ def _install(run: RunFolder, card: ModelCard, models: Path) -> Path:
     try:
         shutil.copytree(run.model, draft, dirs_exist_ok=True)
         (draft / CARD).write_text(card.to_json(), encoding="utf-8")
+        write_verdict(
+            draft / GATE_FILE, {**story["gate"], "published": {k: v for k, v in story.items() if k != "gate"}}
+        )
         Classifier.load(draft)
         for file in draft.iterdir():
             with file.open("rb") as handle:
@@ -148,8 +194,3 @@ def _install(run: RunFolder, card: ModelCard, models: Path) -> Path:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return final
-
-
-def _as_numbers(version: str) -> tuple[tuple[int, str], ...]:
-    """Versions compare as people read them: 1.10 is above 1.9."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in version.split("."))

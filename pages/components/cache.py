@@ -39,14 +39,32 @@ FIRST_PAINT_S = 2.0  # how long the browser is left alone before the warm-up tak
 log = logging.getLogger(__name__)
 
 
-@st.cache_resource(show_spinner=False)
 def reader() -> "Reader":
-    """The one reader of this server, read-only and safe for threads. Raises ModelError for damaged models."""
+    """The one reader of this server, read-only and safe for threads. Raises ModelError for damaged models.
+
+    It has the models that are in use now: another one when a model was published or rolled back. Who holds the former
+    one ends his reading with it.
+    """
+    from cxr_core.models.registry import fingerprint
+
+    return _reader(fingerprint())
+
+
+@st.cache_resource(show_spinner=False, max_entries=1)
+def _reader(models: str) -> "Reader":
     from cxr_core.reading.reader import Reader
 
-    found = Reader.installed()
+    found = Reader.installed(decoders=_uploads())
     _settle()
     return found
+
+
+@st.cache_resource(show_spinner=False)
+def _uploads() -> "DecodePool":
+    """The processes that decode films read in the browser; they outlive a change of model."""
+    from cxr_core.film.decode_worker import DecodePool
+
+    return DecodePool()
 
 
 @st.cache_resource(show_spinner=False)
