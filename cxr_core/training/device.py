@@ -12,23 +12,20 @@ def devices() -> tuple[Device, ...]:
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    cores = len(os.sched_getaffinity(0))
-    words = f"CPU, {cores} core{'s' if cores > 1 else ''}"
-    cpu = Device(name="cpu", words=words, processes=cores, memory_mb=_memory_mb())
     if not count:
-        return (cpu,)
+        return (_cpu(),)
     facts = torch.cuda.get_device_properties(0)
     memory_mb = facts.total_memory / 2**20
     several = f"{count} x " if count > 1 else ""
     cuda = f"{several}{facts.name}, {memory_mb / 1024:.0f} GiB"
-    return Device(name="cuda", words=cuda, processes=count, memory_mb=memory_mb), cpu
+    return Device(name="cuda", words=cuda, processes=count, memory_mb=memory_mb), _cpu()
 
 
 def require_device(name: str, processes: int, batch_size: int) -> str:
     """The device that a name means here: cpu or cuda. Raises RunError when it or so many processes are not there."""
     if name not in ("auto", "cpu", "cuda"):
         raise RunError(f"unknown device {name!r}; choose auto, cpu or cuda")
-    there = {device.name: device for device in devices()}
+    there = {device.name: device for device in ((_cpu(),) if name == "cpu" else devices())}
     chosen = next(iter(there)) if name == "auto" else name
     if chosen not in there:
         raise RunError("this machine has no CUDA device; choose the CPU")
@@ -38,6 +35,12 @@ def require_device(name: str, processes: int, batch_size: int) -> str:
     if batch_size % processes:
         raise RunError(f"a batch of {batch_size} films cannot be shared equally by {processes} processes")
     return chosen
+
+
+def _cpu() -> Device:
+    cores = len(os.sched_getaffinity(0))
+    words = f"CPU, {cores} core{'s' if cores > 1 else ''}"
+    return Device(name="cpu", words=words, processes=cores, memory_mb=_memory_mb())
 
 
 def _memory_mb() -> float:

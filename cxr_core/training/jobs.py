@@ -256,6 +256,10 @@ def _manifest(run: Path) -> files.Record:
 
 def _ask_to_stop(now: Job) -> None:
     """SIGTERM to the process that trains; to torchrun while that has started none."""
+    for _ in range(100):  # a run that has just got its turn is about to write down who it is
+        if not files.read(now.folder, files.QUEUE):
+            break
+        time.sleep(0.02)
     leader, trainer = files.process_of(now.folder), _trainer(now.folder)
     if leader is None:
         raise RunError(f"{now.id} was started by an older program that did not say which process it is; end it by hand")

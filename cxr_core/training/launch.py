@@ -22,8 +22,9 @@ HELD = 4  # exit status: somebody runs it already
 
 def command(run: Path, request: Record) -> list[str]:
     """The program and arguments that train a run, from its beginning or from where it stopped."""
-    many = ["-m", SEVERAL, "--standalone", f"--nproc-per-node={request['processes']}"]
-    start = [sys.executable, *(many if request["processes"] > 1 else []), "-m", TRAIN]
+    # `--`, or torchrun would take `--run` for one of its own options
+    several = ["-m", SEVERAL, "--standalone", f"--nproc-per-node={request['processes']}", "-m", "--", TRAIN]
+    start = [sys.executable, *(several if request["processes"] > 1 else ["-m", TRAIN])]
     device = ["--device", request["device"]]
     if files.can_go_on(run):
         return [*start, f"--resume={run}", *device]

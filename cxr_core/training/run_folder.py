@@ -105,17 +105,24 @@ class RunFolder:
             raise RunError(f"the run folder {self.path} cannot be written: {error.strerror}") from error
 
     def progress(self) -> list[dict[str, Any]]:
-        """Every event so far; a last line that a kill cut short is left out."""
+        """Every event so far; a line that a kill or a full disk cut short is left out."""
         try:
             lines = (self.path / PROGRESS).read_text(encoding="utf-8").split("\n")[:-1]
         except OSError:
             return []
-        return [json.loads(line) for line in lines]
+        return [event for line in lines if (event := _event(line))]
 
     def rewind(self, step: int) -> None:
         """Forget the steps and epochs after a step: they are about to be done again."""
         kept = [line for line in self.progress() if line.get("step", 0) <= step]
         _write(self.path / PROGRESS, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def _event(line: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(line))
+    except ValueError:
+        return {}
 
 
 def _short(value: Any) -> str:

@@ -63,6 +63,8 @@ def _verdict(run: Path, marked: "Marked") -> Verdict:
 
 
 def _of_living(run: Path) -> Verdict:
+    if files.read(run, files.QUEUE):  # it has its lock, and is about to write down who it is
+        return Verdict("starting", "Starts.")
     name, beat = files.process_of(run), files.read(run, files.HEARTBEAT)
     if name is None or Name.read(beat.get("leader", {})) != name:
         beat = {}  # the sign of an earlier process

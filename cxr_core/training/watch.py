@@ -14,7 +14,7 @@ POINTS = 500  # of a curve, at most
 LOG_LINES = 40
 LOG_BYTES = 16384
 STEP, EPOCH = b'"event": "step"', b'"event": "epoch"'
-OF_STEPS = {"loss": "loss", "learning_rate": "learning_rate", "images_per_second": "images_per_second"}
+OF_STEPS = {"loss", "learning_rate", "images_per_second", "device_memory_mb"}
 OF_EPOCHS = {"loss": "epoch_loss"}
 STAGES = {
     "": "Starting.",
@@ -123,8 +123,8 @@ def _curves(before: Mapping[str, Curve], lines: list[bytes]) -> dict[str, Curve]
     chosen = steps[:: max(1, len(steps) // POINTS)]
     points: dict[str, list[tuple[int, float]]] = {}
     for event in _events(chosen + steps[-1:] if len(chosen) < len(steps) else chosen):
-        for key, name in OF_STEPS.items():
-            points.setdefault(name, []).append((event["step"], event[key]))
+        for key in OF_STEPS & event.keys():
+            points.setdefault(key, []).append((event["step"], event[key]))
     for event in _events([line for line in lines if EPOCH in line]):
         for key, value in event.items():
             if name := OF_EPOCHS.get(key) or (key if key.startswith("validation_") else ""):
