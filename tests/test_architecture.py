@@ -26,6 +26,7 @@ FLOORS: dict[str, int] = {
     "cxr_core.evaluation.evaluate_randomisation": 4,
     "cxr_core.evaluation.evaluate_ratio": 4,
     "cxr_core.evaluation.evaluate_segmenter": 4,
+    "cxr_core.evaluation.evaluate_stability": 4,
     "cxr_core.evaluation.gate": 4,
     "cxr_core.training": 5,
     "cxr_core.__main__": 6,
