@@ -8,6 +8,7 @@ from cxr_core.evaluation.evaluate_ratio import Beside, the_installed_one
 from cxr_core.models.card import ModelCard
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.fit import LEARNT_ON, divided
+from cxr_core.training.left_aside import as_trained
 from cxr_core.training.parts import run_in
 from cxr_core.training.recipe import Recipe, load_recipe
 from train.arguments import RECIPES
@@ -48,4 +49,6 @@ def _recipe(name: str | None, card: ModelCard) -> Recipe | None:
     """What a classifier was trained by: its run's recipe, or the house's of the name in its card."""
     run = run_in(Path(name)) if name else None
     path = RECIPES / f"{card.training.get('recipe')}.toml"
-    return run.recipe() if run else load_recipe(path) if path.is_file() else None
+    if run is not None or not path.is_file():
+        return run.recipe() if run else None
+    return as_trained(load_recipe(path), card)

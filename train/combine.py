@@ -14,6 +14,7 @@ from cxr_core.models.store import load_card
 from cxr_core.reading.outline import Outliner
 from cxr_core.training.combination import combine_with_ratio
 from cxr_core.training.fit import divided
+from cxr_core.training.left_aside import as_trained
 from cxr_core.training.parts import run_in
 from cxr_core.training.recipe import load_recipe
 from train.arguments import DATA, Parser, recipe_path
@@ -29,8 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
         outlines = given.outlines or installed_segmenter()
         if outlines is None:
             raise ModelError("no model that outlines heart and lungs is installed; give one with --outlines")
-        name = given.recipe or load_card(folder).training.get("recipe", "")
-        recipe = run.recipe() if run else load_recipe(recipe_path(name))
+        card = load_card(folder)
+        name = given.recipe or card.training.get("recipe", "")
+        recipe = run.recipe() if run else as_trained(load_recipe(recipe_path(name)), card)
         bar = progress_bar()
         films = divided(recipe, open_data(given.data, bar)).part("val")
         found = combine_with_ratio(

@@ -6,12 +6,12 @@ speaks for the model and for the one that it began from. A card that says nothin
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cxr_core.data.gate_part import GATE, RULE
 from cxr_core.data.manifest import Manifest
-from cxr_core.models.card import CARD
+from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.initial import model_begun_from
 from cxr_core.training.recipe import Recipe
 
@@ -45,23 +45,23 @@ class LeftAside:
 def left_aside(recipe: Recipe, films: Manifest) -> dict[str, Any]:
     """What a run is about to leave aside, for its manifest and its card. films: divided."""
     gate = films.table[films.table["split"] == GATE]
-    share = recipe.gate_share if len(gate) else 0.0
     began = _of_beginning(recipe.init)
-    test, kinds = recipe.split == "given", _kinds(films.kind)
+    test, share, kinds = recipe.split == "given", recipe.gate_share, _kinds(films.kind)
     if began is not None:
         test, share, kinds = test and began.official_test, min(share, began.gate_share), kinds | began.kinds
     found: dict[str, Any] = {"official_test": test, "kinds": sorted(kinds), "gate": None}
-    if share:
-        patients = int(gate["patient"].nunique())
+    if len(gate):
+        counts = {"films": len(gate), "patients": int(gate["patient"].nunique())}
         split = films.with_table(gate).split_sha256()
-        found["gate"] = {
-            "rule": RULE,
-            "share": share,
-            "films": len(gate),
-            "patients": patients,
-            "split_sha256": split,
-        }
+        # carved: by this run.  share: of it, what the model that it began from has not learnt from either.
+        found["gate"] = {"rule": RULE, "share": share, "carved": recipe.gate_share, **counts, "split_sha256": split}
     return found
+
+
+def as_trained(recipe: Recipe, card: ModelCard) -> Recipe:
+    """The recipe with the share of gate films that the model of a card has left aside, which may be none."""
+    gate = (card.training.get("data", {}).get("left_aside") or {}).get("gate") or {}
+    return replace(recipe, gate_share=gate.get("carved", 0.0))
 
 
 def _of_beginning(init: str) -> LeftAside | None:

@@ -38,6 +38,11 @@ def offer_card(study: Study, card: ModelCard, finding: str) -> None:
 @st.dialog("About this model", width="large")
 def show_card(card: ModelCard, finding: str) -> None:
     """What a model was trained on and its figures for one finding, over the page."""
+    describe_card(card, finding)
+
+
+def describe_card(card: ModelCard, finding: str) -> None:
+    """What a model was trained on and its figures for one finding."""
     st.markdown(f"**{plain(card.model)}** {plain(card.version)} · {plain(finding_name(finding).lower())}")
     facts = [("Made for", card.population.text), *_training(card.training, finding)]
     st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in facts))

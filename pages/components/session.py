@@ -15,6 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.components.memory import give_back
+from pages.components.models.counter import Counter
 from pages.components.training.desk import Desk
 
 if TYPE_CHECKING:  # the first paint does without numpy
@@ -188,6 +189,14 @@ def exploration() -> Exploration:
     if "exploration" not in st.session_state:
         st.session_state["exploration"] = Exploration()
     found: Exploration = st.session_state["exploration"]
+    return found
+
+
+def counter() -> Counter:
+    """What this tab did last on the Models page."""
+    if "counter" not in st.session_state:
+        st.session_state["counter"] = Counter()
+    found: Counter = st.session_state["counter"]
     return found
 
 

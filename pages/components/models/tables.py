@@ -1,0 +1,87 @@
+"""Installed models, versions and history as rows of tables."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cxr_core.evaluation.verdict import read_verdict
+from cxr_core.models.card import ModelCard
+from cxr_core.reading.wording import finding_name
+from pages.components.markdown import plain
+from pages.components.models.shelf import Model, Version
+
+Rows = list[dict[str, str]]
+
+
+def model_rows(models: Iterable[Model]) -> Rows:
+    """A row per model: what it tells, for whom, which version is in use, its figure on the official test."""
+    return [
+        {
+            "Model": plain(model.name),
+            "Tells": plain(_tells(model.used)),
+            "Made for": plain(model.used.card.population.text if model.used.card else "unknown"),
+            "In use": plain(model.used.name),
+            "Versions": str(len(model.versions)),
+            "AUROC, official test": _auroc(model.used),
+        }
+        for model in models
+    ]
+
+
+def version_rows(versions: Sequence[Version]) -> Rows:
+    """A row per version, the highest first: where it is from, and what the gate said of it."""
+    return [
+        {
+            "Version": plain(each.name) + (" **in use**" if each.used else ""),
+            "From": "shipped with the program" if each.shipped else plain(_origin(each)),
+            "When": plain(str(each.published.get("when", "")).replace("T", " ").removesuffix("+00:00")),
+            "Why": plain(str(each.published.get("note", ""))),
+            "Gate": _gate(each),
+            "AUROC, official test": _auroc(each),
+        }
+        for each in reversed(versions)
+    ]
+
+
+def history_rows(history: Iterable[Mapping[str, Any]]) -> Rows:
+    """A row per change of the version in use, the newest first."""
+    return [
+        {
+            "When (UTC)": plain(str(each.get("when", "")).replace("T", " ").removesuffix("+00:00")),
+            "What": plain(f"{each.get('what', '')} {each.get('version', '')}"),
+            "Before": plain(str(each.get("before", ""))) or "none",
+            "Why": plain(str(each.get("note", ""))),
+            "Against the gate": plain(str(each.get("override", ""))),
+        }
+        for each in history
+    ]
+
+
+def _tells(version: Version) -> str:
+    if isinstance(version.card, ModelCard):
+        return ", ".join(finding_name(key) for key in version.card.findings)
+    return "outlines of heart and lungs" if version.card else "unknown"
+
+
+def _origin(version: Version) -> str:
+    run = version.published.get("run")
+    return f"run {run}" if run else "put there by hand"
+
+
+def _gate(version: Version) -> str:
+    verdict = read_verdict(version.folder)
+    if verdict is None:
+        return "not asked"
+    return "open" if verdict.opens else "shut, published against it"
+
+
+def _auroc(version: Version) -> str:
+    """The figure with its interval, of each finding."""
+    if not isinstance(version.card, ModelCard):
+        return ""
+    said = []
+    for key, figures in version.card.metrics.get("test", {}).items():
+        auroc = figures.get("auroc", {})
+        if auroc.get("value") is not None and auroc.get("low") is not None:
+            name = f"{finding_name(key)} " if len(version.card.findings) > 1 else ""
+            said.append(f"{name}{auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f})")
+    return plain("; ".join(said)) or "not measured"
