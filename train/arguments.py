@@ -6,6 +6,7 @@ from pathlib import Path
 from cxr_core.errors import RecipeError
 
 DATA = "a dataset's folder, or the name of a registered one; repeatable"
+METHODS = "also recalibrate on some of the patients: prior, prior=SHARE, temperature or line; reported apart"
 RECIPES = Path(__file__).resolve().parent / "recipes"
 
 
@@ -25,6 +26,24 @@ def recipe_path(name: str) -> Path:
         known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
         raise RecipeError(f"unknown recipe {name!r}; choose from {known}, or give a .toml file")
     return path
+
+
+def method(text: str) -> str:
+    """A method to recalibrate by, as it was given."""
+    name, stated, share = text.partition("=")
+    known = name == "prior" or (name in ("temperature", "line") and not stated)
+    if not known or (stated and not _is_share(share)):
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}; expected prior, prior=0.05 or another share, temperature, line"
+        )
+    return text
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 < float(text) < 1
+    except ValueError:
+        return False
 
 
 def assignment(text: str) -> tuple[str, str]:

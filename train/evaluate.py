@@ -19,7 +19,7 @@ from cxr_core.models.registry import outlines, workspace
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.outline import Outliner
 from cxr_core.training.parts import part_of_run, run_in
-from train.arguments import DATA, Parser
+from train.arguments import DATA, METHODS, Parser, method
 from train.evaluating import ALONE, FIT_ON, Aside, evaluation_of
 from train.named import model_folder
 from train.progress import progress_bar
@@ -28,7 +28,8 @@ from train.progress import progress_bar
 def main(arguments: list[str] | None = None) -> int:
     """Parse, evaluate, print the path of metrics.json."""
     given = _parser().parse_args(arguments)
-    aside = Aside(beside=given.beside, fit_on=given.fit_on, outlines=given.outlines)
+    asked = ("beside", "fit_on", "outlines", "recalibrate")
+    aside = Aside(**{name: getattr(given, name) for name in asked})
     try:
         path = measure(given.model, given.data, given.split, given.out, given.record, aside)
     except SilhouetteError as error:
@@ -69,10 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         "--record", default="", metavar="NAME", help="also write the figures into the model's card under this name"
     )
     parser.add_argument("--beside", metavar="MODEL", help="a classifier to compare a ratio with (default: installed)")
-    parser.add_argument(
-        "--fit-on", default=ALONE.fit_on, choices=FIT_ON, help="part to combine ratio and classifier on"
-    )
+    parser.add_argument("--fit-on", default=ALONE.fit_on, choices=FIT_ON, help="to combine ratio and classifier on")
     parser.add_argument("--outlines", metavar="MODEL", help="outlines to compare heatmaps with (default: installed)")
+    parser.add_argument("--recalibrate", default="", type=method, metavar="METHOD", help=METHODS)
     return parser
 
 

@@ -2,6 +2,7 @@
 
 predictions.csv  a row per film and finding          curves.json  what the report's charts are drawn from
 metrics.json     every figure with its interval       report.html  the same for people, as one page
+recalibration.json  what recalibrating for these films would change, where it was asked for
 """
 
 import json
@@ -23,6 +24,7 @@ from cxr_core.version import VERSION
 
 SCHEMA = 1
 PREDICTIONS, METRICS, CURVES, REPORT = "predictions.csv", "metrics.json", "curves.json", "report.html"
+RECALIBRATION = "recalibration.json"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +34,7 @@ class Evaluation:
     table: as `evaluate.predictions` gives it.  figures, reports, curves: by finding, those that have labels.
     data: films, patients and hashes of what was measured on.  training: of the run, if the model is one's.
     made: ISO 8601, UTC.  macro: means over the findings, where there are several.
+    recalibrated: as `adapt.adapted` gives it, where it was asked for.
     """
 
     card: ModelCard
@@ -44,6 +47,7 @@ class Evaluation:
     made: str
     training: TrainingCurves | None = field(default=None)
     macro: Mapping[str, Any] | None = field(default=None)
+    recalibrated: Mapping[str, Any] | None = field(default=None)
 
     def metrics_json(self) -> dict[str, Any]:
         """metrics.json as a value."""
@@ -75,16 +79,20 @@ class Evaluation:
             training=self.training,
             made=self.made,
             macro=self.macro,
+            recalibrated=self.recalibrated,
         )
         return report_html(facts)
 
     def write(self, out: Path) -> Path:
-        """Write the four files, metrics.json last, as `write_texts`. Returns metrics.json's path."""
+        """Write the files, metrics.json last, as `write_texts`. Returns metrics.json's path."""
         texts = {
             PREDICTIONS: self.table.to_csv(index=False),
             CURVES: json.dumps(self.curves_json(), allow_nan=False) + "\n",
             REPORT: self.report_html(),
         }
+        if self.recalibrated:
+            told = {**head(self.card, self.part, self.data, self.made), **self.recalibrated}
+            texts[RECALIBRATION] = json.dumps(told, indent=2, allow_nan=False) + "\n"
         return write_texts(out, texts, self.metrics_json())
 
 
@@ -110,7 +118,8 @@ def write_texts(out: Path, texts: Mapping[str, str], metrics: Mapping[str, Any])
     texts = {**texts, METRICS: json.dumps(metrics, indent=2, allow_nan=False) + "\n"}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / METRICS).unlink(missing_ok=True)  # of an earlier evaluation: never beside files that it is not of
+        for name in (METRICS, RECALIBRATION):  # of an earlier evaluation: never beside files that they are not of
+            (out / name).unlink(missing_ok=True)
         for name, text in texts.items():
             draft = out / f".{name}.{os.getpid()}"
             draft.write_text(text, encoding="utf-8")

@@ -8,6 +8,7 @@ from cxr_core.evaluation.curves import FindingCurves, TrainingCurves
 from cxr_core.evaluation.figures import BALANCED
 from cxr_core.evaluation.heat_table import heat_table
 from cxr_core.evaluation.localisation_table import localisation_table
+from cxr_core.evaluation.recalibration_table import recalibration_section
 from cxr_core.evaluation.report_parts import (
     caution,
     cell,
@@ -71,6 +72,7 @@ class ReportFacts:
     training: TrainingCurves | None
     made: str
     macro: Mapping[str, Any] | None = None
+    recalibrated: Mapping[str, Any] | None = None
 
 
 def report_html(facts: ReportFacts) -> str:
@@ -78,7 +80,7 @@ def report_html(facts: ReportFacts) -> str:
     body: list[str] = []
     for key in facts.figures:
         body += ["<section>", *_finding(facts, key), "</section>"]
-    body += [*_training(facts.training), *_provenance(facts)]
+    body += [*recalibration_section(facts.recalibrated), *_training(facts.training), *_provenance(facts)]
     return document(f"{facts.card.model} {facts.card.version}", facts.part, facts.made, list(_verdict(facts)), body)
 
 

@@ -21,6 +21,8 @@ AGES = (("0-17", 0, 18), ("18-39", 18, 40), ("40-59", 40, 60), ("60-79", 60, 80)
 SEXES = {"F": "female", "M": "male"}
 MEASURED = ("auroc", "sensitivity", "specificity", "calibration")
 
+Key = tuple[str, str]  # kind of group and name
+
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
@@ -80,49 +82,41 @@ def subgroups(rows: pd.DataFrame, point: OperatingPoint, *, resamples: int = RES
     rows: patient, label, probability, age in years, sex, view; and source if there. A kind of group that the films have
     only one of is left out.
     """
-    probabilities, labels = (rows[name].to_numpy(np.float64) for name in ("probability", "label"))
-    patients = rows["patient"].to_numpy(str)
+    labels, patients = rows["label"].to_numpy(np.float64), rows["patient"].to_numpy(str)
     kinds = {by: names for by, names in _names(rows) if len(names.dropna().unique()) > 1}
     masks = {
         (by, name): (names == name).to_numpy(bool, na_value=False)
         for by, names in kinds.items()
-        for name in _order(names)
+        for name in sorted(names.dropna().unique())
     }
     others = {key: kinds[key[0]].notna().to_numpy() & ~mask for key, mask in masks.items()}
-    enough = {key for key, mask in masks.items() if _enough(labels[mask], patients[mask])}
-    compared = {key for key in enough if _enough(labels[others[key]], patients[others[key]])}
-
-    def measured(draws: Draws) -> dict[str, np.ndarray]:
-        found = {}
-        for which, chosen, where in (("in", masks, enough), ("out", others, compared)):
-            for key in sorted(where):
-                films = chosen[key]
-                of_group = _figures(probabilities[films], labels[films], point.threshold, draws.of(films))
-                found |= {(which, key, name): values for name, values in of_group.items()}
-        return found  # type: ignore[return-value]
-
-    values: Mapping[Any, np.ndarray] = drawn(measured, patients, resamples=resamples, seed=seed) if enough else {}
+    figured = {key: mask for key, mask in masks.items() if _enough(labels[mask], patients[mask])}
+    compared = {key: others[key] for key in figured if _enough(labels[others[key]], patients[others[key]])}
+    inside, outside = _drawn(rows, point.threshold, (figured, compared), resamples, seed)
     apart = {
-        name: corrected({key: of_resamples(values["in", key, name] - values["out", key, name]) for key in compared})
+        name: corrected({key: of_resamples(inside[key, name] - outside[key, name]) for key in compared})
         for name in MEASURED
     }
-    groups = tuple(
-        Group(
+
+    def group(key: Key, mask: np.ndarray) -> Group:
+        values = {name: inside[key, name] for name in MEASURED if key in figured}
+        return Group(
             by=key[0],
             name=key[1],
             n=int(mask.sum()),
             positives=int(labels[mask].sum()),
             patients=len(np.unique(patients[mask])),
-            enough=key in enough,
-            figures=figures_of({name: values["in", key, name] for name in MEASURED}, labels[mask])
-            if key in enough
-            else {},
-            differences={name: apart[name][key] for name in MEASURED} if key in compared else {},
+            enough=key in figured,
+            figures=figures_of(values, labels[mask]),
+            differences={name: apart[name][key] for name in MEASURED if key in compared},
         )
-        for key, mask in masks.items()
+
+    return Subgroups(
+        operating_point=point,
+        groups=tuple(group(key, mask) for key, mask in masks.items()),
+        compared=len(compared),
+        unknown={by: int(names.isna().sum()) for by, names in kinds.items()},
     )
-    unknown = {by: int(names.isna().sum()) for by, names in kinds.items()}
-    return Subgroups(operating_point=point, groups=groups, compared=len(compared), unknown=unknown)
 
 
 def age_band(age: pd.Series) -> pd.Series:
@@ -142,9 +136,26 @@ def _names(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
             yield by, rows[by]
 
 
-def _order(names: pd.Series) -> list[str]:
-    """Age bands and others alike in the order of their names."""
-    return sorted(names.dropna().unique())
+def _drawn(
+    rows: pd.DataFrame, threshold: float, sets: tuple[Mapping[Key, np.ndarray], ...], resamples: int, seed: int
+) -> list[dict[tuple[Key, str], np.ndarray]]:
+    """For each of several sets of groups, by group and name in MEASURED, (1 + resamples,) on the same resamples."""
+    probabilities, labels = (rows[name].to_numpy(np.float64) for name in ("probability", "label"))
+
+    def measured(draws: Draws) -> dict[Any, np.ndarray]:
+        found: dict[Any, np.ndarray] = {}
+        for place, masks in enumerate(sets):
+            for key, films in masks.items():
+                of_group = _figures(probabilities[films], labels[films], threshold, draws.of(films))
+                found |= {(place, key, name): values for name, values in of_group.items()}
+        return found
+
+    values: Mapping[Any, np.ndarray] = {}
+    if any(sets):
+        values = drawn(measured, rows["patient"].to_numpy(str), resamples=resamples, seed=seed)
+    return [
+        {(key, name): each for (of, key, name), each in values.items() if of == place} for place in range(len(sets))
+    ]
 
 
 def _enough(labels: np.ndarray, patients: np.ndarray) -> bool:

@@ -13,6 +13,7 @@ import torch
 from cxr_core.data.films import Films
 from cxr_core.data.manifest import Manifest
 from cxr_core.evaluation.figures import finding_figures
+from cxr_core.evaluation.learnt import write_learnt
 from cxr_core.film.preprocess import normalise
 from cxr_core.models.architectures import FilmClassifier, timm
 from cxr_core.models.card import ModelCard, Population
@@ -39,7 +40,7 @@ def finish(
     run: RunFolder,
     seconds: float,
 ) -> ModelCard:
-    """Write run.model from the trained weights. Returns its card."""
+    """Write run.model from the trained weights, and the hashes of the films learnt from beside it. Returns its card."""
     # What is stored is half precision, so everything below is fitted to the network as it will be read back.
     network = cast(FilmClassifier, trained.network).keep_findings(len(recipe.findings)).cpu().half().float().eval()
     seen = _look(network, parts["val"], recipe)
@@ -76,6 +77,7 @@ def finish(
         metrics={"validation": figures},
         software=software(),
     )
+    write_learnt(run.path, manifest.table)
     return save_model(run.model, card, network, familiarity.tensors, half=True)
 
 

@@ -87,6 +87,7 @@ def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path):
     assert [line["epoch"] for line in progress if line["event"] == "epoch"] == [1, 2]
     assert progress[-1]["event"] == "finished"
     assert RunFolder(tmp_path / "run").state == "finished"
+    assert len((tmp_path / "run" / "learnt.csv").read_text().splitlines()) == 1 + 48
     assert load_recipe(tmp_path / "run" / "recipe.toml") == TINY
     assert Classifier.load(folder).familiarity is not None
 

@@ -1,0 +1,132 @@
+"""Built-in miscalibrations are found and mended, on patients that were not fitted on, and named as recalibrated."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+
+from cxr_core.errors import DataError
+from cxr_core.evaluation.adapt import adapt, adapted, fit_line, fit_temperature, fitter, prior_shift
+from cxr_core.evaluation.recalibration_table import recalibration_section
+from cxr_core.models.store import load_card, write_card
+from tests.evaluation.test_evaluate import a_model, dataset  # noqa: F401
+from tests.tiny import tiny_card
+from train.evaluate import main
+
+VALIDATION = {"validation": {"pneumonia": {"auroc": {"n": 1000, "positives": 300}}}}
+CARD = tiny_card(findings=("pneumonia",), metrics=VALIDATION)
+POINT = CARD.operating_point("pneumonia", "youden")
+
+
+def rows(seed: int, wrong=lambda log_odds: log_odds, count: int = 4000) -> pd.DataFrame:
+    """Two films a patient; the probabilities would be right, were they not made wrong."""
+    chance = np.random.default_rng(seed)
+    right = chance.normal(-1, 1.2, count)
+    return pd.DataFrame(
+        {
+            "patient": [f"p{n // 2}" for n in range(count)],
+            "finding": "pneumonia",
+            "label": (chance.random(count) < expit(right)).astype(float),
+            "probability": expit(wrong(right)),
+        }
+    )
+
+
+def arrays(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return table["probability"].to_numpy(), table["label"].to_numpy()
+
+
+def test_a_temperature_is_found_and_is_the_best_slope_through_nought():
+    said, labels = arrays(rows(0, lambda z: 2.5 * z))
+    found = fit_temperature(said, labels)
+    assert found.slope == pytest.approx(1 / 2.5, rel=0.08)
+    theirs = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(logit(said)[:, None], labels)
+    assert found.slope == pytest.approx(theirs.coef_[0, 0], rel=1e-4)
+    with pytest.raises(DataError, match="no temperature"):
+        fit_temperature(1 - labels * 0.9 - 0.05, labels)
+
+
+def test_a_line_is_found():
+    found = fit_line(*arrays(rows(1, lambda z: (z - 0.7) / 1.5)))
+    assert (found.slope, found.intercept) == (pytest.approx(1.5, rel=0.1), pytest.approx(0.7, abs=0.1))
+    with pytest.raises(DataError, match="no rising line"):
+        fit_line(*arrays(rows(1, lambda z: -z)))
+
+
+def test_a_prior_shift_makes_probabilities_right_where_only_prevalence_changed():
+    """Bayes: films of two known densities, mixed at one prevalence, read at another."""
+    chance = np.random.default_rng(2)
+    labels = (chance.random(200_000) < 0.05).astype(float)
+    shown = chance.normal(labels, 1)
+    evidence = shown - 0.5  # log of the densities' ratio
+    at_30 = expit(evidence + logit(0.3))
+    mended = prior_shift(0.3, 0.05).apply(at_30)
+    assert mended == pytest.approx(expit(evidence + logit(0.05)))
+    assert mended.mean() == pytest.approx(labels.mean(), abs=0.002)
+    with pytest.raises(DataError, match="prevalence of 0 was"):
+        prior_shift(0.3, 0)
+
+
+def test_prior_takes_the_card_and_the_fitting_films_or_what_is_stated():
+    labels = np.array([0.0] * 9 + [1])
+    assert fitter("prior", CARD, "pneumonia")(labels, labels) == prior_shift(0.3, 0.1)
+    assert fitter("prior=0.02", CARD, "pneumonia")(labels, labels) == prior_shift(0.3, 0.02)
+    with pytest.raises(DataError, match="does not say how many"):
+        fitter("prior", tiny_card(), "pneumonia")
+    with pytest.raises(DataError, match="choose from"):
+        fitter("isotonic", CARD, "pneumonia")
+    with pytest.raises(DataError, match="such as"):
+        fitter("prior=many", CARD, "pneumonia")
+
+
+def test_what_was_wrong_is_mended_on_patients_that_were_not_fitted_on():
+    films = rows(3, lambda z: 2.5 * z + 1)
+    found = adapt(films, "line", CARD, POINT, resamples=200)
+    assert found.fitted["patients"] == 600
+    assert found.fitted["patients"] + found.reported["patients"] == films["patient"].nunique()
+    assert found.fitted["films"] + found.reported["films"] == len(films)
+    assert found.after["calibration_slope"].low < 1 < found.after["calibration_slope"].high
+    assert found.before["calibration_slope"].high < 0.6
+    assert found.difference["log_loss"].high < 0
+    gap = found.after["brier"].value - found.before["brier"].value
+    assert found.difference["brier"].value == pytest.approx(gap)
+    again = adapt(films, "line", CARD, POINT, resamples=20)
+    assert again.correction == found.correction
+    assert adapt(films, "line", CARD, POINT, resamples=20, seed=1).correction != found.correction
+
+
+def test_what_cannot_be_recalibrated_says_why_beside_what_can():
+    card = tiny_card(metrics=VALIDATION)
+    table = pd.concat([rows(4, count=200), rows(5, count=200).assign(finding="cardiomegaly")])
+    found = adapted(card, table, "prior", "youden")["findings"]
+    assert "after" in found["pneumonia"]
+    assert "does not say how many" in found["cardiomegaly"]["not_recalibrated"]
+    page = "".join(recalibration_section({"findings": found}))
+    assert "not the model&#x27;s own figures" in page
+    assert "Odds changed from a prevalence of 0.3000" in page
+    assert "Not recalibrated: the card of tiny" in page
+    assert not list(recalibration_section(None))
+    with pytest.raises(DataError, match="nothing could be recalibrated: pneumonia"):
+        adapted(CARD, rows(6, count=40).assign(label=0.0), "line", "youden")
+
+
+def test_the_command_writes_it_apart_and_takes_it_away_again(dataset, tmp_path, workspace, capsys):  # noqa: F811
+    model, out = a_model(tmp_path / "models"), tmp_path / "out"
+    given = [str(model), "--data", str(dataset), "--split", "train", "--out", str(out)]
+    assert main([*given, "--recalibrate", "prior=0.05"]) == 3  # the card of a tiny model has no figures
+    assert "does not say how many" in capsys.readouterr().err
+    card = load_card(model)
+    write_card(model, replace(card, metrics=VALIDATION))
+    assert main([*given, "--recalibrate", "prior=0.05"]) == 0
+    found = json.loads((out / "recalibration.json").read_text())
+    assert (found["method"], found["part"]) == ("prior=0.05", "train")
+    assert found["findings"]["pneumonia"]["correction"]["intercept"] == pytest.approx(logit(0.05) - logit(0.3))
+    assert "Recalibrated for these films" in (out / "report.html").read_text()
+    assert main(given) == 0
+    assert not (out / "recalibration.json").exists()
+    with pytest.raises(SystemExit, match="2"):
+        main([*given, "--recalibrate", "prior=5"])
