@@ -16,7 +16,6 @@ from cxr_core.training import job_files as files
 from cxr_core.training import jobs
 from cxr_core.training.job import Request
 from cxr_core.training.processes import Name, is_alive
-from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
 from cxr_core.training.standing import last_checkpoint
 from cxr_core.training.watch import watch
@@ -26,6 +25,7 @@ from tests.training.watching import begin, end_all, stand_in, until
 __all__ = ["films", "stand_in"]
 ROOT = Path(__file__).parents[2]
 RECOGNISED_S = 30.0
+MANY = int(os.environ.get("CXR_MANY_KILLS", "20"))
 # What an open page does, again and again: look at the runs, and go on with those that ended early.
 APP = """
 import time
@@ -127,17 +127,22 @@ def test_a_few_kills(stand_in: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(0)
+def test_many_kills(stand_in: Path) -> None:
+    """CXR_MANY_KILLS: how many; 20 unless told."""
+    print(killed_again_and_again(MANY, random.Random(5), lambda number: begin(stand_in, token=str(number)).id, 1.0))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
 def test_many_kills_of_real_runs(films: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CXR_MANY_KILLS: how many; 20 unless told. Every checkpoint there is at the end is whole, by its own hashes."""
+    """The same, of trainings. Every checkpoint there is at the end is whole, by its own hashes."""
     monkeypatch.setenv("CXR_RUN_NICENESS", "0")
 
     def start(number: int) -> str:
-        recipe: Recipe = RESTLESS
-        return jobs.submit(Request(recipe=recipe, data=(str(films),), token=str(number), device="cpu")).id
+        return jobs.submit(Request(recipe=RESTLESS, data=(str(films),), token=str(number), device="cpu")).id
 
-    kills = int(os.environ.get("CXR_MANY_KILLS", "20"))
     try:
-        seen = killed_again_and_again(kills, random.Random(11), start, 4.0)
+        seen = killed_again_and_again(MANY, random.Random(11), start, 4.0)
         finished = [job for job in jobs.jobs() if job.state == "finished"]
     finally:
         end_all(workspace)

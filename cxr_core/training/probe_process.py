@@ -1,0 +1,138 @@
+"""`python -m cxr_core.training.probe_process`: steps of a recipe, measured in a process that may die of them.
+
+It is given the recipe, the data's folders, device and processes as one JSON line, and tells what it has found so far as
+JSON lines, until it has measured enough or is killed: first how many films there are, then seconds and memory.
+"""
+
+import json
+import os
+import resource
+import signal
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cxr_core.data.cache import PixelCache
+from cxr_core.data.datasets import RECORD, Dataset, folder_for
+from cxr_core.data.films import Films
+from cxr_core.data.loader import Batch
+from cxr_core.errors import DataError, SilhouetteError
+from cxr_core.heap import keep_memory
+from cxr_core.models.initial import initialise
+from cxr_core.training.fit import divided
+from cxr_core.training.frozen import features_of
+from cxr_core.training.learner import Learner, inputs, task_of
+from cxr_core.training.parallel import Processes, chosen_device
+from cxr_core.training.recipe import Recipe, load_recipe
+from cxr_core.training.task import outputs_of
+
+WARM_STEPS, STEPS = 2, 24
+VALIDATION_FILMS = 32
+LONGEST_S = 120  # then this process ends itself, should nobody be there any more to do so
+
+
+def measure(asked: dict[str, Any]) -> None:
+    """Tell how many films there are, then seconds of a step and of a validation film, again after every step."""
+    recipe = load_recipe(Path(asked["recipe"]))
+    tell(count(recipe, [Path(folder) for folder in asked["folders"]]))
+    device = chosen_device(asked["device"])
+    if device.type == "cpu":
+        keep_memory()
+    size = recipe.batch_size // asked["processes"] if device.type == "cuda" else recipe.batch_size
+    learner = learner_of(recipe, device)
+    films = drawn_films(recipe, max(size, VALIDATION_FILMS))
+    began = time.perf_counter()
+    if recipe.keeps_features:
+        films = features_of(learner.network, films, lambda grids: inputs(recipe, grids.to(device)))
+        tell({"feature_film_s": (time.perf_counter() - began) / len(films)})
+    tell({"validation_film_s": validation_s(learner, films, device)})
+    times: list[float] = []
+    for step in range(WARM_STEPS + STEPS):
+        times.append(step_s(learner, films, step, size, device))
+        if step >= WARM_STEPS:
+            found = {"step_s": statistics.median(times[WARM_STEPS:]), "steps": step + 1 - WARM_STEPS}
+            tell({**found, "memory_mb": memory_mb(device)})
+
+
+def count(recipe: Recipe, folders: list[Path]) -> dict[str, int]:
+    """Films of each part, and how many of them have yet to be decoded. Raises DataError for data not prepared yet."""
+    home = folder_for(folders, None)
+    if not (home / RECORD).exists():
+        raise DataError(
+            "The data has not been prepared yet. Prepare it on the Data page, and the estimate can be made."
+        )
+    films = divided(recipe, Dataset.load(home).manifest().usable())
+    learnt = films.with_table(films.table[films.table["split"].isin(["train", "val"])])
+    missing = int((PixelCache(recipe.input_spec()).entries(learnt.paths)["row"] < 0).sum())
+    return {"train": len(films.part("train").table), "val": len(films.part("val").table), "undecoded": missing}
+
+
+def learner_of(recipe: Recipe, device: torch.device) -> Learner:
+    """What learns, from random weights: a step takes as long with others."""
+    findings = recipe.findings + recipe.auxiliary_findings
+    arguments = recipe.architecture_arguments(len(findings))
+    network = initialise(arguments, "scratch", 0, architecture=recipe.architecture).network
+    learner = Learner(recipe, network, task_of(recipe), Processes(device), steps=10**6)
+    learner.begin_epoch(recipe.epochs)
+    return learner
+
+
+def drawn_films(recipe: Recipe, count: int) -> Films:
+    """Random pixels with random labels or masks, as large as the recipe's."""
+    chance = np.random.default_rng(0)
+    side = recipe.input_side
+    grids = chance.integers(0, 256, (count, side, side), np.uint8)
+    if recipe.structures:
+        return Films.of(grids, chance.integers(0, 2, (count, len(recipe.structures), side, side), np.uint8))
+    findings = len(recipe.findings + recipe.auxiliary_findings)
+    return Films.of(grids, chance.integers(0, 2, (count, findings)).astype(np.float32))
+
+
+def validation_s(learner: Learner, films: Films, device: torch.device) -> float:
+    """Seconds a film of validation takes; the first pass, which allocates, does not count."""
+    some = Films(films.grids, films.rows[:VALIDATION_FILMS], films.labels[:VALIDATION_FILMS])
+    network = learner.answering(learner.candidate)
+    for _ in range(2):
+        began = time.perf_counter()
+        outputs_of(network, some, lambda grids: inputs(learner.recipe, grids.to(device)))
+        taken = time.perf_counter() - began
+    learner.network.train()
+    return taken / len(some)
+
+
+def step_s(learner: Learner, films: Films, step: int, size: int, device: torch.device) -> float:
+    """Seconds of one step."""
+    chosen = np.arange(size)
+    began = time.perf_counter()
+    grids = torch.from_numpy(films.grids_of(chosen)).to(device)
+    learner.step(Batch(grids, torch.from_numpy(films.labels[chosen]).to(device), chosen), step, size)
+    return time.perf_counter() - began
+
+
+def memory_mb(device: torch.device) -> float:
+    """The most memory that was held so far: of the device, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def tell(found: dict[str, Any]) -> None:
+    """Say what is known by now."""
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    signal.alarm(LONGEST_S)
+    try:
+        measure(json.loads(sys.stdin.readline()))
+    except (SilhouetteError, torch.OutOfMemoryError) as error:
+        tell(
+            {"why": str(error) if isinstance(error, SilhouetteError) else "the device has not enough memory for a step"}
+        )
+    os._exit(0)  # without the seconds that libraries take to tidy up

@@ -1,0 +1,115 @@
+"""What is shown of a run is what it wrote, read once, bounded however long it is."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cxr_core.training import job_files as files
+from cxr_core.training.watch import LOG_LINES, POINTS, Watched, watch
+
+
+def step(number: int, of: int = 1000) -> dict:
+    told = {"loss": 1 / number, "learning_rate": 0.1, "images_per_second": 8.0, "eta_s": float(of - number)}
+    return {"time": 1.0, "event": "step", "step": number, "of": of, "epoch": 1 + number // 100, **told}
+
+
+def epoch(number: int, step: int) -> dict:
+    figures = {"loss": 0.5, "validation_loss": 0.25 * number, "validation_auroc": 0.9, "best_epoch": 1}
+    return {"time": 1.0, "event": "epoch", "epoch": number, "step": step, "of": 1000, **figures}
+
+
+def append(run: Path, *events: dict, end: str = "\n") -> None:
+    with (run / files.RUN_PROGRESS).open("a") as file:
+        file.write("\n".join(map(json.dumps, events)) + end)
+
+
+def without_mark(watched: Watched) -> dict:
+    return {key: value for key, value in vars(watched).items() if key not in ("mark", "quiet_s")}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    (tmp_path / files.RUN_RECIPE).write_text('name = "tiny"\nepochs = 4\n')
+    return tmp_path
+
+
+def test_reading_on_gives_what_reading_anew_gives(run: Path) -> None:
+    watched = watch(run)
+    assert (watched.step, watched.epochs, watched.curves) == (None, 4, {})
+    for number in range(1, 61):
+        append(run, step(number), *([epoch(number // 20, number)] if number % 20 == 0 else []))
+        watched = watch(run, watched)
+        if number % 7 == 0:
+            assert without_mark(watched) == without_mark(watch(run))
+    assert watched.curves["loss"].steps == tuple(range(1, 61))
+    assert watched.curves["loss"].values == tuple(1 / number for number in range(1, 61))
+    assert watched.curves["validation_loss"].steps == (20, 40, 60)
+    assert watched.curves["validation_loss"].values == (0.25, 0.5, 0.75)
+    assert (watched.step, watched.steps, watched.epoch, watched.best_epoch) == (60, 1000, 3, 1)
+    assert (watched.images_per_second, watched.learning_rate) == (8.0, 0.1)
+
+
+def test_a_line_is_read_only_once_it_is_whole(run: Path) -> None:
+    append(run, step(1))
+    first = watch(run)
+    append(run, step(2), end="")
+    second = watch(run, first)
+    assert second.curves["loss"].steps == (1,)
+    append(run, end="\n")
+    assert watch(run, second).curves["loss"].steps == (1, 2)
+    append(run, end='{"event": "step", "st\n')
+    assert watch(run, second).curves["loss"].steps == (1, 2)
+
+
+def test_a_run_that_was_rewound_is_read_anew(run: Path) -> None:
+    append(run, *map(step, range(1, 31)))
+    before = watch(run)
+    draft = run / "draft"
+    draft.write_text("".join(json.dumps(step(number)) + "\n" for number in range(1, 11)))
+    draft.rename(run / files.RUN_PROGRESS)
+    append(run, step(11))
+    after = watch(run, before)
+    assert after.curves["loss"].steps == tuple(range(1, 12))
+    assert after.step == 11
+
+
+@pytest.mark.parametrize("portion", [20_000, 997])
+def test_curves_are_bounded_and_cover_the_whole_run_evenly(run: Path, portion: int) -> None:
+    last = 20_000 if portion == 20_000 else 9_970
+    watched = watch(run)
+    for start in range(1, last, portion):
+        append(run, *(step(number, last) for number in range(start, start + portion)), epoch(1, start + portion - 1))
+        watched = watch(run, watched)
+    curve = watched.curves["loss"]
+    assert 200 <= len(curve.steps) <= POINTS + 1
+    assert len(curve.steps) == len(curve.values)
+    assert curve.values == tuple(1 / number for number in curve.steps)
+    assert curve.steps[-1] == last
+    apart = [later - earlier for earlier, later in zip(curve.steps, curve.steps[1:], strict=False)]
+    assert all(gap > 0 for gap in apart)
+    assert max(apart) <= 5 * last / len(apart)
+
+
+def test_the_stage_is_what_its_pulse_says(run: Path) -> None:
+    (run / files.FOLDER).mkdir()
+    decoding = {"event": "data", "stage": "decoding", "done": 3, "of": 8}
+    files.write(run, files.HEARTBEAT, {"event": decoding})
+    watched = watch(run)
+    assert (watched.stage, watched.done, watched.of) == ("Decoding.", 3, 8)
+    append(run, step(5, of=20))
+    files.write(run, files.HEARTBEAT, {"event": step(5, of=20)})
+    watched = watch(run, watched)
+    assert (watched.stage, watched.done, watched.of, watched.eta_s) == ("Training.", 5, 20, 15.0)
+    append(run, {**epoch(4, 20), "of": 20})
+    files.write(run, files.HEARTBEAT, {"event": {**epoch(4, 20), "of": 20}})
+    assert watch(run, watched).stage == "Calibrating and writing the model."
+
+
+def test_the_log_is_the_end_of_what_was_written(run: Path) -> None:
+    (run / files.FOLDER).mkdir()
+    (run / files.FOLDER / files.OUTPUT).write_text("".join(f"line {number} {'x' * 90}\n" for number in range(5000)))
+    log = watch(run).log
+    assert len(log) == LOG_LINES
+    assert log[-1].startswith("line 4999 ")
+    assert log[0].startswith(f"line {5000 - LOG_LINES} ")
