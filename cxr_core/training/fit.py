@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,12 +51,19 @@ class Settings:
 
 
 def fit(
-    recipe: Recipe, data: Sequence[str | Path], settings: Settings, *, run: Path | None = None, version: str = "1.0.0"
+    recipe: Recipe,
+    data: Sequence[str | Path],
+    settings: Settings,
+    *,
+    run: Path | None = None,
+    version: str = "1.0.0",
+    story: Mapping[str, Any] | None = None,
 ) -> Path:
     """Train, calibrate and write a model. Returns the model's folder.
 
-    data: folders, or names of registered datasets. Their test part is left alone. Raises DataError, RecipeError or
-    RunError with a sentence, and RunError after it was asked to stop.
+    data: folders, or names of registered datasets. Their test part is left alone.  story: what else the manifest is to
+    say of where the run comes from. Raises DataError, RecipeError or RunError with a sentence, and RunError after it
+    was asked to stop.
     """
     with processes(settings.device) as place:
         folders = [os.path.abspath(folder) for folder in folders_of(data)]
@@ -64,7 +71,7 @@ def fit(
         start = _network(recipe, recipe.init)
         folder = RunFolder(run or Path())
         if place.first:
-            facts = {**data_facts(learning, recipe), "folders": folders, "version": version}
+            facts = {**data_facts(learning, recipe), "folders": folders, "version": version, **(story or {})}
             facts |= {"began_from": origin(recipe.init), "left_aside": aside}
             folder = RunFolder.create(recipe, facts, run)
         with _held(folder, place), _recording(folder, place, settings.report) as report:
