@@ -54,7 +54,7 @@ def jobs() -> tuple[Job, ...]:
     """
     require_linux()
     found = [standing(run) for run in files.run_folders()]
-    if any(each.state == "interrupted" for each in found):
+    if any(map(_ended_without_a_word, found)):
         left = marked()
         found = [standing(each.folder, left) if str(each.folder) in left else each for each in found]
     places = {run: place for runs in line.waiting().values() for place, run in enumerate(runs, 1)}
@@ -66,8 +66,11 @@ def job(run: str) -> Job:
     """One run by its id. Raises RunError when there is none."""
     require_linux()
     folder = files.folder_of(run)
+    found = standing(folder)
+    if _ended_without_a_word(found):
+        found = standing(folder, marked())
     places = {each: place for runs in line.waiting().values() for place, each in enumerate(runs, 1)}
-    return _placed(standing(folder, marked()), places)
+    return _placed(found, places)
 
 
 def move(run: str, places: int) -> Job:
@@ -189,6 +192,11 @@ def _published_run(card: Path) -> str:
         return str(json.loads(card.read_text(encoding="utf-8"))["training"]["published"]["run"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+
+
+def _ended_without_a_word(job: Job) -> bool:
+    """Whether a run may have left processes behind: those that end by themselves do not."""
+    return job.state in ("interrupted", "stopped") and not files.read(job.folder, files.END)
 
 
 def _made_before(token: str) -> Path | None:
