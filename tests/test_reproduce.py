@@ -80,6 +80,7 @@ def test_the_five_commands_lead_to_a_model(films, tmp_path, workspace, monkeypat
     for line in five[:4]:
         module, *given = module_of(shlex.split(line.replace("path/to/chest_xray", str(films))))
         more = [word for value in SMALL for word in ("--set", value)] if module == "train.fit" else []
+        more += ["--override", "a walk with too few films for the gate"] if module == "train.publish" else []
         assert importlib.import_module(module).main([*given, *more]) == 0, capsys.readouterr().err
         said.append(Path(capsys.readouterr().out.strip()))
     assert all(path.exists() for path in said)
