@@ -84,7 +84,7 @@ def view_film(study: Study, entry: Entry, shown: Shown | None, reading: Reading)
         film=film,
         film_id=film_id(entry),
         picture=shown.picture,
-        layers=[_layer(finding, mapped, _evidence(shown, finding, method)) for finding in mapped],
+        layers=[_layer(finding, mapped, _evidence(entry, shown, finding, method)) for finding in mapped],
         first=_layer_key(foremost) if foremost else None,
         methods=METHODS,
         drawn=entry.drawn,
@@ -109,7 +109,7 @@ def _layer_key(finding: FindingReading) -> str:
     return f"{finding.model}/{finding.finding}"
 
 
-def _evidence(shown: Shown, finding: FindingReading, method: str) -> Evidence:
+def _evidence(entry: Entry, shown: Shown, finding: FindingReading, method: str) -> Evidence:
     """The map by the chosen method, made once per film; the exact one comes with the reading."""
     exact = finding.evidence
     assert exact is not None
@@ -119,7 +119,9 @@ def _evidence(shown: Shown, finding: FindingReading, method: str) -> Evidence:
     key = (finding.model, finding.finding, method)
     if key not in shown.maps:
         output = next((o for o in shown.examination.outputs if o.card == finding.card), None)
-        if output is None:  # a compressed copy that no model would read
+        if output is None:
+            if not entry.compressed:  # of a compressed copy, which no model would read, nothing else can be shown
+                st.error(f"{plain(finding.model)} is no longer in use as it read this film; add the film again.")
             return exact
         try:
             shown.maps[key] = cache.reader().explain(output, finding.finding, method)

@@ -1,0 +1,145 @@
+"""Which version of a model is in use: explicit, changed in one step, on record; and what a damaged pointer does."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cxr_core.errors import ModelError
+from cxr_core.models import in_use as changes
+from cxr_core.models.in_use import history, roll_back, use
+from cxr_core.models.ledger import append, entries
+from cxr_core.models.registry import fingerprint, in_use, installed, versions
+from cxr_core.reading.reader import Reader
+from tests.tiny import tiny_card, tiny_model
+
+
+@pytest.fixture
+def home(workspace: Path) -> Path:
+    """Three versions of one model."""
+    for version in ("1.2.0", "1.9.0", "1.10.0"):
+        tiny_model(workspace / "models", replace(tiny_card(), version=version))
+    return workspace / "models" / "tiny"
+
+
+def used() -> str:
+    found = in_use("tiny")
+    assert found is not None
+    return found.version
+
+
+def test_the_highest_version_is_in_use_until_another_is_named(home):
+    assert used() == "1.10.0"
+    assert roll_back("tiny", "why").name == "1.9.0"
+    assert use("tiny", "1.2.0", "why").name == used() == "1.2.0"
+    assert home / "1.2.0" in installed()
+    assert use("tiny", "1.10.0", "why").name == used() == "1.10.0"
+    assert [path.name for path in versions("tiny")] == ["1.2.0", "1.9.0", "1.10.0"]
+
+
+def test_the_record_of_changes_only_grows(home):
+    roll_back("tiny", "too many calls")
+    before = (home.parent / "log.jsonl").read_bytes()
+    use("tiny", "1.10.0", "they were right")
+    assert (home.parent / "log.jsonl").read_bytes().startswith(before)
+    told = [(each["what"], each["version"], each["before"], each["note"]) for each in history("tiny")]
+    assert told == [
+        ("promoted", "1.10.0", "1.9.0", "they were right"),
+        ("rolled back", "1.9.0", "1.10.0", "too many calls"),
+    ]
+
+
+def test_a_kill_between_pointer_and_log_loses_no_record(home, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(changes, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            roll_back("tiny", "first")
+    assert used() == "1.9.0"
+    assert [each["note"] for each in history("tiny")] == ["first"]
+    roll_back("tiny", "second")
+    assert [each["note"] for each in entries(home.parent / "log.jsonl")] == ["first", "second"]
+
+
+def test_a_kill_before_the_pointer_is_whole_changes_nothing(home, monkeypatch):
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        roll_back("tiny", "why")
+    assert (used(), history("tiny")) == ("1.10.0", [])
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 3}', '{"version": null}', "\0"])
+def test_a_damaged_pointer_falls_back_and_says_so(home, text):
+    (home / "current.json").write_text(text)
+    found = in_use("tiny")
+    assert found.version == "1.10.0"
+    assert "cannot be read" in found.reason
+
+
+@pytest.mark.parametrize("version", ["9.9", "../tiny/1.2.0", "", "."])
+def test_a_pointer_to_a_version_that_is_gone_falls_back_and_says_so(home, version):
+    (home / "current.json").write_text(json.dumps({"version": version}))
+    found = in_use("tiny")
+    assert (found.version, "which is gone" in found.reason) == ("1.10.0", True)
+    assert roll_back("tiny", "mended").name == used() == "1.9.0"
+
+
+@pytest.mark.parametrize(
+    ("version", "note", "says"),
+    [
+        ("1.2.0", " ", "say why"),
+        ("7", "why", "choose from 1.2.0, 1.9.0, 1.10.0"),
+        ("1.10.0", "why", "in use already"),
+    ],
+)
+def test_what_is_refused(home, version, note, says):
+    with pytest.raises(ModelError, match=says):
+        use("tiny", version, note)
+    assert not (home / "current.json").exists()
+
+
+def test_there_is_nothing_below_the_lowest_and_no_model_of_another_name(home):
+    use("tiny", "1.2.0", "why")
+    with pytest.raises(ModelError, match="no version below"):
+        roll_back("tiny", "why")
+    with pytest.raises(ModelError, match="no model 'other'"):
+        roll_back("other", "why")
+
+
+def test_a_damaged_version_is_never_put_to_use(home):
+    weights = home / "1.9.0" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match="cannot be used"):
+        roll_back("tiny", "why")
+    assert used() == "1.10.0"
+
+
+def test_shipped_models_are_versions_too(workspace):
+    tiny_model(workspace / "models", replace(tiny_card(), model="pneumonia-children", version="1.0.1"))
+    assert in_use("pneumonia-children").version == "1.0.1"
+    folder = roll_back("pneumonia-children", "the shipped one was better")
+    assert (folder.name, folder in installed()) == ("1.0.0", True)
+    assert "pretrained" in folder.parts
+
+
+def test_a_reader_made_after_a_change_reads_with_the_other_version(home):
+    before = fingerprint()
+    with Reader.installed() as old:
+        roll_back("tiny", "why")
+        assert fingerprint() != before
+        with Reader.installed() as new:
+            told = [next(card.version for card in reader.cards if card.model == "tiny") for reader in (old, new)]
+    assert told == ["1.10.0", "1.9.0"]
+
+
+def test_a_ledger_survives_a_line_that_was_cut_short(tmp_path):
+    path = tmp_path / "a" / "log.jsonl"
+    append(path, {"n": 1})
+    with path.open("ab") as file:
+        file.write(b'{"n": 2, "who')
+    append(path, {"n": 3})
+    assert entries(path) == [{"n": 1}, {"n": 3}]
+    assert entries(tmp_path / "none") == []

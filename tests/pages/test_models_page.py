@@ -1,0 +1,116 @@
+"""The Models page through Streamlit's own test bench: what is installed, rolled back and put to use, with a reason."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest, app_test
+
+from cxr_core.evaluation.verdict import Check, Verdict
+from cxr_core.models.in_use import history
+from cxr_core.models.registry import in_use
+from pages.components import cache
+from tests.pages.fakes import FakeReader
+from tests.tiny import tiny_card, tiny_model
+
+APP = Path(__file__).parents[2] / "app.py"
+HOSTILE = "<img src=x onerror=alert(1)> **bold**"
+VERDICT = Verdict(
+    model="tiny",
+    version="1.0.0",
+    rival="tiny 1.0.0",
+    part="test",
+    films="60 films",
+    checks=(
+        Check(name="population", status="pass", sentence="Made for anybody."),
+        Check(name="AUROC", finding="pneumonia", status="fail", sentence=f"significantly worse {HOSTILE}"),
+        Check(name="AP films", finding="pneumonia", status="not enough cases", sentence="3 films", needed=False),
+    ),
+    official_test={},
+    limits={},
+    between={},
+    made="2026-11-21T10:00:00+00:00",
+)
+
+
+class Pages(PagesManager):
+    """Takes what the bench resets before each run, so that app.py always runs as a server runs it after its start."""
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> AppTest:
+    """The Models page, with two versions of a tiny model beside what is shipped; the higher went against the gate."""
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
+    monkeypatch.setattr(app_test, "PagesManager", Pages)
+    monkeypatch.setattr(cache, "reader", FakeReader)
+    monkeypatch.setattr(cache, "start_warm_up", lambda: None)
+    card = tiny_card(findings=("pneumonia",))
+    tiny_model(workspace / "models", card)
+    story = {"run": "third", "note": HOSTILE, "override": "nothing better", "when": "2026-11-21T10:00:00+00:00"}
+    second = tiny_model(workspace / "models", replace(card, version="1.1.0", training={"published": story}))
+    (second / "gate.json").write_text(json.dumps(VERDICT.as_json()))
+    found = AppTest.from_file(str(APP), default_timeout=120).run()
+    found.query_params["model"] = "tiny"
+    return found.switch_page("pages/models.py").run()
+
+
+def words(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.error, app.warning, app.success, app.subheader)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def rows(app: AppTest, column: str) -> list[dict[str, Any]]:
+    return next(table.value.to_dict("records") for table in app.table if column in table.value.columns)
+
+
+def press(app: AppTest, label: str, why: str) -> AppTest:
+    field = next(each for each in app.text_input if ("back" in each.key) is label.startswith("Roll"))
+    assert next(each for each in app.button if each.label == label).disabled
+    field.set_value(why).run()
+    return next(each for each in app.button if each.label == label).click().run()
+
+
+def test_installed_models_are_listed_with_what_the_gate_said(app: AppTest) -> None:
+    assert not app.exception
+    assert {row["Model"] for row in rows(app, "Tells")} >= {"anatomy", "pneumonia-children", "tiny"}
+    first, second = rows(app, "Gate")
+    assert (first["Version"], first["Gate"]) == ("1.1.0 **in use**", "shut, published against it")
+    assert (second["Version"], second["Gate"]) == ("1.0.0", "not asked")
+    assert "published against the gate: nothing better" in words(app)
+    checks = rows(app, "What was found")
+    assert [row["Check"] for row in checks] == ["AUROC, pneumonia", "Population", "AP films, pneumonia"]
+    assert "1 of 3 checks had not enough cases" in words(app)
+    told = words(app) + json.dumps([table.value.to_dict("records") for table in app.table])
+    assert r"\\<img src=x" in told or r"\<img src=x" in told
+    assert "**bold**" not in told.replace(r"\*\*bold\*\*", "").replace(r"\\*\\*bold\\*\\*", "")
+
+
+def test_rolling_back_and_forth_needs_a_reason_and_is_on_record(app: AppTest) -> None:
+    press(app, "Roll back to 1.0.0", "it missed two films")
+    assert not app.exception
+    assert in_use("tiny").version == "1.0.0"
+    assert "tiny 1.0.0 is in use." in words(app)
+    assert rows(app, "Gate")[1]["Version"] == "1.0.0 **in use**"
+    assert rows(app, "Before")[0]["Why"] == "it missed two films"
+    press(app, "Use 1.1.0", "they were turned")
+    assert in_use("tiny").version == "1.1.0"
+    assert [each["what"] for each in history("tiny")] == ["promoted", "rolled back"]
+
+
+def test_a_pointer_to_nowhere_is_said(app: AppTest, workspace: Path) -> None:
+    (workspace / "models" / "tiny" / "current.json").write_text('{"version": "9.9"}')
+    app.run()
+    assert "which is gone, so 1.1.0 is in use" in words(app).replace("\\", "")
+
+
+def test_a_shipped_model_has_its_card_and_says_that_the_gate_was_not_asked(app: AppTest) -> None:
+    app.selectbox(key="models-model").set_value("pneumonia-children").run()
+    assert not app.exception
+    assert "the gate was never asked about it" in words(app)
+    assert "Learnt from:** 3,998 films of 2,179 patients" in words(app)
+    app.selectbox(key="models-model").set_value("anatomy").run()
+    assert not app.exception
+    assert "Outlines heart" in words(app)
