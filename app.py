@@ -20,7 +20,15 @@ st.set_page_config(
 )
 st.html(STYLE)
 
-page = st.navigation([st.Page("pages/read.py", title="Read", default=True), st.Page("pages/data.py", title="Data"), st.Page("pages/models.py", title="Models")])
+page = st.navigation(
+    [
+        st.Page("pages/read.py", title="Read", default=True),
+        st.Page("pages/data.py", title="Data"),
+        st.Page("pages/train.py", title="Train"),
+        st.Page("pages/evaluate.py", title="Evaluate"),
+        st.Page("pages/models.py", title="Models"),
+    ]
+)
 page.run()
 st.sidebar.caption(NOT_A_DEVICE)
 

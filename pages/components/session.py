@@ -279,6 +279,12 @@ def fill_field(key: str, value: float) -> None:
         st.session_state[key] = value
 
 
+def begin_field(key: str, value: object) -> None:
+    """Have a field begin with this value, unless it is there already; a number's field can then be emptied."""
+    if key not in st.session_state:
+        st.session_state[key] = value
+
+
 def field_value(key: str) -> float | None:
     """What was entered in a field; None when it was emptied."""
     value: float | None = st.session_state.get(key)

@@ -37,6 +37,10 @@ class Draft:
         """The key of one of the form's widgets; a click on one of an earlier form is not one on this."""
         return f"draft-{self.token[:8]}-{self.turns}-{name}"
 
+    def lasting(self, name: str) -> str:
+        """The key of a widget that another recipe does not change."""
+        return f"draft-{self.token[:8]}-{name}"
+
 
 @dataclass(kw_only=True, eq=False)
 class Desk:
@@ -46,10 +50,11 @@ class Desk:
     view: str = RUNS
     turns: int = 0
     runs: tuple[str, ...] = ()  # looked at: one closely, several side by side
-    addressed: bool = False  # the address was taken over
+    address: str = ""  # the runs that the address named when it was last read or written
     listed: tuple[str, ...] = ()  # the runs in the table, by row
     watched: "dict[str, Watched]" = field(default_factory=dict)
     said: str = ""  # to be told once, after the page has run again
+    refused: str = ""  # why the last thing asked for was not done, to be told once
 
     def turn_to(self, view: str) -> None:
         """Show the other part of the page."""

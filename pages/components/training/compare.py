@@ -1,0 +1,66 @@
+"""Several runs side by side: where their recipes differ, every figure with its interval, their curves overlaid."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cxr_core.training.comparison import NAMES, differences, side_by_side
+from cxr_core.training.job import Job
+from cxr_core.training.run_charts import overlaid
+from cxr_core.training.watch import watch
+from pages.components.markdown import plain
+from pages.components.training.desk import Desk
+from pages.components.training.fields import label_of
+from pages.components.training.live import CHART_CONFIG, CHART_WIDTH
+from pages.components.training.run import finding_words
+from pages.components.training.words import state_word
+
+MOST = 8
+
+
+def show_comparison(desk: Desk, chosen: Sequence[Job]) -> None:
+    """The runs marked in the table, in its order."""
+    if len(chosen) > MOST:
+        st.info(f"{len(chosen)} runs are marked; the first {MOST} are compared.")
+        chosen = chosen[:MOST]
+    names = [plain(job.id) for job in chosen]
+    st.markdown(f"### {len(chosen)} runs side by side")
+    _cells([{"": "State", **dict(zip(names, (state_word(job.state) for job in chosen), strict=True))}])
+    folders = [job.folder for job in chosen]
+    changed = {_label(name): values for name, values in differences(folders).items()}
+    _table("Where they differ", "in recipe, data and first weights; the rest is the same", names, changed)
+    if not changed:
+        st.caption("Recipe, data and first weights are the same.")
+    measured = {_figure_label(*key): values for key, values in side_by_side(folders).items()}
+    _table(
+        "Figures",
+        "with 95 % intervals by patient; intervals that overlap are no proof of a difference",
+        names,
+        measured,
+    )
+    curves = {job.id: desk.keep(job.id, watch(job.folder, desk.watched.get(job.id))).curves for job in chosen}
+    with st.container(horizontal=True, gap="medium"):
+        for title, figure in overlaid(curves).items():
+            with st.container(width=CHART_WIDTH, gap=None):
+                st.markdown(f":small[**{title}**]")
+                st.plotly_chart(figure, key=f"compare-{title}", config=CHART_CONFIG, alt=f"{title} of each run")
+
+
+def _table(title: str, note: str, names: Sequence[str], rows: dict[str, tuple[str, ...]]) -> None:
+    if not rows:
+        return
+    st.markdown(f"**{title}** :gray[:small[{note}]]")
+    cells = [{"": plain(what), **dict(zip(names, map(plain, values), strict=True))} for what, values in rows.items()]
+    _cells(cells)
+
+
+def _cells(rows: list[dict[str, str]]) -> None:
+    st.table(rows, border="horizontal", hide_header=False, hide_index=True)
+
+
+def _label(name: str) -> str:
+    return f"{name.partition('.')[0].capitalize()}: {label_of(name).lower()}" if "." in name else label_of(name)
+
+
+def _figure_label(part: str, finding: str, name: str) -> str:
+    return ", ".join(filter(None, (NAMES[name], finding_words(finding).lower() if finding else "", part)))

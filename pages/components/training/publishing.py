@@ -1,0 +1,120 @@
+"""From a finished run to an installed model: the gate's verdict, the words it asks for, and the button."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from cxr_core.evaluation.verdict import Verdict, read_verdict
+from cxr_core.training import jobs
+from cxr_core.training.job import Job
+from pages.components import cache
+from pages.components.markdown import plain
+from pages.components.training.desk import Desk
+from pages.components.training.errands import Errand
+
+POLL_S = 1.0
+
+
+def show_publishing(desk: Desk, job: Job) -> None:
+    """Ask the gate, see every figure of its verdict, then publish; against it only with a written reason."""
+    st.markdown("**Publish its model** :gray[:small[it becomes the installed one only through the gate]]")
+    for model in jobs.models_from(job.id):
+        st.success(f"Installed as {plain(model)}.", icon=":material/check_circle:")
+    errand = cache.errands().find(_key(job))
+    if errand is not None and errand.running:
+        watch(desk, job, errand)
+        return
+    if errand is not None and errand.error:
+        st.error(plain(errand.error))
+    verdict = read_verdict(job.folder)
+    if verdict is not None:
+        from pages.components.models.verdict import show_verdict
+
+        show_verdict(verdict)
+    st.button(
+        "Ask the gate again" if verdict else "Ask the gate",
+        icon=":material/gavel:",
+        key=f"gate-{job.id}",
+        type="secondary" if verdict else "primary",
+        on_click=ask_gate,
+        args=(job,),
+        help="Reads the films kept aside with this model and the installed one. Nothing is installed.",
+    )
+    if verdict is not None:
+        _offer_publication(job, verdict)
+
+
+def ask_gate(job: Job) -> None:
+    """Have the gate judge a run in the background, unless it does already."""
+    cache.errands().start(_key(job), lambda errand: _judge(job.folder, errand))
+
+
+@st.fragment(run_every=POLL_S)
+def watch(desk: Desk, job: Job, errand: Errand) -> None:
+    """How far it is; the page runs once when it has ended."""
+    if not errand.running:
+        desk.said = f"Installed: {errand.result.parent.name} {errand.result.name}." if _installed(errand) else ""
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(errand.share, text=plain(errand.stage.capitalize()) or "Begins …")
+        st.button("Cancel", key=f"cancel-gate-{job.id}", on_click=errand.cancel, disabled=errand.cancelled)
+
+
+def _offer_publication(job: Job, verdict: Verdict) -> None:
+    note = st.text_input(
+        f"Why it replaces {plain(verdict.rival)}" if verdict.rival else "A note for its card",
+        key=f"note-{job.id}",
+        max_chars=500,
+        placeholder="Kept in the model's card",
+    ).strip()
+    reason = ""
+    if not verdict.opens:
+        reason = st.text_area(
+            "Why it is published against the gate",
+            key=f"override-{job.id}",
+            max_chars=1000,
+            height=80,
+            placeholder="Kept with the model and in the log of promotions, beside what the gate found",
+        ).strip()
+    missing = _missing(verdict, note, reason)
+    clicked = st.button(
+        "Publish" if verdict.opens else "Publish against the gate",
+        icon=":material/publish:",
+        key=f"publish-{job.id}",
+        type="primary" if verdict.opens else "secondary",
+        disabled=bool(missing),
+    )
+    if missing:
+        st.caption(f"Not yet: {missing}")
+    if clicked:
+        cache.errands().start(_key(job), lambda errand: _publish(job.folder, note, reason, errand))
+        st.rerun()
+
+
+def _missing(verdict: Verdict, note: str, reason: str) -> str:
+    """What has to be written before it can be published; empty when nothing is missing."""
+    if not verdict.opens and not reason:
+        return "the gate is shut. Write why it is published all the same."
+    if verdict.rival and not note:
+        return "say why it replaces the installed model."
+    return ""
+
+
+def _judge(run: Path, errand: Errand) -> object:
+    from cxr_core.training.publish import judge
+
+    return judge(run, progress=errand.progress)
+
+
+def _publish(run: Path, note: str, reason: str, errand: Errand) -> object:
+    from cxr_core.training.publish import publish
+
+    return publish(run, note, override=reason, progress=errand.progress)
+
+
+def _installed(errand: Errand) -> bool:
+    return isinstance(errand.result, Path)
+
+
+def _key(job: Job) -> str:
+    return f"gate {job.id}"

@@ -1,0 +1,173 @@
+"""Run folders written by hand: what a run leaves behind in each of its states, without any training."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from cxr_core.data.issue import Issue
+from cxr_core.data.manifest import Manifest, as_table
+from cxr_core.evaluation.verdict import Verdict
+from cxr_core.training.job_files import HEARTBEAT, LOCK, runs_folder
+from cxr_core.training.line import STARTER
+from cxr_core.training.processes import holding, name_of
+from cxr_core.training.recipe import Recipe
+from tests.pages.fake_datasets import FINDINGS
+
+HOSTILE = "<img src=x onerror=alert(1)> **bold**"
+RECIPE = Recipe(
+    name="tiny",
+    summary="A test.",
+    model="tiny",
+    findings=("cardiomegaly",),
+    backbone="mobilenetv3_small_050",
+    init="scratch",
+    neck=8,
+    input_side=64,
+    channels=1,
+    epochs=4,
+)
+LEADER = {"pid": 2**22 + 1, "started": 1, "boot": "of long ago"}
+
+
+class FakeRuns:
+    """Runs of the workspace. Those that live are held by this process until the test is over."""
+
+    def __init__(self, alive: ExitStack):
+        self._alive = alive
+        self.root = runs_folder()
+        self.root.mkdir(parents=True, exist_ok=True)
+        (self.root / STARTER).touch()
+        alive.enter_context(holding(self.root / STARTER))  # nobody starts what waits
+        self._written = 0
+
+    def write(self, name: str, *, epochs_done: int = 2, hand: bool = False, **changes: Any) -> Path:
+        """A run that was killed after so many epochs."""
+        run = self.root / name
+        self._written += 1
+        begun = time.time() - 3600 + self._written
+        recipe = replace(RECIPE, **changes)
+        _write(run / "job" / "recipe.toml", recipe.as_toml())
+        if not hand:
+            _json(run / "job" / "request.json", _request(name, recipe, begun))
+        if epochs_done < 0:
+            return run
+        _write(run / "recipe.toml", recipe.as_toml())
+        _json(run / "manifest.json", {"folders": ["/data/films"], "version": "1.0.0", "began_from": recipe.init})
+        _json(run / "job" / "process.json", {**LEADER, "time": begun, "monotonic": 0.0})
+        events = [{"time": begun, "event": "begun", "run": str(run), "device": "cpu", "processes": 1}]
+        for epoch in range(1, epochs_done + 1):
+            events += [_step(begun, epoch, recipe), _epoch(begun, epoch, recipe)]
+        _write(run / "progress.jsonl", "".join(json.dumps(event) + "\n" for event in events))
+        _write(run / "run.log", f"begun {HOSTILE}\n")
+        return run
+
+    def running(self, name: str, **changes: Any) -> Path:
+        """A run whose process, this one, lives and gives signs."""
+        run = self.write(name, **changes)
+        me = name_of(os.getpid())
+        assert me is not None
+        _json(run / "job" / "process.json", {**me.to_record(), "time": time.time(), "monotonic": time.monotonic()})
+        last = json.loads((run / "progress.jsonl").read_text().splitlines()[-1])
+        self._alive.enter_context(holding(run / "job" / LOCK))
+        beat = {**me.to_record(), "leader": me.to_record(), "event": last, "monotonic": time.monotonic() + 600}
+        _json(run / "job" / HEARTBEAT, beat)
+        return run
+
+    def queued(self, name: str, order: int) -> Path:
+        """A run that waits for the CPU."""
+        run = self.write(name, epochs_done=-1)
+        _json(run / "job" / "queue.json", {"device": "cpu", "since": time.time(), "order": order})
+        return run
+
+    def failed(self, name: str, sentence: str) -> Path:
+        """A run that ended by itself with a sentence."""
+        run = self.write(name, epochs_done=1)
+        _json(run / "job" / "end.json", {"state": "failed", "sentence": sentence, "time": time.time()})
+        return run
+
+    def finished(self, name: str, auroc: float = 0.9, tested: bool = False, **changes: Any) -> Path:
+        """A run with a card, and figures on validation films, on test films too when tested."""
+        run = self.write(name, epochs_done=4, **changes)
+        figure = {"value": auroc, "low": auroc - 0.05, "high": auroc + 0.04, "n": 400, "positives": 40}
+        card = {"weights_sha256": name, "metrics": {"validation": {"cardiomegaly": {"auroc": figure, "ece": figure}}}}
+        _json(run / "model" / "card.json", card)
+        if tested:
+            lower = {**figure, "value": auroc - 0.1, "low": auroc - 0.2, "high": auroc}
+            found = {"part": "test", "weights_sha256": name, "findings": {"cardiomegaly": {"auroc": lower}}}
+            _json(run / "evaluation" / "metrics.json", found)
+        return run
+
+    def judged(self, run: Path, verdict: Verdict) -> None:
+        """As if the gate had been asked about a run."""
+        _json(run / "gate.json", verdict.as_json())
+
+
+@contextmanager
+def fake_runs() -> Iterator[FakeRuns]:
+    """An empty list of runs in the workspace."""
+    with ExitStack() as alive:
+        yield FakeRuns(alive)
+
+
+def dataset(workspace: Path, name: str = "films", blocking: bool = False, findings: Any = FINDINGS) -> str:
+    """The name of a registered dataset, whose films nobody looks at."""
+    folder = workspace / "datasets" / name
+    columns = {"image": list("abcdef"), "patient": list("123456"), "split": "train", "source": "here", **findings}
+    Manifest(as_table(columns), "csv", "Free use.").save(folder / "manifest.parquet")
+    found = Issue(code="same_picture_two_parts", message="Two of them.", count=2, images=("a", "b"))
+    _json(folder / "issues.json", [asdict(found)] if blocking else [])
+    record = {"schema": 1, "folders": ["/data/films"], "kind": "csv", "prepared": "2026-01-01", "choices": []}
+    _json(folder / "dataset.json", record)
+    return name
+
+
+def _request(name: str, recipe: Recipe, begun: float) -> dict[str, Any]:
+    return {
+        "token": name,
+        "recipe": recipe.name,
+        "model": recipe.model,
+        "data": ["films"],
+        "folders": ["/data/films"],
+        "device": "cpu",
+        "processes": 1,
+        "version": "1.0.0",
+        "retry_of": "",
+        "submitted": begun,
+    }
+
+
+def _step(begun: float, epoch: int, recipe: Recipe) -> dict[str, Any]:
+    figures = {"loss": 1.2 / epoch, "learning_rate": 3e-4, "images_per_second": 50.0, "eta_s": 200.0}
+    where = {"step": 10 * epoch - 5, "of": 10 * recipe.epochs, "epoch": epoch}
+    return {"time": begun + 60 * epoch - 30, "event": "step", **where, **figures}
+
+
+def _epoch(begun: float, epoch: int, recipe: Recipe) -> dict[str, Any]:
+    return {
+        "time": begun + 60 * epoch,
+        "event": "epoch",
+        "epoch": epoch,
+        "step": 10 * epoch,
+        "of": 10 * recipe.epochs,
+        "loss": 1 / epoch,
+        "validation_loss": 1.1 / epoch,
+        "validation_auroc": 0.6 + 0.05 * epoch,
+        "validation_accuracy": 0.5 + 0.05 * epoch,
+        "learning_rate": 3e-4,
+        "images_per_second": 50.0,
+        "best_epoch": epoch,
+    }
+
+
+def _json(path: Path, value: Any) -> None:
+    _write(path, json.dumps(value))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
