@@ -15,10 +15,12 @@ import streamlit as st
 from cxr_core.errors import ModelError, RecipeError, SilhouetteError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from cxr_core.data.datasets import Dataset
     from cxr_core.data.film_lookup import FoundFilms
+    from cxr_core.evaluation.compare import Comparison
     from cxr_core.evaluation.opened import FindingView, Opened
     from cxr_core.evaluation.shelf import Shelved
     from cxr_core.film.decode_worker import DecodePool
@@ -109,6 +111,23 @@ def _finding_view(key: str, _opened: "Opened", _finding: str, _view: str | None)
     from cxr_core.evaluation.opened import view_of
 
     return view_of(_opened, _finding, _view)
+
+
+def comparison(shelved: "Sequence[Shelved]") -> "Comparison":
+    """Evaluations on the films that they share. Raises DataError when they share none."""
+    return _comparison("|".join(each.stamp for each in shelved), shelved)
+
+
+@st.cache_resource(show_spinner="Comparing …", max_entries=VIEWS_OPEN)
+def _comparison(key: str, _shelved: "Sequence[Shelved]") -> "Comparison":
+    from cxr_core.evaluation.compare import Contender, compare
+    from cxr_core.evaluation.learnt import read_learnt
+    from pages.components.evaluation.choose import names_of
+
+    found = zip(names_of(_shelved), _shelved, strict=True)
+    return compare(
+        [Contender(name=name, table=opened(each).predictions, learnt=read_learnt(each.folder)) for name, each in found]
+    )
 
 
 def films_of(view: "FindingView", shelved: "Shelved", finding: str) -> "FoundFilms | None":
