@@ -7,7 +7,7 @@ from typing import Any
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
-from cxr_core.evaluation.adapt import adapted
+from cxr_core.evaluation.adapt import adapted, require_fitter
 from cxr_core.evaluation.evaluate import evaluate
 from cxr_core.evaluation.evaluate_ratio import has_labels
 from cxr_core.evaluation.evaluate_segmenter import SegmenterEvaluation, evaluate_segmenter
@@ -55,6 +55,8 @@ def evaluation_of(
             raise DataError(f"{model.card.model} outlines, so it has no probabilities that could be recalibrated")
         other = beside(aside.beside, manifest, part, aside.fit_on) if aside.beside or has_labels(films) else None
         return evaluate_segmenter(model, films, part, beside=other, progress=partial(bar, "outlining films"))
+    if aside.recalibrate:
+        require_fitter(aside.recalibrate, model.card)
     outliner = outliner_named(aside.outlines)
     reading = partial(bar, "reading films")
     found = evaluate(model, films, part, events=events, outliner=outliner, learnt=manifest, progress=reading)

@@ -126,6 +126,18 @@ def fitter(method: str, card: ModelCard, finding: str) -> Fit:
     return lambda _, labels: prior_shift(before, float(np.mean(labels)) if after is None else after)
 
 
+def require_fitter(method: str, card: ModelCard) -> None:
+    """Raises DataError, before any film is read, when a method can fit none of a card's findings."""
+    reasons = []
+    for key in card.findings:
+        try:
+            fitter(method, card, key)
+            return
+        except DataError as error:
+            reasons.append(str(error))
+    raise DataError(reasons[0])
+
+
 def adapt(
     rows: pd.DataFrame,
     method: str,

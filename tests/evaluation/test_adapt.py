@@ -1,5 +1,6 @@
 """Built-in miscalibrations are found and mended, on patients that were not fitted on, and named as recalibrated."""
 
+import argparse
 import json
 from dataclasses import replace
 
@@ -10,12 +11,19 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.adapt import adapt, adapted, fit_line, fit_temperature, fitter, prior_shift
+from cxr_core.evaluation.adapt import (
+    adapt,
+    adapted,
+    fit_line,
+    fit_temperature,
+    fitter,
+    prior_shift,
+    require_fitter,
+)
+from cxr_core.evaluation.folder import Evaluation
 from cxr_core.evaluation.recalibration_table import recalibration_section
-from cxr_core.models.store import load_card, write_card
-from tests.evaluation.test_evaluate import a_model, dataset  # noqa: F401
 from tests.tiny import tiny_card
-from train.evaluate import main
+from train.arguments import method
 
 VALIDATION = {"validation": {"pneumonia": {"auroc": {"n": 1000, "positives": 300}}}}
 CARD = tiny_card(findings=("pneumonia",), metrics=VALIDATION)
@@ -114,19 +122,41 @@ def test_what_cannot_be_recalibrated_says_why_beside_what_can():
         adapted(CARD, rows(6, count=40).assign(label=0.0), "line", "youden")
 
 
-def test_the_command_writes_it_apart_and_takes_it_away_again(dataset, tmp_path, workspace, capsys):  # noqa: F811
-    model, out = a_model(tmp_path / "models"), tmp_path / "out"
-    given = [str(model), "--data", str(dataset), "--split", "train", "--out", str(out)]
-    assert main([*given, "--recalibrate", "prior=0.05"]) == 3  # the card of a tiny model has no figures
-    assert "does not say how many" in capsys.readouterr().err
-    card = load_card(model)
-    write_card(model, replace(card, metrics=VALIDATION))
-    assert main([*given, "--recalibrate", "prior=0.05"]) == 0
-    found = json.loads((out / "recalibration.json").read_text())
-    assert (found["method"], found["part"]) == ("prior=0.05", "train")
-    assert found["findings"]["pneumonia"]["correction"]["intercept"] == pytest.approx(logit(0.05) - logit(0.3))
-    assert "Recalibrated for these films" in (out / "report.html").read_text()
-    assert main(given) == 0
-    assert not (out / "recalibration.json").exists()
-    with pytest.raises(SystemExit, match="2"):
-        main([*given, "--recalibrate", "prior=5"])
+def test_it_is_written_apart_and_taken_away_again(tmp_path):
+    table = rows(7, count=200)
+    found = Evaluation(
+        card=CARD,
+        part="test",
+        data={"films": 200, "patients": 100, "data_sha256": "d", "split_sha256": "s"},
+        table=table,
+        figures={},
+        reports={},
+        curves={},
+        made="2026-11-21T10:00:00+00:00",
+    )
+    mended = replace(found, recalibrated=adapted(CARD, table, "prior=0.05", "youden"))
+    mended.write(tmp_path)
+    told = json.loads((tmp_path / "recalibration.json").read_text())
+    assert (told["method"], told["part"], told["model"]) == ("prior=0.05", "test", "tiny")
+    assert told["findings"]["pneumonia"]["correction"]["intercept"] == pytest.approx(logit(0.05) - logit(0.3))
+    assert "Recalibrated for these films" in (tmp_path / "report.html").read_text()
+    found.write(tmp_path)
+    assert not (tmp_path / "recalibration.json").exists()
+    assert "Recalibrated" not in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "known"), [("prior", True), ("prior=0.05", True), ("line", True), ("prior=5", False)]
+)
+def test_the_command_knows_the_methods(given, known):
+    if known:
+        assert method(given) == given
+    else:
+        with pytest.raises(argparse.ArgumentTypeError, match="expected prior"):
+            method(given)
+
+
+def test_a_method_that_cannot_fit_is_refused_before_films_are_read():
+    require_fitter("prior", CARD)
+    with pytest.raises(DataError, match="does not say how many"):
+        require_fitter("prior", tiny_card())
