@@ -168,6 +168,15 @@ def test_probabilities_that_do_not_mean_what_they_say_are_refused():
     assert the(verdict, "calibration error").figures["ece"]["value"] > LIMITS.calibration_error
 
 
+@pytest.mark.parametrize("count", [80, 400, 4000])
+def test_probabilities_that_mean_what_they_say_pass_on_few_films_too(count):
+    """On few films the plain error of a perfect model is large, by chance alone."""
+    table = films(count, seed=6)
+    check = the(verdict_of(judge(CARD, None, Tables(alone=table))), "calibration error")
+    assert check.status == "pass"
+    assert check.figures["ece"]["value"] == pytest.approx(check.figures["expected"], abs=0.04)
+
+
 def test_patients_with_several_films_are_drawn_together():
     table = films().assign(patient=[f"p{n // 3}" for n in range(FILMS)])
     found = [
