@@ -11,6 +11,7 @@ from cxr_core.film.preprocess import Placement
 from cxr_core.markup import cell, element, page, table, text
 from cxr_core.models.card import ModelCard
 from cxr_core.reading.colour import overlay
+from cxr_core.reading.heat_words import heat_words
 from cxr_core.reading.ratio_wording import parts_words
 from cxr_core.reading.reading import Evidence, FindingReading
 from cxr_core.reading.report import Report, threshold_source
@@ -122,9 +123,17 @@ def _heatmap(pixels: np.ndarray, finding: FindingReading, evidence: Evidence, of
     name = finding_name(finding.finding)
     unit = "logits in a cell" if evidence.unit == "logit" else "relative to this picture's own maximum"
     means = "the cells sum to logit − bias" if evidence.unit == "logit" else "without a unit"
-    found = "" if (evidence.cells > 0).any() else " There is no evidence for it."
-    caption = (
-        f"{of} with the evidence for {name.lower()} by {finding.model} (method: {evidence.method}; {means}).{found}"
+    found = "" if (evidence.cells > 0).any() else "There is no evidence for it."
+    known = heat_words(finding.card, finding.finding) if finding.card else None
+    caption = " ".join(
+        filter(
+            None,
+            (
+                f"{of} with the evidence for {name.lower()} by {finding.model} (method: {evidence.method}; {means}).",
+                found,
+                known,
+            ),
+        )
     )
     ends = [element("span", "0"), element("span", f"{evidence.scale:.2g} and more ({unit})")]
     return (

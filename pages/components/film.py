@@ -6,6 +6,7 @@ import streamlit as st
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.reading.heat_words import heat_words
 from cxr_core.reading.methods import EXACT, METHODS
 from cxr_core.reading.reading import Evidence, Examination, FindingReading, Reading
 from cxr_core.reading.wording import finding_name, per_cent
@@ -92,6 +93,10 @@ def view_film(study: Study, entry: Entry, shown: Shown | None, reading: Reading)
         on_ends=partial(take_moved, study, key),
         key=key,
     )
+    for finding in mapped:
+        words = heat_words(finding.card, finding.finding) if finding.card else None
+        if words:
+            st.caption(plain(f"Heatmap of {finding_name(finding.finding).lower()}: {words}"))
 
 
 def _layer(finding: FindingReading, mapped: list[FindingReading], evidence: Evidence) -> Layer:

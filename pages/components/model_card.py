@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from cxr_core.models.card import ModelCard
+from cxr_core.models.card import OPERATING_POINTS, ModelCard
 from cxr_core.reading.wording import finding_name, operating_point_name
 from pages.components.markdown import plain, threshold_text
 from pages.components.session import Study
@@ -101,6 +101,6 @@ def _flat(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield FIGURES[name], entry
         elif name == "views":
             yield from ((f"AUROC, {view} films alone", found["auroc"]) for view, found in entry.items())
-        else:
+        elif name in OPERATING_POINTS:
             point = operating_point_name(name).lower()
             yield from ((f"{FIGURES[inner]}, {point}", found) for inner, found in entry.items() if inner in FIGURES)
