@@ -4,7 +4,7 @@ The frame: transparent, words in the page's own colour, lines that a click can h
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,15 @@ def frame(traces: Sequence[Any], height: int, x: str, y: str, **layout: Any) -> 
     figure.update_xaxes(**axes, title_text=x)
     figure.update_yaxes(**axes, title_text=y, title_standoff=8)
     return figure
+
+
+def with_line(chart: Chart, at: float) -> Chart:
+    """The same chart with a dashed line where the threshold is: quick, since nothing else is built or checked again."""
+    drawn = chart.figure.to_dict()
+    line = {"color": GREY, "width": 1.5, "dash": "dash"}
+    shape = {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "y domain", "line": line}
+    layout = {**drawn["layout"], "shapes": [shape]}
+    return replace(chart, figure=go.Figure({"data": drawn["data"], "layout": layout}, _validate=False))
 
 
 def shares(figure: go.Figure, x: bool = True, y: bool = True) -> go.Figure:

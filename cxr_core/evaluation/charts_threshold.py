@@ -12,7 +12,7 @@ from cxr_core.evaluation.chart import Chart, band, frame, line, rounded, shares
 from cxr_core.evaluation.metrics import Confusion
 from cxr_core.evaluation.picks import OUTCOME_NAMES, Outcome, Pick
 from cxr_core.evaluation.sweep import Distribution
-from cxr_core.palette import BLUE, DASHES, GREEN, GREY, ORANGE, PURPLE, VERMILION, tint
+from cxr_core.palette import BLUE, DASHES, GREEN, ORANGE, PURPLE, VERMILION, tint
 
 CELLS: tuple[tuple[Outcome, int, int], ...] = (
     ("true_positive", 0, 0),
@@ -82,7 +82,7 @@ def confusion_chart(calls: Confusion, ink: str | None = None) -> Chart:
     return Chart(figure=figure, says=says, table=table, behind={0: [Pick(outcome=name) for name, _, _ in CELLS]})
 
 
-def distribution_chart(found: Distribution, threshold: float) -> Chart:
+def distribution_chart(found: Distribution) -> Chart:
     """The share of each class's films in each bin of probability: the present above the line, the absent below."""
     middles = rounded((found.edges[1:] + found.edges[:-1]) / 2)
     table = pd.DataFrame({"from": found.edges[:-1], "to": found.edges[1:]})
@@ -118,11 +118,11 @@ def distribution_chart(found: Distribution, threshold: float) -> Chart:
     figure.update_yaxes(
         range=[-2.1 * step, 2.1 * step], tickvals=ticks, ticktext=[f"{100 * abs(each):g} %" for each in ticks]
     )
-    says = "How the probabilities of both classes are spread; the line is the threshold"
-    return Chart(figure=_at(figure, threshold), says=says, table=table, behind=behind)
+    says = "How the probabilities of both classes are spread; the line is the threshold now"
+    return Chart(figure=figure, says=says, table=table, behind=behind)
 
 
-def threshold_chart(bands: Mapping[str, Band], threshold: float) -> Chart:
+def threshold_chart(bands: Mapping[str, Band]) -> Chart:
     """Sensitivity, specificity and predictive values at every threshold, with their bands."""
     traces = [
         band(each.at[::STEP], each.low[::STEP], each.high[::STEP], colour)
@@ -150,13 +150,7 @@ def threshold_chart(bands: Mapping[str, Band], threshold: float) -> Chart:
     figure = shares(frame(traces, 340, "threshold", "share"), x=False)
     figure.update_xaxes(range=[-0.015, 1.015], dtick=0.2)
     says = "Sensitivity, specificity and predictive values at every threshold, with 95 % bands"
-    return Chart(figure=_at(figure, threshold), says=says, table=table, behind=behind)
-
-
-def _at(figure: go.Figure, threshold: float) -> go.Figure:
-    """A line where the threshold is."""
-    figure.add_vline(x=threshold, line={"color": GREY, "width": 1.5, "dash": "dash"})
-    return figure
+    return Chart(figure=figure, says=says, table=table, behind=behind)
 
 
 def _of_row(rate: float) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pandas as pd
 
 from cxr_core.errors import DataError
 from cxr_core.evaluation.bands import Bands, bands
+from cxr_core.evaluation.chart import Chart
+from cxr_core.evaluation.charts_threshold import distribution_chart, threshold_chart
 from cxr_core.evaluation.curves import CalibrationBin, TrainingCurves, finding_curves
 from cxr_core.evaluation.folder import CURVES, PREDICTIONS, REPORT
 from cxr_core.evaluation.shelf import Shelved
@@ -69,6 +72,16 @@ class FindingView:
     bands: Bands
     calibration: tuple[CalibrationBin, ...]
     distribution: Distribution
+
+    @cached_property
+    def distribution_chart(self) -> Chart:
+        """Both classes' probabilities, drawn once: a threshold that moves only adds a line."""
+        return distribution_chart(self.distribution)
+
+    @cached_property
+    def threshold_chart(self) -> Chart:
+        """Figures against the threshold, drawn once as well."""
+        return threshold_chart(self.bands.at_thresholds)
 
 
 def open_evaluation(shelved: Shelved) -> Opened:

@@ -7,7 +7,8 @@ import math
 
 import streamlit as st
 
-from cxr_core.evaluation.charts_threshold import confusion_chart, distribution_chart, threshold_chart
+from cxr_core.evaluation.chart import with_line
+from cxr_core.evaluation.charts_threshold import confusion_chart
 from cxr_core.evaluation.opened import FindingView
 from cxr_core.reading.wording import operating_point_name
 from pages.components.evaluation.figures import MEANINGS
@@ -38,13 +39,13 @@ def show_threshold(visit: Visit, view: FindingView) -> None:
             show_chart(
                 visit,
                 "Probabilities of both classes",
-                distribution_chart(view.distribution, threshold),
+                with_line(view.distribution_chart, threshold),
                 help="As shares of each class, so that a rare finding is seen. Click a bar for its films.",
             )
             show_chart(
                 visit,
                 "Figures at every threshold",
-                threshold_chart(view.bands.at_thresholds, threshold),
+                with_line(view.threshold_chart, threshold),
                 help="PPV and NPV are those of these films; elsewhere they change with how frequent the finding is.",
             )
 
