@@ -107,8 +107,9 @@ def _above_chance(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
         return Check(name="AUROC", finding=key, status="not enough cases", sentence=few)
     assert rows is not None
     chances, labels, patients = _arrays(rows)
-    method = DELONG if len(set(patients)) == len(patients) else BOOTSTRAP
-    figure = auroc_delong(chances, labels) if method == DELONG else _bootstrapped_auroc(chances, labels, patients)
+    alone = len(set(patients)) == len(patients)
+    method = DELONG.removeprefix("paired ") if alone else BOOTSTRAP
+    figure = auroc_delong(chances, labels) if alone else _bootstrapped_auroc(chances, labels, patients)
     low = figure.value if figure.low is None else figure.low  # without an interval it is 0 or 1
     sentence = f"{_with_interval(figure)}, by {method}; none is in use to compare with, so it must lie above 0.5."
     return Check(

@@ -1,0 +1,215 @@
+"""From a run through the gate to the model in use and back, on films whose labels a known network decides."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.special import expit
+
+from cxr_core.data.prepare import open_data
+from cxr_core.errors import ModelError, RunError
+from cxr_core.evaluation.evaluate import predictions
+from cxr_core.evaluation.official_test import uses_of
+from cxr_core.evaluation.verdict import read_verdict
+from cxr_core.models.card import Calibration, ModelCard
+from cxr_core.models.in_use import history, roll_back
+from cxr_core.models.registry import in_use
+from cxr_core.models.store import load_card
+from cxr_core.reading.classifier import Classifier
+from cxr_core.training import judge as judging
+from cxr_core.training import publish as publishing
+from cxr_core.training.fit import LEARNT_ON, data_facts, divided
+from cxr_core.training.left_aside import left_aside
+from cxr_core.training.publish import judge, publish
+from cxr_core.training.recipe import Recipe
+from cxr_core.training.run_folder import RunFolder
+from tests.tiny import tiny_card, tiny_model
+from train.publish import main
+
+KEY = "pneumonia"
+RECIPE = Recipe(
+    name="tiny",
+    summary="A test.",
+    model="tiny",
+    findings=(KEY,),
+    init="scratch",
+    input_side=64,
+    gate_share=0.4,
+    validation_share=0.3,
+)
+TRAIN, TEST = 200, 80
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelCard]:
+    """Films of as many patients, and the card of the network that decides their labels: calibrated, by construction."""
+    chance = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("known")
+    rows = []
+    (root / "films").mkdir()
+    for n in range(TRAIN + TEST):
+        noise = chance.integers(0, 120, (80, 80)) + np.linspace(0, chance.integers(0, 130), 80)[:, None]
+        Image.fromarray(noise.astype(np.uint8)).save(root / "films" / f"{n}.png")
+        rows.append({"image": f"{n}.png", "patient": f"p{n}", "split": "train" if n < TRAIN else "test", KEY: n % 2})
+    table = pd.DataFrame(rows)
+    table.to_csv(root / "films" / "labels.csv", index=False)
+    network = Classifier.load(tiny_model(root / "network", tiny_card(findings=(KEY,))))
+    said = predictions(network, open_data([root / "films"]))
+    logits = said.set_index("image")["logit"].reindex(table["image"]).to_numpy()
+    slope = 4 / logits.std()
+    calibration = Calibration(slope=float(slope), intercept=float(-slope * np.median(logits)), source="known")
+    table[KEY] = (chance.random(len(table)) < expit(slope * logits + calibration.intercept)).astype(int)
+    table.to_csv(root / "films" / "labels.csv", index=False)
+    return root / "films", tiny_card(findings=(KEY,), calibration={KEY: calibration})
+
+
+def a_run(folder: Path, known: tuple[Path, ModelCard], seed: int = 0, recipe: Recipe = RECIPE) -> RunFolder:
+    """A finished and measured run as train.fit leaves it, but for the training. seed 0 is the network that knows."""
+    films, card = known
+    manifest = divided(recipe, open_data([films]))
+    learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
+    facts: dict[str, Any] = {**data_facts(learnt, recipe), "left_aside": left_aside(recipe, manifest)}
+    run = RunFolder.create(recipe, {**facts, "folders": [str(films)], "version": "1.0.0"}, folder)
+    source = f"{facts['parts']['val']['films']} validation films carved from train by patient"
+    points = {KEY: tuple(replace(point, source=source) for point in card.operating_points[KEY])}
+    written = replace(card, operating_points=points, training={"data": facts})
+    tiny_model(folder / "elsewhere", written, seed).rename(run.model)
+    auroc = {"value": 0.9, "low": 0.8, "high": 1.0, "n": TEST, "positives": 40}
+    measured = {"schema": 1, "part": "test", "weights_sha256": load_card(run.model).weights_sha256}
+    (folder / "evaluation").mkdir()
+    (folder / "evaluation" / "metrics.json").write_text(json.dumps({**measured, "findings": {KEY: {"auroc": auroc}}}))
+    return run
+
+
+def versions_in(workspace: Path) -> list[str]:
+    return sorted(path.name for path in (workspace / "models" / "tiny").iterdir() if path.is_dir())
+
+
+def test_a_good_model_goes_through_and_a_worse_one_only_with_a_reason(known, tmp_path, workspace, capsys, monkeypatch):
+    good, worse = a_run(tmp_path / "good", known), a_run(tmp_path / "worse", known, seed=1)
+    first = publish(good.path)
+    verdict = read_verdict(first)
+    assert verdict is not None
+    assert (verdict.opens, verdict.part, verdict.rival) == (True, "gate", "")
+    assert load_card(first).training["published"]["gate"] == json.loads(json.dumps(verdict.as_json()))
+
+    assert main([str(worse.path), "--judge"]) == 3
+    assert "not" in capsys.readouterr().err
+    told = read_verdict(worse.path)
+    assert told is not None
+    auroc = next(check for check in told.checks if check.name == "AUROC")
+    assert (auroc.status, told.part, told.rival) == ("fail", "gate", "tiny 1.0.0")
+    assert auroc.figures["difference"]["high"] < 0
+    gate_films = divided(RECIPE, open_data([known[0]])).part("gate")
+    assert auroc.figures["difference"]["n"] == len(gate_films.table)
+
+    # The verdict stands, so the films are not read again.
+    monkeypatch.setattr(judging, "predictions", lambda *_: pytest.fail("read again"))
+    with pytest.raises(RunError, match=r"AUROC of pneumonia: .* significantly worse"):
+        publish(worse.path, "newer")
+    assert versions_in(workspace) == ["1.0.0"]
+    second = publish(worse.path, "newer", override="a drill")
+    assert in_use("tiny").folder == second
+    assert load_card(second).training["published"]["override"] == "a drill"
+    assert json.loads((second / "gate.json").read_text())["published"]["override"] == "a drill"
+    assert [(each["what"], each["override"]) for each in history("tiny")] == [
+        ("published", "a drill"),
+        ("published", ""),
+    ]
+
+    assert main(["--roll-back", "tiny", "--note", "it was a drill"]) == 0
+    assert Path(capsys.readouterr().out.strip()) == first == in_use("tiny").folder
+    assert versions_in(workspace) == ["1.0.0", "1.0.1"]
+    assert main(["--roll-back", "tiny", "--to", "1.0.1"]) == 3
+    assert "say why" in capsys.readouterr().err
+    assert uses_of(open_data([known[0]]).part("test").data_sha256()).evaluations == 0
+
+
+def test_a_rival_that_has_learnt_from_the_gate_films_is_met_on_the_official_test(known, tmp_path, workspace):
+    old = replace(RECIPE, gate_share=0.0)
+    publish(a_run(tmp_path / "old", known, recipe=old).path)
+    before = uses_of(open_data([known[0]]).part("test").data_sha256())
+    assert (before.evaluations, before.models) == (1, 1)  # the first one had no gate films of its own
+    verdict = judge(a_run(tmp_path / "new", known).path)
+    assert verdict.part == "test"
+    assert "tiny 1.0.0 has learnt from the gate films, or its card cannot exclude it" in verdict.films
+    assert "Measured on it before: 1 times, 1 different models" in verdict.films
+    after = uses_of(open_data([known[0]]).part("test").data_sha256())
+    assert (after.evaluations, after.models) == (3, 1)  # both read it; they have the same weights
+    compared = next(check for check in verdict.checks if check.name == "AUROC")
+    assert compared.figures["difference"]["n"] == TEST
+
+
+def test_where_no_film_is_unknown_to_both_the_gate_stays_shut(known, tmp_path, workspace):
+    publish(a_run(tmp_path / "old", known, recipe=replace(RECIPE, split="70:15:15", gate_share=0.0)).path, override="x")
+    verdict = judge(a_run(tmp_path / "new", known).path)
+    auroc = next(check for check in verdict.checks if check.name == "AUROC")
+    assert (verdict.part, verdict.opens, auroc.status) == ("", False, "not enough cases")
+    assert "may have learnt from the official test" in verdict.films
+
+
+def test_films_that_are_gone_keep_the_gate_shut(known, tmp_path, workspace):
+    run = a_run(tmp_path / "run", known)
+    facts = {**run.manifest(), "folders": [str(tmp_path / "moved")]}
+    (run.path / "manifest.json").write_text(json.dumps(facts))
+    with pytest.raises(RunError, match="no films to tell by"):
+        publish(run.path)
+    assert "cannot be opened" in read_verdict(run.path).films
+
+
+def test_a_version_put_to_use_meanwhile_makes_it_ask_again(known, tmp_path, workspace, monkeypatch):
+    run = a_run(tmp_path / "run", known)
+    for override in ("", "again"):
+        publish(run.path, "a note", override=override)
+    roll_back("tiny", "why")
+    asked = publishing.verdict_on
+
+    def overtaken(*given: Any, **more: Any) -> Any:
+        found = asked(*given, **more)
+        (in_use("tiny").folder / "card.json").write_text(
+            replace(load_card(in_use("tiny").folder), evidence_scale={KEY: 9.0}).to_json()
+        )
+        return found
+
+    monkeypatch.setattr(publishing, "verdict_on", overtaken)
+    with pytest.raises(ModelError, match="publish again"):
+        publish(run.path, "a note")
+
+
+@pytest.mark.parametrize("step", ["_keep_in_use", "write_verdict", "_flushed", "_before_pointer"])
+def test_a_kill_while_publishing_leaves_the_old_model_in_use(step, known, tmp_path, workspace):
+    """In a process of its own, ended as by SIGKILL, with what it was about to do undone."""
+    run = a_run(tmp_path / "run", known)
+    first = publish(run.path)
+    (workspace / "models" / "tiny" / "current.json").unlink()  # as it was before versions were named
+    judge(run.path)
+    child = os.fork()
+    if child == 0:
+        _end_at(step)
+        publish(run.path, "better", override="")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert in_use("tiny").folder == first
+    second = publish(run.path, "better")  # whoever comes after goes through
+    assert in_use("tiny").folder == second != first
+
+
+def _end_at(step: str) -> None:
+    """Have this process end when publishing comes to a step."""
+
+    def end(*_: object, **__: object) -> None:
+        os._exit(9)
+
+    point = publishing.point
+    if step == "_flushed":
+        os.fsync = end  # type: ignore[assignment]
+    elif step == "_before_pointer":
+        publishing.point = lambda *given: end() if given[1]["what"] == "published" else point(*given)  # type: ignore[assignment]
+    else:
+        setattr(publishing, step, end)
