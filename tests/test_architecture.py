@@ -39,6 +39,7 @@ FLOORS: dict[str, int] = {
 LIGHT = (
     *("cxr_core.reading.reading", "cxr_core.reading.report_html", "cxr_core.reading.colour"),
     *("cxr_core.data.prepare", "cxr_core.data.summary", "cxr_core.data.charts"),
+    *("cxr_core.training.jobs", "cxr_core.training.watch", "cxr_core.training.probe"),
     *("cxr_core.reading.methods", "cxr_core.models.card", "cxr_core.film.phantom", "cxr_core.film.decode"),
 )
 

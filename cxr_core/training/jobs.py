@@ -58,7 +58,8 @@ def jobs() -> tuple[Job, ...]:
         left = marked()
         found = [standing(each.folder, left) if str(each.folder) in left else each for each in found]
     places = {run: place for runs in line.waiting().values() for place, run in enumerate(runs, 1)}
-    line.see_to_it()
+    if places:
+        line.see_to_it()
     return tuple(sorted((_placed(each, places) for each in found), key=_rank))
 
 

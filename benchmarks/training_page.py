@@ -1,0 +1,125 @@
+"""What the training page costs: a hundred runs listed, five long ones watched, a film read while a run trains."""
+
+import json
+import os
+import signal
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.reading import png
+from benchmarks.table import Row, milliseconds, p95
+from benchmarks.training import RECIPE
+from cxr_core.reading.reader import Reader
+from cxr_core.training import job_files as files
+from cxr_core.training import jobs
+from cxr_core.training.job import Request
+from cxr_core.training.processes import Name, signal_to
+from cxr_core.training.watch import watch
+
+RUNS, LINES, ROUNDS, FILMS = 100, 100_000, 6, 16
+
+
+def rows() -> list[Row]:
+    with own_workspace() as place:
+        listed = [listing(place / str(number)) for number in range(RUNS)]
+        list_ms = p95([milliseconds(jobs.jobs) for _ in range(40)])
+        first_ms, again_ms = watching(listed[:5])
+    with own_workspace() as place:
+        idle, training = reading(place)
+    return [
+        Row(f"list of {RUNS} runs, p95", list_ms, "ms", "<= 200"),
+        Row(f"five runs of {LINES:,} events, seen for the first time", first_ms, "ms", "<= 5000"),
+        Row("the same five, seen again", again_ms, "ms", "<= 200"),
+        Row("film read while a run trains / while it is halted, p95", p95(training) / p95(idle), "x", "<= 2"),
+        Row("the same, median", statistics.median(training) / statistics.median(idle), "x", ""),
+    ]
+
+
+@contextmanager
+def own_workspace() -> Iterator[Path]:
+    """A workspace for a while; the folder of its runs."""
+    before = os.environ.get("CXR_WORKSPACE")
+    with tempfile.TemporaryDirectory() as name:
+        os.environ["CXR_WORKSPACE"] = name
+        (Path(name) / "runs").mkdir()
+        try:
+            yield Path(name) / "runs"
+        finally:
+            os.environ.pop("CXR_WORKSPACE")
+            if before is not None:
+                os.environ["CXR_WORKSPACE"] = before
+
+
+def listing(run: Path) -> Path:
+    """The folder of a run that ended."""
+    (run / "model").mkdir(parents=True)
+    (run / files.RUN_RECIPE).write_text(RECIPE.as_toml())
+    record = {"token": run.name, "recipe": "bench", "model": "bench", "data": ["films"], "device": "cpu"}
+    files.write(run, files.REQUEST, {**record, "processes": 1, "submitted": 0.0})
+    return run
+
+
+def watching(runs: list[Path]) -> tuple[float, float]:
+    """ms to see five long runs for the first time, and again after each has told one thing more."""
+    told = {"time": 1.0, "event": "step", "of": LINES, "epoch": 1, "loss": 0.5, "learning_rate": 0.1}
+    for run in runs:
+        lines = (json.dumps({**told, "step": step, "images_per_second": 9.0, "eta_s": 1.0}) for step in range(LINES))
+        (run / files.RUN_PROGRESS).write_text("\n".join(lines) + "\n")
+    began = time.perf_counter()
+    seen = [watch(run) for run in runs]
+    first_ms = 1000 * (time.perf_counter() - began)
+    for run in runs:
+        with (run / files.RUN_PROGRESS).open("a") as file:
+            file.write(json.dumps({**told, "step": LINES}) + "\n")
+    return first_ms, milliseconds(lambda: [watch(run, before) for run, before in zip(runs, seen, strict=True)])
+
+
+def reading(place: Path) -> tuple[list[float], list[float]]:
+    """ms to read films while a run is halted and while it trains, in turn, so that the machine's drift meets both."""
+    run = jobs.submit(Request(recipe=replace(RECIPE, epochs=1000), data=(str(films(place.parent)),), token="bench"))
+    while not watch(run.folder).step:
+        if not jobs.job(run.id).live and jobs.job(run.id).state != "queued":
+            raise RuntimeError(jobs.job(run.id).sentence)
+        time.sleep(0.2)
+    name = files.process_of(run.folder)
+    assert name is not None
+    try:
+        return turns(name)
+    finally:
+        signal_to(name, signal.SIGKILL)
+        while jobs.job(run.id).live:
+            time.sleep(0.05)
+
+
+def turns(trainer: Name) -> tuple[list[float], list[float]]:
+    """ms of reading, the trainer halted in every other round."""
+    times: tuple[list[float], list[float]] = [], []
+    data = [png(seed) for seed in range(FILMS)]
+    with Reader.installed() as reader:
+        reader.warm()
+        for film in data[:4]:
+            reader.examine(film)
+        for turn in range(2 * ROUNDS):
+            signal_to(trainer, signal.SIGCONT if turn % 2 else signal.SIGSTOP)
+            times[turn % 2].extend(milliseconds(lambda film=film: reader.examine(film)) for film in data)
+    return times
+
+
+def films(place: Path) -> Path:
+    """A folder of random pictures in two classes."""
+    chance = np.random.default_rng(0)
+    for label in ("NORMAL", "PNEUMONIA"):
+        folder = place / "films" / "train" / label
+        folder.mkdir(parents=True)
+        for number in range(40):
+            name = f"person{number}_virus_{number}.png" if label == "PNEUMONIA" else f"IM-{number:04d}-0001.png"
+            Image.fromarray(chance.integers(0, 256, (160, 160), np.uint8)).save(folder / name)
+    return place / "films"
