@@ -1,4 +1,4 @@
-"""Drawn chests that join the films a segmenter learns from: their borders are known exactly, a person's mask never is."""
+"""Drawn chests that join the films a segmenter learns from: their borders are known exactly, which no hand draws."""
 
 from dataclasses import replace
 
