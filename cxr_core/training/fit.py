@@ -11,7 +11,7 @@ from typing import Any
 from cxr_core.data.films import Films, load_films
 from cxr_core.data.gate_part import carve_gate
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.masks import load_masks
+from cxr_core.data.masks import films_with_swapped_masks, load_masks
 from cxr_core.data.prepare import folders_of, open_data
 from cxr_core.data.splits import (
     carve_validation,
