@@ -204,6 +204,8 @@ def test_weights_that_cannot_be_had_are_said_beside_the_choice(
     named(app.text_input, "A safetensors file on this computer, in timm's naming").set_value("/none.safetensors").run()
     assert "is no file" in words(app)
     named(app.radio, "First weights").set_value("model").run()
+    assert not app.exception
+    assert not app.error
     assert named(app.selectbox, "Model").options == ["cardiomegaly-adults", "pneumonia-children"]
     assert not named(app.button, "Start").disabled
 

@@ -93,7 +93,7 @@ def ask_beginning(draft: Draft, outlines: bool) -> None:
         index=kinds.index(draft.beginning or _kind(init)),
         format_func=BEGINNINGS.__getitem__,
         horizontal=True,
-        key=draft.widget("beginning"),
+        key=draft.widget("first-weights"),
         help="ImageNet's come from timm's hub, where that can be reached. An installed model is trained further.",
     )
     draft.beginning = kind
@@ -105,7 +105,7 @@ def _ask_which(draft: Draft, kind: str, init: str, outlines: bool) -> str:
         text = st.text_input(
             "A safetensors file on this computer, in timm's naming",
             value="" if init in BEGINNINGS or _kind(init) == MODEL else init,
-            key=draft.widget("file"),
+            key=draft.widget("weights-file"),
             placeholder="/models/mobilenetv2_100.safetensors",
         )
         return str(Path(text.strip()).expanduser()) if text.strip() else ""
@@ -114,7 +114,7 @@ def _ask_which(draft: Draft, kind: str, init: str, outlines: bool) -> str:
         st.caption("No model of this kind is installed.")
         return ""
     index = names.index(init) if init in names else 0
-    return st.selectbox("Model", names, index=index, key=draft.widget("model"), width=480)
+    return st.selectbox("Model", names, index=index, key=draft.widget("installed-model"), width=480)
 
 
 def _models(outlines: bool) -> list[str]:

@@ -9,6 +9,7 @@ from cxr_core.training import jobs
 from cxr_core.training.job import Job
 from pages.components import cache
 from pages.components.markdown import plain
+from pages.components.models.verdict import show_verdict
 from pages.components.training.desk import Desk
 from pages.components.training.errands import Errand
 
@@ -28,8 +29,6 @@ def show_publishing(desk: Desk, job: Job) -> None:
         st.error(plain(errand.error))
     verdict = read_verdict(job.folder)
     if verdict is not None:
-        from pages.components.models.verdict import show_verdict
-
         show_verdict(verdict)
     st.button(
         "Ask the gate again" if verdict else "Ask the gate",
