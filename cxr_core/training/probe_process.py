@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from cxr_core.data.films import Films
 from cxr_core.data.loader import Batch
 from cxr_core.errors import DataError, SilhouetteError
 from cxr_core.heap import keep_memory
+from cxr_core.models.architectures import FilmClassifier
 from cxr_core.models.initial import initialise
 from cxr_core.training.fit import divided
 from cxr_core.training.frozen import features_of
@@ -48,7 +49,9 @@ def measure(asked: dict[str, Any]) -> None:
     films = drawn_films(recipe, max(size, VALIDATION_FILMS))
     began = time.perf_counter()
     if recipe.keeps_features:
-        films = features_of(learner.network, films, lambda grids: inputs(recipe, grids.to(device)))
+        films = features_of(
+            cast(FilmClassifier, learner.network), films, lambda grids: inputs(recipe, grids.to(device))
+        )
         tell({"feature_film_s": (time.perf_counter() - began) / len(films)})
     tell({"validation_film_s": validation_s(learner, films, device)})
     times: list[float] = []
