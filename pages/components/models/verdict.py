@@ -26,7 +26,7 @@ def show_verdict(verdict: Verdict) -> None:
         st.error(f"**The gate is shut** for {who}. What keeps it shut is listed first.", icon=":material/lock:")
     if verdict.unknown:
         st.caption(
-            f"{len(verdict.unknown)} of {len(verdict.checks)} checks had not enough cases to tell; that is never a pass."
+            f"{len(verdict.unknown)} of {len(verdict.checks)} checks had too few cases to tell; that is never a pass."
         )
     ordered = sorted(verdict.checks, key=lambda check: not check.refuses)
     rows = [
