@@ -151,7 +151,7 @@ def test_whether_a_network_can_start_is_told_without_building_it(tmp_path, no_hu
     for init, wrong in (("imagenet", PretrainedUnavailable), ("no-such-model", ModelError)):
         with pytest.raises(wrong):
             require_start({**ARGUMENTS, "backbone": "resnet50"}, init, spec)
-    with pytest.raises(RecipeError, match="near it are .*resnet"):
+    with pytest.raises(RecipeError, match=r"near it are .*resnet"):
         require_start({**ARGUMENTS, "backbone": "resnet_of_mine"}, "scratch", spec)
 
 
