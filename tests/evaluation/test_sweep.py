@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, roc_curve
 
@@ -42,6 +42,7 @@ def test_all_corners_are_those_of_the_roc_curve():
     assert corners.sensitivity == pytest.approx(true_rate)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.floats(0.01, 0.99), st.floats(0.01, 0.99), st.floats(0.01, 0.99))
 def test_predictive_values_are_shares_of_a_counted_population(sensitivity, specificity, prevalence):
     sick, well = prevalence * 1e6, (1 - prevalence) * 1e6
