@@ -1,4 +1,4 @@
-"""The films of an evaluation found again: its names and patients looked up in the datasets that are registered."""
+"""The films of an evaluation found again in the datasets that are registered, by contents or by name and patient."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ import pandas as pd
 from cxr_core.data.datasets import Dataset, registered
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
+
+NAMED = ("image", "patient")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,7 +29,7 @@ class FoundFilms:
 
 
 def find_films(films: pd.DataFrame, part: str, folders: Sequence[Path]) -> FoundFilms | None:
-    """Look for films by name and patient. films: with the columns image (a name) and patient.
+    """Look for films. films: with the columns image (a name) and patient, and sha256 where it is known.
 
     A dataset of those folders is asked first, then the others; the one that has the most of the films answers. None
     when no dataset has any.
@@ -47,14 +49,30 @@ def find_films(films: pd.DataFrame, part: str, folders: Sequence[Path]) -> Found
 
 
 def rows_of(films: pd.DataFrame, manifest: Manifest, part: str) -> np.ndarray:
-    """(N,) the row of each film in a manifest, -1 for none. Of films alike in name and patient the part's counts."""
-    table = manifest.table
-    keys = pd.MultiIndex.from_arrays([manifest.names.to_numpy(str), table["patient"].to_numpy(str)])
-    asked = pd.MultiIndex.from_arrays([films["image"].to_numpy(str), films["patient"].to_numpy(str)])
+    """(N,) the row of each film in a manifest, -1 for none. Of films that are alike the part's counts.
+
+    By contents where both sides know their sha256, whatever the film is called now; else by name and patient. A film
+    whose name is there with other contents is not found: it is another picture.
+    """
+    table = manifest.table.assign(image=manifest.names)
+    named = _rows(films, table, NAMED, part)
+    if "sha256" not in films:
+        return named
+    same = _rows(films, table, ("sha256", *NAMED), part)
+    alike = np.where(same >= 0, same, _rows(films, table, ("sha256",), part))
+    told = films["sha256"].notna().to_numpy() & (named >= 0) & table["sha256"].notna().to_numpy()[named]
+    return np.where((alike >= 0) | told, alike, named)
+
+
+def _rows(films: pd.DataFrame, table: pd.DataFrame, by: tuple[str, ...], part: str) -> np.ndarray:
+    """(N,) the one row that has the same values of these columns; where several have, the one of the part."""
+    keys, asked = (pd.MultiIndex.from_frame(each[list(by)].astype(str)) for each in (table, films))
+    known, sought = (each[list(by)].notna().all(axis=1).to_numpy() for each in (table, films))
     rows = np.full(len(films), -1)
-    for kept in (np.ones(len(table), bool), (table["split"] == part).to_numpy()):
+    for kept in (known, known & (table["split"] == part).to_numpy()):
         places = np.flatnonzero(kept)
-        alone = ~keys[places].duplicated(keep=False)
-        found = keys[places[alone]].get_indexer(asked)
-        rows = np.where(found >= 0, places[alone][found], rows) if alone.any() else rows
+        alone = places[~keys[places].duplicated(keep=False)]
+        if len(alone):
+            found = keys[alone].get_indexer(asked)
+            rows = np.where(sought & (found >= 0), alone[found], rows)
     return rows

@@ -14,11 +14,12 @@ from cxr_core.evaluation.bands import Bands, bands
 from cxr_core.evaluation.chart import Chart
 from cxr_core.evaluation.charts_threshold import distribution_chart, threshold_chart
 from cxr_core.evaluation.curves import CalibrationBin, TrainingCurves, finding_curves
-from cxr_core.evaluation.folder import CURVES, PREDICTIONS, REPORT
+from cxr_core.evaluation.folder import CURVES, PREDICTIONS, RECALIBRATION, REPORT
 from cxr_core.evaluation.shelf import Shelved
 from cxr_core.evaluation.sweep import THRESHOLDS, Distribution, Sweep, distribution, sweep
 
 COLUMNS = ("image", "patient", "finding", "label", "logit", "probability", "view", "age", "sex")
+TEXTS = ("image", "patient", "sex", "view", "source", "sha256")
 VIEWS = ("PA", "AP")
 
 
@@ -27,12 +28,14 @@ class Opened:
     """One evaluation. predictions: as predictions.csv has them, image and patient as text.
 
     thresholds: by finding, each operating point's.  training: of the run, if the model is one's.
+    recalibrated: as `adapt.adapted` gives it, where it was asked for.
     """
 
     shelved: Shelved
     predictions: pd.DataFrame
     thresholds: Mapping[str, Mapping[str, float]]
     training: TrainingCurves | None
+    recalibrated: Mapping[str, Any] | None = None
 
     @property
     def metrics(self) -> Mapping[str, Any]:
@@ -87,7 +90,7 @@ class FindingView:
 def open_evaluation(shelved: Shelved) -> Opened:
     """Read an evaluation's predictions and curves. Raises DataError when they are missing or damaged."""
     try:
-        table = pd.read_csv(shelved.folder / PREDICTIONS, dtype={"image": str, "patient": str, "sex": str, "view": str})
+        table = pd.read_csv(shelved.folder / PREDICTIONS, dtype=dict.fromkeys(TEXTS, str))
         curves = json.loads((shelved.folder / CURVES).read_text(encoding="utf-8"))
         lacking = [name for name in COLUMNS if name not in table]
         if lacking:
@@ -101,6 +104,7 @@ def open_evaluation(shelved: Shelved) -> Opened:
                 for key, found in curves["findings"].items()
             },
             training=TrainingCurves(**training) if training else None,
+            recalibrated=_recalibrated(shelved),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"the evaluation in {shelved.folder} cannot be read ({error}); evaluate again") from error
@@ -119,6 +123,16 @@ def view_of(opened: Opened, finding: str, view: str | None) -> FindingView:
         calibration=finding_curves(probabilities, labels, patients, ()).calibration,
         distribution=distribution(probabilities, labels),
     )
+
+
+def _recalibrated(shelved: Shelved) -> Mapping[str, Any] | None:
+    path = shelved.folder / RECALIBRATION
+    if not path.is_file():
+        return None
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found["findings"], dict):
+        raise ValueError(f"{RECALIBRATION} names no findings")
+    return found
 
 
 def report_of(shelved: Shelved) -> str | None:

@@ -34,10 +34,15 @@ def recalibration_section(found: Mapping[str, Any] | None) -> Iterator[str]:
         if "not_recalibrated" in each:
             yield element("p", f"Not recalibrated: {each['not_recalibrated']}.")
             continue
-        parts = [each[name] for name in ("fitted_on", "reported_on")]
-        counts = [f"{of['films']:,} films of {of['patients']:,} patients, {of['positives']:,} positive" for of in parts]
-        said = each["correction"]["said"]
-        yield element("p", f"{said[:1].upper()}{said[1:]}. Fitted on {counts[0]}; measured on {counts[1]}.")
+        yield element("p", counts_sentence(each))
         columns = ("before", "after", "difference")
         rows = [[title, *(cell(each[name][figure]) for name in columns)] for figure, title in FIGURES.items()]
         yield table(("", "The model's own", "Recalibrated", "Difference"), rows, "wide")
+
+
+def counts_sentence(found: Mapping[str, Any]) -> str:
+    """What was done to one finding, and on how many films of whom. found: as `Adapted.as_json` gives it."""
+    parts = [found[name] for name in ("fitted_on", "reported_on")]
+    counts = [f"{of['films']:,} films of {of['patients']:,} patients, {of['positives']:,} positive" for of in parts]
+    said = found["correction"]["said"]
+    return f"{said[:1].upper()}{said[1:]}. Fitted on {counts[0]}; measured on {counts[1]}."
