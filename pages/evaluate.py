@@ -8,6 +8,7 @@ from pages.components import cache, session
 from pages.components.evaluation.benefit_tab import show_benefit
 from pages.components.evaluation.calibration_tab import show_calibration
 from pages.components.evaluation.choose import choose_evaluation, choose_finding, say_how_to_begin, say_unreadable
+from pages.components.evaluation.command import offer_command
 from pages.components.evaluation.compare_tab import show_compare
 from pages.components.evaluation.curves_tab import show_curves
 from pages.components.evaluation.figures import show_headline
@@ -35,6 +36,8 @@ def page() -> None:
     else:
         chosen = choose_evaluation(visit, readable)
         show_evaluation(visit, chosen, readable)
+        with st.expander("Make another evaluation", icon=":material/add:"):
+            offer_command()
     say_unreadable([each for each in found if each.problem is not None])
 
 
@@ -52,7 +55,7 @@ def show_evaluation(visit: Visit, chosen: Shelved, others: list[Shelved]) -> Non
     shows = {
         "Curves": lambda: show_curves(visit, view, figures),
         "Threshold": lambda: show_threshold(visit, view),
-        "Calibration": lambda: show_calibration(visit, view, figures),
+        "Calibration": lambda: show_calibration(visit, opened, finding, view, figures),
         "Prevalence and benefit": lambda: show_benefit(visit, view),
         "For whom": lambda: show_whom(visit, figures),
         "Where": lambda: show_where(figures),

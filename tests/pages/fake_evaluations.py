@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cxr_core.evaluation.adapt import adapted
 from cxr_core.evaluation.curves import TrainingCurves, finding_curves
 from cxr_core.evaluation.evaluate import figures
 from cxr_core.evaluation.figures import classification_report
@@ -50,9 +51,10 @@ def write_evaluation(
     part: str = "test",
     training: TrainingCurves | None = None,
     folders: tuple[Path, ...] = (),
+    recalibrate: str = "",
     **changes: Any,
 ) -> Path:
-    """The folder, written as `train.evaluate` writes it. changes: of metrics.json."""
+    """The folder, written as `train.evaluate` writes it. recalibrate: a method.  changes: of metrics.json."""
     table = predictions() if table is None else table
     rows = table[table["label"].notna()]
     points = CARD.operating_points["cardiomegaly"]
@@ -74,6 +76,7 @@ def write_evaluation(
         curves={"cardiomegaly": finding_curves(*arrays, points)},
         made="2026-01-02T03:04:05+00:00",
         training=training,
+        recalibrated=adapted(CARD, table, recalibrate, "youden") if recalibrate else None,
     )
     path = found.write(place)
     if changes:

@@ -1,5 +1,6 @@
 """The Evaluate page through Streamlit's own test bench, on evaluations whose films are known."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -122,6 +123,23 @@ def test_moving_the_threshold_changes_the_calls(shown: AppTest) -> None:
     assert shown.session_state["visit"].threshold == 0.32
     next(each for each in shown.button if each.label == "Balanced 0.500").click().run()
     assert shown.slider[0].value == 0.5
+
+
+def test_what_recalibrating_changes_is_never_shown_as_the_models_own(app: AppTest, workspace: Path) -> None:
+    warning = "These are **not the model's own figures**"
+    place = write_evaluation(workspace / "evaluations" / "plain")
+    open_page(app, "Calibration")
+    assert not app.exception
+    assert warning not in words(app)
+    assert app.code[0].value.endswith(f"--split test --out {place} --recalibrate line")
+    write_evaluation(workspace / "evaluations" / "plain", recalibrate="line", made="2026-03-01T00:00:00+00:00")
+    app.run()
+    assert not app.exception
+    assert warning in words(app)
+    told = json.loads((place / "recalibration.json").read_text())["findings"]["cardiomegaly"]
+    found = app.table[-1].value.set_index("Figure").loc["Brier score"]
+    assert found["The model's own"].startswith(f"{told['before']['brier']['value']:.3f}")
+    assert found["Recalibrated"].startswith(f"{told['after']['brier']['value']:.3f}")
 
 
 def test_the_readers_prevalence_decides_the_predictive_values(shown: AppTest) -> None:

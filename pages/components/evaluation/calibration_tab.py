@@ -6,9 +6,10 @@ from typing import Any
 import streamlit as st
 
 from cxr_core.evaluation.charts import calibration_chart
-from cxr_core.evaluation.opened import FindingView
+from cxr_core.evaluation.opened import FindingView, Opened
 from pages.components.evaluation.figures import figure_rows
 from pages.components.evaluation.panel import show_chart
+from pages.components.evaluation.recalibration import show_recalibration
 from pages.components.evaluation.visit import Visit
 
 FIGURES = (
@@ -17,8 +18,8 @@ FIGURES = (
 )
 
 
-def show_calibration(visit: Visit, view: FindingView, figures: Mapping[str, Any]) -> None:
-    """The chart, and beside it the figures."""
+def show_calibration(visit: Visit, opened: Opened, finding: str, view: FindingView, figures: Mapping[str, Any]) -> None:
+    """The chart, beside it the figures, and beneath what recalibrating changes."""
     with st.container(horizontal=True, gap="large"):
         with st.container(key="evaluate-left"):
             show_chart(
@@ -31,3 +32,4 @@ def show_calibration(visit: Visit, view: FindingView, figures: Mapping[str, Any]
         with st.container(key="evaluate-right"):
             st.markdown("**Figures of calibration**")
             st.table(figure_rows(figures, FIGURES), border="horizontal", hide_index=True, hide_header=False)
+    show_recalibration(visit, opened, finding)

@@ -9,10 +9,10 @@ from cxr_core.evaluation.opened import Opened
 from cxr_core.evaluation.report_parts import part_name
 from cxr_core.evaluation.shelf import Shelved
 from cxr_core.reading.wording import finding_name
+from pages.components.evaluation.command import offer_command
 from pages.components.evaluation.visit import Visit
 from pages.components.markdown import plain
 
-COMMAND = "python -m train.evaluate cardiomegaly-adults --data FOLDER"
 VIEW_NAMES = {"PA": "PA views", "AP": "AP views"}
 PARAMETER = "evaluation"  # of the address: a link leads to one evaluation
 
@@ -23,11 +23,7 @@ def say_how_to_begin() -> None:
         "**No evaluation yet.** An evaluation measures a model on films whose labels are known: how well it tells "
         "them apart, for whom, and which films it gets wrong. Make one in a shell:"
     )
-    st.code(COMMAND, language="bash")
-    st.markdown(
-        "`FOLDER` holds the films and their labels, or is the name of a dataset registered on the Data page. In place "
-        "of the model's name stands any installed model, model folder or run folder. Then reload this page."
-    )
+    offer_command()
 
 
 def say_unreadable(found: Sequence[Shelved]) -> None:
