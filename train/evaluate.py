@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--beside", metavar="MODEL", help="a classifier to compare a ratio with (default: installed)")
     parser.add_argument("--fit-on", default=ALONE.fit_on, choices=FIT_ON, help="to combine ratio and classifier on")
     parser.add_argument("--outlines", metavar="MODEL", help="outlines to compare heatmaps with (default: installed)")
-    parser.add_argument("--recalibrate", default="", type=method, metavar="METHOD", help=METHODS)
+    parser.add_argument("--recalibrate", type=method, metavar="METHOD", help=METHODS)
     return parser
 
 

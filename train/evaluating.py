@@ -25,13 +25,13 @@ FIT_ON = ("val", "train")
 class Aside:
     """Models by name or folder; None for the installed one. fit_on: the part to combine ratio and classifier on.
 
-    recalibrate: a method of `adapt.fitter` to recalibrate by, besides; "" for none.
+    recalibrate: a method of `adapt.fitter` to recalibrate by, besides; None for none.
     """
 
     beside: str | None = None
     fit_on: str = FIT_ON[0]
     outlines: str | None = None
-    recalibrate: str = ""
+    recalibrate: str | None = None
 
 
 ALONE = Aside()  # beside nothing but what is installed

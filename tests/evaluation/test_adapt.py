@@ -24,6 +24,7 @@ from cxr_core.evaluation.folder import Evaluation
 from cxr_core.evaluation.recalibration_table import recalibration_section
 from tests.tiny import tiny_card
 from train.arguments import method
+from train.evaluate import _parser
 
 VALIDATION = {"validation": {"pneumonia": {"auroc": {"n": 1000, "positives": 300}}}}
 CARD = tiny_card(findings=("pneumonia",), metrics=VALIDATION)
@@ -160,3 +161,8 @@ def test_a_method_that_cannot_fit_is_refused_before_films_are_read():
     require_fitter("prior", CARD)
     with pytest.raises(DataError, match="does not say how many"):
         require_fitter("prior", tiny_card())
+
+
+def test_the_command_goes_without_a_recalibration():
+    assert _parser().parse_args(["a-model", "--data", "films"]).recalibrate is None
+    assert _parser().parse_args(["a-model", "--data", "films", "--recalibrate", "prior=0.1"]).recalibrate == "prior=0.1"
