@@ -63,7 +63,7 @@ def _losses(curves: Mapping[str, Curve]) -> list[Any]:
             go.Scatter(
                 x=steps.steps,
                 y=steps.values,
-                name="training, last steps",
+                name="training, by step",
                 mode="lines",
                 line={"color": GREY, "width": 1.2},
                 hovertemplate="training %{y:.4g}, step %{x}<extra></extra>",
@@ -92,6 +92,8 @@ def _curve(curve: Curve, name: str, colour: str, dash: str = "solid") -> Any:
 def _figure(traces: list[Any], title: str) -> go.Figure:
     figure = frame(traces, HEIGHT, "step", "")
     figure.update_xaxes(tickformat="~s", rangemode="tozero")
-    if "oss" in title:
+    if "oss" in title or title == "Learning rate":
         figure.update_yaxes(rangemode="tozero")
+    if title == "Learning rate":
+        figure.update_yaxes(tickformat=".1~e")
     return figure

@@ -58,7 +58,8 @@ def _verdict(run: Path, marked: "Marked") -> Verdict:
         left = len(marked[str(run)])
         return Verdict("orphaned", f"It ended, but {left} of the processes that it started live on; end them by force.")
     if waits := files.read(run, files.QUEUE):
-        return Verdict("queued", "Waits for a free " + waits.get("device", "device") + ".")
+        device = str(waits.get("device", "device"))
+        return Verdict("queued", f"Waits until the {device.replace('cpu', 'CPU').replace('cuda', 'GPU')} is free.")
     return _of_dead(run)
 
 

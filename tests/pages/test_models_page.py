@@ -82,7 +82,7 @@ def test_installed_models_are_listed_with_what_the_gate_said(app: AppTest) -> No
     assert "published against the gate: nothing better" in words(app)
     checks = rows(app, "What was found")
     assert [row["Check"] for row in checks] == ["AUROC, pneumonia", "Population", "AP films, pneumonia"]
-    assert "1 of 3 checks had not enough cases" in words(app)
+    assert "1 of 3 checks had too few cases to tell" in words(app)
     told = words(app) + json.dumps([table.value.to_dict("records") for table in app.table])
     assert r"\\<img src=x" in told or r"\<img src=x" in told
     assert "**bold**" not in told.replace(r"\*\*bold\*\*", "").replace(r"\\*\\*bold\\*\\*", "")

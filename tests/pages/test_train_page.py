@@ -1,6 +1,7 @@
 """The Train page through Streamlit's own test bench, on run folders written by hand."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ from cxr_core.errors import RunError
 from cxr_core.training import jobs
 from cxr_core.training.job import Device, Job, Request
 from pages.components import cache
+from pages.components.training import publishing
 from pages.components.training.desk import START
 from pages.components.training.errands import Errands
 from tests.pages.fake_runs import FakeRuns, dataset, fake_runs
 from tests.pages.fakes import FakeReader
 from tests.pages.test_data_page import Pages
+from tests.pages.test_models_page import VERDICT
 
 APP = Path(__file__).parents[2] / "app.py"
+OPEN = replace(VERDICT, checks=tuple(check for check in VERDICT.checks if not check.refuses))
 CPU = Device(name="cpu", words="CPU, 2 cores", processes=2, memory_mb=4096)
 
 
@@ -62,6 +66,19 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
         )
 
     monkeypatch.setattr(jobs, "submit", submit)
+    return noted
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
+    """Run, note and override of what is published, which is noted and comes to nothing else."""
+    noted: list[tuple[str, str, str]] = []
+
+    def publish(run: Path, note: str, *, override: str, progress: object) -> Path:
+        noted.append((run.name, note, override))
+        return run
+
+    monkeypatch.setattr("cxr_core.training.publish.publish", publish)
     return noted
 
 
@@ -372,3 +389,62 @@ def test_the_table_is_filtered_by_words_and_state(app: AppTest, runs: FakeRuns) 
     named(app.text_input, "Search").set_value("").run()
     app.segmented_control[-1].set_value("Finished").run()
     assert shown() == ["alpha"]
+
+
+def test_a_run_without_test_figures_is_measured_first(
+    app: AppTest, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def measured(run: Path, data: tuple[str, ...], stop: object) -> None:
+        asked.append((run.name, data))
+        raise RunError("the data has no *test* part")
+
+    runs.finished("alpha")
+    monkeypatch.setattr(publishing, "measure_on_test", measured)
+    open_page(app, run="alpha")
+    assert "has not been measured on test films yet" in words(app)
+    assert "Ask the gate" not in labels(app)
+    app.button(key="measure-alpha").click().run()
+    cache.errands().find("gate alpha").wait(60)
+    app.run()
+    assert asked == [("alpha", ("films",))]
+    assert r"the data has no \*test\* part" in app.error[0].value
+    runs.finished("alpha", tested=True)
+    app.run()
+    assert "Ask the gate" in labels(app)
+
+
+def test_an_open_gate_is_passed_with_a_reason_for_the_change(
+    app: AppTest, runs: FakeRuns, published: list[tuple[str, str, str]]
+) -> None:
+    runs.judged(runs.finished("alpha", tested=True), OPEN)
+    open_page(app, run="alpha")
+    assert "The gate is open" in app.success[0].value
+    assert app.button(key="publish-alpha").disabled
+    assert "say why it replaces the installed model" in words(app)
+    assert not app.text_area
+    app.text_input(key="note-alpha").set_value("twice the films").run()
+    app.button(key="publish-alpha").click().run()
+    cache.errands().find("gate alpha").wait(60)
+    assert not app.exception
+    assert published == [("alpha", "twice the films", "")]
+
+
+def test_a_shut_gate_is_passed_only_with_a_written_reason(
+    app: AppTest, runs: FakeRuns, published: list[tuple[str, str, str]]
+) -> None:
+    runs.judged(runs.finished("alpha", tested=True), VERDICT)
+    open_page(app, run="alpha")
+    assert "The gate is shut" in app.error[0].value
+    assert "AUROC, pneumonia" in cells(app)
+    app.text_input(key="note-alpha").set_value("newer").run()
+    for nothing in ("", "   "):
+        app.text_area(key="override-alpha").set_value(nothing).run()
+        assert app.button(key="publish-alpha").disabled
+        assert "the gate is shut. Write why" in words(app)
+    app.text_area(key="override-alpha").set_value(" a drill ").run()
+    app.button(key="publish-alpha").click().run()
+    cache.errands().find("gate alpha").wait(60)
+    assert not app.exception
+    assert published == [("alpha", "newer", "a drill")]

@@ -19,9 +19,12 @@ def offer_changes(counter: Counter, model: Model) -> None:
         return
     with st.container(horizontal=True, gap="small"):
         if model.below is not None:
-            with st.popover(f"Roll back to {plain(model.below.name)}", icon=":material/undo:"):
+            # With the turn in its key it is another one once something was done, and so is closed.
+            label, key = f"Roll back to {plain(model.below.name)}", counter.widget(f"back-to-{model.name}")
+            with st.popover(label, icon=":material/undo:", key=key):
                 _ask(counter, model, model.below.name, back=True)
-        with st.popover("Use another version", icon=":material/swap_horiz:"):
+        key = counter.widget(f"another-{model.name}")
+        with st.popover("Use another version", icon=":material/swap_horiz:", key=key):
             wanted = st.selectbox("Version", others, key=counter.widget(f"version-{model.name}"))
             _ask(counter, model, wanted, back=False)
 

@@ -33,7 +33,7 @@ def version_rows(versions: Sequence[Version]) -> Rows:
         {
             "Version": plain(each.name) + (" **in use**" if each.used else ""),
             "From": "shipped with the program" if each.shipped else plain(_origin(each)),
-            "When": plain(str(each.published.get("when", "")).replace("T", " ").removesuffix("+00:00")),
+            "When (UTC)": plain(str(each.published.get("when", "")).replace("T", " ").removesuffix("+00:00")),
             "Why": plain(str(each.published.get("note", ""))),
             "Gate": _gate(each),
             "AUROC, official test": _auroc(each),

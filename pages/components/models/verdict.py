@@ -41,7 +41,7 @@ def show_verdict(verdict: Verdict) -> None:
     st.caption(f"Compared on: {plain(verdict.films)}")
     if verdict.official_test.get("findings"):
         st.caption(" ".join(_official(verdict.official_test)))
-    st.caption(f"Asked {plain(verdict.made)}.")
+    st.caption(f"Asked on {plain(verdict.made.replace('T', ', ').replace('+00:00', ' UTC'))}.")
 
 
 def _named(name: str, finding: str) -> str:

@@ -143,10 +143,13 @@ def _show_verdict(dataset: Dataset) -> None:
         return
     warnings = sum(issue.severity == "warning" for issue in issues)
     if blocking:
-        words = f":red-badge[:material/block: stopped by {len(blocking)} blocking]"
+        some = "1 blocking finding" if len(blocking) == 1 else f"{len(blocking)} blocking findings"
+        words = f":red-badge[:material/block: stopped by {some}]"
     else:
         words = ":green-badge[:material/check: may be trained on]"
-    told = f" :orange-badge[{warnings} to read first]" if warnings else ""
+    told = (
+        f" :orange-badge[{warnings} {'warning' if warnings == 1 else 'warnings'}, to be read first]" if warnings else ""
+    )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{plain(dataset.name)}: {words}{told}", width="content")
         st.page_link(

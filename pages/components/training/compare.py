@@ -25,37 +25,24 @@ def show_comparison(desk: Desk, chosen: Sequence[Job]) -> None:
         chosen = chosen[:MOST]
     names = [plain(job.id) for job in chosen]
     st.markdown(f"### {len(chosen)} runs side by side")
-    _cells([{"": "State", **dict(zip(names, (state_word(job.state) for job in chosen), strict=True))}])
     folders = [job.folder for job in chosen]
+    states = {"State": tuple(state_word(job.state) for job in chosen)}
     changed = {_label(name): values for name, values in differences(folders).items()}
-    _table("Where they differ", "in recipe, data and first weights; the rest is the same", names, changed)
-    if not changed:
-        st.caption("Recipe, data and first weights are the same.")
     measured = {_figure_label(*key): values for key, values in side_by_side(folders).items()}
-    _table(
-        "Figures",
-        "with 95 % intervals by patient; intervals that overlap are no proof of a difference",
-        names,
-        measured,
+    rows = {**states, **changed, **measured}
+    cells = [{"": plain(what), **dict(zip(names, map(plain, values), strict=True))} for what, values in rows.items()]
+    st.table(cells, border="horizontal", hide_header=False, hide_index=True)
+    same = "" if changed else "Recipe, data and first weights are the same. "
+    st.caption(
+        f"{same}Of recipe, data and first weights only what differs is listed. Figures with their 95 % intervals by "
+        "patient; intervals that overlap are no proof of a difference, nor of none."
     )
     curves = {job.id: desk.keep(job.id, watch(job.folder, desk.watched.get(job.id))).curves for job in chosen}
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="small"):
         for title, figure in overlaid(curves).items():
             with st.container(width=CHART_WIDTH, gap=None):
                 st.markdown(f":small[**{title}**]")
                 st.plotly_chart(figure, key=f"compare-{title}", config=CHART_CONFIG, alt=f"{title} of each run")
-
-
-def _table(title: str, note: str, names: Sequence[str], rows: dict[str, tuple[str, ...]]) -> None:
-    if not rows:
-        return
-    st.markdown(f"**{title}** :gray[:small[{note}]]")
-    cells = [{"": plain(what), **dict(zip(names, map(plain, values), strict=True))} for what, values in rows.items()]
-    _cells(cells)
-
-
-def _cells(rows: list[dict[str, str]]) -> None:
-    st.table(rows, border="horizontal", hide_header=False, hide_index=True)
 
 
 def _label(name: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cxr_core.training.recipe_form import FormField
 
 WIDTH = 236
+OWN_LABELS = {"init": "First weights"}
 ELSEWHERE = ("init",)  # asked for in a place of its own
 
 Places = dict[str, "DeltaGenerator"]
@@ -47,6 +48,8 @@ def fault_text(sentence: str) -> str:
 
 def label_of(name: str) -> str:
     """A field's name as people read it: `augmentation.shift` -> Shift."""
+    if name in OWN_LABELS:
+        return OWN_LABELS[name]
     words = name.rpartition(".")[2].replace("_", " ")
     return words[:1].upper() + words[1:]
 

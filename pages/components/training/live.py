@@ -15,8 +15,7 @@ from pages.components.training.words import badge, duration
 
 POLL_S = 2.0
 CHART_CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
-LIVE_CHARTS = 2  # of a run that lives: what is not a figure of learning is told in numbers
-CHART_WIDTH = 420
+CHART_WIDTH = 310  # three beside each other on a wide screen, two on a narrow one
 
 
 def show_live(desk: Desk, found: Sequence[Job]) -> None:
@@ -37,10 +36,10 @@ def show_live(desk: Desk, found: Sequence[Job]) -> None:
     draw()
 
 
-def show_charts(key: str, watched: Watched, most: int | None = None) -> None:
+def show_charts(key: str, watched: Watched) -> None:
     """Curves of a run side by side, as many as there is room for."""
-    with st.container(horizontal=True, gap="medium"):
-        for title, figure in list(progress_charts(watched.curves).items())[:most]:
+    with st.container(horizontal=True, gap="small"):
+        for title, figure in progress_charts(watched.curves).items():
             with st.container(width=CHART_WIDTH, gap=None):
                 st.markdown(f":small[**{title}**]")
                 st.plotly_chart(figure, key=f"{key}-{title}", config=CHART_CONFIG, alt=f"{title} over the steps")
@@ -74,7 +73,7 @@ def _show_run(desk: Desk, job: Job) -> None:
         numbers = numbers_words(watched)
         if numbers:
             st.markdown(f":small[{plain(numbers)}]")
-        show_charts(f"live-{job.id}", watched, LIVE_CHARTS)
+        show_charts(f"live-{job.id}", watched)
         show_log(watched)
 
 

@@ -6,7 +6,9 @@ import streamlit as st
 
 from cxr_core.evaluation.verdict import Verdict, read_verdict
 from cxr_core.training import jobs
+from cxr_core.training.comparison import data_of, figures
 from cxr_core.training.job import Job
+from cxr_core.training.measuring import measure_on_test
 from pages.components import cache
 from pages.components.markdown import plain
 from pages.components.models.verdict import show_verdict
@@ -27,6 +29,9 @@ def show_publishing(desk: Desk, job: Job) -> None:
         return
     if errand is not None and errand.error:
         st.error(plain(errand.error))
+    if not is_measured(job):
+        _offer_measurement(job)
+        return
     verdict = read_verdict(job.folder)
     if verdict is not None:
         show_verdict(verdict)
@@ -43,6 +48,29 @@ def show_publishing(desk: Desk, job: Job) -> None:
         _offer_publication(job, verdict)
 
 
+def is_measured(job: Job) -> bool:
+    """Whether there are figures of this very model on test films."""
+    return any(figure.part == "test" for figure in figures(job.folder))
+
+
+def _offer_measurement(job: Job) -> None:
+    st.markdown("It has not been measured on test films yet; without their figures no model is installed.")
+    st.button(
+        "Measure on test films",
+        icon=":material/straighten:",
+        key=f"measure-{job.id}",
+        type="primary",
+        on_click=measure,
+        args=(job,),
+        help="On the test part of its own data, in the background. How often a test part is looked at is counted.",
+    )
+
+
+def measure(job: Job) -> None:
+    """Have a run measured in the background, unless it is already."""
+    cache.errands().start(_key(job), lambda errand: _measure(job, errand))
+
+
 def ask_gate(job: Job) -> None:
     """Have the gate judge a run in the background, unless it does already."""
     cache.errands().start(_key(job), lambda errand: _judge(job.folder, errand))
@@ -55,7 +83,7 @@ def watch(desk: Desk, job: Job, errand: Errand) -> None:
         desk.said = f"Installed: {errand.result.parent.name} {errand.result.name}." if _installed(errand) else ""
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(errand.share, text=plain(errand.stage.capitalize()) or "Begins …")
+        st.progress(errand.share, text=plain(errand.stage[:1].upper() + errand.stage[1:]) or "Begins …")
         st.button("Cancel", key=f"cancel-gate-{job.id}", on_click=errand.cancel, disabled=errand.cancelled)
 
 
@@ -97,6 +125,11 @@ def _missing(verdict: Verdict, note: str, reason: str) -> str:
     if verdict.rival and not note:
         return "say why it replaces the installed model."
     return ""
+
+
+def _measure(job: Job, errand: Errand) -> None:
+    errand.progress("measured on test films; the figures are there when all are read", 0, 0)
+    measure_on_test(job.folder, job.data or data_of(job.folder), errand.stopped)
 
 
 def _judge(run: Path, errand: Errand) -> object:

@@ -18,7 +18,7 @@ GROUPS = {
     "Ended before": ("stopped", "failed", "interrupted"),
 }
 READ_FROM = ("model/card.json", "evaluation/metrics.json", "progress.jsonl")
-ROW_PX, MOST_ROWS = 35, 10
+NAME_PX = 290  # as wide as the longest name of a recipe with its date and time
 
 
 def choose_runs(desk: Desk, found: Sequence[Job]) -> None:
@@ -32,12 +32,11 @@ def choose_runs(desk: Desk, found: Sequence[Job]) -> None:
         [_row(job) for job in shown],
         key=key,
         hide_index=True,
-        height=ROW_PX * (min(len(shown), MOST_ROWS) + 1) + 3,
         selection_mode="multi-row",
         selection_default={"selection": {"rows": marked}},
         on_select=lambda: _look_at_marked(desk, key),
         column_config={
-            "Run": st.column_config.TextColumn(width="medium", pinned=True),
+            "Run": st.column_config.TextColumn(width=NAME_PX, pinned=True),
             "Best figure": st.column_config.TextColumn(
                 width="medium", help="With its 95 % interval, where it has one."
             ),
