@@ -11,7 +11,7 @@ from cxr_core.training.watch import Curve
 
 HEIGHT = 220
 FEW = 40  # points of a curve that are marked each, since a line of one point is not seen
-LOSSES = {"epoch_loss": "training, by epoch", "validation_loss": "validation"}
+LOSSES = {"epoch_loss": "by epoch", "validation_loss": "validation"}
 STYLES = {
     "epoch_loss": (BLUE, "solid"),
     "validation_loss": (VERMILION, "dash"),
@@ -63,7 +63,7 @@ def _losses(curves: Mapping[str, Curve]) -> list[Any]:
             go.Scatter(
                 x=steps.steps,
                 y=steps.values,
-                name="training, by step",
+                name="by step",
                 mode="lines",
                 line={"color": GREY, "width": 1.2},
                 hovertemplate="training %{y:.4g}, step %{x}<extra></extra>",

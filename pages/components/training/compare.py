@@ -35,7 +35,7 @@ def show_comparison(desk: Desk, chosen: Sequence[Job]) -> None:
     same = "" if changed else "Recipe, data and first weights are the same. "
     st.caption(
         f"{same}Of recipe, data and first weights only what differs is listed. Figures with their 95 % intervals by "
-        "patient; intervals that overlap are no proof of a difference, nor of none."
+        "patient; intervals that overlap show neither a difference nor that there is none."
     )
     curves = {job.id: desk.keep(job.id, watch(job.folder, desk.watched.get(job.id))).curves for job in chosen}
     with st.container(horizontal=True, gap="small"):

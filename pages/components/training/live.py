@@ -28,10 +28,11 @@ def show_live(desk: Desk, found: Sequence[Job]) -> None:
         now = jobs.jobs()
         if _standing(now) != began:
             st.rerun()
-        for job in now:
-            if job.live:
-                _show_run(desk, job)
-        _show_queue([job for job in now if job.state == "queued"])
+        with st.container(key="live-and-waiting"):
+            for job in now:
+                if job.live:
+                    _show_run(desk, job)
+            _show_queue([job for job in now if job.state == "queued"])
 
     draw()
 
