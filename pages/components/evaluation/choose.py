@@ -13,6 +13,7 @@ from pages.components.evaluation.command import offer_command
 from pages.components.evaluation.visit import Visit
 from pages.components.markdown import plain
 
+ALL = "all"
 VIEW_NAMES = {"PA": "PA views", "AP": "AP views"}
 PARAMETER = "evaluation"  # of the address: a link leads to one evaluation
 
@@ -80,15 +81,16 @@ def choose_finding(visit: Visit, opened: Opened) -> tuple[str, str | None]:
         views = (None, *opened.views(finding))
         view = visit.view if visit.view in views else None
         if len(views) > 1:
-            chosen = st.segmented_control(
+            asked = st.segmented_control(
                 "Films",
-                views,
-                default=view,
+                [each or ALL for each in views],  # None would be nothing chosen
+                default=view or ALL,
                 required=True,
-                format_func=lambda each: "All films" if each is None else VIEW_NAMES.get(each, each),
+                format_func=lambda each: "All films" if each == ALL else VIEW_NAMES.get(each, each),
                 key=visit.widget("view"),
                 help="PA: the patient stands with the back to the tube. AP: often lying in bed, the heart looks wider.",
             )
+            chosen = None if asked == ALL else asked
             if chosen != view:
                 visit.look_at(folder, finding, chosen)
                 view = chosen

@@ -58,10 +58,9 @@ def _show(visit: Visit, found: Comparison, finding: str) -> None:
     _show_figures(visit, compared)
     st.markdown("**Differences, first less second**", help="Paired: on the same films and the same resamples.")
     st.table(_difference_rows(compared), border="horizontal", hide_index=True, hide_header=False)
-    st.caption(
-        f"AUROC: {plain(compared.auroc_by)}. Intervals and p of differences are corrected for "
-        f"{len(compared.differences)} pairs (Bonferroni, Holm)."
-    )
+    pairs = len(compared.differences)
+    corrected = f" Intervals and p of differences are corrected for {pairs} pairs (Bonferroni, Holm)."
+    st.caption(f"AUROC: {plain(compared.auroc_by)}.{corrected if pairs > 1 else ''}")
 
 
 def _show_figures(visit: Visit, compared: FindingComparison) -> None:

@@ -59,17 +59,19 @@ def show_films(visit: Visit, opened: Opened, finding: str, view: FindingView) ->
 
 def _ask_outcome(visit: Visit, view: FindingView, pick: Pick, threshold: float) -> Pick:
     counts = pick.counts(view.films, threshold)
+    names = {each: f"{OUTCOME_NAMES[each]} {counts[each]:,}" for each in OUTCOMES}
     options: tuple[Outcome | None, ...] = (*OUTCOMES, None)
-    chosen = st.segmented_control(
+    place = st.segmented_control(
         "Films that came out as",
-        options,
-        default=pick.outcome,
-        format_func=lambda each: f"{OUTCOME_NAMES[each]} {counts[each]:,}" if each else f"All {sum(counts.values()):,}",
+        range(len(options)),  # None itself would be nothing chosen
+        default=options.index(pick.outcome),
+        required=True,
+        format_func=lambda each: [*names.values(), f"All {sum(counts.values()):,}"][each],
         key=visit.widget("outcome"),
         help="At the threshold. Called but labelled absent is a false positive; not called but labelled present, a "
         "false negative. Labels were often drawn from reports by a program: some of these films are labelled wrongly.",
     )
-    visit.pick = replace(pick, outcome=chosen)
+    visit.pick = replace(pick, outcome=options[-1 if place is None else place])
     return visit.pick
 
 

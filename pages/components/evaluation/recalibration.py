@@ -51,7 +51,10 @@ def _show(found: Mapping[str, Any]) -> None:
         for key, name in FIGURES.items()
     ]
     st.table(rows, border="horizontal", hide_index=True, hide_header=False)
-    st.caption(plain(counts_sentence(found)))
+    st.caption(
+        f"{plain(counts_sentence(found))} Sensitivity and specificity are at the model's balanced threshold, which was "
+        "chosen for its own probabilities: recalibrated ones need another."
+    )
 
 
 def _offer(visit: Visit, opened: Opened) -> None:
