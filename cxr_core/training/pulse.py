@@ -1,6 +1,7 @@
 """What a training process tells whoever watches it: that it lives, what it does, and at last how it ended."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -34,11 +35,14 @@ class Pulse:
         self._first = os.environ.get("RANK", "0") == "0"
 
     def __enter__(self) -> "Pulse":
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        if several:
             die_with_parent()
         run = Path(os.environ[MARK]) if os.environ.get(MARK) else None
         if run is not None and files.process_of(run) in (name_of(os.getpid()), name_of(os.getppid())):
             self._begin(run, files.process_of(run))
+        elif run is not None and several:
+            os.kill(os.getpid(), signal.SIGKILL)  # whoever started it ended before it could be told so
         return self
 
     def __exit__(

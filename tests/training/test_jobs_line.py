@@ -1,7 +1,11 @@
 """The line of runs before a device: in order, moved, left, and started when it is free though nobody looks."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ from cxr_core.errors import RunError
 from cxr_core.training import job_files as files
 from cxr_core.training import jobs, line
 from cxr_core.training.job import Request
-from cxr_core.training.processes import is_alive, is_held, marked, name_of, signal_to
+from cxr_core.training.processes import MARK, is_alive, is_held, marked, name_of, signal_to
 from tests.training.test_fit import TINY
 from tests.training.watching import begin, kill, process, stand_in, until, wait_for
 
@@ -98,3 +102,14 @@ def test_every_process_of_a_run_ends_when_the_one_above_is_killed(stand_in: Path
     kill(process(run))
     until(lambda: not any(map(is_alive, names)), "all three have ended")
     wait_for(run, "interrupted")
+
+
+@pytest.mark.parametrize(("leader", "ends"), [("another", -signal.SIGKILL), ("its parent", 0)])
+def test_a_process_whose_starter_is_gone_before_it_could_be_bound_to_it_ends(tmp_path, leader, ends):
+    """torchrun may be killed while its processes still load Python."""
+    me = name_of(os.getpid())
+    (tmp_path / files.FOLDER).mkdir()
+    files.write(tmp_path, files.PROCESS, replace(me, started=me.started + (leader == "another")).to_record())
+    code = "from cxr_core.training.pulse import Pulse; Pulse(print).__enter__()"
+    told = os.environ | {MARK: str(tmp_path), "WORLD_SIZE": "2", "RANK": "1"}
+    assert subprocess.run([sys.executable, "-c", code], env=told, check=False).returncode == ends
