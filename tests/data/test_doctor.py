@@ -27,6 +27,7 @@ OF_THE_SOURCES = {
     *("missing_images", "surplus_images", "same_name_twice", "patient_unknown", "patients_scoped"),
     *("small_validation", "no_split", "not_in_split"),
 }
+OF_THE_MASKS = {"swapped_masks"}  # which are pictures of their own: tests/data/test_masks.py
 
 
 def sound_table() -> pd.DataFrame:
@@ -171,7 +172,7 @@ def test_each_check_lets_its_neighbour_pass(code: str) -> None:
 
 
 def test_every_code_has_a_case_or_is_a_sources() -> None:
-    assert set(CASES) | OF_THE_SOURCES == set(ISSUES)
+    assert set(CASES) | OF_THE_SOURCES | OF_THE_MASKS == set(ISSUES)
     assert not set(CASES) & OF_THE_SOURCES
 
 
