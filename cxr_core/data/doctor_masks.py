@@ -9,7 +9,10 @@ from cxr_core.data.masks import films_with_swapped_masks
 
 def swapped_masks(manifest: Manifest) -> Iterator[Issue]:
     """Films whose mask of the heart does not lie between those of the lungs. Opens every mask of the usable films."""
-    films = manifest.with_table(manifest.table[manifest.table["status"] == "present"])
+    there = manifest.table["status"] == "present"
+    if not there.any():
+        return
+    films = manifest.with_table(manifest.table[there])
     wrong = films_with_swapped_masks(films)
     if wrong.any():
         yield Issue(

@@ -34,7 +34,7 @@ def hearts(age_years: float) -> DrawnSeries:
         for thorax in THORAXES
         for seed in range(3)
     )
-    return DrawnSeries(name="cardiothoracic ratio", finding="cardiomegaly", varied=RATIOS, specs=specs)
+    return DrawnSeries(name=f"cardiothoracic ratio, aged {age_years:g}", finding="cardiomegaly", varied=RATIOS, specs=specs)
 
 
 def opacities(age_years: float) -> DrawnSeries:
@@ -49,7 +49,7 @@ def opacities(age_years: float) -> DrawnSeries:
         for place in PLACES
         for seed in range(3)
     )
-    return DrawnSeries(name="opacity", finding="pneumonia", varied=STRENGTHS, specs=specs)
+    return DrawnSeries(name=f"opacity, aged {age_years:g}", finding="pneumonia", varied=STRENGTHS, specs=specs)
 
 
 def drawn_ratio(spec: PhantomSpec) -> float:

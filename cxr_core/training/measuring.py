@@ -36,7 +36,8 @@ def measure_on_test(run: Path, data: Sequence[str], stop: Callable[[], bool]) ->
         finally:
             _end(process)
         if process.returncode:
-            raise RunError(_last_words(said.seek(0) or said.read(), process.returncode))
+            said.seek(0)
+            raise RunError(_last_words(said.read(), process.returncode))
 
 
 def _wait(process: "subprocess.Popen[bytes]", stop: Callable[[], bool]) -> None:

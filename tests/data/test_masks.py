@@ -63,3 +63,10 @@ def test_the_doctor_names_the_film_and_lets_it_be_excluded(folder, workspace):
     assert (issue.count, issue.examples, issue.severity) == (1, ("1.png",), "warning")
     assert films_with_swapped_masks(open_data([folder])).tolist() == [False, True, False, False]
     assert len(prepare([folder], choices=[("swapped_masks", "exclude")]).manifest().usable().table) == 3
+
+
+def test_nothing_is_said_where_no_film_is_there(folder, workspace):
+    """Tables are examined before their films arrive."""
+    for film in (folder / "images").iterdir():
+        film.unlink()
+    assert "swapped_masks" not in {issue.code for issue in prepare([folder]).issues()}
