@@ -34,7 +34,8 @@ def hearts(age_years: float) -> DrawnSeries:
         for thorax in THORAXES
         for seed in range(3)
     )
-    return DrawnSeries(name=f"cardiothoracic ratio, aged {age_years:g}", finding="cardiomegaly", varied=RATIOS, specs=specs)
+    name = f"cardiothoracic ratio, aged {age_years:g}"
+    return DrawnSeries(name=name, finding="cardiomegaly", varied=RATIOS, specs=specs)
 
 
 def opacities(age_years: float) -> DrawnSeries:

@@ -80,7 +80,7 @@ def serve(arguments: list[str], workspace: Path) -> Iterator[str]:
     log = (workspace / "server.log").open("w")
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
-        _wait_until_healthy(f"http://localhost:{port}", server)
+        wait_until_healthy(f"http://localhost:{port}", server)
         yield f"http://localhost:{port}"
     finally:
         server.terminate()
@@ -88,7 +88,8 @@ def serve(arguments: list[str], workspace: Path) -> Iterator[str]:
         log.close()
 
 
-def _wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
+def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait until a served app answers; fails the test when it does not within 60 s."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and server.poll() is None:
         try:
