@@ -1,0 +1,202 @@
+"""A retraining from the browser, from the form to the model in use and back, while the app is killed under it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from cxr_core.errors import RunError
+from cxr_core.film.phantom import SAMPLES, as_png, draw
+from cxr_core.models.in_use import history
+from cxr_core.models.registry import in_use
+from cxr_core.training import jobs
+from cxr_core.training.job import Job
+from cxr_core.training.publish import next_version
+from tests.browser.conftest import ROOT, wait_until_healthy
+from tests.training.watching import end_all, process, step_of, until
+from train.prepare import main as prepare
+
+pytestmark = pytest.mark.browser
+
+MODEL = "pneumonia-children"
+EPOCHS, SIDE = 30, 64
+PATIENCE_MS = 240_000  # a busy machine imports torch slowly, five times over
+
+
+class App:
+    """The app on a port of its own, to be killed and started again."""
+
+    def __init__(self, log: Path):
+        with socket.socket() as probe:
+            probe.bind(("localhost", 0))
+            self.port = str(probe.getsockname()[1])
+        self.address = f"http://localhost:{self.port}"
+        self._log = log
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "tests.browser.serve_fakes", self.port]
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        wait_until_healthy(self.address, self._server)
+
+    def kill(self) -> None:
+        os.kill(self._server.pid, signal.SIGKILL)
+        self._server.wait()
+
+
+@pytest.fixture
+def films(workspace: Path, tmp_path: Path) -> Path:
+    """A registered dataset: films whose only difference is a bright lower half."""
+    chance = np.random.default_rng(0)
+    for part, count in (("train", 24), ("test", 6)):
+        for label in ("NORMAL", "PNEUMONIA"):
+            folder = tmp_path / "films" / part / label
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = chance.integers(60, 120, (80, 80))
+                pixels[40:] += 100 if label == "PNEUMONIA" else 0
+                name = f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
+    assert prepare(["--data", str(tmp_path / "films"), "--name", "films"]) == 0
+    return tmp_path / "films"
+
+
+@pytest.fixture
+def app(workspace: Path, tmp_path: Path, films: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    monkeypatch.setenv("CXR_RUN_NICENESS", "0")
+    served = App(tmp_path / "server.log")
+    served.start()
+    yield served
+    served.kill()
+    end_all(workspace)
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    """A tab whose server may go away, which its console says; an error of the page itself fails the test."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1200})
+    opened = context.new_page()
+    opened.set_default_timeout(PATIENCE_MS)
+    wrong: list[str] = []
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    yield opened
+    context.close()
+    assert wrong == []
+
+
+def fill(tab: Page, label: str, value: str) -> None:
+    field = tab.get_by_label(label, exact=True)
+    expect(field).to_have_count(1, timeout=PATIENCE_MS)  # that of the form before is gone
+    field.fill(value)
+    field.press("Enter")
+
+
+def click(tab: Page | Locator, button: str) -> None:
+    found = tab.get_by_role("button", name=button, exact=True)
+    expect(found).to_be_enabled(timeout=PATIENCE_MS)
+    found.click()
+
+
+def start_run(tab: Page, app: App) -> Job:
+    """Ask for a small run in the form; the only run there is then."""
+    tab.goto(app.address)
+    tab.get_by_role("link", name="Train", exact=True).click()
+    click(tab, "Start a run")
+    expect(tab.get_by_text("may be trained on")).to_be_visible(timeout=PATIENCE_MS)
+    choice = tab.get_by_role("combobox", name="Recipe")
+    choice.fill("pneumonia-cnn-grey")
+    choice.press("Enter")
+    expect(tab.get_by_text("A plain grey convolutional network")).to_be_visible(timeout=PATIENCE_MS)
+    fill(tab, "Epochs", str(EPOCHS))
+    fill(tab, "Early stopping patience", str(EPOCHS))
+    fill(tab, "Input side", str(SIDE))
+    tab.get_by_text("All other fields").click()
+    fill(tab, "Model", MODEL)
+    expect(tab.get_by_text(f"model {MODEL} instead of pneumonia-cnn-grey")).to_be_visible(timeout=PATIENCE_MS)
+    click(tab, "Start")
+    until(lambda: jobs.jobs() and jobs.jobs()[0].state != "queued", "the run has begun")
+    (run,) = jobs.jobs()
+    expect(tab.get_by_role("heading", name=run.id)).to_be_visible(timeout=PATIENCE_MS)
+    return run
+
+
+def publish(tab: Page, before: str, version: str) -> None:
+    click(tab, "Measure on test films")
+    click(tab, "Ask the gate")
+    expect(tab.get_by_text("What keeps it shut is listed first.")).to_be_visible(timeout=PATIENCE_MS)
+    fill(tab, f"Why it replaces {MODEL} {before}", "a drill")
+    reason = tab.get_by_label("Why it is published against the gate")
+    reason.fill("nobody is read with it")
+    reason.press("Control+Enter")
+    click(tab, "Publish against the gate")
+    expect(tab.get_by_text(f"Installed as {MODEL} {version}.")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def roll_back(tab: Page, app: App, version: str, before: str) -> None:
+    tab.goto(f"{app.address}/models?model={MODEL}")
+    expect(tab.get_by_text(f"{version} in use")).to_be_visible(timeout=PATIENCE_MS)
+    tab.get_by_role("button", name=f"Roll back to {before}").click()
+    fill(tab, "Why", "the drill is over")
+    click(tab.get_by_test_id("stPopoverBody"), f"Roll back to {before}")
+    expect(tab.get_by_text(f"{MODEL} {before} is in use.")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def version_in_use() -> str:
+    used = in_use(MODEL)
+    assert used is not None
+    return used.version
+
+
+def version_that_reads(film: Path) -> str:
+    """The version of the model of pneumonia that a film of a child is read with."""
+    command = [sys.executable, "-m", "cxr_core", "read", "--json", "--age", "3", str(film)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (finding,) = (each for each in json.loads(said)["findings"] if each["model"] == MODEL)
+    return str(finding["version"])
+
+
+def test_a_run_outlives_the_app_and_its_model_is_published_read_with_and_taken_back(
+    app: App, tab: Page, tmp_path: Path
+) -> None:
+    run = start_run(tab, app)
+    at_first = process(run.id)
+    until(lambda: step_of(run.id) >= 2, "it trains")
+    tab.reload()
+    expect(tab.get_by_role("heading", name=run.id)).to_be_visible(timeout=PATIENCE_MS)
+
+    app.kill()
+    seen = step_of(run.id)
+    until(lambda: step_of(run.id) > seen or jobs.job(run.id).state == "finished", "it goes on without the app")
+    app.start()
+    tab.goto(f"{app.address}/train?run={run.id}")
+    until(lambda: jobs.job(run.id).state == "finished", "it is finished", within_s=PATIENCE_MS / 1000)
+    assert process(run.id) == at_first  # nobody started it again
+    expect(tab.get_by_role("heading", name=run.id)).to_contain_text("finished", timeout=PATIENCE_MS)
+
+    before = version_in_use()
+    version = next_version("1.0.0", [before])
+    publish(tab, before, version)
+    film = tmp_path / "drawn.png"
+    film.write_bytes(as_png(draw(SAMPLES["Drawing: child with an opacity in the left lung"])))
+    assert version_in_use() == version
+    assert version_that_reads(film) == version
+    roll_back(tab, app, version, before)
+    assert version_in_use() == before
+    assert [each["what"] for each in history(MODEL)][:2] == ["rolled back", "published"]
+    assert "is kept" in deleting(run.id)
+
+
+def deleting(run: str) -> str:
+    """What is said to somebody who deletes a run whose model is installed."""
+    with pytest.raises(RunError) as said:
+        jobs.delete(run)
+    return str(said.value)
