@@ -64,19 +64,15 @@ def _show(visit: Visit, found: Comparison, finding: str) -> None:
 
 
 def _show_figures(visit: Visit, compared: FindingComparison) -> None:
-    with st.container(horizontal=True, gap="large"):
-        with st.container(key="evaluate-left"):
-            names = list(compared.figures)
-            chart = forest_chart(names, [compared.figures[name]["auroc"].as_json() for name in names], "AUROC")
-            show_chart(
-                visit, "AUROC of each", chart, help="With 95 % intervals. Overlapping intervals may still differ."
-            )
-        with st.container(key="evaluate-right"):
-            rows = [
-                {"Evaluation": plain(who)} | {MEANINGS[name][0]: cell_of(of[name].as_json()) for name in MEASURED}
-                for who, of in compared.figures.items()
-            ]
-            st.table(rows, border="horizontal", hide_index=True, hide_header=False)
+    names = list(compared.figures)
+    chart = forest_chart(names, [compared.figures[name]["auroc"].as_json() for name in names], "AUROC")
+    show_chart(visit, "AUROC of each", chart, help="With 95 % intervals. Overlapping intervals may still differ.")
+    st.markdown("**Figures of each**", help="With their 95 % intervals, on the films that all of them share.")
+    rows = [
+        {"Evaluation": plain(who)} | {MEANINGS[name][0]: cell_of(of[name].as_json()) for name in MEASURED}
+        for who, of in compared.figures.items()
+    ]
+    st.table(rows, border="horizontal", hide_index=True, hide_header=False)
 
 
 def _difference_rows(compared: FindingComparison) -> list[dict[str, str]]:
