@@ -18,7 +18,7 @@ GROUPS = {
     "Ended before": ("stopped", "failed", "interrupted"),
 }
 READ_FROM = ("model/card.json", "evaluation/metrics.json", "progress.jsonl")
-NAME_PX = 290  # as wide as the longest name of a recipe with its date and time
+NAME_PX, FIGURE_PX = 260, 260  # as wide as what is mostly there
 
 
 def choose_runs(desk: Desk, found: Sequence[Job]) -> None:
@@ -38,7 +38,7 @@ def choose_runs(desk: Desk, found: Sequence[Job]) -> None:
         column_config={
             "Run": st.column_config.TextColumn(width=NAME_PX, pinned=True),
             "Best figure": st.column_config.TextColumn(
-                width="medium", help="With its 95 % interval, where it has one."
+                width=FIGURE_PX, help="With its 95 % interval, where it has one."
             ),
             "Begun": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
         },
