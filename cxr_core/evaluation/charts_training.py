@@ -7,6 +7,7 @@ from cxr_core.evaluation.curves import TrainingCurves
 from cxr_core.palette import DASHES, GREY, SERIES, SYMBOLS
 
 SHARES = ("auroc", "accuracy", "average_precision", "f1", "sensitivity", "specificity", "dice", "iou")
+SPELT = {"auroc": "AUROC", "f1": "F1", "dice": "Dice", "iou": "IoU"}
 
 
 def training_charts(training: TrainingCurves) -> dict[str, Chart]:
@@ -17,16 +18,22 @@ def training_charts(training: TrainingCurves) -> dict[str, Chart]:
     return {name: _over_epochs(training, keys, name) for name, keys in drawn.items() if keys}
 
 
+def words_of(key: str) -> str:
+    """A figure of the run's log as people write it; the loss alone is that of the training films."""
+    words = "training loss" if key == "loss" else key.replace("_", " ")
+    return " ".join(SPELT.get(word, word) for word in words.split())
+
+
 def _over_epochs(training: TrainingCurves, keys: list[str], name: str) -> Chart:
     traces = []
     for place, key in enumerate(keys):
         trace = line(
             training.epochs,
             training.figures[key],
-            key.replace("_", " "),
+            words_of(key),
             SERIES[place % len(SERIES)],
             DASHES[place % len(DASHES)],
-            hovertemplate=key.replace("_", " ") + " %{y:.4g}, epoch %{x}<extra></extra>",
+            hovertemplate=words_of(key) + " %{y:.4g}, epoch %{x}<extra></extra>",
         )
         trace.marker.update(opacity=1, size=6, symbol=SYMBOLS[place % len(SYMBOLS)])
         traces.append(trace)
