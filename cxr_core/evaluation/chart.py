@@ -123,11 +123,12 @@ def guide(x: Sequence[float], y: Sequence[float]) -> go.Scatter:
 
 
 def points(x: Any, y: Any, colour: str, symbol: str = "circle", **more: Any) -> go.Scatter:
-    """Marked places, told from a line's by an edge of the paper's colour."""
+    """Marked places, told from a line's by an edge of the paper's colour, and whole even on the edge of the axes."""
     return go.Scatter(
         x=x,
         y=y,
         mode=more.pop("mode", "markers"),
+        cliponaxis=False,
         marker={"color": colour, "symbol": symbol, "size": 11, "line": {"color": "white", "width": 1}},
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
