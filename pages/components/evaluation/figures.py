@@ -43,6 +43,7 @@ MEANINGS = {
     "lr_negative": ("Likelihood ratio of no call", "No call multiplies the odds by this."),
     "sensitivity": ("Sensitivity", "Of the films labelled present, the share that is called."),
 }
+UNBROKEN = "\N{NO-BREAK SPACE}"
 HEADLINE = ("auroc", "average_precision", "recall", "specificity", "ece")
 OF_CALLS = (
     "accuracy",
@@ -93,10 +94,10 @@ def value_of(figure: Mapping[str, Any], digits: int = 3) -> str:
 
 
 def bounds_of(figure: Mapping[str, Any], digits: int = 3) -> str:
-    """Its interval, or nothing."""
+    """Its interval, which no narrow column breaks into two lines, or nothing."""
     if figure.get("low") is None or figure.get("high") is None:
         return ""
-    return f"{figure['low']:z.{digits}f} to {figure['high']:z.{digits}f}"
+    return f"{figure['low']:z.{digits}f} to {figure['high']:z.{digits}f}".replace(" ", UNBROKEN)
 
 
 def cell_of(figure: Mapping[str, Any], digits: int = 3) -> str:
