@@ -14,8 +14,7 @@ STAGES = {"head": "Head", "late": "Head and the last quarter of the layers", "al
 
 def show_localisation(found: Mapping[str, Any]) -> None:
     """The verdicts in sentences, then what they rest on."""
-    for control in CONTROL_NAMES:
-        st.markdown(f"- {plain(verdict_sentence(found, control))}")
+    st.markdown("\n".join(f"- {plain(verdict_sentence(found, control))}" for control in CONTROL_NAMES))
     st.markdown(
         "**The heatmap's maximum inside a hand-drawn box**",
         help="The pointing game: a hit is a film whose hottest cell lies in the box. A map that does not beat the "
