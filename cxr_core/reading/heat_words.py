@@ -13,25 +13,31 @@ def heat_words(card: ModelCard, finding: str) -> str | None:
     None where the card records no such comparison. The figures are those of `metrics.PART.FINDING.localisation`, of the
     pointing game without tolerance.
     """
-    for part in card.metrics.values():
-        found = part.get(finding, {}).get("localisation")
-        if found:
-            return _sentence(found, finding)
-    return None
-
-
-def _sentence(found: Mapping[str, Any], finding: str) -> str:
+    found = _recorded(card, finding)
+    if found is None:
+        return None
     plain = found["pointing"][0]
-    hit, centre, difference = (plain[name] for name in ("hit", "centre", "minus_centre"))
     shares = (
         f"on {found['films']:,} films where a reader drew a box around {finding_name(finding).lower()}, the map's "
-        f"strongest point lay in it on {_share(hit)}, the middle of the image on {_share(centre)}"
+        f"strongest point lay in it on {_share(plain['hit'])}, the middle of the image on {_share(plain['centre'])}"
     )
-    if difference["low"] is not None and difference["low"] > 0:
+    if plain["minus_centre"]["low"] is not None and plain["minus_centre"]["low"] > 0:
         return f"This map points better than the middle of the image does: {shares}."
-    if difference["high"] is not None and difference["high"] < 0:
+    if points_elsewhere(card, finding):
         return f"This map does not show where the finding is: {shares}. It shows what moved the probability."
     return f"Whether this map shows where the finding is cannot be told: {shares}."
+
+
+def points_elsewhere(card: ModelCard, finding: str) -> bool:
+    """Whether the heatmap is known to point worse than the middle of the image, so that it is not shown unasked."""
+    found = _recorded(card, finding)
+    high = found["pointing"][0]["minus_centre"]["high"] if found else None
+    return high is not None and high < 0
+
+
+def _recorded(card: ModelCard, finding: str) -> Mapping[str, Any] | None:
+    parts = (part.get(finding, {}).get("localisation") for part in card.metrics.values())
+    return next((found for found in parts if found), None)
 
 
 def _share(figure: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.reading.heat_words import heat_words
+from cxr_core.reading.heat_words import heat_words, points_elsewhere
 from cxr_core.reading.methods import EXACT, METHODS
 from cxr_core.reading.reading import Evidence, Examination, FindingReading, Reading
 from cxr_core.reading.wording import finding_name, per_cent
@@ -81,6 +81,8 @@ def view_film(study: Study, entry: Entry, shown: Shown | None, reading: Reading)
     method = chosen_method(key, EXACT)
     mapped = [finding for finding in reading.findings if finding.evidence]
     foremost = next((finding for finding in mapped if finding.call == "present"), mapped[0] if mapped else None)
+    if foremost and foremost.card and points_elsewhere(foremost.card, foremost.finding):
+        foremost = None  # it can be asked for, and is then explained
     show_film(
         film=film,
         film_id=film_id(entry),
@@ -96,7 +98,8 @@ def view_film(study: Study, entry: Entry, shown: Shown | None, reading: Reading)
     for finding in mapped:
         words = heat_words(finding.card, finding.finding) if finding.card else None
         if words:
-            st.caption(plain(f"Heatmap of {finding_name(finding.finding).lower()}: {words}"))
+            hidden = "" if foremost else ", shown when you choose it"
+            st.caption(plain(f"Heatmap of {finding_name(finding.finding).lower()}{hidden}: {words}"))
 
 
 def _layer(finding: FindingReading, mapped: list[FindingReading], evidence: Evidence) -> Layer:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cxr_core.reading.heat_words import heat_words
+from cxr_core.reading.heat_words import heat_words, points_elsewhere
 from tests.tiny import tiny_card
 
 
@@ -31,9 +31,11 @@ def card_with(found: dict):
 def test_the_interval_decides_what_is_said(low, high, says):
     words = heat_words(card_with(compared(0.31, 0.98, low, high)), "cardiomegaly")
     assert words.startswith(says)
+    assert points_elsewhere(card_with(compared(0.31, 0.98, low, high)), "cardiomegaly") == ("does not show" in says)
     assert "lay in it on 31 %, the middle of the image on 98 %" in words
 
 
 def test_without_a_comparison_nothing_is_said():
     assert heat_words(tiny_card(), "cardiomegaly") is None
+    assert not points_elsewhere(tiny_card(), "cardiomegaly")
     assert heat_words(card_with(compared(0.3, 0.9, -0.5, -0.4)), "pneumonia") is None

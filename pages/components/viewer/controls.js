@@ -127,17 +127,18 @@ function showState(viewer) {
   viewer.find("[data-set=level]").value = look.level;
   viewer.find("[data-set=opacity]").value = heat.opacity * 100;
   viewer.find("[data-do=invert]").setAttribute("aria-pressed", String(look.inverted));
-  viewer.find("[data-do=heat]").setAttribute("aria-pressed", String(heat.on));
+  const shown = heat.on && viewer.layer !== null;
+  viewer.find("[data-do=heat]").setAttribute("aria-pressed", String(shown));
   for (const button of root.querySelectorAll("[data-layer][role=radio]")) {
     button.setAttribute("aria-checked", String(button.dataset.layer === heat.chosen));
   }
-  root.classList.toggle("heat-off", !heat.on);
+  root.classList.toggle("heat-off", !shown);
   Object.assign(root.dataset, {
     zoom: geometry.scale.toFixed(4),
     inverted: String(look.inverted),
     window: String(Math.round(look.window)),
     level: String(Math.round(look.level)),
-    heat: heat.on && viewer.layer ? "on" : "off",
+    heat: shown ? "on" : "off",
     layer: heat.chosen ?? "",
     method: viewer.layer?.method ?? "",
   });

@@ -83,6 +83,12 @@ class Viewer {
     return this.layer ? layerValue(this.layer, ...point) : NaN;
   }
 
+  /** Show or hide the map; the first one where none is chosen yet. */
+  toggleHeat() {
+    if (this.layer) this.heat.on = !this.heat.on;
+    else if (this.heat.layers.length) this.choose(this.heat.layers[0].key);
+  }
+
   choose(key) {
     this.heat.chosen = key;
     this.heat.on = true;
@@ -121,7 +127,7 @@ class Viewer {
       fit: () => this.geometry.fit(),
       invert: () => this.setLook({ inverted: !this.look.inverted }),
       reset: () => this.setLook({ ...Picture.plain }),
-      heat: () => (this.heat.on = !this.heat.on),
+      heat: () => this.toggleHeat(),
       hearts: () => this.calipers.toggle(),
       fullscreen: () => (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen()),
     };
