@@ -9,7 +9,7 @@ from cxr_core.evaluation.compare import MEASURED, MOST, Comparison, FindingCompa
 from cxr_core.evaluation.shelf import Shelved
 from pages.components import cache
 from pages.components.evaluation.choose import title_of
-from pages.components.evaluation.figures import MEANINGS, cell_of
+from pages.components.evaluation.figures import MEANINGS, UNBROKEN, cell_of
 from pages.components.evaluation.panel import show_chart
 from pages.components.evaluation.visit import Visit
 from pages.components.evaluation.whom_tab import p_words
@@ -56,7 +56,7 @@ def _show(visit: Visit, found: Comparison, finding: str) -> None:
         "labelled present."
     )
     _show_figures(visit, compared)
-    st.markdown("**Differences, first less second**", help="Paired: on the same films and the same resamples.")
+    st.markdown("**Differences of each pair**", help="Paired: on the same films and the same resamples.")
     st.table(_difference_rows(compared), border="horizontal", hide_index=True, hide_header=False)
     pairs = len(compared.differences)
     corrected = f" Intervals and p of differences are corrected for {pairs} pairs (Bonferroni, Holm)."
@@ -76,9 +76,10 @@ def _show_figures(visit: Visit, compared: FindingComparison) -> None:
 
 
 def _difference_rows(compared: FindingComparison) -> list[dict[str, str]]:
+    """A row for each pair, its intervals free to break: so many columns find room on a narrow screen only so."""
     return [
-        {"First": plain(one), "Second": plain(other)}
-        | {MEANINGS[name][0]: cell_of(apart[name].as_json()) for name in MEASURED}
+        {"Pair": f"{plain(one)} less {plain(other)}"}
+        | {MEANINGS[name][0]: cell_of(apart[name].as_json()).replace(UNBROKEN, " ") for name in MEASURED}
         | {"p of AUROC": p_words(apart["auroc"].p_adjusted)}
         for (one, other), apart in compared.differences.items()
     ]
