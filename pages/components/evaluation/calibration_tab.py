@@ -27,7 +27,8 @@ def show_calibration(visit: Visit, opened: Opened, finding: str, view: FindingVi
                 "Calibration",
                 calibration_chart(view.calibration, view.distribution),
                 help="On the dotted line probabilities mean what they say. Above it they are too low, below too high.",
-                note="Whiskers are 95 % intervals by patient. Beneath: how many films lie where. Click for the films.",
+                note="Whiskers are 95 % intervals by patient; a point without one is no surer, its films only show no "
+                "spread when they are resampled. Beneath: how many films lie where. Click for the films.",
             )
         with st.container(key="evaluate-right"):
             st.markdown("**Figures of calibration**")

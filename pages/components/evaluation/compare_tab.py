@@ -80,6 +80,6 @@ def _difference_rows(compared: FindingComparison) -> list[dict[str, str]]:
     return [
         {"Pair": f"{plain(one)} less {plain(other)}"}
         | {MEANINGS[name][0]: cell_of(apart[name].as_json()).replace(UNBROKEN, " ") for name in MEASURED}
-        | {"p of AUROC": p_words(apart["auroc"].p_adjusted)}
+        | {"p of AUROC": p_words(apart["auroc"].p_adjusted) or "undefined"}
         for (one, other), apart in compared.differences.items()
     ]
