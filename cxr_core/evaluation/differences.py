@@ -52,7 +52,7 @@ def corrected(found: Mapping[Key, tuple[float, float]]) -> dict[Key, Corrected]:
 
 def holm(p: np.ndarray) -> np.ndarray:
     """(K,) p of K tests, adjusted for all of them, in their order. Source: as `corrected`."""
-    order = np.argsort(p)
+    order = np.argsort(p, kind="stable")
     raised = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
     found = np.empty(len(p))
     found[order] = np.minimum(raised, 1)

@@ -12,11 +12,12 @@ import pandas as pd
 
 from cxr_core.errors import DataError
 from cxr_core.evaluation.delong import auroc_delong
+from cxr_core.evaluation.differences import holm
 from cxr_core.evaluation.gate_card import card_checks, passed_or_not
 from cxr_core.evaluation.gate_groups import Group, groups_of
 from cxr_core.evaluation.intervals import Figure, bootstrapped, figures_of
 from cxr_core.evaluation.metrics import auroc, expected_calibration_error
-from cxr_core.evaluation.paired import BOOTSTRAP, DELONG, Apart, auroc_apart, holm
+from cxr_core.evaluation.paired import BOOTSTRAP, DELONG, Apart, auroc_apart
 from cxr_core.evaluation.verdict import Check, Status
 from cxr_core.models.card import ModelCard
 

@@ -69,15 +69,3 @@ def auroc_apart(first: np.ndarray, second: np.ndarray, labels: np.ndarray, patie
     error = float(np.nanstd(draws[1:], ddof=1))
     p = 2 * float(norm.sf(abs(draws[0]) / error)) if error > 0 else None
     return Apart(value=float(draws[0]), low=low, high=high, p=p, first=one, second=other, method=BOOTSTRAP, **counts)
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """(M,) p-values raised so that all M can be held to one level together.
-
-    Source: Holm 1979, Scand. J. Stat. 6:65-70.
-    """
-    order = np.argsort(p, kind="stable")
-    raised = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
-    found = np.empty(len(p))
-    found[order] = np.minimum(raised, 1.0)
-    return found

@@ -8,8 +8,9 @@ import pytest
 from scipy.special import expit
 
 from cxr_core.errors import DataError
+from cxr_core.evaluation.differences import holm
 from cxr_core.evaluation.gate import LIMITS, Tables, judge
-from cxr_core.evaluation.paired import BOOTSTRAP, DELONG, auroc_apart, holm
+from cxr_core.evaluation.paired import BOOTSTRAP, DELONG, auroc_apart
 from cxr_core.evaluation.verdict import Check, Verdict
 from cxr_core.models.card import Combination, ModelCard, OperatingPoint, Population
 from tests.tiny import tiny_card
