@@ -11,6 +11,7 @@ from pages.components import session
 from pages.components.frame import require_frame
 from pages.components.markdown import plain
 from pages.components.model_card import describe_card
+from pages.components.models.carry import offer_export, offer_import
 from pages.components.models.change import offer_changes
 from pages.components.models.counter import Counter
 from pages.components.models.shelf import Model, Version, shelf
@@ -31,6 +32,7 @@ def page() -> None:
     if counter.said:
         st.success(plain(counter.take_said()), icon=":material/check_circle:")
     st.table(model_rows(found), border="horizontal", hide_header=False, hide_index=True)
+    offer_import(counter)
     show_model(counter, choose_model(found))
 
 
@@ -55,6 +57,7 @@ def show_model(counter: Counter, model: Model) -> None:
         st.warning(f"It was published against the gate: {plain(str(override))}", icon=":material/gavel:")
     st.table(version_rows(model.versions), border="horizontal", hide_header=False, hide_index=True)
     offer_changes(counter, model)
+    offer_export(model.name, model.used)
     card, gate, changes = st.tabs(["Card", "Gate", "History"])
     with card:
         show_version(model.used)

@@ -90,6 +90,13 @@ def point(model: str, record: Mapping[str, Any]) -> None:
         raise ModelError(f"{_home() / model} cannot be written: {error.strerror}; nothing was changed") from error
 
 
+def keep_in_use(model: str) -> None:
+    """Name the version in use in current.json, so that a higher one beside it is not taken before its time."""
+    used = in_use(model)
+    if used is not None and (used.reason or not (_home() / model / CURRENT).exists()):
+        point(model, {"what": PINNED, "version": used.version})
+
+
 def _log_current(model: str) -> None:
     logged = [entry for entry in entries(_home() / LOG) if entry.get("model") == model]
     current = _unlogged(model, logged)

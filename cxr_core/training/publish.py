@@ -19,9 +19,9 @@ from cxr_core.evaluation.folder import METRICS, read_metrics
 from cxr_core.evaluation.verdict import GATE_FILE, Verdict
 from cxr_core.film.phantom import SAMPLES, draw
 from cxr_core.models.card import CARD, ModelCard
-from cxr_core.models.in_use import PINNED, changing, point
+from cxr_core.models.in_use import changing, keep_in_use, point
 from cxr_core.models.ledger import now
-from cxr_core.models.registry import CURRENT, in_use, version_key, versions, workspace
+from cxr_core.models.registry import in_use, version_key, versions, workspace
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.judge import rival_of, stands, verdict_on, write_verdict
@@ -156,7 +156,7 @@ def _install(run: RunFolder, card: ModelCard, story: Mapping[str, Any], verdict:
     """Install a model beside the one in use, then put it to use; a kill in between leaves the former one in use."""
     models = workspace() / "models"
     try:
-        _keep_in_use(card.model)
+        keep_in_use(card.model)
         folder = _copy(run, card, story, models)
         change = {"what": "published", "version": card.version, "before": story["replaces"]}
         told = {name: story[name] for name in ("run", "note", "override")}
@@ -164,13 +164,6 @@ def _install(run: RunFolder, card: ModelCard, story: Mapping[str, Any], verdict:
     except OSError as error:
         raise ModelError(f"the model cannot be installed under {models}: {error.strerror}") from error
     return folder
-
-
-def _keep_in_use(model: str) -> None:
-    """Name the version in use in current.json, so that a higher one beside it is not taken before its time."""
-    used = in_use(model)
-    if used is not None and (used.reason or not (workspace() / "models" / model / CURRENT).exists()):
-        point(model, {"what": PINNED, "version": used.version})
 
 
 def _copy(run: RunFolder, card: ModelCard, story: Mapping[str, Any], models: Path) -> Path:

@@ -10,6 +10,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
 from cxr_core.evaluation.verdict import Check, Verdict
+from cxr_core.models.archive import export_model
 from cxr_core.models.in_use import history
 from cxr_core.models.registry import in_use
 from cxr_core.models.store import load_card
@@ -116,3 +117,19 @@ def test_a_shipped_model_has_its_card_and_says_that_the_gate_was_not_asked(app: 
     app.selectbox(key="models-model").set_value("anatomy").run()
     assert not app.exception
     assert "Outlines heart" in words(app)
+
+
+def test_a_zip_is_taken_in_beside_what_is_in_use_and_a_bad_one_is_refused(app: AppTest, tmp_path: Path) -> None:
+    other = tiny_model(tmp_path, tiny_card(findings=("pneumonia",), version="3.0.0"))
+    give(app, "no.zip", b"nothing")
+    assert "no zip that can be read" in words(app)
+    give(app, "tiny.zip", export_model(other))
+    assert not app.exception
+    assert "tiny 3.0.0 is installed." in words(app)
+    assert [row["Version"] for row in rows(app, "Gate")] == ["3.0.0", "1.1.0 **in use**", "1.0.0"]
+    assert app.get("download_button")[0].proto.label == "Export 1.1.0"
+
+
+def give(app: AppTest, name: str, data: bytes) -> None:
+    app.file_uploader[0].upload(name, data, "application/zip").run()
+    next(each for each in app.button if each.label == "Import").click().run()

@@ -182,7 +182,7 @@ def test_a_version_put_to_use_meanwhile_makes_it_ask_again(known, tmp_path, work
         publish(run.path, "a note")
 
 
-@pytest.mark.parametrize("step", ["_keep_in_use", "write_verdict", "_flushed", "_before_pointer"])
+@pytest.mark.parametrize("step", ["keep_in_use", "write_verdict", "_flushed", "_before_pointer"])
 def test_a_kill_while_publishing_leaves_the_old_model_in_use(step, known, tmp_path, workspace):
     """In a process of its own, ended as by SIGKILL, with what it was about to do undone."""
     run = a_run(tmp_path / "run", known)
