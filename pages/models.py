@@ -78,7 +78,8 @@ def show_version(version: Version) -> None:
             describe_card(version.card, key)
     else:
         card = version.card
-        st.markdown(f"Outlines {plain(', '.join(card.structures))}, made for {plain(card.population.text)}.")
+        outlined = ", ".join(card.structures).replace("_", " ")
+        st.markdown(f"Outlines {plain(outlined)}, made for {plain(card.population.text)}.")
         st.caption(f"{plain(str(card.training.get('summary', '')))} {plain(str(card.training.get('terms', '')))}")
         st.caption(f"Interval of the ratio: {plain(card.ratio_interval.source)}.")
 
