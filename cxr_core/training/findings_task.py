@@ -1,4 +1,7 @@
-"""Findings: one logit each, unknown labels left out, the mean AUROC chooses the epoch."""
+"""Findings: one logit each, unknown labels left out, the mean AUROC chooses the epoch.
+
+Where the recipe learns the ratio as well, the last logit stands for it; see ratio_target.py.
+"""
 
 from collections.abc import Mapping
 
@@ -16,7 +19,8 @@ from cxr_core.training.task import Inputs, Validation, outputs_of
 
 
 class FindingsTask:
-    """labels of films: (N, L) float32, 1, 0 or NaN; the recipe's own findings first, then the auxiliary ones."""
+    """labels of films: (N, L) float32, 1, 0 or NaN; the recipe's own findings first, then the auxiliary ones; of the
+    ratio, anything from 0 to 1."""
 
     figures: tuple[str, ...] = ("auroc", "accuracy")
 
@@ -66,6 +70,8 @@ class FindingsTask:
         """(L,) the weight of each finding in the loss."""
         weights = torch.ones(labels.shape[1], device=labels.device)
         weights[: self._answers] = self.recipe.finding_weight
+        if self.recipe.ratio_weight:
+            weights[-1] = self.recipe.ratio_weight
         return weights
 
 

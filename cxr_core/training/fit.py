@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cxr_core.data.films import Films, load_films
 from cxr_core.data.gate_part import carve_gate
 from cxr_core.data.manifest import Manifest
@@ -29,6 +31,7 @@ from cxr_core.training.finish import finish
 from cxr_core.training.finish_structures import finish_structures
 from cxr_core.training.left_aside import left_aside
 from cxr_core.training.parallel import Processes, processes
+from cxr_core.training.ratio_target import kept_ratios, measured_by, with_ratios
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
 from cxr_core.training.tensorboard import TensorBoard
@@ -36,6 +39,7 @@ from cxr_core.training.trainer import Report, Stopped, Trainer
 
 Stop = Callable[[], bool]
 LEARNT_ON = ("train", "val")
+TOLD_EVERY = 200  # films measured between two events
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,7 @@ def fit(
         if place.first:
             facts = {**data_facts(learning, recipe), "folders": folders, "version": version, **(story or {})}
             facts |= {"began_from": origin(recipe.init), "left_aside": aside}
+            facts |= {"ratio_from": measured_by()} if recipe.ratio_weight else {}
             folder = RunFolder.create(recipe, facts, run)
         with _held(folder, place), _recording(folder, place, settings.report) as report:
             begun = {"event": "begun", "run": str(folder.path), "device": str(place.device), "processes": place.count}
@@ -128,14 +133,12 @@ def data_facts(manifest: Manifest, recipe: Recipe) -> dict[str, Any]:
 
 
 def _network(recipe: Recipe, init: str) -> Initialised:
-    findings = _findings(recipe)
-    arguments = recipe.architecture_arguments(len(findings))
     return initialise(
-        arguments,
+        recipe.architecture_arguments(len(recipe.learnt)),
         init,
         recipe.seed,
         input_spec=recipe.input_spec(),
-        findings=findings,
+        findings=recipe.learnt,
         architecture=recipe.architecture,
     )
 
@@ -154,7 +157,7 @@ def _open(
     with place.first_of_machine():
         manifest = divided(recipe, open_data(folders, tell))
         learning = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
-        load_films(learning, recipe.input_spec(), _findings(recipe), lambda done, of: tell("decoding", done, of))
+        load_films(learning, recipe.input_spec(), recipe.labelled, lambda done, of: tell("decoding", done, of))
     return learning, left_aside(recipe, manifest)
 
 
@@ -172,6 +175,9 @@ def _train(
     parts = {name: _films(recipe, learning.part(name)) for name in LEARNT_ON}
     if recipe.drawings:
         parts["train"] = with_drawings(parts["train"], recipe.input_spec(), recipe.drawings, recipe.seed)
+    if recipe.ratio_weight:
+        ratios = _ratios(learning, folder, place, report, settings)
+        parts = {name: with_ratios(films, ratios[learning.table["split"] == name]) for name, films in parts.items()}
     try:
         trainer = Trainer(recipe, network, parts, place, folder.checkpoints, report, settings.stop)
         if last is not None:
@@ -194,10 +200,19 @@ def _train(
 
 def _films(recipe: Recipe, part: Manifest) -> Films:
     """The films of a part with what is learnt of them: labels, or masks."""
-    films = load_films(part, recipe.input_spec(), _findings(recipe))
+    films = load_films(part, recipe.input_spec(), recipe.labelled)
     if not recipe.structures:
         return films
     return replace(films, labels=load_masks(part, recipe.input_spec(), recipe.structures))
+
+
+def _ratios(learning: Manifest, folder: RunFolder, place: Processes, report: Report, settings: Settings) -> np.ndarray:
+    def tell(done: int, total: int) -> None:
+        if done % TOLD_EVERY == 0 or done == total:
+            report({"event": "data", "stage": "measuring", "done": done, "of": total})
+
+    with place.first_of_machine():
+        return kept_ratios(folder.path, learning, tell, settings.stop)
 
 
 def _go_on(trainer: Trainer, last: Latest, folder: RunFolder, place: Processes, report: Report) -> None:
@@ -239,7 +254,3 @@ def _recording(folder: RunFolder, place: Processes, report: Report) -> Iterator[
         yield record
     finally:
         board.close()
-
-
-def _findings(recipe: Recipe) -> tuple[str, ...]:
-    return recipe.findings + recipe.auxiliary_findings

@@ -77,8 +77,7 @@ def count(recipe: Recipe, folders: list[Path]) -> dict[str, int]:
 
 def learner_of(recipe: Recipe, device: torch.device) -> Learner:
     """What learns, from random weights: a step takes as long with others."""
-    findings = recipe.findings + recipe.auxiliary_findings
-    arguments = recipe.architecture_arguments(len(findings))
+    arguments = recipe.architecture_arguments(len(recipe.learnt))
     network = initialise(arguments, "scratch", 0, architecture=recipe.architecture).network
     learner = Learner(recipe, network, task_of(recipe), Processes(device), steps=10**6)
     learner.begin_epoch(recipe.epochs)
@@ -92,8 +91,7 @@ def drawn_films(recipe: Recipe, count: int) -> Films:
     grids = chance.integers(0, 256, (count, side, side), np.uint8)
     if recipe.structures:
         return Films.of(grids, chance.integers(0, 2, (count, len(recipe.structures), side, side), np.uint8))
-    findings = len(recipe.findings + recipe.auxiliary_findings)
-    return Films.of(grids, chance.integers(0, 2, (count, findings)).astype(np.float32))
+    return Films.of(grids, chance.integers(0, 2, (count, len(recipe.learnt))).astype(np.float32))
 
 
 def validation_s(learner: Learner, films: Films, device: torch.device) -> float:

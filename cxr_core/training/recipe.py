@@ -12,6 +12,7 @@ from cxr_core.errors import DataError, RecipeError
 from cxr_core.film.preprocess import Aspect, Equalisation, InputSpec
 from cxr_core.findings import FINDINGS, STRUCTURES
 from cxr_core.models.architectures import Head
+from cxr_core.reading.measure import RATIO
 from cxr_core.training.augment import Augmentation
 
 Optimizer = Literal["adamw", "adam", "sgd"]
@@ -32,6 +33,7 @@ class Recipe:
     model: str  # the name of the model that it makes
     findings: tuple[str, ...] = ()  # what the model answers
     auxiliary_findings: tuple[str, ...] = ()  # learnt beside them, then dropped
+    ratio_weight: float = 0.0  # of the measured cardiothoracic ratio, learnt beside them, then dropped; 0 = not learnt
     structures: tuple[str, ...] = ()  # what it outlines instead of findings: heart, left_lung, right_lung
     drawings: int = 0  # drawn chests that join the training films of structures
     population: str = "unstated"
@@ -84,7 +86,7 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        unknown = [key for key in self.findings + self.auxiliary_findings if key not in FINDINGS]
+        unknown = [key for key in self.labelled if key not in FINDINGS]
         if unknown or (not self.findings and not self.structures):
             raise RecipeError(f"findings must be some of {', '.join(FINDINGS)}; found {unknown or 'none'}")
         if self.structures and (self.findings or self.structures != STRUCTURES or self.freeze != "none"):
@@ -94,6 +96,8 @@ class Recipe:
             )
         if self.drawings and not self.structures:
             raise RecipeError(f"drawings={self.drawings} join films of structures; this recipe answers findings")
+        if self.ratio_weight and self.structures:
+            raise RecipeError(f"ratio_weight={self.ratio_weight} is learnt beside findings; this recipe outlines")
         for name, choices in _choices().items():
             if getattr(self, name) not in choices:
                 raise RecipeError(f"{name}={getattr(self, name)!r} is unknown; choose from {', '.join(choices)}")
@@ -137,6 +141,16 @@ class Recipe:
             equalisation=self.equalisation,
             aspect=self.aspect,
         )
+
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        """The findings whose labels are learnt from."""
+        return self.findings + self.auxiliary_findings
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """What the network's logits stand for while it is trained, in order: of these, `findings` are kept."""
+        return self.labelled + ((RATIO,) if self.ratio_weight else ())
 
     @property
     def keeps_features(self) -> bool:
@@ -194,6 +208,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "oversample_factor": (1, 1000),
     "label_smoothing": (0, 0.4),
     "finding_weight": (0.01, 100),
+    "ratio_weight": (0, 100),
     "ema_decay": (0, 0.99999),
     "validation_share": (0.02, 0.5),
     "gate_share": (0, 0.5),

@@ -21,6 +21,8 @@ WORDS: dict[str, dict[str, str]] = {
     "What is learnt, from whom": {
         "findings": "What the model answers.",
         "auxiliary_findings": "Learnt beside them, then dropped.",
+        "ratio_weight": "Weight in the loss of the cardiothoracic ratio, as the installed segmenter measures it on the "
+        "training films; learnt beside the findings, then dropped. 0 = not learnt.",
         "structures": "What it outlines instead of findings: heart, left_lung and right_lung, or nothing.",
         "drawings": "Drawn chests that join the training films of a recipe that outlines.",
         "population": "For whom the model is, in words.",

@@ -1,0 +1,78 @@
+"""The cardiothoracic ratio as something to learn: measured on every film, where labels are few and text-mined.
+
+films -> the installed segmenter -> ratios -> one more column of labels, between 0 and 1
+
+A film's ratio becomes a soft label, the logistic of its distance from where a heart is called enlarged; binary
+cross-entropy then learns it as it learns the findings. Only trusted ratios are learnt from; the others are unknown.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from cxr_core.data.films import Films
+from cxr_core.data.manifest import Manifest
+from cxr_core.errors import Cancelled, RecipeError
+from cxr_core.evaluation.evaluate_outlines import anatomies
+from cxr_core.models.registry import installed_segmenter
+from cxr_core.reading.measure import ENLARGED
+from cxr_core.reading.outline import Outliner
+
+RATIOS = "ratios.csv"  # image, ratio: what was measured, in the run's folder, so that a resumed run learns the same
+# How far from ENLARGED a soft label reaches 0.73; ratios of adults spread about as far.
+SCALE = 0.05
+
+
+def measuring_segmenter() -> Outliner:
+    """What measures the ratios. Raises RecipeError when no segmenter is installed."""
+    folder = installed_segmenter()
+    if folder is None:
+        raise RecipeError(
+            "ratio_weight asks for measured ratios, and no model that outlines the heart is installed; train and "
+            "publish one (python -m train.fit anatomy ...), or set ratio_weight=0"
+        )
+    return Outliner.load(folder)
+
+
+def measured_by() -> str:
+    """Model and version of what measures the ratios. Raises RecipeError when no segmenter is installed."""
+    card = measuring_segmenter().card
+    return f"{card.model} {card.version}"
+
+
+def kept_ratios(
+    run: Path, films: Manifest, progress: Callable[[int, int], None], stop: Callable[[], bool]
+) -> np.ndarray:
+    """(N,) float32: the ratio of each film, NaN where none can be trusted.
+
+    Measured once, then read from the run's folder. Raises Cancelled when asked to stop meanwhile.
+    """
+    path = run / RATIOS
+    if path.exists():
+        return pd.read_csv(path)["ratio"].to_numpy(np.float32)
+
+    def told(done: int, total: int) -> None:
+        if stop():
+            raise Cancelled("stopped while the ratios of the training films were measured")
+        progress(done, total)
+
+    found = [
+        np.nan if anatomy.ratio is None or anatomy.doubts else anatomy.ratio
+        for anatomy in anatomies(measuring_segmenter(), films, told)
+    ]
+    hidden = path.with_name(f".{path.name}.{os.getpid()}")
+    names = [film.name for film in films.paths]
+    pd.DataFrame({"image": names, "ratio": found}).round({"ratio": 4}).to_csv(hidden, index=False)
+    hidden.replace(path)
+    return kept_ratios(run, films, progress, stop)
+
+
+def with_ratios(films: Films, ratios: np.ndarray) -> Films:
+    """The same films with the ratio as a last label. ratios: (N,), NaN where unknown."""
+    soft = expit((ratios - ENLARGED) / SCALE).astype(np.float32)
+    return replace(films, labels=np.column_stack([films.labels, soft]))
