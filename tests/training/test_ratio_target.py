@@ -112,5 +112,5 @@ def test_without_a_segmenter_the_run_says_what_is_missing(drawn, tmp_path, works
 
 
 def test_a_recipe_that_outlines_is_told_that_a_ratio_is_not_for_it():
-    with pytest.raises(RecipeError, match="ratio_weight=1.0 is learnt beside findings"):
-        replace(load_recipe(RECIPES / "anatomy.toml"), ratio_weight=1.0)
+    with pytest.raises(RecipeError, match="ratio_weight=2 is learnt beside findings"):
+        replace(load_recipe(RECIPES / "anatomy.toml"), ratio_weight=2)
