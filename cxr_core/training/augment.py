@@ -14,6 +14,8 @@ from cxr_core.errors import RecipeError
 
 MOST_SHRUNK = 3.0
 FRAMED = 0.5  # the share of films with a border, where there are any
+VEILED = 0.5  # the share of films with a veil, where there are any
+VEIL_CELLS = 3  # a veil is so coarse, and smooth between
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +34,7 @@ class AugmentationDraw:
     border: Tensor  # (B, 4) how wide each side's border is, as a share of its limit; 0 = none
     border_grey: Tensor  # (B,) 0 to 1
     corner: Tensor  # (B, 4) y, x, height, width of a marker's box, as shares of the film; 0 = none
+    veil: Tensor  # (B, VEIL_CELLS, VEIL_CELLS) how dense a white veil is, as a share of its limit; 0 = none
 
     def take(self, rows: slice | Tensor) -> "AugmentationDraw":
         """The draw of some of the films, such as one process' share."""
@@ -48,6 +51,7 @@ class Augmentation:
     films mirrored left to right, for sources that did so. stretch: how far width and height are scaled
     apart, a factor exp(±limit). border: how wide a border of one grey may be on each side, as a share of the film, on
     half of the films. corner: the share of films with an inverted box in a corner, as markers and burnt-in letters are.
+    veil: how much of the contrast an uneven white veil may take away, on half of the films, as overexposure does.
     """
 
     rotation_deg: float = 0.0
@@ -61,6 +65,7 @@ class Augmentation:
     stretch: float = 0.0
     border: float = 0.0
     corner: float = 0.0
+    veil: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -91,6 +96,8 @@ class Augmentation:
         stretch = 2 * torch.rand(count, generator=chance) - 1
         framed = torch.rand(6, count, generator=chance)
         marked = torch.rand(5, count, generator=chance)
+        veiled, density = torch.rand(2, count, 1, 1, generator=chance)
+        veil = torch.rand(count, VEIL_CELLS, VEIL_CELLS, generator=chance)
         return AugmentationDraw(
             flip=shares[0] < self.flip,
             shrink=torch.where(shares[1] < self.low_resolution, factor, torch.ones(())),
@@ -104,6 +111,7 @@ class Augmentation:
             border=(framed[:4] * (framed[4] < FRAMED)).T.contiguous(),
             border_grey=framed[5],
             corner=(_corner_box(marked[1:]) * (marked[0] < self.corner)).T.contiguous(),
+            veil=veil * density * (veiled < VEILED),
         )
 
     def apply(self, films: Tensor, drawn: AugmentationDraw) -> Tensor:
@@ -111,7 +119,7 @@ class Augmentation:
         films = _mirror(films, drawn.flip)
         films = _blur(films, drawn.shrink)
         films = self._move(films, drawn)
-        films = self._expose(films, drawn)
+        films = _cover(self._expose(films, drawn), drawn.veil * self.veil)
         return _mark(_frame(films, drawn, self.border), drawn.corner)
 
     def move_masks(self, masks: Tensor, drawn: AugmentationDraw) -> Tensor:
@@ -151,6 +159,15 @@ def _mirror(films: Tensor, chosen: Tensor) -> Tensor:
     if not bool(chosen.any()):
         return films
     return torch.where(chosen.to(films.device).view(-1, 1, 1, 1), films.flip(-1), films)
+
+
+def _cover(films: Tensor, veil: Tensor) -> Tensor:
+    """White laid over films, as dense as the veil (B, h, w) says at its cells and smooth between them."""
+    if not bool(veil.any()):
+        return films
+    size = films.shape[-2:]
+    density = functional.interpolate(veil[:, None].to(films), size, mode="bilinear", align_corners=True)
+    return films + density * (1 - films)
 
 
 def _corner_box(shares: Tensor) -> Tensor:

@@ -81,5 +81,6 @@ WORDS: dict[str, dict[str, str]] = {
         "augmentation.flip": "Share of films mirrored. That moves the heart to the right and teaches a false anatomy.",
         "augmentation.border": "A border of one grey, up to this share of the film wide, on half of the films.",
         "augmentation.corner": "Share of films with an inverted box in a corner, as markers are.",
+        "augmentation.veil": "An uneven white veil takes up to this share of the contrast away, on half of the films.",
     },
 }

@@ -6,7 +6,15 @@ from cxr_core.errors import RecipeError
 from cxr_core.training.augment import Augmentation
 
 EVERYTHING = Augmentation(
-    rotation_deg=10, shift=0.1, zoom=0.2, brightness=0.2, contrast=0.3, gamma=0.3, low_resolution=0.6, flip=0.5
+    rotation_deg=10,
+    shift=0.1,
+    zoom=0.2,
+    brightness=0.2,
+    contrast=0.3,
+    gamma=0.3,
+    low_resolution=0.6,
+    flip=0.5,
+    veil=0.6,
 )
 
 
@@ -100,3 +108,20 @@ def test_brightness_contrast_and_gamma_do_what_their_formulas_say():
 def test_values_out_of_range_are_refused_by_name(wrong):
     with pytest.raises(RecipeError, match=f"augmentation {next(iter(wrong))}="):
         Augmentation(**wrong)
+
+
+def test_a_veil_whitens_half_of_the_films_and_leaves_at_least_the_contrast_it_may_not_take():
+    given = films(400, side=24)
+    veiled = Augmentation(veil=0.7)(given, seeded())
+    left = (1 - veiled) / (1 - given).clamp_min(1e-6)
+    assert float(left.max()) <= 1 + 1e-4
+    assert 0.3 - 1e-4 <= float(left.min()) < 0.4
+    assert float((left < 0.999).any(dim=-1).any(dim=-1).float().mean()) == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_veil_is_uneven_and_smooth():
+    flat = torch.zeros(64, 1, 48, 48)
+    veiled = Augmentation(veil=0.9)(flat, seeded())[:, 0]
+    some = veiled[veiled.amax(dim=(1, 2)) > 0.3]
+    assert float((some.amax(dim=(1, 2)) - some.amin(dim=(1, 2))).median()) > 0.15
+    assert float((some[:, 1:] - some[:, :-1]).abs().max()) < 0.9 / (48 / 3)
