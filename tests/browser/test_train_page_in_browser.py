@@ -117,11 +117,13 @@ def start_run(tab: Page, app: App) -> Job:
     choice.press("Enter")
     expect(tab.get_by_text("A plain grey convolutional network")).to_be_visible(timeout=PATIENCE_MS)
     fill(tab, "Epochs", str(EPOCHS))
-    fill(tab, "Early stopping patience", str(EPOCHS))
-    fill(tab, "Input side", str(SIDE))
+    fill(tab, "Ends early after (epochs)", str(EPOCHS))
+    fill(tab, "Side of the input (pixels)", str(SIDE))
     tab.get_by_text("All other fields").click()
-    fill(tab, "Model", MODEL)
-    expect(tab.get_by_text(f"model {MODEL} instead of pneumonia-cnn-grey")).to_be_visible(timeout=PATIENCE_MS)
+    fill(tab, "Name of the model", MODEL)
+    expect(tab.get_by_text(f"name of the model {MODEL} instead of pneumonia-cnn-grey")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
     click(tab, "Start")
     until(lambda: jobs.jobs() and jobs.jobs()[0].state != "queued", "the run has begun")
     (run,) = jobs.jobs()

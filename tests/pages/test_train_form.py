@@ -32,10 +32,10 @@ def test_a_sound_form_makes_one_run_and_the_next_form_another(
     assert "MobileNetV2 from ImageNet weights" in words(app)
     assert "The house's own" in words(app)
     named(app.number_input, "Epochs").set_value(9)
-    named(app.number_input, "Shift").set_value(0.2)
+    named(app.number_input, "Shift (share of the side)").set_value(0.2)
     named(app.number_input, "Processes").set_value(2)
     app.run()
-    assert "epochs **9** instead of 4; shift **0.2** instead of 0.05" in words(app)
+    assert "epochs **9** instead of 4; shift (share of the side) **0.2** instead of 0.05" in words(app)
     named(app.button, "Start").click().run()
     assert not app.exception
     (request,) = asked
@@ -54,21 +54,21 @@ def test_invalid_fields_are_answered_beside_them_and_nothing_starts(
 ) -> None:
     dataset(workspace)
     open_form(app)
-    named(app.number_input, "Head epochs").set_value(4).run()
+    named(app.number_input, "Head alone at first (epochs)").set_value(4).run()
     assert not app.exception
     told = [each.value for each in app.markdown if "epochs=4 must be below epochs=4" in each.value]
     assert len(told) == 2  # beneath the field, and beside the button
-    named(app.number_input, "Head epochs").set_value(0)
+    named(app.number_input, "Head alone at first (epochs)").set_value(0)
     named(app.number_input, "Epochs").set_value(0)
-    named(app.number_input, "Rotation deg").set_value(50.0).run()
+    named(app.number_input, "Rotation (degrees)").set_value(50.0).run()
     for said in ("epochs=0 must be a number between 1 and 1000", r"deg=50.0 is out of range\: 0 to 45"):
         assert sum(said in each.value for each in app.markdown) == 2
     assert named(app.button, "Start").disabled
     assert "epochs=0" in named(app.button, "Start").help
-    named(app.number_input, "Rotation deg").set_value(7.0)
-    named(app.number_input, "Neck").set_value(None)
+    named(app.number_input, "Rotation (degrees)").set_value(7.0)
+    named(app.number_input, "Channels before the head").set_value(None)
     named(app.number_input, "Epochs").set_value(4).run()
-    assert "Changed from the recipe: neck **empty** instead of 96." in words(app)
+    assert "Changed from the recipe: channels before the head **empty** instead of 96." in words(app)
     assert not named(app.button, "Start").disabled
 
 
@@ -77,7 +77,7 @@ def test_a_batch_that_processes_cannot_share_is_said_beside_them(
 ) -> None:
     dataset(workspace)
     open_form(app)
-    named(app.number_input, "Batch size").set_value(15)
+    named(app.number_input, "Batch size (films)").set_value(15)
     named(app.number_input, "Processes").set_value(2).run()
     assert "15 films cannot be shared equally by 2 processes" in words(app)
     assert named(app.button, "Start").disabled

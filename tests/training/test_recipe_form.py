@@ -8,6 +8,7 @@ from cxr_core.errors import RecipeError
 from cxr_core.training.augment import Augmentation
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.recipe_form import FormField, build, changed, check, form, named_recipes, open_recipe
+from cxr_core.training.recipe_labels import LABELS
 from cxr_core.training.recipe_words import WORDS
 
 BASE = open_recipe("cardiomegaly-adults")
@@ -22,6 +23,14 @@ def test_every_field_of_the_dataclass_is_in_the_form_with_words() -> None:
     assert set(FIELDS) == NAMES | {f"augmentation.{each.name}" for each in fields(Augmentation)}
     assert sum(map(len, WORDS.values())) == len(FIELDS)  # none in two groups
     assert all(each.help.endswith((".", "never.")) and len(each.help) > 20 for each in FIELDS.values())
+
+
+def test_every_field_has_a_name_of_its_own_that_people_read() -> None:
+    assert set(LABELS) == set(FIELDS)
+    assert len(set(LABELS.values())) == len(LABELS)
+    raw = [name for name, label in LABELS.items() if not label[0].isupper() or "_" in label]
+    assert raw == []
+    assert max(map(len, LABELS.values())) <= 32  # as much as fits above a field
 
 
 @each_field

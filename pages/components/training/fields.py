@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from cxr_core.training.recipe_labels import LABELS
 from pages.components import session
 from pages.components.markdown import plain
 from pages.components.training.desk import Draft
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from cxr_core.training.recipe_form import FormField
 
 WIDTH = 236
-OWN_LABELS = {"init": "First weights"}
 ELSEWHERE = ("init",)  # asked for in a place of its own
 
 Places = dict[str, "DeltaGenerator"]
@@ -47,11 +47,8 @@ def fault_text(sentence: str) -> str:
 
 
 def label_of(name: str) -> str:
-    """A field's name as people read it: `augmentation.shift` -> Shift."""
-    if name in OWN_LABELS:
-        return OWN_LABELS[name]
-    words = name.rpartition(".")[2].replace("_", " ")
-    return words[:1].upper() + words[1:]
+    """A field's name as people read it; of one that recipes no longer have, its key without underscores."""
+    return LABELS.get(name) or name.rpartition(".")[2].replace("_", " ").capitalize()
 
 
 def value_words(value: Any) -> str:
