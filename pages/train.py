@@ -1,5 +1,7 @@
 """Train: start runs, watch them, stop them, go on, compare them, and publish what came of them."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
@@ -10,7 +12,7 @@ from pages.components.frame import require_frame
 from pages.components.markdown import plain
 from pages.components.training.compare import show_comparison
 from pages.components.training.desk import RUNS, START, Desk
-from pages.components.training.live import show_live
+from pages.components.training.live import listed_again, show_live
 from pages.components.training.run import show_run
 from pages.components.training.runs import choose_runs
 from pages.components.training.start import show_start
@@ -40,17 +42,29 @@ def show_runs(desk: Desk) -> None:
         st.button("Start a run", type="primary", icon=":material/play_arrow:", on_click=desk.turn_to, args=(START,))
         return
     show_live(desk, found)
-    st.markdown("**All runs** :gray[:small[mark one to see it closely, several to compare them]]")
-    choose_runs(desk, found)
-    chosen = _chosen(desk, found)
-    _write_address(desk, chosen)
-    if len(chosen) == 1:
-        show_run(desk, chosen[0])
-    elif chosen:
-        show_comparison(desk, chosen)
+    show_all(desk, found)
 
 
-def _chosen(desk: Desk, found: tuple[Job, ...]) -> list[Job]:
+def show_all(desk: Desk, found: Sequence[Job]) -> None:
+    """The table and what is marked in it, which are drawn again without the page when another run is marked."""
+    listed = listed_again(found)
+
+    @st.fragment(key="all-runs")
+    def draw() -> None:
+        st.markdown("**All runs** :gray[:small[mark one to see it closely, several to compare them]]")
+        now = listed()
+        choose_runs(desk, now)
+        chosen = _chosen(desk, now)
+        _write_address(desk, chosen)
+        if len(chosen) == 1:
+            show_run(desk, chosen[0])
+        elif chosen:
+            show_comparison(desk, chosen)
+
+    draw()
+
+
+def _chosen(desk: Desk, found: Sequence[Job]) -> list[Job]:
     """The runs looked at, in the table's order; one that is gone is said."""
     gone = [run for run in desk.runs if run not in {job.id for job in found}]
     if gone:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr_core.models.card import CARD
-from cxr_core.training.watch import watch
+from cxr_core.training.watch import Curve, Watched, watch
 
 METRICS, MODEL_CARD = "evaluation/metrics.json", f"model/{CARD}"
 RECIPES = ("recipe.toml", "job/recipe.toml")  # of a run that has begun, of one that waits
@@ -60,8 +60,10 @@ def figures(run: Path) -> tuple[Figure, ...]:
     """Every figure that was measured of a finished run's model: on validation by its card, on test by an evaluation."""
     card, found = _json(run / MODEL_CARD), _json(run / METRICS)
     measured: dict[str, Any] = dict(card.get("metrics", {}))
-    if "findings" in found and found.get("weights_sha256") == card.get("weights_sha256"):
-        measured[str(found.get("part"))] = found["findings"]
+    if found.get("weights_sha256") == card.get("weights_sha256") and (
+        told := found.get("findings", found.get("figures"))
+    ):
+        measured[str(found.get("part"))] = told
     return tuple(figure for part in PARTS for figure in _of_part(part, measured.get(part, {})))
 
 
@@ -71,7 +73,17 @@ def headline(run: Path) -> Figure | None:
     Of a run without a model it is the best on validation so far, without an interval. None before the first epoch.
     """
     known = [figure for figure in figures(run) if figure.name in BEST and figure.value is not None]
-    return known[0] if known else _so_far(run)
+    return known[0] if known else best_so_far(watch(run))
+
+
+def best_so_far(watched: Watched) -> Figure | None:
+    """The best figure on validation films that a run has told of, without an interval; None before the first epoch."""
+    for name, key in (("auroc", "validation_auroc"), ("dice_heart", "validation_dice")):
+        curve = watched.curves.get(key, Curve())
+        values = [value for value in curve.values if not math.isnan(value)]
+        if values:
+            return Figure(part="validation", finding="", name=name, value=max(values), low=None, high=None)
+    return None
 
 
 def recipe_of(run: Path) -> dict[str, Any]:
@@ -80,6 +92,11 @@ def recipe_of(run: Path) -> dict[str, Any]:
         return dict(_flat(tomllib.loads(recipe_path(run).read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return {}
+
+
+def outlines(run: Path) -> bool:
+    """Whether the run's model outlines heart and lungs, instead of telling findings."""
+    return bool(recipe_of(run).get("structures"))
 
 
 def recipe_path(run: Path) -> Path:
@@ -105,15 +122,6 @@ def side_by_side(runs: Sequence[Path]) -> dict[tuple[str, str, str], tuple[str, 
     told = [{(each.part, each.finding, each.name): each.words for each in figures(run)} for run in runs]
     rows = dict.fromkeys(key for run in told for key in run)
     return {key: tuple(run.get(key, "") for run in told) for key in rows}
-
-
-def _so_far(run: Path) -> Figure | None:
-    curves = watch(run).curves
-    for name, key in (("auroc", "validation_auroc"), ("dice_heart", "validation_dice")):
-        values = [value for value in curves[key].values if not math.isnan(value)] if key in curves else []
-        if values:
-            return Figure(part="validation", finding="", name=name, value=max(values), low=None, high=None)
-    return None
 
 
 def _of_part(part: str, table: Mapping[str, Any]) -> Iterator[Figure]:

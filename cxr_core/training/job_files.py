@@ -55,7 +55,8 @@ def folder_of(run: str) -> Path:
 def read(run: Path, name: str) -> Record:
     """One of the files as a dictionary; empty when it is absent or no such thing."""
     try:
-        found = json.loads((run / FOLDER / name).read_text(encoding="utf-8"))
+        with open(f"{run}/{FOLDER}/{name}", "rb") as file:  # hundreds at a time, most of them absent
+            found = json.loads(file.read())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -191,12 +191,16 @@ def start_fault(key: str, _recipe: "Recipe") -> tuple[str, str]:
     return "", ""
 
 
-@st.cache_resource(show_spinner=False, max_entries=2000)
 def headline(folder: "Path", stamp: tuple[float, ...]) -> "Figure | None":
     """The figure that a run is told by. stamp: when what it is read from was last written."""
+    return _headline(f"{folder}|{stamp}", folder)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2000)
+def _headline(key: str, _folder: "Path") -> "Figure | None":
     from cxr_core.training.comparison import headline
 
-    return headline(folder)
+    return headline(_folder)
 
 
 @st.cache_resource(show_spinner=False)

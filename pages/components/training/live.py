@@ -20,14 +20,12 @@ CHART_WIDTH = 310  # three beside each other on a wide screen, two on a narrow o
 
 def show_live(desk: Desk, found: Sequence[Job]) -> None:
     """A card for each run that lives, and the queue; the page runs once when any run's state has changed."""
-    began = _standing(found)
+    listed = listed_again(found)
     poll_s = POLL_S if any(job.live or job.state == "queued" for job in found) else None
 
     @st.fragment(run_every=poll_s, key="live-runs")
     def draw() -> None:
-        now = jobs.jobs()
-        if _standing(now) != began:
-            st.rerun()
+        now = listed()
         with st.container(key="live-and-waiting"):
             for job in now:
                 if job.live:
@@ -35,6 +33,24 @@ def show_live(desk: Desk, found: Sequence[Job]) -> None:
             _show_queue([job for job in now if job.state == "queued"])
 
     draw()
+
+
+def listed_again(found: Sequence[Job]) -> Callable[[], Sequence[Job]]:
+    """For a fragment: the runs as the page has found them, and as they stand whenever it is drawn again.
+
+    The page runs once when any run's state has changed by then.
+    """
+    began, once = _standing(found), [found]
+
+    def listed() -> Sequence[Job]:
+        if once:
+            return once.pop()
+        now = jobs.jobs()
+        if _standing(now) != began:
+            st.rerun()
+        return now
+
+    return listed
 
 
 def show_charts(key: str, watched: Watched) -> None:

@@ -1,15 +1,18 @@
 """The table of all runs: filtered, sorted, and chosen from."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
 
-from cxr_core.training.comparison import NAMES, Figure
+from cxr_core.training.comparison import NAMES, Figure, best_so_far
 from cxr_core.training.job import Job
+from cxr_core.training.watch import watch
 from pages.components import cache, session
 from pages.components.training.desk import Desk
+from pages.components.training.live import POLL_S
 from pages.components.training.words import state_word, took
 
 GROUPS = {
@@ -22,14 +25,37 @@ NAME_PX, FIGURE_PX = 260, 260  # as wide as what is mostly there
 
 
 def choose_runs(desk: Desk, found: Sequence[Job]) -> None:
-    """The table; what is marked in it is looked at."""
+    """The table; what is marked in it is looked at. Figures of runs that live follow by themselves."""
     shown = _filtered(desk, found)
     desk.listed = tuple(job.id for job in shown)
+    if any(job.live for job in shown):
+        _follow(desk, shown)
+    else:
+        _show_table(desk, [_row(desk, job) for job in shown])
+
+
+def _follow(desk: Desk, shown: Sequence[Job]) -> None:
+    """The table with the figures of runs that live, asked again and again; once another is marked the page runs."""
+    rows, looked_at = [_row(desk, job) for job in shown], desk.runs
+
+    @st.fragment(run_every=POLL_S, key="best-figures")
+    def draw() -> None:
+        if desk.runs != looked_at:
+            st.rerun()
+        for row, job in zip(rows, shown, strict=True):
+            if job.live:
+                row["Best figure"] = figure_words(figure_of(desk, job))
+        _show_table(desk, rows)
+
+    draw()
+
+
+def _show_table(desk: Desk, rows: Sequence[dict[str, object]]) -> None:
     # Marks are places: with other rows it is another table, which starts with the marks that belong to it.
     key = desk.widget(f"runs-{hash(desk.listed)}")
     marked = [row for row, run in enumerate(desk.listed) if run in desk.runs]
     st.dataframe(
-        [_row(job) for job in shown],
+        rows,
         key=key,
         hide_index=True,
         selection_mode="multi-row",
@@ -68,12 +94,12 @@ def _words(job: Job) -> str:
     return " ".join((job.id, job.recipe, *job.data, job.state)).casefold()
 
 
-def _row(job: Job) -> dict[str, object]:
+def _row(desk: Desk, job: Job) -> dict[str, object]:
     begun = job.started or job.submitted
     return {
         "Run": job.id,
         "State": state_word(job.state),
-        "Best figure": figure_words(figure_of(job)),
+        "Best figure": figure_words(figure_of(desk, job)),
         "Recipe": job.recipe,
         "Data": ", ".join(Path(each).name for each in job.data),
         "Begun": datetime.fromtimestamp(begun) if begun else None,
@@ -81,9 +107,14 @@ def _row(job: Job) -> dict[str, object]:
     }
 
 
-def figure_of(job: Job) -> Figure | None:
-    """The figure that a run is told by, read again only when what it is read from has changed."""
-    return cache.headline(job.folder, tuple(_written(job.folder / name) for name in READ_FROM))
+def figure_of(desk: Desk, job: Job) -> Figure | None:
+    """The figure that a run is told by, read again only when what it is read from has changed.
+
+    Of a run that lives only what is new is read.
+    """
+    if job.live:
+        return best_so_far(desk.keep(job.id, watch(job.folder, desk.watched.get(job.id))))
+    return cache.headline(job.folder, tuple(_written(f"{job.folder}/{name}") for name in READ_FROM))
 
 
 def figure_words(figure: Figure | None) -> str:
@@ -91,9 +122,9 @@ def figure_words(figure: Figure | None) -> str:
     return f"{figure.words} {NAMES[figure.name]}, {figure.part}" if figure else ""
 
 
-def _written(path: Path) -> float:
+def _written(path: str) -> float:
     try:
-        return path.stat().st_mtime
+        return os.stat(path).st_mtime
     except OSError:
         return 0.0
 
