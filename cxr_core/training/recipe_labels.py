@@ -59,6 +59,7 @@ LABELS: dict[str, str] = {
     "augmentation.brightness": "Brightness (0 to 1)",
     "augmentation.contrast": "Contrast (share)",
     "augmentation.gamma": "Gamma (log factor)",
+    "augmentation.veil": "White veil (share of contrast)",
     "augmentation.low_resolution": "Low resolution (share of films)",
     "augmentation.flip": "Mirrored (share of films)",
     "augmentation.border": "Border (share of the side)",
