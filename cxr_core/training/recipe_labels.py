@@ -59,10 +59,9 @@ LABELS: dict[str, str] = {
     "augmentation.brightness": "Brightness (0 to 1)",
     "augmentation.contrast": "Contrast (share)",
     "augmentation.gamma": "Gamma (log factor)",
-    "augmentation.veil": "White veil (share of contrast)",
     "augmentation.low_resolution": "Low resolution (share of films)",
     "augmentation.flip": "Mirrored (share of films)",
     "augmentation.border": "Border (share of the side)",
     "augmentation.corner": "Box in a corner (share of films)",
-    "augmentation.veil": "White veil (share of the contrast)",
+    "augmentation.veil": "White veil (share of contrast)",
 }
