@@ -17,11 +17,13 @@ from cxr_core.models.architectures import FilmClassifier, build
 from cxr_core.models.backbones import require_backbone
 from cxr_core.models.card import ModelCard
 from cxr_core.models.imagenet import require_weights
-from cxr_core.models.registry import installed, installed_segmenter
+from cxr_core.models.registry import installed, installed_segmenter, outlines
 from cxr_core.models.segmenter import Segmenter
 from cxr_core.models.segmenter_card import SEGMENTER, SegmenterCard
 from cxr_core.models.store import CARD, load_card, load_network, load_segmenter, load_segmenter_card, sha256_of
 
+# Before a model's folder or name: its backbone alone, for a network with another head or on other inputs.
+BACKBONE_OF = "backbone:"
 # A file that holds less than this share of a backbone's tensors was saved from another one.
 LEAST_SHARE = 0.5
 # What decides the shape and the meaning of the weights; a card may leave out what has its default.
@@ -58,7 +60,7 @@ def initialise(
     """The network of a recipe, in eval mode.
 
     init: `scratch`, `imagenet`, the path of a safetensors file in timm's naming, a model folder, or the name of an
-    installed model. input_spec and findings (the keys of the logits, in order): those of the recipe; a model's weights
+    installed model; with `backbone:` before a folder or a name, that model's backbone alone. input_spec and findings (the keys of the logits, in order): those of the recipe; a model's weights
     are taken only for the same preprocessing, and of its last layer the rows of findings that both have.
     Raises PretrainedUnavailable when ImageNet weights cannot be had, ModelError when a file or a model does not fit.
     """
@@ -69,6 +71,8 @@ def initialise(
         return Initialised(network)
     if folder is None:
         return _from_file(network, Path(init))
+    if init.startswith(BACKBONE_OF):
+        return _from_backbone(network, folder, arguments)
     if architecture == SEGMENTER:
         return _from_segmenter(network, folder, arguments, input_spec)
     card = load_card(folder)
@@ -87,7 +91,9 @@ def require_start(
     if init == "imagenet":
         require_weights(arguments["backbone"])
     folder = model_begun_from(init)
-    if folder is not None and architecture == SEGMENTER:
+    if folder is not None and init.startswith(BACKBONE_OF):
+        _same_backbone(_any_card(folder), arguments)
+    elif folder is not None and architecture == SEGMENTER:
         _same_segmenter(load_segmenter_card(folder), arguments, input_spec)
     elif folder is not None:
         _same_form(load_card(folder), arguments, input_spec, folder)
@@ -98,7 +104,8 @@ def origin(init: str) -> str:
     folder = model_begun_from(init)
     if folder is not None:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        return f"{card['model']} {card['version']}, sha256 {card['weights_sha256']}"
+        part = "the backbone of " if init.startswith(BACKBONE_OF) else ""
+        return f"{part}{card['model']} {card['version']}, sha256 {card['weights_sha256']}"
     return f"{Path(init).name}, sha256 {sha256_of(Path(init))}" if Path(init).is_file() else init
 
 
@@ -107,6 +114,7 @@ def model_begun_from(init: str) -> Path | None:
 
     Raises ModelError for a name or a path that is nothing.
     """
+    init = init.removeprefix(BACKBONE_OF)
     if (Path(init) / CARD).is_file():
         return Path(init)
     by_name = {folder.parent.name: folder for folder in (*installed(), *filter(None, (installed_segmenter(),)))}
@@ -158,6 +166,29 @@ def _to_grey(tensor: Tensor, wanted: Tensor) -> Tensor:
     if tensor.ndim == 4 and tensor.shape[1] == 3 and wanted.shape[1] == 1:
         return tensor.sum(dim=1, keepdim=True)
     return tensor
+
+
+def _from_backbone(network: FilmClassifier | Segmenter, folder: Path, arguments: dict[str, Any]) -> Initialised:
+    """The tensors of a model's backbone; what follows it stays as it was drawn. Raises ModelError for another one."""
+    card = _any_card(folder)
+    _same_backbone(card, arguments)
+    model = load_segmenter(folder, card) if isinstance(card, SegmenterCard) else load_network(folder, card)
+    network.backbone.load_state_dict(model.backbone.state_dict())
+    return Initialised(network)
+
+
+def _any_card(folder: Path) -> ModelCard | SegmenterCard:
+    return load_segmenter_card(folder) if outlines(folder) else load_card(folder)
+
+
+def _same_backbone(card: ModelCard | SegmenterCard, arguments: dict[str, Any]) -> None:
+    found = {key: card.arguments.get(key) for key in ("backbone", "channels")}
+    wanted = {key: arguments.get(key) for key in found}
+    if found != wanted:
+        raise ModelError(
+            f"{card.model} {card.version} has the backbone {found['backbone']} of {found['channels']} channels; the "
+            f"recipe has {wanted['backbone']} of {wanted['channels']}. Only the same one can be taken over"
+        )
 
 
 def _from_segmenter(

@@ -47,7 +47,9 @@ class Recipe:
 
     backbone: str = "mobilenetv2_100"  # plain_cnn, or any convolutional network of timm
     backbone_arguments: dict[str, Any] = field(default_factory=dict)
-    init: str = "imagenet"  # scratch, imagenet, an installed model, or a safetensors file in timm's naming
+    init: str = (
+        "imagenet"  # scratch, imagenet, an installed model (or backbone: and its name), or a file in timm's naming
+    )
     head: Head = "averaged"
     neck: int | None = None  # channels of a 1x1 convolution before the head; None = none
     hidden: int = 128  # units of the fully connected layer of the heads that have one (dense, attention)

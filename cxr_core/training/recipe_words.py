@@ -37,7 +37,8 @@ WORDS: dict[str, dict[str, str]] = {
     "Network": {
         "backbone": "plain_cnn, or any convolutional network of timm by its name.",
         "backbone_arguments": 'Passed to the backbone, as TOML, such as pad_type = "same".',
-        "init": "Where the weights come from: scratch, imagenet, a safetensors file, or an installed model.",
+        "init": "Where the weights come from: scratch, imagenet, a safetensors file, or an installed model; "
+        "backbone: before its name takes the backbone alone.",
         "head": "How the backbone's map becomes an answer.",
         "neck": "Channels of a 1 × 1 convolution before the head; empty = none.",
         "hidden": "Units of the fully connected layer of heads that have one (dense, attention).",

@@ -9,7 +9,7 @@ from cxr_core.errors import ModelError, PretrainedUnavailable, RecipeError
 from cxr_core.models import imagenet
 from cxr_core.models.architectures import build, timm
 from cxr_core.models.backbones import build_backbone
-from cxr_core.models.initial import initialise, require_start
+from cxr_core.models.initial import initialise, origin, require_start
 from tests.tiny import ARGUMENTS, tiny_card, tiny_model, tiny_network
 
 
@@ -141,6 +141,26 @@ def test_a_model_of_another_form_or_preprocessing_is_refused_by_what_differs(tmp
         require_start({**ARGUMENTS, **arguments}, str(folder), replace(card.input_spec, **spec))
     with pytest.raises(ModelError, match="preprocessing"):
         initialise(ARGUMENTS, str(folder), seed=0)
+
+
+def test_the_backbone_alone_serves_another_head_on_other_films(tmp_path):
+    folder = tiny_model(tmp_path, tiny_card(), seed=5)
+    arguments = {**ARGUMENTS, "side": 96, "neck": None, "head": "positional", "findings": 3}
+    require_start(arguments, f"backbone:{folder}", replace(tiny_card().input_spec, side=96))
+    start = initialise(arguments, f"backbone:{folder}", seed=0)
+    theirs = tiny_network(tiny_card(), seed=5).backbone.state_dict()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in start.network.backbone.state_dict().items())
+    untouched = initialise(arguments, "scratch", seed=0).network
+    assert torch.equal(start.network.head.linear.weight, untouched.head.linear.weight)
+    assert origin(f"backbone:{folder}").startswith("the backbone of ")
+
+
+def test_another_backbone_is_not_taken_over(tmp_path):
+    folder = tiny_model(tmp_path, tiny_card())
+    for change in ({"backbone": "resnet18"}, {"channels": 3}):
+        for start in (initialise, require_start):
+            with pytest.raises(ModelError, match="Only the same one can be taken over"):
+                start({**ARGUMENTS, **change}, f"backbone:{folder}", *([0] if start is initialise else [None]))
 
 
 def test_whether_a_network_can_start_is_told_without_building_it(tmp_path, no_hub, monkeypatch):
