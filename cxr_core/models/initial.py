@@ -60,8 +60,9 @@ def initialise(
     """The network of a recipe, in eval mode.
 
     init: `scratch`, `imagenet`, the path of a safetensors file in timm's naming, a model folder, or the name of an
-    installed model; with `backbone:` before a folder or a name, that model's backbone alone. input_spec and findings (the keys of the logits, in order): those of the recipe; a model's weights
-    are taken only for the same preprocessing, and of its last layer the rows of findings that both have.
+    installed model; with `backbone:` before a folder or a name, that model's backbone alone. input_spec and findings
+    (the keys of the logits, in order): those of the recipe; a model's weights are taken only for the same
+    preprocessing, and of its last layer the rows of findings that both have.
     Raises PretrainedUnavailable when ImageNet weights cannot be had, ModelError when a file or a model does not fit.
     """
     torch.manual_seed(seed)
