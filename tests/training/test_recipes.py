@@ -34,10 +34,10 @@ ATTENTION = [
 OTHERS = [
     *("cardiomegaly-cnn", "cardiomegaly-densenet121-equalised", "cardiomegaly-efficientnet-b0-equalised"),
     *("pneumonia-cnn-grey", "pneumonia-resnet50", "pneumonia-efficientnet-b0", "pneumonia-vgg16-frozen"),
-    *("house", "cardiomegaly-adults", "pneumonia-children", "anatomy"),
+    *("house", "cardiomegaly-adults", "pneumonia-adults", "pneumonia-children", "anatomy"),
 ]
 # Made for the MobileNetV2 weights that are at hand, which are not those of timm's hub.
-OWN_WEIGHTS = {"house", "cardiomegaly-adults", "pneumonia-children", "anatomy"}
+OWN_WEIGHTS = {"house", "cardiomegaly-adults", "pneumonia-adults", "pneumonia-children", "anatomy"}
 each_recipe = pytest.mark.parametrize("name", sorted(PATHS))
 each_classifier = pytest.mark.parametrize("name", sorted({*PATHS} - {"anatomy"}))
 
