@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import norm
 
 from cxr_core.evaluation.delong import auroc_difference
-from cxr_core.evaluation.intervals import bootstrapped, interval
+from cxr_core.evaluation.intervals import drawn, interval
 from cxr_core.evaluation.metrics import auroc
 
 DELONG, BOOTSTRAP = "paired DeLong, each film of another patient", "bootstrap over patients"
@@ -62,9 +62,7 @@ def auroc_apart(first: np.ndarray, second: np.ndarray, labels: np.ndarray, patie
             method=DELONG,
             **counts,
         )
-    draws = bootstrapped(
-        lambda weights: {"apart": auroc(first, labels, weights) - auroc(second, labels, weights)}, patients
-    )["apart"]
+    draws = drawn(lambda of: {"apart": auroc(first, labels, of) - auroc(second, labels, of)}, patients)["apart"]
     low, high = interval(draws)
     error = float(np.nanstd(draws[1:], ddof=1))
     p = 2 * float(norm.sf(abs(draws[0]) / error)) if error > 0 else None

@@ -12,6 +12,7 @@ import pandas as pd
 
 from cxr_core.evaluation import metrics
 from cxr_core.evaluation.differences import Corrected, corrected, of_resamples
+from cxr_core.evaluation.drawn_groups import auroc_of_groups
 from cxr_core.evaluation.draws import Draws
 from cxr_core.evaluation.intervals import RESAMPLES, Figure, drawn, figures_of
 from cxr_core.models.card import OperatingPoint
@@ -21,7 +22,10 @@ AGES = (("0-17", 0, 18), ("18-39", 18, 40), ("40-59", 40, 60), ("60-79", 60, 80)
 SEXES = {"F": "female", "M": "male"}
 MEASURED = ("auroc", "sensitivity", "specificity", "calibration")
 
+PLACES = ("inside", "outside")
+
 Key = tuple[str, str]  # kind of group and name
+Drawn = Mapping[tuple[Key, str], np.ndarray]  # by group and name in MEASURED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,10 +93,11 @@ def subgroups(rows: pd.DataFrame, point: OperatingPoint, *, resamples: int = RES
         for by, names in kinds.items()
         for name in sorted(names.dropna().unique())
     }
-    others = {key: kinds[key[0]].notna().to_numpy() & ~mask for key, mask in masks.items()}
+    told = {by: names.notna().to_numpy() for by, names in kinds.items()}
     figured = {key: mask for key, mask in masks.items() if _enough(labels[mask], patients[mask])}
-    compared = {key: others[key] for key in figured if _enough(labels[others[key]], patients[others[key]])}
-    inside, outside = _drawn(rows, point.threshold, (figured, compared), resamples, seed)
+    others = {key: told[key[0]] & ~mask for key, mask in figured.items()}
+    compared = [key for key, films in others.items() if _enough(labels[films], patients[films])]
+    inside, outside = _drawn(rows, point.threshold, figured, told, resamples, seed)
     apart = {
         name: corrected({key: of_resamples(inside[key, name] - outside[key, name]) for key in compared})
         for name in MEASURED
@@ -137,39 +142,63 @@ def _names(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
 
 
 def _drawn(
-    rows: pd.DataFrame, threshold: float, sets: tuple[Mapping[Key, np.ndarray], ...], resamples: int, seed: int
-) -> list[dict[tuple[Key, str], np.ndarray]]:
-    """For each of several sets of groups, by group and name in MEASURED, (1 + resamples,) on the same resamples."""
+    rows: pd.DataFrame,
+    threshold: float,
+    figured: Mapping[Key, np.ndarray],
+    told: Mapping[str, np.ndarray],
+    resamples: int,
+    seed: int,
+) -> tuple[Drawn, Drawn]:
+    """(1 + resamples,) on the same resamples: of each group's films, and of all others that tell of its kind."""
     probabilities, labels = (rows[name].to_numpy(np.float64) for name in ("probability", "label"))
 
     def measured(draws: Draws) -> dict[Any, np.ndarray]:
         found: dict[Any, np.ndarray] = {}
-        for place, masks in enumerate(sets):
-            for key, films in masks.items():
-                of_group = _figures(probabilities[films], labels[films], threshold, draws.of(films))
-                found |= {(place, key, name): values for name, values in of_group.items()}
+        for by in dict.fromkeys(by for by, _ in figured):
+            kind, films = {key: mask[told[by]] for key, mask in figured.items() if key[0] == by}, told[by]
+            found |= _of_kind(probabilities[films], labels[films], threshold, kind, draws.of(films))
         return found
 
     values: Mapping[Any, np.ndarray] = {}
-    if any(sets):
+    if figured:
         values = drawn(measured, rows["patient"].to_numpy(str), resamples=resamples, seed=seed)
-    return [
-        {(key, name): each for (of, key, name), each in values.items() if of == place} for place in range(len(sets))
-    ]
+    inside, outside = (
+        {(key, name): each for (where, key, name), each in values.items() if where == place} for place in PLACES
+    )
+    return inside, outside
 
 
 def _enough(labels: np.ndarray, patients: np.ndarray) -> bool:
     return all(len(np.unique(patients[labels == label])) >= LEAST for label in (0, 1))
 
 
-def _figures(probabilities: np.ndarray, labels: np.ndarray, threshold: float, draws: Draws) -> dict[str, np.ndarray]:
-    """(R,) each of MEASURED."""
+def _of_kind(
+    probabilities: np.ndarray, labels: np.ndarray, threshold: float, masks: Mapping[Key, np.ndarray], draws: Draws
+) -> dict[tuple[str, Key, str], np.ndarray]:
+    """(R,) each of MEASURED, of each group of one kind and of all other films, by place, group and name."""
+    group_of = np.full(len(labels), len(masks))  # those of groups without figures together
+    for place, mask in enumerate(masks.values()):
+        group_of[mask] = place
+    areas = auroc_of_groups(probabilities, labels, group_of, int(group_of.max()) + 1, draws)
+    together = _sums(probabilities, labels, threshold, draws)
+    found: dict[tuple[str, Key, str], np.ndarray] = {}
+    for group, (key, mask) in enumerate(masks.items()):
+        own = _sums(probabilities[mask], labels[mask], threshold, draws.of(mask))
+        for where, sums, area in zip(PLACES, (own, together - own), areas, strict=True):
+            figures = {"auroc": area[group], **_of_sums(sums)}
+            found |= {(where, key, name): values for name, values in figures.items()}
+    return found
+
+
+def _sums(probabilities: np.ndarray, labels: np.ndarray, threshold: float, draws: Draws) -> np.ndarray:
+    """(5, R) the four cells of the confusion, and what was predicted less what is so."""
     counts = metrics.confusion(probabilities >= threshold, labels, draws)
+    cells = (counts.true_positive, counts.false_positive, counts.false_negative, counts.true_negative)
+    return np.stack([*cells, draws @ (probabilities - labels)])
+
+
+def _of_sums(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """(R,) each of MEASURED that sums over films decide. sums: as `_sums` gives them."""
+    counts, films = metrics.Confusion(*sums[:4]), sums[:4].sum(axis=0)
     with np.errstate(invalid="ignore"):
-        gap = (draws @ (probabilities - labels)) / draws.sum()
-    return {
-        "auroc": metrics.auroc(probabilities, labels, draws),
-        "sensitivity": counts.sensitivity,
-        "specificity": counts.specificity,
-        "calibration": gap,
-    }
+        return {"sensitivity": counts.sensitivity, "specificity": counts.specificity, "calibration": sums[4] / films}

@@ -5,8 +5,9 @@ import pytest
 from scipy import sparse
 from sklearn import metrics as sk
 
-from cxr_core.evaluation import metrics
+from cxr_core.evaluation import drawn_ranking, metrics
 from cxr_core.evaluation import recalibration as lines
+from cxr_core.evaluation.drawn_groups import auroc_of_groups
 from cxr_core.evaluation.draws import Draws
 from cxr_core.evaluation.intervals import bootstrapped, drawn, draws_of
 
@@ -41,6 +42,47 @@ def test_order_on_resamples_is_scikit_learns_with_and_without_ties(digits):
     for measure, theirs in ((metrics.auroc, sk.roc_auc_score), (metrics.average_precision, sk.average_precision_score)):
         expected = [theirs(labels, probabilities, sample_weight=row) for row in draws.dense()]
         assert measure(probabilities, labels, draws) == pytest.approx(np.array(expected), abs=1e-12)
+
+
+@pytest.mark.parametrize("digits", [9, 1])
+@pytest.mark.parametrize(("name", "value"), [("AT_ONCE", 7), ("EXACT", 0)])
+def test_scores_a_few_at_a_time_or_in_full_precision_give_the_same(monkeypatch, digits, name, value):
+    probabilities, labels, draws = drawn_films(2, digits)
+    monkeypatch.setattr(drawn_ranking, name, value)
+    expected = metrics.ranking(probabilities, labels, draws.dense())
+    found = metrics.ranking(probabilities, labels, draws)
+    assert found.auroc == pytest.approx(expected.auroc, abs=1e-12)
+    assert found.average_precision == pytest.approx(expected.average_precision, abs=1e-12)
+
+
+@pytest.mark.parametrize("digits", [9, 1])
+def test_groups_and_all_others_have_scikit_learns_areas(monkeypatch, digits):
+    probabilities, labels, draws = drawn_films(7, digits)
+    group_of = np.random.default_rng(8).integers(0, 3, COUNT)
+    monkeypatch.setattr(drawn_ranking, "AT_ONCE", 20)
+    for place, areas in enumerate(auroc_of_groups(probabilities, labels, group_of, 3, draws)):
+        for group in range(3):
+            chosen = (group_of == group) if place == 0 else (group_of != group)
+            films = labels[chosen], probabilities[chosen]
+            expected = [sk.roc_auc_score(*films, sample_weight=row[chosen]) for row in draws.dense()]
+            assert areas[group] == pytest.approx(np.array(expected), abs=1e-12)
+
+
+def test_a_film_without_a_score_leaves_only_its_own_films_undefined():
+    probabilities, labels, draws = drawn_films(9)
+    group_of = np.arange(COUNT) % 2
+    probabilities[4] = np.nan
+    inside, others = auroc_of_groups(probabilities, labels, group_of, 2, draws)
+    assert np.isnan(inside[0]).all()
+    assert np.isnan(others[1]).all()
+    assert inside[1] == pytest.approx(others[0], abs=1e-12)
+    assert inside[1] == pytest.approx(metrics.auroc(probabilities[1::2], labels[1::2], draws.of(group_of == 1)))
+
+
+def test_a_group_of_one_class_has_no_area():
+    probabilities, labels, draws = drawn_films(10)
+    inside, _ = auroc_of_groups(probabilities, labels, (labels == 1).astype(int), 2, draws)
+    assert np.isnan(inside).all()
 
 
 @pytest.mark.parametrize("digits", [9, 2, 1])
