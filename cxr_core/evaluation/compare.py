@@ -90,14 +90,16 @@ def compare(contenders: Sequence[Contender], *, resamples: int = RESAMPLES, seed
     names = [each.name for each in contenders]
     if not 2 <= len(names) <= MOST or len(set(names)) < len(names):
         raise DataError(f"found {', '.join(names) or 'nothing'}; compare two to {MOST} evaluations of different names")
-    hashed = all("sha256" in each.table and each.table["sha256"].notna().all() for each in contenders)
+    hashed = not any(_hashes(each).isna().any() for each in contenders)
     tables = [_by_film(each.table, hashed) for each in contenders]
     shared, disagreeing = _shared(tables)
     found = {str(key): _of_finding(names, rows, resamples, seed) for key, rows in shared.groupby("finding", sort=False)}
-    films = {name: table["film"].nunique() for name, table in zip(names, tables, strict=True)}
+    films = {name: set(table["film"]) for name, table in zip(names, tables, strict=True)}
     count = shared["film"].nunique()
-    told = [*_different(films, count, disagreeing, hashed), *_seen(contenders, tables, hashed)]
-    return Comparison(films=films, shared=count, warnings=tuple(told), findings=found)
+    told = [*_unhashed(contenders), *_different(films, count, disagreeing, hashed), *_seen(contenders)]
+    return Comparison(
+        films={name: len(each) for name, each in films.items()}, shared=count, warnings=tuple(told), findings=found
+    )
 
 
 def _by_film(table: pd.DataFrame, hashed: bool) -> pd.DataFrame:
@@ -171,26 +173,56 @@ def _delong(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> tuple[
     return found.value, (found.high - found.value) / WIDTH
 
 
-def _different(films: Mapping[str, int], shared: int, disagreeing: int, hashed: bool) -> Iterator[str]:
-    """What keeps films from being the same."""
-    if not hashed:
-        yield "An evaluation has no hashes of its films, so films are told by patient and name alone."
-    if any(count != shared for count in films.values()):
-        counts = ", ".join(f"{name} has {count:,}" for name, count in films.items())
-        yield f"The test sets differ: {counts} films; {shared:,} are labelled and in all of them, and only those count."
+def _unhashed(contenders: Sequence[Contender]) -> Iterator[str]:
+    """Which evaluations lack hashes, and what is told by names instead."""
+    lacking = {each.name: _hashes(each) for each in contenders}
+    lacking = {name: hashes for name, hashes in lacking.items() if hashes.isna().any()}
+    if lacking:
+        counts = (f"{name} lacks {int(each.isna().sum()):,} of its {len(each):,}" for name, each in lacking.items())
+        yield (
+            f"Not all films have a hash of their pixels: {', '.join(counts)}. So films are told by patient and name "
+            "alone, in all evaluations: whether films of one name are the same, or films of two names, cannot be "
+            "checked. Evaluate again to have hashes."
+        )
+
+
+def _different(tables: Mapping[str, set[str]], shared: int, disagreeing: int, hashed: bool) -> Iterator[str]:
+    """What keeps films from being the same. tables: the films of each contender.  shared: labelled and in all."""
+    common = set.intersection(*tables.values())
+    if any(films != common for films in tables.values()):
+        counts = ", ".join(f"{name} has {len(films):,}" for name, films in tables.items())
+        told = "The test sets differ" if hashed else "As far as names tell, the test sets differ"
+        yield f"{told}: {counts} films; {len(common):,} are in all of them."
+    if shared < len(common):
+        yield f"Of the {len(common):,} films in all of them, {shared:,} have the same label in all; only those count."
     if disagreeing:
         yield f"{disagreeing:,} labels are not the same in all evaluations; those films are left out."
 
 
-def _seen(contenders: Sequence[Contender], tables: Sequence[pd.DataFrame], hashed: bool) -> Iterator[str]:
-    """Who has learnt from films that somebody is measured on, and of whom that cannot be told."""
+def _seen(contenders: Sequence[Contender]) -> Iterator[str]:
+    """Who has learnt from films that somebody is measured on, by hashes, and of which films that cannot be told."""
     for each in contenders:
-        if each.learnt is None or not hashed:
-            yield f"It cannot be told whether {each.name} has learnt from these films: no hashes of both are kept."
+        if each.learnt is None:
+            yield (
+                f"Whether {each.name} has learnt from these films cannot be told: no list of the films that its model "
+                "was trained and tuned on is kept with it."
+            )
             continue
-        for other, table in zip(contenders, tables, strict=True):
-            films = set(table["film"])
-            both = len(films & each.learnt)
+        for other in contenders:
+            hashes = _hashes(other)
+            both, without = int(hashes.isin(each.learnt).sum()), int(hashes.isna().sum())
+            whose = "its own" if other is each else f"{other.name}'s"
             if both:
-                whose = "its own" if other is each else f"{other.name}'s"
-                yield f"{each.name} was trained or tuned on {both:,} of {whose} {len(films):,} test films."
+                yield f"{each.name} was trained or tuned on {both:,} of {whose} {len(hashes):,} test films."
+            if without:
+                yield (
+                    f"Whether {each.name} has learnt from {without:,} of {whose} {len(hashes):,} test films cannot be "
+                    "told: they have no hashes."
+                )
+
+
+def _hashes(contender: Contender) -> pd.Series:
+    """The hash of each picture once, and a missing one for each film that has none."""
+    films = contender.table.drop_duplicates(["patient", "image"])
+    hashes = films["sha256"] if "sha256" in films else pd.Series(None, films.index, dtype="object")
+    return hashes[hashes.isna() | ~hashes.duplicated()]

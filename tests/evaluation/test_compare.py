@@ -103,7 +103,7 @@ def test_who_has_learnt_from_test_films_is_told_by_hashes():
     ]
     assert not [warning for warning in warnings if warning.startswith("b was")]
     assert [warning for warning in warnings if "cannot be told" in warning] == [warnings[-1]]
-    assert "whether c has" in warnings[-1]
+    assert warnings[-1].startswith("Whether c has learnt from these films cannot be told: no list")
 
 
 def test_without_hashes_films_are_told_by_name_and_labels_must_agree():
@@ -112,7 +112,36 @@ def test_without_hashes_films_are_told_by_name_and_labels_must_agree():
     found = compare([Contender(name="a", table=one), Contender(name="b", table=other)], resamples=20)
     assert found.shared == COUNT - 5
     assert any("5 labels are not the same" in warning for warning in found.warnings)
-    assert any("told by patient and name alone" in warning for warning in found.warnings)
+    assert found.warnings[0].startswith(
+        "Not all films have a hash of their pixels: a lacks 300 of its 300, b lacks 300 of its 300. So films are told "
+        "by patient and name alone"
+    )
+
+
+def test_the_one_that_lacks_hashes_is_named_and_hashes_decide_where_they_are():
+    whole = table(1.0)
+    partly = whole.assign(sha256=whole["sha256"].where(whole.index >= 40))
+    learnt = frozenset({"hash3", "hash299"})  # the first has no hash in b
+    contenders = [Contender(name="a", table=whole, learnt=learnt), Contender(name="b", table=partly, learnt=learnt)]
+    assert list(compare(contenders, resamples=20).warnings)[1:] == [
+        "a was trained or tuned on 2 of its own 300 test films.",
+        "a was trained or tuned on 1 of b's 300 test films.",
+        "Whether a has learnt from 40 of b's 300 test films cannot be told: they have no hashes.",
+        "b was trained or tuned on 2 of a's 300 test films.",
+        "b was trained or tuned on 1 of its own 300 test films.",
+        "Whether b has learnt from 40 of its own 300 test films cannot be told: they have no hashes.",
+    ]
+    assert "hash of their pixels: b lacks 40 of its 300. So" in compare(contenders, resamples=20).warnings[0]
+
+
+def test_the_same_films_without_some_labels_are_not_called_different():
+    one = table(1.0)
+    other = one.assign(label=one["label"].where(one.index >= 10))
+    learnt: frozenset[str] = frozenset()
+    contenders = [Contender(name=name, table=each, learnt=learnt) for name, each in (("a", one), ("b", other))]
+    assert compare(contenders, resamples=20).warnings == (
+        "Of the 300 films in all of them, 290 have the same label in all; only those count.",
+    )
 
 
 @pytest.mark.parametrize("names", [[], ["a"], ["a", "a"], list("abcdef")])
