@@ -4,7 +4,9 @@ import io
 import re
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from cxr_core.errors import ModelError
 from cxr_core.models.card import CARD, WEIGHTS
@@ -21,6 +23,7 @@ from cxr_core.models.store import (
 
 VERDICT = "gate.json"
 FILES = (WEIGHTS, CARD, FAMILIARITY, VERDICT)
+FETCHING = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")  # timm's
 MOST_BYTES = 200 << 20  # of all files, unpacked
 
 
@@ -86,10 +89,12 @@ def _verified(folder: Path) -> tuple[str, str]:
     """Model and version of an unpacked folder that loads with exactly the tensors that its card asks for."""
     if outlines(folder):
         card = load_segmenter_card(folder)
+        _require_own_weights(card.arguments)
         load_segmenter(folder, card)
         name, version = card.model, card.version
     else:
         told = load_card(folder)
+        _require_own_weights(told.arguments)
         load_network(folder, told)
         load_familiarity(folder)
         name, version = told.model, told.version
@@ -97,3 +102,14 @@ def _verified(folder: Path) -> tuple[str, str]:
         if not re.fullmatch(r"\w[\w.+-]*", each):
             raise ModelError(f"{each!r} cannot be a folder's name; models and versions have letters, digits, . + -")
     return name, version
+
+
+def _require_own_weights(arguments: Mapping[str, Any]) -> None:
+    """Raises ModelError for a card whose network would fetch weights from elsewhere as it is built."""
+    tables = arguments, arguments.get("backbone_arguments")
+    found = [name for name in FETCHING for table in tables if isinstance(table, Mapping) and table.get(name)]
+    if found:
+        raise ModelError(
+            f"the card in this zip asks for weights from elsewhere ({', '.join(found)} in its arguments); a model "
+            f"comes with its own, in {WEIGHTS}. Take that out of {CARD}, zip the folder again and import the new zip"
+        )

@@ -85,6 +85,16 @@ BAD = {
         lambda files: changed(files, arguments=json.loads(files[CARD])["arguments"] | {"neck": 16}),
         "does not fit its network",
     ),
+    "weights from a hub": (
+        lambda files: changed(files, arguments=json.loads(files[CARD])["arguments"] | {"pretrained": True}),
+        r"asks for weights from elsewhere \(pretrained .* zip the folder again",
+    ),
+    "weights from a file": (
+        lambda files: changed(
+            files, arguments=json.loads(files[CARD])["arguments"] | {"backbone_arguments": {"checkpoint_path": "/a"}}
+        ),
+        r"asks for weights from elsewhere \(checkpoint_path",
+    ),
     "another schema": (lambda files: changed(files, schema=99), "schema"),
 }
 
