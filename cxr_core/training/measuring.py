@@ -1,4 +1,7 @@
-"""Measure a finished run on its own test part: `python -m train.evaluate` in a process of its own."""
+"""Measure a finished run on its own test part: `python -m train.evaluate` in a process of its own.
+
+It outlives who asked for it: `asked` tells of it, and its figures are there once it has ended.
+"""
 
 import os
 import subprocess
@@ -9,6 +12,7 @@ from pathlib import Path
 
 from cxr_core.errors import Cancelled, RunError
 from cxr_core.film.decode_worker import ROOT
+from cxr_core.training.asked import MEASURED, asked, asking
 
 PROGRAM = "train.evaluate"
 PAUSE_S, PATIENCE_S, NICENESS = 0.5, 10.0, 10
@@ -18,21 +22,25 @@ def measure_on_test(run: Path, data: Sequence[str], stop: Callable[[], bool]) ->
     """Write the run's evaluation folder: figures on test films, which `publish` asks for. Blocks until it is there.
 
     data: folders or names of registered datasets.  stop: asked twice a second. Raises Cancelled when it said yes, and
-    RunError with the program's own last words when it could not measure.
+    RunError with the program's own last words when it could not measure, or when another process is at it.
     """
-    asked = [f"--data={each}" for each in data]
+    if (before := asked(run)) and before.running:
+        raise RunError(f"{run.name} is being {before.what} already; wait for that")
+    folders = [f"--data={each}" for each in data]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", PROGRAM, str(run), *asked],
+            [sys.executable, "-m", PROGRAM, str(run), *folders],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
+            start_new_session=True,  # what ends this program from a keyboard does not end it
             env=os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")},
         )
         os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)  # films that somebody reads meanwhile go first
         try:
-            _wait(process, stop)
+            with asking(run, MEASURED, process.pid):
+                _wait(process, stop)
         finally:
             _end(process)
         if process.returncode:
