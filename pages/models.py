@@ -15,7 +15,7 @@ from pages.components.models.carry import offer_export, offer_import
 from pages.components.models.change import offer_changes
 from pages.components.models.counter import Counter
 from pages.components.models.shelf import Model, Version, shelf
-from pages.components.models.tables import history_rows, model_rows, version_rows
+from pages.components.models.tables import history_rows, model_rows, outline_rows, version_rows
 from pages.components.models.verdict import show_verdict
 
 PARAMETER = "model"  # of the address: a link leads to one model
@@ -80,6 +80,9 @@ def show_version(version: Version) -> None:
         card = version.card
         outlined = ", ".join(card.structures).replace("_", " ")
         st.markdown(f"Outlines {plain(outlined)}, made for {plain(card.population.text)}.")
+        if rows := outline_rows(card):
+            st.table(rows, border="horizontal", hide_header=False, hide_index=True)
+            st.caption("With 95 % intervals by patient.")
         st.caption(f"{plain(str(card.training.get('summary', '')))} {plain(str(card.training.get('terms', '')))}")
         st.caption(f"Interval of the ratio: {plain(card.ratio_interval.source)}.")
 

@@ -102,6 +102,18 @@ class FakeRuns:
             _json(run / "evaluation" / "metrics.json", found)
         return run
 
+    def tells(self, run: Path, auroc: float) -> None:
+        """One more epoch of a run, with this figure on validation films."""
+        told = {"event": "epoch", "epoch": 3, "step": 30, "of": 40, "loss": 0.3, "validation_auroc": auroc}
+        with (run / "progress.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(told) + "\n")
+
+    def asked(self, run: Path, what: str, alive: bool) -> None:
+        """As if a program had been at work on a run, which has ended without a word unless it is alive."""
+        me = name_of(os.getpid())
+        assert me is not None
+        _json(run / "job" / "asked.json", {"what": what, "process": me.to_record() if alive else LEADER})
+
     def judged(self, run: Path, verdict: Verdict) -> None:
         """As if the gate had been asked about a run."""
         _json(run / "gate.json", verdict.as_json())

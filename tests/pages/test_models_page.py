@@ -13,7 +13,7 @@ from cxr_core.evaluation.verdict import Check, Verdict
 from cxr_core.models.archive import export_model
 from cxr_core.models.in_use import history
 from cxr_core.models.registry import in_use
-from cxr_core.models.store import load_card
+from cxr_core.models.store import load_card, load_segmenter_card
 from pages.components import cache
 from tests.pages.fakes import FakeReader
 from tests.tiny import tiny_card, tiny_model
@@ -117,6 +117,9 @@ def test_a_shipped_model_has_its_card_and_says_that_the_gate_was_not_asked(app: 
     app.selectbox(key="models-model").set_value("anatomy").run()
     assert not app.exception
     assert "Outlines heart" in words(app)
+    dice = load_segmenter_card(in_use("anatomy").folder).metrics["validation"]["dice_heart"]["value"]
+    assert rows(app, "On validation films")[0]["Figure"] == "Dice, heart"
+    assert rows(app, "On validation films")[0]["On validation films"].startswith(f"{dice:.3f} (")
 
 
 def test_a_zip_is_taken_in_beside_what_is_in_use_and_a_bad_one_is_refused(app: AppTest, tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.errors import RunError
+from cxr_core.findings import STRUCTURES
 from cxr_core.training import jobs
+from cxr_core.training.asked import JUDGED, MEASURED
 from cxr_core.training.job import Request
 from pages.components import cache
 from pages.components.training import publishing
@@ -35,6 +37,15 @@ def test_a_running_run_is_watched_and_those_that_wait_have_an_order(app: AppTest
     app.button(key="stop-beta").click().run()
     assert jobs.job("beta").state == "stopped"
     assert "Taken out" not in words(app)
+
+
+def test_the_best_figure_of_a_living_run_is_in_the_table(app: AppTest, runs: FakeRuns) -> None:
+    folder = runs.running("alpha")
+    open_page(app)
+    assert app.dataframe[0].value["Best figure"].tolist() == ["0.700 AUROC, validation"]
+    runs.tells(folder, auroc=0.85)
+    app.run()
+    assert app.dataframe[0].value["Best figure"].tolist() == ["0.850 AUROC, validation"]
 
 
 def test_a_log_is_text(app: AppTest, runs: FakeRuns) -> None:
@@ -187,6 +198,35 @@ def test_a_run_without_test_figures_is_measured_first(
     assert r"the data has no \*test\* part" in app.error[0].value
     runs.finished("alpha", tested=True)
     app.run()
+    assert "Ask the gate" in labels(app)
+
+
+@pytest.mark.parametrize(("what", "button"), [(MEASURED, "Measure on test films"), (JUDGED, "Ask the gate")])
+def test_work_on_a_run_that_outlived_the_app_or_not_is_said(
+    app: AppTest, runs: FakeRuns, what: str, button: str
+) -> None:
+    folder = runs.finished("alpha", tested=what == JUDGED)
+    runs.asked(folder, what, alive=True)
+    open_page(app, run="alpha")
+    assert f"It is being {what}. It was not begun by this server." in words(app)
+    assert button not in labels(app)
+    assert ("Cancel" in labels(app)) is (what == MEASURED)
+    runs.asked(folder, what, alive=False)
+    app.run()
+    assert f"It was being {what} when that was cut off" in app.warning[0].value
+    assert button in labels(app)
+
+
+def test_a_measurement_that_ended_well_after_the_app_needs_no_word(app: AppTest, runs: FakeRuns) -> None:
+    runs.asked(runs.finished("alpha", tested=True), MEASURED, alive=False)
+    open_page(app, run="alpha")
+    assert not app.warning
+    assert "Ask the gate" in labels(app)
+
+
+def test_a_run_that_outlines_comes_before_the_gate_without_a_test_part(app: AppTest, runs: FakeRuns) -> None:
+    runs.finished("alpha", findings=(), structures=STRUCTURES, monitor="dice")
+    open_page(app, run="alpha")
     assert "Ask the gate" in labels(app)
 
 

@@ -5,11 +5,21 @@ from typing import Any
 
 from cxr_core.evaluation.verdict import read_verdict
 from cxr_core.models.card import ModelCard
+from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.reading.wording import finding_name
 from pages.components.markdown import plain
 from pages.components.models.shelf import Model, Version
 
 Rows = list[dict[str, str]]
+OUTLINE_FIGURES = {
+    "dice_heart": "Dice, heart",
+    "dice_left_lung": "Dice, left lung",
+    "dice_right_lung": "Dice, right lung",
+    "measured": "Share of films measured",
+    "ratio_mae": "Error of the ratio, mean",
+    "ratio_bias": "Error of the ratio, with its sign",
+    "coverage": "Share of ratios in their intervals",
+}
 
 
 def model_rows(models: Iterable[Model]) -> Rows:
@@ -54,6 +64,25 @@ def history_rows(history: Iterable[Mapping[str, Any]]) -> Rows:
         }
         for each in history
     ]
+
+
+def outline_rows(card: SegmenterCard) -> Rows:
+    """A row per figure of a model that outlines, with its 95 % interval, on each part that it was measured on."""
+    return [
+        {
+            "Figure": words,
+            **{f"On {part} films": _interval(figures.get(name, {})) for part, figures in card.metrics.items()},
+        }
+        for name, words in OUTLINE_FIGURES.items()
+        if any(name in figures for figures in card.metrics.values())
+    ]
+
+
+def _interval(figure: Mapping[str, Any]) -> str:
+    if figure.get("value") is None:
+        return "undefined" if figure else ""
+    bounds = "" if figure.get("low") is None else f" ({figure['low']:.3f} to {figure['high']:.3f})"
+    return f"{figure['value']:.3f}{bounds} · {figure['n']:,} films"
 
 
 def _tells(version: Version) -> str:

@@ -1,14 +1,17 @@
 """From a finished run to an installed model: the gate's verdict, the words it asks for, and the button."""
 
+import signal
 from pathlib import Path
 
 import streamlit as st
 
 from cxr_core.evaluation.verdict import Verdict, read_verdict
 from cxr_core.training import jobs
-from cxr_core.training.comparison import data_of, figures
+from cxr_core.training.asked import MEASURED, asked
+from cxr_core.training.comparison import data_of, figures, outlines
 from cxr_core.training.job import Job
 from cxr_core.training.measuring import measure_on_test
+from cxr_core.training.processes import signal_to
 from pages.components import cache
 from pages.components.markdown import plain
 from pages.components.models.verdict import show_verdict
@@ -29,7 +32,13 @@ def show_publishing(desk: Desk, job: Job) -> None:
         return
     if errand is not None and errand.error:
         st.error(plain(errand.error))
-    if not is_measured(job):
+    elsewhere = asked(job.folder)
+    if elsewhere is not None and elsewhere.running:
+        watch_elsewhere(job)
+        return
+    if elsewhere is not None and not (elsewhere.what == MEASURED and is_measured(job)):
+        st.warning(plain(elsewhere.sentence))
+    if not is_measured(job) and not outlines(job.folder):
         _offer_measurement(job)
         return
     verdict = read_verdict(job.folder)
@@ -85,6 +94,18 @@ def watch(desk: Desk, job: Job, errand: Errand) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(errand.share, text=plain(errand.stage[:1].upper() + errand.stage[1:]) or "Begins …")
         st.button("Cancel", key=f"cancel-gate-{job.id}", on_click=errand.cancel, disabled=errand.cancelled)
+
+
+@st.fragment(run_every=POLL_S)
+def watch_elsewhere(job: Job) -> None:
+    """Work on a run that this server did not begin, or an earlier one did; the page runs once when it has ended."""
+    found = asked(job.folder)
+    if found is None or not found.running:
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":material/hourglass_top: {plain(found.sentence)} It was not begun by this server.")
+        if found.what == MEASURED:
+            st.button("Cancel", key=f"end-{job.id}", on_click=signal_to, args=(found.name, signal.SIGTERM))
 
 
 def _offer_publication(job: Job, verdict: Verdict) -> None:
