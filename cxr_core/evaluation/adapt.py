@@ -3,7 +3,7 @@
 What comes out is never the model's own figure, and is always named as recalibrated.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,10 +39,14 @@ class Correction:
 
 @dataclass(frozen=True, kw_only=True)
 class Adapted:
-    """One finding, recalibrated. before, after, difference (after less before): figures on patients not fitted on."""
+    """One finding, recalibrated. before, after, difference (after less before): figures on patients not fitted on.
+
+    point: whose threshold calls, before and after alike; it was chosen for the model's own probabilities.
+    """
 
     method: str
     correction: Correction
+    point: OperatingPoint
     fitted: Mapping[str, int]  # films, patients and positives
     reported: Mapping[str, int]
     before: Mapping[str, Figure]
@@ -56,7 +60,8 @@ class Adapted:
             for name in ("before", "after", "difference")
         }
         counts = {"fitted_on": dict(self.fitted), "reported_on": dict(self.reported)}
-        return {"method": self.method, "correction": asdict(self.correction), **counts, **figures}
+        called = {"operating_point": self.point.name, "threshold": self.point.threshold}
+        return {"method": self.method, "correction": asdict(self.correction), **called, **counts, **figures}
 
 
 Fit = Callable[[np.ndarray, np.ndarray], Correction]
@@ -172,7 +177,14 @@ def adapt(
         which: figures_of({name: each for (of, name), each in values.items() if of == which}, labels)
         for which in ("before", "after", "difference")
     }
-    return Adapted(method=method, correction=correction, fitted=_counts(fitting), reported=_counts(others), **told)
+    return Adapted(
+        method=method,
+        correction=correction,
+        point=point,
+        fitted=_counts(fitting),
+        reported=_counts(others),
+        **told,
+    )
 
 
 def adapted(
@@ -187,15 +199,25 @@ def adapted(
         rows = table[(table["finding"] == key) & table["label"].notna()]
         if len(rows):
             try:
-                found[key] = adapt(
-                    rows, method, card, card.operating_point(key, point), seed=seed, share=share
-                ).as_json()
+                mended = adapt(rows, method, card, card.operating_point(key, point), seed=seed, share=share)
+                found[key] = {**mended.as_json(), "thresholds": mapped(card.operating_points[key], mended.correction)}
             except DataError as error:
                 found[key] = {"method": method, "not_recalibrated": str(error)}
     if not any("after" in each for each in found.values()):
         reasons = "; ".join(each["not_recalibrated"] for each in found.values())
         raise DataError(f"nothing could be recalibrated: {reasons or 'the data has no labels'}")
     return {"method": method, "fitting_share": share, "seed": seed, "operating_point": point, "findings": found}
+
+
+def mapped(points: Sequence[OperatingPoint], correction: Correction) -> dict[str, dict[str, float]]:
+    """By name of an operating point its threshold, `own`, and the `recalibrated` one that calls the same films."""
+    return {
+        point.name: {
+            "own": point.threshold,
+            "recalibrated": round(float(correction.apply(np.array(point.threshold))), 6),
+        }
+        for point in points
+    }
 
 
 def _apart(rows: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

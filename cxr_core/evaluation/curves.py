@@ -13,6 +13,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from cxr_core.evaluation.draws import Draws
 from cxr_core.evaluation.intervals import drawn, interval
 from cxr_core.evaluation.metrics import BINS, bin_of, confusion
+from cxr_core.evaluation.sweep import decision_curve, sweep
 from cxr_core.models.card import OperatingPoint
 
 # What an epoch's event says beside figures of learning.
@@ -65,6 +66,15 @@ class Calls:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NetBenefit:
+    """Net benefit per film of acting on the model's calls at each threshold, and on every film; as `DecisionCurve`."""
+
+    threshold: tuple[float, ...]
+    model: tuple[float, ...]
+    everybody: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class FindingCurves:
     """All that is drawn of one finding. calibration: the bins that hold films.  confusion: by operating point."""
 
@@ -72,6 +82,7 @@ class FindingCurves:
     precision_recall: PrecisionRecall | None
     calibration: tuple[CalibrationBin, ...]
     confusion: Mapping[str, Calls]
+    net_benefit: NetBenefit | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As curves.json carries it."""
@@ -100,6 +111,7 @@ def finding_curves(
         precision_recall=_precision_recall(probabilities, labels) if np.any(labels == 1) else None,
         calibration=_calibration(probabilities, labels, patients),
         confusion={point.name: _calls(point.threshold, probabilities, labels) for point in points},
+        net_benefit=_net_benefit(probabilities, labels) if len(np.unique(labels)) == 2 else None,
     )
 
 
@@ -133,6 +145,13 @@ def _precision_recall(probabilities: np.ndarray, labels: np.ndarray) -> Precisio
     precision, recall, thresholds = precision_recall_curve(labels, probabilities, drop_intermediate=True)
     return PrecisionRecall(
         recall=_rounded(recall), precision=_rounded(precision), threshold=(*_rounded(thresholds), None)
+    )
+
+
+def _net_benefit(probabilities: np.ndarray, labels: np.ndarray) -> NetBenefit:
+    found = decision_curve(sweep(probabilities, labels))
+    return NetBenefit(
+        threshold=_rounded(found.thresholds), model=_rounded(found.model), everybody=_rounded(found.treat_all)
     )
 
 

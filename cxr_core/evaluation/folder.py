@@ -1,10 +1,12 @@
 """What an evaluation found, and the folder it is written to.
 
 predictions.csv  a row per film and finding          curves.json  what the report's charts are drawn from
-metrics.json     every figure with its interval       report.html  the same for people, as one page
+predictions.parquet  the same rows, typed             report.html  figures and curves for people, as one page
+metrics.json     every figure with its interval
 recalibration.json  what recalibrating for these films would change, where it was asked for
 """
 
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -24,7 +26,7 @@ from cxr_core.version import VERSION
 
 SCHEMA = 1
 PREDICTIONS, METRICS, CURVES, REPORT = "predictions.csv", "metrics.json", "curves.json", "report.html"
-RECALIBRATION = "recalibration.json"
+RECALIBRATION, TYPED = "recalibration.json", "predictions.parquet"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,8 +87,9 @@ class Evaluation:
 
     def write(self, out: Path) -> Path:
         """Write the files, metrics.json last, as `write_texts`. Returns metrics.json's path."""
-        texts = {
+        texts: dict[str, str | bytes] = {
             PREDICTIONS: self.table.to_csv(index=False),
+            TYPED: _parquet(self.table),
             CURVES: json.dumps(self.curves_json(), allow_nan=False) + "\n",
             REPORT: self.report_html(),
         }
@@ -110,23 +113,34 @@ def head(card: ModelCard | SegmenterCard, part: str, data: Mapping[str, Any], ma
     }
 
 
-def write_texts(out: Path, texts: Mapping[str, str], metrics: Mapping[str, Any]) -> Path:
+def write_texts(out: Path, texts: Mapping[str, str | bytes], metrics: Mapping[str, Any]) -> Path:
     """Write the files of an evaluation by name, metrics.json last, each visible only once it is whole.
 
     Returns metrics.json's path. Raises DataError when the folder cannot be written.
     """
-    texts = {**texts, METRICS: json.dumps(metrics, indent=2, allow_nan=False) + "\n"}
+    found = {**texts, METRICS: json.dumps(metrics, indent=2, allow_nan=False) + "\n"}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name in (METRICS, RECALIBRATION):  # of an earlier evaluation: never beside files that they are not of
+        for name in (
+            METRICS,
+            RECALIBRATION,
+            TYPED,
+        ):  # of an earlier evaluation: never beside files that they are not of
             (out / name).unlink(missing_ok=True)
-        for name, text in texts.items():
+        for name, text in found.items():
             draft = out / f".{name}.{os.getpid()}"
-            draft.write_text(text, encoding="utf-8")
+            draft.write_bytes(text.encode() if isinstance(text, str) else text)
             draft.replace(out / name)
     except OSError as error:
         raise DataError(f"the evaluation cannot be written to {out}: {error.strerror}; give --out another") from error
     return out / METRICS
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    """The table with its types; patients, who may be named by numbers or words, as words."""
+    buffer = io.BytesIO()
+    table.assign(patient=table["patient"].astype(str)).to_parquet(buffer, index=False)
+    return buffer.getvalue()
 
 
 def read_metrics(folder: Path) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cxr_core.evaluation.report_parts import cell, finding_name
+from cxr_core.evaluation.report_parts import POINT_NAMES, cell, finding_name
 from cxr_core.markup import element, table
 
 FIGURES = {
@@ -38,6 +38,8 @@ def recalibration_section(found: Mapping[str, Any] | None) -> Iterator[str]:
         columns = ("before", "after", "difference")
         rows = [[title, *(cell(each[name][figure]) for name in columns)] for figure, title in FIGURES.items()]
         yield table(("", "The model's own", "Recalibrated", "Difference"), rows, "wide")
+        if "thresholds" in each:
+            yield element("p", thresholds_sentence(each), "quiet")
 
 
 def counts_sentence(found: Mapping[str, Any]) -> str:
@@ -46,3 +48,18 @@ def counts_sentence(found: Mapping[str, Any]) -> str:
     counts = [f"{of['films']:,} films of {of['patients']:,} patients, {of['positives']:,} positive" for of in parts]
     said = found["correction"]["said"]
     return f"{said[:1].upper()}{said[1:]}. Fitted on {counts[0]}; measured on {counts[1]}."
+
+
+def thresholds_sentence(found: Mapping[str, Any]) -> str:
+    """What the operating points are of, and what they would become. found: as `adapt.adapted` gives a finding."""
+    points = found["thresholds"]
+    own = points[found["operating_point"]]["own"]
+    became = "; ".join(
+        f"{POINT_NAMES.get(name, name).lower()} {each['own']:.3g} becomes {each['recalibrated']:.3g}"
+        for name, each in points.items()
+    )
+    return (
+        "The operating points were chosen on the model's own probabilities, not on recalibrated ones, and were not "
+        f"moved: sensitivity and specificity, before and after, are both at {own:.3g}. What calls the same films of "
+        f"recalibrated probabilities is another threshold: {became}."
+    )

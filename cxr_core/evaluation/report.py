@@ -1,15 +1,18 @@
 """An evaluation as one page: figures with their intervals, curves, calls, and where it all comes from."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cxr_core.evaluation.curves import FindingCurves, TrainingCurves
+from cxr_core.evaluation.checklist import checklist_section
+from cxr_core.evaluation.curves import FindingCurves, NetBenefit, TrainingCurves
 from cxr_core.evaluation.figures import BALANCED
 from cxr_core.evaluation.heat_table import heat_table
 from cxr_core.evaluation.localisation_table import localisation_table
 from cxr_core.evaluation.recalibration_table import recalibration_section
 from cxr_core.evaluation.report_parts import (
+    POINT_NAMES,
     caution,
     cell,
     document,
@@ -50,7 +53,6 @@ FIGURE_NAMES = {
     "lr_positive": "Likelihood ratio of a call",
     "lr_negative": "Likelihood ratio of no call",
 }
-POINT_NAMES = {"youden": "Balanced", "sensitivity_95": "Sensitive", "specificity_95": "Specific"}
 CLASS_NAMES = {
     "absent": "absent",
     "present": "present",
@@ -81,6 +83,7 @@ def report_html(facts: ReportFacts) -> str:
     for key in facts.figures:
         body += ["<section>", *_finding(facts, key), "</section>"]
     body += [*recalibration_section(facts.recalibrated), *_training(facts.training), *_provenance(facts)]
+    body += checklist_section(set(re.findall(r"<h[23]>(.*?)</h[23]>", "".join(body))))
     return document(f"{facts.card.model} {facts.card.version}", facts.part, facts.made, list(_verdict(facts)), body)
 
 
@@ -159,6 +162,25 @@ def _charts(curves: FindingCurves, figures: Mapping[str, Any]) -> Iterator[str]:
         ],
         Axes(x="probability said", y="share that is positive", guides=[((0, 0), (1, 1))]),
         "Calibration: what was said against what was so. On the dashed line both agree.",
+    )
+    if curves.net_benefit is not None:
+        yield _net_benefit(curves.net_benefit)
+
+
+def _net_benefit(found: NetBenefit) -> str:
+    """Down to half as far below nought as the curve rises above; acting on everybody falls without end."""
+    top = max(max(found.model), max(found.everybody), 0.001)
+    lines = [
+        Line(
+            name=name,
+            points=[(at, value) for at, value in zip(found.threshold, values, strict=True) if 2 * value > -top],
+        )
+        for name, values in (("acting on the model's calls", found.model), ("acting on every film", found.everybody))
+    ]
+    return chart(
+        [line for line in lines if line.points],
+        Axes(x="threshold", y="net benefit per film", y_range=(-top / 2, 1.1 * top), guides=[((0, 0), (1, 0))]),
+        "Decision curve; the dashed line is acting on nobody.",
     )
 
 

@@ -10,6 +10,7 @@ from cxr_core.version import VERSION
 
 PART_NAMES = {"train": "training part", "val": "validation part", "test": "test part"}
 UNDEFINED = "undefined"
+POINT_NAMES = {"youden": "Balanced", "sensitivity_95": "Sensitive", "specificity_95": "Specific"}
 
 
 def document(name: str, part: str, made: str, head: Iterable[str], body: Iterable[str]) -> str:

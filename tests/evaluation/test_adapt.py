@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from cxr_core.errors import DataError
 from cxr_core.evaluation.adapt import (
+    Correction,
     adapt,
     adapted,
     fit_line,
@@ -106,6 +107,25 @@ def test_what_was_wrong_is_mended_on_patients_that_were_not_fitted_on():
     again = adapt(films, "line", CARD, POINT, resamples=20)
     assert again.correction == found.correction
     assert adapt(films, "line", CARD, POINT, resamples=20, seed=1).correction != found.correction
+
+
+def test_the_threshold_that_calls_the_same_films_is_told_and_none_is_moved():
+    films = rows(8, lambda z: 2.5 * z + 1, count=400)
+    told = adapted(CARD, films, "line", "youden")["findings"]["pneumonia"]
+    correction = Correction(slope=told["correction"]["slope"], intercept=told["correction"]["intercept"])
+    mended = correction.apply(films["probability"].to_numpy())
+    for point in CARD.operating_points["pneumonia"]:
+        found = told["thresholds"][point.name]
+        assert found["own"] == point.threshold
+        same = (mended >= found["recalibrated"]) == (films["probability"] >= point.threshold)
+        assert same.mean() > 0.995  # thresholds are rounded to six decimals
+    assert (told["operating_point"], told["threshold"]) == (
+        "youden",
+        CARD.operating_point("pneumonia", "youden").threshold,
+    )
+    page = "".join(recalibration_section({"findings": {"pneumonia": told}}))
+    assert "chosen on the model&#x27;s own probabilities, not on recalibrated ones, and were not moved" in page
+    assert f"becomes {told['thresholds']['youden']['recalibrated']:.3g}" in page
 
 
 def test_what_cannot_be_recalibrated_says_why_beside_what_can():

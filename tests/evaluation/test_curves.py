@@ -37,6 +37,17 @@ def test_every_corner_is_what_its_threshold_calls(sample):
             assert false_positive == pytest.approx(np.mean(probabilities[labels == 0] >= threshold), abs=1e-6)
 
 
+def test_net_benefit_is_true_calls_less_false_ones_at_the_odds_of_the_threshold(sample):
+    probabilities, labels, curves = sample
+    found = curves.net_benefit
+    for place in range(0, len(found.threshold), 20):
+        at = found.threshold[place]
+        true, false = (np.mean((probabilities >= at) & (labels == label)) for label in (1, 0))
+        assert found.model[place] == pytest.approx(true - false * at / (1 - at), abs=1e-5)
+        assert found.everybody[place] == pytest.approx(labels.mean() - (1 - labels.mean()) * at / (1 - at), abs=1e-5)
+    assert finding_curves(probabilities, np.ones(len(labels)), np.arange(len(labels)), POINTS).net_benefit is None
+
+
 def test_calls_are_scikit_learns_confusion_matrix(sample):
     probabilities, labels, curves = sample
     for point in POINTS:

@@ -57,12 +57,19 @@ def test_the_whole_folder_is_written_for_a_model(dataset, tmp_path, workspace, c
     model, out = a_model(tmp_path / "models"), tmp_path / "out"
     assert main([str(model), "--data", str(dataset), "--out", str(out)]) == 0
     assert capsys.readouterr().out.strip() == str(out / "metrics.json")
-    assert {path.name for path in out.iterdir()} == {"predictions.csv", "metrics.json", "curves.json", "report.html"}
+    assert {path.name for path in out.iterdir()} == {
+        *("predictions.csv", "predictions.parquet", "metrics.json", "curves.json", "report.html"),
+    }
 
     rows = pd.read_csv(out / "predictions.csv")
     assert list(rows.columns[:6]) == ["image", "patient", "finding", "label", "logit", "probability"]
     assert (len(rows), rows["patient"].nunique(), int(rows["label"].sum())) == (16, 16, 8)
     assert rows["probability"].to_numpy() == pytest.approx(1 / (1 + np.exp(-rows["logit"])))
+
+    typed = pd.read_parquet(out / "predictions.parquet")
+    assert list(typed.columns) == list(rows.columns)
+    pd.testing.assert_frame_equal(typed[["label", "probability"]], rows[["label", "probability"]], check_dtype=False)
+    assert list(typed["image"]) == list(rows["image"])
 
     found = json.loads((out / "metrics.json").read_text())
     figures = found["findings"]["pneumonia"]
@@ -72,7 +79,9 @@ def test_the_whole_folder_is_written_for_a_model(dataset, tmp_path, workspace, c
     assert found["weights_sha256"] == load_card(model).weights_sha256
     assert found["classification_report"]["pneumonia"]["present"]["support"] == 8
     curves = json.loads((out / "curves.json").read_text())
-    assert set(curves["findings"]["pneumonia"]) == {"roc", "precision_recall", "calibration", "confusion"}
+    assert set(curves["findings"]["pneumonia"]) == {
+        *("roc", "precision_recall", "calibration", "confusion", "net_benefit"),
+    }
     assert curves["training"] is None
     assert "macro" not in found
 

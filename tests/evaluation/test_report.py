@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from cxr_core.evaluation.checklist import ALWAYS, ASKED, MENDED
 from cxr_core.evaluation.curves import finding_curves, training_curves
 from cxr_core.evaluation.figures import classification_report, finding_figures
 from cxr_core.evaluation.report import ReportFacts, report_html
@@ -76,9 +77,28 @@ def test_every_figure_stands_in_it_with_its_interval_and_counts(page):
         value, low, high = (f"{figures[name][end]:z.3f}" for end in ("value", "low", "high"))
         assert f"<td>{value}</td><td>{low} to {high}</td>" in page, name
     assert f"{figures['auroc']['positives']} of 400 films positive" in page
-    for curve in ("ROC curve", "Precision-recall curve", "Calibration", "Loss by epoch", "Share by epoch"):
+    for curve in (
+        "ROC curve",
+        "Precision-recall curve",
+        "Calibration",
+        "Decision curve",
+        "Loss by epoch",
+        "Share by epoch",
+    ):
         assert curve in page
     assert "weighted average" in page
+
+
+def test_the_checklist_names_only_headings_that_are_there(page):
+    headings = set(re.findall(r"<h[23]>(.*?)</h[23]>", page))
+    section = page.split("What journals ask")[1].split("</table>")[0]
+    answers = re.findall(r"<td>([^<]*)</td></tr>", section)
+    assert len(answers) == len(ASKED)
+    named = {place for answer in answers for place in answer.split("; ")}
+    assert named - set(ALWAYS) - {"not in this report"} <= headings
+    assert {"Figures", "Calls at each operating point", "How it was trained", "Where it comes from"} <= named
+    assert "not in this report" in named  # nothing was recalibrated
+    assert MENDED not in named
 
 
 def test_the_mean_over_findings_is_said_where_there_are_several(page):
