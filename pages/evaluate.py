@@ -7,12 +7,12 @@ from cxr_core.evaluation.shelf import Shelved, shelved
 from pages.components import cache, session
 from pages.components.evaluation.benefit_tab import show_benefit
 from pages.components.evaluation.calibration_tab import show_calibration
-from pages.components.evaluation.choose import choose_evaluation, choose_finding, say_how_to_begin, say_unreadable
-from pages.components.evaluation.command import offer_command
+from pages.components.evaluation.choose import choose_evaluation, choose_finding, say_unreadable
 from pages.components.evaluation.compare_tab import show_compare
 from pages.components.evaluation.curves_tab import show_curves
 from pages.components.evaluation.figures import show_headline
 from pages.components.evaluation.films_tab import show_films
+from pages.components.evaluation.order import offer_evaluation, say_how_to_begin, show_ordered
 from pages.components.evaluation.outliner import show_outliner
 from pages.components.evaluation.settings import say_part
 from pages.components.evaluation.threshold_tab import show_threshold
@@ -29,15 +29,16 @@ def page() -> None:
     visit = session.visit()
     visit.turning = False
     st.title("Evaluation")
+    show_ordered(visit)
     found = shelved()
     readable = [each for each in found if each.problem is None]
     if not readable:
-        say_how_to_begin()
+        say_how_to_begin(visit)
     else:
         chosen = choose_evaluation(visit, readable)
         show_evaluation(visit, chosen, readable)
         with st.expander("Make another evaluation", icon=":material/add:"):
-            offer_command()
+            offer_evaluation(visit)
     say_unreadable([each for each in found if each.problem is not None])
 
 

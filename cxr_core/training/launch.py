@@ -1,4 +1,4 @@
-"""`python -m cxr_core.training.launch RUN`: become the process of a run, apart from whoever asked for it.
+"""`python -m cxr_core.training.launch RUN`: become the process of a run, or of an evaluation, apart from who asked.
 
 It detaches, takes the run's lock, writes down who it is, and then turns into the training (`exec`: same pid, same
 start, same lock), so that there is no moment at which a run has a process and nobody knows which.
@@ -21,7 +21,9 @@ HELD = 4  # exit status: somebody runs it already
 
 
 def command(run: Path, request: Record) -> list[str]:
-    """The program and arguments that train a run, from its beginning or from where it stopped."""
+    """The program that was asked for, else the one that trains a run, from its beginning or from where it stopped."""
+    if "program" in request:
+        return [sys.executable, "-m", *request["program"]]
     # `--`, or torchrun would take `--run` for one of its own options
     several = ["-m", SEVERAL, "--standalone", f"--nproc-per-node={request['processes']}", "-m", "--", TRAIN]
     start = [sys.executable, *(several if request["processes"] > 1 else ["-m", TRAIN])]
@@ -81,7 +83,7 @@ def _become(run: Path, request: Record, lock: int, tell: int) -> None:
     program = command(run, request)
     files.drop(run, files.HEARTBEAT, files.END, files.STOP)
     now = {"time": time.time(), "monotonic": time.monotonic()}
-    files.write(run, files.PROCESS, {**name.to_record(), **now})
+    files.write(run, files.PROCESS, {**name.to_record(), **now, "output_from": os.fstat(output).st_size})
     files.drop(run, files.QUEUE)
     os.write(tell, bytes([0]))
     yield_to_others()

@@ -9,22 +9,12 @@ from cxr_core.evaluation.opened import Opened
 from cxr_core.evaluation.report_parts import part_name
 from cxr_core.evaluation.shelf import Shelved
 from cxr_core.reading.wording import finding_name
-from pages.components.evaluation.command import offer_command
 from pages.components.evaluation.visit import Visit
 from pages.components.markdown import plain
 
 ALL = "all"
 VIEW_NAMES = {"PA": "PA views", "AP": "AP views"}
 PARAMETER = "evaluation"  # of the address: a link leads to one evaluation
-
-
-def say_how_to_begin() -> None:
-    """What the page says before anything has been evaluated."""
-    st.markdown(
-        "**No evaluation yet.** An evaluation measures a model on films whose labels are known: how well it tells "
-        "them apart, for whom, and which films it gets wrong. Make one in a shell:"
-    )
-    offer_command()
 
 
 def say_unreadable(found: Sequence[Shelved]) -> None:

@@ -6,18 +6,16 @@ from typing import Any
 import streamlit as st
 
 from cxr_core.evaluation.opened import Opened
-from cxr_core.evaluation.recalibration_table import FIGURES, counts_sentence
-from pages.components.evaluation.command import again
+from cxr_core.evaluation.recalibration_table import FIGURES, counts_sentence, thresholds_sentence
+from pages.components.evaluation.command import MEANINGS, METHODS, again
 from pages.components.evaluation.figures import cell_of
 from pages.components.evaluation.visit import Visit
 from pages.components.markdown import plain
 
-METHODS = {"line": "Slope and intercept", "temperature": "Temperature", "prior": "Prior shift"}
-MEANINGS = {
-    "line": "Log-odds are stretched and shifted: mends most miscalibration, and needs the most positive films.",
-    "temperature": "Log-odds are divided by one number: mends probabilities that are too extreme, or too timid.",
-    "prior": "Odds are changed as the finding is rarer or more frequent here than where the model was calibrated.",
-}
+OWN_THRESHOLD = (
+    "Sensitivity and specificity are at the model's balanced threshold, which was chosen for its own probabilities: "
+    "recalibrated ones need another."
+)
 
 
 def show_recalibration(visit: Visit, opened: Opened, finding: str) -> None:
@@ -51,10 +49,8 @@ def _show(found: Mapping[str, Any]) -> None:
         for key, name in FIGURES.items()
     ]
     st.table(rows, border="horizontal", hide_index=True, hide_header=False)
-    st.caption(
-        f"{plain(counts_sentence(found))} Sensitivity and specificity are at the model's balanced threshold, which was "
-        "chosen for its own probabilities: recalibrated ones need another."
-    )
+    thresholds = thresholds_sentence(found) if "thresholds" in found else OWN_THRESHOLD
+    st.caption(f"{plain(counts_sentence(found))} {plain(thresholds)}")
 
 
 def _offer(visit: Visit, opened: Opened) -> None:

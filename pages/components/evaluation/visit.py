@@ -1,6 +1,6 @@
 """What a browser tab looks at on the Evaluate page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cxr_core.evaluation.picks import Pick
 from pages.components.session import Shown
@@ -25,6 +25,9 @@ class Visit:
     read: tuple[str, Shown] | None = None  # the film that was read last for its heatmap, and what was found
     picture_format: str = "png"  # that charts are saved in
     beside: tuple[str, ...] = ()  # folders of the evaluations to compare with
+    awaited: set[str] = field(default_factory=set)  # folders of evaluations that were seen at work
+    said: str = ""  # to be told once
+    refused: str = ""  # why what was asked for was not begun, to be told once
     turns: int = 0  # part of the keys of widgets: with another they start from what is said here
 
     def look_at(self, folder: str, finding: str | None = None, view: str | None = None) -> None:
