@@ -6,6 +6,7 @@ import streamlit as st
 
 from cxr_core.data.datasets import registered
 from cxr_core.errors import SilhouetteError
+from cxr_core.evaluation.folder import METRICS
 from cxr_core.evaluation.report_parts import part_name
 from cxr_core.models.registry import models
 from cxr_core.training import evaluating as orders
@@ -119,7 +120,7 @@ def _offer_start(visit: Visit, wanted: Wanted) -> None:
     )
     if busy:
         st.caption("This very evaluation is at work; how far it is stands at the top of the page.")
-    elif (wanted.folder / "metrics.json").is_file():
+    elif (wanted.folder / METRICS).is_file():
         st.caption("It has been made before; the new one takes its place.")
 
 
