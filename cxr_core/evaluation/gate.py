@@ -15,6 +15,7 @@ from cxr_core.evaluation.delong import auroc_delong
 from cxr_core.evaluation.differences import holm
 from cxr_core.evaluation.gate_card import card_checks, passed_or_not
 from cxr_core.evaluation.gate_groups import Group, groups_of
+from cxr_core.evaluation.gate_margin import non_inferior, number, signed
 from cxr_core.evaluation.intervals import Figure, bootstrapped, figures_of
 from cxr_core.evaluation.metrics import auroc, expected_calibration_error
 from cxr_core.evaluation.paired import BOOTSTRAP, DELONG, Apart, auroc_apart
@@ -135,8 +136,8 @@ def _not_worse(key: str, pair: pd.DataFrame | None, limits: Limits) -> Check:
     found = _apart(pair)
     status, meaning = _non_inferior(found, limits.margin)
     sentence = (
-        f"{_number(found.first)} against {_number(found.second)} in use: {_signed(found.value)} "
-        f"({_signed(found.low)} to {_signed(found.high)}), by {found.method}; {meaning}"
+        f"{number(found.first)} against {number(found.second)} in use: {signed(found.value)} "
+        f"({signed(found.low)} to {signed(found.high)}), by {found.method}; {meaning}"
     )
     return Check(name="AUROC", finding=key, status=status, sentence=sentence, figures=_figures(found, limits.margin))
 
@@ -144,18 +145,7 @@ def _not_worse(key: str, pair: pd.DataFrame | None, limits: Limits) -> Check:
 def _non_inferior(found: Apart, margin: float) -> tuple[Status, str]:
     if found.value == 0 and found.low is None:
         return "pass", "both put these films in one order."
-    if found.value is None or found.low is None or found.high is None or found.half_width is None:
-        return "not enough cases", "it has no interval."
-    if found.low > -margin:
-        return "pass", f"not worse by more than {margin:g}."
-    if found.high < 0:
-        return "fail", "significantly worse."
-    if found.half_width > margin:
-        return (
-            "not enough cases",
-            f"these films cannot tell {margin:g} apart: an equal model would not be shown to be one either.",
-        )
-    return "fail", f"it could be worse by more than {margin:g}."
+    return non_inferior(found.value, found.low, found.high, margin)
 
 
 def _subgroups(pairs: dict[str, pd.DataFrame | None], limits: Limits) -> list[Check]:
@@ -187,12 +177,12 @@ def _subgroup(
         return Check(name=group.name, finding=key, status="not enough cases", sentence=sentence, needed=False)
     worse = found.value is not None and found.value < 0 and p < limits.significance
     meaning = "significantly worse" if worse else "not significantly worse"
-    interval = "" if found.low is None else f" ({_signed(found.low)} to {_signed(found.high)})"
+    interval = "" if found.low is None else f" ({signed(found.low)} to {signed(found.high)})"
     return Check(
         name=group.name,
         finding=key,
         status=passed_or_not(not worse),
-        sentence=f"AUROC {_signed(found.value)}{interval}, p {p:.3f} by Holm: {meaning}.",
+        sentence=f"AUROC {signed(found.value)}{interval}, p {p:.3f} by Holm: {meaning}.",
         figures={**_figures(found, limits.margin), "p_holm": round(p, 6)},
         needed=False,
     )
@@ -245,13 +235,5 @@ def _figures(found: Apart, margin: float) -> dict[str, Any]:
 
 def _with_interval(figure: Figure) -> str:
     if figure.value is None or figure.low is None or figure.high is None:
-        return _number(figure.value)
+        return number(figure.value)
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
-
-
-def _signed(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:+.3f}"

@@ -4,13 +4,15 @@ import numpy as np
 
 from cxr_core.evaluation.verdict import Check, Status
 from cxr_core.models.card import OPERATING_POINTS, ModelCard
+from cxr_core.models.segmenter_card import SegmenterCard
 
 UNSTATED = ("", "unstated")
+Card = ModelCard | SegmenterCard
 
 
 def card_checks(candidate: ModelCard, rival: ModelCard | None) -> list[Check]:
     """The checks of a candidate's card, beside that of the model in use where there is one."""
-    checks = [_population(candidate, rival), *(_points(candidate, key) for key in candidate.findings)]
+    checks = [population_check(candidate, rival), *(_points(candidate, key) for key in candidate.findings)]
     return checks if rival is None else [*checks, *_lost_findings(candidate, rival), *_lost_ratio(candidate, rival)]
 
 
@@ -19,7 +21,8 @@ def passed_or_not(passed: bool) -> Status:
     return "pass" if passed else "fail"
 
 
-def _population(candidate: ModelCard, rival: ModelCard | None) -> Check:
+def population_check(candidate: Card, rival: Card | None) -> Check:
+    """Whether it says for whom it is made, and leaves nobody out whom the model in use reads."""
     said = candidate.population
     figures = {"text": said.text, "age_min": said.age_min, "age_max": said.age_max, "views": list(said.views)}
     if said.text.strip().lower() in UNSTATED:
@@ -33,7 +36,7 @@ def _population(candidate: ModelCard, rival: ModelCard | None) -> Check:
     return Check(name="population", status="pass", sentence=f"Made for {said.text}.", figures=figures)
 
 
-def _narrower(candidate: ModelCard, rival: ModelCard) -> bool:
+def _narrower(candidate: Card, rival: Card) -> bool:
     """Whether it excludes ages or views that the model in use reads."""
     new, old = candidate.population, rival.population
     lowest = (new.age_min or 0) > (old.age_min or 0)

@@ -21,11 +21,13 @@ from cxr_core.errors import Cancelled, DataError, RunError
 from cxr_core.evaluation.evaluate import data_facts, predictions
 from cxr_core.evaluation.folder import read_metrics
 from cxr_core.evaluation.gate import LIMITS, Tables, judge
+from cxr_core.evaluation.gate_segmenter import SEGMENTER_LIMITS
 from cxr_core.evaluation.official_test import record_use, uses_of
 from cxr_core.evaluation.verdict import GATE_FILE, Verdict, read_verdict
 from cxr_core.models.card import ModelCard
 from cxr_core.models.ledger import now
-from cxr_core.models.registry import in_use, outlines
+from cxr_core.models.registry import in_use, installed_segmenter, outlines
+from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.left_aside import LeftAside
@@ -33,6 +35,7 @@ from cxr_core.training.parts import part_of_run
 from cxr_core.training.run_folder import RunFolder
 
 TEST = "test"
+Card = ModelCard | SegmenterCard
 NOT_THE_MODEL = ("metrics", "training")  # of a card: what does not change what a model says
 
 
@@ -62,7 +65,7 @@ def verdict_on(run: RunFolder, *, progress: Progress = silent) -> Verdict:
     kept = read_verdict(run.path)
     if kept is not None and stands(kept, candidate.card, rival.card if rival else None):
         return kept
-    ground = _ground(run, candidate.card, rival.card if rival else None, progress)
+    ground = ground_of(run, candidate.card, rival.card if rival else None, progress)
     tables = _tables(candidate, rival, ground, progress)
     verdict = Verdict(
         model=candidate.card.model,
@@ -73,22 +76,28 @@ def verdict_on(run: RunFolder, *, progress: Progress = silent) -> Verdict:
         checks=judge(candidate.card, rival.card if rival else None, tables),
         official_test=_official_test(run),
         limits=LIMITS.as_json(),
-        between=_between(candidate.card, rival.card if rival else None),
+        between=fingerprints(candidate.card, rival.card if rival else None),
         made=now(),
     )
     write_verdict(run.path / GATE_FILE, verdict.as_json())
     return verdict
 
 
-def rival_of(card: ModelCard) -> Path | None:
-    """The folder of the classifier in use that one of this name would replace; None when there is none."""
+def rival_of(card: Card) -> Path | None:
+    """The folder of the model in use that this one would replace; None when there is none.
+
+    Of classifiers it is the one of its name. Of models that outline one alone is in use, whatever its name.
+    """
+    if isinstance(card, SegmenterCard):
+        return installed_segmenter()
     there = in_use(card.model)
     return there.folder if there and not outlines(there.folder) else None
 
 
-def stands(verdict: Verdict, candidate: ModelCard, rival: ModelCard | None) -> bool:
+def stands(verdict: Verdict, candidate: Card, rival: Card | None) -> bool:
     """Whether a verdict is about these two models, at today's limits."""
-    return dict(verdict.between) == _between(candidate, rival) and dict(verdict.limits) == LIMITS.as_json()
+    limits = SEGMENTER_LIMITS if isinstance(candidate, SegmenterCard) else LIMITS
+    return dict(verdict.between) == fingerprints(candidate, rival) and dict(verdict.limits) == limits.as_json()
 
 
 def write_verdict(path: Path, table: dict[str, Any]) -> None:
@@ -101,7 +110,8 @@ def write_verdict(path: Path, table: dict[str, Any]) -> None:
         raise RunError(f"the gate's verdict cannot be written to {path}: {error.strerror}") from error
 
 
-def _ground(run: RunFolder, candidate: ModelCard, rival: ModelCard | None, progress: Progress) -> Ground:
+def ground_of(run: RunFolder, candidate: Card, rival: Card | None, progress: Progress) -> Ground:
+    """The films on which a run's model may be measured, and compared with the one in use."""
     folders = run.manifest().get("folders", ())
     if not folders:
         return Ground(words=f"{run.path} does not say where its films are, so there are none to tell by.")
@@ -205,11 +215,12 @@ def _official_test(run: RunFolder) -> dict[str, Any]:
     return {"findings": told, "films": data.get("films"), "data_sha256": data.get("data_sha256"), "uses": uses}
 
 
-def _between(candidate: ModelCard, rival: ModelCard | None) -> dict[str, str]:
+def fingerprints(candidate: Card, rival: Card | None) -> dict[str, str]:
+    """Hashes of the two models that a verdict is about."""
     return {"candidate": _fingerprint(candidate), "rival": _fingerprint(rival) if rival else ""}
 
 
-def _fingerprint(card: ModelCard) -> str:
+def _fingerprint(card: Card) -> str:
     """A hash of all that decides what a model says; its weights are in the card by their own hash."""
     said = {key: value for key, value in asdict(card).items() if key not in NOT_THE_MODEL}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

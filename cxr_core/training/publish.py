@@ -21,13 +21,18 @@ from cxr_core.film.phantom import SAMPLES, draw
 from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.in_use import changing, keep_in_use, point
 from cxr_core.models.ledger import now
-from cxr_core.models.registry import in_use, version_key, versions, workspace
-from cxr_core.models.store import load_card
+from cxr_core.models.registry import in_use, outlines, version_key, versions, workspace
+from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.models.store import load_card, load_segmenter_card
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.outline import Outliner
+from cxr_core.training.asked import JUDGED, asking
 from cxr_core.training.judge import rival_of, stands, verdict_on, write_verdict
+from cxr_core.training.judge_outlines import outlines_verdict_on
 from cxr_core.training.run_folder import RunFolder
 
 TEST = "test"
+Card = ModelCard | SegmenterCard
 
 
 def publish(folder: Path, note: str = "", *, override: str = "", progress: Progress = silent) -> Path:
@@ -39,20 +44,15 @@ def publish(folder: Path, note: str = "", *, override: str = "", progress: Progr
     meanwhile, ReadingError when it gives a logit that is no number.
     """
     run = _finished(folder)
-    if run.recipe().structures:
-        raise RunError(
-            f"{folder} outlines heart and lungs; the gate knows figures of findings alone. To install it, copy "
-            f"{run.model} to {workspace() / 'models'}/NAME/VERSION"
-        )
     card = _sound(run)
     figures = _figures(run, card)
     _require_note(card.model, note)
-    verdict = verdict_on(run, progress=progress)
+    verdict = _asked(run, progress)
     if not verdict.opens and not override.strip():
         raise RunError(f"{verdict.in_words} To install it nevertheless, say why with --override")
     with changing():
         rival = rival_of(card)
-        if not stands(verdict, card, load_card(rival) if rival else None):
+        if not stands(verdict, card, card_of(rival) if rival else None):
             raise ModelError(f"another version of {card.model} was put to use meanwhile; publish again")
         _require_note(card.model, note)
         there = [each.name for each in versions(card.model)]
@@ -66,18 +66,24 @@ def judge(folder: Path, *, progress: Progress = silent) -> Verdict:
     Raises as `publish` does, but for a gate that stays shut.
     """
     run = _finished(folder)
-    if run.recipe().structures:
-        raise RunError(f"{folder} outlines heart and lungs; the gate knows figures of findings alone")
     _sound(run)
-    return verdict_on(run, progress=progress)
+    return _asked(run, progress)
 
 
-def figures_on_test(run: RunFolder, card: ModelCard) -> dict[str, Any] | None:
-    """The figures, by finding, of the model on a test part: of the run's evaluation folder, else of its card."""
+def figures_on_test(run: RunFolder, card: Card) -> dict[str, Any] | None:
+    """The figures of the model on a test part: of the run's evaluation folder, else of its card.
+
+    By finding; of a model that outlines by name.
+    """
     found = read_metrics(run.path / "evaluation")
     if found and found.get("part") == TEST and found.get("weights_sha256") == card.weights_sha256:
-        return dict(found.get("findings", {}))
+        return dict(found.get("findings") or found.get("figures") or {})
     return card.metrics.get(TEST)
+
+
+def card_of(folder: Path) -> Card:
+    """The card of a model folder, whatever it answers. Raises ModelError when it cannot be read."""
+    return load_segmenter_card(folder) if outlines(folder) else load_card(folder)
 
 
 def next_version(wanted: str, there: list[str]) -> str:
@@ -99,27 +105,38 @@ def _finished(folder: Path) -> RunFolder:
     return run
 
 
-def _sound(run: RunFolder) -> ModelCard:
+def _asked(run: RunFolder, progress: Progress) -> Verdict:
+    ask = outlines_verdict_on if run.recipe().structures else verdict_on
+    with asking(run.path, JUDGED):
+        return ask(run, progress=progress)
+
+
+def _load(folder: Path) -> Classifier | Outliner:
+    return Outliner.load(folder) if outlines(folder) else Classifier.load(folder)
+
+
+def _sound(run: RunFolder) -> Card:
     """The card of a run's model that loads and reads drawn chests. Raises ModelError or ReadingError otherwise."""
-    classifier = Classifier.load(run.model)
+    model = _load(run.model)
     for spec in SAMPLES.values():
-        classifier.read(draw(spec))
-    for name in (classifier.card.model, classifier.card.version):
+        model.outline(draw(spec)) if isinstance(model, Outliner) else model.read(draw(spec))
+    for name in (model.card.model, model.card.version):
         if not re.fullmatch(r"\w[\w.+-]*", name):
             raise ModelError(
                 f"{name!r} cannot be a folder's name; models and versions are named by letters, digits, . + -"
             )
-    return classifier.card
+    return model.card
 
 
-def _figures(run: RunFolder, card: ModelCard) -> dict[str, Any]:
+def _figures(run: RunFolder, card: Card) -> dict[str, Any]:
+    """Figures on a test part; a model that outlines may have none, as data with masks mostly has no such part."""
     found = figures_on_test(run, card)
-    if not found:
+    if not found and isinstance(card, ModelCard):
         raise RunError(
             f"{run.path} has not been measured on a test part: there is no {METRICS} of this model in its evaluation "
             f"folder; run: python -m train.evaluate {run.path} --data DIR"
         )
-    return found
+    return found or {}
 
 
 def _require_note(model: str, note: str) -> None:
@@ -142,17 +159,17 @@ def _story(run: RunFolder, verdict: Verdict, note: str, override: str) -> dict[s
     }
 
 
-def _published(card: ModelCard, figures: Mapping[str, Any], there: list[str], story: Mapping[str, Any]) -> ModelCard:
+def _published(card: Card, figures: Mapping[str, Any], there: list[str], story: Mapping[str, Any]) -> Card:
     """The card as it will be installed: with its version, the test figures and the story of its publication."""
     return replace(
         card,
         version=next_version(card.version, there),
-        metrics={**card.metrics, TEST: dict(figures)},
+        metrics={**card.metrics, **({TEST: dict(figures)} if figures else {})},
         training={**card.training, "published": dict(story)},
     )
 
 
-def _install(run: RunFolder, card: ModelCard, story: Mapping[str, Any], verdict: Verdict) -> Path:
+def _install(run: RunFolder, card: Card, story: Mapping[str, Any], verdict: Verdict) -> Path:
     """Install a model beside the one in use, then put it to use; a kill in between leaves the former one in use."""
     models = workspace() / "models"
     try:
@@ -166,7 +183,7 @@ def _install(run: RunFolder, card: ModelCard, story: Mapping[str, Any], verdict:
     return folder
 
 
-def _copy(run: RunFolder, card: ModelCard, story: Mapping[str, Any], models: Path) -> Path:
+def _copy(run: RunFolder, card: Card, story: Mapping[str, Any], models: Path) -> Path:
     """Copy the model under a hidden name, check the copy, then rename it into place."""
     final = models / card.model / card.version
     final.parent.mkdir(exist_ok=True)
@@ -177,7 +194,7 @@ def _copy(run: RunFolder, card: ModelCard, story: Mapping[str, Any], models: Pat
         write_verdict(
             draft / GATE_FILE, {**story["gate"], "published": {k: v for k, v in story.items() if k != "gate"}}
         )
-        Classifier.load(draft)
+        _load(draft)
         for file in draft.iterdir():
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())

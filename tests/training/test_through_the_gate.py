@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +26,14 @@ from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training import judge as judging
 from cxr_core.training import publish as publishing
+from cxr_core.training.asked import asked
 from cxr_core.training.fit import LEARNT_ON, data_facts, divided
 from cxr_core.training.left_aside import left_aside
 from cxr_core.training.publish import judge, publish
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
 from tests.tiny import tiny_card, tiny_model
+from tests.training.watching import until
 from train.publish import main
 
 KEY = "pneumonia"
@@ -198,6 +202,25 @@ def test_a_kill_while_publishing_leaves_the_old_model_in_use(step, known, tmp_pa
     assert in_use("tiny").folder == first
     second = publish(run.path, "better")  # whoever comes after goes through
     assert in_use("tiny").folder == second != first
+
+
+def test_a_kill_while_the_gate_is_asked_is_told_and_leaves_no_verdict(known, tmp_path, workspace):
+    run = a_run(tmp_path / "run", known)
+    child = os.fork()
+    if child == 0:
+        judging.ground_of = lambda *_: ((tmp_path / "at it").touch(), time.sleep(600))  # type: ignore[assignment]
+        judge(run.path)
+        os._exit(0)
+    until((tmp_path / "at it").exists, "the gate is being asked")
+    found = asked(run.path)
+    assert found is not None
+    assert (found.running, found.sentence) == (True, "It is being judged by the gate.")
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert "cut off" in found.sentence
+    assert read_verdict(run.path) is None
+    assert judge(run.path) == read_verdict(run.path)  # a second click
+    assert asked(run.path) is None
 
 
 def _end_at(step: str) -> None:

@@ -1,0 +1,69 @@
+"""A finished run that outlines before the gate: what it and the model in use draw on films neither has learnt from.
+
+Which films those are is decided as for classifiers, see `judge`.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from cxr_core.data.manifest import Manifest
+from cxr_core.data.prepare import Progress, silent
+from cxr_core.errors import DataError
+from cxr_core.evaluation.evaluate import data_facts
+from cxr_core.evaluation.evaluate_outlines import outlined
+from cxr_core.evaluation.gate_segmenter import SEGMENTER_LIMITS, judge_outlines
+from cxr_core.evaluation.official_test import record_use
+from cxr_core.evaluation.outlines import Outlined
+from cxr_core.evaluation.verdict import GATE_FILE, Verdict, read_verdict
+from cxr_core.models.ledger import now
+from cxr_core.reading.outline import Outliner
+from cxr_core.training.judge import Ground, fingerprints, ground_of, rival_of, stands, write_verdict
+from cxr_core.training.run_folder import RunFolder
+
+
+def outlines_verdict_on(run: RunFolder, *, progress: Progress = silent) -> Verdict:
+    """Ask the gate about the model of a finished run that outlines, and keep its answer in the run's folder.
+
+    A verdict that still stands is taken as it is. Raises ModelError for a damaged model.
+    """
+    candidate = Outliner.load(run.model)
+    folder = rival_of(candidate.card)
+    rival = Outliner.load(folder) if folder else None
+    used = rival.card if rival else None
+    kept = read_verdict(run.path)
+    if kept is not None and stands(kept, candidate.card, used):
+        return kept
+    ground = ground_of(run, candidate.card, used, progress)
+    films = ground.alone if rival is None else ground.together
+    mine, theirs, words = _drawn(candidate, rival, films, ground, progress)
+    verdict = Verdict(
+        model=candidate.card.model,
+        version=candidate.card.version,
+        rival=f"{used.model} {used.version}" if used else "",
+        part=ground.part,
+        films=words or ground.words,
+        checks=judge_outlines(candidate.card, used, mine, theirs),
+        official_test={},
+        limits=SEGMENTER_LIMITS.as_json(),
+        between=fingerprints(candidate.card, used),
+        made=now(),
+    )
+    write_verdict(run.path / GATE_FILE, verdict.as_json())
+    return verdict
+
+
+def _drawn(
+    candidate: Outliner, rival: Outliner | None, films: Manifest | None, ground: Ground, progress: Progress
+) -> tuple[Sequence[Outlined], Sequence[Outlined], str]:
+    """What both models drew beside the masks, and why there is none of it; every reading of test films is counted."""
+    if films is None:
+        return (), (), ""
+    try:
+        mine = outlined(candidate, films, partial(progress, "outlining films, new model"))
+        theirs = outlined(rival, films, partial(progress, "outlining films, model in use")) if rival else []
+    except DataError as error:
+        return (), (), f"The films that no model has learnt from cannot be compared with masks: {error}"
+    if films is ground.test:
+        for model in filter(None, (candidate, rival)):
+            record_use(data_facts(films), model.card, "the gate")
+    return mine, theirs, ""

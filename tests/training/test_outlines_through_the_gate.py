@@ -1,0 +1,95 @@
+"""Runs that outline before the gate, on drawn chests: the network that ships, and one that draws too much."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from cxr_core.data.prepare import open_data
+from cxr_core.errors import RunError
+from cxr_core.evaluation.verdict import read_verdict
+from cxr_core.film.phantom import PhantomSpec, draw, truth
+from cxr_core.findings import STRUCTURES
+from cxr_core.models.registry import SHIPPED, installed_segmenter
+from cxr_core.models.store import load_segmenter, load_segmenter_card, save_model
+from cxr_core.training.fit import LEARNT_ON, data_facts, divided
+from cxr_core.training.left_aside import left_aside
+from cxr_core.training.publish import judge, publish
+from cxr_core.training.recipe import Recipe
+from cxr_core.training.run_folder import RunFolder
+
+RECIPE = Recipe(
+    name="drawn",
+    summary="A test.",
+    model="anatomy",
+    structures=STRUCTURES,
+    monitor="dice",
+    split="70:30:0",
+    init="scratch",
+    gate_share=0.5,
+)
+FILMS, SIDE = 56, 128
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn chests with the masks of what was drawn."""
+    place = tmp_path_factory.mktemp("drawn")
+    for name in ("images", *(f"masks/{structure}" for structure in STRUCTURES)):
+        (place / name).mkdir(parents=True)
+    for n in range(FILMS):
+        spec = PhantomSpec(height=SIDE, width=SIDE, heart_width=0.2 + 0.15 * n / FILMS, seed=n)
+        cv2.imwrite(str(place / "images" / f"{n}.png"), np.rint(draw(spec).pixels * 255).astype(np.uint8))
+        for structure in STRUCTURES:
+            mask = getattr(truth(spec), structure).astype(np.uint8) * 255
+            cv2.imwrite(str(place / "masks" / structure / f"{n}.png"), mask)
+    (place / "films.csv").write_text("\n".join(["image", *(f"{n}.png" for n in range(FILMS))]) + "\n")
+    return place
+
+
+def a_run(folder: Path, films: Path, too_much: float = 0.0) -> RunFolder:
+    """A finished run as train.fit leaves it, with the network that ships. too_much: logits added to the heart's map."""
+    manifest = divided(RECIPE, open_data([films]))
+    learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
+    facts: dict[str, Any] = {**data_facts(learnt, RECIPE), "left_aside": left_aside(RECIPE, manifest)}
+    run = RunFolder.create(RECIPE, {**facts, "folders": [str(films)], "version": "9.0.0"}, folder)
+    shipped = installed_segmenter((SHIPPED,))
+    assert shipped is not None
+    card = load_segmenter_card(shipped)
+    network = load_segmenter(shipped, card)
+    with torch.no_grad():
+        network.last.bias[STRUCTURES.index("heart")] += too_much
+    save_model(run.model, replace(card, version="9.0.0", training={"data": facts}, metrics={}), network)
+    return run
+
+
+def test_outlines_go_through_the_gate_on_films_that_neither_has_learnt_from(
+    films: Path, tmp_path: Path, workspace: Path
+) -> None:
+    first = a_run(tmp_path / "first", films)
+    verdict = judge(first.path)
+    assert (verdict.opens, verdict.part, verdict.rival.split()[0]) == (False, "", "anatomy")
+    assert "has learnt from the gate films, or its card cannot exclude it" in verdict.films
+    with pytest.raises(RunError, match="There are no films to tell by"):
+        publish(first.path, "newer")
+    there = publish(first.path, "newer", override="a drill")
+    assert installed_segmenter() == there == workspace / "models" / "anatomy" / "9.0.0"
+    assert load_segmenter_card(there).training["published"]["override"] == "a drill"
+
+    same = a_run(tmp_path / "same", films)
+    found = judge(same.path)
+    gate_films = len(divided(RECIPE, open_data([films])).part("gate").table)
+    assert (found.opens, found.part, found.rival) == (True, "gate", "anatomy 9.0.0")
+    heart = next(check for check in found.checks if check.name == "Dice of the heart")
+    assert heart.figures["difference"]["n"] == gate_films >= 20
+    assert publish(same.path, "the same again").name == "9.0.1"
+
+    worse = judge(a_run(tmp_path / "worse", films, too_much=4.0).path)
+    status = {check.name: check.status for check in worse.checks}
+    assert (status["Dice of the heart"], status["error of the ratio"]) == ("fail", "fail")
+    assert not worse.opens
+    assert read_verdict(tmp_path / "worse") == worse
