@@ -11,7 +11,7 @@ from cxr_core.training.asked import MEASURED, asked
 from cxr_core.training.comparison import data_of, figures, outlines
 from cxr_core.training.job import Job
 from cxr_core.training.measuring import measure_on_test
-from cxr_core.training.processes import signal_to
+from cxr_core.training.processes import Name, signal_to
 from pages.components import cache
 from pages.components.markdown import plain
 from pages.components.models.verdict import show_verdict
@@ -105,7 +105,12 @@ def watch_elsewhere(job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/hourglass_top: {plain(found.sentence)} It was not begun by this server.")
         if found.what == MEASURED:
-            st.button("Cancel", key=f"end-{job.id}", on_click=signal_to, args=(found.name, signal.SIGTERM))
+            st.button("Cancel", key=f"end-{job.id}", on_click=end, args=(found.name,))
+
+
+def end(name: Name) -> None:
+    """Ask a process to stop, if it still lives."""
+    signal_to(name, signal.SIGTERM)
 
 
 def _offer_publication(job: Job, verdict: Verdict) -> None:
