@@ -51,17 +51,23 @@ def show_all(desk: Desk, found: Sequence[Job]) -> None:
 
     @st.fragment(key="all-runs")
     def draw() -> None:
-        st.markdown("**All runs** :gray[:small[mark one to see it closely, several to compare them]]")
-        now = listed()
-        choose_runs(desk, now)
-        chosen = _chosen(desk, now)
-        _write_address(desk, chosen)
-        if len(chosen) == 1:
-            show_run(desk, chosen[0])
-        elif chosen:
-            show_comparison(desk, chosen)
+        try:
+            _show_table_and_marked(desk, listed())
+        except SilhouetteError as error:  # what a fragment raises, the page does not see
+            st.error(plain(str(error)))
 
     draw()
+
+
+def _show_table_and_marked(desk: Desk, found: Sequence[Job]) -> None:
+    st.markdown("**All runs** :gray[:small[mark one to see it closely, several to compare them]]")
+    choose_runs(desk, found)
+    chosen = _chosen(desk, found)
+    _write_address(desk, chosen)
+    if len(chosen) == 1:
+        show_run(desk, chosen[0])
+    elif chosen:
+        show_comparison(desk, chosen)
 
 
 def _chosen(desk: Desk, found: Sequence[Job]) -> list[Job]:
