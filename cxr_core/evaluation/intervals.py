@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from cxr_core.evaluation.draws import Draws
 
 RESAMPLES = 1000
 AT_ONCE = 2_000_000  # counts of a patient, or a film, in a resample that are held at a time: 16 MB
+KEPT = 4_000_000  # counts up to which the last resamples are kept, 32 MB: drawing them takes longer than many a figure
 
 Measure = Callable[[np.ndarray, np.ndarray, Draws], np.ndarray]
 
@@ -102,15 +104,29 @@ def draws_of(
     patients: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, at_once: int | None = None
 ) -> Iterator[Draws]:
     """Every film once, then resamples of the patients, some at a time. patients: (N,) who each film shows."""
-    chance = np.random.default_rng(seed)
     _, patient_of = np.unique(patients, return_inverse=True)
     count = int(patient_of.max()) + 1 if len(patient_of) else 0
     yield Draws(np.ones((count, 1)), patient_of)
     at_once = at_once or max(1, AT_ONCE // max(1, count))
-    for start in range(0, resamples if count else 0, at_once):
+    draw = _kept_times if count * resamples <= KEPT else _times
+    for times in draw(count, resamples if count else 0, seed, at_once):
+        yield Draws(times, patient_of)
+
+
+@lru_cache(maxsize=1)
+def _kept_times(count: int, resamples: int, seed: int, at_once: int) -> tuple[np.ndarray, ...]:
+    """As `_times`: one part's figures, reports and groups are all taken on the same resamples."""
+    return tuple(_times(count, resamples, seed, at_once))
+
+
+def _times(count: int, resamples: int, seed: int, at_once: int) -> Iterator[np.ndarray]:
+    """How often each of `count` patients is drawn, (count, some resamples) at a time, read-only."""
+    chance = np.random.default_rng(seed)
+    for start in range(0, resamples, at_once):
         chosen = [chance.integers(0, count, count) for _ in range(min(at_once, resamples - start))]
-        times = np.stack([np.bincount(each, minlength=count) for each in chosen], axis=1)
-        yield Draws(times.astype(np.float64), patient_of)
+        times = np.stack([np.bincount(each, minlength=count) for each in chosen], axis=1).astype(np.float64)
+        times.flags.writeable = False
+        yield times
 
 
 def _joined(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
