@@ -39,14 +39,22 @@ def randomised(card: ModelCard, network: FilmClassifier, stage: str, seed: int) 
 
 
 def layers_of(network: FilmClassifier, stage: str) -> set[str]:
-    """The names of the layers with weights that a stage makes anew."""
+    """The names of the layers with weights that a stage makes anew; of a mean of networks, in each of them."""
     layers = list(dict.fromkeys(name.rpartition(".")[0] for name in network.state_dict()))
     if stage == "all":
         return set(layers)
-    backbone = [name for name in layers if name.split(".")[0] == "backbone"]
-    kept = backbone if stage == "head" else backbone[: len(backbone) - max(1, len(backbone) // 4)]
-    neck = [name for name in layers if name.split(".")[0] == "neck"] if stage == "head" else []
-    return set(layers) - set(kept) - set(neck)
+    kept: set[str] = set()
+    for member in dict.fromkeys(_member(name) for name in layers):
+        backbone = [name for name in layers if name.startswith(f"{member}backbone.")]
+        neck = [name for name in layers if name.startswith(f"{member}neck.")]
+        kept |= {*backbone, *neck} if stage == "head" else {*backbone[: len(backbone) - max(1, len(backbone) // 4)]}
+    return set(layers) - kept
+
+
+def _member(layer: str) -> str:
+    """Where a layer's network lies: `members.0.` in a mean, else nothing."""
+    parts = layer.split(".")
+    return f"members.{parts[1]}." if parts[0] == "members" else ""
 
 
 def randomisation(

@@ -212,6 +212,11 @@ def _same_segmenter(card: SegmenterCard, arguments: dict[str, Any], input_spec: 
 
 def _same_form(card: ModelCard, arguments: dict[str, Any], input_spec: InputSpec | None, folder: Path) -> None:
     """Raises ModelError that names what differs between the recipe and the model that it is to start from."""
+    if card.architecture != "film_classifier":
+        raise ModelError(
+            f"{card.model} {card.version} is a mean of several networks, which cannot be trained further as one; begin "
+            f"with one of its runs, or with {BACKBONE_OF}{card.model}"
+        )
     if input_spec is None:
         raise ModelError(f"starting from the model {folder} needs the recipe's preprocessing, to compare it")
     wanted = {**_shape(arguments), **asdict(input_spec)}

@@ -16,6 +16,7 @@ from cxr_core.evaluation.figures import finding_figures
 from cxr_core.evaluation.learnt import write_learnt
 from cxr_core.film.preprocess import normalise
 from cxr_core.models.architectures import FilmClassifier, timm
+from cxr_core.models.averaged import AveragedClassifier
 from cxr_core.models.card import ModelCard, Population
 from cxr_core.models.store import save_model
 from cxr_core.reading import calibration
@@ -63,8 +64,7 @@ def finish(
         model=recipe.model,
         version=run.manifest()["version"],
         findings=recipe.findings,
-        architecture="film_classifier",
-        arguments=recipe.architecture_arguments(len(recipe.findings)),
+        **_form(network, recipe),
         input_spec=recipe.input_spec(),
         population=Population(
             text=recipe.population, age_min=recipe.population_age_min, age_max=recipe.population_age_max
@@ -79,6 +79,14 @@ def finish(
     )
     write_learnt(run.path, manifest.table)
     return save_model(run.model, card, network, familiarity.tensors, half=True)
+
+
+def _form(network: FilmClassifier, recipe: Recipe) -> dict[str, Any]:
+    """The architecture of a card, and the arguments that build it."""
+    arguments = recipe.architecture_arguments(len(recipe.findings))
+    if isinstance(network, AveragedClassifier):
+        return {"architecture": "averaged_classifier", "arguments": {**arguments, "members": len(network.members)}}
+    return {"architecture": recipe.architecture, "arguments": arguments}
 
 
 def software() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Networks by name. Each splits at its features: `forward_features` then `forward_head`.
+"""A network that tells findings. It splits at its features: `forward_features` then `forward_head`.
 
     films (B, C, S, S) -> forward_features -> (B, F, h, w) after its last activation -> forward_head -> (B, L) logits
 
@@ -10,15 +10,12 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from cxr_core.errors import ModelError, RecipeError
+from cxr_core.errors import RecipeError
 from cxr_core.models.attention import AttentionHead
-from cxr_core.models.backbones import build_backbone, feature_shape, middle_stages, timm
+from cxr_core.models.backbones import build_backbone, feature_shape, middle_stages
 from cxr_core.models.heads import AveragedHead, DenseHead, FilmHead, PositionalHead
-from cxr_core.models.segmenter import Segmenter
 
 Head = Literal["averaged", "positional", "dense", "attention"]
-
-__all__ = ["ARCHITECTURES", "FilmClassifier", "Head", "Network", "build", "timm"]
 
 
 class FilmClassifier(nn.Module):
@@ -99,21 +96,3 @@ def _head(
     if name == "attention":
         return AttentionHead(width, findings, hidden=hidden, dropout=dropout, two_class=two_class)
     raise RecipeError(f"unknown head {name!r}; choose averaged, positional, dense or attention")
-
-
-Network = FilmClassifier | Segmenter
-ARCHITECTURES: dict[str, type[Network]] = {"film_classifier": FilmClassifier, "segmenter": Segmenter}
-
-
-def build(architecture: str, arguments: dict[str, Any]) -> Any:
-    """The network of a card or recipe, randomly initialised (or pretrained when its arguments say so), in eval mode.
-
-    A FilmClassifier or a Segmenter, as the architecture says. Raises ModelError for a name or argument that nothing
-    here knows.
-    """
-    if architecture not in ARCHITECTURES:
-        raise ModelError(f"unknown architecture {architecture!r}; choose from {', '.join(sorted(ARCHITECTURES))}")
-    try:
-        return ARCHITECTURES[architecture](**arguments).eval()
-    except TypeError as error:
-        raise ModelError(f"the arguments of {architecture} do not fit it: {error}") from error

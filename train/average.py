@@ -1,0 +1,40 @@
+"""python -m train.average RUN RUN [RUN ...] --data DIR: several runs as one model, the mean of their logits.
+
+The runs must have the same network and have learnt from the same training films of the same data.
+"""
+
+import sys
+from pathlib import Path
+
+from cxr_core.errors import SilhouetteError
+from cxr_core.training.average import average
+from train.arguments import DATA, Parser
+from train.progress import progress_bar
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, average, print the path of the model written. 3 when the runs have no mean."""
+    given = _parser().parse_args(arguments)
+    bar = progress_bar()
+    try:
+        model = average(
+            given.runs, given.data, run=given.run, version=given.version, progress=lambda *to: bar("reading films", *to)
+        )
+    except SilhouetteError as error:
+        print(f"train.average: {error}", file=sys.stderr)
+        return 3
+    print(model)
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m train.average", description=__doc__)
+    parser.add_argument("runs", type=Path, nargs="+", help="the folders of finished runs, two or more")
+    parser.add_argument("--data", action="append", required=True, help=DATA)
+    parser.add_argument("--run", type=Path, help="the folder to write (default: under the workspace)")
+    parser.add_argument("--version", default="1.0.0", help="the version of the model written (default 1.0.0)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
