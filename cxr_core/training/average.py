@@ -40,8 +40,7 @@ def average(
     recipe = folders[0].recipe()
     _require_one_form(folders)
     found = open_data(data, lambda _, done, of: progress(done, of))
-    for folder in folders:
-        part_of_run(folder, found, "val")  # refuses data that divides into other films than the run's
+    part_of_run(folders[0], found, "val")  # refuses data that divides into other films than the runs'
     manifest = divided(recipe, found)
     learning = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
     parts = {name: load_films(learning.part(name), recipe.input_spec(), recipe.findings) for name in LEARNT_ON}
@@ -65,10 +64,16 @@ def average(
 def _require_one_form(folders: Sequence[RunFolder]) -> None:
     first = folders[0].recipe()
     wanted = (first.findings, first.input_spec(), first.architecture_arguments(1))
+    division = folders[0].manifest()["split_sha256"]
     for folder in folders:
         recipe = folder.recipe()
         if not (folder.model / "card.json").is_file():
             raise RunError(f"{folder.path} has no model yet; a mean is of finished runs")
+        if folder.manifest()["split_sha256"] != division:
+            raise RunError(
+                f"{folder.path} learnt from other films than {folders[0].path}, some of them the other's validation films; "
+                "a mean is of runs of one division (the same seed and shares)"
+            )
         if (recipe.findings, recipe.input_spec(), recipe.architecture_arguments(1)) != wanted:
             raise RunError(
                 f"{folder.path} has another network, other films or other findings than {folders[0].path}; a mean is "

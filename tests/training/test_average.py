@@ -1,0 +1,96 @@
+"""Runs of one division become one model; runs of others are refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cxr_core.errors import RunError
+from cxr_core.film.radiograph import Radiograph
+from cxr_core.models.store import load_card
+from cxr_core.reading.classifier import Classifier
+from cxr_core.training.average import average
+from cxr_core.training.fit import Settings, fit
+from cxr_core.training.recipe import Recipe
+from train.average import main as average_command
+
+TINY = Recipe(
+    name="tiny",
+    summary="A test.",
+    model="tiny",
+    findings=("pneumonia",),
+    backbone="mobilenetv3_small_050",
+    init="scratch",
+    neck=8,
+    input_side=32,
+    channels=1,
+    epochs=1,
+    batch_size=8,
+    validation_share=0.3,
+)
+QUIET = Settings(report=lambda _: None, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> dict[str, Path]:
+    """A folder of films, two runs that differ in how fast they learnt, and one that was divided by another seed."""
+    home = tmp_path_factory.mktemp("average")
+    chance = np.random.default_rng(0)
+    for part, count in (("train", 16), ("test", 4)):
+        for label in ("NORMAL", "PNEUMONIA"):
+            folder = home / "data" / part / label
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = chance.integers(60, 120, (40, 40)).astype(np.uint8)
+                pixels[20:] += 100 if label == "PNEUMONIA" else 0
+                name = f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
+                Image.fromarray(pixels).save(folder / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXR_WORKSPACE", str(home / "workspace"))
+        recipes = {"slow": TINY, "fast": replace(TINY, learning_rate=3e-3), "other": replace(TINY, seed=1)}
+        for name, recipe in recipes.items():
+            fit(recipe, [home / "data"], QUIET, run=home / name)
+    return {name: home / name for name in ("data", *recipes)}
+
+
+def test_the_model_of_a_mean_reads_as_its_members_do_on_average(trained, tmp_path, workspace, capsys):
+    runs = [str(trained["slow"]), str(trained["fast"])]
+    written = ["--run", str(tmp_path / "mean"), "--version", "1.4.0"]
+    assert average_command([*runs, "--data", str(trained["data"]), *written]) == 0
+    folder = Path(capsys.readouterr().out.strip())
+    card = load_card(folder)
+    assert (card.architecture, card.arguments["members"], card.version) == ("averaged_classifier", 2, "1.4.0")
+    assert len(card.training["data"]["averaged"]) == 2
+    film = Radiograph(pixels=np.random.default_rng(1).random((48, 40), np.float32))
+    members = [Classifier.load(trained[name] / "model").read(film) for name in ("slow", "fast")]
+    mean = Classifier.load(folder).read(film)
+    assert mean.logits == pytest.approx(np.mean([each.logits for each in members], axis=0), abs=2e-3)
+    assert mean.evidence["pneumonia"].cells == pytest.approx(
+        np.mean([each.evidence["pneumonia"].cells for each in members], axis=0), abs=2e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("runs", "says"),
+    [(("slow", "other"), "learnt from other films than"), (("slow", "wide"), "has another network")],
+)
+def test_runs_that_learnt_from_other_films_or_differ_in_form_have_no_mean(
+    trained, tmp_path, workspace, capsys, runs, says
+):
+    if "wide" in runs:
+        fit(replace(TINY, neck=16), [trained["data"]], QUIET, run=tmp_path / "wide")
+    folders = [str(trained.get(name, tmp_path / name)) for name in runs]
+    assert average_command([*folders, "--data", str(trained["data"]), "--run", str(tmp_path / "mean")]) == 3
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "mean").exists()
+
+
+def test_a_run_without_a_model_has_nothing_to_average(trained, tmp_path, workspace):
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    for name in ("recipe.toml", "manifest.json"):
+        (unfinished / name).write_text((trained["slow"] / name).read_text())
+    with pytest.raises(RunError, match="no model yet"):
+        average([trained["slow"], unfinished], [trained["data"]])
