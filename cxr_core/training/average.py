@@ -71,8 +71,8 @@ def _require_one_form(folders: Sequence[RunFolder]) -> None:
             raise RunError(f"{folder.path} has no model yet; a mean is of finished runs")
         if folder.manifest()["split_sha256"] != division:
             raise RunError(
-                f"{folder.path} learnt from other films than {folders[0].path}, some of them the other's validation films; "
-                "a mean is of runs of one division (the same seed and shares)"
+                f"{folder.path} learnt from other films than {folders[0].path}, some of them the other's validation "
+                "films; a mean is of runs of one division (the same seed and shares)"
             )
         if (recipe.findings, recipe.input_spec(), recipe.architecture_arguments(1)) != wanted:
             raise RunError(
