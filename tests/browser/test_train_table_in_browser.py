@@ -47,4 +47,6 @@ def test_the_best_figure_of_a_living_run_follows_and_a_mark_shows_a_run(
 
 def mark(page: Page, row: int) -> None:
     """Click into the box before a row of the table, which is drawn on a canvas."""
-    page.locator("[data-testid=stDataFrame] canvas").first.click(position={"x": 12, "y": (row + 1.5) * ROW_PX})
+    box = page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 12, box["y"] + (row + 1.5) * ROW_PX)
