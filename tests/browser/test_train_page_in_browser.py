@@ -147,8 +147,6 @@ def roll_back(tab: Page, app: App, version: str, before: str) -> None:
     tab.goto(f"{app.address}/models?model={MODEL}")
     expect(tab.get_by_text(f"{version} in use")).to_be_visible(timeout=PATIENCE_MS)
     tab.get_by_role("button", name=f"Roll back to {before}").click()
-    fill(tab, "Why", "the drill is over")
-    click(tab.get_by_test_id("stPopoverBody"), f"Roll back to {before}")
     expect(tab.get_by_text(f"{MODEL} {before} is in use.")).to_be_visible(timeout=PATIENCE_MS)
 
 

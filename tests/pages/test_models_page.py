@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
+from streamlit.testing.v1.element_tree import Button
 
 from cxr_core.evaluation.verdict import Check, Verdict
 from cxr_core.models.archive import export_model
@@ -68,11 +69,14 @@ def rows(app: AppTest, column: str) -> list[dict[str, Any]]:
     return next(table.value.to_dict("records") for table in app.table if column in table.value.columns)
 
 
+def button(app: AppTest, label: str) -> Button:
+    return next(each for each in app.button if each.label == label)
+
+
 def press(app: AppTest, label: str, why: str) -> AppTest:
-    field = next(each for each in app.text_input if ("back" in each.key) is label.startswith("Roll"))
-    assert next(each for each in app.button if each.label == label).disabled
-    field.set_value(why).run()
-    return next(each for each in app.button if each.label == label).click().run()
+    assert button(app, label).disabled
+    app.text_input[0].set_value(why).run()
+    return button(app, label).click().run()
 
 
 def test_installed_models_are_listed_with_what_the_gate_said(app: AppTest) -> None:
@@ -90,13 +94,14 @@ def test_installed_models_are_listed_with_what_the_gate_said(app: AppTest) -> No
     assert "**bold**" not in told.replace(r"\*\*bold\*\*", "").replace(r"\\*\\*bold\\*\\*", "")
 
 
-def test_rolling_back_and_forth_needs_a_reason_and_is_on_record(app: AppTest) -> None:
-    press(app, "Roll back to 1.0.0", "it missed two films")
+def test_going_back_is_one_click_and_forth_needs_a_reason_and_both_are_on_record(app: AppTest) -> None:
+    button(app, "Roll back to 1.0.0").click().run()
     assert not app.exception
     assert in_use("tiny").version == "1.0.0"
     assert "tiny 1.0.0 is in use." in words(app)
     assert rows(app, "Gate")[1]["Version"] == "1.0.0 **in use**"
-    assert rows(app, "Before")[0]["Why"] == "it missed two films"
+    assert rows(app, "Before")[0]["Why"] == "one click on the Models page"
+    assert not [each for each in app.button if each.label.startswith("Roll back")]
     press(app, "Use 1.1.0", "they were turned")
     assert in_use("tiny").version == "1.1.0"
     assert [each["what"] for each in history("tiny")] == ["promoted", "rolled back"]
@@ -108,14 +113,15 @@ def test_a_pointer_to_nowhere_is_said(app: AppTest, workspace: Path) -> None:
     assert "which is gone, so 1.1.0 is in use" in words(app).replace("\\", "")
 
 
-def test_a_shipped_model_has_its_card_and_says_that_the_gate_was_not_asked(app: AppTest) -> None:
+def test_a_shipped_model_has_its_card_and_says_what_the_gate_said_if_it_was_asked(app: AppTest) -> None:
     app.selectbox(key="models-model").set_value("pneumonia-children").run()
     assert not app.exception
-    assert "the gate was never asked about it" in words(app)
+    assert "published against the gate: The calibration error" in words(app)
     learnt = load_card(in_use("pneumonia-children").folder).training["data"]["parts"]["train"]
     assert f"Learnt from:** {learnt['films']:,} films of {learnt['patients']:,} patients" in words(app)
     app.selectbox(key="models-model").set_value("anatomy").run()
     assert not app.exception
+    assert "the gate was never asked about it" in words(app)
     assert "Outlines heart" in words(app)
     dice = load_segmenter_card(in_use("anatomy").folder).metrics["validation"]["dice_heart"]["value"]
     assert rows(app, "On validation films")[0]["Figure"] == "Dice, heart"
