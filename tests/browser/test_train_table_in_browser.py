@@ -21,13 +21,14 @@ def runs(workspace: Path) -> Iterator[FakeRuns]:
         yield written
 
 
+# Asked for before the page, so that the page, which polls, is closed before its server ends.
 @pytest.fixture
 def address(workspace: Path, runs: FakeRuns) -> Iterator[str]:
     yield from serve(["-m", "tests.browser.serve_fakes", "{port}"], workspace)
 
 
 def test_the_best_figure_of_a_living_run_follows_and_a_mark_shows_a_run(
-    page: Page, runs: FakeRuns, address: str
+    address: str, page: Page, runs: FakeRuns
 ) -> None:
     alive = runs.running("alpha")
     runs.finished("beta", tested=True)
