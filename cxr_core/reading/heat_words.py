@@ -36,8 +36,9 @@ def points_elsewhere(card: ModelCard, finding: str) -> bool:
 
 
 def _recorded(card: ModelCard, finding: str) -> Mapping[str, Any] | None:
+    """Of several comparisons that with the most films."""
     parts = (part.get(finding, {}).get("localisation") for part in card.metrics.values())
-    return next((found for found in parts if found), None)
+    return max((found for found in parts if found), key=lambda found: found["films"], default=None)
 
 
 def _share(figure: Mapping[str, Any]) -> str:

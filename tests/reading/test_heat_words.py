@@ -39,3 +39,15 @@ def test_without_a_comparison_nothing_is_said():
     assert heat_words(tiny_card(), "cardiomegaly") is None
     assert not points_elsewhere(tiny_card(), "cardiomegaly")
     assert heat_words(card_with(compared(0.3, 0.9, -0.5, -0.4)), "pneumonia") is None
+
+
+def test_of_several_comparisons_the_one_with_the_most_films_speaks():
+    few = {**compared(0.0, 1.0, -1.0, -0.5), "films": 9}
+    card = tiny_card(
+        metrics={
+            "test": {"cardiomegaly": {"localisation": few}},
+            "boxes": {"cardiomegaly": {"localisation": compared(0.9, 0.3, 0.4, 0.7)}},
+        }
+    )
+    assert "on 1,085 films" in str(heat_words(card, "cardiomegaly"))
+    assert not points_elsewhere(card, "cardiomegaly")
