@@ -44,9 +44,9 @@ def average(
     manifest = divided(recipe, found)
     learning = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
     parts = {name: load_films(learning.part(name), recipe.input_spec(), recipe.findings) for name in LEARNT_ON}
-    networks = [load_network(folder.model, load_card(folder.model)) for folder in folders]
-    network = AveragedClassifier.of(networks, recipe.architecture_arguments(len(recipe.findings)))
     cards = [load_card(folder.model) for folder in folders]
+    networks = [load_network(folder.model, card) for folder, card in zip(folders, cards, strict=True)]
+    network = AveragedClassifier.of(networks, recipe.architecture_arguments(len(recipe.findings)))
     facts = {**data_facts(learning, recipe), "folders": [str(each) for each in folders_of(data)], "version": version}
     facts |= {
         "began_from": folders[0].manifest().get("began_from", recipe.init),

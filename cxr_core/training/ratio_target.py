@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from cxr_core.data.films import Films
 from cxr_core.data.manifest import Manifest
-from cxr_core.errors import Cancelled, RecipeError
+from cxr_core.errors import Cancelled, RecipeError, RunError
 from cxr_core.evaluation.evaluate_outlines import anatomies
 from cxr_core.models.registry import installed_segmenter
 from cxr_core.reading.measure import ENLARGED
@@ -50,11 +50,12 @@ def kept_ratios(
 ) -> np.ndarray:
     """(N,) float32: the ratio of each film, NaN where none can be trusted.
 
-    Measured once, then read from the run's folder. Raises Cancelled when asked to stop meanwhile.
+    Measured once, then read from the run's folder. Raises Cancelled when asked to stop meanwhile, and RunError when
+    that folder has the ratios of other films.
     """
-    path = run / RATIOS
+    path, names = run / RATIOS, [film.name for film in films.paths]
     if path.exists():
-        return pd.read_csv(path)["ratio"].to_numpy(np.float32)
+        return _read(path, names)
 
     def told(done: int, total: int) -> None:
         if stop():
@@ -66,10 +67,16 @@ def kept_ratios(
         for anatomy in anatomies(measuring_segmenter(), films, told)
     ]
     hidden = path.with_name(f".{path.name}.{os.getpid()}")
-    names = [film.name for film in films.paths]
     pd.DataFrame({"image": names, "ratio": found}).round({"ratio": 4}).to_csv(hidden, index=False)
     hidden.replace(path)
-    return kept_ratios(run, films, progress, stop)
+    return _read(path, names)
+
+
+def _read(path: Path, names: list[str]) -> np.ndarray:
+    kept = pd.read_csv(path)
+    if list(kept.get("image", ())) != names:
+        raise RunError(f"{path} is not of the films of this run; remove it, and their ratios are measured again")
+    return kept["ratio"].to_numpy(np.float32)
 
 
 def with_ratios(films: Films, ratios: np.ndarray) -> Films:

@@ -9,9 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from cxr_core.errors import RunError
@@ -22,6 +20,7 @@ from cxr_core.training import jobs
 from cxr_core.training.job import Job
 from cxr_core.training.publish import next_version
 from tests.browser.conftest import ROOT, wait_until_healthy
+from tests.lit_films import lit_films
 from tests.training.watching import end_all, process, step_of, until
 from train.prepare import main as prepare
 
@@ -56,16 +55,7 @@ class App:
 @pytest.fixture
 def films(workspace: Path, tmp_path: Path) -> Path:
     """A registered dataset: films whose only difference is a bright lower half."""
-    chance = np.random.default_rng(0)
-    for part, count in (("train", 24), ("test", 6)):
-        for label in ("NORMAL", "PNEUMONIA"):
-            folder = tmp_path / "films" / part / label
-            folder.mkdir(parents=True)
-            for i in range(count):
-                pixels = chance.integers(60, 120, (80, 80))
-                pixels[40:] += 100 if label == "PNEUMONIA" else 0
-                name = f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
-                Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
+    lit_films(tmp_path / "films", train=24, test=6)
     assert prepare(["--data", str(tmp_path / "films"), "--name", "films"]) == 0
     return tmp_path / "films"
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from cxr_core.errors import RunError
 from cxr_core.film.radiograph import Radiograph
@@ -13,23 +12,11 @@ from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.average import average
 from cxr_core.training.fit import Settings, fit
-from cxr_core.training.recipe import Recipe
+from tests.lit_films import lit_films
+from tests.training.test_fit import TINY as FITTED
 from train.average import main as average_command
 
-TINY = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
-    findings=("pneumonia",),
-    backbone="mobilenetv3_small_050",
-    init="scratch",
-    neck=8,
-    input_side=32,
-    channels=1,
-    epochs=1,
-    batch_size=8,
-    validation_share=0.3,
-)
+TINY = replace(FITTED, input_side=32, epochs=1)
 QUIET = Settings(report=lambda _: None, device="cpu")
 
 
@@ -37,16 +24,7 @@ QUIET = Settings(report=lambda _: None, device="cpu")
 def trained(tmp_path_factory) -> dict[str, Path]:
     """A folder of films, two runs that differ in how fast they learnt, and one that was divided by another seed."""
     home = tmp_path_factory.mktemp("average")
-    chance = np.random.default_rng(0)
-    for part, count in (("train", 16), ("test", 4)):
-        for label in ("NORMAL", "PNEUMONIA"):
-            folder = home / "data" / part / label
-            folder.mkdir(parents=True)
-            for i in range(count):
-                pixels = chance.integers(60, 120, (40, 40)).astype(np.uint8)
-                pixels[20:] += 100 if label == "PNEUMONIA" else 0
-                name = f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
-                Image.fromarray(pixels).save(folder / name)
+    lit_films(home / "data", side=40, train=16, test=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CXR_WORKSPACE", str(home / "workspace"))
         recipes = {"slow": TINY, "fast": replace(TINY, learning_rate=3e-3), "other": replace(TINY, seed=1)}

@@ -4,7 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 from cxr_core.data.films import Films
@@ -19,6 +18,7 @@ from cxr_core.training.parallel import Processes
 from cxr_core.training.recipe import Recipe, load_recipe, override
 from cxr_core.training.run_folder import RunFolder
 from cxr_core.training.trainer import Trainer
+from tests.lit_films import lit_films
 from train.arguments import RECIPES
 from train.evaluate import main as evaluate
 from train.fit import main as fit_command
@@ -46,17 +46,7 @@ TINY = Recipe(
 @pytest.fixture
 def dataset(tmp_path):
     """Films whose only difference is a bright lower half: anything that learns at all separates them."""
-    chance = np.random.default_rng(0)
-    for part, count in (("train", 24), ("test", 6)):
-        for label in ("NORMAL", "PNEUMONIA"):
-            folder = tmp_path / "data" / part / label
-            folder.mkdir(parents=True)
-            for i in range(count):
-                pixels = chance.integers(60, 120, (80, 80))
-                pixels[40:] += 100 if label == "PNEUMONIA" else 0
-                name = f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
-                Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
-    return tmp_path / "data"
+    return lit_films(tmp_path / "data", train=24, test=6)
 
 
 QUIET = Settings(report=lambda _: None, device="cpu")

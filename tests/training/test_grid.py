@@ -5,15 +5,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from cxr_core.training import grid
 from cxr_core.training.fit import Settings
 from cxr_core.training.grid import Entry, as_csv, as_markdown, run_grid
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
+from tests.lit_films import lit_films
 from train.grid import main
 
 TINY = Recipe(
@@ -39,17 +38,7 @@ OTHERS = {
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory) -> Path:
-    chance = np.random.default_rng(0)
-    root = tmp_path_factory.mktemp("films")
-    for label, more in (("NORMAL", 0), ("PNEUMONIA", 100)):
-        folder = root / "train" / label
-        folder.mkdir(parents=True)
-        for i in range(30):
-            pixels = chance.integers(60, 120, (80, 80))
-            pixels[40:] += more
-            name = f"person{i}_virus_{i}.png" if more else f"IM-{i:04d}-0001.png"
-            Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
-    return root
+    return lit_films(tmp_path_factory.mktemp("films"), train=30)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cxr_core.data.films import Films
 from cxr_core.data.prepare import open_data
-from cxr_core.errors import Cancelled, RecipeError
+from cxr_core.errors import Cancelled, RecipeError, RunError
 from cxr_core.film.phantom import PhantomSpec, draw, truth
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
@@ -70,10 +70,15 @@ def test_the_ratio_is_that_of_each_film_in_the_manifests_order(drawn, tmp_path, 
     assert ratios[known] == pytest.approx(np.array(true)[known], abs=0.03)
 
 
-def test_what_was_measured_once_is_read_from_the_run(tmp_path):
-    (tmp_path / RATIOS).write_text("image,ratio\na.png,0.61\nb.png,\n")
-    again = kept_ratios(tmp_path, None, told, lambda: False)
-    assert again == pytest.approx([0.61, np.nan], nan_ok=True)
+def test_what_was_measured_once_is_read_from_the_run_and_that_of_other_films_is_refused(drawn, tmp_path, workspace):
+    films = open_data([str(drawn)])
+    rows = [f"{path.name},{'' if n == 1 else 0.61}" for n, path in enumerate(films.paths)]
+    (tmp_path / RATIOS).write_text("\n".join(["image,ratio", *rows]))
+    again = kept_ratios(tmp_path, films, told, lambda: False)
+    assert again == pytest.approx([0.61, np.nan, *[0.61] * (len(rows) - 2)], nan_ok=True)
+    (tmp_path / RATIOS).write_text("\n".join(["image,ratio", *rows[1:]]))
+    with pytest.raises(RunError, match="not of the films of this run"):
+        kept_ratios(tmp_path, films, told, lambda: False)
 
 
 def test_a_stop_while_measuring_leaves_nothing_half_written(drawn, tmp_path, workspace):
