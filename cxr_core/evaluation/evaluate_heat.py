@@ -37,7 +37,7 @@ def heat_in_chest(
         if anatomy.failures:
             continue
         outlined[row] = True
-        for name, region in _masks(anatomy).items():
+        for name, region in regions_of(anatomy).items():
             areas[name][row] = float(on_cells(region, spec, (spec.side, spec.side)).mean())
             for key, cells in evidence.items():
                 if name in shares[key]:
@@ -70,6 +70,7 @@ def _regions(finding: str) -> tuple[str, ...]:
     return (CHEST, HEART) if finding == MEASURED_FINDING else (CHEST,)
 
 
-def _masks(anatomy: Anatomy) -> dict[str, np.ndarray]:
+def regions_of(anatomy: Anatomy) -> dict[str, np.ndarray]:
+    """(H, W) bool on the film's own grid: heart and lungs together, and the heart."""
     masks = anatomy.masks()
     return {CHEST: np.any(list(masks.values()), axis=0), HEART: masks["heart"]}

@@ -72,7 +72,7 @@ def _require_one_form(folders: Sequence[RunFolder]) -> None:
         if folder.manifest()["split_sha256"] != division:
             raise RunError(
                 f"{folder.path} learnt from other films than {folders[0].path}, some of them the other's validation "
-                "films; a mean is of runs of one division (the same seed and shares)"
+                "films; a mean is of runs of one division (the same shares, and the same seed or split_seed)"
             )
         if (recipe.findings, recipe.input_spec(), recipe.architecture_arguments(1)) != wanted:
             raise RunError(

@@ -1,6 +1,7 @@
 """Findings: one logit each, unknown labels left out, the mean AUROC chooses the epoch.
 
-Where the recipe learns the ratio as well, the last logit stands for it; see ratio_target.py.
+Where the recipe learns the ratio as well, the last logit stands for it; see ratio_target.py. Where it has a region for
+the evidence, outputs and targets go on behind the logits and labels; see region_target.py.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from cxr_core.evaluation.metrics import auroc
 from cxr_core.training.augment import AugmentationDraw
 from cxr_core.training.losses import known_weight, masked_bce, summed_bce
 from cxr_core.training.recipe import Recipe
+from cxr_core.training.region_target import moved, outside
 from cxr_core.training.task import Inputs, Validation, outputs_of
 
 
@@ -26,7 +28,7 @@ class FindingsTask:
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
-        self._answers = len(recipe.findings)
+        self._answers, self._learnt = len(recipe.findings), len(recipe.learnt)
 
     def require(self, parts: Mapping[str, Films]) -> None:
         """Raises DataError when a finding has no positive or no negative in a part."""
@@ -47,20 +49,28 @@ class FindingsTask:
         return np.where(positive, factor, 1.0)
 
     def targets(self, labels: Tensor, drawn: AugmentationDraw) -> Tensor:
-        """The labels: what is done to a film does not change what it shows."""
-        return labels
+        """The labels: what is done to a film does not change what it shows. Regions are moved as the film is."""
+        if not self.recipe.region_weight:
+            return labels
+        regions = moved(labels[:, self._learnt :], lambda masks: self.recipe.augmentation.move_masks(masks, drawn))
+        return torch.cat([labels[:, : self._learnt], regions], dim=1)
 
     def weight(self, targets: Tensor) -> Tensor:
         """The weights of the known labels, summed."""
-        return known_weight(targets, self._weights(targets))
+        return known_weight(targets[:, : self._learnt], self._weights(targets))
 
     def summed_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Weighted binary cross-entropy over known labels, smoothed as the recipe says."""
-        return summed_bce(outputs, targets, self.recipe.label_smoothing, self._weights(targets))
+        """Weighted binary cross-entropy over known labels, smoothed as the recipe says, and evidence out of place."""
+        logits, labels = outputs[:, : self._learnt], targets[:, : self._learnt]
+        loss = summed_bce(logits, labels, self.recipe.label_smoothing, self._weights(targets))
+        if self.recipe.region_weight:
+            loss = loss + self.recipe.region_weight * outside(outputs[:, self._learnt :], targets[:, self._learnt :])
+        return loss
 
     def validate(self, network: nn.Module, films: Films, inputs: Inputs) -> Validation:
         """Mean AUROC of the recipe's findings, and the accuracy at a logit of 0, before calibration."""
-        logits, labels = outputs_of(network, films, inputs), torch.from_numpy(films.labels)
+        logits = outputs_of(network, films, inputs)[:, : self._learnt]
+        labels = torch.from_numpy(films.labels)
         loss = masked_bce(logits, labels, 0.0, torch.ones(logits.shape[1]))
         asked, truth = logits[:, : self._answers].numpy(), films.labels[:, : self._answers]
         right = ((asked > 0) == (truth == 1))[~np.isnan(truth)]
@@ -68,7 +78,7 @@ class FindingsTask:
 
     def _weights(self, labels: Tensor) -> Tensor:
         """(L,) the weight of each finding in the loss."""
-        weights = torch.ones(labels.shape[1], device=labels.device)
+        weights = torch.ones(self._learnt, device=labels.device)
         weights[: self._answers] = self.recipe.finding_weight
         if self.recipe.ratio_weight:
             weights[-1] = self.recipe.ratio_weight

@@ -30,9 +30,11 @@ from cxr_core.training.drawings import with_drawings
 from cxr_core.training.finish import finish
 from cxr_core.training.finish_structures import finish_structures
 from cxr_core.training.left_aside import left_aside
+from cxr_core.training.outlining import measured_by
 from cxr_core.training.parallel import Processes, processes
-from cxr_core.training.ratio_target import kept_ratios, measured_by, with_ratios
+from cxr_core.training.ratio_target import kept_ratios, with_ratios
 from cxr_core.training.recipe import Recipe
+from cxr_core.training.region_target import kept_regions, with_regions
 from cxr_core.training.run_folder import RunFolder
 from cxr_core.training.tensorboard import TensorBoard
 from cxr_core.training.trainer import Report, Stopped, Trainer
@@ -78,6 +80,7 @@ def fit(
             facts = {**data_facts(learning, recipe), "folders": folders, "version": version, **(story or {})}
             facts |= {"began_from": origin(recipe.init), "left_aside": aside}
             facts |= {"ratio_from": measured_by()} if recipe.ratio_weight else {}
+            facts |= {"regions_from": measured_by()} if recipe.region_weight else {}
             folder = RunFolder.create(recipe, facts, run)
         with _held(folder, place), _recording(folder, place, settings.report) as report:
             begun = {"event": "begun", "run": str(folder.path), "device": str(place.device), "processes": place.count}
@@ -113,9 +116,9 @@ def divided(recipe: Recipe, manifest: Manifest) -> Manifest:
     if recipe.structures:
         films = films.with_table(films.table[~films_with_swapped_masks(films)])
     if recipe.fold is not None:
-        apart = divide_fold(films, *recipe.fold, recipe.findings, recipe.seed)
+        apart = divide_fold(films, *recipe.fold, recipe.findings, recipe.division)
     elif recipe.split != "given":
-        apart = divide(films, parse_ratios(recipe.split), recipe.findings, recipe.seed)
+        apart = divide(films, parse_ratios(recipe.split), recipe.findings, recipe.division)
     elif films.table["split"].isna().all():
         raise RecipeError("the data has no parts of its own; divide it by patient with --set split=80:08:12")
     else:
@@ -123,7 +126,7 @@ def divided(recipe: Recipe, manifest: Manifest) -> Manifest:
     kept = carve_gate(apart, recipe.findings, recipe.gate_share)
     if recipe.split != "given" and recipe.fold is None:
         return require_classes(kept, recipe.findings)
-    return carve_validation(kept, recipe.findings, recipe.validation_share, recipe.seed)
+    return carve_validation(kept, recipe.findings, recipe.validation_share, recipe.division)
 
 
 def data_facts(manifest: Manifest, recipe: Recipe) -> dict[str, Any]:
@@ -178,6 +181,8 @@ def _train(
     if recipe.ratio_weight:
         ratios = _ratios(learning, folder, place, report, settings)
         parts = {name: with_ratios(films, ratios[learning.table["split"] == name]) for name, films in parts.items()}
+    if recipe.region_weight:
+        parts["train"] = _with_regions(recipe, parts["train"], learning.part("train"), folder, place, report, settings)
     try:
         trainer = Trainer(recipe, network, parts, place, folder.checkpoints, report, settings.stop)
         if last is not None:
@@ -207,12 +212,31 @@ def _films(recipe: Recipe, part: Manifest) -> Films:
 
 
 def _ratios(learning: Manifest, folder: RunFolder, place: Processes, report: Report, settings: Settings) -> np.ndarray:
+    with place.first_of_machine():
+        return kept_ratios(folder.path, learning, _telling("measuring", report), settings.stop)
+
+
+def _with_regions(
+    recipe: Recipe,
+    films: Films,
+    part: Manifest,
+    folder: RunFolder,
+    place: Processes,
+    report: Report,
+    settings: Settings,
+) -> Films:
+    with place.first_of_machine():
+        tell = _telling("outlining", report)
+        regions = kept_regions(folder.path, part, recipe.findings, recipe.input_spec(), tell, settings.stop)
+    return with_regions(films, regions)
+
+
+def _telling(stage: str, report: Report) -> Callable[[int, int], None]:
     def tell(done: int, total: int) -> None:
         if done % TOLD_EVERY == 0 or done == total:
-            report({"event": "data", "stage": "measuring", "done": done, "of": total})
+            report({"event": "data", "stage": stage, "done": done, "of": total})
 
-    with place.first_of_machine():
-        return kept_ratios(folder.path, learning, tell, settings.stop)
+    return tell
 
 
 def _go_on(trainer: Trainer, last: Latest, folder: RunFolder, place: Processes, report: Report) -> None:

@@ -21,6 +21,7 @@ from cxr_core.training.findings_task import FindingsTask
 from cxr_core.training.frozen import AfterBackbone
 from cxr_core.training.parallel import Processes
 from cxr_core.training.recipe import Recipe
+from cxr_core.training.region_target import WithEvidence
 from cxr_core.training.schedule import Schedule
 from cxr_core.training.structures_task import StructuresTask
 from cxr_core.training.task import Task
@@ -53,8 +54,13 @@ class Learner:
         return cast(Network, chosen)
 
     def answering(self, network: Network) -> nn.Module:
-        """What answers from what the loader gives: the network from grids, what follows its backbone from features."""
-        return AfterBackbone(cast(FilmClassifier, network)) if self.recipe.keeps_features else network
+        """What answers from what the loader gives: the network from grids, with its evidence where the task wants it,
+        or what follows the backbone from features."""
+        if self.recipe.keeps_features:
+            return AfterBackbone(cast(FilmClassifier, network))
+        if self.recipe.region_weight:
+            return WithEvidence(cast(FilmClassifier, network), len(self.recipe.findings))
+        return network
 
     @property
     def learning_rate(self) -> float:

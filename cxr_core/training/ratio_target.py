@@ -17,32 +17,13 @@ from scipy.special import expit
 
 from cxr_core.data.films import Films
 from cxr_core.data.manifest import Manifest
-from cxr_core.errors import Cancelled, RecipeError, RunError
-from cxr_core.evaluation.evaluate_outlines import anatomies
-from cxr_core.models.registry import installed_segmenter
+from cxr_core.errors import RunError
 from cxr_core.reading.measure import ENLARGED
-from cxr_core.reading.outline import Outliner
+from cxr_core.training.outlining import trusted_anatomies
 
 RATIOS = "ratios.csv"  # image, ratio: what was measured, in the run's folder, so that a resumed run learns the same
 # How far from ENLARGED a soft label reaches 0.73; ratios of adults spread about as far.
 SCALE = 0.05
-
-
-def measuring_segmenter() -> Outliner:
-    """What measures the ratios. Raises RecipeError when no segmenter is installed."""
-    folder = installed_segmenter()
-    if folder is None:
-        raise RecipeError(
-            "ratio_weight asks for measured ratios, and no model that outlines the heart is installed; train and "
-            "publish one (python -m train.fit anatomy ...), or set ratio_weight=0"
-        )
-    return Outliner.load(folder)
-
-
-def measured_by() -> str:
-    """Model and version of what measures the ratios. Raises RecipeError when no segmenter is installed."""
-    card = measuring_segmenter().card
-    return f"{card.model} {card.version}"
 
 
 def kept_ratios(
@@ -57,15 +38,7 @@ def kept_ratios(
     if path.exists():
         return _read(path, names)
 
-    def told(done: int, total: int) -> None:
-        if stop():
-            raise Cancelled("stopped while the ratios of the training films were measured")
-        progress(done, total)
-
-    found = [
-        np.nan if anatomy.ratio is None or anatomy.doubts else anatomy.ratio
-        for anatomy in anatomies(measuring_segmenter(), films, told)
-    ]
+    found = [np.nan if anatomy is None else anatomy.ratio for anatomy in trusted_anatomies(films, progress, stop)]
     hidden = path.with_name(f".{path.name}.{os.getpid()}")
     pd.DataFrame({"image": names, "ratio": found}).round({"ratio": 4}).to_csv(hidden, index=False)
     hidden.replace(path)

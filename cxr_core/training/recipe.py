@@ -34,6 +34,8 @@ class Recipe:
     findings: tuple[str, ...] = ()  # what the model answers
     auxiliary_findings: tuple[str, ...] = ()  # learnt beside them, then dropped
     ratio_weight: float = 0.0  # of the measured cardiothoracic ratio, learnt beside them, then dropped; 0 = not learnt
+    # in the loss, of evidence outside the heart (cardiomegaly) or outside heart and lungs (the others); 0 = anywhere
+    region_weight: float = 0.0
     structures: tuple[str, ...] = ()  # what it outlines instead of findings: heart, left_lung, right_lung
     drawings: int = 0  # drawn chests that join the training films of structures
     population: str = "unstated"
@@ -85,6 +87,7 @@ class Recipe:
     compile: bool = False  # torch.compile
     checkpoint_every_steps: int = 200
     seed: int = 0
+    split_seed: int | None = None  # which patients fall into which part; None = the seed decides that too
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
@@ -98,8 +101,11 @@ class Recipe:
             )
         if self.drawings and not self.structures:
             raise RecipeError(f"drawings={self.drawings} join films of structures; this recipe answers findings")
-        if self.ratio_weight and self.structures:
-            raise RecipeError(f"ratio_weight={self.ratio_weight} is learnt beside findings; this recipe outlines")
+        for name in ("ratio_weight", "region_weight"):
+            if getattr(self, name) and self.structures:
+                raise RecipeError(f"{name}={getattr(self, name)} is learnt beside findings; this recipe outlines")
+        if self.region_weight and self.freeze != "none":
+            raise RecipeError(f"region_weight={self.region_weight} is for a network that is trained whole")
         for name, choices in _choices().items():
             if getattr(self, name) not in choices:
                 raise RecipeError(f"{name}={getattr(self, name)!r} is unknown; choose from {', '.join(choices)}")
@@ -132,6 +138,11 @@ class Recipe:
         if not (which.isdigit() and count.isdigit() and 2 <= int(count) <= 100 and 1 <= int(which) <= int(count)):
             raise RecipeError(f"split={self.split!r} is no fold; write fold:1/5 to fold:5/5 for five of them")
         return int(which), int(count)
+
+    @property
+    def division(self) -> int:
+        """The seed of the division by patient: runs that differ only in `seed` share it when `split_seed` is given."""
+        return self.seed if self.split_seed is None else self.split_seed
 
     def input_spec(self) -> InputSpec:
         """The preprocessing that the model will carry in its card."""
@@ -211,6 +222,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "label_smoothing": (0, 0.4),
     "finding_weight": (0.01, 100),
     "ratio_weight": (0, 100),
+    "region_weight": (0, 1000),
     "ema_decay": (0, 0.99999),
     "validation_share": (0.02, 0.5),
     "gate_share": (0, 0.5),
@@ -221,6 +233,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "plateau_factor": (0.001, 0.999),
     "checkpoint_every_steps": (1, 10**6),
     "seed": (0, 2**31 - 1),
+    "split_seed": (0, 2**31 - 1),
     "population_age_min": (0, 150),
     "population_age_max": (0, 150),
     "input_side": (16, 2048),

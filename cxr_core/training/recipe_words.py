@@ -23,6 +23,8 @@ WORDS: dict[str, dict[str, str]] = {
         "auxiliary_findings": "Learnt beside them, then dropped.",
         "ratio_weight": "Weight in the loss of the cardiothoracic ratio, as the installed segmenter measures it on the "
         "training films; learnt beside the findings, then dropped. 0 = not learnt.",
+        "region_weight": "Weight in the loss of evidence outside the heart (cardiomegaly) or outside heart and lungs "
+        "(others), as the installed segmenter outlines them on the training films. 0 = evidence may lie anywhere.",
         "structures": "What it outlines instead of findings: heart, left_lung and right_lung, or nothing.",
         "drawings": "Drawn chests that join the training films of a recipe that outlines.",
         "population": "For whom the model is, in words.",
@@ -30,6 +32,8 @@ WORDS: dict[str, dict[str, str]] = {
         "population_age_max": "Oldest patient learnt from and read, in years; empty = no limit.",
         "split": "given takes the data's own parts; 80:08:12 divides by patient into train, validation and test; "
         "fold:2/5 takes the second of five as test.",
+        "split_seed": "Decides alone which patients fall into which part, so that runs of different seeds can share a "
+        "division; empty = the seed decides that too.",
         "validation_share": "Share of the training patients that validation is carved from, where it is carved.",
         "gate_share": "Share of the training patients kept aside, the same ones in every run, to compare this model "
         "with another on films that neither has learnt from; 0 = none.",

@@ -7,12 +7,13 @@ import torch
 from safetensors.torch import load_file
 
 from cxr_core.data.films import Films
+from cxr_core.data.prepare import open_data
 from cxr_core.errors import DataError, ModelError, RecipeError, RunError
 from cxr_core.models.initial import initialise
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.augment import Augmentation
-from cxr_core.training.fit import Settings, fit
+from cxr_core.training.fit import Settings, divided, fit
 from cxr_core.training.losses import masked_bce
 from cxr_core.training.parallel import Processes
 from cxr_core.training.recipe import Recipe, load_recipe, override
@@ -197,3 +198,13 @@ def test_the_commands_answer_mistakes_with_a_sentence(arguments, status, says, c
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error
+
+
+def test_runs_of_other_seeds_share_a_division_when_it_has_a_seed_of_its_own(dataset, workspace):
+    films = open_data([str(dataset)])
+
+    def validation(**changed: int) -> set[str]:
+        return set(divided(replace(TINY, **changed), films).part("val").table["image"])
+
+    assert validation(seed=1, split_seed=0) == validation(seed=0)
+    assert validation(seed=1) == validation(seed=0, split_seed=1) != validation(seed=0)

@@ -2,28 +2,28 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
 from cxr_core.data.films import Films
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import Cancelled, RecipeError, RunError
-from cxr_core.film.phantom import PhantomSpec, draw, truth
+from cxr_core.film.phantom import draw, truth
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training import ratio_target
+from cxr_core.training import outlining
 from cxr_core.training.findings_task import FindingsTask
 from cxr_core.training.fit import Settings, fit
 from cxr_core.training.ratio_target import RATIOS, kept_ratios, with_ratios
 from cxr_core.training.recipe import Recipe, load_recipe
+from tests.training.wide_hearts import WIDTHS, chest, drawn
 from train.arguments import RECIPES
 
-WIDTHS = np.linspace(0.28, 0.44, 12)
+__all__ = ["drawn"]  # a fixture
+
 TINY = Recipe(
     name="tiny",
     summary="A test.",
@@ -38,23 +38,6 @@ TINY = Recipe(
     epochs=1,
     batch_size=4,
 )
-
-
-def chest(width: float) -> PhantomSpec:
-    return PhantomSpec(heart_width=float(width), seed=round(1000 * width))
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Drawn chests with hearts of rising width; the wider half is called cardiomegaly."""
-    folder = tmp_path_factory.mktemp("drawn")
-    for index, width in enumerate(WIDTHS):
-        pixels = np.round(255 * draw(chest(width)).pixels).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"{index:02d}.png")
-    labels = ["Cardiomegaly" if index >= 6 else "No Finding" for index in range(len(WIDTHS))]
-    names = [f"{index:02d}.png" for index in range(len(WIDTHS))]
-    pd.DataFrame({"image": names, "patient": names, "finding": labels}).to_csv(folder / "labels.csv", index=False)
-    return folder
 
 
 def told(*_: int) -> None:
@@ -82,7 +65,7 @@ def test_what_was_measured_once_is_read_from_the_run_and_that_of_other_films_is_
 
 
 def test_a_stop_while_measuring_leaves_nothing_half_written(drawn, tmp_path, workspace):
-    with pytest.raises(Cancelled, match="measured"):
+    with pytest.raises(Cancelled, match="outlined"):
         kept_ratios(tmp_path, open_data([str(drawn)]), told, lambda: True)
     assert not [path for path in tmp_path.iterdir() if RATIOS in path.name]
 
@@ -110,8 +93,8 @@ def test_a_run_learns_it_and_its_model_answers_the_finding_alone(drawn, tmp_path
 
 
 def test_without_a_segmenter_the_run_says_what_is_missing(drawn, tmp_path, workspace, monkeypatch):
-    monkeypatch.setattr(ratio_target, "installed_segmenter", lambda: None)
-    with pytest.raises(RecipeError, match="ratio_weight asks for measured ratios"):
+    monkeypatch.setattr(outlining, "installed_segmenter", lambda: None)
+    with pytest.raises(RecipeError, match="no model that outlines them is"):
         fit(TINY, [drawn], Settings(report=told, device="cpu"), run=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
