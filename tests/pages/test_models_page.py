@@ -128,6 +128,15 @@ def test_a_shipped_model_has_its_card_and_says_what_the_gate_said_if_it_was_aske
     assert rows(app, "On validation films")[0]["On validation films"].startswith(f"{dice:.3f} (")
 
 
+def test_the_figure_of_a_combined_probability_stands_beside_the_networks_own(app: AppTest) -> None:
+    shipped = load_card(in_use("cardiomegaly-adults").folder).metrics
+    row = next(row for row in rows(app, "Tells") if row["Model"] == "cardiomegaly-adults")
+    alone, combined = (shipped[part]["cardiomegaly"]["auroc"] for part in ("test", "test_combined"))
+    said = row["AUROC, official test"]
+    assert said.startswith(f"{alone['value']:.3f} (")
+    assert said.endswith(f"{combined['value']:.3f} ({combined['low']:.3f} to {combined['high']:.3f}) with the ratio")
+
+
 def test_a_zip_is_taken_in_beside_what_is_in_use_and_a_bad_one_is_refused(app: AppTest, tmp_path: Path) -> None:
     other = tiny_model(tmp_path, tiny_card(findings=("pneumonia",), version="3.0.0"))
     give(app, "no.zip", b"nothing")

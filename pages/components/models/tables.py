@@ -11,6 +11,7 @@ from pages.components.markdown import plain
 from pages.components.models.shelf import Model, Version
 
 Rows = list[dict[str, str]]
+OFFICIAL_TESTS = {"test": "", "test_combined": " with the ratio"}  # parts of a card's metrics
 OUTLINE_FIGURES = {
     "dice_heart": "Dice, heart",
     "dice_left_lung": "Dice, left lung",
@@ -104,13 +105,14 @@ def _gate(version: Version) -> str:
 
 
 def _auroc(version: Version) -> str:
-    """The figure with its interval, of each finding."""
+    """The figure with its interval, of each finding; and with the measured ratio, where a reading combines both."""
     if not isinstance(version.card, ModelCard):
         return ""
     said = []
-    for key, figures in version.card.metrics.get("test", {}).items():
-        auroc = figures.get("auroc", {})
-        if auroc.get("value") is not None and auroc.get("low") is not None:
-            name = f"{finding_name(key)} " if len(version.card.findings) > 1 else ""
-            said.append(f"{name}{auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f})")
+    for part, how in OFFICIAL_TESTS.items():
+        for key, figures in version.card.metrics.get(part, {}).items():
+            auroc = figures.get("auroc", {})
+            if auroc.get("value") is not None and auroc.get("low") is not None:
+                name = f"{finding_name(key)} " if len(version.card.findings) > 1 else ""
+                said.append(f"{name}{auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f}){how}")
     return plain("; ".join(said)) or "not measured"
