@@ -3,6 +3,9 @@
 head   the head is new
 late   the head, the narrowing convolution and the last quarter of the backbone's layers are new
 all    everything is new
+
+Compared is what the heads add, without taking off what is usual: that belongs to the learnt network alone, and would be
+the same pattern in every map.
 """
 
 from collections.abc import Callable, Sequence

@@ -98,6 +98,8 @@ class ModelCard:
     calibration: dict[str, Calibration]
     operating_points: dict[str, tuple[OperatingPoint, ...]]
     evidence_scale: dict[str, float]  # the heatmap cell value (logits) drawn in full colour
+    # (h, w) logits: what each cell adds on a usual film without the finding, which heatmaps leave out; none = nothing
+    usual_evidence: dict[str, list[list[float]]] = field(default_factory=dict)
     combination: dict[str, Combination] = field(default_factory=dict)  # of the findings that a measurement helps
     familiarity_limit: float | None = None  # on the distance of familiarity.py; None = not fitted
     training: dict[str, Any] = field(default_factory=dict)  # recipe, data, split hashes, terms
@@ -113,6 +115,9 @@ class ModelCard:
             missing = set(self.findings) - set(getattr(self, name))
             if missing:
                 raise ModelError(f"the card of {self.model} has no {name} for {', '.join(sorted(missing))}")
+        for finding, rows in self.usual_evidence.items():
+            if len({len(row) for row in rows}) != 1 or not all(math.isfinite(cell) for row in rows for cell in row):
+                raise ModelError(f"the usual evidence of {finding} in the card of {self.model} is no table of numbers")
 
     def operating_point(self, finding: str, name: str, combined: bool = False) -> OperatingPoint:
         """The named operating point of a finding, or an error that lists the ones there are.

@@ -91,6 +91,15 @@ class Classifier:
             return np.zeros(len(maps[0]))
         return self.familiarity.distance(describe(maps)).numpy() / self.card.familiarity_limit
 
+    def _beyond_usual(self, finding: str, cells: np.ndarray) -> np.ndarray:
+        usual = np.array(self.card.usual_evidence.get(finding, 0.0), np.float32)
+        if usual.ndim and usual.shape != cells.shape:
+            raise ReadingError(
+                f"the card of {self.card.model} {self.card.version} has usual evidence of {usual.shape} cells for "
+                f"{finding}, the network {cells.shape}: they are not of one model; install it anew"
+            )
+        return cells - usual
+
     def _output(
         self, logits: np.ndarray, evidence: np.ndarray, features: np.ndarray, strangeness: float, shape: tuple[int, int]
     ) -> ModelOutput:
@@ -103,9 +112,10 @@ class Classifier:
                 finding=key,
                 method=EXACT,
                 unit="logit",
-                cells=evidence[i],
+                cells=self._beyond_usual(key, evidence[i]),
                 scale=card.evidence_scale[key],
                 placement=placement,
+                against_usual=key in card.usual_evidence,
             )
             for i, key in enumerate(card.findings)
         }

@@ -29,10 +29,12 @@ class Evidence:
 
     finding: str
     method: str  # "evidence" for the exact map of the reading itself; else pytorch-grad-cam's name
-    unit: Literal["logit", "relative"]  # logit: cells sum to logit - bias; relative: no unit, 1 is this film's maximum
+    # logit: cells sum to logit - bias, less a constant where against_usual; relative: no unit, 1 is this film's maximum
+    unit: Literal["logit", "relative"]
     cells: np.ndarray  # (h, w) float32
     scale: float  # the cell value drawn in full colour, the same for every film
     placement: Placement
+    against_usual: bool = False  # whether what a cell adds on a usual film without the finding is taken off
 
     def on_film(self) -> np.ndarray:
         """(H, W) float32 on the film's own grid, in the unit of the cells; NaN where the model did not look."""

@@ -113,6 +113,7 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
     return {
         "method": evidence.method,
         "unit": evidence.unit,
+        "against_usual": evidence.against_usual,
         "scale": evidence.scale,
         "cells": evidence.cells.astype(float).round(5).tolist(),
         "placement": asdict(evidence.placement),

@@ -122,7 +122,7 @@ def _heatmap(pixels: np.ndarray, finding: FindingReading, evidence: Evidence, of
     heat = _placed_on(pixels.shape, evidence.placement).map_to_film(evidence.cells)
     name = finding_name(finding.finding)
     unit = "logits in a cell" if evidence.unit == "logit" else "relative to this picture's own maximum"
-    means = "the cells sum to logit − bias" if evidence.unit == "logit" else "without a unit"
+    means = _meaning(evidence)
     found = "" if (evidence.cells > 0).any() else "There is no evidence for it."
     known = heat_words(finding.card, finding.finding) if finding.card else None
     caption = " ".join(
@@ -140,6 +140,14 @@ def _heatmap(pixels: np.ndarray, finding: FindingReading, evidence: Evidence, of
         f"<figure>{picture(overlay(pixels, heat, evidence.scale), caption)}"
         f'<div class="bar">{ends[0]}{_colour_bar()}{ends[1]}</div>{element("figcaption", caption)}</figure>'
     )
+
+
+def _meaning(evidence: Evidence) -> str:
+    if evidence.unit != "logit":
+        return "without a unit"
+    if evidence.against_usual:
+        return "what each cell adds beyond a usual film without the finding; the cells sum to logit − constant"
+    return "the cells sum to logit − bias"
 
 
 def _placed_on(shape: tuple[int, ...], placement: Placement) -> Placement:

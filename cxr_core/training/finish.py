@@ -20,7 +20,7 @@ from cxr_core.models.averaged import AveragedClassifier
 from cxr_core.models.card import ModelCard, Population
 from cxr_core.models.store import save_model
 from cxr_core.reading import calibration
-from cxr_core.reading.explain import logits_and_evidence
+from cxr_core.reading.explain import logits_and_evidence, usual_evidence
 from cxr_core.reading.familiarity import Familiarity, describe
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
@@ -49,14 +49,16 @@ def finish(
     distances = familiarity.distance(torch.from_numpy(seen["descriptors"])).numpy()
     labels = parts["val"].labels
     source = f"{len(labels)} validation films carved from train by patient"
-    calibrations, points, scales, figures = {}, {}, {}, {}
+    calibrations, points, usuals, scales, figures = {}, {}, {}, {}, {}
     for index, key in enumerate(recipe.findings):
         known = ~np.isnan(labels[:, index])
         logits, truth = seen["logits"][known, index], labels[known, index]
         calibrations[key] = calibration.fit_platt(logits, truth, f"Platt scaling on {source}")
         probabilities = calibration.apply(calibrations[key], logits)
         points[key] = calibration.operating_points(probabilities, truth, source)
-        strongest = seen["evidence"][labels[:, index] == 1, index].max(axis=(1, 2))
+        usual = usual_evidence(seen["evidence"][labels[:, index] == 0, index])
+        usuals[key] = usual.astype(float).round(6).tolist()
+        strongest = (seen["evidence"][labels[:, index] == 1, index] - usual).max(axis=(1, 2))
         scales[key] = float(max(np.quantile(strongest, FULL_COLOUR_QUANTILE), 1e-3))
         patients = manifest.part("val").table["patient"].to_numpy()[known]
         figures[key] = finding_figures(probabilities, truth, patients, points[key])
@@ -72,6 +74,7 @@ def finish(
         calibration=calibrations,
         operating_points=points,
         evidence_scale=scales,
+        usual_evidence=usuals,
         familiarity_limit=float(FAMILIAR_MARGIN * np.quantile(distances, FAMILIAR_QUANTILE)),
         training=training_facts(recipe, trained, manifest, run, seconds),
         metrics={"validation": figures},

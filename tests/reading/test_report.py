@@ -233,6 +233,18 @@ def test_no_evidence_is_drawn_as_none_and_said() -> None:
     assert "There is no evidence for it." not in Page(html_report(report())).text
 
 
+def test_a_map_against_what_is_usual_says_so_on_the_page_and_in_json() -> None:
+    seen = examination(film_of())
+    assert "sum to logit − bias" in html_report(report(seen))
+    for output in seen.outputs:
+        output.evidence.update({k: dataclasses.replace(e, against_usual=True) for k, e in output.evidence.items()})
+    said = html_report(report(seen))
+    assert "beyond a usual film without the finding; the cells sum to logit − constant" in said
+    assert "sum to logit − bias" not in said
+    told = json.loads(json_report(report(seen)))["findings"]
+    assert [each["evidence"]["against_usual"] for each in told if each["evidence"]] == [True]
+
+
 def test_a_relative_map_is_never_given_logits() -> None:
     seen = examination(film_of())
     other = [

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cxr_core.data.films import Films
+from cxr_core.data.films import Films, load_films
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import DataError, ModelError, RecipeError, RunError
 from cxr_core.models.initial import initialise
@@ -208,3 +208,16 @@ def test_runs_of_other_seeds_share_a_division_when_it_has_a_seed_of_its_own(data
 
     assert validation(seed=1, split_seed=0) == validation(seed=0)
     assert validation(seed=1) == validation(seed=0, split_seed=1) != validation(seed=0)
+
+
+def test_the_middle_film_without_the_finding_shows_no_evidence(dataset, tmp_path, workspace):
+    folder = fit(TINY, [dataset], QUIET, run=tmp_path / "run")
+    healthy = divided(TINY, open_data([str(dataset)])).part("val")
+    healthy = healthy.with_table(healthy.table[healthy.table["pneumonia"] == 0])
+    classifier = Classifier.load(folder)
+    films = load_films(healthy, TINY.input_spec())
+    outputs = classifier.read_grids(films.grids_of(slice(None)), [(80, 80)] * len(films))
+    cells = np.stack([output.evidence["pneumonia"].cells for output in outputs])
+    assert len(cells) > 3
+    taken = np.abs(load_card(folder).usual_evidence["pneumonia"]).max()
+    assert np.abs(np.median(cells, axis=0)).max() < 1e-3 * taken
