@@ -6,6 +6,8 @@ from typing import Any
 from cxr_core.models.card import ModelCard
 from cxr_core.reading.wording import finding_name
 
+MOST = 0.5  # of the boxes
+
 
 def heat_words(card: ModelCard, finding: str) -> str | None:
     """How often the heatmap's strongest point lay in boxes that readers drew, beside the image's centre.
@@ -25,13 +27,30 @@ def heat_words(card: ModelCard, finding: str) -> str | None:
         return f"This map points better than the middle of the image does: {shares}."
     if points_elsewhere(card, finding):
         return f"This map does not show where the finding is: {shares}. It shows what moved the probability."
+    if _worse_than_the_middle(plain):
+        inside = found["inside"]
+        return (
+            f"This map shows the region, not its borders: {shares}. Of its evidence {_share(inside['share'])} lay in the "
+            f"boxes, which cover {_share(inside['area'])} of the image."
+        )
     return f"Whether this map shows where the finding is cannot be told: {shares}."
 
 
 def points_elsewhere(card: ModelCard, finding: str) -> bool:
-    """Whether the heatmap is known to point worse than the middle of the image, so that it is not shown unasked."""
+    """Whether the heatmap is known to point beside the finding on most films, so that it is not shown unasked.
+
+    Known is that by the 95 % intervals it hits less than MOST of the boxes, and fewer than the image's centre does: where
+    boxes are small, few hits may still be better than any fixed point.
+    """
     found = _recorded(card, finding)
-    high = found["pointing"][0]["minus_centre"]["high"] if found else None
+    if found is None:
+        return False
+    plain = found["pointing"][0]
+    return plain["hit"]["high"] is not None and plain["hit"]["high"] < MOST and _worse_than_the_middle(plain)
+
+
+def _worse_than_the_middle(plain: Mapping[str, Any]) -> bool:
+    high = plain["minus_centre"]["high"]
     return high is not None and high < 0
 
 

@@ -6,13 +6,15 @@ from cxr_core.reading.heat_words import heat_words, points_elsewhere
 from tests.tiny import tiny_card
 
 
-def compared(hit: float, centre: float, low: float | None, high: float | None) -> dict:
+def compared(hit: float, centre: float, low: float | None, high: float | None, most: float | None = 0.4) -> dict:
+    """A comparison whose hits reach up to `most`, and whose difference to the centre lies between low and high."""
     pointing = {
-        "hit": {"value": hit, "low": None, "high": None},
+        "hit": {"value": hit, "low": None, "high": most},
         "centre": {"value": centre, "low": None, "high": None},
         "minus_centre": {"value": hit - centre, "low": low, "high": high},
     }
-    return {"films": 1085, "pointing": [pointing, {}]}
+    inside = {"share": {"value": 0.714}, "area": {"value": 0.1}}
+    return {"films": 1085, "pointing": [pointing, {}], "inside": inside}
 
 
 def card_with(found: dict):
@@ -33,6 +35,15 @@ def test_the_interval_decides_what_is_said(low, high, says):
     assert words.startswith(says)
     assert points_elsewhere(card_with(compared(0.31, 0.98, low, high)), "cardiomegaly") == ("does not show" in says)
     assert "lay in it on 31 %, the middle of the image on 98 %" in words
+
+
+@pytest.mark.parametrize(("most", "hidden"), [(0.49, True), (0.5, False), (0.9, False)])
+def test_a_map_that_hits_most_boxes_is_shown_though_the_middle_hits_more(most, hidden):
+    card = card_with(compared(0.45, 0.98, -0.3, -0.1, most))
+    assert points_elsewhere(card, "cardiomegaly") == hidden
+    words = str(heat_words(card, "cardiomegaly"))
+    assert words.startswith("This map does not show" if hidden else "This map shows the region, not its borders")
+    assert ("71 % lay in the boxes, which cover 10 % of the image" in words) != hidden
 
 
 def test_without_a_comparison_nothing_is_said():
