@@ -37,7 +37,7 @@ SHARES = {
     "trusted_ratio_mae": "Mean error on those",
 }
 SCORES = {RATIO: "Ratio", CLASSIFIER: "Classifier", COMBINED: "Both combined"}
-GROUPS = {"all": "All views", "PA": "PA alone", "AP": "AP alone"}
+GROUPS = {"all": "All views", "PA": "PA alone", "AP": "AP alone", "within": "Each among its view"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -80,25 +80,36 @@ def fit_combination(logits: np.ndarray, ratios: np.ndarray, labels: np.ndarray, 
 def by_view(
     scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray, views: np.ndarray
 ) -> dict[str, Any]:
-    """`figures_of_scores` of all films, and of PA and AP films alone. views: (N,) PA, AP or something else."""
-    found = {"all": figures_of_scores(scores, labels, patients)}
-    for view in VIEWS:
-        chosen = views == view
-        found[view] = figures_of_scores(
-            {name: score[chosen] for name, score in scores.items()}, labels[chosen], patients[chosen]
-        )
-    return found
+    """`figures_of_scores` of all films, of PA and AP films alone, and of both with each film among those of its view.
+
+    views: (N,) PA, AP or something else; "within" leaves out the latter.
+    """
+    groups = {"all": np.ones(len(labels), bool), **{view: views == view for view in VIEWS}}
+    found = {
+        name: figures_of_scores(_some(scores, chosen), labels[chosen], patients[chosen])
+        for name, chosen in groups.items()
+    }
+    known = np.isin(views, VIEWS)
+    return found | {"within": figures_of_scores(_some(scores, known), labels[known], patients[known], views[known])}
 
 
-def figures_of_scores(scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray) -> dict[str, Any]:
+def _some(scores: Mapping[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: score[chosen] for name, score in scores.items()}
+
+
+def figures_of_scores(
+    scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray, views: np.ndarray | None = None
+) -> dict[str, Any]:
     """AUROC of each score and their paired differences, with patient-bootstrapped 95 % intervals.
 
     scores: (N,) by name; the ratio is NaN where none was measured.  labels: 0 or 1.
     Besides films and positives: unmeasured, those without a ratio; on_measured, every score on the films that have a
     ratio, `auroc` by name and `difference` by pair ("combined - ratio"), both on the same resamples; on_all, the same
     on all films, for the scores that every film has. What a class that is missing leaves undefined is None.
+    views: (N,) where a positive film is to be compared with the negative ones of its own view alone.
     """
     seen = ~np.isnan(scores[RATIO])
+    same = views if views is not None else np.full(len(labels), "")
     on_all = {name: score for name, score in scores.items() if name != RATIO}
     return {
         "films": len(labels),
@@ -108,16 +119,18 @@ def figures_of_scores(scores: Mapping[str, np.ndarray], labels: np.ndarray, pati
             "share": round(float((~seen).mean()), 6) if len(seen) else None,
             "positives": int((labels[~seen] == 1).sum()),
         },
-        "on_measured": _aurocs({name: score[seen] for name, score in scores.items()}, labels[seen], patients[seen]),
-        "on_all": _aurocs(on_all, labels, patients) if on_all else None,
+        "on_measured": _aurocs(_some(scores, seen), labels[seen], patients[seen], same[seen]),
+        "on_all": _aurocs(on_all, labels, patients, same) if on_all else None,
     }
 
 
-def _aurocs(scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray) -> dict[str, Any]:
+def _aurocs(
+    scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray, views: np.ndarray
+) -> dict[str, Any]:
     pairs = list(combinations(list(scores)[::-1], 2))
 
     def measured(weights: Draws) -> dict[str, np.ndarray]:
-        found = {name: auroc(score, labels, weights) for name, score in scores.items()}
+        found = {name: auroc_within(views, score, labels, weights) for name, score in scores.items()}
         return found | {f"{one} - {other}": found[one] - found[other] for one, other in pairs}
 
     figures = figures_of(drawn(measured, patients), labels)
@@ -125,3 +138,19 @@ def _aurocs(scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.n
         "auroc": {name: figures[name].as_json() for name in scores},
         "difference": {name: figure.as_json() for name, figure in figures.items() if name not in scores},
     }
+
+
+def auroc_within(views: np.ndarray, scores: np.ndarray, labels: np.ndarray, weights: Draws) -> np.ndarray:
+    """(R,) AUROC of each view, weighed by its positives; a view without both classes takes no part. NaN if none has.
+
+    With one view it is that view's AUROC. Source: the covariate-adjusted ROC curve of Janes & Pepe 2009, Biometrika
+    96:371-382, whose area is the mean over cases of how many controls of the same kind each one exceeds.
+    """
+    each = []
+    for view in np.unique(views):
+        chosen = views == view
+        of = weights.of(chosen)
+        found, positives = auroc(scores[chosen], labels[chosen], of), of @ (labels[chosen] == 1).astype(float)
+        each.append((np.nan_to_num(found) * positives, np.where(np.isnan(found), 0.0, positives)))
+    summed, positives = np.sum(each, axis=0) if each else (np.zeros(weights.shape[0]),) * 2
+    return np.divide(summed, positives, out=np.full(np.shape(summed), np.nan), where=positives > 0)

@@ -30,8 +30,8 @@ def heat_words(card: ModelCard, finding: str) -> str | None:
     if _worse_than_the_middle(plain):
         inside = found["inside"]
         return (
-            f"This map shows the region, not its borders: {shares}. Of its evidence {_share(inside['share'])} lay in the "
-            f"boxes, which cover {_share(inside['area'])} of the image."
+            f"This map shows the region, not its borders: {shares}. Of its evidence {_share(inside['share'])} lay in "
+            f"the boxes, which cover {_share(inside['area'])} of the image."
         )
     return f"Whether this map shows where the finding is cannot be told: {shares}."
 
@@ -39,8 +39,8 @@ def heat_words(card: ModelCard, finding: str) -> str | None:
 def points_elsewhere(card: ModelCard, finding: str) -> bool:
     """Whether the heatmap is known to point beside the finding on most films, so that it is not shown unasked.
 
-    Known is that by the 95 % intervals it hits less than MOST of the boxes, and fewer than the image's centre does: where
-    boxes are small, few hits may still be better than any fixed point.
+    Known is that by the 95 % intervals it hits less than MOST of the boxes, and fewer than the image's centre does:
+    where boxes are small, few hits may still be better than any fixed point.
     """
     found = _recorded(card, finding)
     if found is None:

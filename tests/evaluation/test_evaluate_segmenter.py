@@ -78,7 +78,7 @@ def test_the_ratio_of_true_outlines_tells_enlarged_hearts(folder, tmp_path, work
     found = evaluate_segmenter(TrueOutlines(manifest, missed=("07.png",)), films, "test", beside=beside)
     views = found.score.figures["views"]
     assert views["all"]["on_measured"]["auroc"]["ratio"]["value"] == 1
-    assert {name: views[name]["films"] for name in views} == {"all": 8, "PA": 4, "AP": 4}
+    assert {name: views[name]["films"] for name in views} == {"all": 8, "PA": 4, "AP": 4, "within": 8}
     assert views["AP"]["unmeasured"]["films"] == 1
     assert found.score.figures["combination"]["source"] == "the training films"
     assert found.score.figures["combination"]["of_ratio"] > 0

@@ -95,6 +95,39 @@ def test_views_are_told_apart_and_what_is_undefined_stays_so():
     assert (nobody["films"], nobody["unmeasured"]["share"]) == (0, None)
 
 
+def test_each_among_its_view_counts_pairs_of_one_view_alone():
+    _, ratios, labels = two_halves(2)
+    views = np.where(np.arange(600) % 3 == 0, "AP", np.where(np.arange(600) % 3 == 1, "PA", ""))
+    ratios[5:40] = np.nan
+    wider = ratios + np.where(views == "AP", 0.1, 0.0)  # as hearts are on AP films
+    seen = ~np.isnan(ratios)
+
+    def share_of_controls(case: int) -> float:
+        controls = wider[seen & (views == views[case]) & (labels == 0)]
+        return float(np.mean((controls < wider[case]) + (controls == wider[case]) / 2))
+
+    cases = np.flatnonzero(seen & (labels == 1) & (views != ""))
+    as_they_are, shifted = (by_view({"ratio": each}, labels, np.arange(600), views) for each in (ratios, wider))
+    found = shifted["within"]["on_measured"]["auroc"]["ratio"]
+    assert found["value"] == pytest.approx(np.mean([share_of_controls(case) for case in cases]), abs=1e-6)
+    assert found["low"] < found["value"] < found["high"]
+    assert (found["n"], found["positives"]) == (int((seen & (views != "")).sum()), len(cases))
+    assert found["value"] == as_they_are["within"]["on_measured"]["auroc"]["ratio"]["value"]
+    assert shifted["all"]["on_measured"]["auroc"]["ratio"]["value"] < found["value"] - 0.05
+
+
+def test_a_view_without_both_classes_takes_no_part():
+    _, ratios, labels = two_halves(2)
+    views = np.where(np.arange(600) % 2 == 0, "AP", "PA")
+    labels[views == "AP"] = 1
+    found = by_view({"ratio": ratios}, labels, np.arange(600), views)
+    assert found["within"]["on_measured"]["auroc"]["ratio"]["value"] == pytest.approx(
+        found["PA"]["on_measured"]["auroc"]["ratio"]["value"], abs=1e-6
+    )
+    nobody = by_view({"ratio": ratios}, labels, np.arange(600), np.full(600, ""))["within"]
+    assert nobody["on_measured"]["auroc"]["ratio"]["value"] is None
+
+
 def test_one_class_cannot_be_fitted_on():
     logits, ratios, labels = two_halves(1)
     with pytest.raises(DataError, match=r"600 films .* not of both classes"):
