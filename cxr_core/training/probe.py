@@ -128,6 +128,8 @@ def _sentence(epochs: int, duration_s: float, memory_mb: float, speed: float, fo
     said = f"{took} of {found['train']:,} films, and {_memory(memory_mb)} of memory; {measured}."
     if found["undecoded"]:
         said += f" Decoding {found['undecoded']:,} films comes before it."
+    if found["outlined"]:
+        said += f" So does outlining the hearts on {found['outlined']:,}."
     return said
 
 

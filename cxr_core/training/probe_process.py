@@ -30,6 +30,7 @@ from cxr_core.training.frozen import features_of
 from cxr_core.training.learner import Learner, inputs, task_of
 from cxr_core.training.parallel import Processes, chosen_device
 from cxr_core.training.recipe import Recipe, load_recipe
+from cxr_core.training.region_target import CELLS, with_regions
 from cxr_core.training.task import outputs_of
 
 WARM_STEPS, STEPS = 2, 24
@@ -63,7 +64,10 @@ def measure(asked: dict[str, Any]) -> None:
 
 
 def count(recipe: Recipe, folders: list[Path]) -> dict[str, int]:
-    """Films of each part, and how many of them have yet to be decoded. Raises DataError for data not prepared yet."""
+    """Films of each part, how many have yet to be decoded, and how many to be outlined.
+
+    Raises DataError for data that is not prepared yet.
+    """
     home = folder_for(folders, None)
     if not (home / RECORD).exists():
         raise DataError(
@@ -72,7 +76,9 @@ def count(recipe: Recipe, folders: list[Path]) -> dict[str, int]:
     films = divided(recipe, Dataset.load(home).manifest().usable())
     learnt = films.with_table(films.table[films.table["split"].isin(["train", "val"])])
     missing = int((PixelCache(recipe.input_spec()).entries(learnt.paths)["row"] < 0).sum())
-    return {"train": len(films.part("train").table), "val": len(films.part("val").table), "undecoded": missing}
+    train, val = (len(films.part(name).table) for name in ("train", "val"))
+    outlined = train + val if recipe.ratio_weight else train if recipe.region_weight else 0
+    return {"train": train, "val": val, "undecoded": missing, "outlined": outlined}
 
 
 def learner_of(recipe: Recipe, device: torch.device) -> Learner:
@@ -85,13 +91,16 @@ def learner_of(recipe: Recipe, device: torch.device) -> Learner:
 
 
 def drawn_films(recipe: Recipe, count: int) -> Films:
-    """Random pixels with random labels or masks, as large as the recipe's."""
+    """Random pixels with random labels, regions or masks, as large as the recipe's."""
     chance = np.random.default_rng(0)
     side = recipe.input_side
     grids = chance.integers(0, 256, (count, side, side), np.uint8)
     if recipe.structures:
         return Films.of(grids, chance.integers(0, 2, (count, len(recipe.structures), side, side), np.uint8))
-    return Films.of(grids, chance.integers(0, 2, (count, len(recipe.learnt))).astype(np.float32))
+    films = Films.of(grids, chance.integers(0, 2, (count, len(recipe.learnt))).astype(np.float32))
+    if not recipe.region_weight:
+        return films
+    return with_regions(films, np.ones((count, len(recipe.findings), CELLS, CELLS), np.float32))
 
 
 def validation_s(learner: Learner, films: Films, device: torch.device) -> float:

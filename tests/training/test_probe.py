@@ -18,6 +18,7 @@ FOUND = {
     "train": 70,
     "val": 10,
     "undecoded": 5,
+    "outlined": 0,
     "validation_film_s": 0.5,
     "step_s": 2.0,
     "steps": 9,
@@ -29,9 +30,10 @@ def asked(data: Path, **changes) -> Request:
     return Request(recipe=replace(RESTLESS, **changes), data=(str(data),), token="one", device="cpu")
 
 
-def test_a_probe_of_a_real_recipe_tells_time_and_memory(films: Path, workspace: Path) -> None:
+@pytest.mark.parametrize("region_weight", [0.0, 10.0])
+def test_a_probe_of_a_real_recipe_tells_time_and_memory(films: Path, workspace: Path, region_weight: float) -> None:
     prepare([films])
-    told = estimate(asked(films), limit_s=240)
+    told = estimate(asked(films, region_weight=region_weight), limit_s=240)
     assert told.films == 28
     assert told.undecoded == 28
     assert told.duration_s is not None
@@ -39,6 +41,8 @@ def test_a_probe_of_a_real_recipe_tells_time_and_memory(films: Path, workspace: 
     assert told.memory_mb is not None
     assert 100 < told.memory_mb < 8000
     assert "Decoding 28 films comes before it." in told.sentence
+    outlined = count(asked(films, region_weight=region_weight).recipe, [films])["train"]
+    assert (f"So does outlining the hearts on {outlined}." in told.sentence) == (region_weight > 0)
 
 
 def test_data_that_is_not_prepared_is_told_so(films: Path, workspace: Path) -> None:
