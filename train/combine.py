@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SilhouetteError as error:
         print(f"train.combine: {error}", file=sys.stderr)
         return 3
-    verdict = "written" if found.combination else "not written: the ratio does not help"
+    verdict = f"not written: {found.against}" if found.against else "written"
     print(
         f"{found.films} films, {found.positives} positive; log loss on held-out patients: network alone "
         f"{found.alone:.4f}, with the ratio {found.both:.4f}; {verdict}",

@@ -1,4 +1,8 @@
-"""A classifier's card learns what the measured ratio adds to it, if it adds anything on validation films."""
+"""The measured ratio takes part in a classifier's probability, unless validation films speak against it.
+
+The finding is defined by the ratio and a reader can check it with a ruler, while labels are text-mined and few; so it
+takes part where it tells the finding by itself and does not make the probability worse, and need not prove a gain.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +14,12 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
 from cxr_core.evaluation.evaluate import read_films
 from cxr_core.evaluation.evaluate_outlines import anatomies
+from cxr_core.evaluation.outlines import means_of
+from cxr_core.evaluation.ratio_figures import RATIO, figures_of_scores
 from cxr_core.models.card import Combination
 from cxr_core.models.store import write_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.combination_fit import fit_combination, gain
+from cxr_core.reading.combination_fit import fit_combination, held_out_losses
 from cxr_core.reading.log_odds import log_odds
 from cxr_core.reading.measure import WIDENING
 from cxr_core.reading.outline import Outliner
@@ -23,9 +29,10 @@ FINDING = "cardiomegaly"
 
 @dataclass(frozen=True, kw_only=True)
 class Combined:
-    """What came of it. alone, both: log loss on held-out validation patients.  combination: None if it did not help."""
+    """What came of it. alone, both: log loss on held-out validation patients.  against: why it takes no part, or ""."""
 
     combination: Combination | None
+    against: str
     alone: float
     both: float
     films: int
@@ -33,7 +40,10 @@ class Combined:
 
 
 def combine_with_ratio(folder: Path, outliner: Outliner, films: Manifest, progress: Progress = quiet) -> Combined:
-    """Fit the combination on validation films and write it into the card of a classifier's folder, where it helps.
+    """Fit the combination on validation films and write it into the card of a classifier's folder.
+
+    It is not written where the ratio alone is not known to tell the finding (the 95 % interval of its AUROC reaches
+    0.5), or the log loss on held-out patients is known to be higher with it (that of the paired difference above 0).
 
     films: usable and decoded, the validation part of what the classifier learnt. Those without a label, and those that
     cannot be measured or are doubted for more than view, are left out, as in reading. Raises DataError for films of one
@@ -48,11 +58,13 @@ def combine_with_ratio(folder: Path, outliner: Outliner, films: Manifest, progre
     chances = np.array([log_odds(chance) for chance in _probabilities(classifier, films)])[seen]
     labels = films.table[FINDING].to_numpy(np.float64)[seen]
     views, patients = (films.table[name].fillna("").to_numpy(str)[seen] for name in ("view", "patient"))
-    alone, both = gain(chances, measured[seen], views, labels, patients)
+    alone, both = held_out_losses(chances, measured[seen], views, labels, patients)
+    against = _against(measured[seen], both - alone, labels, patients)
     fitted = None
-    if both < alone:
+    if not against:
         source = (
-            f"{len(labels)} validation films with a ratio, carved from train by patient; held-out log loss {both:.4f}"
+            f"{len(labels)} validation films with a ratio, carved from train by patient; held-out log loss "
+            f"{both.mean():.4f}"
         )
         fitted = fit_combination(
             chances,
@@ -60,11 +72,28 @@ def combine_with_ratio(folder: Path, outliner: Outliner, films: Manifest, progre
             views,
             labels,
             model=f"{outliner.card.model} {outliner.card.version}",
-            source=f"{source} against {alone:.4f} without it",
+            source=f"{source} against {alone.mean():.4f} without it",
         )
         card = classifier.card
         write_card(folder, replace(card, combination={**card.combination, FINDING: fitted}))
-    return Combined(combination=fitted, alone=alone, both=both, films=len(labels), positives=int((labels == 1).sum()))
+    return Combined(
+        combination=fitted,
+        against=against,
+        alone=float(alone.mean()),
+        both=float(both.mean()),
+        films=len(labels),
+        positives=int((labels == 1).sum()),
+    )
+
+
+def _against(ratios: np.ndarray, added: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> str:
+    """Why the ratio takes no part; "" where nothing speaks against it. added: (N,) log loss on each film."""
+    alone = figures_of_scores({RATIO: ratios}, labels, patients)["on_measured"]["auroc"][RATIO]
+    if alone["low"] is None or alone["low"] <= 0.5:
+        return "the ratio alone is not known to tell the finding"
+    if means_of({"added": added}, patients)["added"]["low"] > 0:
+        return "it makes the probability worse"
+    return ""
 
 
 def _ratios(outliner: Outliner, films: Manifest, progress: Progress) -> np.ndarray:

@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from cxr_core.errors import DataError
-from cxr_core.reading.combination_fit import fit_combination, gain
+from cxr_core.reading.combination_fit import fit_combination, held_out_losses
 from cxr_core.reading.combine import combined_logits
 
 
@@ -20,11 +25,13 @@ def films(count: int, of_ratio: float, seed: int = 0):
     return log_odds, ratios, views, labels, truth
 
 
-def test_the_weights_that_made_the_labels_are_found_again():
-    log_odds, ratios, views, labels, truth = films(60_000, of_ratio=25.0)
+def test_both_weigh_the_same_by_their_spread_and_the_sum_is_calibrated():
+    # 0.8 / (1 / 1.5) and 20 / (1 / 0.06): equal weights made these labels.
+    log_odds, ratios, views, labels, truth = films(60_000, of_ratio=20.0)
     fitted = fit_combination(log_odds, ratios, views, labels, model="m 1", source="a test")
+    assert fitted.measured * ratios.std() == pytest.approx(fitted.classifier * log_odds.std())
     assert fitted.classifier == pytest.approx(0.8, abs=0.04)
-    assert fitted.measured == pytest.approx(25, abs=1.0)
+    assert fitted.measured == pytest.approx(20, abs=1.0)
     assert fitted.ap == pytest.approx(-0.7, abs=0.08)
     assert fitted.intercept == pytest.approx(0.3, abs=0.08)
     assert combined_logits(fitted, log_odds, ratios, views) == pytest.approx(truth, abs=0.35)
@@ -33,19 +40,45 @@ def test_the_weights_that_made_the_labels_are_found_again():
     assert called[labels == 1].mean() == pytest.approx(0.95, abs=0.01)
 
 
-def test_a_ratio_that_tells_lowers_the_loss_on_patients_held_out_and_one_that_does_not_does_not():
-    patients = np.arange(3000).astype(str)
-    log_odds, ratios, views, labels, _ = films(3000, of_ratio=25.0)
-    alone, both = gain(log_odds, ratios, views, labels, patients)
-    assert both < alone - 0.02
+def test_what_is_told_is_calibrated_though_other_weights_made_the_labels():
+    log_odds, ratios, views, labels, _ = films(60_000, of_ratio=5.0)
+    fitted = fit_combination(log_odds, ratios, views, labels, model="m 1", source="a test")
+    said = expit(combined_logits(fitted, log_odds, ratios, views))
+    for low, high in ((0.0, 0.1), (0.1, 0.3), (0.3, 0.6)):
+        inside = (said >= low) & (said < high)
+        assert labels[inside].mean() == pytest.approx(said[inside].mean(), abs=0.02)
+
+
+def test_a_ratio_that_tells_lowers_the_loss_on_patients_held_out_and_one_that_does_not_raises_it():
+    patients = (np.arange(900) // 3).astype(str)
+    log_odds, ratios, views, labels, _ = films(900, of_ratio=25.0)
+    alone, both = held_out_losses(log_odds, ratios, views, labels, patients)
+    assert alone.shape == both.shape == (900,)
+    assert both.mean() < alone.mean() - 0.02
     noise = np.random.default_rng(9).permutation(ratios)
-    alone, both = gain(log_odds, noise, views, labels, patients)
-    assert both > alone - 0.002
+    alone, both = held_out_losses(log_odds, noise, views, labels, patients)
+    assert both.mean() > alone.mean() + 0.01
 
 
-def test_a_ratio_that_speaks_against_the_finding_gets_no_weight():
-    log_odds, ratios, views, labels, _ = films(4000, of_ratio=-25.0)
-    assert fit_combination(log_odds, ratios, views, labels, model="m 1", source="a test").measured == 0
+def test_the_loss_of_the_network_alone_is_scikit_learns_with_the_patient_held_out():
+    log_odds, ratios, views, labels, _ = films(300, of_ratio=10.0)
+    patients = (np.arange(300) // 3).astype(str)
+    alone, _ = held_out_losses(log_odds, ratios, views, labels, patients)
+    ap = np.select([views == "AP", views == "PA"], [1.0, 0.0], 0.5)
+    inputs = np.stack([log_odds, ap], axis=1)
+    means = []
+    for repeat in range(20):
+        folds = StratifiedGroupKFold(5, shuffle=True, random_state=repeat)
+        model = make_pipeline(StandardScaler(), LogisticRegression())
+        said = cross_val_predict(model, inputs, labels, cv=folds, groups=patients, method="predict_proba")
+        means.append(log_loss(labels, said[:, 1]))
+    assert alone.mean() == pytest.approx(np.mean(means), abs=1e-4)
+
+
+def test_a_sum_that_speaks_against_the_finding_gets_no_weight():
+    log_odds, ratios, views, labels, _ = films(4000, of_ratio=-60.0)
+    fitted = fit_combination(log_odds, ratios, views, labels, model="m 1", source="a test")
+    assert (fitted.classifier, fitted.measured) == (0, 0)
 
 
 def test_films_of_one_class_are_refused():

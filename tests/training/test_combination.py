@@ -72,8 +72,21 @@ def test_a_telling_ratio_enters_the_card(data, fake, tmp_path, workspace):
 def test_a_ratio_that_tells_nothing_stays_out(data, fake, tmp_path, workspace):
     folder = tiny_model(tmp_path, tiny_card("heart", ("cardiomegaly",)))
     before = (folder / "card.json").read_text()
-    assert combine_with_ratio(folder, fake(False), open_data([data])).combination is None
+    found = combine_with_ratio(folder, fake(False), open_data([data]))
+    assert found.combination is None
+    assert found.against == "the ratio alone is not known to tell the finding"
     assert (folder / "card.json").read_text() == before
+
+
+def test_a_ratio_that_makes_the_probability_worse_stays_out(data, fake, tmp_path, workspace, monkeypatch):
+    folder = tiny_model(tmp_path, tiny_card("heart", ("cardiomegaly",)))
+    films = open_data([data])
+    truth = films.table["cardiomegaly"].to_numpy(float)
+    known = np.where(truth == 1, 0.999, 0.001) + np.random.default_rng(2).uniform(-1e-4, 1e-4, COUNT)
+    monkeypatch.setattr(combination, "_probabilities", lambda *_: known)  # a network that needs no ratio
+    found = combine_with_ratio(folder, fake(True), films)
+    assert found.combination is None
+    assert found.against == "it makes the probability worse"
 
 
 def test_films_without_labels_are_refused(data, fake, tmp_path, workspace):
