@@ -1,8 +1,8 @@
 """A classifier's probability and a measured ratio together, fitted on validation films.
 
-Both weigh the same, each in units of its own spread: with a few dozen positive films, weights of their own cannot be told
-from equal ones, and equal ones carry over better (Dawes 1979, American Psychologist 34:571-582). What is fitted is the
-scale of their sum, the intercept and the share of the view.
+Both weigh the same, each in units of its own spread: with a few dozen positive films, weights of their own cannot be
+told from equal ones, and equal ones carry over better (Dawes 1979, American Psychologist 34:571-582). What is fitted is
+the scale of their sum, the intercept and the share of the view.
 """
 
 import numpy as np
@@ -54,7 +54,7 @@ def fit_combination(
 def held_out_losses(
     log_odds: np.ndarray, ratios: np.ndarray, views: np.ndarray, labels: np.ndarray, patients: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) log loss of each film by the classifier, refitted alone, and by both together, while its patient is held out.
+    """(N,) log loss of each film by the classifier, refitted alone, and by both, while its patient is held out.
 
     Means over twenty divisions into five folds. The arguments are those of `fit_combination`; patients: (N,).
     """

@@ -27,7 +27,7 @@ def heat_words(card: ModelCard, finding: str) -> str | None:
         return f"This map points better than the middle of the image does: {shares}."
     if points_elsewhere(card, finding):
         return f"This map does not show where the finding is: {shares}. It shows what moved the probability."
-    if _worse_than_the_middle(plain):
+    if plain["hit"]["low"] is not None and plain["hit"]["low"] > MOST:
         inside = found["inside"]
         return (
             f"This map shows the region, not its borders: {shares}. Of its evidence {_share(inside['share'])} lay in "
