@@ -61,12 +61,14 @@ def test_adult_s_dicom_without_extension(page: Page, real_app: str, real_data: P
     expect_the_core_s_reading(page, reader, data, Patient(age_years=60))
     viewer = page.locator("[data-testid=film-viewer][data-ready=true]")
     expect(viewer).to_be_visible()
-    expect(page.get_by_text("This map does not show where the finding is", exact=False)).to_be_visible()
-    expect(viewer).to_have_attribute("data-heat", "off")  # a map that is known to point elsewhere waits to be asked for
+    expect(page.get_by_text("This map shows the region, not its borders", exact=False)).to_be_visible()
+    expect(viewer).to_have_attribute(
+        "data-heat", "on"
+    )  # one that is known to point elsewhere would wait to be asked for
+    expect(viewer).to_have_attribute("data-layer", "cardiomegaly-adults/cardiomegaly")
     viewer.focus()
     page.keyboard.press("h")
-    expect(viewer).to_have_attribute("data-heat", "on")
-    expect(viewer).to_have_attribute("data-layer", "cardiomegaly-adults/cardiomegaly")
+    expect(viewer).to_have_attribute("data-heat", "off")
 
 
 def test_hand_and_film_in_one_study(page: Page, real_app: str, real_data: Path) -> None:
