@@ -47,11 +47,13 @@ def average(
     cards = [load_card(folder.model) for folder in folders]
     networks = [load_network(folder.model, card) for folder, card in zip(folders, cards, strict=True)]
     network = AveragedClassifier.of(networks, recipe.architecture_arguments(len(recipe.findings)))
+    first = folders[0].manifest()
     facts = {**data_facts(learning, recipe), "folders": [str(each) for each in folders_of(data)], "version": version}
     facts |= {
-        "began_from": folders[0].manifest().get("began_from", recipe.init),
+        "began_from": first.get("began_from", recipe.init),
         "left_aside": left_aside(recipe, manifest),
     }
+    facts |= {key: first[key] for key in ("ratio_from", "regions_from") if key in first}
     facts |= {"averaged": [origin(str(folder.model)) for folder in folders]}
     whole = RunFolder.create(recipe, facts, run)
     scores = [card.metrics["validation"][key]["auroc"]["value"] for card in cards for key in recipe.findings]

@@ -62,9 +62,7 @@ def test_adult_s_dicom_without_extension(page: Page, real_app: str, real_data: P
     viewer = page.locator("[data-testid=film-viewer][data-ready=true]")
     expect(viewer).to_be_visible()
     expect(page.get_by_text("This map shows the region, not its borders", exact=False)).to_be_visible()
-    expect(viewer).to_have_attribute(
-        "data-heat", "on"
-    )  # one that is known to point elsewhere would wait to be asked for
+    expect(viewer).to_have_attribute("data-heat", "on")  # one known to point elsewhere waits
     expect(viewer).to_have_attribute("data-layer", "cardiomegaly-adults/cardiomegaly")
     viewer.focus()
     page.keyboard.press("h")
