@@ -13,6 +13,7 @@ import numpy as np
 from cxr_core.data.cache import Progress, quiet
 from cxr_core.errors import RecipeError, RunError
 from cxr_core.models.card import CARD, ModelCard
+from cxr_core.models.initial import origin
 from cxr_core.models.store import load_card
 from cxr_core.training.average import average
 from cxr_core.training.fit import Settings, fit, resume
@@ -52,8 +53,8 @@ def fit_seeds(
     """Train what is not there yet, then write the mean. Returns the mean's model folder.
 
     run: the folder of all. Called again after a kill it goes on where it was. progress: of the films that the mean
-    reads. Raises RecipeError for fewer than two seeds or twice the same, RunError when a folder holds another recipe,
-    and whatever a fit raises.
+    reads. Raises RecipeError for fewer than two seeds or twice the same, RunError when a folder holds another recipe
+    or the mean that is there is of other runs, and whatever a fit raises.
     """
     if len(set(seeds)) != len(seeds) or len(seeds) < 2:
         raise RecipeError(f"seeds {', '.join(map(str, seeds))}: a mean is of two or more, none of them twice")
@@ -61,10 +62,11 @@ def fit_seeds(
     for seed, folder in zip(seeds, folders, strict=True):
         _fit_one(replace(recipe, seed=seed, split_seed=recipe.division), folder, data, settings)
     mean = run / "mean"
-    if not (mean / "model" / CARD).is_file():
-        shutil.rmtree(mean, ignore_errors=True)  # a mean that was cut off holds nothing that is not made again at once
-        average(folders, data, run=mean, version=version, progress=progress)
-    return mean / "model"
+    if (mean / "model" / CARD).is_file():
+        _require_mean_of(folders, mean)
+        return mean / "model"
+    shutil.rmtree(mean, ignore_errors=True)  # a mean that was cut off holds nothing that is not made again at once
+    return average(folders, data, run=mean, version=version, progress=progress)
 
 
 def spreads(run: Path, seeds: Sequence[int]) -> list[Spread]:
@@ -86,6 +88,16 @@ def _fit_one(recipe: Recipe, folder: Path, data: Sequence[str | Path], settings:
         raise RunError(f"{folder} is a run of another recipe or with other settings; choose another --run")
     if not before.model.exists():
         resume(folder, settings)
+
+
+def _require_mean_of(folders: Sequence[Path], mean: Path) -> None:
+    """Raises RunError when the mean that is there was made of other runs."""
+    found = load_card(mean / "model").training["data"]["averaged"]
+    if found != [origin(str(folder / "model")) for folder in folders]:
+        raise RunError(
+            f"{mean} is the mean of {len(found)} other runs than {', '.join(folder.name for folder in folders)}; move "
+            "it away, and that of these is made, or choose another --run"
+        )
 
 
 def _auroc(card: ModelCard, finding: str) -> float:

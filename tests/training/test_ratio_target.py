@@ -18,26 +18,14 @@ from cxr_core.training import outlining
 from cxr_core.training.findings_task import FindingsTask
 from cxr_core.training.fit import Settings, fit
 from cxr_core.training.ratio_target import RATIOS, kept_ratios, with_ratios
-from cxr_core.training.recipe import Recipe, load_recipe
+from cxr_core.training.recipe import load_recipe
+from tests.training.wide_hearts import TINY as PLAIN
 from tests.training.wide_hearts import WIDTHS, chest, drawn
 from train.arguments import RECIPES
 
 __all__ = ["drawn"]  # a fixture
 
-TINY = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
-    findings=("cardiomegaly",),
-    ratio_weight=2.0,
-    split="60:40:0",
-    backbone="plain_cnn",
-    init="scratch",
-    input_side=32,
-    channels=1,
-    epochs=1,
-    batch_size=4,
-)
+TINY = replace(PLAIN, ratio_weight=2.0)
 
 
 def told(*_: int) -> None:

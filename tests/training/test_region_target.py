@@ -18,28 +18,15 @@ from cxr_core.training.findings_task import FindingsTask
 from cxr_core.training.fit import Settings, fit
 from cxr_core.training.recipe import Recipe, load_recipe
 from cxr_core.training.region_target import CELLS, REGIONS, kept_regions, moved, outside, with_regions
+from tests.training.wide_hearts import TINY as PLAIN
 from tests.training.wide_hearts import WIDTHS, chest, drawn
 from train.arguments import RECIPES
 
 __all__ = ["drawn"]  # a fixture
 
 SPEC = InputSpec(side=64)
-TINY = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
-    findings=("cardiomegaly",),
-    region_weight=100.0,
-    split="60:40:0",
-    backbone="plain_cnn",
-    init="scratch",
-    head="positional",
-    input_side=64,
-    channels=1,
-    epochs=40,
-    batch_size=4,
-    monitor="loss",
-    learning_rate=3e-3,
+TINY = replace(
+    PLAIN, region_weight=100.0, head="positional", input_side=64, epochs=40, monitor="loss", learning_rate=3e-3
 )
 
 

@@ -78,6 +78,14 @@ def test_it_goes_on_after_a_kill_and_says_how_far_the_seeds_lie_apart(trained, t
     assert told in said.err
 
 
+def test_a_mean_of_other_seeds_is_not_passed_off_as_that_of_these(trained, tmp_path, workspace, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "run", run)
+    assert train(trained, run, "--seeds", "3,0") == 3
+    assert "mean is the mean of 2 other runs than seed-3, seed-0" in capsys.readouterr().err
+    assert train(trained, run) == 0
+
+
 @pytest.mark.parametrize(
     ("more", "code", "says"),
     [

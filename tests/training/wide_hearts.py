@@ -8,8 +8,22 @@ import pytest
 from PIL import Image
 
 from cxr_core.film.phantom import PhantomSpec, draw
+from cxr_core.training.recipe import Recipe
 
 WIDTHS = np.linspace(0.28, 0.44, 12)
+TINY = Recipe(
+    name="tiny",
+    summary="A test.",
+    model="tiny",
+    findings=("cardiomegaly",),
+    split="60:40:0",
+    backbone="plain_cnn",
+    init="scratch",
+    input_side=32,
+    channels=1,
+    epochs=1,
+    batch_size=4,
+)
 
 
 def chest(width: float) -> PhantomSpec:
