@@ -1,7 +1,7 @@
 """python -m train.combine MODEL_OR_RUN --data DIR: let the measured ratio take part in cardiomegaly's probability.
 
 Fitted on the validation films that the model's recipe carves from the data, and written into the model's card unless
-they speak against it: the ratio does not tell the finding by itself, or the log loss on held-out patients rises with it.
+they speak against it: the ratio does not tell the finding by itself, or the log loss on held-out patients rises.
 """
 
 import sys

@@ -12,6 +12,7 @@ import numpy as np
 
 from cxr_core.data.cache import Progress, quiet
 from cxr_core.errors import RecipeError, RunError
+from cxr_core.models.averaged import LINEAR_HEADS
 from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.initial import origin
 from cxr_core.models.store import load_card
@@ -53,11 +54,15 @@ def fit_seeds(
     """Train what is not there yet, then write the mean. Returns the mean's model folder.
 
     run: the folder of all. Called again after a kill it goes on where it was. progress: of the films that the mean
-    reads. Raises RecipeError for fewer than two seeds or twice the same, RunError when a folder holds another recipe
-    or the mean that is there is of other runs, and whatever a fit raises.
+    reads. Raises RecipeError for fewer than two seeds, twice the same, or a recipe whose networks have no mean, before
+    anything is trained; RunError when a folder holds another recipe, or the mean that is there is of other runs; and
+    whatever a fit raises.
     """
     if len(set(seeds)) != len(seeds) or len(seeds) < 2:
         raise RecipeError(f"seeds {', '.join(map(str, seeds))}: a mean is of two or more, none of them twice")
+    if recipe.structures or recipe.head not in LINEAR_HEADS:
+        what = "outlines" if recipe.structures else f"has the head {recipe.head!r}"
+        raise RecipeError(f"recipe {recipe.name} {what}; a mean is of classifiers with {' or '.join(LINEAR_HEADS)}")
     folders = [run / f"seed-{seed}" for seed in seeds]
     for seed, folder in zip(seeds, folders, strict=True):
         _fit_one(replace(recipe, seed=seed, split_seed=recipe.division), folder, data, settings)

@@ -92,6 +92,7 @@ def test_a_mean_of_other_seeds_is_not_passed_off_as_that_of_these(trained, tmp_p
         (("--set", "epochs=2"), 3, "seed-0 is a run of another recipe or with other settings"),
         (("--seeds", "0"), 2, "a mean is of two or more"),
         (("--seeds", "1,1"), 2, "none of them twice"),
+        (("--set", "head=dense"), 2, "has the head 'dense'; a mean is of classifiers with averaged or positional"),
     ],
 )
 def test_what_has_no_mean_is_refused_and_nothing_is_changed(trained, tmp_path, workspace, capsys, more, code, says):
