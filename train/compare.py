@@ -5,7 +5,6 @@ Prints AUROC and calibration of each and their differences, and writes compariso
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from cxr_core.evaluation.comparison_text import comparison_lines
 from cxr_core.evaluation.folder import METRICS, PREDICTIONS, read_metrics
 from cxr_core.evaluation.learnt import read_learnt
 from cxr_core.models.registry import workspace
+from cxr_core.whole import write_whole
 from train.arguments import Parser
 
 
@@ -51,11 +51,9 @@ def _contender(folder: Path) -> Contender:
 
 def _write(out: Path, found: Comparison) -> Path:
     """comparison.json, visible only once it is whole. Raises DataError when it cannot be written."""
-    draft = out / f".comparison.json.{os.getpid()}"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(found.as_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        return draft.replace(out / "comparison.json")
+        return write_whole(out / "comparison.json", json.dumps(found.as_json(), indent=2, allow_nan=False) + "\n")
     except OSError as error:
         raise DataError(f"the comparison cannot be written to {out}: {error.strerror}; give --out another") from error
 

@@ -4,7 +4,6 @@ Without a name, every cardiomegaly-attention recipe. Repeat the command to go on
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from cxr_core.training.fit import Settings
 from cxr_core.training.grid import Entry, as_csv, as_markdown, run_grid
 from cxr_core.training.recipe import load_recipe
 from cxr_core.training.stages import stages
+from cxr_core.whole import write_whole
 from train.arguments import DATA, RECIPES, Parser, assignment, recipe_path
 from train.evaluate import measure
 from train.progress import event_line
@@ -51,9 +51,7 @@ def _write(folder: Path, entries: list[Entry]) -> None:
     """grid.csv and grid.md, as far as the grid has come."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("grid.csv", as_csv(entries)), ("grid.md", as_markdown(entries))):
-        draft = folder / f".{name}.{os.getpid()}"
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(folder / name)
+        write_whole(folder / name, text)
 
 
 def _parser() -> argparse.ArgumentParser:

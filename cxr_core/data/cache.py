@@ -25,6 +25,7 @@ from cxr_core.data.cache_process import GEOMETRY, GRIDS, INDEX
 from cxr_core.errors import DataError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.registry import workspace
+from cxr_core.whole import write_whole
 
 Progress = Callable[[int, int], None]  # films done, films in all; what it raises stops the build
 COMMIT_FILMS = 256
@@ -163,9 +164,7 @@ def _name(spec: InputSpec) -> str:
 
 def _write_geometry(folder: Path, spec: InputSpec) -> None:
     geometry = {key: getattr(spec, key) for key in ("side", "equalisation", "aspect", "version")}
-    draft = folder / f".{GEOMETRY}.{os.getpid()}"
-    draft.write_text(json.dumps(geometry) + "\n", encoding="utf-8")
-    draft.replace(folder / GEOMETRY)
+    write_whole(folder / GEOMETRY, json.dumps(geometry) + "\n")
 
 
 def _grow(path: Path, size: int) -> None:

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from cxr_core.data.issue import Issue
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS
+from cxr_core.whole import whole
 
 PARTS = ("train", "val", "test")
 STATUSES = ("present", "missing", "unreadable", "excluded")
@@ -172,9 +173,8 @@ class Manifest:
         facts = {"schema": SCHEMA, "kind": self.kind, "terms": self.terms, "noticed": noticed}
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"manifest": json.dumps(facts)})
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}")
-        pq.write_table(table, draft, compression="zstd")
-        draft.replace(path)
+        with whole(path) as draft:
+            pq.write_table(table, draft, compression="zstd")
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":

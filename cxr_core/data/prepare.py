@@ -23,6 +23,7 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.data.sources import read_sources
 from cxr_core.errors import DataError
 from cxr_core.version import VERSION
+from cxr_core.whole import whole, write_whole
 
 # stage, done, total. What it raises stops the preparation (errors.Cancelled, say); what is decoded by then is kept.
 Progress = Callable[[str, int, int], None]
@@ -153,11 +154,11 @@ def _write(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> N
     home = dataset.folder
     try:
         manifest.save(home / datasets.MANIFEST)
-        _write_text(home / datasets.ISSUES_FILE, json.dumps([asdict(issue) for issue in issues]))
+        write_whole(home / datasets.ISSUES_FILE, json.dumps([asdict(issue) for issue in issues]))
         _write_quarantine(home / datasets.QUARANTINE, manifest)
-        _write_text(home / datasets.REPORT_HTML, report_html(facts))
-        _write_text(home / datasets.REPORT_JSON, json.dumps(report_json(facts), indent=2))
-        _write_text(home / datasets.RECORD, json.dumps(dataset.to_record(), indent=2))
+        write_whole(home / datasets.REPORT_HTML, report_html(facts))
+        write_whole(home / datasets.REPORT_JSON, json.dumps(report_json(facts), indent=2))
+        write_whole(home / datasets.RECORD, json.dumps(dataset.to_record(), indent=2))
     except OSError as error:
         raise DataError(f"the dataset cannot be written to {home}: {error.strerror}. Free space, or mend it") from error
 
@@ -186,18 +187,10 @@ def _report_facts(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...
 def _write_quarantine(path: Path, manifest: Manifest) -> None:
     """Every film that is listed but left out, with its reason."""
     rows = manifest.table[manifest.table["status"].isin(["unreadable", "excluded"])]
-    draft = path.with_name(f".{path.name}")
-    with draft.open("w", encoding="utf-8", newline="") as file:
+    with whole(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "status", "reason"])
         writer.writerows(rows[["image", "status", "reason"]].itertuples(index=False))
-    draft.replace(path)
-
-
-def _write_text(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def _alone(home: Path) -> FileLock:

@@ -8,7 +8,6 @@ recalibration.json  what recalibrating for these films would change, where it wa
 
 import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from cxr_core.evaluation.report import ReportFacts, report_html
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.version import VERSION
+from cxr_core.whole import whole
 
 SCHEMA = 1
 PREDICTIONS, METRICS, CURVES, REPORT = "predictions.csv", "metrics.json", "curves.json", "report.html"
@@ -121,16 +121,11 @@ def write_texts(out: Path, texts: Mapping[str, str | bytes], metrics: Mapping[st
     found = {**texts, METRICS: json.dumps(metrics, indent=2, allow_nan=False) + "\n"}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name in (
-            METRICS,
-            RECALIBRATION,
-            TYPED,
-        ):  # of an earlier evaluation: never beside files that they are not of
+        for name in (METRICS, RECALIBRATION, TYPED):  # of an earlier evaluation: never beside files not of theirs
             (out / name).unlink(missing_ok=True)
         for name, text in found.items():
-            draft = out / f".{name}.{os.getpid()}"
-            draft.write_bytes(text.encode() if isinstance(text, str) else text)
-            draft.replace(out / name)
+            with whole(out / name) as draft:
+                draft.write_bytes(text.encode() if isinstance(text, str) else text)
     except OSError as error:
         raise DataError(f"the evaluation cannot be written to {out}: {error.strerror}; give --out another") from error
     return out / METRICS

@@ -3,19 +3,18 @@
 So that a later comparison can tell whether a model has seen the films that it, or another, is measured on.
 """
 
-import os
 from pathlib import Path
 
 import pandas as pd
+
+from cxr_core.whole import write_whole
 
 LEARNT = "learnt.csv"
 
 
 def write_learnt(run: Path, films: pd.DataFrame) -> Path:
     """Write split and sha256 of the films that are trained and tuned on; visible only once it is whole."""
-    draft = run / f".{LEARNT}.{os.getpid()}"
-    films[["split", "sha256"]].to_csv(draft, index=False)
-    return draft.replace(run / LEARNT)
+    return write_whole(run / LEARNT, films[["split", "sha256"]].to_csv(index=False))
 
 
 def read_learnt(folder: Path) -> frozenset[str] | None:

@@ -6,7 +6,6 @@ change is also a line of `<workspace>/models/log.jsonl`, which is only appended 
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from cxr_core.errors import ModelError
 from cxr_core.models.card import CARD, WEIGHTS
 from cxr_core.models.ledger import append, entries, now
 from cxr_core.models.registry import CURRENT, in_use, read_current, versions, workspace
+from cxr_core.whole import write_whole
 
 LOG = "log.jsonl"
 PINNED = "pinned"  # what a version is that stays in use while another one is being installed
@@ -126,12 +126,7 @@ def _require_whole(folder: Path) -> None:
 
 def _write(path: Path, record: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(dict(record), file, indent=2, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_whole(path, json.dumps(dict(record), indent=2, ensure_ascii=False), lasting=True)
 
 
 def _home() -> Path:

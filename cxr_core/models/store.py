@@ -24,6 +24,7 @@ from cxr_core.models.architectures import FilmClassifier, build
 from cxr_core.models.card import CARD, WEIGHTS, ModelCard
 from cxr_core.models.segmenter import Segmenter
 from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.whole import write_whole
 
 Card = TypeVar("Card", ModelCard, SegmenterCard)
 FAMILIARITY = "familiarity.safetensors"
@@ -66,9 +67,7 @@ def save_model(
 
 def write_card(folder: Path, card: ModelCard | SegmenterCard) -> None:
     """Put another card into a model folder, in one step."""
-    draft = Path(folder) / f".{CARD}"
-    draft.write_text(card.to_json(), encoding="utf-8")
-    draft.replace(Path(folder) / CARD)
+    write_whole(Path(folder) / CARD, card.to_json())
 
 
 def load_card(folder: Path) -> ModelCard:

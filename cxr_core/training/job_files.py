@@ -20,6 +20,7 @@ from typing import Any
 from cxr_core.errors import RunError
 from cxr_core.models.registry import workspace
 from cxr_core.training.processes import Name, is_held
+from cxr_core.whole import write_whole
 
 FOLDER = "job"
 REQUEST, RECIPE, QUEUE, PROCESS = "request.json", "recipe.toml", "queue.json", "process.json"
@@ -68,15 +69,9 @@ def write(run: Path, name: str, record: Record, lasting: bool = True) -> None:
     lasting: wait until it is on the disk, so that a power cut does not take it back.
     """
     place = run / FOLDER
-    draft = place / f".{name}.{os.getpid()}"
     try:
         place.mkdir(exist_ok=True)
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(record))
-            file.flush()
-            if lasting:
-                os.fsync(file.fileno())
-        draft.replace(place / name)
+        write_whole(place / name, json.dumps(record), lasting=lasting)
     except OSError as error:
         raise RunError(f"{place} cannot be written: {error.strerror}; free space, or mend the disk") from error
 

@@ -27,6 +27,7 @@ from cxr_core.training.device import require_device
 from cxr_core.training.job import Job, Request
 from cxr_core.training.processes import Name, marked, require_linux, signal_to
 from cxr_core.training.standing import patience_left, standing
+from cxr_core.whole import draft_beside
 
 
 def submit(request: Request) -> Job:
@@ -210,7 +211,7 @@ def _make(request: Request, folders: list[str]) -> Path:
     stem = f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
     names = (stem, *(f"{stem}-{number}" for number in range(2, 10**6)))
     run = next(path for name in names if not (path := files.runs_folder() / name).exists())
-    draft = run.with_name(f".{run.name}.{os.getpid()}")
+    draft = draft_beside(run)
     try:
         (draft / files.FOLDER).mkdir(parents=True)
         (draft / files.FOLDER / files.RECIPE).write_text(request.recipe.as_toml(), encoding="utf-8")

@@ -6,7 +6,6 @@ counted; else not at all. Which it is depends on cards and labels, never on a fi
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +32,7 @@ from cxr_core.reading.classifier import Classifier
 from cxr_core.training.left_aside import LeftAside
 from cxr_core.training.parts import part_of_run
 from cxr_core.training.run_folder import RunFolder
+from cxr_core.whole import write_whole
 
 TEST = "test"
 Card = ModelCard | SegmenterCard
@@ -102,10 +102,8 @@ def stands(verdict: Verdict, candidate: Card, rival: Card | None) -> bool:
 
 def write_verdict(path: Path, table: dict[str, Any]) -> None:
     """Write a verdict, whole or not at all. Raises RunError when that cannot be done."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(json.dumps(table, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, json.dumps(table, indent=2, allow_nan=False) + "\n")
     except OSError as error:
         raise RunError(f"the gate's verdict cannot be written to {path}: {error.strerror}") from error
 

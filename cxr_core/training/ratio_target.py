@@ -6,7 +6,6 @@ A film's ratio becomes a soft label, the logistic of its distance from where a h
 cross-entropy then learns it as it learns the findings. Only trusted ratios are learnt from; the others are unknown.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.errors import RunError
 from cxr_core.reading.measure import ENLARGED
 from cxr_core.training.outlining import trusted_anatomies
+from cxr_core.whole import write_whole
 
 RATIOS = "ratios.csv"  # image, ratio: what was measured, in the run's folder, so that a resumed run learns the same
 # How far from ENLARGED a soft label reaches 0.73; ratios of adults spread about as far.
@@ -39,9 +39,7 @@ def kept_ratios(
         return _read(path, names)
 
     found = [np.nan if anatomy is None else anatomy.ratio for anatomy in trusted_anatomies(films, progress, stop)]
-    hidden = path.with_name(f".{path.name}.{os.getpid()}")
-    pd.DataFrame({"image": names, "ratio": found}).round({"ratio": 4}).to_csv(hidden, index=False)
-    hidden.replace(path)
+    write_whole(path, pd.DataFrame({"image": names, "ratio": found}).round({"ratio": 4}).to_csv(index=False))
     return _read(path, names)
 
 

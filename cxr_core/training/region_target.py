@@ -7,7 +7,6 @@ arXiv:1703.03717, with the evidence of the head in place of the input's gradient
 teaches nothing of it.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.film_classifier import FilmClassifier
 from cxr_core.reading.agreement import MEASURED_FINDING
 from cxr_core.training.outlining import trusted_anatomies
+from cxr_core.whole import whole
 
 REGIONS = "regions.npz"  # images, shares, known: in the run's folder, so that a resumed run learns the same
 CELLS = 32  # a side: finer than any head's map, coarse enough to keep
@@ -110,6 +110,5 @@ def _keep(
         known[row], regions = True, regions_of(anatomy)
         for index, name in enumerate(wanted):
             shares[row, index] = np.rint(on_cells(regions[name], spec, (CELLS, CELLS)) * 255)
-    hidden = path.with_name(f".{os.getpid()}.{path.name}")
-    np.savez_compressed(hidden, images=np.array(names), shares=shares, known=known)
-    hidden.replace(path)
+    with whole(path) as draft:
+        np.savez_compressed(draft, images=np.array(names), shares=shares, known=known)

@@ -6,7 +6,6 @@ progress.jsonl   one line per event               run.log       the same in word
 """
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from cxr_core.models.registry import workspace
 from cxr_core.training.checkpoint import Checkpoints
 from cxr_core.training.processes import is_held
 from cxr_core.training.recipe import Recipe, load_recipe
+from cxr_core.whole import write_whole
 
 State = Literal["running", "finished", "stopped", "failed", "interrupted"]
 RECIPE, MANIFEST, PROGRESS, LOG = "recipe.toml", "manifest.json", "progress.jsonl", "run.log"
@@ -44,8 +44,8 @@ class RunFolder:
             raise RunError(f"{path} holds a run already; give --run another folder, or go on with --resume {path}")
         try:
             path.mkdir(parents=True, exist_ok=True)
-            _write(path / MANIFEST, json.dumps(facts, indent=2) + "\n")
-            _write(path / RECIPE, recipe.as_toml())  # last: a folder with a recipe is a run, and can go on
+            write_whole(path / MANIFEST, json.dumps(facts, indent=2) + "\n")
+            write_whole(path / RECIPE, recipe.as_toml())  # last: a folder with a recipe is a run, and can go on
         except OSError as error:
             raise RunError(f"the run folder {path} cannot be written: {error.strerror}") from error
         return cls(path)
@@ -115,7 +115,7 @@ class RunFolder:
     def rewind(self, step: int) -> None:
         """Forget the steps and epochs after a step: they are about to be done again."""
         kept = [line for line in self.progress() if line.get("step", 0) <= step]
-        _write(self.path / PROGRESS, "".join(json.dumps(line) + "\n" for line in kept))
+        write_whole(self.path / PROGRESS, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def _event(line: str) -> dict[str, Any]:
@@ -127,9 +127,3 @@ def _event(line: str) -> dict[str, Any]:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.rename(path)
