@@ -12,7 +12,6 @@ import cv2
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.models.card import OPERATING_POINTS
-from cxr_core.reading.agreement import disagreements
 from cxr_core.reading.colour import overlay
 from cxr_core.reading.measure import Measurement
 from cxr_core.reading.patient import Patient
@@ -82,7 +81,7 @@ def _block(file: Path, reading: Reading) -> str:
         lines.append(f"  {_measured(measured)}")
         if measured.value is not None:
             lines += [f"    ! {reason}" for reason in measured.reasons]
-        lines += [f"    ! {sentence}" for sentence in disagreements(measured, reading.findings)]
+        lines += [f"    ! {sentence}" for sentence in reading.disagreements(measured)]
     return "\n".join(lines)
 
 

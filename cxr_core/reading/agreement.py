@@ -1,16 +1,19 @@
 """Whether the heart's measured width and the classifier's call tell the same."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cxr_core.reading.measure import ENLARGED, WIDENING, Measurement
 from cxr_core.reading.ratio_wording import ratio_text
-from cxr_core.reading.reading import FindingReading
 from cxr_core.reading.wording import per_cent
+
+if TYPE_CHECKING:  # a reading tells its disagreements itself
+    from cxr_core.reading.reading import FindingReading
 
 MEASURED_FINDING = "cardiomegaly"
 
 
-def disagreements(measured: Measurement, findings: Sequence[FindingReading]) -> tuple[str, ...]:
+def disagreements(measured: Measurement, findings: "Sequence[FindingReading]") -> tuple[str, ...]:
     """A sentence for each call of cardiomegaly that the ratio speaks against; none where they agree or none can tell.
 
     The whole interval must lie on the other side of the limit; a ratio edited by hand has none and counts by itself.
@@ -33,7 +36,7 @@ def _side(measured: Measurement) -> str | None:
     return "above" if low > ENLARGED else "below" if high < ENLARGED else None
 
 
-def _sentence(measured: Measurement, side: str, finding: FindingReading) -> str:
+def _sentence(measured: Measurement, side: str, finding: "FindingReading") -> str:
     assert measured.value is not None
     assert finding.probability is not None
     said = (

@@ -14,6 +14,7 @@ from cxr_core.film.concern import Concern
 from cxr_core.film.preprocess import Placement
 from cxr_core.film.radiograph import Radiograph, View
 from cxr_core.models.card import ModelCard, OperatingPoint
+from cxr_core.reading.agreement import disagreements
 from cxr_core.reading.anatomy import Anatomy, Line
 from cxr_core.reading.combine import Parts, combine
 from cxr_core.reading.log_odds import log_odds
@@ -113,9 +114,15 @@ class Reading:
             "reason": self.reason,
             "concerns": [{"code": c.code, "message": c.message} for c in self.concerns],
             "findings": [finding.as_json() for finding in self.findings],
-            "measurements": [measurement.as_json() for measurement in self.measurements],
+            "measurements": [
+                {**measured.as_json(), "disagreements": self.disagreements(measured)} for measured in self.measurements
+            ],
             "seconds": round(self.seconds, 3),
         }
+
+    def disagreements(self, measured: Measurement) -> tuple[str, ...]:
+        """What one of the measurements says against the calls of the findings."""
+        return disagreements(measured, self.findings)
 
     def with_ends(self, heart: Line, thorax: Line, film_shape: tuple[int, int]) -> "Reading":
         """The reading with diameters whose ends a person has set; the same one where nothing is measured.

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from cxr_core.markup import element
-from cxr_core.reading.agreement import disagreements
 from cxr_core.reading.anatomy import Line
 from cxr_core.reading.caliper import drawn_over
 from cxr_core.reading.measure import ENLARGED, Measurement
@@ -23,7 +22,7 @@ def measurement_section(report: Report) -> Iterator[str]:
     """Elements of the section; none where nothing outlines heart and lungs."""
     for measured in report.reading.measurements:
         yield element("h2", "Width of the heart")
-        yield from (element("p", said, "present") for said in disagreements(measured, report.reading.findings))
+        yield from (element("p", said, "present") for said in report.reading.disagreements(measured))
         yield facts_table(_facts(measured))
         if measured.reasons and measured.value is not None:
             yield element("p", "What speaks against the ratio:", "reason")

@@ -4,7 +4,6 @@ from functools import partial
 
 import streamlit as st
 
-from cxr_core.reading.agreement import disagreements
 from cxr_core.reading.anatomy import Line
 from cxr_core.reading.measure import ENLARGED, Measurement, suggested
 from cxr_core.reading.ratio_wording import diameter_words, ratio_text, ratio_words
@@ -61,7 +60,7 @@ def show_heart(study: Study, entry: Entry, reading: Reading) -> None:
     for measured in reading.measurements:
         with st.container(border=True, gap="small", key=study.widget("heart")):
             _show_ratio(measured)
-            for sentence in disagreements(measured, reading.findings):
+            for sentence in reading.disagreements(measured):
                 st.warning(plain(sentence), icon=":material/compare_arrows:")
             _show_reasons(measured)
             _offer_hand(study, entry, measured)

@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from cxr_core.reading.agreement import disagreements
 from cxr_core.reading.ratio_wording import ratio_text
 from cxr_core.reading.reading import Reading
 from cxr_core.reading.wording import finding_name, per_cent
@@ -63,6 +62,6 @@ def line(name: str, reading: Reading) -> dict[str, str]:
         ratio = "none" if measured.value is None else ratio_text(measured.value)
         cells["Heart ratio"] = f"{ratio}, by hand" if measured.edited else ratio
     remarks = [concern.message for concern in reading.concerns]
-    remarks += [sentence for measured in reading.measurements for sentence in disagreements(measured, reading.findings)]
+    remarks += [sentence for measured in reading.measurements for sentence in reading.disagreements(measured)]
     cells["Remark"] = f"Not read. {reading.reason}" if reading.status == "refused" else " ".join(remarks)
     return cells

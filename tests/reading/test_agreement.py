@@ -6,7 +6,7 @@ import pytest
 
 from cxr_core.reading.agreement import disagreements
 from cxr_core.reading.measure import CHILD, VIEW_AP, VIEW_LATERAL, VIEW_UNKNOWN, Measurement
-from cxr_core.reading.reading import Call, FindingReading
+from cxr_core.reading.reading import Call, FindingReading, Reading
 
 
 def measured(value: float | None, half: float | None = 0.02, *reasons: str) -> Measurement:
@@ -72,3 +72,12 @@ def test_each_model_of_cardiomegaly_is_asked_and_no_other():
     assert "while a calls" in said
     both = [*findings, dataclasses.replace(findings[0], model="c")]
     assert len(disagreements(measured(0.56), both)) == 2
+
+
+def test_a_reading_tells_programs_what_it_tells_people():
+    contrary, agreeing = called("absent"), called("present")
+    for finding in (contrary, agreeing):
+        reading = Reading(sha256="0" * 64, status="read", findings=(finding,), measurements=(measured(0.56),))
+        (told,) = reading.as_json("a.png")["measurements"]
+        assert list(told["disagreements"]) == list(disagreements(measured(0.56), [finding]))
+        assert bool(told["disagreements"]) is (finding is contrary)
