@@ -2,9 +2,11 @@
 
 import io
 import re
+import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +24,7 @@ from cxr_core.models.store import (
 )
 
 VERDICT = "gate.json"
+IMPORTING = ".import-"  # begins the name of a hidden folder in which an import is unpacked
 FILES = (WEIGHTS, CARD, FAMILIARITY, VERDICT)
 FETCHING = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")  # timm's
 MOST_BYTES = 200 << 20  # of all files, unpacked
@@ -48,8 +51,7 @@ def import_model(data: bytes) -> Path:
     """
     files, home = _unpacked(data), workspace() / "models"
     try:
-        with changing(), tempfile.TemporaryDirectory(prefix=".import-", dir=home) as place:
-            draft = Path(place) / "model"
+        with changing(), _draft_below(home) as draft:
             draft.mkdir()
             for name, content in files.items():
                 (draft / name).write_bytes(content)
@@ -63,6 +65,15 @@ def import_model(data: bytes) -> Path:
     except OSError as error:
         raise ModelError(f"the model cannot be installed under {home}: {error.strerror}") from error
     return final
+
+
+@contextmanager
+def _draft_below(home: Path) -> Iterator[Path]:
+    """An empty hidden folder for one import; those that killed imports left are removed, as nobody else is changing."""
+    for left in home.glob(f"{IMPORTING}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=IMPORTING, dir=home) as place:
+        yield Path(place) / "model"
 
 
 def _unpacked(data: bytes) -> dict[str, bytes]:

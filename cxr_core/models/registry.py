@@ -7,6 +7,7 @@ names, or else the highest of the last root that has the model.
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,12 @@ def outlines(folder: Path) -> bool:
     return read_current(folder / CARD).get("kind") == SEGMENTER
 
 
+def version_folders(root: Path) -> Iterator[Path]:
+    """The folders MODEL/VERSION with a card under a root; hidden ones are drafts, and no models yet."""
+    for card in root.glob(f"[!.]*/[!.]*/{CARD}"):
+        yield card.parent
+
+
 def version_key(version: str) -> tuple[tuple[int, str], ...]:
     """Versions compare as people read them: 1.10 is above 1.9."""
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.\-+]", version))
@@ -118,10 +125,8 @@ def _all_in_use(roots: tuple[Path, ...] | None) -> list[Path]:
 
 def _versions(root: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
-    for card in root.glob(f"*/*/{CARD}"):
-        folder = card.parent
-        if not folder.name.startswith("."):
-            found.setdefault(folder.parent.name, []).append(folder)
+    for folder in version_folders(root):
+        found.setdefault(folder.parent.name, []).append(folder)
     return found
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from cxr_core.errors import ModelError
-from cxr_core.models.archive import export_model, import_model
+from cxr_core.models.archive import IMPORTING, export_model, import_model
 from cxr_core.models.card import CARD, WEIGHTS
-from cxr_core.models.registry import SHIPPED, in_use, installed_segmenter, versions
+from cxr_core.models.registry import SHIPPED, in_use, installed_segmenter, models, versions
 from cxr_core.models.store import load_card, load_network
 from tests.tiny import tiny_card, tiny_model
 
@@ -121,3 +121,18 @@ def test_a_way_out_of_the_workspace_leads_nowhere(files, tmp_path, workspace):
     """Only the last part of a name counts, and it must be one of four."""
     folder = import_model(zipped({f"../../../{name}": content for name, content in files.items()}))
     assert folder == workspace / "models" / "tiny" / "2.0.0"
+
+
+def test_an_import_that_was_killed_is_no_model_and_goes_with_the_next_one(files, workspace):
+    draft = workspace / "models" / f"{IMPORTING}left" / "model"
+    draft.mkdir(parents=True)
+    for name, content in files.items():
+        (draft / name).write_bytes(content)
+    publishing = workspace / "models" / "tiny" / ".9.0.0-left"
+    publishing.mkdir(parents=True)
+    (publishing / "card.json").write_bytes(files["card.json"])
+    before = models()
+    assert not any(name.startswith(".") for name in before)
+    assert "tiny" not in before, "a model of drafts alone is none"
+    import_model(zipped(files))
+    assert not draft.parent.exists()
