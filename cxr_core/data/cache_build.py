@@ -119,9 +119,9 @@ class Builder:
 
     def _start(self) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        examine = "examine" if self._examine else "decode"
+        told = [os.path.abspath(self._folder), "examine" if self._examine else "decode", str(os.getpid())]
         process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", cache_process.__name__, os.path.abspath(self._folder), examine],
+            [sys.executable, "-W", "ignore", "-m", cache_process.__name__, *told],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # codecs write there, and may quote what they read

@@ -1,7 +1,9 @@
-"""The process that fills a pixel cache: `python -m cxr_core.data.cache_process FOLDER EXAMINE`.
+"""The process that fills a pixel cache: `python -m cxr_core.data.cache_process FOLDER EXAMINE BUILDER`.
 
 Over its pipes come batches, one JSON line each: [[row, path], ...]; for each film one JSON line goes back. It writes
-grids into their rows itself. It ends when its pipe closes; a film that crashes it, hangs or eats memory ends it too.
+grids into their rows itself. It ends when its pipe closes, and before it writes a grid once the process that started it
+(BUILDER, its number) has ended, as rows are then handed out anew. A film that crashes it, hangs or eats memory ends it
+too.
 """
 
 import errno
@@ -33,7 +35,7 @@ OVERSIZED = f"This file has more than {MAX_BYTES // 2**20} MB. Export the film a
 GRIDS, INDEX, GEOMETRY = "grids.u8", "index.sqlite", "geometry.json"
 
 
-def serve(folder: Path, examine: bool) -> None:
+def serve(folder: Path, examine: bool, builder: int) -> None:
     """Answer batches until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then closes the pipe
     requests, answers = own_pipes()
@@ -43,7 +45,7 @@ def serve(folder: Path, examine: bool) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     spec = InputSpec(**json.loads((folder / GEOMETRY).read_text(encoding="utf-8")))
     index = CacheIndex(folder / INDEX)
-    grids = os.open(folder / GRIDS, os.O_WRONLY)
+    grids = Grids(folder / GRIDS, builder)
     with os.fdopen(requests.fileno(), "r", encoding="utf-8", closefd=False) as lines:
         for line in lines:
             for row, path in json.loads(line):
@@ -56,7 +58,7 @@ def serve(folder: Path, examine: bool) -> None:
                 _send(answers, answer)
 
 
-def _take(path: Path, row: int, spec: InputSpec, index: CacheIndex, grids: int, examine: bool) -> dict[str, Any]:
+def _take(path: Path, row: int, spec: InputSpec, index: CacheIndex, grids: "Grids", examine: bool) -> dict[str, Any]:
     """Decode one file into its row, unless the same bytes are known already."""
     try:
         stamp, sha256, data = _bytes_of(path)
@@ -86,14 +88,14 @@ def identity(path: Path) -> tuple[str, str]:
         return stamp, hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def film_of(data: bytes, sha256: str, row: int, spec: InputSpec, grids: int, examine: bool) -> Film:
+def film_of(data: bytes, sha256: str, row: int, spec: InputSpec, grids: "Grids", examine: bool) -> Film:
     """Decode, put on the grid, write, hash; a refused file becomes a Film with its reason."""
     try:
         film = decode(data)
     except FilmRefused as refusal:
         return Film(sha256=sha256, refused=refusal.code, reason=str(refusal))
     grid = to_grid(film.pixels, spec)
-    _write(grids, grid, row)
+    grids.write(grid, row)
     height, width = film.shape
     concerns = "|".join(concern.code for concern in inspect(film)) if examine else None
     return Film(
@@ -107,9 +109,18 @@ def film_of(data: bytes, sha256: str, row: int, spec: InputSpec, grids: int, exa
     )
 
 
-def _write(grids: int, grid: np.ndarray, row: int) -> None:
-    if os.pwrite(grids, grid.data.cast("B"), row * grid.size) != grid.size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+class Grids:
+    """The file of all grids, written for one builder as long as that lives."""
+
+    def __init__(self, path: Path, builder: int):
+        self._file, self._builder = os.open(path, os.O_WRONLY), builder
+
+    def write(self, grid: np.ndarray, row: int) -> None:
+        """Put a grid into its row, or end this process if nobody waits for it. Raises OSError for a full disk."""
+        if os.getppid() != self._builder:
+            sys.exit()
+        if os.pwrite(self._file, grid.data.cast("B"), row * grid.size) != grid.size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def pixels_sha256(film: Radiograph) -> str:
@@ -128,4 +139,4 @@ def _send(pipe: IO[bytes], answer: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), sys.argv[2] == "examine")
+    serve(Path(sys.argv[1]), sys.argv[2] == "examine", int(sys.argv[3]))

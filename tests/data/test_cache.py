@@ -14,6 +14,7 @@ import pytest
 
 from cxr_core.data import cache as cache_module
 from cxr_core.data.cache import PixelCache
+from cxr_core.data.cache_process import Grids
 from cxr_core.errors import Cancelled, DataError
 from cxr_core.film.decode import decode
 from cxr_core.film.preprocess import InputSpec, to_grid
@@ -292,3 +293,13 @@ def test_real_originals_with_and_without_alpha(tmp_path: Path, real_data: Path) 
     cache = PixelCache(InputSpec(side=128, channels=1), tmp_path / "cache")
     cache.build(films)
     require_all(cache, films)
+
+
+def test_a_process_whose_builder_is_gone_writes_no_grid(tmp_path: Path) -> None:
+    """Its row may be another film's by then."""
+    (tmp_path / "grids.u8").write_bytes(bytes(8))
+    grid = np.full((2, 2), 7, np.uint8)
+    Grids(tmp_path / "grids.u8", os.getppid()).write(grid, 1)
+    with pytest.raises(SystemExit):
+        Grids(tmp_path / "grids.u8", os.getpid()).write(grid, 0)
+    assert (tmp_path / "grids.u8").read_bytes() == bytes([0] * 4 + [7] * 4)
