@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from cxr_core.data.datasets import registered
+from cxr_core.data.datasets import damaged, registered
 from cxr_core.errors import SilhouetteError
 from pages.components import cache, session
+from pages.components.datasets.damaged import show_damaged
 from pages.components.datasets.doctor import show_doctor
 from pages.components.datasets.explore import show_explorer
 from pages.components.datasets.overview import choose_dataset, show_overview
@@ -21,6 +22,7 @@ def page() -> None:
     st.title("Datasets")
     found = registered()
     add_dataset(exploration, first=not found)
+    show_damaged(damaged())
     if not found:
         return
     dataset = choose_dataset(exploration, found)

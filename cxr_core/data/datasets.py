@@ -61,7 +61,10 @@ class Dataset:
                 choices=tuple(Choice(**each) for each in record["choices"]),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{folder} holds no dataset that can be read ({error}); prepare it again") from error
+            raise DataError(
+                f"{folder} holds no dataset that can be read ({error}); forget it on the Data page, or prepare its "
+                f"films again under the name {folder.name}"
+            ) from error
 
     @property
     def report(self) -> Path:
@@ -133,13 +136,29 @@ class Dataset:
 
 
 def registered() -> list[Dataset]:
-    """Every dataset that is prepared, by name."""
-    return [Dataset.load(record.parent) for record in sorted(_root().glob(f"*/{RECORD}"))]
+    """Every dataset that is prepared and whose record can be read, by name."""
+    return [found for found in _looked_at().values() if found is not None]
+
+
+def damaged() -> list[Path]:
+    """The folders of datasets whose record cannot be read; they keep their names until they are forgotten."""
+    return [folder for folder, found in _looked_at().items() if found is None]
+
+
+def _looked_at() -> dict[Path, Dataset | None]:
+    found: dict[Path, Dataset | None] = {}
+    for record in sorted(register().glob(f"*/{RECORD}")):
+        try:
+            found[record.parent] = Dataset.load(record.parent)
+        except DataError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):  # forgotten meanwhile
+                found[record.parent] = None
+    return found
 
 
 def find(name: str) -> Dataset:
     """A registered dataset. Raises DataError that lists the names there are."""
-    folder = _root() / name
+    folder = register() / name
     if re.fullmatch(r"[\w.+-]+", name) and (folder / RECORD).is_file():
         return Dataset.load(folder)
     known = ", ".join(dataset.name for dataset in registered()) or "none"
@@ -149,23 +168,26 @@ def find(name: str) -> Dataset:
 def folder_for(folders: Sequence[Path], name: str | None) -> Path:
     """Where a dataset of these folders is registered, or is to be: the name asked for, else one made of theirs.
 
-    Raises DataError when that name belongs to other folders.
+    A name whose record is damaged is free for who asks for it by name. Raises DataError when a name belongs to other
+    folders.
     """
-    for dataset in registered():
+    there = registered()
+    for dataset in there:
         if set(dataset.folders) == set(folders) and name in (None, dataset.name):
             return dataset.folder
     if name is not None:
         if not re.fullmatch(r"\w[\w.+-]{0,79}", name):
             raise DataError(f"a dataset cannot be named {name!r}; use letters, digits, dots, + and -")
-        if (_root() / name / RECORD).exists():
-            there = ", ".join(map(str, find(name).folders))
-            raise DataError(f"the name {name} belongs to {there}; choose another name, or forget that dataset first")
-        return _root() / name
+        if other := next((dataset for dataset in there if dataset.name == name), None):
+            films = ", ".join(map(str, other.folders))
+            raise DataError(f"the name {name} belongs to {films}; choose another name, or forget that dataset first")
+        return register() / name
     made = re.sub(r"[^\w.+-]+", "-", "+".join(folder.name for folder in folders)).strip("-.+")[:60] or "dataset"
-    taken = {dataset.name for dataset in registered()}
+    taken = {*(dataset.name for dataset in there), *(folder.name for folder in damaged())}
     free = next(each for each in (made, *(f"{made}-{number}" for number in range(2, 10**6))) if each not in taken)
-    return _root() / free
+    return register() / free
 
 
-def _root() -> Path:
+def register() -> Path:
+    """The folder of all registered datasets."""
     return workspace() / "datasets"

@@ -14,7 +14,7 @@ from filelock import FileLock
 from cxr_core.data import datasets
 from cxr_core.data.cache import PixelCache
 from cxr_core.data.choice import Choice, Resolution, decide, exclude
-from cxr_core.data.datasets import THUMBNAIL, Dataset, find, folder_for
+from cxr_core.data.datasets import THUMBNAIL, Dataset, find, folder_for, registered
 from cxr_core.data.doctor import diagnose
 from cxr_core.data.doctor_masks import swapped_masks
 from cxr_core.data.doctor_report import ReportFacts, report_html, report_json
@@ -53,9 +53,9 @@ def prepare(
     manifest = with_pixels(read, progress)
     progress("examining", 0, 1)
     issues = by_severity([*diagnose(manifest), *swapped_masks(manifest)])
-    home = folder_for(places, name)
-    with _alone(home):
-        recorded = Dataset.load(home).choices if (home / datasets.RECORD).exists() else ()
+    with _alone():
+        home = folder_for(places, name)
+        recorded = next((each.choices for each in registered() if each.folder == home), ())
         dataset = Dataset(
             name=home.name, folder=home, folders=places, kind=manifest.kind, prepared=_now(), choices=recorded
         )
@@ -78,7 +78,7 @@ def open_data(given: Sequence[str | Path], progress: Progress = silent) -> Manif
 
 def choose(dataset: Dataset, code: str, choice: Resolution, note: str = "") -> Dataset:
     """Record a choice about an issue; excluded films are left out from then on. Raises DataError for a wrong code."""
-    with _alone(dataset.folder):
+    with _alone():
         current = Dataset.load(dataset.folder)
         issues = current.issues()
         decided = _with_choice(current, decide(issues, code, choice, note, _now()))
@@ -88,17 +88,18 @@ def choose(dataset: Dataset, code: str, choice: Resolution, note: str = "") -> D
 
 def withdraw(dataset: Dataset, code: str) -> Dataset:
     """Take the choices about an issue back."""
-    with _alone(dataset.folder):
+    with _alone():
         current = Dataset.load(dataset.folder)
         left = replace(current, choices=tuple(choice for choice in current.choices if choice.code != code))
         _write(left, current.manifest(), current.issues())
     return left
 
 
-def forget(dataset: Dataset) -> None:
-    """Remove a dataset from the register, with its report; the films themselves are never touched."""
-    (dataset.folder / datasets.RECORD).unlink(missing_ok=True)  # first: without it the folder is no dataset
-    shutil.rmtree(dataset.folder, ignore_errors=True)
+def forget(folder: Path) -> None:
+    """Remove a dataset from the register by its folder there, with its report; the films are never touched."""
+    with _alone():
+        (folder / datasets.RECORD).unlink(missing_ok=True)  # first: without it the folder is no dataset
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def with_pixels(manifest: Manifest, progress: Progress = silent) -> Manifest:
@@ -158,7 +159,7 @@ def _write(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> N
         _write_quarantine(home / datasets.QUARANTINE, manifest)
         write_whole(home / datasets.REPORT_HTML, report_html(facts))
         write_whole(home / datasets.REPORT_JSON, json.dumps(report_json(facts), indent=2))
-        write_whole(home / datasets.RECORD, json.dumps(dataset.to_record(), indent=2))
+        write_whole(home / datasets.RECORD, json.dumps(dataset.to_record(), indent=2), lasting=True)
     except OSError as error:
         raise DataError(f"the dataset cannot be written to {home}: {error.strerror}. Free space, or mend it") from error
 
@@ -193,13 +194,14 @@ def _write_quarantine(path: Path, manifest: Manifest) -> None:
         writer.writerows(rows[["image", "status", "reason"]].itertuples(index=False))
 
 
-def _alone(home: Path) -> FileLock:
-    """One writer of a dataset's folder at a time."""
+def _alone() -> FileLock:
+    """One writer of the register at a time, from the choice of a name to the last file."""
+    place = datasets.register()
     try:
-        home.parent.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{home.parent} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder") from error
-    return FileLock(home.parent / f".{home.name}.lock")
+        raise DataError(f"{place} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder") from error
+    return FileLock(place / ".lock")
 
 
 def _now() -> str:

@@ -1,6 +1,10 @@
 """From folders to a registered dataset, and what a choice about an issue does."""
 
+import contextlib
 import json
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -8,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_core.data.datasets import Dataset, find, registered
+from cxr_core.data import prepare as preparing
+from cxr_core.data.datasets import Dataset, damaged, find, folder_for, registered
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import choose, forget, open_data, prepare, withdraw
 from cxr_core.errors import Cancelled, DataError
@@ -160,7 +165,7 @@ def test_names_are_kept_apart(sound: Path, tmp_path: Path) -> None:
     for name in ("../up", "", "a/b"):
         with pytest.raises(DataError, match="cannot be named"):
             prepare([tmp_path / "elsewhere"], name=name)
-    forget(find("both"))
+    forget(find("both").folder)
     assert [dataset.name for dataset in registered()] == ["sound-set", "sound-set-2"]
     assert sound.is_dir()
 
@@ -174,11 +179,39 @@ def test_data_is_given_by_folder_or_by_name(sound: Path) -> None:
     assert by_name.data_sha256() == by_folder.data_sha256()
 
 
-def test_a_damaged_record_is_said(sound: Path) -> None:
+def test_a_damaged_record_is_said_and_stands_in_nobody_s_way(sound: Path, tmp_path: Path) -> None:
     dataset = prepare([sound])
     (dataset.folder / "dataset.json").write_text("{")
-    with pytest.raises(DataError, match="prepare it again"):
-        registered()
+    with pytest.raises(DataError, match="prepare its films again under the name sound-set"):
+        find("sound-set")
+    assert (registered(), damaged()) == ([], [dataset.folder])
+    shutil.copytree(sound, tmp_path / "other" / sound.name)
+    other = prepare([tmp_path / "other" / sound.name])
+    assert other.name == "sound-set-2", "the damaged one keeps its name until somebody asks for that"
+    assert len(open_data([other.name]).table) == 10
+    again = prepare([sound], name="sound-set")
+    assert (registered(), damaged()) == ([again, other], [])
+    (again.folder / "dataset.json").write_text('{"schema": 99}')
+    forget(again.folder)
+    assert (registered(), damaged()) == ([other], [])
+
+
+def test_two_folders_of_one_name_prepared_at_once_are_two_datasets(sound, tmp_path, monkeypatch) -> None:
+    twin = tmp_path / "other" / sound.name
+    shutil.copytree(sound, twin)
+    both = threading.Barrier(2)
+
+    def named(folders, name):
+        found = folder_for(folders, name)
+        with contextlib.suppress(threading.BrokenBarrierError):  # who holds the register is alone here
+            both.wait(1)
+        return found
+
+    monkeypatch.setattr(preparing, "folder_for", named)
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda folder: prepare([folder]), (sound, twin)))
+    assert sorted(dataset.name for dataset in found) == ["sound-set", "sound-set-2"]
+    assert {dataset.name: dataset.folders for dataset in registered()} == {each.name: each.folders for each in found}
 
 
 def test_thumbnails_show_the_films_and_black_for_what_is_missing(sound: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
+from cxr_core.data import datasets
 from cxr_core.data.datasets import registered
 from cxr_core.data.prepare import choose
 from cxr_core.errors import Cancelled, DataError
@@ -267,3 +268,19 @@ def test_what_runs_is_seen_by_another_tab(app: AppTest, monkeypatch: pytest.Monk
     other.run()
     assert "Stopped" in words(other)
     assert gate.calls == 1
+
+
+def test_a_damaged_record_is_named_and_forgotten_and_the_others_are_shown(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    register(monkeypatch, tmp_path / "films")
+    broken = datasets.register() / "*broken*"
+    broken.mkdir()
+    (broken / datasets.RECORD).write_text("{")
+    open_page(app)
+    assert not app.exception
+    assert r"\*broken\* cannot be read" in app.warning[0].value
+    assert "May be trained on" in app.success[0].value
+    button(app, r"Forget \*broken\*").click().run()
+    assert not app.warning
+    assert not broken.exists()

@@ -100,7 +100,7 @@ def _offer_actions(exploration: Exploration, dataset: Dataset) -> None:
     if again:
         register.start(exploration, cache.preparations(), list(dataset.folders), dataset.kind, dataset.name)
     if gone:
-        forget(dataset)
+        forget(dataset.folder)
         exploration.dataset = None
         st.query_params.pop(PARAMETER, None)
         st.rerun()
