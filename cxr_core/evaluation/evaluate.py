@@ -21,7 +21,7 @@ from cxr_core.evaluation.folder import Evaluation
 from cxr_core.evaluation.subgroups import subgroups
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.models.store import write_card
+from cxr_core.models.store import change_card, load_card, load_segmenter_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.outline import Outliner
 from cxr_core.reading.reading import ModelOutput
@@ -132,8 +132,9 @@ def figures(card: ModelCard, table: pd.DataFrame) -> dict[str, Any]:
 
 
 def record_in_card(folder: Path, card: ModelCard | SegmenterCard, part: str, found: Mapping[str, Any]) -> None:
-    """Write the figures of a part into the card of a model folder, in one step."""
-    write_card(folder, replace(card, metrics={**card.metrics, part: dict(found)}))
+    """Write the figures of a part into the card of a model folder, beside what others have written there by now."""
+    load = load_segmenter_card if isinstance(card, SegmenterCard) else load_card
+    change_card(folder, lambda now: replace(now, metrics={**now.metrics, part: dict(found)}), load)
 
 
 def _labelled(card: ModelCard, table: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import torch
+from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -65,9 +66,17 @@ def save_model(
     return card
 
 
-def write_card(folder: Path, card: ModelCard | SegmenterCard) -> None:
-    """Put another card into a model folder, in one step."""
-    write_whole(Path(folder) / CARD, card.to_json())
+def change_card(folder: Path, change: Callable[[Card], Card], load: Callable[[Path], Card]) -> Card:
+    """Put another card into a model folder, in one step: what `change` makes of the one that is there now.
+
+    Changes take turns, so that none is lost. load: `load_card` or `load_segmenter_card`. Returns the card as written.
+    Raises ModelError when there is none, and OSError when it cannot be written.
+    """
+    folder = Path(folder).absolute()
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        card = change(load(folder))
+        write_whole(folder / CARD, card.to_json())
+    return card
 
 
 def load_card(folder: Path) -> ModelCard:

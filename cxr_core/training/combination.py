@@ -17,7 +17,7 @@ from cxr_core.evaluation.evaluate_outlines import anatomies
 from cxr_core.evaluation.outlines import means_of
 from cxr_core.evaluation.ratio_figures import RATIO, figures_of_scores
 from cxr_core.models.card import Combination
-from cxr_core.models.store import write_card
+from cxr_core.models.store import change_card, load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.combination_fit import fit_combination, held_out_losses
 from cxr_core.reading.log_odds import log_odds
@@ -74,8 +74,8 @@ def combine_with_ratio(folder: Path, outliner: Outliner, films: Manifest, progre
             model=f"{outliner.card.model} {outliner.card.version}",
             source=f"{source} against {alone.mean():.4f} without it",
         )
-        card = classifier.card
-        write_card(folder, replace(card, combination={**card.combination, FINDING: fitted}))
+        found = fitted
+        change_card(folder, lambda card: replace(card, combination={**card.combination, FINDING: found}), load_card)
     return Combined(
         combination=fitted,
         against=against,

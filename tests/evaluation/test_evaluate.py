@@ -11,6 +11,7 @@ from PIL import Image
 from sklearn import metrics as sk
 
 from cxr_core.data.prepare import open_data
+from cxr_core.evaluation.evaluate import record_in_card
 from cxr_core.models.store import load_card
 from cxr_core.training.fit import LEARNT_ON, data_facts, divided
 from cxr_core.training.recipe import Recipe
@@ -145,3 +146,12 @@ def test_a_folder_that_cannot_be_written_is_said(dataset, tmp_path, workspace, c
     (tmp_path / "file").write_text("")
     assert main([str(a_model(tmp_path / "m")), "--data", str(dataset), "--out", str(tmp_path / "file" / "out")]) == 3
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_figures_join_what_others_have_written_into_the_card_meanwhile(tmp_path):
+    model = tiny_model(tmp_path / "models", tiny_card())
+    before = load_card(model)
+    record_in_card(model, before, "test", {"cardiomegaly": 1})
+    record_in_card(model, before, "boxes", {"cardiomegaly": 2})
+    found = load_card(model).metrics
+    assert (found["test"], found["boxes"]) == ({"cardiomegaly": 1}, {"cardiomegaly": 2})
