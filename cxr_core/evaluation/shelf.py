@@ -9,7 +9,7 @@ from typing import Any
 from cxr_core.evaluation.folder import METRICS, PREDICTIONS, SCHEMA
 from cxr_core.models.registry import workspace
 
-PLACES = ("evaluations/*", "runs/*/evaluation", "runs/*/evaluation/*")
+PLACES = ("evaluations/[!.]*", "runs/[!.]*/evaluation", "runs/[!.]*/evaluation/[!.]*")
 HEAD = ("model", "version", "part", "data", "made")
 
 
@@ -44,10 +44,17 @@ class Shelved:
 
 def shelved(root: Path | None = None) -> list[Shelved]:
     """Every evaluation under the workspace, the newest first; those that cannot be read come last."""
-    root = root or workspace()
-    folders = [folder for place in PLACES for folder in sorted(root.glob(place)) if _holds_one(folder)]
-    found = [look(folder) for folder in folders]
+    found = [look(folder) for folder in evaluation_folders(root or workspace()) if _holds_one(folder)]
     return sorted(found, key=lambda each: (each.problem is None, str(each.metrics.get("made", ""))), reverse=True)
+
+
+def evaluation_folders(root: Path) -> list[Path]:
+    """Every folder under a workspace that may hold an evaluation, in their order."""
+    while True:
+        try:
+            return [folder for place in PLACES for folder in sorted(root.glob(place))]
+        except FileNotFoundError:  # a run was deleted while it was looked into
+            continue
 
 
 def look(folder: Path) -> Shelved:
@@ -64,7 +71,7 @@ def look(folder: Path) -> Shelved:
 
 
 def _holds_one(folder: Path) -> bool:
-    return not folder.name.startswith(".") and any((folder / name).is_file() for name in (METRICS, PREDICTIONS))
+    return any((folder / name).is_file() for name in (METRICS, PREDICTIONS))
 
 
 def _problem(metrics: Any) -> str | None:

@@ -51,9 +51,11 @@ def asking(run: Path, what: str, pid: int | None = None) -> Iterator[None]:
     Raises RunError when the run's folder cannot be written.
     """
     name = name_of(pid or os.getpid())
-    if name is not None:
-        files.write(run, ASKED, {"what": what, "process": name.to_record()})
+    own = {"what": what, "process": name.to_record()} if name is not None else {}
+    if own:
+        files.write(run, ASKED, own)
     try:
         yield
     finally:
-        files.drop(run, ASKED)
+        if files.read(run, ASKED) == own:  # and not that of another who has asked meanwhile
+            files.drop(run, ASKED)

@@ -17,11 +17,11 @@ from typing import Literal
 from cxr_core.errors import RunError
 from cxr_core.evaluation.folder import METRICS
 from cxr_core.evaluation.report_parts import part_name
-from cxr_core.evaluation.shelf import PLACES
+from cxr_core.evaluation.shelf import evaluation_folders
 from cxr_core.film.decode_worker import ROOT
 from cxr_core.models.registry import in_use, workspace
 from cxr_core.training import job_files as files
-from cxr_core.training import launch, line
+from cxr_core.training import launch
 from cxr_core.training.asked import asked
 from cxr_core.training.processes import holding, is_held, require_linux, signal_to
 
@@ -92,7 +92,7 @@ def start(wanted: Wanted) -> Path:
     if busy and busy.running:
         raise RunError(f"{Path(wanted.model).name} is being {busy.what}; wait for that")
     folder = wanted.folder
-    with line.alone():
+    with files.alone():
         if not is_held(folder / files.FOLDER / files.LOCK):
             _begin(folder, wanted)
     return folder
@@ -100,8 +100,7 @@ def start(wanted: Wanted) -> Path:
 
 def evaluating() -> list[Evaluating]:
     """All that were asked for, in the order of their folders."""
-    folders = [folder for place in PLACES for folder in sorted(workspace().glob(place))]
-    return [found for folder in folders if (found := look(folder))]
+    return [found for folder in evaluation_folders(workspace()) if (found := look(folder))]
 
 
 def look(folder: Path) -> Evaluating | None:

@@ -10,12 +10,16 @@ lock                        held by that process as long as it lives, so that no
 output.log                  all that it wrote on its screen
 """
 
+import contextlib
 import json
 import os
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from cxr_core.errors import RunError
 from cxr_core.models.registry import workspace
@@ -34,6 +38,20 @@ Record = dict[str, Any]
 def runs_folder() -> Path:
     """Where the workspace keeps its runs, as an absolute path."""
     return Path(os.path.abspath(workspace())) / "runs"
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Be the only one that changes the line of runs that wait. Raises RunError when the workspace cannot be written."""
+    runs = runs_folder()
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        with FileLock(runs / ".line.lock", timeout=30):
+            yield
+    except Timeout:
+        raise RunError(f"another process has been changing the queue in {runs} for 30 s; try again") from None
+    except OSError as error:
+        raise RunError(f"{runs} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder") from error
 
 
 def run_folders() -> list[Path]:
@@ -95,6 +113,14 @@ def process_of(run: Path) -> Name | None:
 def can_go_on(run: Path) -> bool:
     """Whether the run has got as far as a folder of its own, so that it is resumed rather than begun."""
     return (run / RUN_RECIPE).is_file() and (run / RUN_MANIFEST).is_file()
+
+
+def is_mean(run: Path) -> bool:
+    """Whether the run is a mean of others, which is made at once and has nothing to go on from."""
+    try:
+        return "averaged" in json.loads((run / RUN_MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
 
 
 def recipe_facts(run: Path) -> Record:

@@ -19,13 +19,14 @@ from filelock import FileLock, Timeout
 from cxr_core.data.prepare import folders_of
 from cxr_core.errors import RunError
 from cxr_core.models.card import CARD
-from cxr_core.models.registry import SHIPPED, workspace
+from cxr_core.models.registry import SHIPPED, version_folders, workspace
 from cxr_core.training import job_files as files
 from cxr_core.training import line
+from cxr_core.training.asked import asked
 from cxr_core.training.device import devices as devices
 from cxr_core.training.device import require_device
 from cxr_core.training.job import Job, Request
-from cxr_core.training.processes import Name, marked, require_linux, signal_to
+from cxr_core.training.processes import Name, is_held, marked, require_linux, signal_to
 from cxr_core.training.standing import patience_left, standing
 from cxr_core.whole import draft_beside
 
@@ -41,7 +42,7 @@ def submit(request: Request) -> Job:
     folders = [os.path.abspath(folder) for folder in folders_of(request.data)]
     if not folders:
         raise RunError("no data to train on was given; choose a registered dataset or a folder")
-    with line.alone():
+    with files.alone():
         run = _made_before(request.token) or _make(replace(request, device=device), folders)
     line.see_to_it()
     return job(run.name)
@@ -77,7 +78,7 @@ def job(run: str) -> Job:
 
 def move(run: str, places: int) -> Job:
     """Move a waiting run in its queue: -1 one place towards the front. Raises RunError when it does not wait."""
-    with line.alone():
+    with files.alone():
         if job(run).state != "queued":
             raise RunError(f"{run} does not wait any more, so it has no place to change")
         line.shift(files.folder_of(run), places)
@@ -89,7 +90,7 @@ def stop(run: str) -> Job:
 
     Raises RunError when it is neither alive nor waiting.
     """
-    with line.alone():
+    with files.alone():
         now = job(run)
         if now.state == "queued":
             sentence = "Taken out of the queue before it began."
@@ -126,7 +127,7 @@ def resume(run: str) -> Job:
 
     Raises RunError when it is alive, waits or is finished.
     """
-    with line.alone():
+    with files.alone():
         now = job(run)
         if "resume" not in now.actions:
             raise RunError(f"{run} is {now.state}; only a run that ended before it was finished can go on")
@@ -165,10 +166,12 @@ def delete(run: str) -> None:
 
     Raises RunError while it is alive, and when an installed model came from it, which the sentence names.
     """
-    with line.alone():
+    with files.alone():
         now = job(run)
         if now.live:
             raise RunError(f"{run} is {now.state}; stop it before it is deleted")
+        if busy := _at_work_on(now.folder):
+            raise RunError(f"{run} {busy}; wait for that before it is deleted")
         if models := models_from(run):
             raise RunError(f"{run} is kept: the installed model {' and '.join(models)} came from it")
         hidden = now.folder.with_name(f".deleted-{run}")
@@ -185,13 +188,22 @@ def delete(run: str) -> None:
 
 def models_from(run: str) -> list[str]:
     """The installed models, as `name version`, whose card says that they came from a run."""
-    cards = [card for root in (SHIPPED, workspace() / "models") for card in root.glob(f"*/*/{CARD}")]
-    return sorted(f"{card.parent.parent.name} {card.parent.name}" for card in cards if _published_run(card) == run)
+    folders = [folder for root in (SHIPPED, workspace() / "models") for folder in version_folders(root)]
+    return sorted(f"{folder.parent.name} {folder.name}" for folder in folders if _published_run(folder) == run)
 
 
-def _published_run(card: Path) -> str:
+def _at_work_on(run: Path) -> str:
+    """What somebody does with a run that has ended, in words that follow its name; empty when nobody does."""
+    being = asked(run)
+    if being and being.running:
+        return f"is being {being.what}"
+    locks = run.glob(f"evaluation/**/{files.FOLDER}/{files.LOCK}")
+    return "is being evaluated" if any(map(is_held, locks)) else ""
+
+
+def _published_run(folder: Path) -> str:
     try:
-        return str(json.loads(card.read_text(encoding="utf-8"))["training"]["published"]["run"])
+        return str(json.loads((folder / CARD).read_text(encoding="utf-8"))["training"]["published"]["run"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

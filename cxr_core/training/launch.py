@@ -58,23 +58,26 @@ def yield_to_others() -> None:
 
 
 def launch(run: Path) -> int:
-    """Start a run's process. The exit status: 0 once it holds the run, HELD when another does."""
+    """Start a run's process. The exit status: 0 once it holds the run, HELD when another does or it waits no more."""
     told, tell = os.pipe()
     if not detach():
         os.close(tell)
         answer = os.read(told, 1)  # nothing when the other side died
         return answer[0] if answer else 1
-    with holding(run / files.FOLDER / files.LOCK) as lock:
-        if lock is None:
-            os.write(tell, bytes([HELD]))
-            return HELD
-        request = files.read(run, files.REQUEST)
-        _become(run, request, lock, tell)
+    request = files.read(run, files.REQUEST)
+    with contextlib.ExitStack() as line:
+        if queued := "program" not in request:  # who stops or moves it does so before this or after it
+            line.enter_context(files.alone())
+        with holding(run / files.FOLDER / files.LOCK) as lock:
+            if lock is None or (queued and not files.read(run, files.QUEUE)):
+                os.write(tell, bytes([HELD]))
+                return HELD
+            _become(run, request, lock, tell, line)
     return 1
 
 
-def _become(run: Path, request: Record, lock: int, tell: int) -> None:
-    """Turn into the training. Comes back only by an error."""
+def _become(run: Path, request: Record, lock: int, tell: int, line: contextlib.ExitStack) -> None:
+    """Turn into the training, and give the line back before. Comes back only by an error."""
     name = name_of(os.getpid())
     assert name is not None
     output = os.open(run / files.FOLDER / files.OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -85,6 +88,7 @@ def _become(run: Path, request: Record, lock: int, tell: int) -> None:
     now = {"time": time.time(), "monotonic": time.monotonic()}
     files.write(run, files.PROCESS, {**name.to_record(), **now, "output_from": os.fstat(output).st_size})
     files.drop(run, files.QUEUE)
+    line.close()
     os.write(tell, bytes([0]))
     yield_to_others()
     os.set_inheritable(lock, True)

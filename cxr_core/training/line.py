@@ -4,17 +4,12 @@ One process a workspace, `python -m cxr_core.training.line`, starts whoever is n
 ends when nobody waits. Whoever puts a run into the line, or looks at the runs, sees to it that it lives.
 """
 
-import contextlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from cxr_core.errors import RunError
 from cxr_core.film.decode_worker import ROOT
 from cxr_core.training import job_files as files
 from cxr_core.training import launch
@@ -23,20 +18,6 @@ from cxr_core.training.standing import standing
 
 PAUSE_S = 0.5
 STARTER = ".starter.lock"
-
-
-@contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Be the only one that changes the line. Raises RunError when the workspace cannot be written."""
-    runs = files.runs_folder()
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-        with FileLock(runs / ".line.lock", timeout=30):
-            yield
-    except Timeout:
-        raise RunError(f"another process has been changing the queue in {runs} for 30 s; try again") from None
-    except OSError as error:
-        raise RunError(f"{runs} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder") from error
 
 
 def waiting() -> dict[str, list[Path]]:
@@ -91,7 +72,7 @@ def _start(run: Path) -> None:
     done = subprocess.run([sys.executable, "-m", launch.__name__, str(run)], cwd=ROOT, check=False)
     if done.returncode not in (0, launch.HELD):
         sentence = f"it could not be started; {run / files.FOLDER / files.OUTPUT} says why"
-        with alone():
+        with files.alone():
             files.write(run, files.END, {"state": "failed", "sentence": sentence, "time": time.time()})
             files.drop(run, files.QUEUE)
 

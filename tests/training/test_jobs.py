@@ -13,7 +13,8 @@ import pytest
 from cxr_core.errors import DataError, RecipeError, RunError
 from cxr_core.training import job_files as files
 from cxr_core.training import jobs
-from cxr_core.training.processes import Name, is_alive, name_of
+from cxr_core.training.asked import MEASURED, asking
+from cxr_core.training.processes import Name, holding, is_alive, name_of
 from tests.training.watching import (
     begin,
     finish,
@@ -186,7 +187,13 @@ def test_deleting_spares_what_lives_and_what_an_installed_model_came_from(stand_
     until(lambda: not jobs.job(run).live, "it has ended")
     with pytest.raises(RunError, match=r"the installed model tiny 1\.0\.1 came from it"):
         jobs.delete(run)
-    card.unlink()
+    card.rename(card.parent.with_name(".1.0.1-draft"))  # what a kill left is no installed model
+    with asking(files.folder_of(run), MEASURED), pytest.raises(RunError, match="is being measured on its test films"):
+        jobs.delete(run)
+    evaluation = files.folder_of(run) / "evaluation" / "films" / files.FOLDER
+    evaluation.mkdir(parents=True)
+    with holding(evaluation / files.LOCK), pytest.raises(RunError, match="is being evaluated; wait for that"):
+        jobs.delete(run)
     jobs.delete(run)
     assert jobs.jobs() == ()
     assert [path for path in files.runs_folder().iterdir() if run in path.name] == []

@@ -12,8 +12,9 @@ import pytest
 from filelock import FileLock
 
 from cxr_core.errors import RunError
+from cxr_core.film.decode_worker import ROOT
 from cxr_core.training import job_files as files
-from cxr_core.training import jobs, line
+from cxr_core.training import jobs, launch, line
 from cxr_core.training.job import Request
 from cxr_core.training.processes import MARK, is_alive, is_held, marked, name_of, signal_to
 from tests.training.test_fit import TINY
@@ -45,6 +46,20 @@ def test_runs_wait_in_an_order_that_can_be_changed_and_start_though_nobody_looks
     assert jobs.resume(third).place == 2
     kill(process(fourth))
     wait_for(second, "running")
+
+
+def test_a_run_that_left_the_queue_while_it_was_being_started_does_not_start(stand_in: Path, monkeypatch) -> None:
+    monkeypatch.setattr(line, "see_to_it", lambda: None)
+    run = begin(stand_in).id
+    launching = [sys.executable, "-m", launch.__name__, str(files.folder_of(run))]
+    with files.alone():
+        launcher = subprocess.Popen(launching, cwd=ROOT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            launcher.wait(5)  # it waits for its turn in the line, and has taken nothing yet
+        assert not files.is_run_live(files.folder_of(run))
+        files.drop(files.folder_of(run), files.QUEUE)
+    assert launcher.wait(60) == launch.HELD
+    assert not started(run)
 
 
 def test_a_dead_starter_is_replaced_by_whoever_looks(stand_in: Path) -> None:

@@ -13,7 +13,7 @@ from cxr_core.errors import Cancelled, RunError
 from cxr_core.evaluation.folder import METRICS, read_metrics, write_texts
 from cxr_core.film.decode_worker import ROOT
 from cxr_core.training import measuring
-from cxr_core.training.asked import asked
+from cxr_core.training.asked import JUDGED, MEASURED, asked, asking
 from cxr_core.training.measuring import measure_on_test
 from tests.training.watching import until
 
@@ -132,3 +132,12 @@ def _end_at_replacement(step: int) -> None:
         return replace(path, target) if next(left, None) is not None else os._exit(9)
 
     Path.replace = end  # type: ignore[method-assign]
+
+
+def test_who_has_done_leaves_the_record_of_who_asked_meanwhile(tmp_path: Path) -> None:
+    with asking(tmp_path, MEASURED):
+        another = asking(tmp_path, JUDGED)
+        another.__enter__()
+    assert (asked(tmp_path) or pytest.fail("its record is gone")).what == JUDGED
+    another.__exit__(None, None, None)
+    assert asked(tmp_path) is None
