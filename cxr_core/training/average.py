@@ -59,7 +59,8 @@ def average(
     scores = [card.metrics["validation"][key]["auroc"]["value"] for card in cards for key in recipe.findings]
     trained = Trained(network, max(card.training["epoch"] for card in cards), float(np.mean(scores)))
     spent = sum(card.training["duration_s"] for card in cards) + time.perf_counter() - began
-    finish(recipe, trained, learning, parts, whole, spent)
+    with whole.held():
+        finish(recipe, trained, learning, parts, whole, spent)
     return whole.model
 
 

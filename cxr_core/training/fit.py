@@ -98,13 +98,27 @@ def resume(run: Path, settings: Settings) -> Path:
         recipe, before = folder.recipe(), folder.manifest()
         if folder.model.exists():
             raise RunError(f"{run} is finished; its model is {folder.model}")
+        if "averaged" in before:
+            raise RunError(f"{run} is a mean of runs, with no steps to go on from; make it with train.average again")
         with _held(folder, place), _recording(folder, place, settings.report) as report:
             learning, _ = _open(recipe, before["folders"], place, settings)
             _require_same(data_facts(learning, recipe), before, run)
             last = folder.checkpoints.latest()
+            if last.checkpoint is None:
+                _require_same_beginning(recipe, before, run)
             # A checkpoint holds every weight; the file or hub that the run began with is needed only without one.
             start = _network(recipe, recipe.init if last.checkpoint is None else "scratch")
             return _train(recipe, start.network, learning, folder, place, report, settings, last)
+
+
+def _require_same_beginning(recipe: Recipe, before: Mapping[str, Any], run: Path) -> None:
+    """Raises RunError when the recipe's `init` now names something else than what the run's card will say."""
+    now = origin(recipe.init)
+    if now != before.get("began_from", now):
+        raise RunError(
+            f"{run} has no checkpoint, and began from {before['began_from']}, while {recipe.init} is {now} by now; put "
+            "the former back, or start a new run"
+        )
 
 
 def divided(recipe: Recipe, manifest: Manifest) -> Manifest:

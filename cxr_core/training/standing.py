@@ -112,6 +112,8 @@ def _of_dead(run: Path) -> Verdict:
 
 
 def _goes_on(run: Path) -> str:
+    if files.is_mean(run):
+        return "It is a mean of runs; delete it, and make it again with train.average."
     step = last_checkpoint(run)
     return f"It can go on from step {step}." if step else "It has no checkpoint yet and would begin anew."
 
@@ -140,7 +142,8 @@ def _actions(state: State, run: Path) -> frozenset[Action]:
         return frozenset({"force_stop", "retry"})
     if state == "stopping":
         return frozenset({"force_stop", "retry"} if patience_left(run) <= 0 else {"retry"})
-    return frozenset({"retry", "delete"} if state == "finished" else {"resume", "retry", "delete"})
+    over = state == "finished" or files.is_mean(run)
+    return frozenset({"retry", "delete"} if over else {"resume", "retry", "delete"})
 
 
 def patience_left(run: Path) -> float:

@@ -11,7 +11,8 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.average import average
-from cxr_core.training.fit import Settings, fit
+from cxr_core.training.fit import Settings, fit, resume
+from cxr_core.training.standing import standing
 from tests.lit_films import lit_films
 from tests.training.test_fit import TINY as FITTED
 from train.average import main as average_command
@@ -72,3 +73,24 @@ def test_a_run_without_a_model_has_nothing_to_average(trained, tmp_path, workspa
         (unfinished / name).write_text((trained["slow"] / name).read_text())
     with pytest.raises(RunError, match="no model yet"):
         average([trained["slow"], unfinished], [trained["data"]])
+
+
+def test_a_mean_that_is_cut_off_is_held_while_it_is_made_and_cannot_go_on_as_a_training(
+    trained, workspace, monkeypatch
+):
+    states = []
+
+    def cut_off(*given):
+        states.append(given[4].state)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cxr_core.training.average.finish", cut_off)
+    run = workspace / "runs" / "mean"
+    with pytest.raises(KeyboardInterrupt):
+        average([trained["slow"], trained["fast"]], [trained["data"]], run=run)
+    assert states == ["running"]
+    with pytest.raises(RunError, match=r"mean of runs, with no steps to go on from; make it with train\.average again"):
+        resume(run, QUIET)
+    job = standing(run)
+    assert (job.state, job.actions) == ("interrupted", {"retry", "delete"})
+    assert job.sentence.endswith("make it again with train.average.")

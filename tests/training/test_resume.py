@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,13 +18,14 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cxr_core.errors import RunError
-from cxr_core.models.store import load_card
+from cxr_core.models.store import change_card, load_card
 from cxr_core.training import checkpoint as checkpoint_module
 from cxr_core.training.augment import Augmentation
 from cxr_core.training.fit import Settings, fit, resume
 from cxr_core.training.learner import Learner
 from cxr_core.training.recipe import Recipe
 from cxr_core.training.run_folder import RunFolder
+from cxr_core.training.trainer import Trainer
 from tests.training.test_fit import TINY
 from train.fit import main as fit_command
 
@@ -114,6 +116,10 @@ def test_a_run_stopped_between_any_two_steps_ends_the_same(films: Path, tmp_path
 
 
 CALLS: dict[Path, int] = {}
+
+
+def _cut_off(trainer: Trainer) -> None:
+    raise KeyboardInterrupt
 
 
 def _later(run: Path) -> bool:
@@ -278,6 +284,19 @@ def test_a_run_does_not_go_on_with_other_data(films: Path, whole: Path, tmp_path
     (run / "recipe.toml").write_text((whole / "recipe.toml").read_text())
     (run / "manifest.json").write_text(json.dumps({**facts, "data_sha256": "0" * 64}))
     with pytest.raises(RunError, match=r"the data of .* has changed since it began"):
+        resume(run, QUIET)
+
+
+def test_a_run_without_a_checkpoint_does_not_begin_anew_from_another_model_than_its_card_names(
+    films: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, run = tmp_path / "base", tmp_path / "run"
+    shutil.copytree(whole / "model", base)
+    monkeypatch.setattr(Trainer, "run", _cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        fit(replace(RESTLESS, init=str(base)), [films], QUIET, run=run)
+    change_card(base, lambda card: replace(card, version="9.0.0"), load_card)
+    with pytest.raises(RunError, match=r"began from .* 1\.0\.0, sha256 .*, while .* is .* 9\.0\.0"):
         resume(run, QUIET)
 
 
