@@ -16,7 +16,7 @@ from cxr_core.evaluation.evaluate import read_films
 from cxr_core.evaluation.evaluate_outlines import anatomies
 from cxr_core.evaluation.outlines import means_of
 from cxr_core.evaluation.ratio_figures import RATIO, figures_of_scores
-from cxr_core.models.card import Combination
+from cxr_core.models.card import Combination, ModelCard
 from cxr_core.models.store import change_card, load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.combination_fit import fit_combination, held_out_losses
@@ -42,8 +42,9 @@ class Combined:
 def combine_with_ratio(folder: Path, outliner: Outliner, films: Manifest, progress: Progress = quiet) -> Combined:
     """Fit the combination on validation films and write it into the card of a classifier's folder.
 
-    It is not written where the ratio alone is not known to tell the finding (the 95 % interval of its AUROC reaches
-    0.5), or the log loss on held-out patients is known to be higher with it (that of the paired difference above 0).
+    None is written, and one that is there is taken out, where the ratio alone is not known to tell the finding (the
+    95 % interval of its AUROC reaches 0.5), or the log loss on held-out patients is known to be higher with it (that of
+    the paired difference above 0).
 
     films: usable and decoded, the validation part of what the classifier learnt. Those without a label, and those that
     cannot be measured or are doubted for more than view, are left out, as in reading. Raises DataError for films of one
@@ -74,8 +75,13 @@ def combine_with_ratio(folder: Path, outliner: Outliner, films: Manifest, progre
             model=f"{outliner.card.model} {outliner.card.version}",
             source=f"{source} against {alone.mean():.4f} without it",
         )
-        found = fitted
-        change_card(folder, lambda card: replace(card, combination={**card.combination, FINDING: found}), load_card)
+    own = {FINDING: fitted} if fitted else {}
+
+    def with_own(card: ModelCard) -> ModelCard:
+        others = {key: each for key, each in card.combination.items() if key != FINDING}
+        return replace(card, combination={**others, **own})
+
+    change_card(folder, with_own, load_card)
     return Combined(
         combination=fitted,
         against=against,

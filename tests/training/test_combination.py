@@ -76,6 +76,10 @@ def test_a_ratio_that_tells_nothing_stays_out(data, fake, tmp_path, workspace):
     assert found.combination is None
     assert found.against == "the ratio alone is not known to tell the finding"
     assert (folder / "card.json").read_text() == before
+    combine_with_ratio(folder, fake(True), open_data([data]))
+    assert load_card(folder).combination
+    combine_with_ratio(folder, fake(False), open_data([data]))
+    assert (folder / "card.json").read_text() == before, "one that no longer helps goes"
 
 
 def test_a_ratio_that_makes_the_probability_worse_stays_out(data, fake, tmp_path, workspace, monkeypatch):
