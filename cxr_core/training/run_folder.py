@@ -8,7 +8,7 @@ progress.jsonl   one line per event               run.log       the same in word
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,15 +39,16 @@ class RunFolder:
 
         Raises RunError when the path holds a run already or cannot be written.
         """
-        path = path or workspace() / "runs" / f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        if (path / RECIPE).exists():
+        if path is not None and (path / RECIPE).exists():
             raise RunError(f"{path} holds a run already; give --run another folder, or go on with --resume {path}")
         try:
+            path = path or _new_folder(f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
             path.mkdir(parents=True, exist_ok=True)
             write_whole(path / MANIFEST, json.dumps(facts, indent=2) + "\n")
             write_whole(path / RECIPE, recipe.as_toml())  # last: a folder with a recipe is a run, and can go on
         except OSError as error:
-            raise RunError(f"the run folder {path} cannot be written: {error.strerror}") from error
+            where = path or workspace() / "runs"
+            raise RunError(f"the run folder {where} cannot be written: {error.strerror}") from error
         return cls(path)
 
     @classmethod
@@ -127,3 +128,13 @@ def _event(line: str) -> dict[str, Any]:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _new_folder(name: str) -> Path:
+    """A folder of that name in the workspace, made by this call alone; with a number where others have the name."""
+    runs = workspace() / "runs"
+    for path in (runs / name, *(runs / f"{name}-{number}" for number in range(2, 10**6))):
+        with suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path
+    raise RunError(f"{runs} holds a million runs named {name}; move them away")

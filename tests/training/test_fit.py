@@ -221,3 +221,13 @@ def test_the_middle_film_without_the_finding_shows_no_evidence(dataset, tmp_path
     assert len(cells) > 3
     taken = np.abs(load_card(folder).usual_evidence["pneumonia"]).max()
     assert np.abs(np.median(cells, axis=0)).max() < 1e-3 * taken
+
+
+def test_two_runs_that_begin_in_the_same_second_have_folders_of_their_own(workspace, monkeypatch):
+    monkeypatch.setattr("cxr_core.training.run_folder.time.strftime", lambda _: "20260101-000000")
+    first, second = (RunFolder.create(replace(TINY, epochs=epochs), {}) for epochs in (1, 2))
+    assert [folder.path.name for folder in (first, second)] == [
+        f"{TINY.name}-20260101-000000",
+        f"{TINY.name}-20260101-000000-2",
+    ]
+    assert (first.recipe().epochs, second.recipe().epochs) == (1, 2)
