@@ -25,6 +25,7 @@ from cxr_core.reading.outline import Outliner
 from cxr_core.reading.reading import Evidence, Examination, ModelOutput
 
 DRAWING = Concern("drawing", "This is a drawing made by the program, not a film of a patient.")
+EVERY_CORE = torch.get_num_threads()  # as OMP_NUM_THREADS says
 BATCH = 8  # films of a folder that share one forward pass; twice as many are in memory, whole, at a time
 
 
@@ -89,13 +90,14 @@ class Reader:
     def examine_many(self, files: Iterable[bytes]) -> Iterator[Examination]:
         """Examine files in their order: decoded ahead in parallel, read in batches."""
         remaining = iter(files)
-        # The networks get one core, so that the films after these are decoded on the others meanwhile.
-        one_core = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
-        with ThreadPoolExecutor(max_workers=self.decoders.workers) as threads, one_core:
+        with ThreadPoolExecutor(max_workers=self.decoders.workers) as threads, ThreadPoolExecutor(1) as networks:
             ahead = [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
-            while ahead:
-                batch, ahead = ahead, [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
-                yield from one_core.submit(self._read_batch, batch).result()
+            try:
+                while ahead:
+                    batch, ahead = ahead, [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
+                    yield from networks.submit(self._read_batch, batch, ahead).result()
+            finally:
+                networks.submit(torch.set_num_threads, EVERY_CORE)  # also what threads that begin later are given
 
     def explain(self, output: ModelOutput, finding: str, method: str) -> Evidence:
         """The heatmap of one finding by a named method, from an output already made."""
@@ -123,17 +125,18 @@ class Reader:
             grids += [self.outliner.grid(seen.film)] if self.outliner else []
         return seen, grids, time.perf_counter() - started
 
-    def _read_batch(self, batch: "list[Future[tuple[_Seen, list[np.ndarray], float]]]") -> list[Examination]:
+    def _read_batch(self, batch: "list[Prepared]", ahead: "list[Prepared]") -> list[Examination]:
         prepared = [future.result() for future in batch]
         readable = [(seen.film, grids) for seen, grids, _ in prepared if grids and seen.film is not None]
         started = time.perf_counter()
-        by_model = [
-            classifier.read_grids(np.stack([grids[i] for _, grids in readable]), [film.shape for film, _ in readable])
-            for i, classifier in enumerate(self.classifiers)
-            if readable
-        ]
+        by_model = []
+        for i, classifier in enumerate(self.classifiers if readable else ()):
+            _share_cores(ahead)
+            grids, shapes = np.stack([grids[i] for _, grids in readable]), [film.shape for film, _ in readable]
+            by_model.append(classifier.read_grids(grids, shapes))
         anatomies: Iterator[Anatomy] = iter(())
         if self.outliner and readable:
+            _share_cores(ahead)
             outlined = np.stack([grids[-1] for _, grids in readable])
             anatomies = iter(self.outliner.outline_grids(outlined, [film.shape for film, _ in readable]))
         share = (time.perf_counter() - started) / max(1, len(readable))
@@ -169,3 +172,12 @@ class _Seen:
             anatomy=anatomy,
             seconds=seconds,
         )
+
+
+# A film looked at, its grids and the seconds that took, as soon as it is decoded.
+Prepared = Future[tuple[_Seen, list[np.ndarray], float]]
+
+
+def _share_cores(ahead: Sequence[Prepared]) -> None:
+    """One core for the network that comes, as long as films after these are decoded on the others; then every core."""
+    torch.set_num_threads(EVERY_CORE if all(film.done() for film in ahead) else 1)

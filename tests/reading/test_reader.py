@@ -1,5 +1,6 @@
 import io
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from cxr_core.film.phantom import PhantomSpec, as_png, draw
 from cxr_core.film.preprocess import to_model_input
 from cxr_core.models.card import Calibration
 from cxr_core.models.store import load_network
+from cxr_core.reading import reader as reader_module
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.methods import METHODS
 from cxr_core.reading.patient import Patient
@@ -64,6 +66,18 @@ def test_many_films_give_the_same_as_one_at_a_time_in_the_same_order(reader):
         for a, b in zip(one.outputs, many.outputs, strict=True):
             assert np.allclose(a.logits, b.logits, atol=1e-5)
             assert np.allclose(a.evidence["pneumonia"].on_film(), b.evidence["pneumonia"].on_film(), atol=1e-5)
+
+
+def test_a_folder_leaves_every_core_to_the_films_that_are_read_later(reader, monkeypatch):
+    monkeypatch.setattr(reader_module, "EVERY_CORE", 3)
+    monkeypatch.setattr(reader_module, "_share_cores", lambda ahead: torch.set_num_threads(1))
+    begun = reader.examine_many([png(1), png(2)])
+    next(begun)
+    begun.close()  # who looks no further
+    with ThreadPoolExecutor(1) as later:
+        found = later.submit(torch.get_num_threads).result()
+    torch.set_num_threads(1)
+    assert found == 3
 
 
 def test_threads_share_one_reader_without_mixing_their_films(reader):
