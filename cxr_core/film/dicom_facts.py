@@ -101,11 +101,11 @@ def _view(dataset: Dataset) -> View | None:
 
 
 def _age(dataset: Dataset) -> float | None:
-    """Patient's Age in years; AS is three digits and one of D, W, M, Y (PS3.5 6.2)."""
-    match = re.fullmatch(r"(\d{1,3})([DWMY])", _code(dataset, "PatientAge"))
+    """Patient's Age in years; AS is three digits and one of D, W, M, Y (PS3.5 6.2). Many sites leave the Y out."""
+    match = re.fullmatch(r"(\d{1,3})([DWMY]?)", _code(dataset, "PatientAge"))
     if match is None:
         return None
-    years = int(match[1]) * YEARS_PER_UNIT[match[2]]
+    years = int(match[1]) * YEARS_PER_UNIT[match[2] or "Y"]
     return years if years <= OLDEST_YEARS else None
 
 

@@ -233,6 +233,7 @@ FACTS = [
     *(({"ViewPosition": code}, "view", "LATERAL") for code in ("LL", "RL", "LATERAL", "LAT")),
     *(({"ViewPosition": code}, "view", None) for code in ("", "LLD", "RAO", "XYZ")),
     ({"PatientAge": "034Y"}, "age_years", 34.0),
+    ({"PatientAge": "81"}, "age_years", 81.0),
     ({"PatientAge": "006M"}, "age_years", 0.5),
     ({"PatientAge": "003W"}, "age_years", 21 / 365.25),
     ({"PatientAge": "010D"}, "age_years", 10 / 365.25),
