@@ -17,14 +17,18 @@ from cxr_core.reading.measure import Measurement
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.ratio_wording import diameter_words, ratio_words
 from cxr_core.reading.reading import Examination, FindingReading, Reading, interpret
-from cxr_core.reading.wording import per_cent
+from cxr_core.reading.wording import per_cent, threshold_words
 
 READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3
+STEM_BYTES = 120  # of a film's name in that of its heatmap
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Read every file given, one line or block each, in the order given. Returns the exit status."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.heatmaps:
+        _require_folder(parser, given.heatmaps)
     files = list(_files(given.files))
     if not files:
         print("cxr_core: the folders given hold no files", file=sys.stderr)
@@ -76,6 +80,7 @@ def _bytes_of(file: Path) -> bytes:
 def _block(file: Path, reading: Reading) -> str:
     lines = [f"{file}: {reading.status}" + (f": {reading.reason}" if reading.reason else "")]
     lines += [f"  ! {concern.message}" for concern in reading.concerns if not concern.refuses]
+    lines += [f"  ! {remark}" for remark in reading.remarks]
     lines += [f"  {_line(finding)}" for finding in reading.findings]
     for measured in reading.measurements:
         lines.append(f"  {_measured(measured)}")
@@ -90,7 +95,7 @@ def _line(finding: FindingReading) -> str:
         return f"{finding.finding}: {finding.reason}"
     return (
         f"{finding.finding}: {finding.call}, probability {per_cent(finding.probability)} "
-        f"(threshold {per_cent(finding.threshold)}, {finding.operating_point}; "
+        f"(threshold {threshold_words(finding.probability, finding.threshold)}, {finding.operating_point}; "
         f"{finding.model} {finding.version}, for {finding.population})"
     )
 
@@ -101,13 +106,29 @@ def _measured(measured: Measurement) -> str:
 
 
 def _write_heatmaps(folder: Path, file: Path, examination: Examination, reading: Reading) -> None:
-    """One PNG per finding, the film with its evidence over it, named by the film's name and hash."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """One PNG per finding, the film with its evidence over it, named by the film's name and hash.
+
+    Raises SilhouetteError when one cannot be written.
+    """
     for finding in reading.findings:
         if finding.evidence is not None and examination.film is not None:
             picture = overlay(examination.film.pixels, finding.evidence.on_film(), finding.evidence.scale)
-            name = f"{file.stem}-{reading.sha256[:8]}-{finding.finding}-{finding.model}.png"
-            cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            name = f"{_short(file.stem)}-{reading.sha256[:8]}-{finding.finding}-{finding.model}.png"
+            if not cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+                raise SilhouetteError(f"{folder / name} cannot be written; free space, or give another folder")
+
+
+def _short(stem: str) -> str:
+    """A name that leaves room for the rest within the 255 bytes that file systems allow."""
+    return stem.encode()[:STEM_BYTES].decode(errors="ignore")
+
+
+def _require_folder(parser: argparse.ArgumentParser, folder: Path) -> None:
+    """Make the folder for heatmaps; ends with a sentence and BAD_ARGUMENTS when that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"argument --heatmaps: {folder} cannot be a folder for them: {error.strerror}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -82,6 +82,18 @@ def test_heatmaps_lie_on_the_films_own_grid(installed, films, tmp_path, capsys):
     assert np.ptp(picture) > 0
 
 
+def test_heatmaps_of_a_film_with_a_very_long_name_are_written_and_a_failure_is_said(
+    installed, films, tmp_path, capsys, monkeypatch
+):
+    long = films / f"{'é' * 120}.png"
+    long.write_bytes((films / "a.png").read_bytes())
+    assert command.main(["read", str(long), "--heatmaps", str(tmp_path / "maps")]) == 0
+    assert len(list((tmp_path / "maps").iterdir())) == 2
+    monkeypatch.setattr(cv2, "imwrite", lambda *_: False)
+    assert command.main(["read", str(long), "--heatmaps", str(tmp_path / "full")]) == 3
+    assert "cannot be written; free space" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -90,6 +102,7 @@ def test_heatmaps_lie_on_the_films_own_grid(installed, films, tmp_path, capsys):
         (["read", ".", "--age", "minus one"], "0 to 120"),
         (["read", ".", "--age", "-3"], "0 to 120"),
         (["read", ".", "--operating-point", "best"], "youden"),
+        (["read", ".", "--heatmaps", __file__], "cannot be a folder for them: File exists"),
         (["write"], "invalid choice"),
     ],
 )
