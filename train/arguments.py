@@ -6,6 +6,7 @@ from pathlib import Path
 from cxr_core.errors import RecipeError
 
 DATA = "a dataset's folder, or the name of a registered one; repeatable"
+INIT = "scratch, imagenet, a safetensors file of the backbone's weights, a model's folder or name, or backbone:MODEL"
 METHODS = "also recalibrate on some of the patients: prior, prior=SHARE, temperature or line; reported apart"
 RECIPES = Path(__file__).resolve().parent / "recipes"
 

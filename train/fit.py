@@ -10,7 +10,7 @@ from cxr_core.errors import RecipeError, SilhouetteError
 from cxr_core.training.fit import Settings, fit, resume
 from cxr_core.training.pulse import Pulse
 from cxr_core.training.recipe import Recipe, load_recipe
-from train.arguments import DATA, Parser, assignment, recipe_path
+from train.arguments import DATA, INIT, Parser, assignment, recipe_path
 from train.progress import event_line
 from train.signals import stop_on_signals
 
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--run", type=Path, help="the run's folder (default: under the workspace)")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run; its folder alone suffices")
-    parser.add_argument("--init", help="scratch, imagenet, or a safetensors file of the backbone's weights")
+    parser.add_argument("--init", help=INIT)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--version", default="1.0.0", help="the version of the model written (default 1.0.0)")
     parser.add_argument("--retry-of", default="", metavar="RUN", help="the run that this one tries again")

@@ -13,7 +13,7 @@ from cxr_core.errors import RecipeError, SilhouetteError
 from cxr_core.training.fit import Settings
 from cxr_core.training.recipe import load_recipe
 from cxr_core.training.seeds import fit_seeds, spreads
-from train.arguments import DATA, Parser, assignment, recipe_path
+from train.arguments import DATA, INIT, Parser, assignment, recipe_path
 from train.progress import event_line, progress_bar
 from train.signals import stop_on_signals
 
@@ -66,7 +66,7 @@ def _parser() -> Parser:
     parser.add_argument("--run", type=Path, required=True, help="the folder of all, made when it is not there")
     parser.add_argument("--seeds", type=_seeds, default=[0, 1, 2], help="with commas (default 0,1,2)")
     parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--init", help="scratch, imagenet, or a safetensors file of the backbone's weights")
+    parser.add_argument("--init", help=INIT)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--version", default="1.0.0", help="the version of the mean's model (default 1.0.0)")
     return parser

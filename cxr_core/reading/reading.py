@@ -20,6 +20,7 @@ from cxr_core.reading.combine import Parts, combine
 from cxr_core.reading.log_odds import log_odds
 from cxr_core.reading.measure import Measurement, edited, measure
 from cxr_core.reading.patient import Patient
+from cxr_core.reading.remarks import remarks
 
 Call = Literal["present", "absent", "indeterminate"]
 
@@ -117,8 +118,15 @@ class Reading:
             "measurements": [
                 {**measured.as_json(), "disagreements": self.disagreements(measured)} for measured in self.measurements
             ],
+            "remarks": self.remarks,
+            "patient": {"age_years": self.patient.age_years, "view": self.patient.view},
             "seconds": round(self.seconds, 3),
         }
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be known of its numbers as a whole."""
+        return remarks(self.findings, self.patient)
 
     def disagreements(self, measured: Measurement) -> tuple[str, ...]:
         """What one of the measurements says against the calls of the findings."""
@@ -164,7 +172,7 @@ def interpret(examination: Examination, said: Patient, operating_point: str) -> 
         return Reading(
             sha256=examination.sha256,
             status="refused",
-            reason=refusal.message if refusal else "No model is installed.",
+            reason=_reason(refusal, concerns) if refusal else "No model is installed.",
             concerns=tuple(concerns),
             patient=patient,
             seconds=examination.seconds,
@@ -191,6 +199,14 @@ UNFAMILIAR = Concern(
     "Upload one frontal chest film, upright and whole.",
     refuses=True,
 )
+
+
+def _reason(refusal: Concern, concerns: list[Concern]) -> str:
+    """Why a film gets no reading: of one that is unlike all others because it is shown otherwise, that."""
+    shown = next((c.message for c in concerns if c.code in ("inverted", "turned")), None)
+    if refusal is not UNFAMILIAR or shown is None:
+        return refusal.message
+    return f"{shown} As it is, it is unlike every chest film that the models learnt from, so none of them reads it."
 
 
 def _unlike(output: ModelOutput) -> Concern:

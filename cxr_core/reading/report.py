@@ -70,7 +70,6 @@ def provenance(report: Report) -> dict[str, Any]:
         "software": {"name": "Silhouette", "version": report.software_version},
         "made": report.made.isoformat(timespec="seconds"),
         **reading.as_json(report.file),
-        "patient": {"age_years": reading.patient.age_years, "view": reading.patient.view},
         "film": None if film is None else _film(film),
         "models": [_model(card) for card in report.cards],
     }
@@ -104,9 +103,16 @@ def _finding(finding: FindingReading) -> dict[str, Any]:
     calibration = finding.card.calibration[finding.finding] if finding.card is not None else None
     return finding.as_json() | {
         "threshold_source": threshold_source(finding),
-        "calibration": None if calibration is None else asdict(calibration),
+        "calibration": None if calibration is None else asdict(calibration),  # of the network's own probability
+        "combination": None if finding.parts is None or finding.card is None else _combination(finding),
         "evidence": None if finding.evidence is None else _evidence(finding.evidence),
     }
+
+
+def _combination(finding: FindingReading) -> dict[str, Any]:
+    """How the network's probability and the measurement became the one that is told."""
+    assert finding.card is not None
+    return asdict(finding.card.combination[finding.finding])
 
 
 def _evidence(evidence: Evidence) -> dict[str, Any]:

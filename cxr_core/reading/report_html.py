@@ -17,7 +17,14 @@ from cxr_core.reading.reading import Evidence, FindingReading
 from cxr_core.reading.report import Report, threshold_source
 from cxr_core.reading.report_measurement import measurement_section
 from cxr_core.reading.report_parts import facts_table, picture, shrunk
-from cxr_core.reading.wording import DRAWING_NOTICE, NOTICE, finding_name, operating_point_name, per_cent
+from cxr_core.reading.wording import (
+    DRAWING_NOTICE,
+    NOTICE,
+    finding_name,
+    operating_point_name,
+    per_cent,
+    threshold_words,
+)
 
 BAR_GREY = 0.42  # what the colour bar is drawn over: about the grey of a lung
 
@@ -68,9 +75,9 @@ def _what_to_distrust(report: Report) -> Iterator[str]:
     yield element("h2", "What to distrust")
     if reading.status == "refused":
         yield element("p", f"Not read: {reading.reason}", "present")
-    remarks = [concern for concern in reading.concerns if not concern.refuses]
-    if remarks:
-        yield "<ul>" + "".join(element("li", f"{c.message} ({c.code})") for c in remarks) + "</ul>"
+    remarks = [f"{concern.message} ({concern.code})" for concern in reading.concerns if not concern.refuses]
+    if remarks := [*remarks, *reading.remarks]:
+        yield "<ul>" + "".join(element("li", said) for said in remarks) + "</ul>"
     elif reading.status == "read":
         yield element("p", "No check of the film found anything.")
 
@@ -97,7 +104,7 @@ def _finding_row(finding: FindingReading) -> list[str]:
         name,
         cell(finding.call or "", finding.call or ""),
         per_cent(finding.probability) + (f" ({said})" if (said := parts_words(finding.parts)) else ""),
-        f"{per_cent(finding.threshold)}: {threshold_source(finding)}",
+        f"{threshold_words(finding.probability, finding.threshold)}: {threshold_source(finding)}",
         operating_point_name(finding.operating_point or ""),
         f"{finding.logit:.2f}",
         f"{finding.model} {finding.version}, for {finding.population}",
@@ -180,9 +187,14 @@ def _about_the_model(card: ModelCard) -> dict[str, str]:
     }
     for finding in card.findings:
         facts[f"Calibration of {finding_name(finding).lower()}"] = card.calibration[finding].source
-        for point in card.operating_points[finding]:
-            name = f"{finding_name(finding)}, {operating_point_name(point.name).lower()} threshold"
-            facts[name] = f"{per_cent(point.threshold)} ({point.source})"
+        sets = {"": card.operating_points[finding]}
+        if finding in card.combination:
+            together = card.combination[finding].operating_points
+            sets = {" of network and ratio": together, " of the network alone": sets[""]}
+        for whose, points in sets.items():
+            for point in points:
+                name = f"{finding_name(finding)}, {operating_point_name(point.name).lower()} threshold{whose}"
+                facts[name] = f"{per_cent(point.threshold)} ({point.source})"
     facts |= {f"Training: {key}": value for key, value in _flat(card.training).items()}
     facts |= {f"Figures: {key}": value for key, value in _flat(card.metrics).items()}
     return facts | {f"Made with {key}": value for key, value in card.software.items()}
@@ -195,7 +207,8 @@ def _footer(report: Report) -> str:
 
 
 def _flat(table: Mapping[str, Any]) -> dict[str, str]:
-    """A card's nested table as one line per value; a figure with an interval is one line."""
+    """A card's nested table as one line per value; a figure with an interval is one line. Lists of tables, such as the
+    gate's checks, are left to the JSON report."""
     lines: dict[str, str] = {}
     for key, value in table.items():
         name = str(key).replace("_", " ")
@@ -204,7 +217,8 @@ def _flat(table: Mapping[str, Any]) -> dict[str, str]:
         elif isinstance(value, Mapping):
             lines |= {f"{name}, {inner}": text for inner, text in _flat(value).items()}
         elif isinstance(value, Sequence) and not isinstance(value, str):
-            lines[name] = ", ".join(str(item) for item in value)
+            if not any(isinstance(item, Mapping) for item in value):
+                lines[name] = ", ".join(str(item) for item in value)
         else:
             lines[name] = str(value)
     return lines

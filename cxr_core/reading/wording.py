@@ -20,6 +20,17 @@ def per_cent(share: float) -> str:
     return f"{round(100 * share)} %"
 
 
+def threshold_words(probability: float, threshold: float) -> str:
+    """A threshold as whole per cent, and on which side of it a probability lies where whole per cent do not tell."""
+    said = per_cent(threshold)
+    return f"{said}, just {side_of(probability, threshold)}" if said == per_cent(probability) else said
+
+
+def side_of(probability: float, threshold: float) -> str:
+    """`above` or `below`; at the threshold counts as above it."""
+    return "above" if probability >= threshold else "below"
+
+
 def finding_name(key: str) -> str:
     """What people call a finding."""
     return FINDINGS[key].name if key in FINDINGS else key.replace("_", " ").capitalize()

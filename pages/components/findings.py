@@ -4,23 +4,19 @@ import streamlit as st
 
 from cxr_core.reading.ratio_wording import parts_words
 from cxr_core.reading.reading import FindingReading, Reading
-from cxr_core.reading.wording import finding_name, operating_point_name, per_cent
+from cxr_core.reading.wording import finding_name, operating_point_name, per_cent, side_of
 from pages.components.markdown import plain, threshold_text
 from pages.components.model_card import offer_card
 from pages.components.session import Study
 
 CALL_COLOURS = {"present": "red", "absent": "gray", "indeterminate": "orange"}
-AGE_UNKNOWN = (
-    "**Age unknown:** every model reads, whomever it is for. A number from a model for other patients than this one "
-    "means nothing; enter the age to keep only the models that fit."
-)
 
 
 def show_findings(study: Study, reading: Reading) -> None:
     """One row per finding: call, calibrated probability, threshold, model and its population, or why there is none."""
     with st.container():
-        if reading.patient.age_years is None and any(finding.model for finding in reading.findings):
-            st.caption(AGE_UNKNOWN)
+        for remark in reading.remarks:
+            st.caption(plain(remark))
     st.table([row(finding) for finding in reading.findings], border="horizontal", hide_header=False, hide_index=True)
     cards = {id(f.card): (f.card, f.finding) for f in reading.findings if f.card is not None}
     with st.container(horizontal=True, gap="xsmall"):
@@ -51,5 +47,5 @@ def _beneath(finding: FindingReading) -> str:
     assert finding.threshold is not None
     notes = [plain(parts_words(finding.parts) or "")]
     if per_cent(finding.probability) == per_cent(finding.threshold):
-        notes.append(f"just {'above' if finding.probability >= finding.threshold else 'below'}")
+        notes.append(f"just {side_of(finding.probability, finding.threshold)}")
     return "".join(f"  \n:small[:gray[{note}]]" for note in notes if note)

@@ -9,6 +9,7 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard, OperatingPoint, Population
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reading import Examination, ModelOutput, interpret
+from cxr_core.reading.remarks import AGE_UNKNOWN
 from tests.tiny import tiny_card
 
 PLACEMENT = Placement.fit((80, 80), InputSpec(side=64))
@@ -154,8 +155,40 @@ def test_the_most_suspicious_film_is_the_one_furthest_above_its_threshold():
 def test_json_has_the_promised_fields():
     line = interpret(BOTH, Patient(), "youden").as_json("a.png")
     assert list(line) == [
-        "file", "sha256", "status", "reason", "concerns", "findings", "measurements", "seconds",
+        "file", "sha256", "status", "reason", "concerns", "findings", "measurements", "remarks", "patient", "seconds",
     ]  # fmt: skip
     assert list(line["findings"][0]) == [
         "finding", "probability", "logit", "threshold", "operating_point", "call", "model", "version", "population",
     ]  # fmt: skip
+
+
+def test_an_age_that_nobody_told_is_a_remark_where_a_model_is_for_some_ages_alone():
+    unknown = interpret(BOTH, Patient(view="PA"), "youden")
+    assert unknown.remarks == (AGE_UNKNOWN,)
+    line = unknown.as_json("a.png")
+    assert (line["remarks"], line["patient"]) == ((AGE_UNKNOWN,), {"age_years": None, "view": "PA"})
+    assert interpret(BOTH, Patient(age_years=40), "youden").remarks == ()
+    anybody = card("heart", "cardiomegaly", Population(text="anybody"))
+    assert interpret(examination(output(anybody, 0.5)), Patient(), "youden").remarks == ()
+
+
+@pytest.mark.parametrize("point", ["youden", "sensitivity_95", "specificity_95"])
+def test_thresholds_that_cross_are_a_remark_beside_the_points_they_belong_to(point):
+    crossed = {"pneumonia": points(youden=0.9, sensitivity_95=0.96, specificity_95=0.32)}
+    parted = tiny_card("lung", ("pneumonia",), population=CHILDREN.population, operating_points=crossed)
+    said = interpret(examination(output(parted, 0.5), output(ADULTS, 0.5)), Patient(age_years=3), point).remarks
+    if point == "youden":
+        assert said == ()
+    else:
+        assert len(said) == 1
+        assert "Sensitive (96 %) lies above Specific (32 %): Specific calls more films than Sensitive" in said[0]
+
+
+@pytest.mark.parametrize("code", ["inverted", "turned"])
+def test_a_film_that_is_unlike_all_others_because_of_how_it_is_shown_is_refused_by_that(code):
+    shown = Concern(code, "Invert the film, or turn it.", unsettles=True)
+    strange = output(ADULTS, 0.5, unfamiliarity=2.0)
+    reading = interpret(examination(strange, concerns=(shown,)), Patient(), "youden")
+    assert reading.status == "refused"
+    assert reading.reason.startswith("Invert the film, or turn it. As it is, it is unlike every chest film")
+    assert interpret(examination(strange), Patient(), "youden").reason.startswith("This picture is unlike")

@@ -16,7 +16,7 @@ from cxr_core.film.phantom import PhantomSpec, draw
 from cxr_core.film.preprocess import InputSpec, Placement
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.markup import POLICY
-from cxr_core.models.card import Calibration, ModelCard, OperatingPoint, Population
+from cxr_core.models.card import Calibration, Combination, ModelCard, OperatingPoint, Population
 from cxr_core.reading.colour import overlay
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reading import Evidence, Examination, ModelOutput, interpret
@@ -326,3 +326,31 @@ def pixels_of(picture: dict[str, str | None]) -> np.ndarray:
     """The (H, W, 3) RGB pixels of an img of the page."""
     data = base64.b64decode((picture["src"] or "").partition(",")[2])
     return cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def test_an_unknown_age_is_said_in_the_page_and_the_table_of_a_card_holds_no_tables():
+    seen = examination(film_of())
+    told = seen.outputs[0].card
+    strange = dataclasses.replace(told, training={**told.training, "gate": {"checks": [{"name": "population"}]}})
+    combined = Combination(
+        measurement="cardiothoracic_ratio",
+        model="anatomy 1",
+        intercept=0.0,
+        classifier=1.0,
+        measured=1.0,
+        centre=0.5,
+        ap=0.0,
+        operating_points=tuple(
+            dataclasses.replace(point, threshold=0.55) for point in told.operating_points["cardiomegaly"]
+        ),
+        source="400 validation films with a ratio",
+    )
+    strange = dataclasses.replace(strange, combination={"cardiomegaly": combined})
+    outputs = (dataclasses.replace(seen.outputs[0], card=strange), *seen.outputs[1:])
+    page = Page(html_report(report(dataclasses.replace(seen, outputs=outputs), age=None)))
+    words = " ".join(page.words)
+    assert "Age unknown: every model reads" in words
+    assert "No check of the film found anything" not in words
+    assert "{'name'" not in words
+    assert "balanced threshold of network and ratio" in words
+    assert "balanced threshold of the network alone" in words
