@@ -16,7 +16,7 @@ def show_findings(study: Study, reading: Reading) -> None:
     """One row per finding: call, calibrated probability, threshold, model and its population, or why there is none."""
     with st.container():
         for remark in reading.remarks:
-            st.caption(plain(remark))
+            st.info(plain(remark), icon=":material/info:")
     st.table([row(finding) for finding in reading.findings], border="horizontal", hide_header=False, hide_index=True)
     cards = {id(f.card): (f.card, f.finding) for f in reading.findings if f.card is not None}
     with st.container(horizontal=True, gap="xsmall"):
