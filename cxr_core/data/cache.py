@@ -45,10 +45,11 @@ class PixelCache:
         self.index = CacheIndex(self.folder / INDEX)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if not (self.folder / GEOMETRY).exists():
-                _write_geometry(self.folder, spec)
-            (self.folder / GRIDS).touch()
-            self.index.create()
+            with FileLock(self.folder / ".making.lock"):  # SQLite fails at once where two make one index
+                if not (self.folder / GEOMETRY).exists():
+                    _write_geometry(self.folder, spec)
+                (self.folder / GRIDS).touch()
+                self.index.create()
         except OSError as error:
             raise DataError(f"the pixel cache {self.folder} cannot be written: {error.strerror}") from error
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -171,6 +172,7 @@ def test_examining_notes_what_quality_says(cache: PixelCache, films: list[Path],
 
 BUILD = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from cxr_core.data import cache
 from cxr_core.film.preprocess import InputSpec
@@ -303,3 +305,22 @@ def test_a_process_whose_builder_is_gone_writes_no_grid(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         Grids(tmp_path / "grids.u8", os.getpid()).write(grid, 0)
     assert (tmp_path / "grids.u8").read_bytes() == bytes([0] * 4 + [7] * 4)
+
+
+def test_a_cache_that_many_open_at_once_is_made_by_one_after_the_other(tmp_path: Path, monkeypatch) -> None:
+    """SQLite fails at once, without waiting, where two turn one new file to write-ahead logging."""
+    making, most = [], []
+    plain = cache_module.CacheIndex.create
+
+    def create(self: cache_module.CacheIndex) -> None:
+        making.append(self)
+        most.append(len(making))
+        time.sleep(0.05)
+        plain(self)
+        making.pop()
+
+    monkeypatch.setattr(cache_module.CacheIndex, "create", create)
+    with ThreadPoolExecutor(6) as threads:
+        opened = list(threads.map(lambda _: len(PixelCache(SPEC, tmp_path).grids()), range(6)))
+    assert opened == [0] * 6
+    assert most == [1] * 6
