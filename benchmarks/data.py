@@ -18,11 +18,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from benchmarks.table import Row, paired
-from cxr_core.data.cache import PixelCache
-from cxr_core.data.films import Films
+from cxr_core.data.cache.pixel_cache import PixelCache
+from cxr_core.data.film_set import Films
 from cxr_core.data.loader import Loader, Position
 from cxr_core.film.preprocess import InputSpec
-from cxr_core.models.torchvision_ops import declare_missing_operators
+from cxr_core.models.networks.torchvision_compat import declare_missing_operators
 
 REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 SPEC = InputSpec(side=128, channels=1)
@@ -137,8 +137,8 @@ def films_of(paths: list[Path], folder: Path) -> Films:
 TABLES = """
 import sys, time
 from pathlib import Path
-from cxr_core.data.doctor import diagnose
-from cxr_core.data.sources import read_sources
+from cxr_core.data.checks.run import diagnose
+from cxr_core.data.sources.sources import read_sources
 began = time.perf_counter()
 manifest = read_sources([Path(sys.argv[1])])
 read = time.perf_counter() - began

@@ -12,10 +12,10 @@ import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.table import Row, milliseconds, p95
-from cxr_core.evaluation.curves import finding_curves
-from cxr_core.evaluation.figures import finding_figures
-from cxr_core.evaluation.opened import open_evaluation, view_of
-from cxr_core.evaluation.shelf import look
+from cxr_core.evaluation.metrics.curves import finding_curves
+from cxr_core.evaluation.metrics.figures import finding_figures
+from cxr_core.evaluation.store.catalogue import look
+from cxr_core.evaluation.store.loaded import open_evaluation, view_of
 from cxr_core.models.card import OperatingPoint
 
 FILMS, PATIENTS, SHARE = 25_596, 2_797, 0.04
@@ -40,7 +40,7 @@ def rows() -> list[Row]:
 def _fragment(view):  # type: ignore[no-untyped-def]
     """What a fragment rerun runs, and nothing else; its imports are its own, since Streamlit runs its text alone."""
     from pages.components import session
-    from pages.components.evaluation.threshold_tab import show_threshold
+    from pages.components.evaluation.tabs.threshold import show_threshold
 
     show_threshold(session.visit(), view)
 

@@ -17,11 +17,11 @@ from scipy.special import expit
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.table import Row
-from cxr_core.evaluation import metrics
-from cxr_core.evaluation.draws import Draws
-from cxr_core.evaluation.figures import classification_report, finding_figures, macro_figures
-from cxr_core.evaluation.intervals import RESAMPLES, drawn, draws_of
-from cxr_core.evaluation.subgroups import subgroups
+from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, drawn, draws_of
+from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.metrics import metrics
+from cxr_core.evaluation.metrics.figures import classification_report, finding_figures, macro_figures
+from cxr_core.evaluation.metrics.subgroups import subgroups
 from cxr_core.findings import FINDINGS
 from cxr_core.models.card import OperatingPoint
 

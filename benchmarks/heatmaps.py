@@ -7,13 +7,13 @@ import numpy as np
 import torch
 
 from benchmarks.table import Row, paired
-from cxr_core.film.phantom import PhantomSpec, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw
 from cxr_core.film.preprocess import Placement, to_model_input
-from cxr_core.models.registry import installed
+from cxr_core.models.registry.registry import installed
 from cxr_core.models.store import load_network
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.explain import logits_and_evidence
 from cxr_core.reading.grad_cam import LIBRARY_METHODS, ClassifierOutputTarget
+from cxr_core.reading.heatmaps import logits_and_evidence
 
 ROUNDS = 120
 

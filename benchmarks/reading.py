@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.table import Row, milliseconds, p95, paired
-from cxr_core.film.phantom import PhantomSpec, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw
 from cxr_core.reading.reader import Reader
 
 FILMS = 32

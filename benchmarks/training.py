@@ -17,15 +17,15 @@ import numpy as np
 import torch
 
 from benchmarks.table import Row, milliseconds
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.data.loader import Loader, Position
-from cxr_core.models.architectures import FilmClassifier
-from cxr_core.models.initial import initialise
-from cxr_core.training.checkpoint import Checkpoint, Checkpoints
-from cxr_core.training.learner import Learner, task_of
-from cxr_core.training.parallel import Processes, chosen_device
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.trainer import Trainer
+from cxr_core.models.networks.architectures import FilmClassifier
+from cxr_core.models.networks.initialise import initialise
+from cxr_core.training.engine.checkpoint import Checkpoint, Checkpoints
+from cxr_core.training.engine.distributed import Processes, chosen_device
+from cxr_core.training.engine.learner import Learner, task_of
+from cxr_core.training.engine.trainer import Trainer
+from cxr_core.training.recipe.recipe import Recipe
 
 STEPS, ROUNDS = 8, 7
 HEAD_FILMS = 512

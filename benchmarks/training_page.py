@@ -21,12 +21,12 @@ from benchmarks.reading import png
 from benchmarks.served import ROOT, chromium, serve
 from benchmarks.table import Row, milliseconds, p95
 from benchmarks.training import RECIPE
+from cxr_core.jobs import files as files
+from cxr_core.jobs import jobs
+from cxr_core.jobs.job import Request
+from cxr_core.jobs.process_id import Name, signal_to
 from cxr_core.reading.reader import Reader
-from cxr_core.training import job_files as files
-from cxr_core.training import jobs
-from cxr_core.training.job import Request
-from cxr_core.training.processes import Name, signal_to
-from cxr_core.training.watch import watch
+from cxr_core.training.runs.progress import watch
 
 RUNS, LINES, ROUNDS, FILMS = 100, 100_000, 6, 16
 RERUNS = 40

@@ -12,12 +12,12 @@ import cv2
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.models.card import OPERATING_POINTS
-from cxr_core.reading.colour import overlay
-from cxr_core.reading.measure import Measurement
+from cxr_core.presentation.wording import per_cent, threshold_words
+from cxr_core.reading.cardiothoracic.ratio import Measurement
+from cxr_core.reading.cardiothoracic.ratio_wording import diameter_words, ratio_words
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.ratio_wording import diameter_words, ratio_words
-from cxr_core.reading.reading import Examination, FindingReading, Reading, interpret
-from cxr_core.reading.wording import per_cent, threshold_words
+from cxr_core.reading.report.colormap import overlay
+from cxr_core.reading.results import Examination, FindingReading, Reading, interpret
 
 READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3
 STEM_BYTES = 120  # of a film's name in that of its heatmap

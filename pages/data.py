@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from cxr_core.data.datasets import damaged, registered
+from cxr_core.data.registry import damaged, registered
 from cxr_core.errors import SilhouetteError
 from pages.components import cache, session
+from pages.components.datasets.checks import show_doctor
 from pages.components.datasets.damaged import show_damaged
-from pages.components.datasets.doctor import show_doctor
 from pages.components.datasets.explore import show_explorer
 from pages.components.datasets.overview import choose_dataset, show_overview
 from pages.components.datasets.register import add_dataset

@@ -3,20 +3,20 @@
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.evaluation.verdict import read_verdict
 from cxr_core.models.card import ModelCard
-from cxr_core.models.in_use import history
-from cxr_core.reading.wording import finding_name
+from cxr_core.models.registry.active_version import history
+from cxr_core.presentation.wording import finding_name
+from cxr_core.promotion.gate.verdict import read_verdict
 from pages.components import session
 from pages.components.frame import require_frame
 from pages.components.markdown import plain
 from pages.components.model_card import describe_card
-from pages.components.models.carry import offer_export, offer_import
 from pages.components.models.change import offer_changes
-from pages.components.models.counter import Counter
-from pages.components.models.shelf import Model, Version, shelf
+from pages.components.models.import_export import offer_export, offer_import
+from pages.components.models.state import Counter
 from pages.components.models.tables import history_rows, model_rows, outline_rows, version_rows
 from pages.components.models.verdict import show_verdict
+from pages.components.models.versions import Model, Version, shelf
 
 PARAMETER = "model"  # of the address: a link leads to one model
 

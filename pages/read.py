@@ -3,8 +3,9 @@
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from pages.components import films, patient, session
+from pages.components import films, session
 from pages.components.markdown import plain
+from pages.components.read import patient
 
 
 def page() -> None:
@@ -17,7 +18,7 @@ def page() -> None:
     films.take_films(study)
     if study.entries:
         # Imported with the first film: an empty page is painted without all this needs.
-        from pages.components.study import read_study
+        from pages.components.read.study import read_study
 
         read_study(study, said)
 

@@ -9,7 +9,7 @@ import pytest
 # One thread each: the networks of tests are tiny, and threads that wait for one another on busy cores cost minutes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from cxr_core.models.torchvision_ops import declare_missing_operators
+from cxr_core.models.networks.torchvision_compat import declare_missing_operators
 
 declare_missing_operators()  # before any test module imports pytorch-grad-cam, and with it torchvision
 

@@ -5,9 +5,9 @@ import hashlib
 import cv2
 import numpy as np
 
-from cxr_core.film.phantom import PhantomSpec, as_png, draw, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw, truth
 from cxr_core.film.preprocess import InputSpec, Placement
-from cxr_core.reading.anatomy import Anatomy, anatomy_of
+from cxr_core.reading.cardiothoracic.contours import Anatomy, anatomy_of
 
 MAP_SIDE = 96
 SLENDER = PhantomSpec(height=420, width=400, heart_width=0.3, seed=1)  # ratio 0.43

@@ -20,14 +20,14 @@ FLOORS: dict[str, int] = {
     "cxr_core.data": 3,
     "cxr_core.evaluation": 3,
     "cxr_core.evaluation.evaluate": 4,
-    "cxr_core.evaluation.evaluate_heat": 4,
-    "cxr_core.evaluation.evaluate_localisation": 4,
-    "cxr_core.evaluation.evaluate_outlines": 4,
-    "cxr_core.evaluation.evaluate_randomisation": 4,
-    "cxr_core.evaluation.evaluate_ratio": 4,
-    "cxr_core.evaluation.evaluate_segmenter": 4,
-    "cxr_core.evaluation.evaluate_stability": 4,
-    "cxr_core.evaluation.gate": 4,
+    "cxr_core.evaluation.explanations.evaluate_attribution": 4,
+    "cxr_core.evaluation.explanations.evaluate_localisation": 4,
+    "cxr_core.evaluation.segmentation.evaluate_outlines": 4,
+    "cxr_core.evaluation.explanations.evaluate_randomisation": 4,
+    "cxr_core.evaluation.segmentation.evaluate_ratio": 4,
+    "cxr_core.evaluation.segmentation.evaluate": 4,
+    "cxr_core.evaluation.robustness.evaluate_stability": 4,
+    "cxr_core.promotion.gate.gate": 4,
     "cxr_core.training": 5,
     "cxr_core.__main__": 6,
     "app": 6,
@@ -37,10 +37,15 @@ FLOORS: dict[str, int] = {
 }
 # What pages load before a reading is asked for; none of it may cost the import of torch.
 LIGHT = (
-    *("cxr_core.reading.reading", "cxr_core.reading.report_html", "cxr_core.reading.colour"),
+    *("cxr_core.reading.results", "cxr_core.reading.report.html", "cxr_core.reading.report.colormap"),
     *("cxr_core.data.prepare", "cxr_core.data.summary", "cxr_core.data.charts"),
-    *("cxr_core.training.jobs", "cxr_core.training.watch", "cxr_core.training.probe"),
-    *("cxr_core.reading.methods", "cxr_core.models.card", "cxr_core.film.phantom", "cxr_core.film.decode"),
+    *("cxr_core.jobs.jobs", "cxr_core.training.runs.progress", "cxr_core.jobs.estimate"),
+    *(
+        "cxr_core.reading.methods",
+        "cxr_core.models.card",
+        "cxr_core.film.phantom.phantom",
+        "cxr_core.film.decoding.decode",
+    ),
 )
 
 
@@ -50,7 +55,7 @@ def sources() -> list[Path]:
 
 
 def name_of(path: Path) -> str:
-    """`cxr_core/film/png.py` -> cxr_core.film.png; a package by its own name."""
+    """`cxr_core/film/png.py` -> cxr_core.film.decoding.png; a package by its own name."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -115,25 +120,25 @@ def test_imports_point_down_or_sideways(module: str, tree: ast.AST) -> None:
 @pytest.mark.parametrize(
     ("module", "line", "allowed"),
     [
-        ("cxr_core.film.png", "from cxr_core.film import raster", True),
-        ("cxr_core.film.png", "from cxr_core import errors", True),
-        ("cxr_core.film.png", "from cxr_core.models.card import ModelCard", False),
-        ("cxr_core.film.png", "from cxr_core.reading import colour", False),
-        ("cxr_core.film.png", "from . import raster", False),
-        ("cxr_core.errors", "import cxr_core.film.png", False),
-        ("cxr_core.models.store", "from cxr_core.reading.reading import Reading", False),
+        ("cxr_core.film.decoding.png", "from cxr_core.film import raster", True),
+        ("cxr_core.film.decoding.png", "from cxr_core import errors", True),
+        ("cxr_core.film.decoding.png", "from cxr_core.models.card import ModelCard", False),
+        ("cxr_core.film.decoding.png", "from cxr_core.reading import colour", False),
+        ("cxr_core.film.decoding.png", "from . import raster", False),
+        ("cxr_core.errors", "import cxr_core.film.decoding.png", False),
+        ("cxr_core.models.store", "from cxr_core.reading.results import Reading", False),
         ("cxr_core.reading.reader", "from cxr_core.models import card", True),
         ("cxr_core.reading.reader", "from cxr_core.data.manifest import Manifest", False),
         ("cxr_core.reading.reader", "def f():\n    import cxr_core.training.fit", False),
         ("cxr_core.reading.reader", "from cxr_core.evaluation import metrics", False),
-        ("cxr_core.evaluation.figures", "from cxr_core.evaluation import metrics", True),
-        ("cxr_core.evaluation.figures", "from cxr_core.evaluation.evaluate import figures", False),
-        ("cxr_core.evaluation.figures", "from cxr_core.evaluation import evaluate", False),
-        ("cxr_core.evaluation.gate", "from cxr_core.evaluation import evaluate", True),
+        ("cxr_core.evaluation.metrics.figures", "from cxr_core.evaluation import metrics", True),
+        ("cxr_core.evaluation.metrics.figures", "from cxr_core.evaluation.evaluate import figures", False),
+        ("cxr_core.evaluation.metrics.figures", "from cxr_core.evaluation import evaluate", False),
+        ("cxr_core.promotion.gate.gate", "from cxr_core.evaluation import evaluate", True),
         ("cxr_core.evaluation.evaluate", "from cxr_core.reading.classifier import Classifier", True),
         ("cxr_core.training.fit", "from cxr_core.reading import calibration", True),
         ("cxr_core.training.fit", "from cxr_core.evaluation import gate", True),
-        ("cxr_core.evaluation.gate", "from cxr_core.training import fit", False),
+        ("cxr_core.promotion.gate.gate", "from cxr_core.training import fit", False),
         ("cxr_core.training.fit", "import pages.read", False),
         ("cxr_core.__main__", "from cxr_core.reading.reader import Reader", True),
         ("pages.read", "from pages.components import cache", True),

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from cxr_core import __main__ as command
-from cxr_core.film.phantom import PhantomSpec, as_png, draw
-from cxr_core.models import registry
-from cxr_core.reading.measure import VIEW_AP
+from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw
+from cxr_core.models.registry import registry
+from cxr_core.reading.cardiothoracic.ratio import VIEW_AP
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.reading import interpret
+from cxr_core.reading.results import interpret
 from tests.hearts import SLENDER, outlined
-from tests.reading.test_report import examination as examination_of
+from tests.reading.report.test_report import examination as examination_of
 from tests.tiny import tiny_model
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch, workspace):
-    monkeypatch.setattr(registry, "SHIPPED", tmp_path / "none")
+    monkeypatch.setattr(registry, "SHIPPED_MODELS", tmp_path / "none")
     return tiny_model(workspace / "models")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_core.models.registry import installed
+from cxr_core.models.registry.registry import installed
 from tests.test_readme import blocks, help_of
 
 ROOT = Path(__file__).parents[1]

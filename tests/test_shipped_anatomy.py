@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from cxr_core.data.prepare import open_data
-from cxr_core.evaluation.evaluate_outlines import outlined
-from cxr_core.evaluation.outlines import outline_figures
-from cxr_core.film.decode import decode
-from cxr_core.film.phantom import PhantomSpec, draw, truth
-from cxr_core.models.registry import SHIPPED, installed_segmenter
-from cxr_core.reading.outline import Outliner
+from cxr_core.evaluation.segmentation.evaluate_outlines import outlined
+from cxr_core.evaluation.segmentation.metrics import outline_figures
+from cxr_core.film.decoding.decode import decode
+from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
+from cxr_core.models.registry.registry import installed_segmenter
+from cxr_core.reading.segmenter import Outliner
 from cxr_core.training.fit import divided
-from cxr_core.training.recipe import load_recipe
-from train.arguments import RECIPES
+from cxr_core.training.recipe.recipe import load_recipe
+from cxr_core.workspace.paths import RECIPES, SHIPPED_MODELS
 
-FOLDER = installed_segmenter((SHIPPED,))
+FOLDER = installed_segmenter((SHIPPED_MODELS,))
 
 
 @pytest.fixture(scope="module")

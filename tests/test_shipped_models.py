@@ -9,21 +9,22 @@ import pytest
 import torch
 from PIL import Image
 
-from cxr_core.data.films import load_films
+from cxr_core.data.film_set import load_films
 from cxr_core.data.prepare import open_data
 from cxr_core.evaluation.evaluate import figures, predictions
-from cxr_core.film.decode import decode
-from cxr_core.film.phantom import SAMPLES, as_png, draw
+from cxr_core.film.decoding.decode import decode
+from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw
 from cxr_core.film.preprocess import normalise, to_model_input
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.models.registry import SHIPPED, installed
+from cxr_core.models.registry.registry import installed
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
-from cxr_core.reading.reading import interpret
+from cxr_core.reading.results import interpret
+from cxr_core.workspace.paths import SHIPPED_MODELS
 
-FOLDERS = installed((SHIPPED,))
+FOLDERS = installed((SHIPPED_MODELS,))
 TEST_DATA = {"pneumonia-children": "kermany_pneumonia", "cardiomegaly-adults": "nih_cxr8"}
 FLOORS = {"pneumonia-children": 0.96, "cardiomegaly-adults": 0.70}
 

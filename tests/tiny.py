@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from cxr_core.film.preprocess import InputSpec
-from cxr_core.models.architectures import FilmClassifier, build
 from cxr_core.models.card import OPERATING_POINTS, Calibration, ModelCard, OperatingPoint, Population
+from cxr_core.models.networks.architectures import FilmClassifier, build
 from cxr_core.models.store import save_model
 
 ARGUMENTS: dict[str, Any] = {

@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 
 from cxr_core.errors import RecipeError
+from cxr_core.workspace.paths import RECIPES
 
 DATA = "a dataset's folder, or the name of a registered one; repeatable"
 INIT = "scratch, imagenet, a safetensors file of the backbone's weights, a model's folder or name, or backbone:MODEL"
 METHODS = "also recalibrate on some of the patients: prior, prior=SHARE, temperature or line; reported apart"
-RECIPES = Path(__file__).resolve().parent / "recipes"
 
 
 class Parser(argparse.ArgumentParser):

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.training.average import average
+from cxr_core.training.export.ensemble import average
 from train.arguments import DATA, Parser
 from train.progress import progress_bar
 

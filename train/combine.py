@@ -9,16 +9,16 @@ from pathlib import Path
 
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import ModelError, SilhouetteError
-from cxr_core.models.registry import installed_segmenter
+from cxr_core.models.registry.registry import installed_segmenter
 from cxr_core.models.store import load_card
-from cxr_core.reading.outline import Outliner
-from cxr_core.training.combination import combine_with_ratio
+from cxr_core.reading.segmenter import Outliner
+from cxr_core.training.exclusions import as_trained
+from cxr_core.training.export.fusion import combine_with_ratio
 from cxr_core.training.fit import divided
-from cxr_core.training.left_aside import as_trained
-from cxr_core.training.parts import run_in
-from cxr_core.training.recipe import load_recipe
+from cxr_core.training.recipe.recipe import load_recipe
+from cxr_core.training.run_data import run_in
 from train.arguments import DATA, Parser, recipe_path
-from train.named import model_folder
+from train.model_names import model_folder
 from train.progress import progress_bar
 
 

@@ -4,15 +4,15 @@ from pathlib import Path
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
-from cxr_core.evaluation.evaluate_ratio import Beside, the_installed_one
+from cxr_core.evaluation.segmentation.evaluate_ratio import Beside, the_installed_one
 from cxr_core.models.card import ModelCard
 from cxr_core.reading.classifier import Classifier
+from cxr_core.training.exclusions import as_trained
 from cxr_core.training.fit import LEARNT_ON, divided
-from cxr_core.training.left_aside import as_trained
-from cxr_core.training.parts import run_in
-from cxr_core.training.recipe import Recipe, load_recipe
-from train.arguments import RECIPES
-from train.named import model_folder
+from cxr_core.training.recipe.recipe import Recipe, load_recipe
+from cxr_core.training.run_data import run_in
+from cxr_core.workspace.paths import RECIPES
+from train.model_names import model_folder
 
 
 def beside(name: str | None, manifest: Manifest, part: str, fit_on: str) -> Beside | None:

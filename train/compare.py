@@ -13,10 +13,10 @@ import pandas as pd
 from cxr_core.errors import DataError, SilhouetteError
 from cxr_core.evaluation.compare import Comparison, Contender, compare
 from cxr_core.evaluation.comparison_text import comparison_lines
-from cxr_core.evaluation.folder import METRICS, PREDICTIONS, read_metrics
-from cxr_core.evaluation.learnt import read_learnt
-from cxr_core.models.registry import workspace
-from cxr_core.whole import write_whole
+from cxr_core.evaluation.store.folder import METRICS, PREDICTIONS, read_metrics
+from cxr_core.evaluation.store.provenance import read_learnt
+from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.paths import workspace
 from train.arguments import Parser
 
 

@@ -14,14 +14,15 @@ from cxr_core.data.manifest import PARTS
 from cxr_core.data.prepare import folders_of, open_data
 from cxr_core.errors import SilhouetteError
 from cxr_core.evaluation.evaluate import record_in_card
-from cxr_core.evaluation.official_test import record_use
-from cxr_core.models.registry import outlines, workspace
+from cxr_core.evaluation.store.official_test import record_use
+from cxr_core.models.registry.registry import outlines
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.outline import Outliner
-from cxr_core.training.parts import part_of_run, run_in
+from cxr_core.reading.segmenter import Outliner
+from cxr_core.training.run_data import part_of_run, run_in
+from cxr_core.workspace.paths import workspace
 from train.arguments import DATA, METHODS, Parser, method
 from train.evaluating import ALONE, FIT_ON, Aside, evaluation_of
-from train.named import model_folder
+from train.model_names import model_folder
 from train.progress import progress_bar
 
 

@@ -7,16 +7,16 @@ from typing import Any
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
-from cxr_core.evaluation.adapt import adapted, require_fitter
 from cxr_core.evaluation.evaluate import evaluate
-from cxr_core.evaluation.evaluate_ratio import has_labels
-from cxr_core.evaluation.evaluate_segmenter import SegmenterEvaluation, evaluate_segmenter
-from cxr_core.evaluation.figures import BALANCED
-from cxr_core.evaluation.folder import Evaluation
+from cxr_core.evaluation.metrics.figures import BALANCED
+from cxr_core.evaluation.metrics.recalibrate import adapted, require_fitter
+from cxr_core.evaluation.segmentation.evaluate import SegmenterEvaluation, evaluate_segmenter
+from cxr_core.evaluation.segmentation.evaluate_ratio import has_labels
+from cxr_core.evaluation.store.folder import Evaluation
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.outline import Outliner
-from train.beside import beside
-from train.named import outliner_named
+from cxr_core.reading.segmenter import Outliner
+from train.comparator import beside
+from train.model_names import outliner_named
 
 FIT_ON = ("val", "train")
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from cxr_core.errors import RecipeError, SilhouetteError
+from cxr_core.jobs.heartbeat import Pulse
 from cxr_core.training.fit import Settings, fit, resume
-from cxr_core.training.pulse import Pulse
-from cxr_core.training.recipe import Recipe, load_recipe
+from cxr_core.training.recipe.recipe import Recipe, load_recipe
 from train.arguments import DATA, INIT, Parser, assignment, recipe_path
 from train.progress import event_line
 from train.signals import stop_on_signals

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.models.registry import workspace
 from cxr_core.training.fit import Settings
-from cxr_core.training.grid import Entry, as_csv, as_markdown, run_grid
-from cxr_core.training.recipe import load_recipe
-from cxr_core.training.stages import stages
-from cxr_core.whole import write_whole
-from train.arguments import DATA, RECIPES, Parser, assignment, recipe_path
+from cxr_core.training.recipe.recipe import load_recipe
+from cxr_core.training.sweeps.grid import Entry, as_csv, as_markdown, run_grid
+from cxr_core.training.sweeps.stages import stages
+from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.paths import RECIPES, workspace
+from train.arguments import DATA, Parser, assignment, recipe_path
 from train.evaluate import measure
 from train.progress import event_line
 from train.signals import stop_on_signals

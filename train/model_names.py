@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from cxr_core.errors import ModelError, RunError
-from cxr_core.models.registry import installed, installed_segmenter
+from cxr_core.models.registry.registry import installed, installed_segmenter
 from cxr_core.models.store import CARD
-from cxr_core.reading.outline import Outliner
-from cxr_core.training.parts import run_in
+from cxr_core.reading.segmenter import Outliner
+from cxr_core.training.run_data import run_in
 
 
 def model_folder(name: str) -> Path:

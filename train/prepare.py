@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from cxr_core.data.choice import Resolution
-from cxr_core.data.issue import ISSUES
+from cxr_core.data.checks.decision import Resolution
+from cxr_core.data.checks.issue import ISSUES
 from cxr_core.data.prepare import folders_of, prepare
-from cxr_core.data.sources import SOURCES
+from cxr_core.data.sources.sources import SOURCES
 from cxr_core.errors import SilhouetteError
 from train.arguments import DATA, Parser
 from train.progress import progress_bar

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.evaluation.verdict import GATE_FILE
-from cxr_core.models.in_use import roll_back
-from cxr_core.training.publish import judge, publish
+from cxr_core.models.registry.active_version import roll_back
+from cxr_core.promotion.gate.verdict import GATE_FILE
+from cxr_core.promotion.publish import judge, publish
 from train.arguments import Parser
 from train.progress import progress_bar
 

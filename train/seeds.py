@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cxr_core.errors import RecipeError, SilhouetteError
 from cxr_core.training.fit import Settings
-from cxr_core.training.recipe import load_recipe
-from cxr_core.training.seeds import fit_seeds, spreads
+from cxr_core.training.recipe.recipe import load_recipe
+from cxr_core.training.sweeps.seeds import fit_seeds, spreads
 from train.arguments import DATA, INIT, Parser, assignment, recipe_path
 from train.progress import event_line, progress_bar
 from train.signals import stop_on_signals

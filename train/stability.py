@@ -11,11 +11,11 @@ from pathlib import Path
 from cxr_core.data.manifest import PARTS
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import SilhouetteError
-from cxr_core.evaluation.evaluate_stability import evaluate_drawings, evaluate_stability
-from cxr_core.evaluation.folder import write_texts
-from cxr_core.evaluation.stability import stability_table
-from cxr_core.models.registry import workspace
+from cxr_core.evaluation.robustness.evaluate_stability import evaluate_drawings, evaluate_stability
+from cxr_core.evaluation.robustness.stability import stability_table
+from cxr_core.evaluation.store.folder import write_texts
 from cxr_core.reading.reader import Reader
+from cxr_core.workspace.paths import workspace
 from train.arguments import DATA, Parser
 from train.progress import progress_bar
 

@@ -22,7 +22,7 @@ from cxr_core.data.summary import (
     years_of,
 )
 from cxr_core.findings import FINDINGS
-from cxr_core.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, tint
+from cxr_core.presentation.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, tint
 
 PART_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN, UNDIVIDED: BLUE}
 LEVEL_COLOURS = {"PA": SKY, "AP": VERMILION, "F": PURPLE, "M": "#4c8ec6", UNKNOWN: GREY}

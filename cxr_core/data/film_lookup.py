@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.datasets import Dataset, registered
 from cxr_core.data.manifest import Manifest
+from cxr_core.data.registry import Dataset, registered
 from cxr_core.errors import DataError
 
 NAMED = ("image", "patient")

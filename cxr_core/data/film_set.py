@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxr_core.data.cache import PixelCache, Progress, quiet
+from cxr_core.data.cache.pixel_cache import PixelCache, Progress, quiet
 from cxr_core.data.manifest import Manifest
 from cxr_core.film.preprocess import InputSpec
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.errors import RecipeError
 
 AHEAD = 2  # batches that wait, ready for the device

@@ -23,10 +23,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cxr_core.data.issue import Issue
+from cxr_core.data.checks.issue import Issue
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS
-from cxr_core.whole import whole
+from cxr_core.workspace.atomic import whole
 
 PARTS = ("train", "val", "test")
 STATUSES = ("present", "missing", "unreadable", "excluded")

@@ -11,19 +11,19 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from cxr_core.data import datasets
-from cxr_core.data.cache import PixelCache
-from cxr_core.data.choice import Choice, Resolution, decide, exclude
-from cxr_core.data.datasets import THUMBNAIL, Dataset, find, folder_for, registered
-from cxr_core.data.doctor import diagnose
-from cxr_core.data.doctor_masks import swapped_masks
-from cxr_core.data.doctor_report import ReportFacts, report_html, report_json
-from cxr_core.data.issue import Issue, by_severity
+from cxr_core.data import registry
+from cxr_core.data.cache.pixel_cache import PixelCache
+from cxr_core.data.checks.decision import Choice, Resolution, decide, exclude
+from cxr_core.data.checks.issue import Issue, by_severity
+from cxr_core.data.checks.masks import swapped_masks
+from cxr_core.data.checks.report import ReportFacts, report_html, report_json
+from cxr_core.data.checks.run import diagnose
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.sources import read_sources
+from cxr_core.data.registry import THUMBNAIL, Dataset, find, folder_for, registered
+from cxr_core.data.sources.sources import read_sources
 from cxr_core.errors import DataError
 from cxr_core.version import VERSION
-from cxr_core.whole import whole, write_whole
+from cxr_core.workspace.atomic import whole, write_whole
 
 # stage, done, total. What it raises stops the preparation (errors.Cancelled, say); what is decoded by then is kept.
 Progress = Callable[[str, int, int], None]
@@ -98,7 +98,7 @@ def withdraw(dataset: Dataset, code: str) -> Dataset:
 def forget(folder: Path) -> None:
     """Remove a dataset from the register by its folder there, with its report; the films are never touched."""
     with _alone():
-        (folder / datasets.RECORD).unlink(missing_ok=True)  # first: without it the folder is no dataset
+        (folder / registry.RECORD).unlink(missing_ok=True)  # first: without it the folder is no dataset
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -154,12 +154,12 @@ def _write(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> N
     facts = _report_facts(dataset, manifest, issues)
     home = dataset.folder
     try:
-        manifest.save(home / datasets.MANIFEST)
-        write_whole(home / datasets.ISSUES_FILE, json.dumps([asdict(issue) for issue in issues]))
-        _write_quarantine(home / datasets.QUARANTINE, manifest)
-        write_whole(home / datasets.REPORT_HTML, report_html(facts))
-        write_whole(home / datasets.REPORT_JSON, json.dumps(report_json(facts), indent=2))
-        write_whole(home / datasets.RECORD, json.dumps(dataset.to_record(), indent=2), lasting=True)
+        manifest.save(home / registry.MANIFEST)
+        write_whole(home / registry.ISSUES_FILE, json.dumps([asdict(issue) for issue in issues]))
+        _write_quarantine(home / registry.QUARANTINE, manifest)
+        write_whole(home / registry.REPORT_HTML, report_html(facts))
+        write_whole(home / registry.REPORT_JSON, json.dumps(report_json(facts), indent=2))
+        write_whole(home / registry.RECORD, json.dumps(dataset.to_record(), indent=2), lasting=True)
     except OSError as error:
         raise DataError(f"the dataset cannot be written to {home}: {error.strerror}. Free space, or mend it") from error
 
@@ -196,7 +196,7 @@ def _write_quarantine(path: Path, manifest: Manifest) -> None:
 
 def _alone() -> FileLock:
     """One writer of the register at a time, from the choice of a name to the last file."""
-    place = datasets.register()
+    place = registry.register()
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -17,14 +17,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cxr_core.data.cache import PixelCache
-from cxr_core.data.choice import Choice, fingerprint
-from cxr_core.data.issue import Issue
+from cxr_core.data.cache.pixel_cache import PixelCache
+from cxr_core.data.checks.decision import Choice, fingerprint
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import FINDINGS
-from cxr_core.models.registry import workspace
+from cxr_core.workspace.paths import workspace
 
 # What the doctor looks at, and what pages show as thumbnails: small, the whole film, nothing equalised.
 THUMBNAIL = InputSpec(side=128, channels=1, aspect="pad")

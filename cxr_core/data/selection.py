@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.issue import Issue
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.summary import UNDIVIDED, UNKNOWN
 from cxr_core.findings import FINDINGS

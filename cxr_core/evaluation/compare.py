@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation import metrics
-from cxr_core.evaluation.delong import WIDTH, auroc_delong, auroc_difference
-from cxr_core.evaluation.differences import Corrected, corrected, of_resamples
-from cxr_core.evaluation.draws import Draws
-from cxr_core.evaluation.intervals import RESAMPLES, Figure, drawn, figures_of
+from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, Figure, drawn, figures_of
+from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.metrics import metrics
+from cxr_core.evaluation.metrics.delong import WIDTH, auroc_delong, auroc_difference
+from cxr_core.evaluation.metrics.multiple_testing import Corrected, corrected, of_resamples
 
 MOST = 5
 MEASURED = ("auroc", "average_precision", "brier", "log_loss", "ece")

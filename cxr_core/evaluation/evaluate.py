@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.cache import Progress, quiet
-from cxr_core.data.films import load_films
+from cxr_core.data.cache.pixel_cache import Progress, quiet
+from cxr_core.data.film_set import load_films
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
-from cxr_core.evaluation.curves import FindingCurves, finding_curves, training_curves
-from cxr_core.evaluation.evaluate_heat import heat_in_chest
-from cxr_core.evaluation.evaluate_localisation import localise
-from cxr_core.evaluation.figures import BALANCED, classification_report, finding_figures, macro_figures
-from cxr_core.evaluation.folder import Evaluation
-from cxr_core.evaluation.subgroups import subgroups
+from cxr_core.evaluation.explanations.evaluate_attribution import heat_in_chest
+from cxr_core.evaluation.explanations.evaluate_localisation import localise
+from cxr_core.evaluation.metrics.curves import FindingCurves, finding_curves, training_curves
+from cxr_core.evaluation.metrics.figures import BALANCED, classification_report, finding_figures, macro_figures
+from cxr_core.evaluation.metrics.subgroups import subgroups
+from cxr_core.evaluation.store.folder import Evaluation
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import change_card, load_card, load_segmenter_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.outline import Outliner
-from cxr_core.reading.reading import ModelOutput
+from cxr_core.reading.results import ModelOutput
+from cxr_core.reading.segmenter import Outliner
 
 BATCH = 32
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from cxr_core.film.concern import Concern
-from cxr_core.film.pose import measure_pose
+from cxr_core.film.orientation import measure_pose
 from cxr_core.film.radiograph import CHEST_PARTS, Radiograph
 
 # The smallest NIH films in use have 64 px a side and are still read (with a warning); below, a heart's border is

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr_core.training import job_files as files
-from cxr_core.training.processes import Name, is_alive, name_of
+from cxr_core.jobs import files as files
+from cxr_core.jobs.process_id import Name, is_alive, name_of
 
 ASKED = "asked.json"
 MEASURED, JUDGED = "measured on its test films", "judged by the gate"

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from cxr_core.data.prepare import folders_of
-from cxr_core.film.decode_worker import ROOT
-from cxr_core.training.device import require_device
-from cxr_core.training.job import Request
+from cxr_core.jobs.job import Request
+from cxr_core.training.engine.device import require_device
+from cxr_core.workspace.paths import ROOT
 
-PROGRAM = "cxr_core.training.probe_process"
+PROGRAM = "cxr_core.jobs.estimate_worker"
 ASK_EVERY_S = 0.1
 
 

@@ -1,4 +1,4 @@
-"""`python -m cxr_core.training.probe_process`: steps of a recipe, measured in a process that may die of them.
+"""`python -m cxr_core.jobs.estimate_worker`: steps of a recipe, measured in a process that may die of them.
 
 It is given the recipe, the data's folders, device and processes as one JSON line, and tells what it has found so far as
 JSON lines, until it has measured enough or is killed: first how many films there are, then seconds and memory.
@@ -17,21 +17,21 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from cxr_core.data.cache import PixelCache
-from cxr_core.data.datasets import RECORD, Dataset, folder_for
-from cxr_core.data.films import Films
+from cxr_core.data.cache.pixel_cache import PixelCache
+from cxr_core.data.film_set import Films
 from cxr_core.data.loader import Batch
+from cxr_core.data.registry import RECORD, Dataset, folder_for
 from cxr_core.errors import DataError, SilhouetteError
-from cxr_core.heap import keep_memory
-from cxr_core.models.architectures import FilmClassifier
-from cxr_core.models.initial import initialise
+from cxr_core.models.networks.architectures import FilmClassifier
+from cxr_core.models.networks.initialise import initialise
+from cxr_core.training.engine.distributed import Processes, chosen_device
+from cxr_core.training.engine.feature_cache import features_of
+from cxr_core.training.engine.learner import Learner, inputs, task_of
 from cxr_core.training.fit import divided
-from cxr_core.training.frozen import features_of
-from cxr_core.training.learner import Learner, inputs, task_of
-from cxr_core.training.parallel import Processes, chosen_device
-from cxr_core.training.recipe import Recipe, load_recipe
-from cxr_core.training.region_target import CELLS, with_regions
-from cxr_core.training.task import outputs_of
+from cxr_core.training.recipe.recipe import Recipe, load_recipe
+from cxr_core.training.tasks.region_target import CELLS, with_regions
+from cxr_core.training.tasks.task import outputs_of
+from cxr_core.workspace.malloc import keep_memory
 
 WARM_STEPS, STEPS = 2, 24
 VALIDATION_FILMS = 32

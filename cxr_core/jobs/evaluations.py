@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Literal
 
 from cxr_core.errors import RunError
-from cxr_core.evaluation.folder import METRICS
-from cxr_core.evaluation.report_parts import part_name
-from cxr_core.evaluation.shelf import evaluation_folders
-from cxr_core.film.decode_worker import ROOT
-from cxr_core.models.registry import in_use, workspace
-from cxr_core.training import job_files as files
-from cxr_core.training import launch
-from cxr_core.training.asked import asked
-from cxr_core.training.processes import holding, is_held, require_linux, signal_to
+from cxr_core.evaluation.report.parts import part_name
+from cxr_core.evaluation.store.catalogue import evaluation_folders
+from cxr_core.evaluation.store.folder import METRICS
+from cxr_core.jobs import files as files
+from cxr_core.jobs import launch
+from cxr_core.jobs.activity import asked
+from cxr_core.jobs.process_id import holding, is_held, require_linux, signal_to
+from cxr_core.models.registry.registry import in_use
+from cxr_core.workspace.paths import ROOT, workspace
 
 PROGRAM = "train.evaluate"
 PROGRESS = re.compile(r"(.+?)  ([\d,]+) of ([\d,]+)  \[")  # as train/progress.py writes it

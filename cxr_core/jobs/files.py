@@ -22,9 +22,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cxr_core.errors import RunError
-from cxr_core.models.registry import workspace
-from cxr_core.training.processes import Name, is_held
-from cxr_core.whole import write_whole
+from cxr_core.jobs.process_id import Name, is_held
+from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.paths import workspace
 
 FOLDER = "job"
 REQUEST, RECIPE, QUEUE, PROCESS = "request.json", "recipe.toml", "queue.json", "process.json"

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any
 
 from cxr_core.errors import Cancelled, RunError, SilhouetteError
-from cxr_core.training import job_files as files
-from cxr_core.training.processes import MARK, Name, die_with_parent, name_of
+from cxr_core.jobs import files as files
+from cxr_core.jobs.process_id import MARK, Name, die_with_parent, name_of
 
 BEAT_S = 2.0
 Report = Callable[[dict[str, Any]], None]

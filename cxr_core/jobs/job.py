@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # a recipe brings torch with it, which a list of runs does without
-    from cxr_core.training.recipe import Recipe
+    from cxr_core.training.recipe.recipe import Recipe
 
 State = Literal[
     "queued",  # waits until its device is free

@@ -18,17 +18,18 @@ from filelock import FileLock, Timeout
 
 from cxr_core.data.prepare import folders_of
 from cxr_core.errors import RunError
+from cxr_core.jobs import files as files
+from cxr_core.jobs import queue
+from cxr_core.jobs.activity import asked
+from cxr_core.jobs.job import Job, Request
+from cxr_core.jobs.process_id import Name, is_held, marked, require_linux, signal_to
+from cxr_core.jobs.status import patience_left, standing
 from cxr_core.models.card import CARD
-from cxr_core.models.registry import SHIPPED, version_folders, workspace
-from cxr_core.training import job_files as files
-from cxr_core.training import line
-from cxr_core.training.asked import asked
-from cxr_core.training.device import devices as devices
-from cxr_core.training.device import require_device
-from cxr_core.training.job import Job, Request
-from cxr_core.training.processes import Name, is_held, marked, require_linux, signal_to
-from cxr_core.training.standing import patience_left, standing
-from cxr_core.whole import draft_beside
+from cxr_core.models.registry.registry import version_folders
+from cxr_core.training.engine.device import devices as devices
+from cxr_core.training.engine.device import require_device
+from cxr_core.workspace.atomic import draft_beside
+from cxr_core.workspace.paths import SHIPPED_MODELS, workspace
 
 
 def submit(request: Request) -> Job:
@@ -44,7 +45,7 @@ def submit(request: Request) -> Job:
         raise RunError("no data to train on was given; choose a registered dataset or a folder")
     with files.alone():
         run = _made_before(request.token) or _make(replace(request, device=device), folders)
-    line.see_to_it()
+    queue.see_to_it()
     return job(run.name)
 
 
@@ -59,9 +60,9 @@ def jobs() -> tuple[Job, ...]:
     if any(map(_ended_without_a_word, found)):
         left = marked()
         found = [standing(each.folder, left) if str(each.folder) in left else each for each in found]
-    places = {run: place for runs in line.waiting().values() for place, run in enumerate(runs, 1)}
+    places = {run: place for runs in queue.waiting().values() for place, run in enumerate(runs, 1)}
     if places:
-        line.see_to_it()
+        queue.see_to_it()
     return tuple(sorted((_placed(each, places) for each in found), key=_rank))
 
 
@@ -72,7 +73,7 @@ def job(run: str) -> Job:
     found = standing(folder)
     if _ended_without_a_word(found):
         found = standing(folder, marked())
-    places = {each: place for runs in line.waiting().values() for place, each in enumerate(runs, 1)}
+    places = {each: place for runs in queue.waiting().values() for place, each in enumerate(runs, 1)}
     return _placed(found, places)
 
 
@@ -81,7 +82,7 @@ def move(run: str, places: int) -> Job:
     with files.alone():
         if job(run).state != "queued":
             raise RunError(f"{run} does not wait any more, so it has no place to change")
-        line.shift(files.folder_of(run), places)
+        queue.shift(files.folder_of(run), places)
     return job(run)
 
 
@@ -132,8 +133,8 @@ def resume(run: str) -> Job:
         if "resume" not in now.actions:
             raise RunError(f"{run} is {now.state}; only a run that ended before it was finished can go on")
         _as_requested(now)
-        line.join(now.folder, now.device or "cpu")
-    line.see_to_it()
+        queue.join(now.folder, now.device or "cpu")
+    queue.see_to_it()
     return job(run)
 
 
@@ -142,7 +143,7 @@ def retry(run: str, changes: Mapping[str, str], token: str) -> Job:
 
     Raises RecipeError for a change that does not fit.
     """
-    from cxr_core.training.recipe import load_recipe  # brings torch
+    from cxr_core.training.recipe.recipe import load_recipe  # brings torch
 
     before = job(run)
     files_of_it = before.folder / files.RUN_RECIPE, before.folder / files.FOLDER / files.RECIPE
@@ -188,7 +189,7 @@ def delete(run: str) -> None:
 
 def models_from(run: str) -> list[str]:
     """The installed models, as `name version`, whose card says that they came from a run."""
-    folders = [folder for root in (SHIPPED, workspace() / "models") for folder in version_folders(root)]
+    folders = [folder for root in (SHIPPED_MODELS, workspace() / "models") for folder in version_folders(root)]
     return sorted(f"{folder.parent.name} {folder.name}" for folder in folders if _published_run(folder) == run)
 
 
@@ -228,7 +229,7 @@ def _make(request: Request, folders: list[str]) -> Path:
         (draft / files.FOLDER).mkdir(parents=True)
         (draft / files.FOLDER / files.RECIPE).write_text(request.recipe.as_toml(), encoding="utf-8")
         files.write(draft, files.REQUEST, _record(request, folders))
-        line.join(draft, request.device)
+        queue.join(draft, request.device)
         draft.rename(run)
     except OSError as error:
         raise RunError(f"the run folder {run} cannot be written: {error.strerror}") from error

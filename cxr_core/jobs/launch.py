@@ -1,4 +1,4 @@
-"""`python -m cxr_core.training.launch RUN`: become the process of a run, or of an evaluation, apart from who asked.
+"""`python -m cxr_core.jobs.launch RUN`: become the process of a run, or of an evaluation, apart from who asked.
 
 It detaches, takes the run's lock, writes down who it is, and then turns into the training (`exec`: same pid, same
 start, same lock), so that there is no moment at which a run has a process and nobody knows which.
@@ -10,10 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-from cxr_core.film.decode_worker import ROOT
-from cxr_core.training import job_files as files
-from cxr_core.training.job_files import Record
-from cxr_core.training.processes import MARK, holding, name_of
+from cxr_core.jobs import files as files
+from cxr_core.jobs.files import Record
+from cxr_core.jobs.process_id import MARK, holding, name_of
+from cxr_core.workspace.paths import ROOT
 
 TRAIN, SEVERAL = "train.fit", "torch.distributed.run"
 NICENESS, USUAL_NICENESS = "CXR_RUN_NICENESS", 10  # 0: a run computes as much as anybody; 19: only what is left over

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cxr_core.errors import Cancelled, RunError
-from cxr_core.film.decode_worker import ROOT
-from cxr_core.training.asked import MEASURED, asked, asking
+from cxr_core.jobs.activity import MEASURED, asked, asking
+from cxr_core.workspace.paths import ROOT
 
 PROGRAM = "train.evaluate"
 PAUSE_S, PATIENCE_S, NICENESS = 0.5, 10.0, 10

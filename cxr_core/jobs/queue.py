@@ -1,6 +1,6 @@
 """The line of runs that wait for a device: who is next, and the process that starts them, browser or no browser.
 
-One process a workspace, `python -m cxr_core.training.line`, starts whoever is next as soon as a device is free, and
+One process a workspace, `python -m cxr_core.jobs.queue`, starts whoever is next as soon as a device is free, and
 ends when nobody waits. Whoever puts a run into the line, or looks at the runs, sees to it that it lives.
 """
 
@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from cxr_core.film.decode_worker import ROOT
-from cxr_core.training import job_files as files
-from cxr_core.training import launch
-from cxr_core.training.processes import holding, is_held
-from cxr_core.training.standing import standing
+from cxr_core.jobs import files as files
+from cxr_core.jobs import launch
+from cxr_core.jobs.process_id import holding, is_held
+from cxr_core.jobs.status import standing
+from cxr_core.workspace.paths import ROOT
 
 PAUSE_S = 0.5
 STARTER = ".starter.lock"

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cxr_core.training import job_files as files
-from cxr_core.training.job import FORCE_AFTER_S, FROZEN_S, LIVE, Action, Job, State
-from cxr_core.training.job_files import Record
-from cxr_core.training.processes import Name, boot_id, is_alive, is_halted
+from cxr_core.jobs import files as files
+from cxr_core.jobs.files import Record
+from cxr_core.jobs.job import FORCE_AFTER_S, FROZEN_S, LIVE, Action, Job, State
+from cxr_core.jobs.process_id import Name, boot_id, is_alive, is_halted
 
 BEGIN_LIMIT_S = 120.0  # a process that has not given its first sign by then is frozen; before it come the imports
 PREPARING = ("", "data")  # what a process that does not train yet has told last

@@ -21,11 +21,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cxr_core.errors import ModelError
-from cxr_core.models.architectures import FilmClassifier, build
 from cxr_core.models.card import CARD, WEIGHTS, ModelCard
-from cxr_core.models.segmenter import Segmenter
+from cxr_core.models.networks.architectures import FilmClassifier, build
+from cxr_core.models.networks.segmenter import Segmenter
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.whole import write_whole
+from cxr_core.workspace.atomic import write_whole
 
 Card = TypeVar("Card", ModelCard, SegmenterCard)
 FAMILIARITY = "familiarity.safetensors"

@@ -25,7 +25,7 @@ def page(title: str, style: str, body: Iterable[str], schemes: str = "light dark
 
 def screen_style(own: Path) -> str:
     """CSS of a page that is read on a screen: what such pages share, then a file of this page's own."""
-    return Path(__file__).with_name("markup.css").read_text(encoding="utf-8") + own.read_text(encoding="utf-8")
+    return Path(__file__).with_name("base.css").read_text(encoding="utf-8") + own.read_text(encoding="utf-8")
 
 
 def table(header: Iterable[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:

@@ -13,26 +13,26 @@ from typing import Any
 
 import pandas as pd
 
-from cxr_core.data.gate_part import GATE
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import Progress, open_data, silent
+from cxr_core.data.splits.holdout import GATE
 from cxr_core.errors import Cancelled, DataError, RunError
 from cxr_core.evaluation.evaluate import data_facts, predictions
-from cxr_core.evaluation.folder import read_metrics
-from cxr_core.evaluation.gate import LIMITS, Tables, judge
-from cxr_core.evaluation.gate_segmenter import SEGMENTER_LIMITS
-from cxr_core.evaluation.official_test import record_use, uses_of
-from cxr_core.evaluation.verdict import GATE_FILE, Verdict, read_verdict
+from cxr_core.evaluation.store.folder import read_metrics
+from cxr_core.evaluation.store.official_test import record_use, uses_of
 from cxr_core.models.card import ModelCard
-from cxr_core.models.ledger import now
-from cxr_core.models.registry import in_use, installed_segmenter, outlines
+from cxr_core.models.registry.registry import in_use, installed_segmenter, outlines
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card
+from cxr_core.promotion.gate.gate import LIMITS, Tables, judge
+from cxr_core.promotion.gate.segmenter import SEGMENTER_LIMITS
+from cxr_core.promotion.gate.verdict import GATE_FILE, Verdict, read_verdict
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.left_aside import LeftAside
-from cxr_core.training.parts import part_of_run
-from cxr_core.training.run_folder import RunFolder
-from cxr_core.whole import write_whole
+from cxr_core.training.exclusions import LeftAside
+from cxr_core.training.run_data import part_of_run
+from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.jsonl import now
 
 TEST = "test"
 Card = ModelCard | SegmenterCard

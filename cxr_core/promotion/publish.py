@@ -15,21 +15,22 @@ from typing import Any
 
 from cxr_core.data.prepare import Progress, silent
 from cxr_core.errors import ModelError, RunError
-from cxr_core.evaluation.folder import METRICS, read_metrics
-from cxr_core.evaluation.verdict import GATE_FILE, Verdict
-from cxr_core.film.phantom import SAMPLES, draw
+from cxr_core.evaluation.store.folder import METRICS, read_metrics
+from cxr_core.film.phantom.phantom import SAMPLES, draw
+from cxr_core.jobs.activity import JUDGED, asking
 from cxr_core.models.card import CARD, ModelCard
-from cxr_core.models.in_use import changing, keep_in_use, point
-from cxr_core.models.ledger import now
-from cxr_core.models.registry import in_use, outlines, version_key, versions, workspace
+from cxr_core.models.registry.active_version import changing, keep_in_use, point
+from cxr_core.models.registry.registry import in_use, outlines, version_key, versions
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card, load_segmenter_card
+from cxr_core.promotion.candidate import rival_of, stands, verdict_on, write_verdict
+from cxr_core.promotion.gate.verdict import GATE_FILE, Verdict
+from cxr_core.promotion.segmenter_candidate import outlines_verdict_on
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.outline import Outliner
-from cxr_core.training.asked import JUDGED, asking
-from cxr_core.training.judge import rival_of, stands, verdict_on, write_verdict
-from cxr_core.training.judge_outlines import outlines_verdict_on
-from cxr_core.training.run_folder import RunFolder
+from cxr_core.reading.segmenter import Outliner
+from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.workspace.jsonl import now
+from cxr_core.workspace.paths import workspace
 
 TEST = "test"
 Card = ModelCard | SegmenterCard

@@ -10,15 +10,15 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import Progress, silent
 from cxr_core.errors import DataError
 from cxr_core.evaluation.evaluate import data_facts
-from cxr_core.evaluation.evaluate_outlines import outlined
-from cxr_core.evaluation.gate_segmenter import SEGMENTER_LIMITS, judge_outlines
-from cxr_core.evaluation.official_test import record_use
-from cxr_core.evaluation.outlines import Outlined
-from cxr_core.evaluation.verdict import GATE_FILE, Verdict, read_verdict
-from cxr_core.models.ledger import now
-from cxr_core.reading.outline import Outliner
-from cxr_core.training.judge import Ground, fingerprints, ground_of, rival_of, stands, write_verdict
-from cxr_core.training.run_folder import RunFolder
+from cxr_core.evaluation.segmentation.evaluate_outlines import outlined
+from cxr_core.evaluation.segmentation.metrics import Outlined
+from cxr_core.evaluation.store.official_test import record_use
+from cxr_core.promotion.candidate import Ground, fingerprints, ground_of, rival_of, stands, write_verdict
+from cxr_core.promotion.gate.segmenter import SEGMENTER_LIMITS, judge_outlines
+from cxr_core.promotion.gate.verdict import GATE_FILE, Verdict, read_verdict
+from cxr_core.reading.segmenter import Outliner
+from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.workspace.jsonl import now
 
 
 def outlines_verdict_on(run: RunFolder, *, progress: Progress = silent) -> Verdict:

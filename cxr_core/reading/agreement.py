@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cxr_core.reading.measure import ENLARGED, WIDENING, Measurement
-from cxr_core.reading.ratio_wording import ratio_text
-from cxr_core.reading.wording import per_cent
+from cxr_core.presentation.wording import per_cent
+from cxr_core.reading.cardiothoracic.ratio import ENLARGED, WIDENING, Measurement
+from cxr_core.reading.cardiothoracic.ratio_wording import ratio_text
 
 if TYPE_CHECKING:  # a reading tells its disagreements itself
-    from cxr_core.reading.reading import FindingReading
+    from cxr_core.reading.results import FindingReading
 
 MEASURED_FINDING = "cardiomegaly"
 

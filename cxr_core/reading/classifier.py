@@ -15,14 +15,14 @@ from torch import Tensor
 from cxr_core.errors import ReadingError
 from cxr_core.film.preprocess import Placement, normalise, to_grid
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.models.architectures import FilmClassifier
 from cxr_core.models.card import ModelCard
+from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.store import load_card, load_familiarity, load_network
 from cxr_core.reading import calibration
-from cxr_core.reading.explain import logits_and_evidence
-from cxr_core.reading.familiarity import Familiarity, describe
+from cxr_core.reading.heatmaps import logits_and_evidence
 from cxr_core.reading.methods import EXACT
-from cxr_core.reading.reading import Evidence, ModelOutput
+from cxr_core.reading.ood import Familiarity, describe
+from cxr_core.reading.results import Evidence, ModelOutput
 
 one_at_a_time = threading.Lock()
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from cxr_core.errors import RecipeError
-from cxr_core.models import torchvision_ops
-from cxr_core.models.architectures import FilmClassifier
+from cxr_core.models.networks import torchvision_compat
+from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.reading.methods import METHODS
 
-torchvision_ops.declare_missing_operators()
+torchvision_compat.declare_missing_operators()
 
 from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM  # noqa: E402
 from pytorch_grad_cam.base_cam import BaseCAM  # noqa: E402

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cxr_core.models.card import ModelCard
-from cxr_core.reading.wording import finding_name
+from cxr_core.presentation.wording import finding_name
 
 MOST = 0.5  # of the boxes
 

@@ -15,7 +15,7 @@ values of that reference (linear SHAP; Lundberg & Lee 2017, arXiv:1705.07874).
 import numpy as np
 from torch import Tensor
 
-from cxr_core.models.architectures import FilmClassifier
+from cxr_core.models.networks.architectures import FilmClassifier
 
 
 def logits_and_evidence(network: FilmClassifier, features: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,16 +13,16 @@ import torch
 
 from cxr_core.errors import FilmRefused, ModelError
 from cxr_core.film.concern import Concern
-from cxr_core.film.decode_worker import DecodePool
-from cxr_core.film.phantom import SAMPLES, as_png, draw, is_drawing
+from cxr_core.film.decoding.sandbox import DecodePool
+from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw, is_drawing
 from cxr_core.film.quality import inspect
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
-from cxr_core.models.registry import installed, installed_segmenter
-from cxr_core.reading.anatomy import Anatomy
+from cxr_core.models.registry.registry import installed, installed_segmenter
+from cxr_core.reading.cardiothoracic.contours import Anatomy
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.outline import Outliner
-from cxr_core.reading.reading import Evidence, Examination, ModelOutput
+from cxr_core.reading.results import Evidence, Examination, ModelOutput
+from cxr_core.reading.segmenter import Outliner
 
 DRAWING = Concern("drawing", "This is a drawing made by the program, not a film of a patient.")
 EVERY_CORE = torch.get_num_threads()  # as OMP_NUM_THREADS says

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from cxr_core.presentation.wording import finding_name, operating_point_name, per_cent
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.wording import finding_name, operating_point_name, per_cent
 
 if TYPE_CHECKING:  # a reading tells its remarks itself
-    from cxr_core.reading.reading import FindingReading
+    from cxr_core.reading.results import FindingReading
 
 AGE_UNKNOWN = (
     "Age unknown: every model reads, whomever it is for. A number from a model for other patients than this one means "

@@ -15,10 +15,10 @@ from cxr_core.film.preprocess import Placement
 from cxr_core.film.radiograph import Radiograph, View
 from cxr_core.models.card import ModelCard, OperatingPoint
 from cxr_core.reading.agreement import disagreements
-from cxr_core.reading.anatomy import Anatomy, Line
-from cxr_core.reading.combine import Parts, combine
+from cxr_core.reading.cardiothoracic.contours import Anatomy, Line
+from cxr_core.reading.cardiothoracic.fusion import Parts, combine
+from cxr_core.reading.cardiothoracic.ratio import Measurement, edited, measure
 from cxr_core.reading.log_odds import log_odds
-from cxr_core.reading.measure import Measurement, edited, measure
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.remarks import remarks
 

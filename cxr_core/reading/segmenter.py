@@ -13,10 +13,10 @@ import torch
 from cxr_core.errors import ReadingError
 from cxr_core.film.preprocess import Placement, normalise, to_grid
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.models.segmenter import Segmenter
+from cxr_core.models.networks.segmenter import Segmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_segmenter, load_segmenter_card
-from cxr_core.reading.anatomy import Anatomy, anatomy_of
+from cxr_core.reading.cardiothoracic.contours import Anatomy, anatomy_of
 from cxr_core.reading.classifier import one_at_a_time
 
 GAMMA = 0.8  # of the second look

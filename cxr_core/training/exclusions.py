@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cxr_core.data.gate_part import GATE, RULE
 from cxr_core.data.manifest import Manifest
+from cxr_core.data.splits.holdout import GATE, RULE
 from cxr_core.models.card import CARD, ModelCard
-from cxr_core.models.initial import model_begun_from
-from cxr_core.training.recipe import Recipe
+from cxr_core.models.networks.initialise import model_begun_from
+from cxr_core.training.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)

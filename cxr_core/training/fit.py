@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from cxr_core.data.films import Films, load_films
-from cxr_core.data.gate_part import carve_gate
+from cxr_core.data.film_set import Films, load_films
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.masks import films_with_swapped_masks, load_masks
 from cxr_core.data.prepare import folders_of, open_data
-from cxr_core.data.splits import (
+from cxr_core.data.sources.masks import films_with_swapped_masks, load_masks
+from cxr_core.data.splits.holdout import carve_gate
+from cxr_core.data.splits.splits import (
     carve_validation,
     divide,
     divide_fold,
@@ -24,20 +24,20 @@ from cxr_core.data.splits import (
     require_classes,
 )
 from cxr_core.errors import Cancelled, RecipeError, RunError, SilhouetteError
-from cxr_core.models.initial import Initialised, initialise, origin
-from cxr_core.training.checkpoint import Latest
-from cxr_core.training.drawings import with_drawings
-from cxr_core.training.finish import finish
-from cxr_core.training.finish_structures import finish_structures
-from cxr_core.training.left_aside import left_aside
-from cxr_core.training.outlining import measured_by
-from cxr_core.training.parallel import Processes, processes
-from cxr_core.training.ratio_target import kept_ratios, with_ratios
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.region_target import kept_regions, with_regions
-from cxr_core.training.run_folder import RunFolder
-from cxr_core.training.tensorboard import TensorBoard
-from cxr_core.training.trainer import Report, Stopped, Trainer
+from cxr_core.models.networks.initialise import Initialised, initialise, origin
+from cxr_core.training.engine.checkpoint import Latest
+from cxr_core.training.engine.distributed import Processes, processes
+from cxr_core.training.engine.tensorboard import TensorBoard
+from cxr_core.training.engine.trainer import Report, Stopped, Trainer
+from cxr_core.training.exclusions import left_aside
+from cxr_core.training.export.export_classifier import finish
+from cxr_core.training.export.export_segmenter import finish_structures
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.training.tasks.outlining import measured_by
+from cxr_core.training.tasks.phantoms import with_drawings
+from cxr_core.training.tasks.ratio_target import kept_ratios, with_ratios
+from cxr_core.training.tasks.region_target import kept_regions, with_regions
 
 Stop = Callable[[], bool]
 LEARNT_ON = ("train", "val")

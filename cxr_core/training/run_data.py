@@ -5,7 +5,7 @@ from pathlib import Path
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import RunError
 from cxr_core.training.fit import LEARNT_ON, divided
-from cxr_core.training.run_folder import MANIFEST, RECIPE, RunFolder
+from cxr_core.training.runs.run_folder import MANIFEST, RECIPE, RunFolder
 
 
 def run_in(folder: Path) -> RunFolder | None:

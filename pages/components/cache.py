@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cxr_core.data.datasets import Dataset
     from cxr_core.data.film_lookup import FoundFilms
+    from cxr_core.data.registry import Dataset
     from cxr_core.evaluation.compare import Comparison
-    from cxr_core.evaluation.opened import FindingView, Opened
-    from cxr_core.evaluation.shelf import Shelved
-    from cxr_core.film.decode_worker import DecodePool
+    from cxr_core.evaluation.store.catalogue import Shelved
+    from cxr_core.evaluation.store.loaded import FindingView, Opened
+    from cxr_core.film.decoding.sandbox import DecodePool
+    from cxr_core.jobs.job import Device
     from cxr_core.reading.reader import Reader
-    from cxr_core.training.comparison import Figure
-    from cxr_core.training.job import Device
-    from cxr_core.training.recipe import Recipe
+    from cxr_core.training.recipe.recipe import Recipe
+    from cxr_core.training.runs.compare import Figure
     from pages.components.datasets.contents import Contents
     from pages.components.datasets.preparation import Preparations
-    from pages.components.training.errands import Errands
+    from pages.components.training.background_tasks import Errands
 
 DATASETS_OPEN = 2  # datasets whose tables are held in memory
 EVALUATIONS_OPEN = 5  # as many as are compared at once
@@ -47,7 +47,7 @@ def reader() -> "Reader":
     It has the models that are in use now: another one when a model was published or rolled back. Who holds the former
     one ends his reading with it.
     """
-    from cxr_core.models.registry import fingerprint
+    from cxr_core.models.registry.registry import fingerprint
 
     return _reader(fingerprint())
 
@@ -64,7 +64,7 @@ def _reader(models: str) -> "Reader":
 @st.cache_resource(show_spinner=False)
 def _uploads() -> "DecodePool":
     """The processes that decode films read in the browser; they outlive a change of model."""
-    from cxr_core.film.decode_worker import DecodePool
+    from cxr_core.film.decoding.sandbox import DecodePool
 
     return DecodePool()
 
@@ -96,7 +96,7 @@ def opened(shelved: "Shelved") -> "Opened":
 
 @st.cache_resource(show_spinner="Opening the evaluation …", max_entries=EVALUATIONS_OPEN)
 def _opened(key: str, _shelved: "Shelved") -> "Opened":
-    from cxr_core.evaluation.opened import open_evaluation
+    from cxr_core.evaluation.store.loaded import open_evaluation
 
     return open_evaluation(_shelved)
 
@@ -108,7 +108,7 @@ def finding_view(opened: "Opened", finding: str, view: str | None) -> "FindingVi
 
 @st.cache_resource(show_spinner="Computing the curves and their intervals …", max_entries=VIEWS_OPEN)
 def _finding_view(key: str, _opened: "Opened", _finding: str, _view: str | None) -> "FindingView":
-    from cxr_core.evaluation.opened import view_of
+    from cxr_core.evaluation.store.loaded import view_of
 
     return view_of(_opened, _finding, _view)
 
@@ -121,7 +121,7 @@ def comparison(shelved: "Sequence[Shelved]") -> "Comparison":
 @st.cache_resource(show_spinner="Comparing …", max_entries=VIEWS_OPEN)
 def _comparison(key: str, _shelved: "Sequence[Shelved]") -> "Comparison":
     from cxr_core.evaluation.compare import Contender, compare
-    from cxr_core.evaluation.learnt import read_learnt
+    from cxr_core.evaluation.store.provenance import read_learnt
     from pages.components.evaluation.choose import names_of
 
     found = zip(names_of(_shelved), _shelved, strict=True)
@@ -132,7 +132,7 @@ def _comparison(key: str, _shelved: "Sequence[Shelved]") -> "Comparison":
 
 def films_of(view: "FindingView", shelved: "Shelved", finding: str) -> "FoundFilms | None":
     """Where the films of a view lie; looked up again when a dataset is registered, prepared again or forgotten."""
-    from cxr_core.data.datasets import registered
+    from cxr_core.data.registry import registered
 
     datasets = "|".join(f"{each.name} {each.prepared}" for each in registered())
     return _films_of(f"{shelved.stamp}|{finding}|{len(view.films)}|{datasets}", view, shelved)
@@ -156,7 +156,7 @@ def preparations() -> "Preparations":
 @st.cache_resource(show_spinner=False)
 def errands() -> "Errands":
     """What this server does in the background for the Train page."""
-    from pages.components.training.errands import Errands
+    from pages.components.training.background_tasks import Errands
 
     return Errands()
 
@@ -164,7 +164,7 @@ def errands() -> "Errands":
 @st.cache_resource(show_spinner="Looking for devices …")
 def devices() -> "tuple[Device, ...]":
     """What a run can be trained on here."""
-    from cxr_core.training import jobs
+    from cxr_core.jobs import jobs
 
     return jobs.devices()
 
@@ -175,7 +175,7 @@ def start_fault(key: str, _recipe: "Recipe") -> tuple[str, str]:
 
     key: all of the recipe that this depends on.
     """
-    from cxr_core.models.initial import require_start
+    from cxr_core.models.networks.initialise import require_start
 
     try:
         require_start(
@@ -198,7 +198,7 @@ def headline(folder: "Path", stamp: tuple[float, ...]) -> "Figure | None":
 
 @st.cache_resource(show_spinner=False, max_entries=2000)
 def _headline(key: str, _folder: "Path") -> "Figure | None":
-    from cxr_core.training.comparison import headline
+    from cxr_core.training.runs.compare import headline
 
     return headline(_folder)
 
@@ -206,7 +206,7 @@ def _headline(key: str, _folder: "Path") -> "Figure | None":
 @st.cache_resource(show_spinner=False)
 def decoder() -> "DecodePool":
     """The process that decodes films of datasets, one at a time."""
-    from cxr_core.film.decode_worker import DecodePool
+    from cxr_core.film.decoding.sandbox import DecodePool
 
     return DecodePool(workers=1)
 

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import streamlit as st
 
-from cxr_core.reading.reading import Reading
-from cxr_core.reading.report import Report, json_report
-from cxr_core.reading.report_html import html_report
+from cxr_core.reading.report.html import html_report
+from cxr_core.reading.report.report import Report, json_report
+from cxr_core.reading.results import Reading
 from cxr_core.version import VERSION
 from pages.components.session import Entry, Shown
 

@@ -15,7 +15,7 @@ def take_films(study: Study) -> None:
             key=study.inbox,
         )
         # Imported once the drop zone is on its way to the screen: it brings numpy and OpenCV along.
-        from pages.components import intake
+        from pages.components.read import upload as intake
 
         sample = intake.ask_sample(study)
     if sample is not None:

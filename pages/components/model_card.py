@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from cxr_core.models.card import OPERATING_POINTS, ModelCard
-from cxr_core.reading.wording import finding_name, operating_point_name
+from cxr_core.presentation.wording import finding_name, operating_point_name
 from pages.components.markdown import plain, threshold_text
 from pages.components.session import Study
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import serve
-from tests.evaluation.drawn_films import write_films
+from tests.evaluation.synthetic_films import write_films
 from train.evaluate import main
 
 pytestmark = pytest.mark.browser

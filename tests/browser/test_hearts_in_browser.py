@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from cxr_core.film.phantom import PhantomSpec
-from cxr_core.reading.measure import across, suggested
-from cxr_core.reading.ratio_wording import ratio_text
+from cxr_core.film.phantom.phantom import PhantomSpec
+from cxr_core.reading.cardiothoracic.ratio import across, suggested
+from cxr_core.reading.cardiothoracic.ratio_wording import ratio_text
 from tests.browser.conftest import serve
 from tests.hearts import MISSED, SLENDER, file_of, outlined
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from cxr_core.film.phantom import SAMPLES
+from cxr_core.film.phantom.phantom import SAMPLES
+from cxr_core.presentation.wording import finding_name, per_cent
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
-from cxr_core.reading.reading import interpret
-from cxr_core.reading.wording import finding_name, per_cent
+from cxr_core.reading.results import interpret
 
 pytestmark = pytest.mark.browser
 

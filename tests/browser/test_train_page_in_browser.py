@@ -13,15 +13,15 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from cxr_core.errors import RunError
-from cxr_core.film.phantom import SAMPLES, as_png, draw
-from cxr_core.models.in_use import history
-from cxr_core.models.registry import in_use
-from cxr_core.training import jobs
-from cxr_core.training.job import Job
-from cxr_core.training.publish import next_version
+from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw
+from cxr_core.jobs import jobs
+from cxr_core.jobs.job import Job
+from cxr_core.models.registry.active_version import history
+from cxr_core.models.registry.registry import in_use
+from cxr_core.promotion.publish import next_version
 from tests.browser.conftest import ROOT, wait_until_healthy
+from tests.jobs.watching import end_all, process, step_of, until
 from tests.lit_films import lit_films
-from tests.training.watching import end_all, process, step_of, until
 from train.prepare import main as prepare
 
 pytestmark = pytest.mark.browser

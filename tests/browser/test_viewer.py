@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from cxr_core.reading import colour
+from cxr_core.reading.report import colormap
 from tests.pages.fakes import FakeReader
 
 pytestmark = pytest.mark.browser
@@ -129,9 +129,9 @@ def test_map_is_the_core_s_own_map_in_the_core_s_own_colours(page: Page, fake_ap
     row, column = np.unravel_index(np.argmax(on_film), on_film.shape)
     seen = heat[int((row + 0.5) * scale + y), int((column + 0.5) * scale + x)].astype(int)
     share = on_film[row, column] / evidence.scale
-    assert np.abs(seen[:3] - colour.ramp(np.array(share)).astype(int)).max() <= 6
-    assert seen[3] == pytest.approx(255 * colour.opacities(np.array(share), 1.0), abs=4)
-    assert float(viewer.locator("canvas.heat").evaluate("c => c.style.opacity")) == colour.OPACITY
+    assert np.abs(seen[:3] - colormap.ramp(np.array(share)).astype(int)).max() <= 6
+    assert seen[3] == pytest.approx(255 * colormap.opacities(np.array(share), 1.0), abs=4)
+    assert float(viewer.locator("canvas.heat").evaluate("c => c.style.opacity")) == colormap.OPACITY
 
 
 def test_map_says_where_the_model_did_not_look(page: Page, fake_app: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.data.issue import Issue
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
 
 ENTRIES_HEADER = (

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cxr_core.data import datasets
+from cxr_core.data import registry
 from cxr_core.data.film_lookup import find_films, rows_of
 from cxr_core.data.manifest import Manifest, as_table
 from tests.pages.fake_datasets import register
@@ -57,7 +57,7 @@ def test_the_datasets_are_asked_in_turn(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("CXR_WORKSPACE", str(tmp_path / "workspace"))
     assert find_films(asked(image=["film-1.png"], patient=["1"]), "test", []) is None
     dataset = register(monkeypatch, tmp_path / "films")
-    table = datasets.find(dataset.name).manifest().table
+    table = registry.find(dataset.name).manifest().table
     films = asked(image=["renamed.png", "nowhere.png"], patient=["x", "x"], sha256=[table["sha256"][3], "f" * 64])
     found = find_films(films, "test", [tmp_path / "elsewhere"])
     assert found is not None

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.data.loader import Loader, Position
 from cxr_core.errors import RecipeError
 

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from cxr_core.data import prepare as preparing
-from cxr_core.data.datasets import Dataset, damaged, find, folder_for, registered
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import choose, forget, open_data, prepare, withdraw
+from cxr_core.data.registry import Dataset, damaged, find, folder_for, registered
 from cxr_core.errors import Cancelled, DataError
 from train.prepare import main as prepare_command
 

@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix
 
 from cxr_core.data import summary
 from cxr_core.data.charts import charts
-from cxr_core.data.issue import Issue
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest, as_table
 from cxr_core.data.selection import FilmIndex, Selection
 from cxr_core.data.summary import FILMS_OF_A_PATIENT, summarise

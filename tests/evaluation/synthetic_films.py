@@ -6,14 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cxr_core.data.films import load_films
+from cxr_core.data.film_set import load_films
 from cxr_core.data.manifest import Manifest
-from cxr_core.film.phantom import PhantomSpec, draw, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.card import Population
 from cxr_core.models.segmenter_card import RatioInterval, SegmenterCard
-from cxr_core.reading.anatomy import Anatomy
+from cxr_core.reading.cardiothoracic.contours import Anatomy
 from tests.hearts import outlined
 
 SIDE = 128

@@ -10,9 +10,9 @@ from sklearn import metrics as sk
 
 from cxr_core.errors import DataError
 from cxr_core.evaluation.compare import BOOTSTRAP, DELONG, Contender, compare
-from cxr_core.evaluation.delong import auroc_difference
-from cxr_core.evaluation.learnt import read_learnt, write_learnt
-from cxr_core.evaluation.metrics import auroc, brier
+from cxr_core.evaluation.metrics.delong import auroc_difference
+from cxr_core.evaluation.metrics.metrics import auroc, brier
+from cxr_core.evaluation.store.provenance import read_learnt, write_learnt
 from train.compare import main
 
 COUNT = 300

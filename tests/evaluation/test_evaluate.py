@@ -14,8 +14,8 @@ from cxr_core.data.prepare import open_data
 from cxr_core.evaluation.evaluate import record_in_card
 from cxr_core.models.store import load_card
 from cxr_core.training.fit import LEARNT_ON, data_facts, divided
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.run_folder import RunFolder
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.run_folder import RunFolder
 from tests.tiny import tiny_card, tiny_model
 from train.evaluate import main
 

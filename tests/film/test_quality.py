@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_core.film.decode import decode
+from cxr_core.film.decoding.decode import decode
 from cxr_core.film.heart_side import edge_histograms, measure_heart_side
-from cxr_core.film.phantom import SAMPLES, PhantomSpec, draw
+from cxr_core.film.phantom.phantom import SAMPLES, PhantomSpec, draw
 from cxr_core.film.quality import inspect
 from cxr_core.film.radiograph import Radiograph
 

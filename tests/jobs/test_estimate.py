@@ -7,10 +7,10 @@ import pytest
 
 from cxr_core.data.prepare import prepare
 from cxr_core.errors import DataError
-from cxr_core.training import probe
-from cxr_core.training.job import Request
-from cxr_core.training.probe import estimate
-from cxr_core.training.probe_process import count
+from cxr_core.jobs import estimate as probe
+from cxr_core.jobs.estimate import estimate
+from cxr_core.jobs.estimate_worker import count
+from cxr_core.jobs.job import Request
 from tests.training.test_resume import RESTLESS, films
 
 __all__ = ["films"]

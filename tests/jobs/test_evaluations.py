@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from cxr_core.errors import RunError
-from cxr_core.evaluation.folder import METRICS
-from cxr_core.film.decode_worker import ROOT
-from cxr_core.training import evaluating
-from cxr_core.training import job_files as files
-from cxr_core.training.asked import MEASURED, asking
-from cxr_core.training.evaluating import Wanted, forget, look, start, stop
-from cxr_core.training.processes import signal_to
-from tests.training.watching import kill_all, marked_here, until
+from cxr_core.evaluation.store.folder import METRICS
+from cxr_core.jobs import evaluations
+from cxr_core.jobs import files as files
+from cxr_core.jobs.activity import MEASURED, asking
+from cxr_core.jobs.evaluations import Wanted, forget, look, start, stop
+from cxr_core.jobs.process_id import signal_to
+from cxr_core.workspace.paths import ROOT
+from tests.jobs.watching import kill_all, marked_here, until
 
 WANTED = Wanted(model="a model", data="films", part="test", recalibrate="prior=0.05")
 BEGINS = """
@@ -40,7 +40,7 @@ def program(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """What stands in for the program; every process of it is ended at last."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("CXR_RUN_NICENESS", "0")
-    monkeypatch.setattr(evaluating, "PROGRAM", "stands_in")
+    monkeypatch.setattr(evaluations, "PROGRAM", "stands_in")
     yield tmp_path / "stands_in.py"
     until(lambda: not marked_here(workspace), "all have ended", each=lambda: kill_all(workspace))
 
@@ -66,7 +66,7 @@ def test_many_clicks_start_one_which_is_watched_and_finishes(program: Path) -> N
     found = look(folder)
     assert found is not None
     assert (found.state, found.sentence, found.done, found.total) == ("running", "reading films", 1200, 4700)
-    assert [each.folder for each in evaluating.evaluating()] == [folder]
+    assert [each.folder for each in evaluations.evaluating()] == [folder]
     forget(folder)  # does nothing to one that is at work
     (folder / "go").touch()
     assert ended(folder)[0] == "finished"
@@ -126,7 +126,7 @@ def test_it_stops_when_asked_and_can_be_forgotten(program: Path) -> None:
     assert ended(folder)[0] == "stopped"
     forget(folder)
     assert look(folder) is None
-    assert evaluating.evaluating() == []
+    assert evaluations.evaluating() == []
 
 
 def test_a_run_that_is_being_measured_is_not_evaluated_beside(workspace: Path) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from cxr_core.errors import DataError, RecipeError, RunError
-from cxr_core.training import job_files as files
-from cxr_core.training import jobs
-from cxr_core.training.asked import MEASURED, asking
-from cxr_core.training.processes import Name, holding, is_alive, name_of
-from tests.training.watching import (
+from cxr_core.jobs import files as files
+from cxr_core.jobs import jobs
+from cxr_core.jobs.activity import MEASURED, asking
+from cxr_core.jobs.process_id import Name, holding, is_alive, name_of
+from tests.jobs.watching import (
     begin,
     finish,
     kill,

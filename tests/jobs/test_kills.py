@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from cxr_core.training import job_files as files
-from cxr_core.training import jobs
-from cxr_core.training.job import Request
-from cxr_core.training.processes import Name, is_alive
-from cxr_core.training.run_folder import RunFolder
-from cxr_core.training.standing import last_checkpoint
-from cxr_core.training.watch import watch
+from cxr_core.jobs import files as files
+from cxr_core.jobs import jobs
+from cxr_core.jobs.job import Request
+from cxr_core.jobs.process_id import Name, is_alive
+from cxr_core.jobs.status import last_checkpoint
+from cxr_core.training.runs.progress import watch
+from cxr_core.training.runs.run_folder import RunFolder
+from tests.jobs.watching import begin, end_all, stand_in, until
 from tests.training.test_resume import RESTLESS, films
-from tests.training.watching import begin, end_all, stand_in, until
 
 __all__ = ["films", "stand_in"]
 ROOT = Path(__file__).parents[2]

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from cxr_core.errors import Cancelled, RunError
-from cxr_core.evaluation.folder import METRICS, read_metrics, write_texts
-from cxr_core.film.decode_worker import ROOT
-from cxr_core.training import measuring
-from cxr_core.training.asked import JUDGED, MEASURED, asked, asking
-from cxr_core.training.measuring import measure_on_test
-from tests.training.watching import until
+from cxr_core.evaluation.store.folder import METRICS, read_metrics, write_texts
+from cxr_core.jobs import measuring
+from cxr_core.jobs.activity import JUDGED, MEASURED, asked, asking
+from cxr_core.jobs.measuring import measure_on_test
+from cxr_core.workspace.paths import ROOT
+from tests.jobs.watching import until
 
 BEGINNING = """
 import json, os, pathlib, sys, time

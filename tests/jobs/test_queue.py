@@ -12,13 +12,13 @@ import pytest
 from filelock import FileLock
 
 from cxr_core.errors import RunError
-from cxr_core.film.decode_worker import ROOT
-from cxr_core.training import job_files as files
-from cxr_core.training import jobs, launch, line
-from cxr_core.training.job import Request
-from cxr_core.training.processes import MARK, is_alive, is_held, marked, name_of, signal_to
+from cxr_core.jobs import files as files
+from cxr_core.jobs import jobs, launch, queue
+from cxr_core.jobs.job import Request
+from cxr_core.jobs.process_id import MARK, is_alive, is_held, marked, name_of, signal_to
+from cxr_core.workspace.paths import ROOT
+from tests.jobs.watching import begin, kill, process, stand_in, until, wait_for
 from tests.training.test_fit import TINY
-from tests.training.watching import begin, kill, process, stand_in, until, wait_for
 
 __all__ = ["stand_in"]
 
@@ -49,7 +49,7 @@ def test_runs_wait_in_an_order_that_can_be_changed_and_start_though_nobody_looks
 
 
 def test_a_run_that_left_the_queue_while_it_was_being_started_does_not_start(stand_in: Path, monkeypatch) -> None:
-    monkeypatch.setattr(line, "see_to_it", lambda: None)
+    monkeypatch.setattr(queue, "see_to_it", lambda: None)
     run = begin(stand_in).id
     launching = [sys.executable, "-m", launch.__name__, str(files.folder_of(run))]
     with files.alone():
@@ -65,7 +65,7 @@ def test_a_run_that_left_the_queue_while_it_was_being_started_does_not_start(sta
 def test_a_dead_starter_is_replaced_by_whoever_looks(stand_in: Path) -> None:
     first, second = begin(stand_in, token="a").id, begin(stand_in, token="b").id
     wait_for(first, "running")
-    lock = files.runs_folder() / line.STARTER
+    lock = files.runs_folder() / queue.STARTER
     until(lambda: is_held(lock), "a process waits to start the second run")
     (starter,) = [name for name in map(name_of, line_processes(lock)) if name]
     signal_to(starter, signal.SIGKILL)
@@ -97,8 +97,8 @@ def test_a_run_of_a_shell_keeps_its_device_busy(stand_in: Path) -> None:
     (by_hand / "progress.jsonl").write_text('{"time": 1.0, "event": "begun", "device": "cpu"}\n')
     with FileLock(by_hand / ".lock"):
         waiting = begin(stand_in).id
-        until(lambda: is_held(files.runs_folder() / line.STARTER), "a process waits to start the run")
-        line.start_due()
+        until(lambda: is_held(files.runs_folder() / queue.STARTER), "a process waits to start the run")
+        queue.start_due()
         shown = {job.id: (job.state, job.by_hand, job.device, job.recipe) for job in jobs.jobs()}
         assert shown["by-hand"] == ("running", True, "cpu", "hand")
         assert shown[waiting][0] == "queued"
@@ -125,6 +125,6 @@ def test_a_process_whose_starter_is_gone_before_it_could_be_bound_to_it_ends(tmp
     me = name_of(os.getpid())
     (tmp_path / files.FOLDER).mkdir()
     files.write(tmp_path, files.PROCESS, replace(me, started=me.started + (leader == "another")).to_record())
-    code = "from cxr_core.training.pulse import Pulse; Pulse(print).__enter__()"
+    code = "from cxr_core.jobs.heartbeat import Pulse; Pulse(print).__enter__()"
     told = os.environ | {MARK: str(tmp_path), "WORLD_SIZE": "2", "RANK": "1"}
     assert subprocess.run([sys.executable, "-c", code], env=told, check=False).returncode == ends

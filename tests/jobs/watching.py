@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cxr_core.training import job_files as files
-from cxr_core.training import jobs
-from cxr_core.training.job import Job, Request, State
-from cxr_core.training.processes import Name, marked, signal_to
+from cxr_core.jobs import files as files
+from cxr_core.jobs import jobs
+from cxr_core.jobs.job import Job, Request, State
+from cxr_core.jobs.process_id import Name, marked, signal_to
 from tests.training.test_fit import TINY
 
 STAND_IN = Path(__file__).parent / "stand_in"

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from cxr_core.errors import ModelError
 from cxr_core.models.card import Calibration, ModelCard, OperatingPoint
-from cxr_core.models.registry import installed
+from cxr_core.models.registry.registry import installed
 from cxr_core.models.store import load_card, load_network, save_model, sha256_of
 from tests.tiny import tiny_card, tiny_model, tiny_network
 

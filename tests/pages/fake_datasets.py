@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cxr_core.data import prepare
-from cxr_core.data.datasets import Dataset
 from cxr_core.data.manifest import Manifest, as_table, no_boxes
+from cxr_core.data.registry import Dataset
 
 SIDE = 96
 HOSTILE = "<img src=x onerror=alert(1)> **bold** $x$"

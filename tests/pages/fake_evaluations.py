@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_core.evaluation.adapt import adapted
-from cxr_core.evaluation.curves import TrainingCurves, finding_curves
 from cxr_core.evaluation.evaluate import figures
-from cxr_core.evaluation.figures import classification_report
-from cxr_core.evaluation.folder import Evaluation
+from cxr_core.evaluation.metrics.curves import TrainingCurves, finding_curves
+from cxr_core.evaluation.metrics.figures import classification_report
+from cxr_core.evaluation.metrics.recalibrate import adapted
+from cxr_core.evaluation.store.folder import Evaluation
 from tests.tiny import tiny_card
 
 COUNT = 60

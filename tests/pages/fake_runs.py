@@ -9,13 +9,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from cxr_core.data.issue import Issue
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest, as_table
-from cxr_core.evaluation.verdict import Verdict
-from cxr_core.training.job_files import HEARTBEAT, LOCK, runs_folder
-from cxr_core.training.line import STARTER
-from cxr_core.training.processes import holding, name_of
-from cxr_core.training.recipe import Recipe
+from cxr_core.jobs.files import HEARTBEAT, LOCK, runs_folder
+from cxr_core.jobs.process_id import holding, name_of
+from cxr_core.jobs.queue import STARTER
+from cxr_core.promotion.gate.verdict import Verdict
+from cxr_core.training.recipe.recipe import Recipe
 from tests.pages.fake_datasets import FINDINGS
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold**"

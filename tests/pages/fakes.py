@@ -9,12 +9,12 @@ import numpy as np
 
 from cxr_core.errors import ReadingError
 from cxr_core.film.concern import Concern
-from cxr_core.film.phantom import is_drawing
+from cxr_core.film.phantom.phantom import is_drawing
 from cxr_core.film.preprocess import Aspect, InputSpec, Placement
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import OPERATING_POINTS, Calibration, ModelCard, OperatingPoint, Population
-from cxr_core.reading.anatomy import Anatomy
-from cxr_core.reading.reading import Evidence, Examination, ModelOutput
+from cxr_core.reading.cardiothoracic.contours import Anatomy
+from cxr_core.reading.results import Evidence, Examination, ModelOutput
 
 CELLS = 7
 THRESHOLDS = {"youden": 0.4, "sensitivity_95": 0.1, "specificity_95": 0.8}

@@ -8,9 +8,9 @@ import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
-from cxr_core.data import datasets
-from cxr_core.data.datasets import registered
+from cxr_core.data import registry
 from cxr_core.data.prepare import choose
+from cxr_core.data.registry import registered
 from cxr_core.errors import Cancelled, DataError
 from pages.components import cache
 from pages.components.datasets.preparation import Preparations
@@ -274,9 +274,9 @@ def test_a_damaged_record_is_named_and_forgotten_and_the_others_are_shown(
     app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     register(monkeypatch, tmp_path / "films")
-    broken = datasets.register() / "*broken*"
+    broken = registry.register() / "*broken*"
     broken.mkdir()
-    (broken / datasets.RECORD).write_text("{")
+    (broken / registry.RECORD).write_text("{")
     open_page(app)
     assert not app.exception
     assert r"\*broken\* cannot be read" in app.warning[0].value

@@ -6,8 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.errors import RunError
-from cxr_core.training import evaluating as orders
-from cxr_core.training.evaluating import Evaluating, Wanted
+from cxr_core.jobs import evaluations as orders
+from cxr_core.jobs.evaluations import Evaluating, Wanted
 from pages.components.markdown import plain
 from tests.pages.fake_datasets import register
 from tests.pages.fake_evaluations import predictions, write_evaluation

@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
-from cxr_core.evaluation.picks import Pick
+from cxr_core.evaluation.charts.film_filter import Pick
 from pages.components import cache
 from pages.components.markdown import plain
 from tests.pages.fake_datasets import register
@@ -160,7 +160,7 @@ def test_the_films_of_an_outcome_are_there_the_worst_first(
     write_evaluation(workspace / "evaluations" / "tiny-test", predictions(6), folders=dataset.folders)
     drawn: list[Any] = []
     monkeypatch.setattr(
-        "pages.components.evaluation.films_tab.show_pictures", lambda pictures, **_: drawn.append(list(pictures))
+        "pages.components.evaluation.tabs.films.show_pictures", lambda pictures, **_: drawn.append(list(pictures))
     )
     open_page(app)
     app.session_state["visit"].open_films(Pick(low=0.0))

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cxr_core.film.phantom import as_png, draw
-from pages.components import cache, heart
+from cxr_core.film.phantom.phantom import as_png, draw
+from pages.components import cache
+from pages.components.read import heart
 from pages.components.session import MovedEnds, Study
 from tests.hearts import SLENDER, WIDE, file_of, outlined, sha256_of
 from tests.pages.fakes import FakeReader

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cxr_core.film.decode import decode
-from cxr_core.film.phantom import PhantomSpec, as_png, draw
+from cxr_core.film.decoding.decode import decode
+from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.reading import Examination, interpret
+from cxr_core.reading.results import Examination, interpret
 from pages.components import session
 from pages.components.downloads import _report
-from pages.components.intake import _entry
+from pages.components.read.upload import _entry
 from pages.components.session import Shown, Study
 from tests.hearts import outlined
 

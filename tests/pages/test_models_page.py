@@ -10,11 +10,11 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 from streamlit.testing.v1.element_tree import Button
 
-from cxr_core.evaluation.verdict import Check, Verdict
-from cxr_core.models.archive import export_model
-from cxr_core.models.in_use import history
-from cxr_core.models.registry import in_use
+from cxr_core.models.registry.active_version import history
+from cxr_core.models.registry.archive import export_model
+from cxr_core.models.registry.registry import in_use
 from cxr_core.models.store import load_card, load_segmenter_card
+from cxr_core.promotion.gate.verdict import Check, Verdict
 from pages.components import cache
 from tests.pages.fakes import FakeReader
 from tests.tiny import tiny_card, tiny_model

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cxr_core.training.job import Request
+from cxr_core.jobs.job import Request
 from pages.components import cache
-from pages.components.training.desk import START
+from pages.components.training.state import START
 from tests.pages.fake_runs import dataset
 from tests.pages.train_bench import app, asked, labels, named, open_form, open_page, words
 
@@ -131,7 +131,7 @@ def test_an_estimate_is_of_the_form_as_it_is(app: AppTest, workspace: Path, monk
         sentence = "About 3 h, 900 MB."
 
     dataset(workspace)
-    monkeypatch.setattr("cxr_core.training.probe.estimate", lambda request, stop: Answer())
+    monkeypatch.setattr("cxr_core.jobs.estimate.estimate", lambda request, stop: Answer())
     open_form(app)
     named(app.button, "Estimate time and memory").click().run()
     cache.errands().find(app.session_state["desk"].draft.estimated).wait(60)

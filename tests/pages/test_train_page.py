@@ -7,9 +7,9 @@ from streamlit.testing.v1 import AppTest
 
 from cxr_core.errors import RunError
 from cxr_core.findings import STRUCTURES
-from cxr_core.training import jobs
-from cxr_core.training.asked import JUDGED, MEASURED
-from cxr_core.training.job import Request
+from cxr_core.jobs import jobs
+from cxr_core.jobs.activity import JUDGED, MEASURED
+from cxr_core.jobs.job import Request
 from pages.components import cache
 from pages.components.training import publishing
 from tests.pages.fake_runs import FakeRuns, dataset

@@ -9,11 +9,11 @@ import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
-from cxr_core.training import jobs
-from cxr_core.training.job import Device, Job, Request
+from cxr_core.jobs import jobs
+from cxr_core.jobs.job import Device, Job, Request
 from pages.components import cache
-from pages.components.training.desk import START
-from pages.components.training.errands import Errands
+from pages.components.training.background_tasks import Errands
+from pages.components.training.state import START
 from tests.pages.fake_runs import FakeRuns, fake_runs
 from tests.pages.fakes import FakeReader
 from tests.pages.test_data_page import Pages
@@ -35,7 +35,7 @@ def app(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> AppTest:
     monkeypatch.setattr(cache, "errands", lambda: errands)
     monkeypatch.setattr(cache, "devices", lambda: (CPU,))
     monkeypatch.setattr(cache, "start_fault", lambda key, recipe: ("", ""))
-    monkeypatch.setattr("cxr_core.training.device.devices", lambda: (CPU,))
+    monkeypatch.setattr("cxr_core.training.engine.device.devices", lambda: (CPU,))
     return AppTest.from_file(str(APP), default_timeout=120).run()
 
 
@@ -76,7 +76,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
         noted.append((run.name, note, override))
         return run
 
-    monkeypatch.setattr("cxr_core.training.publish.publish", publish)
+    monkeypatch.setattr("cxr_core.promotion.publish.publish", publish)
     return noted
 
 

@@ -8,11 +8,11 @@ import pytest
 from scipy.special import expit
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.differences import holm
-from cxr_core.evaluation.gate import LIMITS, Tables, judge
-from cxr_core.evaluation.paired import BOOTSTRAP, DELONG, auroc_apart
-from cxr_core.evaluation.verdict import Check, Verdict
+from cxr_core.evaluation.metrics.multiple_testing import holm
+from cxr_core.evaluation.metrics.paired import BOOTSTRAP, DELONG, auroc_apart
 from cxr_core.models.card import Combination, ModelCard, OperatingPoint, Population
+from cxr_core.promotion.gate.gate import LIMITS, Tables, judge
+from cxr_core.promotion.gate.verdict import Check, Verdict
 from tests.tiny import tiny_card
 
 KEY = "pneumonia"

@@ -7,12 +7,12 @@ import pytest
 from scipy import stats
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.gate_segmenter import SEGMENTER_LIMITS, judge_outlines
-from cxr_core.evaluation.outlines import Outlined
-from cxr_core.evaluation.verdict import Check
+from cxr_core.evaluation.segmentation.metrics import Outlined
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.card import Population
-from tests.models.test_segmenter import CARD
+from cxr_core.promotion.gate.segmenter import SEGMENTER_LIMITS, judge_outlines
+from cxr_core.promotion.gate.verdict import Check
+from tests.models.networks.test_segmenter import CARD
 
 Films = list[Outlined]
 IN_USE = replace(CARD, version="0.9")

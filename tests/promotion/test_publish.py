@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cxr_core.errors import ModelError
-from cxr_core.models.registry import in_use, installed, versions
+from cxr_core.models.registry.registry import in_use, installed, versions
 from cxr_core.models.store import load_card, sha256_of
+from cxr_core.promotion.publish import next_version, publish
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.publish import next_version, publish
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.run_folder import RunFolder
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.run_folder import RunFolder
 from tests.tiny import tiny_card, tiny_model
 from train.publish import main
 
@@ -156,7 +156,7 @@ def test_a_copy_that_fails_leaves_nothing(run, workspace, capsys, monkeypatch):
     def broken(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cxr_core.training.publish.shutil.copytree", broken)
+    monkeypatch.setattr("cxr_core.promotion.publish.shutil.copytree", broken)
     assert "No space left on device" in refusal(run, capsys, "--override", WHY)
     assert list((workspace / "models" / "tiny").iterdir()) == []
 

@@ -11,16 +11,17 @@ import torch
 
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import RunError
-from cxr_core.evaluation.verdict import read_verdict
-from cxr_core.film.phantom import PhantomSpec, draw, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
 from cxr_core.findings import STRUCTURES
-from cxr_core.models.registry import SHIPPED, installed_segmenter
+from cxr_core.models.registry.registry import installed_segmenter
 from cxr_core.models.store import load_segmenter, load_segmenter_card, save_model
+from cxr_core.promotion.gate.verdict import read_verdict
+from cxr_core.promotion.publish import judge, publish
+from cxr_core.training.exclusions import left_aside
 from cxr_core.training.fit import LEARNT_ON, data_facts, divided
-from cxr_core.training.left_aside import left_aside
-from cxr_core.training.publish import judge, publish
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.run_folder import RunFolder
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.workspace.paths import SHIPPED_MODELS
 
 RECIPE = Recipe(
     name="drawn",
@@ -57,7 +58,7 @@ def a_run(folder: Path, films: Path, too_much: float = 0.0) -> RunFolder:
     learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
     facts: dict[str, Any] = {**data_facts(learnt, RECIPE), "left_aside": left_aside(RECIPE, manifest)}
     run = RunFolder.create(RECIPE, {**facts, "folders": [str(films)], "version": "9.0.0"}, folder)
-    shipped = installed_segmenter((SHIPPED,))
+    shipped = installed_segmenter((SHIPPED_MODELS,))
     assert shipped is not None
     card = load_segmenter_card(shipped)
     network = load_segmenter(shipped, card)

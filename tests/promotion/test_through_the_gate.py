@@ -17,23 +17,23 @@ from scipy.special import expit
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import ModelError, RunError
 from cxr_core.evaluation.evaluate import predictions
-from cxr_core.evaluation.official_test import uses_of
-from cxr_core.evaluation.verdict import read_verdict
+from cxr_core.evaluation.store.official_test import uses_of
+from cxr_core.jobs.activity import asked
 from cxr_core.models.card import Calibration, ModelCard
-from cxr_core.models.in_use import history, roll_back
-from cxr_core.models.registry import in_use
+from cxr_core.models.registry.active_version import history, roll_back
+from cxr_core.models.registry.registry import in_use
 from cxr_core.models.store import load_card
+from cxr_core.promotion import candidate as judging
+from cxr_core.promotion import publish as publishing
+from cxr_core.promotion.gate.verdict import read_verdict
+from cxr_core.promotion.publish import judge, publish
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training import judge as judging
-from cxr_core.training import publish as publishing
-from cxr_core.training.asked import asked
+from cxr_core.training.exclusions import left_aside
 from cxr_core.training.fit import LEARNT_ON, data_facts, divided
-from cxr_core.training.left_aside import left_aside
-from cxr_core.training.publish import judge, publish
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.run_folder import RunFolder
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.run_folder import RunFolder
+from tests.jobs.watching import until
 from tests.tiny import tiny_card, tiny_model
-from tests.training.watching import until
 from train.publish import main
 
 KEY = "pneumonia"

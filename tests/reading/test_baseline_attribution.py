@@ -7,7 +7,7 @@ from cxr_core.errors import ModelError, ReadingError
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.explain import usual_evidence
+from cxr_core.reading.heatmaps import usual_evidence
 from tests.tiny import tiny_card, tiny_model
 
 FILMS = [Radiograph(pixels=np.random.default_rng(seed).random((80, 64), np.float32)) for seed in range(3)]

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from cxr_core.reading.agreement import disagreements
-from cxr_core.reading.measure import CHILD, VIEW_AP, VIEW_LATERAL, VIEW_UNKNOWN, Measurement
-from cxr_core.reading.reading import Call, FindingReading, Reading
+from cxr_core.reading.cardiothoracic.ratio import CHILD, VIEW_AP, VIEW_LATERAL, VIEW_UNKNOWN, Measurement
+from cxr_core.reading.results import Call, FindingReading, Reading
 
 
 def measured(value: float | None, half: float | None = 0.02, *reasons: str) -> Measurement:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cxr_core.reading.heat_words import heat_words, points_elsewhere
+from cxr_core.reading.heatmap_notes import heat_words, points_elsewhere
 from tests.tiny import tiny_card
 
 

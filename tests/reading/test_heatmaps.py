@@ -7,9 +7,9 @@ from pytorch_grad_cam import HiResCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from cxr_core.errors import RecipeError
-from cxr_core.models.architectures import build
-from cxr_core.reading.explain import logits_and_evidence
+from cxr_core.models.networks.architectures import build
 from cxr_core.reading.grad_cam import LIBRARY_METHODS, library_map
+from cxr_core.reading.heatmaps import logits_and_evidence
 from tests.tiny import ARGUMENTS
 
 

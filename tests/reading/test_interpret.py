@@ -8,8 +8,8 @@ from cxr_core.film.preprocess import InputSpec, Placement
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard, OperatingPoint, Population
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.reading import Examination, ModelOutput, interpret
 from cxr_core.reading.remarks import AGE_UNKNOWN
+from cxr_core.reading.results import Examination, ModelOutput, interpret
 from tests.tiny import tiny_card
 
 PLACEMENT = Placement.fit((80, 80), InputSpec(side=64))

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cxr_core.errors import ModelError
-from cxr_core.reading.familiarity import Familiarity, describe
+from cxr_core.reading.ood import Familiarity, describe
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from cxr_core.errors import ModelError, ReadingError
-from cxr_core.film.decode import decode
-from cxr_core.film.phantom import PhantomSpec, as_png, draw
+from cxr_core.film.decoding.decode import decode
+from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw
 from cxr_core.film.preprocess import to_model_input
 from cxr_core.models.card import Calibration
 from cxr_core.models.store import load_network
@@ -19,7 +19,7 @@ from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.methods import METHODS
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
-from cxr_core.reading.reading import interpret
+from cxr_core.reading.results import interpret
 from tests.tiny import tiny_card, tiny_model, tiny_network
 
 

@@ -6,21 +6,21 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cxr_core.data.films import Films, load_films
+from cxr_core.data.film_set import Films, load_films
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import DataError, ModelError, RecipeError, RunError
-from cxr_core.models.initial import initialise
+from cxr_core.models.networks.initialise import initialise
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.augment import Augmentation
+from cxr_core.training.engine.distributed import Processes
+from cxr_core.training.engine.trainer import Trainer
 from cxr_core.training.fit import Settings, divided, fit
-from cxr_core.training.losses import masked_bce
-from cxr_core.training.parallel import Processes
-from cxr_core.training.recipe import Recipe, load_recipe, override
-from cxr_core.training.run_folder import RunFolder
-from cxr_core.training.trainer import Trainer
+from cxr_core.training.recipe.augmentation import Augmentation
+from cxr_core.training.recipe.recipe import Recipe, load_recipe, override
+from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.training.tasks.losses import masked_bce
+from cxr_core.workspace.paths import RECIPES
 from tests.lit_films import lit_films
-from train.arguments import RECIPES
 from train.evaluate import main as evaluate
 from train.fit import main as fit_command
 
@@ -224,7 +224,7 @@ def test_the_middle_film_without_the_finding_shows_no_evidence(dataset, tmp_path
 
 
 def test_two_runs_that_begin_in_the_same_second_have_folders_of_their_own(workspace, monkeypatch):
-    monkeypatch.setattr("cxr_core.training.run_folder.time.strftime", lambda _: "20260101-000000")
+    monkeypatch.setattr("cxr_core.training.runs.run_folder.time.strftime", lambda _: "20260101-000000")
     first, second = (RunFolder.create(replace(TINY, epochs=epochs), {}) for epochs in (1, 2))
     assert [folder.path.name for folder in (first, second)] == [
         f"{TINY.name}-20260101-000000",

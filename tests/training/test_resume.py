@@ -19,13 +19,13 @@ from safetensors.torch import load_file
 
 from cxr_core.errors import RunError
 from cxr_core.models.store import change_card, load_card
-from cxr_core.training import checkpoint as checkpoint_module
-from cxr_core.training.augment import Augmentation
+from cxr_core.training.engine import checkpoint as checkpoint_module
+from cxr_core.training.engine.learner import Learner
+from cxr_core.training.engine.trainer import Trainer
 from cxr_core.training.fit import Settings, fit, resume
-from cxr_core.training.learner import Learner
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.run_folder import RunFolder
-from cxr_core.training.trainer import Trainer
+from cxr_core.training.recipe.augmentation import Augmentation
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.run_folder import RunFolder
 from tests.training.test_fit import TINY
 from train.fit import main as fit_command
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cxr_core.film.phantom import PhantomSpec, draw
-from cxr_core.training.recipe import Recipe
+from cxr_core.film.phantom.phantom import PhantomSpec, draw
+from cxr_core.training.recipe.recipe import Recipe
 
 WIDTHS = np.linspace(0.28, 0.44, 12)
 TINY = Recipe(

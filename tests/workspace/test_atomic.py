@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_core.whole import draft_beside, whole, write_whole
+from cxr_core.workspace.atomic import draft_beside, whole, write_whole
 
 
 def test_two_who_write_the_same_file_at_once_do_not_meet(tmp_path: Path) -> None:

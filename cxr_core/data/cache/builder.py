@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cxr_core.data import cache_process
-from cxr_core.data.cache_index import Film
-from cxr_core.film.decode_worker import ROOT
+from cxr_core.data.cache import worker
+from cxr_core.data.cache.index import Film
+from cxr_core.workspace.paths import ROOT
 
 Task = tuple[int, str]  # the row its grid goes to, and the file
 BATCH = 16  # films a request: small films take less time than a message
@@ -121,7 +121,7 @@ class Builder:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         told = [os.path.abspath(self._folder), "examine" if self._examine else "decode", str(os.getpid())]
         process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", cache_process.__name__, *told],
+            [sys.executable, "-W", "ignore", "-m", worker.__name__, *told],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # codecs write there, and may quote what they read
@@ -148,7 +148,7 @@ class Builder:
 def _refusal(path: str) -> dict[str, Any]:
     """The answer for a film that ended its process; its hash is taken here, where no codec runs."""
     try:
-        stamp, sha256 = cache_process.identity(Path(path))
+        stamp, sha256 = worker.identity(Path(path))
     except OSError as error:
         return {"path": path, "unread": error.strerror}
     return {"path": path, "stamp": stamp, **asdict(Film(sha256=sha256, refused="decoder_died", reason=DIED))}

@@ -19,13 +19,13 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from cxr_core.data.cache_build import Builder
-from cxr_core.data.cache_index import COLUMNS, CacheIndex, Film, stamp_of
-from cxr_core.data.cache_process import GEOMETRY, GRIDS, INDEX
+from cxr_core.data.cache.builder import Builder
+from cxr_core.data.cache.index import COLUMNS, CacheIndex, Film, stamp_of
+from cxr_core.data.cache.worker import GEOMETRY, GRIDS, INDEX
 from cxr_core.errors import DataError
 from cxr_core.film.preprocess import InputSpec
-from cxr_core.models.registry import workspace
-from cxr_core.whole import write_whole
+from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.paths import workspace
 
 Progress = Callable[[int, int], None]  # films done, films in all; what it raises stops the build
 COMMIT_FILMS = 256

@@ -1,4 +1,4 @@
-"""The process that fills a pixel cache: `python -m cxr_core.data.cache_process FOLDER EXAMINE BUILDER`.
+"""The process that fills a pixel cache: `python -m cxr_core.data.cache.worker FOLDER EXAMINE BUILDER`.
 
 Over its pipes come batches, one JSON line each: [[row, path], ...]; for each film one JSON line goes back. It writes
 grids into their rows itself. It ends when its pipe closes, and before it writes a grid once the process that started it
@@ -20,16 +20,16 @@ from typing import IO, Any
 import cv2
 import numpy as np
 
-from cxr_core.data.cache_index import CacheIndex, Film, stamp_of
+from cxr_core.data.cache.index import CacheIndex, Film, stamp_of
 from cxr_core.errors import DataError, FilmRefused
-from cxr_core.film.decode import decode
-from cxr_core.film.decode_process import limit_time, own_pipes, write_all
-from cxr_core.film.decode_worker import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
+from cxr_core.film.decoding.decode import decode
+from cxr_core.film.decoding.sandbox import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
+from cxr_core.film.decoding.sandbox_process import limit_time, own_pipes, write_all
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.film.quality import inspect
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.heap import keep_memory
+from cxr_core.workspace.malloc import keep_memory
 
 OVERSIZED = f"This file has more than {MAX_BYTES // 2**20} MB. Export the film as a single compressed picture."
 GRIDS, INDEX, GEOMETRY = "grids.u8", "index.sqlite", "geometry.json"

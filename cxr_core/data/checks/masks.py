@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from cxr_core.data.issue import Issue, counted
+from cxr_core.data.checks.issue import Issue, counted
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.masks import films_with_swapped_masks
+from cxr_core.data.sources.masks import films_with_swapped_masks
 
 
 def swapped_masks(manifest: Manifest) -> Iterator[Issue]:

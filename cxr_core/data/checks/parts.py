@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from cxr_core.data.issue import EXAMPLES, Issue, counted
+from cxr_core.data.checks.issue import EXAMPLES, Issue, counted
 from cxr_core.data.manifest import PARTS, Manifest
 from cxr_core.findings import FINDINGS
 

@@ -5,7 +5,7 @@ from itertools import compress
 
 import pandas as pd
 
-from cxr_core.data.issue import EXAMPLES, Issue, counted
+from cxr_core.data.checks.issue import EXAMPLES, Issue, counted
 from cxr_core.data.manifest import Manifest
 
 # Concerns of film/quality.py that a film of a patient's chest does not have; the first word of each of them refuses.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr_core.data.choice import Choice, fingerprint
-from cxr_core.data.issue import EXAMPLES, SEVERITIES, Issue, Severity, counted
+from cxr_core.data.checks.decision import Choice, fingerprint
+from cxr_core.data.checks.issue import EXAMPLES, SEVERITIES, Issue, Severity, counted
 from cxr_core.findings import FINDINGS
-from cxr_core.markup import element, page, screen_style, table, text
+from cxr_core.presentation.html import element, page, screen_style, table, text
 
 SCHEMA = 1
 QUARANTINE_SHOWN = 200
@@ -86,7 +86,7 @@ def report_json(facts: ReportFacts) -> dict[str, Any]:
 
 def report_html(facts: ReportFacts) -> str:
     """The report for people, as a self-contained HTML page."""
-    style = screen_style(Path(__file__).with_name("doctor_report.css"))
+    style = screen_style(Path(__file__).with_name("report.css"))
     body = [
         "<header>",
         element("p", "Dataset", "kind"),

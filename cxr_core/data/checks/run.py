@@ -4,10 +4,10 @@ The checks see the table alone. What only pixels can tell (sha256, size, bits, c
 been decoded; before that, those checks find nothing.
 """
 
-from cxr_core.data.doctor_parts import patients_in_two_parts, without_one_class
-from cxr_core.data.doctor_pictures import of_several_sizes, same_pictures, suspicious, unreadable
-from cxr_core.data.doctor_shortcuts import shortcuts
-from cxr_core.data.issue import Issue, by_severity
+from cxr_core.data.checks.issue import Issue, by_severity
+from cxr_core.data.checks.parts import patients_in_two_parts, without_one_class
+from cxr_core.data.checks.pictures import of_several_sizes, same_pictures, suspicious, unreadable
+from cxr_core.data.checks.shortcuts import shortcuts
 from cxr_core.data.manifest import Manifest
 
 

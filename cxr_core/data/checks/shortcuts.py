@@ -12,9 +12,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.issue import Issue, counted
+from cxr_core.data.checks.issue import Issue, counted
+from cxr_core.data.checks.odds_ratio import OddsRatio, odds_ratio
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.odds_ratio import OddsRatio, odds_ratio
 from cxr_core.findings import FINDINGS
 
 CONFIDENCE = 0.95

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.file_listing import examples_of
-from cxr_core.data.issue import Issue, counted
+from cxr_core.data.checks.issue import Issue, counted
+from cxr_core.data.sources.files import examples_of
 
 UNSTATED = frozenset({"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "?", "-"})
 PART_NAMES = {

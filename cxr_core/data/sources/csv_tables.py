@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.data.file_listing import examples_of
-from cxr_core.data.issue import Issue, counted
+from cxr_core.data.checks.issue import Issue, counted
+from cxr_core.data.sources.files import examples_of
 from cxr_core.errors import DataError
 
 SEPARATORS = (",", "\t", ";")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.cells import part_named
-from cxr_core.data.file_listing import FileListing, examples_of
-from cxr_core.data.issue import Issue, counted
-from cxr_core.data.label_cells import unknown_label
+from cxr_core.data.checks.issue import Issue, counted
 from cxr_core.data.manifest import Manifest, as_table
+from cxr_core.data.sources.cells import part_named
+from cxr_core.data.sources.files import FileListing, examples_of
+from cxr_core.data.sources.labels import unknown_label
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS, finding_named, is_no_finding
 

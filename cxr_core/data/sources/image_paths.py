@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from cxr_core.data.file_listing import DICOM, PICTURES, FileListing, examples_of, suffix_of
-from cxr_core.data.issue import Issue, counted
+from cxr_core.data.checks.issue import Issue, counted
+from cxr_core.data.sources.files import DICOM, PICTURES, FileListing, examples_of, suffix_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.cells import unstated
-from cxr_core.data.file_listing import examples_of
-from cxr_core.data.issue import Issue, counted
+from cxr_core.data.checks.issue import Issue, counted
+from cxr_core.data.sources.cells import unstated
+from cxr_core.data.sources.files import examples_of
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS, finding_named, is_no_finding
 

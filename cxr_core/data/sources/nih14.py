@@ -10,13 +10,13 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.cells import ages, not_in_split, sexes, views
-from cxr_core.data.file_listing import FileListing, folder_name
-from cxr_core.data.image_paths import missing_images, same_name_twice, surplus_images
-from cxr_core.data.issue import Issue, counted
-from cxr_core.data.label_cells import finding_keys, labels_of_names
-from cxr_core.data.label_tables import LabelTable, contradictory, first_of_each, read_list, read_table
+from cxr_core.data.checks.issue import Issue, counted
 from cxr_core.data.manifest import BOX, Manifest, as_table, no_boxes
+from cxr_core.data.sources.cells import ages, not_in_split, sexes, views
+from cxr_core.data.sources.csv_tables import LabelTable, contradictory, first_of_each, read_list, read_table
+from cxr_core.data.sources.files import FileListing, folder_name
+from cxr_core.data.sources.image_paths import missing_images, same_name_twice, surplus_images
+from cxr_core.data.sources.labels import finding_keys, labels_of_names
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.data.file_listing import FileListing, examples_of, list_folders
-from cxr_core.data.issue import Issue, counted
+from cxr_core.data.checks.issue import Issue, counted
 from cxr_core.data.manifest import Manifest, as_table, no_boxes
-from cxr_core.data.source_folder import class_films, is_known, read_folder
-from cxr_core.data.source_nih14 import ENTRIES, TABLES, read_nih14
-from cxr_core.data.source_table import holds_dicom, image_table, lists_images, read_csv, read_dicom
-from cxr_core.data.splits import small_validation
+from cxr_core.data.sources.files import FileListing, examples_of, list_folders
+from cxr_core.data.sources.folder import class_films, is_known, read_folder
+from cxr_core.data.sources.nih14 import ENTRIES, TABLES, read_nih14
+from cxr_core.data.sources.table import holds_dicom, image_table, lists_images, read_csv, read_dicom
+from cxr_core.data.splits.splits import small_validation
 from cxr_core.errors import DataError
 
 SOURCES: dict[str, Callable[[Sequence[FileListing]], Manifest]] = {

@@ -11,13 +11,13 @@ from typing import NoReturn
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.cells import ages, not_in_split, part_named, parts, sexes, unstated, views
-from cxr_core.data.file_listing import DICOM, FileListing, examples_of, suffix_of
-from cxr_core.data.image_paths import FilesByName, Found, missing_images, same_name_twice, surplus_images
-from cxr_core.data.issue import Issue, counted
-from cxr_core.data.label_cells import finding_columns, labels_of_columns, labels_of_names
-from cxr_core.data.label_tables import LabelTable, first_of_each, plain, read_header, read_table
+from cxr_core.data.checks.issue import Issue, counted
 from cxr_core.data.manifest import Manifest, as_table
+from cxr_core.data.sources.cells import ages, not_in_split, part_named, parts, sexes, unstated, views
+from cxr_core.data.sources.csv_tables import LabelTable, first_of_each, plain, read_header, read_table
+from cxr_core.data.sources.files import DICOM, FileListing, examples_of, suffix_of
+from cxr_core.data.sources.image_paths import FilesByName, Found, missing_images, same_name_twice, surplus_images
+from cxr_core.data.sources.labels import finding_columns, labels_of_columns, labels_of_names
 from cxr_core.errors import DataError
 
 TABLES = frozenset({".csv", ".tsv"})

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.patient_groups import groups_apart
+from cxr_core.data.splits.grouping import groups_apart
 
 GATE = "gate"
 RULE = "silhouette gate 1"  # the key of the hash; another one would draw other patients

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.issue import counted
+from cxr_core.data.checks.issue import counted
 from cxr_core.data.manifest import PARTS, Manifest
-from cxr_core.data.patient_groups import allocate, groups_apart
+from cxr_core.data.splits.grouping import allocate, groups_apart
 from cxr_core.errors import DataError
 
 SMALL_FILMS, SMALL_POSITIVES, TIMES_LARGER = 50, 10, 10

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from cxr_core.evaluation.intervals import RESAMPLES, bootstrapped
-from cxr_core.evaluation.metrics import Confusion
-from cxr_core.evaluation.sweep import THRESHOLDS
+from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, bootstrapped
+from cxr_core.evaluation.metrics.metrics import Confusion
+from cxr_core.evaluation.metrics.sweep import THRESHOLDS
 
 GRID = np.arange(101) / 100  # false positive rates, and recalls, at which a band is told
 MOST_KNOTS = 1000  # thresholds at which a resample's curve is exact; between them it is drawn straight

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from cxr_core.evaluation.draws import Draws
+from cxr_core.evaluation.bootstrap.resamples import Draws
 
 RESAMPLES = 1000
 AT_ONCE = 2_000_000  # counts of a patient, or a film, in a resample that are held at a time: 16 MB

@@ -6,8 +6,8 @@ group, and among all others, are sums of these.
 
 import numpy as np
 
-from cxr_core.evaluation.drawn_ranking import counts_of, reached, share_of
-from cxr_core.evaluation.draws import Draws
+from cxr_core.evaluation.bootstrap.ranking import counts_of, reached, share_of
+from cxr_core.evaluation.bootstrap.resamples import Draws
 
 
 def auroc_of_groups(

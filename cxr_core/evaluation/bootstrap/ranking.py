@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from cxr_core.evaluation.draws import Draws
+from cxr_core.evaluation.bootstrap.resamples import Draws
 
 AT_ONCE = 256  # scores gone through together: their counts stay near the processor
 EXACT = 2**23  # below it float32 tells a whole number from itself and a half

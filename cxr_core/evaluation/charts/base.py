@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cxr_core.evaluation.picks import Pick
-from cxr_core.palette import GREY, tint
+from cxr_core.evaluation.charts.film_filter import Pick
+from cxr_core.presentation.palette import GREY, tint
 
 GRID_COLOUR = tint(GREY, 0.28)
 MOST_POINTS = 400  # drawn of one line; its table has them all

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from cxr_core.evaluation.chart import Chart, frame, line, rounded, shares
-from cxr_core.evaluation.sweep import DecisionCurve, negative_predictive_value, positive_predictive_value
-from cxr_core.palette import BLUE, GREEN, GREY, PURPLE, VERMILION
+from cxr_core.evaluation.charts.base import Chart, frame, line, rounded, shares
+from cxr_core.evaluation.metrics.sweep import DecisionCurve, negative_predictive_value, positive_predictive_value
+from cxr_core.presentation.palette import BLUE, GREEN, GREY, PURPLE, VERMILION
 
 # From one in 2,000 to 19 in 20: screening to a ward where nearly everybody has it.
 PREVALENCES = np.geomspace(0.0005, 0.95, 120)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_core.evaluation.chart import Chart, frame, interval_words, points
-from cxr_core.evaluation.picks import Pick
-from cxr_core.evaluation.subgroups import AGES, SEXES
-from cxr_core.palette import BLUE, GREY, SYMBOLS
+from cxr_core.evaluation.charts.base import Chart, frame, interval_words, points
+from cxr_core.evaluation.charts.film_filter import Pick
+from cxr_core.evaluation.metrics.subgroups import AGES, SEXES
+from cxr_core.presentation.palette import BLUE, GREY, SYMBOLS
 
 ROW_PX = 34
 KINDS = ("sex", "age", "view", "source")

@@ -7,12 +7,23 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from cxr_core.evaluation.bands import Band
-from cxr_core.evaluation.chart import Chart, band, frame, guide, interval_words, line, points, rounded, shares, thinned
-from cxr_core.evaluation.curves import CalibrationBin
-from cxr_core.evaluation.picks import Pick
-from cxr_core.evaluation.sweep import Distribution, Sweep
-from cxr_core.palette import BLUE, GREY, ORANGE, SYMBOLS, VERMILION
+from cxr_core.evaluation.bootstrap.bands import Band
+from cxr_core.evaluation.charts.base import (
+    Chart,
+    band,
+    frame,
+    guide,
+    interval_words,
+    line,
+    points,
+    rounded,
+    shares,
+    thinned,
+)
+from cxr_core.evaluation.charts.film_filter import Pick
+from cxr_core.evaluation.metrics.curves import CalibrationBin
+from cxr_core.evaluation.metrics.sweep import Distribution, Sweep
+from cxr_core.presentation.palette import BLUE, GREY, ORANGE, SYMBOLS, VERMILION
 
 HEIGHT = 380
 ABOVE_ALL = 1.01  # a threshold that no probability reaches

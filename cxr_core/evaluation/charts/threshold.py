@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cxr_core.evaluation.bands import Band
-from cxr_core.evaluation.chart import Chart, band, frame, line, rounded, shares
-from cxr_core.evaluation.metrics import Confusion
-from cxr_core.evaluation.picks import OUTCOME_NAMES, Outcome, Pick
-from cxr_core.evaluation.sweep import Distribution
-from cxr_core.palette import BLUE, DASHES, GREEN, ORANGE, PURPLE, VERMILION, tint
+from cxr_core.evaluation.bootstrap.bands import Band
+from cxr_core.evaluation.charts.base import Chart, band, frame, line, rounded, shares
+from cxr_core.evaluation.charts.film_filter import OUTCOME_NAMES, Outcome, Pick
+from cxr_core.evaluation.metrics.metrics import Confusion
+from cxr_core.evaluation.metrics.sweep import Distribution
+from cxr_core.presentation.palette import BLUE, DASHES, GREEN, ORANGE, PURPLE, VERMILION, tint
 
 CELLS: tuple[tuple[Outcome, int, int], ...] = (
     ("true_positive", 0, 0),

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from cxr_core.evaluation.chart import Chart, frame, line
-from cxr_core.evaluation.curves import TrainingCurves
-from cxr_core.palette import DASHES, GREY, SERIES, SYMBOLS
+from cxr_core.evaluation.charts.base import Chart, frame, line
+from cxr_core.evaluation.metrics.curves import TrainingCurves
+from cxr_core.presentation.palette import DASHES, GREY, SERIES, SYMBOLS
 
 SHARES = ("auroc", "accuracy", "average_precision", "f1", "sensitivity", "specificity", "dice", "iou")
 SPELT = {"auroc": "AUROC", "f1": "F1", "dice": "Dice", "iou": "IoU"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cxr_core.evaluation.outlines import means_of
+from cxr_core.evaluation.segmentation.metrics import means_of
 
 
 def share_inside(cells: np.ndarray, inside: np.ndarray) -> float:

@@ -6,14 +6,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cxr_core.data.cache import Progress, quiet
+from cxr_core.data.cache.pixel_cache import Progress, quiet
 from cxr_core.data.manifest import Manifest
-from cxr_core.evaluation.evaluate_outlines import anatomies
-from cxr_core.evaluation.heat import heat_figures, share_inside
+from cxr_core.evaluation.explanations.attribution_inside import heat_figures, share_inside
+from cxr_core.evaluation.segmentation.evaluate_outlines import anatomies
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.reading.agreement import MEASURED_FINDING
-from cxr_core.reading.anatomy import Anatomy
-from cxr_core.reading.outline import Outliner
+from cxr_core.reading.cardiothoracic.contours import Anatomy
+from cxr_core.reading.segmenter import Outliner
 
 CHEST, HEART = "chest", "heart"
 

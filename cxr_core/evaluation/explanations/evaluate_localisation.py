@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.films import load_films
+from cxr_core.data.film_set import load_films
 from cxr_core.data.manifest import Manifest
-from cxr_core.evaluation.evaluate_randomisation import FILMS, randomisation
-from cxr_core.evaluation.localisation import (
+from cxr_core.evaluation.explanations.evaluate_randomisation import FILMS, randomisation
+from cxr_core.evaluation.explanations.localisation import (
     control_scores,
     localisation_figures,
     map_scores,
@@ -20,7 +20,7 @@ from cxr_core.evaluation.localisation import (
 from cxr_core.film.preprocess import Placement
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.methods import EXACT, METHODS
-from cxr_core.reading.reading import ModelOutput
+from cxr_core.reading.results import ModelOutput
 
 ENOUGH_BOXES = 10  # of training films, to take the average box from them
 

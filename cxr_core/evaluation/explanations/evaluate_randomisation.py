@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from cxr_core.evaluation.randomisation import STAGES, randomisation_figures, rank_correlation
+from cxr_core.evaluation.explanations.randomisation import STAGES, randomisation_figures, rank_correlation
 from cxr_core.film.preprocess import normalise
-from cxr_core.models.architectures import FilmClassifier, build
 from cxr_core.models.card import ModelCard
+from cxr_core.models.networks.architectures import FilmClassifier, build
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.explain import logits_and_evidence
+from cxr_core.reading.heatmaps import logits_and_evidence
 
 FILMS, DRAWS = 40, 5  # at most so many films, and networks of each stage
 BATCH = 20

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cxr_core.evaluation.heat import share_inside
-from cxr_core.evaluation.intervals import bootstrapped, figures_of
-from cxr_core.evaluation.outlines import means_of
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, figures_of
+from cxr_core.evaluation.explanations.attribution_inside import share_inside
+from cxr_core.evaluation.segmentation.metrics import means_of
 
 LONGER_SIDE = 256
 FRAME_PX = 1024  # the frame that NIH's boxes were drawn in, and that a tolerance is told in

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from cxr_core.evaluation.outlines import means_of
+from cxr_core.evaluation.segmentation.metrics import means_of
 
 STAGES = ("head", "late", "all")
 ALIKE = 0.5  # a mean rank correlation from which two maps count as the same

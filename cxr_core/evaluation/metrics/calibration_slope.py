@@ -6,8 +6,8 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit, logit
 
-from cxr_core.evaluation.draws import Draws
-from cxr_core.evaluation.metrics import LEAST, Weights
+from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.metrics.metrics import LEAST, Weights
 
 AT_ONCE = 50  # rows of weights fitted together: few enough to stay in a processor's cache
 DENSE = 1_000_000  # films x resamples up to which each film is looked at in each resample

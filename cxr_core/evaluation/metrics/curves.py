@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from cxr_core.evaluation.draws import Draws
-from cxr_core.evaluation.intervals import drawn, interval
-from cxr_core.evaluation.metrics import BINS, bin_of, confusion
-from cxr_core.evaluation.sweep import decision_curve, sweep
+from cxr_core.evaluation.bootstrap.bootstrap import drawn, interval
+from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.metrics.metrics import BINS, bin_of, confusion
+from cxr_core.evaluation.metrics.sweep import decision_curve, sweep
 from cxr_core.models.card import OperatingPoint
 
 # What an epoch's event says beside figures of learning.

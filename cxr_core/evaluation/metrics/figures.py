@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from cxr_core.evaluation import metrics
-from cxr_core.evaluation.delong import auroc_delong
-from cxr_core.evaluation.draws import Draws
-from cxr_core.evaluation.intervals import drawn, figures_of
-from cxr_core.evaluation.metrics import Confusion, ranking
-from cxr_core.evaluation.recalibration import recalibration
+from cxr_core.evaluation.bootstrap.bootstrap import drawn, figures_of
+from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.metrics import metrics
+from cxr_core.evaluation.metrics.calibration_slope import recalibration
+from cxr_core.evaluation.metrics.delong import auroc_delong
+from cxr_core.evaluation.metrics.metrics import Confusion, ranking
 from cxr_core.models.card import OperatingPoint
 
 JsonFigure = dict[str, float | int | None]

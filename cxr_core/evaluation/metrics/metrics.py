@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxr_core.evaluation.drawn_ranking import DrawnRanking
-from cxr_core.evaluation.draws import Draws
+from cxr_core.evaluation.bootstrap.ranking import DrawnRanking
+from cxr_core.evaluation.bootstrap.resamples import Draws
 
 BINS = 15  # for the calibration errors, the parts of the Brier score, and the chart of calibration
 LEAST = float(np.finfo(np.float64).eps)  # a probability of 0 or 1 counts as this far from it in the log loss

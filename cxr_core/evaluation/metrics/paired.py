@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from cxr_core.evaluation.delong import auroc_difference
-from cxr_core.evaluation.intervals import drawn, interval
-from cxr_core.evaluation.metrics import auroc
+from cxr_core.evaluation.bootstrap.bootstrap import drawn, interval
+from cxr_core.evaluation.metrics.delong import auroc_difference
+from cxr_core.evaluation.metrics.metrics import auroc
 
 DELONG, BOOTSTRAP = "paired DeLong, each film of another patient", "bootstrap over patients"
 

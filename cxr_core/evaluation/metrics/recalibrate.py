@@ -13,11 +13,11 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, logit
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation import metrics
-from cxr_core.evaluation.draws import Draws
-from cxr_core.evaluation.intervals import RESAMPLES, Figure, drawn, figures_of
-from cxr_core.evaluation.metrics import LEAST
-from cxr_core.evaluation.recalibration import recalibration
+from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, Figure, drawn, figures_of
+from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.metrics import metrics
+from cxr_core.evaluation.metrics.calibration_slope import recalibration
+from cxr_core.evaluation.metrics.metrics import LEAST
 from cxr_core.models.card import ModelCard, OperatingPoint
 
 FITTING_SHARE = 0.3  # of the patients

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_core.evaluation import metrics
-from cxr_core.evaluation.differences import Corrected, corrected, of_resamples
-from cxr_core.evaluation.drawn_groups import auroc_of_groups
-from cxr_core.evaluation.draws import Draws
-from cxr_core.evaluation.intervals import RESAMPLES, Figure, drawn, figures_of
+from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, Figure, drawn, figures_of
+from cxr_core.evaluation.bootstrap.grouped_ranking import auroc_of_groups
+from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.metrics import metrics
+from cxr_core.evaluation.metrics.multiple_testing import Corrected, corrected, of_resamples
 from cxr_core.models.card import OperatingPoint
 
 LEAST = 10  # patients with a positive film, and patients with a negative one, that a group needs for its figures

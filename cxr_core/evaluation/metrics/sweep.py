@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cxr_core.evaluation.metrics import Confusion
+from cxr_core.evaluation.metrics.metrics import Confusion
 
 THRESHOLDS = np.arange(1001) / 1000  # the steps of the movable threshold
 DISTRIBUTION_BINS = 40

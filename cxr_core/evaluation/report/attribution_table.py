@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cxr_core.evaluation.report_parts import cell
-from cxr_core.markup import element, table
+from cxr_core.evaluation.report.parts import cell
+from cxr_core.presentation.html import element, table
 
 REGIONS = {"chest": "Heart and lungs", "heart": "Heart alone"}
 

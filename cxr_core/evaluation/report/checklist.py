@@ -6,7 +6,7 @@ Sources: Collins et al. 2024, BMJ 385:e078378 (TRIPOD+AI, 27 items); Mongan et a
 
 from collections.abc import Collection, Iterator
 
-from cxr_core.markup import element, table
+from cxr_core.presentation.html import element, table
 
 HEAD, FOOT, FILES, CHARTS = "the first lines", "the last line", "predictions.csv, beside this report", "the charts"
 FIGURES, POINTS, GROUPS = "Figures", "Calls at each operating point", "For whom"

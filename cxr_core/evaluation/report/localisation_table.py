@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cxr_core.evaluation.localisation import BEATS, DOES_NOT, FEW, OPEN
-from cxr_core.evaluation.randomisation import FAILED, PASSED, STAGES
-from cxr_core.evaluation.report_parts import cell
-from cxr_core.markup import element, table
+from cxr_core.evaluation.explanations.localisation import BEATS, DOES_NOT, FEW, OPEN
+from cxr_core.evaluation.explanations.randomisation import FAILED, PASSED, STAGES
+from cxr_core.evaluation.report.parts import cell
+from cxr_core.presentation.html import element, table
 
 CONTROL_NAMES = {"random": "a random point", "centre": "the image's centre", "average_box": "the average box"}
 SAID = {

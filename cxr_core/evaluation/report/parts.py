@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr_core.findings import FINDINGS
-from cxr_core.markup import element, page, screen_style
+from cxr_core.presentation.html import element, page, screen_style
 from cxr_core.version import VERSION
 
 PART_NAMES = {"train": "training part", "val": "validation part", "test": "test part"}

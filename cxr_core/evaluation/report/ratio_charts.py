@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_core.evaluation.curves import Roc
-from cxr_core.evaluation.report_parts import cell
-from cxr_core.evaluation.svg_chart import Axes, Line, chart
+from cxr_core.evaluation.metrics.curves import Roc
+from cxr_core.evaluation.report.parts import cell
+from cxr_core.evaluation.report.svg import Axes, Line, chart
 
 ROOM = 0.06  # around the outermost points, as a share of the range
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cxr_core.evaluation.report_parts import POINT_NAMES, cell, finding_name
-from cxr_core.markup import element, table
+from cxr_core.evaluation.report.parts import POINT_NAMES, cell, finding_name
+from cxr_core.presentation.html import element, table
 
 FIGURES = {
     "brier": "Brier score",

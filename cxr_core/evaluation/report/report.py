@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cxr_core.evaluation.checklist import checklist_section
-from cxr_core.evaluation.curves import FindingCurves, NetBenefit, TrainingCurves
-from cxr_core.evaluation.figures import BALANCED
-from cxr_core.evaluation.heat_table import heat_table
-from cxr_core.evaluation.localisation_table import localisation_table
-from cxr_core.evaluation.recalibration_table import recalibration_section
-from cxr_core.evaluation.report_parts import (
+from cxr_core.evaluation.metrics.curves import FindingCurves, NetBenefit, TrainingCurves
+from cxr_core.evaluation.metrics.figures import BALANCED
+from cxr_core.evaluation.report.attribution_table import heat_table
+from cxr_core.evaluation.report.checklist import checklist_section
+from cxr_core.evaluation.report.localisation_table import localisation_table
+from cxr_core.evaluation.report.parts import (
     POINT_NAMES,
     caution,
     cell,
@@ -22,10 +21,11 @@ from cxr_core.evaluation.report_parts import (
     row,
     when,
 )
-from cxr_core.evaluation.subgroup_table import subgroup_table
-from cxr_core.evaluation.svg_chart import Axes, Line, chart
-from cxr_core.markup import element, table
+from cxr_core.evaluation.report.recalibration_table import recalibration_section
+from cxr_core.evaluation.report.subgroup_table import subgroup_table
+from cxr_core.evaluation.report.svg import Axes, Line, chart
 from cxr_core.models.card import ModelCard
+from cxr_core.presentation.html import element, table
 
 FIGURE_NAMES = {
     "auroc": "AUROC",

@@ -6,10 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from cxr_core.evaluation.curves import Roc
-from cxr_core.evaluation.ratio_charts import bland_altman, measured_against, roc_curves
-from cxr_core.evaluation.ratio_figures import CLASSIFIER, COMBINED, RATIO
-from cxr_core.evaluation.report_parts import (
+from cxr_core.evaluation.metrics.curves import Roc
+from cxr_core.evaluation.report.parts import (
     caution,
     cell,
     document,
@@ -19,9 +17,11 @@ from cxr_core.evaluation.report_parts import (
     row,
     when,
 )
+from cxr_core.evaluation.report.ratio_charts import bland_altman, measured_against, roc_curves
+from cxr_core.evaluation.segmentation.ratio import CLASSIFIER, COMBINED, RATIO
 from cxr_core.findings import STRUCTURES
-from cxr_core.markup import element, table
 from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.presentation.html import element, table
 
 AGREEMENT = {
     "ratio_mae": "Mean error, without sign",

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cxr_core.evaluation.report_parts import cell
-from cxr_core.markup import cell as table_cell
-from cxr_core.markup import element, table
+from cxr_core.evaluation.report.parts import cell
+from cxr_core.presentation.html import cell as table_cell
+from cxr_core.presentation.html import element, table
 
 KINDS = {"sex": "Sex", "age": "Age, years", "view": "View", "source": "Source"}
 FIGURES = {

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cxr_core.markup import text
+from cxr_core.presentation.html import text
 
 WIDTH, HEIGHT = 360.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 12.0, 40.0

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.cache import Progress, quiet
+from cxr_core.data.cache.pixel_cache import Progress, quiet
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
-from cxr_core.evaluation.drawn_answers import DrawnSeries, answers_figures, hearts, opacities
-from cxr_core.evaluation.stability import CHANGES, stability_figures
+from cxr_core.evaluation.robustness.phantom_series import DrawnSeries, answers_figures, hearts, opacities
+from cxr_core.evaluation.robustness.stability import CHANGES, stability_figures
 from cxr_core.film.concern import Concern
-from cxr_core.film.decode import decode
-from cxr_core.film.phantom import draw
+from cxr_core.film.decoding.decode import decode
+from cxr_core.film.phantom.phantom import draw
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import DRAWING, Reader
-from cxr_core.reading.reading import Examination, FindingReading, interpret
+from cxr_core.reading.results import Examination, FindingReading, interpret
 
 POINT = "youden"
 CHILD_YEARS, ADULT_YEARS = 3.0, 50.0  # ages that the drawn chests are given

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import spearmanr
 
-from cxr_core.film.phantom import Lung, Opacity, PhantomSpec, Place, truth
+from cxr_core.film.phantom.phantom import Lung, Opacity, PhantomSpec, Place, truth
 
 RATIOS = tuple(round(float(ratio), 2) for ratio in np.linspace(0.36, 0.66, 11))
 STRENGTHS = tuple(round(float(strength), 2) for strength in np.linspace(0.0, 0.5, 11))

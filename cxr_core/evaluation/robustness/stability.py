@@ -7,9 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cxr_core.evaluation.intervals import bootstrapped, figures_of
-from cxr_core.evaluation.metrics import auroc
-from cxr_core.film.decode import decode
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, figures_of
+from cxr_core.evaluation.metrics.metrics import auroc
+from cxr_core.film.decoding.decode import decode
 from cxr_core.film.radiograph import Radiograph
 
 Change = Callable[[Radiograph], Radiograph]

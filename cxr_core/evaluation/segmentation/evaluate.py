@@ -9,18 +9,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.cache import Progress, quiet
+from cxr_core.data.cache.pixel_cache import Progress, quiet
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
-from cxr_core.evaluation.curves import Roc
 from cxr_core.evaluation.evaluate import data_facts
-from cxr_core.evaluation.evaluate_outlines import against_masks, against_recorded, measured, recorded_ratios
-from cxr_core.evaluation.evaluate_ratio import Beside, RatioScore, has_labels, score_ratio
-from cxr_core.evaluation.folder import PREDICTIONS, REPORT, head, write_texts
-from cxr_core.evaluation.outlines_report import OutlinesFacts, outlines_html
+from cxr_core.evaluation.metrics.curves import Roc
+from cxr_core.evaluation.report.segmenter import OutlinesFacts, outlines_html
+from cxr_core.evaluation.segmentation.evaluate_outlines import (
+    against_masks,
+    against_recorded,
+    measured,
+    recorded_ratios,
+)
+from cxr_core.evaluation.segmentation.evaluate_ratio import Beside, RatioScore, has_labels, score_ratio
+from cxr_core.evaluation.store.folder import PREDICTIONS, REPORT, head, write_texts
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.reading.agreement import MEASURED_FINDING
-from cxr_core.reading.outline import Outliner
+from cxr_core.reading.segmenter import Outliner
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.films import load_films
+from cxr_core.data.film_set import load_films
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.masks import mask_of, swapped
+from cxr_core.data.sources.masks import mask_of, swapped
 from cxr_core.errors import DataError
-from cxr_core.evaluation.outlines import Outlined, agreement, boundary_distance, dice, outline_figures
+from cxr_core.evaluation.segmentation.metrics import Outlined, agreement, boundary_distance, dice, outline_figures
 from cxr_core.findings import STRUCTURES
-from cxr_core.reading.anatomy import Anatomy, diameters_of
-from cxr_core.reading.outline import Outliner
+from cxr_core.reading.cardiothoracic.contours import Anatomy, diameters_of
+from cxr_core.reading.segmenter import Outliner
 
 Progress = Callable[[int, int], None]
 RECORDED = "ctr.csv"  # image, ctr: a ratio that came with the data, in a table beside images/

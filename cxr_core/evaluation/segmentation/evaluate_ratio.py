@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.cache import Progress, quiet
+from cxr_core.data.cache.pixel_cache import Progress, quiet
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError, ModelError
-from cxr_core.evaluation.curves import Roc, roc_of
 from cxr_core.evaluation.evaluate import predictions
-from cxr_core.evaluation.evaluate_outlines import anatomies
-from cxr_core.evaluation.ratio_figures import CLASSIFIER, COMBINED, RATIO, Combination, by_view, fit_combination
+from cxr_core.evaluation.metrics.curves import Roc, roc_of
+from cxr_core.evaluation.segmentation.evaluate_outlines import anatomies
+from cxr_core.evaluation.segmentation.ratio import CLASSIFIER, COMBINED, RATIO, Combination, by_view, fit_combination
 from cxr_core.models import card
-from cxr_core.models.registry import installed
+from cxr_core.models.registry.registry import installed
 from cxr_core.models.store import load_card
 from cxr_core.reading.agreement import MEASURED_FINDING
+from cxr_core.reading.cardiothoracic.fusion import combined_logits
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.combine import combined_logits
-from cxr_core.reading.outline import Outliner
+from cxr_core.reading.segmenter import Outliner
 
 FindFilms = Callable[[], tuple[Manifest, str]]
 

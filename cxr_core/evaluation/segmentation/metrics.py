@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cxr_core.evaluation.intervals import bootstrapped, figures_of
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, figures_of
 from cxr_core.findings import STRUCTURES
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.draws import Draws
-from cxr_core.evaluation.intervals import drawn, figures_of
-from cxr_core.evaluation.metrics import auroc
+from cxr_core.evaluation.bootstrap.bootstrap import drawn, figures_of
+from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.metrics.metrics import auroc
 from cxr_core.logistic import fit_logistic
 
 RATIO, CLASSIFIER, COMBINED = "ratio", "classifier", "combined"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr_core.evaluation.folder import METRICS, PREDICTIONS, SCHEMA
-from cxr_core.models.registry import workspace
+from cxr_core.evaluation.store.folder import METRICS, PREDICTIONS, SCHEMA
+from cxr_core.workspace.paths import workspace
 
 PLACES = ("evaluations/[!.]*", "runs/[!.]*/evaluation", "runs/[!.]*/evaluation/[!.]*")
 HEAD = ("model", "version", "part", "data", "made")

@@ -16,13 +16,13 @@ from typing import Any
 import pandas as pd
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.curves import FindingCurves, TrainingCurves
-from cxr_core.evaluation.figures import BALANCED
-from cxr_core.evaluation.report import ReportFacts, report_html
+from cxr_core.evaluation.metrics.curves import FindingCurves, TrainingCurves
+from cxr_core.evaluation.metrics.figures import BALANCED
+from cxr_core.evaluation.report.report import ReportFacts, report_html
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.version import VERSION
-from cxr_core.whole import whole
+from cxr_core.workspace.atomic import whole
 
 SCHEMA = 1
 PREDICTIONS, METRICS, CURVES, REPORT = "predictions.csv", "metrics.json", "curves.json", "report.html"

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.bands import Bands, bands
-from cxr_core.evaluation.chart import Chart
-from cxr_core.evaluation.charts_threshold import distribution_chart, threshold_chart
-from cxr_core.evaluation.curves import CalibrationBin, TrainingCurves, finding_curves
-from cxr_core.evaluation.folder import CURVES, PREDICTIONS, RECALIBRATION, REPORT
-from cxr_core.evaluation.shelf import Shelved
-from cxr_core.evaluation.sweep import THRESHOLDS, Distribution, Sweep, distribution, sweep
+from cxr_core.evaluation.bootstrap.bands import Bands, bands
+from cxr_core.evaluation.charts.base import Chart
+from cxr_core.evaluation.charts.threshold import distribution_chart, threshold_chart
+from cxr_core.evaluation.metrics.curves import CalibrationBin, TrainingCurves, finding_curves
+from cxr_core.evaluation.metrics.sweep import THRESHOLDS, Distribution, Sweep, distribution, sweep
+from cxr_core.evaluation.store.catalogue import Shelved
+from cxr_core.evaluation.store.folder import CURVES, PREDICTIONS, RECALIBRATION, REPORT
 
 COLUMNS = ("image", "patient", "finding", "label", "logit", "probability", "view", "age", "sex")
 TEXTS = ("image", "patient", "sex", "view", "source", "sha256")

@@ -11,9 +11,9 @@ from typing import Any
 
 from cxr_core.errors import DataError
 from cxr_core.models.card import ModelCard
-from cxr_core.models.ledger import append, entries, now
-from cxr_core.models.registry import workspace
 from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.workspace.jsonl import append, entries, now
+from cxr_core.workspace.paths import workspace
 
 USES = "official_test_uses.jsonl"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.whole import write_whole
+from cxr_core.workspace.atomic import write_whole
 
 LEARNT = "learnt.csv"
 

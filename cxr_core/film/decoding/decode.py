@@ -1,7 +1,7 @@
 """Bytes to a film: what the file is, is told by its content, never by its name."""
 
 from cxr_core.errors import OversizedFilm, UndecodableFilm
-from cxr_core.film import jpeg, png
+from cxr_core.film.decoding import jpeg, png
 from cxr_core.film.limits import require_bytes
 from cxr_core.film.radiograph import Radiograph
 
@@ -52,7 +52,7 @@ def decode(data: bytes) -> Radiograph:
 def _decode(data: bytes) -> Radiograph:
     if is_dicom(data):
         # Imported with the first DICOM file: pydicom and its codecs take half a second to load.
-        from cxr_core.film.dicom import decode_dicom
+        from cxr_core.film.decoding.dicom import decode_dicom
 
         _require_plain_preamble(data)
         return decode_dicom(data)

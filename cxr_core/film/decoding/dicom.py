@@ -32,11 +32,11 @@ from pydicom.uid import (
 )
 
 from cxr_core.errors import OversizedFilm, UndecodableFilm
-from cxr_core.film import dicom_facts, jpeg
-from cxr_core.film.dicom_greyscale import Stored, presentation_table, stored_values
+from cxr_core.film.decoding import dicom_tags, jpeg
+from cxr_core.film.decoding.dicom_grayscale import Stored, presentation_table, stored_values
+from cxr_core.film.decoding.raster import to_pixels
 from cxr_core.film.limits import MAX_BYTES, require_pixels
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.film.raster import to_pixels
 
 PIXEL_TAGS = (
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns",
@@ -97,7 +97,7 @@ def _decode(data: bytes) -> Radiograph:
     _require_one_frame(dataset)
     _require_fitting_codestream(dataset)
     pixels, colour = _pixels(dataset)
-    facts = dicom_facts.read_facts(dataset)
+    facts = dicom_tags.read_facts(dataset)
     return Radiograph(pixels=pixels, container="dicom", bits=int(dataset.BitsStored), colour=colour, **facts)
 
 
@@ -130,7 +130,7 @@ def _read(data: bytes) -> Dataset:
             )
         if not inflater.eof:
             raise UndecodableFilm(DAMAGED.format("it ends inside its compressed part"))
-    wanted = [Tag(keyword) for keyword in (*PIXEL_TAGS, *dicom_facts.TAGS)]
+    wanted = [Tag(keyword) for keyword in (*PIXEL_TAGS, *dicom_tags.TAGS)]
     dataset = dcmread(BytesIO(data), force=True, specific_tags=wanted)
     if syntax is None:
         implicit, little = dataset.original_encoding

@@ -10,7 +10,7 @@ import numpy as np
 from pydicom import Dataset
 
 from cxr_core.errors import UndecodableFilm
-from cxr_core.film.raster import smallest_full_scale
+from cxr_core.film.decoding.raster import smallest_full_scale
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from cxr_core.errors import UndecodableFilm
+from cxr_core.film.decoding.raster import exif_orientation, to_pixels, upright
 from cxr_core.film.limits import require_pixels
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.film.raster import exif_orientation, to_pixels, upright
 
 SIGNATURE = b"\xff\xd8\xff"
 

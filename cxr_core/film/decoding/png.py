@@ -13,9 +13,9 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 
 from cxr_core.errors import UndecodableFilm
+from cxr_core.film.decoding.raster import exif_orientation, smallest_full_scale, to_pixels, upright
 from cxr_core.film.limits import require_pixels
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.film.raster import exif_orientation, smallest_full_scale, to_pixels, upright
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

@@ -14,24 +14,23 @@ import subprocess
 import sys
 import threading
 import weakref
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from cxr_core.errors import FilmRefused, OversizedFilm, UndecodableFilm
-from cxr_core.film import decode_process
-from cxr_core.film.decode_process import read_exactly, read_into, write_all
+from cxr_core.film.decoding import sandbox_process
+from cxr_core.film.decoding.sandbox_process import read_exactly, read_into, write_all
 from cxr_core.film.limits import MAX_PIXELS, require_bytes
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.workspace.paths import ROOT
 
 MEMORY_LIMIT_BYTES = 2 << 30
 TIME_LIMIT_S = 20.0
 
 REFUSALS = {kind.__name__: kind for kind in (FilmRefused, UndecodableFilm, OversizedFilm)}
 LONGEST_HEADER = 1 << 16
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class DecodeWorker:
@@ -141,7 +140,7 @@ def _spawn(memory_limit: int, time_limit: float) -> subprocess.Popen[bytes]:
     # One thread is enough, and every thread's stack would count as data.
     environment = os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", decode_process.__name__, str(memory_limit), str(time_limit)],
+        [sys.executable, "-W", "ignore", "-m", sandbox_process.__name__, str(memory_limit), str(time_limit)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # codecs write there, and may quote what they read

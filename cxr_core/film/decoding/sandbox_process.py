@@ -1,4 +1,4 @@
-"""The decoding process itself: `python -m cxr_core.film.decode_process MEMORY_BYTES SECONDS`.
+"""The decoding process itself: `python -m cxr_core.film.decoding.sandbox_process MEMORY_BYTES SECONDS`.
 
 Over its pipes come a length (8 bytes) and a file; back go a length (4 bytes), a JSON header and, unless that is a
 refusal, the film's raw float32 pixels. It ends when its pipe closes, and by SIGPROF or SIGALRM when a film takes too
@@ -34,8 +34,8 @@ def serve(memory_limit: int, time_limit: float) -> None:
     # Imported here, as the server itself needs neither the codecs nor the time they take to load.
     import cv2
 
-    import cxr_core.film.dicom  # noqa: F401 - here, so that the first DICOM file need not wait for its codecs
-    from cxr_core.film.decode import decode
+    import cxr_core.film.decoding.dicom  # noqa: F401 - here, so that the first DICOM file need not wait for its codecs
+    from cxr_core.film.decoding.decode import decode
 
     cv2.setNumThreads(1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no film in a core dump

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from cxr_core.errors import RecipeError
-from cxr_core.film.anatomy import Chest, chest
-from cxr_core.film.exposure import exposed, soften
+from cxr_core.film.phantom.geometry import Chest, chest
+from cxr_core.film.phantom.rendering import exposed, soften
 from cxr_core.film.radiograph import Radiograph, Sex, View
 
 Lung = Literal["right", "left"]

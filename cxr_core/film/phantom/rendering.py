@@ -7,7 +7,7 @@ the abdomen hardly does, as on a film. Places are given as in anatomy.py.
 import cv2
 import numpy as np
 
-from cxr_core.film.anatomy import LUNG_LATERAL, Chest, Knots, curve
+from cxr_core.film.phantom.geometry import LUNG_LATERAL, Chest, Knots, curve
 
 BODY, LUNG, HEART, ABDOMEN, SPINE = 1.22, 0.78, 0.46, 0.45, 0.20
 # Height -> half width of neck, shoulders and trunk.

@@ -3,10 +3,10 @@
 from typing import Any
 
 from cxr_core.errors import ModelError
-from cxr_core.models.averaged import AveragedClassifier
-from cxr_core.models.backbones import timm
-from cxr_core.models.film_classifier import FilmClassifier, Head
-from cxr_core.models.segmenter import Segmenter
+from cxr_core.models.networks.backbones import timm
+from cxr_core.models.networks.ensemble import AveragedClassifier
+from cxr_core.models.networks.film_classifier import FilmClassifier, Head
+from cxr_core.models.networks.segmenter import Segmenter
 
 __all__ = ["ARCHITECTURES", "FilmClassifier", "Head", "Network", "build", "timm"]
 

@@ -10,7 +10,7 @@ sigmoid at the end, and a division by the attention's own average, so that atten
 import torch
 from torch import Tensor, nn
 
-from cxr_core.models.heads import HiddenLayerHead
+from cxr_core.models.networks.heads import HiddenLayerHead
 
 ATTENTION_CHANNELS = (64, 16, 8)
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from cxr_core.models import torchvision_ops
+from cxr_core.models.networks import torchvision_compat
 
-torchvision_ops.declare_missing_operators()
+torchvision_compat.declare_missing_operators()
 
 import timm  # noqa: E402  (needs torchvision's operators declared)
 import torch  # noqa: E402
@@ -12,8 +12,8 @@ from timm.models.vgg import VGG  # noqa: E402
 from torch import nn  # noqa: E402
 
 from cxr_core.errors import PretrainedUnavailable, RecipeError  # noqa: E402
-from cxr_core.models.imagenet import HUB_ERRORS, WAYS_ON, require_weights  # noqa: E402
-from cxr_core.models.plain_cnn import PLAIN_CNN, PlainCnn  # noqa: E402
+from cxr_core.models.networks.imagenet import HUB_ERRORS, WAYS_ON, require_weights  # noqa: E402
+from cxr_core.models.networks.plain_cnn import PLAIN_CNN, PlainCnn  # noqa: E402
 
 
 def build_backbone(name: str, channels: int, pretrained: bool, arguments: dict[str, Any]) -> Any:

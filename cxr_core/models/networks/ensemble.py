@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from cxr_core.errors import ModelError
-from cxr_core.models.film_classifier import FilmClassifier
-from cxr_core.models.heads import AveragedHead, FilmHead, PositionalHead
+from cxr_core.models.networks.film_classifier import FilmClassifier
+from cxr_core.models.networks.heads import AveragedHead, FilmHead, PositionalHead
 
 LINEAR_HEADS = ("averaged", "positional")
 

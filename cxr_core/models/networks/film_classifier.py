@@ -11,9 +11,9 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from cxr_core.errors import RecipeError
-from cxr_core.models.attention import AttentionHead
-from cxr_core.models.backbones import build_backbone, feature_shape, middle_stages
-from cxr_core.models.heads import AveragedHead, DenseHead, FilmHead, PositionalHead
+from cxr_core.models.networks.attention import AttentionHead
+from cxr_core.models.networks.backbones import build_backbone, feature_shape, middle_stages
+from cxr_core.models.networks.heads import AveragedHead, DenseHead, FilmHead, PositionalHead
 
 Head = Literal["averaged", "positional", "dense", "attention"]
 

@@ -5,9 +5,9 @@ timm's hub is asked twelve times over with growing pauses when it is out of reac
 
 import difflib
 
-from cxr_core.models import torchvision_ops
+from cxr_core.models.networks import torchvision_compat
 
-torchvision_ops.declare_missing_operators()
+torchvision_compat.declare_missing_operators()
 
 import timm  # noqa: E402  (needs torchvision's operators declared)
 from huggingface_hub import hf_hub_url, try_to_load_from_cache  # noqa: E402

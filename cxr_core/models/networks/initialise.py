@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from cxr_core.errors import ModelError
 from cxr_core.film.preprocess import InputSpec
-from cxr_core.models.architectures import FilmClassifier, build
-from cxr_core.models.backbones import require_backbone
 from cxr_core.models.card import ModelCard
-from cxr_core.models.imagenet import require_weights
-from cxr_core.models.registry import installed, installed_segmenter, outlines
-from cxr_core.models.segmenter import Segmenter
+from cxr_core.models.networks.architectures import FilmClassifier, build
+from cxr_core.models.networks.backbones import require_backbone
+from cxr_core.models.networks.imagenet import require_weights
+from cxr_core.models.networks.segmenter import Segmenter
+from cxr_core.models.registry.registry import installed, installed_segmenter, outlines
 from cxr_core.models.segmenter_card import SEGMENTER, SegmenterCard
 from cxr_core.models.store import CARD, load_card, load_network, load_segmenter, load_segmenter_card, sha256_of
 

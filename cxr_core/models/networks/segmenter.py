@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from cxr_core.errors import RecipeError
 from cxr_core.findings import STRUCTURES
-from cxr_core.models.backbones import build_backbone
+from cxr_core.models.networks.backbones import build_backbone
 
 STRIDES = (2, 4, 8, 16, 32)
 

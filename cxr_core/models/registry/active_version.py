@@ -14,9 +14,10 @@ from filelock import FileLock
 
 from cxr_core.errors import ModelError
 from cxr_core.models.card import CARD, WEIGHTS
-from cxr_core.models.ledger import append, entries, now
-from cxr_core.models.registry import CURRENT, in_use, read_current, versions, workspace
-from cxr_core.whole import write_whole
+from cxr_core.models.registry.registry import CURRENT, in_use, read_current, versions
+from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.jsonl import append, entries, now
+from cxr_core.workspace.paths import workspace
 
 LOG = "log.jsonl"
 PINNED = "pinned"  # what a version is that stays in use while another one is being installed

@@ -12,8 +12,8 @@ from typing import Any
 
 from cxr_core.errors import ModelError
 from cxr_core.models.card import CARD, WEIGHTS
-from cxr_core.models.in_use import changing, keep_in_use
-from cxr_core.models.registry import outlines, versions, workspace
+from cxr_core.models.registry.active_version import changing, keep_in_use
+from cxr_core.models.registry.registry import outlines, versions
 from cxr_core.models.store import (
     FAMILIARITY,
     load_card,
@@ -22,6 +22,7 @@ from cxr_core.models.store import (
     load_segmenter,
     load_segmenter_card,
 )
+from cxr_core.workspace.paths import workspace
 
 VERDICT = "gate.json"
 IMPORTING = ".import-"  # begins the name of a hidden folder in which an import is unpacked

@@ -5,7 +5,6 @@ names, or else the highest of the last root that has the model.
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from typing import Any
 
 from cxr_core.models.card import CARD
 from cxr_core.models.segmenter_card import SEGMENTER
+from cxr_core.workspace.paths import SHIPPED_MODELS, workspace
 
-SHIPPED = Path(__file__).resolve().parent.parent / "pretrained"
 CURRENT = "current.json"  # beside a model's versions: which of them is in use
 
 
@@ -30,11 +29,6 @@ class InUse:
     def version(self) -> str:
         """Its version, which is the folder's name."""
         return self.folder.name
-
-
-def workspace() -> Path:
-    """The folder that everything is written under: $CXR_WORKSPACE, else ./workspace."""
-    return Path(os.environ.get("CXR_WORKSPACE") or "workspace")
 
 
 def installed(roots: tuple[Path, ...] | None = None) -> list[Path]:
@@ -115,7 +109,7 @@ def version_key(version: str) -> tuple[tuple[int, str], ...]:
 
 
 def _roots() -> tuple[Path, ...]:
-    return SHIPPED, workspace() / "models"
+    return SHIPPED_MODELS, workspace() / "models"
 
 
 def _all_in_use(roots: tuple[Path, ...] | None) -> list[Path]:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from cxr_core.evaluation.verdict import Check, Status
 from cxr_core.models.card import OPERATING_POINTS, ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.promotion.gate.verdict import Check, Status
 
 UNSTATED = ("", "unstated")
 Card = ModelCard | SegmenterCard

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.delong import auroc_delong
-from cxr_core.evaluation.differences import holm
-from cxr_core.evaluation.gate_card import card_checks, passed_or_not
-from cxr_core.evaluation.gate_groups import Group, groups_of
-from cxr_core.evaluation.gate_margin import non_inferior, number, signed
-from cxr_core.evaluation.intervals import Figure, bootstrapped, figures_of
-from cxr_core.evaluation.metrics import auroc, expected_calibration_error
-from cxr_core.evaluation.paired import BOOTSTRAP, DELONG, Apart, auroc_apart
-from cxr_core.evaluation.verdict import Check, Status
+from cxr_core.evaluation.bootstrap.bootstrap import Figure, bootstrapped, figures_of
+from cxr_core.evaluation.metrics.delong import auroc_delong
+from cxr_core.evaluation.metrics.metrics import auroc, expected_calibration_error
+from cxr_core.evaluation.metrics.multiple_testing import holm
+from cxr_core.evaluation.metrics.paired import BOOTSTRAP, DELONG, Apart, auroc_apart
 from cxr_core.models.card import ModelCard
+from cxr_core.promotion.gate.card import card_checks, passed_or_not
+from cxr_core.promotion.gate.groups import Group, groups_of
+from cxr_core.promotion.gate.margin import non_inferior, number, signed
+from cxr_core.promotion.gate.verdict import Check, Status
 
 
 @dataclass(frozen=True, kw_only=True)

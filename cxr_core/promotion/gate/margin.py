@@ -1,6 +1,6 @@
 """Whether a model is shown not to be worse than another by more than a margin, and how the gate writes figures."""
 
-from cxr_core.evaluation.verdict import Status
+from cxr_core.promotion.gate.verdict import Status
 
 
 def non_inferior(value: float | None, low: float | None, high: float | None, margin: float) -> tuple[Status, str]:

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.gate_card import passed_or_not, population_check
-from cxr_core.evaluation.gate_margin import non_inferior, number, signed
-from cxr_core.evaluation.intervals import bootstrapped, interval
-from cxr_core.evaluation.outlines import Outlined
-from cxr_core.evaluation.paired import BOOTSTRAP
-from cxr_core.evaluation.verdict import Check
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, interval
+from cxr_core.evaluation.metrics.paired import BOOTSTRAP
+from cxr_core.evaluation.segmentation.metrics import Outlined
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.promotion.gate.card import passed_or_not, population_check
+from cxr_core.promotion.gate.margin import non_inferior, number, signed
+from cxr_core.promotion.gate.verdict import Check
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ import numpy as np
 
 from cxr_core.film.radiograph import View
 from cxr_core.models.card import Combination, ModelCard
+from cxr_core.reading.cardiothoracic.ratio import RATIO, WIDENING, Measurement
 from cxr_core.reading.log_odds import expit, log_odds
-from cxr_core.reading.measure import RATIO, WIDENING, Measurement
 
 AP_SHARE: dict[str, float] = {"AP": 1.0, "PA": 0.0, "LATERAL": 0.0}
 UNKNOWN_SHARE = 0.5

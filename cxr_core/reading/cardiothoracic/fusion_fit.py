@@ -13,8 +13,8 @@ from cxr_core.errors import DataError
 from cxr_core.logistic import fit_logistic
 from cxr_core.models.card import Combination
 from cxr_core.reading.calibration import operating_points
-from cxr_core.reading.combine import AP_SHARE, UNKNOWN_SHARE, combined_logits
-from cxr_core.reading.measure import ENLARGED, RATIO
+from cxr_core.reading.cardiothoracic.fusion import AP_SHARE, UNKNOWN_SHARE, combined_logits
+from cxr_core.reading.cardiothoracic.ratio import ENLARGED, RATIO
 
 FOLDS, REPEATS = 5, 20
 LEAST = 1e-7  # a probability held out is not taken as surer than this

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from cxr_core.reading.anatomy import Anatomy, Line
-from cxr_core.reading.measure import Measurement
+from cxr_core.reading.cardiothoracic.contours import Anatomy, Line
+from cxr_core.reading.cardiothoracic.ratio import Measurement
 
 # Cool and light: none of them occurs in the ramp of the heatmaps, and a dark edge carries them over bright bone.
 HEART_COLOUR, THORAX_COLOUR, LUNG_COLOUR = (94, 221, 229), (242, 246, 250), (147, 185, 255)

@@ -11,7 +11,7 @@ from typing import Any
 
 from cxr_core.film.concern import Concern
 from cxr_core.film.radiograph import ADULT_FROM_YEARS, Radiograph
-from cxr_core.reading.anatomy import Anatomy, Line
+from cxr_core.reading.cardiothoracic.contours import Anatomy, Line
 from cxr_core.reading.patient import Patient
 
 RATIO = "cardiothoracic_ratio"

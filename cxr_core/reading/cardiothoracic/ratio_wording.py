@@ -1,8 +1,8 @@
 """How a measured ratio is put into words, the same in reports, on pages and in a shell."""
 
-from cxr_core.reading.combine import Parts
-from cxr_core.reading.measure import ENLARGED, Measurement
-from cxr_core.reading.wording import per_cent
+from cxr_core.presentation.wording import per_cent
+from cxr_core.reading.cardiothoracic.fusion import Parts
+from cxr_core.reading.cardiothoracic.ratio import ENLARGED, Measurement
 
 
 def ratio_text(value: float) -> str:

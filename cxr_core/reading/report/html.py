@@ -8,16 +8,9 @@ from typing import Any
 import numpy as np
 
 from cxr_core.film.preprocess import Placement
-from cxr_core.markup import cell, element, page, table, text
 from cxr_core.models.card import ModelCard
-from cxr_core.reading.colour import overlay
-from cxr_core.reading.heat_words import heat_words
-from cxr_core.reading.ratio_wording import parts_words
-from cxr_core.reading.reading import Evidence, FindingReading
-from cxr_core.reading.report import Report, threshold_source
-from cxr_core.reading.report_measurement import measurement_section
-from cxr_core.reading.report_parts import facts_table, picture, shrunk
-from cxr_core.reading.wording import (
+from cxr_core.presentation.html import cell, element, page, table, text
+from cxr_core.presentation.wording import (
     DRAWING_NOTICE,
     NOTICE,
     finding_name,
@@ -25,6 +18,13 @@ from cxr_core.reading.wording import (
     per_cent,
     threshold_words,
 )
+from cxr_core.reading.cardiothoracic.ratio_wording import parts_words
+from cxr_core.reading.heatmap_notes import heat_words
+from cxr_core.reading.report.colormap import overlay
+from cxr_core.reading.report.measurement import measurement_section
+from cxr_core.reading.report.report import Report, threshold_source
+from cxr_core.reading.report.sections import facts_table, picture, shrunk
+from cxr_core.reading.results import Evidence, FindingReading
 
 BAR_GREY = 0.42  # what the colour bar is drawn over: about the grey of a lung
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cxr_core.markup import element
-from cxr_core.reading.anatomy import Line
-from cxr_core.reading.caliper import drawn_over
-from cxr_core.reading.measure import ENLARGED, Measurement
-from cxr_core.reading.ratio_wording import diameter_words, ratio_words
-from cxr_core.reading.report import Report
-from cxr_core.reading.report_parts import facts_table, picture, resized
+from cxr_core.presentation.html import element
+from cxr_core.reading.cardiothoracic.contours import Line
+from cxr_core.reading.cardiothoracic.overlay import drawn_over
+from cxr_core.reading.cardiothoracic.ratio import ENLARGED, Measurement
+from cxr_core.reading.cardiothoracic.ratio_wording import diameter_words, ratio_words
+from cxr_core.reading.report.report import Report
+from cxr_core.reading.report.sections import facts_table, picture, resized
 
 METHOD = (
     "The cardiothoracic ratio is the heart's greatest transverse diameter over that of the thorax (Danzer 1919). Only "

@@ -11,8 +11,8 @@ from typing import Any
 
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
-from cxr_core.reading.reading import Evidence, Examination, FindingReading, Reading
-from cxr_core.reading.wording import NOTICE
+from cxr_core.presentation.wording import NOTICE
+from cxr_core.reading.results import Evidence, Examination, FindingReading, Reading
 
 REPORT_SCHEMA = 1
 

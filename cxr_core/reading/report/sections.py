@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from cxr_core.markup import element, text
+from cxr_core.presentation.html import element, text
 
 LONGEST_SIDE_PX = 1024  # of a picture in the report; more would only make the file heavy
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from cxr_core.errors import RunError
-from cxr_core.training.job import Device
+from cxr_core.jobs.job import Device
 
 
 def devices() -> tuple[Device, ...]:

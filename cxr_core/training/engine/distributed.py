@@ -15,7 +15,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cxr_core.errors import RunError
-from cxr_core.heap import keep_memory
+from cxr_core.workspace.malloc import keep_memory
 
 # The first process may decode a whole dataset while the others wait.
 PATIENCE = timedelta(hours=12)

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.errors import RunError
-from cxr_core.models.architectures import FilmClassifier
+from cxr_core.models.networks.architectures import FilmClassifier
 
 
 class AfterBackbone(nn.Module):

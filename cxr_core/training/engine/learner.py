@@ -14,17 +14,17 @@ from torch import Tensor, nn
 
 from cxr_core.data.loader import Batch
 from cxr_core.errors import RunError
-from cxr_core.models.architectures import FilmClassifier, Network
-from cxr_core.training.augment import AugmentationDraw
-from cxr_core.training.checkpoint import Checkpoint
-from cxr_core.training.findings_task import FindingsTask
-from cxr_core.training.frozen import AfterBackbone
-from cxr_core.training.parallel import Processes
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.region_target import WithEvidence
-from cxr_core.training.schedule import Schedule
-from cxr_core.training.structures_task import StructuresTask
-from cxr_core.training.task import Task
+from cxr_core.models.networks.architectures import FilmClassifier, Network
+from cxr_core.training.engine.checkpoint import Checkpoint
+from cxr_core.training.engine.distributed import Processes
+from cxr_core.training.engine.feature_cache import AfterBackbone
+from cxr_core.training.engine.schedule import Schedule
+from cxr_core.training.recipe.augmentation import AugmentationDraw
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.tasks.findings import FindingsTask
+from cxr_core.training.tasks.region_target import WithEvidence
+from cxr_core.training.tasks.structures import StructuresTask
+from cxr_core.training.tasks.task import Task
 
 AVERAGE, OPTIMIZER = "average.", "optimizer."
 

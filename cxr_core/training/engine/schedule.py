@@ -9,7 +9,7 @@ import torch
 from timm.scheduler import CosineLRScheduler
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
-from cxr_core.training.recipe import Recipe
+from cxr_core.training.recipe.recipe import Recipe
 
 WARM_UP = 0.05  # of all steps, with cosine; one-cycle rises for its first 15 %
 RISE = 0.15

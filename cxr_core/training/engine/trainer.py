@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.data.loader import Batch, Loader, Position
 from cxr_core.errors import RunError
-from cxr_core.models.architectures import FilmClassifier
-from cxr_core.training.checkpoint import Checkpoint, Checkpoints
-from cxr_core.training.frozen import features_of
-from cxr_core.training.learner import Learner, Network, inputs, task_of
-from cxr_core.training.parallel import Processes
-from cxr_core.training.recipe import Recipe
+from cxr_core.models.networks.architectures import FilmClassifier
+from cxr_core.training.engine.checkpoint import Checkpoint, Checkpoints
+from cxr_core.training.engine.distributed import Processes
+from cxr_core.training.engine.feature_cache import features_of
+from cxr_core.training.engine.learner import Learner, Network, inputs, task_of
+from cxr_core.training.recipe.recipe import Recipe
 
 Report = Callable[[dict[str, Any]], None]
 REPORT_EVERY_S = 5.0

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_core.data.cache import Progress, quiet
-from cxr_core.data.films import load_films
+from cxr_core.data.cache.pixel_cache import Progress, quiet
+from cxr_core.data.film_set import load_films
 from cxr_core.data.prepare import folders_of, open_data
 from cxr_core.errors import RunError
-from cxr_core.models.averaged import AveragedClassifier
-from cxr_core.models.initial import origin
+from cxr_core.models.networks.ensemble import AveragedClassifier
+from cxr_core.models.networks.initialise import origin
 from cxr_core.models.store import load_card, load_network
-from cxr_core.training.finish import finish
+from cxr_core.training.engine.trainer import Trained
+from cxr_core.training.exclusions import left_aside
+from cxr_core.training.export.export_classifier import finish
 from cxr_core.training.fit import LEARNT_ON, data_facts, divided
-from cxr_core.training.left_aside import left_aside
-from cxr_core.training.parts import part_of_run
-from cxr_core.training.run_folder import RunFolder
-from cxr_core.training.trainer import Trained
+from cxr_core.training.run_data import part_of_run
+from cxr_core.training.runs.run_folder import RunFolder
 
 
 def average(

@@ -10,21 +10,21 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.data.manifest import Manifest
-from cxr_core.evaluation.figures import finding_figures
-from cxr_core.evaluation.learnt import write_learnt
+from cxr_core.evaluation.metrics.figures import finding_figures
+from cxr_core.evaluation.store.provenance import write_learnt
 from cxr_core.film.preprocess import normalise
-from cxr_core.models.architectures import FilmClassifier, timm
-from cxr_core.models.averaged import AveragedClassifier
 from cxr_core.models.card import ModelCard, Population
+from cxr_core.models.networks.architectures import FilmClassifier, timm
+from cxr_core.models.networks.ensemble import AveragedClassifier
 from cxr_core.models.store import save_model
 from cxr_core.reading import calibration
-from cxr_core.reading.explain import logits_and_evidence, usual_evidence
-from cxr_core.reading.familiarity import Familiarity, describe
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.run_folder import RunFolder
-from cxr_core.training.trainer import Trained
+from cxr_core.reading.heatmaps import logits_and_evidence, usual_evidence
+from cxr_core.reading.ood import Familiarity, describe
+from cxr_core.training.engine.trainer import Trained
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.run_folder import RunFolder
 
 # The limit of familiarity: so much beyond the distance that holds all but one in a hundred validation films. A limit
 # at a rarer quantile would rest on the two or three strangest of them.

@@ -4,19 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.data.manifest import Manifest
-from cxr_core.evaluation.evaluate_outlines import outlined
-from cxr_core.evaluation.outlines import Outlined, outline_figures
+from cxr_core.evaluation.segmentation.evaluate_outlines import outlined
+from cxr_core.evaluation.segmentation.metrics import Outlined, outline_figures
 from cxr_core.models.card import Population
-from cxr_core.models.segmenter import Segmenter
+from cxr_core.models.networks.segmenter import Segmenter
 from cxr_core.models.segmenter_card import RatioInterval, SegmenterCard
 from cxr_core.models.store import save_model
-from cxr_core.reading.outline import Outliner
-from cxr_core.training.finish import software, training_facts
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.run_folder import RunFolder
-from cxr_core.training.trainer import Trained
+from cxr_core.reading.segmenter import Outliner
+from cxr_core.training.engine.trainer import Trained
+from cxr_core.training.export.export_classifier import software, training_facts
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.run_folder import RunFolder
 
 COVERAGE = 0.95
 # Before any film was seen: stands in until the interval is fitted, and is never written.

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_core.data.cache import Progress, quiet
+from cxr_core.data.cache.pixel_cache import Progress, quiet
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
 from cxr_core.evaluation.evaluate import read_films
-from cxr_core.evaluation.evaluate_outlines import anatomies
-from cxr_core.evaluation.outlines import means_of
-from cxr_core.evaluation.ratio_figures import RATIO, figures_of_scores
+from cxr_core.evaluation.segmentation.evaluate_outlines import anatomies
+from cxr_core.evaluation.segmentation.metrics import means_of
+from cxr_core.evaluation.segmentation.ratio import RATIO, figures_of_scores
 from cxr_core.models.card import Combination, ModelCard
 from cxr_core.models.store import change_card, load_card
+from cxr_core.reading.cardiothoracic.fusion_fit import fit_combination, held_out_losses
+from cxr_core.reading.cardiothoracic.ratio import WIDENING
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.combination_fit import fit_combination, held_out_losses
 from cxr_core.reading.log_odds import log_odds
-from cxr_core.reading.measure import WIDENING
-from cxr_core.reading.outline import Outliner
+from cxr_core.reading.segmenter import Outliner
 
 FINDING = "cardiomegaly"
 

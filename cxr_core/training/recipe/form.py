@@ -10,11 +10,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cxr_core.errors import RecipeError
 from cxr_core.findings import FINDINGS, STRUCTURES
-from cxr_core.training.augment import Augmentation
-from cxr_core.training.recipe import RANGES, Recipe, load_recipe, toml_value
-from cxr_core.training.recipe_words import WORDS
+from cxr_core.training.recipe.augmentation import Augmentation
+from cxr_core.training.recipe.fields import WORDS
+from cxr_core.training.recipe.recipe import RANGES, Recipe, load_recipe, toml_value
+from cxr_core.workspace.paths import RECIPES
 
-RECIPES = Path(__file__).resolve().parents[2] / "train" / "recipes"
 Kind = Literal["whole", "number", "switch", "choice", "keys", "text", "table"]
 Values = Mapping[str, Any]
 

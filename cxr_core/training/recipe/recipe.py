@@ -7,13 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
-from cxr_core.data.splits import parse_ratios
+from cxr_core.data.splits.splits import parse_ratios
 from cxr_core.errors import DataError, RecipeError
 from cxr_core.film.preprocess import Aspect, Equalisation, InputSpec
 from cxr_core.findings import FINDINGS, STRUCTURES
-from cxr_core.models.architectures import Head
-from cxr_core.reading.measure import RATIO
-from cxr_core.training.augment import Augmentation
+from cxr_core.models.networks.architectures import Head
+from cxr_core.reading.cardiothoracic.ratio import RATIO
+from cxr_core.training.recipe.augmentation import Augmentation
 
 Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["constant", "cosine", "one_cycle", "plateau"]

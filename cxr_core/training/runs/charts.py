@@ -5,9 +5,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cxr_core.evaluation.chart import frame, line
-from cxr_core.palette import BLUE, DASHES, GREEN, GREY, PURPLE, SERIES, VERMILION
-from cxr_core.training.watch import Curve
+from cxr_core.evaluation.charts.base import frame, line
+from cxr_core.presentation.palette import BLUE, DASHES, GREEN, GREY, PURPLE, SERIES, VERMILION
+from cxr_core.training.runs.progress import Curve
 
 HEIGHT = 220
 FEW = 40  # points of a curve that are marked each, since a line of one point is not seen

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr_core.models.card import CARD
-from cxr_core.training.watch import Curve, Watched, watch
+from cxr_core.training.runs.progress import Curve, Watched, watch
 
 METRICS, MODEL_CARD = "evaluation/metrics.json", f"model/{CARD}"
 RECIPES = ("recipe.toml", "job/recipe.toml")  # of a run that has begun, of one that waits

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cxr_core.training import job_files as files
+from cxr_core.jobs import files as files
 
 POINTS = 500  # of a curve, at most
 LOG_LINES = 40

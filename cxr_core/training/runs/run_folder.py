@@ -15,11 +15,11 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from cxr_core.errors import RunError
-from cxr_core.models.registry import workspace
-from cxr_core.training.checkpoint import Checkpoints
-from cxr_core.training.processes import is_held
-from cxr_core.training.recipe import Recipe, load_recipe
-from cxr_core.whole import write_whole
+from cxr_core.jobs.process_id import is_held
+from cxr_core.training.engine.checkpoint import Checkpoints
+from cxr_core.training.recipe.recipe import Recipe, load_recipe
+from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.paths import workspace
 
 State = Literal["running", "finished", "stopped", "failed", "interrupted"]
 RECIPE, MANIFEST, PROGRESS, LOG = "recipe.toml", "manifest.json", "progress.jsonl", "run.log"

@@ -16,11 +16,11 @@ from cxr_core.data.prepare import folders_of
 from cxr_core.errors import RunError, SilhouetteError
 from cxr_core.findings import FINDINGS
 from cxr_core.models.store import load_card
+from cxr_core.promotion.publish import figures_on_test
 from cxr_core.training.fit import Settings, fit, resume
-from cxr_core.training.parts import run_in
-from cxr_core.training.publish import figures_on_test
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.run_folder import RunFolder
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.run_data import run_in
+from cxr_core.training.runs.run_folder import RunFolder
 
 BALANCES = ("balanced", "unbalanced")
 COLUMNS = ("recipe", "backbone", "init", "head", "balance", "finding", "f1", "low", "high", "n", "positives", "auroc")

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_core.data.cache import Progress, quiet
+from cxr_core.data.cache.pixel_cache import Progress, quiet
 from cxr_core.errors import RecipeError, RunError
-from cxr_core.models.averaged import LINEAR_HEADS
 from cxr_core.models.card import CARD, ModelCard
-from cxr_core.models.initial import origin
+from cxr_core.models.networks.ensemble import LINEAR_HEADS
+from cxr_core.models.networks.initialise import origin
 from cxr_core.models.store import load_card
-from cxr_core.training.average import average
+from cxr_core.training.export.ensemble import average
 from cxr_core.training.fit import Settings, fit, resume
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.run_folder import RunFolder
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.run_folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)

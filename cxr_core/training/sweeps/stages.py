@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cxr_core.errors import RecipeError
-from cxr_core.training.recipe import Recipe
+from cxr_core.training.recipe.recipe import Recipe
 
 
 def stages(recipe: Recipe) -> dict[str, Recipe]:

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.errors import DataError
-from cxr_core.evaluation.metrics import auroc
-from cxr_core.training.augment import AugmentationDraw
-from cxr_core.training.losses import known_weight, masked_bce, summed_bce
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.region_target import moved, outside
-from cxr_core.training.task import Inputs, Validation, outputs_of
+from cxr_core.evaluation.metrics.metrics import auroc
+from cxr_core.training.recipe.augmentation import AugmentationDraw
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.tasks.losses import known_weight, masked_bce, summed_bce
+from cxr_core.training.tasks.region_target import moved, outside
+from cxr_core.training.tasks.task import Inputs, Validation, outputs_of
 
 
 class FindingsTask:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import Cancelled, RecipeError
-from cxr_core.evaluation.evaluate_outlines import anatomies
-from cxr_core.models.registry import installed_segmenter
-from cxr_core.reading.anatomy import Anatomy
-from cxr_core.reading.outline import Outliner
+from cxr_core.evaluation.segmentation.evaluate_outlines import anatomies
+from cxr_core.models.registry.registry import installed_segmenter
+from cxr_core.reading.cardiothoracic.contours import Anatomy
+from cxr_core.reading.segmenter import Outliner
 
 
 def measuring_segmenter() -> Outliner:

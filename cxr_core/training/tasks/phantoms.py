@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from cxr_core.data.films import Films
-from cxr_core.film.phantom import Opacity, PhantomSpec, draw, truth
+from cxr_core.data.film_set import Films
+from cxr_core.film.phantom.phantom import Opacity, PhantomSpec, draw, truth
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.findings import STRUCTURES
 

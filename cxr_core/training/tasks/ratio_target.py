@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import RunError
-from cxr_core.reading.measure import ENLARGED
-from cxr_core.training.outlining import trusted_anatomies
-from cxr_core.whole import write_whole
+from cxr_core.reading.cardiothoracic.ratio import ENLARGED
+from cxr_core.training.tasks.outlining import trusted_anatomies
+from cxr_core.workspace.atomic import write_whole
 
 RATIOS = "ratios.csv"  # image, ratio: what was measured, in the run's folder, so that a resumed run learns the same
 # How far from ENLARGED a soft label reaches 0.73; ratios of adults spread about as far.

@@ -16,15 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import RunError
-from cxr_core.evaluation.evaluate_heat import CHEST, HEART, on_cells, regions_of
+from cxr_core.evaluation.explanations.evaluate_attribution import CHEST, HEART, on_cells, regions_of
 from cxr_core.film.preprocess import InputSpec
-from cxr_core.models.film_classifier import FilmClassifier
+from cxr_core.models.networks.film_classifier import FilmClassifier
 from cxr_core.reading.agreement import MEASURED_FINDING
-from cxr_core.training.outlining import trusted_anatomies
-from cxr_core.whole import whole
+from cxr_core.training.tasks.outlining import trusted_anatomies
+from cxr_core.workspace.atomic import whole
 
 REGIONS = "regions.npz"  # images, shares, known: in the run's folder, so that a resumed run learns the same
 CELLS = 32  # a side: finer than any head's map, coarse enough to keep

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.errors import DataError
-from cxr_core.training.augment import AugmentationDraw
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.task import Inputs, Validation, outputs_of
+from cxr_core.training.recipe.augmentation import AugmentationDraw
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.tasks.task import Inputs, Validation, outputs_of
 
 ALL = 255  # a mask's value where the structure covers the whole pixel
 

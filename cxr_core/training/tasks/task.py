@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cxr_core.data.films import Films
-from cxr_core.training.augment import AugmentationDraw
+from cxr_core.data.film_set import Films
+from cxr_core.training.recipe.augmentation import AugmentationDraw
 
 Inputs = Callable[[Tensor], Tensor]
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from cxr_core.data.choice import Choice, Resolution
-from cxr_core.data.datasets import Dataset
-from cxr_core.data.issue import SEVERITIES, Issue, Severity
+from cxr_core.data.checks.decision import Choice, Resolution
+from cxr_core.data.checks.issue import SEVERITIES, Issue, Severity
 from cxr_core.data.prepare import choose, withdraw
+from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
 from cxr_core.errors import SilhouetteError
 from pages.components.datasets.contents import Contents

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from cxr_core.data.charts import Chart, charts
-from cxr_core.data.choice import Choice
-from cxr_core.data.datasets import Dataset
-from cxr_core.data.issue import Issue
+from cxr_core.data.checks.decision import Choice
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
+from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import FilmIndex
 from cxr_core.data.summary import Summary, summarise
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from cxr_core.data.charts import Chart
-from cxr_core.data.datasets import Dataset
+from cxr_core.data.registry import Dataset
 from pages.components.datasets.contents import Contents, Films
 from pages.components.datasets.films import look_at, show_films
 from pages.components.session import Exploration, clicked_point

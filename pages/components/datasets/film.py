@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import streamlit as st
 
-from cxr_core.data.datasets import Dataset
+from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
 from cxr_core.errors import FilmRefused
 from cxr_core.film.limits import MAX_BYTES

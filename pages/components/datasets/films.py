@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from cxr_core.data.datasets import Dataset
+from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
 from pages.components.datasets.contents import Contents, Films
 from pages.components.datasets.film import show_film

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from cxr_core.data.issue import Issue
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.selection import LABELS, FilmIndex, Selection
 from cxr_core.findings import FINDINGS
 from pages.components.session import Exploration

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import streamlit as st
 
-from cxr_core.data.datasets import Dataset
 from cxr_core.data.prepare import forget
+from cxr_core.data.registry import Dataset
 from pages.components import cache
 from pages.components.datasets import register
 from pages.components.datasets.contents import Contents

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cxr_core.data.datasets import THUMBNAIL, Dataset
+from cxr_core.data.registry import THUMBNAIL, Dataset
 from cxr_core.film.preprocess import Placement
 from cxr_core.findings import FINDINGS
 from pages.components.datasets.contents import Films

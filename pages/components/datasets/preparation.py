@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cxr_core.data.datasets import Dataset
 from cxr_core.data.prepare import prepare
+from cxr_core.data.registry import Dataset
 from cxr_core.errors import Cancelled, SilhouetteError
 
 ENDED_KEPT = 8  # preparations that have ended and that nobody has looked at yet

@@ -5,11 +5,11 @@ from datetime import datetime
 
 import streamlit as st
 
-from cxr_core.evaluation.opened import Opened
-from cxr_core.evaluation.report_parts import part_name
-from cxr_core.evaluation.shelf import Shelved
-from cxr_core.reading.wording import finding_name
-from pages.components.evaluation.visit import Visit
+from cxr_core.evaluation.report.parts import part_name
+from cxr_core.evaluation.store.catalogue import Shelved
+from cxr_core.evaluation.store.loaded import Opened
+from cxr_core.presentation.wording import finding_name
+from pages.components.evaluation.state import Visit
 from pages.components.markdown import plain
 
 ALL = "all"

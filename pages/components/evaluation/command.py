@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from cxr_core.evaluation.shelf import Shelved
+from cxr_core.evaluation.store.catalogue import Shelved
 
 FOLDER = "FOLDER"  # stands for films that nothing names
 METHODS = {"line": "Slope and intercept", "temperature": "Temperature", "prior": "Prior shift"}

@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from cxr_core.evaluation.shelf import Shelved
+from cxr_core.evaluation.store.catalogue import Shelved
 from pages.components.evaluation.settings import offer_report_and_format
-from pages.components.evaluation.visit import Visit
+from pages.components.evaluation.state import Visit
 
 MEANINGS = {
     "auroc": (

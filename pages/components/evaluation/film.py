@@ -9,14 +9,14 @@ import streamlit as st
 
 from cxr_core.data.film_lookup import FoundFilms
 from cxr_core.errors import SilhouetteError
-from cxr_core.evaluation.opened import FindingView, Opened
+from cxr_core.evaluation.store.loaded import FindingView, Opened
 from cxr_core.film.limits import MAX_BYTES
+from cxr_core.presentation.wording import finding_name, per_cent
 from cxr_core.reading.methods import EXACT, METHODS
-from cxr_core.reading.reading import Evidence, ModelOutput
-from cxr_core.reading.wording import finding_name, per_cent
+from cxr_core.reading.results import Evidence, ModelOutput
 from pages.components import cache, viewer
 from pages.components.datasets.film import WORDS_PX, film_facts, show_others, show_picture
-from pages.components.evaluation.visit import Visit
+from pages.components.evaluation.state import Visit
 from pages.components.markdown import plain
 from pages.components.session import Shown, chosen_method
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from cxr_core.evaluation.localisation_table import CONTROL_NAMES, randomisation_sentence, verdict_sentence
+from cxr_core.evaluation.report.localisation_table import CONTROL_NAMES, randomisation_sentence, verdict_sentence
 from pages.components.evaluation.figures import cell_of
 from pages.components.markdown import plain
 

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from cxr_core.evaluation.opened import report_of
-from cxr_core.evaluation.shelf import Shelved
+from cxr_core.evaluation.store.catalogue import Shelved
+from cxr_core.evaluation.store.loaded import report_of
 
 
 def show_outliner(shelved: Shelved) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from cxr_core.evaluation.opened import Opened
-from cxr_core.evaluation.recalibration_table import FIGURES, counts_sentence, thresholds_sentence
+from cxr_core.evaluation.report.recalibration_table import FIGURES, counts_sentence, thresholds_sentence
+from cxr_core.evaluation.store.loaded import Opened
 from pages.components.evaluation.command import MEANINGS, METHODS, again
 from pages.components.evaluation.figures import cell_of
-from pages.components.evaluation.visit import Visit
+from pages.components.evaluation.state import Visit
 from pages.components.markdown import plain
 
 OWN_THRESHOLD = (

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from cxr_core.evaluation.opened import report_of
-from cxr_core.evaluation.report_parts import part_name
-from cxr_core.evaluation.shelf import Shelved
-from pages.components.evaluation.visit import Visit
+from cxr_core.evaluation.report.parts import part_name
+from cxr_core.evaluation.store.catalogue import Shelved
+from cxr_core.evaluation.store.loaded import report_of
+from pages.components.evaluation.state import Visit
 from pages.components.markdown import plain
 
 FORMATS = ("png", "svg")

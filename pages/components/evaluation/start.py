@@ -4,16 +4,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from cxr_core.data.datasets import registered
+from cxr_core.data.registry import registered
 from cxr_core.errors import SilhouetteError
-from cxr_core.evaluation.folder import METRICS
-from cxr_core.evaluation.report_parts import part_name
-from cxr_core.models.registry import models
-from cxr_core.training import evaluating as orders
-from cxr_core.training.evaluating import Evaluating, Wanted
-from cxr_core.training.job_files import run_folders
+from cxr_core.evaluation.report.parts import part_name
+from cxr_core.evaluation.store.folder import METRICS
+from cxr_core.jobs import evaluations as orders
+from cxr_core.jobs.evaluations import Evaluating, Wanted
+from cxr_core.jobs.files import run_folders
+from cxr_core.models.registry.registry import models
 from pages.components.evaluation.command import MEANINGS, METHODS, command_of
-from pages.components.evaluation.visit import Visit
+from pages.components.evaluation.state import Visit
 from pages.components.markdown import plain
 
 PARTS = ("test", "val", "train")

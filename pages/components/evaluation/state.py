@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from cxr_core.evaluation.picks import Pick
+from cxr_core.evaluation.charts.film_filter import Pick
 from pages.components.session import Shown
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.models.in_use import roll_back, use
+from cxr_core.models.registry.active_version import roll_back, use
 from pages.components.markdown import plain
-from pages.components.models.counter import Counter
-from pages.components.models.shelf import Model
+from pages.components.models.state import Counter
+from pages.components.models.versions import Model
 
 WHY = "Kept in the log of changes"
 ONE_CLICK = "one click on the Models page"  # the reason on record; going back must not wait for words

@@ -4,15 +4,15 @@ import streamlit as st
 
 from cxr_core.errors import SilhouetteError
 from pages.components.markdown import plain
-from pages.components.models.counter import Counter
-from pages.components.models.shelf import Version
+from pages.components.models.state import Counter
+from pages.components.models.versions import Version
 
 
 def offer_export(model: str, version: Version) -> None:
     """A button that packs a version's folder when it is clicked."""
 
     def packed() -> bytes:
-        from cxr_core.models.archive import export_model  # loads torch
+        from cxr_core.models.registry.archive import export_model  # loads torch
 
         return export_model(version.folder)
 
@@ -34,7 +34,7 @@ def offer_import(counter: Counter) -> None:
         given = st.file_uploader("A zip that was exported here", type="zip", key=counter.widget("import"))
         if given is None or not st.button("Import", key=counter.widget("import-now"), type="primary"):
             return
-        from cxr_core.models.archive import import_model  # loads torch
+        from cxr_core.models.registry.archive import import_model  # loads torch
 
         try:
             folder = import_model(given.getvalue())

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cxr_core.evaluation.verdict import read_verdict
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.reading.wording import finding_name
+from cxr_core.presentation.wording import finding_name
+from cxr_core.promotion.gate.verdict import read_verdict
 from pages.components.markdown import plain
-from pages.components.models.shelf import Model, Version
+from pages.components.models.versions import Model, Version
 
 Rows = list[dict[str, str]]
 OFFICIAL_TESTS = {"test": "", "test_combined": " with the ratio"}  # parts of a card's metrics

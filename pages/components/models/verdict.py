@@ -4,8 +4,8 @@ from typing import Any
 
 import streamlit as st
 
-from cxr_core.evaluation.verdict import Status, Verdict
-from cxr_core.reading.wording import finding_name
+from cxr_core.presentation.wording import finding_name
+from cxr_core.promotion.gate.verdict import Status, Verdict
 from pages.components.markdown import plain
 
 MARKS: dict[Status, str] = {

@@ -7,8 +7,9 @@ from typing import Any
 
 from cxr_core.errors import ModelError
 from cxr_core.models.card import CARD, ModelCard
-from cxr_core.models.registry import SHIPPED, in_use, models, outlines, versions
+from cxr_core.models.registry.registry import in_use, models, outlines, versions
 from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.workspace.paths import SHIPPED_MODELS
 
 Card = ModelCard | SegmenterCard
 
@@ -30,7 +31,7 @@ class Version:
     @property
     def shipped(self) -> bool:
         """Whether it came with the program."""
-        return self.folder.is_relative_to(SHIPPED)
+        return self.folder.is_relative_to(SHIPPED_MODELS)
 
     @property
     def published(self) -> Mapping[str, Any]:

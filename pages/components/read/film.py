@@ -6,13 +6,13 @@ import streamlit as st
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.reading.heat_words import heat_words, points_elsewhere
+from cxr_core.presentation.wording import finding_name, per_cent
+from cxr_core.reading.heatmap_notes import heat_words, points_elsewhere
 from cxr_core.reading.methods import EXACT, METHODS
-from cxr_core.reading.reading import Evidence, Examination, FindingReading, Reading
-from cxr_core.reading.wording import finding_name, per_cent
+from cxr_core.reading.results import Evidence, Examination, FindingReading, Reading
 from pages.components import cache
-from pages.components.heart import calipers_of, film_id, take_moved
 from pages.components.markdown import plain
+from pages.components.read.heart import calipers_of, film_id, take_moved
 from pages.components.session import Entry, Shown, Study, chosen_method
 from pages.components.viewer import Layer, picture_of, show_film
 

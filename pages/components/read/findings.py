@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from cxr_core.reading.ratio_wording import parts_words
-from cxr_core.reading.reading import FindingReading, Reading
-from cxr_core.reading.wording import finding_name, operating_point_name, per_cent, side_of
+from cxr_core.presentation.wording import finding_name, operating_point_name, per_cent, side_of
+from cxr_core.reading.cardiothoracic.ratio_wording import parts_words
+from cxr_core.reading.results import FindingReading, Reading
 from pages.components.markdown import plain, threshold_text
 from pages.components.model_card import offer_card
 from pages.components.session import Study

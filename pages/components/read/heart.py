@@ -4,10 +4,10 @@ from functools import partial
 
 import streamlit as st
 
-from cxr_core.reading.anatomy import Line
-from cxr_core.reading.measure import ENLARGED, Measurement, suggested
-from cxr_core.reading.ratio_wording import diameter_words, ratio_text, ratio_words
-from cxr_core.reading.reading import Reading
+from cxr_core.reading.cardiothoracic.contours import Line
+from cxr_core.reading.cardiothoracic.ratio import ENLARGED, Measurement, suggested
+from cxr_core.reading.cardiothoracic.ratio_wording import diameter_words, ratio_text, ratio_words
+from cxr_core.reading.results import Reading
 from pages.components.markdown import plain
 from pages.components.session import Entry, Study, field_value, fill_field, moved_ends
 from pages.components.viewer import Calipers

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 import streamlit as st
 
-from cxr_core.reading.wording import operating_point_name
+from cxr_core.presentation.wording import operating_point_name
 from pages.components.session import Study
 
 OPERATING_POINTS = {

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxr_core.reading.reading import Reading
+from cxr_core.reading.results import Reading
 from pages.components.markdown import plain
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.reading.reading import Examination, ModelOutput
+from cxr_core.reading.results import Examination, ModelOutput
 
 
 def light(examination: Examination) -> Examination:

@@ -7,12 +7,12 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.concern import Concern
-from cxr_core.film.phantom import SAMPLES, as_png, draw
-from cxr_core.reading.reading import Examination
+from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw
+from cxr_core.reading.results import Examination
 from pages.components import cache
-from pages.components.film import open_film
-from pages.components.lighten import compressed, light
 from pages.components.markdown import plain
+from pages.components.read.film import open_film
+from pages.components.read.strip_pixels import compressed, light
 from pages.components.session import Entry, Study
 
 DRAWINGS = "drawing:"

@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from cxr_core.reading.ratio_wording import ratio_text
-from cxr_core.reading.reading import Reading
-from cxr_core.reading.wording import finding_name, per_cent
+from cxr_core.presentation.wording import finding_name, per_cent
+from cxr_core.reading.cardiothoracic.ratio_wording import ratio_text
+from cxr_core.reading.results import Reading
 from pages.components.session import Study
 
 ROWS_IN_VIEW = 6.5  # the half row says that there are more

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cxr_core.training.comparison import NAMES, differences, side_by_side
-from cxr_core.training.job import Job
-from cxr_core.training.run_charts import overlaid
-from cxr_core.training.watch import watch
+from cxr_core.jobs.job import Job
+from cxr_core.training.runs.charts import overlaid
+from cxr_core.training.runs.compare import NAMES, differences, side_by_side
+from cxr_core.training.runs.progress import watch
 from pages.components.markdown import plain
-from pages.components.training.desk import Desk
 from pages.components.training.fields import label_of
 from pages.components.training.live import CHART_CONFIG, CHART_WIDTH
 from pages.components.training.run import finding_words
-from pages.components.training.words import state_word
+from pages.components.training.state import Desk
+from pages.components.training.wording import state_word
 
 MOST = 8
 

@@ -6,11 +6,11 @@ import streamlit as st
 
 from pages.components import cache
 from pages.components.markdown import plain
-from pages.components.training.desk import Draft
-from pages.components.training.errands import Errand
+from pages.components.training.background_tasks import Errand
+from pages.components.training.state import Draft
 
 if TYPE_CHECKING:
-    from cxr_core.training.job import Request
+    from cxr_core.jobs.job import Request
 
 POLL_S = 1.0
 
@@ -47,7 +47,7 @@ def watch(draft: Draft, errand: Errand) -> None:
 
 
 def _measure(request: "Request", errand: Errand) -> object:
-    from cxr_core.training.probe import estimate
+    from cxr_core.jobs.estimate import estimate
 
     return estimate(request, stop=errand.stopped)
 

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from cxr_core.training.recipe_labels import LABELS
+from cxr_core.training.recipe.labels import LABELS
 from pages.components import session
 from pages.components.markdown import plain
-from pages.components.training.desk import Draft
+from pages.components.training.state import Draft
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from cxr_core.training.recipe_form import FormField
+    from cxr_core.training.recipe.form import FormField
 
 WIDTH = 236
 ELSEWHERE = ("init",)  # asked for in a place of its own

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from cxr_core.data.datasets import Dataset, registered
+from cxr_core.data.registry import Dataset, registered
 from cxr_core.errors import SilhouetteError
 from cxr_core.findings import FINDINGS
-from cxr_core.models.registry import installed, installed_segmenter
+from cxr_core.models.registry.registry import installed, installed_segmenter
 from pages.components.markdown import plain
-from pages.components.training.desk import Draft
+from pages.components.training.state import Draft
 
 SCRATCH, IMAGENET, FILE, MODEL = "scratch", "imagenet", "file", "model"
 BEGINNINGS = {
@@ -59,7 +59,7 @@ def data_faults(draft: Draft, findings: Sequence[str]) -> list[str]:
 
 def ask_recipe(draft: Draft) -> None:
     """Which recipe, with what it does and where it comes from; a run's own when that is tried again."""
-    from cxr_core.training.recipe_form import named_recipes, open_recipe
+    from cxr_core.training.recipe.form import named_recipes, open_recipe
 
     if draft.retry_of and draft.recipe is not None:
         st.markdown(

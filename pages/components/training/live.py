@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.training import jobs
-from cxr_core.training.job import Job
-from cxr_core.training.run_charts import progress_charts
-from cxr_core.training.watch import Watched, watch
+from cxr_core.jobs import jobs
+from cxr_core.jobs.job import Job
+from cxr_core.training.runs.charts import progress_charts
+from cxr_core.training.runs.progress import Watched, watch
 from pages.components.markdown import plain
-from pages.components.training.desk import Desk
-from pages.components.training.words import badge, duration
+from pages.components.training.state import Desk
+from pages.components.training.wording import badge, duration
 
 POLL_S = 2.0
 CHART_CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}

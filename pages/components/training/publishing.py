@@ -5,18 +5,18 @@ from pathlib import Path
 
 import streamlit as st
 
-from cxr_core.evaluation.verdict import Verdict, read_verdict
-from cxr_core.training import jobs
-from cxr_core.training.asked import MEASURED, asked
-from cxr_core.training.comparison import data_of, figures, outlines
-from cxr_core.training.job import Job
-from cxr_core.training.measuring import measure_on_test
-from cxr_core.training.processes import Name, signal_to
+from cxr_core.jobs import jobs
+from cxr_core.jobs.activity import MEASURED, asked
+from cxr_core.jobs.job import Job
+from cxr_core.jobs.measuring import measure_on_test
+from cxr_core.jobs.process_id import Name, signal_to
+from cxr_core.promotion.gate.verdict import Verdict, read_verdict
+from cxr_core.training.runs.compare import data_of, figures, outlines
 from pages.components import cache
 from pages.components.markdown import plain
 from pages.components.models.verdict import show_verdict
-from pages.components.training.desk import Desk
-from pages.components.training.errands import Errand
+from pages.components.training.background_tasks import Errand
+from pages.components.training.state import Desk
 
 POLL_S = 1.0
 
@@ -159,13 +159,13 @@ def _measure(job: Job, errand: Errand) -> None:
 
 
 def _judge(run: Path, errand: Errand) -> object:
-    from cxr_core.training.publish import judge
+    from cxr_core.promotion.publish import judge
 
     return judge(run, progress=errand.progress)
 
 
 def _publish(run: Path, note: str, reason: str, errand: Errand) -> object:
-    from cxr_core.training.publish import publish
+    from cxr_core.promotion.publish import publish
 
     return publish(run, note, override=reason, progress=errand.progress)
 

@@ -6,15 +6,15 @@ import streamlit as st
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.findings import FINDINGS
-from cxr_core.training import jobs
-from cxr_core.training.comparison import NAMES, Figure, data_of, figures
-from cxr_core.training.job import Job
-from cxr_core.training.watch import watch
+from cxr_core.jobs import jobs
+from cxr_core.jobs.job import Job
+from cxr_core.training.runs.compare import NAMES, Figure, data_of, figures
+from cxr_core.training.runs.progress import watch
 from pages.components.markdown import plain
-from pages.components.training.desk import Desk
 from pages.components.training.live import act, numbers_words, progress_words, show_charts, show_log
 from pages.components.training.publishing import show_publishing
-from pages.components.training.words import badge, moment, took
+from pages.components.training.state import Desk
+from pages.components.training.wording import badge, moment, took
 
 
 def show_run(desk: Desk, job: Job) -> None:
@@ -77,8 +77,8 @@ def _offer_actions(desk: Desk, job: Job) -> None:
 
 
 def _retry(desk: Desk, job: Job) -> None:
-    from cxr_core.training.comparison import recipe_path
-    from cxr_core.training.recipe import load_recipe
+    from cxr_core.training.recipe.recipe import load_recipe
+    from cxr_core.training.runs.compare import recipe_path
 
     try:
         recipe = load_recipe(recipe_path(job.folder))

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from cxr_core.training.comparison import NAMES, Figure, best_so_far
-from cxr_core.training.job import Job
-from cxr_core.training.watch import watch
+from cxr_core.jobs.job import Job
+from cxr_core.training.runs.compare import NAMES, Figure, best_so_far
+from cxr_core.training.runs.progress import watch
 from pages.components import cache, session
-from pages.components.training.desk import Desk
 from pages.components.training.live import POLL_S
-from pages.components.training.words import state_word, took
+from pages.components.training.state import Desk
+from pages.components.training.wording import state_word, took
 
 GROUPS = {
     "Live and waiting": ("starting", "running", "stopping", "frozen", "orphaned", "queued"),

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cxr_core.data.datasets import registered
+from cxr_core.data.registry import registered
 from cxr_core.errors import SilhouetteError
 from pages.components import cache
 from pages.components.markdown import plain
-from pages.components.training.beginning import ask_beginning, ask_data, ask_recipe, data_faults
-from pages.components.training.desk import Desk, Draft
 from pages.components.training.estimate import show_estimate
 from pages.components.training.fields import ask_fields, fault_text, label_of, tell_faults, value_words
+from pages.components.training.first_run import ask_beginning, ask_data, ask_recipe, data_faults
+from pages.components.training.state import Desk, Draft
 
 if TYPE_CHECKING:
-    from cxr_core.training.job import Device, Request
-    from cxr_core.training.recipe import Recipe
-    from cxr_core.training.recipe_form import FormField
+    from cxr_core.jobs.job import Device, Request
+    from cxr_core.training.recipe.form import FormField
+    from cxr_core.training.recipe.recipe import Recipe
 
 
 def show_start(desk: Desk) -> None:
@@ -42,7 +42,7 @@ def show_start(desk: Desk) -> None:
 
 def _ask_recipe_fields(draft: Draft) -> "tuple[Recipe | None, list[str]]":
     """First weights and fields. The recipe as it is now, and what is wrong with it."""
-    from cxr_core.training.recipe_form import build, changed, check, form
+    from cxr_core.training.recipe.form import build, changed, check, form
 
     assert draft.recipe is not None
     fields = form(draft.recipe)
@@ -85,8 +85,8 @@ def _tell_changes(fields: "Sequence[FormField]", changes: dict[str, object]) -> 
 
 def _ask_device(draft: Draft, recipe: "Recipe | None") -> "tuple[Request | None, list[str]]":
     """Device and processes as found here. The request as it is now, and what is wrong with the device."""
-    from cxr_core.training.device import require_device
-    from cxr_core.training.job import Request
+    from cxr_core.jobs.job import Request
+    from cxr_core.training.engine.device import require_device
 
     there = cache.devices()
     with st.container(horizontal=True, gap="small"):
@@ -153,7 +153,7 @@ def _offer(desk: Desk, request: "Request | None", reasons: Sequence[str]) -> Non
 
 def start(desk: Desk, request: "Request") -> None:
     """Ask for the run and look at it; the token makes one run of however many clicks."""
-    from cxr_core.training import jobs
+    from cxr_core.jobs import jobs
 
     try:
         with st.spinner("Starting …"):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from cxr_core.training.job import Job, State
+from cxr_core.jobs.job import Job, State
 
 COLOURS: dict[State, str] = {
     "queued": "gray",

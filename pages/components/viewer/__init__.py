@@ -16,10 +16,10 @@ import numpy as np
 import streamlit as st
 
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.reading.anatomy import Line
-from cxr_core.reading.caliper import HEART_COLOUR, LUNG_COLOUR, THORAX_COLOUR
-from cxr_core.reading.colour import OPACITY, OPAQUE_AT, RAMP
-from cxr_core.reading.reading import Evidence
+from cxr_core.reading.cardiothoracic.contours import Line
+from cxr_core.reading.cardiothoracic.overlay import HEART_COLOUR, LUNG_COLOUR, THORAX_COLOUR
+from cxr_core.reading.report.colormap import OPACITY, OPAQUE_AT, RAMP
+from cxr_core.reading.results import Evidence
 
 HERE = Path(__file__).parent
 SCRIPTS = (

@@ -13,15 +13,15 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_core.data import cache as cache_module
-from cxr_core.data.cache import PixelCache
-from cxr_core.data.cache_process import Grids
+from cxr_core.data.cache import pixel_cache as cache_module
+from cxr_core.data.cache.pixel_cache import PixelCache
+from cxr_core.data.cache.worker import Grids
 from cxr_core.errors import Cancelled, DataError
-from cxr_core.film.decode import decode
+from cxr_core.film.decoding.decode import decode
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.film.quality import inspect
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SPEC = InputSpec(side=32, channels=1)
 
 
@@ -225,7 +225,7 @@ def test_stopping_keeps_what_was_done_and_leaves_no_process(cache: PixelCache, f
 
 
 CRASH = """
-import os, cxr_core.film.decode as module
+import os, cxr_core.film.decoding.decode as module
 plain = module.decode
 def decode(data):
     if data.endswith(b"CRASH"):

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_core.data.doctor import diagnose
-from cxr_core.data.doctor_pictures import UNSETTLING, UNSUITABLE
-from cxr_core.data.doctor_shortcuts import BAND, associations, times
-from cxr_core.data.issue import ISSUES, Issue
+from cxr_core.data.checks.issue import ISSUES, Issue
+from cxr_core.data.checks.pictures import UNSETTLING, UNSUITABLE
+from cxr_core.data.checks.run import diagnose
+from cxr_core.data.checks.shortcuts import BAND, associations, times
 from cxr_core.data.manifest import Manifest, as_table
 from cxr_core.findings import FINDINGS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILMS = 960
 # What only a source can see, while it reads its tables and lists its folders.
 OF_THE_SOURCES = {

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from cxr_core.data.doctor_shortcuts import BAND
-from cxr_core.data.issue import ISSUES
-from cxr_core.data.sources import SOURCES
+from cxr_core.data.checks.issue import ISSUES
+from cxr_core.data.checks.shortcuts import BAND
+from cxr_core.data.sources.sources import SOURCES
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs/data.md").read_text(encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from scipy.stats.contingency import odds_ratio as reference
 
-from cxr_core.data.odds_ratio import OddsRatio, odds_ratio
+from cxr_core.data.checks.odds_ratio import OddsRatio, odds_ratio
 
 
 def films(a: int, b: int, c: int, d: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
-from cxr_core.data.doctor import diagnose
-from cxr_core.data.doctor_shortcuts import associations
-from cxr_core.data.issue import Issue
+from cxr_core.data.checks.issue import Issue
+from cxr_core.data.checks.run import diagnose
+from cxr_core.data.checks.shortcuts import associations
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.sources import read_sources
+from cxr_core.data.sources.sources import read_sources
 
-DOCUMENT = Path(__file__).parents[2] / "docs/data.md"
+DOCUMENT = Path(__file__).parents[3] / "docs/data.md"
 TABLES = ("Data_Entry_2017_v2020.csv", "BBox_List_2017.csv", "train_val_list.txt", "test_list.txt")
 OF_NIH = {"text_mined_labels", "follow_up_differs", "label_alias", "unnamed_columns", "missing_images", "mixed_views"}
 KNOWN = {

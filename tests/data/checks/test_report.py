@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_core.data.choice import Choice, decide
-from cxr_core.data.doctor_report import QUARANTINE_SHOWN, ReportFacts, report_html, report_json
-from cxr_core.data.issue import ISSUES, Issue, by_severity
-from cxr_core.markup import POLICY
+from cxr_core.data.checks.decision import Choice, decide
+from cxr_core.data.checks.issue import ISSUES, Issue, by_severity
+from cxr_core.data.checks.report import QUARANTINE_SHOWN, ReportFacts, report_html, report_json
+from cxr_core.presentation.html import POLICY
 
 NASTY = '<script>alert("x")</script>&\u202egnp.exe'
 WHEN = "2026-11-21T10:07:41+00:00"

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_core.data.source_folder import patient_in
-from cxr_core.data.sources import read_sources
+from cxr_core.data.sources.folder import patient_in
+from cxr_core.data.sources.sources import read_sources
 from cxr_core.errors import DataError
 from tests.data.layouts import by_name, noticed, touch
 

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_core.data.masks import films_with_swapped_masks, swapped
 from cxr_core.data.prepare import open_data, prepare
-from cxr_core.film.phantom import PhantomSpec, draw, truth
+from cxr_core.data.sources.masks import films_with_swapped_masks, swapped
+from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
 from cxr_core.findings import STRUCTURES
 
 

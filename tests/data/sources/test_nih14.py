@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_core.data.sources import read_sources
+from cxr_core.data.sources.sources import read_sources
 from cxr_core.errors import DataError
 from tests.data.layouts import by_name, entries, noticed, touch, write
 
@@ -265,7 +265,7 @@ def test_the_whole_table_without_films_is_read_within_five_seconds_and_500_mb(re
         if path.is_file():
             shutil.copy(path, tmp_path)
     code = (
-        "import sys, time; from pathlib import Path; from cxr_core.data.sources import read_sources\n"
+        "import sys, time; from pathlib import Path; from cxr_core.data.sources.sources import read_sources\n"
         "start = time.process_time(); films = len(read_sources([Path(sys.argv[1])]).table)\n"
         "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
         "print(films, time.process_time() - start, int(peak.split()[1]) / 1024)"

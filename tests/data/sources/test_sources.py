@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.sources import SOURCES, read_sources
+from cxr_core.data.sources.sources import SOURCES, read_sources
 from cxr_core.errors import DataError
 from tests.data.layouts import by_name, entries, noticed, touch, write
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_core.data.cells import age_named, sex_named, view_named
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.sources import read_sources
+from cxr_core.data.sources.cells import age_named, sex_named, view_named
+from cxr_core.data.sources.sources import read_sources
 from cxr_core.errors import DataError
 from cxr_core.findings import finding_named, is_no_finding
 from tests.data.layouts import by_name, noticed, touch, write

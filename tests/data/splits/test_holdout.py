@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_core.data.gate_part import GATE, LEAST_CASES, carve_gate, draw
 from cxr_core.data.manifest import Manifest, as_table
+from cxr_core.data.splits.holdout import GATE, LEAST_CASES, carve_gate, draw
+from cxr_core.training.exclusions import LeftAside, left_aside
 from cxr_core.training.fit import divided
-from cxr_core.training.left_aside import LeftAside, left_aside
-from cxr_core.training.recipe import Recipe
+from cxr_core.training.recipe.recipe import Recipe
 from tests.tiny import tiny_card, tiny_model
 
 KEY = "pneumonia"

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
 from cxr_core.data.manifest import Manifest, as_table
-from cxr_core.data.patient_groups import allocate, groups_apart
-from cxr_core.data.sources import read_sources
-from cxr_core.data.splits import (
+from cxr_core.data.sources.sources import read_sources
+from cxr_core.data.splits.grouping import allocate, groups_apart
+from cxr_core.data.splits.splits import (
     carve_validation,
     check_apart,
     divide,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
-from cxr_core.evaluation.bands import GRID, bands, intervals
-from cxr_core.evaluation.intervals import bootstrapped, interval
-from cxr_core.evaluation.sweep import THRESHOLDS
+from cxr_core.evaluation.bootstrap.bands import GRID, bands, intervals
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, interval
+from cxr_core.evaluation.metrics.sweep import THRESHOLDS
 
 RESAMPLES = 200
 CHANCE = np.random.default_rng(3)

@@ -5,11 +5,12 @@ import pytest
 from scipy import sparse
 from sklearn import metrics as sk
 
-from cxr_core.evaluation import drawn_ranking, metrics
-from cxr_core.evaluation import recalibration as lines
-from cxr_core.evaluation.drawn_groups import auroc_of_groups
-from cxr_core.evaluation.draws import Draws
-from cxr_core.evaluation.intervals import bootstrapped, drawn, draws_of
+from cxr_core.evaluation.bootstrap import ranking
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, drawn, draws_of
+from cxr_core.evaluation.bootstrap.grouped_ranking import auroc_of_groups
+from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.metrics import calibration_slope as lines
+from cxr_core.evaluation.metrics import metrics
 
 COUNT = 300
 
@@ -48,7 +49,7 @@ def test_order_on_resamples_is_scikit_learns_with_and_without_ties(digits):
 @pytest.mark.parametrize(("name", "value"), [("AT_ONCE", 7), ("EXACT", 0)])
 def test_scores_a_few_at_a_time_or_in_full_precision_give_the_same(monkeypatch, digits, name, value):
     probabilities, labels, draws = drawn_films(2, digits)
-    monkeypatch.setattr(drawn_ranking, name, value)
+    monkeypatch.setattr(ranking, name, value)
     expected = metrics.ranking(probabilities, labels, draws.dense())
     found = metrics.ranking(probabilities, labels, draws)
     assert found.auroc == pytest.approx(expected.auroc, abs=1e-12)
@@ -59,7 +60,7 @@ def test_scores_a_few_at_a_time_or_in_full_precision_give_the_same(monkeypatch, 
 def test_groups_and_all_others_have_scikit_learns_areas(monkeypatch, digits):
     probabilities, labels, draws = drawn_films(7, digits)
     group_of = np.random.default_rng(8).integers(0, 3, COUNT)
-    monkeypatch.setattr(drawn_ranking, "AT_ONCE", 20)
+    monkeypatch.setattr(ranking, "AT_ONCE", 20)
     for place, areas in enumerate(auroc_of_groups(probabilities, labels, group_of, 3, draws)):
         for group in range(3):
             chosen = (group_of == group) if place == 0 else (group_of != group)

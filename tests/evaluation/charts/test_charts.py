@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
-from cxr_core.evaluation.chart import Chart, with_line
-from cxr_core.evaluation.charts import calibration_chart, precision_recall_chart, roc_chart
-from cxr_core.evaluation.charts_benefit import benefit_chart, predictive_value_chart
-from cxr_core.evaluation.charts_groups import forest_chart
-from cxr_core.evaluation.charts_threshold import confusion_chart, distribution_chart
-from cxr_core.evaluation.curves import finding_curves
-from cxr_core.evaluation.sweep import decision_curve, distribution, sweep
+from cxr_core.evaluation.charts.base import Chart, with_line
+from cxr_core.evaluation.charts.benefit import benefit_chart, predictive_value_chart
+from cxr_core.evaluation.charts.groups import forest_chart
+from cxr_core.evaluation.charts.roc_pr_calibration import calibration_chart, precision_recall_chart, roc_chart
+from cxr_core.evaluation.charts.threshold import confusion_chart, distribution_chart
+from cxr_core.evaluation.metrics.curves import finding_curves
+from cxr_core.evaluation.metrics.sweep import decision_curve, distribution, sweep
 
 CHANCE = np.random.default_rng(4)
 LABELS = (CHANCE.random(120) < 0.4).astype(float)

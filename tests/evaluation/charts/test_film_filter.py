@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_core.evaluation.charts_groups import group_pick
-from cxr_core.evaluation.picks import UNKNOWN, Pick
-from cxr_core.evaluation.subgroups import AGES
+from cxr_core.evaluation.charts.film_filter import UNKNOWN, Pick
+from cxr_core.evaluation.charts.groups import group_pick
+from cxr_core.evaluation.metrics.subgroups import AGES
 
 CHANCE = np.random.default_rng(11)
 COUNT = 200

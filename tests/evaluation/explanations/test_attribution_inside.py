@@ -5,12 +5,12 @@ import pytest
 
 from cxr_core.data.prepare import open_data
 from cxr_core.evaluation.evaluate import evaluate
-from cxr_core.evaluation.evaluate_heat import heat_in_chest, on_cells
-from cxr_core.evaluation.heat import share_inside
-from cxr_core.film.phantom import truth
+from cxr_core.evaluation.explanations.attribution_inside import share_inside
+from cxr_core.evaluation.explanations.evaluate_attribution import heat_in_chest, on_cells
+from cxr_core.film.phantom.phantom import truth
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.reading.classifier import Classifier
-from tests.evaluation.drawn_films import SPECS, TrueOutlines, write_films
+from tests.evaluation.synthetic_films import SPECS, TrueOutlines, write_films
 from tests.tiny import tiny_card, tiny_model
 
 SPEC = InputSpec(side=64, channels=1)

@@ -9,15 +9,15 @@ import pytest
 
 from cxr_core.data.prepare import open_data
 from cxr_core.evaluation.evaluate import evaluate, read_films
-from cxr_core.evaluation.evaluate_localisation import boxed_films, localise
-from cxr_core.evaluation.localisation import BEATS, DOES_NOT, FEW
-from cxr_core.evaluation.localisation_table import localisation_table, verdict_sentence
-from cxr_core.evaluation.randomisation import STAGES
-from cxr_core.film.phantom import truth
+from cxr_core.evaluation.explanations.evaluate_localisation import boxed_films, localise
+from cxr_core.evaluation.explanations.localisation import BEATS, DOES_NOT, FEW
+from cxr_core.evaluation.explanations.randomisation import STAGES
+from cxr_core.evaluation.report.localisation_table import localisation_table, verdict_sentence
+from cxr_core.film.phantom.phantom import truth
 from cxr_core.film.preprocess import to_grid
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.methods import EXACT, METHODS
-from tests.evaluation.drawn_films import RATIOS, SPECS, write_films
+from tests.evaluation.synthetic_films import RATIOS, SPECS, write_films
 from tests.tiny import tiny_card, tiny_model
 
 KEY = "cardiomegaly"
@@ -44,7 +44,7 @@ def manifest(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _two_networks_without_weights_suffice(monkeypatch):
-    monkeypatch.setattr("cxr_core.evaluation.evaluate_randomisation.DRAWS", 2)
+    monkeypatch.setattr("cxr_core.evaluation.explanations.evaluate_randomisation.DRAWS", 2)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_the_average_box_is_that_of_training_films_where_they_have_enough(manife
     films = manifest.part("test")
     outputs = read_films(classifier, films)
     training = set(manifest.part("train").names)
-    monkeypatch.setattr("cxr_core.evaluation.evaluate_localisation.ENOUGH_BOXES", len(training))
+    monkeypatch.setattr("cxr_core.evaluation.explanations.evaluate_localisation.ENOUGH_BOXES", len(training))
     found = localise(classifier, films, outputs, manifest)[KEY]
     assert found["average_box_from_training"] == len(training)
     assert "the training films (4)" in "".join(localisation_table(found))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_core.evaluation.localisation import (
+from cxr_core.evaluation.explanations.localisation import (
     BEATS,
     DOES_NOT,
     FEW,

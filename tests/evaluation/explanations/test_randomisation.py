@@ -7,9 +7,14 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from cxr_core.evaluation.evaluate_randomisation import DRAWS, evidence_of, layers_of, randomisation, randomised
-from cxr_core.evaluation.localisation_table import randomisation_sentence
-from cxr_core.evaluation.randomisation import (
+from cxr_core.evaluation.explanations.evaluate_randomisation import (
+    DRAWS,
+    evidence_of,
+    layers_of,
+    randomisation,
+    randomised,
+)
+from cxr_core.evaluation.explanations.randomisation import (
     FAILED,
     OPEN,
     PASSED,
@@ -17,6 +22,7 @@ from cxr_core.evaluation.randomisation import (
     randomisation_figures,
     rank_correlation,
 )
+from cxr_core.evaluation.report.localisation_table import randomisation_sentence
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.reading.classifier import Classifier
 from tests.tiny import ARGUMENTS, tiny_card, tiny_network

@@ -8,8 +8,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from cxr_core.evaluation.recalibration import recalibration
-from tests.evaluation.test_metrics import films
+from cxr_core.evaluation.metrics.calibration_slope import recalibration
+from tests.evaluation.metrics.test_metrics import films
 
 
 def by_scikit_learn(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from cxr_core.evaluation.curves import finding_curves, training_curves
-from tests.evaluation.test_figures import POINTS
-from tests.evaluation.test_metrics import films
+from cxr_core.evaluation.metrics.curves import finding_curves, training_curves
+from tests.evaluation.metrics.test_figures import POINTS
+from tests.evaluation.metrics.test_metrics import films
 
 
 @pytest.fixture(scope="module")

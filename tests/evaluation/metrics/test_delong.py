@@ -10,7 +10,7 @@ from scipy.special import logit
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from cxr_core.evaluation.delong import auroc_delong, auroc_difference
+from cxr_core.evaluation.metrics.delong import auroc_delong, auroc_difference
 
 
 def two_scores(seed: int, count: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from cxr_core.evaluation import metrics
-from cxr_core.evaluation.figures import classification_report, finding_figures, macro_figures
-from cxr_core.evaluation.intervals import bootstrapped, patient_bootstrap
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, patient_bootstrap
+from cxr_core.evaluation.metrics import metrics
+from cxr_core.evaluation.metrics.figures import classification_report, finding_figures, macro_figures
 from cxr_core.models.card import OperatingPoint
-from tests.evaluation.test_metrics import films
+from tests.evaluation.metrics.test_metrics import films
 
 POINTS = tuple(
     OperatingPoint(name=name, threshold=threshold, source="a test")
@@ -45,7 +45,7 @@ def test_an_interval_is_that_of_films_drawn_again_one_by_one():
 def test_many_films_are_resampled_some_at_a_time(monkeypatch):
     scores, labels, _ = films(2, 90)
     whole = patient_bootstrap(metrics.auroc, scores, labels, np.arange(90) // 2, resamples=50)
-    monkeypatch.setattr("cxr_core.evaluation.intervals.AT_ONCE", 900)
+    monkeypatch.setattr("cxr_core.evaluation.bootstrap.bootstrap.AT_ONCE", 900)
     assert patient_bootstrap(metrics.auroc, scores, labels, np.arange(90) // 2, resamples=50) == whole
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 from sklearn import metrics as sk
 
-from cxr_core.evaluation import metrics
+from cxr_core.evaluation.metrics import metrics
 
 SCORED = {
     metrics.auroc: sk.roc_auc_score,

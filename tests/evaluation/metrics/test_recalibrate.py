@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.adapt import (
+from cxr_core.evaluation.metrics.recalibrate import (
     Correction,
     adapt,
     adapted,
@@ -21,8 +21,8 @@ from cxr_core.evaluation.adapt import (
     prior_shift,
     require_fitter,
 )
-from cxr_core.evaluation.folder import Evaluation
-from cxr_core.evaluation.recalibration_table import recalibration_section
+from cxr_core.evaluation.report.recalibration_table import recalibration_section
+from cxr_core.evaluation.store.folder import Evaluation
 from tests.tiny import tiny_card
 from train.arguments import method
 from train.evaluate import _parser

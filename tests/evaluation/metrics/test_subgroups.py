@@ -6,10 +6,10 @@ import pytest
 from scipy.stats import norm
 from sklearn import metrics as sk
 
-from cxr_core.evaluation.delong import auroc_delong
-from cxr_core.evaluation.differences import corrected, holm
-from cxr_core.evaluation.subgroup_table import subgroup_table
-from cxr_core.evaluation.subgroups import LEAST, age_band, subgroups
+from cxr_core.evaluation.metrics.delong import auroc_delong
+from cxr_core.evaluation.metrics.multiple_testing import corrected, holm
+from cxr_core.evaluation.metrics.subgroups import LEAST, age_band, subgroups
+from cxr_core.evaluation.report.subgroup_table import subgroup_table
 from cxr_core.models.card import OperatingPoint
 
 POINT = OperatingPoint(name="youden", threshold=0.4, source="a test")

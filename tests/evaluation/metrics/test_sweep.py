@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, roc_curve
 
-from cxr_core.evaluation.sweep import (
+from cxr_core.evaluation.metrics.sweep import (
     THRESHOLDS,
     decision_curve,
     distribution,

@@ -7,13 +7,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from cxr_core.evaluation.checklist import ALWAYS, ASKED, MENDED
-from cxr_core.evaluation.curves import finding_curves, training_curves
-from cxr_core.evaluation.figures import classification_report, finding_figures
-from cxr_core.evaluation.report import ReportFacts, report_html
-from cxr_core.evaluation.svg_chart import Axes, Line, chart, ticks
-from tests.evaluation.test_figures import POINTS
-from tests.evaluation.test_metrics import films
+from cxr_core.evaluation.metrics.curves import finding_curves, training_curves
+from cxr_core.evaluation.metrics.figures import classification_report, finding_figures
+from cxr_core.evaluation.report.checklist import ALWAYS, ASKED, MENDED
+from cxr_core.evaluation.report.report import ReportFacts, report_html
+from cxr_core.evaluation.report.svg import Axes, Line, chart, ticks
+from tests.evaluation.metrics.test_figures import POINTS
+from tests.evaluation.metrics.test_metrics import films
 from tests.tiny import tiny_card
 
 NASTY = "<script>alert(1)</script>"

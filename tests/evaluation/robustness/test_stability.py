@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cxr_core.evaluation.drawn_answers import RATIOS, answers_figures, drawn_ratio, hearts, opacities
-from cxr_core.evaluation.stability import CHANGES, stability_figures, stability_table
-from cxr_core.film.phantom import PhantomSpec, draw, truth
+from cxr_core.evaluation.robustness.phantom_series import RATIOS, answers_figures, drawn_ratio, hearts, opacities
+from cxr_core.evaluation.robustness.stability import CHANGES, stability_figures, stability_table
+from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
 from cxr_core.reading.reader import Reader
-from tests.evaluation.drawn_films import write_films
+from tests.evaluation.synthetic_films import write_films
 from tests.tiny import tiny_card, tiny_model
 from train import stability as command
 

@@ -11,14 +11,14 @@ from scipy import stats
 
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import DataError, ModelError
-from cxr_core.evaluation.evaluate_ratio import Beside
-from cxr_core.evaluation.evaluate_segmenter import evaluate_segmenter
-from cxr_core.models.architectures import build
+from cxr_core.evaluation.segmentation.evaluate import evaluate_segmenter
+from cxr_core.evaluation.segmentation.evaluate_ratio import Beside
 from cxr_core.models.card import Combination
+from cxr_core.models.networks.architectures import build
 from cxr_core.models.store import load_segmenter_card, save_model
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.outline import Outliner
-from tests.evaluation.drawn_films import CARD, RATIOS, TrueOutlines, write_films
+from cxr_core.reading.segmenter import Outliner
+from tests.evaluation.synthetic_films import CARD, RATIOS, TrueOutlines, write_films
 from tests.tiny import tiny_card, tiny_model
 from train.evaluate import main
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from cxr_core.evaluation.outlines import Outlined, agreement, boundary_distance, dice, outline_figures
+from cxr_core.evaluation.segmentation.metrics import Outlined, agreement, boundary_distance, dice, outline_figures
 from cxr_core.findings import STRUCTURES
 
 

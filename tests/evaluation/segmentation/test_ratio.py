@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.ratio_figures import by_view, figures_of_scores, fit_combination
+from cxr_core.evaluation.segmentation.ratio import by_view, figures_of_scores, fit_combination
 
 
 def two_halves(seed: int, count: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,8 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-from cxr_core.evaluation.folder import METRICS, SCHEMA
-from cxr_core.evaluation.shelf import evaluation_folders, shelved
+from cxr_core.evaluation.store.catalogue import evaluation_folders, shelved
+from cxr_core.evaluation.store.folder import METRICS, SCHEMA
 
 
 def _written(folder: Path, made: str) -> Path:

@@ -22,9 +22,9 @@ from pydicom.uid import (
 )
 
 from cxr_core.errors import FilmRefused, OversizedFilm, UndecodableFilm
-from cxr_core.film.decode import decode
+from cxr_core.film.decoding.decode import decode
 from cxr_core.film.limits import MAX_BYTES
-from cxr_core.film.phantom import PhantomSpec, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw
 from cxr_core.film.quality import inspect
 from tests.film.dicom_files import write_dicom
 

@@ -27,7 +27,7 @@ from pydicom.uid import (
 )
 
 from cxr_core.errors import FilmRefused, OversizedFilm, UndecodableFilm
-from cxr_core.film.decode import decode
+from cxr_core.film.decoding.decode import decode
 from tests.film.dicom_files import SECRETS, film_dataset, write_dicom
 
 RNG = np.random.default_rng(5)

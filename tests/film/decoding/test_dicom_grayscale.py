@@ -13,7 +13,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 
 from cxr_core.errors import UndecodableFilm
-from cxr_core.film.decode import decode
+from cxr_core.film.decoding.decode import decode
 from tests.film.dicom_files import write_dicom
 
 RNG = np.random.default_rng(11)

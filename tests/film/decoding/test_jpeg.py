@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from cxr_core.errors import OversizedFilm, UndecodableFilm
-from cxr_core.film.decode import decode
-from cxr_core.film.raster import exif_orientation
+from cxr_core.film.decoding.decode import decode
+from cxr_core.film.decoding.raster import exif_orientation
 
 SPOTS = np.random.default_rng(3).integers(0, 256, (6, 8), dtype=np.uint8)
 GREY = np.asarray(Image.fromarray(SPOTS).resize((128, 96), Image.Resampling.BICUBIC))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cxr_core.errors import OversizedFilm, UndecodableFilm
-from cxr_core.film.decode import decode
+from cxr_core.film.decoding.decode import decode
 
 RNG = np.random.default_rng(7)
 GREY = RNG.integers(0, 256, (37, 29), dtype=np.uint8)

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from cxr_core.errors import OversizedFilm, UndecodableFilm
-from cxr_core.film.decode import decode
-from cxr_core.film.decode_worker import DecodePool, DecodeWorker
-from cxr_core.film.phantom import PhantomSpec, as_png, draw
+from cxr_core.film.decoding.decode import decode
+from cxr_core.film.decoding.sandbox import DecodePool, DecodeWorker
+from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw
 from tests.film.dicom_files import write_dicom
 
 GREY = np.random.default_rng(1).integers(0, 256, (70, 90), dtype=np.uint8)
@@ -166,7 +166,7 @@ def test_closed_is_not_for_ever() -> None:
 
 PARENT = """
 import os, sys, time
-from cxr_core.film.decode_worker import DecodeWorker
+from cxr_core.film.decoding.sandbox import DecodeWorker
 worker = DecodeWorker()
 worker.start()
 sys.stdout.write(str(worker._process.pid)); sys.stdout.flush()
@@ -175,7 +175,7 @@ os.kill(os.getpid(), 9)
 
 
 def test_a_worker_ends_with_its_parent_from_any_directory(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     parent = subprocess.run(
         [sys.executable, "-c", PARENT], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True
     )
@@ -194,8 +194,6 @@ def alive(process: Path) -> bool:
 
 
 def test_the_worker_loads_neither_torch_nor_streamlit() -> None:
-    code = (
-        "import cxr_core.film.decode, cxr_core.film.decode_process, sys; print({'torch', 'streamlit'} & {*sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    code = "import cxr_core.film.decoding.decode, cxr_core.film.decoding.sandbox_process, sys; print({'torch', 'streamlit'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True)
     assert done.stdout.strip() == "set()"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_core.errors import RecipeError
-from cxr_core.film.phantom import SAMPLES, Opacity, PhantomSpec, as_png, draw, is_drawing, truth
+from cxr_core.film.phantom.phantom import SAMPLES, Opacity, PhantomSpec, as_png, draw, is_drawing, truth
 from cxr_core.film.radiograph import Radiograph
 
 SMALL = PhantomSpec(height=256, width=256)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from cxr_core.data.cache_build import Builder
+from cxr_core.data.cache.builder import Builder
 from cxr_core.errors import DataError, RunError, SilhouetteError
-from cxr_core.training import job_files as files
-from cxr_core.training.pulse import Pulse
+from cxr_core.jobs import files as files
+from cxr_core.jobs.heartbeat import Pulse
 
 EVERY = 5  # steps a checkpoint
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from cxr_core.errors import ModelError, RecipeError
-from cxr_core.models.architectures import build, timm
-from cxr_core.models.backbones import build_backbone, feature_shape
-from cxr_core.models.initial import _stem
+from cxr_core.models.networks.architectures import build, timm
+from cxr_core.models.networks.backbones import build_backbone, feature_shape
+from cxr_core.models.networks.initialise import _stem
+from cxr_core.models.networks.torchvision_compat import declare_missing_operators
 from cxr_core.models.store import load_network, save_model
-from cxr_core.models.torchvision_ops import declare_missing_operators
-from cxr_core.reading.explain import logits_and_evidence
+from cxr_core.reading.heatmaps import logits_and_evidence
 from tests.tiny import ARGUMENTS, tiny_card
 
 RECIPE_BACKBONES = [

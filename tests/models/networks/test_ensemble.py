@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from cxr_core.errors import ModelError
-from cxr_core.evaluation.evaluate_randomisation import layers_of
-from cxr_core.models.architectures import build
-from cxr_core.models.averaged import AveragedClassifier
-from cxr_core.models.initial import initialise
+from cxr_core.evaluation.explanations.evaluate_randomisation import layers_of
+from cxr_core.models.networks.architectures import build
+from cxr_core.models.networks.ensemble import AveragedClassifier
+from cxr_core.models.networks.initialise import initialise
 from cxr_core.models.store import load_card, load_network, save_model
 from tests.tiny import ARGUMENTS, tiny_card
 

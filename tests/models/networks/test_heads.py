@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from cxr_core.models.attention import AttentionHead
-from cxr_core.models.heads import AveragedHead, DenseHead, PositionalHead
+from cxr_core.models.networks.attention import AttentionHead
+from cxr_core.models.networks.heads import AveragedHead, DenseHead, PositionalHead
 from cxr_core.reading.grad_cam import LIBRARY_METHODS, library_map
 from tests.tiny import ARGUMENTS, tiny_card, tiny_network
 

@@ -6,10 +6,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cxr_core.errors import ModelError, PretrainedUnavailable, RecipeError
-from cxr_core.models import imagenet
-from cxr_core.models.architectures import build, timm
-from cxr_core.models.backbones import build_backbone
-from cxr_core.models.initial import initialise, origin, require_start
+from cxr_core.models.networks import imagenet
+from cxr_core.models.networks.architectures import build, timm
+from cxr_core.models.networks.backbones import build_backbone
+from cxr_core.models.networks.initialise import initialise, origin, require_start
 from tests.tiny import ARGUMENTS, tiny_card, tiny_model, tiny_network
 
 
@@ -165,7 +165,7 @@ def test_another_backbone_is_not_taken_over(tmp_path):
 
 def test_whether_a_network_can_start_is_told_without_building_it(tmp_path, no_hub, monkeypatch):
     spec = tiny_card().input_spec
-    monkeypatch.setattr("cxr_core.models.initial.build", None)
+    monkeypatch.setattr("cxr_core.models.networks.initialise.build", None)
     for init in ("scratch", str(tiny_model(tmp_path))):
         require_start(ARGUMENTS, init, spec)
     for init, wrong in (("imagenet", PretrainedUnavailable), ("no-such-model", ModelError)):

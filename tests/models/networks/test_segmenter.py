@@ -7,9 +7,9 @@ import torch
 
 from cxr_core.errors import ModelError, RecipeError
 from cxr_core.film.preprocess import InputSpec
-from cxr_core.models.architectures import build
 from cxr_core.models.card import Population
-from cxr_core.models.registry import installed, installed_segmenter
+from cxr_core.models.networks.architectures import build
+from cxr_core.models.registry.registry import installed, installed_segmenter
 from cxr_core.models.segmenter_card import RatioInterval, SegmenterCard
 from cxr_core.models.store import load_segmenter, load_segmenter_card, save_model
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from cxr_core.errors import ModelError
-from cxr_core.models import in_use as changes
-from cxr_core.models.in_use import history, roll_back, use
-from cxr_core.models.ledger import append, entries
-from cxr_core.models.registry import fingerprint, in_use, installed, versions
+from cxr_core.models.registry import active_version as changes
+from cxr_core.models.registry.active_version import history, roll_back, use
+from cxr_core.models.registry.registry import fingerprint, in_use, installed, versions
 from cxr_core.reading.reader import Reader
+from cxr_core.workspace.jsonl import append, entries
 from tests.tiny import tiny_card, tiny_model
 
 

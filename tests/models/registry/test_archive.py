@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from cxr_core.errors import ModelError
-from cxr_core.models.archive import IMPORTING, export_model, import_model
 from cxr_core.models.card import CARD, WEIGHTS
-from cxr_core.models.registry import SHIPPED, in_use, installed_segmenter, models, versions
+from cxr_core.models.registry.archive import IMPORTING, export_model, import_model
+from cxr_core.models.registry.registry import in_use, installed_segmenter, models, versions
 from cxr_core.models.store import load_card, load_network
+from cxr_core.workspace.paths import SHIPPED_MODELS
 from tests.tiny import tiny_card, tiny_model
 
 
@@ -52,7 +53,7 @@ def test_the_version_in_use_stays_in_use(files, workspace):
 
 
 def test_a_model_that_outlines_comes_in_too(workspace):
-    data = export_model(installed_segmenter((SHIPPED,)))
+    data = export_model(installed_segmenter((SHIPPED_MODELS,)))
     with pytest.raises(ModelError, match="is installed already"):
         import_model(data)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -112,7 +113,7 @@ def test_what_is_no_zip_or_too_large_is_refused(files, workspace, monkeypatch):
     for data in (b"", b"not a zip", zipped(files)[:-30]):
         with pytest.raises(ModelError, match="no zip that can be read"):
             import_model(data)
-    monkeypatch.setattr("cxr_core.models.archive.MOST_BYTES", 1000)
+    monkeypatch.setattr("cxr_core.models.registry.archive.MOST_BYTES", 1000)
     with pytest.raises(ModelError, match="unpack to more"):
         import_model(zipped(files))
 

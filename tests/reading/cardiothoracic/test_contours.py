@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_core.film.phantom import PhantomSpec, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, truth
 from cxr_core.film.preprocess import InputSpec, Placement, to_grid
 from cxr_core.findings import STRUCTURES
-from cxr_core.reading.anatomy import Anatomy, anatomy_of
+from cxr_core.reading.cardiothoracic.contours import Anatomy, anatomy_of
 
 SPEC = InputSpec(side=192)
 PIXEL = 1 / 96  # of the maps, as a share of the film's width

@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 
 from cxr_core.film.concern import Concern
-from cxr_core.film.phantom import draw
-from cxr_core.reading.measure import VIEW_AP, Measurement, edited, measure, suggested
+from cxr_core.film.phantom.phantom import draw
+from cxr_core.reading.cardiothoracic.ratio import VIEW_AP, Measurement, edited, measure, suggested
+from cxr_core.reading.cardiothoracic.ratio_wording import diameter_words, ratio_text, ratio_words
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.ratio_wording import diameter_words, ratio_text, ratio_words
-from cxr_core.reading.reading import Reading
+from cxr_core.reading.results import Reading
 from tests.hearts import SLENDER, outlined
 
 SHAPE = (420, 400)

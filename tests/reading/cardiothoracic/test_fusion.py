@@ -9,12 +9,12 @@ from scipy.special import expit, logit
 from cxr_core.errors import ModelError
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import Combination, ModelCard, OperatingPoint
-from cxr_core.reading.combine import combine
-from cxr_core.reading.measure import CHILD, RATIO, VIEW_AP, VIEW_UNKNOWN, Measurement
+from cxr_core.reading.cardiothoracic.fusion import combine
+from cxr_core.reading.cardiothoracic.ratio import CHILD, RATIO, VIEW_AP, VIEW_UNKNOWN, Measurement
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.reading import Examination, FindingReading, ModelOutput, interpret
-from cxr_core.reading.report import threshold_source
-from tests.reading.test_anatomy import drawn, seen
+from cxr_core.reading.report.report import threshold_source
+from cxr_core.reading.results import Examination, FindingReading, ModelOutput, interpret
+from tests.reading.cardiothoracic.test_contours import drawn, seen
 from tests.tiny import tiny_card
 
 FITTED = Combination(

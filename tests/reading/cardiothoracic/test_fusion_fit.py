@@ -10,8 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cxr_core.errors import DataError
-from cxr_core.reading.combination_fit import fit_combination, held_out_losses
-from cxr_core.reading.combine import combined_logits
+from cxr_core.reading.cardiothoracic.fusion import combined_logits
+from cxr_core.reading.cardiothoracic.fusion_fit import fit_combination, held_out_losses
 
 
 def films(count: int, of_ratio: float, seed: int = 0):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cxr_core.reading.colour import OPACITY, OPAQUE_AT, RAMP, overlay, ramp
+from cxr_core.reading.report.colormap import OPACITY, OPAQUE_AT, RAMP, overlay, ramp
 
 GREY = np.full((4, 6), 0.5, np.float32)
 

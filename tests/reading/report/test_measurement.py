@@ -6,15 +6,22 @@ import json
 import numpy as np
 import pytest
 
-from cxr_core.film.phantom import PhantomSpec, draw
-from cxr_core.reading.caliper import END_PX, HEART_COLOUR, LUNG_COLOUR, THORAX_COLOUR, drawn_over, level_of
-from cxr_core.reading.measure import VIEW_AP, edited
+from cxr_core.film.phantom.phantom import PhantomSpec, draw
+from cxr_core.reading.cardiothoracic.overlay import (
+    END_PX,
+    HEART_COLOUR,
+    LUNG_COLOUR,
+    THORAX_COLOUR,
+    drawn_over,
+    level_of,
+)
+from cxr_core.reading.cardiothoracic.ratio import VIEW_AP, edited
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.reading import interpret
-from cxr_core.reading.report import Report, json_report
-from cxr_core.reading.report_html import html_report
+from cxr_core.reading.report.html import html_report
+from cxr_core.reading.report.report import Report, json_report
+from cxr_core.reading.results import interpret
 from tests.hearts import SLENDER, WIDE, outlined
-from tests.reading.test_report import MADE, Page, examination, pixels_of
+from tests.reading.report.test_report import MADE, Page, examination, pixels_of
 
 HEART, THORAX = ((110.0, 260.0), (215.0, 270.0)), ((60.0, 300.0), (340.0, 310.0))
 

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 from cxr_core.film.concern import Concern
-from cxr_core.film.phantom import PhantomSpec, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw
 from cxr_core.film.preprocess import InputSpec, Placement
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.markup import POLICY
 from cxr_core.models.card import Calibration, Combination, ModelCard, OperatingPoint, Population
-from cxr_core.reading.colour import overlay
+from cxr_core.presentation.html import POLICY
+from cxr_core.presentation.wording import DRAWING_NOTICE, NOTICE, per_cent
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.reading import Evidence, Examination, ModelOutput, interpret
-from cxr_core.reading.report import Report, json_report
-from cxr_core.reading.report_html import html_report
-from cxr_core.reading.wording import DRAWING_NOTICE, NOTICE, per_cent
+from cxr_core.reading.report.colormap import overlay
+from cxr_core.reading.report.html import html_report
+from cxr_core.reading.report.report import Report, json_report
+from cxr_core.reading.results import Evidence, Examination, ModelOutput, interpret
 
 MADE = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 NASTY = '../../<script>alert("x")</script>\u202egnp.exe&\udcff.png'

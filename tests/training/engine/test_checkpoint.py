@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from cxr_core.errors import RunError
-from cxr_core.training import checkpoint as module
-from cxr_core.training.checkpoint import Checkpoint, Checkpoints
+from cxr_core.training.engine import checkpoint as module
+from cxr_core.training.engine.checkpoint import Checkpoint, Checkpoints
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def state(step: int) -> Checkpoint:
@@ -83,8 +83,8 @@ SAVE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from tests.training.test_checkpoint import state
-from cxr_core.training.checkpoint import Checkpoints
+from tests.training.engine.test_checkpoint import state
+from cxr_core.training.engine.checkpoint import Checkpoints
 kept = Checkpoints(Path(sys.argv[1]))
 print("ready", flush=True)
 for step in range(1, 10**6):

@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import load_file
 
 from cxr_core.errors import RunError
-from cxr_core.training.parallel import chosen_device
-from cxr_core.training.run_folder import RunFolder
+from cxr_core.training.engine.distributed import chosen_device
+from cxr_core.training.runs.run_folder import RunFolder
 from tests.training.test_resume import RESTLESS, films, step_of  # noqa: F401 - films is a fixture
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # VGG has no batch statistics, so that two processes with half a batch each must do what one does with all of it.
 PLAIN = replace(
     RESTLESS, backbone="vgg11", neck=None, head="averaged", dropout=0.0, schedule="constant", learning_rate=1e-4,

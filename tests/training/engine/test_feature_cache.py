@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.errors import RunError
-from cxr_core.models.initial import initialise
-from cxr_core.training import frozen
-from cxr_core.training.augment import Augmentation
-from cxr_core.training.checkpoint import Checkpoints
-from cxr_core.training.parallel import Processes
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.trainer import Stopped, Trainer
+from cxr_core.models.networks.initialise import initialise
+from cxr_core.training.engine import feature_cache
+from cxr_core.training.engine.checkpoint import Checkpoints
+from cxr_core.training.engine.distributed import Processes
+from cxr_core.training.engine.trainer import Stopped, Trainer
+from cxr_core.training.recipe.augmentation import Augmentation
+from cxr_core.training.recipe.recipe import Recipe
 
 FROZEN = Recipe(
     name="frozen",
@@ -107,6 +107,6 @@ def test_a_disk_without_room_for_the_features_is_said(monkeypatch):
         def write(self, _):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(frozen.tempfile, "TemporaryFile", Full)
+    monkeypatch.setattr(feature_cache.tempfile, "TemporaryFile", Full)
     with pytest.raises(RunError, match=r"features of 24 films do not fit .* No space left on device\. Set TMPDIR"):
         trainer(FROZEN).run()

@@ -5,7 +5,7 @@ import sys
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from cxr_core.training.tensorboard import TensorBoard
+from cxr_core.training.engine.tensorboard import TensorBoard
 
 
 def line(step: int, loss: float) -> dict:

@@ -8,11 +8,11 @@ import pytest
 
 from cxr_core.errors import RunError
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.jobs.status import standing
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.average import average
+from cxr_core.training.export.ensemble import average
 from cxr_core.training.fit import Settings, fit, resume
-from cxr_core.training.standing import standing
 from tests.lit_films import lit_films
 from tests.training.test_fit import TINY as FITTED
 from train.average import main as average_command
@@ -84,7 +84,7 @@ def test_a_mean_that_is_cut_off_is_held_while_it_is_made_and_cannot_go_on_as_a_t
         states.append(given[4].state)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cxr_core.training.average.finish", cut_off)
+    monkeypatch.setattr("cxr_core.training.export.ensemble.finish", cut_off)
     run = workspace / "runs" / "mean"
     with pytest.raises(KeyboardInterrupt):
         average([trained["slow"], trained["fast"]], [trained["data"]], run=run)

@@ -9,8 +9,8 @@ import pytest
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import DataError
 from cxr_core.models.store import load_card
-from cxr_core.training import combination
-from cxr_core.training.combination import combine_with_ratio
+from cxr_core.training.export import fusion
+from cxr_core.training.export.fusion import combine_with_ratio
 from tests.tiny import tiny_card, tiny_model
 
 COUNT = 120
@@ -49,9 +49,7 @@ def fake(monkeypatch):
     def choose(telling: bool) -> Fake:
         outliner = Fake(telling)
         greys = lambda films: [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in films.paths]  # noqa: E731
-        monkeypatch.setattr(
-            combination, "anatomies", lambda _, films, *__: [outliner.of(grey) for grey in greys(films)]
-        )
+        monkeypatch.setattr(fusion, "anatomies", lambda _, films, *__: [outliner.of(grey) for grey in greys(films)])
         return outliner
 
     return choose
@@ -87,7 +85,7 @@ def test_a_ratio_that_makes_the_probability_worse_stays_out(data, fake, tmp_path
     films = open_data([data])
     truth = films.table["cardiomegaly"].to_numpy(float)
     known = np.where(truth == 1, 0.999, 0.001) + np.random.default_rng(2).uniform(-1e-4, 1e-4, COUNT)
-    monkeypatch.setattr(combination, "_probabilities", lambda *_: known)  # a network that needs no ratio
+    monkeypatch.setattr(fusion, "_probabilities", lambda *_: known)  # a network that needs no ratio
     found = combine_with_ratio(folder, fake(True), films)
     assert found.combination is None
     assert found.against == "it makes the probability worse"

@@ -3,7 +3,7 @@ import torch
 from scipy import ndimage
 
 from cxr_core.errors import RecipeError
-from cxr_core.training.augment import Augmentation
+from cxr_core.training.recipe.augmentation import Augmentation
 
 EVERYTHING = Augmentation(
     rotation_deg=10,

@@ -5,11 +5,11 @@ from dataclasses import fields, replace
 import pytest
 
 from cxr_core.errors import RecipeError
-from cxr_core.training.augment import Augmentation
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.recipe_form import FormField, build, changed, check, form, named_recipes, open_recipe
-from cxr_core.training.recipe_labels import LABELS
-from cxr_core.training.recipe_words import WORDS
+from cxr_core.training.recipe.augmentation import Augmentation
+from cxr_core.training.recipe.fields import WORDS
+from cxr_core.training.recipe.form import FormField, build, changed, check, form, named_recipes, open_recipe
+from cxr_core.training.recipe.labels import LABELS
+from cxr_core.training.recipe.recipe import Recipe
 
 BASE = open_recipe("cardiomegaly-adults")
 OUTLINES = open_recipe("anatomy")

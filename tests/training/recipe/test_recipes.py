@@ -12,15 +12,15 @@ from timm.optim import create_optimizer_v2
 
 from cxr_core.data.loader import Batch
 from cxr_core.errors import PretrainedUnavailable, RecipeError
-from cxr_core.models.architectures import timm
-from cxr_core.models.initial import initialise
-from cxr_core.reading.explain import logits_and_evidence
-from cxr_core.training.learner import Learner, task_of
-from cxr_core.training.losses import masked_bce
-from cxr_core.training.parallel import Processes
-from cxr_core.training.recipe import Recipe, load_recipe, override
-from cxr_core.training.stages import stages
-from train.arguments import RECIPES
+from cxr_core.models.networks.architectures import timm
+from cxr_core.models.networks.initialise import initialise
+from cxr_core.reading.heatmaps import logits_and_evidence
+from cxr_core.training.engine.distributed import Processes
+from cxr_core.training.engine.learner import Learner, task_of
+from cxr_core.training.recipe.recipe import Recipe, load_recipe, override
+from cxr_core.training.sweeps.stages import stages
+from cxr_core.training.tasks.losses import masked_bce
+from cxr_core.workspace.paths import RECIPES
 
 PATHS = {path.stem: path for path in sorted(RECIPES.glob("*.toml"))}
 ATTENTION = [
@@ -217,6 +217,6 @@ def test_none_can_be_written_where_it_means_something(tmp_path):
 
 
 def test_documents_name_every_recipe():
-    text = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text(encoding="utf-8")
     families = {name.rpartition("-")[0] if name in ATTENTION else name for name in PATHS}
     assert [name for name in families if f"`{name}" not in text] == []

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cxr_core.training import job_files as files
-from cxr_core.training.watch import LOG_LINES, POINTS, Watched, watch
+from cxr_core.jobs import files as files
+from cxr_core.training.runs.progress import LOG_LINES, POINTS, Watched, watch
 
 
 def step(number: int, of: int = 1000) -> dict:

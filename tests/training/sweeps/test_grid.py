@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cxr_core.training import grid
 from cxr_core.training.fit import Settings
-from cxr_core.training.grid import Entry, as_csv, as_markdown, run_grid
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.run_folder import RunFolder
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.training.sweeps import grid
+from cxr_core.training.sweeps.grid import Entry, as_csv, as_markdown, run_grid
 from tests.lit_films import lit_films
 from train.grid import main
 

@@ -11,8 +11,8 @@ import pytest
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.recipe import Recipe
-from cxr_core.training.run_folder import RunFolder
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.run_folder import RunFolder
 from tests.lit_films import lit_films
 from train.seeds import main
 

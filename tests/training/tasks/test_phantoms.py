@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.errors import RecipeError
-from cxr_core.film.phantom import truth
+from cxr_core.film.phantom.phantom import truth
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import STRUCTURES
-from cxr_core.reading.anatomy import diameters_of
-from cxr_core.training.drawings import RATIO, drawn_specs, with_drawings
-from cxr_core.training.recipe import load_recipe
-from train.arguments import RECIPES
+from cxr_core.reading.cardiothoracic.contours import diameters_of
+from cxr_core.training.recipe.recipe import load_recipe
+from cxr_core.training.tasks.phantoms import RATIO, drawn_specs, with_drawings
+from cxr_core.workspace.paths import RECIPES
 
 SPEC = InputSpec(side=128, channels=1, mean=0.5, std=0.5, equalisation="clahe")
 

@@ -8,20 +8,20 @@ import pandas as pd
 import pytest
 import torch
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import Cancelled, RecipeError, RunError
-from cxr_core.film.phantom import draw, truth
+from cxr_core.film.phantom.phantom import draw, truth
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training import outlining
-from cxr_core.training.findings_task import FindingsTask
 from cxr_core.training.fit import Settings, fit
-from cxr_core.training.ratio_target import RATIOS, kept_ratios, with_ratios
-from cxr_core.training.recipe import load_recipe
+from cxr_core.training.recipe.recipe import load_recipe
+from cxr_core.training.tasks import outlining
+from cxr_core.training.tasks.findings import FindingsTask
+from cxr_core.training.tasks.ratio_target import RATIOS, kept_ratios, with_ratios
+from cxr_core.workspace.paths import RECIPES
 from tests.training.wide_hearts import TINY as PLAIN
 from tests.training.wide_hearts import WIDTHS, chest, drawn
-from train.arguments import RECIPES
 
 __all__ = ["drawn"]  # a fixture
 

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_core.data.films import Films
+from cxr_core.data.film_set import Films
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import Cancelled, RecipeError, RunError
-from cxr_core.film.phantom import draw, truth
+from cxr_core.film.phantom.phantom import draw, truth
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.augment import Augmentation
-from cxr_core.training.findings_task import FindingsTask
 from cxr_core.training.fit import Settings, fit
-from cxr_core.training.recipe import Recipe, load_recipe
-from cxr_core.training.region_target import CELLS, REGIONS, kept_regions, moved, outside, with_regions
+from cxr_core.training.recipe.augmentation import Augmentation
+from cxr_core.training.recipe.recipe import Recipe, load_recipe
+from cxr_core.training.tasks.findings import FindingsTask
+from cxr_core.training.tasks.region_target import CELLS, REGIONS, kept_regions, moved, outside, with_regions
+from cxr_core.workspace.paths import RECIPES
 from tests.training.wide_hearts import TINY as PLAIN
 from tests.training.wide_hearts import WIDTHS, chest, drawn
-from train.arguments import RECIPES
 
 __all__ = ["drawn"]  # a fixture
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from cxr_core.errors import DataError, RecipeError, RunError
-from cxr_core.film.phantom import PhantomSpec, draw, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.store import load_segmenter_card
-from cxr_core.reading.outline import Outliner
-from cxr_core.training.augment import Augmentation
+from cxr_core.promotion.publish import publish
+from cxr_core.reading.segmenter import Outliner
 from cxr_core.training.fit import Settings, fit, resume
-from cxr_core.training.publish import publish
-from cxr_core.training.recipe import Recipe, load_recipe
-from cxr_core.training.structures_task import StructuresTask
-from train.arguments import RECIPES
+from cxr_core.training.recipe.augmentation import Augmentation
+from cxr_core.training.recipe.recipe import Recipe, load_recipe
+from cxr_core.training.tasks.structures import StructuresTask
+from cxr_core.workspace.paths import RECIPES
 
 QUIET = Settings(report=lambda _: None, device="cpu")
 TINY = Recipe(

@@ -4,17 +4,17 @@ import math
 
 import streamlit as st
 
-from cxr_core.evaluation.charts_benefit import benefit_chart, predictive_value_chart
-from cxr_core.evaluation.opened import FindingView
-from cxr_core.evaluation.sweep import (
+from cxr_core.evaluation.charts.benefit import benefit_chart, predictive_value_chart
+from cxr_core.evaluation.metrics.sweep import (
     decision_curve,
     negative_predictive_value,
     of_a_thousand,
     positive_predictive_value,
 )
+from cxr_core.evaluation.store.loaded import FindingView
 from pages.components.evaluation.panel import show_chart
-from pages.components.evaluation.threshold_tab import ask_threshold
-from pages.components.evaluation.visit import Visit
+from pages.components.evaluation.state import Visit
+from pages.components.evaluation.tabs.threshold import ask_threshold
 
 
 @st.fragment

@@ -10,16 +10,16 @@ import pandas as pd
 import streamlit as st
 
 from cxr_core.data.film_lookup import FoundFilms
-from cxr_core.evaluation.opened import FindingView, Opened
-from cxr_core.evaluation.picks import OUTCOME_NAMES, OUTCOMES, Outcome, Pick
-from cxr_core.reading.wording import per_cent
+from cxr_core.evaluation.charts.film_filter import OUTCOME_NAMES, OUTCOMES, Outcome, Pick
+from cxr_core.evaluation.store.loaded import FindingView, Opened
+from cxr_core.presentation.wording import per_cent
 from pages.components import cache
 from pages.components.datasets.contents import Films
 from pages.components.datasets.pictures import NOTHING, facts_of, pictures_of
 from pages.components.evaluation.film import show_film
 from pages.components.evaluation.panel import offer_csv
-from pages.components.evaluation.threshold_tab import starting_threshold
-from pages.components.evaluation.visit import Visit
+from pages.components.evaluation.state import Visit
+from pages.components.evaluation.tabs.threshold import starting_threshold
 from pages.components.gallery import Picture, show_pictures
 from pages.components.markdown import plain
 

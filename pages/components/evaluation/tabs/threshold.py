@@ -7,13 +7,13 @@ import math
 
 import streamlit as st
 
-from cxr_core.evaluation.chart import with_line
-from cxr_core.evaluation.charts_threshold import confusion_chart
-from cxr_core.evaluation.opened import FindingView
-from cxr_core.reading.wording import operating_point_name
+from cxr_core.evaluation.charts.base import with_line
+from cxr_core.evaluation.charts.threshold import confusion_chart
+from cxr_core.evaluation.store.loaded import FindingView
+from cxr_core.presentation.wording import operating_point_name
 from pages.components.evaluation.figures import MEANINGS
 from pages.components.evaluation.panel import ink, show_chart
-from pages.components.evaluation.visit import Visit
+from pages.components.evaluation.state import Visit
 
 FIGURES = ("sensitivity", "specificity", "precision", "npv", "accuracy", "f1", "lr_positive", "lr_negative")
 BALANCED = "youden"

@@ -1,0 +1,1 @@
+"""Every film of a dataset, decoded once."""

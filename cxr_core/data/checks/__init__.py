@@ -1,0 +1,1 @@
+"""What speaks against a dataset before anything learns from it."""

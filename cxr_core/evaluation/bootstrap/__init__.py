@@ -1,0 +1,1 @@
+"""Intervals: patients are resampled, not films."""

@@ -1,0 +1,1 @@
+"""Figures drawn: each chart takes computed values and returns a Plotly figure."""

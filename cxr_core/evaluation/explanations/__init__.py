@@ -1,0 +1,1 @@
+"""How far heatmaps can be believed."""

@@ -1,0 +1,1 @@
+"""Figures of a model's answers, each a pure function of outputs and labels."""

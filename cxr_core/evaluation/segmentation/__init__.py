@@ -1,0 +1,1 @@
+"""Contours and the cardiothoracic ratio against masks and labels."""

@@ -1,0 +1,1 @@
+"""Evaluations on disk: written, listed and read back."""

@@ -1,0 +1,1 @@
+"""Background jobs: queued, started, watched and ended, without torch."""

@@ -1,0 +1,1 @@
+"""Which models are installed, and which version of each is active."""

@@ -1,0 +1,1 @@
+"""What people see of every part: HTML pages, colours and wording."""

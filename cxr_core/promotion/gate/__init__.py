@@ -1,0 +1,1 @@
+"""Whether a model may replace another: a paired comparison on holdout patients."""

@@ -1,0 +1,1 @@
+"""The cardiothoracic ratio: contours, diameters, and its part in a finding's probability."""

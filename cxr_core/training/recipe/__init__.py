@@ -1,0 +1,1 @@
+"""A recipe holds every choice of a training run and checks itself."""

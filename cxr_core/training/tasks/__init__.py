@@ -1,0 +1,1 @@
+"""What a network learns: findings, structures, and further targets beside them."""
