@@ -28,11 +28,20 @@ def rows() -> list[Row]:
     error = 1.96 * np.sqrt(0.95 * 0.05 / SETS) * 100
     names = {
         "delong": f"AUROC by DeLong, {PATIENTS} patients with one film",
-        **{f"one.{name}": f"{name} by bootstrap, {PATIENTS} patients with one film" for name in _MEASURED},
-        **{f"two.{name}": f"{name} by bootstrap, {PATIENTS} patients with two films" for name in _MEASURED},
+        **{
+            f"one.{name}": f"{name} by bootstrap, {PATIENTS} patients with one film"
+            for name in _MEASURED
+        },
+        **{
+            f"two.{name}": f"{name} by bootstrap, {PATIENTS} patients with two films"
+            for name in _MEASURED
+        },
     }
     held = f"93 to 97 (+- {error:.1f} by chance)"
-    return [Row(f"coverage over {SETS:,} sets: {name}", 100 * found[key], "%", held) for key, name in names.items()]
+    return [
+        Row(f"coverage over {SETS:,} sets: {name}", 100 * found[key], "%", held)
+        for key, name in names.items()
+    ]
 
 
 def coverage(sets: int, resamples: int = 1000) -> dict[str, float]:
@@ -41,7 +50,11 @@ def coverage(sets: int, resamples: int = 1000) -> dict[str, float]:
     truths = truth()
     for seed in range(sets):
         for name, figure, true in _intervals(seed, truths, resamples):
-            within = figure.low is not None and figure.high is not None and figure.low <= true <= figure.high
+            within = (
+                figure.low is not None
+                and figure.high is not None
+                and figure.low <= true <= figure.high
+            )
             held.setdefault(name, []).append(within)
     return {name: float(np.mean(each)) for name, each in held.items()}
 
@@ -50,22 +63,34 @@ def truth() -> dict[str, float]:
     """AUROC as built in, sensitivity in closed form, the Brier score as the mean over a million films."""
     probabilities, labels, _ = films(np.random.default_rng(2026), 1_000_000, 1)
     sensitivity = float(norm.sf(_score_at(THRESHOLD) - APART))
-    return {"auroc": AUROC, "sensitivity": sensitivity, "brier": float(np.mean((probabilities - labels) ** 2))}
+    return {
+        "auroc": AUROC,
+        "sensitivity": sensitivity,
+        "brier": float(np.mean((probabilities - labels) ** 2)),
+    }
 
 
-def films(chance: np.random.Generator, patients: int, each: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def films(
+    chance: np.random.Generator, patients: int, each: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Probabilities, labels and patients, (patients x each,). Films of a patient share label and half the variance."""
     patient = np.repeat(np.arange(patients), each)
     labels = (chance.random(patients) < PREVALENCE).astype(float)[patient]
     own, shared = chance.normal(size=len(patient)), chance.normal(size=patients)[patient]
     scores = APART * labels + np.sqrt(1 - SHARED) * own + np.sqrt(SHARED) * shared
-    return expit(APART * scores - APART**2 / 2 + np.log(PREVALENCE / (1 - PREVALENCE))), labels, patient
+    return (
+        expit(APART * scores - APART**2 / 2 + np.log(PREVALENCE / (1 - PREVALENCE))),
+        labels,
+        patient,
+    )
 
 
 _MEASURED = ("auroc", "sensitivity", "brier")
 
 
-def _intervals(seed: int, truths: dict[str, float], resamples: int) -> Iterator[tuple[str, Figure, float]]:
+def _intervals(
+    seed: int, truths: dict[str, float], resamples: int
+) -> Iterator[tuple[str, Figure, float]]:
     for name, each in (("one", 1), ("two", 2)):
         probabilities, labels, patients = films(np.random.default_rng([seed, each]), PATIENTS, each)
 

@@ -24,7 +24,9 @@ from cxr_core.data.loader import Loader, Position
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.networks.torchvision_compat import declare_missing_operators
 
-REAL = Path(os.environ.get("CXR_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+REAL = Path(
+    os.environ.get("CXR_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+)
 SPEC = InputSpec(side=128, channels=1)
 CPU = torch.device("cpu")
 BATCH = 32
@@ -32,7 +34,14 @@ BATCH = 32
 
 def rows() -> list[Row]:
     if not REAL.is_dir():
-        return [Row("benchmarks of data: no real films in $CXR_REAL_DATA, nothing measured", float("nan"), "", "")]
+        return [
+            Row(
+                "benchmarks of data: no real films in $CXR_REAL_DATA, nothing measured",
+                float("nan"),
+                "",
+                "",
+            )
+        ]
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -68,7 +77,12 @@ def building(films: list[Path], folder: Path) -> list[Row]:
         shutil.rmtree(folder, ignore_errors=True)
         told: list[tuple[float, int]] = []
         cache = PixelCache(SPEC, folder)
-        cache.build(films, lambda done, _: told.append((time.perf_counter(), done)), workers=workers, examine=examine)
+        cache.build(
+            films,
+            lambda done, _: told.append((time.perf_counter(), done)),
+            workers=workers,
+            examine=examine,
+        )
         (began, first), (ended, last) = told[workers], told[-1]
         return (ended - began) / (last - first)
 
@@ -86,11 +100,24 @@ def building(films: list[Path], folder: Path) -> list[Row]:
         costs.append(one / opencv)
         examined.append(built(1, examine=True) / opencv)
     return [
-        Row("building the cache, two workers / one (1024 px PNG)", statistics.median(gains), "x", ">= 1.7"),
         Row(
-            "building the cache / bare OpenCV decode and resize, one process", statistics.median(costs), "x", "<= 1.10"
+            "building the cache, two workers / one (1024 px PNG)",
+            statistics.median(gains),
+            "x",
+            ">= 1.7",
         ),
-        Row("the same with the films examined, as train.prepare does", statistics.median(examined), "x", ""),
+        Row(
+            "building the cache / bare OpenCV decode and resize, one process",
+            statistics.median(costs),
+            "x",
+            "<= 1.10",
+        ),
+        Row(
+            "the same with the films examined, as train.prepare does",
+            statistics.median(examined),
+            "x",
+            "",
+        ),
     ]
 
 
@@ -130,7 +157,9 @@ def films_of(paths: list[Path], folder: Path) -> Films:
     """Films in a cache of their own, all labelled 1 and 0 in turn."""
     cache = PixelCache(SPEC, folder)
     cache.build(paths)
-    return Films(cache.grids(), cache.rows_of(paths), (np.arange(len(paths)) % 2).astype(np.float32)[:, None])
+    return Films(
+        cache.grids(), cache.rows_of(paths), (np.arange(len(paths)) % 2).astype(np.float32)[:, None]
+    )
 
 
 # The kernel's own high-water mark of this program; getrusage's would be that of whoever started it, if larger.
@@ -153,12 +182,21 @@ print(len(manifest.table), read, peak, time.perf_counter() - began)
 def tables(folder: Path) -> list[Row]:
     """NIH's tables without any film, read and doctored in a fresh process."""
     folder.mkdir()
-    for name in ("Data_Entry_2017_v2020.csv", "BBox_List_2017.csv", "train_val_list.txt", "test_list.txt"):
+    for name in (
+        "Data_Entry_2017_v2020.csv",
+        "BBox_List_2017.csv",
+        "train_val_list.txt",
+        "test_list.txt",
+    ):
         shutil.copy(REAL / "nih_cxr8" / name, folder / name)
     runs = []
     for _ in range(3):
         done = subprocess.run(
-            [sys.executable, "-c", TABLES, str(folder)], capture_output=True, text=True, check=True, env=os.environ
+            [sys.executable, "-c", TABLES, str(folder)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ,
         )
         runs.append([float(value) for value in done.stdout.split()])
     count, read, peak, doctor = (statistics.median(values) for values in zip(*runs, strict=True))

@@ -46,7 +46,14 @@ SHUFFLE = ".st-key-data-shuffled input"
 def rows() -> list[Row]:
     data = Path(os.environ.get("CXR_REAL_DATA", ROOT.parent / "shared" / "data")) / "nih_cxr8"
     if not (data / TABLES[0]).is_file():
-        return [Row("the Data page was not measured: CXR_REAL_DATA holds no nih_cxr8", float("nan"), "", "")]
+        return [
+            Row(
+                "the Data page was not measured: CXR_REAL_DATA holds no nih_cxr8",
+                float("nan"),
+                "",
+                "",
+            )
+        ]
     with _workspace(data) as workspace, serve(ROOT, workspace) as server, chromium() as browser:
         tab = _open(browser, server)
         _wait_for_quiet(server)
@@ -55,9 +62,19 @@ def rows() -> list[Row]:
         tab.close()
         growth = _growth(browser, server)
     return [
-        Row("Data page on 112,120 films: another order, p95, as seen in the browser", p95(reruns), "ms", "<= 300"),
+        Row(
+            "Data page on 112,120 films: another order, p95, as seen in the browser",
+            p95(reruns),
+            "ms",
+            "<= 300",
+        ),
         Row("Data page on 112,120 films: the films behind a bar, p95", p95(clicks), "ms", "<= 300"),
-        Row(f"resident memory after {VISITS} visits to two datasets less that after four", growth, "MB", "< 60"),
+        Row(
+            f"resident memory after {VISITS} visits to two datasets less that after four",
+            growth,
+            "MB",
+            "< 60",
+        ),
     ]
 
 
@@ -92,7 +109,12 @@ def _open(browser: Browser, server: Served, dataset: str = "first") -> Page:
 
 def _click_on_bar(tab: Page, place: int) -> float:
     """Milliseconds from a click on a bar of the first chart to the summary of the films behind it."""
-    bar = tab.locator(".js-plotly-plot").first.locator(".trace.bars").first.locator(".point path").nth(2 + place)
+    bar = (
+        tab.locator(".js-plotly-plot")
+        .first.locator(".trace.bars")
+        .first.locator(".point path")
+        .nth(2 + place)
+    )
     bar.evaluate("bar => bar.scrollIntoView({block: 'center'})")
     tab.wait_for_timeout(400)
     box = bar.bounding_box()

@@ -30,10 +30,23 @@ def rows() -> list[Row]:
         app = AppTest.from_function(_fragment, args=(view,), default_timeout=120).run()
         moves = np.random.default_rng(0).integers(1, 999, RERUNS) / 1000
         times = [milliseconds(app.slider[0].set_value(float(move)).run) for move in moves]
-        opening = milliseconds(lambda: view_of(open_evaluation(look(folder)), "cardiomegaly", None)) / 1000
+        opening = (
+            milliseconds(lambda: view_of(open_evaluation(look(folder)), "cardiomegaly", None))
+            / 1000
+        )
     return [
-        Row(f"Evaluate page: the threshold moved, {FILMS:,} films, on the server, p95", p95(times), "ms", "<= 100"),
-        Row(f"Evaluate page: curves and bands of {FILMS:,} films, 1,000 resamples, once", opening, "s", ""),
+        Row(
+            f"Evaluate page: the threshold moved, {FILMS:,} films, on the server, p95",
+            p95(times),
+            "ms",
+            "<= 100",
+        ),
+        Row(
+            f"Evaluate page: curves and bands of {FILMS:,} films, 1,000 resamples, once",
+            opening,
+            "s",
+            "",
+        ),
     ]
 
 
@@ -65,7 +78,14 @@ def _evaluation() -> Iterator[Path]:
         }
     )
     arrays = (table["probability"].to_numpy(), label, table["patient"].to_numpy(str))
-    head = {"schema": 1, "model": "none", "version": "0", "part": "test", "data": {}, "made": "2026-01-01"}
+    head = {
+        "schema": 1,
+        "model": "none",
+        "version": "0",
+        "part": "test",
+        "data": {},
+        "made": "2026-01-01",
+    }
     few = tuple(each[:500] for each in arrays)  # the page reads figures, and computes none
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

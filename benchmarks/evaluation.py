@@ -20,7 +20,11 @@ from benchmarks.table import Row
 from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, drawn, draws_of
 from cxr_core.evaluation.bootstrap.resamples import Draws
 from cxr_core.evaluation.metrics import metrics
-from cxr_core.evaluation.metrics.figures import classification_report, finding_figures, macro_figures
+from cxr_core.evaluation.metrics.figures import (
+    classification_report,
+    finding_figures,
+    macro_figures,
+)
 from cxr_core.evaluation.metrics.subgroups import subgroups
 from cxr_core.findings import FINDINGS
 from cxr_core.models.card import OperatingPoint
@@ -36,7 +40,9 @@ POINTS = tuple(
 def rows() -> list[Row]:
     films = _test_list()
     if films is None:
-        return [Row("evaluation: skipped, NIH's tables are not in CXR_REAL_DATA", float("nan"), "", "")]
+        return [
+            Row("evaluation: skipped, NIH's tables are not in CXR_REAL_DATA", float("nan"), "", "")
+        ]
     findings = {key: _scored(films, key, seed) for seed, key in enumerate(FINDINGS)}
     ours, values = _timed(lambda: {key: _areas(each) for key, each in findings.items()})
     theirs, gap = _scikit_learn(findings, values)
@@ -51,7 +57,12 @@ def rows() -> list[Row]:
             "x",
             ">= 20",
         ),
-        Row("evaluation: greatest difference from scikit-learn's values, in units of 1e-10", gap / 1e-10, "", "<= 1"),
+        Row(
+            "evaluation: greatest difference from scikit-learn's values, in units of 1e-10",
+            gap / 1e-10,
+            "",
+            "<= 1",
+        ),
         Row(
             "evaluation: of the same films every figure, class reports, all subgroups and means over findings",
             whole,
@@ -67,14 +78,22 @@ def _test_list() -> pd.DataFrame | None:
     if not (folder / "test_list.txt").is_file():
         return None
     entries = pd.read_csv(folder / "Data_Entry_2017_v2020.csv")
-    entries = entries[entries["Image Index"].isin((folder / "test_list.txt").read_text().split())].reset_index(
-        drop=True
-    )
-    facts = {"patient": "Patient ID", "age": "Patient Age", "sex": "Patient Gender", "view": "View Position"}
+    entries = entries[
+        entries["Image Index"].isin((folder / "test_list.txt").read_text().split())
+    ].reset_index(drop=True)
+    facts = {
+        "patient": "Patient ID",
+        "age": "Patient Age",
+        "sex": "Patient Gender",
+        "view": "View Position",
+    }
     table = pd.DataFrame({name: entries[column] for name, column in facts.items()})
     told = entries["Finding Labels"].str.lower().str.split("|", regex=False)
     return table.assign(
-        **{key: told.map(lambda names, known=each: bool(known.aliases & set(names))) for key, each in FINDINGS.items()}
+        **{
+            key: told.map(lambda names, known=each: bool(known.aliases & set(names)))
+            for key, each in FINDINGS.items()
+        }
     )
 
 
@@ -82,7 +101,9 @@ def _scored(films: pd.DataFrame, key: str, seed: int) -> pd.DataFrame:
     """One finding's rows of a predictions table, its probabilities drawn about the labels."""
     labels = films[key].to_numpy(np.float64)
     scores = np.random.default_rng(seed).normal(1.5 * labels, 1)
-    return films[["patient", "age", "sex", "view"]].assign(label=labels, probability=expit(scores - 3))
+    return films[["patient", "age", "sex", "view"]].assign(
+        label=labels, probability=expit(scores - 3)
+    )
 
 
 def _areas(rows: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -95,15 +116,22 @@ def _areas(rows: pd.DataFrame) -> dict[str, np.ndarray]:
     return drawn(measured, patients)
 
 
-def _scikit_learn(findings: dict[str, pd.DataFrame], values: dict[str, dict[str, np.ndarray]]) -> tuple[float, float]:
+def _scikit_learn(
+    findings: dict[str, pd.DataFrame], values: dict[str, dict[str, np.ndarray]]
+) -> tuple[float, float]:
     """How long the same resamples would take it, in s, and how far its values lie from ours at most."""
     seconds, gap = 0.0, 0.0
     for key, each in findings.items():
         probabilities, labels, patients = _arrays(each)
         _, draws = list(draws_of(patients, RESAMPLES))[:2]
         for resample, weights in enumerate(Draws(draws.times[:, :FEW], draws.patient_of).dense()):
-            for name, measure in (("auroc", roc_auc_score), ("average_precision", average_precision_score)):
-                took, value = _timed(lambda m=measure, w=weights: m(labels, probabilities, sample_weight=w))  # noqa: B023
+            for name, measure in (
+                ("auroc", roc_auc_score),
+                ("average_precision", average_precision_score),
+            ):
+                took, value = _timed(
+                    lambda m=measure, w=weights: m(labels, probabilities, sample_weight=w)
+                )  # noqa: B023
                 seconds += took
                 gap = max(gap, abs(value - values[key][name][resample + 1]))
     return seconds * RESAMPLES / FEW, gap

@@ -49,7 +49,10 @@ def _of_one_model(classifier: Classifier, folder: Path) -> list[Row]:
     def predict_then_library() -> None:
         bare()
         for index in range(len(card.findings)):
-            small = cam(input_tensor=inputs.clone().requires_grad_(), targets=[ClassifierOutputTarget(index)])[0]
+            small = cam(
+                input_tensor=inputs.clone().requires_grad_(),
+                targets=[ClassifierOutputTarget(index)],
+            )[0]
             cv2.resize(np.asarray(small), placement.film_shape[::-1])
 
     for action in (bare, with_heatmaps, whole_output, predict_then_library):
@@ -60,7 +63,17 @@ def _of_one_model(classifier: Classifier, folder: Path) -> list[Row]:
     cam.activations_and_grads.release()
     name = card.model
     return [
-        Row(f"{name}: input to heatmaps on the film / bare forward ({plain:.1f} ms)", cost, "x", "<= 1.10"),
+        Row(
+            f"{name}: input to heatmaps on the film / bare forward ({plain:.1f} ms)",
+            cost,
+            "x",
+            "<= 1.10",
+        ),
         Row(f"{name}: the same with familiarity and probabilities / bare forward", whole, "x", ""),
-        Row(f"{name}: predict + pytorch-grad-cam / input to heatmaps ({ours:.1f} ms)", gain, "x", ">= 3"),
+        Row(
+            f"{name}: predict + pytorch-grad-cam / input to heatmaps ({ours:.1f} ms)",
+            gain,
+            "x",
+            ">= 3",
+        ),
     ]

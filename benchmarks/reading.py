@@ -29,11 +29,20 @@ def rows() -> list[Row]:
         gain, _ = paired(alone, lambda: list(reader.examine_many(films)), 7)
         film = draw(PhantomSpec())
         outliner = reader.outliner
-        outlining = [milliseconds(lambda: outliner.outline(film)) for _ in range(40)] if outliner else [math.nan]
+        outlining = (
+            [milliseconds(lambda: outliner.outline(film)) for _ in range(40)]
+            if outliner
+            else [math.nan]
+        )
     return [
         Row("bytes of a 1024x1024 PNG to a reading by all models, p95", p95(times), "ms", "<= 300"),
         Row("throughput of a folder / one film at a time", gain, "x", ">= 1.5"),
-        Row("heart and lungs of a 1024x1024 film outlined and measured", statistics.median(outlining), "ms", "<= 60"),
+        Row(
+            "heart and lungs of a 1024x1024 film outlined and measured",
+            statistics.median(outlining),
+            "ms",
+            "<= 60",
+        ),
     ]
 
 

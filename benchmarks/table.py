@@ -26,7 +26,9 @@ def milliseconds(action: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def paired(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float]:
+def paired(
+    first: Callable[[], object], second: Callable[[], object], rounds: int
+) -> tuple[float, float]:
     """How long `first` takes as a multiple of `second`, and the median of `second` in ms.
 
     The two run in turn, and the multiple is the median over the pairs, so that the machine's drift meets both alike.

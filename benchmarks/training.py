@@ -46,12 +46,24 @@ def rows() -> list[Row]:
     device = chosen_device("auto")
     with tempfile.TemporaryDirectory() as name:
         films = mapped_films(Path(name) / "grids.npy", STEPS * RECIPE.batch_size)
-        where = f"{RECIPE.backbone}, {RECIPE.input_side} px, batch {RECIPE.batch_size}, {device.type}"
+        where = (
+            f"{RECIPE.backbone}, {RECIPE.input_side} px, batch {RECIPE.batch_size}, {device.type}"
+        )
         fed, fixed, timms, speed = steps(films, device)
         return [
-            Row(f"steps from the loader / on one tensor, images per second ({where})", fed, "x", ">= 0.98"),
+            Row(
+                f"steps from the loader / on one tensor, images per second ({where})",
+                fed,
+                "x",
+                ">= 0.98",
+            ),
             Row("the same, on one tensor", speed, "img/s", ""),
-            Row("our steps / timm's loop, same batches and precision, images per second", timms, "x", ">= 1.00"),
+            Row(
+                "our steps / timm's loop, same batches and precision, images per second",
+                timms,
+                "x",
+                ">= 1.00",
+            ),
             Row(
                 f"share of training time for a checkpoint every {RECIPE.checkpoint_every_steps} steps",
                 100 * checkpoint_s(device, Path(name)) / (RECIPE.checkpoint_every_steps * fixed),
@@ -64,7 +76,9 @@ def rows() -> list[Row]:
 
 def mapped_films(path: Path, count: int) -> Films:
     """Random films (count, S, S) in a file that is mapped, half of them positive."""
-    grids = np.lib.format.open_memmap(path, "w+", np.uint8, (count, RECIPE.input_side, RECIPE.input_side))
+    grids = np.lib.format.open_memmap(
+        path, "w+", np.uint8, (count, RECIPE.input_side, RECIPE.input_side)
+    )
     grids[:] = np.random.default_rng(0).integers(0, 256, grids.shape, np.uint8)
     return Films.of(grids, (np.arange(count) % 2).astype(np.float32)[:, None])
 
@@ -91,7 +105,9 @@ def steps(films: Films, device: torch.device) -> tuple[float, float, float, floa
         for batch in loader.batches(Position()):
             theirs(batch.grids, batch.labels)
 
-    times = [[_seconds(each, device) for each in (fed, fixed, timms)] for _ in range(ROUNDS + 1)][1:]
+    times = [[_seconds(each, device) for each in (fed, fixed, timms)] for _ in range(ROUNDS + 1)][
+        1:
+    ]
     one_step = statistics.median(time[1] for time in times) / len(loader)
     return (
         statistics.median(on_one / from_loader for from_loader, on_one, _ in times),
@@ -101,7 +117,9 @@ def steps(films: Films, device: torch.device) -> tuple[float, float, float, floa
     )
 
 
-def timm_step(network: FilmClassifier, device: torch.device) -> Callable[[torch.Tensor, torch.Tensor], None]:
+def timm_step(
+    network: FilmClassifier, device: torch.device
+) -> Callable[[torch.Tensor, torch.Tensor], None]:
     """One step as timm's train.py takes it: its loss and optimizer, autocast, backward, step, the loss read back."""
     from timm.loss import BinaryCrossEntropy
     from timm.optim import create_optimizer_v2
@@ -114,7 +132,9 @@ def timm_step(network: FilmClassifier, device: torch.device) -> Callable[[torch.
 
     def step(grids: torch.Tensor, labels: torch.Tensor) -> None:
         films = (grids[:, None].float() / 255 - RECIPE.mean) / RECIPE.std
-        films = films.expand(-1, RECIPE.channels, -1, -1).contiguous(memory_format=torch.channels_last)
+        films = films.expand(-1, RECIPE.channels, -1, -1).contiguous(
+            memory_format=torch.channels_last
+        )
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             loss = measure(network(films), labels)
         loss.backward()
@@ -143,7 +163,10 @@ def head_only(device: torch.device) -> Row:
         ends = [line["at"] for line in told if line["event"] == "epoch"]
         pair.append(statistics.median(after - before for before, after in pairwise(ends)))
     return Row(
-        f"an epoch of everything / of the head on kept features, {HEAD_FILMS} films", pair[0] / pair[1], "x", ">= 50"
+        f"an epoch of everything / of the head on kept features, {HEAD_FILMS} films",
+        pair[0] / pair[1],
+        "x",
+        ">= 50",
     )
 
 
@@ -162,10 +185,15 @@ def checkpoint_s(device: torch.device, folder: Path) -> float:
     checkpoints = Checkpoints(folder)
 
     def save(step: int) -> None:
-        written = Checkpoint(step=step, weights=learner.weights(), tensors=learner.tensors(), facts=learner.facts())
+        written = Checkpoint(
+            step=step, weights=learner.weights(), tensors=learner.tensors(), facts=learner.facts()
+        )
         checkpoints.save(written, None)
 
-    return statistics.median(milliseconds(lambda step=step: save(step)) for step in range(ROUNDS)) / 1000
+    return (
+        statistics.median(milliseconds(lambda step=step: save(step)) for step in range(ROUNDS))
+        / 1000
+    )
 
 
 def learner_on(device: torch.device, recipe: Recipe = RECIPE) -> Learner:

@@ -53,11 +53,26 @@ def rows() -> list[Row]:
         idle, training = reading(place)
     return [
         Row(f"list of {RUNS} runs, p95", list_ms, "ms", "<= 200"),
-        Row(f"Train page with {RUNS} runs: the server's rerun of the whole page, p95", p95(reruns), "ms", "<= 200"),
-        Row(f"Train page with {RUNS} runs: a state chosen, until the browser shows it, p95", p95(seen), "ms", ""),
+        Row(
+            f"Train page with {RUNS} runs: the server's rerun of the whole page, p95",
+            p95(reruns),
+            "ms",
+            "<= 200",
+        ),
+        Row(
+            f"Train page with {RUNS} runs: a state chosen, until the browser shows it, p95",
+            p95(seen),
+            "ms",
+            "",
+        ),
         Row(f"five runs of {LINES:,} events, seen for the first time", first_ms, "ms", "<= 5000"),
         Row("the same five, seen again", again_ms, "ms", "<= 200"),
-        Row("film read while a run trains / while it is halted, p95", p95(training) / p95(idle), "x", "<= 2"),
+        Row(
+            "film read while a run trains / while it is halted, p95",
+            p95(training) / p95(idle),
+            "x",
+            "<= 2",
+        ),
         Row("the same, median", statistics.median(training) / statistics.median(idle), "x", ""),
     ]
 
@@ -83,7 +98,13 @@ def listing(run: Path, finished: bool = True) -> Path:
     if finished:
         (run / "model").mkdir()
     (run / files.RUN_RECIPE).write_text(RECIPE.as_toml())
-    record = {"token": run.name, "recipe": "bench", "model": "bench", "data": ["films"], "device": "cpu"}
+    record = {
+        "token": run.name,
+        "recipe": "bench",
+        "model": "bench",
+        "data": ["films"],
+        "device": "cpu",
+    }
     files.write(run, files.REQUEST, {**record, "processes": 1, "submitted": 0.0})
     return run
 
@@ -94,7 +115,9 @@ def page_with_runs(workspace: Path) -> tuple[list[float], list[float]]:
         tab = browser.new_page()
         tab.goto(f"{server.address}/train")
         tab.wait_for_function(ROWS, timeout=120_000)
-        tab.wait_for_timeout(20_000)  # the models, which every server loads after its first page, are there by then
+        tab.wait_for_timeout(
+            20_000
+        )  # the models, which every server loads after its first page, are there by then
         seen = [tab.evaluate(CLICK_AND_WAIT) for _ in range(RERUNS)]
         tab.close()
         return reruns_of("train", server.address), seen
@@ -106,7 +129,10 @@ def reruns_of(page: str, address: str) -> list[float]:
     asked.rerun_script.page_name = page
     place = f"{address.replace('http', 'ws', 1)}/_stcore/stream"
     with connect(place, subprotocols=["streamlit"], max_size=None) as socket:
-        times = [milliseconds(lambda: _run_page(socket, asked.SerializeToString())) for _ in range(RERUNS + 1)]
+        times = [
+            milliseconds(lambda: _run_page(socket, asked.SerializeToString()))
+            for _ in range(RERUNS + 1)
+        ]
     return times[1:]
 
 
@@ -123,9 +149,19 @@ def _run_page(socket: ClientConnection, asked: bytes) -> None:
 
 def watching(runs: list[Path]) -> tuple[float, float]:
     """ms to see five long runs for the first time, and again after each has told one thing more."""
-    told = {"time": 1.0, "event": "step", "of": LINES, "epoch": 1, "loss": 0.5, "learning_rate": 0.1}
+    told = {
+        "time": 1.0,
+        "event": "step",
+        "of": LINES,
+        "epoch": 1,
+        "loss": 0.5,
+        "learning_rate": 0.1,
+    }
     for run in runs:
-        lines = (json.dumps({**told, "step": step, "images_per_second": 9.0, "eta_s": 1.0}) for step in range(LINES))
+        lines = (
+            json.dumps({**told, "step": step, "images_per_second": 9.0, "eta_s": 1.0})
+            for step in range(LINES)
+        )
         (run / files.RUN_PROGRESS).write_text("\n".join(lines) + "\n")
     began = time.perf_counter()
     seen = [watch(run) for run in runs]
@@ -133,12 +169,18 @@ def watching(runs: list[Path]) -> tuple[float, float]:
     for run in runs:
         with (run / files.RUN_PROGRESS).open("a") as file:
             file.write(json.dumps({**told, "step": LINES}) + "\n")
-    return first_ms, milliseconds(lambda: [watch(run, before) for run, before in zip(runs, seen, strict=True)])
+    return first_ms, milliseconds(
+        lambda: [watch(run, before) for run, before in zip(runs, seen, strict=True)]
+    )
 
 
 def reading(place: Path) -> tuple[list[float], list[float]]:
     """ms to read films while a run is halted and while it trains, in turn, so that the machine's drift meets both."""
-    run = jobs.submit(Request(recipe=replace(RECIPE, epochs=1000), data=(str(films(place.parent)),), token="bench"))
+    run = jobs.submit(
+        Request(
+            recipe=replace(RECIPE, epochs=1000), data=(str(films(place.parent)),), token="bench"
+        )
+    )
     while not watch(run.folder).step:
         if not jobs.job(run.id).live and jobs.job(run.id).state != "queued":
             raise RuntimeError(jobs.job(run.id).sentence)
@@ -163,7 +205,9 @@ def turns(trainer: Name) -> tuple[list[float], list[float]]:
             reader.examine(film)
         for turn in range(2 * ROUNDS):
             signal_to(trainer, signal.SIGCONT if turn % 2 else signal.SIGSTOP)
-            times[turn % 2].extend(milliseconds(lambda film=film: reader.examine(film)) for film in data)
+            times[turn % 2].extend(
+                milliseconds(lambda film=film: reader.examine(film)) for film in data
+            )
     return times
 
 
@@ -174,6 +218,10 @@ def films(place: Path) -> Path:
         folder = place / "films" / "train" / label
         folder.mkdir(parents=True)
         for number in range(40):
-            name = f"person{number}_virus_{number}.png" if label == "PNEUMONIA" else f"IM-{number:04d}-0001.png"
+            name = (
+                f"person{number}_virus_{number}.png"
+                if label == "PNEUMONIA"
+                else f"IM-{number:04d}-0001.png"
+            )
             Image.fromarray(chance.integers(0, 256, (160, 160), np.uint8)).save(folder / name)
     return place / "films"

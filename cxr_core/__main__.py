@@ -44,14 +44,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _read_all(given: argparse.Namespace, files: list[Path]) -> int:
-    from cxr_core.reading.reader import Reader  # imports torch: not for --help, and not for bad arguments
+    from cxr_core.reading.reader import (
+        Reader,
+    )  # imports torch: not for --help, and not for bad arguments
 
     status = READ
     patient = Patient(age_years=given.age, view=given.view)
     with Reader.installed() as reader:
-        for file, examination in zip(files, reader.examine_many(map(_bytes_of, files)), strict=True):
+        for file, examination in zip(
+            files, reader.examine_many(map(_bytes_of, files)), strict=True
+        ):
             reading = interpret(examination, patient, given.operating_point)
-            print(json.dumps(reading.as_json(str(file)), ensure_ascii=False) if given.json else _block(file, reading))
+            print(
+                json.dumps(reading.as_json(str(file)), ensure_ascii=False)
+                if given.json
+                else _block(file, reading)
+            )
             if given.heatmaps and reading.status == "read":
                 _write_heatmaps(given.heatmaps, file, examination, reading)
             if reading.status == "refused":
@@ -63,7 +71,9 @@ def _files(named: Iterable[Path]) -> Iterator[Path]:
     """The files named, and those of the folders named, in the order of their names."""
     for path in named:
         if path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+            yield from sorted(
+                p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")
+            )
         else:
             yield path
 
@@ -101,7 +111,9 @@ def _line(finding: FindingReading) -> str:
 
 
 def _measured(measured: Measurement) -> str:
-    about = "; ".join(filter(None, (diameter_words(measured), f"{measured.model} {measured.version}")))
+    about = "; ".join(
+        filter(None, (diameter_words(measured), f"{measured.model} {measured.version}"))
+    )
     return f"cardiothoracic ratio: {ratio_words(measured)} ({about})"
 
 
@@ -112,10 +124,14 @@ def _write_heatmaps(folder: Path, file: Path, examination: Examination, reading:
     """
     for finding in reading.findings:
         if finding.evidence is not None and examination.film is not None:
-            picture = overlay(examination.film.pixels, finding.evidence.on_film(), finding.evidence.scale)
+            picture = overlay(
+                examination.film.pixels, finding.evidence.on_film(), finding.evidence.scale
+            )
             name = f"{_short(file.stem)}-{reading.sha256[:8]}-{finding.finding}-{finding.model}.png"
             if not cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-                raise SilhouetteError(f"{folder / name} cannot be written; free space, or give another folder")
+                raise SilhouetteError(
+                    f"{folder / name} cannot be written; free space, or give another folder"
+                )
 
 
 def _short(stem: str) -> str:
@@ -132,14 +148,27 @@ def _require_folder(parser: argparse.ArgumentParser, folder: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cxr_core", description=__doc__, allow_abbrev=False)
-    read = parser.add_subparsers(dest="verb", required=True).add_parser(
-        "read", help="read chest films", description="Read chest films: PNG, JPEG or DICOM files, or folders of them."
+    parser = argparse.ArgumentParser(
+        prog="python -m cxr_core", description=__doc__, allow_abbrev=False
     )
-    read.add_argument("files", nargs="+", type=_existing, metavar="FILE", help="a film, or a folder of films")
+    read = parser.add_subparsers(dest="verb", required=True).add_parser(
+        "read",
+        help="read chest films",
+        description="Read chest films: PNG, JPEG or DICOM files, or folders of them.",
+    )
+    read.add_argument(
+        "files", nargs="+", type=_existing, metavar="FILE", help="a film, or a folder of films"
+    )
     read.add_argument("--json", action="store_true", help="one JSON object per line")
-    read.add_argument("--heatmaps", type=Path, metavar="DIR", help="write each finding's heatmap over its film here")
-    read.add_argument("--age", type=_age, metavar="YEARS", help="the patient's age; overrides the file's")
+    read.add_argument(
+        "--heatmaps",
+        type=Path,
+        metavar="DIR",
+        help="write each finding's heatmap over its film here",
+    )
+    read.add_argument(
+        "--age", type=_age, metavar="YEARS", help="the patient's age; overrides the file's"
+    )
     read.add_argument("--view", choices=("PA", "AP"), help="the view; overrides the file's")
     read.add_argument("--operating-point", default="youden", choices=OPERATING_POINTS)
     return parser

@@ -15,7 +15,9 @@ class Finding:
 
 def _finding(key: str, name: str, definition: str, *aliases: str) -> tuple[str, Finding]:
     spoken = {name.lower(), key, *aliases}
-    return key, Finding(key, name, definition, frozenset(spoken | {alias.replace(" ", "_") for alias in spoken}))
+    return key, Finding(
+        key, name, definition, frozenset(spoken | {alias.replace(" ", "_") for alias in spoken})
+    )
 
 
 FINDINGS: dict[str, Finding] = dict(
@@ -34,8 +36,16 @@ FINDINGS: dict[str, Finding] = dict(
             "bacterial pneumonia",
             "viral pneumonia",
         ),
-        _finding("atelectasis", "Atelectasis", "Loss of volume of a part of the lung.", "atelectases"),
-        _finding("effusion", "Effusion", "Fluid in the pleural space.", "pleural effusion", "pleural effusions"),
+        _finding(
+            "atelectasis", "Atelectasis", "Loss of volume of a part of the lung.", "atelectases"
+        ),
+        _finding(
+            "effusion",
+            "Effusion",
+            "Fluid in the pleural space.",
+            "pleural effusion",
+            "pleural effusions",
+        ),
         _finding(
             "infiltration",
             "Infiltration",
@@ -43,10 +53,18 @@ FINDINGS: dict[str, Finding] = dict(
             "infiltrate",
             "infiltrates",
         ),
-        _finding("mass", "Mass", "A round opacity of more than 3 cm.", "lung mass", "pulmonary mass"),
-        _finding("nodule", "Nodule", "A round opacity of up to 3 cm.", "lung nodule", "pulmonary nodule"),
+        _finding(
+            "mass", "Mass", "A round opacity of more than 3 cm.", "lung mass", "pulmonary mass"
+        ),
+        _finding(
+            "nodule", "Nodule", "A round opacity of up to 3 cm.", "lung nodule", "pulmonary nodule"
+        ),
         _finding("pneumothorax", "Pneumothorax", "Air in the pleural space."),
-        _finding("consolidation", "Consolidation", "Air spaces filled, so that vessels can no longer be told apart."),
+        _finding(
+            "consolidation",
+            "Consolidation",
+            "Air spaces filled, so that vessels can no longer be told apart.",
+        ),
         _finding(
             "edema",
             "Edema",
@@ -56,9 +74,17 @@ FINDINGS: dict[str, Finding] = dict(
             "pulmonary oedema",
         ),
         _finding("emphysema", "Emphysema", "Air spaces widened for good.", "pulmonary emphysema"),
-        _finding("fibrosis", "Fibrosis", "Scarring of the lung.", "lung fibrosis", "pulmonary fibrosis"),
+        _finding(
+            "fibrosis", "Fibrosis", "Scarring of the lung.", "lung fibrosis", "pulmonary fibrosis"
+        ),
         _finding("pleural_thickening", "Pleural thickening", "A thickened pleura."),
-        _finding("hernia", "Hernia", "Abdominal contents within the thorax.", "hiatal hernia", "hiatus hernia"),
+        _finding(
+            "hernia",
+            "Hernia",
+            "Abdominal contents within the thorax.",
+            "hiatal hernia",
+            "hiatus hernia",
+        ),
     ]
 )
 

@@ -16,4 +16,6 @@ def fit_logistic(inputs: np.ndarray, labels: np.ndarray) -> tuple[float, Sequenc
     scaler = StandardScaler().fit(inputs)
     fitted = LogisticRegression(C=1.0).fit(scaler.transform(inputs), labels)
     weights = fitted.coef_[0] / scaler.scale_
-    return float(fitted.intercept_[0] - weights @ scaler.mean_), [float(weight) for weight in weights]
+    return float(fitted.intercept_[0] - weights @ scaler.mean_), [
+        float(weight) for weight in weights
+    ]

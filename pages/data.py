@@ -28,7 +28,9 @@ def page() -> None:
     dataset = choose_dataset(exploration, found)
     contents = cache.contents(dataset)
     show_overview(exploration, dataset, contents)
-    tabs = st.tabs(VIEWS, default=exploration.view, key=exploration.widget("view"), on_change="rerun")
+    tabs = st.tabs(
+        VIEWS, default=exploration.view, key=exploration.widget("view"), on_change="rerun"
+    )
     for name, tab, show in zip(VIEWS, tabs, (show_doctor, show_explorer), strict=True):
         if tab.open:
             exploration.view = name

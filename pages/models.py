@@ -54,7 +54,9 @@ def show_model(counter: Counter, model: Model) -> None:
     st.subheader(f"{plain(model.name)} {plain(model.used.name)}")
     override = model.used.published.get("override")
     if override:
-        st.warning(f"It was published against the gate: {plain(str(override))}", icon=":material/gavel:")
+        st.warning(
+            f"It was published against the gate: {plain(str(override))}", icon=":material/gavel:"
+        )
     st.table(version_rows(model.versions), border="horizontal", hide_header=False, hide_index=True)
     offer_changes(counter, model)
     offer_export(model.name, model.used)
@@ -83,7 +85,9 @@ def show_version(version: Version) -> None:
         if rows := outline_rows(card):
             st.table(rows, border="horizontal", hide_header=False, hide_index=True)
             st.caption("With 95 % intervals by patient.")
-        st.caption(f"{plain(str(card.training.get('summary', '')))} {plain(str(card.training.get('terms', '')))}")
+        st.caption(
+            f"{plain(str(card.training.get('summary', '')))} {plain(str(card.training.get('terms', '')))}"
+        )
         st.caption(f"Interval of the ratio: {plain(card.ratio_interval.source)}.")
 
 

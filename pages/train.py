@@ -39,7 +39,13 @@ def show_runs(desk: Desk) -> None:
     found = jobs.jobs()
     if not found:
         st.info("There is no run yet.")
-        st.button("Start a run", type="primary", icon=":material/play_arrow:", on_click=desk.turn_to, args=(START,))
+        st.button(
+            "Start a run",
+            type="primary",
+            icon=":material/play_arrow:",
+            on_click=desk.turn_to,
+            args=(START,),
+        )
         return
     show_live(desk, found)
     show_all(desk, found)
@@ -74,7 +80,9 @@ def _chosen(desk: Desk, found: Sequence[Job]) -> list[Job]:
     """The runs looked at, in the table's order; one that is gone is said."""
     gone = [run for run in desk.runs if run not in {job.id for job in found}]
     if gone:
-        st.warning(f"There is no run named {plain(', '.join(gone))} here; it was deleted, or the address is mistyped.")
+        st.warning(
+            f"There is no run named {plain(', '.join(gone))} here; it was deleted, or the address is mistyped."
+        )
     return [job for job in found if job.id in desk.runs]
 
 

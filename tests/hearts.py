@@ -19,7 +19,10 @@ def outlined(spec: PhantomSpec, found: bool = True) -> Anatomy:
     """The anatomy of a drawing; not found: as where a network sees no heart."""
     known = truth(spec)
     masks = [known.heart & found, known.left_lung, known.right_lung]
-    shares = [cv2.resize(mask.astype(np.float32), (MAP_SIDE, MAP_SIDE), interpolation=cv2.INTER_AREA) for mask in masks]
+    shares = [
+        cv2.resize(mask.astype(np.float32), (MAP_SIDE, MAP_SIDE), interpolation=cv2.INTER_AREA)
+        for mask in masks
+    ]
     looks = np.where(np.stack(shares) > 0.5, 10, -10).astype(np.float32)[None]
     placement = Placement.fit((spec.height, spec.width), InputSpec(side=2 * MAP_SIDE))
     return anatomy_of(looks, placement, model="outlines", version="1.0.0", offset=0.01, factor=2.0)

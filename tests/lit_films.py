@@ -16,6 +16,8 @@ def lit_films(root: Path, side: int = 80, **counts: int) -> Path:
             for i in range(count):
                 pixels = chance.integers(60, 120, (side, side))
                 pixels[side // 2 :] += 100 if label == "PNEUMONIA" else 0
-                name = f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
+                name = (
+                    f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
+                )
                 Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
     return root

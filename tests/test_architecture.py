@@ -37,7 +37,11 @@ FLOORS: dict[str, int] = {
 }
 # What pages load before a reading is asked for; none of it may cost the import of torch.
 LIGHT = (
-    *("cxr_core.reading.results", "cxr_core.reading.report.html", "cxr_core.reading.report.colormap"),
+    *(
+        "cxr_core.reading.results",
+        "cxr_core.reading.report.html",
+        "cxr_core.reading.report.colormap",
+    ),
     *("cxr_core.data.prepare", "cxr_core.data.summary", "cxr_core.data.charts"),
     *("cxr_core.jobs.jobs", "cxr_core.training.runs.progress", "cxr_core.jobs.estimate"),
     *(
@@ -50,7 +54,10 @@ LIGHT = (
 
 
 def sources() -> list[Path]:
-    files = [ROOT / "app.py", *(path for folder in CHECKED for path in sorted((ROOT / folder).rglob("*.py")))]
+    files = [
+        ROOT / "app.py",
+        *(path for folder in CHECKED for path in sorted((ROOT / folder).rglob("*.py"))),
+    ]
     return [path for path in files if path.exists()]
 
 
@@ -82,13 +89,19 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield "." * node.level + (node.module or "")
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module and not node.level)
+            yield from (
+                f"{node.module}.{alias.name}"
+                for alias in node.names
+                if node.module and not node.level
+            )
 
 
 def climbs(module: str, tree: ast.AST) -> list[str]:
     """The imports of a module that point up, or across to another folder of its floor."""
     own_floor = FLOORS[home(module) or ""]
-    wrong = [target for target in imports(tree) if target.startswith(".")]  # relative: the floors could not be seen
+    wrong = [
+        target for target in imports(tree) if target.startswith(".")
+    ]  # relative: the floors could not be seen
     for target in imports(tree):
         place = home(target)
         if place is None:
@@ -105,10 +118,14 @@ def roots(tree: ast.AST) -> set[str]:
 
 def names_used(tree: ast.AST) -> set[str]:
     """Dotted names as written: `st.cache_data`, `torch.load`, `print`."""
-    return {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Name)}
+    return {
+        ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Name)
+    }
 
 
-MODULES = {name_of(path): ast.parse(path.read_text(encoding="utf-8"), str(path)) for path in sources()}
+MODULES = {
+    name_of(path): ast.parse(path.read_text(encoding="utf-8"), str(path)) for path in sources()
+}
 in_modules = pytest.mark.parametrize(("module", "tree"), list(MODULES.items()), ids=list(MODULES))
 
 
@@ -132,10 +149,18 @@ def test_imports_point_down_or_sideways(module: str, tree: ast.AST) -> None:
         ("cxr_core.reading.reader", "def f():\n    import cxr_core.training.fit", False),
         ("cxr_core.reading.reader", "from cxr_core.evaluation import metrics", False),
         ("cxr_core.evaluation.metrics.figures", "from cxr_core.evaluation import metrics", True),
-        ("cxr_core.evaluation.metrics.figures", "from cxr_core.evaluation.evaluate import figures", False),
+        (
+            "cxr_core.evaluation.metrics.figures",
+            "from cxr_core.evaluation.evaluate import figures",
+            False,
+        ),
         ("cxr_core.evaluation.metrics.figures", "from cxr_core.evaluation import evaluate", False),
         ("cxr_core.promotion.gate.gate", "from cxr_core.evaluation import evaluate", True),
-        ("cxr_core.evaluation.evaluate", "from cxr_core.reading.classifier import Classifier", True),
+        (
+            "cxr_core.evaluation.evaluate",
+            "from cxr_core.reading.classifier import Classifier",
+            True,
+        ),
         ("cxr_core.training.fit", "from cxr_core.reading import calibration", True),
         ("cxr_core.training.fit", "from cxr_core.evaluation import gate", True),
         ("cxr_core.promotion.gate.gate", "from cxr_core.training import fit", False),
@@ -170,13 +195,24 @@ def test_pages_and_films_do_without_torch(module: str, tree: ast.AST) -> None:
 def test_what_the_first_page_needs_loads_no_torch() -> None:
     """By running it: what a module imports by way of others counts too."""
     code = f"import sys, {', '.join(LIGHT)}; sys.exit('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr or "torch was imported"
 
 
 @in_modules
 def test_nothing_is_unpickled(module: str, tree: ast.AST) -> None:
-    assert not roots(tree) & {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+    assert not roots(tree) & {
+        "pickle",
+        "cPickle",
+        "_pickle",
+        "dill",
+        "cloudpickle",
+        "joblib",
+        "shelve",
+        "marshal",
+    }
     assert not names_used(tree) & {"torch.load", "pd.read_pickle", "pandas.read_pickle"}
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
@@ -184,7 +220,9 @@ def test_nothing_is_unpickled(module: str, tree: ast.AST) -> None:
 
 
 @in_modules
-def test_a_sessions_state_and_the_shared_cache_have_one_place_each(module: str, tree: ast.AST) -> None:
+def test_a_sessions_state_and_the_shared_cache_have_one_place_each(
+    module: str, tree: ast.AST
+) -> None:
     used = names_used(tree)
     if module != "pages.components.session":
         assert "st.session_state" not in used
@@ -192,7 +230,9 @@ def test_a_sessions_state_and_the_shared_cache_have_one_place_each(module: str, 
         assert not [name for name in used if name.startswith("st.cache_")]
 
 
-@pytest.mark.parametrize(("pattern", "limit"), [("app.py", 60), ("pages/*.py", 150), ("train/*.py", 80)])
+@pytest.mark.parametrize(
+    ("pattern", "limit"), [("app.py", 60), ("pages/*.py", 150), ("train/*.py", 80)]
+)
 def test_thin_layers_stay_thin(pattern: str, limit: int) -> None:
     for path in ROOT.glob(pattern):
         lines = len(path.read_text(encoding="utf-8").splitlines())
@@ -203,4 +243,6 @@ def test_thin_layers_stay_thin(pattern: str, limit: int) -> None:
 def test_modules_are_named_for_what_they_hold(module: str, tree: ast.AST) -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
     assert not vague & set(module.split("."))
-    assert module in {"app"} or ast.get_docstring(tree) or not tree.body, f"{module} does not say what it is for"  # type: ignore[attr-defined]
+    assert module in {"app"} or ast.get_docstring(tree) or not tree.body, (
+        f"{module} does not say what it is for"
+    )  # type: ignore[attr-defined]

@@ -59,7 +59,9 @@ def test_all_read_is_success_and_people_get_sentences(installed, films, capsys):
 
 
 def test_people_read_the_heart_s_width_and_what_speaks_against_it():
-    examination = examination_of(dataclasses.replace(draw(SLENDER), spacing_mm=(0.8, 0.9)), probability=0.9)
+    examination = examination_of(
+        dataclasses.replace(draw(SLENDER), spacing_mm=(0.8, 0.9)), probability=0.9
+    )
     seen = dataclasses.replace(examination, anatomy=outlined(SLENDER))
     reading = interpret(seen, Patient(age_years=45, view="AP"), "youden")
     (measured,) = reading.measurements
@@ -133,7 +135,11 @@ def test_help_needs_no_torch():
 
 
 def test_a_listener_that_leaves_early_sees_no_traceback(installed, films):
-    command_line = f"{sys.executable} -m cxr_core read {' '.join([str(films / 'a.png')] * 40)} | head -n 1"
-    done = subprocess.run(["bash", "-c", command_line], cwd=ROOT, check=False, capture_output=True, text=True)
+    command_line = (
+        f"{sys.executable} -m cxr_core read {' '.join([str(films / 'a.png')] * 40)} | head -n 1"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command_line], cwd=ROOT, check=False, capture_output=True, text=True
+    )
     assert done.stdout
     assert "Traceback" not in done.stderr

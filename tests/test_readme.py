@@ -12,7 +12,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    README,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 by_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 # Where a path of a document may be meant to start.
 BASES = (ROOT, ROOT / "cxr_core", ROOT / "cxr_core/film")
@@ -21,7 +26,9 @@ NOT_IN_THE_TREE = {"workspace/", "../shared/data", "./workspace"}
 
 
 def blocks(document: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(encoding="utf-8"), re.M | re.S)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", document.read_text(encoding="utf-8"), re.M | re.S
+    )
 
 
 def commands() -> list[list[str]]:
@@ -39,7 +46,11 @@ def targets() -> set[str]:
 @functools.cache
 def help_of(*module: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", *module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", *module, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -57,7 +68,9 @@ def test_make_targets_of_the_readme_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [words for words in commands() if words[0].endswith("python")], ids=lambda words: " ".join(words[1:4])
+    "words",
+    [words for words in commands() if words[0].endswith("python")],
+    ids=lambda words: " ".join(words[1:4]),
 )
 def test_python_commands_of_the_readme_are_understood(words: list[str]) -> None:
     module = words[2:4] if words[2] == "cxr_core" else words[2:3]
@@ -96,7 +109,9 @@ def test_paths_in_backticks_exist(document: Path) -> None:
     for quoted in re.findall(r"`([^`\n]+)`", text):
         looks_like_a_path = re.fullmatch(r"[\w./-]+(/|\.(py|md|toml|txt|css|js))", quoted)
         if looks_like_a_path and quoted not in NOT_IN_THE_TREE:
-            assert any((base / quoted).exists() for base in BASES), f"{document.name} names {quoted}"
+            assert any((base / quoted).exists() for base in BASES), (
+                f"{document.name} names {quoted}"
+            )
 
 
 def test_every_dependency_has_its_reason() -> None:
@@ -106,9 +121,13 @@ def test_every_dependency_has_its_reason() -> None:
             if line and line[0].isalpha():
                 package, pinned, _ = line.partition("==")
                 assert pinned, f"{line} is not pinned"
-                assert f"`{package}`" in reasons, f"docs/decisions.md does not say why {package} is needed"
+                assert f"`{package}`" in reasons, (
+                    f"docs/decisions.md does not say why {package} is needed"
+                )
 
 
 def test_documents_name_no_machine() -> None:
     for document in DOCUMENTS:
-        assert not re.search(r"/(root|home|work|tmp|Users)/", document.read_text(encoding="utf-8")), document.name
+        assert not re.search(
+            r"/(root|home|work|tmp|Users)/", document.read_text(encoding="utf-8")
+        ), document.name

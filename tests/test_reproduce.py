@@ -17,7 +17,14 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/reproduce.md"
 LINES = [line for block in blocks(DOCUMENT, "sh") for line in block.splitlines() if line.strip()]
 # What makes the walk small enough for a test.
-SMALL = ("backbone=mobilenetv3_small_050", "head=averaged", "neck=8", "input_side=64", "epochs=1", "batch_size=8")
+SMALL = (
+    "backbone=mobilenetv3_small_050",
+    "head=averaged",
+    "neck=8",
+    "input_side=64",
+    "epochs=1",
+    "batch_size=8",
+)
 
 
 def module_of(words: list[str]) -> list[str]:
@@ -79,8 +86,14 @@ def test_the_five_commands_lead_to_a_model(films, tmp_path, workspace, monkeypat
     said = []
     for line in five[:4]:
         module, *given = module_of(shlex.split(line.replace("path/to/chest_xray", str(films))))
-        more = [word for value in SMALL for word in ("--set", value)] if module == "train.fit" else []
-        more += ["--override", "a walk with too few films for the gate"] if module == "train.publish" else []
+        more = (
+            [word for value in SMALL for word in ("--set", value)] if module == "train.fit" else []
+        )
+        more += (
+            ["--override", "a walk with too few films for the gate"]
+            if module == "train.publish"
+            else []
+        )
         assert importlib.import_module(module).main([*given, *more]) == 0, capsys.readouterr().err
         said.append(Path(capsys.readouterr().out.strip()))
     assert all(path.exists() for path in said)

@@ -39,7 +39,9 @@ def test_it_gives_the_figures_of_its_card_on_the_validation_films(outliner, real
     films = divided(recipe, open_data([real_data / "heart_ctr"])).part("val")
     found = outline_figures(outlined(outliner, films))
     for name in ("dice_heart", "dice_left_lung", "dice_right_lung", "ratio_mae", "ratio_bias"):
-        assert found[name]["value"] == pytest.approx(outliner.card.metrics["validation"][name]["value"], abs=0.003)
+        assert found[name]["value"] == pytest.approx(
+            outliner.card.metrics["validation"][name]["value"], abs=0.003
+        )
     assert found["dice_heart"]["value"] > 0.92
     assert found["ratio_mae"]["value"] < 0.02
 
@@ -54,7 +56,10 @@ def test_adult_films_of_another_hospital_are_measured(outliner, real_data):
 
 @pytest.mark.parametrize(("thorax", "within"), [(0.7, 0.012), (0.62, 0.02), (0.8, 0.02)])
 def test_drawn_hearts_are_measured_as_they_were_drawn(outliner, thorax, within):
-    specs = [PhantomSpec(thorax_width=thorax, heart_width=thorax * ratio) for ratio in (0.38, 0.44, 0.5, 0.56, 0.62)]
+    specs = [
+        PhantomSpec(thorax_width=thorax, heart_width=thorax * ratio)
+        for ratio in (0.38, 0.44, 0.5, 0.56, 0.62)
+    ]
     found = np.array([outliner.outline(draw(spec)).ratio for spec in specs], float)
     assert found == pytest.approx([truth(spec).cardiothoracic_ratio for spec in specs], abs=within)
 
@@ -64,11 +69,17 @@ def test_the_ratio_hardly_depends_on_how_large_the_film_is(outliner, real_data):
     film = decode(path.read_bytes())
     whole = outliner.outline(film).ratio
     for side in (256, 512):
-        small = replace(film, pixels=cv2.resize(film.pixels, (side, side), interpolation=cv2.INTER_AREA))
+        small = replace(
+            film, pixels=cv2.resize(film.pixels, (side, side), interpolation=cv2.INTER_AREA)
+        )
         assert outliner.outline(small).ratio == pytest.approx(whole, abs=0.02)
 
 
 def test_a_picture_that_is_no_chest_gives_no_ratio(outliner):
-    for pixels in (np.zeros((300, 300)), np.ones((300, 300)), np.random.default_rng(0).random((300, 300))):
+    for pixels in (
+        np.zeros((300, 300)),
+        np.ones((300, 300)),
+        np.random.default_rng(0).random((300, 300)),
+    ):
         film = replace(draw(PhantomSpec()), pixels=pixels.astype(np.float32))
         assert outliner.outline(film).ratio is None

@@ -46,7 +46,10 @@ def strange(reader):
 
 
 def test_both_findings_are_shipped():
-    assert [folder.parent.name for folder in FOLDERS] == ["cardiomegaly-adults", "pneumonia-children"]
+    assert [folder.parent.name for folder in FOLDERS] == [
+        "cardiomegaly-adults",
+        "pneumonia-children",
+    ]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
@@ -57,7 +60,11 @@ def test_a_card_is_complete_and_its_folder_small(folder):
     assert all(len(card.training["data"][name]) == 64 for name in ("data_sha256", "split_sha256"))
     assert card.training["terms"]
     for key in card.findings:
-        assert {point.name for point in card.operating_points[key]} == {"youden", "sensitivity_95", "specificity_95"}
+        assert {point.name for point in card.operating_points[key]} == {
+            "youden",
+            "sensitivity_95",
+            "specificity_95",
+        }
         for part in ("validation", "test"):
             figure = card.metrics[part][key]["auroc"]
             assert 0 < figure["positives"] < figure["n"]
@@ -83,7 +90,9 @@ def test_the_apps_tensor_is_the_loaders_to_the_last_bit(real_data, reader):
         spec = classifier.card.input_spec
         loaded = normalise(load_films(few, spec).grids_of(slice(None)), spec)
         for row, path in enumerate(few.paths):
-            assert np.array_equal(loaded[row : row + 1], to_model_input(decode(path.read_bytes()).pixels, spec))
+            assert np.array_equal(
+                loaded[row : row + 1], to_model_input(decode(path.read_bytes()).pixels, spec)
+            )
 
 
 def test_pictures_that_are_no_chest_film_are_refused(real_data, reader):
@@ -126,20 +135,30 @@ def test_drawings_are_read_and_labelled(reader):
 def test_the_same_picture_in_every_lossless_container_gives_the_same_probability(real_data, reader):
     path = sorted((real_data / "nih_originals_1024" / "images").iterdir())[0]
     pixels = np.rint(decode(path.read_bytes()).pixels * 255).astype(np.uint8)
-    expected = [output.probabilities for output in reader.examine(_as("PNG", Image.fromarray(pixels))).outputs]
+    expected = [
+        output.probabilities
+        for output in reader.examine(_as("PNG", Image.fromarray(pixels))).outputs
+    ]
     wide = Image.fromarray(pixels.astype(np.uint16) * 257)
     grey = Image.fromarray(pixels)
-    for data in (_as("PNG", wide), *(_as("PNG", grey.convert(mode)) for mode in ("RGB", "RGBA", "LA", "P"))):
+    for data in (
+        _as("PNG", wide),
+        *(_as("PNG", grey.convert(mode)) for mode in ("RGB", "RGBA", "LA", "P")),
+    ):
         found = [output.probabilities for output in reader.examine(data).outputs]
         assert np.allclose(found, expected, atol=0.01)
 
 
 def test_the_evidence_of_a_shipped_model_sums_to_its_logit(real_data, reader):
     path = sorted((real_data / "nih_originals_1024" / "images").iterdir())[1]
-    for classifier, output in zip(reader.classifiers, reader.examine(path.read_bytes()).outputs, strict=True):
+    for classifier, output in zip(
+        reader.classifiers, reader.examine(path.read_bytes()).outputs, strict=True
+    ):
         for index, key in enumerate(output.card.findings):
             bias = float(classifier.network.head.linear.bias[index])
-            shown = output.evidence[key].cells.sum() + np.sum(output.card.usual_evidence.get(key, 0.0))
+            shown = output.evidence[key].cells.sum() + np.sum(
+                output.card.usual_evidence.get(key, 0.0)
+            )
             assert shown == pytest.approx(float(output.logits[index]) - bias, abs=2e-4)
 
 

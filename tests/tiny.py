@@ -7,7 +7,13 @@ from typing import Any
 import torch
 
 from cxr_core.film.preprocess import InputSpec
-from cxr_core.models.card import OPERATING_POINTS, Calibration, ModelCard, OperatingPoint, Population
+from cxr_core.models.card import (
+    OPERATING_POINTS,
+    Calibration,
+    ModelCard,
+    OperatingPoint,
+    Population,
+)
 from cxr_core.models.networks.architectures import FilmClassifier, build
 from cxr_core.models.store import save_model
 
@@ -24,7 +30,10 @@ ARGUMENTS: dict[str, Any] = {
 def tiny_card(
     model: str = "tiny", findings: tuple[str, ...] = ("cardiomegaly", "pneumonia"), **changes: Any
 ) -> ModelCard:
-    points = tuple(OperatingPoint(name=name, threshold=0.5, source="chosen by a test") for name in OPERATING_POINTS)
+    points = tuple(
+        OperatingPoint(name=name, threshold=0.5, source="chosen by a test")
+        for name in OPERATING_POINTS
+    )
     card = ModelCard(
         model=model,
         version="1.0.0",

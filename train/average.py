@@ -18,7 +18,11 @@ def main(arguments: list[str] | None = None) -> int:
     bar = progress_bar()
     try:
         model = average(
-            given.runs, given.data, run=given.run, version=given.version, progress=lambda *to: bar("reading films", *to)
+            given.runs,
+            given.data,
+            run=given.run,
+            version=given.version,
+            progress=lambda *to: bar("reading films", *to),
         )
     except SilhouetteError as error:
         print(f"train.average: {error}", file=sys.stderr)
@@ -29,10 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m train.average", description=__doc__)
-    parser.add_argument("runs", type=Path, nargs="+", help="the folders of finished runs, two or more")
+    parser.add_argument(
+        "runs", type=Path, nargs="+", help="the folders of finished runs, two or more"
+    )
     parser.add_argument("--data", action="append", required=True, help=DATA)
-    parser.add_argument("--run", type=Path, help="the folder to write (default: under the workspace)")
-    parser.add_argument("--version", default="1.0.0", help="the version of the model written (default 1.0.0)")
+    parser.add_argument(
+        "--run", type=Path, help="the folder to write (default: under the workspace)"
+    )
+    parser.add_argument(
+        "--version", default="1.0.0", help="the version of the model written (default 1.0.0)"
+    )
     return parser
 
 

@@ -29,14 +29,19 @@ def main(arguments: list[str] | None = None) -> int:
         folder, run = model_folder(given.model), run_in(Path(given.model))
         outlines = given.outlines or installed_segmenter()
         if outlines is None:
-            raise ModelError("no model that outlines heart and lungs is installed; give one with --outlines")
+            raise ModelError(
+                "no model that outlines heart and lungs is installed; give one with --outlines"
+            )
         card = load_card(folder)
         name = given.recipe or card.training.get("recipe", "")
         recipe = run.recipe() if run else as_trained(load_recipe(recipe_path(name)), card)
         bar = progress_bar()
         films = divided(recipe, open_data(given.data, bar)).part("val")
         found = combine_with_ratio(
-            folder, Outliner.load(Path(outlines)), films, lambda *counts: bar("measuring films", *counts)
+            folder,
+            Outliner.load(Path(outlines)),
+            films,
+            lambda *counts: bar("measuring films", *counts),
         )
     except SilhouetteError as error:
         print(f"train.combine: {error}", file=sys.stderr)
@@ -53,10 +58,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m train.combine", description=__doc__)
-    parser.add_argument("model", help="a run folder, a model folder, or the name of an installed model")
+    parser.add_argument(
+        "model", help="a run folder, a model folder, or the name of an installed model"
+    )
     parser.add_argument("--data", action="append", required=True, help=DATA)
-    parser.add_argument("--recipe", help="the recipe that divides the data (default: the one in the model's card)")
-    parser.add_argument("--outlines", type=Path, help="the folder of a segmenter (default: the installed one)")
+    parser.add_argument(
+        "--recipe", help="the recipe that divides the data (default: the one in the model's card)"
+    )
+    parser.add_argument(
+        "--outlines", type=Path, help="the folder of a segmenter (default: the installed one)"
+    )
     return parser
 
 

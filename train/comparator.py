@@ -25,12 +25,19 @@ def beside(name: str | None, manifest: Manifest, part: str, fit_on: str) -> Besi
     if classifier is None:
         return None
     if fit_on == part:
-        raise DataError(f"the combination cannot be fitted on the part that is measured, {part!r}; change --fit-on")
+        raise DataError(
+            f"the combination cannot be fitted on the part that is measured, {part!r}; change --fit-on"
+        )
     recipe = _recipe(name, classifier.card)
-    return Beside(classifier=classifier, fit_films=lambda: fit_films(manifest, fit_on, classifier.card, recipe))
+    return Beside(
+        classifier=classifier,
+        fit_films=lambda: fit_films(manifest, fit_on, classifier.card, recipe),
+    )
 
 
-def fit_films(manifest: Manifest, part: str, card: ModelCard, recipe: Recipe | None) -> tuple[Manifest, str]:
+def fit_films(
+    manifest: Manifest, part: str, card: ModelCard, recipe: Recipe | None
+) -> tuple[Manifest, str]:
     """The films of a part, and which they are in words.
 
     Where the data brings no such part, validation is carved as the classifier's recipe carves it. Raises DataError when
@@ -42,7 +49,9 @@ def fit_films(manifest: Manifest, part: str, card: ModelCard, recipe: Recipe | N
     learnt = apart.with_table(apart.table[apart.table["split"].isin(LEARNT_ON)])
     if learnt.split_sha256() == card.training.get("data", {}).get("split_sha256"):
         return apart.part(part), "the classifier's own validation films"
-    return apart.part(part), "validation films carved anew, some of which the classifier may have learnt from"
+    return apart.part(
+        part
+    ), "validation films carved anew, some of which the classifier may have learnt from"
 
 
 def _recipe(name: str | None, card: ModelCard) -> Recipe | None:

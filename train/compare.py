@@ -25,7 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         found = compare([_contender(folder) for folder in given.evaluation])
-        out = given.out or workspace() / "comparisons" / "-".join(folder.absolute().name for folder in given.evaluation)
+        out = given.out or workspace() / "comparisons" / "-".join(
+            folder.absolute().name for folder in given.evaluation
+        )
         path = _write(out, found)
     except SilhouetteError as error:
         print(f"train.compare: {error}", file=sys.stderr)
@@ -53,14 +55,23 @@ def _write(out: Path, found: Comparison) -> Path:
     """comparison.json, visible only once it is whole. Raises DataError when it cannot be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        return write_whole(out / "comparison.json", json.dumps(found.as_json(), indent=2, allow_nan=False) + "\n")
+        return write_whole(
+            out / "comparison.json", json.dumps(found.as_json(), indent=2, allow_nan=False) + "\n"
+        )
     except OSError as error:
-        raise DataError(f"the comparison cannot be written to {out}: {error.strerror}; give --out another") from error
+        raise DataError(
+            f"the comparison cannot be written to {out}: {error.strerror}; give --out another"
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.compare", description=__doc__)
-    parser.add_argument("evaluation", nargs="+", type=Path, help="an evaluation's folder, or a run that was evaluated")
+    parser.add_argument(
+        "evaluation",
+        nargs="+",
+        type=Path,
+        help="an evaluation's folder, or a run that was evaluated",
+    )
     parser.add_argument("--out", type=Path, help="where to write (default: under the workspace)")
     return parser
 

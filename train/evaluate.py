@@ -41,7 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(
-    name: str, data: Sequence[str | Path], part: str, out: Path | None = None, record: str = "", aside: Aside = ALONE
+    name: str,
+    data: Sequence[str | Path],
+    part: str,
+    out: Path | None = None,
+    record: str = "",
+    aside: Aside = ALONE,
 ) -> Path:
     """Evaluate a run, a model folder or an installed model, and write it down. Returns the path of metrics.json."""
     bar, run, folder = progress_bar(), run_in(Path(name)), model_folder(name)
@@ -52,7 +57,9 @@ def measure(
     place = workspace() / "evaluations" / f"{model.card.model}-{part}"
     if run:
         place = run.path / "evaluation" / ("" if part == "test" else part)
-    folders = [str(folder.resolve()) for folder in folders_of(data)]  # for those who want to see the films again
+    folders = [
+        str(folder.resolve()) for folder in folders_of(data)
+    ]  # for those who want to see the films again
     path = replace(found, data={**found.data, "folders": folders}).write(out or place)
     if part == "test":
         record_use(found.data, found.card, "train.evaluate")
@@ -63,16 +70,31 @@ def measure(
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.evaluate", description=__doc__)
-    parser.add_argument("model", help="a run folder, a model folder, or the name of an installed model")
+    parser.add_argument(
+        "model", help="a run folder, a model folder, or the name of an installed model"
+    )
     parser.add_argument("--data", action="append", required=True, help=DATA)
     parser.add_argument("--split", default="test", choices=PARTS)
-    parser.add_argument("--out", type=Path, help="where to write (default: in the run, or under the workspace)")
     parser.add_argument(
-        "--record", default="", metavar="NAME", help="also write the figures into the model's card under this name"
+        "--out", type=Path, help="where to write (default: in the run, or under the workspace)"
     )
-    parser.add_argument("--beside", metavar="MODEL", help="a classifier to compare a ratio with (default: installed)")
-    parser.add_argument("--fit-on", default=ALONE.fit_on, choices=FIT_ON, help="to combine ratio and classifier on")
-    parser.add_argument("--outlines", metavar="MODEL", help="outlines to compare heatmaps with (default: installed)")
+    parser.add_argument(
+        "--record",
+        default="",
+        metavar="NAME",
+        help="also write the figures into the model's card under this name",
+    )
+    parser.add_argument(
+        "--beside",
+        metavar="MODEL",
+        help="a classifier to compare a ratio with (default: installed)",
+    )
+    parser.add_argument(
+        "--fit-on", default=ALONE.fit_on, choices=FIT_ON, help="to combine ratio and classifier on"
+    )
+    parser.add_argument(
+        "--outlines", metavar="MODEL", help="outlines to compare heatmaps with (default: installed)"
+    )
     parser.add_argument("--recalibrate", type=method, metavar="METHOD", help=METHODS)
     return parser
 

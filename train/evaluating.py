@@ -52,14 +52,26 @@ def evaluation_of(
     """
     if isinstance(model, Outliner):
         if aside.recalibrate:
-            raise DataError(f"{model.card.model} outlines, so it has no probabilities that could be recalibrated")
-        other = beside(aside.beside, manifest, part, aside.fit_on) if aside.beside or has_labels(films) else None
-        return evaluate_segmenter(model, films, part, beside=other, progress=partial(bar, "outlining films"))
+            raise DataError(
+                f"{model.card.model} outlines, so it has no probabilities that could be recalibrated"
+            )
+        other = (
+            beside(aside.beside, manifest, part, aside.fit_on)
+            if aside.beside or has_labels(films)
+            else None
+        )
+        return evaluate_segmenter(
+            model, films, part, beside=other, progress=partial(bar, "outlining films")
+        )
     if aside.recalibrate:
         require_fitter(aside.recalibrate, model.card)
     outliner = outliner_named(aside.outlines)
     reading = partial(bar, "reading films")
-    found = evaluate(model, films, part, events=events, outliner=outliner, learnt=manifest, progress=reading)
+    found = evaluate(
+        model, films, part, events=events, outliner=outliner, learnt=manifest, progress=reading
+    )
     if not aside.recalibrate:
         return found
-    return replace(found, recalibrated=adapted(found.card, found.table, aside.recalibrate, BALANCED))
+    return replace(
+        found, recalibrated=adapted(found.card, found.table, aside.recalibrate, BALANCED)
+    )

@@ -33,7 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _fit(given: argparse.Namespace, settings: Settings) -> Path:
     story = {"retry_of": given.retry_of} if given.retry_of else {}
-    return fit(_recipe(given), given.data, settings, run=given.run, version=given.version, story=story)
+    return fit(
+        _recipe(given), given.data, settings, run=given.run, version=given.version, story=story
+    )
 
 
 def _recipe(given: argparse.Namespace) -> Recipe:
@@ -49,11 +51,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", action="append", default=[], help=DATA)
     parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--run", type=Path, help="the run's folder (default: under the workspace)")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run; its folder alone suffices")
+    parser.add_argument(
+        "--resume", type=Path, metavar="RUN", help="go on with this run; its folder alone suffices"
+    )
     parser.add_argument("--init", help=INIT)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--version", default="1.0.0", help="the version of the model written (default 1.0.0)")
-    parser.add_argument("--retry-of", default="", metavar="RUN", help="the run that this one tries again")
+    parser.add_argument(
+        "--version", default="1.0.0", help="the version of the model written (default 1.0.0)"
+    )
+    parser.add_argument(
+        "--retry-of", default="", metavar="RUN", help="the run that this one tries again"
+    )
     return parser
 
 

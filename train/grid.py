@@ -28,7 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         paths = [recipe_path(name) for name in given.name] or sorted(RECIPES.glob(GRID))
         recipes = [load_recipe(path, dict(given.set)) for path in paths]
-        recipes = [stage for whole in recipes for stage in stages(whole).values()] if given.stages else recipes
+        recipes = (
+            [stage for whole in recipes for stage in stages(whole).values()]
+            if given.stages
+            else recipes
+        )
     except SilhouetteError as error:
         print(f"train.grid: {error}", file=sys.stderr)
         return 2
@@ -36,12 +40,16 @@ def main(arguments: list[str] | None = None) -> int:
     settings = Settings(report=event_line(), device=given.device, stop=stop_on_signals())
     entries: list[Entry] = []
     try:
-        for entry in run_grid(recipes, given.data, home, settings, lambda run: measure(str(run), given.data, "test")):
+        for entry in run_grid(
+            recipes, given.data, home, settings, lambda run: measure(str(run), given.data, "test")
+        ):
             entries.append(entry)
             print(f"{entry.recipe.name}: {entry.reason or 'measured'}", file=sys.stderr)
             _write(given.out or home, entries)
     except OSError as error:
-        print(f"train.grid: {given.out or home} cannot be written: {error.strerror}", file=sys.stderr)
+        print(
+            f"train.grid: {given.out or home} cannot be written: {error.strerror}", file=sys.stderr
+        )
         return 3
     print(as_markdown(entries))
     return 3 if any(entry.reason for entry in entries) else 0
@@ -58,10 +66,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.grid", description=__doc__)
     parser.add_argument("name", nargs="*", help="names from train/recipes, or TOML files")
     parser.add_argument("--data", action="append", required=True, help=DATA)
-    parser.add_argument("--stages", action="store_true", help="each from scratch and without attention as well")
-    parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE", help="in all")
-    parser.add_argument("--run", type=Path, metavar="DIR", help="where the runs lie (default: under the workspace)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the table is written (default: with the runs)")
+    parser.add_argument(
+        "--stages", action="store_true", help="each from scratch and without attention as well"
+    )
+    parser.add_argument(
+        "--set", type=assignment, action="append", default=[], metavar="KEY=VALUE", help="in all"
+    )
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="where the runs lie (default: under the workspace)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where the table is written (default: with the runs)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     return parser
 

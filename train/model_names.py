@@ -17,9 +17,13 @@ def model_folder(name: str) -> Path:
     if run_in(Path(name)):
         raise RunError(f"{name} has no model yet; go on with: python -m train.fit --resume {name}")
     segmenter = installed_segmenter()
-    by_name = {folder.parent.name: folder for folder in (*installed(), *([segmenter] if segmenter else []))}
+    by_name = {
+        folder.parent.name: folder for folder in (*installed(), *([segmenter] if segmenter else []))
+    }
     if name not in by_name:
-        raise ModelError(f"{name!r} is no model folder, run folder or installed model; installed: {', '.join(by_name)}")
+        raise ModelError(
+            f"{name!r} is no model folder, run folder or installed model; installed: {', '.join(by_name)}"
+        )
     return by_name[name]
 
 

@@ -46,9 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.prepare", description=__doc__)
     parser.add_argument("--data", action="append", required=True, help=DATA)
-    parser.add_argument("--kind", choices=sorted(SOURCES), help="how the folders are laid out (default: detected)")
+    parser.add_argument(
+        "--kind", choices=sorted(SOURCES), help="how the folders are laid out (default: detected)"
+    )
     parser.add_argument("--name", help="register it under this name (default: the folders' own)")
-    for choice, meaning in (("accept", "go on in spite of this issue"), ("exclude", "leave out this issue's films")):
+    for choice, meaning in (
+        ("accept", "go on in spite of this issue"),
+        ("exclude", "leave out this issue's films"),
+    ):
         parser.add_argument(
             f"--{choice}",
             action="append",

@@ -8,7 +8,9 @@ from typing import Any, TextIO
 REDRAW_S, REPEAT_S = 0.2, 10.0
 
 
-def progress_bar(out: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> Callable[..., None]:
+def progress_bar(
+    out: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+) -> Callable[..., None]:
     """A callback for (stage, done, total), and for what changes within a stage: a note, and the seconds left where they
     are known better than from the share that is done. clock: seconds, going forward only."""
     stream = out or sys.stderr
@@ -16,7 +18,9 @@ def progress_bar(out: TextIO | None = None, clock: Callable[[], float] = time.mo
     stage_began: dict[str, float] = {}
     shown_at, shown_stage = -REPEAT_S, ""
 
-    def show(stage: str, done: int, total: int, note: str = "", left_s: float | None = None) -> None:
+    def show(
+        stage: str, done: int, total: int, note: str = "", left_s: float | None = None
+    ) -> None:
         nonlocal shown_at, shown_stage
         now = clock()
         began = stage_began.setdefault(stage, now)
@@ -51,7 +55,9 @@ def event_line(out: TextIO | None = None) -> Callable[[dict[str, Any]], None]:
             bar("epoch", event["step"], event["of"], note, event["eta_s"])
         else:
             facts = ", ".join(
-                f"{key} {_short(value)}" for key, value in event.items() if key != "event" and value != []
+                f"{key} {_short(value)}"
+                for key, value in event.items()
+                if key != "event" and value != []
             )
             stream.write(f"{name}: {facts}\n")
             stream.flush()

@@ -41,7 +41,10 @@ def _ask(run: Path) -> int:
     verdict = judge(run, progress=progress_bar())
     print(f"{verdict.in_words} Compared on: {verdict.films}", file=sys.stderr)
     for check in verdict.checks:
-        print(f"  {check.status:<16} {check.name}{f', {check.finding}' if check.finding else ''}", file=sys.stderr)
+        print(
+            f"  {check.status:<16} {check.name}{f', {check.finding}' if check.finding else ''}",
+            file=sys.stderr,
+        )
     print(run / GATE_FILE)
     return 0 if verdict.opens else 3
 
@@ -49,13 +52,26 @@ def _ask(run: Path) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.publish", description=__doc__)
     parser.add_argument("run", type=Path, nargs="?", help="the folder of a finished run")
-    parser.add_argument("--note", default="", help="why; needed to replace an installed model, and to roll back; kept")
     parser.add_argument(
-        "--override", default="", metavar="REASON", help="install it although the gate stays shut; the reason is kept"
+        "--note",
+        default="",
+        help="why; needed to replace an installed model, and to roll back; kept",
     )
-    parser.add_argument("--judge", action="store_true", help="only ask the gate; nothing is installed")
-    parser.add_argument("--roll-back", metavar="MODEL", help="put an earlier version of this model to use")
-    parser.add_argument("--to", metavar="VERSION", help="which one (default: the one below that in use)")
+    parser.add_argument(
+        "--override",
+        default="",
+        metavar="REASON",
+        help="install it although the gate stays shut; the reason is kept",
+    )
+    parser.add_argument(
+        "--judge", action="store_true", help="only ask the gate; nothing is installed"
+    )
+    parser.add_argument(
+        "--roll-back", metavar="MODEL", help="put an earlier version of this model to use"
+    )
+    parser.add_argument(
+        "--to", metavar="VERSION", help="which one (default: the one below that in use)"
+    )
     return parser
 
 

@@ -24,7 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     bar, stop = progress_bar(), stop_on_signals()
     try:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            raise RecipeError("one process at a time: fit each seed with torchrun and train.fit, then train.average")
+            raise RecipeError(
+                "one process at a time: fit each seed with torchrun and train.fit, then train.average"
+            )
         recipe = load_recipe(recipe_path(given.recipe), dict(given.set))
         if given.init:
             recipe = dataclasses.replace(recipe, init=given.init)
@@ -56,19 +58,27 @@ def _seeds(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected whole numbers with commas, such as 0,1,2; found {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"expected whole numbers with commas, such as 0,1,2; found {text!r}"
+        ) from None
 
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m train.seeds", description=__doc__)
     parser.add_argument("recipe", help="a name from train/recipes, or a TOML file")
     parser.add_argument("--data", action="append", required=True, help=DATA)
-    parser.add_argument("--run", type=Path, required=True, help="the folder of all, made when it is not there")
-    parser.add_argument("--seeds", type=_seeds, default=[0, 1, 2], help="with commas (default 0,1,2)")
+    parser.add_argument(
+        "--run", type=Path, required=True, help="the folder of all, made when it is not there"
+    )
+    parser.add_argument(
+        "--seeds", type=_seeds, default=[0, 1, 2], help="with commas (default 0,1,2)"
+    )
     parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--init", help=INIT)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--version", default="1.0.0", help="the version of the mean's model (default 1.0.0)")
+    parser.add_argument(
+        "--version", default="1.0.0", help="the version of the mean's model (default 1.0.0)"
+    )
     return parser
 
 

@@ -28,15 +28,28 @@ def main(arguments: list[str] | None = None) -> int:
         films = open_data(given.data, bar).part(given.split)
         with Reader.installed() as reader:
             changed = evaluate_stability(
-                reader, films, given.films, given.seed, lambda *counts: bar("reading changed films", *counts)
+                reader,
+                films,
+                given.films,
+                given.seed,
+                lambda *counts: bar("reading changed films", *counts),
             )
             drawn = evaluate_drawings(reader, lambda *counts: bar("reading drawings", *counts))
         for model, findings in changed.items():
             for finding, changes in findings.items():
                 print(f"\n{model}, {finding}\n\n{stability_table(changes)}")
-        facts = {"part": given.split, "films": given.films, "seed": given.seed, "data": films.data_sha256()}
+        facts = {
+            "part": given.split,
+            "films": given.films,
+            "seed": given.seed,
+            "data": films.data_sha256(),
+        }
         place = given.out or workspace() / "evaluations" / "stability"
-        print(write_texts(place, {"drawings.json": json.dumps(drawn, indent=2)}, {**facts, "models": changed}))
+        print(
+            write_texts(
+                place, {"drawings.json": json.dumps(drawn, indent=2)}, {**facts, "models": changed}
+            )
+        )
     except SilhouetteError as error:
         print(f"train.stability: {error}", file=sys.stderr)
         return 3
@@ -47,7 +60,9 @@ def _parser() -> Parser:
     parser = Parser(prog="python -m train.stability", description=__doc__)
     parser.add_argument("--data", action="append", required=True, help=DATA)
     parser.add_argument("--split", default="test", choices=PARTS)
-    parser.add_argument("--films", type=int, default=100, help="how many films to draw (default 100)")
+    parser.add_argument(
+        "--films", type=int, default=100, help="how many films to draw (default 100)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--out", type=Path, help="where to write (default: under the workspace)")
     return parser

@@ -65,7 +65,9 @@ def prevalence_chart(entries: Sequence[Prevalence]) -> Chart:
     findings = sorted({entry.finding for entry in entries}, key=lambda key: -_overall(entries, key))
     traces, behind = [], []
     for part in parts:
-        rows = sorted((e for e in entries if e.part == part), key=lambda entry: findings.index(entry.finding))
+        rows = sorted(
+            (e for e in entries if e.part == part), key=lambda entry: findings.index(entry.finding)
+        )
         traces.append(_prevalence_bars(part, rows))
         behind.append(tuple(Selection(finding=row.finding, split=row.part) for row in rows))
     traces += [_prevalence_counts(part, [e for e in entries if e.part == part]) for part in parts]
@@ -73,7 +75,9 @@ def prevalence_chart(entries: Sequence[Prevalence]) -> Chart:
     figure.update_yaxes(categoryorder="array", categoryarray=[_name(key) for key in findings])
     top = max((e.interval[1] for e in entries if e.known), default=1.0)
     # Room to the right of the longest bar for its words.
-    figure.update_xaxes(title_text="share of the films with a known label", tickformat=".0%", range=[0, 1.45 * top])
+    figure.update_xaxes(
+        title_text="share of the films with a known label", tickformat=".0%", range=[0, 1.45 * top]
+    )
     figure.update_yaxes(autorange="reversed")
     says = f"How often each of {len(findings)} findings is positive in {_and(parts)}, with 95 % intervals"
     return Chart(figure=figure, says=says, behind=tuple(behind))
@@ -141,14 +145,20 @@ def age_chart(ages: Distribution) -> Chart:
             customdata=list(counts[: len(levels)]),
             marker_color=[*[PART_COLOURS[part]] * known, GREY][: len(levels)],
             marker_pattern_shape=[*[""] * known, "/"][: len(levels)],
-            hovertemplate="<b>%{x}</b>, " + part + "<br>%{customdata:,} films, %{y:.1%}<extra></extra>",
+            hovertemplate="<b>%{x}</b>, "
+            + part
+            + "<br>%{customdata:,} films, %{y:.1%}<extra></extra>",
         )
         traces.append(bar)
         behind.append(tuple(_of_band(level, part) for level in levels))
     figure = _figure(traces, height=250, barmode="group")
     figure.update_xaxes(title_text="years", type="category")
     figure.update_yaxes(title_text="share of the part", tickformat=".0%")
-    return Chart(figure=figure, says=f"Ages of the patients in {_and(list(ages.counts))}", behind=tuple(behind))
+    return Chart(
+        figure=figure,
+        says=f"Ages of the patients in {_and(list(ages.counts))}",
+        behind=tuple(behind),
+    )
 
 
 def level_chart(found: Distribution, column: str) -> Chart:
@@ -170,14 +180,18 @@ def level_chart(found: Distribution, column: str) -> Chart:
                 customdata=counts,
                 marker_color=LEVEL_COLOURS[level],
                 marker_pattern_shape="/" if level == UNKNOWN else "",
-                hovertemplate="<b>" + name + "</b>, %{y}<br>%{customdata:,} films, %{x:.1%}<extra></extra>",
+                hovertemplate="<b>"
+                + name
+                + "</b>, %{y}<br>%{customdata:,} films, %{x:.1%}<extra></extra>",
             )
         )
         behind.append(tuple(_of_level(column, level, part) for part in parts))
     figure = _figure(traces, height=85 + 34 * len(parts), barmode="stack", legend=True)
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     figure.update_yaxes(autorange="reversed")
-    return Chart(figure=figure, says=f"The {column} in {_and(parts)}, unknown apart", behind=tuple(behind))
+    return Chart(
+        figure=figure, says=f"The {column} in {_and(parts)}, unknown apart", behind=tuple(behind)
+    )
 
 
 def films_per_patient_chart(patients: Sequence[int]) -> Chart:
@@ -207,7 +221,9 @@ def co_occurrence_chart(found: CoOccurrence) -> Chart:
     The cells are bars of height one, since Plotly's own heatmap answers no click.
     """
     names = [_name(key) for key in found.findings]
-    places = [(row, column) for row in range(len(names)) for column in range(len(names)) if row != column]
+    places = [
+        (row, column) for row in range(len(names)) for column in range(len(names)) if row != column
+    ]
     share = np.nan_to_num(found.share)
     strongest = max((float(share[place]) for place in places), default=0.0) or 1.0
     cells = go.Bar(
@@ -215,7 +231,9 @@ def co_occurrence_chart(found: CoOccurrence) -> Chart:
         y=[0.94] * len(places),
         base=[row - 0.47 for row, _ in places],
         width=0.94,
-        marker_color=[tint(BLUE, round(0.05 + 0.85 * float(share[place]) / strongest, 2)) for place in places],
+        marker_color=[
+            tint(BLUE, round(0.05 + 0.85 * float(share[place]) / strongest, 2)) for place in places
+        ],
         customdata=[_pair(found, names, *place) for place in places],
         hovertemplate="%{customdata}<extra></extra>",
         selected_marker_color=ORANGE,
@@ -224,20 +242,36 @@ def co_occurrence_chart(found: CoOccurrence) -> Chart:
     # Notes, and not a trace of text, which would fade with the cells that are not marked.
     figure.update_layout(
         annotations=[
-            {"x": column, "y": row, "text": _per_cent(float(share[row, column])), "showarrow": False, "font_size": 10}
+            {
+                "x": column,
+                "y": row,
+                "text": _per_cent(float(share[row, column])),
+                "showarrow": False,
+                "font_size": 10,
+            }
             for row, column in places
             if found.together[row, column]
         ]
     )
-    ticks = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": names, "showgrid": False}
+    ticks = {
+        "tickmode": "array",
+        "tickvals": list(range(len(names))),
+        "ticktext": names,
+        "showgrid": False,
+    }
     figure.update_xaxes(**ticks, range=[-0.5, len(names) - 0.5], tickangle=-45, zeroline=False)
     figure.update_yaxes(**ticks, range=[len(names) - 0.5, -0.5], zeroline=False)
-    behind = tuple(Selection(finding=found.findings[row], also=found.findings[column]) for row, column in places)
+    behind = tuple(
+        Selection(finding=found.findings[row], also=found.findings[column])
+        for row, column in places
+    )
     says = "Of the films with the finding of the row, the share in per cent that has the finding of the column too"
     return Chart(figure=figure, says=says, behind=(behind,))
 
 
-def _figure(traces: Sequence[go.Bar], height: int, barmode: str = "group", legend: bool = False) -> go.Figure:
+def _figure(
+    traces: Sequence[go.Bar], height: int, barmode: str = "group", legend: bool = False
+) -> go.Figure:
     """The frame that all charts share: no zoom, so that a page on a phone scrolls over them."""
     figure = go.Figure(list(traces))
     figure.update_layout(
@@ -246,7 +280,14 @@ def _figure(traces: Sequence[go.Bar], height: int, barmode: str = "group", legen
         bargap=0.25,
         margin={"l": 8, "r": 8, "t": 28 if legend or len(traces) > 1 else 8, "b": 8},
         showlegend=legend or sum(trace.name is not None for trace in traces) > 1,
-        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "traceorder": "normal", "title_text": ""},
+        legend={
+            "orientation": "h",
+            "y": 1,
+            "yanchor": "bottom",
+            "x": 0,
+            "traceorder": "normal",
+            "title_text": "",
+        },
         dragmode=False,
         hovermode="closest",
     )
@@ -273,7 +314,9 @@ def _of_band(band: str, part: str) -> Selection:
 
 
 def _of_level(column: str, level: str, part: str) -> Selection:
-    return Selection(split=part, view=level) if column == "view" else Selection(split=part, sex=level)
+    return (
+        Selection(split=part, view=level) if column == "view" else Selection(split=part, sex=level)
+    )
 
 
 def _band_name(low: int, high: int | None) -> str:

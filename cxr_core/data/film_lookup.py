@@ -60,7 +60,11 @@ def rows_of(films: pd.DataFrame, manifest: Manifest, part: str) -> np.ndarray:
         return named
     same = _rows(films, table, ("sha256", *NAMED), part)
     alike = np.where(same >= 0, same, _rows(films, table, ("sha256",), part))
-    told = films["sha256"].notna().to_numpy() & (named >= 0) & table["sha256"].notna().to_numpy()[named]
+    told = (
+        films["sha256"].notna().to_numpy()
+        & (named >= 0)
+        & table["sha256"].notna().to_numpy()[named]
+    )
     return np.where((alike >= 0) | told, alike, named)
 
 

@@ -59,7 +59,9 @@ class Loader:
     ):
         rank, processes = shard
         if batch_size % processes or not 0 <= rank < processes:
-            raise RecipeError(f"a batch of {batch_size} films cannot be shared equally by {processes} processes")
+            raise RecipeError(
+                f"a batch of {batch_size} films cannot be shared equally by {processes} processes"
+            )
         self.seed, self.device, self.shard = seed, device, shard
         self.size = min(batch_size, len(films) - len(films) % processes)
         self.weights = None if weights is None else weights / weights.sum()
@@ -71,7 +73,9 @@ class Loader:
         """Hand out these from now on: the same films in another form, such as their features."""
         self.films = films
         keep = _has_room(films, self.device) if self._asked is None else self._asked
-        self._resident = torch.from_numpy(films.grids_of(slice(None))).to(self.device) if keep else None
+        self._resident = (
+            torch.from_numpy(films.grids_of(slice(None))).to(self.device) if keep else None
+        )
 
     def __len__(self) -> int:
         """Batches an epoch."""

@@ -30,7 +30,18 @@ from cxr_core.workspace.atomic import whole
 
 PARTS = ("train", "val", "test")
 STATUSES = ("present", "missing", "unreadable", "excluded")
-TEXTS = ("image", "patient", "split", "source", "view", "sex", "status", "reason", "sha256", "concerns")
+TEXTS = (
+    "image",
+    "patient",
+    "split",
+    "source",
+    "view",
+    "sex",
+    "status",
+    "reason",
+    "sha256",
+    "concerns",
+)
 NUMBERS = ("age", "width", "height", "bits")
 FACTS = (*TEXTS[:5], "age", "sex", *TEXTS[6:9], "width", "height", "bits", "concerns")
 REQUIRED = ("image", "patient", "split", "source")
@@ -50,19 +61,29 @@ def as_table(columns: Mapping[str, Any]) -> pd.DataFrame:
     if "status" not in table:
         table["status"] = "present"
     for name in TEXTS:
-        table[name] = table[name].astype("str") if name in table else pd.Series(None, table.index, dtype="str")
+        table[name] = (
+            table[name].astype("str")
+            if name in table
+            else pd.Series(None, table.index, dtype="str")
+        )
     for name in NUMBERS:
-        table[name] = pd.to_numeric(table[name]).astype(np.float32) if name in table else np.float32(np.nan)
+        table[name] = (
+            pd.to_numeric(table[name]).astype(np.float32) if name in table else np.float32(np.nan)
+        )
     findings = [key for key in FINDINGS if key in table]
     table[findings] = table[findings].astype(np.float32)
     if table["image"].duplicated().any():
-        raise DataError(f"{table.loc[table['image'].duplicated(), 'image'].iloc[0]} occurs twice in the manifest")
+        raise DataError(
+            f"{table.loc[table['image'].duplicated(), 'image'].iloc[0]} occurs twice in the manifest"
+        )
     return table[[*FACTS, *findings]].reset_index(drop=True)
 
 
 def no_boxes() -> pd.DataFrame:
     """A table of boxes without any."""
-    return pd.DataFrame({name: pd.Series(dtype="str" if name in BOX[:2] else np.float32) for name in BOX})
+    return pd.DataFrame(
+        {name: pd.Series(dtype="str" if name in BOX[:2] else np.float32) for name in BOX}
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +105,9 @@ class Manifest:
         if lacking:
             raise DataError(f"a manifest needs the columns {', '.join(sorted(lacking))}")
         if self.table.empty:
-            raise DataError("no film was found in the folders given; expected PNG, JPEG or DICOM files")
+            raise DataError(
+                "no film was found in the folders given; expected PNG, JPEG or DICOM files"
+            )
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -109,7 +132,9 @@ class Manifest:
         """The films whose files are there, readable and not excluded. Raises DataError when there are none."""
         rows = self.table[self.table["status"] == "present"]
         if rows.empty:
-            counts = ", ".join(f"{count} {status}" for status, count in self.table["status"].value_counts().items())
+            counts = ", ".join(
+                f"{count} {status}" for status, count in self.table["status"].value_counts().items()
+            )
             raise DataError(f"no film of the {len(self.table)} listed can be used: {counts}")
         return self.with_table(rows)
 
@@ -117,7 +142,10 @@ class Manifest:
         """The films of one part. Raises DataError when there are none."""
         rows = self.table[self.table["split"] == split]
         if rows.empty:
-            there = ", ".join(sorted(self.table["split"].dropna().unique())) or "none: it has not been divided"
+            there = (
+                ", ".join(sorted(self.table["split"].dropna().unique()))
+                or "none: it has not been divided"
+            )
             raise DataError(f"the data has no part {split!r}; it has {there}")
         return self.with_table(rows)
 
@@ -131,7 +159,9 @@ class Manifest:
         """(N, L) float32: 1, 0 or NaN. Raises DataError for a finding without a column."""
         lacking = [key for key in findings if key not in self.table.columns]
         if lacking:
-            raise DataError(f"the data has no labels for {', '.join(lacking)}; it has {', '.join(self.findings)}")
+            raise DataError(
+                f"the data has no labels for {', '.join(lacking)}; it has {', '.join(self.findings)}"
+            )
         return self.table[list(findings)].to_numpy(np.float32, copy=True)
 
     def counts(self, findings: tuple[str, ...] | None = None) -> dict[str, dict[str, Any]]:
@@ -157,21 +187,32 @@ class Manifest:
         Raises DataError when they have not all been decoded.
         """
         if self.table["sha256"].isna().any():
-            raise DataError("the films have not been decoded yet; prepare the dataset first (python -m train.prepare)")
+            raise DataError(
+                "the films have not been decoded yet; prepare the dataset first (python -m train.prepare)"
+            )
         return _hash_of(self.table["sha256"])
 
     def save(self, path: Path) -> None:
         """Write it as one Parquet file, the boxes as a list in each row; visible only once it is whole."""
         table = pa.Table.from_pandas(self.table, preserve_index=False)
         boxes = {
-            image: [dict(zip(BOX[1:], box, strict=True)) for box in rows[list(BOX[1:])].itertuples(index=False)]
+            image: [
+                dict(zip(BOX[1:], box, strict=True))
+                for box in rows[list(BOX[1:])].itertuples(index=False)
+            ]
             for image, rows in self.boxes.groupby("image", sort=False)
         }
-        form = pa.list_(pa.struct([("finding", pa.string()), *((name, pa.float32()) for name in BOX[2:])]))
-        table = table.append_column("boxes", pa.array([boxes.get(image, []) for image in self.table["image"]], form))
+        form = pa.list_(
+            pa.struct([("finding", pa.string()), *((name, pa.float32()) for name in BOX[2:])])
+        )
+        table = table.append_column(
+            "boxes", pa.array([boxes.get(image, []) for image in self.table["image"]], form)
+        )
         noticed = [asdict(issue) for issue in self.noticed]
         facts = {"schema": SCHEMA, "kind": self.kind, "terms": self.terms, "noticed": noticed}
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"manifest": json.dumps(facts)})
+        table = table.replace_schema_metadata(
+            {**(table.schema.metadata or {}), b"manifest": json.dumps(facts)}
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as draft:
             pq.write_table(table, draft, compression="zstd")
@@ -183,19 +224,31 @@ class Manifest:
             table = pq.read_table(path)
             facts = json.loads((table.schema.metadata or {})[b"manifest"])
         except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-            raise DataError(f"{path} is no manifest of this program; prepare the dataset again") from error
+            raise DataError(
+                f"{path} is no manifest of this program; prepare the dataset again"
+            ) from error
         if facts["schema"] != SCHEMA:
-            raise DataError(f"{path} has schema {facts['schema']}, not {SCHEMA}; prepare the dataset again")
+            raise DataError(
+                f"{path} has schema {facts['schema']}, not {SCHEMA}; prepare the dataset again"
+            )
         noticed = tuple(Issue.from_record(each) for each in facts["noticed"])
         boxes = _boxes(table.select(["image", "boxes"]))
-        return cls(as_table(table.drop(["boxes"]).to_pandas()), facts["kind"], facts["terms"], boxes, noticed)
+        return cls(
+            as_table(table.drop(["boxes"]).to_pandas()),
+            facts["kind"],
+            facts["terms"],
+            boxes,
+            noticed,
+        )
 
 
 def _boxes(table: pa.Table) -> pd.DataFrame:
     """The list column of a saved manifest as a row per box."""
     lists = table["boxes"].combine_chunks()
     frame = pa.Table.from_struct_array(lists.flatten()).to_pandas()
-    frame.insert(0, "image", table["image"].combine_chunks().take(lists.value_parent_indices()).to_pandas())
+    frame.insert(
+        0, "image", table["image"].combine_chunks().take(lists.value_parent_indices()).to_pandas()
+    )
     return frame.astype({"finding": "str", "image": "str"})
 
 

@@ -57,7 +57,12 @@ def prepare(
         home = folder_for(places, name)
         recorded = next((each.choices for each in registered() if each.folder == home), ())
         dataset = Dataset(
-            name=home.name, folder=home, folders=places, kind=manifest.kind, prepared=_now(), choices=recorded
+            name=home.name,
+            folder=home,
+            folders=places,
+            kind=manifest.kind,
+            prepared=_now(),
+            choices=recorded,
         )
         for code, choice in choices:
             dataset = _with_choice(dataset, decide(issues, code, choice, note, _now()))
@@ -90,7 +95,9 @@ def withdraw(dataset: Dataset, code: str) -> Dataset:
     """Take the choices about an issue back."""
     with _alone():
         current = Dataset.load(dataset.folder)
-        left = replace(current, choices=tuple(choice for choice in current.choices if choice.code != code))
+        left = replace(
+            current, choices=tuple(choice for choice in current.choices if choice.code != code)
+        )
         _write(left, current.manifest(), current.issues())
     return left
 
@@ -98,7 +105,9 @@ def withdraw(dataset: Dataset, code: str) -> Dataset:
 def forget(folder: Path) -> None:
     """Remove a dataset from the register by its folder there, with its report; the films are never touched."""
     with _alone():
-        (folder / registry.RECORD).unlink(missing_ok=True)  # first: without it the folder is no dataset
+        (folder / registry.RECORD).unlink(
+            missing_ok=True
+        )  # first: without it the folder is no dataset
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -161,7 +170,9 @@ def _write(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> N
         write_whole(home / registry.REPORT_JSON, json.dumps(report_json(facts), indent=2))
         write_whole(home / registry.RECORD, json.dumps(dataset.to_record(), indent=2), lasting=True)
     except OSError as error:
-        raise DataError(f"the dataset cannot be written to {home}: {error.strerror}. Free space, or mend it") from error
+        raise DataError(
+            f"the dataset cannot be written to {home}: {error.strerror}. Free space, or mend it"
+        ) from error
 
 
 def _report_facts(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> ReportFacts:
@@ -177,7 +188,10 @@ def _report_facts(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...
         prepared=dataset.prepared,
         version=VERSION,
         counts=(sound or manifest).counts(),
-        statuses={str(status): int(count) for status, count in manifest.table["status"].value_counts().items()},
+        statuses={
+            str(status): int(count)
+            for status, count in manifest.table["status"].value_counts().items()
+        },
         hashes={"data": sound.data_sha256(), "split": sound.split_sha256()} if sound else {},
         issues=issues,
         choices=dataset.choices,
@@ -200,7 +214,9 @@ def _alone() -> FileLock:
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{place} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder") from error
+        raise DataError(
+            f"{place} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder"
+        ) from error
     return FileLock(place / ".lock")
 
 

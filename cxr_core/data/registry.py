@@ -29,7 +29,12 @@ from cxr_core.workspace.paths import workspace
 # What the doctor looks at, and what pages show as thumbnails: small, the whole film, nothing equalised.
 THUMBNAIL = InputSpec(side=128, channels=1, aspect="pad")
 
-RECORD, MANIFEST, ISSUES_FILE, QUARANTINE = "dataset.json", "manifest.parquet", "issues.json", "quarantine.csv"
+RECORD, MANIFEST, ISSUES_FILE, QUARANTINE = (
+    "dataset.json",
+    "manifest.parquet",
+    "issues.json",
+    "quarantine.csv",
+)
 REPORT_HTML, REPORT_JSON = "report.html", "report.json"
 SCHEMA = 1
 
@@ -80,7 +85,9 @@ class Dataset:
         try:
             columns = set(pq.read_schema(self.folder / MANIFEST).names)
         except (OSError, pa.ArrowInvalid) as error:
-            raise DataError(f"{self.folder / MANIFEST} cannot be read; prepare {self.name} again") from error
+            raise DataError(
+                f"{self.folder / MANIFEST} cannot be read; prepare {self.name} again"
+            ) from error
         return tuple(key for key in FINDINGS if key in columns)
 
     def issues(self) -> tuple[Issue, ...]:
@@ -89,7 +96,9 @@ class Dataset:
             found = json.loads((self.folder / ISSUES_FILE).read_text(encoding="utf-8"))
             return tuple(Issue.from_record(each) for each in found)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{self.folder / ISSUES_FILE} cannot be read; prepare {self.name} again") from error
+            raise DataError(
+                f"{self.folder / ISSUES_FILE} cannot be read; prepare {self.name} again"
+            ) from error
 
     def choice_about(self, issue: Issue) -> Choice | None:
         """The choice that holds for an issue, if any."""
@@ -99,7 +108,9 @@ class Dataset:
     def blocking(self) -> tuple[Issue, ...]:
         """Blocking issues that nobody has chosen about. Training stops while there are any."""
         return tuple(
-            issue for issue in self.issues() if issue.severity == "blocking" and self.choice_about(issue) is None
+            issue
+            for issue in self.issues()
+            if issue.severity == "blocking" and self.choice_about(issue) is None
         )
 
     def require_sound(self) -> None:
@@ -177,14 +188,25 @@ def folder_for(folders: Sequence[Path], name: str | None) -> Path:
             return dataset.folder
     if name is not None:
         if not re.fullmatch(r"\w[\w.+-]{0,79}", name):
-            raise DataError(f"a dataset cannot be named {name!r}; use letters, digits, dots, + and -")
+            raise DataError(
+                f"a dataset cannot be named {name!r}; use letters, digits, dots, + and -"
+            )
         if other := next((dataset for dataset in there if dataset.name == name), None):
             films = ", ".join(map(str, other.folders))
-            raise DataError(f"the name {name} belongs to {films}; choose another name, or forget that dataset first")
+            raise DataError(
+                f"the name {name} belongs to {films}; choose another name, or forget that dataset first"
+            )
         return register() / name
-    made = re.sub(r"[^\w.+-]+", "-", "+".join(folder.name for folder in folders)).strip("-.+")[:60] or "dataset"
+    made = (
+        re.sub(r"[^\w.+-]+", "-", "+".join(folder.name for folder in folders)).strip("-.+")[:60]
+        or "dataset"
+    )
     taken = {*(dataset.name for dataset in there), *(folder.name for folder in damaged())}
-    free = next(each for each in (made, *(f"{made}-{number}" for number in range(2, 10**6))) if each not in taken)
+    free = next(
+        each
+        for each in (made, *(f"{made}-{number}" for number in range(2, 10**6)))
+        if each not in taken
+    )
     return register() / free
 
 

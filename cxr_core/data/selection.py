@@ -44,7 +44,11 @@ class Selection:
 
     def __bool__(self) -> bool:
         """Whether anything is asked."""
-        return any(getattr(self, each.name) != each.default for each in fields(self) if each.name != "label")
+        return any(
+            getattr(self, each.name) != each.default
+            for each in fields(self)
+            if each.name != "label"
+        )
 
     def words(self, issues: Sequence[Issue] = ()) -> tuple[str, ...]:
         """What is asked, a phrase for each thing."""
@@ -53,7 +57,9 @@ class Selection:
         asked += [f"part {self.split}"] if self.split else []
         asked += [f"view {self.view}"] if self.view else []
         asked += [f"sex {self.sex}"] if self.sex else []
-        asked += ["age unknown"] if self.age_unknown else _range(self.age_min, self.age_max, "years")
+        asked += (
+            ["age unknown"] if self.age_unknown else _range(self.age_min, self.age_max, "years")
+        )
         asked += _range(self.films_min, self.films_max, "films of the patient")
         asked += [f"from {self.source}"] if self.source else []
         asked += [f"status {self.status}"] if self.status else []
@@ -77,7 +83,10 @@ class FilmIndex:
         for column in ASKED:
             missing = UNDIVIDED if column == "split" else UNKNOWN
             codes, levels = pd.factorize(table[column].fillna(missing), sort=True)
-            self._codes[column], self.levels[column] = codes.astype(np.int32), tuple(map(str, levels))
+            self._codes[column], self.levels[column] = (
+                codes.astype(np.int32),
+                tuple(map(str, levels)),
+            )
         self.patients, names = pd.factorize(table["patient"])
         self._patient_code = {str(name): code for code, name in enumerate(names)}
         self.films_of_patient = np.bincount(self.patients)[self.patients]  # (N,)
@@ -134,7 +143,9 @@ def _rows_of(image: pd.Series, issues: Sequence[Issue]) -> tuple[np.ndarray, ...
     if not any(issue.images for issue in issues):
         return tuple(np.empty(0, dtype=np.int64) for _ in issues)
     places = pd.Index(image)
-    found = (places.get_indexer(pd.Index(list(issue.images), dtype=places.dtype)) for issue in issues)
+    found = (
+        places.get_indexer(pd.Index(list(issue.images), dtype=places.dtype)) for issue in issues
+    )
     return tuple(np.unique(rows[rows >= 0]) for rows in found)
 
 

@@ -19,7 +19,17 @@ VIEWS = ("PA", "AP")
 AGE_STEP = 5  # years
 OLDEST_BAND = 95  # this age and above
 # How many films a patient has, from and to; the last has no end.
-FILMS_OF_A_PATIENT = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 10), (11, 20), (21, 50), (51, None))
+FILMS_OF_A_PATIENT = (
+    (1, 1),
+    (2, 2),
+    (3, 3),
+    (4, 4),
+    (5, 5),
+    (6, 10),
+    (11, 20),
+    (21, 50),
+    (51, None),
+)
 Z95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 
 
@@ -67,7 +77,9 @@ class CoOccurrence:
     @property
     def share(self) -> np.ndarray:
         """(L, L) share of the row's films that have the column's finding too; NaN when none is known."""
-        return np.divide(self.together, self.known, out=np.full(self.known.shape, np.nan), where=self.known > 0)
+        return np.divide(
+            self.together, self.known, out=np.full(self.known.shape, np.nan), where=self.known > 0
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,7 +106,11 @@ def summarise(manifest: Manifest) -> Summary:
     return Summary(
         films=len(table),
         patients=int(table["patient"].nunique()),
-        parts={name: (int(films[name]), int(patients[name])) for name in (*PARTS, UNDIVIDED) if name in films},
+        parts={
+            name: (int(films[name]), int(patients[name]))
+            for name in (*PARTS, UNDIVIDED)
+            if name in films
+        },
         prevalence=prevalence(manifest),
         co_occurrence=co_occurrence(manifest),
         ages=_occupied(distribution(part, age_band(table["age"]), age_bands())),
@@ -144,7 +160,11 @@ def co_occurrence(manifest: Manifest) -> CoOccurrence:
     positive, known = (labels == 1).astype(np.float32), (~np.isnan(labels)).astype(np.float32)
     # Counts up to 2^24 are exact in float32.
     together, known_of = positive.T @ positive, positive.T @ known
-    return CoOccurrence(findings=manifest.findings, together=together.astype(np.int64), known=known_of.astype(np.int64))
+    return CoOccurrence(
+        findings=manifest.findings,
+        together=together.astype(np.int64),
+        known=known_of.astype(np.int64),
+    )
 
 
 def distribution(part: pd.Series, value: pd.Series, levels: Sequence[str]) -> Distribution:
@@ -162,7 +182,10 @@ def distribution(part: pd.Series, value: pd.Series, levels: Sequence[str]) -> Di
 
 def age_bands() -> tuple[str, ...]:
     """The names of all bands of ages: "0–4", "5–9", ... "95+"."""
-    return (*(f"{low}–{low + AGE_STEP - 1}" for low in range(0, OLDEST_BAND, AGE_STEP)), f"{OLDEST_BAND}+")
+    return (
+        *(f"{low}–{low + AGE_STEP - 1}" for low in range(0, OLDEST_BAND, AGE_STEP)),
+        f"{OLDEST_BAND}+",
+    )
 
 
 def age_band(years: pd.Series) -> pd.Series:
@@ -180,7 +203,10 @@ def years_of(band: str) -> tuple[int, int | None]:
 def films_per_patient(patient: pd.Series) -> tuple[int, ...]:
     """Patients that have so many films, for each of FILMS_OF_A_PATIENT."""
     films = patient.value_counts().to_numpy()
-    return tuple(int(((films >= low) & (films <= (high or np.inf))).sum()) for low, high in FILMS_OF_A_PATIENT)
+    return tuple(
+        int(((films >= low) & (films <= (high or np.inf))).sum())
+        for low, high in FILMS_OF_A_PATIENT
+    )
 
 
 def _occupied(ages: Distribution) -> Distribution:

@@ -52,9 +52,16 @@ class FindingComparison:
         """As comparison.json carries it."""
         return {
             **{name: getattr(self, name) for name in ("n", "positives", "patients", "auroc_by")},
-            "figures": {who: {name: each.as_json() for name, each in of.items()} for who, of in self.figures.items()},
+            "figures": {
+                who: {name: each.as_json() for name, each in of.items()}
+                for who, of in self.figures.items()
+            },
             "differences": [
-                {"first": one, "second": other, **{name: each.as_json() for name, each in apart.items()}}
+                {
+                    "first": one,
+                    "second": other,
+                    **{name: each.as_json() for name, each in apart.items()},
+                }
                 for (one, other), apart in self.differences.items()
             ],
         }
@@ -81,7 +88,9 @@ class Comparison:
         }
 
 
-def compare(contenders: Sequence[Contender], *, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
+def compare(
+    contenders: Sequence[Contender], *, resamples: int = RESAMPLES, seed: int = 0
+) -> Comparison:
     """Compare evaluations on the films, and findings, that all of them have.
 
     A film is told by the hash of its pixels; where an evaluation has none, by patient and name. Raises DataError for
@@ -89,22 +98,38 @@ def compare(contenders: Sequence[Contender], *, resamples: int = RESAMPLES, seed
     """
     names = [each.name for each in contenders]
     if not 2 <= len(names) <= MOST or len(set(names)) < len(names):
-        raise DataError(f"found {', '.join(names) or 'nothing'}; compare two to {MOST} evaluations of different names")
+        raise DataError(
+            f"found {', '.join(names) or 'nothing'}; compare two to {MOST} evaluations of different names"
+        )
     hashed = not any(_hashes(each).isna().any() for each in contenders)
     tables = [_by_film(each.table, hashed) for each in contenders]
     shared, disagreeing = _shared(tables)
-    found = {str(key): _of_finding(names, rows, resamples, seed) for key, rows in shared.groupby("finding", sort=False)}
+    found = {
+        str(key): _of_finding(names, rows, resamples, seed)
+        for key, rows in shared.groupby("finding", sort=False)
+    }
     films = {name: set(table["film"]) for name, table in zip(names, tables, strict=True)}
     count = shared["film"].nunique()
-    told = [*_unhashed(contenders), *_different(films, count, disagreeing, hashed), *_seen(contenders)]
+    told = [
+        *_unhashed(contenders),
+        *_different(films, count, disagreeing, hashed),
+        *_seen(contenders),
+    ]
     return Comparison(
-        films={name: len(each) for name, each in films.items()}, shared=count, warnings=tuple(told), findings=found
+        films={name: len(each) for name, each in films.items()},
+        shared=count,
+        warnings=tuple(told),
+        findings=found,
     )
 
 
 def _by_film(table: pd.DataFrame, hashed: bool) -> pd.DataFrame:
     """The table with a column `film`; of films that look alike to the last bit the first stays."""
-    film = table["sha256"] if hashed else table["patient"].astype(str) + "/" + table["image"].astype(str)
+    film = (
+        table["sha256"]
+        if hashed
+        else table["patient"].astype(str) + "/" + table["image"].astype(str)
+    )
     return table.assign(film=film).drop_duplicates(["film", "finding"])
 
 
@@ -114,16 +139,24 @@ def _shared(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, int]:
     joined = tables[0][[*key, "patient", "label"]].assign(**{"0": tables[0]["probability"]})
     for place, table in enumerate(tables[1:], start=1):
         columns = table[[*key, "probability", "label"]]
-        joined = joined.merge(columns.rename(columns={"probability": str(place), "label": f"label_{place}"}), on=key)
-    labels = joined[["label", *(f"label_{place}" for place in range(1, len(tables)))]].to_numpy(np.float64)
+        joined = joined.merge(
+            columns.rename(columns={"probability": str(place), "label": f"label_{place}"}), on=key
+        )
+    labels = joined[["label", *(f"label_{place}" for place in range(1, len(tables)))]].to_numpy(
+        np.float64
+    )
     known = ~np.isnan(labels).any(axis=1)
     alike = labels.min(axis=1) == labels.max(axis=1)
     if not (known & alike).any():
-        raise DataError("the evaluations share no film with a label of the same finding, so they cannot be compared")
+        raise DataError(
+            "the evaluations share no film with a label of the same finding, so they cannot be compared"
+        )
     return joined[known & alike], int((known & ~alike).sum())
 
 
-def _of_finding(names: Sequence[str], rows: pd.DataFrame, resamples: int, seed: int) -> FindingComparison:
+def _of_finding(
+    names: Sequence[str], rows: pd.DataFrame, resamples: int, seed: int
+) -> FindingComparison:
     labels, patients = rows["label"].to_numpy(np.float64), rows["patient"].to_numpy(str)
     said = {name: rows[str(place)].to_numpy(np.float64) for place, name in enumerate(names)}
 
@@ -135,12 +168,19 @@ def _of_finding(names: Sequence[str], rows: pd.DataFrame, resamples: int, seed: 
         }
 
     values: Mapping[Any, np.ndarray] = drawn(measured, patients, resamples=resamples, seed=seed)
-    figures = {who: figures_of({name: values[who, name] for name in MEASURED}, labels) for who in names}
+    figures = {
+        who: figures_of({name: values[who, name] for name in MEASURED}, labels) for who in names
+    }
     pairs = list(combinations(names, 2))
-    apart = {name: {(a, b): of_resamples(values[a, name] - values[b, name]) for a, b in pairs} for name in MEASURED}
+    apart = {
+        name: {(a, b): of_resamples(values[a, name] - values[b, name]) for a, b in pairs}
+        for name in MEASURED
+    }
     alone = len(np.unique(patients)) == len(patients)
     if alone:
-        figures = {who: {**of, "auroc": auroc_delong(said[who], labels)} for who, of in figures.items()}
+        figures = {
+            who: {**of, "auroc": auroc_delong(said[who], labels)} for who, of in figures.items()
+        }
         apart["auroc"] = {(a, b): _delong(said[a], said[b], labels) for a, b in pairs}
     told = {name: corrected(found) for name, found in apart.items()}
     return FindingComparison(
@@ -178,7 +218,10 @@ def _unhashed(contenders: Sequence[Contender]) -> Iterator[str]:
     lacking = {each.name: _hashes(each) for each in contenders}
     lacking = {name: hashes for name, hashes in lacking.items() if hashes.isna().any()}
     if lacking:
-        counts = (f"{name} lacks {int(each.isna().sum()):,} of its {len(each):,}" for name, each in lacking.items())
+        counts = (
+            f"{name} lacks {int(each.isna().sum()):,} of its {len(each):,}"
+            for name, each in lacking.items()
+        )
         yield (
             f"Not all films have a hash of their pixels: {', '.join(counts)}. So films are told by patient and name "
             "alone, in all evaluations: whether films of one name are the same, or films of two names, cannot be "
@@ -186,7 +229,9 @@ def _unhashed(contenders: Sequence[Contender]) -> Iterator[str]:
         )
 
 
-def _different(tables: Mapping[str, set[str]], shared: int, disagreeing: int, hashed: bool) -> Iterator[str]:
+def _different(
+    tables: Mapping[str, set[str]], shared: int, disagreeing: int, hashed: bool
+) -> Iterator[str]:
     """What keeps films from being the same. tables: the films of each contender.  shared: labelled and in all."""
     common = set.intersection(*tables.values())
     if any(films != common for films in tables.values()):

@@ -15,7 +15,9 @@ def comparison_lines(found: Comparison) -> Iterator[str]:
         for who, figures in finding.figures.items():
             yield f"  {who}: " + ", ".join(f"{name} {_short(figures[name])}" for name in MEASURED)
         for (one, other), apart in finding.differences.items():
-            yield f"  {one} - {other}: " + ", ".join(f"{name} {_short(apart[name])}" for name in MEASURED)
+            yield f"  {one} - {other}: " + ", ".join(
+                f"{name} {_short(apart[name])}" for name in MEASURED
+            )
             p = apart["auroc"].p_adjusted
             yield f"    AUROC p {'undefined' if p is None else f'{p:.3g}'}, by {finding.auroc_by}"
 

@@ -16,7 +16,12 @@ from cxr_core.errors import DataError
 from cxr_core.evaluation.explanations.evaluate_attribution import heat_in_chest
 from cxr_core.evaluation.explanations.evaluate_localisation import localise
 from cxr_core.evaluation.metrics.curves import FindingCurves, finding_curves, training_curves
-from cxr_core.evaluation.metrics.figures import BALANCED, classification_report, finding_figures, macro_figures
+from cxr_core.evaluation.metrics.figures import (
+    BALANCED,
+    classification_report,
+    finding_figures,
+    macro_figures,
+)
 from cxr_core.evaluation.metrics.subgroups import subgroups
 from cxr_core.evaluation.store.folder import Evaluation
 from cxr_core.models.card import ModelCard
@@ -50,7 +55,9 @@ def evaluate(
     found = figures(card, table)
     if outliner:
         evidence = {key: [output.evidence[key].cells for output in outputs] for key in found}
-        for key, heat in heat_in_chest(outliner, films, evidence, card.input_spec, progress).items():
+        for key, heat in heat_in_chest(
+            outliner, films, evidence, card.input_spec, progress
+        ).items():
             found[key]["heat_in_chest"] = heat
     for key, where in localise(classifier, films, outputs, learnt).items():
         found[key]["localisation"] = where
@@ -65,7 +72,9 @@ def evaluate(
         curves={key: _curves_of(card, key, rows) for key, rows in labelled.items()},
         training=training_curves(events),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        macro=macro_figures({key: _arrays(rows) for key, rows in labelled.items()}) if len(labelled) > 1 else None,
+        macro=macro_figures({key: _arrays(rows) for key, rows in labelled.items()})
+        if len(labelled) > 1
+        else None,
     )
 
 
@@ -80,12 +89,16 @@ def data_facts(films: Manifest) -> dict[str, Any]:
     }
 
 
-def predictions(classifier: Classifier, films: Manifest, progress: Progress = quiet) -> pd.DataFrame:
+def predictions(
+    classifier: Classifier, films: Manifest, progress: Progress = quiet
+) -> pd.DataFrame:
     """What a classifier says of films, as `table_of` has it."""
     return table_of(classifier.card, films, read_films(classifier, films, progress))
 
 
-def read_films(classifier: Classifier, films: Manifest, progress: Progress = quiet) -> list[ModelOutput]:
+def read_films(
+    classifier: Classifier, films: Manifest, progress: Progress = quiet
+) -> list[ModelOutput]:
     """A classifier's answers to films from the pixel cache, in their order."""
     spec = classifier.card.input_spec
     outputs: list[ModelOutput] = []
@@ -109,7 +122,10 @@ def table_of(card: ModelCard, films: Manifest, outputs: Sequence[ModelOutput]) -
                     "logit": [float(output.logits[index]) for output in outputs],
                     "probability": [float(output.probabilities[index]) for output in outputs],
                     "unfamiliarity": [output.unfamiliarity for output in outputs],
-                    **{name: films.table[name] for name in ("view", "age", "sex", "source", "sha256")},
+                    **{
+                        name: films.table[name]
+                        for name in ("view", "age", "sex", "source", "sha256")
+                    },
                 }
             )
         )
@@ -126,12 +142,16 @@ def figures(card: ModelCard, table: pd.DataFrame) -> dict[str, Any]:
         found[key] = _figures_of(card, key, rows)
         views = [view for view in ("PA", "AP") if (rows["view"] == view).any()]
         if len(views) > 1:
-            found[key]["views"] = {view: _figures_of(card, key, rows[rows["view"] == view]) for view in views}
+            found[key]["views"] = {
+                view: _figures_of(card, key, rows[rows["view"] == view]) for view in views
+            }
         found[key]["subgroups"] = subgroups(rows, card.operating_point(key, BALANCED)).as_json()
     return found
 
 
-def record_in_card(folder: Path, card: ModelCard | SegmenterCard, part: str, found: Mapping[str, Any]) -> None:
+def record_in_card(
+    folder: Path, card: ModelCard | SegmenterCard, part: str, found: Mapping[str, Any]
+) -> None:
     """Write the figures of a part into the card of a model folder, beside what others have written there by now."""
     load = load_segmenter_card if isinstance(card, SegmenterCard) else load_card
     change_card(folder, lambda now: replace(now, metrics={**now.metrics, part: dict(found)}), load)
@@ -140,9 +160,15 @@ def record_in_card(folder: Path, card: ModelCard | SegmenterCard, part: str, fou
 def _labelled(card: ModelCard, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The rows with a known label, of each of the model's findings that has any."""
     known = table[table["label"].notna()]
-    found = {key: known[known["finding"] == key] for key in card.findings if (known["finding"] == key).any()}
+    found = {
+        key: known[known["finding"] == key]
+        for key in card.findings
+        if (known["finding"] == key).any()
+    }
     if not found:
-        raise DataError(f"the data has no labels for {', '.join(card.findings)}, so nothing can be measured")
+        raise DataError(
+            f"the data has no labels for {', '.join(card.findings)}, so nothing can be measured"
+        )
     return found
 
 

@@ -42,8 +42,13 @@ def edge_histograms(film: np.ndarray) -> np.ndarray:
     strength /= cv2.GaussianBlur(strength, (0, 0), SURROUNDINGS_PX) + LEAST_STRENGTH
     angle = np.arctan2(down, across) * (DIRECTIONS / (2 * np.pi))
     half = DIRECTIONS / 2
-    shares = [np.maximum(0, 1 - np.abs((angle - k + half) % DIRECTIONS - half)) for k in range(DIRECTIONS)]
-    cells = [cv2.resize(strength * share, (CELLS, CELLS), interpolation=cv2.INTER_AREA) for share in shares]
+    shares = [
+        np.maximum(0, 1 - np.abs((angle - k + half) % DIRECTIONS - half)) for k in range(DIRECTIONS)
+    ]
+    cells = [
+        cv2.resize(strength * share, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
+        for share in shares
+    ]
     return np.stack(cells)
 
 

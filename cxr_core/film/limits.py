@@ -11,7 +11,9 @@ MAX_PIXELS = 64_000_000
 def require_bytes(size: int) -> None:
     """Refuse a file that is empty or above MAX_BYTES. size: bytes."""
     if size == 0:
-        raise UndecodableFilm("This file is empty. Export the film again and upload the whole file.", "empty")
+        raise UndecodableFilm(
+            "This file is empty. Export the film again and upload the whole file.", "empty"
+        )
     if size > MAX_BYTES:
         raise OversizedFilm(
             f"This file has {size / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are read. "
@@ -22,7 +24,9 @@ def require_bytes(size: int) -> None:
 def require_pixels(width: int, height: int) -> None:
     """Refuse a picture whose header says no pixels at all, or more than MAX_PIXELS."""
     if width < 1 or height < 1:
-        raise UndecodableFilm(f"This picture says it is {width} × {height} pixels, so it holds none. Export it again.")
+        raise UndecodableFilm(
+            f"This picture says it is {width} × {height} pixels, so it holds none. Export it again."
+        )
     if width * height > MAX_PIXELS:
         raise OversizedFilm(
             f"This picture says it is {width} × {height} pixels; at most {MAX_PIXELS // 10**6} megapixels are read. "

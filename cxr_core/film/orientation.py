@@ -37,7 +37,9 @@ class Pose:
 
     inverted: bool  # dark and bright swapped
     quarter_turns: int  # anticlockwise turns that would put it upright
-    heart_side: float  # once put right: above 0 with the heart on the picture's right, where it belongs
+    heart_side: (
+        float  # once put right: above 0 with the heart on the picture's right, where it belongs
+    )
 
 
 def measure_pose(pixels: np.ndarray) -> Pose:

@@ -48,7 +48,9 @@ class InputSpec:
         if not self.std > 0:
             raise RecipeError(f"std must be above 0, not {self.std}")
         if self.equalisation not in ("none", "histogram", "clahe"):
-            raise RecipeError(f"unknown equalisation {self.equalisation!r}; choose none, histogram or clahe")
+            raise RecipeError(
+                f"unknown equalisation {self.equalisation!r}; choose none, histogram or clahe"
+            )
         if self.aspect not in ("stretch", "pad", "crop"):
             raise RecipeError(f"unknown aspect policy {self.aspect!r}; choose stretch, pad or crop")
         if self.version != PREPROCESSING_VERSION:
@@ -89,7 +91,10 @@ class Placement:
     @property
     def scale(self) -> tuple[float, float]:
         """Input pixels per film pixel: (row, column)."""
-        (top, left, bottom, right), (to_top, to_left, to_bottom, to_right) = self.film_box, self.input_box
+        (top, left, bottom, right), (to_top, to_left, to_bottom, to_right) = (
+            self.film_box,
+            self.input_box,
+        )
         return (to_bottom - to_top) / (bottom - top), (to_right - to_left) / (right - left)
 
     @property
@@ -114,7 +119,12 @@ class Placement:
         cells = np.asarray(cells, np.float32)
         # OpenCV, not a product of two matrices: BLAS leaves its threads spinning, and the next forward takes thrice
         # as long.
-        if self.film_box == (0, 0, height, width) and self.input_box == (0, 0, self.side, self.side):
+        if self.film_box == (0, 0, height, width) and self.input_box == (
+            0,
+            0,
+            self.side,
+            self.side,
+        ):
             return cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR)
         per_cell = self.side / np.array(cells.shape)
         # Pixel centres: film i + 0.5 -> cell j + 0.5.
@@ -122,7 +132,9 @@ class Placement:
         shift = (0.5 * np.array(self.scale) + self.offset) / per_cell - 0.5
         matrix = np.array([[scale[1], 0.0, shift[1]], [0.0, scale[0], shift[0]]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        placed = cv2.warpAffine(cells, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        placed = cv2.warpAffine(
+            cells, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
         for axis, size in enumerate((height, width)):
             centre = (np.arange(size) + 0.5) * self.scale[axis] + self.offset[axis]
             unseen = (centre < 0) | (centre > self.side)
@@ -152,7 +164,9 @@ def to_grid(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
 
 def normalise(grids: np.ndarray, spec: InputSpec) -> np.ndarray:
     """Grids (B, S, S) uint8 as a batch (B, C, S, S) float32; each channel the same grey."""
-    grey = (grids.astype(np.float32) * np.float32(1 / 255) - np.float32(spec.mean)) / np.float32(spec.std)
+    grey = (grids.astype(np.float32) * np.float32(1 / 255) - np.float32(spec.mean)) / np.float32(
+        spec.std
+    )
     return np.repeat(grey[:, None], spec.channels, axis=1)
 
 

@@ -65,18 +65,30 @@ def _tags(film: Radiograph) -> Iterator[Concern]:
     """What the file itself says."""
     chest = film.body_part in CHEST_PARTS
     if film.modality is not None and film.modality not in RADIOGRAPHY | UNSAID:
-        yield _refusal("wrong_modality", f"The file says it is of kind {film.modality}, not a radiograph.")
+        yield _refusal(
+            "wrong_modality", f"The file says it is of kind {film.modality}, not a radiograph."
+        )
     elif film.container == "dicom" and film.modality is None and not chest:
-        yield _refusal("wrong_modality", "The file does not say that it is a radiograph, nor that it shows a chest.")
+        yield _refusal(
+            "wrong_modality",
+            "The file does not say that it is a radiograph, nor that it shows a chest.",
+        )
     if film.body_part is not None and not chest:
         shown = "another part of the body" if film.body_part == "OTHER" else film.body_part
         yield _refusal(
-            "wrong_body_part", f"The file says it shows {shown}, not a chest. If that is wrong, export the film as PNG."
+            "wrong_body_part",
+            f"The file says it shows {shown}, not a chest. If that is wrong, export the film as PNG.",
         )
     if film.view == "LATERAL":
-        yield _refusal("lateral_view", "The file says this is a lateral view; only frontal films (PA or AP) are read.")
+        yield _refusal(
+            "lateral_view",
+            "The file says this is a lateral view; only frontal films (PA or AP) are read.",
+        )
     if film.modality in UNSAID and film.body_part is None:
-        yield Concern("unknown_modality", "The file does not say how the picture was taken. Check it is a radiograph.")
+        yield Concern(
+            "unknown_modality",
+            "The file does not say how the picture was taken. Check it is a radiograph.",
+        )
     if film.container == "drawing":
         yield Concern("drawing", "This is a drawing, not a film of a patient.")
 
@@ -85,7 +97,8 @@ def _shape(film: Radiograph) -> Iterator[Concern]:
     height, width = film.shape
     if min(height, width) < SMALLEST_SIDE_PX:
         yield _refusal(
-            "too_small", f"The picture has {width} × {height} pixels; at least {SMALLEST_SIDE_PX} a side are needed."
+            "too_small",
+            f"The picture has {width} × {height} pixels; at least {SMALLEST_SIDE_PX} a side are needed.",
         )
     elif min(height, width) < LOW_RESOLUTION_PX:
         yield Concern(
@@ -93,7 +106,9 @@ def _shape(film: Radiograph) -> Iterator[Concern]:
             f"The picture has only {width} × {height} pixels; small findings cannot be seen. Use the original film.",
         )
     if max(height, width) > WIDEST_ASPECT * min(height, width):
-        yield _refusal("implausible_shape", f"{width} × {height} pixels is not the shape of a chest film.")
+        yield _refusal(
+            "implausible_shape", f"{width} × {height} pixels is not the shape of a chest film."
+        )
 
 
 def _content(film: Radiograph) -> Iterator[Concern]:
@@ -102,11 +117,19 @@ def _content(film: Radiograph) -> Iterator[Concern]:
         yield _refusal("constant", "The picture is one even grey; there is nothing on it to read.")
         return
     if _roughness(cells) > NOISE_ABOVE:
-        yield _refusal("noise", "The picture is noise, or detail without any larger form; it is no chest film.")
+        yield _refusal(
+            "noise", "The picture is noise, or detail without any larger form; it is no chest film."
+        )
     if film.colour > COLOUR_ABOVE:
-        yield _refusal("colour", "The picture is in colour; a chest film is grey. Export the film itself, not a photo.")
+        yield _refusal(
+            "colour",
+            "The picture is in colour; a chest film is grey. Export the film itself, not a photo.",
+        )
     if film.container != "drawing" and _evenness(film.pixels) > DRAWN_ABOVE:
-        yield _refusal("drawn", "The picture consists of areas of one exact grey, as a drawing or a test pattern does.")
+        yield _refusal(
+            "drawn",
+            "The picture consists of areas of one exact grey, as a drawing or a test pattern does.",
+        )
 
 
 def _exposure(film: Radiograph) -> Iterator[Concern]:
@@ -116,19 +139,25 @@ def _exposure(film: Radiograph) -> Iterator[Concern]:
     white = float((middle >= film.pixels.max()).mean())
     if black > CLIPPED_BLACK_ABOVE or white > CLIPPED_WHITE_ABOVE:
         yield Concern(
-            "clipped", f"{max(black, white):.0%} of the film's middle is fully black or white; detail there is lost."
+            "clipped",
+            f"{max(black, white):.0%} of the film's middle is fully black or white; detail there is lost.",
         )
 
 
 def _lie(film: Radiograph) -> Iterator[Concern]:
     pose = measure_pose(film.pixels)
     if pose.inverted:
-        yield _unsettling("inverted", "Dark and bright seem to be swapped. Invert the film and read it again.")
+        yield _unsettling(
+            "inverted", "Dark and bright seem to be swapped. Invert the film and read it again."
+        )
     if pose.quarter_turns:
-        yield _unsettling("turned", "The film seems to lie on its side or upside down. Turn it and read it again.")
+        yield _unsettling(
+            "turned", "The film seems to lie on its side or upside down. Turn it and read it again."
+        )
     elif pose.heart_side < MIRRORED_BELOW:
         yield _unsettling(
-            "mirrored", "The heart seems to be on the patient's right: check that the film is not mirrored."
+            "mirrored",
+            "The heart seems to be on the patient's right: check that the film is not mirrored.",
         )
 
 

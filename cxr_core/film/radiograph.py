@@ -11,7 +11,18 @@ Container = Literal["png", "jpeg", "dicom", "drawing"]
 
 ADULT_FROM_YEARS = 18
 # Body parts, as DICOM names them (PS3.16 annex L) and as sites spell them, that a chest film shows.
-CHEST_PARTS = ("CHEST", "THORAX", "THORA", "LUNG", "HEART", "TORAX", "TORAC", "PULM", "CARDIAC", "MEDIASTINUM")
+CHEST_PARTS = (
+    "CHEST",
+    "THORAX",
+    "THORA",
+    "LUNG",
+    "HEART",
+    "TORAX",
+    "TORAC",
+    "PULM",
+    "CARDIAC",
+    "MEDIASTINUM",
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,7 +38,9 @@ class Radiograph:
     body_part: str | None = None  # DICOM's code, such as "CHEST"
     container: Container = "png"
     bits: int = 8  # bits per sample that the file says it uses
-    colour: float = 0.0  # mean over pixels of (max - min) of the colour channels, in [0, 1]; 0 = grey
+    colour: float = (
+        0.0  # mean over pixels of (max - min) of the colour channels, in [0, 1]; 0 = grey
+    )
 
     @property
     def shape(self) -> tuple[int, int]:

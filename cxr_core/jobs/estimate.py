@@ -39,7 +39,9 @@ class Estimate:
     sentence: str
 
 
-def estimate(request: Request, stop: Callable[[], bool] = lambda: False, limit_s: float = 20.0) -> Estimate:
+def estimate(
+    request: Request, stop: Callable[[], bool] = lambda: False, limit_s: float = 20.0
+) -> Estimate:
     """Measure a few steps of a recipe on its device, as large as they will be. Takes limit_s at most, and blocks.
 
     stop: asked ten times a second; True ends the probe. What the probe dies of (memory, say) is told by the answer's
@@ -50,18 +52,30 @@ def estimate(request: Request, stop: Callable[[], bool] = lambda: False, limit_s
     with tempfile.TemporaryDirectory() as place:
         recipe = Path(place) / "recipe.toml"
         recipe.write_text(request.recipe.as_toml(), encoding="utf-8")
-        asked = {"recipe": str(recipe), "folders": folders, "device": device, "processes": request.processes}
+        asked = {
+            "recipe": str(recipe),
+            "folders": folders,
+            "device": device,
+            "processes": request.processes,
+        }
         found, why = _probe(asked, stop, limit_s)
     return _estimate(request, device, found, why)
 
 
-def _probe(asked: dict[str, Any], stop: Callable[[], bool], limit_s: float) -> tuple[dict[str, Any], str]:
+def _probe(
+    asked: dict[str, Any], stop: Callable[[], bool], limit_s: float
+) -> tuple[dict[str, Any], str]:
     """What the process told until it ended, was stopped or had no more time, and why it told no more."""
     ends, lines = time.monotonic() + limit_s, queue.SimpleQueue[str]()
     found: dict[str, Any] = {}
     program = [sys.executable, "-W", "ignore", "-m", PROGRAM]
     with subprocess.Popen(
-        program, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        program,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -72,16 +86,20 @@ def _probe(asked: dict[str, Any], stop: Callable[[], bool], limit_s: float) -> t
         why = ""
         while reader.is_alive() and not why:
             reader.join(ASK_EVERY_S)
-            why = "The probe was stopped." if stop() else "" if time.monotonic() < ends else _too_slow(limit_s)
+            why = (
+                "The probe was stopped."
+                if stop()
+                else ""
+                if time.monotonic() < ends
+                else _too_slow(limit_s)
+            )
         process.kill()
         reader.join()
         ended = process.wait()
     while not lines.empty():
         found |= json.loads(lines.get())
     if not why and ended != 0:
-        why = (
-            "The probe was ended by the system, most likely for want of memory. Lower the batch size or the input side."
-        )
+        why = "The probe was ended by the system, most likely for want of memory. Lower the batch size or the input side."
     return found, found.get("why") or why
 
 
@@ -108,7 +126,9 @@ def _estimate(request: Request, device: str, found: dict[str, Any], why: str) ->
         )
     recipe = request.recipe
     steps = found["train"] // min(recipe.batch_size, max(1, found["train"]))
-    duration_s = recipe.epochs * (steps * found["step_s"] + found["val"] * found["validation_film_s"])
+    duration_s = recipe.epochs * (
+        steps * found["step_s"] + found["val"] * found["validation_film_s"]
+    )
     duration_s += films * found.get("feature_film_s", 0.0)
     memory_mb = found["memory_mb"] * (request.processes if device == "cpu" else 1)
     speed = recipe.batch_size / found["step_s"]
@@ -122,7 +142,9 @@ def _estimate(request: Request, device: str, found: dict[str, Any], why: str) ->
     )
 
 
-def _sentence(epochs: int, duration_s: float, memory_mb: float, speed: float, found: dict[str, Any]) -> str:
+def _sentence(
+    epochs: int, duration_s: float, memory_mb: float, speed: float, found: dict[str, Any]
+) -> str:
     took = f"About {_duration(duration_s)} for {epochs} epoch{'s' if epochs > 1 else ''}"
     measured = f"measured over {found['steps']} steps at {speed:.0f} images/s"
     said = f"{took} of {found['train']:,} films, and {_memory(memory_mb)} of memory; {measured}."

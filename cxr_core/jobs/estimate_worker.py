@@ -51,7 +51,9 @@ def measure(asked: dict[str, Any]) -> None:
     began = time.perf_counter()
     if recipe.keeps_features:
         films = features_of(
-            cast(FilmClassifier, learner.network), films, lambda grids: inputs(recipe, grids.to(device))
+            cast(FilmClassifier, learner.network),
+            films,
+            lambda grids: inputs(recipe, grids.to(device)),
         )
         tell({"feature_film_s": (time.perf_counter() - began) / len(films)})
     tell({"validation_film_s": validation_s(learner, films, device)})
@@ -59,7 +61,10 @@ def measure(asked: dict[str, Any]) -> None:
     for step in range(WARM_STEPS + STEPS):
         times.append(step_s(learner, films, step, size, device))
         if step >= WARM_STEPS:
-            found = {"step_s": statistics.median(times[WARM_STEPS:]), "steps": step + 1 - WARM_STEPS}
+            found = {
+                "step_s": statistics.median(times[WARM_STEPS:]),
+                "steps": step + 1 - WARM_STEPS,
+            }
             tell({**found, "memory_mb": memory_mb(device)})
 
 
@@ -96,7 +101,9 @@ def drawn_films(recipe: Recipe, count: int) -> Films:
     side = recipe.input_side
     grids = chance.integers(0, 256, (count, side, side), np.uint8)
     if recipe.structures:
-        return Films.of(grids, chance.integers(0, 2, (count, len(recipe.structures), side, side), np.uint8))
+        return Films.of(
+            grids, chance.integers(0, 2, (count, len(recipe.structures), side, side), np.uint8)
+        )
     films = Films.of(grids, chance.integers(0, 2, (count, len(recipe.learnt))).astype(np.float32))
     if not recipe.region_weight:
         return films
@@ -120,7 +127,9 @@ def step_s(learner: Learner, films: Films, step: int, size: int, device: torch.d
     chosen = np.arange(size)
     began = time.perf_counter()
     grids = torch.from_numpy(films.grids_of(chosen)).to(device)
-    learner.step(Batch(grids, torch.from_numpy(films.labels[chosen]).to(device), chosen), step, size)
+    learner.step(
+        Batch(grids, torch.from_numpy(films.labels[chosen]).to(device), chosen), step, size
+    )
     return time.perf_counter() - began
 
 
@@ -143,6 +152,10 @@ if __name__ == "__main__":
         measure(json.loads(sys.stdin.readline()))
     except (SilhouetteError, torch.OutOfMemoryError) as error:
         tell(
-            {"why": str(error) if isinstance(error, SilhouetteError) else "the device has not enough memory for a step"}
+            {
+                "why": str(error)
+                if isinstance(error, SilhouetteError)
+                else "the device has not enough memory for a step"
+            }
         )
     os._exit(0)  # without the seconds that libraries take to tidy up

@@ -62,8 +62,19 @@ class Wanted:
     def program(self) -> list[str]:
         """The module and its arguments."""
         more = [f"--recalibrate={self.recalibrate}"] if self.recalibrate else []
-        place, model = os.path.abspath(self.folder), os.path.abspath(self.model) if self.of_run else self.model
-        return [PROGRAM, f"--data={self.data}", f"--split={self.part}", f"--out={place}", *more, "--", model]
+        place, model = (
+            os.path.abspath(self.folder),
+            os.path.abspath(self.model) if self.of_run else self.model,
+        )
+        return [
+            PROGRAM,
+            f"--data={self.data}",
+            f"--split={self.part}",
+            f"--out={place}",
+            *more,
+            "--",
+            model,
+        ]
 
     def __str__(self) -> str:
         mended = f", recalibrated by {self.recalibrate}" if self.recalibrate else ""
@@ -109,12 +120,16 @@ def look(folder: Path) -> Evaluating | None:
         wanted = Wanted(**files.read(folder, files.REQUEST).get("wanted", {}))
     except TypeError:
         return None
-    running = is_held(folder / files.FOLDER / files.LOCK)  # before its words: what ends in between is seen as running
+    running = is_held(
+        folder / files.FOLDER / files.LOCK
+    )  # before its words: what ends in between is seen as running
     lines = _said(folder)
     if running:
         last = next((each for each in reversed(lines) if PROGRESS.match(each)), "")
         stage, done, total = _progress(last)
-        return Evaluating(folder=folder, wanted=wanted, state="running", sentence=stage, done=done, total=total)
+        return Evaluating(
+            folder=folder, wanted=wanted, state="running", sentence=stage, done=done, total=total
+        )
     state, sentence = _outcome(folder, lines)
     return Evaluating(folder=folder, wanted=wanted, state=state, sentence=sentence)
 
@@ -152,7 +167,9 @@ def _begin(folder: Path, wanted: Wanted) -> None:
         check=False,
     )
     if begun.returncode not in (0, launch.HELD):
-        raise RunError(f"the evaluation could not be started; {folder / files.FOLDER / files.OUTPUT} says why")
+        raise RunError(
+            f"the evaluation could not be started; {folder / files.FOLDER / files.OUTPUT} says why"
+        )
 
 
 def _outcome(folder: Path, lines: list[str]) -> tuple[State, str]:

@@ -29,7 +29,12 @@ from cxr_core.workspace.paths import workspace
 FOLDER = "job"
 REQUEST, RECIPE, QUEUE, PROCESS = "request.json", "recipe.toml", "queue.json", "process.json"
 HEARTBEAT, STOP, END, LOCK, OUTPUT = "heartbeat.json", "stop.json", "end.json", "lock", "output.log"
-RUN_RECIPE, RUN_MANIFEST, RUN_PROGRESS, RUN_LOCK = "recipe.toml", "manifest.json", "progress.jsonl", ".lock"
+RUN_RECIPE, RUN_MANIFEST, RUN_PROGRESS, RUN_LOCK = (
+    "recipe.toml",
+    "manifest.json",
+    "progress.jsonl",
+    ".lock",
+)
 TAIL_BYTES = 65536
 
 Record = dict[str, Any]
@@ -49,15 +54,23 @@ def alone() -> Iterator[None]:
         with FileLock(runs / ".line.lock", timeout=30):
             yield
     except Timeout:
-        raise RunError(f"another process has been changing the queue in {runs} for 30 s; try again") from None
+        raise RunError(
+            f"another process has been changing the queue in {runs} for 30 s; try again"
+        ) from None
     except OSError as error:
-        raise RunError(f"{runs} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder") from error
+        raise RunError(
+            f"{runs} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder"
+        ) from error
 
 
 def run_folders() -> list[Path]:
     """Every run of the workspace, those that wait for their start too, in no order."""
     try:
-        found = [Path(entry.path) for entry in os.scandir(runs_folder()) if not entry.name.startswith(".")]
+        found = [
+            Path(entry.path)
+            for entry in os.scandir(runs_folder())
+            if not entry.name.startswith(".")
+        ]
     except OSError:
         return []
     return [folder for folder in found if _is_run(folder)]
@@ -67,14 +80,18 @@ def folder_of(run: str) -> Path:
     """The folder of a run by its id. Raises RunError when there is none."""
     folder = runs_folder() / run
     if not re.fullmatch(r"\w[\w.+-]*", run) or not _is_run(folder):
-        raise RunError(f"there is no run {run!r} in {runs_folder()}; it was deleted, or the address is mistyped")
+        raise RunError(
+            f"there is no run {run!r} in {runs_folder()}; it was deleted, or the address is mistyped"
+        )
     return folder
 
 
 def read(run: Path, name: str) -> Record:
     """One of the files as a dictionary; empty when it is absent or no such thing."""
     try:
-        with open(f"{run}/{FOLDER}/{name}", "rb") as file:  # hundreds at a time, most of them absent
+        with open(
+            f"{run}/{FOLDER}/{name}", "rb"
+        ) as file:  # hundreds at a time, most of them absent
             found = json.loads(file.read())
     except (OSError, ValueError):
         return {}
@@ -91,7 +108,9 @@ def write(run: Path, name: str, record: Record, lasting: bool = True) -> None:
         place.mkdir(exist_ok=True)
         write_whole(place / name, json.dumps(record), lasting=lasting)
     except OSError as error:
-        raise RunError(f"{place} cannot be written: {error.strerror}; free space, or mend the disk") from error
+        raise RunError(
+            f"{place} cannot be written: {error.strerror}; free space, or mend the disk"
+        ) from error
 
 
 def drop(run: Path, *names: str) -> None:

@@ -39,14 +39,22 @@ class Pulse:
         if several:
             die_with_parent()
         run = Path(os.environ[MARK]) if os.environ.get(MARK) else None
-        if run is not None and files.process_of(run) in (name_of(os.getpid()), name_of(os.getppid())):
+        if run is not None and files.process_of(run) in (
+            name_of(os.getpid()),
+            name_of(os.getppid()),
+        ):
             self._begin(run, files.process_of(run))
         elif run is not None and several:
-            os.kill(os.getpid(), signal.SIGKILL)  # whoever started it ended before it could be told so
+            os.kill(
+                os.getpid(), signal.SIGKILL
+            )  # whoever started it ended before it could be told so
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._ended.set()
         if self._run is None:
@@ -83,11 +91,22 @@ class Pulse:
         own = name_of(os.getpid())
         last = False
         while own is not None and self._leader is not None:
-            sign = {"leader": self._leader.to_record(), "time": time.time(), "monotonic": time.monotonic()}
+            sign = {
+                "leader": self._leader.to_record(),
+                "time": time.time(),
+                "monotonic": time.monotonic(),
+            }
             try:
                 assert self._run is not None
-                event = {key: value for key, value in self._event.items() if not isinstance(value, list)}
-                files.write(self._run, files.HEARTBEAT, {**own.to_record(), **sign, "event": event}, lasting=False)
+                event = {
+                    key: value for key, value in self._event.items() if not isinstance(value, list)
+                }
+                files.write(
+                    self._run,
+                    files.HEARTBEAT,
+                    {**own.to_record(), **sign, "event": event},
+                    lasting=False,
+                )
             except RunError:  # a full disk: the training itself will say so
                 pass
             if last:
@@ -96,7 +115,10 @@ class Pulse:
 
     def _end(self, error: BaseException) -> None:
         assert self._run is not None
-        stopped = isinstance(error, Cancelled | KeyboardInterrupt) or self._event.get("event") == "stopped"
+        stopped = (
+            isinstance(error, Cancelled | KeyboardInterrupt)
+            or self._event.get("event") == "stopped"
+        )
         if isinstance(error, SilhouetteError):
             sentence = str(error)
         elif isinstance(error, KeyboardInterrupt):
@@ -106,4 +128,6 @@ class Pulse:
         if self._event.get("event") == "stopped":
             sentence = f"Stopped at step {self._event['step']}; it can go on from there."
         state = "stopped" if stopped else "failed"
-        files.write(self._run, files.END, {"state": state, "sentence": sentence, "time": time.time()})
+        files.write(
+            self._run, files.END, {"state": state, "sentence": sentence, "time": time.time()}
+        )

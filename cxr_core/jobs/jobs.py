@@ -59,7 +59,9 @@ def jobs() -> tuple[Job, ...]:
     found = [standing(run) for run in files.run_folders()]
     if any(map(_ended_without_a_word, found)):
         left = marked()
-        found = [standing(each.folder, left) if str(each.folder) in left else each for each in found]
+        found = [
+            standing(each.folder, left) if str(each.folder) in left else each for each in found
+        ]
     places = {run: place for runs in queue.waiting().values() for place, run in enumerate(runs, 1)}
     if places:
         queue.see_to_it()
@@ -73,7 +75,9 @@ def job(run: str) -> Job:
     found = standing(folder)
     if _ended_without_a_word(found):
         found = standing(folder, marked())
-    places = {each: place for runs in queue.waiting().values() for place, each in enumerate(runs, 1)}
+    places = {
+        each: place for runs in queue.waiting().values() for place, each in enumerate(runs, 1)
+    }
     return _placed(found, places)
 
 
@@ -95,7 +99,11 @@ def stop(run: str) -> Job:
         now = job(run)
         if now.state == "queued":
             sentence = "Taken out of the queue before it began."
-            files.write(now.folder, files.END, {"state": "stopped", "sentence": sentence, "time": time.time()})
+            files.write(
+                now.folder,
+                files.END,
+                {"state": "stopped", "sentence": sentence, "time": time.time()},
+            )
             files.drop(now.folder, files.QUEUE)
             return job(run)
         if not now.live:
@@ -113,7 +121,9 @@ def force_stop(run: str) -> Job:
     if now.state not in ("stopping", "frozen", "orphaned"):
         raise RunError(f"{run} is {now.state}; ask it to stop first, which keeps a checkpoint")
     if now.state == "stopping" and (left := patience_left(now.folder)) > 0:
-        raise RunError(f"{run} was asked to stop and still may; it can be ended by force in {left:.0f} s")
+        raise RunError(
+            f"{run} was asked to stop and still may; it can be ended by force in {left:.0f} s"
+        )
     name = files.process_of(now.folder)
     if name is not None:
         files.write(now.folder, files.STOP, {**name.to_record(), "monotonic": time.monotonic()})
@@ -131,7 +141,9 @@ def resume(run: str) -> Job:
     with files.alone():
         now = job(run)
         if "resume" not in now.actions:
-            raise RunError(f"{run} is {now.state}; only a run that ended before it was finished can go on")
+            raise RunError(
+                f"{run} is {now.state}; only a run that ended before it was finished can go on"
+            )
         _as_requested(now)
         queue.join(now.folder, now.device or "cpu")
     queue.see_to_it()
@@ -174,13 +186,17 @@ def delete(run: str) -> None:
         if busy := _at_work_on(now.folder):
             raise RunError(f"{run} {busy}; wait for that before it is deleted")
         if models := models_from(run):
-            raise RunError(f"{run} is kept: the installed model {' and '.join(models)} came from it")
+            raise RunError(
+                f"{run} is kept: the installed model {' and '.join(models)} came from it"
+            )
         hidden = now.folder.with_name(f".deleted-{run}")
         try:
             with FileLock(now.folder / files.RUN_LOCK, timeout=0.5):
                 now.folder.rename(hidden)
         except Timeout:
-            raise RunError(f"{run} has just been started again; stop it before it is deleted") from None
+            raise RunError(
+                f"{run} has just been started again; stop it before it is deleted"
+            ) from None
         except OSError as error:
             raise RunError(f"{now.folder} cannot be deleted: {error.strerror}") from error
     for left in files.runs_folder().glob(".deleted-*"):  # also what a kill left of an earlier one
@@ -189,8 +205,14 @@ def delete(run: str) -> None:
 
 def models_from(run: str) -> list[str]:
     """The installed models, as `name version`, whose card says that they came from a run."""
-    folders = [folder for root in (SHIPPED_MODELS, workspace() / "models") for folder in version_folders(root)]
-    return sorted(f"{folder.parent.name} {folder.name}" for folder in folders if _published_run(folder) == run)
+    folders = [
+        folder
+        for root in (SHIPPED_MODELS, workspace() / "models")
+        for folder in version_folders(root)
+    ]
+    return sorted(
+        f"{folder.parent.name} {folder.name}" for folder in folders if _published_run(folder) == run
+    )
 
 
 def _at_work_on(run: Path) -> str:
@@ -204,7 +226,9 @@ def _at_work_on(run: Path) -> str:
 
 def _published_run(folder: Path) -> str:
     try:
-        return str(json.loads((folder / CARD).read_text(encoding="utf-8"))["training"]["published"]["run"])
+        return str(
+            json.loads((folder / CARD).read_text(encoding="utf-8"))["training"]["published"]["run"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
@@ -215,7 +239,14 @@ def _ended_without_a_word(job: Job) -> bool:
 
 
 def _made_before(token: str) -> Path | None:
-    return next((run for run in files.run_folders() if files.read(run, files.REQUEST).get("token") == token), None)
+    return next(
+        (
+            run
+            for run in files.run_folders()
+            if files.read(run, files.REQUEST).get("token") == token
+        ),
+        None,
+    )
 
 
 def _make(request: Request, folders: list[str]) -> Path:
@@ -266,8 +297,16 @@ def _as_requested(now: Job) -> None:
     facts, manifest = files.recipe_facts(now.folder), _manifest(now.folder)
     record = {"token": now.id, "recipe": facts.get("name", ""), "model": facts.get("model", "")}
     folders = {"data": manifest.get("folders", []), "folders": manifest.get("folders", [])}
-    place = {"device": now.device or "cpu", "processes": 1, "version": manifest.get("version", "1.0.0")}
-    files.write(now.folder, files.REQUEST, {**record, **folders, **place, "retry_of": "", "submitted": time.time()})
+    place = {
+        "device": now.device or "cpu",
+        "processes": 1,
+        "version": manifest.get("version", "1.0.0"),
+    }
+    files.write(
+        now.folder,
+        files.REQUEST,
+        {**record, **folders, **place, "retry_of": "", "submitted": time.time()},
+    )
 
 
 def _manifest(run: Path) -> files.Record:
@@ -285,7 +324,9 @@ def _ask_to_stop(now: Job) -> None:
         time.sleep(0.02)
     leader, trainer = files.process_of(now.folder), _trainer(now.folder)
     if leader is None:
-        raise RunError(f"{now.id} was started by an older program that did not say which process it is; end it by hand")
+        raise RunError(
+            f"{now.id} was started by an older program that did not say which process it is; end it by hand"
+        )
     files.write(now.folder, files.STOP, {**leader.to_record(), "monotonic": time.monotonic()})
     if not (trainer is not None and signal_to(trainer, signal.SIGTERM)):
         signal_to(leader, signal.SIGTERM)

@@ -16,7 +16,10 @@ from cxr_core.jobs.process_id import MARK, holding, name_of
 from cxr_core.workspace.paths import ROOT
 
 TRAIN, SEVERAL = "train.fit", "torch.distributed.run"
-NICENESS, USUAL_NICENESS = "CXR_RUN_NICENESS", 10  # 0: a run computes as much as anybody; 19: only what is left over
+NICENESS, USUAL_NICENESS = (
+    "CXR_RUN_NICENESS",
+    10,
+)  # 0: a run computes as much as anybody; 19: only what is left over
 HELD = 4  # exit status: somebody runs it already
 
 
@@ -25,7 +28,15 @@ def command(run: Path, request: Record) -> list[str]:
     if "program" in request:
         return [sys.executable, "-m", *request["program"]]
     # `--`, or torchrun would take `--run` for one of its own options
-    several = ["-m", SEVERAL, "--standalone", f"--nproc-per-node={request['processes']}", "-m", "--", TRAIN]
+    several = [
+        "-m",
+        SEVERAL,
+        "--standalone",
+        f"--nproc-per-node={request['processes']}",
+        "-m",
+        "--",
+        TRAIN,
+    ]
     start = [sys.executable, *(several if request["processes"] > 1 else ["-m", TRAIN])]
     device = ["--device", request["device"]]
     if files.can_go_on(run):
@@ -33,7 +44,15 @@ def command(run: Path, request: Record) -> list[str]:
     data = [f"--data={folder}" for folder in request["folders"]]
     retried = [f"--retry-of={request['retry_of']}"] if request["retry_of"] else []
     recipe = str(run / files.FOLDER / files.RECIPE)
-    return [*start, recipe, *data, f"--run={run}", f"--version={request['version']}", *retried, *device]
+    return [
+        *start,
+        recipe,
+        *data,
+        f"--run={run}",
+        f"--version={request['version']}",
+        *retried,
+        *device,
+    ]
 
 
 def detach() -> bool:
@@ -66,7 +85,9 @@ def launch(run: Path) -> int:
         return answer[0] if answer else 1
     request = files.read(run, files.REQUEST)
     with contextlib.ExitStack() as line:
-        if queued := "program" not in request:  # who stops or moves it does so before this or after it
+        if (
+            queued := "program" not in request
+        ):  # who stops or moves it does so before this or after it
             line.enter_context(files.alone())
         with holding(run / files.FOLDER / files.LOCK) as lock:
             if lock is None or (queued and not files.read(run, files.QUEUE)):
@@ -80,13 +101,17 @@ def _become(run: Path, request: Record, lock: int, tell: int, line: contextlib.E
     """Turn into the training, and give the line back before. Comes back only by an error."""
     name = name_of(os.getpid())
     assert name is not None
-    output = os.open(run / files.FOLDER / files.OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    output = os.open(
+        run / files.FOLDER / files.OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644
+    )
     os.dup2(output, 1)
     os.dup2(output, 2)
     program = command(run, request)
     files.drop(run, files.HEARTBEAT, files.END, files.STOP)
     now = {"time": time.time(), "monotonic": time.monotonic()}
-    files.write(run, files.PROCESS, {**name.to_record(), **now, "output_from": os.fstat(output).st_size})
+    files.write(
+        run, files.PROCESS, {**name.to_record(), **now, "output_from": os.fstat(output).st_size}
+    )
     files.drop(run, files.QUEUE)
     line.close()
     os.write(tell, bytes([0]))

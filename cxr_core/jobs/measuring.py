@@ -37,7 +37,9 @@ def measure_on_test(run: Path, data: Sequence[str], stop: Callable[[], bool]) ->
             start_new_session=True,  # what ends this program from a keyboard does not end it
             env=os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")},
         )
-        os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)  # films that somebody reads meanwhile go first
+        os.setpriority(
+            os.PRIO_PROCESS, process.pid, NICENESS
+        )  # films that somebody reads meanwhile go first
         try:
             with asking(run, MEASURED, process.pid):
                 _wait(process, stop)

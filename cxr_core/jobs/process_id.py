@@ -45,7 +45,9 @@ class Name:
 def require_linux() -> None:
     """Raises RunError where processes cannot be told apart."""
     if not (PROC / "self" / "stat").exists():
-        raise RunError("runs are started and watched from here on Linux only; elsewhere use: python -m train.fit")
+        raise RunError(
+            "runs are started and watched from here on Linux only; elsewhere use: python -m train.fit"
+        )
 
 
 def boot_id() -> str:
@@ -73,7 +75,9 @@ def is_halted(name: Name) -> bool:
 def signal_to(name: Name, number: signal.Signals) -> bool:
     """Signal this very process. Whether it was there; another that has its pid now is left alone."""
     try:
-        handle = os.pidfd_open(name.pid)  # from here on the handle stays with one process, whoever has the pid later
+        handle = os.pidfd_open(
+            name.pid
+        )  # from here on the handle stays with one process, whoever has the pid later
     except OSError:
         return False
     try:
@@ -144,7 +148,12 @@ def _take(handle: int) -> bool:
 def _stat(pid: int) -> tuple[str, int] | None:
     """State and start of a process; the name before them is in brackets and may hold anything, brackets too."""
     try:
-        after = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        after = (
+            (PROC / str(pid) / "stat")
+            .read_text(encoding="utf-8", errors="replace")
+            .rpartition(")")[2]
+            .split()
+        )
         return after[0], int(after[19])
     except (OSError, IndexError, ValueError):
         return None
@@ -156,4 +165,7 @@ def _mark_of(place: Path) -> str:
     except OSError:  # another user's, or gone
         return ""
     prefix = f"{MARK}=".encode()
-    return next((os.fsdecode(entry.removeprefix(prefix)) for entry in entries if entry.startswith(prefix)), "")
+    return next(
+        (os.fsdecode(entry.removeprefix(prefix)) for entry in entries if entry.startswith(prefix)),
+        "",
+    )

@@ -73,13 +73,17 @@ def _start(run: Path) -> None:
     if done.returncode not in (0, launch.HELD):
         sentence = f"it could not be started; {run / files.FOLDER / files.OUTPUT} says why"
         with files.alone():
-            files.write(run, files.END, {"state": "failed", "sentence": sentence, "time": time.time()})
+            files.write(
+                run, files.END, {"state": "failed", "sentence": sentence, "time": time.time()}
+            )
             files.drop(run, files.QUEUE)
 
 
 def serve() -> None:
     """Start runs until nobody waits."""
-    while waiting():  # asked once more after the lock is given back: somebody may have joined just before
+    while (
+        waiting()
+    ):  # asked once more after the lock is given back: somebody may have joined just before
         with holding(files.runs_folder() / STARTER) as held:
             if held is None:
                 return

@@ -56,10 +56,16 @@ def _verdict(run: Path, marked: "Marked") -> Verdict:
         return Verdict("finished", "Finished; its model is there.")
     if marked.get(str(run)):
         left = len(marked[str(run)])
-        return Verdict("orphaned", f"It ended, but {left} of the processes that it started live on; end them by force.")
+        return Verdict(
+            "orphaned",
+            f"It ended, but {left} of the processes that it started live on; end them by force.",
+        )
     if waits := files.read(run, files.QUEUE):
         device = str(waits.get("device", "device"))
-        return Verdict("queued", f"Waits until the {device.replace('cpu', 'CPU').replace('cuda', 'GPU')} is free.")
+        return Verdict(
+            "queued",
+            f"Waits until the {device.replace('cpu', 'CPU').replace('cuda', 'GPU')} is free.",
+        )
     return _of_dead(run)
 
 
@@ -71,14 +77,21 @@ def _of_living(run: Path) -> Verdict:
         beat = {}  # the sign of an earlier process
     if name is not None and name.boot == boot_id():
         if not is_alive(name):
-            return Verdict("orphaned", "Its process has ended, but one that it started still holds its folder.")
+            return Verdict(
+                "orphaned", "Its process has ended, but one that it started still holds its folder."
+            )
         for each in (name, Name.read(beat)):
             if each is not None and is_halted(each):
-                return Verdict("frozen", f"Its process {each.pid} was halted from outside; continue it or end it.")
+                return Verdict(
+                    "frozen",
+                    f"Its process {each.pid} was halted from outside; continue it or end it.",
+                )
         if sentence := _silence(run, beat):
             return Verdict("frozen", sentence)
     if name is not None and Name.read(files.read(run, files.STOP)) == name:
-        return Verdict("stopping", "Asked to stop; it ends after its current step, with a checkpoint.")
+        return Verdict(
+            "stopping", "Asked to stop; it ends after its current step, with a checkpoint."
+        )
     if beat.get("event", {}).get("event", "") in PREPARING and name is not None:
         return Verdict("starting", "Reads its data.")
     return Verdict("running", "Trains.")
@@ -98,7 +111,9 @@ def _silence(run: Path, beat: Record) -> str:
 def _of_dead(run: Path) -> Verdict:
     name, end = files.process_of(run), files.read(run, files.END)
     if end:
-        return Verdict("failed" if end.get("state") == "failed" else "stopped", str(end.get("sentence", "")))
+        return Verdict(
+            "failed" if end.get("state") == "failed" else "stopped", str(end.get("sentence", ""))
+        )
     if name is not None and Name.read(files.read(run, files.STOP)) == name:
         return Verdict("stopped", f"Stopped. {_goes_on(run)}")
     last = files.last_event(run)
@@ -108,14 +123,20 @@ def _of_dead(run: Path) -> Verdict:
         return Verdict("stopped", f"Stopped at step {last.get('step')}. {_goes_on(run)}")
     if name is not None and name.boot != boot_id():
         return Verdict("interrupted", f"The machine was restarted while it ran. {_goes_on(run)}")
-    return Verdict("interrupted", f"It ended without a word: killed, or out of memory. {_goes_on(run)}")
+    return Verdict(
+        "interrupted", f"It ended without a word: killed, or out of memory. {_goes_on(run)}"
+    )
 
 
 def _goes_on(run: Path) -> str:
     if files.is_mean(run):
         return "It is a mean of runs; delete it, and make it again with train.average."
     step = last_checkpoint(run)
-    return f"It can go on from step {step}." if step else "It has no checkpoint yet and would begin anew."
+    return (
+        f"It can go on from step {step}."
+        if step
+        else "It has no checkpoint yet and would begin anew."
+    )
 
 
 def last_checkpoint(run: Path) -> int | None:

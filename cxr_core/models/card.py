@@ -9,7 +9,10 @@ from cxr_core.errors import ModelError
 from cxr_core.film.preprocess import InputSpec
 
 CARD_SCHEMA = 1
-CARD, WEIGHTS = "card.json", "weights.safetensors"  # the files of a model folder that hold it, and what it is of
+CARD, WEIGHTS = (
+    "card.json",
+    "weights.safetensors",
+)  # the files of a model folder that hold it, and what it is of
 OPERATING_POINTS = ("youden", "sensitivity_95", "specificity_95")
 
 
@@ -56,7 +59,9 @@ class Calibration:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.slope) and self.slope > 0 and math.isfinite(self.intercept)):
-            raise ModelError(f"calibration slope {self.slope} and intercept {self.intercept} keep no order")
+            raise ModelError(
+                f"calibration slope {self.slope} and intercept {self.intercept} keep no order"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,9 @@ class Combination:
     def __post_init__(self) -> None:
         weights = (self.intercept, self.classifier, self.measured, self.centre, self.ap)
         if not all(map(math.isfinite, weights)) or min(self.classifier, self.measured) < 0:
-            raise ModelError(f"the combination with {self.measurement} has weights {weights}, which cannot be meant")
+            raise ModelError(
+                f"the combination with {self.measurement} has weights {weights}, which cannot be meant"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +107,14 @@ class ModelCard:
     evidence_scale: dict[str, float]  # the heatmap cell value (logits) drawn in full colour
     # (h, w) logits: what each cell adds on a usual film without the finding, which heatmaps leave out; none = nothing
     usual_evidence: dict[str, list[list[float]]] = field(default_factory=dict)
-    combination: dict[str, Combination] = field(default_factory=dict)  # of the findings that a measurement helps
+    combination: dict[str, Combination] = field(
+        default_factory=dict
+    )  # of the findings that a measurement helps
     familiarity_limit: float | None = None  # on the distance of familiarity.py; None = not fitted
     training: dict[str, Any] = field(default_factory=dict)  # recipe, data, split hashes, terms
-    metrics: dict[str, Any] = field(default_factory=dict)  # part -> finding -> figure {value, low, high, n, positives}
+    metrics: dict[str, Any] = field(
+        default_factory=dict
+    )  # part -> finding -> figure {value, low, high, n, positives}
     software: dict[str, str] = field(default_factory=dict)
     weights_sha256: str = ""
     schema: int = CARD_SCHEMA
@@ -114,20 +125,32 @@ class ModelCard:
         for name in ("calibration", "operating_points", "evidence_scale"):
             missing = set(self.findings) - set(getattr(self, name))
             if missing:
-                raise ModelError(f"the card of {self.model} has no {name} for {', '.join(sorted(missing))}")
+                raise ModelError(
+                    f"the card of {self.model} has no {name} for {', '.join(sorted(missing))}"
+                )
         for finding, rows in self.usual_evidence.items():
-            if len({len(row) for row in rows}) != 1 or not all(math.isfinite(cell) for row in rows for cell in row):
-                raise ModelError(f"the usual evidence of {finding} in the card of {self.model} is no table of numbers")
+            if len({len(row) for row in rows}) != 1 or not all(
+                math.isfinite(cell) for row in rows for cell in row
+            ):
+                raise ModelError(
+                    f"the usual evidence of {finding} in the card of {self.model} is no table of numbers"
+                )
 
     def operating_point(self, finding: str, name: str, combined: bool = False) -> OperatingPoint:
         """The named operating point of a finding, or an error that lists the ones there are.
 
         combined: the one on the probability that a measurement has part in.
         """
-        there = self.combination[finding].operating_points if combined else self.operating_points[finding]
+        there = (
+            self.combination[finding].operating_points
+            if combined
+            else self.operating_points[finding]
+        )
         points = {point.name: point for point in there}
         if name not in points:
-            raise ModelError(f"{self.model} has no operating point {name!r}; choose from {', '.join(points)}")
+            raise ModelError(
+                f"{self.model} has no operating point {name!r}; choose from {', '.join(points)}"
+            )
         return points[name]
 
     def to_json(self) -> str:
@@ -140,10 +163,16 @@ class ModelCard:
         try:
             table = card_table(text)
             table["findings"] = tuple(table["findings"])
-            table["calibration"] = {key: Calibration(**value) for key, value in table["calibration"].items()}
-            table["operating_points"] = {key: _points(points) for key, points in table["operating_points"].items()}
+            table["calibration"] = {
+                key: Calibration(**value) for key, value in table["calibration"].items()
+            }
+            table["operating_points"] = {
+                key: _points(points) for key, points in table["operating_points"].items()
+            }
             table["combination"] = {
-                key: Combination(**{**value, "operating_points": _points(value["operating_points"])})
+                key: Combination(
+                    **{**value, "operating_points": _points(value["operating_points"])}
+                )
                 for key, value in table.get("combination", {}).items()
             }
             return cls(**table)
@@ -167,7 +196,11 @@ def card_table(text: str) -> dict[str, Any]:
     """
     table: dict[str, Any] = json.loads(text)
     if table.get("schema") != CARD_SCHEMA:
-        raise ModelError(f"the card has schema {table.get('schema')}; this program reads {CARD_SCHEMA}")
+        raise ModelError(
+            f"the card has schema {table.get('schema')}; this program reads {CARD_SCHEMA}"
+        )
     table["input_spec"] = InputSpec(**table["input_spec"])
-    table["population"] = Population(**{**table["population"], "views": tuple(table["population"].get("views", ()))})
+    table["population"] = Population(
+        **{**table["population"], "views": tuple(table["population"].get("views", ()))}
+    )
     return table

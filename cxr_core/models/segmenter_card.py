@@ -25,7 +25,9 @@ class RatioInterval:
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(value) and value > 0 for value in (self.offset, self.factor)):
-            raise ModelError(f"an interval of offset {self.offset} and factor {self.factor} says nothing")
+            raise ModelError(
+                f"an interval of offset {self.offset} and factor {self.factor} says nothing"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,9 @@ class SegmenterCard:
 
     def __post_init__(self) -> None:
         if self.kind != SEGMENTER or self.structures != STRUCTURES:
-            raise ModelError(f"the card of {self.model} outlines {self.structures}; known are {STRUCTURES}")
+            raise ModelError(
+                f"the card of {self.model} outlines {self.structures}; known are {STRUCTURES}"
+            )
 
     def to_json(self) -> str:
         """The card as JSON text, stable in order, ending in a newline."""

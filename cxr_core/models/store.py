@@ -46,7 +46,9 @@ def save_model(
     """
     folder = Path(folder)
     if folder.exists():
-        raise ModelError(f"{folder} exists already; give the model another version, or move that folder away")
+        raise ModelError(
+            f"{folder} exists already; give the model another version, or move that folder away"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -88,7 +90,9 @@ def _card(folder: Path, parse: Callable[[str], Card]) -> Card:
     try:
         return parse((Path(folder) / CARD).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{folder} holds no readable {CARD}; a model folder has {WEIGHTS} and {CARD}") from error
+        raise ModelError(
+            f"{folder} holds no readable {CARD}; a model folder has {WEIGHTS} and {CARD}"
+        ) from error
     except ModelError as error:
         raise ModelError(f"{folder}: {error}") from error
 
@@ -134,7 +138,9 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
         name for name in expected if expected[name].shape != tensors[name].shape
     )
     if wrong:
-        raise ModelError(f"{path} does not fit its network: {len(wrong)} tensors differ, such as {wrong[0]}")
+        raise ModelError(
+            f"{path} does not fit its network: {len(wrong)} tensors differ, such as {wrong[0]}"
+        )
     network.load_state_dict(tensors)
 
 

@@ -25,13 +25,18 @@ def page(title: str, style: str, body: Iterable[str], schemes: str = "light dark
 
 def screen_style(own: Path) -> str:
     """CSS of a page that is read on a screen: what such pages share, then a file of this page's own."""
-    return Path(__file__).with_name("base.css").read_text(encoding="utf-8") + own.read_text(encoding="utf-8")
+    return Path(__file__).with_name("base.css").read_text(encoding="utf-8") + own.read_text(
+        encoding="utf-8"
+    )
 
 
 def table(header: Iterable[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
     """A table whose first column names the row. header, rows: plain text, or a `Cell` after the first column."""
     heads = "".join(element("th", name) for name in header)
-    lines = "".join(f'<tr><th scope="row">{text(first)}</th>{"".join(map(_cell, rest))}</tr>' for first, *rest in rows)
+    lines = "".join(
+        f'<tr><th scope="row">{text(first)}</th>{"".join(map(_cell, rest))}</tr>'
+        for first, *rest in rows
+    )
     return f"<table{_class(kind)}><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
 

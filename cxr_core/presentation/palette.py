@@ -12,7 +12,13 @@ GREEN = "#009e73"
 VERMILION = "#d55e00"
 PURPLE = "#cc79a7"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE)
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")  # beside the colours: a series is never told by one alone
+DASHES = (
+    "solid",
+    "dash",
+    "dot",
+    "dashdot",
+    "longdash",
+)  # beside the colours: a series is never told by one alone
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 
 

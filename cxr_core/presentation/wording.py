@@ -23,7 +23,9 @@ def per_cent(share: float) -> str:
 def threshold_words(probability: float, threshold: float) -> str:
     """A threshold as whole per cent, and on which side of it a probability lies where whole per cent do not tell."""
     said = per_cent(threshold)
-    return f"{said}, just {side_of(probability, threshold)}" if said == per_cent(probability) else said
+    return (
+        f"{said}, just {side_of(probability, threshold)}" if said == per_cent(probability) else said
+    )
 
 
 def side_of(probability: float, threshold: float) -> str:

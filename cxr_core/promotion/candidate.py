@@ -97,7 +97,10 @@ def rival_of(card: Card) -> Path | None:
 def stands(verdict: Verdict, candidate: Card, rival: Card | None) -> bool:
     """Whether a verdict is about these two models, at today's limits."""
     limits = SEGMENTER_LIMITS if isinstance(candidate, SegmenterCard) else LIMITS
-    return dict(verdict.between) == fingerprints(candidate, rival) and dict(verdict.limits) == limits.as_json()
+    return (
+        dict(verdict.between) == fingerprints(candidate, rival)
+        and dict(verdict.limits) == limits.as_json()
+    )
 
 
 def write_verdict(path: Path, table: dict[str, Any]) -> None:
@@ -105,14 +108,18 @@ def write_verdict(path: Path, table: dict[str, Any]) -> None:
     try:
         write_whole(path, json.dumps(table, indent=2, allow_nan=False) + "\n")
     except OSError as error:
-        raise RunError(f"the gate's verdict cannot be written to {path}: {error.strerror}") from error
+        raise RunError(
+            f"the gate's verdict cannot be written to {path}: {error.strerror}"
+        ) from error
 
 
 def ground_of(run: RunFolder, candidate: Card, rival: Card | None, progress: Progress) -> Ground:
     """The films on which a run's model may be measured, and compared with the one in use."""
     folders = run.manifest().get("folders", ())
     if not folders:
-        return Ground(words=f"{run.path} does not say where its films are, so there are none to tell by.")
+        return Ground(
+            words=f"{run.path} does not say where its films are, so there are none to tell by."
+        )
     try:
         manifest = open_data(folders, progress)
     except Cancelled:
@@ -126,7 +133,10 @@ def ground_of(run: RunFolder, candidate: Card, rival: Card | None, progress: Pro
     if rival is not None:
         theirs, name = LeftAside.of(rival.training), f"{rival.model} {rival.version}"
         if gate is not None and not theirs.covers_gate(run.recipe().gate_share, _kinds(manifest)):
-            gate, no_gate = None, f"{name} has learnt from the gate films, or its card cannot exclude it"
+            gate, no_gate = (
+                None,
+                f"{name} has learnt from the gate films, or its card cannot exclude it",
+            )
         if test is not None and not theirs.official_test:
             no_test = f"{name} may have learnt from the official test, as far as its card tells"
     together = gate if gate is not None else test if not no_test else None
@@ -147,14 +157,20 @@ def _gate_films(run: RunFolder, manifest: Manifest, mine: LeftAside) -> tuple[Ma
     except DataError:
         return None, "the data is too small to leave gate films aside: not enough cases"
     if not mine.covers_gate(share, _kinds(manifest)):
-        return None, "the model that the run began from has learnt from gate films, or its card cannot exclude it"
+        return (
+            None,
+            "the model that the run began from has learnt from gate films, or its card cannot exclude it",
+        )
     return films, ""
 
 
 def _test_films(run: RunFolder, manifest: Manifest, mine: LeftAside) -> tuple[Manifest | None, str]:
     """The official test part of the data, where a run has left it alone, or why there is none."""
     if not mine.official_test:
-        return None, "the run's card does not say that it, and what it began from, left an official test alone"
+        return (
+            None,
+            "the run's card does not say that it, and what it began from, left an official test alone",
+        )
     try:
         return part_of_run(run, manifest, TEST), ""
     except DataError as error:
@@ -178,13 +194,19 @@ def _words(films: Manifest | None, part: str, no_gate: str, no_test: str) -> str
     )
 
 
-def _tables(candidate: Classifier, rival: Classifier | None, ground: Ground, progress: Progress) -> Tables:
+def _tables(
+    candidate: Classifier, rival: Classifier | None, ground: Ground, progress: Progress
+) -> Tables:
     """What both models say of the films; every reading of test films is counted."""
     alone = _said(candidate, ground.alone, ground, "reading films, new model", progress)
     if rival is None or ground.together is None:
         return Tables(alone=alone)
     same = ground.together is ground.alone
-    mine = alone if same else _said(candidate, ground.together, ground, "reading films, new model", progress)
+    mine = (
+        alone
+        if same
+        else _said(candidate, ground.together, ground, "reading films, new model", progress)
+    )
     theirs = _said(rival, ground.together, ground, "reading films, model in use", progress)
     return Tables(alone=alone, candidate=mine, rival=theirs)
 
@@ -208,9 +230,16 @@ def _official_test(run: RunFolder) -> dict[str, Any]:
     figures = found.get("findings", {}) if mine else card.metrics.get(TEST, {})
     data = found.get("data", {}) if mine else {}
     names = ("auroc", "auroc_delong", "average_precision", "ece")
-    told = {key: {name: each[name] for name in names if name in each} for key, each in figures.items()}
+    told = {
+        key: {name: each[name] for name in names if name in each} for key, each in figures.items()
+    }
     uses = asdict(uses_of(data["data_sha256"])) if "data_sha256" in data else {}
-    return {"findings": told, "films": data.get("films"), "data_sha256": data.get("data_sha256"), "uses": uses}
+    return {
+        "findings": told,
+        "films": data.get("films"),
+        "data_sha256": data.get("data_sha256"),
+        "uses": uses,
+    }
 
 
 def fingerprints(candidate: Card, rival: Card | None) -> dict[str, str]:

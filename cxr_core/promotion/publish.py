@@ -36,7 +36,9 @@ TEST = "test"
 Card = ModelCard | SegmenterCard
 
 
-def publish(folder: Path, note: str = "", *, override: str = "", progress: Progress = silent) -> Path:
+def publish(
+    folder: Path, note: str = "", *, override: str = "", progress: Progress = silent
+) -> Path:
     """Install the model of a finished run in the workspace, and put it to use. Returns the installed folder.
 
     note: why; needed when a model of this name is installed already, and kept in the card.  override: why it is
@@ -54,7 +56,9 @@ def publish(folder: Path, note: str = "", *, override: str = "", progress: Progr
     with changing():
         rival = rival_of(card)
         if not stands(verdict, card, card_of(rival) if rival else None):
-            raise ModelError(f"another version of {card.model} was put to use meanwhile; publish again")
+            raise ModelError(
+                f"another version of {card.model} was put to use meanwhile; publish again"
+            )
         _require_note(card.model, note)
         there = [each.name for each in versions(card.model)]
         story = _story(run, verdict, note, override)
@@ -144,7 +148,9 @@ def _require_note(model: str, note: str) -> None:
     there = versions(model)
     if there and not note.strip():
         names = ", ".join(each.name for each in there)
-        raise ModelError(f"{model} is installed already ({names}); to replace it, say why with --note")
+        raise ModelError(
+            f"{model} is installed already ({names}); to replace it, say why with --note"
+        )
 
 
 def _story(run: RunFolder, verdict: Verdict, note: str, override: str) -> dict[str, Any]:
@@ -160,7 +166,9 @@ def _story(run: RunFolder, verdict: Verdict, note: str, override: str) -> dict[s
     }
 
 
-def _published(card: Card, figures: Mapping[str, Any], there: list[str], story: Mapping[str, Any]) -> Card:
+def _published(
+    card: Card, figures: Mapping[str, Any], there: list[str], story: Mapping[str, Any]
+) -> Card:
     """The card as it will be installed: with its version, the test figures and the story of its publication."""
     return replace(
         card,
@@ -180,7 +188,9 @@ def _install(run: RunFolder, card: Card, story: Mapping[str, Any], verdict: Verd
         told = {name: story[name] for name in ("run", "note", "override")}
         point(card.model, {**change, **told, "gate": verdict.in_words})
     except OSError as error:
-        raise ModelError(f"the model cannot be installed under {models}: {error.strerror}") from error
+        raise ModelError(
+            f"the model cannot be installed under {models}: {error.strerror}"
+        ) from error
     return folder
 
 
@@ -193,7 +203,8 @@ def _copy(run: RunFolder, card: Card, story: Mapping[str, Any], models: Path) ->
         shutil.copytree(run.model, draft, dirs_exist_ok=True)
         (draft / CARD).write_text(card.to_json(), encoding="utf-8")
         write_verdict(
-            draft / GATE_FILE, {**story["gate"], "published": {k: v for k, v in story.items() if k != "gate"}}
+            draft / GATE_FILE,
+            {**story["gate"], "published": {k: v for k, v in story.items() if k != "gate"}},
         )
         _load(draft)
         for file in draft.iterdir():

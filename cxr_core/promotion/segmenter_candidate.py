@@ -13,7 +13,14 @@ from cxr_core.evaluation.evaluate import data_facts
 from cxr_core.evaluation.segmentation.evaluate_outlines import outlined
 from cxr_core.evaluation.segmentation.metrics import Outlined
 from cxr_core.evaluation.store.official_test import record_use
-from cxr_core.promotion.candidate import Ground, fingerprints, ground_of, rival_of, stands, write_verdict
+from cxr_core.promotion.candidate import (
+    Ground,
+    fingerprints,
+    ground_of,
+    rival_of,
+    stands,
+    write_verdict,
+)
 from cxr_core.promotion.gate.segmenter import SEGMENTER_LIMITS, judge_outlines
 from cxr_core.promotion.gate.verdict import GATE_FILE, Verdict, read_verdict
 from cxr_core.reading.segmenter import Outliner
@@ -53,16 +60,28 @@ def outlines_verdict_on(run: RunFolder, *, progress: Progress = silent) -> Verdi
 
 
 def _drawn(
-    candidate: Outliner, rival: Outliner | None, films: Manifest | None, ground: Ground, progress: Progress
+    candidate: Outliner,
+    rival: Outliner | None,
+    films: Manifest | None,
+    ground: Ground,
+    progress: Progress,
 ) -> tuple[Sequence[Outlined], Sequence[Outlined], str]:
     """What both models drew beside the masks, and why there is none of it; every reading of test films is counted."""
     if films is None:
         return (), (), ""
     try:
         mine = outlined(candidate, films, partial(progress, "outlining films, new model"))
-        theirs = outlined(rival, films, partial(progress, "outlining films, model in use")) if rival else []
+        theirs = (
+            outlined(rival, films, partial(progress, "outlining films, model in use"))
+            if rival
+            else []
+        )
     except DataError as error:
-        return (), (), f"The films that no model has learnt from cannot be compared with masks: {error}"
+        return (
+            (),
+            (),
+            f"The films that no model has learnt from cannot be compared with masks: {error}",
+        )
     if films is ground.test:
         for model in filter(None, (candidate, rival)):
             record_use(data_facts(films), model.card, "the gate")

@@ -40,11 +40,17 @@ def fit_platt(logits: np.ndarray, labels: np.ndarray, source: str) -> Calibratio
         z = np.exp(parameters[0]) * logits + parameters[1]
         return -float(np.mean(labels * log_expit(z) + (1 - labels) * log_expit(-z)))
 
-    fitted = minimize(loss, x0=np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})
-    return Calibration(slope=float(np.exp(fitted.x[0])), intercept=float(fitted.x[1]), source=source)
+    fitted = minimize(
+        loss, x0=np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10}
+    )
+    return Calibration(
+        slope=float(np.exp(fitted.x[0])), intercept=float(fitted.x[1]), source=source
+    )
 
 
-def operating_points(probabilities: np.ndarray, labels: np.ndarray, source: str) -> tuple[OperatingPoint, ...]:
+def operating_points(
+    probabilities: np.ndarray, labels: np.ndarray, source: str
+) -> tuple[OperatingPoint, ...]:
     """Youden's point, and the thresholds that keep sensitivity, or specificity, at 0.95 or more.
 
     probabilities (N,) calibrated, labels (N,) 0 or 1. Of the thresholds that keep a sensitivity the highest is taken,
@@ -52,13 +58,17 @@ def operating_points(probabilities: np.ndarray, labels: np.ndarray, source: str)
     """
     labels = np.asarray(labels)
     _need_both_classes(labels)
-    false_positive, true_positive, thresholds = roc_curve(labels, probabilities, drop_intermediate=False)
+    false_positive, true_positive, thresholds = roc_curve(
+        labels, probabilities, drop_intermediate=False
+    )
     thresholds = np.minimum(thresholds, 1.0)  # the first is infinite: nothing is called
     youden = youdens_threshold(probabilities, labels)
     sensitive = thresholds[np.argmax(true_positive >= 0.95)]
     specific = thresholds[np.flatnonzero(1 - false_positive >= 0.95)[-1]]
     named = {"youden": youden, "sensitivity_95": sensitive, "specificity_95": specific}
-    return tuple(OperatingPoint(name=k, threshold=float(v), source=source) for k, v in named.items())
+    return tuple(
+        OperatingPoint(name=k, threshold=float(v), source=source) for k, v in named.items()
+    )
 
 
 def youdens_threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -72,7 +82,12 @@ def youdens_threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:
     present, absent = scores[labels == 1], scores[labels == 0]
     widths = _bandwidth(present), _bandwidth(absent)
     steps = np.linspace(scores.min(), scores.max(), YOUDEN_STEPS)
-    sums = np.array([ndtr((present - t) / widths[0]).mean() - ndtr((absent - t) / widths[1]).mean() for t in steps])
+    sums = np.array(
+        [
+            ndtr((present - t) / widths[0]).mean() - ndtr((absent - t) / widths[1]).mean()
+            for t in steps
+        ]
+    )
     best = steps[sums >= sums.max() - 1e-9]  # level between classes that lie apart: the middle
     return float(expit((best[0] + best[-1]) / 2))
 
@@ -85,4 +100,6 @@ def _bandwidth(scores: np.ndarray) -> float:
 
 def _need_both_classes(labels: np.ndarray) -> None:
     if len(np.unique(labels)) < 2:
-        raise DataError("calibration needs positive and negative validation films; one class is missing")
+        raise DataError(
+            "calibration needs positive and negative validation films; one class is missing"
+        )

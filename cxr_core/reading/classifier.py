@@ -52,7 +52,9 @@ class Classifier:
         """A film on the model's grid: (S, S) uint8."""
         return to_grid(film.pixels, self.card.input_spec)
 
-    def read_grids(self, grids: np.ndarray, film_shapes: list[tuple[int, int]]) -> list[ModelOutput]:
+    def read_grids(
+        self, grids: np.ndarray, film_shapes: list[tuple[int, int]]
+    ) -> list[ModelOutput]:
         """Read films already on the model's grid. grids: (B, S, S) uint8; film_shapes: (H, W) of each."""
         inputs = torch.from_numpy(normalise(grids, self.card.input_spec))
         return self.read_inputs(inputs.contiguous(memory_format=torch.channels_last), film_shapes)
@@ -72,9 +74,16 @@ class Classifier:
             return exact
         from cxr_core.reading.grad_cam import library_map  # slow to import, and seldom asked for
 
-        cells = library_map(self.network, output.features, self.card.findings.index(finding), method)
+        cells = library_map(
+            self.network, output.features, self.card.findings.index(finding), method
+        )
         return Evidence(
-            finding=finding, method=method, unit="relative", cells=cells, scale=1.0, placement=exact.placement
+            finding=finding,
+            method=method,
+            unit="relative",
+            cells=cells,
+            scale=1.0,
+            placement=exact.placement,
         )
 
     def _forward(self, inputs: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -101,11 +110,18 @@ class Classifier:
         return cells - usual
 
     def _output(
-        self, logits: np.ndarray, evidence: np.ndarray, features: np.ndarray, strangeness: float, shape: tuple[int, int]
+        self,
+        logits: np.ndarray,
+        evidence: np.ndarray,
+        features: np.ndarray,
+        strangeness: float,
+        shape: tuple[int, int],
     ) -> ModelOutput:
         card = self.card
         if not np.isfinite(logits).all():
-            raise ReadingError(f"{card.model} {card.version} gave {logits.tolist()} instead of finite logits")
+            raise ReadingError(
+                f"{card.model} {card.version} gave {logits.tolist()} instead of finite logits"
+            )
         placement = Placement.fit(shape, card.input_spec)
         maps = {
             key: Evidence(

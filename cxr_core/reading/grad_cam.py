@@ -30,7 +30,9 @@ LIBRARY_METHODS: dict[str, type[BaseCAM]] = {
 }
 
 
-def library_map(network: FilmClassifier, features: np.ndarray, finding: int, method: str) -> np.ndarray:
+def library_map(
+    network: FilmClassifier, features: np.ndarray, finding: int, method: str
+) -> np.ndarray:
     """One of pytorch-grad-cam's maps from features (F, h, w): (h, w) float32 in [0, 1], 1 at its own maximum.
 
     Raises RecipeError for a method that nothing here knows.
@@ -40,7 +42,9 @@ def library_map(network: FilmClassifier, features: np.ndarray, finding: int, met
     head_alone = HeadAlone(network).eval()
     batch = torch.from_numpy(features)[None].requires_grad_()
     with LIBRARY_METHODS[method](model=head_alone, target_layers=[head_alone.features]) as cam:
-        return np.asarray(cam(input_tensor=batch, targets=[ClassifierOutputTarget(finding)])[0], np.float32)
+        return np.asarray(
+            cam(input_tensor=batch, targets=[ClassifierOutputTarget(finding)])[0], np.float32
+        )
 
 
 class HeadAlone(nn.Module):

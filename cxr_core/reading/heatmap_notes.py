@@ -46,7 +46,11 @@ def points_elsewhere(card: ModelCard, finding: str) -> bool:
     if found is None:
         return False
     plain = found["pointing"][0]
-    return plain["hit"]["high"] is not None and plain["hit"]["high"] < MOST and _worse_than_the_middle(plain)
+    return (
+        plain["hit"]["high"] is not None
+        and plain["hit"]["high"] < MOST
+        and _worse_than_the_middle(plain)
+    )
 
 
 def _worse_than_the_middle(plain: Mapping[str, Any]) -> bool:

@@ -33,7 +33,9 @@ class Familiarity:
     def __init__(self, tensors: Mapping[str, Tensor]):
         missing = {"mean", "scale", "axes", "spread", "rest"} - set(tensors)
         if missing:
-            raise ModelError(f"the familiarity statistics lack {', '.join(sorted(missing))}; install the model again")
+            raise ModelError(
+                f"the familiarity statistics lack {', '.join(sorted(missing))}; install the model again"
+            )
         self.tensors = dict(tensors)
         # Along an axis a deviation counts by the axis' own spread, not by that of the rest.
         self._gain = 1 / tensors["spread"].square() - 1 / tensors["rest"]
@@ -47,10 +49,18 @@ class Familiarity:
         _, spread, rows = torch.linalg.svd(standard, full_matrices=False)
         axes = min(axes, len(spread) - 1)
         inside = standard @ rows[:axes].T
-        rest = (standard - inside @ rows[:axes]).square().sum(dim=1).mean() / (standard.shape[1] - axes)
+        rest = (standard - inside @ rows[:axes]).square().sum(dim=1).mean() / (
+            standard.shape[1] - axes
+        )
         deviation = spread[:axes] / (len(descriptors) - 1) ** 0.5
         return cls(
-            {"mean": mean, "scale": scale, "axes": rows[:axes].T.contiguous(), "spread": deviation, "rest": rest}
+            {
+                "mean": mean,
+                "scale": scale,
+                "axes": rows[:axes].T.contiguous(),
+                "spread": deviation,
+                "rest": rest,
+            }
         )
 
     def distance(self, descriptors: Tensor) -> Tensor:

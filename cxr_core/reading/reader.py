@@ -49,7 +49,9 @@ class Reader:
         folders: those of the classifiers to read with instead; outliner: that of the segmenter to measure with then.
         decoders: those of another reader, to share.
         """
-        found, outlines = (installed(), installed_segmenter()) if folders is None else (folders, outliner)
+        found, outlines = (
+            (installed(), installed_segmenter()) if folders is None else (folders, outliner)
+        )
         return cls(
             classifiers=tuple(Classifier.load(folder) for folder in found),
             decoders=decoders or DecodePool(),
@@ -90,21 +92,31 @@ class Reader:
     def examine_many(self, files: Iterable[bytes]) -> Iterator[Examination]:
         """Examine files in their order: decoded ahead in parallel, read in batches."""
         remaining = iter(files)
-        with ThreadPoolExecutor(max_workers=self.decoders.workers) as threads, ThreadPoolExecutor(1) as networks:
+        with (
+            ThreadPoolExecutor(max_workers=self.decoders.workers) as threads,
+            ThreadPoolExecutor(1) as networks,
+        ):
             ahead = [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
             try:
                 while ahead:
-                    batch, ahead = ahead, [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
+                    batch, ahead = (
+                        ahead,
+                        [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)],
+                    )
                     yield from networks.submit(self._read_batch, batch, ahead).result()
             finally:
-                networks.submit(torch.set_num_threads, EVERY_CORE)  # also what threads that begin later are given
+                networks.submit(
+                    torch.set_num_threads, EVERY_CORE
+                )  # also what threads that begin later are given
 
     def explain(self, output: ModelOutput, finding: str, method: str) -> Evidence:
         """The heatmap of one finding by a named method, from an output already made."""
         for classifier in self.classifiers:
             if classifier.card == output.card:
                 return classifier.explain(output, finding, method)
-        raise ModelError(f"{output.card.model} {output.card.version} is no longer installed; read the film again")
+        raise ModelError(
+            f"{output.card.model} {output.card.version} is no longer installed; read the film again"
+        )
 
     def _look(self, data: bytes) -> "_Seen":
         sha256 = hashlib.sha256(data).hexdigest()
@@ -127,18 +139,25 @@ class Reader:
 
     def _read_batch(self, batch: "list[Prepared]", ahead: "list[Prepared]") -> list[Examination]:
         prepared = [future.result() for future in batch]
-        readable = [(seen.film, grids) for seen, grids, _ in prepared if grids and seen.film is not None]
+        readable = [
+            (seen.film, grids) for seen, grids, _ in prepared if grids and seen.film is not None
+        ]
         started = time.perf_counter()
         by_model = []
         for i, classifier in enumerate(self.classifiers if readable else ()):
             _share_cores(ahead)
-            grids, shapes = np.stack([grids[i] for _, grids in readable]), [film.shape for film, _ in readable]
+            grids, shapes = (
+                np.stack([grids[i] for _, grids in readable]),
+                [film.shape for film, _ in readable],
+            )
             by_model.append(classifier.read_grids(grids, shapes))
         anatomies: Iterator[Anatomy] = iter(())
         if self.outliner and readable:
             _share_cores(ahead)
             outlined = np.stack([grids[-1] for _, grids in readable])
-            anatomies = iter(self.outliner.outline_grids(outlined, [film.shape for film, _ in readable]))
+            anatomies = iter(
+                self.outliner.outline_grids(outlined, [film.shape for film, _ in readable])
+            )
         share = (time.perf_counter() - started) / max(1, len(readable))
         outputs = iter(zip(*by_model, strict=True))
         return [
@@ -163,7 +182,9 @@ class _Seen:
     def refused(self) -> bool:
         return any(concern.refuses for concern in self.concerns)
 
-    def examination(self, outputs: tuple[ModelOutput, ...], anatomy: Anatomy | None, seconds: float) -> Examination:
+    def examination(
+        self, outputs: tuple[ModelOutput, ...], anatomy: Anatomy | None, seconds: float
+    ) -> Examination:
         return Examination(
             sha256=self.sha256,
             film=self.film,

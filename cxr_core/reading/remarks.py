@@ -17,12 +17,16 @@ AGE_UNKNOWN = (
 
 def remarks(findings: "Sequence[FindingReading]", patient: Patient) -> tuple[str, ...]:
     """A sentence for each; none where there is no number."""
-    return tuple(_remarks([finding for finding in findings if finding.probability is not None], patient))
+    return tuple(
+        _remarks([finding for finding in findings if finding.probability is not None], patient)
+    )
 
 
 def _remarks(findings: "Sequence[FindingReading]", patient: Patient) -> Iterator[str]:
     populations = [finding.card.population for finding in findings if finding.card]
-    if patient.age_years is None and any((p.age_min, p.age_max) != (None, None) for p in populations):
+    if patient.age_years is None and any(
+        (p.age_min, p.age_max) != (None, None) for p in populations
+    ):
         yield AGE_UNKNOWN
     for finding in findings:
         if finding.card and finding.operating_point in ("sensitivity_95", "specificity_95"):

@@ -36,7 +36,9 @@ class Evidence:
     cells: np.ndarray  # (h, w) float32
     scale: float  # the cell value drawn in full colour, the same for every film
     placement: Placement
-    against_usual: bool = False  # whether what a cell adds on a usual film without the finding is taken off
+    against_usual: bool = (
+        False  # whether what a cell adds on a usual film without the finding is taken off
+    )
 
     def on_film(self) -> np.ndarray:
         """(H, W) float32 on the film's own grid, in the unit of the cells; NaN where the model did not look."""
@@ -82,14 +84,18 @@ class FindingReading:
     population: str | None = None
     reason: str | None = None
     evidence: Evidence | None = None
-    parts: Parts | None = None  # of a probability that a measurement has part in; logit is the network's own
+    parts: Parts | None = (
+        None  # of a probability that a measurement has part in; logit is the network's own
+    )
     card: ModelCard | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The fields that `read --json` promises; a finding without a number carries its reason."""
         names = ["finding", "probability", "logit", "threshold", "operating_point", "call"]
         names += ["model", "version", "population"]
-        found = {name: getattr(self, name) for name in names} | ({"reason": self.reason} if self.reason else {})
+        found = {name: getattr(self, name) for name in names} | (
+            {"reason": self.reason} if self.reason else {}
+        )
         return found | ({"parts": self.parts.as_json()} if self.parts else {})
 
 
@@ -116,7 +122,8 @@ class Reading:
             "concerns": [{"code": c.code, "message": c.message} for c in self.concerns],
             "findings": [finding.as_json() for finding in self.findings],
             "measurements": [
-                {**measured.as_json(), "disagreements": self.disagreements(measured)} for measured in self.measurements
+                {**measured.as_json(), "disagreements": self.disagreements(measured)}
+                for measured in self.measurements
             ],
             "remarks": self.remarks,
             "patient": {"age_years": self.patient.age_years, "view": self.patient.view},
@@ -137,7 +144,10 @@ class Reading:
 
         heart, thorax: (x, y) in film pixels.  film_shape: (H, W).
         """
-        return replace(self, measurements=tuple(edited(m, heart, thorax, film_shape) for m in self.measurements))
+        return replace(
+            self,
+            measurements=tuple(edited(m, heart, thorax, film_shape) for m in self.measurements),
+        )
 
     @property
     def suspicion(self) -> float:
@@ -157,11 +167,17 @@ def interpret(examination: Examination, said: Patient, operating_point: str) -> 
     """
     film = examination.film
     patient = Patient(
-        age_years=said.age_years if said.age_years is not None else (film.age_years if film else None),
+        age_years=said.age_years
+        if said.age_years is not None
+        else (film.age_years if film else None),
         view=said.view or (film.view if film else None),
     )
     concerns = list(examination.concerns)
-    fitting = [o for o in examination.outputs if not o.card.population.excludes(patient.age_years, patient.view)]
+    fitting = [
+        o
+        for o in examination.outputs
+        if not o.card.population.excludes(patient.age_years, patient.view)
+    ]
     # A film that any model knows is a chest film, even where that model is not for this patient.
     # A drawing says that it is one; whether the models find it like a film is no reason to refuse it.
     drawn = any(concern.code == "drawing" for concern in concerns)
@@ -186,7 +202,9 @@ def interpret(examination: Examination, said: Patient, operating_point: str) -> 
         sha256=examination.sha256,
         status="read",
         concerns=tuple(concerns),
-        findings=tuple(_findings(examination.outputs, patient, operating_point, unsettled, measurements)),
+        findings=tuple(
+            _findings(examination.outputs, patient, operating_point, unsettled, measurements)
+        ),
         measurements=measurements,
         patient=patient,
         seconds=examination.seconds,
@@ -229,13 +247,19 @@ def _findings(
     readings: list[FindingReading] = []
     for key in keys:
         candidates = [o for o in outputs if key in o.card.findings]
-        reasons = {id(o): o.card.population.excludes(patient.age_years, patient.view) for o in candidates}
+        reasons = {
+            id(o): o.card.population.excludes(patient.age_years, patient.view) for o in candidates
+        }
         fitting = [o for o in candidates if not reasons[id(o)]]
         if not fitting:
             said = "; ".join(f"{o.card.model} is for {o.card.population.text}" for o in candidates)
-            readings.append(FindingReading(finding=key, reason=f"No model for this patient: {said}."))
+            readings.append(
+                FindingReading(finding=key, reason=f"No model for this patient: {said}.")
+            )
         measured = next(iter(measurements), None)
-        readings += [_reading_of(o, key, operating_point, unsettled, measured, patient.view) for o in fitting]
+        readings += [
+            _reading_of(o, key, operating_point, unsettled, measured, patient.view) for o in fitting
+        ]
     return readings
 
 

@@ -70,12 +70,17 @@ class Outliner:
 
         Raises ReadingError when the network gives no finite number.
         """
-        inputs = normalise(np.concatenate([grids, np.stack([_changed(grid) for grid in grids])]), self.card.input_spec)
+        inputs = normalise(
+            np.concatenate([grids, np.stack([_changed(grid) for grid in grids])]),
+            self.card.input_spec,
+        )
         with one_at_a_time, torch.inference_mode():
             films = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
             maps = self.network(films).float().contiguous().numpy()
         if not np.isfinite(maps).all():
-            raise ReadingError(f"{self.card.model} {self.card.version} gave maps that are not finite")
+            raise ReadingError(
+                f"{self.card.model} {self.card.version} gave maps that are not finite"
+            )
         as_they_are, changed = maps[: len(grids)], maps[len(grids) :]
         return np.stack([as_they_are, [_back(film) for film in changed]], axis=1)
 
@@ -84,14 +89,18 @@ def _changed(grid: np.ndarray) -> np.ndarray:
     """A film (S, S) uint8 brighter and smaller, about its middle."""
     side = grid.shape[0]
     brighter = np.rint(255 * (grid / np.float32(255)) ** GAMMA).astype(np.uint8)
-    return cv2.warpAffine(brighter, _about_middle(SHRUNK, side), (side, side), flags=cv2.INTER_LINEAR)
+    return cv2.warpAffine(
+        brighter, _about_middle(SHRUNK, side), (side, side), flags=cv2.INTER_LINEAR
+    )
 
 
 def _back(maps: np.ndarray) -> np.ndarray:
     """The maps (3, h, w) of a changed film, where they lie on the film as it is."""
     cells = maps.shape[-1]
     matrix = _about_middle(1 / SHRUNK, cells)
-    return np.stack([cv2.warpAffine(m, matrix, (cells, cells), borderMode=cv2.BORDER_REPLICATE) for m in maps])
+    return np.stack(
+        [cv2.warpAffine(m, matrix, (cells, cells), borderMode=cv2.BORDER_REPLICATE) for m in maps]
+    )
 
 
 def _about_middle(scale: float, side: int) -> np.ndarray:

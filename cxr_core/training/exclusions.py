@@ -35,7 +35,11 @@ class LeftAside:
         said = data.get("left_aside") or {}
         gate = said.get("gate") or {}
         share = gate.get("share", 0.0) if gate.get("rule") == RULE else 0.0
-        return cls(bool(said.get("official_test")), share, frozenset(said.get("kinds") or _kinds(data.get("kind", ""))))
+        return cls(
+            bool(said.get("official_test")),
+            share,
+            frozenset(said.get("kinds") or _kinds(data.get("kind", ""))),
+        )
 
     def covers_gate(self, share: float, kinds: frozenset[str]) -> bool:
         """Whether it learnt from none of the patients that a gate of this share holds, in data of these layouts."""
@@ -48,13 +52,23 @@ def left_aside(recipe: Recipe, films: Manifest) -> dict[str, Any]:
     began = _of_beginning(recipe.init)
     test, share, kinds = recipe.split == "given", recipe.gate_share, _kinds(films.kind)
     if began is not None:
-        test, share, kinds = test and began.official_test, min(share, began.gate_share), kinds | began.kinds
+        test, share, kinds = (
+            test and began.official_test,
+            min(share, began.gate_share),
+            kinds | began.kinds,
+        )
     found: dict[str, Any] = {"official_test": test, "kinds": sorted(kinds), "gate": None}
     if len(gate):
         counts = {"films": len(gate), "patients": int(gate["patient"].nunique())}
         split = films.with_table(gate).split_sha256()
         # carved: by this run.  share: of it, what the model that it began from has not learnt from either.
-        found["gate"] = {"rule": RULE, "share": share, "carved": recipe.gate_share, **counts, "split_sha256": split}
+        found["gate"] = {
+            "rule": RULE,
+            "share": share,
+            "carved": recipe.gate_share,
+            **counts,
+            "split_sha256": split,
+        }
     return found
 
 

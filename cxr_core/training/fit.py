@@ -77,13 +77,23 @@ def fit(
         start = _network(recipe, recipe.init)
         folder = RunFolder(run or Path())
         if place.first:
-            facts = {**data_facts(learning, recipe), "folders": folders, "version": version, **(story or {})}
+            facts = {
+                **data_facts(learning, recipe),
+                "folders": folders,
+                "version": version,
+                **(story or {}),
+            }
             facts |= {"began_from": origin(recipe.init), "left_aside": aside}
             facts |= {"ratio_from": measured_by()} if recipe.ratio_weight else {}
             facts |= {"regions_from": measured_by()} if recipe.region_weight else {}
             folder = RunFolder.create(recipe, facts, run)
         with _held(folder, place), _recording(folder, place, settings.report) as report:
-            begun = {"event": "begun", "run": str(folder.path), "device": str(place.device), "processes": place.count}
+            begun = {
+                "event": "begun",
+                "run": str(folder.path),
+                "device": str(place.device),
+                "processes": place.count,
+            }
             report({**begun, "unmatched": list(start.unmatched), "missing": list(start.missing)})
             return _train(recipe, start.network, learning, folder, place, report, settings)
 
@@ -99,7 +109,9 @@ def resume(run: Path, settings: Settings) -> Path:
         if folder.model.exists():
             raise RunError(f"{run} is finished; its model is {folder.model}")
         if "averaged" in before:
-            raise RunError(f"{run} is a mean of runs, with no steps to go on from; make it with train.average again")
+            raise RunError(
+                f"{run} is a mean of runs, with no steps to go on from; make it with train.average again"
+            )
         with _held(folder, place), _recording(folder, place, settings.report) as report:
             learning, _ = _open(recipe, before["folders"], place, settings)
             _require_same(data_facts(learning, recipe), before, run)
@@ -134,7 +146,9 @@ def divided(recipe: Recipe, manifest: Manifest) -> Manifest:
     elif recipe.split != "given":
         apart = divide(films, parse_ratios(recipe.split), recipe.findings, recipe.division)
     elif films.table["split"].isna().all():
-        raise RecipeError("the data has no parts of its own; divide it by patient with --set split=80:08:12")
+        raise RecipeError(
+            "the data has no parts of its own; divide it by patient with --set split=80:08:12"
+        )
     else:
         apart = drop_identical(films)
     kept = carve_gate(apart, recipe.findings, recipe.gate_share)
@@ -174,7 +188,12 @@ def _open(
     with place.first_of_machine():
         manifest = divided(recipe, open_data(folders, tell))
         learning = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
-        load_films(learning, recipe.input_spec(), recipe.labelled, lambda done, of: tell("decoding", done, of))
+        load_films(
+            learning,
+            recipe.input_spec(),
+            recipe.labelled,
+            lambda done, of: tell("decoding", done, of),
+        )
     return learning, left_aside(recipe, manifest)
 
 
@@ -191,12 +210,19 @@ def _train(
     started = time.perf_counter()
     parts = {name: _films(recipe, learning.part(name)) for name in LEARNT_ON}
     if recipe.drawings:
-        parts["train"] = with_drawings(parts["train"], recipe.input_spec(), recipe.drawings, recipe.seed)
+        parts["train"] = with_drawings(
+            parts["train"], recipe.input_spec(), recipe.drawings, recipe.seed
+        )
     if recipe.ratio_weight:
         ratios = _ratios(learning, folder, place, report, settings)
-        parts = {name: with_ratios(films, ratios[learning.table["split"] == name]) for name, films in parts.items()}
+        parts = {
+            name: with_ratios(films, ratios[learning.table["split"] == name])
+            for name, films in parts.items()
+        }
     if recipe.region_weight:
-        parts["train"] = _with_regions(recipe, parts["train"], learning.part("train"), folder, place, report, settings)
+        parts["train"] = _with_regions(
+            recipe, parts["train"], learning.part("train"), folder, place, report, settings
+        )
     try:
         trainer = Trainer(recipe, network, parts, place, folder.checkpoints, report, settings.stop)
         if last is not None:
@@ -225,7 +251,9 @@ def _films(recipe: Recipe, part: Manifest) -> Films:
     return replace(films, labels=load_masks(part, recipe.input_spec(), recipe.structures))
 
 
-def _ratios(learning: Manifest, folder: RunFolder, place: Processes, report: Report, settings: Settings) -> np.ndarray:
+def _ratios(
+    learning: Manifest, folder: RunFolder, place: Processes, report: Report, settings: Settings
+) -> np.ndarray:
     with place.first_of_machine():
         return kept_ratios(folder.path, learning, _telling("measuring", report), settings.stop)
 
@@ -241,7 +269,9 @@ def _with_regions(
 ) -> Films:
     with place.first_of_machine():
         tell = _telling("outlining", report)
-        regions = kept_regions(folder.path, part, recipe.findings, recipe.input_spec(), tell, settings.stop)
+        regions = kept_regions(
+            folder.path, part, recipe.findings, recipe.input_spec(), tell, settings.stop
+        )
     return with_regions(films, regions)
 
 
@@ -253,7 +283,9 @@ def _telling(stage: str, report: Report) -> Callable[[int, int], None]:
     return tell
 
 
-def _go_on(trainer: Trainer, last: Latest, folder: RunFolder, place: Processes, report: Report) -> None:
+def _go_on(
+    trainer: Trainer, last: Latest, folder: RunFolder, place: Processes, report: Report
+) -> None:
     if place.first:
         folder.rewind(last.checkpoint.step if last.checkpoint else 0)
     if last.checkpoint is not None:

@@ -10,7 +10,9 @@ from cxr_core.training.runs.run_folder import MANIFEST, RECIPE, RunFolder
 
 def run_in(folder: Path) -> RunFolder | None:
     """The run of a folder; None when it holds none."""
-    return RunFolder(folder) if (folder / RECIPE).is_file() and (folder / MANIFEST).is_file() else None
+    return (
+        RunFolder(folder) if (folder / RECIPE).is_file() and (folder / MANIFEST).is_file() else None
+    )
 
 
 def part_of_run(run: RunFolder, manifest: Manifest, part: str) -> Manifest:

@@ -106,7 +106,9 @@ def finding_view(opened: "Opened", finding: str, view: str | None) -> "FindingVi
     return _finding_view(f"{opened.shelved.stamp}|{finding}|{view}", opened, finding, view)
 
 
-@st.cache_resource(show_spinner="Computing the curves and their intervals …", max_entries=VIEWS_OPEN)
+@st.cache_resource(
+    show_spinner="Computing the curves and their intervals …", max_entries=VIEWS_OPEN
+)
 def _finding_view(key: str, _opened: "Opened", _finding: str, _view: str | None) -> "FindingView":
     from cxr_core.evaluation.store.loaded import view_of
 
@@ -126,7 +128,10 @@ def _comparison(key: str, _shelved: "Sequence[Shelved]") -> "Comparison":
 
     found = zip(names_of(_shelved), _shelved, strict=True)
     return compare(
-        [Contender(name=name, table=opened(each).predictions, learnt=read_learnt(each.folder)) for name, each in found]
+        [
+            Contender(name=name, table=opened(each).predictions, learnt=read_learnt(each.folder))
+            for name, each in found
+        ]
     )
 
 
@@ -169,7 +174,9 @@ def devices() -> "tuple[Device, ...]":
     return jobs.devices()
 
 
-@st.cache_resource(show_spinner="Looking whether these weights can be had …", ttl=START_TOLD_S, max_entries=100)
+@st.cache_resource(
+    show_spinner="Looking whether these weights can be had …", ttl=START_TOLD_S, max_entries=100
+)
 def start_fault(key: str, _recipe: "Recipe") -> tuple[str, str]:
     """The field and the sentence when a recipe's network cannot start as it says; two empty texts when it can.
 
@@ -217,7 +224,9 @@ def _warm() -> None:
         reader().warm()
         _settle()
     except SilhouetteError as error:
-        log.warning("the models did not load: %s", error)  # said again on the page, with the first film
+        log.warning(
+            "the models did not load: %s", error
+        )  # said again on the page, with the first film
 
 
 def _settle() -> None:

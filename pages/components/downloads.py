@@ -35,7 +35,9 @@ def offer_reports(entry: Entry, shown: Shown | None, reading: Reading) -> None:
 
 def _report(entry: Entry, shown: Shown | None, reading: Reading) -> Report:
     # What was said of the film itself, with pixels that may be those of a compressed copy of it.
-    examination = replace(entry.examination, film=shown.examination.film) if shown else entry.examination
+    examination = (
+        replace(entry.examination, film=shown.examination.film) if shown else entry.examination
+    )
     return Report(
         reading=reading,
         examination=examination,

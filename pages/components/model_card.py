@@ -43,7 +43,9 @@ def show_card(card: ModelCard, finding: str) -> None:
 
 def describe_card(card: ModelCard, finding: str) -> None:
     """What a model was trained on and its figures for one finding."""
-    st.markdown(f"**{plain(card.model)}** {plain(card.version)} · {plain(finding_name(finding).lower())}")
+    st.markdown(
+        f"**{plain(card.model)}** {plain(card.version)} · {plain(finding_name(finding).lower())}"
+    )
     facts = [("Made for", card.population.text), *_training(card.training, finding)]
     st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in facts))
     figures = _figures(card.metrics, finding)
@@ -71,7 +73,10 @@ def _training(training: dict[str, Any], finding: str) -> Iterator[tuple[str, str
             found = parts[part]
             positives = found.get("positives", {}).get(finding)
             share = f", {positives:,} of them with the finding" if positives is not None else ""
-            yield name, f"{found.get('films', 0):,} films of {found.get('patients', 0):,} patients{share}"
+            yield (
+                name,
+                f"{found.get('films', 0):,} films of {found.get('patients', 0):,} patients{share}",
+            )
     if "terms" in training:
         yield "Data", str(training["terms"])
 
@@ -82,11 +87,17 @@ def _figures(metrics: dict[str, Any], finding: str) -> list[dict[str, str]]:
     for part, findings in metrics.items():
         for name, figure in _flat(findings.get(finding, {})):
             defined = figure["value"] is not None and figure["low"] is not None
-            cell = f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})" if defined else "undefined"
+            cell = (
+                f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+                if defined
+                else "undefined"
+            )
             counts = f"{figure['positives']:,} of {figure['n']:,}"
             row = rows.setdefault(name, {"Figure": plain(name)})
             row |= {plain(part.capitalize()): cell, f"Positive in {plain(part)}": counts}
-    return [{column: row.get(column, "") for column in _columns(rows.values())} for row in rows.values()]
+    return [
+        {column: row.get(column, "") for column in _columns(rows.values())} for row in rows.values()
+    ]
 
 
 def _columns(rows: Iterable[dict[str, str]]) -> list[str]:
@@ -100,7 +111,13 @@ def _flat(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             if name in NEED_NO_POINT:
                 yield FIGURES[name], entry
         elif name == "views":
-            yield from ((f"AUROC, {view} films alone", found["auroc"]) for view, found in entry.items())
+            yield from (
+                (f"AUROC, {view} films alone", found["auroc"]) for view, found in entry.items()
+            )
         elif name in OPERATING_POINTS:
             point = operating_point_name(name).lower()
-            yield from ((f"{FIGURES[inner]}, {point}", found) for inner, found in entry.items() if inner in FIGURES)
+            yield from (
+                (f"{FIGURES[inner]}, {point}", found)
+                for inner, found in entry.items()
+                if inner in FIGURES
+            )

@@ -61,10 +61,16 @@ class Study:
     takings: int = 0  # how often the uploader was emptied
     entries: dict[str, Entry] = field(default_factory=dict)
     chosen: str | None = None
-    choices: int = 0  # how often the page, not the reader, chose: the worklist then starts from that choice
+    choices: int = (
+        0  # how often the page, not the reader, chose: the worklist then starts from that choice
+    )
     shown: OrderedDict[str, Shown] = field(default_factory=OrderedDict)
-    ends: "dict[str, tuple[Line, Line]]" = field(default_factory=dict)  # of heart and thorax, set by hand, by entry
-    by_hand: set[str] = field(default_factory=set)  # films without a measurement whose reader asked to make one
+    ends: "dict[str, tuple[Line, Line]]" = field(
+        default_factory=dict
+    )  # of heart and thorax, set by hand, by entry
+    by_hand: set[str] = field(
+        default_factory=set
+    )  # films without a measurement whose reader asked to make one
 
     def add(self, entry: Entry) -> None:
         """Take in a film."""
@@ -146,7 +152,9 @@ class Exploration:
     clicked: str | None = None  # the chart whose bar was clicked last
     unmarked: dict[str, int] = field(default_factory=dict)  # how often each chart lost its mark
     turns: int = 0  # part of the keys of widgets: with another they start from what is said here
-    started: set[tuple[str, ...]] = field(default_factory=set)  # folders whose preparation this tab began
+    started: set[tuple[str, ...]] = field(
+        default_factory=set
+    )  # folders whose preparation this tab began
 
     def turn_to(self, dataset: str) -> None:
         """Look at another dataset, from its start."""

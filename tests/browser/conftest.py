@@ -45,7 +45,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def fake_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app with the fake reader."""
-    yield from serve(["-m", "tests.browser.serve_fakes", "{port}"], tmp_path_factory.mktemp("workspace"))
+    yield from serve(
+        ["-m", "tests.browser.serve_fakes", "{port}"], tmp_path_factory.mktemp("workspace")
+    )
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +63,9 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
     tab = context.new_page()
     wrong: list[str] = []
-    tab.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    tab.on(
+        "console", lambda message: wrong.append(message.text) if message.type == "error" else None
+    )
     tab.on("pageerror", lambda error: wrong.append(str(error)))
     tab.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     tab.on("request", lambda request: None if _is_local(request.url) else wrong.append(request.url))
@@ -78,7 +82,9 @@ def serve(arguments: list[str], workspace: Path) -> Iterator[str]:
     command = [sys.executable, *(argument.format(port=port) for argument in arguments)]
     environment = os.environ | {"CXR_WORKSPACE": str(workspace)}
     log = (workspace / "server.log").open("w")
-    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    server = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+    )
     try:
         wait_until_healthy(f"http://localhost:{port}", server)
         yield f"http://localhost:{port}"

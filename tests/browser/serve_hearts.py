@@ -8,7 +8,10 @@ from pages.components import cache
 from tests.hearts import MISSED, SLENDER, outlined, sha256_of
 from tests.pages.fakes import FakeReader
 
-ANATOMIES = {sha256_of(SLENDER): outlined(SLENDER), sha256_of(MISSED): outlined(MISSED, found=False)}
+ANATOMIES = {
+    sha256_of(SLENDER): outlined(SLENDER),
+    sha256_of(MISSED): outlined(MISSED, found=False),
+}
 READER = FakeReader(anatomies=ANATOMIES)
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ FILMS = 30
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app with the fake reader and a workspace of its own."""
-    yield from serve(["-m", "tests.browser.serve_fakes", "{port}"], tmp_path_factory.mktemp("workspace"))
+    yield from serve(
+        ["-m", "tests.browser.serve_fakes", "{port}"], tmp_path_factory.mktemp("workspace")
+    )
 
 
 @pytest.fixture(scope="module")

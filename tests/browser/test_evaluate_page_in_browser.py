@@ -18,7 +18,10 @@ WAIT_MS = 120_000  # a busy machine computes the bands slowly
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app as it is, with an evaluation of a model that ships."""
-    workspace, films = tmp_path_factory.mktemp("workspace"), write_films(tmp_path_factory.mktemp("data") / "drawn")
+    workspace, films = (
+        tmp_path_factory.mktemp("workspace"),
+        write_films(tmp_path_factory.mktemp("data") / "drawn"),
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CXR_WORKSPACE", str(workspace))
         assert main(["cardiomegaly-adults", "--data", str(films)]) == 0
@@ -52,14 +55,18 @@ def test_a_cell_opens_its_films_and_a_film_its_heatmap(page: Page, app: str) -> 
     page.keyboard.press("Home")  # threshold 0: every film is called
     expect(page.get_by_role("row", name="Specificity")).to_contain_text("0.000", timeout=WAIT_MS)
     click_false_positives(page)
-    expect(page.get_by_role("tab", name="Films")).to_have_attribute("aria-selected", "true", timeout=WAIT_MS)
+    expect(page.get_by_role("tab", name="Films")).to_have_attribute(
+        "aria-selected", "true", timeout=WAIT_MS
+    )
     expect(cards(page).first).to_contain_text("labelled absent", timeout=WAIT_MS)
     assert "labelled present" not in " ".join(cards(page).all_inner_texts())
     cards(page).first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.locator(".gallery.large img")).to_be_visible(timeout=WAIT_MS)
     dialog.get_by_text("Heatmap", exact=True).click()
-    expect(dialog.locator("[data-testid=film-viewer][data-ready=true]")).to_be_visible(timeout=WAIT_MS)
+    expect(dialog.locator("[data-testid=film-viewer][data-ready=true]")).to_be_visible(
+        timeout=WAIT_MS
+    )
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Back to Threshold").click()
     expect(page.get_by_role("row", name="Sensitivity")).to_contain_text("1.000", timeout=WAIT_MS)
@@ -74,8 +81,19 @@ def test_a_chart_saves_its_numbers_and_each_tab_can_be_read(page: Page, app: str
     lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
     assert lines[0] == "threshold,false_positive_rate,sensitivity"
     assert lines[-1].endswith(",1,1")
-    for tab in ("Calibration", "Prevalence and benefit", "For whom", "Where", "Compare", "Training"):
+    for tab in (
+        "Calibration",
+        "Prevalence and benefit",
+        "For whom",
+        "Where",
+        "Compare",
+        "Training",
+    ):
         page.get_by_role("tab", name=tab, exact=True).click()
-        expect(page.get_by_role("tab", name=tab, exact=True)).to_have_attribute("aria-selected", "true")
-        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=WAIT_MS)
+        expect(page.get_by_role("tab", name=tab, exact=True)).to_have_attribute(
+            "aria-selected", "true"
+        )
+        expect(page.get_by_test_id("stApp")).to_have_attribute(
+            "data-test-script-state", "notRunning", timeout=WAIT_MS
+        )
         expect(page.get_by_test_id("stException")).to_have_count(0)

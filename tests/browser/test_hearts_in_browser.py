@@ -26,7 +26,9 @@ POSITION = "(e, end) => e.filmViewer.calipers.lines[end.split('-')[0]][Number(en
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app whose reader outlines drawn chests."""
-    yield from serve(["-m", "tests.browser.serve_hearts", "{port}"], tmp_path_factory.mktemp("workspace"))
+    yield from serve(
+        ["-m", "tests.browser.serve_hearts", "{port}"], tmp_path_factory.mktemp("workspace")
+    )
 
 
 def open_film(page: Page, address: str, spec: PhantomSpec = SLENDER) -> Locator:
@@ -97,12 +99,16 @@ def test_a_dragged_end_is_the_same_on_page_json_and_report(page: Page, app: str)
     ratio = (across(HEART) + 20) / across(THORAX)
     expect(page.locator(".ratio b")).to_have_text(ratio_text(ratio))
     assert page.evaluate("window.__sent") == 0, "a drag needs no server"
-    assert position(viewer, "heart-1") == pytest.approx((HEART[1][0] + 20, HEART[1][1] + 6), abs=0.02)
+    assert position(viewer, "heart-1") == pytest.approx(
+        (HEART[1][0] + 20, HEART[1][1] + 6), abs=0.02
+    )
     page.mouse.up()
     expect(card(page)).to_contain_text("Edited by hand")
     expect_ratio(page, ratio)
     expect(card(page)).to_contain_text(f"Automatic: {ratio_text(automatic)} (95 % interval")
-    assert viewer.evaluate("e => e.filmViewer.geometry.matrix") == film, "the film stays where it is"
+    assert viewer.evaluate("e => e.filmViewer.geometry.matrix") == film, (
+        "the film stays where it is"
+    )
     told = json.loads(download(page, "JSON"))["measurements"][0]
     assert told["value"] == pytest.approx(ratio, abs=2e-4)
     assert told["edited"] is True
@@ -139,17 +145,22 @@ def test_keys_move_an_end_and_the_fields_follow(page: Page, app: str) -> None:
     ratio = across(HEART) / (across(THORAX) - 8)
     expect(page.locator(".ratio b")).to_have_text(ratio_text(ratio))
     expect_ratio(page, ratio)
-    assert position(viewer, "thorax-0") == pytest.approx((THORAX[0][0] + 8, THORAX[0][1] - 1), abs=0.02)
+    assert position(viewer, "thorax-0") == pytest.approx(
+        (THORAX[0][0] + 8, THORAX[0][1] - 1), abs=0.02
+    )
     assert handle.evaluate("e => e.getRootNode().activeElement === e"), "keys go on where they were"
     expect(handle).to_have_attribute(
-        "aria-valuetext", f"x {THORAX[0][0] + 8:.1f}, y {THORAX[0][1] - 1:.1f} pixels; ratio {ratio_text(ratio)}"
+        "aria-valuetext",
+        f"x {THORAX[0][0] + 8:.1f}, y {THORAX[0][1] - 1:.1f} pixels; ratio {ratio_text(ratio)}",
     )
     page.get_by_text("Exact points").click()
     expect(page.get_by_label("Thorax, left, x")).to_have_value(f"{THORAX[0][0] + 8:.1f}")
     expect(page.get_by_label("Thorax, left, y")).to_have_value(f"{THORAX[0][1] - 1:.1f}")
 
 
-def test_wrong_points_are_a_sentence_and_the_handle_shows_what_the_field_says(page: Page, app: str) -> None:
+def test_wrong_points_are_a_sentence_and_the_handle_shows_what_the_field_says(
+    page: Page, app: str
+) -> None:
     viewer = open_film(page, app)
     drag(page, viewer, "heart-0", across(HEART) + 15)
     expect(page.locator(".ratio b")).to_have_text("–")
@@ -161,7 +172,9 @@ def test_wrong_points_are_a_sentence_and_the_handle_shows_what_the_field_says(pa
     field.press("Enter")
     expect(card(page)).to_contain_text("outside the film of 400 × 420 px")
     assert position(viewer, "heart-0")[0] == -30
-    expect(page.get_by_test_id("stTable").locator("tr", has_text="Cardiomegaly")).to_contain_text("Present")
+    expect(page.get_by_test_id("stTable").locator("tr", has_text="Cardiomegaly")).to_contain_text(
+        "Present"
+    )
     field.fill(str(HEART[0][0]))
     field.press("Enter")
     expect_ratio(page, across(HEART) / across(THORAX))
@@ -172,7 +185,9 @@ def test_handles_are_as_large_at_any_zoom_and_the_switch_hides_them(page: Page, 
     handle = viewer.locator("[data-end=heart-0] .hit")
     for action in ("fit", "zoom-in", "zoom-out", "zoom-out"):
         viewer.evaluate("(e, name) => e.filmViewer.act(name)", action)
-        viewer.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        viewer.evaluate(
+            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
         box: Any = handle.bounding_box()
         assert min(box["width"], box["height"]) >= 24
         stage: Any = viewer.locator(".stage").bounding_box()

@@ -22,7 +22,10 @@ def drop(page: Page, address: str, *files: tuple[str, bytes]) -> Locator:
     """Open the page and drop files on it; the viewer it will show."""
     page.goto(address)
     page.locator("input[type=file]").set_input_files(
-        [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files]
+        [
+            {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+            for name, data in files
+        ]
     )
     return page.locator("[data-testid=film-viewer][data-ready=true]")
 
@@ -44,13 +47,19 @@ def test_result_is_read_off_the_page(page: Page, fake_app: str) -> None:
 
 
 def test_film_chosen_from_the_worklist_is_shown(page: Page, fake_app: str) -> None:
-    viewer = drop(page, fake_app, ("calm.png", film(0.2)), ("broken", b"x"), ("grave.png", film(0.6)))
+    viewer = drop(
+        page, fake_app, ("calm.png", film(0.2)), ("broken", b"x"), ("grave.png", film(0.6))
+    )
     viewer.wait_for()
-    expect(page.get_by_text("3 films, most suspicious first · 1 not read, at the end")).to_be_visible()
+    expect(
+        page.get_by_text("3 films, most suspicious first · 1 not read, at the end")
+    ).to_be_visible()
     expect(row_of(page, "Cardiomegaly")).to_contain_text("90 %")
     first = viewer.get_attribute("data-film")
     table = page.get_by_test_id("stDataFrame")
-    table.click(position={"x": 18, "y": 35 + 32 + 12})  # the second row's mark: the grid is a canvas
+    table.click(
+        position={"x": 18, "y": 35 + 32 + 12}
+    )  # the second row's mark: the grid is a canvas
     expect(row_of(page, "Cardiomegaly")).to_contain_text("10 %")
     assert viewer.get_attribute("data-film") != first
     table.click(position={"x": 18, "y": 35 + 64 + 12})

@@ -22,7 +22,10 @@ def reader() -> Reader:
 def drop(page: Page, address: str, *files: tuple[str, bytes]) -> None:
     page.goto(address)
     page.locator("input[type=file]").set_input_files(
-        [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files]
+        [
+            {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+            for name, data in files
+        ]
     )
     page.get_by_text(f"Add films ({len(files)} in this study)").wait_for(timeout=120_000)
 
@@ -42,7 +45,9 @@ def expect_the_core_s_reading(page: Page, reader: Reader, data: bytes, patient: 
 
 
 @pytest.mark.parametrize(("folder", "call"), [("PNEUMONIA", "Present"), ("NORMAL", "Absent")])
-def test_child_s_film(page: Page, real_app: str, real_data: Path, reader: Reader, folder: str, call: str) -> None:
+def test_child_s_film(
+    page: Page, real_app: str, real_data: Path, reader: Reader, folder: str, call: str
+) -> None:
     path = sorted((real_data / "kermany_pneumonia" / "test" / folder).iterdir())[0]
     drop(page, real_app, (path.name, path.read_bytes()))
     page.locator("input[aria-label='Age in years']").fill("4")
@@ -52,7 +57,9 @@ def test_child_s_film(page: Page, real_app: str, real_data: Path, reader: Reader
     expect_the_core_s_reading(page, reader, path.read_bytes(), Patient(age_years=4))
 
 
-def test_adult_s_dicom_without_extension(page: Page, real_app: str, real_data: Path, reader: Reader) -> None:
+def test_adult_s_dicom_without_extension(
+    page: Page, real_app: str, real_data: Path, reader: Reader
+) -> None:
     data = sorted((real_data / "dicom" / "chest").glob("*.dcm"))[0].read_bytes()
     drop(page, real_app, ("I0000017", data))
     page.locator("input[aria-label='Age in years']").fill("60")
@@ -61,7 +68,9 @@ def test_adult_s_dicom_without_extension(page: Page, real_app: str, real_data: P
     expect_the_core_s_reading(page, reader, data, Patient(age_years=60))
     viewer = page.locator("[data-testid=film-viewer][data-ready=true]")
     expect(viewer).to_be_visible()
-    expect(page.get_by_text("This map shows the region, not its borders", exact=False)).to_be_visible()
+    expect(
+        page.get_by_text("This map shows the region, not its borders", exact=False)
+    ).to_be_visible()
     expect(viewer).to_have_attribute("data-heat", "on")  # one known to point elsewhere waits
     expect(viewer).to_have_attribute("data-layer", "cardiomegaly-adults/cardiomegaly")
     viewer.focus()
@@ -73,7 +82,9 @@ def test_hand_and_film_in_one_study(page: Page, real_app: str, real_data: Path) 
     hand = sorted((real_data / "not_chest" / "mednist_Hand").iterdir())[0]
     film = sorted((real_data / "nih_originals_1024" / "images").iterdir())[0]
     drop(page, real_app, (hand.name, hand.read_bytes()), (film.name, film.read_bytes()))
-    expect(page.get_by_text("2 films, most suspicious first · 1 not read, at the end")).to_be_visible()
+    expect(
+        page.get_by_text("2 films, most suspicious first · 1 not read, at the end")
+    ).to_be_visible()
     expect(page.get_by_test_id("stText")).to_have_text(film.name)
 
 
@@ -81,6 +92,10 @@ def test_drawn_sample_is_read_and_called_a_drawing(page: Page, real_app: str) ->
     page.goto(real_app)
     label = next(iter(SAMPLES)).removeprefix("Drawing: ").capitalize()
     page.get_by_role("button", name=label).click()
-    expect(page.get_by_text("This is a drawing made by the program, not a film of a patient.")).to_be_visible()
-    expect(page.locator("[data-testid=film-viewer]").get_by_text("Drawing, not a film")).to_be_visible()
+    expect(
+        page.get_by_text("This is a drawing made by the program, not a film of a patient.")
+    ).to_be_visible()
+    expect(
+        page.locator("[data-testid=film-viewer]").get_by_text("Drawing, not a film")
+    ).to_be_visible()
     expect(page.get_by_test_id("stTable")).to_be_visible()

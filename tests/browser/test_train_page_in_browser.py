@@ -61,7 +61,9 @@ def films(workspace: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def app(workspace: Path, tmp_path: Path, films: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+def app(
+    workspace: Path, tmp_path: Path, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[App]:
     monkeypatch.setenv("CXR_RUN_NICENESS", "0")
     served = App(tmp_path / "server.log")
     served.start()
@@ -111,9 +113,9 @@ def start_run(tab: Page, app: App) -> Job:
     fill(tab, "Side of the input (pixels)", str(SIDE))
     tab.get_by_text("All other fields").click()
     fill(tab, "Name of the model", MODEL)
-    expect(tab.get_by_text(f"name of the model {MODEL} instead of pneumonia-cnn-grey")).to_be_visible(
-        timeout=PATIENCE_MS
-    )
+    expect(
+        tab.get_by_text(f"name of the model {MODEL} instead of pneumonia-cnn-grey")
+    ).to_be_visible(timeout=PATIENCE_MS)
     click(tab, "Start")
     until(lambda: jobs.jobs() and jobs.jobs()[0].state != "queued", "the run has begun")
     (run,) = jobs.jobs()
@@ -124,7 +126,9 @@ def start_run(tab: Page, app: App) -> Job:
 def publish(tab: Page, before: str, version: str) -> None:
     click(tab, "Measure on test films")
     click(tab, "Ask the gate")
-    expect(tab.get_by_text("What keeps it shut is listed first.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(tab.get_by_text("What keeps it shut is listed first.")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
     fill(tab, f"Why it replaces {MODEL} {before}", "a drill")
     reason = tab.get_by_label("Why it is published against the gate")
     reason.fill("nobody is read with it")
@@ -165,10 +169,15 @@ def test_a_run_outlives_the_app_and_its_model_is_published_read_with_and_taken_b
 
     app.kill()
     seen = step_of(run.id)
-    until(lambda: step_of(run.id) > seen or jobs.job(run.id).state == "finished", "it goes on without the app")
+    until(
+        lambda: step_of(run.id) > seen or jobs.job(run.id).state == "finished",
+        "it goes on without the app",
+    )
     app.start()
     tab.goto(f"{app.address}/train?run={run.id}")
-    until(lambda: jobs.job(run.id).state == "finished", "it is finished", within_s=PATIENCE_MS / 1000)
+    until(
+        lambda: jobs.job(run.id).state == "finished", "it is finished", within_s=PATIENCE_MS / 1000
+    )
     assert process(run.id) == at_first  # nobody started it again
     expect(tab.get_by_role("heading", name=run.id)).to_contain_text("finished", timeout=PATIENCE_MS)
 

@@ -43,7 +43,9 @@ def test_the_best_figure_of_a_living_run_follows_and_a_mark_shows_a_run(
     expect(page.get_by_role("heading", name="beta")).to_be_visible()
     runs.tells(alive, auroc=0.9)
     expect(cell).to_have_text("0.900 AUROC, validation")
-    expect(page.get_by_role("heading", name="beta")).to_be_visible()  # the mark stays as the figure changes
+    expect(
+        page.get_by_role("heading", name="beta")
+    ).to_be_visible()  # the mark stays as the figure changes
 
 
 def mark(page: Page, row: int) -> None:

@@ -32,7 +32,10 @@ def open_film(page: Page, address: str, data: bytes) -> Locator:
 
 def drop(page: Page, *files: tuple[str, bytes]) -> None:
     page.locator("input[type=file]").set_input_files(
-        [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files]
+        [
+            {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+            for name, data in files
+        ]
     )
 
 
@@ -44,7 +47,9 @@ def state(viewer: Locator) -> dict[str, str]:
 
 def settle(viewer: Locator) -> None:
     """Let the browser draw what was asked for."""
-    viewer.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    viewer.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
 
 
 def pixels(viewer: Locator, canvas: str) -> np.ndarray:
@@ -70,7 +75,9 @@ def test_film_keeps_its_own_aspect_and_greys(page: Page, fake_app: str) -> None:
     assert np.abs(line - expected).max() <= 2
 
 
-def test_invert_window_and_level_change_the_greys_without_a_rerun(page: Page, fake_app: str) -> None:
+def test_invert_window_and_level_change_the_greys_without_a_rerun(
+    page: Page, fake_app: str
+) -> None:
     viewer = open_film(page, fake_app, film())
     page.wait_for_timeout(500)
     before = pixels(viewer, "film")
@@ -78,7 +85,10 @@ def test_invert_window_and_level_change_the_greys_without_a_rerun(page: Page, fa
     page.evaluate("""() => { window.__sent = 0; const send = WebSocket.prototype.send;
         WebSocket.prototype.send = function (...a) { window.__sent++; return send.apply(this, a); }; }""")
     viewer.get_by_label("Invert").click()
-    assert np.abs(pixels(viewer, "film")[inside].astype(int)[:, 0] + before[inside][:, 0] - 255).max() <= 1
+    assert (
+        np.abs(pixels(viewer, "film")[inside].astype(int)[:, 0] + before[inside][:, 0] - 255).max()
+        <= 1
+    )
     viewer.get_by_label("Invert").click()
     viewer.locator("[data-set=window]").fill("50")
     narrowed = pixels(viewer, "film")[inside].astype(float)[:, 0]
@@ -87,7 +97,12 @@ def test_invert_window_and_level_change_the_greys_without_a_rerun(page: Page, fa
     viewer.get_by_label("Heatmap", exact=True).first.focus()
     viewer.locator("[data-do=heat]").click()
     viewer.get_by_label("Reset window and level").click()
-    assert state(viewer) | {"window": "100", "level": "50", "inverted": "false", "heat": "off"} == state(viewer)
+    assert state(viewer) | {
+        "window": "100",
+        "level": "50",
+        "inverted": "false",
+        "heat": "off",
+    } == state(viewer)
     assert np.array_equal(pixels(viewer, "film"), before)
     assert page.evaluate("window.__sent") == 0
 
@@ -138,7 +153,10 @@ def test_map_says_where_the_model_did_not_look(page: Page, fake_app: str) -> Non
     viewer = open_film(page, fake_app, film(0.6))
     viewer.get_by_role("radio", name="Pneumonia").click()  # its model crops the film's middle
     assert state(viewer)["layer"] == "lung-children/pneumonia"
-    top, middle = ("(e) => e.filmViewer.valueAt([150, 20])", "(e) => e.filmViewer.valueAt([150, 250])")
+    top, middle = (
+        "(e) => e.filmViewer.valueAt([150, 20])",
+        "(e) => e.filmViewer.valueAt([150, 250])",
+    )
     assert viewer.evaluate(f"e => Number.isNaN(({top})(e))")
     assert not viewer.evaluate(f"e => Number.isNaN(({middle})(e))")
 
@@ -149,7 +167,9 @@ def test_film_without_evidence_shows_none(page: Page, fake_app: str) -> None:
     expect(viewer.locator(".unit")).to_contain_text("evidence, logits per cell")
 
 
-def test_other_method_is_asked_of_the_server_and_labelled_relative(page: Page, fake_app: str) -> None:
+def test_other_method_is_asked_of_the_server_and_labelled_relative(
+    page: Page, fake_app: str
+) -> None:
     viewer = open_film(page, fake_app, film(0.6))
     viewer.get_by_label("Invert").click()
     viewer.locator("select").select_option("layercam")

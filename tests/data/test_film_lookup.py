@@ -58,7 +58,11 @@ def test_the_datasets_are_asked_in_turn(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert find_films(asked(image=["film-1.png"], patient=["1"]), "test", []) is None
     dataset = register(monkeypatch, tmp_path / "films")
     table = registry.find(dataset.name).manifest().table
-    films = asked(image=["renamed.png", "nowhere.png"], patient=["x", "x"], sha256=[table["sha256"][3], "f" * 64])
+    films = asked(
+        image=["renamed.png", "nowhere.png"],
+        patient=["x", "x"],
+        sha256=[table["sha256"][3], "f" * 64],
+    )
     found = find_films(films, "test", [tmp_path / "elsewhere"])
     assert found is not None
     assert (found.dataset.name, found.rows.tolist(), found.count) == (dataset.name, [3, -1], 1)

@@ -36,17 +36,28 @@ def test_a_batch_holds_the_films_it_names() -> None:
         assert batch.labels[:, 0].tolist() == (batch.films % 2).tolist()
 
 
-@given(count=st.integers(1, 200), size=st.integers(1, 64), seed=st.integers(0, 5), epoch=st.integers(1, 5))
+@given(
+    count=st.integers(1, 200),
+    size=st.integers(1, 64),
+    seed=st.integers(0, 5),
+    epoch=st.integers(1, 5),
+)
 @settings(max_examples=60, deadline=None)
-def test_an_epoch_shows_each_film_once_in_an_order_of_its_own(count: int, size: int, seed: int, epoch: int) -> None:
+def test_an_epoch_shows_each_film_once_in_an_order_of_its_own(
+    count: int, size: int, seed: int, epoch: int
+) -> None:
     loader = Loader(films(count), batch_size=size, seed=seed, device=CPU)
     order = loader.order(epoch)
     assert order.shape == (len(loader), min(size, count))
     assert len(set(order.ravel().tolist())) == order.size > count - min(size, count)
-    assert np.array_equal(order, Loader(films(count), batch_size=size, seed=seed, device=CPU).order(epoch))
+    assert np.array_equal(
+        order, Loader(films(count), batch_size=size, seed=seed, device=CPU).order(epoch)
+    )
     if order.size > 10:
         assert not np.array_equal(order, loader.order(epoch + 1))
-        assert not np.array_equal(order, Loader(films(count), batch_size=size, seed=seed + 1, device=CPU).order(epoch))
+        assert not np.array_equal(
+            order, Loader(films(count), batch_size=size, seed=seed + 1, device=CPU).order(epoch)
+        )
 
 
 @given(taken=st.integers(0, 12))
@@ -69,7 +80,9 @@ def test_processes_together_see_what_one_alone_would(processes: int) -> None:
         drawn(Loader(films(99), batch_size=16, seed=1, device=CPU, shard=(rank, processes)))
         for rank in range(processes)
     ]
-    assert [sorted(chain(*shares)) for shares in zip(*each, strict=True)] == [sorted(batch) for batch in alone]
+    assert [sorted(chain(*shares)) for shares in zip(*each, strict=True)] == [
+        sorted(batch) for batch in alone
+    ]
     assert all(len(share) == 16 // processes for shares in each for share in shares)
 
 
@@ -80,7 +93,10 @@ def test_films_that_live_on_the_device_make_the_same_batches() -> None:
         assert torch.equal(one.grids, other.grids)
         assert torch.equal(one.labels, other.labels)
     there.serve(films(13, brighter=1))
-    assert torch.equal(next(iter(there.batches(Position(2)))).grids, next(iter(fetched.batches(Position(2)))).grids + 1)
+    assert torch.equal(
+        next(iter(there.batches(Position(2)))).grids,
+        next(iter(fetched.batches(Position(2)))).grids + 1,
+    )
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
@@ -96,7 +112,10 @@ def test_weights_decide_how_often_a_film_is_drawn() -> None:
 
 
 def test_one_film_more_than_a_batch_is_left_for_another_epoch() -> None:
-    orders = [set(Loader(films(9), batch_size=8, seed=0, device=CPU).order(epoch).ravel()) for epoch in range(1, 9)]
+    orders = [
+        set(Loader(films(9), batch_size=8, seed=0, device=CPU).order(epoch).ravel())
+        for epoch in range(1, 9)
+    ]
     assert all(len(order) == 8 for order in orders)
     assert any(first != second for first, second in pairwise(orders))
 

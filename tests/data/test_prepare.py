@@ -32,7 +32,10 @@ def picture(path: Path, seed: int) -> None:
 def sound(tmp_path: Path) -> Path:
     """Ten films of ten patients, in two parts."""
     folder = tmp_path / "sound set"
-    rows = [(f"film{i}.png", f"p{i}", i % 2, "train" if i < 6 else "test", "PA", 40 + i, "F") for i in range(10)]
+    rows = [
+        (f"film{i}.png", f"p{i}", i % 2, "train" if i < 6 else "test", "PA", 40 + i, "F")
+        for i in range(10)
+    ]
     for i in range(10):
         picture(folder / f"film{i}.png", i)
     _write(folder, rows)
@@ -69,7 +72,14 @@ def test_a_sound_dataset_is_registered_whole(sound: Path) -> None:
     assert table["status"].eq("present").all()
     assert table["sha256"].str.len().eq(64).all()
     assert table["width"].eq(80).all()
-    for name in ("dataset.json", "manifest.parquet", "issues.json", "report.html", "report.json", "quarantine.csv"):
+    for name in (
+        "dataset.json",
+        "manifest.parquet",
+        "issues.json",
+        "report.html",
+        "report.json",
+        "quarantine.csv",
+    ):
         assert (dataset.folder / name).is_file()
     assert not list(dataset.folder.glob(".*")), "nothing half-written is left"
 
@@ -96,7 +106,10 @@ def test_bad_films_are_quarantined_and_listed_and_the_rest_is_used(sound: Path) 
 
 def test_blocking_issues_stop_until_somebody_chooses(leaky: Path) -> None:
     dataset = prepare([leaky])
-    assert {issue.code for issue in dataset.blocking()} == {"patient_in_two_parts", "same_picture_two_parts"}
+    assert {issue.code for issue in dataset.blocking()} == {
+        "patient_in_two_parts",
+        "same_picture_two_parts",
+    }
     with pytest.raises(DataError, match=r"stopped by 2 blocking findings.*--exclude"):
         open_data([leaky])
     dataset = choose(dataset, "patient_in_two_parts", "exclude", "they are the same person")
@@ -105,7 +118,9 @@ def test_blocking_issues_stop_until_somebody_chooses(leaky: Path) -> None:
     films = open_data([leaky])
     names = set(films.names)
     assert "film0.png" not in names, "the training film of the patient is excluded"
-    assert {"film9.png", "film8.png", "film2.png"} <= names, "the test part is never thinned, what is accepted stays"
+    assert {"film9.png", "film8.png", "film2.png"} <= names, (
+        "the test part is never thinned, what is accepted stays"
+    )
     assert Dataset.load(dataset.folder).choices[0].note == "they are the same person"
     excluded = dataset.manifest().table.query("status == 'excluded'")
     assert excluded["reason"].tolist() == ["patient_in_two_parts"]
@@ -122,7 +137,9 @@ def test_a_choice_can_be_taken_back_and_replaced(leaky: Path) -> None:
 
 
 def test_a_choice_does_not_cover_what_came_later(leaky: Path) -> None:
-    dataset = prepare([leaky], choices=[("patient_in_two_parts", "accept"), ("same_picture_two_parts", "accept")])
+    dataset = prepare(
+        [leaky], choices=[("patient_in_two_parts", "accept"), ("same_picture_two_parts", "accept")]
+    )
     assert dataset.blocking() == ()
     table = pd.read_csv(leaky / "films.csv")
     table.loc[7, "patient"] = "p1"
@@ -135,7 +152,9 @@ def test_a_choice_about_nothing_is_refused(leaky: Path) -> None:
     with pytest.raises(DataError, match="did not find 'unreadable' here; it found"):
         choose(dataset, "unreadable", "accept")
     (leaky / "film5.png").unlink()
-    with pytest.raises(DataError, match="missing_images names no single films, so there is nothing to exclude"):
+    with pytest.raises(
+        DataError, match="missing_images names no single films, so there is nothing to exclude"
+    ):
         choose(prepare([leaky]), "missing_images", "exclude")
 
 
@@ -171,7 +190,9 @@ def test_names_are_kept_apart(sound: Path, tmp_path: Path) -> None:
 
 
 def test_data_is_given_by_folder_or_by_name(sound: Path) -> None:
-    with pytest.raises(DataError, match="neither a folder nor a registered dataset; registered: none"):
+    with pytest.raises(
+        DataError, match="neither a folder nor a registered dataset; registered: none"
+    ):
         open_data(["sound-set"])
     prepare([sound])
     by_name, by_folder = open_data(["sound-set"]), open_data([sound])
@@ -187,7 +208,9 @@ def test_a_damaged_record_is_said_and_stands_in_nobody_s_way(sound: Path, tmp_pa
     assert (registered(), damaged()) == ([], [dataset.folder])
     shutil.copytree(sound, tmp_path / "other" / sound.name)
     other = prepare([tmp_path / "other" / sound.name])
-    assert other.name == "sound-set-2", "the damaged one keeps its name until somebody asks for that"
+    assert other.name == "sound-set-2", (
+        "the damaged one keeps its name until somebody asks for that"
+    )
     assert len(open_data([other.name]).table) == 10
     again = prepare([sound], name="sound-set")
     assert (registered(), damaged()) == ([again, other], [])
@@ -196,14 +219,18 @@ def test_a_damaged_record_is_said_and_stands_in_nobody_s_way(sound: Path, tmp_pa
     assert (registered(), damaged()) == ([other], [])
 
 
-def test_two_folders_of_one_name_prepared_at_once_are_two_datasets(sound, tmp_path, monkeypatch) -> None:
+def test_two_folders_of_one_name_prepared_at_once_are_two_datasets(
+    sound, tmp_path, monkeypatch
+) -> None:
     twin = tmp_path / "other" / sound.name
     shutil.copytree(sound, twin)
     both = threading.Barrier(2)
 
     def named(folders, name):
         found = folder_for(folders, name)
-        with contextlib.suppress(threading.BrokenBarrierError):  # who holds the register is alone here
+        with contextlib.suppress(
+            threading.BrokenBarrierError
+        ):  # who holds the register is alone here
             both.wait(1)
         return found
 
@@ -211,7 +238,9 @@ def test_two_folders_of_one_name_prepared_at_once_are_two_datasets(sound, tmp_pa
     with ThreadPoolExecutor(2) as threads:
         found = list(threads.map(lambda folder: prepare([folder]), (sound, twin)))
     assert sorted(dataset.name for dataset in found) == ["sound-set", "sound-set-2"]
-    assert {dataset.name: dataset.folders for dataset in registered()} == {each.name: each.folders for each in found}
+    assert {dataset.name: dataset.folders for dataset in registered()} == {
+        each.name: each.folders for each in found
+    }
 
 
 def test_thumbnails_show_the_films_and_black_for_what_is_missing(sound: Path) -> None:
@@ -225,7 +254,9 @@ def test_thumbnails_show_the_films_and_black_for_what_is_missing(sound: Path) ->
     assert np.array_equal(shown[0], np.rint(cv2.resize(plain, (128, 128)) * 255).astype(np.uint8))
 
 
-def test_a_manifest_survives_parquet_with_boxes_and_remarks(real_data: Path, workspace: Path) -> None:
+def test_a_manifest_survives_parquet_with_boxes_and_remarks(
+    real_data: Path, workspace: Path
+) -> None:
     dataset = prepare([real_data / "nih_boxes_256", real_data / "nih_cxr8"], kind="nih14")
     manifest = dataset.manifest()
     manifest.save(workspace / "again.parquet")
@@ -246,12 +277,21 @@ def test_a_damaged_manifest_is_said(sound: Path, damage: bytes | None) -> None:
         dataset.manifest()
 
 
-def test_the_command_prints_the_report_and_says_how_to_go_on(leaky: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_report_and_says_how_to_go_on(
+    leaky: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert prepare_command(["--data", str(leaky)]) == 3
     said = capsys.readouterr()
     assert Path(said.out.strip()).is_file()
     assert "--exclude patient_in_two_parts" in said.err
-    arguments = ["--exclude", "patient_in_two_parts", "--exclude", "same_picture_two_parts", "--note", "by hand"]
+    arguments = [
+        "--exclude",
+        "patient_in_two_parts",
+        "--exclude",
+        "same_picture_two_parts",
+        "--note",
+        "by hand",
+    ]
     assert prepare_command(["--data", "sound-set", *arguments]) == 0
     report = json.loads((Path(capsys.readouterr().out.strip()).parent / "report.json").read_text())
     assert {choice["choice"] for choice in report["choices"]} == {"exclude"}

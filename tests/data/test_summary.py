@@ -60,7 +60,13 @@ def random_manifest(n: int = 400) -> Manifest:
 
 def test_prevalence_leaves_the_unknown_out_of_the_share() -> None:
     train, test, *_ = summarise(manifest()).prevalence
-    assert (train.part, train.positives, train.known, train.unknown, train.share) == ("train", 1, 2, 1, 0.5)
+    assert (train.part, train.positives, train.known, train.unknown, train.share) == (
+        "train",
+        1,
+        2,
+        1,
+        0.5,
+    )
     assert (test.part, test.positives, test.known, test.unknown) == ("test", 2, 3, 0)
 
 
@@ -83,7 +89,10 @@ def test_co_occurrence_is_that_of_scikit_learn() -> None:
         for column, second in enumerate(found.findings):
             both = dataset.table[[first, second]].set_axis(["row", "column"], axis=1).dropna()
             matrix = confusion_matrix(both["row"], both["column"], labels=[0, 1])
-            assert (found.together[row, column], found.known[row, column]) == (matrix[1, 1], matrix[1].sum())
+            assert (found.together[row, column], found.known[row, column]) == (
+                matrix[1, 1],
+                matrix[1].sum(),
+            )
 
 
 def test_ages_sexes_and_views_keep_the_unknown_apart() -> None:
@@ -93,7 +102,10 @@ def test_ages_sexes_and_views_keep_the_unknown_apart() -> None:
     assert dict(zip(found.ages.levels, found.ages.counts["train"], strict=True))["40–44"] == 2
     assert found.ages.counts["train"][-1] == 1
     assert found.ages.counts["test"][-2] == 2
-    assert (found.sexes.levels, found.sexes.counts) == (("F", "M", "unknown"), {"train": (2, 1, 0), "test": (0, 2, 1)})
+    assert (found.sexes.levels, found.sexes.counts) == (
+        ("F", "M", "unknown"),
+        {"train": (2, 1, 0), "test": (0, 2, 1)},
+    )
     assert found.views.counts == {"train": (1, 1, 1), "test": (1, 2, 0)}
 
 
@@ -142,7 +154,12 @@ def test_films_per_patient_and_parts_add_up() -> None:
     ],
 )
 def test_a_selection_has_the_films_it_asks_for(selection: Selection, films: str) -> None:
-    issue = Issue(code="turned", message="Two.", count=2, images=("/films/f.png", "/films/b.png", "/films/gone.png"))
+    issue = Issue(
+        code="turned",
+        message="Two.",
+        count=2,
+        images=("/films/f.png", "/films/b.png", "/films/gone.png"),
+    )
     rows = FilmIndex(manifest(), (issue,)).rows(selection)
     assert "".join("abcdef"[row] for row in rows) == films
     assert bool(selection) == (selection != Selection())
@@ -162,21 +179,30 @@ def test_behind_every_bar_lie_as_many_films_as_it_says() -> None:
     positives = {(entry.finding, entry.part): entry.positives for entry in found.prevalence}
     for trace in drawn["How often each finding is"].behind:
         for selection in trace:
-            assert len(index.rows(selection)) == positives[selection.finding or "", selection.split or ""]
+            assert (
+                len(index.rows(selection))
+                == positives[selection.finding or "", selection.split or ""]
+            )
     assert films("Ages") == [list(counts) for counts in found.ages.counts.values()]
     for name, levels in (("Sex", found.sexes), ("View", found.views)):
         assert np.array_equal(np.transpose(films(name)), list(levels.counts.values()))
     sizes = dataset.table.groupby("patient").size()
-    expected = [int(sizes[sizes.between(low, high or 10**9)].sum()) for low, high in FILMS_OF_A_PATIENT]
+    expected = [
+        int(sizes[sizes.between(low, high or 10**9)].sum()) for low, high in FILMS_OF_A_PATIENT
+    ]
     assert films("Films per patient")[0] == expected[: len(films("Films per patient")[0])]
     together = found.co_occurrence.together
-    assert films("Findings on the same film")[0] == [int(n) for n in together[~np.eye(len(together), dtype=bool)]]
+    assert films("Findings on the same film")[0] == [
+        int(n) for n in together[~np.eye(len(together), dtype=bool)]
+    ]
 
 
 def test_a_place_outside_a_chart_has_no_films() -> None:
     chart = charts(summarise(manifest()))["Sex"]
     assert chart.selection_at(0, 0) is not None
-    assert [chart.selection_at(*place) for place in ((-1, 0), (99, 0), (0, -1), (0, 99))] == [None] * 4
+    assert [chart.selection_at(*place) for place in ((-1, 0), (99, 0), (0, -1), (0, 99))] == [
+        None
+    ] * 4
 
 
 def test_charts_without_labels_or_ages_still_draw() -> None:

@@ -19,7 +19,9 @@ from tests.hearts import outlined
 SIDE = 128
 COUNT = 12
 SPECS = {
-    f"{index:02}.png": PhantomSpec(height=SIDE, width=SIDE, heart_width=0.24 + 0.02 * index, seed=index)
+    f"{index:02}.png": PhantomSpec(
+        height=SIDE, width=SIDE, heart_width=0.24 + 0.02 * index, seed=index
+    )
     for index in range(COUNT)
 }
 RATIOS = {name: truth(spec).cardiothoracic_ratio for name, spec in SPECS.items()}
@@ -42,7 +44,9 @@ def write_films(place: Path, masks: bool = True, labels: bool = True) -> Path:
     for index, (name, spec) in enumerate(SPECS.items()):
         cv2.imwrite(str(place / "images" / name), np.rint(draw(spec).pixels * 255).astype(np.uint8))
         part, view = "test" if index % 3 else "train", "AP" if index % 2 else "PA"
-        lines.append(f"{name},p{index},{part},{view}" + (f",{int(RATIOS[name] > 0.5)}" if labels else ""))
+        lines.append(
+            f"{name},p{index},{part},{view}" + (f",{int(RATIOS[name] > 0.5)}" if labels else "")
+        )
         for structure in STRUCTURES if masks else ():
             mask = getattr(truth(spec), structure).astype(np.uint8) * 255
             cv2.imwrite(str(place / "masks" / structure / name), mask)
@@ -61,7 +65,9 @@ class TrueOutlines:
 
     def __post_init__(self) -> None:
         grids = load_films(self.films, self.card.input_spec).grids_of(slice(None))
-        self.known = {grid.tobytes(): name for grid, name in zip(grids, self.films.names, strict=True)}
+        self.known = {
+            grid.tobytes(): name for grid, name in zip(grids, self.films.names, strict=True)
+        }
 
     def outline_grid(self, grid: np.ndarray, film_shape: tuple[int, int]) -> Anatomy:
         name = self.known[grid.tobytes()]

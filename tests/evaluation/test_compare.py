@@ -36,11 +36,20 @@ def table(noise: float, films_a_patient: int = 1, seed: int = 0) -> pd.DataFrame
 
 def test_of_one_film_a_patient_the_difference_is_delongs():
     one, other = table(1.0), table(2.0, seed=1)
-    found = compare([Contender(name="a", table=one), Contender(name="b", table=other.sample(frac=1, random_state=0))])
+    found = compare(
+        [
+            Contender(name="a", table=one),
+            Contender(name="b", table=other.sample(frac=1, random_state=0)),
+        ]
+    )
     finding = found.findings["pneumonia"]
-    expected = auroc_difference(one["probability"].to_numpy(), other["probability"].to_numpy(), one["label"].to_numpy())
+    expected = auroc_difference(
+        one["probability"].to_numpy(), other["probability"].to_numpy(), one["label"].to_numpy()
+    )
     apart = finding.differences["a", "b"]["auroc"]
-    assert (apart.value, apart.low, apart.high) == pytest.approx((expected.value, expected.low, expected.high))
+    assert (apart.value, apart.low, apart.high) == pytest.approx(
+        (expected.value, expected.low, expected.high)
+    )
     assert apart.p == apart.p_adjusted == pytest.approx(expected.p)
     assert finding.auroc_by == DELONG
     assert finding.figures["b"]["average_precision"].value == pytest.approx(
@@ -51,15 +60,23 @@ def test_of_one_film_a_patient_the_difference_is_delongs():
 
 def test_of_several_films_a_patient_it_is_the_bootstraps_on_the_same_resamples():
     one, other = table(1.0, 3), table(1.5, 3, seed=1)
-    finding = compare([Contender(name="a", table=one), Contender(name="b", table=other)]).findings["pneumonia"]
+    finding = compare([Contender(name="a", table=one), Contender(name="b", table=other)]).findings[
+        "pneumonia"
+    ]
     assert finding.auroc_by == BOOTSTRAP
     labels = one["label"].to_numpy()
     names = np.unique(one["patient"])
     place = np.searchsorted(names, one["patient"])
     chance, draws = np.random.default_rng(0), []
     for _ in range(1000):
-        weights = np.bincount(chance.integers(0, len(names), len(names)), minlength=len(names))[place].astype(float)
-        pairs = [(m(each["probability"].to_numpy(), labels, weights)) for m in (auroc, brier) for each in (one, other)]
+        weights = np.bincount(chance.integers(0, len(names), len(names)), minlength=len(names))[
+            place
+        ].astype(float)
+        pairs = [
+            (m(each["probability"].to_numpy(), labels, weights))
+            for m in (auroc, brier)
+            for each in (one, other)
+        ]
         draws.append([pairs[0] - pairs[1], pairs[2] - pairs[3]])
     errors = np.std(draws, axis=0, ddof=1)
     for name, error in zip(("auroc", "brier"), errors, strict=True):
@@ -68,7 +85,10 @@ def test_of_several_films_a_patient_it_is_the_bootstraps_on_the_same_resamples()
 
 
 def test_several_pairs_are_corrected_for_one_another():
-    two = [Contender(name=name, table=table(noise, seed=seed)) for name, noise, seed in (("a", 1, 0), ("b", 1.3, 1))]
+    two = [
+        Contender(name=name, table=table(noise, seed=seed))
+        for name, noise, seed in (("a", 1, 0), ("b", 1.3, 1))
+    ]
     pair = compare(two, resamples=50).findings["pneumonia"].differences["a", "b"]["auroc"]
     more = [*two, Contender(name="c", table=table(3, seed=2))]
     corrected = compare(more, resamples=50).findings["pneumonia"].differences
@@ -76,14 +96,20 @@ def test_several_pairs_are_corrected_for_one_another():
     assert corrected["a", "b"]["auroc"].p == pytest.approx(pair.p)
     clearest = min((apart["auroc"] for apart in corrected.values()), key=lambda each: each.p)
     assert clearest.p_adjusted == pytest.approx(min(1, 3 * clearest.p))
-    assert corrected["a", "b"]["auroc"].high - corrected["a", "b"]["auroc"].low > pair.high - pair.low
+    assert (
+        corrected["a", "b"]["auroc"].high - corrected["a", "b"]["auroc"].low > pair.high - pair.low
+    )
 
 
 def test_only_shared_films_count_and_that_is_said():
     one, other = table(1.0), table(1.0).iloc[50:]
-    found = compare([Contender(name="a", table=one), Contender(name="b", table=other)], resamples=20)
+    found = compare(
+        [Contender(name="a", table=one), Contender(name="b", table=other)], resamples=20
+    )
     assert found.shared == found.findings["pneumonia"].n == 250
-    assert any("The test sets differ: a has 300, b has 250" in warning for warning in found.warnings)
+    assert any(
+        "The test sets differ: a has 300, b has 250" in warning for warning in found.warnings
+    )
     with pytest.raises(DataError, match="share no film"):
         compare([Contender(name="a", table=one.iloc[:50]), Contender(name="b", table=other)])
 
@@ -109,7 +135,9 @@ def test_who_has_learnt_from_test_films_is_told_by_hashes():
 def test_without_hashes_films_are_told_by_name_and_labels_must_agree():
     one = table(1.0).drop(columns="sha256")
     other = one.assign(label=one["label"].where(one.index > 4, 1 - one["label"]))
-    found = compare([Contender(name="a", table=one), Contender(name="b", table=other)], resamples=20)
+    found = compare(
+        [Contender(name="a", table=one), Contender(name="b", table=other)], resamples=20
+    )
     assert found.shared == COUNT - 5
     assert any("5 labels are not the same" in warning for warning in found.warnings)
     assert found.warnings[0].startswith(
@@ -122,7 +150,10 @@ def test_the_one_that_lacks_hashes_is_named_and_hashes_decide_where_they_are():
     whole = table(1.0)
     partly = whole.assign(sha256=whole["sha256"].where(whole.index >= 40))
     learnt = frozenset({"hash3", "hash299"})  # the first has no hash in b
-    contenders = [Contender(name="a", table=whole, learnt=learnt), Contender(name="b", table=partly, learnt=learnt)]
+    contenders = [
+        Contender(name="a", table=whole, learnt=learnt),
+        Contender(name="b", table=partly, learnt=learnt),
+    ]
     assert list(compare(contenders, resamples=20).warnings)[1:] == [
         "a was trained or tuned on 2 of its own 300 test films.",
         "a was trained or tuned on 1 of b's 300 test films.",
@@ -131,14 +162,19 @@ def test_the_one_that_lacks_hashes_is_named_and_hashes_decide_where_they_are():
         "b was trained or tuned on 1 of its own 300 test films.",
         "Whether b has learnt from 40 of its own 300 test films cannot be told: they have no hashes.",
     ]
-    assert "hash of their pixels: b lacks 40 of its 300. So" in compare(contenders, resamples=20).warnings[0]
+    assert (
+        "hash of their pixels: b lacks 40 of its 300. So"
+        in compare(contenders, resamples=20).warnings[0]
+    )
 
 
 def test_the_same_films_without_some_labels_are_not_called_different():
     one = table(1.0)
     other = one.assign(label=one["label"].where(one.index >= 10))
     learnt: frozenset[str] = frozenset()
-    contenders = [Contender(name=name, table=each, learnt=learnt) for name, each in (("a", one), ("b", other))]
+    contenders = [
+        Contender(name=name, table=each, learnt=learnt) for name, each in (("a", one), ("b", other))
+    ]
     assert compare(contenders, resamples=20).warnings == (
         "Of the 300 films in all of them, 290 have the same label in all; only those count.",
     )
@@ -158,8 +194,13 @@ def evaluated(run: Path, films: pd.DataFrame) -> Path:
 
 
 def test_the_command_compares_runs_and_writes_it_down(tmp_path, workspace, capsys):
-    one, other = evaluated(tmp_path / "one", table(1.0)), evaluated(tmp_path / "other", table(2.0, seed=1))
-    learnt = pd.DataFrame({"split": ["train", "val"], "sha256": ["hash1", "x"], "image": ["1", "2"]})
+    one, other = (
+        evaluated(tmp_path / "one", table(1.0)),
+        evaluated(tmp_path / "other", table(2.0, seed=1)),
+    )
+    learnt = pd.DataFrame(
+        {"split": ["train", "val"], "sha256": ["hash1", "x"], "image": ["1", "2"]}
+    )
     assert write_learnt(one, learnt) == one / "learnt.csv"
     assert read_learnt(one) == read_learnt(one / "evaluation") == {"hash1", "x"}
     assert read_learnt(other) is None

@@ -19,7 +19,14 @@ from cxr_core.training.runs.run_folder import RunFolder
 from tests.tiny import tiny_card, tiny_model
 from train.evaluate import main
 
-RECIPE = Recipe(name="tiny", summary="A test.", model="tiny", findings=("pneumonia",), init="scratch", input_side=64)
+RECIPE = Recipe(
+    name="tiny",
+    summary="A test.",
+    model="tiny",
+    findings=("pneumonia",),
+    init="scratch",
+    input_side=64,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +39,9 @@ def dataset(tmp_path_factory) -> Path:
             folder = root / part / label
             folder.mkdir(parents=True)
             for i in range(count):
-                name = f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
+                name = (
+                    f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
+                )
                 Image.fromarray(chance.integers(0, 255, (80, 80), np.uint8)).save(folder / name)
     return root
 
@@ -49,7 +58,15 @@ def a_run(folder: Path, dataset: Path, split: str) -> Path:
     facts = {**data_facts(learnt, recipe), "folders": [str(dataset)], "version": "1.0.0"}
     run = RunFolder.create(recipe, facts, folder)
     for epoch in (1, 2):
-        run.log({"event": "epoch", "epoch": epoch, "loss": 1 / epoch, "validation_auroc": 0.5, "best_epoch": 1})
+        run.log(
+            {
+                "event": "epoch",
+                "epoch": epoch,
+                "loss": 1 / epoch,
+                "validation_auroc": 0.5,
+                "best_epoch": 1,
+            }
+        )
     a_model(folder / "elsewhere").rename(run.model)
     return folder
 
@@ -63,19 +80,32 @@ def test_the_whole_folder_is_written_for_a_model(dataset, tmp_path, workspace, c
     }
 
     rows = pd.read_csv(out / "predictions.csv")
-    assert list(rows.columns[:6]) == ["image", "patient", "finding", "label", "logit", "probability"]
+    assert list(rows.columns[:6]) == [
+        "image",
+        "patient",
+        "finding",
+        "label",
+        "logit",
+        "probability",
+    ]
     assert (len(rows), rows["patient"].nunique(), int(rows["label"].sum())) == (16, 16, 8)
     assert rows["probability"].to_numpy() == pytest.approx(1 / (1 + np.exp(-rows["logit"])))
 
     typed = pd.read_parquet(out / "predictions.parquet")
     assert list(typed.columns) == list(rows.columns)
-    pd.testing.assert_frame_equal(typed[["label", "probability"]], rows[["label", "probability"]], check_dtype=False)
+    pd.testing.assert_frame_equal(
+        typed[["label", "probability"]], rows[["label", "probability"]], check_dtype=False
+    )
     assert list(typed["image"]) == list(rows["image"])
 
     found = json.loads((out / "metrics.json").read_text())
     figures = found["findings"]["pneumonia"]
-    assert figures["auroc"]["value"] == pytest.approx(sk.roc_auc_score(rows["label"], rows["probability"]), abs=1e-6)
-    assert figures["f1"]["value"] == pytest.approx(sk.f1_score(rows["label"], rows["probability"] >= 0.5), abs=1e-6)
+    assert figures["auroc"]["value"] == pytest.approx(
+        sk.roc_auc_score(rows["label"], rows["probability"]), abs=1e-6
+    )
+    assert figures["f1"]["value"] == pytest.approx(
+        sk.f1_score(rows["label"], rows["probability"] >= 0.5), abs=1e-6
+    )
     assert set(figures["auroc"]) == {"value", "low", "high", "n", "positives"}
     assert found["weights_sha256"] == load_card(model).weights_sha256
     assert found["classification_report"]["pneumonia"]["present"]["support"] == 8
@@ -91,7 +121,9 @@ def test_several_findings_have_their_mean_beside_them(tmp_path, workspace):
     chance, rows = np.random.default_rng(1), ["image,patient,split,cardiomegaly,pneumonia"]
     (tmp_path / "films").mkdir()
     for n in range(12):
-        Image.fromarray(chance.integers(0, 255, (80, 80), np.uint8)).save(tmp_path / "films" / f"{n}.png")
+        Image.fromarray(chance.integers(0, 255, (80, 80), np.uint8)).save(
+            tmp_path / "films" / f"{n}.png"
+        )
         rows.append(f"{n}.png,p{n // 2},{'train' if n < 4 else 'test'},{n % 2},{n % 4 // 2}")
     (tmp_path / "films" / "labels.csv").write_text("\n".join(rows))
     model, out = tiny_model(tmp_path / "models", tiny_card()), tmp_path / "out"
@@ -110,8 +142,13 @@ def test_a_run_is_measured_on_its_own_test_part(split, dataset, tmp_path, worksp
     run = a_run(tmp_path / "run", dataset, split)
     assert main([str(run), "--data", str(dataset), "--record", "test"]) == 0
     out = run / "evaluation"
-    rows, figures = pd.read_csv(out / "predictions.csv"), json.loads((out / "metrics.json").read_text())["findings"]
-    expected = divided(replace(RECIPE, split=split), open_data([dataset])).part("test").table["patient"]
+    rows, figures = (
+        pd.read_csv(out / "predictions.csv"),
+        json.loads((out / "metrics.json").read_text())["findings"],
+    )
+    expected = (
+        divided(replace(RECIPE, split=split), open_data([dataset])).part("test").table["patient"]
+    )
     assert sorted(rows["patient"]) == sorted(expected)
     assert (len(rows) == 16) is (split == "given")
     assert load_card(run / "model").metrics["test"] == figures
@@ -127,7 +164,9 @@ def test_the_validation_part_of_a_run_is_the_one_it_was_tuned_on(dataset, tmp_pa
     assert not (run / "evaluation" / "metrics.json").exists()
 
 
-def test_other_data_than_a_runs_own_is_refused_where_the_run_divided_it(dataset, tmp_path, workspace, capsys):
+def test_other_data_than_a_runs_own_is_refused_where_the_run_divided_it(
+    dataset, tmp_path, workspace, capsys
+):
     run = a_run(tmp_path / "run", dataset, "50:25:25")
     facts = RunFolder(run).manifest()
     (run / "manifest.json").write_text(json.dumps({**facts, "split_sha256": "0" * 64}))
@@ -144,7 +183,18 @@ def test_a_run_without_a_model_says_how_to_go_on(dataset, tmp_path, workspace, c
 
 def test_a_folder_that_cannot_be_written_is_said(dataset, tmp_path, workspace, capsys):
     (tmp_path / "file").write_text("")
-    assert main([str(a_model(tmp_path / "m")), "--data", str(dataset), "--out", str(tmp_path / "file" / "out")]) == 3
+    assert (
+        main(
+            [
+                str(a_model(tmp_path / "m")),
+                "--data",
+                str(dataset),
+                "--out",
+                str(tmp_path / "file" / "out"),
+            ]
+        )
+        == 3
+    )
     assert "cannot be written" in capsys.readouterr().err
 
 

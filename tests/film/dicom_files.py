@@ -60,17 +60,30 @@ def write_dicom(
         return _write(film_dataset(samples, **tags), samples, syntax, stream, preamble)
 
 
-def _write(dataset: Dataset, samples: np.ndarray, syntax: UID, stream: bytes | None, preamble: bool) -> bytes:
+def _write(
+    dataset: Dataset, samples: np.ndarray, syntax: UID, stream: bytes | None, preamble: bool
+) -> bytes:
     little = syntax != ExplicitVRBigEndian
-    plain = syntax if syntax in (ImplicitVRLittleEndian, ExplicitVRBigEndian) else ExplicitVRLittleEndian
+    plain = (
+        syntax
+        if syntax in (ImplicitVRLittleEndian, ExplicitVRBigEndian)
+        else ExplicitVRLittleEndian
+    )
     pixels = samples.astype(samples.dtype.newbyteorder("<" if little else ">")).tobytes()
     dataset.PixelData = pixels + b"\x00" * (len(pixels) % 2)
-    dataset["PixelData"].VR = "OB" if dataset.BitsAllocated == 8 and plain != ImplicitVRLittleEndian else "OW"
+    dataset["PixelData"].VR = (
+        "OB" if dataset.BitsAllocated == 8 and plain != ImplicitVRLittleEndian else "OW"
+    )
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = dataset.SOPClassUID, dataset.SOPInstanceUID
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
+        dataset.SOPClassUID,
+        dataset.SOPInstanceUID,
+    )
     meta.TransferSyntaxUID = plain
     implicit = plain == ImplicitVRLittleEndian
-    file = FileDataset("", dataset, b"\x00" * 128, meta, is_implicit_VR=implicit, is_little_endian=little)
+    file = FileDataset(
+        "", dataset, b"\x00" * 128, meta, is_implicit_VR=implicit, is_little_endian=little
+    )
     if stream is not None:
         file.PixelData = encapsulate([stream])
         file["PixelData"].VR = "OB"

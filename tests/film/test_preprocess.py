@@ -15,7 +15,12 @@ def gradient(height: int, width: int) -> np.ndarray:
     return ((rows / height + columns / width) / 2).astype(np.float32)
 
 
-@given(height=SIDES, width=SIDES, side=st.integers(16, 256), aspect=st.sampled_from(["stretch", "pad", "crop"]))
+@given(
+    height=SIDES,
+    width=SIDES,
+    side=st.integers(16, 256),
+    aspect=st.sampled_from(["stretch", "pad", "crop"]),
+)
 @settings(max_examples=60, deadline=None)
 def test_a_point_goes_to_the_input_and_back(height, width, side, aspect):
     placement = Placement.fit((height, width), InputSpec(side=side, aspect=aspect))
@@ -79,7 +84,9 @@ def test_padding_is_black_and_keeps_the_aspect():
 def test_equalisation_follows_opencv():
     film = gradient(64, 64) ** 2
     plain = to_grid(film, InputSpec(side=64))
-    assert np.array_equal(to_grid(film, InputSpec(side=64, equalisation="histogram")), cv2.equalizeHist(plain))
+    assert np.array_equal(
+        to_grid(film, InputSpec(side=64, equalisation="histogram")), cv2.equalizeHist(plain)
+    )
     clahe = cv2.createCLAHE(2.0, (8, 8)).apply(plain)
     assert np.array_equal(to_grid(film, InputSpec(side=64, equalisation="clahe")), clahe)
 
@@ -101,7 +108,15 @@ def test_one_film_alone_and_in_a_batch_gives_the_same_input():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"side": 4}, {"channels": 2}, {"std": 0}, {"equalisation": "magic"}, {"aspect": "skew"}, {"version": 99}]
+    "wrong",
+    [
+        {"side": 4},
+        {"channels": 2},
+        {"std": 0},
+        {"equalisation": "magic"},
+        {"aspect": "skew"},
+        {"version": 99},
+    ],
 )
 def test_a_spec_that_contradicts_itself_is_refused(wrong):
     with pytest.raises(RecipeError):

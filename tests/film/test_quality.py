@@ -67,7 +67,9 @@ def test_one_even_grey_is_refused(level: float) -> None:
 @pytest.mark.parametrize("shape", [(64, 64), (100, 130), (512, 512), (1500, 1300)])
 def test_noise_is_refused(shape: tuple[int, int]) -> None:
     assert refusals(of(RNG.random(shape))) & {"noise", "constant"}
-    assert refusals(of(cv2.resize(RNG.random((80, 80)), (640, 640), interpolation=cv2.INTER_NEAREST))) & {"noise"}
+    assert refusals(
+        of(cv2.resize(RNG.random((80, 80)), (640, 640), interpolation=cv2.INTER_NEAREST))
+    ) & {"noise"}
 
 
 def test_colour_is_refused() -> None:
@@ -90,7 +92,10 @@ def test_a_test_pattern_is_refused() -> None:
             for modality in ("CT", "MR", "US", "NM", "PT", "SEG", "RTDOSE", "MG")
         ),
         ({"modality": None}, "wrong_modality"),
-        *(({"body_part": part}, "wrong_body_part") for part in ("HAND", "ABDOMEN", "OTHER", "BREAST")),
+        *(
+            ({"body_part": part}, "wrong_body_part")
+            for part in ("HAND", "ABDOMEN", "OTHER", "BREAST")
+        ),
         ({"view": "LATERAL"}, "lateral_view"),
     ],
 )
@@ -162,7 +167,9 @@ def test_the_side_of_the_heart_changes_its_sign_in_the_mirror() -> None:
 
 def test_refusals_come_first() -> None:
     found = inspect(of(1 - FILM.pixels[::3, ::3], view="LATERAL", container="dicom", modality="DX"))
-    assert [concern.refuses for concern in found] == sorted((concern.refuses for concern in found), reverse=True)
+    assert [concern.refuses for concern in found] == sorted(
+        (concern.refuses for concern in found), reverse=True
+    )
     assert {concern.code for concern in found} == {"lateral_view", "inverted", "low_resolution"}
     assert codes(replace(resized(100, 100), colour=0.1)) == ["colour", "low_resolution"]
 
@@ -182,12 +189,17 @@ def test_real_films_are_not_refused_and_seldom_doubted(
     real_data: Path, folder: str, limits: tuple[int, float, float]
 ) -> None:
     count, doubted, found = limits
-    files = sorted(path for path in (real_data / folder).rglob("*") if path.suffix in (".png", ".jpeg", ".jpg"))
+    files = sorted(
+        path for path in (real_data / folder).rglob("*") if path.suffix in (".png", ".jpeg", ".jpg")
+    )
     films = [decode(path.read_bytes()) for path in files[:: max(1, len(files) // count)]]
     assert not [code for film in films for code in refusals(film)]
     unsettled = [any(concern.unsettles for concern in inspect(film)) for film in films]
     assert np.mean(unsettled) <= doubted
-    mirrored = ["mirrored" in codes(replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1]))) for film in films]
+    mirrored = [
+        "mirrored" in codes(replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1])))
+        for film in films
+    ]
     assert np.mean(mirrored) >= found
     inverted = ["inverted" in codes(replace(film, pixels=1 - film.pixels)) for film in films]
     assert np.mean(inverted) >= 0.95
@@ -196,6 +208,15 @@ def test_real_films_are_not_refused_and_seldom_doubted(
 
 
 def test_colour_photographs_are_refused(real_data: Path) -> None:
-    names = ("astronaut.png", "chelsea.png", "coffee.png", "color.png", "retina.jpg", "hubble_deep_field.jpg")
+    names = (
+        "astronaut.png",
+        "chelsea.png",
+        "coffee.png",
+        "color.png",
+        "retina.jpg",
+        "hubble_deep_field.jpg",
+    )
     for name in names:
-        assert "colour" in refusals(decode((real_data / "not_chest" / "natural" / name).read_bytes())), name
+        assert "colour" in refusals(
+            decode((real_data / "not_chest" / "natural" / name).read_bytes())
+        ), name

@@ -27,11 +27,15 @@ FOUND = {
 
 
 def asked(data: Path, **changes) -> Request:
-    return Request(recipe=replace(RESTLESS, **changes), data=(str(data),), token="one", device="cpu")
+    return Request(
+        recipe=replace(RESTLESS, **changes), data=(str(data),), token="one", device="cpu"
+    )
 
 
 @pytest.mark.parametrize("region_weight", [0.0, 10.0])
-def test_a_probe_of_a_real_recipe_tells_time_and_memory(films: Path, workspace: Path, region_weight: float) -> None:
+def test_a_probe_of_a_real_recipe_tells_time_and_memory(
+    films: Path, workspace: Path, region_weight: float
+) -> None:
     prepare([films])
     told = estimate(asked(films, region_weight=region_weight), limit_s=240)
     assert told.films == 28
@@ -50,7 +54,9 @@ def test_data_that_is_not_prepared_is_told_so(films: Path, workspace: Path) -> N
         count(RESTLESS, [films])
 
 
-def test_the_time_is_that_of_all_steps_and_all_validation(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_is_that_of_all_steps_and_all_validation(
+    films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(probe, "_probe", lambda *_: (FOUND, ""))
     told = estimate(asked(films, epochs=3, batch_size=8))
     assert told.duration_s == 3 * (8 * 2.0 + 10 * 0.5)
@@ -61,9 +67,17 @@ def test_the_time_is_that_of_all_steps_and_all_validation(films: Path, monkeypat
     )
 
 
-def test_a_probe_can_be_stopped_runs_out_of_time_or_dies(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "PROGRAM", "timeit")  # takes no heed of what it is told, and is busy for a while
+def test_a_probe_can_be_stopped_runs_out_of_time_or_dies(
+    films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        probe, "PROGRAM", "timeit"
+    )  # takes no heed of what it is told, and is busy for a while
     assert estimate(asked(films), stop=lambda: True).sentence == "The probe was stopped."
-    assert estimate(asked(films), limit_s=0.0).sentence.startswith("Not one step could be measured within 0 s")
+    assert estimate(asked(films), limit_s=0.0).sentence.startswith(
+        "Not one step could be measured within 0 s"
+    )
     monkeypatch.setattr(probe, "PROGRAM", "no_such_module")
-    assert estimate(asked(films), limit_s=240).sentence.startswith("The probe was ended by the system")
+    assert estimate(asked(films), limit_s=240).sentence.startswith(
+        "The probe was ended by the system"
+    )

@@ -65,7 +65,12 @@ def test_many_clicks_start_one_which_is_watched_and_finishes(program: Path) -> N
     until(lambda: (found := look(folder)) and found.total, "it tells how far it is")
     found = look(folder)
     assert found is not None
-    assert (found.state, found.sentence, found.done, found.total) == ("running", "reading films", 1200, 4700)
+    assert (found.state, found.sentence, found.done, found.total) == (
+        "running",
+        "reading films",
+        1200,
+        4700,
+    )
     assert [each.folder for each in evaluations.evaluating()] == [folder]
     forget(folder)  # does nothing to one that is at work
     (folder / "go").touch()
@@ -83,7 +88,9 @@ def test_it_outlives_who_asked_and_a_kill_is_told_and_mended(program: Path) -> N
         f"e.start(e.{WANTED!r}); sys.stdout.write('asked\\n'); sys.stdout.flush(); sys.stdin.read()"
     )
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", asks], cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as app:
+    with subprocess.Popen(
+        [sys.executable, "-c", asks], cwd=ROOT, stdin=pipe, stdout=pipe, text=True
+    ) as app:
         assert app.stdout is not None
         assert app.stdout.readline() == "asked\n"
         app.send_signal(signal.SIGKILL)
@@ -133,6 +140,11 @@ def test_a_run_that_is_being_measured_is_not_evaluated_beside(workspace: Path) -
     run = workspace / "runs" / "one"
     run.mkdir(parents=True)
     wanted = Wanted(model=str(run), data="films", part="test")
-    assert wanted.folder == run / "evaluation" / "test-films"  # its own figures, in evaluation/, stay
-    with asking(run, MEASURED), pytest.raises(RunError, match="one is being measured on its test films; wait"):
+    assert (
+        wanted.folder == run / "evaluation" / "test-films"
+    )  # its own figures, in evaluation/, stay
+    with (
+        asking(run, MEASURED),
+        pytest.raises(RunError, match="one is being measured on its test films; wait"),
+    ):
         start(wanted)

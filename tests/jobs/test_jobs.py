@@ -69,7 +69,11 @@ def test_a_killed_run_is_interrupted_and_goes_on_from_its_checkpoint(stand_in: P
     with pytest.raises(RunError, match=r"only a run that ended"):
         jobs.resume(run)
     wait_for_step(run, kept + 20)
-    begun = [json.loads(line) for line in (job.folder / files.RUN_PROGRESS).read_text().splitlines() if "begun" in line]
+    begun = [
+        json.loads(line)
+        for line in (job.folder / files.RUN_PROGRESS).read_text().splitlines()
+        if "begun" in line
+    ]
     assert [event["step"] for event in begun] == [0, kept]
 
 
@@ -104,7 +108,11 @@ def test_a_halted_run_is_frozen_and_ends_by_force(stand_in: Path) -> None:
 def test_a_failed_run_says_its_last_sentence(stand_in: Path) -> None:
     run = begin(stand_in, name="fails").id
     assert wait_for(run, "failed").sentence == "the data was eaten by a test"
-    assert (files.folder_of(run) / "job" / files.OUTPUT).read_text().endswith("the data was eaten by a test\n")
+    assert (
+        (files.folder_of(run) / "job" / files.OUTPUT)
+        .read_text()
+        .endswith("the data was eaten by a test\n")
+    )
 
 
 def test_a_decoding_process_ends_with_its_run(stand_in: Path) -> None:
@@ -140,10 +148,17 @@ def test_a_recycled_pid_is_never_signalled(stand_in: Path) -> None:
     with subprocess.Popen(["sleep", "600"]) as stranger:
         real = name_of(stranger.pid)
         assert real is not None
-        for false in (Name(real.pid, real.started - 1, real.boot), Name(real.pid, real.started, "an earlier boot")):
+        for false in (
+            Name(real.pid, real.started - 1, real.boot),
+            Name(real.pid, real.started, "an earlier boot"),
+        ):
             files.write(folder, files.PROCESS, {**false.to_record(), "monotonic": time.monotonic()})
-            files.write(folder, files.HEARTBEAT, {**beat, **false.to_record(), "leader": false.to_record()})
-            files.write(folder, files.STOP, {**false.to_record(), "monotonic": time.monotonic() - 60})
+            files.write(
+                folder, files.HEARTBEAT, {**beat, **false.to_record(), "leader": false.to_record()}
+            )
+            files.write(
+                folder, files.STOP, {**false.to_record(), "monotonic": time.monotonic() - 60}
+            )
             for end in (jobs.stop, jobs.force_stop):
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setattr(jobs, "marked", dict)
@@ -168,14 +183,20 @@ def test_a_silent_run_is_frozen_and_a_slow_one_is_not(workspace: Path) -> None:
         until(lambda: files.is_run_live(run), "the lock is held")
         states = {}
         for silent_s in (1, 15, 25):
-            event = {"event": {"event": "step"}, "leader": own.to_record(), "monotonic": time.monotonic() - silent_s}
+            event = {
+                "event": {"event": "step"},
+                "leader": own.to_record(),
+                "monotonic": time.monotonic() - silent_s,
+            }
             files.write(run, files.HEARTBEAT, {**own.to_record(), **event})
             states[silent_s] = jobs.job("silent").state
         holder.terminate()
     assert states == {1: "running", 15: "running", 25: "frozen"}
 
 
-def test_deleting_spares_what_lives_and_what_an_installed_model_came_from(stand_in: Path, workspace: Path) -> None:
+def test_deleting_spares_what_lives_and_what_an_installed_model_came_from(
+    stand_in: Path, workspace: Path
+) -> None:
     run = begin(stand_in).id
     wait_for(run, "running")
     with pytest.raises(RunError, match="stop it before it is deleted"):
@@ -188,11 +209,17 @@ def test_deleting_spares_what_lives_and_what_an_installed_model_came_from(stand_
     with pytest.raises(RunError, match=r"the installed model tiny 1\.0\.1 came from it"):
         jobs.delete(run)
     card.rename(card.parent.with_name(".1.0.1-draft"))  # what a kill left is no installed model
-    with asking(files.folder_of(run), MEASURED), pytest.raises(RunError, match="is being measured on its test films"):
+    with (
+        asking(files.folder_of(run), MEASURED),
+        pytest.raises(RunError, match="is being measured on its test films"),
+    ):
         jobs.delete(run)
     evaluation = files.folder_of(run) / "evaluation" / "films" / files.FOLDER
     evaluation.mkdir(parents=True)
-    with holding(evaluation / files.LOCK), pytest.raises(RunError, match="is being evaluated; wait for that"):
+    with (
+        holding(evaluation / files.LOCK),
+        pytest.raises(RunError, match="is being evaluated; wait for that"),
+    ):
         jobs.delete(run)
     jobs.delete(run)
     assert jobs.jobs() == ()

@@ -87,7 +87,9 @@ def require_whole(folder: Path, before: int) -> None:
     assert (last_checkpoint(folder) or 0) >= before
 
 
-def killed_again_and_again(kills: int, chance: random.Random, start: Callable[[int], str], longest_s: float) -> Seen:
+def killed_again_and_again(
+    kills: int, chance: random.Random, start: Callable[[int], str], longest_s: float
+) -> Seen:
     """Kill trainer, app or both at random moments, so many times. start: makes a run, by its number."""
     seen, started, app = Seen(), 0, start_app()
     strangers = [subprocess.Popen(["sleep", "86400"]) for _ in range(5)]
@@ -98,7 +100,11 @@ def killed_again_and_again(kills: int, chance: random.Random, start: Callable[[i
                 started += 1
                 run = start(started)
             if chance.random() < 0.5:  # in its work rather than in its start
-                until(lambda run=run: jobs.job(run).state in ("running", "finished"), f"{run} runs", within_s=600)
+                until(
+                    lambda run=run: jobs.job(run).state in ("running", "finished"),
+                    f"{run} runs",
+                    within_s=600,
+                )
             time.sleep(chance.uniform(0, longest_s))
             victims = chance.choice(("run", "app", "both"))
             if victims != "run":
@@ -109,9 +115,14 @@ def killed_again_and_again(kills: int, chance: random.Random, start: Callable[[i
                 kill_run(run, seen)
             if victims != "run":
                 app = start_app()
-            print(f"{seen.runs_killed} runs and {seen.apps_killed} apps killed, {started} finished", flush=True)
+            print(
+                f"{seen.runs_killed} runs and {seen.apps_killed} apps killed, {started} finished",
+                flush=True,
+            )
         assert all(stranger.poll() is None for stranger in strangers)
-        until(lambda: jobs.job(run).state in ("running", "finished"), f"{run} goes on", within_s=600)
+        until(
+            lambda: jobs.job(run).state in ("running", "finished"), f"{run} goes on", within_s=600
+        )
     finally:
         for process in (app, *strangers):
             process.kill()
@@ -120,7 +131,9 @@ def killed_again_and_again(kills: int, chance: random.Random, start: Callable[[i
 
 
 def test_a_few_kills(stand_in: Path) -> None:
-    seen = killed_again_and_again(6, random.Random(7), lambda number: begin(stand_in, token=str(number)).id, 1.0)
+    seen = killed_again_and_again(
+        6, random.Random(7), lambda number: begin(stand_in, token=str(number)).id, 1.0
+    )
     assert seen.runs_killed >= 1
     assert seen.apps_killed >= 1
 
@@ -129,17 +142,25 @@ def test_a_few_kills(stand_in: Path) -> None:
 @pytest.mark.timeout(0)
 def test_many_kills(stand_in: Path) -> None:
     """CXR_MANY_KILLS: how many; 20 unless told."""
-    print(killed_again_and_again(MANY, random.Random(5), lambda number: begin(stand_in, token=str(number)).id, 1.0))
+    print(
+        killed_again_and_again(
+            MANY, random.Random(5), lambda number: begin(stand_in, token=str(number)).id, 1.0
+        )
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(0)
-def test_many_kills_of_real_runs(films: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_kills_of_real_runs(
+    films: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same, of trainings. Every checkpoint there is at the end is whole, by its own hashes."""
     monkeypatch.setenv("CXR_RUN_NICENESS", "0")
 
     def start(number: int) -> str:
-        return jobs.submit(Request(recipe=RESTLESS, data=(str(films),), token=str(number), device="cpu")).id
+        return jobs.submit(
+            Request(recipe=RESTLESS, data=(str(films),), token=str(number), device="cpu")
+        ).id
 
     try:
         seen = killed_again_and_again(MANY, random.Random(11), start, 4.0)
@@ -148,4 +169,6 @@ def test_many_kills_of_real_runs(films: Path, workspace: Path, monkeypatch: pyte
         end_all(workspace)
     for folder in files.run_folders():
         assert RunFolder(folder).checkpoints.latest().damaged == ()
-    print(f"{seen}\n{len(finished)} runs finished; recognised within {max(seen.recognised_s):.2f} s at most")
+    print(
+        f"{seen}\n{len(finished)} runs finished; recognised within {max(seen.recognised_s):.2f} s at most"
+    )

@@ -53,7 +53,10 @@ def test_the_run_and_its_data_are_handed_on(told: Path, run: Path) -> None:
 @pytest.mark.parametrize(
     ("does", "said"),
     [
-        ("sys.exit('reading tables\\nstands_in: the data has no test part')", r"^the data has no test part$"),
+        (
+            "sys.exit('reading tables\\nstands_in: the data has no test part')",
+            r"^the data has no test part$",
+        ),
         ("raise ValueError('seven')", r"^the measurement failed: ValueError: seven$"),
         ("sys.exit(5)", r"exit status 5"),
         ("os.kill(os.getpid(), 9)", r"ended by signal 9; ask for it again"),
@@ -86,7 +89,10 @@ measuring.measure_on_test(pathlib.Path(sys.argv[1]), ("films",), lambda: False)
 def test_a_measurement_whose_app_was_killed_is_told_and_can_be_asked_for_again(
     told: Path, run: Path, both: bool
 ) -> None:
-    stands_in(told, "\nwhile not (here / 'go').exists(): time.sleep(0.02)\nopen(f'{sys.argv[1]}/measured', 'w')")
+    stands_in(
+        told,
+        "\nwhile not (here / 'go').exists(): time.sleep(0.02)\nopen(f'{sys.argv[1]}/measured', 'w')",
+    )
     app = subprocess.Popen([sys.executable, "-c", ASKS, str(run)], cwd=ROOT)
     until(lambda: told.exists() and asked(run), "it is being measured")
     app.send_signal(signal.SIGKILL)
@@ -114,9 +120,15 @@ def test_a_kill_while_an_evaluation_is_written_shows_no_half_of_it(tmp_path: Pat
         child = os.fork()
         if child == 0:
             _end_at_replacement(step)
-            write_texts(tmp_path, {name: text.upper() for name, text in texts.items()}, {"schema": 1, "made": "after"})
+            write_texts(
+                tmp_path,
+                {name: text.upper() for name, text in texts.items()},
+                {"schema": 1, "made": "after"},
+            )
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-        assert read_metrics(tmp_path) is None  # nothing counts as an evaluation before its last file is there
+        assert (
+            read_metrics(tmp_path) is None
+        )  # nothing counts as an evaluation before its last file is there
         for name, text in texts.items():
             assert (tmp_path / name).read_text() in (text, text.upper())
         assert not (tmp_path / METRICS).exists()

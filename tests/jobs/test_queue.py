@@ -28,10 +28,17 @@ def started(run: str) -> bool:
     return (files.runs_folder() / run / "job" / files.PROCESS).exists()
 
 
-def test_runs_wait_in_an_order_that_can_be_changed_and_start_though_nobody_looks(stand_in: Path) -> None:
+def test_runs_wait_in_an_order_that_can_be_changed_and_start_though_nobody_looks(
+    stand_in: Path,
+) -> None:
     first, second, third, fourth = (begin(stand_in, token=token).id for token in "abcd")
     wait_for(first, "running")
-    assert [(job.id, job.place) for job in jobs.jobs()] == [(first, None), (second, 1), (third, 2), (fourth, 3)]
+    assert [(job.id, job.place) for job in jobs.jobs()] == [
+        (first, None),
+        (second, 1),
+        (third, 2),
+        (fourth, 3),
+    ]
     assert jobs.move(fourth, -1).place == 2
     assert jobs.move(fourth, -5).place == 1
     assert jobs.move(second, 9).place == 3
@@ -48,7 +55,9 @@ def test_runs_wait_in_an_order_that_can_be_changed_and_start_though_nobody_looks
     wait_for(second, "running")
 
 
-def test_a_run_that_left_the_queue_while_it_was_being_started_does_not_start(stand_in: Path, monkeypatch) -> None:
+def test_a_run_that_left_the_queue_while_it_was_being_started_does_not_start(
+    stand_in: Path, monkeypatch
+) -> None:
     monkeypatch.setattr(queue, "see_to_it", lambda: None)
     run = begin(stand_in).id
     launching = [sys.executable, "-m", launch.__name__, str(files.folder_of(run))]
@@ -97,7 +106,9 @@ def test_a_run_of_a_shell_keeps_its_device_busy(stand_in: Path) -> None:
     (by_hand / "progress.jsonl").write_text('{"time": 1.0, "event": "begun", "device": "cpu"}\n')
     with FileLock(by_hand / ".lock"):
         waiting = begin(stand_in).id
-        until(lambda: is_held(files.runs_folder() / queue.STARTER), "a process waits to start the run")
+        until(
+            lambda: is_held(files.runs_folder() / queue.STARTER), "a process waits to start the run"
+        )
         queue.start_due()
         shown = {job.id: (job.state, job.by_hand, job.device, job.recipe) for job in jobs.jobs()}
         assert shown["by-hand"] == ("running", True, "cpu", "hand")
@@ -109,7 +120,9 @@ def test_a_run_of_a_shell_keeps_its_device_busy(stand_in: Path) -> None:
 
 def test_every_process_of_a_run_ends_when_the_one_above_is_killed(stand_in: Path) -> None:
     """torchrun puts its processes into sessions of their own, so no process group would reach them."""
-    run = jobs.submit(Request(recipe=TINY, data=(str(stand_in),), token="two", device="cpu", processes=2)).id
+    run = jobs.submit(
+        Request(recipe=TINY, data=(str(stand_in),), token="two", device="cpu", processes=2)
+    ).id
     wait_for(run, "running")
     folder = str(files.folder_of(run))
     until(lambda: len(marked().get(folder, [])) == 3, "torchrun and two processes live")
@@ -120,11 +133,15 @@ def test_every_process_of_a_run_ends_when_the_one_above_is_killed(stand_in: Path
 
 
 @pytest.mark.parametrize(("leader", "ends"), [("another", -signal.SIGKILL), ("its parent", 0)])
-def test_a_process_whose_starter_is_gone_before_it_could_be_bound_to_it_ends(tmp_path, leader, ends):
+def test_a_process_whose_starter_is_gone_before_it_could_be_bound_to_it_ends(
+    tmp_path, leader, ends
+):
     """torchrun may be killed while its processes still load Python."""
     me = name_of(os.getpid())
     (tmp_path / files.FOLDER).mkdir()
-    files.write(tmp_path, files.PROCESS, replace(me, started=me.started + (leader == "another")).to_record())
+    files.write(
+        tmp_path, files.PROCESS, replace(me, started=me.started + (leader == "another")).to_record()
+    )
     code = "from cxr_core.jobs.heartbeat import Pulse; Pulse(print).__enter__()"
     told = os.environ | {MARK: str(tmp_path), "WORLD_SIZE": "2", "RANK": "1"}
     assert subprocess.run([sys.executable, "-c", code], env=told, check=False).returncode == ends

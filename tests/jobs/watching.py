@@ -34,11 +34,15 @@ def end_all(workspace: Path) -> None:
     """Empty the queue, then end every process of every run."""
     for run in files.run_folders():
         files.drop(run, files.QUEUE)
-    until(lambda: not marked_here(workspace), "the runs have ended", each=lambda: kill_all(workspace))
+    until(
+        lambda: not marked_here(workspace), "the runs have ended", each=lambda: kill_all(workspace)
+    )
 
 
 def marked_here(workspace: Path) -> list[Name]:
-    return [name for run, names in marked().items() if run.startswith(str(workspace)) for name in names]
+    return [
+        name for run, names in marked().items() if run.startswith(str(workspace)) for name in names
+    ]
 
 
 def kill_all(workspace: Path) -> None:
@@ -47,7 +51,10 @@ def kill_all(workspace: Path) -> None:
 
 
 def until(
-    condition: Callable[[], object], what: str, each: Callable[[], object] = lambda: None, within_s: float = PATIENCE_S
+    condition: Callable[[], object],
+    what: str,
+    each: Callable[[], object] = lambda: None,
+    within_s: float = PATIENCE_S,
 ) -> None:
     """Wait for a condition. Fails the test when it does not come true."""
     began = time.monotonic()
@@ -58,7 +65,9 @@ def until(
 
 
 def begin(data: Path, token: str = "one", name: str = "counts") -> Job:
-    return jobs.submit(Request(recipe=replace(TINY, name=name), data=(str(data),), token=token, device="cpu"))
+    return jobs.submit(
+        Request(recipe=replace(TINY, name=name), data=(str(data),), token=token, device="cpu")
+    )
 
 
 def wait_for(run: str, state: State) -> Job:

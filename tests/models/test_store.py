@@ -30,7 +30,9 @@ def test_half_precision_halves_the_file_and_loads_as_float32(tmp_path):
     card = tiny_card()
     save_model(tmp_path / "whole", card, tiny_network(card))
     save_model(tmp_path / "half", card, tiny_network(card), half=True)
-    size = {name: (tmp_path / name / "weights.safetensors").stat().st_size for name in ("whole", "half")}
+    size = {
+        name: (tmp_path / name / "weights.safetensors").stat().st_size for name in ("whole", "half")
+    }
     read = load_network(tmp_path / "half", load_card(tmp_path / "half"))
     assert size["half"] < 0.6 * size["whole"]
     assert {parameter.dtype for parameter in read.parameters()} == {torch.float32}
@@ -91,7 +93,11 @@ def test_a_card_that_is_not_whole_is_refused_with_what_is_wrong(tmp_path, change
 
 
 def test_a_card_survives_its_json():
-    card = tiny_card(calibration={key: Calibration(slope=1.7, intercept=-0.3) for key in ("cardiomegaly", "pneumonia")})
+    card = tiny_card(
+        calibration={
+            key: Calibration(slope=1.7, intercept=-0.3) for key in ("cardiomegaly", "pneumonia")
+        }
+    )
     assert ModelCard.from_json(card.to_json()) == card
 
 

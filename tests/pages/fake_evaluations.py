@@ -58,7 +58,11 @@ def write_evaluation(
     table = predictions() if table is None else table
     rows = table[table["label"].notna()]
     points = CARD.operating_points["cardiomegaly"]
-    arrays = (rows["probability"].to_numpy(float), rows["label"].to_numpy(float), rows["patient"].to_numpy(str))
+    arrays = (
+        rows["probability"].to_numpy(float),
+        rows["label"].to_numpy(float),
+        rows["patient"].to_numpy(str),
+    )
     found = Evaluation(
         card=CARD,
         part=part,

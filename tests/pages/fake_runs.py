@@ -57,9 +57,14 @@ class FakeRuns:
         if epochs_done < 0:
             return run
         _write(run / "recipe.toml", recipe.as_toml())
-        _json(run / "manifest.json", {"folders": ["/data/films"], "version": "1.0.0", "began_from": recipe.init})
+        _json(
+            run / "manifest.json",
+            {"folders": ["/data/films"], "version": "1.0.0", "began_from": recipe.init},
+        )
         _json(run / "job" / "process.json", {**LEADER, "time": begun, "monotonic": 0.0})
-        events = [{"time": begun, "event": "begun", "run": str(run), "device": "cpu", "processes": 1}]
+        events = [
+            {"time": begun, "event": "begun", "run": str(run), "device": "cpu", "processes": 1}
+        ]
         for epoch in range(1, epochs_done + 1):
             events += [_step(begun, epoch, recipe), _epoch(begun, epoch, recipe)]
         _write(run / "progress.jsonl", "".join(json.dumps(event) + "\n" for event in events))
@@ -71,10 +76,18 @@ class FakeRuns:
         run = self.write(name, **changes)
         me = name_of(os.getpid())
         assert me is not None
-        _json(run / "job" / "process.json", {**me.to_record(), "time": time.time(), "monotonic": time.monotonic()})
+        _json(
+            run / "job" / "process.json",
+            {**me.to_record(), "time": time.time(), "monotonic": time.monotonic()},
+        )
         last = json.loads((run / "progress.jsonl").read_text().splitlines()[-1])
         self._alive.enter_context(holding(run / "job" / LOCK))
-        beat = {**me.to_record(), "leader": me.to_record(), "event": last, "monotonic": time.monotonic() + 600}
+        beat = {
+            **me.to_record(),
+            "leader": me.to_record(),
+            "event": last,
+            "monotonic": time.monotonic() + 600,
+        }
         _json(run / "job" / HEARTBEAT, beat)
         return run
 
@@ -87,24 +100,46 @@ class FakeRuns:
     def failed(self, name: str, sentence: str) -> Path:
         """A run that ended by itself with a sentence."""
         run = self.write(name, epochs_done=1)
-        _json(run / "job" / "end.json", {"state": "failed", "sentence": sentence, "time": time.time()})
+        _json(
+            run / "job" / "end.json", {"state": "failed", "sentence": sentence, "time": time.time()}
+        )
         return run
 
     def finished(self, name: str, auroc: float = 0.9, tested: bool = False, **changes: Any) -> Path:
         """A run with a card, and figures on validation films, on test films too when tested."""
         run = self.write(name, epochs_done=4, **changes)
-        figure = {"value": auroc, "low": auroc - 0.05, "high": auroc + 0.04, "n": 400, "positives": 40}
-        card = {"weights_sha256": name, "metrics": {"validation": {"cardiomegaly": {"auroc": figure, "ece": figure}}}}
+        figure = {
+            "value": auroc,
+            "low": auroc - 0.05,
+            "high": auroc + 0.04,
+            "n": 400,
+            "positives": 40,
+        }
+        card = {
+            "weights_sha256": name,
+            "metrics": {"validation": {"cardiomegaly": {"auroc": figure, "ece": figure}}},
+        }
         _json(run / "model" / "card.json", card)
         if tested:
             lower = {**figure, "value": auroc - 0.1, "low": auroc - 0.2, "high": auroc}
-            found = {"part": "test", "weights_sha256": name, "findings": {"cardiomegaly": {"auroc": lower}}}
+            found = {
+                "part": "test",
+                "weights_sha256": name,
+                "findings": {"cardiomegaly": {"auroc": lower}},
+            }
             _json(run / "evaluation" / "metrics.json", found)
         return run
 
     def tells(self, run: Path, auroc: float) -> None:
         """One more epoch of a run, with this figure on validation films."""
-        told = {"event": "epoch", "epoch": 3, "step": 30, "of": 40, "loss": 0.3, "validation_auroc": auroc}
+        told = {
+            "event": "epoch",
+            "epoch": 3,
+            "step": 30,
+            "of": 40,
+            "loss": 0.3,
+            "validation_auroc": auroc,
+        }
         with (run / "progress.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(told) + "\n")
 
@@ -112,7 +147,10 @@ class FakeRuns:
         """As if a program had been at work on a run, which has ended without a word unless it is alive."""
         me = name_of(os.getpid())
         assert me is not None
-        _json(run / "job" / "asked.json", {"what": what, "process": me.to_record() if alive else LEADER})
+        _json(
+            run / "job" / "asked.json",
+            {"what": what, "process": me.to_record() if alive else LEADER},
+        )
 
     def judged(self, run: Path, verdict: Verdict) -> None:
         """As if the gate had been asked about a run."""
@@ -126,14 +164,28 @@ def fake_runs() -> Iterator[FakeRuns]:
         yield FakeRuns(alive)
 
 
-def dataset(workspace: Path, name: str = "films", blocking: bool = False, findings: Any = FINDINGS) -> str:
+def dataset(
+    workspace: Path, name: str = "films", blocking: bool = False, findings: Any = FINDINGS
+) -> str:
     """The name of a registered dataset, whose films nobody looks at."""
     folder = workspace / "datasets" / name
-    columns = {"image": list("abcdef"), "patient": list("123456"), "split": "train", "source": "here", **findings}
+    columns = {
+        "image": list("abcdef"),
+        "patient": list("123456"),
+        "split": "train",
+        "source": "here",
+        **findings,
+    }
     Manifest(as_table(columns), "csv", "Free use.").save(folder / "manifest.parquet")
     found = Issue(code="same_picture_two_parts", message="Two of them.", count=2, images=("a", "b"))
     _json(folder / "issues.json", [asdict(found)] if blocking else [])
-    record = {"schema": 1, "folders": ["/data/films"], "kind": "csv", "prepared": "2026-01-01", "choices": []}
+    record = {
+        "schema": 1,
+        "folders": ["/data/films"],
+        "kind": "csv",
+        "prepared": "2026-01-01",
+        "choices": [],
+    }
     _json(folder / "dataset.json", record)
     return name
 
@@ -154,7 +206,12 @@ def _request(name: str, recipe: Recipe, begun: float) -> dict[str, Any]:
 
 
 def _step(begun: float, epoch: int, recipe: Recipe) -> dict[str, Any]:
-    figures = {"loss": 1.2 / epoch, "learning_rate": 3e-4, "images_per_second": 50.0, "eta_s": 200.0}
+    figures = {
+        "loss": 1.2 / epoch,
+        "learning_rate": 3e-4,
+        "images_per_second": 50.0,
+        "eta_s": 200.0,
+    }
     where = {"step": 10 * epoch - 5, "of": 10 * recipe.epochs, "epoch": epoch}
     return {"time": begun + 60 * epoch - 30, "event": "step", **where, **figures}
 

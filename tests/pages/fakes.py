@@ -12,7 +12,13 @@ from cxr_core.film.concern import Concern
 from cxr_core.film.phantom.phantom import is_drawing
 from cxr_core.film.preprocess import Aspect, InputSpec, Placement
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.models.card import OPERATING_POINTS, Calibration, ModelCard, OperatingPoint, Population
+from cxr_core.models.card import (
+    OPERATING_POINTS,
+    Calibration,
+    ModelCard,
+    OperatingPoint,
+    Population,
+)
 from cxr_core.reading.cardiothoracic.contours import Anatomy
 from cxr_core.reading.results import Evidence, Examination, ModelOutput
 
@@ -35,18 +41,35 @@ def card(model: str, finding: str, population: Population, aspect: Aspect = "str
         calibration={finding: Calibration(source="Platt scaling on 800 validation films")},
         operating_points={
             finding: tuple(
-                OperatingPoint(name=n, threshold=THRESHOLDS[n], source="800 films") for n in OPERATING_POINTS
+                OperatingPoint(name=n, threshold=THRESHOLDS[n], source="800 films")
+                for n in OPERATING_POINTS
             )
         },
         evidence_scale={finding: 0.5},
-        training={"summary": "No network at all.", "data": {"parts": {"train": {"films": 11000, "patients": 9000}}}},
-        metrics={"test": {finding: {"auroc": figure, "specificity": figure, "youden": {"sensitivity": undefined}}}},
+        training={
+            "summary": "No network at all.",
+            "data": {"parts": {"train": {"films": 11000, "patients": 9000}}},
+        },
+        metrics={
+            "test": {
+                finding: {
+                    "auroc": figure,
+                    "specificity": figure,
+                    "youden": {"sensitivity": undefined},
+                }
+            }
+        },
         weights_sha256="0" * 64,
     )
 
 
 ADULTS = card("heart-adults", "cardiomegaly", Population(text="adults", age_min=18))
-CHILDREN = card("lung-children", "pneumonia", Population(text="children aged 1 to 5", age_min=1, age_max=5), "crop")
+CHILDREN = card(
+    "lung-children",
+    "pneumonia",
+    Population(text="children aged 1 to 5", age_min=1, age_max=5),
+    "crop",
+)
 
 
 class FakeReader:
@@ -76,10 +99,16 @@ class FakeReader:
         sha256 = hashlib.sha256(data).hexdigest()
         grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
         if grey is None:
-            refusal = Concern("undecodable", "This file is no PNG, JPEG or DICOM image.", refuses=True)
-            return Examination(sha256=sha256, film=None, concerns=(refusal,), outputs=(), seconds=0.01)
+            refusal = Concern(
+                "undecodable", "This file is no PNG, JPEG or DICOM image.", refuses=True
+            )
+            return Examination(
+                sha256=sha256, film=None, concerns=(refusal,), outputs=(), seconds=0.01
+            )
         film = Radiograph(pixels=grey.astype(np.float32) / 255)
-        drawing = Concern("drawing", "This is a drawing made by the program, not a film of a patient.")
+        drawing = Concern(
+            "drawing", "This is a drawing made by the program, not a film of a patient."
+        )
         outputs = tuple(self._output(model, film) for model in self.cards)
         concerns = (drawing,) if is_drawing(data) else ()
         return Examination(
@@ -110,7 +139,12 @@ class FakeReader:
         (finding,) = model.findings
         placement = Placement.fit(film.shape, model.input_spec)
         evidence = Evidence(
-            finding=finding, method="evidence", unit="logit", cells=cells, scale=0.5, placement=placement
+            finding=finding,
+            method="evidence",
+            unit="logit",
+            cells=cells,
+            scale=0.5,
+            placement=placement,
         )
         return ModelOutput(
             card=model,

@@ -76,7 +76,9 @@ def test_without_a_dataset_the_page_says_what_to_do(app: AppTest) -> None:
         (HOSTILE, r"\<img src=x onerror=alert(1)\> \*\*bold\*\*"),
     ],
 )
-def test_a_folder_that_cannot_be_used_is_a_sentence_beside_the_field(app: AppTest, text: str, said: str) -> None:
+def test_a_folder_that_cannot_be_used_is_a_sentence_beside_the_field(
+    app: AppTest, text: str, said: str
+) -> None:
     open_page(app)
     app.text_area[0].set_value(text)
     button(app, "Prepare").click().run()
@@ -131,7 +133,9 @@ def test_a_blocking_finding_stops_until_a_choice_is_on_record(
     assert "Stopped by 1 blocking finding" in app.error[0].value
 
 
-def test_excluded_films_leave_the_counts(app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_excluded_films_leave_the_counts(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     dataset = register(monkeypatch, tmp_path / "films", patient=["1", "1", "2", "1", "4", "5"])
     open_page(app)
     (code,) = [issue.code for issue in dataset.blocking()]
@@ -142,7 +146,9 @@ def test_excluded_films_leave_the_counts(app: AppTest, monkeypatch: pytest.Monke
     assert f"{left_out} excluded" in words(app)
 
 
-def test_the_address_names_the_dataset(app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_address_names_the_dataset(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     register(monkeypatch, tmp_path / "alpha")
     register(monkeypatch, tmp_path / "beta")
     open_page(app, dataset="beta")
@@ -159,7 +165,9 @@ def test_an_unknown_dataset_in_the_address_is_said(
     assert app.selectbox[1].value == "alpha"
 
 
-def test_filters_count_films_and_patients(app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_filters_count_films_and_patients(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     register(monkeypatch, tmp_path / "films")
     explore(open_page(app))
     assert not app.exception
@@ -194,7 +202,9 @@ def test_missing_films_can_be_explored_but_not_trained_on(
     assert "**6 films** of 5 patients" in words(app)
 
 
-def test_films_without_labels_can_be_seen(app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_films_without_labels_can_be_seen(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("tests.pages.fake_datasets.FINDINGS", {})
     register(monkeypatch, tmp_path / "films")
     explore(open_page(app))
@@ -253,7 +263,9 @@ def test_cancelling_ends_at_the_next_film_and_is_no_error(tmp_path: Path) -> Non
     assert issubclass(Cancelled, DataError)
 
 
-def test_what_runs_is_seen_by_another_tab(app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_runs_is_seen_by_another_tab(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     gate = Gate()
     preparations = Preparations(gate)
     monkeypatch.setattr(cache, "preparations", lambda: preparations)

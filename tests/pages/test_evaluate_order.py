@@ -71,7 +71,9 @@ def test_one_click_starts_what_was_chosen_and_its_end_is_turned_to(
     assert (wanted.data, wanted.part, wanted.recalibrate) == (data, "val", "temperature")
     shown = app.get("progress")[0].proto
     assert (shown.value, "reading films, 12 of 48" in shown.text) == (25, True)
-    write_evaluation(told.folder, predictions(seed=3), made="2025-01-02T03:04:05+00:00")  # older than the other
+    write_evaluation(
+        told.folder, predictions(seed=3), made="2025-01-02T03:04:05+00:00"
+    )  # older than the other
     told.tell("finished", "It is finished.")
     app.run()
     assert plain("Finished: tiny on the test part of films.") in words(app)

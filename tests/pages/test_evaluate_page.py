@@ -25,7 +25,9 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with two evaluations of the same films, the first one newer; written once, read only."""
     root = tmp_path_factory.mktemp("evaluated")
     write_evaluation(root / "evaluations" / "first")
-    write_evaluation(root / "evaluations" / "second", predictions(seed=1), made="2025-01-02T03:04:05+00:00")
+    write_evaluation(
+        root / "evaluations" / "second", predictions(seed=1), made="2025-01-02T03:04:05+00:00"
+    )
     return root
 
 
@@ -71,11 +73,16 @@ def test_an_evaluation_shows_its_figures_and_both_curves(shown: AppTest) -> None
     assert not shown.exception
     assert "**60 films**, 20 of them labelled present (33.3 %)" in words(shown)
     assert len(shown.get("plotly_chart")) == 2
-    assert shown.selectbox[0].options[0] == "tiny 1.0.0 · test part of data not named · 60 films · 2 Jan 2026"
+    assert (
+        shown.selectbox[0].options[0]
+        == "tiny 1.0.0 · test part of data not named · 60 films · 2 Jan 2026"
+    )
     assert not shown.warning
 
 
-def test_what_cannot_be_read_is_said_and_the_rest_is_shown(app: AppTest, workspace: Path, evaluated: Path) -> None:
+def test_what_cannot_be_read_is_said_and_the_rest_is_shown(
+    app: AppTest, workspace: Path, evaluated: Path
+) -> None:
     whole, later = (
         Path(shutil.copytree(evaluated / "evaluations" / "first", workspace / "evaluations" / name))
         for name in ("whole", "later")
@@ -84,16 +91,26 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_shown(app: AppTest, workspa
     (workspace / "evaluations" / "cut" / "metrics.json").write_text('{"schema": 1, "mod')
     (workspace / "evaluations" / "begun").mkdir()
     (workspace / "evaluations" / "begun" / "predictions.csv").write_text("image\n")
-    (later / "metrics.json").write_text((later / "metrics.json").read_text().replace('"schema": 1', '"schema": 99'))
+    (later / "metrics.json").write_text(
+        (later / "metrics.json").read_text().replace('"schema": 1', '"schema": 99')
+    )
     open_page(app)
     assert not app.exception
     assert [box.value for box in app.selectbox if box.label == "Model and films"] == [str(whole)]
-    for folder, reason in (("cut", "cannot be read"), ("begun", "was not finished"), ("later", "schema 99, not 1")):
+    for folder, reason in (
+        ("cut", "cannot be read"),
+        ("begun", "was not finished"),
+        ("later", "schema 99, not 1"),
+    ):
         assert re.search(rf"{re.escape(plain(folder))}: .*{reason}", words(app)), folder
 
 
-def test_predictions_that_are_gone_are_a_sentence(app: AppTest, workspace: Path, evaluated: Path) -> None:
-    place = Path(shutil.copytree(evaluated / "evaluations" / "first", workspace / "evaluations" / "first"))
+def test_predictions_that_are_gone_are_a_sentence(
+    app: AppTest, workspace: Path, evaluated: Path
+) -> None:
+    place = Path(
+        shutil.copytree(evaluated / "evaluations" / "first", workspace / "evaluations" / "first")
+    )
     (place / "predictions.csv").write_text("image,patient\n")
     open_page(app)
     assert not app.exception
@@ -125,14 +142,18 @@ def test_moving_the_threshold_changes_the_calls(shown: AppTest) -> None:
     assert shown.slider[0].value == 0.5
 
 
-def test_what_recalibrating_changes_is_never_shown_as_the_models_own(app: AppTest, workspace: Path) -> None:
+def test_what_recalibrating_changes_is_never_shown_as_the_models_own(
+    app: AppTest, workspace: Path
+) -> None:
     warning = "These are **not the model's own figures**"
     place = write_evaluation(workspace / "evaluations" / "plain")
     open_page(app, "Calibration")
     assert not app.exception
     assert warning not in words(app)
     assert app.code[0].value.endswith(f"--split test --out {place} --recalibrate line")
-    write_evaluation(workspace / "evaluations" / "plain", recalibrate="line", made="2026-03-01T00:00:00+00:00")
+    write_evaluation(
+        workspace / "evaluations" / "plain", recalibrate="line", made="2026-03-01T00:00:00+00:00"
+    )
     app.run()
     assert not app.exception
     assert warning in words(app)
@@ -157,10 +178,13 @@ def test_the_films_of_an_outcome_are_there_the_worst_first(
     app: AppTest, workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     dataset = register(monkeypatch, tmp_path / "films", patient=["0", "0", "1", "1", "2", "2"])
-    write_evaluation(workspace / "evaluations" / "tiny-test", predictions(6), folders=dataset.folders)
+    write_evaluation(
+        workspace / "evaluations" / "tiny-test", predictions(6), folders=dataset.folders
+    )
     drawn: list[Any] = []
     monkeypatch.setattr(
-        "pages.components.evaluation.tabs.films.show_pictures", lambda pictures, **_: drawn.append(list(pictures))
+        "pages.components.evaluation.tabs.films.show_pictures",
+        lambda pictures, **_: drawn.append(list(pictures)),
     )
     open_page(app)
     app.session_state["visit"].open_films(Pick(low=0.0))
@@ -168,7 +192,9 @@ def test_the_films_of_an_outcome_are_there_the_worst_first(
     assert not app.exception
     films = predictions(6)
     gap = (films["probability"] - films["label"]).abs()
-    assert [picture.name for picture in drawn[-1]] == list(films["image"][gap.sort_values(ascending=False).index])
+    assert [picture.name for picture in drawn[-1]] == list(
+        films["image"][gap.sort_values(ascending=False).index]
+    )
     assert all(picture.jpeg for picture in drawn[-1])
     assert "**6 films** of 3 patients" in words(app)
     app.session_state["visit"].open_film(str(tmp_path / "films" / "film-1.png"))
@@ -184,11 +210,17 @@ def test_films_that_are_gone_leave_the_table(shown: AppTest) -> None:
     open_page(shown, "Films")
     assert not shown.exception
     assert "The films of this evaluation are not here" in words(shown)
-    wrong = predictions().query("label == 0 and probability >= 0.5").sort_values("probability", ascending=False)
+    wrong = (
+        predictions()
+        .query("label == 0 and probability >= 0.5")
+        .sort_values("probability", ascending=False)
+    )
     assert list(shown.dataframe[0].value["image"]) == list(wrong["image"])
 
 
-def test_groups_and_a_second_evaluation_are_set_beside_each_other(shown: AppTest, evaluated: Path) -> None:
+def test_groups_and_a_second_evaluation_are_set_beside_each_other(
+    shown: AppTest, evaluated: Path
+) -> None:
     open_page(shown, "For whom")
     assert not shown.exception
     assert "Sex: female" in tables(shown)
@@ -207,8 +239,12 @@ def test_nothing_measured_of_heatmaps_is_said(shown: AppTest) -> None:
     assert "Nothing was measured of this model's heatmaps" in words(shown)
 
 
-def test_a_model_that_outlines_shows_its_report(app: AppTest, workspace: Path, evaluated: Path) -> None:
-    place = Path(shutil.copytree(evaluated / "evaluations" / "first", workspace / "evaluations" / "outlines"))
+def test_a_model_that_outlines_shows_its_report(
+    app: AppTest, workspace: Path, evaluated: Path
+) -> None:
+    place = Path(
+        shutil.copytree(evaluated / "evaluations" / "first", workspace / "evaluations" / "outlines")
+    )
     metrics = (place / "metrics.json").read_text().replace('"findings"', '"figures"')
     (place / "metrics.json").write_text(metrics)
     open_page(app)

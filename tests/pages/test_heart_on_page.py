@@ -78,9 +78,11 @@ def test_an_end_typed_in_changes_the_ratio_and_keeps_the_automatic_one(app: AppT
     app.sidebar.radio[0].set_value("specificity_95").run()
     assert "Edited by hand" in words(app)
     press(app, "Back to the automatic measurement")
-    assert {f.label: f.value for f in app.number_input if f.label in before and f.label != "Age in years"} == {
-        label: value for label, value in before.items() if label != "Age in years"
-    }
+    assert {
+        f.label: f.value
+        for f in app.number_input
+        if f.label in before and f.label != "Age in years"
+    } == {label: value for label, value in before.items() if label != "Age in years"}
     assert "Edited by hand" not in words(app)
 
 
@@ -93,8 +95,12 @@ def test_an_emptied_field_changes_nothing(app: AppTest) -> None:
     assert "Edited by hand" not in words(app)
 
 
-@pytest.mark.parametrize(("value", "said"), [(900.0, "outside the film of 400 × 420 px"), (1.0, "are crossed")])
-def test_points_that_make_no_diameter_are_said_at_the_measurement(app: AppTest, value: float, said: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "said"), [(900.0, "outside the film of 400 × 420 px"), (1.0, "are crossed")]
+)
+def test_points_that_make_no_diameter_are_said_at_the_measurement(
+    app: AppTest, value: float, said: str
+) -> None:
     upload(app, heart=file_of(SLENDER))
     field(app, "Heart, right, x").set_value(value).run()
     assert not app.exception
@@ -140,7 +146,9 @@ def test_a_film_that_was_not_measured_is_measured_by_hand(app: AppTest) -> None:
     assert "Edited by hand" in words(app)
 
 
-def test_ratio_and_classifier_that_disagree_are_flagged_until_a_hand_settles_it(app: AppTest) -> None:
+def test_ratio_and_classifier_that_disagree_are_flagged_until_a_hand_settles_it(
+    app: AppTest,
+) -> None:
     def flags() -> list[str]:
         return [w.value for w in app.warning if "Ratio and classifier disagree" in w.value]
 
@@ -158,7 +166,9 @@ def test_without_an_outlining_model_nothing_is_there(app: AppTest) -> None:
     assert not {"Exact points", "Measure by hand", "Heart, left, x"} & set(labels(app))
 
 
-def test_ends_from_the_viewer_reach_the_film_they_were_moved_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ends_from_the_viewer_reach_the_film_they_were_moved_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     study = Study()
     examination = FakeReader().examine(file_of(SLENDER))
     study.add(heart.Entry(key="a", name="a.png", data=b"", examination=examination))

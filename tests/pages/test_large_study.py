@@ -41,7 +41,11 @@ def test_a_copy_s_report_is_of_the_film_that_was_read(examination, monkeypatch):
     seen = replace(examination, anatomy=outlined(PhantomSpec()))
     entry = _entry(Study(), "key", "a.png", as_png(examination.film), seen)
     copy = Examination(sha256="11", film=decode(entry.data), concerns=(), outputs=(), seconds=0.1)
-    report = _report(entry, Shown(examination=copy, picture=""), interpret(entry.examination, Patient(), "youden"))
+    report = _report(
+        entry,
+        Shown(examination=copy, picture=""),
+        interpret(entry.examination, Patient(), "youden"),
+    )
     assert entry.compressed
     assert report.examination.sha256 == "00"
     assert report.examination.anatomy is entry.examination.anatomy

@@ -16,4 +16,9 @@ def test_no_mark_is_left_unescaped(text: str) -> None:
 
 
 def test_thresholds_near_the_ends_keep_a_decimal() -> None:
-    assert [threshold_text(share) for share in (0.004, 0.049, 0.41, 0.978)] == ["0.4 %", "4.9 %", "41 %", "97.8 %"]
+    assert [threshold_text(share) for share in (0.004, 0.049, 0.41, 0.978)] == [
+        "0.4 %",
+        "4.9 %",
+        "41 %",
+        "97.8 %",
+    ]

@@ -29,8 +29,19 @@ VERDICT = Verdict(
     films="60 films",
     checks=(
         Check(name="population", status="pass", sentence="Made for anybody."),
-        Check(name="AUROC", finding="pneumonia", status="fail", sentence=f"significantly worse {HOSTILE}"),
-        Check(name="AP films", finding="pneumonia", status="not enough cases", sentence="3 films", needed=False),
+        Check(
+            name="AUROC",
+            finding="pneumonia",
+            status="fail",
+            sentence=f"significantly worse {HOSTILE}",
+        ),
+        Check(
+            name="AP films",
+            finding="pneumonia",
+            status="not enough cases",
+            sentence="3 films",
+            needed=False,
+        ),
     ),
     official_test={},
     limits={},
@@ -52,8 +63,15 @@ def app(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> AppTest:
     monkeypatch.setattr(cache, "start_warm_up", lambda: None)
     card = tiny_card(findings=("pneumonia",))
     tiny_model(workspace / "models", card)
-    story = {"run": "third", "note": HOSTILE, "override": "nothing better", "when": "2026-11-21T10:00:00+00:00"}
-    second = tiny_model(workspace / "models", replace(card, version="1.1.0", training={"published": story}))
+    story = {
+        "run": "third",
+        "note": HOSTILE,
+        "override": "nothing better",
+        "when": "2026-11-21T10:00:00+00:00",
+    }
+    second = tiny_model(
+        workspace / "models", replace(card, version="1.1.0", training={"published": story})
+    )
     (second / "gate.json").write_text(json.dumps(VERDICT.as_json()))
     found = AppTest.from_file(str(APP), default_timeout=120).run()
     found.query_params["model"] = "tiny"
@@ -66,7 +84,9 @@ def words(app: AppTest) -> str:
 
 
 def rows(app: AppTest, column: str) -> list[dict[str, Any]]:
-    return next(table.value.to_dict("records") for table in app.table if column in table.value.columns)
+    return next(
+        table.value.to_dict("records") for table in app.table if column in table.value.columns
+    )
 
 
 def button(app: AppTest, label: str) -> Button:
@@ -87,14 +107,20 @@ def test_installed_models_are_listed_with_what_the_gate_said(app: AppTest) -> No
     assert (second["Version"], second["Gate"]) == ("1.0.0", "not asked")
     assert "published against the gate: nothing better" in words(app)
     checks = rows(app, "What was found")
-    assert [row["Check"] for row in checks] == ["AUROC, pneumonia", "Population", "AP films, pneumonia"]
+    assert [row["Check"] for row in checks] == [
+        "AUROC, pneumonia",
+        "Population",
+        "AP films, pneumonia",
+    ]
     assert "1 of 3 checks had too few cases to tell" in words(app)
     told = words(app) + json.dumps([table.value.to_dict("records") for table in app.table])
     assert r"\\<img src=x" in told or r"\<img src=x" in told
     assert "**bold**" not in told.replace(r"\*\*bold\*\*", "").replace(r"\\*\\*bold\\*\\*", "")
 
 
-def test_going_back_is_one_click_and_forth_needs_a_reason_and_both_are_on_record(app: AppTest) -> None:
+def test_going_back_is_one_click_and_forth_needs_a_reason_and_both_are_on_record(
+    app: AppTest,
+) -> None:
     button(app, "Roll back to 1.0.0").click().run()
     assert not app.exception
     assert in_use("tiny").version == "1.0.0"
@@ -113,17 +139,23 @@ def test_a_pointer_to_nowhere_is_said(app: AppTest, workspace: Path) -> None:
     assert "which is gone, so 1.1.0 is in use" in words(app).replace("\\", "")
 
 
-def test_a_shipped_model_has_its_card_and_says_what_the_gate_said_if_it_was_asked(app: AppTest) -> None:
+def test_a_shipped_model_has_its_card_and_says_what_the_gate_said_if_it_was_asked(
+    app: AppTest,
+) -> None:
     app.selectbox(key="models-model").set_value("pneumonia-children").run()
     assert not app.exception
     assert "published against the gate: The calibration error" in words(app)
     learnt = load_card(in_use("pneumonia-children").folder).training["data"]["parts"]["train"]
-    assert f"Learnt from:** {learnt['films']:,} films of {learnt['patients']:,} patients" in words(app)
+    assert f"Learnt from:** {learnt['films']:,} films of {learnt['patients']:,} patients" in words(
+        app
+    )
     app.selectbox(key="models-model").set_value("anatomy").run()
     assert not app.exception
     assert "the gate was never asked about it" in words(app)
     assert "Outlines heart" in words(app)
-    dice = load_segmenter_card(in_use("anatomy").folder).metrics["validation"]["dice_heart"]["value"]
+    dice = load_segmenter_card(in_use("anatomy").folder).metrics["validation"]["dice_heart"][
+        "value"
+    ]
     assert rows(app, "On validation films")[0]["Figure"] == "Dice, heart"
     assert rows(app, "On validation films")[0]["On validation films"].startswith(f"{dice:.3f} (")
 
@@ -134,10 +166,14 @@ def test_the_figure_of_a_combined_probability_stands_beside_the_networks_own(app
     alone, combined = (shipped[part]["cardiomegaly"]["auroc"] for part in ("test", "test_combined"))
     said = row["AUROC, official test"]
     assert said.startswith(f"{alone['value']:.3f} (")
-    assert said.endswith(f"{combined['value']:.3f} ({combined['low']:.3f} to {combined['high']:.3f}) with the ratio")
+    assert said.endswith(
+        f"{combined['value']:.3f} ({combined['low']:.3f} to {combined['high']:.3f}) with the ratio"
+    )
 
 
-def test_a_zip_is_taken_in_beside_what_is_in_use_and_a_bad_one_is_refused(app: AppTest, tmp_path: Path) -> None:
+def test_a_zip_is_taken_in_beside_what_is_in_use_and_a_bad_one_is_refused(
+    app: AppTest, tmp_path: Path
+) -> None:
     other = tiny_model(tmp_path, tiny_card(findings=("pneumonia",), version="3.0.0"))
     give(app, "no.zip", b"nothing")
     assert "no zip that can be read" in words(app)

@@ -35,7 +35,9 @@ def app(reader: FakeReader) -> AppTest:
 
 def upload(app: AppTest, **files: bytes) -> AppTest:
     """The page after these files were dropped on it: name (with _ for the dot) -> bytes."""
-    app.file_uploader[0].set_value([(name.replace("_png", ".png"), data, "") for name, data in files.items()])
+    app.file_uploader[0].set_value(
+        [(name.replace("_png", ".png"), data, "") for name, data in files.items()]
+    )
     return app.run()
 
 
@@ -95,7 +97,9 @@ def test_age_excludes_a_model_and_says_so(app: AppTest, reader: FakeReader) -> N
     assert reader.examined == 1, "a change of age needs no network"
 
 
-def test_operating_point_changes_the_call_without_reading_again(app: AppTest, reader: FakeReader) -> None:
+def test_operating_point_changes_the_call_without_reading_again(
+    app: AppTest, reader: FakeReader
+) -> None:
     upload(app, heart_png=film(0.5))
     examined = reader.examined
     app.sidebar.radio[0].set_value("specificity_95").run()
@@ -106,7 +110,9 @@ def test_operating_point_changes_the_call_without_reading_again(app: AppTest, re
 
 
 def test_several_films_give_a_worklist_most_suspicious_first(app: AppTest) -> None:
-    upload(app, calm_png=film(0.2), bad_png=b"not a picture", grave_png=film(0.6), mild_png=film(0.4))
+    upload(
+        app, calm_png=film(0.2), bad_png=b"not a picture", grave_png=film(0.6), mild_png=film(0.4)
+    )
     assert not app.exception
     rows = app.dataframe[0].value.to_dict("records")
     assert [row["File"] for row in rows] == ["grave.png", "mild.png", "calm.png", "bad.png"]
@@ -123,7 +129,9 @@ def test_bad_file_is_refused_with_a_sentence_and_no_number(app: AppTest) -> None
     assert not app.table
 
 
-@pytest.mark.parametrize("name", ["../../<script>alert(1)</script>", "**bold** [x](http://a.b) $x$ :red[y]"])
+@pytest.mark.parametrize(
+    "name", ["../../<script>alert(1)</script>", "**bold** [x](http://a.b) $x$ :red[y]"]
+)
 def test_file_names_are_shown_letter_by_letter(app: AppTest, name: str) -> None:
     app.file_uploader[0].set_value([(name, film(0.5), "")])
     app.run()
@@ -146,13 +154,18 @@ def test_uploader_is_an_inbox_that_keeps_no_copies(app: AppTest) -> None:
     upload(app, one_png=film(0.5))
     assert app.file_uploader[0].value == []
     upload(app, two_png=film(0.3))
-    assert [entry.name for entry in app.session_state["study"].entries.values()] == ["one.png", "two.png"]
+    assert [entry.name for entry in app.session_state["study"].entries.values()] == [
+        "one.png",
+        "two.png",
+    ]
 
 
 def test_clear_this_study_forgets_everything(app: AppTest) -> None:
     upload(app, one_png=film(0.5), two_png=film(0.3))
     app.sidebar.number_input[0].set_value(63).run()
-    next(button for button in app.sidebar.button if button.label == "Clear this study").click().run()
+    next(
+        button for button in app.sidebar.button if button.label == "Clear this study"
+    ).click().run()
     study = app.session_state["study"]
     assert not app.exception
     assert (study.entries, dict(study.shown), study.chosen) == ({}, {}, None)

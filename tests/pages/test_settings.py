@@ -23,7 +23,11 @@ def test_server_stays_on_this_machine_and_keeps_to_itself() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_page_writes_html_of_its_own(path: Path) -> None:
-    keywords = {node.arg for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if hasattr(node, "arg")}
+    keywords = {
+        node.arg
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if hasattr(node, "arg")
+    }
     assert not {"unsafe_allow_html", "unsafe_allow_javascript"} & keywords
 
 
@@ -32,5 +36,7 @@ def test_first_paint_waits_for_no_heavy_import() -> None:
         "import sys; from pages.components import cache, films, markdown, patient, session;"
         "sys.exit(str({'torch', 'cv2', 'numpy', 'pandas'} & set(sys.modules) or ''))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert not done.stderr.strip().splitlines()[-1:], done.stderr

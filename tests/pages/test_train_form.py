@@ -35,7 +35,9 @@ def test_a_sound_form_makes_one_run_and_the_next_form_another(
     named(app.number_input, "Shift (share of the side)").set_value(0.2)
     named(app.number_input, "Processes").set_value(2)
     app.run()
-    assert "epochs **9** instead of 4; shift (share of the side) **0.2** instead of 0.05" in words(app)
+    assert "epochs **9** instead of 4; shift (share of the side) **0.2** instead of 0.05" in words(
+        app
+    )
     named(app.button, "Start").click().run()
     assert not app.exception
     (request,) = asked
@@ -61,14 +63,19 @@ def test_invalid_fields_are_answered_beside_them_and_nothing_starts(
     named(app.number_input, "Head alone at first (epochs)").set_value(0)
     named(app.number_input, "Epochs").set_value(0)
     named(app.number_input, "Rotation (degrees)").set_value(50.0).run()
-    for said in ("epochs=0 must be a number between 1 and 1000", r"deg=50.0 is out of range\: 0 to 45"):
+    for said in (
+        "epochs=0 must be a number between 1 and 1000",
+        r"deg=50.0 is out of range\: 0 to 45",
+    ):
         assert sum(said in each.value for each in app.markdown) == 2
     assert named(app.button, "Start").disabled
     assert "epochs=0" in named(app.button, "Start").help
     named(app.number_input, "Rotation (degrees)").set_value(7.0)
     named(app.number_input, "Channels before the head").set_value(None)
     named(app.number_input, "Epochs").set_value(4).run()
-    assert "Changed from the recipe: channels before the head **empty** instead of 96." in words(app)
+    assert "Changed from the recipe: channels before the head **empty** instead of 96." in words(
+        app
+    )
     assert not named(app.button, "Start").disabled
 
 
@@ -117,7 +124,9 @@ def test_weights_that_cannot_be_had_are_said_beside_the_choice(
     assert named(app.button, "Start").disabled
     named(app.radio, "First weights").set_value("file").run()
     assert r"Say which\: a file, or a model." in words(app)
-    named(app.text_input, "A safetensors file on this computer, in timm's naming").set_value("/none.safetensors").run()
+    named(app.text_input, "A safetensors file on this computer, in timm's naming").set_value(
+        "/none.safetensors"
+    ).run()
     assert "is no file" in words(app)
     named(app.radio, "First weights").set_value("model").run()
     assert not app.exception
@@ -126,7 +135,9 @@ def test_weights_that_cannot_be_had_are_said_beside_the_choice(
     assert not named(app.button, "Start").disabled
 
 
-def test_an_estimate_is_of_the_form_as_it_is(app: AppTest, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_estimate_is_of_the_form_as_it_is(
+    app: AppTest, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Answer:
         sentence = "About 3 h, 900 MB."
 

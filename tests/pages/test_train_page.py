@@ -14,12 +14,25 @@ from pages.components import cache
 from pages.components.training import publishing
 from tests.pages.fake_runs import FakeRuns, dataset
 from tests.pages.test_models_page import VERDICT
-from tests.pages.train_bench import OPEN, app, asked, cells, labels, named, open_page, published, runs, words
+from tests.pages.train_bench import (
+    OPEN,
+    app,
+    asked,
+    cells,
+    labels,
+    named,
+    open_page,
+    published,
+    runs,
+    words,
+)
 
 __all__ = ["app", "asked", "published", "runs"]
 
 
-def test_a_running_run_is_watched_and_those_that_wait_have_an_order(app: AppTest, runs: FakeRuns) -> None:
+def test_a_running_run_is_watched_and_those_that_wait_have_an_order(
+    app: AppTest, runs: FakeRuns
+) -> None:
     runs.running("alpha")
     for order, name in enumerate(("beta", "gamma"), 1):
         runs.queued(name, order)
@@ -63,7 +76,9 @@ def test_five_runs_at_once_are_five_cards(app: AppTest, runs: FakeRuns) -> None:
     assert sum(label == "Stop" for label in labels(app)) == 5
 
 
-def test_stopping_says_what_happens(app: AppTest, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_says_what_happens(
+    app: AppTest, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs.running("alpha")
     told: list[str] = []
     monkeypatch.setattr(jobs, "stop", told.append)
@@ -73,7 +88,9 @@ def test_stopping_says_what_happens(app: AppTest, runs: FakeRuns, monkeypatch: p
     assert told == ["alpha"]
 
 
-def test_a_run_that_died_says_so_and_can_go_on(app: AppTest, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_died_says_so_and_can_go_on(
+    app: AppTest, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs.write("alpha")
     told: list[str] = []
     monkeypatch.setattr(jobs, "resume", told.append)
@@ -98,7 +115,11 @@ def test_a_failed_run_says_why_and_is_tried_again_with_a_change(
     assert "The recipe of **alpha**" in words(app)
     named(app.number_input, "Learning rate").set_value(1e-5).run()
     named(app.button, "Start").click().run()
-    assert (asked[0].retry_of, asked[0].data, asked[0].recipe.learning_rate) == ("alpha", ("films",), 1e-5)
+    assert (asked[0].retry_of, asked[0].data, asked[0].recipe.learning_rate) == (
+        "alpha",
+        ("films",),
+        1e-5,
+    )
     assert asked[0].recipe.name == "tiny"
 
 
@@ -116,7 +137,9 @@ def test_deleting_asks_first(app: AppTest, runs: FakeRuns) -> None:
     assert "There is no run yet." in words(app)
 
 
-def test_why_a_run_is_kept_is_said(app: AppTest, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_why_a_run_is_kept_is_said(
+    app: AppTest, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def delete(run: str) -> None:
         raise RunError(f"{run} is kept: the installed model tiny 1.0.0 came from it")
 
@@ -201,7 +224,9 @@ def test_a_run_without_test_figures_is_measured_first(
     assert "Ask the gate" in labels(app)
 
 
-@pytest.mark.parametrize(("what", "button"), [(MEASURED, "Measure on test films"), (JUDGED, "Ask the gate")])
+@pytest.mark.parametrize(
+    ("what", "button"), [(MEASURED, "Measure on test films"), (JUDGED, "Ask the gate")]
+)
 def test_work_on_a_run_that_outlived_the_app_or_not_is_said(
     app: AppTest, runs: FakeRuns, what: str, button: str
 ) -> None:
@@ -217,14 +242,18 @@ def test_work_on_a_run_that_outlived_the_app_or_not_is_said(
     assert button in labels(app)
 
 
-def test_a_measurement_that_ended_well_after_the_app_needs_no_word(app: AppTest, runs: FakeRuns) -> None:
+def test_a_measurement_that_ended_well_after_the_app_needs_no_word(
+    app: AppTest, runs: FakeRuns
+) -> None:
     runs.asked(runs.finished("alpha", tested=True), MEASURED, alive=False)
     open_page(app, run="alpha")
     assert not app.warning
     assert "Ask the gate" in labels(app)
 
 
-def test_a_run_that_outlines_comes_before_the_gate_without_a_test_part(app: AppTest, runs: FakeRuns) -> None:
+def test_a_run_that_outlines_comes_before_the_gate_without_a_test_part(
+    app: AppTest, runs: FakeRuns
+) -> None:
     runs.finished("alpha", findings=(), structures=STRUCTURES, monitor="dice")
     open_page(app, run="alpha")
     assert "Ask the gate" in labels(app)

@@ -97,7 +97,17 @@ def open_form(app: AppTest) -> AppTest:
 
 
 def words(app: AppTest) -> str:
-    kinds = (app.markdown, app.caption, app.text, app.error, app.warning, app.info, app.success, app.code, app.toast)
+    kinds = (
+        app.markdown,
+        app.caption,
+        app.text,
+        app.error,
+        app.warning,
+        app.info,
+        app.success,
+        app.code,
+        app.toast,
+    )
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 

@@ -52,10 +52,14 @@ def films(count: int = FILMS, share: float = 0.3, seed: int = 0) -> pd.DataFrame
     )
 
 
-def blurred(table: pd.DataFrame, by: float, where: np.ndarray | None = None, seed: int = 1) -> pd.DataFrame:
+def blurred(
+    table: pd.DataFrame, by: float, where: np.ndarray | None = None, seed: int = 1
+) -> pd.DataFrame:
     """The same films told by a worse model: noise on its log-odds, on all films or some."""
     noise = np.random.default_rng(seed).normal(0, by, len(table))
-    odds = np.log(table["probability"] / (1 - table["probability"])) + noise * (1 if where is None else where)
+    odds = np.log(table["probability"] / (1 - table["probability"])) + noise * (
+        1 if where is None else where
+    )
     return table.assign(probability=expit(odds))
 
 
@@ -74,7 +78,9 @@ def verdict_of(checks: tuple[Check, ...]) -> Verdict:
     )
 
 
-def compared(candidate: pd.DataFrame, rival: pd.DataFrame, alone: pd.DataFrame | None = None) -> Verdict:
+def compared(
+    candidate: pd.DataFrame, rival: pd.DataFrame, alone: pd.DataFrame | None = None
+) -> Verdict:
     tables = Tables(alone=films() if alone is None else alone, candidate=candidate, rival=rival)
     return verdict_of(judge(CARD, IN_USE, tables))
 
@@ -88,9 +94,13 @@ def test_a_better_model_passes_and_every_check_says_so():
     verdict = compared(films(), blurred(films(), 2.0))
     assert verdict.opens
     assert the(verdict, "AUROC").figures["difference"]["low"] > 0
-    assert {"population", "operating points", "calibration error", "women and girls", "ages 40 to 64"} <= {
-        check.name for check in verdict.checks
-    }
+    assert {
+        "population",
+        "operating points",
+        "calibration error",
+        "women and girls",
+        "ages 40 to 64",
+    } <= {check.name for check in verdict.checks}
     assert {check.status for check in verdict.checks} == {"pass"}
     assert Verdict.from_json(verdict.as_json()) == verdict
 
@@ -103,7 +113,9 @@ def test_an_equal_model_passes_where_films_can_tell():
 
 
 def test_the_same_model_passes():
-    assert the(compared(films(), films()), "AUROC").sentence.endswith("both put these films in one order.")
+    assert the(compared(films(), films()), "AUROC").sentence.endswith(
+        "both put these films in one order."
+    )
     assert compared(films(), films()).opens
 
 
@@ -130,7 +142,10 @@ def test_too_few_cases_are_never_compared(positives):
     verdict = compared(table, table, alone=table)
     for name in ("AUROC", "calibration error"):
         assert the(verdict, name).status == "not enough cases"
-        assert f"{positives} films with it and {400 - positives} without" in the(verdict, name).sentence
+        assert (
+            f"{positives} films with it and {400 - positives} without"
+            in the(verdict, name).sentence
+        )
     assert not verdict.opens
 
 
@@ -162,7 +177,9 @@ def test_a_subgroup_of_too_few_is_said_and_is_no_pass():
 
 def test_probabilities_that_do_not_mean_what_they_say_are_refused():
     bold = films().assign(
-        probability=lambda table: expit(4 * np.log(table["probability"] / (1 - table["probability"])))
+        probability=lambda table: expit(
+            4 * np.log(table["probability"] / (1 - table["probability"]))
+        )
     )
     verdict = compared(films(), films(), alone=bold)
     assert [check.name for check in verdict.refusals] == ["calibration error"]
@@ -181,7 +198,8 @@ def test_probabilities_that_mean_what_they_say_pass_on_few_films_too(count):
 def test_patients_with_several_films_are_drawn_together():
     table = films().assign(patient=[f"p{n // 3}" for n in range(FILMS)])
     found = [
-        the(compared(each, blurred(each, 1.0)), "AUROC").figures["difference"]["method"] for each in (table, films())
+        the(compared(each, blurred(each, 1.0)), "AUROC").figures["difference"]["method"]
+        for each in (table, films())
     ]
     assert found == [BOOTSTRAP, DELONG]
 
@@ -191,7 +209,9 @@ def test_both_ways_to_an_interval_agree_where_both_hold():
     scores = [each["probability"].to_numpy() for each in (table, other)]
     labels = table["label"].to_numpy()
     apart = auroc_apart(*scores, labels, table["patient"].to_numpy())
-    twice = [np.concatenate([each, each]) for each in (*scores, labels, table["patient"].to_numpy())]
+    twice = [
+        np.concatenate([each, each]) for each in (*scores, labels, table["patient"].to_numpy())
+    ]
     again = auroc_apart(*twice)  # every patient with the same film twice tells no more than once
     assert (apart.method, again.method) == (DELONG, BOOTSTRAP)
     assert again.value == pytest.approx(apart.value)
@@ -208,9 +228,15 @@ def test_tables_of_other_films_are_not_compared():
     [
         (card_of(population=Population(text="unstated")), None, "population"),
         (card_of(population=Population(text="adults", age_min=18)), IN_USE, "population"),
-        (replace(CARD, training={"data": {"parts": {"val": {"films": 91}}}}), None, "operating points"),
         (
-            card_of(operating_points={KEY: (OperatingPoint(name="youden", threshold=0.5, source=""),)}),
+            replace(CARD, training={"data": {"parts": {"val": {"films": 91}}}}),
+            None,
+            "operating points",
+        ),
+        (
+            card_of(
+                operating_points={KEY: (OperatingPoint(name="youden", threshold=0.5, source=""),)}
+            ),
             None,
             "operating points",
         ),

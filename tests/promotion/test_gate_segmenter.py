@@ -28,7 +28,9 @@ def films(
     return [
         Outlined(
             patient=f"p{n}",
-            dice={name: float(np.clip(dice + chance.normal(0, spread), 0, 1)) for name in STRUCTURES},
+            dice={
+                name: float(np.clip(dice + chance.normal(0, spread), 0, 1)) for name in STRUCTURES
+            },
             distance_px=dict.fromkeys(STRUCTURES, 1.0),
             ratio=float(true[n] + chance.normal(0, error)),
             spread=0.0,
@@ -59,7 +61,9 @@ def test_the_interval_of_a_difference_is_that_of_its_mean() -> None:
     apart = np.array([a.dice["heart"] - b.dice["heart"] for a, b in zip(mine, theirs, strict=True)])
     known = stats.ttest_1samp(apart, 0).confidence_interval()
     assert difference["value"] == pytest.approx(apart.mean(), abs=1e-6)
-    assert (difference["low"], difference["high"]) == pytest.approx((known.low, known.high), abs=0.0003)
+    assert (difference["low"], difference["high"]) == pytest.approx(
+        (known.low, known.high), abs=0.0003
+    )
     assert difference["low"] > 0
 
 
@@ -74,7 +78,11 @@ def test_copies_of_a_patients_film_tell_nothing_more() -> None:
 def test_worse_outlines_are_refused() -> None:
     worse = [replace(f, dice={**f.dice, "heart": f.dice["heart"] - 0.03}) for f in films(seed=1)]
     found = judged(worse, films(seed=2))
-    assert (found[HEART].status, found[LUNG].status, found[RATIO].status) == ("fail", "pass", "pass")
+    assert (found[HEART].status, found[LUNG].status, found[RATIO].status) == (
+        "fail",
+        "pass",
+        "pass",
+    )
     assert found[HEART].figures["difference"]["high"] < 0
     assert "significantly worse" in found[HEART].sentence
 
@@ -90,7 +98,9 @@ def test_a_worse_ratio_is_refused_though_its_outlines_are_as_good() -> None:
 @pytest.mark.parametrize("count", [0, SEGMENTER_LIMITS.films - 1])
 def test_too_few_films_are_no_pass(count: int) -> None:
     found = judged(films(count), films(count))
-    assert {check.status for name, check in found.items() if name != "population"} == {"not enough cases"}
+    assert {check.status for name, check in found.items() if name != "population"} == {
+        "not enough cases"
+    }
     assert all(check.refuses for name, check in found.items() if name != "population")
 
 
@@ -108,7 +118,9 @@ def test_a_model_that_leaves_hard_films_out_is_refused() -> None:
         assert found["films measured"].status == status
         assert found[RATIO].figures["difference"]["n"] == 60 - missing
     many = [[replace(f, ratio=None) for f in each[:9]] + each[9:] for each in (mine, films(seed=2))]
-    assert judged(*many)["films measured"].status == "fail"  # as many as the model in use, and still too many
+    assert (
+        judged(*many)["films measured"].status == "fail"
+    )  # as many as the model in use, and still too many
 
 
 def test_intervals_that_hold_less_than_they_promise_are_refused() -> None:
@@ -118,7 +130,9 @@ def test_intervals_that_hold_less_than_they_promise_are_refused() -> None:
 
 def test_a_narrower_population_and_a_name_that_is_never_used_are_refused() -> None:
     adults = replace(CARD, population=Population(text="adults", age_min=18))
-    (population,) = (c for c in judge_outlines(adults, IN_USE, films(), films()) if c.name == "population")
+    (population,) = (
+        c for c in judge_outlines(adults, IN_USE, films(), films()) if c.name == "population"
+    )
     assert population.status == "fail"
     shadowed = replace(CARD, model="aaa")
     (name,) = (c for c in judge_outlines(shadowed, IN_USE, films(), films()) if c.name == "name")

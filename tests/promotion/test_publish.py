@@ -23,13 +23,17 @@ from tests.tiny import tiny_card, tiny_model
 from train.publish import main
 
 WHY = "a test of installing"
-FIGURES = {"pneumonia": {"auroc": {"value": 0.9, "low": 0.8, "high": 1.0, "n": 20, "positives": 10}}}
+FIGURES = {
+    "pneumonia": {"auroc": {"value": 0.9, "low": 0.8, "high": 1.0, "n": 20, "positives": 10}}
+}
 
 
 @pytest.fixture
 def run(tmp_path, workspace) -> RunFolder:
     """A finished run that has been measured."""
-    recipe = Recipe(name="tiny", summary="A test.", model="tiny", findings=("pneumonia",), init="scratch")
+    recipe = Recipe(
+        name="tiny", summary="A test.", model="tiny", findings=("pneumonia",), init="scratch"
+    )
     made = RunFolder.create(recipe, {"version": "1.0.0"}, tmp_path / "run")
     tiny_model(tmp_path / "elsewhere", tiny_card(findings=("pneumonia",))).rename(made.model)
     measure(made)
@@ -52,7 +56,11 @@ def refusal(run: RunFolder, capsys, *more: str) -> str:
     assert main([str(run.path), *more]) == 3
     said = capsys.readouterr()
     assert said.out == ""
-    assert not [path for path in (run.path.parent / "workspace").rglob("*") if path.name.startswith((".1", "card"))]
+    assert not [
+        path
+        for path in (run.path.parent / "workspace").rglob("*")
+        if path.name.startswith((".1", "card"))
+    ]
     return said.err
 
 
@@ -64,7 +72,9 @@ def test_a_finished_run_becomes_a_model_that_reads(run, workspace, capsys):
     card = Classifier.load(folder).card
     assert card.metrics["test"] == FIGURES
     assert card.training["published"]["run"] == "run"
-    assert {path.name for path in folder.iterdir()} == {path.name for path in run.model.iterdir()} | {"gate.json"}
+    assert {path.name for path in folder.iterdir()} == {
+        path.name for path in run.model.iterdir()
+    } | {"gate.json"}
     assert "test" not in load_card(run.model).metrics
 
 
@@ -87,7 +97,11 @@ def test_a_shipped_model_is_replaced_with_a_note_only(run, workspace, monkeypatc
     with pytest.raises(ModelError, match="installed already"):
         publish(run.path, override=WHY)
     shipped = versions("pneumonia-children")[-1].name
-    assert publish(run.path, "better", override=WHY).name == next_version("1.0.0", [shipped]) != shipped
+    assert (
+        publish(run.path, "better", override=WHY).name
+        == next_version("1.0.0", [shipped])
+        != shipped
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,7 +148,9 @@ def test_weights_that_give_no_number_are_refused(run, workspace, capsys):
 
 
 @pytest.mark.parametrize("changes", [{"part": "val"}, {"weights_sha256": "0" * 64}, {"schema": 99}])
-def test_a_run_without_figures_of_this_model_on_a_test_part_is_refused(changes, run, workspace, capsys):
+def test_a_run_without_figures_of_this_model_on_a_test_part_is_refused(
+    changes, run, workspace, capsys
+):
     measure(run, **changes)
     assert "has not been measured on a test part" in refusal(run, capsys)
 
@@ -146,7 +162,9 @@ def test_figures_recorded_in_the_card_count_as_well(run, workspace):
     assert load_card(publish(run.path, override=WHY)).metrics["test"] == FIGURES
 
 
-@pytest.mark.parametrize("changes", [{"model": "../elsewhere"}, {"version": "1/2"}, {"model": ".hidden"}])
+@pytest.mark.parametrize(
+    "changes", [{"model": "../elsewhere"}, {"version": "1/2"}, {"model": ".hidden"}]
+)
 def test_a_name_that_is_a_path_is_refused(changes, run, workspace, capsys):
     (run.model / "card.json").write_text(replace(load_card(run.model), **changes).to_json())
     assert "cannot be a folder's name" in refusal(run, capsys)

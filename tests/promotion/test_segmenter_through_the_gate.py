@@ -44,11 +44,15 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / name).mkdir(parents=True)
     for n in range(FILMS):
         spec = PhantomSpec(height=SIDE, width=SIDE, heart_width=0.2 + 0.15 * n / FILMS, seed=n)
-        cv2.imwrite(str(place / "images" / f"{n}.png"), np.rint(draw(spec).pixels * 255).astype(np.uint8))
+        cv2.imwrite(
+            str(place / "images" / f"{n}.png"), np.rint(draw(spec).pixels * 255).astype(np.uint8)
+        )
         for structure in STRUCTURES:
             mask = getattr(truth(spec), structure).astype(np.uint8) * 255
             cv2.imwrite(str(place / "masks" / structure / f"{n}.png"), mask)
-    (place / "films.csv").write_text("\n".join(["image", *(f"{n}.png" for n in range(FILMS))]) + "\n")
+    (place / "films.csv").write_text(
+        "\n".join(["image", *(f"{n}.png" for n in range(FILMS))]) + "\n"
+    )
     return place
 
 
@@ -56,7 +60,10 @@ def a_run(folder: Path, films: Path, too_much: float = 0.0) -> RunFolder:
     """A finished run as train.fit leaves it, with the network that ships. too_much: logits added to the heart's map."""
     manifest = divided(RECIPE, open_data([films]))
     learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
-    facts: dict[str, Any] = {**data_facts(learnt, RECIPE), "left_aside": left_aside(RECIPE, manifest)}
+    facts: dict[str, Any] = {
+        **data_facts(learnt, RECIPE),
+        "left_aside": left_aside(RECIPE, manifest),
+    }
     run = RunFolder.create(RECIPE, {**facts, "folders": [str(films)], "version": "9.0.0"}, folder)
     shipped = installed_segmenter((SHIPPED_MODELS,))
     assert shipped is not None
@@ -64,7 +71,9 @@ def a_run(folder: Path, films: Path, too_much: float = 0.0) -> RunFolder:
     network = load_segmenter(shipped, card)
     with torch.no_grad():
         network.last.bias[STRUCTURES.index("heart")] += too_much
-    save_model(run.model, replace(card, version="9.0.0", training={"data": facts}, metrics={}), network)
+    save_model(
+        run.model, replace(card, version="9.0.0", training={"data": facts}, metrics={}), network
+    )
     return run
 
 

@@ -58,27 +58,45 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelCard]:
     rows = []
     (root / "films").mkdir()
     for n in range(TRAIN + TEST):
-        noise = chance.integers(0, 120, (80, 80)) + np.linspace(0, chance.integers(0, 130), 80)[:, None]
+        noise = (
+            chance.integers(0, 120, (80, 80)) + np.linspace(0, chance.integers(0, 130), 80)[:, None]
+        )
         Image.fromarray(noise.astype(np.uint8)).save(root / "films" / f"{n}.png")
-        rows.append({"image": f"{n}.png", "patient": f"p{n}", "split": "train" if n < TRAIN else "test", KEY: n % 2})
+        rows.append(
+            {
+                "image": f"{n}.png",
+                "patient": f"p{n}",
+                "split": "train" if n < TRAIN else "test",
+                KEY: n % 2,
+            }
+        )
     table = pd.DataFrame(rows)
     table.to_csv(root / "films" / "labels.csv", index=False)
     network = Classifier.load(tiny_model(root / "network", tiny_card(findings=(KEY,))))
     said = predictions(network, open_data([root / "films"]))
     logits = said.set_index("image")["logit"].reindex(table["image"]).to_numpy()
     slope = 4 / logits.std()
-    calibration = Calibration(slope=float(slope), intercept=float(-slope * np.median(logits)), source="known")
-    table[KEY] = (chance.random(len(table)) < expit(slope * logits + calibration.intercept)).astype(int)
+    calibration = Calibration(
+        slope=float(slope), intercept=float(-slope * np.median(logits)), source="known"
+    )
+    table[KEY] = (chance.random(len(table)) < expit(slope * logits + calibration.intercept)).astype(
+        int
+    )
     table.to_csv(root / "films" / "labels.csv", index=False)
     return root / "films", tiny_card(findings=(KEY,), calibration={KEY: calibration})
 
 
-def a_run(folder: Path, known: tuple[Path, ModelCard], seed: int = 0, recipe: Recipe = RECIPE) -> RunFolder:
+def a_run(
+    folder: Path, known: tuple[Path, ModelCard], seed: int = 0, recipe: Recipe = RECIPE
+) -> RunFolder:
     """A finished and measured run as train.fit leaves it, but for the training. seed 0 is the network that knows."""
     films, card = known
     manifest = divided(recipe, open_data([films]))
     learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
-    facts: dict[str, Any] = {**data_facts(learnt, recipe), "left_aside": left_aside(recipe, manifest)}
+    facts: dict[str, Any] = {
+        **data_facts(learnt, recipe),
+        "left_aside": left_aside(recipe, manifest),
+    }
     run = RunFolder.create(recipe, {**facts, "folders": [str(films)], "version": "1.0.0"}, folder)
     source = f"{facts['parts']['val']['films']} validation films carved from train by patient"
     points = {KEY: tuple(replace(point, source=source) for point in card.operating_points[KEY])}
@@ -87,7 +105,9 @@ def a_run(folder: Path, known: tuple[Path, ModelCard], seed: int = 0, recipe: Re
     auroc = {"value": 0.9, "low": 0.8, "high": 1.0, "n": TEST, "positives": 40}
     measured = {"schema": 1, "part": "test", "weights_sha256": load_card(run.model).weights_sha256}
     (folder / "evaluation").mkdir()
-    (folder / "evaluation" / "metrics.json").write_text(json.dumps({**measured, "findings": {KEY: {"auroc": auroc}}}))
+    (folder / "evaluation" / "metrics.json").write_text(
+        json.dumps({**measured, "findings": {KEY: {"auroc": auroc}}})
+    )
     return run
 
 
@@ -95,13 +115,17 @@ def versions_in(workspace: Path) -> list[str]:
     return sorted(path.name for path in (workspace / "models" / "tiny").iterdir() if path.is_dir())
 
 
-def test_a_good_model_goes_through_and_a_worse_one_only_with_a_reason(known, tmp_path, workspace, capsys, monkeypatch):
+def test_a_good_model_goes_through_and_a_worse_one_only_with_a_reason(
+    known, tmp_path, workspace, capsys, monkeypatch
+):
     good, worse = a_run(tmp_path / "good", known), a_run(tmp_path / "worse", known, seed=1)
     first = publish(good.path)
     verdict = read_verdict(first)
     assert verdict is not None
     assert (verdict.opens, verdict.part, verdict.rival) == (True, "gate", "")
-    assert load_card(first).training["published"]["gate"] == json.loads(json.dumps(verdict.as_json()))
+    assert load_card(first).training["published"]["gate"] == json.loads(
+        json.dumps(verdict.as_json())
+    )
 
     assert main([str(worse.path), "--judge"]) == 3
     assert "not" in capsys.readouterr().err
@@ -135,14 +159,21 @@ def test_a_good_model_goes_through_and_a_worse_one_only_with_a_reason(known, tmp
     assert uses_of(open_data([known[0]]).part("test").data_sha256()).evaluations == 0
 
 
-def test_a_rival_that_has_learnt_from_the_gate_films_is_met_on_the_official_test(known, tmp_path, workspace):
+def test_a_rival_that_has_learnt_from_the_gate_films_is_met_on_the_official_test(
+    known, tmp_path, workspace
+):
     old = replace(RECIPE, gate_share=0.0)
     publish(a_run(tmp_path / "old", known, recipe=old).path)
     before = uses_of(open_data([known[0]]).part("test").data_sha256())
-    assert (before.evaluations, before.models) == (1, 1)  # the first one had no gate films of its own
+    assert (before.evaluations, before.models) == (
+        1,
+        1,
+    )  # the first one had no gate films of its own
     verdict = judge(a_run(tmp_path / "new", known).path)
     assert verdict.part == "test"
-    assert "tiny 1.0.0 has learnt from the gate films, or its card cannot exclude it" in verdict.films
+    assert (
+        "tiny 1.0.0 has learnt from the gate films, or its card cannot exclude it" in verdict.films
+    )
     assert "Measured on it before: 1 times, 1 different models" in verdict.films
     after = uses_of(open_data([known[0]]).part("test").data_sha256())
     assert (after.evaluations, after.models) == (3, 1)  # both read it; they have the same weights
@@ -151,7 +182,12 @@ def test_a_rival_that_has_learnt_from_the_gate_films_is_met_on_the_official_test
 
 
 def test_where_no_film_is_unknown_to_both_the_gate_stays_shut(known, tmp_path, workspace):
-    publish(a_run(tmp_path / "old", known, recipe=replace(RECIPE, split="70:15:15", gate_share=0.0)).path, override="x")
+    publish(
+        a_run(
+            tmp_path / "old", known, recipe=replace(RECIPE, split="70:15:15", gate_share=0.0)
+        ).path,
+        override="x",
+    )
     verdict = judge(a_run(tmp_path / "new", known).path)
     auroc = next(check for check in verdict.checks if check.name == "AUROC")
     assert (verdict.part, verdict.opens, auroc.status) == ("", False, "not enough cases")
@@ -191,7 +227,9 @@ def test_a_kill_while_publishing_leaves_the_old_model_in_use(step, known, tmp_pa
     """In a process of its own, ended as by SIGKILL, with what it was about to do undone."""
     run = a_run(tmp_path / "run", known)
     first = publish(run.path)
-    (workspace / "models" / "tiny" / "current.json").unlink()  # as it was before versions were named
+    (
+        workspace / "models" / "tiny" / "current.json"
+    ).unlink()  # as it was before versions were named
     judge(run.path)
     child = os.fork()
     if child == 0:
@@ -233,6 +271,8 @@ def _end_at(step: str) -> None:
     if step == "_flushed":
         os.fsync = end  # type: ignore[assignment]
     elif step == "_before_pointer":
-        publishing.point = lambda *given: end() if given[1]["what"] == "published" else point(*given)  # type: ignore[assignment]
+        publishing.point = lambda *given: (
+            end() if given[1]["what"] == "published" else point(*given)
+        )  # type: ignore[assignment]
     else:
         setattr(publishing, step, end)

@@ -10,7 +10,9 @@ from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.heatmaps import usual_evidence
 from tests.tiny import tiny_card, tiny_model
 
-FILMS = [Radiograph(pixels=np.random.default_rng(seed).random((80, 64), np.float32)) for seed in range(3)]
+FILMS = [
+    Radiograph(pixels=np.random.default_rng(seed).random((80, 64), np.float32)) for seed in range(3)
+]
 USUAL = [[0.5, -1.0], [0.0, 2.0]]
 
 
@@ -20,7 +22,9 @@ def plain(tmp_path) -> Classifier:
 
 
 def beyond(tmp_path, usual: list[list[float]]) -> Classifier:
-    return Classifier.load(tiny_model(tmp_path / "beyond", tiny_card(usual_evidence={"cardiomegaly": usual})))
+    return Classifier.load(
+        tiny_model(tmp_path / "beyond", tiny_card(usual_evidence={"cardiomegaly": usual}))
+    )
 
 
 def test_what_is_usual_is_taken_off_the_map_of_its_finding_alone(plain, tmp_path):
@@ -33,7 +37,10 @@ def test_what_is_usual_is_taken_off_the_map_of_its_finding_alone(plain, tmp_path
         assert np.array_equal(was.evidence["pneumonia"].cells, now.evidence["pneumonia"].cells)
         assert np.array_equal(was.logits, now.logits)
         assert np.array_equal(was.probabilities, now.probabilities)
-        assert [now.evidence[key].against_usual for key in ("cardiomegaly", "pneumonia")] == [True, False]
+        assert [now.evidence[key].against_usual for key in ("cardiomegaly", "pneumonia")] == [
+            True,
+            False,
+        ]
         assert not now_relative(against, now).against_usual
 
 
@@ -50,7 +57,9 @@ def test_the_card_keeps_it_and_refuses_what_is_no_table(tmp_path):
 
 
 def test_a_card_of_another_networks_cells_is_refused_with_both_shapes(tmp_path):
-    with pytest.raises(ReadingError, match=r"\(1, 2\) cells for cardiomegaly, the network \(2, 2\)"):
+    with pytest.raises(
+        ReadingError, match=r"\(1, 2\) cells for cardiomegaly, the network \(2, 2\)"
+    ):
         beyond(tmp_path, [[1.0, 2.0]]).read(FILMS[0])
 
 

@@ -41,7 +41,9 @@ def test_an_inverted_score_never_reverses_the_order(miscalibrated):
 def test_operating_points_keep_what_their_names_say(miscalibrated):
     logits, labels = miscalibrated
     probabilities = expit(logits)
-    points = {p.name: p.threshold for p in calibration.operating_points(probabilities, labels, "a test")}
+    points = {
+        p.name: p.threshold for p in calibration.operating_points(probabilities, labels, "a test")
+    }
     positive, negative = probabilities[labels == 1], probabilities[labels == 0]
 
     def sensitivity(threshold: float) -> float:
@@ -53,10 +55,18 @@ def test_operating_points_keep_what_their_names_say(miscalibrated):
     higher = probabilities[probabilities > points["sensitivity_95"]].min()
     lower = probabilities[probabilities < points["specificity_95"]].max()
     assert (
-        sensitivity(points["sensitivity_95"]) >= 0.95 > sensitivity(np.nextafter(positive[positive >= higher].min(), 1))
+        sensitivity(points["sensitivity_95"])
+        >= 0.95
+        > sensitivity(np.nextafter(positive[positive >= higher].min(), 1))
     )
-    assert specificity(points["specificity_95"]) >= 0.95 > specificity(negative[negative <= lower].max())
-    every = [sensitivity(t) + specificity(t) for t in np.quantile(probabilities, np.linspace(0, 1, 500))]
+    assert (
+        specificity(points["specificity_95"])
+        >= 0.95
+        > specificity(negative[negative <= lower].max())
+    )
+    every = [
+        sensitivity(t) + specificity(t) for t in np.quantile(probabilities, np.linspace(0, 1, 500))
+    ]
     youden = points["youden"]
     assert sensitivity(youden) + specificity(youden) >= max(every) - 0.005
 
@@ -70,7 +80,9 @@ def test_youdens_threshold_lies_nearer_the_known_best_than_the_highest_of_the_co
         scores = chance.normal(np.where(labels == 1, 4.0, -4.0), 2.0)
         false_positive, true_positive, cuts = roc_curve(labels, scores, drop_intermediate=False)
         smoothed = calibration.youdens_threshold(expit(scores), labels)
-        errors.append((np.log(smoothed / (1 - smoothed)), cuts[np.argmax(true_positive - false_positive)]))
+        errors.append(
+            (np.log(smoothed / (1 - smoothed)), cuts[np.argmax(true_positive - false_positive)])
+        )
     smoothed_error, counted_error = np.sqrt(np.mean(np.square(errors), axis=0))
     assert smoothed_error < 0.8 * counted_error
     assert abs(np.mean(errors, axis=0)[0]) < 0.2

@@ -5,7 +5,13 @@ import dataclasses
 import pytest
 
 from cxr_core.reading.agreement import disagreements
-from cxr_core.reading.cardiothoracic.ratio import CHILD, VIEW_AP, VIEW_LATERAL, VIEW_UNKNOWN, Measurement
+from cxr_core.reading.cardiothoracic.ratio import (
+    CHILD,
+    VIEW_AP,
+    VIEW_LATERAL,
+    VIEW_UNKNOWN,
+    Measurement,
+)
 from cxr_core.reading.results import Call, FindingReading, Reading
 
 
@@ -14,8 +20,12 @@ def measured(value: float | None, half: float | None = 0.02, *reasons: str) -> M
     return Measurement(value=value, reasons=reasons, edited=half is None, **interval)
 
 
-def called(call: Call | None, finding: str = "cardiomegaly", model: str = "heart-adults") -> FindingReading:
-    return FindingReading(finding=finding, call=call, probability=0.2 if call else None, model=model)
+def called(
+    call: Call | None, finding: str = "cardiomegaly", model: str = "heart-adults"
+) -> FindingReading:
+    return FindingReading(
+        finding=finding, call=call, probability=0.2 if call else None, model=model
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,13 +71,19 @@ def test_under_doubts_of_view_and_age_a_wide_heart_may_only_look_it(reason):
     assert "view or the age" not in said
 
 
-@pytest.mark.parametrize("reason", [VIEW_LATERAL, "Two looks at the same film outline the heart differently."])
+@pytest.mark.parametrize(
+    "reason", [VIEW_LATERAL, "Two looks at the same film outline the heart differently."]
+)
 def test_a_ratio_that_is_not_trusted_contradicts_nobody(reason):
     assert disagreements(measured(0.56, 0.02, VIEW_AP, reason), [called("absent")]) == ()
 
 
 def test_each_model_of_cardiomegaly_is_asked_and_no_other():
-    findings = [called("absent", model="a"), called("present", model="b"), called("absent", finding="pneumonia")]
+    findings = [
+        called("absent", model="a"),
+        called("present", model="b"),
+        called("absent", finding="pneumonia"),
+    ]
     (said,) = disagreements(measured(0.56), findings)
     assert "while a calls" in said
     both = [*findings, dataclasses.replace(findings[0], model="c")]
@@ -77,7 +93,9 @@ def test_each_model_of_cardiomegaly_is_asked_and_no_other():
 def test_a_reading_tells_programs_what_it_tells_people():
     contrary, agreeing = called("absent"), called("present")
     for finding in (contrary, agreeing):
-        reading = Reading(sha256="0" * 64, status="read", findings=(finding,), measurements=(measured(0.56),))
+        reading = Reading(
+            sha256="0" * 64, status="read", findings=(finding,), measurements=(measured(0.56),)
+        )
         (told,) = reading.as_json("a.png")["measurements"]
         assert list(told["disagreements"]) == list(disagreements(measured(0.56), [finding]))
         assert bool(told["disagreements"]) is (finding is contrary)

@@ -6,7 +6,9 @@ from cxr_core.reading.heatmap_notes import heat_words, points_elsewhere
 from tests.tiny import tiny_card
 
 
-def compared(hit: float, centre: float, low: float | None, high: float | None, most: float | None = 0.4) -> dict:
+def compared(
+    hit: float, centre: float, low: float | None, high: float | None, most: float | None = 0.4
+) -> dict:
     """A comparison whose hits reach up to `most`, and whose difference to the centre lies between low and high."""
     pointing = {
         "hit": {"value": hit, "low": None, "high": most},
@@ -18,7 +20,12 @@ def compared(hit: float, centre: float, low: float | None, high: float | None, m
 
 
 def card_with(found: dict):
-    return tiny_card(metrics={"validation": {"pneumonia": {}}, "boxes": {"cardiomegaly": {"localisation": found}}})
+    return tiny_card(
+        metrics={
+            "validation": {"pneumonia": {}},
+            "boxes": {"cardiomegaly": {"localisation": found}},
+        }
+    )
 
 
 @pytest.mark.parametrize(
@@ -33,7 +40,9 @@ def card_with(found: dict):
 def test_the_interval_decides_what_is_said(low, high, says):
     words = heat_words(card_with(compared(0.31, 0.98, low, high)), "cardiomegaly")
     assert words.startswith(says)
-    assert points_elsewhere(card_with(compared(0.31, 0.98, low, high)), "cardiomegaly") == ("does not show" in says)
+    assert points_elsewhere(card_with(compared(0.31, 0.98, low, high)), "cardiomegaly") == (
+        "does not show" in says
+    )
     assert "lay in it on 31 %, the middle of the image on 98 %" in words
 
 
@@ -56,7 +65,9 @@ def test_a_map_that_hits_most_boxes_is_shown_though_the_middle_hits_as_many(leas
     found["pointing"][0]["hit"] |= {"low": least, "high": most}
     words = str(heat_words(card_with(found), "cardiomegaly"))
     assert words.startswith(says)
-    assert points_elsewhere(card_with(found), "cardiomegaly") == says.startswith("This map does not")
+    assert points_elsewhere(card_with(found), "cardiomegaly") == says.startswith(
+        "This map does not"
+    )
     assert ("71 % lay in the boxes, which cover 10 % of the image" in words) == ("region" in says)
 
 

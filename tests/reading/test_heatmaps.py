@@ -15,7 +15,9 @@ from tests.tiny import ARGUMENTS
 
 def network(head: str, neck: int | None = 8) -> torch.nn.Module:
     torch.manual_seed(1)
-    built = build("film_classifier", {**ARGUMENTS, "backbone": "mobilenetv2_100", "head": head, "neck": neck})
+    built = build(
+        "film_classifier", {**ARGUMENTS, "backbone": "mobilenetv2_100", "head": head, "neck": neck}
+    )
     return built.requires_grad_(False)
 
 
@@ -52,10 +54,18 @@ def test_the_fast_map_is_pytorch_grad_cams_hirescam_before_its_relu(head, films)
     for finding in (0, 1):
         whole = network(head)
         with HiResCAM(model=whole, target_layers=[whole.neck]) as reference:
-            reference(input_tensor=films.clone().requires_grad_(), targets=[ClassifierOutputTarget(finding)] * 3)
+            reference(
+                input_tensor=films.clone().requires_grad_(),
+                targets=[ClassifierOutputTarget(finding)] * 3,
+            )
             hooked = reference.activations_and_grads
             raw = reference.get_cam_image(
-                films, whole.neck, None, hooked.activations[0].numpy(), hooked.gradients[0].numpy(), False
+                films,
+                whole.neck,
+                None,
+                hooked.activations[0].numpy(),
+                hooked.gradients[0].numpy(),
+                False,
             )
         assert np.abs(raw - evidence[:, finding].detach().numpy()).max() <= 1e-4 * np.abs(raw).max()
 
@@ -74,13 +84,17 @@ def test_library_methods_run_on_the_cached_features_and_are_relative(method, fil
 def test_library_methods_leave_no_hook_and_no_gradient_on_the_shared_network(films):
     model = network("averaged")
     features = model.forward_features(films)[0].numpy()
-    threads = [threading.Thread(target=library_map, args=(model, features, 0, "gradcam")) for _ in range(4)]
+    threads = [
+        threading.Thread(target=library_map, args=(model, features, 0, "gradcam")) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not any(module._forward_hooks or module._backward_hooks for module in model.modules())
-    assert all(parameter.grad is None and not parameter.requires_grad for parameter in model.parameters())
+    assert all(
+        parameter.grad is None and not parameter.requires_grad for parameter in model.parameters()
+    )
 
 
 def test_an_unknown_method_is_answered_with_the_known_ones(films):

@@ -16,7 +16,10 @@ PLACEMENT = Placement.fit((80, 80), InputSpec(side=64))
 
 
 def points(**thresholds: float) -> tuple[OperatingPoint, ...]:
-    return tuple(OperatingPoint(name=name, threshold=value, source="a test") for name, value in thresholds.items())
+    return tuple(
+        OperatingPoint(name=name, threshold=value, source="a test")
+        for name, value in thresholds.items()
+    )
 
 
 def card(model: str, finding: str, population: Population) -> ModelCard:
@@ -40,9 +43,13 @@ def output(of: ModelCard, probability: float, unfamiliarity: float = 0.5) -> Mod
     )
 
 
-def examination(*outputs: ModelOutput, concerns: tuple[Concern, ...] = (), **film: object) -> Examination:
+def examination(
+    *outputs: ModelOutput, concerns: tuple[Concern, ...] = (), **film: object
+) -> Examination:
     radiograph = Radiograph(pixels=np.zeros((80, 80), np.float32), **film)  # type: ignore[arg-type]
-    return Examination(sha256="00", film=radiograph, concerns=concerns, outputs=outputs, seconds=0.1)
+    return Examination(
+        sha256="00", film=radiograph, concerns=concerns, outputs=outputs, seconds=0.1
+    )
 
 
 BOTH = examination(output(ADULTS, 0.5), output(CHILDREN, 0.2))
@@ -54,7 +61,11 @@ def found(reading, key):
 
 @pytest.mark.parametrize(
     ("age", "fits", "not_fits"),
-    [(3, "pneumonia", "cardiomegaly"), (5.9, "pneumonia", "cardiomegaly"), (18, "cardiomegaly", "pneumonia")],
+    [
+        (3, "pneumonia", "cardiomegaly"),
+        (5.9, "pneumonia", "cardiomegaly"),
+        (18, "cardiomegaly", "pneumonia"),
+    ],
 )
 def test_a_model_answers_only_for_its_population(age, fits, not_fits):
     reading = interpret(BOTH, Patient(age_years=age), "youden")
@@ -104,7 +115,9 @@ def test_calls_follow_the_named_operating_point(name, calls):
 
 
 def test_a_film_that_no_model_knows_is_refused():
-    strange = examination(output(ADULTS, 0.5, unfamiliarity=1.2), output(CHILDREN, 0.2, unfamiliarity=1.1))
+    strange = examination(
+        output(ADULTS, 0.5, unfamiliarity=1.2), output(CHILDREN, 0.2, unfamiliarity=1.1)
+    )
     refused = interpret(strange, Patient(age_years=50), "youden")
     assert refused.status == "refused"
     assert refused.findings == ()
@@ -112,14 +125,18 @@ def test_a_film_that_no_model_knows_is_refused():
 
 
 def test_a_drawing_is_never_refused_as_unfamiliar():
-    drawn = examination(output(ADULTS, 0.5, unfamiliarity=1.2), concerns=(Concern("drawing", "It is drawn."),))
+    drawn = examination(
+        output(ADULTS, 0.5, unfamiliarity=1.2), concerns=(Concern("drawing", "It is drawn."),)
+    )
     reading = interpret(drawn, Patient(), "youden")
     assert reading.status == "read"
     assert [concern.code for concern in reading.concerns] == ["drawing", "unlike_training"]
 
 
 def test_a_chest_film_that_only_another_populations_model_knows_is_read_with_a_warning():
-    elsewhere = examination(output(ADULTS, 0.5, unfamiliarity=0.9), output(CHILDREN, 0.2, unfamiliarity=1.4))
+    elsewhere = examination(
+        output(ADULTS, 0.5, unfamiliarity=0.9), output(CHILDREN, 0.2, unfamiliarity=1.4)
+    )
     reading = interpret(elsewhere, Patient(age_years=3), "youden")
     assert reading.status == "read"
     assert [concern.code for concern in reading.concerns] == ["unlike_training"]
@@ -133,7 +150,9 @@ def test_a_model_that_does_not_know_the_film_says_so_beside_its_number():
 
 
 def test_a_refusing_concern_leaves_no_number_behind():
-    refused = examination(output(ADULTS, 0.5), concerns=(Concern("lateral_view", "It is lateral.", refuses=True),))
+    refused = examination(
+        output(ADULTS, 0.5), concerns=(Concern("lateral_view", "It is lateral.", refuses=True),)
+    )
     reading = interpret(refused, Patient(), "youden")
     assert (reading.status, reading.reason, reading.findings) == ("refused", "It is lateral.", ())
 
@@ -175,13 +194,20 @@ def test_an_age_that_nobody_told_is_a_remark_where_a_model_is_for_some_ages_alon
 @pytest.mark.parametrize("point", ["youden", "sensitivity_95", "specificity_95"])
 def test_thresholds_that_cross_are_a_remark_beside_the_points_they_belong_to(point):
     crossed = {"pneumonia": points(youden=0.9, sensitivity_95=0.96, specificity_95=0.32)}
-    parted = tiny_card("lung", ("pneumonia",), population=CHILDREN.population, operating_points=crossed)
-    said = interpret(examination(output(parted, 0.5), output(ADULTS, 0.5)), Patient(age_years=3), point).remarks
+    parted = tiny_card(
+        "lung", ("pneumonia",), population=CHILDREN.population, operating_points=crossed
+    )
+    said = interpret(
+        examination(output(parted, 0.5), output(ADULTS, 0.5)), Patient(age_years=3), point
+    ).remarks
     if point == "youden":
         assert said == ()
     else:
         assert len(said) == 1
-        assert "Sensitive (96 %) lies above Specific (32 %): Specific calls more films than Sensitive" in said[0]
+        assert (
+            "Sensitive (96 %) lies above Specific (32 %): Specific calls more films than Sensitive"
+            in said[0]
+        )
 
 
 @pytest.mark.parametrize("code", ["inverted", "turned"])
@@ -190,5 +216,9 @@ def test_a_film_that_is_unlike_all_others_because_of_how_it_is_shown_is_refused_
     strange = output(ADULTS, 0.5, unfamiliarity=2.0)
     reading = interpret(examination(strange, concerns=(shown,)), Patient(), "youden")
     assert reading.status == "refused"
-    assert reading.reason.startswith("Invert the film, or turn it. As it is, it is unlike every chest film")
-    assert interpret(examination(strange), Patient(), "youden").reason.startswith("This picture is unlike")
+    assert reading.reason.startswith(
+        "Invert the film, or turn it. As it is, it is unlike every chest film"
+    )
+    assert interpret(examination(strange), Patient(), "youden").reason.startswith(
+        "This picture is unlike"
+    )

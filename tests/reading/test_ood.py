@@ -11,7 +11,11 @@ def known() -> torch.Tensor:
     """Descriptors that vary along three directions of twenty, with a little noise in all."""
     chance = torch.Generator().manual_seed(0)
     directions = torch.randn(3, 20, generator=chance)
-    return torch.randn(2000, 3, generator=chance) @ directions + 0.1 * torch.randn(2000, 20, generator=chance) + 5
+    return (
+        torch.randn(2000, 3, generator=chance) @ directions
+        + 0.1 * torch.randn(2000, 20, generator=chance)
+        + 5
+    )
 
 
 def test_with_every_axis_it_is_the_mahalanobis_distance(known):

@@ -34,7 +34,9 @@ def png(seed: int = 0, side: int = 256) -> bytes:
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
-    calibration = {key: Calibration(slope=2.0, intercept=0.5) for key in ("cardiomegaly", "pneumonia")}
+    calibration = {
+        key: Calibration(slope=2.0, intercept=0.5) for key in ("cardiomegaly", "pneumonia")
+    }
     folders = [
         tiny_model(root, tiny_card("first", calibration=calibration), seed=1),
         tiny_model(root, tiny_card("second", ("pneumonia",)), seed=2),
@@ -65,7 +67,9 @@ def test_many_films_give_the_same_as_one_at_a_time_in_the_same_order(reader):
         assert len(one.outputs) == len(many.outputs)
         for a, b in zip(one.outputs, many.outputs, strict=True):
             assert np.allclose(a.logits, b.logits, atol=1e-5)
-            assert np.allclose(a.evidence["pneumonia"].on_film(), b.evidence["pneumonia"].on_film(), atol=1e-5)
+            assert np.allclose(
+                a.evidence["pneumonia"].on_film(), b.evidence["pneumonia"].on_film(), atol=1e-5
+            )
 
 
 def test_a_folder_leaves_every_core_to_the_films_that_are_read_later(reader, monkeypatch):
@@ -89,7 +93,10 @@ def test_threads_share_one_reader_without_mixing_their_films(reader):
         for _ in range(5):
             output = reader.examine(files[index]).outputs[0]
             same = np.allclose(output.logits, expected[index].logits, atol=1e-6)
-            cells = [output.evidence["pneumonia"].cells, expected[index].evidence["pneumonia"].cells]
+            cells = [
+                output.evidence["pneumonia"].cells,
+                expected[index].evidence["pneumonia"].cells,
+            ]
             if not same or not np.allclose(*cells, atol=1e-6):
                 wrong.append(index)
             reader.explain(output, "pneumonia", "gradcam")

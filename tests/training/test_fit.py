@@ -66,15 +66,24 @@ def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path):
     card = load_card(folder)
     assert (card.model, card.version, card.findings) == ("tiny", "1.2.0", ("pneumonia",))
     assert card.population.age_max == 5
-    assert card.training["data"]["parts"]["train"]["films"] + card.training["data"]["parts"]["val"]["films"] == 48
+    assert (
+        card.training["data"]["parts"]["train"]["films"]
+        + card.training["data"]["parts"]["val"]["films"]
+        == 48
+    )
     assert {point.name for point in card.operating_points["pneumonia"]} == {
         "youden",
         "sensitivity_95",
         "specificity_95",
     }
-    assert card.metrics["validation"]["pneumonia"]["auroc"]["n"] == card.training["data"]["parts"]["val"]["films"]
+    assert (
+        card.metrics["validation"]["pneumonia"]["auroc"]["n"]
+        == card.training["data"]["parts"]["val"]["films"]
+    )
     assert "test" not in card.metrics
-    progress = [json.loads(line) for line in (tmp_path / "run" / "progress.jsonl").read_text().splitlines()]
+    progress = [
+        json.loads(line) for line in (tmp_path / "run" / "progress.jsonl").read_text().splitlines()
+    ]
     assert [line["epoch"] for line in progress if line["event"] == "epoch"] == [1, 2]
     assert progress[-1]["event"] == "finished"
     assert RunFolder(tmp_path / "run").state == "finished"
@@ -87,7 +96,13 @@ def test_a_model_is_trained_further_on_the_same_preprocessing_alone(dataset, tmp
     first = fit(TINY, [dataset], QUIET, run=tmp_path / "first")
     again = replace(TINY, init=str(first), epochs=1)
     events: list[dict] = []
-    fit(again, [dataset], Settings(report=events.append, device="cpu"), run=tmp_path / "again", version="1.1.0")
+    fit(
+        again,
+        [dataset],
+        Settings(report=events.append, device="cpu"),
+        run=tmp_path / "again",
+        version="1.1.0",
+    )
     begun = next(event for event in events if event["event"] == "begun")
     assert (begun["missing"], begun["unmatched"]) == ([], [])
     told = f"tiny 1.0.0, sha256 {load_card(first).weights_sha256}"
@@ -98,7 +113,9 @@ def test_a_model_is_trained_further_on_the_same_preprocessing_alone(dataset, tmp
 
 
 def test_two_equal_runs_are_bit_identical(dataset, tmp_path):
-    recipe = replace(TINY, augmentation=Augmentation(rotation_deg=5, shift=0.05, gamma=0.2, low_resolution=0.5))
+    recipe = replace(
+        TINY, augmentation=Augmentation(rotation_deg=5, shift=0.05, gamma=0.2, low_resolution=0.5)
+    )
     folders = [fit(recipe, [dataset], QUIET, run=tmp_path / name) for name in ("a", "b")]
     first, second = (load_file(folder / "weights.safetensors") for folder in folders)
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -109,7 +126,9 @@ def test_one_batch_is_learnt_by_heart():
     chance = np.random.default_rng(0)
     labels = (np.arange(8) % 2)[:, None].astype(np.float32)
     films = Films.of(chance.integers(0, 255, (8, 64, 64)).astype(np.uint8), labels)
-    recipe = replace(TINY, epochs=60, schedule="constant", learning_rate=0.01, head_learning_rate=0.05)
+    recipe = replace(
+        TINY, epochs=60, schedule="constant", learning_rate=0.01, head_learning_rate=0.05
+    )
     lines: list[dict] = []
     learnt(recipe, films, lines.append)
     assert lines[-1]["loss"] < 0.05 < lines[0]["loss"]
@@ -164,7 +183,9 @@ def test_a_wrong_recipe_value_is_answered_with_what_is_right(key, value, says):
 
 
 def test_set_reaches_every_level():
-    changed = override(TINY, {"epochs": "7", "augmentation.shift": "0.1", "neck": "none", "init": "scratch"})
+    changed = override(
+        TINY, {"epochs": "7", "augmentation.shift": "0.1", "neck": "none", "init": "scratch"}
+    )
     assert (changed.epochs, changed.augmentation.shift, changed.neck) == (7, 0.1, None)
 
 
@@ -172,7 +193,10 @@ def test_the_commands_train_and_measure_and_say_where(dataset, tmp_path, workspa
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(TINY.as_toml())
     run = tmp_path / "run"
-    assert fit_command([str(recipe), "--data", str(dataset), "--run", str(run), "--set", "epochs=1"]) == 0
+    assert (
+        fit_command([str(recipe), "--data", str(dataset), "--run", str(run), "--set", "epochs=1"])
+        == 0
+    )
     assert capsys.readouterr().out.strip() == str(run / "model")
 
     out = tmp_path / "evaluation"
@@ -189,7 +213,11 @@ def test_the_commands_train_and_measure_and_say_where(dataset, tmp_path, workspa
     ("arguments", "status", "says"),
     [
         (["no-such-recipe", "--data", "."], 2, "choose from"),
-        (["pneumonia-children", "--data", ".", "--set", "epochs=many"], 2, "epochs='many' must be a number"),
+        (
+            ["pneumonia-children", "--data", ".", "--set", "epochs=many"],
+            2,
+            "epochs='many' must be a number",
+        ),
         (["pneumonia-children", "--data", "/no/such/folder"], 3, "there is no folder"),
     ],
 )
@@ -224,7 +252,9 @@ def test_the_middle_film_without_the_finding_shows_no_evidence(dataset, tmp_path
 
 
 def test_two_runs_that_begin_in_the_same_second_have_folders_of_their_own(workspace, monkeypatch):
-    monkeypatch.setattr("cxr_core.training.runs.run_folder.time.strftime", lambda _: "20260101-000000")
+    monkeypatch.setattr(
+        "cxr_core.training.runs.run_folder.time.strftime", lambda _: "20260101-000000"
+    )
     first, second = (RunFolder.create(replace(TINY, epochs=epochs), {}) for epochs in (1, 2))
     assert [folder.path.name for folder in (first, second)] == [
         f"{TINY.name}-20260101-000000",

@@ -73,8 +73,20 @@ def whole(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def outcome(run: Path) -> tuple[dict[str, torch.Tensor], dict, list[dict]]:
     """Weights, fitted figures and the epochs' figures of a finished run, without times and speeds."""
     card = load_card(run / "model")
-    fitted = {"calibration": card.calibration, "points": card.operating_points, "metrics": card.metrics}
-    kept = ("epoch", "step", "loss", "validation_auroc", "validation_loss", "learning_rate", "best_epoch")
+    fitted = {
+        "calibration": card.calibration,
+        "points": card.operating_points,
+        "metrics": card.metrics,
+    }
+    kept = (
+        "epoch",
+        "step",
+        "loss",
+        "validation_auroc",
+        "validation_loss",
+        "learning_rate",
+        "best_epoch",
+    )
     epochs = [line for line in RunFolder(run).progress() if line["event"] == "epoch"]
     return (
         load_file(run / "model" / "weights.safetensors"),
@@ -91,7 +103,9 @@ def require_same(one: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("schedule", ["plateau", "one_cycle", "cosine", "constant"])
-def test_a_run_stopped_between_any_two_steps_ends_the_same(films: Path, tmp_path: Path, schedule: str) -> None:
+def test_a_run_stopped_between_any_two_steps_ends_the_same(
+    films: Path, tmp_path: Path, schedule: str
+) -> None:
     recipe = replace(RESTLESS, schedule=schedule, epochs=2)
     fit(recipe, [films], QUIET, run=tmp_path / "whole")
     run, steps = tmp_path / "run", 0
@@ -102,7 +116,9 @@ def test_a_run_stopped_between_any_two_steps_ends_the_same(films: Path, tmp_path
         return steps % 5 == 0 and (run / "recipe.toml").exists()
 
     impatient = Settings(report=lambda _: None, device="cpu", stop=stop)
-    with pytest.raises(RunError, match=r"stopped at step \d+; go on with: python -m train\.fit --resume"):
+    with pytest.raises(
+        RunError, match=r"stopped at step \d+; go on with: python -m train\.fit --resume"
+    ):
         fit(recipe, [films], impatient, run=run)
     assert RunFolder(run).state == "stopped"
     for _ in range(20):
@@ -128,11 +144,17 @@ def _later(run: Path) -> bool:
     return CALLS[run] % 7 == 0
 
 
-def start(recipe: Recipe, films: Path, run: Path, workspace: Path, *more: str) -> subprocess.Popen[str]:
+def start(
+    recipe: Recipe, films: Path, run: Path, workspace: Path, *more: str
+) -> subprocess.Popen[str]:
     run.parent.mkdir(parents=True, exist_ok=True)
     toml = run.parent / "recipe.toml"
     toml.write_text(recipe.as_toml())
-    arguments = [str(toml), "--data", str(films), "--run", str(run)] if not (run / "recipe.toml").exists() else []
+    arguments = (
+        [str(toml), "--data", str(films), "--run", str(run)]
+        if not (run / "recipe.toml").exists()
+        else []
+    )
     resumed = ["--resume", str(run)] if not arguments else []
     return subprocess.Popen(
         [sys.executable, "-m", "train.fit", *arguments, *resumed, "--device", "cpu", *more],
@@ -148,7 +170,9 @@ def step_of(run: Path) -> int:
     return max((line.get("step", 0) for line in RunFolder(run).progress()), default=0)
 
 
-def killed_until_done(films: Path, run: Path, workspace: Path, kills: int, seed: int, longest_s: float = 2.0) -> int:
+def killed_until_done(
+    films: Path, run: Path, workspace: Path, kills: int, seed: int, longest_s: float = 2.0
+) -> int:
     """Run, kill at random moments, resume, until its model is there. How often it was killed."""
     chance, done = random.Random(seed), 0
     while True:
@@ -183,7 +207,9 @@ def test_many_kills(films: Path, whole: Path, tmp_path: Path) -> None:
     total = 0
     for seed in range(int(os.environ.get("CXR_MANY_KILLS", "20"))):
         run = tmp_path / str(seed) / "run"
-        total += killed_until_done(films, run, tmp_path / "workspace", kills=10, seed=seed, longest_s=8.0)
+        total += killed_until_done(
+            films, run, tmp_path / "workspace", kills=10, seed=seed, longest_s=8.0
+        )
         require_same(whole, run)
     print(f"{total} kills")
 
@@ -251,7 +277,9 @@ def test_two_trainers_do_not_share_a_folder(films: Path, whole: Path) -> None:
 
 def test_a_damaged_checkpoint_is_passed_over(films: Path, whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    stopping = Settings(report=lambda _: None, device="cpu", stop=lambda: run.exists() and step_count(run) >= 2)
+    stopping = Settings(
+        report=lambda _: None, device="cpu", stop=lambda: run.exists() and step_count(run) >= 2
+    )
     with pytest.raises(RunError, match="stopped"):
         fit(RESTLESS, [films], stopping, run=run)
     steps = RunFolder(run).checkpoints.steps()
@@ -309,7 +337,9 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
         return float("nan") if step == 7 else plain(self, batch, step, size)
 
     monkeypatch.setattr(Learner, "step", broken)
-    with pytest.raises(RunError, match=r"became nan at step 8; the last good checkpoint is at step 6"):
+    with pytest.raises(
+        RunError, match=r"became nan at step 8; the last good checkpoint is at step 6"
+    ):
         fit(RESTLESS, [films], QUIET, run=tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     assert folder.state == "failed"
@@ -328,6 +358,11 @@ def test_too_little_memory_halves_the_films_taken_at_once(
         return plain(self, films, *rest)
 
     monkeypatch.setattr(Learner, "_accumulate", small)
-    fit(replace(RESTLESS, epochs=2, head_epochs=0, input_side=64), [films], QUIET, run=tmp_path / "run")
+    fit(
+        replace(RESTLESS, epochs=2, head_epochs=0, input_side=64),
+        [films],
+        QUIET,
+        run=tmp_path / "run",
+    )
     assert sizes[:4] == [4, 2, 1, 1]
     assert set(sizes[2:]) == {1}

@@ -39,5 +39,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(folder / f"{index:02d}.png")
     labels = ["Cardiomegaly" if index >= 6 else "No Finding" for index in range(len(WIDTHS))]
     names = [f"{index:02d}.png" for index in range(len(WIDTHS))]
-    pd.DataFrame({"image": names, "patient": names, "finding": labels}).to_csv(folder / "labels.csv", index=False)
+    pd.DataFrame({"image": names, "patient": names, "finding": labels}).to_csv(
+        folder / "labels.csv", index=False
+    )
     return folder

@@ -40,7 +40,10 @@ class Builder:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stopped.set()
         with self._lock:
@@ -54,7 +57,10 @@ class Builder:
         for start in range(0, len(tasks), BATCH):
             batches.put(tasks[start : start + BATCH])
         workers = min(self._workers, batches.qsize())
-        threads = [threading.Thread(target=self._serve, args=(batches,), daemon=True) for _ in range(workers)]
+        threads = [
+            threading.Thread(target=self._serve, args=(batches,), daemon=True)
+            for _ in range(workers)
+        ]
         for thread in threads:
             thread.start()
         working = len(threads)
@@ -84,7 +90,9 @@ class Builder:
                 self._bury(process)
             self._answers.put(None)
 
-    def _ask(self, process: subprocess.Popen[bytes] | None, batch: Sequence[Task]) -> subprocess.Popen[bytes] | None:
+    def _ask(
+        self, process: subprocess.Popen[bytes] | None, batch: Sequence[Task]
+    ) -> subprocess.Popen[bytes] | None:
         """Put an answer for each film of the batch; the process to go on with, None when it died."""
         process = process or self._start()
         left = self._converse(process, batch)
@@ -119,7 +127,11 @@ class Builder:
 
     def _start(self) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        told = [os.path.abspath(self._folder), "examine" if self._examine else "decode", str(os.getpid())]
+        told = [
+            os.path.abspath(self._folder),
+            "examine" if self._examine else "decode",
+            str(os.getpid()),
+        ]
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", worker.__name__, *told],
             stdin=subprocess.PIPE,
@@ -151,7 +163,11 @@ def _refusal(path: str) -> dict[str, Any]:
         stamp, sha256 = worker.identity(Path(path))
     except OSError as error:
         return {"path": path, "unread": error.strerror}
-    return {"path": path, "stamp": stamp, **asdict(Film(sha256=sha256, refused="decoder_died", reason=DIED))}
+    return {
+        "path": path,
+        "stamp": stamp,
+        **asdict(Film(sha256=sha256, refused="decoder_died", reason=DIED)),
+    }
 
 
 DIED = "Decoding this file broke the decoder, or took too long or too much memory. Export the film again."

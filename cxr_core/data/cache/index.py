@@ -71,14 +71,18 @@ class CacheIndex:
         """Take in films, and files as (path, stamp, sha256): all of them or, when killed, none."""
         marks = ", ".join("?" * len(COLUMNS))
         with self._open() as connection:
-            connection.executemany(f"INSERT OR REPLACE INTO films VALUES ({marks})", map(astuple, films))
+            connection.executemany(
+                f"INSERT OR REPLACE INTO films VALUES ({marks})", map(astuple, films)
+            )
             connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", files)
 
     def film(self, sha256: str) -> Film | None:
         """The film of a file's hash, if it is known. For one thread only: its connection stays open."""
         with self._explained():
             self._lookup = self._lookup or sqlite3.connect(self.path, timeout=WAIT_S)
-            found = self._lookup.execute("SELECT * FROM films WHERE sha256 = ?", (sha256,)).fetchone()
+            found = self._lookup.execute(
+                "SELECT * FROM films WHERE sha256 = ?", (sha256,)
+            ).fetchone()
         return Film(**dict(zip(COLUMNS, found, strict=True))) if found else None
 
     def rows(self) -> int:
@@ -99,7 +103,11 @@ class CacheIndex:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """A connection whose changes are kept if all goes well. Raises DataError when SQLite cannot go on."""
-        with self._explained(), closing(sqlite3.connect(self.path, timeout=WAIT_S)) as connection, connection:
+        with (
+            self._explained(),
+            closing(sqlite3.connect(self.path, timeout=WAIT_S)) as connection,
+            connection,
+        ):
             connection.execute("PRAGMA synchronous = FULL")
             yield connection
 
@@ -108,4 +116,6 @@ class CacheIndex:
         try:
             yield
         except sqlite3.Error as error:
-            raise DataError(f"the cache's index {self.path} cannot be used: {error}. {MEND}") from error
+            raise DataError(
+                f"the cache's index {self.path} cannot be used: {error}. {MEND}"
+            ) from error

@@ -45,13 +45,17 @@ class PixelCache:
         self.index = CacheIndex(self.folder / INDEX)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / ".making.lock"):  # SQLite fails at once where two make one index
+            with FileLock(
+                self.folder / ".making.lock"
+            ):  # SQLite fails at once where two make one index
                 if not (self.folder / GEOMETRY).exists():
                     _write_geometry(self.folder, spec)
                 (self.folder / GRIDS).touch()
                 self.index.create()
         except OSError as error:
-            raise DataError(f"the pixel cache {self.folder} cannot be written: {error.strerror}") from error
+            raise DataError(
+                f"the pixel cache {self.folder} cannot be written: {error.strerror}"
+            ) from error
 
     def build(
         self,
@@ -70,13 +74,17 @@ class PixelCache:
         """
         with self._turn(waiting):
             known = self.entries(paths)
-            done = known["sha256"].notna() & (known["concerns"].notna() | known["refused"].notna() | (not examine))
+            done = known["sha256"].notna() & (
+                known["concerns"].notna() | known["refused"].notna() | (not examine)
+            )
             missing = [path for path, there in zip(paths, done, strict=True) if not there]
             before = len(paths) - len(missing)
             progress(before, len(paths))
             if not missing:
                 return {}
-            return self._decode(missing, lambda count: progress(before + count, len(paths)), examine, workers)
+            return self._decode(
+                missing, lambda count: progress(before + count, len(paths)), examine, workers
+            )
 
     def entries(self, paths: Sequence[Path]) -> pd.DataFrame:
         """What is known of each file, in the order given: the fields of `Film`, with sha256 missing for a file that is
@@ -102,7 +110,11 @@ class PixelCache:
         found = self.entries(paths)
         for path, row, reason in zip(paths, found["row"], found["reason"], strict=True):
             if row < 0:
-                why = "it is missing, or has changed; prepare the dataset again" if pd.isna(reason) else reason
+                why = (
+                    "it is missing, or has changed; prepare the dataset again"
+                    if pd.isna(reason)
+                    else reason
+                )
                 raise DataError(f"{path} has no pixels: {why}")
         return found["row"].to_numpy()
 
@@ -121,7 +133,11 @@ class PixelCache:
             lock.release()
 
     def _decode(
-        self, paths: Sequence[Path], progress: Callable[[int], None], examine: bool, workers: int | None
+        self,
+        paths: Sequence[Path],
+        progress: Callable[[int], None],
+        examine: bool,
+        workers: int | None,
     ) -> dict[str, str]:
         """Build in batches that become visible together, each after its grids are safe on the disk."""
         first = self.index.rows()
@@ -133,7 +149,9 @@ class PixelCache:
             try:
                 for done, answer in enumerate(builder.run(tasks), start=1):
                     if "failed" in answer:
-                        raise DataError(f"{self.folder} cannot be filled further: {answer['failed']}. {MEND}")
+                        raise DataError(
+                            f"{self.folder} cannot be filled further: {answer['failed']}. {MEND}"
+                        )
                     if "unread" in answer:
                         unread[answer["path"]] = answer["unread"]
                     else:

@@ -37,7 +37,9 @@ GRIDS, INDEX, GEOMETRY = "grids.u8", "index.sqlite", "geometry.json"
 
 def serve(folder: Path, examine: bool, builder: int) -> None:
     """Answer batches until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then closes the pipe
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the program, which then closes the pipe
     requests, answers = own_pipes()
     keep_memory()
     cv2.setNumThreads(1)
@@ -52,13 +54,21 @@ def serve(folder: Path, examine: bool, builder: int) -> None:
                 limit_time(TIME_LIMIT_S)
                 try:
                     answer = _take(Path(path), row, spec, index, grids, examine)
-                except (OSError, DataError) as error:  # a full disk, say: nothing that this film could help
-                    answer = {"path": path, "failed": getattr(error, "strerror", None) or str(error)}
+                except (
+                    OSError,
+                    DataError,
+                ) as error:  # a full disk, say: nothing that this film could help
+                    answer = {
+                        "path": path,
+                        "failed": getattr(error, "strerror", None) or str(error),
+                    }
                 limit_time(0)
                 _send(answers, answer)
 
 
-def _take(path: Path, row: int, spec: InputSpec, index: CacheIndex, grids: "Grids", examine: bool) -> dict[str, Any]:
+def _take(
+    path: Path, row: int, spec: InputSpec, index: CacheIndex, grids: "Grids", examine: bool
+) -> dict[str, Any]:
     """Decode one file into its row, unless the same bytes are known already."""
     try:
         stamp, sha256, data = _bytes_of(path)
@@ -76,7 +86,9 @@ def _bytes_of(path: Path) -> tuple[str, str, bytes | None]:
     """Stamp, hash and bytes of a file; no bytes of one too large to be decoded. Raises OSError."""
     if path.stat().st_size > MAX_BYTES:
         return *identity(path), None
-    stamp = stamp_of(path)  # before the bytes are read, so that a file changed in between is decoded again
+    stamp = stamp_of(
+        path
+    )  # before the bytes are read, so that a file changed in between is decoded again
     data = path.read_bytes()
     return stamp, hashlib.sha256(data).hexdigest(), data
 
@@ -88,7 +100,9 @@ def identity(path: Path) -> tuple[str, str]:
         return stamp, hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def film_of(data: bytes, sha256: str, row: int, spec: InputSpec, grids: "Grids", examine: bool) -> Film:
+def film_of(
+    data: bytes, sha256: str, row: int, spec: InputSpec, grids: "Grids", examine: bool
+) -> Film:
     """Decode, put on the grid, write, hash; a refused file becomes a Film with its reason."""
     try:
         film = decode(data)

@@ -29,15 +29,26 @@ def fingerprint(issue: Issue) -> str:
     return hashlib.sha256(f"{issue.code}\n{concerned}".encode()).hexdigest()
 
 
-def decide(issues: tuple[Issue, ...], code: str, choice: Resolution, note: str, when: str) -> Choice:
+def decide(
+    issues: tuple[Issue, ...], code: str, choice: Resolution, note: str, when: str
+) -> Choice:
     """A choice about the issue of that code. Raises DataError when there is none, or nothing to exclude."""
     found = next((issue for issue in issues if issue.code == code), None)
     if found is None:
         there = ", ".join(issue.code for issue in issues) or "nothing"
         raise DataError(f"the doctor did not find {code!r} here; it found {there}")
     if choice == "exclude" and not found.images:
-        raise DataError(f"{code} names no single films, so there is nothing to exclude; mend it, or accept it")
-    return Choice(code=code, choice=choice, note=note, when=when, count=found.count, fingerprint=fingerprint(found))
+        raise DataError(
+            f"{code} names no single films, so there is nothing to exclude; mend it, or accept it"
+        )
+    return Choice(
+        code=code,
+        choice=choice,
+        note=note,
+        when=when,
+        count=found.count,
+        fingerprint=fingerprint(found),
+    )
 
 
 def exclude(manifest: Manifest, issues: tuple[Issue, ...], choices: tuple[Choice, ...]) -> Manifest:

@@ -32,46 +32,93 @@ _APART = "Report figures for each group apart; balance or match the groups befor
 ISSUES: dict[str, IssueKind] = {
     # The tables that describe the films
     "byte_order_mark": _kind("note", "A byte-order mark", "Nothing: it was skipped.", "files"),
-    "unnamed_columns": _kind("note", "Columns without a name", "Nothing: they were left out.", "columns"),
-    "duplicate_rows": _kind("warning", "Rows that repeat", "Remove the repeats; the first of each was used.", "rows"),
+    "unnamed_columns": _kind(
+        "note", "Columns without a name", "Nothing: they were left out.", "columns"
+    ),
+    "duplicate_rows": _kind(
+        "warning", "Rows that repeat", "Remove the repeats; the first of each was used.", "rows"
+    ),
     "contradictory_rows": _kind(
         "blocking", "Rows that contradict each other", "Correct the table, or exclude the films."
     ),
     "unknown_label": _kind(
-        "blocking", "Labels that nobody knows", "Correct the label, add an alias in findings.py, or exclude the films."
+        "blocking",
+        "Labels that nobody knows",
+        "Correct the label, add an alias in findings.py, or exclude the films.",
     ),
     "label_alias": _kind(
-        "note", "Labels under another name", "Nothing: they were read as the finding they mean.", "labels"
+        "note",
+        "Labels under another name",
+        "Nothing: they were read as the finding they mean.",
+        "labels",
     ),
-    "no_labels": _kind("warning", "No finding has labels", "Add a label column to train or evaluate on it."),
-    "impossible_age": _kind("warning", "Impossible ages", "Correct the table; they were taken as unknown."),
-    "unknown_value": _kind("note", "Views or sexes that nobody knows", "Nothing: they were taken as unknown."),
+    "no_labels": _kind(
+        "warning", "No finding has labels", "Add a label column to train or evaluate on it."
+    ),
+    "impossible_age": _kind(
+        "warning", "Impossible ages", "Correct the table; they were taken as unknown."
+    ),
+    "unknown_value": _kind(
+        "note", "Views or sexes that nobody knows", "Nothing: they were taken as unknown."
+    ),
     "follow_up_differs": _kind(
-        "note", "Follow-up numbers that differ", "Nothing: films are joined on the file name.", "rows"
+        "note",
+        "Follow-up numbers that differ",
+        "Nothing: films are joined on the file name.",
+        "rows",
     ),
-    "text_mined_labels": _kind("note", "Labels mined from reports", "Take every figure with the labels' own errors."),
-    "population_unstated": _kind("note", "Nothing says how old the patients are", "State it in the model's card."),
+    "text_mined_labels": _kind(
+        "note", "Labels mined from reports", "Take every figure with the labels' own errors."
+    ),
+    "population_unstated": _kind(
+        "note", "Nothing says how old the patients are", "State it in the model's card."
+    ),
     # Files and table, held against each other
-    "missing_images": _kind("warning", "Images that are listed but missing", "Copy them, or go on with the rest."),
-    "surplus_images": _kind(
-        "warning", "Images that no table names", "List them, or leave them: they are not used.", "files"
+    "missing_images": _kind(
+        "warning", "Images that are listed but missing", "Copy them, or go on with the rest."
     ),
-    "same_name_twice": _kind("warning", "One name in several folders", "Remove one; the first folder's was used."),
-    "unreadable": _kind("warning", "Images that cannot be read", "Copy them again; they are quarantined, not used."),
-    "unsuitable": _kind("warning", "Pictures that are no frontal chest film", "Look at them; exclude what is not one."),
-    "inverted": _kind("warning", "Films that seem inverted", "Look at them; invert or exclude them."),
+    "surplus_images": _kind(
+        "warning",
+        "Images that no table names",
+        "List them, or leave them: they are not used.",
+        "files",
+    ),
+    "same_name_twice": _kind(
+        "warning", "One name in several folders", "Remove one; the first folder's was used."
+    ),
+    "unreadable": _kind(
+        "warning", "Images that cannot be read", "Copy them again; they are quarantined, not used."
+    ),
+    "unsuitable": _kind(
+        "warning",
+        "Pictures that are no frontal chest film",
+        "Look at them; exclude what is not one.",
+    ),
+    "inverted": _kind(
+        "warning", "Films that seem inverted", "Look at them; invert or exclude them."
+    ),
     "turned": _kind("warning", "Films that seem turned", "Look at them; turn or exclude them."),
-    "mirrored": _kind("warning", "Films that seem mirrored", "Look at them; many only have a central heart."),
-    "same_picture": _kind("warning", "The same picture twice", "Nothing: training uses one of each."),
+    "mirrored": _kind(
+        "warning", "Films that seem mirrored", "Look at them; many only have a central heart."
+    ),
+    "same_picture": _kind(
+        "warning", "The same picture twice", "Nothing: training uses one of each."
+    ),
     "same_picture_two_labels": _kind(
-        "warning", "The same picture with different labels", "Find out which is right, or exclude both."
+        "warning",
+        "The same picture with different labels",
+        "Find out which is right, or exclude both.",
     ),
     "swapped_masks": _kind(
-        "warning", "Masks of another structure than their folder says", "Correct them; no outline is learnt from them."
+        "warning",
+        "Masks of another structure than their folder says",
+        "Correct them; no outline is learnt from them.",
     ),
     # Patients and parts
     "patient_unknown": _kind(
-        "warning", "Nothing says whose film it is", "Add a patient column: each film counts as a patient of its own."
+        "warning",
+        "Nothing says whose film it is",
+        "Add a patient column: each film counts as a patient of its own.",
     ),
     "patients_scoped": _kind(
         "warning",
@@ -80,21 +127,40 @@ ISSUES: dict[str, IssueKind] = {
         "patients",
     ),
     "patient_in_two_parts": _kind(
-        "blocking", "A patient in two parts", "Exclude their training films, or split anew by ratios.", "patients"
+        "blocking",
+        "A patient in two parts",
+        "Exclude their training films, or split anew by ratios.",
+        "patients",
     ),
     "same_picture_two_parts": _kind(
-        "blocking", "The same picture in two parts", "Exclude the training copy, or split anew by ratios."
+        "blocking",
+        "The same picture in two parts",
+        "Exclude the training copy, or split anew by ratios.",
     ),
     "small_validation": _kind(
-        "warning", "A validation part too small to use", "Nothing: it is pooled with train, and validation carved anew."
+        "warning",
+        "A validation part too small to use",
+        "Nothing: it is pooled with train, and validation carved anew.",
     ),
-    "no_split": _kind("note", "No parts are given", "Nothing: the films are divided by patient when a run needs it."),
-    "not_in_split": _kind("warning", "Films that no split list names", "Complete the lists; they count as training."),
+    "no_split": _kind(
+        "note",
+        "No parts are given",
+        "Nothing: the films are divided by patient when a run needs it.",
+    ),
+    "not_in_split": _kind(
+        "warning", "Films that no split list names", "Complete the lists; they count as training."
+    ),
     "no_positives": _kind(
-        "warning", "A finding without positives in a part", "Nothing can be learnt or measured of it there.", "findings"
+        "warning",
+        "A finding without positives in a part",
+        "Nothing can be learnt or measured of it there.",
+        "findings",
     ),
     "no_negatives": _kind(
-        "warning", "A finding without negatives in a part", "Nothing can be learnt or measured of it there.", "findings"
+        "warning",
+        "A finding without negatives in a part",
+        "Nothing can be learnt or measured of it there.",
+        "findings",
     ),
     # Shortcuts
     "prevalence_shift": _kind(
@@ -104,7 +170,9 @@ ISSUES: dict[str, IssueKind] = {
         "findings",
     ),
     "mixed_views": _kind("note", "Films of both views", "Report figures for PA and AP apart."),
-    "mixed_resolution": _kind("note", "Films of several sizes", "Augment resolution, so that none becomes a cue."),
+    "mixed_resolution": _kind(
+        "note", "Films of several sizes", "Augment resolution, so that none becomes a cue."
+    ),
     "resolution_with_label": _kind("warning", "Resolution goes with a label", _APART, "findings"),
     "bits_with_label": _kind("warning", "Bit depth goes with a label", _APART, "findings"),
     "view_with_label": _kind("warning", "The view goes with a label", _APART, "findings"),
@@ -136,7 +204,9 @@ class Issue:
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> "Issue":
         """An issue from its fields as JSON holds them. Raises KeyError or TypeError for anything else."""
-        return cls(**{**record, "examples": tuple(record["examples"]), "images": tuple(record["images"])})
+        return cls(
+            **{**record, "examples": tuple(record["examples"]), "images": tuple(record["images"])}
+        )
 
     @property
     def severity(self) -> Severity:
@@ -181,4 +251,8 @@ def counted(count: int, unit: str) -> str:
 def by_severity(issues: Iterable[Issue]) -> tuple[Issue, ...]:
     """Blocking ones first; within a severity in the order of the catalogue, then as given."""
     order = list(ISSUES)
-    return tuple(sorted(issues, key=lambda issue: (SEVERITIES.index(issue.severity), order.index(issue.code))))
+    return tuple(
+        sorted(
+            issues, key=lambda issue: (SEVERITIES.index(issue.severity), order.index(issue.code))
+        )
+    )

@@ -55,7 +55,9 @@ def odds_ratio(label: np.ndarray, group: np.ndarray, patient: np.ndarray) -> Odd
         table += 0.5
     share = table[:, :1] / table.sum(axis=1, keepdims=True)
     variance = (1 / table).sum(axis=1, keepdims=True)  # Woolf's, of the log odds of each arm
-    pull = (films[:, 0] - of_arm * share) * variance  # (2, patients) what each patient adds to these log odds
+    pull = (
+        films[:, 0] - of_arm * share
+    ) * variance  # (2, patients) what each patient adds to these log odds
     of_patient = pull[0] - pull[1]
     patients = np.count_nonzero(of_arm[0] + of_arm[1])
     # Not a dot product: BLAS would wake its threads for it and wait, 20 ms each time on a busy machine.

@@ -51,7 +51,9 @@ def without_one_class(films: Manifest) -> Iterator[Issue]:
 def _where(table: pd.DataFrame, patient: str) -> str:
     """Where the films of a patient lie: train 3, test 2."""
     counts = table.loc[table["patient"] == patient, "split"].value_counts()
-    return f"patient {patient}: " + ", ".join(f"{part} {counts[part]:,}" for part in PARTS if part in counts)
+    return f"patient {patient}: " + ", ".join(
+        f"{part} {counts[part]:,}" for part in PARTS if part in counts
+    )
 
 
 def _named(keys: list[str]) -> str:

@@ -44,7 +44,9 @@ def suspicious(films: Manifest) -> Iterator[Issue]:
     refused = codes[codes.isin(UNSUITABLE)]
     if len(refused):
         rows = films.table.loc[refused.index.unique()]
-        message = f"{counted(len(rows), 'pictures')} would be refused by a reading: {_tally(refused)}."
+        message = (
+            f"{counted(len(rows), 'pictures')} would be refused by a reading: {_tally(refused)}."
+        )
         yield _excludable("unsuitable", message, rows, films.names[refused.index] + ": " + refused)
     for code, meaning in UNSETTLING.items():
         rows = films.table.loc[codes.index[codes == code]]
@@ -75,7 +77,10 @@ def of_several_sizes(films: Manifest) -> Iterator[Issue]:
     sizes = films.table[["width", "height"]].dropna().astype(int).value_counts()
     if len(sizes) < 2:
         return
-    named = [f"{width} × {height} px: {counted(count, 'films')}" for (width, height), count in sizes.items()]
+    named = [
+        f"{width} × {height} px: {counted(count, 'films')}"
+        for (width, height), count in sizes.items()
+    ]
     more = f"; and {len(named) - EXAMPLES:,} more" if len(named) > EXAMPLES else ""
     message = f"The films have {len(sizes):,} sizes. {'; '.join(named[:EXAMPLES])}{more}."
     yield Issue(code="mixed_resolution", message=message, count=int(sizes.sum()))
@@ -85,15 +90,23 @@ def _two_labels(rows: pd.DataFrame, findings: Sequence[str]) -> Iterator[Issue]:
     if rows.empty:
         return
     in_test = int((rows["split"] == "test").sum())
-    kept = f" {in_test:,} of them stay whatever is chosen, as test is never thinned." if in_test else ""
+    kept = (
+        f" {in_test:,} of them stay whatever is chosen, as test is never thinned."
+        if in_test
+        else ""
+    )
     message = f"{_pictures(rows['sha256'])} with different labels, on {counted(len(rows), 'films')}.{kept}"
     shown = rows[rows["sha256"].isin(rows["sha256"].unique()[:EXAMPLES])]
     positive = (shown[list(findings)] == 1).to_numpy()
     said = [", ".join(compress(findings, row)).replace("_", " ") or "none" for row in positive]
     examples = _together(
-        shown.assign(name=[f"{name} ({each})" for name, each in zip(shown["name"], said, strict=True)])
+        shown.assign(
+            name=[f"{name} ({each})" for name, each in zip(shown["name"], said, strict=True)]
+        )
     )
-    yield _excludable("same_picture_two_labels", message, rows[rows["split"] != "test"], examples, len(rows))
+    yield _excludable(
+        "same_picture_two_labels", message, rows[rows["split"] != "test"], examples, len(rows)
+    )
 
 
 def _two_parts(rows: pd.DataFrame) -> Iterator[Issue]:
@@ -121,7 +134,9 @@ def _copies(rows: pd.DataFrame) -> Iterator[Issue]:
         f"{_pictures(key[rows.index])} more than once in one part, with the same labels: "
         f"{counted(len(copies), 'films')} too many."
     )
-    yield _excludable("same_picture", message, copies[copies["split"] != "test"], _together(rows), len(copies))
+    yield _excludable(
+        "same_picture", message, copies[copies["split"] != "test"], _together(rows), len(copies)
+    )
 
 
 def _excludable(

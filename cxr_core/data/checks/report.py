@@ -48,7 +48,9 @@ class ReportFacts:
     @property
     def stopping(self) -> tuple[Issue, ...]:
         """Blocking issues that nobody has chosen about."""
-        return tuple(i for i in self.issues if i.severity == "blocking" and self.choice_about(i) is None)
+        return tuple(
+            i for i in self.issues if i.severity == "blocking" and self.choice_about(i) is None
+        )
 
     @property
     def verdict(self) -> str:
@@ -56,10 +58,17 @@ class ReportFacts:
         if self.stopping:
             titles = "; ".join(_uncapitalised(issue.title) for issue in self.stopping)
             return f"Stopped by {counted(len(self.stopping), 'blocking issues')}: {titles}."
-        found = {severity: [i for i in self.issues if i.severity == severity] for severity in SEVERITIES}
+        found = {
+            severity: [i for i in self.issues if i.severity == severity] for severity in SEVERITIES
+        }
         settled = len(found["blocking"])
-        blocking = f"{counted(settled, 'blocking issues')} settled by choice" if settled else "0 blocking"
-        warnings, notes = counted(len(found["warning"]), "warnings"), counted(len(found["note"]), "notes")
+        blocking = (
+            f"{counted(settled, 'blocking issues')} settled by choice" if settled else "0 blocking"
+        )
+        warnings, notes = (
+            counted(len(found["warning"]), "warnings"),
+            counted(len(found["note"]), "notes"),
+        )
         return f"May be trained on: {blocking}, {warnings}, {notes}."
 
 
@@ -75,7 +84,10 @@ def report_json(facts: ReportFacts) -> dict[str, Any]:
         "version": facts.version,
         "verdict": facts.verdict,
         "may_be_trained_on": not facts.stopping,
-        "issues": [issue.to_json() | {"choice": _choice_json(facts.choice_about(issue))} for issue in facts.issues],
+        "issues": [
+            issue.to_json() | {"choice": _choice_json(facts.choice_about(issue))}
+            for issue in facts.issues
+        ],
         "choices": [_choice_json(choice) for choice in facts.choices],
         "statuses": dict(facts.statuses),
         "counts": {part: dict(count) for part, count in facts.counts.items()},
@@ -139,7 +151,10 @@ def _choice(facts: ReportFacts, issue: Issue) -> str:
         return element("p", _chosen(choice), "chosen")
     flags = ["--exclude"] if issue.images else []
     flags += ["--accept"] if issue.severity == "blocking" else []
-    commands = [f"python -m train.prepare --data {shlex.quote(facts.name)} {flag} {issue.code}" for flag in flags]
+    commands = [
+        f"python -m train.prepare --data {shlex.quote(facts.name)} {flag} {issue.code}"
+        for flag in flags
+    ]
     leaves = f" Excluding leaves out {counted(len(issue.images), 'films')}." if issue.images else ""
     lines = "".join(element("code", command) for command in commands)
     return f'<div class="commands"><p>To decide:{text(leaves)}</p>{lines}</div>' if commands else ""
@@ -158,14 +173,20 @@ def _former_choices(facts: ReportFacts) -> Iterator[str]:
 def _parts(facts: ReportFacts) -> Iterator[str]:
     """A column for each part: films, patients, and the positives of each finding."""
     total = sum(facts.statuses.values())
-    told = ", ".join(f"{count:,} {STATUS_NAMES.get(status, status)}" for status, count in facts.statuses.items())
+    told = ", ".join(
+        f"{count:,} {STATUS_NAMES.get(status, status)}" for status, count in facts.statuses.items()
+    )
     yield element("h2", "Films")
     yield element("p", f"{counted(total, 'films')} listed: {told}.")
     counts = list(facts.counts.values())
-    rows = [[name.capitalize(), *(f"{count[name]:,}" for count in counts)] for name in ("films", "patients")]
+    rows = [
+        [name.capitalize(), *(f"{count[name]:,}" for count in counts)]
+        for name in ("films", "patients")
+    ]
     findings = list(dict.fromkeys(key for count in counts for key in count["positives"]))
     rows += [
-        [f"with {_finding(key)}", *(f"{count['positives'].get(key, 0):,}" for count in counts)] for key in findings
+        [f"with {_finding(key)}", *(f"{count['positives'].get(key, 0):,}" for count in counts)]
+        for key in findings
     ]
     if counts:
         yield table(("", *facts.counts), rows, "counts")
@@ -178,14 +199,24 @@ def _quarantine(facts: ReportFacts) -> Iterator[str]:
     shown = facts.quarantine[:QUARANTINE_SHOWN]
     yield table(("Image", "Why it is left out"), shown)
     if len(facts.quarantine) > len(shown):
-        yield element("p", f"{len(facts.quarantine) - len(shown):,} more stand in quarantine.csv.", "quiet")
+        yield element(
+            "p", f"{len(facts.quarantine) - len(shown):,} more stand in quarantine.csv.", "quiet"
+        )
 
 
 def _provenance(facts: ReportFacts) -> Iterator[str]:
     yield element("h2", "Where it comes from")
-    told = {"Kind": facts.kind, "Folders": ", ".join(map(str, facts.folders)), "Prepared": _time(facts.prepared)}
-    told |= {"Terms": facts.terms} | {f"SHA-256 of the {name}": value for name, value in facts.hashes.items()}
-    yield "<dl>" + "".join(f"<div>{element('dt', name)}{element('dd', value)}</div>" for name, value in told.items())
+    told = {
+        "Kind": facts.kind,
+        "Folders": ", ".join(map(str, facts.folders)),
+        "Prepared": _time(facts.prepared),
+    }
+    told |= {"Terms": facts.terms} | {
+        f"SHA-256 of the {name}": value for name, value in facts.hashes.items()
+    }
+    yield "<dl>" + "".join(
+        f"<div>{element('dt', name)}{element('dd', value)}</div>" for name, value in told.items()
+    )
     yield "</dl>"
 
 

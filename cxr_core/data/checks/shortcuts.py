@@ -123,12 +123,17 @@ def times(ratio: float) -> str:
 
 
 def _comparisons(table: pd.DataFrame) -> Iterator[Comparison]:
-    yield _against(table["split"], "prevalence_shift", "test", "train", "test films", "training films")
+    yield _against(
+        table["split"], "prevalence_shift", "test", "train", "test films", "training films"
+    )
     yield _against(table["view"], "view_with_label", "AP", "PA", "AP films", "PA films")
     yield _against(table["sex"], "sex_with_label", "M", "F", "films of men", "films of women")
     age = table["age"]
     middle = age.median()
-    group, rest = f"films of patients over {middle:g} years", f"films of patients up to {middle:g} years"
+    group, rest = (
+        f"films of patients over {middle:g} years",
+        f"films of patients up to {middle:g} years",
+    )
     yield Comparison("age_with_label", group, rest, _membership(age > middle, age))
     yield from _each(table["source"], "source_with_label", "films from {}", MOST_SOURCES)
     yield from _each(table["bits"], "bits_with_label", "films of {:g} bits", MOST_SOURCES)
@@ -145,20 +150,29 @@ def _sizes(table: pd.DataFrame) -> Iterator[Comparison]:
         return
     middle = pixels.median()
     group = f"films of more than {middle / 1e6:.2g} million pixels"
-    yield Comparison("resolution_with_label", group, "smaller films", _membership(pixels > middle, pixels))
+    yield Comparison(
+        "resolution_with_label", group, "smaller films", _membership(pixels > middle, pixels)
+    )
 
 
 def _each(values: pd.Series, code: str, group: str, most: int) -> Iterator[Comparison]:
     """Each of the most frequent values against all others; of two values the rarer one alone, as they mirror."""
     counts = values.value_counts()
-    for value in counts.index[1:2] if len(counts) == 2 else counts.index[:most] if len(counts) > 2 else ():
+    for value in (
+        counts.index[1:2] if len(counts) == 2 else counts.index[:most] if len(counts) > 2 else ()
+    ):
         rest = group.format(counts.index[0]) if len(counts) == 2 else "all others"
         yield Comparison(code, group.format(value), rest, _membership(values == value, values))
 
 
-def _against(values: pd.Series, code: str, group: str, rest: str, group_name: str, rest_name: str) -> Comparison:
+def _against(
+    values: pd.Series, code: str, group: str, rest: str, group_name: str, rest_name: str
+) -> Comparison:
     return Comparison(
-        code, group_name, rest_name, _membership(values == group, values.where(values.isin([group, rest])))
+        code,
+        group_name,
+        rest_name,
+        _membership(values == group, values.where(values.isin([group, rest]))),
     )
 
 
@@ -175,7 +189,12 @@ def _both_views(films: Manifest, found: Sequence[Association]) -> Iterator[Issue
     of_view = [association for association in found if association.code == "view_with_label"]
     message = f"{counts['PA']:,} PA and {counts['AP']:,} AP. {_sentence(of_view) if of_view else ''}".strip()
     count = int(counts["PA"] + counts["AP"])
-    yield Issue(code="mixed_views", message=message, count=count, examples=tuple(each.line() for each in of_view))
+    yield Issue(
+        code="mixed_views",
+        message=message,
+        count=count,
+        examples=tuple(each.line() for each in of_view),
+    )
 
 
 def _of_each_finding(found: Sequence[Association]) -> list[Association]:

@@ -15,8 +15,14 @@ PART_NAMES = {
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-SEX_NAMES = {**dict.fromkeys(("f", "female", "woman"), "F"), **dict.fromkeys(("m", "male", "man"), "M")}
-VIEW_NAMES = {"PA": ("pa", "posteroanterior", "postero anterior"), "AP": ("ap", "anteroposterior", "antero posterior")}
+SEX_NAMES = {
+    **dict.fromkeys(("f", "female", "woman"), "F"),
+    **dict.fromkeys(("m", "male", "man"), "M"),
+}
+VIEW_NAMES = {
+    "PA": ("pa", "posteroanterior", "postero anterior"),
+    "AP": ("ap", "anteroposterior", "antero posterior"),
+}
 YEARS_PER = {"": 1.0, "y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
 OLDEST = 120
 
@@ -34,7 +40,9 @@ def sex_named(text: str) -> str | None:
 def view_named(text: str) -> str | None:
     """PA or AP, also within a longer name ("AP SUPINE"); None when it names both or neither."""
     words = f" {re.sub(r'[^a-z]+', ' ', text.lower())} "
-    found = [view for view, names in VIEW_NAMES.items() if any(f" {name} " in words for name in names)]
+    found = [
+        view for view, names in VIEW_NAMES.items() if any(f" {name} " in words for name in names)
+    ]
     return found[0] if len(found) == 1 else None
 
 
@@ -67,7 +75,11 @@ def ages(cells: pd.Series, films: pd.Series, noticed: list[Issue]) -> pd.Series:
         told = ", ".join(cells[impossible].drop_duplicates().head(3))
         message = f"An age below 0 or above {OLDEST} years in {counted(int(impossible.sum()), 'films')}: {told}."
         names = examples_of(films[impossible].head())
-        noticed.append(Issue(code="impossible_age", message=message, count=int(impossible.sum()), examples=names))
+        noticed.append(
+            Issue(
+                code="impossible_age", message=message, count=int(impossible.sum()), examples=names
+            )
+        )
     return years.mask(impossible)
 
 
@@ -76,7 +88,14 @@ def not_in_split(films: pd.Series, what: str) -> list[Issue]:
     if films.empty:
         return []
     message = f"{what} for {counted(len(films), 'films')}, which count as training."
-    return [Issue(code="not_in_split", message=message, count=len(films), examples=examples_of(films.head()))]
+    return [
+        Issue(
+            code="not_in_split",
+            message=message,
+            count=len(films),
+            examples=examples_of(films.head()),
+        )
+    ]
 
 
 def unstated(text: str) -> bool:
@@ -85,7 +104,11 @@ def unstated(text: str) -> bool:
 
 
 def _read(
-    cells: pd.Series, meaning: Callable[[str], str | float | None], what: str, films: pd.Series, noticed: list[Issue]
+    cells: pd.Series,
+    meaning: Callable[[str], str | float | None],
+    what: str,
+    films: pd.Series,
+    noticed: list[Issue],
 ) -> pd.Series:
     known = {text: meaning(text) for text in cells.unique()}
     strange = [text for text, value in known.items() if value is None and not unstated(text)]
@@ -94,5 +117,7 @@ def _read(
         told = ", ".join(map(repr, strange[:3])) + (" and others" if len(strange) > 3 else "")
         message = f"Not understood: the {what} in {counted(int(rows.sum()), 'films')}: {told}."
         examples = examples_of(films[rows].head())
-        noticed.append(Issue(code="unknown_value", message=message, count=int(rows.sum()), examples=examples))
+        noticed.append(
+            Issue(code="unknown_value", message=message, count=int(rows.sum()), examples=examples)
+        )
     return cells.map({text: np.nan if value is None else value for text, value in known.items()})

@@ -69,7 +69,9 @@ def read_table(path: str) -> LabelTable:
     text, noticed = _text(path)
     rows = _rows(path, text)
     if len(rows) < 2:
-        raise DataError(f"{path} has {'a header but no rows' if rows else 'nothing in it'}; give the whole table")
+        raise DataError(
+            f"{path} has {'a header but no rows' if rows else 'nothing in it'}; give the whole table"
+        )
     header = [name.strip() for name in rows[0]]
     nameless = sum(not name for name in header)
     if nameless:
@@ -85,7 +87,9 @@ def read_header(path: str) -> list[str]:
     try:
         return [name.strip() for name in next(lines)]
     except (StopIteration, csv.Error) as error:
-        raise DataError(f"{path} has nothing in it, or no CSV; give the whole table or move it away") from error
+        raise DataError(
+            f"{path} has nothing in it, or no CSV; give the whole table or move it away"
+        ) from error
 
 
 def read_list(path: str) -> set[str]:
@@ -105,14 +109,20 @@ def first_of_each(films: pd.DataFrame, table: str) -> tuple[pd.DataFrame, list[I
         images = films.loc[repeats, "image"]
         message = f"{table} has {counted(int(repeats.sum()), 'rows')} repeating an earlier one."
         issues.append(
-            Issue(code="duplicate_rows", message=message, count=int(repeats.sum()), examples=examples_of(images))
+            Issue(
+                code="duplicate_rows",
+                message=message,
+                count=int(repeats.sum()),
+                examples=examples_of(images),
+            )
         )
     unlike = films[~repeats]
     images = unlike.loc[unlike["image"].duplicated(), "image"].drop_duplicates()
     if len(images):
         issues.append(
             contradictory(
-                images, f"{table} says different things of {counted(len(images), 'films')}; the first was taken."
+                images,
+                f"{table} says different things of {counted(len(images), 'films')}; the first was taken.",
             )
         )
     return films[~again].reset_index(drop=True), issues
@@ -121,7 +131,13 @@ def first_of_each(films: pd.DataFrame, table: str) -> tuple[pd.DataFrame, list[I
 def contradictory(films: pd.Series, message: str) -> Issue:
     """Films of which tables say two things. films: their `image`, each once."""
     examples = examples_of(films.head())
-    return Issue(code="contradictory_rows", message=message, count=len(films), examples=examples, images=tuple(films))
+    return Issue(
+        code="contradictory_rows",
+        message=message,
+        count=len(films),
+        examples=examples,
+        images=tuple(films),
+    )
 
 
 def _text(path: str) -> tuple[str, list[Issue]]:
@@ -129,15 +145,27 @@ def _text(path: str) -> tuple[str, list[Issue]]:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); allow reading it, or move it away") from error
-    mark = "UTF-16" if data.startswith(UTF_16) else "UTF-8" if data.startswith(codecs.BOM_UTF8) else None
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}); allow reading it, or move it away"
+        ) from error
+    mark = (
+        "UTF-16"
+        if data.startswith(UTF_16)
+        else "UTF-8"
+        if data.startswith(codecs.BOM_UTF8)
+        else None
+    )
     try:
         text = data.decode("utf-16" if mark == "UTF-16" else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: not written in {mark or 'UTF-8'}; save it as UTF-8") from error
+        raise DataError(
+            f"{path}, line {line}: not written in {mark or 'UTF-8'}; save it as UTF-8"
+        ) from error
     if "\0" in text:
-        raise DataError(f"{path} holds NUL bytes, so it is damaged or no text; save it as CSV in UTF-8")
+        raise DataError(
+            f"{path} holds NUL bytes, so it is damaged or no text; save it as CSV in UTF-8"
+        )
     message = f"{os.path.basename(path)} begins with a byte-order mark ({mark})."
     return text, [Issue(code="byte_order_mark", message=message, count=1)] if mark else []
 
@@ -164,9 +192,17 @@ def _frame(path: str, header: list[str], rows: list[list[str]]) -> pd.DataFrame:
         raise DataError(f"{path} has two columns {twice!r}; rename or remove one")
     for number, row in enumerate(rows, start=1):
         if len(row) > len(header) and any(map(str.strip, row[len(header) :])):
-            raise DataError(f"{path}, row {number}: {len(row)} cells for {len(header)} columns; correct the row")
-    cells = itertools.zip_longest(*rows, fillvalue="")  # short rows are filled up, unnamed columns left out
+            raise DataError(
+                f"{path}, row {number}: {len(row)} cells for {len(header)} columns; correct the row"
+            )
+    cells = itertools.zip_longest(
+        *rows, fillvalue=""
+    )  # short rows are filled up, unnamed columns left out
     frame = pd.DataFrame(
-        {name: pd.Series(column, dtype="str") for name, column in zip(header, cells, strict=False) if name}
+        {
+            name: pd.Series(column, dtype="str")
+            for name, column in zip(header, cells, strict=False)
+            if name
+        }
     )
     return frame.apply(lambda column: column.str.strip())

@@ -79,7 +79,9 @@ def _listing(folder: str, name: str) -> FileListing:
         below[:] = [each for each in below if each != RUBBISH and not each.startswith(".")]
         files += [os.path.join(top, each) for each in names if not each.startswith(".")]
     if not files:
-        raise DataError(f"{folder} is empty; give the folder that holds the dataset's films or tables")
+        raise DataError(
+            f"{folder} is empty; give the folder that holds the dataset's films or tables"
+        )
     return FileListing(folder, name, tuple(sorted(files)))
 
 
@@ -87,11 +89,15 @@ def _check(folder: str) -> None:
     if not os.path.lexists(folder):
         raise DataError(f"there is no folder {folder}; give the dataset's own folder")
     if not os.path.isdir(folder):
-        raise DataError(f"{folder} is a file, not a folder; unpack it if it is an archive, and give the folder")
+        raise DataError(
+            f"{folder} is a file, not a folder; unpack it if it is an archive, and give the folder"
+        )
 
 
 def _refuse(error: OSError) -> None:
-    raise DataError(f"{error.filename} cannot be listed ({error.strerror}); allow reading it, or move it away")
+    raise DataError(
+        f"{error.filename} cannot be listed ({error.strerror}); allow reading it, or move it away"
+    )
 
 
 def _names(paths: list[str]) -> list[str]:

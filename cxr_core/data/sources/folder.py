@@ -42,7 +42,9 @@ def read_folder(listings: Sequence[FileListing]) -> Manifest:
 
     Raises DataError when no film lies in a class folder.
     """
-    films, noticed = _without_copies([film for listing in listings for film in class_films(listing)])
+    films, noticed = _without_copies(
+        [film for listing in listings for film in class_films(listing)]
+    )
     if not films:
         raise DataError(f"{listings[0].folder} holds no pictures under train|val|test/CLASS/")
     numbers = [patient_in(film.name) for film in films]
@@ -50,7 +52,9 @@ def read_folder(listings: Sequence[FileListing]) -> Manifest:
     table = as_table(
         {
             "image": [film.path for film in films],
-            "patient": [_scoped(number, film, several) for number, film in zip(numbers, films, strict=True)],
+            "patient": [
+                _scoped(number, film, several) for number, film in zip(numbers, films, strict=True)
+            ],
             "split": [film.part for film in films],
             "source": [film.listing.name for film in films],
             **_labels([film.label for film in films]),
@@ -58,7 +62,9 @@ def read_folder(listings: Sequence[FileListing]) -> Manifest:
     )
     noticed += _unknown(films) + _shared_numbers(numbers, films)
     known = all(KERMANY.search(film.name) or "IM-" in film.name for film in films)
-    return Manifest(table, "folder", KERMANY_TERMS if known else OTHER_TERMS, noticed=tuple(noticed))
+    return Manifest(
+        table, "folder", KERMANY_TERMS if known else OTHER_TERMS, noticed=tuple(noticed)
+    )
 
 
 def class_films(listing: FileListing) -> list[ClassFilm]:
@@ -69,7 +75,9 @@ def class_films(listing: FileListing) -> list[ClassFilm]:
         part = part_named(above[-2]) if len(above) > 1 else None
         if above and (part or is_known(above[-1])):
             root = os.path.join(listing.folder, *above[: -2 if part else -1])
-            found.append(ClassFilm(path=path, listing=listing, root=root, part=part, label=above[-1]))
+            found.append(
+                ClassFilm(path=path, listing=listing, root=root, part=part, label=above[-1])
+            )
     return found
 
 
@@ -85,7 +93,9 @@ def patient_in(name: str) -> str:
 
 
 def _scoped(number: str, film: ClassFilm, several: bool) -> str:
-    return "/".join(([film.listing.name] if several else []) + ([film.part] if film.part else []) + [number])
+    return "/".join(
+        ([film.listing.name] if several else []) + ([film.part] if film.part else []) + [number]
+    )
 
 
 def _without_copies(films: list[ClassFilm]) -> tuple[list[ClassFilm], list[Issue]]:
@@ -120,14 +130,24 @@ def _unknown(films: list[ClassFilm]) -> list[Issue]:
     if not strange:
         return []
     counts = pd.Series([film.label for film in strange]).value_counts().to_dict()
-    return [unknown_label({str(label): count for label, count in counts.items()}, [film.path for film in strange])]
+    return [
+        unknown_label(
+            {str(label): count for label, count in counts.items()}, [film.path for film in strange]
+        )
+    ]
 
 
 def _shared_numbers(numbers: list[str], films: list[ClassFilm]) -> list[Issue]:
     """Numbers that occur in several parts: whether they are the same patients, nobody knows."""
     parts = pd.DataFrame({"number": numbers, "part": [film.part for film in films]}).dropna()
-    shared = [str(number) for number, count in parts.groupby("number")["part"].nunique().items() if count > 1]
+    shared = [
+        str(number)
+        for number, count in parts.groupby("number")["part"].nunique().items()
+        if count > 1
+    ]
     if not shared:
         return []
     message = f"The same number in two parts, for {counted(len(shared), 'patients')}; they count as different ones."
-    return [Issue(code="patients_scoped", message=message, count=len(shared), examples=tuple(shared))]
+    return [
+        Issue(code="patients_scoped", message=message, count=len(shared), examples=tuple(shared))
+    ]

@@ -68,7 +68,12 @@ class FilesByName:
             accounted.update(called if len(parts) == 1 else ())
             present.append(path is not None)
             images.append(path or _joined(folder, parts))
-        return Found(images, present, tuple(twice), frozenset(accounted) | {p for p in images if p in self.paths})
+        return Found(
+            images,
+            present,
+            tuple(twice),
+            frozenset(accounted) | {p for p in images if p in self.paths},
+        )
 
     def _by_path(self, cell: str, parts: list[str], bases: tuple[str, str]) -> str | None:
         """The longest end of the cell's path that leads to a file, of two parts or the whole."""
@@ -86,14 +91,18 @@ class FilesByName:
         if not parts or (len(parts) > 1 and uses[parts[-1]] > 1):
             return []
         stem, suffix = os.path.splitext(parts[-1])
-        bare = self.names.get(stem, []) if suffix.lower() in DICOM else []  # scanners write DICOM without a suffix
+        bare = (
+            self.names.get(stem, []) if suffix.lower() in DICOM else []
+        )  # scanners write DICOM without a suffix
         return self.names.get(parts[-1]) or self.stems.get(parts[-1]) or bare
 
 
 def same_name_twice(names: Sequence[str], told: str) -> Issue:
     """One name, several files. told: which one was taken."""
     message = f"Several files have the same name, for {counted(len(names), 'films')}; {told}."
-    return Issue(code="same_name_twice", message=message, count=len(names), examples=examples_of(names))
+    return Issue(
+        code="same_name_twice", message=message, count=len(names), examples=examples_of(names)
+    )
 
 
 def missing_images(images: pd.Series, missing: pd.Series, table: str) -> list[Issue]:
@@ -101,8 +110,17 @@ def missing_images(images: pd.Series, missing: pd.Series, table: str) -> list[Is
     count = int(missing.sum())
     if not count:
         return []
-    message = f"{table} lists {counted(len(images), 'films')}, of which {count:,} are not in the folders."
-    return [Issue(code="missing_images", message=message, count=count, examples=examples_of(images[missing].head()))]
+    message = (
+        f"{table} lists {counted(len(images), 'films')}, of which {count:,} are not in the folders."
+    )
+    return [
+        Issue(
+            code="missing_images",
+            message=message,
+            count=count,
+            examples=examples_of(images[missing].head()),
+        )
+    ]
 
 
 def surplus_images(files: Sequence[str], table: str) -> list[Issue]:
@@ -110,7 +128,14 @@ def surplus_images(files: Sequence[str], table: str) -> list[Issue]:
     if not files:
         return []
     message = f"{table} does not name {counted(len(files), 'files')} that lie in the folders."
-    return [Issue(code="surplus_images", message=message, count=len(files), examples=examples_of(files[:5]))]
+    return [
+        Issue(
+            code="surplus_images",
+            message=message,
+            count=len(files),
+            examples=examples_of(files[:5]),
+        )
+    ]
 
 
 class _Elsewhere:

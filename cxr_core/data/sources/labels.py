@@ -21,7 +21,9 @@ UNCERTAIN = frozenset({"-1", "-1.0"})  # CheXpert's sign for a report that leave
 TOLD = 5
 
 
-def labels_of_columns(frame: pd.DataFrame, films: pd.Series, noticed: list[Issue]) -> dict[str, np.ndarray]:
+def labels_of_columns(
+    frame: pd.DataFrame, films: pd.Series, noticed: list[Issue]
+) -> dict[str, np.ndarray]:
     """(N,) float32 by finding, from the columns that are named after one.
 
     A 1 under "No Finding" makes the film's unknown labels 0. films: the `image` of each row.
@@ -34,9 +36,14 @@ def labels_of_columns(frame: pd.DataFrame, films: pd.Series, noticed: list[Issue
         strange.update({f"{column}={text}": rows for text, rows in wrong.items()})
     for column in (name for name in frame.columns if is_no_finding(name)):
         healthy = frame[column].str.lower().isin(POSITIVE).to_numpy()
-        labels = {key: np.where(healthy & np.isnan(values), np.float32(0), values) for key, values in labels.items()}
+        labels = {
+            key: np.where(healthy & np.isnan(values), np.float32(0), values)
+            for key, values in labels.items()
+        }
     _note_strange(strange, films, noticed)
-    _note_aliases({name: len(frame) for name in _aliases({"": list(columns.values())})}, "films", noticed)
+    _note_aliases(
+        {name: len(frame) for name in _aliases({"": list(columns.values())})}, "films", noticed
+    )
     return labels
 
 
@@ -51,17 +58,27 @@ def labels_of_names(
     names = {text: _names_in(text) for text in cells.unique()}
     meant = {text: [finding_named(name) for name in inside] for text, inside in names.items()}
     keys = {text: {found.key for found in inside if found} for text, inside in meant.items()}
-    strange = {text: {name for name in inside if not _is_known(name)} for text, inside in names.items()}
+    strange = {
+        text: {name for name in inside if not _is_known(name)} for text, inside in names.items()
+    }
     _note_strange(
-        {name: _rows_with(name, cells, strange) for name in sorted(set().union(*strange.values()))}, films, noticed
+        {name: _rows_with(name, cells, strange) for name in sorted(set().union(*strange.values()))},
+        films,
+        noticed,
     )
-    _note_aliases({name: int(_rows_with(name, cells, names).sum()) for name in _aliases(names)}, "films", noticed)
+    _note_aliases(
+        {name: int(_rows_with(name, cells, names).sum()) for name in _aliases(names)},
+        "films",
+        noticed,
+    )
 
     codes, texts = pd.factorize(cells)
     otherwise = [np.nan if strange[text] or not names[text] else 0.0 for text in texts]
     looked_for = set().union(*keys.values()) if findings is None else findings
     return {
-        key: np.where([key in keys[text] for text in texts], 1.0, otherwise).astype(np.float32)[codes]
+        key: np.where([key in keys[text] for text in texts], 1.0, otherwise).astype(np.float32)[
+            codes
+        ]
         for key in FINDINGS
         if key in looked_for
     }
@@ -70,9 +87,15 @@ def labels_of_names(
 def finding_keys(cells: pd.Series, films: pd.Series, noticed: list[Issue]) -> pd.Series:
     """The finding that each cell names, by key; missing when nobody knows it."""
     known = {text: finding_named(text) for text in cells.unique()}
-    _note_strange({text: (cells == text).to_numpy() for text, found in known.items() if not found}, films, noticed)
+    _note_strange(
+        {text: (cells == text).to_numpy() for text, found in known.items() if not found},
+        films,
+        noticed,
+    )
     _note_aliases(
-        {text: int((cells == text).sum()) for text in _aliases({text: [text] for text in known})}, "labels", noticed
+        {text: int((cells == text).sum()) for text in _aliases({text: [text] for text in known})},
+        "labels",
+        noticed,
     )
     return cells.map({text: found.key if found else None for text, found in known.items()})
 
@@ -83,7 +106,9 @@ def finding_columns(frame: pd.DataFrame) -> dict[str, str]:
     for column in frame.columns:
         found = finding_named(column)
         if found and found.key in columns:
-            raise DataError(f"the columns {columns[found.key]} and {column} both mean {found.name}; remove one")
+            raise DataError(
+                f"the columns {columns[found.key]} and {column} both mean {found.name}; remove one"
+            )
         if found:
             columns[found.key] = column
     return columns
@@ -135,7 +160,9 @@ def _aliases(names: Mapping[str, Collection[str]]) -> list[str]:
     """The names that mean a finding without being its own name."""
     every = {name for inside in names.values() for name in inside}
     meant = {name: found for name in sorted(every) if (found := finding_named(name))}
-    return [name for name, found in meant.items() if name.lower() not in {found.key, found.name.lower()}]
+    return [
+        name for name, found in meant.items() if name.lower() not in {found.key, found.name.lower()}
+    ]
 
 
 def _note_strange(rows: Mapping[str, np.ndarray], films: pd.Series, noticed: list[Issue]) -> None:
@@ -150,7 +177,16 @@ def _note_aliases(uses: Mapping[str, int], unit: str, noticed: list[Issue]) -> N
     """uses: how many films or boxes are labelled with each alias."""
     if uses:
         names = [(name, finding_named(name), count) for name, count in uses.items()]
-        told = ", ".join(f"{name} as {found.name} ({counted(count, unit)})" for name, found, count in names if found)
+        told = ", ".join(
+            f"{name} as {found.name} ({counted(count, unit)})"
+            for name, found, count in names
+            if found
+        )
         noticed.append(
-            Issue(code="label_alias", message=f"Read {told}.", count=sum(uses.values()), examples=tuple(uses))
+            Issue(
+                code="label_alias",
+                message=f"Read {told}.",
+                count=sum(uses.values()),
+                examples=tuple(uses),
+            )
         )

@@ -40,7 +40,9 @@ def swapped(masks: Sequence[np.ndarray]) -> bool:
     """
     if not all(mask.any() for mask in masks):
         return False
-    heart, *lungs = (float(np.average(np.arange(mask.shape[1]), weights=mask.sum(axis=0))) for mask in masks)
+    heart, *lungs = (
+        float(np.average(np.arange(mask.shape[1]), weights=mask.sum(axis=0))) for mask in masks
+    )
     return not min(lungs) < heart < max(lungs)
 
 

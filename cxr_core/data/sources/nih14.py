@@ -13,7 +13,13 @@ import pandas as pd
 from cxr_core.data.checks.issue import Issue, counted
 from cxr_core.data.manifest import BOX, Manifest, as_table, no_boxes
 from cxr_core.data.sources.cells import ages, not_in_split, sexes, views
-from cxr_core.data.sources.csv_tables import LabelTable, contradictory, first_of_each, read_list, read_table
+from cxr_core.data.sources.csv_tables import (
+    LabelTable,
+    contradictory,
+    first_of_each,
+    read_list,
+    read_table,
+)
 from cxr_core.data.sources.files import FileListing, folder_name
 from cxr_core.data.sources.image_paths import missing_images, same_name_twice, surplus_images
 from cxr_core.data.sources.labels import finding_keys, labels_of_names
@@ -41,7 +47,9 @@ def read_nih14(listings: Sequence[FileListing]) -> Manifest:
     files = _files(listings, set(names.tolist()), entries, noticed)
     present = _among(names, files)
     # A missing film would lie beside the table, in images/.
-    images = names.map(files).where(present, os.path.join(os.path.dirname(entries.path), "images", "") + names)
+    images = names.map(files).where(
+        present, os.path.join(os.path.dirname(entries.path), "images", "") + names
+    )
     films = pd.DataFrame(
         {
             "name": names,
@@ -97,7 +105,9 @@ def _files(
         )
     if doubled := [name for name in twice if name in listed]:
         noticed.append(same_name_twice(doubled, "that of the first folder was taken"))
-    noticed += surplus_images([path for name, path in files.items() if name not in listed], entries.name)
+    noticed += surplus_images(
+        [path for name, path in files.items() if name not in listed], entries.name
+    )
     return files
 
 
@@ -109,7 +119,9 @@ def _among(names: pd.Series, some: Collection[str]) -> np.ndarray:
 def _origins(files: dict[str, str]) -> dict[str, str]:
     """The folder that tells where a film is from: `images_001`, or the dataset's own where films lie in its images/."""
     parts = {name: path.split(os.sep) for name, path in files.items()}
-    return {name: above[-3] if above[-2] == "images" else above[-2] for name, above in parts.items()}
+    return {
+        name: above[-3] if above[-2] == "images" else above[-2] for name, above in parts.items()
+    }
 
 
 def _split(listings: Sequence[FileListing], films: pd.DataFrame, noticed: list[Issue]) -> pd.Series:
@@ -137,7 +149,11 @@ def _follow_ups(entries: LabelTable, names: pd.Series) -> list[Issue]:
         return []
     message = f"Follow-up # differs from the file name in {counted(int(differs.sum()), 'rows')}; nothing uses it."
     examples = tuple(names[differs].head())
-    return [Issue(code="follow_up_differs", message=message, count=int(differs.sum()), examples=examples)]
+    return [
+        Issue(
+            code="follow_up_differs", message=message, count=int(differs.sum()), examples=examples
+        )
+    ]
 
 
 def _text_mined(films: pd.DataFrame) -> list[Issue]:
@@ -145,7 +161,9 @@ def _text_mined(films: pd.DataFrame) -> list[Issue]:
     return [Issue(code="text_mined_labels", message=message, count=len(films))]
 
 
-def _boxes(listings: Sequence[FileListing], films: pd.DataFrame, noticed: list[Issue]) -> pd.DataFrame:
+def _boxes(
+    listings: Sequence[FileListing], films: pd.DataFrame, noticed: list[Issue]
+) -> pd.DataFrame:
     """The hand-drawn boxes of the films listed, in fractions of the film. The header names four columns in pieces."""
     path = _first(listings, BOXES)
     if not path:
@@ -158,7 +176,13 @@ def _boxes(listings: Sequence[FileListing], films: pd.DataFrame, noticed: list[I
     keys = finding_keys(findings[listed], image[listed], noticed)
     sides = table.frame.loc[listed].iloc[:, 2:6].apply(pd.to_numeric, errors="coerce") / BOX_FRAME
     if sides.shape[1] < 4 or sides.isna().any(axis=None) or (sides < 0).any(axis=None):
-        raise DataError(f"{path} does not give each box as x, y, width and height in its third to sixth columns")
+        raise DataError(
+            f"{path} does not give each box as x, y, width and height in its third to sixth columns"
+        )
     sides.columns = pd.Index(BOX[2:])
     boxes = sides.clip(0, 1).astype(np.float32).assign(image=image[listed], finding=keys)
-    return boxes.dropna(subset=["finding"])[list(BOX)].astype({"image": "str", "finding": "str"}).reset_index(drop=True)
+    return (
+        boxes.dropna(subset=["finding"])[list(BOX)]
+        .astype({"image": "str", "finding": "str"})
+        .reset_index(drop=True)
+    )

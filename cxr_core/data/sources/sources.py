@@ -41,10 +41,14 @@ def read_sources(folders: Sequence[Path], kind: str | None = None) -> Manifest:
     layout.
     """
     if kind is not None and kind not in SOURCES:
-        raise DataError(f"unknown dataset source {kind!r}; choose from {', '.join(sorted(SOURCES))}")
+        raise DataError(
+            f"unknown dataset source {kind!r}; choose from {', '.join(sorted(SOURCES))}"
+        )
     listings = list_folders(folders)
     groups: dict[str, list[FileListing]] = {}
-    for listing, its_kind in zip(listings, [kind] * len(listings) if kind else _kinds(listings), strict=True):
+    for listing, its_kind in zip(
+        listings, [kind] * len(listings) if kind else _kinds(listings), strict=True
+    ):
         groups.setdefault(str(its_kind), []).append(listing)
     return _together([_with_what_it_lacks(SOURCES[each](group)) for each, group in groups.items()])
 
@@ -84,9 +88,13 @@ def _together(groups: list[Manifest]) -> Manifest:
     noticed = _merged(issue for group in groups for issue in group.noticed)
     if len(groups) == 1:
         return replace(groups[0], noticed=noticed)
-    tables = [group.table.assign(patient=f"{group.kind}:" + group.table["patient"]) for group in groups]
+    tables = [
+        group.table.assign(patient=f"{group.kind}:" + group.table["patient"]) for group in groups
+    ]
     table = as_table(dict(pd.concat(tables, ignore_index=True).items()))
-    boxes = pd.concat([group.boxes for group in groups if len(group.boxes)] or [no_boxes()], ignore_index=True)
+    boxes = pd.concat(
+        [group.boxes for group in groups if len(group.boxes)] or [no_boxes()], ignore_index=True
+    )
     terms = " ".join(dict.fromkeys(f"{group.terms.rstrip('.')}." for group in groups))
     return Manifest(table, "+".join(sorted(group.kind for group in groups)), terms, boxes, noticed)
 
@@ -100,7 +108,10 @@ def _with_what_it_lacks(manifest: Manifest) -> Manifest:
             "No column or folder names a finding, for",
         ),
         "population_unstated": (table["age"].isna().all(), "No age is given for"),
-        "no_split": (table["split"].isna().all(), "Nothing says which part is for training and which for testing, for"),
+        "no_split": (
+            table["split"].isna().all(),
+            "Nothing says which part is for training and which for testing, for",
+        ),
     }
     noticed = [
         Issue(code=code, message=f"{what} {counted(count, 'films')}.", count=count)
@@ -110,7 +121,14 @@ def _with_what_it_lacks(manifest: Manifest) -> Manifest:
     small = small_validation(manifest.table, manifest.findings)
     if small:
         films = table.loc[table["split"] == "val", "image"]
-        noticed.append(Issue(code="small_validation", message=small, count=len(films), examples=examples_of(films[:5])))
+        noticed.append(
+            Issue(
+                code="small_validation",
+                message=small,
+                count=len(films),
+                examples=examples_of(films[:5]),
+            )
+        )
     return replace(manifest, noticed=(*manifest.noticed, *noticed))
 
 

@@ -13,17 +13,57 @@ import pandas as pd
 
 from cxr_core.data.checks.issue import Issue, counted
 from cxr_core.data.manifest import Manifest, as_table
-from cxr_core.data.sources.cells import ages, not_in_split, part_named, parts, sexes, unstated, views
-from cxr_core.data.sources.csv_tables import LabelTable, first_of_each, plain, read_header, read_table
+from cxr_core.data.sources.cells import (
+    ages,
+    not_in_split,
+    part_named,
+    parts,
+    sexes,
+    unstated,
+    views,
+)
+from cxr_core.data.sources.csv_tables import (
+    LabelTable,
+    first_of_each,
+    plain,
+    read_header,
+    read_table,
+)
 from cxr_core.data.sources.files import DICOM, FileListing, examples_of, suffix_of
-from cxr_core.data.sources.image_paths import FilesByName, Found, missing_images, same_name_twice, surplus_images
+from cxr_core.data.sources.image_paths import (
+    FilesByName,
+    Found,
+    missing_images,
+    same_name_twice,
+    surplus_images,
+)
 from cxr_core.data.sources.labels import finding_columns, labels_of_columns, labels_of_names
 from cxr_core.errors import DataError
 
 TABLES = frozenset({".csv", ".tsv"})
 IMAGE = (
-    *("image", "file", "path", "filename", "imagepath", "filepath", "imagefile", "imagefilename", "imagename"),
-    *("imageindex", "imageid", "xrayimagename", "img", "imgpath", "dicom", "dicompath", "dicomfile", "dicomid"),
+    *(
+        "image",
+        "file",
+        "path",
+        "filename",
+        "imagepath",
+        "filepath",
+        "imagefile",
+        "imagefilename",
+        "imagename",
+    ),
+    *(
+        "imageindex",
+        "imageid",
+        "xrayimagename",
+        "img",
+        "imgpath",
+        "dicom",
+        "dicompath",
+        "dicomfile",
+        "dicomid",
+    ),
 )
 NAMES = ("findinglabels", "findinglabel", "labels", "label", "findings", "finding")
 PATIENT = ("patientid", "patient", "subjectid", "subject", "patientnumber", "patientno", "pid")
@@ -61,7 +101,9 @@ def holds_dicom(listing: FileListing) -> bool:
 
 def lists_images(listing: FileListing) -> bool:
     """Whether a CSV below the folder has a column of images."""
-    return any(plain(column) in IMAGE for path in tables_below(listing) for column in read_header(path))
+    return any(
+        plain(column) in IMAGE for path in tables_below(listing) for column in read_header(path)
+    )
 
 
 def image_table(listing: FileListing) -> LabelTable | None:
@@ -82,7 +124,9 @@ def image_table(listing: FileListing) -> LabelTable | None:
         return None
     if len({frozenset(table.frame.columns) for table in read}) > 1:
         names = ", ".join(table.name for table in read)
-        raise DataError(f"{listing.folder} has several tables of images with other columns: {names}; leave one there")
+        raise DataError(
+            f"{listing.folder} has several tables of images with other columns: {names}; leave one there"
+        )
     return read[0] if len(read) == 1 else _joined(read)
 
 
@@ -101,7 +145,9 @@ def _joined(tables: list[LabelTable]) -> LabelTable:
     frame = pd.concat(frames, ignore_index=True)
     folder = os.path.dirname(tables[0].path)
     noticed = tuple(issue for table in tables for issue in table.noticed)
-    return LabelTable(os.path.join(folder, " and ".join(table.name for table in tables)), frame, noticed)
+    return LabelTable(
+        os.path.join(folder, " and ".join(table.name for table in tables)), frame, noticed
+    )
 
 
 def _part_in(name: str) -> str:
@@ -113,7 +159,9 @@ def _part_in(name: str) -> str:
 def _read(listings: Sequence[FileListing], kind: str) -> Manifest:
     tables = [(listing, table) for listing in listings if (table := image_table(listing))]
     if not tables:
-        raise DataError(f"{listings[0].folder} holds no CSV table; one must say which film shows what")
+        raise DataError(
+            f"{listings[0].folder} holds no CSV table; one must say which film shows what"
+        )
     with_table = {listing.folder for listing, _ in tables}
     bare = [listing for listing in listings if listing.folder not in with_table]
     noticed: list[Issue] = []
@@ -124,7 +172,11 @@ def _read(listings: Sequence[FileListing], kind: str) -> Manifest:
         used |= found.accounted
         films.append(_films(table, found, listing, noticed))
     names = " and ".join(table.name for _, table in tables)
-    surplus = [path for path in dict.fromkeys(p for listing in listings for p in listing.films) if path not in used]
+    surplus = [
+        path
+        for path in dict.fromkeys(p for listing in listings for p in listing.films)
+        if path not in used
+    ]
     noticed += surplus_images(surplus, names)
     if len(films) > 1:
         noticed += _scope(films)
@@ -137,11 +189,16 @@ def _find(table: LabelTable, listings: Sequence[FileListing], noticed: list[Issu
     """The files of a table's rows, by the column that leads to most of them."""
     files = FilesByName.of(listings)
     columns = dict.fromkeys(column for name in IMAGE if (column := table.find([name])))
-    finds = {column: files.find(list(table.frame[column]), os.path.dirname(table.path)) for column in columns}
+    finds = {
+        column: files.find(list(table.frame[column]), os.path.dirname(table.path))
+        for column in columns
+    }
     column, found = max(finds.items(), key=lambda each: sum(each[1].present))
     empty = np.flatnonzero(table.frame[column] == "")
     if len(empty):
-        raise DataError(f"{table.path}: row {empty[0] + 1} has nothing under {column}; name the film or remove the row")
+        raise DataError(
+            f"{table.path}: row {empty[0] + 1} has nothing under {column}; name the film or remove the row"
+        )
     films = sum(len(listing.films) for listing in listings)
     if films and not any(found.present):
         raise DataError(
@@ -149,11 +206,15 @@ def _find(table: LabelTable, listings: Sequence[FileListing], noticed: list[Issu
             f"{table.path}; it says for instance {table.frame[column].iloc[0]!r}"
         )
     if found.twice:
-        noticed.append(same_name_twice(found.twice, "the first in the order of their paths was taken"))
+        noticed.append(
+            same_name_twice(found.twice, "the first in the order of their paths was taken")
+        )
     return found
 
 
-def _films(table: LabelTable, found: Found, listing: FileListing, noticed: list[Issue]) -> pd.DataFrame:
+def _films(
+    table: LabelTable, found: Found, listing: FileListing, noticed: list[Issue]
+) -> pd.DataFrame:
     """A row per film, with every fact that the table's columns tell."""
     images = pd.Series(found.images, dtype="str")
     own = images.str.removeprefix(os.path.join(listing.folder, ""))
@@ -188,7 +249,11 @@ def _patients(cells: pd.Series, own: pd.Series, noticed: list[Issue]) -> pd.Seri
     if nobody.any():
         message = f"No patient is given for {counted(int(nobody.sum()), 'films')}; each counts as a patient of its own."
         examples = examples_of(own[nobody].head())
-        noticed.append(Issue(code="patient_unknown", message=message, count=int(nobody.sum()), examples=examples))
+        noticed.append(
+            Issue(
+                code="patient_unknown", message=message, count=int(nobody.sum()), examples=examples
+            )
+        )
     return cells.where(~nobody, own)
 
 
@@ -211,7 +276,14 @@ def _scope(films: list[pd.DataFrame]) -> list[Issue]:
     if shared.empty:
         return []
     message = f"The same number in two folders, for {counted(len(shared), 'patients')}; they count as different ones."
-    return [Issue(code="patients_scoped", message=message, count=len(shared), examples=tuple(shared.head()))]
+    return [
+        Issue(
+            code="patients_scoped",
+            message=message,
+            count=len(shared),
+            examples=tuple(shared.head()),
+        )
+    ]
 
 
 def _is_dicom(path: str) -> bool:

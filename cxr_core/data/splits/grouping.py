@@ -15,7 +15,9 @@ def groups_apart(patient: pd.Series, picture: pd.Series) -> np.ndarray:
     people, patients = pd.factorize(patient, sort=True)
     pictures, different = pd.factorize(picture)
     size = len(patients) + len(different)
-    joined = coo_array((np.ones(len(people)), (people, pictures + len(patients))), shape=(size, size))
+    joined = coo_array(
+        (np.ones(len(people)), (people, pictures + len(patients))), shape=(size, size)
+    )
     _, component = connected_components(joined, directed=False)
     _, first, number = np.unique(component[: len(patients)], return_index=True, return_inverse=True)
     return first.argsort().argsort()[number][people]
@@ -39,7 +41,9 @@ def allocate(counts: np.ndarray, ratios: np.ndarray, chance: np.random.Generator
         waiting = (counts[left] > 0).sum(axis=0)
         stratum = int(np.where(waiting > 0, waiting, len(counts) + 1).argmin())
         for group in left[counts[left, stratum] > 0]:
-            part[group] = _neediest(lacking[:, [stratum, -1]], wanted[:, stratum], counts[group, stratum])
+            part[group] = _neediest(
+                lacking[:, [stratum, -1]], wanted[:, stratum], counts[group, stratum]
+            )
             lacking[part[group]] -= counts[group]
     return part
 

@@ -15,7 +15,9 @@ from cxr_core.data.splits.grouping import groups_apart
 
 GATE = "gate"
 RULE = "silhouette gate 1"  # the key of the hash; another one would draw other patients
-LEAST_CASES = 20  # films with, and as many without, each finding: fewer cannot tell two models apart
+LEAST_CASES = (
+    20  # films with, and as many without, each finding: fewer cannot tell two models apart
+)
 
 
 def carve_gate(manifest: Manifest, findings: Sequence[str], share: float) -> Manifest:
@@ -29,7 +31,9 @@ def carve_gate(manifest: Manifest, findings: Sequence[str], share: float) -> Man
     table = manifest.table.copy()
     learning = table["split"].isin(("train", "val"))
     table.loc[learning & _drawn(table, share), "split"] = GATE
-    return manifest.with_table(table) if _enough(table[table["split"] == GATE], findings) else manifest
+    return (
+        manifest.with_table(table) if _enough(table[table["split"] == GATE], findings) else manifest
+    )
 
 
 def draw(patient: str) -> float:

@@ -24,12 +24,16 @@ def parse_ratios(text: str) -> tuple[float, float, float]:
     except ValueError:
         numbers = []
     if len(numbers) != 3 or not np.isfinite(numbers).all() or min(numbers) < 0 or not numbers[0]:
-        raise DataError(f"{text!r} are no ratios; give train:val:test as three numbers, such as 80:08:12")
+        raise DataError(
+            f"{text!r} are no ratios; give train:val:test as three numbers, such as 80:08:12"
+        )
     train, val, test = (number / sum(numbers) for number in numbers)
     return train, val, test
 
 
-def divide(manifest: Manifest, ratios: tuple[float, float, float], findings: tuple[str, ...], seed: int) -> Manifest:
+def divide(
+    manifest: Manifest, ratios: tuple[float, float, float], findings: tuple[str, ...], seed: int
+) -> Manifest:
     """The whole data divided by patient into train, val and test, stratified by finding; parts given are forgotten.
 
     ratios: of train, val and test, summing to 1; a part of ratio 0 stays empty. Raises DataError when a finding ends
@@ -45,7 +49,9 @@ def divide(manifest: Manifest, ratios: tuple[float, float, float], findings: tup
     return divided
 
 
-def divide_fold(manifest: Manifest, which: int, count: int, findings: tuple[str, ...], seed: int) -> Manifest:
+def divide_fold(
+    manifest: Manifest, which: int, count: int, findings: tuple[str, ...], seed: int
+) -> Manifest:
     """One fold of cross-validation: a share of 1/count of the patients is test, the others are train.
 
     which: from 1 to count; the folds of one seed share no patient and together make the whole. Raises DataError as
@@ -76,7 +82,9 @@ def carve_validation(
     if not there or pool or small_validation(table, findings):
         learning = table["split"].isin(("train", "val"))
         if not learning.any():
-            raise DataError("the data has no part 'train' to carve validation from; divide it by ratios first")
+            raise DataError(
+                "the data has no part 'train' to carve validation from; divide it by ratios first"
+            )
         wanted = [("train", 1 - share), ("val", share)]
         table.loc[learning, "split"] = _divided(table[learning], wanted, findings, seed)
     carved = manifest.with_table(table)

@@ -16,8 +16,19 @@ from cxr_core.evaluation.metrics.metrics import Confusion
 from cxr_core.evaluation.metrics.sweep import THRESHOLDS
 
 GRID = np.arange(101) / 100  # false positive rates, and recalls, at which a band is told
-MOST_KNOTS = 1000  # thresholds at which a resample's curve is exact; between them it is drawn straight
-AT_THRESHOLDS = ("sensitivity", "specificity", "precision", "npv", "accuracy", "f1", "lr_positive", "lr_negative")
+MOST_KNOTS = (
+    1000  # thresholds at which a resample's curve is exact; between them it is drawn straight
+)
+AT_THRESHOLDS = (
+    "sensitivity",
+    "specificity",
+    "precision",
+    "npv",
+    "accuracy",
+    "f1",
+    "lr_positive",
+    "lr_negative",
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,7 +77,10 @@ def bands(
 
 
 def _curves(calls: Confusion) -> dict[str, np.ndarray]:
-    found = [_heights(true, false) for true, false in zip(calls.true_positive, calls.false_positive, strict=True)]
+    found = [
+        _heights(true, false)
+        for true, false in zip(calls.true_positive, calls.false_positive, strict=True)
+    ]
     return {name: np.stack([each[name] for each in found]) for name in ("sensitivity", "precision")}
 
 
@@ -85,7 +99,9 @@ def _banded(
 ) -> dict[str, Band]:
     """Bands of what `heights` makes of the calls (R, K) at the knots, which fall, of each resample."""
     names, patient_of = np.unique(patients, return_inverse=True)
-    bin_of = len(knots) - np.searchsorted(knots[::-1], probabilities, side="right")  # the first knot that calls it
+    bin_of = len(knots) - np.searchsorted(
+        knots[::-1], probabilities, side="right"
+    )  # the first knot that calls it
     shape = (len(names), len(knots) + 1)
     positives, negatives = (
         csr_array((np.ones(int(of.sum())), (patient_of[of], bin_of[of])), shape=shape).T
@@ -97,7 +113,9 @@ def _banded(
         missed, passed = true[:, -1:] - true, false[:, -1:] - false
         return heights(Confusion(*(each[:, :-1] for each in (true, false, missed, passed))))
 
-    found = bootstrapped(measured, names, resamples=resamples)  # patients once each: the same draws as of their films
+    found = bootstrapped(
+        measured, names, resamples=resamples
+    )  # patients once each: the same draws as of their films
     return {name: _band(at, values) for name, values in found.items()}
 
 
@@ -115,8 +133,12 @@ def intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         place = share * np.maximum(defined - 1, 0)
         below = np.floor(place).astype(int)
         above = np.minimum(below + 1, np.maximum(defined - 1, 0))
-        lower, upper = (np.take_along_axis(ascending, each[None], axis=0)[0] for each in (below, above))
-        ends.append(np.where(np.isnan(values[0]), np.nan, lower + (upper - lower) * (place - below)))
+        lower, upper = (
+            np.take_along_axis(ascending, each[None], axis=0)[0] for each in (below, above)
+        )
+        ends.append(
+            np.where(np.isnan(values[0]), np.nan, lower + (upper - lower) * (place - below))
+        )
     return ends[0], ends[1]
 
 
@@ -125,7 +147,9 @@ def _knots(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     knots = np.unique(probabilities)
     if len(knots) > MOST_KNOTS:
         shares = np.linspace(0, 1, MOST_KNOTS // 2)
-        of_class = [np.quantile(probabilities[labels == label], shares, method="lower") for label in (0, 1)]
+        of_class = [
+            np.quantile(probabilities[labels == label], shares, method="lower") for label in (0, 1)
+        ]
         knots = np.unique(np.concatenate([*of_class, knots[:1]]))
     return knots[::-1]
 
@@ -150,7 +174,9 @@ def _true_calls(true: np.ndarray, false: np.ndarray, wrongly: np.ndarray) -> np.
     before = np.searchsorted(false, wrongly, side="right") - 1
     after = np.minimum(before + 1, len(false) - 1)
     step = np.where(after > before, false[after] - false[before], 1)
-    found: np.ndarray = true[before] + (wrongly - false[before]) / step * (true[after] - true[before])
+    found: np.ndarray = true[before] + (wrongly - false[before]) / step * (
+        true[after] - true[before]
+    )
     return found
 
 

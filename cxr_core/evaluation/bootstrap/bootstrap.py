@@ -45,7 +45,10 @@ def patient_bootstrap(
     (N,). Source: see `bootstrapped`.
     """
     values = drawn(
-        lambda weights: {"value": measure(scores, labels, weights)}, patients, resamples=resamples, seed=seed
+        lambda weights: {"value": measure(scores, labels, weights)},
+        patients,
+        resamples=resamples,
+        seed=seed,
     )
     return figures_of(values, labels)["value"]
 
@@ -62,7 +65,9 @@ def bootstrapped(
     measure: weights (R, N), how often each film counts -> (R, ...) under each name. For many films `drawn` is quicker.
     Source: Efron & Tibshirani 1993, ch. 13; patients as clusters, Field & Welsh 2007.
     """
-    draws = draws_of(np.asarray(patients), resamples, seed, max(1, AT_ONCE // max(1, len(patients))))
+    draws = draws_of(
+        np.asarray(patients), resamples, seed, max(1, AT_ONCE // max(1, len(patients)))
+    )
     return _joined(measure(each.dense()) for each in draws)
 
 
@@ -124,7 +129,9 @@ def _times(count: int, resamples: int, seed: int, at_once: int) -> Iterator[np.n
     chance = np.random.default_rng(seed)
     for start in range(0, resamples, at_once):
         chosen = [chance.integers(0, count, count) for _ in range(min(at_once, resamples - start))]
-        times = np.stack([np.bincount(each, minlength=count) for each in chosen], axis=1).astype(np.float64)
+        times = np.stack([np.bincount(each, minlength=count) for each in chosen], axis=1).astype(
+            np.float64
+        )
         times.flags.writeable = False
         yield times
 

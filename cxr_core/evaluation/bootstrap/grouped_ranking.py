@@ -17,24 +17,35 @@ def auroc_of_groups(
 
     scores, labels (0 or 1), group_of (below `groups`): (N,).  draws: of these N films.
     """
-    unsaid = np.isnan(scores)  # one film without a score leaves the films that it is among undefined
+    unsaid = np.isnan(
+        scores
+    )  # one film without a score leaves the films that it is among undefined
     missing = np.bincount(group_of[unsaid], minlength=groups)[:, None]
     wrong = _above(scores[~unsaid], labels[~unsaid], group_of[~unsaid], groups, draws.of(~unsaid))
-    positives, negatives = (_films(group_of, labels == 1, groups, draws), _films(group_of, labels != 1, groups, draws))
+    positives, negatives = (
+        _films(group_of, labels == 1, groups, draws),
+        _films(group_of, labels != 1, groups, draws),
+    )
     own = wrong[np.arange(groups), np.arange(groups)]
     inside = _auroc(own, positives, negatives, missing)
     others = wrong.sum(axis=(0, 1)) - wrong.sum(axis=0) - wrong.sum(axis=1) + own
-    return inside, _auroc(others, *(each.sum(axis=0) - each for each in (positives, negatives, missing)))
+    return inside, _auroc(
+        others, *(each.sum(axis=0) - each for each in (positives, negatives, missing))
+    )
 
 
-def _above(scores: np.ndarray, labels: np.ndarray, group_of: np.ndarray, groups: int, draws: Draws) -> np.ndarray:
+def _above(
+    scores: np.ndarray, labels: np.ndarray, group_of: np.ndarray, groups: int, draws: Draws
+) -> np.ndarray:
     """(groups, groups, R) negatives of the second group above positives of the first, ties counting half."""
     positive = labels == 1
     falling = np.flatnonzero(positive)[np.argsort(-scores[positive])]
     values, own = np.unique(-scores[falling], return_inverse=True)
     begins = np.searchsorted(own, np.arange(len(values) + 1))
     pairs, counts = np.zeros((groups, groups, draws.shape[0])), counts_of(draws)
-    for some, _, half in reached(-values, scores[~positive], group_of[~positive], groups, draws.of(~positive)):
+    for some, _, half in reached(
+        -values, scores[~positive], group_of[~positive], groups, draws.of(~positive)
+    ):
         for place in range(begins[some.start], begins[some.stop]):
             film = falling[place]
             pairs[group_of[film]] += counts[draws.patient_of[film]] * half[own[place] - some.start]
@@ -47,5 +58,7 @@ def _films(group_of: np.ndarray, chosen: np.ndarray, groups: int, draws: Draws) 
     return (draws @ columns.astype(np.float64)).T
 
 
-def _auroc(wrong: np.ndarray, positives: np.ndarray, negatives: np.ndarray, missing: np.ndarray) -> np.ndarray:
+def _auroc(
+    wrong: np.ndarray, positives: np.ndarray, negatives: np.ndarray, missing: np.ndarray
+) -> np.ndarray:
     return 1 - share_of(wrong, np.where(missing == 0, positives * negatives, 0))

@@ -41,10 +41,14 @@ class DrawnRanking:
         """AUROC and average precision, from the highest score down; only scores that a positive has add to them."""
         positive, times = self.labels == 1, self.draws.times
         values = np.unique(self.scores[positive])[::-1]
-        own = by_patient(_place(values, self.scores[positive]), len(values), self.draws.of(positive))
+        own = by_patient(
+            _place(values, self.scores[positive]), len(values), self.draws.of(positive)
+        )
         wrong, precision, positives = np.zeros((3, self.draws.shape[0]))
         negatives = self.draws.of(~positive)
-        for some, above, half in reached(values, self.scores[~positive], np.zeros(1, int), 1, negatives):
+        for some, above, half in reached(
+            values, self.scores[~positive], np.zeros(1, int), 1, negatives
+        ):
             found = own[some] @ times
             so_far = _running(found.copy(), positives)
             positives = so_far[-1]
@@ -58,7 +62,9 @@ class DrawnRanking:
         """(R,) as `metrics.adaptive_calibration_error`; the scores are probabilities."""
         order = np.argsort(self.scores, kind="stable")
         ascending = self.scores[order]
-        begins = np.append(0, np.flatnonzero(ascending[1:] != ascending[:-1]) + 1)  # first film of each score
+        begins = np.append(
+            0, np.flatnonzero(ascending[1:] != ascending[:-1]) + 1
+        )  # first film of each score
         begins = np.append(begins, len(order))
         score_of = np.repeat(np.arange(len(begins) - 1), np.diff(begins))
         patients, gaps = self.draws.patient_of[order], ascending - self.labels[order]
@@ -68,7 +74,11 @@ class DrawnRanking:
 
 
 def _adaptive(
-    weights: np.ndarray, gaps: np.ndarray, score_of: np.ndarray, begins: np.ndarray, edges: np.ndarray
+    weights: np.ndarray,
+    gaps: np.ndarray,
+    score_of: np.ndarray,
+    begins: np.ndarray,
+    edges: np.ndarray,
 ) -> float:
     """The error of one resample. weights, gaps: (N,) by score.  begins: the first film of each score, and N."""
     films = np.zeros(len(gaps) + 1, np.int32)  # before each film
@@ -92,7 +102,11 @@ def reached(
     values: (V,) falling, each once.  scores, group_of (below `groups`): (N,), or one group for all.  draws: of them.
     """
     counts, place = counts_of(draws), _place(values, scores)
-    tied = values[np.minimum(place, len(values) - 1)] == scores if len(values) else np.zeros(len(scores), bool)
+    tied = (
+        values[np.minimum(place, len(values) - 1)] == scores
+        if len(values)
+        else np.zeros(len(scores), bool)
+    )
     of_place = np.where(place < len(values), place * groups + group_of, -1)
     films = by_patient(of_place, len(values) * groups, draws, counts.dtype)
     ties = by_patient(np.where(tied, of_place, -1), len(values) * groups, draws, counts.dtype)
@@ -105,7 +119,9 @@ def reached(
         yield slice(first, first + len(reach)), reach, half
 
 
-def by_patient(places: np.ndarray, count: int, draws: Draws, dtype: type | np.dtype = np.float64) -> sparse.csr_array:
+def by_patient(
+    places: np.ndarray, count: int, draws: Draws, dtype: type | np.dtype = np.float64
+) -> sparse.csr_array:
     """(count, M) how many films of each patient are at each place. places: (N,); below 0 nowhere."""
     there = places >= 0
     cells = (places[there], draws.patient_of[there])

@@ -49,7 +49,14 @@ def frame(traces: Sequence[Any], height: int, x: str, y: str, **layout: Any) -> 
         height=height,
         margin={"l": 8, "r": 8, "t": 34 if named > 1 else 12, "b": 8},
         showlegend=named > 1,
-        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "traceorder": "normal", "title_text": ""},
+        legend={
+            "orientation": "h",
+            "y": 1.01,
+            "yanchor": "bottom",
+            "x": 0,
+            "traceorder": "normal",
+            "title_text": "",
+        },
         dragmode=False,
         hovermode="closest",
         paper_bgcolor="rgba(0, 0, 0, 0)",
@@ -68,7 +75,9 @@ def with_line(chart: Chart, at: float) -> Chart:
     line = {"color": GREY, "width": 1.5, "dash": "dash"}
     shape = {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "y domain", "line": line}
     layout = {**drawn["layout"], "shapes": [shape]}
-    return replace(chart, figure=go.Figure({"data": drawn["data"], "layout": layout}, _validate=False))
+    return replace(
+        chart, figure=go.Figure({"data": drawn["data"], "layout": layout}, _validate=False)
+    )
 
 
 def shares(figure: go.Figure, x: bool = True, y: bool = True) -> go.Figure:
@@ -129,7 +138,12 @@ def points(x: Any, y: Any, colour: str, symbol: str = "circle", **more: Any) -> 
         y=y,
         mode=more.pop("mode", "markers"),
         cliponaxis=False,
-        marker={"color": colour, "symbol": symbol, "size": 11, "line": {"color": "white", "width": 1}},
+        marker={
+            "color": colour,
+            "symbol": symbol,
+            "size": 11,
+            "line": {"color": "white", "width": 1},
+        },
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
         **more,

@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 
 Outcome = Literal["false_positive", "false_negative", "true_positive", "true_negative"]
-OUTCOMES: tuple[Outcome, ...] = ("false_positive", "false_negative", "true_positive", "true_negative")
+OUTCOMES: tuple[Outcome, ...] = (
+    "false_positive",
+    "false_negative",
+    "true_positive",
+    "true_negative",
+)
 OUTCOME_NAMES: dict[Outcome, str] = {
     "false_positive": "False positives",
     "false_negative": "False negatives",
@@ -56,7 +61,10 @@ class Pick:
         films: rows of predictions with a known label.  threshold: where the page is.
         """
         threshold = threshold if self.threshold is None else self.threshold
-        probability, label = films["probability"].to_numpy(np.float64), films["label"].to_numpy(np.float64)
+        probability, label = (
+            films["probability"].to_numpy(np.float64),
+            films["label"].to_numpy(np.float64),
+        )
         kept = np.ones(len(films), bool)
         if self.low is not None:
             kept &= probability >= self.low

@@ -29,10 +29,16 @@ def forest_chart(
 
     kinds: of each its kind, which has a symbol of its own.
     """
-    values = np.array([np.nan if each["value"] is None else each["value"] for each in figures], float)
+    values = np.array(
+        [np.nan if each["value"] is None else each["value"] for each in figures], float
+    )
     low, high = (
         np.array(
-            [value if each[end] is None else each[end] for value, each in zip(values, figures, strict=True)], float
+            [
+                value if each[end] is None else each[end]
+                for value, each in zip(values, figures, strict=True)
+            ],
+            float,
         )
         for end in ("low", "high")
     )
@@ -50,10 +56,15 @@ def forest_chart(
             "width": 5,
         },
         customdata=[
-            [interval_words(each["low"], each["high"]), f"{each['positives']:,} of {each['n']:,} films positive"]
+            [
+                interval_words(each["low"], each["high"]),
+                f"{each['positives']:,} of {each['n']:,} films positive",
+            ]
             for each in figures
         ],
-        hovertemplate="<b>%{y}</b><br>" + title + " %{x:.3f}%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+        hovertemplate="<b>%{y}</b><br>"
+        + title
+        + " %{x:.3f}%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
     )
     order = list(dict.fromkeys(kinds))
     if order:
@@ -66,7 +77,9 @@ def forest_chart(
         {"group": list(names), "value": values, "low": low, "high": high}
         | {name: [each[name] for each in figures] for name in ("n", "positives")}
     )
-    says = f"{title} of each, with its 95 % interval" + ("; the line is all films" if overall is not None else "")
+    says = f"{title} of each, with its 95 % interval" + (
+        "; the line is all films" if overall is not None else ""
+    )
     return Chart(figure=figure, says=says, table=table, behind={0: list(picks)} if picks else {})
 
 

@@ -29,7 +29,9 @@ HEIGHT = 380
 ABOVE_ALL = 1.01  # a threshold that no probability reaches
 
 
-def roc_chart(films: Sweep, roc: Band | None, marked: Mapping[str, float], threshold: float | None) -> Chart:
+def roc_chart(
+    films: Sweep, roc: Band | None, marked: Mapping[str, float], threshold: float | None
+) -> Chart:
     """The ROC curve, its band, each named threshold, and the one that is being moved. marked: name -> threshold."""
     corners = films.at_all()
     x, y = 1 - corners.specificity, corners.sensitivity
@@ -38,8 +40,15 @@ def roc_chart(films: Sweep, roc: Band | None, marked: Mapping[str, float], thres
     traces.insert(0, guide([0, 1], [0, 1]))
     for name, at, symbol in _marks(marked, threshold):
         calls = films.at(at)
-        traces.append(_mark(name, at, float(1 - calls.specificity), float(calls.sensitivity), symbol))
-    figure = frame(traces, HEIGHT, "1 − specificity: share of films without the finding that are called", "sensitivity")
+        traces.append(
+            _mark(name, at, float(1 - calls.specificity), float(calls.sensitivity), symbol)
+        )
+    figure = frame(
+        traces,
+        HEIGHT,
+        "1 − specificity: share of films without the finding that are called",
+        "sensitivity",
+    )
     says = "ROC curve with its 95 % band; the dotted line is chance, the marks are the thresholds"
     return Chart(figure=shares(figure), says=says, table=table, behind={_index(traces): behind})
 
@@ -56,14 +65,18 @@ def precision_recall_chart(
     for name, at, symbol in _marks(marked, threshold):
         calls = films.at(at)
         traces.append(_mark(name, at, float(calls.sensitivity), float(calls.precision), symbol))
-    figure = frame(traces, HEIGHT, "recall: share of films with the finding that are called", "precision")
+    figure = frame(
+        traces, HEIGHT, "recall: share of films with the finding that are called", "precision"
+    )
     says = "Precision against recall with its 95 % band; the dotted line is the share of films with the finding"
     return Chart(figure=shares(figure), says=says, table=table, behind={_index(traces): behind})
 
 
 def calibration_chart(bins: Sequence[CalibrationBin], spread: Distribution) -> Chart:
     """What share is positive of the films of each bin of probability, and beneath it where the films lie."""
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.76, 0.24], vertical_spacing=0.04)
+    figure = make_subplots(
+        rows=2, cols=1, shared_xaxes=True, row_heights=[0.76, 0.24], vertical_spacing=0.04
+    )
     said, seen = ([getattr(each, name) for each in bins] for name in ("predicted", "observed"))
     low, high = (
         [seen if end is None else end for seen, end in zip(seen, ends, strict=True)]
@@ -84,7 +97,11 @@ def calibration_chart(bins: Sequence[CalibrationBin], spread: Distribution) -> C
             "width": 4,
         },
         customdata=[
-            [f"{each.films:,}", f"{each.low:.3g} to {each.high:.3g}", _bounds(each.observed_low, each.observed_high)]
+            [
+                f"{each.films:,}",
+                f"{each.low:.3g} to {each.high:.3g}",
+                _bounds(each.observed_low, each.observed_high),
+            ]
             for each in bins
         ],
         hovertemplate=(
@@ -107,9 +124,17 @@ def calibration_chart(bins: Sequence[CalibrationBin], spread: Distribution) -> C
     drawn = frame(figure.data, HEIGHT + 60, "", "share that is positive")
     figure.update_layout(drawn.layout)
     figure.update_layout(showlegend=False, margin_t=12, bargap=0)
-    figure.update_xaxes(range=[-0.015, 1.015], tickformat=".0%", dtick=0.2, fixedrange=True, zeroline=False)
+    figure.update_xaxes(
+        range=[-0.015, 1.015], tickformat=".0%", dtick=0.2, fixedrange=True, zeroline=False
+    )
     figure.update_layout(
-        xaxis={"domain": [0, 1], "anchor": "y", "matches": "x2", "showticklabels": False, "title_text": ""},
+        xaxis={
+            "domain": [0, 1],
+            "anchor": "y",
+            "matches": "x2",
+            "showticklabels": False,
+            "title_text": "",
+        },
         yaxis={
             "domain": [0.28, 1],
             "range": [-0.03, 1.03],
@@ -117,19 +142,34 @@ def calibration_chart(bins: Sequence[CalibrationBin], spread: Distribution) -> C
             "title_text": "share that is positive",
         },
         xaxis2={"anchor": "y2", "title_text": "probability said"},
-        yaxis2={"domain": [0, 0.22], "title_text": "films", "fixedrange": True, "automargin": True, "nticks": 3},
+        yaxis2={
+            "domain": [0, 0.22],
+            "title_text": "films",
+            "fixedrange": True,
+            "automargin": True,
+            "nticks": 3,
+        },
     )
     table = pd.DataFrame([vars(each) for each in bins])
     behind = {
         1: [Pick(low=each.low, high=each.high) for each in bins],
-        2: [Pick(low=round(a, 6), high=round(b, 6)) for a, b in zip(spread.edges, spread.edges[1:], strict=False)],
+        2: [
+            Pick(low=round(a, 6), high=round(b, 6))
+            for a, b in zip(spread.edges, spread.edges[1:], strict=False)
+        ],
     }
     says = "Calibration: the share that is positive among films of each probability, with 95 % intervals"
     return Chart(figure=figure, says=says, table=table, behind=behind)
 
 
 def _curve(
-    films: Sweep, x: np.ndarray, y: np.ndarray, of: Band | None, across: str, up: str, first: int = 0
+    films: Sweep,
+    x: np.ndarray,
+    y: np.ndarray,
+    of: Band | None,
+    across: str,
+    up: str,
+    first: int = 0,
 ) -> tuple[list[go.Scatter], list[Pick]]:
     """The band and the line over it, and behind each of its points the films that are called wrongly there."""
     kept = thinned(len(x))
@@ -146,7 +186,9 @@ def _curve(
             showlegend=False,
         )
     )
-    return traces, [Pick(threshold=float(min(cut, ABOVE_ALL)), outcome="false_positive") for cut in cuts]
+    return traces, [
+        Pick(threshold=float(min(cut, ABOVE_ALL)), outcome="false_positive") for cut in cuts
+    ]
 
 
 def _cuts(films: Sweep) -> np.ndarray:
@@ -156,7 +198,9 @@ def _cuts(films: Sweep) -> np.ndarray:
 
 def _marks(marked: Mapping[str, float], threshold: float | None) -> list[tuple[str, float, str]]:
     """The named thresholds, and last the moved one, each with a symbol of its own."""
-    found = [(name, at, symbol) for (name, at), symbol in zip(marked.items(), SYMBOLS[1:], strict=False)]
+    found = [
+        (name, at, symbol) for (name, at), symbol in zip(marked.items(), SYMBOLS[1:], strict=False)
+    ]
     return found if threshold is None else [*found, ("Threshold now", threshold, SYMBOLS[0])]
 
 

@@ -40,7 +40,8 @@ def confusion_chart(calls: Confusion, ink: str | None = None) -> Chart:
     totals = (positives, float(calls.false_positive + calls.true_negative))
     counts = [int(getattr(calls, name)) for name, _, _ in CELLS]
     rates = [
-        count / totals[row] if totals[row] else float("nan") for count, (_, _, row) in zip(counts, CELLS, strict=True)
+        count / totals[row] if totals[row] else float("nan")
+        for count, (_, _, row) in zip(counts, CELLS, strict=True)
     ]
     cells = go.Bar(
         x=[column for _, column, _ in CELLS],
@@ -74,12 +75,23 @@ def confusion_chart(calls: Confusion, ink: str | None = None) -> Chart:
     )
     ticks = {"tickmode": "array", "tickvals": [0, 1], "showgrid": False}
     figure.update_xaxes(**ticks, ticktext=["called", "not called"], range=[-0.5, 1.5], side="top")
-    figure.update_yaxes(**ticks, ticktext=["labelled<br>present", "labelled<br>absent"], range=[1.5, -0.5])
+    figure.update_yaxes(
+        **ticks, ticktext=["labelled<br>present", "labelled<br>absent"], range=[1.5, -0.5]
+    )
     table = pd.DataFrame(
-        {"outcome": [name for name, _, _ in CELLS], "films": counts, "share_of_label": np.round(rates, 6)}
+        {
+            "outcome": [name for name, _, _ in CELLS],
+            "films": counts,
+            "share_of_label": np.round(rates, 6),
+        }
     )
     says = "Films by call and label at the threshold, with the share of each label"
-    return Chart(figure=figure, says=says, table=table, behind={0: [Pick(outcome=name) for name, _, _ in CELLS]})
+    return Chart(
+        figure=figure,
+        says=says,
+        table=table,
+        behind={0: [Pick(outcome=name) for name, _, _ in CELLS]},
+    )
 
 
 def distribution_chart(found: Distribution) -> Chart:
@@ -101,7 +113,10 @@ def distribution_chart(found: Distribution) -> Chart:
                 y=sign * rounded(share),
                 name=name,
                 width=0.9 / len(middles),
-                marker={"color": colour, "pattern": {"shape": "/" if label == 0 else "", "size": 5}},
+                marker={
+                    "color": colour,
+                    "pattern": {"shape": "/" if label == 0 else "", "size": 5},
+                },
                 customdata=list(zip(counts.tolist(), rounded(100 * share).tolist(), strict=True)),
                 hovertemplate="<b>%{customdata[0]:,} films</b> " + name + " near %{x:.1%}"
                 "<br>%{customdata[1]:.3g} % of them<extra></extra>",
@@ -110,13 +125,17 @@ def distribution_chart(found: Distribution) -> Chart:
         )
         edges = np.round(found.edges, 6).tolist()
         behind[place] = [Pick(low=a, high=b, label=label) for a, b in pairwise(edges)]
-    figure = frame(traces, 300, "probability said", "share of each class", barmode="overlay", bargap=0)
+    figure = frame(
+        traces, 300, "probability said", "share of each class", barmode="overlay", bargap=0
+    )
     figure.update_xaxes(range=[-0.015, 1.015], tickformat=".0%", dtick=0.2)
     top = max(0.0, *(float(np.max(np.abs(trace.y))) for trace in traces))
     step = next(each for each in TICKS if 2 * each >= top)
     ticks = [part * step for part in (-2, -1, 0, 1, 2)]
     figure.update_yaxes(
-        range=[-2.1 * step, 2.1 * step], tickvals=ticks, ticktext=[f"{100 * abs(each):g} %" for each in ticks]
+        range=[-2.1 * step, 2.1 * step],
+        tickvals=ticks,
+        ticktext=[f"{100 * abs(each):g} %" for each in ticks],
     )
     says = "How the probabilities of both classes are spread; the line is the threshold now"
     return Chart(figure=figure, says=says, table=table, behind=behind)
@@ -134,7 +153,10 @@ def threshold_chart(bands: Mapping[str, Band]) -> Chart:
         each = bands[key]
         table[key], table[f"{key}_low"], table[f"{key}_high"] = each.value, each.low, each.high
         behind[len(traces)] = [
-            Pick(threshold=float(at), outcome="false_negative" if key in ("sensitivity", "npv") else "false_positive")
+            Pick(
+                threshold=float(at),
+                outcome="false_negative" if key in ("sensitivity", "npv") else "false_positive",
+            )
             for at in each.at[::STEP]
         ]
         traces.append(

@@ -6,7 +6,16 @@ from cxr_core.evaluation.charts.base import Chart, frame, line
 from cxr_core.evaluation.metrics.curves import TrainingCurves
 from cxr_core.presentation.palette import DASHES, GREY, SERIES, SYMBOLS
 
-SHARES = ("auroc", "accuracy", "average_precision", "f1", "sensitivity", "specificity", "dice", "iou")
+SHARES = (
+    "auroc",
+    "accuracy",
+    "average_precision",
+    "f1",
+    "sensitivity",
+    "specificity",
+    "dice",
+    "iou",
+)
 SPELT = {"auroc": "AUROC", "f1": "F1", "dice": "Dice", "iou": "IoU"}
 
 
@@ -44,5 +53,9 @@ def _over_epochs(training: TrainingCurves, keys: list[str], name: str) -> Chart:
     if training.best_epoch is not None:
         figure.add_vline(x=training.best_epoch, line={"color": GREY, "width": 1.5, "dash": "dash"})
     table = pd.DataFrame({"epoch": training.epochs, **{key: training.figures[key] for key in keys}})
-    chosen = f"; the line is epoch {training.best_epoch}, which was kept" if training.best_epoch is not None else ""
+    chosen = (
+        f"; the line is epoch {training.best_epoch}, which was kept"
+        if training.best_epoch is not None
+        else ""
+    )
     return Chart(figure=figure, says=f"{name} by epoch{chosen}", table=table)

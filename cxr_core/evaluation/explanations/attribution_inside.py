@@ -20,7 +20,10 @@ def share_inside(cells: np.ndarray, inside: np.ndarray) -> float:
 
 
 def heat_figures(
-    shares: Mapping[str, np.ndarray], areas: Mapping[str, np.ndarray], present: np.ndarray, patients: np.ndarray
+    shares: Mapping[str, np.ndarray],
+    areas: Mapping[str, np.ndarray],
+    present: np.ndarray,
+    patients: np.ndarray,
 ) -> dict[str, Any]:
     """Mean shares of evidence inside each region, with patient-bootstrapped 95 % intervals.
 
@@ -29,9 +32,13 @@ def heat_figures(
     Each region: share; control, its area on the same films, which a map without any preference would give; difference
     of the two, paired. Undefined is None. "present" has the same of the films that are labelled present.
     """
-    found: dict[str, Any] = {region: _region(shares[region], areas[region], patients) for region in shares}
+    found: dict[str, Any] = {
+        region: _region(shares[region], areas[region], patients) for region in shares
+    }
     chosen = {region: np.where(present, share, np.nan) for region, share in shares.items()}
-    found["present"] = {region: _region(chosen[region], areas[region], patients) for region in shares}
+    found["present"] = {
+        region: _region(chosen[region], areas[region], patients) for region in shares
+    }
     return found
 
 

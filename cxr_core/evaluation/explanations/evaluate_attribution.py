@@ -30,7 +30,10 @@ def heat_in_chest(
     evidence: by finding the cells (h, w) of each film, in the films' order.  spec: of the classifier's input.
     Films without an outline of heart and both lungs are left out and counted, as are those without positive evidence.
     """
-    shares = {key: {name: np.full(len(cells), np.nan) for name in _regions(key)} for key, cells in evidence.items()}
+    shares = {
+        key: {name: np.full(len(cells), np.nan) for name in _regions(key)}
+        for key, cells in evidence.items()
+    }
     areas = {name: np.full(len(films.table), np.nan) for name in (CHEST, HEART)}
     outlined = np.zeros(len(films.table), bool)
     for row, anatomy in enumerate(anatomies(outliner, films, progress)):
@@ -46,7 +49,11 @@ def heat_in_chest(
     patients = films.table["patient"].to_numpy(str)
     found = {}
     for key, of_finding in shares.items():
-        label = films.table[key].to_numpy() if key in films.findings else np.full(len(films.table), np.nan)
+        label = (
+            films.table[key].to_numpy()
+            if key in films.findings
+            else np.full(len(films.table), np.nan)
+        )
         found[key] = {
             "outlines": {"model": outliner.card.model, "version": outliner.card.version},
             "films": len(outlined),
@@ -62,7 +69,12 @@ def on_cells(region: np.ndarray, spec: InputSpec, shape: tuple[int, ...]) -> np.
 
     region: (H, W) bool on the film's own grid.  spec: of the model's input, on which the film is placed.
     """
-    placed = to_grid(region.astype(np.float32), InputSpec(side=spec.side, aspect=spec.aspect)).astype(np.float32) / 255
+    placed = (
+        to_grid(region.astype(np.float32), InputSpec(side=spec.side, aspect=spec.aspect)).astype(
+            np.float32
+        )
+        / 255
+    )
     return cv2.resize(placed, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
 
 

@@ -36,12 +36,19 @@ class BoxedFilms:
 
     def others(self, index: int) -> np.ndarray:
         """(K, 4) the boxes of all patients but the one of a film."""
-        theirs = [boxes for boxes, who in zip(self.boxes, self.patients, strict=True) if who != self.patients[index]]
+        theirs = [
+            boxes
+            for boxes, who in zip(self.boxes, self.patients, strict=True)
+            if who != self.patients[index]
+        ]
         return np.concatenate([np.zeros((0, 4)), *theirs])
 
 
 def localise(
-    classifier: Classifier, films: Manifest, outputs: Sequence[ModelOutput], learnt: Manifest | None = None
+    classifier: Classifier,
+    films: Manifest,
+    outputs: Sequence[ModelOutput],
+    learnt: Manifest | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The figures of each of the model's findings that films carry boxes of; nothing where there are none.
 
@@ -52,7 +59,9 @@ def localise(
     for key in classifier.card.findings:
         boxed = boxed_films(films, key)
         if len(boxed.rows):
-            found[key] = _localised(classifier, films, outputs, key, boxed, _boxes_learnt(learnt, films, key))
+            found[key] = _localised(
+                classifier, films, outputs, key, boxed, _boxes_learnt(learnt, films, key)
+            )
     for key, figures in _randomised(classifier, films, tuple(found)).items():
         found[key]["randomisation"] = figures
     return found
@@ -62,7 +71,11 @@ def boxed_films(films: Manifest, finding: str) -> BoxedFilms:
     """The films to measure a finding's maps on; none where the finding has no labels."""
     of_image = {image: _edges(rows) for image, rows in _boxes_of(films, finding).groupby("image")}
     boxed = films.table["image"].isin(list(of_image)).to_numpy()
-    present = films.table[finding].to_numpy() == 1 if finding in films.findings else np.zeros(len(boxed), bool)
+    present = (
+        films.table[finding].to_numpy() == 1
+        if finding in films.findings
+        else np.zeros(len(boxed), bool)
+    )
     rows = np.flatnonzero(boxed & present)
     return BoxedFilms(
         rows=rows,
@@ -112,13 +125,17 @@ def _localised(
         "cells": list(outputs[0].evidence[key].cells.shape),
         "method": METHODS[EXACT],
         "scale": scale,
-        "average_box_from_training": len(from_training) if training else 0,  # boxes; 0: of the other patients
+        "average_box_from_training": len(from_training)
+        if training
+        else 0,  # boxes; 0: of the other patients
         **localisation_figures(exact, controls, boxed.patients),
         "methods": others,
     }
 
 
-def _randomised(classifier: Classifier, films: Manifest, findings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def _randomised(
+    classifier: Classifier, films: Manifest, findings: tuple[str, ...]
+) -> dict[str, dict[str, Any]]:
     """On the first films that are measured for any of the findings."""
     if not findings:
         return {}

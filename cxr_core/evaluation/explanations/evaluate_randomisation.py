@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from cxr_core.evaluation.explanations.randomisation import STAGES, randomisation_figures, rank_correlation
+from cxr_core.evaluation.explanations.randomisation import (
+    STAGES,
+    randomisation_figures,
+    rank_correlation,
+)
 from cxr_core.film.preprocess import normalise
 from cxr_core.models.card import ModelCard
 from cxr_core.models.networks.architectures import FilmClassifier, build
@@ -36,7 +40,11 @@ def randomised(card: ModelCard, network: FilmClassifier, stage: str, seed: int) 
         torch.manual_seed(seed)
         other: FilmClassifier = build(card.architecture, {**card.arguments, "pretrained": False})
     new = layers_of(network, stage)
-    learnt = {name: tensor for name, tensor in network.state_dict().items() if name.rpartition(".")[0] not in new}
+    learnt = {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        if name.rpartition(".")[0] not in new
+    }
     other.load_state_dict({**other.state_dict(), **learnt})
     return other.requires_grad_(False).eval()
 
@@ -50,7 +58,11 @@ def layers_of(network: FilmClassifier, stage: str) -> set[str]:
     for member in dict.fromkeys(_member(name) for name in layers):
         backbone = [name for name in layers if name.startswith(f"{member}backbone.")]
         neck = [name for name in layers if name.startswith(f"{member}neck.")]
-        kept |= {*backbone, *neck} if stage == "head" else {*backbone[: len(backbone) - max(1, len(backbone) // 4)]}
+        kept |= (
+            {*backbone, *neck}
+            if stage == "head"
+            else {*backbone[: len(backbone) - max(1, len(backbone) // 4)]}
+        )
     return set(layers) - kept
 
 
@@ -79,7 +91,9 @@ def randomisation(
         draws = [randomise(card, classifier.network, stage, seed) for seed in range(DRAWS)]
         similar[stage] = [_alike(own, evidence_of(network, grids, card)) for network in draws]
     return {
-        key: randomisation_figures({stage: np.stack(of)[:, :, i] for stage, of in similar.items()}, patients)
+        key: randomisation_figures(
+            {stage: np.stack(of)[:, :, i] for stage, of in similar.items()}, patients
+        )
         for key, i in zip(findings, wanted, strict=True)
     }
 
@@ -97,5 +111,8 @@ def evidence_of(network: FilmClassifier, grids: np.ndarray, card: ModelCard) -> 
 def _alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """(N, L, h, w) and the same to (N, L). A map that is no number is as good as flat."""
     count, findings = one.shape[:2]
-    flat = [np.nan_to_num(maps.reshape(count * findings, -1), posinf=0, neginf=0) for maps in (one, other)]
+    flat = [
+        np.nan_to_num(maps.reshape(count * findings, -1), posinf=0, neginf=0)
+        for maps in (one, other)
+    ]
     return rank_correlation(flat[0], flat[1]).reshape(count, findings)

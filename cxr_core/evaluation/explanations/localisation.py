@@ -32,7 +32,13 @@ class Level(NamedTuple):
     of: str  # "scale" or "maximum"
 
 
-LEVELS = (Level(0.1, "scale"), Level(0.25, "scale"), Level(0.5, "scale"), Level(0.25, "maximum"), Level(0.5, "maximum"))
+LEVELS = (
+    Level(0.1, "scale"),
+    Level(0.25, "scale"),
+    Level(0.5, "scale"),
+    Level(0.25, "maximum"),
+    Level(0.5, "maximum"),
+)
 HALF = Level(0.5, "maximum")  # where the control of the average box is cut
 
 
@@ -44,7 +50,10 @@ def shown_shape(height: int, width: int) -> tuple[int, int]:
 
 def covered(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """How many of the boxes (K, 4) cover each pixel of a grid: (h, w), partly covered ones by their part."""
-    rows, columns = _along(boxes[:, 1], boxes[:, 3], shape[0]), _along(boxes[:, 0], boxes[:, 2], shape[1])
+    rows, columns = (
+        _along(boxes[:, 1], boxes[:, 3], shape[0]),
+        _along(boxes[:, 0], boxes[:, 2], shape[1]),
+    )
     return rows.T @ columns
 
 
@@ -100,7 +109,9 @@ def map_scores(shown: np.ndarray, boxes: np.ndarray, scale: float | None) -> dic
     return found
 
 
-def control_scores(boxes: np.ndarray, others: np.ndarray, shape: tuple[int, int]) -> dict[str, float]:
+def control_scores(
+    boxes: np.ndarray, others: np.ndarray, shape: tuple[int, int]
+) -> dict[str, float]:
     """The controls of one film: area, random_PX, centre_PX, average_box_PX, average_box_share and average_box_iou.
 
     others: (K, 4) boxes of other patients; without any the average box is undefined.
@@ -118,7 +129,9 @@ def control_scores(boxes: np.ndarray, others: np.ndarray, shape: tuple[int, int]
 
 
 def localisation_figures(
-    maps: Sequence[Mapping[str, float]], controls: Sequence[Mapping[str, float]], patients: np.ndarray
+    maps: Sequence[Mapping[str, float]],
+    controls: Sequence[Mapping[str, float]],
+    patients: np.ndarray,
 ) -> dict[str, Any]:
     """Means over the films, the controls beside them and the paired differences, with patient-bootstrapped intervals.
 
@@ -133,7 +146,11 @@ def localisation_figures(
         "without_evidence": int(np.isnan(of["share"]).sum()),
         "pointing": pointing,
         "inside": _inside(of["share"], control, patients),
-        "overlap": [_overlap(level, of, control, patients) for level in LEVELS if f"iou_{name_of(level)}" in of],
+        "overlap": [
+            _overlap(level, of, control, patients)
+            for level in LEVELS
+            if f"iou_{name_of(level)}" in of
+        ],
         "verdict": {name: verdict(pointing[0][f"minus_{name}"], patients) for name in CONTROLS},
     }
 
@@ -199,9 +216,13 @@ def _pointing(
     return {"tolerance_px": px, **means_of({"hit": hit, **beside, **differences}, patients)}
 
 
-def _inside(share: np.ndarray, control: Mapping[str, np.ndarray], patients: np.ndarray) -> dict[str, Any]:
+def _inside(
+    share: np.ndarray, control: Mapping[str, np.ndarray], patients: np.ndarray
+) -> dict[str, Any]:
     blind = np.isnan(share)
-    area, average = (np.where(blind, np.nan, control[name]) for name in ("area", "average_box_share"))
+    area, average = (
+        np.where(blind, np.nan, control[name]) for name in ("area", "average_box_share")
+    )
     columns = {"share": share, "area": area, "average_box": average}
     columns |= {"minus_area": share - area, "minus_average_box": share - average}
     return {**means_of(columns, patients), "lift": _lift(share, area, patients)}
@@ -220,7 +241,10 @@ def _lift(share: np.ndarray, area: np.ndarray, patients: np.ndarray) -> dict[str
 
 
 def _overlap(
-    level: Level, of: Mapping[str, np.ndarray], control: Mapping[str, np.ndarray], patients: np.ndarray
+    level: Level,
+    of: Mapping[str, np.ndarray],
+    control: Mapping[str, np.ndarray],
+    patients: np.ndarray,
 ) -> dict[str, Any]:
     iou, average = of[f"iou_{name_of(level)}"], control["average_box_iou"]
     columns = {"iou": iou, "iobb": of[f"iobb_{name_of(level)}"]}

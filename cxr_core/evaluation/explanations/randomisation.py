@@ -20,10 +20,14 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Spearman's rank correlation of each film's two maps: (N, C) and (N, C) to (N,); NaN where one of them is flat."""
     first, second = (_centred(rankdata(each, axis=1)) for each in (one, other))
     spread = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    return np.divide((first * second).sum(axis=1), spread, out=np.full(len(one), np.nan), where=spread > 0)
+    return np.divide(
+        (first * second).sum(axis=1), spread, out=np.full(len(one), np.nan), where=spread > 0
+    )
 
 
-def randomisation_figures(similar: Mapping[str, np.ndarray], patients: np.ndarray) -> dict[str, Any]:
+def randomisation_figures(
+    similar: Mapping[str, np.ndarray], patients: np.ndarray
+) -> dict[str, Any]:
     """How alike maps and randomised maps are, by stage, with patient-bootstrapped 95 % intervals, and the verdict.
 
     similar: by stage (D, N), the rank correlation in each of D draws of each of N films; NaN where a map is flat.
@@ -35,7 +39,11 @@ def randomisation_figures(similar: Mapping[str, np.ndarray], patients: np.ndarra
     for stage, values in similar.items():
         of_draws = _mean(values, axis=1)
         known = of_draws[~np.isnan(of_draws)]
-        least, most = (round(float(end), 6) for end in (known.min(), known.max())) if len(known) else (None, None)
+        least, most = (
+            (round(float(end), 6) for end in (known.min(), known.max()))
+            if len(known)
+            else (None, None)
+        )
         found[stage] = {**means[stage], "least": least, "most": most}
     return {**found, "films": count, "verdict": _verdict(found[STAGES[-1]], count)}
 

@@ -28,7 +28,9 @@ class Recalibration:
     intercept: np.ndarray
 
 
-def recalibration(probabilities: np.ndarray, labels: np.ndarray, weights: Weights = None) -> Recalibration:
+def recalibration(
+    probabilities: np.ndarray, labels: np.ndarray, weights: Weights = None
+) -> Recalibration:
     """Logistic regression, without a penalty, of the labels on the log-odds said; arguments as in metrics.py.
 
     The intercept is that of the same fit, not the one with the slope held at 1. Both are NaN where no line is the best:
@@ -57,10 +59,17 @@ def _of_draws(probabilities: np.ndarray, labels: np.ndarray, draws: Draws) -> Re
     centre, spread = said.mean(), said.std()
     inputs = (said - centre) / spread
     knots, shares = _cubic_shares(inputs)
-    start = _newton(knots, shares.sum(axis=0)[None], _observed(inputs, labels).sum(axis=0)[None], np.zeros((1, 2)))
+    start = _newton(
+        knots,
+        shares.sum(axis=0)[None],
+        _observed(inputs, labels).sum(axis=0)[None],
+        np.zeros((1, 2)),
+    )
     lines = _newton(knots, draws @ shares, draws @ _observed(inputs, labels), np.nan_to_num(start))
     lines = np.where(_overlap_of_draws(said, labels, draws)[:, None], lines, np.nan)
-    return Recalibration(slope=lines[:, 1] / spread, intercept=lines[:, 0] - lines[:, 1] * centre / spread)
+    return Recalibration(
+        slope=lines[:, 1] / spread, intercept=lines[:, 0] - lines[:, 1] * centre / spread
+    )
 
 
 def _observed(inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -89,9 +98,13 @@ def _overlap_of_draws(said: np.ndarray, labels: np.ndarray, draws: Draws) -> np.
         np.minimum.at(of_patients[0], draws.patient_of[chosen], said[chosen])
         np.maximum.at(of_patients[1], draws.patient_of[chosen], said[chosen])
         low, high = of_patients[:, :, None]
-        ends.append((np.where(drawn, low, np.inf).min(axis=0), np.where(drawn, high, -np.inf).max(axis=0)))
+        ends.append(
+            (np.where(drawn, low, np.inf).min(axis=0), np.where(drawn, high, -np.inf).max(axis=0))
+        )
     (low, high), (low_present, high_present) = ends
-    overlap: np.ndarray = (high > low_present) & (high_present > low)  # a class that is missing has none
+    overlap: np.ndarray = (high > low_present) & (
+        high_present > low
+    )  # a class that is missing has none
     return overlap
 
 
@@ -122,7 +135,9 @@ def _lines(said: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndar
     centre, spread = said.mean(), said.std()
     inputs = (said - centre) / spread  # so that both terms of a step are of one size
     knots, gap = np.linspace(inputs.min(), inputs.max(), KNOTS, retstep=True)
-    shares = np.maximum(0, 1 - np.abs(inputs[:, None] - knots) / gap)  # of each film to the two knots beside it
+    shares = np.maximum(
+        0, 1 - np.abs(inputs[:, None] - knots) / gap
+    )  # of each film to the two knots beside it
     positives = _observed(inputs, labels)
     together = weights.sum(axis=0, keepdims=True)
     start = _newton(knots, together @ shares, together @ positives, np.zeros((1, 2)))
@@ -136,7 +151,9 @@ def _lines(said: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndar
 
 
 @np.errstate(all="ignore")  # a line that runs away ends as NaN
-def _newton(inputs: np.ndarray, weights: np.ndarray, observed: np.ndarray, lines: np.ndarray) -> np.ndarray:
+def _newton(
+    inputs: np.ndarray, weights: np.ndarray, observed: np.ndarray, lines: np.ndarray
+) -> np.ndarray:
     """(R, 2) the lines of most likelihood, by Newton's steps from others; NaN where they do not settle.
 
     inputs: (N,).  weights: (R, N).  observed: the positives and the sum of their inputs, (R, 2).
@@ -149,7 +166,9 @@ def _newton(inputs: np.ndarray, weights: np.ndarray, observed: np.ndarray, lines
         counted = weights * expected
         slope_0, slope_1 = (observed - counted @ powers[:, :2]).T
         curve_0, curve_1, curve_2 = ((counted - counted * expected) @ powers).T
-        step = np.stack([curve_2 * slope_0 - curve_1 * slope_1, curve_0 * slope_1 - curve_1 * slope_0], axis=1)
+        step = np.stack(
+            [curve_2 * slope_0 - curve_1 * slope_1, curve_0 * slope_1 - curve_1 * slope_0], axis=1
+        )
         step /= (curve_0 * curve_2 - curve_1**2)[:, None]
         moved = np.abs(step @ ends.T).max(axis=1)  # a line moves most at one of its ends
         lines = lines + step

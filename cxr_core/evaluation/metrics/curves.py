@@ -17,7 +17,16 @@ from cxr_core.evaluation.metrics.sweep import decision_curve, sweep
 from cxr_core.models.card import OperatingPoint
 
 # What an epoch's event says beside figures of learning.
-NOT_A_CURVE = {"time", "epoch", "step", "best_epoch", "images_per_second", "device_memory_mb", "eta_s", "seconds"}
+NOT_A_CURVE = {
+    "time",
+    "epoch",
+    "step",
+    "best_epoch",
+    "images_per_second",
+    "device_memory_mb",
+    "eta_s",
+    "seconds",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +112,10 @@ class TrainingCurves:
 
 
 def finding_curves(
-    probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray, points: Sequence[OperatingPoint]
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    patients: np.ndarray,
+    points: Sequence[OperatingPoint],
 ) -> FindingCurves:
     """probabilities in [0, 1], labels 0 or 1, patients: (N,)."""
     return FindingCurves(
@@ -136,26 +148,38 @@ def training_curves(events: Iterable[Mapping[str, Any]]) -> TrainingCurves | Non
     columns = {name: tuple(_number(line.get(name)) for line in lines) for name in names}
     return TrainingCurves(
         epochs=tuple(int(line["epoch"]) for line in lines),
-        figures={name: column for name, column in columns.items() if any(value is not None for value in column)},
+        figures={
+            name: column
+            for name, column in columns.items()
+            if any(value is not None for value in column)
+        },
         best_epoch=lines[-1].get("best_epoch"),
     )
 
 
 def _precision_recall(probabilities: np.ndarray, labels: np.ndarray) -> PrecisionRecall:
-    precision, recall, thresholds = precision_recall_curve(labels, probabilities, drop_intermediate=True)
+    precision, recall, thresholds = precision_recall_curve(
+        labels, probabilities, drop_intermediate=True
+    )
     return PrecisionRecall(
-        recall=_rounded(recall), precision=_rounded(precision), threshold=(*_rounded(thresholds), None)
+        recall=_rounded(recall),
+        precision=_rounded(precision),
+        threshold=(*_rounded(thresholds), None),
     )
 
 
 def _net_benefit(probabilities: np.ndarray, labels: np.ndarray) -> NetBenefit:
     found = decision_curve(sweep(probabilities, labels))
     return NetBenefit(
-        threshold=_rounded(found.thresholds), model=_rounded(found.model), everybody=_rounded(found.treat_all)
+        threshold=_rounded(found.thresholds),
+        model=_rounded(found.model),
+        everybody=_rounded(found.treat_all),
     )
 
 
-def _calibration(probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> tuple[CalibrationBin, ...]:
+def _calibration(
+    probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray
+) -> tuple[CalibrationBin, ...]:
     inside = np.eye(BINS)[bin_of(probabilities)]
 
     def observed(weights: Draws) -> dict[str, np.ndarray]:

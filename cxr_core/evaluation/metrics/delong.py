@@ -42,7 +42,9 @@ def auroc_delong(scores: np.ndarray, labels: np.ndarray) -> Figure:
     low = high = np.nan
     if error > 0 and 0 < value < 1:
         low, high = expit(logit(value) + np.array([-WIDTH, WIDTH]) * error / (value * (1 - value)))
-    return Figure(_defined(value), _defined(low), _defined(high), len(labels), int(np.sum(labels == 1)))
+    return Figure(
+        _defined(value), _defined(low), _defined(high), len(labels), int(np.sum(labels == 1))
+    )
 
 
 def auroc_difference(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> Difference:
@@ -85,7 +87,9 @@ def _mean_and_error(below: np.ndarray, above: np.ndarray) -> tuple[float, float]
         return np.nan, np.nan
     if min(len(below), len(above)) < 2:
         return float(below.mean()), np.nan
-    return float(below.mean()), float(np.sqrt(sum(each.var(ddof=1) / len(each) for each in (below, above))))
+    return float(below.mean()), float(
+        np.sqrt(sum(each.var(ddof=1) / len(each) for each in (below, above)))
+    )
 
 
 def _defined(number: float) -> float | None:

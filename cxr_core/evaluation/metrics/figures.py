@@ -18,7 +18,9 @@ from cxr_core.models.card import OperatingPoint
 
 JsonFigure = dict[str, float | int | None]
 
-BALANCED = "youden"  # the operating point of the figures that need one and are given without its name
+BALANCED = (
+    "youden"  # the operating point of the figures that need one and are given without its name
+)
 CALLED = (
     *("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1"),
     *("npv", "mcc", "lr_positive", "lr_negative"),
@@ -29,7 +31,10 @@ CLASSES = ("absent", "present")
 
 
 def finding_figures(
-    probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray, points: tuple[OperatingPoint, ...]
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    patients: np.ndarray,
+    points: tuple[OperatingPoint, ...],
 ) -> dict[str, Any]:
     """Figures by name: auroc and its like, accuracy and its like at the balanced point, then a table of each point.
 
@@ -69,9 +74,13 @@ def macro_figures(films: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
             ranking(probabilities, labels, weights.of(part))
             for (probabilities, labels, _), part in zip(films.values(), parts, strict=True)
         ]
-        return {name: np.mean([getattr(each, name) for each in ranked], axis=0) for name in AVERAGED}
+        return {
+            name: np.mean([getattr(each, name) for each in ranked], axis=0) for name in AVERAGED
+        }
 
-    labels, patients = (np.concatenate([each[place] for each in films.values()]) for place in (1, 2))
+    labels, patients = (
+        np.concatenate([each[place] for each in films.values()]) for place in (1, 2)
+    )
     return {"findings": list(films), **_as_json(drawn(measured, patients), labels)}
 
 

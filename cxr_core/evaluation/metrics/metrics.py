@@ -13,7 +13,9 @@ from cxr_core.evaluation.bootstrap.ranking import DrawnRanking
 from cxr_core.evaluation.bootstrap.resamples import Draws
 
 BINS = 15  # for the calibration errors, the parts of the Brier score, and the chart of calibration
-LEAST = float(np.finfo(np.float64).eps)  # a probability of 0 or 1 counts as this far from it in the log loss
+LEAST = float(
+    np.finfo(np.float64).eps
+)  # a probability of 0 or 1 counts as this far from it in the log loss
 
 Weights = np.ndarray | Draws | None
 
@@ -56,14 +58,25 @@ class Confusion:
     @property
     def f1(self) -> np.ndarray:
         """Harmonic mean of precision and recall; NaN when nothing is positive and nothing called."""
-        return _share(2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative)
+        return _share(
+            2 * self.true_positive,
+            2 * self.true_positive + self.false_positive + self.false_negative,
+        )
 
     @property
     def mcc(self) -> np.ndarray:
         """Correlation of call and label, -1 to 1; NaN when either is the same for all films. Source: Matthews 1975."""
-        called, passed = self.true_positive + self.false_positive, self.false_negative + self.true_negative
-        present, absent = self.true_positive + self.false_negative, self.false_positive + self.true_negative
-        agreement = self.true_positive * self.true_negative - self.false_positive * self.false_negative
+        called, passed = (
+            self.true_positive + self.false_positive,
+            self.false_negative + self.true_negative,
+        )
+        present, absent = (
+            self.true_positive + self.false_negative,
+            self.false_positive + self.true_negative,
+        )
+        agreement = (
+            self.true_positive * self.true_negative - self.false_positive * self.false_negative
+        )
         return _share(agreement, np.sqrt(called * passed * present * absent))
 
     @property
@@ -77,17 +90,23 @@ class Confusion:
 
         Source: Deeks & Altman 2004, BMJ 329:168-169, also for `lr_negative`.
         """
-        return _share(self.sensitivity, _share(self.false_positive, self.true_negative + self.false_positive))
+        return _share(
+            self.sensitivity, _share(self.false_positive, self.true_negative + self.false_positive)
+        )
 
     @property
     def lr_negative(self) -> np.ndarray:
         """What is left of the odds when there is no call; NaN when every negative is called, or a class is missing."""
-        return _share(_share(self.false_negative, self.true_positive + self.false_negative), self.specificity)
+        return _share(
+            _share(self.false_negative, self.true_positive + self.false_negative), self.specificity
+        )
 
     @property
     def of_negatives(self) -> "Confusion":
         """The same films with the negative class as the one that is looked for."""
-        return Confusion(self.true_negative, self.false_negative, self.false_positive, self.true_positive)
+        return Confusion(
+            self.true_negative, self.false_negative, self.false_positive, self.true_positive
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,10 +142,17 @@ class Ranking:
         total = films.sum(axis=-1)
         middles = bins * (np.cumsum(films, axis=-1) - films / 2)
         edges = total[:, None] * np.arange(1, bins)
-        gaps = np.zeros((len(films), len(self.scores) + 1))  # of all films below the first, second ... score
+        gaps = np.zeros(
+            (len(films), len(self.scores) + 1)
+        )  # of all films below the first, second ... score
         np.cumsum(films * self.scores - positives, axis=-1, out=gaps[:, 1:])
-        at_edges = [gap[np.searchsorted(middle, edge)] for gap, middle, edge in zip(gaps, middles, edges, strict=True)]
-        of_bins = np.diff(np.reshape(at_edges, (-1, bins - 1)), axis=-1, prepend=0, append=gaps[:, -1:])
+        at_edges = [
+            gap[np.searchsorted(middle, edge)]
+            for gap, middle, edge in zip(gaps, middles, edges, strict=True)
+        ]
+        of_bins = np.diff(
+            np.reshape(at_edges, (-1, bins - 1)), axis=-1, prepend=0, append=gaps[:, -1:]
+        )
         return _share(np.abs(of_bins).sum(axis=-1), total).reshape(self.positives.shape[:-1])[()]
 
 
@@ -148,11 +174,15 @@ class BrierParts:
 def confusion(called: np.ndarray, labels: np.ndarray, weights: Weights = None) -> Confusion:
     """called: (N,) bool, whether the finding was called present."""
     positive = labels == 1
-    cells = np.stack([called & positive, called & ~positive, ~called & positive, ~called & ~positive], axis=1)
+    cells = np.stack(
+        [called & positive, called & ~positive, ~called & positive, ~called & ~positive], axis=1
+    )
     return Confusion(*np.moveaxis(_weights(weights, labels) @ cells.astype(np.float64), -1, 0))
 
 
-def ranking(scores: np.ndarray, labels: np.ndarray, weights: Weights = None) -> Ranking | DrawnRanking:
+def ranking(
+    scores: np.ndarray, labels: np.ndarray, weights: Weights = None
+) -> Ranking | DrawnRanking:
     """The films by score, for several figures of the same scores at once."""
     weights = _weights(weights, labels)
     if not len(scores) or np.isnan(scores).any():
@@ -165,7 +195,9 @@ def ranking(scores: np.ndarray, labels: np.ndarray, weights: Weights = None) -> 
     starts = np.append(0, np.flatnonzero(ascending[1:] != ascending[:-1]) + 1)
     weights = weights[..., order]
     positives = np.add.reduceat(weights * labels[order], starts, axis=-1)
-    return Ranking(ascending[starts], positives, np.add.reduceat(weights, starts, axis=-1) - positives)
+    return Ranking(
+        ascending[starts], positives, np.add.reduceat(weights, starts, axis=-1) - positives
+    )
 
 
 def auroc(scores: np.ndarray, labels: np.ndarray, weights: Weights = None) -> np.ndarray:
@@ -176,7 +208,9 @@ def auroc(scores: np.ndarray, labels: np.ndarray, weights: Weights = None) -> np
     return ranking(scores, labels, weights).auroc
 
 
-def average_precision(scores: np.ndarray, labels: np.ndarray, weights: Weights = None) -> np.ndarray:
+def average_precision(
+    scores: np.ndarray, labels: np.ndarray, weights: Weights = None
+) -> np.ndarray:
     """Precision at each threshold, weighed by the recall that it adds; NaN without positives."""
     return ranking(scores, labels, weights).average_precision
 
@@ -186,14 +220,18 @@ def brier(probabilities: np.ndarray, labels: np.ndarray, weights: Weights = None
     return _mean((probabilities - labels) ** 2, weights)
 
 
-def brier_parts(probabilities: np.ndarray, labels: np.ndarray, weights: Weights = None, bins: int = BINS) -> BrierParts:
+def brier_parts(
+    probabilities: np.ndarray, labels: np.ndarray, weights: Weights = None, bins: int = BINS
+) -> BrierParts:
     """The Brier score taken apart over equal-width bins, each bin's forecast being its mean probability.
 
     Sources: Murphy 1973, J. Appl. Meteorol. 12:595-600; within: Stephenson et al. 2008, Weather Forecast. 23:752-757.
     """
     inside = np.eye(bins)[bin_of(probabilities, bins)]
     weights = _weights(weights, labels)
-    films, said, seen = (weights @ (inside * each[:, None]) for each in (np.ones(len(labels)), probabilities, labels))
+    films, said, seen = (
+        weights @ (inside * each[:, None]) for each in (np.ones(len(labels)), probabilities, labels)
+    )
     total = weights.sum(axis=-1)
     frequency = _share(seen.sum(axis=-1), total)
     apart = np.nan_to_num(_share(seen, films)) - np.asarray(frequency)[..., None]

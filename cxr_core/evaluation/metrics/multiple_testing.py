@@ -26,7 +26,9 @@ class Corrected:
 
     def as_json(self) -> dict[str, Any]:
         """The form that metrics.json and comparison.json carry, rounded to six decimals."""
-        return {name: None if value is None else round(value, 6) for name, value in asdict(self).items()}
+        return {
+            name: None if value is None else round(value, 6) for name, value in asdict(self).items()
+        }
 
 
 def corrected(found: Mapping[Key, tuple[float, float]]) -> dict[Key, Corrected]:
@@ -35,7 +37,11 @@ def corrected(found: Mapping[Key, tuple[float, float]]) -> dict[Key, Corrected]:
     Intervals by the normal distribution, widened after Bonferroni; p after Holm, which rejects all that Bonferroni does
     and may reject more. An error that is NaN or 0 gives neither. Source: Holm 1979, Scand. J. Stat. 6:65-70.
     """
-    tested = {key: 2 * float(norm.sf(abs(value / error))) for key, (value, error) in found.items() if error > 0}
+    tested = {
+        key: 2 * float(norm.sf(abs(value / error)))
+        for key, (value, error) in found.items()
+        if error > 0
+    }
     adjusted = dict(zip(tested, holm(np.array(list(tested.values()))), strict=True))
     width = float(norm.ppf(1 - 0.025 / max(1, len(tested))))
     return {

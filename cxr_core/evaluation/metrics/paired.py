@@ -40,7 +40,9 @@ class Apart:
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
-def auroc_apart(first: np.ndarray, second: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> Apart:
+def auroc_apart(
+    first: np.ndarray, second: np.ndarray, labels: np.ndarray, patients: np.ndarray
+) -> Apart:
     """How far two scores of the same films lie apart in AUROC.
 
     first, second, labels (0 or 1), patients: (N,). By DeLong's test where each film is of another patient, else by a
@@ -48,7 +50,16 @@ def auroc_apart(first: np.ndarray, second: np.ndarray, labels: np.ndarray, patie
     """
     counts = {"n": len(labels), "positives": int(np.sum(labels == 1))}
     if not 0 < counts["positives"] < counts["n"]:
-        return Apart(value=None, low=None, high=None, p=None, first=None, second=None, method="none", **counts)
+        return Apart(
+            value=None,
+            low=None,
+            high=None,
+            p=None,
+            first=None,
+            second=None,
+            method="none",
+            **counts,
+        )
     one, other = float(auroc(first, labels)), float(auroc(second, labels))
     if len(np.unique(patients)) == len(patients):
         found = auroc_difference(first, second, labels)
@@ -62,8 +73,19 @@ def auroc_apart(first: np.ndarray, second: np.ndarray, labels: np.ndarray, patie
             method=DELONG,
             **counts,
         )
-    draws = drawn(lambda of: {"apart": auroc(first, labels, of) - auroc(second, labels, of)}, patients)["apart"]
+    draws = drawn(
+        lambda of: {"apart": auroc(first, labels, of) - auroc(second, labels, of)}, patients
+    )["apart"]
     low, high = interval(draws)
     error = float(np.nanstd(draws[1:], ddof=1))
     p = 2 * float(norm.sf(abs(draws[0]) / error)) if error > 0 else None
-    return Apart(value=float(draws[0]), low=low, high=high, p=p, first=one, second=other, method=BOOTSTRAP, **counts)
+    return Apart(
+        value=float(draws[0]),
+        low=low,
+        high=high,
+        p=p,
+        first=one,
+        second=other,
+        method=BOOTSTRAP,
+        **counts,
+    )

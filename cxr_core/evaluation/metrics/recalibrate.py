@@ -61,7 +61,13 @@ class Adapted:
         }
         counts = {"fitted_on": dict(self.fitted), "reported_on": dict(self.reported)}
         called = {"operating_point": self.point.name, "threshold": self.point.threshold}
-        return {"method": self.method, "correction": asdict(self.correction), **called, **counts, **figures}
+        return {
+            "method": self.method,
+            "correction": asdict(self.correction),
+            **called,
+            **counts,
+            **figures,
+        }
 
 
 Fit = Callable[[np.ndarray, np.ndarray], Correction]
@@ -80,9 +86,13 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> Correction
 
     found = minimize_scalar(loss, bounds=TEMPERATURES, method="bounded", options={"xatol": 1e-9})
     if min(abs(found.x - end) for end in TEMPERATURES) < 1e-3:
-        raise DataError("no temperature fits: what the model says of these films does not go with their labels")
+        raise DataError(
+            "no temperature fits: what the model says of these films does not go with their labels"
+        )
     temperature = float(np.exp(found.x))
-    return Correction(slope=1 / temperature, said=f"log-odds divided by the temperature {temperature:.3f}")
+    return Correction(
+        slope=1 / temperature, said=f"log-odds divided by the temperature {temperature:.3f}"
+    )
 
 
 def fit_line(probabilities: np.ndarray, labels: np.ndarray) -> Correction:
@@ -92,9 +102,13 @@ def fit_line(probabilities: np.ndarray, labels: np.ndarray) -> Correction:
     """
     found = recalibration(probabilities, labels)
     if not float(found.slope) > 0:
-        raise DataError("no rising line fits these films, so they cannot be recalibrated by slope and intercept")
+        raise DataError(
+            "no rising line fits these films, so they cannot be recalibrated by slope and intercept"
+        )
     slope, intercept = float(found.slope), float(found.intercept)
-    return Correction(slope=slope, intercept=intercept, said=f"log-odds times {slope:.3f}, plus {intercept:.3f}")
+    return Correction(
+        slope=slope, intercept=intercept, said=f"log-odds times {slope:.3f}, plus {intercept:.3f}"
+    )
 
 
 def prior_shift(before: float, after: float) -> Correction:
@@ -105,7 +119,9 @@ def prior_shift(before: float, after: float) -> Correction:
     """
     for share in (before, after):
         if not 0 < share < 1:
-            raise DataError(f"a prevalence of {share:g} was found; a prior shift needs one above 0 and below 1")
+            raise DataError(
+                f"a prevalence of {share:g} was found; a prior shift needs one above 0 and below 1"
+            )
     return Correction(
         intercept=float(logit(after) - logit(before)),
         said=f"odds changed from a prevalence of {before:.4f}, where it was calibrated, to {after:.4f}",
@@ -122,12 +138,16 @@ def fitter(method: str, card: ModelCard, finding: str) -> Fit:
         return fit_temperature if method == "temperature" else fit_line
     name, stated, share = method.partition("=")
     if name != "prior":
-        raise DataError(f"unknown recalibration {method!r}; choose from prior, prior=SHARE, temperature, line")
+        raise DataError(
+            f"unknown recalibration {method!r}; choose from prior, prior=SHARE, temperature, line"
+        )
     before = _calibrated_at(card, finding)
     try:
         after = float(share) if stated else None
     except ValueError:
-        raise DataError(f"found prior={share}; expected a share of positives, such as prior=0.05") from None
+        raise DataError(
+            f"found prior={share}; expected a share of positives, such as prior=0.05"
+        ) from None
     return lambda _, labels: prior_shift(before, float(np.mean(labels)) if after is None else after)
 
 
@@ -162,7 +182,9 @@ def adapt(
     fitting, others = _apart(rows, share, seed)
     for part, name in ((fitting, "fitted"), (others, "measured")):
         if part["label"].nunique() < 2:
-            raise DataError(f"{finding}: the patients to be {name} on show one class only; there are too few to adapt")
+            raise DataError(
+                f"{finding}: the patients to be {name} on show one class only; there are too few to adapt"
+            )
     correction = fitter(method, card, finding)(*_arrays(fitting))
     said, labels = _arrays(others)
     mended = correction.apply(said)
@@ -170,11 +192,19 @@ def adapt(
     def measured(draws: Draws) -> dict[Any, np.ndarray]:
         before, after = (_figures(each, labels, point.threshold, draws) for each in (said, mended))
         apart = {("difference", name): after[name] - before[name] for name in before}
-        return apart | {("before", k): v for k, v in before.items()} | {("after", k): v for k, v in after.items()}
+        return (
+            apart
+            | {("before", k): v for k, v in before.items()}
+            | {("after", k): v for k, v in after.items()}
+        )
 
-    values: Mapping[Any, np.ndarray] = drawn(measured, others["patient"].to_numpy(str), resamples=resamples, seed=seed)
+    values: Mapping[Any, np.ndarray] = drawn(
+        measured, others["patient"].to_numpy(str), resamples=resamples, seed=seed
+    )
     told = {
-        which: figures_of({name: each for (of, name), each in values.items() if of == which}, labels)
+        which: figures_of(
+            {name: each for (of, name), each in values.items() if of == which}, labels
+        )
         for which in ("before", "after", "difference")
     }
     return Adapted(
@@ -188,7 +218,13 @@ def adapt(
 
 
 def adapted(
-    card: ModelCard, table: pd.DataFrame, method: str, point: str, *, seed: int = 0, share: float = FITTING_SHARE
+    card: ModelCard,
+    table: pd.DataFrame,
+    method: str,
+    point: str,
+    *,
+    seed: int = 0,
+    share: float = FITTING_SHARE,
 ) -> dict[str, Any]:
     """recalibration.json as a value: every finding with labels. table: of predictions.  point: name of a threshold.
 
@@ -199,14 +235,25 @@ def adapted(
         rows = table[(table["finding"] == key) & table["label"].notna()]
         if len(rows):
             try:
-                mended = adapt(rows, method, card, card.operating_point(key, point), seed=seed, share=share)
-                found[key] = {**mended.as_json(), "thresholds": mapped(card.operating_points[key], mended.correction)}
+                mended = adapt(
+                    rows, method, card, card.operating_point(key, point), seed=seed, share=share
+                )
+                found[key] = {
+                    **mended.as_json(),
+                    "thresholds": mapped(card.operating_points[key], mended.correction),
+                }
             except DataError as error:
                 found[key] = {"method": method, "not_recalibrated": str(error)}
     if not any("after" in each for each in found.values()):
         reasons = "; ".join(each["not_recalibrated"] for each in found.values())
         raise DataError(f"nothing could be recalibrated: {reasons or 'the data has no labels'}")
-    return {"method": method, "fitting_share": share, "seed": seed, "operating_point": point, "findings": found}
+    return {
+        "method": method,
+        "fitting_share": share,
+        "seed": seed,
+        "operating_point": point,
+        "findings": found,
+    }
 
 
 def mapped(points: Sequence[OperatingPoint], correction: Correction) -> dict[str, dict[str, float]]:
@@ -228,7 +275,9 @@ def _apart(rows: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, p
     return rows[fitting], rows[~fitting]
 
 
-def _figures(probabilities: np.ndarray, labels: np.ndarray, threshold: float, draws: Draws) -> dict[str, np.ndarray]:
+def _figures(
+    probabilities: np.ndarray, labels: np.ndarray, threshold: float, draws: Draws
+) -> dict[str, np.ndarray]:
     line = recalibration(probabilities, labels, draws)
     counts = metrics.confusion(probabilities >= threshold, labels, draws)
     return {

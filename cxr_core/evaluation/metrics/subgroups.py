@@ -18,7 +18,13 @@ from cxr_core.evaluation.metrics.multiple_testing import Corrected, corrected, o
 from cxr_core.models.card import OperatingPoint
 
 LEAST = 10  # patients with a positive film, and patients with a negative one, that a group needs for its figures
-AGES = (("0-17", 0, 18), ("18-39", 18, 40), ("40-59", 40, 60), ("60-79", 60, 80), ("80+", 80, 200))  # years
+AGES = (
+    ("0-17", 0, 18),
+    ("18-39", 18, 40),
+    ("40-59", 40, 60),
+    ("60-79", 60, 80),
+    ("80+", 80, 200),
+)  # years
 SEXES = {"F": "female", "M": "male"}
 MEASURED = ("auroc", "sensitivity", "specificity", "calibration")
 
@@ -49,7 +55,10 @@ class Group:
     def as_json(self) -> dict[str, Any]:
         """As metrics.json carries it."""
         return {
-            **{name: getattr(self, name) for name in ("by", "name", "n", "positives", "patients", "enough")},
+            **{
+                name: getattr(self, name)
+                for name in ("by", "name", "n", "positives", "patients", "enough")
+            },
             **{name: figure.as_json() for name, figure in self.figures.items()},
             "difference": {name: found.as_json() for name, found in self.differences.items()},
         }
@@ -80,7 +89,9 @@ class Subgroups:
         }
 
 
-def subgroups(rows: pd.DataFrame, point: OperatingPoint, *, resamples: int = RESAMPLES, seed: int = 0) -> Subgroups:
+def subgroups(
+    rows: pd.DataFrame, point: OperatingPoint, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Subgroups:
     """One finding's rows of a predictions table, labels known, group by group.
 
     rows: patient, label, probability, age in years, sex, view; and source if there. A kind of group that the films have
@@ -99,7 +110,9 @@ def subgroups(rows: pd.DataFrame, point: OperatingPoint, *, resamples: int = RES
     compared = [key for key, films in others.items() if _enough(labels[films], patients[films])]
     inside, outside = _drawn(rows, point.threshold, figured, told, resamples, seed)
     apart = {
-        name: corrected({key: of_resamples(inside[key, name] - outside[key, name]) for key in compared})
+        name: corrected(
+            {key: of_resamples(inside[key, name] - outside[key, name]) for key in compared}
+        )
         for name in MEASURED
     }
 
@@ -155,7 +168,10 @@ def _drawn(
     def measured(draws: Draws) -> dict[Any, np.ndarray]:
         found: dict[Any, np.ndarray] = {}
         for by in dict.fromkeys(by for by, _ in figured):
-            kind, films = {key: mask[told[by]] for key, mask in figured.items() if key[0] == by}, told[by]
+            kind, films = (
+                {key: mask[told[by]] for key, mask in figured.items() if key[0] == by},
+                told[by],
+            )
             found |= _of_kind(probabilities[films], labels[films], threshold, kind, draws.of(films))
         return found
 
@@ -163,7 +179,8 @@ def _drawn(
     if figured:
         values = drawn(measured, rows["patient"].to_numpy(str), resamples=resamples, seed=seed)
     inside, outside = (
-        {(key, name): each for (where, key, name), each in values.items() if where == place} for place in PLACES
+        {(key, name): each for (where, key, name), each in values.items() if where == place}
+        for place in PLACES
     )
     return inside, outside
 
@@ -173,7 +190,11 @@ def _enough(labels: np.ndarray, patients: np.ndarray) -> bool:
 
 
 def _of_kind(
-    probabilities: np.ndarray, labels: np.ndarray, threshold: float, masks: Mapping[Key, np.ndarray], draws: Draws
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    threshold: float,
+    masks: Mapping[Key, np.ndarray],
+    draws: Draws,
 ) -> dict[tuple[str, Key, str], np.ndarray]:
     """(R,) each of MEASURED, of each group of one kind and of all other films, by place, group and name."""
     group_of = np.full(len(labels), len(masks))  # those of groups without figures together
@@ -190,10 +211,17 @@ def _of_kind(
     return found
 
 
-def _sums(probabilities: np.ndarray, labels: np.ndarray, threshold: float, draws: Draws) -> np.ndarray:
+def _sums(
+    probabilities: np.ndarray, labels: np.ndarray, threshold: float, draws: Draws
+) -> np.ndarray:
     """(5, R) the four cells of the confusion, and what was predicted less what is so."""
     counts = metrics.confusion(probabilities >= threshold, labels, draws)
-    cells = (counts.true_positive, counts.false_positive, counts.false_negative, counts.true_negative)
+    cells = (
+        counts.true_positive,
+        counts.false_positive,
+        counts.false_negative,
+        counts.true_negative,
+    )
     return np.stack([*cells, draws @ (probabilities - labels)])
 
 
@@ -201,4 +229,8 @@ def _of_sums(sums: np.ndarray) -> dict[str, np.ndarray]:
     """(R,) each of MEASURED that sums over films decide. sums: as `_sums` gives them."""
     counts, films = metrics.Confusion(*sums[:4]), sums[:4].sum(axis=0)
     with np.errstate(invalid="ignore"):
-        return {"sensitivity": counts.sensitivity, "specificity": counts.specificity, "calibration": sums[4] / films}
+        return {
+            "sensitivity": counts.sensitivity,
+            "specificity": counts.specificity,
+            "calibration": sums[4] / films,
+        }

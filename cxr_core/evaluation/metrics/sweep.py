@@ -87,12 +87,20 @@ def sweep(probabilities: np.ndarray, labels: np.ndarray) -> Sweep:
     """probabilities: (N,) in [0, 1].  labels: (N,) 0 or 1, unknown ones already dropped."""
     order = np.argsort(-probabilities, kind="stable")
     scores, positive = probabilities[order], labels[order] == 1
-    last = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1) if len(scores) else np.empty(0, int)
-    counts = (np.append(0, np.cumsum(each)[last]).astype(np.float64) for each in (positive, ~positive))
+    last = (
+        np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
+        if len(scores)
+        else np.empty(0, int)
+    )
+    counts = (
+        np.append(0, np.cumsum(each)[last]).astype(np.float64) for each in (positive, ~positive)
+    )
     return Sweep(scores[last], *counts)
 
 
-def positive_predictive_value(sensitivity: Rates, specificity: Rates, prevalence: Rates) -> np.ndarray:
+def positive_predictive_value(
+    sensitivity: Rates, specificity: Rates, prevalence: Rates
+) -> np.ndarray:
     """Of the films called, the share with the finding where so many have it; NaN where none would be called.
 
     Arrays that go together, each in [0, 1]. Source: Bayes' theorem; Altman & Bland 1994, BMJ 309:102.
@@ -101,13 +109,17 @@ def positive_predictive_value(sensitivity: Rates, specificity: Rates, prevalence
     return _share(found, found + (1 - specificity) * (1 - prevalence))
 
 
-def negative_predictive_value(sensitivity: Rates, specificity: Rates, prevalence: Rates) -> np.ndarray:
+def negative_predictive_value(
+    sensitivity: Rates, specificity: Rates, prevalence: Rates
+) -> np.ndarray:
     """Of the films not called, the share without the finding; arguments as above."""
     passed = specificity * (1 - prevalence)
     return _share(passed, passed + (1 - sensitivity) * prevalence)
 
 
-def of_a_thousand(sensitivity: float, specificity: float, prevalence: float) -> tuple[float, float, float]:
+def of_a_thousand(
+    sensitivity: float, specificity: float, prevalence: float
+) -> tuple[float, float, float]:
     """Of 1,000 patients so many have the finding, are called, and are called rightly."""
     present = 1000 * prevalence
     right = sensitivity * present
@@ -141,10 +153,16 @@ def decision_curve(
     )
 
 
-def distribution(probabilities: np.ndarray, labels: np.ndarray, bins: int = DISTRIBUTION_BINS) -> Distribution:
+def distribution(
+    probabilities: np.ndarray, labels: np.ndarray, bins: int = DISTRIBUTION_BINS
+) -> Distribution:
     """How the probabilities of each class are spread over equal-width bins of [0, 1], the last closed."""
-    edges = np.arange(bins + 1) / bins  # to the digit, so that a click on a bar finds the films that it counts
-    positives, negatives = (np.histogram(probabilities[labels == label], edges)[0] for label in (1, 0))
+    edges = (
+        np.arange(bins + 1) / bins
+    )  # to the digit, so that a click on a bar finds the films that it counts
+    positives, negatives = (
+        np.histogram(probabilities[labels == label], edges)[0] for label in (1, 0)
+    )
     return Distribution(edges=edges, positives=positives, negatives=negatives)
 
 

@@ -12,12 +12,17 @@ REGIONS = {"chest": "Heart and lungs", "heart": "Heart alone"}
 def heat_table(heat: Mapping[str, Any]) -> Iterator[str]:
     """heat: as `heat.heat_figures` and the counts of `evaluate_heat.heat_in_chest` give them."""
     rows = [
-        [f"{REGIONS[region]}, {who}", *(cell(of[region][name]) for name in ("share", "control", "difference"))]
+        [
+            f"{REGIONS[region]}, {who}",
+            *(cell(of[region][name]) for name in ("share", "control", "difference")),
+        ]
         for region in REGIONS
         for who, of in (("all films", heat), ("films labelled present", heat["present"]))
         if region in of
     ]
-    yield table(("Positive evidence inside", "Share", "Area of the region", "Difference"), rows, "wide")
+    yield table(
+        ("Positive evidence inside", "Share", "Area of the region", "Difference"), rows, "wide"
+    )
     outlines = heat["outlines"]
     yield element(
         "p",

@@ -8,11 +8,22 @@ from collections.abc import Collection, Iterator
 
 from cxr_core.presentation.html import element, table
 
-HEAD, FOOT, FILES, CHARTS = "the first lines", "the last line", "predictions.csv, beside this report", "the charts"
+HEAD, FOOT, FILES, CHARTS = (
+    "the first lines",
+    "the last line",
+    "predictions.csv, beside this report",
+    "the charts",
+)
 FIGURES, POINTS, GROUPS = "Figures", "Calls at each operating point", "For whom"
-BOXES, CHEST, MENDED = "Where the heatmap points", "Where the evidence lies", "Recalibrated for these films"
+BOXES, CHEST, MENDED = (
+    "Where the heatmap points",
+    "Where the evidence lies",
+    "Recalibrated for these films",
+)
 TRAINED, ORIGIN = "How it was trained", "Where it comes from"
-ASKED: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (  # TRIPOD+AI, CLAIM, what is asked, where it may stand
+ASKED: tuple[
+    tuple[str, str, str, tuple[str, ...]], ...
+] = (  # TRIPOD+AI, CLAIM, what is asked, where it may stand
     ("3b", "3", "whom the model is for", (ORIGIN,)),
     ("5a", "7", "the source of the films, by their hash and terms", (ORIGIN,)),
     ("12a", "20", "which part was measured, and the hash of its division", (HEAD, ORIGIN)),
@@ -41,7 +52,11 @@ LEFT = (
 def checklist_section(headings: Collection[str]) -> Iterator[str]:
     """The items that a report may answer, each with where it does. headings: those that the report has."""
     yield element("h2", "What journals ask")
-    yield element("p", "Items of TRIPOD+AI (2024) and CLAIM (2020), and where this report answers them.", "quiet")
+    yield element(
+        "p",
+        "Items of TRIPOD+AI (2024) and CLAIM (2020), and where this report answers them.",
+        "quiet",
+    )
     rows = []
     for tripod, claim, asked, places in ASKED:
         there = [place for place in places if place in headings or place in ALWAYS]

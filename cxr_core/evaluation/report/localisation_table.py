@@ -8,13 +8,21 @@ from cxr_core.evaluation.explanations.randomisation import FAILED, PASSED, STAGE
 from cxr_core.evaluation.report.parts import cell
 from cxr_core.presentation.html import element, table
 
-CONTROL_NAMES = {"random": "a random point", "centre": "the image's centre", "average_box": "the average box"}
+CONTROL_NAMES = {
+    "random": "a random point",
+    "centre": "the image's centre",
+    "average_box": "the average box",
+}
 SAID = {
     BEATS: "The heatmap beats {control}",
     DOES_NOT: "The heatmap does not beat {control}",
     OPEN: "Whether the heatmap beats {control} cannot be told",
 }
-STAGE_NAMES = {"head": "Head", "late": "Head and the last quarter of the layers", "all": "Everything"}
+STAGE_NAMES = {
+    "head": "Head",
+    "late": "Head and the last quarter of the layers",
+    "all": "Everything",
+}
 
 
 def localisation_table(found: Mapping[str, Any]) -> Iterator[str]:
@@ -43,7 +51,9 @@ def verdict_sentence(found: Mapping[str, Any], control: str) -> str:
 def randomisation_sentence(found: Mapping[str, Any]) -> str:
     """What replacing all learnt weights by random ones does to the heatmap."""
     whole = found["all"]
-    rests = f"rank correlation {cell(whole)} on {whole['n']:,} films, {found['draws']} random networks"
+    rests = (
+        f"rank correlation {cell(whole)} on {whole['n']:,} films, {found['draws']} random networks"
+    )
     if found["verdict"] == PASSED:
         return f"The heatmap depends on what the network has learnt: with random weights it is another one ({rests})."
     if found["verdict"] == FAILED:
@@ -59,7 +69,9 @@ def _pointing(found: Mapping[str, Any]) -> Iterator[str]:
         [_tolerance(each["tolerance_px"]), *(cell(each[name]) for name in ("hit", *CONTROL_NAMES))]
         for each in found["pointing"]
     ]
-    yield table(("Maximum inside a box", "Heatmap", "Random point", "Centre", "Average box"), rows, "wide")
+    yield table(
+        ("Maximum inside a box", "Heatmap", "Random point", "Centre", "Average box"), rows, "wide"
+    )
     rows = [
         [_tolerance(each["tolerance_px"]), *(cell(each[f"minus_{name}"]) for name in CONTROL_NAMES)]
         for each in found["pointing"]
@@ -85,7 +97,9 @@ def _evidence(found: Mapping[str, Any]) -> Iterator[str]:
         ["Heatmap less average box", cell(inside["minus_average_box"])],
         ["Heatmap over even map (lift)", cell(inside["lift"], 2)],
     ]
-    yield table((f"Positive evidence inside the boxes, {inside['share']['n']:,} films", "Share"), rows)
+    yield table(
+        (f"Positive evidence inside the boxes, {inside['share']['n']:,} films", "Share"), rows
+    )
     rows = [
         [
             _level(each),
@@ -109,7 +123,14 @@ def _evidence(found: Mapping[str, Any]) -> Iterator[str]:
 def _methods(found: Mapping[str, Any]) -> Iterator[str]:
     names = ("hit", "minus_centre", "minus_exact", "share", "lift", "iou")
     own = found["pointing"][0], found["inside"], found["overlap"][-1]
-    first = [own[0]["hit"], own[0]["minus_centre"], None, own[1]["share"], own[1]["lift"], own[2]["iou"]]
+    first = [
+        own[0]["hit"],
+        own[0]["minus_centre"],
+        None,
+        own[1]["share"],
+        own[1]["lift"],
+        own[2]["iou"],
+    ]
     rows = [[found["method"], *(cell(figure) if figure else "" for figure in first)]]
     rows += [[of["name"], *(cell(of[name]) for name in names)] for of in found["methods"].values()]
     header = (
@@ -125,9 +146,15 @@ def _methods(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _randomisation(found: Mapping[str, Any]) -> Iterator[str]:
-    yield element("p", randomisation_sentence(found), "verdict" if found["verdict"] == PASSED else "warning")
+    yield element(
+        "p", randomisation_sentence(found), "verdict" if found["verdict"] == PASSED else "warning"
+    )
     rows = [
-        [STAGE_NAMES[stage], cell(found[stage]), f"{_number(found[stage]['least'])} to {_number(found[stage]['most'])}"]
+        [
+            STAGE_NAMES[stage],
+            cell(found[stage]),
+            f"{_number(found[stage]['least'])} to {_number(found[stage]['most'])}",
+        ]
         for stage in STAGES
     ]
     yield table(("Weights replaced by random ones", "Rank correlation", "Single networks"), rows)

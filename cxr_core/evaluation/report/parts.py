@@ -40,13 +40,21 @@ def document(name: str, part: str, made: str, head: Iterable[str], body: Iterabl
 def caution(part: str) -> Iterator[str]:
     """A warning over the figures of a part that is no test."""
     if part != "test":
-        yield element("p", "This is not a test part: the model has learnt from it, or was tuned on it.", "warning")
+        yield element(
+            "p",
+            "This is not a test part: the model has learnt from it, or was tuned on it.",
+            "warning",
+        )
 
 
 def facts_list(told: Mapping[str, str]) -> Iterator[str]:
     """Where it comes from: names and values; what is empty is left out."""
     yield element("h2", "Where it comes from")
-    entries = (f"<div>{element('dt', name)}{element('dd', value)}</div>" for name, value in told.items() if value)
+    entries = (
+        f"<div>{element('dt', name)}{element('dd', value)}</div>"
+        for name, value in told.items()
+        if value
+    )
     yield f"<dl>{''.join(entries)}</dl>"
 
 

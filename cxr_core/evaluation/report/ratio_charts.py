@@ -25,7 +25,9 @@ def bland_altman(films: pd.DataFrame, figures: Mapping[str, Any]) -> str:
     known = [figures[name][end] for name in names for end in ("value", "low", "high")]
     x_range = _range(mean)
     y_range = _range([*difference, 0.0, *(value for value in known if value is not None)])
-    lines = [Line(name="films", points=list(zip(mean, difference, strict=True)), dots=True, joined=False)]
+    lines = [
+        Line(name="films", points=list(zip(mean, difference, strict=True)), dots=True, joined=False)
+    ]
     for place, (name, said) in enumerate(names.items()):
         figure = figures[name]
         lines.append(
@@ -34,7 +36,11 @@ def bland_altman(films: pd.DataFrame, figures: Mapping[str, Any]) -> str:
                 points=[(x, figure["value"]) for x in x_range],
                 # Beside each other, so that three intervals can be told apart.
                 whiskers=[
-                    (x_range[1] - (place + 0.5) * 0.02 * (x_range[1] - x_range[0]), figure["low"], figure["high"])
+                    (
+                        x_range[1] - (place + 0.5) * 0.02 * (x_range[1] - x_range[0]),
+                        figure["low"],
+                        figure["high"],
+                    )
                 ]
                 if figure["low"] is not None
                 else [],
@@ -47,7 +53,11 @@ def bland_altman(films: pd.DataFrame, figures: Mapping[str, Any]) -> str:
         y_range=y_range,
         guides=[((x_range[0], 0.0), (x_range[1], 0.0))],
     )
-    return chart(lines, axes, "Difference against mean; bars at the right are the intervals of bias and limits.")
+    return chart(
+        lines,
+        axes,
+        "Difference against mean; bars at the right are the intervals of bias and limits.",
+    )
 
 
 def measured_against(films: pd.DataFrame, figures: Mapping[str, Any]) -> str:
@@ -94,7 +104,9 @@ def roc_curves(curves: Mapping[str, tuple[Roc, str]]) -> str:
         for name, (roc, said) in curves.items()
     ]
     axes = Axes(x="1 − specificity", y="sensitivity", guides=[((0, 0), (1, 1))])
-    return chart(lines, axes, "ROC curves on the films that could be measured; the dashed line is chance.")
+    return chart(
+        lines, axes, "ROC curves on the films that could be measured; the dashed line is chance."
+    )
 
 
 def _range(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
@@ -106,4 +118,6 @@ def _range(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
 def _within(line: Line, span: tuple[float, float]) -> Line:
     """The same line with whiskers that end at the chart's edge."""
     whiskers = [(x, max(low, span[0]), min(high, span[1])) for x, low, high in line.whiskers]
-    return Line(name=line.name, points=line.points, whiskers=whiskers, dots=line.dots, joined=line.joined)
+    return Line(
+        name=line.name, points=line.points, whiskers=whiskers, dots=line.dots, joined=line.joined
+    )

@@ -36,7 +36,10 @@ def recalibration_section(found: Mapping[str, Any] | None) -> Iterator[str]:
             continue
         yield element("p", counts_sentence(each))
         columns = ("before", "after", "difference")
-        rows = [[title, *(cell(each[name][figure]) for name in columns)] for figure, title in FIGURES.items()]
+        rows = [
+            [title, *(cell(each[name][figure]) for name in columns)]
+            for figure, title in FIGURES.items()
+        ]
         yield table(("", "The model's own", "Recalibrated", "Difference"), rows, "wide")
         if "thresholds" in each:
             yield element("p", thresholds_sentence(each), "quiet")
@@ -45,7 +48,10 @@ def recalibration_section(found: Mapping[str, Any] | None) -> Iterator[str]:
 def counts_sentence(found: Mapping[str, Any]) -> str:
     """What was done to one finding, and on how many films of whom. found: as `Adapted.as_json` gives it."""
     parts = [found[name] for name in ("fitted_on", "reported_on")]
-    counts = [f"{of['films']:,} films of {of['patients']:,} patients, {of['positives']:,} positive" for of in parts]
+    counts = [
+        f"{of['films']:,} films of {of['patients']:,} patients, {of['positives']:,} positive"
+        for of in parts
+    ]
     said = found["correction"]["said"]
     return f"{said[:1].upper()}{said[1:]}. Fitted on {counts[0]}; measured on {counts[1]}."
 

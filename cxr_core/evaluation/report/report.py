@@ -82,9 +82,19 @@ def report_html(facts: ReportFacts) -> str:
     body: list[str] = []
     for key in facts.figures:
         body += ["<section>", *_finding(facts, key), "</section>"]
-    body += [*recalibration_section(facts.recalibrated), *_training(facts.training), *_provenance(facts)]
+    body += [
+        *recalibration_section(facts.recalibrated),
+        *_training(facts.training),
+        *_provenance(facts),
+    ]
     body += checklist_section(set(re.findall(r"<h[23]>(.*?)</h[23]>", "".join(body))))
-    return document(f"{facts.card.model} {facts.card.version}", facts.part, facts.made, list(_verdict(facts)), body)
+    return document(
+        f"{facts.card.model} {facts.card.version}",
+        facts.part,
+        facts.made,
+        list(_verdict(facts)),
+        body,
+    )
 
 
 def _verdict(facts: ReportFacts) -> Iterator[str]:
@@ -130,7 +140,9 @@ def _finding(facts: ReportFacts, key: str) -> Iterator[str]:
 
 def _charts(curves: FindingCurves, figures: Mapping[str, Any]) -> Iterator[str]:
     if curves.roc is not None:
-        corners = list(zip(curves.roc.false_positive_rate, curves.roc.true_positive_rate, strict=True))
+        corners = list(
+            zip(curves.roc.false_positive_rate, curves.roc.true_positive_rate, strict=True)
+        )
         yield chart(
             [Line(name=f"AUROC {cell(figures['auroc'])}", points=corners), _points_on_roc(figures)],
             Axes(x="1 − specificity", y="sensitivity", guides=[((0, 0), (1, 1))]),
@@ -139,7 +151,9 @@ def _charts(curves: FindingCurves, figures: Mapping[str, Any]) -> Iterator[str]:
     if curves.precision_recall is not None:
         found = figures["average_precision"]
         share = found["positives"] / found["n"]
-        corners = list(zip(curves.precision_recall.recall, curves.precision_recall.precision, strict=True))
+        corners = list(
+            zip(curves.precision_recall.recall, curves.precision_recall.precision, strict=True)
+        )
         yield chart(
             [Line(name=f"average precision {cell(found)}", points=corners)],
             Axes(x="recall", y="precision", guides=[((0, share), (1, share))]),
@@ -173,13 +187,25 @@ def _net_benefit(found: NetBenefit) -> str:
     lines = [
         Line(
             name=name,
-            points=[(at, value) for at, value in zip(found.threshold, values, strict=True) if 2 * value > -top],
+            points=[
+                (at, value)
+                for at, value in zip(found.threshold, values, strict=True)
+                if 2 * value > -top
+            ],
         )
-        for name, values in (("acting on the model's calls", found.model), ("acting on every film", found.everybody))
+        for name, values in (
+            ("acting on the model's calls", found.model),
+            ("acting on every film", found.everybody),
+        )
     ]
     return chart(
         [line for line in lines if line.points],
-        Axes(x="threshold", y="net benefit per film", y_range=(-top / 2, 1.1 * top), guides=[((0, 0), (1, 0))]),
+        Axes(
+            x="threshold",
+            y="net benefit per film",
+            y_range=(-top / 2, 1.1 * top),
+            guides=[((0, 0), (1, 0))],
+        ),
         "Decision curve; the dashed line is acting on nobody.",
     )
 
@@ -220,13 +246,24 @@ def _points(figures: Mapping[str, Any], curves: FindingCurves) -> Iterator[str]:
         rows.append([POINT_NAMES.get(name, name), f"{calls.threshold:.3g}", *found])
     yield table(("", "Threshold", *(FIGURE_NAMES[rate] for rate in rates)), rows, "wide")
     yield table(
-        ("", "Called, is present", "Called, is absent", "Not called, is present", "Not called, is absent"),
+        (
+            "",
+            "Called, is present",
+            "Called, is absent",
+            "Not called, is present",
+            "Not called, is absent",
+        ),
         (
             [
                 POINT_NAMES.get(name, name),
                 *(
                     f"{count:,}"
-                    for count in (each.true_positive, each.false_positive, each.false_negative, each.true_negative)
+                    for count in (
+                        each.true_positive,
+                        each.false_positive,
+                        each.false_negative,
+                        each.true_negative,
+                    )
                 ),
             ]
             for name, each in curves.confusion.items()
@@ -239,10 +276,16 @@ def _classes(report: Mapping[str, Any]) -> Iterator[str]:
     rows = []
     for name, title in CLASS_NAMES.items():
         rates = [cell(report[name][rate]) for rate in ("precision", "recall", "f1")]
-        support = report[name].get("support", report["absent"]["support"] + report["present"]["support"])
+        support = report[name].get(
+            "support", report["absent"]["support"] + report["present"]["support"]
+        )
         rows.append([title, *rates, f"{support:,}"])
     yield table(("Class", "Precision", "Recall", "F1", "Films"), rows, "wide")
-    yield element("p", f"Accuracy {cell(report['accuracy'])}, at the threshold {report['threshold']:.3g}.", "quiet")
+    yield element(
+        "p",
+        f"Accuracy {cell(report['accuracy'])}, at the threshold {report['threshold']:.3g}.",
+        "quiet",
+    )
 
 
 def _views(views: Mapping[str, Any]) -> str:
@@ -251,7 +294,13 @@ def _views(views: Mapping[str, Any]) -> str:
     for view, figures in views.items():
         found = {**figures, "sensitivity": figures["recall"]}
         auroc = figures["auroc"]
-        rows.append([view, f"{auroc['positives']:,} of {auroc['n']:,}", *(cell(found[name]) for name in names)])
+        rows.append(
+            [
+                view,
+                f"{auroc['positives']:,} of {auroc['n']:,}",
+                *(cell(found[name]) for name in names),
+            ]
+        )
     return table(("View", "Positive", *(FIGURE_NAMES[name] for name in names)), rows, "wide")
 
 
@@ -260,7 +309,11 @@ def _training(training: TrainingCurves | None) -> Iterator[str]:
     if training is None:
         return
     losses = {name: values for name, values in training.figures.items() if name.endswith("loss")}
-    shares = {name: values for name, values in training.figures.items() if name.endswith(("auroc", "accuracy"))}
+    shares = {
+        name: values
+        for name, values in training.figures.items()
+        if name.endswith(("auroc", "accuracy"))
+    }
     drawn = [
         _over_epochs(training, curves, y)
         for curves, y in ((losses, "loss"), (shares, "share"))
@@ -271,7 +324,9 @@ def _training(training: TrainingCurves | None) -> Iterator[str]:
         yield f'<div class="charts">{"".join(drawn)}</div>'
 
 
-def _over_epochs(training: TrainingCurves, curves: Mapping[str, Sequence[float | None]], y: str) -> str:
+def _over_epochs(
+    training: TrainingCurves, curves: Mapping[str, Sequence[float | None]], y: str
+) -> str:
     values = [value for column in curves.values() for value in column if value is not None]
     first, last = min(training.epochs), max(training.epochs)
     top = 1.0 if y == "share" else 1.05 * max(values)
@@ -288,9 +343,16 @@ def _over_epochs(training: TrainingCurves, curves: Mapping[str, Sequence[float |
     ]
     # One epoch alone would have no width.
     axes = Axes(
-        x="epoch", y=y, x_range=(first, max(last, first + 1)), y_range=(bottom, top), guides=guides, whole_x=True
+        x="epoch",
+        y=y,
+        x_range=(first, max(last, first + 1)),
+        y_range=(bottom, top),
+        guides=guides,
+        whole_x=True,
     )
-    return chart(lines, axes, f"{y.capitalize()} by epoch" + (f"; epoch {best} was chosen." if best else "."))
+    return chart(
+        lines, axes, f"{y.capitalize()} by epoch" + (f"; epoch {best} was chosen." if best else ".")
+    )
 
 
 def _provenance(facts: ReportFacts) -> Iterator[str]:
@@ -303,11 +365,19 @@ def _provenance(facts: ReportFacts) -> Iterator[str]:
         "SHA-256 of the split": str(facts.data["split_sha256"]),
         "Terms of the data": str(facts.data.get("terms", "")),
         "Measured": when(facts.made),
-        **{f"Thresholds for {finding_name(key).lower()}": _thresholds(card, key) for key in facts.figures},
-        **{f"Calibration for {finding_name(key).lower()}": card.calibration[key].source for key in facts.figures},
+        **{
+            f"Thresholds for {finding_name(key).lower()}": _thresholds(card, key)
+            for key in facts.figures
+        },
+        **{
+            f"Calibration for {finding_name(key).lower()}": card.calibration[key].source
+            for key in facts.figures
+        },
     }
     yield from facts_list(told)
 
 
 def _thresholds(card: ModelCard, key: str) -> str:
-    return "; ".join(f"{POINT_NAMES.get(p.name, p.name)} {p.threshold:.3g}" for p in card.operating_points[key])
+    return "; ".join(
+        f"{POINT_NAMES.get(p.name, p.name)} {p.threshold:.3g}" for p in card.operating_points[key]
+    )

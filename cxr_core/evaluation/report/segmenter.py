@@ -65,7 +65,9 @@ def outlines_html(facts: OutlinesFacts) -> str:
     if facts.score:
         body += ["<section>", *_against_labels(facts.score, facts.roc), "</section>"]
     body += _provenance(facts)
-    return document(f"{facts.card.model} {facts.card.version}", facts.part, facts.made, _verdict(facts), body)
+    return document(
+        f"{facts.card.model} {facts.card.version}", facts.part, facts.made, _verdict(facts), body
+    )
 
 
 def _verdict(facts: OutlinesFacts) -> Iterator[str]:
@@ -78,7 +80,11 @@ def _verdict(facts: OutlinesFacts) -> Iterator[str]:
     if facts.figures:
         yield element("p", f"Heart: Dice {cell(facts.figures['dice_heart'])}.", "verdict")
         if "ratio_mae" in facts.figures:
-            yield element("p", f"Cardiothoracic ratio: mean error {cell(facts.figures['ratio_mae'])}.", "verdict")
+            yield element(
+                "p",
+                f"Cardiothoracic ratio: mean error {cell(facts.figures['ratio_mae'])}.",
+                "verdict",
+            )
     if facts.score:
         found = facts.score["views"]["all"]["on_measured"]["auroc"]
         said = "; ".join(f"{SCORES[name].lower()} {cell(figure)}" for name, figure in found.items())
@@ -91,7 +97,14 @@ def _against_masks(films: pd.DataFrame, figures: Mapping[str, Any]) -> Iterator[
     rows = []
     for name in STRUCTURES:
         found = figures[f"dice_{name}"], figures[f"distance_px_{name}"]
-        rows.append([name.replace("_", " ").capitalize(), cell(found[0]), cell(found[1], 2), f"{found[0]['n']:,}"])
+        rows.append(
+            [
+                name.replace("_", " ").capitalize(),
+                cell(found[0]),
+                cell(found[1], 2),
+                f"{found[0]['n']:,}",
+            ]
+        )
     yield table(("", "Dice", "Mean distance of boundaries, px", "Films"), rows, "wide")
     yield element("h3", "The cardiothoracic ratio")
     there = films[films["ratio"].notna() & films["true_ratio"].notna()]
@@ -100,12 +113,17 @@ def _against_masks(films: pd.DataFrame, figures: Mapping[str, Any]) -> Iterator[
     else:
         yield element("p", "None of these films could be measured.")
     names = AGREEMENT | SHARES
-    yield table(("", "Value", "95 % interval"), (row(names[name], figures[name]) for name in names if name in figures))
+    yield table(
+        ("", "Value", "95 % interval"),
+        (row(names[name], figures[name]) for name in names if name in figures),
+    )
 
 
 def _against_recorded(recorded: Mapping[str, Any]) -> Iterator[str]:
     yield element("h2", f"Against the ratio recorded in {recorded['table']}")
-    yield table(("", "Value", "95 % interval"), (row(AGREEMENT[name], recorded[name]) for name in AGREEMENT))
+    yield table(
+        ("", "Value", "95 % interval"), (row(AGREEMENT[name], recorded[name]) for name in AGREEMENT)
+    )
     yield element(
         "p",
         f"On {recorded['ratio_mae']['n']:,} films; {recorded['empty']:,} record no ratio, "
@@ -138,7 +156,9 @@ def _of_group(views: Mapping[str, Any]) -> Iterator[str]:
         ]
         for name, found in views.items()
     ]
-    yield table(("AUROC, films measured", "Positive", *(SCORES[name] for name in names)), rows, "wide")
+    yield table(
+        ("AUROC, films measured", "Positive", *(SCORES[name] for name in names)), rows, "wide"
+    )
     if pairs:
         rows = [
             [GROUPS[name], *(cell(found["on_measured"]["difference"][pair]) for pair in pairs)]
@@ -149,7 +169,11 @@ def _of_group(views: Mapping[str, Any]) -> Iterator[str]:
             [
                 GROUPS[name],
                 _counts(found["on_all"]["auroc"][CLASSIFIER]),
-                *(cell(figure) for kind in ("auroc", "difference") for figure in found["on_all"][kind].values()),
+                *(
+                    cell(figure)
+                    for kind in ("auroc", "difference")
+                    for figure in found["on_all"][kind].values()
+                ),
             ]
             for name, found in views.items()
         ]
@@ -173,7 +197,9 @@ def _combination(score: Mapping[str, Any]) -> Iterator[str]:
     made = score["combination"]
     if made is None:
         yield element(
-            "p", "No classifier stands beside it: none that answers this finding is installed or given.", "quiet"
+            "p",
+            "No classifier stands beside it: none that answers this finding is installed or given.",
+            "quiet",
         )
         return
     beside = score["beside"]

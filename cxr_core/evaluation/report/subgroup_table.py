@@ -19,7 +19,13 @@ TOO_FEW = "not enough cases"
 
 def subgroup_table(found: Mapping[str, Any]) -> Iterator[str]:
     """found: as `subgroups.Subgroups.as_json` gives it."""
-    header = ("Group", "Positive", *FIGURES.values(), "AUROC less that of the others", "p, corrected")
+    header = (
+        "Group",
+        "Positive",
+        *FIGURES.values(),
+        "AUROC less that of the others",
+        "p, corrected",
+    )
     yield table(header, [_row(group) for group in found["groups"]], "wide")
     least = found["least_patients_of_each_class"]
     yield element(
@@ -29,7 +35,9 @@ def subgroup_table(found: Mapping[str, Any]) -> Iterator[str]:
         "their intervals hold all of them at once (Bonferroni), p is Holm's.",
         "quiet",
     )
-    unknown = [f"{count:,} films do not say the {by}" for by, count in found["unknown"].items() if count]
+    unknown = [
+        f"{count:,} films do not say the {by}" for by, count in found["unknown"].items() if count
+    ]
     if unknown:
         yield element("p", f"In no group: {'; '.join(unknown)}.", "quiet")
 
@@ -40,5 +48,8 @@ def _row(group: Mapping[str, Any]) -> list[str]:
         return [*head, table_cell(TOO_FEW, "quiet", len(FIGURES) + 2)]
     apart = group["difference"].get("auroc")
     p = apart["p_adjusted"] if apart else None
-    told = [cell(apart) if apart else "", "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"]
+    told = [
+        cell(apart) if apart else "",
+        "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
+    ]
     return [*head, *(cell(group[name]) for name in FIGURES), *told]

@@ -47,15 +47,22 @@ class Axes:
         (x_low, x_high), (y_low, y_high) = self.x_range, self.y_range
         across = (point[0] - x_low) / ((x_high - x_low) or 1)
         up = (point[1] - y_low) / ((y_high - y_low) or 1)
-        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
+        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (
+            HEIGHT - TOP - BOTTOM
+        )
 
 
 def chart(lines: Sequence[Line], axes: Axes, says: str) -> str:
     """A figure with a legend below it. says: one sentence for those who cannot see it, and its caption."""
     drawn = [_grid(axes)]
-    drawn += [f'<path class="guide" d="{_path([axes.place(a), axes.place(b)])}"/>' for a, b in axes.guides]
+    drawn += [
+        f'<path class="guide" d="{_path([axes.place(a), axes.place(b)])}"/>' for a, b in axes.guides
+    ]
     drawn += [_line(line, axes, tone) for line, tone in zip(lines, TONES, strict=False)]
-    legend = "".join(f'<span class="{tone}">{text(line.name)}</span>' for line, tone in zip(lines, TONES, strict=False))
+    legend = "".join(
+        f'<span class="{tone}">{text(line.name)}</span>'
+        for line, tone in zip(lines, TONES, strict=False)
+    )
     return (
         f'<figure><svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{text(says)}">{"".join(drawn)}</svg>'
         f'<p class="legend">{legend}</p><figcaption>{text(says)}</figcaption></figure>'
@@ -84,12 +91,18 @@ def _grid(axes: Axes) -> str:
     for value in ticks(*axes.x_range, axes.whole_x):
         x, _ = axes.place((value, axes.y_range[0]))
         parts.append(f'<path class="grid" d="{_path([(x, bottom), (x, top)])}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 15:.1f}" text-anchor="middle">{value:g}</text>')
+        parts.append(
+            f'<text x="{x:.1f}" y="{bottom + 15:.1f}" text-anchor="middle">{value:g}</text>'
+        )
     for value in ticks(*axes.y_range):
         _, y = axes.place((axes.x_range[0], value))
         parts.append(f'<path class="grid" d="{_path([(left, y), (right, y)])}"/>')
-        parts.append(f'<text x="{left - 6:.1f}" y="{y + 3.5:.1f}" text-anchor="end">{value:g}</text>')
-    parts.append(f'<path class="axis" d="{_path([(left, top), (left, bottom), (right, bottom)])}"/>')
+        parts.append(
+            f'<text x="{left - 6:.1f}" y="{y + 3.5:.1f}" text-anchor="end">{value:g}</text>'
+        )
+    parts.append(
+        f'<path class="axis" d="{_path([(left, top), (left, bottom), (right, bottom)])}"/>'
+    )
     middle = (left + right) / 2, (top + bottom) / 2
     parts.append(
         f'<text class="label" x="{middle[0]:.1f}" y="{HEIGHT - 6:.1f}" text-anchor="middle">{text(axes.x)}</text>'
@@ -101,11 +114,19 @@ def _grid(axes: Axes) -> str:
 
 def _line(line: Line, axes: Axes, tone: str) -> str:
     placed = _thinned([axes.place(point) for point in line.points])
-    parts = [f'<path class="line {tone}" d="{_path(placed)}"/>'] if line.joined and len(placed) > 1 else []
+    parts = (
+        [f'<path class="line {tone}" d="{_path(placed)}"/>']
+        if line.joined and len(placed) > 1
+        else []
+    )
     for x, low, high in line.whiskers:
-        parts.append(f'<path class="whisker {tone}" d="{_path([axes.place((x, low)), axes.place((x, high))])}"/>')
+        parts.append(
+            f'<path class="whisker {tone}" d="{_path([axes.place((x, low)), axes.place((x, high))])}"/>'
+        )
     if line.dots or len(placed) == 1:
-        parts += [f'<circle class="dot {tone}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in placed]
+        parts += [
+            f'<circle class="dot {tone}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in placed
+        ]
     return "".join(parts)
 
 

@@ -10,7 +10,12 @@ import pandas as pd
 from cxr_core.data.cache.pixel_cache import Progress, quiet
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
-from cxr_core.evaluation.robustness.phantom_series import DrawnSeries, answers_figures, hearts, opacities
+from cxr_core.evaluation.robustness.phantom_series import (
+    DrawnSeries,
+    answers_figures,
+    hearts,
+    opacities,
+)
 from cxr_core.evaluation.robustness.stability import CHANGES, stability_figures
 from cxr_core.film.concern import Concern
 from cxr_core.film.decoding.decode import decode
@@ -52,7 +57,9 @@ def evaluate_stability(
         rows += _rows_of(reader, films.paths[place], films.table.iloc[place])
         progress(done, len(chosen))
     if not rows:
-        raise DataError("no installed model reads any of these films; see for whom they are on the Models page")
+        raise DataError(
+            "no installed model reads any of these films; see for whom they are on the Models page"
+        )
     answers = pd.DataFrame(rows)
     return {
         f"{model} {version}": {key: _of_changes(of) for key, of in found.groupby("finding")}
@@ -75,7 +82,8 @@ def _rows_of(reader: Reader, path: Path, row: pd.Series) -> list[dict[str, Any]]
     film = decode(path.read_bytes())
     age, view = row["age"], row["view"]
     patient = Patient(
-        age_years=None if pd.isna(age) else float(age), view=view if view in ("PA", "AP", "LATERAL") else None
+        age_years=None if pd.isna(age) else float(age),
+        view=view if view in ("PA", "AP", "LATERAL") else None,
     )
     found = []
     for name, change in {"": lambda film: film, **CHANGES}.items():
@@ -123,9 +131,13 @@ def _answers(reader: Reader, series: DrawnSeries) -> dict[str, Sequence[Sequence
         rows: dict[str, list[float]] = {}
         for spec in chest:
             film = draw(spec)
-            for reading in readings_of(reader, film, Patient(age_years=film.age_years, view=film.view), (DRAWING,)):
+            for reading in readings_of(
+                reader, film, Patient(age_years=film.age_years, view=film.view), (DRAWING,)
+            ):
                 if reading.finding == series.finding and reading.probability is not None:
-                    rows.setdefault(f"{reading.model} {reading.version}", []).append(reading.probability)
+                    rows.setdefault(f"{reading.model} {reading.version}", []).append(
+                        reading.probability
+                    )
         for model, row in rows.items():
             found.setdefault(model, []).append(row)
     return dict(found)

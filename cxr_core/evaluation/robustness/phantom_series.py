@@ -30,7 +30,10 @@ def hearts(age_years: float) -> DrawnSeries:
     """Hearts from narrow to wide in thoraces of three widths, with three noises each."""
     plain = PhantomSpec(height=SIDE, width=SIDE, age_years=age_years)
     specs = tuple(
-        tuple(replace(plain, thorax_width=thorax, heart_width=thorax * ratio, seed=seed) for ratio in RATIOS)
+        tuple(
+            replace(plain, thorax_width=thorax, heart_width=thorax * ratio, seed=seed)
+            for ratio in RATIOS
+        )
         for thorax in THORAXES
         for seed in range(3)
     )
@@ -40,7 +43,9 @@ def hearts(age_years: float) -> DrawnSeries:
 
 def opacities(age_years: float) -> DrawnSeries:
     """Opacities from none to strong in either lung, in the middle and below, with three noises each."""
-    plain = PhantomSpec(height=SIDE, width=SIDE, age_years=age_years, view="AP" if age_years < 18 else "PA")
+    plain = PhantomSpec(
+        height=SIDE, width=SIDE, age_years=age_years, view="AP" if age_years < 18 else "PA"
+    )
     specs = tuple(
         tuple(
             replace(plain, opacity=Opacity(lung=lung, place=place, strength=strength), seed=seed)
@@ -50,7 +55,9 @@ def opacities(age_years: float) -> DrawnSeries:
         for place in PLACES
         for seed in range(3)
     )
-    return DrawnSeries(name=f"opacity, aged {age_years:g}", finding="pneumonia", varied=STRENGTHS, specs=specs)
+    return DrawnSeries(
+        name=f"opacity, aged {age_years:g}", finding="pneumonia", varied=STRENGTHS, specs=specs
+    )
 
 
 def drawn_ratio(spec: PhantomSpec) -> float:
@@ -58,14 +65,19 @@ def drawn_ratio(spec: PhantomSpec) -> float:
     return truth(spec).cardiothoracic_ratio
 
 
-def answers_figures(series: DrawnSeries, probabilities: Sequence[Sequence[float]]) -> dict[str, object]:
+def answers_figures(
+    series: DrawnSeries, probabilities: Sequence[Sequence[float]]
+) -> dict[str, object]:
     """How probabilities (chests, V) follow what was varied.
 
     mean: over the chests at each value.  rank_correlation: Spearman's within each chest, its mean and least; NaN as
     None, where a chest's probabilities are all the same.
     """
     said = np.asarray(probabilities, np.float64)
-    each = [float(spearmanr(series.varied, row).statistic) if np.ptp(row) > 0 else np.nan for row in said]
+    each = [
+        float(spearmanr(series.varied, row).statistic) if np.ptp(row) > 0 else np.nan
+        for row in said
+    ]
     known = [value for value in each if not np.isnan(value)]
     return {
         "varied": list(series.varied),

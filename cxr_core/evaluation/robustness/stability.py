@@ -38,7 +38,9 @@ def _resized(film: Radiograph, longest: int) -> Radiograph:
 def _turned(film: Radiograph, degrees: float) -> Radiograph:
     height, width = film.shape
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
-    return _with(film, cv2.warpAffine(film.pixels, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE))
+    return _with(
+        film, cv2.warpAffine(film.pixels, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    )
 
 
 def _contrast(film: Radiograph, factor: float) -> Radiograph:
@@ -47,7 +49,9 @@ def _contrast(film: Radiograph, factor: float) -> Radiograph:
 
 
 CHANGES: dict[str, Change] = {
-    "JPEG of quality 90": lambda film: _through_file(film, ".jpg", 255, cv2.IMWRITE_JPEG_QUALITY, 90),
+    "JPEG of quality 90": lambda film: _through_file(
+        film, ".jpg", 255, cv2.IMWRITE_JPEG_QUALITY, 90
+    ),
     "PNG of 16 bits": lambda film: _through_file(film, ".png", 65535),
     "224 px": lambda film: _resized(film, 224),
     "512 px": lambda film: _resized(film, 512),
@@ -62,7 +66,11 @@ CHANGES: dict[str, Change] = {
 
 
 def stability_figures(
-    before: np.ndarray, after: np.ndarray, crossed: np.ndarray, labels: np.ndarray, patients: np.ndarray
+    before: np.ndarray,
+    after: np.ndarray,
+    crossed: np.ndarray,
+    labels: np.ndarray,
+    patients: np.ndarray,
 ) -> dict[str, Any]:
     """How far the probabilities of the same films moved.
 
@@ -94,9 +102,17 @@ def stability_figures(
 
 def stability_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     """The figures of each change as a table in Markdown."""
-    lines = ["| change | films | mean change | largest | calls changed | AUROC change |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| change | films | mean change | largest | calls changed | AUROC change |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, figures in found.items():
-        cells = [name, str(figures["n"]), _cell(figures["mean_change"]), f"{figures['largest_change']:.3f}"]
+        cells = [
+            name,
+            str(figures["n"]),
+            _cell(figures["mean_change"]),
+            f"{figures['largest_change']:.3f}",
+        ]
         cells += [_cell(figures["calls_changed"]), _cell(figures.get("auroc_change"))]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -21,7 +21,12 @@ from cxr_core.evaluation.segmentation.evaluate_outlines import (
     measured,
     recorded_ratios,
 )
-from cxr_core.evaluation.segmentation.evaluate_ratio import Beside, RatioScore, has_labels, score_ratio
+from cxr_core.evaluation.segmentation.evaluate_ratio import (
+    Beside,
+    RatioScore,
+    has_labels,
+    score_ratio,
+)
 from cxr_core.evaluation.store.folder import PREDICTIONS, REPORT, head, write_texts
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.reading.agreement import MEASURED_FINDING
@@ -77,7 +82,12 @@ class SegmenterEvaluation:
 
 
 def evaluate_segmenter(
-    outliner: Outliner, films: Manifest, part: str, *, beside: Beside | None = None, progress: Progress = quiet
+    outliner: Outliner,
+    films: Manifest,
+    part: str,
+    *,
+    beside: Beside | None = None,
+    progress: Progress = quiet,
 ) -> SegmenterEvaluation:
     """All that one evaluation finds, of what the data can be compared with. films: of that part alone.
 
@@ -92,7 +102,9 @@ def evaluate_segmenter(
     score = None
     if has_labels(films):
         ratios = table["ratio"].to_numpy(np.float64)
-        score = score_ratio(outliner, films, ratios, table["trusted"].to_numpy(bool), beside, progress)
+        score = score_ratio(
+            outliner, films, ratios, table["trusted"].to_numpy(bool), beside, progress
+        )
         table = pd.concat([table, score.table], axis=1)
     if figures is None and score is None:
         raise DataError(

@@ -11,7 +11,13 @@ from cxr_core.data.film_set import load_films
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.sources.masks import mask_of, swapped
 from cxr_core.errors import DataError
-from cxr_core.evaluation.segmentation.metrics import Outlined, agreement, boundary_distance, dice, outline_figures
+from cxr_core.evaluation.segmentation.metrics import (
+    Outlined,
+    agreement,
+    boundary_distance,
+    dice,
+    outline_figures,
+)
 from cxr_core.findings import STRUCTURES
 from cxr_core.reading.cardiothoracic.contours import Anatomy, diameters_of
 from cxr_core.reading.segmenter import Outliner
@@ -20,7 +26,9 @@ Progress = Callable[[int, int], None]
 RECORDED = "ctr.csv"  # image, ctr: a ratio that came with the data, in a table beside images/
 
 
-def anatomies(outliner: Outliner, films: Manifest, progress: Progress = lambda *_: None) -> Iterator[Anatomy]:
+def anatomies(
+    outliner: Outliner, films: Manifest, progress: Progress = lambda *_: None
+) -> Iterator[Anatomy]:
     """The anatomy of each film, in the manifest's order, from the pixel cache.
 
     films: usable and decoded. progress: told (films outlined, films). Raises ReadingError for maps that are no numbers.
@@ -31,7 +39,9 @@ def anatomies(outliner: Outliner, films: Manifest, progress: Progress = lambda *
         progress(row + 1, len(films.table))
 
 
-def outlined(outliner: Outliner, films: Manifest, progress: Progress = lambda *_: None) -> list[Outlined]:
+def outlined(
+    outliner: Outliner, films: Manifest, progress: Progress = lambda *_: None
+) -> list[Outlined]:
     """Each film outlined and compared with its masks, which lie in masks/STRUCTURE/ beside images/.
 
     films: usable and decoded, without swapped masks. Raises DataError for a film without masks, or with an empty one.
@@ -40,7 +50,9 @@ def outlined(outliner: Outliner, films: Manifest, progress: Progress = lambda *_
     patients = films.table["patient"].astype(str)
     return [
         compare(anatomy, masks_of(path, shape), patient)
-        for anatomy, path, shape, patient in zip(found, films.paths, _shapes(films), patients, strict=True)
+        for anatomy, path, shape, patient in zip(
+            found, films.paths, _shapes(films), patients, strict=True
+        )
     ]
 
 
@@ -71,9 +83,17 @@ def measured(
     """
     rows: list[dict[str, Any]] = []
     compared: list[Outlined] = []
-    facts = films.table[["patient", "source", "view"]].astype(object).where(lambda table: table.notna(), "")
+    facts = (
+        films.table[["patient", "source", "view"]]
+        .astype(object)
+        .where(lambda table: table.notna(), "")
+    )
     for anatomy, path, shape, fact in zip(
-        anatomies(outliner, films, progress), films.paths, _shapes(films), facts.to_dict("records"), strict=True
+        anatomies(outliner, films, progress),
+        films.paths,
+        _shapes(films),
+        facts.to_dict("records"),
+        strict=True,
     ):
         row = {"image": path.name, **fact, **_measured(anatomy)}
         masks = masks_of(path, shape) if has_masks(path) else {}
@@ -97,8 +117,13 @@ def recorded_ratios(films: Manifest) -> np.ndarray:
 
     Raises DataError when such a table has no columns image and ctr, or a ratio that is no number.
     """
-    tables = {folder: _recorded(folder / RECORDED) for folder in {path.parent.parent for path in films.paths}}
-    return np.array([tables[path.parent.parent].get(path.name, np.nan) for path in films.paths], np.float64)
+    tables = {
+        folder: _recorded(folder / RECORDED)
+        for folder in {path.parent.parent for path in films.paths}
+    }
+    return np.array(
+        [tables[path.parent.parent].get(path.name, np.nan) for path in films.paths], np.float64
+    )
 
 
 def against_recorded(table: pd.DataFrame) -> dict[str, Any] | None:
@@ -111,8 +136,15 @@ def against_recorded(table: pd.DataFrame) -> dict[str, Any] | None:
     both = table[there & table["ratio"].notna()]
     if not len(both):
         return None
-    figures = agreement(both["ratio"].to_numpy(), both["recorded_ratio"].to_numpy(), both["patient"].to_numpy())
-    return {"table": RECORDED, **figures, "empty": int((~there).sum()), "unmeasured": int(there.sum()) - len(both)}
+    figures = agreement(
+        both["ratio"].to_numpy(), both["recorded_ratio"].to_numpy(), both["patient"].to_numpy()
+    )
+    return {
+        "table": RECORDED,
+        **figures,
+        "empty": int((~there).sum()),
+        "unmeasured": int(there.sum()) - len(both),
+    }
 
 
 def has_masks(film: Path) -> bool:
@@ -130,7 +162,9 @@ def masks_of(film: Path, shape: tuple[int, int]) -> dict[str, np.ndarray]:
                 f"{shape[1]} x {shape[0]}; they must be the same"
             )
         if not mask.any():
-            raise DataError(f"the mask of the {name} of {film.name} is empty; leave the film out of the data")
+            raise DataError(
+                f"the mask of the {name} of {film.name} is empty; leave the film out of the data"
+            )
     return masks
 
 
@@ -158,6 +192,12 @@ def _recorded(path: Path) -> dict[str, float]:
         return {}
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        return {row["image"]: float(row["ctr"]) for row in table.to_dict("records") if row["ctr"].strip()}
+        return {
+            row["image"]: float(row["ctr"])
+            for row in table.to_dict("records")
+            if row["ctr"].strip()
+        }
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path} cannot be read as a table of the columns image and ctr: {error}") from error
+        raise DataError(
+            f"{path} cannot be read as a table of the columns image and ctr: {error}"
+        ) from error

@@ -13,7 +13,14 @@ from cxr_core.errors import DataError, ModelError
 from cxr_core.evaluation.evaluate import predictions
 from cxr_core.evaluation.metrics.curves import Roc, roc_of
 from cxr_core.evaluation.segmentation.evaluate_outlines import anatomies
-from cxr_core.evaluation.segmentation.ratio import CLASSIFIER, COMBINED, RATIO, Combination, by_view, fit_combination
+from cxr_core.evaluation.segmentation.ratio import (
+    CLASSIFIER,
+    COMBINED,
+    RATIO,
+    Combination,
+    by_view,
+    fit_combination,
+)
 from cxr_core.models import card
 from cxr_core.models.registry.registry import installed
 from cxr_core.models.store import load_card
@@ -77,7 +84,9 @@ def score_ratio(
     is to be fitted on are among the films measured, or show one class only.
     """
     if not has_labels(films):
-        raise DataError(f"the films have no labels for {MEASURED_FINDING}, so the ratio cannot be scored against them")
+        raise DataError(
+            f"the films have no labels for {MEASURED_FINDING}, so the ratio cannot be scored against them"
+        )
     known = films.table[MEASURED_FINDING].notna().to_numpy()
     labelled = films.with_table(films.table[known])
     labels = labelled.table[MEASURED_FINDING].to_numpy(np.float64)
@@ -92,7 +101,11 @@ def score_ratio(
         if isinstance(combination, Shipped):
             heard = np.where(trusted[known], heard, np.nan)
         scores[COMBINED] = combination.log_odds(scores[CLASSIFIER], heard, _views(labelled))
-        columns |= {"logit": scores[CLASSIFIER], "probability": answers["probability"], "combined": scores[COMBINED]}
+        columns |= {
+            "logit": scores[CLASSIFIER],
+            "probability": answers["probability"],
+            "combined": scores[COMBINED],
+        }
     patients = labelled.table["patient"].to_numpy(str)
     views, sources = (labelled.table[name].fillna("").to_numpy(str) for name in ("view", "source"))
     seen = ~np.isnan(scores[RATIO])
@@ -124,7 +137,9 @@ def the_installed_one() -> Classifier | None:
     found = [folder for folder in installed() if MEASURED_FINDING in load_card(folder).findings]
     if len(found) > 1:
         names = ", ".join(folder.parent.name for folder in found)
-        raise ModelError(f"several installed models answer {MEASURED_FINDING}: {names}; choose one with --beside")
+        raise ModelError(
+            f"several installed models answer {MEASURED_FINDING}: {names}; choose one with --beside"
+        )
     return Classifier.load(found[0]) if found else None
 
 
@@ -145,7 +160,9 @@ class Shipped:
     def as_json(self) -> dict[str, Any]:
         """As metrics.json carries it."""
         names = ("intercept", "classifier", "measured", "centre", "ap")
-        return {"shipped": True, "source": self.fitted.source} | {name: getattr(self.fitted, name) for name in names}
+        return {"shipped": True, "source": self.fitted.source} | {
+            name: getattr(self.fitted, name) for name in names
+        }
 
 
 def _combination_of(
@@ -163,11 +180,15 @@ def _views(films: Manifest) -> np.ndarray:
     return films.table["view"].fillna("").to_numpy(str)
 
 
-def _fitted(outliner: Outliner, measured: Manifest, beside: Beside, progress: Progress) -> Combination:
+def _fitted(
+    outliner: Outliner, measured: Manifest, beside: Beside, progress: Progress
+) -> Combination:
     """The combination from films apart from those that are measured."""
     films, which = beside.fit_films()
     if not has_labels(films):
-        raise DataError(f"the films to fit the combination on ({which}) have no labels for {MEASURED_FINDING}")
+        raise DataError(
+            f"the films to fit the combination on ({which}) have no labels for {MEASURED_FINDING}"
+        )
     films = films.with_table(films.table[films.table[MEASURED_FINDING].notna()])
     for column, what in (("patient", "patients"), ("sha256", "pictures")):
         shared = set(films.table[column].dropna()) & set(measured.table[column].dropna())
@@ -188,7 +209,9 @@ def _fitted(outliner: Outliner, measured: Manifest, beside: Beside, progress: Pr
 def _answers(classifier: Classifier, films: Manifest) -> pd.DataFrame:
     """Logit and probability of cardiomegaly, in the order of the films."""
     table = predictions(classifier, films)
-    return table.loc[table["finding"] == MEASURED_FINDING, ["logit", "probability"]].reset_index(drop=True)
+    return table.loc[table["finding"] == MEASURED_FINDING, ["logit", "probability"]].reset_index(
+        drop=True
+    )
 
 
 def _told(beside: Beside | None) -> dict[str, str] | None:

@@ -39,7 +39,10 @@ def outline_figures(films: Sequence[Outlined]) -> dict[str, Any]:
     """
     patients = np.array([film.patient for film in films])
     columns = {f"dice_{name}": np.array([film.dice[name] for film in films]) for name in STRUCTURES}
-    columns |= {f"distance_px_{name}": np.array([film.distance_px[name] for film in films]) for name in STRUCTURES}
+    columns |= {
+        f"distance_px_{name}": np.array([film.distance_px[name] for film in films])
+        for name in STRUCTURES
+    }
     columns["measured"] = np.array([float(film.ratio is not None) for film in films])
     columns["trusted"] = np.array([float(film.trusted) for film in films])
     columns["trusted_ratio_mae"] = np.array([_error_if_trusted(film) for film in films])
@@ -47,7 +50,10 @@ def outline_figures(films: Sequence[Outlined]) -> dict[str, Any]:
     seen = [film for film in films if film.ratio is not None]
     if not seen:
         return found
-    measured, true = np.array([film.ratio for film in seen], float), np.array([film.true_ratio for film in seen])
+    measured, true = (
+        np.array([film.ratio for film in seen], float),
+        np.array([film.true_ratio for film in seen]),
+    )
     covered = np.abs(measured - true) <= np.array([film.half_width for film in seen])
     return (
         found
@@ -57,7 +63,11 @@ def outline_figures(films: Sequence[Outlined]) -> dict[str, Any]:
 
 
 def _error_if_trusted(film: Outlined) -> float:
-    return abs(film.ratio - film.true_ratio) if film.trusted and film.ratio is not None else float("nan")
+    return (
+        abs(film.ratio - film.true_ratio)
+        if film.trusted and film.ratio is not None
+        else float("nan")
+    )
 
 
 def agreement(measured: np.ndarray, true: np.ndarray, patients: np.ndarray) -> dict[str, Any]:
@@ -89,17 +99,26 @@ def boundary_distance(one: np.ndarray, other: np.ndarray) -> float:
     """The mean distance between two boundaries, both ways, in pixels; NaN when one of them is empty."""
     if not (one.any() and other.any()):
         return float("nan")
-    there = [_to_boundary(mask)[_boundary(against)] for mask, against in ((one, other), (other, one))]
+    there = [
+        _to_boundary(mask)[_boundary(against)] for mask, against in ((one, other), (other, one))
+    ]
     return float(np.concatenate(there).mean())
 
 
 def _boundary(mask: np.ndarray) -> np.ndarray:
-    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    inner = cv2.erode(
+        mask.astype(np.uint8),
+        np.ones((3, 3), np.uint8),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
     return mask & (inner == 0)
 
 
 def _to_boundary(mask: np.ndarray) -> np.ndarray:
-    return cv2.distanceTransform((~_boundary(mask)).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return cv2.distanceTransform(
+        (~_boundary(mask)).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
+    )
 
 
 def _correlation(share: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -132,4 +151,7 @@ def means_of(columns: Mapping[str, np.ndarray], patients: np.ndarray) -> dict[st
 
 def _as_json(values: Mapping[str, np.ndarray], n: int) -> dict[str, Any]:
     found = {name: figure.as_json() for name, figure in figures_of(values, np.zeros(n)).items()}
-    return {name: {key: value for key, value in figure.items() if key != "positives"} for name, figure in found.items()}
+    return {
+        name: {key: value for key, value in figure.items() if key != "positives"}
+        for name, figure in found.items()
+    }

@@ -39,17 +39,24 @@ class Combination:
     measured: int  # of the films, those with a ratio
     source: str  # which films
 
-    def log_odds(self, logits: np.ndarray, ratios: np.ndarray, views: np.ndarray | None = None) -> np.ndarray:
+    def log_odds(
+        self, logits: np.ndarray, ratios: np.ndarray, views: np.ndarray | None = None
+    ) -> np.ndarray:
         """(N,) the combined answer. logits: (N,); ratios: (N,), NaN where none was measured.  views: not asked for."""
         both = self.intercept + self.of_logit * logits + self.of_ratio * ratios
         return np.where(np.isnan(ratios), self.alone_intercept + self.alone_of_logit * logits, both)
 
     def as_json(self) -> dict[str, Any]:
         """As metrics.json carries it."""
-        return {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(self).items()}
+        return {
+            key: round(value, 6) if isinstance(value, float) else value
+            for key, value in asdict(self).items()
+        }
 
 
-def fit_combination(logits: np.ndarray, ratios: np.ndarray, labels: np.ndarray, source: str) -> Combination:
+def fit_combination(
+    logits: np.ndarray, ratios: np.ndarray, labels: np.ndarray, source: str
+) -> Combination:
     """The combination that fits films best: logits, ratios (NaN = not measured), labels 0 or 1, (N,) each.
 
     Both inputs are brought to unit spread and held by scikit-learn's default ridge (C = 1), so that few or separable
@@ -62,7 +69,9 @@ def fit_combination(logits: np.ndarray, ratios: np.ndarray, labels: np.ndarray, 
                 f"the {int(chosen.sum()):,} {what} to fit the combination on ({source}) are not of both classes; "
                 "choose another part with --fit-on"
             )
-    intercept, (of_logit, of_ratio) = fit_logistic(np.stack([logits[seen], ratios[seen]], axis=1), labels[seen])
+    intercept, (of_logit, of_ratio) = fit_logistic(
+        np.stack([logits[seen], ratios[seen]], axis=1), labels[seen]
+    )
     alone_intercept, (alone_of_logit,) = fit_logistic(logits[:, None], labels)
     return Combination(
         intercept=intercept,
@@ -90,7 +99,11 @@ def by_view(
         for name, chosen in groups.items()
     }
     known = np.isin(views, VIEWS)
-    return found | {"within": figures_of_scores(_some(scores, known), labels[known], patients[known], views[known])}
+    return found | {
+        "within": figures_of_scores(
+            _some(scores, known), labels[known], patients[known], views[known]
+        )
+    }
 
 
 def _some(scores: Mapping[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
@@ -98,7 +111,10 @@ def _some(scores: Mapping[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.
 
 
 def figures_of_scores(
-    scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray, views: np.ndarray | None = None
+    scores: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    patients: np.ndarray,
+    views: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """AUROC of each score and their paired differences, with patient-bootstrapped 95 % intervals.
 
@@ -130,17 +146,23 @@ def _aurocs(
     pairs = list(combinations(list(scores)[::-1], 2))
 
     def measured(weights: Draws) -> dict[str, np.ndarray]:
-        found = {name: auroc_within(views, score, labels, weights) for name, score in scores.items()}
+        found = {
+            name: auroc_within(views, score, labels, weights) for name, score in scores.items()
+        }
         return found | {f"{one} - {other}": found[one] - found[other] for one, other in pairs}
 
     figures = figures_of(drawn(measured, patients), labels)
     return {
         "auroc": {name: figures[name].as_json() for name in scores},
-        "difference": {name: figure.as_json() for name, figure in figures.items() if name not in scores},
+        "difference": {
+            name: figure.as_json() for name, figure in figures.items() if name not in scores
+        },
     }
 
 
-def auroc_within(views: np.ndarray, scores: np.ndarray, labels: np.ndarray, weights: Draws) -> np.ndarray:
+def auroc_within(
+    views: np.ndarray, scores: np.ndarray, labels: np.ndarray, weights: Draws
+) -> np.ndarray:
     """(R,) AUROC of each view, weighed by its positives; a view without both classes takes no part. NaN if none has.
 
     With one view it is that view's AUROC. Source: the covariate-adjusted ROC curve of Janes & Pepe 2009, Biometrika
@@ -150,7 +172,10 @@ def auroc_within(views: np.ndarray, scores: np.ndarray, labels: np.ndarray, weig
     for view in np.unique(views):
         chosen = views == view
         of = weights.of(chosen)
-        found, positives = auroc(scores[chosen], labels[chosen], of), of @ (labels[chosen] == 1).astype(float)
+        found, positives = (
+            auroc(scores[chosen], labels[chosen], of),
+            of @ (labels[chosen] == 1).astype(float),
+        )
         each.append((np.nan_to_num(found) * positives, np.where(np.isnan(found), 0.0, positives)))
     summed, positives = np.sum(each, axis=0) if each else (np.zeros(weights.shape[0]),) * 2
     return np.divide(summed, positives, out=np.full(np.shape(summed), np.nan), where=positives > 0)

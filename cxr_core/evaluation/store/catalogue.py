@@ -29,7 +29,10 @@ class Shelved:
     @property
     def run(self) -> str | None:
         """The run that it is of, if it lies in one."""
-        return next((p.parent.name for p in (self.folder, self.folder.parent) if p.name == "evaluation"), None)
+        return next(
+            (p.parent.name for p in (self.folder, self.folder.parent) if p.name == "evaluation"),
+            None,
+        )
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -44,8 +47,14 @@ class Shelved:
 
 def shelved(root: Path | None = None) -> list[Shelved]:
     """Every evaluation under the workspace, the newest first; those that cannot be read come last."""
-    found = [look(folder) for folder in evaluation_folders(root or workspace()) if _holds_one(folder)]
-    return sorted(found, key=lambda each: (each.problem is None, str(each.metrics.get("made", ""))), reverse=True)
+    found = [
+        look(folder) for folder in evaluation_folders(root or workspace()) if _holds_one(folder)
+    ]
+    return sorted(
+        found,
+        key=lambda each: (each.problem is None, str(each.metrics.get("made", ""))),
+        reverse=True,
+    )
 
 
 def evaluation_folders(root: Path) -> list[Path]:
@@ -63,9 +72,17 @@ def look(folder: Path) -> Shelved:
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Shelved(folder=folder, metrics={}, problem=f"it has no {METRICS}: it was not finished; evaluate again")
+        return Shelved(
+            folder=folder,
+            metrics={},
+            problem=f"it has no {METRICS}: it was not finished; evaluate again",
+        )
     except (OSError, ValueError) as error:
-        return Shelved(folder=folder, metrics={}, problem=f"its {METRICS} cannot be read ({error}); evaluate again")
+        return Shelved(
+            folder=folder,
+            metrics={},
+            problem=f"its {METRICS} cannot be read ({error}); evaluate again",
+        )
     problem = _problem(metrics)
     return Shelved(folder=folder, metrics={} if problem else metrics, problem=problem)
 

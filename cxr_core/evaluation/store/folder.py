@@ -25,7 +25,12 @@ from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import whole
 
 SCHEMA = 1
-PREDICTIONS, METRICS, CURVES, REPORT = "predictions.csv", "metrics.json", "curves.json", "report.html"
+PREDICTIONS, METRICS, CURVES, REPORT = (
+    "predictions.csv",
+    "metrics.json",
+    "curves.json",
+    "report.html",
+)
 RECALIBRATION, TYPED = "recalibration.json", "predictions.parquet"
 
 
@@ -99,7 +104,9 @@ class Evaluation:
         return write_texts(out, texts, self.metrics_json())
 
 
-def head(card: ModelCard | SegmenterCard, part: str, data: Mapping[str, Any], made: str) -> dict[str, Any]:
+def head(
+    card: ModelCard | SegmenterCard, part: str, data: Mapping[str, Any], made: str
+) -> dict[str, Any]:
     """What every metrics.json says first: which model was measured on which films, and when."""
     return {
         "schema": SCHEMA,
@@ -121,13 +128,19 @@ def write_texts(out: Path, texts: Mapping[str, str | bytes], metrics: Mapping[st
     found = {**texts, METRICS: json.dumps(metrics, indent=2, allow_nan=False) + "\n"}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name in (METRICS, RECALIBRATION, TYPED):  # of an earlier evaluation: never beside files not of theirs
+        for name in (
+            METRICS,
+            RECALIBRATION,
+            TYPED,
+        ):  # of an earlier evaluation: never beside files not of theirs
             (out / name).unlink(missing_ok=True)
         for name, text in found.items():
             with whole(out / name) as draft:
                 draft.write_bytes(text.encode() if isinstance(text, str) else text)
     except OSError as error:
-        raise DataError(f"the evaluation cannot be written to {out}: {error.strerror}; give --out another") from error
+        raise DataError(
+            f"the evaluation cannot be written to {out}: {error.strerror}; give --out another"
+        ) from error
     return out / METRICS
 
 

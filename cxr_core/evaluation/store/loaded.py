@@ -107,13 +107,18 @@ def open_evaluation(shelved: Shelved) -> Opened:
             recalibrated=_recalibrated(shelved),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"the evaluation in {shelved.folder} cannot be read ({error}); evaluate again") from error
+        raise DataError(
+            f"the evaluation in {shelved.folder} cannot be read ({error}); evaluate again"
+        ) from error
 
 
 def view_of(opened: Opened, finding: str, view: str | None) -> FindingView:
     """Compute all that is drawn. A second or two for 25,000 films: the bands are of 1,000 resamples."""
     films, points = opened.films(finding, view), opened.thresholds[finding]
-    probabilities, labels = films["probability"].to_numpy(np.float64), films["label"].to_numpy(np.float64)
+    probabilities, labels = (
+        films["probability"].to_numpy(np.float64),
+        films["label"].to_numpy(np.float64),
+    )
     patients = films["patient"].to_numpy(str)
     return FindingView(
         films=films,

@@ -31,12 +31,23 @@ def record_use(data: Mapping[str, Any], card: ModelCard | SegmenterCard, by: str
 
     Raises DataError when the workspace cannot be written.
     """
-    who = {"model": card.model, "version": card.version, "weights_sha256": card.weights_sha256, "by": by}
-    films = {"data_sha256": data["data_sha256"], "films": data["films"], "patients": data["patients"]}
+    who = {
+        "model": card.model,
+        "version": card.version,
+        "weights_sha256": card.weights_sha256,
+        "by": by,
+    }
+    films = {
+        "data_sha256": data["data_sha256"],
+        "films": data["films"],
+        "patients": data["patients"],
+    }
     try:
         append(_path(), {"when": now(), **films, **who})
     except OSError as error:
-        raise DataError(f"{_path()} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder") from error
+        raise DataError(
+            f"{_path()} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder"
+        ) from error
 
 
 def uses_of(data_sha256: str) -> Uses:

@@ -71,7 +71,11 @@ def is_dicom(data: bytes) -> bool:
     if group in (b"\x02\x00", b"\x00\x08"):
         return spelled
     length = int.from_bytes(data[4:8], "little")
-    return group == b"\x08\x00" and data[3:4] in (b"\x00", b"\x01") and (spelled or length < len(data) - 8)
+    return (
+        group == b"\x08\x00"
+        and data[3:4] in (b"\x00", b"\x01")
+        and (spelled or length < len(data) - 8)
+    )
 
 
 def name_of(data: bytes) -> str:
@@ -91,4 +95,6 @@ def _require_plain_preamble(data: bytes) -> None:
     other = name_of(data)
     if data[128:132] == b"DICM" and (pictures or not other.startswith("not a picture")):
         found = "another picture" if pictures else other
-        raise UndecodableFilm(f"This DICOM file is also {found}. Export the film again as a plain DICOM file.")
+        raise UndecodableFilm(
+            f"This DICOM file is also {found}. Export the film again as a plain DICOM file."
+        )

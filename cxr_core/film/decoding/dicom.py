@@ -50,7 +50,12 @@ PIXEL_TAGS = (
     "SegmentedBluePaletteColorLookupTableData", "PixelData",
 )  # fmt: skip
 
-NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
+NATIVE = (
+    ImplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+)
 HTJ2K = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203")
 JPEG_2000 = (*JPEG2000TransferSyntaxes[:2], *HTJ2K)
 
@@ -78,7 +83,14 @@ DAMAGED = "This DICOM file is damaged or cut short: {}. Export the film again."
 
 # pydicom warns and logs through the process's global state; two threads must not restore each other's.
 _QUIET = threading.RLock()
-_LOGGERS = ("pydicom", "pydicom.pixels.decoders.base", "pydicom.pixels.utils", "pylibjpeg", "openjpeg", "jpeg_ls")
+_LOGGERS = (
+    "pydicom",
+    "pydicom.pixels.decoders.base",
+    "pydicom.pixels.utils",
+    "pylibjpeg",
+    "openjpeg",
+    "jpeg_ls",
+)
 
 
 def decode_dicom(data: bytes) -> Radiograph:
@@ -89,7 +101,9 @@ def decode_dicom(data: bytes) -> Radiograph:
         except BROKEN:
             pass
     # Raised out here, the refusal does not drag along an error (and its frames) that know the patient.
-    raise UndecodableFilm(DAMAGED.format("its pixels or the tags that describe them cannot be read"))
+    raise UndecodableFilm(
+        DAMAGED.format("its pixels or the tags that describe them cannot be read")
+    )
 
 
 def _decode(data: bytes) -> Radiograph:
@@ -98,7 +112,9 @@ def _decode(data: bytes) -> Radiograph:
     _require_fitting_codestream(dataset)
     pixels, colour = _pixels(dataset)
     facts = dicom_tags.read_facts(dataset)
-    return Radiograph(pixels=pixels, container="dicom", bits=int(dataset.BitsStored), colour=colour, **facts)
+    return Radiograph(
+        pixels=pixels, container="dicom", bits=int(dataset.BitsStored), colour=colour, **facts
+    )
 
 
 @contextmanager
@@ -138,8 +154,16 @@ def _read(data: bytes) -> Dataset:
         syntax = ImplicitVRLittleEndian if implicit else plain
     dataset.file_meta.TransferSyntaxUID = syntax
     if "PixelData" not in dataset:
-        raise UndecodableFilm("This DICOM file holds no picture, or not a whole one. Export the film itself.")
-    if syntax not in (*NATIVE, RLELossless, *JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG_2000):
+        raise UndecodableFilm(
+            "This DICOM file holds no picture, or not a whole one. Export the film itself."
+        )
+    if syntax not in (
+        *NATIVE,
+        RLELossless,
+        *JPEGTransferSyntaxes,
+        *JPEGLSTransferSyntaxes,
+        *JPEG_2000,
+    ):
         raise UndecodableFilm(
             "This DICOM file is compressed in a way that is not read here. Export it uncompressed, or as JPEG, "
             "JPEG-LS, JPEG 2000 or RLE."
@@ -167,13 +191,23 @@ def _transfer_syntax(data: bytes) -> tuple[UID | None, int]:
 
 def _require_one_frame(dataset: Dataset) -> None:
     """Refuse what is not one picture of 8 or 16 bits, from the header alone."""
-    rows, columns, samples = int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel") or 1)
+    rows, columns, samples = (
+        int(dataset.Rows),
+        int(dataset.Columns),
+        int(dataset.get("SamplesPerPixel") or 1),
+    )
     require_pixels(columns, rows)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames != 1:
-        raise UndecodableFilm(f"This DICOM file holds {frames} frames; a chest film has one. Export a single image.")
+        raise UndecodableFilm(
+            f"This DICOM file holds {frames} frames; a chest film has one. Export a single image."
+        )
     allocated = int(dataset.BitsAllocated)
-    if allocated not in (8, 16) or samples not in (1, 3) or not 1 <= int(dataset.BitsStored) <= allocated:
+    if (
+        allocated not in (8, 16)
+        or samples not in (1, 3)
+        or not 1 <= int(dataset.BitsStored) <= allocated
+    ):
         raise UndecodableFilm(
             f"This DICOM file holds {samples} channels of {allocated} bits; a chest film has 1 or 3 of 8 or 16 bits. "
             "Export the film itself."
@@ -193,7 +227,9 @@ def _require_fitting_codestream(dataset: Dataset) -> None:
     except UndecodableFilm:
         raise UndecodableFilm(DAMAGED.format("its compressed pixels are not whole")) from None
     if size != (int(dataset.Columns), int(dataset.Rows)):
-        raise UndecodableFilm(DAMAGED.format("its compressed pixels have another size than its header says"))
+        raise UndecodableFilm(
+            DAMAGED.format("its compressed pixels have another size than its header says")
+        )
 
 
 def _jpeg_size(stream: bytes) -> tuple[int, int]:
@@ -206,7 +242,9 @@ def _j2k_size(stream: bytes) -> tuple[int, int]:
 
     A JP2 file in place of the codestream, which PS3.5 A.4.4 does not allow, is refused: pydicom may search it for ever.
     """
-    if not stream.startswith(b"\xff\x4f\xff\x51") or not stream.rstrip(b"\x00").endswith(b"\xff\xd9"):
+    if not stream.startswith(b"\xff\x4f\xff\x51") or not stream.rstrip(b"\x00").endswith(
+        b"\xff\xd9"
+    ):
         raise UndecodableFilm(DAMAGED.format("its compressed pixels are not whole"))
     right, bottom, left, top = struct.unpack(">4I", stream[8:24])
     require_pixels(right - left, bottom - top)
@@ -218,11 +256,15 @@ def _pixels(dataset: Dataset) -> tuple[np.ndarray, float]:
     syntax = dataset.file_meta.TransferSyntaxUID
     native = syntax in (*NATIVE, RLELossless)
     # Of native cells `stored_values` takes the right bits itself, as pydicom does not look at HighBit.
-    samples = pixel_array(dataset, decoding_plugin=PLUGIN.get(syntax, ""), correct_unused_bits=not native)
+    samples = pixel_array(
+        dataset, decoding_plugin=PLUGIN.get(syntax, ""), correct_unused_bits=not native
+    )
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
     size = (int(dataset.Rows), int(dataset.Columns))
     if samples.shape not in (size, (*size, 3)):
-        raise UndecodableFilm(DAMAGED.format("it holds another number of pixels than its header says"))
+        raise UndecodableFilm(
+            DAMAGED.format("it holds another number of pixels than its header says")
+        )
     photometric = str(dataset.PhotometricInterpretation)
     if photometric == "PALETTE COLOR":
         # PS3.3 C.7.6.3.1.5 and C.7.9: the stored value is an index into three tables.
@@ -232,7 +274,9 @@ def _pixels(dataset: Dataset) -> tuple[np.ndarray, float]:
         # pydicom has turned YBR into RGB (PS3.3 C.7.6.3.1.2). Colour takes no window (C.11.2.1.2 is for grey only).
         return to_pixels(samples, float((1 << int(dataset.BitsStored)) - 1))
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise UndecodableFilm("This DICOM picture is neither grey nor RGB. Export the film as a grey image.")
+        raise UndecodableFilm(
+            "This DICOM picture is neither grey nor RGB. Export the film as a grey image."
+        )
     stored = Stored.of(dataset)
     values = stored_values(samples, stored, native)
     table = presentation_table(dataset, stored, values)

@@ -52,12 +52,15 @@ def stored_values(samples: np.ndarray, stored: Stored, native: bool) -> np.ndarr
     """
     if not native:
         return (
-            np.clip(samples.astype(np.int32), stored.lowest, stored.lowest + (1 << stored.bits) - 1) - stored.lowest
+            np.clip(samples.astype(np.int32), stored.lowest, stored.lowest + (1 << stored.bits) - 1)
+            - stored.lowest
         ).astype(np.uint16)
     cells: np.ndarray = samples.view(np.uint8 if samples.dtype.itemsize == 1 else np.uint16)
     low = stored.high - stored.bits + 1
     if not 0 <= low <= stored.allocated - stored.bits:
-        raise UndecodableFilm("This DICOM file says its pixels lie outside their cells. Export the film again.")
+        raise UndecodableFilm(
+            "This DICOM file says its pixels lie outside their cells. Export the film again."
+        )
     values = (cells >> low) & ((1 << stored.bits) - 1)
     if stored.signed:
         # Two's complement, shifted so that the least value has position 0.
@@ -81,11 +84,16 @@ def presentation_table(dataset: Dataset, stored: Stored, values: np.ndarray) -> 
         shown = (modality - bottom) / (top - bottom)
     # Inversion comes last: PS3.3 C.7.6.3.1.2 (MONOCHROME1 shows the least value white) and C.11.6. A DX file says it
     # twice (C.8.11.3: MONOCHROME1 goes with INVERSE), which is one inversion, not two.
-    if dataset.PhotometricInterpretation == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE":
+    if (
+        dataset.PhotometricInterpretation == "MONOCHROME1"
+        or dataset.get("PresentationLUTShape") == "INVERSE"
+    ):
         shown = 1.0 - shown
     shown = np.where(padding, 0.0, shown)
     if not np.isfinite(shown).all():
-        raise UndecodableFilm("This DICOM file's grey tables give no numbers. Export the film again.")
+        raise UndecodableFilm(
+            "This DICOM file's grey tables give no numbers. Export the film again."
+        )
     return np.clip(shown, 0.0, 1.0).astype(np.float32)
 
 
@@ -99,7 +107,12 @@ def _padding(dataset: Dataset, stored: Stored, domain: np.ndarray) -> np.ndarray
     # Written as US or SS by chance: read it in the sign of the pixels.
     span = 1 << stored.allocated
     ends = [
-        end - span if stored.signed and end >= span // 2 else end % span if not stored.signed else end for end in ends
+        end - span
+        if stored.signed and end >= span // 2
+        else end % span
+        if not stored.signed
+        else end
+        for end in ends
     ]
     return (domain >= min(ends)) & (domain <= max(ends))
 
@@ -109,9 +122,14 @@ def _modality(dataset: Dataset, values: np.ndarray) -> np.ndarray:
     if dataset.get("ModalityLUTSequence"):
         table, first, _ = _lut(dataset, dataset.ModalityLUTSequence[0], signed=values.min() < 0)
         return _look_up(values, table, first)
-    slope, intercept = _first(dataset, "RescaleSlope", 1.0), _first(dataset, "RescaleIntercept", 0.0)
+    slope, intercept = (
+        _first(dataset, "RescaleSlope", 1.0),
+        _first(dataset, "RescaleIntercept", 0.0),
+    )
     if not slope:
-        raise UndecodableFilm("This DICOM file rescales every pixel to the same value. Export the film again.")
+        raise UndecodableFilm(
+            "This DICOM file rescales every pixel to the same value. Export the film again."
+        )
     return values * slope + intercept
 
 
@@ -182,7 +200,9 @@ def _lut(dataset: Dataset, item: Dataset, signed: bool) -> tuple[np.ndarray, int
     if isinstance(entries, bytes):
         order = "<" if dataset.original_encoding[1] is not False else ">"
         wide = len(entries) >= 2 * count
-        entries = np.frombuffer(entries[: 2 * count if wide else count], f"{order}u2" if wide else np.uint8)
+        entries = np.frombuffer(
+            entries[: 2 * count if wide else count], f"{order}u2" if wide else np.uint8
+        )
     table = np.atleast_1d(np.asarray(entries, np.float64))[:count]
     if table.size != count or not 8 <= bits <= 16:
         raise UndecodableFilm("This DICOM file's grey table is incomplete. Export the film again.")

@@ -74,7 +74,15 @@ def _value(dataset: Dataset, keyword: str) -> Any:
     """An element's value; None when it is absent or cannot be understood (a fact may be missing, a film may not)."""
     try:
         return dataset.get(keyword)
-    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError, BytesLengthException):
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AttributeError,
+        RuntimeError,
+        BytesLengthException,
+    ):
         return None
 
 
@@ -136,7 +144,11 @@ def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
     if value is None or isinstance(value, (str, bytes, float, int)) or len(value) != 2:
         return None
     row, column = _number(value[0]), _number(value[1])
-    if row is None or column is None or not all(0 < edge <= LARGEST_SPACING_MM for edge in (row, column)):
+    if (
+        row is None
+        or column is None
+        or not all(0 < edge <= LARGEST_SPACING_MM for edge in (row, column))
+    ):
         return None
     return row, column
 

@@ -17,7 +17,18 @@ from cxr_core.film.radiograph import Radiograph
 
 SIGNATURE = b"\xff\xd8\xff"
 
-SOI, EOI, SOS, DHT, JPG, DAC, APP0, APP1, APP2, APP14 = 0xD8, 0xD9, 0xDA, 0xC4, 0xC8, 0xCC, 0xE0, 0xE1, 0xE2, 0xEE
+SOI, EOI, SOS, DHT, JPG, DAC, APP0, APP1, APP2, APP14 = (
+    0xD8,
+    0xD9,
+    0xDA,
+    0xC4,
+    0xC8,
+    0xCC,
+    0xE0,
+    0xE1,
+    0xE2,
+    0xEE,
+)
 JPEG_LS_FRAME = 0xF7  # T.87, C.2.2; met in DICOM only
 FRAMES = (frozenset(range(0xC0, 0xD0)) - {DHT, JPG, DAC}) | {JPEG_LS_FRAME}
 # Tables, frame, scan and restart interval: T.81 B.2; Adobe's APP14 says how colours were transformed.
@@ -54,7 +65,9 @@ def decode_jpeg(data: bytes) -> Radiograph:
     if samples.ndim == 3 and samples.shape[2] == 4:
         samples = _cmyk_to_rgb(samples, markers.adobe)
     pixels, colour = to_pixels(samples, 255)
-    return Radiograph(pixels=upright(pixels, markers.orientation), container="jpeg", bits=8, colour=colour)
+    return Radiograph(
+        pixels=upright(pixels, markers.orientation), container="jpeg", bits=8, colour=colour
+    )
 
 
 def walk(data: bytes) -> Markers:
@@ -107,7 +120,10 @@ def _note(found: Markers, marker: int, body: bytes) -> None:
         if found.components:
             raise UndecodableFilm(DAMAGED.format("it holds two frames"))
         found.precision, found.components = body[0], body[5]
-        found.height, found.width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+        found.height, found.width = (
+            int.from_bytes(body[1:3], "big"),
+            int.from_bytes(body[3:5], "big"),
+        )
         factors = body[7::3] if found.components > 1 else b"\x11"
         found.unit = (
             8 * max((byte & 15 for byte in factors), default=1),
@@ -117,7 +133,9 @@ def _note(found: Markers, marker: int, body: bytes) -> None:
     elif marker == APP1 and body.startswith(b"Exif\x00\x00") and found.orientation == 1:
         found.orientation = exif_orientation(body[6:])
     elif marker == APP2 and body.startswith(b"MPF\x00"):
-        raise UndecodableFilm("This JPEG holds several pictures (MPO); a chest film is one. Export a single image.")
+        raise UndecodableFilm(
+            "This JPEG holds several pictures (MPO); a chest film is one. Export a single image."
+        )
     elif marker == APP14 and body.startswith(b"Adobe"):
         found.adobe = True
 
@@ -150,8 +168,13 @@ def _breaks_off(samples: np.ndarray, unit: tuple[int, int]) -> bool:
     a filling that begins in the middle of a row, below a row that is not filled, is one that breaks off. (One that
     breaks off just at a row's start passes for a margin, and a lost late scan of a progressive file is not seen.)
     """
-    (height, width), (rows, columns) = (size // edge for size, edge in zip(samples.shape, unit, strict=False)), unit
-    if (samples[height * rows - 1 :: -rows, width * columns - 1] != 128).all() or height * width == 0:
+    (height, width), (rows, columns) = (
+        (size // edge for size, edge in zip(samples.shape, unit, strict=False)),
+        unit,
+    )
+    if (
+        samples[height * rows - 1 :: -rows, width * columns - 1] != 128
+    ).all() or height * width == 0:
         return False
     whole = samples[: height * rows, : width * columns].reshape(height, rows, width, columns, -1)
     filled = (whole == 128).all(axis=(1, 3, 4))

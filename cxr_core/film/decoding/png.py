@@ -30,7 +30,15 @@ DEPTHS = {
 }
 SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
 # Section 8.1, Adam7: first column, first row, column step and row step of each pass.
-ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+ADAM7 = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
 
 STORED_BLOCK = 65_535  # bytes; RFC 1951, 3.2.4
 
@@ -108,16 +116,27 @@ def _header(chunks: list[tuple[bytes, bytes]]) -> Header:
         raise UndecodableFilm(DAMAGED.format("its header names a form that PNG does not have"))
     names = [name for name, _ in chunks]
     if any(name in (b"acTL", b"fcTL", b"fdAT") for name in names):
-        raise UndecodableFilm("This PNG is animated; a chest film is one picture. Export a single image.")
+        raise UndecodableFilm(
+            "This PNG is animated; a chest film is one picture. Export a single image."
+        )
     return Header(width=width, height=height, depth=depth, kind=kind, interlaced=interlace == 1)
 
 
 def _scan_lines(chunks: list[tuple[bytes, bytes]], header: Header) -> bytes:
     """The inflated image data, which must end properly after exactly the bytes that IHDR implies."""
     names = [name for name, _ in chunks]
-    unknown = [name for name in names if not name[0] & 0x20 and name not in (b"IHDR", b"PLTE", b"IDAT", b"IEND")]
+    unknown = [
+        name
+        for name in names
+        if not name[0] & 0x20 and name not in (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+    ]
     where = [index for index, name in enumerate(names) if name == b"IDAT"]
-    if unknown or names.count(b"IHDR") != 1 or not where or where != list(range(where[0], where[-1] + 1)):
+    if (
+        unknown
+        or names.count(b"IHDR") != 1
+        or not where
+        or where != list(range(where[0], where[-1] + 1))
+    ):
         raise UndecodableFilm(DAMAGED.format("its chunks are not those of one picture"))
     palette = names.index(b"PLTE") if names.count(b"PLTE") == 1 else None
     if header.kind == PALETTE and (palette is None or palette > where[0]):
@@ -125,7 +144,9 @@ def _scan_lines(chunks: list[tuple[bytes, bytes]], header: Header) -> bytes:
     inflater = isal_zlib.decompressobj()
     try:
         # One byte more than there may be, so that a bomb stops there.
-        lines = inflater.decompress(b"".join(chunks[index][1] for index in where), header.raw_bytes + 1)
+        lines = inflater.decompress(
+            b"".join(chunks[index][1] for index in where), header.raw_bytes + 1
+        )
     except igzip_lib.IsalError:  # type: ignore[misc]  # its stub has no base class
         raise UndecodableFilm(DAMAGED.format("its compressed pixels cannot be opened")) from None
     if len(lines) != header.raw_bytes or not inflater.eof:
@@ -191,7 +212,9 @@ def _split_alpha(
     return samples[..., 2::-1], alpha
 
 
-def _grey_key(samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: Header) -> np.ndarray | None:
+def _grey_key(
+    samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: Header
+) -> np.ndarray | None:
     """Alpha of a grey PNG whose tRNS names one grey as transparent (section 11.3.1.1), which OpenCV leaves out."""
     key = [body for name, body in chunks if name == b"tRNS" and len(body) == 2]
     if not key:
@@ -201,7 +224,9 @@ def _grey_key(samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: He
     return (samples != shown).astype(np.float32)
 
 
-def _scaled(samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: Header) -> tuple[np.ndarray, int, int]:
+def _scaled(
+    samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: Header
+) -> tuple[np.ndarray, int, int]:
     """The samples, the one that means 1.0, and the bits per sample that the file uses.
 
     Up to 8 bits: 255, as libpng has already stretched 1, 2 and 4 bits. 16 bits: what sBIT says, else the smallest

@@ -10,7 +10,9 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 BLOCK_SAMPLES = 1 << 22
 
 
-def to_pixels(samples: np.ndarray, top: float, alpha: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+def to_pixels(
+    samples: np.ndarray, top: float, alpha: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
     """A film's pixels (H, W) float32 in [0, 1] and its colour, the mean of (max - min) over the channels.
 
     samples: (H, W) grey or (H, W, 3) RGB, unsigned.  top: the sample that means 1.0; what lies above is clipped.
@@ -18,7 +20,9 @@ def to_pixels(samples: np.ndarray, top: float, alpha: np.ndarray | None = None) 
     """
     height, width = samples.shape[:2]
     if samples.ndim == 2 and samples.dtype == np.uint8 and alpha is None and top == 255:
-        pixels = samples.astype(np.float32)  # most films: the same division, without blocks and without clipping
+        pixels = samples.astype(
+            np.float32
+        )  # most films: the same division, without blocks and without clipping
         return np.divide(pixels, np.float32(255), out=pixels), 0.0
     pixels = np.empty((height, width), np.float32)
     colour = 0.0

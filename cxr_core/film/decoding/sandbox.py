@@ -62,7 +62,9 @@ class DecodeWorker:
                 if header is None:
                     self._end()
         if pixels is None:
-            raise REFUSALS.get(header["refused"], UndecodableFilm)(header["message"], header["code"])
+            raise REFUSALS.get(header["refused"], UndecodableFilm)(
+                header["message"], header["code"]
+            )
         return Radiograph(pixels=pixels, **header)
 
     def close(self) -> None:
@@ -99,7 +101,12 @@ class DecodeWorker:
 class DecodePool:
     """A few workers behind one `decode`, for many threads."""
 
-    def __init__(self, workers: int = 2, memory_limit: int = MEMORY_LIMIT_BYTES, time_limit: float = TIME_LIMIT_S):
+    def __init__(
+        self,
+        workers: int = 2,
+        memory_limit: int = MEMORY_LIMIT_BYTES,
+        time_limit: float = TIME_LIMIT_S,
+    ):
         self.workers = workers
         self._workers = [DecodeWorker(memory_limit, time_limit) for _ in range(workers)]
         # Last in, first out: one thread alone keeps using the same warm worker.
@@ -129,7 +136,10 @@ class DecodePool:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -138,9 +148,21 @@ def _spawn(memory_limit: int, time_limit: float) -> subprocess.Popen[bytes]:
     # The package's own folder comes first, so that the worker finds it whatever the directory is.
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     # One thread is enough, and every thread's stack would count as data.
-    environment = os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": path,
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
     return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", sandbox_process.__name__, str(memory_limit), str(time_limit)],
+        [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-m",
+            sandbox_process.__name__,
+            str(memory_limit),
+            str(time_limit),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # codecs write there, and may quote what they read
@@ -195,5 +217,6 @@ def _explain_death(returncode: int, time_limit: float) -> UndecodableFilm:
             "too_slow",
         )
     return UndecodableFilm(
-        "Decoding this file broke the decoder, as a damaged file can. Export the film again.", "decoder_died"
+        "Decoding this file broke the decoder, as a damaged file can. Export the film again.",
+        "decoder_died",
     )

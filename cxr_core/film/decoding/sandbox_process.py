@@ -28,7 +28,9 @@ FACTS = tuple(field.name for field in fields(Radiograph) if field.name != "pixel
 
 def serve(memory_limit: int, time_limit: float) -> None:
     """The worker's own loop: read a file, decode it, answer; until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes the pipe
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the server, which then closes the pipe
     signal.setitimer(signal.ITIMER_REAL, START_LIMIT_S)
     requests, answers = own_pipes()
     # Imported here, as the server itself needs neither the codecs nor the time they take to load.
@@ -54,14 +56,18 @@ def _request(pipe: IO[bytes]) -> bytes | None:
         return None
 
 
-def _answer(pipe: IO[bytes], decode: Callable[[bytes], Radiograph], data: bytes, time_limit: float) -> None:
+def _answer(
+    pipe: IO[bytes], decode: Callable[[bytes], Radiograph], data: bytes, time_limit: float
+) -> None:
     """Decode one file and send the film or the refusal. Any other error ends the process: that is its answer."""
     limit_time(time_limit)
     try:
         film = decode(data)
     except FilmRefused as refusal:
         limit_time(0)
-        _send(pipe, {"refused": type(refusal).__name__, "message": str(refusal), "code": refusal.code})
+        _send(
+            pipe, {"refused": type(refusal).__name__, "message": str(refusal), "code": refusal.code}
+        )
         return
     limit_time(0)
     _send(pipe, {"shape": film.shape, **{name: getattr(film, name) for name in FACTS}})

@@ -20,11 +20,27 @@ LUNG_LATERAL: Knots = (
 )
 LUNG_MEDIAL: Knots = ((0.07, 0.19), (0.12, 0.14), (0.2, 0.10), (1.0, 0.08))
 # Distance from the midline -> height of the diaphragm; the left dome lies lower than the right one.
-DIAPHRAGM: Knots = ((0.0, 0.80), (0.2, 0.772), (0.45, 0.752), (0.68, 0.770), (0.84, 0.803), (0.94, 0.845), (1.0, 0.890))
+DIAPHRAGM: Knots = (
+    (0.0, 0.80),
+    (0.2, 0.772),
+    (0.45, 0.752),
+    (0.68, 0.770),
+    (0.84, 0.803),
+    (0.94, 0.845),
+    (1.0, 0.890),
+)
 LEFT_DOME_LOWER_BY = 0.022
 
 # Great vessels and upper mediastinum: height -> distance from the midline; the aortic arch bulges on the left.
-VESSELS_RIGHT: Knots = ((0.0, 0.15), (0.2, 0.15), (0.3, 0.17), (0.4, 0.18), (0.5, 0.20), (0.6, 0.16), (1.0, 0.12))
+VESSELS_RIGHT: Knots = (
+    (0.0, 0.15),
+    (0.2, 0.15),
+    (0.3, 0.17),
+    (0.4, 0.18),
+    (0.5, 0.20),
+    (0.6, 0.16),
+    (1.0, 0.12),
+)
 VESSELS_LEFT: Knots = (
     *((0.0, 0.15), (0.2, 0.14), (0.245, 0.17), (0.285, 0.225), (0.33, 0.20)),
     *((0.37, 0.18), (0.42, 0.225), (0.5, 0.24), (0.6, 0.16), (1.0, 0.12)),
@@ -32,7 +48,15 @@ VESSELS_LEFT: Knots = (
 
 # The heart: depth below its top as a fraction of its height -> part of the heart's width on that side of the midline.
 HEART_TOP, HEART_BOTTOM = 0.39, 0.835
-HEART_RIGHT: Knots = ((0.0, 0.06), (0.12, 0.18), (0.35, 0.29), (0.58, 0.34), (0.78, 0.325), (0.92, 0.25), (1.0, 0.10))
+HEART_RIGHT: Knots = (
+    (0.0, 0.06),
+    (0.12, 0.18),
+    (0.35, 0.29),
+    (0.58, 0.34),
+    (0.78, 0.325),
+    (0.92, 0.25),
+    (1.0, 0.10),
+)
 HEART_LEFT: Knots = (
     *((0.0, 0.10), (0.1, 0.27), (0.3, 0.37), (0.55, 0.52)),
     *((0.74, 0.63), (0.85, 0.66), (0.95, 0.60), (1.0, 0.38)),
@@ -65,8 +89,13 @@ def chest(shape: tuple[int, int], thorax_px: int, heart_px: int) -> Chest:
     # Whole columns to the midline, so that both diameters end on pixel borders.
     middle = columns // 2
     start = middle - thorax_px // 2
-    beside = ((np.arange(columns, dtype=np.float32) + 0.5 - start) * np.float32(2 / thorax_px) - 1)[None, :]
-    ends = [(border - start) * (2 / thorax_px) - 1 for border in _heart_borders(height, heart_px, middle)]
+    beside = ((np.arange(columns, dtype=np.float32) + 0.5 - start) * np.float32(2 / thorax_px) - 1)[
+        None, :
+    ]
+    ends = [
+        (border - start) * (2 / thorax_px) - 1
+        for border in _heart_borders(height, heart_px, middle)
+    ]
     heart = (beside > ends[0]) & (beside < ends[1])
     vessels_right, vessels_left = -curve(VESSELS_RIGHT, height), curve(VESSELS_LEFT, height)
     vessels = (beside > vessels_right) & (beside < vessels_left) & (height < HEART_BOTTOM)
@@ -74,7 +103,9 @@ def chest(shape: tuple[int, int], thorax_px: int, heart_px: int) -> Chest:
     above = height < curve(DIAPHRAGM, np.abs(beside)) + LEFT_DOME_LOWER_BY * (beside > 0)
     right, left = ((side * beside > medial) & (side * beside < lateral) & above for side in (-1, 1))
     seen = ~heart & ~vessels
-    thickness = _chord(np.abs(beside), medial, lateral) * np.clip((height - LUNG_APEX) / 0.3, 0, 1) ** 0.45
+    thickness = (
+        _chord(np.abs(beside), medial, lateral) * np.clip((height - LUNG_APEX) / 0.3, 0, 1) ** 0.45
+    )
     vessel_bulk = 0.8 * _chord(beside, vessels_right, vessels_left) * vessels
     return Chest(
         height=height,
@@ -120,7 +151,9 @@ def _heart_borders(height: np.ndarray, heart_px: int, middle: int) -> tuple[np.n
     """Columns of the heart's borders on the picture's left and right, (H, 1); they coincide outside its height."""
     depth = (height - HEART_TOP) / (HEART_BOTTOM - HEART_TOP)
     inside = (depth > 0) & (depth < 1)
-    widest_right, widest_left = (max(value for _, value in knots) for knots in (HEART_RIGHT, HEART_LEFT))
+    widest_right, widest_left = (
+        max(value for _, value in knots) for knots in (HEART_RIGHT, HEART_LEFT)
+    )
     right_px = round(heart_px * widest_right)
     low = middle - curve(HEART_RIGHT, depth) * (right_px / widest_right)
     high = middle + curve(HEART_LEFT, depth) * ((heart_px - right_px) / widest_left)

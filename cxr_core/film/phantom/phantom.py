@@ -20,7 +20,9 @@ from cxr_core.film.radiograph import Radiograph, Sex, View
 
 Lung = Literal["right", "left"]
 Place = Literal["upper", "middle", "lower"]
-Point = tuple[float, float]  # (row, column) in film pixels, continuous: the first pixel's middle is 0.5
+Point = tuple[
+    float, float
+]  # (row, column) in film pixels, continuous: the first pixel's middle is 0.5
 
 HEIGHT_OF: dict[Place, float] = {"upper": 0.25, "middle": 0.45, "lower": 0.63}
 BESIDE = 0.60  # an opacity's middle, in halves of the thorax from the midline
@@ -61,15 +63,23 @@ class PhantomSpec:
         if not 0 <= self.noise <= 0.2:
             raise RecipeError(f"noise={self.noise} is outside 0 to 0.2")
         if min(self.height, self.width) < 64:
-            raise RecipeError(f"a drawing of {self.height}x{self.width} is too small; both sides must be 64 or more")
+            raise RecipeError(
+                f"a drawing of {self.height}x{self.width} is too small; both sides must be 64 or more"
+            )
         if not 0.3 <= self.thorax_width <= 0.9:
-            raise RecipeError(f"thorax_width={self.thorax_width} is outside 0.3 to 0.9 of the film's width")
+            raise RecipeError(
+                f"thorax_width={self.thorax_width} is outside 0.3 to 0.9 of the film's width"
+            )
         if not 0.25 <= self.heart_width / self.thorax_width <= 0.85:
             raise RecipeError(
                 f"heart_width={self.heart_width} must be 0.25 to 0.85 of thorax_width={self.thorax_width}"
             )
-        if self.opacity and not (0 <= self.opacity.strength <= 1 and 0.02 <= self.opacity.radius <= 0.3):
-            raise RecipeError("an opacity's strength lies in 0 to 1 and its radius in 0.02 to 0.3 of the film's width")
+        if self.opacity and not (
+            0 <= self.opacity.strength <= 1 and 0.02 <= self.opacity.radius <= 0.3
+        ):
+            raise RecipeError(
+                "an opacity's strength lies in 0 to 1 and its radius in 0.02 to 0.3 of the film's width"
+            )
 
     @property
     def thorax_px(self) -> int:
@@ -94,7 +104,9 @@ class PhantomTruth:
     @property
     def cardiothoracic_ratio(self) -> float:
         """The heart's greatest transverse diameter over the thorax's."""
-        (heart, thorax) = (abs(ends[1][1] - ends[0][1]) for ends in (self.heart_ends, self.thorax_ends))
+        (heart, thorax) = (
+            abs(ends[1][1] - ends[0][1]) for ends in (self.heart_ends, self.thorax_ends)
+        )
         return heart / thorax
 
 
@@ -170,7 +182,11 @@ def is_drawing(data: bytes) -> bool:
     at = len(_SIGNATURE)
     while at + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
-        if kind == b"tEXt" and length == len(_MARK) and data[at : at + 12 + length] == _chunk(kind, _MARK):
+        if (
+            kind == b"tEXt"
+            and length == len(_MARK)
+            and data[at : at + 12 + length] == _chunk(kind, _MARK)
+        ):
             return True
         if kind in (b"IDAT", b"IEND"):
             return False
@@ -185,7 +201,12 @@ _MARK = b"Silhouette\0drawing"
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
 
 
 def _opacity(spec: PhantomSpec, anatomy: Chest) -> np.ndarray:
@@ -199,7 +220,9 @@ def _opacity(spec: PhantomSpec, anatomy: Chest) -> np.ndarray:
     down = (anatomy.height - HEIGHT_OF[patch.place]) * (spec.height / radius)
     soft = np.clip(1 - across**2 - down**2, 0, 1) ** 0.8
     patches = 0.8 + 0.2 * np.sin(9 * across + 2) * np.sin(8 * down + 1)
-    return soften((patch.strength * soft * patches * np.sqrt(anatomy.aeration) * lung).astype(np.float32))
+    return soften(
+        (patch.strength * soft * patches * np.sqrt(anatomy.aeration) * lung).astype(np.float32)
+    )
 
 
 def _ends(mask: np.ndarray) -> tuple[Point, Point]:

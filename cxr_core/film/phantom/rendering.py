@@ -15,12 +15,25 @@ BODY_BORDER: Knots = (
     *((0.0, 0.46), (0.035, 0.52), (0.08, 0.85), (0.13, 1.30), (0.2, 1.62)),
     *((0.36, 1.62), (0.5, 1.44), (0.7, 1.33), (1.0, 1.36)),
 )
-CLAVICLE: Knots = ((0.08, 0.222), (0.3, 0.198), (0.6, 0.155), (0.9, 0.122), (1.2, 0.112))  # beside -> height
-SCAPULA: Knots = ((0.13, 1.26), (0.2, 1.12), (0.3, 1.06), (0.44, 1.16))  # height -> its lateral border
+CLAVICLE: Knots = (
+    (0.08, 0.222),
+    (0.3, 0.198),
+    (0.6, 0.155),
+    (0.9, 0.122),
+    (1.2, 0.112),
+)  # beside -> height
+SCAPULA: Knots = (
+    (0.13, 1.26),
+    (0.2, 1.12),
+    (0.3, 1.06),
+    (0.44, 1.16),
+)  # height -> its lateral border
 POSTERIOR_RIBS = range(10)
 ANTERIOR_RIBS = range(1, 7)
 HILUM_HEIGHT = 0.435
-MARKINGS_SEED = 20  # the same vessels in every drawing, so that a drawing's own seed changes its noise alone
+MARKINGS_SEED = (
+    20  # the same vessels in every drawing, so that a drawing's own seed changes its noise alone
+)
 
 
 def exposed(anatomy: Chest) -> np.ndarray:
@@ -45,8 +58,12 @@ def _body(anatomy: Chest, away: np.ndarray) -> np.ndarray:
     """Soft tissue: rounded towards the skin, denser under the diaphragm."""
     height = anatomy.height
     share = away / curve(BODY_BORDER, height)
-    thickness = np.sqrt(np.maximum(1 - (share * share) ** 2, 0))  # flat in the middle, steep at the skin
-    wall = np.clip((away - 0.955) / 0.09, 0, 1)  # beside the lungs there is no dome, only a gradual increase
+    thickness = np.sqrt(
+        np.maximum(1 - (share * share) ** 2, 0)
+    )  # flat in the middle, steep at the skin
+    wall = np.clip(
+        (away - 0.955) / 0.09, 0, 1
+    )  # beside the lungs there is no dome, only a gradual increase
     gradual = np.clip((height - 0.62) / 0.36, 0, 1) ** 2
     denser = ABDOMEN * (0.7 + 0.5 * np.clip(height - 0.7, 0, 1))
     thicker = BODY * (0.78 + 0.22 * np.clip(height / 0.5, 0, 1))
@@ -56,15 +73,23 @@ def _body(anatomy: Chest, away: np.ndarray) -> np.ndarray:
 def _bones(height: np.ndarray, away: np.ndarray) -> np.ndarray:
     """Spine, ribs, clavicles, scapulae and the heads of the humeri."""
     bones = _ribs(height, away)
-    bones += SPINE * np.exp(-((away / 0.13) ** 4)) * (1 + 0.2 * np.cos(height * np.float32(2 * np.pi / 0.047)))
+    bones += (
+        SPINE
+        * np.exp(-((away / 0.13) ** 4))
+        * (1 + 0.2 * np.cos(height * np.float32(2 * np.pi / 0.047)))
+    )
     upper = slice(0, round(0.45 * len(height)))
     bones[upper] += _shoulder_girdle(height[upper], away)
     return bones
 
 
 def _shoulder_girdle(height: np.ndarray, away: np.ndarray) -> np.ndarray:
-    clavicle = _band(height - curve(CLAVICLE, away), 0.011) * (np.clip((1.16 - away) / 0.05, 0, 1) * (away > 0.08))
-    scapula = _band(away - curve(SCAPULA, height), 0.02) * (np.clip((0.44 - height) / 0.1, 0, 1) * (height > 0.14))
+    clavicle = _band(height - curve(CLAVICLE, away), 0.011) * (
+        np.clip((1.16 - away) / 0.05, 0, 1) * (away > 0.08)
+    )
+    scapula = _band(away - curve(SCAPULA, height), 0.02) * (
+        np.clip((0.44 - height) / 0.1, 0, 1) * (height > 0.14)
+    )
     humerus = _disc(((away - 1.36) / 0.19) ** 2 + ((height - 0.185) / 0.065) ** 2)
     return 0.24 * clavicle + 0.10 * scapula + 0.16 * humerus
 
@@ -74,12 +99,18 @@ def _ribs(height: np.ndarray, away: np.ndarray) -> np.ndarray:
     across = away / curve(LUNG_LATERAL, height)
     reach = np.minimum(across, 1)
     fall = 1 - np.sqrt(1 - 0.96 * reach * reach)
-    behind = _level_bands((height - 0.095 - 0.125 * fall - 0.03 * reach) / 0.068, POSTERIOR_RIBS, 0.18)
+    behind = _level_bands(
+        (height - 0.095 - 0.125 * fall - 0.03 * reach) / 0.068, POSTERIOR_RIBS, 0.18
+    )
     before = _level_bands((height - 0.29 + 0.15 * reach - 0.10 * fall) / 0.080, ANTERIOR_RIBS, 0.20)
     behind *= 0.16 * np.clip((reach - 0.10) / 0.06, 0, 1)
     before *= 0.09 * np.clip((reach - 0.38) / 0.3, 0, 1)
-    cage = 0.10 * np.maximum(1 - np.abs(across - 1) / 0.045, 0) * np.clip((height - 0.12) / 0.1, 0, 1)
-    return (behind + before + cage) * (np.clip((1.02 - across) / 0.02, 0, 1) * np.clip((0.93 - height) / 0.1, 0, 1))
+    cage = (
+        0.10 * np.maximum(1 - np.abs(across - 1) / 0.045, 0) * np.clip((height - 0.12) / 0.1, 0, 1)
+    )
+    return (behind + before + cage) * (
+        np.clip((1.02 - across) / 0.02, 0, 1) * np.clip((0.93 - height) / 0.1, 0, 1)
+    )
 
 
 def _level_bands(field: np.ndarray, levels: range, half_width: float) -> np.ndarray:
@@ -128,7 +159,9 @@ def _lung_markings(anatomy: Chest) -> np.ndarray:
     return soften(canvas) * np.float32(0.22 / 255) + 0.30 * hila + 0.03 * grain
 
 
-def _vessel(chance: np.random.Generator, start: np.ndarray, side: int, angle: float, length: float) -> np.ndarray:
+def _vessel(
+    chance: np.random.Generator, start: np.ndarray, side: int, angle: float, length: float
+) -> np.ndarray:
     """A bending path outwards: (11, 2) points of (distance beside the midline, height)."""
     bends = angle + np.cumsum(chance.normal(0, 0.11, 10))
     # A unit beside the midline is about 0.35 of the film's width, a unit of height the whole.
@@ -136,7 +169,9 @@ def _vessel(chance: np.random.Generator, start: np.ndarray, side: int, angle: fl
     return start + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
 
 
-def _draw_vessel(canvas: np.ndarray, anatomy: Chest, path: np.ndarray, width: float, level: int) -> None:
+def _draw_vessel(
+    canvas: np.ndarray, anatomy: Chest, path: np.ndarray, width: float, level: int
+) -> None:
     """Draw a path that thins and fades towards its end. width: of the film's height, where it starts."""
     first, second = anatomy.beside[0, :2]
     columns = (path[:, 0] - first) / (second - first)

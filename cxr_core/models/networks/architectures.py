@@ -25,7 +25,9 @@ def build(architecture: str, arguments: dict[str, Any]) -> Any:
     here knows.
     """
     if architecture not in ARCHITECTURES:
-        raise ModelError(f"unknown architecture {architecture!r}; choose from {', '.join(sorted(ARCHITECTURES))}")
+        raise ModelError(
+            f"unknown architecture {architecture!r}; choose from {', '.join(sorted(ARCHITECTURES))}"
+        )
     try:
         return ARCHITECTURES[architecture](**arguments).eval()
     except TypeError as error:

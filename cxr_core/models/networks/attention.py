@@ -18,7 +18,15 @@ ATTENTION_CHANNELS = (64, 16, 8)
 class AttentionHead(HiddenLayerHead):
     """Global weighted average pooling by a learnt map of attention, then two fully connected layers."""
 
-    def __init__(self, features: int, findings: int, *, hidden: int, dropout: float = 0.0, two_class: bool = False):
+    def __init__(
+        self,
+        features: int,
+        findings: int,
+        *,
+        hidden: int,
+        dropout: float = 0.0,
+        two_class: bool = False,
+    ):
         super().__init__(features, hidden, findings, dropout=dropout, two_class=two_class)
         layers: list[nn.Module] = []
         width = features

@@ -55,7 +55,9 @@ def require_backbone(name: str) -> None:
     """Nothing when there is a backbone of that name. Raises RecipeError, which tells those near it."""
     if name != PLAIN_CNN and not timm.is_model(name):
         near = timm.list_models(f"*{name.split('_')[0]}*")[:8]
-        raise RecipeError(f"timm has no backbone {name!r}" + (f"; near it are {', '.join(near)}" if near else ""))
+        raise RecipeError(
+            f"timm has no backbone {name!r}" + (f"; near it are {', '.join(near)}" if near else "")
+        )
 
 
 def feature_shape(backbone: Any, name: str, channels: int, side: int) -> tuple[int, int, int]:
@@ -69,14 +71,20 @@ def feature_shape(backbone: Any, name: str, channels: int, side: int) -> tuple[i
         with torch.no_grad():
             found = tuple(backbone.eval()(torch.zeros(1, channels, side, side)).shape)
     except (RuntimeError, AssertionError) as error:
-        raise RecipeError(f"{name} cannot take films of {side} x {side}; give a larger input_side: {error}") from error
+        raise RecipeError(
+            f"{name} cannot take films of {side} x {side}; give a larger input_side: {error}"
+        ) from error
     finally:
         backbone.train(was_training)
     widths = {getattr(backbone, "num_features", None), getattr(backbone, "head_hidden_size", None)}
     if len(found) != 4 or found[1] not in widths:
-        raise RecipeError(f"{name} gives no map of features (B, F, h, w); choose a convolutional network of timm")
+        raise RecipeError(
+            f"{name} gives no map of features (B, F, h, w); choose a convolutional network of timm"
+        )
     if min(found[2:]) < 1:
-        raise RecipeError(f"{name} leaves no cell of films of {side} x {side}; give a larger input_side")
+        raise RecipeError(
+            f"{name} leaves no cell of films of {side} x {side}; give a larger input_side"
+        )
     return found[1], found[2], found[3]
 
 

@@ -40,11 +40,17 @@ class AveragedClassifier(FilmClassifier):
         self.members = nn.ModuleList(built)
 
     @classmethod
-    def of(cls, networks: Sequence[FilmClassifier], arguments: dict[str, Any]) -> "AveragedClassifier":
+    def of(
+        cls, networks: Sequence[FilmClassifier], arguments: dict[str, Any]
+    ) -> "AveragedClassifier":
         """The mean of trained networks. arguments: those that each was built with."""
         whole = cls(members=len(networks), **arguments)
         for member, network in zip(whole.members, networks, strict=True):
-            tensors = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("head.")}
+            tensors = {
+                name: tensor
+                for name, tensor in network.state_dict().items()
+                if not name.startswith("head.")
+            }
             member.load_state_dict(tensors)
         whole.head = side_by_side([network.head for network in networks])
         return whole.eval()

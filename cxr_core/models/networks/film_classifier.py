@@ -41,12 +41,16 @@ class FilmClassifier(nn.Module):
         backbone_arguments: dict[str, Any] | None = None,
     ):
         super().__init__()
-        self.backbone: Any = build_backbone(backbone, channels, pretrained, backbone_arguments or {})
+        self.backbone: Any = build_backbone(
+            backbone, channels, pretrained, backbone_arguments or {}
+        )
         width, *cells = feature_shape(self.backbone, backbone, channels, side)
         self._middle = middle_stages(self.backbone)
         self.neck: nn.Module = nn.Identity()
         if neck is not None:
-            self.neck = nn.Sequential(nn.Conv2d(width, neck, 1, bias=False), nn.BatchNorm2d(neck), nn.ReLU())
+            self.neck = nn.Sequential(
+                nn.Conv2d(width, neck, 1, bias=False), nn.BatchNorm2d(neck), nn.ReLU()
+            )
             width = neck
         self.head = _head(head, width, findings, (cells[0], cells[1]), hidden, dropout, two_class)
 
@@ -85,14 +89,22 @@ class FilmClassifier(nn.Module):
 
 
 def _head(
-    name: str, width: int, findings: int, cells: tuple[int, int], hidden: int, dropout: float, two_class: bool
+    name: str,
+    width: int,
+    findings: int,
+    cells: tuple[int, int],
+    hidden: int,
+    dropout: float,
+    two_class: bool,
 ) -> FilmHead:
     if name == "averaged":
         return AveragedHead(width, findings, dropout=dropout, two_class=two_class)
     if name == "positional":
         return PositionalHead(width, findings, cells, dropout=dropout, two_class=two_class)
     if name == "dense":
-        return DenseHead(width, findings, cells, hidden=hidden, dropout=dropout, two_class=two_class)
+        return DenseHead(
+            width, findings, cells, hidden=hidden, dropout=dropout, two_class=two_class
+        )
     if name == "attention":
         return AttentionHead(width, findings, hidden=hidden, dropout=dropout, two_class=two_class)
     raise RecipeError(f"unknown head {name!r}; choose averaged, positional, dense or attention")

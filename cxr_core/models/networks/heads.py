@@ -71,7 +71,9 @@ class FilmHead(nn.Module, ABC):
 class AveragedHead(FilmHead):
     """Global average pooling and one linear layer."""
 
-    def __init__(self, features: int, findings: int, *, dropout: float = 0.0, two_class: bool = False):
+    def __init__(
+        self, features: int, findings: int, *, dropout: float = 0.0, two_class: bool = False
+    ):
         super().__init__(features, findings, two_class)
         self.dropout = nn.Dropout2d(dropout)
 
@@ -88,7 +90,13 @@ class PositionalHead(FilmHead):
     """One weight per feature and cell; h and w are fixed."""
 
     def __init__(
-        self, features: int, findings: int, cells: tuple[int, int], *, dropout: float = 0.0, two_class: bool = False
+        self,
+        features: int,
+        findings: int,
+        cells: tuple[int, int],
+        *,
+        dropout: float = 0.0,
+        two_class: bool = False,
     ):
         super().__init__(features * cells[0] * cells[1], findings, two_class)
         self.dropout = nn.Dropout2d(dropout)
@@ -134,7 +142,9 @@ class DenseHead(HiddenLayerHead):
         two_class: bool = False,
     ):
         rows, columns = min(cells[0], DENSE_CELLS), min(cells[1], DENSE_CELLS)
-        super().__init__(features * rows * columns, hidden, findings, dropout=dropout, two_class=two_class)
+        super().__init__(
+            features * rows * columns, hidden, findings, dropout=dropout, two_class=two_class
+        )
         self.cells = rows, columns
 
     def forward(self, features: Tensor) -> Tensor:
@@ -145,7 +155,8 @@ class DenseHead(HiddenLayerHead):
         pooled = self._pool(features)
         weight = self._weights_at(pooled.flatten(1)).view(len(features), -1, *pooled.shape[1:])
         rows, columns = (
-            _pooling(size, to).to(features) for size, to in zip(features.shape[2:], self.cells, strict=True)
+            _pooling(size, to).to(features)
+            for size, to in zip(features.shape[2:], self.cells, strict=True)
         )
         spread = torch.einsum("blfpq,ph,qw->blfhw", weight, rows, columns)
         return (features[:, None] * spread).sum(dim=2)

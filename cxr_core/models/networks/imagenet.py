@@ -37,7 +37,9 @@ def require_weights(backbone: str) -> None:
         raise PretrainedUnavailable(
             f"timm has no ImageNet weights of {backbone}; it has them of {near} and others. {WAYS_ON}"
         )
-    if known.hf_hub_id and not isinstance(try_to_load_from_cache(known.hf_hub_id, WEIGHTS_FILE), str):
+    if known.hf_hub_id and not isinstance(
+        try_to_load_from_cache(known.hf_hub_id, WEIGHTS_FILE), str
+    ):
         _reach(backbone, hf_hub_url(known.hf_hub_id, WEIGHTS_FILE))
 
 
@@ -54,7 +56,9 @@ def _near(backbone: str) -> list[str]:
     """Backbones with weights: of the same family and suffix first, larger ones before smaller."""
     names = sorted({name.partition(".")[0] for name in timm.list_pretrained()})
     family = [name for name in names if name.rpartition("_")[0] == backbone.rpartition("_")[0]]
-    plain = sorted((name for name in family if name.rpartition("_")[2].isdigit()), key=_depth, reverse=True)
+    plain = sorted(
+        (name for name in family if name.rpartition("_")[2].isdigit()), key=_depth, reverse=True
+    )
     return (plain or difflib.get_close_matches(backbone, names, cutoff=0.3))[:3]
 
 

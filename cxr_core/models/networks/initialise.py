@@ -20,7 +20,14 @@ from cxr_core.models.networks.imagenet import require_weights
 from cxr_core.models.networks.segmenter import Segmenter
 from cxr_core.models.registry.registry import installed, installed_segmenter, outlines
 from cxr_core.models.segmenter_card import SEGMENTER, SegmenterCard
-from cxr_core.models.store import CARD, load_card, load_network, load_segmenter, load_segmenter_card, sha256_of
+from cxr_core.models.store import (
+    CARD,
+    load_card,
+    load_network,
+    load_segmenter,
+    load_segmenter_card,
+    sha256_of,
+)
 
 # Before a model's folder or name: its backbone alone, for a network with another head or on other inputs.
 BACKBONE_OF = "backbone:"
@@ -82,7 +89,10 @@ def initialise(
 
 
 def require_start(
-    arguments: dict[str, Any], init: str, input_spec: InputSpec, architecture: str = "film_classifier"
+    arguments: dict[str, Any],
+    init: str,
+    input_spec: InputSpec,
+    architecture: str = "film_classifier",
 ) -> None:
     """Nothing when a recipe's network can start from `init`, as far as that is told without building it.
 
@@ -118,7 +128,10 @@ def model_begun_from(init: str) -> Path | None:
     init = init.removeprefix(BACKBONE_OF)
     if (Path(init) / CARD).is_file():
         return Path(init)
-    by_name = {folder.parent.name: folder for folder in (*installed(), *filter(None, (installed_segmenter(),)))}
+    by_name = {
+        folder.parent.name: folder
+        for folder in (*installed(), *filter(None, (installed_segmenter(),)))
+    }
     if init in ("scratch", "imagenet") or Path(init).is_file():
         return None
     if init not in by_name:
@@ -133,7 +146,9 @@ def _from_file(network: FilmClassifier, path: Path) -> Initialised:
     try:
         found = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"the initial weights {path} cannot be read as safetensors: {error}") from error
+        raise ModelError(
+            f"the initial weights {path} cannot be read as safetensors: {error}"
+        ) from error
     wanted = network.backbone.state_dict()
     stem = _stem(network.backbone)
     fitting = {}
@@ -147,7 +162,9 @@ def _from_file(network: FilmClassifier, path: Path) -> Initialised:
         raise ModelError(_no_fit(path, len(fitting), len(wanted), found))
     network.backbone.load_state_dict(fitting, strict=False)
     return Initialised(
-        network, unmatched=tuple(sorted(set(found) - set(fitting))), missing=tuple(sorted(set(wanted) - set(fitting)))
+        network,
+        unmatched=tuple(sorted(set(found) - set(fitting))),
+        missing=tuple(sorted(set(wanted) - set(fitting))),
     )
 
 
@@ -159,7 +176,11 @@ def _no_fit(path: Path, fitting: int, wanted: int, found: Mapping[str, Tensor]) 
 
 def _stem(backbone: nn.Module) -> str:
     """The name of the first convolution's weight: where colours enter."""
-    return next(f"{name}.weight" for name, module in backbone.named_modules() if isinstance(module, nn.Conv2d))
+    return next(
+        f"{name}.weight"
+        for name, module in backbone.named_modules()
+        if isinstance(module, nn.Conv2d)
+    )
 
 
 def _to_grey(tensor: Tensor, wanted: Tensor) -> Tensor:
@@ -169,11 +190,17 @@ def _to_grey(tensor: Tensor, wanted: Tensor) -> Tensor:
     return tensor
 
 
-def _from_backbone(network: FilmClassifier | Segmenter, folder: Path, arguments: dict[str, Any]) -> Initialised:
+def _from_backbone(
+    network: FilmClassifier | Segmenter, folder: Path, arguments: dict[str, Any]
+) -> Initialised:
     """The tensors of a model's backbone; what follows it stays as it was drawn. Raises ModelError for another one."""
     card = _any_card(folder)
     _same_backbone(card, arguments)
-    model = load_segmenter(folder, card) if isinstance(card, SegmenterCard) else load_network(folder, card)
+    model = (
+        load_segmenter(folder, card)
+        if isinstance(card, SegmenterCard)
+        else load_network(folder, card)
+    )
     network.backbone.load_state_dict(model.backbone.state_dict())
     return Initialised(network)
 
@@ -202,15 +229,22 @@ def _from_segmenter(
     return Initialised(network)
 
 
-def _same_segmenter(card: SegmenterCard, arguments: dict[str, Any], input_spec: InputSpec | None) -> None:
-    if input_spec != card.input_spec or {**arguments, "dropout": 0} != {**card.arguments, "dropout": 0}:
+def _same_segmenter(
+    card: SegmenterCard, arguments: dict[str, Any], input_spec: InputSpec | None
+) -> None:
+    if input_spec != card.input_spec or {**arguments, "dropout": 0} != {
+        **card.arguments,
+        "dropout": 0,
+    }:
         raise ModelError(
             f"{card.model} {card.version} has {card.arguments} on {card.input_spec}; the recipe has {arguments} on "
             f"{input_spec}. Take the recipe that made it"
         )
 
 
-def _same_form(card: ModelCard, arguments: dict[str, Any], input_spec: InputSpec | None, folder: Path) -> None:
+def _same_form(
+    card: ModelCard, arguments: dict[str, Any], input_spec: InputSpec | None, folder: Path
+) -> None:
     """Raises ModelError that names what differs between the recipe and the model that it is to start from."""
     if card.architecture != "film_classifier":
         raise ModelError(
@@ -218,7 +252,9 @@ def _same_form(card: ModelCard, arguments: dict[str, Any], input_spec: InputSpec
             f"with one of its runs, or with {BACKBONE_OF}{card.model}"
         )
     if input_spec is None:
-        raise ModelError(f"starting from the model {folder} needs the recipe's preprocessing, to compare it")
+        raise ModelError(
+            f"starting from the model {folder} needs the recipe's preprocessing, to compare it"
+        )
     wanted = {**_shape(arguments), **asdict(input_spec)}
     found = {**_shape(card.arguments), **asdict(card.input_spec)}
     # By way of JSON, where a card has been: a tuple is a list there.
@@ -252,7 +288,10 @@ def _from_model(
     with torch.no_grad():
         for finding in set(known) & set(wanted):
             here, there = new.rows(wanted.index(finding)), old.rows(known.index(finding))
-            new.linear.weight[here], new.linear.bias[here] = old.linear.weight[there], old.linear.bias[there]
+            new.linear.weight[here], new.linear.bias[here] = (
+                old.linear.weight[there],
+                old.linear.bias[there],
+            )
     return Initialised(network, unmatched=_rows(known, wanted), missing=_rows(wanted, known))
 
 

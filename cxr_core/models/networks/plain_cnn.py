@@ -20,19 +20,27 @@ class PlainCnn(nn.Module):
     def __init__(self, channels: int, widths: Sequence[int] = (32, 64, 128, 256)):
         super().__init__()
         if not widths or min(widths) < 1:
-            raise RecipeError(f"plain_cnn needs a width above 0 for each block, not widths={list(widths)}")
+            raise RecipeError(
+                f"plain_cnn needs a width above 0 for each block, not widths={list(widths)}"
+            )
         self.blocks = nn.ModuleList()
         for width in widths:
             convolution = nn.Conv2d(channels, width, 3, padding=1, bias=False)
-            self.blocks.append(nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2)))
+            self.blocks.append(
+                nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2))
+            )
             channels = width
         self.num_features = channels
-        self.feature_info = [{"num_chs": w, "reduction": 2 ** (i + 1)} for i, w in enumerate(widths)]
+        self.feature_info = [
+            {"num_chs": w, "reduction": 2 ** (i + 1)} for i, w in enumerate(widths)
+        ]
 
     def forward(self, films: Tensor) -> Tensor:
         return self.forward_intermediates(films, [])[0]
 
-    def forward_intermediates(self, films: Tensor, indices: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+    def forward_intermediates(
+        self, films: Tensor, indices: Sequence[int]
+    ) -> tuple[Tensor, list[Tensor]]:
         """The last map, and the maps of the blocks asked for."""
         maps = []
         for index, block in enumerate(self.blocks):

@@ -34,10 +34,17 @@ class Segmenter(nn.Module):
         backbone_arguments: dict[str, Any] | None = None,
     ):
         super().__init__()
-        self.backbone: Any = build_backbone(backbone, channels, pretrained, backbone_arguments or {})
-        stages = {stage["reduction"]: (index, stage["num_chs"]) for index, stage in enumerate(self._stages(backbone))}
+        self.backbone: Any = build_backbone(
+            backbone, channels, pretrained, backbone_arguments or {}
+        )
+        stages = {
+            stage["reduction"]: (index, stage["num_chs"])
+            for index, stage in enumerate(self._stages(backbone))
+        }
         if set(STRIDES) - set(stages):
-            raise RecipeError(f"{backbone} has no maps at strides {STRIDES}; choose a convolutional network of timm")
+            raise RecipeError(
+                f"{backbone} has no maps at strides {STRIDES}; choose a convolutional network of timm"
+            )
         self._indices = [stages[stride][0] for stride in STRIDES]
         depths = [stages[stride][1] for stride in STRIDES]
         below = [*widths[1:], depths[-1]]
@@ -49,10 +56,14 @@ class Segmenter(nn.Module):
         self.last = nn.Conv2d(widths[0], structures, 1)
 
     def forward(self, films: Tensor) -> Tensor:
-        maps = self.backbone.forward_intermediates(films, indices=self._indices, intermediates_only=True)
+        maps = self.backbone.forward_intermediates(
+            films, indices=self._indices, intermediates_only=True
+        )
         up = self.dropout(maps[-1])
         for step, beside in zip(reversed(self.steps), reversed(maps[:-1]), strict=True):
-            up = functional.interpolate(up, size=beside.shape[-2:], mode="bilinear", align_corners=False)
+            up = functional.interpolate(
+                up, size=beside.shape[-2:], mode="bilinear", align_corners=False
+            )
             up = step(torch.cat([up, beside], dim=1))
         return self.last(up)
 
@@ -62,12 +73,18 @@ class Segmenter(nn.Module):
 
     def _stages(self, name: str) -> list[dict[str, Any]]:
         if not hasattr(self.backbone, "forward_intermediates"):
-            raise RecipeError(f"{name} does not hand out the maps of its stages; choose another backbone")
+            raise RecipeError(
+                f"{name} does not hand out the maps of its stages; choose another backbone"
+            )
         return list(self.backbone.feature_info)
 
 
 def _double_convolution(channels: int, width: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for given in (channels, width):
-        layers += [nn.Conv2d(given, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+        layers += [
+            nn.Conv2d(given, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        ]
     return nn.Sequential(*layers)

@@ -41,7 +41,10 @@ def use(model: str, version: str, note: str, what: str = "promoted") -> Path:
         if version == now_used.version and not now_used.reason:
             raise ModelError(f"{model} {version} is in use already")
         _require_whole(there[version])
-        point(model, {"version": version, "what": what, "note": note.strip(), "before": now_used.version})
+        point(
+            model,
+            {"version": version, "what": what, "note": note.strip(), "before": now_used.version},
+        )
     return there[version]
 
 
@@ -74,7 +77,9 @@ def changing() -> FileLock:
     try:
         _home().mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ModelError(f"{_home()} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder") from error
+        raise ModelError(
+            f"{_home()} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder"
+        ) from error
     return FileLock(_home() / ".lock")
 
 
@@ -88,7 +93,9 @@ def point(model: str, record: Mapping[str, Any]) -> None:
         _write(_home() / model / CURRENT, {"schema": 1, "model": model, "when": now(), **record})
         _log_current(model)
     except OSError as error:
-        raise ModelError(f"{_home() / model} cannot be written: {error.strerror}; nothing was changed") from error
+        raise ModelError(
+            f"{_home() / model} cannot be written: {error.strerror}; nothing was changed"
+        ) from error
 
 
 def keep_in_use(model: str) -> None:
@@ -122,7 +129,9 @@ def _require_whole(folder: Path) -> None:
     except OSError as error:
         raise ModelError(f"{folder} has no {WEIGHTS}; that version cannot be used") from error
     if found != card.get("weights_sha256"):
-        raise ModelError(f"the {WEIGHTS} of {folder} are not those of its card; that version cannot be used")
+        raise ModelError(
+            f"the {WEIGHTS} of {folder} are not those of its card; that version cannot be used"
+        )
 
 
 def _write(path: Path, record: Mapping[str, Any]) -> None:

@@ -27,7 +27,13 @@ from cxr_core.workspace.paths import workspace
 VERDICT = "gate.json"
 IMPORTING = ".import-"  # begins the name of a hidden folder in which an import is unpacked
 FILES = (WEIGHTS, CARD, FAMILIARITY, VERDICT)
-FETCHING = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")  # timm's
+FETCHING = (
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "checkpoint_path",
+    "cache_dir",
+)  # timm's
 MOST_BYTES = 200 << 20  # of all files, unpacked
 
 
@@ -85,16 +91,28 @@ def _unpacked(data: bytes) -> dict[str, bytes]:
             paths = [PurePosixPath(entry.filename) for entry in entries]
             strange = next((path for path in paths if path.name not in FILES), None)
             if strange is not None:
-                raise ModelError(f"the zip holds {str(strange)!r}; a model's has {', '.join(FILES)} and nothing else")
+                raise ModelError(
+                    f"the zip holds {str(strange)!r}; a model's has {', '.join(FILES)} and nothing else"
+                )
             if len({path.parent for path in paths}) != 1 or len(paths) != len(set(paths)):
-                raise ModelError("the zip must hold the files of one model, in one folder of it or none")
+                raise ModelError(
+                    "the zip must hold the files of one model, in one folder of it or none"
+                )
             if sum(entry.file_size for entry in entries) > MOST_BYTES:
                 raise ModelError(
                     f"the zip would unpack to more than {MOST_BYTES >> 20} MB; models here are far smaller"
                 )
-            return {path.name: archive.read(entry) for path, entry in zip(paths, entries, strict=True)}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # encrypted ones, and unknown methods
-        raise ModelError(f"this is no zip that can be read ({error}); give one that was exported here") from error
+            return {
+                path.name: archive.read(entry) for path, entry in zip(paths, entries, strict=True)
+            }
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:  # encrypted ones, and unknown methods
+        raise ModelError(
+            f"this is no zip that can be read ({error}); give one that was exported here"
+        ) from error
 
 
 def _verified(folder: Path) -> tuple[str, str]:
@@ -112,14 +130,21 @@ def _verified(folder: Path) -> tuple[str, str]:
         name, version = told.model, told.version
     for each in (name, version):
         if not re.fullmatch(r"\w[\w.+-]*", each):
-            raise ModelError(f"{each!r} cannot be a folder's name; models and versions have letters, digits, . + -")
+            raise ModelError(
+                f"{each!r} cannot be a folder's name; models and versions have letters, digits, . + -"
+            )
     return name, version
 
 
 def _require_own_weights(arguments: Mapping[str, Any]) -> None:
     """Raises ModelError for a card whose network would fetch weights from elsewhere as it is built."""
     tables = arguments, arguments.get("backbone_arguments")
-    found = [name for name in FETCHING for table in tables if isinstance(table, Mapping) and table.get(name)]
+    found = [
+        name
+        for name in FETCHING
+        for table in tables
+        if isinstance(table, Mapping) and table.get(name)
+    ]
     if found:
         raise ModelError(
             f"the card in this zip asks for weights from elsewhere ({', '.join(found)} in its arguments); a model "

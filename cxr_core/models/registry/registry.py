@@ -54,7 +54,11 @@ def versions(model: str, roots: tuple[Path, ...] | None = None) -> list[Path]:
 
     Of a version that two roots have, it is the last root's.
     """
-    found = {folder.name: folder for root in roots or _roots() for folder in _versions(root).get(model, ())}
+    found = {
+        folder.name: folder
+        for root in roots or _roots()
+        for folder in _versions(root).get(model, ())
+    }
     return [found[name] for name in sorted(found, key=version_key)]
 
 
@@ -66,14 +70,22 @@ def in_use(model: str, roots: tuple[Path, ...] | None = None) -> InUse | None:
         return None
     last = next(found[model] for found in map(_versions, reversed(roots)) if model in found)
     highest = max(last, key=_folder_key)
-    pointer = next((path for root in reversed(roots) if (path := root / model / CURRENT).exists()), None)
+    pointer = next(
+        (path for root in reversed(roots) if (path := root / model / CURRENT).exists()), None
+    )
     if pointer is None:
         return InUse(highest)
     version = read_current(pointer).get("version")
     if not isinstance(version, str):
-        return InUse(highest, f"{pointer} cannot be read, so {model} {highest.name}, the highest version, is in use")
+        return InUse(
+            highest,
+            f"{pointer} cannot be read, so {model} {highest.name}, the highest version, is in use",
+        )
     if version not in there:
-        return InUse(highest, f"{pointer} names {model} {version}, which is gone, so {highest.name} is in use")
+        return InUse(
+            highest,
+            f"{pointer} names {model} {version}, which is gone, so {highest.name} is in use",
+        )
     return InUse(there[version])
 
 
@@ -105,7 +117,9 @@ def version_folders(root: Path) -> Iterator[Path]:
 
 def version_key(version: str) -> tuple[tuple[int, str], ...]:
     """Versions compare as people read them: 1.10 is above 1.9."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.\-+]", version))
+    return tuple(
+        (int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.\-+]", version)
+    )
 
 
 def _roots() -> tuple[Path, ...]:

@@ -58,7 +58,9 @@ class Tables:
     rival: pd.DataFrame | None = None
 
 
-def judge(candidate: ModelCard, rival: ModelCard | None, tables: Tables, limits: Limits = LIMITS) -> tuple[Check, ...]:
+def judge(
+    candidate: ModelCard, rival: ModelCard | None, tables: Tables, limits: Limits = LIMITS
+) -> tuple[Check, ...]:
     """Every check of a candidate beside the model in use, or alone where there is none.
 
     Raises DataError when both tables of a comparison are not of the same films.
@@ -66,7 +68,10 @@ def judge(candidate: ModelCard, rival: ModelCard | None, tables: Tables, limits:
     checks = card_checks(candidate, rival)
     checks += [_calibration(key, _rows(tables.alone, key), limits) for key in candidate.findings]
     if rival is None:
-        return (*checks, *(_above_chance(key, _rows(tables.alone, key), limits) for key in candidate.findings))
+        return (
+            *checks,
+            *(_above_chance(key, _rows(tables.alone, key), limits) for key in candidate.findings),
+        )
     pairs = {key: _pair(tables, key) for key in candidate.findings if key in rival.findings}
     checks += [_not_worse(key, pair, limits) for key, pair in pairs.items()]
     return (*checks, *_subgroups(pairs, limits))
@@ -77,7 +82,9 @@ def _calibration(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
         return Check(name="calibration error", finding=key, status="not enough cases", sentence=few)
     assert rows is not None
     chances, labels, patients = _arrays(rows)
-    values = bootstrapped(lambda weights: {"ece": expected_calibration_error(chances, labels, weights)}, patients)
+    values = bootstrapped(
+        lambda weights: {"ece": expected_calibration_error(chances, labels, weights)}, patients
+    )
     figure = figures_of(values, labels)["ece"]
     expected = _expected_error(chances)
     excess = None if figure.value is None else figure.value - expected
@@ -90,7 +97,11 @@ def _calibration(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
         finding=key,
         status=passed_or_not(excess is not None and excess <= limits.calibration_error),
         sentence=sentence,
-        figures={"ece": figure.as_json(), "expected": round(expected, 6), "limit": limits.calibration_error},
+        figures={
+            "ece": figure.as_json(),
+            "expected": round(expected, 6),
+            "limit": limits.calibration_error,
+        },
     )
 
 
@@ -111,7 +122,9 @@ def _above_chance(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
     chances, labels, patients = _arrays(rows)
     alone = len(set(patients)) == len(patients)
     method = DELONG.removeprefix("paired ") if alone else BOOTSTRAP
-    figure = auroc_delong(chances, labels) if alone else _bootstrapped_auroc(chances, labels, patients)
+    figure = (
+        auroc_delong(chances, labels) if alone else _bootstrapped_auroc(chances, labels, patients)
+    )
     low = figure.value if figure.low is None else figure.low  # without an interval it is 0 or 1
     sentence = f"{_with_interval(figure)}, by {method}; none is in use to compare with, so it must lie above 0.5."
     return Check(
@@ -139,7 +152,13 @@ def _not_worse(key: str, pair: pd.DataFrame | None, limits: Limits) -> Check:
         f"{number(found.first)} against {number(found.second)} in use: {signed(found.value)} "
         f"({signed(found.low)} to {signed(found.high)}), by {found.method}; {meaning}"
     )
-    return Check(name="AUROC", finding=key, status=status, sentence=sentence, figures=_figures(found, limits.margin))
+    return Check(
+        name="AUROC",
+        finding=key,
+        status=status,
+        sentence=sentence,
+        figures=_figures(found, limits.margin),
+    )
 
 
 def _non_inferior(found: Apart, margin: float) -> tuple[Status, str]:
@@ -156,7 +175,9 @@ def _subgroups(pairs: dict[str, pd.DataFrame | None], limits: Limits) -> list[Ch
         if pair is not None
         for group in groups_of(pair)
     ]
-    counted = [place for place, (_, _, rows) in enumerate(asked) if not _few(rows, limits.subgroup_cases)]
+    counted = [
+        place for place, (_, _, rows) in enumerate(asked) if not _few(rows, limits.subgroup_cases)
+    ]
     found = {place: _apart(asked[place][2]) for place in counted}
     raised = holm(np.array([1.0 if each.p is None else each.p for each in found.values()]))
     p = dict(zip(found, raised.tolist(), strict=True))
@@ -174,7 +195,9 @@ def _subgroup(
 ) -> Check:
     if found is None or p is None:
         sentence = _few(rows, limits.subgroup_cases)
-        return Check(name=group.name, finding=key, status="not enough cases", sentence=sentence, needed=False)
+        return Check(
+            name=group.name, finding=key, status="not enough cases", sentence=sentence, needed=False
+        )
     worse = found.value is not None and found.value < 0 and p < limits.significance
     meaning = "significantly worse" if worse else "not significantly worse"
     interval = "" if found.low is None else f" ({signed(found.low)} to {signed(found.high)})"

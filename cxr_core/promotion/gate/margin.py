@@ -3,7 +3,9 @@
 from cxr_core.promotion.gate.verdict import Status
 
 
-def non_inferior(value: float | None, low: float | None, high: float | None, margin: float) -> tuple[Status, str]:
+def non_inferior(
+    value: float | None, low: float | None, high: float | None, margin: float
+) -> tuple[Status, str]:
     """How a difference with its 95 % interval is judged, above 0 where the new model is better; and what that means.
 
     It passes when the whole interval lies above -margin. An interval wider than the margin on either side is no

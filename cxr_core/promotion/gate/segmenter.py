@@ -65,7 +65,12 @@ def judge_outlines(
     checks = [population_check(candidate, rival), *_shadowed(candidate, rival)]
     measured = [_measured(mine, theirs, limits), _coverage(mine, limits)]
     dice = [_dice(name, mine, theirs, limits) for name in STRUCTURES]
-    return (*checks, *measured, *dice, *([] if rival is None else [_ratio_error(mine, theirs, limits)]))
+    return (
+        *checks,
+        *measured,
+        *dice,
+        *([] if rival is None else [_ratio_error(mine, theirs, limits)]),
+    )
 
 
 def _film(each: Outlined) -> tuple[str, float]:
@@ -109,7 +114,10 @@ def _coverage(mine: Films, limits: SegmenterLimits) -> Check:
         status=passed_or_not(high >= limits.coverage),
         sentence=f"They hold {number(value)} ({number(low)} to {number(high)}) of the true ratios, where "
         f"{limits.coverage:g} are promised.",
-        figures={"coverage": {"value": value, "low": low, "high": high, "n": len(seen)}, "promised": limits.coverage},
+        figures={
+            "coverage": {"value": value, "low": low, "high": high, "n": len(seen)},
+            "promised": limits.coverage,
+        },
     )
 
 
@@ -126,22 +134,38 @@ def _dice(structure: str, mine: Films, theirs: Films, limits: SegmenterLimits) -
         f"{number(value)} ({number(low)} to {number(high)}); none is in use to compare with, so it must lie above "
         f"{limits.least_dice:g}."
     )
-    figures = {"dice": {"value": value, "low": low, "high": high, "n": len(mine)}, "limit": limits.least_dice}
-    return Check(name=name, status=passed_or_not(low > limits.least_dice), sentence=sentence, figures=figures)
+    figures = {
+        "dice": {"value": value, "low": low, "high": high, "n": len(mine)},
+        "limit": limits.least_dice,
+    }
+    return Check(
+        name=name, status=passed_or_not(low > limits.least_dice), sentence=sentence, figures=figures
+    )
 
 
 def _ratio_error(mine: Films, theirs: Films, limits: SegmenterLimits) -> Check:
     """On the films that both could measure."""
     name = "error of the ratio"
-    both = [(a, b) for a, b in zip(mine, theirs, strict=True) if a.ratio is not None and b.ratio is not None]
+    both = [
+        (a, b)
+        for a, b in zip(mine, theirs, strict=True)
+        if a.ratio is not None and b.ratio is not None
+    ]
     if few := _few(both, limits):
         return Check(name=name, status="not enough cases", sentence=few)
     own, other = (np.array([_error(pair[place]) for pair in both]) for place in (0, 1))
-    return _compared(name, own, other, _patients([a for a, _ in both]), limits.ratio_error, less_is_better=True)
+    return _compared(
+        name, own, other, _patients([a for a, _ in both]), limits.ratio_error, less_is_better=True
+    )
 
 
 def _compared(
-    name: str, own: np.ndarray, other: np.ndarray, patients: np.ndarray, margin: float, less_is_better: bool = False
+    name: str,
+    own: np.ndarray,
+    other: np.ndarray,
+    patients: np.ndarray,
+    margin: float,
+    less_is_better: bool = False,
 ) -> Check:
     """Non-inferior by the mean difference on the same films, resampled by patient."""
     value, low, high = _mean(own - other, patients)
@@ -160,7 +184,9 @@ def _compared(
 
 def _mean(values: np.ndarray, patients: np.ndarray) -> tuple[float, float, float]:
     """The mean over films with its 95 % interval by patient, rounded to six decimals."""
-    draws = bootstrapped(lambda weights: {"mean": weights @ values / weights.sum(axis=1)}, patients)["mean"]
+    draws = bootstrapped(
+        lambda weights: {"mean": weights @ values / weights.sum(axis=1)}, patients
+    )["mean"]
     low, high = interval(draws)
     return round(float(draws[0]), 6), round(low, 6), round(high, 6)
 
@@ -169,7 +195,11 @@ def _few(films: Sequence[object], limits: SegmenterLimits) -> str:
     """Why these films are too few; empty when they are not."""
     if not films:
         return "There are no films to tell by."
-    return "" if len(films) >= limits.films else f"{len(films)} films; at least {limits.films} are needed."
+    return (
+        ""
+        if len(films) >= limits.films
+        else f"{len(films)} films; at least {limits.films} are needed."
+    )
 
 
 def _share(films: Films) -> float:

@@ -71,7 +71,9 @@ class Verdict:
         against = f"beside {self.rival}" if self.rival else "with none of its name installed"
         if not self.opens:
             return f"The gate is shut for {self.model} {self.version}, {against}: {_listed(self.refusals)}"
-        unknown = f" Not enough cases to tell: {', '.join(name_of(check) for check in self.unknown)}."
+        unknown = (
+            f" Not enough cases to tell: {', '.join(name_of(check) for check in self.unknown)}."
+        )
         return f"The gate is open for {self.model} {self.version}, {against}.{unknown if self.unknown else ''}"
 
     def as_json(self) -> dict[str, Any]:
@@ -83,7 +85,11 @@ class Verdict:
         """What `as_json` gave. Raises ValueError or TypeError for anything else."""
         if table.get("schema") != SCHEMA:
             raise ValueError(f"a verdict of schema {table.get('schema')}")
-        known = {key: value for key, value in table.items() if key not in ("schema", "opens", "checks", "published")}
+        known = {
+            key: value
+            for key, value in table.items()
+            if key not in ("schema", "opens", "checks", "published")
+        }
         return cls(checks=tuple(Check(**check) for check in table["checks"]), **known)
 
 

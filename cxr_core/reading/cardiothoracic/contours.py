@@ -57,7 +57,13 @@ class Anatomy:
 
 
 def anatomy_of(
-    looks: np.ndarray, placement: Placement, *, model: str, version: str, offset: float, factor: float
+    looks: np.ndarray,
+    placement: Placement,
+    *,
+    model: str,
+    version: str,
+    offset: float,
+    factor: float,
 ) -> Anatomy:
     """The anatomy of one film as it is, and how far other looks at it agree.
 
@@ -72,7 +78,11 @@ def anatomy_of(
     ratios = [ratio for ratio in each if ratio is not None]
     ratio = ends and _ratio(ends)
     if ratio is not None and not RATIOS[0] <= ratio <= RATIOS[1]:
-        failures, ratio, ends = ((f"{IMPLAUSIBLE} The heart would measure {ratio:.2f} of the thorax."),), None, None
+        failures, ratio, ends = (
+            ((f"{IMPLAUSIBLE} The heart would measure {ratio:.2f} of the thorax."),),
+            None,
+            None,
+        )
     spread = float(np.std(ratios)) if len(ratios) > 1 else 0.0
     lines = ends and tuple(_on_film(line, placement) for line in ends)
     return Anatomy(
@@ -80,7 +90,9 @@ def anatomy_of(
         version=version,
         maps=looks[0],
         placement=placement,
-        outlines={name: _outline(mask, placement) for name, mask in zip(STRUCTURES, masks, strict=True)},
+        outlines={
+            name: _outline(mask, placement) for name, mask in zip(STRUCTURES, masks, strict=True)
+        },
         heart=lines[0] if lines else None,
         thorax=lines[1] if lines else None,
         ratio=ratio or None,
@@ -112,7 +124,9 @@ DISAGREE = "Two looks at the same film outline the {} differently."
 
 def _cleaned(maps: np.ndarray) -> np.ndarray:
     """(3, M, M) bool: of each map the largest connected region, its holes filled."""
-    return np.stack([_largest(cv2.resize(each, (MEASURED_SIDE, MEASURED_SIDE)) > 0) for each in maps])
+    return np.stack(
+        [_largest(cv2.resize(each, (MEASURED_SIDE, MEASURED_SIDE)) > 0) for each in maps]
+    )
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
@@ -200,7 +214,9 @@ def _dice(one: np.ndarray, other: np.ndarray) -> float:
 
 def _outline(mask: np.ndarray, placement: Placement) -> np.ndarray:
     """(P, 2) points (x, y) on the film around a mask of the measured square, half a pixel inside its border."""
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    contours, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
     if not contours:
         return np.empty((0, 2))
     points = max(contours, key=cv2.contourArea)[:, 0, :] + 0.5

@@ -34,14 +34,25 @@ def combined_logit(fitted: Combination, log_odds: float, value: float, view: Vie
     return fitted.intercept + fitted.classifier * log_odds + by_ratio + fitted.ap * share
 
 
-def combined_logits(fitted: Combination, log_odds: np.ndarray, ratios: np.ndarray, views: np.ndarray) -> np.ndarray:
+def combined_logits(
+    fitted: Combination, log_odds: np.ndarray, ratios: np.ndarray, views: np.ndarray
+) -> np.ndarray:
     """`combined_logit` of many films, (N,) each; views that are not known are any other text."""
     each = zip(log_odds.tolist(), ratios.tolist(), views.tolist(), strict=True)
-    return np.array([combined_logit(fitted, x, ratio, view if view in AP_SHARE else None) for x, ratio, view in each])
+    return np.array(
+        [
+            combined_logit(fitted, x, ratio, view if view in AP_SHARE else None)
+            for x, ratio, view in each
+        ]
+    )
 
 
 def combine(
-    card: ModelCard, finding: str, probability: float, measurement: Measurement | None, view: View | None
+    card: ModelCard,
+    finding: str,
+    probability: float,
+    measurement: Measurement | None,
+    view: View | None,
 ) -> tuple[float, Parts | None]:
     """The probability that is shown, and its parts; the classifier's alone, without parts, where nothing is combined.
 
@@ -50,9 +61,16 @@ def combine(
     """
     fitted = card.combination.get(finding)
     automatic = measurement.automatic or measurement if measurement else None
-    if fitted is None or automatic is None or automatic.value is None or fitted.measurement != RATIO:
+    if (
+        fitted is None
+        or automatic is None
+        or automatic.value is None
+        or fitted.measurement != RATIO
+    ):
         return probability, None
-    if f"{automatic.model} {automatic.version}" != fitted.model or not set(automatic.reasons) <= set(WIDENING):
+    if f"{automatic.model} {automatic.version}" != fitted.model or not set(
+        automatic.reasons
+    ) <= set(WIDENING):
         return probability, None
     both = expit(combined_logit(fitted, log_odds(probability), automatic.value, view))
     return both, Parts(classifier=probability, measurement=RATIO, value=automatic.value)

@@ -21,7 +21,13 @@ LEAST = 1e-7  # a probability held out is not taken as surer than this
 
 
 def fit_combination(
-    log_odds: np.ndarray, ratios: np.ndarray, views: np.ndarray, labels: np.ndarray, *, model: str, source: str
+    log_odds: np.ndarray,
+    ratios: np.ndarray,
+    views: np.ndarray,
+    labels: np.ndarray,
+    *,
+    model: str,
+    source: str,
 ) -> Combination:
     """The logistic model of the sum of both that fits measured films best, with its operating points.
 
@@ -31,7 +37,9 @@ def fit_combination(
     gets none. Raises DataError when the films are of one class.
     """
     if len(np.unique(labels)) < 2:
-        raise DataError(f"the {len(labels)} films to fit the combination on are of one class; both are needed")
+        raise DataError(
+            f"the {len(labels)} films to fit the combination on are of one class; both are needed"
+        )
     inputs = _inputs(log_odds, ratios, views)
     spreads = _spreads(inputs)
     intercept, (slope, ap) = fit_logistic(_summed(inputs, spreads), labels)
@@ -48,11 +56,17 @@ def fit_combination(
         source=source,
     )
     probabilities = expit(combined_logits(fitted, log_odds, ratios, views))
-    return Combination(**{**vars(fitted), "operating_points": operating_points(probabilities, labels, source)})
+    return Combination(
+        **{**vars(fitted), "operating_points": operating_points(probabilities, labels, source)}
+    )
 
 
 def held_out_losses(
-    log_odds: np.ndarray, ratios: np.ndarray, views: np.ndarray, labels: np.ndarray, patients: np.ndarray
+    log_odds: np.ndarray,
+    ratios: np.ndarray,
+    views: np.ndarray,
+    labels: np.ndarray,
+    patients: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N,) log loss of each film by the classifier, refitted alone, and by both, while its patient is held out.
 

@@ -16,7 +16,9 @@ OUTLINE_PX, LINE_PX, EDGE_PX, END_PX = 3, 5, 2, 9
 SUBPIXEL = 4  # bits below a pixel that OpenCV is given
 
 
-def drawn_over(grey: np.ndarray, film_shape: tuple[int, int], anatomy: Anatomy, measured: Measurement) -> np.ndarray:
+def drawn_over(
+    grey: np.ndarray, film_shape: tuple[int, int], anatomy: Anatomy, measured: Measurement
+) -> np.ndarray:
     """A picture of a film with what was outlined and measured on it: (h, w, 3) uint8 sRGB.
 
     grey: (h, w) uint8, the whole film at any size.  film_shape: (H, W) of the film, in whose pixels the points are.
@@ -26,7 +28,13 @@ def drawn_over(grey: np.ndarray, film_shape: tuple[int, int], anatomy: Anatomy, 
     scale = np.array([grey.shape[1] / film_shape[1], grey.shape[0] / film_shape[0]])
     for name, points in anatomy.outlines.items():
         if len(points):
-            _stroke(canvas, [points * scale], HEART_COLOUR if name == "heart" else LUNG_COLOUR, OUTLINE_PX, closed=True)
+            _stroke(
+                canvas,
+                [points * scale],
+                HEART_COLOUR if name == "heart" else LUNG_COLOUR,
+                OUTLINE_PX,
+                closed=True,
+            )
     for line, colour in ((measured.thorax, THORAX_COLOUR), (measured.heart, HEART_COLOUR)):
         if line is not None:
             _diameter(canvas, line, scale, colour)
@@ -38,7 +46,9 @@ def level_of(line: Line) -> float:
     return (line[0][1] + line[1][1]) / 2
 
 
-def _diameter(canvas: np.ndarray, line: Line, scale: np.ndarray, colour: tuple[int, int, int]) -> None:
+def _diameter(
+    canvas: np.ndarray, line: Line, scale: np.ndarray, colour: tuple[int, int, int]
+) -> None:
     (x0, y0), (x1, y1) = line
     level = level_of(line)
     _stroke(
@@ -51,7 +61,15 @@ def _diameter(canvas: np.ndarray, line: Line, scale: np.ndarray, colour: tuple[i
     for end in line:
         centre = _fixed(np.array(end) * scale)
         for radius, fill in ((END_PX + EDGE_PX, EDGE_COLOUR), (END_PX, colour)):
-            cv2.circle(canvas, tuple(centre.tolist()), radius << SUBPIXEL, fill, cv2.FILLED, cv2.LINE_AA, SUBPIXEL)
+            cv2.circle(
+                canvas,
+                tuple(centre.tolist()),
+                radius << SUBPIXEL,
+                fill,
+                cv2.FILLED,
+                cv2.LINE_AA,
+                SUBPIXEL,
+            )
 
 
 def _stroke(

@@ -84,7 +84,9 @@ class Measurement:
         return found | ({"automatic": self.automatic.as_json()} if self.automatic else {})
 
 
-def measure(anatomy: Anatomy, film: Radiograph, patient: Patient, concerns: Sequence[Concern] = ()) -> Measurement:
+def measure(
+    anatomy: Anatomy, film: Radiograph, patient: Patient, concerns: Sequence[Concern] = ()
+) -> Measurement:
     """The ratio of an outlined film, and what speaks against it for this patient.
 
     patient: what is known or was said, which overrides the film's own age and view.  concerns: those of the film.
@@ -110,7 +112,9 @@ def measure(anatomy: Anatomy, film: Radiograph, patient: Patient, concerns: Sequ
     )
 
 
-def edited(automatic: Measurement, heart: Line, thorax: Line, film_shape: tuple[int, int]) -> Measurement:
+def edited(
+    automatic: Measurement, heart: Line, thorax: Line, film_shape: tuple[int, int]
+) -> Measurement:
     """The measurement with end points that a person has set; the automatic one is kept beside it.
 
     automatic: what the program measured, even if it found nothing.  film_shape: (H, W).  Points outside the film, ends
@@ -144,7 +148,9 @@ def across(line: Line) -> float:
     return line[1][0] - line[0][0]
 
 
-VIEW_AP = "The view is AP: the heart lies farther from the detector and appears larger than on a PA film."
+VIEW_AP = (
+    "The view is AP: the heart lies farther from the detector and appears larger than on a PA film."
+)
 VIEW_UNKNOWN = "The view is unknown: on an AP film the heart appears larger than on a PA film."
 VIEW_LATERAL = "The view is lateral; the ratio is one of frontal films."
 CHILD = f"The patient is younger than {ADULT_FROM_YEARS}: the limit of 0.5 holds for adults."

@@ -31,4 +31,8 @@ def diameter_words(measured: Measurement) -> str | None:
 
 def parts_words(parts: Parts | None) -> str | None:
     """Who said what of a combined probability: `network 12 %, ratio 0.56`; None where only the network spoke."""
-    return None if parts is None else f"network {per_cent(parts.classifier)}, ratio {ratio_text(parts.value)}"
+    return (
+        None
+        if parts is None
+        else f"network {per_cent(parts.classifier)}, ratio {ratio_text(parts.value)}"
+    )

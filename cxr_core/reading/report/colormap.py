@@ -26,7 +26,9 @@ def ramp(values: np.ndarray) -> np.ndarray:
     """Colours of values in [0, 1] (clipped), of any shape: the same shape with a last axis of 3, uint8 sRGB."""
     stops = np.array(RAMP, dtype=np.float32)
     levels = np.arange(256) / 255 * (len(stops) - 1)
-    table = np.stack([np.interp(levels, np.arange(len(stops)), channel) for channel in stops.T], axis=-1)
+    table = np.stack(
+        [np.interp(levels, np.arange(len(stops)), channel) for channel in stops.T], axis=-1
+    )
     return np.rint(table).astype(np.uint8)[np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)]
 
 
@@ -35,7 +37,9 @@ def opacities(values: np.ndarray, opacity: float = OPACITY) -> np.ndarray:
     return (opacity * np.clip(np.nan_to_num(values) / OPAQUE_AT, 0, 1)).astype(np.float32)
 
 
-def overlay(film_pixels: np.ndarray, heat_on_film: np.ndarray, scale: float, opacity: float = OPACITY) -> np.ndarray:
+def overlay(
+    film_pixels: np.ndarray, heat_on_film: np.ndarray, scale: float, opacity: float = OPACITY
+) -> np.ndarray:
     """A heatmap drawn over its film: (H, W, 3) uint8 sRGB.
 
     film_pixels: (H, W) in [0, 1].  heat_on_film: (H, W) in the unit of `scale`; NaN where the model did not look.

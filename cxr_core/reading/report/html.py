@@ -75,7 +75,9 @@ def _what_to_distrust(report: Report) -> Iterator[str]:
     yield element("h2", "What to distrust")
     if reading.status == "refused":
         yield element("p", f"Not read: {reading.reason}", "present")
-    remarks = [f"{concern.message} ({concern.code})" for concern in reading.concerns if not concern.refuses]
+    remarks = [
+        f"{concern.message} ({concern.code})" for concern in reading.concerns if not concern.refuses
+    ]
     if remarks := [*remarks, *reading.remarks]:
         yield "<ul>" + "".join(element("li", said) for said in remarks) + "</ul>"
     elif reading.status == "read":
@@ -103,7 +105,8 @@ def _finding_row(finding: FindingReading) -> list[str]:
     return [
         name,
         cell(finding.call or "", finding.call or ""),
-        per_cent(finding.probability) + (f" ({said})" if (said := parts_words(finding.parts)) else ""),
+        per_cent(finding.probability)
+        + (f" ({said})" if (said := parts_words(finding.parts)) else ""),
         f"{threshold_words(finding.probability, finding.threshold)}: {threshold_source(finding)}",
         operating_point_name(finding.operating_point or ""),
         f"{finding.logit:.2f}",
@@ -120,7 +123,11 @@ def _pictures(report: Report) -> Iterator[str]:
     grey = np.rint(pixels * 255).clip(0, 255).astype(np.uint8)
     of = "The drawing" if report.is_drawing else "The film"
     figures = [f"<figure>{picture(grey, of)}{element('figcaption', of)}</figure>"]
-    figures += [_heatmap(pixels, f, f.evidence, of) for f in report.reading.findings if f.evidence is not None]
+    figures += [
+        _heatmap(pixels, f, f.evidence, of)
+        for f in report.reading.findings
+        if f.evidence is not None
+    ]
     yield f'<div class="pictures">{"".join(figures)}</div>'
 
 
@@ -128,7 +135,9 @@ def _heatmap(pixels: np.ndarray, finding: FindingReading, evidence: Evidence, of
     """One figure: the evidence of a finding over the picture, with a bar that says what its colours are worth."""
     heat = _placed_on(pixels.shape, evidence.placement).map_to_film(evidence.cells)
     name = finding_name(finding.finding)
-    unit = "logits in a cell" if evidence.unit == "logit" else "relative to this picture's own maximum"
+    unit = (
+        "logits in a cell" if evidence.unit == "logit" else "relative to this picture's own maximum"
+    )
     means = _meaning(evidence)
     found = "" if (evidence.cells > 0).any() else "There is no evidence for it."
     known = heat_words(finding.card, finding.finding) if finding.card else None
@@ -182,7 +191,10 @@ def _about_the_model(card: ModelCard) -> dict[str, str]:
     facts = {
         "Made for": card.population.text,
         "Preprocessing": f"version {card.input_spec.version}",
-        **{f"Input: {key}": value for key, value in _flat(dataclasses.asdict(card.input_spec)).items()},
+        **{
+            f"Input: {key}": value
+            for key, value in _flat(dataclasses.asdict(card.input_spec)).items()
+        },
         "SHA-256 of the weights": card.weights_sha256,
     }
     for finding in card.findings:
@@ -226,7 +238,11 @@ def _flat(table: Mapping[str, Any]) -> dict[str, str]:
 
 def _figure(figure: Mapping[str, Any]) -> str:
     """One figure with its interval; one that is undefined says so."""
-    counts = f"{figure['positives']} of {figure['n']} positive" if {"positives", "n"} <= figure.keys() else ""
+    counts = (
+        f"{figure['positives']} of {figure['n']} positive"
+        if {"positives", "n"} <= figure.keys()
+        else ""
+    )
     if figure["value"] is None or figure["low"] is None:
         return f"undefined{f' ({counts})' if counts else ''}"
     interval = f"95 % interval {figure['low']:.3f} to {figure['high']:.3f}"

@@ -22,7 +22,9 @@ def measurement_section(report: Report) -> Iterator[str]:
     """Elements of the section; none where nothing outlines heart and lungs."""
     for measured in report.reading.measurements:
         yield element("h2", "Width of the heart")
-        yield from (element("p", said, "present") for said in report.reading.disagreements(measured))
+        yield from (
+            element("p", said, "present") for said in report.reading.disagreements(measured)
+        )
         yield facts_table(_facts(measured))
         if measured.reasons and measured.value is not None:
             yield element("p", "What speaks against the ratio:", "reason")

@@ -51,7 +51,11 @@ class Report:
     @property
     def cards(self) -> tuple[ModelCard, ...]:
         """The cards of the models that gave a number, each once."""
-        cards = {(f.card.model, f.card.version): f.card for f in self.reading.findings if f.card is not None}
+        cards = {
+            (f.card.model, f.card.version): f.card
+            for f in self.reading.findings
+            if f.card is not None
+        }
         return tuple(cards.values())
 
 
@@ -103,8 +107,12 @@ def _finding(finding: FindingReading) -> dict[str, Any]:
     calibration = finding.card.calibration[finding.finding] if finding.card is not None else None
     return finding.as_json() | {
         "threshold_source": threshold_source(finding),
-        "calibration": None if calibration is None else asdict(calibration),  # of the network's own probability
-        "combination": None if finding.parts is None or finding.card is None else _combination(finding),
+        "calibration": None
+        if calibration is None
+        else asdict(calibration),  # of the network's own probability
+        "combination": None
+        if finding.parts is None or finding.card is None
+        else _combination(finding),
         "evidence": None if finding.evidence is None else _evidence(finding.evidence),
     }
 

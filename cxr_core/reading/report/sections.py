@@ -13,7 +13,9 @@ LONGEST_SIDE_PX = 1024  # of a picture in the report; more would only make the f
 
 def facts_table(facts: Mapping[str, str]) -> str:
     """Names and values, one pair in a row."""
-    rows = (f"<tr>{element('th', name)}{element('td', value)}</tr>" for name, value in facts.items())
+    rows = (
+        f"<tr>{element('th', name)}{element('td', value)}</tr>" for name, value in facts.items()
+    )
     return f'<table class="facts"><tbody>{"".join(rows)}</tbody></table>'
 
 

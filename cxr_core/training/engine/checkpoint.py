@@ -92,7 +92,10 @@ class Checkpoints:
                     raise ValueError(f"{name} has changed since it was written")
             facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
             return Checkpoint(
-                step=step, weights=load_file(place / WEIGHTS), tensors=load_file(place / TENSORS), facts=facts
+                step=step,
+                weights=load_file(place / WEIGHTS),
+                tensors=load_file(place / TENSORS),
+                facts=facts,
             )
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise RunError(f"the checkpoint {place} is damaged: {error}") from error
@@ -119,8 +122,12 @@ class Checkpoints:
 
 
 def _fill(place: Path, checkpoint: Checkpoint) -> None:
-    save_file({name: tensor.contiguous() for name, tensor in checkpoint.weights.items()}, place / WEIGHTS)
-    save_file({name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}, place / TENSORS)
+    save_file(
+        {name: tensor.contiguous() for name, tensor in checkpoint.weights.items()}, place / WEIGHTS
+    )
+    save_file(
+        {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}, place / TENSORS
+    )
     (place / FACTS).write_text(json.dumps(dict(checkpoint.facts)), encoding="utf-8")
     hashes = {name: _sha256(place / name) for name in (WEIGHTS, TENSORS, FACTS)}
     (place / DONE).write_text(json.dumps(hashes), encoding="utf-8")

@@ -31,9 +31,13 @@ def require_device(name: str, processes: int, batch_size: int) -> str:
         raise RunError("this machine has no CUDA device; choose the CPU")
     most = there[chosen].processes
     if not 1 <= processes <= most:
-        raise RunError(f"{processes} processes do not fit {there[chosen].words}; choose 1 to {most}")
+        raise RunError(
+            f"{processes} processes do not fit {there[chosen].words}; choose 1 to {most}"
+        )
     if batch_size % processes:
-        raise RunError(f"a batch of {batch_size} films cannot be shared equally by {processes} processes")
+        raise RunError(
+            f"a batch of {batch_size} films cannot be shared equally by {processes} processes"
+        )
     return chosen
 
 

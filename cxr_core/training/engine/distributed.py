@@ -43,7 +43,11 @@ class Processes:
 
     def any(self, flag: bool) -> bool:
         """Whether any process says so."""
-        return bool(self.total(torch.tensor(float(flag), device=self.device))) if self.count > 1 else flag
+        return (
+            bool(self.total(torch.tensor(float(flag), device=self.device)))
+            if self.count > 1
+            else flag
+        )
 
     def from_first(self, values: list[float]) -> list[float]:
         """The numbers of the first process, everywhere."""
@@ -64,7 +68,9 @@ class Processes:
 
     def wrap(self, network: nn.Module) -> nn.Module:
         """The network with gradients averaged over the processes; the network itself when there is only one."""
-        if self.count == 1 or not any(parameter.requires_grad for parameter in network.parameters()):
+        if self.count == 1 or not any(
+            parameter.requires_grad for parameter in network.parameters()
+        ):
             return network
         cuda = self.device.type == "cuda"
         return DistributedDataParallel(network, device_ids=[self.device.index] if cuda else None)
@@ -84,9 +90,13 @@ def processes(device: str) -> Iterator[Processes]:
         yield Processes(chosen)
         return
     try:
-        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
+        distributed.init_process_group(
+            "nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE
+        )
     except (RuntimeError, ValueError) as error:
-        raise RunError(f"the {count} processes of this run could not find each other: {error}") from error
+        raise RunError(
+            f"the {count} processes of this run could not find each other: {error}"
+        ) from error
     try:
         yield Processes(chosen, int(os.environ["RANK"]), count, local)
     finally:

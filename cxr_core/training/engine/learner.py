@@ -32,7 +32,9 @@ AVERAGE, OPTIMIZER = "average.", "optimizer."
 class Learner:
     """A network being trained. `candidate` is what is measured: the averaged weights, or the network itself."""
 
-    def __init__(self, recipe: Recipe, network: Network, task: Task, processes: Processes, steps: int):
+    def __init__(
+        self, recipe: Recipe, network: Network, task: Task, processes: Processes, steps: int
+    ):
         """steps: of the whole run, for the schedule."""
         self.recipe, self.task, self.processes = recipe, task, processes
         if processes.count > 1 and processes.device.type == "cuda":
@@ -42,7 +44,11 @@ class Learner:
         self.network: Network = moved.to(processes.device, memory_format=torch.channels_last)
         self.optimizer = _optimizer(recipe, self.network, processes.device)
         self.schedule = Schedule(recipe, self.optimizer, steps)
-        self._average = ModelEmaV3(self.network, recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
+        self._average = (
+            ModelEmaV3(self.network, recipe.ema_decay, use_warmup=True)
+            if recipe.ema_decay
+            else None
+        )
         self._pieces = 1  # a step's films are taken in so many parts, when memory is short
         self._trained_whole: bool | None = None
         self._forward: nn.Module = self.network
@@ -86,10 +92,15 @@ class Learner:
         step: how many were taken before.  size: films of the batch over all processes.
         """
         chance = torch.Generator().manual_seed(_seed(self.recipe.seed, step, 0))
-        torch.manual_seed(_seed(self.recipe.seed, step, 1 + self.processes.rank))  # dropout knows no generator
+        torch.manual_seed(
+            _seed(self.recipe.seed, step, 1 + self.processes.rank)
+        )  # dropout knows no generator
         drawn = self.recipe.augmentation.draw(size, chance)
         mine = drawn.take(slice(self.processes.rank, None, self.processes.count))
-        films, targets = inputs(self.recipe, batch.grids, mine), self.task.targets(batch.labels, mine)
+        films, targets = (
+            inputs(self.recipe, batch.grids, mine),
+            self.task.targets(batch.labels, mine),
+        )
         whole = self.processes.total(self.task.weight(targets)).clamp_min(1e-6)
         loss = float(self.processes.total(self._backward(films, targets, whole)))
         if np.isfinite(loss):
@@ -108,15 +119,22 @@ class Learner:
         """The averaged weights' and the optimizer's tensors."""
         found = {}
         if self._average:
-            found = {AVERAGE + name: value for name, value in self._average.module.state_dict().items()}
+            found = {
+                AVERAGE + name: value for name, value in self._average.module.state_dict().items()
+            }
         for index, state in self.optimizer.state_dict()["state"].items():
-            found |= {f"{OPTIMIZER}{index}.{key}": value for key, value in state.items() if torch.is_tensor(value)}
+            found |= {
+                f"{OPTIMIZER}{index}.{key}": value
+                for key, value in state.items()
+                if torch.is_tensor(value)
+            }
         return found
 
     def facts(self) -> dict[str, Any]:
         """What else is needed to go on, as JSON can hold it."""
         groups = [
-            {key: value for key, value in group.items() if key != "params"} for group in self.optimizer.param_groups
+            {key: value for key, value in group.items() if key != "params"}
+            for group in self.optimizer.param_groups
         ]
         return {"groups": groups, "schedule": self.schedule.state(), "pieces": self._pieces}
 
@@ -127,13 +145,18 @@ class Learner:
             if self._average:
                 self._average.module.load_state_dict(_below(AVERAGE, checkpoint.tensors))
         except RuntimeError as error:
-            raise RunError(f"the checkpoint of step {checkpoint.step} is of another network: {error}") from error
+            raise RunError(
+                f"the checkpoint of step {checkpoint.step} is of another network: {error}"
+            ) from error
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in _below(OPTIMIZER, checkpoint.tensors).items():
             index, _, key = name.partition(".")
             state.setdefault(int(index), {})[key] = value
         described = self.optimizer.state_dict()["param_groups"]
-        groups = [{**now, **_tuples(then)} for now, then in zip(described, checkpoint.facts["groups"], strict=True)]
+        groups = [
+            {**now, **_tuples(then)}
+            for now, then in zip(described, checkpoint.facts["groups"], strict=True)
+        ]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.schedule.restore(checkpoint.facts["schedule"], checkpoint.step)
         self._pieces = checkpoint.facts["pieces"]
@@ -202,12 +225,24 @@ def inputs(recipe: Recipe, grids: Tensor, drawn: AugmentationDraw | None = None)
 def _optimizer(recipe: Recipe, network: Network, device: torch.device) -> torch.optim.Optimizer:
     head = {id(parameter) for parameter in network.head_parameters()}
     groups = [
-        {"params": [p for p in network.parameters() if id(p) not in head], "lr": recipe.learning_rate},
-        {"params": network.head_parameters(), "lr": recipe.head_learning_rate or recipe.learning_rate},
+        {
+            "params": [p for p in network.parameters() if id(p) not in head],
+            "lr": recipe.learning_rate,
+        },
+        {
+            "params": network.head_parameters(),
+            "lr": recipe.head_learning_rate or recipe.learning_rate,
+        },
     ]
-    fused: dict[str, Any] = {"fused": True} if device.type == "cuda" and recipe.optimizer != "sgd" else {}
+    fused: dict[str, Any] = (
+        {"fused": True} if device.type == "cuda" and recipe.optimizer != "sgd" else {}
+    )
     return create_optimizer_v2(
-        groups, opt=recipe.optimizer, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, **fused
+        groups,
+        opt=recipe.optimizer,
+        lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        **fused,
     )
 
 
@@ -217,7 +252,11 @@ def _seed(*parts: int) -> int:
 
 
 def _below(prefix: str, tensors: Any) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _tuples(group: dict[str, Any]) -> dict[str, Any]:

@@ -29,10 +29,17 @@ class Schedule:
         elif recipe.schedule == "cosine":
             warm_up = max(1, round(WARM_UP * steps))
             self._cosine = CosineLRScheduler(
-                optimizer, t_initial=steps, warmup_t=warm_up, warmup_lr_init=0.0, warmup_prefix=False, t_in_epochs=False
+                optimizer,
+                t_initial=steps,
+                warmup_t=warm_up,
+                warmup_lr_init=0.0,
+                warmup_prefix=False,
+                t_in_epochs=False,
             )
         elif recipe.schedule == "plateau":
-            self._plateau = ReduceLROnPlateau(optimizer, factor=recipe.plateau_factor, patience=recipe.plateau_patience)
+            self._plateau = ReduceLROnPlateau(
+                optimizer, factor=recipe.plateau_factor, patience=recipe.plateau_patience
+            )
 
     def after_step(self, step: int) -> None:
         """Told after the optimizer's step number `step`, from 1."""
@@ -49,7 +56,11 @@ class Schedule:
     def state(self) -> dict[str, Any]:
         """What JSON can hold; cosine needs nothing but the step."""
         stateful = self._each_step or self._plateau
-        return {key: value for key, value in stateful.state_dict().items() if _plain(value)} if stateful else {}
+        return (
+            {key: value for key, value in stateful.state_dict().items() if _plain(value)}
+            if stateful
+            else {}
+        )
 
     def restore(self, state: dict[str, Any], step: int) -> None:
         """Go on from what `state` gave after that step."""

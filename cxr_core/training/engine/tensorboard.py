@@ -13,7 +13,9 @@ class TensorBoard:
     def __init__(self, folder: Path):
         """folder: of the run; `tensorboard --logdir` on it, or on the folder of all runs, shows them."""
         self._folder = folder
-        self._from: int | None = None  # a run that goes on hides what it had told of the steps it repeats
+        self._from: int | None = (
+            None  # a run that goes on hides what it had told of the steps it repeats
+        )
         self._writer: Any = None
 
     def add(self, line: dict[str, Any]) -> None:

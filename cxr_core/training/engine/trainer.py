@@ -90,7 +90,9 @@ class Trainer:
             weights=task.draw_weights(parts["train"]),
             shard=shard,
         )
-        self.learner = Learner(recipe, network, task, processes, steps=recipe.epochs * len(self.loader))
+        self.learner = Learner(
+            recipe, network, task, processes, steps=recipe.epochs * len(self.loader)
+        )
         self.position, self.step = Position(), 0
         self.losses: list[float] = []
         self.best: Best | None = None
@@ -102,7 +104,10 @@ class Trainer:
         if self.recipe.keeps_features:
             self.report({"event": "features", "films": sum(map(len, self.parts.values()))})
             network = cast(FilmClassifier, self.learner.network)
-            self.parts = {name: features_of(network, films, self._inputs) for name, films in self.parts.items()}
+            self.parts = {
+                name: features_of(network, films, self._inputs)
+                for name, films in self.parts.items()
+            }
             self.loader.serve(self.parts["train"])
         while self.position.epoch <= self.recipe.epochs and not self._early():
             self._epoch()
@@ -127,7 +132,9 @@ class Trainer:
             if self.processes.any(self.stop()):
                 self._save()
                 raise Stopped(self.step)
-            if self.step % self.recipe.checkpoint_every_steps == 0 and self.position.batch < len(self.loader):
+            if self.step % self.recipe.checkpoint_every_steps == 0 and self.position.batch < len(
+                self.loader
+            ):
                 self._save()
             if time.perf_counter() - told > REPORT_EVERY_S:
                 told = time.perf_counter()
@@ -167,7 +174,10 @@ class Trainer:
                 "of": self.recipe.epochs * len(self.loader),
                 "loss": float(np.mean(self.losses)),
                 "validation_loss": loss,
-                **{f"validation_{name}": value for name, value in zip(task.figures, [score, *others], strict=True)},
+                **{
+                    f"validation_{name}": value
+                    for name, value in zip(task.figures, [score, *others], strict=True)
+                },
                 "learning_rate": self.learner.learning_rate,
                 "images_per_second": speed,
                 "best_epoch": self.best.epoch,
@@ -181,7 +191,9 @@ class Trainer:
 
     def _early(self) -> bool:
         patience = self.recipe.early_stopping_patience
-        return bool(patience and self.best and self.position.epoch - 1 - self.best.epoch >= patience)
+        return bool(
+            patience and self.best and self.position.epoch - 1 - self.best.epoch >= patience
+        )
 
     def _save(self) -> None:
         """Keep all that is needed to go on from here; the first process writes."""
@@ -200,10 +212,16 @@ class Trainer:
         }
         if self.checkpoints is None:
             if self.best and self.best.step == self.step:
-                self._memory = {name: value.clone() for name, value in self.learner.candidate.state_dict().items()}
+                self._memory = {
+                    name: value.clone()
+                    for name, value in self.learner.candidate.state_dict().items()
+                }
             return
         checkpoint = Checkpoint(
-            step=self.step, weights=self.learner.weights(), tensors=self.learner.tensors(), facts=facts
+            step=self.step,
+            weights=self.learner.weights(),
+            tensors=self.learner.tensors(),
+            facts=facts,
         )
         self.checkpoints.save(checkpoint, self.best.step if self.best else None)
 
@@ -238,4 +256,8 @@ class Trainer:
 
 def _memory_used(device: torch.device) -> dict[str, float]:
     """The most that the device held, in MiB; nothing to say on a CPU."""
-    return {"device_memory_mb": torch.cuda.max_memory_allocated(device) / 2**20} if device.type == "cuda" else {}
+    return (
+        {"device_memory_mb": torch.cuda.max_memory_allocated(device) / 2**20}
+        if device.type == "cuda"
+        else {}
+    )

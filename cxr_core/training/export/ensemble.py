@@ -40,15 +40,26 @@ def average(
     recipe = folders[0].recipe()
     _require_one_form(folders)
     found = open_data(data, lambda _, done, of: progress(done, of))
-    part_of_run(folders[0], found, "val")  # refuses data that divides into other films than the runs'
+    part_of_run(
+        folders[0], found, "val"
+    )  # refuses data that divides into other films than the runs'
     manifest = divided(recipe, found)
     learning = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
-    parts = {name: load_films(learning.part(name), recipe.input_spec(), recipe.findings) for name in LEARNT_ON}
+    parts = {
+        name: load_films(learning.part(name), recipe.input_spec(), recipe.findings)
+        for name in LEARNT_ON
+    }
     cards = [load_card(folder.model) for folder in folders]
-    networks = [load_network(folder.model, card) for folder, card in zip(folders, cards, strict=True)]
+    networks = [
+        load_network(folder.model, card) for folder, card in zip(folders, cards, strict=True)
+    ]
     network = AveragedClassifier.of(networks, recipe.architecture_arguments(len(recipe.findings)))
     first = folders[0].manifest()
-    facts = {**data_facts(learning, recipe), "folders": [str(each) for each in folders_of(data)], "version": version}
+    facts = {
+        **data_facts(learning, recipe),
+        "folders": [str(each) for each in folders_of(data)],
+        "version": version,
+    }
     facts |= {
         "began_from": first.get("began_from", recipe.init),
         "left_aside": left_aside(recipe, manifest),
@@ -56,8 +67,14 @@ def average(
     facts |= {key: first[key] for key in ("ratio_from", "regions_from") if key in first}
     facts |= {"averaged": [origin(str(folder.model)) for folder in folders]}
     whole = RunFolder.create(recipe, facts, run)
-    scores = [card.metrics["validation"][key]["auroc"]["value"] for card in cards for key in recipe.findings]
-    trained = Trained(network, max(card.training["epoch"] for card in cards), float(np.mean(scores)))
+    scores = [
+        card.metrics["validation"][key]["auroc"]["value"]
+        for card in cards
+        for key in recipe.findings
+    ]
+    trained = Trained(
+        network, max(card.training["epoch"] for card in cards), float(np.mean(scores))
+    )
     spent = sum(card.training["duration_s"] for card in cards) + time.perf_counter() - began
     with whole.held():
         finish(recipe, trained, learning, parts, whole, spent)

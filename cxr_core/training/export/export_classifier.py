@@ -43,9 +43,18 @@ def finish(
 ) -> ModelCard:
     """Write run.model from the trained weights, and the hashes of the films learnt from beside it. Returns its card."""
     # What is stored is half precision, so everything below is fitted to the network as it will be read back.
-    network = cast(FilmClassifier, trained.network).keep_findings(len(recipe.findings)).cpu().half().float().eval()
+    network = (
+        cast(FilmClassifier, trained.network)
+        .keep_findings(len(recipe.findings))
+        .cpu()
+        .half()
+        .float()
+        .eval()
+    )
     seen = _look(network, parts["val"], recipe)
-    familiarity = Familiarity.fit(torch.from_numpy(_look(network, parts["train"], recipe)["descriptors"]))
+    familiarity = Familiarity.fit(
+        torch.from_numpy(_look(network, parts["train"], recipe)["descriptors"])
+    )
     distances = familiarity.distance(torch.from_numpy(seen["descriptors"])).numpy()
     labels = parts["val"].labels
     source = f"{len(labels)} validation films carved from train by patient"
@@ -69,7 +78,9 @@ def finish(
         **_form(network, recipe),
         input_spec=recipe.input_spec(),
         population=Population(
-            text=recipe.population, age_min=recipe.population_age_min, age_max=recipe.population_age_max
+            text=recipe.population,
+            age_min=recipe.population_age_min,
+            age_max=recipe.population_age_max,
         ),
         calibration=calibrations,
         operating_points=points,
@@ -88,13 +99,20 @@ def _form(network: FilmClassifier, recipe: Recipe) -> dict[str, Any]:
     """The architecture of a card, and the arguments that build it."""
     arguments = recipe.architecture_arguments(len(recipe.findings))
     if isinstance(network, AveragedClassifier):
-        return {"architecture": "averaged_classifier", "arguments": {**arguments, "members": len(network.members)}}
+        return {
+            "architecture": "averaged_classifier",
+            "arguments": {**arguments, "members": len(network.members)},
+        }
     return {"architecture": recipe.architecture, "arguments": arguments}
 
 
 def software() -> dict[str, str]:
     """The versions that made the model."""
-    return {"python": platform.python_version(), "torch": torch.__version__, "timm": timm.__version__}
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "timm": timm.__version__,
+    }
 
 
 def _look(network: FilmClassifier, films: Films, recipe: Recipe) -> dict[str, np.ndarray]:
@@ -105,9 +123,15 @@ def _look(network: FilmClassifier, films: Films, recipe: Recipe) -> dict[str, np
     for grids in films.batches(64):
         inputs = torch.from_numpy(normalise(grids, spec))
         with torch.no_grad():
-            features, maps = network.forward_described(inputs.contiguous(memory_format=torch.channels_last))
+            features, maps = network.forward_described(
+                inputs.contiguous(memory_format=torch.channels_last)
+            )
             logits, evidence = logits_and_evidence(network, features)
-        for name, tensor in (("logits", logits), ("evidence", evidence), ("descriptors", describe(maps))):
+        for name, tensor in (
+            ("logits", logits),
+            ("evidence", evidence),
+            ("descriptors", describe(maps)),
+        ):
             found[name].append(tensor.numpy())
     return {name: np.concatenate(batches) for name, batches in found.items()}
 
@@ -124,6 +148,10 @@ def training_facts(
         "epoch": trained.epoch,
         "duration_s": round(seconds),
         "finished": time.strftime("%Y-%m-%d"),
-        "data": {key: value for key, value in about.items() if key not in ("folders", "version", "began_from")},
+        "data": {
+            key: value
+            for key, value in about.items()
+            if key not in ("folders", "version", "began_from")
+        },
         "terms": manifest.terms,
     }

@@ -24,7 +24,12 @@ UNFITTED = RatioInterval(offset=1.0, factor=1.0, source="none")
 
 
 def finish_structures(
-    recipe: Recipe, trained: Trained, manifest: Manifest, parts: dict[str, Films], run: RunFolder, seconds: float
+    recipe: Recipe,
+    trained: Trained,
+    manifest: Manifest,
+    parts: dict[str, Films],
+    run: RunFolder,
+    seconds: float,
 ) -> SegmenterCard:
     """Write run.model from the trained weights. Returns its card. Fitted on validation films alone."""
     network = trained.network.cpu().half().float().eval()
@@ -35,7 +40,9 @@ def finish_structures(
         arguments=recipe.architecture_arguments(0),
         input_spec=recipe.input_spec(),
         population=Population(
-            text=recipe.population, age_min=recipe.population_age_min, age_max=recipe.population_age_max
+            text=recipe.population,
+            age_min=recipe.population_age_min,
+            age_max=recipe.population_age_max,
         ),
         ratio_interval=UNFITTED,
         training=training_facts(recipe, trained, manifest, run, seconds),
@@ -54,11 +61,15 @@ def fit_interval(films: list[Outlined]) -> RatioInterval:
     The offset is the median error, so that a film on which the looks agree still has an interval, and one on which they
     differ a wider one, but not out of all proportion. With fewer than 19 films the largest error decides.
     """
-    found = [(abs(film.ratio - film.true_ratio), film.spread) for film in films if film.ratio is not None]
+    found = [
+        (abs(film.ratio - film.true_ratio), film.spread) for film in films if film.ratio is not None
+    ]
     offset = float(max(np.median([error for error, _ in found]), 1e-3)) if found else 1e-3
     scores = np.sort([error / (offset + spread) for error, spread in found])
     rank = min(len(scores), int(np.ceil(COVERAGE * (len(scores) + 1))))
     factor = float(scores[rank - 1]) if rank else 1.0
     return RatioInterval(
-        offset=offset, factor=max(factor, 1e-3), source=f"{len(found)} validation films carved by patient"
+        offset=offset,
+        factor=max(factor, 1e-3),
+        source=f"{len(found)} validation films carved by patient",
     )

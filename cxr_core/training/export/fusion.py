@@ -39,7 +39,9 @@ class Combined:
     positives: int
 
 
-def combine_with_ratio(folder: Path, outliner: Outliner, films: Manifest, progress: Progress = quiet) -> Combined:
+def combine_with_ratio(
+    folder: Path, outliner: Outliner, films: Manifest, progress: Progress = quiet
+) -> Combined:
     """Fit the combination on validation films and write it into the card of a classifier's folder.
 
     None is written, and one that is there is taken out, where the ratio alone is not known to tell the finding (the
@@ -58,7 +60,9 @@ def combine_with_ratio(folder: Path, outliner: Outliner, films: Manifest, progre
     seen = ~np.isnan(measured)
     chances = np.array([log_odds(chance) for chance in _probabilities(classifier, films)])[seen]
     labels = films.table[FINDING].to_numpy(np.float64)[seen]
-    views, patients = (films.table[name].fillna("").to_numpy(str)[seen] for name in ("view", "patient"))
+    views, patients = (
+        films.table[name].fillna("").to_numpy(str)[seen] for name in ("view", "patient")
+    )
     alone, both = held_out_losses(chances, measured[seen], views, labels, patients)
     against = _against(measured[seen], both - alone, labels, patients)
     fitted = None
@@ -92,7 +96,9 @@ def combine_with_ratio(folder: Path, outliner: Outliner, films: Manifest, progre
     )
 
 
-def _against(ratios: np.ndarray, added: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> str:
+def _against(
+    ratios: np.ndarray, added: np.ndarray, labels: np.ndarray, patients: np.ndarray
+) -> str:
     """Why the ratio takes no part; "" where nothing speaks against it. added: (N,) log loss on each film."""
     alone = figures_of_scores({RATIO: ratios}, labels, patients)["on_measured"]["auroc"][RATIO]
     if alone["low"] is None or alone["low"] <= 0.5:
@@ -106,7 +112,11 @@ def _ratios(outliner: Outliner, films: Manifest, progress: Progress) -> np.ndarr
     """(N,) the ratio of each film, NaN where reading would not combine it."""
     found = anatomies(outliner, films, progress)
     return np.array(
-        [a.ratio if a.ratio is not None and set(a.doubts) <= set(WIDENING) else np.nan for a in found], np.float64
+        [
+            a.ratio if a.ratio is not None and set(a.doubts) <= set(WIDENING) else np.nan
+            for a in found
+        ],
+        np.float64,
     )
 
 

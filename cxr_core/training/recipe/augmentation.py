@@ -38,7 +38,9 @@ class AugmentationDraw:
 
     def take(self, rows: slice | Tensor) -> "AugmentationDraw":
         """The draw of some of the films, such as one process' share."""
-        return AugmentationDraw(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
+        return AugmentationDraw(
+            **{each.name: getattr(self, each.name)[rows] for each in fields(self)}
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +132,10 @@ class Augmentation:
         if not (self.rotation_deg or self.shift or self.zoom or self.stretch):
             return films
         angle = drawn.rotation * (self.rotation_deg * torch.pi / 180)
-        factor, apart = torch.exp(drawn.zoom * self.zoom), torch.exp(drawn.stretch * self.stretch / 2)
+        factor, apart = (
+            torch.exp(drawn.zoom * self.zoom),
+            torch.exp(drawn.stretch * self.stretch / 2),
+        )
         shift = drawn.shift * self.shift * 2
         cosine, sine = torch.cos(angle) * factor, torch.sin(angle) * factor
         rows = [
@@ -139,7 +144,9 @@ class Augmentation:
         ]
         matrix = torch.stack(rows, 1).to(films)
         grid = functional.affine_grid(matrix, list(films.shape), align_corners=False)
-        return functional.grid_sample(films, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        return functional.grid_sample(
+            films, grid, mode="bilinear", padding_mode="zeros", align_corners=False
+        )
 
     def _expose(self, films: Tensor, drawn: AugmentationDraw) -> Tensor:
         if not (self.gamma or self.contrast or self.brightness):
@@ -166,7 +173,9 @@ def _cover(films: Tensor, veil: Tensor) -> Tensor:
     if not bool(veil.any()):
         return films
     size = films.shape[-2:]
-    density = functional.interpolate(veil[:, None].to(films), size, mode="bilinear", align_corners=True)
+    density = functional.interpolate(
+        veil[:, None].to(films), size, mode="bilinear", align_corners=True
+    )
     return films + density * (1 - films)
 
 
@@ -174,7 +183,14 @@ def _corner_box(shares: Tensor) -> Tensor:
     """(4, B): y, x, height and width of a box in one of the corners, from four uniform shares (4, B)."""
     height, width = 0.04 + 0.12 * shares[0], 0.04 + 0.16 * shares[1]
     top, left = shares[2] < 0.7, shares[3] < 0.5  # markers are seldom at the bottom
-    return torch.stack([torch.where(top, 0.02, 0.98 - height), torch.where(left, 0.02, 0.98 - width), height, width])
+    return torch.stack(
+        [
+            torch.where(top, 0.02, 0.98 - height),
+            torch.where(left, 0.02, 0.98 - width),
+            height,
+            width,
+        ]
+    )
 
 
 def _frame(films: Tensor, drawn: AugmentationDraw, limit: float) -> Tensor:
@@ -197,7 +213,9 @@ def _mark(films: Tensor, corner: Tensor) -> Tensor:
     side = films.shape[-1]
     place = ((torch.arange(side) + 0.5) / side)[None]
     y, x, height, width = corner.T[..., None]
-    inside = ((place > y) & (place < y + height))[:, :, None] & ((place > x) & (place < x + width))[:, None, :]
+    inside = ((place > y) & (place < y + height))[:, :, None] & ((place > x) & (place < x + width))[
+        :, None, :
+    ]
     return torch.where(inside[:, None].to(films.device), 1 - films, films)
 
 

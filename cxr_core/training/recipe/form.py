@@ -19,7 +19,11 @@ Kind = Literal["whole", "number", "switch", "choice", "keys", "text", "table"]
 Values = Mapping[str, Any]
 
 AUGMENTATION = "augmentation"
-KEYS = {"findings": tuple(FINDINGS), "auxiliary_findings": tuple(FINDINGS), "structures": STRUCTURES}
+KEYS = {
+    "findings": tuple(FINDINGS),
+    "auxiliary_findings": tuple(FINDINGS),
+    "structures": STRUCTURES,
+}
 FINEST_STEP, COARSEST_STEP = 1e-6, 0.1
 
 
@@ -71,7 +75,10 @@ def build(recipe: Recipe, values: Values) -> Recipe:
     """The recipe with these values in the place of its own. Raises RecipeError when they do not fit."""
     own = {name: value for name, value in values.items() if "." not in name}
     inner = {name.partition(".")[2]: value for name, value in values.items() if "." in name}
-    own = {name: _table(name, value) if _kind(_hints()[name]) == "table" else value for name, value in own.items()}
+    own = {
+        name: _table(name, value) if _kind(_hints()[name]) == "table" else value
+        for name, value in own.items()
+    }
     own = {name: tuple(value) if isinstance(value, list) else value for name, value in own.items()}
     for name, value in {**own, **inner}.items():
         if value is None and not _optional(_hints().get(name, float)):
@@ -81,7 +88,9 @@ def build(recipe: Recipe, values: Values) -> Recipe:
 
 def changed(recipe: Recipe, values: Values) -> dict[str, Any]:
     """Those of the values that differ from the recipe's own."""
-    found = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    found = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
     return {name: value for name, value in found.items() if value != _value_of(recipe, name)}
 
 
@@ -152,7 +161,13 @@ def _hints() -> dict[str, Any]:
 
 
 def _kind(hint: Any) -> Kind:
-    kinds: dict[Any, Kind] = {Literal: "choice", tuple: "keys", dict: "table", bool: "switch", int: "whole"}
+    kinds: dict[Any, Kind] = {
+        Literal: "choice",
+        tuple: "keys",
+        dict: "table",
+        bool: "switch",
+        int: "whole",
+    }
     kinds |= {float: "number", str: "text"}
     bare = next((each for each in _members(hint) if each is not type(None)), hint)
     return kinds[get_origin(bare) or bare]
@@ -182,7 +197,9 @@ def _table(name: str, text: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = tomllib.loads(f"table = {{{text}}}")["table"]
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f'{name}={text!r} is no TOML; write it as pad_type = "same" ({error})') from error
+        raise RecipeError(
+            f'{name}={text!r} is no TOML; write it as pad_type = "same" ({error})'
+        ) from error
     return found
 
 

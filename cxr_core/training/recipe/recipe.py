@@ -36,7 +36,9 @@ class Recipe:
     ratio_weight: float = 0.0  # of the measured cardiothoracic ratio, learnt beside them, then dropped; 0 = not learnt
     # in the loss, of evidence outside the heart (cardiomegaly) or outside heart and lungs (the others); 0 = anywhere
     region_weight: float = 0.0
-    structures: tuple[str, ...] = ()  # what it outlines instead of findings: heart, left_lung, right_lung
+    structures: tuple[
+        str, ...
+    ] = ()  # what it outlines instead of findings: heart, left_lung, right_lung
     drawings: int = 0  # drawn chests that join the training films of structures
     population: str = "unstated"
     population_age_min: int | None = None
@@ -45,17 +47,21 @@ class Recipe:
     # five as test and validation carved from the rest
     split: str = "given"
     validation_share: float = 0.15  # of the training patients, when validation is carved
-    gate_share: float = 0.0  # of the training patients, kept aside to compare this model with another; 0 = none
+    gate_share: float = (
+        0.0  # of the training patients, kept aside to compare this model with another; 0 = none
+    )
 
     backbone: str = "mobilenetv2_100"  # plain_cnn, or any convolutional network of timm
     backbone_arguments: dict[str, Any] = field(default_factory=dict)
-    init: str = (
-        "imagenet"  # scratch, imagenet, an installed model (or backbone: and its name), or a file in timm's naming
-    )
+    init: str = "imagenet"  # scratch, imagenet, an installed model (or backbone: and its name), or a file in timm's naming
     head: Head = "averaged"
     neck: int | None = None  # channels of a 1x1 convolution before the head; None = none
-    hidden: int = 128  # units of the fully connected layer of the heads that have one (dense, attention)
-    two_class: bool = False  # the head answers z0 and z1 for each finding; their difference is the logit
+    hidden: int = (
+        128  # units of the fully connected layer of the heads that have one (dense, attention)
+    )
+    two_class: bool = (
+        False  # the head answers z0 and z1 for each finding; their difference is the logit
+    )
     dropout: float = 0.0
     freeze: Freeze = "none"  # what is never trained
     head_epochs: int = 0  # epochs at the beginning in which only the head is trained
@@ -74,12 +80,16 @@ class Recipe:
     head_learning_rate: float | None = None  # None = the same as the backbone's
     weight_decay: float = 0.01
     schedule: Schedule = "one_cycle"
-    plateau_patience: int = 2  # epochs without a better validation loss before the learning rate falls
+    plateau_patience: int = (
+        2  # epochs without a better validation loss before the learning rate falls
+    )
     plateau_factor: float = 0.1  # what it is then multiplied with
     monitor: Monitor = "auroc"  # which validation figure chooses the epoch and stops early
     early_stopping_patience: int | None = None  # epochs without a better one; None = never
     balance: Balance = "none"
-    oversample_factor: float | None = 4.0  # how much likelier a positive film is drawn; None = until both are as likely
+    oversample_factor: float | None = (
+        4.0  # how much likelier a positive film is drawn; None = until both are as likely
+    )
     label_smoothing: float = 0.0
     finding_weight: float = 1.0  # weight of `findings` in the loss; auxiliary ones weigh 1
     ema_decay: float | None = None  # exponential moving average of the weights; None = none
@@ -87,28 +97,42 @@ class Recipe:
     compile: bool = False  # torch.compile
     checkpoint_every_steps: int = 200
     seed: int = 0
-    split_seed: int | None = None  # which patients fall into which part; None = the seed decides that too
+    split_seed: int | None = (
+        None  # which patients fall into which part; None = the seed decides that too
+    )
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         unknown = [key for key in self.labelled if key not in FINDINGS]
         if unknown or (not self.findings and not self.structures):
-            raise RecipeError(f"findings must be some of {', '.join(FINDINGS)}; found {unknown or 'none'}")
-        if self.structures and (self.findings or self.structures != STRUCTURES or self.freeze != "none"):
+            raise RecipeError(
+                f"findings must be some of {', '.join(FINDINGS)}; found {unknown or 'none'}"
+            )
+        if self.structures and (
+            self.findings or self.structures != STRUCTURES or self.freeze != "none"
+        ):
             raise RecipeError(
                 f"a recipe that outlines has structures = {list(STRUCTURES)}, no findings and nothing frozen; found "
                 f"structures = {list(self.structures)}, findings = {list(self.findings)}, freeze = {self.freeze!r}"
             )
         if self.drawings and not self.structures:
-            raise RecipeError(f"drawings={self.drawings} join films of structures; this recipe answers findings")
+            raise RecipeError(
+                f"drawings={self.drawings} join films of structures; this recipe answers findings"
+            )
         for name in ("ratio_weight", "region_weight"):
             if getattr(self, name) and self.structures:
-                raise RecipeError(f"{name}={getattr(self, name)} is learnt beside findings; this recipe outlines")
+                raise RecipeError(
+                    f"{name}={getattr(self, name)} is learnt beside findings; this recipe outlines"
+                )
         if self.region_weight and self.freeze != "none":
-            raise RecipeError(f"region_weight={self.region_weight} is for a network that is trained whole")
+            raise RecipeError(
+                f"region_weight={self.region_weight} is for a network that is trained whole"
+            )
         for name, choices in _choices().items():
             if getattr(self, name) not in choices:
-                raise RecipeError(f"{name}={getattr(self, name)!r} is unknown; choose from {', '.join(choices)}")
+                raise RecipeError(
+                    f"{name}={getattr(self, name)!r} is unknown; choose from {', '.join(choices)}"
+                )
         if self.monitor not in ("loss", "dice" if self.structures else "auroc"):
             raise RecipeError(
                 f"monitor={self.monitor!r} does not fit; findings have auroc or loss, structures dice or loss"
@@ -135,8 +159,15 @@ class Recipe:
         if not self.split.startswith("fold:"):
             return None
         which, _, count = self.split.removeprefix("fold:").partition("/")
-        if not (which.isdigit() and count.isdigit() and 2 <= int(count) <= 100 and 1 <= int(which) <= int(count)):
-            raise RecipeError(f"split={self.split!r} is no fold; write fold:1/5 to fold:5/5 for five of them")
+        if not (
+            which.isdigit()
+            and count.isdigit()
+            and 2 <= int(count) <= 100
+            and 1 <= int(which) <= int(count)
+        ):
+            raise RecipeError(
+                f"split={self.split!r} is no fold; write fold:1/5 to fold:5/5 for five of them"
+            )
         return int(which), int(count)
 
     @property
@@ -200,12 +231,22 @@ class Recipe:
         """The resolved recipe, whole, as TOML that `load_recipe` reads back to an equal one."""
         usual = {f.name: f.default for f in fields(self)}
         # TOML has no None; it is written out only where leaving the key away would mean something else.
-        given = {key: value for key, value in asdict(self).items() if value is not None or usual[key] is not None}
-        table: dict[str, Any] = {key: "none" if value is None else value for key, value in given.items()}
+        given = {
+            key: value
+            for key, value in asdict(self).items()
+            if value is not None or usual[key] is not None
+        }
+        table: dict[str, Any] = {
+            key: "none" if value is None else value for key, value in given.items()
+        }
         nested = {key: table.pop(key) for key in list(table) if isinstance(table[key], dict)}
         lines = [f"{key} = {toml_value(value)}" for key, value in table.items()]
         for name, entries in nested.items():
-            lines += ["", f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in entries.items())]
+            lines += [
+                "",
+                f"[{name}]",
+                *(f"{key} = {toml_value(value)}" for key, value in entries.items()),
+            ]
         return "\n".join(lines) + "\n"
 
 
@@ -278,9 +319,15 @@ def _from_table(table: dict[str, Any]) -> Recipe:
     known = {f.name for f in fields(Recipe)}
     unknown = sorted(set(table) - known)
     if unknown:
-        raise RecipeError(f"unknown recipe key {unknown[0]!r}; the keys are {', '.join(sorted(known))}")
-    optional = {name for name, hint in get_type_hints(Recipe).items() if type(None) in get_args(hint)}
-    ready: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+        raise RecipeError(
+            f"unknown recipe key {unknown[0]!r}; the keys are {', '.join(sorted(known))}"
+        )
+    optional = {
+        name for name, hint in get_type_hints(Recipe).items() if type(None) in get_args(hint)
+    }
+    ready: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+    }
     ready |= {key: None for key in optional & set(ready) if ready[key] == "none"}
     try:
         if isinstance(ready.get("augmentation"), dict):
@@ -293,7 +340,9 @@ def _from_table(table: dict[str, Any]) -> Recipe:
 @cache
 def _choices() -> dict[str, tuple[str, ...]]:
     hints = get_type_hints(Recipe)
-    return {name: get_args(hint) for name, hint in hints.items() if get_args(hint) and _is_literal(hint)}
+    return {
+        name: get_args(hint) for name, hint in hints.items() if get_args(hint) and _is_literal(hint)
+    }
 
 
 def _is_literal(hint: Any) -> bool:

@@ -31,11 +31,15 @@ NAMES = {
 def progress_charts(curves: Mapping[str, Curve]) -> dict[str, go.Figure]:
     """By title, those that have anything to show: losses, figures on validation films, the learning rate."""
     scores = [
-        name for name in STYLES if name.startswith("validation_") and name != "validation_loss" and name in curves
+        name
+        for name in STYLES
+        if name.startswith("validation_") and name != "validation_loss" and name in curves
     ]
     drawn = {
         "Loss": _losses(curves),
-        "On validation films": [_curve(curves[name], NAMES[name], *STYLES[name]) for name in scores],
+        "On validation films": [
+            _curve(curves[name], NAMES[name], *STYLES[name]) for name in scores
+        ],
         "Learning rate": [_curve(curves["learning_rate"], NAMES["learning_rate"], GREY)]
         if "learning_rate" in curves
         else [],
@@ -69,7 +73,11 @@ def _losses(curves: Mapping[str, Curve]) -> list[Any]:
                 hovertemplate="training %{y:.4g}, step %{x}<extra></extra>",
             )
         )
-    return traces + [_curve(curves[name], words, *STYLES[name]) for name, words in LOSSES.items() if name in curves]
+    return traces + [
+        _curve(curves[name], words, *STYLES[name])
+        for name, words in LOSSES.items()
+        if name in curves
+    ]
 
 
 def _lines_of(runs: Mapping[str, Mapping[str, Curve]], key: str) -> list[Any]:
@@ -82,7 +90,12 @@ def _lines_of(runs: Mapping[str, Mapping[str, Curve]], key: str) -> list[Any]:
 
 def _curve(curve: Curve, name: str, colour: str, dash: str = "solid") -> Any:
     trace = line(
-        curve.steps, curve.values, name, colour, dash, hovertemplate=name + " %{y:.4g}, step %{x}<extra></extra>"
+        curve.steps,
+        curve.values,
+        name,
+        colour,
+        dash,
+        hovertemplate=name + " %{y:.4g}, step %{x}<extra></extra>",
     )
     if len(curve.steps) <= FEW:
         trace.marker.update(opacity=1, size=5)

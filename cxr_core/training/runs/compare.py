@@ -52,7 +52,11 @@ class Figure:
         """`0.85 (0.71 to 0.90)`."""
         if self.value is None or math.isnan(self.value):
             return "undefined"
-        bounds = f" ({self.low:.3f} to {self.high:.3f})" if self.low is not None and self.high is not None else ""
+        bounds = (
+            f" ({self.low:.3f} to {self.high:.3f})"
+            if self.low is not None and self.high is not None
+            else ""
+        )
         return f"{self.value:.3f}{bounds}"
 
 
@@ -82,7 +86,9 @@ def best_so_far(watched: Watched) -> Figure | None:
         curve = watched.curves.get(key, Curve())
         values = [value for value in curve.values if not math.isnan(value)]
         if values:
-            return Figure(part="validation", finding="", name=name, value=max(values), low=None, high=None)
+            return Figure(
+                part="validation", finding="", name=name, value=max(values), low=None, high=None
+            )
     return None
 
 
@@ -113,13 +119,19 @@ def differences(runs: Sequence[Path]) -> dict[str, tuple[str, ...]]:
     """The fields in which the recipes and beginnings of runs differ, with each run's value in words."""
     tables = [{**recipe_of(run), **_beginning(run)} for run in runs]
     names = dict.fromkeys(name for table in tables for name in table)
-    rows = {name: tuple(_words(table.get(name)) for table in tables) for name in names if name not in WORDED}
+    rows = {
+        name: tuple(_words(table.get(name)) for table in tables)
+        for name in names
+        if name not in WORDED
+    }
     return {name: values for name, values in rows.items() if len(set(values)) > 1}
 
 
 def side_by_side(runs: Sequence[Path]) -> dict[tuple[str, str, str], tuple[str, ...]]:
     """(part, finding, name) -> each run's figure in words, "" where it has none."""
-    told = [{(each.part, each.finding, each.name): each.words for each in figures(run)} for run in runs]
+    told = [
+        {(each.part, each.finding, each.name): each.words for each in figures(run)} for run in runs
+    ]
     rows = dict.fromkeys(key for run in told for key in run)
     return {key: tuple(run.get(key, "") for run in told) for key in rows}
 
@@ -130,7 +142,9 @@ def _of_part(part: str, table: Mapping[str, Any]) -> Iterator[Figure]:
         if key in NAMES and _is_figure(entry):
             yield _figure(part, "", key, entry)
         elif isinstance(entry, Mapping):
-            inner = ((name, each) for name, each in entry.items() if name in NAMES and _is_figure(each))
+            inner = (
+                (name, each) for name, each in entry.items() if name in NAMES and _is_figure(each)
+            )
             yield from (_figure(part, key, name, each) for name, each in inner)
 
 
@@ -161,7 +175,11 @@ def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _words(value: Any) -> str:
     if value is None:
         return "not set"
-    return ", ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else str(value)
+    return (
+        ", ".join(map(str, value))
+        if isinstance(value, Iterable) and not isinstance(value, str)
+        else str(value)
+    )
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -89,13 +89,18 @@ def watch(folder: Path, before: Watched | None = None) -> Watched:
     progress = folder / files.RUN_PROGRESS
     mark = before.mark if before else Mark()
     if before is None or _file(progress) != mark.file:
-        before, mark = Watched(epochs=files.recipe_facts(folder).get("epochs")), Mark(_file(progress))
+        before, mark = (
+            Watched(epochs=files.recipe_facts(folder).get("epochs")),
+            Mark(_file(progress)),
+        )
     lines, offset = _more(progress, mark.offset)
     now = replace(before, mark=Mark(mark.file, offset), curves=_curves(before.curves, lines))
     for event in _last_ones(lines):
         now = _after(now, event)
     beat = files.read(folder, files.HEARTBEAT)
-    return replace(_at_present(now, beat.get("event", {})), log=_log(folder), quiet_s=_quiet_s(folder, beat))
+    return replace(
+        _at_present(now, beat.get("event", {})), log=_log(folder), quiet_s=_quiet_s(folder, beat)
+    )
 
 
 def _file(progress: Path) -> int:
@@ -129,7 +134,10 @@ def _curves(before: Mapping[str, Curve], lines: list[bytes]) -> dict[str, Curve]
         for key, value in event.items():
             if name := OF_EPOCHS.get(key) or (key if key.startswith("validation_") else ""):
                 points.setdefault(name, []).append((event["step"], value))
-    return {**before, **{name: before.get(name, Curve()).extended(found) for name, found in points.items()}}
+    return {
+        **before,
+        **{name: before.get(name, Curve()).extended(found) for name, found in points.items()},
+    }
 
 
 def _last_ones(lines: list[bytes]) -> Iterator[dict[str, Any]]:
@@ -150,7 +158,15 @@ def _after(now: Watched, event: Mapping[str, Any]) -> Watched:
     """What is known once an event was told."""
     if event.get("event") not in ("step", "epoch"):
         return replace(now, step=event.get("step", now.step))
-    same = ("epoch", "step", "best_epoch", "eta_s", "images_per_second", "learning_rate", "device_memory_mb")
+    same = (
+        "epoch",
+        "step",
+        "best_epoch",
+        "eta_s",
+        "images_per_second",
+        "learning_rate",
+        "device_memory_mb",
+    )
     told = {name: event[name] for name in same if name in event}
     return replace(now, **told, steps=event.get("of", now.steps))
 
@@ -162,9 +178,17 @@ def _at_present(now: Watched, event: Mapping[str, Any]) -> Watched:
         stage = f"{str(event['stage']).capitalize()}."
         return replace(now, stage=stage, done=event["done"], of=event["of"])
     if name == "epoch" and now.steps is not None and event["step"] >= now.steps:
-        return replace(now, stage="Calibrating and writing the model.", done=now.step, of=now.steps, eta_s=None)
+        return replace(
+            now, stage="Calibrating and writing the model.", done=now.step, of=now.steps, eta_s=None
+        )
     over = name in ("finished", "stopped", "failed")
-    return replace(now, stage=STAGES.get(name, ""), done=now.step, of=now.steps, eta_s=None if over else now.eta_s)
+    return replace(
+        now,
+        stage=STAGES.get(name, ""),
+        done=now.step,
+        of=now.steps,
+        eta_s=None if over else now.eta_s,
+    )
 
 
 def _log(folder: Path) -> tuple[str, ...]:

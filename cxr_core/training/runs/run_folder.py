@@ -40,12 +40,16 @@ class RunFolder:
         Raises RunError when the path holds a run already or cannot be written.
         """
         if path is not None and (path / RECIPE).exists():
-            raise RunError(f"{path} holds a run already; give --run another folder, or go on with --resume {path}")
+            raise RunError(
+                f"{path} holds a run already; give --run another folder, or go on with --resume {path}"
+            )
         try:
             path = path or _new_folder(f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
             path.mkdir(parents=True, exist_ok=True)
             write_whole(path / MANIFEST, json.dumps(facts, indent=2) + "\n")
-            write_whole(path / RECIPE, recipe.as_toml())  # last: a folder with a recipe is a run, and can go on
+            write_whole(
+                path / RECIPE, recipe.as_toml()
+            )  # last: a folder with a recipe is a run, and can go on
         except OSError as error:
             where = path or workspace() / "runs"
             raise RunError(f"the run folder {where} cannot be written: {error.strerror}") from error
@@ -55,7 +59,9 @@ class RunFolder:
     def open(cls, path: Path) -> "RunFolder":
         """The folder of a run there was. Raises RunError when it holds none."""
         if not (path / RECIPE).is_file() or not (path / MANIFEST).is_file():
-            raise RunError(f"{path} holds no run that could go on: it has no {RECIPE} or no {MANIFEST}")
+            raise RunError(
+                f"{path} holds no run that could go on: it has no {RECIPE} or no {MANIFEST}"
+            )
         return cls(path)
 
     @contextmanager
@@ -63,9 +69,13 @@ class RunFolder:
         """Be the only one that trains in this folder. Raises RunError when somebody else does."""
         lock = FileLock(self.path / ".lock")
         try:
-            lock.acquire(timeout=0.5, poll_interval=0.02)  # who only asks whether it is held, holds it for an instant
+            lock.acquire(
+                timeout=0.5, poll_interval=0.02
+            )  # who only asks whether it is held, holds it for an instant
         except Timeout:
-            raise RunError(f"another process is training in {self.path}; wait for it, or stop it first") from None
+            raise RunError(
+                f"another process is training in {self.path}; wait for it, or stop it first"
+            ) from None
         try:
             yield
         finally:
@@ -101,9 +111,13 @@ class RunFolder:
             with (self.path / PROGRESS).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(stamped) + "\n")
             with (self.path / LOG).open("a", encoding="utf-8") as file:
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line.get('event', '')} {words}\n")
+                file.write(
+                    f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line.get('event', '')} {words}\n"
+                )
         except OSError as error:
-            raise RunError(f"the run folder {self.path} cannot be written: {error.strerror}") from error
+            raise RunError(
+                f"the run folder {self.path} cannot be written: {error.strerror}"
+            ) from error
 
     def progress(self) -> list[dict[str, Any]]:
         """Every event so far; a line that a kill or a full disk cut short is left out."""

@@ -23,7 +23,20 @@ from cxr_core.training.run_data import run_in
 from cxr_core.training.runs.run_folder import RunFolder
 
 BALANCES = ("balanced", "unbalanced")
-COLUMNS = ("recipe", "backbone", "init", "head", "balance", "finding", "f1", "low", "high", "n", "positives", "auroc")
+COLUMNS = (
+    "recipe",
+    "backbone",
+    "init",
+    "head",
+    "balance",
+    "finding",
+    "f1",
+    "low",
+    "high",
+    "n",
+    "positives",
+    "auroc",
+)
 UNDEFINED = "undefined"
 
 
@@ -64,7 +77,9 @@ def run_grid(
             yield Entry(recipe=recipe, run=place, reason="not begun: the grid was stopped")
             continue
         try:
-            yield Entry(recipe=recipe, run=place, figures=_figures(recipe, data, place, settings, measure))
+            yield Entry(
+                recipe=recipe, run=place, figures=_figures(recipe, data, place, settings, measure)
+            )
         except SilhouetteError as error:
             yield Entry(recipe=recipe, run=place, reason=str(error))
 
@@ -89,7 +104,10 @@ def as_markdown(entries: Sequence[Entry]) -> str:
     lines = []
     for finding in dict.fromkeys(finding for entry in entries for finding in entry.recipe.findings):
         name = FINDINGS[finding].name.lower()
-        lines += [f"F1 for {name} on the test part, with 95 % intervals by patient, and positive films of all.", ""]
+        lines += [
+            f"F1 for {name} on the test part, with 95 % intervals by patient, and positive films of all.",
+            "",
+        ]
         lines += ["| network | weights at first | balanced | unbalanced |", "|---|---|---|---|"]
         for row in dict.fromkeys(entry.row for entry in entries):
             found = {entry.balance: entry for entry in entries if entry.row == row}
@@ -99,7 +117,12 @@ def as_markdown(entries: Sequence[Entry]) -> str:
         lines.append("")
     lacking = [entry for entry in entries if entry.reason]
     if lacking:
-        lines += ["Without figures:", "", *(f"- {entry.recipe.name}: {entry.reason}" for entry in lacking), ""]
+        lines += [
+            "Without figures:",
+            "",
+            *(f"- {entry.recipe.name}: {entry.reason}" for entry in lacking),
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -115,9 +138,13 @@ def _figures(
     if run is None:
         fit(recipe, data, settings, run=place)
     elif run.recipe() != recipe:
-        raise RunError(f"{place} holds a run of another recipe; give --run another folder, or move that one away")
+        raise RunError(
+            f"{place} holds a run of another recipe; give --run another folder, or move that one away"
+        )
     elif run.manifest()["folders"] != [os.path.abspath(folder) for folder in folders_of(data)]:
-        raise RunError(f"{place} holds a run on other data; give --run another folder, or move that one away")
+        raise RunError(
+            f"{place} holds a run on other data; give --run another folder, or move that one away"
+        )
     elif run.state != "finished":
         resume(place, settings)
     done = RunFolder(place)
@@ -142,4 +169,6 @@ def _cell(entry: Entry | None, finding: str) -> str:
 
 
 def _network(recipe: Recipe) -> str:
-    return recipe.backbone if recipe.head == "attention" else f"{recipe.backbone}, {recipe.head} head"
+    return (
+        recipe.backbone if recipe.head == "attention" else f"{recipe.backbone}, {recipe.head} head"
+    )

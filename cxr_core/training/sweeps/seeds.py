@@ -59,10 +59,14 @@ def fit_seeds(
     whatever a fit raises.
     """
     if len(set(seeds)) != len(seeds) or len(seeds) < 2:
-        raise RecipeError(f"seeds {', '.join(map(str, seeds))}: a mean is of two or more, none of them twice")
+        raise RecipeError(
+            f"seeds {', '.join(map(str, seeds))}: a mean is of two or more, none of them twice"
+        )
     if recipe.structures or recipe.head not in LINEAR_HEADS:
         what = "outlines" if recipe.structures else f"has the head {recipe.head!r}"
-        raise RecipeError(f"recipe {recipe.name} {what}; a mean is of classifiers with {' or '.join(LINEAR_HEADS)}")
+        raise RecipeError(
+            f"recipe {recipe.name} {what}; a mean is of classifiers with {' or '.join(LINEAR_HEADS)}"
+        )
     folders = [run / f"seed-{seed}" for seed in seeds]
     for seed, folder in zip(seeds, folders, strict=True):
         _fit_one(replace(recipe, seed=seed, split_seed=recipe.division), folder, data, settings)
@@ -70,7 +74,9 @@ def fit_seeds(
     if (mean / "model" / CARD).is_file():
         _require_mean_of(folders, mean)
         return mean / "model"
-    shutil.rmtree(mean, ignore_errors=True)  # a mean that was cut off holds nothing that is not made again at once
+    shutil.rmtree(
+        mean, ignore_errors=True
+    )  # a mean that was cut off holds nothing that is not made again at once
     return average(folders, data, run=mean, version=version, progress=progress)
 
 
@@ -79,7 +85,11 @@ def spreads(run: Path, seeds: Sequence[int]) -> list[Spread]:
     cards = [load_card(run / f"seed-{seed}" / "model") for seed in seeds]
     whole = load_card(run / "mean" / "model")
     return [
-        Spread(finding=key, each=tuple(_auroc(card, key) for card in cards), mean_model=_auroc(whole, key))
+        Spread(
+            finding=key,
+            each=tuple(_auroc(card, key) for card in cards),
+            mean_model=_auroc(whole, key),
+        )
         for key in whole.findings
     ]
 
@@ -90,7 +100,9 @@ def _fit_one(recipe: Recipe, folder: Path, data: Sequence[str | Path], settings:
         return
     before = RunFolder.open(folder)
     if before.recipe() != recipe:
-        raise RunError(f"{folder} is a run of another recipe or with other settings; choose another --run")
+        raise RunError(
+            f"{folder} is a run of another recipe or with other settings; choose another --run"
+        )
     if not before.model.exists():
         resume(folder, settings)
 

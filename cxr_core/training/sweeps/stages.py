@@ -13,7 +13,9 @@ def stages(recipe: Recipe) -> dict[str, Recipe]:
     Raises RecipeError for a recipe without an attention head.
     """
     if recipe.head != "attention":
-        raise RecipeError(f"{recipe.name} has the head {recipe.head!r}; stages are those of recipes with attention")
+        raise RecipeError(
+            f"{recipe.name} has the head {recipe.head!r}; stages are those of recipes with attention"
+        )
     plain = replace(recipe, head="averaged")
     return {
         "scratch": replace(plain, name=f"{recipe.name}-scratch", init="scratch"),

@@ -34,7 +34,9 @@ class FindingsTask:
         """Raises DataError when a finding has no positive or no negative in a part."""
         for part, films in parts.items():
             for index, key in enumerate(self.recipe.findings):
-                positives, negatives = (int((films.labels[:, index] == value).sum()) for value in (1, 0))
+                positives, negatives = (
+                    int((films.labels[:, index] == value).sum()) for value in (1, 0)
+                )
                 if not positives or not negatives:
                     raise DataError(
                         f"part {part!r} has {positives} films with {key} and {negatives} without: both are needed"
@@ -52,7 +54,10 @@ class FindingsTask:
         """The labels: what is done to a film does not change what it shows. Regions are moved as the film is."""
         if not self.recipe.region_weight:
             return labels
-        regions = moved(labels[:, self._learnt :], lambda masks: self.recipe.augmentation.move_masks(masks, drawn))
+        regions = moved(
+            labels[:, self._learnt :],
+            lambda masks: self.recipe.augmentation.move_masks(masks, drawn),
+        )
         return torch.cat([labels[:, : self._learnt], regions], dim=1)
 
     def weight(self, targets: Tensor) -> Tensor:
@@ -64,7 +69,9 @@ class FindingsTask:
         logits, labels = outputs[:, : self._learnt], targets[:, : self._learnt]
         loss = summed_bce(logits, labels, self.recipe.label_smoothing, self._weights(targets))
         if self.recipe.region_weight:
-            loss = loss + self.recipe.region_weight * outside(outputs[:, self._learnt :], targets[:, self._learnt :])
+            loss = loss + self.recipe.region_weight * outside(
+                outputs[:, self._learnt :], targets[:, self._learnt :]
+            )
         return loss
 
     def validate(self, network: nn.Module, films: Films, inputs: Inputs) -> Validation:
@@ -74,7 +81,9 @@ class FindingsTask:
         loss = masked_bce(logits, labels, 0.0, torch.ones(logits.shape[1]))
         asked, truth = logits[:, : self._answers].numpy(), films.labels[:, : self._answers]
         right = ((asked > 0) == (truth == 1))[~np.isnan(truth)]
-        return Validation(float(loss), {"auroc": _mean_auroc(asked, truth), "accuracy": float(right.mean())})
+        return Validation(
+            float(loss), {"auroc": _mean_auroc(asked, truth), "accuracy": float(right.mean())}
+        )
 
     def _weights(self, labels: Tensor) -> Tensor:
         """(L,) the weight of each finding in the loss."""
@@ -87,4 +96,8 @@ class FindingsTask:
 
 def _mean_auroc(logits: np.ndarray, labels: np.ndarray) -> float:
     known = ~np.isnan(labels)
-    return float(np.mean([auroc(logits[known[:, i], i], labels[known[:, i], i]) for i in range(labels.shape[1])]))
+    return float(
+        np.mean(
+            [auroc(logits[known[:, i], i], labels[known[:, i], i]) for i in range(labels.shape[1])]
+        )
+    )

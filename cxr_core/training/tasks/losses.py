@@ -24,4 +24,6 @@ def known_weight(labels: Tensor, weights: Tensor) -> Tensor:
 
 def masked_bce(logits: Tensor, labels: Tensor, smoothing: float, weights: Tensor) -> Tensor:
     """The weighted mean over known labels; 0 when none is known."""
-    return summed_bce(logits, labels, smoothing, weights) / known_weight(labels, weights).clamp_min(1e-6)
+    return summed_bce(logits, labels, smoothing, weights) / known_weight(labels, weights).clamp_min(
+        1e-6
+    )

@@ -10,7 +10,11 @@ from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.findings import STRUCTURES
 
 # Uniform between these. The ratio goes beyond what hearts are, so that its ends are learnt as well.
-THORAX, RATIO, HEIGHT = (0.55, 0.88), (0.32, 0.72), (384, 640)  # of the width; of the thorax; px on a width of 512
+THORAX, RATIO, HEIGHT = (
+    (0.55, 0.88),
+    (0.32, 0.72),
+    (384, 640),
+)  # of the width; of the thorax; px on a width of 512
 WIDTH = 512
 CLOUDED = 0.3  # the share with an opacity
 
@@ -41,7 +45,9 @@ def drawn_specs(count: int, seed: int) -> list[PhantomSpec]:
             noise=chance.uniform(0.0, 0.03),
             seed=int(chance.integers(2**31)),
         )
-        found.append(replace(plain, opacity=_opacity(chance)) if chance.uniform() < CLOUDED else plain)
+        found.append(
+            replace(plain, opacity=_opacity(chance)) if chance.uniform() < CLOUDED else plain
+        )
     return found
 
 
@@ -56,4 +62,6 @@ def _opacity(chance: np.random.Generator) -> Opacity:
 
 def _masks(spec: PhantomSpec, plain: InputSpec) -> np.ndarray:
     known = truth(spec)
-    return np.stack([to_grid(getattr(known, name).astype(np.float32), plain) for name in STRUCTURES])
+    return np.stack(
+        [to_grid(getattr(known, name).astype(np.float32), plain) for name in STRUCTURES]
+    )

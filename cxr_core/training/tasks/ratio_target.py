@@ -38,15 +38,22 @@ def kept_ratios(
     if path.exists():
         return _read(path, names)
 
-    found = [np.nan if anatomy is None else anatomy.ratio for anatomy in trusted_anatomies(films, progress, stop)]
-    write_whole(path, pd.DataFrame({"image": names, "ratio": found}).round({"ratio": 4}).to_csv(index=False))
+    found = [
+        np.nan if anatomy is None else anatomy.ratio
+        for anatomy in trusted_anatomies(films, progress, stop)
+    ]
+    write_whole(
+        path, pd.DataFrame({"image": names, "ratio": found}).round({"ratio": 4}).to_csv(index=False)
+    )
     return _read(path, names)
 
 
 def _read(path: Path, names: list[str]) -> np.ndarray:
     kept = pd.read_csv(path)
     if list(kept.get("image", ())) != names:
-        raise RunError(f"{path} is not of the films of this run; remove it, and their ratios are measured again")
+        raise RunError(
+            f"{path} is not of the films of this run; remove it, and their ratios are measured again"
+        )
     return kept["ratio"].to_numpy(np.float32)
 
 

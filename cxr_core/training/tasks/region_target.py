@@ -61,7 +61,9 @@ def kept_regions(
         _keep(path, films, names, findings, spec, progress, stop)
     with np.load(path) as kept:
         if kept["images"].tolist() != names or kept["shares"].shape[1] != len(findings):
-            raise RunError(f"{path} is not of the films of this run; remove it, and they are outlined again")
+            raise RunError(
+                f"{path} is not of the films of this run; remove it, and they are outlined again"
+            )
         shares = kept["shares"].astype(np.float32) / 255
         shares[~kept["known"]] = np.nan
     return shares

@@ -52,12 +52,17 @@ class StructuresTask:
     def summed_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """For each film its mean cross-entropy and 1 - Dice, the mean over structures (Milletari et al. 2016)."""
         logits = _as_large(outputs.float(), targets)
-        entropy = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=(1, 2, 3))
+        entropy = functional.binary_cross_entropy_with_logits(
+            logits, targets, reduction="none"
+        ).mean(dim=(1, 2, 3))
         return (entropy + 1 - _soft_dice(torch.sigmoid(logits), targets).mean(dim=1)).sum()
 
     def validate(self, network: nn.Module, films: Films, inputs: Inputs) -> Validation:
         """Mean Dice of the maps above 0 with the masks, over structures and films."""
-        logits, masks = outputs_of(network, films, inputs), torch.from_numpy(films.labels).float() / ALL
+        logits, masks = (
+            outputs_of(network, films, inputs),
+            torch.from_numpy(films.labels).float() / ALL,
+        )
         logits = _as_large(logits, masks)
         loss = float(self.summed_loss(logits, masks)) / len(masks)
         dice = _soft_dice((logits > 0).float(), (masks > 0.5).float())

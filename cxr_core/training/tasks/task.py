@@ -56,4 +56,9 @@ def outputs_of(network: nn.Module, films: Films, inputs: Inputs, size: int = 64)
     """What a network answers to all films, in eval mode: (N, ...) float32 on the CPU."""
     network.eval()
     with torch.inference_mode():
-        return torch.cat([network(inputs(torch.from_numpy(grids))).float().cpu() for grids in films.batches(size)])
+        return torch.cat(
+            [
+                network(inputs(torch.from_numpy(grids))).float().cpu()
+                for grids in films.batches(size)
+            ]
+        )

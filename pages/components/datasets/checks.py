@@ -39,7 +39,11 @@ def show_doctor(exploration: Exploration, dataset: Dataset, contents: Contents) 
     if not contents.issues:
         st.markdown("The doctor found nothing to say.")
     for severity in SEVERITIES:
-        found = [(place, issue) for place, issue in enumerate(contents.issues) if issue.severity == severity]
+        found = [
+            (place, issue)
+            for place, issue in enumerate(contents.issues)
+            if issue.severity == severity
+        ]
         if found:
             st.markdown(f"**{HEADINGS[severity]}** :gray[· {len(found)} · {MEANINGS[severity]}]")
             with st.container(gap="xsmall"):
@@ -64,9 +68,15 @@ def offer_files(dataset: Dataset) -> None:
                 )
 
 
-def _show_issue(exploration: Exploration, dataset: Dataset, place: int, issue: Issue, choice: Choice | None) -> None:
+def _show_issue(
+    exploration: Exploration, dataset: Dataset, place: int, issue: Issue, choice: Choice | None
+) -> None:
     open_now = issue.severity == "blocking" and choice is None
-    made = f" :gray-badge[{'excluded' if choice.choice == 'exclude' else 'accepted'}]" if choice else ""
+    made = (
+        f" :gray-badge[{'excluded' if choice.choice == 'exclude' else 'accepted'}]"
+        if choice
+        else ""
+    )
     label = f"{plain(issue.title)} :gray[· {issue.count:,}]{made}"
     with st.expander(label, expanded=open_now, icon=ICONS[issue.severity]):
         st.markdown(plain(issue.message))
@@ -92,7 +102,9 @@ def _show_choice(dataset: Dataset, place: int, issue: Issue, choice: Choice) -> 
     what = f"{choice.count:,} films excluded" if choice.choice == "exclude" else "accepted"
     note = f": {plain(choice.note)}" if choice.note else ""
     st.markdown(f"**On record:** {what}, {plain(day(choice.when))}{note}")
-    if st.button("Withdraw this choice", key=f"withdraw-{dataset.name}-{place}", icon=":material/undo:"):
+    if st.button(
+        "Withdraw this choice", key=f"withdraw-{dataset.name}-{place}", icon=":material/undo:"
+    ):
         _record(lambda: withdraw(dataset, issue.code))
 
 

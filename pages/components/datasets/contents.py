@@ -66,4 +66,6 @@ class Contents:
     def blocking(self) -> tuple[Issue, ...]:
         """Blocking issues that nobody has chosen about."""
         found = zip(self.issues, self.choices, strict=True)
-        return tuple(issue for issue, choice in found if issue.severity == "blocking" and choice is None)
+        return tuple(
+            issue for issue, choice in found if issue.severity == "blocking" and choice is None
+        )

@@ -18,4 +18,9 @@ def show_damaged(folders: Sequence[Path]) -> None:
             "has to be chosen again.",
             icon=":material/broken_image:",
         )
-        st.button(f"Forget {plain(folder.name)}", key=f"forget-{folder.name}", on_click=forget, args=(folder,))
+        st.button(
+            f"Forget {plain(folder.name)}",
+            key=f"forget-{folder.name}",
+            on_click=forget,
+            args=(folder,),
+        )

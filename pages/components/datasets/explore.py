@@ -26,7 +26,9 @@ def show_explorer(exploration: Exploration, dataset: Dataset, contents: Contents
         for name, chart in films.charts.items():
             _show_chart(exploration, dataset, name, chart)
         if not films.index.findings:
-            st.info("No finding has labels in this dataset: there is nothing to count, but the films can be seen.")
+            st.info(
+                "No finding has labels in this dataset: there is nothing to count, but the films can be seen."
+            )
     with shown:
         show_films(exploration, dataset, contents, films)
 
@@ -35,11 +37,15 @@ def _ask_which(exploration: Exploration, contents: Contents) -> Films:
     """The usable films or all that are listed, when they are not the same."""
     if contents.usable is None or contents.usable is contents.listed:
         return contents.listed
-    usable, listed = (f"{len(each.manifest.table):,}" for each in (contents.usable, contents.listed))
+    usable, listed = (
+        f"{len(each.manifest.table):,}" for each in (contents.usable, contents.listed)
+    )
     picked = st.segmented_control(
         "Films counted",
         (False, True),
-        format_func=lambda every: f"All {listed} listed" if every else f"The {usable} that can be used",
+        format_func=lambda every: (
+            f"All {listed} listed" if every else f"The {usable} that can be used"
+        ),
         default=exploration.listed,
         key=exploration.widget("listed"),
         required=True,
@@ -55,7 +61,9 @@ def _show_chart(exploration: Exploration, dataset: Dataset, name: str, chart: Ch
     @st.fragment(key=name)
     def draw() -> None:
         # A chart that is to lose its mark starts anew, under another key.
-        key = f"chart-{dataset.name}-{exploration.listed}-{name}-{exploration.unmarked.get(name, 0)}"
+        key = (
+            f"chart-{dataset.name}-{exploration.listed}-{name}-{exploration.unmarked.get(name, 0)}"
+        )
         st.plotly_chart(
             chart.figure,
             key=key,

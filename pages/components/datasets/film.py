@@ -51,7 +51,9 @@ def _show_words(contents: Contents, row: int, facts: Mapping[str, Any]) -> None:
     st.text(str(facts["image"]).rsplit("/", 1)[-1])
     for concern in _concerns(contents, row, facts):
         st.warning(plain(concern), icon=":material/warning:")
-    st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in _labels(contents, row)))
+    st.markdown(
+        "\n".join(f"- **{name}:** {plain(value)}" for name, value in _labels(contents, row))
+    )
     st.caption(" · ".join(plain(fact) for fact in film_facts(facts)))
 
 
@@ -71,7 +73,10 @@ def show_picture(contents: Contents, facts: Mapping[str, Any]) -> None:
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     boxes = boxes_of(contents.listed, image)
-    show_large(Picture(name=image, jpeg=as_jpeg(grey), boxes=boxes, aspect=width / height), key="film-large")
+    show_large(
+        Picture(name=image, jpeg=as_jpeg(grey), boxes=boxes, aspect=width / height),
+        key="film-large",
+    )
 
 
 def _decoded(path: Path) -> np.ndarray | str:
@@ -121,10 +126,14 @@ def _concerns(contents: Contents, row: int, facts: Mapping[str, Any]) -> list[st
     concerned = zip(contents.issues, contents.listed.index.concerned, strict=True)
     titles = [issue.title for issue, rows in concerned if row in rows]
     codes = str(facts["concerns"]).split("|") if _known(facts["concerns"]) else []
-    return list(dict.fromkeys([*titles, *(code.replace("_", " ").capitalize() for code in codes if code)]))
+    return list(
+        dict.fromkeys([*titles, *(code.replace("_", " ").capitalize() for code in codes if code)])
+    )
 
 
-def show_others(dataset: Dataset, contents: Contents, row: int, on_open: Callable[[str], None]) -> None:
+def show_others(
+    dataset: Dataset, contents: Contents, row: int, on_open: Callable[[str], None]
+) -> None:
     """The other films of the patient of one; a click calls `on_open` with the image of the one clicked."""
     films = contents.listed
     patient = str(films.manifest.table["patient"].iloc[row])
@@ -138,7 +147,9 @@ def show_others(dataset: Dataset, contents: Contents, row: int, on_open: Callabl
     shown = others[:OTHERS_SHOWN]
     images = [str(image) for image in films.manifest.table["image"].iloc[shown]]
     show_pictures(
-        pictures_of(dataset, films, shown), key="gallery-patient", on_open=lambda place: on_open(images[place])
+        pictures_of(dataset, films, shown),
+        key="gallery-patient",
+        on_open=lambda place: on_open(images[place]),
     )
 
 

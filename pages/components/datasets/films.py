@@ -19,9 +19,13 @@ LARGEST_SEED = 2**31 - 1
 
 
 @st.fragment(key=FILMS)
-def show_films(exploration: Exploration, dataset: Dataset, contents: Contents, films: Films) -> None:
+def show_films(
+    exploration: Exploration, dataset: Dataset, contents: Contents, films: Films
+) -> None:
     """The filter, its summary, and the films. A fragment: what is asked here draws no chart again."""
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
         st.subheader("Films", anchor="films", width="content")
         _ask_order(exploration)
     with st.expander("Filter", icon=":material/filter_alt:"):
@@ -50,7 +54,9 @@ def show_films(exploration: Exploration, dataset: Dataset, contents: Contents, f
         show_film(exploration, dataset, contents)
 
 
-def look_at(exploration: Exploration, selection: Selection | None, clicked: str | None = None) -> None:
+def look_at(
+    exploration: Exploration, selection: Selection | None, clicked: str | None = None
+) -> None:
     """Show these films, from a callback: they are drawn anew, and the chart that loses its mark, but nothing else."""
     marked = exploration.clicked
     exploration.look_at(selection, clicked)
@@ -81,7 +87,11 @@ def _ask_order(exploration: Exploration) -> None:
 
 
 def _say_how_many(
-    exploration: Exploration, contents: Contents, films: Films, selection: Selection, rows: np.ndarray
+    exploration: Exploration,
+    contents: Contents,
+    films: Films,
+    selection: Selection,
+    rows: np.ndarray,
 ) -> None:
     patients = films.index.patients_among(rows)
     noun = "film" if len(rows) == 1 else "films"

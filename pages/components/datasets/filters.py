@@ -25,12 +25,19 @@ def ask_selection(exploration: Exploration, index: FilmIndex, issues: Sequence[I
         for column, name in COLUMNS.items():
             levels = index.levels[column]
             if len(levels) > 1 or getattr(start, column) is not None:
-                found = replace(found, **{column: _one_of(exploration, name, levels, getattr(start, column))})
+                found = replace(
+                    found, **{column: _one_of(exploration, name, levels, getattr(start, column))}
+                )
         found = _ask_patient(exploration, found, start)
         concerned = [place for place, issue in enumerate(issues) if issue.images]
         if concerned:
-            titles = {place: f"{issues[place].title} ({issues[place].count:,})" for place in concerned}
-            found = replace(found, issue=_one_of(exploration, "Concerned by", concerned, start.issue, titles, 260))
+            titles = {
+                place: f"{issues[place].title} ({issues[place].count:,})" for place in concerned
+            }
+            found = replace(
+                found,
+                issue=_one_of(exploration, "Concerned by", concerned, start.issue, titles, 260),
+            )
     return replace(found, films_min=start.films_min, films_max=start.films_max)
 
 
@@ -54,13 +61,19 @@ def _ask_labels(exploration: Exploration, index: FilmIndex, start: Selection) ->
 
 
 def _ask_patient(exploration: Exploration, found: Selection, start: Selection) -> Selection:
-    unknown = st.checkbox("Age unknown", value=start.age_unknown, key=exploration.widget("age-unknown"))
+    unknown = st.checkbox(
+        "Age unknown", value=start.age_unknown, key=exploration.widget("age-unknown")
+    )
     if not unknown:
         low = _years(exploration, "Age from", start.age_min)
         high = _years(exploration, "Age to", start.age_max)
         found = replace(found, age_min=low, age_max=high)
     patient = st.text_input(
-        "Patient", value=start.patient or "", key=exploration.widget("patient"), width=FIELD_PX, placeholder=ANY
+        "Patient",
+        value=start.patient or "",
+        key=exploration.widget("patient"),
+        width=FIELD_PX,
+        placeholder=ANY,
     )
     return replace(found, age_unknown=unknown, patient=patient.strip() or None)
 

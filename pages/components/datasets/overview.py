@@ -25,7 +25,9 @@ def choose_dataset(exploration: Exploration, found: Sequence[Dataset]) -> Datase
             st.warning(f"There is no dataset named {plain(asked)} here; choose one of these.")
         asked = names[0]
     exploration.dataset = asked
-    picked = st.selectbox("Dataset", names, index=names.index(asked), key=exploration.widget("dataset"), width=420)
+    picked = st.selectbox(
+        "Dataset", names, index=names.index(asked), key=exploration.widget("dataset"), width=420
+    )
     if picked != asked:
         exploration.turn_to(picked)
     if st.query_params.get(PARAMETER) != picked:
@@ -41,22 +43,36 @@ def show_overview(exploration: Exploration, dataset: Dataset, contents: Contents
         {"Part": name, "Films": f"{count:,}", "Patients": f"{patients:,}"}
         for name, (count, patients) in films.summary.parts.items()
     ]
-    rows.append({"Part": "all", "Films": f"{films.summary.films:,}", "Patients": f"{films.summary.patients:,}"})
+    rows.append(
+        {
+            "Part": "all",
+            "Films": f"{films.summary.films:,}",
+            "Patients": f"{films.summary.patients:,}",
+        }
+    )
     with st.container(horizontal=True, gap="large"):
         with st.container(width=330, gap="xsmall"):
             st.table(rows, border="horizontal", hide_header=False, hide_index=True)
         with st.container(key="dataset-facts", gap="xsmall"):
-            st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in _facts(dataset, contents)))
+            st.markdown(
+                "\n".join(
+                    f"- **{name}:** {plain(value)}" for name, value in _facts(dataset, contents)
+                )
+            )
             _offer_actions(exploration, dataset)
 
 
 def _show_verdict(dataset: Dataset, contents: Contents) -> None:
     blocking = contents.blocking
     if contents.usable is None:
-        st.warning("**Cannot be trained on:** none of its films is here. Its tables can be explored.")
+        st.warning(
+            "**Cannot be trained on:** none of its films is here. Its tables can be explored."
+        )
     elif blocking:
         some = "1 blocking finding" if len(blocking) == 1 else f"{len(blocking)} blocking findings"
-        st.error(f"**Stopped by {some}.** Nothing is trained on it until each is excluded or accepted.")
+        st.error(
+            f"**Stopped by {some}.** Nothing is trained on it until each is excluded or accepted."
+        )
     else:
         chosen = f", with {len(dataset.choices)} choices on record" if dataset.choices else ""
         warnings = sum(issue.severity == "warning" for issue in contents.issues)
@@ -95,10 +111,14 @@ def _offer_actions(exploration: Exploration, dataset: Dataset) -> None:
             help="Reads the folders again; films that have not changed are not decoded again.",
         )
         with st.popover("Remove", icon=":material/delete:"):
-            st.write("Takes it out of the register, with its report and choices. The films are not touched.")
+            st.write(
+                "Takes it out of the register, with its report and choices. The films are not touched."
+            )
             gone = st.button("Remove it", key=exploration.widget("remove"), type="primary")
     if again:
-        register.start(exploration, cache.preparations(), list(dataset.folders), dataset.kind, dataset.name)
+        register.start(
+            exploration, cache.preparations(), list(dataset.folders), dataset.kind, dataset.name
+        )
     if gone:
         forget(dataset.folder)
         exploration.dataset = None

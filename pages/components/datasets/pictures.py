@@ -24,12 +24,22 @@ def pictures_of(
     if decoded.any():
         thumbnails[decoded] = dataset.thumbnails([str(image) for image in table["image"][decoded]])
     return [
-        _picture(films, row, facts, grey, lines[place] if lines else (labels_of(films, row), facts_of(facts)))
-        for place, (row, facts, grey) in enumerate(zip(rows, table.to_dict("records"), thumbnails, strict=True))
+        _picture(
+            films,
+            row,
+            facts,
+            grey,
+            lines[place] if lines else (labels_of(films, row), facts_of(facts)),
+        )
+        for place, (row, facts, grey) in enumerate(
+            zip(rows, table.to_dict("records"), thumbnails, strict=True)
+        )
     ]
 
 
-def _picture(films: Films, row: int, facts: Mapping[str, Any], grey: np.ndarray, lines: tuple[str, ...]) -> Picture:
+def _picture(
+    films: Films, row: int, facts: Mapping[str, Any], grey: np.ndarray, lines: tuple[str, ...]
+) -> Picture:
     image = str(facts["image"])
     seen = bool(grey.any())
     boxes = boxes_of(films, image)
@@ -52,7 +62,13 @@ def boxes_of(films: Films, image: str) -> tuple[Box, ...]:
     if places is None:
         return ()
     return tuple(
-        Box(label=finding_label(box.finding), left=box.left, top=box.top, width=box.width, height=box.height)
+        Box(
+            label=finding_label(box.finding),
+            left=box.left,
+            top=box.top,
+            width=box.width,
+            height=box.height,
+        )
         for box in films.manifest.boxes.iloc[places].itertuples(index=False)
     )
 
@@ -62,7 +78,11 @@ def labels_of(films: Films, row: int) -> str:
     if not films.index.findings:
         return "no labels"
     labels = films.index.labels[row]
-    positive = [finding_label(key) for key, label in zip(films.index.findings, labels, strict=True) if label == 1]
+    positive = [
+        finding_label(key)
+        for key, label in zip(films.index.findings, labels, strict=True)
+        if label == 1
+    ]
     if positive:
         return ", ".join(positive)
     return "labels unknown" if (labels == -1).all() else "none of the findings"
@@ -78,7 +98,9 @@ def facts_of(facts: Mapping[str, Any]) -> str:
 
 def _on_thumbnail(box: Box, shape: tuple[int, int]) -> Box:
     """A box in fractions of the film as one in fractions of its padded square."""
-    top, left, bottom, right = (side / THUMBNAIL.side for side in Placement.fit(shape, THUMBNAIL).input_box)
+    top, left, bottom, right = (
+        side / THUMBNAIL.side for side in Placement.fit(shape, THUMBNAIL).input_box
+    )
     across, down = right - left, bottom - top
     return Box(
         label=box.label,

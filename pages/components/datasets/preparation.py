@@ -19,7 +19,9 @@ Prepare = Callable[..., Dataset]
 class Preparation:
     """One call of `prepare` in a thread of its own; any thread may look at it and cancel it."""
 
-    def __init__(self, folders: Sequence[Path], kind: str | None, name: str | None, prepare: Prepare):
+    def __init__(
+        self, folders: Sequence[Path], kind: str | None, name: str | None, prepare: Prepare
+    ):
         self.folders, self.kind, self.name = tuple(folders), kind, name
         self.stage, self.done, self.total = "starting", 0, 0
         self.dataset: Dataset | None = None
@@ -60,13 +62,17 @@ class Preparation:
 
     def _run(self) -> None:
         try:
-            self.dataset = self._prepare(self.folders, progress=self._progress, kind=self.kind, name=self.name)
+            self.dataset = self._prepare(
+                self.folders, progress=self._progress, kind=self.kind, name=self.name
+            )
         except Cancelled:
             self.cancelled = True
         except SilhouetteError as error:
             self.error = str(error)
         except OSError as error:
-            self.error = f"{error.filename or 'The folder'} cannot be used: {error.strerror or error}."
+            self.error = (
+                f"{error.filename or 'The folder'} cannot be used: {error.strerror or error}."
+            )
         finally:
             if not (self.dataset or self.error or self.cancelled):
                 self.error = "Preparing the dataset ended in a fault of this program; the server's log has the details."
@@ -88,7 +94,9 @@ class Preparations:
         self._lock = threading.Lock()
         self._all: OrderedDict[tuple[Path, ...], Preparation] = OrderedDict()
 
-    def start(self, folders: Sequence[Path], kind: str | None = None, name: str | None = None) -> Preparation:
+    def start(
+        self, folders: Sequence[Path], kind: str | None = None, name: str | None = None
+    ) -> Preparation:
         """The one that runs for these folders, or a new one."""
         key = tuple(folders)
         with self._lock:

@@ -30,9 +30,15 @@ def add_dataset(exploration: Exploration, first: bool) -> None:
     _take_in(exploration, preparations)
     running = preparations.running()
     failed = [each for each in preparations.ended() if each.dataset is None]
-    with st.expander("Add a dataset", expanded=first or bool(running or failed), icon=":material/create_new_folder:"):
+    with st.expander(
+        "Add a dataset",
+        expanded=first or bool(running or failed),
+        icon=":material/create_new_folder:",
+    ):
         if first:
-            st.markdown("No dataset is registered yet. Name the folder of one; its films are read, never changed.")
+            st.markdown(
+                "No dataset is registered yet. Name the folder of one; its films are read, never changed."
+            )
         st.caption(LAYOUTS)
         _ask_folders(exploration, preparations)
         for preparation in failed:
@@ -43,7 +49,9 @@ def add_dataset(exploration: Exploration, first: bool) -> None:
 
 def _ask_folders(exploration: Exploration, preparations: Preparations) -> None:
     with st.form("add-dataset", border=False, enter_to_submit=False):
-        text = st.text_area("Folders on this computer, one per line", height=80, placeholder="/data/nih_cxr8")
+        text = st.text_area(
+            "Folders on this computer, one per line", height=80, placeholder="/data/nih_cxr8"
+        )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             kind = st.selectbox(
                 "Layout",
@@ -109,7 +117,9 @@ def _show_end(preparations: Preparations, preparation: Preparation) -> None:
         if preparation.error:
             st.error(plain(preparation.error))
         else:
-            st.info(f"Stopped: {plain(_names(preparation))}. Prepare it again to go on where it stopped.")
+            st.info(
+                f"Stopped: {plain(_names(preparation))}. Prepare it again to go on where it stopped."
+            )
         st.button(
             "Dismiss",
             key=f"dismiss-{hash(_key(preparation))}",

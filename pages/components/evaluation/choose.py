@@ -23,7 +23,9 @@ def say_unreadable(found: Sequence[Shelved]) -> None:
         return
     some = "One evaluation cannot" if len(found) == 1 else f"{len(found)} evaluations cannot"
     with st.expander(f"{some} be shown", icon=":material/warning:"):
-        st.markdown("\n".join(f"- {plain(str(each.folder))}: {plain(each.problem or '')}" for each in found))
+        st.markdown(
+            "\n".join(f"- {plain(str(each.folder))}: {plain(each.problem or '')}" for each in found)
+        )
 
 
 def choose_evaluation(visit: Visit, found: Sequence[Shelved]) -> Shelved:
@@ -94,15 +96,22 @@ def title_of(shelved: Shelved) -> str:
     data = metrics["data"]
     where = " + ".join(folder.name for folder in shelved.folders) or "data not named"
     run = f"run {shelved.run}, " if shelved.run else ""
-    films = f"{data['films']:,} films" if isinstance(data.get("films"), int) else "films not counted"
+    films = (
+        f"{data['films']:,} films" if isinstance(data.get("films"), int) else "films not counted"
+    )
     model = f"{metrics['model']} {metrics['version']}"
-    return f"{run}{model} · {part_name(metrics['part'])} of {where} · {films} · {day(metrics['made'])}"
+    return (
+        f"{run}{model} · {part_name(metrics['part'])} of {where} · {films} · {day(metrics['made'])}"
+    )
 
 
 def names_of(several: Sequence[Shelved]) -> list[str]:
     """Short names that tell evaluations apart, whatever they are of."""
     names = [f"{each.metrics['model']} {each.metrics['version']}" for each in several]
-    names = [f"{each.run}: {name}" if each.run else name for name, each in zip(names, several, strict=True)]
+    names = [
+        f"{each.run}: {name}" if each.run else name
+        for name, each in zip(names, several, strict=True)
+    ]
     alike = [names.count(name) > 1 for name in names]
     return [
         f"{name} ({each.folder.name}, {day(each.metrics['made'])})" if twice else name

@@ -22,7 +22,11 @@ def command_of(model: str, data: Sequence[str], part: str, *more: str) -> str:
 
 def again(shelved: Shelved, *more: str) -> str:
     """The command that makes an evaluation anew, in its own folder, with these words besides."""
-    run = next((p.parent for p in (shelved.folder, shelved.folder.parent) if p.name == "evaluation"), None)
+    run = next(
+        (p.parent for p in (shelved.folder, shelved.folder.parent) if p.name == "evaluation"), None
+    )
     model = str(run) if run else str(shelved.metrics["model"])
     data = [str(folder) for folder in shelved.folders]
-    return command_of(model, data, str(shelved.metrics["part"]), "--out", str(shelved.folder), *more)
+    return command_of(
+        model, data, str(shelved.metrics["part"]), "--out", str(shelved.folder), *more
+    )

@@ -19,27 +19,54 @@ MEANINGS = {
         "Precision averaged over all recalls. Compare it with the share of films that have the finding, which is what "
         "chance would reach.",
     ),
-    "recall": ("Sensitivity", "Of the films labelled present, the share that is called, at the balanced threshold."),
+    "recall": (
+        "Sensitivity",
+        "Of the films labelled present, the share that is called, at the balanced threshold.",
+    ),
     "specificity": (
         "Specificity",
         "Of the films labelled absent, the share that is not called, at the balanced threshold.",
     ),
-    "ece": ("Calibration error", "How far probabilities and frequencies lie apart on average; 0 is right."),
-    "brier": ("Brier score", "Mean squared gap between probability and label: 0 is perfect, lower is better."),
+    "ece": (
+        "Calibration error",
+        "How far probabilities and frequencies lie apart on average; 0 is right.",
+    ),
+    "brier": (
+        "Brier score",
+        "Mean squared gap between probability and label: 0 is perfect, lower is better.",
+    ),
     "log_loss": ("Log loss", "Punishes confident mistakes hardest; lower is better."),
     "adaptive_ece": ("Calibration error, equal bins", "The same over bins of equally many films."),
-    "calibration_slope": ("Calibration slope", "1 is right; below 1 the probabilities are too extreme."),
-    "calibration_intercept": ("Calibration intercept", "0 is right; above 0 the probabilities are too low."),
-    "brier_reliability": ("Brier: reliability", "The part of the Brier score that miscalibration makes; 0 is best."),
-    "brier_resolution": ("Brier: resolution", "How far the bins' frequencies lie apart; more is better."),
-    "brier_uncertainty": ("Brier: uncertainty", "The part that the films themselves make, whoever reads them."),
+    "calibration_slope": (
+        "Calibration slope",
+        "1 is right; below 1 the probabilities are too extreme.",
+    ),
+    "calibration_intercept": (
+        "Calibration intercept",
+        "0 is right; above 0 the probabilities are too low.",
+    ),
+    "brier_reliability": (
+        "Brier: reliability",
+        "The part of the Brier score that miscalibration makes; 0 is best.",
+    ),
+    "brier_resolution": (
+        "Brier: resolution",
+        "How far the bins' frequencies lie apart; more is better.",
+    ),
+    "brier_uncertainty": (
+        "Brier: uncertainty",
+        "The part that the films themselves make, whoever reads them.",
+    ),
     "accuracy": ("Accuracy", "Share of the films called as they are labelled."),
     "balanced_accuracy": ("Balanced accuracy", "Mean of sensitivity and specificity."),
     "precision": ("PPV (precision)", "Of the films called, the share that is labelled present."),
     "npv": ("NPV", "Of the films not called, the share that is labelled absent."),
     "f1": ("F1", "Harmonic mean of sensitivity and PPV."),
     "mcc": ("Matthews correlation", "Correlation of call and label: 0 is chance, 1 perfect."),
-    "lr_positive": ("Likelihood ratio of a call", "A call multiplies the odds of the finding by this."),
+    "lr_positive": (
+        "Likelihood ratio of a call",
+        "A call multiplies the odds of the finding by this.",
+    ),
     "lr_negative": ("Likelihood ratio of no call", "No call multiplies the odds by this."),
     "sensitivity": ("Sensitivity", "Of the films labelled present, the share that is called."),
 }
@@ -61,7 +88,9 @@ def show_headline(visit: Visit, shelved: Shelved, figures: Mapping[str, Any]) ->
     """Who was measured, and the five figures that say most, each with its interval."""
     counted = figures["auroc"]
     share = f" ({100 * counted['positives'] / counted['n']:.1f} %)" if counted["n"] else ""
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
         st.markdown(
             f"**{counted['n']:,} films**, {counted['positives']:,} of them labelled present{share}. "
             ":gray[Beneath each figure its 95 % interval, from 1,000 resamples of the patients.]",

@@ -24,7 +24,9 @@ HEAT_KEY = "evaluated-film-viewer"
 
 
 @st.dialog("Film", width="large")
-def show_film(visit: Visit, opened: Opened, finding: str, view: FindingView, found: FoundFilms) -> None:
+def show_film(
+    visit: Visit, opened: Opened, finding: str, view: FindingView, found: FoundFilms
+) -> None:
     """The film that the tab looks at; a click on another of the same patient puts that one in its place."""
     contents = cache.contents(found.dataset)
     table = contents.listed.manifest.table
@@ -39,7 +41,9 @@ def show_film(visit: Visit, opened: Opened, finding: str, view: FindingView, fou
     with words:
         _show_words(finding, _said_of(view, found, row), facts)
         heat = st.toggle(
-            "Heatmap", key="evaluated-heat", help="Reads the film again, with the model as it is installed."
+            "Heatmap",
+            key="evaluated-heat",
+            help="Reads the film again, with the model as it is installed.",
         )
     with picture:
         if heat:
@@ -80,7 +84,9 @@ def _show_heat(visit: Visit, opened: Opened, finding: str, path: Path) -> None:
     output = _output_of(opened, shown)
     if output is None:
         name = f"{opened.metrics['model']} {opened.metrics['version']}"
-        st.info(f"{plain(name)} is not installed as it was measured, so its heatmap cannot be made here.")
+        st.info(
+            f"{plain(name)} is not installed as it was measured, so its heatmap cannot be made here."
+        )
     layers = []
     if output is not None and finding in output.evidence:
         evidence = _evidence(shown, output, finding, chosen_method(HEAT_KEY, EXACT))
@@ -103,7 +109,9 @@ def _read(visit: Visit, path: Path) -> Shown | None:
     if visit.read is None or visit.read[0] != str(path):
         try:
             if path.stat().st_size > MAX_BYTES:
-                st.error(f"{plain(str(path))} is larger than the {MAX_BYTES >> 20} MB that a film may have.")
+                st.error(
+                    f"{plain(str(path))} is larger than the {MAX_BYTES >> 20} MB that a film may have."
+                )
                 return None
             with st.spinner("Reading the film …"):
                 examination = cache.reader().examine(path.read_bytes())
@@ -116,14 +124,19 @@ def _read(visit: Visit, path: Path) -> Shown | None:
         if examination.film is None:
             st.error(" ".join(plain(concern.message) for concern in examination.concerns))
             return None
-        visit.read = (str(path), Shown(examination=examination, picture=viewer.picture_of(examination.film)))
+        visit.read = (
+            str(path),
+            Shown(examination=examination, picture=viewer.picture_of(examination.film)),
+        )
     return visit.read[1]
 
 
 def _output_of(opened: Opened, shown: Shown) -> ModelOutput | None:
     """What the very model that was measured says of the film; None when it is not installed, or would not read it."""
     weights = opened.metrics.get("weights_sha256")
-    return next((each for each in shown.examination.outputs if each.card.weights_sha256 == weights), None)
+    return next(
+        (each for each in shown.examination.outputs if each.card.weights_sha256 == weights), None
+    )
 
 
 def _evidence(shown: Shown, output: ModelOutput, finding: str, method: str) -> Evidence:

@@ -5,7 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from cxr_core.evaluation.report.localisation_table import CONTROL_NAMES, randomisation_sentence, verdict_sentence
+from cxr_core.evaluation.report.localisation_table import (
+    CONTROL_NAMES,
+    randomisation_sentence,
+    verdict_sentence,
+)
 from pages.components.evaluation.figures import cell_of
 from pages.components.markdown import plain
 
@@ -14,7 +18,9 @@ STAGES = {"head": "Head", "late": "Head and the last quarter of the layers", "al
 
 def show_localisation(found: Mapping[str, Any]) -> None:
     """The verdicts in sentences, then what they rest on."""
-    st.markdown("\n".join(f"- {plain(verdict_sentence(found, control))}" for control in CONTROL_NAMES))
+    st.markdown(
+        "\n".join(f"- {plain(verdict_sentence(found, control))}" for control in CONTROL_NAMES)
+    )
     st.markdown(
         "**The heatmap's maximum inside a hand-drawn box**",
         help="The pointing game: a hit is a film whose hottest cell lies in the box. A map that does not beat the "
@@ -43,7 +49,10 @@ def _show_randomisation(found: Mapping[str, Any]) -> None:
     st.markdown(plain(randomisation_sentence(found)))
     _table(
         [
-            {"Weights replaced": name, "Rank correlation with the map as it is": cell_of(found[stage])}
+            {
+                "Weights replaced": name,
+                "Rank correlation with the map as it is": cell_of(found[stage]),
+            }
             for stage, name in STAGES.items()
             if stage in found
         ]
@@ -52,7 +61,10 @@ def _show_randomisation(found: Mapping[str, Any]) -> None:
 
 def _pointing_row(each: Mapping[str, Any]) -> dict[str, str]:
     pixels = each["tolerance_px"]
-    row = {"Counted as inside": f"within {pixels} px of 1,024" if pixels else "inside", "Heatmap": cell_of(each["hit"])}
+    row = {
+        "Counted as inside": f"within {pixels} px of 1,024" if pixels else "inside",
+        "Heatmap": cell_of(each["hit"]),
+    }
     row |= {
         name.removeprefix("a ").removeprefix("the ").capitalize(): cell_of(each[key])
         for key, name in CONTROL_NAMES.items()
@@ -68,7 +80,11 @@ def _inside_rows(inside: Mapping[str, Any]) -> list[dict[str, str]]:
         "minus_area": "Heatmap less even map",
         "minus_average_box": "Heatmap less average box",
     }
-    return [{"Map": name, "Share inside": cell_of(inside[key])} for key, name in names.items() if key in inside]
+    return [
+        {"Map": name, "Share inside": cell_of(inside[key])}
+        for key, name in names.items()
+        if key in inside
+    ]
 
 
 def _overlap_row(each: Mapping[str, Any]) -> dict[str, str]:

@@ -10,7 +10,11 @@ def show_outliner(shelved: Shelved) -> None:
     """The report in a frame of the page."""
     report = report_of(shelved)
     if report is None:
-        st.info("This model outlines heart and lungs; its report is missing. Evaluate again to have it written.")
+        st.info(
+            "This model outlines heart and lungs; its report is missing. Evaluate again to have it written."
+        )
         return
-    st.caption("This model outlines heart and lungs. It calls no finding, so there is no threshold to move.")
+    st.caption(
+        "This model outlines heart and lungs. It calls no finding, so there is no threshold to move."
+    )
     st.iframe(report, height=900)

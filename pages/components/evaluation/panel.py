@@ -17,7 +17,9 @@ def show_chart(visit: Visit, name: str, chart: Chart, help: str = "", note: str 
     slug = re.sub(r"\W+", "-", name.lower()).strip("-")
     key = visit.widget(f"chart-{slug}")
     with st.container(gap="xsmall", key=visit.widget(f"panel-{slug}")):
-        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        ):
             st.markdown(f"**{name}**", help=help or None, width="content")
             offer_csv(chart.csv, slug, key)
         config = _config(visit, slug)

@@ -5,7 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from cxr_core.evaluation.report.recalibration_table import FIGURES, counts_sentence, thresholds_sentence
+from cxr_core.evaluation.report.recalibration_table import (
+    FIGURES,
+    counts_sentence,
+    thresholds_sentence,
+)
 from cxr_core.evaluation.store.loaded import Opened
 from pages.components.evaluation.command import MEANINGS, METHODS, again
 from pages.components.evaluation.figures import cell_of

@@ -20,7 +20,11 @@ PARTS = ("test", "val", "train")
 FIRST = "cardiomegaly-adults"  # of the models, where it is installed
 NONE = "none"
 POLL_S = 1.0
-ICONS = {"failed": ":material/error:", "stopped": ":material/stop_circle:", "cut off": ":material/warning:"}
+ICONS = {
+    "failed": ":material/error:",
+    "stopped": ":material/stop_circle:",
+    "cut off": ":material/warning:",
+}
 
 
 def say_how_to_begin(visit: Visit) -> None:
@@ -55,7 +59,10 @@ def show_ordered(visit: Visit) -> None:
 
 def offer_evaluation(visit: Visit) -> None:
     """Ask for a model, a registered dataset, a part and a recalibration; start it, or show the command that does."""
-    names, runs = models(), sorted(str(run) for run in run_folders() if (run / "model" / "card.json").is_file())
+    names, runs = (
+        models(),
+        sorted(str(run) for run in run_folders() if (run / "model" / "card.json").is_file()),
+    )
     datasets = [dataset.name for dataset in registered()]
     with st.container(horizontal=True, gap="medium"):
         model = st.selectbox(
@@ -74,7 +81,9 @@ def offer_evaluation(visit: Visit) -> None:
             placeholder="none is registered",
             help="As registered on the Data page.",
         )
-        part = st.selectbox("Part", PARTS, format_func=part_name, key="evaluate-new-part", width=200)
+        part = st.selectbox(
+            "Part", PARTS, format_func=part_name, key="evaluate-new-part", width=200
+        )
         method = st.selectbox(
             "Recalibration",
             [NONE, *METHODS],
@@ -139,7 +148,9 @@ def _watch(visit: Visit) -> None:
         st.rerun()
     for each in working:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.progress(min(1.0, each.done / each.total) if each.total else 0.0, text=_how_far(each))
+            st.progress(
+                min(1.0, each.done / each.total) if each.total else 0.0, text=_how_far(each)
+            )
             st.button("Stop", key=f"stop-{each.folder}", on_click=orders.stop, args=(each.folder,))
 
 
@@ -152,4 +163,6 @@ def _say_ended(each: Evaluating) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         say = st.error if each.state == "failed" else st.warning
         say(f"Evaluating {plain(str(each.wanted))}: {plain(each.sentence)}", icon=ICONS[each.state])
-        st.button("Dismiss", key=f"dismiss-{each.folder}", on_click=orders.forget, args=(each.folder,))
+        st.button(
+            "Dismiss", key=f"dismiss-{each.folder}", on_click=orders.forget, args=(each.folder,)
+        )

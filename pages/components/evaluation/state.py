@@ -19,10 +19,14 @@ class Visit:
     prevalence: float | None = None
     pick: Pick | None = None
     came_from: str | None = None  # the tab whose chart was clicked
-    turning: bool = False  # another tab was asked for inside a fragment, and the page is to be drawn anew
+    turning: bool = (
+        False  # another tab was asked for inside a fragment, and the page is to be drawn anew
+    )
     film: str | None = None  # the one looked at closely, by its path
     opening: bool = False  # it was asked for, and is not on the screen yet
-    read: tuple[str, Shown] | None = None  # the film that was read last for its heatmap, and what was found
+    read: tuple[str, Shown] | None = (
+        None  # the film that was read last for its heatmap, and what was found
+    )
     picture_format: str = "png"  # that charts are saved in
     beside: tuple[str, ...] = ()  # folders of the evaluations to compare with
     awaited: set[str] = field(default_factory=set)  # folders of evaluations that were seen at work

@@ -63,17 +63,24 @@ def show_pictures(pictures: Sequence[Picture], key: str, on_open: Callable[[int]
         if place is not None and 0 <= place < len(pictures):
             on_open(place)
 
-    _mount(key=key, data={"pictures": [_as_json(each) for each in pictures]}, on_opened_change=opened)
+    _mount(
+        key=key, data={"pictures": [_as_json(each) for each in pictures]}, on_opened_change=opened
+    )
 
 
 def show_large(picture: Picture, key: str) -> None:
     """One film as large as there is room."""
-    _mount(key=key, data={"pictures": [_as_json(picture)], "large": True}, on_opened_change=lambda: None)
+    _mount(
+        key=key,
+        data={"pictures": [_as_json(picture)], "large": True},
+        on_opened_change=lambda: None,
+    )
 
 
 def _as_json(picture: Picture) -> dict[str, Any]:
     boxes = [
-        [box.label, *(round(float(x), 4) for x in (box.left, box.top, box.width, box.height))] for box in picture.boxes
+        [box.label, *(round(float(x), 4) for x in (box.left, box.top, box.width, box.height))]
+        for box in picture.boxes
     ]
     return {
         "name": picture.name,

@@ -30,9 +30,15 @@ def offer_export(model: str, version: Version) -> None:
 def offer_import(counter: Counter) -> None:
     """Take a zip in beside what is installed; nothing is put to use by it."""
     with st.expander("Import a model from a zip", icon=":material/upload:"):
-        st.caption("Its card, hash, tensors and shapes are checked first. The version in use stays in use.")
-        given = st.file_uploader("A zip that was exported here", type="zip", key=counter.widget("import"))
-        if given is None or not st.button("Import", key=counter.widget("import-now"), type="primary"):
+        st.caption(
+            "Its card, hash, tensors and shapes are checked first. The version in use stays in use."
+        )
+        given = st.file_uploader(
+            "A zip that was exported here", type="zip", key=counter.widget("import")
+        )
+        if given is None or not st.button(
+            "Import", key=counter.widget("import-now"), type="primary"
+        ):
             return
         from cxr_core.models.registry.archive import import_model  # loads torch
 

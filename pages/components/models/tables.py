@@ -44,7 +44,9 @@ def version_rows(versions: Sequence[Version]) -> Rows:
         {
             "Version": plain(each.name) + (" **in use**" if each.used else ""),
             "From": "shipped with the program" if each.shipped else plain(_origin(each)),
-            "When (UTC)": plain(str(each.published.get("when", "")).replace("T", " ").removesuffix("+00:00")),
+            "When (UTC)": plain(
+                str(each.published.get("when", "")).replace("T", " ").removesuffix("+00:00")
+            ),
             "Why": plain(str(each.published.get("note", ""))),
             "Gate": _gate(each),
             "AUROC, official test": _auroc(each),
@@ -72,7 +74,10 @@ def outline_rows(card: SegmenterCard) -> Rows:
     return [
         {
             "Figure": words,
-            **{f"On {part} films": _interval(figures.get(name, {})) for part, figures in card.metrics.items()},
+            **{
+                f"On {part} films": _interval(figures.get(name, {}))
+                for part, figures in card.metrics.items()
+            },
         }
         for name, words in OUTLINE_FIGURES.items()
         if any(name in figures for figures in card.metrics.values())
@@ -114,5 +119,7 @@ def _auroc(version: Version) -> str:
             auroc = figures.get("auroc", {})
             if auroc.get("value") is not None and auroc.get("low") is not None:
                 name = f"{finding_name(key)} " if len(version.card.findings) > 1 else ""
-                said.append(f"{name}{auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f}){how}")
+                said.append(
+                    f"{name}{auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f}){how}"
+                )
     return plain("; ".join(said)) or "not measured"

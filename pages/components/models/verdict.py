@@ -23,7 +23,10 @@ def show_verdict(verdict: Verdict) -> None:
     if verdict.opens:
         st.success(f"**The gate is open** for {who}.", icon=":material/lock_open:")
     else:
-        st.error(f"**The gate is shut** for {who}. What keeps it shut is listed first.", icon=":material/lock:")
+        st.error(
+            f"**The gate is shut** for {who}. What keeps it shut is listed first.",
+            icon=":material/lock:",
+        )
     if verdict.unknown:
         st.caption(
             f"{len(verdict.unknown)} of {len(verdict.checks)} checks had too few cases to tell; that is never a pass."
@@ -57,7 +60,9 @@ def _official(told: Any) -> list[str]:
         if auroc.get("value") is not None and auroc.get("low") is not None:
             interval = f"{auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f})"
             counts = f"{auroc['positives']:,} positive of {auroc['n']:,} films"
-            said.append(f"Official test, {plain(finding_name(finding).lower())}: AUROC {interval}, {counts}.")
+            said.append(
+                f"Official test, {plain(finding_name(finding).lower())}: AUROC {interval}, {counts}."
+            )
     uses = told.get("uses") or {}
     if uses:
         said.append(

@@ -43,7 +43,9 @@ def bring_up(study: Study, entry: Entry) -> Shown | None:
 def show_facts(study: Study, entry: Entry, reading: Reading) -> None:
     """The file's name, as plain text, what is known of the film and its patient, and the way to be rid of it."""
     with st.container(gap=None):
-        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        ):
             st.text(entry.name, width="stretch")
             st.button(
                 "Remove",
@@ -58,7 +60,9 @@ def show_facts(study: Study, entry: Entry, reading: Reading) -> None:
         if film is not None:
             st.caption(" · ".join(plain(fact) for fact in _facts(film, reading)))
             if entry.compressed:
-                st.caption("Shown from a compressed copy, since this study is large; it was read from the file itself.")
+                st.caption(
+                    "Shown from a compressed copy, since this study is large; it was read from the file itself."
+                )
 
 
 def _facts(film: Radiograph, reading: Reading) -> list[str]:
@@ -80,14 +84,18 @@ def view_film(study: Study, entry: Entry, shown: Shown | None, reading: Reading)
     key = study.widget("viewer")
     method = chosen_method(key, EXACT)
     mapped = [finding for finding in reading.findings if finding.evidence]
-    foremost = next((finding for finding in mapped if finding.call == "present"), mapped[0] if mapped else None)
+    foremost = next(
+        (finding for finding in mapped if finding.call == "present"), mapped[0] if mapped else None
+    )
     if foremost and foremost.card and points_elsewhere(foremost.card, foremost.finding):
         foremost = None  # it can be asked for, and is then explained
     show_film(
         film=film,
         film_id=film_id(entry),
         picture=shown.picture,
-        layers=[_layer(finding, mapped, _evidence(entry, shown, finding, method)) for finding in mapped],
+        layers=[
+            _layer(finding, mapped, _evidence(entry, shown, finding, method)) for finding in mapped
+        ],
         first=_layer_key(foremost) if foremost else None,
         methods=METHODS,
         drawn=entry.drawn,
@@ -99,7 +107,9 @@ def view_film(study: Study, entry: Entry, shown: Shown | None, reading: Reading)
         words = heat_words(finding.card, finding.finding) if finding.card else None
         if words:
             hidden = "" if foremost else ", shown when you choose it"
-            st.caption(plain(f"Heatmap of {finding_name(finding.finding).lower()}{hidden}: {words}"))
+            st.caption(
+                plain(f"Heatmap of {finding_name(finding.finding).lower()}{hidden}: {words}")
+            )
 
 
 def _layer(finding: FindingReading, mapped: list[FindingReading], evidence: Evidence) -> Layer:
@@ -128,8 +138,12 @@ def _evidence(entry: Entry, shown: Shown, finding: FindingReading, method: str) 
     if key not in shown.maps:
         output = next((o for o in shown.examination.outputs if o.card == finding.card), None)
         if output is None:
-            if not entry.compressed:  # of a compressed copy, which no model would read, nothing else can be shown
-                st.error(f"{plain(finding.model)} is no longer in use as it read this film; add the film again.")
+            if (
+                not entry.compressed
+            ):  # of a compressed copy, which no model would read, nothing else can be shown
+                st.error(
+                    f"{plain(finding.model)} is no longer in use as it read this film; add the film again."
+                )
             return exact
         try:
             shown.maps[key] = cache.reader().explain(output, finding.finding, method)

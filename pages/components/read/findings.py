@@ -17,7 +17,12 @@ def show_findings(study: Study, reading: Reading) -> None:
     with st.container():
         for remark in reading.remarks:
             st.info(plain(remark), icon=":material/info:")
-    st.table([row(finding) for finding in reading.findings], border="horizontal", hide_header=False, hide_index=True)
+    st.table(
+        [row(finding) for finding in reading.findings],
+        border="horizontal",
+        hide_header=False,
+        hide_index=True,
+    )
     cards = {id(f.card): (f.card, f.finding) for f in reading.findings if f.card is not None}
     with st.container(horizontal=True, gap="xsmall"):
         for card, finding in cards.values():
@@ -29,7 +34,12 @@ def row(finding: FindingReading) -> dict[str, str]:
     name = f"**{plain(finding_name(finding.finding))}**"
     if finding.probability is None or finding.threshold is None:
         why = f":small[:gray[{plain(finding.reason or '')}]]"
-        return {"Finding": f"{name}  \n{why}", "Call": ":gray-badge[No model]", "Probability": "–", "Threshold": "–"}
+        return {
+            "Finding": f"{name}  \n{why}",
+            "Call": ":gray-badge[No model]",
+            "Probability": "–",
+            "Threshold": "–",
+        }
     call = finding.call or "indeterminate"
     point = operating_point_name(finding.operating_point or "").lower()
     model = f"for {plain(finding.population or '')}  \n{plain(finding.model or '')} {plain(finding.version or '')}"

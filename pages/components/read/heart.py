@@ -12,7 +12,12 @@ from pages.components.markdown import plain
 from pages.components.session import Entry, Study, field_value, fill_field, moved_ends
 from pages.components.viewer import Calipers
 
-POINTS = (("heart", 0, "left"), ("heart", 1, "right"), ("thorax", 0, "left"), ("thorax", 1, "right"))
+POINTS = (
+    ("heart", 0, "left"),
+    ("heart", 1, "right"),
+    ("thorax", 0, "left"),
+    ("thorax", 1, "right"),
+)
 AXES = ("x", "y")
 
 
@@ -103,7 +108,9 @@ def _offer_hand(study: Study, entry: Entry, measured: Measurement) -> None:
             args=(entry.key,),
         )
     elif entry.key in study.by_hand:
-        st.caption("Drag the four ends on the film to the borders of heart and lungs, or enter them below.")
+        st.caption(
+            "Drag the four ends on the film to the borders of heart and lungs, or enter them below."
+        )
     elif measured.heart is None:
         st.button(
             "Measure by hand",
@@ -114,7 +121,9 @@ def _offer_hand(study: Study, entry: Entry, measured: Measurement) -> None:
             args=(entry.key,),
         )
     with st.expander("Exact points", key=study.widget("points")):
-        st.caption("Ends in film pixels (x, y), left and right on the picture. They follow the handles on the film.")
+        st.caption(
+            "Ends in film pixels (x, y), left and right on the picture. They follow the handles on the film."
+        )
         for name, end, side in POINTS:
             with st.container(horizontal=True, gap="small"):
                 for axis, axis_name in enumerate(AXES):
@@ -126,11 +135,15 @@ def _offer_hand(study: Study, entry: Entry, measured: Measurement) -> None:
                         step=1.0,
                         format="%.1f",
                         key=key,
-                        on_change=partial(_take_field, study, entry, measured, key, name, end, axis),
+                        on_change=partial(
+                            _take_field, study, entry, measured, key, name, end, axis
+                        ),
                     )
 
 
-def _take_field(study: Study, entry: Entry, measured: Measurement, key: str, name: str, end: int, axis: int) -> None:
+def _take_field(
+    study: Study, entry: Entry, measured: Measurement, key: str, name: str, end: int, axis: int
+) -> None:
     """Put the number that was entered in the place of that coordinate; an emptied field changes nothing."""
     value = field_value(key)
     if value is None:

@@ -18,7 +18,9 @@ def light(examination: Examination) -> Examination:
     if film is not None:
         film = replace(film, pixels=np.broadcast_to(np.float32(0), film.shape))
     outputs = tuple(_without_features(output) for output in examination.outputs)
-    anatomy = examination.anatomy and replace(examination.anatomy, maps=np.empty((0, 0, 0), np.float32))
+    anatomy = examination.anatomy and replace(
+        examination.anatomy, maps=np.empty((0, 0, 0), np.float32)
+    )
     return replace(examination, film=film, outputs=outputs, anatomy=anatomy)
 
 
@@ -30,5 +32,12 @@ def compressed(film: Radiograph) -> bytes:
 
 def _without_features(output: ModelOutput) -> ModelOutput:
     # Copies: cells cut from a batch's array would keep the whole batch alive.
-    evidence = {key: replace(found, cells=found.cells.copy()) for key, found in output.evidence.items()}
-    return replace(output, features=np.empty((0, 0, 0), np.float32), evidence=evidence, logits=output.logits.copy())
+    evidence = {
+        key: replace(found, cells=found.cells.copy()) for key, found in output.evidence.items()
+    }
+    return replace(
+        output,
+        features=np.empty((0, 0, 0), np.float32),
+        evidence=evidence,
+        logits=output.logits.copy(),
+    )

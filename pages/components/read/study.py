@@ -24,7 +24,10 @@ def read_study(study: Study, said: Answers) -> None:
         for key, entry in study.entries.items()
     }
     with st.container(horizontal=True, gap="medium"):
-        picture, words = st.container(key="picture"), st.container(key="words", width=WORDS_PX, gap="small")
+        picture, words = (
+            st.container(key="picture"),
+            st.container(key="words", width=WORDS_PX, gap="small"),
+        )
     with words:
         key = choose_film(study, readings)
     entry, reading = study.entries[key], readings[key]

@@ -25,7 +25,9 @@ def ask_sample(study: Study) -> str | None:
         clicked = [
             label
             for label in SAMPLES
-            if st.button(label.removeprefix("Drawing: ").capitalize(), key=study.widget(DRAWINGS + label))
+            if st.button(
+                label.removeprefix("Drawing: ").capitalize(), key=study.widget(DRAWINGS + label)
+            )
         ]
     return clicked[0] if clicked else None
 
@@ -48,11 +50,16 @@ def examine_uploads(study: Study, uploads: dict[str, UploadedFile]) -> None:
     progress = st.progress(0.0, text=f"Reading {_films(len(arrived))} …")
     try:
         examinations = cache.reader().examine_many(upload.getvalue() for upload in arrived.values())
-        for done, ((key, upload), examination) in enumerate(zip(arrived.items(), examinations, strict=True), start=1):
+        for done, ((key, upload), examination) in enumerate(
+            zip(arrived.items(), examinations, strict=True), start=1
+        ):
             study.add(_entry(study, key, upload.name, upload.getvalue(), examination))
             if len(arrived) == 1:
                 open_film(study, key, examination)
-            progress.progress(done / len(arrived), text=f"Read {done} of {_films(len(arrived))}: {plain(upload.name)}")
+            progress.progress(
+                done / len(arrived),
+                text=f"Read {done} of {_films(len(arrived))}: {plain(upload.name)}",
+            )
     except SilhouetteError as error:
         for key in arrived.keys() - study.entries.keys():
             study.add(_unread(key, arrived[key], error))
@@ -68,14 +75,18 @@ def _entry(study: Study, key: str, name: str, data: bytes, examination: Examinat
         return Entry(key=key, name=name, data=b"", examination=examination)
     if study.has_room(len(data)):
         return Entry(key=key, name=name, data=data, examination=light(examination))
-    return Entry(key=key, name=name, data=compressed(film), compressed=True, examination=light(examination))
+    return Entry(
+        key=key, name=name, data=compressed(film), compressed=True, examination=light(examination)
+    )
 
 
 def _unread(key: str, upload: UploadedFile, error: SilhouetteError) -> Entry:
     """A film that no model answered for, in the study with the reason."""
     concern = Concern("not_read", str(error), refuses=True)
     sha256 = hashlib.sha256(upload.getvalue()).hexdigest()
-    examination = Examination(sha256=sha256, film=None, concerns=(concern,), outputs=(), seconds=0.0)
+    examination = Examination(
+        sha256=sha256, film=None, concerns=(concern,), outputs=(), seconds=0.0
+    )
     return Entry(key=key, name=upload.name, data=b"", examination=examination)
 
 

@@ -32,7 +32,9 @@ def _show_table(study: Study, readings: Mapping[str, Reading], order: list[str])
     st.markdown(f"**Worklist** :gray[· {len(order)} films, most suspicious first{end}]")
     chosen = order.index(study.chosen) if study.chosen in order else 0
     lines = [line(study.entries[key].name, readings[key]) for key in order]
-    findings = {name: st.column_config.TextColumn(width=FINDING_PX) for name in list(lines[0])[1:-1]}
+    findings = {
+        name: st.column_config.TextColumn(width=FINDING_PX) for name in list(lines[0])[1:-1]
+    }
     event: Any = st.dataframe(
         lines,
         hide_index=True,
@@ -56,12 +58,24 @@ def line(name: str, reading: Reading) -> dict[str, str]:
     for finding in reading.findings:
         column = finding_name(finding.finding)
         said = "no model" if finding.probability is None else per_cent(finding.probability)
-        marked = f"● {said}" if finding.call == "present" else f"? {said}" if finding.call == "indeterminate" else said
+        marked = (
+            f"● {said}"
+            if finding.call == "present"
+            else f"? {said}"
+            if finding.call == "indeterminate"
+            else said
+        )
         cells[column] = f"{cells[column]}, {marked}" if column in cells else marked
     for measured in reading.measurements:
         ratio = "none" if measured.value is None else ratio_text(measured.value)
         cells["Heart ratio"] = f"{ratio}, by hand" if measured.edited else ratio
     remarks = [concern.message for concern in reading.concerns]
-    remarks += [sentence for measured in reading.measurements for sentence in reading.disagreements(measured)]
-    cells["Remark"] = f"Not read. {reading.reason}" if reading.status == "refused" else " ".join(remarks)
+    remarks += [
+        sentence
+        for measured in reading.measurements
+        for sentence in reading.disagreements(measured)
+    ]
+    cells["Remark"] = (
+        f"Not read. {reading.reason}" if reading.status == "refused" else " ".join(remarks)
+    )
     return cells

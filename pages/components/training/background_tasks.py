@@ -65,7 +65,9 @@ class Errand:
             ended = True
         finally:
             if not ended:
-                self.error = "This ended in a fault of the program; the server's log has the details."
+                self.error = (
+                    "This ended in a fault of the program; the server's log has the details."
+                )
 
 
 class Errands:

@@ -30,24 +30,38 @@ def show_comparison(desk: Desk, chosen: Sequence[Job]) -> None:
     changed = {_label(name): values for name, values in differences(folders).items()}
     measured = {_figure_label(*key): values for key, values in side_by_side(folders).items()}
     rows = {**states, **changed, **measured}
-    cells = [{"": plain(what), **dict(zip(names, map(plain, values), strict=True))} for what, values in rows.items()]
+    cells = [
+        {"": plain(what), **dict(zip(names, map(plain, values), strict=True))}
+        for what, values in rows.items()
+    ]
     st.table(cells, border="horizontal", hide_header=False, hide_index=True)
     same = "" if changed else "Recipe, data and first weights are the same. "
     st.caption(
         f"{same}Of recipe, data and first weights only what differs is listed. Figures with their 95 % intervals by "
         "patient; intervals that overlap show neither a difference nor that there is none."
     )
-    curves = {job.id: desk.keep(job.id, watch(job.folder, desk.watched.get(job.id))).curves for job in chosen}
+    curves = {
+        job.id: desk.keep(job.id, watch(job.folder, desk.watched.get(job.id))).curves
+        for job in chosen
+    }
     with st.container(horizontal=True, gap="small"):
         for title, figure in overlaid(curves).items():
             with st.container(width=CHART_WIDTH, gap=None):
                 st.markdown(f":small[**{title}**]")
-                st.plotly_chart(figure, key=f"compare-{title}", config=CHART_CONFIG, alt=f"{title} of each run")
+                st.plotly_chart(
+                    figure, key=f"compare-{title}", config=CHART_CONFIG, alt=f"{title} of each run"
+                )
 
 
 def _label(name: str) -> str:
-    return f"{name.partition('.')[0].capitalize()}: {label_of(name).lower()}" if "." in name else label_of(name)
+    return (
+        f"{name.partition('.')[0].capitalize()}: {label_of(name).lower()}"
+        if "." in name
+        else label_of(name)
+    )
 
 
 def _figure_label(part: str, finding: str, name: str) -> str:
-    return ", ".join(filter(None, (NAMES[name], finding_words(finding).lower() if finding else "", part)))
+    return ", ".join(
+        filter(None, (NAMES[name], finding_words(finding).lower() if finding else "", part))
+    )

@@ -43,7 +43,12 @@ def watch(draft: Draft, errand: Errand) -> None:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", width="content"):
         st.markdown(":material/hourglass_top: Measuring a few steps …", width="content")
-        st.button("Cancel", key=draft.widget("cancel-estimate"), on_click=errand.cancel, disabled=errand.cancelled)
+        st.button(
+            "Cancel",
+            key=draft.widget("cancel-estimate"),
+            on_click=errand.cancel,
+            disabled=errand.cancelled,
+        )
 
 
 def _measure(request: "Request", errand: Errand) -> object:

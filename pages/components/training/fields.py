@@ -57,13 +57,19 @@ def value_words(value: Any) -> str:
         return "empty"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ", ".join(map(str, value)) or "none" if isinstance(value, tuple | list) else str(value) or "empty"
+    return (
+        ", ".join(map(str, value)) or "none"
+        if isinstance(value, tuple | list)
+        else str(value) or "empty"
+    )
 
 
 def _ask(draft: Draft, field: "FormField") -> Any:
     value = draft.values.get(field.name, field.value)
     return ASK[field.kind](
-        field, value, {"label": label_of(field.name), "key": draft.widget(field.name), "help": _help(field)}
+        field,
+        value,
+        {"label": label_of(field.name), "key": draft.widget(field.name), "help": _help(field)},
     )
 
 
@@ -108,5 +114,9 @@ ASK: "dict[str, Callable[[FormField, Any, dict[str, Any]], Any]]" = {
 
 
 def _help(field: "FormField") -> str:
-    between = f" From {field.low:g} to {field.high:g}." if field.low is not None and field.high is not None else ""
+    between = (
+        f" From {field.low:g} to {field.high:g}."
+        if field.low is not None and field.high is not None
+        else ""
+    )
     return f"{plain(field.help)}{between} The recipe: {plain(value_words(field.value))}."

@@ -48,12 +48,16 @@ def data_faults(draft: Draft, findings: Sequence[str]) -> list[str]:
     chosen = [known[name] for name in draft.data or () if name in known]
     faults = [] if draft.data else ["No dataset is chosen."]
     faults += [
-        f"{each.name} has a blocking finding that nobody has decided about." for each in chosen if each.blocking()
+        f"{each.name} has a blocking finding that nobody has decided about."
+        for each in chosen
+        if each.blocking()
     ]
     labelled = {key for each in chosen for key in each.findings()}
     missing = [FINDINGS[key].name.lower() for key in findings if key not in labelled]
     if missing and len(chosen) == len(draft.data or ()) > 0:
-        faults.append(f"No film of this data has a label of {', '.join(missing)}, which the recipe is to learn.")
+        faults.append(
+            f"No film of this data has a label of {', '.join(missing)}, which the recipe is to learn."
+        )
     return faults
 
 
@@ -65,7 +69,12 @@ def ask_recipe(draft: Draft) -> None:
         st.markdown(
             f"The recipe of **{plain(draft.retry_of)}**, to be changed below. :small[{plain(draft.recipe.summary)}]"
         )
-        if st.button("Start from another recipe", type="tertiary", icon=":material/undo:", key=draft.widget("other")):
+        if st.button(
+            "Start from another recipe",
+            type="tertiary",
+            icon=":material/undo:",
+            key=draft.widget("other"),
+        ):
             draft.retry_of = ""
             draft.begin(FIRST, open_recipe(FIRST))
             st.rerun()
@@ -97,7 +106,9 @@ def ask_beginning(draft: Draft, outlines: bool) -> None:
         help="ImageNet's come from timm's hub, where that can be reached. An installed model is trained further.",
     )
     draft.beginning = kind
-    draft.values["init"] = kind if kind in (SCRATCH, IMAGENET) else _ask_which(draft, kind, init, outlines)
+    draft.values["init"] = (
+        kind if kind in (SCRATCH, IMAGENET) else _ask_which(draft, kind, init, outlines)
+    )
 
 
 def _ask_which(draft: Draft, kind: str, init: str, outlines: bool) -> str:
@@ -148,7 +159,9 @@ def _show_verdict(dataset: Dataset) -> None:
     else:
         words = ":green-badge[:material/check: may be trained on]"
     told = (
-        f" :orange-badge[{warnings} {'warning' if warnings == 1 else 'warnings'}, to be read first]" if warnings else ""
+        f" :orange-badge[{warnings} {'warning' if warnings == 1 else 'warnings'}, to be read first]"
+        if warnings
+        else ""
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{plain(dataset.name)}: {words}{told}", width="content")

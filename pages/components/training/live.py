@@ -59,7 +59,9 @@ def show_charts(key: str, watched: Watched) -> None:
         for title, figure in progress_charts(watched.curves).items():
             with st.container(width=CHART_WIDTH, gap=None):
                 st.markdown(f":small[**{title}**]")
-                st.plotly_chart(figure, key=f"{key}-{title}", config=CHART_CONFIG, alt=f"{title} over the steps")
+                st.plotly_chart(
+                    figure, key=f"{key}-{title}", config=CHART_CONFIG, alt=f"{title} over the steps"
+                )
 
 
 def show_log(watched: Watched) -> None:
@@ -82,8 +84,13 @@ def act(change: Callable[[], object]) -> None:
 def _show_run(desk: Desk, job: Job) -> None:
     watched = desk.keep(job.id, watch(job.folder, desk.watched.get(job.id)))
     with st.container(border=True, key=f"live-{job.id}"):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown(f"**{plain(job.id)}** {badge(job)} :gray[:small[{plain(job.sentence)}]]", width="content")
+        with st.container(
+            horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+        ):
+            st.markdown(
+                f"**{plain(job.id)}** {badge(job)} :gray[:small[{plain(job.sentence)}]]",
+                width="content",
+            )
             with st.container(horizontal=True, width="content", gap="small"):
                 _offer_stops(job)
         st.progress(share(watched), text=plain(progress_words(watched)) or "Begins …")
@@ -116,12 +123,19 @@ def _show_queue(waiting: Sequence[Job]) -> None:
         return
     st.markdown("**Waiting** :gray[:small[one run at a time on each device, in this order]]")
     for job in waiting:
-        with st.container(horizontal=True, vertical_alignment="center", key=f"waiting-{job.id}", gap="small"):
-            st.markdown(f"{job.place}\\. **{plain(job.id)}** :gray[:small[{plain(job.sentence)}]]", width="stretch")
+        with st.container(
+            horizontal=True, vertical_alignment="center", key=f"waiting-{job.id}", gap="small"
+        ):
+            st.markdown(
+                f"{job.place}\\. **{plain(job.id)}** :gray[:small[{plain(job.sentence)}]]",
+                width="stretch",
+            )
             same = [each for each in waiting if each.device == job.device]
             _move(job, -1, "up", disabled=job == same[0])
             _move(job, 1, "down", disabled=job == same[-1])
-            if st.button("Take out", key=f"stop-{job.id}", type="tertiary", icon=":material/close:"):
+            if st.button(
+                "Take out", key=f"stop-{job.id}", type="tertiary", icon=":material/close:"
+            ):
                 act(lambda job=job: jobs.stop(job.id))  # type: ignore[misc]
 
 

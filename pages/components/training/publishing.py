@@ -23,7 +23,9 @@ POLL_S = 1.0
 
 def show_publishing(desk: Desk, job: Job) -> None:
     """Ask the gate, see every figure of its verdict, then publish; against it only with a written reason."""
-    st.markdown("**Publish its model** :gray[:small[it becomes the installed one only through the gate]]")
+    st.markdown(
+        "**Publish its model** :gray[:small[it becomes the installed one only through the gate]]"
+    )
     for model in jobs.models_from(job.id):
         st.success(f"Installed as {plain(model)}.", icon=":material/check_circle:")
     errand = cache.errands().find(_key(job))
@@ -63,7 +65,9 @@ def is_measured(job: Job) -> bool:
 
 
 def _offer_measurement(job: Job) -> None:
-    st.markdown("It has not been measured on test films yet; without their figures no model is installed.")
+    st.markdown(
+        "It has not been measured on test films yet; without their figures no model is installed."
+    )
     st.button(
         "Measure on test films",
         icon=":material/straighten:",
@@ -89,11 +93,19 @@ def ask_gate(job: Job) -> None:
 def watch(desk: Desk, job: Job, errand: Errand) -> None:
     """How far it is; the page runs once when it has ended."""
     if not errand.running:
-        desk.said = f"Installed: {errand.result.parent.name} {errand.result.name}." if _installed(errand) else ""
+        desk.said = (
+            f"Installed: {errand.result.parent.name} {errand.result.name}."
+            if _installed(errand)
+            else ""
+        )
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(errand.share, text=plain(errand.stage[:1].upper() + errand.stage[1:]) or "Begins …")
-        st.button("Cancel", key=f"cancel-gate-{job.id}", on_click=errand.cancel, disabled=errand.cancelled)
+        st.progress(
+            errand.share, text=plain(errand.stage[:1].upper() + errand.stage[1:]) or "Begins …"
+        )
+        st.button(
+            "Cancel", key=f"cancel-gate-{job.id}", on_click=errand.cancel, disabled=errand.cancelled
+        )
 
 
 @st.fragment(run_every=POLL_S)
@@ -103,7 +115,9 @@ def watch_elsewhere(job: Job) -> None:
     if found is None or not found.running:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/hourglass_top: {plain(found.sentence)} It was not begun by this server.")
+        st.markdown(
+            f":material/hourglass_top: {plain(found.sentence)} It was not begun by this server."
+        )
         if found.what == MEASURED:
             st.button("Cancel", key=f"end-{job.id}", on_click=end, args=(found.name,))
 

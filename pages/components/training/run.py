@@ -72,7 +72,9 @@ def _offer_actions(desk: Desk, job: Job) -> None:
             help="Fills the form in with this run's recipe and data. This run stays as it is.",
         ):
             _retry(desk, job)
-        if "delete" in job.actions and st.button("Delete", icon=":material/delete:", key=f"delete-{job.id}"):
+        if "delete" in job.actions and st.button(
+            "Delete", icon=":material/delete:", key=f"delete-{job.id}"
+        ):
             ask_delete(desk, job)
 
 
@@ -92,7 +94,9 @@ def _retry(desk: Desk, job: Job) -> None:
 @st.dialog("Delete this run?")
 def ask_delete(desk: Desk, job: Job) -> None:
     """Asks before a run's folder goes for good."""
-    st.markdown(f"**{plain(job.id)}** goes for good: its checkpoints, its model, its curves and its log.")
+    st.markdown(
+        f"**{plain(job.id)}** goes for good: its checkpoints, its model, its curves and its log."
+    )
     with st.container(horizontal=True, gap="small"):
         sure = st.button(
             "Delete it",
@@ -123,8 +127,12 @@ def _show_figures(found: tuple[Figure, ...]) -> None:
     parts = list(dict.fromkeys(figure.part for figure in found))
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for figure in found:
-        what = NAMES[figure.name] + (f", {finding_words(figure.finding).lower()}" if figure.finding else "")
-        row = rows.setdefault((figure.finding, figure.name), {"Figure": what, **{_part(part): "" for part in parts}})
+        what = NAMES[figure.name] + (
+            f", {finding_words(figure.finding).lower()}" if figure.finding else ""
+        )
+        row = rows.setdefault(
+            (figure.finding, figure.name), {"Figure": what, **{_part(part): "" for part in parts}}
+        )
         row[_part(figure.part)] = figure.words + _of(figure)
     st.markdown("**How well its model does** :gray[:small[with 95 % intervals by patient]]")
     st.table(list(rows.values()), border="horizontal", hide_header=False, hide_index=True)
@@ -137,4 +145,8 @@ def _part(part: str) -> str:
 def _of(figure: Figure) -> str:
     if figure.n is None:
         return ""
-    return f" · {figure.positives:,} of {figure.n:,}" if figure.positives is not None else f" · {figure.n:,} films"
+    return (
+        f" · {figure.positives:,} of {figure.n:,}"
+        if figure.positives is not None
+        else f" · {figure.n:,} films"
+    )

@@ -86,7 +86,8 @@ def _filtered(desk: Desk, found: Sequence[Job]) -> list[Job]:
     return [
         job
         for job in found
-        if (group is None or job.state in GROUPS[group]) and all(word in _words(job) for word in sought)
+        if (group is None or job.state in GROUPS[group])
+        and all(word in _words(job) for word in sought)
     ]
 
 

@@ -10,7 +10,13 @@ from cxr_core.errors import SilhouetteError
 from pages.components import cache
 from pages.components.markdown import plain
 from pages.components.training.estimate import show_estimate
-from pages.components.training.fields import ask_fields, fault_text, label_of, tell_faults, value_words
+from pages.components.training.fields import (
+    ask_fields,
+    fault_text,
+    label_of,
+    tell_faults,
+    value_words,
+)
 from pages.components.training.first_run import ask_beginning, ask_data, ask_recipe, data_faults
 from pages.components.training.state import Desk, Draft
 
@@ -24,8 +30,14 @@ def show_start(desk: Desk) -> None:
     """The whole form, top to bottom; nothing is started while anything speaks against it."""
     datasets = registered()
     if not datasets:
-        st.info("No dataset is registered yet. A run needs one whose films are checked and decoded.")
-        st.page_link("pages/data.py", label="Add a dataset on the Data page", icon=":material/create_new_folder:")
+        st.info(
+            "No dataset is registered yet. A run needs one whose films are checked and decoded."
+        )
+        st.page_link(
+            "pages/data.py",
+            label="Add a dataset on the Data page",
+            icon=":material/create_new_folder:",
+        )
         return
     draft = desk.draft
     with st.container(border=True):
@@ -127,7 +139,12 @@ def _choose_device(draft: Draft, there: "tuple[Device, ...]") -> "Device":
     words = {device.name: device.words for device in there}
     index = names.index(draft.device) if draft.device in names else 0
     draft.device = st.selectbox(
-        "Device", names, index=index, format_func=words.__getitem__, key=draft.lasting("device"), width=340
+        "Device",
+        names,
+        index=index,
+        format_func=words.__getitem__,
+        key=draft.lasting("device"),
+        width=340,
     )
     return there[names.index(draft.device)]
 

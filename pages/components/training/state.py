@@ -18,7 +18,9 @@ class Draft:
 
     token: str = field(default_factory=lambda: uuid4().hex)
     turns: int = 0  # part of the keys of widgets: with another they start from what is said here
-    name: str | None = None  # of the recipe it begins from; None before the first, and for that of a run
+    name: str | None = (
+        None  # of the recipe it begins from; None before the first, and for that of a run
+    )
     recipe: "Recipe | None" = None
     values: dict[str, Any] = field(default_factory=dict)  # by field, as entered
     data: tuple[str, ...] | None = None  # None before anything was chosen

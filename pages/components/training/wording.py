@@ -44,7 +44,9 @@ def duration(seconds: float) -> str:
 
 def moment(seconds: float | None) -> str:
     """A time as people write it, to the minute, in the server's own zone."""
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%-d %b %Y, %H:%M") if seconds else ""
+    return (
+        datetime.fromtimestamp(seconds).astimezone().strftime("%-d %b %Y, %H:%M") if seconds else ""
+    )
 
 
 def took(job: Job) -> str:

@@ -30,7 +30,9 @@ SCRIPTS = (
     "controls.js",
     "viewer.js",
 )  # one module, in this order
-LONGEST_SIDE_PX = 2048  # more is shrunk for the screen; points and maps stay in the film's own pixels
+LONGEST_SIDE_PX = (
+    2048  # more is shrunk for the screen; points and maps stay in the film's own pixels
+)
 
 _mount = st.components.v2.component(
     "silhouette.film_viewer",
@@ -105,7 +107,13 @@ def show_film(
     _mount(
         key=key,
         data={
-            "film": {"id": film_id, "rows": height, "columns": width, "png": picture, "drawn": drawn},
+            "film": {
+                "id": film_id,
+                "rows": height,
+                "columns": width,
+                "png": picture,
+                "drawn": drawn,
+            },
             "layers": [_as_json(layer) for layer in layers],
             "first": first,
             "methods": dict(methods),

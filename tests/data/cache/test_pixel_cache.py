@@ -52,7 +52,10 @@ def expected(path: Path, spec: InputSpec = SPEC) -> np.ndarray:
 def require_all(cache: PixelCache, paths: list[Path]) -> None:
     """Every film's grid is the one that decoding it gives."""
     grids = cache.grids()[cache.rows_of(paths)]
-    assert all(np.array_equal(grid, expected(path, cache.spec)) for grid, path in zip(grids, paths, strict=True))
+    assert all(
+        np.array_equal(grid, expected(path, cache.spec))
+        for grid, path in zip(grids, paths, strict=True)
+    )
 
 
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -93,17 +96,28 @@ def test_a_grid_is_what_reading_the_film_would_give(cache: PixelCache, films: li
     assert found["bits"].tolist() == [8] * 40
 
 
-@pytest.mark.parametrize("spec", [InputSpec(side=48, aspect="pad"), InputSpec(side=40, equalisation="clahe")])
-def test_each_geometry_has_a_cache_of_its_own(tmp_path: Path, films: list[Path], spec: InputSpec) -> None:
+@pytest.mark.parametrize(
+    "spec", [InputSpec(side=48, aspect="pad"), InputSpec(side=40, equalisation="clahe")]
+)
+def test_each_geometry_has_a_cache_of_its_own(
+    tmp_path: Path, films: list[Path], spec: InputSpec
+) -> None:
     for each in (SPEC, spec):
         PixelCache(each, tmp_path / "cache").build(films[:6])
     require_all(PixelCache(SPEC, tmp_path / "cache"), films[:6])
     require_all(PixelCache(spec, tmp_path / "cache"), films[:6])
-    other_mean = InputSpec(side=spec.side, aspect=spec.aspect, equalisation=spec.equalisation, mean=0.3, channels=1)
-    assert PixelCache(other_mean, tmp_path / "cache").folder == PixelCache(spec, tmp_path / "cache").folder
+    other_mean = InputSpec(
+        side=spec.side, aspect=spec.aspect, equalisation=spec.equalisation, mean=0.3, channels=1
+    )
+    assert (
+        PixelCache(other_mean, tmp_path / "cache").folder
+        == PixelCache(spec, tmp_path / "cache").folder
+    )
 
 
-def test_nothing_is_decoded_twice(cache: PixelCache, films: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_decoded_twice(
+    cache: PixelCache, films: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache.build(films[:30])
     asked = counting(monkeypatch)
     cache.build(films[:30])
@@ -121,7 +135,9 @@ def test_a_film_that_moved_keeps_its_grid(cache: PixelCache, films: list[Path]) 
     assert cache.rows_of([moved])[0] == row
 
 
-def test_a_changed_file_is_another_film_even_with_its_old_time(cache: PixelCache, films: list[Path]) -> None:
+def test_a_changed_file_is_another_film_even_with_its_old_time(
+    cache: PixelCache, films: list[Path]
+) -> None:
     cache.build(films)
     times = films[1].stat()
     draw(films[1], seed=1000)
@@ -132,7 +148,9 @@ def test_a_changed_file_is_another_film_even_with_its_old_time(cache: PixelCache
     require_all(cache, films)
 
 
-def test_the_same_picture_in_two_containers_has_the_same_pixels(cache: PixelCache, films: list[Path]) -> None:
+def test_the_same_picture_in_two_containers_has_the_same_pixels(
+    cache: PixelCache, films: list[Path]
+) -> None:
     copy = films[0].with_suffix(".bmp.png")
     cv2.imwrite(str(copy), cv2.imread(str(films[0]), cv2.IMREAD_UNCHANGED))
     cache.build([films[0], copy, films[1]])
@@ -157,7 +175,9 @@ def test_what_is_no_film_is_noted_with_its_reason(cache: PixelCache, films: list
         cache.rows_of([page])
 
 
-def test_examining_notes_what_quality_says(cache: PixelCache, films: list[Path], monkeypatch) -> None:
+def test_examining_notes_what_quality_says(
+    cache: PixelCache, films: list[Path], monkeypatch
+) -> None:
     cache.build(films[:4])
     assert cache.entries(films[:4])["concerns"].isna().all()
     rows = cache.rows_of(films[:4]).tolist()
@@ -185,10 +205,16 @@ cache.PixelCache(InputSpec(side=32, channels=1), Path(sys.argv[2])).build(
 
 @pytest.mark.parametrize("moment", [1, 9, 25])
 def test_a_build_killed_at_any_moment_goes_on_where_it_was(
-    tmp_path: Path, cache: PixelCache, films: list[Path], moment: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    cache: PixelCache,
+    films: list[Path],
+    moment: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", BUILD, str(films[0].parent), str(tmp_path / "cache")], stdout=subprocess.PIPE, cwd=ROOT
+        [sys.executable, "-c", BUILD, str(films[0].parent), str(tmp_path / "cache")],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
     )
     assert process.stdout is not None
     while int(process.stdout.readline()) < moment:
@@ -197,7 +223,9 @@ def test_a_build_killed_at_any_moment_goes_on_where_it_was(
     process.wait()
     process.stdout.close()
     films = sorted(films)
-    there = [path for path, sha in zip(films, cache.entries(films)["sha256"].notna(), strict=True) if sha]
+    there = [
+        path for path, sha in zip(films, cache.entries(films)["sha256"].notna(), strict=True) if sha
+    ]
     assert len(there) < len(films)
     if there:
         require_all(cache, there)
@@ -207,7 +235,9 @@ def test_a_build_killed_at_any_moment_goes_on_where_it_was(
     require_all(cache, films)
 
 
-def test_stopping_keeps_what_was_done_and_leaves_no_process(cache: PixelCache, films: list[Path]) -> None:
+def test_stopping_keeps_what_was_done_and_leaves_no_process(
+    cache: PixelCache, films: list[Path]
+) -> None:
     def stop(done: int, total: int) -> None:
         if done == 10:
             raise Cancelled("stopped")
@@ -254,8 +284,14 @@ def test_a_full_disk_is_said_and_what_was_there_stays(
     cache = PixelCache(InputSpec(side=64, channels=1), tmp_path / "cache")
     cache.build(films[:8])
     limit = 20 * 64 * 64  # bytes a process may write into a file
-    patched(tmp_path, monkeypatch, f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))")
-    with pytest.raises(DataError, match=r"cannot be filled further: File too large\. Free some space"):
+    patched(
+        tmp_path,
+        monkeypatch,
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))",
+    )
+    with pytest.raises(
+        DataError, match=r"cannot be filled further: File too large\. Free some space"
+    ):
         cache.build(films)
     require_all(cache, films[:8])
     monkeypatch.delenv("PYTHONPATH")
@@ -278,7 +314,9 @@ def test_two_builds_at_once_take_turns(tmp_path: Path, films: list[Path]) -> Non
     require_all(PixelCache(SPEC, tmp_path / "cache"), films)
 
 
-def test_a_place_that_cannot_be_written_and_a_damaged_index_are_said(tmp_path: Path, films: list[Path]) -> None:
+def test_a_place_that_cannot_be_written_and_a_damaged_index_are_said(
+    tmp_path: Path, films: list[Path]
+) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         PixelCache(SPEC, tmp_path / "file")
@@ -307,7 +345,9 @@ def test_a_process_whose_builder_is_gone_writes_no_grid(tmp_path: Path) -> None:
     assert (tmp_path / "grids.u8").read_bytes() == bytes([0] * 4 + [7] * 4)
 
 
-def test_a_cache_that_many_open_at_once_is_made_by_one_after_the_other(tmp_path: Path, monkeypatch) -> None:
+def test_a_cache_that_many_open_at_once_is_made_by_one_after_the_other(
+    tmp_path: Path, monkeypatch
+) -> None:
     """SQLite fails at once, without waiting, where two turn one new file to write-ahead logging."""
     making, most = [], []
     plain = cache_module.CacheIndex.create

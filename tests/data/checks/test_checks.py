@@ -22,8 +22,22 @@ ROOT = Path(__file__).parents[3]
 FILMS = 960
 # What only a source can see, while it reads its tables and lists its folders.
 OF_THE_SOURCES = {
-    *("byte_order_mark", "unnamed_columns", "duplicate_rows", "contradictory_rows", "unknown_label", "label_alias"),
-    *("no_labels", "impossible_age", "unknown_value", "follow_up_differs", "text_mined_labels", "population_unstated"),
+    *(
+        "byte_order_mark",
+        "unnamed_columns",
+        "duplicate_rows",
+        "contradictory_rows",
+        "unknown_label",
+        "label_alias",
+    ),
+    *(
+        "no_labels",
+        "impossible_age",
+        "unknown_value",
+        "follow_up_differs",
+        "text_mined_labels",
+        "population_unstated",
+    ),
     *("missing_images", "surplus_images", "same_name_twice", "patient_unknown", "patients_scoped"),
     *("small_validation", "no_split", "not_in_split"),
 }
@@ -102,7 +116,9 @@ def label_in(part: str, value: float, but: int = 0) -> Callable[[pd.DataFrame], 
     return change
 
 
-def goes_with_label(column: str, value: object, share: float = 0.5) -> Callable[[pd.DataFrame], None]:
+def goes_with_label(
+    column: str, value: object, share: float = 0.5
+) -> Callable[[pd.DataFrame], None]:
     """`value` for a share of the films with pneumonia and for a tenth of the others, evenly over all that is known."""
 
     def change(table: pd.DataFrame) -> None:
@@ -129,12 +145,24 @@ CASES: dict[str, tuple[Callable[[pd.DataFrame], None], Callable[[pd.DataFrame], 
         both(put("status", "unreadable", 5), put("reason", "it is HTML", 5)),
         both(put("status", "missing", 5), put("reason", "it is HTML", 5)),
     ),
-    "unsuitable": (put("concerns", "clipped|colour", 5), put("concerns", "clipped|low_resolution", 5)),
-    "inverted": (put("concerns", "low_resolution|inverted", 5), put("concerns", "low_resolution", 5)),
+    "unsuitable": (
+        put("concerns", "clipped|colour", 5),
+        put("concerns", "clipped|low_resolution", 5),
+    ),
+    "inverted": (
+        put("concerns", "low_resolution|inverted", 5),
+        put("concerns", "low_resolution", 5),
+    ),
     "turned": (put("concerns", "turned", 5), put("concerns", "unknown_modality", 5)),
     "mirrored": (put("concerns", "mirrored", 5), put("concerns", "clipped", 5)),
-    "same_picture": (copy_of("sha256", 0, 8), both(copy_of("sha256", 0, 8), put("status", "excluded", 8))),
-    "same_picture_two_labels": (copy_of("sha256", 0, 1), both(copy_of("sha256", 0, 1), put("pneumonia", np.nan, 1))),
+    "same_picture": (
+        copy_of("sha256", 0, 8),
+        both(copy_of("sha256", 0, 8), put("status", "excluded", 8)),
+    ),
+    "same_picture_two_labels": (
+        copy_of("sha256", 0, 1),
+        both(copy_of("sha256", 0, 1), put("pneumonia", np.nan, 1)),
+    ),
     "same_picture_two_parts": (copy_of("sha256", 0, 6), copy_of("sha256", 0, 2)),
     "patient_in_two_parts": (copy_of("patient", 0, 6), copy_of("patient", 0, 2)),
     "no_positives": (label_in("val", 0), label_in("val", 0, but=1)),
@@ -142,7 +170,10 @@ CASES: dict[str, tuple[Callable[[pd.DataFrame], None], Callable[[pd.DataFrame], 
     "prevalence_shift": (scarce_in_test(2), scarce_in_test(20)),
     "mixed_resolution": (put("width", 128, 5), put("width", 128)),
     "mixed_views": (put("view", "AP", 5), put("view", None, 5)),
-    "resolution_with_label": (goes_with_label("width", 128), goes_with_label("width", 128, share=0.1)),
+    "resolution_with_label": (
+        goes_with_label("width", 128),
+        goes_with_label("width", 128, share=0.1),
+    ),
     "bits_with_label": (goes_with_label("bits", 12), goes_with_label("bits", 12, share=0.1)),
     "view_with_label": (goes_with_label("view", "AP"), goes_with_label("view", "AP", share=0.1)),
     "age_with_label": (goes_with_label("age", 80), goes_with_label("age", 80, share=0.1)),
@@ -150,7 +181,10 @@ CASES: dict[str, tuple[Callable[[pd.DataFrame], None], Callable[[pd.DataFrame], 
         both(put("sex", "F"), goes_with_label("sex", "M")),
         both(put("sex", "F"), goes_with_label("sex", None)),
     ),
-    "source_with_label": (goes_with_label("source", "other"), goes_with_label("source", "other", share=0.1)),
+    "source_with_label": (
+        goes_with_label("source", "other"),
+        goes_with_label("source", "other", share=0.1),
+    ),
 }
 
 
@@ -184,7 +218,11 @@ def test_what_the_source_noticed_comes_along_in_order() -> None:
     table = sound_table()
     table.loc[6, "patient"] = "0"
     found = diagnose(Manifest(table, "csv", "terms", noticed=noticed))
-    assert [issue.code for issue in found] == ["patient_in_two_parts", "duplicate_rows", "byte_order_mark"]
+    assert [issue.code for issue in found] == [
+        "patient_in_two_parts",
+        "duplicate_rows",
+        "byte_order_mark",
+    ]
 
 
 def test_unsuitable_is_what_a_reading_refuses() -> None:
@@ -199,7 +237,11 @@ def test_unsuitable_is_what_a_reading_refuses() -> None:
 def test_unreadable_films_are_counted_by_reason() -> None:
     issue = diagnosed(
         changed(
-            both(put("status", "unreadable", 1, 2, 3), put("reason", "It is HTML.", 1, 3), put("reason", "Cut off.", 2))
+            both(
+                put("status", "unreadable", 1, 2, 3),
+                put("reason", "It is HTML.", 1, 3),
+                put("reason", "Cut off.", 2),
+            )
         )
     )["unreadable"]
     assert issue.message == "3 images cannot be read: It is HTML (2); Cut off (1)."
@@ -215,9 +257,9 @@ def test_what_to_exclude_of_a_suspicious_film_is_the_film() -> None:
 
 
 def test_copies_in_one_part_leave_one_of_each() -> None:
-    issue = diagnosed(changed(both(copy_of("sha256", 0, 8), copy_of("sha256", 0, 16), copy_of("sha256", 1, 9))))[
-        "same_picture"
-    ]
+    issue = diagnosed(
+        changed(both(copy_of("sha256", 0, 8), copy_of("sha256", 0, 16), copy_of("sha256", 1, 9)))
+    )["same_picture"]
     assert issue.count == 3
     assert issue.images == ("/films/0008.png", "/films/0009.png", "/films/0016.png")
     assert issue.examples == ("0000.png = 0008.png = 0016.png", "0001.png = 0009.png")
@@ -230,7 +272,9 @@ def test_copies_inside_test_stay() -> None:
 
 
 def test_a_copy_in_test_costs_the_training_film_never_the_test_film() -> None:
-    issue = diagnosed(changed(both(copy_of("sha256", 0, 6), copy_of("sha256", 0, 4))))["same_picture_two_parts"]
+    issue = diagnosed(changed(both(copy_of("sha256", 0, 6), copy_of("sha256", 0, 4))))[
+        "same_picture_two_parts"
+    ]
     assert issue.images == ("/films/0000.png", "/films/0004.png")
     assert issue.examples == ("0000.png (train) = 0004.png (val) = 0006.png (test)",)
     assert "same_picture" not in diagnosed(changed(copy_of("sha256", 0, 6)))
@@ -249,7 +293,9 @@ def test_two_labels_on_one_picture_name_both_films() -> None:
 
 
 def test_a_patient_in_two_parts_keeps_the_later_one() -> None:
-    manifest = changed(both(copy_of("patient", 0, 6), copy_of("patient", 0, 8), copy_of("patient", 1, 5)))
+    manifest = changed(
+        both(copy_of("patient", 0, 6), copy_of("patient", 0, 8), copy_of("patient", 1, 5))
+    )
     issue = diagnosed(manifest)["patient_in_two_parts"]
     assert issue.images == ("/films/0000.png", "/films/0001.png", "/films/0008.png")
     assert issue.count == 2
@@ -274,7 +320,11 @@ def test_data_that_is_not_divided_is_one_part() -> None:
 def test_films_that_are_not_decoded_are_examined_by_their_table() -> None:
     columns = ["image", "patient", "split", "source", "view", "age", "sex", "pneumonia"]
     table = changed(both(copy_of("patient", 0, 6), goes_with_label("view", "AP"))).table[columns]
-    assert set(diagnosed(manifest_of(table))) == {"patient_in_two_parts", "view_with_label", "mixed_views"}
+    assert set(diagnosed(manifest_of(table))) == {
+        "patient_in_two_parts",
+        "view_with_label",
+        "mixed_views",
+    }
 
 
 def test_a_table_without_any_file_is_examined_and_one_with_files_by_these() -> None:
@@ -301,7 +351,9 @@ def both_views(table: pd.DataFrame) -> pd.DataFrame:
 def test_the_strongest_finding_is_named_first_with_its_ratio() -> None:
     """By hand: 480 with pneumonia of which 240 AP, 480 without of which 48: (240 / 240) / (48 / 432) = 9."""
     issue = diagnosed(changed(goes_with_label("view", "AP")))["view_with_label"]
-    assert issue.message.startswith("Against PA films, AP films have 9.00 times the odds of pneumonia (")
+    assert issue.message.startswith(
+        "Against PA films, AP films have 9.00 times the odds of pneumonia ("
+    )
     assert issue.examples[0].startswith("pneumonia: 9.00 (")
     assert issue.count == 1
 
@@ -338,8 +390,12 @@ def test_films_all_of_different_sizes_are_told_apart_by_their_pixels() -> None:
         table["width"] = 1000 + np.arange(FILMS) + np.where(table["pneumonia"] == 1, 0, 600)
 
     found = diagnosed(changed(change))
-    assert found["resolution_with_label"].message.startswith("Against smaller films, films of more than 0.46 million")
-    assert "have 0.0" in found["resolution_with_label"].message  # pneumonia is the rarer, the larger the film
+    assert found["resolution_with_label"].message.startswith(
+        "Against smaller films, films of more than 0.46 million"
+    )
+    assert (
+        "have 0.0" in found["resolution_with_label"].message
+    )  # pneumonia is the rarer, the larger the film
     assert "960 sizes" in found["mixed_resolution"].message
 
 
@@ -354,7 +410,9 @@ def test_many_films_of_few_patients_are_no_proof() -> None:
     assert "view_with_label" not in diagnosed(manifest_of(few))
 
 
-@pytest.mark.parametrize(("ratio", "reported"), [(1.15, False), (1.9, True), (1 / 1.15, False), (1 / 1.9, True)])
+@pytest.mark.parametrize(
+    ("ratio", "reported"), [(1.15, False), (1.9, True), (1 / 1.15, False), (1 / 1.9, True)]
+)
 def test_only_a_ratio_beyond_the_band_is_reported(ratio: float, reported: bool) -> None:
     """40,000 patients: even 1.15 is certain, and yet too weak to matter."""
     share = ratio / (1 + ratio)  # among AP films; a half among PA films
@@ -398,7 +456,14 @@ def test_chance_alone_is_seldom_reported() -> None:
 
 @pytest.mark.parametrize(
     ("ratio", "written"),
-    [(1.166, "1.17"), (11.53, "11.5"), (240.4, "240"), (0.29, "0.29"), (0.0123, "0.012"), (5e8, "more than 1,000")],
+    [
+        (1.166, "1.17"),
+        (11.53, "11.5"),
+        (240.4, "240"),
+        (0.29, "0.29"),
+        (0.0123, "0.012"),
+        (5e8, "more than 1,000"),
+    ],
 )
 def test_ratios_are_written_with_three_figures(ratio: float, written: str) -> None:
     assert times(ratio) == written
@@ -406,7 +471,9 @@ def test_ratios_are_written_with_three_figures(ratio: float, written: str) -> No
 
 few = st.integers(min_value=0, max_value=5)
 rows = st.lists(
-    st.tuples(few, few, st.sampled_from(["train", "val", "test", None]), st.sampled_from([0, 1, None])),
+    st.tuples(
+        few, few, st.sampled_from(["train", "val", "test", None]), st.sampled_from([0, 1, None])
+    ),
     min_size=1,
     max_size=24,
 )
@@ -443,7 +510,12 @@ def test_what_is_excluded_mends_the_issue_and_never_touches_test(drawn: list[tup
 @settings(deadline=None, max_examples=4)
 def test_the_order_of_the_rows_does_not_matter(random: Random) -> None:
     manifest = changed(
-        both(copy_of("sha256", 0, 8), copy_of("sha256", 0, 6), copy_of("patient", 3, 5), goes_with_label("view", "AP"))
+        both(
+            copy_of("sha256", 0, 8),
+            copy_of("sha256", 0, 6),
+            copy_of("patient", 3, 5),
+            goes_with_label("view", "AP"),
+        )
     )
     order = list(range(FILMS))
     random.shuffle(order)

@@ -35,11 +35,15 @@ def test_the_ratio_is_scipys(a: int, b: int, c: int, d: int) -> None:
 
 
 @pytest.mark.parametrize("table", [(400, 300, 900, 1900), (60, 500, 700, 800)])
-def test_with_a_film_for_each_patient_the_interval_is_scipys(table: tuple[int, int, int, int]) -> None:
+def test_with_a_film_for_each_patient_the_interval_is_scipys(
+    table: tuple[int, int, int, int],
+) -> None:
     """scipy's is Woolf's; ours uses Student's t and a small correction, which hundreds of patients level out."""
     a, b, c, d = table
     expected = reference([[a, b], [c, d]], kind="sample").confidence_interval(0.95)
-    assert found(*films(*table)).interval() == pytest.approx((expected.low, expected.high), rel=0.01)
+    assert found(*films(*table)).interval() == pytest.approx(
+        (expected.low, expected.high), rel=0.01
+    )
 
 
 def test_a_table_by_hand() -> None:
@@ -63,11 +67,16 @@ def test_an_empty_cell_gets_half_a_film_in_every_cell() -> None:
 
 @given(counts, counts, counts, counts, st.integers(2, 5))
 @settings(deadline=None, max_examples=40)
-def test_repeating_every_film_of_a_patient_teaches_nothing(a: int, b: int, c: int, d: int, times: int) -> None:
+def test_repeating_every_film_of_a_patient_teaches_nothing(
+    a: int, b: int, c: int, d: int, times: int
+) -> None:
     """Independent films would narrow the interval by the root of `times`."""
     label, group = films(a + 20, b + 20, c + 20, d + 20)
     once = found(label, group)
-    often = found(*(np.repeat(each, times) for each in (label, group)), np.repeat(np.arange(len(label)), times))
+    often = found(
+        *(np.repeat(each, times) for each in (label, group)),
+        np.repeat(np.arange(len(label)), times),
+    )
     assert often.interval() == pytest.approx(once.interval())
 
 
@@ -111,7 +120,9 @@ def test_the_error_is_that_of_a_bootstrap_over_patients() -> None:
     patient = np.repeat(np.arange(120), 16)
     group = np.tile([1.0, 0.0], len(patient) // 2)
     own, inside, outside = (chance.normal(0, 1, 120)[patient] for _ in range(3))
-    label = (own + np.where(group == 1, inside, outside) + chance.normal(0, 1, len(patient)) > 0.5).astype(float)
+    label = (
+        own + np.where(group == 1, inside, outside) + chance.normal(0, 1, len(patient)) > 0.5
+    ).astype(float)
     resampled = []
     for _ in range(600):
         rows = (chance.integers(0, 120, 120)[:, None] * 16 + np.arange(16)).ravel()
@@ -131,7 +142,9 @@ def test_what_is_unknown_is_left_out() -> None:
     assert (longer.log, longer.degrees) == (found(label, group).log, found(label, group).degrees)
 
 
-@pytest.mark.parametrize("table", [(0, 5, 0, 5), (5, 0, 5, 0), (5, 5, 0, 0), (0, 0, 5, 5), (0, 0, 0, 0), (1, 9, 0, 9)])
+@pytest.mark.parametrize(
+    "table", [(0, 5, 0, 5), (5, 0, 5, 0), (5, 5, 0, 0), (0, 0, 5, 5), (0, 0, 0, 0), (1, 9, 0, 9)]
+)
 def test_nothing_to_compare(table: tuple[int, int, int, int]) -> None:
     """One class, one group, nothing, or the whole class in one patient."""
     label, group = films(*table)

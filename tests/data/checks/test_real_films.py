@@ -19,13 +19,32 @@ from cxr_core.data.sources.sources import read_sources
 
 DOCUMENT = Path(__file__).parents[3] / "docs/data.md"
 TABLES = ("Data_Entry_2017_v2020.csv", "BBox_List_2017.csv", "train_val_list.txt", "test_list.txt")
-OF_NIH = {"text_mined_labels", "follow_up_differs", "label_alias", "unnamed_columns", "missing_images", "mixed_views"}
+OF_NIH = {
+    "text_mined_labels",
+    "follow_up_differs",
+    "label_alias",
+    "unnamed_columns",
+    "missing_images",
+    "mixed_views",
+}
 KNOWN = {
     ("nih_cxr8",): OF_NIH | {"mixed_resolution", "prevalence_shift", "view_with_label"},
     ("nih_cxr8", "nih_pneumonia_256"): OF_NIH
-    | {"mixed_resolution", "same_name_twice", "view_with_label", "source_with_label", "resolution_with_label"},
+    | {
+        "mixed_resolution",
+        "same_name_twice",
+        "view_with_label",
+        "source_with_label",
+        "resolution_with_label",
+    },
     ("nih_cxr8", "nih_boxes_256"): OF_NIH
-    | {"mixed_resolution", "same_name_twice", "view_with_label", "source_with_label", "resolution_with_label"},
+    | {
+        "mixed_resolution",
+        "same_name_twice",
+        "view_with_label",
+        "source_with_label",
+        "resolution_with_label",
+    },
     ("heart_ctr",): {"no_labels", "patient_unknown", "no_split", "population_unstated"},
 }
 
@@ -71,9 +90,13 @@ def test_kermanys_copies_are_found_by_their_pixels(real_data: Path) -> None:
     """Against the files' bytes: what the redistributor left identical is identical to the byte."""
     manifest = read_sources([real_data / "kermany_pneumonia"])
     pixels = [cv2.imread(path, cv2.IMREAD_GRAYSCALE) for path in manifest.table["image"]]
-    table = manifest.table.assign(sha256=[hashlib.sha256(grey.tobytes()).hexdigest() for grey in pixels])
+    table = manifest.table.assign(
+        sha256=[hashlib.sha256(grey.tobytes()).hexdigest() for grey in pixels]
+    )
     found = found_in(manifest.with_table(table))
-    assert {"same_picture", "patients_scoped", "population_unstated", "prevalence_shift"} <= set(found)
+    assert {"same_picture", "patients_scoped", "population_unstated", "prevalence_shift"} <= set(
+        found
+    )
 
     by_bytes = Counter(
         (part, hashlib.sha256(Path(path).read_bytes()).hexdigest())
@@ -87,7 +110,9 @@ def test_kermanys_copies_are_found_by_their_pixels(real_data: Path) -> None:
     assert len(found["same_picture"].images) == superfluous["train"]  # none of test
 
 
-def test_the_whole_release_without_a_film_is_examined_in_seconds_and_as_the_document_says(real_data: Path) -> None:
+def test_the_whole_release_without_a_film_is_examined_in_seconds_and_as_the_document_says(
+    real_data: Path,
+) -> None:
     manifest = read_sources([real_data / "nih_cxr8"])
     manifest = manifest.with_table(manifest.table.assign(status="missing"))
     began = time.monotonic()

@@ -24,9 +24,15 @@ COPIES = Issue(
     examples=("a.png (train) = b.png (test)",),
     images=("/films/a.png",),
 )
-CONTRADICTION = Issue(code="contradictory_rows", message="Two rows of test contradict each other.", count=2)
+CONTRADICTION = Issue(
+    code="contradictory_rows", message="Two rows of test contradict each other.", count=2
+)
 WARNING = Issue(
-    code="mirrored", message="In 6 films the heart is right.", count=6, examples=tuple("abcdef"), images=("m",)
+    code="mirrored",
+    message="In 6 films the heart is right.",
+    count=6,
+    examples=tuple("abcdef"),
+    images=("m",),
 )
 NOTE = Issue(code="byte_order_mark", message="It has one.", count=1)
 
@@ -66,7 +72,9 @@ class Words(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.addresses += [value for name, value in attrs if name in {"src", "href", "action", "data"}]
+        self.addresses += [
+            value for name, value in attrs if name in {"src", "href", "action", "data"}
+        ]
 
     def handle_data(self, data):
         self.words.append(data)
@@ -143,18 +151,29 @@ def test_every_issue_stands_under_its_severity_with_all_that_is_known() -> None:
     page = report_html(facts(NOTE, WARNING, COPIES))
     text = Words(page).text
     places = [
-        text.index(heading) for heading in ("Blocking (1)", "Warnings (1)", "Notes (1)", "Films 4,157 films listed")
+        text.index(heading)
+        for heading in ("Blocking (1)", "Warnings (1)", "Notes (1)", "Films 4,157 films listed")
     ]
     assert places == sorted(places)
     for issue in (NOTE, WARNING, COPIES):
-        for told in (issue.title, issue.message, issue.remedy, issue.code, issue.extent, *issue.examples):
+        for told in (
+            issue.title,
+            issue.message,
+            issue.remedy,
+            issue.code,
+            issue.extent,
+            *issue.examples,
+        ):
             assert told in text
     assert text.count("…") == 1  # of six films five are named
 
 
 def test_the_parts_are_a_table() -> None:
     rows = re.findall(r"<tr>(.*?)</tr>", report_html(facts()), re.S)
-    cells = [[html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+    cells = [
+        [html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
+        for row in rows
+    ]
     assert ["", "train", "test"] in cells
     assert ["Films", "4,139", "12"] in cells
     assert ["Patients", "900", "3"] in cells
@@ -175,7 +194,15 @@ def test_the_quarantine_is_listed_up_to_a_limit() -> None:
 
 def test_provenance_is_complete() -> None:
     text = Words(report_html(facts())).text
-    for told in ("nih14", "/films/one, /films/two", "Cite Wang et al.", "ab" * 32, "cd" * 32, "9.8.7", "10:07 UTC"):
+    for told in (
+        "nih14",
+        "/films/one, /films/two",
+        "Cite Wang et al.",
+        "ab" * 32,
+        "cd" * 32,
+        "9.8.7",
+        "10:07 UTC",
+    ):
         assert told in text
 
 
@@ -210,7 +237,9 @@ def test_words_of_others_are_escaped(word: str) -> None:
         choices=choices,
     )
     tags = Words(report_html(made)).tags
-    plain = facts(replace(issue, message="x", examples=("x",)), NOTE, quarantine=[("x", "x")], choices=())
+    plain = facts(
+        replace(issue, message="x", examples=("x",)), NOTE, quarantine=[("x", "x")], choices=()
+    )
     assert set(tags) <= set(Words(report_html(plain)).tags) | {"div"}
     assert "\u202e" not in report_html(made)
 
@@ -218,7 +247,11 @@ def test_words_of_others_are_escaped(word: str) -> None:
 def test_json_is_json_and_holds_no_list_of_films() -> None:
     made = facts(NOTE, WARNING, COPIES, choices=(chosen(COPIES, "exclude"),))
     told = json.loads(json.dumps(report_json(made), allow_nan=False))
-    assert [issue["code"] for issue in told["issues"]] == ["same_picture_two_parts", "mirrored", "byte_order_mark"]
+    assert [issue["code"] for issue in told["issues"]] == [
+        "same_picture_two_parts",
+        "mirrored",
+        "byte_order_mark",
+    ]
     assert told["issues"][0]["excludable"] == 1
     assert told["counts"]["train"]["positives"] == {"cardiomegaly": 60, "mass": 7}
     assert told["choices"][0]["count"] == 2

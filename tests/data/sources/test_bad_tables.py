@@ -36,7 +36,9 @@ def test_encodings_that_are_safe_to_read(folder, data, mark):
     manifest = read_sources([folder])
     assert manifest.table["patient"].tolist() == ["é"]
     found = noticed(manifest).get("byte_order_mark")
-    assert (found.message if found else None) == (mark and f"labels.csv begins with a byte-order mark ({mark}).")
+    assert (found.message if found else None) == (
+        mark and f"labels.csv begins with a byte-order mark ({mark})."
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,8 +55,14 @@ def test_encodings_that_are_safe_to_read(folder, data, mark):
         (b"image,mass\na.png,1,0\n", r"labels\.csv, row 1: 3 cells for 2 columns"),
         (b'image,mass\na.png,"1\n', r"labels\.csv, line 2: .*correct the table"),
         (b"image,mass,mass\na.png,1,0\n", r"two columns 'mass'"),
-        (b"name,sickness\na.png,1\n", r"labels\.csv has the columns name, sickness; expected one .* image, file, path"),
-        (b"<html><body>404</body></html>", r"has the columns <html><body>404</body></html>; expected"),
+        (
+            b"name,sickness\na.png,1\n",
+            r"labels\.csv has the columns name, sickness; expected one .* image, file, path",
+        ),
+        (
+            b"<html><body>404</body></html>",
+            r"has the columns <html><body>404</body></html>; expected",
+        ),
         (b"\x89PNG\r\n\x1a\n\x00\x00", r"labels\.csv, line 1: not written in UTF-8"),
     ],
 )
@@ -77,7 +85,9 @@ def test_columns_without_a_name_are_left_out_and_blank_lines_skipped(folder):
     write(folder / "labels.csv", ",image,mass,\n0,a.png, 1 ,\n,,,\n\n")
     manifest = read_sources([folder])
     assert manifest.table["mass"].tolist() == [1]
-    assert noticed(manifest)["unnamed_columns"].message == "labels.csv has 2 columns without a name."
+    assert (
+        noticed(manifest)["unnamed_columns"].message == "labels.csv has 2 columns without a name."
+    )
 
 
 def test_cells_may_hold_separators_quotes_and_line_breaks(folder):

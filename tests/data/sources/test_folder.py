@@ -44,7 +44,10 @@ def test_parts_labels_and_patients(kaggle):
     films = by_name(manifest)
     assert films["split"].value_counts().to_dict() == {"train": 3, "test": 2, "val": 1}
     assert films.loc["person1_virus_6.jpeg", "patient"] == "test/person1"
-    assert films.loc["person1_bacteria_2.jpeg", "patient"] == films.loc["person1_virus_3.jpeg", "patient"]
+    assert (
+        films.loc["person1_bacteria_2.jpeg", "patient"]
+        == films.loc["person1_virus_3.jpeg", "patient"]
+    )
     assert films.loc["IM-0115-0001.jpeg", "pneumonia"] == 0
     assert films.loc["person1_virus_6.jpeg", "pneumonia"] == 1
     assert films["source"].unique().tolist() == ["chest_xray"]
@@ -110,7 +113,9 @@ def test_a_class_that_nobody_knows_blocks_and_names_its_films(kaggle):
     unknown = noticed(manifest)["unknown_label"]
     assert unknown.severity == "blocking"
     assert unknown.message == "Labels that nobody knows in 2 films: 'BROKEN BONE' (2)."
-    assert set(unknown.images) == set(manifest.table.loc[manifest.table["pneumonia"].isna(), "image"])
+    assert set(unknown.images) == set(
+        manifest.table.loc[manifest.table["pneumonia"].isna(), "image"]
+    )
 
 
 def test_classes_of_which_none_is_known_have_no_labels(tmp_path):

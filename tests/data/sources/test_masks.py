@@ -49,7 +49,9 @@ def folder(tmp_path: Path) -> Path:
         for structure, mask in masks.items():
             write(tmp_path / "data" / "masks" / structure / f"{index}.png", mask)
     (tmp_path / "data/masks/heart/2.png").unlink()
-    (tmp_path / "data/films.csv").write_text("image\n" + "".join(f"{index}.png\n" for index in range(4)))
+    (tmp_path / "data/films.csv").write_text(
+        "image\n" + "".join(f"{index}.png\n" for index in range(4))
+    )
     return tmp_path / "data"
 
 
@@ -62,7 +64,10 @@ def test_the_doctor_names_the_film_and_lets_it_be_excluded(folder, workspace):
     (issue,) = (issue for issue in dataset.issues() if issue.code == "swapped_masks")
     assert (issue.count, issue.examples, issue.severity) == (1, ("1.png",), "warning")
     assert films_with_swapped_masks(open_data([folder])).tolist() == [False, True, False, False]
-    assert len(prepare([folder], choices=[("swapped_masks", "exclude")]).manifest().usable().table) == 3
+    assert (
+        len(prepare([folder], choices=[("swapped_masks", "exclude")]).manifest().usable().table)
+        == 3
+    )
 
 
 def test_nothing_is_said_where_no_film_is_there(folder, workspace):

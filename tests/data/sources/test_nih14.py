@@ -30,7 +30,10 @@ BOXES = (
 def nih(tmp_path):
     """The release's layout: three of four films there."""
     folder = tmp_path / "cxr8"
-    touch(folder / "images_001" / "images" / "00000001_000.png", folder / "images_001" / "images" / "00000001_001.png")
+    touch(
+        folder / "images_001" / "images" / "00000001_000.png",
+        folder / "images_001" / "images" / "00000001_001.png",
+    )
     touch(folder / "images_002" / "images" / "00000002_000.png")
     write(folder / "Data_Entry_2017_v2020.csv", entries(*ROWS))
     write(folder / "train_val_list.txt", "00000001_000.png\n00000001_001.png\n")
@@ -42,7 +45,9 @@ def nih(tmp_path):
 def test_every_row_is_a_film_that_is_present_or_missing(nih):
     manifest = read_sources([nih])
     films = by_name(manifest)
-    assert films["status"].to_dict() == {row[:16]: "present" for row in ROWS} | {"00000003_000.png": "missing"}
+    assert films["status"].to_dict() == {row[:16]: "present" for row in ROWS} | {
+        "00000003_000.png": "missing"
+    }
     assert films["split"].tolist() == ["train", "train", "test", "test"]
     assert films["source"].tolist() == ["images_001", "images_001", "images_002", "cxr8"]
     assert films["patient"].tolist() == ["1", "1", "2", "3"]
@@ -51,14 +56,22 @@ def test_every_row_is_a_film_that_is_present_or_missing(nih):
     assert films["sex"].tolist() == ["M", "M", "F", "F"]
     assert films.loc["00000003_000.png", "image"] == str(nih / "images" / "00000003_000.png")
     assert noticed(manifest)["missing_images"].count == 1
-    assert set(noticed(manifest)) == {"missing_images", "unnamed_columns", "label_alias", "text_mined_labels"}
+    assert set(noticed(manifest)) == {
+        "missing_images",
+        "unnamed_columns",
+        "label_alias",
+        "text_mined_labels",
+    }
 
 
 def test_all_fourteen_findings_were_looked_for_in_every_film(nih):
     manifest = read_sources([nih])
     films = by_name(manifest)
     assert len(manifest.findings) == 14
-    positive = {name: [key for key in manifest.findings if films.loc[name, key] == 1] for name in films.index}
+    positive = {
+        name: [key for key in manifest.findings if films.loc[name, key] == 1]
+        for name in films.index
+    }
     assert positive == {
         "00000001_000.png": ["cardiomegaly", "effusion"],
         "00000001_001.png": [],
@@ -70,7 +83,10 @@ def test_all_fourteen_findings_were_looked_for_in_every_film(nih):
 
 def test_boxes_are_fractions_of_the_film(nih):
     manifest = read_sources([nih])
-    assert manifest.boxes["image"].tolist() == [str(nih / "images_001" / "images" / "00000001_000.png")] * 2
+    assert (
+        manifest.boxes["image"].tolist()
+        == [str(nih / "images_001" / "images" / "00000001_000.png")] * 2
+    )
     assert manifest.boxes["finding"].tolist() == ["cardiomegaly", "infiltration"]
     assert manifest.boxes.iloc[0, 2:].tolist() == [0.25, 0.5, 0.5, 0.125]
     assert noticed(manifest)["label_alias"].message == "Read Infiltrate as Infiltration (1 label)."
@@ -98,7 +114,13 @@ def test_kaggles_copy_with_the_old_table(tmp_path):
     assert films["split"].tolist() == ["train", "test"]
     found = noticed(manifest)
     assert set(found) == {
-        *("byte_order_mark", "unnamed_columns", "impossible_age", "unknown_value", "follow_up_differs"),
+        *(
+            "byte_order_mark",
+            "unnamed_columns",
+            "impossible_age",
+            "unknown_value",
+            "follow_up_differs",
+        ),
         "text_mined_labels",
     }
     assert found["impossible_age"].message == "An age below 0 or above 120 years in 1 film: 411."
@@ -115,13 +137,18 @@ def test_a_table_in_one_folder_serves_films_in_another(nih, tmp_path):
     touch(more / "images" / "00000003_000.png")
     for folders in ([nih, more], [more, nih]):
         films = by_name(read_sources(folders))
-        assert films.loc["00000003_000.png", ["status", "source"]].tolist() == ["present", "nih_boxes_256"]
+        assert films.loc["00000003_000.png", ["status", "source"]].tolist() == [
+            "present",
+            "nih_boxes_256",
+        ]
         assert films.loc["00000003_000.png", "image"] == str(more / "images" / "00000003_000.png")
 
 
 def test_films_without_their_table_are_told_which_one_is_missing(tmp_path):
     touch(tmp_path / "images" / "00000003_000.png")
-    with pytest.raises(DataError, match=r"no Data_Entry_2017\*\.csv below .*test_list\.txt, with another --data"):
+    with pytest.raises(
+        DataError, match=r"no Data_Entry_2017\*\.csv below .*test_list\.txt, with another --data"
+    ):
         read_sources([tmp_path])
 
 
@@ -132,7 +159,10 @@ def test_lists_without_the_entries_are_told_the_same(nih):
 
 
 def test_of_one_name_in_two_folders_the_first_is_used(nih, tmp_path):
-    touch(tmp_path / "more" / "images" / "00000001_000.png", tmp_path / "more" / "images" / "00000003_000.png")
+    touch(
+        tmp_path / "more" / "images" / "00000001_000.png",
+        tmp_path / "more" / "images" / "00000003_000.png",
+    )
     manifest = read_sources([tmp_path / "more", nih])
     assert by_name(manifest).loc["00000001_000.png", "source"] == "more"
     twice = noticed(manifest)["same_name_twice"]
@@ -174,13 +204,18 @@ def test_rows_that_repeat_or_contradict_are_told_apart(nih):
     manifest = read_sources([nih])
     found = noticed(manifest)
     assert found["duplicate_rows"].count == 2
-    assert found["contradictory_rows"].images == (str(nih / "images_002" / "images" / "00000002_000.png"),)
+    assert found["contradictory_rows"].images == (
+        str(nih / "images_002" / "images" / "00000002_000.png"),
+    )
     assert by_name(manifest).loc["00000002_000.png", ["pneumonia", "mass"]].tolist() == [1, 0]
     assert len(manifest.table) == 4
 
 
 def test_a_label_that_nobody_knows_leaves_the_others_unknown(nih):
-    write(nih / "Data_Entry_2017_v2020.csv", entries("00000001_000.png,Mass|Toothache,0,1,57,M,PA", *ROWS[1:]))
+    write(
+        nih / "Data_Entry_2017_v2020.csv",
+        entries("00000001_000.png,Mass|Toothache,0,1,57,M,PA", *ROWS[1:]),
+    )
     manifest = read_sources([nih])
     unknown = noticed(manifest)["unknown_label"]
     assert unknown.images == (str(nih / "images_001" / "images" / "00000001_000.png"),)
@@ -191,14 +226,18 @@ def test_a_label_that_nobody_knows_leaves_the_others_unknown(nih):
 
 def test_missing_columns_are_named_with_those_that_are_there(nih):
     write(nih / "Data_Entry_2017_v2020.csv", "Image Index,Labels\n00000001_000.png,Mass\n")
-    with pytest.raises(DataError, match="no column Finding Labels, Patient ID; it has Image Index, Labels"):
+    with pytest.raises(
+        DataError, match="no column Finding Labels, Patient ID; it has Image Index, Labels"
+    ):
         read_sources([nih])
 
 
 def test_pictures_of_which_the_table_names_none_are_refused_but_a_table_alone_is_not(nih):
     for path in nih.rglob("*.png"):
         path.rename(path.with_name("renamed-" + path.name))
-    with pytest.raises(DataError, match=r"none of the 3 pictures found is named in .*such as 00000001_000\.png"):
+    with pytest.raises(
+        DataError, match=r"none of the 3 pictures found is named in .*such as 00000001_000\.png"
+    ):
         read_sources([nih])
     for path in nih.rglob("*.png"):
         path.unlink()
@@ -219,7 +258,10 @@ def test_the_real_release_and_its_test_part(real_data):
     test = usable.part("test").table
     assert (len(test), int(test["cardiomegaly"].sum())) == (1306, 58)
     assert int(usable.part("train").table["cardiomegaly"].sum()) == 214
-    assert usable.table["source"].value_counts().to_dict() == {"images_001": 4139, "images_002": 8323}
+    assert usable.table["source"].value_counts().to_dict() == {
+        "images_001": 4139,
+        "images_002": 8323,
+    }
     found = noticed(manifest)
     assert found["follow_up_differs"].count == 24_106
     assert found["missing_images"].count == 112_120 - 12_462
@@ -228,7 +270,9 @@ def test_the_real_release_and_its_test_part(real_data):
 
 
 def test_the_real_labels_agree_with_pandas(real_data):
-    truth = pd.read_csv(real_data / "nih_cxr8" / "Data_Entry_2017_v2020.csv").set_index("Image Index")
+    truth = pd.read_csv(real_data / "nih_cxr8" / "Data_Entry_2017_v2020.csv").set_index(
+        "Image Index"
+    )
     films = by_name(read_sources([real_data / "nih_cxr8"])).loc[truth.index]
     dummies = truth["Finding Labels"].str.get_dummies("|")
     for column in dummies.columns.drop("No Finding"):
@@ -242,8 +286,13 @@ def test_the_real_boxes_agree_with_pandas(real_data):
     frame = pd.read_csv(real_data / "nih_cxr8" / "BBox_List_2017.csv").iloc[:, :6]
     boxes = read_sources([real_data / "nih_cxr8"]).boxes
     assert boxes["image"].str.rsplit("/", n=1).str[-1].tolist() == frame.iloc[:, 0].tolist()
-    np.testing.assert_allclose(boxes.iloc[:, 2:].to_numpy(), frame.iloc[:, 2:].to_numpy() / 1024, rtol=1e-6)
-    assert ((boxes["left"] + boxes["width"]).max(), (boxes["top"] + boxes["height"]).max()) <= (1, 1)
+    np.testing.assert_allclose(
+        boxes.iloc[:, 2:].to_numpy(), frame.iloc[:, 2:].to_numpy() / 1024, rtol=1e-6
+    )
+    assert ((boxes["left"] + boxes["width"]).max(), (boxes["top"] + boxes["height"]).max()) <= (
+        1,
+        1,
+    )
 
 
 def test_real_folders_together_share_no_patient_between_parts(real_data):
@@ -257,7 +306,12 @@ def test_real_folders_together_share_no_patient_between_parts(real_data):
     every = read_sources([real_data / name for name in names])
     assert every.table.groupby("patient")["split"].nunique().max() == 1
     assert noticed(every)["same_name_twice"].count == 427
-    assert set(every.usable().table["source"]) == {"images_001", "images_002", "nih_pneumonia_256", "nih_boxes_256"}
+    assert set(every.usable().table["source"]) == {
+        "images_001",
+        "images_002",
+        "nih_pneumonia_256",
+        "nih_boxes_256",
+    }
 
 
 def test_the_whole_table_without_films_is_read_within_five_seconds_and_500_mb(real_data, tmp_path):
@@ -270,7 +324,9 @@ def test_the_whole_table_without_films_is_read_within_five_seconds_and_500_mb(re
         "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
         "print(films, time.process_time() - start, int(peak.split()[1]) / 1024)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     films, seconds, megabytes = map(float, done.stdout.split())
     assert films == 112_120
     assert seconds <= 5

@@ -24,7 +24,9 @@ def kaggle(tmp_path):
 def nih(tmp_path):
     folder = tmp_path / "nih"
     touch(folder / "images" / "00000001_000.png")
-    write(folder / "Data_Entry_2017_v2020.csv", entries("00000001_000.png,Cardiomegaly,0,1,57,M,PA"))
+    write(
+        folder / "Data_Entry_2017_v2020.csv", entries("00000001_000.png,Cardiomegaly,0,1,57,M,PA")
+    )
     write(folder / "test_list.txt", "00000001_000.png\n")
     return folder
 
@@ -55,8 +57,13 @@ def test_the_kind_of_a_folder_is_told_by_what_lies_in_it(kaggle, nih, table, sca
     assert set(SOURCES) == {"folder", "nih14", "csv", "dicom"}
 
 
-def test_class_folders_come_before_a_table_beside_them_and_a_table_before_folders_of_no_known_class(tmp_path):
-    touch(tmp_path / "a" / "train" / "NORMAL" / "x.png", tmp_path / "b" / "train" / "patient1" / "x.png")
+def test_class_folders_come_before_a_table_beside_them_and_a_table_before_folders_of_no_known_class(
+    tmp_path,
+):
+    touch(
+        tmp_path / "a" / "train" / "NORMAL" / "x.png",
+        tmp_path / "b" / "train" / "patient1" / "x.png",
+    )
     for folder in ("a", "b"):
         write(tmp_path / folder / "about.csv", "image,pneumonia\nx.png,1\n")
     assert read_sources([tmp_path / "a"]).kind == "folder"
@@ -73,7 +80,9 @@ def test_a_kind_that_is_given_is_not_detected(table):
         read_sources([table], "folder")
 
 
-def test_folders_of_several_kinds_become_one_manifest_whose_patients_cannot_collide(kaggle, nih, table):
+def test_folders_of_several_kinds_become_one_manifest_whose_patients_cannot_collide(
+    kaggle, nih, table
+):
     manifest = read_sources([nih, kaggle, table])
     assert manifest.kind == "csv+folder+nih14"
     films = by_name(manifest)
@@ -100,7 +109,10 @@ def test_every_manifest_survives_its_parquet_file(kaggle, nih, table, scans, tmp
 def test_an_issue_of_several_folders_is_one_with_all_their_numbers(kaggle, table, scans):
     found = noticed(read_sources([kaggle, table, scans]))
     assert found["population_unstated"].count == 10
-    assert found["population_unstated"].message == "No age is given for 6 films. No age is given for 2 films."
+    assert (
+        found["population_unstated"].message
+        == "No age is given for 6 films. No age is given for 2 films."
+    )
     assert found["no_split"].count == 4
 
 
@@ -149,7 +161,9 @@ def test_what_a_dataset_lacks_is_said_and_what_it_has_is_not(table, tmp_path):
     assert set(noticed(read_sources([table]))) == {"population_unstated", "no_split"}
     whole = tmp_path / "whole"
     touch(whole / "a.png", whole / "b.png")
-    write(whole / "all.csv", "image,patient,split,age,mass\na.png,1,train,50,1\nb.png,2,test,60,0\n")
+    write(
+        whole / "all.csv", "image,patient,split,age,mass\na.png,1,train,50,1\nb.png,2,test,60,0\n"
+    )
     assert noticed(read_sources([whole])) == {}
 
 
@@ -176,7 +190,9 @@ def test_a_missing_folder_a_file_and_an_empty_folder_are_named(tmp_path):
 
 def test_a_folder_of_no_known_layout_is_told_what_was_expected(tmp_path):
     write(tmp_path / "weights.bin", "x")
-    with pytest.raises(DataError, match=r"no known layout: it holds 0 films, but no Data_Entry_2017\*\.csv.*CLASS"):
+    with pytest.raises(
+        DataError, match=r"no known layout: it holds 0 films, but no Data_Entry_2017\*\.csv.*CLASS"
+    ):
         read_sources([tmp_path])
     touch(tmp_path / "a.png")
     with pytest.raises(DataError, match="it holds 1 film, but"):
@@ -197,7 +213,9 @@ def test_a_folder_that_may_not_be_read_is_named(table, monkeypatch):
             return real(path)
 
         monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(DataError, match=f"{locked} cannot be listed .Permission denied.; allow reading it"):
+    with pytest.raises(
+        DataError, match=f"{locked} cannot be listed .Permission denied.; allow reading it"
+    ):
         read_sources([table])
     locked.chmod(0o700)
 

@@ -18,7 +18,9 @@ from tests.data.layouts import by_name, noticed, touch, write
 def read(tmp_path):
     """Read a table given as text, with films a.png, b.png, … as many as it has rows."""
 
-    def manifest(text: str, films: str = "abc", name: str = "labels.csv", **written: Any) -> Manifest:
+    def manifest(
+        text: str, films: str = "abc", name: str = "labels.csv", **written: Any
+    ) -> Manifest:
         touch(*(tmp_path / f"{film}.png" for film in films))
         write(tmp_path / name, text, **written)
         return read_sources([tmp_path])
@@ -66,7 +68,9 @@ def test_the_column_of_images_has_many_names(read, column):
 
 @pytest.mark.parametrize("sign", [",", ";", "\t"])
 def test_cells_are_cut_by_commas_semicolons_or_tabs(read, sign):
-    manifest = read(sign.join(["image", "labels"]) + "\n" + sign.join(["a.png", "Mass|Nodule"]) + "\n", "a")
+    manifest = read(
+        sign.join(["image", "labels"]) + "\n" + sign.join(["a.png", "Mass|Nodule"]) + "\n", "a"
+    )
     assert manifest.table[["mass", "nodule"]].iloc[0].tolist() == [1, 1]
 
 
@@ -90,7 +94,9 @@ def test_a_column_that_names_labels(read):
 
 def test_nothing_found_makes_unknown_labels_negative(read):
     manifest = read("image,No Finding,Mass,Edema\na.png,1.0,,\nb.png,,1.0,\nc.png,0.0,,-1.0\n")
-    np.testing.assert_array_equal(manifest.table[["mass", "edema"]], [[0, 0], [1, np.nan], [np.nan, np.nan]])
+    np.testing.assert_array_equal(
+        manifest.table[["mass", "edema"]], [[0, 0], [1, np.nan], [np.nan, np.nan]]
+    )
 
 
 def test_a_label_that_nobody_knows_blocks_and_is_unknown(read):
@@ -110,7 +116,9 @@ def test_labels_in_a_column_of_names_that_nobody_knows_block(read):
 
 def test_a_table_without_labels_patients_or_parts_says_so(read):
     manifest = read("image,ctr\na.png,0.5\nb.png,\n", "ab")
-    assert {"no_labels", "patient_unknown", "no_split", "population_unstated"} == set(noticed(manifest))
+    assert {"no_labels", "patient_unknown", "no_split", "population_unstated"} == set(
+        noticed(manifest)
+    )
     assert manifest.table["patient"].nunique() == 2
     assert manifest.table["split"].isna().all()
 
@@ -123,7 +131,8 @@ def test_some_films_of_nobody_are_patients_of_their_own(read):
 
 def test_values_that_nobody_knows_are_unknown(read):
     manifest = read(
-        "image,patient,split,view,sex,age,mass\na.png,1,fold 3,lateral,X,old,1\nb.png,2,train,PA,F,-4,0\n", "ab"
+        "image,patient,split,view,sex,age,mass\na.png,1,fold 3,lateral,X,old,1\nb.png,2,train,PA,F,-4,0\n",
+        "ab",
     )
     first, second = manifest.table.iloc[0], manifest.table.iloc[1]
     assert first[["split", "view", "sex", "age"]].isna().all()
@@ -145,7 +154,16 @@ def test_a_film_without_a_part_beside_others_that_have_one_counts_as_training(re
 
 @pytest.mark.parametrize(
     ("text", "years"),
-    [("57", 57), ("057Y", 57), ("18M", 1.5), ("365D", 1.0), ("52W", 1.0), ("8.5", 8.5), ("-3", -3), ("old", None)],
+    [
+        ("57", 57),
+        ("057Y", 57),
+        ("18M", 1.5),
+        ("365D", 1.0),
+        ("52W", 1.0),
+        ("8.5", 8.5),
+        ("-3", -3),
+        ("old", None),
+    ],
 )
 def test_ages(text, years):
     assert age_named(text) == (pytest.approx(years, rel=0.01) if years is not None else None)
@@ -154,7 +172,13 @@ def test_ages(text, years):
 @pytest.mark.parametrize(
     ("text", "view"),
     [
-        *[("PA", "PA"), ("ap", "AP"), ("AP Supine", "AP"), ("AP_PORTABLE", "AP"), ("Postero-anterior", "PA")],
+        *[
+            ("PA", "PA"),
+            ("ap", "AP"),
+            ("AP Supine", "AP"),
+            ("AP_PORTABLE", "AP"),
+            ("Postero-anterior", "PA"),
+        ],
         *[
             ("posteroanterior", "PA"),
             ("LL", None),
@@ -169,7 +193,9 @@ def test_views(text, view):
     assert view_named(text) == view
 
 
-@pytest.mark.parametrize(("text", "sex"), [("M", "M"), ("female", "F"), ("MALE", "M"), ("O", None), ("", None)])
+@pytest.mark.parametrize(
+    ("text", "sex"), [("M", "M"), ("female", "F"), ("MALE", "M"), ("O", None), ("", None)]
+)
 def test_sexes(text, sex):
     assert sex_named(text) == sex
 
@@ -177,9 +203,21 @@ def test_sexes(text, sex):
 @pytest.mark.parametrize(
     ("label", "key"),
     [
-        *[("Infiltrate", "infiltration"), ("PLEURAL EFFUSION", "effusion"), ("pleural_effusion", "effusion")],
-        *[("Pleural_Thickening", "pleural_thickening"), ("Pleural thickening", "pleural_thickening")],
-        *[("Pulmonary oedema", "edema"), ("Enlarged Cardiomediastinum", None), ("Lung Opacity", None), ("", None)],
+        *[
+            ("Infiltrate", "infiltration"),
+            ("PLEURAL EFFUSION", "effusion"),
+            ("pleural_effusion", "effusion"),
+        ],
+        *[
+            ("Pleural_Thickening", "pleural_thickening"),
+            ("Pleural thickening", "pleural_thickening"),
+        ],
+        *[
+            ("Pulmonary oedema", "edema"),
+            ("Enlarged Cardiomediastinum", None),
+            ("Lung Opacity", None),
+            ("", None),
+        ],
     ],
 )
 def test_labels_by_their_aliases(label, key):
@@ -195,7 +233,14 @@ def test_no_finding_has_several_names():
 @pytest.mark.parametrize(
     "cell",
     [
-        *("images/p1/a.png", "p1/a.png", "./p1/a.png", "p1\\a.png", "study/images/p1/a.png", "/home/other/p1/a.png"),
+        *(
+            "images/p1/a.png",
+            "p1/a.png",
+            "./p1/a.png",
+            "p1\\a.png",
+            "study/images/p1/a.png",
+            "/home/other/p1/a.png",
+        ),
         *("a.png", "a", "{folder}/images/p1/a.png"),
     ],
 )
@@ -209,7 +254,10 @@ def test_a_path_is_found_from_the_tables_folder_its_images_or_by_its_name(tmp_pa
 
 def test_an_absolute_path_may_lead_out_of_the_folder(tmp_path):
     touch(tmp_path / "far" / "a.png")
-    write(tmp_path / "near" / "labels.csv", f"image,mass\n{tmp_path}/far/a.png,1\n{tmp_path}/far/b.png,0\n")
+    write(
+        tmp_path / "near" / "labels.csv",
+        f"image,mass\n{tmp_path}/far/a.png,1\n{tmp_path}/far/b.png,0\n",
+    )
     assert read_sources([tmp_path / "near"]).table["status"].tolist() == ["present", "missing"]
 
 
@@ -228,7 +276,10 @@ def test_of_equal_names_the_one_below_images_is_meant_else_the_first(tmp_path):
 def test_equal_names_in_patients_folders_are_not_confused(tmp_path):
     """As in CheXpert: every film is called view1.jpg, and one patient's folder is missing."""
     touch(tmp_path / "p1" / "view1.jpg", tmp_path / "p3" / "view1.jpg", tmp_path / "view1.jpg")
-    write(tmp_path / "labels.csv", "Path,Mass\n" + "".join(f"CheXpert/p{i}/view1.jpg,1\n" for i in (1, 2, 3)))
+    write(
+        tmp_path / "labels.csv",
+        "Path,Mass\n" + "".join(f"CheXpert/p{i}/view1.jpg,1\n" for i in (1, 2, 3)),
+    )
     table = read_sources([tmp_path]).table
     assert table["status"].tolist() == ["present", "missing", "present"]
     assert table["image"].str.contains("p2").tolist() == [False, True, False]
@@ -239,11 +290,16 @@ def test_missing_and_surplus_films_are_counted(tmp_path):
     write(tmp_path / "labels.csv", "image,patient,mass\na.png,1,1\nb.png,2,0\n")
     found = noticed(read_sources([tmp_path]))
     assert (found["missing_images"].count, found["missing_images"].examples) == (1, ("b.png",))
-    assert (found["surplus_images"].count, found["surplus_images"].examples) == (2, ("x.png", "y.jpg"))
+    assert (found["surplus_images"].count, found["surplus_images"].examples) == (
+        2,
+        ("x.png", "y.jpg"),
+    )
 
 
 def test_a_table_of_which_no_film_is_there_is_refused_when_others_are(read, tmp_path):
-    with pytest.raises(DataError, match=r"none of the 3 films .* is named under image in .*for instance 'x\.png'"):
+    with pytest.raises(
+        DataError, match=r"none of the 3 films .* is named under image in .*for instance 'x\.png'"
+    ):
         read("image,mass\nx.png,1\n")
     for film in tmp_path.glob("*.png"):
         film.unlink()
@@ -251,7 +307,9 @@ def test_a_table_of_which_no_film_is_there_is_refused_when_others_are(read, tmp_
 
 
 def test_rows_that_repeat_or_contradict(read):
-    manifest = read("image,patient,note,mass\na.png,1,x,1\na.png,1,y,1\nb.png,2,,1\n./b.png,2,,0\nc.png,3,,0\n")
+    manifest = read(
+        "image,patient,note,mass\na.png,1,x,1\na.png,1,y,1\nb.png,2,,1\n./b.png,2,,0\nc.png,3,,0\n"
+    )
     found = noticed(manifest)
     assert len(manifest.table) == 3
     assert found["duplicate_rows"].count == 1
@@ -274,7 +332,10 @@ def test_tables_with_other_columns_are_refused_unless_one_lies_higher(tmp_path):
     write(tmp_path / "deeper" / "two.csv", "image,nodule\na.png,1\n")
     assert read_sources([tmp_path]).findings == ("mass",)
     write(tmp_path / "two.csv", "image,nodule\na.png,1\n")
-    with pytest.raises(DataError, match=r"several tables of images with other columns: one\.csv, two\.csv; leave one"):
+    with pytest.raises(
+        DataError,
+        match=r"several tables of images with other columns: one\.csv, two\.csv; leave one",
+    ):
         read_sources([tmp_path])
     write(tmp_path / "two.csv", "hospital,beds\nnorth,12\n")
     assert read_sources([tmp_path]).findings == ("mass",)
@@ -307,11 +368,21 @@ def dicom(path) -> None:
 @pytest.mark.parametrize("cell", ["1.2.840.1.dcm", "1.2.840.1", "films/1.2.840.1.dcm"])
 def test_dicom_files_are_found_by_path_by_name_and_without_their_suffix(tmp_path, cell):
     dicom(tmp_path / "films" / "1.2.840.1.dcm")
-    write(tmp_path / "labels.csv", f"file,PatientID,PatientAge,PatientSex,ViewPosition,Mass\n{cell},p,057Y,F,PA,1\n")
+    write(
+        tmp_path / "labels.csv",
+        f"file,PatientID,PatientAge,PatientSex,ViewPosition,Mass\n{cell},p,057Y,F,PA,1\n",
+    )
     manifest = read_sources([tmp_path])
     assert manifest.kind == "dicom"
     row = manifest.table.iloc[0]
-    assert row[["patient", "age", "sex", "view", "mass", "status"]].tolist() == ["p", 57, "F", "PA", 1, "present"]
+    assert row[["patient", "age", "sex", "view", "mass", "status"]].tolist() == [
+        "p",
+        57,
+        "F",
+        "PA",
+        1,
+        "present",
+    ]
 
 
 def test_dicom_files_without_a_suffix_are_told_by_their_first_bytes(tmp_path):
@@ -324,11 +395,21 @@ def test_dicom_files_without_a_suffix_are_told_by_their_first_bytes(tmp_path):
 def test_the_real_hearts_mean_their_films_and_not_their_masks(real_data):
     manifest = read_sources([real_data / "heart_ctr"])
     assert manifest.table["image"].str.contains("/heart_ctr/images/", regex=False).all()
-    assert set(noticed(manifest)) == {"no_labels", "patient_unknown", "no_split", "population_unstated"}
+    assert set(noticed(manifest)) == {
+        "no_labels",
+        "patient_unknown",
+        "no_split",
+        "population_unstated",
+    }
 
 
 def test_the_real_dicom_manifest(real_data):
     manifest = read_sources([real_data / "dicom"])
     truth = pd.read_csv(real_data / "dicom" / "manifest.csv")
-    assert manifest.table["image"].tolist() == [str(real_data / "dicom" / file) for file in truth["file"]]
-    assert manifest.table["view"].value_counts().to_dict() == truth["view"].value_counts().drop("LL").to_dict()
+    assert manifest.table["image"].tolist() == [
+        str(real_data / "dicom" / file) for file in truth["file"]
+    ]
+    assert (
+        manifest.table["view"].value_counts().to_dict()
+        == truth["view"].value_counts().drop("LL").to_dict()
+    )

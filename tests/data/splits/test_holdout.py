@@ -15,7 +15,13 @@ from tests.tiny import tiny_card, tiny_model
 
 KEY = "pneumonia"
 RECIPE = Recipe(
-    name="tiny", summary="A test.", model="tiny", findings=(KEY,), init="scratch", gate_share=0.2, validation_share=0.2
+    name="tiny",
+    summary="A test.",
+    model="tiny",
+    findings=(KEY,),
+    init="scratch",
+    gate_share=0.2,
+    validation_share=0.2,
 )
 
 
@@ -40,7 +46,11 @@ def gate(manifest: Manifest) -> set[str]:
 def test_no_patient_of_the_gate_is_learnt_from_tuned_on_or_tested_on():
     table = divided(RECIPE, films()).table
     assert table.groupby("patient")["split"].nunique().max() == 1
-    shares = table[table["split"] != "test"].drop_duplicates("patient")["split"].value_counts(normalize=True)
+    shares = (
+        table[table["split"] != "test"]
+        .drop_duplicates("patient")["split"]
+        .value_counts(normalize=True)
+    )
     assert shares[GATE] == pytest.approx(0.2, abs=0.06)
     assert set(table["split"]) == {"train", "val", "test", GATE}
 
@@ -60,12 +70,15 @@ def test_it_is_the_same_for_every_seed_split_and_validation_and_stays_when_films
 def test_where_a_number_counts_does_not_change_who_is_drawn():
     assert draw("person12") == draw("train/person12") == draw("nih14:person12") != draw("person13")
     told = np.array([draw(str(n)) for n in range(4000)])
-    assert [float(np.mean(told < share)) for share in (0.1, 0.5, 0.9)] == pytest.approx([0.1, 0.5, 0.9], abs=0.03)
+    assert [float(np.mean(told < share)) for share in (0.1, 0.5, 0.9)] == pytest.approx(
+        [0.1, 0.5, 0.9], abs=0.03
+    )
 
 
 def test_patients_who_share_a_picture_go_together():
     inside, outside = (
-        next(n for n in range(1, 400) if n % 4 and (draw(str(n)) < 0.2) is drawn) for drawn in (True, False)
+        next(n for n in range(1, 400) if n % 4 and (draw(str(n)) < 0.2) is drawn)
+        for drawn in (True, False)
     )
     table = films().table
     hashes = table["sha256"].copy()
@@ -95,7 +108,14 @@ def test_without_a_share_there_is_no_gate():
 
 def told_by(recipe: Recipe, manifest: Manifest) -> LeftAside:
     """What a card says after its run."""
-    return LeftAside.of({"data": {"kind": manifest.kind, "left_aside": left_aside(recipe, divided(recipe, manifest))}})
+    return LeftAside.of(
+        {
+            "data": {
+                "kind": manifest.kind,
+                "left_aside": left_aside(recipe, divided(recipe, manifest)),
+            }
+        }
+    )
 
 
 def test_a_card_tells_what_was_left_aside_and_an_old_one_nothing():
@@ -106,14 +126,22 @@ def test_a_card_tells_what_was_left_aside_and_an_old_one_nothing():
     assert not told.covers_gate(0.3, frozenset({"csv"}))
     assert not told.covers_gate(0.2, frozenset({"nih14"}))
     assert not told_by(replace(RECIPE, split="70:15:15"), films()).official_test
-    for none in (LeftAside.of({}), told_by(RECIPE, films(100)), told_by(replace(RECIPE, gate_share=0.0), films())):
+    for none in (
+        LeftAside.of({}),
+        told_by(RECIPE, films(100)),
+        told_by(replace(RECIPE, gate_share=0.0), films()),
+    ):
         assert not none.covers_gate(0.1, frozenset({"csv"}))
     assert not LeftAside.of({}).official_test
 
 
 @pytest.mark.parametrize(("began", "share"), [(None, 0.0), (0.1, 0.1), (0.3, 0.2)])
 def test_what_a_model_began_from_counts_as_its_own_learning(began, share, tmp_path):
-    aside = {"official_test": bool(began), "kinds": ["csv"], "gate": {"rule": "silhouette gate 1", "share": began}}
+    aside = {
+        "official_test": bool(began),
+        "kinds": ["csv"],
+        "gate": {"rule": "silhouette gate 1", "share": began},
+    }
     data = {"kind": "csv", "left_aside": aside if began else None}
     folder = tiny_model(tmp_path, replace(tiny_card(findings=(KEY,)), training={"data": data}))
     told = told_by(replace(RECIPE, init=str(folder)), films())

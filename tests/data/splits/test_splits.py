@@ -64,17 +64,25 @@ def test_the_usual_ratios_are_exact():
     assert parse_ratios("80:08:12") == RATIOS
 
 
-@pytest.mark.parametrize("text", ["80:20", "80:10:10:10", "a:b:c", "80:-8:28", "0:50:50", "", "nan:1:1", "inf:1:1"])
+@pytest.mark.parametrize(
+    "text", ["80:20", "80:10:10:10", "a:b:c", "80:-8:28", "0:50:50", "", "nan:1:1", "inf:1:1"]
+)
 def test_ratios_that_are_none_are_named(text):
     with pytest.raises(DataError, match="such as 80:08:12"):
         parse_ratios(text)
 
 
 # Few patients and pictures, so that most films are joined with others
-tangled = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 60), st.booleans()), min_size=30, max_size=150)
+tangled = st.lists(
+    st.tuples(st.integers(0, 40), st.integers(0, 60), st.booleans()), min_size=30, max_size=150
+)
 
 
-@given(films=tangled, seed=st.integers(0, 99), ratios=st.sampled_from([RATIOS, (0.5, 0.25, 0.25), (0.7, 0.0, 0.3)]))
+@given(
+    films=tangled,
+    seed=st.integers(0, 99),
+    ratios=st.sampled_from([RATIOS, (0.5, 0.25, 0.25), (0.7, 0.0, 0.3)]),
+)
 @settings(max_examples=60, deadline=None)
 def test_divide_keeps_patients_and_pictures_in_one_part(films, seed, ratios):
     patients, pictures, ill = zip(*films, strict=True)
@@ -88,7 +96,9 @@ def test_divide_keeps_patients_and_pictures_in_one_part(films, seed, ratios):
 
 @given(films=tangled, others=tangled, seed=st.integers(0, 99), first_drop=st.booleans())
 @settings(max_examples=40, deadline=None)
-def test_carving_and_dropping_leave_no_patient_and_no_picture_in_two_parts(films, others, seed, first_drop):
+def test_carving_and_dropping_leave_no_patient_and_no_picture_in_two_parts(
+    films, others, seed, first_drop
+):
     patients, pictures, ill = zip(*films, *others, strict=True)
     splits = ["train"] * len(films) + ["test"] * len(others)
     names = [f"{split} {patient}" for split, patient in zip(splits, patients, strict=True)]
@@ -119,7 +129,9 @@ def test_shares_are_kept_for_films_and_for_every_finding():
 
 def test_no_part_gets_the_patients_with_many_films():
     table = divide(hospital(20_000), RATIOS, ("cardiomegaly",), seed=0).table
-    per_patient = table.groupby("split").agg(films=("image", "size"), patients=("patient", "nunique"))
+    per_patient = table.groupby("split").agg(
+        films=("image", "size"), patients=("patient", "nunique")
+    )
     mean = per_patient["films"] / per_patient["patients"]
     assert mean.max() / mean.min() < 1.2
 
@@ -129,7 +141,9 @@ def test_shares_are_at_least_as_even_as_scikit_learns():
     manifest = hospital(5_000, seed=1)
     table = manifest.table
     ill = (table["cardiomegaly"] == 1).to_numpy()
-    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(table, ill, table["patient"])
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(
+        table, ill, table["patient"]
+    )
     theirs = max(abs(ill[test].sum() / ill.sum() - 0.2) for _, test in folds)
     ours = divide(manifest, (0.6, 0.2, 0.2), ("cardiomegaly",), seed=0).table["split"].to_numpy()
     assert max(abs(ill[ours == part].sum() / ill.sum() - 0.2) for part in ("val", "test")) <= theirs
@@ -176,15 +190,21 @@ def test_kaggles_validation_is_too_small_and_pooled():
 def test_a_large_enough_validation_is_kept_unless_it_is_to_be_pooled():
     manifest = kaggle_like(100)
     assert small_validation(manifest.table, ("pneumonia",)) is None
-    assert carve_validation(manifest, ("pneumonia",), 0.3, 0).split_sha256() == manifest.split_sha256()
+    assert (
+        carve_validation(manifest, ("pneumonia",), 0.3, 0).split_sha256() == manifest.split_sha256()
+    )
     pooled = carve_validation(manifest, ("pneumonia",), 0.3, 0, pool=True)
     assert pooled.counts()["val"]["films"] == pytest.approx(330, abs=1)
 
 
 def test_validation_is_small_by_films_or_by_positives_only_beside_a_larger_train():
     def table(train: int, val: int, ill: int) -> pd.DataFrame:
-        labels = [1.0] * (train // 2) + [0.0] * (train - train // 2) + [1.0] * ill + [0.0] * (val - ill)
-        return manifest_of(range(train + val), None, ["train"] * train + ["val"] * val, mass=labels).table
+        labels = (
+            [1.0] * (train // 2) + [0.0] * (train - train // 2) + [1.0] * ill + [0.0] * (val - ill)
+        )
+        return manifest_of(
+            range(train + val), None, ["train"] * train + ["val"] * val, mass=labels
+        ).table
 
     assert small_validation(table(490, 49, 20), ("mass",))
     assert small_validation(table(489, 49, 20), ("mass",)) is None
@@ -196,11 +216,16 @@ def test_validation_is_small_by_films_or_by_positives_only_beside_a_larger_train
 
 def test_one_of_each_picture_is_kept_in_the_official_part_if_it_lies_there():
     manifest = manifest_of(
-        range(9), list("aabbccdde"), ["train", "train", "train", "test", "val", "train", "test", "test", "train"]
+        range(9),
+        list("aabbccdde"),
+        ["train", "train", "train", "test", "val", "train", "test", "test", "train"],
     )
     kept = drop_identical(manifest).table
     assert kept["image"].tolist() == [f"{i:06d}.png" for i in (0, 3, 4, 6, 7, 8)]
-    assert drop_identical(shuffled(manifest, 1)).table["image"].sort_values().tolist() == kept["image"].tolist()
+    assert (
+        drop_identical(shuffled(manifest, 1)).table["image"].sort_values().tolist()
+        == kept["image"].tolist()
+    )
 
 
 def test_films_that_are_not_decoded_cannot_be_told_apart():
@@ -211,7 +236,9 @@ def test_films_that_are_not_decoded_cannot_be_told_apart():
         lambda given: divide(given, RATIOS, (), 0),
         lambda given: carve_validation(given, (), 0.5, 0),
     ):
-        with pytest.raises(DataError, match=r"1 of 4 films are not decoded.*prepare the dataset first"):
+        with pytest.raises(
+            DataError, match=r"1 of 4 films are not decoded.*prepare the dataset first"
+        ):
             step(manifest)
 
 
@@ -242,17 +269,23 @@ def test_ratios_that_do_not_sum_to_one_are_refused(ratios):
 
 
 def test_validation_is_carved_from_a_train_part_only():
-    undivided = Manifest(hospital(50).table.assign(split=pd.Series(None, range(50), dtype="str")), "csv", "")
+    undivided = Manifest(
+        hospital(50).table.assign(split=pd.Series(None, range(50), dtype="str")), "csv", ""
+    )
     with pytest.raises(DataError, match="divide it by ratios"):
         carve_validation(undivided, (), 0.2, 0)
 
 
 def test_a_patient_or_picture_in_two_parts_is_named():
     patient = manifest_of(["1", "1", "2"], None, ["train", "test", "train"])
-    with pytest.raises(DataError, match=r"1 patient in two parts \(train: 000000.png, test: 000001.png\)"):
+    with pytest.raises(
+        DataError, match=r"1 patient in two parts \(train: 000000.png, test: 000001.png\)"
+    ):
         check_apart(patient)
     picture = manifest_of(["1", "2", "3"], ["a", "b", "a"], ["train", "val", "val"])
-    with pytest.raises(DataError, match=r"1 picture in two parts \(train: 000000.png, val: 000002.png\)"):
+    with pytest.raises(
+        DataError, match=r"1 picture in two parts \(train: 000000.png, val: 000002.png\)"
+    ):
         check_apart(picture)
     check_apart(manifest_of(["1", "1", "2"], ["a", "a", "b"], ["train", "train", "val"]))
 

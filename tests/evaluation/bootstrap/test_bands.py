@@ -43,7 +43,9 @@ def test_a_band_is_the_plain_bootstrap_of_whole_patients(found):
     def curve(weights):
         for times in weights.astype(int):
             films = np.repeat(np.arange(len(LABELS)), times)
-            false_rate, true_rate, _ = roc_curve(LABELS[films], said[films], drop_intermediate=False)
+            false_rate, true_rate, _ = roc_curve(
+                LABELS[films], said[films], drop_intermediate=False
+            )
             heights.append(np.interp(GRID, false_rate, true_rate))
         return {"value": np.zeros(len(weights))}
 
@@ -58,7 +60,9 @@ def test_figures_against_the_threshold_have_the_plain_bootstraps_intervals(place
     called = said >= THRESHOLDS[place]
 
     def precision(weights):
-        return {"value": np.array([np.sum(w * called * LABELS) / np.sum(w * called) for w in weights])}
+        return {
+            "value": np.array([np.sum(w * called * LABELS) / np.sum(w * called) for w in weights])
+        }
 
     with np.errstate(invalid="ignore"):
         low, high = interval(bootstrapped(precision, PATIENTS, resamples=RESAMPLES)["value"])
@@ -71,7 +75,10 @@ def test_figures_against_the_threshold_have_the_plain_bootstraps_intervals(place
 
 def test_films_of_one_patient_widen_the_band():
     twice = np.repeat(said[::2], 2)
-    together, apart = (bands(twice, LABELS, each, resamples=RESAMPLES) for each in (PATIENTS, np.arange(len(LABELS))))
+    together, apart = (
+        bands(twice, LABELS, each, resamples=RESAMPLES)
+        for each in (PATIENTS, np.arange(len(LABELS)))
+    )
     widths = [np.nanmean(each.roc.high - each.roc.low) for each in (together, apart)]
     assert widths[0] > 1.2 * widths[1]
 

@@ -40,14 +40,19 @@ def test_sums_over_films_are_those_of_the_table():
 @pytest.mark.parametrize("digits", [9, 2, 1])
 def test_order_on_resamples_is_scikit_learns_with_and_without_ties(digits):
     probabilities, labels, draws = drawn_films(2, digits)
-    for measure, theirs in ((metrics.auroc, sk.roc_auc_score), (metrics.average_precision, sk.average_precision_score)):
+    for measure, theirs in (
+        (metrics.auroc, sk.roc_auc_score),
+        (metrics.average_precision, sk.average_precision_score),
+    ):
         expected = [theirs(labels, probabilities, sample_weight=row) for row in draws.dense()]
         assert measure(probabilities, labels, draws) == pytest.approx(np.array(expected), abs=1e-12)
 
 
 @pytest.mark.parametrize("digits", [9, 1])
 @pytest.mark.parametrize(("name", "value"), [("AT_ONCE", 7), ("EXACT", 0)])
-def test_scores_a_few_at_a_time_or_in_full_precision_give_the_same(monkeypatch, digits, name, value):
+def test_scores_a_few_at_a_time_or_in_full_precision_give_the_same(
+    monkeypatch, digits, name, value
+):
     probabilities, labels, draws = drawn_films(2, digits)
     monkeypatch.setattr(ranking, name, value)
     expected = metrics.ranking(probabilities, labels, draws.dense())
@@ -65,7 +70,9 @@ def test_groups_and_all_others_have_scikit_learns_areas(monkeypatch, digits):
         for group in range(3):
             chosen = (group_of == group) if place == 0 else (group_of != group)
             films = labels[chosen], probabilities[chosen]
-            expected = [sk.roc_auc_score(*films, sample_weight=row[chosen]) for row in draws.dense()]
+            expected = [
+                sk.roc_auc_score(*films, sample_weight=row[chosen]) for row in draws.dense()
+            ]
             assert areas[group] == pytest.approx(np.array(expected), abs=1e-12)
 
 
@@ -77,7 +84,9 @@ def test_a_film_without_a_score_leaves_only_its_own_films_undefined():
     assert np.isnan(inside[0]).all()
     assert np.isnan(others[1]).all()
     assert inside[1] == pytest.approx(others[0], abs=1e-12)
-    assert inside[1] == pytest.approx(metrics.auroc(probabilities[1::2], labels[1::2], draws.of(group_of == 1)))
+    assert inside[1] == pytest.approx(
+        metrics.auroc(probabilities[1::2], labels[1::2], draws.of(group_of == 1))
+    )
 
 
 def test_a_group_of_one_class_has_no_area():
@@ -94,8 +103,12 @@ def test_every_figure_is_that_of_the_table(digits):
         *(metrics.expected_calibration_error, metrics.adaptive_calibration_error),
     ):
         expected = measure(probabilities, labels, draws.dense())
-        assert measure(probabilities, labels, draws) == pytest.approx(expected, abs=1e-12), measure.__name__
-    ours, theirs = (metrics.brier_parts(probabilities, labels, each) for each in (draws, draws.dense()))
+        assert measure(probabilities, labels, draws) == pytest.approx(expected, abs=1e-12), (
+            measure.__name__
+        )
+    ours, theirs = (
+        metrics.brier_parts(probabilities, labels, each) for each in (draws, draws.dense())
+    )
     assert ours.reliability == pytest.approx(theirs.reliability)
     assert ours.within == pytest.approx(theirs.within)
 
@@ -104,7 +117,9 @@ def test_a_resample_without_a_class_has_no_order():
     scores, labels = np.array([0.1, 0.4, 0.8]), np.array([0.0, 1, 1])
     draws = Draws(np.array([[0.0, 3, 0], [3, 0, 0], [0, 0, 3]]), np.arange(3))
     assert np.isnan(metrics.auroc(scores, labels, draws)).all()
-    assert metrics.average_precision(scores, labels, draws) == pytest.approx([1, np.nan, 1], nan_ok=True)
+    assert metrics.average_precision(scores, labels, draws) == pytest.approx(
+        [1, np.nan, 1], nan_ok=True
+    )
     assert np.isnan(metrics.auroc(np.array([0.1, np.nan, 0.3]), labels, draws)).all()
 
 
@@ -125,7 +140,11 @@ def test_lines_between_knots_are_those_of_the_films(monkeypatch):
 def test_both_ways_to_resample_draw_the_same_patients():
     probabilities, labels, _ = drawn_films(5)
     patients = np.arange(COUNT) // 4
-    table = bootstrapped(lambda w: {"brier": metrics.brier(probabilities, labels, w)}, patients, resamples=30)
-    kept = drawn(lambda w: {"brier": metrics.brier(probabilities, labels, w)}, patients, resamples=30)
+    table = bootstrapped(
+        lambda w: {"brier": metrics.brier(probabilities, labels, w)}, patients, resamples=30
+    )
+    kept = drawn(
+        lambda w: {"brier": metrics.brier(probabilities, labels, w)}, patients, resamples=30
+    )
     assert kept["brier"] == pytest.approx(table["brier"], abs=1e-14)
     assert kept["brier"].shape == (31,)

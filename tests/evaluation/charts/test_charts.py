@@ -10,7 +10,11 @@ from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 from cxr_core.evaluation.charts.base import Chart, with_line
 from cxr_core.evaluation.charts.benefit import benefit_chart, predictive_value_chart
 from cxr_core.evaluation.charts.groups import forest_chart
-from cxr_core.evaluation.charts.roc_pr_calibration import calibration_chart, precision_recall_chart, roc_chart
+from cxr_core.evaluation.charts.roc_pr_calibration import (
+    calibration_chart,
+    precision_recall_chart,
+    roc_chart,
+)
 from cxr_core.evaluation.charts.threshold import confusion_chart, distribution_chart
 from cxr_core.evaluation.metrics.curves import finding_curves
 from cxr_core.evaluation.metrics.sweep import decision_curve, distribution, sweep
@@ -37,7 +41,10 @@ def trace(chart: Chart, name: str) -> tuple[np.ndarray, np.ndarray]:
 def test_the_roc_curve_and_its_marks() -> None:
     chart = roc_chart(FILMS, None, {"Balanced": AT}, None)
     false_rate, true_rate, cuts = roc_curve(LABELS, SAID, drop_intermediate=False)
-    for x, y in (saved(chart)[["false_positive_rate", "sensitivity"]].to_numpy().T, trace(chart, "curve")):
+    for x, y in (
+        saved(chart)[["false_positive_rate", "sensitivity"]].to_numpy().T,
+        trace(chart, "curve"),
+    ):
         assert x == pytest.approx(false_rate, abs=1e-4)
         assert y == pytest.approx(true_rate, abs=1e-4)
     assert saved(chart)["threshold"][1:].to_numpy() == pytest.approx(cuts[1:])
@@ -63,7 +70,10 @@ def test_the_cells_of_calls_and_labels() -> None:
         "true_negative": TN,
     }
     for cell, pick in zip(chart.figure.layout.annotations, chart.behind[0], strict=True):
-        assert f"<b>{len(pick.rows(pd.DataFrame({'probability': SAID, 'label': LABELS}), AT))}</b>" in cell.text
+        assert (
+            f"<b>{len(pick.rows(pd.DataFrame({'probability': SAID, 'label': LABELS}), AT))}</b>"
+            in cell.text
+        )
 
 
 def test_every_bar_and_bin_has_the_films_that_it_is_drawn_from() -> None:
@@ -90,7 +100,9 @@ def test_net_benefit_and_predictive_values() -> None:
     assert y == pytest.approx(rates[0] * x / (rates[0] * x + (1 - rates[1]) * (1 - x)), abs=1e-4)
 
 
-def test_a_forest_plot_has_each_figure_with_its_interval_and_leaves_a_gap_where_one_is_undefined() -> None:
+def test_a_forest_plot_has_each_figure_with_its_interval_and_leaves_a_gap_where_one_is_undefined() -> (
+    None
+):
     figures = [
         {"value": 0.8, "low": 0.7, "high": 0.95, "n": 50, "positives": 10},
         {"value": None, "low": None, "high": None, "n": 3, "positives": 0},

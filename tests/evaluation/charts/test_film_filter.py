@@ -14,7 +14,9 @@ FILMS = pd.DataFrame(
     {
         "patient": [str(number // 2) for number in range(COUNT)],
         "label": (CHANCE.random(COUNT) < 0.3).astype(float),
-        "probability": np.round(CHANCE.random(COUNT), 2),  # with ties, and with 0 and 1 put in below
+        "probability": np.round(
+            CHANCE.random(COUNT), 2
+        ),  # with ties, and with 0 and 1 put in below
         "view": CHANCE.choice(["PA", "AP"], COUNT),
         "sex": CHANCE.choice(["F", "M", None], COUNT),
         "source": CHANCE.choice(["here", "there"], COUNT),
@@ -60,11 +62,16 @@ def test_the_outcomes_share_out_the_films_of_a_group_whichever_is_open() -> None
 def test_the_age_bands_of_the_forest_plot_leave_no_film_out_and_none_twice() -> None:
     rows = [group_pick({"by": "age", "name": name}).rows(FILMS, 0.4) for name, _, _ in AGES]
     assert sorted(np.concatenate(rows)) == FILMS.index[FILMS["age"].notna()].tolist()
-    assert list(group_pick({"by": "sex", "name": "female"}).rows(FILMS, 0.4)) == list(Pick(sex="F").rows(FILMS, 0.4))
+    assert list(group_pick({"by": "sex", "name": "female"}).rows(FILMS, 0.4)) == list(
+        Pick(sex="F").rows(FILMS, 0.4)
+    )
 
 
 def test_what_is_asked_is_said() -> None:
-    assert Pick(low=0.25, high=0.275, label=1).words() == ("probability 25 % to 27.5 %", "labelled present")
+    assert Pick(low=0.25, high=0.275, label=1).words() == (
+        "probability 25 % to 27.5 %",
+        "labelled present",
+    )
     assert Pick(threshold=0.41, age_min=75).words() == ("threshold 0.41", "75 years and over")
     assert not Pick()
     assert Pick(label=0)

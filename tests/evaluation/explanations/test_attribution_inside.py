@@ -61,7 +61,10 @@ def test_evidence_in_the_heart_is_found_there_and_an_even_map_is_the_control(fol
         assert found[region]["difference"]["value"] == pytest.approx(0, abs=1e-6)
     assert "heart" not in flat["pneumonia"]
     enlarged = films.table["cardiomegaly"].to_numpy() == 1
-    assert found["present"]["heart"]["share"]["n"] == enlarged.sum() - enlarged[names.index("07.png")] - enlarged[2]
+    assert (
+        found["present"]["heart"]["share"]["n"]
+        == enlarged.sum() - enlarged[names.index("07.png")] - enlarged[2]
+    )
 
 
 def test_an_evaluation_tells_it_when_something_outlines(folder, tmp_path, workspace):
@@ -73,12 +76,17 @@ def test_an_evaluation_tells_it_when_something_outlines(folder, tmp_path, worksp
     assert heat["outlines"] == {"model": "anatomy", "version": "1.0.0"}
     assert found.metrics_json()["findings"] == alone.metrics_json()["findings"]
     assert "Where the evidence lies" not in alone.report_html()
-    assert "Positive evidence inside" in evaluate(classifier, films, "test", outliner=TrueOutlines(films)).report_html()
+    assert (
+        "Positive evidence inside"
+        in evaluate(classifier, films, "test", outliner=TrueOutlines(films)).report_html()
+    )
 
 
 def test_without_any_outline_everything_is_undefined(folder, workspace):
     films = open_data([folder]).part("test")
     outlines = TrueOutlines(films, missed=tuple(SPECS))
-    found = heat_in_chest(outlines, films, {"cardiomegaly": [np.ones(CELLS)] * 8}, SPEC)["cardiomegaly"]
+    found = heat_in_chest(outlines, films, {"cardiomegaly": [np.ones(CELLS)] * 8}, SPEC)[
+        "cardiomegaly"
+    ]
     assert found["without_outlines"] == 8
     assert found["chest"]["share"] == {"value": None, "low": None, "high": None, "n": 0}

@@ -37,7 +37,10 @@ def heart_box(name: str) -> tuple[float, float, float, float]:
 def manifest(tmp_path_factory):
     """All drawn films, every one with a box of its heart: those that are not enlarged too."""
     films = open_data([write_films(tmp_path_factory.mktemp("drawn"), masks=False)])
-    rows = [(image, KEY, *heart_box(name)) for image, name in zip(films.table["image"], films.names, strict=True)]
+    rows = [
+        (image, KEY, *heart_box(name))
+        for image, name in zip(films.table["image"], films.names, strict=True)
+    ]
     boxes = pd.DataFrame(rows, columns=["image", "finding", "left", "top", "width", "height"])
     return replace(films, boxes=boxes)
 
@@ -67,7 +70,9 @@ def test_only_films_that_are_labelled_present_are_measured(manifest):
     assert boxed.rows.tolist() == np.flatnonzero(enlarged).tolist()
     assert boxed.unlabelled == len(enlarged) - sum(enlarged)
     assert 2 < len(boxed.rows) < len(enlarged)
-    assert boxed.boxes[0][0, 2:] - boxed.boxes[0][0, :2] == pytest.approx(heart_box(films.names[boxed.rows[0]])[2:])
+    assert boxed.boxes[0][0, 2:] - boxed.boxes[0][0, :2] == pytest.approx(
+        heart_box(films.names[boxed.rows[0]])[2:]
+    )
     assert not len(boxed_films(films, "pneumonia").rows)
     left_out = boxed.others(0)
     assert len(left_out) == len(boxed.rows) - 1
@@ -77,7 +82,10 @@ def test_only_films_that_are_labelled_present_are_measured(manifest):
 def test_maps_of_the_heart_are_found_in_its_box_and_their_negatives_are_not(manifest, classifier):
     films, spec = manifest.part("test"), classifier.card.input_spec
     outputs = read_films(classifier, films)
-    hearts = [to_grid(truth(SPECS[name]).heart.astype(np.float32), spec) / np.float32(255) for name in films.names]
+    hearts = [
+        to_grid(truth(SPECS[name]).heart.astype(np.float32), spec) / np.float32(255)
+        for name in films.names
+    ]
     right = localise(classifier, films, with_maps(outputs, hearts))[KEY]
     wrong = localise(classifier, films, with_maps(outputs, [1 - heart for heart in hearts]))[KEY]
     assert right["pointing"][0]["hit"]["value"] == 1 > 0.2 > wrong["pointing"][0]["hit"]["value"]
@@ -93,16 +101,22 @@ def test_maps_of_the_heart_are_found_in_its_box_and_their_negatives_are_not(mani
         assert minus[0] < minus[1]
 
 
-def test_the_average_box_is_that_of_training_films_where_they_have_enough(manifest, classifier, monkeypatch):
+def test_the_average_box_is_that_of_training_films_where_they_have_enough(
+    manifest, classifier, monkeypatch
+):
     films = manifest.part("test")
     outputs = read_films(classifier, films)
     training = set(manifest.part("train").names)
-    monkeypatch.setattr("cxr_core.evaluation.explanations.evaluate_localisation.ENOUGH_BOXES", len(training))
+    monkeypatch.setattr(
+        "cxr_core.evaluation.explanations.evaluate_localisation.ENOUGH_BOXES", len(training)
+    )
     found = localise(classifier, films, outputs, manifest)[KEY]
     assert found["average_box_from_training"] == len(training)
     assert "the training films (4)" in "".join(localisation_table(found))
     # A box on a film of a patient who is measured must not count.
-    shared = manifest.table.assign(patient=manifest.table["patient"].where(manifest.table.index > 0, "p1"))
+    shared = manifest.table.assign(
+        patient=manifest.table["patient"].where(manifest.table.index > 0, "p1")
+    )
     found = localise(classifier, films, outputs, manifest.with_table(shared))[KEY]
     assert found["average_box_from_training"] == 0
     assert localise(classifier, films, outputs)[KEY]["average_box_from_training"] == 0
@@ -117,14 +131,21 @@ def test_an_evaluation_tells_it_where_films_have_boxes(manifest, classifier):
     assert where["pointing"][0]["hit"]["n"] == where["randomisation"]["films"] == count
     assert set(STAGES) < set(where["randomisation"])
     page = found.report_html()
-    for words in ("Where the heatmap points", "Not enough cases to compare", "Rank correlation", *METHODS.values()):
+    for words in (
+        "Where the heatmap points",
+        "Not enough cases to compare",
+        "Rank correlation",
+        *METHODS.values(),
+    ):
         assert words in page
     alone = evaluate(classifier, replace(films, boxes=films.boxes[:0]), "test")
     assert alone.metrics_json()["findings"][KEY] == metrics
     assert "Where the heatmap points" not in alone.report_html()
 
 
-@pytest.mark.parametrize(("said", "words"), [(BEATS, "The heatmap beats"), (DOES_NOT, "does not beat")])
+@pytest.mark.parametrize(
+    ("said", "words"), [(BEATS, "The heatmap beats"), (DOES_NOT, "does not beat")]
+)
 def test_a_verdict_is_a_sentence_with_its_figures(said, words):
     figure = {"value": 0.25, "low": 0.125, "high": 0.5, "n": 40}
     pointing = dict.fromkeys(("hit", "centre", "minus_centre"), figure)

@@ -35,7 +35,10 @@ def drawn_boxes(count: int, seed: int = 0) -> list[np.ndarray]:
     """Boxes on whole pixels of the grid, of a quarter to a half of the film's side."""
     chance = np.random.default_rng(seed)
     corners, sides = chance.integers(0, 128, (count, 2)), chance.integers(64, 128, (count, 2))
-    return [np.concatenate([corner, corner + side])[None] / 256 for corner, side in zip(corners, sides, strict=True)]
+    return [
+        np.concatenate([corner, corner + side])[None] / 256
+        for corner, side in zip(corners, sides, strict=True)
+    ]
 
 
 def figures_of(maps, boxes, patients=None):
@@ -90,7 +93,12 @@ def test_a_map_that_is_positive_nowhere_points_nowhere_and_is_counted():
     found = figures_of(maps, boxes)
     assert found["without_evidence"] == 2
     assert found["pointing"][0]["hit"]["value"] == pytest.approx(1 / 3)
-    assert found["inside"]["share"]["n"] == found["inside"]["lift"]["n"] == found["overlap"][0]["iobb"]["n"] == 1
+    assert (
+        found["inside"]["share"]["n"]
+        == found["inside"]["lift"]["n"]
+        == found["overlap"][0]["iobb"]["n"]
+        == 1
+    )
     assert found["overlap"][0]["iou"]["value"] == pytest.approx(1 / 3)
     assert set(found["verdict"].values()) == {FEW}
     blind = figures_of(maps[:2], boxes[:2])
@@ -101,27 +109,41 @@ def test_a_map_that_is_positive_nowhere_points_nowhere_and_is_counted():
 def test_overlap_agrees_with_counting_pixels():
     chance = np.random.default_rng(3)
     for boxes in drawn_boxes(10, seed=3):
-        shown = cv2.resize(chance.normal(size=(5, 7)).astype(np.float32), SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
+        shown = cv2.resize(
+            chance.normal(size=(5, 7)).astype(np.float32),
+            SHAPE[::-1],
+            interpolation=cv2.INTER_CUBIC,
+        )
         mask = np.zeros(SHAPE, bool)
         left, top, right, bottom = np.rint(boxes[0] * 256).astype(int)
         mask[top:bottom, left:right] = True
         found = map_scores(shown, boxes, SCALE)
         for level in LEVELS:
             region = shown >= level.fraction * (SCALE if level.of == "scale" else shown.max())
-            assert found[f"iou_{name_of(level)}"] == pytest.approx((region & mask).sum() / (region | mask).sum())
-            assert found[f"iobb_{name_of(level)}"] == pytest.approx((region & mask).sum() / region.sum())
+            assert found[f"iou_{name_of(level)}"] == pytest.approx(
+                (region & mask).sum() / (region | mask).sum()
+            )
+            assert found[f"iobb_{name_of(level)}"] == pytest.approx(
+                (region & mask).sum() / region.sum()
+            )
 
 
 def test_a_map_without_unit_is_cut_at_its_own_maximum_alone():
     shown = np.random.default_rng(0).random(SHAPE)
-    named = {name for name in map_scores(shown, box(0, 0, 0.5, 0.5), None) if name.startswith("iou")}
+    named = {
+        name for name in map_scores(shown, box(0, 0, 0.5, 0.5), None) if name.startswith("iou")
+    }
     assert named == {"iou_0.25_of_maximum", "iou_0.5_of_maximum"}
 
 
 def test_a_random_point_hits_as_often_as_the_box_is_wide_and_high():
     edges = (0.1234, 0.2, 0.5678, 0.93)
     found = control_scores(box(*edges), NOBODY, (256, 199))
-    assert found["random_0"] == found["area"] == pytest.approx((0.5678 - 0.1234) * (0.93 - 0.2), abs=1e-12)
+    assert (
+        found["random_0"]
+        == found["area"]
+        == pytest.approx((0.5678 - 0.1234) * (0.93 - 0.2), abs=1e-12)
+    )
     wide = (0.5678 - 0.1234 + 30 / 1024) * (0.93 - 0.2 + 30 / 1024)
     assert found["random_15"] == pytest.approx(wide, abs=1e-12)
     assert np.isnan(found["average_box_0"])
@@ -140,7 +162,9 @@ def test_a_tolerance_is_a_margin_in_pixels_of_1024_and_ends_at_the_edge():
 
 
 def test_the_average_box_points_to_where_most_boxes_overlap():
-    others = np.concatenate([box(0.5, 0.5, 0.8, 0.9), box(0.5, 0.6, 0.9, 0.9), box(0.1, 0.1, 0.2, 0.2)])
+    others = np.concatenate(
+        [box(0.5, 0.5, 0.8, 0.9), box(0.5, 0.6, 0.9, 0.9), box(0.1, 0.1, 0.2, 0.2)]
+    )
     there = control_scores(box(0.4, 0.5, 0.85, 0.95), others, SHAPE)
     away = control_scores(box(0.1, 0.1, 0.2, 0.2), others, SHAPE)
     assert (there["average_box_0"], away["average_box_0"]) == (1, 0)
@@ -158,7 +182,13 @@ def test_what_the_model_did_not_see_is_no_evidence():
 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
-    [(0.01, 0.2, BEATS), (-0.1, 0.2, OPEN), (0.0, 0.2, OPEN), (-0.2, 0.0, DOES_NOT), (-0.3, -0.1, DOES_NOT)],
+    [
+        (0.01, 0.2, BEATS),
+        (-0.1, 0.2, OPEN),
+        (0.0, 0.2, OPEN),
+        (-0.2, 0.0, DOES_NOT),
+        (-0.3, -0.1, DOES_NOT),
+    ],
 )
 def test_a_verdict_follows_from_its_interval(low, high, said):
     difference = {"value": (low + high) / 2, "low": low, "high": high, "n": 30}
@@ -169,9 +199,14 @@ def test_a_verdict_follows_from_its_interval(low, high, said):
 
 def test_films_of_one_patient_are_no_independent_cases():
     boxes = drawn_boxes(36, seed=4)
-    maps = [covered(each, SHAPE) if i % 6 < 4 else 1 - covered(each, SHAPE) for i, each in enumerate(boxes)]
+    maps = [
+        covered(each, SHAPE) if i % 6 < 4 else 1 - covered(each, SHAPE)
+        for i, each in enumerate(boxes)
+    ]
     alone = figures_of(maps, boxes)["pointing"][0]["hit"]
-    clustered = figures_of(maps, boxes, np.array([str(i // 12) + str(i % 6 < 4) for i in range(36)]))
+    clustered = figures_of(
+        maps, boxes, np.array([str(i // 12) + str(i % 6 < 4) for i in range(36)])
+    )
     hit = clustered["pointing"][0]["hit"]
     assert hit["value"] == alone["value"] == pytest.approx(2 / 3)
     assert hit["high"] - hit["low"] > 1.5 * (alone["high"] - alone["low"])

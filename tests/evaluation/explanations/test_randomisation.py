@@ -79,8 +79,12 @@ def test_only_the_layers_of_a_stage_are_new_and_the_network_itself_is_left_alone
             assert not torch.equal(other.state_dict()[name], tensor), name
             changed.add(layer)
     assert "head.linear" in changed
-    assert torch.equal(randomised(CARD, classifier.network, stage, 0).head.linear.weight, other.head.linear.weight)
-    assert not torch.equal(randomised(CARD, classifier.network, stage, 1).head.linear.weight, other.head.linear.weight)
+    assert torch.equal(
+        randomised(CARD, classifier.network, stage, 0).head.linear.weight, other.head.linear.weight
+    )
+    assert not torch.equal(
+        randomised(CARD, classifier.network, stage, 1).head.linear.weight, other.head.linear.weight
+    )
 
 
 def test_each_stage_holds_the_one_before_it(classifier):
@@ -102,7 +106,9 @@ def test_a_network_without_its_weights_gives_another_map(classifier, grids):
 
 
 def test_a_randomisation_that_changes_nothing_is_reported_as_failed(classifier, grids):
-    found = randomisation(classifier, grids, patients(), CARD.findings[1:], lambda card, network, stage, seed: network)
+    found = randomisation(
+        classifier, grids, patients(), CARD.findings[1:], lambda card, network, stage, seed: network
+    )
     (figures,) = found.values()
     assert {figures[stage]["value"] for stage in STAGES} == {1}
     assert figures["verdict"] == FAILED
@@ -110,11 +116,15 @@ def test_a_randomisation_that_changes_nothing_is_reported_as_failed(classifier, 
 
 
 @pytest.mark.parametrize(("by", "said"), [(2.0, FAILED), (float("inf"), OPEN)])
-def test_maps_that_are_only_scaled_are_the_same_and_those_that_blow_up_are_none(classifier, grids, by, said):
+def test_maps_that_are_only_scaled_are_the_same_and_those_that_blow_up_are_none(
+    classifier, grids, by, said
+):
     other = tiny_network(CARD)
     weight = {"head.linear.weight": by * classifier.network.head.linear.weight}
     other.load_state_dict({**classifier.network.state_dict(), **weight})
-    found = randomisation(classifier, grids, patients(), CARD.findings, lambda *_: other)["pneumonia"]
+    found = randomisation(classifier, grids, patients(), CARD.findings, lambda *_: other)[
+        "pneumonia"
+    ]
     assert found["verdict"] == said
     if said == OPEN:
         assert (found["all"]["value"], found["all"]["least"]) == (None, None)
@@ -124,7 +134,9 @@ def test_maps_that_are_only_scaled_are_the_same_and_those_that_blow_up_are_none(
 def test_the_maps_compared_are_those_of_a_reading(classifier, grids):
     shapes = [(SIDE, SIDE)] * FILMS
     read = [output.evidence["pneumonia"].cells for output in classifier.read_grids(grids, shapes)]
-    assert evidence_of(classifier.network, grids, CARD)[:, 1] == pytest.approx(np.stack(read), abs=1e-5)
+    assert evidence_of(classifier.network, grids, CARD)[:, 1] == pytest.approx(
+        np.stack(read), abs=1e-5
+    )
 
 
 def test_the_verdict_needs_half_of_the_films_and_a_whole_interval():
@@ -140,5 +152,7 @@ def test_the_verdict_needs_half_of_the_films_and_a_whole_interval():
 
 
 def test_a_backbone_of_few_layers_has_a_last_one():
-    network = tiny_network(replace(CARD, arguments={**CARD.arguments, "backbone": "plain_cnn", "neck": None}))
+    network = tiny_network(
+        replace(CARD, arguments={**CARD.arguments, "backbone": "plain_cnn", "neck": None})
+    )
     assert layers_of(network, "head") < layers_of(network, "late") < layers_of(network, "all")

@@ -13,7 +13,9 @@ from tests.evaluation.metrics.test_metrics import films
 
 
 def by_scikit_learn(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000).fit(logit(probabilities)[:, None], labels)
+    model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000).fit(
+        logit(probabilities)[:, None], labels
+    )
     return float(model.coef_[0, 0]), float(model.intercept_[0])
 
 
@@ -33,14 +35,18 @@ def test_the_line_is_scikit_learns_and_scipys_on_repeated_films(seed):
     again = np.repeat(np.arange(400), weights.astype(int))
     for row, chosen in enumerate((np.arange(400), again)):
         line = found.slope[row], found.intercept[row]
-        assert line == pytest.approx(by_scikit_learn(probabilities[chosen], labels[chosen]), abs=1e-6)
+        assert line == pytest.approx(
+            by_scikit_learn(probabilities[chosen], labels[chosen]), abs=1e-6
+        )
         assert line == pytest.approx(by_scipy(probabilities[chosen], labels[chosen]), abs=1e-5)
 
 
 def test_many_rows_are_each_fitted_as_if_alone():
     probabilities, labels, _ = films(5, 150)
     chance = np.random.default_rng(0)
-    weights = np.stack([np.bincount(chance.integers(0, 150, 150), minlength=150) for _ in range(120)]).astype(float)
+    weights = np.stack(
+        [np.bincount(chance.integers(0, 150, 150), minlength=150) for _ in range(120)]
+    ).astype(float)
     found = recalibration(probabilities, labels, weights)
     alone = [recalibration(probabilities, labels, row) for row in weights]
     assert found.slope == pytest.approx(np.array([each.slope for each in alone]), abs=1e-8)
@@ -69,7 +75,9 @@ def test_nearly_parted_films_and_certain_probabilities_still_have_their_line():
     said = np.array([-9.0, -8.0, -0.01, 0.01, 8.0, 9.0])
     labels = np.array([0.0, 0, 1, 0, 1, 1])
     found = recalibration(expit(said), labels)
-    assert (found.slope, found.intercept) == pytest.approx(by_scikit_learn(expit(said), labels), abs=1e-3)
+    assert (found.slope, found.intercept) == pytest.approx(
+        by_scikit_learn(expit(said), labels), abs=1e-3
+    )
     certain = recalibration(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 1, 0, 1]))
     assert certain.slope == pytest.approx(0, abs=1e-9)
 
@@ -108,6 +116,8 @@ def test_where_no_line_is_best_there_is_none(said, labels):
 
 def test_a_row_that_parts_the_classes_has_no_line_and_the_others_keep_theirs():
     said, labels = np.array([0.1, 0.2, 0.3, 0.4, 0.5]), np.array([0.0, 1, 0, 1, 1])
-    found = recalibration(said, labels, np.array([[1.0, 1, 1, 1, 1], [1, 0, 1, 1, 1], [0, 0, 0, 0, 0]]))
+    found = recalibration(
+        said, labels, np.array([[1.0, 1, 1, 1, 1], [1, 0, 1, 1, 1], [0, 0, 0, 0, 0]])
+    )
     assert np.isnan(found.slope[1:]).all()
     assert found.slope[0] == pytest.approx(by_scikit_learn(said, labels)[0], abs=1e-6)

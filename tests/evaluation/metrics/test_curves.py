@@ -14,7 +14,11 @@ from tests.evaluation.metrics.test_metrics import films
 @pytest.fixture(scope="module")
 def sample():
     probabilities, labels, _ = films(11)
-    return probabilities, labels, finding_curves(probabilities, labels, np.arange(len(labels)) // 2, POINTS)
+    return (
+        probabilities,
+        labels,
+        finding_curves(probabilities, labels, np.arange(len(labels)) // 2, POINTS),
+    )
 
 
 def test_the_area_under_the_roc_curve_is_the_auroc(sample):
@@ -32,9 +36,13 @@ def test_every_corner_is_what_its_threshold_calls(sample):
             called = probabilities >= threshold
             assert recall == pytest.approx(sk.recall_score(labels, called), abs=1e-6)
             assert precision == pytest.approx(sk.precision_score(labels, called), abs=1e-6)
-    for false_positive, threshold in zip(curves.roc.false_positive_rate, curves.roc.threshold, strict=True):
+    for false_positive, threshold in zip(
+        curves.roc.false_positive_rate, curves.roc.threshold, strict=True
+    ):
         if threshold is not None:
-            assert false_positive == pytest.approx(np.mean(probabilities[labels == 0] >= threshold), abs=1e-6)
+            assert false_positive == pytest.approx(
+                np.mean(probabilities[labels == 0] >= threshold), abs=1e-6
+            )
 
 
 def test_net_benefit_is_true_calls_less_false_ones_at_the_odds_of_the_threshold(sample):
@@ -44,8 +52,15 @@ def test_net_benefit_is_true_calls_less_false_ones_at_the_odds_of_the_threshold(
         at = found.threshold[place]
         true, false = (np.mean((probabilities >= at) & (labels == label)) for label in (1, 0))
         assert found.model[place] == pytest.approx(true - false * at / (1 - at), abs=1e-5)
-        assert found.everybody[place] == pytest.approx(labels.mean() - (1 - labels.mean()) * at / (1 - at), abs=1e-5)
-    assert finding_curves(probabilities, np.ones(len(labels)), np.arange(len(labels)), POINTS).net_benefit is None
+        assert found.everybody[place] == pytest.approx(
+            labels.mean() - (1 - labels.mean()) * at / (1 - at), abs=1e-5
+        )
+    assert (
+        finding_curves(
+            probabilities, np.ones(len(labels)), np.arange(len(labels)), POINTS
+        ).net_benefit
+        is None
+    )
 
 
 def test_calls_are_scikit_learns_confusion_matrix(sample):
@@ -53,7 +68,12 @@ def test_calls_are_scikit_learns_confusion_matrix(sample):
     for point in POINTS:
         (tn, fp), (fn, tp) = sk.confusion_matrix(labels, probabilities >= point.threshold)
         calls = curves.confusion[point.name]
-        assert (calls.true_positive, calls.false_positive, calls.false_negative, calls.true_negative) == (
+        assert (
+            calls.true_positive,
+            calls.false_positive,
+            calls.false_negative,
+            calls.true_negative,
+        ) == (
             tp,
             fp,
             fn,
@@ -85,8 +105,23 @@ def test_training_curves_hold_each_epochs_figures():
     events = [
         {"event": "begun", "run": "a"},
         {"event": "step", "step": 5, "loss": 9.0},
-        {"event": "epoch", "epoch": 1, "step": 8, "loss": 0.7, "validation_auroc": float("nan"), "best_epoch": 1},
-        {"event": "epoch", "epoch": 2, "step": 16, "loss": 0.5, "validation_auroc": 0.8, "best_epoch": 2, "time": 1.0},
+        {
+            "event": "epoch",
+            "epoch": 1,
+            "step": 8,
+            "loss": 0.7,
+            "validation_auroc": float("nan"),
+            "best_epoch": 1,
+        },
+        {
+            "event": "epoch",
+            "epoch": 2,
+            "step": 16,
+            "loss": 0.5,
+            "validation_auroc": 0.8,
+            "best_epoch": 2,
+            "time": 1.0,
+        },
     ]
     curves = training_curves(events)
     assert curves.epochs == (1, 2)

@@ -18,7 +18,9 @@ def two_scores(seed: int, count: int = 60) -> tuple[np.ndarray, np.ndarray, np.n
     chance = np.random.default_rng(seed)
     labels = (np.arange(count) % 3 == 0).astype(float)
     shared = chance.normal(size=count)
-    first, second = (np.round(shared + chance.normal(size=count) + by * labels, 1) for by in (1.5, 1.0))
+    first, second = (
+        np.round(shared + chance.normal(size=count) + by * labels, 1) for by in (1.5, 1.0)
+    )
     return first, second, labels
 
 
@@ -26,14 +28,23 @@ def by_pairs(scores: list[np.ndarray], labels: np.ndarray) -> tuple[np.ndarray, 
     """AUROCs (M,) and their covariance (M, M) as DeLong et al. define them: every positive beside every negative."""
     positives, negatives = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
     wins = np.zeros((len(scores), len(positives), len(negatives)))
-    for which, (row, i), (column, j) in product(range(len(scores)), enumerate(positives), enumerate(negatives)):
+    for which, (row, i), (column, j) in product(
+        range(len(scores)), enumerate(positives), enumerate(negatives)
+    ):
         wins[which, row, column] = (
-            1.0 if scores[which][i] > scores[which][j] else 0.5 * (scores[which][i] == scores[which][j])
+            1.0
+            if scores[which][i] > scores[which][j]
+            else 0.5 * (scores[which][i] == scores[which][j])
         )
     areas = wins.mean(axis=(1, 2))
-    of_positives, of_negatives = wins.mean(axis=2) - areas[:, None], wins.mean(axis=1) - areas[:, None]
+    of_positives, of_negatives = (
+        wins.mean(axis=2) - areas[:, None],
+        wins.mean(axis=1) - areas[:, None],
+    )
     m, n = len(positives), len(negatives)
-    return areas, of_positives @ of_positives.T / (m - 1) / m + of_negatives @ of_negatives.T / (n - 1) / n
+    return areas, of_positives @ of_positives.T / (m - 1) / m + of_negatives @ of_negatives.T / (
+        n - 1
+    ) / n
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -66,9 +77,14 @@ def test_a_difference_is_that_of_all_pairs(seed):
 @settings(max_examples=25, deadline=None)
 def test_a_difference_mirrors_with_its_scores_and_knows_only_their_order(seed):
     first, second, labels = two_scores(seed, 30)
-    found, back = auroc_difference(first, second, labels), auroc_difference(second, np.exp(first), labels)
+    found, back = (
+        auroc_difference(first, second, labels),
+        auroc_difference(second, np.exp(first), labels),
+    )
     assert found.p == back.p
-    assert (found.value, found.low, found.high) == pytest.approx((-back.value, -back.high, -back.low))
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (-back.value, -back.high, -back.low)
+    )
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
@@ -87,13 +103,20 @@ def test_two_models_of_one_quality_differ_by_chance_as_often_as_the_test_says():
     low = []
     for _ in range(600):
         shared = chance.normal(size=120) + labels
-        low.append(auroc_difference(*(shared + chance.normal(size=120) for _ in range(2)), labels).p < 0.05)
+        low.append(
+            auroc_difference(*(shared + chance.normal(size=120) for _ in range(2)), labels).p < 0.05
+        )
     assert 0.025 < np.mean(low) < 0.08
 
 
 def test_undefined_stays_undefined():
     scores = np.array([0.1, 0.2, 0.3, 0.4])
-    for labels, value in (([0, 0, 0, 0], None), ([1, 1, 1, 1], None), ([0, 0, 0, 1], 1.0), ([0, 0, 1, 1], 1.0)):
+    for labels, value in (
+        ([0, 0, 0, 0], None),
+        ([1, 1, 1, 1], None),
+        ([0, 0, 0, 1], 1.0),
+        ([0, 0, 1, 1], 1.0),
+    ):
         found = auroc_delong(scores, np.array(labels))
         assert (found.value, found.low, found.high) == (value, None, None)
     assert auroc_delong(np.array([0.1, np.nan, 0.3, 0.4]), np.array([0, 1, 0, 1])).value is None

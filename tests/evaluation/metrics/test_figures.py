@@ -6,7 +6,11 @@ from sklearn import metrics as sk
 
 from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, patient_bootstrap
 from cxr_core.evaluation.metrics import metrics
-from cxr_core.evaluation.metrics.figures import classification_report, finding_figures, macro_figures
+from cxr_core.evaluation.metrics.figures import (
+    classification_report,
+    finding_figures,
+    macro_figures,
+)
 from cxr_core.models.card import OperatingPoint
 from tests.evaluation.metrics.test_metrics import films
 
@@ -20,7 +24,9 @@ def test_resampling_patients_widens_the_interval_when_their_films_agree():
     scores, labels, _ = films(0)
     scores, labels = np.repeat(scores, 5), np.repeat(labels, 5)
     apart = patient_bootstrap(metrics.auroc, scores, labels, np.arange(2000), resamples=300)
-    together = patient_bootstrap(metrics.auroc, scores, labels, np.repeat(np.arange(400), 5), resamples=300)
+    together = patient_bootstrap(
+        metrics.auroc, scores, labels, np.repeat(np.arange(400), 5), resamples=300
+    )
     assert together.value == apart.value
     assert together.high - together.low > 1.5 * (apart.high - apart.low)
     assert together.low < together.value < together.high
@@ -39,14 +45,18 @@ def test_an_interval_is_that_of_films_drawn_again_one_by_one():
         rows = np.concatenate([np.flatnonzero(patients == name) for name in drawn])
         values.append(sk.roc_auc_score(labels[rows], scores[rows]))
     figure = patient_bootstrap(metrics.auroc, scores, labels, patients, resamples=200, seed=5)
-    assert (figure.low, figure.high) == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])), abs=1e-12)
+    assert (figure.low, figure.high) == pytest.approx(
+        tuple(np.percentile(values, [2.5, 97.5])), abs=1e-12
+    )
 
 
 def test_many_films_are_resampled_some_at_a_time(monkeypatch):
     scores, labels, _ = films(2, 90)
     whole = patient_bootstrap(metrics.auroc, scores, labels, np.arange(90) // 2, resamples=50)
     monkeypatch.setattr("cxr_core.evaluation.bootstrap.bootstrap.AT_ONCE", 900)
-    assert patient_bootstrap(metrics.auroc, scores, labels, np.arange(90) // 2, resamples=50) == whole
+    assert (
+        patient_bootstrap(metrics.auroc, scores, labels, np.arange(90) // 2, resamples=50) == whole
+    )
 
 
 def test_an_undefined_figure_has_no_interval():
@@ -59,7 +69,10 @@ def test_figures_share_their_resamples():
     """A figure and its mirror on the same resamples: their sum is always one."""
     scores, labels, _ = films(3)
     found = bootstrapped(
-        lambda w: {"one": metrics.auroc(scores, labels, w), "other": metrics.auroc(-scores, labels, w)},
+        lambda w: {
+            "one": metrics.auroc(scores, labels, w),
+            "other": metrics.auroc(-scores, labels, w),
+        },
         np.arange(len(labels)),
         resamples=20,
     )
@@ -89,13 +102,21 @@ def test_the_figures_of_a_finding_have_the_names_that_cards_carry():
     }
     parts = {f"brier_{part}" for part in ("reliability", "resolution", "uncertainty", "within")}
     calibration = {"ece", "adaptive_ece", "calibration_slope", "calibration_intercept"}
-    assert set(found) == {*expected, *parts, *calibration, "auroc_delong", *(point.name for point in POINTS)}
+    assert set(found) == {
+        *expected,
+        *parts,
+        *calibration,
+        "auroc_delong",
+        *(point.name for point in POINTS),
+    }
     for name, value in expected.items():
         assert found[name]["value"] == pytest.approx(value, abs=1e-6), name
         assert found[name]["low"] <= found[name]["value"] <= found[name]["high"]
         assert (found[name]["n"], found[name]["positives"]) == (400, int(labels.sum()))
     sensitive = found["sensitivity_95"]
-    assert sensitive["sensitivity"]["value"] == pytest.approx(sk.recall_score(labels, probabilities >= 0.2), abs=1e-6)
+    assert sensitive["sensitivity"]["value"] == pytest.approx(
+        sk.recall_score(labels, probabilities >= 0.2), abs=1e-6
+    )
     assert {"sensitivity", "specificity", "accuracy"} <= set(sensitive)
 
 
@@ -120,7 +141,12 @@ def test_the_macro_figure_is_the_mean_over_findings_on_the_same_resamples():
         counts = [times[np.searchsorted(names, each)] for *_, each in given.values()]
         means.append(
             [
-                np.mean([measure(y, p, sample_weight=w) for (p, y, _), w in zip(given.values(), counts, strict=True)])
+                np.mean(
+                    [
+                        measure(y, p, sample_weight=w)
+                        for (p, y, _), w in zip(given.values(), counts, strict=True)
+                    ]
+                )
                 for measure in (sk.roc_auc_score, sk.average_precision_score)
             ]
         )
@@ -137,12 +163,27 @@ def test_the_classification_report_is_scikit_learns():
     probabilities, labels, _ = films(5)
     found = classification_report(probabilities, labels, np.arange(len(labels)), POINTS[0])
     theirs = sk.classification_report(
-        labels, probabilities >= 0.5, target_names=["absent", "present"], output_dict=True, zero_division=np.nan
+        labels,
+        probabilities >= 0.5,
+        target_names=["absent", "present"],
+        output_dict=True,
+        zero_division=np.nan,
     )
     assert found["accuracy"]["value"] == pytest.approx(theirs["accuracy"], abs=1e-6)
-    names = {"absent": "absent", "present": "present", "macro_average": "macro avg", "weighted_average": "weighted avg"}
+    names = {
+        "absent": "absent",
+        "present": "present",
+        "macro_average": "macro avg",
+        "weighted_average": "weighted avg",
+    }
     for ours, name in names.items():
         for figure, key in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
-            assert found[ours][figure]["value"] == pytest.approx(theirs[name][key], abs=1e-6), (name, key)
-    assert (found["absent"]["support"], found["present"]["support"]) == (400 - labels.sum(), labels.sum())
+            assert found[ours][figure]["value"] == pytest.approx(theirs[name][key], abs=1e-6), (
+                name,
+                key,
+            )
+    assert (found["absent"]["support"], found["present"]["support"]) == (
+        400 - labels.sum(),
+        labels.sum(),
+    )
     assert (found["operating_point"], found["threshold"]) == ("youden", 0.5)

@@ -41,7 +41,9 @@ def test_scores_agree_with_scikit_learn(ours, theirs, seed):
     probabilities, labels, weights = films(seed)
     assert ours(probabilities, labels) == pytest.approx(theirs(labels, probabilities), abs=1e-12)
     weighted = ours(probabilities, labels, np.stack([weights, np.ones_like(weights)]))
-    assert weighted[0] == pytest.approx(theirs(labels, probabilities, sample_weight=weights), abs=1e-12)
+    assert weighted[0] == pytest.approx(
+        theirs(labels, probabilities, sample_weight=weights), abs=1e-12
+    )
     assert weighted[1] == pytest.approx(theirs(labels, probabilities), abs=1e-12)
 
 
@@ -58,9 +60,13 @@ def test_rates_agree_with_scikit_learn(name, theirs, threshold):
 def test_specificity_is_the_recall_of_the_negative_class():
     probabilities, labels, _ = films(8)
     counts = metrics.confusion(probabilities >= 0.5, labels)
-    assert counts.specificity == pytest.approx(sk.recall_score(labels, probabilities >= 0.5, pos_label=0))
+    assert counts.specificity == pytest.approx(
+        sk.recall_score(labels, probabilities >= 0.5, pos_label=0)
+    )
     assert counts.npv == pytest.approx(sk.precision_score(1 - labels, probabilities < 0.5))
-    assert counts.of_negatives.precision == pytest.approx(sk.precision_score(labels, probabilities >= 0.5, pos_label=0))
+    assert counts.of_negatives.precision == pytest.approx(
+        sk.precision_score(labels, probabilities >= 0.5, pos_label=0)
+    )
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.8])
@@ -78,7 +84,9 @@ def test_the_parts_make_up_the_brier_score(seed):
     probabilities, labels, weights = films(seed, 60)
     parts = metrics.brier_parts(probabilities, labels, weights[None])
     whole = parts.reliability - parts.resolution + parts.uncertainty + parts.within
-    assert whole[0] == pytest.approx(sk.brier_score_loss(labels, probabilities, sample_weight=weights), abs=1e-12)
+    assert whole[0] == pytest.approx(
+        sk.brier_score_loss(labels, probabilities, sample_weight=weights), abs=1e-12
+    )
 
 
 def test_the_parts_of_a_brier_score_are_counted_bin_by_bin():
@@ -110,19 +118,29 @@ def test_the_adaptive_error_is_that_of_bins_of_equally_many_films():
     expected = np.mean([abs(probabilities[each].mean() - labels[each].mean()) for each in order])
     assert metrics.adaptive_calibration_error(probabilities, labels) == pytest.approx(expected)
     shuffled = chance.permutation(600)
-    assert metrics.adaptive_calibration_error(probabilities[shuffled], labels[shuffled]) == pytest.approx(expected)
+    assert metrics.adaptive_calibration_error(
+        probabilities[shuffled], labels[shuffled]
+    ) == pytest.approx(expected)
 
 
 def test_films_of_one_probability_share_a_bin_of_the_adaptive_error():
     probabilities, labels = np.repeat([0.2, 0.7], [90, 10]), np.tile([0.0, 1.0], 50)
-    assert metrics.adaptive_calibration_error(probabilities, labels) == pytest.approx(0.9 * 0.3 + 0.1 * 0.2)
+    assert metrics.adaptive_calibration_error(probabilities, labels) == pytest.approx(
+        0.9 * 0.3 + 0.1 * 0.2
+    )
 
 
 def test_weights_are_repetitions():
     probabilities, labels, weights = films(9)
     again = np.repeat(np.arange(len(labels)), weights.astype(int))
-    for measure in (*SCORED, metrics.expected_calibration_error, metrics.adaptive_calibration_error):
-        assert measure(probabilities, labels, weights) == pytest.approx(measure(probabilities[again], labels[again]))
+    for measure in (
+        *SCORED,
+        metrics.expected_calibration_error,
+        metrics.adaptive_calibration_error,
+    ):
+        assert measure(probabilities, labels, weights) == pytest.approx(
+            measure(probabilities[again], labels[again])
+        )
 
 
 def test_auroc_is_the_mann_whitney_statistic():
@@ -148,10 +166,23 @@ def test_undefined_stays_undefined():
         counts = metrics.confusion(scores > 0.9, none)
         undefined = [metrics.auroc(scores, none), metrics.average_precision(scores, none)]
         undefined += [metrics.auroc(np.array([0.1, np.nan]), np.array([0, 1]))]
-        undefined += [counts.sensitivity, counts.precision, counts.f1, counts.balanced_accuracy, counts.mcc]
-        undefined += [counts.lr_positive, counts.lr_negative, metrics.confusion(scores > 0, none).npv]
+        undefined += [
+            counts.sensitivity,
+            counts.precision,
+            counts.f1,
+            counts.balanced_accuracy,
+            counts.mcc,
+        ]
+        undefined += [
+            counts.lr_positive,
+            counts.lr_negative,
+            metrics.confusion(scores > 0, none).npv,
+        ]
         undefined += [metrics.confusion(scores > 0.5, np.array([0, 1])).lr_positive]
-        undefined += [measure(np.empty(0), np.empty(0)) for measure in (*SCORED, metrics.adaptive_calibration_error)]
+        undefined += [
+            measure(np.empty(0), np.empty(0))
+            for measure in (*SCORED, metrics.adaptive_calibration_error)
+        ]
         undefined += vars(metrics.brier_parts(np.empty(0), np.empty(0))).values()
     assert np.isnan(undefined).all()
     assert (counts.specificity, counts.accuracy) == (1, 1)

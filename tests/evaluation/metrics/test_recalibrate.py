@@ -54,7 +54,9 @@ def test_a_temperature_is_found_and_is_the_best_slope_through_nought():
     said, labels = arrays(rows(0, lambda z: 2.5 * z))
     found = fit_temperature(said, labels)
     assert found.slope == pytest.approx(1 / 2.5, rel=0.08)
-    theirs = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(logit(said)[:, None], labels)
+    theirs = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(
+        logit(said)[:, None], labels
+    )
     assert found.slope == pytest.approx(theirs.coef_[0, 0], rel=1e-4)
     with pytest.raises(DataError, match="no temperature"):
         fit_temperature(1 - labels * 0.9 - 0.05, labels)
@@ -62,7 +64,10 @@ def test_a_temperature_is_found_and_is_the_best_slope_through_nought():
 
 def test_a_line_is_found():
     found = fit_line(*arrays(rows(1, lambda z: (z - 0.7) / 1.5)))
-    assert (found.slope, found.intercept) == (pytest.approx(1.5, rel=0.1), pytest.approx(0.7, abs=0.1))
+    assert (found.slope, found.intercept) == (
+        pytest.approx(1.5, rel=0.1),
+        pytest.approx(0.7, abs=0.1),
+    )
     with pytest.raises(DataError, match="no rising line"):
         fit_line(*arrays(rows(1, lambda z: -z)))
 
@@ -112,7 +117,9 @@ def test_what_was_wrong_is_mended_on_patients_that_were_not_fitted_on():
 def test_the_threshold_that_calls_the_same_films_is_told_and_none_is_moved():
     films = rows(8, lambda z: 2.5 * z + 1, count=400)
     told = adapted(CARD, films, "line", "youden")["findings"]["pneumonia"]
-    correction = Correction(slope=told["correction"]["slope"], intercept=told["correction"]["intercept"])
+    correction = Correction(
+        slope=told["correction"]["slope"], intercept=told["correction"]["intercept"]
+    )
     mended = correction.apply(films["probability"].to_numpy())
     for point in CARD.operating_points["pneumonia"]:
         found = told["thresholds"][point.name]
@@ -124,7 +131,10 @@ def test_the_threshold_that_calls_the_same_films_is_told_and_none_is_moved():
         CARD.operating_point("pneumonia", "youden").threshold,
     )
     page = "".join(recalibration_section({"findings": {"pneumonia": told}}))
-    assert "chosen on the model&#x27;s own probabilities, not on recalibrated ones, and were not moved" in page
+    assert (
+        "chosen on the model&#x27;s own probabilities, not on recalibrated ones, and were not moved"
+        in page
+    )
     assert f"becomes {told['thresholds']['youden']['recalibrated']:.3g}" in page
 
 
@@ -159,7 +169,9 @@ def test_it_is_written_apart_and_taken_away_again(tmp_path):
     mended.write(tmp_path)
     told = json.loads((tmp_path / "recalibration.json").read_text())
     assert (told["method"], told["part"], told["model"]) == ("prior=0.05", "test", "tiny")
-    assert told["findings"]["pneumonia"]["correction"]["intercept"] == pytest.approx(logit(0.05) - logit(0.3))
+    assert told["findings"]["pneumonia"]["correction"]["intercept"] == pytest.approx(
+        logit(0.05) - logit(0.3)
+    )
     assert "Recalibrated for these films" in (tmp_path / "report.html").read_text()
     found.write(tmp_path)
     assert not (tmp_path / "recalibration.json").exists()
@@ -185,4 +197,9 @@ def test_a_method_that_cannot_fit_is_refused_before_films_are_read():
 
 def test_the_command_goes_without_a_recalibration():
     assert _parser().parse_args(["a-model", "--data", "films"]).recalibrate is None
-    assert _parser().parse_args(["a-model", "--data", "films", "--recalibrate", "prior=0.1"]).recalibrate == "prior=0.1"
+    assert (
+        _parser()
+        .parse_args(["a-model", "--data", "films", "--recalibrate", "prior=0.1"])
+        .recalibrate
+        == "prior=0.1"
+    )

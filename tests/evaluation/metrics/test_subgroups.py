@@ -39,7 +39,11 @@ def rows(seed: int, count: int = 1200, worse: str = "") -> pd.DataFrame:
 def test_every_group_has_scikit_learns_figures_and_its_counts():
     films = rows(0)
     found = subgroups(films, POINT, resamples=50)
-    assert {group.by for group in found.groups} == {"sex", "age", "view"}  # one source is no kind of group
+    assert {group.by for group in found.groups} == {
+        "sex",
+        "age",
+        "view",
+    }  # one source is no kind of group
     for group in found.groups:
         if group.by == "age":
             continue
@@ -54,25 +58,37 @@ def test_every_group_has_scikit_learns_figures_and_its_counts():
         for name, value in expected.items():
             assert group.figures[name].value == pytest.approx(value), name
             assert group.figures[name].n == group.n == len(chosen)
-        assert (group.positives, group.patients) == (chosen["label"].sum(), chosen["patient"].nunique())
+        assert (group.positives, group.patients) == (
+            chosen["label"].sum(),
+            chosen["patient"].nunique(),
+        )
 
 
 def test_a_group_below_the_floor_has_no_figures_and_is_not_compared():
     found = subgroups(rows(1), POINT, resamples=20)
     old = next(group for group in found.groups if group.name == "80+")
     assert (old.patients, old.enough, old.figures, old.differences) == (5, False, {}, {})
-    assert found.compared == len([group for group in found.groups if group.enough]) == len(found.groups) - 1
+    assert (
+        found.compared
+        == len([group for group in found.groups if group.enough])
+        == len(found.groups) - 1
+    )
     told = found.as_json()
     assert told["least_patients_of_each_class"] == LEAST
     assert "auroc" not in next(group for group in told["groups"] if group["name"] == "80+")
 
 
 def test_a_difference_that_is_built_in_is_found_and_others_are_not():
-    worse = {group.name: group.differences for group in subgroups(rows(2, worse="F"), POINT, resamples=200).groups}
+    worse = {
+        group.name: group.differences
+        for group in subgroups(rows(2, worse="F"), POINT, resamples=200).groups
+    }
     assert worse["female"]["auroc"].p_adjusted < 0.001
     assert worse["female"]["auroc"].high < -0.1
     assert worse["female"]["auroc"].value == pytest.approx(-worse["male"]["auroc"].value)
-    alike = {group.name: group.differences for group in subgroups(rows(2), POINT, resamples=200).groups}
+    alike = {
+        group.name: group.differences for group in subgroups(rows(2), POINT, resamples=200).groups
+    }
     assert alike["female"]["auroc"].p_adjusted > 0.05
     assert alike["female"]["auroc"].low < 0 < alike["female"]["auroc"].high
 
@@ -81,7 +97,9 @@ def test_the_error_of_a_difference_is_that_of_independent_groups_where_they_are(
     """One film a patient: the variances of both sexes' AUROC by DeLong add up."""
     films = rows(3).assign(patient=np.arange(1200), age=np.nan, view="PA")
     found = {group.name: group for group in subgroups(films, POINT, resamples=1000).groups}
-    assert found["female"].differences["auroc"].p == pytest.approx(found["male"].differences["auroc"].p)
+    assert found["female"].differences["auroc"].p == pytest.approx(
+        found["male"].differences["auroc"].p
+    )
     errors = []
     for sex in "FM":
         chosen = films[films["sex"] == sex]
@@ -89,13 +107,17 @@ def test_the_error_of_a_difference_is_that_of_independent_groups_where_they_are(
         errors.append((each.high - each.low) / 2 / norm.ppf(0.975))
     difference = found["female"].differences["auroc"]
     width = norm.ppf(1 - 0.025 / 2)  # two groups were compared
-    assert (difference.high - difference.low) / 2 / width == pytest.approx(np.hypot(*errors), rel=0.1)
+    assert (difference.high - difference.low) / 2 / width == pytest.approx(
+        np.hypot(*errors), rel=0.1
+    )
 
 
 def test_holm_raises_as_its_source_says():
     assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm(np.array([0.6, 0.7])) == pytest.approx([1, 1])
-    found = corrected({"a": (0.2, 0.1), "b": (0.1, float("nan")), "c": (float("nan"), float("nan"))})
+    found = corrected(
+        {"a": (0.2, 0.1), "b": (0.1, float("nan")), "c": (float("nan"), float("nan"))}
+    )
     assert found["a"].p == found["a"].p_adjusted == pytest.approx(2 * norm.sf(2))
     assert (found["b"].value, found["b"].low, found["b"].p) == (0.1, None, None)
     assert found["c"].value is None
@@ -117,7 +139,8 @@ def test_the_table_shows_each_group_and_says_where_cases_are_too_few():
     shown = "".join(subgroup_table(found.as_json()))
     female = next(group for group in found.groups if group.name == "female")
     assert (
-        f"Sex: female</th><td>{female.positives:,} of {female.n:,}</td><td>{female.figures['auroc'].value:.3f}" in shown
+        f"Sex: female</th><td>{female.positives:,} of {female.n:,}</td><td>{female.figures['auroc'].value:.3f}"
+        in shown
     )
     assert shown.count("not enough cases") == 1
     assert "&lt; 0.001" in shown

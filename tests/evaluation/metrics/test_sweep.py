@@ -25,14 +25,21 @@ said = np.round(np.clip(CHANCE.normal(0.3 + 0.2 * LABELS, 0.2), 0, 1), 2)  # wit
 def test_the_calls_at_a_threshold_are_scikit_learns(threshold):
     calls = sweep(said, LABELS).at(threshold)
     (tn, fp), (fn, tp) = confusion_matrix(LABELS, said >= threshold, labels=[0, 1])
-    assert (calls.true_positive, calls.false_positive, calls.false_negative, calls.true_negative) == (tp, fp, fn, tn)
+    assert (
+        calls.true_positive,
+        calls.false_positive,
+        calls.false_negative,
+        calls.true_negative,
+    ) == (tp, fp, fn, tn)
 
 
 def test_many_thresholds_are_looked_up_at_once():
     films = sweep(said, LABELS)
     together = films.at(THRESHOLDS)
     assert together.sensitivity[370] == films.at(0.37).sensitivity
-    assert together.specificity == pytest.approx([films.at(each).specificity for each in THRESHOLDS])
+    assert together.specificity == pytest.approx(
+        [films.at(each).specificity for each in THRESHOLDS]
+    )
 
 
 def test_all_corners_are_those_of_the_roc_curve():
@@ -47,9 +54,13 @@ def test_all_corners_are_those_of_the_roc_curve():
 def test_predictive_values_are_shares_of_a_counted_population(sensitivity, specificity, prevalence):
     sick, well = prevalence * 1e6, (1 - prevalence) * 1e6
     right, wrong = sick * sensitivity, well * (1 - specificity)
-    assert positive_predictive_value(sensitivity, specificity, prevalence) == pytest.approx(right / (right + wrong))
+    assert positive_predictive_value(sensitivity, specificity, prevalence) == pytest.approx(
+        right / (right + wrong)
+    )
     passed, missed = well * specificity, sick * (1 - sensitivity)
-    assert negative_predictive_value(sensitivity, specificity, prevalence) == pytest.approx(passed / (passed + missed))
+    assert negative_predictive_value(sensitivity, specificity, prevalence) == pytest.approx(
+        passed / (passed + missed)
+    )
 
 
 def test_at_the_films_own_prevalence_predictive_values_are_those_counted():
@@ -91,4 +102,9 @@ def test_what_is_undefined_stays_so():
 def test_every_film_lies_in_one_bin_of_its_class():
     found = distribution(np.array([0.0, 0.024, 0.025, 0.999, 1.0]), np.array([0, 1, 0, 1, 1]))
     assert (found.negatives.sum(), found.positives.sum()) == (2, 3)
-    assert (found.negatives[0], found.negatives[1], found.positives[0], found.positives[-1]) == (1, 1, 1, 2)
+    assert (found.negatives[0], found.negatives[1], found.positives[0], found.positives[-1]) == (
+        1,
+        1,
+        1,
+        2,
+    )

@@ -18,7 +18,8 @@ from tests.tiny import tiny_card
 
 NASTY = "<script>alert(1)</script>"
 EVENTS = [
-    {"event": "epoch", "epoch": n, "loss": 1 / n, "validation_auroc": 0.5 + n / 20, "best_epoch": n} for n in (1, 2, 3)
+    {"event": "epoch", "epoch": n, "loss": 1 / n, "validation_auroc": 0.5 + n / 20, "best_epoch": n}
+    for n in (1, 2, 3)
 ]
 
 
@@ -30,7 +31,13 @@ def facts(labels: np.ndarray | None = None, **changes) -> ReportFacts:
     return ReportFacts(
         card=card,
         part="test",
-        data={"films": 400, "patients": 300, "data_sha256": "d" * 64, "split_sha256": "s" * 64, "terms": NASTY},
+        data={
+            "films": 400,
+            "patients": 300,
+            "data_sha256": "d" * 64,
+            "split_sha256": "s" * 64,
+            "terms": NASTY,
+        },
         figures={"pneumonia": finding_figures(probabilities, labels, patients, POINTS)},
         reports={"pneumonia": classification_report(probabilities, labels, patients, POINTS[0])},
         curves={"pneumonia": finding_curves(probabilities, labels, patients, POINTS)},
@@ -96,7 +103,12 @@ def test_the_checklist_names_only_headings_that_are_there(page):
     assert len(answers) == len(ASKED)
     named = {place for answer in answers for place in answer.split("; ")}
     assert named - set(ALWAYS) - {"not in this report"} <= headings
-    assert {"Figures", "Calls at each operating point", "How it was trained", "Where it comes from"} <= named
+    assert {
+        "Figures",
+        "Calls at each operating point",
+        "How it was trained",
+        "Where it comes from",
+    } <= named
     assert "not in this report" in named  # nothing was recalibrated
     assert MENDED not in named
 
@@ -106,7 +118,10 @@ def test_the_mean_over_findings_is_said_where_there_are_several(page):
     figure = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 20, "positives": 5}
     macro = {"findings": ["a", "b"], "auroc": figure, "average_precision": figure}
     said = report_html(replace(facts(), macro=macro))
-    assert "Mean of 2 findings: AUROC 0.800 (0.700 to 0.900), average precision 0.800 (0.700 to 0.900)." in said
+    assert (
+        "Mean of 2 findings: AUROC 0.800 (0.700 to 0.900), average precision 0.800 (0.700 to 0.900)."
+        in said
+    )
 
 
 def test_other_peoples_text_is_shown_and_never_obeyed(page):
@@ -133,7 +148,9 @@ def test_points_of_a_chart_lie_where_their_numbers_say():
     assert float(left) < float(right)
     assert float(top) < float(bottom)
     middle = axes.place((5, 1))
-    assert middle == pytest.approx(((float(left) + float(right)) / 2, (float(top) + float(bottom)) / 2))
+    assert middle == pytest.approx(
+        ((float(left) + float(right)) / 2, (float(top) + float(bottom)) / 2)
+    )
 
 
 def test_a_long_curve_is_thinned_but_keeps_its_ends():

@@ -6,7 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cxr_core.evaluation.robustness.phantom_series import RATIOS, answers_figures, drawn_ratio, hearts, opacities
+from cxr_core.evaluation.robustness.phantom_series import (
+    RATIOS,
+    answers_figures,
+    drawn_ratio,
+    hearts,
+    opacities,
+)
 from cxr_core.evaluation.robustness.stability import CHANGES, stability_figures, stability_table
 from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
 from cxr_core.reading.reader import Reader
@@ -34,7 +40,9 @@ def test_changes_do_what_their_names_say():
     assert np.abs(CHANGES["PNG of 16 bits"](FILM).pixels - FILM.pixels).max() < 1e-4
     assert np.abs(CHANGES["JPEG of quality 90"](FILM).pixels - FILM.pixels).mean() < 0.02
     inner = (FILM.pixels > 0.2) & (FILM.pixels < 0.8)
-    assert (CHANGES["10 % brighter"](FILM).pixels - FILM.pixels)[inner] == pytest.approx(0.1, abs=1e-5)
+    assert (CHANGES["10 % brighter"](FILM).pixels - FILM.pixels)[inner] == pytest.approx(
+        0.1, abs=1e-5
+    )
     assert CHANGES["10 % more contrast"](FILM).pixels.std() > 1.05 * FILM.pixels.std()
     left = replace(FILM, pixels=np.ascontiguousarray(FILM.pixels[:, ::-1]))
     turned, mirrored = CHANGES["turned by 3 degrees"](FILM), CHANGES["turned by -3 degrees"](left)
@@ -44,7 +52,11 @@ def test_changes_do_what_their_names_say():
 def test_figures_are_means_over_films():
     before, after = np.array([0.1, 0.4, 0.6, 0.9]), np.array([0.2, 0.6, 0.6, 0.3])
     found = stability_figures(
-        before, after, np.array([0, 1, 0, 1], bool), np.array([0, 0, 1, 1.0]), np.array(["a", "b", "c", "d"])
+        before,
+        after,
+        np.array([0, 1, 0, 1], bool),
+        np.array([0, 0, 1, 1.0]),
+        np.array(["a", "b", "c", "d"]),
     )
     assert found["mean_change"]["value"] == pytest.approx(0.225)
     assert found["largest_change"] == pytest.approx(0.6)
@@ -69,7 +81,15 @@ def test_drawn_series_vary_one_thing_alone():
     for chest in opacities(3.0).specs:
         assert chest[0].opacity.strength == 0
         assert not truth(chest[0]).opacity.any()
-        assert len({(spec.seed, spec.opacity.lung, spec.opacity.place, spec.heart_width) for spec in chest}) == 1
+        assert (
+            len(
+                {
+                    (spec.seed, spec.opacity.lung, spec.opacity.place, spec.heart_width)
+                    for spec in chest
+                }
+            )
+            == 1
+        )
 
 
 def test_answers_that_follow_are_ranked_one_and_constant_ones_not_at_all():
@@ -80,7 +100,9 @@ def test_answers_that_follow_are_ranked_one_and_constant_ones_not_at_all():
     assert answers_figures(series, [np.full(len(RATIOS), 0.5)])["rank_correlation"] is None
 
 
-def test_installed_models_are_asked_about_changed_films_and_drawings(tmp_path, workspace, monkeypatch, capsys):
+def test_installed_models_are_asked_about_changed_films_and_drawings(
+    tmp_path, workspace, monkeypatch, capsys
+):
     """A random network answers something; what is measured of it is the same as asked film by film."""
     folder = tiny_model(tmp_path / "models", tiny_card(findings=("cardiomegaly",)))
     data = write_films(tmp_path / "films", masks=False)
@@ -90,10 +112,15 @@ def test_installed_models_are_asked_about_changed_films_and_drawings(tmp_path, w
     shown = capsys.readouterr().out
     assert "tiny 1.0.0, cardiomegaly" in shown
     assert "| PNG of 16 bits | 5 | 0.000 (" in shown
-    found = json.loads((tmp_path / "out" / "metrics.json").read_text())["models"]["tiny 1.0.0"]["cardiomegaly"]
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())["models"]["tiny 1.0.0"][
+        "cardiomegaly"
+    ]
     assert list(found) == list(CHANGES)
     assert found["10 % brighter"]["largest_change"] > 0
     drawn = json.loads((tmp_path / "out" / "drawings.json").read_text())["tiny 1.0.0"]
-    assert set(drawn) == {"cardiothoracic ratio, aged 3", "cardiothoracic ratio, aged 50"}  # for anybody, no opacity
+    assert set(drawn) == {
+        "cardiothoracic ratio, aged 3",
+        "cardiothoracic ratio, aged 50",
+    }  # for anybody, no opacity
     of_adults = drawn["cardiothoracic ratio, aged 50"]
     assert (of_adults["varied"], of_adults["chests"]) == (list(RATIOS), 9)

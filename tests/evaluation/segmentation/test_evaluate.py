@@ -45,14 +45,22 @@ def test_true_outlines_agree_with_the_masks(folder, tmp_path, workspace):
         stats.pearsonr(seen["ratio"], seen["true_ratio"]).statistic, abs=1e-6
     )
     error = seen["ratio"] - seen["true_ratio"]
-    assert figures["ratio_high"]["value"] == pytest.approx(error.mean() + 1.96 * error.std(ddof=0), abs=1e-6)
+    assert figures["ratio_high"]["value"] == pytest.approx(
+        error.mean() + 1.96 * error.std(ddof=0), abs=1e-6
+    )
     assert found.recorded is None
 
     path = found.write(tmp_path / "out")
     assert json.loads(path.read_text())["figures"]["ratio_mae"] == figures["ratio_mae"]
     assert pd.read_csv(tmp_path / "out" / "predictions.csv").shape[0] == 8
     page = (tmp_path / "out" / "report.html").read_text()
-    for words in ("Difference against mean", "Measured against true", "Left lung", "upper limit", "ROC curves"):
+    for words in (
+        "Difference against mean",
+        "Measured against true",
+        "Left lung",
+        "upper limit",
+        "ROC curves",
+    ):
         assert words in page
     assert page.count('class="dot a"') >= 7
 
@@ -74,11 +82,20 @@ def test_the_ratio_of_true_outlines_tells_enlarged_hearts(folder, tmp_path, work
     manifest = open_data([folder])
     films = manifest.part("test")
     classifier = Classifier.load(tiny_model(tmp_path, tiny_card(findings=("cardiomegaly",))))
-    beside = Beside(classifier=classifier, fit_films=lambda: (manifest.part("train"), "the training films"))
-    found = evaluate_segmenter(TrueOutlines(manifest, missed=("07.png",)), films, "test", beside=beside)
+    beside = Beside(
+        classifier=classifier, fit_films=lambda: (manifest.part("train"), "the training films")
+    )
+    found = evaluate_segmenter(
+        TrueOutlines(manifest, missed=("07.png",)), films, "test", beside=beside
+    )
     views = found.score.figures["views"]
     assert views["all"]["on_measured"]["auroc"]["ratio"]["value"] == 1
-    assert {name: views[name]["films"] for name in views} == {"all": 8, "PA": 4, "AP": 4, "within": 8}
+    assert {name: views[name]["films"] for name in views} == {
+        "all": 8,
+        "PA": 4,
+        "AP": 4,
+        "within": 8,
+    }
     assert views["AP"]["unmeasured"]["films"] == 1
     assert found.score.figures["combination"]["source"] == "the training films"
     assert found.score.figures["combination"]["of_ratio"] > 0
@@ -89,7 +106,9 @@ def test_the_ratio_of_true_outlines_tells_enlarged_hearts(folder, tmp_path, work
     assert "Both combined − classifier" in found.report_html()
 
 
-def test_the_combination_of_the_classifiers_card_is_measured_as_a_reading_applies_it(folder, tmp_path, workspace):
+def test_the_combination_of_the_classifiers_card_is_measured_as_a_reading_applies_it(
+    folder, tmp_path, workspace
+):
     manifest = open_data([folder])
     fitted = Combination(
         measurement="cardiothoracic_ratio",
@@ -142,7 +161,10 @@ def test_a_mask_that_cannot_be_compared_is_named(folder, tmp_path, workspace):
     shutil.copytree(folder, place)
     mask = place / "masks" / "heart" / "01.png"
     films = open_data([place]).part("test")
-    for shape, says in (((128, 128), "heart of 01.png is empty"), ((64, 128), "has 128 x 64 px, its film 128 x 128")):
+    for shape, says in (
+        ((128, 128), "heart of 01.png is empty"),
+        ((64, 128), "has 128 x 64 px, its film 128 x 128"),
+    ):
         cv2.imwrite(str(mask), np.zeros(shape, np.uint8))
         with pytest.raises(DataError, match=says):
             evaluate_segmenter(TrueOutlines(films), films, "test")
@@ -157,11 +179,23 @@ def model(tmp_path):
     return tmp_path / "anatomy" / "1.0.0"
 
 
-def test_the_command_compares_with_a_classifier(folder, model, tmp_path, workspace, capsys, monkeypatch):
+def test_the_command_compares_with_a_classifier(
+    folder, model, tmp_path, workspace, capsys, monkeypatch
+):
     known = TrueOutlines(open_data([folder]))
-    monkeypatch.setattr(Outliner, "outline_grid", lambda _, grid, shape: known.outline_grid(grid, shape))
+    monkeypatch.setattr(
+        Outliner, "outline_grid", lambda _, grid, shape: known.outline_grid(grid, shape)
+    )
     other = tiny_model(tmp_path, tiny_card(findings=("cardiomegaly",)))
-    given = [str(model), "--data", str(folder), "--out", str(tmp_path / "out"), "--beside", str(other)]
+    given = [
+        str(model),
+        "--data",
+        str(folder),
+        "--out",
+        str(tmp_path / "out"),
+        "--beside",
+        str(other),
+    ]
     assert main([*given, "--fit-on", "train"]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "out" / "metrics.json")
     score = json.loads((tmp_path / "out" / "metrics.json").read_text())["score"]
@@ -175,13 +209,27 @@ def test_the_command_compares_with_a_classifier(folder, model, tmp_path, workspa
     assert "no part 'val'" in capsys.readouterr().err
 
 
-def test_a_segmenter_that_finds_nothing_is_measured_and_recorded(folder, model, tmp_path, workspace, monkeypatch):
-    monkeypatch.setattr(Outliner, "looks", lambda _, grids: np.full((len(grids), 2, 3, 32, 32), -9, np.float32))
+def test_a_segmenter_that_finds_nothing_is_measured_and_recorded(
+    folder, model, tmp_path, workspace, monkeypatch
+):
+    monkeypatch.setattr(
+        Outliner, "looks", lambda _, grids: np.full((len(grids), 2, 3, 32, 32), -9, np.float32)
+    )
     place = write_films(tmp_path / "unlabelled", labels=False)
-    assert main([str(model), "--data", str(place), "--out", str(tmp_path / "out"), "--record", "test"]) == 0
+    assert (
+        main([str(model), "--data", str(place), "--out", str(tmp_path / "out"), "--record", "test"])
+        == 0
+    )
     found = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert found["score"] is None
     assert found["figures"]["dice_heart"]["value"] == 0
-    assert found["figures"]["distance_px_heart"] == {"value": None, "low": None, "high": None, "n": 0}
-    assert "None of these films could be measured." in (tmp_path / "out" / "report.html").read_text()
+    assert found["figures"]["distance_px_heart"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+        "n": 0,
+    }
+    assert (
+        "None of these films could be measured." in (tmp_path / "out" / "report.html").read_text()
+    )
     assert load_segmenter_card(model).metrics["test"] == found["figures"]

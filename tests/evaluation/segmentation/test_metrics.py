@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from cxr_core.evaluation.segmentation.metrics import Outlined, agreement, boundary_distance, dice, outline_figures
+from cxr_core.evaluation.segmentation.metrics import (
+    Outlined,
+    agreement,
+    boundary_distance,
+    dice,
+    outline_figures,
+)
 from cxr_core.findings import STRUCTURES
 
 
@@ -42,14 +48,20 @@ def test_agreement_is_bland_and_altmans():
     assert found["ratio_mae"]["value"] == pytest.approx(np.abs(error).mean(), abs=1e-6)
     assert found["ratio_bias"]["value"] == pytest.approx(error.mean(), abs=1e-6)
     assert found["ratio_low"]["value"] == pytest.approx(error.mean() - 1.96 * error.std(), abs=1e-6)
-    assert found["ratio_high"]["value"] == pytest.approx(error.mean() + 1.96 * error.std(), abs=1e-6)
-    assert found["ratio_correlation"]["value"] == pytest.approx(stats.pearsonr(measured, true)[0], abs=1e-6)
+    assert found["ratio_high"]["value"] == pytest.approx(
+        error.mean() + 1.96 * error.std(), abs=1e-6
+    )
+    assert found["ratio_correlation"]["value"] == pytest.approx(
+        stats.pearsonr(measured, true)[0], abs=1e-6
+    )
     for figure in found.values():
         assert figure["low"] < figure["value"] < figure["high"]
         assert figure["n"] == 80
 
 
-def a_film(patient: str, ratio: float | None, trusted: bool = True, distance: float = 2.0) -> Outlined:
+def a_film(
+    patient: str, ratio: float | None, trusted: bool = True, distance: float = 2.0
+) -> Outlined:
     return Outlined(
         patient=patient,
         dice=dict.fromkeys(STRUCTURES, 0.9),
@@ -63,7 +75,9 @@ def a_film(patient: str, ratio: float | None, trusted: bool = True, distance: fl
 
 
 def test_films_that_are_doubted_or_not_measured_count_where_they_should():
-    found = outline_figures([a_film("a", 0.52), a_film("b", 0.58, False), a_film("c", None, False, np.nan)])
+    found = outline_figures(
+        [a_film("a", 0.52), a_film("b", 0.58, False), a_film("c", None, False, np.nan)]
+    )
     value = {name: (figure["value"], figure["n"]) for name, figure in found.items()}
     assert value["measured"] == (pytest.approx(2 / 3, abs=1e-6), 3)
     assert value["trusted"] == (pytest.approx(1 / 3, abs=1e-6), 3)

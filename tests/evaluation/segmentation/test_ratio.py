@@ -13,11 +13,19 @@ def two_halves(seed: int, count: int = 600) -> tuple[np.ndarray, np.ndarray, np.
     chance = np.random.default_rng(seed)
     one, other = chance.normal(size=count), chance.normal(size=count)
     labels = (one + other > 0.8).astype(float)
-    return one + chance.normal(0, 0.3, count), 0.45 + 0.05 * (other + chance.normal(0, 0.3, count)), labels
+    return (
+        one + chance.normal(0, 0.3, count),
+        0.45 + 0.05 * (other + chance.normal(0, 0.3, count)),
+        labels,
+    )
 
 
 def scored(logits, ratios, labels, combination):
-    scores = {"ratio": ratios, "classifier": logits, "combined": combination.log_odds(logits, ratios)}
+    scores = {
+        "ratio": ratios,
+        "classifier": logits,
+        "combined": combination.log_odds(logits, ratios),
+    }
     return figures_of_scores(scores, labels, np.arange(len(labels)))
 
 
@@ -26,7 +34,9 @@ def test_combining_helps_where_each_knows_half():
     logits, ratios, labels = two_halves(2)
     found = scored(logits, ratios, labels, combination)["on_measured"]
     for name, score in (("ratio", ratios), ("classifier", logits)):
-        assert found["auroc"][name]["value"] == pytest.approx(roc_auc_score(labels, score), abs=1e-6)
+        assert found["auroc"][name]["value"] == pytest.approx(
+            roc_auc_score(labels, score), abs=1e-6
+        )
         gain = found["difference"][f"combined - {name}"]
         assert gain["value"] == pytest.approx(
             found["auroc"]["combined"]["value"] - found["auroc"][name]["value"], abs=2e-6
@@ -39,7 +49,9 @@ def test_what_says_nothing_adds_nothing():
     noise = np.random.default_rng(0).normal(0.45, 0.05, len(labels))
     combination = fit_combination(logits, noise, labels, "other films")
     unseen, _, truth = two_halves(2)
-    gain = scored(unseen, np.random.default_rng(9).normal(0.45, 0.05, len(truth)), truth, combination)
+    gain = scored(
+        unseen, np.random.default_rng(9).normal(0.45, 0.05, len(truth)), truth, combination
+    )
     difference = gain["on_measured"]["difference"]["combined - classifier"]
     assert difference["low"] < 0.01
     assert abs(difference["value"]) < 0.02
@@ -47,7 +59,10 @@ def test_what_says_nothing_adds_nothing():
 
 def test_a_paired_interval_is_narrower_than_that_of_two_apart():
     _, ratios, labels = two_halves(3)
-    scores = {"ratio": ratios, "classifier": ratios + np.random.default_rng(0).normal(0, 0.002, len(labels))}
+    scores = {
+        "ratio": ratios,
+        "classifier": ratios + np.random.default_rng(0).normal(0, 0.002, len(labels)),
+    }
     found = figures_of_scores(scores, labels, np.arange(len(labels)))["on_measured"]
     pair, alone = found["difference"]["classifier - ratio"], found["auroc"]["ratio"]
     assert pair["high"] - pair["low"] < (alone["high"] - alone["low"]) / 3
@@ -75,9 +90,13 @@ def test_films_that_could_not_be_measured_are_counted_and_left_out_of_the_ratio(
     found = scored(logits, ratios, labels, fit_combination(*two_halves(1), "films"))
     assert found["unmeasured"] == {"films": 60, "share": 0.1, "positives": int(labels[:60].sum())}
     assert found["on_measured"]["auroc"]["classifier"]["n"] == 540
-    assert found["on_measured"]["auroc"]["ratio"]["value"] == pytest.approx(roc_auc_score(labels[60:], ratios[60:]))
+    assert found["on_measured"]["auroc"]["ratio"]["value"] == pytest.approx(
+        roc_auc_score(labels[60:], ratios[60:])
+    )
     assert set(found["on_all"]["auroc"]) == {"classifier", "combined"}
-    assert found["on_all"]["auroc"]["classifier"]["value"] == pytest.approx(roc_auc_score(labels, logits), abs=1e-6)
+    assert found["on_all"]["auroc"]["classifier"]["value"] == pytest.approx(
+        roc_auc_score(labels, logits), abs=1e-6
+    )
 
 
 def test_views_are_told_apart_and_what_is_undefined_stays_so():
@@ -107,9 +126,13 @@ def test_each_among_its_view_counts_pairs_of_one_view_alone():
         return float(np.mean((controls < wider[case]) + (controls == wider[case]) / 2))
 
     cases = np.flatnonzero(seen & (labels == 1) & (views != ""))
-    as_they_are, shifted = (by_view({"ratio": each}, labels, np.arange(600), views) for each in (ratios, wider))
+    as_they_are, shifted = (
+        by_view({"ratio": each}, labels, np.arange(600), views) for each in (ratios, wider)
+    )
     found = shifted["within"]["on_measured"]["auroc"]["ratio"]
-    assert found["value"] == pytest.approx(np.mean([share_of_controls(case) for case in cases]), abs=1e-6)
+    assert found["value"] == pytest.approx(
+        np.mean([share_of_controls(case) for case in cases]), abs=1e-6
+    )
     assert found["low"] < found["value"] < found["high"]
     assert (found["n"], found["positives"]) == (int((seen & (views != "")).sum()), len(cases))
     assert found["value"] == as_they_are["within"]["on_measured"]["auroc"]["ratio"]["value"]

@@ -10,7 +10,14 @@ from cxr_core.evaluation.store.folder import METRICS, SCHEMA
 
 def _written(folder: Path, made: str) -> Path:
     folder.mkdir(parents=True)
-    head = {"schema": SCHEMA, "model": "tiny", "version": "1.0.0", "part": "test", "data": {}, "made": made}
+    head = {
+        "schema": SCHEMA,
+        "model": "tiny",
+        "version": "1.0.0",
+        "part": "test",
+        "data": {},
+        "made": made,
+    }
     (folder / METRICS).write_text(json.dumps(head))
     return folder
 
@@ -25,7 +32,9 @@ def test_the_newest_comes_first_and_hidden_folders_are_left_out(tmp_path: Path) 
     assert [each.folder for each in shelved(tmp_path)] == [new, old, broken]
 
 
-def test_a_run_that_is_deleted_while_the_folders_are_listed_is_left_out(tmp_path: Path, monkeypatch) -> None:
+def test_a_run_that_is_deleted_while_the_folders_are_listed_is_left_out(
+    tmp_path: Path, monkeypatch
+) -> None:
     kept = _written(tmp_path / "runs" / "a" / "evaluation", "2026-01-01")
     gone = _written(tmp_path / "runs" / "b" / "evaluation", "2026-01-01")
     plain = Path.glob

@@ -51,7 +51,12 @@ def containers(grey: np.ndarray) -> Iterator[tuple[str, bytes]]:
     wide = grey.astype(np.uint16) * 257
     yield "png 16", cv2.imencode(".png", wide)[1].tobytes()
     yield "png 16 RGB", cv2.imencode(".png", np.dstack([wide] * 3))[1].tobytes()
-    for syntax in (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless):
+    for syntax in (
+        ImplicitVRLittleEndian,
+        ExplicitVRLittleEndian,
+        ExplicitVRBigEndian,
+        RLELossless,
+    ):
         yield f"dicom {syntax.keyword}", write_dicom(grey, syntax)
     for syntax in (JPEG2000Lossless, JPEGLSLossless):
         yield f"dicom {syntax.keyword}", write_dicom(grey, syntax)
@@ -112,8 +117,17 @@ def test_random_and_mutated_bytes_give_a_film_or_a_refusal(data: st.DataObject) 
             [
                 b"",
                 *(encoded(Image.fromarray(small), kind) for kind in ("PNG", "JPEG")),
-                *(write_dicom(small, syntax) for syntax in (ExplicitVRLittleEndian, RLELossless, JPEGLSLossless)),
-                write_dicom(small, ImplicitVRLittleEndian, WindowCenter=40, WindowWidth=80, PixelSpacing=[1, 1]),
+                *(
+                    write_dicom(small, syntax)
+                    for syntax in (ExplicitVRLittleEndian, RLELossless, JPEGLSLossless)
+                ),
+                write_dicom(
+                    small,
+                    ImplicitVRLittleEndian,
+                    WindowCenter=40,
+                    WindowWidth=80,
+                    PixelSpacing=[1, 1],
+                ),
             ]
         )
     )

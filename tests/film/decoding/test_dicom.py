@@ -34,7 +34,12 @@ RNG = np.random.default_rng(5)
 GREY = RNG.integers(0, 256, (72, 66), dtype=np.uint8)
 DEEP = RNG.integers(0, 4096, (72, 66)).astype(np.uint16)
 LOSSLESS = [
-    *(ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian),
+    *(
+        ImplicitVRLittleEndian,
+        ExplicitVRLittleEndian,
+        ExplicitVRBigEndian,
+        DeflatedExplicitVRLittleEndian,
+    ),
     *(RLELossless, JPEG2000Lossless, JPEGLSLossless),
 ]
 
@@ -51,7 +56,9 @@ def test_every_lossless_syntax_gives_the_same_pixels(syntax: UID, preamble: bool
     assert film.pixels.flags.c_contiguous
 
 
-@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian]
+)
 def test_a_bare_data_set_without_any_header_is_read(syntax: UID) -> None:
     data = write_dicom(GREY, syntax)
     start = 144 + int.from_bytes(data[140:144], "little")
@@ -62,11 +69,15 @@ def test_jpeg_baseline_is_what_pillow_decodes() -> None:
     buffer = io.BytesIO()
     Image.fromarray(GREY).resize((64, 48)).save(buffer, "JPEG", quality=95)
     reference = np.asarray(Image.open(io.BytesIO(buffer.getvalue())), np.float32) / np.float32(255)
-    film = decode(write_dicom(np.zeros((48, 64), np.uint8), JPEGBaseline8Bit, stream=buffer.getvalue()))
+    film = decode(
+        write_dicom(np.zeros((48, 64), np.uint8), JPEGBaseline8Bit, stream=buffer.getvalue())
+    )
     assert np.abs(film.pixels - reference).max() < 1.5 / 255
 
 
-@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless, JPEG2000Lossless, JPEGLSLossless])
+@pytest.mark.parametrize(
+    "syntax", [ExplicitVRLittleEndian, RLELossless, JPEG2000Lossless, JPEGLSLossless]
+)
 def test_grey_kept_as_rgb_is_the_same_grey(syntax: UID) -> None:
     film = decode(write_dicom(np.dstack([GREY] * 3), syntax))
     assert np.abs(film.pixels - GREY / np.float32(255)).max() <= 1 / 255
@@ -75,13 +86,20 @@ def test_grey_kept_as_rgb_is_the_same_grey(syntax: UID) -> None:
 
 def test_colour_is_measured() -> None:
     rgb = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    assert decode(write_dicom(rgb)).colour == pytest.approx(np.ptp(rgb.astype(float), axis=2).mean() / 255, abs=1e-6)
+    assert decode(write_dicom(rgb)).colour == pytest.approx(
+        np.ptp(rgb.astype(float), axis=2).mean() / 255, abs=1e-6
+    )
 
 
 def test_a_palette_gives_its_colours() -> None:
     ramp = np.arange(256, dtype=np.uint16) * 257
-    tags = {f"{name}PaletteColorLookupTableData": ramp.tobytes() for name in ("Red", "Green", "Blue")}
-    tags |= {f"{name}PaletteColorLookupTableDescriptor": [256, 0, 16] for name in ("Red", "Green", "Blue")}
+    tags = {
+        f"{name}PaletteColorLookupTableData": ramp.tobytes() for name in ("Red", "Green", "Blue")
+    }
+    tags |= {
+        f"{name}PaletteColorLookupTableDescriptor": [256, 0, 16]
+        for name in ("Red", "Green", "Blue")
+    }
     film = decode(write_dicom(GREY, PhotometricInterpretation="PALETTE COLOR", **tags))
     assert np.allclose(film.pixels, GREY / 255, atol=1e-6)
 
@@ -175,7 +193,9 @@ def test_a_deflated_bomb_is_not_inflated() -> None:
         decode(data[:start] + bomb)
 
 
-@pytest.mark.parametrize("front", [b"\x89PNG\r\n\x1a\n", b"MZ\x90\x00", b"%PDF-1.7", b"\xff\xd8\xff\xe0", b"<html>"])
+@pytest.mark.parametrize(
+    "front", [b"\x89PNG\r\n\x1a\n", b"MZ\x90\x00", b"%PDF-1.7", b"\xff\xd8\xff\xe0", b"<html>"]
+)
 def test_a_preamble_that_is_another_file_is_refused(front: bytes) -> None:
     data = write_dicom(GREY)
     with pytest.raises(UndecodableFilm, match="is also"):
@@ -186,16 +206,20 @@ def identity_cases() -> dict[str, bytes]:
     """Sound and broken files, each full of a patient."""
     sound = write_dicom(GREY, BodyPartExamined="Secret Geheim", ViewPosition="SECRETID")
     latin = write_dicom(GREY, SpecificCharacterSet="ISO 2022 IR 999", PatientName="Geheim^Secret")
-    wrong = write_dicom(GREY, Modality="SECRETID", PatientAge="Secret", PhotometricInterpretation="GEHEIM")
+    wrong = write_dicom(
+        GREY, Modality="SECRETID", PatientAge="Secret", PhotometricInterpretation="GEHEIM"
+    )
     return {
         "sound": sound,
         "cut": sound[:-100],
         "odd character set": latin,
         "names in the wrong fields": wrong,
-        "a length that does not fit": b"\x02\x00\x00\x00UL" + (len(sound) - 8).to_bytes(2, "little") + sound[140:],
-        "a window that is a name": write_dicom(GREY, WindowCenter="1111111", WindowWidth="5").replace(
-            b"1111111 ", b"SECRETID"
-        ),
+        "a length that does not fit": b"\x02\x00\x00\x00UL"
+        + (len(sound) - 8).to_bytes(2, "little")
+        + sound[140:],
+        "a window that is a name": write_dicom(
+            GREY, WindowCenter="1111111", WindowWidth="5"
+        ).replace(b"1111111 ", b"SECRETID"),
     }
 
 
@@ -207,7 +231,9 @@ def test_identity_stays_behind(
     said = ""
     try:
         film = decode(case[1])
-        said = " ".join(repr(getattr(film, field.name)) for field in fields(film) if field.name != "pixels")
+        said = " ".join(
+            repr(getattr(film, field.name)) for field in fields(film) if field.name != "pixels"
+        )
     except FilmRefused as refusal:
         said = f"{refusal} {refusal.code} {refusal.__cause__} {refusal.__context__}"
     captured = capfd.readouterr()
@@ -215,7 +241,9 @@ def test_identity_stays_behind(
     assert not [secret for secret in SECRETS if secret.lower() in everything.lower()]
 
 
-def test_pydicoms_own_warnings_neither_escape_nor_stay_off(caplog: pytest.LogCaptureFixture) -> None:
+def test_pydicoms_own_warnings_neither_escape_nor_stay_off(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     data = identity_cases()["odd character set"]
     caplog.clear()  # of what writing such a file logs
     with warnings.catch_warnings(record=True) as caught:
@@ -253,7 +281,11 @@ FACTS = [
         "spacing_mm",
         (0.32, 0.16),
     ),
-    ({"ImagerPixelSpacing": [0.4, 0.2], "EstimatedRadiographicMagnificationFactor": 0}, "spacing_mm", (0.4, 0.2)),
+    (
+        {"ImagerPixelSpacing": [0.4, 0.2], "EstimatedRadiographicMagnificationFactor": 0},
+        "spacing_mm",
+        (0.4, 0.2),
+    ),
     ({"NominalScannedPixelSpacing": [0.17, 0.17]}, "spacing_mm", (0.17, 0.17)),
     ({"PixelSpacing": [-1, 1]}, "spacing_mm", None),
     ({}, "spacing_mm", None),
@@ -266,7 +298,9 @@ def test_facts(tags: dict[str, object], fact: str, value: object) -> None:
     assert found == (pytest.approx(value) if isinstance(value, (tuple, float)) else value)
 
 
-@pytest.mark.parametrize(("code", "view"), [("399348003", "AP"), ("R-10214", "PA"), ("399173006", "LATERAL")])
+@pytest.mark.parametrize(
+    ("code", "view"), [("399348003", "AP"), ("R-10214", "PA"), ("399173006", "LATERAL")]
+)
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
 def test_the_view_may_be_coded(code: str, view: str, syntax: UID) -> None:
     item = Dataset()
@@ -275,12 +309,17 @@ def test_the_view_may_be_coded(code: str, view: str, syntax: UID) -> None:
 
 
 def test_the_two_real_films(real_data: Path) -> None:
-    films = [decode(path.read_bytes()) for path in sorted((real_data / "dicom" / "chest").glob("*.dcm"))]
+    films = [
+        decode(path.read_bytes()) for path in sorted((real_data / "dicom" / "chest").glob("*.dcm"))
+    ]
     assert [film.shape for film in films] == [(1024, 1024), (1955, 1841)]
     # Lungs darker than the mediastinum, also on the MONOCHROME1 one.
     for film in films:
         height, width = film.shape
         row = film.pixels[height * 2 // 5 : height // 2].mean(axis=0)
-        assert row[int(width * 0.48) : int(width * 0.56)].mean() > row[int(width * 0.25) : int(width * 0.35)].mean()
+        assert (
+            row[int(width * 0.48) : int(width * 0.56)].mean()
+            > row[int(width * 0.25) : int(width * 0.35)].mean()
+        )
     assert films[1].view == "PA"
     assert films[1].spacing_mm is None  # the file says 0.000 by 0.000

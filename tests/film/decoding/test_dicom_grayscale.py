@@ -55,8 +55,17 @@ CASES: dict[str, dict[str, Any]] = {
     "sigmoid": {"WindowCenter": 1800, "WindowWidth": 900, "VOILUTFunction": "SIGMOID"},
     "narrow window": {"WindowCenter": 2000, "WindowWidth": 2},
     "rescale": {"RescaleSlope": 2.5, "RescaleIntercept": -1000},
-    "rescale and window": {"RescaleSlope": 0.5, "RescaleIntercept": 100, "WindowCenter": 900, "WindowWidth": 700},
-    "inverted": {"PhotometricInterpretation": "MONOCHROME1", "WindowCenter": 1800, "WindowWidth": 900},
+    "rescale and window": {
+        "RescaleSlope": 0.5,
+        "RescaleIntercept": 100,
+        "WindowCenter": 900,
+        "WindowWidth": 700,
+    },
+    "inverted": {
+        "PhotometricInterpretation": "MONOCHROME1",
+        "WindowCenter": 1800,
+        "WindowWidth": 900,
+    },
     "VOI LUT": {"VOILUTSequence": lut(np.sqrt(np.arange(4096)) * 1023 / 64, 0, 10)},
     "short VOI LUT": {"VOILUTSequence": lut(np.arange(500) * 2, 1500, 10)},
     "modality LUT": {"ModalityLUTSequence": lut(np.arange(4096)[::-1] * 16, 0, 16)},
@@ -74,7 +83,9 @@ def test_unsigned_films_look_as_pydicom_shows_them(case: dict[str, Any]) -> None
     assert np.abs(decode(data).pixels - reference(data)).max() < 1e-5
 
 
-@pytest.mark.parametrize("name", ["nothing", "window", "rescale", "rescale and window", "inverted", "sigmoid"])
+@pytest.mark.parametrize(
+    "name", ["nothing", "window", "rescale", "rescale and window", "inverted", "sigmoid"]
+)
 def test_signed_films_look_as_pydicom_shows_them(name: str) -> None:
     data = write_dicom(SIGNED, BitsStored=12, **CASES[name])
     assert np.abs(decode(data).pixels - reference(data)).max() < 1e-5
@@ -98,7 +109,12 @@ def test_a_signed_modality_lut_starts_below_zero(written: int) -> None:
 def test_any_window_is_the_standards_formula(
     centre: float, width: float, slope: float, intercept: float, function: str
 ) -> None:
-    tags = {"WindowCenter": centre, "WindowWidth": width, "RescaleSlope": slope, "RescaleIntercept": intercept}
+    tags = {
+        "WindowCenter": centre,
+        "WindowWidth": width,
+        "RescaleSlope": slope,
+        "RescaleIntercept": intercept,
+    }
     written = {keyword: float(f"{value:.8g}") for keyword, value in tags.items()}
     c, w, m, b = written.values()
     x = UNSIGNED * m + b
@@ -134,9 +150,12 @@ def test_both_ways_to_say_inverted_are_one_inversion() -> None:
         {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"},
         {"PresentationLUTShape": "INVERSE"},
     ):
-        assert np.allclose(decode(write_dicom(UNSIGNED, BitsStored=12, **tags)).pixels, 1 - straight, atol=1e-6)
+        assert np.allclose(
+            decode(write_dicom(UNSIGNED, BitsStored=12, **tags)).pixels, 1 - straight, atol=1e-6
+        )
     assert np.array_equal(
-        decode(write_dicom(UNSIGNED, BitsStored=12, PresentationLUTShape="IDENTITY")).pixels, straight
+        decode(write_dicom(UNSIGNED, BitsStored=12, PresentationLUTShape="IDENTITY")).pixels,
+        straight,
     )
 
 
@@ -144,14 +163,20 @@ def test_both_ways_to_say_inverted_are_one_inversion() -> None:
 def test_padding_is_black_whatever_it_is_and_does_not_widen_the_range(photometric: str) -> None:
     padded = UNSIGNED.copy()
     padded[:5] = 65535
-    film = decode(write_dicom(padded, PhotometricInterpretation=photometric, PixelPaddingValue=65535))
+    film = decode(
+        write_dicom(padded, PhotometricInterpretation=photometric, PixelPaddingValue=65535)
+    )
     assert (film.pixels[:5] == 0).all()
     shown = UNSIGNED[5:] / 4095
-    assert np.allclose(film.pixels[5:], 1 - shown if photometric == "MONOCHROME1" else shown, atol=1e-6)
+    assert np.allclose(
+        film.pixels[5:], 1 - shown if photometric == "MONOCHROME1" else shown, atol=1e-6
+    )
 
 
 def test_a_range_of_padding_and_a_signed_one() -> None:
-    film = decode(write_dicom(SIGNED, BitsStored=12, PixelPaddingValue=-2048, PixelPaddingRangeLimit=-1000))
+    film = decode(
+        write_dicom(SIGNED, BitsStored=12, PixelPaddingValue=-2048, PixelPaddingRangeLimit=-1000)
+    )
     assert (film.pixels[SIGNED <= -1000] == 0).all()
     assert (film.pixels[SIGNED > -1000] > 0).all()
 
@@ -168,7 +193,8 @@ def test_a_window_that_the_standard_forbids_is_left_out() -> None:
     straight = decode(write_dicom(UNSIGNED, BitsStored=12)).pixels
     for width in (0, -5, 0.5):
         assert np.array_equal(
-            decode(write_dicom(UNSIGNED, BitsStored=12, WindowCenter=7, WindowWidth=width)).pixels, straight
+            decode(write_dicom(UNSIGNED, BitsStored=12, WindowCenter=7, WindowWidth=width)).pixels,
+            straight,
         )
 
 

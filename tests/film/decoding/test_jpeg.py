@@ -23,7 +23,9 @@ def jpeg(picture: Image.Image, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}, {"quality": 40}])
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"restart_marker_rows": 1}, {"quality": 40}]
+)
 def test_grey_is_what_pillow_decodes(options: dict[str, object]) -> None:
     data = jpeg(Image.fromarray(GREY), **options)
     film = decode(data)
@@ -67,12 +69,14 @@ def test_an_orientation_that_does_not_exist_is_none(value: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = value
     assert np.array_equal(
-        decode(jpeg(Image.fromarray(GREY), exif=exif)).pixels, decode(jpeg(Image.fromarray(GREY))).pixels
+        decode(jpeg(Image.fromarray(GREY), exif=exif)).pixels,
+        decode(jpeg(Image.fromarray(GREY))).pixels,
     )
 
 
 @pytest.mark.parametrize(
-    "block", [b"", b"II*\x00", b"MM\x00*\x00\x00\x00\x08\xff\xff", b"II*\x00\xff\xff\xff\xff", b"nonsense"]
+    "block",
+    [b"", b"II*\x00", b"MM\x00*\x00\x00\x00\x08\xff\xff", b"II*\x00\xff\xff\xff\xff", b"nonsense"],
 )
 def test_a_broken_exif_block_asks_for_nothing(block: bytes) -> None:
     assert exif_orientation(block) == 1
@@ -100,7 +104,9 @@ def test_a_cut_jpeg_that_was_closed_again_is_refused(mode: str, share: float) ->
 @pytest.mark.parametrize("side", ["below", "beside", "both", "all"])
 def test_a_grey_margin_is_not_mistaken_for_missing_pixels(side: str) -> None:
     framed = np.full((160, 192), 128, np.uint8)
-    height, width = {"below": (96, 192), "beside": (160, 128), "both": (96, 128), "all": (0, 0)}[side]
+    height, width = {"below": (96, 192), "beside": (160, 128), "both": (96, 128), "all": (0, 0)}[
+        side
+    ]
     framed[:height, :width] = np.resize(GREY, (160, 192))[:height, :width]
     assert decode(jpeg(Image.fromarray(framed))).shape == (160, 192)
 

@@ -38,7 +38,12 @@ def grey16(samples: np.ndarray, *extra: bytes) -> bytes:
     """A 16-bit grey PNG of (H, W) samples, unfiltered, with extra chunks behind IHDR."""
     height, width = samples.shape
     lines = b"".join(b"\x00" + row.astype(">u2").tobytes() for row in samples)
-    parts = [ihdr(width, height, 16), *extra, chunk(b"IDAT", zlib.compress(lines)), chunk(b"IEND", b"")]
+    parts = [
+        ihdr(width, height, 16),
+        *extra,
+        chunk(b"IDAT", zlib.compress(lines)),
+        chunk(b"IEND", b""),
+    ]
     return SIGNATURE + b"".join(parts)
 
 
@@ -62,7 +67,9 @@ def test_few_bits_are_stretched_to_the_whole_range(bits: int) -> None:
     top = (1 << bits) - 1
     levels = GREY.astype(int) * top // 255
     lines = b"".join(b"\x00" + packed(row, bits) for row in levels)
-    data = SIGNATURE + ihdr(29, 37, bits) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    data = (
+        SIGNATURE + ihdr(29, 37, bits) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    )
     film = decode(data)
     assert film.bits == bits
     assert np.allclose(film.pixels, levels / top, atol=1e-7)
@@ -77,7 +84,9 @@ def packed(row: np.ndarray, bits: int) -> bytes:
 def test_colour_becomes_luma_and_is_measured() -> None:
     rgb = RNG.integers(0, 256, (20, 31, 3), dtype=np.uint8)
     film = decode(png(Image.fromarray(rgb)))
-    reference = np.asarray(Image.fromarray(rgb).convert("L"), np.float32) / 255  # Pillow's is BT.601 too, rounded
+    reference = (
+        np.asarray(Image.fromarray(rgb).convert("L"), np.float32) / 255
+    )  # Pillow's is BT.601 too, rounded
     assert np.abs(film.pixels - reference).max() <= 1 / 255
     assert film.colour == pytest.approx(np.ptp(rgb.astype(float), axis=2).mean() / 255, abs=1e-6)
 
@@ -101,7 +110,12 @@ def test_a_transparent_grey_is_black() -> None:
 def test_a_transparent_grey_of_few_bits_counts_in_those_bits() -> None:
     levels = GREY.astype(int) // 16
     lines = zlib.compress(b"".join(b"\x00" + packed(row, 4) for row in levels))
-    parts = [ihdr(29, 37, 4), chunk(b"tRNS", b"\x00\x09"), chunk(b"IDAT", lines), chunk(b"IEND", b"")]
+    parts = [
+        ihdr(29, 37, 4),
+        chunk(b"tRNS", b"\x00\x09"),
+        chunk(b"IDAT", lines),
+        chunk(b"IEND", b""),
+    ]
     pixels = decode(SIGNATURE + b"".join(parts)).pixels
     assert np.allclose(pixels, np.where(levels == 9, 0, levels / 15), atol=1e-6)
 
@@ -109,7 +123,9 @@ def test_a_transparent_grey_of_few_bits_counts_in_those_bits() -> None:
 @pytest.mark.parametrize(
     ("maximum", "top", "bits"), [(65535, 65535, 16), (4080, 4095, 12), (4096, 8191, 13), (3, 3, 2)]
 )
-def test_16_bits_without_sbit_take_the_smallest_full_scale(maximum: int, top: int, bits: int) -> None:
+def test_16_bits_without_sbit_take_the_smallest_full_scale(
+    maximum: int, top: int, bits: int
+) -> None:
     samples = RNG.integers(0, maximum + 1, (16, 18)).astype(np.uint16)
     samples[3, 4] = maximum
     film = decode(grey16(samples))
@@ -119,7 +135,9 @@ def test_16_bits_without_sbit_take_the_smallest_full_scale(maximum: int, top: in
 
 @pytest.mark.parametrize("scaled_up", [False, True])
 def test_16_bits_with_sbit_take_its_scale(scaled_up: bool) -> None:
-    values = RNG.integers(0, 2001, (16, 18)).astype(np.uint16)  # never near 4095: only sBIT tells the range
+    values = RNG.integers(0, 2001, (16, 18)).astype(
+        np.uint16
+    )  # never near 4095: only sBIT tells the range
     stored = ((values << 4) | (values >> 8)) if scaled_up else values
     film = decode(grey16(stored, chunk(b"sBIT", b"\x0c")))
     assert film.bits == 12
@@ -129,7 +147,8 @@ def test_16_bits_with_sbit_take_its_scale(scaled_up: bool) -> None:
 def test_8_bits_widened_to_16_keep_their_grey() -> None:
     dark = GREY // 4
     assert np.array_equal(
-        decode(grey16(dark.astype(np.uint16) * 257)).pixels, decode(png(Image.fromarray(dark))).pixels
+        decode(grey16(dark.astype(np.uint16) * 257)).pixels,
+        decode(png(Image.fromarray(dark))).pixels,
     )
 
 
@@ -148,7 +167,8 @@ def test_an_exif_chunk_turns_the_picture() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     assert np.array_equal(
-        decode(png(Image.fromarray(GREY), exif=exif)).pixels, np.rot90(decode(png(Image.fromarray(GREY))).pixels, -1)
+        decode(png(Image.fromarray(GREY), exif=exif)).pixels,
+        np.rot90(decode(png(Image.fromarray(GREY))).pixels, -1),
     )
 
 
@@ -160,7 +180,9 @@ def test_a_cut_or_bent_png_is_refused_never_half_read(data: st.DataObject) -> No
         broken = whole[: data.draw(st.integers(1, len(whole) - 1))]
     else:
         at = data.draw(st.integers(0, len(whole) - 1))
-        broken = whole[:at] + bytes([whole[at] ^ (1 << data.draw(st.integers(0, 7)))]) + whole[at + 1 :]
+        broken = (
+            whole[:at] + bytes([whole[at] ^ (1 << data.draw(st.integers(0, 7)))]) + whole[at + 1 :]
+        )
     with pytest.raises(UndecodableFilm):
         decode(broken)
 
@@ -168,7 +190,9 @@ def test_a_cut_or_bent_png_is_refused_never_half_read(data: st.DataObject) -> No
 def test_a_wrong_checksum_alone_is_refused() -> None:
     whole = png(Image.fromarray(GREY))
     with pytest.raises(UndecodableFilm, match="checksum"):
-        decode(whole[:-13] + bytes([whole[-13] ^ 1]) + whole[-12:])  # the last byte of the image data's
+        decode(
+            whole[:-13] + bytes([whole[-13] ^ 1]) + whole[-12:]
+        )  # the last byte of the image data's
 
 
 @pytest.mark.parametrize("lines", [36, 38])
@@ -178,14 +202,21 @@ def test_fewer_or_more_pixels_than_the_header_says_are_refused(lines: int) -> No
         decode(SIGNATURE + ihdr(29, 37) + chunk(b"IDAT", raw) + chunk(b"IEND", b""))
 
 
-@pytest.mark.parametrize("payload", [b"<script>alert(1)</script>", b"PK\x03\x04" + b"\x00" * 40, b"\x00"])
+@pytest.mark.parametrize(
+    "payload", [b"<script>alert(1)</script>", b"PK\x03\x04" + b"\x00" * 40, b"\x00"]
+)
 def test_nothing_may_follow_the_last_chunk(payload: bytes) -> None:
     with pytest.raises(UndecodableFilm, match="followed by"):
         decode(png(Image.fromarray(GREY)) + payload)
 
 
 def test_the_size_is_refused_from_the_header_alone() -> None:
-    bomb = SIGNATURE + ihdr(100_000, 100_000) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    bomb = (
+        SIGNATURE
+        + ihdr(100_000, 100_000)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
     with pytest.raises(OversizedFilm, match="100000 × 100000"):
         decode(bomb)
 

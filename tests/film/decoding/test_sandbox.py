@@ -73,7 +73,13 @@ def children() -> set[int]:
     [
         SMALL,
         as_png(draw(PhantomSpec(height=300, width=200))),
-        write_dicom(GREY, ViewPosition="PA", PatientAge="034Y", PixelSpacing=[0.2, 0.3], BodyPartExamined="CHEST"),
+        write_dicom(
+            GREY,
+            ViewPosition="PA",
+            PatientAge="034Y",
+            PixelSpacing=[0.2, 0.3],
+            BodyPartExamined="CHEST",
+        ),
     ],
     ids=["png", "drawing", "dicom"],
 )
@@ -93,7 +99,9 @@ def test_a_refusal_crosses_with_its_kind_code_and_words(worker: DecodeWorker) ->
         assert (str(apart.value), apart.value.code) == (str(here.value), here.value.code)
 
 
-def test_a_process_that_is_killed_while_decoding_is_a_refusal_and_the_next_film_is_read(worker: DecodeWorker) -> None:
+def test_a_process_that_is_killed_while_decoding_is_a_refusal_and_the_next_film_is_read(
+    worker: DecodeWorker,
+) -> None:
     big = png(np.random.default_rng(2).integers(0, 256, (4000, 4000), dtype=np.uint8))
     worker.decode(SMALL)
     killer = threading.Timer(0.05, os.kill, (pid_of(worker), signal.SIGKILL))
@@ -177,7 +185,10 @@ os.kill(os.getpid(), 9)
 def test_a_worker_ends_with_its_parent_from_any_directory(tmp_path: Path) -> None:
     root = Path(__file__).parents[3]
     parent = subprocess.run(
-        [sys.executable, "-c", PARENT], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True
+        [sys.executable, "-c", PARENT],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
     )
     orphan = Path("/proc", parent.stdout.decode())
     deadline = time.monotonic() + 120  # it may still be importing
@@ -195,5 +206,7 @@ def alive(process: Path) -> bool:
 
 def test_the_worker_loads_neither_torch_nor_streamlit() -> None:
     code = "import cxr_core.film.decoding.decode, cxr_core.film.decoding.sandbox_process, sys; print({'torch', 'streamlit'} & {*sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True
+    )
     assert done.stdout.strip() == "set()"

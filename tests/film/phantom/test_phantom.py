@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_core.errors import RecipeError
-from cxr_core.film.phantom.phantom import SAMPLES, Opacity, PhantomSpec, as_png, draw, is_drawing, truth
+from cxr_core.film.phantom.phantom import (
+    SAMPLES,
+    Opacity,
+    PhantomSpec,
+    as_png,
+    draw,
+    is_drawing,
+    truth,
+)
 from cxr_core.film.radiograph import Radiograph
 
 SMALL = PhantomSpec(height=256, width=256)
@@ -30,12 +38,22 @@ def span(mask: np.ndarray) -> int:
     width=st.integers(200, 420),
     mirrored=st.booleans(),
 )
-def test_masks_measure_what_the_spec_says(thorax: float, ratio: float, height: int, width: int, mirrored: bool) -> None:
-    spec = PhantomSpec(height=height, width=width, thorax_width=thorax, heart_width=thorax * ratio, mirrored=mirrored)
+def test_masks_measure_what_the_spec_says(
+    thorax: float, ratio: float, height: int, width: int, mirrored: bool
+) -> None:
+    spec = PhantomSpec(
+        height=height,
+        width=width,
+        thorax_width=thorax,
+        heart_width=thorax * ratio,
+        mirrored=mirrored,
+    )
     known = truth(spec)
     assert abs(span(known.heart) - thorax * ratio * width) <= 1.5
     assert abs(span(known.right_lung | known.left_lung) - thorax * width) <= 1.5
-    assert known.cardiothoracic_ratio == span(known.heart) / span(known.right_lung | known.left_lung)
+    assert known.cardiothoracic_ratio == span(known.heart) / span(
+        known.right_lung | known.left_lung
+    )
 
 
 @pytest.mark.parametrize("spec", SAMPLES.values(), ids=SAMPLES)
@@ -43,12 +61,17 @@ def test_samples_measure_exactly_at_full_size(spec: PhantomSpec) -> None:
     known = truth(spec)
     assert span(known.heart) == spec.heart_px
     assert span(known.right_lung | known.left_lung) == spec.thorax_px
-    assert known.cardiothoracic_ratio == pytest.approx(spec.heart_width / spec.thorax_width, abs=0.002)
+    assert known.cardiothoracic_ratio == pytest.approx(
+        spec.heart_width / spec.thorax_width, abs=0.002
+    )
 
 
 def test_ends_lie_on_the_masks_and_the_right_comes_first() -> None:
     known = truth(SMALL)
-    for mask, ends in ((known.heart, known.heart_ends), (known.right_lung | known.left_lung, known.thorax_ends)):
+    for mask, ends in (
+        (known.heart, known.heart_ends),
+        (known.right_lung | known.left_lung, known.thorax_ends),
+    ):
         (right_row, right), (left_row, left) = ends
         assert mask[int(right_row), int(right)]
         assert mask[int(left_row), int(left) - 1]
@@ -82,7 +105,9 @@ def test_a_drawing_is_a_radiograph_in_its_promised_form() -> None:
     assert film.pixels.flags.c_contiguous
     assert film.pixels.min() >= 0
     assert film.pixels.max() <= 1
-    assert np.array_equal(np.rint(film.pixels * 255).astype(np.float32) / np.float32(255), film.pixels)
+    assert np.array_equal(
+        np.rint(film.pixels * 255).astype(np.float32) / np.float32(255), film.pixels
+    )
 
 
 def test_the_same_spec_gives_the_same_pixels_and_the_seed_changes_noise_alone() -> None:
@@ -92,13 +117,20 @@ def test_the_same_spec_gives_the_same_pixels_and_the_seed_changes_noise_alone() 
     difference = other.pixels - first.pixels
     assert difference.std() > 0.3 * SMALL.noise
     # What is left after averaging 16x16 blocks would be anatomy that moved.
-    assert np.abs(cv2.resize(difference, (16, 16), interpolation=cv2.INTER_AREA)).max() < 0.5 * SMALL.noise
+    assert (
+        np.abs(cv2.resize(difference, (16, 16), interpolation=cv2.INTER_AREA)).max()
+        < 0.5 * SMALL.noise
+    )
     noiseless = [draw(dataclasses.replace(SMALL, noise=0.0, seed=seed)).pixels for seed in (0, 7)]
     assert np.array_equal(*noiseless)
 
 
-@pytest.mark.parametrize(("lung", "place"), list(itertools.product(("right", "left"), ("upper", "middle", "lower"))))
-def test_an_opacity_raises_brightness_where_it_is_drawn_and_nowhere_else(lung: str, place: str) -> None:
+@pytest.mark.parametrize(
+    ("lung", "place"), list(itertools.product(("right", "left"), ("upper", "middle", "lower")))
+)
+def test_an_opacity_raises_brightness_where_it_is_drawn_and_nowhere_else(
+    lung: str, place: str
+) -> None:
     spec = dataclasses.replace(SMALL, opacity=Opacity(lung=lung, place=place, strength=0.3))
     plain, patched, known = draw(SMALL), draw(spec), truth(spec)
     added = patched.pixels - plain.pixels
@@ -163,7 +195,13 @@ def test_only_the_chunk_marks_a_drawing() -> None:
     # The same bytes as the content of another chunk.
     content = b"\0" * 4 + mark + zlib.crc32(mark).to_bytes(4, "big")
     chunk = b"zzZz" + content
-    hidden = plain[:33] + len(content).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + plain[33:]
+    hidden = (
+        plain[:33]
+        + len(content).to_bytes(4, "big")
+        + chunk
+        + zlib.crc32(chunk).to_bytes(4, "big")
+        + plain[33:]
+    )
     assert not is_drawing(hidden)
 
 

@@ -23,13 +23,18 @@ EVERY = 5  # steps a checkpoint
 
 
 def main() -> int:
-    given = dict(argument.lstrip("-").partition("=")[::2] for argument in sys.argv[1:] if argument.startswith("--"))
+    given = dict(
+        argument.lstrip("-").partition("=")[::2]
+        for argument in sys.argv[1:]
+        if argument.startswith("--")
+    )
     run = Path(given.get("run") or given["resume"])
     asked = []
     signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
     try:
         with Pulse(
-            lambda event: print(event, flush=True), Path(given["resume"]) if "resume" in given else None
+            lambda event: print(event, flush=True),
+            Path(given["resume"]) if "resume" in given else None,
         ) as pulse:
             train(run, given, pulse, asked)
     except SilhouetteError as error:

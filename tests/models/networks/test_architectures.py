@@ -21,7 +21,15 @@ RECIPE_BACKBONES = [
 
 
 @pytest.mark.parametrize(
-    "backbone", ["mobilenetv2_100", "mobilenetv3_small_050", "resnet18", "densenet121", "efficientnet_b0", "plain_cnn"]
+    "backbone",
+    [
+        "mobilenetv2_100",
+        "mobilenetv3_small_050",
+        "resnet18",
+        "densenet121",
+        "efficientnet_b0",
+        "plain_cnn",
+    ],
 )
 @pytest.mark.parametrize("head", ["averaged", "positional"])
 def test_the_described_pass_gives_the_same_features_as_the_plain_one(backbone, head):
@@ -38,7 +46,14 @@ def test_the_described_pass_gives_the_same_features_as_the_plain_one(backbone, h
 def test_every_backbone_of_the_recipes_builds_reads_explains_and_survives_the_store(backbone):
     side = 96 if backbone == "inception_v3" else 64
     head = "dense" if backbone in ("plain_cnn", "vgg16") else "attention"
-    arguments = {**ARGUMENTS, "backbone": backbone, "head": head, "neck": None, "hidden": 4, "side": side}
+    arguments = {
+        **ARGUMENTS,
+        "backbone": backbone,
+        "head": head,
+        "neck": None,
+        "hidden": 4,
+        "side": side,
+    }
     torch.manual_seed(0)
     network = build("film_classifier", arguments).half().float().requires_grad_(False)
     films = torch.rand(2, 1, side, side)
@@ -53,7 +68,10 @@ def test_every_backbone_of_the_recipes_builds_reads_explains_and_survives_the_st
     assert evidence.shape == (2, 2, *features.shape[2:])
     assert torch.isfinite(evidence).all()
     if backbone != "plain_cnn":  # independent of how the first convolution is looked for
-        assert _stem(network.backbone) == f"{timm.models.get_pretrained_cfg(backbone).first_conv}.weight"
+        assert (
+            _stem(network.backbone)
+            == f"{timm.models.get_pretrained_cfg(backbone).first_conv}.weight"
+        )
     with tempfile.TemporaryDirectory() as folder:
         card = replace(tiny_card(), arguments=arguments)
         card = save_model(Path(folder) / "m", card, network, half=True)
@@ -70,7 +88,9 @@ def test_vgg16_comes_without_its_4096_wide_layers():
 def test_a_plain_network_has_the_size_that_its_documentation_says():
     backbone = build_backbone("plain_cnn", 1, False, {})
     convolutions = 9 * (1 * 32 + 32 * 64 + 64 * 128 + 128 * 256)
-    assert sum(parameter.numel() for parameter in backbone.parameters()) == convolutions + 2 * (32 + 64 + 128 + 256)
+    assert sum(parameter.numel() for parameter in backbone.parameters()) == convolutions + 2 * (
+        32 + 64 + 128 + 256
+    )
     assert feature_shape(backbone, "plain_cnn", 1, 224) == (256, 14, 14)
     narrow = build_backbone("plain_cnn", 1, False, {"widths": [4, 8]})
     assert feature_shape(narrow, "plain_cnn", 1, 64) == (8, 16, 16)
@@ -78,7 +98,11 @@ def test_a_plain_network_has_the_size_that_its_documentation_says():
 
 def test_building_leaves_no_trace_in_the_running_statistics():
     network = build("film_classifier", ARGUMENTS)
-    counts = [tensor for name, tensor in network.state_dict().items() if name.endswith("num_batches_tracked")]
+    counts = [
+        tensor
+        for name, tensor in network.state_dict().items()
+        if name.endswith("num_batches_tracked")
+    ]
     assert counts
     assert not any(int(count) for count in counts)
 
@@ -109,7 +133,10 @@ def test_an_unknown_backbone_head_or_architecture_is_answered_with_known_ones():
     with pytest.raises(ModelError, match="do not fit"):
         build("film_classifier", {**ARGUMENTS, "colour": "blue"})
     with pytest.raises(ModelError, match="do not fit"):
-        build("film_classifier", {**ARGUMENTS, "backbone": "plain_cnn", "backbone_arguments": {"depth": 3}})
+        build(
+            "film_classifier",
+            {**ARGUMENTS, "backbone": "plain_cnn", "backbone_arguments": {"depth": 3}},
+        )
 
 
 @pytest.mark.parametrize(

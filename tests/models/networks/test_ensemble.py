@@ -37,8 +37,12 @@ def test_its_logits_are_the_mean_of_theirs_and_its_evidence_sums_to_them(argumen
     assert torch.allclose(whole.forward_head(features), expected, atol=1e-5)
     bias = expected - sums
     assert torch.allclose(bias, bias[:1].expand_as(bias), atol=1e-5)
-    assert [each.shape for each in maps] == [each.shape for each in members[0].forward_described(films)[1]]
-    assert all(torch.equal(tensor, before[name]) for name, tensor in members[0].state_dict().items())
+    assert [each.shape for each in maps] == [
+        each.shape for each in members[0].forward_described(films)[1]
+    ]
+    assert all(
+        torch.equal(tensor, before[name]) for name, tensor in members[0].state_dict().items()
+    )
 
 
 def test_it_keeps_the_first_findings():
@@ -78,6 +82,15 @@ def test_a_recipe_may_begin_with_its_first_backbone_and_not_with_all_of_it(tmp_p
     save_model(tmp_path / "m", card, AveragedClassifier.of(members, ARGUMENTS))
     start = initialise(ARGUMENTS, f"backbone:{tmp_path / 'm'}", seed=9)
     theirs = members[0].backbone.state_dict()
-    assert all(torch.equal(tensor, theirs[name]) for name, tensor in start.network.backbone.state_dict().items())
+    assert all(
+        torch.equal(tensor, theirs[name])
+        for name, tensor in start.network.backbone.state_dict().items()
+    )
     with pytest.raises(ModelError, match="a mean of several networks"):
-        initialise(ARGUMENTS, str(tmp_path / "m"), seed=0, input_spec=card.input_spec, findings=card.findings)
+        initialise(
+            ARGUMENTS,
+            str(tmp_path / "m"),
+            seed=0,
+            input_spec=card.input_spec,
+            findings=card.findings,
+        )

@@ -25,7 +25,9 @@ def head_of(kind: str, cells: tuple[int, int] = (4, 4), two_class: bool = False)
 
 
 def features_of(cells: tuple[int, int] = (4, 4), seed: int = 0) -> torch.Tensor:
-    return torch.randn(5, F, *cells, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.randn(
+        5, F, *cells, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 def gradient_times_features(logits: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
@@ -56,12 +58,16 @@ def test_the_evidence_of_attention_holds_the_attention_where_it_is():
     pooled = (features * shares).sum(dim=(2, 3))
     logits = head.logits(torch.relu(head.hidden(pooled)))
     assert torch.allclose(logits, head(features), atol=1e-12)
-    assert torch.allclose(head.evidence(features.detach()), gradient_times_features(logits, features), atol=1e-10)
+    assert torch.allclose(
+        head.evidence(features.detach()), gradient_times_features(logits, features), atol=1e-10
+    )
 
 
 @pytest.mark.parametrize("kind", ["dense", "attention"])
 @pytest.mark.parametrize("two_class", [False, True])
-def test_the_cells_of_a_hidden_layer_sum_to_the_logit_less_the_bias_of_its_active_units(kind, two_class):
+def test_the_cells_of_a_hidden_layer_sum_to_the_logit_less_the_bias_of_its_active_units(
+    kind, two_class
+):
     head, features = head_of(kind, two_class=two_class), features_of()
     if kind == "dense":
         units = features.flatten(1)
@@ -81,10 +87,14 @@ def test_the_cells_of_a_hidden_layer_sum_to_the_logit_less_the_bias_of_its_activ
 def test_attention_averages_where_it_looks_by_gap_over_gap():
     head, features = head_of("attention"), features_of()
     attention = head.attention(features)
-    by_hand = functional.adaptive_avg_pool2d(features * attention, 1) / functional.adaptive_avg_pool2d(attention, 1)
+    by_hand = functional.adaptive_avg_pool2d(
+        features * attention, 1
+    ) / functional.adaptive_avg_pool2d(attention, 1)
     expected = head.linear(torch.relu(head.hidden(by_hand[:, :, 0, 0])))
     assert torch.allclose(head(features), expected, atol=1e-12)
-    assert torch.allclose(head.shares(features).sum(dim=(2, 3)), torch.ones(5, 1, dtype=torch.float64))
+    assert torch.allclose(
+        head.shares(features).sum(dim=(2, 3)), torch.ones(5, 1, dtype=torch.float64)
+    )
     assert 0 < float(attention.min()) < float(attention.max()) < 1
 
 
@@ -108,9 +118,14 @@ def test_two_outputs_and_their_difference_are_categorical_cross_entropy(smoothin
     outputs = functional.linear(units, head.linear.weight, head.linear.bias)
     categorical = functional.cross_entropy(outputs, labels, label_smoothing=smoothing)
     target = labels.float() * (1 - smoothing) + smoothing / 2
-    binary = functional.binary_cross_entropy_with_logits(head(units[:, :, None, None])[:, 0], target)
+    binary = functional.binary_cross_entropy_with_logits(
+        head(units[:, :, None, None])[:, 0], target
+    )
     assert torch.allclose(binary, categorical, atol=1e-6)
-    for_both = [torch.autograd.grad(loss, head.linear.weight, retain_graph=True)[0] for loss in (binary, categorical)]
+    for_both = [
+        torch.autograd.grad(loss, head.linear.weight, retain_graph=True)[0]
+        for loss in (binary, categorical)
+    ]
     assert torch.allclose(*for_both, atol=1e-6)
 
 
@@ -154,7 +169,9 @@ def test_library_methods_work_on_heads_with_a_hidden_layer(kind, method):
 
 
 def test_the_dense_evidence_is_hirescam_before_its_relu():
-    network = tiny_network(tiny_card(arguments={**ARGUMENTS, "head": "dense"})).requires_grad_(False)
+    network = tiny_network(tiny_card(arguments={**ARGUMENTS, "head": "dense"})).requires_grad_(
+        False
+    )
     features = network.forward_features(torch.rand(1, 1, 64, 64))
     ours = network.head.evidence(features)[0, 0].clamp_min(0).numpy()
     theirs = library_map(network, features[0].numpy(), 0, "hirescam")

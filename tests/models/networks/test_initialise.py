@@ -42,7 +42,9 @@ def test_weights_that_break_off_on_the_way_are_a_sentence_too(monkeypatch):
 
 def test_a_backbone_without_imagenet_weights_is_told_apart_from_a_missing_hub(monkeypatch):
     monkeypatch.setattr(imagenet, "_reach", lambda *_: pytest.fail("the hub need not be asked"))
-    with pytest.raises(PretrainedUnavailable, match=r"no ImageNet weights of resnetv2_152.* resnetv2_101"):
+    with pytest.raises(
+        PretrainedUnavailable, match=r"no ImageNet weights of resnetv2_152.* resnetv2_101"
+    ):
         initialise({**ARGUMENTS, "backbone": "resnetv2_152"}, "imagenet", seed=0)
     with pytest.raises(PretrainedUnavailable, match="plain_cnn is this project's own"):
         initialise({**ARGUMENTS, "backbone": "plain_cnn"}, "imagenet", seed=0)
@@ -55,7 +57,9 @@ def test_every_backbone_of_the_recipes_but_one_has_imagenet_weights_somewhere():
     assert "resnetv2_152" not in weights
 
 
-@pytest.mark.parametrize("backbone", ["mobilenetv3_small_050", "mobilenetv1_100", "densenet121", "plain_cnn", "vgg16"])
+@pytest.mark.parametrize(
+    "backbone", ["mobilenetv3_small_050", "mobilenetv1_100", "densenet121", "plain_cnn", "vgg16"]
+)
 def test_a_local_file_fills_the_backbone_and_a_colour_stem_is_summed_to_grey(backbone, tmp_path):
     torch.manual_seed(7)
     colour = build_backbone(backbone, 3, False, {}).eval()
@@ -67,7 +71,9 @@ def test_a_local_file_fills_the_backbone_and_a_colour_stem_is_summed_to_grey(bac
     grey = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
         expected = colour(grey.expand(-1, 3, -1, -1))
-        assert torch.allclose(start.network.backbone(grey), expected, atol=1e-4 * float(expected.abs().max()))
+        assert torch.allclose(
+            start.network.backbone(grey), expected, atol=1e-4 * float(expected.abs().max())
+        )
     assert start.unmatched == ("classifier.weight",)
     assert start.missing == ()
 
@@ -75,7 +81,10 @@ def test_a_local_file_fills_the_backbone_and_a_colour_stem_is_summed_to_grey(bac
 def test_what_a_file_lacks_or_has_in_another_shape_is_reported_by_name(tmp_path):
     tensors = build("film_classifier", ARGUMENTS).backbone.state_dict()
     name = "conv_stem.weight"
-    save_file({key: tensor for key, tensor in tensors.items() if key != name}, tmp_path / "less.safetensors")
+    save_file(
+        {key: tensor for key, tensor in tensors.items() if key != name},
+        tmp_path / "less.safetensors",
+    )
     start = initialise(ARGUMENTS, str(tmp_path / "less.safetensors"), seed=0)
     assert (start.missing, start.unmatched) == ((name,), ())
     save_file({**tensors, name: torch.zeros(16, 1, 5, 5)}, tmp_path / "other.safetensors")
@@ -114,9 +123,13 @@ def test_a_model_gives_the_rows_of_the_findings_that_both_have(tmp_path, two_cla
     folder = tiny_model(tmp_path, card, seed=5)
     findings = ("pneumonia", "edema", "hernia")
     arguments = {**card.arguments, "findings": 3}
-    start = initialise(arguments, str(folder), seed=0, input_spec=card.input_spec, findings=findings)
+    start = initialise(
+        arguments, str(folder), seed=0, input_spec=card.input_spec, findings=findings
+    )
     films = torch.rand(2, 1, 64, 64)
-    assert torch.allclose(start.network(films)[:, 0], tiny_network(card, seed=5)(films)[:, 1], atol=1e-6)
+    assert torch.allclose(
+        start.network(films)[:, 0], tiny_network(card, seed=5)(films)[:, 1], atol=1e-6
+    )
     assert start.missing == ("head.linear: edema", "head.linear: hernia")
     assert start.unmatched == ("head.linear: cardiomegaly",)
 
@@ -132,11 +145,18 @@ def test_a_model_gives_the_rows_of_the_findings_that_both_have(tmp_path, two_cla
         ({"backbone_arguments": {"pad_type": "same"}}, {}, "backbone_arguments"),
     ],
 )
-def test_a_model_of_another_form_or_preprocessing_is_refused_by_what_differs(tmp_path, arguments, spec, says):
+def test_a_model_of_another_form_or_preprocessing_is_refused_by_what_differs(
+    tmp_path, arguments, spec, says
+):
     card = tiny_card()
     folder = tiny_model(tmp_path, card)
     with pytest.raises(ModelError, match=says):
-        initialise({**ARGUMENTS, **arguments}, str(folder), seed=0, input_spec=replace(card.input_spec, **spec))
+        initialise(
+            {**ARGUMENTS, **arguments},
+            str(folder),
+            seed=0,
+            input_spec=replace(card.input_spec, **spec),
+        )
     with pytest.raises(ModelError, match=says):
         require_start({**ARGUMENTS, **arguments}, str(folder), replace(card.input_spec, **spec))
     with pytest.raises(ModelError, match="preprocessing"):
@@ -149,7 +169,10 @@ def test_the_backbone_alone_serves_another_head_on_other_films(tmp_path):
     require_start(arguments, f"backbone:{folder}", replace(tiny_card().input_spec, side=96))
     start = initialise(arguments, f"backbone:{folder}", seed=0)
     theirs = tiny_network(tiny_card(), seed=5).backbone.state_dict()
-    assert all(torch.equal(tensor, theirs[name]) for name, tensor in start.network.backbone.state_dict().items())
+    assert all(
+        torch.equal(tensor, theirs[name])
+        for name, tensor in start.network.backbone.state_dict().items()
+    )
     untouched = initialise(arguments, "scratch", seed=0).network
     assert torch.equal(start.network.head.linear.weight, untouched.head.linear.weight)
     assert origin(f"backbone:{folder}").startswith("the backbone of ")
@@ -160,7 +183,11 @@ def test_another_backbone_is_not_taken_over(tmp_path):
     for change in ({"backbone": "resnet18"}, {"channels": 3}):
         for start in (initialise, require_start):
             with pytest.raises(ModelError, match="Only the same one can be taken over"):
-                start({**ARGUMENTS, **change}, f"backbone:{folder}", *([0] if start is initialise else [None]))
+                start(
+                    {**ARGUMENTS, **change},
+                    f"backbone:{folder}",
+                    *([0] if start is initialise else [None]),
+                )
 
 
 def test_whether_a_network_can_start_is_told_without_building_it(tmp_path, no_hub, monkeypatch):
@@ -177,7 +204,12 @@ def test_whether_a_network_can_start_is_told_without_building_it(tmp_path, no_hu
 
 def test_the_weights_on_disk_are_the_imagenet_backbone_that_timm_builds(real_data):
     path = real_data / "weights" / "mobilenetv2_100_imagenet.safetensors"
-    arguments = {**ARGUMENTS, "backbone": "mobilenetv2_100", "channels": 3, "backbone_arguments": {"pad_type": "same"}}
+    arguments = {
+        **ARGUMENTS,
+        "backbone": "mobilenetv2_100",
+        "channels": 3,
+        "backbone_arguments": {"pad_type": "same"},
+    }
     start = initialise(arguments, str(path), seed=0)
     assert start.missing == ()
     assert start.unmatched == ("classifier.bias", "classifier.weight")
@@ -185,4 +217,6 @@ def test_the_weights_on_disk_are_the_imagenet_backbone_that_timm_builds(real_dat
     grey = initialise({**arguments, "channels": 1}, str(path), seed=0)
     assert (grey.missing, grey.unmatched) == ((), start.unmatched)
     stem = load_file(path)["conv_stem.weight"].float()
-    assert torch.allclose(grey.network.backbone.conv_stem.weight, timm.models.adapt_input_conv(1, stem))
+    assert torch.allclose(
+        grey.network.backbone.conv_stem.weight, timm.models.adapt_input_conv(1, stem)
+    )

@@ -24,7 +24,9 @@ CARD = SegmenterCard(
 )
 
 
-@pytest.mark.parametrize("backbone", ["mobilenetv2_100", "mobilenetv3_small_050", "resnet18", "efficientnet_b0"])
+@pytest.mark.parametrize(
+    "backbone", ["mobilenetv2_100", "mobilenetv3_small_050", "resnet18", "efficientnet_b0"]
+)
 def test_each_structure_has_a_map_at_half_the_films_size(backbone):
     network = build("segmenter", {**ARGUMENTS, "backbone": backbone})
     assert network(torch.zeros(2, 1, 64, 96)).shape == (2, 3, 32, 48)
@@ -54,7 +56,11 @@ def test_a_model_folder_gives_the_same_maps_again(tmp_path):
 
 @pytest.mark.parametrize(
     ("changed", "says"),
-    [({"schema": 9}, "schema 9"), ({"kind": "oracle"}, "outlines"), ({"structures": ("heart",)}, "outlines")],
+    [
+        ({"schema": 9}, "schema 9"),
+        ({"kind": "oracle"}, "outlines"),
+        ({"structures": ("heart",)}, "outlines"),
+    ],
 )
 def test_a_card_of_something_else_is_refused(changed, says):
     import json

@@ -43,7 +43,9 @@ def test_the_record_of_changes_only_grows(home):
     before = (home.parent / "log.jsonl").read_bytes()
     use("tiny", "1.10.0", "they were right")
     assert (home.parent / "log.jsonl").read_bytes().startswith(before)
-    told = [(each["what"], each["version"], each["before"], each["note"]) for each in history("tiny")]
+    told = [
+        (each["what"], each["version"], each["before"], each["note"]) for each in history("tiny")
+    ]
     assert told == [
         ("promoted", "1.10.0", "1.9.0", "they were right"),
         ("rolled back", "1.9.0", "1.10.0", "too many calls"),
@@ -119,7 +121,9 @@ def test_a_damaged_version_is_never_put_to_use(home):
 
 def test_shipped_models_are_versions_too(workspace):
     shipped = versions("pneumonia-children")[-1].name
-    tiny_model(workspace / "models", replace(tiny_card(), model="pneumonia-children", version="99.0.0"))
+    tiny_model(
+        workspace / "models", replace(tiny_card(), model="pneumonia-children", version="99.0.0")
+    )
     assert in_use("pneumonia-children").version == "99.0.0"
     folder = roll_back("pneumonia-children", "the shipped one was better")
     assert (folder.name, folder in installed()) == (shipped, True)
@@ -132,7 +136,10 @@ def test_a_reader_made_after_a_change_reads_with_the_other_version(home):
         roll_back("tiny", "why")
         assert fingerprint() != before
         with Reader.installed() as new:
-            told = [next(card.version for card in reader.cards if card.model == "tiny") for reader in (old, new)]
+            told = [
+                next(card.version for card in reader.cards if card.model == "tiny")
+                for reader in (old, new)
+            ]
     assert told == ["1.10.0", "1.9.0"]
 
 

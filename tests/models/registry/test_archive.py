@@ -45,7 +45,9 @@ def test_what_goes_out_comes_in_the_same(tmp_path, workspace):
 
 def test_the_version_in_use_stays_in_use(files, workspace):
     first = tiny_model(workspace / "models")
-    second = import_model(zipped({f"tiny/2.0.0/{name}": content for name, content in files.items()}))
+    second = import_model(
+        zipped({f"tiny/2.0.0/{name}": content for name, content in files.items()})
+    )
     assert [folder.name for folder in versions("tiny")] == ["1.0.0", "2.0.0"]
     assert in_use("tiny").folder == first != second
     with pytest.raises(ModelError, match=r"tiny 2\.0\.0 is installed already"):
@@ -73,7 +75,10 @@ BAD = {
         lambda files: {f"../../{name}": content for name, content in files.items()} | {CARD: b"{}"},
         "one folder",
     ),
-    "two models": (lambda files: {f"{place}/{name}": files[name] for place in "ab" for name in files}, "one folder"),
+    "two models": (
+        lambda files: {f"{place}/{name}": files[name] for place in "ab" for name in files},
+        "one folder",
+    ),
     "no weights": (lambda files: {CARD: files[CARD]}, "has no weights"),
     "no card": (lambda files: {WEIGHTS: files[WEIGHTS]}, "no readable card"),
     "other weights": (
@@ -81,18 +86,25 @@ BAD = {
         "changed or damaged",
     ),
     "no name": (lambda files: changed(files, model="../tiny"), "cannot be a folder's name"),
-    "another network": (lambda files: changed(files, architecture="pickled"), "unknown architecture"),
+    "another network": (
+        lambda files: changed(files, architecture="pickled"),
+        "unknown architecture",
+    ),
     "tensors of another": (
         lambda files: changed(files, arguments=json.loads(files[CARD])["arguments"] | {"neck": 16}),
         "does not fit its network",
     ),
     "weights from a hub": (
-        lambda files: changed(files, arguments=json.loads(files[CARD])["arguments"] | {"pretrained": True}),
+        lambda files: changed(
+            files, arguments=json.loads(files[CARD])["arguments"] | {"pretrained": True}
+        ),
         r"asks for weights from elsewhere \(pretrained .* zip the folder again",
     ),
     "weights from a file": (
         lambda files: changed(
-            files, arguments=json.loads(files[CARD])["arguments"] | {"backbone_arguments": {"checkpoint_path": "/a"}}
+            files,
+            arguments=json.loads(files[CARD])["arguments"]
+            | {"backbone_arguments": {"checkpoint_path": "/a"}},
         ),
         r"asks for weights from elsewhere \(checkpoint_path",
     ),
@@ -106,7 +118,9 @@ def test_anything_else_is_refused_and_leaves_nothing(case, files, workspace):
     with pytest.raises(ModelError, match=says):
         import_model(zipped(make(files)))
     assert versions("tiny") == []
-    assert [place.name for place in (workspace / "models").glob("**/*") if place.name != ".lock"] == []
+    assert [
+        place.name for place in (workspace / "models").glob("**/*") if place.name != ".lock"
+    ] == []
 
 
 def test_what_is_no_zip_or_too_large_is_refused(files, workspace, monkeypatch):

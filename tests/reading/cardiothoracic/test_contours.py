@@ -18,7 +18,9 @@ PIXEL = 1 / 96  # of the maps, as a share of the film's width
 def maps_of(masks: dict[str, np.ndarray], spec: InputSpec = SPEC) -> np.ndarray:
     """(3, 96, 96) logits as a network sure of these masks (H, W) would give them."""
     grids = [to_grid(masks[name].astype(np.float32), spec) / np.float32(255) for name in STRUCTURES]
-    return np.stack([cv2.resize(grid, (96, 96), interpolation=cv2.INTER_AREA) * 20 - 10 for grid in grids])
+    return np.stack(
+        [cv2.resize(grid, (96, 96), interpolation=cv2.INTER_AREA) * 20 - 10 for grid in grids]
+    )
 
 
 def seen(masks: dict[str, np.ndarray], spec: InputSpec = SPEC, looks: int = 1) -> Anatomy:
@@ -50,7 +52,12 @@ def test_the_ends_lie_where_they_were_drawn():
 
 
 @settings(max_examples=25, deadline=None)
-@given(left=st.integers(0, 120), right=st.integers(0, 120), top=st.integers(0, 120), scale=st.floats(0.5, 2.0))
+@given(
+    left=st.integers(0, 120),
+    right=st.integers(0, 120),
+    top=st.integers(0, 120),
+    scale=st.floats(0.5, 2.0),
+)
 def test_padding_and_scaling_leave_the_ratio_alone(left, right, top, scale):
     masks, ratio = drawn(height=512, width=512)
     size = (round(512 * scale), round(512 * scale))
@@ -63,7 +70,9 @@ def test_padding_and_scaling_leave_the_ratio_alone(left, right, top, scale):
 
 def test_mirroring_leaves_the_ratio_alone():
     masks, ratio = drawn(heart_width=0.36)
-    assert seen({name: mask[:, ::-1] for name, mask in masks.items()}).ratio == pytest.approx(ratio, abs=0.005)
+    assert seen({name: mask[:, ::-1] for name, mask in masks.items()}).ratio == pytest.approx(
+        ratio, abs=0.005
+    )
 
 
 def test_the_masks_come_back_on_the_films_own_grid():
@@ -115,14 +124,18 @@ def test_a_lung_cut_off_at_the_side_is_doubted():
     masks, _ = drawn(thorax_width=0.8)
     anatomy = seen({name: mask[:, 130:] for name, mask in masks.items()})
     assert anatomy.ratio is not None
-    assert anatomy.doubts == ("The right lung reaches the side of the film: the thorax may be wider than measured.",)
+    assert anatomy.doubts == (
+        "The right lung reaches the side of the film: the thorax may be wider than measured.",
+    )
 
 
 def test_looks_that_disagree_widen_the_interval_and_are_doubted():
     masks, _ = drawn(heart_width=0.3)
     wider, _ = drawn(heart_width=0.42)
     maps = np.stack([maps_of(masks), maps_of(wider)])
-    anatomy = anatomy_of(maps, Placement.fit((1024, 1024), SPEC), model="m", version="1", offset=0.01, factor=2.0)
+    anatomy = anatomy_of(
+        maps, Placement.fit((1024, 1024), SPEC), model="m", version="1", offset=0.01, factor=2.0
+    )
     assert anatomy.spread == pytest.approx((0.42 - 0.30) / 0.7 / 2, abs=0.01)
     assert anatomy.half_width == pytest.approx(2 * (0.01 + anatomy.spread))
     assert anatomy.doubts == ("Two looks at the same film outline the heart differently.",)

@@ -20,7 +20,9 @@ UNLIKE = Concern("inverted", "Unlike the others.")
 
 def automatic(found: bool = True, spacing_mm: tuple[float, float] | None = None) -> Measurement:
     film = dataclasses.replace(draw(SLENDER), spacing_mm=spacing_mm)
-    return measure(outlined(SLENDER, found), film, Patient(age_years=50, view="AP"), (TURNED, UNLIKE))
+    return measure(
+        outlined(SLENDER, found), film, Patient(age_years=50, view="AP"), (TURNED, UNLIKE)
+    )
 
 
 def test_a_hand_keeps_the_doubts_of_patient_and_film_and_drops_those_of_the_program():
@@ -69,7 +71,9 @@ def test_a_reading_without_a_measurement_has_nothing_to_edit():
     bare = Reading(sha256="00", status="read")
     assert bare.with_ends(HEART, THORAX, SHAPE).measurements == ()
     whole = dataclasses.replace(bare, measurements=(automatic(),))
-    assert whole.with_ends(HEART, THORAX, SHAPE).as_json("a.png")["measurements"][0]["edited"] is True
+    assert (
+        whole.with_ends(HEART, THORAX, SHAPE).as_json("a.png")["measurements"][0]["edited"] is True
+    )
 
 
 def test_suggested_ends_lie_on_the_film_and_make_a_ratio():
@@ -82,6 +86,8 @@ def test_diameters_are_in_mm_only_where_the_film_says_how_large_its_pixels_are()
     assert diameter_words(scaled) == "heart 98 mm, thorax 196 mm"
 
 
-@pytest.mark.parametrize(("value", "said"), [(0.431, "0.43"), (0.4961, "0.496"), (0.5, "0.50"), (0.507, "0.51")])
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.431, "0.43"), (0.4961, "0.496"), (0.5, "0.50"), (0.507, "0.51")]
+)
 def test_a_third_decimal_tells_the_side_of_the_limit_where_two_do_not(value, said):
     assert ratio_text(value) == said

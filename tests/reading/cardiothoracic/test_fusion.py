@@ -54,17 +54,25 @@ def test_a_ratio_that_is_absent_doubted_or_of_another_model_is_left_out(measured
 
 
 def test_a_card_without_a_combination_keeps_its_own_probability():
-    assert combine(replace(CARD, combination={}), "cardiomegaly", 0.3, MEASURED, "PA") == (0.3, None)
+    assert combine(replace(CARD, combination={}), "cardiomegaly", 0.3, MEASURED, "PA") == (
+        0.3,
+        None,
+    )
 
 
 @pytest.mark.parametrize("reason", [VIEW_AP, VIEW_UNKNOWN, CHILD])
 def test_doubts_of_view_and_age_were_in_what_it_was_fitted_on(reason):
-    assert combine(CARD, "cardiomegaly", 0.3, replace(MEASURED, reasons=(reason,)), "PA")[1] is not None
+    assert (
+        combine(CARD, "cardiomegaly", 0.3, replace(MEASURED, reasons=(reason,)), "PA")[1]
+        is not None
+    )
 
 
 def test_ends_set_by_hand_do_not_change_what_was_fitted_on_measured_ones():
     by_hand = replace(MEASURED, value=0.9, edited=True, automatic=MEASURED)
-    assert combine(CARD, "cardiomegaly", 0.3, by_hand, "PA") == combine(CARD, "cardiomegaly", 0.3, MEASURED, "PA")
+    assert combine(CARD, "cardiomegaly", 0.3, by_hand, "PA") == combine(
+        CARD, "cardiomegaly", 0.3, MEASURED, "PA"
+    )
 
 
 def test_the_reading_calls_by_the_combined_probability_and_says_who_said_what():
@@ -78,13 +86,19 @@ def test_the_reading_calls_by_the_combined_probability_and_says_who_said_what():
         unfamiliarity=0.5,
     )
     film = Radiograph(pixels=np.zeros((1024, 1024), np.float32))
-    examination = Examination(sha256="00", film=film, concerns=(), outputs=(output,), seconds=0.1, anatomy=seen(masks))
+    examination = Examination(
+        sha256="00", film=film, concerns=(), outputs=(output,), seconds=0.1, anatomy=seen(masks)
+    )
     (finding,) = interpret(examination, Patient(age_years=50, view="PA"), "youden").findings
-    assert finding.probability == pytest.approx(expit(-0.4 + 0.7 * logit(0.2) + 20 * (ratio - 0.5)), abs=0.03)
+    assert finding.probability == pytest.approx(
+        expit(-0.4 + 0.7 * logit(0.2) + 20 * (ratio - 0.5)), abs=0.03
+    )
     assert (finding.threshold, finding.call) == (0.33, "present")
     assert finding.logit == -1.0
     assert finding.as_json()["parts"]["classifier"] == 0.2
-    (alone,) = interpret(replace(examination, anatomy=None), Patient(age_years=50, view="PA"), "youden").findings
+    (alone,) = interpret(
+        replace(examination, anatomy=None), Patient(age_years=50, view="PA"), "youden"
+    ).findings
     assert (alone.probability, "parts" in alone.as_json()) == (0.2, False)
 
 
@@ -100,6 +114,8 @@ def test_weights_that_cannot_be_meant_are_refused(wrong):
 
 def test_the_source_of_a_combined_threshold_is_the_combinations():
     probability, parts = combine(CARD, "cardiomegaly", 0.3, MEASURED, "PA")
-    alone = FindingReading(finding="cardiomegaly", probability=probability, operating_point="youden", card=CARD)
+    alone = FindingReading(
+        finding="cardiomegaly", probability=probability, operating_point="youden", card=CARD
+    )
     assert threshold_source(alone) == "chosen by a test"
     assert threshold_source(replace(alone, parts=parts)) == "a test"

@@ -70,7 +70,9 @@ def test_the_loss_of_the_network_alone_is_scikit_learns_with_the_patient_held_ou
     for repeat in range(20):
         folds = StratifiedGroupKFold(5, shuffle=True, random_state=repeat)
         model = make_pipeline(StandardScaler(), LogisticRegression())
-        said = cross_val_predict(model, inputs, labels, cv=folds, groups=patients, method="predict_proba")
+        said = cross_val_predict(
+            model, inputs, labels, cv=folds, groups=patients, method="predict_proba"
+        )
         means.append(log_loss(labels, said[:, 1]))
     assert alone.mean() == pytest.approx(np.mean(means), abs=1e-4)
 

@@ -12,7 +12,9 @@ def test_nothing_is_drawn_without_evidence_against_it_or_where_the_model_did_not
     film = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)
     for nothing in (0.0, -3.0, np.nan):
         drawn = overlay(film, np.full((4, 6), nothing, np.float32), scale=2.0)
-        assert np.array_equal(drawn, np.repeat(np.rint(film * 255).astype(np.uint8)[..., None], 3, axis=2))
+        assert np.array_equal(
+            drawn, np.repeat(np.rint(film * 255).astype(np.uint8)[..., None], 3, axis=2)
+        )
 
 
 def test_the_same_evidence_has_the_same_colour_beside_any_other() -> None:
@@ -26,7 +28,9 @@ def test_the_same_evidence_has_the_same_colour_beside_any_other() -> None:
 
 
 def test_full_scale_has_the_last_colour_and_more_changes_nothing() -> None:
-    full, beyond = (overlay(GREY, np.full((4, 6), heat, np.float32), scale=2.0) for heat in (2.0, 20.0))
+    full, beyond = (
+        overlay(GREY, np.full((4, 6), heat, np.float32), scale=2.0) for heat in (2.0, 20.0)
+    )
     expected = 127.5 + (np.array(RAMP[-1]) - 127.5) * OPACITY
     assert np.allclose(full[0, 0], expected, atol=1)
     assert np.array_equal(full, beyond)

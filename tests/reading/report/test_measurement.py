@@ -26,7 +26,9 @@ from tests.reading.report.test_report import MADE, Page, examination, pixels_of
 HEART, THORAX = ((110.0, 260.0), (215.0, 270.0)), ((60.0, 300.0), (340.0, 310.0))
 
 
-def report(spec: PhantomSpec = SLENDER, *, view: str = "PA", by_hand=None, found: bool = True, **film) -> Report:
+def report(
+    spec: PhantomSpec = SLENDER, *, view: str = "PA", by_hand=None, found: bool = True, **film
+) -> Report:
     drawn = dataclasses.replace(draw(spec), container="png", view=None, age_years=None, **film)
     seen = dataclasses.replace(examination(drawn, probability=0.1), anatomy=outlined(spec, found))
     reading = interpret(seen, Patient(age_years=45, view=view), "youden")
@@ -82,7 +84,9 @@ def test_crossed_ends_and_a_heart_that_was_not_found_are_sentences():
     missing = Page(html_report(report(found=False)))
     assert "cannot be measured: No heart was found on this picture." in missing.text
     assert "Trusted" not in missing.text
-    assert len(missing.attributes("img")) == len(crossed.attributes("img")), "the lungs are still outlined"
+    assert len(missing.attributes("img")) == len(crossed.attributes("img")), (
+        "the lungs are still outlined"
+    )
 
 
 def test_without_an_outlining_model_the_report_is_as_it_was():
@@ -104,7 +108,9 @@ def test_lines_lie_on_the_film_s_own_points_at_any_size(size):
     scale = size[1] / 400
     for line, colour in ((HEART, HEART_COLOUR), (THORAX, THORAX_COLOUR)):
         row = round(level_of(line) * scale)
-        drawn = np.flatnonzero((np.abs(shown[row - 1 : row + 1].astype(int) - colour).max(axis=2) < 40).any(axis=0))
+        drawn = np.flatnonzero(
+            (np.abs(shown[row - 1 : row + 1].astype(int) - colour).max(axis=2) < 40).any(axis=0)
+        )
         assert drawn[0] == pytest.approx(line[0][0] * scale, abs=END_PX + 2)  # the end's own disc
         assert drawn[-1] == pytest.approx(line[1][0] * scale, abs=END_PX + 2)
         for x, y in line:
@@ -112,7 +118,9 @@ def test_lines_lie_on_the_film_s_own_points_at_any_size(size):
 
 
 def test_the_picture_in_the_page_shows_heart_lungs_and_both_lines():
-    (picture,) = [p for p in Page(html_report(report())).attributes("img") if "outlines" in (p["alt"] or "")]
+    (picture,) = [
+        p for p in Page(html_report(report())).attributes("img") if "outlines" in (p["alt"] or "")
+    ]
     shown = pixels_of(picture).astype(int)
     assert max(shown.shape) == 1024
     for colour in (HEART_COLOUR, THORAX_COLOUR, LUNG_COLOUR):

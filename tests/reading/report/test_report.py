@@ -45,17 +45,31 @@ def card(finding: str, age_min: int | None = None, age_max: int | None = None) -
         calibration={finding: Calibration(slope=0.9, source="Platt on 400 validation films")},
         operating_points={finding: points},
         evidence_scale={finding: 1.0},
-        training={"data": {"name": "CXR-42", "sha256": "feedbeef"}, "terms": "CC BY 4.0", "parts": ["train", "val"]},
+        training={
+            "data": {"name": "CXR-42", "sha256": "feedbeef"},
+            "terms": "CC BY 4.0",
+            "parts": ["train", "val"],
+        },
         metrics={
-            "test": {finding: {"auroc": {"value": 0.912, "low": 0.9, "high": 0.93, "n": 500, "positives": 40}}},
-            "one class": {finding: {"auroc": {"value": None, "low": None, "high": None, "n": 5, "positives": 0}}},
+            "test": {
+                finding: {
+                    "auroc": {"value": 0.912, "low": 0.9, "high": 0.93, "n": 500, "positives": 40}
+                }
+            },
+            "one class": {
+                finding: {
+                    "auroc": {"value": None, "low": None, "high": None, "n": 5, "positives": 0}
+                }
+            },
         },
         software={"torch": "2.13.0"},
         weights_sha256="ab" * 32,
     )
 
 
-def examination(film: Radiograph | None, probability: float = 0.834, concerns: tuple[Concern, ...] = ()) -> Examination:
+def examination(
+    film: Radiograph | None, probability: float = 0.834, concerns: tuple[Concern, ...] = ()
+) -> Examination:
     outputs = []
     for model in (card("cardiomegaly", age_min=18), card("pneumonia", age_min=1, age_max=5)):
         key = model.findings[0]
@@ -78,16 +92,24 @@ def examination(film: Radiograph | None, probability: float = 0.834, concerns: t
             )
         )
     return Examination(
-        sha256="0123456789abcdef" * 4, film=film, concerns=concerns, outputs=tuple(outputs), seconds=0.214
+        sha256="0123456789abcdef" * 4,
+        film=film,
+        concerns=concerns,
+        outputs=tuple(outputs),
+        seconds=0.214,
     )
 
 
 def film_of(container: str = "png") -> Radiograph:
     drawn = draw(PhantomSpec(height=160, width=128))
-    return dataclasses.replace(drawn, container=container, age_years=None, view=None, spacing_mm=(0.143, 0.15))
+    return dataclasses.replace(
+        drawn, container=container, age_years=None, view=None, spacing_mm=(0.143, 0.15)
+    )
 
 
-def report(seen: Examination | None = None, age: float | None = 45.0, file: str = "a.png") -> Report:
+def report(
+    seen: Examination | None = None, age: float | None = 45.0, file: str = "a.png"
+) -> Report:
     seen = seen or examination(film_of())
     reading = interpret(seen, Patient(age_years=age, view="PA"), "youden")
     return Report(reading=reading, examination=seen, file=file, made=MADE, software_version="7.8.9")
@@ -121,7 +143,9 @@ def test_the_page_fetches_nothing_and_runs_nothing() -> None:
     page = Page(text)
     assert {"http-equiv": "Content-Security-Policy", "content": POLICY} in page.attributes("meta")
     assert POLICY.startswith("default-src 'none'")
-    assert not {"script", "link", "iframe", "object", "base", "form", "a"} & {tag for tag, _ in page.tags}
+    assert not {"script", "link", "iframe", "object", "base", "form", "a"} & {
+        tag for tag, _ in page.tags
+    }
     for tag, attributes in page.tags:
         assert not [name for name in attributes if name.startswith("on")], tag
         assert "href" not in attributes
@@ -132,7 +156,11 @@ def test_the_page_fetches_nothing_and_runs_nothing() -> None:
 @pytest.mark.parametrize("place", ["file", "concern"])
 def test_other_peoples_text_is_shown_and_never_obeyed(place: str) -> None:
     concerns = (Concern("odd", f"Found {NASTY}."),) if place == "concern" else ()
-    text = html_report(report(examination(film_of(), concerns=concerns), file=NASTY if place == "file" else "a.png"))
+    text = html_report(
+        report(
+            examination(film_of(), concerns=concerns), file=NASTY if place == "file" else "a.png"
+        )
+    )
     page = Page(text)
     assert not page.attributes("script")
     assert '../../<script>alert("x")</script>\ufffdgnp.exe&\ufffd.png' in page.text
@@ -171,7 +199,10 @@ def test_every_number_says_where_it_comes_from() -> None:
 
 def test_a_finding_without_a_model_keeps_its_place_with_the_reason() -> None:
     page = Page(html_report(report(age=45.0)))
-    assert "Pneumonia No model for this patient: pneumonia-mobilenet is for people <for pneumonia>." in page.text
+    assert (
+        "Pneumonia No model for this patient: pneumonia-mobilenet is for people <for pneumonia>."
+        in page.text
+    )
     table = json.loads(json_report(report(age=45.0)))
     assert [f["finding"] for f in table["findings"]] == ["cardiomegaly", "pneumonia"]
     assert table["findings"][1]["probability"] is None
@@ -180,7 +211,15 @@ def test_a_finding_without_a_model_keeps_its_place_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "said"), [(0.0, "<1 %"), (0.004, "<1 %"), (0.0149, "1 %"), (0.5, "50 %"), (0.834, "83 %"), (1.0, ">99 %")]
+    ("share", "said"),
+    [
+        (0.0, "<1 %"),
+        (0.004, "<1 %"),
+        (0.0149, "1 %"),
+        (0.5, "50 %"),
+        (0.834, "83 %"),
+        (1.0, ">99 %"),
+    ],
 )
 def test_probabilities_are_whole_per_cent_and_never_certain(share: float, said: str) -> None:
     assert per_cent(share) == said
@@ -192,7 +231,9 @@ def test_probabilities_are_whole_per_cent_and_never_certain(share: float, said: 
 def test_heatmaps_are_the_absolute_overlay_on_the_films_own_grid() -> None:
     made = report(age=None)
     page = Page(html_report(made))
-    pictures = [attributes for attributes in page.attributes("img") if attributes["class"] == "film"]
+    pictures = [
+        attributes for attributes in page.attributes("img") if attributes["class"] == "film"
+    ]
     assert len(pictures) == 3  # the film, and one map for each finding
     assert made.film is not None
     shown = pixels_of(pictures[1])
@@ -205,11 +246,15 @@ def test_heatmaps_are_the_absolute_overlay_on_the_films_own_grid() -> None:
 
 @pytest.mark.parametrize("aspect", ["stretch", "crop", "pad"])
 def test_a_large_film_is_shrunk_and_its_map_stays_in_place(aspect: str) -> None:
-    seen = examination(dataclasses.replace(draw(PhantomSpec(height=2048, width=1500)), container="png"))
+    seen = examination(
+        dataclasses.replace(draw(PhantomSpec(height=2048, width=1500)), container="png")
+    )
     placement = Placement.fit((2048, 1500), InputSpec(side=224, aspect=aspect))
     evidence = dataclasses.replace(seen.outputs[0].evidence["cardiomegaly"], placement=placement)
     output = dataclasses.replace(seen.outputs[0], evidence={"cardiomegaly": evidence})
-    pictures = Page(html_report(report(dataclasses.replace(seen, outputs=(output,))))).attributes("img")
+    pictures = Page(html_report(report(dataclasses.replace(seen, outputs=(output,))))).attributes(
+        "img"
+    )
     film, shown = pixels_of(pictures[0]), pixels_of(pictures[1])
     assert film.shape == shown.shape == (1024, 750, 3)
     whole = cv2.resize(np.nan_to_num(evidence.on_film()), (750, 1024), interpolation=cv2.INTER_AREA)
@@ -222,7 +267,10 @@ def test_no_evidence_is_drawn_as_none_and_said() -> None:
     seen = examination(film_of())
     bare = [
         dataclasses.replace(
-            o, evidence={k: dataclasses.replace(e, cells=-np.abs(CELLS)) for k, e in o.evidence.items()}
+            o,
+            evidence={
+                k: dataclasses.replace(e, cells=-np.abs(CELLS)) for k, e in o.evidence.items()
+            },
         )
         for o in seen.outputs
     ]
@@ -237,7 +285,9 @@ def test_a_map_against_what_is_usual_says_so_on_the_page_and_in_json() -> None:
     seen = examination(film_of())
     assert "sum to logit − bias" in html_report(report(seen))
     for output in seen.outputs:
-        output.evidence.update({k: dataclasses.replace(e, against_usual=True) for k, e in output.evidence.items()})
+        output.evidence.update(
+            {k: dataclasses.replace(e, against_usual=True) for k, e in output.evidence.items()}
+        )
     said = html_report(report(seen))
     assert "beyond a usual film without the finding; the cells sum to logit − constant" in said
     assert "sum to logit − bias" not in said
@@ -249,7 +299,11 @@ def test_a_relative_map_is_never_given_logits() -> None:
     seen = examination(film_of())
     other = [
         dataclasses.replace(
-            o, evidence={k: dataclasses.replace(e, unit="relative", method="gradcam") for k, e in o.evidence.items()}
+            o,
+            evidence={
+                k: dataclasses.replace(e, unit="relative", method="gradcam")
+                for k, e in o.evidence.items()
+            },
         )
         for o in seen.outputs
     ]
@@ -261,7 +315,9 @@ def test_a_relative_map_is_never_given_logits() -> None:
 @pytest.mark.parametrize("told_by", ["form", "mark"])
 def test_a_drawing_is_called_a_drawing_everywhere(told_by: str) -> None:
     concerns = (Concern("drawing", DRAWING_NOTICE),) if told_by == "mark" else ()
-    made = report(examination(film_of("drawing" if told_by == "form" else "png"), concerns=concerns))
+    made = report(
+        examination(film_of("drawing" if told_by == "form" else "png"), concerns=concerns)
+    )
     page = Page(html_report(made))
     assert DRAWING_NOTICE in page.text
     assert page.text.count("Report on a drawing of a chest") == 2  # the title and the heading
@@ -325,13 +381,17 @@ def test_a_report_needs_a_time_zone_and_one_film() -> None:
 def pixels_of(picture: dict[str, str | None]) -> np.ndarray:
     """The (H, W, 3) RGB pixels of an img of the page."""
     data = base64.b64decode((picture["src"] or "").partition(",")[2])
-    return cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
+    )
 
 
 def test_an_unknown_age_is_said_in_the_page_and_the_table_of_a_card_holds_no_tables():
     seen = examination(film_of())
     told = seen.outputs[0].card
-    strange = dataclasses.replace(told, training={**told.training, "gate": {"checks": [{"name": "population"}]}})
+    strange = dataclasses.replace(
+        told, training={**told.training, "gate": {"checks": [{"name": "population"}]}}
+    )
     combined = Combination(
         measurement="cardiothoracic_ratio",
         model="anatomy 1",
@@ -341,7 +401,8 @@ def test_an_unknown_age_is_said_in_the_page_and_the_table_of_a_card_holds_no_tab
         centre=0.5,
         ap=0.0,
         operating_points=tuple(
-            dataclasses.replace(point, threshold=0.55) for point in told.operating_points["cardiomegaly"]
+            dataclasses.replace(point, threshold=0.55)
+            for point in told.operating_points["cardiomegaly"]
         ),
         source="400 validation films with a ratio",
     )

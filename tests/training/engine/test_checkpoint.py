@@ -20,7 +20,10 @@ ROOT = Path(__file__).parents[3]
 def state(step: int) -> Checkpoint:
     tensors = {"a": torch.full((4, 3), float(step)), "b": torch.arange(step + 1)}
     return Checkpoint(
-        step=step, weights=tensors, tensors={"optimizer.0.step": torch.tensor(float(step))}, facts={"n": step}
+        step=step,
+        weights=tensors,
+        tensors={"optimizer.0.step": torch.tensor(float(step))},
+        facts={"n": step},
     )
 
 
@@ -45,7 +48,9 @@ def test_the_last_two_and_the_best_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "state.safetensors", "state.json", "done"])
 @pytest.mark.parametrize("damage", ["cut", "bent", "gone"])
-def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(tmp_path: Path, name: str, damage: str) -> None:
+def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(
+    tmp_path: Path, name: str, damage: str
+) -> None:
     kept = Checkpoints(tmp_path)
     kept.save(state(1), None)
     place = kept.save(state(2), None)
@@ -53,7 +58,9 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(tmp_path: Path,
     if damage == "gone":
         (place / name).unlink()
     else:
-        (place / name).write_bytes(data[:-3] if damage == "cut" else bytes([data[0] ^ 1]) + data[1:])
+        (place / name).write_bytes(
+            data[:-3] if damage == "cut" else bytes([data[0] ^ 1]) + data[1:]
+        )
     found, damaged = kept.latest()
     assert found is not None
     assert found.step == 1
@@ -65,7 +72,9 @@ def test_no_checkpoint_is_said_as_none(tmp_path: Path) -> None:
     assert Checkpoints(tmp_path).latest() == (None, ())
 
 
-def test_a_full_disk_costs_no_earlier_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_costs_no_earlier_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = Checkpoints(tmp_path)
     kept.save(state(1), None)
 
@@ -73,7 +82,9 @@ def test_a_full_disk_costs_no_earlier_checkpoint(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "_flush", full)
-    with pytest.raises(RunError, match=r"at step 2: No space left on device\. Free space .* --resume"):
+    with pytest.raises(
+        RunError, match=r"at step 2: No space left on device\. Free space .* --resume"
+    ):
         kept.save(state(2), None)
     assert kept.steps() == [1]
     assert not list((tmp_path / "checkpoints").glob(".step*"))
@@ -94,9 +105,14 @@ for step in range(1, 10**6):
 
 
 @pytest.mark.parametrize("moment", [0.011, 0.037, 0.083])
-def test_a_kill_in_the_middle_of_saving_leaves_the_last_one_whole(tmp_path: Path, moment: float) -> None:
+def test_a_kill_in_the_middle_of_saving_leaves_the_last_one_whole(
+    tmp_path: Path, moment: float
+) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", SAVE, str(tmp_path), str(ROOT)], stdout=subprocess.PIPE, cwd=ROOT, text=True
+        [sys.executable, "-c", SAVE, str(tmp_path), str(ROOT)],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
     )
     assert process.stdout is not None
     while process.stdout.readline() != "2\n":
@@ -112,6 +128,6 @@ def test_a_kill_in_the_middle_of_saving_leaves_the_last_one_whole(tmp_path: Path
     assert found is not None
     assert damaged == ()
     assert found.step in (last, last + 1)
-    assert json.loads((tmp_path / "checkpoints" / f"step_{found.step:06}" / "state.json").read_text()) == {
-        "n": found.step
-    }
+    assert json.loads(
+        (tmp_path / "checkpoints" / f"step_{found.step:06}" / "state.json").read_text()
+    ) == {"n": found.step}

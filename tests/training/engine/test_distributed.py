@@ -33,7 +33,13 @@ def launch(recipe, data: Path, run: Path, count: int, *more: str) -> subprocess.
     command = [sys.executable, "-m"]
     if count > 1:
         # `--`, or torchrun would take `--run` for one of its own options
-        command += ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m", "--"]
+        command += [
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc-per-node={count}",
+            "-m",
+            "--",
+        ]
     given = more or (str(toml), "--data", str(data), "--run", str(run))
     return subprocess.Popen(
         [*command, "train.fit", *given, "--device", "cpu"],
@@ -56,17 +62,26 @@ def test_two_processes_learn_what_one_learns(films: Path, tmp_path: Path) -> Non
     said = finished(launch(PLAIN, films, tmp_path / "two" / "run", 2))
     assert said.count("/two/run/model\n") == 1, "one process prints the path"
     finished(launch(PLAIN, films, tmp_path / "one" / "run", 1))
-    one, two = (load_file(tmp_path / name / "run" / "model" / "weights.safetensors") for name in ("one", "two"))
+    one, two = (
+        load_file(tmp_path / name / "run" / "model" / "weights.safetensors")
+        for name in ("one", "two")
+    )
     for name in one:
         assert torch.allclose(one[name].float(), two[name].float(), rtol=1e-3, atol=1e-5), name
     losses = [
-        [line["loss"] for line in RunFolder(tmp_path / name / "run").progress() if line["event"] == "epoch"]
+        [
+            line["loss"]
+            for line in RunFolder(tmp_path / name / "run").progress()
+            if line["event"] == "epoch"
+        ]
         for name in ("one", "two")
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
-def test_a_killed_process_ends_the_run_which_goes_on_on_another_number(films: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_killed_process_ends_the_run_which_goes_on_on_another_number(
+    films: Path, tmp_path: Path
+) -> None:  # noqa: F811
     run = tmp_path / "run"
     long = replace(PLAIN, epochs=30)
     process = launch(long, films, run, 2)
@@ -76,7 +91,9 @@ def test_a_killed_process_ends_the_run_which_goes_on_on_another_number(films: Pa
     workers = [
         int(path.parent.name)
         for path in Path("/proc").glob("[0-9]*/cmdline")
-        if b"train.fit" in (line := path.read_bytes()) and str(run).encode() in line and b"distributed" not in line
+        if b"train.fit" in (line := path.read_bytes())
+        and str(run).encode() in line
+        and b"distributed" not in line
     ]
     os.kill(max(workers), signal.SIGKILL)
     process.communicate(timeout=120)

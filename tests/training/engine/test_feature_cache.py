@@ -42,9 +42,15 @@ def films(seed: int, count: int = 24) -> Films:
     return Films.of(grids, (np.arange(count) % 2 == 0).astype(np.float32)[:, None])
 
 
-def trainer(recipe: Recipe, folder: Path | None = None, seen: list | None = None, **more) -> Trainer:
+def trainer(
+    recipe: Recipe, folder: Path | None = None, seen: list | None = None, **more
+) -> Trainer:
     start = initialise(
-        recipe.architecture_arguments(1), "scratch", 0, input_spec=recipe.input_spec(), findings=recipe.findings
+        recipe.architecture_arguments(1),
+        "scratch",
+        0,
+        input_spec=recipe.input_spec(),
+        findings=recipe.findings,
     )
     made = Trainer(
         recipe,
@@ -56,7 +62,9 @@ def trainer(recipe: Recipe, folder: Path | None = None, seen: list | None = None
         **more,
     )
     if seen is not None:
-        made.learner.network.backbone.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+        made.learner.network.backbone.register_forward_hook(
+            lambda _, inputs, __: seen.append(len(inputs[0]))
+        )
     return made
 
 
@@ -88,7 +96,9 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path):
         trainer(FROZEN, tmp_path / "cut", stop=lambda: next(steps) == 4).run()
     last = Checkpoints(tmp_path / "cut").latest().checkpoint
     again = trainer(FROZEN, tmp_path / "cut")
-    with torch.no_grad():  # as when a run goes on from random weights: those of the checkpoint must count
+    with (
+        torch.no_grad()
+    ):  # as when a run goes on from random weights: those of the checkpoint must count
         for parameter in again.learner.network.parameters():
             parameter.add_(1.0)
     again.resume(last)
@@ -108,5 +118,7 @@ def test_a_disk_without_room_for_the_features_is_said(monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(feature_cache.tempfile, "TemporaryFile", Full)
-    with pytest.raises(RunError, match=r"features of 24 films do not fit .* No space left on device\. Set TMPDIR"):
+    with pytest.raises(
+        RunError, match=r"features of 24 films do not fit .* No space left on device\. Set TMPDIR"
+    ):
         trainer(FROZEN).run()

@@ -28,24 +28,36 @@ def trained(tmp_path_factory) -> dict[str, Path]:
     lit_films(home / "data", side=40, train=16, test=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CXR_WORKSPACE", str(home / "workspace"))
-        recipes = {"slow": TINY, "fast": replace(TINY, learning_rate=3e-3), "other": replace(TINY, seed=1)}
+        recipes = {
+            "slow": TINY,
+            "fast": replace(TINY, learning_rate=3e-3),
+            "other": replace(TINY, seed=1),
+        }
         for name, recipe in recipes.items():
             fit(recipe, [home / "data"], QUIET, run=home / name)
     return {name: home / name for name in ("data", *recipes)}
 
 
-def test_the_model_of_a_mean_reads_as_its_members_do_on_average(trained, tmp_path, workspace, capsys):
+def test_the_model_of_a_mean_reads_as_its_members_do_on_average(
+    trained, tmp_path, workspace, capsys
+):
     runs = [str(trained["slow"]), str(trained["fast"])]
     written = ["--run", str(tmp_path / "mean"), "--version", "1.4.0"]
     assert average_command([*runs, "--data", str(trained["data"]), *written]) == 0
     folder = Path(capsys.readouterr().out.strip())
     card = load_card(folder)
-    assert (card.architecture, card.arguments["members"], card.version) == ("averaged_classifier", 2, "1.4.0")
+    assert (card.architecture, card.arguments["members"], card.version) == (
+        "averaged_classifier",
+        2,
+        "1.4.0",
+    )
     assert len(card.training["data"]["averaged"]) == 2
     film = Radiograph(pixels=np.random.default_rng(1).random((48, 40), np.float32))
     members = [Classifier.load(trained[name] / "model").read(film) for name in ("slow", "fast")]
     mean = Classifier.load(folder).read(film)
-    assert mean.logits == pytest.approx(np.mean([each.logits for each in members], axis=0), abs=2e-3)
+    assert mean.logits == pytest.approx(
+        np.mean([each.logits for each in members], axis=0), abs=2e-3
+    )
     assert mean.evidence["pneumonia"].cells == pytest.approx(
         np.mean([each.evidence["pneumonia"].cells for each in members], axis=0), abs=2e-3
     )
@@ -53,7 +65,10 @@ def test_the_model_of_a_mean_reads_as_its_members_do_on_average(trained, tmp_pat
 
 @pytest.mark.parametrize(
     ("runs", "says"),
-    [(("slow", "other"), "learnt from other films than"), (("slow", "wide"), "has another network")],
+    [
+        (("slow", "other"), "learnt from other films than"),
+        (("slow", "wide"), "has another network"),
+    ],
 )
 def test_runs_that_learnt_from_other_films_or_differ_in_form_have_no_mean(
     trained, tmp_path, workspace, capsys, runs, says
@@ -61,7 +76,10 @@ def test_runs_that_learnt_from_other_films_or_differ_in_form_have_no_mean(
     if "wide" in runs:
         fit(replace(TINY, neck=16), [trained["data"]], QUIET, run=tmp_path / "wide")
     folders = [str(trained.get(name, tmp_path / name)) for name in runs]
-    assert average_command([*folders, "--data", str(trained["data"]), "--run", str(tmp_path / "mean")]) == 3
+    assert (
+        average_command([*folders, "--data", str(trained["data"]), "--run", str(tmp_path / "mean")])
+        == 3
+    )
     assert says in capsys.readouterr().err
     assert not (tmp_path / "mean").exists()
 
@@ -89,7 +107,10 @@ def test_a_mean_that_is_cut_off_is_held_while_it_is_made_and_cannot_go_on_as_a_t
     with pytest.raises(KeyboardInterrupt):
         average([trained["slow"], trained["fast"]], [trained["data"]], run=run)
     assert states == ["running"]
-    with pytest.raises(RunError, match=r"mean of runs, with no steps to go on from; make it with train\.average again"):
+    with pytest.raises(
+        RunError,
+        match=r"mean of runs, with no steps to go on from; make it with train\.average again",
+    ):
         resume(run, QUIET)
     job = standing(run)
     assert (job.state, job.actions) == ("interrupted", {"retry", "delete"})

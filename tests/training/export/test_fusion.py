@@ -49,7 +49,9 @@ def fake(monkeypatch):
     def choose(telling: bool) -> Fake:
         outliner = Fake(telling)
         greys = lambda films: [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in films.paths]  # noqa: E731
-        monkeypatch.setattr(fusion, "anatomies", lambda _, films, *__: [outliner.of(grey) for grey in greys(films)])
+        monkeypatch.setattr(
+            fusion, "anatomies", lambda _, films, *__: [outliner.of(grey) for grey in greys(films)]
+        )
         return outliner
 
     return choose
@@ -64,7 +66,11 @@ def test_a_telling_ratio_enters_the_card(data, fake, tmp_path, workspace):
     assert kept == found.combination
     assert (kept.model, kept.centre) == ("anatomy 9.9", 0.5)
     assert kept.measured > 5
-    assert {point.name for point in kept.operating_points} == {"youden", "sensitivity_95", "specificity_95"}
+    assert {point.name for point in kept.operating_points} == {
+        "youden",
+        "sensitivity_95",
+        "specificity_95",
+    }
 
 
 def test_a_ratio_that_tells_nothing_stays_out(data, fake, tmp_path, workspace):
@@ -80,11 +86,15 @@ def test_a_ratio_that_tells_nothing_stays_out(data, fake, tmp_path, workspace):
     assert (folder / "card.json").read_text() == before, "one that no longer helps goes"
 
 
-def test_a_ratio_that_makes_the_probability_worse_stays_out(data, fake, tmp_path, workspace, monkeypatch):
+def test_a_ratio_that_makes_the_probability_worse_stays_out(
+    data, fake, tmp_path, workspace, monkeypatch
+):
     folder = tiny_model(tmp_path, tiny_card("heart", ("cardiomegaly",)))
     films = open_data([data])
     truth = films.table["cardiomegaly"].to_numpy(float)
-    known = np.where(truth == 1, 0.999, 0.001) + np.random.default_rng(2).uniform(-1e-4, 1e-4, COUNT)
+    known = np.where(truth == 1, 0.999, 0.001) + np.random.default_rng(2).uniform(
+        -1e-4, 1e-4, COUNT
+    )
     monkeypatch.setattr(fusion, "_probabilities", lambda *_: known)  # a network that needs no ratio
     found = combine_with_ratio(folder, fake(True), films)
     assert found.combination is None

@@ -87,7 +87,9 @@ def test_a_rotation_is_the_one_of_scipy():
     degrees = float(drawn.rotation[0]) * 30
     expected = ndimage.rotate(film[0, 0].numpy(), degrees, reshape=False, order=1)
     assert abs(degrees) > 5
-    assert ndimage.center_of_mass(turned) == pytest.approx(ndimage.center_of_mass(expected), abs=0.2)
+    assert ndimage.center_of_mass(turned) == pytest.approx(
+        ndimage.center_of_mass(expected), abs=0.2
+    )
 
 
 def test_brightness_contrast_and_gamma_do_what_their_formulas_say():
@@ -99,11 +101,20 @@ def test_brightness_contrast_and_gamma_do_what_their_formulas_say():
     ):
         augmentation = Augmentation(**{name: 0.1})
         drawn = augmentation.draw(1, seeded(2))
-        assert torch.allclose(augmentation.apply(film, drawn), changed(film, drawn), atol=1e-6), name
+        assert torch.allclose(augmentation.apply(film, drawn), changed(film, drawn), atol=1e-6), (
+            name
+        )
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"flip": 1.5}, {"shift": -0.1}, {"rotation_deg": 46}, {"zoom": float("nan")}, {"gamma": "much"}]
+    "wrong",
+    [
+        {"flip": 1.5},
+        {"shift": -0.1},
+        {"rotation_deg": 46},
+        {"zoom": float("nan")},
+        {"gamma": "much"},
+    ],
 )
 def test_values_out_of_range_are_refused_by_name(wrong):
     with pytest.raises(RecipeError, match=f"augmentation {next(iter(wrong))}="):
@@ -116,7 +127,9 @@ def test_a_veil_whitens_half_of_the_films_and_leaves_at_least_the_contrast_it_ma
     left = (1 - veiled) / (1 - given).clamp_min(1e-6)
     assert float(left.max()) <= 1 + 1e-4
     assert 0.3 - 1e-4 <= float(left.min()) < 0.4
-    assert float((left < 0.999).any(dim=-1).any(dim=-1).float().mean()) == pytest.approx(0.5, abs=0.06)
+    assert float((left < 0.999).any(dim=-1).any(dim=-1).float().mean()) == pytest.approx(
+        0.5, abs=0.06
+    )
 
 
 def test_a_veil_is_uneven_and_smooth():

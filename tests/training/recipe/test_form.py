@@ -7,7 +7,15 @@ import pytest
 from cxr_core.errors import RecipeError
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.fields import WORDS
-from cxr_core.training.recipe.form import FormField, build, changed, check, form, named_recipes, open_recipe
+from cxr_core.training.recipe.form import (
+    FormField,
+    build,
+    changed,
+    check,
+    form,
+    named_recipes,
+    open_recipe,
+)
 from cxr_core.training.recipe.labels import LABELS
 from cxr_core.training.recipe.recipe import Recipe
 
@@ -22,7 +30,9 @@ RANGED = [each for each in FIELDS.values() if each.low is not None]
 def test_every_field_of_the_dataclass_is_in_the_form_with_words() -> None:
     assert set(FIELDS) == NAMES | {f"augmentation.{each.name}" for each in fields(Augmentation)}
     assert sum(map(len, WORDS.values())) == len(FIELDS)  # none in two groups
-    assert all(each.help.endswith((".", "never.")) and len(each.help) > 20 for each in FIELDS.values())
+    assert all(
+        each.help.endswith((".", "never.")) and len(each.help) > 20 for each in FIELDS.values()
+    )
 
 
 def test_every_field_has_a_name_of_its_own_that_people_read() -> None:
@@ -47,7 +57,9 @@ def test_a_range_is_what_the_recipe_takes(field: FormField) -> None:
     assert field.high is not None
     for inside in (field.low, field.high):
         value = int(inside) if field.kind == "whole" else inside
-        values = {field.name: value} if field.name != "epochs" else {"epochs": value, "head_epochs": 0}
+        values = (
+            {field.name: value} if field.name != "epochs" else {"epochs": value, "head_epochs": 0}
+        )
         assert check(base, values) == {}
     for outside in (field.low - 1, field.high + 1):
         assert set(check(base, {field.name: outside})) == {field.name}
@@ -86,7 +98,10 @@ def test_only_what_may_be_none_is_optional(field: FormField) -> None:
         ({"channels": 2}, {"channels"}),
         ({"augmentation.shift": 1.5, "augmentation.flip": 0.5}, {"augmentation.shift"}),
         ({"backbone_arguments": 'pad_type "same"'}, {"backbone_arguments"}),
-        ({"structures": ["heart", "left_lung", "right_lung"], "dropout": 2.0, "epochs": 3}, {"structures", "dropout"}),
+        (
+            {"structures": ["heart", "left_lung", "right_lung"], "dropout": 2.0, "epochs": 3},
+            {"structures", "dropout"},
+        ),
     ],
 )
 def test_each_fault_is_told_beside_its_field(values: dict, blamed: set[str]) -> None:

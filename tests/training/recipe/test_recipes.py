@@ -32,8 +32,17 @@ ATTENTION = [
     for balance in ("balanced", "unbalanced")
 ]
 OTHERS = [
-    *("cardiomegaly-cnn", "cardiomegaly-densenet121-equalised", "cardiomegaly-efficientnet-b0-equalised"),
-    *("pneumonia-cnn-grey", "pneumonia-resnet50", "pneumonia-efficientnet-b0", "pneumonia-vgg16-frozen"),
+    *(
+        "cardiomegaly-cnn",
+        "cardiomegaly-densenet121-equalised",
+        "cardiomegaly-efficientnet-b0-equalised",
+    ),
+    *(
+        "pneumonia-cnn-grey",
+        "pneumonia-resnet50",
+        "pneumonia-efficientnet-b0",
+        "pneumonia-vgg16-frozen",
+    ),
     *("house", "cardiomegaly-adults", "pneumonia-adults", "pneumonia-children", "anatomy"),
 ]
 # Made for the MobileNetV2 weights that are at hand, which are not those of timm's hub.
@@ -96,9 +105,14 @@ def test_a_recipe_takes_two_real_steps_and_gives_a_heatmap(name):
     small = replace(recipe, input_side=side, init="scratch")
     findings = small.findings + small.auxiliary_findings
     network = initialise(small.architecture_arguments(len(findings)), small.init, seed=0).network
-    trained = network.head_parameters() if small.freeze == "backbone" else list(network.parameters())
+    trained = (
+        network.head_parameters() if small.freeze == "backbone" else list(network.parameters())
+    )
     optimizer = create_optimizer_v2(
-        [{"params": trained}], opt=small.optimizer, lr=small.learning_rate, weight_decay=small.weight_decay
+        [{"params": trained}],
+        opt=small.optimizer,
+        lr=small.learning_rate,
+        weight_decay=small.weight_decay,
     )
     chance = torch.Generator().manual_seed(1)
     films = torch.rand(4, 1, side, side, generator=chance)
@@ -108,7 +122,10 @@ def test_a_recipe_takes_two_real_steps_and_gives_a_heatmap(name):
     for _ in range(2):
         inputs = (small.augmentation(films, chance) - small.mean) / small.std
         loss = masked_bce(
-            network(inputs.expand(-1, small.channels, -1, -1)), labels, small.label_smoothing, torch.ones(len(findings))
+            network(inputs.expand(-1, small.channels, -1, -1)),
+            labels,
+            small.label_smoothing,
+            torch.ones(len(findings)),
         )
         assert torch.isfinite(loss)
         optimizer.zero_grad()
@@ -128,8 +145,12 @@ def test_a_recipe_takes_two_real_steps_and_gives_a_heatmap(name):
 
 def test_the_outlining_recipe_takes_two_real_steps():
     recipe = replace(recipe_of("anatomy"), input_side=64, init="scratch")
-    start = initialise(recipe.architecture_arguments(0), "scratch", 0, architecture=recipe.architecture)
-    learner = Learner(recipe, start.network, task_of(recipe), Processes(torch.device("cpu")), steps=2)
+    start = initialise(
+        recipe.architecture_arguments(0), "scratch", 0, architecture=recipe.architecture
+    )
+    learner = Learner(
+        recipe, start.network, task_of(recipe), Processes(torch.device("cpu")), steps=2
+    )
     learner.begin_epoch(1)
     before = {name: tensor.clone() for name, tensor in learner.weights().items()}
     chance = torch.Generator().manual_seed(1)
@@ -146,12 +167,18 @@ def test_the_outlining_recipe_takes_two_real_steps():
 @pytest.mark.parametrize("backbone", ["densenet121", "efficientnet-b0"])
 def test_the_equalised_recipes_say_what_their_source_says(backbone):
     recipe = recipe_of(f"cardiomegaly-{backbone}-equalised")
-    assert (recipe.equalisation, recipe.optimizer, recipe.learning_rate) == ("histogram", "adam", 1e-5)
+    assert (recipe.equalisation, recipe.optimizer, recipe.learning_rate) == (
+        "histogram",
+        "adam",
+        1e-5,
+    )
     assert (recipe.batch_size, recipe.weight_decay, recipe.early_stopping_patience) == (32, 1e-3, 4)
     assert (recipe.schedule, recipe.plateau_patience, recipe.plateau_factor) == ("plateau", 2, 0.1)
 
 
-@pytest.mark.parametrize("name", ["pneumonia-cnn-grey", "pneumonia-resnet50", "pneumonia-efficientnet-b0"])
+@pytest.mark.parametrize(
+    "name", ["pneumonia-cnn-grey", "pneumonia-resnet50", "pneumonia-efficientnet-b0"]
+)
 def test_the_grey_recipes_say_what_their_source_says(name):
     recipe = recipe_of(name)
     assert (recipe.channels, recipe.input_side, recipe.optimizer) == (1, 224, "adam")
@@ -167,7 +194,11 @@ def test_the_attention_recipes_say_what_their_source_says(name):
     recipe = recipe_of(name)
     assert (recipe.split, recipe.optimizer, recipe.learning_rate) == ("80:08:12", "adam", 1e-3)
     assert (recipe.early_stopping_patience, recipe.init) == (10, "imagenet")
-    assert {key for key, value in vars(recipe.augmentation).items() if value} == {"rotation_deg", "flip", "zoom"}
+    assert {key for key, value in vars(recipe.augmentation).items() if value} == {
+        "rotation_deg",
+        "flip",
+        "zoom",
+    }
     balanced = name.endswith("-balanced")
     assert recipe.balance == ("oversample" if balanced else "none")
     assert recipe.oversample_factor is None or not balanced
@@ -175,7 +206,12 @@ def test_the_attention_recipes_say_what_their_source_says(name):
 
 def test_the_frozen_recipe_says_what_its_source_says():
     recipe = recipe_of("pneumonia-vgg16-frozen")
-    assert (recipe.backbone, recipe.freeze, recipe.two_class, recipe.optimizer) == ("vgg16", "backbone", True, "adam")
+    assert (recipe.backbone, recipe.freeze, recipe.two_class, recipe.optimizer) == (
+        "vgg16",
+        "backbone",
+        True,
+        "adam",
+    )
 
 
 def test_the_houses_own_recipes_never_flip():
@@ -210,8 +246,14 @@ def test_none_can_be_written_where_it_means_something(tmp_path):
     recipe = replace(recipe_of("house"), oversample_factor=None, neck=None)
     (tmp_path / "r.toml").write_text(recipe.as_toml())
     assert load_recipe(tmp_path / "r.toml") == recipe
-    changed = override(recipe, {"balance": "none", "equalisation": "none", "population_age_min": "none"})
-    assert (changed.balance, changed.equalisation, changed.population_age_min) == ("none", "none", None)
+    changed = override(
+        recipe, {"balance": "none", "equalisation": "none", "population_age_min": "none"}
+    )
+    assert (changed.balance, changed.equalisation, changed.population_age_min) == (
+        "none",
+        "none",
+        None,
+    )
     with pytest.raises(RecipeError, match="epochs='none' must be a number"):
         override(recipe, {"epochs": "none"})
 

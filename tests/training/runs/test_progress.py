@@ -10,12 +10,29 @@ from cxr_core.training.runs.progress import LOG_LINES, POINTS, Watched, watch
 
 
 def step(number: int, of: int = 1000) -> dict:
-    told = {"loss": 1 / number, "learning_rate": 0.1, "images_per_second": 8.0, "eta_s": float(of - number)}
-    return {"time": 1.0, "event": "step", "step": number, "of": of, "epoch": 1 + number // 100, **told}
+    told = {
+        "loss": 1 / number,
+        "learning_rate": 0.1,
+        "images_per_second": 8.0,
+        "eta_s": float(of - number),
+    }
+    return {
+        "time": 1.0,
+        "event": "step",
+        "step": number,
+        "of": of,
+        "epoch": 1 + number // 100,
+        **told,
+    }
 
 
 def epoch(number: int, step: int) -> dict:
-    figures = {"loss": 0.5, "validation_loss": 0.25 * number, "validation_auroc": 0.9, "best_epoch": 1}
+    figures = {
+        "loss": 0.5,
+        "validation_loss": 0.25 * number,
+        "validation_auroc": 0.9,
+        "best_epoch": 1,
+    }
     return {"time": 1.0, "event": "epoch", "epoch": number, "step": step, "of": 1000, **figures}
 
 
@@ -79,7 +96,11 @@ def test_curves_are_bounded_and_cover_the_whole_run_evenly(run: Path, portion: i
     last = 20_000 if portion == 20_000 else 9_970
     watched = watch(run)
     for start in range(1, last, portion):
-        append(run, *(step(number, last) for number in range(start, start + portion)), epoch(1, start + portion - 1))
+        append(
+            run,
+            *(step(number, last) for number in range(start, start + portion)),
+            epoch(1, start + portion - 1),
+        )
         watched = watch(run, watched)
     curve = watched.curves["loss"]
     assert 200 <= len(curve.steps) <= POINTS + 1
@@ -108,7 +129,9 @@ def test_the_stage_is_what_its_pulse_says(run: Path) -> None:
 
 def test_the_log_is_the_end_of_what_was_written(run: Path) -> None:
     (run / files.FOLDER).mkdir()
-    (run / files.FOLDER / files.OUTPUT).write_text("".join(f"line {number} {'x' * 90}\n" for number in range(5000)))
+    (run / files.FOLDER / files.OUTPUT).write_text(
+        "".join(f"line {number} {'x' * 90}\n" for number in range(5000))
+    )
     log = watch(run).log
     assert len(log) == LOG_LINES
     assert log[-1].startswith("line 4999 ")

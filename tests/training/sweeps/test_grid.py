@@ -45,25 +45,44 @@ def dataset(tmp_path_factory) -> Path:
 def recipes(tmp_path) -> list[str]:
     """Recipe files: both balances of one network, and one whose weights are out of reach."""
     made = []
-    for recipe in (TINY, *(replace(TINY, name=name, **changes) for name, changes in OTHERS.items())):
+    for recipe in (
+        TINY,
+        *(replace(TINY, name=name, **changes) for name, changes in OTHERS.items()),
+    ):
         path = tmp_path / f"{recipe.name}.toml"
         path.write_text(recipe.as_toml())
         made.append(str(path))
     return made
 
 
-def test_one_command_runs_all_and_repeats_nothing(dataset, recipes, tmp_path, workspace, capsys, monkeypatch):
+def test_one_command_runs_all_and_repeats_nothing(
+    dataset, recipes, tmp_path, workspace, capsys, monkeypatch
+):
     home = tmp_path / "runs"
-    command = [*recipes, "--data", str(dataset), "--run", str(home), "--set", "epochs=1", "--device", "cpu"]
+    command = [
+        *recipes,
+        "--data",
+        str(dataset),
+        "--run",
+        str(home),
+        "--set",
+        "epochs=1",
+        "--device",
+        "cpu",
+    ]
     assert main(command) == 3
     said = capsys.readouterr().out
     figures = {
-        name: json.loads((home / name / "evaluation" / "metrics.json").read_text())["findings"]["pneumonia"]["f1"]
+        name: json.loads((home / name / "evaluation" / "metrics.json").read_text())["findings"][
+            "pneumonia"
+        ]["f1"]
         for name in ("tiny-balanced", "tiny-unbalanced")
     }
     for figure in figures.values():
         counts = f"{figure['positives']} of {figure['n']}"
-        assert f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f}), {counts}" in said
+        assert (
+            f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f}), {counts}" in said
+        )
     (lost,) = [line for line in said.splitlines() if line.startswith("- lost-balanced: ")]
     assert "no-such-file.safetensors" in lost
     assert not (home / "lost-balanced").exists()
@@ -90,17 +109,29 @@ def test_what_was_stopped_goes_on(dataset, tmp_path, workspace):
     def measured(run: Path) -> None:
         weights = json.loads((run / "model" / "card.json").read_text())["weights_sha256"]
         figure = {"value": 0.5, "low": None, "high": None, "n": 12, "positives": 6}
-        facts = {"schema": 1, "part": "test", "weights_sha256": weights, "findings": {"pneumonia": {"f1": figure}}}
+        facts = {
+            "schema": 1,
+            "part": "test",
+            "weights_sha256": weights,
+            "findings": {"pneumonia": {"f1": figure}},
+        }
         (run / "evaluation").mkdir()
         (run / "evaluation" / "metrics.json").write_text(json.dumps(facts))
 
-    stopping = Settings(report=events.append, device="cpu", stop=lambda: any(e["event"] == "epoch" for e in events))
+    stopping = Settings(
+        report=events.append, device="cpu", stop=lambda: any(e["event"] == "epoch" for e in events)
+    )
     first, second = run_grid(recipes, [dataset], home, stopping, measured)
     assert "stopped at step" in first.reason
-    assert (second.reason, (home / second.recipe.name).exists()) == ("not begun: the grid was stopped", False)
+    assert (second.reason, (home / second.recipe.name).exists()) == (
+        "not begun: the grid was stopped",
+        False,
+    )
 
     events.clear()
-    entries = list(run_grid(recipes, [dataset], home, Settings(report=events.append, device="cpu"), measured))
+    entries = list(
+        run_grid(recipes, [dataset], home, Settings(report=events.append, device="cpu"), measured)
+    )
     assert [entry.reason for entry in entries] == ["", ""]
     assert [event["event"] for event in events].count("resumed") == 1
     assert RunFolder(home / "tiny-balanced").state == "finished"
@@ -108,15 +139,25 @@ def test_what_was_stopped_goes_on(dataset, tmp_path, workspace):
 
 
 def test_data_of_another_run_is_not_passed_off(dataset, tmp_path, workspace):
-    RunFolder.create(TINY, {"folders": ["elsewhere"], "version": "1.0.0"}, tmp_path / "runs" / TINY.name)
-    (entry,) = run_grid([TINY], [dataset], tmp_path / "runs", Settings(report=print), lambda run: None)
+    RunFolder.create(
+        TINY, {"folders": ["elsewhere"], "version": "1.0.0"}, tmp_path / "runs" / TINY.name
+    )
+    (entry,) = run_grid(
+        [TINY], [dataset], tmp_path / "runs", Settings(report=print), lambda run: None
+    )
     assert "other data" in entry.reason
 
 
 def test_the_table_has_a_row_for_each_network_and_a_column_for_each_balance():
     def entry(name: str, backbone: str, balance: str, value: float) -> Entry:
         recipe = replace(TINY, name=name, backbone=backbone, balance=balance, head="attention")
-        figure = {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 1200, "positives": 30}
+        figure = {
+            "value": value,
+            "low": value - 0.1,
+            "high": value + 0.1,
+            "n": 1200,
+            "positives": 30,
+        }
         return Entry(recipe=recipe, run=Path(name), figures={"pneumonia": {"f1": figure}})
 
     entries = [
@@ -129,13 +170,23 @@ def test_the_table_has_a_row_for_each_network_and_a_column_for_each_balance():
         "| resnet50 | scratch | 0.400 (0.300 to 0.500), 30 of 1,200 | 0.200 (0.100 to 0.300), 30 of 1,200 |",
         "| densenet121 | scratch | 0.300 (0.200 to 0.400), 30 of 1,200 |  |",
     ]
-    assert [row["balance"] for row in csv.DictReader(as_csv(entries).splitlines())] == ["balanced"] * 2 + ["unbalanced"]
+    assert [row["balance"] for row in csv.DictReader(as_csv(entries).splitlines())] == [
+        "balanced"
+    ] * 2 + ["unbalanced"]
 
 
 def test_the_three_stages_of_a_recipe_are_run(dataset, tmp_path, workspace, capsys):
     recipe = replace(TINY, head="attention", epochs=1)
     (tmp_path / "tiny.toml").write_text(recipe.as_toml())
-    command = [str(tmp_path / "tiny.toml"), "--data", str(dataset), "--run", str(tmp_path / "runs"), "--device", "cpu"]
+    command = [
+        str(tmp_path / "tiny.toml"),
+        "--data",
+        str(dataset),
+        "--run",
+        str(tmp_path / "runs"),
+        "--device",
+        "cpu",
+    ]
     assert main([*command, "--stages"]) == 0
     rows = list(csv.DictReader((tmp_path / "runs" / "grid.csv").read_text().splitlines()))
     assert [(row["recipe"], row["head"]) for row in rows] == [
@@ -143,7 +194,9 @@ def test_the_three_stages_of_a_recipe_are_run(dataset, tmp_path, workspace, caps
         ("tiny-balanced-pretrained", "averaged"),
         ("tiny-balanced", "attention"),
     ]
-    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| mobilenetv3")]
+    table = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("| mobilenetv3")
+    ]
     assert len(table) == 3
 
 

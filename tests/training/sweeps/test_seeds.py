@@ -52,17 +52,23 @@ def test_seeds_differ_share_a_division_and_are_read_as_their_mean(trained, works
     run = trained / "run"
     recipes = [RunFolder.open(run / name).recipe() for name in ("seed-0", "seed-3")]
     assert recipes == [replace(TINY, seed=seed, split_seed=0) for seed in (0, 3)]
-    hashes = {json.loads((run / name / "manifest.json").read_text())["split_sha256"] for name in ("seed-0", "seed-3")}
+    hashes = {
+        json.loads((run / name / "manifest.json").read_text())["split_sha256"]
+        for name in ("seed-0", "seed-3")
+    }
     assert len(hashes) == 1
     film = Radiograph(pixels=np.random.default_rng(1).random((48, 40), np.float32))
     one, other, mean = (
-        Classifier.load(run / name / "model").read(film).logits[0] for name in ("seed-0", "seed-3", "mean")
+        Classifier.load(run / name / "model").read(film).logits[0]
+        for name in ("seed-0", "seed-3", "mean")
     )
     assert one != other
     assert mean == pytest.approx((one + other) / 2, abs=2e-3)
 
 
-def test_it_goes_on_after_a_kill_and_says_how_far_the_seeds_lie_apart(trained, tmp_path, workspace, capsys):
+def test_it_goes_on_after_a_kill_and_says_how_far_the_seeds_lie_apart(
+    trained, tmp_path, workspace, capsys
+):
     run = tmp_path / "run"
     shutil.copytree(trained / "run", run)
     shutil.rmtree(run / "seed-3" / "model")
@@ -72,13 +78,18 @@ def test_it_goes_on_after_a_kill_and_says_how_far_the_seeds_lie_apart(trained, t
     said = capsys.readouterr()
     assert said.out.strip() == str(run / "mean" / "model")
     assert (run / "seed-0" / "model" / "card.json").read_bytes() == before
-    each = [load_card(run / f"seed-{seed}" / "model").metrics["validation"]["pneumonia"]["auroc"] for seed in (0, 3)]
+    each = [
+        load_card(run / f"seed-{seed}" / "model").metrics["validation"]["pneumonia"]["auroc"]
+        for seed in (0, 3)
+    ]
     values = np.array([figure["value"] for figure in each])
     told = f"{values[0]:.3f}, {values[1]:.3f}; mean {values.mean():.3f}, standard deviation {values.std(ddof=1):.3f}"
     assert told in said.err
 
 
-def test_a_mean_of_other_seeds_is_not_passed_off_as_that_of_these(trained, tmp_path, workspace, capsys):
+def test_a_mean_of_other_seeds_is_not_passed_off_as_that_of_these(
+    trained, tmp_path, workspace, capsys
+):
     run = tmp_path / "run"
     shutil.copytree(trained / "run", run)
     assert train(trained, run, "--seeds", "3,0") == 3
@@ -92,10 +103,16 @@ def test_a_mean_of_other_seeds_is_not_passed_off_as_that_of_these(trained, tmp_p
         (("--set", "epochs=2"), 3, "seed-0 is a run of another recipe or with other settings"),
         (("--seeds", "0"), 2, "a mean is of two or more"),
         (("--seeds", "1,1"), 2, "none of them twice"),
-        (("--set", "head=dense"), 2, "has the head 'dense'; a mean is of classifiers with averaged or positional"),
+        (
+            ("--set", "head=dense"),
+            2,
+            "has the head 'dense'; a mean is of classifiers with averaged or positional",
+        ),
     ],
 )
-def test_what_has_no_mean_is_refused_and_nothing_is_changed(trained, tmp_path, workspace, capsys, more, code, says):
+def test_what_has_no_mean_is_refused_and_nothing_is_changed(
+    trained, tmp_path, workspace, capsys, more, code, says
+):
     before = sorted(path for path in trained.rglob("*") if path.is_file())
     assert train(trained, trained / "run", *more) == code
     assert says in capsys.readouterr().err

@@ -41,7 +41,9 @@ def test_the_ratio_is_that_of_each_film_in_the_manifests_order(drawn, tmp_path, 
     assert ratios[known] == pytest.approx(np.array(true)[known], abs=0.03)
 
 
-def test_what_was_measured_once_is_read_from_the_run_and_that_of_other_films_is_refused(drawn, tmp_path, workspace):
+def test_what_was_measured_once_is_read_from_the_run_and_that_of_other_films_is_refused(
+    drawn, tmp_path, workspace
+):
     films = open_data([str(drawn)])
     rows = [f"{path.name},{'' if n == 1 else 0.61}" for n, path in enumerate(films.paths)]
     (tmp_path / RATIOS).write_text("\n".join(["image,ratio", *rows]))

@@ -17,7 +17,14 @@ from cxr_core.training.fit import Settings, fit
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe, load_recipe
 from cxr_core.training.tasks.findings import FindingsTask
-from cxr_core.training.tasks.region_target import CELLS, REGIONS, kept_regions, moved, outside, with_regions
+from cxr_core.training.tasks.region_target import (
+    CELLS,
+    REGIONS,
+    kept_regions,
+    moved,
+    outside,
+    with_regions,
+)
 from cxr_core.workspace.paths import RECIPES
 from tests.training.wide_hearts import TINY as PLAIN
 from tests.training.wide_hearts import WIDTHS, chest, drawn
@@ -26,7 +33,13 @@ __all__ = ["drawn"]  # a fixture
 
 SPEC = InputSpec(side=64)
 TINY = replace(
-    PLAIN, region_weight=100.0, head="positional", input_side=64, epochs=40, monitor="loss", learning_rate=3e-3
+    PLAIN,
+    region_weight=100.0,
+    head="positional",
+    input_side=64,
+    epochs=40,
+    monitor="loss",
+    learning_rate=3e-3,
 )
 
 
@@ -38,7 +51,9 @@ def kept(run, films, findings=("cardiomegaly", "pneumonia"), stop=lambda: False)
     return kept_regions(run, films, findings, SPEC, told, stop)
 
 
-def test_cardiomegaly_has_the_heart_and_pneumonia_the_chest_of_each_film(drawn, tmp_path, workspace):
+def test_cardiomegaly_has_the_heart_and_pneumonia_the_chest_of_each_film(
+    drawn, tmp_path, workspace
+):
     films = open_data([str(drawn)])
     regions = kept(tmp_path, films)
     assert regions.shape == (len(WIDTHS), 2, CELLS, CELLS)
@@ -54,7 +69,9 @@ def test_cardiomegaly_has_the_heart_and_pneumonia_the_chest_of_each_film(drawn, 
             assert (rows, columns) == pytest.approx((true_rows, true_columns), abs=0.04)
 
 
-def test_what_was_outlined_once_is_read_from_the_run_and_that_of_other_films_is_refused(drawn, tmp_path, workspace):
+def test_what_was_outlined_once_is_read_from_the_run_and_that_of_other_films_is_refused(
+    drawn, tmp_path, workspace
+):
     films = open_data([str(drawn)])
     first = kept(tmp_path, films)
     written = (tmp_path / REGIONS).stat().st_mtime_ns
@@ -104,11 +121,15 @@ def test_regions_move_as_films_do_and_unknown_ones_stay_unknown():
 def test_labels_keep_their_loss_and_weight_beside_regions():
     task, plain = FindingsTask(TINY), FindingsTask(replace(TINY, region_weight=0.0))
     films = Films.of(np.zeros((2, 4, 4), np.uint8), np.array([[1], [0]], np.float32))
-    targets = torch.from_numpy(with_regions(films, np.ones((2, 1, CELLS, CELLS), np.float32)).labels)
+    targets = torch.from_numpy(
+        with_regions(films, np.ones((2, 1, CELLS, CELLS), np.float32)).labels
+    )
     logits = torch.tensor([[0.3], [-1.0]])
     outputs = torch.cat([logits, torch.ones(2, 16)], dim=1)
     assert float(task.weight(targets)) == float(plain.weight(targets[:, :1])) == 2
-    assert float(task.summed_loss(outputs, targets)) == pytest.approx(float(plain.summed_loss(logits, targets[:, :1])))
+    assert float(task.summed_loss(outputs, targets)) == pytest.approx(
+        float(plain.summed_loss(logits, targets[:, :1]))
+    )
 
 
 def test_a_run_learns_to_keep_its_evidence_in_the_heart(drawn, tmp_path, workspace):
@@ -117,16 +138,24 @@ def test_a_run_learns_to_keep_its_evidence_in_the_heart(drawn, tmp_path, workspa
         classifier, films = Classifier.load(folder), open_data([str(drawn)])
         regions = torch.from_numpy(kept(tmp_path / name / "all", films, ("cardiomegaly",)))
         cells = [
-            classifier.read(draw(chest(WIDTHS[int(path.stem)]))).evidence["cardiomegaly"].cells for path in films.paths
+            classifier.read(draw(chest(WIDTHS[int(path.stem)]))).evidence["cardiomegaly"].cells
+            for path in films.paths
         ]
         found = torch.from_numpy(np.stack(cells))
         return float(outside(found.flatten(1), regions.flatten(1))) / float((found**2).sum())
 
     for name in ("guided", "free"):
         (tmp_path / name / "all").mkdir(parents=True)
-    guided, free = squares_elsewhere(TINY, "guided"), squares_elsewhere(replace(TINY, region_weight=0.0), "free")
+    guided, free = (
+        squares_elsewhere(TINY, "guided"),
+        squares_elsewhere(replace(TINY, region_weight=0.0), "free"),
+    )
     assert guided < 0.5 * free
-    assert load_card(tmp_path / "guided" / "model").training["data"]["regions_from"].startswith("anatomy ")
+    assert (
+        load_card(tmp_path / "guided" / "model")
+        .training["data"]["regions_from"]
+        .startswith("anatomy ")
+    )
     assert "regions_from" not in load_card(tmp_path / "free" / "model").training["data"]
 
 

@@ -36,7 +36,9 @@ TINY = Recipe(
     monitor="dice",
     ema_decay=0.9,
     checkpoint_every_steps=1,
-    augmentation=Augmentation(rotation_deg=5, shift=0.05, zoom=0.1, stretch=0.1, border=0.1, corner=0.5),
+    augmentation=Augmentation(
+        rotation_deg=5, shift=0.05, zoom=0.1, stretch=0.1, border=0.1, corner=0.5
+    ),
 )
 
 
@@ -48,7 +50,10 @@ def folder(tmp_path_factory):
         (place / name).mkdir(parents=True)
     for index in range(10):
         spec = PhantomSpec(height=96, width=96, heart_width=0.22 + 0.02 * index, seed=index)
-        cv2.imwrite(str(place / "images" / f"{index}.png"), np.rint(draw(spec).pixels * 255).astype(np.uint8))
+        cv2.imwrite(
+            str(place / "images" / f"{index}.png"),
+            np.rint(draw(spec).pixels * 255).astype(np.uint8),
+        )
         for structure in STRUCTURES:
             mask = getattr(truth(spec), structure).astype(np.uint8) * 255
             cv2.imwrite(str(place / "masks" / structure / f"{index}.png"), mask)
@@ -61,8 +66,14 @@ def test_a_run_ends_in_a_model_that_outlines(folder, tmp_path, workspace):
     model = fit(TINY, [folder], QUIET, run=tmp_path / "run")
     card = load_segmenter_card(model)
     assert card.metrics["validation"]["dice_heart"]["n"] == 4
-    assert card.ratio_interval.source == "4 validation films carved by patient" or "0 validation" in str(card)
-    with pytest.raises(RunError, match=r"gate is shut for tiny-anatomy 1\.0\.0, beside anatomy .* no films to tell by"):
+    assert (
+        card.ratio_interval.source == "4 validation films carved by patient"
+        or "0 validation" in str(card)
+    )
+    with pytest.raises(
+        RunError,
+        match=r"gate is shut for tiny-anatomy 1\.0\.0, beside anatomy .* no films to tell by",
+    ):
         publish(tmp_path / "run")
     maps = Outliner.load(model).looks(np.zeros((5, 64, 64), np.uint8))
     assert maps.shape == (5, 2, 3, 32, 32)
@@ -80,7 +91,9 @@ def test_a_run_that_was_stopped_ends_the_same(folder, tmp_path, workspace):
 
 def test_drawn_chests_are_learnt_by_heart(folder, tmp_path, workspace):
     told: list[dict] = []
-    recipe = replace(TINY, epochs=40, batch_size=2, augmentation=Augmentation(), checkpoint_every_steps=1000)
+    recipe = replace(
+        TINY, epochs=40, batch_size=2, augmentation=Augmentation(), checkpoint_every_steps=1000
+    )
     fit(recipe, [folder], replace(QUIET, report=told.append), run=tmp_path / "run")
     dice = [line["validation_dice"] for line in told if line["event"] == "epoch"]
     assert dice[0] < 0.7
@@ -108,7 +121,9 @@ def test_masks_move_as_their_films_do():
     augmentation = Augmentation(rotation_deg=20, shift=0.1, zoom=0.3, stretch=0.3, flip=0.5)
     films = torch.rand(6, 1, 48, 48, generator=torch.Generator().manual_seed(0))
     drawn = augmentation.draw(6, torch.Generator().manual_seed(1))
-    assert torch.allclose(augmentation.apply(films, drawn), augmentation.move_masks(films, drawn), atol=1e-6)
+    assert torch.allclose(
+        augmentation.apply(films, drawn), augmentation.move_masks(films, drawn), atol=1e-6
+    )
     exposed = replace(augmentation, gamma=0.5, border=0.2, corner=1.0, low_resolution=1.0)
     assert torch.equal(exposed.move_masks(films, drawn), augmentation.move_masks(films, drawn))
 

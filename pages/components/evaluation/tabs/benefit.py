@@ -69,7 +69,10 @@ def _ask_prevalence(visit: Visit, view: FindingView) -> float:
 
 
 def _words(rates: tuple[float, float], prevalence: float) -> str:
-    ppv, npv = (float(of(*rates, prevalence)) for of in (positive_predictive_value, negative_predictive_value))
+    ppv, npv = (
+        float(of(*rates, prevalence))
+        for of in (positive_predictive_value, negative_predictive_value)
+    )
     present, called, right = of_a_thousand(*rates, prevalence)
     found = "undefined" if math.isnan(ppv) else f"{100 * ppv:.1f} %"
     passed = "undefined" if math.isnan(npv) else f"{100 * npv:.1f} %"

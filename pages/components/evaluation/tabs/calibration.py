@@ -18,7 +18,9 @@ FIGURES = (
 )
 
 
-def show_calibration(visit: Visit, opened: Opened, finding: str, view: FindingView, figures: Mapping[str, Any]) -> None:
+def show_calibration(
+    visit: Visit, opened: Opened, finding: str, view: FindingView, figures: Mapping[str, Any]
+) -> None:
     """The chart, beside it the figures, and beneath what recalibrating changes."""
     with st.container(horizontal=True, gap="large"):
         with st.container(key="evaluate-left"):
@@ -32,5 +34,10 @@ def show_calibration(visit: Visit, opened: Opened, finding: str, view: FindingVi
             )
         with st.container(key="evaluate-right"):
             st.markdown("**Figures of calibration**")
-            st.table(figure_rows(figures, FIGURES), border="horizontal", hide_index=True, hide_header=False)
+            st.table(
+                figure_rows(figures, FIGURES),
+                border="horizontal",
+                hide_index=True,
+                hide_header=False,
+            )
     show_recalibration(visit, opened, finding)

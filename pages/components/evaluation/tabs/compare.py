@@ -18,7 +18,11 @@ from pages.components.markdown import plain
 
 def show_compare(visit: Visit, chosen: Shelved, finding: str, readable: Sequence[Shelved]) -> None:
     """Ask for the others, then figures of each and differences of each pair."""
-    others = {str(each.folder): each for each in readable if _measures(each, finding) and each is not chosen}
+    others = {
+        str(each.folder): each
+        for each in readable
+        if _measures(each, finding) and each is not chosen
+    }
     if not others:
         st.info(
             "There is no other evaluation of this finding to compare with. Evaluate a second model or run on the same "
@@ -56,20 +60,35 @@ def _show(visit: Visit, found: Comparison, finding: str) -> None:
         "labelled present."
     )
     _show_figures(visit, compared)
-    st.markdown("**Differences of each pair**", help="Paired: on the same films and the same resamples.")
+    st.markdown(
+        "**Differences of each pair**", help="Paired: on the same films and the same resamples."
+    )
     st.table(_difference_rows(compared), border="horizontal", hide_index=True, hide_header=False)
     pairs = len(compared.differences)
-    corrected = f" Intervals and p of differences are corrected for {pairs} pairs (Bonferroni, Holm)."
+    corrected = (
+        f" Intervals and p of differences are corrected for {pairs} pairs (Bonferroni, Holm)."
+    )
     st.caption(f"AUROC: {plain(compared.auroc_by)}.{corrected if pairs > 1 else ''}")
 
 
 def _show_figures(visit: Visit, compared: FindingComparison) -> None:
     names = list(compared.figures)
-    chart = forest_chart(names, [compared.figures[name]["auroc"].as_json() for name in names], "AUROC")
-    show_chart(visit, "AUROC of each", chart, help="With 95 % intervals. Overlapping intervals may still differ.")
-    st.markdown("**Figures of each**", help="With their 95 % intervals, on the films that all of them share.")
+    chart = forest_chart(
+        names, [compared.figures[name]["auroc"].as_json() for name in names], "AUROC"
+    )
+    show_chart(
+        visit,
+        "AUROC of each",
+        chart,
+        help="With 95 % intervals. Overlapping intervals may still differ.",
+    )
+    st.markdown(
+        "**Figures of each**",
+        help="With their 95 % intervals, on the films that all of them share.",
+    )
     rows = [
-        {"Evaluation": plain(who)} | {MEANINGS[name][0]: cell_of(of[name].as_json()) for name in MEASURED}
+        {"Evaluation": plain(who)}
+        | {MEANINGS[name][0]: cell_of(of[name].as_json()) for name in MEASURED}
         for who, of in compared.figures.items()
     ]
     st.table(rows, border="horizontal", hide_index=True, hide_header=False)
@@ -79,7 +98,10 @@ def _difference_rows(compared: FindingComparison) -> list[dict[str, str]]:
     """A row for each pair, its intervals free to break: so many columns find room on a narrow screen only so."""
     return [
         {"Pair": f"{plain(one)} less {plain(other)}"}
-        | {MEANINGS[name][0]: cell_of(apart[name].as_json()).replace(UNBROKEN, " ") for name in MEASURED}
+        | {
+            MEANINGS[name][0]: cell_of(apart[name].as_json()).replace(UNBROKEN, " ")
+            for name in MEASURED
+        }
         | {"p of AUROC": p_words(apart["auroc"].p_adjusted) or "undefined"}
         for (one, other), apart in compared.differences.items()
     ]

@@ -16,7 +16,9 @@ from pages.components.evaluation.state import Visit
 def show_curves(visit: Visit, view: FindingView, figures: Mapping[str, Any]) -> None:
     """Both curves side by side where there is room."""
     if view.bands.roc is None:
-        st.info("These films are all of one class, so there is no curve: sensitivity or specificity is undefined.")
+        st.info(
+            "These films are all of one class, so there is no curve: sensitivity or specificity is undefined."
+        )
         return
     marked = {operating_point_name(name): at for name, at in view.points.items()}
     moved = None if visit.threshold in (None, *view.points.values()) else visit.threshold
@@ -41,5 +43,7 @@ def show_curves(visit: Visit, view: FindingView, figures: Mapping[str, Any]) -> 
         "Marks: the thresholds that the model came with."
     )
     with st.expander("All figures at the balanced threshold", icon=":material/table:"):
-        rows = figure_rows(figures, ("auroc", "average_precision", "recall", "specificity", *OF_CALLS))
+        rows = figure_rows(
+            figures, ("auroc", "average_precision", "recall", "specificity", *OF_CALLS)
+        )
         st.table(rows, border="horizontal", hide_index=True, hide_header=False)

@@ -41,7 +41,9 @@ def show_films(visit: Visit, opened: Opened, finding: str, view: FindingView) ->
         st.markdown("No film came out so.")
         return
     found = cache.films_of(view, opened.shelved, finding)
-    page = st.pagination(-(-len(rows) // FILMS_ON_A_PAGE), key=_page_key(visit, pick), max_visible_pages=5)
+    page = st.pagination(
+        -(-len(rows) // FILMS_ON_A_PAGE), key=_page_key(visit, pick), max_visible_pages=5
+    )
     shown = rows[(page - 1) * FILMS_ON_A_PAGE : page * FILMS_ON_A_PAGE]
     if found is None:
         st.info(
@@ -111,7 +113,9 @@ def _page_key(visit: Visit, pick: Pick) -> str:
 def _show_gallery(visit: Visit, view: FindingView, found: FoundFilms, shown: np.ndarray) -> None:
     listed = cache.contents(found.dataset).listed
     places = found.rows[shown]
-    images = [str(listed.manifest.table["image"].iloc[place]) if place >= 0 else None for place in places]
+    images = [
+        str(listed.manifest.table["image"].iloc[place]) if place >= 0 else None for place in places
+    ]
 
     def opened(place: int) -> None:
         image = images[place]
@@ -120,10 +124,14 @@ def _show_gallery(visit: Visit, view: FindingView, found: FoundFilms, shown: np.
 
     show_pictures(_pictures(view, found, listed, shown), key="gallery-evaluated", on_open=opened)
     if found.count < len(view.films):
-        st.caption(f"{len(view.films) - found.count:,} of the films measured are not in {plain(found.dataset.name)}.")
+        st.caption(
+            f"{len(view.films) - found.count:,} of the films measured are not in {plain(found.dataset.name)}."
+        )
 
 
-def _pictures(view: FindingView, found: FoundFilms, listed: Films, shown: np.ndarray) -> list[Picture]:
+def _pictures(
+    view: FindingView, found: FoundFilms, listed: Films, shown: np.ndarray
+) -> list[Picture]:
     """Small pictures in the order of the rows; one that is not there says so."""
     places = found.rows[shown]
     there = places >= 0
@@ -137,7 +145,9 @@ def _pictures(view: FindingView, found: FoundFilms, listed: Films, shown: np.nda
         )
     )
     return [
-        next(drawn) if is_there else Picture(name=str(name), jpeg="", lines=words, note="not in the dataset")
+        next(drawn)
+        if is_there
+        else Picture(name=str(name), jpeg="", lines=words, note="not in the dataset")
         for is_there, name, words in zip(there, view.films["image"].iloc[shown], lines, strict=True)
     ]
 
@@ -145,4 +155,6 @@ def _pictures(view: FindingView, found: FoundFilms, listed: Films, shown: np.nda
 def _lines(facts: pd.Series) -> tuple[str, ...]:
     label = "present" if facts["label"] == 1 else "absent"
     known = facts_of({"split": None, **facts.to_dict()})
-    return f"{per_cent(facts['probability'])} · labelled {label}", *([known] if known != NOTHING else [])
+    return f"{per_cent(facts['probability'])} · labelled {label}", *(
+        [known] if known != NOTHING else []
+    )

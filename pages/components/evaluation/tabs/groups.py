@@ -36,7 +36,12 @@ def show_whom(visit: Visit, figures: Mapping[str, Any]) -> None:
     enough = [group for group in found["groups"] if group["enough"]]
     if enough:
         _show_forest(visit, figures, enough)
-    st.table([_row(group) for group in found["groups"]], border="horizontal", hide_index=True, hide_header=False)
+    st.table(
+        [_row(group) for group in found["groups"]],
+        border="horizontal",
+        hide_index=True,
+        hide_header=False,
+    )
     least = found["least_patients_of_each_class"]
     unknown = [f"{count:,} films without {by}" for by, count in found["unknown"].items() if count]
     left_out = f" In no group: {', '.join(unknown)}." if unknown else ""
@@ -58,7 +63,11 @@ def _show_forest(visit: Visit, figures: Mapping[str, Any], groups: list[Mapping[
         label_visibility="collapsed",
     )
     name = name or "auroc"
-    overall = 0.0 if name == "calibration" else figures["recall" if name == "sensitivity" else name]["value"]
+    overall = (
+        0.0
+        if name == "calibration"
+        else figures["recall" if name == "sensitivity" else name]["value"]
+    )
     chart = forest_chart(
         [_name(group) for group in groups],
         [group[name] for group in groups],
@@ -73,7 +82,13 @@ def _show_forest(visit: Visit, figures: Mapping[str, Any], groups: list[Mapping[
 def _row(group: Mapping[str, Any]) -> dict[str, str]:
     row = {"Group": plain(_name(group)), "Positive": f"{group['positives']:,} of {group['n']:,}"}
     if not group["enough"]:
-        return row | {"AUROC": "not enough cases", "Sensitivity": "", "Specificity": "", "Difference": "", "p": ""}
+        return row | {
+            "AUROC": "not enough cases",
+            "Sensitivity": "",
+            "Specificity": "",
+            "Difference": "",
+            "p": "",
+        }
     apart = group["difference"].get("auroc")
     return row | {
         "AUROC": cell_of(group["auroc"], 2),

@@ -15,7 +15,16 @@ from pages.components.evaluation.figures import MEANINGS
 from pages.components.evaluation.panel import ink, show_chart
 from pages.components.evaluation.state import Visit
 
-FIGURES = ("sensitivity", "specificity", "precision", "npv", "accuracy", "f1", "lr_positive", "lr_negative")
+FIGURES = (
+    "sensitivity",
+    "specificity",
+    "precision",
+    "npv",
+    "accuracy",
+    "f1",
+    "lr_positive",
+    "lr_negative",
+)
 BALANCED = "youden"
 
 
@@ -34,7 +43,9 @@ def show_threshold(visit: Visit, view: FindingView) -> None:
                 confusion_chart(calls, ink()),
                 help="How many films are called at this threshold, and whether they should be. Click a cell for them.",
             )
-            st.table(_rows(view, threshold), border="horizontal", hide_index=True, hide_header=False)
+            st.table(
+                _rows(view, threshold), border="horizontal", hide_index=True, hide_header=False
+            )
         with st.container(key="evaluate-right"):
             show_chart(
                 visit,
