@@ -12,10 +12,11 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from benchmarks.table import Row
-from cxr_core.evaluation.bootstrap.bootstrap import Figure, drawn, figures_of
+from cxr_core.evaluation.bootstrap.bootstrap import drawn, figures_of
 from cxr_core.evaluation.bootstrap.resamples import Draws
 from cxr_core.evaluation.metrics import metrics
 from cxr_core.evaluation.metrics.delong import auroc_delong
+from cxr_core.models.figures import Figure
 
 SETS = int(os.environ.get("COVERAGE_SETS", "1000"))
 PATIENTS, PREVALENCE, AUROC, SHARED = 300, 0.3, 0.8, 0.5

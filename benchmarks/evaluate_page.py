@@ -90,7 +90,7 @@ def _evaluation() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         table.to_csv(place / "predictions.csv", index=False)
-        curves = {"cardiomegaly": finding_curves(*few, POINTS).as_json()}
+        curves = {"cardiomegaly": finding_curves(*few, POINTS).to_json()}
         (place / "curves.json").write_text(json.dumps({"findings": curves, "training": None}))
         figures = {"cardiomegaly": finding_figures(*few, POINTS)}
         (place / "metrics.json").write_text(json.dumps(head | {"findings": figures}))

@@ -56,7 +56,7 @@ def _read_all(given: argparse.Namespace, files: list[Path]) -> int:
         ):
             reading = interpret(examination, patient, given.operating_point)
             print(
-                json.dumps(reading.as_json(str(file)), ensure_ascii=False)
+                json.dumps(reading.to_json(str(file)), ensure_ascii=False)
                 if given.json
                 else _block(file, reading)
             )

@@ -15,7 +15,7 @@ from cxr_core.evaluation.compare import Comparison, Contender, compare
 from cxr_core.evaluation.comparison_text import comparison_lines
 from cxr_core.evaluation.store.folder import METRICS, PREDICTIONS, read_metrics
 from cxr_core.evaluation.store.provenance import read_learnt
-from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import workspace
 from train.arguments import Parser
 
@@ -55,8 +55,8 @@ def _write(out: Path, found: Comparison) -> Path:
     """comparison.json, visible only once it is whole. Raises DataError when it cannot be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        return write_whole(
-            out / "comparison.json", json.dumps(found.as_json(), indent=2, allow_nan=False) + "\n"
+        return atomic_write(
+            out / "comparison.json", json.dumps(found.to_json(), indent=2, allow_nan=False) + "\n"
         )
     except OSError as error:
         raise DataError(

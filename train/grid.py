@@ -12,7 +12,7 @@ from cxr_core.training.fit import Settings
 from cxr_core.training.recipe.recipe import load_recipe
 from cxr_core.training.sweeps.grid import Entry, as_csv, as_markdown, run_grid
 from cxr_core.training.sweeps.stages import stages
-from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import RECIPES, workspace
 from train.arguments import DATA, Parser, assignment, recipe_path
 from train.evaluate import measure
@@ -59,7 +59,7 @@ def _write(folder: Path, entries: list[Entry]) -> None:
     """grid.csv and grid.md, as far as the grid has come."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("grid.csv", as_csv(entries)), ("grid.md", as_markdown(entries))):
-        write_whole(folder / name, text)
+        atomic_write(folder / name, text)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from cxr_core.data.checks.issue import Issue
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS
-from cxr_core.workspace.atomic import whole
+from cxr_core.workspace.atomic import atomic_file
 
 PARTS = ("train", "val", "test")
 STATUSES = ("present", "missing", "unreadable", "excluded")
@@ -214,7 +214,7 @@ class Manifest:
             {**(table.schema.metadata or {}), b"manifest": json.dumps(facts)}
         )
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as draft:
+        with atomic_file(path) as draft:
             pq.write_table(table, draft, compression="zstd")
 
     @classmethod

@@ -23,7 +23,7 @@ from cxr_core.data.registry import THUMBNAIL, Dataset, find, folder_for, registe
 from cxr_core.data.sources.sources import read_sources
 from cxr_core.errors import DataError
 from cxr_core.version import VERSION
-from cxr_core.workspace.atomic import whole, write_whole
+from cxr_core.workspace.atomic import atomic_file, atomic_write
 
 # stage, done, total. What it raises stops the preparation (errors.Cancelled, say); what is decoded by then is kept.
 Progress = Callable[[str, int, int], None]
@@ -164,11 +164,13 @@ def _write(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> N
     home = dataset.folder
     try:
         manifest.save(home / registry.MANIFEST)
-        write_whole(home / registry.ISSUES_FILE, json.dumps([asdict(issue) for issue in issues]))
+        atomic_write(home / registry.ISSUES_FILE, json.dumps([asdict(issue) for issue in issues]))
         _write_quarantine(home / registry.QUARANTINE, manifest)
-        write_whole(home / registry.REPORT_HTML, report_html(facts))
-        write_whole(home / registry.REPORT_JSON, json.dumps(report_json(facts), indent=2))
-        write_whole(home / registry.RECORD, json.dumps(dataset.to_record(), indent=2), lasting=True)
+        atomic_write(home / registry.REPORT_HTML, report_html(facts))
+        atomic_write(home / registry.REPORT_JSON, json.dumps(report_json(facts), indent=2))
+        atomic_write(
+            home / registry.RECORD, json.dumps(dataset.to_record(), indent=2), durable=True
+        )
     except OSError as error:
         raise DataError(
             f"the dataset cannot be written to {home}: {error.strerror}. Free space, or mend it"
@@ -202,7 +204,7 @@ def _report_facts(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...
 def _write_quarantine(path: Path, manifest: Manifest) -> None:
     """Every film that is listed but left out, with its reason."""
     rows = manifest.table[manifest.table["status"].isin(["unreadable", "excluded"])]
-    with whole(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+    with atomic_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "status", "reason"])
         writer.writerows(rows[["image", "status", "reason"]].itertuples(index=False))

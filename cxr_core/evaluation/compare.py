@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, Figure, drawn, figures_of
+from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, drawn, figures_of
 from cxr_core.evaluation.bootstrap.resamples import Draws
 from cxr_core.evaluation.metrics import metrics
 from cxr_core.evaluation.metrics.delong import WIDTH, auroc_delong, auroc_difference
 from cxr_core.evaluation.metrics.multiple_testing import Corrected, corrected, of_resamples
+from cxr_core.models.figures import Figure
 
 MOST = 5
 MEASURED = ("auroc", "average_precision", "brier", "log_loss", "ece")
@@ -48,19 +49,19 @@ class FindingComparison:
     figures: Mapping[str, Mapping[str, Figure]]
     differences: Mapping[Pair, Mapping[str, Corrected]]
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As comparison.json carries it."""
         return {
             **{name: getattr(self, name) for name in ("n", "positives", "patients", "auroc_by")},
             "figures": {
-                who: {name: each.as_json() for name, each in of.items()}
+                who: {name: each.to_json() for name, each in of.items()}
                 for who, of in self.figures.items()
             },
             "differences": [
                 {
                     "first": one,
                     "second": other,
-                    **{name: each.as_json() for name, each in apart.items()},
+                    **{name: each.to_json() for name, each in apart.items()},
                 }
                 for (one, other), apart in self.differences.items()
             ],
@@ -76,7 +77,7 @@ class Comparison:
     warnings: tuple[str, ...]
     findings: Mapping[str, FindingComparison]
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """comparison.json as a value."""
         return {
             "schema": 1,
@@ -84,7 +85,7 @@ class Comparison:
             "shared": self.shared,
             "correction": "intervals of differences after Bonferroni, p_adjusted after Holm, for the number of pairs",
             "warnings": list(self.warnings),
-            "findings": {key: found.as_json() for key, found in self.findings.items()},
+            "findings": {key: found.to_json() for key, found in self.findings.items()},
         }
 
 

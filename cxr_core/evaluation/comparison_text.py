@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from cxr_core.evaluation.bootstrap.bootstrap import Figure
 from cxr_core.evaluation.compare import MEASURED, Comparison
 from cxr_core.evaluation.metrics.multiple_testing import Corrected
+from cxr_core.models.figures import Figure
 
 
 def comparison_lines(found: Comparison) -> Iterator[str]:

@@ -145,7 +145,7 @@ def figures(card: ModelCard, table: pd.DataFrame) -> dict[str, Any]:
             found[key]["views"] = {
                 view: _figures_of(card, key, rows[rows["view"] == view]) for view in views
             }
-        found[key]["subgroups"] = subgroups(rows, card.operating_point(key, BALANCED)).as_json()
+        found[key]["subgroups"] = subgroups(rows, card.operating_point(key, BALANCED)).to_json()
     return found
 
 

@@ -31,7 +31,7 @@ from cxr_core.training.fit import divided
 from cxr_core.training.recipe.recipe import Recipe, load_recipe
 from cxr_core.training.tasks.region_target import CELLS, with_regions
 from cxr_core.training.tasks.task import outputs_of
-from cxr_core.workspace.malloc import keep_memory
+from cxr_core.workspace.malloc import keep_freed_memory
 
 WARM_STEPS, STEPS = 2, 24
 VALIDATION_FILMS = 32
@@ -44,7 +44,7 @@ def measure(asked: dict[str, Any]) -> None:
     tell(count(recipe, [Path(folder) for folder in asked["folders"]]))
     device = chosen_device(asked["device"])
     if device.type == "cpu":
-        keep_memory()
+        keep_freed_memory()
     size = recipe.batch_size // asked["processes"] if device.type == "cuda" else recipe.batch_size
     learner = learner_of(recipe, device)
     films = drawn_films(recipe, max(size, VALIDATION_FILMS))

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from cxr_core.errors import RunError
 from cxr_core.jobs.process_id import Name, is_held
-from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import workspace
 
 FOLDER = "job"
@@ -106,7 +106,7 @@ def write(run: Path, name: str, record: Record, lasting: bool = True) -> None:
     place = run / FOLDER
     try:
         place.mkdir(exist_ok=True)
-        write_whole(place / name, json.dumps(record), lasting=lasting)
+        atomic_write(place / name, json.dumps(record), durable=lasting)
     except OSError as error:
         raise RunError(
             f"{place} cannot be written: {error.strerror}; free space, or mend the disk"

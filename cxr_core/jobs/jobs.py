@@ -28,7 +28,7 @@ from cxr_core.models.card import CARD
 from cxr_core.models.registry.registry import version_folders
 from cxr_core.training.engine.device import devices as devices
 from cxr_core.training.engine.device import require_device
-from cxr_core.workspace.atomic import draft_beside
+from cxr_core.workspace.atomic import temporary_path_beside
 from cxr_core.workspace.paths import SHIPPED_MODELS, workspace
 
 
@@ -255,7 +255,7 @@ def _make(request: Request, folders: list[str]) -> Path:
     stem = f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
     names = (stem, *(f"{stem}-{number}" for number in range(2, 10**6)))
     run = next(path for name in names if not (path := files.runs_folder() / name).exists())
-    draft = draft_beside(run)
+    draft = temporary_path_beside(run)
     try:
         (draft / files.FOLDER).mkdir(parents=True)
         (draft / files.FOLDER / files.RECIPE).write_text(request.recipe.as_toml(), encoding="utf-8")

@@ -5,7 +5,6 @@
          familiarity.safetensors   what the training films look like to the network (optional)
 """
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -25,7 +24,8 @@ from cxr_core.models.card import CARD, WEIGHTS, ModelCard
 from cxr_core.models.networks.architectures import FilmClassifier, build
 from cxr_core.models.networks.segmenter import Segmenter
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.hashing import sha256_of_file
 
 Card = TypeVar("Card", ModelCard, SegmenterCard)
 FAMILIARITY = "familiarity.safetensors"
@@ -55,7 +55,7 @@ def save_model(
         save_file(_on_disk(network.state_dict(), half), draft / WEIGHTS)
         if familiarity is not None:
             save_file(_on_disk(familiarity, half), draft / FAMILIARITY)
-        card = replace(card, weights_sha256=sha256_of(draft / WEIGHTS))
+        card = replace(card, weights_sha256=sha256_of_file(draft / WEIGHTS))
         (draft / CARD).write_text(card.to_json(), encoding="utf-8")
         for file in draft.iterdir():
             file.chmod(0o644)
@@ -77,7 +77,7 @@ def change_card(folder: Path, change: Callable[[Card], Card], load: Callable[[Pa
     folder = Path(folder).absolute()
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         card = change(load(folder))
-        write_whole(folder / CARD, card.to_json())
+        atomic_write(folder / CARD, card.to_json())
     return card
 
 
@@ -119,7 +119,7 @@ def _network(folder: Path, card: ModelCard | SegmenterCard) -> torch.nn.Module:
     path = Path(folder) / WEIGHTS
     if not path.is_file():
         raise ModelError(f"{folder} has no {WEIGHTS}; install the model again")
-    found = sha256_of(path)
+    found = sha256_of_file(path)
     if found != card.weights_sha256:
         raise ModelError(
             f"{path} has sha256 {found[:12]}… where its card says {card.weights_sha256[:12]}…: "
@@ -148,12 +148,6 @@ def load_familiarity(folder: Path) -> dict[str, Tensor] | None:
     """The familiarity statistics of a model folder, float32; None when it has none."""
     path = Path(folder) / FAMILIARITY
     return _in_memory(path) if path.exists() else None
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _in_memory(path: Path) -> dict[str, Tensor]:

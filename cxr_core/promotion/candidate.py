@@ -31,8 +31,8 @@ from cxr_core.reading.classifier import Classifier
 from cxr_core.training.exclusions import LeftAside
 from cxr_core.training.run_data import part_of_run
 from cxr_core.training.runs.run_folder import RunFolder
-from cxr_core.workspace.atomic import write_whole
-from cxr_core.workspace.jsonl import now
+from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.jsonl import utc_now
 
 TEST = "test"
 Card = ModelCard | SegmenterCard
@@ -75,11 +75,11 @@ def verdict_on(run: RunFolder, *, progress: Progress = silent) -> Verdict:
         films=ground.words,
         checks=judge(candidate.card, rival.card if rival else None, tables),
         official_test=_official_test(run),
-        limits=LIMITS.as_json(),
+        limits=LIMITS.to_json(),
         between=fingerprints(candidate.card, rival.card if rival else None),
-        made=now(),
+        made=utc_now(),
     )
-    write_verdict(run.path / GATE_FILE, verdict.as_json())
+    write_verdict(run.path / GATE_FILE, verdict.to_json())
     return verdict
 
 
@@ -99,14 +99,14 @@ def stands(verdict: Verdict, candidate: Card, rival: Card | None) -> bool:
     limits = SEGMENTER_LIMITS if isinstance(candidate, SegmenterCard) else LIMITS
     return (
         dict(verdict.between) == fingerprints(candidate, rival)
-        and dict(verdict.limits) == limits.as_json()
+        and dict(verdict.limits) == limits.to_json()
     )
 
 
 def write_verdict(path: Path, table: dict[str, Any]) -> None:
     """Write a verdict, whole or not at all. Raises RunError when that cannot be done."""
     try:
-        write_whole(path, json.dumps(table, indent=2, allow_nan=False) + "\n")
+        atomic_write(path, json.dumps(table, indent=2, allow_nan=False) + "\n")
     except OSError as error:
         raise RunError(
             f"the gate's verdict cannot be written to {path}: {error.strerror}"

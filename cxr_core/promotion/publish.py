@@ -29,7 +29,7 @@ from cxr_core.promotion.segmenter_candidate import outlines_verdict_on
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.segmenter import Outliner
 from cxr_core.training.runs.run_folder import RunFolder
-from cxr_core.workspace.jsonl import now
+from cxr_core.workspace.jsonl import utc_now
 from cxr_core.workspace.paths import workspace
 
 TEST = "test"
@@ -158,11 +158,11 @@ def _story(run: RunFolder, verdict: Verdict, note: str, override: str) -> dict[s
     used = in_use(verdict.model)
     return {
         "run": run.path.resolve().name,
-        "when": now(),
+        "when": utc_now(),
         "note": note.strip(),
         "replaces": used.version if used else "",
         "override": "" if verdict.opens else override.strip(),
-        "gate": verdict.as_json(),
+        "gate": verdict.to_json(),
     }
 
 

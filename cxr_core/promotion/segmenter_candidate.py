@@ -25,7 +25,7 @@ from cxr_core.promotion.gate.segmenter import SEGMENTER_LIMITS, judge_outlines
 from cxr_core.promotion.gate.verdict import GATE_FILE, Verdict, read_verdict
 from cxr_core.reading.segmenter import Outliner
 from cxr_core.training.runs.run_folder import RunFolder
-from cxr_core.workspace.jsonl import now
+from cxr_core.workspace.jsonl import utc_now
 
 
 def outlines_verdict_on(run: RunFolder, *, progress: Progress = silent) -> Verdict:
@@ -51,11 +51,11 @@ def outlines_verdict_on(run: RunFolder, *, progress: Progress = silent) -> Verdi
         films=words or ground.words,
         checks=judge_outlines(candidate.card, used, mine, theirs),
         official_test={},
-        limits=SEGMENTER_LIMITS.as_json(),
+        limits=SEGMENTER_LIMITS.to_json(),
         between=fingerprints(candidate.card, used),
-        made=now(),
+        made=utc_now(),
     )
-    write_verdict(run.path / GATE_FILE, verdict.as_json())
+    write_verdict(run.path / GATE_FILE, verdict.to_json())
     return verdict
 
 

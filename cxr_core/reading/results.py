@@ -89,14 +89,14 @@ class FindingReading:
     )
     card: ModelCard | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The fields that `read --json` promises; a finding without a number carries its reason."""
         names = ["finding", "probability", "logit", "threshold", "operating_point", "call"]
         names += ["model", "version", "population"]
         found = {name: getattr(self, name) for name in names} | (
             {"reason": self.reason} if self.reason else {}
         )
-        return found | ({"parts": self.parts.as_json()} if self.parts else {})
+        return found | ({"parts": self.parts.to_json()} if self.parts else {})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,7 +112,7 @@ class Reading:
     patient: Patient = field(default_factory=Patient)
     seconds: float = 0.0
 
-    def as_json(self, file: str) -> dict[str, Any]:
+    def to_json(self, file: str) -> dict[str, Any]:
         """One line of `read --json` for the file of that name."""
         return {
             "file": file,
@@ -120,9 +120,9 @@ class Reading:
             "status": self.status,
             "reason": self.reason,
             "concerns": [{"code": c.code, "message": c.message} for c in self.concerns],
-            "findings": [finding.as_json() for finding in self.findings],
+            "findings": [finding.to_json() for finding in self.findings],
             "measurements": [
-                {**measured.as_json(), "disagreements": self.disagreements(measured)}
+                {**measured.to_json(), "disagreements": self.disagreements(measured)}
                 for measured in self.measurements
             ],
             "remarks": self.remarks,

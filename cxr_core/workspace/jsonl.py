@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 
-def append(path: Path, entry: Mapping[str, Any]) -> None:
+def append_line(path: Path, entry: Mapping[str, Any]) -> None:
     """Add a line, on the disk before this returns. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")), path.open("a+b") as file:
@@ -21,7 +21,7 @@ def append(path: Path, entry: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def entries(path: Path) -> list[dict[str, Any]]:
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Every whole line, the oldest first; none when there is no such file."""
     try:
         lines = path.read_bytes().split(b"\n")
@@ -31,7 +31,7 @@ def entries(path: Path) -> list[dict[str, Any]]:
     return [entry for entry in found if entry is not None]
 
 
-def now() -> str:
+def utc_now() -> str:
     """The time as these files tell it: ISO 8601, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 

@@ -10,7 +10,7 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 NEVER = -1
 
 
-def keep_memory() -> bool:
+def keep_freed_memory() -> bool:
     """Let malloc keep what is freed, from now on, in this process. False where malloc is not the GNU C library's."""
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 from cxr_core.errors import ModelError
 from cxr_core.models.card import Calibration, ModelCard, OperatingPoint
 from cxr_core.models.registry.registry import installed
-from cxr_core.models.store import load_card, load_network, save_model, sha256_of
+from cxr_core.models.store import load_card, load_network, save_model
+from cxr_core.workspace.hashing import sha256_of_file
 from tests.tiny import tiny_card, tiny_model, tiny_network
 
 
@@ -54,7 +55,7 @@ def test_weights_of_another_network_are_refused_by_name(tmp_path):
     tensors = load_file(folder / "weights.safetensors")
     tensors.pop("head.linear.bias")
     save_file(tensors, folder / "weights.safetensors")
-    card = replace(card, weights_sha256=sha256_of(folder / "weights.safetensors"))
+    card = replace(card, weights_sha256=sha256_of_file(folder / "weights.safetensors"))
     with pytest.raises(ModelError, match=r"head\.linear\.bias"):
         load_network(folder, card)
 

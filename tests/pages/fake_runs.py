@@ -154,7 +154,7 @@ class FakeRuns:
 
     def judged(self, run: Path, verdict: Verdict) -> None:
         """As if the gate had been asked about a run."""
-        _json(run / "gate.json", verdict.as_json())
+        _json(run / "gate.json", verdict.to_json())
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def app(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> AppTest:
     second = tiny_model(
         workspace / "models", replace(card, version="1.1.0", training={"published": story})
     )
-    (second / "gate.json").write_text(json.dumps(VERDICT.as_json()))
+    (second / "gate.json").write_text(json.dumps(VERDICT.to_json()))
     found = AppTest.from_file(str(APP), default_timeout=120).run()
     found.query_params["model"] = "tiny"
     return found.switch_page("pages/models.py").run()

@@ -72,7 +72,7 @@ def verdict_of(checks: tuple[Check, ...]) -> Verdict:
         films="",
         checks=checks,
         official_test={},
-        limits=LIMITS.as_json(),
+        limits=LIMITS.to_json(),
         between={},
         made="",
     )
@@ -102,7 +102,7 @@ def test_a_better_model_passes_and_every_check_says_so():
         "ages 40 to 64",
     } <= {check.name for check in verdict.checks}
     assert {check.status for check in verdict.checks} == {"pass"}
-    assert Verdict.from_json(verdict.as_json()) == verdict
+    assert Verdict.from_json(verdict.to_json()) == verdict
 
 
 def test_an_equal_model_passes_where_films_can_tell():

@@ -14,11 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from cxr_core.errors import ModelError
 from cxr_core.models.registry.registry import in_use, installed, versions
-from cxr_core.models.store import load_card, sha256_of
+from cxr_core.models.store import load_card
 from cxr_core.promotion.publish import next_version, publish
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.workspace.hashing import sha256_of_file
 from tests.tiny import tiny_card, tiny_model
 from train.publish import main
 
@@ -141,7 +142,7 @@ def test_weights_that_give_no_number_are_refused(run, workspace, capsys):
     tensors = load_file(path)
     tensors["head.linear.bias"] = torch.full_like(tensors["head.linear.bias"], float("nan"))
     save_file(tensors, path)
-    card = replace(load_card(run.model), weights_sha256=sha256_of(path))
+    card = replace(load_card(run.model), weights_sha256=sha256_of_file(path))
     (run.model / "card.json").write_text(card.to_json())
     measure(run)
     assert "finite" in refusal(run, capsys)

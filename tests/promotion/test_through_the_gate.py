@@ -124,7 +124,7 @@ def test_a_good_model_goes_through_and_a_worse_one_only_with_a_reason(
     assert verdict is not None
     assert (verdict.opens, verdict.part, verdict.rival) == (True, "gate", "")
     assert load_card(first).training["published"]["gate"] == json.loads(
-        json.dumps(verdict.as_json())
+        json.dumps(verdict.to_json())
     )
 
     assert main([str(worse.path), "--judge"]) == 3

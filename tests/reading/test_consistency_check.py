@@ -96,6 +96,6 @@ def test_a_reading_tells_programs_what_it_tells_people():
         reading = Reading(
             sha256="0" * 64, status="read", findings=(finding,), measurements=(measured(0.56),)
         )
-        (told,) = reading.as_json("a.png")["measurements"]
+        (told,) = reading.to_json("a.png")["measurements"]
         assert list(told["disagreements"]) == list(disagreements(measured(0.56), [finding]))
         assert bool(told["disagreements"]) is (finding is contrary)

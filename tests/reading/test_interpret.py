@@ -74,7 +74,7 @@ def test_a_model_answers_only_for_its_population(age, fits, not_fits):
     without = found(reading, not_fits)
     assert (without.probability, without.call) == (None, None)
     assert "No model for this patient" in without.reason
-    assert without.as_json()["reason"] == without.reason
+    assert without.to_json()["reason"] == without.reason
 
 
 @pytest.mark.parametrize("age", [0.5, 6, 12, 17.9])
@@ -172,7 +172,7 @@ def test_the_most_suspicious_film_is_the_one_furthest_above_its_threshold():
 
 
 def test_json_has_the_promised_fields():
-    line = interpret(BOTH, Patient(), "youden").as_json("a.png")
+    line = interpret(BOTH, Patient(), "youden").to_json("a.png")
     assert list(line) == [
         "file", "sha256", "status", "reason", "concerns", "findings", "measurements", "remarks", "patient", "seconds",
     ]  # fmt: skip
@@ -184,7 +184,7 @@ def test_json_has_the_promised_fields():
 def test_an_age_that_nobody_told_is_a_remark_where_a_model_is_for_some_ages_alone():
     unknown = interpret(BOTH, Patient(view="PA"), "youden")
     assert unknown.remarks == (AGE_UNKNOWN,)
-    line = unknown.as_json("a.png")
+    line = unknown.to_json("a.png")
     assert (line["remarks"], line["patient"]) == ((AGE_UNKNOWN,), {"age_years": None, "view": "PA"})
     assert interpret(BOTH, Patient(age_years=40), "youden").remarks == ()
     anybody = card("heart", "cardiomegaly", Population(text="anybody"))

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_core.workspace.atomic import draft_beside, whole, write_whole
+from cxr_core.workspace.atomic import temporary_path_beside, atomic_file, atomic_write
 
 
 def test_two_who_write_the_same_file_at_once_do_not_meet(tmp_path: Path) -> None:
     path = tmp_path / "card.json"
-    with whole(path) as first:
+    with atomic_file(path) as first:
         first.write_text("the first")
-        with whole(path) as second:
+        with atomic_file(path) as second:
             second.write_text("the second")
         assert path.read_text() == "the second"
     assert path.read_text() == "the first", "the last one to end stands"
@@ -20,10 +20,10 @@ def test_two_who_write_the_same_file_at_once_do_not_meet(tmp_path: Path) -> None
 
 
 def test_an_exception_midway_leaves_the_file_as_it_was_and_no_draft(tmp_path: Path) -> None:
-    path = write_whole(tmp_path / "card.json", "whole", lasting=True)
+    path = atomic_write(tmp_path / "card.json", "whole", durable=True)
 
     def cut_off() -> None:
-        with whole(path) as draft:
+        with atomic_file(path) as draft:
             draft.write_text("ha")
             raise KeyboardInterrupt
 
@@ -35,8 +35,8 @@ def test_an_exception_midway_leaves_the_file_as_it_was_and_no_draft(tmp_path: Pa
 
 def test_a_draft_is_hidden_and_ends_as_its_file_does(tmp_path: Path) -> None:
     path = tmp_path / "regions.npz"
-    assert draft_beside(path) != draft_beside(path)
-    with whole(path) as draft:
+    assert temporary_path_beside(path) != temporary_path_beside(path)
+    with atomic_file(path) as draft:
         assert draft.name.startswith(".")
         np.savez(draft, shares=np.arange(3))  # adds .npz to a name that does not end so
     with np.load(path) as kept:
@@ -46,4 +46,4 @@ def test_a_draft_is_hidden_and_ends_as_its_file_does(tmp_path: Path) -> None:
 def test_a_folder_that_is_a_file_is_an_error_of_the_system(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="Not a directory"):
-        write_whole(tmp_path / "file" / "card.json", "text")
+        atomic_write(tmp_path / "file" / "card.json", "text")

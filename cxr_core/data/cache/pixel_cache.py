@@ -24,7 +24,7 @@ from cxr_core.data.cache.index import COLUMNS, CacheIndex, Film, stamp_of
 from cxr_core.data.cache.worker import GEOMETRY, GRIDS, INDEX
 from cxr_core.errors import DataError
 from cxr_core.film.preprocess import InputSpec
-from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import workspace
 
 Progress = Callable[[int, int], None]  # films done, films in all; what it raises stops the build
@@ -183,7 +183,7 @@ def _name(spec: InputSpec) -> str:
 
 def _write_geometry(folder: Path, spec: InputSpec) -> None:
     geometry = {key: getattr(spec, key) for key in ("side", "equalisation", "aspect", "version")}
-    write_whole(folder / GEOMETRY, json.dumps(geometry) + "\n")
+    atomic_write(folder / GEOMETRY, json.dumps(geometry) + "\n")
 
 
 def _grow(path: Path, size: int) -> None:

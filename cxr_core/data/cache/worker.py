@@ -29,7 +29,7 @@ from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.film.quality import inspect
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.workspace.malloc import keep_memory
+from cxr_core.workspace.malloc import keep_freed_memory
 
 OVERSIZED = f"This file has more than {MAX_BYTES // 2**20} MB. Export the film as a single compressed picture."
 GRIDS, INDEX, GEOMETRY = "grids.u8", "index.sqlite", "geometry.json"
@@ -41,7 +41,7 @@ def serve(folder: Path, examine: bool, builder: int) -> None:
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C is for the program, which then closes the pipe
     requests, answers = own_pipes()
-    keep_memory()
+    keep_freed_memory()
     cv2.setNumThreads(1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))

@@ -1,33 +1,18 @@
 """Confidence intervals that know that a patient's films are not independent."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.models.figures import Figure
 
 RESAMPLES = 1000
 AT_ONCE = 2_000_000  # counts of a patient, or a film, in a resample that are held at a time: 16 MB
 KEPT = 4_000_000  # counts up to which the last resamples are kept, 32 MB: drawing them takes longer than many a figure
 
 Measure = Callable[[np.ndarray, np.ndarray, Draws], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure with its 95 % interval. None = undefined."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    positives: int
-
-    def as_json(self) -> dict[str, float | int | None]:
-        """The form that metrics.json and model cards carry, rounded to six decimals."""
-        return {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
 def patient_bootstrap(

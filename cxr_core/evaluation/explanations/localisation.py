@@ -236,7 +236,7 @@ def _lift(share: np.ndarray, area: np.ndarray, patients: np.ndarray) -> dict[str
         return {"lift": np.divide(inside, wide, out=np.full(len(weights), np.nan), where=wide > 0)}
 
     values = bootstrapped(ratio, np.asarray(patients)[known])
-    figure = figures_of(values, np.zeros(int(known.sum())))["lift"].as_json()
+    figure = figures_of(values, np.zeros(int(known.sum())))["lift"].to_json()
     return {key: value for key, value in figure.items() if key != "positives"}
 
 

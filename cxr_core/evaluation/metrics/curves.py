@@ -93,7 +93,7 @@ class FindingCurves:
     confusion: Mapping[str, Calls]
     net_benefit: NetBenefit | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As curves.json carries it."""
         return asdict(self)
 
@@ -106,7 +106,7 @@ class TrainingCurves:
     figures: Mapping[str, tuple[float | None, ...]]
     best_epoch: int | None
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As curves.json carries it."""
         return asdict(self)
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
-from cxr_core.evaluation.bootstrap.bootstrap import Figure
+from cxr_core.models.figures import Figure
 
 WIDTH = float(norm.ppf(0.975))  # standard errors from the middle of a 95 % interval to its end
 

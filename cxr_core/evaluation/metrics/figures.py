@@ -53,7 +53,7 @@ def finding_figures(
 
     found = _as_json(drawn(measured, patients), labels)
     if len(np.unique(patients)) == len(patients):
-        found["auroc_delong"] = auroc_delong(probabilities, labels).as_json()
+        found["auroc_delong"] = auroc_delong(probabilities, labels).to_json()
     return _nested(found)
 
 
@@ -136,7 +136,7 @@ def _rate(counts: Confusion, name: str) -> np.ndarray:
 
 
 def _as_json(values: dict[str, np.ndarray], labels: np.ndarray) -> dict[str, JsonFigure]:
-    return {name: figure.as_json() for name, figure in figures_of(values, labels).items()}
+    return {name: figure.to_json() for name, figure in figures_of(values, labels).items()}
 
 
 def _nested(figures: dict[str, JsonFigure]) -> dict[str, Any]:

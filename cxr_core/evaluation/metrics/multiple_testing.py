@@ -24,7 +24,7 @@ class Corrected:
     p: float | None
     p_adjusted: float | None
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The form that metrics.json and comparison.json carry, rounded to six decimals."""
         return {
             name: None if value is None else round(value, 6) for name, value in asdict(self).items()

@@ -35,7 +35,7 @@ class Apart:
         """Half the interval's width."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The form that verdicts carry, rounded to six decimals."""
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(self).items()}
 

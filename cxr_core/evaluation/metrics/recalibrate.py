@@ -13,12 +13,13 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, logit
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, Figure, drawn, figures_of
+from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, drawn, figures_of
 from cxr_core.evaluation.bootstrap.resamples import Draws
 from cxr_core.evaluation.metrics import metrics
 from cxr_core.evaluation.metrics.calibration_slope import recalibration
 from cxr_core.evaluation.metrics.metrics import LEAST
 from cxr_core.models.card import ModelCard, OperatingPoint
+from cxr_core.models.figures import Figure
 
 FITTING_SHARE = 0.3  # of the patients
 TEMPERATURES = (-4.0, 4.0)  # natural logarithms that are looked through
@@ -53,10 +54,10 @@ class Adapted:
     after: Mapping[str, Figure]
     difference: Mapping[str, Figure]
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As recalibration.json carries it."""
         figures = {
-            name: {key: figure.as_json() for key, figure in getattr(self, name).items()}
+            name: {key: figure.to_json() for key, figure in getattr(self, name).items()}
             for name in ("before", "after", "difference")
         }
         counts = {"fitted_on": dict(self.fitted), "reported_on": dict(self.reported)}
@@ -239,7 +240,7 @@ def adapted(
                     rows, method, card, card.operating_point(key, point), seed=seed, share=share
                 )
                 found[key] = {
-                    **mended.as_json(),
+                    **mended.to_json(),
                     "thresholds": mapped(card.operating_points[key], mended.correction),
                 }
             except DataError as error:

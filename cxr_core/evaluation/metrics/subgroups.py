@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, Figure, drawn, figures_of
+from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, drawn, figures_of
 from cxr_core.evaluation.bootstrap.grouped_ranking import auroc_of_groups
 from cxr_core.evaluation.bootstrap.resamples import Draws
 from cxr_core.evaluation.metrics import metrics
 from cxr_core.evaluation.metrics.multiple_testing import Corrected, corrected, of_resamples
 from cxr_core.models.card import OperatingPoint
+from cxr_core.models.figures import Figure
 
 LEAST = 10  # patients with a positive film, and patients with a negative one, that a group needs for its figures
 AGES = (
@@ -52,15 +53,15 @@ class Group:
     figures: Mapping[str, Figure]
     differences: Mapping[str, Corrected]
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As metrics.json carries it."""
         return {
             **{
                 name: getattr(self, name)
                 for name in ("by", "name", "n", "positives", "patients", "enough")
             },
-            **{name: figure.as_json() for name, figure in self.figures.items()},
-            "difference": {name: found.as_json() for name, found in self.differences.items()},
+            **{name: figure.to_json() for name, figure in self.figures.items()},
+            "difference": {name: found.to_json() for name, found in self.differences.items()},
         }
 
 
@@ -76,7 +77,7 @@ class Subgroups:
     compared: int
     unknown: Mapping[str, int]
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As metrics.json carries it."""
         return {
             "operating_point": self.operating_point.name,
@@ -85,7 +86,7 @@ class Subgroups:
             "compared": self.compared,
             "correction": "intervals of differences after Bonferroni, p_adjusted after Holm",
             "unknown": dict(self.unknown),
-            "groups": [group.as_json() for group in self.groups],
+            "groups": [group.to_json() for group in self.groups],
         }
 
 

@@ -94,7 +94,7 @@ def stability_figures(
     if known.any():
         figures |= figures_of(bootstrapped(ranked, patients[known]), labels[known])
     return {
-        **{name: figure.as_json() for name, figure in figures.items()},
+        **{name: figure.to_json() for name, figure in figures.items()},
         "largest_change": round(float(moved.max()), 6),
         "n": len(before),
     }

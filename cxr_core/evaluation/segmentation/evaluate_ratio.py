@@ -114,7 +114,7 @@ def score_ratio(
         "finding": MEASURED_FINDING,
         "unlabelled": int((~known).sum()),
         "beside": _told(beside),
-        "combination": combination.as_json() if combination else None,
+        "combination": combination.to_json() if combination else None,
         "views": by_view(scores, labels, patients, views),
     }
     if len(set(sources)) > 1:
@@ -157,7 +157,7 @@ class Shipped:
         answers[seen] = combined_logits(self.fitted, answers[seen], ratios[seen], views[seen])
         return answers
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As metrics.json carries it."""
         names = ("intercept", "classifier", "measured", "centre", "ap")
         return {"shipped": True, "source": self.fitted.source} | {

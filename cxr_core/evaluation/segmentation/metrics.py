@@ -150,7 +150,7 @@ def means_of(columns: Mapping[str, np.ndarray], patients: np.ndarray) -> dict[st
 
 
 def _as_json(values: Mapping[str, np.ndarray], n: int) -> dict[str, Any]:
-    found = {name: figure.as_json() for name, figure in figures_of(values, np.zeros(n)).items()}
+    found = {name: figure.to_json() for name, figure in figures_of(values, np.zeros(n)).items()}
     return {
         name: {key: value for key, value in figure.items() if key != "positives"}
         for name, figure in found.items()

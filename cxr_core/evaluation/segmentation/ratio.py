@@ -46,7 +46,7 @@ class Combination:
         both = self.intercept + self.of_logit * logits + self.of_ratio * ratios
         return np.where(np.isnan(ratios), self.alone_intercept + self.alone_of_logit * logits, both)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As metrics.json carries it."""
         return {
             key: round(value, 6) if isinstance(value, float) else value
@@ -153,9 +153,9 @@ def _aurocs(
 
     figures = figures_of(drawn(measured, patients), labels)
     return {
-        "auroc": {name: figures[name].as_json() for name in scores},
+        "auroc": {name: figures[name].to_json() for name in scores},
         "difference": {
-            name: figure.as_json() for name, figure in figures.items() if name not in scores
+            name: figure.to_json() for name, figure in figures.items() if name not in scores
         },
     }
 

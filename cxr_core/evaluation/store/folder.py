@@ -22,7 +22,7 @@ from cxr_core.evaluation.report.report import ReportFacts, report_html
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.version import VERSION
-from cxr_core.workspace.atomic import whole
+from cxr_core.workspace.atomic import atomic_file
 
 SCHEMA = 1
 PREDICTIONS, METRICS, CURVES, REPORT = (
@@ -70,8 +70,8 @@ class Evaluation:
         """curves.json as a value. training is null for a model that is not of a run."""
         return {
             **head(self.card, self.part, self.data, self.made),
-            "findings": {key: curves.as_json() for key, curves in self.curves.items()},
-            "training": self.training.as_json() if self.training else None,
+            "findings": {key: curves.to_json() for key, curves in self.curves.items()},
+            "training": self.training.to_json() if self.training else None,
         }
 
     def report_html(self) -> str:
@@ -135,7 +135,7 @@ def write_texts(out: Path, texts: Mapping[str, str | bytes], metrics: Mapping[st
         ):  # of an earlier evaluation: never beside files not of theirs
             (out / name).unlink(missing_ok=True)
         for name, text in found.items():
-            with whole(out / name) as draft:
+            with atomic_file(out / name) as draft:
                 draft.write_bytes(text.encode() if isinstance(text, str) else text)
     except OSError as error:
         raise DataError(

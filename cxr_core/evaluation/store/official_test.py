@@ -12,7 +12,7 @@ from typing import Any
 from cxr_core.errors import DataError
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.workspace.jsonl import append, entries, now
+from cxr_core.workspace.jsonl import append_line, read_jsonl, utc_now
 from cxr_core.workspace.paths import workspace
 
 USES = "official_test_uses.jsonl"
@@ -43,7 +43,7 @@ def record_use(data: Mapping[str, Any], card: ModelCard | SegmenterCard, by: str
         "patients": data["patients"],
     }
     try:
-        append(_path(), {"when": now(), **films, **who})
+        append_line(_path(), {"when": utc_now(), **films, **who})
     except OSError as error:
         raise DataError(
             f"{_path()} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder"
@@ -52,7 +52,7 @@ def record_use(data: Mapping[str, Any], card: ModelCard | SegmenterCard, by: str
 
 def uses_of(data_sha256: str) -> Uses:
     """How often the films of this hash were measured on, as far as this workspace knows."""
-    found = [entry for entry in entries(_path()) if entry.get("data_sha256") == data_sha256]
+    found = [entry for entry in read_jsonl(_path()) if entry.get("data_sha256") == data_sha256]
     return Uses(len(found), len({entry.get("weights_sha256") for entry in found}))
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.atomic import atomic_write
 
 LEARNT = "learnt.csv"
 
 
 def write_learnt(run: Path, films: pd.DataFrame) -> Path:
     """Write split and sha256 of the films that are trained and tuned on; visible only once it is whole."""
-    return write_whole(run / LEARNT, films[["split", "sha256"]].to_csv(index=False))
+    return atomic_write(run / LEARNT, films[["split", "sha256"]].to_csv(index=False))
 
 
 def read_learnt(folder: Path) -> frozenset[str] | None:

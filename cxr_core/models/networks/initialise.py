@@ -20,14 +20,8 @@ from cxr_core.models.networks.imagenet import require_weights
 from cxr_core.models.networks.segmenter import Segmenter
 from cxr_core.models.registry.registry import installed, installed_segmenter, outlines
 from cxr_core.models.segmenter_card import SEGMENTER, SegmenterCard
-from cxr_core.models.store import (
-    CARD,
-    load_card,
-    load_network,
-    load_segmenter,
-    load_segmenter_card,
-    sha256_of,
-)
+from cxr_core.models.store import CARD, load_card, load_network, load_segmenter, load_segmenter_card
+from cxr_core.workspace.hashing import sha256_of_file
 
 # Before a model's folder or name: its backbone alone, for a network with another head or on other inputs.
 BACKBONE_OF = "backbone:"
@@ -117,7 +111,9 @@ def origin(init: str) -> str:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         part = "the backbone of " if init.startswith(BACKBONE_OF) else ""
         return f"{part}{card['model']} {card['version']}, sha256 {card['weights_sha256']}"
-    return f"{Path(init).name}, sha256 {sha256_of(Path(init))}" if Path(init).is_file() else init
+    return (
+        f"{Path(init).name}, sha256 {sha256_of_file(Path(init))}" if Path(init).is_file() else init
+    )
 
 
 def model_begun_from(init: str) -> Path | None:

@@ -15,8 +15,8 @@ from filelock import FileLock
 from cxr_core.errors import ModelError
 from cxr_core.models.card import CARD, WEIGHTS
 from cxr_core.models.registry.registry import CURRENT, in_use, read_current, versions
-from cxr_core.workspace.atomic import write_whole
-from cxr_core.workspace.jsonl import append, entries, now
+from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.jsonl import append_line, read_jsonl, utc_now
 from cxr_core.workspace.paths import workspace
 
 LOG = "log.jsonl"
@@ -67,7 +67,7 @@ def history(model: str) -> list[dict[str, Any]]:
 
     Each: model, version, what, when, note, before, and what a publication adds.
     """
-    logged = [entry for entry in entries(_home() / LOG) if entry.get("model") == model]
+    logged = [entry for entry in read_jsonl(_home() / LOG) if entry.get("model") == model]
     current = _unlogged(model, logged)
     return [*([current] if current else []), *reversed(logged)]
 
@@ -90,7 +90,9 @@ def point(model: str, record: Mapping[str, Any]) -> None:
     """
     try:
         _log_current(model)
-        _write(_home() / model / CURRENT, {"schema": 1, "model": model, "when": now(), **record})
+        _write(
+            _home() / model / CURRENT, {"schema": 1, "model": model, "when": utc_now(), **record}
+        )
         _log_current(model)
     except OSError as error:
         raise ModelError(
@@ -106,10 +108,10 @@ def keep_in_use(model: str) -> None:
 
 
 def _log_current(model: str) -> None:
-    logged = [entry for entry in entries(_home() / LOG) if entry.get("model") == model]
+    logged = [entry for entry in read_jsonl(_home() / LOG) if entry.get("model") == model]
     current = _unlogged(model, logged)
     if current:
-        append(_home() / LOG, current)
+        append_line(_home() / LOG, current)
 
 
 def _unlogged(model: str, logged: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -136,7 +138,7 @@ def _require_whole(folder: Path) -> None:
 
 def _write(path: Path, record: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(dict(record), indent=2, ensure_ascii=False), lasting=True)
+    atomic_write(path, json.dumps(dict(record), indent=2, ensure_ascii=False), durable=True)
 
 
 def _home() -> Path:

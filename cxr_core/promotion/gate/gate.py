@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.bootstrap.bootstrap import Figure, bootstrapped, figures_of
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, figures_of
 from cxr_core.evaluation.metrics.delong import auroc_delong
 from cxr_core.evaluation.metrics.metrics import auroc, expected_calibration_error
 from cxr_core.evaluation.metrics.multiple_testing import holm
 from cxr_core.evaluation.metrics.paired import BOOTSTRAP, DELONG, Apart, auroc_apart
 from cxr_core.models.card import ModelCard
+from cxr_core.models.figures import Figure
 from cxr_core.promotion.gate.card import card_checks, passed_or_not
 from cxr_core.promotion.gate.groups import Group, groups_of
 from cxr_core.promotion.gate.margin import non_inferior, number, signed
@@ -38,7 +39,7 @@ class Limits:
     subgroup_cases: int = 10
     significance: float = 0.05
 
-    def as_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, float]:
         """By name."""
         return asdict(self)
 
@@ -98,7 +99,7 @@ def _calibration(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
         status=passed_or_not(excess is not None and excess <= limits.calibration_error),
         sentence=sentence,
         figures={
-            "ece": figure.as_json(),
+            "ece": figure.to_json(),
             "expected": round(expected, 6),
             "limit": limits.calibration_error,
         },
@@ -132,7 +133,7 @@ def _above_chance(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
         finding=key,
         status=passed_or_not(low is not None and low > 0.5),
         sentence=sentence,
-        figures={"auroc": figure.as_json(), "method": method},
+        figures={"auroc": figure.to_json(), "method": method},
     )
 
 
@@ -253,7 +254,7 @@ def _few(rows: pd.DataFrame | None, least: int) -> str:
 
 
 def _figures(found: Apart, margin: float) -> dict[str, Any]:
-    return {"difference": found.as_json(), "margin": margin}
+    return {"difference": found.to_json(), "margin": margin}
 
 
 def _with_interval(figure: Figure) -> str:

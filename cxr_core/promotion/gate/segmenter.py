@@ -39,7 +39,7 @@ class SegmenterLimits:
     least_dice: float = 0.8
     films: int = 20
 
-    def as_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, float]:
         """By name."""
         return asdict(self)
 

@@ -76,7 +76,7 @@ class Verdict:
         )
         return f"The gate is open for {self.model} {self.version}, {against}.{unknown if self.unknown else ''}"
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """gate.json as a value."""
         return {"schema": SCHEMA, "opens": self.opens, **asdict(self)}
 

@@ -22,7 +22,7 @@ class Parts:
     measurement: str
     value: float
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As `read --json` has it."""
         return {"classifier": self.classifier, self.measurement: round(self.value, 4)}
 

@@ -62,7 +62,7 @@ class Measurement:
         scale = self.spacing_mm[1] if self.spacing_mm else 1.0
         return across(self.heart) * scale, across(self.thorax) * scale
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The entry of `read --json`."""
         heart, thorax = self.diameters or (None, None)
         found: dict[str, Any] = {
@@ -81,7 +81,7 @@ class Measurement:
             "model": self.model,
             "version": self.version,
         }
-        return found | ({"automatic": self.automatic.as_json()} if self.automatic else {})
+        return found | ({"automatic": self.automatic.to_json()} if self.automatic else {})
 
 
 def measure(

@@ -73,7 +73,7 @@ def provenance(report: Report) -> dict[str, Any]:
         "drawing": report.is_drawing,
         "software": {"name": "Silhouette", "version": report.software_version},
         "made": report.made.isoformat(timespec="seconds"),
-        **reading.as_json(report.file),
+        **reading.to_json(report.file),
         "film": None if film is None else _film(film),
         "models": [_model(card) for card in report.cards],
     }
@@ -105,7 +105,7 @@ def _film(film: Radiograph) -> dict[str, Any]:
 
 def _finding(finding: FindingReading) -> dict[str, Any]:
     calibration = finding.card.calibration[finding.finding] if finding.card is not None else None
-    return finding.as_json() | {
+    return finding.to_json() | {
         "threshold_source": threshold_source(finding),
         "calibration": None
         if calibration is None

@@ -15,7 +15,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cxr_core.errors import RunError
-from cxr_core.workspace.malloc import keep_memory
+from cxr_core.workspace.malloc import keep_freed_memory
 
 # The first process may decode a whole dataset while the others wait.
 PATIENCE = timedelta(hours=12)
@@ -85,7 +85,7 @@ def processes(device: str) -> Iterator[Processes]:
     count, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
     chosen = chosen_device(device, local)
     if chosen.type == "cpu":
-        keep_memory()
+        keep_freed_memory()
     if count == 1:
         yield Processes(chosen)
         return

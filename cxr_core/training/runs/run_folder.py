@@ -18,7 +18,7 @@ from cxr_core.errors import RunError
 from cxr_core.jobs.process_id import is_held
 from cxr_core.training.engine.checkpoint import Checkpoints
 from cxr_core.training.recipe.recipe import Recipe, load_recipe
-from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import workspace
 
 State = Literal["running", "finished", "stopped", "failed", "interrupted"]
@@ -46,8 +46,8 @@ class RunFolder:
         try:
             path = path or _new_folder(f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
             path.mkdir(parents=True, exist_ok=True)
-            write_whole(path / MANIFEST, json.dumps(facts, indent=2) + "\n")
-            write_whole(
+            atomic_write(path / MANIFEST, json.dumps(facts, indent=2) + "\n")
+            atomic_write(
                 path / RECIPE, recipe.as_toml()
             )  # last: a folder with a recipe is a run, and can go on
         except OSError as error:
@@ -130,7 +130,7 @@ class RunFolder:
     def rewind(self, step: int) -> None:
         """Forget the steps and epochs after a step: they are about to be done again."""
         kept = [line for line in self.progress() if line.get("step", 0) <= step]
-        write_whole(self.path / PROGRESS, "".join(json.dumps(line) + "\n" for line in kept))
+        atomic_write(self.path / PROGRESS, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def _event(line: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.errors import RunError
 from cxr_core.reading.cardiothoracic.ratio import ENLARGED
 from cxr_core.training.tasks.outlining import trusted_anatomies
-from cxr_core.workspace.atomic import write_whole
+from cxr_core.workspace.atomic import atomic_write
 
 RATIOS = "ratios.csv"  # image, ratio: what was measured, in the run's folder, so that a resumed run learns the same
 # How far from ENLARGED a soft label reaches 0.73; ratios of adults spread about as far.
@@ -42,7 +42,7 @@ def kept_ratios(
         np.nan if anatomy is None else anatomy.ratio
         for anatomy in trusted_anatomies(films, progress, stop)
     ]
-    write_whole(
+    atomic_write(
         path, pd.DataFrame({"image": names, "ratio": found}).round({"ratio": 4}).to_csv(index=False)
     )
     return _read(path, names)

@@ -24,7 +24,7 @@ from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.networks.film_classifier import FilmClassifier
 from cxr_core.reading.agreement import MEASURED_FINDING
 from cxr_core.training.tasks.outlining import trusted_anatomies
-from cxr_core.workspace.atomic import whole
+from cxr_core.workspace.atomic import atomic_file
 
 REGIONS = "regions.npz"  # images, shares, known: in the run's folder, so that a resumed run learns the same
 CELLS = 32  # a side: finer than any head's map, coarse enough to keep
@@ -112,5 +112,5 @@ def _keep(
         known[row], regions = True, regions_of(anatomy)
         for index, name in enumerate(wanted):
             shares[row, index] = np.rint(on_cells(regions[name], spec, (CELLS, CELLS)) * 255)
-    with whole(path) as draft:
+    with atomic_file(path) as draft:
         np.savez_compressed(draft, images=np.array(names), shares=shares, known=known)

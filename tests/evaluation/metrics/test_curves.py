@@ -98,7 +98,7 @@ def test_what_one_class_does_not_define_is_none():
     curves = finding_curves(np.array([0.2, 0.7]), np.zeros(2), np.array(["a", "b"]), POINTS)
     assert (curves.roc, curves.precision_recall) == (None, None)
     assert [each.films for each in curves.calibration] == [1, 1]
-    json.dumps(curves.as_json(), allow_nan=False)
+    json.dumps(curves.to_json(), allow_nan=False)
 
 
 def test_training_curves_hold_each_epochs_figures():

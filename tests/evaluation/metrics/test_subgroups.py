@@ -73,7 +73,7 @@ def test_a_group_below_the_floor_has_no_figures_and_is_not_compared():
         == len([group for group in found.groups if group.enough])
         == len(found.groups) - 1
     )
-    told = found.as_json()
+    told = found.to_json()
     assert told["least_patients_of_each_class"] == LEAST
     assert "auroc" not in next(group for group in told["groups"] if group["name"] == "80+")
 
@@ -136,7 +136,7 @@ def test_films_that_do_not_say_are_in_no_group():
 
 def test_the_table_shows_each_group_and_says_where_cases_are_too_few():
     found = subgroups(rows(5, worse="F"), POINT, resamples=50)
-    shown = "".join(subgroup_table(found.as_json()))
+    shown = "".join(subgroup_table(found.to_json()))
     female = next(group for group in found.groups if group.name == "female")
     assert (
         f"Sex: female</th><td>{female.positives:,} of {female.n:,}</td><td>{female.figures['auroc'].value:.3f}"

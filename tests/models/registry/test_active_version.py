@@ -11,7 +11,7 @@ from cxr_core.models.registry import active_version as changes
 from cxr_core.models.registry.active_version import history, roll_back, use
 from cxr_core.models.registry.registry import fingerprint, in_use, installed, versions
 from cxr_core.reading.reader import Reader
-from cxr_core.workspace.jsonl import append, entries
+from cxr_core.workspace.jsonl import append_line, read_jsonl
 from tests.tiny import tiny_card, tiny_model
 
 
@@ -60,7 +60,7 @@ def test_a_kill_between_pointer_and_log_loses_no_record(home, monkeypatch):
     assert used() == "1.9.0"
     assert [each["note"] for each in history("tiny")] == ["first"]
     roll_back("tiny", "second")
-    assert [each["note"] for each in entries(home.parent / "log.jsonl")] == ["first", "second"]
+    assert [each["note"] for each in read_jsonl(home.parent / "log.jsonl")] == ["first", "second"]
 
 
 def test_a_kill_before_the_pointer_is_whole_changes_nothing(home, monkeypatch):
@@ -145,9 +145,9 @@ def test_a_reader_made_after_a_change_reads_with_the_other_version(home):
 
 def test_a_ledger_survives_a_line_that_was_cut_short(tmp_path):
     path = tmp_path / "a" / "log.jsonl"
-    append(path, {"n": 1})
+    append_line(path, {"n": 1})
     with path.open("ab") as file:
         file.write(b'{"n": 2, "who')
-    append(path, {"n": 3})
-    assert entries(path) == [{"n": 1}, {"n": 3}]
-    assert entries(tmp_path / "none") == []
+    append_line(path, {"n": 3})
+    assert read_jsonl(path) == [{"n": 1}, {"n": 3}]
+    assert read_jsonl(tmp_path / "none") == []

@@ -64,7 +64,7 @@ def test_points_that_make_no_diameters_are_a_sentence_and_no_ratio(heart, thorax
     assert said in " ".join(wrong.reasons)
     assert said in ratio_words(wrong)
     assert diameter_words(wrong) is None
-    assert wrong.as_json()["automatic"]["value"] == round(automatic().value or 0, 4)
+    assert wrong.to_json()["automatic"]["value"] == round(automatic().value or 0, 4)
 
 
 def test_a_reading_without_a_measurement_has_nothing_to_edit():
@@ -72,7 +72,7 @@ def test_a_reading_without_a_measurement_has_nothing_to_edit():
     assert bare.with_ends(HEART, THORAX, SHAPE).measurements == ()
     whole = dataclasses.replace(bare, measurements=(automatic(),))
     assert (
-        whole.with_ends(HEART, THORAX, SHAPE).as_json("a.png")["measurements"][0]["edited"] is True
+        whole.with_ends(HEART, THORAX, SHAPE).to_json("a.png")["measurements"][0]["edited"] is True
     )
 
 

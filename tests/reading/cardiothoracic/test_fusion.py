@@ -37,7 +37,7 @@ def test_the_formula_is_the_cards(view, share):
     probability, parts = combine(CARD, "cardiomegaly", 0.3, MEASURED, view)
     expected = expit(-0.4 + 0.7 * logit(0.3) + 20 * (0.56 - 0.5) - 0.6 * share)
     assert probability == pytest.approx(expected, abs=1e-9)
-    assert parts.as_json() == {"classifier": 0.3, RATIO: 0.56}
+    assert parts.to_json() == {"classifier": 0.3, RATIO: 0.56}
 
 
 @pytest.mark.parametrize(
@@ -95,11 +95,11 @@ def test_the_reading_calls_by_the_combined_probability_and_says_who_said_what():
     )
     assert (finding.threshold, finding.call) == (0.33, "present")
     assert finding.logit == -1.0
-    assert finding.as_json()["parts"]["classifier"] == 0.2
+    assert finding.to_json()["parts"]["classifier"] == 0.2
     (alone,) = interpret(
         replace(examination, anatomy=None), Patient(age_years=50, view="PA"), "youden"
     ).findings
-    assert (alone.probability, "parts" in alone.as_json()) == (0.2, False)
+    assert (alone.probability, "parts" in alone.to_json()) == (0.2, False)
 
 
 def test_a_card_keeps_its_combination():

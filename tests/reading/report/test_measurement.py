@@ -73,7 +73,7 @@ def test_an_edit_is_marked_and_the_automatic_ratio_stays():
     assert f"Automatic ratio {automatic.value:.2f} (95 % interval" in page.text
     assert "(110.0, 260.0) and (215.0, 270.0)" in page.text
     told = json.loads(json_report(made))["measurements"][0]
-    assert told.items() >= json.loads(json.dumps(made.reading.measurements[0].as_json())).items()
+    assert told.items() >= json.loads(json.dumps(made.reading.measurements[0].to_json())).items()
     assert (told["value"], told["edited"]) == (0.375, True)
     assert told["automatic"]["value"] == round(automatic.value or 0, 4)
 

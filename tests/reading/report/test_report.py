@@ -351,7 +351,7 @@ def test_json_carries_the_reading_and_its_provenance() -> None:
     table = json.loads(json_report(made))
     assert table["schema"] == 1
     assert table["file"] == NASTY
-    promised = json.loads(json.dumps(made.reading.as_json(NASTY)))
+    promised = json.loads(json.dumps(made.reading.to_json(NASTY)))
     assert {key: table[key] for key in promised if key != "findings"} == {
         key: value for key, value in promised.items() if key != "findings"
     }

@@ -74,7 +74,7 @@ def _show(visit: Visit, found: Comparison, finding: str) -> None:
 def _show_figures(visit: Visit, compared: FindingComparison) -> None:
     names = list(compared.figures)
     chart = forest_chart(
-        names, [compared.figures[name]["auroc"].as_json() for name in names], "AUROC"
+        names, [compared.figures[name]["auroc"].to_json() for name in names], "AUROC"
     )
     show_chart(
         visit,
@@ -88,7 +88,7 @@ def _show_figures(visit: Visit, compared: FindingComparison) -> None:
     )
     rows = [
         {"Evaluation": plain(who)}
-        | {MEANINGS[name][0]: cell_of(of[name].as_json()) for name in MEASURED}
+        | {MEANINGS[name][0]: cell_of(of[name].to_json()) for name in MEASURED}
         for who, of in compared.figures.items()
     ]
     st.table(rows, border="horizontal", hide_index=True, hide_header=False)
@@ -99,7 +99,7 @@ def _difference_rows(compared: FindingComparison) -> list[dict[str, str]]:
     return [
         {"Pair": f"{plain(one)} less {plain(other)}"}
         | {
-            MEANINGS[name][0]: cell_of(apart[name].as_json()).replace(UNBROKEN, " ")
+            MEANINGS[name][0]: cell_of(apart[name].to_json()).replace(UNBROKEN, " ")
             for name in MEASURED
         }
         | {"p of AUROC": p_words(apart["auroc"].p_adjusted) or "undefined"}
