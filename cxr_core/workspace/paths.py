@@ -1,0 +1,14 @@
+"""Where things lie: the program's own files, and the folder that it writes to."""
+
+import os
+from pathlib import Path
+
+# The folder that holds cxr_core, train and pages; commands are started in it, so that `python -m train.fit` is found.
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED_MODELS = ROOT / "cxr_core" / "pretrained"
+RECIPES = ROOT / "train" / "recipes"
+
+
+def workspace() -> Path:
+    """The folder that everything is written under: $CXR_WORKSPACE, else ./workspace."""
+    return Path(os.environ.get("CXR_WORKSPACE") or "workspace")
