@@ -12,7 +12,7 @@ import cv2
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.models.card import OPERATING_POINTS
-from cxr_core.presentation.wording import per_cent, threshold_words
+from cxr_core.presentation.wording import format_percent, format_threshold
 from cxr_core.reading.cardiothoracic.ratio import Measurement
 from cxr_core.reading.cardiothoracic.ratio_wording import diameter_words, ratio_words
 from cxr_core.reading.patient import Patient
@@ -104,8 +104,8 @@ def _line(finding: FindingReading) -> str:
     if finding.probability is None or finding.threshold is None:
         return f"{finding.finding}: {finding.reason}"
     return (
-        f"{finding.finding}: {finding.call}, probability {per_cent(finding.probability)} "
-        f"(threshold {threshold_words(finding.probability, finding.threshold)}, {finding.operating_point}; "
+        f"{finding.finding}: {finding.call}, probability {format_percent(finding.probability)} "
+        f"(threshold {format_threshold(finding.probability, finding.threshold)}, {finding.operating_point}; "
         f"{finding.model} {finding.version}, for {finding.population})"
     )
 

@@ -1,4 +1,4 @@
-"""How findings and numbers are put into words, the same in reports, on pages and in a shell."""
+"""Puts findings, numbers and times into words, the same in reports, on pages and in a shell."""
 
 from cxr_core.findings import FINDINGS
 
@@ -7,37 +7,74 @@ OPERATING_POINT_NAMES = {
     "sensitivity_95": "Sensitive",
     "specificity_95": "Specific",
 }
+SPLIT_NAMES = {"train": "training split", "val": "validation split", "test": "test split"}
 NOTICE = "Not for clinical use without a qualified reader."
 DRAWING_NOTICE = "This is a drawing made by the program, not a film of a patient."
-
-
-def per_cent(share: float) -> str:
-    """A probability as whole per cent: never 0 % and never 100 %, which no model can know."""
-    if share < 0.01:
-        return "<1 %"
-    if share > 0.99:
-        return ">99 %"
-    return f"{round(100 * share)} %"
-
-
-def threshold_words(probability: float, threshold: float) -> str:
-    """A threshold as whole per cent, and on which side of it a probability lies where whole per cent do not tell."""
-    said = per_cent(threshold)
-    return (
-        f"{said}, just {side_of(probability, threshold)}" if said == per_cent(probability) else said
-    )
-
-
-def side_of(probability: float, threshold: float) -> str:
-    """`above` or `below`; at the threshold counts as above it."""
-    return "above" if probability >= threshold else "below"
+RATIO_LIMIT = 0.5  # where `format_ratio` must not hide on which side a cardiothoracic ratio lies
 
 
 def finding_name(key: str) -> str:
-    """What people call a finding."""
+    """The display name of a finding: `pleural_thickening` -> Pleural thickening."""
     return FINDINGS[key].name if key in FINDINGS else key.replace("_", " ").capitalize()
 
 
-def operating_point_name(name: str) -> str:
-    """What people call an operating point."""
-    return OPERATING_POINT_NAMES.get(name, name.replace("_", " ").capitalize())
+def operating_point_name(key: str) -> str:
+    """The display name of an operating point: `youden` -> Balanced."""
+    return OPERATING_POINT_NAMES.get(key, key.replace("_", " ").capitalize())
+
+
+def split_name(key: str) -> str:
+    """The display name of a split: `val` -> validation split."""
+    return SPLIT_NAMES.get(key, f"{key} split")
+
+
+def format_percent(probability: float) -> str:
+    """A probability as a whole percentage: never 0 % and never 100 %, which no model can know."""
+    if probability < 0.01:
+        return "<1 %"
+    if probability > 0.99:
+        return ">99 %"
+    return f"{round(100 * probability)} %"
+
+
+def format_threshold(probability: float, threshold: float) -> str:
+    """A threshold as a whole percentage; says on which side of the probability where both round to the same."""
+    percent = format_percent(threshold)
+    if percent == format_percent(probability):
+        return f"{percent}, just {compare_to_threshold(probability, threshold)}"
+    return percent
+
+
+def compare_to_threshold(probability: float, threshold: float) -> str:
+    """`above` or `below`; a probability equal to the threshold counts as above."""
+    return "above" if probability >= threshold else "below"
+
+
+def format_ratio(ratio: float) -> str:
+    """A cardiothoracic ratio with two decimals, or three where two would hide the side of the limit it lies on."""
+    rounded = f"{ratio:.2f}"
+    if float(rounded) == RATIO_LIMIT != ratio:
+        return f"{ratio:.3f}"
+    return rounded
+
+
+def format_ratio_interval(ratio: float, low: float | None, high: float | None) -> str:
+    """A cardiothoracic ratio with its 95 % interval, where it has one."""
+    if low is None or high is None:
+        return format_ratio(ratio)
+    return f"{format_ratio(ratio)} (95 % interval {format_ratio(low)} to {format_ratio(high)})"
+
+
+def format_diameters(heart: float, thorax: float, unit: str) -> str:
+    """Both transverse diameters as whole millimetres or pixels. unit: `mm` or `px`."""
+    return f"heart {heart:.0f} {unit}, thorax {thorax:.0f} {unit}"
+
+
+def format_fusion(classifier: float, ratio: float) -> str:
+    """What a combined probability was made of: the classifier's own probability and the measured ratio."""
+    return f"network {format_percent(classifier)}, ratio {format_ratio(ratio)}"
+
+
+def format_time(iso: str) -> str:
+    """A time in ISO 8601 and UTC, to the minute: `2026-11-28 20:39 UTC`."""
+    return f"{iso[:16].replace('T', ' ')} UTC"

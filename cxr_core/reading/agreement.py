@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cxr_core.presentation.wording import per_cent
+from cxr_core.presentation.wording import format_percent
 from cxr_core.reading.cardiothoracic.ratio import ENLARGED, WIDENING, Measurement
 from cxr_core.reading.cardiothoracic.ratio_wording import ratio_text
 
@@ -41,7 +41,7 @@ def _sentence(measured: Measurement, side: str, finding: "FindingReading") -> st
     assert finding.probability is not None
     said = (
         f"Ratio and classifier disagree: {ratio_text(measured.value)} lies {side} {ENLARGED}, while {finding.model} "
-        f"calls cardiomegaly {finding.call} ({per_cent(finding.probability)})."
+        f"calls cardiomegaly {finding.call} ({format_percent(finding.probability)})."
     )
     if side == "above" and measured.reasons:
         return f"{said} The view or the age may be why the ratio is large."

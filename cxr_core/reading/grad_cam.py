@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cxr_core.errors import RecipeError
+from cxr_core.errors import ReadingError
 from cxr_core.models.networks import torchvision_compat
 from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.reading.methods import METHODS
@@ -35,10 +35,10 @@ def library_map(
 ) -> np.ndarray:
     """One of pytorch-grad-cam's maps from features (F, h, w): (h, w) float32 in [0, 1], 1 at its own maximum.
 
-    Raises RecipeError for a method that nothing here knows.
+    Raises ReadingError for a method that nothing here knows.
     """
     if method not in LIBRARY_METHODS:
-        raise RecipeError(f"unknown heatmap method {method!r}; choose from {', '.join(METHODS)}")
+        raise ReadingError(f"unknown heatmap method {method!r}; choose from {', '.join(METHODS)}")
     head_alone = HeadAlone(network).eval()
     batch = torch.from_numpy(features)[None].requires_grad_()
     with LIBRARY_METHODS[method](model=head_alone, target_layers=[head_alone.features]) as cam:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cxr_core.presentation.wording import finding_name, operating_point_name, per_cent
+from cxr_core.presentation.wording import finding_name, operating_point_name, format_percent
 from cxr_core.reading.patient import Patient
 
 if TYPE_CHECKING:  # a reading tells its remarks itself
@@ -44,6 +44,6 @@ def _crossing(finding: "FindingReading") -> Iterator[str]:
         names = [operating_point_name(name) for name in ("sensitivity_95", "specificity_95")]
         yield (
             f"{finding_name(finding.finding)}: on the films that {finding.model} was tuned on, either aim was reached "
-            f"with room to spare, so {names[0]} ({per_cent(sensitive)}) lies above {names[1]} ({per_cent(specific)}): "
+            f"with room to spare, so {names[0]} ({format_percent(sensitive)}) lies above {names[1]} ({format_percent(specific)}): "
             f"{names[1]} calls more films than {names[0]}, not fewer."
         )

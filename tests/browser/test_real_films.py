@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from cxr_core.film.phantom.phantom import SAMPLES
-from cxr_core.presentation.wording import finding_name, per_cent
+from cxr_core.presentation.wording import finding_name, format_percent
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
 from cxr_core.reading.results import interpret
@@ -39,7 +39,7 @@ def expect_the_core_s_reading(page: Page, reader: Reader, data: bytes, patient: 
         if finding.probability is None:
             expect(row).to_contain_text("No model for this patient")
         else:
-            expect(row).to_contain_text(per_cent(finding.probability))
+            expect(row).to_contain_text(format_percent(finding.probability))
             expect(row).to_contain_text((finding.call or "").capitalize())
             expect(row).to_contain_text(f"for {finding.population}")
 

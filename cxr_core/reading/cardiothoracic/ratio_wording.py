@@ -1,6 +1,6 @@
 """How a measured ratio is put into words, the same in reports, on pages and in a shell."""
 
-from cxr_core.presentation.wording import per_cent
+from cxr_core.presentation.wording import format_percent
 from cxr_core.reading.cardiothoracic.fusion import Parts
 from cxr_core.reading.cardiothoracic.ratio import ENLARGED, Measurement
 
@@ -34,5 +34,5 @@ def parts_words(parts: Parts | None) -> str | None:
     return (
         None
         if parts is None
-        else f"network {per_cent(parts.classifier)}, ratio {ratio_text(parts.value)}"
+        else f"network {format_percent(parts.classifier)}, ratio {ratio_text(parts.value)}"
     )

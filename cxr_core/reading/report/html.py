@@ -15,8 +15,8 @@ from cxr_core.presentation.wording import (
     NOTICE,
     finding_name,
     operating_point_name,
-    per_cent,
-    threshold_words,
+    format_percent,
+    format_threshold,
 )
 from cxr_core.reading.cardiothoracic.ratio_wording import parts_words
 from cxr_core.reading.heatmap_notes import heat_words
@@ -105,9 +105,9 @@ def _finding_row(finding: FindingReading) -> list[str]:
     return [
         name,
         cell(finding.call or "", finding.call or ""),
-        per_cent(finding.probability)
+        format_percent(finding.probability)
         + (f" ({said})" if (said := parts_words(finding.parts)) else ""),
-        f"{threshold_words(finding.probability, finding.threshold)}: {threshold_source(finding)}",
+        f"{format_threshold(finding.probability, finding.threshold)}: {threshold_source(finding)}",
         operating_point_name(finding.operating_point or ""),
         f"{finding.logit:.2f}",
         f"{finding.model} {finding.version}, for {finding.population}",
@@ -206,7 +206,7 @@ def _about_the_model(card: ModelCard) -> dict[str, str]:
         for whose, points in sets.items():
             for point in points:
                 name = f"{finding_name(finding)}, {operating_point_name(point.name).lower()} threshold{whose}"
-                facts[name] = f"{per_cent(point.threshold)} ({point.source})"
+                facts[name] = f"{format_percent(point.threshold)} ({point.source})"
     facts |= {f"Training: {key}": value for key, value in _flat(card.training).items()}
     facts |= {f"Figures: {key}": value for key, value in _flat(card.metrics).items()}
     return facts | {f"Made with {key}": value for key, value in card.software.items()}

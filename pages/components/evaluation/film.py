@@ -11,7 +11,7 @@ from cxr_core.data.film_lookup import FoundFilms
 from cxr_core.errors import SilhouetteError
 from cxr_core.evaluation.store.loaded import FindingView, Opened
 from cxr_core.film.limits import MAX_BYTES
-from cxr_core.presentation.wording import finding_name, per_cent
+from cxr_core.presentation.wording import finding_name, format_percent
 from cxr_core.reading.methods import EXACT, METHODS
 from cxr_core.reading.results import Evidence, ModelOutput
 from pages.components import cache, viewer
@@ -70,7 +70,7 @@ def _show_words(finding: str, said: pd.Series | None, facts: dict[str, Any]) -> 
     else:
         label = "present" if said["label"] == 1 else "absent"
         st.markdown(
-            f"- **{plain(finding_name(finding))}:** {per_cent(said['probability'])}\n"
+            f"- **{plain(finding_name(finding))}:** {format_percent(said['probability'])}\n"
             f"- **Label:** {label}\n- **Log-odds before calibration:** {said['logit']:.2f}"
         )
     st.caption(" · ".join(plain(fact) for fact in film_facts(facts)))

@@ -6,7 +6,7 @@ import streamlit as st
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.presentation.wording import finding_name, per_cent
+from cxr_core.presentation.wording import finding_name, format_percent
 from cxr_core.reading.heatmap_notes import heat_words, points_elsewhere
 from cxr_core.reading.methods import EXACT, METHODS
 from cxr_core.reading.results import Evidence, Examination, FindingReading, Reading
@@ -118,7 +118,7 @@ def _layer(finding: FindingReading, mapped: list[FindingReading], evidence: Evid
     return Layer(
         key=_layer_key(finding),
         label=name if alone else f"{name}, {finding.population}",
-        note=f"{name}, {per_cent(finding.probability or 0)}: {finding.model} for {finding.population}",
+        note=f"{name}, {format_percent(finding.probability or 0)}: {finding.model} for {finding.population}",
         evidence=evidence,
     )
 

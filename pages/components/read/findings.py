@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxr_core.presentation.wording import finding_name, operating_point_name, per_cent, side_of
+from cxr_core.presentation.wording import finding_name, operating_point_name, format_percent, compare_to_threshold
 from cxr_core.reading.cardiothoracic.ratio_wording import parts_words
 from cxr_core.reading.results import FindingReading, Reading
 from pages.components.markdown import plain, threshold_text
@@ -46,7 +46,7 @@ def row(finding: FindingReading) -> dict[str, str]:
     return {
         "Finding": f"{name}  \n:small[:gray[{model}]]",
         "Call": f":{CALL_COLOURS[call]}-badge[{call.capitalize()}]",
-        "Probability": f"**{plain(per_cent(finding.probability))}**{_beneath(finding)}",
+        "Probability": f"**{plain(format_percent(finding.probability))}**{_beneath(finding)}",
         "Threshold": f"{threshold_text(finding.threshold)}  \n:small[:gray[{plain(point)}]]",
     }
 
@@ -56,6 +56,6 @@ def _beneath(finding: FindingReading) -> str:
     assert finding.probability is not None
     assert finding.threshold is not None
     notes = [plain(parts_words(finding.parts) or "")]
-    if per_cent(finding.probability) == per_cent(finding.threshold):
-        notes.append(f"just {side_of(finding.probability, finding.threshold)}")
+    if format_percent(finding.probability) == format_percent(finding.threshold):
+        notes.append(f"just {compare_to_threshold(finding.probability, finding.threshold)}")
     return "".join(f"  \n:small[:gray[{note}]]" for note in notes if note)

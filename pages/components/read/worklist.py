@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from cxr_core.presentation.wording import finding_name, per_cent
+from cxr_core.presentation.wording import finding_name, format_percent
 from cxr_core.reading.cardiothoracic.ratio_wording import ratio_text
 from cxr_core.reading.results import Reading
 from pages.components.session import Study
@@ -57,7 +57,7 @@ def line(name: str, reading: Reading) -> dict[str, str]:
     cells = {"File": name}
     for finding in reading.findings:
         column = finding_name(finding.finding)
-        said = "no model" if finding.probability is None else per_cent(finding.probability)
+        said = "no model" if finding.probability is None else format_percent(finding.probability)
         marked = (
             f"● {said}"
             if finding.call == "present"

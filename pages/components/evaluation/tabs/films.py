@@ -12,7 +12,7 @@ import streamlit as st
 from cxr_core.data.film_lookup import FoundFilms
 from cxr_core.evaluation.charts.film_filter import OUTCOME_NAMES, OUTCOMES, Outcome, Pick
 from cxr_core.evaluation.store.loaded import FindingView, Opened
-from cxr_core.presentation.wording import per_cent
+from cxr_core.presentation.wording import format_percent
 from pages.components import cache
 from pages.components.datasets.contents import Films
 from pages.components.datasets.pictures import NOTHING, facts_of, pictures_of
@@ -155,6 +155,6 @@ def _pictures(
 def _lines(facts: pd.Series) -> tuple[str, ...]:
     label = "present" if facts["label"] == 1 else "absent"
     known = facts_of({"split": None, **facts.to_dict()})
-    return f"{per_cent(facts['probability'])} · labelled {label}", *(
+    return f"{format_percent(facts['probability'])} · labelled {label}", *(
         [known] if known != NOTHING else []
     )
