@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from cxr_core.data.age_bands import AGE_BAND_OF_NAME
 from cxr_core.data.selection import Selection
 from cxr_core.data.summary import (
     FILMS_OF_A_PATIENT,
@@ -19,7 +20,6 @@ from cxr_core.data.summary import (
     Distribution,
     Prevalence,
     Summary,
-    years_of,
 )
 from cxr_core.findings import FINDINGS
 from cxr_core.presentation.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, tint
@@ -132,7 +132,7 @@ def _prevalence_counts(part: str, rows: Sequence[Prevalence]) -> go.Bar:
 
 
 def age_chart(ages: Distribution) -> Chart:
-    """Bands of five years, as the share of each part's films, so that parts of any size compare."""
+    """Age bands, as the share of each part's films, so that parts of any size compare."""
     unknown = any(counts[-1] for counts in ages.counts.values())
     levels = ages.levels if unknown else ages.levels[:-1]
     known = len(ages.levels) - 1
@@ -309,8 +309,8 @@ def _counted(row: Prevalence) -> str:
 def _of_band(band: str, part: str) -> Selection:
     if band == UNKNOWN:
         return Selection(age_unknown=True, split=part)
-    low, high = years_of(band)
-    return Selection(age_min=low, age_max=high, split=part)
+    years = AGE_BAND_OF_NAME[band]
+    return Selection(age_min=years.first, age_max=years.last, split=part)
 
 
 def _of_level(column: str, level: str, part: str) -> Selection:

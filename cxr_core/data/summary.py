@@ -10,14 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cxr_core.data.age_bands import AGE_BANDS, assign_age_bands
 from cxr_core.data.manifest import PARTS, Manifest
 
 UNKNOWN = "unknown"
 UNDIVIDED = "undivided"
 SEXES = ("F", "M")
 VIEWS = ("PA", "AP")
-AGE_STEP = 5  # years
-OLDEST_BAND = 95  # this age and above
 # How many films a patient has, from and to; the last has no end.
 FILMS_OF_A_PATIENT = (
     (1, 1),
@@ -113,7 +112,7 @@ def summarise(manifest: Manifest) -> Summary:
         },
         prevalence=prevalence(manifest),
         co_occurrence=co_occurrence(manifest),
-        ages=_occupied(distribution(part, age_band(table["age"]), age_bands())),
+        ages=distribution(part, assign_age_bands(table["age"]), [band.name for band in AGE_BANDS]),
         sexes=distribution(part, table["sex"], SEXES),
         views=distribution(part, table["view"], VIEWS),
         films_per_patient=films_per_patient(table["patient"]),
@@ -180,26 +179,6 @@ def distribution(part: pd.Series, value: pd.Series, levels: Sequence[str]) -> Di
     return Distribution(levels=every, counts=found)
 
 
-def age_bands() -> tuple[str, ...]:
-    """The names of all bands of ages: "0–4", "5–9", ... "95+"."""
-    return (
-        *(f"{low}–{low + AGE_STEP - 1}" for low in range(0, OLDEST_BAND, AGE_STEP)),
-        f"{OLDEST_BAND}+",
-    )
-
-
-def age_band(years: pd.Series) -> pd.Series:
-    """The band that each age lies in; missing for an unknown age."""
-    edges = [*range(0, OLDEST_BAND + 1, AGE_STEP), np.inf]
-    return pd.Series(pd.cut(years, edges, right=False, labels=list(age_bands())), index=years.index)
-
-
-def years_of(band: str) -> tuple[int, int | None]:
-    """The first and last whole year of a band; the last band has no end."""
-    low = age_bands().index(band) * AGE_STEP
-    return low, None if low == OLDEST_BAND else low + AGE_STEP - 1
-
-
 def films_per_patient(patient: pd.Series) -> tuple[int, ...]:
     """Patients that have so many films, for each of FILMS_OF_A_PATIENT."""
     films = patient.value_counts().to_numpy()
@@ -207,12 +186,3 @@ def films_per_patient(patient: pd.Series) -> tuple[int, ...]:
         int(((films >= low) & (films <= (high or np.inf))).sum())
         for low, high in FILMS_OF_A_PATIENT
     )
-
-
-def _occupied(ages: Distribution) -> Distribution:
-    """Without the empty bands below the youngest and above the oldest."""
-    totals = np.sum(list(ages.counts.values()), axis=0)[:-1]
-    filled = np.flatnonzero(totals)
-    first, last = (int(filled[0]), int(filled[-1]) + 1) if len(filled) else (0, 0)
-    counts = {part: (*row[first:last], row[-1]) for part, row in ages.counts.items()}
-    return Distribution(levels=(*ages.levels[first:last], UNKNOWN), counts=counts)

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cxr_core.data.age_bands import AGE_BAND_OF_NAME
 from cxr_core.evaluation.charts.base import Chart, frame, interval_words, points
 from cxr_core.evaluation.charts.film_filter import Pick
-from cxr_core.evaluation.metrics.subgroups import AGES, SEXES
+from cxr_core.evaluation.metrics.subgroups import SEXES
 from cxr_core.presentation.palette import BLUE, GREY, SYMBOLS
 
 ROW_PX = 34
 KINDS = ("sex", "age", "view", "source")
 SEX_CODES = {name: code for code, name in SEXES.items()}
-YEARS = {name: (low, high - 1) for name, low, high in AGES}
 
 
 def forest_chart(
@@ -89,6 +89,6 @@ def group_pick(group: Mapping[str, Any]) -> Pick:
     if by == "sex":
         return Pick(sex=SEX_CODES.get(name, name))
     if by == "age":
-        low, high = YEARS[name]
-        return Pick(age_min=low, age_max=high)
+        band = AGE_BAND_OF_NAME[name]
+        return Pick(age_min=band.first, age_max=band.last)
     return Pick(**{by: name})

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cxr_core.data.age_bands import assign_age_bands
 from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, drawn, figures_of
 from cxr_core.evaluation.bootstrap.grouped_ranking import auroc_of_groups
 from cxr_core.evaluation.bootstrap.resamples import Draws
@@ -19,13 +20,6 @@ from cxr_core.models.card import OperatingPoint
 from cxr_core.models.figures import Figure
 
 LEAST = 10  # patients with a positive film, and patients with a negative one, that a group needs for its figures
-AGES = (
-    ("0-17", 0, 18),
-    ("18-39", 18, 40),
-    ("40-59", 40, 60),
-    ("60-79", 60, 80),
-    ("80+", 80, 200),
-)  # years
 SEXES = {"F": "female", "M": "male"}
 MEASURED = ("auroc", "sensitivity", "specificity", "calibration")
 
@@ -138,18 +132,10 @@ def subgroups(
     )
 
 
-def age_band(age: pd.Series) -> pd.Series:
-    """Years as a band of AGES; unknown ages, and those that nobody reaches, as missing."""
-    found = pd.Series(None, age.index, dtype="object")
-    for name, low, high in AGES:
-        found[(age >= low) & (age < high)] = name
-    return found
-
-
 def _names(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
     """Each kind of group, and the group that each film is in."""
     yield "sex", rows["sex"].map(SEXES)
-    yield "age", age_band(pd.to_numeric(rows["age"]))
+    yield "age", assign_age_bands(pd.to_numeric(rows["age"]))
     for by in ("view", "source"):
         if by in rows:
             yield by, rows[by]

@@ -5,24 +5,22 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-AGES = ((0, 5), (6, 17), (18, 39), (40, 64), (65, None))  # whole years, both ends included
+from cxr_core.data.age_bands import AGE_BANDS, AgeBand
 
 
 @dataclass(frozen=True)
 class Group:
-    """Films of one kind of patient or view. column: sex, view or age; what: the level, or first and last year."""
+    """Films of one kind of patient or view. column: sex, view or age; value: what the column holds, or an age band."""
 
     name: str
     column: str
-    what: str | tuple[int, int | None]
+    value: str | AgeBand
 
     def rows(self, table: pd.DataFrame) -> np.ndarray:
         """(N,) which films belong to it; those of which the column says nothing do not."""
-        if isinstance(self.what, str):
-            return (table[self.column] == self.what).to_numpy(bool)
-        first, last = self.what
-        age = table[self.column].to_numpy(np.float64)
-        return (age >= first) & (age < (np.inf if last is None else last + 1))
+        if isinstance(self.value, str):
+            return (table[self.column] == self.value).to_numpy(bool)
+        return self.value.contains(table[self.column].to_numpy(np.float64))
 
 
 GROUPS = (
@@ -30,10 +28,7 @@ GROUPS = (
     Group("men and boys", "sex", "M"),
     Group("PA films", "view", "PA"),
     Group("AP films", "view", "AP"),
-    *(
-        Group(f"ages {first} to {last}" if last else f"ages {first} and over", "age", (first, last))
-        for first, last in AGES
-    ),
+    *(Group(f"ages {band.in_words}", "age", band) for band in AGE_BANDS),
 )
 
 

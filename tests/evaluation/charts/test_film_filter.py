@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cxr_core.data.age_bands import AGE_BANDS
 from cxr_core.evaluation.charts.film_filter import UNKNOWN, Pick
 from cxr_core.evaluation.charts.groups import group_pick
-from cxr_core.evaluation.metrics.subgroups import AGES
 
 CHANCE = np.random.default_rng(11)
 COUNT = 200
@@ -60,7 +60,7 @@ def test_the_outcomes_share_out_the_films_of_a_group_whichever_is_open() -> None
 
 
 def test_the_age_bands_of_the_forest_plot_leave_no_film_out_and_none_twice() -> None:
-    rows = [group_pick({"by": "age", "name": name}).rows(FILMS, 0.4) for name, _, _ in AGES]
+    rows = [group_pick({"by": "age", "name": band.name}).rows(FILMS, 0.4) for band in AGE_BANDS]
     assert sorted(np.concatenate(rows)) == FILMS.index[FILMS["age"].notna()].tolist()
     assert list(group_pick({"by": "sex", "name": "female"}).rows(FILMS, 0.4)) == list(
         Pick(sex="F").rows(FILMS, 0.4)

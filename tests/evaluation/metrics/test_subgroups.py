@@ -8,7 +8,7 @@ from sklearn import metrics as sk
 
 from cxr_core.evaluation.metrics.delong import auroc_delong
 from cxr_core.evaluation.metrics.multiple_testing import corrected, holm
-from cxr_core.evaluation.metrics.subgroups import LEAST, age_band, subgroups
+from cxr_core.evaluation.metrics.subgroups import LEAST, subgroups
 from cxr_core.evaluation.report.subgroup_table import subgroup_table
 from cxr_core.models.card import OperatingPoint
 
@@ -124,9 +124,6 @@ def test_holm_raises_as_its_source_says():
 
 
 def test_films_that_do_not_say_are_in_no_group():
-    bands = age_band(pd.Series([0, 17.9, 18, 79, 80, np.nan, 411]))
-    assert bands.tolist()[:5] == ["0-17", "0-17", "18-39", "60-79", "80+"]
-    assert bands[5:].isna().all()
     films = rows(4)
     films.loc[:99, "sex"] = None
     found = subgroups(films, POINT, resamples=20)
