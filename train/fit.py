@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
             model = resume(given.resume, settings) if given.resume else _fit(given, settings)
     except SilhouetteError as error:
         print(f"train.fit: {error}", file=sys.stderr)
-        return 2 if type(error) is RecipeError else 3
+        return 2 if isinstance(error, RecipeError) else 3
     if int(os.environ.get("RANK", "0")) == 0:
         print(model)
     return 0

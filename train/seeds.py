@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
     except SilhouetteError as error:
         print(f"train.seeds: {error}", file=sys.stderr)
-        return 2 if type(error) is RecipeError else 3
+        return 2 if isinstance(error, RecipeError) else 3
     print(model)
     return 0
 

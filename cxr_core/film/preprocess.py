@@ -11,7 +11,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from cxr_core.errors import RecipeError
+from cxr_core.errors import SettingsError
 
 Equalisation = Literal["none", "histogram", "clahe"]
 Aspect = Literal["stretch", "pad", "crop"]
@@ -42,19 +42,19 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         if not 16 <= self.side <= 2048:
-            raise RecipeError(f"input side {self.side} is outside 16 to 2048 pixels")
+            raise SettingsError(f"input side {self.side} is outside 16 to 2048 pixels")
         if self.channels not in (1, 3):
-            raise RecipeError(f"an input has 1 or 3 channels, not {self.channels}")
+            raise SettingsError(f"an input has 1 or 3 channels, not {self.channels}")
         if not self.std > 0:
-            raise RecipeError(f"std must be above 0, not {self.std}")
+            raise SettingsError(f"std must be above 0, not {self.std}")
         if self.equalisation not in ("none", "histogram", "clahe"):
-            raise RecipeError(
+            raise SettingsError(
                 f"unknown equalisation {self.equalisation!r}; choose none, histogram or clahe"
             )
         if self.aspect not in ("stretch", "pad", "crop"):
-            raise RecipeError(f"unknown aspect policy {self.aspect!r}; choose stretch, pad or crop")
+            raise SettingsError(f"unknown aspect policy {self.aspect!r}; choose stretch, pad or crop")
         if self.version != PREPROCESSING_VERSION:
-            raise RecipeError(
+            raise SettingsError(
                 f"this model was made with preprocessing version {self.version}; this program has "
                 f"version {PREPROCESSING_VERSION}. Retrain it, or use the release it was made with."
             )

@@ -16,7 +16,7 @@ import pandas as pd
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import Progress, open_data, silent
 from cxr_core.data.splits.holdout import GATE
-from cxr_core.errors import Cancelled, DataError, RunError
+from cxr_core.errors import DataError, RunError
 from cxr_core.evaluation.evaluate import data_facts, predictions
 from cxr_core.evaluation.store.folder import read_metrics
 from cxr_core.evaluation.store.official_test import record_use, uses_of
@@ -122,8 +122,6 @@ def ground_of(run: RunFolder, candidate: Card, rival: Card | None, progress: Pro
         )
     try:
         manifest = open_data(folders, progress)
-    except Cancelled:
-        raise
     except DataError as error:
         return Ground(words=f"The films of the run cannot be opened: {error}")
     mine = LeftAside.of(candidate.training)

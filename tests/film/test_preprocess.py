@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_core.errors import RecipeError
+from cxr_core.errors import SettingsError
 from cxr_core.film.preprocess import InputSpec, Placement, normalise, to_grid, to_model_input
 
 SIDES = st.integers(40, 400)
@@ -119,5 +119,5 @@ def test_one_film_alone_and_in_a_batch_gives_the_same_input():
     ],
 )
 def test_a_spec_that_contradicts_itself_is_refused(wrong):
-    with pytest.raises(RecipeError):
+    with pytest.raises(SettingsError):
         InputSpec(**{"side": 64, **wrong})

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cxr_core.data.prepare import open_data
-from cxr_core.errors import RunError
+from cxr_core.errors import Cancelled, RunError
 from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.registry.registry import installed_segmenter
@@ -103,3 +103,18 @@ def test_outlines_go_through_the_gate_on_films_that_neither_has_learnt_from(
     assert (status["Dice of the heart"], status["error of the ratio"]) == ("fail", "fail")
     assert not worse.opens
     assert read_verdict(tmp_path / "worse") == worse
+
+
+def test_a_cancel_during_the_comparison_leaves_no_verdict(
+    films: Path, tmp_path: Path, workspace: Path
+) -> None:
+    publish(a_run(tmp_path / "first", films).path, "newer", override="a drill")
+
+    def cancel(stage: str, done: int, total: int) -> None:
+        if "new model" in stage:
+            raise Cancelled("stopped")
+
+    run = a_run(tmp_path / "second", films)
+    with pytest.raises(Cancelled):
+        judge(run.path, progress=cancel)
+    assert read_verdict(run.path) is None

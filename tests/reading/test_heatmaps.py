@@ -6,7 +6,7 @@ import torch
 from pytorch_grad_cam import HiResCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-from cxr_core.errors import RecipeError
+from cxr_core.errors import ReadingError
 from cxr_core.models.networks.architectures import build
 from cxr_core.reading.grad_cam import LIBRARY_METHODS, library_map
 from cxr_core.reading.heatmaps import logits_and_evidence
@@ -99,5 +99,5 @@ def test_library_methods_leave_no_hook_and_no_gradient_on_the_shared_network(fil
 
 def test_an_unknown_method_is_answered_with_the_known_ones(films):
     model = network("averaged")
-    with pytest.raises(RecipeError, match="gradcam"):
+    with pytest.raises(ReadingError, match="gradcam"):
         library_map(model, np.zeros((8, 2, 2), np.float32), 0, "guess")

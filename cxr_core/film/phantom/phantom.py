@@ -13,7 +13,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from cxr_core.errors import RecipeError
+from cxr_core.errors import SettingsError
 from cxr_core.film.phantom.geometry import Chest, chest
 from cxr_core.film.phantom.rendering import exposed, soften
 from cxr_core.film.radiograph import Radiograph, Sex, View
@@ -61,23 +61,23 @@ class PhantomSpec:
 
     def __post_init__(self) -> None:
         if not 0 <= self.noise <= 0.2:
-            raise RecipeError(f"noise={self.noise} is outside 0 to 0.2")
+            raise SettingsError(f"noise={self.noise} is outside 0 to 0.2")
         if min(self.height, self.width) < 64:
-            raise RecipeError(
+            raise SettingsError(
                 f"a drawing of {self.height}x{self.width} is too small; both sides must be 64 or more"
             )
         if not 0.3 <= self.thorax_width <= 0.9:
-            raise RecipeError(
+            raise SettingsError(
                 f"thorax_width={self.thorax_width} is outside 0.3 to 0.9 of the film's width"
             )
         if not 0.25 <= self.heart_width / self.thorax_width <= 0.85:
-            raise RecipeError(
+            raise SettingsError(
                 f"heart_width={self.heart_width} must be 0.25 to 0.85 of thorax_width={self.thorax_width}"
             )
         if self.opacity and not (
             0 <= self.opacity.strength <= 1 and 0.02 <= self.opacity.radius <= 0.3
         ):
-            raise RecipeError(
+            raise SettingsError(
                 "an opacity's strength lies in 0 to 1 and its radius in 0.02 to 0.3 of the film's width"
             )
 

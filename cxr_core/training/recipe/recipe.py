@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
 from cxr_core.data.splits.splits import parse_ratios
-from cxr_core.errors import DataError, RecipeError
+from cxr_core.errors import DataError, RecipeError, SettingsError
 from cxr_core.film.preprocess import Aspect, Equalisation, InputSpec
 from cxr_core.findings import FINDINGS, STRUCTURES
 from cxr_core.models.networks.architectures import Head
@@ -151,7 +151,10 @@ class Recipe:
             raise RecipeError(f"head_epochs={self.head_epochs} must be below epochs={self.epochs}")
         if self.split != "given" and self.fold is None:
             _ratios(self.split)
-        self.input_spec()
+        try:
+            self.input_spec()
+        except SettingsError as error:
+            raise RecipeError(str(error)) from error
 
     @property
     def fold(self) -> tuple[int, int] | None:

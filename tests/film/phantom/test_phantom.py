@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_core.errors import RecipeError
+from cxr_core.errors import SettingsError
 from cxr_core.film.phantom.phantom import (
     SAMPLES,
     Opacity,
@@ -165,7 +165,7 @@ def test_every_size_and_shape_is_drawn() -> None:
     ids=str,
 )
 def test_a_spec_checks_itself(wrong: dict) -> None:
-    with pytest.raises(RecipeError):
+    with pytest.raises(SettingsError):
         PhantomSpec(**wrong)
 
 
