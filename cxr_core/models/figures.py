@@ -1,33 +1,225 @@
 """Figures of a model as its card and an evaluation's metrics.json record them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
-FigureJson = dict[str, float | int | None]
+from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_record import JsonRecord
+
+DIGITS = 6  # of every recorded figure
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure with its 95 % interval over patients. None = undefined."""
+class MeanFigure(JsonRecord):
+    """A mean over films with its 95 % interval over patients. None = undefined. n: films that it is taken over."""
 
     value: float | None
     low: float | None
     high: float | None
     n: int
+
+    def rounded(self) -> Self:
+        """The figure as it is recorded: with six decimals."""
+        return replace(
+            self, value=_rounded(self.value), low=_rounded(self.low), high=_rounded(self.high)
+        )
+
+    def to_json(self) -> JsonObject:
+        """The form in metrics.json and model cards, rounded to six decimals."""
+        return {
+            key: round(entry, DIGITS) if isinstance(entry, float) else entry
+            for key, entry in super().to_json().items()
+        }
+
+
+@dataclass(frozen=True)
+class Figure(MeanFigure):
+    """A figure over films with and without a finding, and its 95 % interval over patients. None = undefined."""
+
     positives: int
 
-    def to_json(self) -> FigureJson:
-        """The form in metrics.json and model cards, rounded to six decimals."""
-        fields = asdict(self).items()
-        return {key: round(each, 6) if isinstance(each, float) else each for key, each in fields}
 
-    @classmethod
-    def from_json(cls, record: Mapping[str, float | int | None]) -> "Figure":
-        """The figure that `to_json` wrote. Raises KeyError for a missing entry."""
-        return cls(
-            value=record["value"],
-            low=record["low"],
-            high=record["high"],
-            n=int(record["n"] or 0),
-            positives=int(record["positives"] or 0),
-        )
+@dataclass(frozen=True, kw_only=True)
+class PointingGame(JsonRecord):
+    """How often a heatmap's maximum lies in a box, beside three controls, and the paired differences to them.
+
+    tolerance_px: by how much the boxes are widened, in pixels of a 1,024-pixel image.
+    """
+
+    tolerance_px: int
+    hit: MeanFigure
+    random: MeanFigure
+    centre: MeanFigure
+    average_box: MeanFigure
+    minus_random: MeanFigure
+    minus_centre: MeanFigure
+    minus_average_box: MeanFigure
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceInBoxes(JsonRecord):
+    """Share of a heatmap's positive evidence that lies in the boxes, on the films that have any.
+
+    area: share of an even map.  lift: mean share over mean area.
+    """
+
+    share: MeanFigure
+    area: MeanFigure
+    average_box: MeanFigure
+    minus_area: MeanFigure
+    minus_average_box: MeanFigure
+    lift: MeanFigure
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxOverlap(JsonRecord):
+    """Overlap of the boxes with a heatmap cut at one level.
+
+    above, of: the level, as a fraction of the model's evidence "scale" or of the map's own "maximum".
+    """
+
+    above: float
+    of: str
+    iou: MeanFigure
+    iobb: MeanFigure
+    average_box_iou: MeanFigure
+    minus_average_box_iou: MeanFigure
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodFigures(JsonRecord):
+    """Another heatmap method on the same films, without tolerance and cut at half of each map's maximum."""
+
+    name: str
+    hit: MeanFigure
+    minus_centre: MeanFigure
+    minus_average_box: MeanFigure
+    minus_exact: MeanFigure
+    share: MeanFigure
+    iou: MeanFigure
+    lift: MeanFigure
+
+
+@dataclass(frozen=True)
+class StageSimilarity(MeanFigure):
+    """Rank correlation with the maps of networks that are random up to one stage.
+
+    lowest, highest: the mean of a single random network.
+    """
+
+    KEYS: ClassVar[Mapping[str, str]] = {"lowest": "least", "highest": "most"}
+
+    lowest: float | None
+    highest: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Randomisation(JsonRecord):
+    """How similar a heatmap stays when learnt weights are replaced by random ones.
+
+    similarity_limit: rank correlation from which two maps count as the same.  networks: random ones per stage.
+    """
+
+    KEYS: ClassVar[Mapping[str, str]] = {"similarity_limit": "alike_from", "networks": "draws"}
+    SPREAD: ClassVar[str] = "stages"
+
+    similarity_limit: float
+    networks: int
+    stages: Mapping[str, StageSimilarity]
+    films: int
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Localisation(JsonRecord):
+    """Where a model's heatmaps of one finding point, against boxes that readers drew.
+
+    not_labelled: films with a box that are not labelled present, and so not measured.  cells: of a map, rows and
+    columns.  method: the exact map's name.  scale: evidence in logits that is drawn in full colour.
+    training_boxes: boxes that the average box is taken from; 0 = those of the other patients measured.
+    verdict: against each control.  methods: other heatmap methods, by key.
+    """
+
+    KEYS: ClassVar[Mapping[str, str]] = {
+        "not_labelled": "boxed_but_not_labelled",
+        "training_boxes": "average_box_from_training",
+    }
+
+    films: int
+    boxes: int
+    patients: int
+    not_labelled: int
+    cells: tuple[int, int]
+    method: str
+    scale: float
+    training_boxes: int
+    without_evidence: int
+    pointing: tuple[PointingGame, ...]
+    inside: EvidenceInBoxes
+    overlap: tuple[BoxOverlap, ...]
+    verdict: Mapping[str, str]
+    methods: Mapping[str, MethodFigures] = field(default_factory=dict)
+    randomisation: Randomisation | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelVersion(JsonRecord):
+    """One version of a model, such as anatomy 1.1.0."""
+
+    model: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionShare(JsonRecord):
+    """Share of a heatmap's positive evidence inside a region; control: the region's area; difference: paired."""
+
+    share: MeanFigure
+    control: MeanFigure
+    difference: MeanFigure
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributionInside(JsonRecord):
+    """How much of a heatmap's positive evidence lies inside the segmented chest, and inside the heart.
+
+    segmenter: what segmented the films.  not_segmented, without_evidence: films left out.
+    regions: over all films.  present: over those labelled present.
+    """
+
+    KEYS: ClassVar[Mapping[str, str]] = {
+        "segmenter": "outlines",
+        "not_segmented": "without_outlines",
+    }
+    SPREAD: ClassVar[str] = "regions"
+
+    segmenter: ModelVersion
+    films: int
+    not_segmented: int
+    without_evidence: int
+    regions: Mapping[str, RegionShare]
+    present: Mapping[str, RegionShare]
+
+
+def recorded_figure(metrics: JsonObject, part: str, finding: str, name: str) -> Figure | None:
+    """A figure of a finding that a card records for a part, such as "auroc" on "validation"; None without one."""
+    figure = _recorded_figures(metrics, part, finding).get(name)
+    return Figure.from_json(figure) if isinstance(figure, dict) else None
+
+
+def recorded_localisation(metrics: JsonObject, finding: str) -> Localisation | None:
+    """Where a card says that a finding's heatmaps point: of several comparisons that with the most films."""
+    records = [_recorded_figures(metrics, part, finding).get("localisation") for part in metrics]
+    found = [Localisation.from_json(record) for record in records if record]
+    return max(found, key=lambda one: one.films, default=None)
+
+
+def _recorded_figures(metrics: JsonObject, part: str, finding: str) -> JsonObject:
+    of_part = metrics.get(part)
+    figures = of_part.get(finding) if isinstance(of_part, dict) else None
+    return figures if isinstance(figures, dict) else {}
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, DIGITS)

@@ -1,0 +1,248 @@
+"""The figures of an evaluation as typed values: everything that metrics.json holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from cxr_core.models.figures import AttributionInside, Figure, Localisation
+from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_record import JsonRecord
+
+SCORES = (  # figures that need no threshold, in the order of metrics.json
+    "auroc",
+    "average_precision",
+    "brier",
+    "brier_reliability",
+    "brier_resolution",
+    "brier_uncertainty",
+    "brier_within",
+    "log_loss",
+    "ece",
+    "adaptive_ece",
+    "calibration_slope",
+    "calibration_intercept",
+)
+RATES = (  # figures at the balanced operating point
+    "accuracy",
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "specificity",
+    "f1",
+    "npv",
+    "mcc",
+    "lr_positive",
+    "lr_negative",
+)
+RATES_AT_POINTS = ("sensitivity", "specificity", "accuracy", "precision", "f1")
+
+
+@dataclass(frozen=True)
+class AdjustedDifference(JsonRecord):
+    """One difference among several that are tested together. None = undefined.
+
+    low, high: intervals that hold all differences at once in 95 % of all cases.  p: of this one alone, two-sided.
+    p_adjusted: for all that were tested.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_adjusted: float | None
+
+    def rounded(self) -> "AdjustedDifference":
+        """The difference as it is recorded: with six decimals."""
+        return AdjustedDifference.from_json(self.to_json())
+
+    def to_json(self) -> JsonObject:
+        """The form in metrics.json and comparison.json, rounded to six decimals."""
+        return {
+            key: round(entry, 6) if isinstance(entry, float) else entry
+            for key, entry in super().to_json().items()
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subgroup(JsonRecord):
+    """The films of one subgroup, such as by "sex" those of "female" patients.
+
+    enough: whether there are patients enough for figures; without, `figures` and `differences` are empty.
+    figures: auroc, sensitivity, specificity, and calibration, the mean prediction less the share that is positive.
+    differences: to the films of all other subgroups of the same kind, adjusted for the number of subgroups compared.
+    """
+
+    KEYS: ClassVar[Mapping[str, str]] = {"differences": "difference"}
+    SPREAD: ClassVar[str] = "figures"
+
+    by: str
+    name: str
+    n: int
+    positives: int
+    patients: int
+    enough: bool
+    figures: Mapping[str, Figure]
+    differences: Mapping[str, AdjustedDifference]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subgroups(JsonRecord):
+    """All subgroups of one finding.
+
+    operating_point, threshold: what sensitivity and specificity are taken at.  least_patients: with a positive film,
+    and with a negative one, that a subgroup needs.  compared: how many the differences are adjusted for.
+    correction: how.  unknown: films that do not say, by kind of subgroup; they are in no subgroup.
+    """
+
+    KEYS: ClassVar[Mapping[str, str]] = {"least_patients": "least_patients_of_each_class"}
+
+    operating_point: str
+    threshold: float
+    least_patients: int
+    compared: int
+    correction: str
+    unknown: Mapping[str, int]
+    groups: tuple[Subgroup, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointFigures(JsonRecord):
+    """Figures at one operating point."""
+
+    sensitivity: Figure
+    specificity: Figure
+    accuracy: Figure
+    precision: Figure
+    f1: Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingFigures(JsonRecord):
+    """Every figure of one finding on one set of films.
+
+    accuracy to lr_negative are taken at the balanced operating point.  points: figures at each operating point.
+    auroc_delong: where each film is of another patient.  views: where both PA and AP films occur.
+    attribution_inside: where a segmenter was there.  localisation: where films have boxes.
+    """
+
+    KEYS: ClassVar[Mapping[str, str]] = {"attribution_inside": "heat_in_chest"}
+    SPREAD: ClassVar[str] = "points"
+
+    auroc: Figure
+    average_precision: Figure
+    brier: Figure
+    brier_reliability: Figure
+    brier_resolution: Figure
+    brier_uncertainty: Figure
+    brier_within: Figure
+    log_loss: Figure
+    ece: Figure
+    adaptive_ece: Figure
+    calibration_slope: Figure
+    calibration_intercept: Figure
+    accuracy: Figure
+    balanced_accuracy: Figure
+    precision: Figure
+    recall: Figure
+    specificity: Figure
+    f1: Figure
+    npv: Figure
+    mcc: Figure
+    lr_positive: Figure
+    lr_negative: Figure
+    points: Mapping[str, PointFigures]
+    auroc_delong: Figure | None = None
+    views: Mapping[str, "FindingFigures"] = field(default_factory=dict)
+    subgroups: Subgroups | None = None
+    attribution_inside: AttributionInside | None = None
+    localisation: Localisation | None = None
+
+    def by_name(self) -> dict[str, Figure]:
+        """The single figures, without those of points, views and subgroups."""
+        figures: dict[str, Figure] = {name: getattr(self, name) for name in (*SCORES, *RATES)}
+        if self.auroc_delong is not None:
+            figures["auroc_delong"] = self.auroc_delong
+        return figures
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassFigures(JsonRecord):
+    """Figures of one class, or their average. support: films of the class; None for an average."""
+
+    precision: Figure
+    recall: Figure
+    f1: Figure
+    support: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationReport(JsonRecord):
+    """Precision, recall and F1 of each class at one threshold, as scikit-learn's report has them.
+
+    macro_average: both classes alike.  weighted_average: by their films.
+    """
+
+    operating_point: str
+    threshold: float
+    accuracy: Figure
+    absent: ClassFigures
+    present: ClassFigures
+    macro_average: ClassFigures
+    weighted_average: ClassFigures
+
+    @property
+    def films(self) -> int:
+        """Films of both classes."""
+        return (self.absent.support or 0) + (self.present.support or 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MacroFigures(JsonRecord):
+    """Means over the findings that show both classes. None where there is no such finding."""
+
+    findings: tuple[str, ...]
+    auroc: Figure | None = None
+    average_precision: Figure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedData(JsonRecord):
+    """The films of an evaluation. terms: of the data.  folders: where the films lie; empty where nobody said."""
+
+    films: int
+    patients: int
+    data_sha256: str
+    split_sha256: str
+    terms: str
+    folders: tuple[str, ...] = ()
+
+    def with_folders(self, folders: tuple[str, ...]) -> "EvaluatedData":
+        """The same films, with the folders that they lie in."""
+        return replace(self, folders=folders)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationHead(JsonRecord):
+    """What every file of an evaluation begins with: which model was evaluated on which films, and when.
+
+    part: the split's name.  made: ISO 8601, UTC.  software: this program's version.
+    """
+
+    schema: int
+    model: str
+    version: str
+    weights_sha256: str
+    part: str
+    data: EvaluatedData
+    made: str
+    software: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationMetrics(EvaluationHead):
+    """metrics.json of a classifier. operating_point: of the figures that need one and do not name it."""
+
+    operating_point: str
+    findings: Mapping[str, FindingFigures]
+    macro: MacroFigures | None = None
+    classification_report: Mapping[str, ClassificationReport]
