@@ -1,0 +1,44 @@
+"""Locks that one process holds at a time, and that others can look at without taking them.
+
+The operating system gives a lock back when its holder ends, however it ends. Beside the lock lies the identity of the
+holder, so looking reads a file and asks the system for that process; it never gets in the way of taking the lock.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from cxr_core.workspace.json_files import read_json_object, write_json
+from cxr_core.workspace.process_id import ProcessId, current_process
+
+
+@contextmanager
+def hold_lock(path: Path, wait_s: float = 0.0) -> Iterator[bool]:
+    """Hold a lock file while the block runs. Gives whether the lock was free; the block runs in either case.
+
+    wait_s: how long to wait for another holder. Raises OSError when the file cannot be written.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=wait_s, poll_interval=0.02)
+    except Timeout:
+        yield False
+        return
+    try:
+        write_json(_holder_file(path), current_process().to_json())
+        yield True
+    finally:
+        _holder_file(path).unlink(missing_ok=True)
+        lock.release()
+
+
+def find_lock_holder(path: Path) -> ProcessId | None:
+    """The running process that holds a lock file; None when it is free."""
+    holder = ProcessId.from_json(read_json_object(_holder_file(path)))
+    return holder if holder is not None and holder.is_running else None
+
+
+def _holder_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.holder")
