@@ -14,11 +14,3 @@ def test_every_error_is_one_that_pages_and_commands_catch() -> None:
 @pytest.mark.parametrize("error", [Cancelled, DataError, RecipeError, RunError])
 def test_errors_that_need_different_answers_are_siblings(error: type[SilhouetteError]) -> None:
     assert error.__bases__ == (SilhouetteError,)
-
-
-def test_a_cancel_passes_through_code_that_handles_bad_data() -> None:
-    with pytest.raises(Cancelled):
-        try:
-            raise Cancelled("stopped")
-        except DataError:
-            pytest.fail("a cancel was taken for a dataset that cannot be used")

@@ -52,7 +52,9 @@ class InputSpec:
                 f"unknown equalisation {self.equalisation!r}; choose none, histogram or clahe"
             )
         if self.aspect not in ("stretch", "pad", "crop"):
-            raise SettingsError(f"unknown aspect policy {self.aspect!r}; choose stretch, pad or crop")
+            raise SettingsError(
+                f"unknown aspect policy {self.aspect!r}; choose stretch, pad or crop"
+            )
         if self.version != PREPROCESSING_VERSION:
             raise SettingsError(
                 f"this model was made with preprocessing version {self.version}; this program has "

@@ -1,16 +1,18 @@
-"""The one form in which a film travels: pixels and the few facts that a reading needs, no identity."""
+"""The form in which a film travels through the program: pixels and the few facts that a reading needs, no identity."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
+
+from cxr_core.workspace.json_files import Json, JsonObject
 
 View = Literal["PA", "AP", "LATERAL"]
 Sex = Literal["F", "M"]
 Container = Literal["png", "jpeg", "dicom", "drawing"]
 
 ADULT_FROM_YEARS = 18
-# Body parts, as DICOM names them (PS3.16 annex L) and as sites spell them, that a chest film shows.
+# Body parts that a chest film shows, as DICOM names them (PS3.16 annex L) and as sites spell them.
 CHEST_PARTS = (
     "CHEST",
     "THORAX",
@@ -27,23 +29,46 @@ CHEST_PARTS = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Radiograph:
-    """One film, upright as its file says, dense tissue bright. Holds no name, number, date or UID."""
+    """One film, upright as its file says, dense tissue bright. Holds no name, number, date or UID.
 
-    pixels: np.ndarray  # (H, W) float32 in [0, 1], C-contiguous
-    spacing_mm: tuple[float, float] | None = None  # (row, column); None when the file does not say
+    pixels: (H, W) float32 in [0, 1], C-contiguous.
+    spacing_mm: (row, column); None when the file does not say.
+    modality, body_part: DICOM's codes, such as "DX" and "CHEST"; None for PNG and JPEG.
+    bits: bits per sample that the file says it uses.
+    colour: mean over pixels of (max - min) of the colour channels, in [0, 1]; 0 is grey.
+    """
+
+    pixels: np.ndarray
+    spacing_mm: tuple[float, float] | None = None
     view: View | None = None
     age_years: float | None = None
     sex: Sex | None = None
-    modality: str | None = None  # DICOM's code, such as "DX"; None for PNG and JPEG
-    body_part: str | None = None  # DICOM's code, such as "CHEST"
+    modality: str | None = None
+    body_part: str | None = None
     container: Container = "png"
-    bits: int = 8  # bits per sample that the file says it uses
-    colour: float = (
-        0.0  # mean over pixels of (max - min) of the colour channels, in [0, 1]; 0 = grey
-    )
+    bits: int = 8
+    colour: float = 0.0
 
     @property
     def shape(self) -> tuple[int, int]:
         """(H, W) of the film's own grid."""
         height, width = self.pixels.shape
         return height, width
+
+    def facts_to_json(self) -> JsonObject:
+        """Every field but the pixels, as JSON."""
+        facts = {field.name: getattr(self, field.name) for field in fields(self)}
+        del facts["pixels"]
+        if self.spacing_mm is not None:
+            facts["spacing_mm"] = list(self.spacing_mm)
+        return facts
+
+    @classmethod
+    def from_facts(cls, facts: Json, pixels: np.ndarray) -> "Radiograph":
+        """The film of these pixels with the facts of `facts_to_json`. Raises TypeError for anything else."""
+        if not isinstance(facts, dict):
+            raise TypeError(f"{facts!r} is no object with the facts of a film")
+        arguments: dict[str, Any] = dict(facts)
+        if arguments.get("spacing_mm") is not None:
+            arguments["spacing_mm"] = tuple(arguments["spacing_mm"])
+        return cls(pixels=pixels, **arguments)

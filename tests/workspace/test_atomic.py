@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_core.workspace.atomic import temporary_path_beside, atomic_file, atomic_write
+from cxr_core.workspace.atomic import atomic_file, atomic_write, temporary_path_beside
 
 
 def test_two_who_write_the_same_file_at_once_do_not_meet(tmp_path: Path) -> None:

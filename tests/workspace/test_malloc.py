@@ -1,4 +1,4 @@
-"""What is freed stays with the program, and the next large array costs the kernel nothing."""
+"""Freed memory stays with the process, so that the next large array costs the kernel nothing."""
 
 import subprocess
 import sys
@@ -9,8 +9,8 @@ import pytest
 COUNT_FAULTS = """
 import resource, sys
 import numpy as np
-from cxr_core.workspace.malloc import keep_memory
-if sys.argv[1] == "keep" and not keep_memory():
+from cxr_core.workspace.malloc import keep_freed_memory
+if sys.argv[1] == "keep" and not keep_freed_memory():
     sys.exit(77)
 np.ones(1 << 23)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -22,7 +22,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 def faults(how: str) -> int:
     done = subprocess.run(
-        [sys.executable, "-c", COUNT_FAULTS, how], cwd=Path(__file__).parents[2], capture_output=True, text=True
+        [sys.executable, "-c", COUNT_FAULTS, how],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
     )
     if done.returncode == 77:
         pytest.skip("malloc is not the GNU C library's")

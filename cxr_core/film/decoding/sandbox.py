@@ -1,101 +1,120 @@
-"""Decode in a process apart: a codec that crashes, hangs or eats memory takes down a worker, not the server.
+"""Decodes films in child processes, so that a codec that crashes, hangs or fills the memory cannot end the server.
 
-A worker is warm (its imports are done), has a memory limit and a time limit that the kernel enforces, and is talked to
-over its own pipes (see decode_process). Nothing is unpickled, and no core of it is dumped. It ends when its pipe
-closes, so it outlives its parent by one film at most.
+A worker process is warm (its imports are done) and has a memory limit and a time limit that the kernel enforces; see
+`sandbox_process` for its side. It ends when its pipe closes, so it outlives its parent by one film at most.
+
+The memory limit exists on Linux only. On macOS and Windows films decode the same way, but a file that makes a codec
+fill the memory is stopped by the time limit alone. On Windows the parent keeps the time limit, by the clock.
 """
 
-import json
-import os
 import queue
-import signal
-import struct
-import subprocess
-import sys
 import threading
-import weakref
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
 from cxr_core.errors import FilmRefused, OversizedFilm, UndecodableFilm
 from cxr_core.film.decoding import sandbox_process
-from cxr_core.film.decoding.sandbox_process import read_exactly, read_into, write_all
 from cxr_core.film.limits import MAX_PIXELS, require_bytes
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.workspace.paths import ROOT
+from cxr_core.workspace.child_process import (
+    CAN_LIMIT_COMPUTING_TIME,
+    CLOCK_FACTOR,
+    ONE_THREAD,
+    ChildEnded,
+    ChildProcess,
+    ChildTimedOut,
+    ended_by_time_limit,
+)
+from cxr_core.workspace.json_files import JsonObject
 
 MEMORY_LIMIT_BYTES = 2 << 30
 TIME_LIMIT_S = 20.0
 
 REFUSALS = {kind.__name__: kind for kind in (FilmRefused, UndecodableFilm, OversizedFilm)}
-LONGEST_HEADER = 1 << 16
 
 
 class DecodeWorker:
-    """One process that decodes one film at a time; any thread may call it, they take turns."""
+    """One process that decodes one film at a time. Threads may share it; they take turns."""
 
     def __init__(self, memory_limit: int = MEMORY_LIMIT_BYTES, time_limit: float = TIME_LIMIT_S):
         """memory_limit: bytes of the worker's own data.  time_limit: seconds of computing for one film."""
-        self._limits = (memory_limit, time_limit)
+        self._memory_limit, self._time_limit = memory_limit, time_limit
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._finalizer: weakref.finalize | None = None
+        self._child: ChildProcess | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process; None when none is running."""
+        return None if self._child is None else self._child.pid
 
     def start(self) -> None:
         """Start the process, if there is none, without waiting for it. Raises UndecodableFilm if it cannot start."""
         with self._lock:
-            self._running()
+            self._running_child()
 
     def decode(self, data: bytes) -> Radiograph:
-        """The same as `decode.decode`, to the last bit; what kills the worker is an UndecodableFilm."""
+        """The film that `decode.decode` gives, bit for bit.
+
+        Raises FilmRefused as that does, and UndecodableFilm for a file that ends the worker.
+        """
         require_bytes(len(data))
         with self._lock:
-            process, header = self._running(), None
+            child, answer = self._running_child(), None
             try:
-                header, pixels = _ask(process, data)
-            except (OSError, EOFError, ValueError, KeyError, TypeError):
-                raise _explain_death(self._end(), self._limits[1]) from None
+                answer = self._request_film(child, data)
+            except ChildTimedOut:
+                self._end()
+                raise _too_slow(self._time_limit) from None
+            except (ChildEnded, ValueError, KeyError, TypeError):
+                raise _explain_death(self._end(), self._time_limit) from None
             finally:
-                # Broken off in the middle (Ctrl-C, say), the conversation cannot be taken up again.
-                if header is None:
+                # A conversation that was interrupted (by Ctrl-C, say) cannot be resumed.
+                if answer is None:
                     self._end()
-        if pixels is None:
-            raise REFUSALS.get(header["refused"], UndecodableFilm)(
-                header["message"], header["code"]
-            )
-        return Radiograph(pixels=pixels, **header)
+        if isinstance(answer, FilmRefused):
+            raise answer
+        return answer
 
     def close(self) -> None:
         """End the process; a later decode starts another."""
         with self._lock:
             self._end()
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is not None and self._process.poll() is not None:
+    def _running_child(self) -> ChildProcess:
+        if self._child is not None and not self._child.is_running:
             self._end()
-        if self._process is None:
+        if self._child is None:
+            limits = [str(self._memory_limit), str(self._time_limit)]
             try:
-                self._process = _spawn(*self._limits)
+                # One thread is enough, and every thread's stack would count as data.
+                self._child = ChildProcess(sandbox_process.__name__, limits, environment=ONE_THREAD)
             except OSError as error:
                 raise UndecodableFilm(
                     f"The decoder could not be started ({error.strerror}). Close other programs and try again.",
                     "decoder_died",
                 ) from error
-            # Whoever forgets to close leaves neither a process nor a zombie behind.
-            self._finalizer = weakref.finalize(self, _bury, self._process)
-        return self._process
+        return self._child
+
+    def _request_film(self, child: ChildProcess, data: bytes) -> Radiograph | FilmRefused:
+        """Send one file; the film or the refusal that comes back.
+
+        Raises ChildEnded when the worker has ended, and ValueError, KeyError or TypeError when its answer is malformed.
+        """
+        by_the_clock = None if CAN_LIMIT_COMPUTING_TIME else CLOCK_FACTOR * self._time_limit
+        child.send({"bytes": len(data)}, data)
+        answer = child.receive(time_limit_s=by_the_clock)
+        if "refused" in answer:
+            return _refusal_from(answer)
+        height, width = _shape_from(answer)
+        pixels = np.empty((height, width), np.float32)
+        child.receive_payload(pixels.data.cast("B"))
+        return Radiograph.from_facts(answer["facts"], pixels)
 
     def _end(self) -> int:
-        """Bury the process, if any; its return code."""
-        process, self._process = self._process, None
-        if process is None:
-            return 0
-        if self._finalizer is not None:
-            self._finalizer.detach()
-        # One that has just died keeps its own signal as the return code; one that hangs gets ours.
-        return _bury(process)
+        """End the process, if any; its exit status."""
+        child, self._child = self._child, None
+        return 0 if child is None else child.end()
 
 
 class DecodePool:
@@ -109,7 +128,7 @@ class DecodePool:
     ):
         self.workers = workers
         self._workers = [DecodeWorker(memory_limit, time_limit) for _ in range(workers)]
-        # Last in, first out: one thread alone keeps using the same warm worker.
+        # Last in, first out: a single thread keeps using the same warm worker.
         self._idle: queue.LifoQueue[DecodeWorker] = queue.LifoQueue()
         for worker in self._workers:
             self._idle.put(worker)
@@ -144,79 +163,31 @@ class DecodePool:
         self.close()
 
 
-def _spawn(memory_limit: int, time_limit: float) -> subprocess.Popen[bytes]:
-    # The package's own folder comes first, so that the worker finds it whatever the directory is.
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    # One thread is enough, and every thread's stack would count as data.
-    environment = os.environ | {
-        "PYTHONPATH": path,
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-    }
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-m",
-            sandbox_process.__name__,
-            str(memory_limit),
-            str(time_limit),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # codecs write there, and may quote what they read
-        bufsize=0,
-        cwd=ROOT,
-        env=environment,
-    )
+def _refusal_from(answer: JsonObject) -> FilmRefused:
+    kind = REFUSALS.get(str(answer["refused"]), UndecodableFilm)
+    return kind(str(answer["message"]), str(answer["code"]))
 
 
-def _bury(process: subprocess.Popen[bytes]) -> int:
-    """Close the pipes, end the process if it still lives, wait for it; its return code."""
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
-    try:
-        return process.wait(timeout=0.5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()
+def _shape_from(answer: JsonObject) -> tuple[int, int]:
+    height, width = answer["height"], answer["width"]
+    if not isinstance(height, int) or not isinstance(width, int):
+        raise TypeError(f"{height!r} × {width!r} is no size of a film")
+    if not 0 < height * width <= MAX_PIXELS or height < 0:
+        raise ValueError(f"{height} × {width} pixels are no size of a film")
+    return height, width
 
 
-def _ask(process: subprocess.Popen[bytes], data: bytes) -> tuple[dict[str, Any], np.ndarray | None]:
-    """Send one file; its facts and pixels, or a refusal and None.
-
-    Raises OSError or EOFError when the worker is gone, those or ValueError, KeyError, TypeError when it talks nonsense.
-    """
-    requests, answers = process.stdin, process.stdout
-    assert requests is not None
-    assert answers is not None
-    write_all(requests, struct.pack(">Q", len(data)))
-    write_all(requests, data)
-    (length,) = struct.unpack(">I", read_exactly(answers, 4))
-    if length > LONGEST_HEADER:
-        raise EOFError
-    header: dict[str, Any] = json.loads(read_exactly(answers, length))
-    if "refused" in header:
-        return {key: header[key] for key in ("refused", "message", "code")}, None
-    height, width = header.pop("shape")
-    if not 0 < height * width <= MAX_PIXELS:
-        raise EOFError
-    pixels = np.empty((height, width), np.float32)
-    read_into(answers, pixels.data.cast("B"))
-    if header["spacing_mm"] is not None:
-        header["spacing_mm"] = tuple(header["spacing_mm"])
-    return header, pixels
-
-
-def _explain_death(returncode: int, time_limit: float) -> UndecodableFilm:
-    if returncode in (-signal.SIGPROF, -signal.SIGALRM):
-        return UndecodableFilm(
-            f"Decoding this file took longer than {time_limit:g} seconds and was stopped. Export the film again.",
-            "too_slow",
-        )
+def _explain_death(status: int, time_limit: float) -> UndecodableFilm:
+    if ended_by_time_limit(status):
+        return _too_slow(time_limit)
     return UndecodableFilm(
         "Decoding this file broke the decoder, as a damaged file can. Export the film again.",
         "decoder_died",
+    )
+
+
+def _too_slow(time_limit: float) -> UndecodableFilm:
+    return UndecodableFilm(
+        f"Decoding this file took longer than {time_limit:g} seconds and was stopped. Export the film again.",
+        "too_slow",
     )

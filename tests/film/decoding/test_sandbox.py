@@ -43,8 +43,8 @@ def worker() -> Iterator[DecodeWorker]:
 
 def pid_of(worker: DecodeWorker) -> int:
     worker.start()
-    assert worker._process is not None
-    return worker._process.pid
+    assert worker.pid is not None
+    return worker.pid
 
 
 def kill_idle(worker: DecodeWorker) -> None:
@@ -177,7 +177,7 @@ import os, sys, time
 from cxr_core.film.decoding.sandbox import DecodeWorker
 worker = DecodeWorker()
 worker.start()
-sys.stdout.write(str(worker._process.pid)); sys.stdout.flush()
+sys.stdout.write(str(worker.pid)); sys.stdout.flush()
 os.kill(os.getpid(), 9)
 """
 
@@ -205,7 +205,8 @@ def alive(process: Path) -> bool:
 
 
 def test_the_worker_loads_neither_torch_nor_streamlit() -> None:
-    code = "import cxr_core.film.decoding.decode, cxr_core.film.decoding.sandbox_process, sys; print({'torch', 'streamlit'} & {*sys.modules})"
+    imports = "import cxr_core.film.decoding.decode, cxr_core.film.decoding.sandbox_process, sys"
+    code = f"{imports}; print({{'torch', 'streamlit'}} & {{*sys.modules}})"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True
     )
