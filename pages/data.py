@@ -2,16 +2,16 @@
 
 import streamlit as st
 
-from cxr_core.data.registry import damaged, registered
+from cxr_core.data.registry import list_damaged_folders, list_datasets
 from cxr_core.errors import SilhouetteError
 from pages.components import cache, session
+from pages.components.datasets.add_dataset import add_dataset
 from pages.components.datasets.checks import show_doctor
 from pages.components.datasets.damaged import show_damaged
 from pages.components.datasets.explore import show_explorer
 from pages.components.datasets.overview import choose_dataset, show_overview
-from pages.components.datasets.register import add_dataset
-from pages.components.frame import require_frame
 from pages.components.markdown import plain
+from pages.components.streamlit_internals import require_frame
 
 VIEWS = ("Doctor", "Explore")
 
@@ -20,9 +20,9 @@ def page() -> None:
     """The whole page, top to bottom."""
     exploration = session.exploration()
     st.title("Datasets")
-    found = registered()
+    found = list_datasets()
     add_dataset(exploration, first=not found)
-    show_damaged(damaged())
+    show_damaged(list_damaged_folders())
     if not found:
         return
     dataset = choose_dataset(exploration, found)

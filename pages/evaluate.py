@@ -5,23 +5,23 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from cxr_core.evaluation.store.catalogue import Shelved, shelved
 from pages.components import cache, session
-from pages.components.evaluation.choose import choose_evaluation, choose_finding, say_unreadable
 from pages.components.evaluation.figures import show_headline
+from pages.components.evaluation.header import say_part
 from pages.components.evaluation.outliner import show_outliner
-from pages.components.evaluation.settings import say_part
+from pages.components.evaluation.page_state import Visit
+from pages.components.evaluation.selection import choose_evaluation, choose_finding, say_unreadable
 from pages.components.evaluation.start import offer_evaluation, say_how_to_begin, show_ordered
-from pages.components.evaluation.state import Visit
 from pages.components.evaluation.tabs.benefit import show_benefit
 from pages.components.evaluation.tabs.calibration import show_calibration
 from pages.components.evaluation.tabs.compare import show_compare
 from pages.components.evaluation.tabs.curves import show_curves
 from pages.components.evaluation.tabs.films import show_films
-from pages.components.evaluation.tabs.groups import show_whom
-from pages.components.evaluation.tabs.localisation import show_where
+from pages.components.evaluation.tabs.heatmaps import show_where
+from pages.components.evaluation.tabs.subgroups import show_whom
 from pages.components.evaluation.tabs.threshold import show_threshold
 from pages.components.evaluation.tabs.training import show_training
-from pages.components.frame import require_frame
 from pages.components.markdown import plain
+from pages.components.streamlit_internals import require_frame
 
 
 def page() -> None:

@@ -8,15 +8,15 @@ from cxr_core.models.registry.active_version import history
 from cxr_core.presentation.wording import finding_name
 from cxr_core.promotion.gate.verdict import read_verdict
 from pages.components import session
-from pages.components.frame import require_frame
 from pages.components.markdown import plain
 from pages.components.model_card import describe_card
-from pages.components.models.change import offer_changes
+from pages.components.models.gate_verdict import show_verdict
 from pages.components.models.import_export import offer_export, offer_import
-from pages.components.models.state import Counter
+from pages.components.models.installed_models import Model, Version, shelf
+from pages.components.models.page_state import Counter
 from pages.components.models.tables import history_rows, model_rows, outline_rows, version_rows
-from pages.components.models.verdict import show_verdict
-from pages.components.models.versions import Model, Version, shelf
+from pages.components.models.version_change import offer_changes
+from pages.components.streamlit_internals import require_frame
 
 PARAMETER = "model"  # of the address: a link leads to one model
 

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from pages.components import films, session
+from pages.components import session
 from pages.components.markdown import plain
-from pages.components.read import patient
+from pages.components.read import drop_zone, patient_form
 
 
 def page() -> None:
@@ -13,12 +13,12 @@ def page() -> None:
     study = session.study()
     st.title("Read chest films")
     with st.sidebar:
-        said = patient.ask(study)
-        films.offer_clearing(study)
-    films.take_films(study)
+        said = patient_form.ask(study)
+        drop_zone.offer_clearing(study)
+    drop_zone.take_films(study)
     if study.entries:
         # Imported with the first film: an empty page is painted without all this needs.
-        from pages.components.read.study import read_study
+        from pages.components.read.study_view import read_study
 
         read_study(study, said)
 

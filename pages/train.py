@@ -8,14 +8,14 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.jobs import jobs
 from cxr_core.jobs.job import Job
 from pages.components import session
-from pages.components.frame import require_frame
 from pages.components.markdown import plain
-from pages.components.training.compare import show_comparison
-from pages.components.training.live import listed_again, show_live
-from pages.components.training.run import show_run
-from pages.components.training.runs import choose_runs
+from pages.components.streamlit_internals import require_frame
+from pages.components.training.live_runs import listed_again, show_live
+from pages.components.training.page_state import RUNS, START, Desk
+from pages.components.training.run_comparison import show_comparison
+from pages.components.training.run_details import show_run
+from pages.components.training.runs_table import choose_runs
 from pages.components.training.start import show_start
-from pages.components.training.state import RUNS, START, Desk
 
 ONE, SEVERAL = "run", "runs"  # of the address: a link leads to a run, or to a comparison
 

@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from cxr_core.jobs.job import Device
     from cxr_core.reading.reader import Reader
     from cxr_core.training.recipe.recipe import Recipe
-    from cxr_core.training.runs.compare import Figure
+    from pages.components.background_tasks import Errands
     from pages.components.datasets.contents import Contents
     from pages.components.datasets.preparation import Preparations
-    from pages.components.training.background_tasks import Errands
 
 DATASETS_OPEN = 2  # datasets whose tables are held in memory
 EVALUATIONS_OPEN = 5  # as many as are compared at once
@@ -124,7 +123,7 @@ def comparison(shelved: "Sequence[Shelved]") -> "Comparison":
 def _comparison(key: str, _shelved: "Sequence[Shelved]") -> "Comparison":
     from cxr_core.evaluation.compare import Contender, compare
     from cxr_core.evaluation.store.provenance import read_learnt
-    from pages.components.evaluation.choose import names_of
+    from pages.components.evaluation.selection import names_of
 
     found = zip(names_of(_shelved), _shelved, strict=True)
     return compare(
@@ -137,7 +136,6 @@ def _comparison(key: str, _shelved: "Sequence[Shelved]") -> "Comparison":
 
 def films_of(view: "FindingView", shelved: "Shelved", finding: str) -> "FoundFilms | None":
     """Where the films of a view lie; looked up again when a dataset is registered, prepared again or forgotten."""
-    from cxr_core.data.registry import registered
 
     datasets = "|".join(f"{each.name} {each.prepared}" for each in registered())
     return _films_of(f"{shelved.stamp}|{finding}|{len(view.films)}|{datasets}", view, shelved)
@@ -161,7 +159,7 @@ def preparations() -> "Preparations":
 @st.cache_resource(show_spinner=False)
 def errands() -> "Errands":
     """What this server does in the background for the Train page."""
-    from pages.components.training.background_tasks import Errands
+    from pages.components.background_tasks import Errands
 
     return Errands()
 

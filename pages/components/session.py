@@ -14,15 +14,15 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from pages.components.models.state import Counter
+from pages.components.models.page_state import Counter
 from pages.components.process_memory import give_back
-from pages.components.training.state import Desk
+from pages.components.training.page_state import Desk
 
 if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.data.selection import Selection
     from cxr_core.reading.cardiothoracic.contours import Line
-    from cxr_core.reading.results import Evidence, Examination
-    from pages.components.evaluation.state import Visit
+    from cxr_core.reading.results import Examination
+    from pages.components.evaluation.page_state import Visit
 
 FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
 BYTES_IN_MEMORY = 48 << 20  # of a study's files; of films beyond it a compressed copy is kept
@@ -185,7 +185,7 @@ class Exploration:
 def visit() -> "Visit":
     """What this tab looks at on the Evaluate page."""
     if "visit" not in st.session_state:
-        from pages.components.evaluation.state import Visit
+        from pages.components.evaluation.page_state import Visit
 
         st.session_state["visit"] = Visit()
     found: Visit = st.session_state["visit"]

@@ -57,7 +57,7 @@ def test_the_datasets_are_asked_in_turn(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("CXR_WORKSPACE", str(tmp_path / "workspace"))
     assert find_films(asked(image=["film-1.png"], patient=["1"]), "test", []) is None
     dataset = register(monkeypatch, tmp_path / "films")
-    table = registry.find(dataset.name).manifest().table
+    table = registry.find_dataset(dataset.name).manifest().table
     films = asked(
         image=["renamed.png", "nowhere.png"],
         patient=["x", "x"],

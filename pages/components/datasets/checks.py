@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from cxr_core.data.checks.decision import Choice, Resolution
+from cxr_core.data.checks.decision import Action, Decision
 from cxr_core.data.checks.issue import SEVERITIES, Issue, Severity
-from cxr_core.data.prepare import choose, withdraw
+from cxr_core.data.prepare import record_decision, withdraw_decision
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
 from cxr_core.errors import SilhouetteError
@@ -69,7 +69,7 @@ def offer_files(dataset: Dataset) -> None:
 
 
 def _show_issue(
-    exploration: Exploration, dataset: Dataset, place: int, issue: Issue, choice: Choice | None
+    exploration: Exploration, dataset: Dataset, place: int, issue: Issue, choice: Decision | None
 ) -> None:
     open_now = issue.severity == "blocking" and choice is None
     made = (
@@ -98,14 +98,14 @@ def _show_issue(
             _ask_choice(dataset, place, issue)
 
 
-def _show_choice(dataset: Dataset, place: int, issue: Issue, choice: Choice) -> None:
+def _show_choice(dataset: Dataset, place: int, issue: Issue, choice: Decision) -> None:
     what = f"{choice.count:,} films excluded" if choice.choice == "exclude" else "accepted"
     note = f": {plain(choice.note)}" if choice.note else ""
     st.markdown(f"**On record:** {what}, {plain(day(choice.when))}{note}")
     if st.button(
         "Withdraw this choice", key=f"withdraw-{dataset.name}-{place}", icon=":material/undo:"
     ):
-        _record(lambda: withdraw(dataset, issue.code))
+        _record(lambda: withdraw_decision(dataset, issue.code))
 
 
 def _ask_choice(dataset: Dataset, place: int, issue: Issue) -> None:
@@ -123,10 +123,10 @@ def _ask_choice(dataset: Dataset, place: int, issue: Issue) -> None:
             icon=":material/check_circle:",
             help="Go on with these films as they are. The choice holds while the finding concerns the same films.",
         )
-    chosen: Resolution | None = "exclude" if exclude else "accept" if accept else None
+    chosen: Action | None = "exclude" if exclude else "accept" if accept else None
     if chosen:
         resolution = chosen
-        _record(lambda: choose(dataset, issue.code, resolution, note.strip()))
+        _record(lambda: record_decision(dataset, issue.code, resolution, note.strip()))
 
 
 def _record(change: Callable[[], Dataset]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cxr_core.data.charts import Chart, charts
-from cxr_core.data.checks.decision import Choice
+from cxr_core.data.checks.decision import Decision
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.registry import Dataset
@@ -45,7 +45,7 @@ class Contents:
     """
 
     issues: tuple[Issue, ...]
-    choices: tuple[Choice | None, ...]
+    choices: tuple[Decision | None, ...]
     usable: Films | None
     listed: Films
 

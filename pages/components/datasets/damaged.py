@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from cxr_core.data.prepare import forget
+from cxr_core.data.prepare import forget_dataset
 from pages.components.markdown import plain
 
 
@@ -21,6 +21,6 @@ def show_damaged(folders: Sequence[Path]) -> None:
         st.button(
             f"Forget {plain(folder.name)}",
             key=f"forget-{folder.name}",
-            on_click=forget,
+            on_click=forget_dataset,
             args=(folder,),
         )

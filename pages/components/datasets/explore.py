@@ -5,7 +5,7 @@ import streamlit as st
 from cxr_core.data.charts import Chart
 from cxr_core.data.registry import Dataset
 from pages.components.datasets.contents import Contents, Films
-from pages.components.datasets.films import look_at, show_films
+from pages.components.datasets.film_list import look_at, show_films
 from pages.components.session import Exploration, clicked_point
 
 CHART_CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}

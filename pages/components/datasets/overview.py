@@ -5,10 +5,10 @@ from datetime import datetime
 
 import streamlit as st
 
-from cxr_core.data.prepare import forget
+from cxr_core.data.prepare import forget_dataset
 from cxr_core.data.registry import Dataset
 from pages.components import cache
-from pages.components.datasets import register
+from pages.components.datasets import add_dataset
 from pages.components.datasets.contents import Contents
 from pages.components.markdown import plain
 from pages.components.session import Exploration
@@ -94,7 +94,7 @@ def _facts(dataset: Dataset, contents: Contents) -> list[tuple[str, str]]:
         listed += f", of them {', '.join(left_out)}"
     facts = [
         ("Folders" if len(dataset.folders) > 1 else "Folder", ", ".join(map(str, dataset.folders))),
-        ("Layout", register.KINDS.get(dataset.kind, dataset.kind)),
+        ("Layout", add_dataset.KINDS.get(dataset.kind, dataset.kind)),
         ("Films listed", listed),
         ("Prepared", day(dataset.prepared)),
     ]
@@ -116,11 +116,11 @@ def _offer_actions(exploration: Exploration, dataset: Dataset) -> None:
             )
             gone = st.button("Remove it", key=exploration.widget("remove"), type="primary")
     if again:
-        register.start(
+        add_dataset.start(
             exploration, cache.preparations(), list(dataset.folders), dataset.kind, dataset.name
         )
     if gone:
-        forget(dataset.folder)
+        forget_dataset(dataset.folder)
         exploration.dataset = None
         st.query_params.pop(PARAMETER, None)
         st.rerun()

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cxr_core.data.prepare import prepare
+from cxr_core.data.prepare import prepare_dataset
 from cxr_core.data.registry import Dataset
 from cxr_core.errors import Cancelled, SilhouetteError
 
@@ -89,7 +89,7 @@ class Preparation:
 class Preparations:
     """All that are running or have just ended on this server, by their folders. Safe for threads."""
 
-    def __init__(self, prepare: Prepare = prepare):
+    def __init__(self, prepare: Prepare = prepare_dataset):
         self._prepare = prepare
         self._lock = threading.Lock()
         self._all: OrderedDict[tuple[Path, ...], Preparation] = OrderedDict()

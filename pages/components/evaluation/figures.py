@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from cxr_core.evaluation.store.catalogue import Shelved
-from pages.components.evaluation.settings import offer_report_and_format
-from pages.components.evaluation.state import Visit
+from pages.components.evaluation.header import offer_report_and_format
+from pages.components.evaluation.page_state import Visit
 
 MEANINGS = {
     "auroc": (

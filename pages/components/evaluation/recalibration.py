@@ -13,7 +13,7 @@ from cxr_core.evaluation.report.recalibration_table import (
 from cxr_core.evaluation.store.loaded import Opened
 from pages.components.evaluation.command import MEANINGS, METHODS, again
 from pages.components.evaluation.figures import cell_of
-from pages.components.evaluation.state import Visit
+from pages.components.evaluation.page_state import Visit
 from pages.components.markdown import plain
 
 OWN_THRESHOLD = (

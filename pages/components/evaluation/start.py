@@ -4,16 +4,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from cxr_core.data.registry import registered
+from cxr_core.data.registry import list_datasets
 from cxr_core.errors import SilhouetteError
 from cxr_core.evaluation.report.parts import part_name
 from cxr_core.evaluation.store.folder import METRICS
 from cxr_core.jobs import evaluations as orders
 from cxr_core.jobs.evaluations import Evaluating, Wanted
-from cxr_core.jobs.files import run_folders
+from cxr_core.jobs.files import list_run_folders
 from cxr_core.models.registry.registry import models
 from pages.components.evaluation.command import MEANINGS, METHODS, command_of
-from pages.components.evaluation.state import Visit
+from pages.components.evaluation.page_state import Visit
 from pages.components.markdown import plain
 
 PARTS = ("test", "val", "train")
@@ -61,9 +61,9 @@ def offer_evaluation(visit: Visit) -> None:
     """Ask for a model, a registered dataset, a part and a recalibration; start it, or show the command that does."""
     names, runs = (
         models(),
-        sorted(str(run) for run in run_folders() if (run / "model" / "card.json").is_file()),
+        sorted(str(run) for run in list_run_folders() if (run / "model" / "card.json").is_file()),
     )
-    datasets = [dataset.name for dataset in registered()]
+    datasets = [dataset.name for dataset in list_datasets()]
     with st.container(horizontal=True, gap="medium"):
         model = st.selectbox(
             "Model",

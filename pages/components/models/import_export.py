@@ -4,8 +4,8 @@ import streamlit as st
 
 from cxr_core.errors import SilhouetteError
 from pages.components.markdown import plain
-from pages.components.models.state import Counter
-from pages.components.models.versions import Version
+from pages.components.models.installed_models import Version
+from pages.components.models.page_state import Counter
 
 
 def offer_export(model: str, version: Version) -> None:

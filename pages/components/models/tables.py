@@ -8,7 +8,7 @@ from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.presentation.wording import finding_name
 from cxr_core.promotion.gate.verdict import read_verdict
 from pages.components.markdown import plain
-from pages.components.models.versions import Model, Version
+from pages.components.models.installed_models import Model, Version
 
 Rows = list[dict[str, str]]
 OFFICIAL_TESTS = {"test": "", "test_combined": " with the ratio"}  # parts of a card's metrics

@@ -11,7 +11,7 @@ from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw
 from cxr_core.reading.results import Examination
 from pages.components import cache
 from pages.components.markdown import plain
-from pages.components.read.film import open_film
+from pages.components.read.film_view import open_film
 from pages.components.read.strip_pixels import compressed, light
 from pages.components.session import Entry, Study
 

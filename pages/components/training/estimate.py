@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components import cache
+from pages.components.background_tasks import Errand
 from pages.components.markdown import plain
-from pages.components.training.background_tasks import Errand
-from pages.components.training.state import Draft
+from pages.components.training.page_state import Draft
 
 if TYPE_CHECKING:
     from cxr_core.jobs.job import Request

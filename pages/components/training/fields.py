@@ -8,7 +8,7 @@ import streamlit as st
 from cxr_core.training.recipe.labels import LABELS
 from pages.components import session
 from pages.components.markdown import plain
-from pages.components.training.state import Draft
+from pages.components.training.page_state import Draft
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

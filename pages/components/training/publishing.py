@@ -11,12 +11,12 @@ from cxr_core.jobs.job import Job
 from cxr_core.jobs.measuring import measure_on_test
 from cxr_core.jobs.process_id import Name, signal_to
 from cxr_core.promotion.gate.verdict import Verdict, read_verdict
-from cxr_core.training.runs.compare import data_of, figures, outlines
+from cxr_core.training.runs.compare import collect_figures, is_segmentation_run, read_data_folders
 from pages.components import cache
+from pages.components.background_tasks import Errand
 from pages.components.markdown import plain
-from pages.components.models.verdict import show_verdict
-from pages.components.training.background_tasks import Errand
-from pages.components.training.state import Desk
+from pages.components.models.gate_verdict import show_verdict
+from pages.components.training.page_state import Desk
 
 POLL_S = 1.0
 
@@ -40,7 +40,7 @@ def show_publishing(desk: Desk, job: Job) -> None:
         return
     if elsewhere is not None and not (elsewhere.what == MEASURED and is_measured(job)):
         st.warning(plain(elsewhere.sentence))
-    if not is_measured(job) and not outlines(job.folder):
+    if not is_measured(job) and not is_segmentation_run(job.folder):
         _offer_measurement(job)
         return
     verdict = read_verdict(job.folder)
@@ -61,7 +61,7 @@ def show_publishing(desk: Desk, job: Job) -> None:
 
 def is_measured(job: Job) -> bool:
     """Whether there are figures of this very model on test films."""
-    return any(figure.part == "test" for figure in figures(job.folder))
+    return any(figure.part == "test" for figure in collect_figures(job.folder))
 
 
 def _offer_measurement(job: Job) -> None:
@@ -169,7 +169,7 @@ def _missing(verdict: Verdict, note: str, reason: str) -> str:
 
 def _measure(job: Job, errand: Errand) -> None:
     errand.progress("measured on test films; the figures are there when all are read", 0, 0)
-    measure_on_test(job.folder, job.data or data_of(job.folder), errand.stopped)
+    measure_on_test(job.folder, job.data or read_data_folders(job.folder), errand.stopped)
 
 
 def _judge(run: Path, errand: Errand) -> object:

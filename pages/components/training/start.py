@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cxr_core.data.registry import registered
+from cxr_core.data.registry import list_datasets
 from cxr_core.errors import SilhouetteError
 from pages.components import cache
 from pages.components.markdown import plain
@@ -17,8 +17,8 @@ from pages.components.training.fields import (
     tell_faults,
     value_words,
 )
-from pages.components.training.first_run import ask_beginning, ask_data, ask_recipe, data_faults
-from pages.components.training.state import Desk, Draft
+from pages.components.training.page_state import Desk, Draft
+from pages.components.training.run_inputs import ask_beginning, ask_data, ask_recipe, data_faults
 
 if TYPE_CHECKING:
     from cxr_core.jobs.job import Device, Request
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def show_start(desk: Desk) -> None:
     """The whole form, top to bottom; nothing is started while anything speaks against it."""
-    datasets = registered()
+    datasets = list_datasets()
     if not datasets:
         st.info(
             "No dataset is registered yet. A run needs one whose films are checked and decoded."

@@ -19,7 +19,7 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.reading.cardiothoracic.contours import Line
 from cxr_core.reading.cardiothoracic.overlay import HEART_COLOUR, LUNG_COLOUR, THORAX_COLOUR
 from cxr_core.reading.report.colormap import OPACITY, OPAQUE_AT, RAMP
-from cxr_core.reading.results import Evidence
+from cxr_core.reading.results import Attribution
 
 HERE = Path(__file__).parent
 SCRIPTS = (
@@ -49,7 +49,7 @@ class Layer:
     key: str
     label: str
     note: str
-    evidence: Evidence
+    evidence: Attribution
 
 
 @dataclass(frozen=True, kw_only=True)

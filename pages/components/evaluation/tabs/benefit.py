@@ -12,8 +12,8 @@ from cxr_core.evaluation.metrics.sweep import (
     positive_predictive_value,
 )
 from cxr_core.evaluation.store.loaded import FindingView
-from pages.components.evaluation.panel import show_chart
-from pages.components.evaluation.state import Visit
+from pages.components.evaluation.chart_panel import show_chart
+from pages.components.evaluation.page_state import Visit
 from pages.components.evaluation.tabs.threshold import ask_threshold
 
 

@@ -7,10 +7,10 @@ import streamlit as st
 
 from cxr_core.evaluation.charts.roc_pr_calibration import calibration_chart
 from cxr_core.evaluation.store.loaded import FindingView, Opened
+from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.figures import figure_rows
-from pages.components.evaluation.panel import show_chart
+from pages.components.evaluation.page_state import Visit
 from pages.components.evaluation.recalibration import show_recalibration
-from pages.components.evaluation.state import Visit
 
 FIGURES = (
     *("ece", "adaptive_ece", "calibration_slope", "calibration_intercept", "brier", "log_loss"),

@@ -8,11 +8,11 @@ from cxr_core.evaluation.charts.groups import forest_chart
 from cxr_core.evaluation.compare import MEASURED, MOST, Comparison, FindingComparison
 from cxr_core.evaluation.store.catalogue import Shelved
 from pages.components import cache
-from pages.components.evaluation.choose import title_of
+from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.figures import MEANINGS, UNBROKEN, cell_of
-from pages.components.evaluation.panel import show_chart
-from pages.components.evaluation.state import Visit
-from pages.components.evaluation.tabs.groups import p_words
+from pages.components.evaluation.page_state import Visit
+from pages.components.evaluation.selection import title_of
+from pages.components.evaluation.tabs.subgroups import p_words
 from pages.components.markdown import plain
 
 

@@ -8,9 +8,9 @@ import streamlit as st
 from cxr_core.evaluation.charts.roc_pr_calibration import precision_recall_chart, roc_chart
 from cxr_core.evaluation.store.loaded import FindingView
 from cxr_core.presentation.wording import operating_point_name
+from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.figures import OF_CALLS, figure_rows
-from pages.components.evaluation.panel import show_chart
-from pages.components.evaluation.state import Visit
+from pages.components.evaluation.page_state import Visit
 
 
 def show_curves(visit: Visit, view: FindingView, figures: Mapping[str, Any]) -> None:

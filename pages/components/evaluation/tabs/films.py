@@ -15,10 +15,10 @@ from cxr_core.evaluation.store.loaded import FindingView, Opened
 from cxr_core.presentation.wording import format_percent
 from pages.components import cache
 from pages.components.datasets.contents import Films
-from pages.components.datasets.pictures import NOTHING, facts_of, pictures_of
-from pages.components.evaluation.film import show_film
-from pages.components.evaluation.panel import offer_csv
-from pages.components.evaluation.state import Visit
+from pages.components.datasets.thumbnails import NOTHING, facts_of, pictures_of
+from pages.components.evaluation.chart_panel import offer_csv
+from pages.components.evaluation.film_dialog import show_film
+from pages.components.evaluation.page_state import Visit
 from pages.components.evaluation.tabs.threshold import starting_threshold
 from pages.components.gallery import Picture, show_pictures
 from pages.components.markdown import plain

@@ -11,9 +11,9 @@ from cxr_core.evaluation.charts.base import with_line
 from cxr_core.evaluation.charts.threshold import confusion_chart
 from cxr_core.evaluation.store.loaded import FindingView
 from cxr_core.presentation.wording import operating_point_name
+from pages.components.evaluation.chart_panel import ink, show_chart
 from pages.components.evaluation.figures import MEANINGS
-from pages.components.evaluation.panel import ink, show_chart
-from pages.components.evaluation.state import Visit
+from pages.components.evaluation.page_state import Visit
 
 FIGURES = (
     "sensitivity",

@@ -4,8 +4,8 @@ import streamlit as st
 
 from cxr_core.evaluation.charts.training import training_charts
 from cxr_core.evaluation.store.loaded import Opened
-from pages.components.evaluation.panel import show_chart
-from pages.components.evaluation.state import Visit
+from pages.components.evaluation.chart_panel import show_chart
+from pages.components.evaluation.page_state import Visit
 
 HELP = {
     "Loss": "What training makes small. Falling on training films but rising on validation, it learns by heart.",

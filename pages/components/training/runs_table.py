@@ -8,11 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 from cxr_core.jobs.job import Job
-from cxr_core.training.runs.compare import NAMES, Figure, best_so_far
-from cxr_core.training.runs.progress import watch
+from cxr_core.training.runs.compare import NAMES, RunFigure, best_so_far
+from cxr_core.training.runs.progress import read_progress
 from pages.components import cache, session
-from pages.components.training.live import POLL_S
-from pages.components.training.state import Desk
+from pages.components.training.live_runs import POLL_S
+from pages.components.training.page_state import Desk
 from pages.components.training.wording import state_word, took
 
 GROUPS = {
@@ -108,17 +108,17 @@ def _row(desk: Desk, job: Job) -> dict[str, object]:
     }
 
 
-def figure_of(desk: Desk, job: Job) -> Figure | None:
+def figure_of(desk: Desk, job: Job) -> RunFigure | None:
     """The figure that a run is told by, read again only when what it is read from has changed.
 
     Of a run that lives only what is new is read.
     """
     if job.live:
-        return best_so_far(desk.keep(job.id, watch(job.folder, desk.watched.get(job.id))))
+        return best_so_far(desk.keep(job.id, read_progress(job.folder, desk.watched.get(job.id))))
     return cache.headline(job.folder, tuple(_written(f"{job.folder}/{name}") for name in READ_FROM))
 
 
-def figure_words(figure: Figure | None) -> str:
+def figure_words(figure: RunFigure | None) -> str:
     """`0.847 (0.708 to 0.900) AUROC, test`."""
     return f"{figure.words} {NAMES[figure.name]}, {figure.part}" if figure else ""
 

@@ -2,7 +2,12 @@
 
 import streamlit as st
 
-from cxr_core.presentation.wording import finding_name, operating_point_name, format_percent, compare_to_threshold
+from cxr_core.presentation.wording import (
+    compare_to_threshold,
+    finding_name,
+    format_percent,
+    operating_point_name,
+)
 from cxr_core.reading.cardiothoracic.ratio_wording import parts_words
 from cxr_core.reading.results import FindingReading, Reading
 from pages.components.markdown import plain, threshold_text

@@ -6,9 +6,9 @@ from typing import Any
 import streamlit as st
 
 from cxr_core.evaluation.charts.groups import forest_chart, group_pick
+from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.figures import cell_of
-from pages.components.evaluation.panel import show_chart
-from pages.components.evaluation.state import Visit
+from pages.components.evaluation.page_state import Visit
 from pages.components.markdown import plain
 
 FIGURES = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from cxr_core.evaluation.charts.base import Chart
-from pages.components.evaluation.state import Visit
+from pages.components.evaluation.page_state import Visit
 from pages.components.session import clicked_point
 
 INKS = {"light": "#1d2730", "dark": "#e3e8ec"}  # as .streamlit/config.toml has them

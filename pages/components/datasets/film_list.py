@@ -6,9 +6,9 @@ import streamlit as st
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
 from pages.components.datasets.contents import Contents, Films
-from pages.components.datasets.film import show_film
+from pages.components.datasets.film_dialog import show_film
 from pages.components.datasets.filters import ask_selection
-from pages.components.datasets.pictures import pictures_of
+from pages.components.datasets.thumbnails import pictures_of
 from pages.components.gallery import show_pictures
 from pages.components.markdown import plain
 from pages.components.session import Exploration

@@ -13,10 +13,10 @@ from cxr_core.evaluation.store.loaded import FindingView, Opened
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.presentation.wording import finding_name, format_percent
 from cxr_core.reading.methods import EXACT, METHODS
-from cxr_core.reading.results import Evidence, ModelOutput
+from cxr_core.reading.results import Attribution, ModelOutput
 from pages.components import cache, viewer
-from pages.components.datasets.film import WORDS_PX, film_facts, show_others, show_picture
-from pages.components.evaluation.state import Visit
+from pages.components.datasets.film_dialog import WORDS_PX, film_facts, show_others, show_picture
+from pages.components.evaluation.page_state import Visit
 from pages.components.markdown import plain
 from pages.components.session import Shown, chosen_method
 
@@ -139,7 +139,7 @@ def _output_of(opened: Opened, shown: Shown) -> ModelOutput | None:
     )
 
 
-def _evidence(shown: Shown, output: ModelOutput, finding: str, method: str) -> Evidence:
+def _evidence(shown: Shown, output: ModelOutput, finding: str, method: str) -> Attribution:
     exact = output.evidence[finding]
     key = (output.card.model, finding, method)
     if method == EXACT:

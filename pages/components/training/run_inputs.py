@@ -5,12 +5,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from cxr_core.data.registry import Dataset, registered
+from cxr_core.data.registry import Dataset, list_datasets
 from cxr_core.errors import SilhouetteError
 from cxr_core.findings import FINDINGS
 from cxr_core.models.registry.registry import installed, installed_segmenter
 from pages.components.markdown import plain
-from pages.components.training.state import Draft
+from pages.components.training.page_state import Draft
 
 SCRATCH, IMAGENET, FILE, MODEL = "scratch", "imagenet", "file", "model"
 BEGINNINGS = {
@@ -44,7 +44,7 @@ def ask_data(draft: Draft, datasets: Sequence[Dataset]) -> None:
 
 def data_faults(draft: Draft, findings: Sequence[str]) -> list[str]:
     """Why nothing can be trained on what is chosen; empty when nothing speaks against it."""
-    known = {dataset.name: dataset for dataset in registered()}
+    known = {dataset.name: dataset for dataset in list_datasets()}
     chosen = [known[name] for name in draft.data or () if name in known]
     faults = [] if draft.data else ["No dataset is chosen."]
     faults += [

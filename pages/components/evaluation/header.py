@@ -5,7 +5,7 @@ import streamlit as st
 from cxr_core.evaluation.report.parts import part_name
 from cxr_core.evaluation.store.catalogue import Shelved
 from cxr_core.evaluation.store.loaded import report_of
-from pages.components.evaluation.state import Visit
+from pages.components.evaluation.page_state import Visit
 from pages.components.markdown import plain
 
 FORMATS = ("png", "svg")

@@ -6,13 +6,13 @@ import streamlit as st
 
 from cxr_core.jobs.job import Job
 from cxr_core.training.runs.charts import overlaid
-from cxr_core.training.runs.compare import NAMES, differences, side_by_side
-from cxr_core.training.runs.progress import watch
+from cxr_core.training.runs.compare import NAMES, recipe_differences, side_by_side
+from cxr_core.training.runs.progress import read_progress
 from pages.components.markdown import plain
 from pages.components.training.fields import label_of
-from pages.components.training.live import CHART_CONFIG, CHART_WIDTH
-from pages.components.training.run import finding_words
-from pages.components.training.state import Desk
+from pages.components.training.live_runs import CHART_CONFIG, CHART_WIDTH
+from pages.components.training.page_state import Desk
+from pages.components.training.run_details import finding_words
 from pages.components.training.wording import state_word
 
 MOST = 8
@@ -27,7 +27,7 @@ def show_comparison(desk: Desk, chosen: Sequence[Job]) -> None:
     st.markdown(f"### {len(chosen)} runs side by side")
     folders = [job.folder for job in chosen]
     states = {"State": tuple(state_word(job.state) for job in chosen)}
-    changed = {_label(name): values for name, values in differences(folders).items()}
+    changed = {_label(name): values for name, values in recipe_differences(folders).items()}
     measured = {_figure_label(*key): values for key, values in side_by_side(folders).items()}
     rows = {**states, **changed, **measured}
     cells = [
@@ -41,7 +41,7 @@ def show_comparison(desk: Desk, chosen: Sequence[Job]) -> None:
         "patient; intervals that overlap show neither a difference nor that there is none."
     )
     curves = {
-        job.id: desk.keep(job.id, watch(job.folder, desk.watched.get(job.id))).curves
+        job.id: desk.keep(job.id, read_progress(job.folder, desk.watched.get(job.id))).curves
         for job in chosen
     }
     with st.container(horizontal=True, gap="small"):

@@ -8,9 +8,9 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.jobs import jobs
 from cxr_core.jobs.job import Job
 from cxr_core.training.runs.charts import progress_charts
-from cxr_core.training.runs.progress import Watched, watch
+from cxr_core.training.runs.progress import RunProgress, read_progress
 from pages.components.markdown import plain
-from pages.components.training.state import Desk
+from pages.components.training.page_state import Desk
 from pages.components.training.wording import badge, duration
 
 POLL_S = 2.0
@@ -53,7 +53,7 @@ def listed_again(found: Sequence[Job]) -> Callable[[], Sequence[Job]]:
     return listed
 
 
-def show_charts(key: str, watched: Watched) -> None:
+def show_charts(key: str, watched: RunProgress) -> None:
     """Curves of a run side by side, as many as there is room for."""
     with st.container(horizontal=True, gap="small"):
         for title, figure in progress_charts(watched.curves).items():
@@ -64,7 +64,7 @@ def show_charts(key: str, watched: Watched) -> None:
                 )
 
 
-def show_log(watched: Watched) -> None:
+def show_log(watched: RunProgress) -> None:
     """The last lines of a run's log, one click away."""
     if watched.log:
         with st.expander("Last lines of the log", icon=":material/notes:"):
@@ -82,7 +82,7 @@ def act(change: Callable[[], object]) -> None:
 
 
 def _show_run(desk: Desk, job: Job) -> None:
-    watched = desk.keep(job.id, watch(job.folder, desk.watched.get(job.id)))
+    watched = desk.keep(job.id, read_progress(job.folder, desk.watched.get(job.id)))
     with st.container(border=True, key=f"live-{job.id}"):
         with st.container(
             horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
@@ -152,13 +152,13 @@ def _move(job: Job, places: int, way: str, disabled: bool) -> None:
         act(lambda: jobs.move(job.id, places))
 
 
-def share(watched: Watched) -> float:
+def share(watched: RunProgress) -> float:
     """How much of the run, or of what it does before it trains, is done; in [0, 1]."""
     done, of = (watched.step, watched.steps) if watched.steps else (watched.done, watched.of)
     return min(1.0, (done or 0) / of) if of else 0.0
 
 
-def progress_words(watched: Watched) -> str:
+def progress_words(watched: RunProgress) -> str:
     """What a run does now and how far it is, in a line."""
     parts = [watched.stage[:1].upper() + watched.stage[1:].removesuffix(".")]
     if watched.epoch and watched.epochs:
@@ -172,7 +172,7 @@ def progress_words(watched: Watched) -> str:
     return " · ".join(filter(None, parts))
 
 
-def numbers_words(watched: Watched) -> str:
+def numbers_words(watched: RunProgress) -> str:
     """How fast a run is, its learning rate, memory and best epoch, as far as it has told."""
     parts = []
     if watched.images_per_second is not None:

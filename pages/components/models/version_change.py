@@ -8,8 +8,8 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from cxr_core.models.registry.active_version import roll_back, use
 from pages.components.markdown import plain
-from pages.components.models.state import Counter
-from pages.components.models.versions import Model
+from pages.components.models.installed_models import Model
+from pages.components.models.page_state import Counter
 
 WHY = "Kept in the log of changes"
 ONE_CLICK = (

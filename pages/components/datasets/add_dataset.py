@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from cxr_core.data.sources.sources import SOURCES
+from cxr_core.data.sources.detect import SOURCES
 from pages.components import cache
 from pages.components.datasets.preparation import Preparation, Preparations
 from pages.components.markdown import plain

@@ -8,12 +8,18 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.findings import FINDINGS
 from cxr_core.jobs import jobs
 from cxr_core.jobs.job import Job
-from cxr_core.training.runs.compare import NAMES, Figure, data_of, figures
-from cxr_core.training.runs.progress import watch
+from cxr_core.training.runs.compare import NAMES, RunFigure, collect_figures, read_data_folders
+from cxr_core.training.runs.progress import read_progress
 from pages.components.markdown import plain
-from pages.components.training.live import act, numbers_words, progress_words, show_charts, show_log
+from pages.components.training.live_runs import (
+    act,
+    numbers_words,
+    progress_words,
+    show_charts,
+    show_log,
+)
+from pages.components.training.page_state import Desk
 from pages.components.training.publishing import show_publishing
-from pages.components.training.state import Desk
 from pages.components.training.wording import badge, moment, took
 
 
@@ -26,11 +32,11 @@ def show_run(desk: Desk, job: Job) -> None:
     if job.live:
         st.caption("It lives: its curves are above.")
         return
-    watched = desk.keep(job.id, watch(job.folder, desk.watched.get(job.id)))
+    watched = desk.keep(job.id, read_progress(job.folder, desk.watched.get(job.id)))
     told = " · ".join(filter(None, (progress_words(watched), numbers_words(watched))))
     if told and job.state != "finished":
         st.caption(f"When it ended: {plain(told)}")
-    _show_figures(figures(job.folder))
+    _show_figures(collect_figures(job.folder))
     show_charts(f"run-{job.id}", watched)
     show_log(watched)
     if job.state == "finished":
@@ -87,7 +93,7 @@ def _retry(desk: Desk, job: Job) -> None:
     except SilhouetteError as error:
         st.error(plain(str(error)))
         return
-    desk.retry(job.id, recipe, job.data or data_of(job.folder))
+    desk.retry(job.id, recipe, job.data or read_data_folders(job.folder))
     st.rerun()
 
 
@@ -121,7 +127,7 @@ def _delete(desk: Desk, job: Job) -> None:
     desk.said = f"{job.id} is deleted."
 
 
-def _show_figures(found: tuple[Figure, ...]) -> None:
+def _show_figures(found: tuple[RunFigure, ...]) -> None:
     if not found:
         return
     parts = list(dict.fromkeys(figure.part for figure in found))
@@ -142,7 +148,7 @@ def _part(part: str) -> str:
     return f"On {part} films"
 
 
-def _of(figure: Figure) -> str:
+def _of(figure: RunFigure) -> str:
     if figure.n is None:
         return ""
     return (

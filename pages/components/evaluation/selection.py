@@ -9,7 +9,7 @@ from cxr_core.evaluation.report.parts import part_name
 from cxr_core.evaluation.store.catalogue import Shelved
 from cxr_core.evaluation.store.loaded import Opened
 from cxr_core.presentation.wording import finding_name
-from pages.components.evaluation.state import Visit
+from pages.components.evaluation.page_state import Visit
 from pages.components.markdown import plain
 
 ALL = "all"

@@ -9,10 +9,10 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.presentation.wording import finding_name, format_percent
 from cxr_core.reading.heatmap_notes import heat_words, points_elsewhere
 from cxr_core.reading.methods import EXACT, METHODS
-from cxr_core.reading.results import Evidence, Examination, FindingReading, Reading
+from cxr_core.reading.results import Attribution, Examination, FindingReading, Reading
 from pages.components import cache
 from pages.components.markdown import plain
-from pages.components.read.heart import calipers_of, film_id, take_moved
+from pages.components.read.cardiothoracic_ratio import calipers_of, film_id, take_moved
 from pages.components.session import Entry, Shown, Study, chosen_method
 from pages.components.viewer import Layer, picture_of, show_film
 
@@ -112,7 +112,7 @@ def view_film(study: Study, entry: Entry, shown: Shown | None, reading: Reading)
             )
 
 
-def _layer(finding: FindingReading, mapped: list[FindingReading], evidence: Evidence) -> Layer:
+def _layer(finding: FindingReading, mapped: list[FindingReading], evidence: Attribution) -> Layer:
     name = finding_name(finding.finding)
     alone = sum(other.finding == finding.finding for other in mapped) == 1
     return Layer(
@@ -127,7 +127,7 @@ def _layer_key(finding: FindingReading) -> str:
     return f"{finding.model}/{finding.finding}"
 
 
-def _evidence(entry: Entry, shown: Shown, finding: FindingReading, method: str) -> Evidence:
+def _evidence(entry: Entry, shown: Shown, finding: FindingReading, method: str) -> Attribution:
     """The map by the chosen method, made once per film; the exact one comes with the reading."""
     exact = finding.evidence
     assert exact is not None

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 if TYPE_CHECKING:  # a recipe brings torch with it, which a list of runs does without
     from cxr_core.training.recipe.recipe import Recipe
-    from cxr_core.training.runs.progress import Watched
 
 RUNS, START = "Runs", "Start a run"
 WATCHED_KEPT = 12

@@ -4,12 +4,12 @@ import streamlit as st
 
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Reading, interpret
-from pages.components.downloads import offer_reports
-from pages.components.read.film import bring_up, show_facts, view_film
-from pages.components.read.findings import show_findings
-from pages.components.read.heart import show_heart, with_edits
-from pages.components.read.patient import Answers
+from pages.components.read.cardiothoracic_ratio import show_heart, with_edits
+from pages.components.read.film_view import bring_up, show_facts, view_film
+from pages.components.read.findings_table import show_findings
+from pages.components.read.patient_form import Answers
 from pages.components.read.quality_flags import show_concerns
+from pages.components.read.report_downloads import offer_reports
 from pages.components.read.worklist import choose_film
 from pages.components.session import Entry, Shown, Study
 

@@ -14,7 +14,7 @@ from cxr_core.errors import FilmRefused
 from cxr_core.film.limits import MAX_BYTES
 from pages.components import cache
 from pages.components.datasets.contents import Contents
-from pages.components.datasets.pictures import boxes_of, finding_label, pictures_of
+from pages.components.datasets.thumbnails import boxes_of, finding_label, pictures_of
 from pages.components.gallery import Picture, as_jpeg, show_large, show_pictures
 from pages.components.markdown import plain
 from pages.components.session import Exploration
