@@ -46,7 +46,7 @@ def browser() -> Iterator[Browser]:
 def fake_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app with the fake reader."""
     yield from serve(
-        ["-m", "tests.browser.serve_fakes", "{port}"], tmp_path_factory.mktemp("workspace")
+        ["-m", "tests.browser.serve_fake_reader", "{port}"], tmp_path_factory.mktemp("workspace")
     )
 
 

@@ -21,7 +21,7 @@ FILMS = 30
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app with the fake reader and a workspace of its own."""
     yield from serve(
-        ["-m", "tests.browser.serve_fakes", "{port}"], tmp_path_factory.mktemp("workspace")
+        ["-m", "tests.browser.serve_fake_reader", "{port}"], tmp_path_factory.mktemp("workspace")
     )
 
 

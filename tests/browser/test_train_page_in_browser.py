@@ -42,7 +42,7 @@ class App:
         self._log = log
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "tests.browser.serve_fakes", self.port]
+        command = [sys.executable, "-m", "tests.browser.serve_fake_reader", self.port]
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         wait_until_healthy(self.address, self._server)

@@ -24,7 +24,7 @@ def runs(workspace: Path) -> Iterator[FakeRuns]:
 # Asked for before the page, so that the page, which polls, is closed before its server ends.
 @pytest.fixture
 def address(workspace: Path, runs: FakeRuns) -> Iterator[str]:
-    yield from serve(["-m", "tests.browser.serve_fakes", "{port}"], workspace)
+    yield from serve(["-m", "tests.browser.serve_fake_reader", "{port}"], workspace)
 
 
 def test_the_best_figure_of_a_living_run_follows_and_a_mark_shows_a_run(

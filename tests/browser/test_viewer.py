@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from cxr_core.reading.report import colormap
-from tests.pages.fakes import FakeReader
+from tests.pages.fake_reader import FakeReader
 
 pytestmark = pytest.mark.browser
 

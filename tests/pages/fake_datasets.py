@@ -47,4 +47,4 @@ def register(monkeypatch: pytest.MonkeyPatch, folder: Path, **columns: object) -
     """A dataset of `write_films`, as if a source had read it from the folder."""
     found = manifest_of(write_films(folder), **columns)
     monkeypatch.setattr(prepare, "read_sources", lambda folders, kind: found)
-    return prepare.prepare([folder])
+    return prepare.prepare_dataset([folder])

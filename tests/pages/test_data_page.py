@@ -9,14 +9,14 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
 from cxr_core.data import registry
-from cxr_core.data.prepare import choose
-from cxr_core.data.registry import registered
+from cxr_core.data.prepare import record_decision
+from cxr_core.data.registry import list_datasets
 from cxr_core.errors import Cancelled, DataError
 from pages.components import cache
 from pages.components.datasets.preparation import Preparations
 from pages.components.markdown import plain
 from tests.pages.fake_datasets import HOSTILE, register, write_films
-from tests.pages.fakes import FakeReader
+from tests.pages.fake_reader import FakeReader
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_used_is_a_sentence_beside_the_field(
     button(app, "Prepare").click().run()
     assert not app.exception
     assert said in app.error[0].value
-    assert registered() == []
+    assert list_datasets() == []
 
 
 def test_an_empty_folder_is_refused(app: AppTest, tmp_path: Path) -> None:
@@ -124,12 +124,12 @@ def test_a_blocking_finding_stops_until_a_choice_is_on_record(
     button(app, "Accept").click().run()
     assert not app.exception
     assert not app.error
-    (choice,) = registered()[0].choices
+    (choice,) = list_datasets()[0].choices
     assert (choice.choice, choice.note) == ("accept", "looked at *them*")
     assert "On record:** accepted" in words(app)
     assert r"looked at \*them\*" in words(app)
     button(app, "Withdraw this choice").click().run()
-    assert registered()[0].choices == ()
+    assert list_datasets()[0].choices == ()
     assert "Stopped by 1 blocking finding" in app.error[0].value
 
 
@@ -140,7 +140,7 @@ def test_excluded_films_leave_the_counts(
     open_page(app)
     (code,) = [issue.code for issue in dataset.blocking()]
     left_out = len(next(issue for issue in dataset.issues() if issue.code == code).images)
-    choose(dataset, code, "exclude")
+    record_decision(dataset, code, "exclude")
     app.run()
     assert app.table[0].value.to_dict("records")[-1]["Films"] == str(6 - left_out)
     assert f"{left_out} excluded" in words(app)
@@ -286,7 +286,7 @@ def test_a_damaged_record_is_named_and_forgotten_and_the_others_are_shown(
     app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     register(monkeypatch, tmp_path / "films")
-    broken = registry.register() / "*broken*"
+    broken = registry.datasets_folder() / "*broken*"
     broken.mkdir()
     (broken / registry.RECORD).write_text("{")
     open_page(app)

@@ -16,7 +16,7 @@ from pages.components import cache
 from pages.components.markdown import plain
 from tests.pages.fake_datasets import register
 from tests.pages.fake_evaluations import LEARNT, predictions, write_evaluation
-from tests.pages.fakes import FakeReader
+from tests.pages.fake_reader import FakeReader
 from tests.pages.test_data_page import APP, Pages, button, words
 
 

@@ -10,7 +10,7 @@ from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination, interpret
 from pages.components import session
-from pages.components.downloads import _report
+from pages.components.read.report_downloads import _report
 from pages.components.read.upload import _entry
 from pages.components.session import Shown, Study
 from tests.hearts import outlined

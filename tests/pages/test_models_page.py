@@ -16,7 +16,7 @@ from cxr_core.models.registry.registry import in_use
 from cxr_core.models.store import load_card, load_segmenter_card
 from cxr_core.promotion.gate.verdict import Check, Verdict
 from pages.components import cache
-from tests.pages.fakes import FakeReader
+from tests.pages.fake_reader import FakeReader
 from tests.tiny import tiny_card, tiny_model
 
 APP = Path(__file__).parents[2] / "app.py"

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.components import cache
-from tests.pages.fakes import FakeReader
+from tests.pages.fake_reader import FakeReader
 
 APP = Path(__file__).parents[2] / "app.py"
 

@@ -7,9 +7,9 @@ from streamlit.testing.v1 import AppTest
 
 from cxr_core.jobs.job import Request
 from pages.components import cache
-from pages.components.training.state import START
+from pages.components.training.page_state import START
 from tests.pages.fake_runs import dataset
-from tests.pages.train_bench import app, asked, labels, named, open_form, open_page, words
+from tests.pages.train_page_bench import app, asked, labels, named, open_form, open_page, words
 
 __all__ = ["app", "asked"]
 

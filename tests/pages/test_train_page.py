@@ -14,7 +14,7 @@ from pages.components import cache
 from pages.components.training import publishing
 from tests.pages.fake_runs import FakeRuns, dataset
 from tests.pages.test_models_page import VERDICT
-from tests.pages.train_bench import (
+from tests.pages.train_page_bench import (
     OPEN,
     app,
     asked,

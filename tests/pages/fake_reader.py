@@ -19,8 +19,8 @@ from cxr_core.models.card import (
     OperatingPoint,
     Population,
 )
-from cxr_core.reading.cardiothoracic.contours import Anatomy
-from cxr_core.reading.results import Evidence, Examination, ModelOutput
+from cxr_core.reading.cardiothoracic.contours import SegmentationResult
+from cxr_core.reading.results import Attribution, Examination, ModelOutput
 
 CELLS = 7
 THRESHOLDS = {"youden": 0.4, "sensitivity_95": 0.1, "specificity_95": 0.8}
@@ -82,7 +82,7 @@ class FakeReader:
         self,
         cards: tuple[ModelCard, ...] = (ADULTS, CHILDREN),
         fails: bool = False,
-        anatomies: Mapping[str, Anatomy] | None = None,
+        anatomies: Mapping[str, SegmentationResult] | None = None,
     ):
         self.cards = cards
         self.fails = fails
@@ -123,7 +123,7 @@ class FakeReader:
     def examine_many(self, files: Iterable[bytes]) -> Iterator[Examination]:
         return map(self.examine, files)
 
-    def explain(self, output: ModelOutput, finding: str, method: str) -> Evidence:
+    def explain(self, output: ModelOutput, finding: str, method: str) -> Attribution:
         exact = output.evidence[finding]
         cells = np.abs(exact.cells) / np.abs(exact.cells).max()
         return replace(exact, method=method, unit="relative", cells=cells, scale=1.0)
@@ -138,7 +138,7 @@ class FakeReader:
         cells[4:6, 3:6] = probability * np.array([[0.3, 0.6, 0.3], [0.2, 0.4, 0.2]], np.float32)
         (finding,) = model.findings
         placement = Placement.fit(film.shape, model.input_spec)
-        evidence = Evidence(
+        evidence = Attribution(
             finding=finding,
             method="evidence",
             unit="logit",

@@ -1,11 +1,11 @@
-"""The app with the reader that has no networks: `python -m tests.browser.serve_fakes PORT`."""
+"""The app with the reader that has no networks: `python -m tests.browser.serve_fake_reader PORT`."""
 
 import sys
 
 from streamlit.web import cli
 
 from pages.components import cache
-from tests.pages.fakes import FakeReader
+from tests.pages.fake_reader import FakeReader
 
 READER = FakeReader()
 

@@ -1,4 +1,4 @@
-"""The app with a reader that outlines two drawn chests by their truth: `python -m tests.browser.serve_hearts PORT`."""
+"""The app with a reader that outlines two drawn chests by their truth: `python -m tests.browser.serve_heart_outlines PORT`."""
 
 import sys
 
@@ -6,7 +6,7 @@ from streamlit.web import cli
 
 from pages.components import cache
 from tests.hearts import MISSED, SLENDER, outlined, sha256_of
-from tests.pages.fakes import FakeReader
+from tests.pages.fake_reader import FakeReader
 
 ANATOMIES = {
     sha256_of(SLENDER): outlined(SLENDER),

@@ -27,7 +27,7 @@ POSITION = "(e, end) => e.filmViewer.calipers.lines[end.split('-')[0]][Number(en
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app whose reader outlines drawn chests."""
     yield from serve(
-        ["-m", "tests.browser.serve_hearts", "{port}"], tmp_path_factory.mktemp("workspace")
+        ["-m", "tests.browser.serve_heart_outlines", "{port}"], tmp_path_factory.mktemp("workspace")
     )
 
 

@@ -7,10 +7,10 @@ from streamlit.testing.v1 import AppTest
 
 from cxr_core.film.phantom.phantom import as_png, draw
 from pages.components import cache
-from pages.components.read import heart
+from pages.components.read import cardiothoracic_ratio
 from pages.components.session import MovedEnds, Study
 from tests.hearts import SLENDER, WIDE, file_of, outlined, sha256_of
-from tests.pages.fakes import FakeReader
+from tests.pages.fake_reader import FakeReader
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -171,10 +171,10 @@ def test_ends_from_the_viewer_reach_the_film_they_were_moved_on(
 ) -> None:
     study = Study()
     examination = FakeReader().examine(file_of(SLENDER))
-    study.add(heart.Entry(key="a", name="a.png", data=b"", examination=examination))
+    study.add(cardiothoracic_ratio.Entry(key="a", name="a.png", data=b"", examination=examination))
     line = ((1.0, 2.0), (3.0, 4.0))
     for film, kept in (("b:00", {}), (f"a:{examination.sha256}", {"a": (line, line)})):
         moved = MovedEnds(film=film, serial=1, heart=line, thorax=line)
-        monkeypatch.setattr(heart, "moved_ends", lambda key, moved=moved: moved)
-        heart.take_moved(study, "viewer")
+        monkeypatch.setattr(cardiothoracic_ratio, "moved_ends", lambda key, moved=moved: moved)
+        cardiothoracic_ratio.take_moved(study, "viewer")
         assert study.ends == kept

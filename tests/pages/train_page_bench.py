@@ -12,10 +12,10 @@ from streamlit.testing.v1 import AppTest, app_test
 from cxr_core.jobs import jobs
 from cxr_core.jobs.job import Device, Job, Request
 from pages.components import cache
-from pages.components.training.background_tasks import Errands
-from pages.components.training.state import START
+from pages.components.background_tasks import Errands
+from pages.components.training.page_state import START
+from tests.pages.fake_reader import FakeReader
 from tests.pages.fake_runs import FakeRuns, fake_runs
-from tests.pages.fakes import FakeReader
 from tests.pages.test_data_page import Pages
 from tests.pages.test_models_page import VERDICT
 
