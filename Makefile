@@ -17,10 +17,10 @@ REBUILD = $(if $(SOUND),,always)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help app test check bench setup always
+.PHONY: help app test test-fast check bench setup always
 
 help:
-	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/make \1	\2/'
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/'
 
 app: $(RUNTIME) ## set up what is missing, then serve the dashboard on port 8501 (PORT=... for another)
 	@echo "Serving Silhouette on http://localhost:$(PORT) (Ctrl-C stops it)"
@@ -28,6 +28,9 @@ app: $(RUNTIME) ## set up what is missing, then serve the dashboard on port 8501
 
 test: $(TOOLS) ## set up what is missing, then run every test (ARGS=... for pytest)
 	@$(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile $(ARGS)
+
+test-fast: $(TOOLS) ## the two-minute part: no browser, no process trees, no large networks
+	@$(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile -m "not (browser or process or network_zoo or slow)" $(ARGS)
 
 check: $(TOOLS) ## format, lint, types, tests
 	@$(VENV_PYTHON) -m ruff format --check .

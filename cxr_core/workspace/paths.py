@@ -7,6 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED_MODELS = ROOT / "cxr_core" / "pretrained"
 RECIPES = ROOT / "train" / "recipes"
+# In a checkout the dashboard lies beside cxr_core; an installed package has it in a folder of its own.
+APP = ROOT / "app.py" if (ROOT / "app.py").is_file() else ROOT / "silhouette_app" / "app.py"
 
 
 def workspace() -> Path:
