@@ -12,14 +12,16 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from benchmarks.table import Row
-from cxr_core.evaluation.bootstrap.bootstrap import drawn, figures_of
-from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, to_figures
+from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics import metrics
-from cxr_core.evaluation.metrics.delong import auroc_delong
+from cxr_core.evaluation.metrics.delong import compute_delong_auroc
 from cxr_core.models.figures import Figure
 
 SETS = int(os.environ.get("COVERAGE_SETS", "1000"))
 PATIENTS, PREVALENCE, AUROC, SHARED = 300, 0.3, 0.8, 0.5
+# A trial run: whether this part still works, at a size that says nothing about speed.
+TRIAL = {"SETS": 3}
 APART = float(norm.ppf(AUROC) * np.sqrt(2))
 THRESHOLD = 0.4  # on the probability
 
@@ -96,18 +98,20 @@ def _intervals(
         probabilities, labels, patients = films(np.random.default_rng([seed, each]), PATIENTS, each)
 
         def measured(
-            draws: Draws, said: np.ndarray = probabilities, is_so: np.ndarray = labels
+            draws: Resamples, said: np.ndarray = probabilities, is_so: np.ndarray = labels
         ) -> dict[str, np.ndarray]:
             return {
                 "auroc": metrics.auroc(said, is_so, draws),
-                "sensitivity": metrics.confusion(said >= THRESHOLD, is_so, draws).sensitivity,
-                "brier": metrics.brier(said, is_so, draws),
+                "sensitivity": metrics.count_confusion(said >= THRESHOLD, is_so, draws).sensitivity,
+                "brier": metrics.brier_score(said, is_so, draws),
             }
 
-        found = figures_of(drawn(measured, patients, resamples=resamples, seed=seed), labels)
+        found = to_figures(
+            bootstrap_patients(measured, patients, resamples=resamples, seed=seed), labels
+        )
         yield from ((f"{name}.{key}", figure, truths[key]) for key, figure in found.items())
         if each == 1:
-            yield "delong", auroc_delong(probabilities, labels), truths["auroc"]
+            yield "delong", compute_delong_auroc(probabilities, labels), truths["auroc"]
 
 
 def _score_at(probability: float) -> float:

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks.table import Row, paired
 from cxr_core.data.cache.pixel_cache import PixelCache
-from cxr_core.data.film_set import Films
+from cxr_core.data.film_set import FilmSet
 from cxr_core.data.loader import Loader, Position
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.networks.torchvision_compat import declare_missing_operators
@@ -27,9 +27,14 @@ from cxr_core.models.networks.torchvision_compat import declare_missing_operator
 REAL = Path(
     os.environ.get("CXR_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
 )
+SMALL = 1600
 SPEC = InputSpec(side=128, channels=1)
 CPU = torch.device("cpu")
 BATCH = 32
+ORIGINALS = 13
+ROUNDS = 5
+# A trial run: whether this part still works, at a size that says nothing about speed.
+TRIAL = {"ORIGINALS": 1, "ROUNDS": 1, "SMALL": 64}
 
 
 def rows() -> list[Row]:
@@ -46,7 +51,7 @@ def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         originals = many_originals(folder / "originals")
-        small = sorted((REAL / "kermany_pneumonia" / "train").glob("*/*"))[:1600]
+        small = sorted((REAL / "kermany_pneumonia" / "train").glob("*/*"))[:SMALL]
         return [
             *building(originals, folder / "built"),
             loading("1024 px originals", originals[: 8 * 13], folder / "large", ">= 100"),
@@ -59,7 +64,7 @@ def many_originals(folder: Path) -> list[Path]:
     """The 1024 px originals, each turned and mirrored in eight ways and in two exposures: 208 distinct PNGs."""
     folder.mkdir()
     made = []
-    for path in sorted((REAL / "nih_originals_1024" / "images").iterdir()):
+    for path in sorted((REAL / "nih_originals_1024" / "images").iterdir())[:ORIGINALS]:
         grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         for turns in range(4):
             turned = np.rot90(grey, turns)
@@ -94,7 +99,7 @@ def building(films: list[Path], folder: Path) -> list[Row]:
         return (time.perf_counter() - started) / len(films)
 
     gains, costs, examined = [], [], []
-    for _ in range(5):
+    for _ in range(ROUNDS):
         one, opencv, two = built(1), bare(), built(2)
         gains.append(one / two)
         costs.append(one / opencv)
@@ -148,16 +153,16 @@ def loading(what: str, films: list[Path], folder: Path, bound: str) -> Row:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # both sides work in one thread, beside the loader's own
     ours()
-    ratio, _ = paired(folders, ours, 5)
+    ratio, _ = paired(folders, ours, ROUNDS)
     torch.set_num_threads(threads)
     return Row(f"warm loader / ImageFolder with PIL, images per second, {what}", ratio, "x", bound)
 
 
-def films_of(paths: list[Path], folder: Path) -> Films:
+def films_of(paths: list[Path], folder: Path) -> FilmSet:
     """Films in a cache of their own, all labelled 1 and 0 in turn."""
     cache = PixelCache(SPEC, folder)
     cache.build(paths)
-    return Films(
+    return FilmSet(
         cache.grids(), cache.rows_of(paths), (np.arange(len(paths)) % 2).astype(np.float32)[:, None]
     )
 
@@ -167,7 +172,7 @@ TABLES = """
 import sys, time
 from pathlib import Path
 from cxr_core.data.checks.run import diagnose
-from cxr_core.data.sources.sources import read_sources
+from cxr_core.data.sources.detect import read_sources
 began = time.perf_counter()
 manifest = read_sources([Path(sys.argv[1])])
 read = time.perf_counter() - began
@@ -190,7 +195,7 @@ def tables(folder: Path) -> list[Row]:
     ):
         shutil.copy(REAL / "nih_cxr8" / name, folder / name)
     runs = []
-    for _ in range(3):
+    for _ in range(min(ROUNDS, 3)):
         done = subprocess.run(
             [sys.executable, "-c", TABLES, str(folder)],
             capture_output=True,

@@ -11,11 +11,13 @@ from playwright.sync_api import Browser, Page
 
 from benchmarks.served import ROOT, Served, chromium, serve
 from benchmarks.table import Row, p95
-from cxr_core.data.prepare import prepare
+from cxr_core.data.prepare import prepare_dataset
 
 TABLES = ("Data_Entry_2017_v2020.csv", "BBox_List_2017.csv", "train_val_list.txt", "test_list.txt")
 RERUNS = 40
 VISITS = 12
+# A trial run: whether this part still works, at a size that says nothing about speed.
+TRIAL = {"RERUNS": 2, "VISITS": 4}
 # The gallery lives in a shadow of its own; the first film's name tells that another page of films is there.
 FIRST_FILM = """() => {
     const hosts = [...document.querySelectorAll('.st-key-dataset-films *')].filter(each => each.shadowRoot);
@@ -89,7 +91,7 @@ def _workspace(data: Path) -> Iterator[Path]:
                 Path(folder, name).mkdir()
                 for table in TABLES:
                     Path(folder, name, table).symlink_to(data / table)
-                prepare([Path(folder, name)])
+                prepare_dataset([Path(folder, name)])
             yield Path(folder, "workspace")
         finally:
             if before is None:

@@ -12,14 +12,16 @@ import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.table import Row, milliseconds, p95
-from cxr_core.evaluation.metrics.curves import finding_curves
-from cxr_core.evaluation.metrics.figures import finding_figures
+from cxr_core.evaluation.metrics.curves import compute_finding_curves
+from cxr_core.evaluation.metrics.figures import compute_finding_figures
 from cxr_core.evaluation.store.catalogue import look
 from cxr_core.evaluation.store.loaded import open_evaluation, view_of
 from cxr_core.models.card import OperatingPoint
 
 FILMS, PATIENTS, SHARE = 25_596, 2_797, 0.04
 RERUNS = 40
+# A trial run: whether this part still works, at a size that says nothing about speed.
+TRIAL = {"FILMS": 600, "PATIENTS": 100, "RERUNS": 2}
 POINTS = (OperatingPoint(name="youden", threshold=0.1, source="a benchmark"),)
 
 
@@ -55,7 +57,7 @@ def _fragment(view):  # type: ignore[no-untyped-def]
     from pages.components import session
     from pages.components.evaluation.tabs.threshold import show_threshold
 
-    show_threshold(session.visit(), view)
+    show_threshold(evaluate_page_state(), view)
 
 
 @contextmanager
@@ -90,8 +92,8 @@ def _evaluation() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         table.to_csv(place / "predictions.csv", index=False)
-        curves = {"cardiomegaly": finding_curves(*few, POINTS).to_json()}
+        curves = {"cardiomegaly": compute_finding_curves(*few, POINTS).to_json()}
         (place / "curves.json").write_text(json.dumps({"findings": curves, "training": None}))
-        figures = {"cardiomegaly": finding_figures(*few, POINTS)}
+        figures = {"cardiomegaly": compute_finding_figures(*few, POINTS)}
         (place / "metrics.json").write_text(json.dumps(head | {"findings": figures}))
         yield place

@@ -17,12 +17,12 @@ from scipy.special import expit
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.table import Row
-from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, drawn, draws_of
-from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, bootstrap_patients, draw_resamples
+from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics import metrics
 from cxr_core.evaluation.metrics.figures import (
     classification_report,
-    finding_figures,
+    compute_finding_figures,
     macro_figures,
 )
 from cxr_core.evaluation.metrics.subgroups import subgroups
@@ -31,6 +31,9 @@ from cxr_core.models.card import OperatingPoint
 
 Found = TypeVar("Found")
 FEW = 3  # resamples that scikit-learn is measured on, of each finding
+FILMS: int | None = None  # all of them
+# A trial run: whether this part still works, at a size that says nothing about speed.
+TRIAL = {"FEW": 1, "FILMS": 2000}
 POINTS = tuple(
     OperatingPoint(name=name, threshold=threshold, source="a benchmark")
     for name, threshold in (("youden", 0.1), ("sensitivity_95", 0.03), ("specificity_95", 0.3))
@@ -43,6 +46,7 @@ def rows() -> list[Row]:
         return [
             Row("evaluation: skipped, NIH's tables are not in CXR_REAL_DATA", float("nan"), "", "")
         ]
+    films = films[:FILMS]
     findings = {key: _scored(films, key, seed) for seed, key in enumerate(FINDINGS)}
     ours, values = _timed(lambda: {key: _areas(each) for key, each in findings.items()})
     theirs, gap = _scikit_learn(findings, values)
@@ -109,11 +113,11 @@ def _scored(films: pd.DataFrame, key: str, seed: int) -> pd.DataFrame:
 def _areas(rows: pd.DataFrame) -> dict[str, np.ndarray]:
     probabilities, labels, patients = _arrays(rows)
 
-    def measured(draws: Draws) -> dict[str, np.ndarray]:
-        ranked = metrics.ranking(probabilities, labels, draws)
+    def measured(draws: Resamples) -> dict[str, np.ndarray]:
+        ranked = metrics.rank_films(probabilities, labels, draws)
         return {"auroc": ranked.auroc, "average_precision": ranked.average_precision}
 
-    return drawn(measured, patients)
+    return bootstrap_patients(measured, patients)
 
 
 def _scikit_learn(
@@ -123,8 +127,10 @@ def _scikit_learn(
     seconds, gap = 0.0, 0.0
     for key, each in findings.items():
         probabilities, labels, patients = _arrays(each)
-        _, draws = list(draws_of(patients, RESAMPLES))[:2]
-        for resample, weights in enumerate(Draws(draws.times[:, :FEW], draws.patient_of).dense()):
+        _, draws = list(draw_resamples(patients, RESAMPLES))[:2]
+        for resample, weights in enumerate(
+            Resamples(draws.times[:, :FEW], draws.patient_of).dense()
+        ):
             for name, measure in (
                 ("auroc", roc_auc_score),
                 ("average_precision", average_precision_score),
@@ -140,7 +146,7 @@ def _scikit_learn(
 def _everything(findings: dict[str, pd.DataFrame]) -> None:
     for each in findings.values():
         arrays = _arrays(each)
-        finding_figures(*arrays, POINTS)
+        compute_finding_figures(*arrays, POINTS)
         classification_report(*arrays, POINTS[0])
         subgroups(each, POINTS[0])
     macro_figures({key: _arrays(each) for key, each in findings.items()})

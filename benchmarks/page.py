@@ -15,6 +15,8 @@ TITLE = "Read chest films"
 PAINTS = 3  # each with a server of its own, since only the first paint is cold
 RERUNS = 40
 UPLOADS = 200
+# A trial run: whether this part still works, at a size that says nothing about speed.
+TRIAL = {"PAINTS": 1, "RERUNS": 2, "UPLOADS": 12}
 # Clicks an operating point and waits, frame by frame, for another table; timed inside the page.
 CLICK_AND_WAIT = """async name => {
     const table = () => document.querySelector('[data-testid=stTable]')?.innerText;

@@ -12,6 +12,9 @@ from cxr_core.film.phantom.phantom import PhantomSpec, draw
 from cxr_core.reading.reader import Reader
 
 FILMS = 32
+ROUNDS, SEGMENTATIONS = 7, 40
+# A trial run: whether this part still works, at a size that says nothing about speed.
+TRIAL = {"FILMS": 4, "ROUNDS": 1, "SEGMENTATIONS": 2}
 
 
 def rows() -> list[Row]:
@@ -26,11 +29,11 @@ def rows() -> list[Row]:
             for data in films:
                 reader.examine(data)
 
-        gain, _ = paired(alone, lambda: list(reader.examine_many(films)), 7)
+        gain, _ = paired(alone, lambda: list(reader.examine_many(films)), ROUNDS)
         film = draw(PhantomSpec())
         outliner = reader.outliner
         outlining = (
-            [milliseconds(lambda: outliner.outline(film)) for _ in range(40)]
+            [milliseconds(lambda: outliner.outline(film)) for _ in range(SEGMENTATIONS)]
             if outliner
             else [math.nan]
         )

@@ -17,18 +17,20 @@ import numpy as np
 import torch
 
 from benchmarks.table import Row, milliseconds
-from cxr_core.data.film_set import Films
+from cxr_core.data.film_set import FilmSet
 from cxr_core.data.loader import Loader, Position
 from cxr_core.models.networks.architectures import FilmClassifier
-from cxr_core.models.networks.initialise import initialise
+from cxr_core.models.networks.initialise import initialise_network
 from cxr_core.training.engine.checkpoint import Checkpoint, Checkpoints
-from cxr_core.training.engine.distributed import Processes, chosen_device
-from cxr_core.training.engine.learner import Learner, task_of
+from cxr_core.training.engine.distributed import DistributedContext, select_device
+from cxr_core.training.engine.learner import Learner, create_task
 from cxr_core.training.engine.trainer import Trainer
 from cxr_core.training.recipe.recipe import Recipe
 
 STEPS, ROUNDS = 8, 7
 HEAD_FILMS = 512
+# A trial run: whether this part still works, at a size that says nothing about speed.
+TRIAL = {"STEPS": 2, "ROUNDS": 1, "HEAD_FILMS": 32}
 RECIPE = Recipe(
     name="bench",
     summary="The house's network and optimizer, without augmentation.",
@@ -43,7 +45,7 @@ RECIPE = Recipe(
 
 
 def rows() -> list[Row]:
-    device = chosen_device("auto")
+    device = select_device("auto")
     with tempfile.TemporaryDirectory() as name:
         films = mapped_films(Path(name) / "grids.npy", STEPS * RECIPE.batch_size)
         where = (
@@ -74,16 +76,16 @@ def rows() -> list[Row]:
         ]
 
 
-def mapped_films(path: Path, count: int) -> Films:
+def mapped_films(path: Path, count: int) -> FilmSet:
     """Random films (count, S, S) in a file that is mapped, half of them positive."""
     grids = np.lib.format.open_memmap(
         path, "w+", np.uint8, (count, RECIPE.input_side, RECIPE.input_side)
     )
     grids[:] = np.random.default_rng(0).integers(0, 256, grids.shape, np.uint8)
-    return Films.of(grids, (np.arange(count) % 2).astype(np.float32)[:, None])
+    return FilmSet.from_grids(grids, (np.arange(count) % 2).astype(np.float32)[:, None])
 
 
-def steps(films: Films, device: torch.device) -> tuple[float, float, float, float]:
+def steps(films: FilmSet, device: torch.device) -> tuple[float, float, float, float]:
     """Rates fed / on one tensor, seconds of a step on one tensor, rates of ours / timm's, images/s on one tensor.
 
     The three run in turn, and each ratio is the median over the rounds, so that the machine's drift meets all alike.
@@ -155,7 +157,7 @@ def head_only(device: torch.device) -> Row:
             recipe,
             network(),
             parts,
-            Processes(device),
+            DistributedContext(device),
             None,
             lambda line, told=told: told.append({**line, "at": time.perf_counter()}),
             lambda: False,
@@ -170,10 +172,10 @@ def head_only(device: torch.device) -> Row:
     )
 
 
-def random_films(count: int, seed: int) -> Films:
+def random_films(count: int, seed: int) -> FilmSet:
     side = RECIPE.input_side
     grids = np.random.default_rng(seed).integers(0, 256, (count, side, side), np.uint8)
-    return Films.of(grids, (np.arange(count) % 2).astype(np.float32)[:, None])
+    return FilmSet.from_grids(grids, (np.arange(count) % 2).astype(np.float32)[:, None])
 
 
 def checkpoint_s(device: torch.device, folder: Path) -> float:
@@ -197,13 +199,15 @@ def checkpoint_s(device: torch.device, folder: Path) -> float:
 
 
 def learner_on(device: torch.device, recipe: Recipe = RECIPE) -> Learner:
-    learner = Learner(recipe, network(), task_of(recipe), Processes(device), steps=10**6)
+    learner = Learner(
+        recipe, network(), create_task(recipe), DistributedContext(device), steps=10**6
+    )
     learner.begin_epoch(1)
     return learner
 
 
 def network() -> FilmClassifier:
-    return initialise(RECIPE.architecture_arguments(1), "scratch", 0).network
+    return initialise_network(RECIPE.architecture_arguments(1), "scratch", 0).network
 
 
 def _seconds(action: Callable[[], None], device: torch.device) -> float:

@@ -23,13 +23,24 @@ from benchmarks.table import Row, milliseconds, p95
 from benchmarks.training import RECIPE
 from cxr_core.jobs import files as files
 from cxr_core.jobs import jobs
-from cxr_core.jobs.job import Request
+from cxr_core.jobs.job import TrainingRequest
 from cxr_core.jobs.process_id import Name, signal_to
 from cxr_core.reading.reader import Reader
-from cxr_core.training.runs.progress import watch
+from cxr_core.training.runs.progress import read_progress
+from cxr_core.training.recipe.recipe_file import format_recipe
 
 RUNS, LINES, ROUNDS, FILMS = 100, 100_000, 6, 16
 RERUNS = 40
+LOADING_MS = 20_000
+# A trial run: whether this part still works, at a size that says nothing about speed.
+TRIAL = {
+    "RUNS": 6,
+    "LINES": 500,
+    "ROUNDS": 1,
+    "FILMS": 2,
+    "RERUNS": 2,
+    "LOADING_MS": 2_000,
+}
 ROWS = "() => document.querySelector('[data-testid=stDataFrame] [role=grid]')?.getAttribute('aria-rowcount')"
 # Clicks on a state and waits, frame by frame, for a table of other rows; timed inside the page.
 CLICK_AND_WAIT = f"""async () => {{
@@ -43,7 +54,7 @@ CLICK_AND_WAIT = f"""async () => {{
 def rows() -> list[Row]:
     with own_workspace() as place:
         listed = [listing(place / str(number)) for number in range(RUNS)]
-        list_ms = p95([milliseconds(jobs.jobs) for _ in range(40)])
+        list_ms = p95([milliseconds(jobs.list_runs) for _ in range(40)])
         first_ms, again_ms = watching(listed[:5])
     with own_workspace() as place:
         for number in range(RUNS):
@@ -97,7 +108,7 @@ def listing(run: Path, finished: bool = True) -> Path:
     run.mkdir()
     if finished:
         (run / "model").mkdir()
-    (run / files.RUN_RECIPE).write_text(RECIPE.as_toml())
+    (run / files.RUN_RECIPE).write_text(format_recipe(RECIPE))
     record = {
         "token": run.name,
         "recipe": "bench",
@@ -105,7 +116,7 @@ def listing(run: Path, finished: bool = True) -> Path:
         "data": ["films"],
         "device": "cpu",
     }
-    files.write(run, files.REQUEST, {**record, "processes": 1, "submitted": 0.0})
+    files.write_record(run, files.REQUEST, {**record, "processes": 1, "submitted": 0.0})
     return run
 
 
@@ -116,7 +127,7 @@ def page_with_runs(workspace: Path) -> tuple[list[float], list[float]]:
         tab.goto(f"{server.address}/train")
         tab.wait_for_function(ROWS, timeout=120_000)
         tab.wait_for_timeout(
-            20_000
+            LOADING_MS
         )  # the models, which every server loads after its first page, are there by then
         seen = [tab.evaluate(CLICK_AND_WAIT) for _ in range(RERUNS)]
         tab.close()
@@ -164,34 +175,34 @@ def watching(runs: list[Path]) -> tuple[float, float]:
         )
         (run / files.RUN_PROGRESS).write_text("\n".join(lines) + "\n")
     began = time.perf_counter()
-    seen = [watch(run) for run in runs]
+    seen = [read_progress(run) for run in runs]
     first_ms = 1000 * (time.perf_counter() - began)
     for run in runs:
         with (run / files.RUN_PROGRESS).open("a") as file:
             file.write(json.dumps({**told, "step": LINES}) + "\n")
     return first_ms, milliseconds(
-        lambda: [watch(run, before) for run, before in zip(runs, seen, strict=True)]
+        lambda: [read_progress(run, before) for run, before in zip(runs, seen, strict=True)]
     )
 
 
 def reading(place: Path) -> tuple[list[float], list[float]]:
     """ms to read films while a run is halted and while it trains, in turn, so that the machine's drift meets both."""
-    run = jobs.submit(
-        Request(
+    run = jobs.submit_training(
+        TrainingRequest(
             recipe=replace(RECIPE, epochs=1000), data=(str(films(place.parent)),), token="bench"
         )
     )
-    while not watch(run.folder).step:
-        if not jobs.job(run.id).live and jobs.job(run.id).state != "queued":
-            raise RuntimeError(jobs.job(run.id).sentence)
+    while not read_progress(run.folder).step:
+        if not jobs.load_run(run.id).live and jobs.load_run(run.id).state != "queued":
+            raise RuntimeError(jobs.load_run(run.id).sentence)
         time.sleep(0.2)
-    name = files.process_of(run.folder)
+    name = files.read_process(run.folder)
     assert name is not None
     try:
         return turns(name)
     finally:
         signal_to(name, signal.SIGKILL)
-        while jobs.job(run.id).live:
+        while jobs.load_run(run.id).live:
             time.sleep(0.05)
 
 
