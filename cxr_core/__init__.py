@@ -1,0 +1,30 @@
+"""Reads chest X-rays: from the bytes of a film to calibrated findings, heatmaps and the measured heart.
+
+The names below are the public surface, described in docs/python.md. They are loaded when they are first used, so that
+importing one small module of the package does not import torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cxr_core.errors import SilhouetteError
+    from cxr_core.reading.interpret import interpret
+    from cxr_core.reading.patient import Patient
+    from cxr_core.reading.reader import Reader
+
+__all__ = ["Patient", "Reader", "SilhouetteError", "interpret"]
+
+_HOMES = {
+    "Patient": "cxr_core.reading.patient",
+    "Reader": "cxr_core.reading.reader",
+    "SilhouetteError": "cxr_core.errors",
+    "interpret": "cxr_core.reading.interpret",
+}
+
+
+def __getattr__(name: str) -> object:
+    """The public name, from the module that defines it. Raises AttributeError for any other name."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cxr_core' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,129 @@
+"""A workspace that version 0.1.0 wrote opens in the present version: datasets, runs, models, gate, evaluations."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from cxr_core.data.registry import find_dataset, list_damaged_folders, list_datasets
+from cxr_core.evaluation.store.catalogue import shelved
+from cxr_core.evaluation.store.loaded import open_evaluation
+from cxr_core.film.phantom.phantom import PhantomSpec, draw
+from cxr_core.jobs.jobs import list_runs
+from cxr_core.models.registry.active_version import read_history
+from cxr_core.models.registry.registry import find_active_version
+from cxr_core.promotion.gate.verdict import read_verdict
+
+ROOT = Path(__file__).parents[1]
+OLD_SITE = Path(__file__).parent / "workspace_of_0_1"
+RUN_TIME = {"made", "software"}  # entries of metrics.json that tell when and by which version
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the old site whose paths lead to the copy, with its workspace as the present one."""
+    site = tmp_path / "site"
+    shutil.copytree(OLD_SITE, site)
+    for path in site.rglob("*"):
+        if path.suffix in {".json", ".jsonl", ".html", ".csv", ".toml", ".log"}:
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace("/site/", f"{site}/"), encoding="utf-8")
+    manifest = site / "workspace/datasets/films/manifest.parquet"
+    table = pq.read_table(manifest)
+    place = table.schema.get_field_index("image")
+    images = pc.replace_substring(table["image"], "/site/", f"{site}/")
+    pq.write_table(table.set_column(place, table.schema.field(place), images), manifest)
+    monkeypatch.setenv("CXR_WORKSPACE", str(site / "workspace"))
+    return site
+
+
+def command(*words: str) -> str:
+    """What a command prints, once it has ended well."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_the_dataset_is_registered(site: Path) -> None:
+    assert [dataset.name for dataset in list_datasets()] == ["films"]
+    assert list_damaged_folders() == []
+    assert find_dataset("films").name == "films"
+
+
+def test_the_runs_have_the_status_they_had(site: Path) -> None:
+    status = {run.id: run.state for run in list_runs()}
+    assert status == {"finished": "finished", "stopped": "stopped", "taken_out": "stopped"}
+
+
+def test_the_model_is_active_and_its_history_is_kept(site: Path) -> None:
+    active = find_active_version("tiny")
+    assert active is not None
+    assert (active.version, active.reason) == ("1.0.0", "")
+    (published,) = read_history("tiny")
+    assert published["what"] == "published"
+    verdict = read_verdict(site / "workspace/models/tiny/1.0.0")
+    assert verdict is not None
+    assert not verdict.opens
+    assert {check.status for check in verdict.checks} == {"not enough cases"}
+
+
+def test_both_evaluations_are_in_the_catalogue(site: Path) -> None:
+    records = shelved()
+    assert len(records) == 2
+    for record in records:
+        assert open_evaluation(record).findings == ("pneumonia",)
+
+
+@pytest.mark.process
+def test_the_model_reads_a_film(site: Path, tmp_path: Path) -> None:
+    pixels = np.rint(draw(PhantomSpec()).pixels * 255).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "film.png")
+    line = json.loads(
+        command("cxr_core", "read", "--json", "--age", "3", str(tmp_path / "film.png"))
+    )
+    assert "tiny" in {finding["model"] for finding in line["findings"]}
+
+
+@pytest.mark.process
+def test_evaluating_the_finished_run_again_gives_the_same_figures(site: Path) -> None:
+    run = site / "workspace/runs/finished"
+    before = json.loads((run / "evaluation/metrics.json").read_text(encoding="utf-8"))
+    with (run / "evaluation/predictions.csv").open(encoding="utf-8") as file:
+        logits_before = [row["logit"] for row in csv.DictReader(file)]
+    command("train.evaluate", str(run), "--data", "films", "--out", str(site / "again"))
+    after = json.loads((site / "again/metrics.json").read_text(encoding="utf-8"))
+    assert {k: v for k, v in after.items() if k not in RUN_TIME} == {
+        k: v for k, v in before.items() if k not in RUN_TIME
+    }
+    with (site / "again/predictions.csv").open(encoding="utf-8") as file:
+        logits_after = [row["logit"] for row in csv.DictReader(file)]
+    np.testing.assert_allclose(
+        np.array(logits_after, float), np.array(logits_before, float), rtol=1e-5
+    )
+
+
+@pytest.mark.process
+def test_the_stopped_run_goes_on_from_its_checkpoint(site: Path) -> None:
+    run = site / "workspace/runs/stopped"
+    command("train.fit", "--resume", str(run))
+    assert (run / "model/card.json").is_file()
+    events = [json.loads(line) for line in (run / "progress.jsonl").read_text().splitlines()]
+    (resumed,) = [event for event in events if event["event"] == "resumed"]
+    assert resumed["step"] == 3
