@@ -1,39 +1,53 @@
-"""What the training commands share on their command lines."""
+"""Arguments that several training commands share."""
 
 import argparse
-from pathlib import Path
-
-from cxr_core.errors import RecipeError
-from cxr_core.workspace.paths import RECIPES
 
 DATA = "a dataset's folder, or the name of a registered one; repeatable"
 INIT = "scratch, imagenet, a safetensors file of the backbone's weights, a model's folder or name, or backbone:MODEL"
+DEVICE = "auto, cpu or cuda (default auto)"
 METHODS = "also recalibrate on some of the patients: prior, prior=SHARE, temperature or line; reported apart"
+RECIPE = "a name from train/recipes, or a TOML file"
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser without abbreviations: a misspelt flag is an error, never another flag."""
 
-    def __init__(self, *, prog: str, description: str | None):
-        super().__init__(prog=prog, description=description, allow_abbrev=False)
+    def __init__(self, *, prog: str, description: str | None, epilog: str | None = None):
+        """epilog: shown after the arguments, with its line breaks."""
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
 
 
-def recipe_path(name: str) -> Path:
-    """The TOML file of a recipe given by name or path. Raises RecipeError that lists the names there are."""
-    if name.endswith(".toml"):
-        return Path(name)
-    path = RECIPES / f"{name}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
-        raise RecipeError(f"unknown recipe {name!r}; choose from {known}, or give a .toml file")
-    return path
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Add `--set`, which replaces values of a recipe."""
+    parser.add_argument(
+        "--set",
+        type=parse_assignment,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace a value of the recipe; repeatable; train.fit --help lists the keys",
+    )
 
 
-def method(text: str) -> str:
-    """A method to recalibrate by, as it was given."""
-    name, stated, share = text.partition("=")
-    known = name == "prior" or (name in ("temperature", "line") and not stated)
-    if not known or (stated and not _is_share(share)):
+def parse_assignment(text: str) -> tuple[str, str]:
+    """`key=value` as a pair."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError(f"expected key=value, found {text!r}")
+    return key.strip(), value.strip()
+
+
+def parse_recalibration(text: str) -> str:
+    """A recalibration method, checked and returned as it was given."""
+    name, equals, share = text.partition("=")
+    is_known = name == "prior" or (name in ("temperature", "line") and not equals)
+    if not is_known or (equals and not _is_share(share)):
         raise argparse.ArgumentTypeError(
             f"found {text!r}; expected prior, prior=0.05 or another share, temperature, line"
         )
@@ -45,11 +59,3 @@ def _is_share(text: str) -> bool:
         return 0 < float(text) < 1
     except ValueError:
         return False
-
-
-def assignment(text: str) -> tuple[str, str]:
-    """`key=value` as a pair."""
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise argparse.ArgumentTypeError(f"expected key=value, found {text!r}")
-    return key.strip(), value.strip()

@@ -1,28 +1,28 @@
-"""python -m train.average RUN RUN [RUN ...] --data DIR: several runs as one model, the mean of their logits.
+"""python -m train.average RUN RUN [RUN ...] --data DIR: make one model of several runs, the mean of their logits.
 
-The runs must have the same network and have learnt from the same training films of the same data.
+The runs must have the same network and the same training films of the same data.
 """
 
 import sys
 from pathlib import Path
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.training.export.ensemble import average
+from cxr_core.training.export.ensemble import build_ensemble
 from train.arguments import DATA, Parser
-from train.progress import progress_bar
+from train.progress import create_progress_bar
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, average, print the path of the model written. 3 when the runs have no mean."""
-    given = _parser().parse_args(arguments)
-    bar = progress_bar()
+    """Parse, average, print the path of the model written. 3 when the runs cannot be averaged."""
+    given = _create_parser().parse_args(arguments)
+    bar = create_progress_bar()
     try:
-        model = average(
+        model = build_ensemble(
             given.runs,
             given.data,
             run=given.run,
             version=given.version,
-            progress=lambda *to: bar("reading films", *to),
+            progress=lambda done, total: bar("reading films", done, total),
         )
     except SilhouetteError as error:
         print(f"train.average: {error}", file=sys.stderr)
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> Parser:
+def _create_parser() -> Parser:
     parser = Parser(prog="python -m train.average", description=__doc__)
     parser.add_argument(
         "runs", type=Path, nargs="+", help="the folders of finished runs, two or more"

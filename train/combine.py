@@ -1,69 +1,85 @@
-"""python -m train.combine MODEL_OR_RUN --data DIR: let the measured ratio take part in cardiomegaly's probability.
+"""python -m train.combine MODEL_OR_RUN --data DIR: fuse the measured ratio with cardiomegaly's probability.
 
-Fitted on the validation films that the model's recipe carves from the data, and written into the model's card unless
-they speak against it: the ratio does not tell the finding by itself, or the log loss on held-out patients rises.
+The fusion is fitted on the validation films that the model's recipe carves from the data, and written into the model's
+card, unless the ratio does not discriminate by itself or raises the log loss on held-out patients.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import ModelError, SilhouetteError
-from cxr_core.models.registry.registry import installed_segmenter
+from cxr_core.models.card import CARD
+from cxr_core.models.registry.registry import find_segmenter
 from cxr_core.models.store import load_card
-from cxr_core.reading.segmenter import Outliner
-from cxr_core.training.exclusions import as_trained
-from cxr_core.training.export.fusion import combine_with_ratio
-from cxr_core.training.fit import divided
-from cxr_core.training.recipe.recipe import load_recipe
-from cxr_core.training.run_data import run_in
-from train.arguments import DATA, Parser, recipe_path
-from train.model_names import model_folder
-from train.progress import progress_bar
+from cxr_core.reading.segmenter import Segmenter
+from cxr_core.training.exclusions import recipe_as_trained
+from cxr_core.training.export.fusion import FusionResult, fuse_with_ratio
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import load_named_recipe
+from cxr_core.training.run_data import find_run, split_manifest
+from train.arguments import DATA, Parser
+from train.model_names import find_model_folder
+from train.progress import create_progress_bar
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, fit, print what it gained and the path of the card. 3 when nothing could be fitted."""
-    given = _parser().parse_args(arguments)
+    """Parse, fit, print the gain and the path of the card. 3 when nothing could be fitted."""
+    given = _create_parser().parse_args(arguments)
+    bar = create_progress_bar()
     try:
-        folder, run = model_folder(given.model), run_in(Path(given.model))
-        outlines = given.outlines or installed_segmenter()
-        if outlines is None:
-            raise ModelError(
-                "no model that outlines heart and lungs is installed; give one with --outlines"
-            )
-        card = load_card(folder)
-        name = given.recipe or card.training.get("recipe", "")
-        recipe = run.recipe() if run else as_trained(load_recipe(recipe_path(name)), card)
-        bar = progress_bar()
-        films = divided(recipe, open_data(given.data, bar)).part("val")
-        found = combine_with_ratio(
+        folder = find_model_folder(given.model)
+        segmenter = _load_segmenter(given.outlines)
+        recipe = _load_recipe(given, folder)
+        films = split_manifest(recipe, open_data(given.data, bar)).select_split("val")
+        result = fuse_with_ratio(
             folder,
-            Outliner.load(Path(outlines)),
+            segmenter,
             films,
-            lambda *counts: bar("measuring films", *counts),
+            lambda done, total: bar("measuring films", done, total),
         )
     except SilhouetteError as error:
         print(f"train.combine: {error}", file=sys.stderr)
         return 3
-    verdict = f"not written: {found.against}" if found.against else "written"
-    print(
-        f"{found.films} films, {found.positives} positive; log loss on held-out patients: network alone "
-        f"{found.alone:.4f}, with the ratio {found.both:.4f}; {verdict}",
-        file=sys.stderr,
-    )
-    print(folder / "card.json")
+    print(_describe_result(result), file=sys.stderr)
+    print(folder / CARD)
     return 0
 
 
-def _parser() -> Parser:
+def _load_segmenter(folder: Path | None) -> Segmenter:
+    folder = folder or find_segmenter()
+    if folder is None:
+        raise ModelError("no segmenter of heart and lungs is installed; give one with --outlines")
+    return Segmenter.load(folder)
+
+
+def _load_recipe(given: argparse.Namespace, model: Path) -> Recipe:
+    """The recipe whose split the model was trained with."""
+    run = find_run(Path(given.model))
+    if run is not None:
+        return run.load_recipe()
+    card = load_card(model)
+    name = given.recipe or card.training.get("recipe", "")
+    return recipe_as_trained(load_named_recipe(name), card)
+
+
+def _describe_result(result: FusionResult) -> str:
+    outcome = f"not written: {result.rejection}" if result.rejection else "written"
+    return (
+        f"{result.films} films, {result.positives} positive; log loss on held-out patients: network alone "
+        f"{result.loss_alone:.4f}, with the ratio {result.loss_fused:.4f}; {outcome}"
+    )
+
+
+def _create_parser() -> Parser:
     parser = Parser(prog="python -m train.combine", description=__doc__)
     parser.add_argument(
         "model", help="a run folder, a model folder, or the name of an installed model"
     )
     parser.add_argument("--data", action="append", required=True, help=DATA)
     parser.add_argument(
-        "--recipe", help="the recipe that divides the data (default: the one in the model's card)"
+        "--recipe", help="the recipe that splits the data (default: the one in the model's card)"
     )
     parser.add_argument(
         "--outlines", type=Path, help="the folder of a segmenter (default: the installed one)"

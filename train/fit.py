@@ -7,22 +7,24 @@ import sys
 from pathlib import Path
 
 from cxr_core.errors import RecipeError, SilhouetteError
-from cxr_core.jobs.heartbeat import Pulse
-from cxr_core.training.fit import Settings, fit, resume
-from cxr_core.training.recipe.recipe import Recipe, load_recipe
-from train.arguments import DATA, INIT, Parser, assignment, recipe_path
-from train.progress import event_line
+from cxr_core.jobs.heartbeat import Heartbeat
+from cxr_core.training.fit import FitOptions, fit, resume
+from cxr_core.training.recipe.field_help import format_flag_help
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
+from train.arguments import DATA, DEVICE, INIT, RECIPE, Parser, add_overrides
+from train.progress import create_event_display
 from train.signals import stop_on_signals
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, print the path of the model written."""
-    given = _parser().parse_args(arguments)
+    given = _create_parser().parse_args(arguments)
     stop = stop_on_signals()
     try:
-        with Pulse(event_line(), given.resume) as pulse:
-            settings = Settings(report=pulse.report, device=given.device, stop=stop)
-            model = resume(given.resume, settings) if given.resume else _fit(given, settings)
+        with Heartbeat(create_event_display(), given.resume) as heartbeat:
+            options = FitOptions(report=heartbeat.report, device=given.device, stop=stop)
+            model = resume(given.resume, options) if given.resume else _start(given, options)
     except SilhouetteError as error:
         print(f"train.fit: {error}", file=sys.stderr)
         return 2 if isinstance(error, RecipeError) else 3
@@ -31,36 +33,43 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _fit(given: argparse.Namespace, settings: Settings) -> Path:
-    story = {"retry_of": given.retry_of} if given.retry_of else {}
+def _start(given: argparse.Namespace, options: FitOptions) -> Path:
     return fit(
-        _recipe(given), given.data, settings, run=given.run, version=given.version, story=story
+        _load_recipe(given),
+        given.data,
+        options,
+        run=given.run,
+        version=given.version,
+        retry_of=given.retry_of,
     )
 
 
-def _recipe(given: argparse.Namespace) -> Recipe:
+def _load_recipe(given: argparse.Namespace) -> Recipe:
     if not given.recipe or not given.data:
         raise RecipeError("give a recipe and --data, or --resume RUN")
-    recipe = load_recipe(recipe_path(given.recipe), dict(given.set))
+    recipe = load_recipe(find_recipe_file(given.recipe), dict(given.set))
     return dataclasses.replace(recipe, init=given.init) if given.init else recipe
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m train.fit", description=__doc__)
-    parser.add_argument("recipe", nargs="?", help="a name from train/recipes, or a TOML file")
+def _create_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m train.fit", description=__doc__, epilog=format_flag_help())
+    parser.add_argument("recipe", nargs="?", help=RECIPE)
     parser.add_argument("--data", action="append", default=[], help=DATA)
-    parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE")
+    add_overrides(parser)
     parser.add_argument("--run", type=Path, help="the run's folder (default: under the workspace)")
     parser.add_argument(
-        "--resume", type=Path, metavar="RUN", help="go on with this run; its folder alone suffices"
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="resume this run; its folder is all that is needed",
     )
     parser.add_argument("--init", help=INIT)
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", default="auto", help=DEVICE)
     parser.add_argument(
         "--version", default="1.0.0", help="the version of the model written (default 1.0.0)"
     )
     parser.add_argument(
-        "--retry-of", default="", metavar="RUN", help="the run that this one tries again"
+        "--retry-of", default="", metavar="RUN", help="the run that this one repeats with a change"
     )
     return parser
 

@@ -1,6 +1,6 @@
-"""python -m train.seeds RECIPE --data DIR --run RUN: a recipe with several seeds, and their mean as one model.
+"""python -m train.seeds RECIPE --data DIR --run RUN: train a recipe with several seeds, and make an ensemble of them.
 
-Every seed learns from the same films and is a run of its own below RUN; the same command goes on after a kill.
+Every seed trains on the same films and is a run of its own below RUN. Repeat the command to go on after a kill.
 """
 
 import argparse
@@ -10,43 +10,32 @@ import sys
 from pathlib import Path
 
 from cxr_core.errors import RecipeError, SilhouetteError
-from cxr_core.training.fit import Settings
-from cxr_core.training.recipe.recipe import load_recipe
-from cxr_core.training.sweeps.seeds import fit_seeds, spreads
-from train.arguments import DATA, INIT, Parser, assignment, recipe_path
-from train.progress import event_line, progress_bar
+from cxr_core.training.fit import FitOptions
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
+from cxr_core.training.sweeps.seeds import SeedSpread, fit_seeds, measure_spreads
+from train.arguments import DATA, DEVICE, INIT, RECIPE, Parser, add_overrides
+from train.progress import create_event_display, create_progress_bar
 from train.signals import stop_on_signals
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, train, say how far the seeds lie apart, print the path of the mean's model."""
-    given = _parser().parse_args(arguments)
-    bar, stop = progress_bar(), stop_on_signals()
+    """Parse, train, print the spread over the seeds and the path of the ensemble's model."""
+    given = _create_parser().parse_args(arguments)
+    bar = create_progress_bar()
+    options = FitOptions(report=create_event_display(), device=given.device, stop=stop_on_signals())
     try:
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            raise RecipeError(
-                "one process at a time: fit each seed with torchrun and train.fit, then train.average"
-            )
-        recipe = load_recipe(recipe_path(given.recipe), dict(given.set))
-        if given.init:
-            recipe = dataclasses.replace(recipe, init=given.init)
-        settings = Settings(report=event_line(), device=given.device, stop=stop)
         model = fit_seeds(
-            recipe,
+            _load_recipe(given),
             given.seeds,
             given.data,
-            settings,
+            options,
             run=given.run,
             version=given.version,
-            progress=lambda *to: bar("reading films", *to),
+            progress=lambda done, total: bar("reading films", done, total),
         )
-        for each in spreads(given.run, given.seeds):
-            told = ", ".join(f"{value:.3f}" for value in each.each)
-            print(
-                f"{each.finding}: validation AUROC of each seed {told}; mean {each.mean:.3f}, standard deviation "
-                f"{each.deviation:.3f}; of the model of their mean {each.mean_model:.3f}",
-                file=sys.stderr,
-            )
+        for spread in measure_spreads(given.run, given.seeds):
+            print(_describe_spread(spread), file=sys.stderr)
     except SilhouetteError as error:
         print(f"train.seeds: {error}", file=sys.stderr)
         return 2 if isinstance(error, RecipeError) else 3
@@ -54,7 +43,24 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _seeds(text: str) -> list[int]:
+def _load_recipe(given: argparse.Namespace) -> Recipe:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RecipeError(
+            "train.seeds runs in one process; fit each seed with torchrun and train.fit, then use train.average"
+        )
+    recipe = load_recipe(find_recipe_file(given.recipe), dict(given.set))
+    return dataclasses.replace(recipe, init=given.init) if given.init else recipe
+
+
+def _describe_spread(spread: SeedSpread) -> str:
+    by_seed = ", ".join(f"{value:.3f}" for value in spread.by_seed)
+    return (
+        f"{spread.finding}: validation AUROC by seed {by_seed}; mean {spread.mean:.3f}, standard deviation "
+        f"{spread.standard_deviation:.3f}; ensemble {spread.ensemble:.3f}"
+    )
+
+
+def _parse_seeds(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
@@ -63,21 +69,21 @@ def _seeds(text: str) -> list[int]:
         ) from None
 
 
-def _parser() -> Parser:
+def _create_parser() -> Parser:
     parser = Parser(prog="python -m train.seeds", description=__doc__)
-    parser.add_argument("recipe", help="a name from train/recipes, or a TOML file")
+    parser.add_argument("recipe", help=RECIPE)
     parser.add_argument("--data", action="append", required=True, help=DATA)
     parser.add_argument(
-        "--run", type=Path, required=True, help="the folder of all, made when it is not there"
+        "--run", type=Path, required=True, help="the folder of all runs; made when missing"
     )
     parser.add_argument(
-        "--seeds", type=_seeds, default=[0, 1, 2], help="with commas (default 0,1,2)"
+        "--seeds", type=_parse_seeds, default=[0, 1, 2], help="with commas (default 0,1,2)"
     )
-    parser.add_argument("--set", type=assignment, action="append", default=[], metavar="KEY=VALUE")
+    add_overrides(parser)
     parser.add_argument("--init", help=INIT)
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", default="auto", help=DEVICE)
     parser.add_argument(
-        "--version", default="1.0.0", help="the version of the mean's model (default 1.0.0)"
+        "--version", default="1.0.0", help="the version of the ensemble (default 1.0.0)"
     )
     return parser
 

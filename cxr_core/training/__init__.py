@@ -1,0 +1,1 @@
+"""Trains models from recipes: engine, tasks, export, run folders and sweeps."""

@@ -1,90 +1,55 @@
-"""Films that a model never learnt from, told in its card, so that it can be compared with another on them.
+"""Records the films that a run leaves out, so that its model can be compared with another on them."""
 
-A card says `training.data.left_aside`: whether the data's own test part was left alone, and which gate films were. It
-speaks for the model and for the one that it began from. A card that says nothing has promised nothing.
-"""
-
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.splits.holdout import GATE, RULE
+from cxr_core.data.splits.holdout import HASH_KEY, HOLDOUT
 from cxr_core.models.card import CARD, ModelCard
-from cxr_core.models.networks.initialise import model_begun_from
+from cxr_core.models.networks.initialise import find_initial_model
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.manifest import Exclusions, HoldoutExclusion, split_kinds
+from cxr_core.workspace.json_files import read_json_object
 
 
-@dataclass(frozen=True)
-class LeftAside:
-    """What one model never learnt from.
-
-    official_test: the data's own test part.  gate_share: patients drawn below it, by today's rule; 0 = none.
-    kinds: layouts of all data that it learnt from; another layout may give the same patients other numbers.
-    """
-
-    official_test: bool
-    gate_share: float
-    kinds: frozenset[str]
-
-    @classmethod
-    def of(cls, training: Mapping[str, Any]) -> "LeftAside":
-        """As a card's `training` tells it."""
-        data = training.get("data", {})
-        said = data.get("left_aside") or {}
-        gate = said.get("gate") or {}
-        share = gate.get("share", 0.0) if gate.get("rule") == RULE else 0.0
-        return cls(
-            bool(said.get("official_test")),
-            share,
-            frozenset(said.get("kinds") or _kinds(data.get("kind", ""))),
-        )
-
-    def covers_gate(self, share: float, kinds: frozenset[str]) -> bool:
-        """Whether it learnt from none of the patients that a gate of this share holds, in data of these layouts."""
-        return 0 < share <= self.gate_share and self.kinds <= kinds
+def build_exclusions(recipe: Recipe, films: Manifest) -> Exclusions:
+    """What a run leaves out, for its manifest and its model's card. films: split."""
+    official_test, share = recipe.split == "given", recipe.gate_share
+    kinds = split_kinds(films.kind)
+    parent = _exclusions_of_initial_model(recipe.init)
+    if parent is not None:
+        official_test = official_test and parent.official_test
+        share = min(share, parent.holdout_share)
+        kinds |= parent.kinds
+    return Exclusions(
+        official_test=official_test,
+        kinds=kinds,
+        holdout=_describe_holdout(recipe, films, share),
+    )
 
 
-def left_aside(recipe: Recipe, films: Manifest) -> dict[str, Any]:
-    """What a run is about to leave aside, for its manifest and its card. films: divided."""
-    gate = films.table[films.table["split"] == GATE]
-    began = _of_beginning(recipe.init)
-    test, share, kinds = recipe.split == "given", recipe.gate_share, _kinds(films.kind)
-    if began is not None:
-        test, share, kinds = (
-            test and began.official_test,
-            min(share, began.gate_share),
-            kinds | began.kinds,
-        )
-    found: dict[str, Any] = {"official_test": test, "kinds": sorted(kinds), "gate": None}
-    if len(gate):
-        counts = {"films": len(gate), "patients": int(gate["patient"].nunique())}
-        split = films.with_table(gate).split_sha256()
-        # carved: by this run.  share: of it, what the model that it began from has not learnt from either.
-        found["gate"] = {
-            "rule": RULE,
-            "share": share,
-            "carved": recipe.gate_share,
-            **counts,
-            "split_sha256": split,
-        }
-    return found
+def recipe_as_trained(recipe: Recipe, card: ModelCard) -> Recipe:
+    """The recipe with the holdout share that the model of a card was trained with; it may be 0."""
+    return replace(recipe, gate_share=Exclusions.from_training(card.training).carved_share)
 
 
-def as_trained(recipe: Recipe, card: ModelCard) -> Recipe:
-    """The recipe with the share of gate films that the model of a card has left aside, which may be none."""
-    gate = (card.training.get("data", {}).get("left_aside") or {}).get("gate") or {}
-    return replace(recipe, gate_share=gate.get("carved", 0.0))
+def _describe_holdout(recipe: Recipe, films: Manifest, share: float) -> HoldoutExclusion | None:
+    holdout = films.table[films.table["split"] == HOLDOUT]
+    if not len(holdout):
+        return None
+    return HoldoutExclusion(
+        rule=HASH_KEY,
+        share=share,
+        carved=recipe.gate_share,
+        films=len(holdout),
+        patients=int(holdout["patient"].nunique()),
+        split_sha256=films.with_table(holdout).split_sha256(),
+    )
 
 
-def _of_beginning(init: str) -> LeftAside | None:
-    """Of the model that a run begins from; None when it begins from random weights, ImageNet's, or a bare file."""
-    folder = model_begun_from(init)
+def _exclusions_of_initial_model(init: str) -> Exclusions | None:
+    """Those of the model that a run starts from; None for random weights, ImageNet's, or a file of weights."""
+    folder = find_initial_model(init)
     if folder is None:
         return None
-    return LeftAside.of(json.loads((folder / CARD).read_text(encoding="utf-8")).get("training", {}))
-
-
-def _kinds(kind: str) -> frozenset[str]:
-    return frozenset(filter(None, kind.split("+")))
+    training = (read_json_object(folder / CARD) or {}).get("training")
+    return Exclusions.from_training(training if isinstance(training, dict) else {})

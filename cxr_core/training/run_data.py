@@ -1,35 +1,145 @@
-"""The films of a run's parts, to be measured on: divided as they were when it learnt, or refused."""
+"""The films of a run: read, decoded, restricted to the recipe's population and split as the recipe says."""
 
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cxr_core.data.film_set import FilmSet, load_film_set
 from cxr_core.data.manifest import Manifest
-from cxr_core.errors import RunError
-from cxr_core.training.fit import LEARNT_ON, divided
-from cxr_core.training.runs.run_folder import MANIFEST, RECIPE, RunFolder
+from cxr_core.data.prepare import open_data, resolve_folders
+from cxr_core.data.sources.masks import find_swapped_masks, load_masks
+from cxr_core.data.splits.holdout import carve_holdout
+from cxr_core.data.splits.splits import (
+    carve_validation,
+    drop_identical_films,
+    parse_ratios,
+    require_classes,
+    split_by_ratios,
+    split_fold,
+)
+from cxr_core.errors import Cancelled, RecipeError, RunError
+from cxr_core.training.engine.distributed import DistributedContext
+from cxr_core.training.exclusions import build_exclusions
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.events import PreparationProgress, Report
+from cxr_core.training.runs.manifest import DataDescription, Exclusions
+from cxr_core.training.runs.run_files import has_run
+from cxr_core.training.runs.run_folder import RunFolder
+
+LEARNING_SPLITS = ("train", "val")
 
 
-def run_in(folder: Path) -> RunFolder | None:
-    """The run of a folder; None when it holds none."""
-    return (
-        RunFolder(folder) if (folder / RECIPE).is_file() and (folder / MANIFEST).is_file() else None
+@dataclass(frozen=True, eq=False)
+class RunData:
+    """The films that a run trains and validates on, decoded, and those that it leaves out."""
+
+    films: Manifest
+    exclusions: Exclusions
+
+
+def absolute_folders(data: Sequence[str | Path]) -> tuple[str, ...]:
+    """The folders of datasets given by folder or by registered name, as a run's manifest records them."""
+    return tuple(os.path.abspath(folder) for folder in resolve_folders(data))
+
+
+def open_run_data(
+    recipe: Recipe,
+    folders: Sequence[str],
+    context: DistributedContext,
+    report: Report,
+    stop: Callable[[], bool],
+) -> RunData:
+    """Read, decode and split the data of a run. One process of each machine decodes, the others then read.
+
+    Raises DataError, RecipeError, and Cancelled when asked to stop meanwhile.
+    """
+
+    def show(stage: str, done: int, total: int) -> None:
+        if stop():
+            raise Cancelled("stopped while the data was prepared; films decoded so far are kept")
+        if context.is_first:
+            report(PreparationProgress(stage=stage, done=done, total=total))
+
+    with context.first_of_machine():
+        manifest = split_manifest(recipe, open_data(folders, show))
+        learning = select_learning_films(manifest)
+        load_film_set(
+            learning,
+            recipe.input_spec(),
+            recipe.labelled_findings,
+            lambda done, total: show("decoding", done, total),
+        )
+    return RunData(learning, build_exclusions(recipe, manifest))
+
+
+def split_manifest(recipe: Recipe, manifest: Manifest) -> Manifest:
+    """The films of the recipe's population, split into train, val, test and the promotion holdout.
+
+    Raises DataError when a split would lack a class, RecipeError when the data has no split of its own to use.
+    """
+    films = manifest.select_ages(recipe.population_age_min, recipe.population_age_max)
+    if recipe.structures:
+        films = films.with_table(films.table[~find_swapped_masks(films)])
+    seed = recipe.effective_split_seed
+    if recipe.fold is not None:
+        split = split_fold(films, *recipe.fold, recipe.findings, seed)
+    elif recipe.split != "given":
+        split = split_by_ratios(films, parse_ratios(recipe.split), recipe.findings, seed)
+    elif films.table["split"].isna().all():
+        raise RecipeError(
+            "the data has no split of its own; split it by patient with --set split=80:08:12"
+        )
+    else:
+        split = drop_identical_films(films)
+    split = carve_holdout(split, recipe.findings, recipe.gate_share)
+    if recipe.split != "given" and recipe.fold is None:
+        return require_classes(split, recipe.findings)
+    return carve_validation(split, recipe.findings, recipe.validation_share, seed)
+
+
+def select_learning_films(manifest: Manifest) -> Manifest:
+    """The training and validation films of a manifest that is split."""
+    return manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNING_SPLITS)])
+
+
+def describe_data(manifest: Manifest, recipe: Recipe) -> DataDescription:
+    """Films, patients and positives of each split, and the hashes of data and split."""
+    return DataDescription(
+        kind=manifest.kind,
+        data_sha256=manifest.data_sha256(),
+        split_sha256=manifest.split_sha256(),
+        splits=manifest.count_by_split(recipe.findings),
     )
 
 
-def part_of_run(run: RunFolder, manifest: Manifest, part: str) -> Manifest:
-    """The films of one part of a run. manifest: usable films, decoded.
+def load_targets(recipe: Recipe, split: Manifest) -> FilmSet:
+    """The films of a split with what is trained on: labels, or masks."""
+    films = load_film_set(split, recipe.input_spec(), recipe.labelled_findings)
+    if not recipe.structures:
+        return films
+    return replace(films, labels=load_masks(split, recipe.input_spec(), recipe.structures))
 
-    The test part of a run whose recipe says split = "given" is the data's own, whatever data it is; every other part is
-    divided anew. Raises RunError when that gives other training or validation films than the run had, DataError when
-    the part is empty.
+
+def find_run(folder: Path) -> RunFolder | None:
+    """The run of a folder; None when it holds none."""
+    return RunFolder(folder) if has_run(folder) else None
+
+
+def films_of_split(run: RunFolder, manifest: Manifest, split: str) -> Manifest:
+    """The films of one split of a run. manifest: usable films, decoded.
+
+    With split = "given" in the recipe, the test split is that of the data, whatever data it is; every other split is
+    made again as the run made it. Raises RunError when that gives other training or validation films than the run
+    had, DataError when the split is empty.
     """
-    recipe = run.recipe()
-    if recipe.split == "given" and part == "test":
-        return manifest.part(part)
-    again = divided(recipe, manifest)
-    learnt = again.with_table(again.table[again.table["split"].isin(LEARNT_ON)])
-    if learnt.split_sha256() != run.manifest()["split_sha256"]:
+    recipe = run.load_recipe()
+    if recipe.split == "given" and split == "test":
+        return manifest.select_split(split)
+    films = split_manifest(recipe, manifest)
+    if select_learning_films(films).split_sha256() != run.load_manifest().data.split_sha256:
         raise RunError(
-            f"this data divides into other training films than those of {run.path}, so its {part} part cannot be told "
-            f"from what was learnt; give the run's own data, or evaluate {run.model} on the data's own test part"
+            f"this data gives other training films than those of {run.path}, so its {split} split may hold films that "
+            f"the model was trained on; give the run's own data, or evaluate {run.model} on the data's own test split"
         )
-    return again.part(part)
+    return films.select_split(split)

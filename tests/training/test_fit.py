@@ -6,23 +6,26 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cxr_core.data.film_set import Films, load_films
+from cxr_core.data.film_set import FilmSet, load_film_set
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import DataError, ModelError, RecipeError, RunError
-from cxr_core.models.networks.initialise import initialise
+from cxr_core.models.networks.initialise import initialise_network
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.engine.distributed import Processes
+from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.trainer import Trainer
-from cxr_core.training.fit import Settings, divided, fit
+from cxr_core.training.fit import Settings, fit
+from cxr_core.training.run_data import split_manifest
 from cxr_core.training.recipe.augmentation import Augmentation
-from cxr_core.training.recipe.recipe import Recipe, load_recipe, override
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import load_recipe, apply_overrides
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.training.tasks.losses import masked_bce
 from cxr_core.workspace.paths import RECIPES
 from tests.lit_films import lit_films
 from train.evaluate import main as evaluate
 from train.fit import main as fit_command
+from cxr_core.training.recipe.recipe_file import format_recipe
 
 TINY = Recipe(
     name="tiny",
@@ -51,12 +54,12 @@ def dataset(tmp_path):
 
 
 QUIET = Settings(report=lambda _: None, device="cpu")
-CPU = Processes(torch.device("cpu"))
+CPU = DistributedContext(torch.device("cpu"))
 
 
-def learnt(recipe: Recipe, films: Films, report=lambda _: None):
+def learnt(recipe: Recipe, films: FilmSet, report=lambda _: None):
     """Trained on some films and validated on the same, without a folder."""
-    start = initialise(recipe.architecture_arguments(1), "scratch", seed=0)
+    start = initialise_network(recipe.architecture_arguments(1), "scratch", seed=0)
     return Trainer(recipe, start.network, {"train": films, "val": films}, CPU, None, report).run()
 
 
@@ -89,7 +92,7 @@ def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path):
     assert RunFolder(tmp_path / "run").state == "finished"
     assert len((tmp_path / "run" / "learnt.csv").read_text().splitlines()) == 1 + 48
     assert load_recipe(tmp_path / "run" / "recipe.toml") == TINY
-    assert Classifier.load(folder).familiarity is not None
+    assert Classifier.load(folder).ood_detector is not None
 
 
 def test_a_model_is_trained_further_on_the_same_preprocessing_alone(dataset, tmp_path):
@@ -125,7 +128,7 @@ def test_two_equal_runs_are_bit_identical(dataset, tmp_path):
 def test_one_batch_is_learnt_by_heart():
     chance = np.random.default_rng(0)
     labels = (np.arange(8) % 2)[:, None].astype(np.float32)
-    films = Films.of(chance.integers(0, 255, (8, 64, 64)).astype(np.uint8), labels)
+    films = FilmSet.from_grids(chance.integers(0, 255, (8, 64, 64)).astype(np.uint8), labels)
     recipe = replace(
         TINY, epochs=60, schedule="constant", learning_rate=0.01, head_learning_rate=0.05
     )
@@ -162,7 +165,7 @@ def test_a_used_run_folder_is_not_written_over(dataset, tmp_path):
 def test_every_recipe_in_the_tree_loads_and_survives_its_toml(path, tmp_path):
     recipe = load_recipe(path)
     assert recipe.name == path.stem
-    (tmp_path / "again.toml").write_text(recipe.as_toml())
+    (tmp_path / "again.toml").write_text(format_recipe(recipe))
     assert load_recipe(tmp_path / "again.toml") == recipe
 
 
@@ -179,11 +182,11 @@ def test_every_recipe_in_the_tree_loads_and_survives_its_toml(path, tmp_path):
 )
 def test_a_wrong_recipe_value_is_answered_with_what_is_right(key, value, says):
     with pytest.raises(RecipeError, match=says):
-        override(TINY, {key: value})
+        apply_overrides(TINY, {key: value})
 
 
 def test_set_reaches_every_level():
-    changed = override(
+    changed = apply_overrides(
         TINY, {"epochs": "7", "augmentation.shift": "0.1", "neck": "none", "init": "scratch"}
     )
     assert (changed.epochs, changed.augmentation.shift, changed.neck) == (7, 0.1, None)
@@ -191,7 +194,7 @@ def test_set_reaches_every_level():
 
 def test_the_commands_train_and_measure_and_say_where(dataset, tmp_path, workspace, capsys):
     recipe = tmp_path / "tiny.toml"
-    recipe.write_text(TINY.as_toml())
+    recipe.write_text(format_recipe(TINY))
     run = tmp_path / "run"
     assert (
         fit_command([str(recipe), "--data", str(dataset), "--run", str(run), "--set", "epochs=1"])
@@ -232,7 +235,7 @@ def test_runs_of_other_seeds_share_a_division_when_it_has_a_seed_of_its_own(data
     films = open_data([str(dataset)])
 
     def validation(**changed: int) -> set[str]:
-        return set(divided(replace(TINY, **changed), films).part("val").table["image"])
+        return set(split_manifest(replace(TINY, **changed), films).select_split("val").table["image"])
 
     assert validation(seed=1, split_seed=0) == validation(seed=0)
     assert validation(seed=1) == validation(seed=0, split_seed=1) != validation(seed=0)
@@ -240,14 +243,14 @@ def test_runs_of_other_seeds_share_a_division_when_it_has_a_seed_of_its_own(data
 
 def test_the_middle_film_without_the_finding_shows_no_evidence(dataset, tmp_path, workspace):
     folder = fit(TINY, [dataset], QUIET, run=tmp_path / "run")
-    healthy = divided(TINY, open_data([str(dataset)])).part("val")
+    healthy = split_manifest(TINY, open_data([str(dataset)])).select_split("val")
     healthy = healthy.with_table(healthy.table[healthy.table["pneumonia"] == 0])
     classifier = Classifier.load(folder)
-    films = load_films(healthy, TINY.input_spec())
-    outputs = classifier.read_grids(films.grids_of(slice(None)), [(80, 80)] * len(films))
-    cells = np.stack([output.evidence["pneumonia"].cells for output in outputs])
+    films = load_film_set(healthy, TINY.input_spec())
+    outputs = classifier.read_grids(films.take_grids(slice(None)), [(80, 80)] * len(films))
+    cells = np.stack([output.attributions["pneumonia"].cells for output in outputs])
     assert len(cells) > 3
-    taken = np.abs(load_card(folder).usual_evidence["pneumonia"]).max()
+    taken = np.abs(load_card(folder).baseline_attribution["pneumonia"]).max()
     assert np.abs(np.median(cells, axis=0)).max() < 1e-3 * taken
 
 

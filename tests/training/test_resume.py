@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cxr_core.errors import RunError
-from cxr_core.models.store import change_card, load_card
+from cxr_core.models.store import update_card, load_card
 from cxr_core.training.engine import checkpoint as checkpoint_module
 from cxr_core.training.engine.learner import Learner
 from cxr_core.training.engine.trainer import Trainer
@@ -28,6 +28,7 @@ from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.training.test_fit import TINY
 from train.fit import main as fit_command
+from cxr_core.training.recipe.recipe_file import format_recipe
 
 ROOT = Path(__file__).parents[2]
 QUIET = Settings(report=lambda _: None, device="cpu")
@@ -149,7 +150,7 @@ def start(
 ) -> subprocess.Popen[str]:
     run.parent.mkdir(parents=True, exist_ok=True)
     toml = run.parent / "recipe.toml"
-    toml.write_text(recipe.as_toml())
+    toml.write_text(format_recipe(recipe))
     arguments = (
         [str(toml), "--data", str(films), "--run", str(run)]
         if not (run / "recipe.toml").exists()
@@ -323,7 +324,7 @@ def test_a_run_without_a_checkpoint_does_not_begin_anew_from_another_model_than_
     monkeypatch.setattr(Trainer, "run", _cut_off)
     with pytest.raises(KeyboardInterrupt):
         fit(replace(RESTLESS, init=str(base)), [films], QUIET, run=run)
-    change_card(base, lambda card: replace(card, version="9.0.0"), load_card)
+    update_card(base, lambda card: replace(card, version="9.0.0"), load_card)
     with pytest.raises(RunError, match=r"began from .* 1\.0\.0, sha256 .*, while .* is .* 9\.0\.0"):
         resume(run, QUIET)
 

@@ -1,1 +1,1 @@
-"""The training loop and what it needs: data order, checkpoints, devices, processes."""
+"""The training loop: network, optimizer, schedule, augmentation, checkpoints, devices."""

@@ -1,149 +1,130 @@
-"""Checkpoints of a run: whole or absent, checked when they are read, tensors and JSON alone.
+"""Checkpoints of a run: complete or absent, verified when read, tensors and JSON only.
 
     checkpoints/step_000200/weights.safetensors   the network
-                            state.safetensors     averages and the optimizer's tensors
+                            state.safetensors     averaged weights and the optimizer's tensors
                             state.json            counters, schedule, the best epoch so far
-                            done                  the SHA-256 of each file; written last
+                            done                  the SHA-256 of each file
 
-A checkpoint is made under a hidden name, flushed to the disk and then renamed. The last two are kept, and the best.
+The last two are kept, and the best.
 """
 
-import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cxr_core.errors import RunError
+from cxr_core.workspace.atomic import atomic_folder
+from cxr_core.workspace.hashing import sha256_of_file
+from cxr_core.workspace.json_files import JsonObject
 
-WEIGHTS, TENSORS, FACTS, DONE = "weights.safetensors", "state.safetensors", "state.json", "done"
+WEIGHTS, TENSORS, STATE, HASHES = "weights.safetensors", "state.safetensors", "state.json", "done"
 KEPT = 2
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Checkpoint:
-    """All that a run needs to go on. facts: what JSON can hold."""
+    """All that a run needs to go on. state: what JSON can hold."""
 
     step: int
     weights: Mapping[str, Tensor]
     tensors: Mapping[str, Tensor]
-    facts: Mapping[str, Any]
+    state: JsonObject
 
 
-class Latest(NamedTuple):
-    """Where a run can go on. damaged: what is wrong with later checkpoints."""
+class LatestCheckpoint(NamedTuple):
+    """Where a run can be resumed. damaged: what is wrong with later checkpoints."""
 
     checkpoint: Checkpoint | None
     damaged: tuple[str, ...]
 
 
 class Checkpoints:
-    """The checkpoints of one run."""
+    """The checkpoints of one run. folder: where they lie."""
 
-    def __init__(self, run: Path):
-        self.folder = run / "checkpoints"
+    def __init__(self, folder: Path):
+        self.folder = folder
 
     def save(self, checkpoint: Checkpoint, best_step: int | None) -> Path:
-        """Write a checkpoint in one step, then drop those no longer needed.
+        """Write a checkpoint, complete or not at all, then remove those that are no longer needed.
 
         Raises RunError when the disk is full or cannot be written; the checkpoints before it are then intact.
         """
-        final = self.folder / f"step_{checkpoint.step:06}"
-        draft = self.folder / f".step_{checkpoint.step:06}.{os.getpid()}"
+        path = self._path_of(checkpoint.step)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            draft.mkdir()
-            _fill(draft, checkpoint)
-            if final.exists():  # damaged, or it would have been resumed from
-                shutil.rmtree(final)
-            draft.rename(final)
-            _flush(self.folder)
+            self._remove_unfinished()
+            if path.exists():  # damaged, or the run would have been resumed from it
+                shutil.rmtree(path)
+            with atomic_folder(path) as draft:
+                _write_files(draft, checkpoint)
         except (OSError, SafetensorError) as error:
-            shutil.rmtree(draft, ignore_errors=True)
-            why = getattr(error, "strerror", None) or error
+            reason = getattr(error, "strerror", None) or error
             raise RunError(
-                f"no checkpoint could be written to {self.folder} at step {checkpoint.step}: {why}. Free space or mend "
-                "the disk, then go on with --resume; the checkpoint before this one is whole"
+                f"no checkpoint could be written to {self.folder} at step {checkpoint.step}: {reason}. Free space or "
+                "repair the disk, then resume with --resume; the checkpoint before this one is intact"
             ) from error
-        self._thin(best_step)
-        return final
+        self._remove_old(best_step)
+        return path
 
-    def steps(self) -> list[int]:
+    def list_steps(self) -> list[int]:
         """The steps that have a checkpoint, damaged ones too, in order."""
         names = [re.fullmatch(r"step_(\d+)", path.name) for path in self.folder.glob("step_*")]
         return sorted(int(name.group(1)) for name in names if name)
 
     def load(self, step: int) -> Checkpoint:
         """The checkpoint of a step. Raises RunError when it is missing or damaged."""
-        place = self.folder / f"step_{step:06}"
+        path = self._path_of(step)
         try:
-            promised = json.loads((place / DONE).read_text(encoding="utf-8"))
-            for name in (WEIGHTS, TENSORS, FACTS):
-                if promised[name] != _sha256(place / name):
+            hashes = json.loads((path / HASHES).read_text(encoding="utf-8"))
+            for name in (WEIGHTS, TENSORS, STATE):
+                if hashes[name] != sha256_of_file(path / name):
                     raise ValueError(f"{name} has changed since it was written")
-            facts = json.loads((place / FACTS).read_text(encoding="utf-8"))
             return Checkpoint(
                 step=step,
-                weights=load_file(place / WEIGHTS),
-                tensors=load_file(place / TENSORS),
-                facts=facts,
+                weights=load_file(path / WEIGHTS),
+                tensors=load_file(path / TENSORS),
+                state=json.loads((path / STATE).read_text(encoding="utf-8")),
             )
         except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise RunError(f"the checkpoint {place} is damaged: {error}") from error
+            raise RunError(f"the checkpoint {path} is damaged: {error}") from error
 
-    def latest(self) -> Latest:
-        """The last whole checkpoint, if any, and what was said of the damaged ones after it."""
+    def load_latest(self) -> LatestCheckpoint:
+        """The last intact checkpoint, if any, and what is wrong with those after it."""
         damaged: list[str] = []
-        for step in reversed(self.steps()):
+        for step in reversed(self.list_steps()):
             try:
-                return Latest(self.load(step), tuple(damaged))
+                return LatestCheckpoint(self.load(step), tuple(damaged))
             except RunError as error:
                 damaged.append(str(error))
-        return Latest(None, tuple(damaged))
+        return LatestCheckpoint(None, tuple(damaged))
 
-    def _thin(self, best_step: int | None) -> None:
-        for step in self.steps()[:-KEPT]:
+    def _path_of(self, step: int) -> Path:
+        return self.folder / f"step_{step:06}"
+
+    def _remove_old(self, best_step: int | None) -> None:
+        for step in self.list_steps()[:-KEPT]:
             if step != best_step:
-                shutil.rmtree(self.folder / f"step_{step:06}", ignore_errors=True)
+                shutil.rmtree(self._path_of(step), ignore_errors=True)
 
-    def _sweep(self) -> None:
-        """Remove what killed runs left half-written."""
-        for path in self.folder.glob(".step_*"):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _fill(place: Path, checkpoint: Checkpoint) -> None:
-    save_file(
-        {name: tensor.contiguous() for name, tensor in checkpoint.weights.items()}, place / WEIGHTS
-    )
-    save_file(
-        {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}, place / TENSORS
-    )
-    (place / FACTS).write_text(json.dumps(dict(checkpoint.facts)), encoding="utf-8")
-    hashes = {name: _sha256(place / name) for name in (WEIGHTS, TENSORS, FACTS)}
-    (place / DONE).write_text(json.dumps(hashes), encoding="utf-8")
-    for file in (*place.iterdir(), place):
-        _flush(file)
+    def _remove_unfinished(self) -> None:
+        """Remove what killed runs left incomplete, under the hidden names of this version and of 0.1."""
+        for pattern in (".*-step_*", ".step_*"):
+            for path in self.folder.glob(pattern):
+                shutil.rmtree(path, ignore_errors=True)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Make sure that a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
+    for name, tensors in ((WEIGHTS, checkpoint.weights), (TENSORS, checkpoint.tensors)):
+        contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
+        save_file(contiguous, folder / name)
+    (folder / STATE).write_text(json.dumps(checkpoint.state), encoding="utf-8")
+    hashes = {name: sha256_of_file(folder / name) for name in (WEIGHTS, TENSORS, STATE)}
+    (folder / HASHES).write_text(json.dumps(hashes), encoding="utf-8")

@@ -1,6 +1,6 @@
 """One process, or several that train one network together, as torchrun starts them.
 
-torchrun tells each process its place through RANK, WORLD_SIZE and LOCAL_RANK. Every process sees its share of every
+torchrun tells each process its rank through RANK, WORLD_SIZE and LOCAL_RANK. Each process sees its share of every
 batch; the first one writes.
 """
 
@@ -15,15 +15,16 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cxr_core.errors import RunError
+from cxr_core.training.engine.device import select_device
 from cxr_core.workspace.malloc import keep_freed_memory
 
 # The first process may decode a whole dataset while the others wait.
-PATIENCE = timedelta(hours=12)
+TIMEOUT = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
-class Processes:
-    """This process's place among those of the run, and its device."""
+class DistributedContext:
+    """This process among those of the run. rank: from 0.  count: of all.  local_rank: on this machine, from 0."""
 
     device: torch.device
     rank: int = 0
@@ -31,26 +32,24 @@ class Processes:
     local_rank: int = 0
 
     @property
-    def first(self) -> bool:
+    def is_first(self) -> bool:
         """Whether this is the process that writes."""
         return self.rank == 0
 
-    def total(self, value: Tensor) -> Tensor:
+    def sum_over_processes(self, value: Tensor) -> Tensor:
         """The sum of a tensor over all processes."""
         if self.count > 1:
             distributed.all_reduce(value)
         return value
 
-    def any(self, flag: bool) -> bool:
-        """Whether any process says so."""
-        return (
-            bool(self.total(torch.tensor(float(flag), device=self.device)))
-            if self.count > 1
-            else flag
-        )
+    def is_true_anywhere(self, flag: bool) -> bool:
+        """Whether the flag is set in any process."""
+        if self.count == 1:
+            return flag
+        return bool(self.sum_over_processes(torch.tensor(float(flag), device=self.device)))
 
-    def from_first(self, values: list[float]) -> list[float]:
-        """The numbers of the first process, everywhere."""
+    def broadcast_from_first(self, values: list[float]) -> list[float]:
+        """The numbers of the first process, in every process."""
         if self.count == 1:
             return values
         shared = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -59,60 +58,61 @@ class Processes:
 
     @contextmanager
     def first_of_machine(self) -> Iterator[None]:
-        """Let one process of each machine go first; the others find its work done."""
-        if self.count > 1 and self.local_rank > 0:
-            distributed.barrier()
-        yield
-        if self.count > 1 and self.local_rank == 0:
-            distributed.barrier()
+        """Run the block in one process of each machine first; the others then find its work done.
 
-    def wrap(self, network: nn.Module) -> nn.Module:
+        Raises RunError in all other processes when the block fails in one that goes first, so that none waits for it.
+        """
+        if self.count == 1:
+            yield
+            return
+        if self.local_rank > 0:
+            self._require_success_of_others()
+            yield
+            return
+        try:
+            yield
+        except BaseException:
+            self.is_true_anywhere(True)  # the others wait for this
+            raise
+        self._require_success_of_others()
+
+    def wrap_for_gradients(self, network: nn.Module) -> nn.Module:
         """The network with gradients averaged over the processes; the network itself when there is only one."""
-        if self.count == 1 or not any(
-            parameter.requires_grad for parameter in network.parameters()
-        ):
+        is_trained = any(parameter.requires_grad for parameter in network.parameters())
+        if self.count == 1 or not is_trained:
             return network
-        cuda = self.device.type == "cuda"
-        return DistributedDataParallel(network, device_ids=[self.device.index] if cuda else None)
+        device_ids = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(network, device_ids=device_ids)
+
+    def _require_success_of_others(self) -> None:
+        if self.is_true_anywhere(False):
+            raise RunError(
+                "another process of this run failed while it prepared the films; see its message"
+            )
 
 
 @contextmanager
-def processes(device: str) -> Iterator[Processes]:
-    """This process's place, joined to the others' for the time being.
+def join_processes(device: str) -> Iterator[DistributedContext]:
+    """This process, joined with the others of its run while the block runs.
 
     device: auto, cpu or cuda. Raises RunError for a device that is not there, or when the others cannot be reached.
     """
-    count, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
-    chosen = chosen_device(device, local)
-    if chosen.type == "cpu":
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    own_device = select_device(device, local_rank)
+    if own_device.type == "cpu":
         keep_freed_memory()
     if count == 1:
-        yield Processes(chosen)
+        yield DistributedContext(own_device)
         return
+    backend = "nccl" if own_device.type == "cuda" else "gloo"
     try:
-        distributed.init_process_group(
-            "nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE
-        )
+        distributed.init_process_group(backend, timeout=TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise RunError(
             f"the {count} processes of this run could not find each other: {error}"
         ) from error
     try:
-        yield Processes(chosen, int(os.environ["RANK"]), count, local)
+        yield DistributedContext(own_device, int(os.environ["RANK"]), count, local_rank)
     finally:
         distributed.destroy_process_group()
-
-
-def chosen_device(name: str, local_rank: int = 0) -> torch.device:
-    """`auto`, `cpu` or `cuda`, as a device. Raises RunError for one that is not there."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise RunError(f"unknown device {name!r}; choose auto, cpu or cuda")
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "cpu" or (name == "auto" and there == 0):
-        return torch.device("cpu")
-    if local_rank >= there:
-        raise RunError(
-            f"this machine has {there} CUDA devices, process {local_rank + 1} of it needs one more; use --device cpu"
-        )
-    torch.cuda.set_device(local_rank)
-    return torch.device("cuda", local_rank)

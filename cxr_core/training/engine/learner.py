@@ -1,8 +1,9 @@
-"""What learns: the network with its optimizer, schedule, averaged weights and precision, and one step of it.
+"""The network with its optimizer, schedule, averaged weights and precision, and one training step.
 
-Everything that a step draws at random follows from (seed, step), so nothing of chance has to be kept in a checkpoint.
+All randomness of a step follows from (seed, step), so that a checkpoint need not hold a generator's state.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
@@ -15,94 +16,98 @@ from torch import Tensor, nn
 from cxr_core.data.loader import Batch
 from cxr_core.errors import RunError
 from cxr_core.models.networks.architectures import FilmClassifier, Network
+from cxr_core.training.engine.augment import (
+    AugmentationSample,
+    apply_augmentation,
+    sample_augmentation,
+)
 from cxr_core.training.engine.checkpoint import Checkpoint
-from cxr_core.training.engine.distributed import Processes
+from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.feature_cache import AfterBackbone
 from cxr_core.training.engine.schedule import Schedule
-from cxr_core.training.recipe.augmentation import AugmentationDraw
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.tasks.findings import FindingsTask
-from cxr_core.training.tasks.region_target import WithEvidence
+from cxr_core.training.tasks.region_target import WithAttribution
 from cxr_core.training.tasks.structures import StructuresTask
 from cxr_core.training.tasks.task import Task
+from cxr_core.workspace.json_files import Json, JsonObject
 
 AVERAGE, OPTIMIZER = "average.", "optimizer."
+MIN_WEIGHT = 1e-6  # a batch without known labels has weight 0
 
 
 class Learner:
-    """A network being trained. `candidate` is what is measured: the averaged weights, or the network itself."""
+    """A network in training. `eval_network` is the one evaluated: averaged weights, or the network itself."""
 
     def __init__(
-        self, recipe: Recipe, network: Network, task: Task, processes: Processes, steps: int
+        self, recipe: Recipe, network: Network, task: Task, context: DistributedContext, steps: int
     ):
         """steps: of the whole run, for the schedule."""
-        self.recipe, self.task, self.processes = recipe, task, processes
-        if processes.count > 1 and processes.device.type == "cuda":
+        self.recipe, self.task, self.context = recipe, task, context
+        if context.count > 1 and context.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         # channels_last for convolutions; the type stubs know no such argument, hence Any
-        moved: Any = network
-        self.network: Network = moved.to(processes.device, memory_format=torch.channels_last)
-        self.optimizer = _optimizer(recipe, self.network, processes.device)
+        untyped: Any = network
+        self.network: Network = untyped.to(context.device, memory_format=torch.channels_last)
+        self.optimizer = _create_optimizer(recipe, self.network, context.device)
         self.schedule = Schedule(recipe, self.optimizer, steps)
-        self._average = (
-            ModelEmaV3(self.network, recipe.ema_decay, use_warmup=True)
-            if recipe.ema_decay
-            else None
-        )
-        self._pieces = 1  # a step's films are taken in so many parts, when memory is short
-        self._trained_whole: bool | None = None
+        self._average: ModelEmaV3 | None = None
+        if recipe.ema_decay:
+            self._average = ModelEmaV3(self.network, recipe.ema_decay, use_warmup=True)
+        self._chunks = 1  # a step's films are processed in this many chunks when memory is short
+        self._backbone_is_trained: bool | None = None
         self._forward: nn.Module = self.network
 
     @property
-    def candidate(self) -> Network:
-        """The network whose figures count."""
-        chosen: Any = self._average.module if self._average else self.network
-        return cast(Network, chosen)
+    def eval_network(self) -> Network:
+        """The network that validation measures and the model keeps."""
+        network: Any = self._average.module if self._average else self.network
+        return cast(Network, network)
 
-    def answering(self, network: Network) -> nn.Module:
-        """What answers from what the loader gives: the network from grids, with its evidence where the task wants it,
-        or what follows the backbone from features."""
-        if self.recipe.keeps_features:
+    def wrap_forward(self, network: Network) -> nn.Module:
+        """The module from what the loader gives to what the task takes.
+
+        The network, with its attribution where the task needs that; or what follows the backbone, for cached features.
+        """
+        if self.recipe.can_cache_features:
             return AfterBackbone(cast(FilmClassifier, network))
         if self.recipe.region_weight:
-            return WithEvidence(cast(FilmClassifier, network), len(self.recipe.findings))
+            return WithAttribution(cast(FilmClassifier, network), len(self.recipe.findings))
         return network
 
     @property
     def learning_rate(self) -> float:
-        """That of the backbone now."""
+        """The current learning rate of the backbone."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def begin_epoch(self, epoch: int) -> None:
-        """Choose what is trained: the head alone at first or throughout, as the recipe says, else everything."""
-        whole = self.recipe.freeze == "none" and epoch > self.recipe.head_epochs
-        if whole != self._trained_whole:
-            self._trained_whole = whole
-            self.network.backbone.requires_grad_(whole)
-            self._forward = self.processes.wrap(self.answering(self.network))
+        """Freeze or unfreeze the backbone, as the recipe says for this epoch."""
+        train_backbone = self.recipe.freeze == "none" and epoch > self.recipe.head_epochs
+        if train_backbone != self._backbone_is_trained:
+            self._backbone_is_trained = train_backbone
+            self.network.backbone.requires_grad_(train_backbone)
+            self._forward = self.context.wrap_for_gradients(self.wrap_forward(self.network))
             if self.recipe.compile:
                 self._forward = torch.compile(self._forward)  # type: ignore[assignment]
         self.network.train()
-        if not whole:
-            self.network.backbone.eval()  # its batch statistics stay those it came with
+        if not train_backbone:
+            self.network.backbone.eval()  # keeps the batch statistics that it came with
 
-    def step(self, batch: Batch, step: int, size: int) -> float:
-        """Learn from one batch; the mean loss over all processes. A loss that is not finite changes nothing.
+    def train_step(self, batch: Batch, step: int, size: int) -> float:
+        """Train on one batch. Returns the mean loss over all processes; one that is not finite changes nothing.
 
-        step: how many were taken before.  size: films of the batch over all processes.
+        step: number of steps before.  size: films of the batch over all processes.
         """
-        chance = torch.Generator().manual_seed(_seed(self.recipe.seed, step, 0))
-        torch.manual_seed(
-            _seed(self.recipe.seed, step, 1 + self.processes.rank)
-        )  # dropout knows no generator
-        drawn = self.recipe.augmentation.draw(size, chance)
-        mine = drawn.take(slice(self.processes.rank, None, self.processes.count))
-        films, targets = (
-            inputs(self.recipe, batch.grids, mine),
-            self.task.targets(batch.labels, mine),
-        )
-        whole = self.processes.total(self.task.weight(targets)).clamp_min(1e-6)
-        loss = float(self.processes.total(self._backward(films, targets, whole)))
+        rng = torch.Generator().manual_seed(_derive_seed(self.recipe.seed, step, 0))
+        # Dropout takes no generator.
+        torch.manual_seed(_derive_seed(self.recipe.seed, step, 1 + self.context.rank))
+        sample = sample_augmentation(self.recipe.augmentation, size, rng)
+        own = sample.take(slice(self.context.rank, None, self.context.count))
+        films = prepare_inputs(self.recipe, batch.grids, own)
+        targets = self.task.build_targets(batch.labels, own)
+        weight = self.context.sum_over_processes(self.task.target_weight(targets))
+        share = self._backward(films, targets, weight.clamp_min(MIN_WEIGHT))
+        loss = float(self.context.sum_over_processes(share))
         if np.isfinite(loss):
             self.optimizer.step()
             self.schedule.after_step(step + 1)
@@ -111,147 +116,159 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         return loss
 
-    def weights(self) -> dict[str, Tensor]:
-        """The network's tensors."""
+    def network_tensors(self) -> dict[str, Tensor]:
+        """The network's tensors by name."""
         return dict(self.network.state_dict())
 
-    def tensors(self) -> dict[str, Tensor]:
-        """The averaged weights' and the optimizer's tensors."""
-        found = {}
+    def state_tensors(self) -> dict[str, Tensor]:
+        """The tensors of the averaged weights and of the optimizer."""
+        tensors: dict[str, Tensor] = {}
         if self._average:
-            found = {
-                AVERAGE + name: value for name, value in self._average.module.state_dict().items()
-            }
+            averaged = self._average.module.state_dict()
+            tensors = {AVERAGE + name: value for name, value in averaged.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
-            found |= {
-                f"{OPTIMIZER}{index}.{key}": value
-                for key, value in state.items()
-                if torch.is_tensor(value)
-            }
-        return found
+            for key, value in state.items():
+                if torch.is_tensor(value):
+                    tensors[f"{OPTIMIZER}{index}.{key}"] = value
+        return tensors
 
-    def facts(self) -> dict[str, Any]:
-        """What else is needed to go on, as JSON can hold it."""
-        groups = [
-            {key: value for key, value in group.items() if key != "params"}
-            for group in self.optimizer.param_groups
-        ]
-        return {"groups": groups, "schedule": self.schedule.state(), "pieces": self._pieces}
+    def state(self) -> JsonObject:
+        """What else is needed to resume, as JSON can hold it."""
+        groups: list[Json] = [_without_params(group) for group in self.optimizer.param_groups]
+        return {"groups": groups, "schedule": self.schedule.state(), "pieces": self._chunks}
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint. Raises RunError when it is of another network."""
         try:
             self.network.load_state_dict(dict(checkpoint.weights))
             if self._average:
-                self._average.module.load_state_dict(_below(AVERAGE, checkpoint.tensors))
+                averaged = _strip_prefix(AVERAGE, checkpoint.tensors)
+                self._average.module.load_state_dict(averaged)
         except RuntimeError as error:
             raise RunError(
                 f"the checkpoint of step {checkpoint.step} is of another network: {error}"
             ) from error
+        state: Any = checkpoint.state
+        self._restore_optimizer(checkpoint.tensors, state["groups"])
+        self.schedule.restore(state["schedule"], checkpoint.step)
+        self._chunks = state["pieces"]
+
+    def eval_weights(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
+        """The tensors of `eval_network` as a checkpoint holds them."""
+        if self._average:
+            return _strip_prefix(AVERAGE, checkpoint.tensors)
+        return dict(checkpoint.weights)
+
+    def _restore_optimizer(self, tensors: Mapping[str, Tensor], saved: list[JsonObject]) -> None:
         state: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below(OPTIMIZER, checkpoint.tensors).items():
+        for name, value in _strip_prefix(OPTIMIZER, tensors).items():
             index, _, key = name.partition(".")
             state.setdefault(int(index), {})[key] = value
-        described = self.optimizer.state_dict()["param_groups"]
+        current = self.optimizer.state_dict()["param_groups"]
         groups = [
-            {**now, **_tuples(then)}
-            for now, then in zip(described, checkpoint.facts["groups"], strict=True)
+            {**group, **_lists_to_tuples(former)}
+            for group, former in zip(current, saved, strict=True)
         ]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.schedule.restore(checkpoint.facts["schedule"], checkpoint.step)
-        self._pieces = checkpoint.facts["pieces"]
 
-    def candidate_weights(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
-        """The tensors of `candidate` as a checkpoint holds them."""
-        return _below(AVERAGE, checkpoint.tensors) if self._average else dict(checkpoint.weights)
+    def _backward(self, films: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
+        """Gradients of the loss over all processes. Returns this process's share of the loss.
 
-    def _backward(self, films: Tensor, targets: Tensor, whole: Tensor) -> Tensor:
-        """Gradients of the loss over all processes; this process's share of it. In smaller parts if memory is short."""
+        When the device runs out of memory, the films are processed in more and smaller chunks.
+        """
         while True:
             try:
-                return self._accumulate(films, targets, whole)
+                return self._accumulate_gradients(films, targets, weight)
             except torch.OutOfMemoryError:
                 self.optimizer.zero_grad(set_to_none=True)
-                self._pieces *= 2
-                if self._pieces > len(films):
+                self._chunks *= 2
+                if self._chunks > len(films):
                     raise RunError(
                         f"one film of {self.recipe.input_side} px does not fit into the device's memory with "
                         f"{self.recipe.backbone}; choose a smaller input_side or backbone"
                     ) from None
-                if self.processes.device.type == "cuda":
+                if self.context.device.type == "cuda":
                     torch.cuda.empty_cache()
 
-    def _accumulate(self, films: Tensor, targets: Tensor, whole: Tensor) -> Tensor:
+    def _accumulate_gradients(self, films: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
         share = torch.zeros((), device=films.device)
-        pieces = list(zip(films.chunk(self._pieces), targets.chunk(self._pieces), strict=True))
-        for index, (some, wanted) in enumerate(pieces):
-            with self._alone(last=index == len(pieces) - 1), self._precision():
-                loss = self.task.summed_loss(self._forward(some), wanted) / whole
+        chunks = list(zip(films.chunk(self._chunks), targets.chunk(self._chunks), strict=True))
+        for index, (chunk, chunk_targets) in enumerate(chunks):
+            is_last = index == len(chunks) - 1
+            with self._exchange_gradients(is_last), self._autocast():
+                loss = self.task.summed_loss(self._forward(chunk), chunk_targets) / weight
                 # DistributedDataParallel averages over the processes; the loss is a sum over them.
-                (loss * self.processes.count).backward()
+                (loss * self.context.count).backward()
             share += loss.detach()
         return share
 
-    def _alone(self, last: bool) -> AbstractContextManager[None]:
-        """Gradients are exchanged with the other processes after the last part only."""
+    def _exchange_gradients(self, is_last: bool) -> AbstractContextManager[None]:
+        """Gradients are exchanged with the other processes after the last chunk only."""
         forward: Any = self._forward
-        return nullcontext() if last or not hasattr(forward, "no_sync") else forward.no_sync()
+        if is_last or not hasattr(forward, "no_sync"):
+            return nullcontext()
+        context: AbstractContextManager[None] = forward.no_sync()
+        return context
 
-    def _precision(self) -> AbstractContextManager[Any]:
-        device, asked = self.processes.device.type, self.recipe.precision
-        half = asked == "bfloat16" or (asked == "auto" and device == "cuda")
-        return torch.autocast(device, torch.bfloat16, enabled=half)
+    def _autocast(self) -> AbstractContextManager[Any]:
+        device, precision = self.context.device.type, self.recipe.precision
+        use_half = precision == "bfloat16" or (precision == "auto" and device == "cuda")
+        return torch.autocast(device, torch.bfloat16, enabled=use_half)
 
 
-def task_of(recipe: Recipe) -> Task:
-    """What a recipe teaches: findings to tell, or structures to outline."""
+def create_task(recipe: Recipe) -> Task:
+    """The task of a recipe: predicting findings, or segmenting structures."""
     return StructuresTask(recipe) if recipe.structures else FindingsTask(recipe)
 
 
-def inputs(recipe: Recipe, grids: Tensor, drawn: AugmentationDraw | None = None) -> Tensor:
-    """Grids (B, S, S) uint8 as normalised input (B, C, S, S), augmented as drawn, if anything was.
+def prepare_inputs(
+    recipe: Recipe, grids: Tensor, sample: AugmentationSample | None = None
+) -> Tensor:
+    """Grids (B, S, S) uint8 as normalised input (B, C, S, S), augmented when a sample is given.
 
-    Features (B, F, h, w) that were kept are what they are.
+    Cached features (B, F, h, w) are returned as they are.
     """
     if grids.is_floating_point():
         return grids
     films = grids[:, None].float() * (1 / 255)
-    if drawn is not None:
-        films = recipe.augmentation.apply(films, drawn)
+    if sample is not None:
+        films = apply_augmentation(recipe.augmentation, films, sample)
     films = (films - recipe.mean) / recipe.std
     return films.expand(-1, recipe.channels, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
-def _optimizer(recipe: Recipe, network: Network, device: torch.device) -> torch.optim.Optimizer:
-    head = {id(parameter) for parameter in network.head_parameters()}
+def _create_optimizer(
+    recipe: Recipe, network: Network, device: torch.device
+) -> torch.optim.Optimizer:
+    head = network.head_parameters()
+    head_ids = {id(parameter) for parameter in head}
+    backbone = [parameter for parameter in network.parameters() if id(parameter) not in head_ids]
     groups = [
-        {
-            "params": [p for p in network.parameters() if id(p) not in head],
-            "lr": recipe.learning_rate,
-        },
-        {
-            "params": network.head_parameters(),
-            "lr": recipe.head_learning_rate or recipe.learning_rate,
-        },
+        {"params": backbone, "lr": recipe.learning_rate},
+        {"params": head, "lr": recipe.head_learning_rate or recipe.learning_rate},
     ]
-    fused: dict[str, Any] = (
-        {"fused": True} if device.type == "cuda" and recipe.optimizer != "sgd" else {}
-    )
+    options: dict[str, Any] = {}
+    if device.type == "cuda" and recipe.optimizer != "sgd":
+        options["fused"] = True
     return create_optimizer_v2(
         groups,
         opt=recipe.optimizer,
         lr=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
-        **fused,
+        **options,
     )
 
 
-def _seed(*parts: int) -> int:
-    """One number below 2^63 from several, far apart for neighbours."""
+def _derive_seed(*parts: int) -> int:
+    """One number below 2^63 from several, unrelated for neighbours."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def _below(prefix: str, tensors: Any) -> dict[str, Tensor]:
+def _without_params(group: JsonObject) -> JsonObject:
+    return {key: value for key, value in group.items() if key != "params"}
+
+
+def _strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {
         name.removeprefix(prefix): value
         for name, value in tensors.items()
@@ -259,6 +276,6 @@ def _below(prefix: str, tensors: Any) -> dict[str, Tensor]:
     }
 
 
-def _tuples(group: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows no tuples; Adam's betas are one."""
+def _lists_to_tuples(group: JsonObject) -> dict[str, object]:
+    """JSON has no tuples; Adam's betas are one."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in group.items()}

@@ -1,14 +1,14 @@
-"""From a recipe and films to the weights that did best on validation.
+"""Trains a network on films and keeps the weights of the best epoch.
 
-    loader: batches in the order of (seed, epoch) -> augmented on the device -> loss -> step -> average of weights
-    validation films -> outputs -> the task's figure or the loss, which chooses the epoch
+    loader: batches in the order of (seed, epoch) -> augmentation on the device -> loss -> step -> averaged weights
+    validation films -> outputs -> the task's metric or the loss, which selects the epoch
 
-All chance follows from (seed, step): a run that was killed and goes on from a checkpoint ends, on a CPU, with the same
-bits as one that was not. Several processes see the same batches and the same changes of each film as one.
+All randomness follows from (seed, step): on a CPU, a run that was killed and resumed from a checkpoint ends with the
+same bits as one that was not. Several processes see the same batches and the same augmentation of each film as one.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -16,23 +16,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cxr_core.data.film_set import Films
+from cxr_core.data.film_set import FilmSet
 from cxr_core.data.loader import Batch, Loader, Position
 from cxr_core.errors import RunError
-from cxr_core.models.networks.architectures import FilmClassifier
+from cxr_core.models.networks.architectures import FilmClassifier, Network
 from cxr_core.training.engine.checkpoint import Checkpoint, Checkpoints
-from cxr_core.training.engine.distributed import Processes
-from cxr_core.training.engine.feature_cache import features_of
-from cxr_core.training.engine.learner import Learner, Network, inputs, task_of
+from cxr_core.training.engine.distributed import DistributedContext
+from cxr_core.training.engine.feature_cache import cache_features
+from cxr_core.training.engine.learner import Learner, create_task, prepare_inputs
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.events import EpochDone, FeaturesCaching, Report, StepDone
+from cxr_core.training.tasks.task import Validation
+from cxr_core.workspace.json_files import JsonObject
 
-Report = Callable[[dict[str, Any]], None]
 REPORT_EVERY_S = 5.0
+REPORTED_LOSSES = 50  # the loss of a step is reported as the mean of so many
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
-    """The network of the chosen epoch, with that epoch's number (from 1) and its figure on validation."""
+class TrainedNetwork:
+    """The network of the selected epoch, with that epoch's number (from 1) and its validation metric."""
 
     network: Network
     epoch: int
@@ -40,10 +43,10 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Best:
-    """The epoch that did best on validation so far, and the step of its checkpoint.
+class BestEpoch:
+    """The best epoch so far, and the step of its checkpoint.
 
-    better: what epochs are compared by, higher is better.  score: the task's figure.
+    better: what epochs are compared by, higher is better.  score: the task's metric.
     """
 
     epoch: int
@@ -61,91 +64,93 @@ class Stopped(Exception):
 
 
 class Trainer:
-    """One run's training, from its beginning or from a checkpoint."""
+    """The training of one run, from the start or from a checkpoint."""
 
     def __init__(
         self,
         recipe: Recipe,
         network: Network,
-        parts: dict[str, Films],
-        processes: Processes,
+        splits: Mapping[str, FilmSet],
+        context: DistributedContext,
         checkpoints: Checkpoints | None,
         report: Report,
         stop: Callable[[], bool] = lambda: False,
     ):
-        """checkpoints: where to keep them; None = in memory, for tests.  stop: asked after every step.
+        """splits: films of train and val.  checkpoints: None = in memory, for tests.  stop: asked after every step.
 
-        Raises DataError for films that the recipe's task cannot be learnt from.
+        Raises DataError for films that the recipe's task cannot be trained on.
         """
-        self.recipe, self.parts, self.processes = recipe, parts, processes
+        self.recipe, self.splits, self.context = recipe, dict(splits), context
         self.checkpoints, self.report, self.stop = checkpoints, report, stop
-        task = task_of(recipe)
-        task.require(parts)
-        shard = (processes.rank, processes.count)
+        task = create_task(recipe)
+        task.require_trainable(splits)
         self.loader = Loader(
-            parts["train"],
+            splits["train"],
             batch_size=recipe.batch_size,
             seed=recipe.seed,
-            device=processes.device,
-            weights=task.draw_weights(parts["train"]),
-            shard=shard,
+            device=context.device,
+            weights=task.sampling_weights(splits["train"]),
+            shard=(context.rank, context.count),
         )
-        self.learner = Learner(
-            recipe, network, task, processes, steps=recipe.epochs * len(self.loader)
-        )
+        self.total_steps = recipe.epochs * len(self.loader)
+        self.learner = Learner(recipe, network, task, context, steps=self.total_steps)
         self.position, self.step = Position(), 0
         self.losses: list[float] = []
-        self.best: Best | None = None
+        self.best: BestEpoch | None = None
         self.saved_step = 0
-        self._memory: dict[str, Tensor] = {}
+        self._best_weights: dict[str, Tensor] = {}
 
-    def run(self) -> Trained:
+    def run(self) -> TrainedNetwork:
         """Train to the end. Raises Stopped when asked to stop, RunError when the loss is no longer finite."""
-        if self.recipe.keeps_features:
-            self.report({"event": "features", "films": sum(map(len, self.parts.values()))})
-            network = cast(FilmClassifier, self.learner.network)
-            self.parts = {
-                name: features_of(network, films, self._inputs)
-                for name, films in self.parts.items()
-            }
-            self.loader.serve(self.parts["train"])
-        while self.position.epoch <= self.recipe.epochs and not self._early():
-            self._epoch()
-        return self._chosen()
+        if self.recipe.can_cache_features:
+            self._cache_features()
+        while self.position.epoch <= self.recipe.epochs and not self._is_patience_exhausted():
+            self._train_epoch()
+        return self._load_best()
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of this run."""
-        facts = checkpoint.facts
+        state: Any = checkpoint.state
         self.step = self.saved_step = checkpoint.step
-        self.position = Position(**facts["position"])
-        self.losses = list(facts["losses"])
-        self.best = Best(**facts["best"]) if facts["best"] else None
+        self.position = Position(**state["position"])
+        self.losses = list(state["losses"])
+        self.best = BestEpoch(**state["best"]) if state["best"] else None
         self.learner.restore(checkpoint)
 
-    def _epoch(self) -> None:
+    def _cache_features(self) -> None:
+        self.report(FeaturesCaching(films=sum(map(len, self.splits.values()))))
+        network = cast(FilmClassifier, self.learner.network)
+        self.splits = {
+            name: cache_features(network, films, self._prepare_inputs)
+            for name, films in self.splits.items()
+        }
+        self.loader.set_films(self.splits["train"])
+
+    def _train_epoch(self) -> None:
         """The rest of the current epoch, its validation and its checkpoint."""
         self.learner.begin_epoch(self.position.epoch)
-        began, told, first = time.perf_counter(), time.perf_counter(), self.step
+        first_step, began = self.step, time.perf_counter()
+        reported = began
         for batch in self.loader.batches(self.position):
-            self._learn(batch)
+            self._train_step(batch)
             self.position = self.loader.position
-            if self.processes.any(self.stop()):
-                self._save()
+            if self.context.is_true_anywhere(self.stop()):
+                self._save_checkpoint()
                 raise Stopped(self.step)
-            if self.step % self.recipe.checkpoint_every_steps == 0 and self.position.batch < len(
-                self.loader
-            ):
-                self._save()
-            if time.perf_counter() - told > REPORT_EVERY_S:
-                told = time.perf_counter()
-                self._tell_step((self.step - first) / (told - began))
+            is_due = self.step % self.recipe.checkpoint_every_steps == 0
+            if is_due and self.position.batch < len(self.loader):
+                self._save_checkpoint()
+            if time.perf_counter() - reported > REPORT_EVERY_S:
+                reported = time.perf_counter()
+                self._report_step((self.step - first_step) / (reported - began))
         seconds = time.perf_counter() - began
-        self._validate((self.step - first) * self.loader.size / max(seconds, 1e-9))
+        films = (self.step - first_step) * self.loader.size
+        self._validate(films / max(seconds, 1e-9))
         self.position, self.losses = Position(self.position.epoch + 1), []
-        self._save()
+        self._save_checkpoint()
 
-    def _learn(self, batch: Batch) -> None:
-        loss = self.learner.step(batch, self.step, self.loader.size)
+    def _train_step(self, batch: Batch) -> None:
+        loss = self.learner.train_step(batch, self.step, self.loader.size)
         if not np.isfinite(loss):
             raise RunError(
                 f"the loss became {loss} at step {self.step + 1}; the last good checkpoint is at step "
@@ -154,110 +159,109 @@ class Trainer:
         self.step += 1
         self.losses.append(loss)
 
-    def _validate(self, speed: float) -> None:
-        """Measure on validation, remember the best epoch, tell the schedule. Only the first process measures."""
-        task, figures = self.learner.task, [0.0] * (1 + len(self.learner.task.figures))
-        if self.processes.first:
-            network = self.learner.answering(self.learner.candidate)
-            seen = task.validate(network, self.parts["val"], self._inputs)
-            figures = [seen.loss, *(seen.figures[name] for name in task.figures)]
-        loss, score, *others = self.processes.from_first(figures)
-        better = -loss if self.recipe.monitor == "loss" else score
+    def _validate(self, images_per_second: float) -> None:
+        """Measure on validation films, remember the best epoch, update the schedule."""
+        validation = self._measure_validation()
+        score = validation.score
+        better = -validation.loss if self.recipe.monitor == "loss" else score
         epoch = self.position.epoch
         if self.best is None or better > self.best.better:
-            self.best = Best(epoch, self.step, better, score)
+            self.best = BestEpoch(epoch, self.step, better, score)
         self.report(
-            {
-                "event": "epoch",
-                "epoch": epoch,
-                "step": self.step,
-                "of": self.recipe.epochs * len(self.loader),
-                "loss": float(np.mean(self.losses)),
-                "validation_loss": loss,
-                **{
-                    f"validation_{name}": value
-                    for name, value in zip(task.figures, [score, *others], strict=True)
-                },
-                "learning_rate": self.learner.learning_rate,
-                "images_per_second": speed,
-                "best_epoch": self.best.epoch,
-                **_memory_used(self.processes.device),
-            }
+            EpochDone(
+                epoch=epoch,
+                step=self.step,
+                total_steps=self.total_steps,
+                loss=float(np.mean(self.losses)),
+                validation_loss=validation.loss,
+                figures={f"validation_{name}": value for name, value in validation.figures.items()},
+                learning_rate=self.learner.learning_rate,
+                images_per_second=images_per_second,
+                best_epoch=self.best.epoch,
+                device_memory_mb=_peak_memory_mb(self.context.device),
+            )
         )
-        self.learner.schedule.after_epoch(loss)
+        self.learner.schedule.after_epoch(validation.loss)
 
-    def _inputs(self, grids: Tensor) -> Tensor:
-        return inputs(self.recipe, grids.to(self.processes.device))
+    def _measure_validation(self) -> Validation:
+        """The first process measures; all get its numbers."""
+        task = self.learner.task
+        numbers = [0.0] * (1 + len(task.figures))
+        if self.context.is_first:
+            network = self.learner.wrap_forward(self.learner.eval_network)
+            validation = task.validate(network, self.splits["val"], self._prepare_inputs)
+            numbers = [validation.loss, *(validation.figures[name] for name in task.figures)]
+        loss, *figures = self.context.broadcast_from_first(numbers)
+        return Validation(loss, dict(zip(task.figures, figures, strict=True)))
 
-    def _early(self) -> bool:
+    def _prepare_inputs(self, grids: Tensor) -> Tensor:
+        return prepare_inputs(self.recipe, grids.to(self.context.device))
+
+    def _is_patience_exhausted(self) -> bool:
         patience = self.recipe.early_stopping_patience
-        return bool(
-            patience and self.best and self.position.epoch - 1 - self.best.epoch >= patience
-        )
+        if not patience or self.best is None:
+            return False
+        return self.position.epoch - 1 - self.best.epoch >= patience
 
-    def _save(self) -> None:
+    def _save_checkpoint(self) -> None:
         """Keep all that is needed to go on from here; the first process writes."""
         if self.saved_step == self.step and self.position.batch:
             return
-        if self.processes.first:
-            self._write()
+        if self.context.is_first:
+            if self.checkpoints is None:
+                self._keep_best_in_memory()
+            else:
+                best_step = self.best.step if self.best else None
+                self.checkpoints.save(self._make_checkpoint(), best_step)
         self.saved_step = self.step
 
-    def _write(self) -> None:
-        facts = {
+    def _make_checkpoint(self) -> Checkpoint:
+        state: JsonObject = {
             "position": asdict(self.position),
-            "losses": self.losses,
+            "losses": list(self.losses),
             "best": asdict(self.best) if self.best else None,
-            **self.learner.facts(),
+            **self.learner.state(),
         }
-        if self.checkpoints is None:
-            if self.best and self.best.step == self.step:
-                self._memory = {
-                    name: value.clone()
-                    for name, value in self.learner.candidate.state_dict().items()
-                }
-            return
-        checkpoint = Checkpoint(
+        return Checkpoint(
             step=self.step,
-            weights=self.learner.weights(),
-            tensors=self.learner.tensors(),
-            facts=facts,
+            weights=self.learner.network_tensors(),
+            tensors=self.learner.state_tensors(),
+            state=state,
         )
-        self.checkpoints.save(checkpoint, self.best.step if self.best else None)
 
-    def _chosen(self) -> Trained:
+    def _keep_best_in_memory(self) -> None:
+        if self.best and self.best.step == self.step:
+            tensors = self.learner.eval_network.state_dict()
+            self._best_weights = {name: value.clone() for name, value in tensors.items()}
+
+    def _load_best(self) -> TrainedNetwork:
         """The network of the best epoch, from its checkpoint."""
         assert self.best is not None  # epochs >= 1
         network = self.learner.network
-        if self.processes.first:
-            if self.checkpoints is None:
-                weights = self._memory
-            else:
-                weights = self.learner.candidate_weights(self.checkpoints.load(self.best.step))
+        if self.context.is_first:
+            weights = self._best_weights
+            if self.checkpoints is not None:
+                weights = self.learner.eval_weights(self.checkpoints.load(self.best.step))
             network.load_state_dict(weights)
-        return Trained(network, self.best.epoch, self.best.score)
+        return TrainedNetwork(network, self.best.epoch, self.best.score)
 
-    def _tell_step(self, steps_per_second: float) -> None:
-        left = self.recipe.epochs * len(self.loader) - self.step
+    def _report_step(self, steps_per_second: float) -> None:
         self.report(
-            {
-                "event": "step",
-                "step": self.step,
-                "of": self.recipe.epochs * len(self.loader),
-                "epoch": self.position.epoch,
-                "loss": float(np.mean(self.losses[-50:])),
-                "learning_rate": self.learner.learning_rate,
-                "images_per_second": steps_per_second * self.loader.size,
-                "eta_s": left / steps_per_second,
-                **_memory_used(self.processes.device),
-            }
+            StepDone(
+                step=self.step,
+                total_steps=self.total_steps,
+                epoch=self.position.epoch,
+                loss=float(np.mean(self.losses[-REPORTED_LOSSES:])),
+                learning_rate=self.learner.learning_rate,
+                images_per_second=steps_per_second * self.loader.size,
+                eta_s=(self.total_steps - self.step) / steps_per_second,
+                device_memory_mb=_peak_memory_mb(self.context.device),
+            )
         )
 
 
-def _memory_used(device: torch.device) -> dict[str, float]:
-    """The most that the device held, in MiB; nothing to say on a CPU."""
-    return (
-        {"device_memory_mb": torch.cuda.max_memory_allocated(device) / 2**20}
-        if device.type == "cuda"
-        else {}
-    )
+def _peak_memory_mb(device: torch.device) -> float | None:
+    """The most that the device held, in MiB; None on a CPU."""
+    if device.type != "cuda":
+        return None
+    return torch.cuda.max_memory_allocated(device) / 2**20

@@ -1,1 +1,1 @@
-"""From a finished run to a model folder: calibration, decisions, card."""
+"""Writes trained networks as model folders: calibration, thresholds, cards, ensembles, fusion."""

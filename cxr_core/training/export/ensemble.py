@@ -1,4 +1,4 @@
-"""Runs of one division as one model: the mean of their networks, calibrated anew on the validation films of all."""
+"""Makes one model of several runs with the same split: the mean of their logits, calibrated anew."""
 
 import time
 from collections.abc import Sequence
@@ -6,96 +6,118 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_core.data.cache.pixel_cache import Progress, quiet
-from cxr_core.data.film_set import load_films
-from cxr_core.data.prepare import folders_of, open_data
+from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
+from cxr_core.data.film_set import load_film_set
+from cxr_core.data.prepare import open_data, resolve_folders
 from cxr_core.errors import RunError
-from cxr_core.models.networks.ensemble import AveragedClassifier
-from cxr_core.models.networks.initialise import origin
+from cxr_core.models.card import CARD, ModelCard
+from cxr_core.models.networks.ensemble import EnsembleClassifier
+from cxr_core.models.networks.initialise import describe_initial_weights
 from cxr_core.models.store import load_card, load_network
-from cxr_core.training.engine.trainer import Trained
-from cxr_core.training.exclusions import left_aside
-from cxr_core.training.export.export_classifier import finish
-from cxr_core.training.fit import LEARNT_ON, data_facts, divided
-from cxr_core.training.run_data import part_of_run
+from cxr_core.training.engine.trainer import TrainedNetwork
+from cxr_core.training.exclusions import build_exclusions
+from cxr_core.training.export.export_classifier import export_classifier
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.run_data import (
+    LEARNING_SPLITS,
+    describe_data,
+    films_of_split,
+    select_learning_films,
+    split_manifest,
+)
+from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 
 
-def average(
+def build_ensemble(
     runs: Sequence[Path],
     data: Sequence[str | Path],
     *,
     run: Path | None = None,
     version: str = "1.0.0",
-    progress: Progress = quiet,
+    progress: Progress = ignore_progress,
 ) -> Path:
-    """Write a run whose model answers the mean of the runs' logits. Returns the model's folder.
+    """Write a run whose model averages the runs' logits. Returns the model's folder.
 
-    data: what the runs learnt from; its division must be theirs, so that no validation film was learnt from by any of
-    them. Calibration, thresholds, evidence scale and familiarity are fitted anew. Raises RunError for runs that are not
-    finished, of another form or on other films, and ModelError for heads that have no mean.
+    data: what the runs were trained on. It must split as theirs did, so that none of them was trained on a validation
+    film. Calibration, thresholds, heatmap scale and OOD detector are fitted anew. Raises RunError for runs that are not
+    finished, of another architecture or on other films, and ModelError for heads that cannot be averaged.
     """
     began = time.perf_counter()
-    folders = [RunFolder.open(path) for path in runs]
-    recipe = folders[0].recipe()
-    _require_one_form(folders)
-    found = open_data(data, lambda _, done, of: progress(done, of))
-    part_of_run(
-        folders[0], found, "val"
-    )  # refuses data that divides into other films than the runs'
-    manifest = divided(recipe, found)
-    learning = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
-    parts = {
-        name: load_films(learning.part(name), recipe.input_spec(), recipe.findings)
-        for name in LEARNT_ON
+    members = [RunFolder.open(path) for path in runs]
+    _require_comparable(members)
+    recipe = members[0].load_recipe()
+    usable = open_data(data, lambda _, done, total: progress(done, total))
+    films_of_split(members[0], usable, "val")  # refuses data that splits differently
+    films = split_manifest(recipe, usable)
+    learning = select_learning_films(films)
+    splits = {
+        name: load_film_set(learning.select_split(name), recipe.input_spec(), recipe.findings)
+        for name in LEARNING_SPLITS
     }
-    cards = [load_card(folder.model) for folder in folders]
+    cards = [load_card(member.model) for member in members]
+    trained = TrainedNetwork(
+        _average_networks(recipe, members, cards),
+        max(card.training["epoch"] for card in cards),
+        _mean_validation_auroc(recipe, cards),
+    )
+    first = members[0].load_manifest()
+    manifest = RunManifest(
+        data=describe_data(learning, recipe),
+        folders=tuple(str(folder) for folder in resolve_folders(data)),
+        version=version,
+        initial_weights=first.initial_weights or recipe.init,
+        exclusions=build_exclusions(recipe, films),
+        segmenter=first.segmenter,
+        members=tuple(describe_initial_weights(str(member.model)) for member in members),
+    )
+    folder = RunFolder.create(recipe, manifest, run)
+    training_s = sum(card.training["duration_s"] for card in cards)
+    with folder.hold():
+        duration_s = training_s + time.perf_counter() - began
+        export_classifier(recipe, trained, learning, splits, folder, duration_s)
+    return folder.model
+
+
+def _average_networks(
+    recipe: Recipe, members: Sequence[RunFolder], cards: Sequence[ModelCard]
+) -> EnsembleClassifier:
     networks = [
-        load_network(folder.model, card) for folder, card in zip(folders, cards, strict=True)
+        load_network(member.model, card) for member, card in zip(members, cards, strict=True)
     ]
-    network = AveragedClassifier.of(networks, recipe.architecture_arguments(len(recipe.findings)))
-    first = folders[0].manifest()
-    facts = {
-        **data_facts(learning, recipe),
-        "folders": [str(each) for each in folders_of(data)],
-        "version": version,
-    }
-    facts |= {
-        "began_from": first.get("began_from", recipe.init),
-        "left_aside": left_aside(recipe, manifest),
-    }
-    facts |= {key: first[key] for key in ("ratio_from", "regions_from") if key in first}
-    facts |= {"averaged": [origin(str(folder.model)) for folder in folders]}
-    whole = RunFolder.create(recipe, facts, run)
+    arguments = recipe.architecture_arguments(len(recipe.findings))
+    return EnsembleClassifier.from_networks(networks, arguments)
+
+
+def _mean_validation_auroc(recipe: Recipe, cards: Sequence[ModelCard]) -> float:
     scores = [
         card.metrics["validation"][key]["auroc"]["value"]
         for card in cards
         for key in recipe.findings
     ]
-    trained = Trained(
-        network, max(card.training["epoch"] for card in cards), float(np.mean(scores))
-    )
-    spent = sum(card.training["duration_s"] for card in cards) + time.perf_counter() - began
-    with whole.held():
-        finish(recipe, trained, learning, parts, whole, spent)
-    return whole.model
+    return float(np.mean(scores))
 
 
-def _require_one_form(folders: Sequence[RunFolder]) -> None:
-    first = folders[0].recipe()
-    wanted = (first.findings, first.input_spec(), first.architecture_arguments(1))
-    division = folders[0].manifest()["split_sha256"]
-    for folder in folders:
-        recipe = folder.recipe()
-        if not (folder.model / "card.json").is_file():
-            raise RunError(f"{folder.path} has no model yet; a mean is of finished runs")
-        if folder.manifest()["split_sha256"] != division:
+def _require_comparable(members: Sequence[RunFolder]) -> None:
+    """Raises RunError for runs that are unfinished, split differently or have different networks."""
+    first = members[0]
+    expected = _identity_of(first.load_recipe())
+    split = first.load_manifest().data.split_sha256
+    for member in members:
+        if not (member.model / CARD).is_file():
+            raise RunError(f"{member.path} has no model yet; an ensemble needs finished runs")
+        if member.load_manifest().data.split_sha256 != split:
             raise RunError(
-                f"{folder.path} learnt from other films than {folders[0].path}, some of them the other's validation "
-                "films; a mean is of runs of one division (the same shares, and the same seed or split_seed)"
+                f"{member.path} was trained on other films than {first.path}, some of them the other's validation "
+                "films; an ensemble needs runs with the same split (the same shares, and the same seed or split_seed)"
             )
-        if (recipe.findings, recipe.input_spec(), recipe.architecture_arguments(1)) != wanted:
+        if _identity_of(member.load_recipe()) != expected:
             raise RunError(
-                f"{folder.path} has another network, other films or other findings than {folders[0].path}; a mean is "
-                "of runs that differ in how they learnt alone"
+                f"{member.path} has another network, other input or other findings than {first.path}; the runs of an "
+                "ensemble differ only in how they were trained"
             )
+
+
+def _identity_of(recipe: Recipe) -> tuple[object, ...]:
+    """What the members of an ensemble share."""
+    return recipe.findings, recipe.input_spec(), recipe.architecture_arguments(1)

@@ -1,157 +1,173 @@
-"""From chosen weights to a model folder: calibrated, with thresholds, a heatmap scale and its familiarity.
+"""Writes a trained classifier as a model folder: calibrated, with thresholds, heatmap scale and OOD detector.
 
-Everything here is fitted on training and validation films; the official test part is not an argument.
+Everything here is fitted on training and validation films; the official test split is not an argument.
 """
 
-import platform
-import time
-from typing import Any, cast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 
-from cxr_core.data.film_set import Films
+from cxr_core.data.film_set import FilmSet
 from cxr_core.data.manifest import Manifest
-from cxr_core.evaluation.metrics.figures import finding_figures
-from cxr_core.evaluation.store.provenance import write_learnt
+from cxr_core.evaluation.metrics.figures import compute_finding_figures
+from cxr_core.evaluation.store.provenance import write_training_hashes
 from cxr_core.film.preprocess import normalise
-from cxr_core.models.card import ModelCard, Population
-from cxr_core.models.networks.architectures import FilmClassifier, timm
-from cxr_core.models.networks.ensemble import AveragedClassifier
+from cxr_core.models.card import Calibration, ModelCard, OperatingPoint, Population
+from cxr_core.models.networks.architectures import FilmClassifier
+from cxr_core.models.networks.ensemble import EnsembleClassifier
 from cxr_core.models.store import save_model
-from cxr_core.reading import calibration
-from cxr_core.reading.heatmaps import logits_and_evidence, usual_evidence
-from cxr_core.reading.ood import Familiarity, describe
-from cxr_core.training.engine.trainer import Trained
+from cxr_core.reading.calibration import apply_calibration
+from cxr_core.reading.calibration_fit import choose_operating_points, fit_platt
+from cxr_core.reading.heatmaps import compute_baseline_attribution, forward_with_attribution
+from cxr_core.reading.ood import OodDetector, embed_maps
+from cxr_core.training.engine.trainer import TrainedNetwork
+from cxr_core.training.export.training_record import TrainingRecord, list_software
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.workspace.json_files import JsonObject
 
-# The limit of familiarity: so much beyond the distance that holds all but one in a hundred validation films. A limit
-# at a rarer quantile would rest on the two or three strangest of them.
-FAMILIAR_QUANTILE, FAMILIAR_MARGIN = 0.99, 1.2
-# The evidence drawn in full colour: reached by the strongest cell of one positive validation film in ten.
+# The OOD limit lies this factor beyond the distance that holds 99 % of the validation films. A limit at a rarer
+# quantile would rest on the two or three most unusual of them.
+OOD_QUANTILE, OOD_MARGIN = 0.99, 1.2
+# The attribution drawn in full colour: reached by the strongest cell of one positive validation film in ten.
 FULL_COLOUR_QUANTILE = 0.90
+MIN_SCALE = 1e-3
+BATCH_SIZE = 64
 
 
-def finish(
+@dataclass(frozen=True, eq=False)
+class FilmOutputs:
+    """What a network gives for N films: logits (N, L), attribution (N, L, h, w) and embeddings (N, D)."""
+
+    logits: np.ndarray
+    attribution: np.ndarray
+    embeddings: np.ndarray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FindingFit:
+    """What is fitted for one finding. baseline: (h, w) usual attribution.  scale: attribution in full colour."""
+
+    calibration: Calibration
+    operating_points: tuple[OperatingPoint, ...]
+    baseline: list[list[float]]
+    scale: float
+    figures: JsonObject
+
+
+def export_classifier(
     recipe: Recipe,
-    trained: Trained,
-    manifest: Manifest,
-    parts: dict[str, Films],
+    trained: TrainedNetwork,
+    films: Manifest,
+    splits: Mapping[str, FilmSet],
     run: RunFolder,
-    seconds: float,
+    duration_s: float,
 ) -> ModelCard:
-    """Write run.model from the trained weights, and the hashes of the films learnt from beside it. Returns its card."""
-    # What is stored is half precision, so everything below is fitted to the network as it will be read back.
-    network = (
-        cast(FilmClassifier, trained.network)
-        .keep_findings(len(recipe.findings))
-        .cpu()
-        .half()
-        .float()
-        .eval()
-    )
-    seen = _look(network, parts["val"], recipe)
-    familiarity = Familiarity.fit(
-        torch.from_numpy(_look(network, parts["train"], recipe)["descriptors"])
-    )
-    distances = familiarity.distance(torch.from_numpy(seen["descriptors"])).numpy()
-    labels = parts["val"].labels
-    source = f"{len(labels)} validation films carved from train by patient"
-    calibrations, points, usuals, scales, figures = {}, {}, {}, {}, {}
-    for index, key in enumerate(recipe.findings):
-        known = ~np.isnan(labels[:, index])
-        logits, truth = seen["logits"][known, index], labels[known, index]
-        calibrations[key] = calibration.fit_platt(logits, truth, f"Platt scaling on {source}")
-        probabilities = calibration.apply(calibrations[key], logits)
-        points[key] = calibration.operating_points(probabilities, truth, source)
-        usual = usual_evidence(seen["evidence"][labels[:, index] == 0, index])
-        usuals[key] = usual.astype(float).round(6).tolist()
-        strongest = (seen["evidence"][labels[:, index] == 1, index] - usual).max(axis=(1, 2))
-        scales[key] = float(max(np.quantile(strongest, FULL_COLOUR_QUANTILE), 1e-3))
-        patients = manifest.part("val").table["patient"].to_numpy()[known]
-        figures[key] = finding_figures(probabilities, truth, patients, points[key])
+    """Write run.model from the trained weights, and the hashes of the training films beside it. Returns its card.
+
+    films: those of train and val.  splits: the same, loaded.
+    """
+    network = _as_stored(cast(FilmClassifier, trained.network), len(recipe.findings))
+    outputs = compute_film_outputs(network, splits["val"], recipe)
+    train_embeddings = compute_film_outputs(network, splits["train"], recipe).embeddings
+    detector = OodDetector.fit(torch.from_numpy(train_embeddings))
+    distances = detector.measure_distance(torch.from_numpy(outputs.embeddings)).numpy()
+    patients = films.select_split("val").table["patient"].to_numpy()
+    fits = {
+        key: _fit_finding(outputs, splits["val"].labels, index, patients)
+        for index, key in enumerate(recipe.findings)
+    }
+    manifest = run.load_manifest()
+    record = TrainingRecord.of_run(recipe, manifest, trained, films, duration_s)
     card = ModelCard(
         model=recipe.model,
-        version=run.manifest()["version"],
+        version=manifest.version,
         findings=recipe.findings,
-        **_form(network, recipe),
+        architecture=_architecture_of(network, recipe),
+        arguments=_architecture_arguments(network, recipe),
         input_spec=recipe.input_spec(),
-        population=Population(
-            text=recipe.population,
-            age_min=recipe.population_age_min,
-            age_max=recipe.population_age_max,
-        ),
-        calibration=calibrations,
-        operating_points=points,
-        evidence_scale=scales,
-        usual_evidence=usuals,
-        familiarity_limit=float(FAMILIAR_MARGIN * np.quantile(distances, FAMILIAR_QUANTILE)),
-        training=training_facts(recipe, trained, manifest, run, seconds),
-        metrics={"validation": figures},
-        software=software(),
+        population=intended_population(recipe),
+        calibration={key: fit.calibration for key, fit in fits.items()},
+        operating_points={key: fit.operating_points for key, fit in fits.items()},
+        evidence_scale={key: fit.scale for key, fit in fits.items()},
+        baseline_attribution={key: fit.baseline for key, fit in fits.items()},
+        ood_limit=float(OOD_MARGIN * np.quantile(distances, OOD_QUANTILE)),
+        training=record.to_json(),
+        metrics={"validation": {key: fit.figures for key, fit in fits.items()}},
+        software=list_software(),
     )
-    write_learnt(run.path, manifest.table)
-    return save_model(run.model, card, network, familiarity.tensors, half=True)
+    write_training_hashes(run.path, films.table)
+    return save_model(run.model, card, network, detector.tensors, half=True)
 
 
-def _form(network: FilmClassifier, recipe: Recipe) -> dict[str, Any]:
-    """The architecture of a card, and the arguments that build it."""
-    arguments = recipe.architecture_arguments(len(recipe.findings))
-    if isinstance(network, AveragedClassifier):
-        return {
-            "architecture": "averaged_classifier",
-            "arguments": {**arguments, "members": len(network.members)},
-        }
-    return {"architecture": recipe.architecture, "arguments": arguments}
-
-
-def software() -> dict[str, str]:
-    """The versions that made the model."""
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "timm": timm.__version__,
-    }
-
-
-def _look(network: FilmClassifier, films: Films, recipe: Recipe) -> dict[str, np.ndarray]:
-    """Logits (N, L), evidence (N, L, h, w) and descriptors (N, D) of films."""
-    found: dict[str, list[np.ndarray]] = {"logits": [], "evidence": [], "descriptors": []}
+def compute_film_outputs(network: FilmClassifier, films: FilmSet, recipe: Recipe) -> FilmOutputs:
+    """Logits, attribution and embeddings of all films, on the CPU."""
     spec = recipe.input_spec()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for grids in films.batches(64):
+    batches = []
+    for grids in films.batches(BATCH_SIZE):
         inputs = torch.from_numpy(normalise(grids, spec))
         with torch.no_grad():
-            features, maps = network.forward_described(
+            features, maps = network.forward_with_middle_maps(
                 inputs.contiguous(memory_format=torch.channels_last)
             )
-            logits, evidence = logits_and_evidence(network, features)
-        for name, tensor in (
-            ("logits", logits),
-            ("evidence", evidence),
-            ("descriptors", describe(maps)),
-        ):
-            found[name].append(tensor.numpy())
-    return {name: np.concatenate(batches) for name, batches in found.items()}
+            logits, attribution = forward_with_attribution(network, features)
+            embeddings = embed_maps(maps)
+        batches.append((logits.numpy(), attribution.numpy(), embeddings.numpy()))
+    logits, attribution, embeddings = zip(*batches, strict=True)
+    return FilmOutputs(
+        np.concatenate(logits), np.concatenate(attribution), np.concatenate(embeddings)
+    )
 
 
-def training_facts(
-    recipe: Recipe, trained: Trained, manifest: Manifest, run: RunFolder, seconds: float
-) -> dict[str, Any]:
-    about = run.manifest()
-    return {
-        "recipe": recipe.name,
-        "summary": recipe.summary,
-        "init": about.get("began_from", recipe.init),
-        "seed": recipe.seed,
-        "epoch": trained.epoch,
-        "duration_s": round(seconds),
-        "finished": time.strftime("%Y-%m-%d"),
-        "data": {
-            key: value
-            for key, value in about.items()
-            if key not in ("folders", "version", "began_from")
-        },
-        "terms": manifest.terms,
-    }
+def intended_population(recipe: Recipe) -> Population:
+    """The patients that a recipe's model is for."""
+    return Population(
+        text=recipe.population,
+        age_min=recipe.population_age_min,
+        age_max=recipe.population_age_max,
+    )
+
+
+def _as_stored(network: FilmClassifier, findings: int) -> FilmClassifier:
+    """The network as it will be read back: without auxiliary findings, its weights rounded to half precision."""
+    return network.keep_findings(findings).cpu().half().float().eval()
+
+
+def _fit_finding(
+    outputs: FilmOutputs, labels: np.ndarray, index: int, patients: np.ndarray
+) -> FindingFit:
+    """Fit one finding on the validation films. labels: (N, L).  index: of the finding.  patients: (N,)."""
+    source = f"{len(labels)} validation films carved from train by patient"
+    known = ~np.isnan(labels[:, index])
+    logits, known_labels = outputs.logits[known, index], labels[known, index]
+    calibration = fit_platt(logits, known_labels, f"Platt scaling on {source}")
+    probabilities = apply_calibration(calibration, logits)
+    points = choose_operating_points(probabilities, known_labels, source)
+    baseline = compute_baseline_attribution(outputs.attribution[labels[:, index] == 0, index])
+    positive = outputs.attribution[labels[:, index] == 1, index]
+    strongest = (positive - baseline).max(axis=(1, 2))
+    figures = compute_finding_figures(probabilities, known_labels, patients[known], points)
+    return FindingFit(
+        calibration=calibration,
+        operating_points=points,
+        baseline=baseline.astype(float).round(6).tolist(),
+        scale=float(max(np.quantile(strongest, FULL_COLOUR_QUANTILE), MIN_SCALE)),
+        figures=figures.to_json(),
+    )
+
+
+def _architecture_of(network: FilmClassifier, recipe: Recipe) -> str:
+    if isinstance(network, EnsembleClassifier):
+        return "averaged_classifier"
+    return recipe.architecture
+
+
+def _architecture_arguments(network: FilmClassifier, recipe: Recipe) -> JsonObject:
+    arguments = recipe.architecture_arguments(len(recipe.findings))
+    if isinstance(network, EnsembleClassifier):
+        arguments["members"] = len(network.members)
+    return arguments

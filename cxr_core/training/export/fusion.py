@@ -1,7 +1,7 @@
-"""The measured ratio takes part in a classifier's probability, unless validation films speak against it.
+"""Lets the measured cardiothoracic ratio contribute to a classifier's probability of cardiomegaly.
 
-The finding is defined by the ratio and a reader can check it with a ruler, while labels are text-mined and few; so it
-takes part where it tells the finding by itself and does not make the probability worse, and need not prove a gain.
+The ratio defines the finding, and a reader can check it with a ruler, while labels are text-mined and few. So it
+contributes wherever it discriminates by itself and does not worsen the probability; it need not prove a gain.
 """
 
 from dataclasses import dataclass, replace
@@ -9,118 +9,152 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_core.data.cache.pixel_cache import Progress, quiet
+from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
-from cxr_core.evaluation.evaluate import read_films
-from cxr_core.evaluation.segmentation.evaluate_outlines import anatomies
-from cxr_core.evaluation.segmentation.metrics import means_of
-from cxr_core.evaluation.segmentation.ratio import RATIO, figures_of_scores
-from cxr_core.models.card import Combination, ModelCard
-from cxr_core.models.store import change_card, load_card
-from cxr_core.reading.cardiothoracic.fusion_fit import fit_combination, held_out_losses
-from cxr_core.reading.cardiothoracic.ratio import WIDENING
+from cxr_core.evaluation.bootstrap.means import bootstrap_means
+from cxr_core.evaluation.segmentation.ratio import RATIO, score_films
+from cxr_core.inference import classify_films, segment_films
+from cxr_core.models.card import Fusion, ModelCard
+from cxr_core.models.store import load_card, update_card
+from cxr_core.reading.calibration import log_odds
+from cxr_core.reading.cardiothoracic.fusion_fit import cross_validate_losses, fit_fusion
+from cxr_core.reading.cardiothoracic.ratio import WIDENING_REASONS
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.log_odds import log_odds
-from cxr_core.reading.segmenter import Outliner
+from cxr_core.reading.segmenter import Segmenter
 
 FINDING = "cardiomegaly"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Combined:
-    """What came of it. alone, both: log loss on held-out validation patients.  against: why it takes no part, or ""."""
+class FusionResult:
+    """The outcome of a fit.
 
-    combination: Combination | None
-    against: str
-    alone: float
-    both: float
+    fusion: what was written into the card; None where the ratio does not contribute.  rejection: why it does not, or
+    "".  loss_alone, loss_fused: log loss on held-out validation patients.  films, positives: fitted on.
+    """
+
+    fusion: Fusion | None
+    rejection: str
+    loss_alone: float
+    loss_fused: float
     films: int
     positives: int
 
 
-def combine_with_ratio(
-    folder: Path, outliner: Outliner, films: Manifest, progress: Progress = quiet
-) -> Combined:
-    """Fit the combination on validation films and write it into the card of a classifier's folder.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FusionFilms:
+    """N labelled films with a ratio.
 
-    None is written, and one that is there is taken out, where the ratio alone is not known to tell the finding (the
-    95 % interval of its AUROC reaches 0.5), or the log loss on held-out patients is known to be higher with it (that of
-    the paired difference above 0).
+    log_odds: (N,) of the classifier's calibrated probability.  ratios, labels: (N,).  views, patients: (N,) text.
+    """
 
-    films: usable and decoded, the validation part of what the classifier learnt. Those without a label, and those that
-    cannot be measured or are doubted for more than view, are left out, as in reading. Raises DataError for films of one
-    class.
+    log_odds: np.ndarray
+    ratios: np.ndarray
+    labels: np.ndarray
+    views: np.ndarray
+    patients: np.ndarray
+
+
+def fuse_with_ratio(
+    folder: Path, segmenter: Segmenter, films: Manifest, progress: Progress = ignore_progress
+) -> FusionResult:
+    """Fit the fusion on validation films and write it into the card of a classifier's folder.
+
+    Nothing is written, and a former fusion is removed, where the ratio alone is not known to discriminate (the 95 %
+    interval of its AUROC reaches 0.5), or the log loss on held-out patients is known to be higher with it (the interval
+    of the paired difference lies above 0).
+
+    films: usable and decoded, the validation films of the classifier. Films without a label, and films that cannot be
+    measured or carry warnings beyond the view, are left out, as in reading. Raises DataError for films of one class.
     """
     classifier = Classifier.load(folder)
     if FINDING not in films.findings:
-        raise DataError(f"the films have no labels for {FINDING}; the ratio speaks of nothing else")
+        raise DataError(
+            f"the films have no labels for {FINDING}, the only finding that the ratio informs"
+        )
     films = films.with_table(films.table[films.table[FINDING].notna()])
-    measured = _ratios(outliner, films, progress)
-    seen = ~np.isnan(measured)
-    chances = np.array([log_odds(chance) for chance in _probabilities(classifier, films)])[seen]
-    labels = films.table[FINDING].to_numpy(np.float64)[seen]
-    views, patients = (
-        films.table[name].fillna("").to_numpy(str)[seen] for name in ("view", "patient")
+    measured = _measure_films(classifier, segmenter, films, progress)
+    alone, fused = cross_validate_losses(
+        measured.log_odds, measured.ratios, measured.views, measured.labels, measured.patients
     )
-    alone, both = held_out_losses(chances, measured[seen], views, labels, patients)
-    against = _against(measured[seen], both - alone, labels, patients)
-    fitted = None
-    if not against:
-        source = (
-            f"{len(labels)} validation films with a ratio, carved from train by patient; held-out log loss "
-            f"{both.mean():.4f}"
-        )
-        fitted = fit_combination(
-            chances,
-            measured[seen],
-            views,
-            labels,
-            model=f"{outliner.card.model} {outliner.card.version}",
-            source=f"{source} against {alone.mean():.4f} without it",
-        )
-    own = {FINDING: fitted} if fitted else {}
-
-    def with_own(card: ModelCard) -> ModelCard:
-        others = {key: each for key, each in card.combination.items() if key != FINDING}
-        return replace(card, combination={**others, **own})
-
-    change_card(folder, with_own, load_card)
-    return Combined(
-        combination=fitted,
-        against=against,
-        alone=float(alone.mean()),
-        both=float(both.mean()),
-        films=len(labels),
-        positives=int((labels == 1).sum()),
+    rejection = _find_rejection(measured, fused - alone)
+    fusion = None if rejection else _fit(measured, segmenter, alone, fused)
+    _write_fusion(folder, fusion)
+    return FusionResult(
+        fusion=fusion,
+        rejection=rejection,
+        loss_alone=float(alone.mean()),
+        loss_fused=float(fused.mean()),
+        films=len(measured.labels),
+        positives=int((measured.labels == 1).sum()),
     )
 
 
-def _against(
-    ratios: np.ndarray, added: np.ndarray, labels: np.ndarray, patients: np.ndarray
-) -> str:
-    """Why the ratio takes no part; "" where nothing speaks against it. added: (N,) log loss on each film."""
-    alone = figures_of_scores({RATIO: ratios}, labels, patients)["on_measured"]["auroc"][RATIO]
-    if alone["low"] is None or alone["low"] <= 0.5:
-        return "the ratio alone is not known to tell the finding"
-    if means_of({"added": added}, patients)["added"]["low"] > 0:
-        return "it makes the probability worse"
+def _measure_films(
+    classifier: Classifier, segmenter: Segmenter, films: Manifest, progress: Progress
+) -> FusionFilms:
+    ratios = _measure_ratios(segmenter, films, progress)
+    probabilities = _predict_probabilities(classifier, films)
+    measured = ~np.isnan(ratios)
+    views = films.table["view"].fillna("").to_numpy(str)
+    patients = films.table["patient"].fillna("").to_numpy(str)
+    return FusionFilms(
+        log_odds=np.array([log_odds(value) for value in probabilities])[measured],
+        ratios=ratios[measured],
+        labels=films.table[FINDING].to_numpy(np.float64)[measured],
+        views=views[measured],
+        patients=patients[measured],
+    )
+
+
+def _find_rejection(films: FusionFilms, added_loss: np.ndarray) -> str:
+    """Why the ratio does not contribute; "" where it does. added_loss: (N,) of each film, by the fusion."""
+    scores = score_films({RATIO: films.ratios}, films.labels, films.patients)
+    low = scores.on_measured.auroc[RATIO].low
+    if low is None or low <= 0.5:
+        return "the ratio alone is not known to discriminate"
+    mean = bootstrap_means({"added": added_loss}, films.patients)["added"]
+    if mean.low is not None and mean.low > 0:
+        return "it worsens the probability"
     return ""
 
 
-def _ratios(outliner: Outliner, films: Manifest, progress: Progress) -> np.ndarray:
-    """(N,) the ratio of each film, NaN where reading would not combine it."""
-    found = anatomies(outliner, films, progress)
-    return np.array(
-        [
-            a.ratio if a.ratio is not None and set(a.doubts) <= set(WIDENING) else np.nan
-            for a in found
-        ],
-        np.float64,
+def _fit(films: FusionFilms, segmenter: Segmenter, alone: np.ndarray, fused: np.ndarray) -> Fusion:
+    source = (
+        f"{len(films.labels)} validation films with a ratio, carved from train by patient; held-out log loss "
+        f"{fused.mean():.4f} against {alone.mean():.4f} without it"
+    )
+    return fit_fusion(
+        films.log_odds,
+        films.ratios,
+        films.views,
+        films.labels,
+        model=f"{segmenter.card.model} {segmenter.card.version}",
+        source=source,
     )
 
 
-def _probabilities(classifier: Classifier, films: Manifest) -> np.ndarray:
+def _write_fusion(folder: Path, fusion: Fusion | None) -> None:
+    def change(card: ModelCard) -> ModelCard:
+        fusions = {key: value for key, value in card.fusion.items() if key != FINDING}
+        if fusion is not None:
+            fusions[FINDING] = fusion
+        return replace(card, fusion=fusions)
+
+    update_card(folder, change, load_card)
+
+
+def _measure_ratios(segmenter: Segmenter, films: Manifest, progress: Progress) -> np.ndarray:
+    """(N,) the ratio of each film, NaN where reading would not use it for the fusion."""
+    ratios = []
+    for result in segment_films(segmenter, films, progress):
+        is_usable = result.ratio is not None and set(result.warnings) <= set(WIDENING_REASONS)
+        ratios.append(result.ratio if is_usable else np.nan)
+    return np.array(ratios, np.float64)
+
+
+def _predict_probabilities(classifier: Classifier, films: Manifest) -> np.ndarray:
     """(N,) calibrated, of the finding."""
     index = classifier.card.findings.index(FINDING)
-    return np.array([output.probabilities[index] for output in read_films(classifier, films)])
+    return np.array([output.probabilities[index] for output in classify_films(classifier, films)])

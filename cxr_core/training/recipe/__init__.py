@@ -1,1 +1,1 @@
-"""A recipe holds every choice of a training run and checks itself."""
+"""Recipes: their fields, TOML files, forms and documentation."""

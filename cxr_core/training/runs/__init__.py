@@ -1,1 +1,1 @@
-"""Run folders: what a run writes, read back as progress, comparison and charts."""
+"""Run folders: files, events, progress, figures, comparison and charts."""

@@ -1,7 +1,6 @@
-"""How runs are getting on, as Plotly figures over their steps: one run's curves, or one curve of several runs."""
+"""Charts of runs over their steps, with Plotly: one run's curves, or one curve of several runs."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import plotly.graph_objects as go
 
@@ -10,8 +9,10 @@ from cxr_core.presentation.palette import BLUE, DASHES, GREEN, GREY, PURPLE, SER
 from cxr_core.training.runs.progress import Curve
 
 HEIGHT = 220
-FEW = 40  # points of a curve that are marked each, since a line of one point is not seen
-LOSSES = {"epoch_loss": "by epoch", "validation_loss": "validation"}
+MAX_MARKED_POINTS = 40  # shorter curves get markers, since a line of one point cannot be seen
+LEARNING_RATE = "Learning rate"
+LOSS_CURVES = ("epoch_loss", "validation_loss")
+METRIC_CURVES = ("validation_auroc", "validation_accuracy", "validation_dice")
 STYLES = {
     "epoch_loss": (BLUE, "solid"),
     "validation_loss": (VERMILION, "dash"),
@@ -20,93 +21,89 @@ STYLES = {
     "validation_dice": (GREEN, "solid"),
 }
 NAMES = {
-    **LOSSES,
+    "epoch_loss": "by epoch",
+    "validation_loss": "validation",
     "validation_auroc": "AUROC",
     "validation_accuracy": "accuracy",
     "validation_dice": "Dice",
     "learning_rate": "learning rate",
 }
+COMPARED_CURVES = {
+    "Validation loss": "validation_loss",
+    "Validation AUROC": "validation_auroc",
+    "Validation Dice": "validation_dice",
+    "Training loss, by epoch": "epoch_loss",
+}
 
 
 def progress_charts(curves: Mapping[str, Curve]) -> dict[str, go.Figure]:
-    """By title, those that have anything to show: losses, figures on validation films, the learning rate."""
-    scores = [
-        name
-        for name in STYLES
-        if name.startswith("validation_") and name != "validation_loss" and name in curves
-    ]
-    drawn = {
-        "Loss": _losses(curves),
-        "On validation films": [
-            _curve(curves[name], NAMES[name], *STYLES[name]) for name in scores
-        ],
-        "Learning rate": [_curve(curves["learning_rate"], NAMES["learning_rate"], GREY)]
-        if "learning_rate" in curves
-        else [],
+    """Charts by title, those that have data: losses, metrics on validation films, the learning rate."""
+    rate = curves.get("learning_rate")
+    traces_by_title = {
+        "Loss": _step_loss_traces(curves) + _named_traces(curves, LOSS_CURVES),
+        "On validation films": _named_traces(curves, METRIC_CURVES),
+        LEARNING_RATE: [_make_trace(rate, NAMES["learning_rate"], GREY)] if rate else [],
     }
-    return {title: _figure(traces, title) for title, traces in drawn.items() if traces}
+    return _make_charts(traces_by_title)
 
 
-def overlaid(runs: Mapping[str, Mapping[str, Curve]]) -> dict[str, go.Figure]:
-    """By title, one line for each run that has the curve. runs: curves by run, in the order of their colours."""
-    titles = {
-        "Validation loss": "validation_loss",
-        "Validation AUROC": "validation_auroc",
-        "Validation Dice": "validation_dice",
-        "Training loss, by epoch": "epoch_loss",
-    }
-    drawn = {title: _lines_of(runs, key) for title, key in titles.items()}
-    return {title: _figure(traces, title) for title, traces in drawn.items() if traces}
-
-
-def _losses(curves: Mapping[str, Curve]) -> list[Any]:
-    traces = []
-    if "loss" in curves:
-        steps = curves["loss"]
-        traces.append(
-            go.Scatter(
-                x=steps.steps,
-                y=steps.values,
-                name="by step",
-                mode="lines",
-                line={"color": GREY, "width": 1.2},
-                hovertemplate="training %{y:.4g}, step %{x}<extra></extra>",
-            )
-        )
-    return traces + [
-        _curve(curves[name], words, *STYLES[name])
-        for name, words in LOSSES.items()
-        if name in curves
-    ]
-
-
-def _lines_of(runs: Mapping[str, Mapping[str, Curve]], key: str) -> list[Any]:
-    return [
-        _curve(curves[key], name, SERIES[place % len(SERIES)], DASHES[place % len(DASHES)])
-        for place, (name, curves) in enumerate(runs.items())
-        if key in curves
-    ]
-
-
-def _curve(curve: Curve, name: str, colour: str, dash: str = "solid") -> Any:
-    trace = line(
-        curve.steps,
-        curve.values,
-        name,
-        colour,
-        dash,
-        hovertemplate=name + " %{y:.4g}, step %{x}<extra></extra>",
+def overlay_charts(runs: Mapping[str, Mapping[str, Curve]]) -> dict[str, go.Figure]:
+    """Charts by title, a line per run that has the curve. runs: curves by run, in the order of their colours."""
+    return _make_charts(
+        {title: _traces_of_runs(runs, key) for title, key in COMPARED_CURVES.items()}
     )
-    if len(curve.steps) <= FEW:
+
+
+def _make_charts(traces_by_title: Mapping[str, list[go.Scatter]]) -> dict[str, go.Figure]:
+    return {
+        title: _make_chart(traces, title) for title, traces in traces_by_title.items() if traces
+    }
+
+
+def _step_loss_traces(curves: Mapping[str, Curve]) -> list[go.Scatter]:
+    loss = curves.get("loss")
+    if loss is None:
+        return []
+    trace = go.Scatter(
+        x=loss.steps,
+        y=loss.values,
+        name="by step",
+        mode="lines",
+        line={"color": GREY, "width": 1.2},
+        hovertemplate="training %{y:.4g}, step %{x}<extra></extra>",
+    )
+    return [trace]
+
+
+def _named_traces(curves: Mapping[str, Curve], names: tuple[str, ...]) -> list[go.Scatter]:
+    return [
+        _make_trace(curves[name], NAMES[name], *STYLES[name]) for name in names if name in curves
+    ]
+
+
+def _traces_of_runs(runs: Mapping[str, Mapping[str, Curve]], key: str) -> list[go.Scatter]:
+    traces = []
+    for index, (run, curves) in enumerate(runs.items()):
+        if key in curves:
+            colour, dash = SERIES[index % len(SERIES)], DASHES[index % len(DASHES)]
+            traces.append(_make_trace(curves[key], run, colour, dash))
+    return traces
+
+
+def _make_trace(curve: Curve, name: str, colour: str, dash: str = "solid") -> go.Scatter:
+    hover = name + " %{y:.4g}, step %{x}<extra></extra>"
+    trace = line(curve.steps, curve.values, name, colour, dash, hovertemplate=hover)
+    if len(curve.steps) <= MAX_MARKED_POINTS:
         trace.marker.update(opacity=1, size=5)
     return trace
 
 
-def _figure(traces: list[Any], title: str) -> go.Figure:
-    figure = frame(traces, HEIGHT, "step", "")
-    figure.update_xaxes(tickformat="~s", rangemode="tozero")
-    if "oss" in title or title == "Learning rate":
-        figure.update_yaxes(rangemode="tozero")
-    if title == "Learning rate":
-        figure.update_yaxes(tickformat=".1~e")
-    return figure
+def _make_chart(traces: list[go.Scatter], title: str) -> go.Figure:
+    chart = frame(traces, HEIGHT, "step", "")
+    chart.update_xaxes(tickformat="~s", rangemode="tozero")
+    is_loss = "loss" in title.lower()
+    if is_loss or title == LEARNING_RATE:
+        chart.update_yaxes(rangemode="tozero")
+    if title == LEARNING_RATE:
+        chart.update_yaxes(tickformat=".1~e")
+    return chart

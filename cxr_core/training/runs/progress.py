@@ -1,70 +1,92 @@
-"""How a run is getting on, read from what it has written so far; only what is new is read when asked again."""
+"""How far a run has come, from the files in its folder; a second look reads only what is new.
 
-import json
+Importing this module loads no torch.
+"""
+
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from cxr_core.jobs import files as files
+from cxr_core.training.runs.events import (
+    EpochDone,
+    Event,
+    FeaturesCaching,
+    PreparationProgress,
+    RunBegun,
+    RunFailed,
+    RunFinished,
+    RunResumed,
+    RunStopped,
+    StepDone,
+    event_from_json,
+)
+from cxr_core.training.runs.run_files import (
+    HEARTBEAT,
+    JOB_FOLDER,
+    OUTPUT,
+    RUN_LOG,
+    RUN_PROGRESS,
+    parse_event_line,
+    read_recipe_values,
+    read_tail,
+)
+from cxr_core.workspace.json_files import JsonObject, read_json_object
 
-POINTS = 500  # of a curve, at most
+MAX_POINTS = 500  # of a curve
 LOG_LINES = 40
 LOG_BYTES = 16384
-STEP, EPOCH = b'"event": "step"', b'"event": "epoch"'
-OF_STEPS = {"loss", "learning_rate", "images_per_second", "device_memory_mb"}
-OF_EPOCHS = {"loss": "epoch_loss"}
-STAGES = {
-    "": "Starting.",
-    "begun": "Starting to train.",
-    "resumed": "Going on from a checkpoint.",
-    "features": "Passing every film through the frozen backbone.",
-    "step": "Training.",
-    "epoch": "Training.",
-    "finished": "Finished.",
-    "stopped": "Stopped.",
-    "failed": "Failed.",
+# Thinned points cover a curve with so many, so that it is not thinned again at every new point.
+THINNED_SHARE = 0.8
+STAGES: Mapping[type[Event], str] = {
+    RunBegun: "Starting to train.",
+    RunResumed: "Resuming from a checkpoint.",
+    FeaturesCaching: "Passing every film through the frozen backbone.",
+    StepDone: "Training.",
+    EpochDone: "Training.",
+    RunFinished: "Finished.",
+    RunStopped: "Stopped.",
+    RunFailed: "Failed.",
 }
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A figure over the steps of a run: equally long, by rising step, thinned evenly to POINTS at most."""
+    """A figure over the steps of a run, by rising step, thinned evenly to MAX_POINTS."""
 
     steps: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
 
-    def extended(self, points: list[tuple[int, float]]) -> "Curve":
+    def extend(self, points: Sequence[tuple[int, float]]) -> "Curve":
         """The curve with more points at its end; the last one is always kept."""
         if not points:
             return self
         steps = (*self.steps, *(step for step, _ in points))
         values = (*self.values, *(value for _, value in points))
-        return Curve(steps, values) if len(steps) <= POINTS else _thinned(steps, values)
+        return Curve(steps, values) if len(steps) <= MAX_POINTS else _thin(steps, values)
 
 
 @dataclass(frozen=True)
-class Mark:
-    """How far a run's progress.jsonl was read: which file (a resumed run writes a new one), and how many bytes."""
+class ReadPosition:
+    """How far progress.jsonl was read: which file (a resumed run writes a new one), and how many bytes."""
 
     file: int = 0
     offset: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watched:
-    """A run's progress at one moment. What the run has not told yet is None.
+class RunProgress:
+    """The progress of a run at one moment. What the run has not reported yet is None.
 
-    stage: what it does now, in words.  done, of: films or steps of that stage.  epoch, epochs: from 1.  curves: by
+    stage: what it does now, in words.  done, total: films or steps of that stage.  epoch, epochs: from 1.  curves: by
     name: loss (of the steps), epoch_loss, validation_loss, validation_auroc (or validation_dice), learning_rate,
-    images_per_second, device_memory_mb.  log: its last lines, the newest last.
+    images_per_second, device_memory_mb.  log: its last lines, the newest last.  quiet_s: seconds since its last event.
     """
 
     stage: str = ""
     done: int | None = None
-    of: int | None = None
+    total: int | None = None
     epoch: int | None = None
     epochs: int | None = None
     step: int | None = None
@@ -74,144 +96,169 @@ class Watched:
     images_per_second: float | None = None
     learning_rate: float | None = None
     device_memory_mb: float | None = None
-    quiet_s: float | None = None  # seconds since it last told of anything
+    quiet_s: float | None = None
     curves: dict[str, Curve] = field(default_factory=dict)
     log: tuple[str, ...] = ()
-    mark: Mark = field(default_factory=Mark)
+    position: ReadPosition = field(default_factory=ReadPosition)
 
 
-def watch(folder: Path, before: Watched | None = None) -> Watched:
-    """How the run in a folder is getting on. before: the last answer for it; then only what is new is read.
+def read_progress(folder: Path, before: RunProgress | None = None) -> RunProgress:
+    """The progress of the run in a folder. before: the last answer for it; then only what is new is read.
 
-    A run that has not told anything yet gives an empty answer. Every curve has POINTS points at most, however long the
-    run is.
+    A run that has reported nothing yet gives an empty answer. Every curve has at most MAX_POINTS points.
     """
-    progress = folder / files.RUN_PROGRESS
-    mark = before.mark if before else Mark()
-    if before is None or _file(progress) != mark.file:
-        before, mark = (
-            Watched(epochs=files.recipe_facts(folder).get("epochs")),
-            Mark(_file(progress)),
+    path = folder / RUN_PROGRESS
+    file = _file_number(path)
+    if before is None or file != before.position.file:
+        epochs = read_recipe_values(folder).get("epochs")
+        before = RunProgress(
+            epochs=epochs if isinstance(epochs, int) else None, position=ReadPosition(file)
         )
-    lines, offset = _more(progress, mark.offset)
-    now = replace(before, mark=Mark(mark.file, offset), curves=_curves(before.curves, lines))
-    for event in _last_ones(lines):
-        now = _after(now, event)
-    beat = files.read(folder, files.HEARTBEAT)
+    records, offset = _read_new_records(path, before.position.offset)
+    progress = replace(
+        before,
+        position=ReadPosition(file, offset),
+        curves=_extend_curves(before.curves, records),
+    )
+    for event in _latest_events(records):
+        progress = _apply_event(progress, event)
+    heartbeat = read_json_object(folder / JOB_FOLDER / HEARTBEAT)
+    current = (heartbeat or {}).get("event")
+    event = event_from_json(current) if isinstance(current, dict) else None
     return replace(
-        _at_present(now, beat.get("event", {})), log=_log(folder), quiet_s=_quiet_s(folder, beat)
+        _apply_current_event(progress, event),
+        log=_read_log(folder),
+        quiet_s=None if heartbeat is None else _seconds_since_last_event(folder),
     )
 
 
-def _file(progress: Path) -> int:
+def _file_number(path: Path) -> int:
     try:
-        return progress.stat().st_ino
+        return path.stat().st_ino
     except OSError:
         return 0
 
 
-def _more(progress: Path, offset: int) -> tuple[list[bytes], int]:
-    """The whole lines after an offset, and the offset after them."""
+def _read_new_records(path: Path, offset: int) -> tuple[list[JsonObject], int]:
+    """The events on the complete lines after an offset, and the offset after them."""
     try:
-        with progress.open("rb") as file:
+        with path.open("rb") as file:
             file.seek(offset)
-            data = file.read()
+            content = file.read()
     except OSError:
         return [], offset
-    whole = data.rfind(b"\n") + 1
-    return data[:whole].splitlines(), offset + whole
+    end = content.rfind(b"\n") + 1
+    records = [parse_event_line(line) for line in content[:end].splitlines()]
+    return [record for record in records if record is not None], offset + end
 
 
-def _curves(before: Mapping[str, Curve], lines: list[bytes]) -> dict[str, Curve]:
-    """The curves with what the lines add. Of many lines of steps only as many are read as a curve can show."""
-    steps = [line for line in lines if STEP in line]
-    chosen = steps[:: max(1, len(steps) // POINTS)]
+def _extend_curves(before: Mapping[str, Curve], records: list[JsonObject]) -> dict[str, Curve]:
+    """The curves with new events. Of many steps only as many are used as a curve can show."""
+    steps = [record for record in records if record.get("event") == StepDone.NAME]
+    epochs = [record for record in records if record.get("event") == EpochDone.NAME]
     points: dict[str, list[tuple[int, float]]] = {}
-    for event in _events(chosen + steps[-1:] if len(chosen) < len(steps) else chosen):
-        for key in OF_STEPS & event.keys():
-            points.setdefault(key, []).append((event["step"], event[key]))
-    for event in _events([line for line in lines if EPOCH in line]):
-        for key, value in event.items():
-            if name := OF_EPOCHS.get(key) or (key if key.startswith("validation_") else ""):
-                points.setdefault(name, []).append((event["step"], value))
+    for record in _every_nth(steps):
+        event = event_from_json(record)
+        if isinstance(event, StepDone):
+            _add_points(points, event.step, _curves_of_step(event))
+    for record in epochs:
+        event = event_from_json(record)
+        if isinstance(event, EpochDone):
+            _add_points(points, event.step, _curves_of_epoch(event))
+    extended = {name: before.get(name, Curve()).extend(new) for name, new in points.items()}
+    return {**before, **extended}
+
+
+def _every_nth(records: list[JsonObject]) -> list[JsonObject]:
+    """Evenly chosen records, about MAX_POINTS of many, the last one among them."""
+    chosen = records[:: max(1, len(records) // MAX_POINTS)]
+    return chosen + records[-1:] if len(chosen) < len(records) else chosen
+
+
+def _curves_of_step(event: StepDone) -> dict[str, float | None]:
     return {
-        **before,
-        **{name: before.get(name, Curve()).extended(found) for name, found in points.items()},
+        "loss": event.loss,
+        "learning_rate": event.learning_rate,
+        "images_per_second": event.images_per_second,
+        "device_memory_mb": event.device_memory_mb,
     }
 
 
-def _last_ones(lines: list[bytes]) -> Iterator[dict[str, Any]]:
-    """The last event of an epoch and the last event of all, in their order: they tell where the run stands."""
-    epoch = next((line for line in reversed(lines) if EPOCH in line), None)
-    yield from _events([line for line in (epoch, *lines[-1:]) if line is not None])
+def _curves_of_epoch(event: EpochDone) -> dict[str, float | None]:
+    return {"epoch_loss": event.loss, "validation_loss": event.validation_loss, **event.figures}
 
 
-def _events(lines: list[bytes]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:  # a line that a full disk cut short
-            continue
+def _add_points(
+    points: dict[str, list[tuple[int, float]]], step: int, values: Mapping[str, float | None]
+) -> None:
+    for name, value in values.items():
+        if value is not None:
+            points.setdefault(name, []).append((step, value))
 
 
-def _after(now: Watched, event: Mapping[str, Any]) -> Watched:
-    """What is known once an event was told."""
-    if event.get("event") not in ("step", "epoch"):
-        return replace(now, step=event.get("step", now.step))
-    same = (
-        "epoch",
-        "step",
-        "best_epoch",
-        "eta_s",
-        "images_per_second",
-        "learning_rate",
-        "device_memory_mb",
-    )
-    told = {name: event[name] for name in same if name in event}
-    return replace(now, **told, steps=event.get("of", now.steps))
+def _latest_events(records: list[JsonObject]) -> list[Event]:
+    """The last epoch and the last event of all, in their order; they say how far the run is."""
+    epochs = [record for record in records if record.get("event") == EpochDone.NAME]
+    events = [event_from_json(record) for record in (*epochs[-1:], *records[-1:])]
+    return [event for event in events if event is not None]
 
 
-def _at_present(now: Watched, event: Mapping[str, Any]) -> Watched:
-    """With what the run does at this moment, as its pulse says."""
-    name = event.get("event", "")
-    if name == "data":
-        stage = f"{str(event['stage']).capitalize()}."
-        return replace(now, stage=stage, done=event["done"], of=event["of"])
-    if name == "epoch" and now.steps is not None and event["step"] >= now.steps:
-        return replace(
-            now, stage="Calibrating and writing the model.", done=now.step, of=now.steps, eta_s=None
+def _apply_event(progress: RunProgress, event: Event) -> RunProgress:
+    if isinstance(event, StepDone | EpochDone):
+        progress = replace(
+            progress,
+            epoch=event.epoch,
+            step=event.step,
+            steps=event.total_steps,
+            images_per_second=event.images_per_second,
+            learning_rate=event.learning_rate,
         )
-    over = name in ("finished", "stopped", "failed")
-    return replace(
-        now,
-        stage=STAGES.get(name, ""),
-        done=now.step,
-        of=now.steps,
-        eta_s=None if over else now.eta_s,
-    )
+        if event.device_memory_mb is not None:
+            progress = replace(progress, device_memory_mb=event.device_memory_mb)
+    if isinstance(event, StepDone):
+        return replace(progress, eta_s=event.eta_s)
+    if isinstance(event, EpochDone):
+        return replace(progress, best_epoch=event.best_epoch)
+    if isinstance(event, RunResumed | RunStopped):
+        return replace(progress, step=event.step)
+    return progress
 
 
-def _log(folder: Path) -> tuple[str, ...]:
-    """The last lines of what the run wrote on its screen, else of its own log."""
-    lines = files.tail(folder / files.FOLDER / files.OUTPUT, LOG_BYTES)
-    return tuple((lines or files.tail(folder / "run.log", LOG_BYTES))[-LOG_LINES:])
+def _apply_current_event(progress: RunProgress, event: Event | None) -> RunProgress:
+    """With what the run does at this moment, as its heartbeat says."""
+    if isinstance(event, PreparationProgress):
+        stage = f"{event.stage.capitalize()}."
+        return replace(progress, stage=stage, done=event.done, total=event.total)
+    stage = "Starting." if event is None else STAGES[type(event)]
+    progress = replace(progress, stage=stage, done=progress.step, total=progress.steps)
+    if isinstance(event, EpochDone) and progress.steps is not None and event.step >= progress.steps:
+        return replace(progress, stage="Calibrating and writing the model.", eta_s=None)
+    if isinstance(event, RunFinished | RunStopped | RunFailed):
+        return replace(progress, eta_s=None)
+    return progress
 
 
-def _quiet_s(folder: Path, beat: Mapping[str, Any]) -> float | None:
-    """Seconds since a run told of anything, by the clock of the file system; None before it has."""
+def _read_log(folder: Path) -> tuple[str, ...]:
+    """The last lines of what the run wrote to its terminal, else of its own log."""
+    lines = read_tail(folder / JOB_FOLDER / OUTPUT, LOG_BYTES)
+    return tuple((lines or read_tail(folder / RUN_LOG, LOG_BYTES))[-LOG_LINES:])
+
+
+def _seconds_since_last_event(folder: Path) -> float | None:
+    """By the clock of the file system; None before the first event."""
     try:
-        told = os.stat(folder / files.RUN_PROGRESS).st_mtime
+        written = os.stat(folder / RUN_PROGRESS).st_mtime
     except OSError:
         return None
-    return max(0.0, time.time() - told) if beat else None
+    return max(0.0, time.time() - written)
 
 
-def _thinned(steps: tuple[int, ...], values: tuple[float, ...]) -> Curve:
-    """Points as far apart as lets four fifths of POINTS cover the whole, so that thinning is seldom needed."""
-    apart = (steps[-1] - steps[0]) / (0.8 * POINTS)
+def _thin(steps: tuple[int, ...], values: tuple[float, ...]) -> Curve:
+    """The curve with evenly spaced points, its first and last among them."""
+    spacing = (steps[-1] - steps[0]) / (THINNED_SHARE * MAX_POINTS)
     kept = [0]
     for index in range(1, len(steps) - 1):
-        if steps[index] - steps[kept[-1]] >= apart:
+        if steps[index] - steps[kept[-1]] >= spacing:
             kept.append(index)
     kept.append(len(steps) - 1)
     return Curve(tuple(steps[index] for index in kept), tuple(values[index] for index in kept))

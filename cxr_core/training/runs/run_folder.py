@@ -1,8 +1,6 @@
-"""A run's folder: what it was told, what it saw, how it went, what it made. It alone is enough to go on.
+"""Writes and reads the folder of a run, which alone is enough to resume, evaluate or publish it.
 
-recipe.toml      the resolved recipe, whole       checkpoints/  see checkpoint.py
-manifest.json    data and split hashes, counts    model/        the finished model folder
-progress.jsonl   one line per event               run.log       the same in words
+run_files.py has the names of all files in it.
 """
 
 import json
@@ -10,144 +8,153 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
-
-from filelock import FileLock, Timeout
 
 from cxr_core.errors import RunError
-from cxr_core.jobs.process_id import is_held
 from cxr_core.training.engine.checkpoint import Checkpoints
-from cxr_core.training.recipe.recipe import Recipe, load_recipe
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import format_recipe, load_recipe
+from cxr_core.training.runs.events import Event, event_to_json
+from cxr_core.training.runs.manifest import RunManifest
+from cxr_core.training.runs.run_files import (
+    CHECKPOINTS,
+    EVALUATION,
+    MODEL,
+    RUN_LOCK,
+    RUN_LOG,
+    RUN_MANIFEST,
+    RUN_PROGRESS,
+    RUN_RECIPE,
+    has_run,
+    parse_event_line,
+)
 from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.json_files import Json, JsonObject, read_json_object
 from cxr_core.workspace.paths import workspace
+from cxr_core.workspace.process_lock import find_lock_holder, hold_lock
 
-State = Literal["running", "finished", "stopped", "failed", "interrupted"]
-RECIPE, MANIFEST, PROGRESS, LOG = "recipe.toml", "manifest.json", "progress.jsonl", "run.log"
+LOCK_WAIT_S = 0.5
+MAX_RUNS_OF_ONE_NAME = 10**6
 
 
 class RunFolder:
-    """Writes and reads one run's folder; nothing half-written is ever visible under a final name."""
+    """One run's folder. No file under a final name is ever incomplete.
+
+    path: the folder.  model: the finished model folder.  evaluation: what train.evaluate writes.
+    """
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        self.model = self.path / "model"
-        self.checkpoints = Checkpoints(self.path)
+        self.model = self.path / MODEL
+        self.evaluation = self.path / EVALUATION
+        self.checkpoints = Checkpoints(self.path / CHECKPOINTS)
 
     @classmethod
-    def create(cls, recipe: Recipe, facts: dict[str, Any], path: Path | None = None) -> "RunFolder":
-        """A new run folder. facts: which data the run was given, for manifest.json.
+    def create(cls, recipe: Recipe, manifest: RunManifest, path: Path | None = None) -> "RunFolder":
+        """A new run folder; without a path, a new one in the workspace.
 
         Raises RunError when the path holds a run already or cannot be written.
         """
-        if path is not None and (path / RECIPE).exists():
+        if path is not None and (path / RUN_RECIPE).exists():
             raise RunError(
-                f"{path} holds a run already; give --run another folder, or go on with --resume {path}"
+                f"{path} holds a run already; give --run another folder, or resume it with --resume {path}"
             )
         try:
-            path = path or _new_folder(f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
+            path = path or _create_folder(f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
             path.mkdir(parents=True, exist_ok=True)
-            atomic_write(path / MANIFEST, json.dumps(facts, indent=2) + "\n")
-            atomic_write(
-                path / RECIPE, recipe.as_toml()
-            )  # last: a folder with a recipe is a run, and can go on
+            atomic_write(path / RUN_MANIFEST, json.dumps(manifest.to_json(), indent=2) + "\n")
+            # Last, as a folder with a recipe is a run that can be resumed.
+            atomic_write(path / RUN_RECIPE, format_recipe(recipe))
         except OSError as error:
-            where = path or workspace() / "runs"
-            raise RunError(f"the run folder {where} cannot be written: {error.strerror}") from error
+            folder = path or workspace() / "runs"
+            raise RunError(
+                f"the run folder {folder} cannot be written: {error.strerror}"
+            ) from error
         return cls(path)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """The folder of a run there was. Raises RunError when it holds none."""
-        if not (path / RECIPE).is_file() or not (path / MANIFEST).is_file():
+        """The folder of an existing run. Raises RunError when it holds none."""
+        if not has_run(path):
             raise RunError(
-                f"{path} holds no run that could go on: it has no {RECIPE} or no {MANIFEST}"
+                f"{path} holds no run that can be resumed: it has no {RUN_RECIPE} or no {RUN_MANIFEST}"
             )
         return cls(path)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Be the only one that trains in this folder. Raises RunError when somebody else does."""
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(
-                timeout=0.5, poll_interval=0.02
-            )  # who only asks whether it is held, holds it for an instant
-        except Timeout:
-            raise RunError(
-                f"another process is training in {self.path}; wait for it, or stop it first"
-            ) from None
-        try:
+    def hold(self) -> Iterator[None]:
+        """Be the only process that trains in this folder. Raises RunError when another one does."""
+        with hold_lock(self.path / RUN_LOCK, LOCK_WAIT_S) as is_free:
+            if not is_free:
+                raise RunError(
+                    f"another process is training in {self.path}; wait for it, or stop it first"
+                )
             yield
-        finally:
-            lock.release()
 
     @property
-    def state(self) -> State:
-        """What became of the run: told by its lock, its model and the last event, in this order."""
-        if is_held(self.path / ".lock"):
-            return "running"
-        if self.model.is_dir():
-            return "finished"
-        last = next((line["event"] for line in reversed(self.progress()) if "event" in line), "")
-        return last if last in ("stopped", "failed") else "interrupted"  # type: ignore[return-value]
+    def is_finished(self) -> bool:
+        """Whether the model is written and no process trains here."""
+        return self.model.is_dir() and find_lock_holder(self.path / RUN_LOCK) is None
 
-    def recipe(self) -> Recipe:
-        """The recipe of this run."""
-        return load_recipe(self.path / RECIPE)
+    def load_recipe(self) -> Recipe:
+        """The recipe of this run. Raises RecipeError."""
+        return load_recipe(self.path / RUN_RECIPE)
 
-    def manifest(self) -> dict[str, Any]:
-        """Which data the run was given. Raises RunError when that cannot be read."""
+    def load_manifest(self) -> RunManifest:
+        """The data that the run was given. Raises RunError when the manifest cannot be read."""
+        content = read_json_object(self.path / RUN_MANIFEST)
+        if content is None:
+            raise RunError(f"{self.path} holds no run: its {RUN_MANIFEST} cannot be read")
+        return RunManifest.from_json(content)
+
+    def append_event(self, event: Event) -> None:
+        """Append to progress.jsonl, and to run.log in words. Raises RunError when the disk is full."""
+        record = event_to_json(event)
+        line = json.dumps({"time": round(time.time(), 3), **record})
         try:
-            found: dict[str, Any] = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
-            return found
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.path} holds no run: its {MANIFEST} cannot be read") from error
-
-    def log(self, line: dict[str, Any]) -> None:
-        """Append an event to progress.jsonl, and to run.log in words. Raises RunError when the disk is full."""
-        stamped = {"time": round(time.time(), 3), **line}
-        words = " ".join(f"{key}={_short(value)}" for key, value in line.items() if key != "event")
-        try:
-            with (self.path / PROGRESS).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(stamped) + "\n")
-            with (self.path / LOG).open("a", encoding="utf-8") as file:
-                file.write(
-                    f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line.get('event', '')} {words}\n"
-                )
+            with (self.path / RUN_PROGRESS).open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+            with (self.path / RUN_LOG).open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {_describe_event(record)}\n")
         except OSError as error:
             raise RunError(
                 f"the run folder {self.path} cannot be written: {error.strerror}"
             ) from error
 
-    def progress(self) -> list[dict[str, Any]]:
-        """Every event so far; a line that a kill or a full disk cut short is left out."""
+    def read_events(self) -> list[JsonObject]:
+        """Every event so far, as written; a line that a kill or a full disk cut short is left out."""
         try:
-            lines = (self.path / PROGRESS).read_text(encoding="utf-8").split("\n")[:-1]
+            lines = (self.path / RUN_PROGRESS).read_text(encoding="utf-8").split("\n")[:-1]
         except OSError:
             return []
-        return [event for line in lines if (event := _event(line))]
+        events = [parse_event_line(line) for line in lines]
+        return [event for event in events if event]
 
-    def rewind(self, step: int) -> None:
-        """Forget the steps and epochs after a step: they are about to be done again."""
-        kept = [line for line in self.progress() if line.get("step", 0) <= step]
-        atomic_write(self.path / PROGRESS, "".join(json.dumps(line) + "\n" for line in kept))
-
-
-def _event(line: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(line))
-    except ValueError:
-        return {}
+    def remove_events_after(self, step: int) -> None:
+        """Forget the steps and epochs after a step, which are about to be repeated."""
+        kept = [event for event in self.read_events() if _step_of(event) <= step]
+        lines = "".join(json.dumps(event) + "\n" for event in kept)
+        atomic_write(self.path / RUN_PROGRESS, lines)
 
 
-def _short(value: Any) -> str:
+def _step_of(event: JsonObject) -> int:
+    step = event.get("step", 0)
+    return step if isinstance(step, int) else 0
+
+
+def _describe_event(record: JsonObject) -> str:
+    values = [f"{key}={_shorten(value)}" for key, value in record.items() if key != "event"]
+    return f"{record['event']} {' '.join(values)}"
+
+
+def _shorten(value: Json) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _new_folder(name: str) -> Path:
-    """A folder of that name in the workspace, made by this call alone; with a number where others have the name."""
+def _create_folder(name: str) -> Path:
+    """A new folder of that name in the workspace, with a number where the name is taken."""
     runs = workspace() / "runs"
-    for path in (runs / name, *(runs / f"{name}-{number}" for number in range(2, 10**6))):
+    for number in range(1, MAX_RUNS_OF_ONE_NAME):
+        path = runs / (name if number == 1 else f"{name}-{number}")
         with suppress(FileExistsError):
             path.mkdir(parents=True)
             return path

@@ -1,1 +1,1 @@
-"""Several runs as one study: seeds and grids."""
+"""Several runs as one study: grids and seeds."""

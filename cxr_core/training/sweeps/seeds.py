@@ -1,4 +1,4 @@
-"""One recipe with several seeds on one division, and their mean as one model: what chance decides, seen and averaged.
+"""Trains one recipe with several seeds on the same split, and makes an ensemble of them.
 
 recipe, seeds -> RUN/seed-0, RUN/seed-1, ... -> RUN/mean
 """
@@ -10,112 +10,127 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_core.data.cache.pixel_cache import Progress, quiet
+from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
 from cxr_core.errors import RecipeError, RunError
 from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.networks.ensemble import LINEAR_HEADS
-from cxr_core.models.networks.initialise import origin
+from cxr_core.models.networks.initialise import describe_initial_weights
 from cxr_core.models.store import load_card
-from cxr_core.training.export.ensemble import average
-from cxr_core.training.fit import Settings, fit, resume
+from cxr_core.training.export.ensemble import build_ensemble
+from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.run_files import MODEL
 from cxr_core.training.runs.run_folder import RunFolder
+
+ENSEMBLE = "mean"  # the folder of the ensemble
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
-    """Validation AUROC of one finding. each: by seed, in their order.  mean_model: of the mean of their logits."""
+class SeedSpread:
+    """Validation AUROC of one finding. by_seed: in the order of the seeds.  ensemble: of their ensemble."""
 
     finding: str
-    each: tuple[float, ...]
-    mean_model: float
+    by_seed: tuple[float, ...]
+    ensemble: float
 
     @property
     def mean(self) -> float:
         """The mean over the seeds."""
-        return float(np.mean(self.each))
+        return float(np.mean(self.by_seed))
 
     @property
-    def deviation(self) -> float:
-        """The standard deviation between seeds, with n - 1 below."""
-        return float(np.std(self.each, ddof=1))
+    def standard_deviation(self) -> float:
+        """The sample standard deviation over the seeds (n - 1)."""
+        return float(np.std(self.by_seed, ddof=1))
 
 
 def fit_seeds(
     recipe: Recipe,
     seeds: Sequence[int],
     data: Sequence[str | Path],
-    settings: Settings,
+    options: FitOptions,
     *,
     run: Path,
     version: str = "1.0.0",
-    progress: Progress = quiet,
+    progress: Progress = ignore_progress,
 ) -> Path:
-    """Train what is not there yet, then write the mean. Returns the mean's model folder.
+    """Train the seeds that are missing, then write the ensemble. Returns the ensemble's model folder.
 
-    run: the folder of all. Called again after a kill it goes on where it was. progress: of the films that the mean
-    reads. Raises RecipeError for fewer than two seeds, twice the same, or a recipe whose networks have no mean, before
-    anything is trained; RunError when a folder holds another recipe, or the mean that is there is of other runs; and
-    whatever a fit raises.
+    run: the folder of all runs. Called again after a kill it goes on where it was. progress: of the films that the
+    ensemble reads. Raises RecipeError for fewer than two seeds, repeated ones, or a recipe whose networks cannot be
+    averaged, before anything is trained; RunError when a folder holds another recipe, or the existing ensemble is of
+    other runs; and whatever `fit` raises.
     """
-    if len(set(seeds)) != len(seeds) or len(seeds) < 2:
-        raise RecipeError(
-            f"seeds {', '.join(map(str, seeds))}: a mean is of two or more, none of them twice"
-        )
-    if recipe.structures or recipe.head not in LINEAR_HEADS:
-        what = "outlines" if recipe.structures else f"has the head {recipe.head!r}"
-        raise RecipeError(
-            f"recipe {recipe.name} {what}; a mean is of classifiers with {' or '.join(LINEAR_HEADS)}"
-        )
-    folders = [run / f"seed-{seed}" for seed in seeds]
-    for seed, folder in zip(seeds, folders, strict=True):
-        _fit_one(replace(recipe, seed=seed, split_seed=recipe.division), folder, data, settings)
-    mean = run / "mean"
-    if (mean / "model" / CARD).is_file():
-        _require_mean_of(folders, mean)
-        return mean / "model"
-    shutil.rmtree(
-        mean, ignore_errors=True
-    )  # a mean that was cut off holds nothing that is not made again at once
-    return average(folders, data, run=mean, version=version, progress=progress)
+    _require_distinct(seeds)
+    _require_linear_head(recipe)
+    members = [run / f"seed-{seed}" for seed in seeds]
+    split_seed = recipe.effective_split_seed
+    for seed, member in zip(seeds, members, strict=True):
+        _fit_or_resume(replace(recipe, seed=seed, split_seed=split_seed), member, data, options)
+    ensemble = run / ENSEMBLE
+    if (ensemble / MODEL / CARD).is_file():
+        _require_ensemble_of(members, ensemble)
+        return ensemble / MODEL
+    # An ensemble that was interrupted holds nothing that is not quickly made again.
+    shutil.rmtree(ensemble, ignore_errors=True)
+    return build_ensemble(members, data, run=ensemble, version=version, progress=progress)
 
 
-def spreads(run: Path, seeds: Sequence[int]) -> list[Spread]:
+def measure_spreads(run: Path, seeds: Sequence[int]) -> list[SeedSpread]:
     """How far the seeds of a finished `fit_seeds` lie apart on the validation films, for each finding."""
-    cards = [load_card(run / f"seed-{seed}" / "model") for seed in seeds]
-    whole = load_card(run / "mean" / "model")
+    cards = [load_card(run / f"seed-{seed}" / MODEL) for seed in seeds]
+    ensemble = load_card(run / ENSEMBLE / MODEL)
     return [
-        Spread(
+        SeedSpread(
             finding=key,
-            each=tuple(_auroc(card, key) for card in cards),
-            mean_model=_auroc(whole, key),
+            by_seed=tuple(_validation_auroc(card, key) for card in cards),
+            ensemble=_validation_auroc(ensemble, key),
         )
-        for key in whole.findings
+        for key in ensemble.findings
     ]
 
 
-def _fit_one(recipe: Recipe, folder: Path, data: Sequence[str | Path], settings: Settings) -> None:
+def _require_distinct(seeds: Sequence[int]) -> None:
+    if len(set(seeds)) != len(seeds) or len(seeds) < 2:
+        raise RecipeError(
+            f"seeds {', '.join(map(str, seeds))}: an ensemble needs two or more, none of them twice"
+        )
+
+
+def _require_linear_head(recipe: Recipe) -> None:
+    if recipe.structures:
+        raise RecipeError(f"recipe {recipe.name} segments; only classifiers can be averaged")
+    if recipe.head not in LINEAR_HEADS:
+        raise RecipeError(
+            f"recipe {recipe.name} has the head {recipe.head!r}; only the heads "
+            f"{' and '.join(LINEAR_HEADS)} can be averaged"
+        )
+
+
+def _fit_or_resume(
+    recipe: Recipe, folder: Path, data: Sequence[str | Path], options: FitOptions
+) -> None:
     if not folder.exists():
-        fit(recipe, data, settings, run=folder)
+        fit(recipe, data, options, run=folder)
         return
-    before = RunFolder.open(folder)
-    if before.recipe() != recipe:
+    run = RunFolder.open(folder)
+    if run.load_recipe() != recipe:
         raise RunError(
             f"{folder} is a run of another recipe or with other settings; choose another --run"
         )
-    if not before.model.exists():
-        resume(folder, settings)
+    if not run.model.exists():
+        resume(folder, options)
 
 
-def _require_mean_of(folders: Sequence[Path], mean: Path) -> None:
-    """Raises RunError when the mean that is there was made of other runs."""
-    found = load_card(mean / "model").training["data"]["averaged"]
-    if found != [origin(str(folder / "model")) for folder in folders]:
+def _require_ensemble_of(members: Sequence[Path], ensemble: Path) -> None:
+    """Raises RunError when the existing ensemble was made of other runs."""
+    former = RunFolder.open(ensemble).load_manifest().members
+    if former != tuple(describe_initial_weights(str(member / MODEL)) for member in members):
         raise RunError(
-            f"{mean} is the mean of {len(found)} other runs than {', '.join(folder.name for folder in folders)}; move "
-            "it away, and that of these is made, or choose another --run"
+            f"{ensemble} is the ensemble of {len(former)} other runs than "
+            f"{', '.join(member.name for member in members)}; move it away to make it anew, or choose another --run"
         )
 
 
-def _auroc(card: ModelCard, finding: str) -> float:
+def _validation_auroc(card: ModelCard, finding: str) -> float:
     return float(card.metrics["validation"][finding]["auroc"]["value"])

@@ -1,1 +1,1 @@
-"""What a network learns: findings, structures, and further targets beside them."""
+"""What a network is trained for: findings, structures, and the attribution penalty."""

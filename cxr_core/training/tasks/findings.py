@@ -1,7 +1,6 @@
-"""Findings: one logit each, unknown labels left out, the mean AUROC chooses the epoch.
+"""Predicting findings: one logit each, unknown labels ignored, the mean AUROC selects the epoch.
 
-Where the recipe learns the ratio as well, the last logit stands for it; see ratio_target.py. Where it has a region for
-the evidence, outputs and targets go on behind the logits and labels; see region_target.py.
+For recipes with region_weight, outputs and targets are longer than logits and labels; see region_target.py.
 """
 
 from collections.abc import Mapping
@@ -9,95 +8,119 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from cxr_core.data.film_set import Films
+from cxr_core.data.film_set import FilmSet
 from cxr_core.errors import DataError
 from cxr_core.evaluation.metrics.metrics import auroc
-from cxr_core.training.recipe.augmentation import AugmentationDraw
+from cxr_core.training.engine.augment import AugmentationSample, transform_masks
 from cxr_core.training.recipe.recipe import Recipe
-from cxr_core.training.tasks.losses import known_weight, masked_bce, summed_bce
-from cxr_core.training.tasks.region_target import moved, outside
-from cxr_core.training.tasks.task import Inputs, Validation, outputs_of
+from cxr_core.training.tasks.region_target import sum_outside_attribution, transform_regions
+from cxr_core.training.tasks.task import Inputs, Validation, compute_outputs
+
+MIN_WEIGHT = 1e-6  # films without known labels have weight 0
 
 
 class FindingsTask:
-    """labels of films: (N, L) float32, 1, 0 or NaN; the recipe's own findings first, then the auxiliary ones; of the
-    ratio, anything from 0 to 1."""
+    """labels of films: (N, L) float32, 1, 0 or NaN; the recipe's own findings first, then the auxiliary ones."""
 
     figures: tuple[str, ...] = ("auroc", "accuracy")
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
-        self._answers, self._learnt = len(recipe.findings), len(recipe.learnt)
+        self._own_count, self._label_count = len(recipe.findings), len(recipe.labelled_findings)
 
-    def require(self, parts: Mapping[str, Films]) -> None:
-        """Raises DataError when a finding has no positive or no negative in a part."""
-        for part, films in parts.items():
+    def require_trainable(self, splits: Mapping[str, FilmSet]) -> None:
+        """Raises DataError when a finding has no positive or no negative in a split."""
+        for split, films in splits.items():
             for index, key in enumerate(self.recipe.findings):
-                positives, negatives = (
-                    int((films.labels[:, index] == value).sum()) for value in (1, 0)
-                )
+                positives = int((films.labels[:, index] == 1).sum())
+                negatives = int((films.labels[:, index] == 0).sum())
                 if not positives or not negatives:
                     raise DataError(
-                        f"part {part!r} has {positives} films with {key} and {negatives} without: both are needed"
+                        f"split {split!r} has {positives} films with {key} and {negatives} without: both are needed"
                     )
 
-    def draw_weights(self, films: Films) -> np.ndarray | None:
-        """By the recipe's `balance`; positive is a film with any of the recipe's own findings."""
+    def sampling_weights(self, films: FilmSet) -> np.ndarray | None:
+        """By the recipe's `balance`; a film is positive with any of the recipe's own findings."""
         if self.recipe.balance == "none":
             return None
-        positive = np.nanmax(films.labels[:, : self._answers], axis=1) > 0
+        positive = np.nanmax(films.labels[:, : self._own_count], axis=1) > 0
         factor = self.recipe.oversample_factor or (~positive).sum() / max(1, positive.sum())
         return np.where(positive, factor, 1.0)
 
-    def targets(self, labels: Tensor, drawn: AugmentationDraw) -> Tensor:
-        """The labels: what is done to a film does not change what it shows. Regions are moved as the film is."""
+    def build_targets(self, labels: Tensor, sample: AugmentationSample) -> Tensor:
+        """The labels, which augmentation does not change; regions follow the geometry of their films."""
         if not self.recipe.region_weight:
             return labels
-        regions = moved(
-            labels[:, self._learnt :],
-            lambda masks: self.recipe.augmentation.move_masks(masks, drawn),
+        regions = transform_regions(
+            labels[:, self._label_count :],
+            lambda masks: transform_masks(self.recipe.augmentation, masks, sample),
         )
-        return torch.cat([labels[:, : self._learnt], regions], dim=1)
+        return torch.cat([labels[:, : self._label_count], regions], dim=1)
 
-    def weight(self, targets: Tensor) -> Tensor:
-        """The weights of the known labels, summed."""
-        return known_weight(targets[:, : self._learnt], self._weights(targets))
+    def target_weight(self, targets: Tensor) -> Tensor:
+        """The summed weights of the known labels."""
+        return sum_known_weights(targets[:, : self._label_count], self._label_weights(targets))
 
     def summed_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Weighted binary cross-entropy over known labels, smoothed as the recipe says, and evidence out of place."""
-        logits, labels = outputs[:, : self._learnt], targets[:, : self._learnt]
-        loss = summed_bce(logits, labels, self.recipe.label_smoothing, self._weights(targets))
+        """Weighted binary cross-entropy over known labels, with label smoothing, and the attribution penalty."""
+        count = self._label_count
+        logits, labels = outputs[:, :count], targets[:, :count]
+        loss = summed_bce(logits, labels, self.recipe.label_smoothing, self._label_weights(targets))
         if self.recipe.region_weight:
-            loss = loss + self.recipe.region_weight * outside(
-                outputs[:, self._learnt :], targets[:, self._learnt :]
-            )
+            penalty = sum_outside_attribution(outputs[:, count:], targets[:, count:])
+            loss = loss + self.recipe.region_weight * penalty
         return loss
 
-    def validate(self, network: nn.Module, films: Films, inputs: Inputs) -> Validation:
+    def validate(self, network: nn.Module, films: FilmSet, inputs: Inputs) -> Validation:
         """Mean AUROC of the recipe's findings, and the accuracy at a logit of 0, before calibration."""
-        logits = outputs_of(network, films, inputs)[:, : self._learnt]
+        logits = compute_outputs(network, films, inputs)[:, : self._label_count]
         labels = torch.from_numpy(films.labels)
-        loss = masked_bce(logits, labels, 0.0, torch.ones(logits.shape[1]))
-        asked, truth = logits[:, : self._answers].numpy(), films.labels[:, : self._answers]
-        right = ((asked > 0) == (truth == 1))[~np.isnan(truth)]
-        return Validation(
-            float(loss), {"auroc": _mean_auroc(asked, truth), "accuracy": float(right.mean())}
-        )
+        loss = mean_bce(logits, labels, 0.0, torch.ones(logits.shape[1]))
+        own_logits = logits[:, : self._own_count].numpy()
+        own_labels = films.labels[:, : self._own_count]
+        correct = ((own_logits > 0) == (own_labels == 1))[~np.isnan(own_labels)]
+        figures = {
+            "auroc": _mean_auroc(own_logits, own_labels),
+            "accuracy": float(correct.mean()),
+        }
+        return Validation(float(loss), figures)
 
-    def _weights(self, labels: Tensor) -> Tensor:
+    def _label_weights(self, targets: Tensor) -> Tensor:
         """(L,) the weight of each finding in the loss."""
-        weights = torch.ones(self._learnt, device=labels.device)
-        weights[: self._answers] = self.recipe.finding_weight
-        if self.recipe.ratio_weight:
-            weights[-1] = self.recipe.ratio_weight
+        weights = torch.ones(self._label_count, device=targets.device)
+        weights[: self._own_count] = self.recipe.finding_weight
         return weights
 
 
+def summed_bce(logits: Tensor, labels: Tensor, smoothing: float, weights: Tensor) -> Tensor:
+    """Weighted binary cross-entropy, summed over the known labels.
+
+    logits, labels: (B, L), NaN = unknown.  weights: (L,). timm's BinaryCrossEntropy has no place for unknown labels.
+    Two-class categorical cross-entropy is the same sum: such a head answers z1 - z0, and the softmax of two outputs is
+    the sigmoid of that.
+    """
+    known = ~torch.isnan(labels)
+    target = torch.nan_to_num(labels) * (1 - smoothing) + smoothing / 2
+    losses = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
+    return (losses * weights * known).sum()
+
+
+def sum_known_weights(labels: Tensor, weights: Tensor) -> Tensor:
+    """The summed weights of the known labels, by which `summed_bce` is divided."""
+    return (weights * ~torch.isnan(labels)).sum()
+
+
+def mean_bce(logits: Tensor, labels: Tensor, smoothing: float, weights: Tensor) -> Tensor:
+    """The weighted mean over known labels; 0 when none is known."""
+    weight = sum_known_weights(labels, weights).clamp_min(MIN_WEIGHT)
+    return summed_bce(logits, labels, smoothing, weights) / weight
+
+
 def _mean_auroc(logits: np.ndarray, labels: np.ndarray) -> float:
-    known = ~np.isnan(labels)
-    return float(
-        np.mean(
-            [auroc(logits[known[:, i], i], labels[known[:, i], i]) for i in range(labels.shape[1])]
-        )
-    )
+    areas = []
+    for index in range(labels.shape[1]):
+        known = ~np.isnan(labels[:, index])
+        areas.append(auroc(logits[known, index], labels[known, index]))
+    return float(np.mean(areas))

@@ -14,9 +14,10 @@ import torch
 from safetensors.torch import load_file
 
 from cxr_core.errors import RunError
-from cxr_core.training.engine.distributed import chosen_device
+from cxr_core.training.engine.device import select_device
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.training.test_resume import RESTLESS, films, step_of  # noqa: F401 - films is a fixture
+from cxr_core.training.recipe.recipe_file import format_recipe
 
 ROOT = Path(__file__).parents[3]
 # VGG has no batch statistics, so that two processes with half a batch each must do what one does with all of it.
@@ -29,7 +30,7 @@ PLAIN = replace(
 def launch(recipe, data: Path, run: Path, count: int, *more: str) -> subprocess.Popen[str]:
     run.parent.mkdir(parents=True, exist_ok=True)
     toml = run.parent / "recipe.toml"
-    toml.write_text(recipe.as_toml())
+    toml.write_text(format_recipe(recipe))
     command = [sys.executable, "-m"]
     if count > 1:
         # `--`, or torchrun would take `--run` for one of its own options
@@ -113,8 +114,8 @@ def test_a_killed_process_ends_the_run_which_goes_on_on_another_number(
 
 def test_a_device_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert chosen_device("auto").type == "cpu"
+    assert select_device("auto").type == "cpu"
     with pytest.raises(RunError, match="this machine has 0 CUDA devices"):
-        chosen_device("cuda")
+        select_device("cuda")
     with pytest.raises(RunError, match="unknown device 'tpu'; choose auto, cpu or cuda"):
-        chosen_device("tpu")
+        select_device("tpu")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_core.data.film_set import Films
+from cxr_core.data.film_set import FilmSet
 from cxr_core.errors import RunError
-from cxr_core.models.networks.initialise import initialise
+from cxr_core.models.networks.initialise import initialise_network
 from cxr_core.training.engine import feature_cache
 from cxr_core.training.engine.checkpoint import Checkpoints
-from cxr_core.training.engine.distributed import Processes
+from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.trainer import Stopped, Trainer
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
@@ -35,17 +35,17 @@ FROZEN = Recipe(
 )
 
 
-def films(seed: int, count: int = 24) -> Films:
+def films(seed: int, count: int = 24) -> FilmSet:
     """Films whose lower half is bright when they are positive."""
     grids = np.random.default_rng(seed).integers(60, 120, (count, 64, 64)).astype(np.uint8)
     grids[::2, 32:] += 100
-    return Films.of(grids, (np.arange(count) % 2 == 0).astype(np.float32)[:, None])
+    return FilmSet.from_grids(grids, (np.arange(count) % 2 == 0).astype(np.float32)[:, None])
 
 
 def trainer(
     recipe: Recipe, folder: Path | None = None, seen: list | None = None, **more
 ) -> Trainer:
-    start = initialise(
+    start = initialise_network(
         recipe.architecture_arguments(1),
         "scratch",
         0,
@@ -56,7 +56,7 @@ def trainer(
         recipe,
         start.network,
         {"train": films(0), "val": films(1)},
-        Processes(torch.device("cpu")),
+        DistributedContext(torch.device("cpu")),
         Checkpoints(folder) if folder else None,
         lambda _: None,
         **more,

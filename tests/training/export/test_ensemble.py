@@ -8,10 +8,10 @@ import pytest
 
 from cxr_core.errors import RunError
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.jobs.status import standing
+from cxr_core.jobs.status import job_status
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.export.ensemble import average
+from cxr_core.training.export.ensemble import build_ensemble
 from cxr_core.training.fit import Settings, fit, resume
 from tests.lit_films import lit_films
 from tests.training.test_fit import TINY as FITTED
@@ -58,8 +58,8 @@ def test_the_model_of_a_mean_reads_as_its_members_do_on_average(
     assert mean.logits == pytest.approx(
         np.mean([each.logits for each in members], axis=0), abs=2e-3
     )
-    assert mean.evidence["pneumonia"].cells == pytest.approx(
-        np.mean([each.evidence["pneumonia"].cells for each in members], axis=0), abs=2e-3
+    assert mean.attributions["pneumonia"].cells == pytest.approx(
+        np.mean([each.attributions["pneumonia"].cells for each in members], axis=0), abs=2e-3
     )
 
 
@@ -90,7 +90,7 @@ def test_a_run_without_a_model_has_nothing_to_average(trained, tmp_path, workspa
     for name in ("recipe.toml", "manifest.json"):
         (unfinished / name).write_text((trained["slow"] / name).read_text())
     with pytest.raises(RunError, match="no model yet"):
-        average([trained["slow"], unfinished], [trained["data"]])
+        build_ensemble([trained["slow"], unfinished], [trained["data"]])
 
 
 def test_a_mean_that_is_cut_off_is_held_while_it_is_made_and_cannot_go_on_as_a_training(
@@ -105,13 +105,13 @@ def test_a_mean_that_is_cut_off_is_held_while_it_is_made_and_cannot_go_on_as_a_t
     monkeypatch.setattr("cxr_core.training.export.ensemble.finish", cut_off)
     run = workspace / "runs" / "mean"
     with pytest.raises(KeyboardInterrupt):
-        average([trained["slow"], trained["fast"]], [trained["data"]], run=run)
+        build_ensemble([trained["slow"], trained["fast"]], [trained["data"]], run=run)
     assert states == ["running"]
     with pytest.raises(
         RunError,
         match=r"mean of runs, with no steps to go on from; make it with train\.average again",
     ):
         resume(run, QUIET)
-    job = standing(run)
+    job = job_status(run)
     assert (job.state, job.actions) == ("interrupted", {"retry", "delete"})
     assert job.sentence.endswith("make it again with train.average.")

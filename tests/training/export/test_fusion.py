@@ -10,7 +10,7 @@ from cxr_core.data.prepare import open_data
 from cxr_core.errors import DataError
 from cxr_core.models.store import load_card
 from cxr_core.training.export import fusion
-from cxr_core.training.export.fusion import combine_with_ratio
+from cxr_core.training.export.fusion import fuse_with_ratio
 from tests.tiny import tiny_card, tiny_model
 
 COUNT = 120
@@ -50,7 +50,7 @@ def fake(monkeypatch):
         outliner = Fake(telling)
         greys = lambda films: [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in films.paths]  # noqa: E731
         monkeypatch.setattr(
-            fusion, "anatomies", lambda _, films, *__: [outliner.of(grey) for grey in greys(films)]
+            fusion, "segment_films", lambda _, films, *__: [outliner.of(grey) for grey in greys(films)]
         )
         return outliner
 
@@ -59,11 +59,11 @@ def fake(monkeypatch):
 
 def test_a_telling_ratio_enters_the_card(data, fake, tmp_path, workspace):
     folder = tiny_model(tmp_path, tiny_card("heart", ("cardiomegaly",)))
-    found = combine_with_ratio(folder, fake(True), open_data([data]))
+    found = fuse_with_ratio(folder, fake(True), open_data([data]))
     assert found.both < found.alone
     assert found.films == COUNT
-    kept = load_card(folder).combination["cardiomegaly"]
-    assert kept == found.combination
+    kept = load_card(folder).fusion["cardiomegaly"]
+    assert kept == found.fusion
     assert (kept.model, kept.centre) == ("anatomy 9.9", 0.5)
     assert kept.measured > 5
     assert {point.name for point in kept.operating_points} == {
@@ -76,13 +76,13 @@ def test_a_telling_ratio_enters_the_card(data, fake, tmp_path, workspace):
 def test_a_ratio_that_tells_nothing_stays_out(data, fake, tmp_path, workspace):
     folder = tiny_model(tmp_path, tiny_card("heart", ("cardiomegaly",)))
     before = (folder / "card.json").read_text()
-    found = combine_with_ratio(folder, fake(False), open_data([data]))
-    assert found.combination is None
+    found = fuse_with_ratio(folder, fake(False), open_data([data]))
+    assert found.fusion is None
     assert found.against == "the ratio alone is not known to tell the finding"
     assert (folder / "card.json").read_text() == before
-    combine_with_ratio(folder, fake(True), open_data([data]))
-    assert load_card(folder).combination
-    combine_with_ratio(folder, fake(False), open_data([data]))
+    fuse_with_ratio(folder, fake(True), open_data([data]))
+    assert load_card(folder).fusion
+    fuse_with_ratio(folder, fake(False), open_data([data]))
     assert (folder / "card.json").read_text() == before, "one that no longer helps goes"
 
 
@@ -96,15 +96,15 @@ def test_a_ratio_that_makes_the_probability_worse_stays_out(
         -1e-4, 1e-4, COUNT
     )
     monkeypatch.setattr(fusion, "_probabilities", lambda *_: known)  # a network that needs no ratio
-    found = combine_with_ratio(folder, fake(True), films)
-    assert found.combination is None
+    found = fuse_with_ratio(folder, fake(True), films)
+    assert found.fusion is None
     assert found.against == "it makes the probability worse"
 
 
 def test_films_without_labels_are_refused(data, fake, tmp_path, workspace):
     films = open_data([data])
     with pytest.raises(DataError, match="no labels for cardiomegaly"):
-        combine_with_ratio(
+        fuse_with_ratio(
             tiny_model(tmp_path, tiny_card("heart", ("cardiomegaly",))),
             fake(True),
             films.with_table(films.table.drop(columns="cardiomegaly")),

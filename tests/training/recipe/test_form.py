@@ -9,19 +9,18 @@ from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.fields import WORDS
 from cxr_core.training.recipe.form import (
     FormField,
-    build,
-    changed,
-    check,
-    form,
-    named_recipes,
-    open_recipe,
+    apply_values,
+    changed_values,
+    find_faults,
+    list_form_fields,
 )
+from cxr_core.training.recipe.recipe_file import list_recipes, load_named_recipe
 from cxr_core.training.recipe.labels import LABELS
 from cxr_core.training.recipe.recipe import Recipe
 
-BASE = open_recipe("cardiomegaly-adults")
-OUTLINES = open_recipe("anatomy")
-FIELDS = {each.name: each for each in form(BASE)}
+BASE = load_named_recipe("cardiomegaly-adults")
+OUTLINES = load_named_recipe("anatomy")
+FIELDS = {each.name: each for each in list_form_fields(BASE)}
 NAMES = {each.name for each in fields(Recipe)} - {"augmentation"}
 each_field = pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS)
 RANGED = [each for each in FIELDS.values() if each.low is not None]
@@ -45,8 +44,8 @@ def test_every_field_has_a_name_of_its_own_that_people_read() -> None:
 
 @each_field
 def test_a_field_has_the_recipes_value_and_gives_the_recipe_back(field: FormField) -> None:
-    assert build(BASE, {field.name: field.value}) == BASE
-    assert changed(BASE, {field.name: field.value}) == {}
+    assert apply_values(BASE, {field.name: field.value}) == BASE
+    assert changed_values(BASE, {field.name: field.value}) == {}
 
 
 @pytest.mark.parametrize("field", RANGED, ids=[each.name for each in RANGED])
@@ -60,24 +59,24 @@ def test_a_range_is_what_the_recipe_takes(field: FormField) -> None:
         values = (
             {field.name: value} if field.name != "epochs" else {"epochs": value, "head_epochs": 0}
         )
-        assert check(base, values) == {}
+        assert find_faults(base, values) == {}
     for outside in (field.low - 1, field.high + 1):
-        assert set(check(base, {field.name: outside})) == {field.name}
+        assert set(find_faults(base, {field.name: outside})) == {field.name}
 
 
 @pytest.mark.parametrize("name", [each.name for each in FIELDS.values() if each.kind == "choice"])
 def test_choices_are_those_of_the_type(name: str) -> None:
     field = FIELDS[name]
     assert field.value in field.choices
-    assert name in check(BASE, {name: "nonsense"})
+    assert name in find_faults(BASE, {name: "nonsense"})
     others = [choice for choice in field.choices if (name, choice) != ("monitor", "dice")]
     anywhere = replace(BASE, region_weight=0.0)  # a frozen network cannot be taught where to look
-    assert all(check(anywhere, {name: choice}) == {} for choice in others)
+    assert all(find_faults(anywhere, {name: choice}) == {} for choice in others)
 
 
 @each_field
 def test_only_what_may_be_none_is_optional(field: FormField) -> None:
-    assert (check(BASE, {field.name: None}) == {}) is field.optional
+    assert (find_faults(BASE, {field.name: None}) == {}) is field.optional
 
 
 @pytest.mark.parametrize(
@@ -105,13 +104,13 @@ def test_only_what_may_be_none_is_optional(field: FormField) -> None:
     ],
 )
 def test_each_fault_is_told_beside_its_field(values: dict, blamed: set[str]) -> None:
-    told = check(BASE, values)
+    told = find_faults(BASE, values)
     assert set(told) == blamed
     assert all(len(sentence) > 20 for sentence in told.values())
 
 
 def test_values_reach_the_recipe() -> None:
-    made = build(
+    made = apply_values(
         BASE,
         {
             "epochs": 7,
@@ -124,7 +123,7 @@ def test_values_reach_the_recipe() -> None:
     assert (made.epochs, made.neck, made.findings) == (7, None, ("pneumonia",))
     assert made.backbone_arguments == {"pad_type": "", "drop_path_rate": 0.1}
     assert made.augmentation == replace(BASE.augmentation, shift=0.2)
-    assert changed(BASE, {"epochs": 7, "seed": 0, "findings": ["cardiomegaly"]}) == {"epochs": 7}
+    assert changed_values(BASE, {"epochs": 7, "seed": 0, "findings": ["cardiomegaly"]}) == {"epochs": 7}
 
 
 def test_a_step_is_one_in_the_first_digit() -> None:
@@ -135,6 +134,6 @@ def test_a_step_is_one_in_the_first_digit() -> None:
 
 
 def test_every_recipe_that_comes_along_opens() -> None:
-    assert "cardiomegaly-adults" in named_recipes()
+    assert "cardiomegaly-adults" in list_recipes()
     with pytest.raises(RecipeError, match=r"choose from .*anatomy"):
-        open_recipe("nonsense")
+        load_named_recipe("nonsense")

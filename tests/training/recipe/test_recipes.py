@@ -13,14 +13,16 @@ from timm.optim import create_optimizer_v2
 from cxr_core.data.loader import Batch
 from cxr_core.errors import PretrainedUnavailable, RecipeError
 from cxr_core.models.networks.architectures import timm
-from cxr_core.models.networks.initialise import initialise
-from cxr_core.reading.heatmaps import logits_and_evidence
-from cxr_core.training.engine.distributed import Processes
-from cxr_core.training.engine.learner import Learner, task_of
-from cxr_core.training.recipe.recipe import Recipe, load_recipe, override
+from cxr_core.models.networks.initialise import initialise_network
+from cxr_core.reading.heatmaps import forward_with_attribution
+from cxr_core.training.engine.distributed import DistributedContext
+from cxr_core.training.engine.learner import Learner, create_task
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import load_recipe, apply_overrides
 from cxr_core.training.sweeps.stages import stages
 from cxr_core.training.tasks.losses import masked_bce
 from cxr_core.workspace.paths import RECIPES
+from cxr_core.training.recipe.recipe_file import format_recipe
 
 PATHS = {path.stem: path for path in sorted(RECIPES.glob("*.toml"))}
 ATTENTION = [
@@ -71,7 +73,7 @@ def test_the_recipes_are_those_of_the_five_sources_and_the_house():
 def test_a_recipe_loads_survives_its_toml_and_says_where_it_is_from(name, tmp_path):
     recipe = recipe_of(name)
     assert recipe.name == name
-    (tmp_path / "again.toml").write_text(recipe.as_toml())
+    (tmp_path / "again.toml").write_text(format_recipe(recipe))
     assert load_recipe(tmp_path / "again.toml") == recipe
     for said in (recipe.summary, recipe.source):
         assert said.endswith(".")
@@ -104,7 +106,7 @@ def test_a_recipe_takes_two_real_steps_and_gives_a_heatmap(name):
     side = 96 if recipe.backbone == "inception_v3" else 64
     small = replace(recipe, input_side=side, init="scratch")
     findings = small.findings + small.auxiliary_findings
-    network = initialise(small.architecture_arguments(len(findings)), small.init, seed=0).network
+    network = initialise_network(small.architecture_arguments(len(findings)), small.init, seed=0).network
     trained = (
         network.head_parameters() if small.freeze == "backbone" else list(network.parameters())
     )
@@ -137,7 +139,7 @@ def test_a_recipe_takes_two_real_steps_and_gives_a_heatmap(name):
     with torch.no_grad():
         answering = network.eval().keep_findings(len(small.findings))
         features = answering.forward_features(inputs[:1].expand(-1, small.channels, -1, -1))
-        logits, evidence = logits_and_evidence(answering, features)
+        logits, evidence = forward_with_attribution(answering, features)
     assert logits.shape == (1, len(small.findings))
     assert evidence.shape == (1, len(small.findings), *features.shape[2:])
     assert torch.isfinite(evidence).all()
@@ -145,11 +147,11 @@ def test_a_recipe_takes_two_real_steps_and_gives_a_heatmap(name):
 
 def test_the_outlining_recipe_takes_two_real_steps():
     recipe = replace(recipe_of("anatomy"), input_side=64, init="scratch")
-    start = initialise(
+    start = initialise_network(
         recipe.architecture_arguments(0), "scratch", 0, architecture=recipe.architecture
     )
     learner = Learner(
-        recipe, start.network, task_of(recipe), Processes(torch.device("cpu")), steps=2
+        recipe, start.network, create_task(recipe), DistributedContext(torch.device("cpu")), steps=2
     )
     learner.begin_epoch(1)
     before = {name: tensor.clone() for name, tensor in learner.weights().items()}
@@ -224,7 +226,7 @@ def test_the_recipe_without_imagenet_weights_says_so_and_runs_from_a_file_or_scr
         assert way in recipe.source
     small = replace(recipe, input_side=64)
     with pytest.raises(PretrainedUnavailable, match="resnetv2_101"):
-        initialise(small.architecture_arguments(1), "imagenet", seed=0)
+        initialise_network(small.architecture_arguments(1), "imagenet", seed=0)
 
 
 def test_the_three_stages_change_one_thing_at_a_time():
@@ -244,9 +246,9 @@ def test_the_three_stages_change_one_thing_at_a_time():
 
 def test_none_can_be_written_where_it_means_something(tmp_path):
     recipe = replace(recipe_of("house"), oversample_factor=None, neck=None)
-    (tmp_path / "r.toml").write_text(recipe.as_toml())
+    (tmp_path / "r.toml").write_text(format_recipe(recipe))
     assert load_recipe(tmp_path / "r.toml") == recipe
-    changed = override(
+    changed = apply_overrides(
         recipe, {"balance": "none", "equalisation": "none", "population_age_min": "none"}
     )
     assert (changed.balance, changed.equalisation, changed.population_age_min) == (
@@ -255,7 +257,7 @@ def test_none_can_be_written_where_it_means_something(tmp_path):
         None,
     )
     with pytest.raises(RecipeError, match="epochs='none' must be a number"):
-        override(recipe, {"epochs": "none"})
+        apply_overrides(recipe, {"epochs": "none"})
 
 
 def test_documents_name_every_recipe():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxr_core.jobs import files as files
-from cxr_core.training.runs.progress import LOG_LINES, POINTS, Watched, watch
+from cxr_core.training.runs.progress import LOG_LINES, POINTS, RunProgress, read_progress
 
 
 def step(number: int, of: int = 1000) -> dict:
@@ -41,7 +41,7 @@ def append(run: Path, *events: dict, end: str = "\n") -> None:
         file.write("\n".join(map(json.dumps, events)) + end)
 
 
-def without_mark(watched: Watched) -> dict:
+def without_mark(watched: RunProgress) -> dict:
     return {key: value for key, value in vars(watched).items() if key not in ("mark", "quiet_s")}
 
 
@@ -52,13 +52,13 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_reading_on_gives_what_reading_anew_gives(run: Path) -> None:
-    watched = watch(run)
+    watched = read_progress(run)
     assert (watched.step, watched.epochs, watched.curves) == (None, 4, {})
     for number in range(1, 61):
         append(run, step(number), *([epoch(number // 20, number)] if number % 20 == 0 else []))
-        watched = watch(run, watched)
+        watched = read_progress(run, watched)
         if number % 7 == 0:
-            assert without_mark(watched) == without_mark(watch(run))
+            assert without_mark(watched) == without_mark(read_progress(run))
     assert watched.curves["loss"].steps == tuple(range(1, 61))
     assert watched.curves["loss"].values == tuple(1 / number for number in range(1, 61))
     assert watched.curves["validation_loss"].steps == (20, 40, 60)
@@ -69,24 +69,24 @@ def test_reading_on_gives_what_reading_anew_gives(run: Path) -> None:
 
 def test_a_line_is_read_only_once_it_is_whole(run: Path) -> None:
     append(run, step(1))
-    first = watch(run)
+    first = read_progress(run)
     append(run, step(2), end="")
-    second = watch(run, first)
+    second = read_progress(run, first)
     assert second.curves["loss"].steps == (1,)
     append(run, end="\n")
-    assert watch(run, second).curves["loss"].steps == (1, 2)
+    assert read_progress(run, second).curves["loss"].steps == (1, 2)
     append(run, end='{"event": "step", "st\n')
-    assert watch(run, second).curves["loss"].steps == (1, 2)
+    assert read_progress(run, second).curves["loss"].steps == (1, 2)
 
 
 def test_a_run_that_was_rewound_is_read_anew(run: Path) -> None:
     append(run, *map(step, range(1, 31)))
-    before = watch(run)
+    before = read_progress(run)
     draft = run / "draft"
     draft.write_text("".join(json.dumps(step(number)) + "\n" for number in range(1, 11)))
     draft.rename(run / files.RUN_PROGRESS)
     append(run, step(11))
-    after = watch(run, before)
+    after = read_progress(run, before)
     assert after.curves["loss"].steps == tuple(range(1, 12))
     assert after.step == 11
 
@@ -94,14 +94,14 @@ def test_a_run_that_was_rewound_is_read_anew(run: Path) -> None:
 @pytest.mark.parametrize("portion", [20_000, 997])
 def test_curves_are_bounded_and_cover_the_whole_run_evenly(run: Path, portion: int) -> None:
     last = 20_000 if portion == 20_000 else 9_970
-    watched = watch(run)
+    watched = read_progress(run)
     for start in range(1, last, portion):
         append(
             run,
             *(step(number, last) for number in range(start, start + portion)),
             epoch(1, start + portion - 1),
         )
-        watched = watch(run, watched)
+        watched = read_progress(run, watched)
     curve = watched.curves["loss"]
     assert 200 <= len(curve.steps) <= POINTS + 1
     assert len(curve.steps) == len(curve.values)
@@ -115,16 +115,16 @@ def test_curves_are_bounded_and_cover_the_whole_run_evenly(run: Path, portion: i
 def test_the_stage_is_what_its_pulse_says(run: Path) -> None:
     (run / files.FOLDER).mkdir()
     decoding = {"event": "data", "stage": "decoding", "done": 3, "of": 8}
-    files.write(run, files.HEARTBEAT, {"event": decoding})
-    watched = watch(run)
+    files.write_record(run, files.HEARTBEAT, {"event": decoding})
+    watched = read_progress(run)
     assert (watched.stage, watched.done, watched.of) == ("Decoding.", 3, 8)
     append(run, step(5, of=20))
-    files.write(run, files.HEARTBEAT, {"event": step(5, of=20)})
-    watched = watch(run, watched)
+    files.write_record(run, files.HEARTBEAT, {"event": step(5, of=20)})
+    watched = read_progress(run, watched)
     assert (watched.stage, watched.done, watched.of, watched.eta_s) == ("Training.", 5, 20, 15.0)
     append(run, {**epoch(4, 20), "of": 20})
-    files.write(run, files.HEARTBEAT, {"event": {**epoch(4, 20), "of": 20}})
-    assert watch(run, watched).stage == "Calibrating and writing the model."
+    files.write_record(run, files.HEARTBEAT, {"event": {**epoch(4, 20), "of": 20}})
+    assert read_progress(run, watched).stage == "Calibrating and writing the model."
 
 
 def test_the_log_is_the_end_of_what_was_written(run: Path) -> None:
@@ -132,7 +132,7 @@ def test_the_log_is_the_end_of_what_was_written(run: Path) -> None:
     (run / files.FOLDER / files.OUTPUT).write_text(
         "".join(f"line {number} {'x' * 90}\n" for number in range(5000))
     )
-    log = watch(run).log
+    log = read_progress(run).log
     assert len(log) == LOG_LINES
     assert log[-1].startswith("line 4999 ")
     assert log[0].startswith(f"line {5000 - LOG_LINES} ")

@@ -14,6 +14,7 @@ from cxr_core.training.sweeps import grid
 from cxr_core.training.sweeps.grid import Entry, as_csv, as_markdown, run_grid
 from tests.lit_films import lit_films
 from train.grid import main
+from cxr_core.training.recipe.recipe_file import format_recipe
 
 TINY = Recipe(
     name="tiny-balanced",
@@ -50,7 +51,7 @@ def recipes(tmp_path) -> list[str]:
         *(replace(TINY, name=name, **changes) for name, changes in OTHERS.items()),
     ):
         path = tmp_path / f"{recipe.name}.toml"
-        path.write_text(recipe.as_toml())
+        path.write_text(format_recipe(recipe))
         made.append(str(path))
     return made
 
@@ -177,7 +178,7 @@ def test_the_table_has_a_row_for_each_network_and_a_column_for_each_balance():
 
 def test_the_three_stages_of_a_recipe_are_run(dataset, tmp_path, workspace, capsys):
     recipe = replace(TINY, head="attention", epochs=1)
-    (tmp_path / "tiny.toml").write_text(recipe.as_toml())
+    (tmp_path / "tiny.toml").write_text(format_recipe(recipe))
     command = [
         str(tmp_path / "tiny.toml"),
         "--data",

@@ -15,6 +15,7 @@ from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.lit_films import lit_films
 from train.seeds import main
+from cxr_core.training.recipe.recipe_file import format_recipe
 
 TINY = Recipe(
     name="tiny",
@@ -36,7 +37,7 @@ def trained(tmp_path_factory) -> Path:
     """A folder with films, a recipe and what two seeds of it became."""
     home = tmp_path_factory.mktemp("seeds")
     lit_films(home / "data", side=40, train=16, test=4)
-    (home / "tiny.toml").write_text(TINY.as_toml())
+    (home / "tiny.toml").write_text(format_recipe(TINY))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CXR_WORKSPACE", str(home / "workspace"))
         assert train(home, home / "run") == 0

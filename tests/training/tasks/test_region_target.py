@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_core.data.film_set import Films
+from cxr_core.data.film_set import FilmSet
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import Cancelled, RecipeError, RunError
 from cxr_core.film.phantom.phantom import draw, truth
@@ -15,15 +15,16 @@ from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.fit import Settings, fit
 from cxr_core.training.recipe.augmentation import Augmentation
-from cxr_core.training.recipe.recipe import Recipe, load_recipe
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import load_recipe
 from cxr_core.training.tasks.findings import FindingsTask
 from cxr_core.training.tasks.region_target import (
-    CELLS,
+    REGION_SIDE,
     REGIONS,
-    kept_regions,
-    moved,
-    outside,
-    with_regions,
+    load_or_make_regions,
+    move_regions,
+    evidence_outside,
+    append_regions,
 )
 from cxr_core.workspace.paths import RECIPES
 from tests.training.wide_hearts import TINY as PLAIN
@@ -48,7 +49,7 @@ def told(*_: int) -> None:
 
 
 def kept(run, films, findings=("cardiomegaly", "pneumonia"), stop=lambda: False):
-    return kept_regions(run, films, findings, SPEC, told, stop)
+    return load_or_make_regions(run, films, findings, SPEC, told, stop)
 
 
 def test_cardiomegaly_has_the_heart_and_pneumonia_the_chest_of_each_film(
@@ -56,7 +57,7 @@ def test_cardiomegaly_has_the_heart_and_pneumonia_the_chest_of_each_film(
 ):
     films = open_data([str(drawn)])
     regions = kept(tmp_path, films)
-    assert regions.shape == (len(WIDTHS), 2, CELLS, CELLS)
+    assert regions.shape == (len(WIDTHS), 2, REGION_SIDE, REGION_SIDE)
     known = np.flatnonzero(~np.isnan(regions[:, 0, 0, 0]))
     assert len(known) >= 10
     for row in known:
@@ -64,7 +65,7 @@ def test_cardiomegaly_has_the_heart_and_pneumonia_the_chest_of_each_film(
         chest_drawn = drawing.heart | drawing.left_lung | drawing.right_lung
         for found, true in zip(regions[row], (drawing.heart, chest_drawn), strict=True):
             assert found.mean() == pytest.approx(true.mean(), rel=0.15)
-            rows, columns = np.argwhere(found > 0.5).mean(axis=0) / CELLS
+            rows, columns = np.argwhere(found > 0.5).mean(axis=0) / REGION_SIDE
             true_rows, true_columns = np.argwhere(true).mean(axis=0) / true.shape
             assert (rows, columns) == pytest.approx((true_rows, true_columns), abs=0.04)
 
@@ -91,22 +92,22 @@ def test_a_stop_while_outlining_leaves_nothing_half_written(drawn, tmp_path, wor
 
 
 def test_evidence_costs_its_square_outside_alone_and_nothing_where_the_outline_is_unknown():
-    regions = torch.zeros(3, 1, CELLS, CELLS)
-    regions[:2, :, : CELLS // 2] = 1  # the upper half
+    regions = torch.zeros(3, 1, REGION_SIDE, REGION_SIDE)
+    regions[:2, :, : REGION_SIDE // 2] = 1  # the upper half
     regions[2] = torch.nan
     evidence = torch.tensor([[[3.0, 1], [0.5, -2]], [[5, 5], [0, 0]], [[1, 1], [1, 1]]])
-    assert float(outside(evidence.flatten(1), regions.flatten(1))) == pytest.approx(0.25 + 4)
+    assert float(evidence_outside(evidence.flatten(1), regions.flatten(1))) == pytest.approx(0.25 + 4)
 
 
 def test_a_cell_that_the_region_only_touches_is_free():
-    regions = torch.zeros(1, 1, CELLS, CELLS)
+    regions = torch.zeros(1, 1, REGION_SIDE, REGION_SIDE)
     regions[0, 0, 0, 0] = 1
-    assert float(outside(torch.ones(1, 4), regions.flatten(1))) == 3
+    assert float(evidence_outside(torch.ones(1, 4), regions.flatten(1))) == 3
 
 
 def test_regions_move_as_films_do_and_unknown_ones_stay_unknown():
     augmentation = Augmentation(rotation_deg=20, shift=0.2, zoom=0.2)
-    regions = torch.rand(2, 1, CELLS, CELLS, generator=torch.Generator().manual_seed(0))
+    regions = torch.rand(2, 1, REGION_SIDE, REGION_SIDE, generator=torch.Generator().manual_seed(0))
     drawing = augmentation.draw(2, torch.Generator().manual_seed(1))
     labels = torch.cat([torch.tensor([[1.0], [0.0]]), regions.flatten(1)], dim=1)
     labels[1, 1:] = torch.nan
@@ -115,14 +116,14 @@ def test_regions_move_as_films_do_and_unknown_ones_stay_unknown():
     wanted = augmentation.apply(regions, drawing)[0].flatten()
     assert torch.allclose(targets[0, 1:], wanted, atol=1e-5)
     assert torch.isnan(targets[1, 1:]).all()
-    assert moved(regions.flatten(1), lambda masks: masks).equal(regions.flatten(1))
+    assert move_regions(regions.flatten(1), lambda masks: masks).equal(regions.flatten(1))
 
 
 def test_labels_keep_their_loss_and_weight_beside_regions():
     task, plain = FindingsTask(TINY), FindingsTask(replace(TINY, region_weight=0.0))
-    films = Films.of(np.zeros((2, 4, 4), np.uint8), np.array([[1], [0]], np.float32))
+    films = FilmSet.from_grids(np.zeros((2, 4, 4), np.uint8), np.array([[1], [0]], np.float32))
     targets = torch.from_numpy(
-        with_regions(films, np.ones((2, 1, CELLS, CELLS), np.float32)).labels
+        append_regions(films, np.ones((2, 1, REGION_SIDE, REGION_SIDE), np.float32)).labels
     )
     logits = torch.tensor([[0.3], [-1.0]])
     outputs = torch.cat([logits, torch.ones(2, 16)], dim=1)
@@ -138,11 +139,11 @@ def test_a_run_learns_to_keep_its_evidence_in_the_heart(drawn, tmp_path, workspa
         classifier, films = Classifier.load(folder), open_data([str(drawn)])
         regions = torch.from_numpy(kept(tmp_path / name / "all", films, ("cardiomegaly",)))
         cells = [
-            classifier.read(draw(chest(WIDTHS[int(path.stem)]))).evidence["cardiomegaly"].cells
+            classifier.read(draw(chest(WIDTHS[int(path.stem)]))).attributions["cardiomegaly"].cells
             for path in films.paths
         ]
         found = torch.from_numpy(np.stack(cells))
-        return float(outside(found.flatten(1), regions.flatten(1))) / float((found**2).sum())
+        return float(evidence_outside(found.flatten(1), regions.flatten(1))) / float((found**2).sum())
 
     for name in ("guided", "free"):
         (tmp_path / name / "all").mkdir(parents=True)

@@ -12,10 +12,11 @@ from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.store import load_segmenter_card
 from cxr_core.promotion.publish import publish
-from cxr_core.reading.segmenter import Outliner
+from cxr_core.reading.segmenter import Segmenter
 from cxr_core.training.fit import Settings, fit, resume
 from cxr_core.training.recipe.augmentation import Augmentation
-from cxr_core.training.recipe.recipe import Recipe, load_recipe
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import load_recipe
 from cxr_core.training.tasks.structures import StructuresTask
 from cxr_core.workspace.paths import RECIPES
 
@@ -75,7 +76,7 @@ def test_a_run_ends_in_a_model_that_outlines(folder, tmp_path, workspace):
         match=r"gate is shut for tiny-anatomy 1\.0\.0, beside anatomy .* no films to tell by",
     ):
         publish(tmp_path / "run")
-    maps = Outliner.load(model).looks(np.zeros((5, 64, 64), np.uint8))
+    maps = Segmenter.load(model).predict_augmented(np.zeros((5, 64, 64), np.uint8))
     assert maps.shape == (5, 2, 3, 32, 32)
 
 
@@ -141,13 +142,13 @@ def test_a_perfect_map_loses_nothing_and_a_wrong_one_much():
 
 def test_folds_share_no_film_and_make_the_whole(folder, workspace):
     from cxr_core.data.prepare import open_data
-    from cxr_core.training.fit import divided
+    from cxr_core.training.run_data import split_manifest
 
     manifest = open_data([folder])
     tests, every = [], set(manifest.table["image"])
     for which in range(1, 6):
         apart = divided(replace(TINY, split=f"fold:{which}/5", validation_share=0.25), manifest)
-        parts = {name: set(apart.part(name).table["image"]) for name in ("train", "val", "test")}
+        parts = {name: set(apart.select_split(name).table["image"]) for name in ("train", "val", "test")}
         assert set.union(*parts.values()) == every
         assert sum(map(len, parts.values())) == len(every)
         tests += sorted(parts["test"])
