@@ -1,38 +1,78 @@
 """python -m train.evaluate MODEL_OR_RUN --data DIR: predictions, figures with 95 % intervals, curves, report.
 
-A run's test part is the one that its recipe divided, or the data's own when the recipe says split = "given". A model
-that outlines is measured against masks, and its ratio against labels of cardiomegaly, as far as the data has them.
+The test split of a run is the one that its recipe made, or the data's own when the recipe says split = "given". A
+segmentation model is measured against masks, and its ratio against labels of cardiomegaly, as far as the data has them.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from cxr_core.data.manifest import PARTS
-from cxr_core.data.prepare import folders_of, open_data
-from cxr_core.errors import SilhouetteError
-from cxr_core.evaluation.evaluate import record_in_card
-from cxr_core.evaluation.store.official_test import record_use
-from cxr_core.models.registry.registry import outlines
+from cxr_core.data.manifest import SPLITS, Manifest
+from cxr_core.data.prepare import StageProgress, open_data, resolve_folders
+from cxr_core.errors import DataError, SilhouetteError
+from cxr_core.evaluation.evaluate import evaluate_classifier, record_in_card
+from cxr_core.evaluation.metrics.figures import BALANCED
+from cxr_core.evaluation.metrics.recalibrate import recalibrate, require_recalibratable
+from cxr_core.evaluation.segmentation.evaluate import SegmenterEvaluation, evaluate_segmenter
+from cxr_core.evaluation.segmentation.ratio import (
+    has_labels_to_score,
+    load_installed_comparator,
+)
+from cxr_core.evaluation.store.folder import Evaluation
+from cxr_core.evaluation.store.provenance import record_test_use
+from cxr_core.models.registry.registry import is_segmenter
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.segmenter import Outliner
-from cxr_core.training.run_data import part_of_run, run_in
+from cxr_core.reading.segmenter import Segmenter
+from cxr_core.training.run_data import films_of_split, find_run
+from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.paths import workspace
-from train.arguments import DATA, METHODS, Parser, method
-from train.evaluating import ALONE, FIT_ON, Aside, evaluation_of
-from train.model_names import model_folder
-from train.progress import progress_bar
+from train.arguments import DATA, METHODS, Parser, parse_recalibration
+from train.model_names import find_model_folder, load_segmenter_named
+from train.progress import report_progress
+
+FIT_ON = ("val", "train")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationOptions:
+    """What a model is evaluated with. Models are given by name or folder; None for the installed one.
+
+    comparator: a classifier to compare a measured ratio with.
+    segmenter: whose contours heatmaps are compared with.  recalibrate: the method of a recalibration that is reported
+    apart; None for none.
+    """
+
+    comparator: str | None = None
+    segmenter: str | None = None
+    recalibrate: str | None = None
+
+
+DEFAULT_OPTIONS = EvaluationOptions()
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, evaluate, print the path of metrics.json."""
     given = _parser().parse_args(arguments)
-    asked = ("beside", "fit_on", "outlines", "recalibrate")
-    aside = Aside(**{name: getattr(given, name) for name in asked})
+    options = EvaluationOptions(
+        comparator=given.beside,
+        segmenter=given.outlines,
+        recalibrate=given.recalibrate,
+    )
     try:
-        path = measure(given.model, given.data, given.split, given.out, given.record, aside)
+        with report_progress() as progress:
+            path = evaluate(
+                given.model,
+                given.data,
+                given.split,
+                out=given.out,
+                record=given.record,
+                options=options,
+                progress=progress,
+            )
     except SilhouetteError as error:
         print(f"train.evaluate: {error}", file=sys.stderr)
         return 3
@@ -40,32 +80,94 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def measure(
+def evaluate(
     name: str,
     data: Sequence[str | Path],
-    part: str,
+    split: str,
+    *,
     out: Path | None = None,
     record: str = "",
-    aside: Aside = ALONE,
+    options: EvaluationOptions = DEFAULT_OPTIONS,
+    progress: StageProgress,
 ) -> Path:
     """Evaluate a run, a model folder or an installed model, and write it down. Returns the path of metrics.json."""
-    bar, run, folder = progress_bar(), run_in(Path(name)), model_folder(name)
-    model = Outliner.load(folder) if outlines(folder) else Classifier.load(folder)
-    manifest = open_data(data, bar)
-    films = part_of_run(run, manifest, part) if run else manifest.part(part)
-    found = evaluation_of(model, manifest, films, part, aside, run.progress() if run else [], bar)
-    place = workspace() / "evaluations" / f"{model.card.model}-{part}"
-    if run:
-        place = run.path / "evaluation" / ("" if part == "test" else part)
-    folders = [
-        str(folder.resolve()) for folder in folders_of(data)
-    ]  # for those who want to see the films again
-    path = replace(found, data={**found.data, "folders": folders}).write(out or place)
-    if part == "test":
-        record_use(found.data, found.card, "train.evaluate")
+    run, folder = find_run(Path(name)), find_model_folder(name)
+    model = Segmenter.load(folder) if is_segmenter(folder) else Classifier.load(folder)
+    dataset = open_data(data, progress)
+    films = films_of_split(run, dataset, split) if run else dataset.select_split(split)
+    evaluation = _evaluate_model(model, dataset, films, split, run, options, progress)
+    # The folders are kept so that the page can show the films again.
+    folders = tuple(str(folder.resolve()) for folder in resolve_folders(data))
+    evaluation = replace(evaluation, data=evaluation.data.with_folders(folders))
+    path = evaluation.write(out or _default_folder(model, run, split))
+    if split == "test":
+        record_test_use(evaluation.data, evaluation.card, "train.evaluate")
     if record:
-        record_in_card(folder, model.card, record, found.figures or {})
+        record_in_card(folder, model.card, record, evaluation.figures_for_card())
     return path
+
+
+def _evaluate_model(
+    model: Classifier | Segmenter,
+    dataset: Manifest,
+    films: Manifest,
+    split: str,
+    run: RunFolder | None,
+    options: EvaluationOptions,
+    progress: StageProgress,
+) -> Evaluation | SegmenterEvaluation:
+    """Evaluate a model on the films of a split. dataset: all usable films.
+
+    Raises DataError when a segmentation model is to be recalibrated, or no finding can be.
+    """
+    if isinstance(model, Segmenter):
+        return _evaluate_segmenter(model, dataset, films, split, options, progress)
+    if options.recalibrate:
+        require_recalibratable(options.recalibrate, model.card)
+    evaluation = evaluate_classifier(
+        model,
+        films,
+        split,
+        events=run.read_events() if run else [],
+        segmenter=load_segmenter_named(options.segmenter),
+        dataset=dataset,
+        progress=partial(progress, "reading films"),
+    )
+    if not options.recalibrate:
+        return evaluation
+    recalibration = recalibrate(evaluation.card, evaluation.table, options.recalibrate, BALANCED)
+    return replace(evaluation, recalibration=recalibration)
+
+
+def _evaluate_segmenter(
+    model: Segmenter,
+    dataset: Manifest,
+    films: Manifest,
+    split: str,
+    options: EvaluationOptions,
+    progress: StageProgress,
+) -> SegmenterEvaluation:
+    if options.recalibrate:
+        raise DataError(
+            f"{model.card.model} segments films, so it has no probabilities to recalibrate; leave out --recalibrate"
+        )
+    comparator = None
+    if options.comparator or has_labels_to_score(films):
+        comparator = _load_comparator(options.comparator)
+    return evaluate_segmenter(
+        model, films, split, comparator=comparator, progress=partial(progress, "segmenting films")
+    )
+
+
+def _default_folder(model: Classifier | Segmenter, run: RunFolder | None, split: str) -> Path:
+    if run is None:
+        return workspace() / "evaluations" / f"{model.card.model}-{split}"
+    return run.evaluation if split == "test" else run.evaluation / split
+
+
+def _load_comparator(name: str | None) -> Classifier | None:
+    """The classifier of that name or folder, or the installed one that answers cardiomegaly; None without any."""
+    return Classifier.load(find_model_folder(name)) if name else load_installed_comparator()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         "model", help="a run folder, a model folder, or the name of an installed model"
     )
     parser.add_argument("--data", action="append", required=True, help=DATA)
-    parser.add_argument("--split", default="test", choices=PARTS)
+    parser.add_argument("--split", default="test", choices=SPLITS)
     parser.add_argument(
         "--out", type=Path, help="where to write (default: in the run, or under the workspace)"
     )
@@ -90,12 +192,14 @@ def _parser() -> argparse.ArgumentParser:
         help="a classifier to compare a ratio with (default: installed)",
     )
     parser.add_argument(
-        "--fit-on", default=ALONE.fit_on, choices=FIT_ON, help="to combine ratio and classifier on"
+        "--fit-on",
+        choices=FIT_ON,
+        help="ignored, as the fusion of the classifier's card is scored",
     )
     parser.add_argument(
         "--outlines", metavar="MODEL", help="outlines to compare heatmaps with (default: installed)"
     )
-    parser.add_argument("--recalibrate", type=method, metavar="METHOD", help=METHODS)
+    parser.add_argument("--recalibrate", type=parse_recalibration, metavar="METHOD", help=METHODS)
     return parser
 
 

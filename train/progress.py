@@ -1,86 +1,129 @@
-"""How the commands show what takes long: one line on standard error, redrawn on a terminal, else now and then."""
+"""Shows how far a command is: a bar for people, and JSON lines with a heartbeat for the job that runs the command."""
 
 import sys
-import time
-from collections.abc import Callable
-from typing import Any, TextIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn, TextIO
 
-REDRAW_S, REPEAT_S = 0.2, 10.0
+from tqdm import tqdm
+
+from cxr_core.data.prepare import StageProgress
+from cxr_core.jobs.heartbeat import EventLog, Heartbeat, find_own_job
+from cxr_core.training.runs import run_files
+from cxr_core.training.runs.events import (
+    Event,
+    PreparationProgress,
+    Report,
+    StepDone,
+    event_to_json,
+)
+
+REDRAW_S, REPEAT_S = 0.2, 10.0  # on a terminal; where the output goes to a file
+FORMAT = "{desc}  {n:,} of {total:,}  |{bar:20}| {remaining} left{postfix}"
 
 
-def progress_bar(
-    out: TextIO | None = None, clock: Callable[[], float] = time.monotonic
-) -> Callable[..., None]:
-    """A callback for (stage, done, total), and for what changes within a stage: a note, and the seconds left where they
-    are known better than from the share that is done. clock: seconds, going forward only."""
-    stream = out or sys.stderr
-    live = stream.isatty()
-    stage_began: dict[str, float] = {}
-    shown_at, shown_stage = -REPEAT_S, ""
+class ProgressBar:
+    """One line on standard error, redrawn on a terminal, else repeated now and then."""
 
-    def show(
-        stage: str, done: int, total: int, note: str = "", left_s: float | None = None
-    ) -> None:
-        nonlocal shown_at, shown_stage
-        now = clock()
-        began = stage_began.setdefault(stage, now)
-        due = now - shown_at >= (REDRAW_S if live else REPEAT_S)
-        if not (due or stage != shown_stage or done == total):
+    def __init__(self, out: TextIO | None = None):
+        """out: where to write; None for standard error."""
+        self._out = out or sys.stderr
+        self._interval_s = REDRAW_S if self._out.isatty() else REPEAT_S
+        self._bar: tqdm[NoReturn] | None = None
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Show that `done` of `total` of a stage are done. note: follows the bar."""
+        if total <= 1:
+            self._close()
+            self._out.write(f"{stage}: done\n" if done >= total else f"{stage} …\n")
+            self._out.flush()
             return
-        if live and shown_stage not in ("", stage):
-            stream.write("\n")
-        if left_s is None and 0 < done < total and now - began > 1:
-            left_s = (now - began) / done * (total - done)
-        line = _line(stage + note, done, total, left_s)
-        stream.write(f"\r\x1b[K{line}" if live else f"{line}\n")
-        if live and done == total:
-            stream.write("\n")
-        stream.flush()
-        shown_at, shown_stage = now, "" if done == total else stage
+        if self._bar is None or (self._bar.desc, self._bar.total) != (stage, total):
+            self._close()
+            self._bar = self._open(stage, done, total)
+        self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(done - self._bar.n)
+        if done >= total:
+            self._close()
 
-    return show
+    def _open(self, stage: str, done: int, total: int) -> "tqdm[NoReturn]":
+        bar = tqdm(
+            desc=stage,
+            total=total,
+            initial=done,
+            file=self._out,
+            mininterval=self._interval_s,
+            maxinterval=self._interval_s,
+            miniters=0,
+            bar_format=FORMAT,
+        )
+        bar.desc = stage  # tqdm puts a colon behind it
+        return bar
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
 
-def event_line(out: TextIO | None = None) -> Callable[[dict[str, Any]], None]:
+def create_progress_bar() -> ProgressBar:
+    """A callback for (stage, done, total) that draws a bar on standard error."""
+    return ProgressBar()
+
+
+def create_event_display(out: TextIO | None = None) -> Report:
     """A callback for the events of a run: a bar while films are decoded and steps are taken, a line for the rest."""
     stream = out or sys.stderr
-    bar = progress_bar(stream)
+    bar = ProgressBar(stream)
 
-    def show(event: dict[str, Any]) -> None:
-        name = event["event"]
-        if name == "data":
-            bar(event["stage"], event["done"], event["of"])
-        elif name == "step":
-            note = f" {event['epoch']}, loss {event['loss']:.3f}, {event['images_per_second']:.0f} images/s, step"
-            bar("epoch", event["step"], event["of"], note, event["eta_s"])
+    def show(event: Event) -> None:
+        if isinstance(event, PreparationProgress):
+            bar(event.stage, event.done, event.total)
+        elif isinstance(event, StepDone):
+            note = f"epoch {event.epoch}, loss {event.loss:.3f}, {event.images_per_second:.0f} images/s"
+            bar("training", event.step, event.total_steps, note)
         else:
-            facts = ", ".join(
-                f"{key} {_short(value)}"
-                for key, value in event.items()
-                if key != "event" and value != []
-            )
-            stream.write(f"{name}: {facts}\n")
+            stream.write(f"{_describe_event(event)}\n")
             stream.flush()
 
     return show
 
 
-def _short(value: object) -> str:
+@contextmanager
+def report_progress() -> Iterator[StageProgress]:
+    """A callback for (stage, done, total) while the block runs.
+
+    Of a command that is a job it writes JSON lines into the job's folder and sends the job's heartbeat; of a command in
+    a shell it draws a bar.
+    """
+    job = find_own_job()
+    if job is None:
+        yield create_progress_bar()
+        return
+    events = EventLog(job / run_files.JOB_FOLDER / run_files.RUN_PROGRESS)
+    with Heartbeat(events.write) as heartbeat:
+        yield _report_to(heartbeat.report)
+
+
+def _report_to(report: Report) -> Callable[[str, int, int], None]:
+    def report_stage(stage: str, done: int, total: int) -> None:
+        report(PreparationProgress(stage=stage, done=done, total=total))
+
+    return report_stage
+
+
+def _describe_event(event: Event) -> str:
+    """`epoch: epoch 3, loss 0.41`: the name of an event and its values."""
+    record = event_to_json(event)
+    values = [
+        f"{key} {_shorten(value)}"
+        for key, value in record.items()
+        if key != "event" and value not in ([], None)
+    ]
+    return f"{record['event']}: {', '.join(values)}"
+
+
+def _shorten(value: object) -> str:
     if isinstance(value, list) and len(value) > 3:
         return f"{len(value)} tensors"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _line(stage: str, done: int, total: int, left_s: float | None) -> str:
-    """`decoding   1,200 of 4,700  [#####...............]  about 7 s left`; only the stage when nothing is counted."""
-    if total <= 1:
-        return f"{stage} …" if done < total else f"{stage}: done"
-    filled = 20 * done // total
-    left = (
-        ""
-        if left_s is None
-        else f"  about {left_s:.0f} s left"
-        if left_s < 90
-        else f"  about {left_s / 60:.0f} min left"
-    )
-    return f"{stage}  {done:,} of {total:,}  [{'#' * filled}{'.' * (20 - filled)}]{left}"

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C ask a run to stop after its current step; a second Ctrl-C stops at once."""
+"""SIGTERM and Ctrl-C ask a run to stop after its current step; a second Ctrl-C stops it at once."""
 
 import signal
 from collections.abc import Callable
@@ -6,15 +6,15 @@ from types import FrameType
 
 
 def stop_on_signals() -> Callable[[], bool]:
-    """From now on the two signals only set a flag. Returns what asks for it."""
-    asked = False
+    """From now on the two signals only ask to stop. Returns a function that tells whether one has come."""
+    stop_requested = False
 
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked and number == signal.SIGINT:
+    def request_stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stop_requested
+        if stop_requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        asked = True
+        stop_requested = True
 
-    signal.signal(signal.SIGTERM, note)
-    signal.signal(signal.SIGINT, note)
-    return lambda: asked
+    signal.signal(signal.SIGTERM, request_stop)
+    signal.signal(signal.SIGINT, request_stop)
+    return lambda: stop_requested

@@ -1,1 +1,1 @@
-"""Background jobs: queued, started, watched and ended, without torch."""
+"""Training runs and evaluations as background jobs: their queue, processes and status. Nothing here loads torch."""

@@ -1,61 +1,60 @@
-"""What is being done with a finished run: known to whoever looks, also when who asked for it was killed meanwhile.
+"""What is being done with a finished run, apart from jobs: known to everybody, even after whoever does it was killed.
 
-<run>/job/asked.json names the process at work. Who asked removes it at the end; one whose process is gone says that
-the work was cut off, and the next to ask puts its own in its place.
+<run>/job/asked.json names the work and its process. The process removes the file at the end; if it was killed, the
+file stays and says that the work was cut off, until the next one replaces it.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr_core.jobs import files as files
-from cxr_core.jobs.process_id import Name, is_alive, name_of
+from cxr_core.jobs import files
+from cxr_core.jobs.records import read_text
+from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.process_id import ProcessId, current_process
 
-ASKED = "asked.json"
-MEASURED, JUDGED = "measured on its test films", "judged by the gate"
+ACTIVITY = "asked.json"
+GATE_ACTIVITY = "compared with the active version by the gate"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """what: is being done, in words that follow "it is being".  name: the process at it."""
+class Activity:
+    """Work on a run. what: in words that follow "it is being".  process: that does it."""
 
     what: str
-    name: Name
+    process: ProcessId
 
     @property
-    def running(self) -> bool:
-        """Whether that very process lives."""
-        return is_alive(self.name)
+    def is_running(self) -> bool:
+        """Whether the process runs."""
+        return self.process.is_running
 
     @property
     def sentence(self) -> str:
-        """How it stands."""
-        if self.running:
+        """The work and its state in a sentence."""
+        if self.is_running:
             return f"It is being {self.what}."
-        return f"It was being {self.what} when that was cut off: who asked was ended or killed. Ask for it again."
+        return f"It was being {self.what}, but that was cut off: the program was ended or killed. Start it again."
 
 
-def asked(run: Path) -> Asked | None:
+def read_activity(run: Path) -> Activity | None:
     """What is being done with a run, or was when it was cut off; None when there is nothing of the kind."""
-    record = files.read(run, ASKED)
-    name = Name.read(record.get("process"))
-    return Asked(str(record.get("what", "")), name) if name else None
+    record = files.read_record(run, ACTIVITY)
+    process = ProcessId.from_json(record.get("process"))
+    return Activity(read_text(record, "what"), process) if process else None
 
 
 @contextmanager
-def asking(run: Path, what: str, pid: int | None = None) -> Iterator[None]:
-    """Let be known, while the block runs, what a process does with a run. pid: of that process, else this one.
+def track_activity(run: Path, what: str) -> Iterator[None]:
+    """Let everybody know, while the block runs, what this process does with a run.
 
     Raises RunError when the run's folder cannot be written.
     """
-    name = name_of(pid or os.getpid())
-    own = {"what": what, "process": name.to_record()} if name is not None else {}
-    if own:
-        files.write(run, ASKED, own)
+    record: JsonObject = {"what": what, "process": current_process().to_json()}
+    files.write_record(run, ACTIVITY, record)
     try:
         yield
     finally:
-        if files.read(run, ASKED) == own:  # and not that of another who has asked meanwhile
-            files.drop(run, ASKED)
+        if files.read_record(run, ACTIVITY) == record:  # and not that of a later activity
+            files.remove_records(run, ACTIVITY)

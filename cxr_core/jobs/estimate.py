@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from cxr_core.data.prepare import folders_of
-from cxr_core.jobs.job import Request
+from cxr_core.data.prepare import resolve_folders
+from cxr_core.jobs.job import TrainingRequest
 from cxr_core.training.engine.device import require_device
+from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.workspace.paths import ROOT
 
 PROGRAM = "cxr_core.jobs.estimate_worker"
@@ -40,7 +41,7 @@ class Estimate:
 
 
 def estimate(
-    request: Request, stop: Callable[[], bool] = lambda: False, limit_s: float = 20.0
+    request: TrainingRequest, stop: Callable[[], bool] = lambda: False, limit_s: float = 20.0
 ) -> Estimate:
     """Measure a few steps of a recipe on its device, as large as they will be. Takes limit_s at most, and blocks.
 
@@ -48,10 +49,10 @@ def estimate(
     sentence. Raises RunError or DataError for a device or data that is not there.
     """
     device = require_device(request.device, request.processes, request.recipe.batch_size)
-    folders = [os.path.abspath(folder) for folder in folders_of(request.data)]
+    folders = [os.path.abspath(folder) for folder in resolve_folders(request.data)]
     with tempfile.TemporaryDirectory() as place:
         recipe = Path(place) / "recipe.toml"
-        recipe.write_text(request.recipe.as_toml(), encoding="utf-8")
+        recipe.write_text(format_recipe(request.recipe), encoding="utf-8")
         asked = {
             "recipe": str(recipe),
             "folders": folders,
@@ -113,7 +114,7 @@ def _too_slow(limit_s: float) -> str:
     return f"Not one step could be measured within {limit_s:.0f} s; the machine is busy, or the recipe is large."
 
 
-def _estimate(request: Request, device: str, found: dict[str, Any], why: str) -> Estimate:
+def _estimate(request: TrainingRequest, device: str, found: dict[str, Any], why: str) -> Estimate:
     films = found["train"] + found["val"] if "val" in found else None
     if "step_s" not in found or films is None or why.startswith("The probe was stopped"):
         return Estimate(

@@ -1,43 +1,37 @@
-"""What lies beside a run for whoever starts and watches it: <run>/job/, each file whole or absent.
+"""Finds and reads what jobs leave in their folders, for whoever starts and watches them.
 
-request.json, recipe.toml   what was asked for; never changed
-queue.json                  it waits, since when and at which place; removed as it starts
-process.json                who runs it, or ran it last
-heartbeat.json              the last sign of that process, and what it did then
-stop.json                   that process was asked to stop
-end.json                    how that process ended; absent when it was killed
-lock                        held by that process as long as it lives, so that no file need say that it does
-output.log                  all that it wrote on its screen
+Each job has its files in <folder>/job/; run_files.py has their names. The folder of a training run is
+<workspace>/runs/RUN, that of an evaluation is the folder of its figures. A run writes its events to progress.jsonl at
+the top of its folder, an evaluation to job/progress.jsonl.
 """
 
 import contextlib
 import json
 import os
 import re
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from cxr_core.errors import RunError
-from cxr_core.jobs.process_id import Name, is_held
-from cxr_core.workspace.atomic import atomic_write
-from cxr_core.workspace.paths import workspace
-
-FOLDER = "job"
-REQUEST, RECIPE, QUEUE, PROCESS = "request.json", "recipe.toml", "queue.json", "process.json"
-HEARTBEAT, STOP, END, LOCK, OUTPUT = "heartbeat.json", "stop.json", "end.json", "lock", "output.log"
-RUN_RECIPE, RUN_MANIFEST, RUN_PROGRESS, RUN_LOCK = (
-    "recipe.toml",
-    "manifest.json",
-    "progress.jsonl",
-    ".lock",
+from cxr_core.jobs.records import (
+    EndRecord,
+    EvaluationRequest,
+    HeartbeatRecord,
+    ProcessRecord,
+    QueueEntry,
+    SubmittedTraining,
 )
-TAIL_BYTES = 65536
+from cxr_core.training.runs import run_files
+from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.paths import workspace
+from cxr_core.workspace.process_id import ProcessId
+from cxr_core.workspace.process_lock import find_lock_holder
 
-Record = dict[str, Any]
+JOB_TAG = "CXR_JOB"  # the environment of a job's processes holds the job's folder under this name
+EVALUATIONS = ("evaluations/[!.]*", "runs/[!.]*/evaluation", "runs/[!.]*/evaluation/[!.]*")
 
 
 def runs_folder() -> Path:
@@ -46,8 +40,8 @@ def runs_folder() -> Path:
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Be the only one that changes the line of runs that wait. Raises RunError when the workspace cannot be written."""
+def queue_lock() -> Iterator[None]:
+    """Keep every other process from changing the queues. Raises RunError when the workspace cannot be written."""
     runs = runs_folder()
     try:
         runs.mkdir(parents=True, exist_ok=True)
@@ -63,20 +57,35 @@ def alone() -> Iterator[None]:
         ) from error
 
 
-def run_folders() -> list[Path]:
-    """Every run of the workspace, those that wait for their start too, in no order."""
+def list_job_folders() -> list[Path]:
+    """The folders of all jobs of the workspace, training runs and evaluations, in no order."""
+    return [*list_run_folders(), *list_evaluation_job_folders()]
+
+
+def list_run_folders() -> list[Path]:
+    """The folders of all runs, including those that wait for their start, in no order."""
     try:
-        found = [
-            Path(entry.path)
-            for entry in os.scandir(runs_folder())
-            if not entry.name.startswith(".")
-        ]
+        entries = [entry for entry in os.scandir(runs_folder()) if entry.name[0] != "."]
     except OSError:
         return []
-    return [folder for folder in found if _is_run(folder)]
+    return [Path(entry.path) for entry in entries if _is_run(Path(entry.path))]
 
 
-def folder_of(run: str) -> Path:
+def list_evaluation_job_folders() -> list[Path]:
+    """The folders of all evaluations that are or were jobs, in the order of their paths."""
+    root = runs_folder().parent
+    folders: list[Path] = []
+    for pattern in EVALUATIONS:
+        with contextlib.suppress(FileNotFoundError):  # a run was deleted while it was searched
+            folders += sorted(root.glob(pattern))
+    return [
+        folder
+        for folder in folders
+        if (folder / run_files.JOB_FOLDER / run_files.REQUEST).is_file()
+    ]
+
+
+def find_run_folder(run: str) -> Path:
     """The folder of a run by its id. Raises RunError when there is none."""
     folder = runs_folder() / run
     if not re.fullmatch(r"\w[\w.+-]*", run) or not _is_run(folder):
@@ -86,102 +95,90 @@ def folder_of(run: str) -> Path:
     return folder
 
 
-def read(run: Path, name: str) -> Record:
-    """One of the files as a dictionary; empty when it is absent or no such thing."""
+def find_job_folder(job: str) -> Path:
+    """The folder of a job by its id, see `Job`. Raises RunError when there is none."""
+    if "/" not in job:
+        return find_run_folder(job)
+    folder = runs_folder().parent / job
+    if folder not in list_evaluation_job_folders():
+        raise RunError(f"there is no evaluation {job!r} in {runs_folder().parent}; it was deleted")
+    return folder
+
+
+def read_record(folder: Path, name: str) -> JsonObject:
+    """One of a job's files as a JSON object; empty when it is absent or damaged."""
     try:
-        with open(
-            f"{run}/{FOLDER}/{name}", "rb"
-        ) as file:  # hundreds at a time, most of them absent
-            found = json.loads(file.read())
+        # hundreds at a time, most of them absent
+        with open(f"{folder}/{run_files.JOB_FOLDER}/{name}", "rb") as file:
+            content: Json = json.loads(file.read())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def write(run: Path, name: str, record: Record, lasting: bool = True) -> None:
-    """Write one of the files in one step. Raises RunError when the disk is full or the run is gone.
+def write_record(folder: Path, name: str, record: Mapping[str, Json], durable: bool = True) -> None:
+    """Write one of a job's files in one step. Raises RunError when the disk is full or the folder is gone.
 
-    lasting: wait until it is on the disk, so that a power cut does not take it back.
+    durable: wait until it is on the disk, so that a power cut does not take it back.
     """
-    place = run / FOLDER
+    place = folder / run_files.JOB_FOLDER
     try:
         place.mkdir(exist_ok=True)
-        atomic_write(place / name, json.dumps(record), durable=lasting)
+        atomic_write(place / name, json.dumps(dict(record)), durable=durable)
     except OSError as error:
         raise RunError(
             f"{place} cannot be written: {error.strerror}; free space, or mend the disk"
         ) from error
 
 
-def drop(run: Path, *names: str) -> None:
-    """Remove some of the files, if they are there."""
+def remove_records(folder: Path, *names: str) -> None:
+    """Remove some of a job's files, if they are there."""
     for name in names:
-        (run / FOLDER / name).unlink(missing_ok=True)
+        (folder / run_files.JOB_FOLDER / name).unlink(missing_ok=True)
 
 
-def is_run_live(run: Path) -> bool:
-    """Whether somebody trains in this folder, or prepares to: told by the locks, which a process cannot outlive."""
-    return is_held(run / FOLDER / LOCK) or is_held(run / RUN_LOCK)
+def read_request(folder: Path) -> SubmittedTraining | EvaluationRequest | None:
+    """What was requested; None of a run that a shell started."""
+    record = read_record(folder, run_files.REQUEST)
+    if not record:
+        return None
+    return EvaluationRequest.from_json(record) or SubmittedTraining.from_json(record)
 
 
-def process_of(run: Path) -> Name | None:
-    """The process that runs it, or ran it last: torchrun where it starts several."""
-    return Name.read(read(run, PROCESS))
+def read_queue_entry(folder: Path) -> QueueEntry | None:
+    """The place of a job in its queue; None when it does not wait."""
+    return QueueEntry.from_json(read_record(folder, run_files.QUEUE))
 
 
-def can_go_on(run: Path) -> bool:
-    """Whether the run has got as far as a folder of its own, so that it is resumed rather than begun."""
-    return (run / RUN_RECIPE).is_file() and (run / RUN_MANIFEST).is_file()
+def read_process_record(folder: Path) -> ProcessRecord | None:
+    """The process that carries out a job, or did so last, with its start; None when there was none."""
+    return ProcessRecord.from_json(read_record(folder, run_files.PROCESS))
 
 
-def is_mean(run: Path) -> bool:
-    """Whether the run is a mean of others, which is made at once and has nothing to go on from."""
-    try:
-        return "averaged" in json.loads((run / RUN_MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
+def read_process(folder: Path) -> ProcessId | None:
+    """The process that carries out a job, or did so last: torchrun where it starts several."""
+    return ProcessId.from_json(read_record(folder, run_files.PROCESS))
 
 
-def recipe_facts(run: Path) -> Record:
-    """The fields of the run's recipe as they are written, unchecked; empty when they cannot be read."""
-    for place in (run / RUN_RECIPE, run / FOLDER / RECIPE):
-        try:
-            return tomllib.loads(place.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-    return {}
+def read_heartbeat(folder: Path) -> HeartbeatRecord | None:
+    """The last heartbeat of a job; None before the first."""
+    return HeartbeatRecord.from_json(read_record(folder, run_files.HEARTBEAT))
 
 
-def first_event(run: Path) -> Record:
-    """The first event that the run told; empty before it."""
-    try:
-        with (run / RUN_PROGRESS).open("rb") as file:
-            return dict(json.loads(file.readline()))
-    except (OSError, ValueError):
-        return {}
+def read_end(folder: Path) -> EndRecord | None:
+    """How the last process of a job ended; None when it was killed, or runs."""
+    return EndRecord.from_json(read_record(folder, run_files.END))
 
 
-def last_event(run: Path) -> Record:
-    """The last whole event that the run told; empty before it."""
-    for line in reversed(tail(run / RUN_PROGRESS)):
-        try:
-            return dict(json.loads(line))
-        except ValueError:
-            continue
-    return {}
-
-
-def tail(path: Path, size: int = TAIL_BYTES) -> list[str]:
-    """The last whole lines of a file, of `size` bytes at most; none when it is absent."""
-    try:
-        with path.open("rb") as file:
-            length = file.seek(0, os.SEEK_END)
-            file.seek(max(0, length - size))
-            lines = file.read().split(b"\n")
-    except OSError:
-        return []
-    return [line.decode("utf-8", "replace") for line in lines[1 if length > size else 0 : -1]]
+def is_job_live(folder: Path) -> bool:
+    """Whether a process carries out a job, or trains in the folder from a shell or from Python."""
+    process = read_process(folder)
+    if process is not None and process.is_running:
+        return True
+    return find_lock_holder(folder / run_files.RUN_LOCK) is not None
 
 
 def _is_run(folder: Path) -> bool:
-    return (folder / FOLDER / REQUEST).is_file() or (folder / RUN_RECIPE).is_file()
+    return (folder / run_files.JOB_FOLDER / run_files.REQUEST).is_file() or (
+        folder / run_files.RUN_RECIPE
+    ).is_file()

@@ -1,5 +1,7 @@
-"""What a training process tells whoever watches it: that it lives, what it does, and at last how it ended."""
+"""What the process of a job tells whoever watches it: that it runs, what it does, and at last how it ended."""
 
+import contextlib
+import json
 import os
 import signal
 import threading
@@ -7,47 +9,57 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from cxr_core.errors import Cancelled, RunError, SilhouetteError
-from cxr_core.jobs import files as files
-from cxr_core.jobs.process_id import MARK, Name, die_with_parent, name_of
+from cxr_core.jobs import files
+from cxr_core.jobs.records import EndRecord, HeartbeatRecord, ProcessRecord
+from cxr_core.training.runs import run_files
+from cxr_core.training.runs.events import (
+    Event,
+    PreparationProgress,
+    Report,
+    RunBegun,
+    RunStopped,
+    event_to_json,
+)
+from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.process_id import (
+    ProcessId,
+    current_process,
+    die_with_parent,
+)
 
-BEAT_S = 2.0
-Report = Callable[[dict[str, Any]], None]
+INTERVAL_S = 2.0
+EVENT_INTERVAL_S = 0.5
 
 
-class Pulse:
-    """The pulse of this process, from a thread of its own: a process that is halted or hangs gives none.
+class Heartbeat:
+    """The heartbeat of this process, sent by a thread of its own: a process that is suspended or hangs sends none.
 
-    Use it as a context around the training. A run that `launch` has started gives it from the start on, one from a
-    shell as soon as it holds its folder; of several processes only the first does.
+    Use it as a context around the work. A job that `launch` has started sends it from the start on, a training run of
+    a shell as soon as it holds its folder; of several processes only the first does.
     """
 
     def __init__(self, show: Report, resumed: Path | None = None):
-        """show: told of every event too.  resumed: the run that a shell goes on with."""
+        """show: receives every event too.  resumed: the run that a shell resumes."""
         self._show, self._resumed = show, resumed
-        self._run: Path | None = None
-        self._leader: Name | None = None
-        self._event: dict[str, Any] = {}
+        self._job: Path | None = None
+        self._leader: ProcessId | None = None
+        self._event: Event | None = None
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
-        self._first = os.environ.get("RANK", "0") == "0"
+        self._thread = threading.Thread(target=self._send_until_end, name="heartbeat", daemon=True)
+        self._is_first = os.environ.get("RANK", "0") == "0"
 
-    def __enter__(self) -> "Pulse":
+    def __enter__(self) -> "Heartbeat":
         several = int(os.environ.get("WORLD_SIZE", "1")) > 1
         if several:
             die_with_parent()
-        run = Path(os.environ[MARK]) if os.environ.get(MARK) else None
-        if run is not None and files.process_of(run) in (
-            name_of(os.getpid()),
-            name_of(os.getppid()),
-        ):
-            self._begin(run, files.process_of(run))
-        elif run is not None and several:
-            os.kill(
-                os.getpid(), signal.SIGKILL
-            )  # whoever started it ended before it could be told so
+        job = find_own_job()
+        if job is not None:
+            self._start(job, files.read_process(job))
+        elif several and os.environ.get(files.JOB_TAG):
+            # torchrun ended before this process could be bound to it
+            os.kill(os.getpid(), signal.SIGKILL)
         return self
 
     def __exit__(
@@ -57,77 +69,111 @@ class Pulse:
         trace: TracebackType | None,
     ) -> None:
         self._ended.set()
-        if self._run is None:
+        if self._job is None:
             return
         self._thread.join()
         if error is not None and not isinstance(error, SystemExit):
-            self._end(error)
+            end = self._describe_end(error)
+            files.write_record(self._job, run_files.END, end.to_json())
 
-    def report(self, event: dict[str, Any]) -> None:
-        """Take note of an event."""
+    def report(self, event: Event) -> None:
+        """Take note of an event, and show it."""
         self._event = event
-        if self._run is None:
-            self._begin_by_hand(event)
+        if self._job is None:
+            self._start_by_hand(event)
         self._show(event)
 
-    def _begin_by_hand(self, event: dict[str, Any]) -> None:
-        """The first event after the folder is held: `begun` of a new run, any of one that goes on."""
-        run = self._resumed or (Path(event["run"]) if event["event"] == "begun" else None)
-        own = name_of(os.getpid())
-        if run is None or own is None:
+    def _start_by_hand(self, event: Event) -> None:
+        """Begin with the first event after the folder is held: RunBegun, or any event of a run that is resumed."""
+        run = self._resumed
+        if run is None and isinstance(event, RunBegun):
+            run = Path(event.run)
+        if run is None:
             return
-        files.drop(run, files.QUEUE, files.HEARTBEAT, files.END, files.STOP)
-        now = {"time": time.time(), "monotonic": time.monotonic()}
-        files.write(run, files.PROCESS, {**own.to_record(), **now})
-        self._begin(run, own)
-
-    def _begin(self, run: Path, leader: Name | None) -> None:
-        if not self._first:
-            return
-        self._run, self._leader = run, leader
-        self._thread.start()
-
-    def _beat(self) -> None:
-        own = name_of(os.getpid())
-        last = False
-        while own is not None and self._leader is not None:
-            sign = {
-                "leader": self._leader.to_record(),
-                "time": time.time(),
-                "monotonic": time.monotonic(),
-            }
-            try:
-                assert self._run is not None
-                event = {
-                    key: value for key, value in self._event.items() if not isinstance(value, list)
-                }
-                files.write(
-                    self._run,
-                    files.HEARTBEAT,
-                    {**own.to_record(), **sign, "event": event},
-                    lasting=False,
-                )
-            except RunError:  # a full disk: the training itself will say so
-                pass
-            if last:
-                return
-            last = self._ended.wait(BEAT_S)  # one more sign at the end, with the last event
-
-    def _end(self, error: BaseException) -> None:
-        assert self._run is not None
-        stopped = (
-            isinstance(error, Cancelled | KeyboardInterrupt)
-            or self._event.get("event") == "stopped"
+        files.remove_records(
+            run, run_files.QUEUE, run_files.HEARTBEAT, run_files.END, run_files.STOP
         )
-        if isinstance(error, SilhouetteError):
+        process = ProcessRecord(
+            process=current_process(), time=time.time(), monotonic=time.monotonic()
+        )
+        files.write_record(run, run_files.PROCESS, process.to_json())
+        self._start(run, process.process)
+
+    def _start(self, job: Path, leader: ProcessId | None) -> None:
+        if self._is_first:
+            self._job, self._leader = job, leader
+            self._thread.start()
+
+    def _send_until_end(self) -> None:
+        last = False
+        while not last:
+            self._send()
+            last = self._ended.wait(INTERVAL_S)
+        self._send()  # with the last event
+
+    def _send(self) -> None:
+        assert self._job is not None
+        event: JsonObject = event_to_json(self._event) if self._event else {}
+        record = HeartbeatRecord(
+            process=current_process(),
+            leader=self._leader,
+            time=time.time(),
+            monotonic=time.monotonic(),
+            event={key: value for key, value in event.items() if not isinstance(value, list)},
+        )
+        with contextlib.suppress(RunError):  # a full disk: the work itself will say so
+            files.write_record(self._job, run_files.HEARTBEAT, record.to_json(), durable=False)
+
+    def _describe_end(self, error: BaseException) -> EndRecord:
+        stopped = isinstance(error, Cancelled | KeyboardInterrupt)
+        if isinstance(self._event, RunStopped):
+            stopped = True
+            sentence = f"Stopped at step {self._event.step}; it can be resumed from there."
+        elif isinstance(error, SilhouetteError):
             sentence = str(error)
         elif isinstance(error, KeyboardInterrupt):
             sentence = "Stopped by Ctrl-C."
         else:
             sentence = f"it ended by an error of the program, {type(error).__name__}: {error}"
-        if self._event.get("event") == "stopped":
-            sentence = f"Stopped at step {self._event['step']}; it can go on from there."
         state = "stopped" if stopped else "failed"
-        files.write(
-            self._run, files.END, {"state": state, "sentence": sentence, "time": time.time()}
-        )
+        return EndRecord(state=state, sentence=sentence, time=time.time())
+
+
+class EventLog:
+    """Writes the events of a job as JSON lines, but of those that only count on at most one every half second."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic):
+        """clock: seconds, only ever rising."""
+        self._path, self._clock = path, clock
+        self._stage = ""
+        self._written_at = 0.0
+
+    def write(self, event: Event) -> None:
+        """Append an event, unless it only counts on and one was just written. Raises RunError when that fails."""
+        stage, complete = "", True
+        if isinstance(event, PreparationProgress):
+            stage, complete = event.stage, event.done == event.total
+        now = self._clock()
+        recent = now - self._written_at < EVENT_INTERVAL_S
+        if stage == self._stage and recent and not complete:
+            return
+        self._stage, self._written_at = stage, now
+        line = json.dumps({"time": round(time.time(), 3), **event_to_json(event)})
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise RunError(
+                f"{self._path} cannot be written: {error.strerror}; free space, or mend the disk"
+            ) from error
+
+
+def find_own_job() -> Path | None:
+    """The folder of the job that this process carries out; None when a shell or a test started it."""
+    tag = os.environ.get(files.JOB_TAG)
+    if not tag:
+        return None
+    process = files.read_process(Path(tag))
+    if process is None or process.pid not in (os.getpid(), os.getppid()):
+        return None
+    return Path(tag) if process.is_running else None

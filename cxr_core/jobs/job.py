@@ -1,37 +1,39 @@
-"""A training run as a job: what was asked for, and what has become of it."""
+"""What a job is: a training run or an evaluation, what was requested, and how it is getting on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:  # a recipe brings torch with it, which a list of runs does without
+if TYPE_CHECKING:  # a recipe imports pandas, which the scheduler does without
     from cxr_core.training.recipe.recipe import Recipe
 
 State = Literal[
-    "queued",  # waits until its device is free
-    "starting",  # its process lives and reads or decodes the data
-    "running",  # it trains, calibrates or writes its model
+    "queued",  # it waits until its queue is free
+    "starting",  # its process runs and reads or decodes the data
+    "running",  # it trains, calibrates or writes its model; or it evaluates
     "stopping",  # it was asked to stop and has not ended yet
-    "frozen",  # its process lives but has given no sign for FROZEN_S
-    "orphaned",  # it ended, and processes that it started live on
-    "finished",  # its model is there
-    "stopped",  # it ended because somebody asked it to, or was taken out of the queue
-    "failed",  # it ended by itself with a sentence
-    "interrupted",  # it ended without a word: killed, out of memory, or the machine was restarted
+    "frozen",  # its process runs but has sent no heartbeat for FROZEN_S
+    "orphaned",  # it ended, and processes that it started still run
+    "finished",  # its model, or its figures, are there
+    "stopped",  # it ended because somebody stopped it, or was taken out of the queue
+    "failed",  # it ended with an error
+    "interrupted",  # it ended without a message: killed, out of memory, or the machine was restarted
 ]
-Action = Literal["move", "stop", "force_stop", "resume", "retry", "delete"]
+Kind = Literal["training", "evaluation"]
+Action = Literal["move", "stop", "force_stop", "resume", "retry", "delete", "dismiss"]
 LIVE: frozenset[State] = frozenset({"starting", "running", "stopping", "frozen", "orphaned"})
 FROZEN_S = 20.0
 FORCE_AFTER_S = 10.0
+EVALUATION_QUEUE = "evaluation"  # beside the queues of the devices, see queue.py
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What is asked for when a run is started.
+class TrainingRequest:
+    """A training run to be started.
 
-    data: folders, or names of registered datasets.  token: any text that stands for one wish to start a run; however
-    often it is submitted, one run comes of it.  device: auto, cpu or cuda.  processes: how many train it together.
-    version: of the model that it writes.  retry_of: the id of the run whose recipe this one began from.
+    data: folders, or names of registered datasets.  token: any text that stands for one click on Start; however often
+    it is submitted, it makes one run.  device: auto, cpu or cuda.  processes: how many train the run together.
+    version: of the model that the run writes.  retry_of: the id of the run whose recipe this one began with.
     """
 
     recipe: "Recipe"
@@ -43,23 +45,35 @@ class Request:
     retry_of: str = ""
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is. stage: in words.  done, total: films of this stage, 0 while nothing is counted."""
+
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run as it stands at the moment of asking. Times are seconds since 1970.
+    """One job at one moment. Times are seconds since 1970.
 
-    id: the name of its folder under <workspace>/runs.  sentence: its state in words, with the reason where there is
-    one.  place: in the queue of its device, from 1; None when it does not wait.  device: cpu or cuda; "" when unknown.
-    by_hand: whether it was started from a shell.  actions: what can be done with it now.
+    id: of a run the name of its folder under <workspace>/runs, of an evaluation the path of its folder under the
+    workspace.  title: what it does, in words.  sentence: its state in words, with the reason where there is one.
+    place: in its queue, from 1; None when it does not wait.  device: cpu or cuda; "" when unknown.  by_hand: whether a
+    shell started it.  actions: what can be done with it now.
     """
 
     id: str
+    kind: Kind = "training"
     folder: Path
     state: State
     sentence: str
-    recipe: str
-    model: str
-    data: tuple[str, ...]
-    device: str
+    title: str = ""
+    recipe: str = ""
+    model: str = ""
+    data: tuple[str, ...] = ()
+    device: str = ""
     processes: int = 1
     place: int | None = None
     submitted: float | None = None
@@ -67,19 +81,15 @@ class Job:
     ended: float | None = None
     retry_of: str = ""
     by_hand: bool = False
+    progress: Progress = field(default_factory=Progress)
     actions: frozenset[Action] = frozenset()
 
     @property
     def live(self) -> bool:
-        """Whether a process of it lives."""
+        """Whether a process of the job runs."""
         return self.state in LIVE
 
-
-@dataclass(frozen=True, kw_only=True)
-class Device:
-    """Where a run can be trained. name: cpu or cuda, as a request names it.  processes: the most that make sense."""
-
-    name: str
-    words: str  # "CPU, 2 cores", "NVIDIA H200, 139 GiB"
-    processes: int
-    memory_mb: float
+    @property
+    def active(self) -> bool:
+        """Whether the job waits or runs."""
+        return self.live or self.state == "queued"

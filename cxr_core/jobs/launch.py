@@ -1,7 +1,7 @@
-"""`python -m cxr_core.jobs.launch RUN`: become the process of a run, or of an evaluation, apart from who asked.
+"""`python -m cxr_core.jobs.launch FOLDER`: turns into the process of a waiting job, apart from whoever started it.
 
-It detaches, takes the run's lock, writes down who it is, and then turns into the training (`exec`: same pid, same
-start, same lock), so that there is no moment at which a run has a process and nobody knows which.
+It detaches, writes down which process it is, and then executes the job's command in its own place: the pid and the
+start time stay, so there is no moment at which a job has a process that nobody knows of.
 """
 
 import contextlib
@@ -10,115 +10,95 @@ import sys
 import time
 from pathlib import Path
 
-from cxr_core.jobs import files as files
-from cxr_core.jobs.files import Record
-from cxr_core.jobs.process_id import MARK, holding, name_of
+from cxr_core.errors import RunError
+from cxr_core.jobs import files
+from cxr_core.jobs.commands import build_command
+from cxr_core.jobs.records import EvaluationRequest, ProcessRecord
+from cxr_core.training.runs import run_files
 from cxr_core.workspace.paths import ROOT
+from cxr_core.workspace.process_id import current_process
 
-TRAIN, SEVERAL = "train.fit", "torch.distributed.run"
-NICENESS, USUAL_NICENESS = (
-    "CXR_RUN_NICENESS",
-    10,
-)  # 0: a run computes as much as anybody; 19: only what is left over
-HELD = 4  # exit status: somebody runs it already
+NICENESS_VARIABLE = "CXR_RUN_NICENESS"  # 0: as much of the CPU as anybody; 19: only what is left
+DEFAULT_NICENESS = 10
+NOT_WAITING = 4  # exit status: the job does not wait any more, or runs already
 
 
-def command(run: Path, request: Record) -> list[str]:
-    """The program that was asked for, else the one that trains a run, from its beginning or from where it stopped."""
-    if "program" in request:
-        return [sys.executable, "-m", *request["program"]]
-    # `--`, or torchrun would take `--run` for one of its own options
-    several = [
-        "-m",
-        SEVERAL,
-        "--standalone",
-        f"--nproc-per-node={request['processes']}",
-        "-m",
-        "--",
-        TRAIN,
-    ]
-    start = [sys.executable, *(several if request["processes"] > 1 else ["-m", TRAIN])]
-    device = ["--device", request["device"]]
-    if files.can_go_on(run):
-        return [*start, f"--resume={run}", *device]
-    data = [f"--data={folder}" for folder in request["folders"]]
-    retried = [f"--retry-of={request['retry_of']}"] if request["retry_of"] else []
-    recipe = str(run / files.FOLDER / files.RECIPE)
-    return [
-        *start,
-        recipe,
-        *data,
-        f"--run={run}",
-        f"--version={request['version']}",
-        *retried,
-        *device,
-    ]
+def require_launching() -> None:
+    """Raises RunError where a process cannot detach and execute a command in its own place."""
+    if os.name != "posix":
+        raise RunError(
+            "jobs are started from here on Linux and macOS only; on Windows use a shell: python -m train.fit, "
+            "python -m train.evaluate"
+        )
 
 
 def detach() -> bool:
-    """Go on as a process of its own session, whose parent is the system. False in the one that was called."""
+    """Go on as a process of its own session, whose parent is the system. False in the process that called."""
     if os.fork():
         return False
     os.setsid()
-    nothing = os.open(os.devnull, os.O_RDWR)
+    null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
-        os.dup2(nothing, stream)
+        os.dup2(null, stream)
     return True
 
 
-def yield_to_others() -> None:
+def lower_priority() -> None:
     """Let everybody else compute first: a film that is read while a run trains must not wait for it."""
-    asked = os.environ.get(NICENESS, "")
-    niceness = int(asked) if asked.isdigit() else USUAL_NICENESS
+    setting = os.environ.get(NICENESS_VARIABLE, "")
+    niceness = int(setting) if setting.isdigit() else DEFAULT_NICENESS
     os.nice(niceness)
-    # Where the kernel groups processes by session, niceness counts inside a session only, and this counts between them.
+    # Where Linux groups processes by session, niceness counts inside a session only, and this between sessions.
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
 
 
-def launch(run: Path) -> int:
-    """Start a run's process. The exit status: 0 once it holds the run, HELD when another does or it waits no more."""
-    told, tell = os.pipe()
+def launch(folder: Path) -> int:
+    """Start the process of a waiting job. The exit status: 0 once it runs, NOT_WAITING when the job does not wait."""
+    answer_reader, answer_writer = os.pipe()
     if not detach():
-        os.close(tell)
-        answer = os.read(told, 1)  # nothing when the other side died
+        os.close(answer_writer)
+        answer = os.read(answer_reader, 1)  # nothing when the other side died
         return answer[0] if answer else 1
-    request = files.read(run, files.REQUEST)
-    with contextlib.ExitStack() as line:
-        if (
-            queued := "program" not in request
-        ):  # who stops or moves it does so before this or after it
-            line.enter_context(files.alone())
-        with holding(run / files.FOLDER / files.LOCK) as lock:
-            if lock is None or (queued and not files.read(run, files.QUEUE)):
-                os.write(tell, bytes([HELD]))
-                return HELD
-            _become(run, request, lock, tell, line)
+    with files.queue_lock():  # whoever stops or moves the job does so before this or after it
+        if files.read_queue_entry(folder) is None or files.is_job_live(folder):
+            os.write(answer_writer, bytes([NOT_WAITING]))
+            return NOT_WAITING
+        command, environment = _take_over(folder)
+    os.write(answer_writer, bytes([0]))
+    lower_priority()
+    _exec_in_place(command, environment)
     return 1
 
 
-def _become(run: Path, request: Record, lock: int, tell: int, line: contextlib.ExitStack) -> None:
-    """Turn into the training, and give the line back before. Comes back only by an error."""
-    name = name_of(os.getpid())
-    assert name is not None
+def _take_over(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Become the process of a job, as others see it. Returns its command and environment."""
     output = os.open(
-        run / files.FOLDER / files.OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644
+        folder / run_files.JOB_FOLDER / run_files.OUTPUT,
+        os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+        0o644,
     )
     os.dup2(output, 1)
     os.dup2(output, 2)
-    program = command(run, request)
-    files.drop(run, files.HEARTBEAT, files.END, files.STOP)
-    now = {"time": time.time(), "monotonic": time.monotonic()}
-    files.write(
-        run, files.PROCESS, {**name.to_record(), **now, "output_from": os.fstat(output).st_size}
-    )
-    files.drop(run, files.QUEUE)
-    line.close()
-    os.write(tell, bytes([0]))
-    yield_to_others()
-    os.set_inheritable(lock, True)
+    request = files.read_request(folder)
+    if request is None:
+        raise RunError(f"{folder} has no request that says what to do; delete it")
+    command = build_command(folder, request)
+    environment = os.environ | {files.JOB_TAG: str(folder)}
+    files.remove_records(folder, run_files.HEARTBEAT, run_files.END, run_files.STOP)
+    if isinstance(request, EvaluationRequest):
+        files.remove_records(folder, run_files.RUN_PROGRESS)
+        environment.setdefault("OMP_NUM_THREADS", "1")  # it reads several films at a time
+    process = ProcessRecord(process=current_process(), time=time.time(), monotonic=time.monotonic())
+    files.write_record(folder, run_files.PROCESS, process.to_json())
+    files.remove_records(folder, run_files.QUEUE)
+    return command, environment
+
+
+def _exec_in_place(command: list[str], environment: dict[str, str]) -> None:
+    """Execute a command in the place of this process. Comes back only by an error."""
     os.chdir(ROOT)
-    os.execve(sys.executable, program, os.environ | {MARK: str(run)})
+    os.execve(command[0], command, environment)
 
 
 if __name__ == "__main__":

@@ -1,97 +1,57 @@
-"""The line of runs that wait for a device: who is next, and the process that starts them, browser or no browser.
+"""The queues of waiting jobs: one for each device that runs are trained on, and one for evaluations.
 
-One process a workspace, `python -m cxr_core.jobs.queue`, starts whoever is next as soon as a device is free, and
-ends when nobody waits. Whoever puts a run into the line, or looks at the runs, sees to it that it lives.
+Of each queue one job runs at a time. An evaluation takes minutes and a training run hours, so evaluations have a queue
+of their own and never wait for a run. Reading a queue starts nothing; see scheduler.py for what does.
 """
 
-import os
-import subprocess
-import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 
-from cxr_core.jobs import files as files
-from cxr_core.jobs import launch
-from cxr_core.jobs.process_id import holding, is_held
-from cxr_core.jobs.status import standing
-from cxr_core.workspace.paths import ROOT
-
-PAUSE_S = 0.5
-STARTER = ".starter.lock"
+from cxr_core.jobs import files
+from cxr_core.jobs.records import QueueEntry
+from cxr_core.training.runs import run_files
 
 
-def waiting() -> dict[str, list[Path]]:
-    """The runs that wait, by device, the next one first."""
-    entries = [(files.read(run, files.QUEUE), run) for run in files.run_folders()]
-    ordered = sorted((entry["order"], entry["since"], run) for entry, run in entries if entry)
-    devices: dict[str, list[Path]] = {}
-    for _, _, run in ordered:
-        if not files.is_run_live(run):
-            devices.setdefault(files.read(run, files.QUEUE).get("device", "cpu"), []).append(run)
-    return devices
+def waiting_jobs() -> dict[str, list[Path]]:
+    """The folders of the jobs that wait, by queue, the next one first."""
+    waiting: dict[str, list[tuple[int, float, Path]]] = defaultdict(list)
+    for folder in files.list_job_folders():
+        entry = files.read_queue_entry(folder)
+        if entry is not None and not files.is_job_live(folder):
+            waiting[entry.queue].append((entry.order, entry.since, folder))
+    return {queue: [folder for _, _, folder in sorted(waiting[queue])] for queue in sorted(waiting)}
 
 
-def join(run: Path, device: str) -> None:
-    """Put a run at the end of its device's line."""
-    there = waiting().get(device, [])
-    last = max((files.read(each, files.QUEUE).get("order", 0) for each in there), default=0)
-    files.write(run, files.QUEUE, {"device": device, "since": time.time(), "order": last + 1})
+def queue_places() -> dict[Path, int]:
+    """The place of each job that waits in its queue, from 1."""
+    places: dict[Path, int] = {}
+    for folders in waiting_jobs().values():
+        places |= {folder: place for place, folder in enumerate(folders, 1)}
+    return places
 
 
-def shift(run: Path, places: int) -> None:
-    """Move a run by so many places, to an end of the line at most."""
-    device = files.read(run, files.QUEUE).get("device", "")
-    line = waiting().get(device, [])
-    at = line.index(run)
-    line.insert(max(0, min(len(line) - 1, at + places)), line.pop(at))
-    for order, each in enumerate(line, 1):
-        entry = files.read(each, files.QUEUE)
-        if entry and entry["order"] != order:
-            files.write(each, files.QUEUE, {**entry, "order": order})
+def enqueue(folder: Path, queue: str) -> None:
+    """Put a job at the end of a queue. The caller holds `queue_lock`."""
+    entries = map(files.read_queue_entry, waiting_jobs().get(queue, []))
+    last = max((entry.order for entry in entries if entry is not None), default=0)
+    entry = QueueEntry(queue=queue, since=time.time(), order=last + 1)
+    files.write_record(folder, run_files.QUEUE, entry.to_json())
 
 
-def see_to_it() -> None:
-    """Start the process that starts runs, unless it lives or nobody waits. It outlives this one."""
-    if waiting() and not is_held(files.runs_folder() / STARTER):
-        environment = os.environ | {"CXR_WORKSPACE": str(files.runs_folder().parent)}
-        subprocess.run([sys.executable, "-m", __name__], cwd=ROOT, env=environment, check=False)
-
-
-def start_due() -> None:
-    """Start the next run of every device that is free."""
-    line = waiting()
-    if not line:
+def move_in_queue(folder: Path, places: int) -> None:
+    """Move a waiting job by so many places, at most to an end of its queue. The caller holds `queue_lock`."""
+    entry = files.read_queue_entry(folder)
+    if entry is None:
         return
-    busy = {job.device for job in map(standing, filter(files.is_run_live, files.run_folders()))}
-    for device, runs in line.items():
-        if device not in busy:
-            _start(runs[0])
-
-
-def _start(run: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", launch.__name__, str(run)], cwd=ROOT, check=False)
-    if done.returncode not in (0, launch.HELD):
-        sentence = f"it could not be started; {run / files.FOLDER / files.OUTPUT} says why"
-        with files.alone():
-            files.write(
-                run, files.END, {"state": "failed", "sentence": sentence, "time": time.time()}
-            )
-            files.drop(run, files.QUEUE)
-
-
-def serve() -> None:
-    """Start runs until nobody waits."""
-    while (
-        waiting()
-    ):  # asked once more after the lock is given back: somebody may have joined just before
-        with holding(files.runs_folder() / STARTER) as held:
-            if held is None:
-                return
-            while waiting():
-                start_due()
-                time.sleep(PAUSE_S)
-
-
-if __name__ == "__main__":
-    if launch.detach():
-        serve()
+    waiting = waiting_jobs().get(entry.queue, [])
+    if folder not in waiting:
+        return
+    before = waiting.index(folder)
+    waiting.remove(folder)
+    waiting.insert(max(0, min(len(waiting), before + places)), folder)
+    for order, other in enumerate(waiting, 1):
+        other_entry = files.read_queue_entry(other)
+        if other_entry is not None and other_entry.order != order:
+            moved_entry = QueueEntry(queue=entry.queue, since=other_entry.since, order=order)
+            files.write_record(other, run_files.QUEUE, moved_entry.to_json())

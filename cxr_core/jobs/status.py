@@ -1,173 +1,422 @@
-"""How a run stands: told by its locks, its processes and its files, never by what was said of it before."""
+"""Derives the status of a job from its processes and files. Nothing else decides which state a job is in."""
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
-from cxr_core.jobs import files as files
-from cxr_core.jobs.files import Record
-from cxr_core.jobs.job import FORCE_AFTER_S, FROZEN_S, LIVE, Action, Job, State
-from cxr_core.jobs.process_id import Name, boot_id, is_alive, is_halted
+from cxr_core.jobs import files
+from cxr_core.jobs.job import (
+    FORCE_AFTER_S,
+    FROZEN_S,
+    LIVE,
+    Action,
+    Job,
+    Progress,
+    State,
+)
+from cxr_core.jobs.queue import queue_places
+from cxr_core.jobs.records import (
+    EndRecord,
+    EvaluationRequest,
+    HeartbeatRecord,
+    ProcessRecord,
+    QueueEntry,
+    SubmittedTraining,
+    read_int,
+    read_number,
+    read_text,
+)
+from cxr_core.models.card import CARD
+from cxr_core.models.registry.registry import find_version_folders
+from cxr_core.presentation.wording import split_name
+from cxr_core.training.runs import run_files
+from cxr_core.workspace.json_files import JsonObject, read_json_object
+from cxr_core.workspace.paths import SHIPPED_MODELS, workspace
+from cxr_core.workspace.process_id import ProcessId, find_by_env_tag
 
-BEGIN_LIMIT_S = 120.0  # a process that has not given its first sign by then is frozen; before it come the imports
-PREPARING = ("", "data")  # what a process that does not train yet has told last
+BEGIN_LIMIT_S = 120.0  # a process without its first heartbeat by then is frozen; imports come first
+PREPARING = ("", "data")  # events of a training process that does not train yet
+METRICS = "metrics.json"
 
-Marked = Mapping[str, Sequence[Name]]
+TaggedProcesses = Mapping[str, Sequence[ProcessId]]
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class JobRecords:
+    """The files of one job, each read once. leftovers: the running processes with the job's tag, where looked for."""
+
+    folder: Path
+    request: SubmittedTraining | EvaluationRequest | None
+    queue: QueueEntry | None
+    process: ProcessRecord | None
+    heartbeat: HeartbeatRecord | None
+    stopped_process: ProcessId | None
+    stop_asked: float | None  # by the clock of this boot
+    end: EndRecord | None
+    last_event: JsonObject
+    leftovers: Sequence[ProcessId] = ()
+
+    @classmethod
+    def read(cls, folder: Path, tagged: TaggedProcesses) -> "JobRecords":
+        """The records of a job as they are now."""
+        request, stop = files.read_request(folder), files.read_record(folder, run_files.STOP)
+        is_evaluation = isinstance(request, EvaluationRequest)
+        events_folder = folder / run_files.JOB_FOLDER if is_evaluation else folder
+        return cls(
+            folder=folder,
+            request=request,
+            queue=files.read_queue_entry(folder),
+            process=files.read_process_record(folder),
+            heartbeat=files.read_heartbeat(folder),
+            stopped_process=ProcessId.from_json(stop),
+            stop_asked=read_number(stop, "monotonic"),
+            end=files.read_end(folder),
+            last_event=run_files.read_last_event(events_folder),
+            leftovers=tagged.get(str(folder), ()),
+        )
+
+    @property
+    def is_evaluation(self) -> bool:
+        """Whether the job is an evaluation; else it is a training run."""
+        return isinstance(self.request, EvaluationRequest)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a process carries out the job."""
+        return files.is_job_live(self.folder)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the result is there: the model of a run; figures that the last process of an evaluation wrote."""
+        if not self.is_evaluation:
+            return (self.folder / run_files.MODEL).is_dir()
+        if self.end is not None:
+            return False
+        try:
+            written = (self.folder / METRICS).stat().st_mtime_ns
+            begun = (self.folder / run_files.JOB_FOLDER / run_files.PROCESS).stat().st_mtime_ns
+        except OSError:
+            return False
+        return written >= begun
+
+    @property
+    def is_stop_asked(self) -> bool:
+        """Whether the present or last process was asked to stop."""
+        return self.process is not None and self.stopped_process == self.process.process
+
+    @property
+    def own_heartbeat(self) -> HeartbeatRecord | None:
+        """The last heartbeat of the present or last process; None when that is of an earlier one."""
+        if self.heartbeat is None or self.process is None:
+            return None
+        return self.heartbeat if self.heartbeat.leader == self.process.process else None
+
+
+@dataclass(frozen=True)
+class Status:
     """A state with its sentence."""
 
     state: State
     sentence: str
 
 
-def standing(run: Path, marked: "Marked | None" = None) -> Job:
-    """A run as it stands now; its place in the queue is left open. marked: the processes there are, by run."""
-    request, facts = files.read(run, files.REQUEST), {}
-    if not request:
-        facts = files.recipe_facts(run)
-    verdict = _verdict(run, marked or {})
-    process = files.read(run, files.PROCESS)
-    return Job(
-        id=run.name,
-        folder=run,
-        state=verdict.state,
-        sentence=verdict.sentence,
-        recipe=request.get("recipe") or str(facts.get("name", "")),
-        model=request.get("model") or str(facts.get("model", "")),
-        data=tuple(request.get("data", ())),
-        device=request.get("device") or _device_by_hand(run),
-        processes=request.get("processes", 1),
-        submitted=request.get("submitted"),
-        started=process.get("time") or files.first_event(run).get("time"),
-        ended=None if verdict.state in LIVE or verdict.state == "queued" else _ended(run),
-        retry_of=request.get("retry_of", ""),
-        by_hand=not request,
-        actions=_actions(verdict.state, run),
-    )
+def job_status(folder: Path, tagged: TaggedProcesses | None = None) -> Job:
+    """A job as it is now, without its place in the queue.
+
+    tagged: the running processes of jobs, by the folder of the job, from `find_by_env_tag`; None when not looked for.
+    """
+    records = JobRecords.read(folder, tagged or {})
+    status = _derive_status(records)
+    if isinstance(records.request, EvaluationRequest):
+        return _evaluation_job(records, records.request, status)
+    return _training_job(records, records.request, status)
 
 
-def _verdict(run: Path, marked: "Marked") -> Verdict:
-    if files.is_run_live(run):
-        return _of_living(run)
-    if (run / "model").is_dir():
-        return Verdict("finished", "Finished; its model is there.")
-    if marked.get(str(run)):
-        left = len(marked[str(run)])
-        return Verdict(
+def list_runs() -> tuple[Job, ...]:
+    """Every training run of the workspace: those that run, those that wait in their order, then the newest first.
+
+    Looks at the processes themselves, so a dead or frozen run is shown as such within 30 s. Starts nothing.
+    """
+    runs = [job_status(folder) for folder in files.list_run_folders()]
+    return tuple(sorted(_with_places(_with_leftovers(runs)), key=_order))
+
+
+def list_evaluations() -> tuple[Job, ...]:
+    """Every evaluation of the workspace that is or was a job, in the order of their folders. Starts nothing."""
+    jobs = [job_status(folder) for folder in files.list_evaluation_job_folders()]
+    return tuple(_with_places(_with_leftovers(jobs)))
+
+
+def load_job(job: str) -> Job:
+    """One job by its id. Starts nothing. Raises RunError when there is none."""
+    return load_job_in(files.find_job_folder(job))
+
+
+def load_job_in(folder: Path) -> Job:
+    """One job by its folder, with its place in the queue. Starts nothing."""
+    (job,) = _with_places(_with_leftovers([job_status(folder)]))
+    return job
+
+
+def find_evaluation(folder: Path) -> Job | None:
+    """The evaluation in a folder, with its place in the queue; None when none was submitted there."""
+    is_evaluation = isinstance(files.read_request(folder), EvaluationRequest)
+    return load_job_in(folder) if is_evaluation else None
+
+
+def seconds_until_force(folder: Path) -> float:
+    """Seconds until a job that was asked to stop may be ended by force."""
+    asked_at = read_number(files.read_record(folder, run_files.STOP), "monotonic")
+    if asked_at is None:
+        return FORCE_AFTER_S
+    return FORCE_AFTER_S - (time.monotonic() - asked_at)
+
+
+def find_models_from_run(run: str) -> list[str]:
+    """The installed models, as `name version`, whose card says that they came from a run."""
+    models: list[Path] = []
+    for root in (SHIPPED_MODELS, workspace() / "models"):
+        models += [folder for folder in find_version_folders(root) if _published_run(folder) == run]
+    return sorted(f"{folder.parent.name} {folder.name}" for folder in models)
+
+
+def _derive_status(records: JobRecords) -> Status:
+    if records.is_live:
+        return _status_of_living(records)
+    if records.queue is not None:
+        return Status("queued", _waiting_sentence(records.queue.queue))
+    if records.is_finished:
+        result = "its figures are there" if records.is_evaluation else "its model is there"
+        return Status("finished", f"Finished; {result}.")
+    if records.leftovers:
+        count = len(records.leftovers)
+        return Status(
             "orphaned",
-            f"It ended, but {left} of the processes that it started live on; end them by force.",
+            f"It ended, but {count} of the processes that it started still run; end them by force.",
         )
-    if waits := files.read(run, files.QUEUE):
-        device = str(waits.get("device", "device"))
-        return Verdict(
-            "queued",
-            f"Waits until the {device.replace('cpu', 'CPU').replace('cuda', 'GPU')} is free.",
-        )
-    return _of_dead(run)
+    return _status_of_ended(records)
 
 
-def _of_living(run: Path) -> Verdict:
-    if files.read(run, files.QUEUE):  # it has its lock, and is about to write down who it is
-        return Verdict("starting", "Starts.")
-    name, beat = files.process_of(run), files.read(run, files.HEARTBEAT)
-    if name is None or Name.read(beat.get("leader", {})) != name:
-        beat = {}  # the sign of an earlier process
-    if name is not None and name.boot == boot_id():
-        if not is_alive(name):
-            return Verdict(
-                "orphaned", "Its process has ended, but one that it started still holds its folder."
+def _waiting_sentence(queue: str) -> str:
+    names = {"cpu": "the CPU is free", "cuda": "the GPU is free"}
+    return f"Waits until {names.get(queue, 'the evaluations before it have ended')}."
+
+
+def _status_of_living(records: JobRecords) -> Status:
+    process, heartbeat = records.process, records.own_heartbeat
+    if records.queue is not None:  # the launch is about to remove it from the queue
+        return Status("starting", "Starts.")
+    if process is not None and not process.process.predates_boot:
+        if not process.process.is_running:
+            return Status(
+                "orphaned",
+                "Its process has ended, but one that it started still holds its folder.",
             )
-        for each in (name, Name.read(beat)):
-            if each is not None and is_halted(each):
-                return Verdict(
+        for process_id in (process.process, heartbeat.process if heartbeat else None):
+            if process_id is not None and process_id.is_suspended:
+                return Status(
                     "frozen",
-                    f"Its process {each.pid} was halted from outside; continue it or end it.",
+                    f"Its process {process_id.pid} was suspended from outside; continue it or end it.",
                 )
-        if sentence := _silence(run, beat):
-            return Verdict("frozen", sentence)
-    if name is not None and Name.read(files.read(run, files.STOP)) == name:
-        return Verdict(
-            "stopping", "Asked to stop; it ends after its current step, with a checkpoint."
-        )
-    if beat.get("event", {}).get("event", "") in PREPARING and name is not None:
-        return Verdict("starting", "Reads its data.")
-    return Verdict("running", "Trains.")
+        if sentence := _describe_silence(process, heartbeat):
+            return Status("frozen", sentence)
+    if records.is_stop_asked:
+        return Status("stopping", _stopping_sentence(records))
+    if records.is_evaluation:
+        return Status("running", "Evaluates.")
+    if process is not None and (heartbeat is None or heartbeat.event_name in PREPARING):
+        return Status("starting", "Reads its data.")
+    return Status("running", "Trains.")
 
 
-def _silence(run: Path, beat: Record) -> str:
-    """Why a living process counts as frozen; empty when it has given a sign lately."""
-    since = beat.get("monotonic", files.read(run, files.PROCESS).get("monotonic"))
-    if since is None:
+def _stopping_sentence(records: JobRecords) -> str:
+    if records.is_evaluation:
+        return "Asked to stop."
+    return "Asked to stop; it ends after its current step, with a checkpoint."
+
+
+def _describe_silence(process: ProcessRecord, heartbeat: HeartbeatRecord | None) -> str:
+    """Why a running process counts as frozen; empty when it has sent a heartbeat lately."""
+    limit_s = BEGIN_LIMIT_S if heartbeat is None else FROZEN_S
+    since = process.monotonic if heartbeat is None else heartbeat.monotonic
+    if since is None or time.monotonic() - since <= limit_s:
         return ""
-    silent = time.monotonic() - since
-    if silent <= (FROZEN_S if beat else BEGIN_LIMIT_S):
-        return ""
-    return f"Its process lives but has given no sign for {silent:.0f} s; stop it by force and let it go on."
-
-
-def _of_dead(run: Path) -> Verdict:
-    name, end = files.process_of(run), files.read(run, files.END)
-    if end:
-        return Verdict(
-            "failed" if end.get("state") == "failed" else "stopped", str(end.get("sentence", ""))
-        )
-    if name is not None and Name.read(files.read(run, files.STOP)) == name:
-        return Verdict("stopped", f"Stopped. {_goes_on(run)}")
-    last = files.last_event(run)
-    if last.get("event") == "failed":
-        return Verdict("failed", str(last.get("error", "")))
-    if last.get("event") == "stopped":
-        return Verdict("stopped", f"Stopped at step {last.get('step')}. {_goes_on(run)}")
-    if name is not None and name.boot != boot_id():
-        return Verdict("interrupted", f"The machine was restarted while it ran. {_goes_on(run)}")
-    return Verdict(
-        "interrupted", f"It ended without a word: killed, or out of memory. {_goes_on(run)}"
-    )
-
-
-def _goes_on(run: Path) -> str:
-    if files.is_mean(run):
-        return "It is a mean of runs; delete it, and make it again with train.average."
-    step = last_checkpoint(run)
     return (
-        f"It can go on from step {step}."
-        if step
-        else "It has no checkpoint yet and would begin anew."
+        f"Its process runs but has sent no heartbeat for {time.monotonic() - since:.0f} s; end it by force and "
+        "start it again."
     )
 
 
-def last_checkpoint(run: Path) -> int | None:
-    """The step of the last checkpoint, unread; None when there is none."""
-    steps = [path.name.removeprefix("step_") for path in (run / "checkpoints").glob("step_*")]
-    return max((int(step) for step in steps if step.isdigit()), default=None)
+def _status_of_ended(records: JobRecords) -> Status:
+    end, last_event = records.end, records.last_event
+    if end is not None:
+        return Status("failed" if end.state == "failed" else "stopped", end.sentence)
+    if records.is_stop_asked:
+        return Status("stopped", f"Stopped. {_how_to_resume(records)}")
+    event = read_text(last_event, "event")
+    if event == "failed":
+        return Status("failed", read_text(last_event, "error"))
+    if event == "stopped":
+        step = read_int(last_event, "step", 0)
+        return Status("stopped", f"Stopped at step {step}. {_how_to_resume(records)}")
+    reason = "It ended without a message: killed, or out of memory."
+    if records.process is not None and records.process.process.predates_boot:
+        reason = "The machine was restarted while it ran."
+    return Status("interrupted", f"{reason} {_how_to_resume(records)}")
 
 
-def _ended(run: Path) -> float | None:
-    told = files.read(run, files.END).get("time") or files.last_event(run).get("time")
-    return told if told is not None else files.read(run, files.HEARTBEAT).get("time")
+def _how_to_resume(records: JobRecords) -> str:
+    if records.is_evaluation:
+        return "Start it again."
+    if run_files.is_ensemble(records.folder):
+        return "It is a mean of runs; delete it, and make it again with train.average."
+    step = run_files.last_checkpoint_step(records.folder)
+    if step:
+        return f"It can be resumed from step {step}."
+    return "It has no checkpoint yet and would begin anew."
 
 
-def _device_by_hand(run: Path) -> str:
-    return str(files.first_event(run).get("device", "")).partition(":")[0]
+def _training_job(records: JobRecords, request: SubmittedTraining | None, status: Status) -> Job:
+    folder = records.folder
+    first_event = {} if records.process else run_files.read_first_event(folder)
+    begun = records.process.time if records.process else read_number(first_event, "time")
+    if request is None:
+        values = run_files.read_recipe_values(folder)
+        first_event = first_event or run_files.read_first_event(folder)
+        device = read_text(first_event, "device").partition(":")[0]
+        recipe, model = read_text(values, "name"), read_text(values, "model")
+        request = SubmittedTraining(
+            token="", recipe=recipe, model=model, data=(), folders=(), device=device
+        )
+        by_hand = True
+    else:
+        by_hand = False
+    return Job(
+        id=folder.name,
+        folder=folder,
+        state=status.state,
+        sentence=status.sentence,
+        title=f"Training {folder.name}",
+        recipe=request.recipe,
+        model=request.model,
+        data=request.data,
+        device=request.device,
+        processes=request.processes,
+        submitted=request.submitted,
+        started=begun,
+        ended=_ended(records, status),
+        retry_of=request.retry_of,
+        by_hand=by_hand,
+        actions=_training_actions(status.state, folder),
+    )
 
 
-def _actions(state: State, run: Path) -> frozenset[Action]:
-    if state == "queued":
-        return frozenset({"move", "stop", "retry"})
-    if state in ("starting", "running"):
-        return frozenset({"stop", "retry"})
-    if state in ("frozen", "orphaned"):
-        return frozenset({"force_stop", "retry"})
-    if state == "stopping":
-        return frozenset({"force_stop", "retry"} if patience_left(run) <= 0 else {"retry"})
-    over = state == "finished" or files.is_mean(run)
-    return frozenset({"retry", "delete"} if over else {"resume", "retry", "delete"})
+def _evaluation_job(records: JobRecords, request: EvaluationRequest, status: Status) -> Job:
+    progress = Progress()
+    if read_text(records.last_event, "event") == "data" and status.state in LIVE:
+        progress = Progress(
+            stage=read_text(records.last_event, "stage"),
+            done=read_int(records.last_event, "done", 0),
+            total=read_int(records.last_event, "of", 0),
+        )
+    return Job(
+        id=records.folder.relative_to(files.runs_folder().parent).as_posix(),
+        kind="evaluation",
+        folder=records.folder,
+        state=status.state,
+        sentence=status.sentence,
+        title=describe_evaluation(request),
+        model=request.model,
+        data=request.data,
+        submitted=request.submitted,
+        started=records.process.time if records.process else None,
+        ended=_ended(records, status),
+        progress=progress,
+        actions=_evaluation_actions(status.state, records.folder),
+    )
 
 
-def patience_left(run: Path) -> float:
-    """Seconds until a run that was asked to stop may be ended by force."""
-    asked = files.read(run, files.STOP).get("monotonic", time.monotonic())
-    return float(FORCE_AFTER_S - (time.monotonic() - asked))
+def describe_evaluation(request: EvaluationRequest) -> str:
+    """What an evaluation is of: `pneumonia-children on the test split of films`."""
+    data = ", ".join(Path(name).name for name in request.data) or "its data"
+    words = f"{Path(request.model).name} on the {split_name(request.split)} of {data}"
+    return f"{words}, recalibrated by {request.recalibrate}" if request.recalibrate else words
+
+
+def _ended(records: JobRecords, status: Status) -> float | None:
+    if status.state in LIVE or status.state == "queued":
+        return None
+    if records.end is not None and records.end.time is not None:
+        return records.end.time
+    last_event = read_number(records.last_event, "time")
+    if last_event is not None:
+        return last_event
+    return records.heartbeat.time if records.heartbeat else None
+
+
+def _training_actions(state: State, run: Path) -> frozenset[Action]:
+    match state:
+        case "queued":
+            return frozenset({"move", "stop", "retry"})
+        case "starting" | "running":
+            return frozenset({"stop", "retry"})
+        case "frozen" | "orphaned":
+            return frozenset({"force_stop", "retry"})
+        case "stopping":
+            if seconds_until_force(run) > 0:
+                return frozenset({"retry"})
+            return frozenset({"force_stop", "retry"})
+    if state == "finished" or run_files.is_ensemble(run):
+        return frozenset({"retry", "delete"})
+    return frozenset({"resume", "retry", "delete"})
+
+
+def _evaluation_actions(state: State, folder: Path) -> frozenset[Action]:
+    match state:
+        case "queued":
+            return frozenset({"move", "stop"})
+        case "starting" | "running":
+            return frozenset({"stop"})
+        case "frozen" | "orphaned":
+            return frozenset({"force_stop"})
+        case "stopping":
+            return frozenset() if seconds_until_force(folder) > 0 else frozenset({"force_stop"})
+    return frozenset({"dismiss"})
+
+
+def _with_leftovers(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs, after a look at what those that ended without a message have left running."""
+    if not any(_may_have_leftovers(job) for job in jobs):
+        return list(jobs)
+    tagged = find_by_env_tag(files.JOB_TAG)
+    return [job_status(job.folder, tagged) if str(job.folder) in tagged else job for job in jobs]
+
+
+def _may_have_leftovers(job: Job) -> bool:
+    """Whether a job may have left processes running: one that ends by itself leaves none."""
+    return job.state in ("interrupted", "stopped") and files.read_end(job.folder) is None
+
+
+def _with_places(jobs: Sequence[Job]) -> list[Job]:
+    if not any(job.state == "queued" for job in jobs):
+        return list(jobs)
+    places = queue_places()
+    return [
+        replace(job, place=places.get(job.folder)) if job.state == "queued" else job for job in jobs
+    ]
+
+
+def _order(job: Job) -> tuple[int, float]:
+    """Those that run, those that wait in their order, then the newest."""
+    if job.state == "queued":
+        return 1, job.place or 0
+    return 0 if job.live else 2, -(job.submitted or job.started or 0)
+
+
+def _published_run(folder: Path) -> str:
+    """The run that an installed model came from; empty when its card does not say."""
+    card = read_json_object(folder / CARD) or {}
+    training = card.get("training")
+    published = training.get("published") if isinstance(training, dict) else None
+    return read_text(published, "run") if isinstance(published, dict) else ""

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cxr_core.data.prepare import prepare
+from cxr_core.data.prepare import prepare_dataset
 from cxr_core.errors import DataError
 from cxr_core.jobs import estimate as probe
 from cxr_core.jobs.estimate import estimate
 from cxr_core.jobs.estimate_worker import count
-from cxr_core.jobs.job import Request
+from cxr_core.jobs.job import TrainingRequest
 from tests.training.test_resume import RESTLESS, films
 
 __all__ = ["films"]
@@ -26,8 +26,8 @@ FOUND = {
 }
 
 
-def asked(data: Path, **changes) -> Request:
-    return Request(
+def asked(data: Path, **changes) -> TrainingRequest:
+    return TrainingRequest(
         recipe=replace(RESTLESS, **changes), data=(str(data),), token="one", device="cpu"
     )
 
@@ -36,7 +36,7 @@ def asked(data: Path, **changes) -> Request:
 def test_a_probe_of_a_real_recipe_tells_time_and_memory(
     films: Path, workspace: Path, region_weight: float
 ) -> None:
-    prepare([films])
+    prepare_dataset([films])
     told = estimate(asked(films, region_weight=region_weight), limit_s=240)
     assert told.films == 28
     assert told.undecoded == 28

@@ -1,150 +1,244 @@
-"""Evaluations asked for on the page: one process however often it is asked for, told as what it is by whoever looks."""
+"""Evaluations as jobs: one process however often submitted, in a queue beside that of the runs, with one status."""
 
+import json
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cxr_core.errors import RunError
-from cxr_core.evaluation.store.folder import METRICS
-from cxr_core.jobs import evaluations
-from cxr_core.jobs import files as files
-from cxr_core.jobs.activity import MEASURED, asking
-from cxr_core.jobs.evaluations import Wanted, forget, look, start, stop
-from cxr_core.jobs.process_id import signal_to
+from cxr_core.jobs import actions, files, status
+from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity, track_activity
+from cxr_core.jobs.heartbeat import EventLog
+from cxr_core.jobs.job import Job, Progress
+from cxr_core.jobs.records import EvaluationRequest, ProcessRecord
+from cxr_core.training.runs import run_files
+from cxr_core.training.runs.events import PreparationProgress
 from cxr_core.workspace.paths import ROOT
-from tests.jobs.watching import kill_all, marked_here, until
+from cxr_core.workspace.process_id import current_process
+from tests.jobs.job_control import kill, process_of, submit, until, wait_for
 
-WANTED = Wanted(model="a model", data="films", part="test", recalibrate="prior=0.05")
-BEGINS = """
-import pathlib, sys, time
-out = pathlib.Path(next(each for each in sys.argv if each.startswith("--out="))[6:])
-with open(out / "begun", "a") as file:
-    file.write(" ".join(sys.argv[1:]) + "\\n")
-print("reading films  1,200 of 4,700  [#####...............]  about 7 s left", file=sys.stderr, flush=True)
-def wait(name):
-    while not (out / name).exists():
-        time.sleep(0.02)
-def finish():
-    (out / "metrics.json").write_text("{}")
-    print(out / "metrics.json")
-"""
+REQUEST = EvaluationRequest(
+    model="a model", data=("films",), split="test", recalibrate="prior=0.05"
+)
 
 
-@pytest.fixture
-def program(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """What stands in for the program; every process of it is ended at last."""
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setenv("CXR_RUN_NICENESS", "0")
-    monkeypatch.setattr(evaluations, "PROGRAM", "stands_in")
-    yield tmp_path / "stands_in.py"
-    until(lambda: not marked_here(workspace), "all have ended", each=lambda: kill_all(workspace))
+def how_it_ends(request: EvaluationRequest, ends: str) -> None:
+    """Let the stand-in end so: "finish", "fault", or the sentence that it fails with."""
+    folder = actions.evaluation_folder(request)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ends").write_text(ends)
 
 
-def ended(folder: Path) -> tuple[str, str]:
-    until(lambda: (found := look(folder)) and found.state != "running", "it has ended")
-    found = look(folder)
-    assert found is not None
-    return found.state, found.sentence
+def ended(job: Job) -> Job:
+    until(lambda: not status.load_job(job.id).active, f"{job.id} has ended")
+    return status.load_job(job.id)
 
 
-def begun(folder: Path) -> list[str]:
-    path = folder / "begun"
+def begun(job: Job) -> list[str]:
+    path = job.folder / "begun"
     return path.read_text().splitlines() if path.exists() else []
 
 
-def test_many_clicks_start_one_which_is_watched_and_finishes(program: Path) -> None:
-    program.write_text(BEGINS + "wait('go'); finish()")
+def test_many_clicks_start_one_which_is_watched_and_finishes(stand_in: Path) -> None:
     with ThreadPoolExecutor(4) as clicks:
-        folders = set(clicks.map(lambda _: start(WANTED), range(20)))
-    (folder,) = folders
-    until(lambda: (found := look(folder)) and found.total, "it tells how far it is")
-    found = look(folder)
-    assert found is not None
-    assert (found.state, found.sentence, found.done, found.total) == (
-        "running",
-        "reading films",
-        1200,
-        4700,
-    )
-    assert [each.folder for each in evaluations.evaluating()] == [folder]
-    forget(folder)  # does nothing to one that is at work
-    (folder / "go").touch()
-    assert ended(folder)[0] == "finished"
-    (line,) = begun(folder)
+        ids = set(clicks.map(lambda _: actions.submit_evaluation(REQUEST).id, range(20)))
+    (evaluation,) = ids
+    until(lambda: status.load_job(evaluation).progress.total, "it tells how far it is")
+    job = status.load_job(evaluation)
+    assert (job.state, job.progress) == ("running", Progress("reading films", 1200, 4700))
+    assert job.title == "a model on the test split of films, recalibrated by prior=0.05"
+    assert [other.id for other in status.list_evaluations()] == [evaluation]
+    assert status.list_runs() == ()
+    actions.dismiss_evaluation(evaluation)  # does nothing to one that runs
+    (job.folder / "go").touch()
+    assert ended(job).state == "finished"
+    assert status.load_job(evaluation).sentence == "Finished; its figures are there."
+    (line,) = begun(job)
     assert line.endswith("-- a model")
-    for argument in ("--data=films", "--split=test", "--recalibrate=prior=0.05", f"--out={folder}"):
+    for argument in (
+        "--data=films",
+        "--split=test",
+        "--recalibrate=prior=0.05",
+        f"--out={job.folder}",
+    ):
         assert argument in line.split()
 
 
-def test_it_outlives_who_asked_and_a_kill_is_told_and_mended(program: Path) -> None:
-    program.write_text(BEGINS + "wait('go'); finish()")
-    asks = (
-        "import sys; from cxr_core.training import evaluating as e; e.PROGRAM = 'stands_in'; "
-        f"e.start(e.{WANTED!r}); sys.stdout.write('asked\\n'); sys.stdout.flush(); sys.stdin.read()"
+def test_an_evaluation_does_not_wait_for_a_training_run_but_for_another_evaluation(
+    stand_in: Path,
+) -> None:
+    run = submit(stand_in).id
+    wait_for(run, "running")
+    first = actions.submit_evaluation(REQUEST)
+    wait_for(first.id, "running")
+    second = actions.submit_evaluation(replace(REQUEST, split="val"))
+    assert (second.state, second.place) == ("queued", 1)
+    assert second.sentence == "Waits until the evaluations before it have ended."
+    assert status.load_job(run).state == "running"
+    assert actions.stop_job(second.id).state == "stopped"
+    third = actions.submit_evaluation(replace(REQUEST, split="train"))
+    assert actions.stop_job(first.id).state in ("stopping", "stopped")
+    wait_for(third.id, "running")
+
+
+def test_it_outlives_who_submitted_it_and_a_kill_is_shown_and_mended(stand_in: Path) -> None:
+    code = (
+        "import sys; from cxr_core.jobs import actions, records; from cxr_core.jobs.records import *; "
+        f"actions.submit_evaluation({REQUEST!r}); "
+        "sys.stdout.write('submitted\\n'); sys.stdout.flush(); sys.stdin.read()"
     )
-    pipe = subprocess.PIPE
     with subprocess.Popen(
-        [sys.executable, "-c", asks], cwd=ROOT, stdin=pipe, stdout=pipe, text=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as app:
         assert app.stdout is not None
-        assert app.stdout.readline() == "asked\n"
+        assert app.stdout.readline() == "submitted\n"
         app.send_signal(signal.SIGKILL)
-    folder = WANTED.folder
-    until(lambda: begun(folder), "it goes on")
-    found, name = look(folder), files.process_of(folder)
-    assert found is not None
-    assert name is not None
-    assert found.state == "running"
-    signal_to(name, signal.SIGKILL)
-    state, sentence = ended(folder)
-    assert (state, "Start it again" in sentence) == ("cut off", True)
-    assert not (folder / METRICS).exists()
-    (folder / "go").touch()
-    start(WANTED)
-    assert ended(folder)[0] == "finished"
+    (job,) = status.list_evaluations()
+    until(lambda: begun(job), "it goes on")
+    assert status.load_job(job.id).state == "running"
+    kill(process_of(job.id))
+    job = ended(job)
+    assert job.state == "interrupted"
+    assert job.sentence.endswith("killed, or out of memory. Start it again.")
+    assert not (job.folder / "metrics.json").exists()
+    (job.folder / "go").touch()
+    assert ended(actions.submit_evaluation(REQUEST)).state == "finished"
 
 
 @pytest.mark.parametrize(
-    ("does", "state", "said"),
+    ("ends", "sentence"),
     [
-        ("sys.exit('stands_in: the data has no test part')", "failed", "the data has no test part"),
-        ("raise ValueError('seven')", "failed", "the evaluation failed: ValueError: seven"),
+        ("the data has no test part", "the data has no test part"),
+        ("fault", "it ended by an error of the program, ValueError: seven"),
     ],
 )
-def test_why_it_failed_is_said_also_where_it_had_finished_before(
-    program: Path, does: str, state: str, said: str
+def test_why_it_failed_is_shown_also_where_it_had_finished_before(
+    stand_in: Path, ends: str, sentence: str
 ) -> None:
-    program.write_text(BEGINS + "finish()")
-    assert ended(start(WANTED))[0] == "finished"
-    program.write_text(BEGINS + does)
-    assert ended(start(WANTED)) == (state, said)
+    how_it_ends(REQUEST, "finish")
+    assert ended(actions.submit_evaluation(REQUEST)).state == "finished"
+    how_it_ends(REQUEST, ends)
+    job = ended(actions.submit_evaluation(REQUEST))
+    assert (job.state, job.sentence) == ("failed", sentence)
 
 
-def test_it_stops_when_asked_and_can_be_forgotten(program: Path) -> None:
-    program.write_text(BEGINS + "wait('go')")
-    folder = start(WANTED)
-    until(lambda: begun(folder), "it has begun")
-    stop(folder)
-    assert ended(folder)[0] == "stopped"
-    forget(folder)
-    assert look(folder) is None
-    assert evaluations.evaluating() == []
+def test_it_stops_when_asked_and_can_be_dismissed(stand_in: Path) -> None:
+    job = actions.submit_evaluation(REQUEST)
+    until(lambda: begun(job), "it has begun")
+    actions.stop_job(job.id)
+    job = ended(job)
+    assert (job.state, job.sentence) == ("stopped", "Stopped. Start it again.")
+    assert job.actions == {"dismiss"}
+    actions.dismiss_evaluation(job.id)
+    assert status.find_evaluation(job.folder) is None
+    assert status.list_evaluations() == ()
 
 
-def test_a_run_that_is_being_measured_is_not_evaluated_beside(workspace: Path) -> None:
+def test_a_run_is_measured_on_its_test_films_by_an_evaluation_job(stand_in: Path) -> None:
+    run = files.runs_folder() / "one"
+    (run / "evaluation").mkdir(parents=True)
+    (run / "recipe.toml").touch()
+    (run / "evaluation" / "ends").write_text("finish")
+    job = actions.submit_test_evaluation(run, ("films", "/data/--more"))
+    assert ended(job).state == "finished"
+    (line,) = begun(job)
+    words = line.split()
+    assert words[:2] == ["--data=films", "--data=/data/--more"]
+    assert words[-2:] == ["--", str(run)]
+    assert f"--out={run}/evaluation" in words
+    assert job.folder == run / "evaluation"
+
+
+def test_a_run_is_not_evaluated_while_the_gate_compares_it(workspace: Path) -> None:
     run = workspace / "runs" / "one"
     run.mkdir(parents=True)
-    wanted = Wanted(model=str(run), data="films", part="test")
-    assert (
-        wanted.folder == run / "evaluation" / "test-films"
-    )  # its own figures, in evaluation/, stay
+    request = EvaluationRequest(model=str(run), data=("films",), split="test")
+    # the run's own figures, in evaluation/, stay
+    assert actions.evaluation_folder(request) == run / "evaluation" / "test-films"
     with (
-        asking(run, MEASURED),
-        pytest.raises(RunError, match="one is being measured on its test films; wait"),
+        track_activity(run, GATE_ACTIVITY),
+        pytest.raises(RunError, match="one is being compared with the active version by the gate"),
     ):
-        start(wanted)
+        actions.submit_evaluation(request)
+
+
+def test_a_later_activity_is_not_removed_by_an_earlier_one(tmp_path: Path) -> None:
+    with track_activity(tmp_path, "read"):
+        other = track_activity(tmp_path, GATE_ACTIVITY)
+        other.__enter__()
+    activity = read_activity(tmp_path)
+    assert activity is not None
+    assert activity.what == GATE_ACTIVITY
+    other.__exit__(None, None, None)
+    assert read_activity(tmp_path) is None
+
+
+def test_an_activity_that_was_killed_says_so(tmp_path: Path) -> None:
+    ended_process = replace(current_process(), created=1.0, uptime_s=-1.0)
+    record = {"what": GATE_ACTIVITY, "process": ended_process.to_json()}
+    files.write_record(tmp_path, "asked.json", record)
+    activity = read_activity(tmp_path)
+    assert activity is not None
+    assert not activity.is_running
+    assert "but that was cut off" in activity.sentence
+
+
+def test_events_that_only_count_on_are_written_twice_a_second_at_most(tmp_path: Path) -> None:
+    seconds = iter([0.0, 0.1, 0.2, 0.7, 0.8, 0.9, 0.95])
+    log = EventLog(tmp_path / "progress.jsonl", clock=lambda: next(seconds))
+    for stage, done in [("a", 0), ("a", 1), ("a", 2), ("a", 3), ("a", 4), ("a", 9), ("b", 1)]:
+        log.write(PreparationProgress(stage=stage, done=done, total=9))
+    lines = (tmp_path / "progress.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    assert [(event["stage"], event["done"]) for event in events] == [
+        ("a", 0),
+        ("a", 3),
+        ("a", 9),
+        ("b", 1),
+    ]
+    assert all(event["event"] == "data" and event["of"] == 9 for event in events)
+
+
+@pytest.mark.parametrize("has_figures", [False, True])
+def test_an_evaluation_of_version_0_1_is_read(workspace: Path, has_figures: bool) -> None:
+    """Its process told its progress in words only, which nobody reads any more."""
+    folder = workspace / "evaluations" / "old"
+    folder.mkdir(parents=True)
+    wanted = {"model": "tiny", "data": "films", "part": "test", "recalibrate": ""}
+    request = {"program": ["train.evaluate", "--data=films"], "wanted": wanted}
+    files.write_record(folder, run_files.REQUEST, request)
+    process = {"pid": 2**22 + 1, "started": 1, "boot": "of long ago", "output_from": 0}
+    files.write_record(folder, run_files.PROCESS, process)
+    (folder / "job" / "output.log").write_text("reading films  1,200 of 4,700  [##..]\n")
+    if has_figures:
+        time.sleep(0.01)
+        (folder / "metrics.json").write_text("{}")
+    (job,) = status.list_evaluations()
+    assert job.id == "evaluations/old"
+    assert job.title == "tiny on the test split of films"
+    assert job.state == ("finished" if has_figures else "interrupted")
+
+
+def test_a_running_evaluation_of_version_0_1_is_shown_as_running(workspace: Path) -> None:
+    folder = workspace / "evaluations" / "old"
+    folder.mkdir(parents=True)
+    wanted = {"model": "tiny", "data": "films", "part": "test", "recalibrate": ""}
+    files.write_record(folder, run_files.REQUEST, {"program": [], "wanted": wanted})
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    process = {"pid": os.getpid(), "started": ticks, "boot": boot, "time": 1.0}
+    files.write_record(folder, run_files.PROCESS, process)
+    assert ProcessRecord.from_json(files.read_record(folder, run_files.PROCESS)) is not None
+    (job,) = status.list_evaluations()
+    assert (job.state, job.progress) == ("running", Progress())

@@ -12,17 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from cxr_core.jobs import files as files
-from cxr_core.jobs import jobs
-from cxr_core.jobs.job import Request
-from cxr_core.jobs.process_id import Name, is_alive
-from cxr_core.jobs.status import last_checkpoint
-from cxr_core.training.runs.progress import watch
+from cxr_core.jobs import actions, files, status
+from cxr_core.jobs.job import TrainingRequest
+from cxr_core.training.runs import run_files
+from cxr_core.training.runs.progress import read_progress
 from cxr_core.training.runs.run_folder import RunFolder
-from tests.jobs.watching import begin, end_all, stand_in, until
+from cxr_core.workspace.process_id import ProcessId
+from tests.jobs.job_control import end_all, submit, until
 from tests.training.test_resume import RESTLESS, films
 
-__all__ = ["films", "stand_in"]
+__all__ = ["films"]
 ROOT = Path(__file__).parents[2]
 RECOGNISED_S = 30.0
 MANY = int(os.environ.get("CXR_MANY_KILLS", "20"))
@@ -30,12 +29,12 @@ MANY = int(os.environ.get("CXR_MANY_KILLS", "20"))
 APP = """
 import time
 from cxr_core.errors import RunError
-from cxr_core.training import jobs
+from cxr_core.jobs import actions, status
 while True:
-    for job in jobs.jobs():
+    for job in status.list_runs():
         if "resume" in job.actions:
             try:
-                jobs.resume(job.id)
+                actions.resume_run(job.id)
             except RunError:
                 pass
     time.sleep(0.1)
@@ -57,12 +56,12 @@ def start_app() -> subprocess.Popen[bytes]:
 
 def kill_run(run: str, seen: Seen) -> None:
     """Kill a run's process, then require that it is known to be dead, and whole."""
-    name, folder = files.process_of(files.folder_of(run)), files.folder_of(run)
-    before = last_checkpoint(folder) or 0
-    if name is None or not is_alive(name):
+    name, folder = files.read_process(files.find_run_folder(run)), files.find_run_folder(run)
+    before = run_files.last_checkpoint_step(folder) or 0
+    if name is None or not name.is_running:
         return
     os.kill(name.pid, signal.SIGKILL)
-    until(lambda: not is_alive(name), "it is dead")
+    until(lambda: not name.is_running, "it is dead")
     died = time.monotonic()
     until(lambda: not showing(run, name), "it is not shown as alive", within_s=RECOGNISED_S)
     seen.runs_killed += 1
@@ -70,21 +69,21 @@ def kill_run(run: str, seen: Seen) -> None:
     require_whole(folder, before)
 
 
-def showing(run: str, name: Name) -> bool:
+def showing(run: str, name: ProcessId) -> bool:
     """Whether a run is shown as alive by this process, which it may no longer be."""
-    return jobs.job(run).live and files.process_of(files.folder_of(run)) == name
+    return status.load_job(run).live and files.read_process(files.find_run_folder(run)) == name
 
 
 def require_whole(folder: Path, before: int) -> None:
     """Everything in the folder can be read, and no checkpoint that was there is lost."""
-    assert files.read(folder, files.REQUEST)
-    watch(folder)
-    if files.can_go_on(folder):
+    assert files.read_record(folder, run_files.REQUEST)
+    read_progress(folder)
+    if run_files.has_run(folder):
         run = RunFolder.open(folder)
-        assert run.recipe().name
-        assert run.manifest() is not None
-        run.progress()
-    assert (last_checkpoint(folder) or 0) >= before
+        assert run.load_recipe().name
+        assert run.load_manifest() is not None
+        run.read_events()
+    assert (run_files.last_checkpoint_step(folder) or 0) >= before
 
 
 def killed_again_and_again(
@@ -96,12 +95,12 @@ def killed_again_and_again(
     try:
         run = start(started)
         while seen.runs_killed + seen.apps_killed < kills:
-            if jobs.job(run).state == "finished":
+            if status.load_job(run).state == "finished":
                 started += 1
                 run = start(started)
             if chance.random() < 0.5:  # in its work rather than in its start
                 until(
-                    lambda run=run: jobs.job(run).state in ("running", "finished"),
+                    lambda run=run: status.load_job(run).state in ("running", "finished"),
                     f"{run} runs",
                     within_s=600,
                 )
@@ -121,7 +120,9 @@ def killed_again_and_again(
             )
         assert all(stranger.poll() is None for stranger in strangers)
         until(
-            lambda: jobs.job(run).state in ("running", "finished"), f"{run} goes on", within_s=600
+            lambda: status.load_job(run).state in ("running", "finished"),
+            f"{run} goes on",
+            within_s=600,
         )
     finally:
         for process in (app, *strangers):
@@ -132,7 +133,7 @@ def killed_again_and_again(
 
 def test_a_few_kills(stand_in: Path) -> None:
     seen = killed_again_and_again(
-        6, random.Random(7), lambda number: begin(stand_in, token=str(number)).id, 1.0
+        6, random.Random(7), lambda number: submit(stand_in, token=str(number)).id, 1.0
     )
     assert seen.runs_killed >= 1
     assert seen.apps_killed >= 1
@@ -144,7 +145,7 @@ def test_many_kills(stand_in: Path) -> None:
     """CXR_MANY_KILLS: how many; 20 unless told."""
     print(
         killed_again_and_again(
-            MANY, random.Random(5), lambda number: begin(stand_in, token=str(number)).id, 1.0
+            MANY, random.Random(5), lambda number: submit(stand_in, token=str(number)).id, 1.0
         )
     )
 
@@ -158,16 +159,16 @@ def test_many_kills_of_real_runs(
     monkeypatch.setenv("CXR_RUN_NICENESS", "0")
 
     def start(number: int) -> str:
-        return jobs.submit(
-            Request(recipe=RESTLESS, data=(str(films),), token=str(number), device="cpu")
+        return actions.submit_training(
+            TrainingRequest(recipe=RESTLESS, data=(str(films),), token=str(number), device="cpu")
         ).id
 
     try:
         seen = killed_again_and_again(MANY, random.Random(11), start, 4.0)
-        finished = [job for job in jobs.jobs() if job.state == "finished"]
+        finished = [job for job in status.list_runs() if job.state == "finished"]
     finally:
         end_all(workspace)
-    for folder in files.run_folders():
+    for folder in files.list_run_folders():
         assert RunFolder(folder).checkpoints.latest().damaged == ()
     print(
         f"{seen}\n{len(finished)} runs finished; recognised within {max(seen.recognised_s):.2f} s at most"

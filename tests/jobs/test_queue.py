@@ -1,4 +1,4 @@
-"""The line of runs before a device: in order, moved, left, and started when it is free though nobody looks."""
+"""The queues of jobs: their order, who starts what waits, and that looking at jobs starts and reads nothing."""
 
 import json
 import os
@@ -9,93 +9,106 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from cxr_core.errors import RunError
-from cxr_core.jobs import files as files
-from cxr_core.jobs import jobs, launch, queue
-from cxr_core.jobs.job import Request
-from cxr_core.jobs.process_id import MARK, is_alive, is_held, marked, name_of, signal_to
+from cxr_core.jobs import actions, files, launch, scheduler, status
+from cxr_core.jobs.job import TrainingRequest
+from cxr_core.jobs.queue import enqueue, waiting_jobs
+from cxr_core.jobs.records import ProcessRecord
+from cxr_core.training.runs import run_files
 from cxr_core.workspace.paths import ROOT
-from tests.jobs.watching import begin, kill, process, stand_in, until, wait_for
-from tests.training.test_fit import TINY
+from cxr_core.workspace.process_id import current_process, find_by_env_tag, send_signal
+from cxr_core.workspace.process_lock import find_lock_holder, hold_lock
+from tests.jobs.job_control import TINY, kill, process_of, submit, until, wait_for
 
-__all__ = ["stand_in"]
+
+def has_started(run: str) -> bool:
+    return (files.runs_folder() / run / "job" / run_files.PROCESS).exists()
 
 
-def started(run: str) -> bool:
-    """Whether a run has been started, told without a call that would start it."""
-    return (files.runs_folder() / run / "job" / files.PROCESS).exists()
+def scheduler_lock() -> Path:
+    return files.runs_folder() / scheduler.SCHEDULER_LOCK
 
 
 def test_runs_wait_in_an_order_that_can_be_changed_and_start_though_nobody_looks(
     stand_in: Path,
 ) -> None:
-    first, second, third, fourth = (begin(stand_in, token=token).id for token in "abcd")
+    first, second, third, fourth = (submit(stand_in, token=token).id for token in "abcd")
     wait_for(first, "running")
-    assert [(job.id, job.place) for job in jobs.jobs()] == [
+    assert [(job.id, job.place) for job in status.list_runs()] == [
         (first, None),
         (second, 1),
         (third, 2),
         (fourth, 3),
     ]
-    assert jobs.move(fourth, -1).place == 2
-    assert jobs.move(fourth, -5).place == 1
-    assert jobs.move(second, 9).place == 3
-    assert [job.id for job in jobs.jobs()] == [first, fourth, third, second]
-    assert jobs.stop(third).sentence == "Taken out of the queue before it began."
+    assert actions.move_job(fourth, -1).place == 2
+    assert actions.move_job(fourth, -5).place == 1
+    assert actions.move_job(second, 9).place == 3
+    assert [job.id for job in status.list_runs()] == [first, fourth, third, second]
+    assert actions.stop_job(third).sentence == "Taken out of the queue before it began."
     with pytest.raises(RunError, match="does not wait"):
-        jobs.move(third, 1)
-    kill(process(first))
-    until(lambda: started(fourth), "the next run has begun")
-    assert not started(second)
+        actions.move_job(third, 1)
+    kill(process_of(first))
+    until(lambda: has_started(fourth), "the next run has begun")
+    assert not has_started(second)
     wait_for(fourth, "running")
-    assert jobs.resume(third).place == 2
-    kill(process(fourth))
+    assert actions.resume_run(third).place == 2
+    kill(process_of(fourth))
     wait_for(second, "running")
 
 
 def test_a_run_that_left_the_queue_while_it_was_being_started_does_not_start(
-    stand_in: Path, monkeypatch
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "see_to_it", lambda: None)
-    run = begin(stand_in).id
-    launching = [sys.executable, "-m", launch.__name__, str(files.folder_of(run))]
-    with files.alone():
-        launcher = subprocess.Popen(launching, cwd=ROOT)
+    monkeypatch.setattr(scheduler, "ensure_scheduler", lambda: None)
+    run = submit(stand_in).id
+    folder = files.find_run_folder(run)
+    with files.queue_lock():
+        launcher = subprocess.Popen([sys.executable, "-m", launch.__name__, str(folder)], cwd=ROOT)
         with pytest.raises(subprocess.TimeoutExpired):
-            launcher.wait(5)  # it waits for its turn in the line, and has taken nothing yet
-        assert not files.is_run_live(files.folder_of(run))
-        files.drop(files.folder_of(run), files.QUEUE)
-    assert launcher.wait(60) == launch.HELD
-    assert not started(run)
+            launcher.wait(5)  # it waits for the lock of the queues, and has taken nothing yet
+        assert not files.is_job_live(folder)
+        files.remove_records(folder, run_files.QUEUE)
+    assert launcher.wait(60) == launch.NOT_WAITING
+    assert not has_started(run)
 
 
-def test_a_dead_starter_is_replaced_by_whoever_looks(stand_in: Path) -> None:
-    first, second = begin(stand_in, token="a").id, begin(stand_in, token="b").id
+def test_looking_at_jobs_starts_nothing(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Version 0.1 started the scheduler when runs were listed."""
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler, "ensure_scheduler", lambda: None)
+        run = submit(stand_in).id
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+    assert [job.state for job in status.list_runs()] == ["queued"]
+    assert status.load_job(run).place == 1
+    assert status.list_evaluations() == ()
+    assert find_lock_holder(scheduler_lock()) is None
+
+
+def test_what_waited_when_the_machine_was_switched_off_starts_when_the_app_is_opened(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages call `ensure_scheduler` when they are opened."""
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler, "ensure_scheduler", lambda: None)
+        run = submit(stand_in).id
+    scheduler.ensure_scheduler()
+    wait_for(run, "running")
+
+
+def test_a_dead_scheduler_is_replaced(stand_in: Path) -> None:
+    first, second = submit(stand_in, token="a").id, submit(stand_in, token="b").id
     wait_for(first, "running")
-    lock = files.runs_folder() / queue.STARTER
-    until(lambda: is_held(lock), "a process waits to start the second run")
-    (starter,) = [name for name in map(name_of, line_processes(lock)) if name]
-    signal_to(starter, signal.SIGKILL)
-    until(lambda: not is_alive(starter), "it is dead")
-    kill(process(first))
-    until(lambda: not is_alive(process(first)), "the first run is dead")
-    assert not started(second)
-    jobs.jobs()
-    until(lambda: started(second), "the second run has begun")
-
-
-def line_processes(lock: Path) -> list[int]:
-    """The processes that have a file open, told by their descriptors."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if place.samefile(lock):
-                found.append(int(place.parts[2]))
-        except OSError:
-            continue
-    return found
+    until(lambda: find_lock_holder(scheduler_lock()), "a process waits to start the second run")
+    holder = find_lock_holder(scheduler_lock())
+    assert holder is not None
+    send_signal(holder, signal.SIGKILL)
+    until(lambda: not holder.is_running, "it is dead")
+    kill(process_of(first))
+    until(lambda: not process_of(first).is_running, "the first run is dead")
+    assert not has_started(second)
+    scheduler.ensure_scheduler()
+    until(lambda: has_started(second), "the second run has begun")
 
 
 def test_a_run_of_a_shell_keeps_its_device_busy(stand_in: Path) -> None:
@@ -104,44 +117,88 @@ def test_a_run_of_a_shell_keeps_its_device_busy(stand_in: Path) -> None:
     (by_hand / "recipe.toml").write_text('name = "hand"\nmodel = "tiny"\n')
     (by_hand / "manifest.json").write_text(json.dumps({"folders": [str(stand_in)]}))
     (by_hand / "progress.jsonl").write_text('{"time": 1.0, "event": "begun", "device": "cpu"}\n')
-    with FileLock(by_hand / ".lock"):
-        waiting = begin(stand_in).id
-        until(
-            lambda: is_held(files.runs_folder() / queue.STARTER), "a process waits to start the run"
-        )
-        queue.start_due()
-        shown = {job.id: (job.state, job.by_hand, job.device, job.recipe) for job in jobs.jobs()}
+    with hold_lock(by_hand / run_files.RUN_LOCK):
+        waiting = submit(stand_in).id
+        until(lambda: find_lock_holder(scheduler_lock()), "a process waits to start the run")
+        scheduler.start_due_jobs(scheduler.LiveJobs())
+        shown = {
+            job.id: (job.state, job.by_hand, job.device, job.recipe) for job in status.list_runs()
+        }
         assert shown["by-hand"] == ("running", True, "cpu", "hand")
         assert shown[waiting][0] == "queued"
     wait_for(waiting, "running")
-    assert jobs.job("by-hand").state == "interrupted"
-    assert jobs.resume("by-hand").place == 1
+    assert status.load_job("by-hand").state == "interrupted"
+    assert actions.resume_run("by-hand").place == 1
+
+
+def test_the_scheduler_does_not_read_again_what_has_ended(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 0.1 read every file of every run twice a second while one waited."""
+    ended = replace(current_process(), created=1.0, uptime_s=-1.0)
+    for number in range(20):
+        run = files.runs_folder() / f"ended-{number}"
+        run.mkdir(parents=True)
+        files.write_record(run, run_files.REQUEST, {"device": "cpu"})
+        files.write_record(run, run_files.PROCESS, ProcessRecord(process=ended).to_json())
+    busy = files.runs_folder() / "busy"
+    busy.mkdir()
+    files.write_record(busy, run_files.REQUEST, {"device": "cpu"})
+    own = ProcessRecord(process=current_process())
+    files.write_record(busy, run_files.PROCESS, own.to_json())
+    waiting = files.runs_folder() / "waiting"
+    waiting.mkdir()
+    files.write_record(waiting, run_files.REQUEST, {"device": "cpu"})
+    enqueue(waiting, "cpu")
+    live_jobs = scheduler.LiveJobs()
+    assert live_jobs.find_busy_queues() == {"cpu"}
+    read: list[tuple[str, str]] = []
+    read_record = files.read_record
+
+    def count_reads(folder: Path, name: str) -> object:
+        if (folder / "job" / name).exists():
+            read.append((folder.name, name))
+        return read_record(folder, name)
+
+    monkeypatch.setattr(files, "read_record", count_reads)
+    assert scheduler.start_due_jobs(live_jobs)
+    assert sorted(set(read)) == [
+        ("busy", run_files.PROCESS),
+        ("busy", run_files.REQUEST),
+        ("waiting", run_files.QUEUE),
+    ]
+    assert waiting_jobs() == {"cpu": [waiting]}
 
 
 def test_every_process_of_a_run_ends_when_the_one_above_is_killed(stand_in: Path) -> None:
     """torchrun puts its processes into sessions of their own, so no process group would reach them."""
-    run = jobs.submit(
-        Request(recipe=TINY, data=(str(stand_in),), token="two", device="cpu", processes=2)
-    ).id
+    request = TrainingRequest(
+        recipe=TINY, data=(str(stand_in),), token="two", device="cpu", processes=2
+    )
+    run = actions.submit_training(request).id
     wait_for(run, "running")
-    folder = str(files.folder_of(run))
-    until(lambda: len(marked().get(folder, [])) == 3, "torchrun and two processes live")
-    names = marked()[folder]
-    kill(process(run))
-    until(lambda: not any(map(is_alive, names)), "all three have ended")
+    folder = str(files.find_run_folder(run))
+    until(
+        lambda: len(find_by_env_tag(files.JOB_TAG).get(folder, [])) == 3,
+        "torchrun and two processes run",
+    )
+    processes = find_by_env_tag(files.JOB_TAG)[folder]
+    kill(process_of(run))
+    until(lambda: not any(process.is_running for process in processes), "all three have ended")
     wait_for(run, "interrupted")
 
 
 @pytest.mark.parametrize(("leader", "ends"), [("another", -signal.SIGKILL), ("its parent", 0)])
-def test_a_process_whose_starter_is_gone_before_it_could_be_bound_to_it_ends(
-    tmp_path, leader, ends
-):
+def test_a_process_whose_starter_ended_before_it_could_be_bound_to_it_ends(
+    tmp_path: Path, leader: str, ends: int
+) -> None:
     """torchrun may be killed while its processes still load Python."""
-    me = name_of(os.getpid())
-    (tmp_path / files.FOLDER).mkdir()
-    files.write(
-        tmp_path, files.PROCESS, replace(me, started=me.started + (leader == "another")).to_record()
-    )
-    code = "from cxr_core.jobs.heartbeat import Pulse; Pulse(print).__enter__()"
-    told = os.environ | {MARK: str(tmp_path), "WORLD_SIZE": "2", "RANK": "1"}
-    assert subprocess.run([sys.executable, "-c", code], env=told, check=False).returncode == ends
+    own = current_process()
+    if leader == "another":
+        own = replace(own, created=own.created - 10, uptime_s=own.uptime_s - 10)
+    (tmp_path / run_files.JOB_FOLDER).mkdir()
+    files.write_record(tmp_path, run_files.PROCESS, ProcessRecord(process=own).to_json())
+    code = "from cxr_core.jobs.heartbeat import Heartbeat; Heartbeat(print).__enter__()"
+    variables = os.environ | {files.JOB_TAG: str(tmp_path), "WORLD_SIZE": "2", "RANK": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, cwd=ROOT, check=False)
+    assert done.returncode == ends

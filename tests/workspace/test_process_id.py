@@ -69,7 +69,8 @@ def test_a_corrected_clock_does_not_change_who_a_process_is(
 ) -> None:
     """Linux moves the start of every process with the wall clock, so it is compared after the boot as well."""
     process_id = current_process()
-    monkeypatch.setattr(psutil, "boot_time", lambda boot=psutil.boot_time(): boot + 3600)
+    boot = psutil.boot_time()
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot + 3600)
     moved = replace(process_id, created=process_id.created + 3600)
     monkeypatch.setattr(psutil.Process, "create_time", lambda self: moved.created)
     assert process_id.is_running

@@ -1,0 +1,374 @@
+"""Commands on jobs: submit, move, stop, resume, retry, delete. Each returns at once; the work is done elsewhere.
+
+The folder of a job is all there is to know about it; there is no other list that could be lost or disagree.
+"""
+
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from cxr_core.data.prepare import resolve_folders
+from cxr_core.errors import RunError
+from cxr_core.jobs import files, scheduler
+from cxr_core.jobs.activity import read_activity
+from cxr_core.jobs.job import Job, TrainingRequest
+from cxr_core.jobs.launch import require_launching
+from cxr_core.jobs.queue import enqueue, move_in_queue
+from cxr_core.jobs.records import (
+    EndRecord,
+    EvaluationRequest,
+    SubmittedTraining,
+    read_text,
+    read_texts,
+)
+from cxr_core.jobs.status import (
+    find_models_from_run,
+    job_status,
+    load_job,
+    load_job_in,
+    seconds_until_force,
+)
+from cxr_core.models.registry.registry import find_active_version
+from cxr_core.training.engine.device import require_device
+from cxr_core.training.recipe.recipe_file import format_recipe, load_recipe
+from cxr_core.training.runs import run_files
+from cxr_core.workspace.atomic import temporary_path_beside
+from cxr_core.workspace.json_files import JsonObject, read_json_object
+from cxr_core.workspace.process_id import ProcessId, find_by_env_tag, send_signal
+
+SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
+
+
+def submit_training(request: TrainingRequest) -> Job:
+    """Put a new run into the queue of its device, from which it starts when that is free. Takes well under 1 s.
+
+    The same token again gives the run that it gave before. Raises RunError or DataError when the device, the number of
+    processes or the data is not there, or the workspace cannot be written.
+    """
+    require_launching()
+    device = require_device(request.device, request.processes, request.recipe.batch_size)
+    folders = [os.path.abspath(folder) for folder in resolve_folders(request.data)]
+    if not folders:
+        raise RunError("no data to train on was given; choose a registered dataset or a folder")
+    with files.queue_lock():
+        run = _find_run_of_token(request.token)
+        if run is None:
+            run = _create_run(replace(request, device=device), folders)
+    scheduler.ensure_scheduler()
+    return load_job(run.name)
+
+
+def submit_evaluation(request: EvaluationRequest) -> Job:
+    """Put an evaluation into its queue. One that waits or runs already goes on as it is.
+
+    Raises RunError when the gate compares the run at this moment, or the workspace cannot be written.
+    """
+    return _submit_evaluation(request, evaluation_folder(request))
+
+
+def submit_test_evaluation(run: Path, data: tuple[str, ...]) -> Job:
+    """Queue the evaluation of a finished run on the test split of its own data, which publishing asks for.
+
+    data: folders or names of registered datasets. Raises RunError as `submit_evaluation` does.
+    """
+    request = EvaluationRequest(model=str(run), data=data, split="test")
+    return _submit_evaluation(request, files.runs_folder() / run.name / "evaluation")
+
+
+def evaluation_folder(request: EvaluationRequest) -> Path:
+    """Where an evaluation is written: beside a run's own figures, or under the workspace by model and version."""
+    data = [Path(name).name for name in request.data]
+    name = "-".join(part for part in (request.split, *data, request.recalibrate) if part)
+    root = files.runs_folder().parent
+    if request.run is not None:
+        return root / "runs" / request.run.name / "evaluation" / _file_name(name)
+    active = find_active_version(request.model)
+    version = active.folder.name if active else "none"
+    return root / "evaluations" / _file_name(f"{request.model}-{version}-{name}")
+
+
+def move_job(job: str, places: int) -> Job:
+    """Move a waiting job in its queue: -1 one place towards the front. Raises RunError when it does not wait."""
+    with files.queue_lock():
+        folder = files.find_job_folder(job)
+        if job_status(folder).state != "queued":
+            raise RunError(f"{job} does not wait any more, so it has no place to change")
+        move_in_queue(folder, places)
+    return load_job(job)
+
+
+def stop_job(job: str) -> Job:
+    """Ask a job to end, a run after it has kept a checkpoint; or take it out of the queue. Mostly still `stopping`.
+
+    Raises RunError when it neither runs nor waits.
+    """
+    with files.queue_lock():
+        status = load_job(job)
+        if status.state == "queued":
+            sentence = "Taken out of the queue before it began."
+            end = EndRecord(state="stopped", sentence=sentence, time=time.time())
+            files.write_record(status.folder, run_files.END, end.to_json())
+            files.remove_records(status.folder, run_files.QUEUE)
+            return load_job(job)
+        if not status.live:
+            raise RunError(f"{job} is {status.state}; there is nothing to stop")
+    _request_stop(status)
+    return load_job(job)
+
+
+def force_stop_job(job: str) -> Job:
+    """End a job and all its processes at once; the last checkpoint of a run stays.
+
+    Raises RunError unless it is frozen or orphaned, or was asked to stop FORCE_AFTER_S ago or more.
+    """
+    status = load_job(job)
+    if status.state not in ("stopping", "frozen", "orphaned"):
+        raise RunError(f"{job} is {status.state}; ask it to stop first, which keeps a checkpoint")
+    if status.state == "stopping" and (left := seconds_until_force(status.folder)) > 0:
+        raise RunError(
+            f"{job} was asked to stop and may still do so; it can be ended by force in {left:.0f} s"
+        )
+    leader = files.read_process(status.folder)
+    if leader is not None:
+        _write_stop(status.folder, leader)
+    tagged = find_by_env_tag(files.JOB_TAG).get(str(status.folder), [])
+    for process in [leader, _find_trainer(status.folder), *tagged]:
+        if process is not None:
+            send_signal(process, SIGKILL)
+    return load_job(job)
+
+
+def resume_run(run: str) -> Job:
+    """Queue a stopped, failed or interrupted run again: it is resumed from its last complete checkpoint.
+
+    Raises RunError when it runs, waits or is finished.
+    """
+    require_launching()
+    with files.queue_lock():
+        job = load_job(run)
+        if "resume" not in job.actions:
+            raise RunError(
+                f"{run} is {job.state}; only a run that ended before it was finished can be resumed"
+            )
+        _write_missing_request(job)
+        enqueue(job.folder, job.device or "cpu")
+    scheduler.ensure_scheduler()
+    return load_job(run)
+
+
+def retry_run(run: str, changes: Mapping[str, str], token: str) -> Job:
+    """Submit a new run of a run's recipe on its data, with fields changed (text, as `--set`).
+
+    The manifest of the new run says `retry_of`. Raises RecipeError for a change that does not fit.
+    """
+    before = load_job(run)
+    paths = (
+        before.folder / run_files.RUN_RECIPE,
+        before.folder / run_files.JOB_FOLDER / run_files.JOB_RECIPE,
+    )
+    recipe = load_recipe(next(path for path in paths if path.is_file()), dict(changes))
+    submitted = files.read_request(before.folder)
+    version = submitted.version if isinstance(submitted, SubmittedTraining) else "1.0.0"
+    return submit_training(
+        TrainingRequest(
+            recipe=recipe,
+            data=before.data or read_texts(_read_manifest(before.folder), "folders"),
+            token=token,
+            device=before.device or "auto",
+            processes=before.processes,
+            version=version,
+            retry_of=run,
+        )
+    )
+
+
+def delete_run(run: str) -> None:
+    """Remove a run's folder for good.
+
+    Raises RunError while it runs or something is done with it, and when an installed model came from it, which the
+    sentence names.
+    """
+    with files.queue_lock():
+        job = load_job(run)
+        if job.live:
+            raise RunError(f"{run} is {job.state}; stop it before it is deleted")
+        if work := _describe_work_on(job.folder):
+            raise RunError(f"{run} {work}; wait for that before it is deleted")
+        if models := find_models_from_run(run):
+            raise RunError(
+                f"{run} is kept: the installed model {' and '.join(models)} came from it"
+            )
+        hidden = job.folder.with_name(f".deleted-{run}")
+        try:
+            with FileLock(job.folder / run_files.RUN_LOCK, timeout=0):
+                job.folder.rename(hidden)
+        except Timeout:
+            raise RunError(
+                f"{run} has just been started again; stop it before it is deleted"
+            ) from None
+        except OSError as error:
+            raise RunError(f"{job.folder} cannot be deleted: {error.strerror}") from error
+    for leftover in files.runs_folder().glob(
+        ".deleted-*"
+    ):  # also of an earlier call that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def dismiss_evaluation(job: str) -> None:
+    """Remove the record of an evaluation that has ended; its figures, if there are any, stay."""
+    with files.queue_lock():
+        status = load_job(job)
+        if "dismiss" in status.actions:
+            shutil.rmtree(status.folder / run_files.JOB_FOLDER, ignore_errors=True)
+
+
+def _submit_evaluation(request: EvaluationRequest, folder: Path) -> Job:
+    require_launching()
+    if request.run is not None:
+        activity = read_activity(request.run)
+        if activity is not None and activity.is_running:
+            raise RunError(f"{request.run.name} is being {activity.what}; wait for that")
+    with files.queue_lock():
+        if not job_status(folder).active:
+            _create_evaluation(request, folder)
+    scheduler.ensure_scheduler()
+    return load_job_in(folder)
+
+
+def _create_evaluation(request: EvaluationRequest, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be made: {error.strerror}; mend the workspace") from error
+    submitted = replace(
+        request,
+        model=os.path.abspath(request.model) if request.run else request.model,
+        data=tuple(map(_lasting_name, request.data)),
+        submitted=time.time(),
+    )
+    files.write_record(folder, run_files.REQUEST, submitted.to_json())
+    enqueue(folder, submitted.queue)
+
+
+def _describe_work_on(run: Path) -> str:
+    """What is being done with a run that has ended, in words that follow its name; empty when nothing is."""
+    activity = read_activity(run)
+    if activity is not None and activity.is_running:
+        return f"is being {activity.what}"
+    for folder in files.list_evaluation_job_folders():
+        if folder.is_relative_to(run) and job_status(folder).active:
+            return "is being evaluated"
+    return ""
+
+
+def _find_run_of_token(token: str) -> Path | None:
+    for run in files.list_run_folders():
+        if read_text(files.read_record(run, run_files.REQUEST), "token") == token:
+            return run
+    return None
+
+
+def _create_run(request: TrainingRequest, folders: list[str]) -> Path:
+    """The folder of a new run that waits, visible only once it is complete."""
+    run = _free_run_folder(request.recipe.name)
+    submitted = SubmittedTraining(
+        token=request.token,
+        recipe=request.recipe.name,
+        model=request.recipe.model,
+        data=tuple(map(_lasting_name, request.data)),
+        folders=tuple(folders),
+        device=request.device,
+        processes=request.processes,
+        version=request.version,
+        retry_of=request.retry_of,
+        submitted=time.time(),
+    )
+    hidden = temporary_path_beside(run)
+    try:
+        (hidden / run_files.JOB_FOLDER).mkdir(parents=True)
+        (hidden / run_files.JOB_FOLDER / run_files.JOB_RECIPE).write_text(
+            format_recipe(request.recipe), encoding="utf-8"
+        )
+        files.write_record(hidden, run_files.REQUEST, submitted.to_json())
+        enqueue(hidden, submitted.queue)
+        hidden.rename(run)
+    except OSError as error:
+        raise RunError(f"the run folder {run} cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+    return run
+
+
+def _free_run_folder(recipe: str) -> Path:
+    stem = _file_name(recipe).strip("-.+") or "run"
+    stem = f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    run, number = files.runs_folder() / stem, 1
+    while run.exists():
+        number += 1
+        run = files.runs_folder() / f"{stem}-{number}"
+    return run
+
+
+def _file_name(text: str) -> str:
+    """A text with everything that is no letter, digit or _ . + = - replaced, so that it can name a file."""
+    return re.sub(r"[^\w.+=-]+", "-", text)
+
+
+def _lasting_name(data: str) -> str:
+    """A registered name as it is, a folder so that it means the same wherever it is read."""
+    return os.path.abspath(data) if os.sep in data or os.path.exists(data) else data
+
+
+def _write_missing_request(job: Job) -> None:
+    """Give a run that a shell started the request of one of the page, so that it can be queued."""
+    if not job.by_hand:
+        return
+    values, manifest = run_files.read_recipe_values(job.folder), _read_manifest(job.folder)
+    folders = read_texts(manifest, "folders")
+    submitted = SubmittedTraining(
+        token=job.id,
+        recipe=read_text(values, "name"),
+        model=read_text(values, "model"),
+        data=folders,
+        folders=folders,
+        device=job.device or "cpu",
+        version=read_text(manifest, "version", "1.0.0"),
+        submitted=time.time(),
+    )
+    files.write_record(job.folder, run_files.REQUEST, submitted.to_json())
+
+
+def _read_manifest(run: Path) -> JsonObject:
+    return read_json_object(run / run_files.RUN_MANIFEST) or {}
+
+
+def _request_stop(job: Job) -> None:
+    """SIGTERM to the process that trains; to torchrun while that has started none."""
+    leader, trainer = files.read_process(job.folder), _find_trainer(job.folder)
+    if leader is None:
+        raise RunError(
+            f"{job.id} was started by a program that did not say which process it is; end it by hand"
+        )
+    _write_stop(job.folder, leader)
+    if trainer is None or not send_signal(trainer, signal.SIGTERM):
+        send_signal(leader, signal.SIGTERM)
+
+
+def _write_stop(folder: Path, leader: ProcessId) -> None:
+    record: JsonObject = {**leader.to_json(), "monotonic": time.monotonic()}
+    files.write_record(folder, run_files.STOP, record)
+
+
+def _find_trainer(folder: Path) -> ProcessId | None:
+    """The process that sends the heartbeat of a job's present process, which is another one under torchrun."""
+    heartbeat = files.read_heartbeat(folder)
+    if heartbeat is None or heartbeat.leader != files.read_process(folder):
+        return None
+    return heartbeat.process

@@ -1,0 +1,48 @@
+"""The command lines of jobs. No other module of the core names a command of `train`."""
+
+import os
+import sys
+from pathlib import Path
+
+from cxr_core.jobs.records import EvaluationRequest, SubmittedTraining
+from cxr_core.training.runs import run_files
+
+TRAIN, EVALUATE = "train.fit", "train.evaluate"
+SEVERAL_PROCESSES = "torch.distributed.run"
+
+
+def build_command(folder: Path, request: SubmittedTraining | EvaluationRequest) -> list[str]:
+    """The command that carries out a job: program and arguments."""
+    if isinstance(request, EvaluationRequest):
+        return _evaluation_command(folder, request)
+    return _training_command(folder, request)
+
+
+def _training_command(run: Path, request: SubmittedTraining) -> list[str]:
+    """Trains a run, from its beginning or from where it stopped."""
+    command = [sys.executable, "-m", TRAIN]
+    if request.processes > 1:
+        # `--`, or torchrun would take `--run` for an option of its own
+        per_node = f"--nproc-per-node={request.processes}"
+        command = [sys.executable, "-m", SEVERAL_PROCESSES, "--standalone", per_node]
+        command += ["-m", "--", TRAIN]
+    device = ["--device", request.device]
+    if run_files.has_run(run):
+        return [*command, f"--resume={run}", *device]
+    command += [str(run / run_files.JOB_FOLDER / run_files.JOB_RECIPE)]
+    command += [f"--data={folder}" for folder in request.folders]
+    command += [f"--run={run}", f"--version={request.version}"]
+    if request.retry_of:
+        command += [f"--retry-of={request.retry_of}"]
+    return [*command, *device]
+
+
+def _evaluation_command(folder: Path, request: EvaluationRequest) -> list[str]:
+    """Evaluates a model on one split of some data, into the job's folder."""
+    command = [sys.executable, "-m", EVALUATE]
+    command += [f"--data={name}" for name in request.data]
+    command += [f"--split={request.split}", f"--out={folder}"]
+    if request.recalibrate:
+        command += [f"--recalibrate={request.recalibrate}"]
+    model = os.path.abspath(request.model) if request.run else request.model
+    return [*command, "--", model]
