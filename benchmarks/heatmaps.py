@@ -13,7 +13,8 @@ from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.registry.registry import list_classifiers
 from cxr_core.models.store import load_network
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.grad_cam import LIBRARY_METHODS, ClassifierOutputTarget
+from cxr_core.reading.heatmaps import LIBRARY_CLASSES
+from cxr_core.reading.grad_cam import ClassifierOutputTarget
 from cxr_core.reading.heatmaps import forward_with_attribution
 
 ROUNDS = 120
@@ -59,11 +60,11 @@ def _of_one_model(classifier: Classifier, folder: Path) -> list[Row]:
             placement.map_to_film(cells)
 
     def whole_output() -> None:
-        for evidence in classifier.read_inputs(inputs, [film.shape])[0].evidence.values():
+        for evidence in classifier.read_inputs(inputs, [film.shape])[0].attributions.values():
             evidence.on_film()
 
     hooked = Hooked(load_network(folder, card)).to(memory_format=torch.channels_last)
-    cam = LIBRARY_METHODS["hirescam"](model=hooked, target_layers=[hooked.features])
+    cam = LIBRARY_CLASSES["hirescam"](model=hooked, target_layers=[hooked.features])
 
     def predict_then_library() -> None:
         bare()

@@ -31,9 +31,9 @@ def rows() -> list[Row]:
 
         gain, _ = paired(alone, lambda: list(reader.examine_many(films)), ROUNDS)
         film = draw(PhantomSpec())
-        outliner = reader.outliner
+        outliner = reader.segmenter
         outlining = (
-            [milliseconds(lambda: outliner.outline(film)) for _ in range(SEGMENTATIONS)]
+            [milliseconds(lambda: outliner.segment(film)) for _ in range(SEGMENTATIONS)]
             if outliner
             else [math.nan]
         )

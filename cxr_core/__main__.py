@@ -13,11 +13,11 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.models.card import OPERATING_POINTS
 from cxr_core.presentation.wording import format_percent, format_threshold
-from cxr_core.reading.cardiothoracic.ratio import Measurement
-from cxr_core.reading.cardiothoracic.ratio_wording import diameter_words, ratio_words
+from cxr_core.reading.cardiothoracic.ratio import Measurement, describe_diameters, describe_ratio
+from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.report.colormap import overlay
-from cxr_core.reading.results import Examination, FindingReading, Reading, interpret
+from cxr_core.reading.report.colormap import overlay_heatmap
+from cxr_core.reading.results import Examination, FindingReading, Reading
 
 READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3
 STEM_BYTES = 120  # of a film's name in that of its heatmap
@@ -90,13 +90,13 @@ def _bytes_of(file: Path) -> bytes:
 def _block(file: Path, reading: Reading) -> str:
     lines = [f"{file}: {reading.status}" + (f": {reading.reason}" if reading.reason else "")]
     lines += [f"  ! {concern.message}" for concern in reading.concerns if not concern.refuses]
-    lines += [f"  ! {remark}" for remark in reading.remarks]
+    lines += [f"  ! {remark}" for remark in reading.warnings]
     lines += [f"  {_line(finding)}" for finding in reading.findings]
     for measured in reading.measurements:
         lines.append(f"  {_measured(measured)}")
         if measured.value is not None:
             lines += [f"    ! {reason}" for reason in measured.reasons]
-        lines += [f"    ! {sentence}" for sentence in reading.disagreements(measured)]
+        lines += [f"    ! {sentence}" for sentence in measured.disagreements]
     return "\n".join(lines)
 
 
@@ -112,9 +112,9 @@ def _line(finding: FindingReading) -> str:
 
 def _measured(measured: Measurement) -> str:
     about = "; ".join(
-        filter(None, (diameter_words(measured), f"{measured.model} {measured.version}"))
+        filter(None, (describe_diameters(measured), f"{measured.model} {measured.version}"))
     )
-    return f"cardiothoracic ratio: {ratio_words(measured)} ({about})"
+    return f"cardiothoracic ratio: {describe_ratio(measured)} ({about})"
 
 
 def _write_heatmaps(folder: Path, file: Path, examination: Examination, reading: Reading) -> None:
@@ -123,9 +123,9 @@ def _write_heatmaps(folder: Path, file: Path, examination: Examination, reading:
     Raises SilhouetteError when one cannot be written.
     """
     for finding in reading.findings:
-        if finding.evidence is not None and examination.film is not None:
-            picture = overlay(
-                examination.film.pixels, finding.evidence.on_film(), finding.evidence.scale
+        if finding.attribution is not None and examination.film is not None:
+            picture = overlay_heatmap(
+                examination.film.pixels, finding.attribution.on_film(), finding.attribution.scale
             )
             name = f"{_short(file.stem)}-{reading.sha256[:8]}-{finding.finding}-{finding.model}.png"
             if not cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):

@@ -104,3 +104,6 @@ def is_no_finding(label: str) -> bool:
 
 # What is outlined on a film, in this order; left and right are the patient's.
 STRUCTURES = ("heart", "left_lung", "right_lung")
+
+# Above this cardiothoracic ratio a heart is called enlarged, on PA films of adults (Danzer 1919).
+RATIO_LIMIT = 0.5

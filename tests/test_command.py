@@ -12,9 +12,9 @@ from cxr_core import __main__ as command
 from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw
 from cxr_core.models.registry import registry
 from cxr_core.reading.cardiothoracic.ratio import VIEW_AP
+from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.results import interpret
-from tests.hearts import SLENDER, outlined
+from tests.hearts import SLENDER, segment_drawing
 from tests.reading.report.test_report import examination as examination_of
 from tests.tiny import tiny_model
 
@@ -62,7 +62,7 @@ def test_people_read_the_heart_s_width_and_what_speaks_against_it():
     examination = examination_of(
         dataclasses.replace(draw(SLENDER), spacing_mm=(0.8, 0.9)), probability=0.9
     )
-    seen = dataclasses.replace(examination, anatomy=outlined(SLENDER))
+    seen = dataclasses.replace(examination, segmentation=segment_drawing(SLENDER))
     reading = interpret(seen, Patient(age_years=45, view="AP"), "youden")
     (measured,) = reading.measurements
     block = command._block(Path("a.png"), reading)

@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 
 from cxr_core.data.prepare import open_data
-from cxr_core.evaluation.segmentation.evaluate_outlines import outlined
-from cxr_core.evaluation.segmentation.metrics import outline_figures
+from cxr_core.evaluation.segmentation.mask_comparison import compare_with_masks
+from cxr_core.evaluation.segmentation.metrics import compute_segmentation_figures
 from cxr_core.film.decoding.decode import decode
 from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
-from cxr_core.models.registry.registry import installed_segmenter
-from cxr_core.reading.segmenter import Outliner
-from cxr_core.training.fit import divided
-from cxr_core.training.recipe.recipe import load_recipe
+from cxr_core.models.registry.registry import find_segmenter
+from cxr_core.reading.segmenter import Segmenter
+from cxr_core.training.run_data import split_manifest
+from cxr_core.training.recipe.recipe_file import load_recipe
 from cxr_core.workspace.paths import RECIPES, SHIPPED_MODELS
 
-FOLDER = installed_segmenter((SHIPPED_MODELS,))
+FOLDER = find_segmenter((SHIPPED_MODELS,))
 
 
 @pytest.fixture(scope="module")
-def outliner() -> Outliner:
+def outliner() -> Segmenter:
     assert FOLDER is not None
-    return Outliner.load(FOLDER)
+    return Segmenter.load(FOLDER)
 
 
 def test_its_folder_is_small_and_its_card_says_where_it_is_from(outliner):
@@ -36,8 +36,8 @@ def test_its_folder_is_small_and_its_card_says_where_it_is_from(outliner):
 def test_it_gives_the_figures_of_its_card_on_the_validation_films(outliner, real_data):
     recipe = load_recipe(RECIPES / "anatomy.toml")
     assert outliner.card.input_spec == recipe.input_spec()
-    films = divided(recipe, open_data([real_data / "heart_ctr"])).part("val")
-    found = outline_figures(outlined(outliner, films))
+    films = split_manifest(recipe, open_data([real_data / "heart_ctr"])).select_split("val")
+    found = compute_segmentation_figures(compare_with_masks(outliner, films))
     for name in ("dice_heart", "dice_left_lung", "dice_right_lung", "ratio_mae", "ratio_bias"):
         assert found[name]["value"] == pytest.approx(
             outliner.card.metrics["validation"][name]["value"], abs=0.003
@@ -48,8 +48,8 @@ def test_it_gives_the_figures_of_its_card_on_the_validation_films(outliner, real
 
 def test_adult_films_of_another_hospital_are_measured(outliner, real_data):
     paths = sorted((real_data / "nih_originals_1024" / "images").iterdir())
-    anatomies = [outliner.outline(decode(path.read_bytes())) for path in paths]
-    assert [anatomy.failures for anatomy in anatomies if anatomy.ratio is None] == []
+    anatomies = [outliner.segment(decode(path.read_bytes())) for path in paths]
+    assert [anatomy.errors for anatomy in anatomies if anatomy.ratio is None] == []
     likely = [0.35 < anatomy.ratio < 0.7 for anatomy in anatomies]
     assert sum(likely) >= len(paths) - 1
 
@@ -60,19 +60,19 @@ def test_drawn_hearts_are_measured_as_they_were_drawn(outliner, thorax, within):
         PhantomSpec(thorax_width=thorax, heart_width=thorax * ratio)
         for ratio in (0.38, 0.44, 0.5, 0.56, 0.62)
     ]
-    found = np.array([outliner.outline(draw(spec)).ratio for spec in specs], float)
+    found = np.array([outliner.segment(draw(spec)).ratio for spec in specs], float)
     assert found == pytest.approx([truth(spec).cardiothoracic_ratio for spec in specs], abs=within)
 
 
 def test_the_ratio_hardly_depends_on_how_large_the_film_is(outliner, real_data):
     path = sorted((real_data / "nih_originals_1024" / "images").iterdir())[2]
     film = decode(path.read_bytes())
-    whole = outliner.outline(film).ratio
+    whole = outliner.segment(film).ratio
     for side in (256, 512):
         small = replace(
             film, pixels=cv2.resize(film.pixels, (side, side), interpolation=cv2.INTER_AREA)
         )
-        assert outliner.outline(small).ratio == pytest.approx(whole, abs=0.02)
+        assert outliner.segment(small).ratio == pytest.approx(whole, abs=0.02)
 
 
 def test_a_picture_that_is_no_chest_gives_no_ratio(outliner):
@@ -82,4 +82,4 @@ def test_a_picture_that_is_no_chest_gives_no_ratio(outliner):
         np.random.default_rng(0).random((300, 300)),
     ):
         film = replace(draw(PhantomSpec()), pixels=pixels.astype(np.float32))
-        assert outliner.outline(film).ratio is None
+        assert outliner.segment(film).ratio is None

@@ -9,22 +9,23 @@ import pytest
 import torch
 from PIL import Image
 
-from cxr_core.data.film_set import load_films
+from cxr_core.data.film_set import load_film_set
 from cxr_core.data.prepare import open_data
-from cxr_core.evaluation.evaluate import figures, predictions
+from cxr_core.evaluation.evaluate import compute_figures
+from cxr_core.inference import predict_films
 from cxr_core.film.decoding.decode import decode
 from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw
 from cxr_core.film.preprocess import normalise, to_model_input
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.models.registry.registry import installed
+from cxr_core.models.registry.registry import list_classifiers
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
-from cxr_core.reading.results import interpret
+from cxr_core.reading.interpret import interpret
 from cxr_core.workspace.paths import SHIPPED_MODELS
 
-FOLDERS = installed((SHIPPED_MODELS,))
+FOLDERS = list_classifiers((SHIPPED_MODELS,))
 TEST_DATA = {"pneumonia-children": "kermany_pneumonia", "cardiomegaly-adults": "nih_cxr8"}
 FLOORS = {"pneumonia-children": 0.96, "cardiomegaly-adults": 0.70}
 
@@ -40,7 +41,7 @@ def strange(reader):
     """Whether a film of an unknown patient is refused as unfamiliar."""
 
     def judge(film: Radiograph) -> bool:
-        return min(classifier.read(film).unfamiliarity for classifier in reader.classifiers) > 1
+        return min(classifier.read(film).ood_score for classifier in reader.classifiers) > 1
 
     return judge
 
@@ -74,8 +75,8 @@ def test_a_card_is_complete_and_its_folder_small(folder):
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
 def test_the_weights_give_the_figures_of_their_card_on_the_official_test_films(folder, real_data):
     classifier = Classifier.load(folder)
-    films = open_data([real_data / TEST_DATA[classifier.card.model]]).part("test")
-    found = figures(classifier.card, predictions(classifier, films))
+    films = open_data([real_data / TEST_DATA[classifier.card.model]]).select_split("test")
+    found = compute_figures(classifier.card, predict_films(classifier, films))
     for key, expected in classifier.card.metrics["test"].items():
         assert found[key]["auroc"]["value"] >= FLOORS[classifier.card.model]
         for name in ("auroc", "average_precision", "ece"):
@@ -84,11 +85,11 @@ def test_the_weights_give_the_figures_of_their_card_on_the_official_test_films(f
 
 
 def test_the_apps_tensor_is_the_loaders_to_the_last_bit(real_data, reader):
-    films = open_data([real_data / "nih_cxr8"]).part("test")
+    films = open_data([real_data / "nih_cxr8"]).select_split("test")
     few = films.with_table(films.table.head(8))
     for classifier in reader.classifiers:
         spec = classifier.card.input_spec
-        loaded = normalise(load_films(few, spec).grids_of(slice(None)), spec)
+        loaded = normalise(load_film_set(few, spec).take_grids(slice(None)), spec)
         for row, path in enumerate(few.paths):
             assert np.array_equal(
                 loaded[row : row + 1], to_model_input(decode(path.read_bytes()).pixels, spec)
@@ -119,7 +120,7 @@ def test_chest_films_are_not_refused_as_unfamiliar(real_data, reader, folder, ag
 
 
 def test_official_nih_test_films_are_familiar(real_data, strange):
-    films = open_data([real_data / "nih_cxr8"]).part("test").paths
+    films = open_data([real_data / "nih_cxr8"]).select_split("test").paths
     refused = [strange(decode(path.read_bytes())) for path in films[::4]]
     assert np.mean(refused) <= 0.01
 
@@ -156,8 +157,8 @@ def test_the_evidence_of_a_shipped_model_sums_to_its_logit(real_data, reader):
     ):
         for index, key in enumerate(output.card.findings):
             bias = float(classifier.network.head.linear.bias[index])
-            shown = output.evidence[key].cells.sum() + np.sum(
-                output.card.usual_evidence.get(key, 0.0)
+            shown = output.attributions[key].cells.sum() + np.sum(
+                output.card.baseline_attribution.get(key, 0.0)
             )
             assert shown == pytest.approx(float(output.logits[index]) - bias, abs=2e-4)
 

@@ -1,187 +1,177 @@
-"""A model on one part of a dataset: predictions, figures with their intervals, curves."""
+"""Evaluates a classifier on one split of a dataset: predictions, figures with their intervals, curves."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.cache.pixel_cache import Progress, quiet
-from cxr_core.data.film_set import load_films
+from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
-from cxr_core.evaluation.explanations.evaluate_attribution import heat_in_chest
-from cxr_core.evaluation.explanations.evaluate_localisation import localise
-from cxr_core.evaluation.metrics.curves import FindingCurves, finding_curves, training_curves
+from cxr_core.evaluation.explanations.attribution_inside import evaluate_attribution
+from cxr_core.evaluation.explanations.evaluate_localisation import evaluate_localisation
+from cxr_core.evaluation.metrics.curves import (
+    FindingCurves,
+    collect_training_curves,
+    compute_finding_curves,
+)
 from cxr_core.evaluation.metrics.figures import (
     BALANCED,
-    classification_report,
-    finding_figures,
-    macro_figures,
+    compute_classification_report,
+    compute_finding_figures,
+    compute_macro_figures,
 )
-from cxr_core.evaluation.metrics.subgroups import subgroups
+from cxr_core.evaluation.metrics.results import (
+    ClassificationReport,
+    EvaluatedData,
+    FindingFigures,
+)
+from cxr_core.evaluation.metrics.subgroups import compute_subgroups
 from cxr_core.evaluation.store.folder import Evaluation
+from cxr_core.inference import classify_films, tabulate_predictions
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.models.store import change_card, load_card, load_segmenter_card
+from cxr_core.models.store import load_card, load_segmenter_card, update_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.results import ModelOutput
-from cxr_core.reading.segmenter import Outliner
+from cxr_core.reading.segmenter import Segmenter
+from cxr_core.workspace.json_files import Json, JsonObject
 
-BATCH = 32
+VIEWS = ("PA", "AP")
 
 
-def evaluate(
+def evaluate_classifier(
     classifier: Classifier,
     films: Manifest,
-    part: str,
+    split: str,
     *,
-    events: Iterable[Mapping[str, Any]] = (),
-    outliner: Outliner | None = None,
-    learnt: Manifest | None = None,
-    progress: Progress = quiet,
+    events: Iterable[Mapping[str, Json]] = (),
+    segmenter: Segmenter | None = None,
+    dataset: Manifest | None = None,
+    progress: Progress = ignore_progress,
 ) -> Evaluation:
-    """All that one evaluation finds. films: of that part alone.  events: the progress of the model's run, if any.
+    """One complete evaluation. films: of that split alone.  events: the progress of the model's run, if any.
 
-    outliner: what outlines heart and lungs, to tell how much of the evidence lies inside them; None leaves that out.
-    learnt: films with a part "train", whose boxes give the average box that heatmaps are compared with.
+    segmenter: segments heart and lungs, to measure how much of the evidence lies inside them; None leaves that out.
+    dataset: all films, whose training boxes give the average box that heatmaps are compared with.
     progress: told (films read, films). Raises DataError without labels, ReadingError for a logit that is no number.
     """
-    card, outputs = classifier.card, read_films(classifier, films, progress)
-    table = table_of(card, films, outputs)
-    found = figures(card, table)
-    if outliner:
-        evidence = {key: [output.evidence[key].cells for output in outputs] for key in found}
-        for key, heat in heat_in_chest(
-            outliner, films, evidence, card.input_spec, progress
-        ).items():
-            found[key]["heat_in_chest"] = heat
-    for key, where in localise(classifier, films, outputs, learnt).items():
-        found[key]["localisation"] = where
-    labelled = _labelled(card, table)
+    card, outputs = classifier.card, classify_films(classifier, films, progress)
+    table = tabulate_predictions(card, films, outputs)
+    labelled = _select_labelled(card, table)
+    figures = compute_figures(card, table)
+    figures = _add_heatmap_figures(
+        figures, classifier, films, outputs, segmenter, dataset, progress
+    )
+    macro = None
+    if len(labelled) > 1:
+        macro = compute_macro_figures({key: _arrays(rows) for key, rows in labelled.items()})
     return Evaluation(
         card=card,
-        part=part,
-        data=data_facts(films),
+        split=split,
+        data=describe_data(films),
         table=table,
-        figures=found,
-        reports={key: _report_of(card, key, rows) for key, rows in labelled.items()},
-        curves={key: _curves_of(card, key, rows) for key, rows in labelled.items()},
-        training=training_curves(events),
+        figures=figures,
+        reports={key: _compute_report(card, key, rows) for key, rows in labelled.items()},
+        curves={key: _compute_curves(card, key, rows) for key, rows in labelled.items()},
+        training=collect_training_curves(events),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        macro=macro_figures({key: _arrays(rows) for key, rows in labelled.items()})
-        if len(labelled) > 1
-        else None,
+        macro=macro,
     )
 
 
-def data_facts(films: Manifest) -> dict[str, Any]:
-    """What was measured on: films, patients, hashes, and the terms of the data."""
-    return {
-        "films": len(films.table),
-        "patients": int(films.table["patient"].nunique()),
-        "data_sha256": films.data_sha256(),
-        "split_sha256": films.split_sha256(),
-        "terms": films.terms,
-    }
+def describe_data(films: Manifest) -> EvaluatedData:
+    """The films of an evaluation: how many, of how many patients, their hashes, and the terms of the data."""
+    return EvaluatedData(
+        films=len(films.table),
+        patients=int(films.table["patient"].nunique()),
+        data_sha256=films.data_sha256(),
+        split_sha256=films.split_sha256(),
+        terms=films.terms,
+    )
 
 
-def predictions(
-    classifier: Classifier, films: Manifest, progress: Progress = quiet
-) -> pd.DataFrame:
-    """What a classifier says of films, as `table_of` has it."""
-    return table_of(classifier.card, films, read_films(classifier, films, progress))
+def compute_figures(card: ModelCard, table: pd.DataFrame) -> dict[str, FindingFigures]:
+    """The figures of every finding that has labels: of all films, of PA and AP where both occur, and by subgroup.
 
-
-def read_films(
-    classifier: Classifier, films: Manifest, progress: Progress = quiet
-) -> list[ModelOutput]:
-    """A classifier's answers to films from the pixel cache, in their order."""
-    spec = classifier.card.input_spec
-    outputs: list[ModelOutput] = []
-    for grids in load_films(films, spec).batches(BATCH):
-        outputs += classifier.read_grids(grids, [(spec.side, spec.side)] * len(grids))
-        progress(len(outputs), len(films.table))
-    return outputs
-
-
-def table_of(card: ModelCard, films: Manifest, outputs: Sequence[ModelOutput]) -> pd.DataFrame:
-    """One row per film and finding: image, patient, finding, label (NaN = unknown), logit, probability, then facts."""
-    tables = []
-    for index, key in enumerate(card.findings):
-        tables.append(
-            pd.DataFrame(
-                {
-                    "image": films.names,
-                    "patient": films.table["patient"],
-                    "finding": key,
-                    "label": films.table[key] if key in films.table.columns else np.nan,
-                    "logit": [float(output.logits[index]) for output in outputs],
-                    "probability": [float(output.probabilities[index]) for output in outputs],
-                    "unfamiliarity": [output.unfamiliarity for output in outputs],
-                    **{
-                        name: films.table[name]
-                        for name in ("view", "age", "sex", "source", "sha256")
-                    },
-                }
-            )
-        )
-    return pd.concat(tables, ignore_index=True)
-
-
-def figures(card: ModelCard, table: pd.DataFrame) -> dict[str, Any]:
-    """The figures of every finding that has labels: over all films, PA and AP apart where both occur, and by subgroup.
-
-    Raises DataError when the part has no label for any of the model's findings.
+    Raises DataError when the films have no label for any of the model's findings.
     """
-    found: dict[str, Any] = {}
-    for key, rows in _labelled(card, table).items():
-        found[key] = _figures_of(card, key, rows)
-        views = [view for view in ("PA", "AP") if (rows["view"] == view).any()]
-        if len(views) > 1:
-            found[key]["views"] = {
-                view: _figures_of(card, key, rows[rows["view"] == view]) for view in views
-            }
-        found[key]["subgroups"] = subgroups(rows, card.operating_point(key, BALANCED)).to_json()
-    return found
+    return {
+        key: _compute_figures_of_finding(card, key, rows)
+        for key, rows in _select_labelled(card, table).items()
+    }
 
 
 def record_in_card(
-    folder: Path, card: ModelCard | SegmenterCard, part: str, found: Mapping[str, Any]
+    folder: Path, card: ModelCard | SegmenterCard, split: str, figures: JsonObject
 ) -> None:
-    """Write the figures of a part into the card of a model folder, beside what others have written there by now."""
+    """Write figures under a name into the card of a model folder, beside what others have written there meanwhile."""
     load = load_segmenter_card if isinstance(card, SegmenterCard) else load_card
-    change_card(folder, lambda now: replace(now, metrics={**now.metrics, part: dict(found)}), load)
+    update_card(
+        folder,
+        lambda current: replace(current, metrics={**current.metrics, split: figures}),
+        load,
+    )
 
 
-def _labelled(card: ModelCard, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _compute_figures_of_finding(card: ModelCard, key: str, rows: pd.DataFrame) -> FindingFigures:
+    points = card.operating_points[key]
+    by_view = {view: rows[rows["view"] == view] for view in VIEWS}
+    by_view = {view: films for view, films in by_view.items() if len(films)}
+    views = {}
+    if len(by_view) > 1:
+        views = {
+            view: compute_finding_figures(*_arrays(films), points)
+            for view, films in by_view.items()
+        }
+    return replace(
+        compute_finding_figures(*_arrays(rows), points),
+        views=views,
+        subgroups=compute_subgroups(rows, card.operating_point(key, BALANCED)).as_recorded(),
+    )
+
+
+def _add_heatmap_figures(
+    figures: Mapping[str, FindingFigures],
+    classifier: Classifier,
+    films: Manifest,
+    outputs: list[ModelOutput],
+    segmenter: Segmenter | None,
+    dataset: Manifest | None,
+    progress: Progress,
+) -> dict[str, FindingFigures]:
+    """The figures with those of the heatmaps: against the segmented chest, and against boxes where films have any."""
+    complete = dict(figures)
+    if segmenter:
+        maps = {key: [output.attributions[key].cells for output in outputs] for key in figures}
+        spec = classifier.card.input_spec
+        for key, inside in evaluate_attribution(segmenter, films, maps, spec, progress).items():
+            complete[key] = replace(complete[key], attribution_inside=inside)
+    for key, localisation in evaluate_localisation(classifier, films, outputs, dataset).items():
+        complete[key] = replace(complete[key], localisation=localisation)
+    return complete
+
+
+def _select_labelled(card: ModelCard, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The rows with a known label, of each of the model's findings that has any."""
     known = table[table["label"].notna()]
-    found = {
-        key: known[known["finding"] == key]
-        for key in card.findings
-        if (known["finding"] == key).any()
-    }
-    if not found:
-        raise DataError(
-            f"the data has no labels for {', '.join(card.findings)}, so nothing can be measured"
-        )
-    return found
+    by_finding = {key: known[known["finding"] == key] for key in card.findings}
+    labelled = {key: rows for key, rows in by_finding.items() if len(rows)}
+    if not labelled:
+        findings = ", ".join(card.findings)
+        raise DataError(f"the data has no labels for {findings}, so nothing can be evaluated")
+    return labelled
 
 
-def _figures_of(card: ModelCard, key: str, rows: pd.DataFrame) -> dict[str, Any]:
-    return finding_figures(*_arrays(rows), card.operating_points[key])
+def _compute_report(card: ModelCard, key: str, rows: pd.DataFrame) -> ClassificationReport:
+    return compute_classification_report(*_arrays(rows), card.operating_point(key, BALANCED))
 
 
-def _report_of(card: ModelCard, key: str, rows: pd.DataFrame) -> dict[str, Any]:
-    return classification_report(*_arrays(rows), card.operating_point(key, BALANCED))
-
-
-def _curves_of(card: ModelCard, key: str, rows: pd.DataFrame) -> FindingCurves:
-    return finding_curves(*_arrays(rows), card.operating_points[key])
+def _compute_curves(card: ModelCard, key: str, rows: pd.DataFrame) -> FindingCurves:
+    return compute_finding_curves(*_arrays(rows), card.operating_points[key])
 
 
 def _arrays(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

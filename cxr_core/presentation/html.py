@@ -63,7 +63,10 @@ def _replace_unprintable(value: object) -> object:
     """A template's value as text; a Markup stays what it is."""
     if isinstance(value, Markup):
         return value
-    return "".join(c if c.isprintable() else "\ufffd" for c in str(value))
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 # Below: the former string functions, until the last report is a template.

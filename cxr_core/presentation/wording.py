@@ -1,6 +1,6 @@
 """Puts findings, numbers and times into words, the same in reports, on pages and in a shell."""
 
-from cxr_core.findings import FINDINGS
+from cxr_core.findings import FINDINGS, RATIO_LIMIT
 
 OPERATING_POINT_NAMES = {
     "youden": "Balanced",
@@ -10,7 +10,6 @@ OPERATING_POINT_NAMES = {
 SPLIT_NAMES = {"train": "training split", "val": "validation split", "test": "test split"}
 NOTICE = "Not for clinical use without a qualified reader."
 DRAWING_NOTICE = "This is a drawing made by the program, not a film of a patient."
-RATIO_LIMIT = 0.5  # where `format_ratio` must not hide on which side a cardiothoracic ratio lies
 
 
 def finding_name(key: str) -> str:

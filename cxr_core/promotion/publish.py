@@ -13,21 +13,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cxr_core.data.prepare import Progress, silent
+from cxr_core.data.prepare import StageProgress, ignore_stage_progress
 from cxr_core.errors import ModelError, RunError
 from cxr_core.evaluation.store.folder import METRICS, read_metrics
 from cxr_core.film.phantom.phantom import SAMPLES, draw
-from cxr_core.jobs.activity import JUDGED, asking
+from cxr_core.jobs.activity import JUDGED, track_activity
 from cxr_core.models.card import CARD, ModelCard
-from cxr_core.models.registry.active_version import changing, keep_in_use, point
-from cxr_core.models.registry.registry import in_use, outlines, version_key, versions
+from cxr_core.models.registry.active_version import pin_active_version, registry_lock, write_pointer
+from cxr_core.models.registry.registry import (
+    find_active_version,
+    is_segmenter,
+    list_versions,
+    version_sort_key,
+)
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card, load_segmenter_card
 from cxr_core.promotion.candidate import rival_of, stands, verdict_on, write_verdict
 from cxr_core.promotion.gate.verdict import GATE_FILE, Verdict
 from cxr_core.promotion.segmenter_candidate import outlines_verdict_on
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.segmenter import Outliner
+from cxr_core.reading.segmenter import Segmenter
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.jsonl import utc_now
 from cxr_core.workspace.paths import workspace
@@ -37,7 +42,7 @@ Card = ModelCard | SegmenterCard
 
 
 def publish(
-    folder: Path, note: str = "", *, override: str = "", progress: Progress = silent
+    folder: Path, note: str = "", *, override: str = "", progress: StageProgress = ignore_stage_progress
 ) -> Path:
     """Install the model of a finished run in the workspace, and put it to use. Returns the installed folder.
 
@@ -53,19 +58,19 @@ def publish(
     verdict = _asked(run, progress)
     if not verdict.opens and not override.strip():
         raise RunError(f"{verdict.in_words} To install it nevertheless, say why with --override")
-    with changing():
+    with registry_lock():
         rival = rival_of(card)
         if not stands(verdict, card, card_of(rival) if rival else None):
             raise ModelError(
                 f"another version of {card.model} was put to use meanwhile; publish again"
             )
         _require_note(card.model, note)
-        there = [each.name for each in versions(card.model)]
+        there = [each.name for each in list_versions(card.model)]
         story = _story(run, verdict, note, override)
         return _install(run, _published(card, figures, there, story), story, verdict)
 
 
-def judge(folder: Path, *, progress: Progress = silent) -> Verdict:
+def judge(folder: Path, *, progress: StageProgress = ignore_stage_progress) -> Verdict:
     """The gate's verdict on a finished run, which is kept in its folder as gate.json; nothing is installed.
 
     Raises as `publish` does, but for a gate that stays shut.
@@ -88,12 +93,12 @@ def figures_on_test(run: RunFolder, card: Card) -> dict[str, Any] | None:
 
 def card_of(folder: Path) -> Card:
     """The card of a model folder, whatever it answers. Raises ModelError when it cannot be read."""
-    return load_segmenter_card(folder) if outlines(folder) else load_card(folder)
+    return load_segmenter_card(folder) if is_segmenter(folder) else load_card(folder)
 
 
 def next_version(wanted: str, there: list[str]) -> str:
     """The version wanted when it is above all there are, else the highest one with its last number raised."""
-    if not there or version_key(wanted) > version_key(there[-1]):
+    if not there or version_sort_key(wanted) > version_sort_key(there[-1]):
         return wanted
     before, _, last = there[-1].rpartition(".")
     raised = str(int(last) + 1) if last.isdigit() else f"{last}.1"
@@ -110,21 +115,21 @@ def _finished(folder: Path) -> RunFolder:
     return run
 
 
-def _asked(run: RunFolder, progress: Progress) -> Verdict:
+def _asked(run: RunFolder, progress: StageProgress) -> Verdict:
     ask = outlines_verdict_on if run.recipe().structures else verdict_on
-    with asking(run.path, JUDGED):
+    with track_activity(run.path, JUDGED):
         return ask(run, progress=progress)
 
 
-def _load(folder: Path) -> Classifier | Outliner:
-    return Outliner.load(folder) if outlines(folder) else Classifier.load(folder)
+def _load(folder: Path) -> Classifier | Segmenter:
+    return Segmenter.load(folder) if is_segmenter(folder) else Classifier.load(folder)
 
 
 def _sound(run: RunFolder) -> Card:
     """The card of a run's model that loads and reads drawn chests. Raises ModelError or ReadingError otherwise."""
     model = _load(run.model)
     for spec in SAMPLES.values():
-        model.outline(draw(spec)) if isinstance(model, Outliner) else model.read(draw(spec))
+        model.segment(draw(spec)) if isinstance(model, Segmenter) else model.read(draw(spec))
     for name in (model.card.model, model.card.version):
         if not re.fullmatch(r"\w[\w.+-]*", name):
             raise ModelError(
@@ -145,7 +150,7 @@ def _figures(run: RunFolder, card: Card) -> dict[str, Any]:
 
 
 def _require_note(model: str, note: str) -> None:
-    there = versions(model)
+    there = list_versions(model)
     if there and not note.strip():
         names = ", ".join(each.name for each in there)
         raise ModelError(
@@ -155,7 +160,7 @@ def _require_note(model: str, note: str) -> None:
 
 def _story(run: RunFolder, verdict: Verdict, note: str, override: str) -> dict[str, Any]:
     """How a model came to be installed: who asked for what, what the gate said, what it replaces."""
-    used = in_use(verdict.model)
+    used = find_active_version(verdict.model)
     return {
         "run": run.path.resolve().name,
         "when": utc_now(),
@@ -182,11 +187,11 @@ def _install(run: RunFolder, card: Card, story: Mapping[str, Any], verdict: Verd
     """Install a model beside the one in use, then put it to use; a kill in between leaves the former one in use."""
     models = workspace() / "models"
     try:
-        keep_in_use(card.model)
+        pin_active_version(card.model)
         folder = _copy(run, card, story, models)
         change = {"what": "published", "version": card.version, "before": story["replaces"]}
         told = {name: story[name] for name in ("run", "note", "override")}
-        point(card.model, {**change, **told, "gate": verdict.in_words})
+        write_pointer(card.model, {**change, **told, "gate": verdict.in_words})
     except OSError as error:
         raise ModelError(
             f"the model cannot be installed under {models}: {error.strerror}"

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.prepare import Progress, silent
+from cxr_core.data.prepare import StageProgress, ignore_stage_progress
 from cxr_core.errors import DataError
-from cxr_core.evaluation.evaluate import data_facts
-from cxr_core.evaluation.segmentation.evaluate_outlines import outlined
-from cxr_core.evaluation.segmentation.metrics import Outlined
-from cxr_core.evaluation.store.official_test import record_use
+from cxr_core.evaluation.evaluate import describe_data
+from cxr_core.evaluation.segmentation.mask_comparison import compare_with_masks
+from cxr_core.evaluation.segmentation.metrics import ComparedFilm
+from cxr_core.evaluation.store.provenance import record_test_use
 from cxr_core.promotion.candidate import (
     Ground,
     fingerprints,
@@ -23,19 +23,19 @@ from cxr_core.promotion.candidate import (
 )
 from cxr_core.promotion.gate.segmenter import SEGMENTER_LIMITS, judge_outlines
 from cxr_core.promotion.gate.verdict import GATE_FILE, Verdict, read_verdict
-from cxr_core.reading.segmenter import Outliner
+from cxr_core.reading.segmenter import Segmenter
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.jsonl import utc_now
 
 
-def outlines_verdict_on(run: RunFolder, *, progress: Progress = silent) -> Verdict:
+def outlines_verdict_on(run: RunFolder, *, progress: StageProgress = ignore_stage_progress) -> Verdict:
     """Ask the gate about the model of a finished run that outlines, and keep its answer in the run's folder.
 
     A verdict that still stands is taken as it is. Raises ModelError for a damaged model.
     """
-    candidate = Outliner.load(run.model)
+    candidate = Segmenter.load(run.model)
     folder = rival_of(candidate.card)
-    rival = Outliner.load(folder) if folder else None
+    rival = Segmenter.load(folder) if folder else None
     used = rival.card if rival else None
     kept = read_verdict(run.path)
     if kept is not None and stands(kept, candidate.card, used):
@@ -60,19 +60,19 @@ def outlines_verdict_on(run: RunFolder, *, progress: Progress = silent) -> Verdi
 
 
 def _drawn(
-    candidate: Outliner,
-    rival: Outliner | None,
+    candidate: Segmenter,
+    rival: Segmenter | None,
     films: Manifest | None,
     ground: Ground,
-    progress: Progress,
-) -> tuple[Sequence[Outlined], Sequence[Outlined], str]:
+    progress: StageProgress,
+) -> tuple[Sequence[ComparedFilm], Sequence[ComparedFilm], str]:
     """What both models drew beside the masks, and why there is none of it; every reading of test films is counted."""
     if films is None:
         return (), (), ""
     try:
-        mine = outlined(candidate, films, partial(progress, "outlining films, new model"))
+        mine = compare_with_masks(candidate, films, partial(progress, "outlining films, new model"))
         theirs = (
-            outlined(rival, films, partial(progress, "outlining films, model in use"))
+            compare_with_masks(rival, films, partial(progress, "outlining films, model in use"))
             if rival
             else []
         )
@@ -84,5 +84,5 @@ def _drawn(
         )
     if films is ground.test:
         for model in filter(None, (candidate, rival)):
-            record_use(data_facts(films), model.card, "the gate")
+            record_test_use(describe_data(films), model.card, "the gate")
     return mine, theirs, ""

@@ -1,0 +1,1 @@
+"""Reads films: probabilities, heatmaps, the cardiothoracic ratio, and reports of them."""

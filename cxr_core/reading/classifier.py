@@ -1,10 +1,10 @@
-"""One installed model, ready to read: frozen, shared by every thread, changed by none.
+"""Reads films with one installed classifier, which every thread shares and none changes.
 
-pixels -> grid -> model input -> features -> logits, evidence -> probabilities
-                              └> middle maps -> unfamiliarity
+pixels -> grid -> model input -> features -> logits, attributions -> probabilities
+                              └> middle maps -> out-of-distribution score
 """
 
-import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,129 +17,142 @@ from cxr_core.film.preprocess import Placement, normalise, to_grid
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
 from cxr_core.models.networks.architectures import FilmClassifier
-from cxr_core.models.store import load_card, load_familiarity, load_network
-from cxr_core.reading import calibration
-from cxr_core.reading.heatmaps import logits_and_evidence
-from cxr_core.reading.methods import EXACT
-from cxr_core.reading.ood import Familiarity, describe
-from cxr_core.reading.results import Evidence, ModelOutput
+from cxr_core.models.store import load_card, load_network, load_ood_statistics
+from cxr_core.reading.calibration import calibrate_logits
+from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler
+from cxr_core.reading.heatmaps import compute_library_heatmap, forward_with_attribution
+from cxr_core.reading.ood import OodDetector, embed_maps
+from cxr_core.reading.results import EXACT_METHOD, Attribution, ModelOutput
 
-one_at_a_time = threading.Lock()
+
+@dataclass(frozen=True, eq=False)
+class _ForwardPass:
+    """What a network computes from a batch of B films."""
+
+    logits: np.ndarray  # (B, L)
+    attributions: np.ndarray  # (B, L, h, w)
+    features: np.ndarray  # (B, F, h, w)
+    ood_scores: np.ndarray  # (B,)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Classifier:
-    """A card, its network and what its training films looked like."""
+    """A card, its network and the statistics of its training films. ood_detector: None scores every film 0."""
 
     card: ModelCard
     network: FilmClassifier
-    familiarity: Familiarity | None = None
+    ood_detector: OodDetector | None = None
+    cores: CoreScheduler = PROCESS_CORES
 
     @classmethod
     def load(cls, folder: Path) -> "Classifier":
-        """The classifier of a model folder. Raises ModelError when the folder is not whole."""
+        """The classifier of a model folder. Raises ModelError when the folder is incomplete or damaged."""
         card = load_card(folder)
         network = load_network(folder, card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        statistics = load_familiarity(folder)
-        known = Familiarity(statistics) if statistics is not None else None
-        return cls(card=card, network=network, familiarity=known)
+        statistics = load_ood_statistics(folder)
+        detector = OodDetector(statistics) if statistics is not None else None
+        return cls(card=card, network=network, ood_detector=detector)
 
     def read(self, film: Radiograph) -> ModelOutput:
         """Read one film. Raises ReadingError when the network gives no finite number."""
-        return self.read_grids(self.grid(film)[None], [film.shape])[0]
+        return self.read_grids(self.prepare_grid(film)[None], [film.shape])[0]
 
-    def grid(self, film: Radiograph) -> np.ndarray:
+    def prepare_grid(self, film: Radiograph) -> np.ndarray:
         """A film on the model's grid: (S, S) uint8."""
         return to_grid(film.pixels, self.card.input_spec)
 
     def read_grids(
-        self, grids: np.ndarray, film_shapes: list[tuple[int, int]]
+        self,
+        grids: np.ndarray,
+        film_shapes: Sequence[tuple[int, int]],
+        *,
+        single_core: bool = False,
     ) -> list[ModelOutput]:
-        """Read films already on the model's grid. grids: (B, S, S) uint8; film_shapes: (H, W) of each."""
-        inputs = torch.from_numpy(normalise(grids, self.card.input_spec))
-        return self.read_inputs(inputs.contiguous(memory_format=torch.channels_last), film_shapes)
+        """Read films that are on the model's grid already.
 
-    def read_inputs(self, inputs: Tensor, film_shapes: list[tuple[int, int]]) -> list[ModelOutput]:
-        """Read model inputs (B, C, S, S), one forward pass for logits, evidence and familiarity of them all."""
-        logits, evidence, features, strangeness = self._forward(inputs)
+        grids: (B, S, S) uint8.  film_shapes: (H, W) of each.  single_core: as in `CoreScheduler.forward_pass`.
+        """
+        inputs = torch.from_numpy(normalise(grids, self.card.input_spec))
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        return self.read_inputs(inputs, film_shapes, single_core=single_core)
+
+    def read_inputs(
+        self, inputs: Tensor, film_shapes: Sequence[tuple[int, int]], *, single_core: bool = False
+    ) -> list[ModelOutput]:
+        """Read model inputs (B, C, S, S): one forward pass for logits, attributions and ood scores of them all."""
+        batch = self._forward(inputs, single_core)
         return [
-            self._output(logits[i], evidence[i], features[i], float(strangeness[i]), shape)
-            for i, shape in enumerate(film_shapes)
+            self._build_output(batch, index, film_shape)
+            for index, film_shape in enumerate(film_shapes)
         ]
 
-    def explain(self, output: ModelOutput, finding: str, method: str) -> Evidence:
-        """The heatmap of one finding by a named method, from the features of a reading already made."""
-        exact = output.evidence[finding]
-        if method == EXACT:
+    def explain(self, output: ModelOutput, finding: str, method: str) -> Attribution:
+        """The heatmap of one finding by a key of HEATMAP_METHODS, from the features of a reading already made."""
+        exact = output.attributions[finding]
+        if method == EXACT_METHOD:
             return exact
-        from cxr_core.reading.grad_cam import library_map  # slow to import, and seldom asked for
-
-        cells = library_map(
-            self.network, output.features, self.card.findings.index(finding), method
-        )
-        return Evidence(
+        index = self.card.findings.index(finding)
+        return Attribution(
             finding=finding,
             method=method,
             unit="relative",
-            cells=cells,
+            cells=compute_library_heatmap(self.network, output.features, index, method),
             scale=1.0,
             placement=exact.placement,
         )
 
-    def _forward(self, inputs: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Logits (B, L), evidence (B, L, h, w), features (B, F, h, w), unfamiliarity (B,)."""
-        # The networks use every core by themselves: two at once would only evict each other's caches.
-        with one_at_a_time, torch.inference_mode():
-            features, maps = self.network.forward_described(inputs)
-            logits, evidence = logits_and_evidence(self.network, features)
-            strangeness = self._unfamiliarity(maps)
-            return logits.numpy(), evidence.numpy(), features.contiguous().numpy(), strangeness
-
-    def _unfamiliarity(self, maps: list[Tensor]) -> np.ndarray:
-        if self.familiarity is None or self.card.familiarity_limit is None:
-            return np.zeros(len(maps[0]))
-        return self.familiarity.distance(describe(maps)).numpy() / self.card.familiarity_limit
-
-    def _beyond_usual(self, finding: str, cells: np.ndarray) -> np.ndarray:
-        usual = np.array(self.card.usual_evidence.get(finding, 0.0), np.float32)
-        if usual.ndim and usual.shape != cells.shape:
-            raise ReadingError(
-                f"the card of {self.card.model} {self.card.version} has usual evidence of {usual.shape} cells for "
-                f"{finding}, the network {cells.shape}: they are not of one model; install it anew"
+    def _forward(self, inputs: Tensor, single_core: bool) -> _ForwardPass:
+        with self.cores.forward_pass(single_core=single_core):
+            features, maps = self.network.forward_with_middle_maps(inputs)
+            logits, attributions = forward_with_attribution(self.network, features)
+            return _ForwardPass(
+                logits=logits.numpy(),
+                attributions=attributions.numpy(),
+                features=features.contiguous().numpy(),
+                ood_scores=self._score_ood(maps),
             )
-        return cells - usual
 
-    def _output(
-        self,
-        logits: np.ndarray,
-        evidence: np.ndarray,
-        features: np.ndarray,
-        strangeness: float,
-        shape: tuple[int, int],
+    def _score_ood(self, maps: list[Tensor]) -> np.ndarray:
+        if self.ood_detector is None or self.card.ood_limit is None:
+            return np.zeros(len(maps[0]))
+        distances = self.ood_detector.measure_distance(embed_maps(maps))
+        return np.asarray(distances.numpy() / self.card.ood_limit)
+
+    def _build_output(
+        self, batch: _ForwardPass, index: int, film_shape: tuple[int, int]
     ) -> ModelOutput:
-        card = self.card
+        card, logits = self.card, batch.logits[index]
         if not np.isfinite(logits).all():
             raise ReadingError(
                 f"{card.model} {card.version} gave {logits.tolist()} instead of finite logits"
             )
-        placement = Placement.fit(shape, card.input_spec)
-        maps = {
-            key: Evidence(
+        placement = Placement.fit(film_shape, card.input_spec)
+        attributions = {
+            key: Attribution(
                 finding=key,
-                method=EXACT,
+                method=EXACT_METHOD,
                 unit="logit",
-                cells=self._beyond_usual(key, evidence[i]),
+                cells=self._subtract_baseline(key, cells),
                 scale=card.evidence_scale[key],
                 placement=placement,
-                against_usual=key in card.usual_evidence,
+                against_baseline=key in card.baseline_attribution,
             )
-            for i, key in enumerate(card.findings)
+            for key, cells in zip(card.findings, batch.attributions[index], strict=True)
         }
         return ModelOutput(
             card=card,
             logits=logits,
-            probabilities=calibration.apply_all(card, logits),
-            evidence=maps,
-            features=features,
-            unfamiliarity=strangeness,
+            probabilities=calibrate_logits(card, logits),
+            attributions=attributions,
+            features=batch.features[index],
+            ood_score=float(batch.ood_scores[index]),
         )
+
+    def _subtract_baseline(self, finding: str, cells: np.ndarray) -> np.ndarray:
+        baseline = np.array(self.card.baseline_attribution.get(finding, 0.0), np.float32)
+        if baseline.ndim and baseline.shape != cells.shape:
+            raise ReadingError(
+                f"the card of {self.card.model} {self.card.version} has a baseline attribution of {baseline.shape} "
+                f"cells for {finding}, the network {cells.shape}: they are not of one model; install it again"
+            )
+        return np.asarray(cells - baseline)

@@ -1,9 +1,9 @@
-"""Is this a film like those that the network learnt from? Answered from the reading's own forward pass.
+"""Scores how far a film lies from a network's training films, from the forward pass of the reading itself.
 
-The backbone's middle maps are described by each channel's mean and spread over the cells. (Its last map knows the
-findings but has forgotten what a chest looks like: it let through 2 to 9 of 77 pictures that are no chest film, the
-middle maps none.) The training films' descriptors give a mean, principal axes and what is left beside them; the
-distance of a film is the Mahalanobis distance along the axes plus the standardised length of what lies outside them.
+The backbone's middle maps are described by each channel's mean and spread over the cells. (The last map separates the
+findings but not chest films from other pictures: it let through 2 to 9 of 77 pictures that are no chest film, the
+middle maps none.) The training films' descriptors give a mean, principal axes and a residual variance; the distance of
+a film is the Mahalanobis distance along the axes plus the standardised length of what lies outside them.
 Sources: Lee et al. 2018, arXiv:1807.03888 (Mahalanobis distance of features); Tipping & Bishop 1999 (probabilistic
 PCA, which is this distance).
 """
@@ -18,40 +18,42 @@ from cxr_core.errors import ModelError
 AXES = 64
 
 
-def describe(maps: Sequence[Tensor]) -> Tensor:
-    """Maps, each (B, T, h, w), as descriptors (B, D): each channel's mean and standard deviation over the cells."""
-    parts = []
-    for each in maps:
-        deviation, mean = torch.std_mean(each, dim=(2, 3), correction=0)
-        parts += [mean, deviation]
-    return torch.cat(parts, dim=1)
+def embed_maps(maps: Sequence[Tensor]) -> Tensor:
+    """Descriptors (B, D) of maps, each (B, T, h, w): every channel's mean and standard deviation over the cells."""
+    statistics = []
+    for channels in maps:
+        deviation, mean = torch.std_mean(channels, dim=(2, 3), correction=0)
+        statistics += [mean, deviation]
+    return torch.cat(statistics, dim=1)
 
 
-class Familiarity:
-    """What the training films look like. tensors: mean (D,), scale (D,), axes (D, k), spread (k,), rest ()."""
+class OodDetector:
+    """Out-of-distribution detector: statistics of the training films' descriptors, and a film's distance to them.
+
+    tensors: mean (D,), scale (D,), axes (D, k), spread (k,), rest ().
+    """
 
     def __init__(self, tensors: Mapping[str, Tensor]):
         missing = {"mean", "scale", "axes", "spread", "rest"} - set(tensors)
         if missing:
             raise ModelError(
-                f"the familiarity statistics lack {', '.join(sorted(missing))}; install the model again"
+                f"the out-of-distribution statistics lack {', '.join(sorted(missing))}; install the model again"
             )
         self.tensors = dict(tensors)
         # Along an axis a deviation counts by the axis' own spread, not by that of the rest.
         self._gain = 1 / tensors["spread"].square() - 1 / tensors["rest"]
 
     @classmethod
-    def fit(cls, descriptors: Tensor, axes: int = AXES) -> "Familiarity":
-        """From the training films' descriptors (N, D), N above `axes`."""
+    def fit(cls, descriptors: Tensor, axes: int = AXES) -> "OodDetector":
+        """The detector of training films with descriptors (N, D), N above `axes`."""
         mean = descriptors.mean(dim=0)
         scale = descriptors.std(dim=0).clamp_min(1e-6)
         standard = (descriptors - mean) / scale
         _, spread, rows = torch.linalg.svd(standard, full_matrices=False)
         axes = min(axes, len(spread) - 1)
         inside = standard @ rows[:axes].T
-        rest = (standard - inside @ rows[:axes]).square().sum(dim=1).mean() / (
-            standard.shape[1] - axes
-        )
+        outside = (standard - inside @ rows[:axes]).square().sum(dim=1)
+        rest = outside.mean() / (standard.shape[1] - axes)
         deviation = spread[:axes] / (len(descriptors) - 1) ** 0.5
         return cls(
             {
@@ -63,7 +65,7 @@ class Familiarity:
             }
         )
 
-    def distance(self, descriptors: Tensor) -> Tensor:
+    def measure_distance(self, descriptors: Tensor) -> Tensor:
         """Root mean squared standardised deviation of descriptors (N, D): (N,), about 1 for a training film."""
         t = self.tensors
         standard = (descriptors - t["mean"]) / t["scale"]

@@ -1,4 +1,4 @@
-"""Bytes in, examination out: decode, look, read by every model. The whole reading flow in one place."""
+"""Examines films: decode, inspect, run every installed model. The whole reading flow in one place."""
 
 import hashlib
 import time
@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from cxr_core.errors import FilmRefused, ModelError
 from cxr_core.film.concern import Concern
@@ -18,49 +17,51 @@ from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw, is_drawing
 from cxr_core.film.quality import inspect
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
-from cxr_core.models.registry.registry import installed, installed_segmenter
-from cxr_core.reading.cardiothoracic.contours import Anatomy
+from cxr_core.models.registry.registry import find_segmenter, list_classifiers
+from cxr_core.presentation.wording import DRAWING_NOTICE
+from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.results import Evidence, Examination, ModelOutput
-from cxr_core.reading.segmenter import Outliner
+from cxr_core.reading.results import Attribution, Examination, ModelOutput
+from cxr_core.reading.segmenter import Segmenter
 
-DRAWING = Concern("drawing", "This is a drawing made by the program, not a film of a patient.")
-EVERY_CORE = torch.get_num_threads()  # as OMP_NUM_THREADS says
-BATCH = 8  # films of a folder that share one forward pass; twice as many are in memory, whole, at a time
+DRAWING = Concern("drawing", DRAWING_NOTICE)
+BATCH = 8  # films of a folder that share one forward pass; twice as many are decoded and in memory at a time
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reader:
-    """Every installed model and a pool of decoding processes; safe to share between threads."""
+    """Every installed model and a pool of decoding processes; safe to share between threads.
+
+    segmenter: None measures no cardiothoracic ratio.
+    """
 
     classifiers: tuple[Classifier, ...]
     decoders: DecodePool
-    outliner: Outliner | None = None  # None measures nothing
+    segmenter: Segmenter | None = None
 
     @classmethod
     def installed(
         cls,
         folders: Sequence[Path] | None = None,
-        outliner: Path | None = None,
+        segmenter: Path | None = None,
         decoders: DecodePool | None = None,
     ) -> "Reader":
-        """The reader of all models in use. Raises ModelError for a damaged one.
+        """The reader of every installed model's active version. Raises ModelError for a damaged one.
 
-        folders: those of the classifiers to read with instead; outliner: that of the segmenter to measure with then.
-        decoders: those of another reader, to share.
+        folders: model folders of classifiers to read with instead; then segmenter is the folder of the segmenter, if
+        any.  decoders: those of another reader, to share.
         """
-        found, outlines = (
-            (installed(), installed_segmenter()) if folders is None else (folders, outliner)
-        )
+        if folders is None:
+            folders, segmenter = list_classifiers(), find_segmenter()
         return cls(
-            classifiers=tuple(Classifier.load(folder) for folder in found),
+            classifiers=tuple(Classifier.load(folder) for folder in folders),
             decoders=decoders or DecodePool(),
-            outliner=Outliner.load(outlines) if outlines else None,
+            segmenter=Segmenter.load(segmenter) if segmenter else None,
         )
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
-        """The cards of the models, in the order in which they read."""
+        """The cards of the classifiers, in the order in which they read."""
         return tuple(classifier.card for classifier in self.classifiers)
 
     def __enter__(self) -> "Reader":
@@ -79,38 +80,35 @@ class Reader:
         self.examine(as_png(draw(next(iter(SAMPLES.values())))))
 
     def examine(self, data: bytes) -> Examination:
-        """Everything the models say of one file; a file that cannot be read carries the concern that refuses it."""
+        """What all models compute from one file; a file that cannot be read carries the concern that refuses it.
+
+        data: the bytes of a PNG, JPEG or DICOM file. Raises ReadingError when a network gives no finite number.
+        """
         started = time.perf_counter()
-        seen = self._look(data)
+        inspected = self._inspect_file(data)
         outputs: tuple[ModelOutput, ...] = ()
-        anatomy = None
-        if seen.film is not None and not seen.refused:
-            outputs = tuple(classifier.read(seen.film) for classifier in self.classifiers)
-            anatomy = self.outliner.outline(seen.film) if self.outliner else None
-        return seen.examination(outputs, anatomy, time.perf_counter() - started)
+        segmentation = None
+        film = inspected.readable_film
+        if film is not None:
+            outputs = tuple(classifier.read(film) for classifier in self.classifiers)
+            segmentation = self.segmenter.segment(film) if self.segmenter else None
+        return inspected.build_examination(outputs, segmentation, time.perf_counter() - started)
 
     def examine_many(self, files: Iterable[bytes]) -> Iterator[Examination]:
         """Examine files in their order: decoded ahead in parallel, read in batches."""
         remaining = iter(files)
-        with (
-            ThreadPoolExecutor(max_workers=self.decoders.workers) as threads,
-            ThreadPoolExecutor(1) as networks,
-        ):
+        with ThreadPoolExecutor(max_workers=self.decoders.workers) as threads:
             ahead = [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
-            try:
-                while ahead:
-                    batch, ahead = (
-                        ahead,
-                        [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)],
-                    )
-                    yield from networks.submit(self._read_batch, batch, ahead).result()
-            finally:
-                networks.submit(
-                    torch.set_num_threads, EVERY_CORE
-                )  # also what threads that begin later are given
+            while ahead:
+                batch = ahead
+                ahead = [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
+                yield from self._read_batch([future.result() for future in batch], ahead)
 
-    def explain(self, output: ModelOutput, finding: str, method: str) -> Evidence:
-        """The heatmap of one finding by a named method, from an output already made."""
+    def explain(self, output: ModelOutput, finding: str, method: str) -> Attribution:
+        """The heatmap of one finding by a key of HEATMAP_METHODS, from an output already made.
+
+        Raises ModelError when the output's model is no longer installed, ReadingError for an unknown method.
+        """
         for classifier in self.classifiers:
             if classifier.card == output.card:
                 return classifier.explain(output, finding, method)
@@ -118,87 +116,106 @@ class Reader:
             f"{output.card.model} {output.card.version} is no longer installed; read the film again"
         )
 
-    def _look(self, data: bytes) -> "_Seen":
+    def _inspect_file(self, data: bytes) -> "_InspectedFile":
         sha256 = hashlib.sha256(data).hexdigest()
         try:
             film = self.decoders.decode(data)
         except FilmRefused as refusal:
-            return _Seen(sha256, None, (Concern(refusal.code, str(refusal), refuses=True),))
+            concern = Concern(refusal.code, str(refusal), refuses=True)
+            return _InspectedFile(sha256, None, (concern,))
         drawing = (DRAWING,) if is_drawing(data) else ()
-        return _Seen(sha256, film, drawing + inspect(film))
+        return _InspectedFile(sha256, film, drawing + inspect(film))
 
-    def _prepare(self, data: bytes) -> "tuple[_Seen, list[np.ndarray], float]":
-        """A film looked at and on every model's grid, with the seconds that took; no grid for a refused one."""
+    def _prepare(self, data: bytes) -> "_PreparedFile":
+        """A file inspected and its film on every model's grid."""
         started = time.perf_counter()
-        seen = self._look(data)
-        grids = []
-        if seen.film is not None and not seen.refused:
-            grids = [classifier.grid(seen.film) for classifier in self.classifiers]
-            grids += [self.outliner.grid(seen.film)] if self.outliner else []
-        return seen, grids, time.perf_counter() - started
+        inspected = self._inspect_file(data)
+        grids: list[np.ndarray] = []
+        film = inspected.readable_film
+        if film is not None:
+            grids = [classifier.prepare_grid(film) for classifier in self.classifiers]
+            if self.segmenter:
+                grids.append(self.segmenter.prepare_grid(film))
+        return _PreparedFile(inspected, grids, time.perf_counter() - started)
 
-    def _read_batch(self, batch: "list[Prepared]", ahead: "list[Prepared]") -> list[Examination]:
-        prepared = [future.result() for future in batch]
-        readable = [
-            (seen.film, grids) for seen, grids, _ in prepared if grids and seen.film is not None
-        ]
+    def _read_batch(
+        self, batch: "list[_PreparedFile]", ahead: "list[Future[_PreparedFile]]"
+    ) -> list[Examination]:
+        """Examine prepared files in one forward pass of each model, while files after them are decoded."""
+        readable = [prepared for prepared in batch if prepared.film is not None]
+        shapes = [prepared.film.shape for prepared in readable if prepared.film is not None]
         started = time.perf_counter()
-        by_model = []
-        for i, classifier in enumerate(self.classifiers if readable else ()):
-            _share_cores(ahead)
-            grids, shapes = (
-                np.stack([grids[i] for _, grids in readable]),
-                [film.shape for film, _ in readable],
-            )
-            by_model.append(classifier.read_grids(grids, shapes))
-        anatomies: Iterator[Anatomy] = iter(())
-        if self.outliner and readable:
-            _share_cores(ahead)
-            outlined = np.stack([grids[-1] for _, grids in readable])
-            anatomies = iter(
-                self.outliner.outline_grids(outlined, [film.shape for film, _ in readable])
-            )
+        by_model: list[list[ModelOutput]] = []
+        segmentations: Iterator[SegmentationResult] = iter(())
+        if readable:
+            for index, classifier in enumerate(self.classifiers):
+                grids = np.stack([prepared.grids[index] for prepared in readable])
+                single_core = _are_decoding(ahead)
+                by_model.append(classifier.read_grids(grids, shapes, single_core=single_core))
+            if self.segmenter:
+                grids = np.stack([prepared.grids[-1] for prepared in readable])
+                single_core = _are_decoding(ahead)
+                segmentations = iter(
+                    self.segmenter.segment_grids(grids, shapes, single_core=single_core)
+                )
         share = (time.perf_counter() - started) / max(1, len(readable))
         outputs = iter(zip(*by_model, strict=True))
-        return [
-            seen.examination(
-                next(outputs, ()) if grids else (),
-                next(anatomies, None) if grids else None,
-                seconds + (share if grids else 0.0),
-            )
-            for seen, grids, seconds in prepared
-        ]
+        examinations = []
+        for prepared in batch:
+            inspected = prepared.inspected
+            if prepared.film is None:
+                examination = inspected.build_examination((), None, prepared.seconds)
+            else:
+                examination = inspected.build_examination(
+                    next(outputs, ()), next(segmentations, None), prepared.seconds + share
+                )
+            examinations.append(examination)
+        return examinations
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """A file before any model has read it."""
+class _InspectedFile:
+    """A file before any model has read it. film: None when it did not decode."""
 
     sha256: str
     film: Radiograph | None
     concerns: tuple[Concern, ...]
 
     @property
-    def refused(self) -> bool:
-        return any(concern.refuses for concern in self.concerns)
+    def readable_film(self) -> Radiograph | None:
+        """The film, unless a concern refuses it."""
+        refused = any(concern.refuses for concern in self.concerns)
+        return None if refused else self.film
 
-    def examination(
-        self, outputs: tuple[ModelOutput, ...], anatomy: Anatomy | None, seconds: float
+    def build_examination(
+        self,
+        outputs: tuple[ModelOutput, ...],
+        segmentation: SegmentationResult | None,
+        seconds: float,
     ) -> Examination:
         return Examination(
             sha256=self.sha256,
             film=self.film,
             concerns=self.concerns,
             outputs=outputs,
-            anatomy=anatomy,
+            segmentation=segmentation,
             seconds=seconds,
         )
 
 
-# A film looked at, its grids and the seconds that took, as soon as it is decoded.
-Prepared = Future[tuple[_Seen, list[np.ndarray], float]]
+@dataclass(frozen=True, eq=False)
+class _PreparedFile:
+    """An inspected file, its film on every model's grid (none when refused), and the seconds that took."""
+
+    inspected: _InspectedFile
+    grids: list[np.ndarray]
+    seconds: float
+
+    @property
+    def film(self) -> Radiograph | None:
+        return self.inspected.readable_film
 
 
-def _share_cores(ahead: Sequence[Prepared]) -> None:
-    """One core for the network that comes, as long as films after these are decoded on the others; then every core."""
-    torch.set_num_threads(EVERY_CORE if all(film.done() for film in ahead) else 1)
+def _are_decoding(ahead: "Sequence[Future[_PreparedFile]]") -> bool:
+    """Whether films after these are still being decoded: then the networks leave them the other cores."""
+    return not all(film.done() for film in ahead)

@@ -1,8 +1,9 @@
-"""The installed segmenter, ready to outline: frozen, shared by every thread, changed by none.
+"""Segments heart and lungs with the installed segmenter, which every thread shares and none changes.
 
-pixels -> grid -> two looks at it (as it is; smaller and brighter) -> maps -> Anatomy
+pixels -> grid -> the film and one test-time augmentation (smaller and brighter) -> maps -> contours and diameters
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,97 +14,106 @@ import torch
 from cxr_core.errors import ReadingError
 from cxr_core.film.preprocess import Placement, normalise, to_grid
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.models.networks.segmenter import Segmenter
+from cxr_core.models.networks.segmenter import FilmSegmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_segmenter, load_segmenter_card
-from cxr_core.reading.cardiothoracic.contours import Anatomy, anatomy_of
-from cxr_core.reading.classifier import one_at_a_time
+from cxr_core.reading.cardiothoracic.contours import SegmentationResult, find_contours
+from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler
 
-GAMMA = 0.8  # of the second look
-SHRUNK = 0.9  # the size of the film in the second look, around the middle
-LOOKS = 2
+# The test-time augmentation: whether contours stay where they are says how far they can be trusted.
+AUGMENTED_GAMMA = 0.8
+AUGMENTED_SIZE = 0.9  # of the film, about its middle
+AUGMENTATIONS = 2  # the film itself counts as the first
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Outliner:
+class Segmenter:
     """A card and its network."""
 
     card: SegmenterCard
-    network: Segmenter
+    network: FilmSegmenter
+    cores: CoreScheduler = PROCESS_CORES
 
     @classmethod
-    def load(cls, folder: Path) -> "Outliner":
-        """The outliner of a model folder. Raises ModelError when the folder is not whole."""
+    def load(cls, folder: Path) -> "Segmenter":
+        """The segmenter of a model folder. Raises ModelError when the folder is incomplete or damaged."""
         card = load_segmenter_card(folder)
         network = load_segmenter(folder, card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return cls(card=card, network=network)
 
-    def outline(self, film: Radiograph) -> Anatomy:
+    def segment(self, film: Radiograph) -> SegmentationResult:
         """Heart and lungs of one film. Raises ReadingError when the network gives no finite number."""
-        return self.outline_grid(self.grid(film), film.shape)
+        return self.segment_grid(self.prepare_grid(film), film.shape)
 
-    def grid(self, film: Radiograph) -> np.ndarray:
+    def prepare_grid(self, film: Radiograph) -> np.ndarray:
         """A film on the model's grid: (S, S) uint8."""
         return to_grid(film.pixels, self.card.input_spec)
 
-    def outline_grid(self, grid: np.ndarray, film_shape: tuple[int, int]) -> Anatomy:
-        """Outline a film already on the model's grid. grid: (S, S) uint8; film_shape: (H, W)."""
-        return self.outline_grids(grid[None], [film_shape])[0]
+    def segment_grid(self, grid: np.ndarray, film_shape: tuple[int, int]) -> SegmentationResult:
+        """Segment a film that is on the model's grid already. grid: (S, S) uint8.  film_shape: (H, W)."""
+        return self.segment_grids(grid[None], [film_shape])[0]
 
-    def outline_grids(self, grids: np.ndarray, film_shapes: list[tuple[int, int]]) -> list[Anatomy]:
-        """Outline films in one forward pass. grids: (B, S, S) uint8; film_shapes: (H, W) of each."""
+    def segment_grids(
+        self,
+        grids: np.ndarray,
+        film_shapes: Sequence[tuple[int, int]],
+        *,
+        single_core: bool = False,
+    ) -> list[SegmentationResult]:
+        """Segment films in one forward pass.
+
+        grids: (B, S, S) uint8.  film_shapes: (H, W) of each.  single_core: as in `CoreScheduler.forward_pass`.
+        """
         interval = self.card.ratio_interval
+        batch = self.predict_augmented(grids, single_core=single_core)
         return [
-            anatomy_of(
-                looks,
-                Placement.fit(shape, self.card.input_spec),
+            find_contours(
+                augmented_maps,
+                Placement.fit(film_shape, self.card.input_spec),
                 model=self.card.model,
                 version=self.card.version,
                 offset=interval.offset,
                 factor=interval.factor,
             )
-            for looks, shape in zip(self.looks(grids), film_shapes, strict=True)
+            for augmented_maps, film_shape in zip(batch, film_shapes, strict=True)
         ]
 
-    def looks(self, grids: np.ndarray) -> np.ndarray:
-        """(B, LOOKS, 3, h, w) float32 logits of films (B, S, S) uint8, all looks on the same square.
+    def predict_augmented(self, grids: np.ndarray, *, single_core: bool = False) -> np.ndarray:
+        """(B, AUGMENTATIONS, 3, h, w) float32 logits of films (B, S, S) uint8, all on the film's own square.
 
         Raises ReadingError when the network gives no finite number.
         """
-        inputs = normalise(
-            np.concatenate([grids, np.stack([_changed(grid) for grid in grids])]),
-            self.card.input_spec,
-        )
-        with one_at_a_time, torch.inference_mode():
+        augmented = np.stack([_augment_grid(grid) for grid in grids])
+        inputs = normalise(np.concatenate([grids, augmented]), self.card.input_spec)
+        with self.cores.forward_pass(single_core=single_core):
             films = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
             maps = self.network(films).float().contiguous().numpy()
         if not np.isfinite(maps).all():
             raise ReadingError(
                 f"{self.card.model} {self.card.version} gave maps that are not finite"
             )
-        as_they_are, changed = maps[: len(grids)], maps[len(grids) :]
-        return np.stack([as_they_are, [_back(film) for film in changed]], axis=1)
+        film_maps, augmented_maps = maps[: len(grids)], maps[len(grids) :]
+        return np.stack([film_maps, [_undo_augmentation(one) for one in augmented_maps]], axis=1)
 
 
-def _changed(grid: np.ndarray) -> np.ndarray:
-    """A film (S, S) uint8 brighter and smaller, about its middle."""
+def _augment_grid(grid: np.ndarray) -> np.ndarray:
+    """A film (S, S) uint8 made brighter, and smaller about its middle."""
     side = grid.shape[0]
-    brighter = np.rint(255 * (grid / np.float32(255)) ** GAMMA).astype(np.uint8)
-    return cv2.warpAffine(
-        brighter, _about_middle(SHRUNK, side), (side, side), flags=cv2.INTER_LINEAR
-    )
+    brighter = np.rint(255 * (grid / np.float32(255)) ** AUGMENTED_GAMMA).astype(np.uint8)
+    matrix = _scale_about_middle(AUGMENTED_SIZE, side)
+    return cv2.warpAffine(brighter, matrix, (side, side), flags=cv2.INTER_LINEAR)
 
 
-def _back(maps: np.ndarray) -> np.ndarray:
-    """The maps (3, h, w) of a changed film, where they lie on the film as it is."""
+def _undo_augmentation(maps: np.ndarray) -> np.ndarray:
+    """The maps (3, h, w) of an augmented film, where they lie on the film itself."""
     cells = maps.shape[-1]
-    matrix = _about_middle(1 / SHRUNK, cells)
+    matrix = _scale_about_middle(1 / AUGMENTED_SIZE, cells)
     return np.stack(
         [cv2.warpAffine(m, matrix, (cells, cells), borderMode=cv2.BORDER_REPLICATE) for m in maps]
     )
 
 
-def _about_middle(scale: float, side: int) -> np.ndarray:
+def _scale_about_middle(scale: float, side: int) -> np.ndarray:
     """The matrix that scales a square of that many pixels about its middle, for pixel middles at whole numbers."""
     shift = (1 - scale) * (side - 1) / 2
     return np.array([[scale, 0, shift], [0, scale, shift]])

@@ -5,15 +5,15 @@ import sys
 from streamlit.web import cli
 
 from pages.components import cache
-from tests.hearts import MISSED, SLENDER, outlined, sha256_of
+from tests.hearts import MISSED, SLENDER, segment_drawing, sha256_of
 from tests.pages.fake_reader import FakeReader
 
-ANATOMIES = {
-    sha256_of(SLENDER): outlined(SLENDER),
-    sha256_of(MISSED): outlined(MISSED, found=False),
+SEGMENTATIONS = {
+    sha256_of(SLENDER): segment_drawing(SLENDER),
+    sha256_of(MISSED): segment_drawing(MISSED, found=False),
 }
-READER = FakeReader(anatomies=ANATOMIES)
+READER = FakeReader(segmentations=SEGMENTATIONS)
 
 if __name__ == "__main__":
-    cache.reader = lambda: READER  # type: ignore[assignment]
+    cache.load_reader = lambda: READER  # type: ignore[assignment]
     cli.main(["run", "app.py", "--server.port", sys.argv[1]])

@@ -9,14 +9,14 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from cxr_core.film.phantom.phantom import PhantomSpec
-from cxr_core.reading.cardiothoracic.ratio import across, suggested
-from cxr_core.reading.cardiothoracic.ratio_wording import ratio_text
+from cxr_core.reading.cardiothoracic.ratio import measure_width, suggest_diameters
+from cxr_core.presentation.wording import format_ratio
 from tests.browser.conftest import serve
-from tests.hearts import MISSED, SLENDER, file_of, outlined
+from tests.hearts import MISSED, SLENDER, file_of, segment_drawing
 
 pytestmark = pytest.mark.browser
 
-AUTOMATIC = outlined(SLENDER)
+AUTOMATIC = segment_drawing(SLENDER)
 assert AUTOMATIC.heart is not None
 assert AUTOMATIC.thorax is not None
 HEART, THORAX = AUTOMATIC.heart, AUTOMATIC.thorax
@@ -48,8 +48,8 @@ def card(page: Page) -> Locator:
 
 def expect_ratio(page: Page, ratio: float) -> None:
     """The same ratio in the card and on the film."""
-    expect(card(page)).to_contain_text(f"Cardiothoracic ratio {ratio_text(ratio)}")
-    expect(page.locator(".ratio b")).to_have_text(ratio_text(ratio))
+    expect(card(page)).to_contain_text(f"Cardiothoracic ratio {format_ratio(ratio)}")
+    expect(page.locator(".ratio b")).to_have_text(format_ratio(ratio))
 
 
 def scale_of(viewer: Locator) -> float:
@@ -90,14 +90,14 @@ def count_what_is_sent(page: Page) -> None:
 def test_a_dragged_end_is_the_same_on_page_json_and_report(page: Page, app: str) -> None:
     viewer = open_film(page, app)
     expect(viewer).to_have_attribute("data-hearts", "on")
-    automatic = across(HEART) / across(THORAX)
+    automatic = measure_width(HEART) / measure_width(THORAX)
     expect_ratio(page, automatic)
     page.wait_for_timeout(500)
     count_what_is_sent(page)
     film = viewer.evaluate("e => e.filmViewer.geometry.matrix")
     drag(page, viewer, "heart-1", 20, 6)
-    ratio = (across(HEART) + 20) / across(THORAX)
-    expect(page.locator(".ratio b")).to_have_text(ratio_text(ratio))
+    ratio = (measure_width(HEART) + 20) / measure_width(THORAX)
+    expect(page.locator(".ratio b")).to_have_text(format_ratio(ratio))
     assert page.evaluate("window.__sent") == 0, "a drag needs no server"
     assert position(viewer, "heart-1") == pytest.approx(
         (HEART[1][0] + 20, HEART[1][1] + 6), abs=0.02
@@ -105,7 +105,7 @@ def test_a_dragged_end_is_the_same_on_page_json_and_report(page: Page, app: str)
     page.mouse.up()
     expect(card(page)).to_contain_text("Edited by hand")
     expect_ratio(page, ratio)
-    expect(card(page)).to_contain_text(f"Automatic: {ratio_text(automatic)} (95 % interval")
+    expect(card(page)).to_contain_text(f"Automatic: {format_ratio(automatic)} (95 % interval")
     assert viewer.evaluate("e => e.filmViewer.geometry.matrix") == film, (
         "the film stays where it is"
     )
@@ -115,7 +115,7 @@ def test_a_dragged_end_is_the_same_on_page_json_and_report(page: Page, app: str)
     assert told["heart"][1] == pytest.approx([HEART[1][0] + 20, HEART[1][1] + 6], abs=0.02)
     assert told["thorax"] == [pytest.approx(point, abs=0.01) for point in THORAX]
     assert told["automatic"]["value"] == pytest.approx(automatic, abs=1e-4)
-    assert f"{ratio_text(ratio)}, edited by hand" in download(page, "HTML")
+    assert f"{format_ratio(ratio)}, edited by hand" in download(page, "HTML")
     page.get_by_role("button", name="Back to the automatic measurement").click()
     expect_ratio(page, automatic)
     assert position(viewer, "heart-1") == pytest.approx(HEART[1], abs=0.01)
@@ -127,12 +127,12 @@ def test_ends_moved_while_the_server_is_busy_stay_where_they_were_put(page: Page
     for end, dx in (("heart-1", 20), ("thorax-0", -15), ("heart-0", -12)):
         drag(page, viewer, end, dx)
         page.mouse.up()
-    ratio = (across(HEART) + 32) / (across(THORAX) + 15)
+    ratio = (measure_width(HEART) + 32) / (measure_width(THORAX) + 15)
     seen = set()
     for _ in range(30):
         seen.add(viewer.locator(".ratio b").text_content())
         page.wait_for_timeout(50)
-    assert seen == {ratio_text(ratio)}, "an answer to an earlier move does not undo a later one"
+    assert seen == {format_ratio(ratio)}, "an answer to an earlier move does not undo a later one"
     expect_ratio(page, ratio)
 
 
@@ -142,8 +142,8 @@ def test_keys_move_an_end_and_the_fields_follow(page: Page, app: str) -> None:
     handle.focus()
     for key in ("ArrowLeft", "ArrowLeft", "ArrowUp", "Shift+ArrowRight"):
         page.keyboard.press(key)
-    ratio = across(HEART) / (across(THORAX) - 8)
-    expect(page.locator(".ratio b")).to_have_text(ratio_text(ratio))
+    ratio = measure_width(HEART) / (measure_width(THORAX) - 8)
+    expect(page.locator(".ratio b")).to_have_text(format_ratio(ratio))
     expect_ratio(page, ratio)
     assert position(viewer, "thorax-0") == pytest.approx(
         (THORAX[0][0] + 8, THORAX[0][1] - 1), abs=0.02
@@ -151,7 +151,7 @@ def test_keys_move_an_end_and_the_fields_follow(page: Page, app: str) -> None:
     assert handle.evaluate("e => e.getRootNode().activeElement === e"), "keys go on where they were"
     expect(handle).to_have_attribute(
         "aria-valuetext",
-        f"x {THORAX[0][0] + 8:.1f}, y {THORAX[0][1] - 1:.1f} pixels; ratio {ratio_text(ratio)}",
+        f"x {THORAX[0][0] + 8:.1f}, y {THORAX[0][1] - 1:.1f} pixels; ratio {format_ratio(ratio)}",
     )
     page.get_by_text("Exact points").click()
     expect(page.get_by_label("Thorax, left, x")).to_have_value(f"{THORAX[0][0] + 8:.1f}")
@@ -162,7 +162,7 @@ def test_wrong_points_are_a_sentence_and_the_handle_shows_what_the_field_says(
     page: Page, app: str
 ) -> None:
     viewer = open_film(page, app)
-    drag(page, viewer, "heart-0", across(HEART) + 15)
+    drag(page, viewer, "heart-0", measure_width(HEART) + 15)
     expect(page.locator(".ratio b")).to_have_text("–")
     page.mouse.up()
     expect(card(page)).to_contain_text("Cannot be measured: The two ends of the heart are crossed.")
@@ -177,7 +177,7 @@ def test_wrong_points_are_a_sentence_and_the_handle_shows_what_the_field_says(
     )
     field.fill(str(HEART[0][0]))
     field.press("Enter")
-    expect_ratio(page, across(HEART) / across(THORAX))
+    expect_ratio(page, measure_width(HEART) / measure_width(THORAX))
 
 
 def test_handles_are_as_large_at_any_zoom_and_the_switch_hides_them(page: Page, app: str) -> None:
@@ -212,7 +212,7 @@ def test_a_finger_moves_an_end_and_not_the_film(page: Page, app: str) -> None:
         points = [{"x": x + dx * scale, "y": y}]
         fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    expect_ratio(page, across(HEART) / (across(THORAX) - 20))
+    expect_ratio(page, measure_width(HEART) / (measure_width(THORAX) - 20))
     assert viewer.evaluate("e => e.filmViewer.geometry.matrix") == film
 
 
@@ -223,10 +223,10 @@ def test_a_film_that_was_not_measured_waits_for_a_hand(page: Page, app: str) -> 
     page.get_by_role("button", name="Measure by hand").click()
     expect(viewer).to_have_attribute("data-hearts", "on")
     expect(page.locator(".ratio")).to_contain_text("– drag the four ends")
-    heart, thorax = suggested((420, 400))
+    heart, thorax = suggest_diameters((420, 400))
     drag(page, viewer, "heart-0", -10)
     page.mouse.up()
-    expect_ratio(page, (across(heart) + 10) / across(thorax))
+    expect_ratio(page, (measure_width(heart) + 10) / measure_width(thorax))
     expect(card(page)).to_contain_text("Automatic: cannot be measured: No heart was found")
 
 

@@ -132,7 +132,7 @@ def test_zoom_keeps_the_point_under_the_pointer_and_fit_returns(page: Page, fake
 def test_map_is_the_core_s_own_map_in_the_core_s_own_colours(page: Page, fake_app: str) -> None:
     data = film(0.6)
     viewer = open_film(page, fake_app, data)
-    evidence = FakeReader().examine(data).outputs[0].evidence["cardiomegaly"]
+    evidence = FakeReader().examine(data).outputs[0].attributions["cardiomegaly"]
     on_film = evidence.on_film()
     for row, column in [(0, 0), (320, 140), (345, 190), (410, 160), (499, 299)]:
         value = viewer.evaluate("(e, p) => e.filmViewer.valueAt(p)", [column + 0.5, row + 0.5])
@@ -144,7 +144,7 @@ def test_map_is_the_core_s_own_map_in_the_core_s_own_colours(page: Page, fake_ap
     row, column = np.unravel_index(np.argmax(on_film), on_film.shape)
     seen = heat[int((row + 0.5) * scale + y), int((column + 0.5) * scale + x)].astype(int)
     share = on_film[row, column] / evidence.scale
-    assert np.abs(seen[:3] - colormap.ramp(np.array(share)).astype(int)).max() <= 6
+    assert np.abs(seen[:3] - colormap.map_colours(np.array(share)).astype(int)).max() <= 6
     assert seen[3] == pytest.approx(255 * colormap.opacities(np.array(share), 1.0), abs=4)
     assert float(viewer.locator("canvas.heat").evaluate("c => c.style.opacity")) == colormap.OPACITY
 

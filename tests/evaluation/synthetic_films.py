@@ -6,15 +6,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cxr_core.data.film_set import load_films
+from cxr_core.data.film_set import load_film_set
 from cxr_core.data.manifest import Manifest
 from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.card import Population
 from cxr_core.models.segmenter_card import RatioInterval, SegmenterCard
-from cxr_core.reading.cardiothoracic.contours import Anatomy
-from tests.hearts import outlined
+from cxr_core.reading.cardiothoracic.contours import SegmentationResult
+from tests.hearts import segment_drawing
 
 SIDE = 128
 COUNT = 12
@@ -64,12 +64,12 @@ class TrueOutlines:
     known: dict[bytes, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        grids = load_films(self.films, self.card.input_spec).grids_of(slice(None))
+        grids = load_film_set(self.films, self.card.input_spec).take_grids(slice(None))
         self.known = {
             grid.tobytes(): name for grid, name in zip(grids, self.films.names, strict=True)
         }
 
-    def outline_grid(self, grid: np.ndarray, film_shape: tuple[int, int]) -> Anatomy:
+    def segment_grid(self, grid: np.ndarray, film_shape: tuple[int, int]) -> SegmentationResult:
         name = self.known[grid.tobytes()]
         assert film_shape == (SIDE, SIDE)
-        return outlined(SPECS[name], name not in self.missed)
+        return segment_drawing(SPECS[name], name not in self.missed)

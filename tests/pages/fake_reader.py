@@ -75,18 +75,18 @@ CHILDREN = card(
 class FakeReader:
     """Reads whatever OpenCV decodes; the film's grey decides every probability.
 
-    anatomies: by the SHA-256 of a file, what outlines heart and lungs on it. Other films have none.
+    segmentations: by the SHA-256 of a file, that of heart and lungs; other films have none.
     """
 
     def __init__(
         self,
         cards: tuple[ModelCard, ...] = (ADULTS, CHILDREN),
         fails: bool = False,
-        anatomies: Mapping[str, SegmentationResult] | None = None,
+        segmentations: Mapping[str, SegmentationResult] | None = None,
     ):
         self.cards = cards
         self.fails = fails
-        self.anatomies = anatomies or {}
+        self.segmentations = segmentations or {}
         self.examined = 0
 
     def warm(self) -> None:
@@ -117,14 +117,14 @@ class FakeReader:
             concerns=concerns,
             outputs=outputs,
             seconds=0.2,
-            anatomy=self.anatomies.get(sha256),
+            segmentation=self.segmentations.get(sha256),
         )
 
     def examine_many(self, files: Iterable[bytes]) -> Iterator[Examination]:
         return map(self.examine, files)
 
     def explain(self, output: ModelOutput, finding: str, method: str) -> Attribution:
-        exact = output.evidence[finding]
+        exact = output.attributions[finding]
         cells = np.abs(exact.cells) / np.abs(exact.cells).max()
         return replace(exact, method=method, unit="relative", cells=cells, scale=1.0)
 
@@ -150,7 +150,7 @@ class FakeReader:
             card=model,
             logits=np.array([logit]),
             probabilities=np.array([probability]),
-            evidence={finding: evidence},
+            attributions={finding: evidence},
             features=np.zeros((4, CELLS, CELLS), np.float32),
-            unfamiliarity=0.5,
+            ood_score=0.5,
         )

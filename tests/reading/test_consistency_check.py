@@ -1,10 +1,9 @@
-"""When the measured heart and the classifier's call tell different things, and when nobody can say."""
+"""The consistency check reports when ratio and classifier contradict each other, and only then."""
 
 import dataclasses
 
 import pytest
 
-from cxr_core.reading.agreement import disagreements
 from cxr_core.reading.cardiothoracic.ratio import (
     CHILD,
     VIEW_AP,
@@ -12,6 +11,7 @@ from cxr_core.reading.cardiothoracic.ratio import (
     VIEW_UNKNOWN,
     Measurement,
 )
+from cxr_core.reading.interpret import check_consistency, replace_diameters
 from cxr_core.reading.results import Call, FindingReading, Reading
 
 
@@ -37,11 +37,13 @@ def called(
         (0.44, None, "present", "below"),
     ],
 )
-def test_a_ratio_wholly_on_the_other_side_of_the_limit_disagrees(value, half, call, side):
-    (said,) = disagreements(measured(value, half), [called(call)])
-    assert f"{value:.2f} lies {side} 0.5" in said
-    assert f"calls cardiomegaly {call} (20 %)" in said
-    assert "heart-adults" in said
+def test_a_ratio_with_its_whole_interval_on_the_other_side_of_the_limit_disagrees(
+    value, half, call, side
+):
+    (sentence,) = check_consistency(measured(value, half), [called(call)])
+    assert f"{value:.2f} lies {side} 0.5" in sentence
+    assert f"calls cardiomegaly {call} (20 %)" in sentence
+    assert "heart-adults" in sentence
 
 
 @pytest.mark.parametrize(
@@ -59,43 +61,62 @@ def test_a_ratio_wholly_on_the_other_side_of_the_limit_disagrees(value, half, ca
         (None, None, "present"),
     ],
 )
-def test_agreement_and_ignorance_are_silent(value, half, call):
-    assert disagreements(measured(value, half), [called(call)]) == ()
+def test_agreement_and_uncertainty_give_no_sentence(value, half, call):
+    assert check_consistency(measured(value, half), [called(call)]) == ()
 
 
 @pytest.mark.parametrize("reason", [VIEW_AP, VIEW_UNKNOWN, CHILD])
-def test_under_doubts_of_view_and_age_a_wide_heart_may_only_look_it(reason):
-    (said,) = disagreements(measured(0.56, 0.02, reason), [called("absent")])
-    assert "The view or the age may be why the ratio is large." in said
-    (said,) = disagreements(measured(0.44, 0.02, reason), [called("present")])
-    assert "view or the age" not in said
+def test_view_and_age_are_named_as_possible_reasons_for_a_large_ratio(reason):
+    (sentence,) = check_consistency(measured(0.56, 0.02, reason), [called("absent")])
+    assert "The view or the age may be why the ratio is large." in sentence
+    (sentence,) = check_consistency(measured(0.44, 0.02, reason), [called("present")])
+    assert "view or the age" not in sentence
 
 
 @pytest.mark.parametrize(
-    "reason", [VIEW_LATERAL, "Two looks at the same film outline the heart differently."]
+    "reason",
+    [
+        VIEW_LATERAL,
+        "The contour of the heart changes when the film is made slightly smaller and brighter.",
+    ],
 )
-def test_a_ratio_that_is_not_trusted_contradicts_nobody(reason):
-    assert disagreements(measured(0.56, 0.02, VIEW_AP, reason), [called("absent")]) == ()
+def test_an_untrusted_ratio_contradicts_no_call(reason):
+    assert check_consistency(measured(0.56, 0.02, VIEW_AP, reason), [called("absent")]) == ()
 
 
-def test_each_model_of_cardiomegaly_is_asked_and_no_other():
+def test_every_classifier_of_cardiomegaly_is_compared_and_no_other():
     findings = [
         called("absent", model="a"),
         called("present", model="b"),
         called("absent", finding="pneumonia"),
     ]
-    (said,) = disagreements(measured(0.56), findings)
-    assert "while a calls" in said
+    (sentence,) = check_consistency(measured(0.56), findings)
+    assert "while a calls" in sentence
     both = [*findings, dataclasses.replace(findings[0], model="c")]
-    assert len(disagreements(measured(0.56), both)) == 2
+    assert len(check_consistency(measured(0.56), both)) == 2
 
 
-def test_a_reading_tells_programs_what_it_tells_people():
-    contrary, agreeing = called("absent"), called("present")
-    for finding in (contrary, agreeing):
-        reading = Reading(
-            sha256="0" * 64, status="read", findings=(finding,), measurements=(measured(0.56),)
-        )
-        (told,) = reading.to_json("a.png")["measurements"]
-        assert list(told["disagreements"]) == list(disagreements(measured(0.56), [finding]))
-        assert bool(told["disagreements"]) is (finding is contrary)
+@pytest.mark.parametrize("call", ["absent", "present"])
+def test_json_lists_the_disagreements_of_a_measurement(call):
+    measurement, finding = measured(0.56), called(call)
+    sentences = check_consistency(measurement, [finding])
+    measurement = dataclasses.replace(measurement, disagreements=sentences)
+    reading = Reading(
+        sha256="0" * 64, status="read", findings=(finding,), measurements=(measurement,)
+    )
+    (record,) = reading.to_json("a.png")["measurements"]
+    assert record["disagreements"] == list(sentences)
+    assert bool(sentences) is (call == "absent")
+
+
+def test_edited_diameters_are_compared_anew():
+    reading = Reading(
+        sha256="0" * 64,
+        status="read",
+        findings=(called("present"),),
+        measurements=(measured(0.56),),
+    )
+    heart, thorax = ((40.0, 50.0), (70.0, 50.0)), ((10.0, 60.0), (90.0, 60.0))
+    (edited,) = replace_diameters(reading, heart, thorax, (100, 100)).measurements
+    (sentence,) = edited.disagreements
+    assert "0.38 lies below 0.5" in sentence

@@ -1,3 +1,5 @@
+"""Which models read a film for a patient, what they call, and the warnings beside their numbers."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +9,9 @@ from cxr_core.film.concern import Concern
 from cxr_core.film.preprocess import InputSpec, Placement
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard, OperatingPoint, Population
+from cxr_core.reading.interpret import AGE_UNKNOWN, interpret
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.remarks import AGE_UNKNOWN
-from cxr_core.reading.results import Examination, ModelOutput, interpret
+from cxr_core.reading.results import Examination, ModelOutput
 from tests.tiny import tiny_card
 
 PLACEMENT = Placement.fit((80, 80), InputSpec(side=64))
@@ -31,15 +33,15 @@ ADULTS = card("heart", "cardiomegaly", Population(text="adults, 18 and over", ag
 CHILDREN = card("lung", "pneumonia", Population(text="children aged 1 to 5", age_min=1, age_max=5))
 
 
-def output(of: ModelCard, probability: float, unfamiliarity: float = 0.5) -> ModelOutput:
-    chance = np.array([probability])
+def output(of: ModelCard, probability: float, ood_score: float = 0.5) -> ModelOutput:
+    probabilities = np.array([probability])
     return ModelOutput(
         card=of,
-        logits=np.log(chance / (1 - chance)),
-        probabilities=chance,
-        evidence={},
+        logits=np.log(probabilities / (1 - probabilities)),
+        probabilities=probabilities,
+        attributions={},
         features=np.zeros((1, 1, 1), np.float32),
-        unfamiliarity=unfamiliarity,
+        ood_score=ood_score,
     )
 
 
@@ -55,7 +57,7 @@ def examination(
 BOTH = examination(output(ADULTS, 0.5), output(CHILDREN, 0.2))
 
 
-def found(reading, key):
+def finding_of(reading, key):
     return next(finding for finding in reading.findings if finding.finding == key)
 
 
@@ -67,24 +69,24 @@ def found(reading, key):
         (18, "cardiomegaly", "pneumonia"),
     ],
 )
-def test_a_model_answers_only_for_its_population(age, fits, not_fits):
+def test_a_model_reads_only_its_own_population(age, fits, not_fits):
     reading = interpret(BOTH, Patient(age_years=age), "youden")
     assert reading.status == "read"
-    assert found(reading, fits).probability is not None
-    without = found(reading, not_fits)
+    assert finding_of(reading, fits).probability is not None
+    without = finding_of(reading, not_fits)
     assert (without.probability, without.call) == (None, None)
     assert "No model for this patient" in without.reason
     assert without.to_json()["reason"] == without.reason
 
 
 @pytest.mark.parametrize("age", [0.5, 6, 12, 17.9])
-def test_where_no_model_fits_every_finding_keeps_its_place_without_a_number(age):
+def test_findings_that_no_model_fits_are_listed_without_a_number(age):
     reading = interpret(BOTH, Patient(age_years=age), "youden")
     assert reading.status == "read"
     assert [finding.probability for finding in reading.findings] == [None, None]
 
 
-def test_with_the_age_unknown_every_model_reads_and_names_its_population():
+def test_every_model_reads_a_film_of_unknown_age_and_names_its_population():
     reading = interpret(BOTH, Patient(), "youden")
     assert {f.finding: f.population for f in reading.findings} == {
         "cardiomegaly": "adults, 18 and over",
@@ -92,11 +94,11 @@ def test_with_the_age_unknown_every_model_reads_and_names_its_population():
     }
 
 
-def test_what_the_user_says_overrides_the_file():
+def test_user_input_overrides_the_file():
     from_file = examination(output(ADULTS, 0.5), output(CHILDREN, 0.2), age_years=40.0, view="AP")
-    assert found(interpret(from_file, Patient(), "youden"), "pneumonia").probability is None
+    assert finding_of(interpret(from_file, Patient(), "youden"), "pneumonia").probability is None
     corrected = interpret(from_file, Patient(age_years=4, view="PA"), "youden")
-    assert found(corrected, "pneumonia").probability == pytest.approx(0.2)
+    assert finding_of(corrected, "pneumonia").probability == pytest.approx(0.2)
     assert corrected.patient == Patient(age_years=4, view="PA")
 
 
@@ -114,42 +116,40 @@ def test_calls_follow_the_named_operating_point(name, calls):
     assert {f.operating_point for f in reading.findings} == {name}
 
 
-def test_a_film_that_no_model_knows_is_refused():
-    strange = examination(
-        output(ADULTS, 0.5, unfamiliarity=1.2), output(CHILDREN, 0.2, unfamiliarity=1.1)
-    )
+def test_a_film_out_of_distribution_for_every_model_is_refused():
+    strange = examination(output(ADULTS, 0.5, ood_score=1.2), output(CHILDREN, 0.2, ood_score=1.1))
     refused = interpret(strange, Patient(age_years=50), "youden")
     assert refused.status == "refused"
     assert refused.findings == ()
     assert "unlike every chest film" in refused.reason
 
 
-def test_a_drawing_is_never_refused_as_unfamiliar():
+def test_a_drawing_is_never_refused_as_out_of_distribution():
     drawn = examination(
-        output(ADULTS, 0.5, unfamiliarity=1.2), concerns=(Concern("drawing", "It is drawn."),)
+        output(ADULTS, 0.5, ood_score=1.2), concerns=(Concern("drawing", "It is drawn."),)
     )
     reading = interpret(drawn, Patient(), "youden")
     assert reading.status == "read"
     assert [concern.code for concern in reading.concerns] == ["drawing", "unlike_training"]
 
 
-def test_a_chest_film_that_only_another_populations_model_knows_is_read_with_a_warning():
+def test_a_film_in_distribution_for_another_populations_model_is_read_with_a_flag():
     elsewhere = examination(
-        output(ADULTS, 0.5, unfamiliarity=0.9), output(CHILDREN, 0.2, unfamiliarity=1.4)
+        output(ADULTS, 0.5, ood_score=0.9), output(CHILDREN, 0.2, ood_score=1.4)
     )
     reading = interpret(elsewhere, Patient(age_years=3), "youden")
     assert reading.status == "read"
     assert [concern.code for concern in reading.concerns] == ["unlike_training"]
 
 
-def test_a_model_that_does_not_know_the_film_says_so_beside_its_number():
-    strange = examination(output(ADULTS, 0.5, unfamiliarity=1.2), output(CHILDREN, 0.2))
+def test_a_film_out_of_distribution_for_one_model_is_flagged_with_its_name():
+    strange = examination(output(ADULTS, 0.5, ood_score=1.2), output(CHILDREN, 0.2))
     concerns = interpret(strange, Patient(), "youden").concerns
     assert [concern.code for concern in concerns] == ["unlike_training"]
     assert "heart" in concerns[0].message
 
 
-def test_a_refusing_concern_leaves_no_number_behind():
+def test_a_refused_film_has_no_numbers():
     refused = examination(
         output(ADULTS, 0.5), concerns=(Concern("lateral_view", "It is lateral.", refuses=True),)
     )
@@ -157,14 +157,14 @@ def test_a_refusing_concern_leaves_no_number_behind():
     assert (reading.status, reading.reason, reading.findings) == ("refused", "It is lateral.", ())
 
 
-def test_an_unsettling_concern_leaves_the_number_but_makes_no_call():
+def test_a_flag_that_withholds_the_call_keeps_the_number():
     inverted = replace(BOTH, concerns=(Concern("inverted", "It seems inverted.", unsettles=True),))
     reading = interpret(inverted, Patient(), "youden")
     assert {f.call for f in reading.findings} == {"indeterminate"}
     assert all(f.probability is not None for f in reading.findings)
 
 
-def test_the_most_suspicious_film_is_the_one_furthest_above_its_threshold():
+def test_suspicion_orders_films_by_their_distance_above_the_threshold():
     mild = interpret(examination(output(ADULTS, 0.45)), Patient(), "youden")
     strong = interpret(examination(output(ADULTS, 0.9)), Patient(), "youden")
     nothing = interpret(examination(), Patient(), "youden")
@@ -181,39 +181,39 @@ def test_json_has_the_promised_fields():
     ]  # fmt: skip
 
 
-def test_an_age_that_nobody_told_is_a_remark_where_a_model_is_for_some_ages_alone():
+def test_an_unknown_age_is_a_warning_when_a_model_is_for_certain_ages():
     unknown = interpret(BOTH, Patient(view="PA"), "youden")
-    assert unknown.remarks == (AGE_UNKNOWN,)
+    assert unknown.warnings == (AGE_UNKNOWN,)
     line = unknown.to_json("a.png")
-    assert (line["remarks"], line["patient"]) == ((AGE_UNKNOWN,), {"age_years": None, "view": "PA"})
-    assert interpret(BOTH, Patient(age_years=40), "youden").remarks == ()
+    assert (line["remarks"], line["patient"]) == ([AGE_UNKNOWN], {"age_years": None, "view": "PA"})
+    assert interpret(BOTH, Patient(age_years=40), "youden").warnings == ()
     anybody = card("heart", "cardiomegaly", Population(text="anybody"))
-    assert interpret(examination(output(anybody, 0.5)), Patient(), "youden").remarks == ()
+    assert interpret(examination(output(anybody, 0.5)), Patient(), "youden").warnings == ()
 
 
 @pytest.mark.parametrize("point", ["youden", "sensitivity_95", "specificity_95"])
-def test_thresholds_that_cross_are_a_remark_beside_the_points_they_belong_to(point):
+def test_crossing_thresholds_are_a_warning_at_their_own_operating_points(point):
     crossed = {"pneumonia": points(youden=0.9, sensitivity_95=0.96, specificity_95=0.32)}
     parted = tiny_card(
         "lung", ("pneumonia",), population=CHILDREN.population, operating_points=crossed
     )
-    said = interpret(
+    warnings = interpret(
         examination(output(parted, 0.5), output(ADULTS, 0.5)), Patient(age_years=3), point
-    ).remarks
+    ).warnings
     if point == "youden":
-        assert said == ()
+        assert warnings == ()
     else:
-        assert len(said) == 1
+        assert len(warnings) == 1
         assert (
             "Sensitive (96 %) lies above Specific (32 %): Specific calls more films than Sensitive"
-            in said[0]
+            in warnings[0]
         )
 
 
 @pytest.mark.parametrize("code", ["inverted", "turned"])
-def test_a_film_that_is_unlike_all_others_because_of_how_it_is_shown_is_refused_by_that(code):
+def test_a_refusal_names_inversion_or_rotation_as_its_likely_reason(code):
     shown = Concern(code, "Invert the film, or turn it.", unsettles=True)
-    strange = output(ADULTS, 0.5, unfamiliarity=2.0)
+    strange = output(ADULTS, 0.5, ood_score=2.0)
     reading = interpret(examination(strange, concerns=(shown,)), Patient(), "youden")
     assert reading.status == "refused"
     assert reading.reason.startswith(

@@ -1,5 +1,9 @@
+"""The reading flow: what one film gives, alone, in a folder and in many threads."""
+
+import dataclasses
 import io
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -14,17 +18,17 @@ from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw
 from cxr_core.film.preprocess import to_model_input
 from cxr_core.models.card import Calibration
 from cxr_core.models.store import load_network
-from cxr_core.reading import reader as reader_module
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.methods import METHODS
+from cxr_core.reading.cores import CoreScheduler
+from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
-from cxr_core.reading.results import interpret
+from cxr_core.reading.results import HEATMAP_METHODS
 from tests.tiny import tiny_card, tiny_model, tiny_network
 
 
 def png(seed: int = 0, side: int = 256) -> bytes:
-    """A drawn chest as a plain PNG, without the mark of a drawing."""
+    """A drawing as a plain PNG, without the mark of a drawing."""
     pixels = decode(as_png(draw(PhantomSpec(seed=seed)))).pixels
     buffer = io.BytesIO()
     Image.fromarray((cv2.resize(pixels, (side, side)) * 255).astype(np.uint8)).save(buffer, "PNG")
@@ -45,7 +49,7 @@ def reader(tmp_path_factory):
         yield opened
 
 
-def test_a_reading_is_the_network_and_its_calibration_and_nothing_else(reader):
+def test_a_reading_is_the_network_followed_by_its_calibration(reader):
     """The plain steps, written out: decode, preprocess, forward, sigmoid(2 z + 0.5)."""
     data = png()
     output = reader.examine(data).outputs[0]
@@ -57,7 +61,7 @@ def test_a_reading_is_the_network_and_its_calibration_and_nothing_else(reader):
     assert np.allclose(output.probabilities, 1 / (1 + np.exp(-(2 * logits + 0.5))), atol=1e-5)
 
 
-def test_many_films_give_the_same_as_one_at_a_time_in_the_same_order(reader):
+def test_films_of_a_folder_are_read_as_one_at_a_time_and_in_order(reader):
     files = [png(seed, 200 + 10 * seed) for seed in range(5)] + [b"not a film", png(9)]
     alone = [reader.examine(data) for data in files]
     together = list(reader.examine_many(files))
@@ -68,20 +72,87 @@ def test_many_films_give_the_same_as_one_at_a_time_in_the_same_order(reader):
         for a, b in zip(one.outputs, many.outputs, strict=True):
             assert np.allclose(a.logits, b.logits, atol=1e-5)
             assert np.allclose(
-                a.evidence["pneumonia"].on_film(), b.evidence["pneumonia"].on_film(), atol=1e-5
+                a.attributions["pneumonia"].on_film(),
+                b.attributions["pneumonia"].on_film(),
+                atol=1e-5,
             )
 
 
-def test_a_folder_leaves_every_core_to_the_films_that_are_read_later(reader, monkeypatch):
-    monkeypatch.setattr(reader_module, "EVERY_CORE", 3)
-    monkeypatch.setattr(reader_module, "_share_cores", lambda ahead: torch.set_num_threads(1))
-    begun = reader.examine_many([png(1), png(2)])
-    next(begun)
-    begun.close()  # who looks no further
+def test_a_folder_read_on_one_core_leaves_every_core_to_other_sessions(reader):
+    """Sessions read one film each while another reads a folder on one core; each uses all of its scheduler's cores."""
+    scheduler, passes = CoreScheduler(cores=3), []
+    session_started = threading.Event()
+
+    class Recorded(torch.nn.Module):
+        """A network that notes in which thread and on how many cores it runs."""
+
+        def __init__(self, network):
+            super().__init__()
+            self.network, self.head = network, network.head
+            self.forward_head = network.forward_head
+
+        def forward_with_middle_maps(self, films):
+            passes.append((threading.current_thread().name, torch.get_num_threads()))
+            session_started.wait(10)
+            return self.network.forward_with_middle_maps(films)
+
+    plain = reader.classifiers[0]
+    classifier = dataclasses.replace(plain, network=Recorded(plain.network), cores=scheduler)
+    film = decode(png())
+    grids = classifier.prepare_grid(film)[None]
+
+    def read_folder():
+        classifier.read_grids(grids, [film.shape], single_core=True)
+
+    def read_film():
+        torch.rand(400, 400) @ torch.rand(400, 400)  # begins while the folder's pass is running
+        session_started.set()
+        classifier.read(film)
+
+    threads = [threading.Thread(target=read_folder, name="folder")]
+    threads[0].start()
+    while not passes:
+        time.sleep(0.01)
+    threads.append(threading.Thread(target=read_film, name="session"))
+    threads[1].start()
+    for thread in threads:
+        thread.join()
     with ThreadPoolExecutor(1) as later:
-        found = later.submit(torch.get_num_threads).result()
+        cores_later = later.submit(torch.get_num_threads).result()
     torch.set_num_threads(1)
-    assert found == 3
+    assert passes == [("folder", 1), ("session", 3)]
+    assert cores_later == 3
+
+
+def test_forward_passes_run_one_at_a_time():
+    scheduler, running, most = CoreScheduler(cores=1), [], []
+
+    def run(index: int) -> None:
+        for single_core in (False, True) * 5:
+            with scheduler.forward_pass(single_core=single_core):
+                running.append(index)
+                most.append(len(running))
+                time.sleep(0.001)
+                running.remove(index)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(run, range(4)))
+    assert max(most) == 1
+
+
+def test_an_error_in_a_forward_pass_frees_the_cores():
+    scheduler = CoreScheduler(cores=1)
+    with pytest.raises(ReadingError), scheduler.forward_pass(single_core=True):
+        raise ReadingError("no number")
+    with scheduler.forward_pass():
+        assert torch.get_num_threads() == 1
+
+
+def test_a_folder_can_be_left_before_its_end(reader):
+    begun = reader.examine_many(png(seed) for seed in range(30))
+    first = next(begun)
+    begun.close()
+    assert first.outputs
 
 
 def test_threads_share_one_reader_without_mixing_their_films(reader):
@@ -94,8 +165,8 @@ def test_threads_share_one_reader_without_mixing_their_films(reader):
             output = reader.examine(files[index]).outputs[0]
             same = np.allclose(output.logits, expected[index].logits, atol=1e-6)
             cells = [
-                output.evidence["pneumonia"].cells,
-                expected[index].evidence["pneumonia"].cells,
+                output.attributions["pneumonia"].cells,
+                expected[index].attributions["pneumonia"].cells,
             ]
             if not same or not np.allclose(*cells, atol=1e-6):
                 wrong.append(index)
@@ -109,32 +180,34 @@ def test_threads_share_one_reader_without_mixing_their_films(reader):
     assert wrong == []
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_gives_a_map_on_the_films_grid(reader, method):
+@pytest.mark.parametrize("method", HEATMAP_METHODS)
+def test_every_heatmap_method_gives_a_map_on_the_films_grid(reader, method):
     output = reader.examine(png(side=300)).outputs[0]
-    evidence = reader.explain(output, "cardiomegaly", method)
-    assert evidence.on_film().shape == (300, 300)
-    assert evidence.unit == ("logit" if method == "evidence" else "relative")
+    attribution = reader.explain(output, "cardiomegaly", method)
+    assert attribution.on_film().shape == (300, 300)
+    assert attribution.unit == ("logit" if method == "evidence" else "relative")
 
 
 def test_the_heatmap_scale_belongs_to_the_model_not_to_the_film(reader):
-    scales = {reader.examine(png(seed)).outputs[0].evidence["pneumonia"].scale for seed in range(3)}
+    scales = {
+        reader.examine(png(seed)).outputs[0].attributions["pneumonia"].scale for seed in range(3)
+    }
     assert scales == {0.1}
 
 
-def test_a_drawing_is_read_and_says_that_it_is_one(reader):
+def test_a_drawing_is_read_and_flagged_as_one(reader):
     examination = reader.examine(as_png(draw(PhantomSpec())))
     assert "drawing" in [concern.code for concern in examination.concerns]
     assert interpret(examination, Patient(), "youden").status == "read"
 
 
-def test_a_file_that_is_no_film_is_refused_with_a_sentence(reader):
+def test_a_file_that_is_not_a_film_is_refused_with_a_sentence(reader):
     reading = interpret(reader.examine(b"<html>"), Patient(), "youden")
     assert (reading.status, reading.findings) == ("refused", ())
     assert reading.reason.endswith(".")
 
 
-def test_a_logit_that_is_no_number_is_an_error_never_a_probability(tmp_path):
+def test_a_nan_logit_is_an_error_and_never_a_probability(tmp_path):
     folder = tiny_model(tmp_path)
     classifier = Classifier.load(folder)
     broken = load_network(folder, classifier.card)
@@ -145,7 +218,7 @@ def test_a_logit_that_is_no_number_is_an_error_never_a_probability(tmp_path):
         Classifier(card=classifier.card, network=broken).read(film)
 
 
-def test_an_output_of_a_model_that_is_gone_is_not_explained_by_another(reader, tmp_path):
+def test_an_output_of_an_uninstalled_model_is_not_explained_by_another(reader, tmp_path):
     other = Classifier.load(tiny_model(tmp_path, tiny_card("gone")))
     output = other.read(draw(PhantomSpec()))
     with pytest.raises(ModelError, match="no longer installed"):

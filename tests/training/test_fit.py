@@ -14,18 +14,19 @@ from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.trainer import Trainer
-from cxr_core.training.fit import Settings, fit
+from cxr_core.training.fit import FitOptions, fit
 from cxr_core.training.run_data import split_manifest
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
-from cxr_core.training.recipe.recipe_file import load_recipe, apply_overrides
+from cxr_core.training.recipe.recipe_file import apply_overrides, format_recipe, load_recipe
 from cxr_core.training.runs.run_folder import RunFolder
-from cxr_core.training.tasks.losses import masked_bce
+from cxr_core.training.runs.events import EpochDone, Event, RunBegun
+from cxr_core.training.runs.manifest import RunManifest
+from cxr_core.training.tasks.findings import mean_bce
 from cxr_core.workspace.paths import RECIPES
 from tests.lit_films import lit_films
 from train.evaluate import main as evaluate
 from train.fit import main as fit_command
-from cxr_core.training.recipe.recipe_file import format_recipe
 
 TINY = Recipe(
     name="tiny",
@@ -53,11 +54,11 @@ def dataset(tmp_path):
     return lit_films(tmp_path / "data", train=24, test=6)
 
 
-QUIET = Settings(report=lambda _: None, device="cpu")
+QUIET = FitOptions(report=lambda _: None, device="cpu")
 CPU = DistributedContext(torch.device("cpu"))
 
 
-def learnt(recipe: Recipe, films: FilmSet, report=lambda _: None):
+def train_on(recipe: Recipe, films: FilmSet, report=lambda _: None):
     """Trained on some films and validated on the same, without a folder."""
     start = initialise_network(recipe.architecture_arguments(1), "scratch", seed=0)
     return Trainer(recipe, start.network, {"train": films, "val": films}, CPU, None, report).run()
@@ -89,7 +90,7 @@ def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path):
     ]
     assert [line["epoch"] for line in progress if line["event"] == "epoch"] == [1, 2]
     assert progress[-1]["event"] == "finished"
-    assert RunFolder(tmp_path / "run").state == "finished"
+    assert RunFolder(tmp_path / "run").is_finished
     assert len((tmp_path / "run" / "learnt.csv").read_text().splitlines()) == 1 + 48
     assert load_recipe(tmp_path / "run" / "recipe.toml") == TINY
     assert Classifier.load(folder).ood_detector is not None
@@ -98,18 +99,18 @@ def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path):
 def test_a_model_is_trained_further_on_the_same_preprocessing_alone(dataset, tmp_path):
     first = fit(TINY, [dataset], QUIET, run=tmp_path / "first")
     again = replace(TINY, init=str(first), epochs=1)
-    events: list[dict] = []
+    events: list[Event] = []
     fit(
         again,
         [dataset],
-        Settings(report=events.append, device="cpu"),
+        FitOptions(report=events.append, device="cpu"),
         run=tmp_path / "again",
         version="1.1.0",
     )
-    begun = next(event for event in events if event["event"] == "begun")
-    assert (begun["missing"], begun["unmatched"]) == ([], [])
-    told = f"tiny 1.0.0, sha256 {load_card(first).weights_sha256}"
-    assert load_card(tmp_path / "again" / "model").training["init"] == told
+    begun = next(event for event in events if isinstance(event, RunBegun))
+    assert (begun.missing, begun.unmatched) == ((), ())
+    origin = f"tiny 1.0.0, sha256 {load_card(first).weights_sha256}"
+    assert load_card(tmp_path / "again" / "model").training["init"] == origin
     with pytest.raises(ModelError, match="mean"):
         fit(replace(again, mean=0.4), [dataset], QUIET, run=tmp_path / "other")
     assert not (tmp_path / "other").exists()
@@ -132,14 +133,15 @@ def test_one_batch_is_learnt_by_heart():
     recipe = replace(
         TINY, epochs=60, schedule="constant", learning_rate=0.01, head_learning_rate=0.05
     )
-    lines: list[dict] = []
-    learnt(recipe, films, lines.append)
-    assert lines[-1]["loss"] < 0.05 < lines[0]["loss"]
+    events: list[Event] = []
+    train_on(recipe, films, events.append)
+    losses = [event.loss for event in events if isinstance(event, EpochDone)]
+    assert losses[-1] < 0.05 < losses[0]
 
 
 def test_unknown_labels_do_not_touch_the_loss():
     logits = torch.tensor([[0.3, -1.0]], requires_grad=True)
-    loss = masked_bce(logits, torch.tensor([[1.0, float("nan")]]), 0.0, torch.ones(2))
+    loss = mean_bce(logits, torch.tensor([[1.0, float("nan")]]), 0.0, torch.ones(2))
     loss.backward()
     assert loss.item() == pytest.approx(float(torch.log1p(torch.exp(torch.tensor(-0.3)))))
     assert logits.grad[0, 1] == 0
@@ -176,8 +178,11 @@ def test_every_recipe_in_the_tree_loads_and_survives_its_toml(path, tmp_path):
         ("epochs", "0", "between 1 and 1000"),
         ("optimizer", "magic", "adamw, adam, sgd"),
         ("findings", '["toothache"]', "toothache"),
-        ("augmentation.shift", "3", "out of range"),
-        ("augmentation.mirror", "1", "does not fit"),
+        ("augmentation.shift", "3", "augmentation shift=3 must be a number between 0 and 1"),
+        ("augmentation.mirror", "1", "unknown key of .augmentation. 'mirror'"),
+        ("epochs", "2.5", "epochs=2.5 must be a whole number between 1 and 1000"),
+        ("two_class", "yes", "two_class='yes' must be true or false"),
+        ("findings", "pneumonia", "findings='pneumonia' must be a list of names"),
     ],
 )
 def test_a_wrong_recipe_value_is_answered_with_what_is_right(key, value, says):
@@ -219,7 +224,7 @@ def test_the_commands_train_and_measure_and_say_where(dataset, tmp_path, workspa
         (
             ["pneumonia-children", "--data", ".", "--set", "epochs=many"],
             2,
-            "epochs='many' must be a number",
+            "epochs='many' must be a whole number",
         ),
         (["pneumonia-children", "--data", "/no/such/folder"], 3, "there is no folder"),
     ],
@@ -258,7 +263,7 @@ def test_two_runs_that_begin_in_the_same_second_have_folders_of_their_own(worksp
     monkeypatch.setattr(
         "cxr_core.training.runs.run_folder.time.strftime", lambda _: "20260101-000000"
     )
-    first, second = (RunFolder.create(replace(TINY, epochs=epochs), {}) for epochs in (1, 2))
+    first, second = (RunFolder.create(replace(TINY, epochs=epochs), RunManifest()) for epochs in (1, 2))
     assert [folder.path.name for folder in (first, second)] == [
         f"{TINY.name}-20260101-000000",
         f"{TINY.name}-20260101-000000-2",

@@ -1,165 +1,181 @@
-"""A classifier's heatmaps on films with hand-drawn boxes, for every method that a reader can ask for."""
+"""Evaluates a classifier's heatmaps on films with hand-drawn boxes, for every method that a reader can choose."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.film_set import load_films
+from cxr_core.data.film_set import load_film_set
 from cxr_core.data.manifest import Manifest
-from cxr_core.evaluation.explanations.evaluate_randomisation import FILMS, randomisation
+from cxr_core.evaluation.explanations.evaluate_randomisation import (
+    MAX_FILMS,
+    evaluate_randomisation,
+)
 from cxr_core.evaluation.explanations.localisation import (
-    control_scores,
-    localisation_figures,
-    map_scores,
-    method_figures,
-    shown_shape,
+    compare_method,
+    compare_with_boxes,
+    map_shape,
+    score_controls,
+    score_map,
 )
 from cxr_core.film.preprocess import Placement
+from cxr_core.models.figures import Localisation, Randomisation
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.methods import EXACT, METHODS
-from cxr_core.reading.results import ModelOutput
+from cxr_core.reading.results import EXACT_METHOD, HEATMAP_METHODS, ModelOutput
 
-ENOUGH_BOXES = 10  # of training films, to take the average box from them
+MIN_TRAINING_BOXES = 10  # for an average box of the training films
+NO_BOXES = np.zeros((0, 4))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BoxedFilms:
-    """The films of one finding that are labelled present and carry its boxes."""
+    """The films of one finding that are labelled present and carry its boxes.
 
-    rows: np.ndarray  # (N,) positions among the films
-    boxes: list[np.ndarray]  # (K, 4) of each: left, top, right, bottom in fractions of the film
-    patients: np.ndarray  # (N,)
-    unlabelled: int  # films that carry its boxes, but are not labelled present
+    rows: (N,) their positions among all films.  boxes: (K, 4) of each: left, top, right, bottom in fractions of the
+    film.  patients: (N,).  not_labelled: films that carry its boxes and are not labelled present.
+    """
 
-    def others(self, index: int) -> np.ndarray:
+    rows: np.ndarray
+    boxes: list[np.ndarray]
+    patients: np.ndarray
+    not_labelled: int
+
+    def boxes_of_others(self, index: int) -> np.ndarray:
         """(K, 4) the boxes of all patients but the one of a film."""
-        theirs = [
-            boxes
-            for boxes, who in zip(self.boxes, self.patients, strict=True)
-            if who != self.patients[index]
-        ]
-        return np.concatenate([np.zeros((0, 4)), *theirs])
+        pairs = zip(self.boxes, self.patients, strict=True)
+        own = self.patients[index]
+        others = [boxes for boxes, patient in pairs if patient != own]
+        return np.concatenate([NO_BOXES, *others])
 
 
-def localise(
+def evaluate_localisation(
     classifier: Classifier,
     films: Manifest,
     outputs: Sequence[ModelOutput],
-    learnt: Manifest | None = None,
-) -> dict[str, dict[str, Any]]:
-    """The figures of each of the model's findings that films carry boxes of; nothing where there are none.
+    dataset: Manifest | None = None,
+) -> dict[str, Localisation]:
+    """Where the heatmaps of each finding point; only findings that films carry boxes of.
 
-    outputs: of the films, in their order.  learnt: films with a part "train", whose boxes give the average box; where
-    they have fewer than ENOUGH_BOXES, it is that of the other patients measured.
+    outputs: of the films, in their order.  dataset: films of all splits, whose training boxes give the average box;
+    with fewer than MIN_TRAINING_BOXES it is that of the other evaluated patients.
     """
-    found = {}
+    localisations = {}
     for key in classifier.card.findings:
-        boxed = boxed_films(films, key)
+        boxed = find_boxed_films(films, key)
         if len(boxed.rows):
-            found[key] = _localised(
-                classifier, films, outputs, key, boxed, _boxes_learnt(learnt, films, key)
+            training_boxes = _select_training_boxes(dataset, films, key)
+            localisations[key] = _compare_heatmaps(
+                classifier, films, outputs, key, boxed, training_boxes
             )
-    for key, figures in _randomised(classifier, films, tuple(found)).items():
-        found[key]["randomisation"] = figures
-    return found
+    randomisations = _evaluate_randomisation(classifier, films, tuple(localisations))
+    return {
+        key: replace(localisation, randomisation=randomisations[key])
+        for key, localisation in localisations.items()
+    }
 
 
-def boxed_films(films: Manifest, finding: str) -> BoxedFilms:
-    """The films to measure a finding's maps on; none where the finding has no labels."""
-    of_image = {image: _edges(rows) for image, rows in _boxes_of(films, finding).groupby("image")}
-    boxed = films.table["image"].isin(list(of_image)).to_numpy()
-    present = (
-        films.table[finding].to_numpy() == 1
-        if finding in films.findings
-        else np.zeros(len(boxed), bool)
-    )
+def find_boxed_films(films: Manifest, finding: str) -> BoxedFilms:
+    """The films that a finding's heatmaps are evaluated on; none where the finding has no labels."""
+    by_image = {
+        image: _box_edges(rows) for image, rows in _select_boxes(films, finding).groupby("image")
+    }
+    boxed = films.table["image"].isin(list(by_image)).to_numpy()
+    present = np.zeros(len(boxed), bool)
+    if finding in films.findings:
+        present = films.table[finding].to_numpy() == 1
     rows = np.flatnonzero(boxed & present)
     return BoxedFilms(
         rows=rows,
-        boxes=[of_image[image] for image in films.table["image"].iloc[rows]],
+        boxes=[by_image[image] for image in films.table["image"].iloc[rows]],
         patients=films.table["patient"].to_numpy(str)[rows],
-        unlabelled=int((boxed & ~present).sum()),
+        not_labelled=int((boxed & ~present).sum()),
     )
 
 
-def _localised(
+def _compare_heatmaps(
     classifier: Classifier,
     films: Manifest,
     outputs: Sequence[ModelOutput],
     key: str,
     boxed: BoxedFilms,
-    from_training: np.ndarray,
-) -> dict[str, Any]:
+    training_boxes: np.ndarray,
+) -> Localisation:
+    """The maps of every method on the boxed films of one finding, without the randomisation test."""
     sizes = films.table[["height", "width"]].to_numpy(int)[boxed.rows]
-    shapes = [shown_shape(height, width) for height, width in sizes]
-    training = len(from_training) >= ENOUGH_BOXES
-    controls = [
-        control_scores(boxes, from_training if training else boxed.others(i), shape)
-        for i, (boxes, shape) in enumerate(zip(boxed.boxes, shapes, strict=True))
-    ]
-    scale = classifier.card.evidence_scale[key]
+    shapes = [map_shape(height, width) for height, width in sizes]
+    enough = len(training_boxes) >= MIN_TRAINING_BOXES
+    controls = []
+    for index, (boxes, shape) in enumerate(zip(boxed.boxes, shapes, strict=True)):
+        others = training_boxes if enough else boxed.boxes_of_others(index)
+        controls.append(score_controls(boxes, others, shape))
+    spec, scale = classifier.card.input_spec, classifier.card.evidence_scale[key]
 
-    def scores(method: str) -> list[dict[str, float]]:
-        unit = scale if method == EXACT else None
-        spec = classifier.card.input_spec
-        maps = (classifier.explain(outputs[row], key, method).cells for row in boxed.rows)
-        return [
-            map_scores(Placement.fit(shape, spec).map_to_film(cells), boxes, unit)
-            for cells, shape, boxes in zip(maps, shapes, boxed.boxes, strict=True)
-        ]
+    def score_method(method: str) -> list[dict[str, float]]:
+        unit = scale if method == EXACT_METHOD else None
+        scores = []
+        for row, shape, boxes in zip(boxed.rows, shapes, boxed.boxes, strict=True):
+            cells = classifier.explain(outputs[row], key, method).cells
+            on_film = Placement.fit(shape, spec).map_to_film(cells)
+            scores.append(score_map(on_film, boxes, unit))
+        return scores
 
-    exact = scores(EXACT)
-    others = {
-        method: {"name": name, **method_figures(scores(method), exact, controls, boxed.patients)}
-        for method, name in METHODS.items()
-        if method != EXACT
-    }
-    return {
-        "films": len(boxed.rows),
-        "boxes": sum(map(len, boxed.boxes)),
-        "patients": len(np.unique(boxed.patients)),
-        "boxed_but_not_labelled": boxed.unlabelled,
-        "cells": list(outputs[0].evidence[key].cells.shape),
-        "method": METHODS[EXACT],
-        "scale": scale,
-        "average_box_from_training": len(from_training)
-        if training
-        else 0,  # boxes; 0: of the other patients
-        **localisation_figures(exact, controls, boxed.patients),
-        "methods": others,
-    }
+    exact = score_method(EXACT_METHOD)
+    comparison = compare_with_boxes(exact, controls, boxed.patients)
+    rows, columns = outputs[0].attributions[key].cells.shape
+    return Localisation(
+        films=len(boxed.rows),
+        boxes=sum(map(len, boxed.boxes)),
+        patients=len(np.unique(boxed.patients)),
+        not_labelled=boxed.not_labelled,
+        cells=(rows, columns),
+        method=HEATMAP_METHODS[EXACT_METHOD],
+        scale=scale,
+        training_boxes=len(training_boxes) if enough else 0,
+        without_evidence=comparison.without_evidence,
+        pointing=comparison.pointing,
+        inside=comparison.inside,
+        overlap=comparison.overlap,
+        verdict=comparison.verdict,
+        methods={
+            method: compare_method(name, score_method(method), exact, controls, boxed.patients)
+            for method, name in HEATMAP_METHODS.items()
+            if method != EXACT_METHOD
+        },
+    )
 
 
-def _randomised(
+def _evaluate_randomisation(
     classifier: Classifier, films: Manifest, findings: tuple[str, ...]
-) -> dict[str, dict[str, Any]]:
-    """On the first films that are measured for any of the findings."""
+) -> dict[str, Randomisation]:
+    """The randomisation test on the first films that carry boxes of any of the findings."""
     if not findings:
         return {}
-    rows = np.unique(np.concatenate([boxed_films(films, key).rows for key in findings]))[:FILMS]
-    grids = load_films(films, classifier.card.input_spec).grids_of(rows)
-    return randomisation(classifier, grids, films.table["patient"].to_numpy(str)[rows], findings)
+    boxed = [find_boxed_films(films, key).rows for key in findings]
+    rows = np.unique(np.concatenate(boxed))[:MAX_FILMS]
+    grids = load_film_set(films, classifier.card.input_spec).take_grids(rows)
+    patients = films.table["patient"].to_numpy(str)[rows]
+    return evaluate_randomisation(classifier, grids, patients, findings)
 
 
-def _boxes_learnt(learnt: Manifest | None, films: Manifest, finding: str) -> np.ndarray:
-    """(K, 4) the boxes of training films of patients who are not measured."""
-    if learnt is None:
-        return np.zeros((0, 4))
-    table = learnt.table
+def _select_training_boxes(dataset: Manifest | None, films: Manifest, finding: str) -> np.ndarray:
+    """(K, 4) the boxes of training films of patients who are not evaluated."""
+    if dataset is None:
+        return NO_BOXES
+    table = dataset.table
     apart = (table["split"] == "train") & ~table["patient"].isin(films.table["patient"])
-    boxes = _boxes_of(learnt, finding)
-    return _edges(boxes[boxes["image"].isin(table.loc[apart, "image"])])
+    boxes = _select_boxes(dataset, finding)
+    return _box_edges(boxes[boxes["image"].isin(table.loc[apart, "image"])])
 
 
-def _boxes_of(films: Manifest, finding: str) -> pd.DataFrame:
+def _select_boxes(films: Manifest, finding: str) -> pd.DataFrame:
     """The boxes of a finding that have an area."""
     boxes = films.boxes
     return boxes[(boxes["finding"] == finding) & (boxes["width"] > 0) & (boxes["height"] > 0)]
 
 
-def _edges(boxes: pd.DataFrame) -> np.ndarray:
+def _box_edges(boxes: pd.DataFrame) -> np.ndarray:
+    """(K, 4) left, top, right, bottom, clipped to the film."""
     sides = boxes[["left", "top", "width", "height"]].to_numpy(np.float64)
-    return np.clip(np.concatenate([sides[:, :2], sides[:, :2] + sides[:, 2:]], axis=1), 0, 1)
+    corners = np.concatenate([sides[:, :2], sides[:, :2] + sides[:, 2:]], axis=1)
+    return np.clip(corners, 0, 1)

@@ -1,124 +1,290 @@
-"""Changes of a film that should not change its reading, and how far a probability moves when they are made."""
+"""Measures how far the installed models' answers move when a film changes in ways that should not matter."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
-import cv2
 import numpy as np
+import pandas as pd
 
-from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, figures_of
+from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
+from cxr_core.data.manifest import Manifest
+from cxr_core.errors import DataError
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, to_figures
+from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics.metrics import auroc
+from cxr_core.evaluation.robustness.film_changes import FILM_CHANGES
+from cxr_core.evaluation.robustness.phantom_series import (
+    PhantomResponse,
+    PhantomSeries,
+    build_heart_series,
+    build_opacity_series,
+    measure_response,
+)
+from cxr_core.film.concern import Concern
 from cxr_core.film.decoding.decode import decode
+from cxr_core.film.phantom.phantom import draw
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.models.figures import Figure
+from cxr_core.reading.interpret import interpret
+from cxr_core.reading.patient import Patient
+from cxr_core.reading.reader import DRAWING, Reader
+from cxr_core.reading.results import Examination, FindingReading
+from cxr_core.workspace.json_record import JsonRecord
 
-Change = Callable[[Radiograph], Radiograph]
-
-
-def _with(film: Radiograph, pixels: np.ndarray) -> Radiograph:
-    return replace(film, pixels=np.ascontiguousarray(np.clip(pixels, 0, 1), dtype=np.float32))
-
-
-def _through_file(film: Radiograph, suffix: str, levels: int, *options: int) -> Radiograph:
-    """The film as it comes back from a file of that kind."""
-    kind = np.uint8 if levels < 256 else np.uint16
-    ok, data = cv2.imencode(suffix, np.rint(film.pixels * levels).astype(kind), list(options))
-    assert ok, "a grey picture always has a file"
-    return replace(decode(data.tobytes()), age_years=film.age_years, view=film.view, sex=film.sex)
+OPERATING_POINT = "youden"
+CHILD_AGE_YEARS, ADULT_AGE_YEARS = 3.0, 50.0  # of the phantoms
+UNCHANGED = ""
 
 
-def _resized(film: Radiograph, longest: int) -> Radiograph:
-    height, width = film.shape
-    scale = longest / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return replace(_with(film, cv2.resize(film.pixels, size, interpolation=way)), spacing_mm=None)
+@dataclass(frozen=True, kw_only=True)
+class StabilityFigures(JsonRecord):
+    """How far the probabilities of the same films moved after one change, with 95 % intervals over patients.
+
+    mean_change: of the probability, without sign.  calls_changed: share of films whose call changed.
+    auroc_change: after - before, on films with a label; None without any.  largest_change: of a single film.
+    """
+
+    mean_change: Figure
+    calls_changed: Figure
+    auroc_change: Figure | None = None
+    largest_change: float
+    n: int
 
 
-def _turned(film: Radiograph, degrees: float) -> Radiograph:
-    height, width = film.shape
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
-    return _with(
-        film, cv2.warpAffine(film.pixels, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+@dataclass(frozen=True, kw_only=True)
+class FindingStability:
+    """The stability of one model on one finding, by change. model: name and version."""
+
+    model: str
+    finding: str
+    changes: Mapping[str, StabilityFigures]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StabilityMetrics(JsonRecord):
+    """metrics.json of a stability study. films: how many were sampled.  seed: of the sample.  data: hash of the films.
+
+    models: figures by model, finding and change.
+    """
+
+    KEYS: ClassVar[Mapping[str, str]] = {"split": "part"}
+
+    split: str
+    films: int
+    seed: int
+    data: str
+    models: Mapping[str, Mapping[str, Mapping[str, StabilityFigures]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelResponse:
+    """The response of one model to one phantom series. model: name and version."""
+
+    model: str
+    series: str
+    response: PhantomResponse
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FilmAnswer:
+    """One model's answer on one film after one change. label: 1, 0 or NaN."""
+
+    image: str
+    patient: str
+    change: str
+    model: str
+    version: str
+    finding: str
+    probability: float
+    call: str | None
+    label: float
+
+
+def evaluate_stability(
+    reader: Reader,
+    films: Manifest,
+    count: int,
+    seed: int = 0,
+    progress: Progress = ignore_progress,
+) -> tuple[FindingStability, ...]:
+    """The stability of every installed model on `count` films sampled at random.
+
+    films: usable and decoded. Raises DataError when no model reads any of the sampled films.
+    """
+    sample = np.sort(np.random.default_rng(seed).permutation(len(films.table))[:count])
+    answers: list[_FilmAnswer] = []
+    for done, index in enumerate(sample, 1):
+        answers += _read_changed_film(reader, films.paths[index], films.table.iloc[index])
+        progress(done, len(sample))
+    if not answers:
+        raise DataError(
+            "no installed model reads any of these films; the Models page shows for whom each model is"
+        )
+    table = pd.DataFrame(answers)
+    return tuple(
+        FindingStability(
+            model=f"{model} {version}", finding=finding, changes=_compare_changes(rows)
+        )
+        for (model, version, finding), rows in table.groupby(["model", "version", "finding"])
     )
 
 
-def _contrast(film: Radiograph, factor: float) -> Radiograph:
-    middle = float(film.pixels.mean())
-    return _with(film, (film.pixels - middle) * factor + middle)
+def evaluate_phantoms(
+    reader: Reader, progress: Progress = ignore_progress
+) -> tuple[ModelResponse, ...]:
+    """The response of every installed model to phantoms, on the findings that it answers."""
+    series = [
+        build(age)
+        for build in (build_heart_series, build_opacity_series)
+        for age in (CHILD_AGE_YEARS, ADULT_AGE_YEARS)
+    ]
+    responses = []
+    for done, one in enumerate(series, 1):
+        for model, probabilities in _read_series(reader, one).items():
+            response = measure_response(one, probabilities)
+            responses.append(ModelResponse(model=model, series=one.name, response=response))
+        progress(done, len(series))
+    return tuple(responses)
 
 
-CHANGES: dict[str, Change] = {
-    "JPEG of quality 90": lambda film: _through_file(
-        film, ".jpg", 255, cv2.IMWRITE_JPEG_QUALITY, 90
-    ),
-    "PNG of 16 bits": lambda film: _through_file(film, ".png", 65535),
-    "224 px": lambda film: _resized(film, 224),
-    "512 px": lambda film: _resized(film, 512),
-    "2,000 px": lambda film: _resized(film, 2000),
-    "10 % brighter": lambda film: _with(film, film.pixels + 0.1),
-    "10 % darker": lambda film: _with(film, film.pixels - 0.1),
-    "10 % more contrast": lambda film: _contrast(film, 1.1),
-    "10 % less contrast": lambda film: _contrast(film, 0.9),
-    "turned by 3 degrees": lambda film: _turned(film, 3.0),
-    "turned by -3 degrees": lambda film: _turned(film, -3.0),
-}
-
-
-def stability_figures(
+def compute_stability(
     before: np.ndarray,
     after: np.ndarray,
-    crossed: np.ndarray,
+    call_changed: np.ndarray,
     labels: np.ndarray,
     patients: np.ndarray,
-) -> dict[str, Any]:
-    """How far the probabilities of the same films moved.
+) -> StabilityFigures:
+    """Compare the answers to the same films before and after one change.
 
-    before, after: probabilities (N,).  crossed: (N,) whether the call changed.  labels: (N,) 1, 0 or NaN.
-    mean_change: of the probability, without its sign.  largest_change: of any film.  calls_changed: share of films
-    whose call did.  auroc_change: after - before, on the films with a label. 95 % intervals by patient.
+    before, after: probabilities (N,).  call_changed: (N,) bool.  labels: (N,) 1, 0 or NaN.  patients: (N,).
     """
-    moved = np.abs(after - before)
+    movement = np.abs(after - before)
+    labelled = ~np.isnan(labels)
 
-    def measured(weights: np.ndarray) -> dict[str, np.ndarray]:
+    def measure_movement(resamples: Resamples) -> dict[str, np.ndarray]:
+        weights = resamples.to_weights()
         total = weights.sum(axis=1)
-        return {"mean_change": weights @ moved / total, "calls_changed": weights @ crossed / total}
+        return {
+            "mean_change": weights @ movement / total,
+            "calls_changed": weights @ call_changed / total,
+        }
 
-    known = ~np.isnan(labels)
+    def measure_auroc(resamples: Resamples) -> dict[str, np.ndarray]:
+        weights = resamples.to_weights()
+        auroc_after = auroc(after[labelled], labels[labelled], weights)
+        return {"auroc_change": auroc_after - auroc(before[labelled], labels[labelled], weights)}
 
-    def ranked(weights: np.ndarray) -> dict[str, np.ndarray]:
-        of = (auroc(scores[known], labels[known], weights) for scores in (after, before))
-        return {"auroc_change": next(of) - next(of)}
+    figures = to_figures(bootstrap_patients(measure_movement, patients, by_film=True), labels)
+    if labelled.any():
+        values = bootstrap_patients(measure_auroc, patients[labelled], by_film=True)
+        figures |= to_figures(values, labels[labelled])
+    return StabilityFigures(
+        mean_change=figures["mean_change"],
+        calls_changed=figures["calls_changed"],
+        auroc_change=figures.get("auroc_change"),
+        largest_change=round(float(movement.max()), 6),
+        n=len(before),
+    )
 
-    figures = figures_of(bootstrapped(measured, patients), labels)
-    if known.any():
-        figures |= figures_of(bootstrapped(ranked, patients[known]), labels[known])
-    return {
-        **{name: figure.to_json() for name, figure in figures.items()},
-        "largest_change": round(float(moved.max()), 6),
-        "n": len(before),
-    }
 
-
-def stability_table(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """The figures of each change as a table in Markdown."""
+def format_stability(changes: Mapping[str, StabilityFigures]) -> str:
+    """The figures of each change as a Markdown table."""
     lines = [
         "| change | films | mean change | largest | calls changed | AUROC change |",
         "|---|---|---|---|---|---|",
     ]
-    for name, figures in found.items():
+    for name, figures in changes.items():
         cells = [
             name,
-            str(figures["n"]),
-            _cell(figures["mean_change"]),
-            f"{figures['largest_change']:.3f}",
+            str(figures.n),
+            _format_figure(figures.mean_change),
+            f"{figures.largest_change:.3f}",
+            _format_figure(figures.calls_changed),
+            _format_figure(figures.auroc_change),
         ]
-        cells += [_cell(figures["calls_changed"]), _cell(figures.get("auroc_change"))]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(figure: Mapping[str, Any] | None) -> str:
-    if figure is None or figure["value"] is None:
+def _format_figure(figure: Figure | None) -> str:
+    if figure is None or figure.value is None:
         return "undefined"
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+
+
+def _read_changed_film(reader: Reader, path: Path, row: pd.Series) -> Iterator[_FilmAnswer]:
+    """Every model's answers to a film as it is and after each change."""
+    film = decode(path.read_bytes())
+    age, view = row["age"], row["view"]
+    patient = Patient(
+        age_years=None if pd.isna(age) else float(age),
+        view=view if view in ("PA", "AP", "LATERAL") else None,
+    )
+    films = {UNCHANGED: film, **{name: change(film) for name, change in FILM_CHANGES.items()}}
+    for change, changed_film in films.items():
+        for reading in _read_film(reader, changed_film, patient):
+            if reading.probability is None or reading.model is None:
+                continue
+            yield _FilmAnswer(
+                image=path.name,
+                patient=row["patient"],
+                change=change,
+                model=reading.model,
+                version=reading.version or "",
+                finding=reading.finding,
+                probability=reading.probability,
+                call=reading.call,
+                label=row.get(reading.finding, np.nan),
+            )
+
+
+def _read_film(
+    reader: Reader, film: Radiograph, patient: Patient, concerns: tuple[Concern, ...] = ()
+) -> tuple[FindingReading, ...]:
+    """The findings that a reading of this film shows, at the balanced operating point."""
+    examination = Examination(
+        sha256="",
+        film=film,
+        concerns=concerns,
+        outputs=tuple(classifier.read(film) for classifier in reader.classifiers),
+        segmentation=reader.segmenter.segment(film) if reader.segmenter else None,
+        seconds=0.0,
+    )
+    return interpret(examination, patient, OPERATING_POINT).findings
+
+
+def _read_series(reader: Reader, series: PhantomSeries) -> dict[str, list[list[float]]]:
+    """Probabilities (chests, V) by model, of the models that read these phantoms."""
+    by_model: dict[str, list[list[float]]] = {}
+    for chest in series.chests:
+        rows: dict[str, list[float]] = {}
+        for spec in chest:
+            film = draw(spec)
+            patient = Patient(age_years=film.age_years, view=film.view)
+            for reading in _read_film(reader, film, patient, (DRAWING,)):
+                if reading.finding == series.finding and reading.probability is not None:
+                    model = f"{reading.model} {reading.version}"
+                    rows.setdefault(model, []).append(reading.probability)
+        for model, row in rows.items():
+            by_model.setdefault(model, []).append(row)
+    return by_model
+
+
+def _compare_changes(answers: pd.DataFrame) -> dict[str, StabilityFigures]:
+    """By change, against the unchanged films. answers: of one model and finding."""
+    unchanged = answers[answers["change"] == UNCHANGED].set_index("image")
+    figures = {}
+    for change in FILM_CHANGES:
+        after = answers[answers["change"] == change].set_index("image")
+        after = after.loc[after.index.intersection(unchanged.index)]
+        before = unchanged.loc[after.index]
+        figures[change] = compute_stability(
+            before["probability"].to_numpy(np.float64),
+            after["probability"].to_numpy(np.float64),
+            (before["call"] != after["call"]).to_numpy(),
+            before["label"].to_numpy(np.float64),
+            before["patient"].to_numpy(),
+        )
+    return figures

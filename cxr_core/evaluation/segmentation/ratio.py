@@ -1,181 +1,298 @@
-"""The cardiothoracic ratio as a score for a finding: alone, beside a classifier's answer, and both combined.
+"""Scores the measured cardiothoracic ratio against labels: alone, beside a classifier, and fused with it.
 
-A film that could not be measured has no ratio (NaN). It is left out where the ratio takes part by itself, and keeps the
-classifier's answer where both are combined.
+A film that could not be measured has no ratio (NaN). The ratio alone is scored on the measured films; the fusion keeps
+the classifier's answer for the others.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from cxr_core.errors import DataError
-from cxr_core.evaluation.bootstrap.bootstrap import drawn, figures_of
-from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.data.manifest import Manifest
+from cxr_core.errors import DataError, ModelError
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, to_figures
+from cxr_core.evaluation.bootstrap.resamples import Resamples
+from cxr_core.evaluation.metrics.curves import Roc, compute_roc
 from cxr_core.evaluation.metrics.metrics import auroc
-from cxr_core.logistic import fit_logistic
+from cxr_core.evaluation.segmentation.results import (
+    ComparatorFacts,
+    FusionFacts,
+    GroupScores,
+    RatioScores,
+    ScoreAurocs,
+    UnmeasuredFilms,
+)
+from cxr_core.inference import predict_films
+from cxr_core.models.card import Calibration, Fusion, ModelCard
+from cxr_core.models.registry.registry import list_classifiers
+from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.models.store import load_card
+from cxr_core.reading.cardiothoracic.fusion import fuse_logits
+from cxr_core.reading.cardiothoracic.ratio import MEASURED_FINDING
+from cxr_core.reading.classifier import Classifier
 
-RATIO, CLASSIFIER, COMBINED = "ratio", "classifier", "combined"
+RATIO, CLASSIFIER, FUSION = "ratio", "classifier", "combined"  # the scores, by their keys on disk
 VIEWS = ("PA", "AP")
+ALL_VIEWS, WITHIN_VIEWS = "all", "within"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Combination:
-    """A logistic model of the classifier's logit and the ratio, and one of the logit alone for films without a ratio.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RatioEvaluation:
+    """The ratio as a score for cardiomegaly. roc: by score, on the measured films.
 
-    Log-odds: intercept + of_logit * logit + of_ratio * ratio; without a ratio alone_intercept + alone_of_logit * logit.
-    Both are fitted on films of the same part, so that they answer on one scale.
+    table: label, and where there is a classifier its logit and probability and the fused log-odds; one row per film of
+    the split, NaN without a label.
     """
 
-    intercept: float
-    of_logit: float
-    of_ratio: float
-    alone_intercept: float
-    alone_of_logit: float
-    films: int  # it was fitted on
-    positives: int
-    measured: int  # of the films, those with a ratio
-    source: str  # which films
-
-    def log_odds(
-        self, logits: np.ndarray, ratios: np.ndarray, views: np.ndarray | None = None
-    ) -> np.ndarray:
-        """(N,) the combined answer. logits: (N,); ratios: (N,), NaN where none was measured.  views: not asked for."""
-        both = self.intercept + self.of_logit * logits + self.of_ratio * ratios
-        return np.where(np.isnan(ratios), self.alone_intercept + self.alone_of_logit * logits, both)
-
-    def to_json(self) -> dict[str, Any]:
-        """As metrics.json carries it."""
-        return {
-            key: round(value, 6) if isinstance(value, float) else value
-            for key, value in asdict(self).items()
-        }
+    scores: RatioScores
+    roc: Mapping[str, Roc]
+    table: pd.DataFrame
 
 
-def fit_combination(
-    logits: np.ndarray, ratios: np.ndarray, labels: np.ndarray, source: str
-) -> Combination:
-    """The combination that fits films best: logits, ratios (NaN = not measured), labels 0 or 1, (N,) each.
+def has_labels_to_score(films: Manifest) -> bool:
+    """Whether any film has a known label of cardiomegaly."""
+    return MEASURED_FINDING in films.findings and bool(films.table[MEASURED_FINDING].notna().any())
 
-    Both inputs are brought to unit spread and held by scikit-learn's default ridge (C = 1), so that few or separable
-    films give finite weights. Raises DataError when the films, or those measured, show one class only.
+
+def check_comparator(card: ModelCard) -> None:
+    """Raise ModelError for a classifier that does not answer cardiomegaly."""
+    if MEASURED_FINDING not in card.findings:
+        raise ModelError(
+            f"{card.model} {card.version} answers {', '.join(card.findings)}, not {MEASURED_FINDING}; "
+            "give another model with --beside"
+        )
+
+
+def load_installed_comparator() -> Classifier | None:
+    """The installed classifier that answers cardiomegaly; None without one. Raises ModelError for several."""
+    folders = [
+        folder for folder in list_classifiers() if MEASURED_FINDING in load_card(folder).findings
+    ]
+    if len(folders) > 1:
+        names = ", ".join(folder.parent.name for folder in folders)
+        raise ModelError(
+            f"several installed models answer {MEASURED_FINDING}: {names}; choose one with --beside"
+        )
+    return Classifier.load(folders[0]) if folders else None
+
+
+def score_ratio(
+    segmenter: SegmenterCard,
+    films: Manifest,
+    ratios: np.ndarray,
+    trusted: np.ndarray,
+    comparator: Classifier | None,
+) -> RatioEvaluation:
+    """Score the ratio of labelled films against their labels, beside a classifier where one is given.
+
+    segmenter: the card of the model that measured the ratios.  ratios: (N,), NaN where none could be measured.
+    trusted: (N,) bool, measured without a warning; the fusion uses only these, as a reading does. Raises DataError when
+    no film has a label, ModelError for a classifier that does not answer cardiomegaly.
     """
-    seen = ~np.isnan(ratios)
-    for chosen, what in ((np.ones(len(labels), bool), "films"), (seen, "measured films")):
-        if len(np.unique(labels[chosen])) < 2:
-            raise DataError(
-                f"the {int(chosen.sum()):,} {what} to fit the combination on ({source}) are not of both classes; "
-                "choose another part with --fit-on"
-            )
-    intercept, (of_logit, of_ratio) = fit_logistic(
-        np.stack([logits[seen], ratios[seen]], axis=1), labels[seen]
+    if not has_labels_to_score(films):
+        raise DataError(
+            f"the films have no labels for {MEASURED_FINDING}, so the ratio cannot be scored against them"
+        )
+    labelled_rows = films.table[MEASURED_FINDING].notna().to_numpy()
+    labelled = films.with_table(films.table[labelled_rows])
+    labels = labelled.table[MEASURED_FINDING].to_numpy(np.float64)
+    views = labelled.table["view"].fillna("").to_numpy(str)
+    scores = {RATIO: ratios[labelled_rows]}
+    columns = {MEASURED_FINDING: labels}
+    fusion = None
+    if comparator:
+        check_comparator(comparator.card)
+        answers = _predict_finding(comparator, labelled)
+        scores[CLASSIFIER] = answers["logit"].to_numpy()
+        columns |= {"logit": scores[CLASSIFIER], "probability": answers["probability"]}
+        fusion = find_fusion(comparator.card, segmenter)
+    if comparator and fusion:
+        usable_ratios = np.where(trusted[labelled_rows], scores[RATIO], np.nan)
+        calibration = comparator.card.calibration[MEASURED_FINDING]
+        scores[FUSION] = fuse_scores(fusion, calibration, scores[CLASSIFIER], usable_ratios, views)
+        columns["combined"] = scores[FUSION]
+    measured = ~np.isnan(scores[RATIO])
+    curves = {
+        name: compute_roc(score[measured], labels[measured]) for name, score in scores.items()
+    }
+    figures = RatioScores(
+        finding=MEASURED_FINDING,
+        unlabelled=int((~labelled_rows).sum()),
+        comparator=_comparator_facts(comparator.card) if comparator else None,
+        fusion=_fusion_facts(fusion) if fusion else None,
+        views=score_by_view(scores, labels, labelled.table["patient"].to_numpy(str), views),
+        sources=_score_by_source(scores, labels, labelled.table),
     )
-    alone_intercept, (alone_of_logit,) = fit_logistic(logits[:, None], labels)
-    return Combination(
-        intercept=intercept,
-        of_logit=of_logit,
-        of_ratio=of_ratio,
-        alone_intercept=alone_intercept,
-        alone_of_logit=alone_of_logit,
-        films=len(labels),
-        positives=int((labels == 1).sum()),
-        measured=int(seen.sum()),
-        source=source,
+    return RatioEvaluation(
+        scores=figures,
+        roc={name: roc for name, roc in curves.items() if roc is not None},
+        table=_spread_rows(pd.DataFrame(columns), labelled_rows),
     )
 
 
-def by_view(
+def find_fusion(card: ModelCard, segmenter: SegmenterCard) -> Fusion | None:
+    """The fusion with cardiomegaly in a classifier's card, if it was fitted with this segmenter."""
+    fusion = card.fusion.get(MEASURED_FINDING)
+    if fusion is None or fusion.model != f"{segmenter.model} {segmenter.version}":
+        return None
+    return fusion
+
+
+def fuse_scores(
+    fusion: Fusion,
+    calibration: Calibration,
+    logits: np.ndarray,
+    ratios: np.ndarray,
+    views: np.ndarray,
+) -> np.ndarray:
+    """(N,) fused log-odds; the classifier's calibrated ones for films without a ratio (NaN).
+
+    logits, ratios: (N,).  views: (N,) "PA", "AP", or anything else for unknown.
+    """
+    log_odds = calibration.slope * logits + calibration.intercept
+    measured = ~np.isnan(ratios)
+    log_odds[measured] = fuse_logits(fusion, log_odds[measured], ratios[measured], views[measured])
+    return log_odds
+
+
+def score_by_view(
     scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray, views: np.ndarray
-) -> dict[str, Any]:
-    """`figures_of_scores` of all films, of PA and AP films alone, and of both with each film among those of its view.
+) -> dict[str, GroupScores]:
+    """`score_films` of all films, of PA and AP films alone, and of both with each film among those of its view.
 
     views: (N,) PA, AP or something else; "within" leaves out the latter.
     """
-    groups = {"all": np.ones(len(labels), bool), **{view: views == view for view in VIEWS}}
+    groups = {ALL_VIEWS: np.ones(len(labels), bool)}
+    groups |= {view: views == view for view in VIEWS}
     found = {
-        name: figures_of_scores(_some(scores, chosen), labels[chosen], patients[chosen])
-        for name, chosen in groups.items()
+        name: score_films(_select_rows(scores, rows), labels[rows], patients[rows])
+        for name, rows in groups.items()
     }
     known = np.isin(views, VIEWS)
-    return found | {
-        "within": figures_of_scores(
-            _some(scores, known), labels[known], patients[known], views[known]
-        )
-    }
+    found[WITHIN_VIEWS] = score_films(
+        _select_rows(scores, known), labels[known], patients[known], views[known]
+    )
+    return found
 
 
-def _some(scores: Mapping[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
-    return {name: score[chosen] for name, score in scores.items()}
-
-
-def figures_of_scores(
+def score_films(
     scores: Mapping[str, np.ndarray],
     labels: np.ndarray,
     patients: np.ndarray,
     views: np.ndarray | None = None,
-) -> dict[str, Any]:
+) -> GroupScores:
     """AUROC of each score and their paired differences, with patient-bootstrapped 95 % intervals.
 
-    scores: (N,) by name; the ratio is NaN where none was measured.  labels: 0 or 1.
-    Besides films and positives: unmeasured, those without a ratio; on_measured, every score on the films that have a
-    ratio, `auroc` by name and `difference` by pair ("combined - ratio"), both on the same resamples; on_all, the same
-    on all films, for the scores that every film has. What a class that is missing leaves undefined is None.
-    views: (N,) where a positive film is to be compared with the negative ones of its own view alone.
+    scores: (N,) by name; the ratio is NaN where none was measured.  labels: (N,) 0 or 1.  views: (N,) where a positive
+    film is compared only with negative ones of its own view. Undefined without both classes.
     """
-    seen = ~np.isnan(scores[RATIO])
-    same = views if views is not None else np.full(len(labels), "")
+    measured = ~np.isnan(scores[RATIO])
+    strata = np.full(len(labels), "") if views is None else views
     on_all = {name: score for name, score in scores.items() if name != RATIO}
-    return {
-        "films": len(labels),
-        "positives": int((labels == 1).sum()),
-        "unmeasured": {
-            "films": int((~seen).sum()),
-            "share": round(float((~seen).mean()), 6) if len(seen) else None,
-            "positives": int((labels[~seen] == 1).sum()),
-        },
-        "on_measured": _aurocs(_some(scores, seen), labels[seen], patients[seen], same[seen]),
-        "on_all": _aurocs(on_all, labels, patients, same) if on_all else None,
-    }
+    return GroupScores(
+        films=len(labels),
+        positives=int((labels == 1).sum()),
+        unmeasured=UnmeasuredFilms(
+            films=int((~measured).sum()),
+            share=round(float((~measured).mean()), 6) if len(measured) else None,
+            positives=int((labels[~measured] == 1).sum()),
+        ),
+        on_measured=_compare_aurocs(
+            _select_rows(scores, measured), labels[measured], patients[measured], strata[measured]
+        ),
+        on_all=_compare_aurocs(on_all, labels, patients, strata) if on_all else None,
+    )
 
 
-def _aurocs(
-    scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray, views: np.ndarray
-) -> dict[str, Any]:
-    pairs = list(combinations(list(scores)[::-1], 2))
-
-    def measured(weights: Draws) -> dict[str, np.ndarray]:
-        found = {
-            name: auroc_within(views, score, labels, weights) for name, score in scores.items()
-        }
-        return found | {f"{one} - {other}": found[one] - found[other] for one, other in pairs}
-
-    figures = figures_of(drawn(measured, patients), labels)
-    return {
-        "auroc": {name: figures[name].to_json() for name in scores},
-        "difference": {
-            name: figure.to_json() for name, figure in figures.items() if name not in scores
-        },
-    }
-
-
-def auroc_within(
-    views: np.ndarray, scores: np.ndarray, labels: np.ndarray, weights: Draws
+def stratified_auroc(
+    views: np.ndarray, scores: np.ndarray, labels: np.ndarray, weights: Resamples
 ) -> np.ndarray:
-    """(R,) AUROC of each view, weighed by its positives; a view without both classes takes no part. NaN if none has.
+    """(R,) AUROC within views, weighted by their positives; a view without both classes is left out. NaN if none has.
 
     With one view it is that view's AUROC. Source: the covariate-adjusted ROC curve of Janes & Pepe 2009, Biometrika
-    96:371-382, whose area is the mean over cases of how many controls of the same kind each one exceeds.
+    96:371-382, whose area is the mean over cases of how many controls of the same stratum each one exceeds.
     """
-    each = []
+    weighted = np.zeros(weights.shape[0])
+    total = np.zeros(weights.shape[0])
     for view in np.unique(views):
-        chosen = views == view
-        of = weights.of(chosen)
-        found, positives = (
-            auroc(scores[chosen], labels[chosen], of),
-            of @ (labels[chosen] == 1).astype(float),
-        )
-        each.append((np.nan_to_num(found) * positives, np.where(np.isnan(found), 0.0, positives)))
-    summed, positives = np.sum(each, axis=0) if each else (np.zeros(weights.shape[0]),) * 2
-    return np.divide(summed, positives, out=np.full(np.shape(summed), np.nan), where=positives > 0)
+        rows = views == view
+        of_view = weights.select(rows)
+        area = auroc(scores[rows], labels[rows], of_view)
+        positives = of_view @ (labels[rows] == 1).astype(float)
+        weighted = weighted + np.nan_to_num(area) * positives
+        total = total + np.where(np.isnan(area), 0.0, positives)
+    return np.divide(weighted, total, out=np.full(np.shape(weighted), np.nan), where=total > 0)
+
+
+def _compare_aurocs(
+    scores: Mapping[str, np.ndarray], labels: np.ndarray, patients: np.ndarray, views: np.ndarray
+) -> ScoreAurocs:
+    pairs = list(combinations(list(scores)[::-1], 2))
+
+    def measure(weights: Resamples) -> dict[str, np.ndarray]:
+        areas = {
+            name: stratified_auroc(views, score, labels, weights) for name, score in scores.items()
+        }
+        differences = {f"{one} - {other}": areas[one] - areas[other] for one, other in pairs}
+        return areas | differences
+
+    figures = to_figures(bootstrap_patients(measure, patients), labels)
+    rounded = {name: figure.rounded() for name, figure in figures.items()}
+    return ScoreAurocs(
+        auroc={name: rounded[name] for name in scores},
+        difference={name: figure for name, figure in rounded.items() if name not in scores},
+    )
+
+
+def _score_by_source(
+    scores: Mapping[str, np.ndarray], labels: np.ndarray, films: pd.DataFrame
+) -> dict[str, dict[str, GroupScores]]:
+    """`score_by_view` of each source of the films; empty when there is only one."""
+    patients = films["patient"].to_numpy(str)
+    views, sources = (films[name].fillna("").to_numpy(str) for name in ("view", "source"))
+    names = sorted(set(sources))
+    if len(names) < 2:
+        return {}
+    by_source = {}
+    for name in names:
+        rows = sources == name
+        selected = _select_rows(scores, rows)
+        by_source[name] = score_by_view(selected, labels[rows], patients[rows], views[rows])
+    return by_source
+
+
+def _select_rows(scores: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: score[rows] for name, score in scores.items()}
+
+
+def _predict_finding(classifier: Classifier, films: Manifest) -> pd.DataFrame:
+    """Logit and probability of cardiomegaly, in the order of the films."""
+    table = predict_films(classifier, films)
+    rows = table.loc[table["finding"] == MEASURED_FINDING, ["logit", "probability"]]
+    return rows.reset_index(drop=True)
+
+
+def _comparator_facts(card: ModelCard) -> ComparatorFacts:
+    return ComparatorFacts(
+        model=card.model, version=card.version, weights_sha256=card.weights_sha256
+    )
+
+
+def _fusion_facts(fusion: Fusion) -> FusionFacts:
+    return FusionFacts(
+        from_card=True,
+        source=fusion.source,
+        intercept=fusion.intercept,
+        classifier=fusion.classifier,
+        measured=fusion.measured,
+        centre=fusion.centre,
+        ap=fusion.ap,
+    )
+
+
+def _spread_rows(table: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """The rows of some films at their places among all films, NaN at the others. rows: (N,) bool."""
+    return table.set_index(np.flatnonzero(rows)).reindex(range(len(rows)))

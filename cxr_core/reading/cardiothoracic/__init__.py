@@ -1,1 +1,1 @@
-"""The cardiothoracic ratio: contours, diameters, and its part in a finding's probability."""
+"""Measures the cardiothoracic ratio: contours, diameters, and its part in a finding's probability."""

@@ -1,76 +1,76 @@
-"""A probability from classifier and measurement together, by the small explicit model in the classifier's card."""
+"""Combines a classifier's probability with the measured ratio, by the logistic model in the classifier's card."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from cxr_core.film.radiograph import View
-from cxr_core.models.card import Combination, ModelCard
-from cxr_core.reading.cardiothoracic.ratio import RATIO, WIDENING, Measurement
-from cxr_core.reading.log_odds import expit, log_odds
+from cxr_core.models.card import Fusion, ModelCard
+from cxr_core.presentation.wording import format_fusion
+from cxr_core.reading.calibration import expit, log_odds
+from cxr_core.reading.cardiothoracic.ratio import RATIO, WIDENING_REASONS, Measurement
+from cxr_core.workspace.json_files import JsonObject
 
-AP_SHARE: dict[str, float] = {"AP": 1.0, "PA": 0.0, "LATERAL": 0.0}
-UNKNOWN_SHARE = 0.5
+AP_WEIGHTS: dict[str, float] = {"AP": 1.0, "PA": 0.0, "LATERAL": 0.0}
+UNKNOWN_VIEW_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
-    """Who said what: the classifier's own probability, and the measured value that was combined with it."""
+class FusionParts:
+    """What a combined probability is made of: the classifier's own probability and the measured value."""
 
     classifier: float
     measurement: str
     value: float
 
-    def to_json(self) -> dict[str, Any]:
-        """As `read --json` has it."""
+    def to_json(self) -> JsonObject:
+        """The parts as `read --json` has them."""
         return {"classifier": self.classifier, self.measurement: round(self.value, 4)}
 
+    def describe(self) -> str:
+        """The parts in words: `network 12 %, ratio 0.56`."""
+        return format_fusion(self.classifier, self.value)
 
-def combined_logit(fitted: Combination, log_odds: float, value: float, view: View | None) -> float:
+
+def fuse_logit(fitted: Fusion, log_odds: float, value: float, view: View | None) -> float:
     """The combined log-odds. log_odds: of the classifier's calibrated probability.  value: as measured."""
-    share = UNKNOWN_SHARE if view is None else AP_SHARE[view]
+    ap_weight = UNKNOWN_VIEW_WEIGHT if view is None else AP_WEIGHTS[view]
     by_ratio = fitted.measured * (value - fitted.centre)
-    return fitted.intercept + fitted.classifier * log_odds + by_ratio + fitted.ap * share
+    return fitted.intercept + fitted.classifier * log_odds + by_ratio + fitted.ap * ap_weight
 
 
-def combined_logits(
-    fitted: Combination, log_odds: np.ndarray, ratios: np.ndarray, views: np.ndarray
+def fuse_logits(
+    fitted: Fusion, log_odds: np.ndarray, ratios: np.ndarray, views: np.ndarray
 ) -> np.ndarray:
-    """`combined_logit` of many films, (N,) each; views that are not known are any other text."""
-    each = zip(log_odds.tolist(), ratios.tolist(), views.tolist(), strict=True)
+    """`fuse_logit` of many films, (N,) each; any text but PA, AP and LATERAL is an unknown view."""
+    films = zip(log_odds.tolist(), ratios.tolist(), views.tolist(), strict=True)
     return np.array(
         [
-            combined_logit(fitted, x, ratio, view if view in AP_SHARE else None)
-            for x, ratio, view in each
+            fuse_logit(fitted, logit, ratio, view if view in AP_WEIGHTS else None)
+            for logit, ratio, view in films
         ]
     )
 
 
-def combine(
+def fuse_probability(
     card: ModelCard,
     finding: str,
     probability: float,
     measurement: Measurement | None,
     view: View | None,
-) -> tuple[float, Parts | None]:
-    """The probability that is shown, and its parts; the classifier's alone, without parts, where nothing is combined.
+) -> tuple[float, FusionParts | None]:
+    """The probability to show and its parts; the classifier's own, without parts, where nothing is combined.
 
-    Combined is a ratio that the segmenter of the card's combination measured itself, and that no doubt but one of view
-    or age speaks against: those were in the films that it was fitted on.
+    A ratio is combined when the card's segmenter measured it and nothing but view or age speaks against it: such films
+    were among those that the combination was fitted on. Diameters set by hand do not change the probability.
     """
-    fitted = card.combination.get(finding)
-    automatic = measurement.automatic or measurement if measurement else None
-    if (
-        fitted is None
-        or automatic is None
-        or automatic.value is None
-        or fitted.measurement != RATIO
-    ):
+    fitted = card.fusion.get(finding)
+    if fitted is None or fitted.measurement != RATIO or measurement is None:
         return probability, None
-    if f"{automatic.model} {automatic.version}" != fitted.model or not set(
-        automatic.reasons
-    ) <= set(WIDENING):
+    automatic = measurement.automatic or measurement
+    trusted = set(automatic.reasons) <= set(WIDENING_REASONS)
+    same_segmenter = f"{automatic.model} {automatic.version}" == fitted.model
+    if automatic.value is None or not trusted or not same_segmenter:
         return probability, None
-    both = expit(combined_logit(fitted, log_odds(probability), automatic.value, view))
-    return both, Parts(classifier=probability, measurement=RATIO, value=automatic.value)
+    fused = expit(fuse_logit(fitted, log_odds(probability), automatic.value, view))
+    return fused, FusionParts(classifier=probability, measurement=RATIO, value=automatic.value)

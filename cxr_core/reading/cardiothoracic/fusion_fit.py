@@ -1,26 +1,28 @@
-"""A classifier's probability and a measured ratio together, fitted on validation films.
+"""Fits the combination of a classifier's probability and the measured ratio on validation films.
 
-Both weigh the same, each in units of its own spread: with a few dozen positive films, weights of their own cannot be
-told from equal ones, and equal ones carry over better (Dawes 1979, American Psychologist 34:571-582). What is fitted is
-the scale of their sum, the intercept and the share of the view.
+Both weigh the same, each in units of its own spread: a few dozen positive films cannot tell weights of their own from
+equal ones, and equal ones carry over better (Dawes 1979, American Psychologist 34:571-582). What is fitted is the scale
+of their sum, the intercept and the weight of the AP view.
 """
+
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import expit
 from sklearn.model_selection import StratifiedGroupKFold
 
 from cxr_core.errors import DataError
-from cxr_core.logistic import fit_logistic
-from cxr_core.models.card import Combination
-from cxr_core.reading.calibration import operating_points
-from cxr_core.reading.cardiothoracic.fusion import AP_SHARE, UNKNOWN_SHARE, combined_logits
-from cxr_core.reading.cardiothoracic.ratio import ENLARGED, RATIO
+from cxr_core.findings import RATIO_LIMIT
+from cxr_core.models.card import Fusion
+from cxr_core.reading.calibration_fit import choose_operating_points, fit_logistic
+from cxr_core.reading.cardiothoracic.fusion import AP_WEIGHTS, UNKNOWN_VIEW_WEIGHT, fuse_logits
+from cxr_core.reading.cardiothoracic.ratio import RATIO
 
 FOLDS, REPEATS = 5, 20
-LEAST = 1e-7  # a probability held out is not taken as surer than this
+MIN_PROBABILITY = 1e-7  # held-out probabilities are clipped to this distance from 0 and 1
 
 
-def fit_combination(
+def fit_fusion(
     log_odds: np.ndarray,
     ratios: np.ndarray,
     views: np.ndarray,
@@ -28,75 +30,76 @@ def fit_combination(
     *,
     model: str,
     source: str,
-) -> Combination:
+) -> Fusion:
     """The logistic model of the sum of both that fits measured films best, with its operating points.
 
-    log_odds: of the classifier's calibrated probabilities, (N,).  ratios: (N,).  views: (N,) "PA", "AP" or others for
-    unknown.  labels: (N,) 0 or 1.  model: name and version of the segmenter.  source: which films these are. Held by
-    scikit-learn's default ridge, so that few films give finite weights; a sum that would count against the finding
-    gets none. Raises DataError when the films are of one class.
+    log_odds: of the classifier's calibrated probabilities, (N,).  ratios: (N,).  views: (N,) "PA", "AP" or any other
+    text for unknown.  labels: (N,) 0 or 1.  model: name and version of the segmenter.  source: which films these are.
+    The ridge penalty of `fit_logistic` keeps weights finite on few films; a sum that would count against the finding
+    gets weight 0. Raises DataError when the films are of one class.
     """
     if len(np.unique(labels)) < 2:
         raise DataError(
             f"the {len(labels)} films to fit the combination on are of one class; both are needed"
         )
-    inputs = _inputs(log_odds, ratios, views)
-    spreads = _spreads(inputs)
-    intercept, (slope, ap) = fit_logistic(_summed(inputs, spreads), labels)
+    inputs = _build_inputs(log_odds, ratios, views)
+    spreads = _measure_spreads(inputs)
+    intercept, (slope, ap) = fit_logistic(_sum_inputs(inputs, spreads), labels)
     classifier, measured = max(slope, 0.0) / spreads
-    fitted = Combination(
+    fitted = Fusion(
         measurement=RATIO,
         model=model,
         intercept=intercept,
         classifier=float(classifier),
         measured=float(measured),
-        centre=ENLARGED,
+        centre=RATIO_LIMIT,
         ap=ap,
         operating_points=(),
         source=source,
     )
-    probabilities = expit(combined_logits(fitted, log_odds, ratios, views))
-    return Combination(
-        **{**vars(fitted), "operating_points": operating_points(probabilities, labels, source)}
-    )
+    probabilities = expit(fuse_logits(fitted, log_odds, ratios, views))
+    points = choose_operating_points(probabilities, labels, source)
+    return replace(fitted, operating_points=points)
 
 
-def held_out_losses(
+def cross_validate_losses(
     log_odds: np.ndarray,
     ratios: np.ndarray,
     views: np.ndarray,
     labels: np.ndarray,
     patients: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) log loss of each film by the classifier, refitted alone, and by both, while its patient is held out.
+    """(N,) log loss of each film, held out with its patient: by the classifier refitted alone, and by both together.
 
-    Means over twenty divisions into five folds. The arguments are those of `fit_combination`; patients: (N,).
+    Means over twenty splits into five folds. The arguments are those of `fit_fusion`; patients: (N,).
     """
-    inputs = _inputs(log_odds, ratios, views)
+    inputs = _build_inputs(log_odds, ratios, views)
     losses = np.zeros((2, len(labels)))
     for repeat in range(REPEATS):
         folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=repeat)
         for train, test in folds.split(inputs, labels, patients):
-            spreads = _spreads(inputs[train])
-            for row, columns in enumerate((inputs[:, [0, 2]], _summed(inputs, spreads))):
+            spreads = _measure_spreads(inputs[train])
+            for row, columns in enumerate((inputs[:, [0, 2]], _sum_inputs(inputs, spreads))):
                 intercept, weights = fit_logistic(columns[train], labels[train])
-                said = expit(intercept + columns[test] @ np.array(weights)).clip(LEAST, 1 - LEAST)
-                losses[row, test] -= np.log(np.where(labels[test] == 1, said, 1 - said)) / REPEATS
+                probabilities = expit(intercept + columns[test] @ np.array(weights))
+                probabilities = probabilities.clip(MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+                of_label = np.where(labels[test] == 1, probabilities, 1 - probabilities)
+                losses[row, test] -= np.log(of_label) / REPEATS
     return losses[0], losses[1]
 
 
-def _spreads(inputs: np.ndarray) -> np.ndarray:
+def _measure_spreads(inputs: np.ndarray) -> np.ndarray:
     """(2,) standard deviations of log-odds and ratio; 1 where all films have the same."""
-    found = inputs[:, :2].std(axis=0)
-    return np.where(found > 0, found, 1.0)
+    spreads = inputs[:, :2].std(axis=0)
+    return np.where(spreads > 0, spreads, 1.0)
 
 
-def _summed(inputs: np.ndarray, spreads: np.ndarray) -> np.ndarray:
-    """(N, 2): log-odds and ratio in units of their spread, added; and how far the view is AP."""
+def _sum_inputs(inputs: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+    """(N, 2): log-odds and ratio in units of their spread, added; and the weight of the AP view."""
     return np.stack([(inputs[:, :2] / spreads).sum(axis=1), inputs[:, 2]], axis=1)
 
 
-def _inputs(log_odds: np.ndarray, ratios: np.ndarray, views: np.ndarray) -> np.ndarray:
-    """(N, 3): log-odds, ratio above the limit, and how far the view is AP."""
-    shares = [AP_SHARE.get(view, UNKNOWN_SHARE) for view in views.tolist()]
-    return np.stack([log_odds, ratios - ENLARGED, shares], axis=1)
+def _build_inputs(log_odds: np.ndarray, ratios: np.ndarray, views: np.ndarray) -> np.ndarray:
+    """(N, 3): log-odds, ratio above the limit, and the weight of the AP view."""
+    ap_weights = [AP_WEIGHTS.get(view, UNKNOWN_VIEW_WEIGHT) for view in views.tolist()]
+    return np.stack([log_odds, ratios - RATIO_LIMIT, ap_weights], axis=1)

@@ -1,1 +1,1 @@
-"""A reading as a page to keep."""
+"""Writes a reading as a report to keep: one JSON object, or one HTML page that needs nothing else."""

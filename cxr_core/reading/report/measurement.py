@@ -1,16 +1,13 @@
-"""The report's section on the heart's width: the ratio, what it rests on, and the film with both diameters drawn in."""
+"""Prepares the report's section on the width of the heart: the ratio, what it rests on, and the measured film."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
-import numpy as np
-
-from cxr_core.presentation.html import element
+from cxr_core.findings import RATIO_LIMIT
 from cxr_core.reading.cardiothoracic.contours import Line
-from cxr_core.reading.cardiothoracic.overlay import drawn_over
-from cxr_core.reading.cardiothoracic.ratio import ENLARGED, Measurement
-from cxr_core.reading.cardiothoracic.ratio_wording import diameter_words, ratio_words
+from cxr_core.reading.cardiothoracic.overlay import draw_measurement
+from cxr_core.reading.cardiothoracic.ratio import Measurement, describe_diameters, describe_ratio
+from cxr_core.reading.report.pictures import Picture, encode_picture, resize_film, to_grey
 from cxr_core.reading.report.report import Report
-from cxr_core.reading.report.sections import facts_table, picture, resized
 
 METHOD = (
     "The cardiothoracic ratio is the heart's greatest transverse diameter over that of the thorax (Danzer 1919). Only "
@@ -18,51 +15,61 @@ METHOD = (
 )
 
 
-def measurement_section(report: Report) -> Iterator[str]:
-    """Elements of the section; none where nothing outlines heart and lungs."""
-    for measured in report.reading.measurements:
-        yield element("h2", "Width of the heart")
-        yield from (
-            element("p", said, "present") for said in report.reading.disagreements(measured)
-        )
-        yield facts_table(_facts(measured))
-        if measured.reasons and measured.value is not None:
-            yield element("p", "What speaks against the ratio:", "reason")
-            yield "<ul>" + "".join(element("li", reason) for reason in measured.reasons) + "</ul>"
-        yield element("p", METHOD, "reason")
-        yield from _figure(report, measured)
+@dataclass(frozen=True, kw_only=True)
+class MeasurementSection:
+    """What the section shows. facts: names and values.  cautions: why a measured ratio is not to be trusted."""
+
+    disagreements: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    cautions: tuple[str, ...]
+    method: str
+    picture: Picture | None
 
 
-def _facts(measured: Measurement) -> dict[str, str]:
-    facts = {"Cardiothoracic ratio": ratio_words(measured)}
-    if measured.value is not None:
-        facts["Limit"] = f"{ENLARGED}: above it a heart is called enlarged, on PA films of adults"
-    diameters = diameter_words(measured)
+def build_measurement_section(report: Report, measurement: Measurement) -> MeasurementSection:
+    """The section on one measurement of the report's reading."""
+    return MeasurementSection(
+        disagreements=measurement.disagreements,
+        facts=tuple(_list_facts(measurement)),
+        cautions=() if measurement.value is None else measurement.reasons,
+        method=METHOD,
+        picture=_draw_picture(report, measurement),
+    )
+
+
+def _list_facts(measurement: Measurement) -> list[tuple[str, str]]:
+    known = measurement.value is not None
+    rows = [("Cardiothoracic ratio", describe_ratio(measurement))]
+    if known:
+        limit = f"{RATIO_LIMIT}: above it a heart is called enlarged, on PA films of adults"
+        rows.append(("Limit", limit))
+    diameters = describe_diameters(measurement)
     if diameters:
-        facts["Diameters"] = diameters
-    for name, line in (("heart", measured.heart), ("thorax", measured.thorax)):
+        rows.append(("Diameters", diameters))
+    for name, line in (("heart", measurement.heart), ("thorax", measurement.thorax)):
         if line is not None:
-            facts[f"Ends of the {name}"] = _ends(line)
-    if measured.value is not None:
-        facts["Trusted"] = "yes" if measured.trusted else "no, for the reasons below"
-    if measured.automatic is not None:
-        facts["Edited"] = "by hand"
-        facts["Automatic ratio"] = ratio_words(measured.automatic)
-    return facts | {"Model": f"{measured.model} {measured.version}"}
+            rows.append((f"Ends of the {name}", _format_line(line)))
+    if known:
+        rows.append(("Trusted", "yes" if measurement.trusted else "no, for the reasons below"))
+    if measurement.automatic is not None:
+        rows.append(("Edited", "by hand"))
+        rows.append(("Automatic ratio", describe_ratio(measurement.automatic)))
+    return [*rows, ("Model", f"{measurement.model} {measurement.version}")]
 
 
-def _ends(line: Line) -> str:
+def _format_line(line: Line) -> str:
     return " and ".join(f"({x:.1f}, {y:.1f})" for x, y in line)
 
 
-def _figure(report: Report, measured: Measurement) -> Iterator[str]:
-    film, anatomy = report.film, report.examination.anatomy
-    if film is None or anatomy is None:
-        return
-    grey = np.rint(resized(film.pixels) * 255).clip(0, 255).astype(np.uint8)
-    of = "The drawing" if report.is_drawing else "The film"
-    with_ends = " and both diameters" if measured.heart is not None else ""
-    edited = ", their ends set by hand" if measured.edited else ""
-    caption = f"{of} with the outlines of heart and lungs{with_ends}{edited}"
-    shown = picture(drawn_over(grey, film.shape, anatomy, measured), caption)
-    yield f"<figure>{shown}{element('figcaption', caption)}</figure>"
+def _draw_picture(report: Report, measurement: Measurement) -> Picture | None:
+    film, segmentation = report.film, report.examination.segmentation
+    if film is None or segmentation is None:
+        return None
+    caption = "The drawing" if report.is_drawing else "The film"
+    caption += " with the contours of heart and lungs"
+    if measurement.heart is not None:
+        caption += " and both diameters"
+    if measurement.edited:
+        caption += ", their ends set by hand"
+    grey = to_grey(resize_film(film.pixels))
+    return encode_picture(draw_measurement(grey, film.shape, segmentation, measurement), caption)

@@ -1,18 +1,17 @@
-"""A reading to keep: one JSON object or one HTML page, each with everything needed to say where its numbers come from.
+"""Gathers a reading, its film and the provenance of every number in it, and writes them as JSON.
 
-Neither holds a name or an identifier of the patient: a film has none, and of the patient only age and view were used.
-The page of report_html.py shows what `provenance` gathers here.
+A report holds no name or identifier of the patient: a film has none, and of the patient only age and view are used.
 """
 
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
 from cxr_core.presentation.wording import NOTICE
-from cxr_core.reading.results import Evidence, Examination, FindingReading, Reading
+from cxr_core.reading.results import Attribution, Examination, FindingReading, Reading
+from cxr_core.workspace.json_files import JsonObject
 
 REPORT_SCHEMA = 1
 
@@ -44,58 +43,58 @@ class Report:
 
     @property
     def is_drawing(self) -> bool:
-        """Whether the film is one of the program's own drawings, told by its form or by the file's mark."""
-        drawn = self.film is not None and self.film.container == "drawing"
-        return drawn or any(concern.code == "drawing" for concern in self.reading.concerns)
+        """Whether the film is one of the program's own drawings, by its container or by the file's mark."""
+        if self.film is not None and self.film.container == "drawing":
+            return True
+        return any(concern.code == "drawing" for concern in self.reading.concerns)
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
         """The cards of the models that gave a number, each once."""
-        cards = {
-            (f.card.model, f.card.version): f.card
-            for f in self.reading.findings
-            if f.card is not None
-        }
-        return tuple(cards.values())
+        cards = [finding.card for finding in self.reading.findings if finding.card is not None]
+        return tuple({(card.model, card.version): card for card in cards}.values())
 
 
-def json_report(report: Report) -> str:
-    """The report as JSON text: what `read --json` says of the file, and the provenance of every number in it."""
-    return json.dumps(provenance(report), indent=2, allow_nan=False) + "\n"
-
-
-def provenance(report: Report) -> dict[str, Any]:
-    """The report as a table that JSON can hold."""
+def render_json_report(report: Report) -> str:
+    """The report as JSON text: the line of `read --json`, and where every number in it comes from."""
     reading, film = report.reading, report.film
-    table = {
+    content: JsonObject = {
         "schema": REPORT_SCHEMA,
         "notice": NOTICE,
         "drawing": report.is_drawing,
         "software": {"name": "Silhouette", "version": report.software_version},
         "made": report.made.isoformat(timespec="seconds"),
         **reading.to_json(report.file),
-        "film": None if film is None else _film(film),
-        "models": [_model(card) for card in report.cards],
+        "film": None if film is None else _film_json(film),
+        "models": [
+            {"preprocessing_version": card.input_spec.version, **card_json(card)}
+            for card in report.cards
+        ],
     }
-    table["findings"] = [_finding(finding) for finding in reading.findings]
-    return table
+    content["findings"] = [_finding_json(finding) for finding in reading.findings]
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def card_json(card: ModelCard) -> JsonObject:
+    """A model's card as its card.json has it."""
+    content: JsonObject = json.loads(card.to_json())
+    return content
 
 
 def threshold_source(finding: FindingReading) -> str | None:
     """Which films chose a finding's threshold, and how; None where there is no number."""
     if finding.card is None or finding.operating_point is None:
         return None
-    combined = finding.parts is not None
-    return finding.card.operating_point(finding.finding, finding.operating_point, combined).source
+    fused = finding.fusion_parts is not None
+    return finding.card.operating_point(finding.finding, finding.operating_point, fused).source
 
 
-def _film(film: Radiograph) -> dict[str, Any]:
+def _film_json(film: Radiograph) -> JsonObject:
     rows, columns = film.shape
-    spacing = None if film.spacing_mm is None else list(film.spacing_mm)
     return {
         "rows": rows,
         "columns": columns,
-        "spacing_mm": spacing,
+        "spacing_mm": None if film.spacing_mm is None else list(film.spacing_mm),
         "container": film.container,
         "bits": film.bits,
         "view": film.view,
@@ -103,38 +102,38 @@ def _film(film: Radiograph) -> dict[str, Any]:
     }
 
 
-def _finding(finding: FindingReading) -> dict[str, Any]:
-    calibration = finding.card.calibration[finding.finding] if finding.card is not None else None
+def _finding_json(finding: FindingReading) -> JsonObject:
+    """A finding with where its numbers come from. calibration: of the classifier's own probability."""
+    calibration, combination, evidence = None, None, None
+    if finding.card is not None:
+        card = card_json(finding.card)
+        calibration = _entry_of(card, "calibration", finding.finding)
+        if finding.fusion_parts is not None:
+            combination = _entry_of(card, "combination", finding.finding)
+    if finding.attribution is not None:
+        evidence = _attribution_json(finding.attribution)
     return finding.to_json() | {
         "threshold_source": threshold_source(finding),
-        "calibration": None
-        if calibration is None
-        else asdict(calibration),  # of the network's own probability
-        "combination": None
-        if finding.parts is None or finding.card is None
-        else _combination(finding),
-        "evidence": None if finding.evidence is None else _evidence(finding.evidence),
+        "calibration": calibration,
+        "combination": combination,
+        "evidence": evidence,
     }
 
 
-def _combination(finding: FindingReading) -> dict[str, Any]:
-    """How the network's probability and the measurement became the one that is told."""
-    assert finding.card is not None
-    return asdict(finding.card.combination[finding.finding])
+def _entry_of(card: JsonObject, table: str, finding: str) -> JsonObject:
+    entries = card[table]
+    assert isinstance(entries, dict)
+    entry = entries[finding]
+    assert isinstance(entry, dict)
+    return entry
 
 
-def _evidence(evidence: Evidence) -> dict[str, Any]:
+def _attribution_json(attribution: Attribution) -> JsonObject:
     return {
-        "method": evidence.method,
-        "unit": evidence.unit,
-        "against_usual": evidence.against_usual,
-        "scale": evidence.scale,
-        "cells": evidence.cells.astype(float).round(5).tolist(),
-        "placement": asdict(evidence.placement),
+        "method": attribution.method,
+        "unit": attribution.unit,
+        "against_usual": attribution.against_baseline,
+        "scale": attribution.scale,
+        "cells": attribution.cells.astype(float).round(5).tolist(),
+        "placement": asdict(attribution.placement),
     }
-
-
-def _model(card: ModelCard) -> dict[str, Any]:
-    """A card without what its findings already carry, its preprocessing version where it is looked for first."""
-    table = asdict(card)
-    return {"preprocessing_version": card.input_spec.version, **table}

@@ -1,18 +1,27 @@
-"""The heart's width: the ratio beside the findings, the ends in the viewer, and how a hand changes them."""
+"""Shows the cardiothoracic ratio, and lets the reader move the endpoints of both diameters."""
 
 from functools import partial
 
 import streamlit as st
 
+from cxr_core.findings import RATIO_LIMIT
+from cxr_core.presentation.wording import format_ratio
 from cxr_core.reading.cardiothoracic.contours import Line
-from cxr_core.reading.cardiothoracic.ratio import ENLARGED, Measurement, suggested
-from cxr_core.reading.cardiothoracic.ratio_wording import diameter_words, ratio_text, ratio_words
+from cxr_core.reading.cardiothoracic.ratio import (
+    Measurement,
+    describe_diameters,
+    describe_ratio,
+    suggest_diameters,
+)
+from cxr_core.reading.interpret import replace_diameters
 from cxr_core.reading.results import Reading
 from pages.components.markdown import plain
-from pages.components.session import Entry, Study, field_value, fill_field, moved_ends
+from pages.components.read.page_state import ReadPageState, StudyEntry
+from pages.components.session import field_value, moved_ends, set_field_value
 from pages.components.viewer import Calipers
 
-POINTS = (
+# Diameter, index of the endpoint, and its side in the picture (not of the patient).
+ENDPOINTS = (
     ("heart", 0, "left"),
     ("heart", 1, "right"),
     ("thorax", 0, "left"),
@@ -21,149 +30,173 @@ POINTS = (
 AXES = ("x", "y")
 
 
-def film_id(entry: Entry) -> str:
-    """What tells a film's picture and ends from another's."""
+def film_id(entry: StudyEntry) -> str:
+    """Tells a film's picture and endpoints from another's."""
     return f"{entry.key}:{entry.examination.sha256}"
 
 
-def with_edits(study: Study, entry: Entry, reading: Reading) -> Reading:
-    """The reading of a film with the ends that a hand has set on it, if one has."""
+def apply_edited_ends(state: ReadPageState, entry: StudyEntry, reading: Reading) -> Reading:
+    """The reading of a film with the endpoints that the reader has set, if any."""
     film = entry.examination.film
-    if entry.key not in study.ends or film is None:
+    if entry.key not in state.edited_ends or film is None:
         return reading
-    return reading.with_ends(*study.ends[entry.key], film.shape)
+    return replace_diameters(reading, *state.edited_ends[entry.key], film.shape)
 
 
-def calipers_of(study: Study, entry: Entry, reading: Reading, viewer_key: str) -> Calipers | None:
+def make_calipers(
+    state: ReadPageState, entry: StudyEntry, reading: Reading, viewer_key: str
+) -> Calipers | None:
     """What the viewer draws of the measurement; None where nothing is measured."""
-    anatomy, moved = entry.examination.anatomy, moved_ends(viewer_key)
+    anatomy, moved = entry.examination.segmentation, moved_ends(viewer_key)
     if anatomy is None or not reading.measurements:
         return None
-    (measured,) = reading.measurements
-    heart, thorax = _ends(entry, measured)
+    (measurement,) = reading.measurements
+    heart, thorax = _current_ends(entry, measurement)
     return Calipers(
-        outlines=anatomy.outlines,
+        outlines=anatomy.contours,
         heart=heart,
         thorax=thorax,
-        placed=measured.heart is not None,
-        edited=measured.edited,
-        offered=entry.key in study.by_hand,
+        measured=measurement.heart is not None,
+        edited=measurement.edited,
+        offered=entry.key in state.manual_requests,
         echo=moved.serial if moved else 0,
     )
 
 
-def take_moved(study: Study, viewer_key: str) -> None:
-    """Keep the ends that were moved in the viewer, for the film that they were moved on."""
+def store_moved_ends(state: ReadPageState, viewer_key: str) -> None:
+    """Keep the endpoints that were moved in the viewer, for the film on which they were moved."""
     moved = moved_ends(viewer_key)
-    entry = next((e for e in study.entries.values() if moved and film_id(e) == moved.film), None)
-    if moved and entry:
-        study.ends[entry.key] = (moved.heart, moved.thorax)
+    if moved is None:
+        return
+    for entry in state.entries.values():
+        if film_id(entry) == moved.film:
+            state.edited_ends[entry.key] = (moved.heart, moved.thorax)
 
 
-def show_heart(study: Study, entry: Entry, reading: Reading) -> None:
-    """A card for the measurement: the ratio, what it rests on, what speaks against it, and the ends as numbers."""
-    for measured in reading.measurements:
-        with st.container(border=True, gap="small", key=study.widget("heart")):
-            _show_ratio(measured)
-            for sentence in reading.disagreements(measured):
+def show_ratio_card(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
+    """A card with the ratio, its interval, the warnings about it, and the endpoints as numbers."""
+    for measurement in reading.measurements:
+        with st.container(border=True, gap="small", key=state.widget_key("heart")):
+            _show_ratio(measurement)
+            for sentence in measurement.disagreements:
                 st.warning(plain(sentence), icon=":material/compare_arrows:")
-            _show_reasons(measured)
-            _offer_hand(study, entry, measured)
+            _show_reasons(measurement)
+            _offer_manual_measurement(state, entry, measurement)
 
 
-def _show_ratio(measured: Measurement) -> None:
-    badges = ":blue-badge[Edited by hand]" if measured.edited else ""
-    if measured.value is None:
+def _show_ratio(measurement: Measurement) -> None:
+    badges = ":blue-badge[Edited by hand]" if measurement.edited else ""
+    if measurement.value is None:
         st.markdown(f"**Cardiothoracic ratio** {badges}")
-        why = " ".join(measured.reasons)
-        st.warning(f"**Cannot be measured:** {plain(why)}", icon=":material/straighten:")
+        reasons = plain(" ".join(measurement.reasons))
+        st.warning(f"**Cannot be measured:** {reasons}", icon=":material/straighten:")
     else:
-        if not measured.trusted:
-            badges += " :orange-badge[Doubtful]"
+        if not measurement.trusted:
+            badges += " :orange-badge[Interpret with caution]"
         interval = ""
-        if measured.low is not None and measured.high is not None:
-            interval = f"95 % interval {ratio_text(measured.low)} to {ratio_text(measured.high)} · "
+        if measurement.low is not None and measurement.high is not None:
+            low, high = format_ratio(measurement.low), format_ratio(measurement.high)
+            interval = f"95 % interval {low} to {high} · "
+        diameters = plain(describe_diameters(measurement) or "")
         st.markdown(
-            f"**Cardiothoracic ratio** :primary[**{ratio_text(measured.value)}**] {badges}  \n"
-            f":small[:gray[{interval}limit {ENLARGED} · {plain(diameter_words(measured) or '')}]]"
+            f"**Cardiothoracic ratio** :primary[**{format_ratio(measurement.value)}**] {badges}  \n"
+            f":small[:gray[{interval}limit {RATIO_LIMIT} · {diameters}]]"
         )
-    if measured.automatic is not None:
-        st.caption(f"Automatic: {plain(ratio_words(measured.automatic))}")
+    if measurement.automatic is not None:
+        st.caption(f"Automatic: {plain(describe_ratio(measurement.automatic))}")
 
 
-def _show_reasons(measured: Measurement) -> None:
-    if measured.value is not None and measured.reasons:
-        st.caption("  \n".join(plain(reason) for reason in measured.reasons))
+def _show_reasons(measurement: Measurement) -> None:
+    if measurement.value is not None and measurement.reasons:
+        st.caption("  \n".join(plain(reason) for reason in measurement.reasons))
 
 
-def _offer_hand(study: Study, entry: Entry, measured: Measurement) -> None:
-    """Buttons and fields; the fields and the viewer's handles always have the same ends."""
-    if measured.edited:
+def _offer_manual_measurement(
+    state: ReadPageState, entry: StudyEntry, measurement: Measurement
+) -> None:
+    """Buttons and fields; the fields and the viewer's handles always have the same endpoints."""
+    if measurement.edited:
         st.button(
             "Back to the automatic measurement",
-            key=study.widget(f"automatic-{entry.key}"),
+            key=state.widget_key(f"automatic-{entry.key}"),
             icon=":material/undo:",
             type="tertiary",
-            on_click=study.undo_ends,
+            on_click=state.discard_edited_ends,
             args=(entry.key,),
         )
-    elif entry.key in study.by_hand:
+    elif entry.key in state.manual_requests:
         st.caption(
-            "Drag the four ends on the film to the borders of heart and lungs, or enter them below."
+            "Drag the four endpoints on the film to the borders of the heart and of the rib cage, or enter them below."
         )
-    elif measured.heart is None:
+    elif measurement.heart is None:
         st.button(
             "Measure by hand",
-            key=study.widget(f"by-hand-{entry.key}"),
+            key=state.widget_key(f"by-hand-{entry.key}"),
             icon=":material/straighten:",
-            help="Shows four ends on the film, to be dragged to the borders of heart and lungs.",
-            on_click=study.by_hand.add,
+            help="Shows four endpoints on the film, to be dragged to the borders of the heart and of the rib cage.",
+            on_click=state.manual_requests.add,
             args=(entry.key,),
         )
-    with st.expander("Exact points", key=study.widget("points")):
+    with st.expander("Endpoint coordinates", key=state.widget_key("points")):
         st.caption(
-            "Ends in film pixels (x, y), left and right on the picture. They follow the handles on the film."
+            "Film pixels (x, y); left and right are those of the picture. The fields follow the handles on the film."
         )
-        for name, end, side in POINTS:
+        for name, end, side in ENDPOINTS:
             with st.container(horizontal=True, gap="small"):
-                for axis, axis_name in enumerate(AXES):
-                    key = study.widget(f"point-{entry.key}-{name}-{end}-{axis_name}")
-                    fill_field(key, round(_of(_ends(entry, measured), name)[end][axis], 2))
-                    st.number_input(
-                        f"{name.capitalize()}, {side}, {axis_name}",
-                        value=None,  # so that an emptied field is known from 0
-                        step=1.0,
-                        format="%.1f",
-                        key=key,
-                        on_change=partial(
-                            _take_field, study, entry, measured, key, name, end, axis
-                        ),
-                    )
+                for axis in range(len(AXES)):
+                    _ask_coordinate(state, entry, measurement, (name, end, side), axis)
 
 
-def _take_field(
-    study: Study, entry: Entry, measured: Measurement, key: str, name: str, end: int, axis: int
+def _ask_coordinate(
+    state: ReadPageState,
+    entry: StudyEntry,
+    measurement: Measurement,
+    endpoint: tuple[str, int, str],
+    axis: int,
 ) -> None:
-    """Put the number that was entered in the place of that coordinate; an emptied field changes nothing."""
+    name, end, side = endpoint
+    key = state.widget_key(f"point-{entry.key}-{name}-{end}-{AXES[axis]}")
+    line = _line_of(_current_ends(entry, measurement), name)
+    set_field_value(key, round(line[end][axis], 2))
+    st.number_input(
+        f"{name.capitalize()}, {side}, {AXES[axis]}",
+        value=None,  # so that an emptied field is told from 0
+        step=1.0,
+        format="%.1f",
+        key=key,
+        on_change=partial(_set_coordinate, state, entry, measurement, key, endpoint, axis),
+    )
+
+
+def _set_coordinate(
+    state: ReadPageState,
+    entry: StudyEntry,
+    measurement: Measurement,
+    key: str,
+    endpoint: tuple[str, int, str],
+    axis: int,
+) -> None:
+    """Store the number that was entered as that coordinate; an emptied field changes nothing."""
     value = field_value(key)
     if value is None:
         return
-    lines = dict(zip(("heart", "thorax"), _ends(entry, measured), strict=True))
+    name, end, _ = endpoint
+    lines = dict(zip(("heart", "thorax"), _current_ends(entry, measurement), strict=True))
     points = [list(point) for point in lines[name]]
     points[end][axis] = value
     (x0, y0), (x1, y1) = points
     lines[name] = ((x0, y0), (x1, y1))
-    study.ends[entry.key] = (lines["heart"], lines["thorax"])
+    state.edited_ends[entry.key] = (lines["heart"], lines["thorax"])
 
 
-def _ends(entry: Entry, measured: Measurement) -> tuple[Line, Line]:
-    """Of heart and thorax: as measured, or where a hand may begin."""
-    if measured.heart is not None and measured.thorax is not None:
-        return measured.heart, measured.thorax
+def _current_ends(entry: StudyEntry, measurement: Measurement) -> tuple[Line, Line]:
+    """The endpoints of heart and thorax: as measured, or as suggested for a measurement by hand."""
+    if measurement.heart is not None and measurement.thorax is not None:
+        return measurement.heart, measurement.thorax
     film = entry.examination.film
     assert film is not None, "a film that has a measurement was decoded"
-    return suggested(film.shape)
+    return suggest_diameters(film.shape)
 
 
-def _of(ends: tuple[Line, Line], name: str) -> Line:
+def _line_of(ends: tuple[Line, Line], name: str) -> Line:
     return ends[0] if name == "heart" else ends[1]

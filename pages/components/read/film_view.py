@@ -1,5 +1,6 @@
-"""One film of the study on the screen: its facts, its picture in the viewer, its maps."""
+"""Displays one film of the study: its facts, its picture in the viewer, and its heatmaps."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import streamlit as st
@@ -7,41 +8,51 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.presentation.wording import finding_name, format_percent
-from cxr_core.reading.heatmap_notes import heat_words, points_elsewhere
-from cxr_core.reading.methods import EXACT, METHODS
-from cxr_core.reading.results import Attribution, Examination, FindingReading, Reading
+from cxr_core.reading.heatmap_notes import describe_heatmap, points_elsewhere
+from cxr_core.reading.results import (
+    EXACT_METHOD,
+    HEATMAP_METHODS,
+    Attribution,
+    Examination,
+    FindingReading,
+    Reading,
+)
 from pages.components import cache
 from pages.components.markdown import plain
-from pages.components.read.cardiothoracic_ratio import calipers_of, film_id, take_moved
-from pages.components.session import Entry, Shown, Study, chosen_method
-from pages.components.viewer import Layer, picture_of, show_film
+from pages.components.read.cardiothoracic_ratio import film_id, make_calipers, store_moved_ends
+from pages.components.read.page_state import DisplayedFilm, ReadPageState, StudyEntry
+from pages.components.session import chosen_method
+from pages.components.viewer import Layer, ViewerFilm, encode_picture, show_viewer
 
 CONTAINERS = {"png": "PNG", "jpeg": "JPEG", "dicom": "DICOM", "drawing": "Drawing"}
 
 
-def open_film(study: Study, key: str, examination: Examination) -> Shown | None:
-    """Keep an examination just made, pixels and all, for being shown; None when the file did not decode."""
+def display_examination(
+    state: ReadPageState, key: str, examination: Examination
+) -> DisplayedFilm | None:
+    """Keep a fresh examination, pixels included, for display; None when the file could not be decoded."""
     if examination.film is None:
         return None
-    shown = Shown(examination=examination, picture=picture_of(examination.film))
-    study.keep_shown(key, shown)
-    return shown
+    displayed = DisplayedFilm(examination=examination, picture=encode_picture(examination.film))
+    state.keep_displayed(key, displayed)
+    return displayed
 
 
-def bring_up(study: Study, entry: Entry) -> Shown | None:
-    """The entry with its pixels, from memory or read again from its file; None when it did not decode."""
+def display_entry(state: ReadPageState, entry: StudyEntry) -> DisplayedFilm | None:
+    """An entry with its pixels, from memory or read again; None when its file could not be decoded."""
     if entry.examination.film is None:
         return None
-    shown = study.shown.get(entry.key)
-    if shown is None:
+    displayed = state.displayed.get(entry.key)
+    if displayed is None:
         with st.spinner("Opening the film …"):
-            return open_film(study, entry.key, cache.reader().examine(entry.data))
-    study.keep_shown(entry.key, shown)
-    return shown
+            examination = cache.load_reader().examine(entry.data)
+            return display_examination(state, entry.key, examination)
+    state.keep_displayed(entry.key, displayed)
+    return displayed
 
 
-def show_facts(study: Study, entry: Entry, reading: Reading) -> None:
-    """The file's name, as plain text, what is known of the film and its patient, and the way to be rid of it."""
+def show_film_facts(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
+    """The file's name, as plain text, what is known about film and patient, and the button that removes the film."""
     with st.container(gap=None):
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
@@ -49,23 +60,23 @@ def show_facts(study: Study, entry: Entry, reading: Reading) -> None:
             st.text(entry.name, width="stretch")
             st.button(
                 "Remove",
-                key=study.widget(f"remove-{entry.key}"),
+                key=state.widget_key(f"remove-{entry.key}"),
                 type="tertiary",
                 icon=":material/close:",
-                help="Take this film out of the study and out of memory.",
-                on_click=study.forget,
+                help="Removes this film from the study and from memory.",
+                on_click=state.remove_entries,
                 args=({entry.key},),
             )
         film = entry.examination.film
         if film is not None:
-            st.caption(" · ".join(plain(fact) for fact in _facts(film, reading)))
+            st.caption(" · ".join(plain(fact) for fact in _list_facts(film, reading)))
             if entry.compressed:
                 st.caption(
-                    "Shown from a compressed copy, since this study is large; it was read from the file itself."
+                    "This study is large, so a compressed copy is displayed. The results are from the original file."
                 )
 
 
-def _facts(film: Radiograph, reading: Reading) -> list[str]:
+def _list_facts(film: Radiograph, reading: Reading) -> list[str]:
     patient = reading.patient
     age = "age unknown" if patient.age_years is None else f"{patient.age_years:g} years"
     view = "view unknown" if patient.view is None else f"{patient.view} view"
@@ -75,51 +86,69 @@ def _facts(film: Radiograph, reading: Reading) -> list[str]:
     return [CONTAINERS[film.container], size, age, view]
 
 
-def view_film(study: Study, entry: Entry, shown: Shown | None, reading: Reading) -> None:
-    """The film in the viewer, with a map for each finding that has one, and the heart's outlines and diameters."""
-    film = shown.examination.film if shown else None
-    if shown is None or film is None:
-        st.caption("There is no picture to show of this file.")
+def show_film_viewer(
+    state: ReadPageState, entry: StudyEntry, displayed: DisplayedFilm | None, reading: Reading
+) -> None:
+    """The film in the viewer, with a heatmap for each finding that has one, the heart's contour and both diameters."""
+    film = displayed.examination.film if displayed else None
+    if displayed is None or film is None:
+        st.caption("This file has no picture to display.")
         return
-    key = study.widget("viewer")
-    method = chosen_method(key, EXACT)
-    mapped = [finding for finding in reading.findings if finding.evidence]
-    foremost = next(
-        (finding for finding in mapped if finding.call == "present"), mapped[0] if mapped else None
-    )
-    if foremost and foremost.card and points_elsewhere(foremost.card, foremost.finding):
-        foremost = None  # it can be asked for, and is then explained
-    show_film(
-        film=film,
-        film_id=film_id(entry),
-        picture=shown.picture,
-        layers=[
-            _layer(finding, mapped, _evidence(entry, shown, finding, method)) for finding in mapped
-        ],
-        first=_layer_key(foremost) if foremost else None,
-        methods=METHODS,
-        drawn=entry.drawn,
-        calipers=calipers_of(study, entry, reading, key),
-        on_ends=partial(take_moved, study, key),
+    key = state.widget_key("viewer")
+    method = chosen_method(key, EXACT_METHOD)
+    mapped = [finding for finding in reading.findings if finding.attribution]
+    first = _choose_first_heatmap(mapped)
+    layers = [
+        _make_layer(finding, mapped, _explain_finding(entry, displayed, finding, method))
+        for finding in mapped
+    ]
+    show_viewer(
+        ViewerFilm(
+            id=film_id(entry),
+            picture=displayed.picture,
+            shape=film.shape,
+            is_drawing=entry.is_drawing,
+        ),
+        layers,
+        first_layer=_layer_key(first) if first else None,
+        methods=HEATMAP_METHODS,
+        calipers=make_calipers(state, entry, reading, key),
+        on_ends=partial(store_moved_ends, state, key),
         key=key,
     )
+    _show_heatmap_notes(mapped, hidden=first is None)
+
+
+def _choose_first_heatmap(mapped: Sequence[FindingReading]) -> FindingReading | None:
+    """The first finding that is called present, else the first; None when its heatmap is known to mislead."""
+    if not mapped:
+        return None
+    first = next((finding for finding in mapped if finding.call == "present"), mapped[0])
+    if first.card and points_elsewhere(first.card, first.finding):
+        return None  # the reader can still choose it, and it is then explained
+    return first
+
+
+def _show_heatmap_notes(mapped: Sequence[FindingReading], hidden: bool) -> None:
+    until = ", shown when you choose it" if hidden else ""
     for finding in mapped:
-        words = heat_words(finding.card, finding.finding) if finding.card else None
-        if words:
-            hidden = "" if foremost else ", shown when you choose it"
-            st.caption(
-                plain(f"Heatmap of {finding_name(finding.finding).lower()}{hidden}: {words}")
-            )
+        note = describe_heatmap(finding.card, finding.finding) if finding.card else None
+        if note:
+            name = finding_name(finding.finding).lower()
+            st.caption(plain(f"Heatmap of {name}{until}: {note}"))
 
 
-def _layer(finding: FindingReading, mapped: list[FindingReading], evidence: Attribution) -> Layer:
+def _make_layer(
+    finding: FindingReading, mapped: Sequence[FindingReading], attribution: Attribution
+) -> Layer:
     name = finding_name(finding.finding)
-    alone = sum(other.finding == finding.finding for other in mapped) == 1
+    is_only_one = sum(other.finding == finding.finding for other in mapped) == 1
+    percent = format_percent(finding.probability or 0)
     return Layer(
         key=_layer_key(finding),
-        label=name if alone else f"{name}, {finding.population}",
-        note=f"{name}, {format_percent(finding.probability or 0)}: {finding.model} for {finding.population}",
-        evidence=evidence,
+        label=name if is_only_one else f"{name}, {finding.population}",
+        note=f"{name}, {percent}: {finding.model} for {finding.population}",
+        attribution=attribution,
     )
 
 
@@ -127,27 +156,30 @@ def _layer_key(finding: FindingReading) -> str:
     return f"{finding.model}/{finding.finding}"
 
 
-def _evidence(entry: Entry, shown: Shown, finding: FindingReading, method: str) -> Attribution:
-    """The map by the chosen method, made once per film; the exact one comes with the reading."""
-    exact = finding.evidence
+def _explain_finding(
+    entry: StudyEntry, displayed: DisplayedFilm, finding: FindingReading, method: str
+) -> Attribution:
+    """The heatmap by the chosen method, computed once per film; the exact one comes with the reading."""
+    exact = finding.attribution
     assert exact is not None
     assert finding.model is not None
-    if method == EXACT:
+    if method == EXACT_METHOD:
         return exact
     key = (finding.model, finding.finding, method)
-    if key not in shown.maps:
-        output = next((o for o in shown.examination.outputs if o.card == finding.card), None)
-        if output is None:
-            if (
-                not entry.compressed
-            ):  # of a compressed copy, which no model would read, nothing else can be shown
-                st.error(
-                    f"{plain(finding.model)} is no longer in use as it read this film; add the film again."
-                )
-            return exact
-        try:
-            shown.maps[key] = cache.reader().explain(output, finding.finding, method)
-        except SilhouetteError as error:
-            st.error(plain(str(error)))
-            return exact
-    return shown.maps[key]
+    if key in displayed.maps:
+        return displayed.maps[key]
+    outputs = displayed.examination.outputs
+    output = next((output for output in outputs if output.card == finding.card), None)
+    if output is None:
+        # No model reads a compressed copy, so for one there is nothing else to display.
+        if not entry.compressed:
+            st.error(
+                f"The version of {plain(finding.model)} that read this film is no longer active. Add the film again."
+            )
+        return exact
+    try:
+        displayed.maps[key] = cache.load_reader().explain(output, finding.finding, method)
+    except SilhouetteError as error:
+        st.error(plain(str(error)))
+        return exact
+    return displayed.maps[key]

@@ -1,4 +1,4 @@
-"""The findings of one film as a table, each a click away from what its model was trained on."""
+"""Shows the findings of one film as a table, with a button for the card of each model."""
 
 import streamlit as st
 
@@ -8,22 +8,22 @@ from cxr_core.presentation.wording import (
     format_percent,
     operating_point_name,
 )
-from cxr_core.reading.cardiothoracic.ratio_wording import parts_words
 from cxr_core.reading.results import FindingReading, Reading
-from pages.components.markdown import plain, threshold_text
+from pages.components.markdown import plain
 from pages.components.model_card import offer_card
-from pages.components.session import Study
+from pages.components.read.page_state import ReadPageState
+from pages.components.wording import format_exact_threshold
 
 CALL_COLOURS = {"present": "red", "absent": "gray", "indeterminate": "orange"}
 
 
-def show_findings(study: Study, reading: Reading) -> None:
+def show_findings(state: ReadPageState, reading: Reading) -> None:
     """One row per finding: call, calibrated probability, threshold, model and its population, or why there is none."""
     with st.container():
-        for remark in reading.remarks:
+        for remark in reading.warnings:
             st.info(plain(remark), icon=":material/info:")
     st.table(
-        [row(finding) for finding in reading.findings],
+        [finding_row(finding) for finding in reading.findings],
         border="horizontal",
         hide_header=False,
         hide_index=True,
@@ -31,36 +31,41 @@ def show_findings(study: Study, reading: Reading) -> None:
     cards = {id(f.card): (f.card, f.finding) for f in reading.findings if f.card is not None}
     with st.container(horizontal=True, gap="xsmall"):
         for card, finding in cards.values():
-            offer_card(study, card, finding)
+            offer_card(state, card, finding)
 
 
-def row(finding: FindingReading) -> dict[str, str]:
+def finding_row(finding: FindingReading) -> dict[str, str]:
     """A finding's row, in Markdown."""
     name = f"**{plain(finding_name(finding.finding))}**"
     if finding.probability is None or finding.threshold is None:
-        why = f":small[:gray[{plain(finding.reason or '')}]]"
+        reason = f":small[:gray[{plain(finding.reason or '')}]]"
         return {
-            "Finding": f"{name}  \n{why}",
+            "Finding": f"{name}  \n{reason}",
             "Call": ":gray-badge[No model]",
             "Probability": "–",
             "Threshold": "–",
         }
     call = finding.call or "indeterminate"
     point = operating_point_name(finding.operating_point or "").lower()
-    model = f"for {plain(finding.population or '')}  \n{plain(finding.model or '')} {plain(finding.version or '')}"
+    population = plain(finding.population or "")
+    model = f"{plain(finding.model or '')} {plain(finding.version or '')}"
+    percent = plain(format_percent(finding.probability))
+    threshold = format_exact_threshold(finding.threshold)
     return {
-        "Finding": f"{name}  \n:small[:gray[{model}]]",
+        "Finding": f"{name}  \n:small[:gray[for {population}  \n{model}]]",
         "Call": f":{CALL_COLOURS[call]}-badge[{call.capitalize()}]",
-        "Probability": f"**{plain(format_percent(finding.probability))}**{_beneath(finding)}",
-        "Threshold": f"{threshold_text(finding.threshold)}  \n:small[:gray[{plain(point)}]]",
+        "Probability": f"**{percent}**{_probability_notes(finding)}",
+        "Threshold": f"{threshold}  \n:small[:gray[{plain(point)}]]",
     }
 
 
-def _beneath(finding: FindingReading) -> str:
-    """Which side of the threshold it is on, where whole per cent do not tell; who said what of a combined one."""
+def _probability_notes(finding: FindingReading) -> str:
+    """The parts of a fused probability; and its side of the threshold, where whole per cent hide it."""
     assert finding.probability is not None
     assert finding.threshold is not None
-    notes = [plain(parts_words(finding.parts) or "")]
+    notes = []
+    if finding.fusion_parts is not None:
+        notes.append(plain(finding.fusion_parts.describe()))
     if format_percent(finding.probability) == format_percent(finding.threshold):
         notes.append(f"just {compare_to_threshold(finding.probability, finding.threshold)}")
     return "".join(f"  \n:small[:gray[{note}]]" for note in notes if note)

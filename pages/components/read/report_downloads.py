@@ -1,4 +1,4 @@
-"""The report of a film, made when it is asked for."""
+"""Download buttons for a film's report; each file is made when its button is clicked."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,26 +6,29 @@ from datetime import datetime
 
 import streamlit as st
 
-from cxr_core.reading.report.html import html_report
-from cxr_core.reading.report.report import Report, json_report
+from cxr_core.reading.report.html import render_html_report
+from cxr_core.reading.report.report import Report, render_json_report
 from cxr_core.reading.results import Reading
 from cxr_core.version import VERSION
-from pages.components.session import Entry, Shown
+from pages.components.read.page_state import DisplayedFilm, StudyEntry
 
 
-def offer_reports(entry: Entry, shown: Shown | None, reading: Reading) -> None:
-    """Two buttons, a self-contained HTML page and JSON; the file is made at the click, not at each run."""
+def offer_reports(entry: StudyEntry, displayed: DisplayedFilm | None, reading: Reading) -> None:
+    """Show two buttons: a self-contained HTML page, and JSON."""
 
-    def written_by(write: Callable[[Report], str]) -> Callable[[], str]:
-        return lambda: write(_report(entry, shown, reading))
+    def defer(write: Callable[[Report], str]) -> Callable[[], str]:
+        return lambda: write(build_report(entry, displayed, reading))
 
     stem = f"silhouette-{reading.sha256[:12]}"
-    formats = (("HTML", "text/html", html_report), ("JSON", "application/json", json_report))
+    formats = (
+        ("HTML", "text/html", render_html_report),
+        ("JSON", "application/json", render_json_report),
+    )
     with st.container(horizontal=True, gap="small"):
         for name, mime, write in formats:
             st.download_button(
                 f"Report ({name})",
-                written_by(write),
+                defer(write),
                 file_name=f"{stem}.{name.lower()}",
                 mime=mime,
                 on_click="ignore",
@@ -33,11 +36,14 @@ def offer_reports(entry: Entry, shown: Shown | None, reading: Reading) -> None:
             )
 
 
-def _report(entry: Entry, shown: Shown | None, reading: Reading) -> Report:
-    # What was said of the film itself, with pixels that may be those of a compressed copy of it.
-    examination = (
-        replace(entry.examination, film=shown.examination.film) if shown else entry.examination
-    )
+def build_report(entry: StudyEntry, displayed: DisplayedFilm | None, reading: Reading) -> Report:
+    """The report of a film: the results of the original file, with the pixels that are displayed.
+
+    The displayed pixels may come from a compressed copy of the film.
+    """
+    examination = entry.examination
+    if displayed is not None:
+        examination = replace(examination, film=displayed.examination.film)
     return Report(
         reading=reading,
         examination=examination,

@@ -1,53 +1,54 @@
-"""A study on the screen: the worklist, the film chosen from it, and what is said of that film."""
+"""Lays out a study: the worklist, the chosen film, and the results for it."""
 
 import streamlit as st
 
+from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.results import Reading, interpret
-from pages.components.read.cardiothoracic_ratio import show_heart, with_edits
-from pages.components.read.film_view import bring_up, show_facts, view_film
+from cxr_core.reading.results import Reading
+from pages.components.read.cardiothoracic_ratio import apply_edited_ends, show_ratio_card
+from pages.components.read.film_view import display_entry, show_film_facts, show_film_viewer
 from pages.components.read.findings_table import show_findings
-from pages.components.read.patient_form import Answers
-from pages.components.read.quality_flags import show_concerns
+from pages.components.read.page_state import DisplayedFilm, ReadPageState, StudyEntry
+from pages.components.read.patient_form import PatientAnswers
+from pages.components.read.quality_flags import show_quality_flags
 from pages.components.read.report_downloads import offer_reports
 from pages.components.read.worklist import choose_film
-from pages.components.session import Entry, Shown, Study
 
-WORDS_PX = 420
+RESULTS_PX = 420
 
 
-def read_study(study: Study, said: Answers) -> None:
-    """The chosen film beside what is said of it; on a narrow screen the words wrap below the picture."""
-    patient = Patient(age_years=said.age_years, view=said.view)
-    readings = {
-        key: with_edits(study, entry, interpret(entry.examination, patient, said.operating_point))
-        for key, entry in study.entries.items()
-    }
+def show_study(state: ReadPageState, answers: PatientAnswers) -> None:
+    """The chosen film beside its results; on a narrow screen the results wrap below the picture."""
+    patient = Patient(age_years=answers.age_years, view=answers.view)
+    readings = {}
+    for key, entry in state.entries.items():
+        reading = interpret(entry.examination, patient, answers.operating_point)
+        readings[key] = apply_edited_ends(state, entry, reading)
     with st.container(horizontal=True, gap="medium"):
-        picture, words = (
-            st.container(key="picture"),
-            st.container(key="words", width=WORDS_PX, gap="small"),
-        )
-    with words:
-        key = choose_film(study, readings)
-    entry, reading = study.entries[key], readings[key]
-    shown = bring_up(study, entry)
+        picture = st.container(key="picture")
+        results = st.container(key="results", width=RESULTS_PX, gap="small")
+    with results:
+        key = choose_film(state, readings)
+    entry, reading = state.entries[key], readings[key]
+    displayed = display_entry(state, entry)
     with picture:
-        view_film(study, entry, shown, reading)
-    with words:
-        show_words(study, entry, shown, reading)
+        show_film_viewer(state, entry, displayed, reading)
+    with results:
+        show_results(state, entry, displayed, reading)
 
 
-def show_words(study: Study, entry: Entry, shown: Shown | None, reading: Reading) -> None:
-    """What is known of a film, what to distrust, what was found and measured, and the report of it."""
-    show_facts(study, entry, reading)
-    # Each in a place of its own: a warning that comes or goes does not make the table be drawn anew.
-    concerns, findings, heart = st.container(), st.container(), st.container()
-    with concerns:
-        show_concerns(reading)
+def show_results(
+    state: ReadPageState, entry: StudyEntry, displayed: DisplayedFilm | None, reading: Reading
+) -> None:
+    """A film's facts, quality flags, findings and measurement, and its report."""
+    show_film_facts(state, entry, reading)
+    # Each in its own container: a warning that appears or goes does not redraw the table.
+    flags, findings, ratio = st.container(), st.container(), st.container()
+    with flags:
+        show_quality_flags(reading)
     with findings:
         if reading.status == "read":
-            show_findings(study, reading)
-    with heart:
-        show_heart(study, entry, reading)
-    offer_reports(entry, shown, reading)
+            show_findings(state, reading)
+    with ratio:
+        show_ratio_card(state, entry, reading)
+    offer_reports(entry, displayed, reading)

@@ -1,15 +1,14 @@
-"""The one film viewer: pan, zoom, window and level, invert, heatmaps and calipers in the browser, without a rerun.
+"""The film viewer: pan, zoom, window and level, invert, heatmaps and calipers in the browser, without a rerun.
 
-What crosses to the browser is JSON: the film as a base64 PNG of 8 bits, and each map as its model's own coarse cells
-with the placement of those cells on the film. The browser interpolates and colours them on an absolute scale, so the
-same evidence has the same colour on every film.
+The browser receives JSON: the film as a base64 PNG with 8 bits, and each heatmap as its model's coarse cells with their
+placement on the film. The browser interpolates and colours them on an absolute scale, so the same attribution has the
+same colour on every film.
 """
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -22,19 +21,19 @@ from cxr_core.reading.report.colormap import OPACITY, OPAQUE_AT, RAMP
 from cxr_core.reading.results import Attribution
 
 HERE = Path(__file__).parent
+# Concatenated into one JavaScript module, in this order.
 SCRIPTS = (
     "geometry.js",
-    "heat.js",
+    "heatmap.js",
     "picture.js",
     "calipers.js",
     "controls.js",
     "viewer.js",
-)  # one module, in this order
-LONGEST_SIDE_PX = (
-    2048  # more is shrunk for the screen; points and maps stay in the film's own pixels
 )
+# Larger films are shrunk for the screen; points and heatmaps stay in the film's own pixels.
+LONGEST_SIDE_PX = 2048
 
-_mount = st.components.v2.component(
+_mount_component = st.components.v2.component(
     "silhouette.film_viewer",
     html=(HERE / "viewer.html").read_text(encoding="utf-8"),
     css=(HERE / "viewer.css").read_text(encoding="utf-8"),
@@ -43,33 +42,44 @@ _mount = st.components.v2.component(
 
 
 @dataclass(frozen=True, kw_only=True)
+class ViewerFilm:
+    """The film in the viewer. id: tells it from others.  picture: of `encode_picture`.  shape: (H, W) of the film."""
+
+    id: str
+    picture: str
+    shape: tuple[int, int]
+    is_drawing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One heatmap of the viewer. key tells it from the others; label and note are what people read."""
+    """One heatmap of the viewer. key: tells it from others.  label and note: for people."""
 
     key: str
     label: str
     note: str
-    evidence: Attribution
+    attribution: Attribution
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calipers:
-    """What was outlined and measured on the film, or where a hand may begin. Points are (x, y) in film pixels.
+    """The contours and both diameters on the film. Points are (x, y) in film pixels.
 
-    outlines: (P, 2) of each structure.  placed: whether the ends were measured, not only suggested.  edited: by hand.
-    offered: whether suggested ends are shown at once.  echo: the serial of the last ends that came from the viewer.
+    outlines: (P, 2) of each structure.  measured: False when the diameters are only suggested as a start for a
+    measurement by hand.  edited: whether the reader moved an endpoint.  offered: whether suggested endpoints are shown
+    at once.  echo: the serial of the last endpoints that came from the viewer.
     """
 
     outlines: Mapping[str, np.ndarray]
     heart: Line
     thorax: Line
-    placed: bool
+    measured: bool
     edited: bool = False
     offered: bool = False
     echo: int = 0
 
 
-def picture_of(film: Radiograph) -> str:
+def encode_picture(film: Radiograph) -> str:
     """A film as a base64 PNG: 8-bit grey, at most LONGEST_SIDE_PX on a side."""
     pixels = film.pixels
     shrink = LONGEST_SIDE_PX / max(film.shape)
@@ -82,43 +92,38 @@ def picture_of(film: Radiograph) -> str:
     return base64.b64encode(png.tobytes()).decode("ascii")
 
 
-def show_film(
-    *,
-    film: Radiograph,
-    film_id: str,
-    picture: str,
+def show_viewer(
+    film: ViewerFilm,
     layers: Sequence[Layer] = (),
-    first: str | None = None,
+    *,
+    first_layer: str | None = None,
     methods: Mapping[str, str],
-    drawn: bool = False,
     calipers: Calipers | None = None,
     on_ends: Callable[[], None] = lambda: None,
     key: str,
 ) -> None:
-    """Mount the viewer. The method chosen in it is `session.chosen_method` in the run that follows.
+    """Mount the viewer.
 
-    calipers: None where nothing outlines heart and lungs.  on_ends: called ahead of the run that follows a move of an
-    end; `session.moved_ends` then has the ends.
-
-    film: its shape alone is used.  picture: of `picture_of`.  first: key of the layer that a
-    film starts with.  methods: key -> label, the choices offered.
+    first_layer: key of the heatmap that a film starts with.  methods: key -> label of the heatmap methods offered; the
+    chosen one is `session.chosen_method` in the next run.  calipers: None where no model segments heart and lungs.
+    on_ends: called before the run that follows a move of an endpoint; `session.moved_ends` then has the endpoints.
     """
     height, width = film.shape
-    _mount(
+    _mount_component(
         key=key,
         data={
             "film": {
-                "id": film_id,
+                "id": film.id,
                 "rows": height,
                 "columns": width,
-                "png": picture,
-                "drawn": drawn,
+                "png": film.picture,
+                "isDrawing": film.is_drawing,
             },
-            "layers": [_as_json(layer) for layer in layers],
-            "first": first,
+            "layers": [_layer_to_json(layer) for layer in layers],
+            "first": first_layer,
             "methods": dict(methods),
             "colours": {"stops": RAMP, "opaqueAt": OPAQUE_AT, "opacity": OPACITY},
-            "calipers": calipers and _calipers_as_json(calipers, film_id),
+            "calipers": calipers and _calipers_to_json(calipers, film.id),
         },
         default={"method": None, "ends": None},
         on_method_change=lambda: None,
@@ -126,14 +131,14 @@ def show_film(
     )
 
 
-def _calipers_as_json(calipers: Calipers, film_id: str) -> dict[str, Any]:
+def _calipers_to_json(calipers: Calipers, film_id: str) -> dict[str, object]:
     colours = {"heart": HEART_COLOUR, "thorax": THORAX_COLOUR, "lung": LUNG_COLOUR}
     return {
         "film": film_id,
         "outlines": {name: points.round(1).tolist() for name, points in calipers.outlines.items()},
         "heart": calipers.heart,
         "thorax": calipers.thorax,
-        "placed": calipers.placed,
+        "measured": calipers.measured,
         "edited": calipers.edited,
         "offered": calipers.offered,
         "echo": calipers.echo,
@@ -141,20 +146,20 @@ def _calipers_as_json(calipers: Calipers, film_id: str) -> dict[str, Any]:
     }
 
 
-def _as_json(layer: Layer) -> dict[str, Any]:
-    evidence = layer.evidence
-    rows, columns = evidence.cells.shape
+def _layer_to_json(layer: Layer) -> dict[str, object]:
+    attribution = layer.attribution
+    rows, columns = attribution.cells.shape
     return {
         "key": layer.key,
         "label": layer.label,
         "note": layer.note,
-        "unit": evidence.unit,
-        "method": evidence.method,
-        "scale": float(evidence.scale),
+        "unit": attribution.unit,
+        "method": attribution.method,
+        "scale": float(attribution.scale),
         "rows": rows,
         "columns": columns,
-        "cells": [round(float(cell), 5) for cell in evidence.cells.ravel()],
-        "side": evidence.placement.side,
-        "placementScale": list(evidence.placement.scale),
-        "placementOffset": list(evidence.placement.offset),
+        "cells": [round(float(cell), 5) for cell in attribution.cells.ravel()],
+        "side": attribution.placement.side,
+        "placementScale": list(attribution.placement.scale),
+        "placementOffset": list(attribution.placement.offset),
     }

@@ -13,11 +13,11 @@ from cxr_core.data.prepare import open_data
 from cxr_core.errors import DataError, ModelError
 from cxr_core.evaluation.segmentation.evaluate import evaluate_segmenter
 from cxr_core.evaluation.segmentation.evaluate_ratio import Beside
-from cxr_core.models.card import Combination
-from cxr_core.models.networks.architectures import build
+from cxr_core.models.card import Fusion
+from cxr_core.models.networks.architectures import build_network
 from cxr_core.models.store import load_segmenter_card, save_model
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.segmenter import Outliner
+from cxr_core.reading.segmenter import Segmenter
 from tests.evaluation.synthetic_films import CARD, RATIOS, TrueOutlines, write_films
 from tests.tiny import tiny_card, tiny_model
 from train.evaluate import main
@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 
 def test_true_outlines_agree_with_the_masks(folder, tmp_path, workspace):
-    films = open_data([folder]).part("test")
+    films = open_data([folder]).select_split("test")
     found = evaluate_segmenter(TrueOutlines(films, missed=("07.png",)), films, "test")
     figures = found.figures
     assert (figures["measured"]["value"], figures["measured"]["n"]) == (pytest.approx(7 / 8), 8)
@@ -72,7 +72,7 @@ def test_the_recorded_ratio_is_compared_where_there_is_one(folder, tmp_path, wor
     table = pd.read_csv(place / "ctr.csv")
     table["ctr"] = [None if name == "01.png" else RATIOS[name] + 0.1 for name in table["image"]]
     table.to_csv(place / "ctr.csv", index=False)
-    films = open_data([place]).part("test")
+    films = open_data([place]).select_split("test")
     found = evaluate_segmenter(TrueOutlines(films, missed=("07.png",)), films, "test").recorded
     assert (found["empty"], found["unmeasured"], found["ratio_mae"]["n"]) == (1, 1, 6)
     assert found["ratio_bias"]["value"] == pytest.approx(-0.1, abs=0.02)
@@ -80,10 +80,10 @@ def test_the_recorded_ratio_is_compared_where_there_is_one(folder, tmp_path, wor
 
 def test_the_ratio_of_true_outlines_tells_enlarged_hearts(folder, tmp_path, workspace):
     manifest = open_data([folder])
-    films = manifest.part("test")
+    films = manifest.select_split("test")
     classifier = Classifier.load(tiny_model(tmp_path, tiny_card(findings=("cardiomegaly",))))
     beside = Beside(
-        classifier=classifier, fit_films=lambda: (manifest.part("train"), "the training films")
+        classifier=classifier, fit_films=lambda: (manifest.select_split("train"), "the training films")
     )
     found = evaluate_segmenter(
         TrueOutlines(manifest, missed=("07.png",)), films, "test", beside=beside
@@ -110,7 +110,7 @@ def test_the_combination_of_the_classifiers_card_is_measured_as_a_reading_applie
     folder, tmp_path, workspace
 ):
     manifest = open_data([folder])
-    fitted = Combination(
+    fitted = Fusion(
         measurement="cardiothoracic_ratio",
         model=f"{CARD.model} {CARD.version}",
         intercept=-0.5,
@@ -121,13 +121,13 @@ def test_the_combination_of_the_classifiers_card_is_measured_as_a_reading_applie
         operating_points=(),
         source="a test",
     )
-    card = tiny_card(findings=("cardiomegaly",), combination={"cardiomegaly": fitted})
+    card = tiny_card(findings=("cardiomegaly",), fusion={"cardiomegaly": fitted})
     classifier = Classifier.load(tiny_model(tmp_path, card))
     beside = Beside(classifier=classifier, fit_films=lambda: pytest.fail("fitted anew"))
     outliner = TrueOutlines(manifest, missed=("07.png",))
-    found = evaluate_segmenter(outliner, manifest.part("test"), "test", beside=beside)
+    found = evaluate_segmenter(outliner, manifest.select_split("test"), "test", beside=beside)
     assert found.score.figures["combination"]["source"] == "a test"
-    views = manifest.part("test").table.set_index(manifest.part("test").names)["view"]
+    views = manifest.select_split("test").table.set_index(manifest.select_split("test").names)["view"]
     for name, row in found.table.set_index("image").iterrows():
         expected = row["logit"]
         if name != "07.png":
@@ -137,7 +137,7 @@ def test_the_combination_of_the_classifiers_card_is_measured_as_a_reading_applie
 
 
 def test_the_combination_is_never_fitted_on_what_is_measured(folder, tmp_path, workspace):
-    films = open_data([folder]).part("test")
+    films = open_data([folder]).select_split("test")
     classifier = Classifier.load(tiny_model(tmp_path, tiny_card(findings=("cardiomegaly",))))
     beside = Beside(classifier=classifier, fit_films=lambda: (films, "the test films"))
     with pytest.raises(DataError, match=r"8 patients .* are among the films measured"):
@@ -151,7 +151,7 @@ def test_a_classifier_of_something_else_is_refused(tmp_path):
 
 
 def test_films_with_nothing_to_compare_are_refused(tmp_path, workspace):
-    films = open_data([write_films(tmp_path / "bare", masks=False, labels=False)]).part("test")
+    films = open_data([write_films(tmp_path / "bare", masks=False, labels=False)]).select_split("test")
     with pytest.raises(DataError, match=r"neither masks .* nor labels for cardiomegaly"):
         evaluate_segmenter(TrueOutlines(films), films, "test")
 
@@ -160,7 +160,7 @@ def test_a_mask_that_cannot_be_compared_is_named(folder, tmp_path, workspace):
     place = tmp_path / "films"
     shutil.copytree(folder, place)
     mask = place / "masks" / "heart" / "01.png"
-    films = open_data([place]).part("test")
+    films = open_data([place]).select_split("test")
     for shape, says in (
         ((128, 128), "heart of 01.png is empty"),
         ((64, 128), "has 128 x 64 px, its film 128 x 128"),
@@ -175,7 +175,7 @@ def test_a_mask_that_cannot_be_compared_is_named(folder, tmp_path, workspace):
 
 @pytest.fixture
 def model(tmp_path):
-    save_model(tmp_path / "anatomy" / "1.0.0", CARD, build("segmenter", CARD.arguments))
+    save_model(tmp_path / "anatomy" / "1.0.0", CARD, build_network("segmenter", CARD.arguments))
     return tmp_path / "anatomy" / "1.0.0"
 
 
@@ -184,7 +184,7 @@ def test_the_command_compares_with_a_classifier(
 ):
     known = TrueOutlines(open_data([folder]))
     monkeypatch.setattr(
-        Outliner, "outline_grid", lambda _, grid, shape: known.outline_grid(grid, shape)
+        Segmenter, "outline_grid", lambda _, grid, shape: known.segment_grid(grid, shape)
     )
     other = tiny_model(tmp_path, tiny_card(findings=("cardiomegaly",)))
     given = [
@@ -213,7 +213,7 @@ def test_a_segmenter_that_finds_nothing_is_measured_and_recorded(
     folder, model, tmp_path, workspace, monkeypatch
 ):
     monkeypatch.setattr(
-        Outliner, "looks", lambda _, grids: np.full((len(grids), 2, 3, 32, 32), -9, np.float32)
+        Segmenter, "looks", lambda _, grids: np.full((len(grids), 2, 3, 32, 32), -9, np.float32)
     )
     place = write_films(tmp_path / "unlabelled", labels=False)
     assert (

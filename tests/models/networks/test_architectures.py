@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from cxr_core.errors import ModelError, RecipeError
-from cxr_core.models.networks.architectures import build, timm
-from cxr_core.models.networks.backbones import build_backbone, feature_shape
-from cxr_core.models.networks.initialise import _stem
+from cxr_core.models.networks.architectures import build_network, timm
+from cxr_core.models.networks.backbones import build_backbone, measure_feature_shape
+from cxr_core.models.networks.initialise import _find_stem
 from cxr_core.models.networks.torchvision_compat import declare_missing_operators
 from cxr_core.models.store import load_network, save_model
-from cxr_core.reading.heatmaps import logits_and_evidence
+from cxr_core.reading.heatmaps import forward_with_attribution
 from tests.tiny import ARGUMENTS, tiny_card
 
 RECIPE_BACKBONES = [
@@ -34,9 +34,9 @@ RECIPE_BACKBONES = [
 @pytest.mark.parametrize("head", ["averaged", "positional"])
 def test_the_described_pass_gives_the_same_features_as_the_plain_one(backbone, head):
     torch.manual_seed(0)
-    network = build("film_classifier", {**ARGUMENTS, "backbone": backbone, "head": head})
+    network = build_network("film_classifier", {**ARGUMENTS, "backbone": backbone, "head": head})
     films = torch.rand(2, 1, 64, 64)
-    features, maps = network.forward_described(films)
+    features, maps = network.forward_with_middle_maps(films)
     assert torch.allclose(features, network.forward_features(films), atol=1e-6)
     assert [64 // each.shape[-1] for each in maps] == [8, 16]
     assert network.forward_head(features).shape == (2, 2)
@@ -55,11 +55,11 @@ def test_every_backbone_of_the_recipes_builds_reads_explains_and_survives_the_st
         "side": side,
     }
     torch.manual_seed(0)
-    network = build("film_classifier", arguments).half().float().requires_grad_(False)
+    network = build_network("film_classifier", arguments).half().float().requires_grad_(False)
     films = torch.rand(2, 1, side, side)
 
-    features, maps = network.forward_described(films)
-    logits, evidence = logits_and_evidence(network, features)
+    features, maps = network.forward_with_middle_maps(films)
+    logits, evidence = forward_with_attribution(network, features)
 
     scale = float(features.abs().max())
     assert torch.allclose(features, network.forward_features(films), atol=1e-5 * scale)
@@ -69,7 +69,7 @@ def test_every_backbone_of_the_recipes_builds_reads_explains_and_survives_the_st
     assert torch.isfinite(evidence).all()
     if backbone != "plain_cnn":  # independent of how the first convolution is looked for
         assert (
-            _stem(network.backbone)
+            _find_stem(network.backbone)
             == f"{timm.models.get_pretrained_cfg(backbone).first_conv}.weight"
         )
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def test_vgg16_comes_without_its_4096_wide_layers():
     backbone = build_backbone("vgg16", 3, False, {})
     # 13 convolutions: 14,714,688 weights (Simonyan & Zisserman 2015, table 2, less the fully connected layers).
     assert sum(parameter.numel() for parameter in backbone.parameters()) == 14_714_688
-    assert feature_shape(backbone, "vgg16", 3, 64) == (512, 2, 2)
+    assert measure_feature_shape(backbone, "vgg16", 3, 64) == (512, 2, 2)
 
 
 def test_a_plain_network_has_the_size_that_its_documentation_says():
@@ -91,13 +91,13 @@ def test_a_plain_network_has_the_size_that_its_documentation_says():
     assert sum(parameter.numel() for parameter in backbone.parameters()) == convolutions + 2 * (
         32 + 64 + 128 + 256
     )
-    assert feature_shape(backbone, "plain_cnn", 1, 224) == (256, 14, 14)
+    assert measure_feature_shape(backbone, "plain_cnn", 1, 224) == (256, 14, 14)
     narrow = build_backbone("plain_cnn", 1, False, {"widths": [4, 8]})
-    assert feature_shape(narrow, "plain_cnn", 1, 64) == (8, 16, 16)
+    assert measure_feature_shape(narrow, "plain_cnn", 1, 64) == (8, 16, 16)
 
 
 def test_building_leaves_no_trace_in_the_running_statistics():
-    network = build("film_classifier", ARGUMENTS)
+    network = build_network("film_classifier", ARGUMENTS)
     counts = [
         tensor
         for name, tensor in network.state_dict().items()
@@ -110,12 +110,16 @@ def test_building_leaves_no_trace_in_the_running_statistics():
 @pytest.mark.parametrize("head", ["averaged", "positional", "dense", "attention"])
 def test_a_network_can_keep_its_first_findings_and_leaves_the_other_as_it_was(head):
     torch.manual_seed(0)
-    whole = build("film_classifier", {**ARGUMENTS, "findings": 3, "head": head, "two_class": True})
+    whole = build_network(
+        "film_classifier", {**ARGUMENTS, "findings": 3, "head": head, "two_class": True}
+    )
     films = torch.rand(2, 1, 64, 64)
     before = whole(films)
     kept = whole.keep_findings(2)
     assert torch.allclose(kept(films), before[:, :2], atol=1e-6)
-    same = build("film_classifier", {**ARGUMENTS, "findings": 2, "head": head, "two_class": True})
+    same = build_network(
+        "film_classifier", {**ARGUMENTS, "findings": 2, "head": head, "two_class": True}
+    )
     same.load_state_dict(kept.state_dict())
     with torch.no_grad():
         for parameter in kept.parameters():
@@ -125,15 +129,15 @@ def test_a_network_can_keep_its_first_findings_and_leaves_the_other_as_it_was(he
 
 def test_an_unknown_backbone_head_or_architecture_is_answered_with_known_ones():
     with pytest.raises(RecipeError, match="resnet"):
-        build("film_classifier", {**ARGUMENTS, "backbone": "resnet_fifty"})
+        build_network("film_classifier", {**ARGUMENTS, "backbone": "resnet_fifty"})
     with pytest.raises(RecipeError, match="averaged, positional, dense or attention"):
-        build("film_classifier", {**ARGUMENTS, "head": "sideways"})
+        build_network("film_classifier", {**ARGUMENTS, "head": "sideways"})
     with pytest.raises(ModelError, match="film_classifier"):
-        build("oracle", {})
+        build_network("oracle", {})
     with pytest.raises(ModelError, match="do not fit"):
-        build("film_classifier", {**ARGUMENTS, "colour": "blue"})
+        build_network("film_classifier", {**ARGUMENTS, "colour": "blue"})
     with pytest.raises(ModelError, match="do not fit"):
-        build(
+        build_network(
             "film_classifier",
             {**ARGUMENTS, "backbone": "plain_cnn", "backbone_arguments": {"depth": 3}},
         )
@@ -151,7 +155,7 @@ def test_an_unknown_backbone_head_or_architecture_is_answered_with_known_ones():
 )
 def test_a_backbone_that_gives_no_map_of_cells_is_refused_with_a_sentence(changes, says):
     with pytest.raises(RecipeError, match=says):
-        build("film_classifier", {**ARGUMENTS, **changes})
+        build_network("film_classifier", {**ARGUMENTS, **changes})
 
 
 def test_torchvision_imports_and_declaring_twice_changes_nothing():

@@ -5,9 +5,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from cxr_core.models.networks.attention import AttentionHead
-from cxr_core.models.networks.heads import AveragedHead, DenseHead, PositionalHead
-from cxr_core.reading.grad_cam import LIBRARY_METHODS, library_map
+from cxr_core.models.networks.heads import AttentionHead, AveragedHead, DenseHead, PositionalHead
+from cxr_core.reading.heatmaps import LIBRARY_CLASSES, compute_library_heatmap
 from tests.tiny import ARGUMENTS, tiny_card, tiny_network
 
 F, L, H = 6, 3, 5
@@ -48,18 +47,20 @@ def test_the_evidence_is_autograds_gradient_times_features(kind, cells, two_clas
     head = head_of(kind, cells, two_class)
     features = features_of(cells).requires_grad_()
     expected = gradient_times_features(head(features), features)
-    assert torch.allclose(head.evidence(features.detach()), expected, atol=1e-10)
+    assert torch.allclose(head.attribute_to_cells(features.detach()), expected, atol=1e-10)
 
 
 def test_the_evidence_of_attention_holds_the_attention_where_it_is():
     head = head_of("attention")
     features = features_of().requires_grad_()
-    shares = head.shares(features.detach())
+    shares = head.attention_shares(features.detach())
     pooled = (features * shares).sum(dim=(2, 3))
-    logits = head.logits(torch.relu(head.hidden(pooled)))
+    logits = head.compute_logits(torch.relu(head.hidden(pooled)))
     assert torch.allclose(logits, head(features), atol=1e-12)
     assert torch.allclose(
-        head.evidence(features.detach()), gradient_times_features(logits, features), atol=1e-10
+        head.attribute_to_cells(features.detach()),
+        gradient_times_features(logits, features),
+        atol=1e-10,
     )
 
 
@@ -79,7 +80,7 @@ def test_the_cells_of_a_hidden_layer_sum_to_the_logit_less_the_bias_of_its_activ
         outputs = head.linear.weight @ (head.hidden.bias * (before > 0)) + head.linear.bias
         bias = outputs[1::2] - outputs[::2] if two_class else outputs
         logits = head(features[film : film + 1])[0]
-        cells = head.evidence(features[film : film + 1])[0]
+        cells = head.attribute_to_cells(features[film : film + 1])[0]
         assert torch.allclose(cells.sum(dim=(1, 2)) + bias, logits, atol=1e-10)
         assert not torch.allclose(cells.sum(dim=(1, 2)), logits)
 
@@ -93,7 +94,7 @@ def test_attention_averages_where_it_looks_by_gap_over_gap():
     expected = head.linear(torch.relu(head.hidden(by_hand[:, :, 0, 0])))
     assert torch.allclose(head(features), expected, atol=1e-12)
     assert torch.allclose(
-        head.shares(features).sum(dim=(2, 3)), torch.ones(5, 1, dtype=torch.float64)
+        head.attention_shares(features).sum(dim=(2, 3)), torch.ones(5, 1, dtype=torch.float64)
     )
     assert 0 < float(attention.min()) < float(attention.max()) < 1
 
@@ -102,7 +103,7 @@ def test_attention_that_sees_nothing_stays_finite():
     head = head_of("attention").float()
     head.attention[-2].bias.fill_(-200.0)
     assert torch.isfinite(head(features_of().float())).all()
-    assert torch.isfinite(head.evidence(features_of().float())).all()
+    assert torch.isfinite(head.attribute_to_cells(features_of().float())).all()
 
 
 def test_a_dense_head_averages_large_maps_down_to_seven_cells():
@@ -133,21 +134,23 @@ def test_two_outputs_for_several_findings_are_paired_finding_by_finding():
     head = AveragedHead(4, 3, two_class=True)
     units = torch.randn(2, 4)
     pairs = functional.linear(units, head.linear.weight, head.linear.bias).view(2, 3, 2)
-    assert torch.allclose(head.logits(units), pairs[..., 1] - pairs[..., 0], atol=1e-6)
-    assert torch.allclose(head.keep(2).logits(units), head.logits(units)[:, :2], atol=1e-6)
-    assert torch.equal(head.linear.weight[head.rows(1)], head.linear.weight[2:4])
+    assert torch.allclose(head.compute_logits(units), pairs[..., 1] - pairs[..., 0], atol=1e-6)
+    assert torch.allclose(
+        head.keep_findings(2).compute_logits(units), head.compute_logits(units)[:, :2], atol=1e-6
+    )
+    assert torch.equal(head.linear.weight[head.output_rows(1)], head.linear.weight[2:4])
 
 
 @heads
 def test_the_evidence_can_be_asked_for_by_many_threads_in_inference_mode(kind):
     head = head_of(kind)
     films = [features_of(seed=seed) for seed in range(8)]
-    expected = [head.evidence(features) for features in films]
+    expected = [head.attribute_to_cells(features) for features in films]
     found: dict[int, torch.Tensor] = {}
 
     def ask(index: int) -> None:
         with torch.inference_mode():
-            found[index] = head.evidence(films[index].clone())
+            found[index] = head.attribute_to_cells(films[index].clone())
 
     threads = [threading.Thread(target=ask, args=(index,)) for index in range(8)]
     for thread in threads:
@@ -159,11 +162,11 @@ def test_the_evidence_can_be_asked_for_by_many_threads_in_inference_mode(kind):
 
 
 @pytest.mark.parametrize("kind", ["dense", "attention"])
-@pytest.mark.parametrize("method", sorted(LIBRARY_METHODS))
+@pytest.mark.parametrize("method", sorted(LIBRARY_CLASSES))
 def test_library_methods_work_on_heads_with_a_hidden_layer(kind, method):
     network = tiny_network(tiny_card(arguments={**ARGUMENTS, "head": kind})).requires_grad_(False)
     features = network.forward_features(torch.rand(1, 1, 64, 64))[0].numpy()
-    cells = library_map(network, features, 0, method)
+    cells = compute_library_heatmap(network, features, 0, method)
     assert cells.shape == features.shape[1:]
     assert np.isfinite(cells).all()
 
@@ -173,6 +176,6 @@ def test_the_dense_evidence_is_hirescam_before_its_relu():
         False
     )
     features = network.forward_features(torch.rand(1, 1, 64, 64))
-    ours = network.head.evidence(features)[0, 0].clamp_min(0).numpy()
-    theirs = library_map(network, features[0].numpy(), 0, "hirescam")
+    ours = network.head.attribute_to_cells(features)[0, 0].clamp_min(0).numpy()
+    theirs = compute_library_heatmap(network, features[0].numpy(), 0, "hirescam")
     assert np.allclose(ours / max(ours.max(), 1e-9), theirs, atol=1e-3)

@@ -1,4 +1,4 @@
-"""What a hand changes of a measurement, and what stays said whoever measures."""
+"""Diameters set by hand: the new ratio, the reasons that persist, and the automatic ratio beside it."""
 
 import dataclasses
 
@@ -6,11 +6,20 @@ import pytest
 
 from cxr_core.film.concern import Concern
 from cxr_core.film.phantom.phantom import draw
-from cxr_core.reading.cardiothoracic.ratio import VIEW_AP, Measurement, edited, measure, suggested
-from cxr_core.reading.cardiothoracic.ratio_wording import diameter_words, ratio_text, ratio_words
+from cxr_core.presentation.wording import format_ratio
+from cxr_core.reading.cardiothoracic.ratio import (
+    VIEW_AP,
+    Measurement,
+    describe_diameters,
+    describe_ratio,
+    edit_diameters,
+    measure_ratio,
+    suggest_diameters,
+)
+from cxr_core.reading.interpret import replace_diameters
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Reading
-from tests.hearts import SLENDER, outlined
+from tests.hearts import SLENDER, segment_drawing
 
 SHAPE = (420, 400)
 HEART, THORAX = ((100.0, 260.0), (240.0, 280.0)), ((60.0, 300.0), (340.0, 310.0))
@@ -20,37 +29,37 @@ UNLIKE = Concern("inverted", "Unlike the others.")
 
 def automatic(found: bool = True, spacing_mm: tuple[float, float] | None = None) -> Measurement:
     film = dataclasses.replace(draw(SLENDER), spacing_mm=spacing_mm)
-    return measure(
-        outlined(SLENDER, found), film, Patient(age_years=50, view="AP"), (TURNED, UNLIKE)
+    return measure_ratio(
+        segment_drawing(SLENDER, found), film, Patient(age_years=50, view="AP"), (TURNED, UNLIKE)
     )
 
 
-def test_a_hand_keeps_the_doubts_of_patient_and_film_and_drops_those_of_the_program():
+def test_editing_keeps_reasons_of_patient_and_film_and_drops_those_of_the_segmentation():
     assert automatic().reasons == (VIEW_AP, TURNED.message, UNLIKE.message)
-    by_hand = edited(automatic(), HEART, THORAX, SHAPE)
+    by_hand = edit_diameters(automatic(), HEART, THORAX, SHAPE)
     assert by_hand.value == pytest.approx(140 / 280)
     assert by_hand.reasons == (VIEW_AP, TURNED.message)
     assert (by_hand.low, by_hand.high, by_hand.edited) == (None, None, True)
 
 
-def test_a_film_that_could_not_be_measured_keeps_its_patient_s_doubts_when_a_hand_measures_it():
+def test_editing_a_film_without_a_ratio_keeps_reasons_of_patient_and_film():
     none = automatic(found=False)
     assert none.value is None
     assert none.reasons == ("No heart was found on this picture.",)
-    by_hand = edited(none, HEART, THORAX, SHAPE)
+    by_hand = edit_diameters(none, HEART, THORAX, SHAPE)
     assert by_hand.value == pytest.approx(0.5)
     assert by_hand.reasons == (VIEW_AP, TURNED.message)
 
 
-def test_an_edit_of_an_edit_still_has_the_program_s_own_beside_it():
-    once = edited(automatic(), HEART, THORAX, SHAPE)
-    again = edited(once, THORAX, THORAX, SHAPE)
+def test_a_second_edit_keeps_the_automatic_measurement():
+    once = edit_diameters(automatic(), HEART, THORAX, SHAPE)
+    again = edit_diameters(once, THORAX, THORAX, SHAPE)
     assert again.automatic == automatic()
     assert again.value == 1
 
 
 @pytest.mark.parametrize(
-    ("heart", "thorax", "said"),
+    ("heart", "thorax", "sentence"),
     [
         (((-4.0, 260.0), (240.0, 280.0)), THORAX, "outside the film of 400 × 420 px"),
         (HEART, ((60.0, 300.0), (340.0, 500.0)), "A point of the thorax lies at (340, 500)"),
@@ -58,36 +67,39 @@ def test_an_edit_of_an_edit_still_has_the_program_s_own_beside_it():
         (((50.0, 260.0), (390.0, 280.0)), THORAX, "The heart is wider than the thorax."),
     ],
 )
-def test_points_that_make_no_diameters_are_a_sentence_and_no_ratio(heart, thorax, said):
-    wrong = edited(automatic(), heart, thorax, SHAPE)
+def test_impossible_points_give_a_sentence_and_no_ratio(heart, thorax, sentence):
+    wrong = edit_diameters(automatic(), heart, thorax, SHAPE)
     assert wrong.value is None
-    assert said in " ".join(wrong.reasons)
-    assert said in ratio_words(wrong)
-    assert diameter_words(wrong) is None
+    assert sentence in " ".join(wrong.reasons)
+    assert sentence in describe_ratio(wrong)
+    assert describe_diameters(wrong) is None
     assert wrong.to_json()["automatic"]["value"] == round(automatic().value or 0, 4)
 
 
-def test_a_reading_without_a_measurement_has_nothing_to_edit():
+def test_a_reading_without_a_measurement_is_unchanged_by_editing():
     bare = Reading(sha256="00", status="read")
-    assert bare.with_ends(HEART, THORAX, SHAPE).measurements == ()
-    whole = dataclasses.replace(bare, measurements=(automatic(),))
+    assert replace_diameters(bare, HEART, THORAX, SHAPE).measurements == ()
+    measured = dataclasses.replace(bare, measurements=(automatic(),))
     assert (
-        whole.with_ends(HEART, THORAX, SHAPE).to_json("a.png")["measurements"][0]["edited"] is True
+        replace_diameters(measured, HEART, THORAX, SHAPE).to_json("a.png")["measurements"][0][
+            "edited"
+        ]
+        is True
     )
 
 
-def test_suggested_ends_lie_on_the_film_and_make_a_ratio():
-    assert edited(automatic(), *suggested(SHAPE), SHAPE).value is not None
+def test_suggested_diameters_lie_on_the_film_and_give_a_ratio():
+    assert edit_diameters(automatic(), *suggest_diameters(SHAPE), SHAPE).value is not None
 
 
-def test_diameters_are_in_mm_only_where_the_film_says_how_large_its_pixels_are():
-    assert "px" in (diameter_words(automatic()) or "")
-    scaled = edited(automatic(spacing_mm=(0.5, 0.7)), HEART, THORAX, SHAPE)
-    assert diameter_words(scaled) == "heart 98 mm, thorax 196 mm"
+def test_diameters_are_in_mm_only_where_the_pixel_spacing_is_known():
+    assert "px" in (describe_diameters(automatic()) or "")
+    scaled = edit_diameters(automatic(spacing_mm=(0.5, 0.7)), HEART, THORAX, SHAPE)
+    assert describe_diameters(scaled) == "heart 98 mm, thorax 196 mm"
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0.431, "0.43"), (0.4961, "0.496"), (0.5, "0.50"), (0.507, "0.51")]
+    ("value", "sentence"), [(0.431, "0.43"), (0.4961, "0.496"), (0.5, "0.50"), (0.507, "0.51")]
 )
-def test_a_third_decimal_tells_the_side_of_the_limit_where_two_do_not(value, said):
-    assert ratio_text(value) == said
+def test_a_third_decimal_shows_the_side_of_the_limit_where_two_do_not(value, sentence):
+    assert format_ratio(value) == sentence

@@ -1,4 +1,4 @@
-"""The report's section on the heart's width: numbers, doubts, edits, and a picture whose lines lie in place."""
+"""The report's section on the width of the heart: numbers, cautions, edits, and a picture with lines in place."""
 
 import dataclasses
 import json
@@ -12,15 +12,15 @@ from cxr_core.reading.cardiothoracic.overlay import (
     HEART_COLOUR,
     LUNG_COLOUR,
     THORAX_COLOUR,
-    drawn_over,
-    level_of,
+    diameter_row,
+    draw_measurement,
 )
-from cxr_core.reading.cardiothoracic.ratio import VIEW_AP, edited
+from cxr_core.reading.cardiothoracic.ratio import VIEW_AP, edit_diameters
+from cxr_core.reading.interpret import interpret, replace_diameters
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.report.html import html_report
-from cxr_core.reading.report.report import Report, json_report
-from cxr_core.reading.results import interpret
-from tests.hearts import SLENDER, WIDE, outlined
+from cxr_core.reading.report.html import render_html_report
+from cxr_core.reading.report.report import Report, render_json_report
+from tests.hearts import SLENDER, WIDE, segment_drawing
 from tests.reading.report.test_report import MADE, Page, examination, pixels_of
 
 HEART, THORAX = ((110.0, 260.0), (215.0, 270.0)), ((60.0, 300.0), (340.0, 310.0))
@@ -30,20 +30,22 @@ def report(
     spec: PhantomSpec = SLENDER, *, view: str = "PA", by_hand=None, found: bool = True, **film
 ) -> Report:
     drawn = dataclasses.replace(draw(spec), container="png", view=None, age_years=None, **film)
-    seen = dataclasses.replace(examination(drawn, probability=0.1), anatomy=outlined(spec, found))
+    seen = dataclasses.replace(
+        examination(drawn, probability=0.1), segmentation=segment_drawing(spec, found)
+    )
     reading = interpret(seen, Patient(age_years=45, view=view), "youden")
     if by_hand:
-        reading = reading.with_ends(*by_hand, drawn.shape)
+        reading = replace_diameters(reading, *by_hand, drawn.shape)
     return Report(reading=reading, examination=seen, file="a.png", made=MADE, software_version="7")
 
 
-def test_the_ratio_comes_with_everything_it_rests_on():
+def test_the_ratio_is_listed_with_its_limit_diameters_ends_and_model():
     made = report(spacing_mm=(0.5, 0.7))
     (measured,) = made.reading.measurements
-    page = Page(html_report(made))
+    page = Page(render_html_report(made))
     assert measured.heart is not None
     assert measured.diameters is not None
-    for said in (
+    for text in (
         "Width of the heart",
         f"{measured.value:.2f} (95 % interval {measured.low:.2f} to {measured.high:.2f})",
         "0.5: above it a heart is called enlarged, on PA films of adults",
@@ -52,62 +54,64 @@ def test_the_ratio_comes_with_everything_it_rests_on():
         "Trusted yes",
         "outlines 1.0.0",
     ):
-        assert said in page.text, said
+        assert text in page.text, text
     assert "by hand" not in page.text
     assert "disagree" not in page.text
 
 
-def test_doubts_and_disagreement_are_said():
-    page = Page(html_report(report(WIDE, view="AP")))
+def test_cautions_and_disagreements_are_shown():
+    page = Page(render_html_report(report(WIDE, view="AP")))
     assert "no, for the reasons below" in page.text
     assert VIEW_AP in page.text
     assert "Ratio and classifier disagree" in page.text
 
 
-def test_an_edit_is_marked_and_the_automatic_ratio_stays():
+def test_an_edited_ratio_is_marked_and_the_automatic_one_stays():
     made = report(by_hand=(HEART, THORAX))
-    page = Page(html_report(made))
+    page = Page(render_html_report(made))
     automatic = made.reading.measurements[0].automatic
     assert automatic is not None
     assert "Cardiothoracic ratio 0.38, edited by hand" in page.text
     assert f"Automatic ratio {automatic.value:.2f} (95 % interval" in page.text
     assert "(110.0, 260.0) and (215.0, 270.0)" in page.text
-    told = json.loads(json_report(made))["measurements"][0]
-    assert told.items() >= json.loads(json.dumps(made.reading.measurements[0].to_json())).items()
-    assert (told["value"], told["edited"]) == (0.375, True)
-    assert told["automatic"]["value"] == round(automatic.value or 0, 4)
+    record = json.loads(render_json_report(made))["measurements"][0]
+    assert record.items() >= json.loads(json.dumps(made.reading.measurements[0].to_json())).items()
+    assert (record["value"], record["edited"]) == (0.375, True)
+    assert record["automatic"]["value"] == round(automatic.value or 0, 4)
 
 
-def test_crossed_ends_and_a_heart_that_was_not_found_are_sentences():
-    crossed = Page(html_report(report(by_hand=(HEART[::-1], THORAX))))
+def test_crossed_ends_and_a_missing_heart_are_sentences():
+    crossed = Page(render_html_report(report(by_hand=(HEART[::-1], THORAX))))
     assert "cannot be measured: The two ends of the heart are crossed." in crossed.text
-    missing = Page(html_report(report(found=False)))
+    missing = Page(render_html_report(report(found=False)))
     assert "cannot be measured: No heart was found on this picture." in missing.text
     assert "Trusted" not in missing.text
     assert len(missing.attributes("img")) == len(crossed.attributes("img")), (
-        "the lungs are still outlined"
+        "the lungs are still drawn"
     )
 
 
-def test_without_an_outlining_model_the_report_is_as_it_was():
+def test_without_a_segmentation_the_report_has_no_section():
     made = report()
-    bare = dataclasses.replace(made.examination, anatomy=None)
+    bare = dataclasses.replace(made.examination, segmentation=None)
     reading = interpret(bare, Patient(age_years=45, view="PA"), "youden")
-    page = Page(html_report(dataclasses.replace(made, examination=bare, reading=reading)))
+    page = Page(render_html_report(dataclasses.replace(made, examination=bare, reading=reading)))
     assert "Width of the heart" not in page.text
-    assert len(page.attributes("img")) == len(Page(html_report(made)).attributes("img")) - 1
+    assert len(page.attributes("img")) == len(Page(render_html_report(made)).attributes("img")) - 1
 
 
 @pytest.mark.parametrize("size", [(420, 400), (840, 800), (210, 200)])
-def test_lines_lie_on_the_film_s_own_points_at_any_size(size):
+def test_lines_lie_on_the_films_points_at_any_size(size):
     made = report(by_hand=(HEART, THORAX))
-    anatomy = made.examination.anatomy
-    assert anatomy is not None
-    bare = dataclasses.replace(anatomy, outlines={})
-    shown = drawn_over(np.zeros(size, np.uint8), (420, 400), bare, made.reading.measurements[0])
+    segmentation = made.examination.segmentation
+    assert segmentation is not None
+    bare = dataclasses.replace(segmentation, contours={})
+    shown = draw_measurement(
+        np.zeros(size, np.uint8), (420, 400), bare, made.reading.measurements[0]
+    )
     scale = size[1] / 400
     for line, colour in ((HEART, HEART_COLOUR), (THORAX, THORAX_COLOUR)):
-        row = round(level_of(line) * scale)
+        row = round(diameter_row(line) * scale)
         drawn = np.flatnonzero(
             (np.abs(shown[row - 1 : row + 1].astype(int) - colour).max(axis=2) < 40).any(axis=0)
         )
@@ -117,9 +121,11 @@ def test_lines_lie_on_the_film_s_own_points_at_any_size(size):
             assert np.abs(shown[int(y * scale), int(x * scale)].astype(int) - colour).max() < 30
 
 
-def test_the_picture_in_the_page_shows_heart_lungs_and_both_lines():
+def test_the_picture_shows_heart_lungs_and_both_diameters():
     (picture,) = [
-        p for p in Page(html_report(report())).attributes("img") if "outlines" in (p["alt"] or "")
+        p
+        for p in Page(render_html_report(report())).attributes("img")
+        if "contours" in (p["alt"] or "")
     ]
     shown = pixels_of(picture).astype(int)
     assert max(shown.shape) == 1024
@@ -127,8 +133,8 @@ def test_the_picture_in_the_page_shows_heart_lungs_and_both_lines():
         assert (np.abs(shown - colour).max(axis=2) < 25).sum() > 100
 
 
-def test_ends_far_off_the_film_do_not_break_the_picture():
+def test_ends_far_outside_the_film_do_not_break_the_picture():
     far = ((-1e9, 260.0), (1e9, 270.0))
     made = report(by_hand=(far, THORAX))
-    assert edited(made.reading.measurements[0], far, THORAX, (420, 400)).value is None
-    assert "outside the film" in Page(html_report(made)).text
+    assert edit_diameters(made.reading.measurements[0], far, THORAX, (420, 400)).value is None
+    assert "outside the film" in Page(render_html_report(made)).text

@@ -1,4 +1,4 @@
-"""Reports: self-contained, escaped, whole in their provenance, and never silent about a drawing."""
+"""Reports are self-contained and escaped, give the provenance of every number, and mark drawings."""
 
 import base64
 import dataclasses
@@ -15,14 +15,15 @@ from cxr_core.film.concern import Concern
 from cxr_core.film.phantom.phantom import PhantomSpec, draw
 from cxr_core.film.preprocess import InputSpec, Placement
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.models.card import Calibration, Combination, ModelCard, OperatingPoint, Population
-from cxr_core.presentation.html import POLICY
-from cxr_core.presentation.wording import DRAWING_NOTICE, NOTICE, per_cent
+from cxr_core.models.card import Calibration, Fusion, ModelCard, OperatingPoint, Population
+from cxr_core.presentation.html import CONTENT_SECURITY_POLICY
+from cxr_core.presentation.wording import DRAWING_NOTICE, NOTICE, format_percent
+from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
-from cxr_core.reading.report.colormap import overlay
-from cxr_core.reading.report.html import html_report
-from cxr_core.reading.report.report import Report, json_report
-from cxr_core.reading.results import Evidence, Examination, ModelOutput, interpret
+from cxr_core.reading.report.colormap import overlay_heatmap
+from cxr_core.reading.report.html import render_html_report
+from cxr_core.reading.report.report import Report, render_json_report
+from cxr_core.reading.results import Attribution, Examination, ModelOutput
 
 MADE = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 NASTY = '../../<script>alert("x")</script>\u202egnp.exe&\udcff.png'
@@ -73,7 +74,7 @@ def examination(
     outputs = []
     for model in (card("cardiomegaly", age_min=18), card("pneumonia", age_min=1, age_max=5)):
         key = model.findings[0]
-        evidence = Evidence(
+        evidence = Attribution(
             finding=key,
             method="evidence",
             unit="logit",
@@ -86,9 +87,9 @@ def examination(
                 card=model,
                 logits=np.array([1.61], np.float32),
                 probabilities=np.array([probability]),
-                evidence={key: evidence},
+                attributions={key: evidence},
                 features=np.empty((0, 0, 0), np.float32),
-                unfamiliarity=0.4,
+                ood_score=0.4,
             )
         )
     return Examination(
@@ -108,11 +109,13 @@ def film_of(container: str = "png") -> Radiograph:
 
 
 def report(
-    seen: Examination | None = None, age: float | None = 45.0, file: str = "a.png"
+    examined: Examination | None = None, age: float | None = 45.0, file: str = "a.png"
 ) -> Report:
-    seen = seen or examination(film_of())
-    reading = interpret(seen, Patient(age_years=age, view="PA"), "youden")
-    return Report(reading=reading, examination=seen, file=file, made=MADE, software_version="7.8.9")
+    examined = examined or examination(film_of())
+    reading = interpret(examined, Patient(age_years=age, view="PA"), "youden")
+    return Report(
+        reading=reading, examination=examined, file=file, made=MADE, software_version="7.8.9"
+    )
 
 
 class Page(HTMLParser):
@@ -139,10 +142,13 @@ class Page(HTMLParser):
 
 
 def test_the_page_fetches_nothing_and_runs_nothing() -> None:
-    text = html_report(report())
+    text = render_html_report(report())
     page = Page(text)
-    assert {"http-equiv": "Content-Security-Policy", "content": POLICY} in page.attributes("meta")
-    assert POLICY.startswith("default-src 'none'")
+    assert {
+        "http-equiv": "Content-Security-Policy",
+        "content": CONTENT_SECURITY_POLICY,
+    } in page.attributes("meta")
+    assert CONTENT_SECURITY_POLICY.startswith("default-src 'none'")
     assert not {"script", "link", "iframe", "object", "base", "form", "a"} & {
         tag for tag, _ in page.tags
     }
@@ -156,7 +162,7 @@ def test_the_page_fetches_nothing_and_runs_nothing() -> None:
 @pytest.mark.parametrize("place", ["file", "concern"])
 def test_other_peoples_text_is_shown_and_never_obeyed(place: str) -> None:
     concerns = (Concern("odd", f"Found {NASTY}."),) if place == "concern" else ()
-    text = html_report(
+    text = render_html_report(
         report(
             examination(film_of(), concerns=concerns), file=NASTY if place == "file" else "a.png"
         )
@@ -168,8 +174,8 @@ def test_other_peoples_text_is_shown_and_never_obeyed(place: str) -> None:
 
 
 def test_every_number_says_where_it_comes_from() -> None:
-    page = Page(html_report(report(file="film 1.dcm")))
-    for said in (
+    page = Page(render_html_report(report(file="film 1.dcm")))
+    for text in (
         "film 1.dcm",
         "0123456789abcdef" * 4,
         "present",
@@ -194,16 +200,16 @@ def test_every_number_says_where_it_comes_from() -> None:
         "Silhouette 7.8.9, 2026-11-20 09:30:00+00:00",
         NOTICE,
     ):
-        assert said in page.text, said
+        assert text in page.text, text
 
 
 def test_a_finding_without_a_model_keeps_its_place_with_the_reason() -> None:
-    page = Page(html_report(report(age=45.0)))
+    page = Page(render_html_report(report(age=45.0)))
     assert (
         "Pneumonia No model for this patient: pneumonia-mobilenet is for people <for pneumonia>."
         in page.text
     )
-    table = json.loads(json_report(report(age=45.0)))
+    table = json.loads(render_json_report(report(age=45.0)))
     assert [f["finding"] for f in table["findings"]] == ["cardiomegaly", "pneumonia"]
     assert table["findings"][1]["probability"] is None
     assert table["findings"][1]["reason"].startswith("No model for this patient")
@@ -211,7 +217,7 @@ def test_a_finding_without_a_model_keeps_its_place_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "said"),
+    ("share", "text"),
     [
         (0.0, "<1 %"),
         (0.004, "<1 %"),
@@ -221,93 +227,100 @@ def test_a_finding_without_a_model_keeps_its_place_with_the_reason() -> None:
         (1.0, ">99 %"),
     ],
 )
-def test_probabilities_are_whole_per_cent_and_never_certain(share: float, said: str) -> None:
-    assert per_cent(share) == said
-    page = Page(html_report(report(examination(film_of(), probability=share))))
-    assert f" {said} " in page.text
+def test_probabilities_are_whole_percentages_and_never_certain(share: float, text: str) -> None:
+    assert format_percent(share) == text
+    page = Page(render_html_report(report(examination(film_of(), probability=share))))
+    assert f" {text} " in page.text
     assert not re.search(r"\d[.,]\d+ %", page.text)
 
 
-def test_heatmaps_are_the_absolute_overlay_on_the_films_own_grid() -> None:
+def test_heatmaps_are_drawn_on_the_films_own_grid_at_the_models_scale() -> None:
     made = report(age=None)
-    page = Page(html_report(made))
+    page = Page(render_html_report(made))
     pictures = [
         attributes for attributes in page.attributes("img") if attributes["class"] == "film"
     ]
     assert len(pictures) == 3  # the film, and one map for each finding
     assert made.film is not None
     shown = pixels_of(pictures[1])
-    evidence = made.reading.findings[0].evidence
+    evidence = made.reading.findings[0].attribution
     assert evidence is not None
-    assert np.array_equal(shown, overlay(made.film.pixels, evidence.on_film(), evidence.scale))
+    assert np.array_equal(
+        shown, overlay_heatmap(made.film.pixels, evidence.on_film(), evidence.scale)
+    )
     assert "1 and more (logits in a cell)" in page.text
     assert len(page.attributes("img")) == 5  # and a colour bar below each map
 
 
 @pytest.mark.parametrize("aspect", ["stretch", "crop", "pad"])
 def test_a_large_film_is_shrunk_and_its_map_stays_in_place(aspect: str) -> None:
-    seen = examination(
+    examined = examination(
         dataclasses.replace(draw(PhantomSpec(height=2048, width=1500)), container="png")
     )
     placement = Placement.fit((2048, 1500), InputSpec(side=224, aspect=aspect))
-    evidence = dataclasses.replace(seen.outputs[0].evidence["cardiomegaly"], placement=placement)
-    output = dataclasses.replace(seen.outputs[0], evidence={"cardiomegaly": evidence})
-    pictures = Page(html_report(report(dataclasses.replace(seen, outputs=(output,))))).attributes(
-        "img"
+    evidence = dataclasses.replace(
+        examined.outputs[0].attributions["cardiomegaly"], placement=placement
     )
+    output = dataclasses.replace(examined.outputs[0], attributions={"cardiomegaly": evidence})
+    pictures = Page(
+        render_html_report(report(dataclasses.replace(examined, outputs=(output,))))
+    ).attributes("img")
     film, shown = pixels_of(pictures[0]), pixels_of(pictures[1])
     assert film.shape == shown.shape == (1024, 750, 3)
     whole = cv2.resize(np.nan_to_num(evidence.on_film()), (750, 1024), interpolation=cv2.INTER_AREA)
-    expected = overlay(film[..., 0] / np.float32(255), whole, 1.0)
+    expected = overlay_heatmap(film[..., 0] / np.float32(255), whole, 1.0)
     differs = np.abs(shown.astype(int) - expected).max(axis=2) > 3
     assert differs.mean() < 0.002  # one row at the edge of what was cropped away
 
 
-def test_no_evidence_is_drawn_as_none_and_said() -> None:
-    seen = examination(film_of())
+def test_a_map_without_evidence_draws_nothing_and_says_so() -> None:
+    examined = examination(film_of())
     bare = [
         dataclasses.replace(
             o,
-            evidence={
-                k: dataclasses.replace(e, cells=-np.abs(CELLS)) for k, e in o.evidence.items()
+            attributions={
+                k: dataclasses.replace(e, cells=-np.abs(CELLS)) for k, e in o.attributions.items()
             },
         )
-        for o in seen.outputs
+        for o in examined.outputs
     ]
-    page = Page(html_report(report(dataclasses.replace(seen, outputs=tuple(bare)))))
+    page = Page(render_html_report(report(dataclasses.replace(examined, outputs=tuple(bare)))))
     pictures = page.attributes("img")
     assert np.array_equal(pixels_of(pictures[0]), pixels_of(pictures[1]))
     assert "There is no evidence for it." in page.text
-    assert "There is no evidence for it." not in Page(html_report(report())).text
+    assert "There is no evidence for it." not in Page(render_html_report(report())).text
 
 
-def test_a_map_against_what_is_usual_says_so_on_the_page_and_in_json() -> None:
-    seen = examination(film_of())
-    assert "sum to logit − bias" in html_report(report(seen))
-    for output in seen.outputs:
-        output.evidence.update(
-            {k: dataclasses.replace(e, against_usual=True) for k, e in output.evidence.items()}
+def test_a_map_against_the_baseline_says_so_on_the_page_and_in_json() -> None:
+    examined = examination(film_of())
+    assert "sum to logit − bias" in render_html_report(report(examined))
+    for output in examined.outputs:
+        output.attributions.update(
+            {
+                k: dataclasses.replace(e, against_baseline=True)
+                for k, e in output.attributions.items()
+            }
         )
-    said = html_report(report(seen))
-    assert "beyond a usual film without the finding; the cells sum to logit − constant" in said
-    assert "sum to logit − bias" not in said
-    told = json.loads(json_report(report(seen)))["findings"]
-    assert [each["evidence"]["against_usual"] for each in told if each["evidence"]] == [True]
+    text = render_html_report(report(examined))
+    assert "beyond a typical film without the finding; the cells sum to logit − constant" in text
+    assert "sum to logit − bias" not in text
+    records = json.loads(render_json_report(report(examined)))["findings"]
+    assert [each["evidence"]["against_usual"] for each in records if each["evidence"]] == [True]
 
 
-def test_a_relative_map_is_never_given_logits() -> None:
-    seen = examination(film_of())
+def test_a_relative_map_has_no_logits() -> None:
+    examined = examination(film_of())
     other = [
         dataclasses.replace(
             o,
-            evidence={
+            attributions={
                 k: dataclasses.replace(e, unit="relative", method="gradcam")
-                for k, e in o.evidence.items()
+                for k, e in o.attributions.items()
             },
         )
-        for o in seen.outputs
+        for o in examined.outputs
     ]
-    page = Page(html_report(report(dataclasses.replace(seen, outputs=tuple(other)))))
+    page = Page(render_html_report(report(dataclasses.replace(examined, outputs=tuple(other)))))
     assert "relative to this picture's own maximum" in page.text
     assert "logits in a cell" not in page.text
 
@@ -318,7 +331,7 @@ def test_a_drawing_is_called_a_drawing_everywhere(told_by: str) -> None:
     made = report(
         examination(film_of("drawing" if told_by == "form" else "png"), concerns=concerns)
     )
-    page = Page(html_report(made))
+    page = Page(render_html_report(made))
     assert DRAWING_NOTICE in page.text
     assert page.text.count("Report on a drawing of a chest") == 2  # the title and the heading
     assert "drawing, 128 × 160 px" in page.text
@@ -326,21 +339,21 @@ def test_a_drawing_is_called_a_drawing_everywhere(told_by: str) -> None:
     for picture in page.attributes("img"):
         if picture["class"] == "film":
             assert (picture["alt"] or "").startswith("The drawing")
-    assert json.loads(json_report(made))["drawing"] is True
+    assert json.loads(render_json_report(made))["drawing"] is True
 
 
 def test_a_film_is_not_called_a_drawing() -> None:
-    assert "a drawing" not in Page(html_report(report())).text.lower()
-    assert json.loads(json_report(report()))["drawing"] is False
+    assert "a drawing" not in Page(render_html_report(report())).text.lower()
+    assert json.loads(render_json_report(report()))["drawing"] is False
 
 
 def test_a_refused_file_has_a_report_without_numbers() -> None:
     refusal = Concern("undecodable", "This file is empty.", refuses=True)
-    seen = dataclasses.replace(examination(None, concerns=(refusal,)), outputs=())
-    page = Page(html_report(report(seen)))
+    examined = dataclasses.replace(examination(None, concerns=(refusal,)), outputs=())
+    page = Page(render_html_report(report(examined)))
     assert "Not read: This file is empty." in page.text
     assert not page.attributes("img")
-    table = json.loads(json_report(report(seen)))
+    table = json.loads(render_json_report(report(examined)))
     assert table["status"] == "refused"
     assert table["film"] is None
     assert table["findings"] == []
@@ -348,15 +361,15 @@ def test_a_refused_file_has_a_report_without_numbers() -> None:
 
 def test_json_carries_the_reading_and_its_provenance() -> None:
     made = report(file=NASTY)
-    table = json.loads(json_report(made))
+    table = json.loads(render_json_report(made))
     assert table["schema"] == 1
     assert table["file"] == NASTY
     promised = json.loads(json.dumps(made.reading.to_json(NASTY)))
     assert {key: table[key] for key in promised if key != "findings"} == {
         key: value for key, value in promised.items() if key != "findings"
     }
-    for told, line in zip(promised["findings"], table["findings"], strict=True):
-        assert {key: line[key] for key in told} == told
+    for records, line in zip(promised["findings"], table["findings"], strict=True):
+        assert {key: line[key] for key in records} == records
     first = table["findings"][0]
     assert first["threshold_source"] == "youden on 400 validation films"
     assert first["evidence"]["cells"] == CELLS.astype(float).round(5).tolist()
@@ -386,13 +399,13 @@ def pixels_of(picture: dict[str, str | None]) -> np.ndarray:
     )
 
 
-def test_an_unknown_age_is_said_in_the_page_and_the_table_of_a_card_holds_no_tables():
-    seen = examination(film_of())
-    told = seen.outputs[0].card
+def test_an_unknown_age_is_a_warning_and_facts_of_a_card_hold_no_nested_tables():
+    examined = examination(film_of())
+    records = examined.outputs[0].card
     strange = dataclasses.replace(
-        told, training={**told.training, "gate": {"checks": [{"name": "population"}]}}
+        records, training={**records.training, "gate": {"checks": [{"name": "population"}]}}
     )
-    combined = Combination(
+    combined = Fusion(
         measurement="cardiothoracic_ratio",
         model="anatomy 1",
         intercept=0.0,
@@ -402,16 +415,23 @@ def test_an_unknown_age_is_said_in_the_page_and_the_table_of_a_card_holds_no_tab
         ap=0.0,
         operating_points=tuple(
             dataclasses.replace(point, threshold=0.55)
-            for point in told.operating_points["cardiomegaly"]
+            for point in records.operating_points["cardiomegaly"]
         ),
         source="400 validation films with a ratio",
     )
-    strange = dataclasses.replace(strange, combination={"cardiomegaly": combined})
-    outputs = (dataclasses.replace(seen.outputs[0], card=strange), *seen.outputs[1:])
-    page = Page(html_report(report(dataclasses.replace(seen, outputs=outputs), age=None)))
+    strange = dataclasses.replace(strange, fusion={"cardiomegaly": combined})
+    outputs = (dataclasses.replace(examined.outputs[0], card=strange), *examined.outputs[1:])
+    page = Page(
+        render_html_report(report(dataclasses.replace(examined, outputs=outputs), age=None))
+    )
     words = " ".join(page.words)
     assert "Age unknown: every model reads" in words
-    assert "No check of the film found anything" not in words
+    assert "found nothing" not in words
     assert "{'name'" not in words
     assert "balanced threshold of network and ratio" in words
     assert "balanced threshold of the network alone" in words
+
+
+def test_a_film_without_flags_or_warnings_says_so() -> None:
+    page = Page(render_html_report(report()))
+    assert "The quality checks of the film found nothing." in page.text

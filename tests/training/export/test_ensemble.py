@@ -1,5 +1,6 @@
 """Runs of one division become one model; runs of others are refused."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from cxr_core.jobs.status import job_status
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.export.ensemble import build_ensemble
-from cxr_core.training.fit import Settings, fit, resume
+from cxr_core.training.fit import FitOptions, fit, resume
+from cxr_core.training.runs.run_files import RUN_LOCK
+from cxr_core.workspace.process_lock import find_lock_holder
 from tests.lit_films import lit_films
 from tests.training.test_fit import TINY as FITTED
 from train.average import main as average_command
 
 TINY = replace(FITTED, input_side=32, epochs=1)
-QUIET = Settings(report=lambda _: None, device="cpu")
+QUIET = FitOptions(report=lambda _: None, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +69,7 @@ def test_the_model_of_a_mean_reads_as_its_members_do_on_average(
 @pytest.mark.parametrize(
     ("runs", "says"),
     [
-        (("slow", "other"), "learnt from other films than"),
+        (("slow", "other"), "was trained on other films than"),
         (("slow", "wide"), "has another network"),
     ],
 )
@@ -96,20 +99,20 @@ def test_a_run_without_a_model_has_nothing_to_average(trained, tmp_path, workspa
 def test_a_mean_that_is_cut_off_is_held_while_it_is_made_and_cannot_go_on_as_a_training(
     trained, workspace, monkeypatch
 ):
-    states = []
+    holders = []
 
-    def cut_off(*given):
-        states.append(given[4].state)
+    def interrupt(*arguments):
+        holders.append(find_lock_holder(arguments[4].path / RUN_LOCK))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cxr_core.training.export.ensemble.finish", cut_off)
+    monkeypatch.setattr("cxr_core.training.export.ensemble.export_classifier", interrupt)
     run = workspace / "runs" / "mean"
     with pytest.raises(KeyboardInterrupt):
         build_ensemble([trained["slow"], trained["fast"]], [trained["data"]], run=run)
-    assert states == ["running"]
+    assert [holder.pid for holder in holders] == [os.getpid()]
     with pytest.raises(
         RunError,
-        match=r"mean of runs, with no steps to go on from; make it with train\.average again",
+        match=r"is an ensemble, which has no training to resume; make it again with train\.average",
     ):
         resume(run, QUIET)
     job = job_status(run)

@@ -10,7 +10,7 @@ from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import STRUCTURES
 from cxr_core.reading.cardiothoracic.contours import measure_mask_diameters
 from cxr_core.training.recipe.recipe_file import load_recipe
-from cxr_core.training.tasks.phantoms import RATIO, sample_phantom_specs, add_phantoms
+from cxr_core.training.tasks.phantoms import RATIO_RANGE, add_phantoms, sample_phantom_specs
 from cxr_core.workspace.paths import RECIPES
 
 SPEC = InputSpec(side=128, channels=1, mean=0.5, std=0.5, equalisation="clahe")
@@ -39,8 +39,8 @@ def test_masks_have_the_ratio_that_was_drawn(joined):
 def test_drawings_have_all_builds_and_come_again_from_their_seed():
     specs = sample_phantom_specs(200, seed=0)
     ratios = [spec.heart_width / spec.thorax_width for spec in specs]
-    assert min(ratios) < RATIO[0] + 0.03
-    assert max(ratios) > RATIO[1] - 0.03
+    assert min(ratios) < RATIO_RANGE[0] + 0.03
+    assert max(ratios) > RATIO_RANGE[1] - 0.03
     assert 0.15 < np.mean([spec.opacity is not None for spec in specs]) < 0.45
     assert specs == sample_phantom_specs(200, seed=0)
     assert specs != sample_phantom_specs(200, seed=1)
@@ -51,5 +51,5 @@ def test_without_any_the_films_are_the_same_ones(joined):
 
 
 def test_a_recipe_of_findings_is_told_that_drawings_are_not_for_it():
-    with pytest.raises(RecipeError, match="drawings=3 join films of structures"):
+    with pytest.raises(RecipeError, match="drawings=3 is for segmentation recipes"):
         load_recipe(RECIPES / "house.toml", {"drawings": "3"})

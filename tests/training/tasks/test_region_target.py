@@ -13,7 +13,8 @@ from cxr_core.film.phantom.phantom import draw, truth
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.fit import Settings, fit
+from cxr_core.training.engine.augment import apply_augmentation, sample_augmentation
+from cxr_core.training.fit import FitOptions, fit
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import load_recipe
@@ -21,10 +22,10 @@ from cxr_core.training.tasks.findings import FindingsTask
 from cxr_core.training.tasks.region_target import (
     REGION_SIDE,
     REGIONS,
-    load_or_make_regions,
-    move_regions,
-    evidence_outside,
     append_regions,
+    load_or_make_regions,
+    sum_outside_attribution,
+    transform_regions,
 )
 from cxr_core.workspace.paths import RECIPES
 from tests.training.wide_hearts import TINY as PLAIN
@@ -44,12 +45,12 @@ TINY = replace(
 )
 
 
-def told(*_: int) -> None:
+def ignore(*_: int) -> None:
     pass
 
 
 def kept(run, films, findings=("cardiomegaly", "pneumonia"), stop=lambda: False):
-    return load_or_make_regions(run, films, findings, SPEC, told, stop)
+    return load_or_make_regions(run, films, findings, SPEC, ignore, stop)
 
 
 def test_cardiomegaly_has_the_heart_and_pneumonia_the_chest_of_each_film(
@@ -96,27 +97,27 @@ def test_evidence_costs_its_square_outside_alone_and_nothing_where_the_outline_i
     regions[:2, :, : REGION_SIDE // 2] = 1  # the upper half
     regions[2] = torch.nan
     evidence = torch.tensor([[[3.0, 1], [0.5, -2]], [[5, 5], [0, 0]], [[1, 1], [1, 1]]])
-    assert float(evidence_outside(evidence.flatten(1), regions.flatten(1))) == pytest.approx(0.25 + 4)
+    assert float(sum_outside_attribution(evidence.flatten(1), regions.flatten(1))) == pytest.approx(0.25 + 4)
 
 
 def test_a_cell_that_the_region_only_touches_is_free():
     regions = torch.zeros(1, 1, REGION_SIDE, REGION_SIDE)
     regions[0, 0, 0, 0] = 1
-    assert float(evidence_outside(torch.ones(1, 4), regions.flatten(1))) == 3
+    assert float(sum_outside_attribution(torch.ones(1, 4), regions.flatten(1))) == 3
 
 
 def test_regions_move_as_films_do_and_unknown_ones_stay_unknown():
     augmentation = Augmentation(rotation_deg=20, shift=0.2, zoom=0.2)
     regions = torch.rand(2, 1, REGION_SIDE, REGION_SIDE, generator=torch.Generator().manual_seed(0))
-    drawing = augmentation.draw(2, torch.Generator().manual_seed(1))
+    sample = sample_augmentation(augmentation, 2, torch.Generator().manual_seed(1))
     labels = torch.cat([torch.tensor([[1.0], [0.0]]), regions.flatten(1)], dim=1)
     labels[1, 1:] = torch.nan
-    targets = FindingsTask(replace(TINY, augmentation=augmentation)).targets(labels, drawing)
+    targets = FindingsTask(replace(TINY, augmentation=augmentation)).build_targets(labels, sample)
     assert targets[:, 0].tolist() == [1, 0]
-    wanted = augmentation.apply(regions, drawing)[0].flatten()
+    wanted = apply_augmentation(augmentation, regions, sample)[0].flatten()
     assert torch.allclose(targets[0, 1:], wanted, atol=1e-5)
     assert torch.isnan(targets[1, 1:]).all()
-    assert move_regions(regions.flatten(1), lambda masks: masks).equal(regions.flatten(1))
+    assert transform_regions(regions.flatten(1), lambda masks: masks).equal(regions.flatten(1))
 
 
 def test_labels_keep_their_loss_and_weight_beside_regions():
@@ -127,7 +128,7 @@ def test_labels_keep_their_loss_and_weight_beside_regions():
     )
     logits = torch.tensor([[0.3], [-1.0]])
     outputs = torch.cat([logits, torch.ones(2, 16)], dim=1)
-    assert float(task.weight(targets)) == float(plain.weight(targets[:, :1])) == 2
+    assert float(task.target_weight(targets)) == float(plain.target_weight(targets[:, :1])) == 2
     assert float(task.summed_loss(outputs, targets)) == pytest.approx(
         float(plain.summed_loss(logits, targets[:, :1]))
     )
@@ -135,7 +136,7 @@ def test_labels_keep_their_loss_and_weight_beside_regions():
 
 def test_a_run_learns_to_keep_its_evidence_in_the_heart(drawn, tmp_path, workspace):
     def squares_elsewhere(recipe: Recipe, name: str) -> float:
-        folder = fit(recipe, [drawn], Settings(report=told, device="cpu"), run=tmp_path / name)
+        folder = fit(recipe, [drawn], FitOptions(report=ignore, device="cpu"), run=tmp_path / name)
         classifier, films = Classifier.load(folder), open_data([str(drawn)])
         regions = torch.from_numpy(kept(tmp_path / name / "all", films, ("cardiomegaly",)))
         cells = [
@@ -143,7 +144,7 @@ def test_a_run_learns_to_keep_its_evidence_in_the_heart(drawn, tmp_path, workspa
             for path in films.paths
         ]
         found = torch.from_numpy(np.stack(cells))
-        return float(evidence_outside(found.flatten(1), regions.flatten(1))) / float((found**2).sum())
+        return float(sum_outside_attribution(found.flatten(1), regions.flatten(1))) / float((found**2).sum())
 
     for name in ("guided", "free"):
         (tmp_path / name / "all").mkdir(parents=True)
@@ -161,7 +162,7 @@ def test_a_run_learns_to_keep_its_evidence_in_the_heart(drawn, tmp_path, workspa
 
 
 def test_recipes_that_cannot_have_regions_are_refused():
-    with pytest.raises(RecipeError, match="region_weight=2 is learnt beside findings"):
+    with pytest.raises(RecipeError, match="region_weight=2 is for recipes that predict findings"):
         replace(load_recipe(RECIPES / "anatomy.toml"), region_weight=2)
-    with pytest.raises(RecipeError, match="trained whole"):
+    with pytest.raises(RecipeError, match="needs a backbone that is trained"):
         replace(TINY, freeze="backbone")

@@ -13,14 +13,20 @@ from cxr_core.findings import STRUCTURES
 from cxr_core.models.store import load_segmenter_card
 from cxr_core.promotion.publish import publish
 from cxr_core.reading.segmenter import Segmenter
-from cxr_core.training.fit import Settings, fit, resume
+from cxr_core.training.engine.augment import (
+    apply_augmentation,
+    sample_augmentation,
+    transform_masks,
+)
+from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import load_recipe
+from cxr_core.training.runs.events import EpochDone, Event
 from cxr_core.training.tasks.structures import StructuresTask
 from cxr_core.workspace.paths import RECIPES
 
-QUIET = Settings(report=lambda _: None, device="cpu")
+QUIET = FitOptions(report=lambda _: None, device="cpu")
 TINY = Recipe(
     name="tiny-anatomy",
     summary="A test.",
@@ -84,19 +90,19 @@ def test_a_run_that_was_stopped_ends_the_same(folder, tmp_path, workspace):
     whole = fit(TINY, [folder], QUIET, run=tmp_path / "whole")
     run = tmp_path / "cut"
     impatient = replace(QUIET, stop=lambda: (run / "recipe.toml").exists())  # after the first step
-    with pytest.raises(RunError, match="go on with"):
+    with pytest.raises(RunError, match="stopped at step"):
         fit(TINY, [folder], impatient, run=run)
     again = resume(run, QUIET)
     assert load_segmenter_card(again).weights_sha256 == load_segmenter_card(whole).weights_sha256
 
 
 def test_drawn_chests_are_learnt_by_heart(folder, tmp_path, workspace):
-    told: list[dict] = []
+    events: list[Event] = []
     recipe = replace(
         TINY, epochs=40, batch_size=2, augmentation=Augmentation(), checkpoint_every_steps=1000
     )
-    fit(recipe, [folder], replace(QUIET, report=told.append), run=tmp_path / "run")
-    dice = [line["validation_dice"] for line in told if line["event"] == "epoch"]
+    fit(recipe, [folder], replace(QUIET, report=events.append), run=tmp_path / "run")
+    dice = [event.figures["validation_dice"] for event in events if isinstance(event, EpochDone)]
     assert dice[0] < 0.7
     assert max(dice) > 0.85
 
@@ -121,12 +127,15 @@ def test_a_mask_that_is_missing_or_of_another_size_is_named(folder, tmp_path, wo
 def test_masks_move_as_their_films_do():
     augmentation = Augmentation(rotation_deg=20, shift=0.1, zoom=0.3, stretch=0.3, flip=0.5)
     films = torch.rand(6, 1, 48, 48, generator=torch.Generator().manual_seed(0))
-    drawn = augmentation.draw(6, torch.Generator().manual_seed(1))
+    sample = sample_augmentation(augmentation, 6, torch.Generator().manual_seed(1))
     assert torch.allclose(
-        augmentation.apply(films, drawn), augmentation.move_masks(films, drawn), atol=1e-6
+        apply_augmentation(augmentation, films, sample),
+        transform_masks(augmentation, films, sample),
+        atol=1e-6,
     )
     exposed = replace(augmentation, gamma=0.5, border=0.2, corner=1.0, low_resolution=1.0)
-    assert torch.equal(exposed.move_masks(films, drawn), augmentation.move_masks(films, drawn))
+    masks = transform_masks(exposed, films, sample)
+    assert torch.equal(masks, transform_masks(augmentation, films, sample))
 
 
 def test_a_perfect_map_loses_nothing_and_a_wrong_one_much():
@@ -147,7 +156,7 @@ def test_folds_share_no_film_and_make_the_whole(folder, workspace):
     manifest = open_data([folder])
     tests, every = [], set(manifest.table["image"])
     for which in range(1, 6):
-        apart = divided(replace(TINY, split=f"fold:{which}/5", validation_share=0.25), manifest)
+        apart = split_manifest(replace(TINY, split=f"fold:{which}/5", validation_share=0.25), manifest)
         parts = {name: set(apart.select_split(name).table["image"]) for name in ("train", "val", "test")}
         assert set.union(*parts.values()) == every
         assert sum(map(len, parts.values())) == len(every)
@@ -158,11 +167,11 @@ def test_folds_share_no_film_and_make_the_whole(folder, workspace):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"structures": ("heart",)}, "a recipe that outlines has structures"),
+        ({"structures": ("heart",)}, "a segmentation recipe has structures"),
         ({"findings": ("pneumonia",)}, "no findings"),
         ({"monitor": "auroc"}, "does not fit"),
-        ({"split": "fold:6/5"}, "is no fold"),
-        ({"split": "fold:1"}, "is no fold"),
+        ({"split": "fold:6/5"}, "is not a fold"),
+        ({"split": "fold:1"}, "is not a fold"),
     ],
 )
 def test_a_recipe_that_cannot_outline_is_refused(changes, says):
