@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 from cxr_core.data.registry import find_dataset, list_damaged_folders, list_datasets
-from cxr_core.evaluation.store.catalogue import shelved
-from cxr_core.evaluation.store.loaded import open_evaluation
+from cxr_core.evaluation.store.catalogue import list_records
+from cxr_core.evaluation.store.loaded import load_evaluation
 from cxr_core.film.phantom.phantom import PhantomSpec, draw
-from cxr_core.jobs.jobs import list_runs
+from cxr_core.jobs.status import list_runs
 from cxr_core.models.registry.active_version import read_history
 from cxr_core.models.registry.registry import find_active_version
 from cxr_core.promotion.gate.verdict import read_verdict
@@ -85,10 +85,10 @@ def test_the_model_is_active_and_its_history_is_kept(site: Path) -> None:
 
 
 def test_both_evaluations_are_in_the_catalogue(site: Path) -> None:
-    records = shelved()
-    assert len(records) == 2
+    records, unreadable = list_records()
+    assert (len(records), unreadable) == (2, [])
     for record in records:
-        assert open_evaluation(record).findings == ("pneumonia",)
+        assert load_evaluation(record).findings == ("pneumonia",)
 
 
 @pytest.mark.process

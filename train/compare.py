@@ -11,56 +11,63 @@ from pathlib import Path
 import pandas as pd
 
 from cxr_core.errors import DataError, SilhouetteError
-from cxr_core.evaluation.compare import Comparison, Contender, compare
-from cxr_core.evaluation.comparison_text import comparison_lines
+from cxr_core.evaluation.compare import (
+    ComparedEvaluation,
+    Comparison,
+    compare_evaluations,
+    format_comparison,
+)
 from cxr_core.evaluation.store.folder import METRICS, PREDICTIONS, read_metrics
-from cxr_core.evaluation.store.provenance import read_learnt
+from cxr_core.evaluation.store.provenance import read_training_hashes
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import workspace
 from train.arguments import Parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, compare, print the table and the path of comparison.json."""
-    given = _parser().parse_args(arguments)
+    """Parse, compare, print the figures and the path of comparison.json."""
+    options = _parser().parse_args(arguments)
     try:
-        found = compare([_contender(folder) for folder in given.evaluation])
-        out = given.out or workspace() / "comparisons" / "-".join(
-            folder.absolute().name for folder in given.evaluation
-        )
-        path = _write(out, found)
+        comparison = compare_evaluations([_load(folder) for folder in options.evaluation])
+        path = _write(options.out or _default_folder(options.evaluation), comparison)
     except SilhouetteError as error:
         print(f"train.compare: {error}", file=sys.stderr)
         return 3
-    print("\n".join(comparison_lines(found)))
+    print("\n".join(format_comparison(comparison)))
     print(path)
     return 0
 
 
-def _contender(folder: Path) -> Contender:
+def _default_folder(evaluations: list[Path]) -> Path:
+    names = [folder.absolute().name for folder in evaluations]
+    return workspace() / "comparisons" / "-".join(names)
+
+
+def _load(folder: Path) -> ComparedEvaluation:
     """The evaluation in a folder, or the one of a run."""
     place = folder if (folder / METRICS).is_file() else folder / "evaluation"
     if read_metrics(place) is None:
         raise DataError(
-            f"{folder} holds no evaluation; measure first: python -m train.evaluate MODEL_OR_RUN --data DIR"
+            f"{folder} holds no evaluation; evaluate first: python -m train.evaluate MODEL_OR_RUN --data DIR"
         )
     try:
         table = pd.read_csv(place / PREDICTIONS, dtype={"patient": str, "image": str})
     except (OSError, ValueError) as error:
         raise DataError(f"{place / PREDICTIONS} cannot be read: {error}; evaluate again") from error
-    return Contender(name=str(folder), table=table, learnt=read_learnt(place))
+    return ComparedEvaluation(
+        name=str(folder), table=table, training_hashes=read_training_hashes(place)
+    )
 
 
-def _write(out: Path, found: Comparison) -> Path:
-    """comparison.json, visible only once it is whole. Raises DataError when it cannot be written."""
+def _write(out: Path, comparison: Comparison) -> Path:
+    """comparison.json, visible only once it is complete. Raises DataError when it cannot be written."""
+    text = json.dumps(comparison.to_json(), indent=2, allow_nan=False) + "\n"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        return atomic_write(
-            out / "comparison.json", json.dumps(found.to_json(), indent=2, allow_nan=False) + "\n"
-        )
+        return atomic_write(out / "comparison.json", text)
     except OSError as error:
         raise DataError(
-            f"the comparison cannot be written to {out}: {error.strerror}; give --out another"
+            f"the comparison cannot be written to {out}: {error.strerror}; give --out another folder"
         ) from error
 
 

@@ -202,22 +202,24 @@ class AttributionInside(JsonRecord):
     present: Mapping[str, RegionShare]
 
 
-def recorded_figure(metrics: JsonObject, part: str, finding: str, name: str) -> Figure | None:
-    """A figure of a finding that a card records for a part, such as "auroc" on "validation"; None without one."""
-    figure = _recorded_figures(metrics, part, finding).get(name)
-    return Figure.from_json(figure) if isinstance(figure, dict) else None
+def recorded_figure(metrics: JsonObject, split: str, finding: str, name: str) -> Figure | None:
+    """A figure of a finding that a card records for a split, such as "auroc" on "validation"; None without one."""
+    try:
+        return Figure.from_json(_recorded_figures(metrics, split, finding).get(name))
+    except (KeyError, TypeError):
+        return None
 
 
 def recorded_localisation(metrics: JsonObject, finding: str) -> Localisation | None:
     """Where a card says that a finding's heatmaps point: of several comparisons that with the most films."""
-    records = [_recorded_figures(metrics, part, finding).get("localisation") for part in metrics]
+    records = [_recorded_figures(metrics, split, finding).get("localisation") for split in metrics]
     found = [Localisation.from_json(record) for record in records if record]
     return max(found, key=lambda one: one.films, default=None)
 
 
-def _recorded_figures(metrics: JsonObject, part: str, finding: str) -> JsonObject:
-    of_part = metrics.get(part)
-    figures = of_part.get(finding) if isinstance(of_part, dict) else None
+def _recorded_figures(metrics: JsonObject, split: str, finding: str) -> JsonObject:
+    of_split = metrics.get(split)
+    figures = of_split.get(finding) if isinstance(of_split, dict) else None
     return figures if isinstance(figures, dict) else {}
 
 

@@ -34,6 +34,14 @@ class JsonRecord(Mapping[str, Any]):
                 content[self.KEYS.get(field.name, field.name)] = _to_json(value)
         return content
 
+    def as_keywords(self) -> dict[str, Any]:
+        """The fields by name, to build a larger record that begins with the same fields."""
+        return {field.name: getattr(self, field.name) for field in _fields_of(type(self))}
+
+    def as_recorded(self) -> Self:
+        """The record as it is read back from disk, with figures rounded."""
+        return self.from_json(self.to_json())
+
     @classmethod
     def from_json(cls, record: Json) -> Self:
         """The record that `to_json` wrote. Raises KeyError for a missing key, TypeError for a value of another type."""

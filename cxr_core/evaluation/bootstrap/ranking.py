@@ -1,7 +1,8 @@
-"""Figures of order on many resamples at once: from the highest score down, all resamples side by side.
+"""AUROC, average precision and adaptive calibration error on many resamples at once, also of several groups of films.
 
-A film counts as often as its patient was drawn. Sums are taken of some scores at a time, so that no table of films by
-resamples is ever made, and of whole numbers, so the figures are those of films repeated as often as drawn.
+The films are walked through from the highest score down, all resamples side by side. A film counts as often as its
+patient was drawn. Sums are taken over some scores at a time, so that no table of films by resamples is ever made, and
+over whole numbers, so the figures are exactly those of films repeated as often as they were drawn.
 """
 
 from collections.abc import Iterator
@@ -12,19 +13,19 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.bootstrap.resamples import Resamples
 
-AT_ONCE = 256  # scores gone through together: their counts stay near the processor
-EXACT = 2**23  # below it float32 tells a whole number from itself and a half
+SCORES_AT_ONCE = 256  # so few that their counts stay in the processor's cache
+EXACT_FLOAT32 = 2**23  # below it float32 tells a whole number from itself and a half
 
 
 @dataclass(frozen=True, eq=False)
-class DrawnRanking:
+class ResampledRanking:
     """As `metrics.Ranking`, of resamples. scores: (N,) none of them NaN.  labels: (N,) 0 or 1."""
 
     scores: np.ndarray
     labels: np.ndarray
-    draws: Draws
+    resamples: Resamples
 
     @property
     def auroc(self) -> np.ndarray:
@@ -38,42 +39,71 @@ class DrawnRanking:
 
     @cached_property
     def _areas(self) -> tuple[np.ndarray, np.ndarray]:
-        """AUROC and average precision, from the highest score down; only scores that a positive has add to them."""
-        positive, times = self.labels == 1, self.draws.times
+        """AUROC and average precision, from the highest score down; only scores of a positive add to them."""
+        positive, times = self.labels == 1, self.resamples.times
         values = np.unique(self.scores[positive])[::-1]
-        own = by_patient(
-            _place(values, self.scores[positive]), len(values), self.draws.of(positive)
-        )
-        wrong, precision, positives = np.zeros((3, self.draws.shape[0]))
-        negatives = self.draws.of(~positive)
-        for some, above, half in reached(
-            values, self.scores[~positive], np.zeros(1, int), 1, negatives
-        ):
-            found = own[some] @ times
-            so_far = _running(found.copy(), positives)
+        places = _first_reached(values, self.scores[positive])
+        own = _count_by_patient(places, len(values), self.resamples.select(positive))
+        misranked, precision, positives = np.zeros((3, self.resamples.shape[0]))
+        negatives = self.resamples.select(~positive)
+        one_group = np.zeros(1, int)
+        reached = _negatives_reaching(values, self.scores[~positive], one_group, 1, negatives)
+        for some, above, half in reached:
+            added = own[some] @ times
+            so_far = _running_sum(added.copy(), positives)
             positives = so_far[-1]
-            wrong += (found * half[:, 0]).sum(axis=0)
-            called = np.maximum(so_far + above[:, 0], 1)  # where nothing is called nothing is found
-            precision += (found * so_far / called).sum(axis=0)
+            misranked += (added * half[:, 0]).sum(axis=0)
+            # Where nothing is called nothing is added either, so that any divisor but 0 will do.
+            called = np.maximum(so_far + above[:, 0], 1)
+            precision += (added * so_far / called).sum(axis=0)
         pairs = positives * negatives.sum()
-        return 1 - share_of(wrong, pairs), share_of(precision, positives)
+        return 1 - _divide(misranked, pairs), _divide(precision, positives)
 
     def adaptive_calibration_error(self, bins: int) -> np.ndarray:
         """(R,) as `metrics.adaptive_calibration_error`; the scores are probabilities."""
         order = np.argsort(self.scores, kind="stable")
         ascending = self.scores[order]
-        begins = np.append(
-            0, np.flatnonzero(ascending[1:] != ascending[:-1]) + 1
-        )  # first film of each score
+        # The first film of each distinct score, and the number of films.
+        begins = np.append(0, np.flatnonzero(ascending[1:] != ascending[:-1]) + 1)
         begins = np.append(begins, len(order))
         score_of = np.repeat(np.arange(len(begins) - 1), np.diff(begins))
-        patients, gaps = self.draws.patient_of[order], ascending - self.labels[order]
+        patients, gaps = self.resamples.patient_of[order], ascending - self.labels[order]
         edges = np.arange(1, bins) / bins
-        weights = (np.ascontiguousarray(times).take(patients) for times in self.draws.times.T)
-        return np.array([_adaptive(each, gaps, score_of, begins, edges) for each in weights])
+        errors = []
+        for times in self.resamples.times.T:
+            weights = np.ascontiguousarray(times).take(patients)
+            errors.append(_adaptive_error(weights, gaps, score_of, begins, edges))
+        return np.array(errors)
 
 
-def _adaptive(
+def compute_group_aurocs(
+    scores: np.ndarray, labels: np.ndarray, group_of: np.ndarray, groups: int, resamples: Resamples
+) -> tuple[np.ndarray, np.ndarray]:
+    """(groups, R) `metrics.auroc` inside each group, and of the films of all other groups together.
+
+    The films are walked through a single time for all groups: for each two of them it is summed how many negatives of
+    the one lie above positives of the other. AUROCs inside a group, and among all others, are sums of these.
+
+    scores, labels (0 or 1), group_of (below `groups`): (N,).  resamples: of these N films.
+    """
+    unscored = np.isnan(scores)  # one such film makes the figures of the films around it undefined
+    missing = np.bincount(group_of[unscored], minlength=groups)[:, None]
+    scored = ~unscored
+    misranked = _count_misranked(
+        scores[scored], labels[scored], group_of[scored], groups, resamples.select(scored)
+    )
+    positives = _count_films(group_of, labels == 1, groups, resamples)
+    negatives = _count_films(group_of, labels != 1, groups, resamples)
+    own = misranked[np.arange(groups), np.arange(groups)]
+    inside = _auroc(own, positives, negatives, missing)
+    others = misranked.sum(axis=(0, 1)) - misranked.sum(axis=0) - misranked.sum(axis=1) + own
+    outside = _auroc(
+        others, *(counts.sum(axis=0) - counts for counts in (positives, negatives, missing))
+    )
+    return inside, outside
+
+
+def _adaptive_error(
     weights: np.ndarray,
     gaps: np.ndarray,
     score_of: np.ndarray,
@@ -94,61 +124,102 @@ def _adaptive(
     return float(np.abs(np.add.reduceat(weights * gaps, bins)).sum() / films[-1])
 
 
-def reached(
-    values: np.ndarray, scores: np.ndarray, group_of: np.ndarray, groups: int, draws: Draws
+def _negatives_reaching(
+    values: np.ndarray, scores: np.ndarray, group_of: np.ndarray, groups: int, resamples: Resamples
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Some values at a time, the films of each group (B, groups, R) that reach each of them; then, ties counting half.
+    """Some values at a time: how many films of each group (B, groups, R) reach each value, then with ties as halves.
 
-    values: (V,) falling, each once.  scores, group_of (below `groups`): (N,), or one group for all.  draws: of them.
+    values: (V,) falling, each once.  scores, group_of (below `groups`): (N,), or one group for all.
+    resamples: of these N films.
     """
-    counts, place = counts_of(draws), _place(values, scores)
-    tied = (
-        values[np.minimum(place, len(values) - 1)] == scores
-        if len(values)
-        else np.zeros(len(scores), bool)
-    )
+    counts, place = _patient_counts(resamples), _first_reached(values, scores)
+    tied = np.zeros(len(scores), bool)
+    if len(values):
+        tied = values[np.minimum(place, len(values) - 1)] == scores
+    cells = len(values) * groups
     of_place = np.where(place < len(values), place * groups + group_of, -1)
-    films = by_patient(of_place, len(values) * groups, draws, counts.dtype)
-    ties = by_patient(np.where(tied, of_place, -1), len(values) * groups, draws, counts.dtype)
-    above = np.zeros((groups, draws.shape[0]), counts.dtype)
-    for first in range(0, len(values), AT_ONCE):
-        rows = slice(first * groups, (first + AT_ONCE) * groups)
-        reach = _running((films[rows] @ counts).reshape(-1, groups, draws.shape[0]), above)
+    films = _count_by_patient(of_place, cells, resamples, counts.dtype)
+    ties = _count_by_patient(np.where(tied, of_place, -1), cells, resamples, counts.dtype)
+    above = np.zeros((groups, resamples.shape[0]), counts.dtype)
+    for first in range(0, len(values), SCORES_AT_ONCE):
+        rows = slice(first * groups, (first + SCORES_AT_ONCE) * groups)
+        added = (films[rows] @ counts).reshape(-1, groups, resamples.shape[0])
+        reach = _running_sum(added, above)
         above = reach[-1]
-        half = reach - (ties[rows] @ counts).reshape(reach.shape) / 2 if ties.nnz else reach
+        half = reach
+        if ties.nnz:
+            half = reach - (ties[rows] @ counts).reshape(reach.shape) / 2
         yield slice(first, first + len(reach)), reach, half
 
 
-def by_patient(
-    places: np.ndarray, count: int, draws: Draws, dtype: type | np.dtype = np.float64
+def _count_misranked(
+    scores: np.ndarray, labels: np.ndarray, group_of: np.ndarray, groups: int, resamples: Resamples
+) -> np.ndarray:
+    """(groups, groups, R) negatives of the second group above positives of the first, ties counting half."""
+    positive = labels == 1
+    falling = np.flatnonzero(positive)[np.argsort(-scores[positive])]
+    values, own = np.unique(-scores[falling], return_inverse=True)
+    begins = np.searchsorted(own, np.arange(len(values) + 1))
+    pairs, counts = np.zeros((groups, groups, resamples.shape[0])), _patient_counts(resamples)
+    negatives = resamples.select(~positive)
+    reached = _negatives_reaching(
+        -values, scores[~positive], group_of[~positive], groups, negatives
+    )
+    for some, _, half in reached:
+        for place in range(begins[some.start], begins[some.stop]):
+            film = falling[place]
+            times = counts[resamples.patient_of[film]]
+            pairs[group_of[film]] += times * half[own[place] - some.start]
+    return pairs
+
+
+def _count_films(
+    group_of: np.ndarray, chosen: np.ndarray, groups: int, resamples: Resamples
+) -> np.ndarray:
+    """(groups, R) how many of the chosen films each group has."""
+    columns = (group_of[:, None] == np.arange(groups)) & chosen[:, None]
+    counts: np.ndarray = (resamples @ columns.astype(np.float64)).T
+    return counts
+
+
+def _auroc(
+    misranked: np.ndarray, positives: np.ndarray, negatives: np.ndarray, missing: np.ndarray
+) -> np.ndarray:
+    return 1 - _divide(misranked, np.where(missing == 0, positives * negatives, 0))
+
+
+def _count_by_patient(
+    places: np.ndarray, count: int, resamples: Resamples, dtype: type | np.dtype = np.float64
 ) -> sparse.csr_array:
     """(count, M) how many films of each patient are at each place. places: (N,); below 0 nowhere."""
-    there = places >= 0
-    cells = (places[there], draws.patient_of[there])
-    return sparse.csr_array((np.ones(len(cells[0]), dtype), cells), shape=(count, len(draws.times)))
+    placed = places >= 0
+    cells = (places[placed], resamples.patient_of[placed])
+    shape = (count, len(resamples.times))
+    return sparse.csr_array((np.ones(len(cells[0]), dtype), cells), shape=shape)
 
 
-def _place(values: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def _first_reached(values: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """(N,) the first of the falling values that each score reaches; their number where it reaches none."""
     return np.searchsorted(-values, -scores)
 
 
-def counts_of(draws: Draws) -> np.ndarray:
+def _patient_counts(resamples: Resamples) -> np.ndarray:
     """(M, R) how often each patient was drawn, as float32 where sums over films, and once these counts, are exact."""
-    exact = draws.sum().max(initial=0) * draws.times.max(initial=0) < EXACT
-    counts: np.ndarray = draws.times.astype(np.float32) if exact else draws.times
-    return counts
+    largest = resamples.sum().max(initial=0) * resamples.times.max(initial=0)
+    if largest < EXACT_FLOAT32:
+        return resamples.times.astype(np.float32)
+    return resamples.times
 
 
-def _running(steps: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Sums of steps (B, ...) so far, in their place, begun with what was before (...)."""
+def _running_sum(steps: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Sums of steps (B, ...) so far, in place, beginning with what came before (...)."""
     steps[0] += before
     for earlier, later in pairwise(steps):
         later += earlier
     return steps
 
 
-def share_of(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole, NaN where there is nothing."""
-    found: np.ndarray = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-    return found
+def _divide(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Divide; NaN where total is not above 0."""
+    share: np.ndarray = np.divide(part, total, out=np.full(part.shape, np.nan), where=total > 0)
+    return share

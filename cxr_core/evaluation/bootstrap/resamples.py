@@ -1,4 +1,8 @@
-"""Resamples of patients, kept by patient: what is summed over films is summed over the patient's films first."""
+"""Bootstrap resamples of patients, and sums over films that are weighted by them.
+
+A resample says how often each patient was drawn, and so how often each of the patient's films counts. Whatever is
+summed over films is summed over each patient's films first: R resamples then cost little more than one.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,8 +12,8 @@ from scipy import sparse
 
 
 @dataclass(frozen=True, eq=False)
-class Draws:
-    """How often each of N films counts in each of R resamples; stands where weights (R, N) do.
+class Resamples:
+    """How often each of N films counts in each of R resamples; takes the place of weights (R, N).
 
     times: (M, R) how often each patient was drawn, float64.  patient_of: (N,) which of the M patients a film shows.
     """
@@ -26,25 +30,26 @@ class Draws:
         """Weighted sums over the films: (R,) of columns (N,), or (R, K) of columns (N, K)."""
         summed = self._films.T @ columns
         if sparse.issparse(summed):
-            found: np.ndarray = (summed.T.tocsr() @ self.times).T
-            return found
-        return self.times.T @ summed
+            weighted: np.ndarray = (summed.T.tocsr() @ self.times).T
+            return weighted
+        sums: np.ndarray = self.times.T @ summed
+        return sums
 
     def sum(self, axis: int = -1) -> np.ndarray:
-        """(R,) films in each resample. axis: the films', as it would be of an array."""
+        """(R,) films in each resample. axis: that of the films, as for an array."""
         return self @ np.ones(len(self.patient_of))
 
-    def of(self, chosen: np.ndarray) -> "Draws":
+    def select(self, chosen: np.ndarray) -> "Resamples":
         """The same resamples of some of the films. chosen: (N,) bool, or positions."""
-        return Draws(self.times, self.patient_of[chosen])
+        return Resamples(self.times, self.patient_of[chosen])
 
-    def dense(self) -> np.ndarray:
-        """(R, N) float64, as an array."""
+    def to_weights(self) -> np.ndarray:
+        """(R, N) float64: how often each film counts, as a plain array."""
         return self.times.T[:, self.patient_of]
 
     @cached_property
     def _films(self) -> sparse.csr_array:
-        """(N, M) one in the column of the film's patient."""
+        """(N, M) a one in the column of each film's patient."""
         films, patients = len(self.patient_of), len(self.times)
-        places = (np.ones(films), self.patient_of, np.arange(films + 1))
-        return sparse.csr_array(places, shape=(films, patients))
+        entries = (np.ones(films), self.patient_of, np.arange(films + 1))
+        return sparse.csr_array(entries, shape=(films, patients))

@@ -1,22 +1,24 @@
-"""The curves of one finding on one part, and of a run's training: numbers alone, for curves.json and for charts.
+"""Computes the curves of one finding on one split, and collects those of a training run: everything of curves.json.
 
 A curve that the labels do not define, such as ROC with one class only, is None.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from cxr_core.evaluation.bootstrap.bootstrap import drawn, interval
-from cxr_core.evaluation.bootstrap.resamples import Draws
-from cxr_core.evaluation.metrics.metrics import BINS, bin_of, confusion
-from cxr_core.evaluation.metrics.sweep import decision_curve, sweep
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, percentile_interval
+from cxr_core.evaluation.bootstrap.resamples import Resamples
+from cxr_core.evaluation.metrics.metrics import BINS, assign_bins, count_confusion
+from cxr_core.evaluation.metrics.results import EvaluationHead
+from cxr_core.evaluation.metrics.sweep import compute_decision_curve, sweep_thresholds
 from cxr_core.models.card import OperatingPoint
+from cxr_core.workspace.json_files import Json
+from cxr_core.workspace.json_record import JsonRecord
 
-# What an epoch's event says beside figures of learning.
+# What an epoch's event holds beside figures of learning.
 NOT_A_CURVE = {
     "time",
     "epoch",
@@ -30,7 +32,7 @@ NOT_A_CURVE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Roc:
+class Roc(JsonRecord):
     """Corners of the ROC curve, from nothing called (threshold None) to everything called."""
 
     false_positive_rate: tuple[float, ...]
@@ -39,7 +41,7 @@ class Roc:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrecisionRecall:
+class PrecisionRecall(JsonRecord):
     """Corners of the precision-recall curve, from everything called to nothing called (threshold None, precision 1)."""
 
     recall: tuple[float, ...]
@@ -48,8 +50,8 @@ class PrecisionRecall:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalibrationBin:
-    """The films whose probability lies in [low, high): what was predicted, and what share of them is positive.
+class CalibrationBin(JsonRecord):
+    """The films whose probability lies in [low, high): their mean prediction, and the share that is positive.
 
     observed_low, observed_high: 95 % interval by patient.
     """
@@ -64,7 +66,7 @@ class CalibrationBin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calls:
+class PointConfusion(JsonRecord):
     """The films by call and label at one operating point."""
 
     threshold: float
@@ -75,7 +77,7 @@ class Calls:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetBenefit:
+class NetBenefit(JsonRecord):
     """Net benefit per film of acting on the model's calls at each threshold, and on every film; as `DecisionCurve`."""
 
     threshold: tuple[float, ...]
@@ -84,131 +86,146 @@ class NetBenefit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FindingCurves:
-    """All that is drawn of one finding. calibration: the bins that hold films.  confusion: by operating point."""
+class FindingCurves(JsonRecord):
+    """All curves of one finding. calibration: the bins that hold films.  confusion: by operating point."""
 
     roc: Roc | None
     precision_recall: PrecisionRecall | None
     calibration: tuple[CalibrationBin, ...]
-    confusion: Mapping[str, Calls]
-    net_benefit: NetBenefit | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As curves.json carries it."""
-        return asdict(self)
+    confusion: Mapping[str, PointConfusion]
+    net_benefit: NetBenefit | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingCurves:
+class TrainingCurves(JsonRecord):
     """How a run learnt: for each of its epochs the figures it recorded, None where one is missing or no number."""
 
     epochs: tuple[int, ...]
     figures: Mapping[str, tuple[float | None, ...]]
     best_epoch: int | None
 
-    def to_json(self) -> dict[str, Any]:
-        """As curves.json carries it."""
-        return asdict(self)
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationCurves(EvaluationHead):
+    """curves.json. training: None for a model that is not of a run."""
+
+    findings: Mapping[str, FindingCurves]
+    training: TrainingCurves | None
 
 
-def finding_curves(
+def compute_finding_curves(
     probabilities: np.ndarray,
     labels: np.ndarray,
     patients: np.ndarray,
     points: Sequence[OperatingPoint],
 ) -> FindingCurves:
-    """probabilities in [0, 1], labels 0 or 1, patients: (N,)."""
+    """All curves of one finding. probabilities in [0, 1], labels 0 or 1, patients: (N,)."""
+    precision_recall = net_benefit = None
+    if np.any(labels == 1):
+        precision_recall = _compute_precision_recall(probabilities, labels)
+    if len(np.unique(labels)) == 2:
+        net_benefit = _compute_net_benefit(probabilities, labels)
     return FindingCurves(
-        roc=roc_of(probabilities, labels),
-        precision_recall=_precision_recall(probabilities, labels) if np.any(labels == 1) else None,
-        calibration=_calibration(probabilities, labels, patients),
-        confusion={point.name: _calls(point.threshold, probabilities, labels) for point in points},
-        net_benefit=_net_benefit(probabilities, labels) if len(np.unique(labels)) == 2 else None,
+        roc=compute_roc(probabilities, labels),
+        precision_recall=precision_recall,
+        calibration=compute_calibration_bins(probabilities, labels, patients),
+        confusion={
+            point.name: _count_at_point(point.threshold, probabilities, labels) for point in points
+        },
+        net_benefit=net_benefit,
     )
 
 
-def roc_of(scores: np.ndarray, labels: np.ndarray) -> Roc | None:
+def compute_roc(scores: np.ndarray, labels: np.ndarray) -> Roc | None:
     """The ROC curve of scores against labels 0 or 1, (N,) each; None when a class is missing."""
     if len(np.unique(labels)) != 2:
         return None
     false_positive, true_positive, thresholds = roc_curve(labels, scores)
     return Roc(
-        false_positive_rate=_rounded(false_positive),
-        true_positive_rate=_rounded(true_positive),
-        threshold=(None, *_rounded(thresholds[1:])),  # scikit-learn's first one is infinite
+        false_positive_rate=_round_all(false_positive),
+        true_positive_rate=_round_all(true_positive),
+        threshold=(None, *_round_all(thresholds[1:])),  # scikit-learn's first one is infinite
     )
 
 
-def training_curves(events: Iterable[Mapping[str, Any]]) -> TrainingCurves | None:
-    """The curves of a run from the events of its progress.jsonl; None when no epoch was finished."""
-    lines = [line for line in events if line.get("event", "epoch") == "epoch" and "epoch" in line]
-    if not lines:
-        return None
-    names = [name for name in _names(lines) if name not in NOT_A_CURVE]
-    columns = {name: tuple(_number(line.get(name)) for line in lines) for name in names}
-    return TrainingCurves(
-        epochs=tuple(int(line["epoch"]) for line in lines),
-        figures={
-            name: column
-            for name, column in columns.items()
-            if any(value is not None for value in column)
-        },
-        best_epoch=lines[-1].get("best_epoch"),
-    )
-
-
-def _precision_recall(probabilities: np.ndarray, labels: np.ndarray) -> PrecisionRecall:
-    precision, recall, thresholds = precision_recall_curve(
-        labels, probabilities, drop_intermediate=True
-    )
-    return PrecisionRecall(
-        recall=_rounded(recall),
-        precision=_rounded(precision),
-        threshold=(*_rounded(thresholds), None),
-    )
-
-
-def _net_benefit(probabilities: np.ndarray, labels: np.ndarray) -> NetBenefit:
-    found = decision_curve(sweep(probabilities, labels))
-    return NetBenefit(
-        threshold=_rounded(found.thresholds),
-        model=_rounded(found.model),
-        everybody=_rounded(found.treat_all),
-    )
-
-
-def _calibration(
+def compute_calibration_bins(
     probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray
 ) -> tuple[CalibrationBin, ...]:
-    inside = np.eye(BINS)[bin_of(probabilities)]
+    """Predicted and observed frequency in each equal-width bin that holds films. Arguments as above."""
+    inside = np.eye(BINS)[assign_bins(probabilities)]
 
-    def observed(weights: Draws) -> dict[str, np.ndarray]:
-        films = weights @ inside
+    def measure(resamples: Resamples) -> dict[str, np.ndarray]:
+        films = resamples @ inside
         with np.errstate(invalid="ignore"):
-            return {"observed": (weights @ (inside * labels[:, None])) / films}
+            return {"observed": (resamples @ (inside * labels[:, None])) / films}
 
-    shares = drawn(observed, patients)["observed"]
-    found = []
+    shares = bootstrap_patients(measure, patients)["observed"]
+    bins = []
     for place in np.flatnonzero(inside.any(axis=0)):
         members = inside[:, place] == 1
-        low, high = interval(shares[:, place])
-        found.append(
+        low, high = percentile_interval(shares[:, place])
+        bins.append(
             CalibrationBin(
                 low=round(place / BINS, 6),
                 high=round((place + 1) / BINS, 6),
                 films=int(members.sum()),
                 predicted=round(float(probabilities[members].mean()), 6),
                 observed=round(float(shares[0, place]), 6),
-                observed_low=_number(low),
-                observed_high=_number(high),
+                observed_low=_to_number(low),
+                observed_high=_to_number(high),
             )
         )
-    return tuple(found)
+    return tuple(bins)
 
 
-def _calls(threshold: float, probabilities: np.ndarray, labels: np.ndarray) -> Calls:
-    counts = confusion(probabilities >= threshold, labels)
-    return Calls(
+def collect_training_curves(events: Iterable[Mapping[str, Json]]) -> TrainingCurves | None:
+    """The curves of a run from the events of its progress.jsonl; None when no epoch was finished."""
+    epochs, numbers = [], []
+    for event in events:
+        number = _to_integer(event.get("epoch"))
+        if event.get("event", "epoch") == "epoch" and number is not None:
+            epochs.append(event)
+            numbers.append(number)
+    if not epochs:
+        return None
+    names = dict.fromkeys(name for event in epochs for name in event if name not in NOT_A_CURVE)
+    figures = {}
+    for name in names:
+        column = tuple(_to_number(event.get(name)) for event in epochs)
+        if any(value is not None for value in column):
+            figures[name] = column
+    return TrainingCurves(
+        epochs=tuple(numbers),
+        figures=figures,
+        best_epoch=_to_integer(epochs[-1].get("best_epoch")),
+    )
+
+
+def _compute_precision_recall(probabilities: np.ndarray, labels: np.ndarray) -> PrecisionRecall:
+    precision, recall, thresholds = precision_recall_curve(
+        labels, probabilities, drop_intermediate=True
+    )
+    return PrecisionRecall(
+        recall=_round_all(recall),
+        precision=_round_all(precision),
+        threshold=(*_round_all(thresholds), None),
+    )
+
+
+def _compute_net_benefit(probabilities: np.ndarray, labels: np.ndarray) -> NetBenefit:
+    curve = compute_decision_curve(sweep_thresholds(probabilities, labels))
+    return NetBenefit(
+        threshold=_round_all(curve.thresholds),
+        model=_round_all(curve.model),
+        everybody=_round_all(curve.treat_all),
+    )
+
+
+def _count_at_point(
+    threshold: float, probabilities: np.ndarray, labels: np.ndarray
+) -> PointConfusion:
+    counts = count_confusion(probabilities >= threshold, labels)
+    return PointConfusion(
         threshold=threshold,
         true_positive=int(counts.true_positive),
         false_positive=int(counts.false_positive),
@@ -217,16 +234,16 @@ def _calls(threshold: float, probabilities: np.ndarray, labels: np.ndarray) -> C
     )
 
 
-def _names(lines: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for line in lines for name in line))
-
-
-def _number(value: Any) -> float | None:
+def _to_number(value: Json) -> float | None:
     """A finite number, rounded; None for everything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
         return None
     return round(float(value), 6)
 
 
-def _rounded(values: np.ndarray) -> tuple[float, ...]:
+def _to_integer(value: Json) -> int | None:
+    return int(value) if isinstance(value, (int, float)) else None
+
+
+def _round_all(values: np.ndarray) -> tuple[float, ...]:
     return tuple(round(float(value), 6) for value in values)

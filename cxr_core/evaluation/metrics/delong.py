@@ -1,7 +1,7 @@
-"""AUROC with DeLong's variance: of one score, and of the difference of two on the same films.
+"""Computes an AUROC with DeLong's variance: of one score, and of the difference of two on the same films.
 
-Each film counts as independent of the others, so this is for films of which no two are of one patient; elsewhere
-`intervals.patient_bootstrap` holds.
+Each film counts as independent of the others, so this is for films of which no two are of one patient; otherwise use
+`bootstrap_patients`.
 Sources: DeLong et al. 1988, Biometrics 44:837-845; by ranks, Sun & Xu 2014, IEEE Signal Process. Lett. 21:1389-1393.
 """
 
@@ -13,11 +13,11 @@ from scipy.stats import norm, rankdata
 
 from cxr_core.models.figures import Figure
 
-WIDTH = float(norm.ppf(0.975))  # standard errors from the middle of a 95 % interval to its end
+Z_95 = float(norm.ppf(0.975))  # standard errors from the middle of a 95 % interval to its end
 
 
 @dataclass(frozen=True)
-class Difference:
+class DelongDifference:
     """AUROC of the first score minus that of the second, its 95 % interval, and the test that it is 0.
 
     z: the difference in standard errors.  p: two-sided. None = undefined.
@@ -32,7 +32,7 @@ class Difference:
     positives: int
 
 
-def auroc_delong(scores: np.ndarray, labels: np.ndarray) -> Figure:
+def compute_delong_auroc(scores: np.ndarray, labels: np.ndarray) -> Figure:
     """AUROC with its 95 % interval: symmetric on the logit scale, so that it stays between 0 and 1.
 
     scores (N,); labels (N,) 0 or 1, unknown ones already dropped. Undefined when a class is missing or a score is NaN;
@@ -41,27 +41,36 @@ def auroc_delong(scores: np.ndarray, labels: np.ndarray) -> Figure:
     value, error = _mean_and_error(*_placements(scores, labels))
     low = high = np.nan
     if error > 0 and 0 < value < 1:
-        low, high = expit(logit(value) + np.array([-WIDTH, WIDTH]) * error / (value * (1 - value)))
+        low, high = expit(logit(value) + np.array([-Z_95, Z_95]) * error / (value * (1 - value)))
     return Figure(
-        _defined(value), _defined(low), _defined(high), len(labels), int(np.sum(labels == 1))
+        value=_to_optional(value),
+        low=_to_optional(low),
+        high=_to_optional(high),
+        n=len(labels),
+        positives=int(np.sum(labels == 1)),
     )
 
 
-def auroc_difference(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> Difference:
-    """How far two scores of the same films lie apart in AUROC: first - second.
+def compare_aurocs_by_delong(
+    first: np.ndarray, second: np.ndarray, labels: np.ndarray
+) -> DelongDifference:
+    """The difference in AUROC of two scores of the same films: first - second.
 
     first, second: (N,); labels (N,) 0 or 1. Undefined when a class is missing or a score is NaN; without interval and
     test when a class has one film, or when both put the films in one order.
     """
     pairs = zip(_placements(first, labels), _placements(second, labels), strict=True)
     value, error = _mean_and_error(*(one - other for one, other in pairs))
-    z = value / error if error > 0 else np.nan
-    return Difference(
-        value=_defined(value),
-        low=_defined(value - WIDTH * error if error > 0 else np.nan),
-        high=_defined(value + WIDTH * error if error > 0 else np.nan),
-        z=_defined(z),
-        p=_defined(2 * norm.sf(abs(z))),
+    low = high = z = np.nan
+    if error > 0:
+        z = value / error
+        low, high = value - Z_95 * error, value + Z_95 * error
+    return DelongDifference(
+        value=_to_optional(value),
+        low=_to_optional(low),
+        high=_to_optional(high),
+        z=_to_optional(z),
+        p=_to_optional(2 * norm.sf(abs(z))),
         n=len(labels),
         positives=int(np.sum(labels == 1)),
     )
@@ -87,10 +96,9 @@ def _mean_and_error(below: np.ndarray, above: np.ndarray) -> tuple[float, float]
         return np.nan, np.nan
     if min(len(below), len(above)) < 2:
         return float(below.mean()), np.nan
-    return float(below.mean()), float(
-        np.sqrt(sum(each.var(ddof=1) / len(each) for each in (below, above)))
-    )
+    variance = sum(placed.var(ddof=1) / len(placed) for placed in (below, above))
+    return float(below.mean()), float(np.sqrt(variance))
 
 
-def _defined(number: float) -> float | None:
+def _to_optional(number: float) -> float | None:
     return None if np.isnan(number) else float(number)

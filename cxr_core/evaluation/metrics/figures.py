@@ -1,151 +1,166 @@
-"""Every figure of one finding on one part, each with its patient-bootstrapped interval.
+"""Computes every figure of one finding on one split, each with its interval by a bootstrap over patients.
 
-All figures of a part are taken on the same resamples, so that they can be compared.
+All figures of a split are taken on the same resamples, so that they can be compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from cxr_core.evaluation.bootstrap.bootstrap import drawn, figures_of
-from cxr_core.evaluation.bootstrap.resamples import Draws
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, to_figures
+from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics import metrics
-from cxr_core.evaluation.metrics.calibration_slope import recalibration
-from cxr_core.evaluation.metrics.delong import auroc_delong
-from cxr_core.evaluation.metrics.metrics import Confusion, ranking
+from cxr_core.evaluation.metrics.calibration_slope import fit_calibration_line
+from cxr_core.evaluation.metrics.delong import compute_delong_auroc
+from cxr_core.evaluation.metrics.metrics import Confusion, rank_films
+from cxr_core.evaluation.metrics.results import (
+    RATES,
+    RATES_AT_POINTS,
+    SCORES,
+    ClassFigures,
+    ClassificationReport,
+    FindingFigures,
+    MacroFigures,
+    PointFigures,
+)
 from cxr_core.models.card import OperatingPoint
+from cxr_core.models.figures import Figure
 
-JsonFigure = dict[str, float | int | None]
-
-BALANCED = (
-    "youden"  # the operating point of the figures that need one and are given without its name
-)
-CALLED = (
-    *("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1"),
-    *("npv", "mcc", "lr_positive", "lr_negative"),
-)
-AT_POINTS = ("sensitivity", "specificity", "accuracy", "precision", "f1")
-AVERAGED = ("auroc", "average_precision")
-CLASSES = ("absent", "present")
+BALANCED = "youden"  # the operating point of figures that need one and do not name it
+CLASS_RATES = ("precision", "recall", "f1")
+ROWS = ("absent", "present", "macro_average", "weighted_average")
 
 
-def finding_figures(
+def compute_finding_figures(
     probabilities: np.ndarray,
     labels: np.ndarray,
     patients: np.ndarray,
     points: tuple[OperatingPoint, ...],
-) -> dict[str, Any]:
-    """Figures by name: auroc and its like, accuracy and its like at the balanced point, then a table of each point.
+) -> FindingFigures:
+    """Figures of one finding, rounded as they are recorded. probabilities, labels (0 or 1), patients: (N,).
 
-    probabilities, labels (0 or 1), patients: (N,). Each figure is {"value", "low", "high", "n", "positives"}.
-    `auroc_delong` is there only when each film is of another patient, as its interval asks for.
+    points: operating points, the balanced one among them.  `auroc_delong` is given only where each film is of another
+    patient, as its interval requires.
     """
 
-    def measured(weights: Draws) -> dict[str, np.ndarray]:
-        found = _scored(probabilities, labels, weights)
+    def measure(resamples: Resamples) -> dict[str, np.ndarray]:
+        values = _compute_scores(probabilities, labels, resamples)
         for point in points:
-            counts = metrics.confusion(probabilities >= point.threshold, labels, weights)
+            calls = probabilities >= point.threshold
+            confusion = metrics.count_confusion(calls, labels, resamples)
             if point.name == BALANCED:
-                found |= {name: _rate(counts, name) for name in CALLED}
-            found |= {f"{point.name}.{name}": _rate(counts, name) for name in AT_POINTS}
-        return found
+                values |= {name: _rate(confusion, name) for name in RATES}
+            values |= {f"{point.name}.{name}": _rate(confusion, name) for name in RATES_AT_POINTS}
+        return values
 
-    found = _as_json(drawn(measured, patients), labels)
+    figures = _bootstrap_figures(measure, labels, patients)
+    delong = None
     if len(np.unique(patients)) == len(patients):
-        found["auroc_delong"] = auroc_delong(probabilities, labels).to_json()
-    return _nested(found)
+        delong = compute_delong_auroc(probabilities, labels).rounded()
+    at_points = {}
+    for point in points:
+        rates = {name: figures[f"{point.name}.{name}"] for name in RATES_AT_POINTS}
+        at_points[point.name] = PointFigures(**rates)
+    single: dict[str, Any] = {name: figures[name] for name in (*SCORES, *RATES)}
+    return FindingFigures(
+        **single,
+        points=at_points,
+        auroc_delong=delong,
+    )
 
 
-def macro_figures(films: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> dict[str, Any]:
-    """AUROC and average precision, each the mean over the findings, whose names stand beside them.
+def compute_macro_figures(
+    films: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> MacroFigures:
+    """AUROC and average precision, each the mean over the findings that have films of both classes.
 
-    films: probabilities, labels (0 or 1) and patients, (N,) each, by finding. A finding that has one class only is left
-    out. n and positives count the labels of all findings; a patient is drawn for all findings at once.
+    films: probabilities, labels (0 or 1) and patients, (N,) each, by finding. n and positives count the labels of all
+    findings; a patient is drawn for all findings at once.
     """
-    films = {key: each for key, each in films.items() if len(np.unique(each[1])) > 1}
+    films = {key: arrays for key, arrays in films.items() if len(np.unique(arrays[1])) > 1}
     if not films:
-        return {"findings": []}
+        return MacroFigures(findings=())
     counts = [len(labels) for _, labels, _ in films.values()]
     parts = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
 
-    def measured(weights: Draws) -> dict[str, np.ndarray]:
-        ranked = [
-            ranking(probabilities, labels, weights.of(part))
+    def measure(resamples: Resamples) -> dict[str, np.ndarray]:
+        rankings = [
+            rank_films(probabilities, labels, resamples.select(part))
             for (probabilities, labels, _), part in zip(films.values(), parts, strict=True)
         ]
+        precisions = [ranking.average_precision for ranking in rankings]
         return {
-            name: np.mean([getattr(each, name) for each in ranked], axis=0) for name in AVERAGED
+            "auroc": np.mean([ranking.auroc for ranking in rankings], axis=0),
+            "average_precision": np.mean(precisions, axis=0),
         }
 
-    labels, patients = (
-        np.concatenate([each[place] for each in films.values()]) for place in (1, 2)
-    )
-    return {"findings": list(films), **_as_json(drawn(measured, patients), labels)}
+    labels = np.concatenate([labels for _, labels, _ in films.values()])
+    patients = np.concatenate([patients for *_, patients in films.values()])
+    figures = _bootstrap_figures(measure, labels, patients)
+    return MacroFigures(findings=tuple(films), **figures)
 
 
-def classification_report(
+def compute_classification_report(
     probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray, point: OperatingPoint
-) -> dict[str, Any]:
-    """Precision, recall and F1 of each class with its support, and their averages, as scikit-learn's report has them.
+) -> ClassificationReport:
+    """Precision, recall and F1 of each class, with support and averages, as in scikit-learn's report."""
 
-    Averages: macro weighs both classes alike, weighted by their films. The accuracy stands beside them.
-    """
+    def measure(resamples: Resamples) -> dict[str, np.ndarray]:
+        confusion = metrics.count_confusion(probabilities >= point.threshold, labels, resamples)
+        share = resamples @ (labels == 1) / resamples.sum()
+        values = {"accuracy": confusion.accuracy}
+        for name in CLASS_RATES:
+            absent, present = _rate(confusion.of_negatives, name), _rate(confusion, name)
+            values |= {f"absent.{name}": absent, f"present.{name}": present}
+            values[f"macro_average.{name}"] = (absent + present) / 2
+            values[f"weighted_average.{name}"] = absent * (1 - share) + present * share
+        return values
 
-    def measured(weights: Draws) -> dict[str, np.ndarray]:
-        counts = metrics.confusion(probabilities >= point.threshold, labels, weights)
-        share = weights @ (labels == 1) / weights.sum()
-        found = {"accuracy": counts.accuracy}
-        for name in ("precision", "recall", "f1"):
-            absent, present = _rate(counts.of_negatives, name), _rate(counts, name)
-            found |= {f"absent.{name}": absent, f"present.{name}": present}
-            found[f"macro_average.{name}"] = (absent + present) / 2
-            found[f"weighted_average.{name}"] = absent * (1 - share) + present * share
-        return found
-
-    report = _nested(_as_json(drawn(measured, patients), labels))
-    for name, label in zip(CLASSES, (0, 1), strict=True):
-        report[name]["support"] = int(np.sum(labels == label))
-    return {"operating_point": point.name, "threshold": point.threshold, **report}
+    figures = _bootstrap_figures(measure, labels, patients)
+    support = {"absent": int(np.sum(labels == 0)), "present": int(np.sum(labels == 1))}
+    rows = {}
+    for row in ROWS:
+        rates = {name: figures[f"{row}.{name}"] for name in CLASS_RATES}
+        rows[row] = ClassFigures(**rates, support=support.get(row))
+    return ClassificationReport(
+        operating_point=point.name,
+        threshold=point.threshold,
+        accuracy=figures["accuracy"],
+        **rows,
+    )
 
 
-def _scored(probabilities: np.ndarray, labels: np.ndarray, weights: Draws) -> dict[str, np.ndarray]:
+def _compute_scores(
+    probabilities: np.ndarray, labels: np.ndarray, resamples: Resamples
+) -> dict[str, np.ndarray]:
     """The figures that need no operating point, (R,) each."""
-    ranked = ranking(probabilities, labels, weights)
-    parts = metrics.brier_parts(probabilities, labels, weights)
-    line = recalibration(probabilities, labels, weights)
+    ranking = rank_films(probabilities, labels, resamples)
+    parts = metrics.decompose_brier_score(probabilities, labels, resamples)
+    line = fit_calibration_line(probabilities, labels, resamples)
     return {
-        "auroc": ranked.auroc,
-        "average_precision": ranked.average_precision,
-        "brier": metrics.brier(probabilities, labels, weights),
+        "auroc": ranking.auroc,
+        "average_precision": ranking.average_precision,
+        "brier": metrics.brier_score(probabilities, labels, resamples),
         "brier_reliability": parts.reliability,
         "brier_resolution": parts.resolution,
         "brier_uncertainty": parts.uncertainty,
         "brier_within": parts.within,
-        "log_loss": metrics.log_loss(probabilities, labels, weights),
-        "ece": metrics.expected_calibration_error(probabilities, labels, weights),
-        "adaptive_ece": ranked.adaptive_calibration_error(metrics.BINS),
+        "log_loss": metrics.log_loss(probabilities, labels, resamples),
+        "ece": metrics.expected_calibration_error(probabilities, labels, resamples),
+        "adaptive_ece": ranking.adaptive_calibration_error(metrics.BINS),
         "calibration_slope": line.slope,
         "calibration_intercept": line.intercept,
     }
 
 
-def _rate(counts: Confusion, name: str) -> np.ndarray:
-    rate: np.ndarray = getattr(counts, "sensitivity" if name == "recall" else name)
+def _rate(confusion: Confusion, name: str) -> np.ndarray:
+    rate: np.ndarray = getattr(confusion, "sensitivity" if name == "recall" else name)
     return rate
 
 
-def _as_json(values: dict[str, np.ndarray], labels: np.ndarray) -> dict[str, JsonFigure]:
-    return {name: figure.to_json() for name, figure in figures_of(values, labels).items()}
-
-
-def _nested(figures: dict[str, JsonFigure]) -> dict[str, Any]:
-    """`youden.f1` as an entry of a table of its own."""
-    found: dict[str, Any] = {}
-    for name, figure in figures.items():
-        outer, _, inner = name.partition(".")
-        if inner:
-            found.setdefault(outer, {})[inner] = figure
-        else:
-            found[outer] = figure
-    return found
+def _bootstrap_figures(
+    measure: Callable[[Resamples], dict[str, np.ndarray]], labels: np.ndarray, patients: np.ndarray
+) -> dict[str, Figure]:
+    figures = to_figures(bootstrap_patients(measure, patients), labels)
+    return {name: figure.rounded() for name, figure in figures.items()}

@@ -51,10 +51,6 @@ class AdjustedDifference(JsonRecord):
     p: float | None
     p_adjusted: float | None
 
-    def rounded(self) -> "AdjustedDifference":
-        """The difference as it is recorded: with six decimals."""
-        return AdjustedDifference.from_json(self.to_json())
-
     def to_json(self) -> JsonObject:
         """The form in metrics.json and comparison.json, rounded to six decimals."""
         return {
@@ -225,14 +221,16 @@ class EvaluatedData(JsonRecord):
 class EvaluationHead(JsonRecord):
     """What every file of an evaluation begins with: which model was evaluated on which films, and when.
 
-    part: the split's name.  made: ISO 8601, UTC.  software: this program's version.
+    made: ISO 8601, UTC.  software: this program's version.
     """
+
+    KEYS: ClassVar[Mapping[str, str]] = {"split": "part"}
 
     schema: int
     model: str
     version: str
     weights_sha256: str
-    part: str
+    split: str
     data: EvaluatedData
     made: str
     software: str

@@ -1,7 +1,7 @@
-"""Every figure against the threshold, computed once for a set of films: any threshold is then a lookup.
+"""Computes figures at every threshold, once for a set of films: any threshold is then a lookup.
 
-And what follows from sensitivity and specificity where the finding is as frequent as the reader says: predictive values
-by Bayes' theorem, and the net benefit of calling. NaN = undefined, as in metrics.py.
+Also what follows from sensitivity and specificity at a prevalence that the reader gives: predictive values by Bayes'
+theorem, and the net benefit of calling films positive. NaN = undefined, as in metrics.py.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Rates = np.ndarray | np.floating[Any] | float
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Calls of N films at each threshold that makes a difference, from none called to all called.
+    """Calls of N films at each threshold that makes a difference, from none called positive to all.
 
     scores: (V,) distinct probabilities, highest first.  true_positive, false_positive: (V + 1,) films called when the
     threshold is above the first score, at the first, at the second, and so on.
@@ -45,14 +45,14 @@ class Sweep:
         films = self.positives + self.negatives
         return self.positives / films if films else float("nan")
 
-    def at(self, thresholds: float | np.ndarray) -> Confusion:
-        """The calls at one or many thresholds: a film is called whose probability is at or above it."""
+    def confusion_at(self, thresholds: float | np.ndarray) -> Confusion:
+        """The confusion at one or many thresholds: a film is called whose probability is at or above it."""
         place = len(self.scores) - np.searchsorted(self.scores[::-1], thresholds, side="left")
-        called, wrongly = self.true_positive[place], self.false_positive[place]
-        return Confusion(called, wrongly, self.positives - called, self.negatives - wrongly)
+        true, false = self.true_positive[place], self.false_positive[place]
+        return Confusion(true, false, self.positives - true, self.negatives - false)
 
-    def at_all(self) -> Confusion:
-        """The calls at every threshold that makes a difference, (V + 1,) each: the corners of ROC and PR."""
+    def confusion_at_all(self) -> Confusion:
+        """The confusion at every threshold that makes a difference, (V + 1,) each: the corners of ROC and PR."""
         return Confusion(
             self.true_positive,
             self.false_positive,
@@ -83,89 +83,91 @@ class Distribution:
     negatives: np.ndarray
 
 
-def sweep(probabilities: np.ndarray, labels: np.ndarray) -> Sweep:
-    """probabilities: (N,) in [0, 1].  labels: (N,) 0 or 1, unknown ones already dropped."""
+def sweep_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> Sweep:
+    """Count calls at every threshold. probabilities: (N,) in [0, 1].  labels: (N,) 0 or 1, unknown ones already dropped."""
     order = np.argsort(-probabilities, kind="stable")
     scores, positive = probabilities[order], labels[order] == 1
-    last = (
-        np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
-        if len(scores)
-        else np.empty(0, int)
-    )
-    counts = (
-        np.append(0, np.cumsum(each)[last]).astype(np.float64) for each in (positive, ~positive)
-    )
-    return Sweep(scores[last], *counts)
+    last = np.empty(0, int)  # the last film of each distinct score
+    if len(scores):
+        last = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
+    true = np.append(0, np.cumsum(positive)[last]).astype(np.float64)
+    false = np.append(0, np.cumsum(~positive)[last]).astype(np.float64)
+    return Sweep(scores[last], true, false)
 
 
 def positive_predictive_value(
     sensitivity: Rates, specificity: Rates, prevalence: Rates
 ) -> np.ndarray:
-    """Of the films called, the share with the finding where so many have it; NaN where none would be called.
+    """Of the films called positive, the share with the finding at a prevalence; NaN where none would be called.
 
     Arrays that go together, each in [0, 1]. Source: Bayes' theorem; Altman & Bland 1994, BMJ 309:102.
     """
-    found = sensitivity * prevalence
-    return _share(found, found + (1 - specificity) * (1 - prevalence))
+    true = sensitivity * prevalence
+    return _divide(true, true + (1 - specificity) * (1 - prevalence))
 
 
 def negative_predictive_value(
     sensitivity: Rates, specificity: Rates, prevalence: Rates
 ) -> np.ndarray:
-    """Of the films not called, the share without the finding; arguments as above."""
-    passed = specificity * (1 - prevalence)
-    return _share(passed, passed + (1 - sensitivity) * prevalence)
+    """Of the films called negative, the share without the finding; arguments as above."""
+    true = specificity * (1 - prevalence)
+    return _divide(true, true + (1 - sensitivity) * prevalence)
 
 
-def of_a_thousand(
+def count_per_thousand(
     sensitivity: float, specificity: float, prevalence: float
 ) -> tuple[float, float, float]:
-    """Of 1,000 patients so many have the finding, are called, and are called rightly."""
+    """Of 1,000 patients: how many have the finding, are called positive, and are called so rightly."""
     present = 1000 * prevalence
-    right = sensitivity * present
-    return present, right + (1 - specificity) * (1000 - present), right
+    true = sensitivity * present
+    return present, true + (1 - specificity) * (1000 - present), true
 
 
-def net_benefit(
+def compute_net_benefit(
     sensitivity: np.ndarray, specificity: np.ndarray, prevalence: float, thresholds: np.ndarray
 ) -> np.ndarray:
-    """True calls per film, less the false ones at the odds of the threshold: one missed finding is worth so many.
+    """True calls per film, less the false ones weighted by the odds of the threshold.
 
     thresholds in [0, 1); NaN at 1, where no number of false calls would outweigh one missed finding.
     """
-    odds = _share(thresholds, 1 - np.asarray(thresholds))
-    return sensitivity * prevalence - (1 - specificity) * (1 - prevalence) * odds
+    odds = _divide(thresholds, 1 - np.asarray(thresholds))
+    false_share = (1 - specificity) * (1 - prevalence)
+    benefit: np.ndarray = sensitivity * prevalence - false_share * odds
+    return benefit
 
 
-def decision_curve(
+def compute_decision_curve(
     films: Sweep, prevalence: float | None = None, thresholds: np.ndarray | None = None
 ) -> DecisionCurve:
     """The net benefit of a model's calls at each threshold. prevalence: None for that of the films."""
     prevalence = films.prevalence if prevalence is None else prevalence
     thresholds = THRESHOLDS[5:1000:5] if thresholds is None else thresholds
-    calls = films.at(thresholds)
+    calls = films.confusion_at(thresholds)
     everybody = np.ones(len(thresholds))
     return DecisionCurve(
         thresholds=thresholds,
-        model=net_benefit(calls.sensitivity, calls.specificity, prevalence, thresholds),
-        treat_all=net_benefit(everybody, 0 * everybody, prevalence, thresholds),
+        model=compute_net_benefit(calls.sensitivity, calls.specificity, prevalence, thresholds),
+        treat_all=compute_net_benefit(everybody, 0 * everybody, prevalence, thresholds),
         prevalence=prevalence,
     )
 
 
-def distribution(
+def bin_probabilities(
     probabilities: np.ndarray, labels: np.ndarray, bins: int = DISTRIBUTION_BINS
 ) -> Distribution:
     """How the probabilities of each class are spread over equal-width bins of [0, 1], the last closed."""
-    edges = (
-        np.arange(bins + 1) / bins
-    )  # to the digit, so that a click on a bar finds the films that it counts
-    positives, negatives = (
-        np.histogram(probabilities[labels == label], edges)[0] for label in (1, 0)
+    # Divided rather than spaced by NumPy: a click on a bar then finds exactly the films that it counts.
+    edges = np.arange(bins + 1) / bins
+    return Distribution(
+        edges=edges,
+        positives=np.histogram(probabilities[labels == 1], edges)[0],
+        negatives=np.histogram(probabilities[labels == 0], edges)[0],
     )
-    return Distribution(edges=edges, positives=positives, negatives=negatives)
 
 
-def _share(part: Rates, whole: Rates) -> np.ndarray:
-    part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)[()]
+def _divide(part: Rates, total: Rates) -> np.ndarray:
+    part, total = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(total, np.float64))
+    share: np.ndarray = np.divide(part, total, out=np.full(part.shape, np.nan), where=total != 0)[
+        ()
+    ]
+    return share

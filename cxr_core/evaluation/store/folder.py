@@ -1,84 +1,101 @@
-"""What an evaluation found, and the folder it is written to.
+"""Writes an evaluation to its folder, and reads its metrics.json.
 
-predictions.csv  a row per film and finding          curves.json  what the report's charts are drawn from
-predictions.parquet  the same rows, typed             report.html  figures and curves for people, as one page
-metrics.json     every figure with its interval
-recalibration.json  what recalibrating for these films would change, where it was asked for
+predictions.csv      a row per film and finding
+predictions.parquet  the same rows, typed
+metrics.json         every figure with its interval
+curves.json          the curves of the report's charts
+report.html          figures and curves for people, as one page
+recalibration.json   what recalibrating for these films would change, where it was wanted
 """
 
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.metrics.curves import FindingCurves, TrainingCurves
+from cxr_core.evaluation.metrics.curves import EvaluationCurves, FindingCurves, TrainingCurves
 from cxr_core.evaluation.metrics.figures import BALANCED
-from cxr_core.evaluation.report.report import ReportFacts, report_html
+from cxr_core.evaluation.metrics.recalibrate import EvaluationRecalibration, Recalibration
+from cxr_core.evaluation.metrics.results import (
+    ClassificationReport,
+    EvaluatedData,
+    EvaluationHead,
+    EvaluationMetrics,
+    FindingFigures,
+    MacroFigures,
+)
+from cxr_core.evaluation.report.evaluation_report import ReportFacts, render_evaluation_report
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import atomic_file
+from cxr_core.workspace.json_files import JsonObject, read_json_object
+from cxr_core.workspace.json_record import JsonRecord
 
 SCHEMA = 1
-PREDICTIONS, METRICS, CURVES, REPORT = (
-    "predictions.csv",
-    "metrics.json",
-    "curves.json",
-    "report.html",
-)
-RECALIBRATION, TYPED = "recalibration.json", "predictions.parquet"
+PREDICTIONS = "predictions.csv"
+PREDICTIONS_PARQUET = "predictions.parquet"
+METRICS = "metrics.json"
+CURVES = "curves.json"
+REPORT = "report.html"
+RECALIBRATION = "recalibration.json"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation:
-    """One model on one part of a dataset.
+    """A classifier evaluated on one split of a dataset.
 
-    table: as `evaluate.predictions` gives it.  figures, reports, curves: by finding, those that have labels.
-    data: films, patients and hashes of what was measured on.  training: of the run, if the model is one's.
-    made: ISO 8601, UTC.  macro: means over the findings, where there are several.
-    recalibrated: as `adapt.adapted` gives it, where it was asked for.
+    table: as `inference.predict_films` gives it.  figures, reports, curves: by finding, those that have labels.
+    training: of the run, if the model is of one.  made: ISO 8601, UTC.
+    macro: means over the findings, where there are several.  recalibration: where it was wanted.
     """
 
     card: ModelCard
-    part: str
-    data: Mapping[str, Any]
+    split: str
+    data: EvaluatedData
     table: pd.DataFrame
-    figures: Mapping[str, Any]
-    reports: Mapping[str, Any]
+    figures: Mapping[str, FindingFigures]
+    reports: Mapping[str, ClassificationReport]
     curves: Mapping[str, FindingCurves]
     made: str
-    training: TrainingCurves | None = field(default=None)
-    macro: Mapping[str, Any] | None = field(default=None)
-    recalibrated: Mapping[str, Any] | None = field(default=None)
+    training: TrainingCurves | None = None
+    macro: MacroFigures | None = None
+    recalibration: Recalibration | None = None
 
-    def metrics_json(self) -> dict[str, Any]:
-        """metrics.json as a value."""
-        return {
-            **head(self.card, self.part, self.data, self.made),
-            "operating_point": BALANCED,
-            "findings": dict(self.figures),
-            **({"macro": dict(self.macro)} if self.macro else {}),
-            "classification_report": dict(self.reports),
-        }
+    @property
+    def head(self) -> EvaluationHead:
+        """What every file begins with."""
+        return make_head(self.card, self.split, self.data, self.made)
 
-    def curves_json(self) -> dict[str, Any]:
-        """curves.json as a value. training is null for a model that is not of a run."""
-        return {
-            **head(self.card, self.part, self.data, self.made),
-            "findings": {key: curves.to_json() for key, curves in self.curves.items()},
-            "training": self.training.to_json() if self.training else None,
-        }
+    def to_metrics(self) -> EvaluationMetrics:
+        """The content of metrics.json."""
+        return EvaluationMetrics(
+            **self.head.as_keywords(),
+            operating_point=BALANCED,
+            findings=self.figures,
+            macro=self.macro,
+            classification_report=self.reports,
+        )
+
+    def to_curves(self) -> EvaluationCurves:
+        """The content of curves.json."""
+        return EvaluationCurves(
+            **self.head.as_keywords(), findings=self.curves, training=self.training
+        )
+
+    def figures_for_card(self) -> JsonObject:
+        """The figures by finding, as a model card records them."""
+        return {key: figures.to_json() for key, figures in self.figures.items()}
 
     def report_html(self) -> str:
         """report.html as text."""
         facts = ReportFacts(
             card=self.card,
-            part=self.part,
+            split=self.split,
             data=self.data,
             figures=self.figures,
             reports=self.reports,
@@ -86,75 +103,84 @@ class Evaluation:
             training=self.training,
             made=self.made,
             macro=self.macro,
-            recalibrated=self.recalibrated,
+            recalibration=self.recalibration,
         )
-        return report_html(facts)
+        return render_evaluation_report(facts)
 
     def write(self, out: Path) -> Path:
-        """Write the files, metrics.json last, as `write_texts`. Returns metrics.json's path."""
-        texts: dict[str, str | bytes] = {
+        """Write the files, as `write_files`. Returns the path of metrics.json."""
+        contents: dict[str, str | bytes] = {
             PREDICTIONS: self.table.to_csv(index=False),
-            TYPED: _parquet(self.table),
-            CURVES: json.dumps(self.curves_json(), allow_nan=False) + "\n",
+            PREDICTIONS_PARQUET: _to_parquet(self.table),
+            CURVES: json.dumps(self.to_curves().to_json(), allow_nan=False) + "\n",
             REPORT: self.report_html(),
         }
-        if self.recalibrated:
-            told = {**head(self.card, self.part, self.data, self.made), **self.recalibrated}
-            texts[RECALIBRATION] = json.dumps(told, indent=2, allow_nan=False) + "\n"
-        return write_texts(out, texts, self.metrics_json())
+        if self.recalibration:
+            record = EvaluationRecalibration(
+                **self.head.as_keywords(), **self.recalibration.as_keywords()
+            )
+            contents[RECALIBRATION] = _to_text(record)
+        return write_files(out, contents, self.to_metrics())
 
 
-def head(
-    card: ModelCard | SegmenterCard, part: str, data: Mapping[str, Any], made: str
-) -> dict[str, Any]:
-    """What every metrics.json says first: which model was measured on which films, and when."""
-    return {
-        "schema": SCHEMA,
-        "model": card.model,
-        "version": card.version,
-        "weights_sha256": card.weights_sha256,
-        "part": part,
-        "data": dict(data),
-        "made": made,
-        "software": VERSION,
-    }
+def make_head(
+    card: ModelCard | SegmenterCard, split: str, data: EvaluatedData, made: str
+) -> EvaluationHead:
+    """What every file of an evaluation begins with. made: ISO 8601, UTC."""
+    return EvaluationHead(
+        schema=SCHEMA,
+        model=card.model,
+        version=card.version,
+        weights_sha256=card.weights_sha256,
+        split=split,
+        data=data,
+        made=made,
+        software=VERSION,
+    )
 
 
-def write_texts(out: Path, texts: Mapping[str, str | bytes], metrics: Mapping[str, Any]) -> Path:
-    """Write the files of an evaluation by name, metrics.json last, each visible only once it is whole.
+def write_files(out: Path, contents: Mapping[str, str | bytes], metrics: JsonRecord) -> Path:
+    """Write the files of an evaluation by name, metrics.json last, each visible only once it is complete.
 
-    Returns metrics.json's path. Raises DataError when the folder cannot be written.
+    Returns the path of metrics.json. Raises DataError when the folder cannot be written.
     """
-    found = {**texts, METRICS: json.dumps(metrics, indent=2, allow_nan=False) + "\n"}
+    files = {**contents, METRICS: _to_text(metrics)}
+    # Optional files of an earlier evaluation must not stay beside the new ones.
+    outdated = (METRICS, RECALIBRATION, PREDICTIONS_PARQUET)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name in (
-            METRICS,
-            RECALIBRATION,
-            TYPED,
-        ):  # of an earlier evaluation: never beside files not of theirs
+        for name in outdated:
             (out / name).unlink(missing_ok=True)
-        for name, text in found.items():
+        for name, content in files.items():
             with atomic_file(out / name) as draft:
-                draft.write_bytes(text.encode() if isinstance(text, str) else text)
+                draft.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise DataError(
-            f"the evaluation cannot be written to {out}: {error.strerror}; give --out another"
+            f"the evaluation cannot be written to {out}: {error.strerror}; give --out another folder"
         ) from error
     return out / METRICS
 
 
-def _parquet(table: pd.DataFrame) -> bytes:
-    """The table with its types; patients, who may be named by numbers or words, as words."""
+def read_metrics(folder: Path) -> JsonObject | None:
+    """The metrics.json of an evaluation of any kind of model; None when there is none, or none that can be read."""
+    metrics = read_json_object(folder / METRICS)
+    return metrics if metrics is not None and metrics.get("schema") == SCHEMA else None
+
+
+def load_metrics(folder: Path) -> EvaluationMetrics | None:
+    """The metrics of a classifier's evaluation; None when there are none, or none that can be read."""
+    try:
+        return EvaluationMetrics.from_json(read_metrics(folder))
+    except (KeyError, TypeError):
+        return None
+
+
+def _to_text(record: JsonRecord) -> str:
+    return json.dumps(record.to_json(), indent=2, allow_nan=False) + "\n"
+
+
+def _to_parquet(table: pd.DataFrame) -> bytes:
+    """The table with its types; patients, who may be named by numbers or words, as text."""
     buffer = io.BytesIO()
     table.assign(patient=table["patient"].astype(str)).to_parquet(buffer, index=False)
     return buffer.getvalue()
-
-
-def read_metrics(folder: Path) -> dict[str, Any] | None:
-    """The metrics.json of an evaluation folder; None when there is none, or none that can be read."""
-    try:
-        found = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None

@@ -1,30 +1,85 @@
-"""Which films a run has learnt from, by the hash of their pixels: learnt.csv in the run's folder.
+"""Records which films a model was trained on, and how often an official test split was used.
 
-So that a later comparison can tell whether a model has seen the films that it, or another, is measured on.
+Training hashes: learnt.csv in a run's folder holds the pixel hashes of the films that it was trained or tuned on, so
+that a later comparison can say whether a model has seen the films that it, or another, is evaluated on.
+
+Test uses: `<workspace>/official_test_uses.jsonl` gets a line each time that a model is evaluated on a test split.
+Whoever chooses models by one test split again and again ends up selecting on it.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from cxr_core.errors import DataError
+from cxr_core.evaluation.metrics.results import EvaluatedData
+from cxr_core.models.card import ModelCard
+from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.jsonl import append_line, read_jsonl, utc_now
+from cxr_core.workspace.paths import workspace
 
-LEARNT = "learnt.csv"
-
-
-def write_learnt(run: Path, films: pd.DataFrame) -> Path:
-    """Write split and sha256 of the films that are trained and tuned on; visible only once it is whole."""
-    return atomic_write(run / LEARNT, films[["split", "sha256"]].to_csv(index=False))
+TRAINING_HASHES = "learnt.csv"
+TEST_USES = "official_test_uses.jsonl"
 
 
-def read_learnt(folder: Path) -> frozenset[str] | None:
+@dataclass(frozen=True)
+class TestUses:
+    """evaluations: how often a model was evaluated on these films.  models: how many different ones, by weights."""
+
+    evaluations: int
+    models: int
+
+
+def write_training_hashes(run: Path, films: pd.DataFrame) -> Path:
+    """Write split and sha256 of the films that are trained and tuned on; visible only once it is complete."""
+    return atomic_write(run / TRAINING_HASHES, films[["split", "sha256"]].to_csv(index=False))
+
+
+def read_training_hashes(folder: Path) -> frozenset[str] | None:
     """The hashes that a run, or the run that a folder inside it belongs to, has kept; None when there are none.
 
     folder: a run, or its evaluation at any depth of two.
     """
     for place in (folder, *folder.absolute().parents[:2]):
         try:
-            return frozenset(pd.read_csv(place / LEARNT, dtype=str)["sha256"])
+            return frozenset(pd.read_csv(place / TRAINING_HASHES, dtype=str)["sha256"])
         except (OSError, ValueError, KeyError):
             continue
     return None
+
+
+def record_test_use(data: EvaluatedData, card: ModelCard | SegmenterCard, by: str) -> None:
+    """Write down that a model was evaluated on test films. by: what evaluated it.
+
+    Raises DataError when the workspace cannot be written.
+    """
+    use = {
+        "when": utc_now(),
+        "data_sha256": data.data_sha256,
+        "films": data.films,
+        "patients": data.patients,
+        "model": card.model,
+        "version": card.version,
+        "weights_sha256": card.weights_sha256,
+        "by": by,
+    }
+    try:
+        append_line(_test_uses_path(), use)
+    except OSError as error:
+        raise DataError(
+            f"{_test_uses_path()} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder"
+        ) from error
+
+
+def count_test_uses(data_sha256: str) -> TestUses:
+    """How often the films of this hash were evaluated on, as far as this workspace knows."""
+    uses = [
+        entry for entry in read_jsonl(_test_uses_path()) if entry.get("data_sha256") == data_sha256
+    ]
+    return TestUses(len(uses), len({entry.get("weights_sha256") for entry in uses}))
+
+
+def _test_uses_path() -> Path:
+    return workspace() / TEST_USES

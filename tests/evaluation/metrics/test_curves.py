@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from cxr_core.evaluation.metrics.curves import finding_curves, training_curves
+from cxr_core.evaluation.metrics.curves import collect_training_curves, compute_finding_curves
 from tests.evaluation.metrics.test_figures import POINTS
 from tests.evaluation.metrics.test_metrics import films
 
@@ -17,7 +17,7 @@ def sample():
     return (
         probabilities,
         labels,
-        finding_curves(probabilities, labels, np.arange(len(labels)) // 2, POINTS),
+        compute_finding_curves(probabilities, labels, np.arange(len(labels)) // 2, POINTS),
     )
 
 
@@ -56,7 +56,7 @@ def test_net_benefit_is_true_calls_less_false_ones_at_the_odds_of_the_threshold(
             labels.mean() - (1 - labels.mean()) * at / (1 - at), abs=1e-5
         )
     assert (
-        finding_curves(
+        compute_finding_curves(
             probabilities, np.ones(len(labels)), np.arange(len(labels)), POINTS
         ).net_benefit
         is None
@@ -95,7 +95,7 @@ def test_calibration_bins_hold_every_film_once(sample):
 
 
 def test_what_one_class_does_not_define_is_none():
-    curves = finding_curves(np.array([0.2, 0.7]), np.zeros(2), np.array(["a", "b"]), POINTS)
+    curves = compute_finding_curves(np.array([0.2, 0.7]), np.zeros(2), np.array(["a", "b"]), POINTS)
     assert (curves.roc, curves.precision_recall) == (None, None)
     assert [each.films for each in curves.calibration] == [1, 1]
     json.dumps(curves.to_json(), allow_nan=False)
@@ -123,8 +123,8 @@ def test_training_curves_hold_each_epochs_figures():
             "time": 1.0,
         },
     ]
-    curves = training_curves(events)
+    curves = collect_training_curves(events)
     assert curves.epochs == (1, 2)
     assert curves.figures == {"loss": (0.7, 0.5), "validation_auroc": (None, 0.8)}
     assert curves.best_epoch == 2
-    assert training_curves(events[:2]) is None
+    assert collect_training_curves(events[:2]) is None

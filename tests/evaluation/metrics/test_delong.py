@@ -10,7 +10,7 @@ from scipy.special import logit
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from cxr_core.evaluation.metrics.delong import auroc_delong, auroc_difference
+from cxr_core.evaluation.metrics.delong import compare_aurocs_by_delong, compute_delong_auroc
 
 
 def two_scores(seed: int, count: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -51,7 +51,7 @@ def by_pairs(scores: list[np.ndarray], labels: np.ndarray) -> tuple[np.ndarray, 
 def test_one_auroc_is_that_of_all_pairs(seed):
     scores, _, labels = two_scores(seed)
     areas, covariance = by_pairs([scores], labels)
-    found = auroc_delong(scores, labels)
+    found = compute_delong_auroc(scores, labels)
     assert found.value == pytest.approx(areas[0]) == pytest.approx(roc_auc_score(labels, scores))
     error = np.sqrt(covariance[0, 0]) / (areas[0] * (1 - areas[0]))
     assert logit([found.low, found.high]) == pytest.approx(
@@ -65,7 +65,7 @@ def test_a_difference_is_that_of_all_pairs(seed):
     first, second, labels = two_scores(seed)
     areas, covariance = by_pairs([first, second], labels)
     error = np.sqrt(np.array([1, -1]) @ covariance @ np.array([1, -1]))
-    found = auroc_difference(first, second, labels)
+    found = compare_aurocs_by_delong(first, second, labels)
     assert found.value == pytest.approx(areas[0] - areas[1])
     assert found.z == pytest.approx(found.value / error)
     assert found.p == pytest.approx(2 * min(norm.cdf(found.z), 1 - norm.cdf(found.z)))
@@ -78,8 +78,8 @@ def test_a_difference_is_that_of_all_pairs(seed):
 def test_a_difference_mirrors_with_its_scores_and_knows_only_their_order(seed):
     first, second, labels = two_scores(seed, 30)
     found, back = (
-        auroc_difference(first, second, labels),
-        auroc_difference(second, np.exp(first), labels),
+        compare_aurocs_by_delong(first, second, labels),
+        compare_aurocs_by_delong(second, np.exp(first), labels),
     )
     assert found.p == back.p
     assert (found.value, found.low, found.high) == pytest.approx(
@@ -92,7 +92,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     truth, inside = norm.cdf(1.5 / np.sqrt(2)), []
     labels = (np.arange(120) < 40).astype(float)
     for _ in range(600):
-        found = auroc_delong(chance.normal(size=120) + 1.5 * labels, labels)
+        found = compute_delong_auroc(chance.normal(size=120) + 1.5 * labels, labels)
         inside.append(found.low < truth < found.high)
     assert 0.925 < np.mean(inside) < 0.975
 
@@ -104,7 +104,10 @@ def test_two_models_of_one_quality_differ_by_chance_as_often_as_the_test_says():
     for _ in range(600):
         shared = chance.normal(size=120) + labels
         low.append(
-            auroc_difference(*(shared + chance.normal(size=120) for _ in range(2)), labels).p < 0.05
+            compare_aurocs_by_delong(
+                *(shared + chance.normal(size=120) for _ in range(2)), labels
+            ).p
+            < 0.05
         )
     assert 0.025 < np.mean(low) < 0.08
 
@@ -117,9 +120,12 @@ def test_undefined_stays_undefined():
         ([0, 0, 0, 1], 1.0),
         ([0, 0, 1, 1], 1.0),
     ):
-        found = auroc_delong(scores, np.array(labels))
+        found = compute_delong_auroc(scores, np.array(labels))
         assert (found.value, found.low, found.high) == (value, None, None)
-    assert auroc_delong(np.array([0.1, np.nan, 0.3, 0.4]), np.array([0, 1, 0, 1])).value is None
-    same = auroc_difference(scores, scores**2, np.array([0, 1, 0, 1]))
+    assert (
+        compute_delong_auroc(np.array([0.1, np.nan, 0.3, 0.4]), np.array([0, 1, 0, 1])).value
+        is None
+    )
+    same = compare_aurocs_by_delong(scores, scores**2, np.array([0, 1, 0, 1]))
     assert (same.value, same.low, same.high, same.z, same.p) == (0, None, None, None, None)
-    assert auroc_difference(scores, -scores, np.zeros(4)).value is None
+    assert compare_aurocs_by_delong(scores, -scores, np.zeros(4)).value is None

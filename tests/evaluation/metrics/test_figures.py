@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, patient_bootstrap
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, to_figures
 from cxr_core.evaluation.metrics import metrics
 from cxr_core.evaluation.metrics.figures import (
-    classification_report,
-    finding_figures,
-    macro_figures,
+    compute_classification_report,
+    compute_finding_figures,
+    compute_macro_figures,
 )
 from cxr_core.models.card import OperatingPoint
+from cxr_core.models.figures import Figure
 from tests.evaluation.metrics.test_metrics import films
 
 POINTS = tuple(
@@ -20,13 +21,19 @@ POINTS = tuple(
 )
 
 
+def figure_of(measure, scores, labels, patients, **options) -> Figure:
+    """One figure with its interval."""
+    values = bootstrap_patients(
+        lambda resamples: {"value": measure(scores, labels, resamples)}, patients, **options
+    )
+    return to_figures(values, labels)["value"]
+
+
 def test_resampling_patients_widens_the_interval_when_their_films_agree():
     scores, labels, _ = films(0)
     scores, labels = np.repeat(scores, 5), np.repeat(labels, 5)
-    apart = patient_bootstrap(metrics.auroc, scores, labels, np.arange(2000), resamples=300)
-    together = patient_bootstrap(
-        metrics.auroc, scores, labels, np.repeat(np.arange(400), 5), resamples=300
-    )
+    apart = figure_of(metrics.auroc, scores, labels, np.arange(2000), resamples=300)
+    together = figure_of(metrics.auroc, scores, labels, np.repeat(np.arange(400), 5), resamples=300)
     assert together.value == apart.value
     assert together.high - together.low > 1.5 * (apart.high - apart.low)
     assert together.low < together.value < together.high
@@ -44,7 +51,7 @@ def test_an_interval_is_that_of_films_drawn_again_one_by_one():
         drawn = names[chance.integers(0, len(names), len(names))]
         rows = np.concatenate([np.flatnonzero(patients == name) for name in drawn])
         values.append(sk.roc_auc_score(labels[rows], scores[rows]))
-    figure = patient_bootstrap(metrics.auroc, scores, labels, patients, resamples=200, seed=5)
+    figure = figure_of(metrics.auroc, scores, labels, patients, resamples=200, seed=5)
     assert (figure.low, figure.high) == pytest.approx(
         tuple(np.percentile(values, [2.5, 97.5])), abs=1e-12
     )
@@ -52,23 +59,21 @@ def test_an_interval_is_that_of_films_drawn_again_one_by_one():
 
 def test_many_films_are_resampled_some_at_a_time(monkeypatch):
     scores, labels, _ = films(2, 90)
-    whole = patient_bootstrap(metrics.auroc, scores, labels, np.arange(90) // 2, resamples=50)
-    monkeypatch.setattr("cxr_core.evaluation.bootstrap.bootstrap.AT_ONCE", 900)
-    assert (
-        patient_bootstrap(metrics.auroc, scores, labels, np.arange(90) // 2, resamples=50) == whole
-    )
+    whole = figure_of(metrics.auroc, scores, labels, np.arange(90) // 2, resamples=50)
+    monkeypatch.setattr("cxr_core.evaluation.bootstrap.bootstrap.CHUNK", 900)
+    assert figure_of(metrics.auroc, scores, labels, np.arange(90) // 2, resamples=50) == whole
 
 
 def test_an_undefined_figure_has_no_interval():
     scores, none = np.array([0.2, 0.7]), np.zeros(2)
-    figure = patient_bootstrap(metrics.auroc, scores, none, ["a", "b"], resamples=5)
+    figure = figure_of(metrics.auroc, scores, none, ["a", "b"], resamples=5)
     assert (figure.value, figure.low, figure.high, figure.positives) == (None, None, None, 0)
 
 
 def test_figures_share_their_resamples():
     """A figure and its mirror on the same resamples: their sum is always one."""
     scores, labels, _ = films(3)
-    found = bootstrapped(
+    found = bootstrap_patients(
         lambda w: {
             "one": metrics.auroc(scores, labels, w),
             "other": metrics.auroc(-scores, labels, w),
@@ -82,7 +87,7 @@ def test_figures_share_their_resamples():
 
 def test_the_figures_of_a_finding_have_the_names_that_cards_carry():
     probabilities, labels, _ = films(4)
-    found = finding_figures(probabilities, labels, np.arange(len(labels)), POINTS)
+    found = compute_finding_figures(probabilities, labels, np.arange(len(labels)), POINTS)
     called = probabilities >= 0.5
     expected = {
         "auroc": sk.roc_auc_score(labels, probabilities),
@@ -102,7 +107,7 @@ def test_the_figures_of_a_finding_have_the_names_that_cards_carry():
     }
     parts = {f"brier_{part}" for part in ("reliability", "resolution", "uncertainty", "within")}
     calibration = {"ece", "adaptive_ece", "calibration_slope", "calibration_intercept"}
-    assert set(found) == {
+    assert set(found.to_json()) == {
         *expected,
         *parts,
         *calibration,
@@ -110,22 +115,25 @@ def test_the_figures_of_a_finding_have_the_names_that_cards_carry():
         *(point.name for point in POINTS),
     }
     for name, value in expected.items():
-        assert found[name]["value"] == pytest.approx(value, abs=1e-6), name
-        assert found[name]["low"] <= found[name]["value"] <= found[name]["high"]
-        assert (found[name]["n"], found[name]["positives"]) == (400, int(labels.sum()))
-    sensitive = found["sensitivity_95"]
-    assert sensitive["sensitivity"]["value"] == pytest.approx(
+        figure = found.by_name()[name]
+        assert figure.value == pytest.approx(value, abs=1e-6), name
+        assert figure.low <= figure.value <= figure.high
+        assert (figure.n, figure.positives) == (400, int(labels.sum()))
+    sensitive = found.points["sensitivity_95"]
+    assert sensitive.sensitivity.value == pytest.approx(
         sk.recall_score(labels, probabilities >= 0.2), abs=1e-6
     )
-    assert {"sensitivity", "specificity", "accuracy"} <= set(sensitive)
+    assert {"sensitivity", "specificity", "accuracy"} <= set(sensitive.to_json())
 
 
 def test_delongs_interval_is_given_only_where_no_patient_has_two_films():
     probabilities, labels, _ = films(4)
-    alone = finding_figures(probabilities, labels, np.arange(400), POINTS)
-    assert alone["auroc_delong"]["value"] == alone["auroc"]["value"]
-    assert alone["auroc_delong"]["low"] == pytest.approx(alone["auroc"]["low"], abs=0.01)
-    assert "auroc_delong" not in finding_figures(probabilities, labels, np.arange(400) // 2, POINTS)
+    alone = compute_finding_figures(probabilities, labels, np.arange(400), POINTS)
+    assert alone.auroc_delong.value == alone.auroc.value
+    assert alone.auroc_delong.low == pytest.approx(alone.auroc.low, abs=0.01)
+    two_each = compute_finding_figures(probabilities, labels, np.arange(400) // 2, POINTS)
+    assert two_each.auroc_delong is None
+    assert "auroc_delong" not in two_each.to_json()
 
 
 def test_the_macro_figure_is_the_mean_over_findings_on_the_same_resamples():
@@ -133,8 +141,8 @@ def test_the_macro_figure_is_the_mean_over_findings_on_the_same_resamples():
     (first, one, _), (second, other, _) = films(6, 90), films(7, 90)
     patients, some = np.array([f"p{row // 2:02}" for row in range(90)]), np.arange(90) % 3 > 0
     given = {"a": (first, one, patients), "b": (second[some], other[some], patients[some])}
-    found = macro_figures({**given, "none": (first, np.zeros(90), patients)})
-    assert found["findings"] == ["a", "b"]
+    found = compute_macro_figures({**given, "none": (first, np.zeros(90), patients)})
+    assert found.findings == ("a", "b")
     names, chance, means = np.unique(patients), np.random.default_rng(0), []
     for _ in range(1000):
         times = np.bincount(chance.integers(0, len(names), len(names)), minlength=len(names))
@@ -151,17 +159,20 @@ def test_the_macro_figure_is_the_mean_over_findings_on_the_same_resamples():
             ]
         )
     for name, column in zip(("auroc", "average_precision"), np.transpose(means), strict=True):
-        bounds = found[name]["low"], found[name]["high"]
+        figure = getattr(found, name)
+        bounds = figure.low, figure.high
         assert bounds == pytest.approx(tuple(np.percentile(column, [2.5, 97.5])), abs=1e-6)
     mean = (sk.roc_auc_score(one, first) + sk.roc_auc_score(other[some], second[some])) / 2
-    assert found["auroc"]["value"] == pytest.approx(mean, abs=1e-6)
-    assert found["auroc"]["n"] == 90 + some.sum()
-    assert macro_figures({"none": (first, np.zeros(90), patients)}) == {"findings": []}
+    assert found.auroc.value == pytest.approx(mean, abs=1e-6)
+    assert found.auroc.n == 90 + some.sum()
+    assert compute_macro_figures({"none": (first, np.zeros(90), patients)}).to_json() == {
+        "findings": []
+    }
 
 
 def test_the_classification_report_is_scikit_learns():
     probabilities, labels, _ = films(5)
-    found = classification_report(probabilities, labels, np.arange(len(labels)), POINTS[0])
+    found = compute_classification_report(probabilities, labels, np.arange(len(labels)), POINTS[0])
     theirs = sk.classification_report(
         labels,
         probabilities >= 0.5,
@@ -169,7 +180,7 @@ def test_the_classification_report_is_scikit_learns():
         output_dict=True,
         zero_division=np.nan,
     )
-    assert found["accuracy"]["value"] == pytest.approx(theirs["accuracy"], abs=1e-6)
+    assert found.accuracy.value == pytest.approx(theirs["accuracy"], abs=1e-6)
     names = {
         "absent": "absent",
         "present": "present",
@@ -178,12 +189,14 @@ def test_the_classification_report_is_scikit_learns():
     }
     for ours, name in names.items():
         for figure, key in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
-            assert found[ours][figure]["value"] == pytest.approx(theirs[name][key], abs=1e-6), (
+            assert getattr(getattr(found, ours), figure).value == pytest.approx(
+                theirs[name][key], abs=1e-6
+            ), (
                 name,
                 key,
             )
-    assert (found["absent"]["support"], found["present"]["support"]) == (
+    assert (found.absent.support, found.present.support) == (
         400 - labels.sum(),
         labels.sum(),
     )
-    assert (found["operating_point"], found["threshold"]) == ("youden", 0.5)
+    assert (found.operating_point, found.threshold) == ("youden", 0.5)

@@ -14,7 +14,7 @@ from cxr_core.evaluation.metrics import metrics
 SCORED = {
     metrics.auroc: sk.roc_auc_score,
     metrics.average_precision: sk.average_precision_score,
-    metrics.brier: sk.brier_score_loss,
+    metrics.brier_score: sk.brier_score_loss,
     metrics.log_loss: sk.log_loss,
 }
 RATES = {
@@ -52,14 +52,16 @@ def test_scores_agree_with_scikit_learn(ours, theirs, seed):
 def test_rates_agree_with_scikit_learn(name, theirs, threshold):
     probabilities, labels, weights = films(7)
     called = probabilities >= threshold
-    assert getattr(metrics.confusion(called, labels), name) == pytest.approx(theirs(labels, called))
-    resampled = getattr(metrics.confusion(called, labels, weights[None]), name)
+    assert getattr(metrics.count_confusion(called, labels), name) == pytest.approx(
+        theirs(labels, called)
+    )
+    resampled = getattr(metrics.count_confusion(called, labels, weights[None]), name)
     assert resampled == pytest.approx(theirs(labels, called, sample_weight=weights))
 
 
 def test_specificity_is_the_recall_of_the_negative_class():
     probabilities, labels, _ = films(8)
-    counts = metrics.confusion(probabilities >= 0.5, labels)
+    counts = metrics.count_confusion(probabilities >= 0.5, labels)
     assert counts.specificity == pytest.approx(
         sk.recall_score(labels, probabilities >= 0.5, pos_label=0)
     )
@@ -73,7 +75,7 @@ def test_specificity_is_the_recall_of_the_negative_class():
 def test_likelihood_ratios_are_scikit_learns(threshold):
     probabilities, labels, weights = films(7)
     called = probabilities >= threshold
-    counts = metrics.confusion(called, labels, weights[None])
+    counts = metrics.count_confusion(called, labels, weights[None])
     expected = sk.class_likelihood_ratios(labels, called, sample_weight=weights)
     assert (counts.lr_positive[0], counts.lr_negative[0]) == pytest.approx(expected)
 
@@ -82,7 +84,7 @@ def test_likelihood_ratios_are_scikit_learns(threshold):
 @settings(max_examples=25, deadline=None)
 def test_the_parts_make_up_the_brier_score(seed):
     probabilities, labels, weights = films(seed, 60)
-    parts = metrics.brier_parts(probabilities, labels, weights[None])
+    parts = metrics.decompose_brier_score(probabilities, labels, weights[None])
     whole = parts.reliability - parts.resolution + parts.uncertainty + parts.within
     assert whole[0] == pytest.approx(
         sk.brier_score_loss(labels, probabilities, sample_weight=weights), abs=1e-12
@@ -97,7 +99,7 @@ def test_the_parts_of_a_brier_score_are_counted_bin_by_bin():
         inside = place == each
         reliability += inside.mean() * (probabilities[inside].mean() - labels[inside].mean()) ** 2
         resolution += inside.mean() * (labels[inside].mean() - share) ** 2
-    parts = metrics.brier_parts(probabilities, labels)
+    parts = metrics.decompose_brier_score(probabilities, labels)
     found = (parts.reliability, parts.resolution, parts.uncertainty)
     assert found == pytest.approx((reliability, resolution, share * (1 - share)))
 
@@ -105,7 +107,7 @@ def test_the_parts_of_a_brier_score_are_counted_bin_by_bin():
 def test_nothing_is_left_over_where_a_bin_says_one_probability():
     probabilities = np.repeat([0.1, 0.5, 0.9], 1000)
     labels = np.concatenate([np.arange(1000) < count for count in (200, 500, 800)]).astype(float)
-    parts = metrics.brier_parts(probabilities, labels)
+    parts = metrics.decompose_brier_score(probabilities, labels)
     found = (parts.reliability, parts.resolution, parts.uncertainty, parts.within)
     assert found == pytest.approx((0.02 / 3, 0.18 / 3, 0.25, 0), abs=1e-12)
 
@@ -163,7 +165,7 @@ def test_undefined_stays_undefined():
     scores, none = np.array([0.2, 0.7]), np.zeros(2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        counts = metrics.confusion(scores > 0.9, none)
+        counts = metrics.count_confusion(scores > 0.9, none)
         undefined = [metrics.auroc(scores, none), metrics.average_precision(scores, none)]
         undefined += [metrics.auroc(np.array([0.1, np.nan]), np.array([0, 1]))]
         undefined += [
@@ -176,20 +178,20 @@ def test_undefined_stays_undefined():
         undefined += [
             counts.lr_positive,
             counts.lr_negative,
-            metrics.confusion(scores > 0, none).npv,
+            metrics.count_confusion(scores > 0, none).npv,
         ]
-        undefined += [metrics.confusion(scores > 0.5, np.array([0, 1])).lr_positive]
+        undefined += [metrics.count_confusion(scores > 0.5, np.array([0, 1])).lr_positive]
         undefined += [
             measure(np.empty(0), np.empty(0))
             for measure in (*SCORED, metrics.adaptive_calibration_error)
         ]
-        undefined += vars(metrics.brier_parts(np.empty(0), np.empty(0))).values()
+        undefined += vars(metrics.decompose_brier_score(np.empty(0), np.empty(0))).values()
     assert np.isnan(undefined).all()
     assert (counts.specificity, counts.accuracy) == (1, 1)
 
 
 def test_nothing_found_of_something_is_zero_and_not_undefined():
-    counts = metrics.confusion(np.array([False, False]), np.array([1, 0]))
+    counts = metrics.count_confusion(np.array([False, False]), np.array([1, 0]))
     assert (counts.sensitivity, counts.f1, counts.balanced_accuracy) == (0, 0, 0.5)
     assert np.isnan(counts.precision)
 

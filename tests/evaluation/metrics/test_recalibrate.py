@@ -12,22 +12,25 @@ from sklearn.linear_model import LogisticRegression
 
 from cxr_core.errors import DataError
 from cxr_core.evaluation.metrics.recalibrate import (
-    Correction,
-    adapt,
-    adapted,
-    fit_line,
+    RecalibratedFinding,
+    choose_fit,
+    fit_slope_and_intercept,
     fit_temperature,
-    fitter,
-    prior_shift,
-    require_fitter,
+    recalibrate,
+    recalibrate_finding,
+    require_recalibratable,
+    shift_prior,
 )
-from cxr_core.evaluation.report.recalibration_table import recalibration_section
+from cxr_core.evaluation.metrics.results import EvaluatedData
+from cxr_core.evaluation.report.recalibration import show_recalibration
 from cxr_core.evaluation.store.folder import Evaluation
+from cxr_core.models.figures import Figure
+from tests.evaluation.report_pages import render_section
 from tests.tiny import tiny_card
 from train.arguments import method
 from train.evaluate import _parser
 
-VALIDATION = {"validation": {"pneumonia": {"auroc": {"n": 1000, "positives": 300}}}}
+VALIDATION = {"validation": {"pneumonia": {"auroc": Figure(0.9, 0.8, 0.95, 1000, 300).to_json()}}}
 CARD = tiny_card(findings=("pneumonia",), metrics=VALIDATION)
 POINT = CARD.operating_point("pneumonia", "youden")
 
@@ -63,13 +66,13 @@ def test_a_temperature_is_found_and_is_the_best_slope_through_nought():
 
 
 def test_a_line_is_found():
-    found = fit_line(*arrays(rows(1, lambda z: (z - 0.7) / 1.5)))
+    found = fit_slope_and_intercept(*arrays(rows(1, lambda z: (z - 0.7) / 1.5)))
     assert (found.slope, found.intercept) == (
         pytest.approx(1.5, rel=0.1),
         pytest.approx(0.7, abs=0.1),
     )
     with pytest.raises(DataError, match="no rising line"):
-        fit_line(*arrays(rows(1, lambda z: -z)))
+        fit_slope_and_intercept(*arrays(rows(1, lambda z: -z)))
 
 
 def test_a_prior_shift_makes_probabilities_right_where_only_prevalence_changed():
@@ -79,93 +82,93 @@ def test_a_prior_shift_makes_probabilities_right_where_only_prevalence_changed()
     shown = chance.normal(labels, 1)
     evidence = shown - 0.5  # log of the densities' ratio
     at_30 = expit(evidence + logit(0.3))
-    mended = prior_shift(0.3, 0.05).apply(at_30)
+    mended = shift_prior(0.3, 0.05).apply(at_30)
     assert mended == pytest.approx(expit(evidence + logit(0.05)))
     assert mended.mean() == pytest.approx(labels.mean(), abs=0.002)
-    with pytest.raises(DataError, match="prevalence of 0 was"):
-        prior_shift(0.3, 0)
+    with pytest.raises(DataError, match="found a prevalence of 0"):
+        shift_prior(0.3, 0)
 
 
 def test_prior_takes_the_card_and_the_fitting_films_or_what_is_stated():
     labels = np.array([0.0] * 9 + [1])
-    assert fitter("prior", CARD, "pneumonia")(labels, labels) == prior_shift(0.3, 0.1)
-    assert fitter("prior=0.02", CARD, "pneumonia")(labels, labels) == prior_shift(0.3, 0.02)
-    with pytest.raises(DataError, match="does not say how many"):
-        fitter("prior", tiny_card(), "pneumonia")
+    assert choose_fit("prior", CARD, "pneumonia")(labels, labels) == shift_prior(0.3, 0.1)
+    assert choose_fit("prior=0.02", CARD, "pneumonia")(labels, labels) == shift_prior(0.3, 0.02)
+    with pytest.raises(DataError, match="does not record how many"):
+        choose_fit("prior", tiny_card(), "pneumonia")
     with pytest.raises(DataError, match="choose from"):
-        fitter("isotonic", CARD, "pneumonia")
+        choose_fit("isotonic", CARD, "pneumonia")
     with pytest.raises(DataError, match="such as"):
-        fitter("prior=many", CARD, "pneumonia")
+        choose_fit("prior=many", CARD, "pneumonia")
 
 
 def test_what_was_wrong_is_mended_on_patients_that_were_not_fitted_on():
     films = rows(3, lambda z: 2.5 * z + 1)
-    found = adapt(films, "line", CARD, POINT, resamples=200)
-    assert found.fitted["patients"] == 600
-    assert found.fitted["patients"] + found.reported["patients"] == films["patient"].nunique()
-    assert found.fitted["films"] + found.reported["films"] == len(films)
-    assert found.after["calibration_slope"].low < 1 < found.after["calibration_slope"].high
-    assert found.before["calibration_slope"].high < 0.6
-    assert found.difference["log_loss"].high < 0
-    gap = found.after["brier"].value - found.before["brier"].value
-    assert found.difference["brier"].value == pytest.approx(gap)
-    again = adapt(films, "line", CARD, POINT, resamples=20)
+    found = recalibrate_finding(films, "line", CARD, POINT, resamples=200)
+    assert found.fitted_on.patients == 600
+    assert found.fitted_on.patients + found.reported_on.patients == films["patient"].nunique()
+    assert found.fitted_on.films + found.reported_on.films == len(films)
+    assert found.after.calibration_slope.low < 1 < found.after.calibration_slope.high
+    assert found.before.calibration_slope.high < 0.6
+    assert found.difference.log_loss.high < 0
+    gap = found.after.brier.value - found.before.brier.value
+    assert found.difference.brier.value == pytest.approx(gap)
+    again = recalibrate_finding(films, "line", CARD, POINT, resamples=20)
     assert again.correction == found.correction
-    assert adapt(films, "line", CARD, POINT, resamples=20, seed=1).correction != found.correction
+    assert (
+        recalibrate_finding(films, "line", CARD, POINT, resamples=20, seed=1).correction
+        != found.correction
+    )
 
 
 def test_the_threshold_that_calls_the_same_films_is_told_and_none_is_moved():
     films = rows(8, lambda z: 2.5 * z + 1, count=400)
-    told = adapted(CARD, films, "line", "youden")["findings"]["pneumonia"]
-    correction = Correction(
-        slope=told["correction"]["slope"], intercept=told["correction"]["intercept"]
-    )
-    mended = correction.apply(films["probability"].to_numpy())
+    recalibration = recalibrate(CARD, films, "line", "youden")
+    told = recalibration.findings["pneumonia"]
+    mended = told.correction.apply(films["probability"].to_numpy())
     for point in CARD.operating_points["pneumonia"]:
-        found = told["thresholds"][point.name]
-        assert found["own"] == point.threshold
-        same = (mended >= found["recalibrated"]) == (films["probability"] >= point.threshold)
+        found = told.thresholds[point.name]
+        assert found.own == point.threshold
+        same = (mended >= found.recalibrated) == (films["probability"] >= point.threshold)
         assert same.mean() > 0.995  # thresholds are rounded to six decimals
-    assert (told["operating_point"], told["threshold"]) == (
+    assert (told.operating_point, told.threshold) == (
         "youden",
         CARD.operating_point("pneumonia", "youden").threshold,
     )
-    page = "".join(recalibration_section({"findings": {"pneumonia": told}}))
-    assert (
-        "chosen on the model&#x27;s own probabilities, not on recalibrated ones, and were not moved"
-        in page
-    )
-    assert f"becomes {told['thresholds']['youden']['recalibrated']:.3g}" in page
+    page = render_section(show_recalibration(recalibration))
+    assert "chosen on the model&#39;s own probabilities and were not moved" in page
+    assert f"becomes {told.thresholds['youden'].recalibrated:.3g}" in page
 
 
 def test_what_cannot_be_recalibrated_says_why_beside_what_can():
     card = tiny_card(metrics=VALIDATION)
     table = pd.concat([rows(4, count=200), rows(5, count=200).assign(finding="cardiomegaly")])
-    found = adapted(card, table, "prior", "youden")["findings"]
-    assert "after" in found["pneumonia"]
-    assert "does not say how many" in found["cardiomegaly"]["not_recalibrated"]
-    page = "".join(recalibration_section({"findings": found}))
-    assert "not the model&#x27;s own figures" in page
+    recalibration = recalibrate(card, table, "prior", "youden")
+    found = recalibration.findings
+    assert isinstance(found["pneumonia"], RecalibratedFinding)
+    assert "does not record how many" in found["cardiomegaly"].reason
+    page = render_section(show_recalibration(recalibration))
+    assert "not the model&#39;s own figures" in page
     assert "Odds changed from a prevalence of 0.3000" in page
     assert "Not recalibrated: the card of tiny" in page
-    assert not list(recalibration_section(None))
     with pytest.raises(DataError, match="nothing could be recalibrated: pneumonia"):
-        adapted(CARD, rows(6, count=40).assign(label=0.0), "line", "youden")
+        recalibrate(CARD, rows(6, count=40).assign(label=0.0), "line", "youden")
 
 
 def test_it_is_written_apart_and_taken_away_again(tmp_path):
     table = rows(7, count=200)
     found = Evaluation(
         card=CARD,
-        part="test",
-        data={"films": 200, "patients": 100, "data_sha256": "d", "split_sha256": "s"},
+        split="test",
+        data=EvaluatedData(
+            films=200, patients=100, data_sha256="d", split_sha256="s", terms="none"
+        ),
         table=table,
         figures={},
         reports={},
         curves={},
         made="2026-11-21T10:00:00+00:00",
     )
-    mended = replace(found, recalibrated=adapted(CARD, table, "prior=0.05", "youden"))
+    mended = replace(found, recalibration=recalibrate(CARD, table, "prior=0.05", "youden"))
     mended.write(tmp_path)
     told = json.loads((tmp_path / "recalibration.json").read_text())
     assert (told["method"], told["part"], told["model"]) == ("prior=0.05", "test", "tiny")
@@ -190,9 +193,9 @@ def test_the_command_knows_the_methods(given, known):
 
 
 def test_a_method_that_cannot_fit_is_refused_before_films_are_read():
-    require_fitter("prior", CARD)
-    with pytest.raises(DataError, match="does not say how many"):
-        require_fitter("prior", tiny_card())
+    require_recalibratable("prior", CARD)
+    with pytest.raises(DataError, match="does not record how many"):
+        require_recalibratable("prior", tiny_card())
 
 
 def test_the_command_goes_without_a_recalibration():
