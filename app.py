@@ -1,4 +1,4 @@
-"""The dashboard: `streamlit run app.py`. The list of pages, and the line that every page carries."""
+"""The dashboard (`streamlit run app.py`): the list of pages, and the notice that every page carries."""
 
 from pathlib import Path
 
@@ -9,11 +9,13 @@ from pages.components import cache
 HERE = Path(__file__).parent
 ICON = HERE / "pages/components/icon.svg"
 STYLE = HERE / "pages/components/page.css"
-NOT_A_DEVICE = "**Not a medical device.** Not for clinical use without a qualified reader: every number here needs one."
+NOT_A_DEVICE = (
+    "**Not a medical device.** Not for clinical use: a qualified reader must check every result."
+)
 
 st.set_page_config(
     page_title="Silhouette",
-    page_icon=ICON,  # a file, since a named icon would be fetched from the internet
+    page_icon=ICON,  # a file: a named icon would be fetched from the internet
     layout="wide",
     initial_sidebar_state=300,
     menu_items={"Get help": None, "Report a bug": None, "About": NOT_A_DEVICE},

@@ -14,8 +14,8 @@ from streamlit.testing.v1 import AppTest
 from benchmarks.table import Row, milliseconds, p95
 from cxr_core.evaluation.metrics.curves import compute_finding_curves
 from cxr_core.evaluation.metrics.figures import compute_finding_figures
-from cxr_core.evaluation.store.catalogue import look
-from cxr_core.evaluation.store.loaded import open_evaluation, view_of
+from cxr_core.evaluation.store.catalogue import load_record
+from cxr_core.evaluation.store.loaded import load_evaluation, compute_finding_view
 from cxr_core.models.card import OperatingPoint
 
 FILMS, PATIENTS, SHARE = 25_596, 2_797, 0.04
@@ -28,12 +28,12 @@ POINTS = (OperatingPoint(name="youden", threshold=0.1, source="a benchmark"),)
 def rows() -> list[Row]:
     logging.getLogger("streamlit").setLevel(logging.ERROR)
     with _evaluation() as folder:
-        view = view_of(open_evaluation(look(folder)), "cardiomegaly", None)
+        view = compute_finding_view(load_evaluation(load_record(folder)), "cardiomegaly", None)
         app = AppTest.from_function(_fragment, args=(view,), default_timeout=120).run()
         moves = np.random.default_rng(0).integers(1, 999, RERUNS) / 1000
         times = [milliseconds(app.slider[0].set_value(float(move)).run) for move in moves]
         opening = (
-            milliseconds(lambda: view_of(open_evaluation(look(folder)), "cardiomegaly", None))
+            milliseconds(lambda: compute_finding_view(load_evaluation(load_record(folder)), "cardiomegaly", None))
             / 1000
         )
     return [

@@ -1,44 +1,47 @@
-"""Data: datasets in; whether they can be trusted, their numbers, and the films behind every number."""
+"""Data: register datasets, read the issues that the checks found, and explore their figures and films."""
 
 import streamlit as st
 
 from cxr_core.data.registry import list_damaged_folders, list_datasets
 from cxr_core.errors import SilhouetteError
-from pages.components import cache, session
+from pages.components import cache
 from pages.components.datasets.add_dataset import add_dataset
-from pages.components.datasets.checks import show_doctor
-from pages.components.datasets.damaged import show_damaged
+from pages.components.datasets.checks import show_checks
 from pages.components.datasets.explore import show_explorer
-from pages.components.datasets.overview import choose_dataset, show_overview
+from pages.components.datasets.overview import (
+    choose_dataset,
+    show_damaged_datasets,
+    show_overview,
+)
+from pages.components.datasets.page_state import CHECKS, EXPLORE
 from pages.components.markdown import plain
-from pages.components.streamlit_internals import require_frame
+from pages.components.session import data_page_state
+from pages.components.streamlit_internals import require_app_frame
 
-VIEWS = ("Doctor", "Explore")
+VIEWS = {CHECKS: show_checks, EXPLORE: show_explorer}
 
 
 def page() -> None:
-    """The whole page, top to bottom."""
-    exploration = session.exploration()
+    """The whole page, from top to bottom."""
+    state = data_page_state()
     st.title("Datasets")
-    found = list_datasets()
-    add_dataset(exploration, first=not found)
-    show_damaged(list_damaged_folders())
-    if not found:
+    datasets = list_datasets()
+    add_dataset(state, is_first=not datasets)
+    show_damaged_datasets(list_damaged_folders())
+    if not datasets:
         return
-    dataset = choose_dataset(exploration, found)
-    contents = cache.contents(dataset)
-    show_overview(exploration, dataset, contents)
-    tabs = st.tabs(
-        VIEWS, default=exploration.view, key=exploration.widget("view"), on_change="rerun"
-    )
-    for name, tab, show in zip(VIEWS, tabs, (show_doctor, show_explorer), strict=True):
+    dataset = choose_dataset(state, datasets)
+    contents = cache.load_dataset_contents(dataset)
+    show_overview(state, dataset, contents)
+    tabs = st.tabs(list(VIEWS), default=state.view, key=state.widget_key("view"), on_change="rerun")
+    for (name, show), tab in zip(VIEWS.items(), tabs, strict=True):
         if tab.open:
-            exploration.view = name
+            state.view = name
             with tab:
-                show(exploration, dataset, contents)
+                show(state, dataset, contents)
 
 
-require_frame("data")
+require_app_frame("data")
 try:
     page()
 except SilhouetteError as error:

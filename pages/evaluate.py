@@ -1,78 +1,97 @@
-"""Evaluate: how good a model is, for whom, at which threshold, and the films it gets wrong."""
+"""Evaluate: how good a model is, for which patients, at which threshold, and the films it gets wrong."""
+
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.evaluation.store.catalogue import Shelved, shelved
-from pages.components import cache, session
+from cxr_core.evaluation.store.catalogue import EvaluationRecord, list_records
+from pages.components import cache
 from pages.components.evaluation.figures import show_headline
-from pages.components.evaluation.header import say_part
-from pages.components.evaluation.outliner import show_outliner
-from pages.components.evaluation.page_state import Visit
-from pages.components.evaluation.selection import choose_evaluation, choose_finding, say_unreadable
-from pages.components.evaluation.start import offer_evaluation, say_how_to_begin, show_ordered
+from pages.components.evaluation.header import show_segmenter_report, warn_about_split
+from pages.components.evaluation.page_state import FILMS_TAB, FIRST_TAB, EvaluatePageState
+from pages.components.evaluation.selection import (
+    choose_evaluation,
+    choose_finding,
+    show_unreadable,
+)
+from pages.components.evaluation.start import (
+    offer_evaluation,
+    show_evaluation_jobs,
+    show_introduction,
+)
 from pages.components.evaluation.tabs.benefit import show_benefit
 from pages.components.evaluation.tabs.calibration import show_calibration
-from pages.components.evaluation.tabs.compare import show_compare
+from pages.components.evaluation.tabs.compare import show_comparison_tab
 from pages.components.evaluation.tabs.curves import show_curves
-from pages.components.evaluation.tabs.films import show_films
-from pages.components.evaluation.tabs.heatmaps import show_where
-from pages.components.evaluation.tabs.subgroups import show_whom
+from pages.components.evaluation.tabs.films import show_films_tab
+from pages.components.evaluation.tabs.heatmaps import show_heatmap_figures
+from pages.components.evaluation.tabs.subgroups import show_subgroups
 from pages.components.evaluation.tabs.threshold import show_threshold
-from pages.components.evaluation.tabs.training import show_training
+from pages.components.evaluation.tabs.training import show_training_curves
 from pages.components.markdown import plain
-from pages.components.streamlit_internals import require_frame
+from pages.components.session import evaluate_page_state
+from pages.components.streamlit_internals import require_app_frame
 
 
 def page() -> None:
-    """The whole page, top to bottom."""
-    visit = session.visit()
-    visit.turning = False
+    """The whole page, from top to bottom."""
+    state = evaluate_page_state()
+    state.rerun_needed = False
     st.title("Evaluation")
-    show_ordered(visit)
-    found = shelved()
-    readable = [each for each in found if each.problem is None]
-    if not readable:
-        say_how_to_begin(visit)
+    show_evaluation_jobs(state)
+    records, unreadable = list_records()
+    if not records:
+        show_introduction(state)
     else:
-        chosen = choose_evaluation(visit, readable)
-        show_evaluation(visit, chosen, readable)
+        show_evaluation(state, choose_evaluation(state, records), records)
         with st.expander("Make another evaluation", icon=":material/add:"):
-            offer_evaluation(visit)
-    say_unreadable([each for each in found if each.problem is not None])
+            offer_evaluation(state)
+    show_unreadable(unreadable)
 
 
-def show_evaluation(visit: Visit, chosen: Shelved, others: list[Shelved]) -> None:
+def show_evaluation(
+    state: EvaluatePageState, chosen: EvaluationRecord, records: Sequence[EvaluationRecord]
+) -> None:
     """One evaluation: its headline, then a tab for each question."""
-    say_part(chosen)
-    if not chosen.of_findings:
-        show_outliner(chosen)
+    warn_about_split(chosen)
+    if not chosen.is_of_classifier:
+        show_segmenter_report(chosen)
         return
-    opened = cache.opened(chosen)
-    finding, films = choose_finding(visit, opened)
-    view = cache.finding_view(opened, finding, films)
-    figures = opened.figures(finding, films)
-    show_headline(visit, chosen, figures)
-    shows = {
-        "Curves": lambda: show_curves(visit, view, figures),
-        "Threshold": lambda: show_threshold(visit, view),
-        "Calibration": lambda: show_calibration(visit, opened, finding, view, figures),
-        "Prevalence and benefit": lambda: show_benefit(visit, view),
-        "For whom": lambda: show_whom(visit, figures),
-        "Where": lambda: show_where(figures),
-        "Films": lambda: show_films(visit, opened, finding, view),
-        "Compare": lambda: show_compare(visit, chosen, finding, others),
-        "Training": lambda: show_training(visit, opened),
-    }
-    tabs = st.tabs(list(shows), default=visit.first_tab, key=visit.widget("tab"), on_change="rerun")
-    for (name, show), tab in zip(shows.items(), tabs, strict=True):
+    evaluation = cache.load_evaluation(chosen)
+    finding, films = choose_finding(state, evaluation)
+    view = cache.load_finding_view(evaluation, finding, films)
+    figures = evaluation.figures(finding, films)
+    show_headline(state, chosen, figures)
+    show_tabs(
+        state,
+        {
+            FIRST_TAB: lambda: show_curves(state, view, figures),
+            "Threshold": lambda: show_threshold(state, view),
+            "Calibration": lambda: show_calibration(state, evaluation, finding, view, figures),
+            "Prevalence and benefit": lambda: show_benefit(state, view),
+            "Subgroups": lambda: show_subgroups(state, figures),
+            "Heatmaps": lambda: show_heatmap_figures(figures),
+            FILMS_TAB: lambda: show_films_tab(state, evaluation, finding, view),
+            "Compare": lambda: show_comparison_tab(state, chosen, finding, records),
+            "Training": lambda: show_training_curves(state, evaluation),
+        },
+    )
+
+
+def show_tabs(state: EvaluatePageState, contents: dict[str, Callable[[], None]]) -> None:
+    """The tabs; only the open one is computed."""
+    tabs = st.tabs(
+        list(contents), default=state.default_tab, key=state.widget_key("tab"), on_change="rerun"
+    )
+    for (name, show), tab in zip(contents.items(), tabs, strict=True):
         if tab.open:
-            visit.tab = name
+            state.tab = name
             with tab:
                 show()
 
 
-require_frame("evaluate")
+require_app_frame("evaluate")
 try:
     page()
 except SilhouetteError as error:

@@ -1,116 +1,145 @@
-"""Models: which are installed, what they are made of, which version is in use, and the way to another one."""
+"""Models: the installed models, their cards, gate verdicts and histories; change the active version."""
+
+from collections.abc import Sequence
 
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.models.card import ModelCard
-from cxr_core.models.registry.active_version import history
+from cxr_core.models.registry.active_version import read_history
+from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.presentation.wording import finding_name
 from cxr_core.promotion.gate.verdict import read_verdict
-from pages.components import session
 from pages.components.markdown import plain
-from pages.components.model_card import describe_card
+from pages.components.model_card import show_card
 from pages.components.models.gate_verdict import show_verdict
 from pages.components.models.import_export import offer_export, offer_import
-from pages.components.models.installed_models import Model, Version, shelf
-from pages.components.models.page_state import Counter
-from pages.components.models.tables import history_rows, model_rows, outline_rows, version_rows
-from pages.components.models.version_change import offer_changes
-from pages.components.streamlit_internals import require_frame
+from pages.components.models.installed_models import (
+    InstalledModel,
+    Version,
+    list_installed_models,
+)
+from pages.components.models.page_state import ModelsPageState
+from pages.components.models.tables import (
+    history_rows,
+    model_rows,
+    segmentation_rows,
+    version_rows,
+)
+from pages.components.models.version_change import offer_version_change
+from pages.components.session import models_page_state
+from pages.components.streamlit_internals import require_app_frame
 
 PARAMETER = "model"  # of the address: a link leads to one model
 
 
 def page() -> None:
-    """The whole page, top to bottom."""
-    counter = session.counter()
+    """The whole page, from top to bottom."""
+    state = models_page_state()
     st.title("Models")
-    found = shelf()
-    for model in found:
-        if model.reason:
-            st.warning(plain(f"{model.reason}. Choose a version below to mend that."))
-    if counter.said:
-        st.success(plain(counter.take_said()), icon=":material/check_circle:")
-    st.table(model_rows(found), border="horizontal", hide_header=False, hide_index=True)
-    offer_import(counter)
-    show_model(counter, choose_model(found))
+    models = list_installed_models()
+    for model in models:
+        show_problems(model)
+    message = state.take_message()
+    if message:
+        st.success(plain(message), icon=":material/check_circle:")
+    st.table(model_rows(models), border="horizontal", hide_header=False, hide_index=True)
+    offer_import(state)
+    show_model(state, choose_model(models))
 
 
-def choose_model(found: list[Model]) -> Model:
-    """The model that was chosen here, named in the address, or the first."""
-    names = [model.name for model in found]
-    asked = st.query_params.get(PARAMETER)
-    if asked is not None and asked not in names:
-        st.warning(f"There is no model named {plain(asked)} here; choose one of these.")
-    place = names.index(asked) if asked in names else 0
-    picked = st.selectbox("Model", names, index=place, key="models-model", width=420)
+def show_problems(model: InstalledModel) -> None:
+    """Warn about versions that cannot be read, and about a requested version that is not the active one."""
+    for version in model.unreadable:
+        st.warning(
+            plain(f"{model.name} {version.name} is left out: {version.problem}"),
+            icon=":material/broken_image:",
+        )
+    if model.reason:
+        st.warning(plain(f"{model.reason}. To correct this, choose a version below."))
+
+
+def choose_model(models: Sequence[InstalledModel]) -> InstalledModel:
+    """The model that was chosen here, or named in the address, or the first."""
+    names = [model.name for model in models]
+    requested = st.query_params.get(PARAMETER)
+    if requested is not None and requested not in names:
+        st.warning(f"There is no model named {plain(requested)}. Choose one of these.")
+    index = names.index(requested) if requested in names else 0
+    picked = st.selectbox("Model", names, index=index, key="models-model", width=420)
     if st.query_params.get(PARAMETER) != picked:
         st.query_params[PARAMETER] = picked
-    return found[names.index(picked)]
+    return models[names.index(picked)]
 
 
-def show_model(counter: Counter, model: Model) -> None:
-    """One model: its versions and the way to another, then the card, the verdict and the history."""
-    st.subheader(f"{plain(model.name)} {plain(model.used.name)}")
-    override = model.used.published.get("override")
-    if override:
+def show_model(state: ModelsPageState, model: InstalledModel) -> None:
+    """One model: its versions and how to change the active one, then card, verdict and history."""
+    active = model.active
+    st.subheader(f"{plain(model.name)} {plain(active.name)}")
+    if active.publication.override:
         st.warning(
-            f"It was published against the gate: {plain(str(override))}", icon=":material/gavel:"
+            f"It was published against the gate: {plain(active.publication.override)}",
+            icon=":material/gavel:",
         )
     st.table(version_rows(model.versions), border="horizontal", hide_header=False, hide_index=True)
-    offer_changes(counter, model)
-    offer_export(model.name, model.used)
-    card, gate, changes = st.tabs(["Card", "Gate", "History"])
+    offer_version_change(state, model)
+    offer_export(model.name, active)
+    card, gate, history = st.tabs(["Card", "Gate", "History"])
     with card:
-        show_version(model.used)
+        show_version_card(active)
     with gate:
-        show_gate(model.used)
-    with changes:
+        show_gate(active)
+    with history:
         show_history(model)
 
 
-def show_version(version: Version) -> None:
+def show_version_card(version: Version) -> None:
     """The card of a version, finding by finding."""
-    if version.card is None:
-        st.error(plain(version.wrong))
-    elif isinstance(version.card, ModelCard):
-        for key in version.card.findings:
-            if len(version.card.findings) > 1:
-                st.markdown(f"#### {plain(finding_name(key))}")
-            describe_card(version.card, key)
+    card = version.card
+    if card is None:
+        st.error(plain(version.problem))
+    elif isinstance(card, ModelCard):
+        for finding in card.findings:
+            if len(card.findings) > 1:
+                st.markdown(f"#### {plain(finding_name(finding))}")
+            show_card(card, finding)
     else:
-        card = version.card
-        outlined = ", ".join(card.structures).replace("_", " ")
-        st.markdown(f"Outlines {plain(outlined)}, made for {plain(card.population.text)}.")
-        if rows := outline_rows(card):
-            st.table(rows, border="horizontal", hide_header=False, hide_index=True)
-            st.caption("With 95 % intervals by patient.")
-        st.caption(
-            f"{plain(str(card.training.get('summary', '')))} {plain(str(card.training.get('terms', '')))}"
-        )
-        st.caption(f"Interval of the ratio: {plain(card.ratio_interval.source)}.")
+        show_segmenter_card(card)
+
+
+def show_segmenter_card(card: SegmenterCard) -> None:
+    """What a segmentation model segments, for whom it was made, and how well it does."""
+    structures = ", ".join(card.structures).replace("_", " ")
+    st.markdown(f"Segments {plain(structures)}; made for {plain(card.population.text)}.")
+    rows = segmentation_rows(card)
+    if rows:
+        st.table(rows, border="horizontal", hide_header=False, hide_index=True)
+        st.caption("With 95 % intervals from resampled patients.")
+    summary, terms = (str(card.training.get(key, "")) for key in ("summary", "terms"))
+    st.caption(f"{plain(summary)} {plain(terms)}")
+    st.caption(f"Interval of the cardiothoracic ratio: {plain(card.ratio_interval.source)}.")
 
 
 def show_gate(version: Version) -> None:
-    """What the gate said when a version was published."""
+    """The gate's verdict from when a version was published."""
     verdict = read_verdict(version.folder)
     if verdict is None:
-        came = "It came with the program" if version.shipped else "It was put there by hand"
-        st.caption(f"{came}: the gate was never asked about it.")
+        origin = "came with the program" if version.is_shipped else "was installed by hand"
+        st.caption(f"This version {origin}; the gate has not been run for it.")
         return
     show_verdict(verdict)
 
 
-def show_history(model: Model) -> None:
-    """Every change of the version in use."""
-    rows = history_rows(history(model.name))
+def show_history(model: InstalledModel) -> None:
+    """Every change of the active version."""
+    rows = history_rows(read_history(model.name))
     if rows:
         st.table(rows, border="horizontal", hide_header=False, hide_index=True)
     else:
-        st.caption("Which version is in use was never changed here.")
+        st.caption("The active version has never been changed here.")
 
 
-require_frame("models")
+require_app_frame("models")
 try:
     page()
 except SilhouetteError as error:

@@ -1,26 +1,27 @@
-"""Read: films in; findings, heatmaps, what to distrust and a report out."""
+"""Read: upload films; see findings, heatmaps and warnings; download reports."""
 
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from pages.components import session
 from pages.components.markdown import plain
-from pages.components.read import drop_zone, patient_form
+from pages.components.read.drop_zone import offer_clearing, take_films
+from pages.components.read.patient_form import ask_patient
+from pages.components.session import read_page_state
 
 
 def page() -> None:
-    """The whole page, top to bottom."""
-    study = session.study()
+    """The whole page, from top to bottom."""
+    state = read_page_state()
     st.title("Read chest films")
     with st.sidebar:
-        said = patient_form.ask(study)
-        drop_zone.offer_clearing(study)
-    drop_zone.take_films(study)
-    if study.entries:
-        # Imported with the first film: an empty page is painted without all this needs.
-        from pages.components.read.study_view import read_study
+        answers = ask_patient(state)
+        offer_clearing(state)
+    take_films(state)
+    if state.entries:
+        # Imported with the first film: the empty page is painted without numpy and OpenCV.
+        from pages.components.read.study_view import show_study
 
-        read_study(study, said)
+        show_study(state, answers)
 
 
 try:

@@ -1,117 +1,129 @@
-"""Train: start runs, watch them, stop them, go on, compare them, and publish what came of them."""
+"""Train: start training runs, watch, stop, resume and compare them, and publish their models."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.jobs import jobs
 from cxr_core.jobs.job import Job
-from pages.components import session
+from cxr_core.jobs.scheduler import ensure_scheduler
+from cxr_core.jobs.status import list_runs
 from pages.components.markdown import plain
-from pages.components.streamlit_internals import require_frame
-from pages.components.training.live_runs import listed_again, show_live
-from pages.components.training.page_state import RUNS, START, Desk
-from pages.components.training.run_comparison import show_comparison
-from pages.components.training.run_details import show_run
+from pages.components.session import train_page_state
+from pages.components.streamlit_internals import require_app_frame
+from pages.components.training.live_runs import make_relister, show_live_runs
+from pages.components.training.page_state import RUNS, START, TrainPageState
+from pages.components.training.run_comparison import show_run_comparison
+from pages.components.training.run_details import show_run_details
 from pages.components.training.runs_table import choose_runs
-from pages.components.training.start import show_start
+from pages.components.training.start import show_start_form
 
-ONE, SEVERAL = "run", "runs"  # of the address: a link leads to a run, or to a comparison
+ONE_RUN, SEVERAL_RUNS = "run", "runs"  # of the address: a link leads to a run, or to a comparison
 
 
 def page() -> None:
-    """The whole page, top to bottom."""
-    desk = session.desk()
+    """The whole page, from top to bottom."""
+    state = train_page_state()
     st.title("Training")
-    _take_address(desk)
-    _tell(desk)
-    tabs = st.tabs((RUNS, START), default=desk.view, key=desk.widget("view"), on_change="rerun")
-    for name, tab in zip((RUNS, START), tabs, strict=True):
+    take_address(state)
+    show_messages(state)
+    views = {RUNS: show_runs, START: show_start_form}
+    tabs = st.tabs(list(views), default=state.view, key=state.widget_key("view"), on_change="rerun")
+    for (name, show), tab in zip(views.items(), tabs, strict=True):
         if tab.open:
-            desk.view = name
+            state.view = name
             with tab:
-                show_runs(desk) if name == RUNS else show_start(desk)
+                show(state)
 
 
-def show_runs(desk: Desk) -> None:
-    """What lives and waits, the table of all, and what is marked in it."""
-    found = jobs.jobs()
-    if not found:
-        st.info("There is no run yet.")
+def show_runs(state: TrainPageState) -> None:
+    """Running and queued runs, the table of all runs, and the runs selected in it."""
+    ensure_scheduler()  # it starts queued runs, also those that were queued before a restart
+    runs = list_runs()
+    if not runs:
+        st.info("There are no runs yet.")
         st.button(
             "Start a run",
             type="primary",
             icon=":material/play_arrow:",
-            on_click=desk.turn_to,
+            on_click=state.switch_view,
             args=(START,),
         )
         return
-    show_live(desk, found)
-    show_all(desk, found)
+    show_live_runs(state, runs)
+    show_all_runs(state, runs)
 
 
-def show_all(desk: Desk, found: Sequence[Job]) -> None:
-    """The table and what is marked in it, which are drawn again without the page when another run is marked."""
-    listed = listed_again(found)
+def show_all_runs(state: TrainPageState, runs: Sequence[Job]) -> None:
+    """The table and the runs selected in it; selecting another run reruns these, not the page."""
+    list_again = make_relister(runs)
 
     @st.fragment(key="all-runs")
-    def draw() -> None:
+    def draw_runs() -> None:
         try:
-            _show_table_and_marked(desk, listed())
-        except SilhouetteError as error:  # what a fragment raises, the page does not see
+            show_table_and_selected(state, list_again())
+        except SilhouetteError as error:  # the page does not see what a fragment raises
             st.error(plain(str(error)))
 
-    draw()
+    draw_runs()
 
 
-def _show_table_and_marked(desk: Desk, found: Sequence[Job]) -> None:
-    st.markdown("**All runs** :gray[:small[mark one to see it closely, several to compare them]]")
-    choose_runs(desk, found)
-    chosen = _chosen(desk, found)
-    _write_address(desk, chosen)
-    if len(chosen) == 1:
-        show_run(desk, chosen[0])
-    elif chosen:
-        show_comparison(desk, chosen)
+def show_table_and_selected(state: TrainPageState, runs: Sequence[Job]) -> None:
+    """The table, then one selected run in detail, or several compared."""
+    st.markdown(
+        "**All runs** :gray[:small[select one to see its details, several to compare them]]"
+    )
+    choose_runs(state, runs)
+    selected = find_selected(state, runs)
+    write_address(state, selected)
+    if len(selected) == 1:
+        show_run_details(state, selected[0])
+    elif selected:
+        show_run_comparison(state, selected)
 
 
-def _chosen(desk: Desk, found: Sequence[Job]) -> list[Job]:
-    """The runs looked at, in the table's order; one that is gone is said."""
-    gone = [run for run in desk.runs if run not in {job.id for job in found}]
+def find_selected(state: TrainPageState, runs: Sequence[Job]) -> list[Job]:
+    """The selected runs, in the table's order; warns about those that are gone."""
+    ids = {run.id for run in runs}
+    gone = [run for run in state.selected_runs if run not in ids]
     if gone:
         st.warning(
-            f"There is no run named {plain(', '.join(gone))} here; it was deleted, or the address is mistyped."
+            f"There is no run named {plain(', '.join(gone))}; it was deleted, or the address is mistyped."
         )
-    return [job for job in found if job.id in desk.runs]
+    return [run for run in runs if run.id in state.selected_runs]
 
 
-def _tell(desk: Desk) -> None:
-    """What came of the last thing asked for, once."""
-    if desk.said:
-        st.toast(plain(desk.said))
-    if desk.refused:
-        st.error(plain(desk.refused))
-    desk.said = desk.refused = ""
+def show_messages(state: TrainPageState) -> None:
+    """The outcome of the last action, once."""
+    if state.message:
+        st.toast(plain(state.message))
+    if state.error:
+        st.error(plain(state.error))
+    state.message = state.error = ""
 
 
-def _take_address(desk: Desk) -> None:
-    """The runs that a link names, when it is not what the page itself wrote."""
-    asked = [*st.query_params.get(SEVERAL, "").split(","), st.query_params.get(ONE, "")]
-    named = ",".join(filter(None, asked))
-    if named and named != desk.address:
-        desk.address = named
-        desk.look_at(tuple(named.split(",")))
+def take_address(state: TrainPageState) -> None:
+    """Select the runs that a link names, unless the page wrote that address itself."""
+    named = [*st.query_params.get(SEVERAL_RUNS, "").split(","), st.query_params.get(ONE_RUN, "")]
+    linked = ",".join(filter(None, named))
+    if linked and linked != state.linked_runs:
+        state.linked_runs = linked
+        state.select_runs(tuple(linked.split(",")))
 
 
-def _write_address(desk: Desk, chosen: list[Job]) -> None:
-    desk.address = ",".join(job.id for job in chosen)
-    wanted = {ONE if len(chosen) == 1 else SEVERAL: desk.address} if chosen else {}
-    if {key: st.query_params[key] for key in (ONE, SEVERAL) if key in st.query_params} != wanted:
+def write_address(state: TrainPageState, selected: Sequence[Job]) -> None:
+    """Put the selected runs into the address."""
+    state.linked_runs = ",".join(run.id for run in selected)
+    wanted: dict[str, str] = {}
+    if selected:
+        wanted = {ONE_RUN if len(selected) == 1 else SEVERAL_RUNS: state.linked_runs}
+    parameters = (ONE_RUN, SEVERAL_RUNS)
+    current = {name: st.query_params[name] for name in parameters if name in st.query_params}
+    if current != wanted:
         st.query_params.from_dict(wanted)
 
 
-require_frame("train")
+require_app_frame("train")
 try:
     page()
 except SilhouetteError as error:

@@ -1,8 +1,10 @@
-"""What all sessions share: models, tables, and what is being prepared. The only place that uses `st.cache_*`.
+"""What all browser tabs share: models, tables and background tasks. The only module that uses `st.cache_*`.
 
-No film, reading or map ever enters here. Torch is imported when the first film is read, or by the warm-up after the
-first paint, whichever comes first.
+No film, reading or heatmap is ever kept here. Torch is imported when the first film is read, or by the warm-up after
+the first paint, whichever comes first.
 """
+
+from __future__ import annotations
 
 import gc
 import logging
@@ -21,169 +23,199 @@ if TYPE_CHECKING:
     from cxr_core.data.film_lookup import FoundFilms
     from cxr_core.data.registry import Dataset
     from cxr_core.evaluation.compare import Comparison
-    from cxr_core.evaluation.store.catalogue import Shelved
-    from cxr_core.evaluation.store.loaded import FindingView, Opened
+    from cxr_core.evaluation.store.catalogue import EvaluationRecord
+    from cxr_core.evaluation.store.loaded import FindingView, LoadedEvaluation
     from cxr_core.film.decoding.sandbox import DecodePool
-    from cxr_core.jobs.job import Device
     from cxr_core.reading.reader import Reader
+    from cxr_core.training.engine.device import Device
     from cxr_core.training.recipe.recipe import Recipe
-    from pages.components.background_tasks import Errands
-    from pages.components.datasets.contents import Contents
-    from pages.components.datasets.preparation import Preparations
+    from cxr_core.training.runs.figures import RunFigure
+    from pages.components.background_tasks import BackgroundTasks
+    from pages.components.datasets.contents import DatasetContents
 
-DATASETS_OPEN = 2  # datasets whose tables are held in memory
-EVALUATIONS_OPEN = 5  # as many as are compared at once
-VIEWS_OPEN = 12  # findings of evaluations, over all films or one view's, with their bands
-START_TOLD_S = 300  # how long an answer about starting weights holds: a hub may come back
-FIRST_PAINT_S = 2.0  # how long the browser is left alone before the warm-up takes the processor
+DATASETS_KEPT = 2  # datasets whose tables are held in memory
+EVALUATIONS_KEPT = 5  # as many as can be compared at once
+VIEWS_KEPT = 12  # findings of evaluations, over all films or one view's, with their bands
+HEADLINES_KEPT = 2000
+WEIGHTS_CHECK_VALID_S = 300  # a hub that was out of reach may be back after that
+FIRST_PAINT_S = 2.0  # how long the warm-up leaves the processor to the browser
 
 log = logging.getLogger(__name__)
 
 
-def reader() -> "Reader":
+def load_reader() -> Reader:
     """The one reader of this server, read-only and safe for threads. Raises ModelError for damaged models.
 
-    It has the models that are in use now: another one when a model was published or rolled back. Who holds the former
-    one ends his reading with it.
+    It holds the active version of each model. When another version becomes active, a new reader is made; a reading that
+    has begun ends with the old one.
     """
-    from cxr_core.models.registry.registry import fingerprint
+    from cxr_core.models.registry.registry import registry_fingerprint
 
-    return _reader(fingerprint())
+    return _load_reader(registry_fingerprint())
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)
-def _reader(models: str) -> "Reader":
+def _load_reader(models_fingerprint: str) -> Reader:
     from cxr_core.reading.reader import Reader
 
-    found = Reader.installed(decoders=_uploads())
-    _settle()
-    return found
+    reader = Reader.installed(decoders=_upload_decoder())
+    _exempt_from_garbage_collection()
+    return reader
 
 
 @st.cache_resource(show_spinner=False)
-def _uploads() -> "DecodePool":
-    """The processes that decode films read in the browser; they outlive a change of model."""
+def _upload_decoder() -> DecodePool:
+    """The processes that decode uploaded films; they outlive a change of model."""
     from cxr_core.film.decoding.sandbox import DecodePool
 
     return DecodePool()
 
 
 @st.cache_resource(show_spinner=False)
+def dataset_decoder() -> DecodePool:
+    """The process that decodes films of datasets, one at a time."""
+    from cxr_core.film.decoding.sandbox import DecodePool
+
+    return DecodePool(workers=1)
+
+
+@st.cache_resource(show_spinner=False)
 def start_warm_up() -> threading.Thread:
     """Load the models once in the background, so that the first film does not wait for them."""
-    thread = threading.Thread(target=_warm, name="warm-up", daemon=True)
+    thread = threading.Thread(target=_warm_up, name="warm-up", daemon=True)
     thread.start()
     return thread
 
 
-def contents(dataset: "Dataset") -> "Contents":
-    """A dataset's tables and numbers, read once; another choice or preparation is another content."""
-    return _contents(f"{dataset.folder}|{dataset.prepared}|{dataset.choices}", dataset)
+def _warm_up() -> None:
+    time.sleep(FIRST_PAINT_S)
+    try:
+        load_reader().warm()
+        _exempt_from_garbage_collection()
+    except SilhouetteError as error:
+        # The page shows the same error with the first film.
+        log.warning("the models did not load: %s", error)
 
 
-@st.cache_resource(show_spinner="Opening the dataset …", max_entries=DATASETS_OPEN)
-def _contents(key: str, _dataset: "Dataset") -> "Contents":
-    from pages.components.datasets.contents import Contents
+def _exempt_from_garbage_collection() -> None:
+    """Exempt everything loaded so far from garbage collection; it stays for good.
 
-    return Contents.of(_dataset)
-
-
-def opened(shelved: "Shelved") -> "Opened":
-    """An evaluation's predictions, read once. Raises DataError when they are damaged."""
-    return _opened(shelved.stamp, shelved)
+    Otherwise the libraries' million objects are walked through in the middle of reruns: 0.3 s each time, measured.
+    """
+    gc.collect()
+    gc.freeze()
 
 
-@st.cache_resource(show_spinner="Opening the evaluation …", max_entries=EVALUATIONS_OPEN)
-def _opened(key: str, _shelved: "Shelved") -> "Opened":
-    from cxr_core.evaluation.store.loaded import open_evaluation
+@st.cache_resource(show_spinner=False)
+def background_tasks() -> BackgroundTasks:
+    """What this server does in background threads."""
+    from pages.components.background_tasks import BackgroundTasks
 
-    return open_evaluation(_shelved)
+    return BackgroundTasks()
 
 
-def finding_view(opened: "Opened", finding: str, view: str | None) -> "FindingView":
-    """The curves of one finding over all films or one view's, with their bands, computed once."""
-    return _finding_view(f"{opened.shelved.stamp}|{finding}|{view}", opened, finding, view)
+def load_dataset_contents(dataset: Dataset) -> DatasetContents:
+    """A dataset's tables and figures, loaded once; loaded again after it was prepared again or a decision changed."""
+    return _load_contents(f"{dataset.folder}|{dataset.prepared}|{dataset.decisions}", dataset)
+
+
+@st.cache_resource(show_spinner="Loading the dataset …", max_entries=DATASETS_KEPT)
+def _load_contents(key: str, _dataset: Dataset) -> DatasetContents:
+    from pages.components.datasets.contents import DatasetContents
+
+    return DatasetContents.from_dataset(_dataset)
+
+
+def load_evaluation(record: EvaluationRecord) -> LoadedEvaluation:
+    """An evaluation's predictions, loaded once. Raises DataError when they are damaged."""
+    return _load_evaluation(record.cache_key, record)
+
+
+@st.cache_resource(show_spinner="Loading the evaluation …", max_entries=EVALUATIONS_KEPT)
+def _load_evaluation(key: str, _record: EvaluationRecord) -> LoadedEvaluation:
+    from cxr_core.evaluation.store.loaded import load_evaluation
+
+    return load_evaluation(_record)
+
+
+def load_finding_view(evaluation: LoadedEvaluation, finding: str, view: str | None) -> FindingView:
+    """The curves of one finding over all films or one view's, with their confidence bands, computed once."""
+    key = f"{evaluation.record.cache_key}|{finding}|{view}"
+    return _load_finding_view(key, evaluation, finding, view)
 
 
 @st.cache_resource(
-    show_spinner="Computing the curves and their intervals …", max_entries=VIEWS_OPEN
+    show_spinner="Computing the curves and their intervals …", max_entries=VIEWS_KEPT
 )
-def _finding_view(key: str, _opened: "Opened", _finding: str, _view: str | None) -> "FindingView":
-    from cxr_core.evaluation.store.loaded import view_of
+def _load_finding_view(
+    key: str, _evaluation: LoadedEvaluation, _finding: str, _view: str | None
+) -> FindingView:
+    from cxr_core.evaluation.store.loaded import compute_finding_view
 
-    return view_of(_opened, _finding, _view)
+    return compute_finding_view(_evaluation, _finding, _view)
 
 
-def comparison(shelved: "Sequence[Shelved]") -> "Comparison":
+def compare_evaluations(records: Sequence[EvaluationRecord]) -> Comparison:
     """Evaluations on the films that they share. Raises DataError when they share none."""
-    return _comparison("|".join(each.stamp for each in shelved), shelved)
+    return _compare_evaluations("|".join(record.cache_key for record in records), records)
 
 
-@st.cache_resource(show_spinner="Comparing …", max_entries=VIEWS_OPEN)
-def _comparison(key: str, _shelved: "Sequence[Shelved]") -> "Comparison":
-    from cxr_core.evaluation.compare import Contender, compare
-    from cxr_core.evaluation.store.provenance import read_learnt
-    from pages.components.evaluation.selection import names_of
+@st.cache_resource(show_spinner="Comparing …", max_entries=VIEWS_KEPT)
+def _compare_evaluations(key: str, _records: Sequence[EvaluationRecord]) -> Comparison:
+    from cxr_core.evaluation.compare import ComparedEvaluation, compare_evaluations
+    from cxr_core.evaluation.store.provenance import read_training_hashes
+    from pages.components.evaluation.selection import name_evaluations
 
-    found = zip(names_of(_shelved), _shelved, strict=True)
-    return compare(
-        [
-            Contender(name=name, table=opened(each).predictions, learnt=read_learnt(each.folder))
-            for name, each in found
-        ]
-    )
-
-
-def films_of(view: "FindingView", shelved: "Shelved", finding: str) -> "FoundFilms | None":
-    """Where the films of a view lie; looked up again when a dataset is registered, prepared again or forgotten."""
-
-    datasets = "|".join(f"{each.name} {each.prepared}" for each in registered())
-    return _films_of(f"{shelved.stamp}|{finding}|{len(view.films)}|{datasets}", view, shelved)
+    evaluations = []
+    for name, record in zip(name_evaluations(_records), _records, strict=True):
+        predictions = load_evaluation(record).predictions
+        evaluations.append(
+            ComparedEvaluation(
+                name=name,
+                table=predictions,
+                training_hashes=read_training_hashes(record.folder),
+            )
+        )
+    return compare_evaluations(evaluations)
 
 
-@st.cache_resource(show_spinner="Looking for the films …", max_entries=VIEWS_OPEN)
-def _films_of(key: str, _view: "FindingView", _shelved: "Shelved") -> "FoundFilms | None":
+def find_evaluation_films(
+    view: FindingView, record: EvaluationRecord, finding: str
+) -> FoundFilms | None:
+    """Where the films of a view are; looked up again after a dataset was registered, prepared again or removed."""
+    from cxr_core.data.registry import list_datasets
+
+    datasets = "|".join(f"{dataset.name} {dataset.prepared}" for dataset in list_datasets())
+    return _find_films(f"{record.cache_key}|{finding}|{len(view.films)}|{datasets}", view, record)
+
+
+@st.cache_resource(show_spinner="Looking for the films …", max_entries=VIEWS_KEPT)
+def _find_films(key: str, _view: FindingView, _record: EvaluationRecord) -> FoundFilms | None:
     from cxr_core.data.film_lookup import find_films
 
-    return find_films(_view.films, str(_shelved.metrics["part"]), _shelved.folders)
-
-
-@st.cache_resource(show_spinner=False)
-def preparations() -> "Preparations":
-    """The datasets that this server is preparing."""
-    from pages.components.datasets.preparation import Preparations
-
-    return Preparations()
-
-
-@st.cache_resource(show_spinner=False)
-def errands() -> "Errands":
-    """What this server does in the background for the Train page."""
-    from pages.components.background_tasks import Errands
-
-    return Errands()
+    return find_films(_view.films, _record.head.split, _record.data_folders)
 
 
 @st.cache_resource(show_spinner="Looking for devices …")
-def devices() -> "tuple[Device, ...]":
-    """What a run can be trained on here."""
-    from cxr_core.jobs import jobs
+def find_devices() -> tuple[Device, ...]:
+    """The devices on which a run can be trained here."""
+    from cxr_core.training.engine.device import list_devices
 
-    return jobs.devices()
+    return list_devices()
 
 
 @st.cache_resource(
-    show_spinner="Looking whether these weights can be had …", ttl=START_TOLD_S, max_entries=100
+    show_spinner="Checking the initial weights …", ttl=WEIGHTS_CHECK_VALID_S, max_entries=100
 )
-def start_fault(key: str, _recipe: "Recipe") -> tuple[str, str]:
-    """The field and the sentence when a recipe's network cannot start as it says; two empty texts when it can.
+def check_initial_weights(key: str, _recipe: Recipe) -> tuple[str, str]:
+    """The field and the sentence when a recipe's network cannot get its initial weights; two empty texts otherwise.
 
-    key: all of the recipe that this depends on.
+    key: everything in the recipe that the answer depends on.
     """
-    from cxr_core.models.networks.initialise import require_start
+    from cxr_core.models.networks.initialise import require_initial_weights
 
     try:
-        require_start(
+        require_initial_weights(
             _recipe.architecture_arguments(max(1, len(_recipe.findings))),
             _recipe.init,
             _recipe.input_spec(),
@@ -196,41 +228,13 @@ def start_fault(key: str, _recipe: "Recipe") -> tuple[str, str]:
     return "", ""
 
 
-def headline(folder: "Path", stamp: tuple[float, ...]) -> "Figure | None":
-    """The figure that a run is told by. stamp: when what it is read from was last written."""
-    return _headline(f"{folder}|{stamp}", folder)
+def load_headline_figure(folder: Path, stamp: tuple[float, ...]) -> RunFigure | None:
+    """A run's main figure. stamp: when the files that it is read from were last written."""
+    return _load_headline_figure(f"{folder}|{stamp}", folder)
 
 
-@st.cache_resource(show_spinner=False, max_entries=2000)
-def _headline(key: str, _folder: "Path") -> "Figure | None":
-    from cxr_core.training.runs.compare import headline
+@st.cache_resource(show_spinner=False, max_entries=HEADLINES_KEPT)
+def _load_headline_figure(key: str, _folder: Path) -> RunFigure | None:
+    from cxr_core.training.runs.figures import headline_figure
 
-    return headline(_folder)
-
-
-@st.cache_resource(show_spinner=False)
-def decoder() -> "DecodePool":
-    """The process that decodes films of datasets, one at a time."""
-    from cxr_core.film.decoding.sandbox import DecodePool
-
-    return DecodePool(workers=1)
-
-
-def _warm() -> None:
-    time.sleep(FIRST_PAINT_S)
-    try:
-        reader().warm()
-        _settle()
-    except SilhouetteError as error:
-        log.warning(
-            "the models did not load: %s", error
-        )  # said again on the page, with the first film
-
-
-def _settle() -> None:
-    """Take what is loaded by now out of the garbage collector's sight; it stays for good.
-
-    The libraries' million objects would be walked through in the middle of reruns: 0.3 s each time, measured.
-    """
-    gc.collect()
-    gc.freeze()
+    return headline_figure(_folder)

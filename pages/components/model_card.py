@@ -1,16 +1,18 @@
-"""What a model was trained on and how well it did, one click away from its number."""
+"""Shows a model's card: what it was trained on, and how well it does on one finding."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import streamlit as st
 
 from cxr_core.models.card import OPERATING_POINTS, ModelCard
+from cxr_core.models.figures import Figure
 from cxr_core.presentation.wording import finding_name, operating_point_name
-from pages.components.markdown import plain, threshold_text
-from pages.components.session import Study
+from cxr_core.workspace.json_files import Json, JsonObject
+from pages.components.markdown import plain
+from pages.components.read.page_state import ReadPageState
+from pages.components.wording import format_exact_threshold
 
-FIGURES = {
+FIGURE_NAMES = {
     "auroc": "AUROC",
     "average_precision": "Average precision",
     "brier": "Brier score",
@@ -18,106 +20,110 @@ FIGURES = {
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
 }
-# Those that need an operating point are shown with its name.
-NEED_NO_POINT = ("auroc", "average_precision", "brier", "ece")
+# The other figures depend on an operating point and are shown with its name.
+THRESHOLD_FREE = ("auroc", "average_precision", "brier", "ece")
+SPLIT_LABELS = {"train": "Trained on", "val": "Tuned on"}
 
 
-def offer_card(study: Study, card: ModelCard, finding: str) -> None:
-    """A small button that opens a model's card; nothing of the card is drawn before."""
+def offer_card(state: ReadPageState, card: ModelCard, finding: str) -> None:
+    """A small button that opens a model's card; nothing of the card is rendered before."""
     clicked = st.button(
         f"About {plain(card.model)}",
-        key=study.widget(f"about-{card.model}"),
+        key=state.widget_key(f"about-{card.model}"),
         type="tertiary",
         icon=":material/info:",
-        help="What it was trained on, and how well it does.",
+        help="What the model was trained on, and how well it does.",
     )
     if clicked:
-        show_card(card, finding)
+        show_card_dialog(card, finding)
 
 
 @st.dialog("About this model", width="large")
+def show_card_dialog(card: ModelCard, finding: str) -> None:
+    """A model's card for one finding, in a dialog."""
+    show_card(card, finding)
+
+
 def show_card(card: ModelCard, finding: str) -> None:
-    """What a model was trained on and its figures for one finding, over the page."""
-    describe_card(card, finding)
-
-
-def describe_card(card: ModelCard, finding: str) -> None:
-    """What a model was trained on and its figures for one finding."""
-    st.markdown(
-        f"**{plain(card.model)}** {plain(card.version)} · {plain(finding_name(finding).lower())}"
-    )
-    facts = [("Made for", card.population.text), *_training(card.training, finding)]
+    """What a model was trained on, its figures and its thresholds for one finding."""
+    name = plain(finding_name(finding).lower())
+    st.markdown(f"**{plain(card.model)}** {plain(card.version)} · {name}")
+    facts = [("Made for", card.population.text), *_list_training_facts(card.training, finding)]
     st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in facts))
-    figures = _figures(card.metrics, finding)
-    if figures:
-        st.markdown("**How well it did**, with 95 % intervals")
-        st.table(figures, border="horizontal", hide_header=False, hide_index=True)
+    rows = _tabulate_figures(card, finding)
+    if rows:
+        st.markdown("**Performance**, with 95 % intervals")
+        st.table(rows, border="horizontal", hide_header=False, hide_index=True)
     points = [
-        f"- {operating_point_name(point.name)}: {threshold_text(point.threshold)}, from {plain(point.source)}"
+        f"- {operating_point_name(point.name)}: {format_exact_threshold(point.threshold)}, from {plain(point.source)}"
         for point in card.operating_points[finding]
     ]
     st.markdown("\n".join(["**Thresholds**", *points]))
     st.caption(
         f"Calibration: {plain(card.calibration[finding].source)}. Input {card.input_spec.side} × "
-        f"{card.input_spec.side} px. Weights sha256 {card.weights_sha256[:12]}…"
+        f"{card.input_spec.side} px. Weights: SHA-256 {card.weights_sha256[:12]}…"
     )
 
 
-def _training(training: dict[str, Any], finding: str) -> Iterator[tuple[str, str]]:
-    """What a card says of its training, as far as it says it."""
+def _list_training_facts(training: JsonObject, finding: str) -> Iterator[tuple[str, str]]:
+    """What a card records about its training; older cards record less."""
     if "summary" in training:
         yield "What it is", str(training["summary"])
-    parts = training.get("data", {}).get("parts", {})
-    for part, name in (("train", "Learnt from"), ("val", "Tuned on")):
-        if part in parts:
-            found = parts[part]
-            positives = found.get("positives", {}).get(finding)
-            share = f", {positives:,} of them with the finding" if positives is not None else ""
-            yield (
-                name,
-                f"{found.get('films', 0):,} films of {found.get('patients', 0):,} patients{share}",
-            )
+    splits = _object(_object(training.get("data")).get("parts"))
+    for split, label in SPLIT_LABELS.items():
+        if split in splits:
+            yield label, _describe_split(_object(splits[split]), finding)
     if "terms" in training:
         yield "Data", str(training["terms"])
 
 
-def _figures(metrics: dict[str, Any], finding: str) -> list[dict[str, str]]:
-    """One row per figure, one column per part of the data that it was measured on."""
+def _describe_split(split: JsonObject, finding: str) -> str:
+    text = f"{split.get('films', 0):,} films of {split.get('patients', 0):,} patients"
+    positives = _object(split.get("positives")).get(finding)
+    if positives is not None:
+        text += f", {positives:,} of them with the finding"
+    return text
+
+
+def _tabulate_figures(card: ModelCard, finding: str) -> list[dict[str, str]]:
+    """One row per figure, and two columns per split that it was measured on: the figure, and the positive films."""
     rows: dict[str, dict[str, str]] = {}
-    for part, findings in metrics.items():
-        for name, figure in _flat(findings.get(finding, {})):
-            defined = figure["value"] is not None and figure["low"] is not None
-            cell = (
-                f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
-                if defined
-                else "undefined"
-            )
-            counts = f"{figure['positives']:,} of {figure['n']:,}"
-            row = rows.setdefault(name, {"Figure": plain(name)})
-            row |= {plain(part.capitalize()): cell, f"Positive in {plain(part)}": counts}
-    return [
-        {column: row.get(column, "") for column in _columns(rows.values())} for row in rows.values()
-    ]
+    columns = ["Figure"]
+    for split, findings in card.metrics.items():
+        name = split.replace("_", " ")
+        figure_column, count_column = plain(name.capitalize()), f"Positive in {plain(name)}"
+        for label, figure in _list_figures(_object(_object(findings).get(finding))):
+            row = rows.setdefault(label, {"Figure": plain(label)})
+            row[figure_column] = _format_figure(figure)
+            row[count_column] = f"{figure.positives:,} of {figure.n:,}"
+            columns += [figure_column, count_column]
+    unique_columns = list(dict.fromkeys(columns)) if rows else []
+    return [{column: row.get(column, "") for column in unique_columns} for row in rows.values()]
 
 
-def _columns(rows: Iterable[dict[str, str]]) -> list[str]:
-    return list(dict.fromkeys(column for row in rows for column in row))
+def _format_figure(figure: Figure) -> str:
+    if figure.value is None or figure.low is None or figure.high is None:
+        return "undefined"
+    return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f})"
 
 
-def _flat(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Figures by the name they are shown under; those of a view or an operating point lie one level deeper."""
-    for name, entry in table.items():
+def _list_figures(record: JsonObject) -> Iterator[tuple[str, Figure]]:
+    """A finding's figures with their labels; those of a view or an operating point are nested one level deeper."""
+    for name, value in record.items():
+        entry = _object(value)
         if "value" in entry:
-            if name in NEED_NO_POINT:
-                yield FIGURES[name], entry
+            if name in THRESHOLD_FREE:
+                yield FIGURE_NAMES[name], Figure.from_json(entry)
         elif name == "views":
-            yield from (
-                (f"AUROC, {view} films alone", found["auroc"]) for view, found in entry.items()
-            )
+            for view, figures in entry.items():
+                yield f"AUROC, {view} films only", Figure.from_json(_object(figures)["auroc"])
         elif name in OPERATING_POINTS:
             point = operating_point_name(name).lower()
-            yield from (
-                (f"{FIGURES[inner]}, {point}", found)
-                for inner, found in entry.items()
-                if inner in FIGURES
-            )
+            for inner, figure in entry.items():
+                if inner in FIGURE_NAMES:
+                    yield f"{FIGURE_NAMES[inner]}, {point}", Figure.from_json(figure)
+
+
+def _object(value: Json) -> JsonObject:
+    """A value of a card as an object; empty where an older card has none."""
+    return value if isinstance(value, dict) else {}

@@ -1,17 +1,120 @@
-"""The frame that app.py puts around each page, asked for by a page that was run without it.
+"""The only module that uses parts of Streamlit outside its documented interface.
 
-Streamlit takes a folder named `pages` for its older kind of app until app.py has run once. Whoever follows a link to a
-page as a server's very first visitor would get the page's file alone.
+Two things have no documented way:
+
+* Streamlit takes a folder named `pages` for its older kind of multipage app until app.py has run once. Somebody who
+  follows a link to a page as the first visitor of a server would get that page without the app around it.
+* Streamlit keeps a copy of every uploaded file until the browser tab is closed. A study of hundreds of films would be
+  held twice.
+
+Where the installed Streamlit lacks these parts, the app goes on with less: the page says that it was opened without the
+app, and the copies stay until the tab is closed.
 """
 
-from streamlit.runtime.pages_manager import PagesManager
-from streamlit.runtime.scriptrunner import RerunData, RerunException, get_script_run_ctx
+import inspect
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import streamlit as st
+
+TESTED_VERSION = (
+    "1.67.0"  # the pinned one; tests/pages/test_streamlit_internals.py fails where it lacks a part
+)
+
+log = logging.getLogger(__name__)
 
 
-def require_frame(address: str) -> None:
-    """Have app.py run, and within it the page of this address; nothing happens when it runs already."""
-    if PagesManager.uses_pages_directory:
-        PagesManager.uses_pages_directory = False
-        context = get_script_run_ctx()
+class UploadedFile(Protocol):
+    """What this program uses of a file that `st.file_uploader` returns."""
+
+    name: str  # as the browser sent it
+    file_id: str
+
+    def getvalue(self) -> bytes:
+        """The bytes of the file."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Internals:
+    """The undocumented parts, looked up once."""
+
+    pages_manager: Any
+    memory_upload_manager: type[Any]
+    rerun_data: Any
+    rerun_exception: Any
+    script_run_context: Any
+
+
+@cache
+def find_internals() -> Internals | None:
+    """The undocumented parts of the installed Streamlit; None, with one warning in the log, when one is missing."""
+    try:
+        return _import_internals()
+    except (ImportError, AttributeError) as error:
+        log.warning(
+            "Streamlit %s is not supported in full (%s). Install streamlit==%s. Until then, uploaded files stay in "
+            "memory until the browser tab is closed, and a link to a page can open it without the app around it.",
+            st.__version__,
+            error,
+            TESTED_VERSION,
+        )
+        return None
+
+
+def _import_internals() -> Internals:
+    """Raises ImportError or AttributeError for a part that this version of Streamlit does not have."""
+    from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+    from streamlit.runtime.pages_manager import PagesManager
+    from streamlit.runtime.scriptrunner import RerunData, RerunException, get_script_run_ctx
+
+    PagesManager.uses_pages_directory  # noqa: B018 - raises AttributeError where it is gone
+    MemoryUploadedFileManager.remove_file  # noqa: B018
+    missing = {"query_string", "page_name"} - set(inspect.signature(RerunData).parameters)
+    if missing:
+        raise AttributeError(f"RerunData has no {', '.join(sorted(missing))}")
+    return Internals(
+        pages_manager=PagesManager,
+        memory_upload_manager=MemoryUploadedFileManager,
+        rerun_data=RerunData,
+        rerun_exception=RerunException,
+        script_run_context=get_script_run_ctx,
+    )
+
+
+def require_app_frame(page_name: str) -> None:
+    """Run app.py around a page that was opened without it; does nothing when app.py is running already."""
+    internals = find_internals()
+    if internals is None:
+        _explain_missing_frame()
+        return
+    if internals.pages_manager.uses_pages_directory:
+        internals.pages_manager.uses_pages_directory = False
+        context = internals.script_run_context()
         query = context.query_string if context else ""
-        raise RerunException(RerunData(query_string=query, page_name=address))
+        raise internals.rerun_exception(
+            internals.rerun_data(query_string=query, page_name=page_name)
+        )
+
+
+def release_uploads(uploads: Iterable[UploadedFile]) -> None:
+    """Make Streamlit drop its own copies of uploaded files, which it would also copy at every rerun."""
+    internals = find_internals()
+    context = internals.script_run_context() if internals else None
+    if internals is None or context is None:
+        return
+    manager = context.uploaded_file_mgr
+    if isinstance(manager, internals.memory_upload_manager):
+        for upload in uploads:
+            manager.remove_file(session_id=context.session_id, file_id=upload.file_id)
+
+
+def _explain_missing_frame() -> None:
+    """A line on a page whose frame cannot be checked; inside the app it would be noise, so it is one small caption."""
+    st.caption(
+        f"This page was written for Streamlit {TESTED_VERSION}; {st.__version__} is installed. If the menu on the left "
+        "is missing, open the [start page](/)."
+    )

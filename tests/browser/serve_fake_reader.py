@@ -10,5 +10,5 @@ from tests.pages.fake_reader import FakeReader
 READER = FakeReader()
 
 if __name__ == "__main__":
-    cache.reader = lambda: READER  # type: ignore[assignment]
+    cache.load_reader = lambda: READER  # type: ignore[assignment]
     cli.main(["run", "app.py", "--server.port", sys.argv[1]])

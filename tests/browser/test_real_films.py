@@ -9,7 +9,7 @@ from cxr_core.film.phantom.phantom import SAMPLES
 from cxr_core.presentation.wording import finding_name, format_percent
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
-from cxr_core.reading.results import interpret
+from cxr_core.reading.interpret import interpret
 
 pytestmark = pytest.mark.browser
 

@@ -14,13 +14,13 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from cxr_core.errors import RunError
 from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw
-from cxr_core.jobs import jobs
+from cxr_core.jobs import actions, status
 from cxr_core.jobs.job import Job
-from cxr_core.models.registry.active_version import history
-from cxr_core.models.registry.registry import in_use
+from cxr_core.models.registry.active_version import read_history
+from cxr_core.models.registry.registry import find_active_version
 from cxr_core.promotion.publish import next_version
 from tests.browser.conftest import ROOT, wait_until_healthy
-from tests.jobs.watching import end_all, process, step_of, until
+from tests.jobs.job_control import end_all, process, step_of, until
 from tests.lit_films import lit_films
 from train.prepare import main as prepare
 
@@ -117,8 +117,8 @@ def start_run(tab: Page, app: App) -> Job:
         tab.get_by_text(f"name of the model {MODEL} instead of pneumonia-cnn-grey")
     ).to_be_visible(timeout=PATIENCE_MS)
     click(tab, "Start")
-    until(lambda: jobs.jobs() and jobs.jobs()[0].state != "queued", "the run has begun")
-    (run,) = jobs.jobs()
+    until(lambda: status.list_runs() and status.list_runs()[0].state != "queued", "the run has begun")
+    (run,) = status.list_runs()
     expect(tab.get_by_role("heading", name=run.id)).to_be_visible(timeout=PATIENCE_MS)
     return run
 
@@ -145,7 +145,7 @@ def roll_back(tab: Page, app: App, version: str, before: str) -> None:
 
 
 def version_in_use() -> str:
-    used = in_use(MODEL)
+    used = find_active_version(MODEL)
     assert used is not None
     return used.version
 
@@ -170,13 +170,13 @@ def test_a_run_outlives_the_app_and_its_model_is_published_read_with_and_taken_b
     app.kill()
     seen = step_of(run.id)
     until(
-        lambda: step_of(run.id) > seen or jobs.job(run.id).state == "finished",
+        lambda: step_of(run.id) > seen or status.load_job(run.id).state == "finished",
         "it goes on without the app",
     )
     app.start()
     tab.goto(f"{app.address}/train?run={run.id}")
     until(
-        lambda: jobs.job(run.id).state == "finished", "it is finished", within_s=PATIENCE_MS / 1000
+        lambda: status.load_job(run.id).state == "finished", "it is finished", within_s=PATIENCE_MS / 1000
     )
     assert process(run.id) == at_first  # nobody started it again
     expect(tab.get_by_role("heading", name=run.id)).to_contain_text("finished", timeout=PATIENCE_MS)
@@ -190,12 +190,12 @@ def test_a_run_outlives_the_app_and_its_model_is_published_read_with_and_taken_b
     assert version_that_reads(film) == version
     roll_back(tab, app, version, before)
     assert version_in_use() == before
-    assert [each["what"] for each in history(MODEL)][:2] == ["rolled back", "published"]
+    assert [each["what"] for each in read_history(MODEL)][:2] == ["rolled back", "published"]
     assert "is kept" in deleting(run.id)
 
 
 def deleting(run: str) -> str:
     """What is said to somebody who deletes a run whose model is installed."""
     with pytest.raises(RunError) as said:
-        jobs.delete(run)
+        actions.delete_run(run)
     return str(said.value)

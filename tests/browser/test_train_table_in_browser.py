@@ -30,18 +30,18 @@ def address(workspace: Path, runs: FakeRuns) -> Iterator[str]:
 def test_the_best_figure_of_a_living_run_follows_and_a_mark_shows_a_run(
     address: str, page: Page, runs: FakeRuns
 ) -> None:
-    alive = runs.running("alpha")
-    runs.finished("beta", tested=True)
+    alive = runs.write_running("alpha")
+    runs.write_finished("beta", tested=True)
     page.goto(address)
     page.get_by_role("link", name="Train", exact=True).click(timeout=120_000)
     cell = page.locator(CELLS, has_text="AUROC, validation")
     expect(cell).to_have_text("0.700 AUROC, validation", timeout=120_000)
-    runs.tells(alive, auroc=0.85)
+    runs.append_epoch(alive, auroc=0.85)
     expect(cell).to_have_text("0.850 AUROC, validation")
 
     mark(page, row=1)
     expect(page.get_by_role("heading", name="beta")).to_be_visible()
-    runs.tells(alive, auroc=0.9)
+    runs.append_epoch(alive, auroc=0.9)
     expect(cell).to_have_text("0.900 AUROC, validation")
     expect(
         page.get_by_role("heading", name="beta")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cxr_core.data import prepare
-from cxr_core.data.manifest import Manifest, as_table, no_boxes
+from cxr_core.data.manifest import Manifest, build_table, empty_boxes
 from cxr_core.data.registry import Dataset
 
 SIDE = 96
@@ -38,9 +38,9 @@ def manifest_of(paths: list[Path], **columns: object) -> Manifest:
         "age": [40, 41, np.nan, 5, 95, 60],
         "sex": ["F", "F", "M", None, "M", "M"],
     }
-    boxes = no_boxes()
+    boxes = empty_boxes()
     boxes.loc[0] = [str(paths[0]), "cardiomegaly", 0.25, 0.5, 0.5, 0.25]
-    return Manifest(as_table(facts | FINDINGS | columns), "csv", "Free use.", boxes)
+    return Manifest(build_table(facts | FINDINGS | columns), "csv", "Free use.", boxes)
 
 
 def register(monkeypatch: pytest.MonkeyPatch, folder: Path, **columns: object) -> Dataset:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cxr_core.evaluation.evaluate import figures
-from cxr_core.evaluation.metrics.curves import TrainingCurves, finding_curves
-from cxr_core.evaluation.metrics.figures import classification_report
-from cxr_core.evaluation.metrics.recalibrate import adapted
+from cxr_core.evaluation.evaluate import compute_figures
+from cxr_core.evaluation.metrics.curves import TrainingCurves, compute_finding_curves
+from cxr_core.evaluation.metrics.figures import compute_classification_report
 from cxr_core.evaluation.store.folder import Evaluation
 from tests.tiny import tiny_card
 
@@ -75,12 +74,12 @@ def write_evaluation(
             "folders": [str(folder) for folder in folders],
         },
         table=table,
-        figures=figures(CARD, table),
-        reports={"cardiomegaly": classification_report(*arrays, points[0])},
-        curves={"cardiomegaly": finding_curves(*arrays, points)},
+        figures=compute_figures(CARD, table),
+        reports={"cardiomegaly": compute_classification_report(*arrays, points[0])},
+        curves={"cardiomegaly": compute_finding_curves(*arrays, points)},
         made="2026-01-02T03:04:05+00:00",
         training=training,
-        recalibrated=adapted(CARD, table, recalibrate, "youden") if recalibrate else None,
+        recalibrated=recalibrate(CARD, table, recalibrate, "youden") if recalibrate else None,
     )
     path = found.write(place)
     if changes:

@@ -1,7 +1,6 @@
-"""Run folders written by hand: what a run leaves behind in each of its states, without any training."""
+"""Writes run folders as they are in each state of a run, without any training."""
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from cxr_core.data.checks.issue import Issue
-from cxr_core.data.manifest import Manifest, as_table
-from cxr_core.jobs.files import HEARTBEAT, LOCK, runs_folder
-from cxr_core.jobs.process_id import holding, name_of
-from cxr_core.jobs.queue import STARTER
+from cxr_core.data.manifest import Manifest, build_table
+from cxr_core.jobs.activity import ACTIVITY
+from cxr_core.jobs.files import runs_folder
+from cxr_core.jobs.scheduler import SCHEDULER_LOCK
 from cxr_core.promotion.gate.verdict import Verdict
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import format_recipe
+from cxr_core.training.runs.run_files import HEARTBEAT, LOCK
+from cxr_core.workspace.process_id import current_process
+from cxr_core.workspace.process_lock import hold_lock
 from tests.pages.fake_datasets import FINDINGS
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold**"
@@ -35,28 +38,29 @@ LEADER = {"pid": 2**22 + 1, "started": 1, "boot": "of long ago"}
 
 
 class FakeRuns:
-    """Runs of the workspace. Those that live are held by this process until the test is over."""
+    """Writes runs into the workspace. This process holds the locks of running ones until the test is over."""
 
     def __init__(self, alive: ExitStack):
         self._alive = alive
         self.root = runs_folder()
         self.root.mkdir(parents=True, exist_ok=True)
-        (self.root / STARTER).touch()
-        alive.enter_context(holding(self.root / STARTER))  # nobody starts what waits
+        alive.enter_context(hold_lock(self.root / SCHEDULER_LOCK))  # so nothing starts queued runs
         self._written = 0
 
-    def write(self, name: str, *, epochs_done: int = 2, hand: bool = False, **changes: Any) -> Path:
+    def write_interrupted(
+        self, name: str, *, epochs_done: int = 2, hand: bool = False, **changes: Any
+    ) -> Path:
         """A run that was killed after so many epochs."""
         run = self.root / name
         self._written += 1
         begun = time.time() - 3600 + self._written
         recipe = replace(RECIPE, **changes)
-        _write(run / "job" / "recipe.toml", recipe.as_toml())
+        _write(run / "job" / "recipe.toml", format_recipe(recipe))
         if not hand:
             _json(run / "job" / "request.json", _request(name, recipe, begun))
         if epochs_done < 0:
             return run
-        _write(run / "recipe.toml", recipe.as_toml())
+        _write(run / "recipe.toml", format_recipe(recipe))
         _json(
             run / "manifest.json",
             {"folders": ["/data/films"], "version": "1.0.0", "began_from": recipe.init},
@@ -71,43 +75,44 @@ class FakeRuns:
         _write(run / "run.log", f"begun {HOSTILE}\n")
         return run
 
-    def running(self, name: str, **changes: Any) -> Path:
-        """A run whose process, this one, lives and gives signs."""
-        run = self.write(name, **changes)
-        me = name_of(os.getpid())
-        assert me is not None
+    def write_running(self, name: str, **changes: Any) -> Path:
+        """A run whose process, this one, is running and sends heartbeats."""
+        run = self.write_interrupted(name, **changes)
+        process = current_process().to_json()
         _json(
             run / "job" / "process.json",
-            {**me.to_record(), "time": time.time(), "monotonic": time.monotonic()},
+            {**process, "time": time.time(), "monotonic": time.monotonic()},
         )
         last = json.loads((run / "progress.jsonl").read_text().splitlines()[-1])
-        self._alive.enter_context(holding(run / "job" / LOCK))
-        beat = {
-            **me.to_record(),
-            "leader": me.to_record(),
+        self._alive.enter_context(hold_lock(run / "job" / LOCK))
+        heartbeat = {
+            **process,
+            "leader": process,
             "event": last,
             "monotonic": time.monotonic() + 600,
         }
-        _json(run / "job" / HEARTBEAT, beat)
+        _json(run / "job" / HEARTBEAT, heartbeat)
         return run
 
-    def queued(self, name: str, order: int) -> Path:
-        """A run that waits for the CPU."""
-        run = self.write(name, epochs_done=-1)
+    def write_queued(self, name: str, order: int) -> Path:
+        """A run in the queue of the CPU."""
+        run = self.write_interrupted(name, epochs_done=-1)
         _json(run / "job" / "queue.json", {"device": "cpu", "since": time.time(), "order": order})
         return run
 
-    def failed(self, name: str, sentence: str) -> Path:
-        """A run that ended by itself with a sentence."""
-        run = self.write(name, epochs_done=1)
+    def write_failed(self, name: str, sentence: str) -> Path:
+        """A run that failed with a sentence."""
+        run = self.write_interrupted(name, epochs_done=1)
         _json(
             run / "job" / "end.json", {"state": "failed", "sentence": sentence, "time": time.time()}
         )
         return run
 
-    def finished(self, name: str, auroc: float = 0.9, tested: bool = False, **changes: Any) -> Path:
+    def write_finished(
+        self, name: str, auroc: float = 0.9, tested: bool = False, **changes: Any
+    ) -> Path:
         """A run with a card, and figures on validation films, on test films too when tested."""
-        run = self.write(name, epochs_done=4, **changes)
+        run = self.write_interrupted(name, epochs_done=4, **changes)
         figure = {
             "value": auroc,
             "low": auroc - 0.05,
@@ -130,9 +135,9 @@ class FakeRuns:
             _json(run / "evaluation" / "metrics.json", found)
         return run
 
-    def tells(self, run: Path, auroc: float) -> None:
+    def append_epoch(self, run: Path, auroc: float) -> None:
         """One more epoch of a run, with this figure on validation films."""
-        told = {
+        event = {
             "event": "epoch",
             "epoch": 3,
             "step": 30,
@@ -141,33 +146,32 @@ class FakeRuns:
             "validation_auroc": auroc,
         }
         with (run / "progress.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(told) + "\n")
+            file.write(json.dumps(event) + "\n")
 
-    def asked(self, run: Path, what: str, alive: bool) -> None:
-        """As if a program had been at work on a run, which has ended without a word unless it is alive."""
-        me = name_of(os.getpid())
-        assert me is not None
+    def write_activity(self, run: Path, what: str, alive: bool) -> None:
+        """As if a process worked on a run, which was killed unless it is alive."""
+        process = current_process().to_json()
         _json(
-            run / "job" / "asked.json",
-            {"what": what, "process": me.to_record() if alive else LEADER},
+            run / "job" / ACTIVITY,
+            {"what": what, "process": process if alive else LEADER},
         )
 
-    def judged(self, run: Path, verdict: Verdict) -> None:
-        """As if the gate had been asked about a run."""
+    def write_verdict(self, run: Path, verdict: Verdict) -> None:
+        """As if the gate had been run for a run."""
         _json(run / "gate.json", verdict.to_json())
 
 
 @contextmanager
 def fake_runs() -> Iterator[FakeRuns]:
-    """An empty list of runs in the workspace."""
+    """A writer of runs for a workspace without any."""
     with ExitStack() as alive:
         yield FakeRuns(alive)
 
 
-def dataset(
+def register_dataset(
     workspace: Path, name: str = "films", blocking: bool = False, findings: Any = FINDINGS
 ) -> str:
-    """The name of a registered dataset, whose films nobody looks at."""
+    """Register a dataset without decoding its films. Returns its name."""
     folder = workspace / "datasets" / name
     columns = {
         "image": list("abcdef"),
@@ -176,7 +180,7 @@ def dataset(
         "source": "here",
         **findings,
     }
-    Manifest(as_table(columns), "csv", "Free use.").save(folder / "manifest.parquet")
+    Manifest(build_table(columns), "csv", "Free use.").save(folder / "manifest.parquet")
     found = Issue(code="same_picture_two_parts", message="Two of them.", count=2, images=("a", "b"))
     _json(folder / "issues.json", [asdict(found)] if blocking else [])
     record = {

@@ -113,7 +113,7 @@ def test_edit_belongs_to_one_film_and_outlives_other_pages(app: AppTest) -> None
     assert not app.exception
     assert "Edited by hand" in visible_text(app)
     assert study.entries[one].examination.segmentation is not None
-    assert study.entries[one].examination.segmentation.maps.size == 0, "a read_page keeps no maps"
+    assert study.entries[one].examination.segmentation.maps.size == 0, "a study keeps no maps"
     press(app, "Remove")
     assert study.edited_ends == {}
 

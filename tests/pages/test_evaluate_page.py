@@ -1,4 +1,4 @@
-"""The Evaluate page through Streamlit's own test bench, on evaluations whose films are known."""
+"""The Evaluate page on Streamlit's test bench, on evaluations whose films are known."""
 
 import json
 import re
@@ -8,16 +8,13 @@ from typing import Any
 
 import pytest
 from sklearn.metrics import confusion_matrix
-from streamlit.runtime.pages_manager import PagesManager
-from streamlit.testing.v1 import AppTest, app_test
+from streamlit.testing.v1 import AppTest
 
 from cxr_core.evaluation.charts.film_filter import Pick
-from pages.components import cache
 from pages.components.markdown import plain
+from tests.pages.app_bench import find_button, open_page, table_text, visible_text
 from tests.pages.fake_datasets import register
 from tests.pages.fake_evaluations import LEARNT, predictions, write_evaluation
-from tests.pages.fake_reader import FakeReader
-from tests.pages.test_data_page import APP, Pages, button, words
 
 
 @pytest.fixture(scope="module")
@@ -38,54 +35,40 @@ def shown(app: AppTest, evaluated: Path, monkeypatch: pytest.MonkeyPatch) -> App
     return app
 
 
-@pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> AppTest:
-    """The app on the Read page, with a reader without networks."""
-    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
-    monkeypatch.setattr(app_test, "PagesManager", Pages)
-    monkeypatch.setattr(cache, "reader", FakeReader)
-    monkeypatch.setattr(cache, "start_warm_up", lambda: None)
-    return AppTest.from_file(str(APP), default_timeout=120).run()
-
-
-def open_page(app: AppTest, tab: str = "Curves") -> AppTest:
-    app.switch_page("pages/evaluate.py").run()
+def open_tab(app: AppTest, tab: str = "Curves") -> AppTest:
+    open_page(app, "evaluate")
     if tab != "Curves":
-        app.session_state["visit"].turn_to(tab)
+        app.session_state["evaluate_page"].switch_tab(tab)
         app.run()
     return app
 
 
-def tables(app: AppTest) -> str:
-    return "\n".join(table.value.to_string() for table in app.table).replace("\\", "")
-
-
 def test_without_an_evaluation_the_page_says_what_to_do(app: AppTest) -> None:
-    open_page(app)
+    open_tab(app)
     assert not app.exception
-    assert "No evaluation yet" in words(app)
+    assert "No evaluation yet" in visible_text(app)
     assert "python -m train.evaluate" in app.code[0].value
     assert not app.tabs
 
 
 def test_an_evaluation_shows_its_figures_and_both_curves(shown: AppTest) -> None:
-    open_page(shown)
+    open_tab(shown)
     assert not shown.exception
-    assert "**60 films**, 20 of them labelled present (33.3 %)" in words(shown)
+    assert "**60 films**, 20 of them labelled present (33.3 %)" in visible_text(shown)
     assert len(shown.get("plotly_chart")) == 2
     assert (
         shown.selectbox[0].options[0]
-        == "tiny 1.0.0 · test part of data not named · 60 films · 2 Jan 2026"
+        == "tiny 1.0.0 · test split of unnamed data · 60 films · 2 Jan 2026"
     )
     assert not shown.warning
 
 
-def test_what_cannot_be_read_is_said_and_the_rest_is_shown(
+def test_unreadable_evaluations_are_listed_and_the_others_are_shown(
     app: AppTest, workspace: Path, evaluated: Path
 ) -> None:
-    whole, later = (
+    complete, later = (
         Path(shutil.copytree(evaluated / "evaluations" / "first", workspace / "evaluations" / name))
-        for name in ("whole", "later")
+        for name in ("complete", "later")
     )
     (workspace / "evaluations" / "cut").mkdir()
     (workspace / "evaluations" / "cut" / "metrics.json").write_text('{"schema": 1, "mod')
@@ -94,41 +77,39 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_shown(
     (later / "metrics.json").write_text(
         (later / "metrics.json").read_text().replace('"schema": 1', '"schema": 99')
     )
-    open_page(app)
+    open_tab(app)
     assert not app.exception
-    assert [box.value for box in app.selectbox if box.label == "Model and films"] == [str(whole)]
+    assert [box.value for box in app.selectbox if box.label == "Model and films"] == [str(complete)]
     for folder, reason in (
         ("cut", "cannot be read"),
         ("begun", "was not finished"),
         ("later", "schema 99, not 1"),
     ):
-        assert re.search(rf"{re.escape(plain(folder))}: .*{reason}", words(app)), folder
+        assert re.search(rf"{re.escape(plain(folder))}: .*{reason}", visible_text(app)), folder
 
 
-def test_predictions_that_are_gone_are_a_sentence(
-    app: AppTest, workspace: Path, evaluated: Path
-) -> None:
+def test_damaged_predictions_are_explained(app: AppTest, workspace: Path, evaluated: Path) -> None:
     place = Path(
         shutil.copytree(evaluated / "evaluations" / "first", workspace / "evaluations" / "first")
     )
     (place / "predictions.csv").write_text("image,patient\n")
-    open_page(app)
+    open_tab(app)
     assert not app.exception
     assert "has no column finding" in app.error[0].value.replace("\\", "")
 
 
-def test_a_part_that_is_no_test_carries_a_warning(app: AppTest, workspace: Path) -> None:
+def test_split_other_than_test_carries_a_warning(app: AppTest, workspace: Path) -> None:
     write_evaluation(workspace / "runs" / "one" / "evaluation" / "val", part="val", training=LEARNT)
-    open_page(app)
-    assert "Measured on the validation part" in app.warning[0].value
-    assert "run one, tiny" in words(app) + str([box.options for box in app.selectbox])
-    app.session_state["visit"].turn_to("Training")
+    open_tab(app)
+    assert "Measured on the validation split" in app.warning[0].value
+    assert "run one, tiny" in visible_text(app) + str([box.options for box in app.selectbox])
+    app.session_state["evaluate_page"].switch_tab("Training")
     app.run()
     assert len(app.get("plotly_chart")) == 2
 
 
 def test_moving_the_threshold_changes_the_calls(shown: AppTest) -> None:
-    open_page(shown, "Threshold")
+    open_tab(shown, "Threshold")
     assert shown.slider[0].value == 0.5
     shown.slider[0].set_value(0.32).run()
     assert not shown.exception
@@ -137,79 +118,79 @@ def test_moving_the_threshold_changes_the_calls(shown: AppTest) -> None:
     found = shown.table[0].value.set_index("Figure")["At this threshold"]
     assert found["Sensitivity"] == f"{tp / (tp + fn):.3f}"
     assert found["Specificity"] == f"{tn / (tn + fp):.3f}"
-    assert shown.session_state["visit"].threshold == 0.32
+    assert shown.session_state["evaluate_page"].threshold == 0.32
     next(each for each in shown.button if each.label == "Balanced 0.500").click().run()
     assert shown.slider[0].value == 0.5
 
 
-def test_what_recalibrating_changes_is_never_shown_as_the_models_own(
+def test_recalibrated_figures_are_never_shown_as_the_models_own(
     app: AppTest, workspace: Path
 ) -> None:
     warning = "These are **not the model's own figures**"
     place = write_evaluation(workspace / "evaluations" / "plain")
-    open_page(app, "Calibration")
+    open_tab(app, "Calibration")
     assert not app.exception
-    assert warning not in words(app)
+    assert warning not in visible_text(app)
     assert app.code[0].value.endswith(f"--split test --out {place} --recalibrate line")
     write_evaluation(
         workspace / "evaluations" / "plain", recalibrate="line", made="2026-03-01T00:00:00+00:00"
     )
     app.run()
     assert not app.exception
-    assert warning in words(app)
-    told = json.loads((place / "recalibration.json").read_text())["findings"]["cardiomegaly"]
-    found = app.table[-1].value.set_index("Figure").loc["Brier score"]
-    assert found["The model's own"].startswith(f"{told['before']['brier']['value']:.3f}")
-    assert found["Recalibrated"].startswith(f"{told['after']['brier']['value']:.3f}")
+    assert warning in visible_text(app)
+    recorded = json.loads((place / "recalibration.json").read_text())["findings"]["cardiomegaly"]
+    row = app.table[-1].value.set_index("Figure").loc["Brier score"]
+    assert row["The model's own"].startswith(f"{recorded['before']['brier']['value']:.3f}")
+    assert row["Recalibrated"].startswith(f"{recorded['after']['brier']['value']:.3f}")
 
 
-def test_the_readers_prevalence_decides_the_predictive_values(shown: AppTest) -> None:
-    open_page(shown, "Prevalence and benefit")
+def test_predictive_values_follow_the_readers_prevalence(shown: AppTest) -> None:
+    open_tab(shown, "Prevalence and benefit")
     assert shown.number_input[0].value == pytest.approx(33.33)
     shown.number_input[0].set_value(1.0).run()
     assert not shown.exception
     films = predictions()
     (tn, fp), (fn, tp) = confusion_matrix(films["label"], films["probability"] >= 0.5)
     right, wrong = 0.01 * tp / (tp + fn), 0.99 * fp / (tn + fp)
-    assert f"PPV **{100 * right / (right + wrong):.1f} %**" in words(shown)
+    assert f"PPV **{100 * right / (right + wrong):.1f} %**" in visible_text(shown)
 
 
-def test_the_films_of_an_outcome_are_there_the_worst_first(
+def test_films_of_an_outcome_are_shown_the_worst_first(
     app: AppTest, workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     dataset = register(monkeypatch, tmp_path / "films", patient=["0", "0", "1", "1", "2", "2"])
     write_evaluation(
         workspace / "evaluations" / "tiny-test", predictions(6), folders=dataset.folders
     )
-    drawn: list[Any] = []
+    galleries: list[Any] = []
     monkeypatch.setattr(
-        "pages.components.evaluation.tabs.films.show_pictures",
-        lambda pictures, **_: drawn.append(list(pictures)),
+        "pages.components.evaluation.tabs.films.show_gallery",
+        lambda pictures, **_: galleries.append(list(pictures)),
     )
-    open_page(app)
-    app.session_state["visit"].open_films(Pick(low=0.0))
+    open_tab(app)
+    app.session_state["evaluate_page"].show_films_behind(Pick(low=0.0))
     app.run()
     assert not app.exception
     films = predictions(6)
     gap = (films["probability"] - films["label"]).abs()
-    assert [picture.name for picture in drawn[-1]] == list(
+    assert [picture.name for picture in galleries[-1]] == list(
         films["image"][gap.sort_values(ascending=False).index]
     )
-    assert all(picture.jpeg for picture in drawn[-1])
-    assert "**6 films** of 3 patients" in words(app)
-    app.session_state["visit"].open_film(str(tmp_path / "films" / "film-1.png"))
+    assert all(picture.jpeg for picture in galleries[-1])
+    assert "**6 films** of 3 patients" in visible_text(app)
+    app.session_state["evaluate_page"].open_film(str(tmp_path / "films" / "film-1.png"))
     app.run()
     assert not app.exception
-    assert "Log-odds before calibration" in words(app)
-    button(app, "Back to Curves").click().run()
-    assert app.session_state["visit"].tab == "Curves"
+    assert "Log-odds before calibration" in visible_text(app)
+    find_button(app, "Back to Curves").click().run()
+    assert app.session_state["evaluate_page"].tab == "Curves"
     assert len(app.get("plotly_chart")) == 2
 
 
-def test_films_that_are_gone_leave_the_table(shown: AppTest) -> None:
-    open_page(shown, "Films")
+def test_films_that_are_gone_are_listed_in_a_table(shown: AppTest) -> None:
+    open_tab(shown, "Films")
     assert not shown.exception
-    assert "The films of this evaluation are not here" in words(shown)
+    assert "No registered dataset has the films of this evaluation" in visible_text(shown)
     wrong = (
         predictions()
         .query("label == 0 and probability >= 0.5")
@@ -218,28 +199,28 @@ def test_films_that_are_gone_leave_the_table(shown: AppTest) -> None:
     assert list(shown.dataframe[0].value["image"]) == list(wrong["image"])
 
 
-def test_groups_and_a_second_evaluation_are_set_beside_each_other(
-    shown: AppTest, evaluated: Path
-) -> None:
-    open_page(shown, "For whom")
+def test_subgroups_and_a_second_evaluation_are_compared(shown: AppTest, evaluated: Path) -> None:
+    open_tab(shown, "Subgroups")
     assert not shown.exception
-    assert "Sex: female" in tables(shown)
-    assert "not enough cases" in tables(shown)
-    shown.session_state["visit"].beside = (str(evaluated / "evaluations" / "second"),)
-    shown.session_state["visit"].turn_to("Compare")
+    assert "Sex: female" in table_text(shown)
+    assert "not enough cases" in table_text(shown)
+    shown.session_state["evaluate_page"].compared_folders = (
+        str(evaluated / "evaluations" / "second"),
+    )
+    shown.session_state["evaluate_page"].switch_tab("Compare")
     shown.run()
     assert not shown.exception
-    assert "**60 films** of 30 patients are in all of them" in words(shown)
-    assert "tiny 1.0.0 (second, 2 Jan 2025)" in tables(shown)
+    assert "**60 films** of 30 patients are in all of them" in visible_text(shown)
+    assert "tiny 1.0.0 (second, 2 Jan 2025)" in table_text(shown)
 
 
-def test_nothing_measured_of_heatmaps_is_said(shown: AppTest) -> None:
-    open_page(shown, "Where")
+def test_missing_heatmap_figures_are_explained(shown: AppTest) -> None:
+    open_tab(shown, "Heatmaps")
     assert not shown.exception
-    assert "Nothing was measured of this model's heatmaps" in words(shown)
+    assert "Nothing was measured about this model's heatmaps" in visible_text(shown)
 
 
-def test_a_model_that_outlines_shows_its_report(
+def test_segmentation_model_shows_its_report(
     app: AppTest, workspace: Path, evaluated: Path
 ) -> None:
     place = Path(
@@ -247,7 +228,7 @@ def test_a_model_that_outlines_shows_its_report(
     )
     metrics = (place / "metrics.json").read_text().replace('"findings"', '"figures"')
     (place / "metrics.json").write_text(metrics)
-    open_page(app)
+    open_tab(app)
     assert not app.exception
-    assert "outlines heart and lungs" in words(app)
+    assert "segments heart and lungs" in visible_text(app)
     assert not app.tabs

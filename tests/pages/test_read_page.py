@@ -1,16 +1,12 @@
-"""The Read page through Streamlit's own test bench, with a reader that has no networks."""
-
-from pathlib import Path
+"""The Read page on Streamlit's test bench, with a reader that has no networks."""
 
 import cv2
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import cache
+from tests.pages.app_bench import upload, visible_text
 from tests.pages.fake_reader import FakeReader
-
-APP = Path(__file__).parents[2] / "app.py"
 
 
 def film(brightness: float, side: int = 96) -> bytes:
@@ -20,47 +16,20 @@ def film(brightness: float, side: int = 96) -> bytes:
     return cv2.imencode(".png", pixels)[1].tobytes()
 
 
-@pytest.fixture
-def reader(monkeypatch: pytest.MonkeyPatch) -> FakeReader:
-    fake = FakeReader()
-    monkeypatch.setattr(cache, "reader", lambda: fake)
-    monkeypatch.setattr(cache, "start_warm_up", lambda: None)
-    return fake
-
-
-@pytest.fixture
-def app(reader: FakeReader) -> AppTest:
-    return AppTest.from_file(str(APP), default_timeout=30).run()
-
-
-def upload(app: AppTest, **files: bytes) -> AppTest:
-    """The page after these files were dropped on it: name (with _ for the dot) -> bytes."""
-    app.file_uploader[0].set_value(
-        [(name.replace("_png", ".png"), data, "") for name, data in files.items()]
-    )
-    return app.run()
-
-
 def findings(app: AppTest) -> list[dict[str, str]]:
     return list(app.table[0].value.to_dict("records"))
-
-
-def words(app: AppTest) -> str:
-    """Everything the page says in prose."""
-    kinds = (app.markdown, app.caption, app.text, app.error, app.warning, app.info)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
 def test_empty_page_asks_for_films(app: AppTest) -> None:
     assert not app.exception
     assert app.title[0].value == "Read chest films"
-    assert "Not a medical device" in words(app)
+    assert "Not a medical device" in visible_text(app)
     assert app.file_uploader[0].allowed_type == []
     assert not app.table
 
 
 def test_film_gives_findings_with_population_and_threshold(app: AppTest) -> None:
-    upload(app, heart_png=film(0.5))
+    upload(app, heart=film(0.5))
     assert not app.exception
     heart, lung = findings(app)
     assert "Cardiomegaly" in heart["Finding"]
@@ -70,37 +39,37 @@ def test_film_gives_findings_with_population_and_threshold(app: AppTest) -> None
     assert "70 %" in heart["Probability"]
     assert "40 %" in heart["Threshold"]
     assert "for children aged 1 to 5" in lung["Finding"]
-    assert "Age unknown" in words(app)
+    assert "Age unknown" in visible_text(app)
     assert "heart.png" in [text.value for text in app.text]
 
 
 def test_card_of_the_model_is_one_click_away(app: AppTest) -> None:
-    upload(app, heart_png=film(0.5))
+    upload(app, heart=film(0.5))
     next(button for button in app.button if button.label == "About heart-adults").click().run()
-    assert "Made for:** adults" in words(app)
-    assert "11,000 films of 9,000 patients" in words(app)
+    assert "Made for:** adults" in visible_text(app)
+    assert "11,000 films of 9,000 patients" in visible_text(app)
     figures = list(app.table[1].value.to_dict("records"))
     assert [row["Figure"] for row in figures] == ["AUROC", "Sensitivity, balanced"]
     assert [row["Test"] for row in figures] == ["0.91 (0.88 to 0.94)", "undefined"]
     assert {row["Positive in test"] for row in figures} == {"58 of 1,306"}
 
 
-def test_age_excludes_a_model_and_says_so(app: AppTest, reader: FakeReader) -> None:
-    upload(app, heart_png=film(0.5))
+def test_age_that_excludes_a_model_is_explained(app: AppTest, reader: FakeReader) -> None:
+    upload(app, heart=film(0.5))
     app.sidebar.number_input[0].set_value(63).run()
     heart, lung = findings(app)
     assert "70 %" in heart["Probability"]
     assert "No model" in lung["Call"]
     assert "%" not in lung["Probability"]
     assert "No model for this patient" in lung["Finding"]
-    assert "Age unknown" not in words(app)
+    assert "Age unknown" not in visible_text(app)
     assert reader.examined == 1, "a change of age needs no network"
 
 
 def test_operating_point_changes_the_call_without_reading_again(
     app: AppTest, reader: FakeReader
 ) -> None:
-    upload(app, heart_png=film(0.5))
+    upload(app, heart=film(0.5))
     examined = reader.examined
     app.sidebar.radio[0].set_value("specificity_95").run()
     heart, _ = findings(app)
@@ -110,9 +79,7 @@ def test_operating_point_changes_the_call_without_reading_again(
 
 
 def test_several_films_give_a_worklist_most_suspicious_first(app: AppTest) -> None:
-    upload(
-        app, calm_png=film(0.2), bad_png=b"not a picture", grave_png=film(0.6), mild_png=film(0.4)
-    )
+    upload(app, calm=film(0.2), bad=b"not a picture", grave=film(0.6), mild=film(0.4))
     assert not app.exception
     rows = app.dataframe[0].value.to_dict("records")
     assert [row["File"] for row in rows] == ["grave.png", "mild.png", "calm.png", "bad.png"]
@@ -122,8 +89,8 @@ def test_several_films_give_a_worklist_most_suspicious_first(app: AppTest) -> No
     assert "grave.png" in [text.value for text in app.text]
 
 
-def test_bad_file_is_refused_with_a_sentence_and_no_number(app: AppTest) -> None:
-    upload(app, bad_png=b"")
+def test_unreadable_file_is_refused_with_a_sentence_and_no_number(app: AppTest) -> None:
+    upload(app, bad=b"")
     assert not app.exception
     assert "This file is no PNG, JPEG or DICOM image." in app.error[0].value
     assert not app.table
@@ -132,7 +99,7 @@ def test_bad_file_is_refused_with_a_sentence_and_no_number(app: AppTest) -> None
 @pytest.mark.parametrize(
     "name", ["../../<script>alert(1)</script>", "**bold** [x](http://a.b) $x$ :red[y]"]
 )
-def test_file_names_are_shown_letter_by_letter(app: AppTest, name: str) -> None:
+def test_file_names_are_shown_as_plain_text(app: AppTest, name: str) -> None:
     app.file_uploader[0].set_value([(name, film(0.5), "")])
     app.run()
     assert not app.exception
@@ -140,35 +107,35 @@ def test_file_names_are_shown_letter_by_letter(app: AppTest, name: str) -> None:
     assert not [m for m in app.markdown if m.proto.allow_html]
 
 
-def test_removed_film_is_forgotten(app: AppTest) -> None:
-    upload(app, one_png=film(0.5), two_png=film(0.3))
-    study = app.session_state["study"]
+def test_removed_film_leaves_the_study(app: AppTest) -> None:
+    upload(app, one=film(0.5), two=film(0.3))
+    study = app.session_state["read_page"]
     assert len(study.entries) == 2
     next(button for button in app.button if button.label == "Remove").click().run()
     assert [entry.name for entry in study.entries.values()] == ["two.png"]
-    assert set(study.shown) == set(study.entries)
+    assert set(study.displayed) == set(study.entries)
     assert not app.dataframe
 
 
-def test_uploader_is_an_inbox_that_keeps_no_copies(app: AppTest) -> None:
-    upload(app, one_png=film(0.5))
+def test_uploader_is_empty_after_each_upload(app: AppTest) -> None:
+    upload(app, one=film(0.5))
     assert app.file_uploader[0].value == []
-    upload(app, two_png=film(0.3))
-    assert [entry.name for entry in app.session_state["study"].entries.values()] == [
+    upload(app, two=film(0.3))
+    assert [entry.name for entry in app.session_state["read_page"].entries.values()] == [
         "one.png",
         "two.png",
     ]
 
 
-def test_clear_this_study_forgets_everything(app: AppTest) -> None:
-    upload(app, one_png=film(0.5), two_png=film(0.3))
+def test_clearing_the_study_removes_everything(app: AppTest) -> None:
+    upload(app, one=film(0.5), two=film(0.3))
     app.sidebar.number_input[0].set_value(63).run()
     next(
         button for button in app.sidebar.button if button.label == "Clear this study"
     ).click().run()
-    study = app.session_state["study"]
+    study = app.session_state["read_page"]
     assert not app.exception
-    assert (study.entries, dict(study.shown), study.chosen) == ({}, {}, None)
+    assert (study.entries, dict(study.displayed), study.chosen_key) == ({}, {}, None)
     assert app.file_uploader[0].value == []
     assert app.sidebar.number_input[0].value is None
 
@@ -180,17 +147,17 @@ def test_drawn_sample_is_labelled_as_a_drawing(app: AppTest) -> None:
     assert len(findings(app)) == 2
 
 
-def test_no_model_is_said_and_no_number_given(app: AppTest, reader: FakeReader) -> None:
+def test_without_a_model_no_number_is_shown(app: AppTest, reader: FakeReader) -> None:
     reader.cards = ()
-    upload(app, heart_png=film(0.5))
+    upload(app, heart=film(0.5))
     assert not app.exception
     assert "No model is installed" in app.error[0].value
     assert not app.table
 
 
-def test_reading_error_is_a_sentence(app: AppTest, reader: FakeReader) -> None:
+def test_reading_error_is_shown_as_a_sentence(app: AppTest, reader: FakeReader) -> None:
     reader.fails = True
-    upload(app, heart_png=film(0.5), lung_png=film(0.4))
+    upload(app, heart=film(0.5), lung=film(0.4))
     assert not app.exception
     assert "instead of finite logits" in app.error[0].value
     remarks = [row["Remark"] for row in app.dataframe[0].value.to_dict("records")]
@@ -198,10 +165,10 @@ def test_reading_error_is_a_sentence(app: AppTest, reader: FakeReader) -> None:
     assert not app.table
 
 
-def test_study_holds_pixels_of_the_last_films_only(app: AppTest) -> None:
-    upload(app, **{f"film{i}_png": film(0.3 + i / 100) for i in range(6)})
-    study = app.session_state["study"]
+def test_study_keeps_pixels_of_the_last_films_only(app: AppTest) -> None:
+    upload(app, **{f"film{i}": film(0.3 + i / 100) for i in range(6)})
+    study = app.session_state["read_page"]
     for entry in study.entries.values():
         assert entry.examination.film.pixels.strides == (0, 0)
         assert all(output.features.size == 0 for output in entry.examination.outputs)
-    assert 1 <= len(study.shown) <= 2
+    assert 1 <= len(study.displayed) <= 2

@@ -1,4 +1,4 @@
-"""An evaluation asked for on the Evaluate page: what is asked, how far it is, what came of it."""
+"""An evaluation started on the Evaluate page: the request, its progress, and how it ended."""
 
 from pathlib import Path
 
@@ -6,104 +6,127 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.errors import RunError
-from cxr_core.jobs import evaluations as orders
-from cxr_core.jobs.evaluations import Evaluating, Wanted
+from cxr_core.jobs import actions, status
+from cxr_core.jobs.job import Action, Job, Progress, State
+from cxr_core.jobs.records import EvaluationRequest
 from pages.components.markdown import plain
+from tests.pages.app_bench import button_labels, find_button, open_page, visible_text
 from tests.pages.fake_datasets import register
 from tests.pages.fake_evaluations import predictions, write_evaluation
-from tests.pages.test_data_page import button, words
-from tests.pages.test_evaluate_page import app as app  # a fixture
-from tests.pages.test_evaluate_page import open_page
 
-WANTED = Wanted(model="tiny", data="films", part="test")
+TITLE = "tiny on the test split of films"
 
 
-class Told:
-    """What stands in for the processes: a state that the test sets, and what was asked for."""
+class FakeEvaluationJob:
+    """Stands in for the queue: at most one job, whose state the test sets, and the requests that were submitted."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path):
-        self.folder, self.state, self.sentence, self.counts = folder, "", "", (0, 0)
-        self.asked: list[Wanted] = []
-        self.refuses = ""
-        monkeypatch.setattr(orders, "start", self.start)
-        monkeypatch.setattr(orders, "evaluating", self.all)
-        monkeypatch.setattr(orders, "look", lambda folder: None)
-        monkeypatch.setattr(orders, "stop", lambda folder: self.tell("stopped", "It was stopped."))
-        monkeypatch.setattr(orders, "forget", lambda folder: self.tell("", ""))
+        self.folder = folder
+        self.job: Job | None = None
+        self.requests: list[EvaluationRequest] = []
+        self.refusal = ""
+        monkeypatch.setattr(actions, "submit_evaluation", self.submit)
+        monkeypatch.setattr(actions, "stop_job", self.stop)
+        monkeypatch.setattr(actions, "dismiss_evaluation", self.dismiss)
+        monkeypatch.setattr(status, "list_evaluations", self.list_jobs)
+        monkeypatch.setattr(status, "find_evaluation", lambda folder: None)
 
-    def tell(self, state: str, sentence: str, done: int = 0, total: int = 0) -> None:
-        self.state, self.sentence, self.counts = state, sentence, (done, total)
+    def set_state(
+        self, state: State, sentence: str, progress: Progress | None = None, *possible: Action
+    ) -> Job:
+        self.job = Job(
+            id="evaluations/new",
+            kind="evaluation",
+            folder=self.folder,
+            state=state,
+            sentence=sentence,
+            title=TITLE,
+            progress=progress or Progress(),
+            actions=frozenset(possible),
+        )
+        return self.job
 
-    def start(self, wanted: Wanted) -> Path:
-        self.asked.append(wanted)
-        if self.refuses:
-            raise RunError(self.refuses)
-        self.tell("running", "reading films", 12, 48)
-        return self.folder
+    def submit(self, request: EvaluationRequest) -> Job:
+        self.requests.append(request)
+        if self.refusal:
+            raise RunError(self.refusal)
+        return self.set_state("running", "It runs.", Progress("reading films", 12, 48))
 
-    def all(self) -> list[Evaluating]:
-        if not self.state:
-            return []
-        done, total = self.counts
-        told = {"state": self.state, "sentence": self.sentence, "done": done, "total": total}
-        return [Evaluating(folder=self.folder, wanted=WANTED, **told)]  # type: ignore[arg-type]
+    def stop(self, job: str) -> None:
+        assert job == "evaluations/new"
+        self.set_state("stopped", "It was stopped.")
+
+    def dismiss(self, job: str) -> None:
+        assert job == "evaluations/new"
+        self.job = None
+
+    def list_jobs(self) -> tuple[Job, ...]:
+        return (self.job,) if self.job else ()
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> Told:
-    return Told(monkeypatch, workspace / "evaluations" / "new")
+def evaluation_job(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> FakeEvaluationJob:
+    return FakeEvaluationJob(monkeypatch, workspace / "evaluations" / "new")
 
 
-def test_one_click_starts_what_was_chosen_and_its_end_is_turned_to(
-    app: AppTest, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told
+def test_one_click_starts_the_chosen_evaluation_and_opens_it_when_it_is_finished(
+    app: AppTest,
+    workspace: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    evaluation_job: FakeEvaluationJob,
 ) -> None:
     data = register(monkeypatch, tmp_path / "films").name
     write_evaluation(workspace / "evaluations" / "old")
-    open_page(app)
-    assert "this is counted too" in words(app)
+    open_page(app, "evaluate")
+    assert "so is this one" in visible_text(app)
     app.selectbox(key="evaluate-new-method").select("temperature").run()
-    app.selectbox(key="evaluate-new-part").select("val").run()
-    assert "this is counted too" not in words(app)
+    app.selectbox(key="evaluate-new-split").select("val").run()
+    assert "so is this one" not in visible_text(app)
     assert app.code[-1].value.endswith(f"--data {data} --split val --recalibrate temperature")
-    button(app, "Evaluate").click().run()
+    find_button(app, "Evaluate").click().run()
     assert not app.exception
-    (wanted,) = told.asked
-    assert (wanted.data, wanted.part, wanted.recalibrate) == (data, "val", "temperature")
+    (request,) = evaluation_job.requests
+    assert (request.data, request.split, request.recalibrate) == ((data,), "val", "temperature")
     shown = app.get("progress")[0].proto
     assert (shown.value, "reading films, 12 of 48" in shown.text) == (25, True)
-    write_evaluation(
-        told.folder, predictions(seed=3), made="2025-01-02T03:04:05+00:00"
-    )  # older than the other
-    told.tell("finished", "It is finished.")
+    older = "2025-01-02T03:04:05+00:00"  # than the other evaluation
+    write_evaluation(evaluation_job.folder, predictions(seed=3), made=older)
+    evaluation_job.set_state("finished", "It is finished.")
     app.run()
-    assert plain("Finished: tiny on the test part of films.") in words(app)
-    assert app.session_state["visit"].folder == str(told.folder)
+    assert plain(f"Finished: {TITLE}.") in visible_text(app)
+    assert app.session_state["evaluate_page"].folder == str(evaluation_job.folder)
     app.run()
-    assert "Finished" not in words(app)
+    assert "Finished" not in visible_text(app)
 
 
-def test_what_stops_it_is_said_until_it_is_dismissed(
-    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told
+def test_refusal_and_failure_are_shown_until_they_are_dismissed(
+    app: AppTest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    evaluation_job: FakeEvaluationJob,
 ) -> None:
     register(monkeypatch, tmp_path / "films")
-    told.refuses = "the disk is full; free some"
-    open_page(app)
-    button(app, "Evaluate").click().run()
-    assert "the disk is full; free some" in words(app)
-    told.tell("failed", "the data has no test part")
+    evaluation_job.refusal = "the disk is full; free some"
+    open_page(app, "evaluate")
+    find_button(app, "Evaluate").click().run()
+    assert "the disk is full; free some" in visible_text(app)
+    evaluation_job.set_state("failed", "the data has no test split")
     app.run()
-    assert "Evaluating tiny on the test part of films: the data has no test part" in words(app)
-    assert "the disk is full" not in words(app)
-    button(app, "Dismiss").click().run()
-    assert "no test part" not in words(app)
+    assert f"Evaluating {TITLE}: the data has no test split" in visible_text(app)
+    assert "the disk is full" not in visible_text(app)
+    find_button(app, "Dismiss").click().run()
+    assert "no test split" not in visible_text(app)
 
 
-def test_without_a_dataset_nothing_can_be_started(app: AppTest, told: Told) -> None:
-    open_page(app)
-    assert "register a dataset on the Data page first" in words(app)
-    assert not [each for each in app.button if each.label == "Evaluate"]
-    told.tell("running", "")
+def test_without_a_dataset_nothing_can_be_started_but_running_evaluations_can_be_stopped(
+    app: AppTest, evaluation_job: FakeEvaluationJob
+) -> None:
+    open_page(app, "evaluate")
+    assert "register a dataset on the Data page first" in visible_text(app)
+    assert "Evaluate" not in button_labels(app)
+    evaluation_job.set_state("running", "", None, "stop")
     app.run()
-    assert "begins …" in app.get("progress")[0].proto.text
-    button(app, "Stop").click().run()
-    assert "It was stopped." in words(app)
+    assert "starting …" in app.get("progress")[0].proto.text
+    find_button(app, "Stop").click().run()
+    assert "It was stopped." in visible_text(app)

@@ -1,18 +1,22 @@
-"""Adding a dataset: the folders, the button, and the progress of what is being prepared."""
+"""The form that adds a dataset, and the progress of datasets that are being prepared."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
 
+from cxr_core.data.prepare import prepare_dataset
+from cxr_core.data.registry import Dataset
 from cxr_core.data.sources.detect import SOURCES
 from pages.components import cache
-from pages.components.datasets.preparation import Preparation, Preparations
+from pages.components.background_tasks import BackgroundTask
+from pages.components.datasets.page_state import DataPageState
 from pages.components.markdown import plain
-from pages.components.session import Exploration
 
-AT_ONCE_S = 0.6  # what is wrong with a folder is usually known by then
+PREFIX = "prepare dataset "  # of the keys of these background tasks
+FIRST_WAIT_S = 0.6  # by then it is usually known what is wrong with a folder
 POLL_S = 0.5
-KINDS = {
+LAYOUT_NAMES = {
     "nih14": "NIH CXR8 (ChestX-ray14)",
     "folder": "Folders by class, as Kaggle's chest_xray",
     "csv": "A table with paths and labels",
@@ -20,34 +24,35 @@ KINDS = {
 }
 LAYOUTS = (
     "**NIH CXR8** as released (images with `Data_Entry_2017*.csv`), or **folders by class** (`train/NORMAL`, "
-    "`test/PNEUMONIA`, …).  \n**A CSV** with a column of image paths and one per finding, for PNG, JPEG or DICOM files."
+    "`test/PNEUMONIA`, …).  \n**A CSV file** with a column of image paths and one per finding, for PNG, JPEG or DICOM "
+    "files."
 )
 
 
-def add_dataset(exploration: Exploration, first: bool) -> None:
-    """The form, what is running, and what went wrong. first: no dataset is registered yet."""
-    preparations = cache.preparations()
-    _take_in(exploration, preparations)
-    running = preparations.running()
-    failed = [each for each in preparations.ended() if each.dataset is None]
+def add_dataset(state: DataPageState, is_first: bool) -> None:
+    """The form, the running preparations, and those that failed. is_first: no dataset is registered yet."""
+    _switch_to_finished(state)
+    tasks = cache.background_tasks()
+    running = tasks.list_running(PREFIX)
+    failed = [task for task in tasks.list_ended(PREFIX) if task.result is None]
     with st.expander(
         "Add a dataset",
-        expanded=first or bool(running or failed),
+        expanded=is_first or bool(running or failed),
         icon=":material/create_new_folder:",
     ):
-        if first:
+        if is_first:
             st.markdown(
-                "No dataset is registered yet. Name the folder of one; its films are read, never changed."
+                "No dataset is registered yet. Enter the folder of one. Its films are read, never changed."
             )
         st.caption(LAYOUTS)
-        _ask_folders(exploration, preparations)
-        for preparation in failed:
-            _show_end(preparations, preparation)
+        _ask_folders(state)
+        for task in failed:
+            _show_failure(task)
         if running:
-            watch(preparations, {_key(each) for each in running})
+            watch_preparations({task.key for task in running})
 
 
-def _ask_folders(exploration: Exploration, preparations: Preparations) -> None:
+def _ask_folders(state: DataPageState) -> None:
     with st.form("add-dataset", border=False, enter_to_submit=False):
         text = st.text_area(
             "Folders on this computer, one per line", height=80, placeholder="/data/nih_cxr8"
@@ -56,7 +61,7 @@ def _ask_folders(exploration: Exploration, preparations: Preparations) -> None:
             kind = st.selectbox(
                 "Layout",
                 [None, *SOURCES],
-                format_func=lambda each: "Find out" if each is None else KINDS.get(each, each),
+                format_func=lambda kind: LAYOUT_NAMES.get(kind, kind) if kind else "Detect",
                 width=320,
             )
             clicked = st.form_submit_button("Prepare", type="primary", icon=":material/play_arrow:")
@@ -64,93 +69,83 @@ def _ask_folders(exploration: Exploration, preparations: Preparations) -> None:
         return
     folders = [Path(line.strip()).expanduser() for line in text.splitlines() if line.strip()]
     if not folders:
-        st.error("Name at least one folder.")
+        st.error("Enter at least one folder.")
         return
-    start(exploration, preparations, folders, kind)
+    start_preparation(state, folders, kind)
 
 
-def start(
-    exploration: Exploration,
-    preparations: Preparations,
-    folders: list[Path],
-    kind: str | None = None,
-    name: str | None = None,
+def start_preparation(
+    state: DataPageState, folders: Sequence[Path], kind: str | None = None, name: str | None = None
 ) -> None:
-    """Begin to prepare, or join whoever prepares the same folders already."""
-    preparation = preparations.start([_absolute(folder) for folder in folders], kind, name)
-    exploration.started.add(_key(preparation))
-    preparation.wait(AT_ONCE_S)
+    """Start to prepare a dataset, or join the preparation of the same folders that is running."""
+    absolute = [Path.cwd() / folder for folder in folders]
+
+    def prepare(task: BackgroundTask) -> Dataset:
+        return prepare_dataset(absolute, progress=task.report_progress, kind=kind, name=name)
+
+    label = ", ".join(map(str, absolute))
+    task = cache.background_tasks().start(PREFIX + label, prepare, label)
+    state.started_tasks.add(task.key)
+    task.wait(FIRST_WAIT_S)
     st.rerun()
 
 
-def _take_in(exploration: Exploration, preparations: Preparations) -> None:
-    """Datasets that are ready: the tab that began one turns to it."""
-    for preparation in preparations.ended():
-        if preparation.dataset is not None and _key(preparation) in exploration.started:
-            exploration.turn_to(preparation.dataset.name)
-    exploration.started &= {_key(each) for each in preparations.running()}
+def _switch_to_finished(state: DataPageState) -> None:
+    """Show a dataset that is ready, in the tab that started its preparation."""
+    tasks = cache.background_tasks()
+    for task in tasks.list_ended(PREFIX):
+        if isinstance(task.result, Dataset) and task.key in state.started_tasks:
+            state.switch_dataset(task.result.name)
+    state.started_tasks &= {task.key for task in tasks.list_running(PREFIX)}
 
 
 @st.fragment(run_every=POLL_S)
-def watch(preparations: Preparations, began: set[tuple[str, ...]]) -> None:
-    """Progress of all that runs, asked for again and again; the page runs once when one of those that began ends."""
-    running = preparations.running()
-    for number, preparation in enumerate(running):
+def watch_preparations(running_before: set[str]) -> None:
+    """The progress of all running preparations, polled. The page reruns once when one of them has ended."""
+    running = cache.background_tasks().list_running(PREFIX)
+    for number, task in enumerate(running):
         with st.container(horizontal=True, vertical_alignment="center", key=f"preparing-{number}"):
             with st.container(gap=None):
-                st.text(_names(preparation))
-                st.progress(preparation.share, text=plain(_progress(preparation)))
+                st.text(task.label)
+                st.progress(task.share_done, text=plain(_describe_progress(task)))
             st.button(
                 "Cancel",
-                key=f"cancel-{hash(_key(preparation))}",
-                on_click=preparation.cancel,
-                disabled=preparation.cancelled,
+                key=f"cancel-{hash(task.key)}",
+                on_click=task.cancel,
+                disabled=task.is_cancelled,
                 help="Films that are decoded already stay in the cache.",
             )
-    if {_key(each) for each in running} != began:
+    if {task.key for task in running} != running_before:
         st.rerun()
 
 
-def _show_end(preparations: Preparations, preparation: Preparation) -> None:
-    """Why a preparation came to nothing, until it is dismissed."""
+def _show_failure(task: BackgroundTask) -> None:
+    """Why a preparation ended without a dataset, until it is dismissed."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if preparation.error:
-            st.error(plain(preparation.error))
+        if task.error:
+            st.error(plain(task.error))
         else:
-            st.info(
-                f"Stopped: {plain(_names(preparation))}. Prepare it again to go on where it stopped."
-            )
+            st.info(f"Stopped: {plain(task.label)}. Prepare it again to continue where it stopped.")
         st.button(
             "Dismiss",
-            key=f"dismiss-{hash(_key(preparation))}",
+            key=f"dismiss-{hash(task.key)}",
             type="tertiary",
-            on_click=preparations.dismiss,
-            args=(preparation,),
+            on_click=cache.background_tasks().dismiss,
+            args=(task,),
         )
 
 
-def _progress(preparation: Preparation) -> str:
-    if preparation.cancelled:
+def _describe_progress(task: BackgroundTask) -> str:
+    if task.is_cancelled:
         return "Stopping …"
-    count = f": {preparation.done:,} of {preparation.total:,}" if preparation.total > 1 else ""
-    return f"{preparation.stage.capitalize()}{count}{_time_left(preparation.seconds_left)}"
+    count = f": {task.done:,} of {task.total:,}" if task.total > 1 else ""
+    stage = (task.stage or "starting").capitalize()
+    return f"{stage}{count}{_describe_time_left(task.seconds_left)}"
 
 
-def _time_left(seconds: float | None) -> str:
+def _describe_time_left(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 90:
         return f" · about {max(1, round(seconds))} s left"
     return f" · about {round(seconds / 60)} min left"
-
-
-def _names(preparation: Preparation) -> str:
-    return ", ".join(map(str, preparation.folders))
-
-
-def _key(preparation: Preparation) -> tuple[str, ...]:
-    return tuple(map(str, preparation.folders))
-
-
-def _absolute(folder: Path) -> Path:
-    return Path.cwd() / folder

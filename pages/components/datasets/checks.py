@@ -1,4 +1,4 @@
-"""What the doctor found, by severity; for what blocks or names films, the choice that is on record."""
+"""Shows the issues that the dataset checks found, by severity, and records decisions about them."""
 
 from collections.abc import Callable
 
@@ -10,51 +10,51 @@ from cxr_core.data.prepare import record_decision, withdraw_decision
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
 from cxr_core.errors import SilhouetteError
-from pages.components.datasets.contents import Contents
-from pages.components.datasets.overview import day
+from pages.components.datasets.contents import DatasetContents
+from pages.components.datasets.page_state import DataPageState
 from pages.components.markdown import plain
-from pages.components.session import Exploration
+from pages.components.wording import count_of, format_minute
 
 HEADINGS: dict[Severity, str] = {"blocking": "Blocking", "warning": "Warnings", "note": "Notes"}
 MEANINGS: dict[Severity, str] = {
-    "blocking": "Training is stopped until each is excluded or accepted.",
-    "warning": "Nothing is stopped; read them before you trust a figure.",
-    "note": "For the record.",
+    "blocking": "Nothing is trained until each of these is excluded or accepted.",
+    "warning": "These stop nothing; read them before you trust a figure.",
+    "note": "For your information.",
 }
 ICONS: dict[Severity, str] = {
     "blocking": ":material/block:",
     "warning": ":material/warning:",
     "note": ":material/info:",
 }
-FILES = (
+REPORT_FILES = (
     ("Report (HTML)", "report.html", "text/html"),
     ("Report (JSON)", "report.json", "application/json"),
-    ("Films left out (CSV)", "quarantine.csv", "text/csv"),
+    ("Excluded and unreadable films (CSV)", "quarantine.csv", "text/csv"),
 )
 
 
-def show_doctor(exploration: Exploration, dataset: Dataset, contents: Contents) -> None:
-    """The issues, the worst first, and the reports to take away."""
-    offer_files(dataset)
+def show_checks(state: DataPageState, dataset: Dataset, contents: DatasetContents) -> None:
+    """The issues, the worst first, and the reports to download."""
+    offer_check_reports(dataset)
     if not contents.issues:
-        st.markdown("The doctor found nothing to say.")
+        st.markdown("The checks found no issue.")
     for severity in SEVERITIES:
-        found = [
-            (place, issue)
-            for place, issue in enumerate(contents.issues)
+        issues = {
+            number: issue
+            for number, issue in enumerate(contents.issues)
             if issue.severity == severity
-        ]
-        if found:
-            st.markdown(f"**{HEADINGS[severity]}** :gray[· {len(found)} · {MEANINGS[severity]}]")
+        }
+        if issues:
+            st.markdown(f"**{HEADINGS[severity]}** :gray[· {len(issues)} · {MEANINGS[severity]}]")
             with st.container(gap="xsmall"):
-                for place, issue in found:
-                    _show_issue(exploration, dataset, place, issue, contents.choices[place])
+                for number, issue in issues.items():
+                    _show_issue(state, dataset, number, issue, contents.decisions[number])
 
 
-def offer_files(dataset: Dataset) -> None:
-    """The report as a page and as JSON, and the list of films left out, as they lie in the dataset's folder."""
+def offer_check_reports(dataset: Dataset) -> None:
+    """The report as a page and as JSON, and the list of films that are left out."""
     with st.container(horizontal=True, gap="small"):
-        for label, name, mime in FILES:
+        for label, name, mime in REPORT_FILES:
             path = dataset.folder / name
             if path.is_file():
                 st.download_button(
@@ -69,68 +69,73 @@ def offer_files(dataset: Dataset) -> None:
 
 
 def _show_issue(
-    exploration: Exploration, dataset: Dataset, place: int, issue: Issue, choice: Decision | None
+    state: DataPageState, dataset: Dataset, number: int, issue: Issue, decision: Decision | None
 ) -> None:
-    open_now = issue.severity == "blocking" and choice is None
-    made = (
-        f" :gray-badge[{'excluded' if choice.choice == 'exclude' else 'accepted'}]"
-        if choice
-        else ""
-    )
-    label = f"{plain(issue.title)} :gray[· {issue.count:,}]{made}"
-    with st.expander(label, expanded=open_now, icon=ICONS[issue.severity]):
+    needs_decision = issue.severity == "blocking" and decision is None
+    badge = f" :gray-badge[{_decision_word(decision)}]" if decision else ""
+    label = f"{plain(issue.title)} :gray[· {issue.count:,}]{badge}"
+    with st.expander(label, expanded=needs_decision, icon=ICONS[issue.severity]):
         st.markdown(plain(issue.message))
         if issue.examples:
-            st.caption("For example " + ", ".join(plain(each) for each in issue.examples))
+            st.caption("For example " + ", ".join(plain(example) for example in issue.examples))
         st.markdown(f"**What to do:** {plain(issue.remedy)}")
         if issue.images:
-            noun = "film" if len(issue.images) == 1 else "films"
             st.button(
-                f"Show {len(issue.images):,} {noun}",
-                key=f"show-{dataset.name}-{place}",
+                f"Show {count_of(len(issue.images), 'film')}",
+                key=f"show-{dataset.name}-{number}",
                 icon=":material/image_search:",
-                on_click=exploration.explore,
-                args=(Selection(issue=place),),
+                on_click=state.explore_films,
+                args=(Selection(issue=number),),
             )
-        if choice:
-            _show_choice(dataset, place, issue, choice)
+        if decision:
+            _show_decision(dataset, number, issue, decision)
         elif issue.severity == "blocking" or issue.images:
-            _ask_choice(dataset, place, issue)
+            _ask_decision(dataset, number, issue)
 
 
-def _show_choice(dataset: Dataset, place: int, issue: Issue, choice: Decision) -> None:
-    what = f"{choice.count:,} films excluded" if choice.choice == "exclude" else "accepted"
-    note = f": {plain(choice.note)}" if choice.note else ""
-    st.markdown(f"**On record:** {what}, {plain(day(choice.when))}{note}")
+def _decision_word(decision: Decision) -> str:
+    return "excluded" if decision.action == "exclude" else "accepted"
+
+
+def _show_decision(dataset: Dataset, number: int, issue: Issue, decision: Decision) -> None:
+    what = _decision_word(decision)
+    if decision.action == "exclude":
+        what = f"{count_of(decision.count, 'film')} excluded"
+    note = f": {plain(decision.note)}" if decision.note else ""
+    st.markdown(f"**Decision:** {what}, {plain(format_minute(decision.when))}{note}")
     if st.button(
-        "Withdraw this choice", key=f"withdraw-{dataset.name}-{place}", icon=":material/undo:"
+        "Withdraw this decision", key=f"withdraw-{dataset.name}-{number}", icon=":material/undo:"
     ):
-        _record(lambda: withdraw_decision(dataset, issue.code))
+        _apply_change(lambda: withdraw_decision(dataset, issue.code))
 
 
-def _ask_choice(dataset: Dataset, place: int, issue: Issue) -> None:
-    note = st.text_input("Why (kept on record)", key=f"note-{dataset.name}-{place}", max_chars=500)
+def _ask_decision(dataset: Dataset, number: int, issue: Issue) -> None:
+    note = st.text_input(
+        "Reason (kept on record)", key=f"note-{dataset.name}-{number}", max_chars=500
+    )
+    action: Action | None = None
     with st.container(horizontal=True, gap="small"):
-        exclude = issue.images and st.button(
-            f"Exclude {len(issue.images):,}" if len(issue.images) > 1 else "Exclude it",
-            key=f"exclude-{dataset.name}-{place}",
+        if issue.images and st.button(
+            f"Exclude {count_of(len(issue.images), 'film')}",
+            key=f"exclude-{dataset.name}-{number}",
             icon=":material/remove_circle:",
-            help="These films are left out of training and evaluation from now on; the files stay.",
-        )
-        accept = st.button(
+            help="Leaves these films out of training and evaluation from now on. The files stay.",
+        ):
+            action = "exclude"
+        if st.button(
             "Accept",
-            key=f"accept-{dataset.name}-{place}",
+            key=f"accept-{dataset.name}-{number}",
             icon=":material/check_circle:",
-            help="Go on with these films as they are. The choice holds while the finding concerns the same films.",
-        )
-    chosen: Action | None = "exclude" if exclude else "accept" if accept else None
-    if chosen:
-        resolution = chosen
-        _record(lambda: record_decision(dataset, issue.code, resolution, note.strip()))
+            help="Uses these films as they are. The decision applies as long as the issue concerns the same films.",
+        ):
+            action = "accept"
+    if action is not None:
+        chosen = action
+        _apply_change(lambda: record_decision(dataset, issue.code, chosen, note.strip()))
 
 
-def _record(change: Callable[[], Dataset]) -> None:
-    """Change what is on record and show the page anew; why not, if it cannot be."""
+def _apply_change(change: Callable[[], Dataset]) -> None:
+    """Change the record and rerun the page; or say why it cannot be changed."""
     try:
         change()
     except SilhouetteError as error:

@@ -1,71 +1,138 @@
-"""A dataset opened once for all tabs: its tables, numbers and charts. Read-only, and without a pixel of any film."""
+"""A dataset as the Data page shows it: its tables, figures and charts. Read-only, and without pixels of any film."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+import pandas as pd
 
-from cxr_core.data.charts import Chart, charts
+from cxr_core.data.charts import DatasetChart, draw_charts
 from cxr_core.data.checks.decision import Decision
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import FilmIndex
-from cxr_core.data.summary import Summary, summarise
+from cxr_core.data.summary import Summary, summarise_manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmFacts:
+    """One row of a manifest; None where something is unknown. quality_flags: codes of the film's quality flags."""
+
+    image: str
+    patient: str
+    source: str
+    status: str
+    reason: str | None
+    split: str | None
+    view: str | None
+    sex: str | None
+    age: float | None
+    width: float | None
+    height: float | None
+    bits: float | None
+    quality_flags: tuple[str, ...]
+
+    @classmethod
+    def from_row(cls, row: pd.Series) -> Self:
+        """Read a row of `Manifest.table`."""
+        return cls(
+            image=str(row["image"]),
+            patient=str(row["patient"]),
+            source=str(row["source"]),
+            status=str(row["status"]),
+            reason=text_or_none(row["reason"]),
+            split=text_or_none(row["split"]),
+            view=text_or_none(row["view"]),
+            sex=text_or_none(row["sex"]),
+            age=number_or_none(row["age"]),
+            width=number_or_none(row["width"]),
+            height=number_or_none(row["height"]),
+            bits=number_or_none(row["bits"]),
+            quality_flags=tuple(filter(None, (text_or_none(row["concerns"]) or "").split("|"))),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Films:
-    """Films of a dataset, with all that is computed of them.  boxes_of: image -> places in the manifest's boxes."""
+class FilmCollection:
+    """Films of a dataset with everything computed from them. box_rows: image -> rows of the manifest's boxes."""
 
     manifest: Manifest
     index: FilmIndex
     summary: Summary
-    charts: dict[str, Chart]
-    boxes_of: dict[str, np.ndarray]
+    charts: dict[str, DatasetChart]
+    box_rows: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, manifest: Manifest, issues: tuple[Issue, ...]) -> "Films":
+    def from_manifest(cls, manifest: Manifest, issues: tuple[Issue, ...]) -> Self:
         """Compute everything once."""
-        summary = summarise(manifest)
+        summary = summarise_manifest(manifest)
         boxes = manifest.boxes.groupby("image").indices if len(manifest.boxes) else {}
         return cls(
             manifest=manifest,
             index=FilmIndex(manifest, issues),
             summary=summary,
-            charts=charts(summary),
-            boxes_of={str(image): places for image, places in boxes.items()},
+            charts=draw_charts(summary),
+            box_rows={str(image): rows for image, rows in boxes.items()},
         )
+
+    def find_image(self, image: str | None) -> int | None:
+        """The row of a film; None when the dataset does not list it."""
+        (rows,) = np.nonzero((self.manifest.table["image"] == image).to_numpy())
+        return int(rows[0]) if len(rows) else None
+
+    def facts_of(self, row: int) -> FilmFacts:
+        """What the manifest records about the film in a row."""
+        return FilmFacts.from_row(self.manifest.table.iloc[row])
+
+    def images_of(self, rows: Iterable[int]) -> list[str]:
+        """The paths of the films in some rows."""
+        return [str(image) for image in self.manifest.table["image"].iloc[list(rows)]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Contents:
-    """What a dataset holds.  usable: the films that may be trained on, None without any; listed: every row.
+class DatasetContents:
+    """What a dataset holds. usable: the films that may be trained on, None when there are none.  listed: every row.
 
-    choices: for each issue the one that holds about it, if any.
+    decisions: for each issue the decision that applies to it, or None.
     """
 
     issues: tuple[Issue, ...]
-    choices: tuple[Decision | None, ...]
-    usable: Films | None
-    listed: Films
+    decisions: tuple[Decision | None, ...]
+    usable: FilmCollection | None
+    listed: FilmCollection
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "Contents":
-        """Read a dataset's tables. Raises DataError when they are damaged."""
-        manifest, issues = dataset.manifest(), dataset.issues()
-        choices = tuple(dataset.choice_about(issue) for issue in issues)
-        listed = Films.of(manifest, issues)
-        there = manifest.table["status"] == "present"
-        if there.all():
-            usable: Films | None = listed
-        else:
-            usable = Films.of(manifest.usable(), issues) if there.any() else None
-        return cls(issues=issues, choices=choices, usable=usable, listed=listed)
+    def from_dataset(cls, dataset: Dataset) -> Self:
+        """Load a dataset's tables. Raises DataError when they are damaged."""
+        manifest, issues = dataset.load_manifest(), dataset.load_issues()
+        decisions = tuple(dataset.decision_about(issue) for issue in issues)
+        listed = FilmCollection.from_manifest(manifest, issues)
+        is_present = manifest.table["status"] == "present"
+        usable: FilmCollection | None = None
+        if is_present.all():
+            usable = listed
+        elif is_present.any():
+            usable = FilmCollection.from_manifest(manifest.select_usable(), issues)
+        return cls(issues=issues, decisions=decisions, usable=usable, listed=listed)
 
     @property
-    def blocking(self) -> tuple[Issue, ...]:
-        """Blocking issues that nobody has chosen about."""
-        found = zip(self.issues, self.choices, strict=True)
-        return tuple(
-            issue for issue, choice in found if issue.severity == "blocking" and choice is None
-        )
+    def open_blocking_issues(self) -> Sequence[Issue]:
+        """Blocking issues without a decision."""
+        pairs = zip(self.issues, self.decisions, strict=True)
+        return [
+            issue for issue, decision in pairs if issue.severity == "blocking" and decision is None
+        ]
+
+
+def text_or_none(value: object) -> str | None:
+    """A text of a table; None where it is missing."""
+    return value if isinstance(value, str) and value else None
+
+
+def number_or_none(value: float | None) -> float | None:
+    """A number of a table; None where it is missing."""
+    if value is None or np.isnan(value):
+        return None
+    return float(value)

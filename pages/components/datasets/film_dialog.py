@@ -1,8 +1,7 @@
-"""One film of a dataset over the page: large, with its boxes, what is known of it, and its patient's other films."""
+"""A dialog with one film of a dataset: large, with its boxes, its facts, and the patient's other films."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,58 +11,55 @@ from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
 from cxr_core.errors import FilmRefused
 from cxr_core.film.limits import MAX_BYTES
+from cxr_core.presentation.wording import finding_name
 from pages.components import cache
-from pages.components.datasets.contents import Contents
-from pages.components.datasets.thumbnails import boxes_of, finding_label, pictures_of
-from pages.components.gallery import Picture, as_jpeg, show_large, show_pictures
+from pages.components.datasets.contents import DatasetContents, FilmFacts
+from pages.components.datasets.page_state import DataPageState
+from pages.components.datasets.thumbnails import find_boxes, make_thumbnails
+from pages.components.gallery import Picture, encode_jpeg, show_gallery, show_large_picture
 from pages.components.markdown import plain
-from pages.components.session import Exploration
 
 LONGEST_SIDE_PX = 1024
-OTHERS_SHOWN = 24
-WORDS_PX = 330
-LABEL_WORDS = {1: "Positive", 0: "Negative", -1: "Unknown"}
+OTHER_FILMS_SHOWN = 24
+FACTS_PX = 330
+LABEL_NAMES = {1: "Positive", 0: "Negative", -1: "Unknown"}
 
 
 @st.dialog("Film", width="large")
-def show_film(exploration: Exploration, dataset: Dataset, contents: Contents) -> None:
-    """The film that the tab looks at; a click on another of the same patient puts that one in its place."""
-    films = contents.listed
-    (rows,) = np.nonzero((films.manifest.table["image"] == exploration.film).to_numpy())
-    if not len(rows):
+def show_dataset_film(state: DataPageState, dataset: Dataset, contents: DatasetContents) -> None:
+    """The chosen film; a click on another film of the same patient replaces it."""
+    row = contents.listed.find_image(state.open_image)
+    if row is None:
         st.markdown("This film is no longer in the dataset.")
         return
-    row = int(rows[0])
-    facts = films.manifest.table.iloc[row].to_dict()
+    facts = contents.listed.facts_of(row)
     with st.container(horizontal=True, gap="medium"):
         with st.container(key="film-picture"):
-            show_picture(contents, facts)
-        with st.container(width=WORDS_PX, gap="small"):
-            _show_words(contents, row, facts)
+            show_film_picture(contents, facts)
+        with st.container(width=FACTS_PX, gap="small"):
+            _show_facts(contents, row, facts)
 
-    def opened(image: str) -> None:
-        exploration.film = image
+    def open_other(image: str) -> None:
+        state.open_image = image
 
-    show_others(dataset, contents, row, opened)
-
-
-def _show_words(contents: Contents, row: int, facts: Mapping[str, Any]) -> None:
-    st.text(str(facts["image"]).rsplit("/", 1)[-1])
-    for concern in _concerns(contents, row, facts):
-        st.warning(plain(concern), icon=":material/warning:")
-    st.markdown(
-        "\n".join(f"- **{name}:** {plain(value)}" for name, value in _labels(contents, row))
-    )
-    st.caption(" · ".join(plain(fact) for fact in film_facts(facts)))
+    show_other_films(dataset, contents, row, open_other)
 
 
-def show_picture(contents: Contents, facts: Mapping[str, Any]) -> None:
-    """The film as large as there is room, with its boxes, or why it cannot be shown. facts: its row of the manifest."""
-    image = str(facts["image"])
-    if facts["status"] == "missing":
-        st.info("The file is not here: only what the table says of it is known.")
+def _show_facts(contents: DatasetContents, row: int, facts: FilmFacts) -> None:
+    st.text(facts.image.rsplit("/", 1)[-1])
+    for warning in _list_warnings(contents, row, facts):
+        st.warning(plain(warning), icon=":material/warning:")
+    labels = _list_labels(contents, row)
+    st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in labels))
+    st.caption(" · ".join(plain(fact) for fact in describe_film(facts)))
+
+
+def show_film_picture(contents: DatasetContents, facts: FilmFacts) -> None:
+    """The film as large as there is room, with its boxes; or why it cannot be shown."""
+    if facts.status == "missing":
+        st.info("The file is missing: only what the table says about it is known.")
         return
-    grey = _decoded(Path(image))
+    grey = _decode_film(Path(facts.image))
     if isinstance(grey, str):
         st.error(plain(grey))
         return
@@ -72,19 +68,21 @@ def show_picture(contents: Contents, facts: Mapping[str, Any]) -> None:
     if shrink < 1:
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    boxes = boxes_of(contents.listed, image)
-    show_large(
-        Picture(name=image, jpeg=as_jpeg(grey), boxes=boxes, aspect=width / height),
-        key="film-large",
+    picture = Picture(
+        name=facts.image,
+        jpeg=encode_jpeg(grey),
+        boxes=find_boxes(contents.listed, facts.image),
+        aspect=width / height,
     )
+    show_large_picture(picture, key="film-large")
 
 
-def _decoded(path: Path) -> np.ndarray | str:
-    """The film's grey pixels (H, W) uint8, decoded in a process apart; or why there are none."""
+def _decode_film(path: Path) -> np.ndarray | str:
+    """The film's grey pixels (H, W) uint8, decoded in a sandboxed process; or a sentence why there are none."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            return f"{path} is larger than the {MAX_BYTES >> 20} MB that a film may have."
-        film = cache.decoder().decode(path.read_bytes())
+            return f"{path} is larger than the limit of {MAX_BYTES >> 20} MB."
+        film = cache.dataset_decoder().decode(path.read_bytes())
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}."
     except FilmRefused as error:
@@ -93,65 +91,64 @@ def _decoded(path: Path) -> np.ndarray | str:
     return grey
 
 
-def _labels(contents: Contents, row: int) -> list[tuple[str, str]]:
-    """The findings by what the label says, positive ones first; one word when all the rest are negative."""
+def _list_labels(contents: DatasetContents, row: int) -> list[tuple[str, str]]:
+    """The findings grouped by label, positive ones first."""
     index = contents.listed.index
     if not index.findings:
         return [("Labels", "none in this dataset")]
-    said: dict[int, list[str]] = {1: [], 0: [], -1: []}
-    for key, label in zip(index.findings, index.labels[row], strict=True):
-        said[int(label)].append(finding_label(key))
-    return [(LABEL_WORDS[label], ", ".join(names)) for label, names in said.items() if names]
+    names: dict[int, list[str]] = {1: [], 0: [], -1: []}
+    for finding, label in zip(index.findings, index.labels[row], strict=True):
+        names[int(label)].append(finding_name(finding))
+    return [(LABEL_NAMES[label], ", ".join(group)) for label, group in names.items() if group]
 
 
-def film_facts(facts: Mapping[str, Any]) -> list[str]:
-    """What a row of the manifest says of a film, a phrase for each fact."""
-    found = [f"patient {facts['patient']}"]
-    found += [
-        f"{name} {facts[key]}"
-        for key, name in (("split", "part"), ("view", "view"), ("sex", "sex"))
-        if _known(facts[key])
-    ]
-    found += [f"{facts['age']:g} years"] if _known(facts["age"]) else ["age unknown"]
-    if _known(facts["width"]) and _known(facts["height"]):
-        found.append(f"{facts['width']:g} × {facts['height']:g} px")
-    found += [f"{facts['bits']:g} bits"] if _known(facts["bits"]) else []
-    found.append(f"from {facts['source']}")
-    found += [f"{facts['status']}: {facts['reason']}"] if _known(facts["reason"]) else []
-    return [*found, str(facts["image"])]
+def describe_film(facts: FilmFacts) -> list[str]:
+    """What the manifest records about a film, a phrase for each fact."""
+    phrases = [f"patient {facts.patient}"]
+    for name, value in (("split", facts.split), ("view", facts.view), ("sex", facts.sex)):
+        if value is not None:
+            phrases.append(f"{name} {value}")
+    phrases.append("age unknown" if facts.age is None else f"{facts.age:g} years")
+    if facts.width is not None and facts.height is not None:
+        phrases.append(f"{facts.width:g} × {facts.height:g} px")
+    if facts.bits is not None:
+        phrases.append(f"{facts.bits:g} bits")
+    phrases.append(f"from {facts.source}")
+    if facts.reason is not None:
+        phrases.append(f"{facts.status}: {facts.reason}")
+    phrases.append(facts.image)
+    return phrases
 
 
-def _concerns(contents: Contents, row: int, facts: Mapping[str, Any]) -> list[str]:
-    """What the doctor's issues, and the look at the film itself, have against it."""
-    concerned = zip(contents.issues, contents.listed.index.concerned, strict=True)
-    titles = [issue.title for issue, rows in concerned if row in rows]
-    codes = str(facts["concerns"]).split("|") if _known(facts["concerns"]) else []
-    return list(
-        dict.fromkeys([*titles, *(code.replace("_", " ").capitalize() for code in codes if code)])
-    )
+def _list_warnings(contents: DatasetContents, row: int, facts: FilmFacts) -> list[str]:
+    """The issues that name this film, and its quality flags."""
+    titles = []
+    for issue, rows in zip(contents.issues, contents.listed.index.concerned, strict=True):
+        if row in rows:
+            titles.append(issue.title)
+    flags = [code.replace("_", " ").capitalize() for code in facts.quality_flags]
+    return list(dict.fromkeys([*titles, *flags]))
 
 
-def show_others(
-    dataset: Dataset, contents: Contents, row: int, on_open: Callable[[str], None]
+def show_other_films(
+    dataset: Dataset, contents: DatasetContents, row: int, on_open: Callable[[str], None]
 ) -> None:
-    """The other films of the patient of one; a click calls `on_open` with the image of the one clicked."""
+    """The other films of a film's patient; a click calls `on_open` with the path of the clicked one."""
     films = contents.listed
     patient = str(films.manifest.table["patient"].iloc[row])
-    others = films.index.rows(Selection(patient=patient))
+    others = films.index.find_rows(Selection(patient=patient))
     others = others[others != row]
     if not len(others):
-        st.caption("The patient's only film.")
+        st.caption("The patient has no other film.")
         return
-    more = f", the first {OTHERS_SHOWN} of {len(others)}" if len(others) > OTHERS_SHOWN else ""
-    st.markdown(f"**The patient's other films**{more}")
-    shown = others[:OTHERS_SHOWN]
-    images = [str(image) for image in films.manifest.table["image"].iloc[shown]]
-    show_pictures(
-        pictures_of(dataset, films, shown),
+    more = ""
+    if len(others) > OTHER_FILMS_SHOWN:
+        more = f", the first {OTHER_FILMS_SHOWN} of {len(others)}"
+    st.markdown(f"**Other films of this patient**{more}")
+    shown = others[:OTHER_FILMS_SHOWN]
+    images = films.images_of(shown)
+    show_gallery(
+        make_thumbnails(dataset, films, shown),
         key="gallery-patient",
-        on_open=lambda place: on_open(images[place]),
+        on_open=lambda position: on_open(images[position]),
     )
-
-
-def _known(value: object) -> bool:
-    return value is not None and value == value

@@ -1,77 +1,81 @@
-"""The films that are asked for: how many, of how many patients, and a page of them at a time."""
+"""The list of films that pass the filter: how many, of how many patients, and a page of thumbnails."""
 
 import numpy as np
 import streamlit as st
 
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
-from pages.components.datasets.contents import Contents, Films
-from pages.components.datasets.film_dialog import show_film
+from pages.components.datasets.contents import DatasetContents, FilmCollection
+from pages.components.datasets.film_dialog import show_dataset_film
 from pages.components.datasets.filters import ask_selection
-from pages.components.datasets.thumbnails import pictures_of
-from pages.components.gallery import show_pictures
+from pages.components.datasets.page_state import DataPageState
+from pages.components.datasets.thumbnails import make_thumbnails
+from pages.components.gallery import show_gallery
 from pages.components.markdown import plain
-from pages.components.session import Exploration
+from pages.components.wording import count_of
 
-FILMS = "films"  # the fragment's name, for charts to have it drawn anew
+FILMS_FRAGMENT = "films"  # the fragment's name, by which charts rerun it
 FILMS_ON_A_PAGE = 24
 LARGEST_SEED = 2**31 - 1
 
 
-@st.fragment(key=FILMS)
-def show_films(
-    exploration: Exploration, dataset: Dataset, contents: Contents, films: Films
+@st.fragment(key=FILMS_FRAGMENT)
+def show_film_list(
+    state: DataPageState, dataset: Dataset, contents: DatasetContents, films: FilmCollection
 ) -> None:
-    """The filter, its summary, and the films. A fragment: what is asked here draws no chart again."""
+    """The filter, a summary of it, and the films. A fragment: using the filter redraws no chart."""
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         st.subheader("Films", anchor="films", width="content")
-        _ask_order(exploration)
+        _ask_order(state)
     with st.expander("Filter", icon=":material/filter_alt:"):
-        selection = ask_selection(exploration, films.index, contents.issues)
-    exploration.selection = selection
-    rows = films.index.rows(selection)
-    _say_how_many(exploration, contents, films, selection, rows)
+        selection = ask_selection(state, films.index, contents.issues)
+    state.selection = selection
+    rows = films.index.find_rows(selection)
+    _show_summary(state, contents, films, selection, rows)
     if not len(rows):
-        st.markdown("No film fits. Ask for less, or clear the filter.")
+        st.markdown("No film passes this filter. Loosen it, or clear it.")
         return
-    if exploration.seed is not None:
-        rows = np.random.default_rng(exploration.seed).permutation(rows)
+    if state.shuffle_seed is not None:
+        rows = np.random.default_rng(state.shuffle_seed).permutation(rows)
     pages = -(-len(rows) // FILMS_ON_A_PAGE)
-    key = f"data-page-{dataset.name}-{exploration.turns}-{hash((selection, exploration.seed, exploration.listed))}"
-    page = _ask_page(pages, key)
+    order = hash((selection, state.shuffle_seed, state.all_listed))
+    page = _ask_page(pages, f"data-page-{dataset.name}-{state.widget_generation}-{order}")
     shown = rows[(page - 1) * FILMS_ON_A_PAGE : page * FILMS_ON_A_PAGE]
-    images = [str(image) for image in films.manifest.table["image"].iloc[shown]]
+    images = films.images_of(shown)
 
-    show_pictures(
-        pictures_of(dataset, films, shown),
+    show_gallery(
+        make_thumbnails(dataset, films, shown),
         key=f"gallery-{dataset.name}",
-        on_open=lambda place: exploration.open_film(images[place]),
+        on_open=lambda position: state.open_film(images[position]),
     )
-    if exploration.opening:
-        exploration.opening = False
-        show_film(exploration, dataset, contents)
+    if state.opening_film:
+        state.opening_film = False
+        show_dataset_film(state, dataset, contents)
 
 
-def look_at(
-    exploration: Exploration, selection: Selection | None, clicked: str | None = None
+def select_films(
+    state: DataPageState, selection: Selection | None, clicked_chart: str | None = None
 ) -> None:
-    """Show these films, from a callback: they are drawn anew, and the chart that loses its mark, but nothing else."""
-    marked = exploration.clicked
-    exploration.look_at(selection, clicked)
-    st.rerun([FILMS] if marked in (None, clicked) else [FILMS, marked])
+    """Callback: show these films. Reruns only the list, and the chart that loses its selected bar."""
+    previous = state.clicked_chart
+    state.select_films(selection, clicked_chart)
+    fragments = [FILMS_FRAGMENT]
+    if previous not in (None, clicked_chart):
+        fragments.append(previous)
+    st.rerun(fragments)
 
 
 def _ask_page(pages: int, key: str) -> int:
     return st.pagination(pages, key=key, max_visible_pages=5) if pages > 1 else 1
 
 
-def _ask_order(exploration: Exploration) -> None:
-    """In the table's order, or shuffled by a seed that is said."""
+def _ask_order(state: DataPageState) -> None:
+    """The table's order, or an order shuffled with a seed."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
-        shuffled = st.toggle("Shuffled", value=exploration.seed is not None, key="data-shuffled")
-        seed = exploration.seed or 0
+        shuffled = st.toggle("Shuffled", value=state.shuffle_seed is not None, key="data-shuffled")
+        seed = state.shuffle_seed or 0
         if shuffled:
             seed = st.number_input(
                 "Seed",
@@ -83,28 +87,29 @@ def _ask_order(exploration: Exploration) -> None:
                 label_visibility="collapsed",
                 help="The same seed shows the same films in the same order.",
             )
-    exploration.seed = int(seed) if shuffled else None
+    state.shuffle_seed = int(seed) if shuffled else None
 
 
-def _say_how_many(
-    exploration: Exploration,
-    contents: Contents,
-    films: Films,
+def _show_summary(
+    state: DataPageState,
+    contents: DatasetContents,
+    films: FilmCollection,
     selection: Selection,
     rows: np.ndarray,
 ) -> None:
-    patients = films.index.patients_among(rows)
-    noun = "film" if len(rows) == 1 else "films"
-    whose = "1 patient" if patients == 1 else f"{patients:,} patients"
-    asked = " · ".join(plain(phrase) for phrase in selection.words(contents.issues)) or "no filter"
+    patients = count_of(films.index.count_patients(rows), "patient")
+    phrases = [plain(phrase) for phrase in selection.describe(contents.issues)]
+    filters = " · ".join(phrases) or "no filter"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{len(rows):,} {noun}** of {whose} :gray[· {asked}]", width="stretch")
+        st.markdown(
+            f"**{count_of(len(rows), 'film')}** of {patients} :gray[· {filters}]", width="stretch"
+        )
         if selection:
             st.button(
                 "Clear",
                 key="data-clear",
                 icon=":material/close:",
                 type="tertiary",
-                on_click=look_at,
-                args=(exploration, None),
+                on_click=select_films,
+                args=(state, None),
             )

@@ -1,111 +1,122 @@
-"""The filter's fields: everything that a click on a chart can ask, and more, for keyboards too."""
+"""The filter's fields: everything that a click on a chart can select, and more; all usable by keyboard."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar
 
 import streamlit as st
 
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.selection import LABELS, FilmIndex, Selection
-from cxr_core.findings import FINDINGS
-from pages.components.session import Exploration
+from cxr_core.presentation.wording import finding_name
+from pages.components.datasets.page_state import DataPageState
 
 FIELD_PX = 165
+ISSUE_FIELD_PX = 260
 ANY = "any"
-COLUMNS = {"split": "Part", "view": "View", "sex": "Sex", "source": "Source", "status": "Status"}
-OLDEST = 150
+COLUMNS = {"split": "Split", "view": "View", "sex": "Sex", "source": "Source", "status": "Status"}
+OLDEST_YEARS = 150
+
+Option = TypeVar("Option", str, int)
 
 
-def ask_selection(exploration: Exploration, index: FilmIndex, issues: Sequence[Issue]) -> Selection:
-    """The films asked for; the fields start from what the tab looks at."""
-    start = exploration.selection or Selection()
+def ask_selection(state: DataPageState, index: FilmIndex, issues: Sequence[Issue]) -> Selection:
+    """The films to show; the fields start from what the tab shows already."""
+    start = state.selection or Selection()
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        found = _ask_labels(exploration, index, start)
+        selection = _ask_labels(state, index, start)
         for column, name in COLUMNS.items():
             levels = index.levels[column]
-            if len(levels) > 1 or getattr(start, column) is not None:
-                found = replace(
-                    found, **{column: _one_of(exploration, name, levels, getattr(start, column))}
-                )
-        found = _ask_patient(exploration, found, start)
-        concerned = [place for place, issue in enumerate(issues) if issue.images]
-        if concerned:
-            titles = {
-                place: f"{issues[place].title} ({issues[place].count:,})" for place in concerned
-            }
-            found = replace(
-                found,
-                issue=_one_of(exploration, "Concerned by", concerned, start.issue, titles, 260),
-            )
-    return replace(found, films_min=start.films_min, films_max=start.films_max)
+            chosen: str | None = getattr(start, column)
+            if len(levels) > 1 or chosen is not None:
+                level = _ask_option(state, name, levels, chosen)
+                selection = replace(selection, **{column: level})  # type: ignore[arg-type]
+        selection = _ask_patient(state, selection, start)
+        selection = _ask_issue(state, selection, start, issues)
+    return replace(selection, films_min=start.films_min, films_max=start.films_max)
 
 
-def _ask_labels(exploration: Exploration, index: FilmIndex, start: Selection) -> Selection:
+def _ask_labels(state: DataPageState, index: FilmIndex, start: Selection) -> Selection:
     if not index.findings:
         return Selection()
-    names = {key: FINDINGS[key].name for key in index.findings}
-    finding = _one_of(exploration, "Finding", index.findings, start.finding, names)
+    names = {finding: finding_name(finding) for finding in index.findings}
+    finding = _ask_option(state, "Finding", index.findings, start.finding, names)
     label = start.label
     if finding is not None:
-        asked = st.selectbox(
+        label = st.selectbox(
             "Labelled",
             LABELS,
             index=LABELS.index(start.label),
-            key=exploration.widget("label"),
+            key=state.widget_key("label"),
             width=FIELD_PX,
         )
-        label = asked or "positive"
-    also = _one_of(exploration, "And also positive", index.findings, start.also, names)
-    return Selection(finding=finding, label=label, also=also)
+    also = _ask_option(state, "And also positive", index.findings, start.also, names)
+    return Selection(finding=finding, label=label or "positive", also=also)
 
 
-def _ask_patient(exploration: Exploration, found: Selection, start: Selection) -> Selection:
-    unknown = st.checkbox(
-        "Age unknown", value=start.age_unknown, key=exploration.widget("age-unknown")
+def _ask_patient(state: DataPageState, selection: Selection, start: Selection) -> Selection:
+    age_unknown = st.checkbox(
+        "Age unknown", value=start.age_unknown, key=state.widget_key("age-unknown")
     )
-    if not unknown:
-        low = _years(exploration, "Age from", start.age_min)
-        high = _years(exploration, "Age to", start.age_max)
-        found = replace(found, age_min=low, age_max=high)
+    if not age_unknown:
+        low = _ask_age(state, "Age from", start.age_min)
+        high = _ask_age(state, "Age to", start.age_max)
+        selection = replace(selection, age_min=low, age_max=high)
     patient = st.text_input(
         "Patient",
         value=start.patient or "",
-        key=exploration.widget("patient"),
+        key=state.widget_key("patient"),
         width=FIELD_PX,
         placeholder=ANY,
     )
-    return replace(found, age_unknown=unknown, patient=patient.strip() or None)
+    return replace(selection, age_unknown=age_unknown, patient=patient.strip() or None)
 
 
-def _years(exploration: Exploration, name: str, start: int | None) -> int | None:
+def _ask_issue(
+    state: DataPageState, selection: Selection, start: Selection, issues: Sequence[Issue]
+) -> Selection:
+    titles = {
+        position: f"{issue.title} ({issue.count:,})"
+        for position, issue in enumerate(issues)
+        if issue.images
+    }
+    if not titles:
+        return selection
+    issue = _ask_option(
+        state, "Named by the issue", list(titles), start.issue, titles, ISSUE_FIELD_PX
+    )
+    return replace(selection, issue=issue)
+
+
+def _ask_age(state: DataPageState, name: str, start: int | None) -> int | None:
     return st.number_input(
         name,
         min_value=0,
-        max_value=OLDEST,
+        max_value=OLDEST_YEARS,
         value=start,
         step=1,
-        key=exploration.widget(name),
+        key=state.widget_key(name),
         width=FIELD_PX,
         placeholder=ANY,
     )
 
 
-def _one_of(
-    exploration: Exploration,
+def _ask_option(
+    state: DataPageState,
     name: str,
-    options: Sequence[Any],
-    start: Any,
-    names: dict[Any, str] | None = None,
+    options: Sequence[Option],
+    start: Option | None,
+    names: Mapping[Option, str] | None = None,
     width: int = FIELD_PX,
-) -> Any:
-    """A field of one choice, or none."""
+) -> Option | None:
+    """A field for one of the options, or none."""
+    labels = names or {}
     return st.selectbox(
         name,
         options,
-        index=list(options).index(start) if start in options else None,
-        format_func=lambda each: (names or {}).get(each, str(each)),
+        index=None if start is None or start not in options else list(options).index(start),
+        format_func=lambda option: labels.get(option, str(option)),
         placeholder=ANY,
-        key=exploration.widget(name),
+        key=state.widget_key(name),
         width=width,
     )

@@ -1,106 +1,105 @@
-"""Films of a dataset as small pictures for a gallery: thumbnail, name, labels, facts and boxes."""
+"""Makes thumbnails of a dataset's films for a gallery, with name, labels, facts and boxes."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from cxr_core.data.registry import THUMBNAIL, Dataset
 from cxr_core.film.preprocess import Placement
-from cxr_core.findings import FINDINGS
-from pages.components.datasets.contents import Films
-from pages.components.gallery import Box, Picture, as_jpeg
+from cxr_core.presentation.wording import finding_name
+from pages.components.datasets.contents import FilmCollection, FilmFacts
+from pages.components.gallery import Box, Picture, encode_jpeg
 
-NOTHING = "nothing known"
+DECODED_STATUSES = ("present", "excluded")
 
 
-def pictures_of(
-    dataset: Dataset, films: Films, rows: np.ndarray, lines: Sequence[tuple[str, ...]] | None = None
+def make_thumbnails(
+    dataset: Dataset,
+    films: FilmCollection,
+    rows: np.ndarray,
+    lines: Sequence[tuple[str, ...]] | None = None,
 ) -> list[Picture]:
-    """Films as small pictures with their boxes. lines: what stands below each; None for its labels and facts."""
+    """Thumbnails with boxes. lines: the text below each; None for its labels and facts."""
     table = films.manifest.table.iloc[rows]
-    decoded = table["status"].isin(["present", "excluded"]).to_numpy()
-    thumbnails = np.zeros((len(rows), THUMBNAIL.side, THUMBNAIL.side), np.uint8)
-    if decoded.any():
-        thumbnails[decoded] = dataset.thumbnails([str(image) for image in table["image"][decoded]])
-    return [
-        _picture(
-            films,
-            row,
-            facts,
-            grey,
-            lines[place] if lines else (labels_of(films, row), facts_of(facts)),
-        )
-        for place, (row, facts, grey) in enumerate(
-            zip(rows, table.to_dict("records"), thumbnails, strict=True)
-        )
-    ]
+    is_decoded = table["status"].isin(DECODED_STATUSES).to_numpy()
+    pixels = np.zeros((len(rows), THUMBNAIL.side, THUMBNAIL.side), np.uint8)
+    if is_decoded.any():
+        images = [str(image) for image in table["image"][is_decoded]]
+        pixels[is_decoded] = dataset.load_thumbnails(images)
+    pictures = []
+    for position, row in enumerate(rows):
+        facts = films.facts_of(int(row))
+        text = lines[position] if lines else describe_film_lines(films, int(row), facts)
+        pictures.append(_make_thumbnail(films, facts, pixels[position], text))
+    return pictures
 
 
-def _picture(
-    films: Films, row: int, facts: Mapping[str, Any], grey: np.ndarray, lines: tuple[str, ...]
-) -> Picture:
-    image = str(facts["image"])
-    seen = bool(grey.any())
-    boxes = boxes_of(films, image)
-    size = (facts["height"], facts["width"])
-    if seen and all(isinstance(side, float) and side > 0 for side in size):
-        boxes = tuple(_on_thumbnail(box, (round(size[0]), round(size[1]))) for box in boxes)
-    status = str(facts["status"])
-    return Picture(
-        name=image.rsplit("/", 1)[-1],
-        jpeg=as_jpeg(grey) if seen else "",
-        lines=lines,
-        boxes=boxes if seen else (),
-        note="" if seen else status if status != "present" else "no picture",
-    )
+def describe_film_lines(films: FilmCollection, row: int, facts: FilmFacts) -> tuple[str, ...]:
+    """The text below a thumbnail: labels, then patient facts."""
+    patient = describe_patient(facts.split, facts.view, facts.age, facts.sex)
+    return describe_labels(films, row), patient or "nothing known"
 
 
-def boxes_of(films: Films, image: str) -> tuple[Box, ...]:
-    """The boxes of a film, in fractions of it."""
-    places = films.boxes_of.get(image)
-    if places is None:
-        return ()
-    return tuple(
-        Box(
-            label=finding_label(box.finding),
-            left=box.left,
-            top=box.top,
-            width=box.width,
-            height=box.height,
-        )
-        for box in films.manifest.boxes.iloc[places].itertuples(index=False)
-    )
-
-
-def labels_of(films: Films, row: int) -> str:
+def describe_labels(films: FilmCollection, row: int) -> str:
     """The findings that a film is labelled with, in words."""
     if not films.index.findings:
         return "no labels"
     labels = films.index.labels[row]
     positive = [
-        finding_label(key)
-        for key, label in zip(films.index.findings, labels, strict=True)
+        finding_name(finding)
+        for finding, label in zip(films.index.findings, labels, strict=True)
         if label == 1
     ]
     if positive:
         return ", ".join(positive)
-    return "labels unknown" if (labels == -1).all() else "none of the findings"
+    if (labels == -1).all():
+        return "labels unknown"
+    return "none of the findings"
 
 
-def facts_of(facts: Mapping[str, Any]) -> str:
-    """Part, view, age and sex of a film, as far as they are known."""
-    age = facts["age"]
-    years = f"{age:g} y" if isinstance(age, float) and age == age else None
-    known = (facts["split"], facts["view"], years, facts["sex"])
-    return " · ".join(str(each) for each in known if isinstance(each, str)) or NOTHING
+def describe_patient(
+    split: str | None, view: str | None, age: float | None, sex: str | None
+) -> str:
+    """Split, view, age and sex of a film, as far as they are known; empty when none is."""
+    years = None if age is None else f"{age:g} y"
+    return " · ".join(filter(None, (split, view, years, sex)))
 
 
-def _on_thumbnail(box: Box, shape: tuple[int, int]) -> Box:
-    """A box in fractions of the film as one in fractions of its padded square."""
-    top, left, bottom, right = (
-        side / THUMBNAIL.side for side in Placement.fit(shape, THUMBNAIL).input_box
+def find_boxes(films: FilmCollection, image: str) -> tuple[Box, ...]:
+    """The boxes of a film, in fractions of it."""
+    rows: Iterable[int] | None = films.box_rows.get(image)
+    if rows is None:
+        return ()
+    return tuple(
+        Box(
+            label=finding_name(box.finding),
+            left=box.left,
+            top=box.top,
+            width=box.width,
+            height=box.height,
+        )
+        for box in films.manifest.boxes.iloc[rows].itertuples(index=False)
     )
+
+
+def _make_thumbnail(
+    films: FilmCollection, facts: FilmFacts, grey: np.ndarray, lines: tuple[str, ...]
+) -> Picture:
+    name = facts.image.rsplit("/", 1)[-1]
+    if not grey.any():
+        note = "no picture" if facts.status == "present" else facts.status
+        return Picture(name=name, jpeg="", lines=lines, note=note)
+    boxes = find_boxes(films, facts.image)
+    if facts.height and facts.width:
+        shape = (round(facts.height), round(facts.width))
+        boxes = tuple(_place_on_thumbnail(box, shape) for box in boxes)
+    return Picture(name=name, jpeg=encode_jpeg(grey), lines=lines, boxes=boxes)
+
+
+def _place_on_thumbnail(box: Box, shape: tuple[int, int]) -> Box:
+    """A box in fractions of the film as one in fractions of its padded square. shape: (H, W) of the film."""
+    placed = Placement.fit(shape, THUMBNAIL).input_box
+    top, left, bottom, right = (side / THUMBNAIL.side for side in placed)
     across, down = right - left, bottom - top
     return Box(
         label=box.label,
@@ -109,7 +108,3 @@ def _on_thumbnail(box: Box, shape: tuple[int, int]) -> Box:
         width=box.width * across,
         height=box.height * down,
     )
-
-
-def finding_label(finding: str) -> str:
-    return FINDINGS[finding].name if finding in FINDINGS else finding

@@ -1,1 +1,1 @@
-"""The parts of the Evaluate page: which evaluation, its headline, a file for each tab, and the films behind a point."""
+"""The parts of the Evaluate page; each tab is a module of `tabs`."""

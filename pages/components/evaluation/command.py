@@ -1,32 +1,34 @@
-"""The command that makes an evaluation, as a shell takes it, and the ways to recalibrate that it knows."""
+"""Builds the shell command that makes an evaluation, and describes the recalibration methods."""
 
 import shlex
 from collections.abc import Sequence
 
-from cxr_core.evaluation.store.catalogue import Shelved
+from cxr_core.evaluation.store.catalogue import EvaluationRecord
 
 FOLDER = "FOLDER"  # stands for films that nothing names
 METHODS = {"line": "Slope and intercept", "temperature": "Temperature", "prior": "Prior shift"}
-MEANINGS = {
-    "line": "Log-odds are stretched and shifted: mends most miscalibration, and needs the most positive films.",
-    "temperature": "Log-odds are divided by one number: mends probabilities that are too extreme, or too timid.",
-    "prior": "Odds are changed as the finding is rarer or more frequent here than where the model was calibrated.",
+METHOD_HELP = {
+    "line": "Log-odds are scaled and shifted. Corrects most miscalibration, and needs the most positive films.",
+    "temperature": "Log-odds are divided by one number. Corrects probabilities that are too extreme or too timid.",
+    "prior": "Odds are adjusted to a finding that is rarer or more frequent here than where the model was calibrated.",
 }
 
 
-def command_of(model: str, data: Sequence[str], part: str, *more: str) -> str:
-    """As a shell takes it, names with blanks in quotes."""
-    given = [word for each in data or (FOLDER,) for word in ("--data", each)]
-    return shlex.join(["python", "-m", "train.evaluate", model, *given, "--split", part, *more])
+def build_command(model: str, data: Sequence[str], split: str, *options: str) -> str:
+    """The command as a shell takes it; names with blanks are quoted."""
+    data_options = []
+    for name in data or (FOLDER,):
+        data_options += ["--data", name]
+    words = ["python", "-m", "train.evaluate", model, *data_options, "--split", split, *options]
+    return shlex.join(words)
 
 
-def again(shelved: Shelved, *more: str) -> str:
-    """The command that makes an evaluation anew, in its own folder, with these words besides."""
-    run = next(
-        (p.parent for p in (shelved.folder, shelved.folder.parent) if p.name == "evaluation"), None
-    )
-    model = str(run) if run else str(shelved.metrics["model"])
-    data = [str(folder) for folder in shelved.folders]
-    return command_of(
-        model, data, str(shelved.metrics["part"]), "--out", str(shelved.folder), *more
-    )
+def build_repeat_command(record: EvaluationRecord, *options: str) -> str:
+    """The command that makes an evaluation again, in its own folder, with further options."""
+    model = record.head.model
+    for folder in (record.folder, record.folder.parent):
+        if folder.name == "evaluation":  # of a run
+            model = str(folder.parent)
+            break
+    data = [str(folder) for folder in record.data_folders]
+    return build_command(model, data, record.head.split, "--out", str(record.folder), *options)

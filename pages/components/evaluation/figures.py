@@ -1,14 +1,17 @@
-"""Figures with their intervals in words, and what each means to a clinician."""
+"""Formats figures with their intervals, and explains each figure to a clinician."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import streamlit as st
 
-from cxr_core.evaluation.store.catalogue import Shelved
+from cxr_core.evaluation.metrics.results import FindingFigures
+from cxr_core.evaluation.store.catalogue import EvaluationRecord
+from cxr_core.models.figures import Figure
 from pages.components.evaluation.header import offer_report_and_format
-from pages.components.evaluation.page_state import Visit
+from pages.components.evaluation.page_state import EvaluatePageState
 
+# By figure: its title and what it means.
 MEANINGS = {
     "auroc": (
         "AUROC",
@@ -16,63 +19,74 @@ MEANINGS = {
     ),
     "average_precision": (
         "Average precision",
-        "Precision averaged over all recalls. Compare it with the share of films that have the finding, which is what "
-        "chance would reach.",
+        "Precision averaged over all recalls. Chance would reach the share of films that have the finding.",
     ),
     "recall": (
         "Sensitivity",
-        "Of the films labelled present, the share that is called, at the balanced threshold.",
+        "Of the films labelled present, the share called present at the balanced threshold.",
     ),
     "specificity": (
         "Specificity",
-        "Of the films labelled absent, the share that is not called, at the balanced threshold.",
+        "Of the films labelled absent, the share called absent at the balanced threshold.",
     ),
     "ece": (
         "Calibration error",
-        "How far probabilities and frequencies lie apart on average; 0 is right.",
+        "The average gap between predicted probability and observed frequency; 0 is best.",
     ),
     "brier": (
         "Brier score",
-        "Mean squared gap between probability and label: 0 is perfect, lower is better.",
+        "Mean squared gap between probability and label; 0 is perfect, lower is better.",
     ),
-    "log_loss": ("Log loss", "Punishes confident mistakes hardest; lower is better."),
-    "adaptive_ece": ("Calibration error, equal bins", "The same over bins of equally many films."),
+    "log_loss": ("Log loss", "Punishes confident errors most; lower is better."),
+    "adaptive_ece": (
+        "Calibration error, equal bins",
+        "The calibration error over bins with equally many films.",
+    ),
     "calibration_slope": (
         "Calibration slope",
-        "1 is right; below 1 the probabilities are too extreme.",
+        "1 is best; below 1 the probabilities are too extreme.",
     ),
     "calibration_intercept": (
         "Calibration intercept",
-        "0 is right; above 0 the probabilities are too low.",
+        "0 is best; above 0 the probabilities are too low.",
     ),
     "brier_reliability": (
         "Brier: reliability",
-        "The part of the Brier score that miscalibration makes; 0 is best.",
+        "The part of the Brier score that comes from miscalibration; 0 is best.",
     ),
     "brier_resolution": (
         "Brier: resolution",
-        "How far the bins' frequencies lie apart; more is better.",
+        "How far the bins' observed frequencies differ; higher is better.",
     ),
     "brier_uncertainty": (
         "Brier: uncertainty",
-        "The part that the films themselves make, whoever reads them.",
+        "The part that depends on the films alone, not on the model.",
     ),
-    "accuracy": ("Accuracy", "Share of the films called as they are labelled."),
+    "accuracy": ("Accuracy", "Share of films whose call agrees with the label."),
     "balanced_accuracy": ("Balanced accuracy", "Mean of sensitivity and specificity."),
-    "precision": ("PPV (precision)", "Of the films called, the share that is labelled present."),
-    "npv": ("NPV", "Of the films not called, the share that is labelled absent."),
+    "precision": (
+        "PPV (precision)",
+        "Of the films called present, the share that is labelled present.",
+    ),
+    "npv": ("NPV", "Of the films called absent, the share that is labelled absent."),
     "f1": ("F1", "Harmonic mean of sensitivity and PPV."),
     "mcc": ("Matthews correlation", "Correlation of call and label: 0 is chance, 1 perfect."),
     "lr_positive": (
-        "Likelihood ratio of a call",
-        "A call multiplies the odds of the finding by this.",
+        "Positive likelihood ratio",
+        "A positive call multiplies the odds of the finding by this.",
     ),
-    "lr_negative": ("Likelihood ratio of no call", "No call multiplies the odds by this."),
-    "sensitivity": ("Sensitivity", "Of the films labelled present, the share that is called."),
+    "lr_negative": (
+        "Negative likelihood ratio",
+        "A negative call multiplies the odds of the finding by this.",
+    ),
+    "sensitivity": (
+        "Sensitivity",
+        "Of the films labelled present, the share that is called present.",
+    ),
 }
-UNBROKEN = "\N{NO-BREAK SPACE}"
-HEADLINE = ("auroc", "average_precision", "recall", "specificity", "ece")
-OF_CALLS = (
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+HEADLINE_FIGURES = ("auroc", "average_precision", "recall", "specificity", "ece")
+CALL_FIGURES = (
     "accuracy",
     "balanced_accuracy",
     "precision",
@@ -84,60 +98,84 @@ OF_CALLS = (
 )
 
 
-def show_headline(visit: Visit, shelved: Shelved, figures: Mapping[str, Any]) -> None:
-    """Who was measured, and the five figures that say most, each with its interval."""
-    counted = figures["auroc"]
-    share = f" ({100 * counted['positives'] / counted['n']:.1f} %)" if counted["n"] else ""
+class Interval(Protocol):
+    """A figure or a difference with its interval; None where it is undefined."""
+
+    @property
+    def value(self) -> float | None:
+        """The point estimate."""
+        ...
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of the 95 % interval."""
+        ...
+
+    @property
+    def high(self) -> float | None:
+        """The upper end."""
+        ...
+
+
+def show_headline(
+    state: EvaluatePageState, record: EvaluationRecord, figures: FindingFigures
+) -> None:
+    """The number of films, and the five main figures with their intervals."""
+    counts = figures.auroc
+    share = f" ({100 * counts.positives / counts.n:.1f} %)" if counts.n else ""
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         st.markdown(
-            f"**{counted['n']:,} films**, {counted['positives']:,} of them labelled present{share}. "
-            ":gray[Beneath each figure its 95 % interval, from 1,000 resamples of the patients.]",
+            f"**{counts.n:,} films**, {counts.positives:,} of them labelled present{share}. "
+            ":gray[Below each figure is its 95 % interval from 1,000 bootstrap resamples of the patients.]",
             width="stretch",
         )
-        offer_report_and_format(visit, shelved)
+        offer_report_and_format(state, record)
+    by_name = figures.by_name()
     with st.container(horizontal=True, gap="small"):
-        for name in HEADLINE:
-            if name in figures:
-                _show_card(name, figures[name])
+        for name in HEADLINE_FIGURES:
+            _show_figure_card(name, by_name[name])
 
 
-def figure_rows(figures: Mapping[str, Any], names: tuple[str, ...]) -> list[dict[str, str]]:
-    """A table's rows: figure, value, interval, meaning."""
+def tabulate_figures_with_meaning(
+    figures: Mapping[str, Figure], names: Sequence[str]
+) -> list[dict[str, str]]:
+    """Table rows: figure, value, interval, meaning."""
     return [
         {
             "Figure": MEANINGS[name][0],
-            "Value": value_of(figures[name]),
-            "95 % interval": bounds_of(figures[name]),
-            "What it means": MEANINGS[name][1],
+            "Value": format_figure_value(figures[name]),
+            "95 % interval": format_interval(figures[name]),
+            "Meaning": MEANINGS[name][1],
         }
         for name in names
         if name in figures
     ]
 
 
-def value_of(figure: Mapping[str, Any], digits: int = 3) -> str:
-    """A figure's value as it is written everywhere."""
-    return "undefined" if figure["value"] is None else f"{figure['value']:z.{digits}f}"
+def format_figure_value(figure: Interval, digits: int = 3) -> str:
+    """The point estimate."""
+    return "undefined" if figure.value is None else f"{figure.value:z.{digits}f}"
 
 
-def bounds_of(figure: Mapping[str, Any], digits: int = 3) -> str:
-    """Its interval, which no narrow column breaks into two lines, or nothing."""
-    if figure.get("low") is None or figure.get("high") is None:
+def format_interval(figure: Interval, digits: int = 3) -> str:
+    """The interval, with no-break spaces so that it stays on one line; empty when there is none."""
+    if figure.low is None or figure.high is None:
         return ""
-    return f"{figure['low']:z.{digits}f} to {figure['high']:z.{digits}f}".replace(" ", UNBROKEN)
+    text = f"{figure.low:z.{digits}f} to {figure.high:z.{digits}f}"
+    return text.replace(" ", NO_BREAK_SPACE)
 
 
-def cell_of(figure: Mapping[str, Any], digits: int = 3) -> str:
-    """Value and interval in one cell."""
-    bounds = bounds_of(figure, digits)
-    return f"{value_of(figure, digits)} ({bounds})" if bounds else value_of(figure, digits)
+def format_with_interval(figure: Interval, digits: int = 3) -> str:
+    """Point estimate and interval in one cell."""
+    value, interval = format_figure_value(figure, digits), format_interval(figure, digits)
+    return f"{value} ({interval})" if interval else value
 
 
-def _show_card(name: str, figure: Mapping[str, Any]) -> None:
+def _show_figure_card(name: str, figure: Figure) -> None:
     title, meaning = MEANINGS[name]
     with st.container(border=True, gap=None, key=f"evaluate-card-{name}"):
         st.markdown(f":small[{title}]", help=meaning)
-        st.markdown(f"### {value_of(figure)}")
-        st.markdown(f":small[:gray[{bounds_of(figure) or 'no interval'}]]")
+        st.markdown(f"### {format_figure_value(figure)}")
+        st.markdown(f":small[:gray[{format_interval(figure) or 'no interval'}]]")

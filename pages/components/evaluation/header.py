@@ -1,49 +1,64 @@
-"""What stands over the tabs: whether these films may be trusted as a test, the report, and how charts are saved."""
+"""The top of an evaluation: a warning about the split, the report, and the format in which charts are saved."""
 
 import streamlit as st
 
-from cxr_core.evaluation.report.parts import part_name
-from cxr_core.evaluation.store.catalogue import Shelved
-from cxr_core.evaluation.store.loaded import report_of
-from pages.components.evaluation.page_state import Visit
+from cxr_core.evaluation.store.catalogue import EvaluationRecord
+from cxr_core.evaluation.store.loaded import read_report
+from cxr_core.presentation.wording import split_name
+from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
 
 FORMATS = ("png", "svg")
+REPORT_PX = 900
 
 
-def say_part(shelved: Shelved) -> None:
-    """A warning where the part is no test."""
-    part = str(shelved.metrics["part"])
-    if part != "test":
+def warn_about_split(record: EvaluationRecord) -> None:
+    """A warning where the split is not the test split."""
+    split = record.head.split
+    if split != "test":
         st.warning(
-            f"**Measured on the {plain(part_name(part))}.** The model has learnt from these films or was tuned: "
-            "it looks better here than it is.",
+            f"**Measured on the {plain(split_name(split))}.** The model was trained or tuned on these films, so it "
+            "looks better here than it is.",
             icon=":material/warning:",
         )
 
 
-def offer_report_and_format(visit: Visit, shelved: Shelved) -> None:
-    """The evaluation's own report, and the format in which a chart's camera button saves it."""
+def show_segmenter_report(record: EvaluationRecord) -> None:
+    """The whole report of a segmentation model, which has no threshold to move, in a frame."""
+    report = read_report(record)
+    if report is None:
+        st.info(
+            "This model segments heart and lungs. Its report is missing; evaluate it again to write one."
+        )
+        return
+    st.caption(
+        "This model segments heart and lungs. It calls no finding, so there is no threshold to move."
+    )
+    st.iframe(report, height=REPORT_PX)
+
+
+def offer_report_and_format(state: EvaluatePageState, record: EvaluationRecord) -> None:
+    """A button for the evaluation's report, and the format in which a chart's camera button saves it."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center", width="content"):
-        report = report_of(shelved)
+        report = read_report(record)
         if report is not None:
             st.download_button(
                 "Report (HTML)",
                 report,
-                file_name=f"{shelved.metrics['model']}-{shelved.metrics['part']}.html",
+                file_name=f"{record.head.model}-{record.head.split}.html",
                 mime="text/html",
                 on_click="ignore",
                 icon=":material/download:",
-                key=visit.widget("report"),
+                key=state.widget_key("report"),
             )
         picked = st.segmented_control(
             "Charts are saved as",
             FORMATS,
-            default=visit.picture_format,
+            default=state.image_format,
             required=True,
             format_func=str.upper,
-            key=visit.widget("format"),
+            key=state.widget_key("format"),
             label_visibility="collapsed",
-            help="The camera over a chart saves it in this format.",
+            help="The camera button above a chart saves it in this format.",
         )
-        visit.picture_format = picked or visit.picture_format
+        state.image_format = picked or state.image_format

@@ -1,70 +1,71 @@
-"""What a browser tab looks at on the Evaluate page."""
+"""What one browser tab holds on the Evaluate page: an evaluation, a threshold, a prevalence, and which films."""
 
 from dataclasses import dataclass, field
 
 from cxr_core.evaluation.charts.film_filter import Pick
-from pages.components.session import Shown
+from pages.components.read.page_state import DisplayedFilm
+
+FIRST_TAB, FILMS_TAB = "Curves", "Films"
 
 
 @dataclass(kw_only=True, eq=False)
-class Visit:
-    """Which evaluation a tab looks at, at which threshold and prevalence, and which films. None: not asked yet."""
+class EvaluatePageState:
+    """What a tab shows on the Evaluate page. None: not chosen yet."""
 
-    folder: str | None = None
+    folder: str | None = None  # of the evaluation
     finding: str | None = None
     view: str | None = None  # None: all films
-    tab: str = "Curves"
-    first_tab: str = "Curves"  # the tab at the last turn: a widget that is told another start forgets what was chosen
+    tab: str = FIRST_TAB
+    # The tab at the last new generation: a tab widget that gets another default forgets the reader's choice.
+    default_tab: str = FIRST_TAB
     threshold: float | None = None
     prevalence: float | None = None
     pick: Pick | None = None
-    came_from: str | None = None  # the tab whose chart was clicked
-    turning: bool = (
-        False  # another tab was asked for inside a fragment, and the page is to be drawn anew
-    )
-    film: str | None = None  # the one looked at closely, by its path
-    opening: bool = False  # it was asked for, and is not on the screen yet
-    read: tuple[str, Shown] | None = (
-        None  # the film that was read last for its heatmap, and what was found
-    )
-    picture_format: str = "png"  # that charts are saved in
-    beside: tuple[str, ...] = ()  # folders of the evaluations to compare with
-    awaited: set[str] = field(default_factory=set)  # folders of evaluations that were seen at work
-    said: str = ""  # to be told once
-    refused: str = ""  # why what was asked for was not begun, to be told once
-    turns: int = 0  # part of the keys of widgets: with another they start from what is said here
+    previous_tab: str | None = None  # the tab whose chart was clicked
+    rerun_needed: bool = False  # a fragment asked for another tab, so the whole page must run again
+    open_image: str | None = None  # the film in the dialog, by its path
+    opening_film: bool = False  # the dialog was requested and is not on the screen yet
+    heatmap_film: tuple[str, DisplayedFilm] | None = None  # the film read last for its heatmap
+    image_format: str = "png"  # in which charts are saved
+    compared_folders: tuple[str, ...] = ()  # of the evaluations to compare with
+    running_folders: set[str] = field(default_factory=set)  # of evaluations seen running
+    message: str = ""  # to be shown once
+    error: str = ""  # why an evaluation was not started, to be shown once
+    widget_generation: int = 0  # part of widget keys: a new generation starts from this state
 
-    def look_at(self, folder: str, finding: str | None = None, view: str | None = None) -> None:
-        """Look at another evaluation, finding or view, from its start; the tab stays."""
+    def switch_evaluation(
+        self, folder: str, finding: str | None = None, view: str | None = None
+    ) -> None:
+        """Show another evaluation, finding or view, from its start; the tab stays."""
         self.folder, self.finding, self.view = folder, finding, view
-        self.threshold = self.prevalence = self.pick = self.film = None
-        self._anew()
+        self.threshold = self.prevalence = self.pick = self.open_image = None
+        self._refresh_widgets()
 
-    def move_to(self, threshold: float) -> None:
-        """Look at another threshold; the slider follows."""
+    def set_threshold(self, threshold: float) -> None:
+        """Use another threshold; the slider follows."""
         self.threshold = threshold
-        self._anew()
+        self._refresh_widgets()
 
-    def open_films(self, pick: Pick) -> None:
-        """Turn to the films behind a point."""
-        if self.tab != "Films":
-            self.came_from = self.tab
-        self.pick, self.tab, self.turning = pick, "Films", True
-        self._anew()
+    def show_films_behind(self, pick: Pick) -> None:
+        """Switch to the films behind a point of a chart."""
+        if self.tab != FILMS_TAB:
+            self.previous_tab = self.tab
+        self.pick, self.tab, self.rerun_needed = pick, FILMS_TAB, True
+        self._refresh_widgets()
 
-    def turn_to(self, tab: str) -> None:
-        """Look at another tab."""
+    def switch_tab(self, tab: str) -> None:
+        """Show another tab."""
         self.tab = tab
-        self._anew()
+        self._refresh_widgets()
 
     def open_film(self, image: str) -> None:
-        """Look closely at a film."""
-        self.film, self.opening = image, True
+        """Open a film in the dialog at the next run."""
+        self.open_image, self.opening_film = image, True
 
-    def widget(self, name: str) -> str:
-        """The key of a widget that follows what is said here."""
-        return f"evaluate-{name}-{self.turns}"
+    def widget_key(self, name: str) -> str:
+        """The key of a widget that follows this state."""
+        return f"evaluate-{name}-{self.widget_generation}"
 
-    def _anew(self) -> None:
-        self.turns += 1
-        self.first_tab = self.tab
+    def _refresh_widgets(self) -> None:
+        self.widget_generation += 1
+        self.default_tab = self.tab

@@ -1,72 +1,76 @@
-"""What recalibrating for these films changes: before and after, never as the model's own figures."""
-
-from collections.abc import Mapping
-from typing import Any
+"""Shows what recalibration on these films would change; never as the model's own figures."""
 
 import streamlit as st
 
-from cxr_core.evaluation.report.recalibration_table import (
-    FIGURES,
-    counts_sentence,
-    thresholds_sentence,
+from cxr_core.evaluation.metrics.recalibrate import NotRecalibrated, RecalibratedFinding
+from cxr_core.evaluation.report.recalibration import (
+    FIGURE_NAMES,
+    describe_recalibration,
+    describe_thresholds,
 )
-from cxr_core.evaluation.store.loaded import Opened
-from pages.components.evaluation.command import MEANINGS, METHODS, again
-from pages.components.evaluation.figures import cell_of
-from pages.components.evaluation.page_state import Visit
+from cxr_core.evaluation.store.loaded import LoadedEvaluation
+from pages.components.evaluation.command import METHOD_HELP, METHODS, build_repeat_command
+from pages.components.evaluation.figures import format_with_interval
+from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
 
 OWN_THRESHOLD = (
-    "Sensitivity and specificity are at the model's balanced threshold, which was chosen for its own probabilities: "
-    "recalibrated ones need another."
+    "Sensitivity and specificity are at the model's balanced threshold, which was chosen for its own probabilities. "
+    "Recalibrated probabilities need another threshold."
 )
 
 
-def show_recalibration(visit: Visit, opened: Opened, finding: str) -> None:
-    """Before and after where it was measured; else the command that measures it."""
+def show_recalibration(
+    state: EvaluatePageState, evaluation: LoadedEvaluation, finding: str
+) -> None:
+    """The figures before and after recalibration, where they were measured; else the command that measures them."""
     st.markdown(
         "**Recalibrated for these films**",
-        help="Fitted on the labels of some of these patients and measured on the others. The model itself stays as it "
-        "is, and so does everything else on this page.",
+        help="Fitted on the labels of some of these patients and measured on the others. The model stays as it is, and "
+        "so does everything else on this page.",
     )
-    found = (opened.recalibrated or {}).get("findings", {}).get(finding)
-    if found is None:
-        _offer(visit, opened)
-    elif "not_recalibrated" in found:
-        st.info(f"Not recalibrated: {plain(found['not_recalibrated'])}.")
+    recalibration = evaluation.recalibration
+    outcome = recalibration.findings.get(finding) if recalibration else None
+    if outcome is None:
+        _offer_command(state, evaluation)
+    elif isinstance(outcome, NotRecalibrated):
+        st.info(f"Not recalibrated: {plain(outcome.reason)}.")
     else:
-        _show(found)
+        _show_before_and_after(outcome)
 
 
-def _show(found: Mapping[str, Any]) -> None:
+def _show_before_and_after(outcome: RecalibratedFinding) -> None:
     st.markdown(
-        "These are **not the model's own figures**. Its probabilities were changed by what the labels of some of these "
-        "patients say, and measured on the other patients, all views together."
+        "These are **not the model's own figures**. Its probabilities were recalibrated with the labels of some of "
+        "these patients and measured on the other patients, all views together."
     )
+    before, after = outcome.before.by_name(), outcome.after.by_name()
+    difference = outcome.difference.by_name()
     rows = [
         {
-            "Figure": name,
-            "The model's own": cell_of(found["before"][key]),
-            "Recalibrated": cell_of(found["after"][key]),
-            "Difference": cell_of(found["difference"][key]),
+            "Figure": label,
+            "The model's own": format_with_interval(before[name]),
+            "Recalibrated": format_with_interval(after[name]),
+            "Difference": format_with_interval(difference[name]),
         }
-        for key, name in FIGURES.items()
+        for name, label in FIGURE_NAMES.items()
     ]
     st.table(rows, border="horizontal", hide_index=True, hide_header=False)
-    thresholds = thresholds_sentence(found) if "thresholds" in found else OWN_THRESHOLD
-    st.caption(f"{plain(counts_sentence(found))} {plain(thresholds)}")
+    thresholds = describe_thresholds(outcome) if outcome.thresholds else OWN_THRESHOLD
+    st.caption(f"{plain(describe_recalibration(outcome))} {plain(thresholds)}")
 
 
-def _offer(visit: Visit, opened: Opened) -> None:
+def _offer_command(state: EvaluatePageState, evaluation: LoadedEvaluation) -> None:
     method = st.segmented_control(
         "Method",
         list(METHODS),
         default="line",
         required=True,
-        format_func=lambda each: METHODS[each],
-        key=visit.widget("recalibration"),
+        format_func=METHODS.__getitem__,
+        key=state.widget_key("recalibration"),
         label_visibility="collapsed",
     )
     method = method or "line"
-    st.markdown(f"{MEANINGS[method]} This command evaluates again and measures it besides:")
-    st.code(again(opened.shelved, "--recalibrate", method), language="bash", wrap_lines=True)
+    st.markdown(f"{METHOD_HELP[method]} This command evaluates again and also measures it:")
+    command = build_repeat_command(evaluation.record, "--recalibrate", method)
+    st.code(command, language="bash", wrap_lines=True)

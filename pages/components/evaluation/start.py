@@ -1,4 +1,4 @@
-"""An evaluation asked for on the page: what of which model on which films, how far it is, and what came of it."""
+"""Starts an evaluation from the page, and shows the progress of running evaluations and how they ended."""
 
 from pathlib import Path
 
@@ -6,70 +6,71 @@ import streamlit as st
 
 from cxr_core.data.registry import list_datasets
 from cxr_core.errors import SilhouetteError
-from cxr_core.evaluation.report.parts import part_name
 from cxr_core.evaluation.store.folder import METRICS
-from cxr_core.jobs import evaluations as orders
-from cxr_core.jobs.evaluations import Evaluating, Wanted
+from cxr_core.jobs import actions, status
 from cxr_core.jobs.files import list_run_folders
-from cxr_core.models.registry.registry import models
-from pages.components.evaluation.command import MEANINGS, METHODS, command_of
-from pages.components.evaluation.page_state import Visit
+from cxr_core.jobs.job import Job
+from cxr_core.jobs.records import EvaluationRequest
+from cxr_core.jobs.scheduler import ensure_scheduler
+from cxr_core.models.registry.registry import list_models
+from cxr_core.presentation.wording import split_name
+from pages.components.evaluation.command import METHOD_HELP, METHODS, build_command
+from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
 
-PARTS = ("test", "val", "train")
-FIRST = "cardiomegaly-adults"  # of the models, where it is installed
-NONE = "none"
+SPLITS = ("test", "val", "train")
+FIRST_MODEL = "cardiomegaly-adults"  # preselected where it is installed
+NO_RECALIBRATION = "none"
 POLL_S = 1.0
-ICONS = {
+ENDED_ICONS = {
     "failed": ":material/error:",
     "stopped": ":material/stop_circle:",
-    "cut off": ":material/warning:",
+    "interrupted": ":material/warning:",
 }
 
 
-def say_how_to_begin(visit: Visit) -> None:
-    """What the page says before anything has been evaluated."""
+def show_introduction(state: EvaluatePageState) -> None:
+    """The page before anything has been evaluated."""
     st.markdown(
-        "**No evaluation yet.** An evaluation measures a model on films whose labels are known: how well it tells "
-        "them apart, for whom, and which films it gets wrong."
+        "**No evaluation yet.** An evaluation measures a model on films with known labels: how well it tells them "
+        "apart, for which patients, and which films it gets wrong."
     )
-    offer_evaluation(visit)
+    offer_evaluation(state)
 
 
-def show_ordered(visit: Visit) -> None:
-    """Evaluations at work, and those that ended without figures; one that this tab saw at work is turned to."""
-    found = orders.evaluating()
-    for each in found:
-        if each.state == "finished" and str(each.folder) in visit.awaited:
-            visit.look_at(str(each.folder))
-            visit.said = f"Finished: {each.wanted}."
-    working = [each for each in found if each.state == "running"]
-    visit.awaited = {str(each.folder) for each in working}
-    if visit.said:
-        st.success(plain(visit.said), icon=":material/check_circle:")
-    if visit.refused:
-        st.error(plain(visit.refused), icon=":material/error:")
-    visit.said = visit.refused = ""
-    for each in found:
-        if each.state in ICONS:
-            _say_ended(each)
-    if working:
-        _watch(visit)
+def show_evaluation_jobs(state: EvaluatePageState) -> None:
+    """Evaluations that wait or run, and those that ended without figures; one that this tab saw run is opened."""
+    ensure_scheduler()  # what waited when the machine was switched off starts again
+    jobs = status.list_evaluations()
+    for job in jobs:
+        if job.state == "finished" and str(job.folder) in state.running_folders:
+            state.switch_evaluation(str(job.folder))
+            state.message = f"Finished: {job.title}."
+    active = [job for job in jobs if job.active]
+    state.running_folders = {str(job.folder) for job in active}
+    if state.message:
+        st.success(plain(state.message), icon=":material/check_circle:")
+    if state.error:
+        st.error(plain(state.error), icon=":material/error:")
+    state.message = state.error = ""
+    for job in jobs:
+        if job.state in ENDED_ICONS:
+            _show_ended(job)
+    if active:
+        _watch_active(state)
 
 
-def offer_evaluation(visit: Visit) -> None:
-    """Ask for a model, a registered dataset, a part and a recalibration; start it, or show the command that does."""
-    names, runs = (
-        models(),
-        sorted(str(run) for run in list_run_folders() if (run / "model" / "card.json").is_file()),
-    )
+def offer_evaluation(state: EvaluatePageState) -> None:
+    """Ask for a model, a dataset, a split and a recalibration; start the evaluation, or show the command for it."""
+    models = list_models()
+    runs = sorted(str(run) for run in list_run_folders() if (run / "model" / "card.json").is_file())
     datasets = [dataset.name for dataset in list_datasets()]
     with st.container(horizontal=True, gap="medium"):
         model = st.selectbox(
             "Model",
-            [*names, *runs],
-            index=names.index(FIRST) if FIRST in names else 0,
-            format_func=lambda each: f"run {Path(each).name}" if each in runs else each,
+            [*models, *runs],
+            index=models.index(FIRST_MODEL) if FIRST_MODEL in models else 0,
+            format_func=lambda name: f"run {Path(name).name}" if name in runs else name,
             key="evaluate-new-model",
             width=280,
         )
@@ -81,88 +82,118 @@ def offer_evaluation(visit: Visit) -> None:
             placeholder="none is registered",
             help="As registered on the Data page.",
         )
-        part = st.selectbox(
-            "Part", PARTS, format_func=part_name, key="evaluate-new-part", width=200
+        split = st.selectbox(
+            "Split", SPLITS, format_func=split_name, key="evaluate-new-split", width=200
         )
         method = st.selectbox(
             "Recalibration",
-            [NONE, *METHODS],
-            format_func=lambda each: METHODS.get(each, "None"),
+            [NO_RECALIBRATION, *METHODS],
+            format_func=lambda name: METHODS.get(name, "None"),
             key="evaluate-new-method",
             width=200,
-            help="Fitted on 30 % of the patients, measured on the others, and reported apart.",
+            help="Fitted on 30 % of the patients, measured on the others, and reported separately.",
         )
-    recalibrate = "" if method in (None, NONE) else str(method)
+    recalibrate = method if method in METHODS else ""
     if recalibrate:
-        st.caption(MEANINGS[recalibrate])
-    if part == PARTS[0]:
+        st.caption(METHOD_HELP[recalibrate])
+    if split == "test":
         st.caption(
-            "How often a test part is measured on is counted, and this is counted too: who chooses by a test part "
-            "again and again ends up fitting to it."
+            "Each evaluation on a test split is counted, and so is this one. Choosing between models by the same test "
+            "films again and again fits the choice to them."
         )
-    if model and data and part:
-        _offer_start(visit, Wanted(model=model, data=data, part=part, recalibrate=recalibrate))
+    if model and data and split:
+        request = EvaluationRequest(model=model, data=(data,), split=split, recalibrate=recalibrate)
+        _offer_start(state, request)
     else:
         st.info("To evaluate from here, register a dataset on the Data page first.")
-    more = ("--recalibrate", recalibrate) if recalibrate else ()
+    options = ("--recalibrate", recalibrate) if recalibrate else ()
     st.markdown("Or in a shell, in this program's folder:")
-    command = command_of(model or "MODEL", [data] if data else [], part or PARTS[0], *more)
+    command = build_command(model or "MODEL", [data] if data else [], split or "test", *options)
     st.code(command, language="bash", wrap_lines=True)
     st.caption(
-        "In place of the model's name stands any model folder or run folder as well; in place of the dataset's, a "
-        "folder with films and their labels."
+        "The model can also be any model folder or run folder; the dataset can also be a folder with films and their "
+        "labels."
     )
 
 
-def _offer_start(visit: Visit, wanted: Wanted) -> None:
-    now = orders.look(wanted.folder)
-    busy = now is not None and now.state == "running"
+def _offer_start(state: EvaluatePageState, request: EvaluationRequest) -> None:
+    folder = actions.evaluation_folder(request)
+    job = status.find_evaluation(folder)
+    is_active = job is not None and job.active
     st.button(
         "Evaluate",
         icon=":material/play_arrow:",
         type="primary",
         key="evaluate-new-start",
-        disabled=busy,
+        disabled=is_active,
         on_click=_start,
-        args=(visit, wanted),
-        help="In the background, in a process of its own: this page may be closed meanwhile.",
+        args=(state, request),
+        help="Runs in a process of its own. This page may be closed meanwhile.",
     )
-    if busy:
-        st.caption("This very evaluation is at work; how far it is stands at the top of the page.")
-    elif (wanted.folder / METRICS).is_file():
-        st.caption("It has been made before; the new one takes its place.")
+    if is_active:
+        st.caption(
+            "This evaluation is already queued or running; its progress is at the top of the page."
+        )
+    elif (folder / METRICS).is_file():
+        st.caption("This evaluation exists already; the new one replaces it.")
 
 
-def _start(visit: Visit, wanted: Wanted) -> None:
+def _start(state: EvaluatePageState, request: EvaluationRequest) -> None:
     try:
-        visit.awaited.add(str(orders.start(wanted)))
+        job = actions.submit_evaluation(request)
     except SilhouetteError as error:
-        visit.refused = str(error)
+        state.error = str(error)
+    else:
+        state.running_folders.add(str(job.folder))
 
 
 @st.fragment(run_every=POLL_S)
-def _watch(visit: Visit) -> None:
-    """How far those at work are; the page runs once when one has ended."""
-    working = [each for each in orders.evaluating() if each.state == "running"]
-    if {str(each.folder) for each in working} != visit.awaited:
+def _watch_active(state: EvaluatePageState) -> None:
+    """The progress of those that wait or run; the page runs once when one has ended."""
+    active = [job for job in status.list_evaluations() if job.active]
+    if {str(job.folder) for job in active} != state.running_folders:
         st.rerun()
-    for each in working:
+    for job in active:
         with st.container(horizontal=True, vertical_alignment="center"):
+            progress = job.progress
+            share = min(1.0, progress.done / progress.total) if progress.total else 0.0
             st.progress(
-                min(1.0, each.done / each.total) if each.total else 0.0, text=_how_far(each)
+                share, text=f"Evaluating {plain(job.title)}: {plain(describe_progress(job))}"
             )
-            st.button("Stop", key=f"stop-{each.folder}", on_click=orders.stop, args=(each.folder,))
+            st.button(
+                "Stop",
+                key=f"stop-{job.folder}",
+                on_click=_stop,
+                args=(state, job),
+                disabled=not job.actions & {"stop", "force_stop"},
+            )
 
 
-def _how_far(each: Evaluating) -> str:
-    counted = f"{each.sentence}, {each.done:,} of {each.total:,}" if each.total else "begins …"
-    return f"Evaluating {plain(str(each.wanted))}: {plain(counted)}"
+def describe_progress(job: Job) -> str:
+    """The progress of an evaluation that waits or runs: `reading films, 1,200 of 4,700`."""
+    progress = job.progress
+    if progress.total and job.state in ("starting", "running"):
+        return f"{progress.stage}, {progress.done:,} of {progress.total:,}"
+    return "starting …" if job.state in ("starting", "running") else job.sentence
 
 
-def _say_ended(each: Evaluating) -> None:
+def _stop(state: EvaluatePageState, job: Job) -> None:
+    try:
+        if "force_stop" in job.actions:
+            actions.force_stop_job(job.id)
+        else:
+            actions.stop_job(job.id)
+    except SilhouetteError as error:
+        state.error = str(error)
+
+
+def _show_ended(job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        say = st.error if each.state == "failed" else st.warning
-        say(f"Evaluating {plain(str(each.wanted))}: {plain(each.sentence)}", icon=ICONS[each.state])
+        show = st.error if job.state == "failed" else st.warning
+        show(f"Evaluating {plain(job.title)}: {plain(job.sentence)}", icon=ENDED_ICONS[job.state])
         st.button(
-            "Dismiss", key=f"dismiss-{each.folder}", on_click=orders.forget, args=(each.folder,)
+            "Dismiss",
+            key=f"dismiss-{job.folder}",
+            on_click=actions.dismiss_evaluation,
+            args=(job.id,),
         )

@@ -1,24 +1,23 @@
-"""Films side by side, or one of them large, with the boxes drawn on them; each is a button.
+"""A gallery of films, or one large film, with boxes drawn on them; each film in a gallery is a button.
 
-What crosses to the browser is JSON with small JPEG pictures; words of others are set as text there, never as HTML.
+The browser receives JSON with small JPEG pictures. Text from files is set as text there, never as HTML.
 """
 
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import streamlit as st
 
-from pages.components.session import clicked_place
+from pages.components.session import clicked_picture
 
 HERE = Path(__file__).parent
 JPEG_QUALITY = 85
 
-_mount = st.components.v2.component(
+_mount_component = st.components.v2.component(
     "silhouette.gallery",
     html='<div class="gallery"></div>',
     css=(HERE / "gallery.css").read_text(encoding="utf-8"),
@@ -39,7 +38,7 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One film of a gallery.  jpeg: base64, or empty when there is nothing to show; note: then says why."""
+    """One film of a gallery. jpeg: base64; empty when there is nothing to show, for the reason in `note`."""
 
     name: str
     jpeg: str
@@ -49,44 +48,47 @@ class Picture:
     aspect: float = 1.0  # width over height
 
 
-def as_jpeg(grey: np.ndarray) -> str:
+def encode_jpeg(grey: np.ndarray) -> str:
     """Grey pixels (H, W) uint8 as a base64 JPEG."""
     _, jpeg = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return base64.b64encode(jpeg.tobytes()).decode("ascii")
 
 
-def show_pictures(pictures: Sequence[Picture], key: str, on_open: Callable[[int], None]) -> None:
-    """A grid of films; a click on one calls `on_open` with its place before the next run."""
+def show_gallery(pictures: Sequence[Picture], key: str, on_open: Callable[[int], None]) -> None:
+    """A grid of films. A click calls `on_open` with the film's position, before the next run."""
 
-    def opened() -> None:
-        place = clicked_place(key)
-        if place is not None and 0 <= place < len(pictures):
-            on_open(place)
+    def open_clicked() -> None:
+        position = clicked_picture(key)
+        if position is not None and 0 <= position < len(pictures):
+            on_open(position)
 
-    _mount(
-        key=key, data={"pictures": [_as_json(each) for each in pictures]}, on_opened_change=opened
+    _mount_component(
+        key=key,
+        data={"pictures": [_picture_to_json(picture) for picture in pictures]},
+        on_opened_change=open_clicked,
     )
 
 
-def show_large(picture: Picture, key: str) -> None:
+def show_large_picture(picture: Picture, key: str) -> None:
     """One film as large as there is room."""
-    _mount(
+    _mount_component(
         key=key,
-        data={"pictures": [_as_json(picture)], "large": True},
+        data={"pictures": [_picture_to_json(picture)], "large": True},
         on_opened_change=lambda: None,
     )
 
 
-def _as_json(picture: Picture) -> dict[str, Any]:
-    boxes = [
-        [box.label, *(round(float(x), 4) for x in (box.left, box.top, box.width, box.height))]
-        for box in picture.boxes
-    ]
+def _picture_to_json(picture: Picture) -> dict[str, object]:
     return {
         "name": picture.name,
         "jpeg": picture.jpeg,
         "lines": list(picture.lines),
-        "boxes": boxes,
+        "boxes": [_box_to_json(box) for box in picture.boxes],
         "note": picture.note,
         "aspect": round(picture.aspect, 4),
     }
+
+
+def _box_to_json(box: Box) -> list[str | float]:
+    corners = (box.left, box.top, box.width, box.height)
+    return [box.label, *(round(float(corner), 4) for corner in corners)]

@@ -1,49 +1,49 @@
-/* Draws the pictures that Python sends, with their boxes, and says which one was clicked. */
-const drawn = new WeakMap();
+/* Draws the pictures that Python sends, with their boxes, and reports which one was clicked. */
+const lastData = new WeakMap(); // by gallery, what is drawn already
 const SVG = "http://www.w3.org/2000/svg";
 
 export default function mount({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
-  root.open = (place) => setTriggerValue("opened", place);
+  root.open = (position) => setTriggerValue("opened", position);
   const received = JSON.stringify(data);
-  if (drawn.get(root) === received) return; // most reruns of the page change nothing here
-  drawn.set(root, received);
+  if (lastData.get(root) === received) return; // most reruns of the page change nothing here
+  lastData.set(root, received);
   root.classList.toggle("large", Boolean(data.large));
-  root.replaceChildren(...data.pictures.map((picture, place) => card(root, picture, place, data.large)));
+  root.replaceChildren(...data.pictures.map((picture, position) => makeCard(root, picture, position, data.large)));
   root.dataset.ready = "true";
 }
 
-function card(root, picture, place, large) {
+function makeCard(root, picture, position, large) {
   const element = document.createElement(large ? "figure" : "button");
   element.className = "card";
   if (!large) {
     element.type = "button";
-    element.addEventListener("click", () => root.open(place));
+    element.addEventListener("click", () => root.open(position));
     element.setAttribute("aria-label", ["Open", picture.name, ...picture.lines, picture.note].filter(Boolean).join(", "));
     element.title = picture.name;
   }
-  element.append(frame(picture), ...(large ? [] : words(picture)));
+  element.append(makeFrame(picture), ...(large ? [] : makeLines(picture)));
   return element;
 }
 
-function frame(picture) {
+function makeFrame(picture) {
   const element = document.createElement("span");
   element.className = "frame";
   element.style.setProperty("--aspect", picture.aspect);
   if (!picture.jpeg) {
-    element.append(line("note", picture.note));
+    element.append(makeLine("note", picture.note));
     return element;
   }
   const image = document.createElement("img");
   image.src = `data:image/jpeg;base64,${picture.jpeg}`;
   image.alt = "";
-  element.append(image, outlines(picture));
-  element.append(...picture.boxes.map(([label, left, top]) => tag(label, left, top)));
+  element.append(image, drawBoxes(picture));
+  element.append(...picture.boxes.map(([label, left, top]) => makeTag(label, left, top)));
   return element;
 }
 
-/** The boxes as outlines in fractions of the picture, of the same thickness at any size. */
-function outlines(picture) {
+/** The boxes in fractions of the picture, with lines of the same width at any size. */
+function drawBoxes(picture) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 1 1");
   svg.setAttribute("preserveAspectRatio", "none");
@@ -60,18 +60,18 @@ function outlines(picture) {
   return svg;
 }
 
-function tag(label, left, top) {
-  const element = line("tag", label);
+function makeTag(label, left, top) {
+  const element = makeLine("tag", label);
   element.style.left = `${100 * left}%`;
   element.style.top = `${100 * top}%`;
   return element;
 }
 
-function words(picture) {
-  return [line("name", picture.name), ...picture.lines.map((text) => line("line", text))];
+function makeLines(picture) {
+  return [makeLine("name", picture.name), ...picture.lines.map((text) => makeLine("line", text))];
 }
 
-function line(className, text) {
+function makeLine(className, text) {
   const element = document.createElement("span");
   element.className = className;
   element.textContent = text;

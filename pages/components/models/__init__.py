@@ -1,1 +1,1 @@
-"""Installed models on the page: their versions, cards, verdicts and history."""
+"""The parts of the Models page."""

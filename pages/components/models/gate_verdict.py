@@ -1,14 +1,13 @@
-"""The gate's verdict on the screen: open or shut and why, every check with its sentence, the films it rests on."""
-
-from typing import Any
+"""Shows the gate's verdict: open or closed and why, every check with its sentence, the films it rests on."""
 
 import streamlit as st
 
 from cxr_core.presentation.wording import finding_name
-from cxr_core.promotion.gate.verdict import Status, Verdict
+from cxr_core.promotion.gate.checks import Check, Status
+from cxr_core.promotion.gate.verdict import OfficialTest, Verdict
 from pages.components.markdown import plain
 
-MARKS: dict[Status, str] = {
+STATUS_MARKS: dict[Status, str] = {
     "pass": ":green[:material/check: pass]",
     "fail": ":red[:material/close: fail]",
     "not enough cases": ":orange[:material/question_mark: not enough cases]",
@@ -17,56 +16,59 @@ MARKS: dict[Status, str] = {
 
 
 def show_verdict(verdict: Verdict) -> None:
-    """All of a verdict, the answer first."""
-    against = f"beside {verdict.rival}" if verdict.rival else "with none of its name installed"
-    who = f"{plain(verdict.model)} {plain(verdict.version)}, {plain(against)}"
-    if verdict.opens:
-        st.success(f"**The gate is open** for {who}.", icon=":material/lock_open:")
+    """The whole verdict, the answer first."""
+    comparison = (
+        f"compared with {verdict.incumbent}" if verdict.incumbent else "the first of its name"
+    )
+    model = f"{plain(verdict.model)} {plain(verdict.version)}, {plain(comparison)}"
+    if verdict.is_open:
+        st.success(f"**The gate is open** for {model}.", icon=":material/lock_open:")
     else:
         st.error(
-            f"**The gate is shut** for {who}. What keeps it shut is listed first.",
+            f"**The gate is closed** for {model}. The checks that close it are listed first.",
             icon=":material/lock:",
         )
-    if verdict.unknown:
+    if verdict.undecided:
         st.caption(
-            f"{len(verdict.unknown)} of {len(verdict.checks)} checks had too few cases to tell; that is never a pass."
+            f"{len(verdict.undecided)} of {len(verdict.checks)} checks had too few cases to decide; that is no pass."
         )
-    ordered = sorted(verdict.checks, key=lambda check: not check.refuses)
     rows = [
         {
-            "Check": plain(_named(check.name, check.finding)),
-            "Result": MARKS[check.status],
-            "What was found": plain(check.sentence),
+            "Check": plain(_name_check(check)),
+            "Result": STATUS_MARKS[check.status],
+            "Details": plain(check.sentence),
         }
-        for check in ordered
+        for check in sorted(verdict.checks, key=lambda check: not check.refuses)
     ]
     st.table(rows, border="horizontal", hide_header=False, hide_index=True)
-    st.caption(f"Compared on: {plain(verdict.films)}")
-    if verdict.official_test.get("findings"):
-        st.caption(" ".join(_official(verdict.official_test)))
-    st.caption(f"Asked on {plain(verdict.made.replace('T', ', ').replace('+00:00', ' UTC'))}.")
+    st.caption(f"Films compared on: {plain(verdict.comparison_set)}")
+    if verdict.official_test is not None:
+        sentences = _describe_official_test(verdict.official_test)
+        if sentences:
+            st.caption(" ".join(sentences))
+    made = verdict.made.replace("T", ", ").replace("+00:00", " UTC")
+    st.caption(f"Verdict of {plain(made)}.")
 
 
-def _named(name: str, finding: str) -> str:
-    named = name[:1].upper() + name[1:]
-    return f"{named}, {finding_name(finding).lower()}" if finding else named
+def _name_check(check: Check) -> str:
+    name = check.name[:1].upper() + check.name[1:]
+    return f"{name}, {finding_name(check.finding).lower()}" if check.finding else name
 
 
-def _official(told: Any) -> list[str]:
-    """The official test in sentences, with how often it has been looked at."""
-    said = []
-    for finding, figures in told["findings"].items():
-        auroc = figures.get("auroc", {})
-        if auroc.get("value") is not None and auroc.get("low") is not None:
-            interval = f"{auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f})"
-            counts = f"{auroc['positives']:,} positive of {auroc['n']:,} films"
-            said.append(
-                f"Official test, {plain(finding_name(finding).lower())}: AUROC {interval}, {counts}."
-            )
-    uses = told.get("uses") or {}
-    if uses:
-        said.append(
-            f"When the gate was asked, these films had been measured on {uses['evaluations']} times, "
-            f"{uses['models']} different models: choosing by them again and again would select on them."
+def _describe_official_test(test: OfficialTest) -> list[str]:
+    """The official test in sentences, with how often its films had been used."""
+    sentences = []
+    for finding, figures in test.findings.items():
+        auroc = figures.get("auroc")
+        if auroc is None or auroc.value is None or auroc.low is None or auroc.high is None:
+            continue
+        interval = f"{auroc.value:.3f} ({auroc.low:.3f} to {auroc.high:.3f})"
+        name = plain(finding_name(finding).lower())
+        counts = f"{auroc.positives:,} positive of {auroc.n:,} films"
+        sentences.append(f"Official test, {name}: AUROC {interval}, {counts}.")
+    if sentences and test.uses is not None:
+        sentences.append(
+            f"By then, these films had been used for {test.uses.evaluations} evaluations of {test.uses.models} models. "
+            "Choosing between models by the same test films again and again fits the choice to them."
         )
-    return said
+    return sentences

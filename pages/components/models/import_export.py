@@ -1,51 +1,52 @@
-"""Models out of this installation, and others into it, as zips."""
+"""Exports a version of a model as a zip file, and imports one from another installation."""
 
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
 from pages.components.markdown import plain
 from pages.components.models.installed_models import Version
-from pages.components.models.page_state import Counter
+from pages.components.models.page_state import ModelsPageState
 
 
 def offer_export(model: str, version: Version) -> None:
-    """A button that packs a version's folder when it is clicked."""
+    """A button that downloads a version's folder; the zip file is made at the click."""
 
-    def packed() -> bytes:
+    def pack_version() -> bytes:
         from cxr_core.models.registry.archive import export_model  # loads torch
 
         return export_model(version.folder)
 
     st.download_button(
         f"Export {plain(version.name)}",
-        packed,
+        pack_version,
         file_name=f"{model}-{version.name}.zip",
         mime="application/zip",
         on_click="ignore",
         icon=":material/download:",
-        help="The folder of this version as a zip, for another installation.",
+        help="The folder of this version as a zip file, for another installation.",
     )
 
 
-def offer_import(counter: Counter) -> None:
-    """Take a zip in beside what is installed; nothing is put to use by it."""
-    with st.expander("Import a model from a zip", icon=":material/upload:"):
+def offer_import(state: ModelsPageState) -> None:
+    """Install a model from a zip file; the active version does not change."""
+    with st.expander("Import a model from a zip file", icon=":material/upload:"):
         st.caption(
-            "Its card, hash, tensors and shapes are checked first. The version in use stays in use."
+            "Card, checksum, tensors and shapes are checked first. The active version does not change."
         )
-        given = st.file_uploader(
-            "A zip that was exported here", type="zip", key=counter.widget("import")
+        uploaded = st.file_uploader(
+            "A zip file exported on this page", type="zip", key=state.widget_key("import")
         )
-        if given is None or not st.button(
-            "Import", key=counter.widget("import-now"), type="primary"
-        ):
+        clicked = uploaded is not None and st.button(
+            "Import", key=state.widget_key("import-now"), type="primary"
+        )
+        if uploaded is None or not clicked:
             return
         from cxr_core.models.registry.archive import import_model  # loads torch
 
         try:
-            folder = import_model(given.getvalue())
+            folder = import_model(uploaded.getvalue())
         except SilhouetteError as error:
             st.error(plain(str(error)))
             return
-        counter.tell(f"{folder.parent.name} {folder.name} is installed.")
+        state.report_change(f"{folder.parent.name} {folder.name} is installed.")
         st.rerun()

@@ -1,25 +1,25 @@
-"""What a browser tab did last on the Models page."""
+"""What one browser tab holds on the Models page: the message about the last change."""
 
 from dataclasses import dataclass
 
 
 @dataclass(kw_only=True, eq=False)
-class Counter:
-    """said: what was just done, shown once.  turns: part of the keys of widgets; with another they start empty."""
+class ModelsPageState:
+    """message: what was just done, shown once.  widget_generation: part of widget keys; a new one empties them."""
 
-    said: str = ""
-    turns: int = 0
+    message: str = ""
+    widget_generation: int = 0
 
-    def tell(self, sentence: str) -> None:
-        """Have the next run of the page say what was done, with empty fields."""
-        self.said = sentence
-        self.turns += 1
+    def report_change(self, sentence: str) -> None:
+        """Show this sentence at the page's next run, with empty fields."""
+        self.message = sentence
+        self.widget_generation += 1
 
-    def take_said(self) -> str:
-        """What is to be said, once."""
-        said, self.said = self.said, ""
-        return said
+    def take_message(self) -> str:
+        """The message to show, once."""
+        message, self.message = self.message, ""
+        return message
 
-    def widget(self, name: str) -> str:
+    def widget_key(self, name: str) -> str:
         """The key of one of the page's widgets."""
-        return f"models-{name}-{self.turns}"
+        return f"models-{name}-{self.widget_generation}"

@@ -1,125 +1,134 @@
-"""Installed models, versions and history as rows of tables."""
+"""Turns installed models, their versions and their history into table rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from cxr_core.models.card import ModelCard
+from cxr_core.models.figures import recorded_figure
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.presentation.wording import finding_name
 from cxr_core.promotion.gate.verdict import read_verdict
 from pages.components.markdown import plain
-from pages.components.models.installed_models import Model, Version
+from pages.components.models.installed_models import InstalledModel, Version
 
 Rows = list[dict[str, str]]
 OFFICIAL_TESTS = {"test": "", "test_combined": " with the ratio"}  # parts of a card's metrics
-OUTLINE_FIGURES = {
+SEGMENTATION_FIGURES = {
     "dice_heart": "Dice, heart",
     "dice_left_lung": "Dice, left lung",
     "dice_right_lung": "Dice, right lung",
     "measured": "Share of films measured",
-    "ratio_mae": "Error of the ratio, mean",
-    "ratio_bias": "Error of the ratio, with its sign",
-    "coverage": "Share of ratios in their intervals",
+    "ratio_mae": "Ratio: mean absolute error",
+    "ratio_bias": "Ratio: bias",
+    "coverage": "Ratio: share within the 95 % interval",
 }
 
 
-def model_rows(models: Iterable[Model]) -> Rows:
-    """A row per model: what it tells, for whom, which version is in use, its figure on the official test."""
+def model_rows(models: Iterable[InstalledModel]) -> Rows:
+    """A row per model: its output, its population, its active version, its AUROC on the official test."""
     return [
         {
             "Model": plain(model.name),
-            "Tells": plain(_tells(model.used)),
-            "Made for": plain(model.used.card.population.text if model.used.card else "unknown"),
-            "In use": plain(model.used.name),
+            "Output": plain(_describe_output(model.active)),
+            "Made for": plain(_describe_population(model.active)),
+            "Active version": plain(model.active.name),
             "Versions": str(len(model.versions)),
-            "AUROC, official test": _auroc(model.used),
+            "AUROC, official test": _format_auroc(model.active),
         }
         for model in models
     ]
 
 
 def version_rows(versions: Sequence[Version]) -> Rows:
-    """A row per version, the highest first: where it is from, and what the gate said of it."""
+    """A row per version, the highest first: its origin, and the gate's verdict."""
     return [
         {
-            "Version": plain(each.name) + (" **in use**" if each.used else ""),
-            "From": "shipped with the program" if each.shipped else plain(_origin(each)),
-            "When (UTC)": plain(
-                str(each.published.get("when", "")).replace("T", " ").removesuffix("+00:00")
-            ),
-            "Why": plain(str(each.published.get("note", ""))),
-            "Gate": _gate(each),
-            "AUROC, official test": _auroc(each),
+            "Version": plain(version.name) + (" **active**" if version.is_active else ""),
+            "Origin": plain(_describe_origin(version)),
+            "When (UTC)": plain(_format_time(version.publication.when)),
+            "Note": plain(version.publication.note),
+            "Gate": _describe_gate(version),
+            "AUROC, official test": _format_auroc(version),
         }
-        for each in reversed(versions)
+        for version in reversed(versions)
     ]
 
 
-def history_rows(history: Iterable[Mapping[str, Any]]) -> Rows:
-    """A row per change of the version in use, the newest first."""
+def history_rows(history: Iterable[Mapping[str, object]]) -> Rows:
+    """A row per change of the active version, the newest first."""
     return [
         {
-            "When (UTC)": plain(str(each.get("when", "")).replace("T", " ").removesuffix("+00:00")),
-            "What": plain(f"{each.get('what', '')} {each.get('version', '')}"),
-            "Before": plain(str(each.get("before", ""))) or "none",
-            "Why": plain(str(each.get("note", ""))),
-            "Against the gate": plain(str(each.get("override", ""))),
+            "When (UTC)": plain(_format_time(str(change.get("when", "")))),
+            "Change": plain(f"{change.get('what', '')} {change.get('version', '')}"),
+            "Before": plain(str(change.get("before", ""))) or "none",
+            "Reason": plain(str(change.get("note", ""))),
+            "Against the gate": plain(str(change.get("override", ""))),
         }
-        for each in history
+        for change in history
     ]
 
 
-def outline_rows(card: SegmenterCard) -> Rows:
-    """A row per figure of a model that outlines, with its 95 % interval, on each part that it was measured on."""
-    return [
-        {
-            "Figure": words,
-            **{
-                f"On {part} films": _interval(figures.get(name, {}))
-                for part, figures in card.metrics.items()
-            },
-        }
-        for name, words in OUTLINE_FIGURES.items()
-        if any(name in figures for figures in card.metrics.values())
-    ]
+def segmentation_rows(card: SegmenterCard) -> Rows:
+    """A row per figure of a segmentation model with its 95 % interval, on each split that it was measured on."""
+    rows = []
+    for name, label in SEGMENTATION_FIGURES.items():
+        if any(name in figures for figures in card.metrics.values()):
+            row = {"Figure": label}
+            for split, figures in card.metrics.items():
+                row[f"On {split} films"] = _format_mean_figure(figures.get(name))
+            rows.append(row)
+    return rows
 
 
-def _interval(figure: Mapping[str, Any]) -> str:
-    if figure.get("value") is None:
-        return "undefined" if figure else ""
-    bounds = "" if figure.get("low") is None else f" ({figure['low']:.3f} to {figure['high']:.3f})"
-    return f"{figure['value']:.3f}{bounds} · {figure['n']:,} films"
+def _format_mean_figure(figure: Mapping[str, float | None] | None) -> str:
+    if not figure:
+        return ""
+    value, low, high, count = (figure.get(key) for key in ("value", "low", "high", "n"))
+    if value is None:
+        return "undefined"
+    interval = "" if low is None else f" ({low:.3f} to {high:.3f})"
+    return f"{value:.3f}{interval} · {count:,} films"
 
 
-def _tells(version: Version) -> str:
+def _describe_output(version: Version) -> str:
     if isinstance(version.card, ModelCard):
-        return ", ".join(finding_name(key) for key in version.card.findings)
-    return "outlines of heart and lungs" if version.card else "unknown"
+        return ", ".join(finding_name(finding) for finding in version.card.findings)
+    return "contours of heart and lungs" if version.card else "unknown: its card cannot be read"
 
 
-def _origin(version: Version) -> str:
-    run = version.published.get("run")
-    return f"run {run}" if run else "put there by hand"
+def _describe_population(version: Version) -> str:
+    return version.card.population.text if version.card else "unknown"
 
 
-def _gate(version: Version) -> str:
+def _describe_origin(version: Version) -> str:
+    if version.is_shipped:
+        return "shipped with the program"
+    if version.publication.run:
+        return f"run {version.publication.run}"
+    return "installed by hand"
+
+
+def _describe_gate(version: Version) -> str:
     verdict = read_verdict(version.folder)
     if verdict is None:
-        return "not asked"
-    return "open" if verdict.opens else "shut, published against it"
+        return "not run"
+    return "open" if verdict.is_open else "closed, published against it"
 
 
-def _auroc(version: Version) -> str:
-    """The figure with its interval, of each finding; and with the measured ratio, where a reading combines both."""
-    if not isinstance(version.card, ModelCard):
+def _format_time(iso: str) -> str:
+    return iso.replace("T", " ").removesuffix("+00:00")
+
+
+def _format_auroc(version: Version) -> str:
+    """The AUROC of each finding with its interval; also fused with the measured ratio, where a reading fuses both."""
+    card = version.card
+    if not isinstance(card, ModelCard):
         return ""
-    said = []
+    phrases = []
     for part, how in OFFICIAL_TESTS.items():
-        for key, figures in version.card.metrics.get(part, {}).items():
-            auroc = figures.get("auroc", {})
-            if auroc.get("value") is not None and auroc.get("low") is not None:
-                name = f"{finding_name(key)} " if len(version.card.findings) > 1 else ""
-                said.append(
-                    f"{name}{auroc['value']:.3f} ({auroc['low']:.3f} to {auroc['high']:.3f}){how}"
-                )
-    return plain("; ".join(said)) or "not measured"
+        for finding in card.findings:
+            auroc = recorded_figure(card.metrics, part, finding, "auroc")
+            if auroc is None or auroc.value is None or auroc.low is None or auroc.high is None:
+                continue
+            name = f"{finding_name(finding)} " if len(card.findings) > 1 else ""
+            phrases.append(f"{name}{auroc.value:.3f} ({auroc.low:.3f} to {auroc.high:.3f}){how}")
+    return plain("; ".join(phrases)) or "not measured"

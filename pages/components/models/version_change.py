@@ -1,4 +1,4 @@
-"""Putting another version of a model to use: the one before in one click, any other with a reason."""
+"""Changes the active version of a model: rolls back in one click, or activates any other version with a reason."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,59 +6,66 @@ from pathlib import Path
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.models.registry.active_version import roll_back, use
+from cxr_core.models.registry.active_version import activate_version, roll_back
 from pages.components.markdown import plain
-from pages.components.models.installed_models import Model
-from pages.components.models.page_state import Counter
+from pages.components.models.installed_models import InstalledModel
+from pages.components.models.page_state import ModelsPageState
 
-WHY = "Kept in the log of changes"
-ONE_CLICK = (
-    "one click on the Models page"  # the reason on record; going back must not wait for words
-)
+# The reason on record for a rollback, which must not wait for somebody to write one.
+ROLLBACK_REASON = "one click on the Models page"
 
 
-def offer_changes(counter: Counter, model: Model) -> None:
-    """Roll back in one click, or choose any other version; nothing is offered where there is only one."""
-    others = [each.name for each in reversed(model.versions) if not each.used]
+def offer_version_change(state: ModelsPageState, model: InstalledModel) -> None:
+    """The buttons that activate another version; nothing is offered where there is only one."""
+    others = [
+        version.name
+        for version in reversed(model.versions)
+        if not version.is_active and version.card is not None
+    ]
     if not others:
         st.caption(
-            "It has this one version, so there is none to go back to. Published runs come beside it."
+            "There is only this version, so there is none to roll back to. Published runs become further versions."
         )
         return
-    back = None if model.below is None else model.below.name
+    previous = model.previous.name if model.previous else None
     with st.container(horizontal=True, gap="small"):
-        # With the turn in its key it is another one once something was done: a second click does not go back further.
-        if back and st.button(
-            f"Roll back to {plain(back)}",
+        # After a rollback the key is a new one: a second click must not go back further.
+        if previous and st.button(
+            f"Roll back to {plain(previous)}",
             icon=":material/undo:",
-            key=counter.widget(f"back-{model.name}"),
+            key=state.widget_key(f"back-{model.name}"),
         ):
-            _change(counter, model, lambda: roll_back(model.name, ONE_CLICK, back))
-        key = counter.widget(f"another-{model.name}")
+            _change_version(state, model, lambda: roll_back(model.name, ROLLBACK_REASON, previous))
+        key = state.widget_key(f"another-{model.name}")
         with st.popover("Use another version", icon=":material/swap_horiz:", key=key):
-            wanted = st.selectbox("Version", others, key=counter.widget(f"version-{model.name}"))
-            _ask(counter, model, wanted)
+            version = st.selectbox("Version", others, key=state.widget_key(f"version-{model.name}"))
+            _ask_reason(state, model, version)
 
 
-def _ask(counter: Counter, model: Model, version: str) -> None:
+def _ask_reason(state: ModelsPageState, model: InstalledModel, version: str) -> None:
     name = f"use-{model.name}"
-    st.caption("Films read from now on are read with it; readings that are made are not changed.")
-    note = st.text_input(
-        "Why", key=counter.widget(f"why-{name}"), max_chars=500, placeholder=WHY
+    st.caption("Films read from now on are read with it. Earlier results do not change.")
+    reason = st.text_input(
+        "Reason",
+        key=state.widget_key(f"why-{name}"),
+        max_chars=500,
+        placeholder="Kept in the history",
     ).strip()
-    if not note:
-        st.caption("Not yet: say why.")
+    if not reason:
+        st.caption("Enter a reason first.")
     if st.button(
-        f"Use {plain(version)}", key=counter.widget(name), type="primary", disabled=not note
+        f"Use {plain(version)}", key=state.widget_key(name), type="primary", disabled=not reason
     ):
-        _change(counter, model, lambda: use(model.name, version, note))
+        _change_version(state, model, lambda: activate_version(model.name, version, reason))
 
 
-def _change(counter: Counter, model: Model, make: Callable[[], Path]) -> None:
+def _change_version(
+    state: ModelsPageState, model: InstalledModel, change: Callable[[], Path]
+) -> None:
     try:
-        now_used = make()
+        active_folder = change()
     except SilhouetteError as error:
         st.error(plain(str(error)))
         return
-    counter.tell(f"{model.name} {now_used.name} is in use.")
+    state.report_change(f"{model.name} {active_folder.name} is now the active version.")
     st.rerun()

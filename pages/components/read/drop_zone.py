@@ -1,39 +1,39 @@
-"""The way in: the drop zone, the drawn samples, and the button that forgets everything."""
+"""The drop zone for films, the synthetic samples, and the button that clears the study."""
 
 import streamlit as st
 
-from pages.components.session import Study
+from pages.components.read.page_state import ReadPageState
 
 
-def take_films(study: Study) -> None:
-    """Show the drop zone and the samples; take in and examine what arrives."""
-    label = f"Add films ({len(study.entries)} in this study)" if study.entries else "Films"
-    with st.expander(label, expanded=not study.entries, icon=":material/upload_file:"):
+def take_films(state: ReadPageState) -> None:
+    """Show the drop zone and the samples; examine the films that arrive."""
+    label = f"Add films ({len(state.entries)} in this study)" if state.entries else "Films"
+    with st.expander(label, expanded=not state.entries, icon=":material/upload_file:"):
         uploads = st.file_uploader(
-            "Drop one or several frontal chest films: PNG, JPEG or DICOM",
+            "Drop one or more frontal chest films here: PNG, JPEG or DICOM",
             accept_multiple_files=True,  # of any name: DICOM files often have no extension
-            key=study.inbox,
+            key=state.uploader_key,
         )
         # Imported once the drop zone is on its way to the screen: it brings numpy and OpenCV along.
-        from pages.components.read import upload as intake
+        from pages.components.read import upload
 
-        sample = intake.ask_sample(study)
+        sample = upload.ask_sample(state)
     if sample is not None:
-        intake.examine_drawing(study, sample)
+        upload.examine_sample(state, sample)
     if uploads:
-        intake.examine_uploads(study, {upload.file_id: upload for upload in uploads})
-        study.empty_inbox(uploads)
+        upload.examine_uploads(state, {uploaded.file_id: uploaded for uploaded in uploads})
+        state.empty_uploader(uploads)
     if sample is not None or uploads:
-        st.rerun()  # so that the drop zone folds away and the worklist is whole
+        st.rerun()  # so that the drop zone folds away and the worklist is complete
 
 
-def offer_clearing(study: Study) -> None:
-    """The button that drops the study from memory."""
+def offer_clearing(state: ReadPageState) -> None:
+    """Show the button that removes the study from memory."""
     st.button(
         "Clear this study",
         icon=":material/delete:",
-        on_click=study.clear,
-        disabled=not study.entries,
+        on_click=state.clear_study,
+        disabled=not state.entries,
         width="stretch",
-        help="Drops the films, their readings and maps from memory at once, and what was said of the patient.",
+        help="Removes all films, results and heatmaps of this study from memory at once, and empties the patient form.",
     )

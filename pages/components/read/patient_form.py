@@ -1,29 +1,29 @@
-"""The sidebar's questions: who the patient is, and how a probability becomes a call."""
+"""The sidebar's form: the patient's age and view, and the operating point."""
 
 from typing import Literal, NamedTuple
 
 import streamlit as st
 
 from cxr_core.presentation.wording import operating_point_name
-from pages.components.session import Study
+from pages.components.read.page_state import ReadPageState
 
 OPERATING_POINTS = {
-    "youden": "Misses and false alarms weigh the same: Youden's index.",
-    "sensitivity_95": "Set to find 95 of 100 films that have the finding.",
-    "specificity_95": "Set to clear 95 of 100 films that do not have it.",
+    "youden": "Misses and false alarms weigh the same (Youden's index).",
+    "sensitivity_95": "Detects 95 of 100 films that show the finding.",
+    "specificity_95": "Clears 95 of 100 films that do not show it.",
 }
 
 
-class Answers(NamedTuple):
-    """What the user said; None is unknown."""
+class PatientAnswers(NamedTuple):
+    """What the user entered; None is unknown."""
 
     age_years: float | None
     view: Literal["PA", "AP"] | None
     operating_point: str
 
 
-def ask(study: Study) -> Answers:
-    """Ask for the patient's age and view and for the operating point; they hold for every film of the study."""
+def ask_patient(state: ReadPageState) -> PatientAnswers:
+    """Ask for the patient's age and view and for the operating point; they apply to every film of the study."""
     st.subheader("Patient")
     age = st.number_input(
         "Age in years",
@@ -32,18 +32,18 @@ def ask(study: Study) -> Answers:
         value=None,
         step=1,
         placeholder="unknown",
-        key=study.widget("age"),
+        key=state.widget_key("age"),
         persist_state="session",
-        help="Decides which models fit. Left empty, the film's own tag is used if it has one.",
+        help="Decides which models apply. If left empty, the age in the film's own tags is used.",
     )
     views: tuple[Literal["PA", "AP"], ...] = ("PA", "AP")
     view = st.segmented_control(
         "View",
         views,
-        key=study.widget("view"),
+        key=state.widget_key("view"),
         persist_state="session",
-        help="PA: from back to front, standing. AP: from front to back, often in bed. Neither chosen: unknown, "
-        "or what the film's own tag says.",
+        help="PA: from back to front, usually standing. AP: from front to back, often in bed. If neither is chosen, "
+        "the view in the film's own tags is used.",
     )
     st.subheader("Calls")
     point = st.radio(
@@ -51,9 +51,9 @@ def ask(study: Study) -> Answers:
         list(OPERATING_POINTS),
         format_func=operating_point_name,
         captions=list(OPERATING_POINTS.values()),
-        key=study.widget("operating-point"),
+        key=state.widget_key("operating-point"),
         persist_state="session",
         help="A finding is called present when its probability reaches the threshold of the operating point. "
-        "Thresholds were chosen on films that the model had not learnt from.",
+        "Thresholds were chosen on films that the model was not trained on.",
     )
-    return Answers(None if age is None else float(age), view, point)
+    return PatientAnswers(None if age is None else float(age), view, point)

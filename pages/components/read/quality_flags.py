@@ -1,4 +1,4 @@
-"""What to distrust about a film, said before anything else is shown of it."""
+"""Shows a film's quality flags, before anything else about it."""
 
 import streamlit as st
 
@@ -6,16 +6,17 @@ from cxr_core.reading.results import Reading
 from pages.components.markdown import plain
 
 
-def show_concerns(reading: Reading) -> None:
-    """A refusal as an error; what makes the calls indeterminate, and what else to know, as warnings; drawings told."""
+def show_quality_flags(reading: Reading) -> None:
+    """A refusal as an error; flags that withhold calls, and the other flags, as warnings; drawings as information."""
     if reading.status == "refused":
         st.error(f"**Not read.** {plain(reading.reason or '')}", icon=":material/block:")
     for concern in reading.concerns:
+        message = plain(concern.message)
         if concern.refuses:
             continue
         if concern.code == "drawing":
-            st.info(plain(concern.message), icon=":material/draw:")
+            st.info(message, icon=":material/draw:")
         elif concern.unsettles:
-            st.warning(f"{plain(concern.message)} No call is made.", icon=":material/help:")
+            st.warning(f"{message} No call is made.", icon=":material/help:")
         else:
-            st.warning(plain(concern.message), icon=":material/warning:")
+            st.warning(message, icon=":material/warning:")

@@ -1,9 +1,9 @@
-"""Uploaded files and drawn samples become entries of the study, each examined once."""
+"""Examines uploaded files and synthetic samples, each once, and adds them to the study."""
 
 import hashlib
+from collections.abc import Mapping
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.concern import Concern
@@ -11,84 +11,84 @@ from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw
 from cxr_core.reading.results import Examination
 from pages.components import cache
 from pages.components.markdown import plain
-from pages.components.read.film_view import open_film
-from pages.components.read.strip_pixels import compressed, light
-from pages.components.session import Entry, Study
+from pages.components.read.film_view import display_examination
+from pages.components.read.page_state import ReadPageState, StudyEntry
+from pages.components.read.strip_pixels import compress_film, strip_examination
+from pages.components.streamlit_internals import UploadedFile
 
-DRAWINGS = "drawing:"
+SAMPLE_PREFIX = "drawing:"  # of the keys of samples among the entries
 
 
-def ask_sample(study: Study) -> str | None:
-    """A row of buttons; the label of the sample that was just clicked."""
+def ask_sample(state: ReadPageState) -> str | None:
+    """A row of buttons; returns the label of the sample that was just clicked."""
+    clicked = None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption("or try a drawn sample:", width="content")
-        clicked = [
-            label
-            for label in SAMPLES
-            if st.button(
-                label.removeprefix("Drawing: ").capitalize(), key=study.widget(DRAWINGS + label)
-            )
-        ]
-    return clicked[0] if clicked else None
+        st.caption("or try a synthetic sample:", width="content")
+        for label in SAMPLES:
+            short_label = label.removeprefix("Drawing: ").capitalize()
+            if st.button(short_label, key=state.widget_key(SAMPLE_PREFIX + label)):
+                clicked = label
+    return clicked
 
 
-def examine_drawing(study: Study, sample: str) -> None:
-    """Draw and read a sample, if the study does not hold it yet, and look at it."""
-    key = DRAWINGS + sample
-    if key not in study.entries:
+def examine_sample(state: ReadPageState, sample: str) -> None:
+    """Draw and read a sample, unless the study holds it already, and display it."""
+    key = SAMPLE_PREFIX + sample
+    if key not in state.entries:
         with st.spinner("Drawing and reading the sample …"):
             data = as_png(draw(SAMPLES[sample]))
-            examination = cache.reader().examine(data)
-        study.add(_entry(study, key, sample, data, examination))
-        open_film(study, key, examination)
-    study.choose(key)
+            examination = cache.load_reader().examine(data)
+        state.add_entry(make_entry(state, key, sample, data, examination))
+        display_examination(state, key, examination)
+    state.choose_entry(key)
 
 
-def examine_uploads(study: Study, uploads: dict[str, UploadedFile]) -> None:
-    """Examine files in their order; each one done is kept, should the run be cut short by a click."""
-    arrived = {key: upload for key, upload in uploads.items() if key not in study.entries}
-    progress = st.progress(0.0, text=f"Reading {_films(len(arrived))} …")
+def examine_uploads(state: ReadPageState, uploads: Mapping[str, UploadedFile]) -> None:
+    """Examine files in their order. Each finished one is kept if a click cuts the run short."""
+    arrived = {key: upload for key, upload in uploads.items() if key not in state.entries}
+    progress = st.progress(0.0, text=f"Reading {_count_films(len(arrived))} …")
     try:
-        examinations = cache.reader().examine_many(upload.getvalue() for upload in arrived.values())
-        for done, ((key, upload), examination) in enumerate(
-            zip(arrived.items(), examinations, strict=True), start=1
-        ):
-            study.add(_entry(study, key, upload.name, upload.getvalue(), examination))
+        examinations = cache.load_reader().examine_many(
+            upload.getvalue() for upload in arrived.values()
+        )
+        pairs = zip(arrived.items(), examinations, strict=True)
+        for done, ((key, upload), examination) in enumerate(pairs, start=1):
+            state.add_entry(make_entry(state, key, upload.name, upload.getvalue(), examination))
             if len(arrived) == 1:
-                open_film(study, key, examination)
-            progress.progress(
-                done / len(arrived),
-                text=f"Read {done} of {_films(len(arrived))}: {plain(upload.name)}",
-            )
+                display_examination(state, key, examination)
+            text = f"Read {done} of {_count_films(len(arrived))}: {plain(upload.name)}"
+            progress.progress(done / len(arrived), text=text)
     except SilhouetteError as error:
-        for key in arrived.keys() - study.entries.keys():
-            study.add(_unread(key, arrived[key], error))
+        for key in arrived.keys() - state.entries.keys():
+            state.add_entry(_make_unread_entry(key, arrived[key], error))
     progress.empty()
     if len(arrived) == 1:
-        study.choose(next(iter(arrived)))
+        state.choose_entry(next(iter(arrived)))
 
 
-def _entry(study: Study, key: str, name: str, data: bytes, examination: Examination) -> Entry:
-    """A film for the study: its file while there is room for files, else a compressed copy."""
+def make_entry(
+    state: ReadPageState, key: str, name: str, data: bytes, examination: Examination
+) -> StudyEntry:
+    """A film for the study: with its file while there is room for files, else with a compressed copy."""
     film = examination.film
     if film is None:
-        return Entry(key=key, name=name, data=b"", examination=examination)
-    if study.has_room(len(data)):
-        return Entry(key=key, name=name, data=data, examination=light(examination))
-    return Entry(
-        key=key, name=name, data=compressed(film), compressed=True, examination=light(examination)
-    )
+        return StudyEntry(key=key, name=name, data=b"", examination=examination)
+    stripped = strip_examination(examination)
+    if state.has_room(len(data)):
+        return StudyEntry(key=key, name=name, data=data, examination=stripped)
+    copy = compress_film(film)
+    return StudyEntry(key=key, name=name, data=copy, compressed=True, examination=stripped)
 
 
-def _unread(key: str, upload: UploadedFile, error: SilhouetteError) -> Entry:
-    """A film that no model answered for, in the study with the reason."""
+def _make_unread_entry(key: str, upload: UploadedFile, error: SilhouetteError) -> StudyEntry:
+    """A film that no model has read, with the reason."""
     concern = Concern("not_read", str(error), refuses=True)
     sha256 = hashlib.sha256(upload.getvalue()).hexdigest()
     examination = Examination(
         sha256=sha256, film=None, concerns=(concern,), outputs=(), seconds=0.0
     )
-    return Entry(key=key, name=upload.name, data=b"", examination=examination)
+    return StudyEntry(key=key, name=upload.name, data=b"", examination=examination)
 
 
-def _films(count: int) -> str:
+def _count_films(count: int) -> str:
     return "1 film" if count == 1 else f"{count} films"

@@ -1,1 +1,1 @@
-"""Parts of the Train page."""
+"""The parts of the Train page."""

@@ -1,69 +1,73 @@
-"""How long a run would take, measured in the background; the answer belongs to the form as it was then."""
+"""Estimates in the background how long a run would take; the answer applies to the form as it was then."""
+
+from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from pages.components import cache
-from pages.components.background_tasks import Errand
+from pages.components.background_tasks import BackgroundTask
 from pages.components.markdown import plain
-from pages.components.training.page_state import Draft
+from pages.components.training.page_state import RunDraft
 
 if TYPE_CHECKING:
-    from cxr_core.jobs.job import Request
+    from cxr_core.jobs.job import TrainingRequest
 
 POLL_S = 1.0
 
 
-def show_estimate(draft: Draft, request: "Request | None") -> None:
+def show_estimate(draft: RunDraft, request: TrainingRequest | None) -> None:
     """The button, then the progress, then the answer."""
     clicked = st.button(
         "Estimate time and memory",
         icon=":material/timer:",
-        key=draft.widget("estimate"),
+        key=draft.widget_key("estimate"),
         disabled=request is None,
-        help="Measures a few steps, in 20 s at most.",
+        help="Measures a few training steps; takes 20 s at most.",
     )
     if clicked and request is not None:
-        draft.estimated = _key(request)
-        cache.errands().start(draft.estimated, lambda errand: _measure(request, errand))
-    errand = cache.errands().find(draft.estimated)
-    if errand is None or request is None or draft.estimated != _key(request):
+        draft.estimate_key = _estimate_key(request)
+        cache.background_tasks().start(
+            draft.estimate_key, lambda task: _run_estimate(request, task)
+        )
+    task = cache.background_tasks().find(draft.estimate_key)
+    if task is None or request is None or draft.estimate_key != _estimate_key(request):
         return
-    if errand.running:
-        watch(draft, errand)
+    if task.is_running:
+        watch_estimate(draft, task)
     else:
-        _show_answer(errand)
+        _show_answer(task)
 
 
 @st.fragment(run_every=POLL_S)
-def watch(draft: Draft, errand: Errand) -> None:
-    """Wait for the answer; the page runs once when it is there."""
-    if not errand.running:
+def watch_estimate(draft: RunDraft, task: BackgroundTask) -> None:
+    """Wait for the answer; the page reruns once when it is there."""
+    if not task.is_running:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", width="content"):
         st.markdown(":material/hourglass_top: Measuring a few steps …", width="content")
         st.button(
             "Cancel",
-            key=draft.widget("cancel-estimate"),
-            on_click=errand.cancel,
-            disabled=errand.cancelled,
+            key=draft.widget_key("cancel-estimate"),
+            on_click=task.cancel,
+            disabled=task.is_cancelled,
         )
 
 
-def _measure(request: "Request", errand: Errand) -> object:
+def _run_estimate(request: TrainingRequest, task: BackgroundTask) -> str:
     from cxr_core.jobs.estimate import estimate
 
-    return estimate(request, stop=errand.stopped)
+    return estimate(request, stop=task.should_stop).sentence
 
 
-def _show_answer(errand: Errand) -> None:
-    if errand.error:
-        st.error(plain(errand.error))
-    else:
-        st.markdown(plain(errand.result.sentence), width="stretch")
+def _show_answer(task: BackgroundTask) -> None:
+    if task.error:
+        st.error(plain(task.error))
+    elif task.result:
+        st.markdown(plain(str(task.result)), width="stretch")
 
 
-def _key(request: "Request") -> str:
-    """All that an estimate depends on."""
+def _estimate_key(request: TrainingRequest) -> str:
+    """Everything that an estimate depends on."""
     return f"estimate {request.recipe} {request.data} {request.device} {request.processes}"

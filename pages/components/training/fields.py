@@ -1,122 +1,129 @@
-"""The fields of a recipe as widgets, each with room beneath it for what is wrong with it."""
+"""Shows the fields of a recipe as widgets, each with room below it for its fault."""
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import streamlit as st
 
-from cxr_core.training.recipe.labels import LABELS
 from pages.components import session
 from pages.components.markdown import plain
-from pages.components.training.page_state import Draft
+from pages.components.training.page_state import RunDraft
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from cxr_core.training.recipe.form import FormField
+    from cxr_core.training.recipe.form import FormField, FormValue
 
-WIDTH = 236
-ELSEWHERE = ("init",)  # asked for in a place of its own
-
-Places = dict[str, "DeltaGenerator"]
+FIELD_PX = 236
+SEPARATE_FIELDS = ("init",)  # asked with widgets of their own
 
 
-def ask_fields(draft: Draft, fields: "Iterable[FormField]") -> Places:
-    """Ask for some fields, as many beside each other as there is room for. Returns the place beneath each."""
-    places: Places = {}
+class WidgetArguments(TypedDict):
+    """What every widget takes."""
+
+    label: str
+    key: str
+    help: str
+
+
+def ask_fields(draft: RunDraft, fields: Iterable[FormField]) -> dict[str, DeltaGenerator]:
+    """Ask some fields, as many beside each other as there is room for. Returns the empty place below each."""
+    fault_places: dict[str, DeltaGenerator] = {}
     with st.container(horizontal=True, gap="small"):
         for field in fields:
-            if field.name in ELSEWHERE:
+            if field.name in SEPARATE_FIELDS:
                 continue
-            with st.container(width=WIDTH, gap="xxsmall"):
-                draft.values[field.name] = _ask(draft, field)
-                places[field.name] = st.empty()
-    return places
+            with st.container(width=FIELD_PX, gap="xxsmall"):
+                draft.values[field.name] = _ask_field(draft, field)
+                fault_places[field.name] = st.empty()
+    return fault_places
 
 
-def tell_faults(places: Places, faults: dict[str, str]) -> None:
-    """Say what is wrong beneath the fields that have it."""
+def show_faults(places: Mapping[str, DeltaGenerator], faults: Mapping[str, str]) -> None:
+    """Show each fault below its field."""
     for name, sentence in faults.items():
         if name in places:
-            places[name].markdown(fault_text(sentence))
+            places[name].markdown(format_fault(sentence))
 
 
-def fault_text(sentence: str) -> str:
-    """A sentence about what is wrong, as Markdown."""
+def format_fault(sentence: str) -> str:
+    """A fault as small red Markdown."""
     return f":red[:small[{plain(sentence)}]]"
 
 
-def label_of(name: str) -> str:
-    """A field's name as people read it; of one that recipes no longer have, its key without underscores."""
-    return LABELS.get(name) or name.rpartition(".")[2].replace("_", " ").capitalize()
-
-
-def value_words(value: Any) -> str:
+def format_value(value: FormValue) -> str:
     """A field's value in words."""
-    if value is None:
+    if value is None or value == "":
         return "empty"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return (
-        ", ".join(map(str, value)) or "none"
-        if isinstance(value, tuple | list)
-        else str(value) or "empty"
-    )
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
 
 
-def _ask(draft: Draft, field: "FormField") -> Any:
+def _ask_field(draft: RunDraft, field: FormField) -> FormValue:
     value = draft.values.get(field.name, field.value)
-    return ASK[field.kind](
-        field,
-        value,
-        {"label": label_of(field.name), "key": draft.widget(field.name), "help": _help(field)},
-    )
+    arguments: WidgetArguments = {
+        "label": field.label,
+        "key": draft.widget_key(field.name),
+        "help": _describe_field(field),
+    }
+    entered: FormValue = WIDGETS[field.kind](field, value, arguments)
+    return entered
 
 
-def _number(field: "FormField", value: Any, shared: dict[str, Any]) -> Any:
+# The kind of a field decides the type of its value, so these take it as it comes.
+
+
+def _ask_number(field: FormField, value: Any, arguments: WidgetArguments) -> float | None:
     shown = float(value) if value is not None and field.kind == "number" else value
     if field.optional:
-        session.begin_field(shared["key"], shown)
-    return st.number_input(
-        **shared,
+        session.initialise_field(arguments["key"], shown)
+    number: float | None = st.number_input(
+        **arguments,
         value=None if field.optional else shown,
         step=field.step if field.kind == "number" else int(field.step),
         format="%g" if field.kind == "number" else "%d",
-        placeholder="empty" if field.optional else "needed",
+        placeholder="empty" if field.optional else "required",
+    )
+    return number
+
+
+def _ask_choice(field: FormField, value: Any, arguments: WidgetArguments) -> str:
+    return st.selectbox(**arguments, options=field.choices, index=field.choices.index(value))
+
+
+def _ask_keys(field: FormField, value: Any, arguments: WidgetArguments) -> list[str]:
+    return st.multiselect(
+        **arguments, options=field.choices, default=list(value), placeholder="none"
     )
 
 
-def _choice(field: "FormField", value: Any, shared: dict[str, Any]) -> Any:
-    return st.selectbox(**shared, options=field.choices, index=field.choices.index(value))
+def _ask_switch(field: FormField, value: Any, arguments: WidgetArguments) -> bool:
+    return st.checkbox(**arguments, value=value)
 
 
-def _keys(field: "FormField", value: Any, shared: dict[str, Any]) -> Any:
-    return st.multiselect(**shared, options=field.choices, default=list(value), placeholder="none")
+def _ask_text(field: FormField, value: Any, arguments: WidgetArguments) -> str:
+    text: str = st.text_input(**arguments, value=value)
+    return text
 
 
-def _switch(field: "FormField", value: Any, shared: dict[str, Any]) -> Any:
-    return st.checkbox(**shared, value=value)
-
-
-def _text(field: "FormField", value: Any, shared: dict[str, Any]) -> Any:
-    return st.text_input(**shared, value=value)
-
-
-ASK: "dict[str, Callable[[FormField, Any, dict[str, Any]], Any]]" = {
-    "whole": _number,
-    "number": _number,
-    "choice": _choice,
-    "keys": _keys,
-    "switch": _switch,
-    "text": _text,
-    "table": _text,
+WIDGETS: dict[str, Callable[[FormField, Any, WidgetArguments], Any]] = {
+    "whole": _ask_number,
+    "number": _ask_number,
+    "choice": _ask_choice,
+    "keys": _ask_keys,
+    "switch": _ask_switch,
+    "text": _ask_text,
+    "table": _ask_text,
 }
 
 
-def _help(field: "FormField") -> str:
-    between = (
-        f" From {field.low:g} to {field.high:g}."
-        if field.low is not None and field.high is not None
-        else ""
-    )
-    return f"{plain(field.help)}{between} The recipe: {plain(value_words(field.value))}."
+def _describe_field(field: FormField) -> str:
+    limits = ""
+    if field.low is not None and field.high is not None:
+        limits = f" From {field.low:g} to {field.high:g}."
+    return f"{plain(field.help)}{limits} In the recipe: {plain(format_value(field.value))}."

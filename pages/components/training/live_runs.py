@@ -1,190 +1,206 @@
-"""Runs that live and runs that wait, asked for again and again without running the page."""
+"""Shows running and waiting runs, polled without rerunning the page."""
 
 from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.jobs import jobs
+from cxr_core.jobs import actions
 from cxr_core.jobs.job import Job
+from cxr_core.jobs.status import list_runs
 from cxr_core.training.runs.charts import progress_charts
 from cxr_core.training.runs.progress import RunProgress, read_progress
 from pages.components.markdown import plain
-from pages.components.training.page_state import Desk
-from pages.components.training.wording import badge, duration
+from pages.components.training.job_state import state_badge
+from pages.components.training.page_state import TrainPageState
+from pages.components.wording import format_duration
 
 POLL_S = 2.0
 CHART_CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
-CHART_WIDTH = 310  # three beside each other on a wide screen, two on a narrow one
+CHART_PX = 310  # three beside each other on a wide screen, two on a narrow one
 
 
-def show_live(desk: Desk, found: Sequence[Job]) -> None:
-    """A card for each run that lives, and the queue; the page runs once when any run's state has changed."""
-    listed = listed_again(found)
-    poll_s = POLL_S if any(job.live or job.state == "queued" for job in found) else None
+def show_live_runs(state: TrainPageState, runs: Sequence[Job]) -> None:
+    """A card for each running run, and the queue; the page reruns once when a run's state has changed."""
+    list_again = make_relister(runs)
+    needs_polling = any(run.live or run.state == "queued" for run in runs)
 
-    @st.fragment(run_every=poll_s, key="live-runs")
-    def draw() -> None:
-        now = listed()
+    @st.fragment(run_every=POLL_S if needs_polling else None, key="live-runs")
+    def draw_runs() -> None:
+        current = list_again()
         with st.container(key="live-and-waiting"):
-            for job in now:
-                if job.live:
-                    _show_run(desk, job)
-            _show_queue([job for job in now if job.state == "queued"])
+            for run in current:
+                if run.live:
+                    _show_run(state, run)
+            _show_queue([run for run in current if run.state == "queued"])
 
-    draw()
+    draw_runs()
 
 
-def listed_again(found: Sequence[Job]) -> Callable[[], Sequence[Job]]:
-    """For a fragment: the runs as the page has found them, and as they stand whenever it is drawn again.
+def make_relister(runs: Sequence[Job]) -> Callable[[], Sequence[Job]]:
+    """For a fragment: a function that returns the page's list of runs at first, and a fresh one at each later run.
 
-    The page runs once when any run's state has changed by then.
+    The page reruns once when a run's state has changed by then.
     """
-    began, once = _standing(found), [found]
+    states, first = _states_of(runs), [runs]
 
-    def listed() -> Sequence[Job]:
-        if once:
-            return once.pop()
-        now = jobs.jobs()
-        if _standing(now) != began:
+    def list_again() -> Sequence[Job]:
+        if first:
+            return first.pop()
+        current = list_runs()
+        if _states_of(current) != states:
             st.rerun()
-        return now
+        return current
 
-    return listed
+    return list_again
 
 
-def show_charts(key: str, watched: RunProgress) -> None:
-    """Curves of a run side by side, as many as there is room for."""
+def read_run_progress(state: TrainPageState, run: Job) -> RunProgress:
+    """The progress of a run; only what is new since the last call is read."""
+    progress = read_progress(run.folder, state.progress.get(run.id))
+    return state.remember_progress(run.id, progress)
+
+
+def show_progress_charts(key: str, progress: RunProgress) -> None:
+    """A run's curves side by side, as many as there is room for."""
     with st.container(horizontal=True, gap="small"):
-        for title, figure in progress_charts(watched.curves).items():
-            with st.container(width=CHART_WIDTH, gap=None):
+        for title, figure in progress_charts(progress.curves).items():
+            with st.container(width=CHART_PX, gap=None):
                 st.markdown(f":small[**{title}**]")
                 st.plotly_chart(
                     figure, key=f"{key}-{title}", config=CHART_CONFIG, alt=f"{title} over the steps"
                 )
 
 
-def show_log(watched: RunProgress) -> None:
-    """The last lines of a run's log, one click away."""
-    if watched.log:
+def show_log(progress: RunProgress) -> None:
+    """The last lines of a run's log, in an expander."""
+    if progress.log:
         with st.expander("Last lines of the log", icon=":material/notes:"):
-            st.code("\n".join(watched.log), language=None, wrap_lines=True, height=220)
+            st.code("\n".join(progress.log), language=None, wrap_lines=True, height=220)
 
 
-def act(change: Callable[[], object]) -> None:
-    """Do something with a run and show the page anew; why not, if it cannot be done."""
+def apply_action(action: Callable[[], object]) -> None:
+    """Do something with a run and rerun the page; or say why it cannot be done."""
     try:
-        change()
+        action()
     except SilhouetteError as error:
         st.error(plain(str(error)))
         return
     st.rerun()
 
 
-def _show_run(desk: Desk, job: Job) -> None:
-    watched = desk.keep(job.id, read_progress(job.folder, desk.watched.get(job.id)))
-    with st.container(border=True, key=f"live-{job.id}"):
+def _show_run(state: TrainPageState, run: Job) -> None:
+    progress = read_run_progress(state, run)
+    with st.container(border=True, key=f"live-{run.id}"):
         with st.container(
             horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
         ):
             st.markdown(
-                f"**{plain(job.id)}** {badge(job)} :gray[:small[{plain(job.sentence)}]]",
+                f"**{plain(run.id)}** {state_badge(run)} :gray[:small[{plain(run.sentence)}]]",
                 width="content",
             )
             with st.container(horizontal=True, width="content", gap="small"):
-                _offer_stops(job)
-        st.progress(share(watched), text=plain(progress_words(watched)) or "Begins …")
-        numbers = numbers_words(watched)
-        if numbers:
-            st.markdown(f":small[{plain(numbers)}]")
-        show_charts(f"live-{job.id}", watched)
-        show_log(watched)
+                _offer_stop(run)
+        text = plain(describe_progress(progress)) or "Starting …"
+        st.progress(share_done(progress), text=text)
+        rates = describe_rates(progress)
+        if rates:
+            st.markdown(f":small[{plain(rates)}]")
+        show_progress_charts(f"live-{run.id}", progress)
+        show_log(progress)
 
 
-def _offer_stops(job: Job) -> None:
-    if "stop" in job.actions and st.button(
+def _offer_stop(run: Job) -> None:
+    if "stop" in run.actions and st.button(
         "Stop",
         icon=":material/stop:",
-        key=f"stop-{job.id}",
-        help="Ends after its current step, with a checkpoint from which it can go on.",
+        key=f"stop-{run.id}",
+        help="Ends the run after its current step, with a checkpoint from which it can resume.",
     ):
-        act(lambda: jobs.stop(job.id))
-    if "force_stop" in job.actions and st.button(
-        "End by force",
+        apply_action(lambda: actions.stop_job(run.id))
+    if "force_stop" in run.actions and st.button(
+        "Force stop",
         icon=":material/dangerous:",
-        key=f"force-{job.id}",
-        help="Ends its processes at once. Its last checkpoint stays, what came after is lost.",
+        key=f"force-{run.id}",
+        help="Kills its processes at once. The last checkpoint stays; everything after it is lost.",
     ):
-        act(lambda: jobs.force_stop(job.id))
+        apply_action(lambda: actions.force_stop_job(run.id))
 
 
 def _show_queue(waiting: Sequence[Job]) -> None:
     if not waiting:
         return
-    st.markdown("**Waiting** :gray[:small[one run at a time on each device, in this order]]")
-    for job in waiting:
+    st.markdown("**Queue** :gray[:small[one run at a time on each device, in this order]]")
+    for run in waiting:
         with st.container(
-            horizontal=True, vertical_alignment="center", key=f"waiting-{job.id}", gap="small"
+            horizontal=True, vertical_alignment="center", key=f"waiting-{run.id}", gap="small"
         ):
             st.markdown(
-                f"{job.place}\\. **{plain(job.id)}** :gray[:small[{plain(job.sentence)}]]",
+                f"{run.place}\\. **{plain(run.id)}** :gray[:small[{plain(run.sentence)}]]",
                 width="stretch",
             )
-            same = [each for each in waiting if each.device == job.device]
-            _move(job, -1, "up", disabled=job == same[0])
-            _move(job, 1, "down", disabled=job == same[-1])
-            if st.button(
-                "Take out", key=f"stop-{job.id}", type="tertiary", icon=":material/close:"
-            ):
-                act(lambda job=job: jobs.stop(job.id))  # type: ignore[misc]
+            same_queue = [other for other in waiting if other.device == run.device]
+            _offer_move(run, -1, "up", disabled=run == same_queue[0])
+            _offer_move(run, 1, "down", disabled=run == same_queue[-1])
+            _offer_removal(run)
 
 
-def _move(job: Job, places: int, way: str, disabled: bool) -> None:
+def _offer_move(run: Job, places: int, direction: str, disabled: bool) -> None:
     clicked = st.button(
         "",
-        icon=f":material/arrow_{way}ward:",
-        key=f"{way}-{job.id}",
+        icon=f":material/arrow_{direction}ward:",
+        key=f"{direction}-{run.id}",
         disabled=disabled,
         type="tertiary",
-        help=f"Move it {way} in the queue.",
+        help=f"Moves it {direction} in the queue.",
     )
     if clicked:
-        act(lambda: jobs.move(job.id, places))
+        apply_action(lambda: actions.move_job(run.id, places))
 
 
-def share(watched: RunProgress) -> float:
-    """How much of the run, or of what it does before it trains, is done; in [0, 1]."""
-    done, of = (watched.step, watched.steps) if watched.steps else (watched.done, watched.of)
-    return min(1.0, (done or 0) / of) if of else 0.0
+def _offer_removal(run: Job) -> None:
+    clicked = st.button(
+        "Remove from queue", key=f"stop-{run.id}", type="tertiary", icon=":material/close:"
+    )
+    if clicked:
+        apply_action(lambda: actions.stop_job(run.id))
 
 
-def progress_words(watched: RunProgress) -> str:
-    """What a run does now and how far it is, in a line."""
-    parts = [watched.stage[:1].upper() + watched.stage[1:].removesuffix(".")]
-    if watched.epoch and watched.epochs:
-        parts.append(f"epoch {watched.epoch} of {watched.epochs}")
-    if watched.step is not None and watched.steps:
-        parts.append(f"step {watched.step:,} of {watched.steps:,}")
-    elif watched.done is not None and watched.of:
-        parts.append(f"{watched.done:,} of {watched.of:,}")
-    if watched.eta_s is not None:
-        parts.append(f"about {duration(watched.eta_s)} left")
-    return " · ".join(filter(None, parts))
+def share_done(progress: RunProgress) -> float:
+    """How much of the run, or of the stage before training, is done; in [0, 1]."""
+    done, total = progress.done, progress.total
+    if progress.steps:
+        done, total = progress.step, progress.steps
+    return min(1.0, (done or 0) / total) if total else 0.0
 
 
-def numbers_words(watched: RunProgress) -> str:
-    """How fast a run is, its learning rate, memory and best epoch, as far as it has told."""
-    parts = []
-    if watched.images_per_second is not None:
-        parts.append(f"{watched.images_per_second:,.0f} films/s")
-    if watched.learning_rate is not None:
-        parts.append(f"learning rate {watched.learning_rate:.2g}")
-    if watched.device_memory_mb is not None:
-        parts.append(f"{watched.device_memory_mb / 1024:.1f} GiB on the device")
-    if watched.best_epoch is not None:
-        parts.append(f"best epoch so far {watched.best_epoch}")
-    return " · ".join(parts)
+def describe_progress(progress: RunProgress) -> str:
+    """A run's stage and how far it is, in a line."""
+    phrases = [progress.stage[:1].upper() + progress.stage[1:].removesuffix(".")]
+    if progress.epoch and progress.epochs:
+        phrases.append(f"epoch {progress.epoch} of {progress.epochs}")
+    if progress.step is not None and progress.steps:
+        phrases.append(f"step {progress.step:,} of {progress.steps:,}")
+    elif progress.done is not None and progress.total:
+        phrases.append(f"{progress.done:,} of {progress.total:,}")
+    if progress.eta_s is not None:
+        phrases.append(f"about {format_duration(progress.eta_s)} left")
+    return " · ".join(filter(None, phrases))
 
 
-def _standing(found: Sequence[Job]) -> set[tuple[str, str, frozenset[str]]]:
-    return {(job.id, job.state, job.actions) for job in found}
+def describe_rates(progress: RunProgress) -> str:
+    """A run's speed, learning rate, memory and best epoch, as far as they are known."""
+    phrases = []
+    if progress.images_per_second is not None:
+        phrases.append(f"{progress.images_per_second:,.0f} films/s")
+    if progress.learning_rate is not None:
+        phrases.append(f"learning rate {progress.learning_rate:.2g}")
+    if progress.device_memory_mb is not None:
+        phrases.append(f"{progress.device_memory_mb / 1024:.1f} GiB on the device")
+    if progress.best_epoch is not None:
+        phrases.append(f"best epoch so far {progress.best_epoch}")
+    return " · ".join(phrases)
+
+
+def _states_of(runs: Sequence[Job]) -> set[tuple[str, str, frozenset[str]]]:
+    return {(run.id, run.state, frozenset(run.actions)) for run in runs}

@@ -1,192 +1,237 @@
-"""From a finished run to an installed model: the gate's verdict, the words it asks for, and the button."""
+"""Publishes a finished run's model: the evaluation on test films, the gate's verdict, then the publication."""
 
-import signal
 from pathlib import Path
 
 import streamlit as st
 
-from cxr_core.jobs import jobs
-from cxr_core.jobs.activity import MEASURED, asked
+from cxr_core.errors import SilhouetteError
+from cxr_core.jobs import actions, status
+from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity, track_activity
 from cxr_core.jobs.job import Job
-from cxr_core.jobs.measuring import measure_on_test
-from cxr_core.jobs.process_id import Name, signal_to
 from cxr_core.promotion.gate.verdict import Verdict, read_verdict
-from cxr_core.training.runs.compare import collect_figures, is_segmentation_run, read_data_folders
+from cxr_core.training.runs.compare import is_segmentation_run, read_data_folders
+from cxr_core.training.runs.figures import collect_figures
 from pages.components import cache
-from pages.components.background_tasks import Errand
+from pages.components.background_tasks import BackgroundTask
+from pages.components.evaluation.start import describe_progress
 from pages.components.markdown import plain
 from pages.components.models.gate_verdict import show_verdict
-from pages.components.training.page_state import Desk
+from pages.components.training.page_state import TrainPageState
 
 POLL_S = 1.0
 
 
-def show_publishing(desk: Desk, job: Job) -> None:
-    """Ask the gate, see every figure of its verdict, then publish; against it only with a written reason."""
+def show_publishing(state: TrainPageState, run: Job) -> None:
+    """Run the gate, show every check of its verdict, then publish; against the gate only with a written reason."""
     st.markdown(
-        "**Publish its model** :gray[:small[it becomes the installed one only through the gate]]"
+        "**Publish its model** :gray[:small[only through the gate does it become the active version]]"
     )
-    for model in jobs.models_from(job.id):
+    for model in status.find_models_from_run(run.id):
         st.success(f"Installed as {plain(model)}.", icon=":material/check_circle:")
-    errand = cache.errands().find(_key(job))
-    if errand is not None and errand.running:
-        watch(desk, job, errand)
+    task = cache.background_tasks().find(gate_task_key(run))
+    if task is not None and task.is_running:
+        watch_gate(state, run, task)
+    elif not _show_other_work(state, run):
+        if task is not None and task.error:
+            st.error(plain(task.error))
+        _show_gate(state, run)
+
+
+def _show_other_work(state: TrainPageState, run: Job) -> bool:
+    """The progress of an evaluation, or of a gate that another server runs. Returns whether there is any."""
+    evaluation = _find_evaluation(run)
+    if evaluation is not None and evaluation.active:
+        watch_evaluation(state, evaluation.folder)
+        return True
+    activity = read_activity(run.folder)
+    if activity is None:
+        return False
+    if activity.is_running:
+        watch_other_server(run)
+        return True
+    if activity.what == GATE_ACTIVITY:
+        st.warning(plain(activity.sentence))
+    return False
+
+
+def _show_gate(state: TrainPageState, run: Job) -> None:
+    """The verdict and the buttons; before that, the evaluation on test films, which a classifier needs."""
+    if not is_evaluated(run) and not is_segmentation_run(run.folder):
+        evaluation = _find_evaluation(run)
+        if evaluation is not None and evaluation.state != "finished":
+            st.warning(plain(evaluation.sentence))
+        _offer_evaluation(state, run)
         return
-    if errand is not None and errand.error:
-        st.error(plain(errand.error))
-    elsewhere = asked(job.folder)
-    if elsewhere is not None and elsewhere.running:
-        watch_elsewhere(job)
-        return
-    if elsewhere is not None and not (elsewhere.what == MEASURED and is_measured(job)):
-        st.warning(plain(elsewhere.sentence))
-    if not is_measured(job) and not is_segmentation_run(job.folder):
-        _offer_measurement(job)
-        return
-    verdict = read_verdict(job.folder)
+    verdict = read_verdict(run.folder)
     if verdict is not None:
         show_verdict(verdict)
     st.button(
-        "Ask the gate again" if verdict else "Ask the gate",
+        "Run the gate again" if verdict else "Run the gate",
         icon=":material/gavel:",
-        key=f"gate-{job.id}",
+        key=f"gate-{run.id}",
         type="secondary" if verdict else "primary",
-        on_click=ask_gate,
-        args=(job,),
-        help="Reads the films kept aside with this model and the installed one. Nothing is installed.",
+        on_click=start_gate,
+        args=(run,),
+        help="Reads the holdout films with this model and with the active version. Nothing is installed.",
     )
     if verdict is not None:
-        _offer_publication(job, verdict)
+        _offer_publication(run, verdict)
 
 
-def is_measured(job: Job) -> bool:
+def is_evaluated(run: Job) -> bool:
     """Whether there are figures of this very model on test films."""
-    return any(figure.part == "test" for figure in collect_figures(job.folder))
+    return any(figure.split == "test" for figure in collect_figures(run.folder))
 
 
-def _offer_measurement(job: Job) -> None:
+def _find_evaluation(run: Job) -> Job | None:
+    return status.find_evaluation(run.folder / "evaluation")
+
+
+def _offer_evaluation(state: TrainPageState, run: Job) -> None:
     st.markdown(
-        "It has not been measured on test films yet; without their figures no model is installed."
+        "It has not been evaluated on test films yet; a model without test figures is not published."
     )
     st.button(
-        "Measure on test films",
+        "Evaluate on test films",
         icon=":material/straighten:",
-        key=f"measure-{job.id}",
+        key=f"measure-{run.id}",
         type="primary",
-        on_click=measure,
-        args=(job,),
-        help="On the test part of its own data, in the background. How often a test part is looked at is counted.",
+        on_click=start_evaluation,
+        args=(state, run),
+        help="On the test split of its own data, in the background. Each evaluation on a test split is counted.",
     )
 
 
-def measure(job: Job) -> None:
-    """Have a run measured in the background, unless it is already."""
-    cache.errands().start(_key(job), lambda errand: _measure(job, errand))
+def start_evaluation(state: TrainPageState, run: Job) -> None:
+    """Queue the evaluation of a run on its test films, unless it is queued or running already."""
+    try:
+        actions.submit_test_evaluation(run.folder, run.data or read_data_folders(run.folder))
+    except SilhouetteError as error:
+        state.error = str(error)
 
 
-def ask_gate(job: Job) -> None:
-    """Have the gate judge a run in the background, unless it does already."""
-    cache.errands().start(_key(job), lambda errand: _judge(job.folder, errand))
+def start_gate(run: Job) -> None:
+    """Run the gate in the background, unless it is running already."""
+    cache.background_tasks().start(gate_task_key(run), lambda task: _run_gate(run.folder, task))
 
 
 @st.fragment(run_every=POLL_S)
-def watch(desk: Desk, job: Job, errand: Errand) -> None:
-    """How far it is; the page runs once when it has ended."""
-    if not errand.running:
-        desk.said = (
-            f"Installed: {errand.result.parent.name} {errand.result.name}."
-            if _installed(errand)
-            else ""
-        )
+def watch_gate(state: TrainPageState, run: Job, task: BackgroundTask) -> None:
+    """The progress of the gate or of a publication; the page reruns once when it has ended."""
+    if not task.is_running:
+        if isinstance(task.result, Path):
+            folder = task.result
+            state.message = f"Installed: {folder.parent.name} {folder.name}."
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(
-            errand.share, text=plain(errand.stage[:1].upper() + errand.stage[1:]) or "Begins …"
-        )
+        stage = plain(task.stage[:1].upper() + task.stage[1:])
+        st.progress(task.share_done, text=stage or "Starting …")
         st.button(
-            "Cancel", key=f"cancel-gate-{job.id}", on_click=errand.cancel, disabled=errand.cancelled
+            "Cancel",
+            key=f"cancel-gate-{run.id}",
+            on_click=task.cancel,
+            disabled=task.is_cancelled,
         )
 
 
 @st.fragment(run_every=POLL_S)
-def watch_elsewhere(job: Job) -> None:
-    """Work on a run that this server did not begin, or an earlier one did; the page runs once when it has ended."""
-    found = asked(job.folder)
-    if found is None or not found.running:
+def watch_evaluation(state: TrainPageState, folder: Path) -> None:
+    """The progress of the evaluation on test films; the page reruns once when it has ended."""
+    evaluation = status.find_evaluation(folder)
+    if evaluation is None or not evaluation.active:
         st.rerun()
+    progress = evaluation.progress
+    share = min(1.0, progress.done / progress.total) if progress.total else 0.0
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f":material/hourglass_top: {plain(found.sentence)} It was not begun by this server."
+        text = f"Evaluating on test films: {describe_progress(evaluation)}"
+        st.progress(share, text=plain(text))
+        st.button(
+            "Cancel",
+            key=f"end-{evaluation.id}",
+            on_click=_cancel_evaluation,
+            args=(state, evaluation),
         )
-        if found.what == MEASURED:
-            st.button("Cancel", key=f"end-{job.id}", on_click=end, args=(found.name,))
 
 
-def end(name: Name) -> None:
-    """Ask a process to stop, if it still lives."""
-    signal_to(name, signal.SIGTERM)
+def _cancel_evaluation(state: TrainPageState, evaluation: Job) -> None:
+    try:
+        if "force_stop" in evaluation.actions:
+            actions.force_stop_job(evaluation.id)
+        elif "stop" in evaluation.actions:
+            actions.stop_job(evaluation.id)
+    except SilhouetteError as error:
+        state.error = str(error)
 
 
-def _offer_publication(job: Job, verdict: Verdict) -> None:
+@st.fragment(run_every=POLL_S)
+def watch_other_server(run: Job) -> None:
+    """Work on a run that another process does; the page reruns once when it has ended."""
+    activity = read_activity(run.folder)
+    if activity is None or not activity.is_running:
+        st.rerun()
+    st.markdown(
+        f":material/hourglass_top: {plain(activity.sentence)} Another process does this, not this server."
+    )
+
+
+def _offer_publication(run: Job, verdict: Verdict) -> None:
     note = st.text_input(
-        f"Why it replaces {plain(verdict.rival)}" if verdict.rival else "A note for its card",
-        key=f"note-{job.id}",
+        f"Why it replaces {plain(verdict.incumbent)}"
+        if verdict.incumbent
+        else "A note for its card",
+        key=f"note-{run.id}",
         max_chars=500,
         placeholder="Kept in the model's card",
     ).strip()
     reason = ""
-    if not verdict.opens:
+    if not verdict.is_open:
         reason = st.text_area(
             "Why it is published against the gate",
-            key=f"override-{job.id}",
+            key=f"override-{run.id}",
             max_chars=1000,
             height=80,
-            placeholder="Kept with the model and in the log of promotions, beside what the gate found",
+            placeholder="Kept with the model and in its history, beside the gate's verdict",
         ).strip()
-    missing = _missing(verdict, note, reason)
+    missing = _describe_missing(verdict, note, reason)
     clicked = st.button(
-        "Publish" if verdict.opens else "Publish against the gate",
+        "Publish" if verdict.is_open else "Publish against the gate",
         icon=":material/publish:",
-        key=f"publish-{job.id}",
-        type="primary" if verdict.opens else "secondary",
+        key=f"publish-{run.id}",
+        type="primary" if verdict.is_open else "secondary",
         disabled=bool(missing),
     )
     if missing:
-        st.caption(f"Not yet: {missing}")
+        st.caption(missing)
     if clicked:
-        cache.errands().start(_key(job), lambda errand: _publish(job.folder, note, reason, errand))
+        cache.background_tasks().start(
+            gate_task_key(run), lambda task: _publish(run.folder, note, reason, task)
+        )
         st.rerun()
 
 
-def _missing(verdict: Verdict, note: str, reason: str) -> str:
+def _describe_missing(verdict: Verdict, note: str, reason: str) -> str:
     """What has to be written before it can be published; empty when nothing is missing."""
-    if not verdict.opens and not reason:
-        return "the gate is shut. Write why it is published all the same."
-    if verdict.rival and not note:
-        return "say why it replaces the installed model."
+    if not verdict.is_open and not reason:
+        return "The gate is closed. Write why the model is published all the same."
+    if verdict.incumbent and not note:
+        return "Write why it replaces the active version."
     return ""
 
 
-def _measure(job: Job, errand: Errand) -> None:
-    errand.progress("measured on test films; the figures are there when all are read", 0, 0)
-    measure_on_test(job.folder, job.data or read_data_folders(job.folder), errand.stopped)
+def _run_gate(folder: Path, task: BackgroundTask) -> object:
+    from cxr_core.promotion.publish import compare_run
+
+    with track_activity(folder, GATE_ACTIVITY):
+        return compare_run(folder, progress=task.report_progress)
 
 
-def _judge(run: Path, errand: Errand) -> object:
-    from cxr_core.promotion.publish import judge
-
-    return judge(run, progress=errand.progress)
-
-
-def _publish(run: Path, note: str, reason: str, errand: Errand) -> object:
+def _publish(folder: Path, note: str, reason: str, task: BackgroundTask) -> object:
     from cxr_core.promotion.publish import publish
 
-    return publish(run, note, override=reason, progress=errand.progress)
+    with track_activity(folder, GATE_ACTIVITY):
+        return publish(folder, note, override=reason, progress=task.report_progress)
 
 
-def _installed(errand: Errand) -> bool:
-    return isinstance(errand.result, Path)
-
-
-def _key(job: Job) -> str:
-    return f"gate {job.id}"
+def gate_task_key(run: Job) -> str:
+    """The key of the background task that runs the gate for a run, or publishes it."""
+    return f"gate {run.id}"

@@ -1,67 +1,65 @@
-"""Several runs side by side: where their recipes differ, every figure with its interval, their curves overlaid."""
+"""Compares several runs: where their recipes differ, every figure with its interval, and their curves."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 from cxr_core.jobs.job import Job
-from cxr_core.training.runs.charts import overlaid
-from cxr_core.training.runs.compare import NAMES, recipe_differences, side_by_side
-from cxr_core.training.runs.progress import read_progress
+from cxr_core.presentation.wording import finding_name
+from cxr_core.training.recipe.field_help import field_label
+from cxr_core.training.runs.charts import overlay_charts
+from cxr_core.training.runs.compare import recipe_differences, tabulate_figures
+from cxr_core.training.runs.figures import FIGURE_LABELS
 from pages.components.markdown import plain
-from pages.components.training.fields import label_of
-from pages.components.training.live_runs import CHART_CONFIG, CHART_WIDTH
-from pages.components.training.page_state import Desk
-from pages.components.training.run_details import finding_words
-from pages.components.training.wording import state_word
+from pages.components.training.live_runs import CHART_CONFIG, CHART_PX, read_run_progress
+from pages.components.training.page_state import TrainPageState
 
-MOST = 8
+MOST_RUNS = 8
 
 
-def show_comparison(desk: Desk, chosen: Sequence[Job]) -> None:
-    """The runs marked in the table, in its order."""
-    if len(chosen) > MOST:
-        st.info(f"{len(chosen)} runs are marked; the first {MOST} are compared.")
-        chosen = chosen[:MOST]
-    names = [plain(job.id) for job in chosen]
-    st.markdown(f"### {len(chosen)} runs side by side")
-    folders = [job.folder for job in chosen]
-    states = {"State": tuple(state_word(job.state) for job in chosen)}
-    changed = {_label(name): values for name, values in recipe_differences(folders).items()}
-    measured = {_figure_label(*key): values for key, values in side_by_side(folders).items()}
-    rows = {**states, **changed, **measured}
+def show_run_comparison(state: TrainPageState, runs: Sequence[Job]) -> None:
+    """The runs that are selected in the table, in its order."""
+    if len(runs) > MOST_RUNS:
+        st.info(f"{len(runs)} runs are selected; the first {MOST_RUNS} are compared.")
+        runs = runs[:MOST_RUNS]
+    st.markdown(f"### {len(runs)} runs side by side")
+    folders = [run.folder for run in runs]
+    differences = recipe_differences(folders)
+    rows: dict[str, tuple[str, ...]] = {"State": tuple(run.state for run in runs)}
+    rows |= {_label_field(name): values for name, values in differences.items()}
+    rows |= {_label_figure(*key): values for key, values in tabulate_figures(folders).items()}
+    names = [plain(run.id) for run in runs]
     cells = [
-        {"": plain(what), **dict(zip(names, map(plain, values), strict=True))}
-        for what, values in rows.items()
+        {"": plain(label), **dict(zip(names, map(plain, values), strict=True))}
+        for label, values in rows.items()
     ]
     st.table(cells, border="horizontal", hide_header=False, hide_index=True)
-    same = "" if changed else "Recipe, data and first weights are the same. "
+    same = "" if differences else "Recipe, data and initial weights are the same. "
     st.caption(
-        f"{same}Of recipe, data and first weights only what differs is listed. Figures with their 95 % intervals by "
-        "patient; intervals that overlap show neither a difference nor that there is none."
+        f"{same}Of recipe, data and initial weights, only differences are listed. Figures have 95 % intervals from "
+        "resampled patients; overlapping intervals show neither a difference nor its absence."
     )
-    curves = {
-        job.id: desk.keep(job.id, read_progress(job.folder, desk.watched.get(job.id))).curves
-        for job in chosen
-    }
+    _show_overlaid_curves(state, runs)
+
+
+def _show_overlaid_curves(state: TrainPageState, runs: Sequence[Job]) -> None:
+    curves = {run.id: read_run_progress(state, run).curves for run in runs}
     with st.container(horizontal=True, gap="small"):
-        for title, figure in overlaid(curves).items():
-            with st.container(width=CHART_WIDTH, gap=None):
+        for title, figure in overlay_charts(curves).items():
+            with st.container(width=CHART_PX, gap=None):
                 st.markdown(f":small[**{title}**]")
                 st.plotly_chart(
                     figure, key=f"compare-{title}", config=CHART_CONFIG, alt=f"{title} of each run"
                 )
 
 
-def _label(name: str) -> str:
-    return (
-        f"{name.partition('.')[0].capitalize()}: {label_of(name).lower()}"
-        if "." in name
-        else label_of(name)
-    )
+def _label_field(name: str) -> str:
+    label = field_label(name)
+    if "." not in name:
+        return label
+    return f"{name.partition('.')[0].capitalize()}: {label.lower()}"
 
 
-def _figure_label(part: str, finding: str, name: str) -> str:
-    return ", ".join(
-        filter(None, (NAMES[name], finding_words(finding).lower() if finding else "", part))
-    )
+def _label_figure(split: str, finding: str, name: str) -> str:
+    words = finding_name(finding).lower() if finding else ""
+    return ", ".join(filter(None, (FIGURE_LABELS[name], words, split)))

@@ -1,158 +1,154 @@
-"""One run looked at closely: what became of it, its figures and curves, and what can be done with it."""
+"""Shows one run in detail: its outcome, figures and curves, and what can be done with it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.findings import FINDINGS
-from cxr_core.jobs import jobs
+from cxr_core.jobs import actions
 from cxr_core.jobs.job import Job
-from cxr_core.training.runs.compare import NAMES, RunFigure, collect_figures, read_data_folders
-from cxr_core.training.runs.progress import read_progress
+from cxr_core.presentation.wording import finding_name
+from cxr_core.training.runs.compare import read_data_folders
+from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure, collect_figures
+from cxr_core.training.runs.run_files import recipe_file
 from pages.components.markdown import plain
+from pages.components.training.job_state import state_badge, time_taken
 from pages.components.training.live_runs import (
-    act,
-    numbers_words,
-    progress_words,
-    show_charts,
+    apply_action,
+    describe_progress,
+    describe_rates,
+    read_run_progress,
     show_log,
+    show_progress_charts,
 )
-from pages.components.training.page_state import Desk
+from pages.components.training.page_state import TrainPageState
 from pages.components.training.publishing import show_publishing
-from pages.components.training.wording import badge, moment, took
+from pages.components.wording import format_timestamp
 
 
-def show_run(desk: Desk, job: Job) -> None:
-    """Facts, buttons, figures, curves, log; for a finished run the way to publish it."""
-    st.markdown(f"### {plain(job.id)} {badge(job)}")
-    st.markdown(plain(job.sentence))
-    st.markdown(" · ".join(f":gray[{name}] {plain(words)}" for name, words in _facts(job) if words))
-    _offer_actions(desk, job)
-    if job.live:
-        st.caption("It lives: its curves are above.")
+def show_run_details(state: TrainPageState, run: Job) -> None:
+    """Facts, actions, figures, curves and log; for a finished run also how to publish it."""
+    st.markdown(f"### {plain(run.id)} {state_badge(run)}")
+    st.markdown(plain(run.sentence))
+    facts = [f":gray[{name}] {plain(value)}" for name, value in _list_facts(run) if value]
+    st.markdown(" · ".join(facts))
+    _offer_actions(state, run)
+    if run.live:
+        st.caption("It is running; its curves are above.")
         return
-    watched = desk.keep(job.id, read_progress(job.folder, desk.watched.get(job.id)))
-    told = " · ".join(filter(None, (progress_words(watched), numbers_words(watched))))
-    if told and job.state != "finished":
-        st.caption(f"When it ended: {plain(told)}")
-    _show_figures(collect_figures(job.folder))
-    show_charts(f"run-{job.id}", watched)
-    show_log(watched)
-    if job.state == "finished":
-        show_publishing(desk, job)
+    progress = read_run_progress(state, run)
+    last = " · ".join(filter(None, (describe_progress(progress), describe_rates(progress))))
+    if last and run.state != "finished":
+        st.caption(f"When it ended: {plain(last)}")
+    _show_figures(collect_figures(run.folder))
+    show_progress_charts(f"run-{run.id}", progress)
+    show_log(progress)
+    if run.state == "finished":
+        show_publishing(state, run)
 
 
-def finding_words(key: str) -> str:
-    """A finding as people call it."""
-    return FINDINGS[key].name if key in FINDINGS else key
-
-
-def _facts(job: Job) -> list[tuple[str, str]]:
+def _list_facts(run: Job) -> list[tuple[str, str]]:
+    device = f"{run.device}, {run.processes} processes" if run.processes > 1 else run.device
     return [
-        ("recipe", job.recipe),
-        ("model", job.model),
-        ("data", ", ".join(Path(each).name for each in job.data)),
-        ("on", f"{job.device}, {job.processes} processes" if job.processes > 1 else job.device),
-        ("begun", moment(job.started or job.submitted)),
-        ("took", took(job)),
-        ("a change of", job.retry_of),
-        ("", "started from a shell" if job.by_hand else ""),
+        ("recipe", run.recipe),
+        ("model", run.model),
+        ("data", ", ".join(Path(data).name for data in run.data)),
+        ("device", device),
+        ("started", format_timestamp(run.started or run.submitted)),
+        ("took", time_taken(run)),
+        ("changed from", run.retry_of),
+        ("", "started from a shell" if run.by_hand else ""),
     ]
 
 
-def _offer_actions(desk: Desk, job: Job) -> None:
+def _offer_actions(state: TrainPageState, run: Job) -> None:
     with st.container(horizontal=True, gap="small"):
-        if "resume" in job.actions and st.button(
-            "Go on",
+        if "resume" in run.actions and st.button(
+            "Resume",
             type="primary",
             icon=":material/play_arrow:",
-            key=f"resume-{job.id}",
-            help="From its last whole checkpoint; from the beginning if it has none.",
+            key=f"resume-{run.id}",
+            help="Continues from its last complete checkpoint, or from the start if there is none.",
         ):
-            act(lambda: jobs.resume(job.id))
-        if "retry" in job.actions and st.button(
-            "Try again with a change",
+            apply_action(lambda: actions.resume_run(run.id))
+        if "retry" in run.actions and st.button(
+            "Try again with changes",
             icon=":material/edit:",
-            key=f"retry-{job.id}",
-            help="Fills the form in with this run's recipe and data. This run stays as it is.",
+            key=f"retry-{run.id}",
+            help="Fills in the form with this run's recipe and data. This run stays as it is.",
         ):
-            _retry(desk, job)
-        if "delete" in job.actions and st.button(
-            "Delete", icon=":material/delete:", key=f"delete-{job.id}"
+            _prefill_retry(state, run)
+        if "delete" in run.actions and st.button(
+            "Delete", icon=":material/delete:", key=f"delete-{run.id}"
         ):
-            ask_delete(desk, job)
+            confirm_deletion(state, run)
 
 
-def _retry(desk: Desk, job: Job) -> None:
-    from cxr_core.training.recipe.recipe import load_recipe
-    from cxr_core.training.runs.compare import recipe_path
+def _prefill_retry(state: TrainPageState, run: Job) -> None:
+    from cxr_core.training.recipe.recipe_file import load_recipe
 
     try:
-        recipe = load_recipe(recipe_path(job.folder))
+        recipe = load_recipe(recipe_file(run.folder))
     except SilhouetteError as error:
         st.error(plain(str(error)))
         return
-    desk.retry(job.id, recipe, job.data or read_data_folders(job.folder))
+    state.prefill_retry(run.id, recipe, run.data or read_data_folders(run.folder))
     st.rerun()
 
 
 @st.dialog("Delete this run?")
-def ask_delete(desk: Desk, job: Job) -> None:
-    """Asks before a run's folder goes for good."""
+def confirm_deletion(state: TrainPageState, run: Job) -> None:
+    """Ask before a run's folder is deleted."""
     st.markdown(
-        f"**{plain(job.id)}** goes for good: its checkpoints, its model, its curves and its log."
+        f"**{plain(run.id)}** is deleted for good: its checkpoints, its model, its curves and its log."
     )
     with st.container(horizontal=True, gap="small"):
-        sure = st.button(
+        confirmed = st.button(
             "Delete it",
             type="primary",
             icon=":material/delete:",
-            key=f"sure-{job.id}",
+            key=f"sure-{run.id}",
             on_click=_delete,
-            args=(desk, job),
+            args=(state, run),
         )
-        kept = st.button("Keep it", key=f"keep-{job.id}")
-    if sure or kept:
+        declined = st.button("Keep it", key=f"keep-{run.id}")
+    if confirmed or declined:
         st.rerun()
 
 
-def _delete(desk: Desk, job: Job) -> None:
+def _delete(state: TrainPageState, run: Job) -> None:
     try:
-        jobs.delete(job.id)
+        actions.delete_run(run.id)
     except SilhouetteError as error:
-        desk.refused = str(error)
+        state.error = str(error)
         return
-    desk.look_at(tuple(run for run in desk.runs if run != job.id))
-    desk.said = f"{job.id} is deleted."
+    state.select_runs(tuple(selected for selected in state.selected_runs if selected != run.id))
+    state.message = f"{run.id} was deleted."
 
 
-def _show_figures(found: tuple[RunFigure, ...]) -> None:
-    if not found:
+def _show_figures(figures: Sequence[RunFigure]) -> None:
+    if not figures:
         return
-    parts = list(dict.fromkeys(figure.part for figure in found))
+    empty = {_column(figure.split): "" for figure in figures}
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    for figure in found:
-        what = NAMES[figure.name] + (
-            f", {finding_words(figure.finding).lower()}" if figure.finding else ""
-        )
-        row = rows.setdefault(
-            (figure.finding, figure.name), {"Figure": what, **{_part(part): "" for part in parts}}
-        )
-        row[_part(figure.part)] = figure.words + _of(figure)
-    st.markdown("**How well its model does** :gray[:small[with 95 % intervals by patient]]")
+    for figure in figures:
+        label = FIGURE_LABELS[figure.name]
+        if figure.finding:
+            label += f", {finding_name(figure.finding).lower()}"
+        row = rows.setdefault((figure.finding, figure.name), {"Figure": label, **empty})
+        row[_column(figure.split)] = figure.text + _describe_count(figure)
+    st.markdown("**Performance** :gray[:small[with 95 % intervals from resampled patients]]")
     st.table(list(rows.values()), border="horizontal", hide_header=False, hide_index=True)
 
 
-def _part(part: str) -> str:
-    return f"On {part} films"
+def _column(split: str) -> str:
+    return f"On {split} films"
 
 
-def _of(figure: RunFigure) -> str:
+def _describe_count(figure: RunFigure) -> str:
     if figure.n is None:
         return ""
-    return (
-        f" · {figure.positives:,} of {figure.n:,}"
-        if figure.positives is not None
-        else f" · {figure.n:,} films"
-    )
+    if figure.positives is None:
+        return f" · {figure.n:,} films"
+    return f" · {figure.positives:,} of {figure.n:,}"

@@ -1,4 +1,4 @@
-"""What a run learns from and begins with: datasets, a recipe, and the first weights."""
+"""Asks for a run's inputs: datasets, a recipe, and the initial weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,63 +7,67 @@ import streamlit as st
 
 from cxr_core.data.registry import Dataset, list_datasets
 from cxr_core.errors import SilhouetteError
-from cxr_core.findings import FINDINGS
-from cxr_core.models.registry.registry import installed, installed_segmenter
+from cxr_core.models.registry.registry import find_segmenter, list_classifiers
+from cxr_core.presentation.wording import finding_name
 from pages.components.markdown import plain
-from pages.components.training.page_state import Draft
+from pages.components.training.page_state import RunDraft
+from pages.components.wording import count_of
 
 SCRATCH, IMAGENET, FILE, MODEL = "scratch", "imagenet", "file", "model"
-BEGINNINGS = {
+WEIGHTS_SOURCES = {
     SCRATCH: "Random",
     IMAGENET: "ImageNet",
     MODEL: "An installed model",
     FILE: "A file",
 }
-FIRST = "cardiomegaly-adults"
+FIRST_RECIPE = "cardiomegaly-adults"
 
 
-def ask_data(draft: Draft, datasets: Sequence[Dataset]) -> None:
-    """Which registered datasets, with the doctor's verdict on each."""
+def ask_data(draft: RunDraft, datasets: Sequence[Dataset]) -> None:
+    """Ask for registered datasets, and show whether each may be trained on."""
     names = [dataset.name for dataset in datasets]
     if draft.data is None:
         draft.data = tuple(names[:1])
-    named = _by_name(draft.data, datasets)
+    default = _dataset_names(draft.data, datasets)
     chosen = st.multiselect(
         "Datasets",
-        [*names, *(each for each in named if each not in names)],
-        default=named,
-        key=draft.lasting("data"),
+        list(dict.fromkeys([*names, *default])),
+        default=default,
+        key=draft.persistent_key("data"),
         placeholder="Choose at least one",
-        help="Registered on the Data page. Several are read, checked and divided as one.",
+        help="Registered on the Data page. Several datasets are read, checked and split as one.",
     )
     draft.data = tuple(chosen)
     for dataset in datasets:
         if dataset.name in chosen:
-            _show_verdict(dataset)
+            _show_checks_result(dataset)
 
 
-def data_faults(draft: Draft, findings: Sequence[str]) -> list[str]:
-    """Why nothing can be trained on what is chosen; empty when nothing speaks against it."""
-    known = {dataset.name: dataset for dataset in list_datasets()}
-    chosen = [known[name] for name in draft.data or () if name in known]
-    faults = [] if draft.data else ["No dataset is chosen."]
-    faults += [
-        f"{each.name} has a blocking finding that nobody has decided about."
-        for each in chosen
-        if each.blocking()
+def find_data_faults(draft: RunDraft, findings: Sequence[str]) -> list[str]:
+    """Why a run cannot train on the chosen data; empty when it can."""
+    if not draft.data:
+        return ["No dataset is chosen."]
+    registered = {dataset.name: dataset for dataset in list_datasets()}
+    chosen = [registered[name] for name in draft.data if name in registered]
+    faults = [
+        f"{dataset.name} has a blocking issue without a decision."
+        for dataset in chosen
+        if dataset.open_blocking_issues()
     ]
-    labelled = {key for each in chosen for key in each.findings()}
-    missing = [FINDINGS[key].name.lower() for key in findings if key not in labelled]
-    if missing and len(chosen) == len(draft.data or ()) > 0:
+    labelled: set[str] = set()
+    for dataset in chosen:
+        labelled.update(dataset.read_findings())
+    missing = [finding_name(finding).lower() for finding in findings if finding not in labelled]
+    if missing and len(chosen) == len(draft.data):
         faults.append(
-            f"No film of this data has a label of {', '.join(missing)}, which the recipe is to learn."
+            f"No film of this data has a label for {', '.join(missing)}, which the recipe trains on."
         )
     return faults
 
 
-def ask_recipe(draft: Draft) -> None:
-    """Which recipe, with what it does and where it comes from; a run's own when that is tried again."""
-    from cxr_core.training.recipe.form import named_recipes, open_recipe
+def ask_recipe(draft: RunDraft) -> None:
+    """Ask for a recipe and describe it; a retry starts with the recipe of its run."""
+    from cxr_core.training.recipe.recipe_file import list_recipes, load_named_recipe
 
     if draft.retry_of and draft.recipe is not None:
         st.markdown(
@@ -73,101 +77,111 @@ def ask_recipe(draft: Draft) -> None:
             "Start from another recipe",
             type="tertiary",
             icon=":material/undo:",
-            key=draft.widget("other"),
+            key=draft.widget_key("other"),
         ):
             draft.retry_of = ""
-            draft.begin(FIRST, open_recipe(FIRST))
+            draft.start_from_recipe(FIRST_RECIPE, load_named_recipe(FIRST_RECIPE))
             st.rerun()
         return
-    names = list(named_recipes())
+    names = list(list_recipes())
     if draft.recipe is None:
-        draft.begin(FIRST, open_recipe(FIRST))
-    index = names.index(draft.name) if draft.name in names else 0
-    picked = st.selectbox("Recipe", names, index=index, key=draft.lasting("recipe"), width=480)
-    if picked != draft.name:
-        draft.begin(picked, open_recipe(picked))
+        draft.start_from_recipe(FIRST_RECIPE, load_named_recipe(FIRST_RECIPE))
+    index = names.index(draft.recipe_name) if draft.recipe_name in names else 0
+    picked = st.selectbox(
+        "Recipe", names, index=index, key=draft.persistent_key("recipe"), width=480
+    )
+    if picked != draft.recipe_name:
+        draft.start_from_recipe(picked, load_named_recipe(picked))
     assert draft.recipe is not None
     st.markdown(plain(draft.recipe.summary))
     st.caption(plain(draft.recipe.source))
 
 
-def ask_beginning(draft: Draft, outlines: bool) -> None:
-    """Where the first weights come from; the answer becomes the recipe's `init`."""
+def ask_initial_weights(draft: RunDraft, segments: bool) -> None:
+    """Ask where the initial weights come from; the answer becomes the recipe's `init`.
+
+    segments: whether the recipe trains a segmentation model.
+    """
     assert draft.recipe is not None
-    init = draft.values.get("init", draft.recipe.init)
-    kinds = list(BEGINNINGS)
-    kind = st.radio(
-        "First weights",
-        kinds,
-        index=kinds.index(draft.beginning or _kind(init)),
-        format_func=BEGINNINGS.__getitem__,
+    init = str(draft.values.get("init", draft.recipe.init))
+    sources = list(WEIGHTS_SOURCES)
+    source = st.radio(
+        "Initial weights",
+        sources,
+        index=sources.index(draft.weights_source or _source_of(init)),
+        format_func=WEIGHTS_SOURCES.__getitem__,
         horizontal=True,
-        key=draft.widget("first-weights"),
-        help="ImageNet's come from timm's hub, where that can be reached. An installed model is trained further.",
+        key=draft.widget_key("initial-weights"),
+        help="ImageNet weights come from timm's hub, if it can be reached. An installed model is trained further.",
     )
-    draft.beginning = kind
-    draft.values["init"] = (
-        kind if kind in (SCRATCH, IMAGENET) else _ask_which(draft, kind, init, outlines)
-    )
+    draft.weights_source = source
+    if source == FILE:
+        draft.values["init"] = _ask_weights_file(draft, init)
+    elif source == MODEL:
+        draft.values["init"] = _ask_initial_model(draft, init, segments)
+    else:
+        draft.values["init"] = source
 
 
-def _ask_which(draft: Draft, kind: str, init: str, outlines: bool) -> str:
-    if kind == FILE:
-        text = st.text_input(
-            "A safetensors file on this computer, in timm's naming",
-            value="" if init in BEGINNINGS or _kind(init) == MODEL else init,
-            key=draft.widget("weights-file"),
-            placeholder="/models/mobilenetv2_100.safetensors",
-        )
-        return str(Path(text.strip()).expanduser()) if text.strip() else ""
-    names = _models(outlines)
+def _ask_weights_file(draft: RunDraft, init: str) -> str:
+    text = st.text_input(
+        "A safetensors file on this computer, with timm's names",
+        value=init if _source_of(init) == FILE and init != FILE else "",
+        key=draft.widget_key("weights-file"),
+        placeholder="/models/mobilenetv2_100.safetensors",
+    )
+    return str(Path(text.strip()).expanduser()) if text.strip() else ""
+
+
+def _ask_initial_model(draft: RunDraft, init: str, segments: bool) -> str:
+    names = _installed_names(segments)
     if not names:
         st.caption("No model of this kind is installed.")
         return ""
     index = names.index(init) if init in names else 0
-    return st.selectbox("Model", names, index=index, key=draft.widget("installed-model"), width=480)
+    return st.selectbox(
+        "Model", names, index=index, key=draft.widget_key("installed-model"), width=480
+    )
 
 
-def _models(outlines: bool) -> list[str]:
-    segmenter = installed_segmenter()
-    found = [segmenter] if outlines and segmenter else [] if outlines else installed()
-    return [folder.parent.name for folder in found]
+def _installed_names(segments: bool) -> list[str]:
+    if not segments:
+        return [folder.parent.name for folder in list_classifiers()]
+    segmenter = find_segmenter()
+    return [segmenter.parent.name] if segmenter else []
 
 
-def _kind(init: str) -> str:
+def _source_of(init: str) -> str:
+    """Which kind of initial weights a recipe's `init` names."""
     if init in (SCRATCH, IMAGENET):
         return init
-    return MODEL if init in _models(False) + _models(True) else FILE
+    return MODEL if init in _installed_names(False) + _installed_names(True) else FILE
 
 
-def _by_name(data: Sequence[str], datasets: Sequence[Dataset]) -> list[str]:
-    """Datasets by name where they are registered, as a run may tell the folder of one."""
+def _dataset_names(data: Sequence[str], datasets: Sequence[Dataset]) -> list[str]:
+    """Datasets by name where they are registered; a run may record a dataset's folder instead."""
     names = {str(folder): dataset.name for dataset in datasets for folder in dataset.folders}
-    return list(dict.fromkeys(names.get(each, each) for each in data))
+    return list(dict.fromkeys(names.get(entry, entry) for entry in data))
 
 
-def _show_verdict(dataset: Dataset) -> None:
+def _show_checks_result(dataset: Dataset) -> None:
     try:
-        issues, blocking = dataset.issues(), dataset.blocking()
+        issues, blocking = dataset.load_issues(), dataset.open_blocking_issues()
     except SilhouetteError as error:
         st.error(plain(str(error)))
         return
-    warnings = sum(issue.severity == "warning" for issue in issues)
+    badges = ":green-badge[:material/check: ready for training]"
     if blocking:
-        some = "1 blocking finding" if len(blocking) == 1 else f"{len(blocking)} blocking findings"
-        words = f":red-badge[:material/block: stopped by {some}]"
-    else:
-        words = ":green-badge[:material/check: may be trained on]"
-    told = (
-        f" :orange-badge[{warnings} {'warning' if warnings == 1 else 'warnings'}, to be read first]"
-        if warnings
-        else ""
-    )
+        count = count_of(len(blocking), "issue")
+        badges = f":red-badge[:material/block: blocked by {count}]"
+    warnings = sum(issue.severity == "warning" for issue in issues)
+    if warnings:
+        badges += f" :orange-badge[{count_of(warnings, 'warning')} to read first]"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"{plain(dataset.name)}: {words}{told}", width="content")
+        st.markdown(f"{plain(dataset.name)}: {badges}", width="content")
         st.page_link(
             "pages/data.py",
-            label="What the doctor found",
+            label="What the checks found",
             icon=":material/arrow_forward:",
             query_params={"dataset": dataset.name},
         )

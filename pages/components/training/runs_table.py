@@ -1,4 +1,4 @@
-"""The table of all runs: filtered, sorted, and chosen from."""
+"""Shows the table of all runs: filtered, sorted, and selected from."""
 
 import os
 from collections.abc import Sequence
@@ -8,128 +8,122 @@ from pathlib import Path
 import streamlit as st
 
 from cxr_core.jobs.job import Job
-from cxr_core.training.runs.compare import NAMES, RunFigure, best_so_far
-from cxr_core.training.runs.progress import read_progress
+from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure, best_validation_figure
 from pages.components import cache, session
-from pages.components.training.live_runs import POLL_S
-from pages.components.training.page_state import Desk
-from pages.components.training.wording import state_word, took
+from pages.components.training.job_state import time_taken
+from pages.components.training.live_runs import POLL_S, read_run_progress
+from pages.components.training.page_state import TrainPageState
 
-GROUPS = {
-    "Live and waiting": ("starting", "running", "stopping", "frozen", "orphaned", "queued"),
+STATE_GROUPS = {
+    "Running and queued": ("starting", "running", "stopping", "frozen", "orphaned", "queued"),
     "Finished": ("finished",),
-    "Ended before": ("stopped", "failed", "interrupted"),
+    "Ended early": ("stopped", "failed", "interrupted"),
 }
-READ_FROM = ("model/card.json", "evaluation/metrics.json", "progress.jsonl")
-NAME_PX, FIGURE_PX = 260, 260  # as wide as what is mostly there
+# The files that a run's main figure is read from.
+FIGURE_FILES = ("model/card.json", "evaluation/metrics.json", "progress.jsonl")
+NAME_PX, FIGURE_PX = 260, 260  # the usual length of names and figures
 
 
-def choose_runs(desk: Desk, found: Sequence[Job]) -> None:
-    """The table; what is marked in it is looked at. Figures of runs that live follow by themselves."""
-    shown = _filtered(desk, found)
-    desk.listed = tuple(job.id for job in shown)
-    if any(job.live for job in shown):
-        _follow(desk, shown)
+def choose_runs(state: TrainPageState, runs: Sequence[Job]) -> None:
+    """The table; the runs selected in it are shown below. Figures of running runs are updated without a click."""
+    shown = _filter_runs(state, runs)
+    state.table_runs = tuple(run.id for run in shown)
+    if any(run.live for run in shown):
+        _show_updating_table(state, shown)
     else:
-        _show_table(desk, [_row(desk, job) for job in shown])
+        _show_table(state, [_run_row(state, run) for run in shown])
 
 
-def _follow(desk: Desk, shown: Sequence[Job]) -> None:
-    """The table with the figures of runs that live, asked again and again; once another is marked the page runs."""
-    rows, looked_at = [_row(desk, job) for job in shown], desk.runs
+def _show_updating_table(state: TrainPageState, shown: Sequence[Job]) -> None:
+    """The table, polled for figures of running runs; the page reruns once another run is selected."""
+    rows, selected = [_run_row(state, run) for run in shown], state.selected_runs
 
     @st.fragment(run_every=POLL_S, key="best-figures")
-    def draw() -> None:
-        if desk.runs != looked_at:
+    def draw_table() -> None:
+        if state.selected_runs != selected:
             st.rerun()
-        for row, job in zip(rows, shown, strict=True):
-            if job.live:
-                row["Best figure"] = figure_words(figure_of(desk, job))
-        _show_table(desk, rows)
+        for row, run in zip(rows, shown, strict=True):
+            if run.live:
+                row["Best figure"] = format_run_figure(find_main_figure(state, run))
+        _show_table(state, rows)
 
-    draw()
+    draw_table()
 
 
-def _show_table(desk: Desk, rows: Sequence[dict[str, object]]) -> None:
-    # Marks are places: with other rows it is another table, which starts with the marks that belong to it.
-    key = desk.widget(f"runs-{hash(desk.listed)}")
-    marked = [row for row, run in enumerate(desk.listed) if run in desk.runs]
+def _show_table(state: TrainPageState, rows: Sequence[dict[str, object]]) -> None:
+    # A selection is row numbers, so other rows need another table, which starts with its own selection.
+    key = state.widget_key(f"runs-{hash(state.table_runs)}")
+    selected = [row for row, run in enumerate(state.table_runs) if run in state.selected_runs]
     st.dataframe(
         rows,
         key=key,
         hide_index=True,
         selection_mode="multi-row",
-        selection_default={"selection": {"rows": marked}},
-        on_select=lambda: _look_at_marked(desk, key),
+        selection_default={"selection": {"rows": selected}},
+        on_select=lambda: _store_selection(state, key),
         column_config={
             "Run": st.column_config.TextColumn(width=NAME_PX, pinned=True),
             "Best figure": st.column_config.TextColumn(
-                width=FIGURE_PX, help="With its 95 % interval, where it has one."
+                width=FIGURE_PX, help="With its 95 % interval, where there is one."
             ),
-            "Begun": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
+            "Started": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
         },
         alt="All runs, one in each row",
     )
 
 
-def _filtered(desk: Desk, found: Sequence[Job]) -> list[Job]:
+def _filter_runs(state: TrainPageState, runs: Sequence[Job]) -> list[Job]:
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         text = st.text_input(
             "Search",
-            key=desk.widget("search"),
+            key=state.widget_key("search"),
             placeholder="Name, recipe or dataset",
             icon=":material/search:",
             width=280,
         )
-        group = st.segmented_control("State", list(GROUPS), key=desk.widget("state"))
-    sought = text.casefold().split()
-    return [
-        job
-        for job in found
-        if (group is None or job.state in GROUPS[group])
-        and all(word in _words(job) for word in sought)
-    ]
+        group = st.segmented_control("State", list(STATE_GROUPS), key=state.widget_key("state"))
+    words = text.casefold().split()
+    in_group = [run for run in runs if group is None or run.state in STATE_GROUPS[group]]
+    return [run for run in in_group if all(word in _searchable_text(run) for word in words)]
 
 
-def _words(job: Job) -> str:
-    return " ".join((job.id, job.recipe, *job.data, job.state)).casefold()
+def _searchable_text(run: Job) -> str:
+    return " ".join((run.id, run.recipe, *run.data, run.state)).casefold()
 
 
-def _row(desk: Desk, job: Job) -> dict[str, object]:
-    begun = job.started or job.submitted
+def _run_row(state: TrainPageState, run: Job) -> dict[str, object]:
+    started = run.started or run.submitted
     return {
-        "Run": job.id,
-        "State": state_word(job.state),
-        "Best figure": figure_words(figure_of(desk, job)),
-        "Recipe": job.recipe,
-        "Data": ", ".join(Path(each).name for each in job.data),
-        "Begun": datetime.fromtimestamp(begun) if begun else None,
-        "Took": took(job),
+        "Run": run.id,
+        "State": run.state,
+        "Best figure": format_run_figure(find_main_figure(state, run)),
+        "Recipe": run.recipe,
+        "Data": ", ".join(Path(data).name for data in run.data),
+        "Started": datetime.fromtimestamp(started) if started else None,
+        "Took": time_taken(run),
     }
 
 
-def figure_of(desk: Desk, job: Job) -> RunFigure | None:
-    """The figure that a run is told by, read again only when what it is read from has changed.
-
-    Of a run that lives only what is new is read.
-    """
-    if job.live:
-        return best_so_far(desk.keep(job.id, read_progress(job.folder, desk.watched.get(job.id))))
-    return cache.headline(job.folder, tuple(_written(f"{job.folder}/{name}") for name in READ_FROM))
+def find_main_figure(state: TrainPageState, run: Job) -> RunFigure | None:
+    """A run's main figure, read again only when its files have changed; for a running run, only what is new."""
+    if run.live:
+        return best_validation_figure(read_run_progress(state, run))
+    stamp = tuple(_modified_at(f"{run.folder}/{name}") for name in FIGURE_FILES)
+    return cache.load_headline_figure(run.folder, stamp)
 
 
-def figure_words(figure: RunFigure | None) -> str:
+def format_run_figure(figure: RunFigure | None) -> str:
     """`0.847 (0.708 to 0.900) AUROC, test`."""
-    return f"{figure.words} {NAMES[figure.name]}, {figure.part}" if figure else ""
+    return f"{figure.text} {FIGURE_LABELS[figure.name]}, {figure.split}" if figure else ""
 
 
-def _written(path: str) -> float:
+def _modified_at(path: str) -> float:
     try:
         return os.stat(path).st_mtime
     except OSError:
         return 0.0
 
 
-def _look_at_marked(desk: Desk, key: str) -> None:
-    rows = [row for row in session.chosen_rows(key) if row < len(desk.listed)]
-    desk.look_at(tuple(desk.listed[row] for row in rows))
+def _store_selection(state: TrainPageState, key: str) -> None:
+    rows = [row for row in session.selected_rows(key) if row < len(state.table_runs)]
+    state.select_runs(tuple(state.table_runs[row] for row in rows))

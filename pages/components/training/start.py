@@ -1,6 +1,8 @@
-"""Asking for a run: data, recipe, first weights, every field, device; an estimate; and the button that starts it."""
+"""The form that starts a run: data, recipe, initial weights, every field, device, an estimate, and the button."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,26 +14,31 @@ from pages.components.markdown import plain
 from pages.components.training.estimate import show_estimate
 from pages.components.training.fields import (
     ask_fields,
-    fault_text,
-    label_of,
-    tell_faults,
-    value_words,
+    format_fault,
+    format_value,
+    show_faults,
 )
-from pages.components.training.page_state import Desk, Draft
-from pages.components.training.run_inputs import ask_beginning, ask_data, ask_recipe, data_faults
+from pages.components.training.page_state import RunDraft, TrainPageState
+from pages.components.training.run_inputs import (
+    ask_data,
+    ask_initial_weights,
+    ask_recipe,
+    find_data_faults,
+)
 
 if TYPE_CHECKING:
-    from cxr_core.jobs.job import Device, Request
-    from cxr_core.training.recipe.form import FormField
+    from cxr_core.jobs.job import TrainingRequest
+    from cxr_core.training.engine.device import Device
+    from cxr_core.training.recipe.form import FormField, FormValue
     from cxr_core.training.recipe.recipe import Recipe
 
 
-def show_start(desk: Desk) -> None:
-    """The whole form, top to bottom; nothing is started while anything speaks against it."""
+def show_start_form(state: TrainPageState) -> None:
+    """The whole form, from top to bottom; nothing can be started while anything is wrong."""
     datasets = list_datasets()
     if not datasets:
         st.info(
-            "No dataset is registered yet. A run needs one whose films are checked and decoded."
+            "No dataset is registered yet. A run needs one whose films have been decoded and checked."
         )
         st.page_link(
             "pages/data.py",
@@ -39,82 +46,90 @@ def show_start(desk: Desk) -> None:
             icon=":material/create_new_folder:",
         )
         return
-    draft = desk.draft
+    draft = state.draft
     with st.container(border=True):
-        st.markdown("##### What it learns from, and how")
+        st.markdown("##### Data and recipe")
         ask_data(draft, datasets)
         ask_recipe(draft)
-    recipe, faults = _ask_recipe_fields(draft)
+    recipe, field_faults = _ask_recipe_fields(draft)
     with st.container(border=True):
-        st.markdown("##### Where it runs")
-        request, elsewhere = _ask_device(draft, recipe)
-        reasons = [*faults, *data_faults(draft, recipe.findings if recipe else ()), *elsewhere]
-        _offer(desk, request if not reasons else None, reasons)
+        st.markdown("##### Device")
+        request, device_faults = _ask_device(draft, recipe)
+        data_faults = find_data_faults(draft, recipe.findings if recipe else ())
+        faults = [*field_faults, *data_faults, *device_faults]
+        _offer_start(state, None if faults else request, faults)
 
 
-def _ask_recipe_fields(draft: Draft) -> "tuple[Recipe | None, list[str]]":
-    """First weights and fields. The recipe as it is now, and what is wrong with it."""
-    from cxr_core.training.recipe.form import build, changed, check, form
+def _ask_recipe_fields(draft: RunDraft) -> tuple[Recipe | None, list[str]]:
+    """Initial weights and fields. Returns the recipe as entered, and what is wrong with it."""
+    from cxr_core.training.recipe.form import (
+        apply_values,
+        changed_values,
+        find_faults,
+        list_form_fields,
+    )
 
     assert draft.recipe is not None
-    fields = form(draft.recipe)
+    fields = list_form_fields(draft.recipe)
     with st.container(border=True):
-        st.markdown("##### What it begins with, and its fields")
-        ask_beginning(draft, outlines=bool(draft.recipe.structures))
-        at_start = st.empty()
-        places = ask_fields(draft, [each for each in fields if each.group == "Common"])
-        others = [each for each in fields if each.group != "Common"]
-        with st.expander(f"All other fields ({len(others)})", icon=":material/tune:"):
-            for group in dict.fromkeys(each.group for each in others):
+        st.markdown("##### Initial weights and settings")
+        ask_initial_weights(draft, segments=bool(draft.recipe.structures))
+        fault_places = {"init": st.empty()}
+        common = [field for field in fields if field.group == "Common"]
+        others = [field for field in fields if field.group != "Common"]
+        fault_places |= ask_fields(draft, common)
+        with st.expander(f"All other settings ({len(others)})", icon=":material/tune:"):
+            for group in dict.fromkeys(field.group for field in others):
                 st.markdown(f"**{group}**")
-                places |= ask_fields(draft, [each for each in others if each.group == group])
-        faults = check(draft.recipe, draft.values)
-        recipe = None if faults else build(draft.recipe, draft.values)
+                fault_places |= ask_fields(draft, [f for f in others if f.group == group])
+        faults = find_faults(draft.recipe, draft.values)
+        recipe = None if faults else apply_values(draft.recipe, draft.values)
         if recipe:
-            faults = _start_faults(recipe)
-        tell_faults({**places, "init": at_start}, faults)
-        _tell_changes(fields, changed(draft.recipe, draft.values))
-    return recipe, [f"{label_of(name)}: {sentence}" for name, sentence in faults.items()]
+            faults = _find_weights_faults(recipe)
+        show_faults(fault_places, faults)
+        _show_changes(fields, changed_values(draft.recipe, draft.values))
+    labels = {field.name: field.label for field in fields}
+    return recipe, [f"{labels[name]}: {sentence}" for name, sentence in faults.items()]
 
 
-def _start_faults(recipe: "Recipe") -> dict[str, str]:
+def _find_weights_faults(recipe: Recipe) -> dict[str, str]:
     if not recipe.init:
-        return {"init": "Say which: a file, or a model."}
+        return {"init": "Enter a file, or choose a model."}
     arguments = recipe.architecture_arguments(len(recipe.findings))
-    field, sentence = cache.start_fault(f"{recipe.init}|{arguments}|{recipe.input_spec()}", recipe)
+    key = f"{recipe.init}|{arguments}|{recipe.input_spec()}"
+    field, sentence = cache.check_initial_weights(key, recipe)
     return {field: sentence} if sentence else {}
 
 
-def _tell_changes(fields: "Sequence[FormField]", changes: dict[str, object]) -> None:
-    own = {field.name: field.value for field in fields}
-    told = [
-        f"{plain(label_of(name).lower())} **{plain(value_words(value))}** instead of {plain(value_words(own[name]))}"
-        for name, value in changes.items()
-    ]
-    if told:
-        st.caption("Changed from the recipe: " + "; ".join(told) + ".")
+def _show_changes(fields: Sequence[FormField], changes: Mapping[str, FormValue]) -> None:
+    by_name = {field.name: field for field in fields}
+    phrases = []
+    for name, value in changes.items():
+        field = by_name[name]
+        new, old = plain(format_value(value)), plain(format_value(field.value))
+        phrases.append(f"{plain(field.label.lower())} **{new}** instead of {old}")
+    if phrases:
+        st.caption("Changed from the recipe: " + "; ".join(phrases) + ".")
 
 
-def _ask_device(draft: Draft, recipe: "Recipe | None") -> "tuple[Request | None, list[str]]":
-    """Device and processes as found here. The request as it is now, and what is wrong with the device."""
-    from cxr_core.jobs.job import Request
+def _ask_device(draft: RunDraft, recipe: Recipe | None) -> tuple[TrainingRequest | None, list[str]]:
+    """Device and processes of this machine. Returns the request as entered, and what is wrong with the device."""
+    from cxr_core.jobs.job import TrainingRequest
     from cxr_core.training.engine.device import require_device
 
-    there = cache.devices()
     with st.container(horizontal=True, gap="small"):
-        device = _choose_device(draft, there)
+        device = _choose_device(draft, cache.find_devices())
         if device.processes > 1:
-            draft.processes = int(
-                st.number_input(
-                    "Processes",
-                    1,
-                    device.processes,
-                    min(draft.processes, device.processes),
-                    key=draft.lasting(f"processes-{device.name}"),
-                    width=140,
-                    help="How many train it together; each sees its share of every batch.",
-                )
+            entered = st.number_input(
+                "Processes",
+                1,
+                device.processes,
+                min(draft.processes, device.processes),
+                key=draft.persistent_key(f"processes-{device.name}"),
+                width=140,
+                help="How many processes train the run together; each takes its share of every batch.",
             )
+            draft.processes = int(entered)
         else:
             draft.processes = 1
     if recipe is None:
@@ -122,61 +137,64 @@ def _ask_device(draft: Draft, recipe: "Recipe | None") -> "tuple[Request | None,
     try:
         require_device(device.name, draft.processes, recipe.batch_size)
     except SilhouetteError as error:
-        st.markdown(fault_text(str(error)))
+        st.markdown(format_fault(str(error)))
         return None, [str(error)]
-    return Request(
+    request = TrainingRequest(
         recipe=recipe,
         data=draft.data or (),
         token=draft.token,
         device=device.name,
         processes=draft.processes,
         retry_of=draft.retry_of,
-    ), []
+    )
+    return request, []
 
 
-def _choose_device(draft: Draft, there: "tuple[Device, ...]") -> "Device":
-    names = [device.name for device in there]
-    words = {device.name: device.words for device in there}
+def _choose_device(draft: RunDraft, devices: Sequence[Device]) -> Device:
+    names = [device.name for device in devices]
+    labels = {device.name: device.words for device in devices}
     index = names.index(draft.device) if draft.device in names else 0
     draft.device = st.selectbox(
         "Device",
         names,
         index=index,
-        format_func=words.__getitem__,
-        key=draft.lasting("device"),
+        format_func=labels.__getitem__,
+        key=draft.persistent_key("device"),
         width=340,
     )
-    return there[names.index(draft.device)]
+    return devices[names.index(draft.device)]
 
 
-def _offer(desk: Desk, request: "Request | None", reasons: Sequence[str]) -> None:
-    """The estimate and the start; while something speaks against it, what."""
-    draft = desk.draft
+def _offer_start(
+    state: TrainPageState, request: TrainingRequest | None, faults: Sequence[str]
+) -> None:
+    """The start button and the estimate; while anything is wrong, what it is."""
+    draft = state.draft
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         clicked = st.button(
             "Start",
             type="primary",
             icon=":material/play_arrow:",
             disabled=request is None,
-            key=draft.widget("start"),
-            help=plain(reasons[0]) if reasons else "It runs on when this page is closed.",
+            key=draft.widget_key("start"),
+            help=plain(faults[0]) if faults else "The run goes on when this page is closed.",
         )
         show_estimate(draft, request)
-    for reason in reasons:
-        st.markdown(fault_text(reason))
+    for fault in faults:
+        st.markdown(format_fault(fault))
     if clicked and request is not None:
-        start(desk, request)
+        start_run(state, request)
 
 
-def start(desk: Desk, request: "Request") -> None:
-    """Ask for the run and look at it; the token makes one run of however many clicks."""
-    from cxr_core.jobs import jobs
+def start_run(state: TrainPageState, request: TrainingRequest) -> None:
+    """Submit the run and show it; the token makes it one run, however many clicks there were."""
+    from cxr_core.jobs import actions
 
     try:
         with st.spinner("Starting …"):
-            job = jobs.submit(request)
+            run = actions.submit_training(request)
     except SilhouetteError as error:
         st.error(plain(str(error)))
         return
-    desk.begun(job.id, f"{job.id} was asked for.")
+    state.show_submitted_run(run.id, f"{run.id} was submitted.")
     st.rerun()

@@ -1,5 +1,5 @@
-/* Outlines of heart and lungs, the two diameters, and their four ends that a pointer or a key can move. Everything is
- * kept in film pixels (x, y); the ends are drawn in screen pixels, so that they stay as easy to take hold of. */
+/* Contours of heart and lungs, the two diameters, and their four endpoints, which a pointer or a key can move.
+ * Everything is kept in film pixels (x, y); handles have a size in screen pixels, so they stay easy to grab. */
 const ENDS = [["heart", 0], ["heart", 1], ["thorax", 0], ["thorax", 1]];
 const SIDES = ["left", "right"]; // of the picture, not of the patient
 const NUDGES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -17,29 +17,29 @@ class Calipers {
     this.viewer = viewer;
     this.data = null;
     this.on = false;
-    this.hidden = false; // by the reader, for every film that has been measured
+    this.hidden = false; // the reader hid the calipers, on every film that has a measurement
     this.serial = 0;
     this.handles = ENDS.map(([name, end]) => this.makeHandle(name, end));
     viewer.find("[data-layer=ends]").replaceChildren(...this.handles);
   }
 
-  /** What Python sent for the film on the stage; null where nothing outlines it. */
+  /** Take what Python sent for the film on the stage; null where no model segments it. */
   take(data) {
     const before = this.data;
     const another = before?.film !== data?.film;
     this.data = data;
     if (another) {
       this.held = undefined;
-      this.on = data !== null && (data.placed ? !this.hidden : data.offered);
+      this.on = data !== null && (data.measured ? !this.hidden : data.offered);
     } else if (data && data.offered && !before.offered) {
       this.on = true;
-      this.viewer.stage.scrollIntoView({ block: "center", behavior: "smooth" }); // on a narrow screen it is far above
+      this.viewer.stage.scrollIntoView({ block: "center", behavior: "smooth" }); // on a narrow screen it is far above the button
     }
-    // Points on their way to Python are newer than what it sends meanwhile.
+    // Points on their way to Python are newer than those it sends meanwhile.
     const newer = this.held !== undefined || this.timer !== undefined || (data?.echo ?? 0) < this.serial;
     if (data && (another || !newer)) {
       this.lines = { heart: structuredClone(data.heart), thorax: structuredClone(data.thorax) };
-      this.placed = data.placed;
+      this.measured = data.measured;
       this.edited = data.edited;
     }
     if (data && another) this.drawOutlines();
@@ -50,10 +50,10 @@ class Calipers {
   toggle() {
     if (!this.data) return;
     this.on = !this.on;
-    if (this.placed) this.hidden = !this.on;
+    if (this.measured) this.hidden = !this.on;
   }
 
-  /** Heart over thorax, horizontally; null where the points make none. */
+  /** Transverse heart over thorax diameter; null where the points make no ratio. */
   get ratio() {
     const { columns, rows } = this.viewer.film;
     const inside = ([x, y]) => x >= 0 && y >= 0 && x <= columns && y <= rows;
@@ -64,10 +64,10 @@ class Calipers {
 
   makeHandle(name, end) {
     const handle = svgElement("g", { class: `end ${name}`, tabindex: "0", role: "slider", "data-end": `${name}-${end}` });
-    const label = `${name === "heart" ? "Heart" : "Thorax"}, end on the ${SIDES[end]} of the picture`;
+    const label = `${name === "heart" ? "Heart" : "Thorax"}, endpoint on the ${SIDES[end]} of the picture`;
     handle.setAttribute("aria-label", label);
     const title = svgElement("title", {});
-    title.textContent = `${label}: drag, or arrow keys (with shift 10 px)`;
+    title.textContent = `${label}: drag it, or use the arrow keys (10 px with shift)`;
     handle.append(title, svgElement("circle", { class: "hit" }), svgElement("circle", { class: "knob" }));
     handle.addEventListener("pointerdown", (event) => this.grasp(event, handle, name, end));
     handle.addEventListener("pointermove", (event) => this.drag(event, name, end));
@@ -79,7 +79,7 @@ class Calipers {
   }
 
   grasp(event, handle, name, end) {
-    event.stopPropagation(); // or the film would be moved too
+    event.stopPropagation(); // otherwise the film would move too
     if (event.button !== 0 || this.held) return;
     event.preventDefault();
     handle.setPointerCapture(event.pointerId);
@@ -95,7 +95,7 @@ class Calipers {
     event.stopPropagation();
     const { width, height } = this.viewer.geometry.stage;
     const [x, y] = stagePoint(this.viewer, event);
-    // Never out of sight, where it could not be taken hold of again.
+    // Never out of sight, where it could not be grabbed again.
     const at = [
       Math.min(width, Math.max(0, x + this.held.offset[0])), Math.min(height, Math.max(0, y + this.held.offset[1])),
     ];
@@ -124,11 +124,11 @@ class Calipers {
 
   moveTo(name, end, point) {
     this.lines[name][end] = point.map((value) => Math.round(value * 100) / 100);
-    this.placed = this.edited = true;
+    this.measured = this.edited = true;
     this.viewer.draw();
   }
 
-  /** Send what keys have moved, if it has not been sent. */
+  /** Send what keys have moved, unless it was sent already. */
   flush() {
     if (this.timer === undefined) return;
     clearTimeout(this.timer);
@@ -159,20 +159,20 @@ class Calipers {
     viewer.root.dataset.hearts = shown ? "on" : "off";
     viewer.find("[data-do=hearts]").setAttribute("aria-pressed", String(shown));
     if (!shown) return;
-    viewer.find(".marks").classList.toggle("suggested", !this.placed);
+    viewer.find(".marks").classList.toggle("suggested", !this.measured);
     for (const name of ["heart", "thorax"]) {
       const [[x0, y0], [x1, y1]] = this.lines[name];
-      const level = (y0 + y1) / 2; // a diameter is drawn as what it measures: level
+      const level = (y0 + y1) / 2; // a diameter measures horizontally, so it is drawn level
       const parts = { across: `M${x0} ${level}H${x1}`, leader: `M${x0} ${y0}V${level}M${x1} ${y1}V${level}` };
       for (const [kind, d] of Object.entries(parts)) {
         for (const path of viewer.root.querySelectorAll(`.${kind}.${name}`)) path.setAttribute("d", d);
       }
     }
     const ratio = this.ratio;
-    const said = this.placed && ratio !== null ? ratioText(ratio) : "–";
-    ENDS.forEach(([name, end], index) => this.placeHandle(this.handles[index], this.lines[name][end], said));
-    viewer.find(".ratio b").textContent = said;
-    const state = !this.placed ? "drag the four ends" : this.edited ? "edited by hand" : "";
+    const text = this.measured && ratio !== null ? formatRatio(ratio) : "–";
+    ENDS.forEach(([name, end], index) => this.placeHandle(this.handles[index], this.lines[name][end], text));
+    viewer.find(".ratio b").textContent = text;
+    const state = !this.measured ? "drag the four endpoints" : this.edited ? "edited by hand" : "";
     viewer.find(".ratio span").textContent = state;
   }
 
@@ -186,8 +186,8 @@ class Calipers {
   }
 }
 
-/** Two decimals, and a third where two would hide on which side of the limit it lies; as the core's `ratio_text`. */
-function ratioText(ratio) {
+/** Two decimals, and a third where two would hide on which side of the limit it lies; like `format_ratio` in Python. */
+function formatRatio(ratio) {
   const rough = ratio.toFixed(2);
   return rough === "0.50" && ratio !== 0.5 ? ratio.toFixed(3) : rough;
 }

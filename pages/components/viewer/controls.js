@@ -1,4 +1,4 @@
-/* The viewer's controls: what they do to it, and how they and its data attributes tell its state. */
+/* The viewer's controls: what each one does, and how the controls and the data attributes show the viewer's state. */
 
 function listen(viewer) {
   const { root, stage } = viewer;
@@ -15,7 +15,7 @@ function listen(viewer) {
       showScale(viewer);
       viewer.draw();
     }
-    if (set === "method") viewer.askMethod(event.target.value);
+    if (set === "method") viewer.requestMethod(event.target.value);
   });
   root.addEventListener("keydown", (event) => onKey(viewer, event));
   stage.addEventListener("wheel", (event) => {
@@ -45,7 +45,7 @@ function onKey(viewer, event) {
   else viewer.move(40 * arrow[0], 40 * arrow[1]);
 }
 
-/** One pointer drags, or with shift or the right button sets window and level; two pinch. */
+/** One pointer drags the film, or sets window and level with shift or the right button; two pointers pinch. */
 function listenToPointers(viewer) {
   const { stage } = viewer;
   const held = new Map();
@@ -105,18 +105,18 @@ function fillChoices(viewer, methods) {
   if (layers.length) select.value = layers[0].method;
 }
 
-/** The colour bar with its unit, and whether this film shows any evidence at all. */
+/** The colour bar with its unit; says when this film shows no evidence at all. */
 function showScale(viewer) {
   const layer = viewer.layer;
   if (!layer) return;
-  const most = Math.max(...layer.cells);
+  const maximum = Math.max(...layer.cells);
   const relative = layer.unit === "relative";
   paintRamp(viewer.find(".ramp"), viewer.heat.opacity, viewer.heat.colours);
   viewer.find(".high").textContent = relative ? "1" : `≥ ${Number(layer.scale.toPrecision(2))}`;
-  const unit = relative ? "relative (1 = this film’s maximum)" : "evidence, logits per cell";
-  viewer.find(".unit").textContent = most > 0 ? unit : `${unit}: none on this film`;
+  const unit = relative ? "relative to this film’s maximum" : "evidence, logits per cell";
+  viewer.find(".unit").textContent = maximum > 0 ? unit : `${unit}: none on this film`;
   viewer.find(".scale").setAttribute("aria-label", `Colour scale from 0 to ${layer.scale}: ${unit}`);
-  viewer.root.dataset.heatMax = String(most / layer.scale);
+  viewer.root.dataset.heatMax = String(maximum / layer.scale);
 }
 
 function showState(viewer) {
@@ -144,7 +144,7 @@ function showState(viewer) {
   });
 }
 
-/** What lies under the pointer: where, how bright, how much evidence. */
+/** What is under the pointer: position, grey value and evidence. */
 function showReadout(viewer, point) {
   if (!viewer.picture) return;
   const at = viewer.geometry.toFilm(point);
@@ -154,7 +154,7 @@ function showReadout(viewer, point) {
   if (viewer.layer && viewer.heat.on) {
     const value = viewer.valueAt(at);
     const name = viewer.layer.unit === "relative" ? "relative" : "evidence";
-    text += Number.isNaN(value) ? "  not seen by the model" : `  ${name} ${value.toFixed(2)}`;
+    text += Number.isNaN(value) ? "  outside the model’s input" : `  ${name} ${value.toFixed(2)}`;
   }
   viewer.find(".readout").textContent = text;
 }

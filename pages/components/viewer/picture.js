@@ -1,4 +1,4 @@
-/** The film's 8-bit greys and a canvas of them through the present window, level and inversion. */
+/** The film's 8-bit grey values, and a canvas that shows them with the current window, level and inversion. */
 class Picture {
   static plain = { window: 100, level: 50, inverted: false }; // per cent of the film's range
 
@@ -20,7 +20,7 @@ class Picture {
     bitmap.close();
   }
 
-  /** Redraw the canvas; window and level in per cent of the film's range. */
+  /** Redraw the canvas. window, level: per cent of the film's range. */
   apply({ window, level, inverted }) {
     const table = new Uint32Array(256);
     for (let grey = 0; grey < 256; grey++) {
@@ -32,7 +32,7 @@ class Picture {
     this.context.putImageData(this.image, 0, 0);
   }
 
-  /** The 8-bit grey at a film point, null beside the film. */
+  /** The 8-bit grey value at a film point; null outside the film. */
   greyAt([column, row], film) {
     const x = Math.floor((column / film.columns) * this.canvas.width);
     const y = Math.floor((row / film.rows) * this.canvas.height);

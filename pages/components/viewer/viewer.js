@@ -1,4 +1,4 @@
-/* The film viewer: reads the data that Python sends, draws, and answers mouse, touch and keys by itself. */
+/* The film viewer: takes the data that Python sends, draws it, and handles mouse, touch and keyboard itself. */
 const STEP = 1.25; // zoom per click or key
 const viewers = new WeakMap();
 
@@ -6,7 +6,7 @@ export default function mount({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".viewer");
   if (!viewers.has(root)) viewers.set(root, new Viewer(root));
   const viewer = viewers.get(root);
-  viewer.askMethod = (method) => setStateValue("method", method);
+  viewer.requestMethod = (method) => setStateValue("method", method);
   viewer.sendEnds = (ends) => setStateValue("ends", ends);
   viewer.update(data);
 }
@@ -30,25 +30,25 @@ class Viewer {
     return this.heat.layers.find((layer) => layer.key === this.heat.chosen) ?? null;
   }
 
-  /** Take in what Python sent; only what has changed is decoded and painted again. */
+  /** Take the data that Python sent; only what has changed is decoded and painted again. */
   async update(data) {
     this.data = data;
     this.film = data.film;
     this.heat.colours = data.colours;
     this.heat.opacity ??= data.colours.opacity;
     const received = JSON.stringify([data.film.id, data.layers]);
-    if (received === this.received) return this.takeCalipers(); // most reruns of the page change little here
+    if (received === this.received) return this.takeCalipers(); // most reruns of the page change nothing else
     this.received = received;
     if (this.filmId !== data.film.id && !(await this.open(data.film))) return;
-    this.takeLayers(this.data); // the newest: more may have come while the film was decoded
+    this.takeLayers(this.data); // the newest: other data may have arrived while the film was decoded
     this.takeCalipers();
-    this.find(".badge").hidden = !this.film.drawn;
+    this.find(".badge").hidden = !this.film.isDrawing;
     this.draw();
     this.root.dataset.film = this.filmId;
     this.root.dataset.ready = String(this.picture !== null);
   }
 
-  /** Decode and fit another film; false when yet another one came meanwhile. */
+  /** Decode and fit another film; false when a third one arrived meanwhile. */
   async open(film) {
     this.calipers.flush();
     this.calipers.take(null);
@@ -78,12 +78,12 @@ class Viewer {
     if (this.picture) this.calipers.take(this.data.calipers);
   }
 
-  /** The chosen map's value at a film point (column, row); NaN where there is none. */
+  /** The chosen heatmap's value at a film point (column, row); NaN where there is none. */
   valueAt(point) {
     return this.layer ? layerValue(this.layer, ...point) : NaN;
   }
 
-  /** Show or hide the map; the first one where none is chosen yet. */
+  /** Show or hide the heatmap; shows the first one if none is chosen yet. */
   toggleHeat() {
     if (this.layer) this.heat.on = !this.heat.on;
     else if (this.heat.layers.length) this.choose(this.heat.layers[0].key);
@@ -147,7 +147,7 @@ class Viewer {
     this.draw();
   }
 
-  /** Draw once, at the browser's next frame, however often it is asked for. */
+  /** Draw once, at the browser's next frame, however often this is called. */
   draw() {
     if (this.drawing) return;
     this.drawing = true;
@@ -168,7 +168,7 @@ class Viewer {
     showState(this);
   }
 
-  /** An image of the whole film's extent on a canvas of the stage, where the geometry says. */
+  /** Draw an image that covers the whole film on a canvas of the stage, as the geometry places it. */
   place(canvas, image) {
     const context = canvas.getContext("2d");
     const density = canvas.width / this.geometry.stage.width;

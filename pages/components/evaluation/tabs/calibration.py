@@ -1,43 +1,54 @@
 """Whether a probability of 30 % means three in ten."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import streamlit as st
 
 from cxr_core.evaluation.charts.roc_pr_calibration import calibration_chart
-from cxr_core.evaluation.store.loaded import FindingView, Opened
+from cxr_core.evaluation.metrics.results import FindingFigures
+from cxr_core.evaluation.store.loaded import FindingView, LoadedEvaluation
 from pages.components.evaluation.chart_panel import show_chart
-from pages.components.evaluation.figures import figure_rows
-from pages.components.evaluation.page_state import Visit
+from pages.components.evaluation.figures import tabulate_figures_with_meaning
+from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.evaluation.recalibration import show_recalibration
 
-FIGURES = (
-    *("ece", "adaptive_ece", "calibration_slope", "calibration_intercept", "brier", "log_loss"),
-    *("brier_reliability", "brier_resolution", "brier_uncertainty"),
+CALIBRATION_FIGURES = (
+    "ece",
+    "adaptive_ece",
+    "calibration_slope",
+    "calibration_intercept",
+    "brier",
+    "log_loss",
+    "brier_reliability",
+    "brier_resolution",
+    "brier_uncertainty",
 )
 
 
 def show_calibration(
-    visit: Visit, opened: Opened, finding: str, view: FindingView, figures: Mapping[str, Any]
+    state: EvaluatePageState,
+    evaluation: LoadedEvaluation,
+    finding: str,
+    view: FindingView,
+    figures: FindingFigures,
 ) -> None:
-    """The chart, beside it the figures, and beneath what recalibrating changes."""
+    """The chart, the figures beside it, and below what recalibration would change."""
     with st.container(horizontal=True, gap="large"):
         with st.container(key="evaluate-left"):
             show_chart(
-                visit,
+                state,
                 "Calibration",
                 calibration_chart(view.calibration, view.distribution),
-                help="On the dotted line probabilities mean what they say. Above it they are too low, below too high.",
-                note="Whiskers are 95 % intervals by patient; a point without one is no surer, its films only show no "
-                "spread when they are resampled. Beneath: how many films lie where. Click for the films.",
+                help="On the dotted line, predicted probabilities match observed frequencies. Above it the predictions "
+                "are too low, below it too high.",
+                note="Whiskers are 95 % intervals from resampled patients. A point without whiskers is not more "
+                "certain: its films show no spread when resampled. Below: how many films have which probability. "
+                "Click for the films.",
             )
         with st.container(key="evaluate-right"):
-            st.markdown("**Figures of calibration**")
+            st.markdown("**Calibration figures**")
             st.table(
-                figure_rows(figures, FIGURES),
+                tabulate_figures_with_meaning(figures.by_name(), CALIBRATION_FIGURES),
                 border="horizontal",
                 hide_index=True,
                 hide_header=False,
             )
-    show_recalibration(visit, opened, finding)
+    show_recalibration(state, evaluation, finding)

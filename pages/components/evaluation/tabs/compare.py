@@ -1,27 +1,37 @@
-"""Two to five evaluations on the films that they share, paired."""
+"""Compares two to five evaluations, paired on the films that they share."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 from cxr_core.evaluation.charts.groups import forest_chart
-from cxr_core.evaluation.compare import MEASURED, MOST, Comparison, FindingComparison
-from cxr_core.evaluation.store.catalogue import Shelved
+from cxr_core.evaluation.compare import (
+    COMPARED_FIGURES,
+    MAX_EVALUATIONS,
+    Comparison,
+    FindingComparison,
+)
+from cxr_core.evaluation.store.catalogue import EvaluationRecord
 from pages.components import cache
 from pages.components.evaluation.chart_panel import show_chart
-from pages.components.evaluation.figures import MEANINGS, UNBROKEN, cell_of
-from pages.components.evaluation.page_state import Visit
-from pages.components.evaluation.selection import title_of
-from pages.components.evaluation.tabs.subgroups import p_words
+from pages.components.evaluation.figures import MEANINGS, NO_BREAK_SPACE, format_with_interval
+from pages.components.evaluation.page_state import EvaluatePageState
+from pages.components.evaluation.selection import describe_evaluation
+from pages.components.evaluation.tabs.subgroups import format_p_value
 from pages.components.markdown import plain
 
 
-def show_compare(visit: Visit, chosen: Shelved, finding: str, readable: Sequence[Shelved]) -> None:
-    """Ask for the others, then figures of each and differences of each pair."""
+def show_comparison_tab(
+    state: EvaluatePageState,
+    chosen: EvaluationRecord,
+    finding: str,
+    records: Sequence[EvaluationRecord],
+) -> None:
+    """Ask for the other evaluations, then show the figures of each and the differences of each pair."""
     others = {
-        str(each.folder): each
-        for each in readable
-        if _measures(each, finding) and each is not chosen
+        str(record.folder): record
+        for record in records
+        if record is not chosen and finding in record.findings
     }
     if not others:
         st.info(
@@ -32,76 +42,70 @@ def show_compare(visit: Visit, chosen: Shelved, finding: str, readable: Sequence
     picked = st.multiselect(
         "Compare with",
         list(others),
-        default=[folder for folder in visit.beside if folder in others],
-        format_func=lambda folder: title_of(others[folder]),
-        max_selections=MOST - 1,
-        key=visit.widget("beside"),
+        default=[folder for folder in state.compared_folders if folder in others],
+        format_func=lambda folder: describe_evaluation(others[folder]),
+        max_selections=MAX_EVALUATIONS - 1,
+        key=state.widget_key("compared"),
         placeholder="one to four other evaluations",
     )
-    visit.beside = tuple(picked)
+    state.compared_folders = tuple(picked)
     if picked:
-        found = cache.comparison([chosen, *(others[folder] for folder in picked)])
-        _show(visit, found, finding)
+        compared = [chosen, *(others[folder] for folder in picked)]
+        _show_comparison(state, cache.compare_evaluations(compared), finding)
 
 
-def _measures(shelved: Shelved, finding: str) -> bool:
-    return shelved.of_findings and finding in shelved.metrics["findings"]
-
-
-def _show(visit: Visit, found: Comparison, finding: str) -> None:
-    for warning in found.warnings:
+def _show_comparison(state: EvaluatePageState, comparison: Comparison, finding: str) -> None:
+    for warning in comparison.warnings:
         st.warning(plain(warning), icon=":material/warning:")
-    compared = found.findings.get(finding)
+    compared = comparison.findings.get(finding)
     if compared is None:
-        st.info("These evaluations share no film with a label of this finding.")
+        st.info("These evaluations share no film with a label for this finding.")
         return
     st.markdown(
         f"**{compared.n:,} films** of {compared.patients:,} patients are in all of them, {compared.positives:,} "
         "labelled present."
     )
-    _show_figures(visit, compared)
+    _show_figures(state, compared)
     st.markdown(
         "**Differences of each pair**", help="Paired: on the same films and the same resamples."
     )
     st.table(_difference_rows(compared), border="horizontal", hide_index=True, hide_header=False)
     pairs = len(compared.differences)
-    corrected = (
-        f" Intervals and p of differences are corrected for {pairs} pairs (Bonferroni, Holm)."
-    )
-    st.caption(f"AUROC: {plain(compared.auroc_by)}.{corrected if pairs > 1 else ''}")
+    adjusted = ""
+    if pairs > 1:
+        adjusted = f" Intervals and p values are adjusted for {pairs} pairs (Bonferroni, Holm)."
+    st.caption(f"AUROC: {plain(compared.auroc_by)}.{adjusted}")
 
 
-def _show_figures(visit: Visit, compared: FindingComparison) -> None:
+def _show_figures(state: EvaluatePageState, compared: FindingComparison) -> None:
     names = list(compared.figures)
-    chart = forest_chart(
-        names, [compared.figures[name]["auroc"].to_json() for name in names], "AUROC"
-    )
+    aurocs = [compared.figures[name]["auroc"] for name in names]
     show_chart(
-        visit,
+        state,
         "AUROC of each",
-        chart,
-        help="With 95 % intervals. Overlapping intervals may still differ.",
+        forest_chart(names, aurocs, "AUROC"),
+        help="With 95 % intervals. Figures whose intervals overlap may still differ.",
     )
     st.markdown(
-        "**Figures of each**",
-        help="With their 95 % intervals, on the films that all of them share.",
+        "**Figures of each**", help="With 95 % intervals, on the films that all of them share."
     )
-    rows = [
-        {"Evaluation": plain(who)}
-        | {MEANINGS[name][0]: cell_of(of[name].to_json()) for name in MEASURED}
-        for who, of in compared.figures.items()
-    ]
+    rows = []
+    for evaluation, figures in compared.figures.items():
+        row = {"Evaluation": plain(evaluation)}
+        for name in COMPARED_FIGURES:
+            row[MEANINGS[name][0]] = format_with_interval(figures[name])
+        rows.append(row)
     st.table(rows, border="horizontal", hide_index=True, hide_header=False)
 
 
 def _difference_rows(compared: FindingComparison) -> list[dict[str, str]]:
-    """A row for each pair, its intervals free to break: so many columns find room on a narrow screen only so."""
-    return [
-        {"Pair": f"{plain(one)} less {plain(other)}"}
-        | {
-            MEANINGS[name][0]: cell_of(apart[name].to_json()).replace(UNBROKEN, " ")
-            for name in MEASURED
-        }
-        | {"p of AUROC": p_words(apart["auroc"].p_adjusted) or "undefined"}
-        for (one, other), apart in compared.differences.items()
-    ]
+    """A row for each pair. Intervals may wrap: otherwise so many columns do not fit on a narrow screen."""
+    rows = []
+    for pair in compared.differences:
+        row = {"Pair": f"{plain(pair.first)} minus {plain(pair.second)}"}
+        for name in COMPARED_FIGURES:
+            cell = format_with_interval(pair.figures[name])
+            row[MEANINGS[name][0]] = cell.replace(NO_BREAK_SPACE, " ")
+        row["p of AUROC"] = format_p_value(pair.figures["auroc"].p_adjusted) or "undefined"
+        rows.append(row)
+    return rows

@@ -1,6 +1,6 @@
-"""The films behind a point: the worst first, a page of them at a time, each one click away from its heatmap.
+"""The films behind a point of a chart: the worst first, a page at a time, each one click away from its heatmap.
 
-A fragment of its own: turning a page draws no chart again, and only the page's thumbnails are made.
+A fragment of its own: turning a page redraws no chart, and only the page's thumbnails are made.
 """
 
 from dataclasses import replace
@@ -11,150 +11,152 @@ import streamlit as st
 
 from cxr_core.data.film_lookup import FoundFilms
 from cxr_core.evaluation.charts.film_filter import OUTCOME_NAMES, OUTCOMES, Outcome, Pick
-from cxr_core.evaluation.store.loaded import FindingView, Opened
+from cxr_core.evaluation.store.loaded import FindingView, LoadedEvaluation
 from cxr_core.presentation.wording import format_percent
 from pages.components import cache
-from pages.components.datasets.contents import Films
-from pages.components.datasets.thumbnails import NOTHING, facts_of, pictures_of
+from pages.components.datasets.contents import FilmCollection, number_or_none, text_or_none
+from pages.components.datasets.thumbnails import describe_patient, make_thumbnails
 from pages.components.evaluation.chart_panel import offer_csv
-from pages.components.evaluation.film_dialog import show_film
-from pages.components.evaluation.page_state import Visit
-from pages.components.evaluation.tabs.threshold import starting_threshold
-from pages.components.gallery import Picture, show_pictures
+from pages.components.evaluation.film_dialog import show_evaluated_film
+from pages.components.evaluation.page_state import FIRST_TAB, EvaluatePageState
+from pages.components.evaluation.tabs.threshold import current_threshold
+from pages.components.gallery import Picture, show_gallery
 from pages.components.markdown import plain
+from pages.components.wording import count_of
 
 FILMS_ON_A_PAGE = 24
-FIRST = Pick(outcome="false_positive")  # what the tab shows before anything was clicked
-TABLE = ("image", "patient", "label", "probability", "view", "age", "sex")
+FIRST_FILTER = Pick(outcome="false_positive")  # before anything was clicked
+TABLE_COLUMNS = ("image", "patient", "label", "probability", "view", "age", "sex")
 
 
 @st.fragment
-def show_films(visit: Visit, opened: Opened, finding: str, view: FindingView) -> None:
-    """The films asked for: how many, sorted by how far the probability lies from the label, and a page of them."""
-    if visit.turning:
+def show_films_tab(
+    state: EvaluatePageState, evaluation: LoadedEvaluation, finding: str, view: FindingView
+) -> None:
+    """The number of films, and a page of them, sorted by the gap between probability and label."""
+    if state.rerun_needed:
         st.rerun()
-    threshold = starting_threshold(visit, view)
-    pick = _ask_outcome(visit, view, visit.pick or FIRST, threshold)
+    threshold = current_threshold(state, view)
+    pick = _ask_outcome(state, view, state.pick or FIRST_FILTER, threshold)
     rows = pick.rows(view.films, threshold)
-    _say_how_many(visit, view, pick, rows)
+    _show_summary(state, view, pick, rows)
     if not len(rows):
-        st.markdown("No film came out so.")
+        st.markdown("There is no such film.")
         return
-    found = cache.films_of(view, opened.shelved, finding)
+    found = cache.find_evaluation_films(view, evaluation.record, finding)
     page = st.pagination(
-        -(-len(rows) // FILMS_ON_A_PAGE), key=_page_key(visit, pick), max_visible_pages=5
+        -(-len(rows) // FILMS_ON_A_PAGE),
+        key=state.widget_key(f"page-{hash(pick)}"),
+        max_visible_pages=5,
     )
     shown = rows[(page - 1) * FILMS_ON_A_PAGE : page * FILMS_ON_A_PAGE]
     if found is None:
         st.info(
-            "The films of this evaluation are not here: no registered dataset holds them. Register their folder on "
-            "the Data page to see them. This is what was written down of each.",
+            "No registered dataset has the films of this evaluation. Register their folder on the Data page to see "
+            "them. Below is what the evaluation recorded about each.",
             icon=":material/image_not_supported:",
         )
-        st.dataframe(view.films.iloc[shown][list(TABLE)], hide_index=True)
+        st.dataframe(view.films.iloc[shown][list(TABLE_COLUMNS)], hide_index=True)
         return
-    _show_gallery(visit, view, found, shown)
-    if visit.opening:
-        visit.opening = False
-        show_film(visit, opened, finding, view, found)
+    _show_film_gallery(state, view, found, shown)
+    if state.opening_film:
+        state.opening_film = False
+        show_evaluated_film(state, evaluation, finding, view, found)
 
 
-def _ask_outcome(visit: Visit, view: FindingView, pick: Pick, threshold: float) -> Pick:
+def _ask_outcome(state: EvaluatePageState, view: FindingView, pick: Pick, threshold: float) -> Pick:
     counts = pick.counts(view.films, threshold)
-    names = {each: f"{OUTCOME_NAMES[each]} {counts[each]:,}" for each in OUTCOMES}
+    labels = [f"{OUTCOME_NAMES[outcome]} {counts[outcome]:,}" for outcome in OUTCOMES]
+    labels.append(f"All {sum(counts.values()):,}")
     options: tuple[Outcome | None, ...] = (*OUTCOMES, None)
-    place = st.segmented_control(
-        "Films that came out as",
-        range(len(options)),  # None itself would be nothing chosen
+    position = st.segmented_control(
+        "Outcome",
+        range(len(options)),  # None itself would mean that nothing is selected
         default=options.index(pick.outcome),
         required=True,
-        format_func=lambda each: [*names.values(), f"All {sum(counts.values()):,}"][each],
-        key=visit.widget("outcome"),
-        help="At the threshold. Called but labelled absent is a false positive; not called but labelled present, a "
-        "false negative. Labels were often drawn from reports by a program: some of these films are labelled wrongly.",
+        format_func=labels.__getitem__,
+        key=state.widget_key("outcome"),
+        help="At the threshold. Called present but labelled absent is a false positive; called absent but labelled "
+        "present, a false negative. Labels are often extracted from reports by a program, so some are wrong.",
     )
-    visit.pick = replace(pick, outcome=options[-1 if place is None else place])
-    return visit.pick
+    state.pick = replace(pick, outcome=options[-1 if position is None else position])
+    return state.pick
 
 
-def _say_how_many(visit: Visit, view: FindingView, pick: Pick, rows: np.ndarray) -> None:
+def _show_summary(
+    state: EvaluatePageState, view: FindingView, pick: Pick, rows: np.ndarray
+) -> None:
     chosen = view.films.iloc[rows]
-    noun = "film" if len(rows) == 1 else "films"
-    asked = [plain(phrase) for phrase in pick.words()] or ["all films measured"]
+    phrases = [plain(phrase) for phrase in pick.words()] or ["all evaluated films"]
     if pick.threshold is None and pick.outcome is not None:
-        asked.append(f"threshold {starting_threshold(visit, view):.4g}")
+        phrases.append(f"threshold {current_threshold(state, view):.4g}")
+    phrases.append("largest gap between probability and label first")
+    films, patients = count_of(len(rows), "film"), f"{chosen['patient'].nunique():,} patients"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(
-            f"**{len(rows):,} {noun}** of {chosen['patient'].nunique():,} patients :gray[· {' · '.join(asked)} · "
-            "the furthest from their label first]",
-            width="stretch",
-        )
-        if visit.came_from is not None:
+        st.markdown(f"**{films}** of {patients} :gray[· {' · '.join(phrases)}]", width="stretch")
+        if state.previous_tab is not None:
             st.button(
-                f"Back to {visit.came_from}",
-                key=visit.widget("back"),
+                f"Back to {state.previous_tab}",
+                key=state.widget_key("back"),
                 icon=":material/arrow_back:",
                 type="tertiary",
                 on_click=_go_back,
-                args=(visit,),
+                args=(state,),
             )
-        offer_csv(lambda: chosen.to_csv(index=False), "films", visit.widget("films"))
+        offer_csv(lambda: chosen.to_csv(index=False), "films", state.widget_key("films"))
 
 
-def _go_back(visit: Visit) -> None:
-    visit.turn_to(visit.came_from or "Curves")
-    visit.came_from, visit.turning = None, True
+def _go_back(state: EvaluatePageState) -> None:
+    state.switch_tab(state.previous_tab or FIRST_TAB)
+    state.previous_tab, state.rerun_needed = None, True
 
 
-def _page_key(visit: Visit, pick: Pick) -> str:
-    return visit.widget(f"page-{hash(pick)}")
+def _show_film_gallery(
+    state: EvaluatePageState, view: FindingView, found: FoundFilms, shown: np.ndarray
+) -> None:
+    listed = cache.load_dataset_contents(found.dataset).listed
+    dataset_rows = found.rows[shown]
+
+    def open_film(position: int) -> None:
+        row = dataset_rows[position]
+        if row >= 0:
+            (image,) = listed.images_of([row])
+            state.open_film(image)
+
+    pictures = _make_pictures(view, found, listed, shown)
+    show_gallery(pictures, key="gallery-evaluated", on_open=open_film)
+    missing = len(view.films) - found.count
+    if missing:
+        st.caption(f"{missing:,} of the evaluated films are not in {plain(found.dataset.name)}.")
 
 
-def _show_gallery(visit: Visit, view: FindingView, found: FoundFilms, shown: np.ndarray) -> None:
-    listed = cache.contents(found.dataset).listed
-    places = found.rows[shown]
-    images = [
-        str(listed.manifest.table["image"].iloc[place]) if place >= 0 else None for place in places
-    ]
-
-    def opened(place: int) -> None:
-        image = images[place]
-        if image is not None:
-            visit.open_film(image)
-
-    show_pictures(_pictures(view, found, listed, shown), key="gallery-evaluated", on_open=opened)
-    if found.count < len(view.films):
-        st.caption(
-            f"{len(view.films) - found.count:,} of the films measured are not in {plain(found.dataset.name)}."
-        )
-
-
-def _pictures(
-    view: FindingView, found: FoundFilms, listed: Films, shown: np.ndarray
+def _make_pictures(
+    view: FindingView, found: FoundFilms, listed: FilmCollection, shown: np.ndarray
 ) -> list[Picture]:
-    """Small pictures in the order of the rows; one that is not there says so."""
-    places = found.rows[shown]
-    there = places >= 0
-    lines = [_lines(facts) for _, facts in view.films.iloc[shown].iterrows()]
-    drawn = iter(
-        pictures_of(
-            found.dataset,
-            listed,
-            places[there],
-            [each for each, is_there in zip(lines, there, strict=True) if is_there],
-        )
-    )
-    return [
-        next(drawn)
-        if is_there
-        else Picture(name=str(name), jpeg="", lines=words, note="not in the dataset")
-        for is_there, name, words in zip(there, view.films["image"].iloc[shown], lines, strict=True)
-    ]
+    """Thumbnails in the order of the rows; a film that is not in the dataset gets a note instead."""
+    predictions = view.films.iloc[shown]
+    lines = [_describe_prediction(prediction) for _, prediction in predictions.iterrows()]
+    dataset_rows = found.rows[shown]
+    is_found = dataset_rows >= 0
+    found_lines = [line for line, known in zip(lines, is_found, strict=True) if known]
+    thumbnails = iter(make_thumbnails(found.dataset, listed, dataset_rows[is_found], found_lines))
+    pictures = []
+    for known, name, line in zip(is_found, predictions["image"], lines, strict=True):
+        if known:
+            pictures.append(next(thumbnails))
+        else:
+            note = "not in the dataset"
+            pictures.append(Picture(name=str(name), jpeg="", lines=line, note=note))
+    return pictures
 
 
-def _lines(facts: pd.Series) -> tuple[str, ...]:
-    label = "present" if facts["label"] == 1 else "absent"
-    known = facts_of({"split": None, **facts.to_dict()})
-    return f"{format_percent(facts['probability'])} · labelled {label}", *(
-        [known] if known != NOTHING else []
+def _describe_prediction(prediction: pd.Series) -> tuple[str, ...]:
+    label = "present" if prediction["label"] == 1 else "absent"
+    first = f"{format_percent(prediction['probability'])} · labelled {label}"
+    patient = describe_patient(
+        None,
+        text_or_none(prediction["view"]),
+        number_or_none(prediction["age"]),
+        text_or_none(prediction["sex"]),
     )
+    return (first, patient) if patient else (first,)

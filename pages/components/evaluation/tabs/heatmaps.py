@@ -1,51 +1,152 @@
-"""Where the heatmap lies: in heart and lungs, and in the boxes that a hand has drawn, beside its controls."""
+"""Where the heatmaps lie: inside heart and lungs, and inside boxes that readers drew, beside three controls."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import streamlit as st
 
-from pages.components.evaluation.figures import cell_of
-from pages.components.evaluation.localisation import show_localisation
+from cxr_core.evaluation.metrics.results import FindingFigures
+from cxr_core.evaluation.report.explanations import (
+    CONTROL_NAMES,
+    describe_randomisation,
+    describe_verdict,
+)
+from cxr_core.models.figures import (
+    AttributionInside,
+    BoxOverlap,
+    EvidenceInBoxes,
+    Localisation,
+    PointingGame,
+    Randomisation,
+    RegionShare,
+)
+from pages.components.evaluation.figures import format_with_interval
 from pages.components.markdown import plain
 
+STAGES = {"head": "Head", "late": "Head and the last quarter of the layers", "all": "All layers"}
+REGIONS = {"chest": "Heart and lungs", "heart": "Heart only"}
 
-def show_where(figures: Mapping[str, Any]) -> None:
-    """What was measured of heatmaps, as tables."""
-    if "heat_in_chest" not in figures and "localisation" not in figures:
+
+def show_heatmap_figures(figures: FindingFigures) -> None:
+    """What was measured about the heatmaps, as tables."""
+    if figures.attribution_inside is None and figures.localisation is None:
         st.info(
-            "Nothing was measured of this model's heatmaps on these films. With an installed model that outlines heart "
-            "and lungs, or with hand-drawn boxes beside the films, `python -m train.evaluate` measures it."
+            "Nothing was measured about this model's heatmaps on these films. `python -m train.evaluate` measures it "
+            "where a segmentation model for heart and lungs is installed, or where the films have boxes drawn by hand."
         )
         return
-    if "localisation" in figures:
-        show_localisation(figures["localisation"])
-    if "heat_in_chest" in figures:
-        _show_heat(figures["heat_in_chest"])
+    if figures.localisation is not None:
+        _show_localisation(figures.localisation)
+    if figures.attribution_inside is not None:
+        _show_attribution_inside(figures.attribution_inside)
 
 
-def _show_heat(heat: Mapping[str, Any]) -> None:
+def _show_localisation(localisation: Localisation) -> None:
+    """The verdicts in sentences, then the figures behind them."""
+    verdicts = [plain(describe_verdict(localisation, control)) for control in CONTROL_NAMES]
+    st.markdown("\n".join(f"- {verdict}" for verdict in verdicts))
+    st.markdown(
+        "**The heatmap's maximum inside a hand-drawn box**",
+        help="The pointing game: a hit is a film whose hottest cell lies in the box. A heatmap that is no better than "
+        "the image's centre shows nothing.",
+    )
+    _show_rows([_pointing_row(game) for game in localisation.pointing])
+    st.markdown(
+        "**Positive evidence inside the boxes**",
+        help="A uniform heatmap would have the area of the boxes as its share of evidence.",
+    )
+    _show_rows(list(_evidence_rows(localisation.inside)))
+    st.markdown(
+        "**Overlap of heatmap and box**",
+        help="IoU: the common area over the union. IoBB: the common area over the area above the level.",
+    )
+    _show_rows([_overlap_row(overlap) for overlap in localisation.overlap])
+    if localisation.randomisation is not None:
+        _show_randomisation(localisation.randomisation)
+
+
+def _show_randomisation(randomisation: Randomisation) -> None:
+    st.markdown(
+        "**With random weights**",
+        help="A heatmap that stays the same when the trained weights are replaced by random ones explains nothing "
+        "(Adebayo 2018).",
+    )
+    st.markdown(plain(describe_randomisation(randomisation)))
+    rows = [
+        {
+            "Weights replaced": label,
+            "Rank correlation with the original heatmap": format_with_interval(
+                randomisation.stages[stage]
+            ),
+        }
+        for stage, label in STAGES.items()
+        if stage in randomisation.stages
+    ]
+    _show_rows(rows)
+
+
+def _pointing_row(game: PointingGame) -> dict[str, str]:
+    tolerance = f"within {game.tolerance_px} px of 1,024" if game.tolerance_px else "inside"
+    controls = {"random": game.random, "centre": game.centre, "average_box": game.average_box}
+    row = {"Counted as inside": tolerance, "Heatmap": format_with_interval(game.hit)}
+    for control, name in CONTROL_NAMES.items():
+        label = name.removeprefix("a ").removeprefix("the ").capitalize()
+        row[label] = format_with_interval(controls[control])
+    row["Heatmap minus centre"] = format_with_interval(game.minus_centre)
+    return row
+
+
+def _evidence_rows(inside: EvidenceInBoxes) -> Iterator[dict[str, str]]:
+    figures = {
+        "Heatmap": inside.share,
+        "Uniform heatmap: the area of the boxes": inside.area,
+        "The average box": inside.average_box,
+        "Heatmap minus uniform heatmap": inside.minus_area,
+        "Heatmap minus average box": inside.minus_average_box,
+    }
+    for label, figure in figures.items():
+        yield {"Map": label, "Share inside": format_with_interval(figure)}
+
+
+def _overlap_row(overlap: BoxOverlap) -> dict[str, str]:
+    reference = "the film's own maximum"
+    if overlap.of == "scale":
+        reference = "the model's evidence scale"
+    return {
+        "Heatmap above": f"{100 * overlap.above:.0f} % of {reference}",
+        "IoU": format_with_interval(overlap.iou),
+        "IoBB": format_with_interval(overlap.iobb),
+        "IoU minus that of the average box": format_with_interval(overlap.minus_average_box_iou),
+    }
+
+
+def _show_attribution_inside(inside: AttributionInside) -> None:
     st.markdown(
         "**Positive evidence inside heart and lungs**",
-        help="A map without any preference has the region's area as its share: the difference is what counts.",
+        help="A heatmap without any preference has the region's area as its share: the difference is what counts.",
     )
-    st.table(list(_heat_rows(heat)), border="horizontal", hide_index=True, hide_header=False)
-    outlines = heat["outlines"]
+    rows = [
+        *_region_rows(inside.regions, "all films"),
+        *_region_rows(inside.present, "films labelled present"),
+    ]
+    _show_rows(rows)
+    segmenter = f"{plain(inside.segmenter.model)} {plain(inside.segmenter.version)}"
     st.caption(
-        f"Outlined by {plain(outlines['model'])} {plain(outlines['version'])}. Of {heat['films']:,} films, "
-        f"{heat['without_outlines']:,} could not be outlined and {heat['without_evidence']:,} have no positive "
-        "evidence; both are left out."
+        f"Segmented by {segmenter}. Of {inside.films:,} films, {inside.not_segmented:,} could not be segmented and "
+        f"{inside.without_evidence:,} have no positive evidence; both are left out."
     )
 
 
-def _heat_rows(heat: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    for region, name in (("chest", "Heart and lungs"), ("heart", "Heart alone")):
-        for who, of in (("all films", heat), ("films labelled present", heat["present"])):
-            if region in of:
-                found = of[region]
-                yield {
-                    "Region": f"{name}, {who}",
-                    "Share of the evidence": cell_of(found["share"]),
-                    "Area of the region": cell_of(found["control"]),
-                    "Difference": cell_of(found["difference"]),
-                }
+def _region_rows(shares: Mapping[str, RegionShare], films: str) -> Iterator[dict[str, str]]:
+    for region, name in REGIONS.items():
+        if region in shares:
+            share = shares[region]
+            yield {
+                "Region": f"{name}, {films}",
+                "Share of the evidence": format_with_interval(share.share),
+                "Area of the region": format_with_interval(share.control),
+                "Difference": format_with_interval(share.difference),
+            }
+
+
+def _show_rows(rows: Sequence[dict[str, str]]) -> None:
+    st.table(list(rows), border="horizontal", hide_index=True, hide_header=False)

@@ -1,111 +1,118 @@
-"""For whom the model is good: its figures by sex, age, view and source, and how far each group lies from the others."""
+"""The model's figures by sex, age, view and source, and how each group differs from the others."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
 from cxr_core.evaluation.charts.groups import forest_chart, group_pick
+from cxr_core.evaluation.metrics.results import FindingFigures, Subgroup
 from pages.components.evaluation.chart_panel import show_chart
-from pages.components.evaluation.figures import cell_of
-from pages.components.evaluation.page_state import Visit
+from pages.components.evaluation.figures import format_with_interval
+from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
 
-FIGURES = {
+SUBGROUP_FIGURES = {
     "auroc": "AUROC",
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
-    "calibration": "Said less seen",
+    "calibration": "Predicted minus observed",
 }
-KINDS = {"sex": "Sex", "age": "Age", "view": "View", "source": "Source"}
+KIND_NAMES = {"sex": "Sex", "age": "Age", "view": "View", "source": "Source"}
 HELP = (
-    "Each group's figure with its 95 % interval; the dashed line is all films. Said less seen: the mean probability "
-    "less the share that is positive, 0 is right. Click a group for its films."
+    "Each group's figure with its 95 % interval; the dashed line is all films. Predicted minus observed: the mean "
+    "probability minus the share of positive films, 0 is best. Click a group for its films."
 )
 
 
-def show_whom(visit: Visit, figures: Mapping[str, Any]) -> None:
-    """A forest plot of one figure, and the table of all groups."""
-    found = figures.get("subgroups")
-    if not found or not found["groups"]:
+def show_subgroups(state: EvaluatePageState, figures: FindingFigures) -> None:
+    """A forest plot of one figure, and a table of all groups."""
+    subgroups = figures.subgroups
+    if subgroups is None or not subgroups.groups:
         st.info(
-            "There are no groups to compare: these films do not say of whom they are, or are all of one group. "
-            "Groups are told for all films together, not for one view."
+            "There are no groups to compare: these films do not record who they show, or all belong to one group. "
+            "Groups are compared over all films, not for one view."
         )
         return
-    enough = [group for group in found["groups"] if group["enough"]]
-    if enough:
-        _show_forest(visit, figures, enough)
+    large_enough = [group for group in subgroups.groups if group.enough]
+    if large_enough:
+        _show_forest_plot(state, figures, large_enough)
     st.table(
-        [_row(group) for group in found["groups"]],
+        [_subgroup_row(group) for group in subgroups.groups],
         border="horizontal",
         hide_index=True,
         hide_header=False,
     )
-    least = found["least_patients_of_each_class"]
-    unknown = [f"{count:,} films without {by}" for by, count in found["unknown"].items() if count]
-    left_out = f" In no group: {', '.join(unknown)}." if unknown else ""
+    unknown = [f"{count:,} films without {by}" for by, count in subgroups.unknown.items() if count]
+    ungrouped = f" In no group: {', '.join(unknown)}." if unknown else ""
     st.caption(
-        f"Sensitivity and specificity at the balanced threshold, {found['threshold']:.3g}. A group needs {least} "
-        f"patients with and {least} without the finding. Difference: AUROC of the group less that of all others of its "
-        f"kind; interval and p are corrected for {found['compared']} comparisons (Bonferroni, Holm).{left_out}"
+        f"Sensitivity and specificity are at the balanced threshold, {subgroups.threshold:.3g}. A group needs "
+        f"{subgroups.least_patients} patients with and {subgroups.least_patients} without the finding. Difference: the "
+        "AUROC of the group minus that of all other groups of its kind; interval and p are adjusted for "
+        f"{subgroups.compared} comparisons (Bonferroni, Holm).{ungrouped}"
     )
 
 
-def _show_forest(visit: Visit, figures: Mapping[str, Any], groups: list[Mapping[str, Any]]) -> None:
+def _show_forest_plot(
+    state: EvaluatePageState, figures: FindingFigures, groups: Sequence[Subgroup]
+) -> None:
     name = st.segmented_control(
         "Figure",
-        list(FIGURES),
+        list(SUBGROUP_FIGURES),
         default="auroc",
         required=True,
-        format_func=lambda each: FIGURES[each],
-        key=visit.widget("group-figure"),
+        format_func=SUBGROUP_FIGURES.__getitem__,
+        key=state.widget_key("group-figure"),
         label_visibility="collapsed",
     )
     name = name or "auroc"
-    overall = (
-        0.0
-        if name == "calibration"
-        else figures["recall" if name == "sensitivity" else name]["value"]
-    )
-    chart = forest_chart(
-        [_name(group) for group in groups],
-        [group[name] for group in groups],
-        FIGURES[name],
-        overall,
-        [group_pick(group) for group in groups],
-        [group["by"] for group in groups],
-    )
-    show_chart(visit, f"{FIGURES[name]} by group", chart, help=HELP)
-
-
-def _row(group: Mapping[str, Any]) -> dict[str, str]:
-    row = {"Group": plain(_name(group)), "Positive": f"{group['positives']:,} of {group['n']:,}"}
-    if not group["enough"]:
-        return row | {
-            "AUROC": "not enough cases",
-            "Sensitivity": "",
-            "Specificity": "",
-            "Difference": "",
-            "p": "",
-        }
-    apart = group["difference"].get("auroc")
-    return row | {
-        "AUROC": cell_of(group["auroc"], 2),
-        "Sensitivity": cell_of(group["sensitivity"], 2),
-        "Specificity": cell_of(group["specificity"], 2),
-        "Difference": cell_of(apart, 2) if apart else "nobody to compare with",
-        "p": p_words(apart["p_adjusted"] if apart else None),
+    overall = {
+        "auroc": figures.auroc.value,
+        "sensitivity": figures.recall.value,
+        "specificity": figures.specificity.value,
+        "calibration": 0.0,
     }
+    chart = forest_chart(
+        [_name_subgroup(group) for group in groups],
+        [group.figures[name] for group in groups],
+        SUBGROUP_FIGURES[name],
+        overall[name],
+        [group_pick(group) for group in groups],
+        [group.by for group in groups],
+    )
+    show_chart(state, f"{SUBGROUP_FIGURES[name]} by group", chart, help=HELP)
 
 
-def p_words(p: float | None) -> str:
-    """A p value as people write it."""
+def _subgroup_row(group: Subgroup) -> dict[str, str]:
+    row = {
+        "Group": plain(_name_subgroup(group)),
+        "Positive": f"{group.positives:,} of {group.n:,}",
+        "AUROC": "not enough cases",
+        "Sensitivity": "",
+        "Specificity": "",
+        "Difference": "",
+        "p": "",
+    }
+    if group.enough:
+        for name in ("auroc", "sensitivity", "specificity"):
+            row[SUBGROUP_FIGURES[name]] = format_with_interval(group.figures[name], 2)
+        difference = group.differences.get("auroc")
+        if difference is None:
+            row["Difference"] = "no group to compare with"
+        else:
+            row["Difference"] = format_with_interval(difference, 2)
+            row["p"] = format_p_value(difference.p_adjusted)
+    return row
+
+
+def format_p_value(p: float | None) -> str:
+    """A p value with three decimals; empty for None."""
     if p is None:
         return ""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _name(group: Mapping[str, Any]) -> str:
-    name = group["name"].replace("-", "–") + " years" if group["by"] == "age" else group["name"]
-    return f"{KINDS.get(group['by'], group['by'])}: {name}"
+def _name_subgroup(group: Subgroup) -> str:
+    name = group.name
+    if group.by == "age":
+        name = f"{name.replace('-', '–')} years"
+    return f"{KIND_NAMES.get(group.by, group.by)}: {name}"

@@ -1,6 +1,6 @@
-"""The movable threshold: calls against labels, both classes' probabilities, and every figure against it.
+"""The movable threshold: calls against labels, the probabilities of both classes, and figures at every threshold.
 
-A fragment of its own, so that moving it draws nothing else.
+A fragment of its own, so that moving the threshold redraws nothing else.
 """
 
 import math
@@ -11,11 +11,11 @@ from cxr_core.evaluation.charts.base import with_line
 from cxr_core.evaluation.charts.threshold import confusion_chart
 from cxr_core.evaluation.store.loaded import FindingView
 from cxr_core.presentation.wording import operating_point_name
-from pages.components.evaluation.chart_panel import ink, show_chart
+from pages.components.evaluation.chart_panel import show_chart, text_colour
 from pages.components.evaluation.figures import MEANINGS
-from pages.components.evaluation.page_state import Visit
+from pages.components.evaluation.page_state import EvaluatePageState
 
-FIGURES = (
+THRESHOLD_FIGURES = (
     "sensitivity",
     "specificity",
     "precision",
@@ -29,79 +29,83 @@ BALANCED = "youden"
 
 
 @st.fragment
-def show_threshold(visit: Visit, view: FindingView) -> None:
-    """Ask for a threshold and show what it does."""
-    if visit.turning:
+def show_threshold(state: EvaluatePageState, view: FindingView) -> None:
+    """Ask for a threshold and show its effect."""
+    if state.rerun_needed:
         st.rerun()
-    threshold = ask_threshold(visit, view)
-    calls = view.sweep.at(threshold)
+    threshold = ask_threshold(state, view)
+    calls = view.sweep.confusion_at(threshold)
     with st.container(horizontal=True, gap="large"):
         with st.container(key="evaluate-left"):
             show_chart(
-                visit,
+                state,
                 "Calls and labels",
-                confusion_chart(calls, ink()),
-                help="How many films are called at this threshold, and whether they should be. Click a cell for them.",
+                confusion_chart(calls, text_colour()),
+                help="How many films are called present at this threshold, and how they are labelled. Click a cell for "
+                "its films.",
             )
             st.table(
-                _rows(view, threshold), border="horizontal", hide_index=True, hide_header=False
+                _tabulate_figures_at(view, threshold),
+                border="horizontal",
+                hide_index=True,
+                hide_header=False,
             )
         with st.container(key="evaluate-right"):
             show_chart(
-                visit,
+                state,
                 "Probabilities of both classes",
                 with_line(view.distribution_chart, threshold),
-                help="As shares of each class, so that a rare finding is seen. Click a bar for its films.",
+                help="As shares of each class, so that a rare finding can be seen. Click a bar for its films.",
             )
             show_chart(
-                visit,
+                state,
                 "Figures at every threshold",
                 with_line(view.threshold_chart, threshold),
-                help="PPV and NPV are those of these films; elsewhere they change with how frequent the finding is.",
+                help="PPV and NPV are those on these films; elsewhere they change with the prevalence of the finding.",
             )
 
 
-def ask_threshold(visit: Visit, view: FindingView) -> float:
-    """A slider in thousandths, and a button for each threshold that the model came with, exact."""
-    current = starting_threshold(visit, view)
+def ask_threshold(state: EvaluatePageState, view: FindingView) -> float:
+    """A slider in steps of 0.001, and a button with the exact value of each of the model's own thresholds."""
+    current = current_threshold(state, view)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        moved = st.slider(
+        slider = st.slider(
             "Threshold on the probability",
             0.0,
             1.0,
             round(current, 3),
             0.001,
             format="%.3f",
-            key=visit.widget("threshold"),
-            help="A film at or above it is called. Arrow keys move it in thousandths.",
+            key=state.widget_key("threshold"),
+            help="A film at or above the threshold is called present. The arrow keys move it by 0.001.",
         )
-        for name, at in view.points.items():
+        for name, threshold in view.points.items():
             st.button(
-                f"{operating_point_name(name)} {at:.3f}",
-                key=visit.widget(f"point-{name}"),
-                on_click=visit.move_to,
-                args=(at,),
-                type="primary" if at == current else "secondary",
+                f"{operating_point_name(name)} {threshold:.3f}",
+                key=state.widget_key(f"point-{name}"),
+                on_click=state.set_threshold,
+                args=(threshold,),
+                type="primary" if threshold == current else "secondary",
             )
-    if moved != round(current, 3):
-        current = moved
-    visit.threshold = current
+    if slider != round(current, 3):
+        current = slider
+    state.threshold = current
     return current
 
 
-def starting_threshold(visit: Visit, view: FindingView) -> float:
-    """Where the page is: the threshold asked for, else the balanced one."""
-    if visit.threshold is not None:
-        return visit.threshold
+def current_threshold(state: EvaluatePageState, view: FindingView) -> float:
+    """The threshold in use: the chosen one, else the balanced one."""
+    if state.threshold is not None:
+        return state.threshold
     return view.points.get(BALANCED, next(iter(view.points.values()), 0.5))
 
 
-def _rows(view: FindingView, threshold: float) -> list[dict[str, str]]:
-    calls = view.sweep.at(threshold)
+def _tabulate_figures_at(view: FindingView, threshold: float) -> list[dict[str, str]]:
+    calls = view.sweep.confusion_at(threshold)
     rows = []
-    for name in FIGURES:
+    for name in THRESHOLD_FIGURES:
         value = float(getattr(calls, name))
-        low, high = view.bands.at_thresholds[name].bounds(threshold)
+        low, high = view.bands.at_thresholds[name].interval_at(threshold)
         rows.append(
             {
                 "Figure": MEANINGS[name][0],

@@ -1,8 +1,8 @@
-/* Evidence as colour. The scale is absolute: a layer's `scale` is drawn in full colour on every film, zero and
- * below not at all. The colours are the core's own (`cxr_core/reading/colour.py`), sent along with the layers. */
+/* Colours a heatmap. The scale is absolute: a layer's `scale` has the full colour on every film; zero and below are
+ * transparent. The colours come from Python (`cxr_core/reading/report/colormap.py`) with the layers. */
 const HEAT_SIDE = 256; // longest side of the interpolated map; the browser smooths the rest
 
-/** [red, green, blue, alpha] (alpha 0 to 255) for a share of the scale; above 1 counts as 1. */
+/** [red, green, blue, alpha], each 0 to 255, for a share of the scale; shares above 1 count as 1. */
 function heatColour(share, { stops, opaqueAt }) {
   const t = Math.min(1, Math.max(0, share));
   const place = t * (stops.length - 1);
@@ -12,8 +12,8 @@ function heatColour(share, { stops, opaqueAt }) {
   return [mix(0), mix(1), mix(2), 255 * Math.min(1, t / opaqueAt)];
 }
 
-/** A layer's value at a film point (column, row), bilinear between the centres of its cells; NaN where the model
- *  did not look. The same arithmetic as `Placement.map_to_film`. */
+/** A layer's value at a film point (column, row), bilinear between the centres of its cells; NaN outside the
+ *  model's input. The same arithmetic as `Placement.map_to_film`. */
 function layerValue(layer, column, row) {
   const at = [row, column].map((v, axis) => v * layer.placementScale[axis] + layer.placementOffset[axis]);
   if (at.some((v) => v < 0 || v > layer.side)) return NaN;
@@ -27,7 +27,7 @@ function layerValue(layer, column, row) {
   return along(cell[0].low) * (1 - cell[0].rest) + along(cell[0].high) * cell[0].rest;
 }
 
-/** A canvas of the whole film's extent with the layer in colour. */
+/** A canvas that covers the whole film, with the layer in colour. */
 function paintLayer(layer, film, colours) {
   const shrink = HEAT_SIDE / Math.max(film.columns, film.rows);
   const canvas = document.createElement("canvas");
@@ -47,7 +47,7 @@ function paintLayer(layer, film, colours) {
   return canvas;
 }
 
-/** The colour bar: from no evidence to the full scale, as it looks over a mid grey. */
+/** The colour bar from no evidence to the full scale, as it looks over mid grey. */
 function paintRamp(canvas, opacity, colours) {
   const context = canvas.getContext("2d");
   context.fillStyle = "#6b6b6b";

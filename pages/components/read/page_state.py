@@ -1,0 +1,124 @@
+"""What one browser tab holds on the Read page: the films of its study, and which of them is displayed.
+
+A study may hold hundreds of films. So it keeps the models' results for each film, and pixels only for the few films
+that were displayed last.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cxr_core.workspace.malloc import release_freed_memory
+from pages.components.streamlit_internals import UploadedFile, release_uploads
+
+if TYPE_CHECKING:  # the first paint does without numpy
+    from cxr_core.reading.cardiothoracic.contours import Line
+    from cxr_core.reading.results import Attribution, Examination
+
+FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
+BYTES_IN_MEMORY = 48 << 20  # of a study's files; of films beyond it a compressed copy is kept
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StudyEntry:
+    """One film of the study. Its examination has been stripped of pixels and features."""
+
+    key: str  # Streamlit's file id, never the file's name
+    name: str  # as the browser sent it: display it as plain text only
+    data: (
+        bytes  # the file, or a compressed copy of its film; empty when there is no film to display
+    )
+    compressed: bool = False
+    examination: Examination
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether this is one of the program's own drawings."""
+        return any(concern.code == "drawing" for concern in self.examination.concerns)
+
+
+@dataclass(kw_only=True, eq=False)
+class DisplayedFilm:
+    """A film with its full examination, its picture and the heatmaps computed on request."""
+
+    examination: Examination
+    picture: str  # base64 of a PNG
+    maps: dict[tuple[str, str, str], Attribution] = field(default_factory=dict)
+    # the key is (model, finding, method)
+
+
+@dataclass(kw_only=True, eq=False)
+class ReadPageState:
+    """The films of one tab's study, and which of them is displayed."""
+
+    generation: int = 0  # part of every widget's key: a new generation starts with empty widgets
+    uploader_generation: int = 0  # counts how often the uploader was emptied
+    entries: dict[str, StudyEntry] = field(default_factory=dict)
+    chosen_key: str | None = None
+    page_choices: int = 0  # counts choices by the page, not the reader: the worklist then restarts
+    displayed: OrderedDict[str, DisplayedFilm] = field(default_factory=OrderedDict)
+    # Endpoints of the heart's and the thorax's diameter that the reader has edited, by entry.
+    edited_ends: dict[str, tuple[Line, Line]] = field(default_factory=dict)
+    # Entries without an automatic measurement that the reader wants to measure by hand.
+    manual_requests: set[str] = field(default_factory=set)
+
+    def add_entry(self, entry: StudyEntry) -> None:
+        """Add a film to the study."""
+        self.entries[entry.key] = entry
+
+    def has_room(self, size: int) -> bool:
+        """Whether a file of `size` bytes can be kept as it is."""
+        return size + sum(len(entry.data) for entry in self.entries.values()) <= BYTES_IN_MEMORY
+
+    def choose_entry(self, key: str) -> None:
+        """Display this film next, whichever row of the worklist is selected."""
+        self.chosen_key = key
+        self.page_choices += 1
+
+    def discard_edited_ends(self, key: str) -> None:
+        """Go back to the automatic endpoints of a film."""
+        self.edited_ends.pop(key, None)
+
+    def remove_entries(self, keys: set[str]) -> None:
+        """Remove films and everything known about them."""
+        for key in keys:
+            self.entries.pop(key, None)
+            self.displayed.pop(key, None)
+            self.discard_edited_ends(key)
+            self.manual_requests.discard(key)
+        if self.chosen_key in keys:
+            self.chosen_key = None
+
+    def clear_study(self) -> None:
+        """Remove every film and empty all widgets.
+
+        In place: Streamlit keeps references to the session's former values, and to callbacks, until its next run.
+        """
+        self.generation += 1
+        self.remove_entries(set(self.entries))
+        release_freed_memory()
+
+    def keep_displayed(self, key: str, film: DisplayedFilm) -> None:
+        """Hold a film's pixels until others have been displayed after it."""
+        self.displayed[key] = film
+        self.displayed.move_to_end(key)
+        while len(self.displayed) > FILMS_IN_MEMORY:
+            self.displayed.popitem(last=False)
+
+    @property
+    def uploader_key(self) -> str:
+        """The uploader's widget key, a new one each time it was emptied."""
+        return self.widget_key(f"inbox-{self.uploader_generation}")
+
+    def empty_uploader(self, uploads: Iterable[UploadedFile]) -> None:
+        """Show an empty uploader at the next run, and make Streamlit drop its copies of these files."""
+        self.uploader_generation += 1
+        release_uploads(uploads)
+        release_freed_memory()
+
+    def widget_key(self, name: str) -> str:
+        """The key of one of this study's widgets."""
+        return f"{name}-{self.generation}"

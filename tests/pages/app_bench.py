@@ -1,0 +1,80 @@
+"""Helpers for tests of pages: run the app on Streamlit's test bench, and find what it shows."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+class StartedPagesManager(PagesManager):
+    """Keeps what the bench resets before each run, so that app.py always runs as on a server that has started."""
+
+
+def start_app() -> AppTest:
+    """A new browser tab on the Read page."""
+    return AppTest.from_file(str(APP), default_timeout=120).run()
+
+
+def open_page(app: AppTest, page: str, **parameters: str) -> AppTest:
+    """Switch to a page, with parameters in its address. page: `data` for pages/data.py."""
+    for name, value in parameters.items():
+        app.query_params[name] = value
+    app.switch_page(f"pages/{page}.py").run()
+    assert not app.exception
+    return app
+
+
+def visible_text(app: AppTest) -> str:
+    """All prose of the page: Markdown, captions, messages and code."""
+    kinds = (
+        app.markdown,
+        app.caption,
+        app.text,
+        app.error,
+        app.warning,
+        app.info,
+        app.success,
+        app.subheader,
+        app.code,
+        app.toast,
+    )
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def table_text(app: AppTest) -> str:
+    """All tables of the page as text."""
+    return "\n".join(table.value.to_string() for table in app.table).replace("\\", "")
+
+
+def table_rows(app: AppTest, column: str) -> list[dict[str, Any]]:
+    """The rows of the first table that has a column."""
+    for table in app.table:
+        if column in table.value.columns:
+            rows: list[dict[str, Any]] = table.value.to_dict("records")
+            return rows
+    raise AssertionError(f"no table has the column {column}")
+
+
+def find_labelled(elements: Iterable[Any], label: str) -> Any:
+    """The first element with a label."""
+    return next(element for element in elements if element.label == label)
+
+
+def find_button(app: AppTest, label: str) -> Any:
+    """The first button with a label."""
+    return find_labelled(app.button, label)
+
+
+def button_labels(app: AppTest) -> list[str]:
+    """The labels of all buttons."""
+    return [button.label for button in app.button]
+
+
+def upload(app: AppTest, **files: bytes) -> AppTest:
+    """The Read page after these files were dropped on it: name without `.png` -> bytes."""
+    app.file_uploader[0].set_value([(f"{name}.png", data, "") for name, data in files.items()])
+    return app.run()
