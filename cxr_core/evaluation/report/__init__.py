@@ -1,1 +1,1 @@
-"""An evaluation as a page to keep."""
+"""Renders evaluations as self-contained HTML pages."""

@@ -27,7 +27,7 @@ from cxr_core.evaluation.store.folder import Evaluation
 from cxr_core.models.figures import Figure
 from tests.evaluation.report_pages import render_section
 from tests.tiny import tiny_card
-from train.arguments import method
+from train.arguments import parse_recalibration
 from train.evaluate import _parser
 
 VALIDATION = {"validation": {"pneumonia": {"auroc": Figure(0.9, 0.8, 0.95, 1000, 300).to_json()}}}
@@ -186,10 +186,10 @@ def test_it_is_written_apart_and_taken_away_again(tmp_path):
 )
 def test_the_command_knows_the_methods(given, known):
     if known:
-        assert method(given) == given
+        assert parse_recalibration(given) == given
     else:
         with pytest.raises(argparse.ArgumentTypeError, match="expected prior"):
-            method(given)
+            parse_recalibration(given)
 
 
 def test_a_method_that_cannot_fit_is_refused_before_films_are_read():

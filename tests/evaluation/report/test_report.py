@@ -1,4 +1,4 @@
-"""The report: whole, self-contained, obeying nobody's text, and its charts lie where the numbers say."""
+"""The report is complete and self-contained, escapes foreign text, and its charts lie where the numbers say."""
 
 import re
 from dataclasses import replace
@@ -7,46 +7,56 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from cxr_core.evaluation.metrics.curves import finding_curves, training_curves
-from cxr_core.evaluation.metrics.figures import classification_report, finding_figures
-from cxr_core.evaluation.report.checklist import ALWAYS, ASKED, MENDED
-from cxr_core.evaluation.report.report import ReportFacts, report_html
-from cxr_core.evaluation.report.svg import Axes, Line, chart, ticks
+from cxr_core.evaluation.metrics.curves import collect_training_curves, compute_finding_curves
+from cxr_core.evaluation.metrics.figures import (
+    compute_classification_report,
+    compute_finding_figures,
+)
+from cxr_core.evaluation.metrics.results import EvaluatedData, MacroFigures
+from cxr_core.evaluation.report.checklist import ALWAYS_THERE, ITEMS, NOT_THERE, RECALIBRATED
+from cxr_core.evaluation.report.document import ChartRow, warn_about_split
+from cxr_core.evaluation.report.evaluation_report import (
+    ReportFacts,
+    build_report,
+    render_evaluation_report,
+)
+from cxr_core.evaluation.report.svg import Axes, Line, choose_ticks, draw_chart
+from cxr_core.models.figures import Figure
 from tests.evaluation.metrics.test_figures import POINTS
 from tests.evaluation.metrics.test_metrics import films
+from tests.evaluation.report_pages import render_blocks
 from tests.tiny import tiny_card
 
-NASTY = "<script>alert(1)</script>"
+SCRIPT = "<script>alert(1)</script>"
 EVENTS = [
     {"event": "epoch", "epoch": n, "loss": 1 / n, "validation_auroc": 0.5 + n / 20, "best_epoch": n}
     for n in (1, 2, 3)
 ]
+DATA = EvaluatedData(
+    films=400, patients=300, data_sha256="d" * 64, split_sha256="s" * 64, terms=SCRIPT
+)
 
 
-def facts(labels: np.ndarray | None = None, **changes) -> ReportFacts:
-    probabilities, drawn, _ = films(12)
-    labels = drawn if labels is None else labels
+def make_facts(labels: np.ndarray | None = None) -> ReportFacts:
+    probabilities, drawn_labels, _ = films(12)
+    labels = drawn_labels if labels is None else labels
     patients = np.arange(len(labels))
-    card = tiny_card(findings=("pneumonia",), operating_points={"pneumonia": POINTS}, **changes)
+    arrays = probabilities, labels, patients
     return ReportFacts(
-        card=card,
-        part="test",
-        data={
-            "films": 400,
-            "patients": 300,
-            "data_sha256": "d" * 64,
-            "split_sha256": "s" * 64,
-            "terms": NASTY,
-        },
-        figures={"pneumonia": finding_figures(probabilities, labels, patients, POINTS)},
-        reports={"pneumonia": classification_report(probabilities, labels, patients, POINTS[0])},
-        curves={"pneumonia": finding_curves(probabilities, labels, patients, POINTS)},
-        training=training_curves(EVENTS),
+        card=tiny_card(findings=("pneumonia",), operating_points={"pneumonia": POINTS}),
+        split="test",
+        data=DATA,
+        figures={"pneumonia": compute_finding_figures(*arrays, POINTS)},
+        reports={"pneumonia": compute_classification_report(*arrays, POINTS[0])},
+        curves={"pneumonia": compute_finding_curves(*arrays, POINTS)},
+        training=collect_training_curves(EVENTS),
         made="2026-11-21T10:00:00+00:00",
     )
 
 
-class Tags(HTMLParser):
+class TagCollector(HTMLParser):
+    """Collects all tags of a page and checks that each is closed."""
+
     def __init__(self, text: str):
         super().__init__()
         self.open: list[str] = []
@@ -65,11 +75,11 @@ class Tags(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return report_html(facts())
+    return render_evaluation_report(make_facts())
 
 
-def test_the_page_needs_nothing_else_and_runs_nothing(page):
-    tags = Tags(page)
+def test_page_is_self_contained_and_runs_no_script(page):
+    tags = TagCollector(page)
     assert not tags.open
     assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in tags.seen}
     assert not re.search(r"https?://|url\(|@import", page)
@@ -78,12 +88,13 @@ def test_the_page_needs_nothing_else_and_runs_nothing(page):
     assert len(page) < 100_000
 
 
-def test_every_figure_stands_in_it_with_its_interval_and_counts(page):
-    figures = facts().figures["pneumonia"]
-    for name in (name for name, figure in figures.items() if "value" in figure):
-        value, low, high = (f"{figures[name][end]:z.3f}" for end in ("value", "low", "high"))
+def test_every_figure_is_shown_with_its_interval_and_counts(page):
+    figures = make_facts().figures["pneumonia"]
+    assert len(figures.by_name()) >= 22
+    for name, figure in figures.by_name().items():
+        value, low, high = (f"{end:z.3f}" for end in (figure.value, figure.low, figure.high))
         assert f"<td>{value}</td><td>{low} to {high}</td>" in page, name
-    assert f"{figures['auroc']['positives']} of 400 films positive" in page
+    assert f"{figures.auroc.positives} of 400 films positive" in page
     for curve in (
         "ROC curve",
         "Precision-recall curve",
@@ -96,67 +107,78 @@ def test_every_figure_stands_in_it_with_its_interval_and_counts(page):
     assert "weighted average" in page
 
 
-def test_the_checklist_names_only_headings_that_are_there(page):
+def test_the_checklist_names_only_headings_of_this_report(page):
     headings = set(re.findall(r"<h[23]>(.*?)</h[23]>", page))
-    section = page.split("What journals ask")[1].split("</table>")[0]
+    section = page.split("What journals require")[1].split("</table>")[0]
     answers = re.findall(r"<td>([^<]*)</td></tr>", section)
-    assert len(answers) == len(ASKED)
+    assert len(answers) == len(ITEMS)
     named = {place for answer in answers for place in answer.split("; ")}
-    assert named - set(ALWAYS) - {"not in this report"} <= headings
-    assert {
-        "Figures",
-        "Calls at each operating point",
-        "How it was trained",
-        "Where it comes from",
-    } <= named
-    assert "not in this report" in named  # nothing was recalibrated
-    assert MENDED not in named
+    assert named - set(ALWAYS_THERE) - {NOT_THERE} <= headings
+    assert {"Figures", "Calls at each operating point", "Training", "Provenance"} <= named
+    assert NOT_THERE in named  # nothing was recalibrated
+    assert RECALIBRATED not in named
 
 
-def test_the_mean_over_findings_is_said_where_there_are_several(page):
+def test_the_view_model_has_the_headings_of_the_page(page):
+    headings = set(re.findall(r"<h[23]>(.*?)</h[23]>", page))
+    assert build_report(make_facts()).headings() == headings
+
+
+def test_the_mean_over_findings_is_shown_where_there_are_several(page):
     assert "Mean of" not in page
-    figure = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 20, "positives": 5}
-    macro = {"findings": ["a", "b"], "auroc": figure, "average_precision": figure}
-    said = report_html(replace(facts(), macro=macro))
-    assert (
-        "Mean of 2 findings: AUROC 0.800 (0.700 to 0.900), average precision 0.800 (0.700 to 0.900)."
-        in said
-    )
+    figure = Figure(0.8, 0.7, 0.9, 20, 5)
+    macro = MacroFigures(findings=("a", "b"), auroc=figure, average_precision=figure)
+    means = "AUROC 0.800 (0.700 to 0.900), average precision 0.800 (0.700 to 0.900)."
+    several = render_evaluation_report(replace(make_facts(), macro=macro))
+    assert f"Mean of 2 findings: {means}" in several
 
 
-def test_other_peoples_text_is_shown_and_never_obeyed(page):
-    assert NASTY not in page
+def test_films_that_are_not_test_films_are_warned_about(page):
+    assert "not test films" not in page
+    assert not warn_about_split("test")
+    validation = render_evaluation_report(replace(make_facts(), split="val"))
+    assert "These are not test films" in validation
+    assert "the validation split." in validation
+
+
+def test_foreign_text_is_escaped(page):
+    assert SCRIPT not in page
     assert "&lt;script&gt;" in page
 
 
-def test_what_is_undefined_is_said_to_be(page):
+def test_undefined_figures_are_called_undefined(page):
     assert "undefined" not in page
-    assert "undefined" in report_html(facts(labels=np.zeros(400)))
+    assert "undefined" in render_evaluation_report(make_facts(labels=np.zeros(400)))
 
 
-def test_ticks_are_round_and_inside():
-    assert ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1]
-    assert ticks(1, 4, whole=True) == [1, 2, 3, 4]
-    assert ticks(0.83, 0.97) == [0.85, 0.9, 0.95]
-    assert ticks(2, 2) == [2]
+def test_ticks_are_round_and_inside_the_range():
+    assert choose_ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert choose_ticks(1, 4, integer=True) == [1, 2, 3, 4]
+    assert choose_ticks(0.83, 0.97) == [0.85, 0.9, 0.95]
+    assert choose_ticks(2, 2) == [2]
 
 
 def test_points_of_a_chart_lie_where_their_numbers_say():
     axes = Axes(x="x", y="y", x_range=(0, 10), y_range=(0, 2))
-    drawn = chart([Line(name="a", points=[(0, 0), (10, 2)], dots=True)], axes, "A line.")
-    (left, bottom), (right, top) = re.findall(r'<circle[^>]*cx="([\d.]+)" cy="([\d.]+)"', drawn)
-    assert float(left) < float(right)
-    assert float(top) < float(bottom)
-    middle = axes.place((5, 1))
-    assert middle == pytest.approx(
-        ((float(left) + float(right)) / 2, (float(top) + float(bottom)) / 2)
+    chart = draw_chart([Line(name="a", points=[(0, 0), (10, 2)], dots=True)], axes, "A line.")
+    first, last = chart.circles
+    assert first.x < last.x
+    assert last.y < first.y
+    middle = (first.x + last.x) / 2, (first.y + last.y) / 2
+    assert axes.place((5, 1)) == pytest.approx(middle)
+    drawn = re.findall(
+        r'<circle[^>]*cx="([\d.]+)" cy="([\d.]+)"', render_blocks([ChartRow([chart])])
     )
+    assert [(float(x), float(y)) for x, y in drawn] == [
+        pytest.approx((circle.x, circle.y), abs=0.05) for circle in chart.circles
+    ]
 
 
 def test_a_long_curve_is_thinned_but_keeps_its_ends():
     points = [(n / 100_000, n / 100_000) for n in range(100_001)]
-    drawn = chart([Line(name="long", points=points)], Axes(x="", y=""), "Long.")
-    assert len(drawn) < 40_000
-    path = re.search(r'class="line a" d="([^"]+)"', drawn).group(1)
-    (x, y) = Axes(x="", y="").place((1, 1))
-    assert path.endswith(f"{x:.1f} {y:.1f}")
+    axes = Axes(x="", y="")
+    chart = draw_chart([Line(name="long", points=points)], axes, "Long.")
+    assert len(render_blocks([ChartRow([chart])])) < 40_000
+    (line,) = [path for path in chart.paths if path.css_class == "line a"]
+    x, y = axes.place((1, 1))
+    assert line.data.endswith(f"{x:.1f} {y:.1f}")

@@ -1,0 +1,240 @@
+"""Builds a classifier's evaluation report: figures with intervals, curves, calls and provenance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cxr_core.evaluation.metrics.curves import FindingCurves, TrainingCurves
+from cxr_core.evaluation.metrics.figures import BALANCED
+from cxr_core.evaluation.metrics.recalibrate import Recalibration
+from cxr_core.evaluation.metrics.results import (
+    ClassFigures,
+    ClassificationReport,
+    EvaluatedData,
+    FindingFigures,
+    MacroFigures,
+)
+from cxr_core.evaluation.report import checklist
+from cxr_core.evaluation.report.curve_charts import draw_finding_charts, draw_training_charts
+from cxr_core.evaluation.report.document import (
+    Block,
+    ChartRow,
+    FactList,
+    Paragraph,
+    Report,
+    Section,
+    Table,
+    collect_headings,
+    describe_films,
+    render_report,
+    warn_about_split,
+)
+from cxr_core.evaluation.report.explanations import show_attribution_inside, show_localisation
+from cxr_core.evaluation.report.figure_text import (
+    figure_row,
+    format_figure,
+    format_positives,
+)
+from cxr_core.evaluation.report.recalibration import show_recalibration
+from cxr_core.evaluation.report.subgroups import show_subgroups, show_views
+from cxr_core.models.card import ModelCard
+from cxr_core.presentation.wording import finding_name, format_time, operating_point_name
+
+FIGURE_NAMES = {
+    "auroc": "AUROC",
+    "auroc_delong": "AUROC, interval by DeLong",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    "brier_reliability": "Brier score: reliability, less is better",
+    "brier_resolution": "Brier score: resolution, more is better",
+    "brier_uncertainty": "Brier score: uncertainty of the films",
+    "brier_within": "Brier score: remainder within bins",
+    "log_loss": "Log loss",
+    "ece": "Calibration error",
+    "adaptive_ece": "Calibration error, bins of equally many films",
+    "calibration_slope": "Calibration slope, ideally 1",
+    "calibration_intercept": "Calibration intercept, ideally 0",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "precision": "Precision (PPV)",
+    "npv": "Negative predictive value",
+    "recall": "Recall (sensitivity)",
+    "specificity": "Specificity",
+    "f1": "F1",
+    "mcc": "Matthews correlation",
+    "lr_positive": "Likelihood ratio of a positive call",
+    "lr_negative": "Likelihood ratio of a negative call",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReportFacts:
+    """Everything that a classifier's report shows. figures, reports, curves: by finding.
+
+    training: of the model's run; None without one.  made: ISO 8601, UTC.  macro: where there are several findings.
+    """
+
+    card: ModelCard
+    split: str
+    data: EvaluatedData
+    figures: Mapping[str, FindingFigures]
+    reports: Mapping[str, ClassificationReport]
+    curves: Mapping[str, FindingCurves]
+    training: TrainingCurves | None
+    made: str
+    macro: MacroFigures | None = None
+    recalibration: Recalibration | None = None
+
+
+def render_evaluation_report(facts: ReportFacts) -> str:
+    """The report as one HTML page that needs nothing else."""
+    return render_report(build_report(facts))
+
+
+def build_report(facts: ReportFacts) -> Report:
+    """The report's view-model."""
+    sections = [_finding_section(facts, key) for key in facts.figures]
+    if facts.recalibration is not None:
+        sections.append(show_recalibration(facts.recalibration))
+    charts = list(draw_training_charts(facts.training)) if facts.training else []
+    if charts:
+        sections.append(Section(checklist.TRAINING, [ChartRow(charts)]))
+    sections.append(Section(checklist.PROVENANCE, [_list_provenance(facts)]))
+    sections.append(checklist.show_checklist(collect_headings(sections)))
+    return Report(
+        model=f"{facts.card.model} {facts.card.version}",
+        split=facts.split,
+        made=facts.made,
+        summary=_summarise(facts),
+        sections=sections,
+    )
+
+
+def _summarise(facts: ReportFacts) -> list[Paragraph]:
+    paragraphs = [describe_films(facts.data, facts.split)]
+    for key, figures in facts.figures.items():
+        auroc = figures.auroc
+        counts = f"{format_positives(auroc)} films positive"
+        text = f"{finding_name(key)}: AUROC {format_figure(auroc)}, {counts}."
+        paragraphs.append(Paragraph(text, "verdict"))
+    macro = facts.macro
+    if macro and macro.auroc and macro.average_precision:
+        text = (
+            f"Mean of {len(macro.findings)} findings: AUROC {format_figure(macro.auroc)}, "
+            f"average precision {format_figure(macro.average_precision)}."
+        )
+        paragraphs.append(Paragraph(text, "verdict"))
+    return [*paragraphs, *warn_about_split(facts.split)]
+
+
+def _finding_section(facts: ReportFacts, key: str) -> Section:
+    figures, curves = facts.figures[key], facts.curves[key]
+    parts = [
+        Section(checklist.FIGURES, _show_figures(figures)),
+        Section(checklist.POINTS, _show_operating_points(figures, curves)),
+        Section("Classification report", _show_classes(facts.reports[key])),
+    ]
+    if figures.views:
+        parts.append(Section("By view", show_views(figures.views)))
+    if figures.attribution_inside is not None:
+        blocks = show_attribution_inside(figures.attribution_inside)
+        parts.append(Section(checklist.CHEST, blocks))
+    if figures.subgroups is not None and figures.subgroups.groups:
+        parts.append(Section(checklist.GROUPS, show_subgroups(figures.subgroups)))
+    if figures.localisation is not None:
+        parts.append(Section(checklist.BOXES, show_localisation(figures.localisation)))
+    charts = ChartRow(list(draw_finding_charts(curves, figures)))
+    return Section(finding_name(key), [charts], parts)
+
+
+def _show_figures(figures: FindingFigures) -> list[Block]:
+    by_name = figures.by_name()
+    rows = [
+        figure_row(title, by_name[name]) for name, title in FIGURE_NAMES.items() if name in by_name
+    ]
+    balanced = operating_point_name(BALANCED).lower()
+    note = (
+        f"Accuracy and all figures below it are taken at the {balanced} operating point, which was chosen on "
+        "validation films."
+    )
+    return [Table(("", "Value", "95 % interval"), rows), Paragraph(note, "quiet")]
+
+
+def _show_operating_points(figures: FindingFigures, curves: FindingCurves) -> list[Block]:
+    rates, counts = [], []
+    for key, calls in curves.confusion.items():
+        name, point = operating_point_name(key), figures.points[key]
+        values = (
+            point.sensitivity,
+            point.specificity,
+            point.precision,
+            point.f1,
+            point.accuracy,
+        )
+        rates.append([name, f"{calls.threshold:.3g}", *map(format_figure, values)])
+        cells = (
+            calls.true_positive,
+            calls.false_positive,
+            calls.false_negative,
+            calls.true_negative,
+        )
+        counts.append([name, *(f"{count:,}" for count in cells)])
+    rates_header = (
+        "",
+        "Threshold",
+        "Sensitivity",
+        "Specificity",
+        "Precision (PPV)",
+        "F1",
+        "Accuracy",
+    )
+    counts_header = (
+        "",
+        "Called, present",
+        "Called, absent",
+        "Not called, present",
+        "Not called, absent",
+    )
+    return [Table(rates_header, rates, "wide"), Table(counts_header, counts, "counts")]
+
+
+def _show_classes(report: ClassificationReport) -> list[Block]:
+    classes = {
+        "absent": report.absent,
+        "present": report.present,
+        "macro average": report.macro_average,
+        "weighted average": report.weighted_average,
+    }
+    rows = [_class_row(name, figures, report.films) for name, figures in classes.items()]
+    note = f"Accuracy {format_figure(report.accuracy)}, at the threshold {report.threshold:.3g}."
+    header = ("Class", "Precision", "Recall", "F1", "Films")
+    return [Table(header, rows, "wide"), Paragraph(note, "quiet")]
+
+
+def _class_row(name: str, figures: ClassFigures, all_films: int) -> list[str]:
+    films = all_films if figures.support is None else figures.support
+    rates = (figures.precision, figures.recall, figures.f1)
+    return [name, *map(format_figure, rates), f"{films:,}"]
+
+
+def _list_provenance(facts: ReportFacts) -> FactList:
+    card = facts.card
+    entries = [
+        ("Model", f"{card.model} {card.version}, for {card.population.text}"),
+        ("SHA-256 of the weights", card.weights_sha256),
+        ("Split", facts.split),
+        ("SHA-256 of the films", facts.data.data_sha256),
+        ("SHA-256 of the split", facts.data.split_sha256),
+        ("Terms of the data", facts.data.terms),
+        ("Evaluated", format_time(facts.made)),
+    ]
+    names = {key: finding_name(key).lower() for key in facts.figures}
+    entries += [(f"Thresholds for {names[key]}", _list_thresholds(card, key)) for key in names]
+    entries += [(f"Calibration for {names[key]}", card.calibration[key].source) for key in names]
+    return FactList(entries)
+
+
+def _list_thresholds(card: ModelCard, key: str) -> str:
+    return "; ".join(
+        f"{operating_point_name(point.name)} {point.threshold:.3g}"
+        for point in card.operating_points[key]
+    )
