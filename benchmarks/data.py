@@ -163,7 +163,7 @@ def films_of(paths: list[Path], folder: Path) -> FilmSet:
     cache = PixelCache(SPEC, folder)
     cache.build(paths)
     return FilmSet(
-        cache.grids(), cache.rows_of(paths), (np.arange(len(paths)) % 2).astype(np.float32)[:, None]
+        cache.open_grids(), cache.find_rows(paths), (np.arange(len(paths)) % 2).astype(np.float32)[:, None]
     )
 
 

@@ -1,1 +1,1 @@
-"""Every film of a dataset, decoded once."""
+"""The pixel cache: every film of a dataset, decoded once."""

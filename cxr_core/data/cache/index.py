@@ -1,7 +1,7 @@
-"""What the pixel cache knows of each file and of each film, in one SQLite file beside the grids.
+"""Records what the pixel cache knows of each file and each film, in one SQLite file beside the grids.
 
-A file is known by path, size and times, which spare hashing it again; a film by the SHA-256 of its file's bytes. A grid
-whose film is not in this index does not count, however far its bytes were written.
+A file is identified by path, size and times, which saves hashing it again; a film by the SHA-256 of its file's bytes. A
+grid whose film is not in this index does not count, even if its bytes were written.
 """
 
 import sqlite3
@@ -9,28 +9,29 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from cxr_core.errors import DataError
 
-FILE = "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL)"
-FILM = """CREATE TABLE IF NOT EXISTS films (
+CREATE_FILES = """CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL
+)"""
+CREATE_FILMS = """CREATE TABLE IF NOT EXISTS films (
     sha256 TEXT PRIMARY KEY, row INTEGER NOT NULL, pixels TEXT, width INTEGER, height INTEGER, bits INTEGER,
     concerns TEXT, refused TEXT, reason TEXT
 )"""
 
-
-FEW = 500  # paths that are looked up one by one
+MAX_SINGLE_LOOKUPS = 500  # so many paths are looked up by name; for more, all entries are read
 WAIT_S = 30.0  # for another process that is writing
-MEND = "Free space on its disk if that is full; if the file is damaged, delete its folder and prepare again."
+REMEDY = "Free space on its disk if that is full; if the file is damaged, delete its folder and prepare again."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
-    """What was learnt when a file was decoded.
+    """What the cache knows of a film once its file has been decoded.
 
-    sha256: of the file's bytes.  row: of its grid, -1 when it was refused.  pixels: SHA-256 of the decoded pixels.
-    concerns: codes joined by "|", "" for none, None when it has not been examined.  refused, reason: why it is no film.
+    sha256: of the file's bytes.  row: of its grid, -1 when the film was refused.  pixels: SHA-256 of the decoded
+    pixels.  concerns: codes of its quality flags, joined by "|", "" for none, None when it has not been examined.
+    refused, reason: the refusal's code and message.
     """
 
     sha256: str
@@ -44,13 +45,13 @@ class Film:
     reason: str | None = None
 
 
-COLUMNS = tuple(field.name for field in fields(Film))
+FILM_COLUMNS = tuple(field.name for field in fields(Film))
 
 
-def stamp_of(path: Path) -> str:
-    """Size, times and inode of a file: whoever changes it cannot keep them all. Raises OSError."""
-    told = path.stat()
-    return f"{told.st_size}:{told.st_mtime_ns}:{told.st_ctime_ns}:{told.st_ino}"
+def file_stamp(path: Path) -> str:
+    """Size, times and inode of a file; a changed file cannot keep them all. Raises OSError."""
+    status = path.stat()
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
 
 
 class CacheIndex:
@@ -60,51 +61,52 @@ class CacheIndex:
         self.path = path
         self._lookup: sqlite3.Connection | None = None
 
-    def create(self) -> None:
-        """Make the tables if they are not there. Raises DataError when the file is no such index."""
-        with self._open() as connection:
+    def create_tables(self) -> None:
+        """Make the tables if they are missing. Raises DataError when the file is no such index."""
+        with self._connect() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(FILE)
-            connection.execute(FILM)
+            connection.execute(CREATE_FILES)
+            connection.execute(CREATE_FILMS)
 
-    def add(self, films: Iterable[Film], files: Iterable[tuple[str, str, str]]) -> None:
-        """Take in films, and files as (path, stamp, sha256): all of them or, when killed, none."""
-        marks = ", ".join("?" * len(COLUMNS))
-        with self._open() as connection:
+    def add_films(self, films: Iterable[Film], files: Iterable[tuple[str, str, str]]) -> None:
+        """Add films, and files as (path, stamp, sha256): all of them or, when killed, none."""
+        values = ", ".join("?" * len(FILM_COLUMNS))
+        with self._connect() as connection:
             connection.executemany(
-                f"INSERT OR REPLACE INTO films VALUES ({marks})", map(astuple, films)
+                f"INSERT OR REPLACE INTO films VALUES ({values})", map(astuple, films)
             )
             connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", files)
 
-    def film(self, sha256: str) -> Film | None:
+    def find_film(self, sha256: str) -> Film | None:
         """The film of a file's hash, if it is known. For one thread only: its connection stays open."""
-        with self._explained():
+        with self._explain_errors():
             self._lookup = self._lookup or sqlite3.connect(self.path, timeout=WAIT_S)
-            found = self._lookup.execute(
-                "SELECT * FROM films WHERE sha256 = ?", (sha256,)
-            ).fetchone()
-        return Film(**dict(zip(COLUMNS, found, strict=True))) if found else None
+            query = "SELECT * FROM films WHERE sha256 = ?"
+            row = self._lookup.execute(query, (sha256,)).fetchone()
+        if row is None:
+            return None
+        return Film(**dict(zip(FILM_COLUMNS, row, strict=True)))
 
-    def rows(self) -> int:
+    def count_rows(self) -> int:
         """How many rows of grids count."""
-        with self._open() as connection:
+        with self._connect() as connection:
             (last,) = connection.execute("SELECT COALESCE(MAX(row), -1) FROM films").fetchone()
         return int(last) + 1
 
-    def entries(self, paths: Sequence[str]) -> list[tuple[Any, ...]]:
-        """(path, stamp, *COLUMNS) of known files: of those asked for if they are few, else of all there are."""
+    def load_entries(self, paths: Sequence[str]) -> list[tuple[object, ...]]:
+        """(path, stamp, *FILM_COLUMNS) of known files: of these paths if they are few, else of all files."""
         query = "SELECT path, stamp, films.* FROM files JOIN films USING (sha256)"
-        asked = tuple(paths) if len(paths) <= FEW else ()
-        if asked:
-            query += f" WHERE path IN ({', '.join('?' * len(asked))})"
-        with self._open() as connection:
-            return connection.execute(query, asked).fetchall()
+        wanted = tuple(paths) if len(paths) <= MAX_SINGLE_LOOKUPS else ()
+        if wanted:
+            query += f" WHERE path IN ({', '.join('?' * len(wanted))})"
+        with self._connect() as connection:
+            return connection.execute(query, wanted).fetchall()
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose changes are kept if all goes well. Raises DataError when SQLite cannot go on."""
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        """A connection that commits on success. Raises DataError when SQLite fails."""
         with (
-            self._explained(),
+            self._explain_errors(),
             closing(sqlite3.connect(self.path, timeout=WAIT_S)) as connection,
             connection,
         ):
@@ -112,10 +114,10 @@ class CacheIndex:
             yield connection
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
             raise DataError(
-                f"the cache's index {self.path} cannot be used: {error}. {MEND}"
+                f"the cache's index {self.path} cannot be used: {error}. {REMEDY}"
             ) from error

@@ -1,156 +1,234 @@
-"""The process that fills a pixel cache: `python -m cxr_core.data.cache.worker FOLDER EXAMINE BUILDER`.
+"""Decodes films for a pixel cache, as a process: `python -m cxr_core.data.cache.worker FOLDER EXAMINE PARENT`.
 
-Over its pipes come batches, one JSON line each: [[row, path], ...]; for each film one JSON line goes back. It writes
-grids into their rows itself. It ends when its pipe closes, and before it writes a grid once the process that started it
-(BUILDER, its number) has ended, as rows are then handed out anew. A film that crashes it, hangs or eats memory ends it
-too.
+A request is {"films": [[row, path], ...]}; for each film one answer goes back (see `FilmAnswer`). The worker writes the
+grids into their rows itself. It ends when its pipe closes, and it writes no grid once the process that started it
+(PARENT, its number) has ended, since the rows may be given to other films by then. A film that crashes the decoder,
+hangs or takes too much memory ends the worker too.
 """
 
 import errno
 import hashlib
 import json
 import os
-import resource
-import signal
 import sys
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
 import cv2
 import numpy as np
 
-from cxr_core.data.cache.index import CacheIndex, Film, stamp_of
+from cxr_core.data.cache.index import CacheIndex, Film, file_stamp
 from cxr_core.errors import DataError, FilmRefused
 from cxr_core.film.decoding.decode import decode
 from cxr_core.film.decoding.sandbox import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
-from cxr_core.film.decoding.sandbox_process import limit_time, own_pipes, write_all
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.film.quality import inspect
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.workspace.child_process import connect_to_parent, limit_computing_time, limit_memory
+from cxr_core.workspace.json_files import Json, JsonObject
 from cxr_core.workspace.malloc import keep_freed_memory
 
 OVERSIZED = f"This file has more than {MAX_BYTES // 2**20} MB. Export the film as a single compressed picture."
 GRIDS, INDEX, GEOMETRY = "grids.u8", "index.sqlite", "geometry.json"
 
+Task = tuple[int, str]  # the row that a film's grid goes to, and the film's file
 
-def serve(folder: Path, examine: bool, builder: int) -> None:
-    """Answer batches until the pipe closes."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for the program, which then closes the pipe
-    requests, answers = own_pipes()
+
+@dataclass(frozen=True, kw_only=True)
+class FilmAnswer:
+    """What became of one file.
+
+    film, stamp: what was decoded, and of which state of the file.  unread: why the file cannot be opened.  failed: why
+    the grid cannot be written, such as a full disk. One of film, unread and failed is given.
+    """
+
+    path: str
+    stamp: str = ""
+    film: Film | None = None
+    unread: str | None = None
+    failed: str | None = None
+
+    def to_json(self) -> JsonObject:
+        """As it goes over the pipe."""
+        film: JsonObject | None = None if self.film is None else dict(vars(self.film))
+        return {
+            "path": self.path,
+            "stamp": self.stamp,
+            "film": film,
+            "unread": self.unread,
+            "failed": self.failed,
+        }
+
+    @classmethod
+    def from_json(cls, answer: JsonObject) -> "FilmAnswer":
+        """Read what `to_json` wrote. Raises KeyError or TypeError for anything else."""
+        film = answer["film"]
+        return cls(
+            path=str(answer["path"]),
+            stamp=str(answer["stamp"]),
+            film=_film_from_json(film) if isinstance(film, dict) else None,
+            unread=_optional_text(answer["unread"]),
+            failed=_optional_text(answer["failed"]),
+        )
+
+
+class GridFile:
+    """The file of all grids, written on behalf of one parent process while that is alive."""
+
+    def __init__(self, path: Path, parent: int):
+        self._file = path.open("r+b", buffering=0)
+        self._parent = parent
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def write_grid(self, grid: np.ndarray, row: int) -> None:
+        """Put a grid into its row, or end this process if its parent has ended. Raises OSError for a full disk."""
+        if os.getppid() != self._parent:
+            sys.exit()
+        self._file.seek(row * grid.size)
+        if self._file.write(grid.data.cast("B")) != grid.size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class FilmDecoder:
+    """Decodes files into the rows of one cache. examine: also inspect the quality of each film."""
+
+    def __init__(self, folder: Path, grids: GridFile, *, examine: bool):
+        self._spec = InputSpec(**json.loads((folder / GEOMETRY).read_text(encoding="utf-8")))
+        self._index = CacheIndex(folder / INDEX)
+        self._grids = grids
+        self._examine = examine
+
+    def decode_file(self, path: Path, row: int) -> FilmAnswer:
+        """Decode one file into its row, unless the same bytes are known already."""
+        try:
+            stamp, sha256, data = _read_film_file(path)
+        except OSError as error:
+            return FilmAnswer(path=str(path), unread=error.strerror)
+        film = self._index.find_film(sha256)
+        if data is None:
+            film = Film(sha256=sha256, refused="oversized", reason=OVERSIZED)
+        elif film is None:
+            film = self._decode_bytes(data, sha256, row)
+        elif self._examine and film.concerns is None and film.refused is None:
+            film = self._decode_bytes(data, sha256, film.row)
+        return FilmAnswer(path=str(path), stamp=stamp, film=film)
+
+    def _decode_bytes(self, data: bytes, sha256: str, row: int) -> Film:
+        """Decode, preprocess, write the grid, hash the pixels; a refused file becomes a Film with its reason."""
+        try:
+            film = decode(data)
+        except FilmRefused as refusal:
+            return Film(sha256=sha256, refused=refusal.code, reason=str(refusal))
+        self._grids.write_grid(to_grid(film.pixels, self._spec), row)
+        height, width = film.shape
+        concerns = None
+        if self._examine:
+            concerns = "|".join(concern.code for concern in inspect(film))
+        return Film(
+            sha256=sha256,
+            row=row,
+            pixels=hash_pixels(film),
+            width=width,
+            height=height,
+            bits=film.bits,
+            concerns=concerns,
+        )
+
+
+def serve_parent(folder: Path, examine: bool, parent: int) -> None:
+    """Answer requests until the pipe closes."""
+    connection = connect_to_parent()
     keep_freed_memory()
     cv2.setNumThreads(1)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
-    spec = InputSpec(**json.loads((folder / GEOMETRY).read_text(encoding="utf-8")))
-    index = CacheIndex(folder / INDEX)
-    grids = Grids(folder / GRIDS, builder)
-    with os.fdopen(requests.fileno(), "r", encoding="utf-8", closefd=False) as lines:
-        for line in lines:
-            for row, path in json.loads(line):
-                limit_time(TIME_LIMIT_S)
-                try:
-                    answer = _take(Path(path), row, spec, index, grids, examine)
-                except (
-                    OSError,
-                    DataError,
-                ) as error:  # a full disk, say: nothing that this film could help
-                    answer = {
-                        "path": path,
-                        "failed": getattr(error, "strerror", None) or str(error),
-                    }
-                limit_time(0)
-                _send(answers, answer)
+    limit_memory(MEMORY_LIMIT_BYTES)
+    with closing(GridFile(folder / GRIDS, parent)) as grids:
+        decoder = FilmDecoder(folder, grids, examine=examine)
+        while (request := connection.receive()) is not None:
+            for row, path in _read_tasks(request):
+                connection.send(_answer_task(decoder, path, row).to_json())
 
 
-def _take(
-    path: Path, row: int, spec: InputSpec, index: CacheIndex, grids: "Grids", examine: bool
-) -> dict[str, Any]:
-    """Decode one file into its row, unless the same bytes are known already."""
+def _answer_task(decoder: FilmDecoder, path: str, row: int) -> FilmAnswer:
+    """Decode one file within the time limit."""
+    limit_computing_time(TIME_LIMIT_S)
     try:
-        stamp, sha256, data = _bytes_of(path)
-    except OSError as error:
-        return {"path": str(path), "unread": error.strerror}
-    known = index.film(sha256)
-    if data is None:
-        known = Film(sha256=sha256, refused="oversized", reason=OVERSIZED)
-    elif known is None or (examine and known.concerns is None and known.refused is None):
-        known = film_of(data, sha256, row if known is None else known.row, spec, grids, examine)
-    return {"path": str(path), "stamp": stamp, **asdict(known)}
+        return decoder.decode_file(Path(path), row)
+    except (OSError, DataError) as error:  # a full disk, say: not this film's fault
+        reason = getattr(error, "strerror", None) or str(error)
+        return FilmAnswer(path=path, failed=reason)
+    finally:
+        limit_computing_time(0)
 
 
-def _bytes_of(path: Path) -> tuple[str, str, bytes | None]:
-    """Stamp, hash and bytes of a file; no bytes of one too large to be decoded. Raises OSError."""
-    if path.stat().st_size > MAX_BYTES:
-        return *identity(path), None
-    stamp = stamp_of(
-        path
-    )  # before the bytes are read, so that a file changed in between is decoded again
-    data = path.read_bytes()
-    return stamp, hashlib.sha256(data).hexdigest(), data
-
-
-def identity(path: Path) -> tuple[str, str]:
-    """Stamp and hash of a file, whatever its size. Raises OSError."""
-    stamp = stamp_of(path)
+def identify_file(path: Path) -> tuple[str, str]:
+    """Stamp and SHA-256 of a file, whatever its size. Raises OSError."""
+    stamp = file_stamp(path)
     with path.open("rb") as file:
         return stamp, hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def film_of(
-    data: bytes, sha256: str, row: int, spec: InputSpec, grids: "Grids", examine: bool
-) -> Film:
-    """Decode, put on the grid, write, hash; a refused file becomes a Film with its reason."""
-    try:
-        film = decode(data)
-    except FilmRefused as refusal:
-        return Film(sha256=sha256, refused=refusal.code, reason=str(refusal))
-    grid = to_grid(film.pixels, spec)
-    grids.write(grid, row)
-    height, width = film.shape
-    concerns = "|".join(concern.code for concern in inspect(film)) if examine else None
-    return Film(
-        sha256=sha256,
-        row=row,
-        pixels=pixels_sha256(film),
-        width=width,
-        height=height,
-        bits=film.bits,
-        concerns=concerns,
-    )
-
-
-class Grids:
-    """The file of all grids, written for one builder as long as that lives."""
-
-    def __init__(self, path: Path, builder: int):
-        self._file, self._builder = os.open(path, os.O_WRONLY), builder
-
-    def write(self, grid: np.ndarray, row: int) -> None:
-        """Put a grid into its row, or end this process if nobody waits for it. Raises OSError for a full disk."""
-        if os.getppid() != self._builder:
-            sys.exit()
-        if os.pwrite(self._file, grid.data.cast("B"), row * grid.size) != grid.size:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def pixels_sha256(film: Radiograph) -> str:
-    """A hash of what a film shows, whatever the container: of its size and its samples in 8 or 16 bits."""
+def hash_pixels(film: Radiograph) -> str:
+    """A hash of what a film shows, whatever its container: of its size and its samples in 8 or 16 bits."""
     if film.bits is not None and film.bits <= 8:
         samples = cv2.convertScaleAbs(film.pixels, alpha=255)
     else:
         samples = np.rint(film.pixels * np.float32(65535)).astype(np.uint16)
-    found = hashlib.sha256(f"{film.shape} {samples.dtype} ".encode())
-    found.update(samples.data)
-    return found.hexdigest()
+    digest = hashlib.sha256(f"{film.shape} {samples.dtype} ".encode())
+    digest.update(samples.data)
+    return digest.hexdigest()
 
 
-def _send(pipe: IO[bytes], answer: dict[str, Any]) -> None:
-    write_all(pipe, json.dumps(answer).encode() + b"\n")
+def _read_film_file(path: Path) -> tuple[str, str, bytes | None]:
+    """Stamp, SHA-256 and bytes of a file; no bytes when it is too large to decode. Raises OSError."""
+    if path.stat().st_size > MAX_BYTES:
+        return *identify_file(path), None
+    # The stamp is taken before the bytes are read, so that a file changed in between is decoded again.
+    stamp = file_stamp(path)
+    data = path.read_bytes()
+    return stamp, hashlib.sha256(data).hexdigest(), data
+
+
+def _read_tasks(request: JsonObject) -> list[Task]:
+    tasks = request["films"]
+    if not isinstance(tasks, list):
+        raise TypeError(f"{tasks!r} is no list of films")
+    pairs: list[Task] = []
+    for task in tasks:
+        if not isinstance(task, list) or not isinstance(task[0], int):
+            raise TypeError(f"{task!r} is no pair of a row and a path")
+        pairs.append((task[0], str(task[1])))
+    return pairs
+
+
+def _film_from_json(film: JsonObject) -> Film:
+    row = film["row"]
+    if not isinstance(row, int):
+        raise TypeError(f"row {row!r} is no whole number")
+    return Film(
+        sha256=str(film["sha256"]),
+        row=row,
+        pixels=_optional_text(film["pixels"]),
+        width=_optional_number(film["width"]),
+        height=_optional_number(film["height"]),
+        bits=_optional_number(film["bits"]),
+        concerns=_optional_text(film["concerns"]),
+        refused=_optional_text(film["refused"]),
+        reason=_optional_text(film["reason"]),
+    )
+
+
+def _optional_text(value: Json) -> str | None:
+    return None if value is None else str(value)
+
+
+def _optional_number(value: Json) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), sys.argv[2] == "examine", int(sys.argv[3]))
+    serve_parent(Path(sys.argv[1]), sys.argv[2] == "examine", int(sys.argv[3]))

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ import pytest
 
 from cxr_core.data.cache import pixel_cache as cache_module
 from cxr_core.data.cache.pixel_cache import PixelCache
-from cxr_core.data.cache.worker import Grids
+from cxr_core.data.cache.worker import GridFile
 from cxr_core.errors import Cancelled, DataError
 from cxr_core.film.decoding.decode import decode
 from cxr_core.film.preprocess import InputSpec, to_grid
@@ -51,7 +52,7 @@ def expected(path: Path, spec: InputSpec = SPEC) -> np.ndarray:
 
 def require_all(cache: PixelCache, paths: list[Path]) -> None:
     """Every film's grid is the one that decoding it gives."""
-    grids = cache.grids()[cache.rows_of(paths)]
+    grids = cache.open_grids()[cache.find_rows(paths)]
     assert all(
         np.array_equal(grid, expected(path, cache.spec))
         for grid, path in zip(grids, paths, strict=True)
@@ -61,13 +62,13 @@ def require_all(cache: PixelCache, paths: list[Path]) -> None:
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files handed to decoding processes from now on."""
     asked: list[str] = []
-    run = cache_module.Builder.run
+    run = cache_module.WorkerPool.decode_films
 
     def noted(self, tasks):
         asked.extend(Path(path).name for _, path in tasks)
         return run(self, tasks)
 
-    monkeypatch.setattr(cache_module.Builder, "run", noted)
+    monkeypatch.setattr(cache_module.WorkerPool, "decode_films", noted)
     return asked
 
 
@@ -91,7 +92,7 @@ def test_a_grid_is_what_reading_the_film_would_give(cache: PixelCache, films: li
     require_all(cache, films)
     assert steps[0] == (0, 40)
     assert steps[-1] == (40, 40)
-    found = cache.entries(films)
+    found = cache.load_entries(films)
     assert found["width"].tolist() == [96] * 40
     assert found["bits"].tolist() == [8] * 40
 
@@ -128,11 +129,11 @@ def test_nothing_is_decoded_twice(
 
 def test_a_film_that_moved_keeps_its_grid(cache: PixelCache, films: list[Path]) -> None:
     cache.build(films[:5])
-    row = cache.rows_of(films[:1])[0]
+    row = cache.find_rows(films[:1])[0]
     moved = films[0].rename(films[0].with_name("elsewhere.jpg"))
-    assert cache.entries(films[:1])["sha256"].isna().all()
+    assert cache.load_entries(films[:1])["sha256"].isna().all()
     cache.build([moved])
-    assert cache.rows_of([moved])[0] == row
+    assert cache.find_rows([moved])[0] == row
 
 
 def test_a_changed_file_is_another_film_even_with_its_old_time(
@@ -143,7 +144,7 @@ def test_a_changed_file_is_another_film_even_with_its_old_time(
     draw(films[1], seed=1000)
     os.utime(films[1], ns=(times.st_atime_ns, times.st_mtime_ns))
     with pytest.raises(DataError, match=r"film1\.png has no pixels: it is missing, or has changed"):
-        cache.rows_of(films)
+        cache.find_rows(films)
     cache.build(films)
     require_all(cache, films)
 
@@ -154,7 +155,7 @@ def test_the_same_picture_in_two_containers_has_the_same_pixels(
     copy = films[0].with_suffix(".bmp.png")
     cv2.imwrite(str(copy), cv2.imread(str(films[0]), cv2.IMREAD_UNCHANGED))
     cache.build([films[0], copy, films[1]])
-    hashes = cache.entries([films[0], copy, films[1]])["pixels"]
+    hashes = cache.load_entries([films[0], copy, films[1]])["pixels"]
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -166,25 +167,25 @@ def test_what_is_no_film_is_noted_with_its_reason(cache: PixelCache, films: list
     gone = films[0].with_name("gone.png")
     unread = cache.build([*films[:3], page, half, gone])
     assert unread == {str(gone): "No such file or directory"}
-    found = cache.entries([*films[:3], page, half, gone])
+    found = cache.load_entries([*films[:3], page, half, gone])
     assert found["row"].tolist()[3:] == [-1, -1, -1]
     assert "web page" in found["reason"][3]
     assert "cut short" in found["reason"][4]
     require_all(cache, films[:3])
     with pytest.raises(DataError, match=r"page\.png has no pixels: This file is a web page"):
-        cache.rows_of([page])
+        cache.find_rows([page])
 
 
 def test_examining_notes_what_quality_says(
     cache: PixelCache, films: list[Path], monkeypatch
 ) -> None:
     cache.build(films[:4])
-    assert cache.entries(films[:4])["concerns"].isna().all()
-    rows = cache.rows_of(films[:4]).tolist()
+    assert cache.load_entries(films[:4])["concerns"].isna().all()
+    rows = cache.find_rows(films[:4]).tolist()
     cache.build(films[:4], examine=True)
     said = ["|".join(c.code for c in inspect(decode(path.read_bytes()))) for path in films[:4]]
-    assert cache.entries(films[:4])["concerns"].tolist() == said
-    assert cache.rows_of(films[:4]).tolist() == rows
+    assert cache.load_entries(films[:4])["concerns"].tolist() == said
+    assert cache.find_rows(films[:4]).tolist() == rows
     asked = counting(monkeypatch)
     cache.build(films[:4], examine=True)
     assert asked == []
@@ -194,11 +195,11 @@ BUILD = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from cxr_core.data import cache
+from cxr_core.data.cache import pixel_cache
 from cxr_core.film.preprocess import InputSpec
-cache.COMMIT_FILMS = 3
+pixel_cache.COMMIT_FILMS = 3
 films = sorted(Path(sys.argv[1]).iterdir())
-cache.PixelCache(InputSpec(side=32, channels=1), Path(sys.argv[2])).build(
+pixel_cache.PixelCache(InputSpec(side=32, channels=1), Path(sys.argv[2])).build(
     films, lambda done, total: print(done, flush=True), workers=2)
 """
 
@@ -224,7 +225,9 @@ def test_a_build_killed_at_any_moment_goes_on_where_it_was(
     process.stdout.close()
     films = sorted(films)
     there = [
-        path for path, sha in zip(films, cache.entries(films)["sha256"].notna(), strict=True) if sha
+        path
+        for path, sha in zip(films, cache.load_entries(films)["sha256"].notna(), strict=True)
+        if sha
     ]
     assert len(there) < len(films)
     if there:
@@ -244,7 +247,7 @@ def test_stopping_keeps_what_was_done_and_leaves_no_process(
 
     with pytest.raises(Cancelled):
         cache.build(films, stop)
-    known = cache.entries(films)["sha256"].notna()
+    known = cache.load_entries(films)["sha256"].notna()
     assert known.sum() == 10
     deadline = time.monotonic() + 10
     while processes_of(cache.folder) and time.monotonic() < deadline:
@@ -273,7 +276,7 @@ def test_a_film_that_crashes_the_decoder_costs_nobody_else(
     bad.write_bytes(films[1].read_bytes() + b"CRASH")
     cache.build([*films[:20], bad, *films[20:]])
     require_all(cache, films)
-    found = cache.entries([bad])
+    found = cache.load_entries([bad])
     assert found["refused"].tolist() == ["decoder_died"]
     assert "broke the decoder" in found["reason"][0]
 
@@ -303,7 +306,7 @@ def test_two_builds_at_once_take_turns(tmp_path: Path, films: list[Path]) -> Non
     waited: list[bool] = []
 
     def build() -> None:
-        PixelCache(SPEC, tmp_path / "cache").build(films, waiting=lambda: waited.append(True))
+        PixelCache(SPEC, tmp_path / "cache").build(films, on_wait=lambda: waited.append(True))
 
     threads = [threading.Thread(target=build) for _ in range(2)]
     for thread in threads:
@@ -339,9 +342,13 @@ def test_a_process_whose_builder_is_gone_writes_no_grid(tmp_path: Path) -> None:
     """Its row may be another film's by then."""
     (tmp_path / "grids.u8").write_bytes(bytes(8))
     grid = np.full((2, 2), 7, np.uint8)
-    Grids(tmp_path / "grids.u8", os.getppid()).write(grid, 1)
-    with pytest.raises(SystemExit):
-        Grids(tmp_path / "grids.u8", os.getpid()).write(grid, 0)
+    with closing(GridFile(tmp_path / "grids.u8", parent=os.getppid())) as grids:
+        grids.write_grid(grid, 1)
+    with (
+        closing(GridFile(tmp_path / "grids.u8", parent=os.getpid())) as orphaned,
+        pytest.raises(SystemExit),
+    ):
+        orphaned.write_grid(grid, 0)
     assert (tmp_path / "grids.u8").read_bytes() == bytes([0] * 4 + [7] * 4)
 
 
@@ -350,7 +357,7 @@ def test_a_cache_that_many_open_at_once_is_made_by_one_after_the_other(
 ) -> None:
     """SQLite fails at once, without waiting, where two turn one new file to write-ahead logging."""
     making, most = [], []
-    plain = cache_module.CacheIndex.create
+    plain = cache_module.CacheIndex.create_tables
 
     def create(self: cache_module.CacheIndex) -> None:
         making.append(self)
@@ -359,8 +366,8 @@ def test_a_cache_that_many_open_at_once_is_made_by_one_after_the_other(
         plain(self)
         making.pop()
 
-    monkeypatch.setattr(cache_module.CacheIndex, "create", create)
+    monkeypatch.setattr(cache_module.CacheIndex, "create_tables", create)
     with ThreadPoolExecutor(6) as threads:
-        opened = list(threads.map(lambda _: len(PixelCache(SPEC, tmp_path).grids()), range(6)))
+        opened = list(threads.map(lambda _: len(PixelCache(SPEC, tmp_path).open_grids()), range(6)))
     assert opened == [0] * 6
     assert most == [1] * 6
