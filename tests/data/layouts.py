@@ -39,6 +39,6 @@ def by_name(manifest: Manifest) -> pd.DataFrame:
 
 def noticed(manifest: Manifest) -> dict[str, Issue]:
     """The issues by their codes, each of which occurs once."""
-    issues = {issue.code: issue for issue in manifest.noticed}
-    assert len(issues) == len(manifest.noticed)
+    issues = {issue.code: issue for issue in manifest.source_issues}
+    assert len(issues) == len(manifest.source_issues)
     return issues

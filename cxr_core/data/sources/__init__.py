@@ -1,1 +1,1 @@
-"""The layouts that datasets come in, each read into one manifest."""
+"""Reads datasets as they come: folders, tables and lists in several layouts."""

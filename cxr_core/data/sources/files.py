@@ -1,24 +1,28 @@
-"""Every file below a folder, listed once. Only names are read: no film is opened."""
+"""Lists the files of dataset folders and finds the file that a table's image column names. No film is opened."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import pandas as pd
+
+from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
 from cxr_core.errors import DataError
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg"})
-DICOM = frozenset({".dcm", ".dicom"})
-RUBBISH = "__MACOSX"  # what a Mac adds to its archives; beside it come files that begin with a dot
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
+DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
+MAC_ARCHIVE_FOLDER = "__MACOSX"  # a Mac adds it to archives, beside files that begin with a dot
 
 
 @dataclass(frozen=True, eq=False)
 class FileListing:
     """The files below one folder.
 
-    folder: absolute.  name: what tells it apart from the other folders given.  files: absolute paths, sorted, without
-    hidden files.
+    folder: absolute.  name: tells it apart from the other folders given.  files: absolute paths, sorted, without hidden
+    files.
     """
 
     folder: str
@@ -26,58 +30,206 @@ class FileListing:
     files: tuple[str, ...]
 
     @property
-    def pictures(self) -> list[str]:
+    def images(self) -> list[str]:
         """PNG and JPEG files, by their names."""
-        return [path for path in self.files if suffix_of(path) in PICTURES]
+        return [path for path in self.files if file_suffix(path) in IMAGE_SUFFIXES]
 
     @property
     def films(self) -> list[str]:
         """PNG, JPEG and DICOM files, by their names."""
-        return [path for path in self.files if suffix_of(path) in PICTURES | DICOM]
+        suffixes = IMAGE_SUFFIXES | DICOM_SUFFIXES
+        return [path for path in self.files if file_suffix(path) in suffixes]
 
-    def matching(self, pattern: str) -> list[str]:
-        """The files whose name fits a pattern with wildcards."""
+    def match_names(self, pattern: str) -> list[str]:
+        """The files whose name matches a pattern with wildcards."""
         return [path for path in self.files if fnmatchcase(os.path.basename(path), pattern)]
 
 
 def list_folders(folders: Sequence[Path]) -> list[FileListing]:
-    """One listing for each folder; one that is given twice counts once.
+    """One listing for each folder; a folder that is given twice counts once.
 
-    Raises DataError when a folder is missing, no folder, empty, or may not be read.
+    Raises DataError when a folder is missing, is a file, is empty, or may not be read.
     """
     paths = list(dict.fromkeys(os.path.abspath(folder) for folder in folders))
     if not paths:
         raise DataError("no folder was given; give the dataset's own folder")
-    return [_listing(path, name) for path, name in zip(paths, _names(paths), strict=True)]
+    names = _distinct_names(paths)
+    return [_list_folder(path, name) for path, name in zip(paths, names, strict=True)]
 
 
-def suffix_of(path: str) -> str:
+def file_suffix(path: str) -> str:
     """The end of a file's name from its last dot, in lower case."""
     return os.path.splitext(path)[1].lower()
 
 
 def folder_name(path: str) -> str:
-    """The name of the folder that a file lies in."""
+    """The name of the folder that holds a file."""
     return os.path.basename(os.path.dirname(path))
 
 
-def examples_of(paths: Iterable[str]) -> tuple[str, ...]:
-    """File names without their folders, for an issue."""
+def file_names(paths: Iterable[str]) -> tuple[str, ...]:
+    """File names without their folders."""
     return tuple(os.path.basename(path) for path in paths)
 
 
-def _listing(folder: str, name: str) -> FileListing:
-    _check(folder)
+def film_issue(
+    code: str, message: str, images: Sequence[str] | pd.Series, *, excludable: bool = False
+) -> Issue:
+    """An issue that counts films and names the first ones. images: paths; excludable: `--exclude` leaves them out."""
+    return Issue(
+        code=code,
+        message=message,
+        count=len(images),
+        examples=file_names(images[:EXAMPLES]),
+        images=tuple(images) if excludable else (),
+    )
+
+
+def report_same_name(names: Sequence[str], taken: str) -> Issue:
+    """One name, several files. taken: says which one was taken."""
+    count = format_count(len(names), "films")
+    message = f"Several files have the same name, for {count}; {taken}."
+    return film_issue("same_name_twice", message, names)
+
+
+def report_missing_images(images: pd.Series, missing: pd.Series, table: str) -> list[Issue]:
+    """Films that a table lists without a file. missing: (N,) bool."""
+    absent = images[missing]
+    if absent.empty:
+        return []
+    listed = format_count(len(images), "films")
+    message = f"{table} lists {listed}, of which {len(absent):,} are not in the folders."
+    return [film_issue("missing_images", message, absent)]
+
+
+def report_surplus_images(files: Sequence[str], table: str) -> list[Issue]:
+    """Images that a table does not list."""
+    if not files:
+        return []
+    message = f"{table} does not list {format_count(len(files), 'files')} of the folders."
+    return [film_issue("surplus_images", message, files)]
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedFiles:
+    """The files that a column of names refers to.
+
+    images: (N,) paths; a plausible one where the file is missing.  present: (N,) whether it exists.
+    ambiguous: names that several files have.  used: every file that the table names, by path or by a bare name.
+    """
+
+    images: list[str]
+    present: list[bool]
+    ambiguous: tuple[str, ...]
+    used: frozenset[str]
+
+
+@dataclass(frozen=True, eq=False)
+class FileIndex:
+    """The files below some folders, by path, by name, and by name without .png, .jpg, .jpeg, .dcm or .dicom."""
+
+    paths: frozenset[str]
+    names: dict[str, list[str]] = field(default_factory=dict)
+    stems: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def from_listings(cls, listings: Sequence[FileListing]) -> "FileIndex":
+        """The files of all folders; where a name occurs twice, in the order of the folders."""
+        files = list(dict.fromkeys(path for listing in listings for path in listing.files))
+        index = cls(frozenset(files))
+        for path in files:
+            name = os.path.basename(path)
+            index.names.setdefault(name, []).append(path)
+            if file_suffix(name) in IMAGE_SUFFIXES | DICOM_SUFFIXES:
+                index.stems.setdefault(os.path.splitext(name)[0], []).append(path)
+        return index
+
+    def match_cells(self, cells: Sequence[str], folder: str) -> MatchedFiles:
+        """The file of each cell of a table that lies in `folder`.
+
+        A cell is a path from the table's folder or from its images/ folder, an absolute path, either of these with
+        further outer folders in front, or a file's name with or without its suffix. A name that several files have
+        means the one below a folder called images, else the first.
+        """
+        parts_of_cells = [_split_path(cell) for cell in cells]
+        uses = Counter(parts[-1] for parts in parts_of_cells if parts)
+        outside = _OutsideFiles()
+        images, present, ambiguous = [], [], []
+        used: set[str] = set()
+        for cell, parts in zip(cells, parts_of_cells, strict=True):
+            path = self._find_by_path(cell, parts, (folder, f"{folder}{os.sep}images"))
+            if path is None and outside.contains(cell):
+                path = cell
+            candidates = self._find_by_name(parts, uses)
+            if path is None and candidates:
+                path, is_certain = _choose_file(candidates, folder)
+                if not is_certain:
+                    ambiguous.append(cell)
+            if len(parts) == 1:
+                used.update(candidates)
+            present.append(path is not None)
+            images.append(path or _join_path(folder, parts))
+        used.update(path for path in images if path in self.paths)
+        return MatchedFiles(images, present, tuple(ambiguous), frozenset(used))
+
+    def _find_by_path(self, cell: str, parts: list[str], bases: tuple[str, str]) -> str | None:
+        """The file at the longest end of the cell's path that leads to one; an end has two parts at least."""
+        if cell in self.paths:
+            return cell
+        for start in range(max(1, len(parts) - 1)):
+            for base in bases:
+                path = _join_path(base, parts[start:])
+                if path in self.paths:
+                    return path
+        return None
+
+    def _find_by_name(self, parts: list[str], uses: Counter[str]) -> list[str]:
+        """Files with the cell's name; none when the cell names a folder too and other cells end alike."""
+        if not parts or (len(parts) > 1 and uses[parts[-1]] > 1):
+            return []
+        name = parts[-1]
+        stem, suffix = os.path.splitext(name)
+        without_suffix = []
+        if suffix.lower() in DICOM_SUFFIXES:  # scanners write DICOM without a suffix
+            without_suffix = self.names.get(stem, [])
+        return self.names.get(name) or self.stems.get(name) or without_suffix
+
+
+class _OutsideFiles:
+    """Absolute paths outside the folders given; each folder is listed once."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, frozenset[str]] = {}
+
+    def contains(self, path: str) -> bool:
+        """Whether an absolute path leads to a file."""
+        if not os.path.isabs(path):
+            return False
+        folder, name = os.path.split(path)
+        if folder not in self._names:
+            try:
+                self._names[folder] = frozenset(os.listdir(folder))
+            except OSError:
+                self._names[folder] = frozenset()
+        return name in self._names[folder]
+
+
+def _list_folder(folder: str, name: str) -> FileListing:
+    _require_folder(folder)
     files: list[str] = []
-    seen: set[tuple[int, int]] = set()  # folders may be linked in a circle
-    for top, below, names in os.walk(folder, onerror=_refuse, followlinks=True):
-        place = os.stat(top)
-        if (place.st_dev, place.st_ino) in seen:
-            below.clear()
+    visited: set[tuple[int, int]] = set()  # folders may be linked in a circle
+    for top, subfolders, names in os.walk(folder, onerror=_refuse_folder, followlinks=True):
+        status = os.stat(top)
+        if (status.st_dev, status.st_ino) in visited:
+            subfolders.clear()
             continue
-        seen.add((place.st_dev, place.st_ino))
-        below[:] = [each for each in below if each != RUBBISH and not each.startswith(".")]
-        files += [os.path.join(top, each) for each in names if not each.startswith(".")]
+        visited.add((status.st_dev, status.st_ino))
+        subfolders[:] = [
+            subfolder
+            for subfolder in subfolders
+            if subfolder != MAC_ARCHIVE_FOLDER and not subfolder.startswith(".")
+        ]
+        files += [os.path.join(top, file) for file in names if not file.startswith(".")]
     if not files:
         raise DataError(
             f"{folder} is empty; give the folder that holds the dataset's films or tables"
@@ -85,7 +237,7 @@ def _listing(folder: str, name: str) -> FileListing:
     return FileListing(folder, name, tuple(sorted(files)))
 
 
-def _check(folder: str) -> None:
+def _require_folder(folder: str) -> None:
     if not os.path.lexists(folder):
         raise DataError(f"there is no folder {folder}; give the dataset's own folder")
     if not os.path.isdir(folder):
@@ -94,16 +246,33 @@ def _check(folder: str) -> None:
         )
 
 
-def _refuse(error: OSError) -> None:
+def _refuse_folder(error: OSError) -> None:
     raise DataError(
         f"{error.filename} cannot be listed ({error.strerror}); allow reading it, or move it away"
     )
 
 
-def _names(paths: list[str]) -> list[str]:
+def _distinct_names(paths: list[str]) -> list[str]:
     """The folders' own names; with their parents' where two would be the same."""
     short = [os.path.basename(path) or path for path in paths]
-    return [
-        name if short.count(name) == 1 else "/".join(path.split(os.sep)[-2:])
-        for name, path in zip(short, paths, strict=True)
-    ]
+    names = []
+    for name, path in zip(short, paths, strict=True):
+        if short.count(name) > 1:
+            name = "/".join(path.split(os.sep)[-2:])
+        names.append(name)
+    return names
+
+
+def _split_path(cell: str) -> list[str]:
+    return [part for part in cell.replace("\\", "/").split("/") if part not in {"", "."}]
+
+
+def _join_path(folder: str, parts: list[str]) -> str:
+    path = os.sep.join((folder, *parts))
+    return os.path.normpath(path) if ".." in parts else path
+
+
+def _choose_file(files: Sequence[str], folder: str) -> tuple[str, bool]:
+    """The one of several files that is meant, and whether that is certain."""
+    preferred = [path for path in files if "images" in path.removeprefix(folder).split(os.sep)[:-1]]
+    return (preferred or files)[0], len(files) == 1 or len(preferred) == 1

@@ -1,151 +1,242 @@
-"""Labels from the cells of a table: a column for each finding, or one column that names them.
+"""Interprets the cells of a dataset's table: labels of findings, splits, views, sexes and ages.
 
-A label is 1, 0 or NaN. What nobody knows is NaN and blocks; what is read under another name is noted.
+A label is 1, 0 or NaN (unknown). A label that is no known finding is a blocking issue; a finding's other name is noted.
+The functions that read a column append what they report to `issues`.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.checks.issue import Issue, counted
-from cxr_core.data.sources.cells import unstated
-from cxr_core.data.sources.files import examples_of
+from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.sources.files import film_issue
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS, finding_named, is_no_finding
 
 POSITIVE = frozenset({"1", "1.0", "true", "yes"})
 NEGATIVE = frozenset({"0", "0.0", "false", "no"})
-UNCERTAIN = frozenset({"-1", "-1.0"})  # CheXpert's sign for a report that leaves it open
-TOLD = 5
+UNCERTAIN = frozenset({"-1", "-1.0"})  # CheXpert's value for a report that leaves it open
+UNSTATED = frozenset({"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "?", "-"})
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training", "train_val", "trainval"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+SEX_NAMES = {
+    **dict.fromkeys(("f", "female", "woman"), "F"),
+    **dict.fromkeys(("m", "male", "man"), "M"),
+}
+VIEW_NAMES = {
+    "PA": ("pa", "posteroanterior", "postero anterior"),
+    "AP": ("ap", "anteroposterior", "antero posterior"),
+}
+YEARS_PER_UNIT = {"": 1.0, "y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
+MAX_AGE_YEARS = 120
+NAMED_VALUES = 3
 
 
-def labels_of_columns(
-    frame: pd.DataFrame, films: pd.Series, noticed: list[Issue]
+def labels_from_columns(
+    frame: pd.DataFrame, films: pd.Series, issues: list[Issue]
 ) -> dict[str, np.ndarray]:
     """(N,) float32 by finding, from the columns that are named after one.
 
     A 1 under "No Finding" makes the film's unknown labels 0. films: the `image` of each row.
     Raises DataError when two columns name the same finding.
     """
-    columns = finding_columns(frame)
-    labels, strange = {}, {}
+    columns = find_label_columns(frame)
+    labels: dict[str, np.ndarray] = {}
+    unknown: dict[str, np.ndarray] = {}
     for key, column in columns.items():
-        labels[key], wrong = _numbers(frame[column])
-        strange.update({f"{column}={text}": rows for text, rows in wrong.items()})
-    for column in (name for name in frame.columns if is_no_finding(name)):
-        healthy = frame[column].str.lower().isin(POSITIVE).to_numpy()
-        labels = {
-            key: np.where(healthy & np.isnan(values), np.float32(0), values)
-            for key, values in labels.items()
-        }
-    _note_strange(strange, films, noticed)
-    _note_aliases(
-        {name: len(frame) for name in _aliases({"": list(columns.values())})}, "films", noticed
-    )
+        labels[key], unknown_values = _parse_labels(frame[column])
+        for text, rows in unknown_values.items():
+            unknown[f"{column}={text}"] = rows
+    for column in frame.columns:
+        if is_no_finding(column):
+            healthy = frame[column].str.lower().isin(POSITIVE).to_numpy()
+            for key, values in labels.items():
+                labels[key] = np.where(healthy & np.isnan(values), np.float32(0), values)
+    _report_unknown_labels(unknown, films, issues)
+    aliases = _find_aliases(columns.values())
+    _report_aliases(dict.fromkeys(aliases, len(frame)), "films", issues)
     return labels
 
 
-def labels_of_names(
-    cells: pd.Series, films: pd.Series, noticed: list[Issue], findings: Sequence[str] | None = None
+def labels_from_names(
+    cells: pd.Series, films: pd.Series, issues: list[Issue], findings: Sequence[str] | None = None
 ) -> dict[str, np.ndarray]:
     """(N,) float32 by finding, from cells that name findings, separated by "|", ";" or ",".
 
-    An empty cell is unknown. A cell with a name that nobody knows says 1 of those it names, nothing of the others.
-    findings: what the labels' makers looked for; unless given, what is named at least once.
+    An empty cell is unknown. A cell with an unknown name says 1 of the findings it names and nothing of the others.
+    findings: what those who labelled looked for; unless given, what is named at least once.
     """
-    names = {text: _names_in(text) for text in cells.unique()}
-    meant = {text: [finding_named(name) for name in inside] for text, inside in names.items()}
-    keys = {text: {found.key for found in inside if found} for text, inside in meant.items()}
-    strange = {
-        text: {name for name in inside if not _is_known(name)} for text, inside in names.items()
-    }
-    _note_strange(
-        {name: _rows_with(name, cells, strange) for name in sorted(set().union(*strange.values()))},
-        films,
-        noticed,
-    )
-    _note_aliases(
-        {name: int(_rows_with(name, cells, names).sum()) for name in _aliases(names)},
-        "films",
-        noticed,
-    )
+    names = {text: _split_names(text) for text in cells.unique()}
+    keys: dict[str, set[str]] = {}
+    unknown: dict[str, set[str]] = {}
+    for text, cell_names in names.items():
+        found = [finding_named(name) for name in cell_names]
+        keys[text] = {finding.key for finding in found if finding}
+        unknown[text] = {name for name in cell_names if not _is_known(name)}
+    unknown_names = sorted(set().union(*unknown.values()))
+    unknown_rows = {name: _rows_with(name, cells, unknown) for name in unknown_names}
+    _report_unknown_labels(unknown_rows, films, issues)
+    aliases = _find_aliases(set().union(*names.values()))
+    uses = {name: int(_rows_with(name, cells, names).sum()) for name in aliases}
+    _report_aliases(uses, "films", issues)
 
     codes, texts = pd.factorize(cells)
-    otherwise = [np.nan if strange[text] or not names[text] else 0.0 for text in texts]
+    otherwise = [np.nan if unknown[text] or not names[text] else 0.0 for text in texts]
     looked_for = set().union(*keys.values()) if findings is None else findings
-    return {
-        key: np.where([key in keys[text] for text in texts], 1.0, otherwise).astype(np.float32)[
-            codes
-        ]
-        for key in FINDINGS
-        if key in looked_for
-    }
+    labels = {}
+    for key in FINDINGS:
+        if key in looked_for:
+            values = np.where([key in keys[text] for text in texts], 1.0, otherwise)
+            labels[key] = values.astype(np.float32)[codes]
+    return labels
 
 
-def finding_keys(cells: pd.Series, films: pd.Series, noticed: list[Issue]) -> pd.Series:
-    """The finding that each cell names, by key; missing when nobody knows it."""
-    known = {text: finding_named(text) for text in cells.unique()}
-    _note_strange(
-        {text: (cells == text).to_numpy() for text, found in known.items() if not found},
-        films,
-        noticed,
-    )
-    _note_aliases(
-        {text: int((cells == text).sum()) for text in _aliases({text: [text] for text in known})},
-        "labels",
-        noticed,
-    )
-    return cells.map({text: found.key if found else None for text, found in known.items()})
+def parse_findings(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Series:
+    """The finding that each cell names, by key; missing for an unknown name."""
+    findings = {text: finding_named(text) for text in cells.unique()}
+    unknown = {text: (cells == text).to_numpy() for text, found in findings.items() if not found}
+    _report_unknown_labels(unknown, films, issues)
+    uses = {text: int((cells == text).sum()) for text in _find_aliases(findings)}
+    _report_aliases(uses, "labels", issues)
+    return cells.map({text: found.key if found else None for text, found in findings.items()})
 
 
-def finding_columns(frame: pd.DataFrame) -> dict[str, str]:
+def find_label_columns(frame: pd.DataFrame) -> dict[str, str]:
     """The columns that are named after findings, by finding. Raises DataError when two name the same one."""
     columns: dict[str, str] = {}
     for column in frame.columns:
-        found = finding_named(column)
-        if found and found.key in columns:
+        finding = finding_named(column)
+        if finding and finding.key in columns:
             raise DataError(
-                f"the columns {columns[found.key]} and {column} both mean {found.name}; remove one"
+                f"the columns {columns[finding.key]} and {column} both mean {finding.name}; remove one"
             )
-        if found:
-            columns[found.key] = column
+        if finding:
+            columns[finding.key] = column
     return columns
 
 
-def unknown_label(counts: dict[str, int], films: Sequence[str]) -> Issue:
-    """Labels that nobody knows. counts: films by label.  films: their `image`, each once."""
-    told = ", ".join(f"{label!r} ({count:,})" for label, count in list(counts.items())[:TOLD])
-    more = f" and {len(counts) - TOLD} others" if len(counts) > TOLD else ""
-    return Issue(
-        code="unknown_label",
-        message=f"Labels that nobody knows in {counted(len(films), 'films')}: {told}{more}.",
-        count=len(films),
-        examples=examples_of(films[:TOLD]),
-        images=tuple(films),
-    )
+def report_unknown_label(counts: Mapping[str, int], films: Sequence[str]) -> Issue:
+    """Labels that are no known finding. counts: films by label.  films: their `image`, each once."""
+    labels = [f"{label!r} ({count:,})" for label, count in list(counts.items())[:EXAMPLES]]
+    more = f" and {len(counts) - EXAMPLES} others" if len(counts) > EXAMPLES else ""
+    message = f"Unknown labels in {format_count(len(films), 'films')}: {', '.join(labels)}{more}."
+    return film_issue("unknown_label", message, films, excludable=True)
 
 
-def _numbers(cells: pd.Series) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def parse_split(text: str) -> str | None:
+    """train, val or test, as a cell or a folder calls it."""
+    return SPLIT_NAMES.get(text.strip().lower())
+
+
+def parse_sex(text: str) -> str | None:
+    """F or M."""
+    return SEX_NAMES.get(text.lower())
+
+
+def parse_view(text: str) -> str | None:
+    """PA or AP, also within a longer name ("AP SUPINE"); None when it names both or neither."""
+    words = f" {re.sub(r'[^a-z]+', ' ', text.lower())} "
+    views = []
+    for view, names in VIEW_NAMES.items():
+        if any(f" {name} " in words for name in names):
+            views.append(view)
+    return views[0] if len(views) == 1 else None
+
+
+def parse_age(text: str) -> float | None:
+    """Years from a number, or from DICOM's form ("057Y", "008M"); None when it is neither."""
+    match = re.fullmatch(r"(-?\d+(?:\.\d+)?) ?([ymwd]?)", text.lower())
+    return float(match[1]) * YEARS_PER_UNIT[match[2]] if match else None
+
+
+def parse_splits(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Series:
+    """train, val, test or missing. films: the `image` of each row."""
+    return _parse_cells(cells, parse_split, "split", films, issues)
+
+
+def parse_views(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Series:
+    """PA, AP or missing. films: the `image` of each row."""
+    return _parse_cells(cells, parse_view, "view", films, issues)
+
+
+def parse_sexes(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Series:
+    """F, M or missing. films: the `image` of each row."""
+    return _parse_cells(cells, parse_sex, "sex", films, issues)
+
+
+def parse_ages(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Series:
+    """Years; NaN when unknown, negative or above 120. films: the `image` of each row."""
+    years = _parse_cells(cells, parse_age, "age", films, issues).astype(np.float64)
+    impossible = (years < 0) | (years > MAX_AGE_YEARS)
+    images = films[impossible]
+    if len(images):
+        values = ", ".join(cells[impossible].drop_duplicates().head(NAMED_VALUES))
+        count = format_count(len(images), "films")
+        message = f"An age below 0 or above {MAX_AGE_YEARS} years in {count}: {values}."
+        issues.append(film_issue("impossible_age", message, images))
+    return years.mask(impossible)
+
+
+def report_not_in_split(films: pd.Series, reason: str) -> list[Issue]:
+    """Films that the given split leaves out. films: their `image`.  reason: as in "No line in test_list.txt"."""
+    if films.empty:
+        return []
+    message = f"{reason} for {format_count(len(films), 'films')}, which count as training."
+    return [film_issue("not_in_split", message, films)]
+
+
+def is_unstated(text: str) -> bool:
+    """Whether a cell says nothing."""
+    return text.lower() in UNSTATED
+
+
+def _parse_cells(
+    cells: pd.Series,
+    parse: Callable[[str], str | float | None],
+    kind: str,
+    films: pd.Series,
+    issues: list[Issue],
+) -> pd.Series:
+    """Each cell's value, missing where there is none; values that are not understood are reported."""
+    values = {text: parse(text) for text in cells.unique()}
+    unknown = [text for text, value in values.items() if value is None and not is_unstated(text)]
+    if unknown:
+        images = films[cells.isin(unknown)]
+        texts = ", ".join(map(repr, unknown[:NAMED_VALUES]))
+        more = " and others" if len(unknown) > NAMED_VALUES else ""
+        count = format_count(len(images), "films")
+        message = f"The {kind} of {count} was not understood: {texts}{more}."
+        issues.append(film_issue("unknown_value", message, images))
+    return cells.map({text: np.nan if value is None else value for text, value in values.items()})
+
+
+def _parse_labels(cells: pd.Series) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Labels from cells that say yes or no, and the rows of each text that says neither."""
-    known = {text: _number(text) for text in cells.unique()}
-    strange = {text: (cells == text).to_numpy() for text, value in known.items() if value is None}
-    values = cells.map({text: np.nan if value is None else value for text, value in known.items()})
-    return values.to_numpy(np.float32), strange
+    labels = {text: _parse_label(text) for text in cells.unique()}
+    unknown = {text: (cells == text).to_numpy() for text, label in labels.items() if label is None}
+    numbers = {text: np.nan if label is None else label for text, label in labels.items()}
+    return cells.map(numbers).to_numpy(np.float32), unknown
 
 
-def _number(text: str) -> float | None:
+def _parse_label(text: str) -> float | None:
+    """1, 0 or NaN; None for a text that is no label."""
     word = text.lower()
-    if word in POSITIVE | NEGATIVE:
-        return float(word in POSITIVE)
-    return float("nan") if word in UNCERTAIN or unstated(word) else None
+    if word in POSITIVE:
+        return 1.0
+    if word in NEGATIVE:
+        return 0.0
+    return float("nan") if word in UNCERTAIN or is_unstated(word) else None
 
 
-def _names_in(text: str) -> list[str]:
+def _split_names(text: str) -> list[str]:
     """`Effusion|Mass` and `['Effusion', 'Mass']` -> Effusion, Mass."""
     names = (name.strip(" '\"") for name in re.split(r"[|;,]", text.strip("[] ")))
-    return [name for name in names if not unstated(name)]
+    return [name for name in names if not is_unstated(name)]
 
 
 def _is_known(name: str) -> bool:
@@ -153,39 +244,42 @@ def _is_known(name: str) -> bool:
 
 
 def _rows_with(name: str, cells: pd.Series, names: Mapping[str, Collection[str]]) -> np.ndarray:
+    """(N,) bool: the rows whose cell contains a name. names: of each different cell."""
     return cells.isin([text for text, inside in names.items() if name in inside]).to_numpy()
 
 
-def _aliases(names: Mapping[str, Collection[str]]) -> list[str]:
-    """The names that mean a finding without being its own name."""
-    every = {name for inside in names.values() for name in inside}
-    meant = {name: found for name in sorted(every) if (found := finding_named(name))}
-    return [
-        name for name, found in meant.items() if name.lower() not in {found.key, found.name.lower()}
-    ]
+def _find_aliases(names: Collection[str]) -> list[str]:
+    """The names that mean a finding without being its own name, sorted."""
+    aliases = []
+    for name in sorted(names):
+        finding = finding_named(name)
+        if finding and name.lower() not in {finding.key, finding.name.lower()}:
+            aliases.append(name)
+    return aliases
 
 
-def _note_strange(rows: Mapping[str, np.ndarray], films: pd.Series, noticed: list[Issue]) -> None:
-    """rows: which films have each label that nobody knows."""
+def _report_unknown_labels(
+    rows: Mapping[str, np.ndarray], films: pd.Series, issues: list[Issue]
+) -> None:
+    """rows: which films have each unknown label."""
     if rows:
-        anywhere = np.logical_or.reduce(list(rows.values()))
+        affected = np.logical_or.reduce(list(rows.values()))
         counts = {label: int(where.sum()) for label, where in rows.items()}
-        noticed.append(unknown_label(counts, list(films[anywhere].drop_duplicates())))
+        issues.append(report_unknown_label(counts, list(films[affected].drop_duplicates())))
 
 
-def _note_aliases(uses: Mapping[str, int], unit: str, noticed: list[Issue]) -> None:
+def _report_aliases(uses: Mapping[str, int], unit: str, issues: list[Issue]) -> None:
     """uses: how many films or boxes are labelled with each alias."""
-    if uses:
-        names = [(name, finding_named(name), count) for name, count in uses.items()]
-        told = ", ".join(
-            f"{name} as {found.name} ({counted(count, unit)})"
-            for name, found, count in names
-            if found
-        )
-        noticed.append(
+    readings = []
+    for name, count in uses.items():
+        finding = finding_named(name)
+        if finding:
+            readings.append(f"{name} as {finding.name} ({format_count(count, unit)})")
+    if readings:
+        issues.append(
             Issue(
                 code="label_alias",
-                message=f"Read {told}.",
+                message=f"Read {', '.join(readings)}.",
                 count=sum(uses.values()),
                 examples=tuple(uses),
             )

@@ -1,4 +1,4 @@
-"""Masks of structures, as a folder `masks/STRUCTURE/NAME` beside a film's `images/NAME` holds them."""
+"""Loads masks of structures, which lie in a folder `masks/STRUCTURE/NAME` beside a film's `images/NAME`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,52 +18,24 @@ def load_masks(manifest: Manifest, spec: InputSpec, structures: Sequence[str]) -
     The films' order and the structures' order are kept. Raises DataError that names a mask that is missing, cannot be
     read, or has another shape than its film.
     """
-    plain = InputSpec(side=spec.side, aspect=spec.aspect)
+    mask_spec = InputSpec(side=spec.side, aspect=spec.aspect)
     masks = np.empty((len(manifest.table), len(structures), spec.side, spec.side), np.uint8)
     sizes = manifest.table[["height", "width"]].to_numpy()
     for row, (path, size) in enumerate(zip(manifest.paths, sizes, strict=True)):
         for index, structure in enumerate(structures):
-            mask = mask_of(path, structure)
+            mask = load_mask(path, structure)
             if np.isfinite(size).all() and mask.shape != tuple(size.astype(int)):
                 raise DataError(
                     f"the mask of the {structure} of {path.name} has {mask.shape[1]} x {mask.shape[0]} px, its film "
                     f"{size[1]:.0f} x {size[0]:.0f}; they must be the same"
                 )
-            masks[row, index] = to_grid(mask.astype(np.float32), plain)
+            masks[row, index] = to_grid(mask.astype(np.float32), mask_spec)
     return masks
 
 
-def swapped(masks: Sequence[np.ndarray]) -> bool:
-    """Whether the heart does not lie between the lungs, so that its mask must be that of something else.
-
-    masks: (H, W) bool of STRUCTURES, in this order. An empty one says nothing.
-    """
-    if not all(mask.any() for mask in masks):
-        return False
-    heart, *lungs = (
-        float(np.average(np.arange(mask.shape[1]), weights=mask.sum(axis=0))) for mask in masks
-    )
-    return not min(lungs) < heart < max(lungs)
-
-
-def films_with_swapped_masks(manifest: Manifest) -> np.ndarray:
-    """(N,) bool: the films beside which masks of all structures lie that are `swapped`. Unreadable ones are not."""
-    return np.array([_is_swapped(path) for path in manifest.paths], bool)
-
-
-def _is_swapped(film: Path) -> bool:
-    folder = film.parent.parent / "masks"
-    if not all((folder / structure / film.name).is_file() for structure in STRUCTURES):
-        return False
-    try:
-        return swapped([mask_of(film, structure) for structure in STRUCTURES])
-    except DataError:  # whoever needs the mask says what is wrong with it
-        return False
-
-
-def mask_of(film: Path, structure: str) -> np.ndarray:
+def load_mask(film: Path, structure: str) -> np.ndarray:
     """(H, W) bool of a film's mask. Raises DataError when there is none that can be read."""
-    path = film.parent.parent / "masks" / structure / film.name
+    path = _mask_path(film, structure)
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
@@ -73,5 +45,36 @@ def mask_of(film: Path, structure: str) -> np.ndarray:
         ) from error
     mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
     if mask is None:
-        raise DataError(f"{path} is no picture that can be read as a mask")
+        raise DataError(f"{path} is not an image that can be read as a mask")
     return mask > 127
+
+
+def masks_are_swapped(masks: Sequence[np.ndarray]) -> bool:
+    """Whether the heart does not lie between the lungs, so that its mask must show another structure.
+
+    masks: (H, W) bool of STRUCTURES, in this order. With an empty mask the answer is False.
+    """
+    if not all(mask.any() for mask in masks):
+        return False
+    heart, *lungs = (
+        float(np.average(np.arange(mask.shape[1]), weights=mask.sum(axis=0))) for mask in masks
+    )
+    return not min(lungs) < heart < max(lungs)
+
+
+def find_swapped_masks(manifest: Manifest) -> np.ndarray:
+    """(N,) bool: the films that have masks of all structures, and these are swapped. Unreadable masks do not count."""
+    return np.array([_has_swapped_masks(path) for path in manifest.paths], bool)
+
+
+def _has_swapped_masks(film: Path) -> bool:
+    if not all(_mask_path(film, structure).is_file() for structure in STRUCTURES):
+        return False
+    try:
+        return masks_are_swapped([load_mask(film, structure) for structure in STRUCTURES])
+    except DataError:  # a run that needs the mask says what is wrong with it
+        return False
+
+
+def _mask_path(film: Path, structure: str) -> Path:
+    return film.parent.parent / "masks" / structure / film.name

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_core.data.sources.csv_tables import read_list, read_table
-from cxr_core.data.sources.sources import read_sources
+from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
 from tests.data.layouts import noticed, touch, write
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_core.data.sources.folder import patient_in
-from cxr_core.data.sources.sources import read_sources
+from cxr_core.data.sources.detect import read_sources
+from cxr_core.data.sources.folder import find_patient_number
 from cxr_core.errors import DataError
 from tests.data.layouts import by_name, noticed, touch
 
@@ -36,7 +36,7 @@ def kaggle(tmp_path):
     ],
 )
 def test_patients_are_told_by_the_file_name(name, patient):
-    assert patient_in(name) == patient
+    assert find_patient_number(name) == patient
 
 
 def test_parts_labels_and_patients(kaggle):
@@ -112,7 +112,7 @@ def test_a_class_that_nobody_knows_blocks_and_names_its_films(kaggle):
     manifest = read_sources([kaggle])
     unknown = noticed(manifest)["unknown_label"]
     assert unknown.severity == "blocking"
-    assert unknown.message == "Labels that nobody knows in 2 films: 'BROKEN BONE' (2)."
+    assert unknown.message == "Unknown labels in 2 films: 'BROKEN BONE' (2)."
     assert set(unknown.images) == set(
         manifest.table.loc[manifest.table["pneumonia"].isna(), "image"]
     )
@@ -146,9 +146,9 @@ def test_other_folders_do_not_carry_kermanys_terms(tmp_path):
 
 def test_the_real_kaggle_folder(real_data):
     manifest = read_sources([real_data / "kermany_pneumonia"])
-    test = manifest.part("test").table
+    test = manifest.select_split("test").table
     assert (len(test), int(test["pneumonia"].sum())) == (624, 390)
-    train = manifest.part("train").table
+    train = manifest.select_split("train").table
     assert (len(train), int(train["pneumonia"].sum())) == (4700, 3498)
     numbers = {
         part: set(pd.Series(films["image"]).str.extract(r"/(person\d+)_")[0].dropna())

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_core.data.prepare import open_data, prepare
-from cxr_core.data.sources.masks import films_with_swapped_masks, swapped
+from cxr_core.data.prepare import open_data, prepare_dataset
+from cxr_core.data.sources.masks import find_swapped_masks, masks_are_swapped
 from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
 from cxr_core.findings import STRUCTURES
 
@@ -20,19 +20,21 @@ def masks_of(spec: PhantomSpec) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("heart", [0.25, 0.45])
 def test_what_was_drawn_is_not_swapped(heart, mirrored):
     spec = PhantomSpec(height=128, width=128, heart_width=heart, mirrored=mirrored)
-    assert not swapped(list(masks_of(spec).values()))
+    assert not masks_are_swapped(list(masks_of(spec).values()))
 
 
 @pytest.mark.parametrize("other", ["left_lung", "right_lung"])
 def test_a_heart_in_a_lungs_place_is_swapped(other):
     masks = masks_of(PhantomSpec(height=128, width=128))
     masks["heart"], masks[other] = masks[other], masks["heart"]
-    assert swapped(list(masks.values()))
+    assert masks_are_swapped(list(masks.values()))
 
 
 def test_an_empty_mask_says_nothing():
     masks = masks_of(PhantomSpec(height=128, width=128))
-    assert not swapped([masks["left_lung"], np.zeros_like(masks["heart"]), masks["right_lung"]])
+    assert not masks_are_swapped(
+        [masks["left_lung"], np.zeros_like(masks["heart"]), masks["right_lung"]]
+    )
 
 
 @pytest.fixture
@@ -60,12 +62,17 @@ def write(path: Path, values: np.ndarray) -> None:
 
 
 def test_the_doctor_names_the_film_and_lets_it_be_excluded(folder, workspace):
-    dataset = prepare([folder])
-    (issue,) = (issue for issue in dataset.issues() if issue.code == "swapped_masks")
+    dataset = prepare_dataset([folder])
+    (issue,) = (issue for issue in dataset.load_issues() if issue.code == "swapped_masks")
     assert (issue.count, issue.examples, issue.severity) == (1, ("1.png",), "warning")
-    assert films_with_swapped_masks(open_data([folder])).tolist() == [False, True, False, False]
+    assert find_swapped_masks(open_data([folder])).tolist() == [False, True, False, False]
     assert (
-        len(prepare([folder], choices=[("swapped_masks", "exclude")]).manifest().usable().table)
+        len(
+            prepare_dataset([folder], decisions=[("swapped_masks", "exclude")])
+            .load_manifest()
+            .select_usable()
+            .table
+        )
         == 3
     )
 
@@ -74,4 +81,4 @@ def test_nothing_is_said_where_no_film_is_there(folder, workspace):
     """Tables are examined before their films arrive."""
     for film in (folder / "images").iterdir():
         film.unlink()
-    assert "swapped_masks" not in {issue.code for issue in prepare([folder]).issues()}
+    assert "swapped_masks" not in {issue.code for issue in prepare_dataset([folder]).load_issues()}

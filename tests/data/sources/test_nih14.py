@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_core.data.sources.sources import read_sources
+from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
 from tests.data.layouts import by_name, entries, noticed, touch, write
 
@@ -236,7 +236,7 @@ def test_pictures_of_which_the_table_names_none_are_refused_but_a_table_alone_is
     for path in nih.rglob("*.png"):
         path.rename(path.with_name("renamed-" + path.name))
     with pytest.raises(
-        DataError, match=r"none of the 3 pictures found is named in .*such as 00000001_000\.png"
+        DataError, match=r"none of the 3 images found is listed in .*such as 00000001_000\.png"
     ):
         read_sources([nih])
     for path in nih.rglob("*.png"):
@@ -254,10 +254,10 @@ def test_a_box_without_four_numbers_is_refused(nih, box):
 def test_the_real_release_and_its_test_part(real_data):
     manifest = read_sources([real_data / "nih_cxr8"])
     assert len(manifest.table) == 112_120
-    usable = manifest.usable()
-    test = usable.part("test").table
+    usable = manifest.select_usable()
+    test = usable.select_split("test").table
     assert (len(test), int(test["cardiomegaly"].sum())) == (1306, 58)
-    assert int(usable.part("train").table["cardiomegaly"].sum()) == 214
+    assert int(usable.select_split("train").table["cardiomegaly"].sum()) == 214
     assert usable.table["source"].value_counts().to_dict() == {
         "images_001": 4139,
         "images_002": 8323,
@@ -297,7 +297,7 @@ def test_the_real_boxes_agree_with_pandas(real_data):
 
 def test_real_folders_together_share_no_patient_between_parts(real_data):
     boxes = read_sources([real_data / "nih_boxes_256", real_data / "nih_cxr8"])
-    films = boxes.usable().table
+    films = boxes.select_usable().table
     films = films[films["source"] == "nih_boxes_256"]
     assert len(films) == 507
     assert set(films["split"]) == {"test"}
@@ -306,7 +306,7 @@ def test_real_folders_together_share_no_patient_between_parts(real_data):
     every = read_sources([real_data / name for name in names])
     assert every.table.groupby("patient")["split"].nunique().max() == 1
     assert noticed(every)["same_name_twice"].count == 427
-    assert set(every.usable().table["source"]) == {
+    assert set(every.select_usable().table["source"]) == {
         "images_001",
         "images_002",
         "nih_pneumonia_256",
@@ -319,7 +319,7 @@ def test_the_whole_table_without_films_is_read_within_five_seconds_and_500_mb(re
         if path.is_file():
             shutil.copy(path, tmp_path)
     code = (
-        "import sys, time; from pathlib import Path; from cxr_core.data.sources.sources import read_sources\n"
+        "import sys, time; from pathlib import Path; from cxr_core.data.sources.detect import read_sources\n"
         "start = time.process_time(); films = len(read_sources([Path(sys.argv[1])]).table)\n"
         "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
         "print(films, time.process_time() - start, int(peak.split()[1]) / 1024)"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.sources.sources import SOURCES, read_sources
+from cxr_core.data.sources.detect import SOURCES, read_sources
 from cxr_core.errors import DataError
 from tests.data.layouts import by_name, entries, noticed, touch, write
 
@@ -76,7 +76,7 @@ def test_a_kind_that_is_given_is_not_detected(table):
     assert read_sources([table], "dicom").kind == "dicom"
     with pytest.raises(DataError, match="choose from csv, dicom, folder, nih14"):
         read_sources([table], "dicoms")
-    with pytest.raises(DataError, match="holds no pictures under"):
+    with pytest.raises(DataError, match="holds no images under"):
         read_sources([table], "folder")
 
 
@@ -103,7 +103,7 @@ def test_every_manifest_survives_its_parquet_file(kaggle, nih, table, scans, tmp
     manifest.save(tmp_path / "manifest.parquet")
     again = Manifest.load(tmp_path / "manifest.parquet")
     pd.testing.assert_frame_equal(again.table, manifest.table)
-    assert again.noticed == manifest.noticed
+    assert again.source_issues == manifest.source_issues
 
 
 def test_an_issue_of_several_folders_is_one_with_all_their_numbers(kaggle, table, scans):
@@ -247,6 +247,6 @@ def test_no_film_is_opened(kaggle, nih, table, scans, monkeypatch):
 def test_every_real_folder_is_read_without_a_blocking_issue(real_data, name, kind, films):
     manifest = read_sources([real_data / name])
     assert manifest.kind == kind
-    assert len(manifest.usable().table) == films
-    assert not [issue for issue in manifest.noticed if issue.severity == "blocking"]
-    assert all(os.path.isfile(path) for path in manifest.usable().table["image"])
+    assert len(manifest.select_usable().table) == films
+    assert not [issue for issue in manifest.source_issues if issue.severity == "blocking"]
+    assert all(os.path.isfile(path) for path in manifest.select_usable().table["image"])

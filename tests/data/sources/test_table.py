@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.sources.cells import age_named, sex_named, view_named
-from cxr_core.data.sources.sources import read_sources
+from cxr_core.data.sources.detect import read_sources
+from cxr_core.data.sources.labels import parse_age, parse_sex, parse_view
 from cxr_core.errors import DataError
 from cxr_core.findings import finding_named, is_no_finding
 from tests.data.layouts import by_name, noticed, touch, write
@@ -140,8 +140,8 @@ def test_values_that_nobody_knows_are_unknown(read):
     assert np.isnan(second["age"])
     found = noticed(manifest)
     assert found["unknown_value"].count == 4
-    for what in ("part", "view", "sex", "age"):
-        assert f"Not understood: the {what} in 1 film" in found["unknown_value"].message
+    for name in ("split", "view", "sex", "age"):
+        assert f"The {name} of 1 film was not understood" in found["unknown_value"].message
     assert found["impossible_age"].count == 1
     assert "not_in_split" not in found
 
@@ -166,7 +166,7 @@ def test_a_film_without_a_part_beside_others_that_have_one_counts_as_training(re
     ],
 )
 def test_ages(text, years):
-    assert age_named(text) == (pytest.approx(years, rel=0.01) if years is not None else None)
+    assert parse_age(text) == (pytest.approx(years, rel=0.01) if years is not None else None)
 
 
 @pytest.mark.parametrize(
@@ -190,14 +190,14 @@ def test_ages(text, years):
     ],
 )
 def test_views(text, view):
-    assert view_named(text) == view
+    assert parse_view(text) == view
 
 
 @pytest.mark.parametrize(
     ("text", "sex"), [("M", "M"), ("female", "F"), ("MALE", "M"), ("O", None), ("", None)]
 )
 def test_sexes(text, sex):
-    assert sex_named(text) == sex
+    assert parse_sex(text) == sex
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_missing_and_surplus_films_are_counted(tmp_path):
 
 def test_a_table_of_which_no_film_is_there_is_refused_when_others_are(read, tmp_path):
     with pytest.raises(
-        DataError, match=r"none of the 3 films .* is named under image in .*for instance 'x\.png'"
+        DataError, match=r"none of the 3 films .* is named under image in .*first row says 'x\.png'"
     ):
         read("image,mass\nx.png,1\n")
     for film in tmp_path.glob("*.png"):
@@ -334,7 +334,7 @@ def test_tables_with_other_columns_are_refused_unless_one_lies_higher(tmp_path):
     write(tmp_path / "two.csv", "image,nodule\na.png,1\n")
     with pytest.raises(
         DataError,
-        match=r"several tables of images with other columns: one\.csv, two\.csv; leave one",
+        match=r"several tables of images with different columns: one\.csv, two\.csv; leave one",
     ):
         read_sources([tmp_path])
     write(tmp_path / "two.csv", "hospital,beds\nnorth,12\n")

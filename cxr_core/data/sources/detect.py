@@ -1,0 +1,160 @@
+"""Detects the layout of dataset folders and reads them into one manifest. Tables and names are read, no film is opened.
+
+nih14    NIH ChestX-ray14 (CXR8): `images/` or `images_0NN/images/`, `Data_Entry_2017*.csv` and the split lists
+folder   Kaggle's chest_xray: `train|val|test/CLASS/`; patients from the file names
+csv      PNG or JPEG files with a CSV: a column of images, columns of labels
+dicom    DICOM files with such a CSV
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.manifest import Manifest, build_table, empty_boxes
+from cxr_core.data.sources.files import FileListing, film_issue, list_folders
+from cxr_core.data.sources.folder import is_known_class, list_class_films, read_folder
+from cxr_core.data.sources.nih14 import ENTRIES, TABLES, read_nih14
+from cxr_core.data.sources.table import (
+    holds_dicom,
+    lists_images,
+    read_csv,
+    read_dicom,
+    read_image_table,
+)
+from cxr_core.data.splits.splits import explain_small_validation
+from cxr_core.errors import DataError
+
+SOURCES: dict[str, Callable[[Sequence[FileListing]], Manifest]] = {
+    "nih14": read_nih14,
+    "folder": read_folder,
+    "csv": read_csv,
+    "dicom": read_dicom,
+}
+TABLE_KINDS = frozenset({"nih14", "csv", "dicom"})
+NIH_NAME = re.compile(r"\d{8}_\d{3}\.png")
+
+
+def read_sources(folders: Sequence[Path], kind: str | None = None) -> Manifest:
+    """The manifest of one or several folders; the kind of each is detected unless it is given for all.
+
+    Every film that a table or a class folder names is a row, "present" or "missing". Folders of one kind are read
+    together, so that a table in one describes the films in another; where kinds differ, patients get the kind as a
+    prefix. Raises DataError that names the folder or file, and what to do, when one is missing, empty, unreadable or of
+    no known layout.
+    """
+    if kind is not None and kind not in SOURCES:
+        raise DataError(
+            f"unknown dataset source {kind!r}; choose from {', '.join(sorted(SOURCES))}"
+        )
+    listings = list_folders(folders)
+    kinds = [kind] * len(listings) if kind else _detect_kinds(listings)
+    groups: dict[str, list[FileListing]] = {}
+    for listing, listing_kind in zip(listings, kinds, strict=True):
+        groups.setdefault(listing_kind, []).append(listing)
+    manifests = []
+    for group_kind, group in groups.items():
+        manifests.append(_report_missing_facts(SOURCES[group_kind](group)))
+    return _join_manifests(manifests)
+
+
+def _detect_kinds(listings: Sequence[FileListing]) -> list[str]:
+    """The kind of each folder; a folder with films alone belongs to the table that another folder holds."""
+    detected = [_detect_kind(listing) for listing in listings]
+    table_kinds = {kind for kind in detected if kind in TABLE_KINDS}
+    kinds = []
+    for listing, kind in zip(listings, detected, strict=True):
+        if kind is None and listing.films and len(table_kinds) == 1:
+            (kind,) = table_kinds
+        if kind is None:
+            raise DataError(
+                f"{listing.folder} is of no known layout: it holds {format_count(len(listing.films), 'films')}, but no "
+                f"{ENTRIES}, no train|val|test/CLASS/ folders and no CSV with a column of images"
+            )
+        kinds.append(kind)
+    return kinds
+
+
+def _detect_kind(listing: FileListing) -> str | None:
+    """None when there are only films, or nothing that is known."""
+    if any(listing.match_names(table) for table in TABLES):
+        return "nih14"
+    class_films = list_class_films(listing)
+    if any(is_known_class(film.label) for film in class_films):
+        return "folder"
+    if lists_images(listing):
+        return "dicom" if holds_dicom(listing) else "csv"
+    if class_films:
+        return "folder"
+    if any(NIH_NAME.fullmatch(os.path.basename(path)) for path in listing.images):
+        return "nih14"
+    read_image_table(listing)  # raises what is wrong with a CSV that is there
+    return None
+
+
+def _join_manifests(manifests: list[Manifest]) -> Manifest:
+    """One manifest of several: patients get the kind as a prefix, labels that one lacks are unknown there."""
+    issues = _merge_issues(issue for manifest in manifests for issue in manifest.source_issues)
+    if len(manifests) == 1:
+        return replace(manifests[0], source_issues=issues)
+    tables = []
+    for manifest in manifests:
+        patients = f"{manifest.kind}:" + manifest.table["patient"]
+        tables.append(manifest.table.assign(patient=patients))
+    table = build_table(dict(pd.concat(tables, ignore_index=True).items()))
+    boxes = [manifest.boxes for manifest in manifests if len(manifest.boxes)]
+    terms = dict.fromkeys(f"{manifest.terms.rstrip('.')}." for manifest in manifests)
+    return Manifest(
+        table=table,
+        kind="+".join(sorted(manifest.kind for manifest in manifests)),
+        terms=" ".join(terms),
+        boxes=pd.concat(boxes or [empty_boxes()], ignore_index=True),
+        source_issues=issues,
+    )
+
+
+def _report_missing_facts(manifest: Manifest) -> Manifest:
+    """The same manifest, with issues for no labels, no ages, no split or too small a validation split."""
+    table, count = manifest.table, len(manifest.table)
+    films = format_count(count, "films")
+    messages = {}
+    if not any(table[key].notna().any() for key in manifest.findings):
+        messages["no_labels"] = f"No column or folder names a finding, for {films}."
+    if table["age"].isna().all():
+        messages["population_unstated"] = f"No age is given for {films}."
+    if table["split"].isna().all():
+        messages["no_split"] = f"Nothing assigns {films} to train, val or test."
+    issues = [Issue(code=code, message=text, count=count) for code, text in messages.items()]
+    small = explain_small_validation(manifest.table, manifest.findings)
+    if small:
+        validation = table.loc[table["split"] == "val", "image"]
+        issues.append(film_issue("small_validation", small, validation))
+    return replace(manifest, source_issues=(*manifest.source_issues, *issues))
+
+
+def _merge_issues(issues: Iterable[Issue]) -> tuple[Issue, ...]:
+    """One issue per code, with the messages, counts, examples and films of all of them."""
+    by_code: dict[str, list[Issue]] = {}
+    for issue in issues:
+        by_code.setdefault(issue.code, []).append(issue)
+    merged = []
+    for code, same in by_code.items():
+        examples: dict[str, None] = {}
+        images: dict[str, None] = {}
+        for issue in same:
+            examples |= dict.fromkeys(issue.examples)
+            images |= dict.fromkeys(issue.images)
+        merged.append(
+            Issue(
+                code=code,
+                message=" ".join(dict.fromkeys(issue.message for issue in same)),
+                count=sum(issue.count for issue in same),
+                examples=tuple(examples),
+                images=tuple(images),
+            )
+        )
+    return tuple(merged)
