@@ -1,22 +1,21 @@
-"""A dataset as one table: a row per film, a column per fact, unknown as missing. Saved as Parquet.
+"""Holds a dataset as one table, a row per film and a column per property, and stores it as Parquet.
 
 image    path of the file, unique                       status  "present", "missing", "unreadable" or "excluded"
 patient  who it shows, unique within the manifest       reason  why it is unreadable or excluded
-split    "train", "val", "test", or missing: undivided  sha256  of the decoded pixels, once the film has been decoded
+split    "train", "val", "test"; missing: none given    sha256  of the decoded pixels, once the film has been decoded
 source   the folder it came from                        width, height, bits  of the decoded film
-view     "PA", "AP" or missing                          concerns  what to distrust about it: codes joined by "|"
+view     "PA", "AP" or missing                          concerns  codes of its quality flags, joined by "|"
 age      years                                          <finding key>  1, 0 or NaN (unknown is not negative)
 sex      "F", "M" or missing
 
-Boxes lie beside the table, a row per box, in fractions of the film's width and height.
+Missing values are unknown. Boxes are stored beside the table, a row per box, in fractions of the film's size.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,10 +26,11 @@ from cxr_core.data.checks.issue import Issue
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS
 from cxr_core.workspace.atomic import atomic_file
+from cxr_core.workspace.json_files import JsonObject
 
-PARTS = ("train", "val", "test")
-STATUSES = ("present", "missing", "unreadable", "excluded")
-TEXTS = (
+SPLITS = ("train", "val", "test")
+NO_SPLIT = "undivided"  # stands for a missing split where films are counted
+TEXT_COLUMNS = (
     "image",
     "patient",
     "split",
@@ -42,48 +42,81 @@ TEXTS = (
     "sha256",
     "concerns",
 )
-NUMBERS = ("age", "width", "height", "bits")
-FACTS = (*TEXTS[:5], "age", "sex", *TEXTS[6:9], "width", "height", "bits", "concerns")
-REQUIRED = ("image", "patient", "split", "source")
-BOX = ("image", "finding", "left", "top", "width", "height")
+NUMBER_COLUMNS = ("age", "width", "height", "bits")
+COLUMNS = (
+    "image",
+    "patient",
+    "split",
+    "source",
+    "view",
+    "age",
+    "sex",
+    "status",
+    "reason",
+    "sha256",
+    "width",
+    "height",
+    "bits",
+    "concerns",
+)
+REQUIRED_COLUMNS = ("image", "patient", "split", "source")
+BOX_COLUMNS = ("image", "finding", "left", "top", "width", "height")
 SCHEMA = 1
 
 
-def as_table(columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Columns as a manifest's table: those that are left out are unknown, every type is the schema's.
+def build_table(columns: Mapping[str, object]) -> pd.DataFrame:
+    """A manifest's table from columns: those left out are unknown, and every column gets the schema's type.
 
     Raises DataError when a required column is missing or a path occurs twice.
     """
-    lacking = [name for name in REQUIRED if name not in columns]
-    if lacking:
-        raise DataError(f"a manifest needs the columns {', '.join(lacking)}")
+    missing = [name for name in REQUIRED_COLUMNS if name not in columns]
+    if missing:
+        raise DataError(f"a manifest needs the columns {', '.join(missing)}")
     table = pd.DataFrame(dict(columns))
     if "status" not in table:
         table["status"] = "present"
-    for name in TEXTS:
-        table[name] = (
-            table[name].astype("str")
-            if name in table
-            else pd.Series(None, table.index, dtype="str")
-        )
-    for name in NUMBERS:
-        table[name] = (
-            pd.to_numeric(table[name]).astype(np.float32) if name in table else np.float32(np.nan)
-        )
+    for name in TEXT_COLUMNS:
+        if name in table:
+            table[name] = table[name].astype("str")
+        else:
+            table[name] = pd.Series(None, table.index, dtype="str")
+    for name in NUMBER_COLUMNS:
+        if name in table:
+            table[name] = pd.to_numeric(table[name]).astype(np.float32)
+        else:
+            table[name] = np.float32(np.nan)
     findings = [key for key in FINDINGS if key in table]
     table[findings] = table[findings].astype(np.float32)
-    if table["image"].duplicated().any():
-        raise DataError(
-            f"{table.loc[table['image'].duplicated(), 'image'].iloc[0]} occurs twice in the manifest"
-        )
-    return table[[*FACTS, *findings]].reset_index(drop=True)
+    repeated = table["image"].duplicated()
+    if repeated.any():
+        raise DataError(f"{table.loc[repeated, 'image'].iloc[0]} occurs twice in the manifest")
+    return table[[*COLUMNS, *findings]].reset_index(drop=True)
 
 
-def no_boxes() -> pd.DataFrame:
-    """A table of boxes without any."""
-    return pd.DataFrame(
-        {name: pd.Series(dtype="str" if name in BOX[:2] else np.float32) for name in BOX}
-    )
+def empty_boxes() -> pd.DataFrame:
+    """A table of boxes without rows."""
+    columns = {}
+    for name in BOX_COLUMNS:
+        dtype = "str" if name in ("image", "finding") else np.float32
+        columns[name] = pd.Series(dtype=dtype)
+    return pd.DataFrame(columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitCounts:
+    """How many films and patients one split has, and how many films are positive for each finding."""
+
+    films: int
+    patients: int
+    positives: Mapping[str, int]
+
+    def to_json(self) -> JsonObject:
+        """As a run's manifest.json and a dataset's report.json store it."""
+        return {
+            "films": self.films,
+            "patients": self.patients,
+            "positives": dict(self.positives),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,19 +124,19 @@ class Manifest:
     """The films of one or several folders.
 
     terms: what the data's licence asks of its users.  boxes: image, finding, left, top, width, height, the last four
-    in [0, 1] of the film.  noticed: what the source saw while it read its tables, for the doctor.
+    in [0, 1] of the film.  source_issues: what the source reported while it read its tables.
     """
 
     table: pd.DataFrame
     kind: str
     terms: str
-    boxes: pd.DataFrame = field(default_factory=no_boxes)
-    noticed: tuple[Issue, ...] = ()
+    boxes: pd.DataFrame = field(default_factory=empty_boxes)
+    source_issues: tuple[Issue, ...] = ()
 
     def __post_init__(self) -> None:
-        lacking = set(FACTS) - set(self.table.columns)
-        if lacking:
-            raise DataError(f"a manifest needs the columns {', '.join(sorted(lacking))}")
+        missing = set(COLUMNS) - set(self.table.columns)
+        if missing:
+            raise DataError(f"a manifest needs the columns {', '.join(sorted(missing))}")
         if self.table.empty:
             raise DataError(
                 "no film was found in the folders given; expected PNG, JPEG or DICOM files"
@@ -125,64 +158,63 @@ class Manifest:
         return self.table["image"].str.rsplit("/", n=1).str[-1]
 
     def with_table(self, table: pd.DataFrame) -> "Manifest":
-        """The same dataset with other rows. Raises DataError when none is left."""
+        """The same dataset with other rows. Raises DataError when the table is empty."""
         return replace(self, table=table.reset_index(drop=True))
 
-    def usable(self) -> "Manifest":
-        """The films whose files are there, readable and not excluded. Raises DataError when there are none."""
+    def select_usable(self) -> "Manifest":
+        """The films whose files are present, readable and not excluded. Raises DataError when there are none."""
         rows = self.table[self.table["status"] == "present"]
         if rows.empty:
-            counts = ", ".join(
-                f"{count} {status}" for status, count in self.table["status"].value_counts().items()
-            )
+            statuses = self.table["status"].value_counts()
+            counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
             raise DataError(f"no film of the {len(self.table)} listed can be used: {counts}")
         return self.with_table(rows)
 
-    def part(self, split: str) -> "Manifest":
-        """The films of one part. Raises DataError when there are none."""
+    def select_split(self, split: str) -> "Manifest":
+        """The films of one split. Raises DataError when there are none."""
         rows = self.table[self.table["split"] == split]
         if rows.empty:
-            there = (
-                ", ".join(sorted(self.table["split"].dropna().unique()))
-                or "none: it has not been divided"
+            splits = ", ".join(sorted(self.table["split"].dropna().unique()))
+            raise DataError(
+                f"the data has no split {split!r}; it has {splits or 'none: it has not been split'}"
             )
-            raise DataError(f"the data has no part {split!r}; it has {there}")
         return self.with_table(rows)
 
-    def within(self, age_min: int | None, age_max: int | None) -> "Manifest":
-        """The films of patients of these ages; an unknown age stays."""
+    def select_ages(self, age_min: int | None, age_max: int | None) -> "Manifest":
+        """The films of patients of these ages, in whole years, both included; films of unknown age stay."""
         age = self.table["age"]
-        outside = (age < (age_min or 0)) | (age >= (np.inf if age_max is None else age_max + 1))
+        end = np.inf if age_max is None else age_max + 1
+        outside = (age < (age_min or 0)) | (age >= end)
         return self.with_table(self.table[~outside])
 
-    def labels(self, findings: tuple[str, ...]) -> np.ndarray:
+    def label_matrix(self, findings: tuple[str, ...]) -> np.ndarray:
         """(N, L) float32: 1, 0 or NaN. Raises DataError for a finding without a column."""
-        lacking = [key for key in findings if key not in self.table.columns]
-        if lacking:
+        missing = [key for key in findings if key not in self.table.columns]
+        if missing:
             raise DataError(
-                f"the data has no labels for {', '.join(lacking)}; it has {', '.join(self.findings)}"
+                f"the data has no labels for {', '.join(missing)}; it has {', '.join(self.findings)}"
             )
         return self.table[list(findings)].to_numpy(np.float32, copy=True)
 
-    def counts(self, findings: tuple[str, ...] | None = None) -> dict[str, dict[str, Any]]:
-        """Films, patients and positives of each part; films that are not divided count as "undivided"."""
-        chosen = [key for key in findings or self.findings if key in self.table.columns]
-        found = {}
-        for part, rows in self.table.groupby(self.table["split"].fillna("undivided"), sort=False):
-            found[str(part)] = {
-                "films": len(rows),
-                "patients": int(rows["patient"].nunique()),
-                "positives": {key: int((rows[key] == 1).sum()) for key in chosen},
-            }
-        return {part: found[part] for part in (*PARTS, "undivided") if part in found}
+    def count_by_split(self, findings: tuple[str, ...] | None = None) -> dict[str, SplitCounts]:
+        """Films, patients and positives of each split, in the usual order; films without one count as "undivided"."""
+        keys = [key for key in findings or self.findings if key in self.table.columns]
+        counts = {}
+        for split, rows in self.table.groupby(self.table["split"].fillna(NO_SPLIT), sort=False):
+            counts[str(split)] = SplitCounts(
+                films=len(rows),
+                patients=int(rows["patient"].nunique()),
+                positives={key: int((rows[key] == 1).sum()) for key in keys},
+            )
+        return {split: counts[split] for split in (*SPLITS, NO_SPLIT) if split in counts}
 
     def split_sha256(self) -> str:
-        """A hash of which films lie in which part, whatever their order or folder."""
+        """A hash of which films lie in which split, whatever their order or folder."""
         rows = zip(self.table["split"].fillna(""), self.table["patient"], self.names, strict=True)
-        return _hash_of(f"{split}/{patient}/{name}" for split, patient, name in rows)
+        return _hash_lines(f"{split}/{patient}/{name}" for split, patient, name in rows)
 
     def data_sha256(self) -> str:
-        """A hash of the films' pixels, whatever their order, names, containers or parts.
+        """A hash of the films' pixels, whatever their order, names, containers or splits.
 
         Raises DataError when they have not all been decoded.
         """
@@ -190,67 +222,67 @@ class Manifest:
             raise DataError(
                 "the films have not been decoded yet; prepare the dataset first (python -m train.prepare)"
             )
-        return _hash_of(self.table["sha256"])
+        return _hash_lines(self.table["sha256"])
 
     def save(self, path: Path) -> None:
-        """Write it as one Parquet file, the boxes as a list in each row; visible only once it is whole."""
+        """Write one Parquet file, atomically, with the boxes as a list column."""
         table = pa.Table.from_pandas(self.table, preserve_index=False)
-        boxes = {
-            image: [
-                dict(zip(BOX[1:], box, strict=True))
-                for box in rows[list(BOX[1:])].itertuples(index=False)
-            ]
-            for image, rows in self.boxes.groupby("image", sort=False)
+        table = table.append_column("boxes", self._box_lists())
+        properties: JsonObject = {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            "terms": self.terms,
+            "noticed": [issue.to_json() for issue in self.source_issues],
         }
-        form = pa.list_(
-            pa.struct([("finding", pa.string()), *((name, pa.float32()) for name in BOX[2:])])
-        )
-        table = table.append_column(
-            "boxes", pa.array([boxes.get(image, []) for image in self.table["image"]], form)
-        )
-        noticed = [asdict(issue) for issue in self.noticed]
-        facts = {"schema": SCHEMA, "kind": self.kind, "terms": self.terms, "noticed": noticed}
-        table = table.replace_schema_metadata(
-            {**(table.schema.metadata or {}), b"manifest": json.dumps(facts)}
-        )
+        metadata = {**(table.schema.metadata or {}), b"manifest": json.dumps(properties)}
+        table = table.replace_schema_metadata(metadata)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as draft:
-            pq.write_table(table, draft, compression="zstd")
+        with atomic_file(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+
+    def _box_lists(self) -> pa.Array:
+        """For each film the list of its boxes, as Parquet stores them."""
+        names = BOX_COLUMNS[1:]
+        boxes: dict[object, list[dict[str, object]]] = {}
+        for image, rows in self.boxes.groupby("image", sort=False):
+            cells = rows[list(names)].itertuples(index=False)
+            boxes[image] = [dict(zip(names, box, strict=True)) for box in cells]
+        numbers = [(name, pa.float32()) for name in BOX_COLUMNS[2:]]
+        kind = pa.list_(pa.struct([("finding", pa.string()), *numbers]))
+        return pa.array([boxes.get(image, []) for image in self.table["image"]], kind)
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
         """Read what `save` wrote. Raises DataError when it is missing, damaged or of another schema."""
         try:
             table = pq.read_table(path)
-            facts = json.loads((table.schema.metadata or {})[b"manifest"])
+            properties = json.loads((table.schema.metadata or {})[b"manifest"])
         except (OSError, KeyError, ValueError, pa.ArrowException) as error:
             raise DataError(
                 f"{path} is no manifest of this program; prepare the dataset again"
             ) from error
-        if facts["schema"] != SCHEMA:
+        if properties["schema"] != SCHEMA:
             raise DataError(
-                f"{path} has schema {facts['schema']}, not {SCHEMA}; prepare the dataset again"
+                f"{path} has schema {properties['schema']}, not {SCHEMA}; prepare the dataset again"
             )
-        noticed = tuple(Issue.from_record(each) for each in facts["noticed"])
-        boxes = _boxes(table.select(["image", "boxes"]))
         return cls(
-            as_table(table.drop(["boxes"]).to_pandas()),
-            facts["kind"],
-            facts["terms"],
-            boxes,
-            noticed,
+            table=build_table(table.drop(["boxes"]).to_pandas()),
+            kind=properties["kind"],
+            terms=properties["terms"],
+            boxes=_read_boxes(table.select(["image", "boxes"])),
+            source_issues=tuple(Issue.from_json(record) for record in properties["noticed"]),
         )
 
 
-def _boxes(table: pa.Table) -> pd.DataFrame:
+def _read_boxes(table: pa.Table) -> pd.DataFrame:
     """The list column of a saved manifest as a row per box."""
     lists = table["boxes"].combine_chunks()
     frame = pa.Table.from_struct_array(lists.flatten()).to_pandas()
-    frame.insert(
-        0, "image", table["image"].combine_chunks().take(lists.value_parent_indices()).to_pandas()
-    )
+    images = table["image"].combine_chunks().take(lists.value_parent_indices())
+    frame.insert(0, "image", images.to_pandas())
     return frame.astype({"finding": "str", "image": "str"})
 
 
-def _hash_of(lines: Iterable[str]) -> str:
+def _hash_lines(lines: Iterable[str]) -> str:
+    """SHA-256 of the lines, whatever their order."""
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()

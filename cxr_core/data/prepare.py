@@ -1,121 +1,132 @@
-"""From folders to a registered dataset: read the tables, decode every film once, let the doctor look, write it down."""
+"""Prepares and registers a dataset: reads its tables, decodes every film once and runs the dataset checks."""
 
 import csv
 import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 from filelock import FileLock
 
 from cxr_core.data import registry
 from cxr_core.data.cache.pixel_cache import PixelCache
-from cxr_core.data.checks.decision import Choice, Resolution, decide, exclude
-from cxr_core.data.checks.issue import Issue, by_severity
-from cxr_core.data.checks.masks import swapped_masks
-from cxr_core.data.checks.report import ReportFacts, report_html, report_json
-from cxr_core.data.checks.run import diagnose
+from cxr_core.data.checks.decision import Action, Decision, apply_decisions, decide_issue
+from cxr_core.data.checks.issue import Issue, sort_by_severity
+from cxr_core.data.checks.report import DatasetReport, render_dataset_report
+from cxr_core.data.checks.run import check_masks, run_checks
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.registry import THUMBNAIL, Dataset, find, folder_for, registered
-from cxr_core.data.sources.sources import read_sources
+from cxr_core.data.registry import THUMBNAIL, Dataset, choose_folder, find_dataset, list_datasets
+from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
 from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import atomic_file, atomic_write
 
-# stage, done, total. What it raises stops the preparation (errors.Cancelled, say); what is decoded by then is kept.
-Progress = Callable[[str, int, int], None]
+# stage, done, total. What it raises (errors.Cancelled, say) stops the preparation; what is decoded by then is kept.
+StageProgress = Callable[[str, int, int], None]
+# The manifest's columns that decoding fills, and the cache's names for them.
+DECODED_COLUMNS = {
+    "sha256": "pixels",
+    "width": "width",
+    "height": "height",
+    "bits": "bits",
+    "concerns": "concerns",
+}
 
 
-def silent(stage: str, done: int, total: int) -> None:
-    """No progress shown."""
+def ignore_stage_progress(stage: str, done: int, total: int) -> None:
+    """Shows no progress."""
 
 
-def prepare(
+def prepare_dataset(
     folders: Sequence[Path],
     *,
-    progress: Progress = silent,
+    progress: StageProgress = ignore_stage_progress,
     kind: str | None = None,
     name: str | None = None,
-    choices: Sequence[tuple[str, Resolution]] = (),
+    decisions: Sequence[tuple[str, Action]] = (),
     note: str = "",
 ) -> Dataset:
-    """Read, decode, doctor and register the dataset in these folders, again if it is registered already.
+    """Read, decode, check and register the dataset in these folders, or prepare it again.
 
-    What has not changed is not decoded again. choices: (code, "accept" or "exclude"), added to those on record.
-    Raises DataError with a sentence; what was registered before is then intact.
+    What has not changed is not decoded again. decisions: (code, "accept" or "exclude"), added to those on record.
+    Raises DataError; what was registered before is then unchanged.
     """
-    places = tuple(dict.fromkeys(Path(os.path.abspath(folder)) for folder in folders))
+    sources = tuple(dict.fromkeys(Path(os.path.abspath(folder)) for folder in folders))
     progress("reading tables", 0, 1)
-    read = read_sources(places, kind)
-    manifest = with_pixels(read, progress)
+    manifest = decode_films(read_sources(sources, kind), progress)
     progress("examining", 0, 1)
-    issues = by_severity([*diagnose(manifest), *swapped_masks(manifest)])
-    with _alone():
-        home = folder_for(places, name)
-        recorded = next((each.choices for each in registered() if each.folder == home), ())
+    issues = sort_by_severity([*run_checks(manifest), *check_masks(manifest)])
+    with _registry_lock():
+        home = choose_folder(sources, name)
         dataset = Dataset(
             name=home.name,
             folder=home,
-            folders=places,
+            folders=sources,
             kind=manifest.kind,
-            prepared=_now(),
-            choices=recorded,
+            prepared=_utc_seconds(),
+            decisions=_decisions_on_record(home),
         )
-        for code, choice in choices:
-            dataset = _with_choice(dataset, decide(issues, code, choice, note, _now()))
-        _write(dataset, manifest, issues)
+        for code, action in decisions:
+            decision = decide_issue(issues, code, action, note, _utc_seconds())
+            dataset = _with_decision(dataset, decision)
+        _write_dataset(dataset, manifest, issues)
     progress("examining", 1, 1)
     return dataset
 
 
-def open_data(given: Sequence[str | Path], progress: Progress = silent) -> Manifest:
+def open_data(
+    names: Sequence[str | Path], progress: StageProgress = ignore_stage_progress
+) -> Manifest:
     """The usable films of datasets given by folder or registered name, prepared (again) together.
 
     Raises DataError for what is neither, and while a blocking issue is open.
     """
-    dataset = prepare(folders_of(given), progress=progress)
+    dataset = prepare_dataset(resolve_folders(names), progress=progress)
     dataset.require_sound()
-    return dataset.manifest().usable()
+    return dataset.load_manifest().select_usable()
 
 
-def choose(dataset: Dataset, code: str, choice: Resolution, note: str = "") -> Dataset:
-    """Record a choice about an issue; excluded films are left out from then on. Raises DataError for a wrong code."""
-    with _alone():
+def record_decision(dataset: Dataset, code: str, action: Action, note: str = "") -> Dataset:
+    """Record a decision about an issue; excluded films are left out from then on. Raises DataError for a wrong code."""
+    with _registry_lock():
         current = Dataset.load(dataset.folder)
-        issues = current.issues()
-        decided = _with_choice(current, decide(issues, code, choice, note, _now()))
-        _write(decided, current.manifest(), issues)
+        issues = current.load_issues()
+        decision = decide_issue(issues, code, action, note, _utc_seconds())
+        decided = _with_decision(current, decision)
+        _write_dataset(decided, current.load_manifest(), issues)
     return decided
 
 
-def withdraw(dataset: Dataset, code: str) -> Dataset:
-    """Take the choices about an issue back."""
-    with _alone():
+def withdraw_decision(dataset: Dataset, code: str) -> Dataset:
+    """Remove the decisions about an issue."""
+    with _registry_lock():
         current = Dataset.load(dataset.folder)
-        left = replace(
-            current, choices=tuple(choice for choice in current.choices if choice.code != code)
-        )
-        _write(left, current.manifest(), current.issues())
-    return left
+        remaining = tuple(decision for decision in current.decisions if decision.code != code)
+        undecided = replace(current, decisions=remaining)
+        _write_dataset(undecided, current.load_manifest(), current.load_issues())
+    return undecided
 
 
-def forget(folder: Path) -> None:
-    """Remove a dataset from the register by its folder there, with its report; the films are never touched."""
-    with _alone():
-        (folder / registry.RECORD).unlink(
-            missing_ok=True
-        )  # first: without it the folder is no dataset
+def forget_dataset(folder: Path) -> None:
+    """Remove a dataset, given by its folder in the registry, and its report; the films are never touched."""
+    with _registry_lock():
+        # The record goes first: without it the folder is no dataset.
+        (folder / registry.RECORD).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def with_pixels(manifest: Manifest, progress: Progress = silent) -> Manifest:
-    """The manifest with what decoding tells: hash, size, bits, concerns; unreadable films marked with the reason."""
+def decode_films(manifest: Manifest, progress: StageProgress = ignore_stage_progress) -> Manifest:
+    """The manifest with what decoding shows: hash, size, bits and quality flags of each film.
+
+    Films that cannot be decoded are marked as unreadable, with the reason.
+    """
     table = manifest.table.copy()
-    there = (table["status"] == "present").to_numpy()
-    paths = [Path(image) for image in table.loc[there, "image"]]
+    present = (table["status"] == "present").to_numpy()
+    paths = [Path(image) for image in table.loc[present, "image"]]
     if not paths:
         return manifest
     cache = PixelCache(THUMBNAIL)
@@ -123,104 +134,114 @@ def with_pixels(manifest: Manifest, progress: Progress = silent) -> Manifest:
         paths,
         lambda done, total: progress("decoding", done, total),
         examine=True,
-        waiting=lambda: progress("waiting for another preparation", 0, 1),
+        on_wait=lambda: progress("waiting for another preparation", 0, 1),
     )
-    found = cache.entries(paths).set_index(table.index[there])
-    for column, fact in (
-        ("sha256", "pixels"),
-        ("width", "width"),
-        ("height", "height"),
-        ("bits", "bits"),
-        ("concerns", "concerns"),
-    ):
-        table.loc[there, column] = found[fact].astype(table[column].dtype)
-    unreadable = found.index[found["row"] < 0]
-    reasons = found.loc[unreadable, "reason"]
-    opened = table.loc[unreadable, "image"].map(unread).astype("str")
+    entries = cache.load_entries(paths).set_index(table.index[present])
+    for column, field in DECODED_COLUMNS.items():
+        table.loc[present, column] = entries[field].astype(table[column].dtype)
+    unreadable = entries.index[entries["row"] < 0]
+    refused = entries.loc[unreadable, "reason"]
+    unopened = table.loc[unreadable, "image"].map(unread).astype("str")
+    reasons = refused.fillna(unopened).fillna("it changed while it was read")
     table.loc[unreadable, "status"] = "unreadable"
-    table.loc[unreadable, "reason"] = reasons.fillna(opened).fillna("it changed while it was read")
+    table.loc[unreadable, "reason"] = reasons
     return manifest.with_table(table)
 
 
-def folders_of(given: Sequence[str | Path]) -> list[Path]:
+def resolve_folders(names: Sequence[str | Path]) -> list[Path]:
     """The folders of datasets given by folder or registered name. Raises DataError for a name that is neither."""
-    found: list[Path] = []
-    for name in given:
-        place = Path(name)
-        found += [place] if place.exists() or os.sep in str(name) else find(str(name)).folders
-    return found
+    folders: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if path.exists() or os.sep in str(name):
+            folders.append(path)
+        else:
+            folders += find_dataset(str(name)).folders
+    return folders
 
 
-def _with_choice(dataset: Dataset, choice: Choice) -> Dataset:
-    """The newest choice about a code stands instead of former ones."""
-    others = tuple(each for each in dataset.choices if each.code != choice.code)
-    return replace(dataset, choices=(*others, choice))
+def _decisions_on_record(home: Path) -> tuple[Decision, ...]:
+    for dataset in list_datasets():
+        if dataset.folder == home:
+            return dataset.decisions
+    return ()
 
 
-def _write(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> None:
-    """Everything that a dataset's folder holds, each file whole or not at all, the record last."""
-    manifest = exclude(manifest, issues, dataset.choices)
-    facts = _report_facts(dataset, manifest, issues)
+def _with_decision(dataset: Dataset, decision: Decision) -> Dataset:
+    """The newest decision about a code replaces earlier ones."""
+    others = tuple(other for other in dataset.decisions if other.code != decision.code)
+    return replace(dataset, decisions=(*others, decision))
+
+
+def _write_dataset(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> None:
+    """Write every file of a dataset's folder, each atomically, the record last."""
+    manifest = apply_decisions(manifest, issues, dataset.decisions)
+    report = _build_report(dataset, manifest, issues)
     home = dataset.folder
+    issue_records = [issue.to_json() for issue in issues]
     try:
         manifest.save(home / registry.MANIFEST)
-        atomic_write(home / registry.ISSUES_FILE, json.dumps([asdict(issue) for issue in issues]))
+        atomic_write(home / registry.ISSUES_FILE, json.dumps(issue_records))
         _write_quarantine(home / registry.QUARANTINE, manifest)
-        atomic_write(home / registry.REPORT_HTML, report_html(facts))
-        atomic_write(home / registry.REPORT_JSON, json.dumps(report_json(facts), indent=2))
-        atomic_write(
-            home / registry.RECORD, json.dumps(dataset.to_record(), indent=2), durable=True
-        )
+        atomic_write(home / registry.REPORT_HTML, render_dataset_report(report))
+        atomic_write(home / registry.REPORT_JSON, json.dumps(report.to_json(), indent=2))
+        record = json.dumps(dataset.to_json(), indent=2)
+        atomic_write(home / registry.RECORD, record, durable=True)
     except OSError as error:
         raise DataError(
-            f"the dataset cannot be written to {home}: {error.strerror}. Free space, or mend it"
+            f"the dataset cannot be written to {home}: {error.strerror}. "
+            "Free some space, or allow writing there"
         ) from error
 
 
-def _report_facts(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> ReportFacts:
-    usable = manifest.table["status"] == "present"
-    sound = manifest.with_table(manifest.table[usable]) if usable.any() else None
-    left_out = manifest.table[manifest.table["status"].isin(["unreadable", "excluded"])]
-    names = left_out["image"].str.rsplit("/", n=1).str[-1]
-    return ReportFacts(
+def _build_report(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> DatasetReport:
+    statuses = manifest.table["status"].value_counts()
+    usable = manifest.select_usable() if "present" in statuses else None
+    hashes = {}
+    if usable is not None:
+        hashes = {"data": usable.data_sha256(), "split": usable.split_sha256()}
+    quarantined = _quarantined_rows(manifest)
+    names = quarantined["image"].str.rsplit("/", n=1).str[-1]
+    return DatasetReport(
         name=dataset.name,
         kind=dataset.kind,
         folders=tuple(map(str, dataset.folders)),
         terms=manifest.terms,
         prepared=dataset.prepared,
         version=VERSION,
-        counts=(sound or manifest).counts(),
-        statuses={
-            str(status): int(count)
-            for status, count in manifest.table["status"].value_counts().items()
-        },
-        hashes={"data": sound.data_sha256(), "split": sound.split_sha256()} if sound else {},
+        counts=(usable or manifest).count_by_split(),
+        statuses={str(status): int(count) for status, count in statuses.items()},
+        hashes=hashes,
         issues=issues,
-        choices=dataset.choices,
-        quarantine=list(zip(names, left_out["reason"], strict=True)),
+        decisions=dataset.decisions,
+        quarantine=list(zip(names, quarantined["reason"], strict=True)),
     )
 
 
 def _write_quarantine(path: Path, manifest: Manifest) -> None:
-    """Every film that is listed but left out, with its reason."""
-    rows = manifest.table[manifest.table["status"].isin(["unreadable", "excluded"])]
-    with atomic_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+    """Write every film that is listed but left out, with its reason."""
+    rows = _quarantined_rows(manifest)[["image", "status", "reason"]]
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["image", "status", "reason"])
-        writer.writerows(rows[["image", "status", "reason"]].itertuples(index=False))
+        writer.writerow(rows.columns)
+        writer.writerows(rows.itertuples(index=False))
 
 
-def _alone() -> FileLock:
-    """One writer of the register at a time, from the choice of a name to the last file."""
-    place = registry.register()
+def _quarantined_rows(manifest: Manifest) -> pd.DataFrame:
+    return manifest.table[manifest.table["status"].isin(["unreadable", "excluded"])]
+
+
+def _registry_lock() -> FileLock:
+    """Lets one process at a time write the registry, from the choice of a name to the last file."""
+    folder = registry.datasets_folder()
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(
-            f"{place} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder"
+            f"{folder} cannot be written: {error.strerror}; set CXR_WORKSPACE to another folder"
         ) from error
-    return FileLock(place / ".lock")
+    return FileLock(folder / ".lock")
 
 
-def _now() -> str:
+def _utc_seconds() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")

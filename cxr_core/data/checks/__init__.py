@@ -1,1 +1,1 @@
-"""What speaks against a dataset before anything learns from it."""
+"""The dataset checks: what speaks against a dataset before a model is trained on it."""

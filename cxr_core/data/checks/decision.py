@@ -1,64 +1,100 @@
-"""What somebody decided about an issue, on record: accept it, or exclude the films it names."""
+"""Records what a person decided about an issue: accept it, or exclude the films it names."""
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
+from cxr_core.workspace.json_files import JsonObject
 
-Resolution = Literal["accept", "exclude"]
+Action = Literal["accept", "exclude"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
-    """It holds while the issue concerns the same films: what it concerned is known by a fingerprint."""
+class Decision:
+    """A decision applies as long as its issue concerns the same films, which the fingerprint shows."""
 
     code: str
-    choice: Resolution
+    action: Action
     note: str
     when: str  # ISO 8601, UTC
     count: int
     fingerprint: str
 
+    @classmethod
+    def from_json(cls, record: JsonObject) -> "Decision":
+        """Read a decision of dataset.json. Raises KeyError, TypeError or ValueError for anything else."""
+        action = record["choice"]
+        if action not in ACTIONS:
+            raise ValueError(f"{action!r} is no decision; expected {' or '.join(ACTIONS)}")
+        count = record["count"]
+        if not isinstance(count, int):
+            raise TypeError(f"count {count!r} is no whole number")
+        return cls(
+            code=str(record["code"]),
+            action=action,
+            note=str(record["note"]),
+            when=str(record["when"]),
+            count=count,
+            fingerprint=str(record["fingerprint"]),
+        )
 
-def fingerprint(issue: Issue) -> str:
-    """A hash of what an issue concerns: the films it names, or its sentence when it names none."""
+    def to_json(self) -> JsonObject:
+        """As dataset.json stores it; the key of the action there is "choice"."""
+        return {
+            "code": self.code,
+            "choice": self.action,
+            "note": self.note,
+            "when": self.when,
+            "count": self.count,
+            "fingerprint": self.fingerprint,
+        }
+
+
+def fingerprint_issue(issue: Issue) -> str:
+    """A hash of what an issue concerns: the films it names, or its message when it names none."""
     concerned = "\n".join(sorted(issue.images)) or issue.message
     return hashlib.sha256(f"{issue.code}\n{concerned}".encode()).hexdigest()
 
 
-def decide(
-    issues: tuple[Issue, ...], code: str, choice: Resolution, note: str, when: str
-) -> Choice:
-    """A choice about the issue of that code. Raises DataError when there is none, or nothing to exclude."""
-    found = next((issue for issue in issues if issue.code == code), None)
-    if found is None:
-        there = ", ".join(issue.code for issue in issues) or "nothing"
-        raise DataError(f"the doctor did not find {code!r} here; it found {there}")
-    if choice == "exclude" and not found.images:
+def decide_issue(
+    issues: tuple[Issue, ...], code: str, action: Action, note: str, when: str
+) -> Decision:
+    """The decision about the issue with this code. Raises DataError when it is not there or names no films to exclude.
+
+    when: ISO 8601, UTC.
+    """
+    issue = next((issue for issue in issues if issue.code == code), None)
+    if issue is None:
+        codes = ", ".join(issue.code for issue in issues) or "nothing"
+        raise DataError(f"the dataset checks did not report {code!r} here; they reported {codes}")
+    if action == "exclude" and not issue.images:
         raise DataError(
-            f"{code} names no single films, so there is nothing to exclude; mend it, or accept it"
+            f"{code} names no single films, so there is nothing to exclude; correct the data, or accept the issue"
         )
-    return Choice(
+    return Decision(
         code=code,
-        choice=choice,
+        action=action,
         note=note,
         when=when,
-        count=found.count,
-        fingerprint=fingerprint(found),
+        count=issue.count,
+        fingerprint=fingerprint_issue(issue),
     )
 
 
-def exclude(manifest: Manifest, issues: tuple[Issue, ...], choices: tuple[Choice, ...]) -> Manifest:
-    """The manifest with the films of every "exclude" left out, and those of former choices back in."""
+def apply_decisions(
+    manifest: Manifest, issues: tuple[Issue, ...], decisions: tuple[Decision, ...]
+) -> Manifest:
+    """The manifest with the films of every "exclude" marked as excluded; earlier exclusions are undone first."""
     table = manifest.table.copy()
     before = table["status"] == "excluded"
     table.loc[before, "status"], table.loc[before, "reason"] = "present", None
-    chosen = {choice.fingerprint for choice in choices if choice.choice == "exclude"}
+    excluded = {decision.fingerprint for decision in decisions if decision.action == "exclude"}
     for issue in issues:
-        if fingerprint(issue) in chosen:
+        if fingerprint_issue(issue) in excluded:
             rows = table["image"].isin(issue.images) & (table["status"] == "present")
             table.loc[rows, "status"], table.loc[rows, "reason"] = "excluded", issue.code
     return manifest.with_table(table)

@@ -1,12 +1,14 @@
-"""What the doctor may say about a dataset: every code, how severe it is, and what to do about it.
+"""Lists every issue that a dataset can have: its code, how severe it is and what to do about it.
 
-Sources notice what only they can see (a byte-order mark, a repeated row); the doctor finds the rest. A blocking issue
-stops training until somebody chooses, on record, to exclude the films it names or to accept it.
+Sources report what only they can see (a byte-order mark, a repeated row); the dataset checks report the rest. A
+blocking issue stops training until a person decides, on record, to exclude the films it names or to accept it.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from cxr_core.workspace.json_files import Json, JsonObject
 
 Severity = Literal["blocking", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("blocking", "warning", "note")
@@ -15,176 +17,207 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class IssueKind:
-    """What all issues of one code share: severity, a short title, the mend in a sentence, and what is counted."""
+    """What all issues of one code share.
+
+    title: a heading.  remedy: what to do, in a sentence.  unit: what is counted, in the plural.
+    """
 
     severity: Severity
     title: str
     remedy: str
-    unit: str
+    unit: str = "films"
 
 
-def _kind(severity: Severity, title: str, remedy: str, unit: str = "films") -> IssueKind:
-    return IssueKind(severity, title, remedy, unit)
+_REPORT_BY_GROUP = (
+    "Report figures for each group separately; balance or match the groups before training."
+)
 
-
-_APART = "Report figures for each group apart; balance or match the groups before training."
-
-ISSUES: dict[str, IssueKind] = {
-    # The tables that describe the films
-    "byte_order_mark": _kind("note", "A byte-order mark", "Nothing: it was skipped.", "files"),
-    "unnamed_columns": _kind(
+_TABLE_ISSUES = {
+    "byte_order_mark": IssueKind("note", "Byte-order mark", "Nothing: it was skipped.", "files"),
+    "unnamed_columns": IssueKind(
         "note", "Columns without a name", "Nothing: they were left out.", "columns"
     ),
-    "duplicate_rows": _kind(
-        "warning", "Rows that repeat", "Remove the repeats; the first of each was used.", "rows"
+    "duplicate_rows": IssueKind(
+        "warning", "Repeated rows", "Remove the repeats; the first of each was used.", "rows"
     ),
-    "contradictory_rows": _kind(
+    "contradictory_rows": IssueKind(
         "blocking", "Rows that contradict each other", "Correct the table, or exclude the films."
     ),
-    "unknown_label": _kind(
+    "unknown_label": IssueKind(
         "blocking",
-        "Labels that nobody knows",
+        "Unknown labels",
         "Correct the label, add an alias in findings.py, or exclude the films.",
     ),
-    "label_alias": _kind(
+    "label_alias": IssueKind(
         "note",
         "Labels under another name",
         "Nothing: they were read as the finding they mean.",
         "labels",
     ),
-    "no_labels": _kind(
-        "warning", "No finding has labels", "Add a label column to train or evaluate on it."
+    "no_labels": IssueKind(
+        "warning",
+        "No finding has labels",
+        "Add a label column to train or evaluate on these films.",
     ),
-    "impossible_age": _kind(
-        "warning", "Impossible ages", "Correct the table; they were taken as unknown."
+    "impossible_age": IssueKind(
+        "warning", "Impossible ages", "Correct the table; these ages count as unknown."
     ),
-    "unknown_value": _kind(
-        "note", "Views or sexes that nobody knows", "Nothing: they were taken as unknown."
+    "unknown_value": IssueKind(
+        "note", "Values that were not understood", "Nothing: they count as unknown."
     ),
-    "follow_up_differs": _kind(
+    "follow_up_differs": IssueKind(
         "note",
-        "Follow-up numbers that differ",
+        "Follow-up numbers that differ from the file name",
         "Nothing: films are joined on the file name.",
         "rows",
     ),
-    "text_mined_labels": _kind(
-        "note", "Labels mined from reports", "Take every figure with the labels' own errors."
+    "text_mined_labels": IssueKind(
+        "note",
+        "Labels mined from reports",
+        "Read every figure with the errors of the labels in mind.",
     ),
-    "population_unstated": _kind(
-        "note", "Nothing says how old the patients are", "State it in the model's card."
+    "population_unstated": IssueKind(
+        "note", "Patients of unknown age", "State the population in the model's card."
     ),
-    # Files and table, held against each other
-    "missing_images": _kind(
-        "warning", "Images that are listed but missing", "Copy them, or go on with the rest."
+}
+
+_FILE_ISSUES = {
+    "missing_images": IssueKind(
+        "warning", "Listed images that are missing", "Copy them, or continue with the rest."
     ),
-    "surplus_images": _kind(
+    "surplus_images": IssueKind(
         "warning",
-        "Images that no table names",
+        "Images that no table lists",
         "List them, or leave them: they are not used.",
         "files",
     ),
-    "same_name_twice": _kind(
-        "warning", "One name in several folders", "Remove one; the first folder's was used."
+    "same_name_twice": IssueKind(
+        "warning", "One file name in several folders", "Remove one; the first folder's was used."
     ),
-    "unreadable": _kind(
-        "warning", "Images that cannot be read", "Copy them again; they are quarantined, not used."
-    ),
-    "unsuitable": _kind(
+    "unreadable": IssueKind(
         "warning",
-        "Pictures that are no frontal chest film",
-        "Look at them; exclude what is not one.",
+        "Images that cannot be read",
+        "Copy them again; they are quarantined and not used.",
     ),
-    "inverted": _kind(
+    "unsuitable": IssueKind(
+        "warning",
+        "Images that are no frontal chest film",
+        "Look at them; exclude those that are not.",
+    ),
+    "inverted": IssueKind(
         "warning", "Films that seem inverted", "Look at them; invert or exclude them."
     ),
-    "turned": _kind("warning", "Films that seem turned", "Look at them; turn or exclude them."),
-    "mirrored": _kind(
+    "turned": IssueKind("warning", "Films that seem turned", "Look at them; turn or exclude them."),
+    "mirrored": IssueKind(
         "warning", "Films that seem mirrored", "Look at them; many only have a central heart."
     ),
-    "same_picture": _kind(
-        "warning", "The same picture twice", "Nothing: training uses one of each."
-    ),
-    "same_picture_two_labels": _kind(
+    "same_picture": IssueKind("warning", "Identical images", "Nothing: training uses one of each."),
+    "same_picture_two_labels": IssueKind(
         "warning",
-        "The same picture with different labels",
-        "Find out which is right, or exclude both.",
+        "Identical images with different labels",
+        "Find out which label is right, or exclude both.",
     ),
-    "swapped_masks": _kind(
+    "swapped_masks": IssueKind(
         "warning",
         "Masks of another structure than their folder says",
-        "Correct them; no outline is learnt from them.",
+        "Correct them; no segmenter is trained on them.",
     ),
-    # Patients and parts
-    "patient_unknown": _kind(
+}
+
+_SPLIT_ISSUES = {
+    "patient_unknown": IssueKind(
         "warning",
-        "Nothing says whose film it is",
+        "Films of unknown patients",
         "Add a patient column: each film counts as a patient of its own.",
     ),
-    "patients_scoped": _kind(
+    "patients_scoped": IssueKind(
         "warning",
-        "Patient numbers that occur in several parts",
-        "Counted as different patients; check if you can.",
+        "Patient numbers that occur in several splits",
+        "They count as different patients; check this if you can.",
         "patients",
     ),
-    "patient_in_two_parts": _kind(
+    "patient_in_two_parts": IssueKind(
         "blocking",
-        "A patient in two parts",
-        "Exclude their training films, or split anew by ratios.",
+        "A patient in two splits",
+        "Exclude their training films, or split the data again by ratios.",
         "patients",
     ),
-    "same_picture_two_parts": _kind(
+    "same_picture_two_parts": IssueKind(
         "blocking",
-        "The same picture in two parts",
-        "Exclude the training copy, or split anew by ratios.",
+        "The same image in two splits",
+        "Exclude the training copy, or split the data again by ratios.",
     ),
-    "small_validation": _kind(
+    "small_validation": IssueKind(
         "warning",
-        "A validation part too small to use",
-        "Nothing: it is pooled with train, and validation carved anew.",
+        "A validation split too small to use",
+        "Nothing: it is pooled with train, and a new validation split is carved.",
     ),
-    "no_split": _kind(
-        "note",
-        "No parts are given",
-        "Nothing: the films are divided by patient when a run needs it.",
+    "no_split": IssueKind(
+        "note", "No split is given", "Nothing: the films are split by patient when a run needs it."
     ),
-    "not_in_split": _kind(
-        "warning", "Films that no split list names", "Complete the lists; they count as training."
-    ),
-    "no_positives": _kind(
+    "not_in_split": IssueKind(
         "warning",
-        "A finding without positives in a part",
-        "Nothing can be learnt or measured of it there.",
+        "Films that no split list names",
+        "Complete the lists; these films count as training.",
+    ),
+    "no_positives": IssueKind(
+        "warning",
+        "A finding without positives in a split",
+        "It can be neither learnt nor measured there.",
         "findings",
     ),
-    "no_negatives": _kind(
+    "no_negatives": IssueKind(
         "warning",
-        "A finding without negatives in a part",
-        "Nothing can be learnt or measured of it there.",
+        "A finding without negatives in a split",
+        "It can be neither learnt nor measured there.",
         "findings",
     ),
-    # Shortcuts
-    "prevalence_shift": _kind(
+}
+
+_SHORTCUT_ISSUES = {
+    "prevalence_shift": IssueKind(
         "warning",
-        "A finding is more frequent in one part",
+        "A finding is more frequent in one split",
         "Expect calibration to shift; recalibrate before use.",
         "findings",
     ),
-    "mixed_views": _kind("note", "Films of both views", "Report figures for PA and AP apart."),
-    "mixed_resolution": _kind(
-        "note", "Films of several sizes", "Augment resolution, so that none becomes a cue."
+    "mixed_views": IssueKind(
+        "note", "Films of both views", "Report figures for PA and AP separately."
     ),
-    "resolution_with_label": _kind("warning", "Resolution goes with a label", _APART, "findings"),
-    "bits_with_label": _kind("warning", "Bit depth goes with a label", _APART, "findings"),
-    "view_with_label": _kind("warning", "The view goes with a label", _APART, "findings"),
-    "age_with_label": _kind("warning", "Age goes with a label", _APART, "findings"),
-    "sex_with_label": _kind("warning", "Sex goes with a label", _APART, "findings"),
-    "source_with_label": _kind("warning", "The source goes with a label", _APART, "findings"),
+    "mixed_resolution": IssueKind(
+        "note", "Films of several sizes", "Augment resolution, so that size does not become a cue."
+    ),
+    "resolution_with_label": IssueKind(
+        "warning", "Resolution is associated with a label", _REPORT_BY_GROUP, "findings"
+    ),
+    "bits_with_label": IssueKind(
+        "warning", "Bit depth is associated with a label", _REPORT_BY_GROUP, "findings"
+    ),
+    "view_with_label": IssueKind(
+        "warning", "The view is associated with a label", _REPORT_BY_GROUP, "findings"
+    ),
+    "age_with_label": IssueKind(
+        "warning", "Age is associated with a label", _REPORT_BY_GROUP, "findings"
+    ),
+    "sex_with_label": IssueKind(
+        "warning", "Sex is associated with a label", _REPORT_BY_GROUP, "findings"
+    ),
+    "source_with_label": IssueKind(
+        "warning", "The source is associated with a label", _REPORT_BY_GROUP, "findings"
+    ),
+}
+
+ISSUES: dict[str, IssueKind] = {
+    **_TABLE_ISSUES,
+    **_FILE_ISSUES,
+    **_SPLIT_ISSUES,
+    **_SHORTCUT_ISSUES,
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Issue:
-    """One thing found in a dataset.
+    """One thing that the dataset checks report.
 
     message: a sentence with its numbers.  count: how many of the kind's unit.  examples: a few of them, by name.
     images: the rows, by `image`, that `--exclude CODE` leaves out; empty when there is nothing to exclude.
@@ -202,11 +235,28 @@ class Issue:
         object.__setattr__(self, "examples", tuple(self.examples)[:EXAMPLES])
 
     @classmethod
-    def from_record(cls, record: dict[str, Any]) -> "Issue":
-        """An issue from its fields as JSON holds them. Raises KeyError or TypeError for anything else."""
+    def from_json(cls, record: JsonObject) -> "Issue":
+        """Read what `to_json` wrote. Raises KeyError or TypeError for anything else."""
+        count = record["count"]
+        if not isinstance(count, int):
+            raise TypeError(f"count {count!r} is no whole number")
         return cls(
-            **{**record, "examples": tuple(record["examples"]), "images": tuple(record["images"])}
+            code=str(record["code"]),
+            message=str(record["message"]),
+            count=count,
+            examples=_string_tuple(record["examples"]),
+            images=_string_tuple(record["images"]),
         )
+
+    def to_json(self) -> JsonObject:
+        """All fields, as issues.json and the manifest store them."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "count": self.count,
+            "examples": list(self.examples),
+            "images": list(self.images),
+        }
 
     @property
     def severity(self) -> Severity:
@@ -219,40 +269,37 @@ class Issue:
         return ISSUES[self.code].title
 
     @property
+    def unit(self) -> str:
+        """What is counted, in the plural."""
+        return ISSUES[self.code].unit
+
+    @property
     def extent(self) -> str:
-        """How many of what: 1 film, 4,139 rows."""
-        return counted(self.count, ISSUES[self.code].unit)
+        """The count with its unit: "1 film", "4,139 rows"."""
+        return format_count(self.count, self.unit)
 
     @property
     def remedy(self) -> str:
-        """What to do."""
+        """What to do, in a sentence."""
         return ISSUES[self.code].remedy
 
-    def to_json(self) -> dict[str, Any]:
-        """Everything but the list of images, of which there may be thousands."""
-        return {
-            "code": self.code,
-            "severity": self.severity,
-            "title": self.title,
-            "message": self.message,
-            "count": self.count,
-            "unit": ISSUES[self.code].unit,
-            "examples": list(self.examples),
-            "remedy": self.remedy,
-            "excludable": len(self.images),
-        }
 
-
-def counted(count: int, unit: str) -> str:
+def format_count(count: int, unit: str) -> str:
     """A number with its noun, which is given in the plural: "1 film", "4,139 films"."""
     return f"{count:,} {unit.removesuffix('s') if count == 1 else unit}"
 
 
-def by_severity(issues: Iterable[Issue]) -> tuple[Issue, ...]:
-    """Blocking ones first; within a severity in the order of the catalogue, then as given."""
+def sort_by_severity(issues: Iterable[Issue]) -> tuple[Issue, ...]:
+    """Blocking issues first; within a severity in the order of the catalogue, then as given."""
     order = list(ISSUES)
-    return tuple(
-        sorted(
-            issues, key=lambda issue: (SEVERITIES.index(issue.severity), order.index(issue.code))
-        )
-    )
+
+    def rank(issue: Issue) -> tuple[int, int]:
+        return SEVERITIES.index(issue.severity), order.index(issue.code)
+
+    return tuple(sorted(issues, key=rank))
+
+
+def _string_tuple(value: Json) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list of names")
+    return tuple(str(name) for name in value)

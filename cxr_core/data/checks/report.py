@@ -1,30 +1,32 @@
-"""The doctor's report: one HTML page that needs nothing else and fetches nothing, and the same facts as JSON."""
+"""Reports what the dataset checks found: as one self-contained HTML page, and as JSON for programs."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from cxr_core.data.checks.decision import Choice, fingerprint
-from cxr_core.data.checks.issue import EXAMPLES, SEVERITIES, Issue, Severity, counted
+from cxr_core.data.checks.decision import Decision, fingerprint_issue
+from cxr_core.data.checks.issue import EXAMPLES, SEVERITIES, Issue, Severity, format_count
+from cxr_core.data.manifest import SplitCounts
 from cxr_core.findings import FINDINGS
-from cxr_core.presentation.html import element, page, screen_style, table, text
+from cxr_core.presentation.html import render_template
+from cxr_core.workspace.json_files import JsonObject
 
+TEMPLATE = Path(__file__).parent / "templates" / "dataset_report.html.j2"
 SCHEMA = 1
 QUARANTINE_SHOWN = 200
 HEADINGS: dict[Severity, str] = {"blocking": "Blocking", "warning": "Warnings", "note": "Notes"}
-CHOSEN = {"accept": "Accepted", "exclude": "Excluded"}
+ACTION_NAMES = {"accept": "Accepted", "exclude": "Excluded"}
 STATUS_NAMES = {"present": "usable"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportFacts:
-    """All that a report says of one dataset.
+class DatasetReport:
+    """Everything that a report says about one dataset.
 
-    prepared: ISO 8601, UTC, as `when` in each choice.  counts: of each part, as Manifest.counts() gives them.
-    statuses: films of each status.  hashes: by what they are of, such as "data" and "split".  choices: all on record,
-    whether or not they still hold.  quarantine: name and reason of each film that is listed but left out.
+    prepared: ISO 8601, UTC.  counts: by split.  statuses: films of each status.  hashes: by what they are of, such as
+    "data" and "split".  decisions: all on record, whether or not they still apply.  quarantine: name and reason of each
+    film that is listed but left out.
     """
 
     name: str
@@ -33,212 +35,218 @@ class ReportFacts:
     terms: str
     prepared: str
     version: str
-    counts: Mapping[str, Mapping[str, Any]]
+    counts: Mapping[str, SplitCounts]
     statuses: Mapping[str, int]
     hashes: Mapping[str, str]
     issues: tuple[Issue, ...]
-    choices: Sequence[Choice] = ()
+    decisions: Sequence[Decision] = ()
     quarantine: Sequence[tuple[str, str]] = ()
 
-    def choice_about(self, issue: Issue) -> Choice | None:
-        """The choice that holds for an issue, if any."""
-        sought = fingerprint(issue)
-        return next((choice for choice in self.choices if choice.fingerprint == sought), None)
+    def decision_about(self, issue: Issue) -> Decision | None:
+        """The decision that applies to an issue, if there is one."""
+        fingerprint = fingerprint_issue(issue)
+        for decision in self.decisions:
+            if decision.fingerprint == fingerprint:
+                return decision
+        return None
+
+    def issues_of(self, severity: Severity) -> list[Issue]:
+        """The issues of one severity, in order."""
+        return [issue for issue in self.issues if issue.severity == severity]
 
     @property
-    def stopping(self) -> tuple[Issue, ...]:
-        """Blocking issues that nobody has chosen about."""
-        return tuple(
-            i for i in self.issues if i.severity == "blocking" and self.choice_about(i) is None
-        )
+    def open_blocking_issues(self) -> list[Issue]:
+        """Blocking issues without a decision."""
+        return [issue for issue in self.issues_of("blocking") if self.decision_about(issue) is None]
 
     @property
     def verdict(self) -> str:
-        """May it be trained on? One sentence."""
-        if self.stopping:
-            titles = "; ".join(_uncapitalised(issue.title) for issue in self.stopping)
-            return f"Stopped by {counted(len(self.stopping), 'blocking issues')}: {titles}."
-        found = {
-            severity: [i for i in self.issues if i.severity == severity] for severity in SEVERITIES
-        }
-        settled = len(found["blocking"])
-        blocking = (
-            f"{counted(settled, 'blocking issues')} settled by choice" if settled else "0 blocking"
-        )
-        warnings, notes = (
-            counted(len(found["warning"]), "warnings"),
-            counted(len(found["note"]), "notes"),
-        )
+        """Whether the dataset may be trained on, in one sentence."""
+        stopping = self.open_blocking_issues
+        if stopping:
+            titles = "; ".join(_lower_first(issue.title) for issue in stopping)
+            return f"Stopped by {format_count(len(stopping), 'blocking issues')}: {titles}."
+        decided = len(self.issues_of("blocking"))
+        blocking = "0 blocking"
+        if decided:
+            blocking = f"{format_count(decided, 'blocking issues')} decided"
+        warnings = format_count(len(self.issues_of("warning")), "warnings")
+        notes = format_count(len(self.issues_of("note")), "notes")
         return f"May be trained on: {blocking}, {warnings}, {notes}."
 
+    def to_json(self) -> JsonObject:
+        """The report for programs, as report.json stores it."""
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "kind": self.kind,
+            "folders": [str(folder) for folder in self.folders],
+            "terms": self.terms,
+            "prepared": self.prepared,
+            "version": self.version,
+            "verdict": self.verdict,
+            "may_be_trained_on": not self.open_blocking_issues,
+            "issues": [self._issue_json(issue) for issue in self.issues],
+            "choices": [_decision_json(decision) for decision in self.decisions],
+            "statuses": dict(self.statuses),
+            "counts": {split: counts.to_json() for split, counts in self.counts.items()},
+            "quarantine": [{"name": name, "reason": reason} for name, reason in self.quarantine],
+            "hashes": dict(self.hashes),
+        }
 
-def report_json(facts: ReportFacts) -> dict[str, Any]:
-    """The report for programs: numbers, texts, lists and null alone."""
-    return {
-        "schema": SCHEMA,
-        "name": facts.name,
-        "kind": facts.kind,
-        "folders": [str(folder) for folder in facts.folders],
-        "terms": facts.terms,
-        "prepared": facts.prepared,
-        "version": facts.version,
-        "verdict": facts.verdict,
-        "may_be_trained_on": not facts.stopping,
-        "issues": [
-            issue.to_json() | {"choice": _choice_json(facts.choice_about(issue))}
-            for issue in facts.issues
-        ],
-        "choices": [_choice_json(choice) for choice in facts.choices],
-        "statuses": dict(facts.statuses),
-        "counts": {part: dict(count) for part, count in facts.counts.items()},
-        "quarantine": [{"name": name, "reason": reason} for name, reason in facts.quarantine],
-        "hashes": dict(facts.hashes),
-    }
+    def _issue_json(self, issue: Issue) -> JsonObject:
+        """An issue without its list of images, of which there may be thousands."""
+        decision = self.decision_about(issue)
+        return {
+            "code": issue.code,
+            "severity": issue.severity,
+            "title": issue.title,
+            "message": issue.message,
+            "count": issue.count,
+            "unit": issue.unit,
+            "examples": list(issue.examples),
+            "remedy": issue.remedy,
+            "excludable": len(issue.images),
+            "choice": None if decision is None else _decision_json(decision),
+        }
 
 
-def report_html(facts: ReportFacts) -> str:
+@dataclass(frozen=True, kw_only=True)
+class IssueView:
+    """An issue as the page shows it.
+
+    has_more: whether there are more films than examples.  decision: the decision that applies, in words, or "".
+    commands: those that record a decision.  exclusion: what excluding would leave out, or "".
+    """
+
+    issue: Issue
+    has_more: bool
+    decision: str
+    commands: tuple[str, ...]
+    exclusion: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssueSection:
+    """All issues of one severity under their heading."""
+
+    severity: Severity
+    heading: str
+    issues: tuple[IssueView, ...]
+
+
+def render_dataset_report(report: DatasetReport) -> str:
     """The report for people, as a self-contained HTML page."""
-    style = screen_style(Path(__file__).with_name("report.css"))
-    body = [
-        "<header>",
-        element("p", "Dataset", "kind"),
-        element("h1", facts.name),
-        element("p", facts.verdict, f"verdict {'stopped' if facts.stopping else 'passed'}"),
-        "</header>\n<main>",
-        *_issues(facts),
-        *_former_choices(facts),
-        *_parts(facts),
-        *_quarantine(facts),
-        *_provenance(facts),
-        "</main>",
-        element(
-            "footer",
-            f"Silhouette {facts.version}, {_time(facts.prepared)}. Intervals are 95 %, with patients as units.",
-        ),
-    ]
-    return page(f"{facts.name}: what the doctor found", style, body)
+    shown = report.quarantine[:QUARANTINE_SHOWN]
+    return render_template(
+        TEMPLATE,
+        report=report,
+        sections=_issue_sections(report),
+        former_decisions=_former_decisions(report),
+        status_sentence=_describe_statuses(report.statuses),
+        count_header=["", *report.counts],
+        count_rows=_count_rows(report.counts),
+        quarantine=shown,
+        quarantine_hidden=len(report.quarantine) - len(shown),
+        provenance=_list_provenance(report),
+        prepared=_format_time(report.prepared),
+    )
 
 
-def _issues(facts: ReportFacts) -> Iterator[str]:
-    if not facts.issues:
-        yield element("p", "Nothing was found that speaks against training on it.", "quiet")
+def _issue_sections(report: DatasetReport) -> list[IssueSection]:
+    sections = []
     for severity in SEVERITIES:
-        issues = [issue for issue in facts.issues if issue.severity == severity]
+        issues = report.issues_of(severity)
         if issues:
-            yield f'<section class="{severity}">{element("h2", f"{HEADINGS[severity]} ({len(issues)})")}'
-            yield from (_issue(facts, issue) for issue in issues)
-            yield "</section>"
+            section = IssueSection(
+                severity=severity,
+                heading=f"{HEADINGS[severity]} ({len(issues)})",
+                issues=tuple(_issue_view(report, issue) for issue in issues),
+            )
+            sections.append(section)
+    return sections
 
 
-def _issue(facts: ReportFacts, issue: Issue) -> str:
-    examples = "".join(element("li", example) for example in issue.examples)
-    more = element("li", "…") if len(issue.examples) == EXAMPLES < issue.count else ""
-    return (
-        f"<article>{_heading(issue)}{element('p', issue.message)}"
-        f"{f'<ul>{examples}{more}</ul>' if examples else ''}"
-        f'<p class="remedy"><b>What to do</b> {text(issue.remedy)}</p>{_choice(facts, issue)}</article>'
+def _issue_view(report: DatasetReport, issue: Issue) -> IssueView:
+    decision = report.decision_about(issue)
+    actions = []
+    if issue.images:
+        actions.append("exclude")
+    if issue.severity == "blocking":
+        actions.append("accept")
+    prepare = f"python -m train.prepare --data {shlex.quote(report.name)}"
+    exclusion = ""
+    if issue.images:
+        exclusion = f"Excluding leaves out {format_count(len(issue.images), 'films')}."
+    return IssueView(
+        issue=issue,
+        has_more=len(issue.examples) == EXAMPLES < issue.count,
+        decision="" if decision is None else _describe_decision(decision),
+        commands=tuple(f"{prepare} --{action} {issue.code}" for action in actions),
+        exclusion=exclusion,
     )
 
 
-def _heading(issue: Issue) -> str:
-    return f"<h3>{element('span', issue.title)} {element('small', issue.extent)} {element('code', issue.code)}</h3>"
+def _former_decisions(report: DatasetReport) -> list[tuple[str, str]]:
+    """Code and words of decisions whose issue has been corrected or concerns other films now."""
+    current = {fingerprint_issue(issue) for issue in report.issues}
+    former = [decision for decision in report.decisions if decision.fingerprint not in current]
+    return [(decision.code, _describe_decision(decision)) for decision in former]
 
 
-def _choice(facts: ReportFacts, issue: Issue) -> str:
-    """The choice on record; without one, the commands that record one."""
-    choice = facts.choice_about(issue)
-    if choice is not None:
-        return element("p", _chosen(choice), "chosen")
-    flags = ["--exclude"] if issue.images else []
-    flags += ["--accept"] if issue.severity == "blocking" else []
-    commands = [
-        f"python -m train.prepare --data {shlex.quote(facts.name)} {flag} {issue.code}"
-        for flag in flags
-    ]
-    leaves = f" Excluding leaves out {counted(len(issue.images), 'films')}." if issue.images else ""
-    lines = "".join(element("code", command) for command in commands)
-    return f'<div class="commands"><p>To decide:{text(leaves)}</p>{lines}</div>' if commands else ""
+def _describe_statuses(statuses: Mapping[str, int]) -> str:
+    counts = []
+    for status, count in statuses.items():
+        counts.append(f"{count:,} {STATUS_NAMES.get(status, status)}")
+    return f"{format_count(sum(statuses.values()), 'films')} listed: {', '.join(counts)}."
 
 
-def _former_choices(facts: ReportFacts) -> Iterator[str]:
-    """Choices that hold no more: what they were about is mended, or concerns other films now."""
-    holding = {fingerprint(issue) for issue in facts.issues}
-    former = [choice for choice in facts.choices if choice.fingerprint not in holding]
-    if former:
-        yield element("h2", f"Choices that hold no more ({len(former)})")
-        yield element("p", "What they were about is mended, or concerns other films now.", "quiet")
-        yield table(("What", "Choice"), ([c.code, _chosen(c)] for c in former))
-
-
-def _parts(facts: ReportFacts) -> Iterator[str]:
-    """A column for each part: films, patients, and the positives of each finding."""
-    total = sum(facts.statuses.values())
-    told = ", ".join(
-        f"{count:,} {STATUS_NAMES.get(status, status)}" for status, count in facts.statuses.items()
-    )
-    yield element("h2", "Films")
-    yield element("p", f"{counted(total, 'films')} listed: {told}.")
-    counts = list(facts.counts.values())
+def _count_rows(counts: Mapping[str, SplitCounts]) -> list[list[str]]:
+    """Films, patients and the positives of each finding, with a column for each split."""
+    splits = list(counts.values())
     rows = [
-        [name.capitalize(), *(f"{count[name]:,}" for count in counts)]
-        for name in ("films", "patients")
+        ["Films", *(f"{split.films:,}" for split in splits)],
+        ["Patients", *(f"{split.patients:,}" for split in splits)],
     ]
-    findings = list(dict.fromkeys(key for count in counts for key in count["positives"]))
-    rows += [
-        [f"with {_finding(key)}", *(f"{count['positives'].get(key, 0):,}" for count in counts)]
-        for key in findings
+    findings = dict.fromkeys(key for split in splits for key in split.positives)
+    for key in findings:
+        numbers = [f"{split.positives.get(key, 0):,}" for split in splits]
+        rows.append([f"with {_finding_in_sentence(key)}", *numbers])
+    return rows
+
+
+def _list_provenance(report: DatasetReport) -> list[tuple[str, str]]:
+    rows = [
+        ("Kind", report.kind),
+        ("Folders", ", ".join(map(str, report.folders))),
+        ("Prepared", _format_time(report.prepared)),
+        ("Terms", report.terms),
     ]
-    if counts:
-        yield table(("", *facts.counts), rows, "counts")
+    rows += [(f"SHA-256 of the {name}", value) for name, value in report.hashes.items()]
+    return rows
 
 
-def _quarantine(facts: ReportFacts) -> Iterator[str]:
-    if not facts.quarantine:
-        return
-    yield element("h2", f"Quarantine ({len(facts.quarantine):,})")
-    shown = facts.quarantine[:QUARANTINE_SHOWN]
-    yield table(("Image", "Why it is left out"), shown)
-    if len(facts.quarantine) > len(shown):
-        yield element(
-            "p", f"{len(facts.quarantine) - len(shown):,} more stand in quarantine.csv.", "quiet"
-        )
+def _decision_json(decision: Decision) -> JsonObject:
+    """A decision as report.json stores it: without the fingerprint."""
+    record = decision.to_json()
+    del record["fingerprint"]
+    return record
 
 
-def _provenance(facts: ReportFacts) -> Iterator[str]:
-    yield element("h2", "Where it comes from")
-    told = {
-        "Kind": facts.kind,
-        "Folders": ", ".join(map(str, facts.folders)),
-        "Prepared": _time(facts.prepared),
-    }
-    told |= {"Terms": facts.terms} | {
-        f"SHA-256 of the {name}": value for name, value in facts.hashes.items()
-    }
-    yield "<dl>" + "".join(
-        f"<div>{element('dt', name)}{element('dd', value)}</div>" for name, value in told.items()
-    )
-    yield "</dl>"
+def _describe_decision(decision: Decision) -> str:
+    note = f": {decision.note}" if decision.note else "."
+    action = ACTION_NAMES.get(decision.action, decision.action)
+    return f"{action} on {_format_time(decision.when)}{note}"
 
 
-def _choice_json(choice: Choice | None) -> dict[str, Any] | None:
-    if choice is None:
-        return None
-    return {name: getattr(choice, name) for name in ("code", "choice", "note", "when", "count")}
-
-
-def _chosen(choice: Choice) -> str:
-    note = f": {choice.note}" if choice.note else "."
-    return f"{CHOSEN.get(choice.choice, choice.choice)} on {_time(choice.when)}{note}"
-
-
-def _time(iso: str) -> str:
+def _format_time(iso: str) -> str:
     """ISO 8601 in UTC, to the minute, as people write it."""
     return f"{iso[:16].replace('T', ' ')} UTC"
 
 
-def _finding(key: str) -> str:
-    return _uncapitalised(FINDINGS[key].name) if key in FINDINGS else key
+def _finding_in_sentence(key: str) -> str:
+    return _lower_first(FINDINGS[key].name) if key in FINDINGS else key
 
 
-def _uncapitalised(text: str) -> str:
+def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]

@@ -1,35 +1,64 @@
-"""What speaks against training on a dataset: every check of its table, the worst first.
+"""Runs the dataset checks: everything that speaks against training on a dataset, the most severe issues first.
 
-The checks see the table alone. What only pixels can tell (sha256, size, bits, concerns) is in it once every film has
-been decoded; before that, those checks find nothing.
+`run_checks` looks at the table alone. What only pixels show (sha256, size, bits, quality flags) is in it once every
+film has been decoded; before that, those checks find nothing.
 """
 
-from cxr_core.data.checks.issue import Issue, by_severity
-from cxr_core.data.checks.parts import patients_in_two_parts, without_one_class
-from cxr_core.data.checks.pictures import of_several_sizes, same_pictures, suspicious, unreadable
-from cxr_core.data.checks.shortcuts import shortcuts
+from collections.abc import Iterator
+
+from cxr_core.data.checks.images import (
+    find_identical_films,
+    find_mixed_sizes,
+    find_suspicious_films,
+    find_unreadable_files,
+)
+from cxr_core.data.checks.issue import Issue, format_count, sort_by_severity
+from cxr_core.data.checks.shortcuts import find_shortcuts
+from cxr_core.data.checks.splits import find_missing_classes, find_patients_in_two_splits
 from cxr_core.data.manifest import Manifest
+from cxr_core.data.sources.masks import find_swapped_masks
 
 
-def diagnose(manifest: Manifest) -> tuple[Issue, ...]:
-    """Everything that was noticed or found about a dataset, blocking issues first. Opens no file.
+def run_checks(manifest: Manifest) -> tuple[Issue, ...]:
+    """Everything that the sources reported or the checks find, blocking issues first. Opens no file.
 
-    Unreadable files are counted among all; everything else is told of the usable films alone. Where not one file is
-    there, it is told of the films that are listed, so that a table can be examined before its films arrive.
+    Unreadable files are counted among all; every other check looks at the usable films alone. Where no file has
+    arrived, it looks at the films that are listed, so that a table can be checked before its films arrive.
     """
-    found = [*manifest.noticed, *unreadable(manifest)]
-    films = _judged(manifest)
+    issues = [*manifest.source_issues, *find_unreadable_files(manifest)]
+    films = _films_to_check(manifest)
     if films is not None:
-        found += [*suspicious(films), *same_pictures(films), *of_several_sizes(films)]
-        found += [*patients_in_two_parts(films), *without_one_class(films)]
-        found += shortcuts(films)
-    return by_severity(found)
+        issues += find_suspicious_films(films)
+        issues += find_identical_films(films)
+        issues += find_mixed_sizes(films)
+        issues += find_patients_in_two_splits(films)
+        issues += find_missing_classes(films)
+        issues += find_shortcuts(films)
+    return sort_by_severity(issues)
 
 
-def _judged(manifest: Manifest) -> Manifest | None:
-    """The usable films; where not one file is there, those that are listed; None where every file is unusable."""
+def check_masks(manifest: Manifest) -> Iterator[Issue]:
+    """Films whose mask of the heart does not lie between those of the lungs. Opens every mask of the usable films."""
+    present = manifest.table["status"] == "present"
+    if not present.any():
+        return
+    films = manifest.with_table(manifest.table[present])
+    swapped = find_swapped_masks(films)
+    count = int(swapped.sum())
+    if count:
+        yield Issue(
+            code="swapped_masks",
+            message=f"In {format_count(count, 'films')} the mask of the heart does not lie between the lungs.",
+            count=count,
+            examples=tuple(films.names[swapped]),
+            images=tuple(films.table["image"][swapped]),
+        )
+
+
+def _films_to_check(manifest: Manifest) -> Manifest | None:
+    """The usable films; where no file has arrived, those that are listed; None where every file is unusable."""
     status = manifest.table["status"]
-    for judged in ("present", "missing"):
-        if (status == judged).any():
-            return manifest.with_table(manifest.table[status == judged])
+    for wanted in ("present", "missing"):
+        if (status == wanted).any():
+            return manifest.with_table(manifest.table[status == wanted])
     return None

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cxr_core.data.checks.images import ORIENTATION_FLAGS, UNSUITABLE
 from cxr_core.data.checks.issue import ISSUES, Issue
-from cxr_core.data.checks.pictures import UNSETTLING, UNSUITABLE
-from cxr_core.data.checks.run import diagnose
-from cxr_core.data.checks.shortcuts import BAND, associations, times
-from cxr_core.data.manifest import Manifest, as_table
+from cxr_core.data.checks.run import run_checks
+from cxr_core.data.checks.shortcuts import MIN_ODDS_RATIO, format_ratio, measure_associations
+from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.findings import FINDINGS
 
 ROOT = Path(__file__).parents[3]
@@ -50,7 +50,7 @@ def sound_table() -> pd.DataFrame:
     Film 0 and film 8 lie in train and have no pneumonia; film 1 lies in train and has; film 4 in val, film 6 in test.
     """
     i = np.arange(FILMS)
-    return as_table(
+    return build_table(
         {
             "image": [f"/films/{n:04d}.png" for n in i],
             "patient": [str(n) for n in i],
@@ -69,7 +69,7 @@ def sound_table() -> pd.DataFrame:
 
 
 def manifest_of(table: pd.DataFrame) -> Manifest:
-    return Manifest(as_table(table), "csv", "terms")
+    return Manifest(build_table(table), "csv", "terms")
 
 
 def changed(change: Callable[[pd.DataFrame], None]) -> Manifest:
@@ -79,7 +79,7 @@ def changed(change: Callable[[pd.DataFrame], None]) -> Manifest:
 
 
 def diagnosed(manifest: Manifest) -> dict[str, Issue]:
-    return {issue.code: issue for issue in diagnose(manifest)}
+    return {issue.code: issue for issue in run_checks(manifest)}
 
 
 def put(column: str, value: object, *rows: int) -> Callable[[pd.DataFrame], None]:
@@ -189,7 +189,7 @@ CASES: dict[str, tuple[Callable[[pd.DataFrame], None], Callable[[pd.DataFrame], 
 
 
 def test_nothing_is_found_where_nothing_is() -> None:
-    assert diagnose(manifest_of(sound_table())) == ()
+    assert run_checks(manifest_of(sound_table())) == ()
 
 
 @pytest.mark.parametrize("code", CASES)
@@ -211,13 +211,13 @@ def test_every_code_has_a_case_or_is_a_sources() -> None:
 
 
 def test_what_the_source_noticed_comes_along_in_order() -> None:
-    noticed = (
+    issues = (
         Issue(code="byte_order_mark", message="One.", count=1),
         Issue(code="duplicate_rows", message="2.", count=2),
     )
     table = sound_table()
     table.loc[6, "patient"] = "0"
-    found = diagnose(Manifest(table, "csv", "terms", noticed=noticed))
+    found = run_checks(Manifest(table, "csv", "terms", source_issues=issues))
     assert [issue.code for issue in found] == [
         "patient_in_two_parts",
         "duplicate_rows",
@@ -231,7 +231,7 @@ def test_unsuitable_is_what_a_reading_refuses() -> None:
     refusals = set(re.findall(r'_refusal\(\s*"(\w+)"', quality))
     assert len(refusals) >= 9
     assert refusals | {"drawing"} == UNSUITABLE
-    assert set(re.findall(r'_unsettling\(\s*"(\w+)"', quality)) == set(UNSETTLING)
+    assert set(re.findall(r'_unsettling\(\s*"(\w+)"', quality)) == set(ORIENTATION_FLAGS)
 
 
 def test_unreadable_films_are_counted_by_reason() -> None:
@@ -312,7 +312,7 @@ def test_all_findings_without_positives_stand_in_one_issue() -> None:
 
 def test_data_that_is_not_divided_is_one_part() -> None:
     table = sound_table().assign(split=None, pneumonia=1.0)
-    assert diagnosed(manifest_of(table))["no_negatives"].examples == ("the whole: pneumonia",)
+    assert diagnosed(manifest_of(table))["no_negatives"].examples == ("all films: pneumonia",)
     table.loc[1, "sha256"] = table.loc[0, "sha256"]
     assert "same_picture" in diagnosed(manifest_of(table))
 
@@ -331,12 +331,12 @@ def test_a_table_without_any_file_is_examined_and_one_with_files_by_these() -> N
     everything_missing = changed(both(copy_of("patient", 0, 6), put("status", "missing")))
     assert "patient_in_two_parts" in diagnosed(everything_missing)
     one_missing = changed(both(copy_of("patient", 0, 6), put("status", "missing", 6)))
-    assert diagnose(one_missing) == ()
+    assert run_checks(one_missing) == ()
 
 
 def test_nothing_usable_is_no_error() -> None:
     assert set(diagnosed(changed(put("status", "unreadable")))) == {"unreadable"}
-    assert diagnose(changed(put("status", "excluded"))) == ()
+    assert run_checks(changed(put("status", "excluded"))) == ()
 
 
 def test_data_without_findings_is_no_error() -> None:
@@ -352,7 +352,7 @@ def test_the_strongest_finding_is_named_first_with_its_ratio() -> None:
     """By hand: 480 with pneumonia of which 240 AP, 480 without of which 48: (240 / 240) / (48 / 432) = 9."""
     issue = diagnosed(changed(goes_with_label("view", "AP")))["view_with_label"]
     assert issue.message.startswith(
-        "Against PA films, AP films have 9.00 times the odds of pneumonia ("
+        "Compared with PA films, AP films have 9.00 times the odds of pneumonia ("
     )
     assert issue.examples[0].startswith("pneumonia: 9.00 (")
     assert issue.count == 1
@@ -391,7 +391,7 @@ def test_films_all_of_different_sizes_are_told_apart_by_their_pixels() -> None:
 
     found = diagnosed(changed(change))
     assert found["resolution_with_label"].message.startswith(
-        "Against smaller films, films of more than 0.46 million"
+        "Compared with smaller films, films of more than 0.46 million"
     )
     assert (
         "have 0.0" in found["resolution_with_label"].message
@@ -418,7 +418,7 @@ def test_only_a_ratio_beyond_the_band_is_reported(ratio: float, reported: bool) 
     share = ratio / (1 + ratio)  # among AP films; a half among PA films
     label = np.r_[np.arange(20_000) < 20_000 * share, np.arange(20_000) < 10_000]
     names = [f"{n}" for n in range(40_000)]
-    table = as_table(
+    table = build_table(
         {
             "image": names,
             "patient": names,
@@ -429,11 +429,11 @@ def test_only_a_ratio_beyond_the_band_is_reported(ratio: float, reported: bool) 
         }
     )
     manifest = manifest_of(table)
-    (association,) = associations(manifest)
+    (association,) = measure_associations(manifest)
     assert association.odds.value == pytest.approx(ratio, rel=1e-3)
     assert not association.odds.interval()[0] < 1 < association.odds.interval()[1]
     assert ("view_with_label" in diagnosed(manifest)) is reported
-    assert 1.15 < BAND < 1.9
+    assert 1.15 < MIN_ODDS_RATIO < 1.9
 
 
 def test_chance_alone_is_seldom_reported() -> None:
@@ -447,9 +447,9 @@ def test_chance_alone_is_seldom_reported() -> None:
             .assign(source=chance.choice(list("abcd"), FILMS))
         )
         labels = {key: (chance.random(FILMS) < 0.2).astype(float) for key in FINDINGS}
-        found = associations(manifest_of(table.assign(**labels)))
+        found = measure_associations(manifest_of(table.assign(**labels)))
         reported += sum(each.strong for each in found)
-        uncorrected += sum(each.odds.nearest(0.95) > 1 for each in found)
+        uncorrected += sum(each.odds.lower_strength(0.95) > 1 for each in found)
     assert uncorrected > 40
     assert reported <= 2
 
@@ -466,7 +466,7 @@ def test_chance_alone_is_seldom_reported() -> None:
     ],
 )
 def test_ratios_are_written_with_three_figures(ratio: float, written: str) -> None:
-    assert times(ratio) == written
+    assert format_ratio(ratio) == written
 
 
 few = st.integers(min_value=0, max_value=5)
@@ -484,7 +484,7 @@ rows = st.lists(
 def test_what_is_excluded_mends_the_issue_and_never_touches_test(drawn: list[tuple]) -> None:
     patient, picture, split, label = zip(*drawn, strict=True)
     names = [f"/films/{n}.png" for n in range(len(drawn))]
-    table = as_table(
+    table = build_table(
         {
             "image": names,
             "patient": [str(each) for each in patient],
@@ -496,7 +496,7 @@ def test_what_is_excluded_mends_the_issue_and_never_touches_test(drawn: list[tup
     )
     manifest = manifest_of(table)
     test = set(table.loc[table["split"] == "test", "image"])
-    for issue in diagnose(manifest):
+    for issue in run_checks(manifest):
         assert not set(issue.images) & test
         left = table[~table["image"].isin(issue.images)]
         if issue.code in {"patient_in_two_parts", "same_picture_two_parts"}:

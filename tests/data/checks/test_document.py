@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from cxr_core.data.checks.issue import ISSUES
-from cxr_core.data.checks.shortcuts import BAND
-from cxr_core.data.sources.sources import SOURCES
+from cxr_core.data.checks.shortcuts import MIN_ODDS_RATIO
+from cxr_core.data.sources.detect import SOURCES
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs/data.md").read_text(encoding="utf-8")
@@ -27,7 +27,7 @@ def test_severity_and_remedy_are_the_catalogues() -> None:
 
 
 def test_the_band_is_the_one_in_force() -> None:
-    assert f"above {BAND} or below 1/{BAND}" in DOCUMENT
+    assert f"above {MIN_ODDS_RATIO} or below 1/{MIN_ODDS_RATIO}" in DOCUMENT
 
 
 def test_every_kind_of_source_is_named() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from scipy.stats.contingency import odds_ratio as reference
 
-from cxr_core.data.checks.odds_ratio import OddsRatio, odds_ratio
+from cxr_core.data.checks.shortcuts import OddsRatio, estimate_odds_ratio
 
 
 def films(a: int, b: int, c: int, d: int) -> tuple[np.ndarray, np.ndarray]:
@@ -17,7 +17,7 @@ def films(a: int, b: int, c: int, d: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def found(label: np.ndarray, group: np.ndarray, patient: np.ndarray | None = None) -> OddsRatio:
-    odds = odds_ratio(label, group, np.arange(len(label)) if patient is None else patient)
+    odds = estimate_odds_ratio(label, group, np.arange(len(label)) if patient is None else patient)
     assert odds is not None
     return odds
 
@@ -88,7 +88,7 @@ def test_the_group_and_the_rest_mirror_each_other(a: int, b: int, c: int, d: int
     low, high = there.interval()
     assert back.interval() == pytest.approx((1 / high, 1 / low))
     assert low < there.value < high
-    assert there.nearest(0.95) == pytest.approx(max(low, 1 / high))
+    assert there.lower_strength(0.95) == pytest.approx(max(low, 1 / high))
     assert there.interval(0.999)[0] < low
 
 
@@ -148,10 +148,10 @@ def test_what_is_unknown_is_left_out() -> None:
 def test_nothing_to_compare(table: tuple[int, int, int, int]) -> None:
     """One class, one group, nothing, or the whole class in one patient."""
     label, group = films(*table)
-    assert odds_ratio(label, group, np.arange(len(label))) is None
+    assert estimate_odds_ratio(label, group, np.arange(len(label))) is None
 
 
 def test_a_class_in_one_patient_says_nothing() -> None:
     label, group = films(40, 100, 0, 300)
     patient = np.where(label == 1, 0, np.arange(len(label)) + 1)
-    assert odds_ratio(label, group, patient) is None
+    assert estimate_odds_ratio(label, group, patient) is None

@@ -12,10 +12,10 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from cxr_core.data.checks.issue import Issue
-from cxr_core.data.checks.run import diagnose
-from cxr_core.data.checks.shortcuts import associations
+from cxr_core.data.checks.run import run_checks
+from cxr_core.data.checks.shortcuts import measure_associations
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.sources.sources import read_sources
+from cxr_core.data.sources.detect import read_sources
 
 DOCUMENT = Path(__file__).parents[3] / "docs/data.md"
 TABLES = ("Data_Entry_2017_v2020.csv", "BBox_List_2017.csv", "train_val_list.txt", "test_list.txt")
@@ -65,7 +65,7 @@ def _size(path: str) -> tuple[int, int]:
 
 
 def found_in(manifest: Manifest) -> dict[str, Issue]:
-    found = {issue.code: issue for issue in diagnose(manifest)}
+    found = {issue.code: issue for issue in run_checks(manifest)}
     assert not [issue for issue in found.values() if issue.severity == "blocking"]
     return found
 
@@ -116,10 +116,10 @@ def test_the_whole_release_without_a_film_is_examined_in_seconds_and_as_the_docu
     manifest = read_sources([real_data / "nih_cxr8"])
     manifest = manifest.with_table(manifest.table.assign(status="missing"))
     began = time.monotonic()
-    found = {issue.code: issue for issue in diagnose(manifest)}
+    found = {issue.code: issue for issue in run_checks(manifest)}
     assert time.monotonic() - began < 10  # about 0.5 s
 
-    told = {(each.code, each.finding): each for each in associations(manifest)}
+    told = {(each.code, each.finding): each for each in measure_associations(manifest)}
     ap = (manifest.table[["view"]] == "AP").to_numpy(float)
     document = " ".join(DOCUMENT.read_text(encoding="utf-8").split())
     for finding, ratio, interval in (

@@ -1,4 +1,4 @@
-"""The report: a verdict first, every issue with what to do, the choices that hold, nothing fetched, all escaped."""
+"""The report: a verdict first, every issue with what to do, the decisions, nothing fetched, all text escaped."""
 
 import html
 import json
@@ -10,16 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_core.data.checks.decision import Choice, decide
-from cxr_core.data.checks.issue import ISSUES, Issue, by_severity
-from cxr_core.data.checks.report import QUARANTINE_SHOWN, ReportFacts, report_html, report_json
-from cxr_core.presentation.html import POLICY
+from cxr_core.data.checks.decision import Decision, decide_issue
+from cxr_core.data.checks.issue import ISSUES, Issue, sort_by_severity
+from cxr_core.data.checks.report import (
+    QUARANTINE_SHOWN,
+    DatasetReport,
+    render_dataset_report,
+)
+from cxr_core.data.manifest import SplitCounts
+from cxr_core.presentation.html import CONTENT_SECURITY_POLICY
 
 NASTY = '<script>alert("x")</script>&\u202egnp.exe'
 WHEN = "2026-11-21T10:07:41+00:00"
 COPIES = Issue(
     code="same_picture_two_parts",
-    message="One picture is found in more than one part.",
+    message="One image is found in more than one split.",
     count=2,
     examples=("a.png (train) = b.png (test)",),
     images=("/films/a.png",),
@@ -37,8 +42,8 @@ WARNING = Issue(
 NOTE = Issue(code="byte_order_mark", message="It has one.", count=1)
 
 
-def facts(*issues: Issue, **others: object) -> ReportFacts:
-    made = ReportFacts(
+def make_report(*issues: Issue, **others: object) -> DatasetReport:
+    report = DatasetReport(
         name="NIH & others",
         kind="nih14",
         folders=("/films/one", "/films/two"),
@@ -46,28 +51,30 @@ def facts(*issues: Issue, **others: object) -> ReportFacts:
         prepared=WHEN,
         version="9.8.7",
         counts={
-            "train": {"films": 4139, "patients": 900, "positives": {"cardiomegaly": 60, "mass": 7}},
-            "test": {"films": 12, "patients": 3, "positives": {"cardiomegaly": 2, "mass": 0}},
+            "train": SplitCounts(
+                films=4139, patients=900, positives={"cardiomegaly": 60, "mass": 7}
+            ),
+            "test": SplitCounts(films=12, patients=3, positives={"cardiomegaly": 2, "mass": 0}),
         },
         statuses={"present": 4151, "missing": 5, "unreadable": 1},
         hashes={"data": "ab" * 32, "split": "cd" * 32},
-        issues=by_severity(issues),
+        issues=sort_by_severity(issues),
     )
-    return replace(made, **others)
+    return replace(report, **others)
 
 
-def chosen(issue: Issue, choice: str, note: str = "") -> Choice:
-    return decide((issue,), issue.code, choice, note, WHEN)
+def decide(issue: Issue, action: str, note: str = "") -> Decision:
+    return decide_issue((issue,), issue.code, action, note, WHEN)
 
 
-class Words(HTMLParser):
+class PageParser(HTMLParser):
     """The text of a page, its tags, and the addresses it points at."""
 
     def __init__(self, page: str):
         super().__init__()
         self.tags: list[str] = []
         self.addresses: list[str] = []
-        self.words: list[str] = []
+        self.texts: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
@@ -77,56 +84,58 @@ class Words(HTMLParser):
         ]
 
     def handle_data(self, data):
-        self.words.append(data)
+        self.texts.append(data)
 
     @property
     def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
+        return " ".join(" ".join(self.texts).split())
 
 
 @pytest.mark.parametrize(
-    ("issues", "choices", "verdict"),
+    ("issues", "decisions", "verdict"),
     [
         ((), (), "May be trained on: 0 blocking, 0 warnings, 0 notes."),
         ((NOTE, WARNING), (), "May be trained on: 0 blocking, 1 warning, 1 note."),
-        ((COPIES, NOTE), (), "Stopped by 1 blocking issue: the same picture in two parts."),
+        ((COPIES, NOTE), (), "Stopped by 1 blocking issue: the same image in two splits."),
         (
             (COPIES, CONTRADICTION),
             (),
-            "Stopped by 2 blocking issues: rows that contradict each other; the same picture in two parts.",
+            "Stopped by 2 blocking issues: rows that contradict each other; the same image in two splits.",
         ),
         (
             (COPIES, CONTRADICTION),
-            (chosen(COPIES, "exclude"),),
+            (decide(COPIES, "exclude"),),
             "Stopped by 1 blocking issue: rows that contradict each other.",
         ),
         (
             (COPIES, CONTRADICTION),
-            (chosen(COPIES, "exclude"), chosen(CONTRADICTION, "accept")),
-            "May be trained on: 2 blocking issues settled by choice, 0 warnings, 0 notes.",
+            (decide(COPIES, "exclude"), decide(CONTRADICTION, "accept")),
+            "May be trained on: 2 blocking issues decided, 0 warnings, 0 notes.",
         ),
     ],
 )
-def test_the_verdict(issues: tuple[Issue, ...], choices: tuple[Choice, ...], verdict: str) -> None:
-    made = facts(*issues, choices=choices)
-    assert made.verdict == verdict
-    assert report_json(made)["may_be_trained_on"] is verdict.startswith("May")
-    text = Words(report_html(made)).text
+def test_the_verdict(
+    issues: tuple[Issue, ...], decisions: tuple[Decision, ...], verdict: str
+) -> None:
+    report = make_report(*issues, decisions=decisions)
+    assert report.verdict == verdict
+    assert report.to_json()["may_be_trained_on"] is verdict.startswith("May")
+    text = PageParser(render_dataset_report(report)).text
     assert text.index(verdict) < 200 + text.index("Dataset")
 
 
 def test_a_choice_about_other_films_does_not_hold() -> None:
     grown = replace(COPIES, images=("/films/a.png", "/films/c.png"))
-    made = facts(grown, choices=(chosen(COPIES, "exclude", "asked Jo"),))
-    assert made.verdict.startswith("Stopped")
-    text = Words(report_html(made)).text
-    assert "Choices that hold no more (1)" in text
+    report = make_report(grown, decisions=(decide(COPIES, "exclude", "asked Jo"),))
+    assert report.verdict.startswith("Stopped")
+    text = PageParser(render_dataset_report(report)).text
+    assert "Decisions that no longer apply (1)" in text
     assert "Excluded on 2026-11-21 10:07 UTC: asked Jo" in text
     assert "--exclude same_picture_two_parts" in text
 
 
 def test_an_open_issue_says_how_to_decide() -> None:
-    text = Words(report_html(facts(COPIES, CONTRADICTION, WARNING, NOTE))).text
+    text = PageParser(render_dataset_report(make_report(COPIES, CONTRADICTION, WARNING, NOTE))).text
     command = "python -m train.prepare --data 'NIH & others'"
     assert f"{command} --exclude same_picture_two_parts" in text
     assert f"{command} --accept same_picture_two_parts" in text
@@ -140,23 +149,23 @@ def test_an_open_issue_says_how_to_decide() -> None:
 
 
 def test_a_settled_issue_says_so_instead() -> None:
-    made = facts(COPIES, choices=(chosen(COPIES, "accept", "the same child twice"),))
-    text = Words(report_html(made)).text
+    report = make_report(COPIES, decisions=(decide(COPIES, "accept", "the same child twice"),))
+    text = PageParser(render_dataset_report(report)).text
     assert "Accepted on 2026-11-21 10:07 UTC: the same child twice" in text
     assert "train.prepare" not in text
-    assert report_json(made)["issues"][0]["choice"]["choice"] == "accept"
+    assert report.to_json()["issues"][0]["choice"]["choice"] == "accept"
 
 
 def test_every_issue_stands_under_its_severity_with_all_that_is_known() -> None:
-    page = report_html(facts(NOTE, WARNING, COPIES))
-    text = Words(page).text
+    page = render_dataset_report(make_report(NOTE, WARNING, COPIES))
+    text = PageParser(page).text
     places = [
         text.index(heading)
         for heading in ("Blocking (1)", "Warnings (1)", "Notes (1)", "Films 4,157 films listed")
     ]
     assert places == sorted(places)
     for issue in (NOTE, WARNING, COPIES):
-        for told in (
+        for content in (
             issue.title,
             issue.message,
             issue.remedy,
@@ -164,12 +173,12 @@ def test_every_issue_stands_under_its_severity_with_all_that_is_known() -> None:
             issue.extent,
             *issue.examples,
         ):
-            assert told in text
+            assert content in text
     assert text.count("…") == 1  # of six films five are named
 
 
 def test_the_parts_are_a_table() -> None:
-    rows = re.findall(r"<tr>(.*?)</tr>", report_html(facts()), re.S)
+    rows = re.findall(r"<tr>(.*?)</tr>", render_dataset_report(make_report()), re.S)
     cells = [
         [html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
         for row in rows
@@ -183,18 +192,18 @@ def test_the_parts_are_a_table() -> None:
 
 def test_the_quarantine_is_listed_up_to_a_limit() -> None:
     quarantine = [(f"{n:05d}.png", f"reason {n}") for n in range(QUARANTINE_SHOWN + 7)]
-    text = Words(report_html(facts(quarantine=quarantine))).text
+    text = PageParser(render_dataset_report(make_report(quarantine=quarantine))).text
     assert "Quarantine (207)" in text
     assert "00199.png reason 199" in text
     assert "00200.png" not in text
-    assert "7 more stand in quarantine.csv." in text
-    assert len(report_json(facts(quarantine=quarantine))["quarantine"]) == 207
-    assert "Quarantine" not in Words(report_html(facts())).text
+    assert "7 more are listed in quarantine.csv." in text
+    assert len(make_report(quarantine=quarantine).to_json()["quarantine"]) == 207
+    assert "Quarantine" not in PageParser(render_dataset_report(make_report())).text
 
 
 def test_provenance_is_complete() -> None:
-    text = Words(report_html(facts())).text
-    for told in (
+    text = PageParser(render_dataset_report(make_report())).text
+    for content in (
         "nih14",
         "/films/one, /films/two",
         "Cite Wang et al.",
@@ -203,16 +212,16 @@ def test_provenance_is_complete() -> None:
         "9.8.7",
         "10:07 UTC",
     ):
-        assert told in text
+        assert content in text
 
 
 def test_nothing_is_fetched_and_nothing_runs() -> None:
-    page = report_html(facts(NOTE, WARNING, COPIES, quarantine=[("a", "b")]))
-    parsed = Words(page)
+    page = render_dataset_report(make_report(NOTE, WARNING, COPIES, quarantine=[("a", "b")]))
+    parsed = PageParser(page)
     assert not set(parsed.tags) & {"script", "link", "img", "iframe", "object", "form", "a"}
     assert parsed.addresses == []
-    assert POLICY.startswith("default-src 'none'")
-    assert html.escape(POLICY, quote=False) in html.unescape(page)
+    assert CONTENT_SECURITY_POLICY.startswith("default-src 'none'")
+    assert html.escape(CONTENT_SECURITY_POLICY, quote=False) in html.unescape(page)
     assert "url(" not in page
     assert "@import" not in page
     assert "prefers-color-scheme: dark" in page
@@ -223,39 +232,39 @@ def test_nothing_is_fetched_and_nothing_runs() -> None:
 def test_words_of_others_are_escaped(word: str) -> None:
     word += NASTY
     issue = replace(WARNING, message=word, examples=(word,))
-    choices = (chosen(issue, "exclude", word), chosen(COPIES, "exclude", word))
-    made = facts(
+    decisions = (decide(issue, "exclude", word), decide(COPIES, "exclude", word))
+    report = make_report(
         *(issue, NOTE),
         name=word,
         kind=word,
         folders=(word,),
         terms=word,
-        counts={word: {"films": 1, "patients": 1, "positives": {word: 1}}},
+        counts={word: SplitCounts(films=1, patients=1, positives={word: 1})},
         statuses={word: 1},
         hashes={word: word},
         quarantine=[(word, word)],
-        choices=choices,
+        decisions=decisions,
     )
-    tags = Words(report_html(made)).tags
-    plain = facts(
-        replace(issue, message="x", examples=("x",)), NOTE, quarantine=[("x", "x")], choices=()
+    tags = PageParser(render_dataset_report(report)).tags
+    plain = make_report(
+        replace(issue, message="x", examples=("x",)), NOTE, quarantine=[("x", "x")], decisions=()
     )
-    assert set(tags) <= set(Words(report_html(plain)).tags) | {"div"}
-    assert "\u202e" not in report_html(made)
+    assert set(tags) <= set(PageParser(render_dataset_report(plain)).tags) | {"div"}
+    assert "\u202e" not in render_dataset_report(report)
 
 
 def test_json_is_json_and_holds_no_list_of_films() -> None:
-    made = facts(NOTE, WARNING, COPIES, choices=(chosen(COPIES, "exclude"),))
-    told = json.loads(json.dumps(report_json(made), allow_nan=False))
-    assert [issue["code"] for issue in told["issues"]] == [
+    report = make_report(NOTE, WARNING, COPIES, decisions=(decide(COPIES, "exclude"),))
+    content = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert [issue["code"] for issue in content["issues"]] == [
         "same_picture_two_parts",
         "mirrored",
         "byte_order_mark",
     ]
-    assert told["issues"][0]["excludable"] == 1
-    assert told["counts"]["train"]["positives"] == {"cardiomegaly": 60, "mass": 7}
-    assert told["choices"][0]["count"] == 2
-    assert "/films/a.png" not in json.dumps(told)
+    assert content["issues"][0]["excludable"] == 1
+    assert content["counts"]["train"]["positives"] == {"cardiomegaly": 60, "mass": 7}
+    assert content["choices"][0]["count"] == 2
+    assert "/films/a.png" not in json.dumps(content)
 
 
 def test_the_catalogue_reads_as_sentences() -> None:
