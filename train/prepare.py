@@ -1,38 +1,35 @@
-"""python -m train.prepare --data DIR: verify, doctor and cache a dataset; prints the path of the doctor's report."""
+"""python -m train.prepare --data DIR: decode, check and register a dataset; prints the path of the report."""
 
 import argparse
 import sys
 
-from cxr_core.data.checks.decision import Resolution
-from cxr_core.data.checks.issue import ISSUES
-from cxr_core.data.prepare import folders_of, prepare
-from cxr_core.data.sources.sources import SOURCES
+from cxr_core.data.checks.decision import Action
+from cxr_core.data.checks.issue import ISSUES, Issue
+from cxr_core.data.prepare import prepare_dataset, resolve_folders
+from cxr_core.data.registry import Dataset
+from cxr_core.data.sources.detect import SOURCES
 from cxr_core.errors import SilhouetteError
 from train.arguments import DATA, Parser
-from train.progress import progress_bar
+from train.progress import create_progress_bar
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, prepare, print the report's path. 3 when the dataset cannot be used, or not before somebody chooses."""
-    given = _parser().parse_args(arguments)
-    choices: list[tuple[str, Resolution]] = [(code, "accept") for code in given.accept]
-    choices += [(code, "exclude") for code in given.exclude]
+    """Parse, prepare, print the report's path. 3 when the dataset cannot be used, or not before a decision."""
+    given = build_parser().parse_args(arguments)
+    decisions: list[tuple[str, Action]] = [(code, "accept") for code in given.accept]
+    decisions += [(code, "exclude") for code in given.exclude]
     try:
-        dataset = prepare(
-            folders_of(given.data),
-            progress=progress_bar(),
+        dataset = prepare_dataset(
+            resolve_folders(given.data),
+            progress=create_progress_bar(),
             kind=given.kind,
             name=given.name,
-            choices=choices,
+            decisions=decisions,
             note=given.note,
         )
         print(dataset.report)
-        for issue in dataset.issues():
-            chosen = dataset.choice_about(issue)
-            print(
-                f"{issue.severity:<8}  {issue.code}{f' ({chosen.choice}ed)' if chosen else ''}: {issue.message}",
-                file=sys.stderr,
-            )
+        for issue in dataset.load_issues():
+            print(format_issue(dataset, issue), file=sys.stderr)
         dataset.require_sound()
     except KeyboardInterrupt:
         print("\ntrain.prepare: stopped; what is decoded so far is kept", file=sys.stderr)
@@ -43,26 +40,36 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def format_issue(dataset: Dataset, issue: Issue) -> str:
+    """One line: severity, code, the decision if there is one, and the message."""
+    decision = dataset.decision_about(issue)
+    decided = f" ({decision.action}ed)" if decision else ""
+    return f"{issue.severity:<8}  {issue.code}{decided}: {issue.message}"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
     parser = Parser(prog="python -m train.prepare", description=__doc__)
     parser.add_argument("--data", action="append", required=True, help=DATA)
     parser.add_argument(
-        "--kind", choices=sorted(SOURCES), help="how the folders are laid out (default: detected)"
+        "--kind", choices=sorted(SOURCES), help="the layout of the folders (default: detected)"
     )
-    parser.add_argument("--name", help="register it under this name (default: the folders' own)")
-    for choice, meaning in (
-        ("accept", "go on in spite of this issue"),
+    parser.add_argument(
+        "--name", help="register the dataset under this name (default: the folders' own)"
+    )
+    for action, meaning in (
+        ("accept", "continue in spite of this issue"),
         ("exclude", "leave out this issue's films"),
     ):
         parser.add_argument(
-            f"--{choice}",
+            f"--{action}",
             action="append",
             default=[],
             choices=sorted(ISSUES),
             metavar="CODE",
             help=f"{meaning}; repeatable, and kept on record",
         )
-    parser.add_argument("--note", default="", help="why, for the record")
+    parser.add_argument("--note", default="", help="the reason, for the record")
     return parser
 
 

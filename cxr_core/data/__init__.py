@@ -1,0 +1,1 @@
+"""Datasets: sources, dataset checks, splits, the pixel cache and the loader."""

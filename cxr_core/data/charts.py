@@ -1,6 +1,6 @@
-"""A dataset's numbers as Plotly figures. Nothing is computed here, and each bar knows the films that lie behind it.
+"""Draws a dataset's numbers as Plotly figures. Nothing is computed here, and each bar knows the films behind it.
 
-Colours are those of the palette; what is unknown is grey and hatched. Words take the page's own colour.
+Colours are those of the palette; what is unknown is grey and hatched. Text takes the page's own colour.
 """
 
 import math
@@ -11,118 +11,129 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cxr_core.data.age_bands import AGE_BAND_OF_NAME
+from cxr_core.data.manifest import NO_SPLIT
 from cxr_core.data.selection import Selection
 from cxr_core.data.summary import (
-    FILMS_OF_A_PATIENT,
-    UNDIVIDED,
+    FILMS_PER_PATIENT,
     UNKNOWN,
     CoOccurrence,
-    Distribution,
+    LevelCounts,
     Prevalence,
     Summary,
 )
-from cxr_core.findings import FINDINGS
 from cxr_core.presentation.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, tint
+from cxr_core.presentation.wording import finding_name
 
-PART_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN, UNDIVIDED: BLUE}
+SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN, NO_SPLIT: BLUE}
 LEVEL_COLOURS = {"PA": SKY, "AP": VERMILION, "F": PURPLE, "M": "#4c8ec6", UNKNOWN: GREY}
 SEX_NAMES = {"F": "female", "M": "male", UNKNOWN: UNKNOWN}
 BAR_PX = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Chart:
-    """A figure, what it says in a sentence, and for each point of each trace the films behind it."""
+class DatasetChart:
+    """A figure, its description in a sentence, and for each point of each trace the films behind it."""
 
     figure: go.Figure
-    says: str
-    behind: tuple[tuple[Selection, ...], ...]
+    description: str
+    selections: tuple[tuple[Selection, ...], ...]
 
     def selection_at(self, trace: int, point: int) -> Selection | None:
-        """The films behind a point; None for a place that is not in the chart."""
-        if not 0 <= trace < len(self.behind) or not 0 <= point < len(self.behind[trace]):
+        """The films behind a point; None for a position that is not in the chart."""
+        if not 0 <= trace < len(self.selections) or not 0 <= point < len(self.selections[trace]):
             return None
-        return self.behind[trace][point]
+        return self.selections[trace][point]
 
 
-def charts(summary: Summary) -> dict[str, Chart]:
-    """Every chart that these numbers have something to show in, by name, in the order to be read."""
-    drawn: dict[str, Chart] = {}
+def draw_charts(summary: Summary) -> dict[str, DatasetChart]:
+    """Every chart for which there are numbers, by name, in reading order."""
+    charts: dict[str, DatasetChart] = {}
     if summary.prevalence:
-        drawn["How often each finding is"] = prevalence_chart(summary.prevalence)
-    drawn["Ages"] = age_chart(summary.ages)
-    drawn["Sex"] = level_chart(summary.sexes, "sex")
-    drawn["View"] = level_chart(summary.views, "view")
-    drawn["Films per patient"] = films_per_patient_chart(summary.films_per_patient)
+        charts["How often each finding is"] = draw_prevalence(summary.prevalence)
+    charts["Ages"] = draw_ages(summary.ages)
+    charts["Sex"] = draw_levels(summary.sexes, "sex")
+    charts["View"] = draw_levels(summary.views, "view")
+    charts["Films per patient"] = draw_films_per_patient(summary.films_per_patient)
     if len(summary.co_occurrence.findings) > 1:
-        drawn["Findings on the same film"] = co_occurrence_chart(summary.co_occurrence)
-    return drawn
+        charts["Findings on the same film"] = draw_co_occurrence(summary.co_occurrence)
+    return charts
 
 
-def prevalence_chart(entries: Sequence[Prevalence]) -> Chart:
-    """A bar per finding and part with its 95 % interval, the most frequent finding first."""
-    parts = list(dict.fromkeys(entry.part for entry in entries))
-    findings = sorted({entry.finding for entry in entries}, key=lambda key: -_overall(entries, key))
-    traces, behind = [], []
-    for part in parts:
-        rows = sorted(
-            (e for e in entries if e.part == part), key=lambda entry: findings.index(entry.finding)
-        )
-        traces.append(_prevalence_bars(part, rows))
-        behind.append(tuple(Selection(finding=row.finding, split=row.part) for row in rows))
-    traces += [_prevalence_counts(part, [e for e in entries if e.part == part]) for part in parts]
-    figure = _figure(traces, height=80 + len(findings) * (8 + BAR_PX * len(parts)), barmode="group")
-    figure.update_yaxes(categoryorder="array", categoryarray=[_name(key) for key in findings])
-    top = max((e.interval[1] for e in entries if e.known), default=1.0)
-    # Room to the right of the longest bar for its words.
+def draw_prevalence(entries: Sequence[Prevalence]) -> DatasetChart:
+    """A bar per finding and split with its 95 % interval, the most frequent finding first."""
+    splits = list(dict.fromkeys(entry.split for entry in entries))
+    findings = sorted(
+        dict.fromkeys(entry.finding for entry in entries),
+        key=lambda key: -_overall_share(entries, key),
+    )
+    bars, labels, selections = [], [], []
+    for split in splits:
+        rows = [entry for entry in entries if entry.split == split]
+        labels.append(_draw_prevalence_labels(split, rows))
+        rows = sorted(rows, key=lambda entry: findings.index(entry.finding))
+        bars.append(_draw_prevalence_bars(split, rows))
+        selections.append(tuple(Selection(finding=row.finding, split=row.split) for row in rows))
+    height = 80 + len(findings) * (8 + BAR_PX * len(splits))
+    figure = _draw_figure([*bars, *labels], height=height, barmode="group")
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=[finding_name(key) for key in findings]
+    )
+    top = max((entry.interval[1] for entry in entries if entry.known), default=1.0)
+    # The labels need room to the right of the longest bar.
     figure.update_xaxes(
         title_text="share of the films with a known label", tickformat=".0%", range=[0, 1.45 * top]
     )
     figure.update_yaxes(autorange="reversed")
-    says = f"How often each of {len(findings)} findings is positive in {_and(parts)}, with 95 % intervals"
-    return Chart(figure=figure, says=says, behind=tuple(behind))
+    description = (
+        f"How often each of {len(findings)} findings is positive in {_join_names(splits)}, "
+        "with 95 % intervals"
+    )
+    return DatasetChart(figure=figure, description=description, selections=tuple(selections))
 
 
-def _prevalence_bars(part: str, rows: Sequence[Prevalence]) -> go.Bar:
-    shares = [0.0 if math.isnan(row.share) else row.share for row in rows]
-    bounds = [row.interval if row.known else (0.0, 0.0) for row in rows]
+def _draw_prevalence_bars(split: str, rows: Sequence[Prevalence]) -> go.Bar:
+    shares, above, below, details = [], [], [], []
+    for row in rows:
+        share = 0.0 if math.isnan(row.share) else row.share
+        low, high = row.interval if row.known else (0.0, 0.0)
+        shares.append(share)
+        above.append(high - share)
+        below.append(share - low)
+        details.append([_describe_count(row), f"{100 * low:.2g}", f"{100 * high:.2g}", row.unknown])
     return go.Bar(
         orientation="h",
-        name=part,
-        y=[_name(row.finding) for row in rows],
+        name=split,
+        y=[finding_name(row.finding) for row in rows],
         x=shares,
-        marker_color=PART_COLOURS[part],
+        marker_color=SPLIT_COLOURS[split],
         error_x={
             "type": "data",
             "symmetric": False,
-            "array": [high - share for share, (_, high) in zip(shares, bounds, strict=True)],
-            "arrayminus": [share - low for share, (low, _) in zip(shares, bounds, strict=True)],
+            "array": above,
+            "arrayminus": below,
             "color": GREY,
             "thickness": 1.2,
             "width": 3,
         },
-        offsetgroup=part,
-        customdata=[
-            [_counted(row), *(f"{100 * bound:.2g}" for bound in (low, high)), row.unknown]
-            for row, (low, high) in zip(rows, bounds, strict=True)
-        ],
+        offsetgroup=split,
+        customdata=details,
         hovertemplate=(
-            "<b>%{y}</b>, " + part + "<br>%{customdata[0]}: %{x:.2%}"
+            "<b>%{y}</b>, " + split + "<br>%{customdata[0]}: %{x:.2%}"
             "<br>95 % interval %{customdata[1]} to %{customdata[2]} %"
             "<br>%{customdata[3]:,} unknown<extra></extra>"
         ),
     )
 
 
-def _prevalence_counts(part: str, rows: Sequence[Prevalence]) -> go.Bar:
-    """The counts in words, after the whisker: Plotly would write a bar's own words across it."""
+def _draw_prevalence_labels(split: str, rows: Sequence[Prevalence]) -> go.Bar:
+    """The counts as text, after the whisker: Plotly would write a bar's own text across it."""
     return go.Bar(
         orientation="h",
-        y=[_name(row.finding) for row in rows],
+        y=[finding_name(row.finding) for row in rows],
         x=[row.interval[1] if row.known else 0.0 for row in rows],
-        offsetgroup=part,
+        offsetgroup=split,
         marker_color="rgba(0, 0, 0, 0)",
-        text=[_counted(row) for row in rows],
+        text=[_describe_count(row) for row in rows],
         textposition="outside",
         cliponaxis=False,
         textfont_size=11,
@@ -131,43 +142,42 @@ def _prevalence_counts(part: str, rows: Sequence[Prevalence]) -> go.Bar:
     )
 
 
-def age_chart(ages: Distribution) -> Chart:
-    """Age bands, as the share of each part's films, so that parts of any size compare."""
-    unknown = any(counts[-1] for counts in ages.counts.values())
-    levels = ages.levels if unknown else ages.levels[:-1]
-    known = len(ages.levels) - 1
-    traces, behind = [], []
-    for part, counts in ages.counts.items():
+def draw_ages(ages: LevelCounts) -> DatasetChart:
+    """Age bands, as the share of each split's films, so that splits of any size can be compared."""
+    levels = ages.levels
+    if not any(counts[-1] for counts in ages.counts.values()):
+        levels = levels[:-1]  # no unknown age
+    traces, selections = [], []
+    for split, counts in ages.counts.items():
+        shown = counts[: len(levels)]
+        colours = [GREY if level == UNKNOWN else SPLIT_COLOURS[split] for level in levels]
         bar = go.Bar(
-            name=part,
+            name=split,
             x=list(levels),
-            y=[count / sum(counts) for count in counts[: len(levels)]],
-            customdata=list(counts[: len(levels)]),
-            marker_color=[*[PART_COLOURS[part]] * known, GREY][: len(levels)],
-            marker_pattern_shape=[*[""] * known, "/"][: len(levels)],
+            y=[count / sum(counts) for count in shown],
+            customdata=list(shown),
+            marker_color=colours,
+            marker_pattern_shape=["/" if level == UNKNOWN else "" for level in levels],
             hovertemplate="<b>%{x}</b>, "
-            + part
+            + split
             + "<br>%{customdata:,} films, %{y:.1%}<extra></extra>",
         )
         traces.append(bar)
-        behind.append(tuple(_of_band(level, part) for level in levels))
-    figure = _figure(traces, height=250, barmode="group")
+        selections.append(tuple(_select_age_band(level, split) for level in levels))
+    figure = _draw_figure(traces, height=250, barmode="group")
     figure.update_xaxes(title_text="years", type="category")
-    figure.update_yaxes(title_text="share of the part", tickformat=".0%")
-    return Chart(
-        figure=figure,
-        says=f"Ages of the patients in {_and(list(ages.counts))}",
-        behind=tuple(behind),
-    )
+    figure.update_yaxes(title_text="share of the split", tickformat=".0%")
+    description = f"Ages of the patients in {_join_names(list(ages.counts))}"
+    return DatasetChart(figure=figure, description=description, selections=tuple(selections))
 
 
-def level_chart(found: Distribution, column: str) -> Chart:
-    """Sex or view: one bar per part, divided by level. column: "sex" or "view"."""
-    parts = list(found.counts)
-    totals = {part: sum(found.counts[part]) for part in parts}
-    traces, behind = [], []
-    for place, level in enumerate(found.levels):
-        counts = [found.counts[part][place] for part in parts]
+def draw_levels(level_counts: LevelCounts, column: str) -> DatasetChart:
+    """Sex or view: one bar per split, divided by level. column: "sex" or "view"."""
+    splits = list(level_counts.counts)
+    totals = [sum(counts) for counts in level_counts.counts.values()]
+    traces, selections = [], []
+    for position, level in enumerate(level_counts.levels):
+        counts = [level_counts.counts[split][position] for split in splits]
         if not any(counts):
             continue
         name = SEX_NAMES.get(level, level)
@@ -175,8 +185,8 @@ def level_chart(found: Distribution, column: str) -> Chart:
             go.Bar(
                 orientation="h",
                 name=name,
-                y=parts,
-                x=[count / totals[part] for count, part in zip(counts, parts, strict=True)],
+                y=splits,
+                x=[count / total for count, total in zip(counts, totals, strict=True)],
                 customdata=counts,
                 marker_color=LEVEL_COLOURS[level],
                 marker_pattern_shape="/" if level == UNKNOWN else "",
@@ -185,74 +195,68 @@ def level_chart(found: Distribution, column: str) -> Chart:
                 + "</b>, %{y}<br>%{customdata:,} films, %{x:.1%}<extra></extra>",
             )
         )
-        behind.append(tuple(_of_level(column, level, part) for part in parts))
-    figure = _figure(traces, height=85 + 34 * len(parts), barmode="stack", legend=True)
+        selections.append(tuple(_select_level(column, level, split) for split in splits))
+    figure = _draw_figure(traces, height=85 + 34 * len(splits), barmode="stack", legend=True)
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     figure.update_yaxes(autorange="reversed")
-    return Chart(
-        figure=figure, says=f"The {column} in {_and(parts)}, unknown apart", behind=tuple(behind)
-    )
+    description = f"The {column} in {_join_names(splits)}, with unknown counted separately"
+    return DatasetChart(figure=figure, description=description, selections=tuple(selections))
 
 
-def films_per_patient_chart(patients: Sequence[int]) -> Chart:
+def draw_films_per_patient(patients: Sequence[int]) -> DatasetChart:
     """How many patients have one film, two, and so on."""
-    last = max((place for place, count in enumerate(patients) if count), default=0) + 1
-    bands = FILMS_OF_A_PATIENT[:last]
+    filled = np.flatnonzero(patients)
+    last = int(filled[-1]) + 1 if len(filled) else 1
+    bands = FILMS_PER_PATIENT[:last]
     bars = go.Bar(
-        x=[_band_name(low, high) for low, high in bands],
+        x=[_range_name(low, high) for low, high in bands],
         y=list(patients[:last]),
         text=[f"{count:,}" for count in patients[:last]],
         textposition="outside",
         cliponaxis=False,
         textfont_size=11,
-        marker_color=PART_COLOURS["train"],
+        marker_color=SPLIT_COLOURS["train"],
         hovertemplate="%{y:,} patients with %{x} films<extra></extra>",
     )
-    figure = _figure([bars], height=230)
+    figure = _draw_figure([bars], height=230)
     figure.update_xaxes(title_text="films of a patient", type="category")
     figure.update_yaxes(title_text="patients")
-    behind = tuple(Selection(films_min=low, films_max=high) for low, high in bands)
-    return Chart(figure=figure, says="How many films patients have", behind=(behind,))
+    selections = tuple(Selection(films_min=low, films_max=high) for low, high in bands)
+    description = "How many films patients have"
+    return DatasetChart(figure=figure, description=description, selections=(selections,))
 
 
-def co_occurrence_chart(found: CoOccurrence) -> Chart:
+def draw_co_occurrence(co_occurrence: CoOccurrence) -> DatasetChart:
     """A cell per pair: of the row's films, the share that has the column's finding too.
 
     The cells are bars of height one, since Plotly's own heatmap answers no click.
     """
-    names = [_name(key) for key in found.findings]
-    places = [
-        (row, column) for row in range(len(names)) for column in range(len(names)) if row != column
-    ]
-    share = np.nan_to_num(found.share)
-    strongest = max((float(share[place]) for place in places), default=0.0) or 1.0
+    findings = co_occurrence.findings
+    names = [finding_name(key) for key in findings]
+    pairs = np.argwhere(~np.eye(len(names), dtype=bool)).tolist()
+    share = np.nan_to_num(co_occurrence.share)
+    strongest = max((float(share[row, column]) for row, column in pairs), default=0.0) or 1.0
+    colours, details, annotations, selections = [], [], [], []
+    for row, column in pairs:
+        value = float(share[row, column])
+        colours.append(tint(BLUE, round(0.05 + 0.85 * value / strongest, 2)))
+        details.append(_describe_pair(co_occurrence, names, row, column))
+        selections.append(Selection(finding=findings[row], also=findings[column]))
+        if co_occurrence.together[row, column]:
+            annotations.append(_annotate_cell(row, column, value))
     cells = go.Bar(
-        x=[column for _, column in places],
-        y=[0.94] * len(places),
-        base=[row - 0.47 for row, _ in places],
+        x=[column for _, column in pairs],
+        y=[0.94] * len(pairs),
+        base=[row - 0.47 for row, _ in pairs],
         width=0.94,
-        marker_color=[
-            tint(BLUE, round(0.05 + 0.85 * float(share[place]) / strongest, 2)) for place in places
-        ],
-        customdata=[_pair(found, names, *place) for place in places],
+        marker_color=colours,
+        customdata=details,
         hovertemplate="%{customdata}<extra></extra>",
         selected_marker_color=ORANGE,
     )
-    figure = _figure([cells], height=150 + 26 * len(names))
-    # Notes, and not a trace of text, which would fade with the cells that are not marked.
-    figure.update_layout(
-        annotations=[
-            {
-                "x": column,
-                "y": row,
-                "text": _per_cent(float(share[row, column])),
-                "showarrow": False,
-                "font_size": 10,
-            }
-            for row, column in places
-            if found.together[row, column]
-        ]
-    )
+    figure = _draw_figure([cells], height=150 + 26 * len(names))
+    # Annotations, and not a trace of text, which would fade with the cells that are not selected.
+    figure.update_layout(annotations=annotations)
     ticks = {
         "tickmode": "array",
         "tickvals": list(range(len(names))),
@@ -261,18 +265,14 @@ def co_occurrence_chart(found: CoOccurrence) -> Chart:
     }
     figure.update_xaxes(**ticks, range=[-0.5, len(names) - 0.5], tickangle=-45, zeroline=False)
     figure.update_yaxes(**ticks, range=[len(names) - 0.5, -0.5], zeroline=False)
-    behind = tuple(
-        Selection(finding=found.findings[row], also=found.findings[column])
-        for row, column in places
-    )
-    says = "Of the films with the finding of the row, the share in per cent that has the finding of the column too"
-    return Chart(figure=figure, says=says, behind=(behind,))
+    description = "Of the films with the finding of the row, the share in per cent with the finding of the column"
+    return DatasetChart(figure=figure, description=description, selections=(tuple(selections),))
 
 
-def _figure(
+def _draw_figure(
     traces: Sequence[go.Bar], height: int, barmode: str = "group", legend: bool = False
 ) -> go.Figure:
-    """The frame that all charts share: no zoom, so that a page on a phone scrolls over them."""
+    """The frame that all charts share: without zoom, so that a page on a phone scrolls over them."""
     figure = go.Figure(list(traces))
     figure.update_layout(
         height=height,
@@ -297,47 +297,47 @@ def _figure(
     return figure
 
 
-def _overall(entries: Sequence[Prevalence], finding: str) -> float:
+def _overall_share(entries: Sequence[Prevalence], finding: str) -> float:
     own = [entry for entry in entries if entry.finding == finding]
     return sum(entry.positives for entry in own) / max(1, sum(entry.known for entry in own))
 
 
-def _counted(row: Prevalence) -> str:
+def _describe_count(row: Prevalence) -> str:
     return f"{row.positives:,} of {row.known:,}" if row.known else "no known label"
 
 
-def _of_band(band: str, part: str) -> Selection:
+def _annotate_cell(row: int, column: int, share: float) -> dict[str, object]:
+    """A Plotly annotation with the share in per cent."""
+    text = "<1" if share < 0.01 else f"{100 * share:.0f}"
+    return {"x": column, "y": row, "text": text, "showarrow": False, "font_size": 10}
+
+
+def _select_age_band(band: str, split: str) -> Selection:
     if band == UNKNOWN:
-        return Selection(age_unknown=True, split=part)
+        return Selection(age_unknown=True, split=split)
     years = AGE_BAND_OF_NAME[band]
-    return Selection(age_min=years.first, age_max=years.last, split=part)
+    return Selection(age_min=years.first, age_max=years.last, split=split)
 
 
-def _of_level(column: str, level: str, part: str) -> Selection:
-    return (
-        Selection(split=part, view=level) if column == "view" else Selection(split=part, sex=level)
-    )
+def _select_level(column: str, level: str, split: str) -> Selection:
+    if column == "view":
+        return Selection(split=split, view=level)
+    return Selection(split=split, sex=level)
 
 
-def _band_name(low: int, high: int | None) -> str:
+def _range_name(low: int, high: int | None) -> str:
     if high is None:
         return f"{low}+"
     return str(low) if low == high else f"{low}–{high}"
 
 
-def _pair(found: CoOccurrence, names: Sequence[str], row: int, column: int) -> str:
-    together, known = int(found.together[row, column]), int(found.known[row, column])
+def _describe_pair(co_occurrence: CoOccurrence, names: Sequence[str], row: int, column: int) -> str:
+    together = int(co_occurrence.together[row, column])
+    known = int(co_occurrence.known[row, column])
     share = f" ({100 * together / known:.1f} %)" if known else ""
     return f"<b>{names[row]}</b>: {known:,} films<br>{together:,} of them with {names[column].lower()}{share}"
 
 
-def _per_cent(share: float) -> str:
-    return "<1" if share < 0.01 else f"{100 * share:.0f}"
-
-
-def _name(finding: str) -> str:
-    return FINDINGS[finding].name
-
-
-def _and(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+def _join_names(names: Sequence[str]) -> str:
+    """ "train, val and test"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -1,4 +1,4 @@
-"""The films of an evaluation found again in the datasets that are registered, by contents or by name and patient."""
+"""Finds the films of an evaluation in the registered datasets, by contents or by name and patient."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.registry import Dataset, registered
+from cxr_core.data.registry import Dataset, list_datasets
 from cxr_core.errors import DataError
 
-NAMED = ("image", "patient")
+NAME_COLUMNS = ("image", "patient")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoundFilms:
-    """Where films lie. rows: (N,) of each film its row in the manifest, -1 where it is not there, or two could be."""
+    """Where films are. rows: (N,) the row of each film in the manifest, -1 where it is missing or ambiguous."""
 
     dataset: Dataset
     manifest: Manifest
@@ -28,55 +28,64 @@ class FoundFilms:
         return int(np.sum(self.rows >= 0))
 
 
-def find_films(films: pd.DataFrame, part: str, folders: Sequence[Path]) -> FoundFilms | None:
+def find_films(films: pd.DataFrame, split: str, folders: Sequence[Path]) -> FoundFilms | None:
     """Look for films. films: with the columns image (a name) and patient, and sha256 where it is known.
 
-    A dataset of those folders is asked first, then the others; the one that has the most of the films answers. None
-    when no dataset has any.
+    Returns the dataset with the most of the films; a dataset of exactly those folders wins once it has any. None when
+    no dataset has any.
     """
     best: FoundFilms | None = None
-    for dataset in sorted(registered(), key=lambda each: set(each.folders) != set(folders)):
+    for dataset in sorted(
+        list_datasets(), key=lambda dataset: set(dataset.folders) != set(folders)
+    ):
         try:
-            manifest = dataset.manifest()
+            manifest = dataset.load_manifest()
         except DataError:  # the Data page says so
             continue
-        found = FoundFilms(dataset=dataset, manifest=manifest, rows=rows_of(films, manifest, part))
-        if found.count > (best.count if best else 0):
-            best = found
+        rows = match_rows(films, manifest, split)
+        candidate = FoundFilms(dataset=dataset, manifest=manifest, rows=rows)
+        if candidate.count > (best.count if best else 0):
+            best = candidate
         if best and set(best.dataset.folders) == set(folders):
             break
     return best
 
 
-def rows_of(films: pd.DataFrame, manifest: Manifest, part: str) -> np.ndarray:
-    """(N,) the row of each film in a manifest, -1 for none. Of films that are alike the part's counts.
+def match_rows(films: pd.DataFrame, manifest: Manifest, split: str) -> np.ndarray:
+    """(N,) the row of each film in a manifest, -1 for none. Among films that look alike, the one in the split counts.
 
     By contents where both sides know their sha256, whatever the film is called now; else by name and patient. A film
-    whose name is there with other contents is not found: it is another picture.
+    whose name is there with other contents is not found: it is another image.
     """
     table = manifest.table.assign(image=manifest.names)
-    named = _rows(films, table, NAMED, part)
+    by_name = _match_unique(films, table, NAME_COLUMNS, split)
     if "sha256" not in films:
-        return named
-    same = _rows(films, table, ("sha256", *NAMED), part)
-    alike = np.where(same >= 0, same, _rows(films, table, ("sha256",), part))
-    told = (
+        return by_name
+    by_both = _match_unique(films, table, ("sha256", *NAME_COLUMNS), split)
+    by_contents = _match_unique(films, table, ("sha256",), split)
+    same_contents = np.where(by_both >= 0, by_both, by_contents)
+    both_hashes_known = (
         films["sha256"].notna().to_numpy()
-        & (named >= 0)
-        & table["sha256"].notna().to_numpy()[named]
+        & (by_name >= 0)
+        & table["sha256"].notna().to_numpy()[by_name]
     )
-    return np.where((alike >= 0) | told, alike, named)
+    return np.where((same_contents >= 0) | both_hashes_known, same_contents, by_name)
 
 
-def _rows(films: pd.DataFrame, table: pd.DataFrame, by: tuple[str, ...], part: str) -> np.ndarray:
-    """(N,) the one row that has the same values of these columns; where several have, the one of the part."""
-    keys, asked = (pd.MultiIndex.from_frame(each[list(by)].astype(str)) for each in (table, films))
-    known, sought = (each[list(by)].notna().all(axis=1).to_numpy() for each in (table, films))
+def _match_unique(
+    films: pd.DataFrame, table: pd.DataFrame, columns: tuple[str, ...], split: str
+) -> np.ndarray:
+    """(N,) the one row with the same values in these columns; where several have them, the one in the split."""
+    names = list(columns)
+    table_keys = pd.MultiIndex.from_frame(table[names].astype(str))
+    film_keys = pd.MultiIndex.from_frame(films[names].astype(str))
+    is_complete = table[names].notna().all(axis=1).to_numpy()
+    is_wanted = films[names].notna().all(axis=1).to_numpy()
     rows = np.full(len(films), -1)
-    for kept in (known, known & (table["split"] == part).to_numpy()):
-        places = np.flatnonzero(kept)
-        alone = places[~keys[places].duplicated(keep=False)]
-        if len(alone):
-            found = keys[alone].get_indexer(asked)
-            rows = np.where(sought & (found >= 0), alone[found], rows)
+    for candidates in (is_complete, is_complete & (table["split"] == split).to_numpy()):
+        positions = np.flatnonzero(candidates)
+        unique = positions[~table_keys[positions].duplicated(keep=False)]
+        if len(unique):
+            found = table_keys[unique].get_indexer(film_keys)
+            rows = np.where(is_wanted & (found >= 0), unique[found], rows)
     return rows

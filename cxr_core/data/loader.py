@@ -1,7 +1,7 @@
-"""Batches straight from the pixel cache, in an order that (seed, epoch) alone decide.
+"""Loads training batches from the pixel cache, in an order that only the seed and the epoch decide.
 
 One thread copies the next batches out of the cache while the device computes. Nothing is augmented here: that happens
-after it, on the device.
+afterwards, on the device.
 """
 
 from collections import deque
@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cxr_core.data.film_set import Films
+from cxr_core.data.film_set import FilmSet
 from cxr_core.errors import RecipeError
 
-AHEAD = 2  # batches that wait, ready for the device
-RESIDENT_SHARE = 0.25  # of a device's free memory that the films may take to live on it
+PREFETCHED_BATCHES = 2
+RESIDENT_SHARE = 0.25  # of a device's free memory that the films may take to be kept on it
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run stands: in epoch `epoch` (from 1), after `batch` of its batches. Survives as JSON."""
+    """How far a run is: in epoch `epoch` (from 1), after `batch` of its batches. Can be stored as JSON."""
 
     epoch: int = 1
     batch: int = 0
@@ -48,7 +48,7 @@ class Loader:
 
     def __init__(
         self,
-        films: Films,
+        films: FilmSet,
         *,
         batch_size: int,
         seed: int,
@@ -66,63 +66,65 @@ class Loader:
         self.size = min(batch_size, len(films) - len(films) % processes)
         self.weights = None if weights is None else weights / weights.sum()
         self.position = Position()
-        self._asked = resident
-        self.serve(films)
+        self._keep_resident = resident
+        self.set_films(films)
 
-    def serve(self, films: Films) -> None:
-        """Hand out these from now on: the same films in another form, such as their features."""
+    def set_films(self, films: FilmSet) -> None:
+        """Load these from now on: the same films in another form, such as their features."""
         self.films = films
-        keep = _has_room(films, self.device) if self._asked is None else self._asked
-        self._resident = (
-            torch.from_numpy(films.grids_of(slice(None))).to(self.device) if keep else None
-        )
+        resident = self._keep_resident
+        if resident is None:
+            resident = _fits_device(films, self.device)
+        self._resident = None
+        if resident:
+            self._resident = torch.from_numpy(films.take_grids(slice(None))).to(self.device)
 
     def __len__(self) -> int:
         """Batches an epoch."""
         return len(self.films) // self.size
 
-    def order(self, epoch: int) -> np.ndarray:
+    def draw_order(self, epoch: int) -> np.ndarray:
         """(batches, batch size) positions of films: the whole epoch, for all processes."""
-        chance = np.random.default_rng([self.seed, epoch])
+        rng = np.random.default_rng([self.seed, epoch])
         count = len(self.films)
         if self.weights is None:
-            drawn = chance.permutation(count)
+            order = rng.permutation(count)
         else:
-            drawn = chance.choice(count, count, replace=True, p=self.weights)
-        return drawn[: len(self) * self.size].reshape(len(self), self.size)
+            order = rng.choice(count, count, replace=True, p=self.weights)
+        return order[: len(self) * self.size].reshape(len(self), self.size)
 
     def batches(self, start: Position) -> Iterator[Batch]:
         """The batches of an epoch that follow a position. `self.position` counts each as it is handed out."""
         rank, processes = self.shard
-        waiting: deque[Future[Batch]] = deque()
+        pending: deque[Future[Batch]] = deque()
         self.position = start
         with ThreadPoolExecutor(1, thread_name_prefix="loader") as thread:
-            for films in self.order(start.epoch)[start.batch :]:
-                waiting.append(thread.submit(self._gather, films[rank::processes]))
-                if len(waiting) > AHEAD:
-                    yield self._hand_out(waiting.popleft())
-            while waiting:
-                yield self._hand_out(waiting.popleft())
+            for films in self.draw_order(start.epoch)[start.batch :]:
+                pending.append(thread.submit(self._load_batch, films[rank::processes]))
+                if len(pending) > PREFETCHED_BATCHES:
+                    yield self._hand_out(pending.popleft())
+            while pending:
+                yield self._hand_out(pending.popleft())
 
-    def _hand_out(self, ready: Future[Batch]) -> Batch:
-        batch = ready.result()
+    def _hand_out(self, future: Future[Batch]) -> Batch:
+        batch = future.result()
         self.position = Position(self.position.epoch, self.position.batch + 1)
         return batch
 
-    def _gather(self, films: np.ndarray) -> Batch:
+    def _load_batch(self, films: np.ndarray) -> Batch:
         labels = torch.from_numpy(self.films.labels[films])
         if self._resident is not None:
-            chosen = torch.from_numpy(films).to(self.device)
-            return Batch(self._resident[chosen], labels.to(self.device), films)
-        grids = torch.from_numpy(self.films.grids_of(films))
+            positions = torch.from_numpy(films).to(self.device)
+            return Batch(self._resident[positions], labels.to(self.device), films)
+        grids = torch.from_numpy(self.films.take_grids(films))
         if self.device.type == "cuda":
             grids = grids.pin_memory().to(self.device, non_blocking=True)
             labels = labels.pin_memory().to(self.device, non_blocking=True)
         return Batch(grids, labels, films)
 
 
-def _has_room(films: Films, device: torch.device) -> bool:
-    """Whether a CUDA device can keep all films and have most of its memory left."""
+def _fits_device(films: FilmSet, device: torch.device) -> bool:
+    """Whether a CUDA device can keep all films and leave most of its memory free."""
     if device.type != "cuda" or not len(films):
         return False
     free, _ = torch.cuda.mem_get_info(device)

@@ -1,4 +1,4 @@
-"""What a dataset holds, in numbers: how often each finding is, what goes together, whose films they are.
+"""Summarises a dataset: how frequent findings are, which ones occur together, and who the patients are.
 
 An unknown label, age, sex or view is counted as unknown, never as the other value.
 """
@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.data.age_bands import AGE_BANDS, assign_age_bands
-from cxr_core.data.manifest import PARTS, Manifest
+from cxr_core.data.manifest import NO_SPLIT, SPLITS, Manifest
 
 UNKNOWN = "unknown"
-UNDIVIDED = "undivided"
 SEXES = ("F", "M")
 VIEWS = ("PA", "AP")
-# How many films a patient has, from and to; the last has no end.
-FILMS_OF_A_PATIENT = (
+# Numbers of films that a patient has, from and to; the last has no end.
+FILMS_PER_PATIENT = (
     (1, 1),
     (2, 2),
     (3, 3),
@@ -34,10 +33,10 @@ Z95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 
 @dataclass(frozen=True, kw_only=True)
 class Prevalence:
-    """How often one finding is positive in one part.  unknown: films of the part whose label nobody knows."""
+    """How frequent one finding is in one split.  unknown: films of the split without a known label."""
 
     finding: str
-    part: str
+    split: str
     positives: int
     known: int
     unknown: int
@@ -50,12 +49,12 @@ class Prevalence:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the share."""
-        return wilson(self.positives, self.known)
+        return wilson_interval(self.positives, self.known)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Distribution:
-    """Films by level, in each part.  counts: part -> one number per level; the level "unknown" comes last."""
+class LevelCounts:
+    """Films by level, in each split.  counts: split -> one number per level; the level "unknown" comes last."""
 
     levels: tuple[str, ...]
     counts: dict[str, tuple[int, ...]]
@@ -63,7 +62,7 @@ class Distribution:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CoOccurrence:
-    """Which findings are seen on the same film.
+    """Which findings occur on the same film.
 
     together: (L, L) films positive for both; the diagonal has all positives of one.
     known: (L, L) films positive for the row's finding whose label for the column's is known.
@@ -83,64 +82,67 @@ class CoOccurrence:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Summary:
-    """Everything that the Data page draws.  films_per_patient: patients for each of FILMS_OF_A_PATIENT."""
+    """Everything that the Data page draws.
+
+    splits: films and patients of each split.  films_per_patient: patients for each of FILMS_PER_PATIENT.
+    """
 
     films: int
     patients: int
-    parts: dict[str, tuple[int, int]]  # films and patients of each part
+    splits: dict[str, tuple[int, int]]
     prevalence: tuple[Prevalence, ...]
     co_occurrence: CoOccurrence
-    ages: Distribution
-    sexes: Distribution
-    views: Distribution
+    ages: LevelCounts
+    sexes: LevelCounts
+    views: LevelCounts
     films_per_patient: tuple[int, ...]
 
 
-def summarise(manifest: Manifest) -> Summary:
+def summarise_manifest(manifest: Manifest) -> Summary:
     """All the numbers at once, over every row of the manifest."""
     table = manifest.table
-    part = table["split"].fillna(UNDIVIDED)
-    films = part.value_counts()
-    patients = table.groupby(part)["patient"].nunique()
+    split = table["split"].fillna(NO_SPLIT)
+    films = split.value_counts()
+    patients = table.groupby(split)["patient"].nunique()
+    splits = {}
+    for name in (*SPLITS, NO_SPLIT):
+        if name in films:
+            splits[name] = (int(films[name]), int(patients[name]))
+    age_bands = [band.name for band in AGE_BANDS]
     return Summary(
         films=len(table),
         patients=int(table["patient"].nunique()),
-        parts={
-            name: (int(films[name]), int(patients[name]))
-            for name in (*PARTS, UNDIVIDED)
-            if name in films
-        },
-        prevalence=prevalence(manifest),
-        co_occurrence=co_occurrence(manifest),
-        ages=distribution(part, assign_age_bands(table["age"]), [band.name for band in AGE_BANDS]),
-        sexes=distribution(part, table["sex"], SEXES),
-        views=distribution(part, table["view"], VIEWS),
-        films_per_patient=films_per_patient(table["patient"]),
+        splits=splits,
+        prevalence=count_prevalence(manifest),
+        co_occurrence=count_co_occurrence(manifest),
+        ages=count_levels(split, assign_age_bands(table["age"]), age_bands),
+        sexes=count_levels(split, table["sex"], SEXES),
+        views=count_levels(split, table["view"], VIEWS),
+        films_per_patient=count_films_per_patient(table["patient"]),
     )
 
 
-def prevalence(manifest: Manifest) -> tuple[Prevalence, ...]:
-    """One entry per finding and part, in the project's order of findings and the usual one of parts."""
-    part = manifest.table["split"].fillna(UNDIVIDED)
-    found = []
+def count_prevalence(manifest: Manifest) -> tuple[Prevalence, ...]:
+    """One entry per finding and split, in the project's order of findings and the usual one of splits."""
+    split = manifest.table["split"].fillna(NO_SPLIT)
+    entries = []
     for key in manifest.findings:
-        by_part = manifest.table[key].groupby(part)
-        positives, known, films = by_part.sum(), by_part.count(), by_part.size()
-        found += [
-            Prevalence(
-                finding=key,
-                part=name,
-                positives=round(float(positives[name])),
-                known=int(known[name]),
-                unknown=int(films[name] - known[name]),
-            )
-            for name in (*PARTS, UNDIVIDED)
-            if name in films
-        ]
-    return tuple(found)
+        by_split = manifest.table[key].groupby(split)
+        positives, known, films = by_split.sum(), by_split.count(), by_split.size()
+        for name in (*SPLITS, NO_SPLIT):
+            if name in films:
+                entry = Prevalence(
+                    finding=key,
+                    split=name,
+                    positives=round(float(positives[name])),
+                    known=int(known[name]),
+                    unknown=int(films[name] - known[name]),
+                )
+                entries.append(entry)
+    return tuple(entries)
 
 
-def wilson(positives: int, n: int) -> tuple[float, float]:
+def wilson_interval(positives: int, n: int) -> tuple[float, float]:
     """The 95 % interval of a share of `positives` among `n`; (0, 1) when n is 0.
 
     Source: Wilson 1927, J. Am. Stat. Assoc. 22:209, without continuity correction.
@@ -153,36 +155,35 @@ def wilson(positives: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def co_occurrence(manifest: Manifest) -> CoOccurrence:
-    """Over all parts; see CoOccurrence."""
-    labels = manifest.labels(manifest.findings)
+def count_co_occurrence(manifest: Manifest) -> CoOccurrence:
+    """Over all splits; see CoOccurrence."""
+    labels = manifest.label_matrix(manifest.findings)
     positive, known = (labels == 1).astype(np.float32), (~np.isnan(labels)).astype(np.float32)
     # Counts up to 2^24 are exact in float32.
-    together, known_of = positive.T @ positive, positive.T @ known
+    together, known_together = positive.T @ positive, positive.T @ known
     return CoOccurrence(
         findings=manifest.findings,
         together=together.astype(np.int64),
-        known=known_of.astype(np.int64),
+        known=known_together.astype(np.int64),
     )
 
 
-def distribution(part: pd.Series, value: pd.Series, levels: Sequence[str]) -> Distribution:
-    """Films by value in each part; what is missing or not among `levels` counts as unknown."""
-    every = (*levels, UNKNOWN)
+def count_levels(split: pd.Series, value: pd.Series, levels: Sequence[str]) -> LevelCounts:
+    """Films by value in each split; what is missing or not among `levels` counts as unknown."""
     codes = pd.Categorical(value, categories=list(levels)).codes.astype(np.int64)
     codes[codes < 0] = len(levels)
-    found = {}
-    for name in (*PARTS, UNDIVIDED):
-        here = codes[(part == name).to_numpy()]
-        if len(here):
-            found[name] = tuple(int(count) for count in np.bincount(here, minlength=len(every)))
-    return Distribution(levels=every, counts=found)
+    counts = {}
+    for name in (*SPLITS, NO_SPLIT):
+        in_split = codes[(split == name).to_numpy()]
+        if len(in_split):
+            counts[name] = tuple(np.bincount(in_split, minlength=len(levels) + 1).tolist())
+    return LevelCounts(levels=(*levels, UNKNOWN), counts=counts)
 
 
-def films_per_patient(patient: pd.Series) -> tuple[int, ...]:
-    """Patients that have so many films, for each of FILMS_OF_A_PATIENT."""
+def count_films_per_patient(patient: pd.Series) -> tuple[int, ...]:
+    """How many patients have so many films, for each of FILMS_PER_PATIENT."""
     films = patient.value_counts().to_numpy()
-    return tuple(
-        int(((films >= low) & (films <= (high or np.inf))).sum())
-        for low, high in FILMS_OF_A_PATIENT
-    )
+    counts = []
+    for low, high in FILMS_PER_PATIENT:
+        counts.append(int(((films >= low) & (films <= (high or np.inf))).sum()))
+    return tuple(counts)

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from cxr_core.data import registry
-from cxr_core.data.film_lookup import find_films, rows_of
-from cxr_core.data.manifest import Manifest, as_table
+from cxr_core.data.film_lookup import find_films, match_rows
+from cxr_core.data.manifest import Manifest, build_table
 from tests.pages.fake_datasets import register
 
 
@@ -20,7 +20,7 @@ def manifest(**columns: object) -> Manifest:
         "source": "here",
         "sha256": ["aa", "bb", "cc", "dd", "dd"],
     }
-    return Manifest(as_table(facts | columns), "csv", "")
+    return Manifest(build_table(facts | columns), "csv", "")
 
 
 def asked(**columns: object) -> pd.DataFrame:
@@ -29,35 +29,35 @@ def asked(**columns: object) -> pd.DataFrame:
 
 def test_by_name_and_patient_where_nothing_is_known_of_the_contents() -> None:
     films = asked(image=["a.png", "a.png", "a.png", "e.png"], patient=["2", "1", "3", "1"])
-    assert rows_of(films, manifest(), "test").tolist() == [2, 0, -1, -1]
+    assert match_rows(films, manifest(), "test").tolist() == [2, 0, -1, -1]
     films["sha256"] = None
-    assert rows_of(films, manifest(), "test").tolist() == [2, 0, -1, -1]
+    assert match_rows(films, manifest(), "test").tolist() == [2, 0, -1, -1]
     films["sha256"] = ["x", "y", "z", "z"]
-    assert rows_of(films, manifest(sha256=None), "test").tolist() == [2, 0, -1, -1]
+    assert match_rows(films, manifest(sha256=None), "test").tolist() == [2, 0, -1, -1]
 
 
 def test_by_contents_when_a_film_was_renamed_or_its_patient_is_written_otherwise() -> None:
     films = asked(image=["a.png", "other.png"], patient=["2", "p-1"], sha256=["cc", "bb"])
-    assert rows_of(films, manifest(), "test").tolist() == [2, 1]
+    assert match_rows(films, manifest(), "test").tolist() == [2, 1]
 
 
 def test_another_picture_under_the_same_name_is_not_taken_for_the_film() -> None:
     films = asked(image=["a.png", "b.png"], patient=["2", "1"], sha256=["cc", "changed"])
-    assert rows_of(films, manifest(), "test").tolist() == [2, -1]
+    assert match_rows(films, manifest(), "test").tolist() == [2, -1]
 
 
 def test_of_films_with_the_same_contents_the_name_decides_then_the_part() -> None:
     films = asked(image=["d.png", "c.png", "gone.png"], patient=["3", "3", "3"], sha256=["dd"] * 3)
-    assert rows_of(films, manifest(), "test").tolist() == [4, 3, 3]
+    assert match_rows(films, manifest(), "test").tolist() == [4, 3, 3]
     both = manifest(split=["train", "train", "test", "test", "test"])
-    assert rows_of(films, both, "test").tolist() == [4, 3, -1]  # two could be
+    assert match_rows(films, both, "test").tolist() == [4, 3, -1]  # two could be
 
 
 def test_the_datasets_are_asked_in_turn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CXR_WORKSPACE", str(tmp_path / "workspace"))
     assert find_films(asked(image=["film-1.png"], patient=["1"]), "test", []) is None
     dataset = register(monkeypatch, tmp_path / "films")
-    table = registry.find_dataset(dataset.name).manifest().table
+    table = registry.find_dataset(dataset.name).load_manifest().table
     films = asked(
         image=["renamed.png", "nowhere.png"],
         patient=["x", "x"],

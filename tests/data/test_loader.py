@@ -9,19 +9,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_core.data.film_set import Films
+from cxr_core.data.film_set import FilmSet
 from cxr_core.data.loader import Loader, Position
 from cxr_core.errors import RecipeError
 
 CPU = torch.device("cpu")
 
 
-def films(count: int, side: int = 4, brighter: int = 0) -> Films:
+def films(count: int, side: int = 4, brighter: int = 0) -> FilmSet:
     """Film i lies in row 2i + 1 and is grey i + brighter everywhere; its label is i modulo 2."""
     grids = np.zeros((2 * count + 1, side, side), np.uint8)
     rows = 2 * np.arange(count) + 1
     grids[rows] = ((np.arange(count) + brighter) % 256).astype(np.uint8)[:, None, None]
-    return Films(grids, rows, (np.arange(count) % 2).astype(np.float32)[:, None])
+    return FilmSet(grids, rows, (np.arange(count) % 2).astype(np.float32)[:, None])
 
 
 def drawn(loader: Loader, position: Position | None = None) -> list[list[int]]:
@@ -47,16 +47,17 @@ def test_an_epoch_shows_each_film_once_in_an_order_of_its_own(
     count: int, size: int, seed: int, epoch: int
 ) -> None:
     loader = Loader(films(count), batch_size=size, seed=seed, device=CPU)
-    order = loader.order(epoch)
+    order = loader.draw_order(epoch)
     assert order.shape == (len(loader), min(size, count))
     assert len(set(order.ravel().tolist())) == order.size > count - min(size, count)
     assert np.array_equal(
-        order, Loader(films(count), batch_size=size, seed=seed, device=CPU).order(epoch)
+        order, Loader(films(count), batch_size=size, seed=seed, device=CPU).draw_order(epoch)
     )
     if order.size > 10:
-        assert not np.array_equal(order, loader.order(epoch + 1))
+        assert not np.array_equal(order, loader.draw_order(epoch + 1))
         assert not np.array_equal(
-            order, Loader(films(count), batch_size=size, seed=seed + 1, device=CPU).order(epoch)
+            order,
+            Loader(films(count), batch_size=size, seed=seed + 1, device=CPU).draw_order(epoch),
         )
 
 
@@ -92,7 +93,7 @@ def test_films_that_live_on_the_device_make_the_same_batches() -> None:
     for one, other in zip(there.batches(Position(2)), fetched.batches(Position(2)), strict=True):
         assert torch.equal(one.grids, other.grids)
         assert torch.equal(one.labels, other.labels)
-    there.serve(films(13, brighter=1))
+    there.set_films(films(13, brighter=1))
     assert torch.equal(
         next(iter(there.batches(Position(2)))).grids,
         next(iter(fetched.batches(Position(2)))).grids + 1,
@@ -107,13 +108,13 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
 def test_weights_decide_how_often_a_film_is_drawn() -> None:
     weights = np.where(np.arange(100) < 10, 9.0, 1.0)
     loader = Loader(films(100), batch_size=10, seed=0, device=CPU, weights=weights)
-    often = np.mean([np.mean(loader.order(epoch) < 10) for epoch in range(1, 101)])
+    often = np.mean([np.mean(loader.draw_order(epoch) < 10) for epoch in range(1, 101)])
     assert often == pytest.approx(90 / 180, abs=0.02)
 
 
 def test_one_film_more_than_a_batch_is_left_for_another_epoch() -> None:
     orders = [
-        set(Loader(films(9), batch_size=8, seed=0, device=CPU).order(epoch).ravel())
+        set(Loader(films(9), batch_size=8, seed=0, device=CPU).draw_order(epoch).ravel())
         for epoch in range(1, 9)
     ]
     assert all(len(order) == 8 for order in orders)

@@ -14,8 +14,20 @@ import pytest
 
 from cxr_core.data import prepare as preparing
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.prepare import choose, forget, open_data, prepare, withdraw
-from cxr_core.data.registry import Dataset, damaged, find, folder_for, registered
+from cxr_core.data.prepare import (
+    forget_dataset,
+    open_data,
+    prepare_dataset,
+    record_decision,
+    withdraw_decision,
+)
+from cxr_core.data.registry import (
+    Dataset,
+    choose_folder,
+    find_dataset,
+    list_damaged_folders,
+    list_datasets,
+)
 from cxr_core.errors import Cancelled, DataError
 from train.prepare import main as prepare_command
 
@@ -58,17 +70,17 @@ def _write(folder: Path, rows: list[tuple]) -> None:
 
 
 def codes(dataset: Dataset) -> set[str]:
-    return {issue.code for issue in dataset.issues()}
+    return {issue.code for issue in dataset.load_issues()}
 
 
 def test_a_sound_dataset_is_registered_whole(sound: Path) -> None:
     stages: list[str] = []
-    dataset = prepare([sound], progress=lambda stage, done, total: stages.append(stage))
+    dataset = prepare_dataset([sound], progress=lambda stage, done, total: stages.append(stage))
     assert dataset.name == "sound-set"
     assert list(dict.fromkeys(stages)) == ["reading tables", "decoding", "examining"]
-    assert registered() == [dataset] == [find("sound-set")]
-    assert dataset.blocking() == ()
-    table = dataset.manifest().table
+    assert list_datasets() == [dataset] == [find_dataset("sound-set")]
+    assert dataset.open_blocking_issues() == ()
+    table = dataset.load_manifest().table
     assert table["status"].eq("present").all()
     assert table["sha256"].str.len().eq(64).all()
     assert table["width"].eq(80).all()
@@ -85,17 +97,17 @@ def test_a_sound_dataset_is_registered_whole(sound: Path) -> None:
 
 
 def test_a_dataset_prepared_again_is_the_same_one(sound: Path) -> None:
-    first, again = prepare([sound]), prepare([sound])
+    first, again = prepare_dataset([sound]), prepare_dataset([sound])
     assert first.folder == again.folder
-    assert len(registered()) == 1
-    pd.testing.assert_frame_equal(first.manifest().table, again.manifest().table)
+    assert len(list_datasets()) == 1
+    pd.testing.assert_frame_equal(first.load_manifest().table, again.load_manifest().table)
 
 
 def test_bad_films_are_quarantined_and_listed_and_the_rest_is_used(sound: Path) -> None:
     (sound / "film1.png").write_text("<!doctype html><title>404</title>")
     (sound / "film3.png").unlink()
-    dataset = prepare([sound])
-    table = dataset.manifest().table.set_index(dataset.manifest().names)
+    dataset = prepare_dataset([sound])
+    table = dataset.load_manifest().table.set_index(dataset.load_manifest().names)
     assert table["status"].value_counts().to_dict() == {"present": 8, "missing": 1, "unreadable": 1}
     assert "web page" in table.loc["film1.png", "reason"]
     assert {"unreadable", "missing_images"} <= codes(dataset)
@@ -105,61 +117,66 @@ def test_bad_films_are_quarantined_and_listed_and_the_rest_is_used(sound: Path) 
 
 
 def test_blocking_issues_stop_until_somebody_chooses(leaky: Path) -> None:
-    dataset = prepare([leaky])
-    assert {issue.code for issue in dataset.blocking()} == {
+    dataset = prepare_dataset([leaky])
+    assert {issue.code for issue in dataset.open_blocking_issues()} == {
         "patient_in_two_parts",
         "same_picture_two_parts",
     }
-    with pytest.raises(DataError, match=r"stopped by 2 blocking findings.*--exclude"):
+    with pytest.raises(DataError, match=r"stopped by 2 blocking issues.*--exclude"):
         open_data([leaky])
-    dataset = choose(dataset, "patient_in_two_parts", "exclude", "they are the same person")
-    dataset = choose(dataset, "same_picture_two_parts", "accept")
-    assert dataset.blocking() == ()
+    dataset = record_decision(
+        dataset, "patient_in_two_parts", "exclude", "they are the same person"
+    )
+    dataset = record_decision(dataset, "same_picture_two_parts", "accept")
+    assert dataset.open_blocking_issues() == ()
     films = open_data([leaky])
     names = set(films.names)
     assert "film0.png" not in names, "the training film of the patient is excluded"
     assert {"film9.png", "film8.png", "film2.png"} <= names, (
         "the test part is never thinned, what is accepted stays"
     )
-    assert Dataset.load(dataset.folder).choices[0].note == "they are the same person"
-    excluded = dataset.manifest().table.query("status == 'excluded'")
+    assert Dataset.load(dataset.folder).decisions[0].note == "they are the same person"
+    excluded = dataset.load_manifest().table.query("status == 'excluded'")
     assert excluded["reason"].tolist() == ["patient_in_two_parts"]
 
 
 def test_a_choice_can_be_taken_back_and_replaced(leaky: Path) -> None:
-    dataset = choose(prepare([leaky]), "patient_in_two_parts", "exclude")
-    dataset = choose(dataset, "patient_in_two_parts", "accept")
-    assert [choice.choice for choice in dataset.choices] == ["accept"]
-    assert dataset.manifest().table["status"].eq("present").all()
-    dataset = withdraw(dataset, "patient_in_two_parts")
-    assert dataset.choices == ()
-    assert "patient_in_two_parts" in {issue.code for issue in dataset.blocking()}
+    dataset = record_decision(prepare_dataset([leaky]), "patient_in_two_parts", "exclude")
+    dataset = record_decision(dataset, "patient_in_two_parts", "accept")
+    assert [choice.action for choice in dataset.decisions] == ["accept"]
+    assert dataset.load_manifest().table["status"].eq("present").all()
+    dataset = withdraw_decision(dataset, "patient_in_two_parts")
+    assert dataset.decisions == ()
+    assert "patient_in_two_parts" in {issue.code for issue in dataset.open_blocking_issues()}
 
 
 def test_a_choice_does_not_cover_what_came_later(leaky: Path) -> None:
-    dataset = prepare(
-        [leaky], choices=[("patient_in_two_parts", "accept"), ("same_picture_two_parts", "accept")]
+    dataset = prepare_dataset(
+        [leaky],
+        decisions=[("patient_in_two_parts", "accept"), ("same_picture_two_parts", "accept")],
     )
-    assert dataset.blocking() == ()
+    assert dataset.open_blocking_issues() == ()
     table = pd.read_csv(leaky / "films.csv")
     table.loc[7, "patient"] = "p1"
     table.to_csv(leaky / "films.csv", index=False)
-    assert [issue.code for issue in prepare([leaky]).blocking()] == ["patient_in_two_parts"]
+    assert [issue.code for issue in prepare_dataset([leaky]).open_blocking_issues()] == [
+        "patient_in_two_parts"
+    ]
 
 
 def test_a_choice_about_nothing_is_refused(leaky: Path) -> None:
-    dataset = prepare([leaky])
-    with pytest.raises(DataError, match="did not find 'unreadable' here; it found"):
-        choose(dataset, "unreadable", "accept")
+    dataset = prepare_dataset([leaky])
+    with pytest.raises(DataError, match="did not report 'unreadable' here; they reported"):
+        record_decision(dataset, "unreadable", "accept")
     (leaky / "film5.png").unlink()
     with pytest.raises(
         DataError, match="missing_images names no single films, so there is nothing to exclude"
     ):
-        choose(prepare([leaky]), "missing_images", "exclude")
+        record_decision(prepare_dataset([leaky]), "missing_images", "exclude")
 
 
 def test_a_stopped_preparation_leaves_the_register_as_it_was(sound: Path) -> None:
-    before = prepare([sound])
+    before = prepare_dataset([sound])
     held = (before.folder / "dataset.json").read_bytes()
     picture(sound / "film0.png", 99)
 
@@ -168,7 +185,7 @@ def test_a_stopped_preparation_leaves_the_register_as_it_was(sound: Path) -> Non
             raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        prepare([sound], progress=stop)
+        prepare_dataset([sound], progress=stop)
     assert (before.folder / "dataset.json").read_bytes() == held
 
 
@@ -176,16 +193,16 @@ def test_names_are_kept_apart(sound: Path, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere" / "sound set"
     picture(other / "film0.png", 5)
     _write(other, [("film0.png", "p", 1, "train", "PA", 50, "M")])
-    assert prepare([sound]).name == "sound-set"
-    assert prepare([other]).name == "sound-set-2"
-    assert prepare([sound, other], name="both").name == "both"
+    assert prepare_dataset([sound]).name == "sound-set"
+    assert prepare_dataset([other]).name == "sound-set-2"
+    assert prepare_dataset([sound, other], name="both").name == "both"
     with pytest.raises(DataError, match="belongs to"):
-        prepare([other], name="both")
+        prepare_dataset([other], name="both")
     for name in ("../up", "", "a/b"):
         with pytest.raises(DataError, match="cannot be named"):
-            prepare([tmp_path / "elsewhere"], name=name)
-    forget(find("both").folder)
-    assert [dataset.name for dataset in registered()] == ["sound-set", "sound-set-2"]
+            prepare_dataset([tmp_path / "elsewhere"], name=name)
+    forget_dataset(find_dataset("both").folder)
+    assert [dataset.name for dataset in list_datasets()] == ["sound-set", "sound-set-2"]
     assert sound.is_dir()
 
 
@@ -194,29 +211,29 @@ def test_data_is_given_by_folder_or_by_name(sound: Path) -> None:
         DataError, match="neither a folder nor a registered dataset; registered: none"
     ):
         open_data(["sound-set"])
-    prepare([sound])
+    prepare_dataset([sound])
     by_name, by_folder = open_data(["sound-set"]), open_data([sound])
     pd.testing.assert_frame_equal(by_name.table, by_folder.table)
     assert by_name.data_sha256() == by_folder.data_sha256()
 
 
 def test_a_damaged_record_is_said_and_stands_in_nobody_s_way(sound: Path, tmp_path: Path) -> None:
-    dataset = prepare([sound])
+    dataset = prepare_dataset([sound])
     (dataset.folder / "dataset.json").write_text("{")
     with pytest.raises(DataError, match="prepare its films again under the name sound-set"):
-        find("sound-set")
-    assert (registered(), damaged()) == ([], [dataset.folder])
+        find_dataset("sound-set")
+    assert (list_datasets(), list_damaged_folders()) == ([], [dataset.folder])
     shutil.copytree(sound, tmp_path / "other" / sound.name)
-    other = prepare([tmp_path / "other" / sound.name])
+    other = prepare_dataset([tmp_path / "other" / sound.name])
     assert other.name == "sound-set-2", (
         "the damaged one keeps its name until somebody asks for that"
     )
     assert len(open_data([other.name]).table) == 10
-    again = prepare([sound], name="sound-set")
-    assert (registered(), damaged()) == ([again, other], [])
+    again = prepare_dataset([sound], name="sound-set")
+    assert (list_datasets(), list_damaged_folders()) == ([again, other], [])
     (again.folder / "dataset.json").write_text('{"schema": 99}')
-    forget(again.folder)
-    assert (registered(), damaged()) == ([other], [])
+    forget_dataset(again.folder)
+    assert (list_datasets(), list_damaged_folders()) == ([other], [])
 
 
 def test_two_folders_of_one_name_prepared_at_once_are_two_datasets(
@@ -227,27 +244,27 @@ def test_two_folders_of_one_name_prepared_at_once_are_two_datasets(
     both = threading.Barrier(2)
 
     def named(folders, name):
-        found = folder_for(folders, name)
+        found = choose_folder(folders, name)
         with contextlib.suppress(
             threading.BrokenBarrierError
         ):  # who holds the register is alone here
             both.wait(1)
         return found
 
-    monkeypatch.setattr(preparing, "folder_for", named)
+    monkeypatch.setattr(preparing, "choose_folder", named)
     with ThreadPoolExecutor(2) as threads:
-        found = list(threads.map(lambda folder: prepare([folder]), (sound, twin)))
+        found = list(threads.map(lambda folder: prepare_dataset([folder]), (sound, twin)))
     assert sorted(dataset.name for dataset in found) == ["sound-set", "sound-set-2"]
-    assert {dataset.name: dataset.folders for dataset in registered()} == {
+    assert {dataset.name: dataset.folders for dataset in list_datasets()} == {
         each.name: each.folders for each in found
     }
 
 
 def test_thumbnails_show_the_films_and_black_for_what_is_missing(sound: Path) -> None:
     (sound / "film3.png").unlink()
-    dataset = prepare([sound])
-    images = dataset.manifest().table["image"].tolist()
-    shown = dataset.thumbnails([images[4], images[3], images[0]])
+    dataset = prepare_dataset([sound])
+    images = dataset.load_manifest().table["image"].tolist()
+    shown = dataset.load_thumbnails([images[4], images[3], images[0]])
     assert shown.shape == (3, 128, 128)
     assert not shown[1].any()
     plain = cv2.imread(images[4], cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
@@ -257,24 +274,24 @@ def test_thumbnails_show_the_films_and_black_for_what_is_missing(sound: Path) ->
 def test_a_manifest_survives_parquet_with_boxes_and_remarks(
     real_data: Path, workspace: Path
 ) -> None:
-    dataset = prepare([real_data / "nih_boxes_256", real_data / "nih_cxr8"], kind="nih14")
-    manifest = dataset.manifest()
+    dataset = prepare_dataset([real_data / "nih_boxes_256", real_data / "nih_cxr8"], kind="nih14")
+    manifest = dataset.load_manifest()
     manifest.save(workspace / "again.parquet")
     again = Manifest.load(workspace / "again.parquet")
     pd.testing.assert_frame_equal(again.table, manifest.table)
     pd.testing.assert_frame_equal(again.boxes, manifest.boxes)
-    assert again.noticed == manifest.noticed
+    assert again.source_issues == manifest.source_issues
     assert len(manifest.boxes) == 984
     assert manifest.boxes[["left", "top", "width", "height"]].to_numpy().min() >= 0
 
 
 @pytest.mark.parametrize("damage", [b"", b"no parquet at all", None])
 def test_a_damaged_manifest_is_said(sound: Path, damage: bytes | None) -> None:
-    dataset = prepare([sound])
+    dataset = prepare_dataset([sound])
     path = dataset.folder / "manifest.parquet"
     path.unlink() if damage is None else path.write_bytes(damage)
     with pytest.raises(DataError, match="prepare the dataset again"):
-        dataset.manifest()
+        dataset.load_manifest()
 
 
 def test_the_command_prints_the_report_and_says_how_to_go_on(
@@ -335,4 +352,4 @@ def test_a_workspace_that_cannot_be_written_is_said(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CXR_WORKSPACE", str(tmp_path / "file"))
     with pytest.raises(DataError, match="cannot be written"):
-        prepare([sound])
+        prepare_dataset([sound])

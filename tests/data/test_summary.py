@@ -10,11 +10,11 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
 from cxr_core.data import summary
-from cxr_core.data.charts import charts
+from cxr_core.data.charts import draw_charts
 from cxr_core.data.checks.issue import Issue
-from cxr_core.data.manifest import Manifest, as_table
+from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.data.selection import FilmIndex, Selection
-from cxr_core.data.summary import FILMS_OF_A_PATIENT, summarise
+from cxr_core.data.summary import FILMS_PER_PATIENT, summarise_manifest
 
 NAN = float("nan")
 
@@ -32,13 +32,13 @@ def manifest(**columns: object) -> Manifest:
         "cardiomegaly": [1, 0, NAN, 1, 1, 0],
         "effusion": [1, 1, NAN, NAN, 0, 0],
     }
-    return Manifest(as_table(facts | columns), "csv", "free")
+    return Manifest(build_table(facts | columns), "csv", "free")
 
 
 def random_manifest(n: int = 400) -> Manifest:
     rng = np.random.default_rng(3)
     return Manifest(
-        as_table(
+        build_table(
             {
                 "image": [f"/f/{i}.png" for i in range(n)],
                 "patient": rng.integers(0, 90, n).astype(str),
@@ -58,32 +58,34 @@ def random_manifest(n: int = 400) -> Manifest:
 
 
 def test_prevalence_leaves_the_unknown_out_of_the_share() -> None:
-    train, test, *_ = summarise(manifest()).prevalence
-    assert (train.part, train.positives, train.known, train.unknown, train.share) == (
+    train, test, *_ = summarise_manifest(manifest()).prevalence
+    assert (train.split, train.positives, train.known, train.unknown, train.share) == (
         "train",
         1,
         2,
         1,
         0.5,
     )
-    assert (test.part, test.positives, test.known, test.unknown) == ("test", 2, 3, 0)
+    assert (test.split, test.positives, test.known, test.unknown) == ("test", 2, 3, 0)
 
 
 @given(st.integers(1, 100_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_interval_is_that_of_scipy(counts: tuple[int, int]) -> None:
     expected = binomtest(*counts).proportion_ci(method="wilson")
-    assert summary.wilson(*counts) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert summary.wilson_interval(*counts) == pytest.approx(
+        (expected.low, expected.high), abs=1e-9
+    )
 
 
 def test_no_known_label_gives_no_share_and_every_interval() -> None:
-    found = summarise(manifest(effusion=[1, 0, 0, NAN, NAN, NAN])).prevalence[-1]
+    found = summarise_manifest(manifest(effusion=[1, 0, 0, NAN, NAN, NAN])).prevalence[-1]
     assert math.isnan(found.share)
     assert found.interval == (0.0, 1.0)
 
 
 def test_co_occurrence_is_that_of_scikit_learn() -> None:
     dataset = random_manifest()
-    found = summarise(dataset).co_occurrence
+    found = summarise_manifest(dataset).co_occurrence
     for row, first in enumerate(found.findings):
         for column, second in enumerate(found.findings):
             both = dataset.table[[first, second]].set_axis(["row", "column"], axis=1).dropna()
@@ -95,7 +97,7 @@ def test_co_occurrence_is_that_of_scikit_learn() -> None:
 
 
 def test_ages_sexes_and_views_keep_the_unknown_apart() -> None:
-    found = summarise(manifest())
+    found = summarise_manifest(manifest())
     assert found.ages.levels == ("0-17", "18-39", "40-59", "60-79", "80+", "unknown")
     assert found.ages.counts == {"train": (0, 0, 2, 0, 0, 1), "test": (1, 0, 0, 0, 2, 0)}
     assert (found.sexes.levels, found.sexes.counts) == (
@@ -106,13 +108,13 @@ def test_ages_sexes_and_views_keep_the_unknown_apart() -> None:
 
 
 def test_films_per_patient_and_parts_add_up() -> None:
-    found = summarise(random_manifest())
+    found = summarise_manifest(random_manifest())
     table = random_manifest().table
     sizes = table.groupby("patient").size()
-    for (low, high), count in zip(FILMS_OF_A_PATIENT, found.films_per_patient, strict=True):
+    for (low, high), count in zip(FILMS_PER_PATIENT, found.films_per_patient, strict=True):
         assert count == sizes.between(low, high or 10**9).sum()
-    assert sum(films for films, _ in found.parts.values()) == found.films == 400
-    assert found.parts["undivided"][1] == table[table["split"].isna()]["patient"].nunique()
+    assert sum(films for films, _ in found.splits.values()) == found.films == 400
+    assert found.splits["undivided"][1] == table[table["split"].isna()]["patient"].nunique()
 
 
 @pytest.mark.parametrize(
@@ -148,27 +150,30 @@ def test_a_selection_has_the_films_it_asks_for(selection: Selection, films: str)
         count=2,
         images=("/films/f.png", "/films/b.png", "/films/gone.png"),
     )
-    rows = FilmIndex(manifest(), (issue,)).rows(selection)
+    rows = FilmIndex(manifest(), (issue,)).find_rows(selection)
     assert "".join("abcdef"[row] for row in rows) == films
     assert bool(selection) == (selection != Selection())
-    assert bool(selection.words((issue,))) == (bool(selection) and selection.issue != 1)
+    assert bool(selection.describe((issue,))) == (bool(selection) and selection.issue != 1)
 
 
 def test_behind_every_bar_lie_as_many_films_as_it_says() -> None:
     dataset = random_manifest()
     index = FilmIndex(dataset)
-    found = summarise(dataset)
-    drawn = charts(found)
+    found = summarise_manifest(dataset)
+    drawn = draw_charts(found)
     assert len(drawn) == 6
 
     def films(name: str) -> list[list[int]]:
-        return [[len(index.rows(selection)) for selection in trace] for trace in drawn[name].behind]
+        return [
+            [len(index.find_rows(selection)) for selection in trace]
+            for trace in drawn[name].selections
+        ]
 
-    positives = {(entry.finding, entry.part): entry.positives for entry in found.prevalence}
-    for trace in drawn["How often each finding is"].behind:
+    positives = {(entry.finding, entry.split): entry.positives for entry in found.prevalence}
+    for trace in drawn["How often each finding is"].selections:
         for selection in trace:
             assert (
-                len(index.rows(selection))
+                len(index.find_rows(selection))
                 == positives[selection.finding or "", selection.split or ""]
             )
     assert films("Ages") == [list(counts) for counts in found.ages.counts.values()]
@@ -176,7 +181,7 @@ def test_behind_every_bar_lie_as_many_films_as_it_says() -> None:
         assert np.array_equal(np.transpose(films(name)), list(levels.counts.values()))
     sizes = dataset.table.groupby("patient").size()
     expected = [
-        int(sizes[sizes.between(low, high or 10**9)].sum()) for low, high in FILMS_OF_A_PATIENT
+        int(sizes[sizes.between(low, high or 10**9)].sum()) for low, high in FILMS_PER_PATIENT
     ]
     assert films("Films per patient")[0] == expected[: len(films("Films per patient")[0])]
     together = found.co_occurrence.together
@@ -186,7 +191,7 @@ def test_behind_every_bar_lie_as_many_films_as_it_says() -> None:
 
 
 def test_a_place_outside_a_chart_has_no_films() -> None:
-    chart = charts(summarise(manifest()))["Sex"]
+    chart = draw_charts(summarise_manifest(manifest()))["Sex"]
     assert chart.selection_at(0, 0) is not None
     assert [chart.selection_at(*place) for place in ((-1, 0), (99, 0), (0, -1), (0, 99))] == [
         None
@@ -196,6 +201,6 @@ def test_a_place_outside_a_chart_has_no_films() -> None:
 def test_charts_without_labels_or_ages_still_draw() -> None:
     bare = manifest(age=[NAN] * 6, sex=[None] * 6, view=[None] * 6, split=[None] * 6)
     without = Manifest(bare.table.drop(columns=["cardiomegaly", "effusion"]), "csv", "free")
-    drawn = charts(summarise(without))
+    drawn = draw_charts(summarise_manifest(without))
     assert list(drawn) == ["Ages", "Sex", "View", "Films per patient"]
-    assert drawn["Sex"].behind == ((Selection(split="undivided", sex="unknown"),),)
+    assert drawn["Sex"].selections == ((Selection(split="undivided", sex="unknown"),),)

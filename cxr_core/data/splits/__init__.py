@@ -1,1 +1,1 @@
-"""Training, validation, test and holdout, divided by patient."""
+"""Splits films into train, val, test and the promotion holdout, by patient."""

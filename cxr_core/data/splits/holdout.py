@@ -1,7 +1,7 @@
-"""The gate films: a part that no run learns from or tunes on, so that an old model and a new one can be compared on it.
+"""Carves the promotion holdout: films that no run trains or tunes on, so that an old and a new model can be compared.
 
-Who belongs to it is drawn by a keyed hash of the patient's number alone: the same patients in every run, whatever its
-seed, its findings or its split, and still the same when films are added. A larger share holds the smaller ones.
+A keyed hash of the patient's number alone decides who belongs to it: the same patients in every run, whatever its seed,
+its findings or its split, and still the same when films are added. A larger share contains the smaller ones.
 """
 
 import hashlib
@@ -11,52 +11,53 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.splits.grouping import groups_apart
+from cxr_core.data.splits.grouping import group_patients
 
-GATE = "gate"
-RULE = "silhouette gate 1"  # the key of the hash; another one would draw other patients
-LEAST_CASES = (
-    20  # films with, and as many without, each finding: fewer cannot tell two models apart
-)
+HOLDOUT = "gate"  # the split's value in manifests
+HASH_KEY = "silhouette gate 1"  # another key would choose other patients
+MIN_CASES = 20  # films with, and as many without, each finding: fewer cannot tell two models apart
 
 
-def carve_gate(manifest: Manifest, findings: Sequence[str], share: float) -> Manifest:
-    """Move a share of the patients in train and val to the part "gate"; test, and films of no part, stay.
+def carve_holdout(manifest: Manifest, findings: Sequence[str], share: float) -> Manifest:
+    """Move a share of the patients in train and val to the holdout; test, and films without a split, stay.
 
-    manifest: divided and decoded. Patients who share a picture go together. Where the gate would hold fewer than
-    `LEAST_CASES` films with or without a finding, the same manifest comes back: small data cannot spare them.
+    manifest: split and decoded. Patients who share an image go together. Where the holdout would have fewer than
+    `MIN_CASES` films with or without a finding, the same manifest comes back: small data cannot spare them.
     """
     if share <= 0:
         return manifest
     table = manifest.table.copy()
     learning = table["split"].isin(("train", "val"))
-    table.loc[learning & _drawn(table, share), "split"] = GATE
-    return (
-        manifest.with_table(table) if _enough(table[table["split"] == GATE], findings) else manifest
-    )
+    table.loc[learning & _belongs_to_holdout(table, share), "split"] = HOLDOUT
+    if not _has_enough_cases(table[table["split"] == HOLDOUT], findings):
+        return manifest
+    return manifest.with_table(table)
 
 
-def draw(patient: str) -> float:
-    """A number in [0, 1) that the patient's number decides; drawn are those below the share.
+def hash_patient(patient: str) -> float:
+    """A number in [0, 1) that only the patient's number decides; patients below the share are in the holdout.
 
-    patient: as a manifest has it. What stands before its last `/` or `:` says where the number counts, which changes
-    with the folders that are read together, and is left out.
+    patient: as a manifest has it. The prefix up to its last `/` or `:` depends on which folders are read together, so
+    it is left out.
     """
     number = re.split(r"[/:]", patient)[-1]
-    digest = hashlib.blake2b(number.encode(), key=RULE.encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(number.encode(), key=HASH_KEY.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 
-def _drawn(table: pd.DataFrame, share: float) -> pd.Series:
-    """(N,) whether a film's patient is drawn, or one whom a picture joins to him."""
+def _belongs_to_holdout(table: pd.DataFrame, share: float) -> pd.Series:
+    """(N,) whether a film's patient, or a patient who shares an image with that one, belongs to the holdout."""
     patients = table["patient"]
-    lowest = patients.map({patient: draw(patient) for patient in patients.unique()})
-    group = groups_apart(patients, table["sha256"].fillna(table["image"]))
-    drawn: pd.Series = lowest.groupby(group).transform("min") < share
-    return drawn
+    numbers = patients.map({patient: hash_patient(patient) for patient in patients.unique()})
+    group = group_patients(patients, table["sha256"].fillna(table["image"]))
+    belongs: pd.Series = numbers.groupby(group).transform("min") < share
+    return belongs
 
 
-def _enough(films: pd.DataFrame, findings: Sequence[str]) -> bool:
+def _has_enough_cases(films: pd.DataFrame, findings: Sequence[str]) -> bool:
     """Whether each finding has enough films of both classes; without findings, whether there are enough films."""
-    counts = [int((films[key] == value).sum()) for key in findings for value in (1, 0)]
-    return min([len(films), *counts]) >= LEAST_CASES
+    counts = [len(films)]
+    for key in findings:
+        counts.append(int((films[key] == 1).sum()))
+        counts.append(int((films[key] == 0).sum()))
+    return min(counts) >= MIN_CASES

@@ -1,7 +1,7 @@
-"""Films divided into train, val and test by patient. Pure functions: the same manifest and seed give the same split.
+"""Splits films into train, val and test by patient. Pure functions: the same manifest and seed give the same split.
 
-Patients who share a picture stay together. An official test part is never thinned, and never moved by
-`carve_validation`. Identical pictures are told by the `sha256` of their pixels, so the films must have been decoded.
+Patients who share an image stay together. An official test split is never thinned, and `carve_validation` never changes
+it. Identical images are recognised by the `sha256` of their pixels, so the films must have been decoded.
 """
 
 from collections.abc import Sequence
@@ -9,12 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.checks.issue import counted
-from cxr_core.data.manifest import PARTS, Manifest
-from cxr_core.data.splits.grouping import allocate, groups_apart
+from cxr_core.data.checks.issue import format_count
+from cxr_core.data.manifest import SPLITS, Manifest
+from cxr_core.data.splits.grouping import allocate_groups, group_patients
 from cxr_core.errors import DataError
 
-SMALL_FILMS, SMALL_POSITIVES, TIMES_LARGER = 50, 10, 10
+# A validation split is small with fewer films, or fewer positives of a finding, than these, while train has so many
+# times more.
+MIN_FILMS, MIN_POSITIVES, TIMES_LARGER = 50, 10, 10
 
 
 def parse_ratios(text: str) -> tuple[float, float, float]:
@@ -31,39 +33,39 @@ def parse_ratios(text: str) -> tuple[float, float, float]:
     return train, val, test
 
 
-def divide(
+def split_by_ratios(
     manifest: Manifest, ratios: tuple[float, float, float], findings: tuple[str, ...], seed: int
 ) -> Manifest:
-    """The whole data divided by patient into train, val and test, stratified by finding; parts given are forgotten.
+    """All films split by patient into train, val and test, stratified by finding; a split that the data has is ignored.
 
-    ratios: of train, val and test, summing to 1; a part of ratio 0 stays empty. Raises DataError when a finding ends
-    without a positive or a negative in a part, or the films have not been decoded.
+    ratios: of train, val and test, summing to 1; a split of ratio 0 stays empty. Raises DataError when a finding ends
+    without a positive or a negative in a split, or the films have not been decoded.
     """
     if min(ratios) < 0 or abs(sum(ratios) - 1) > 1e-6:
         raise DataError(f"the ratios {ratios} are not three shares that sum to 1")
-    wanted = [(part, ratio) for part, ratio in zip(PARTS, ratios, strict=True) if ratio > 0]
+    shares = [(split, ratio) for split, ratio in zip(SPLITS, ratios, strict=True) if ratio > 0]
     table = manifest.table.copy()
-    table["split"] = _divided(table, wanted, findings, seed)
-    divided = manifest.with_table(table)
-    _check_classes(divided, [part for part, _ in wanted], findings)
-    return divided
+    table["split"] = _assign_splits(table, shares, findings, seed)
+    result = manifest.with_table(table)
+    _check_classes(result, [split for split, _ in shares], findings)
+    return result
 
 
-def divide_fold(
-    manifest: Manifest, which: int, count: int, findings: tuple[str, ...], seed: int
+def split_fold(
+    manifest: Manifest, fold: int, folds: int, findings: tuple[str, ...], seed: int
 ) -> Manifest:
-    """One fold of cross-validation: a share of 1/count of the patients is test, the others are train.
+    """One fold of cross-validation: a share of 1/folds of the patients is test, the others are train.
 
-    which: from 1 to count; the folds of one seed share no patient and together make the whole. Raises DataError as
-    `divide` does.
+    fold: from 1 to folds; the folds of one seed share no patient and together contain all of them. Raises DataError as
+    `split_by_ratios` does.
     """
-    names = [str(number) for number in range(1, count + 1)]
+    names = [str(number) for number in range(1, folds + 1)]
     table = manifest.table.copy()
-    fold = _divided(table, [(name, 1 / count) for name in names], findings, seed)
-    table["split"] = np.where(fold == str(which), "test", "train")
-    divided = manifest.with_table(table)
-    _check_classes(divided, ["train", "test"], findings)
-    return divided
+    assigned = _assign_splits(table, [(name, 1 / folds) for name in names], findings, seed)
+    table["split"] = np.where(assigned == str(fold), "test", "train")
+    result = manifest.with_table(table)
+    _check_classes(result, ["train", "test"], findings)
+    return result
 
 
 def carve_validation(
@@ -71,52 +73,54 @@ def carve_validation(
 ) -> Manifest:
     """Move a share of the training films to validation, by patient and stratified by finding.
 
-    A validation part that the data brings is kept as it is, unless it is small or `pool` is set: then it is pooled
-    with train first. Raises DataError when a finding ends without a positive or a negative on either side, or the
-    training films have not been decoded.
+    A validation split that the data has is kept as it is, unless it is small or `pool` is set: then it is pooled with
+    train first. Raises DataError when a finding ends without a positive or a negative on either side, or the training
+    films have not been decoded.
     """
     if not 0 < share < 1:
         raise DataError(f"a validation share of {share} is not between 0 and 1")
     table = manifest.table.copy()
-    there = (table["split"] == "val").any()
-    if not there or pool or small_validation(table, findings):
+    has_validation = (table["split"] == "val").any()
+    if not has_validation or pool or explain_small_validation(table, findings):
         learning = table["split"].isin(("train", "val"))
         if not learning.any():
             raise DataError(
-                "the data has no part 'train' to carve validation from; divide it by ratios first"
+                "the data has no split 'train' to carve validation from; split it by ratios first"
             )
-        wanted = [("train", 1 - share), ("val", share)]
-        table.loc[learning, "split"] = _divided(table[learning], wanted, findings, seed)
-    carved = manifest.with_table(table)
-    _check_classes(carved, ["train", "val"], findings)
-    return carved
+        shares = [("train", 1 - share), ("val", share)]
+        table.loc[learning, "split"] = _assign_splits(table[learning], shares, findings, seed)
+    result = manifest.with_table(table)
+    _check_classes(result, ["train", "val"], findings)
+    return result
 
 
-def small_validation(table: pd.DataFrame, findings: Sequence[str]) -> str | None:
-    """Why a manifest's validation part is too small to use; None when it is not, or there is none.
+def explain_small_validation(table: pd.DataFrame, findings: Sequence[str]) -> str | None:
+    """Why a manifest's validation split is too small to use; None when it is large enough, or there is none.
 
     Small is fewer than 50 films, or fewer than 10 positives of a finding, while train has at least 10 times as many.
     """
-    train, val = (table[table["split"] == part] for part in ("train", "val"))
+    train, val = table[table["split"] == "train"], table[table["split"] == "val"]
     if not len(val) or len(train) < TIMES_LARGER * len(val):
         return None
-    if len(val) < SMALL_FILMS:
-        return f"Validation has {counted(len(val), 'films')}, train {len(train):,}."
+    if len(val) < MIN_FILMS:
+        return f"Validation has {format_count(len(val), 'films')}, train {len(train):,}."
     for key in findings:
-        positives, there = int((val[key] == 1).sum()), int((train[key] == 1).sum())
-        if positives < SMALL_POSITIVES and there >= TIMES_LARGER * max(positives, 1):
-            return f"Validation has {counted(positives, 'positives')} of {key}, train {there:,}."
+        in_val, in_train = int((val[key] == 1).sum()), int((train[key] == 1).sum())
+        if in_val < MIN_POSITIVES and in_train >= TIMES_LARGER * max(in_val, 1):
+            return (
+                f"Validation has {format_count(in_val, 'positives')} of {key}, train {in_train:,}."
+            )
     return None
 
 
-def drop_identical(manifest: Manifest) -> Manifest:
-    """Keep one of each group of identical pictures: in test rather than val, in val rather than train.
+def drop_identical_films(manifest: Manifest) -> Manifest:
+    """Keep one of each group of identical images: in test rather than val, in val rather than train.
 
-    The test part is never thinned, even of copies within it. Raises DataError when films have not been decoded.
+    The test split is never thinned, even of copies within it. Raises DataError when films have not been decoded.
     """
     table = manifest.table
     rank = table["split"].map({"test": 0, "val": 1, "train": 2}).fillna(3)
-    order = pd.DataFrame({"rank": rank, "image": table["image"], "sha256": _pictures(table)})
+    order = pd.DataFrame({"rank": rank, "image": table["image"], "sha256": _pixel_hashes(table)})
     order = order.sort_values(["rank", "image"])
     dropped = order["sha256"].duplicated() & (order["rank"] > 0)
     return manifest.with_table(table[~dropped.sort_index()])
@@ -124,62 +128,52 @@ def drop_identical(manifest: Manifest) -> Manifest:
 
 def require_classes(manifest: Manifest, findings: Sequence[str]) -> Manifest:
     """The same manifest. Raises DataError when a finding has no positive or no negative in train, or in val if any."""
-    there = set(manifest.table["split"])
-    _check_classes(manifest, [part for part in ("train", "val") if part in there], findings)
+    existing = set(manifest.table["split"])
+    splits = [split for split in ("train", "val") if split in existing]
+    _check_classes(manifest, splits, findings)
     return manifest
 
 
-def check_apart(manifest: Manifest) -> None:
-    """Raises DataError when a patient or a picture lies in two parts."""
-    for column, what in (("patient", "patient"), ("sha256", "picture")):
-        parts = manifest.table.dropna(subset=[column, "split"]).groupby(column)["split"].nunique()
-        if (parts > 1).any():
-            rows = manifest.table[manifest.table[column] == parts.idxmax()]
-            names = ", ".join(
-                f"{part}: {rows.loc[rows['split'] == part, 'image'].iloc[0]}"
-                for part in PARTS
-                if part in set(rows["split"])
-            )
-            raise DataError(
-                f"{counted(int((parts > 1).sum()), what + 's')} in two parts ({names}); exclude the training films, "
-                "or divide by ratios"
-            )
-
-
-def _divided(
-    table: pd.DataFrame, wanted: Sequence[tuple[str, float]], findings: Sequence[str], seed: int
+def _assign_splits(
+    table: pd.DataFrame, shares: Sequence[tuple[str, float]], findings: Sequence[str], seed: int
 ) -> np.ndarray:
-    """(N,) the part of each film."""
-    lacking = [key for key in findings if key not in table]
-    if lacking:
-        raise DataError(f"the data has no labels for {', '.join(lacking)}, by which to divide it")
-    group = groups_apart(table["patient"], _pictures(table))
-    classes = [table[key] == value for key in findings for value in (1, 0)]
-    strata = np.stack([*classes, np.ones(len(table), bool)], axis=1)
-    counts = np.zeros((group.max() + 1, strata.shape[1]), np.int64)
-    np.add.at(counts, group, strata)
-    part = allocate(counts, np.array([ratio for _, ratio in wanted]), np.random.default_rng(seed))
-    return np.array([name for name, _ in wanted])[part[group]]
+    """(N,) the split of each film. shares: of all films, by split."""
+    missing = [key for key in findings if key not in table]
+    if missing:
+        raise DataError(
+            f"the data has no labels for {', '.join(missing)}, so it cannot be split by them"
+        )
+    group = group_patients(table["patient"], _pixel_hashes(table))
+    strata = []
+    for key in findings:
+        strata += [table[key] == 1, table[key] == 0]
+    strata.append(np.ones(len(table), bool))
+    counts = np.zeros((group.max() + 1, len(strata)), np.int64)
+    np.add.at(counts, group, np.stack(strata, axis=1))
+    ratios = np.array([share for _, share in shares])
+    split = allocate_groups(counts, ratios, np.random.default_rng(seed))
+    return np.array([name for name, _ in shares])[split[group]]
 
 
-def _pictures(table: pd.DataFrame) -> pd.Series:
-    """The hash of each film's pixels."""
+def _pixel_hashes(table: pd.DataFrame) -> pd.Series:
+    """The hash of each film's pixels. Raises DataError when a film has not been decoded."""
     unknown = int(table["sha256"].isna().sum())
     if unknown:
+        films = format_count(len(table), "films")
         raise DataError(
-            f"{unknown:,} of {counted(len(table), 'films')} are not decoded, so identical ones "
-            "cannot be told; prepare the dataset first (python -m train.prepare) and use its readable films"
+            f"{unknown:,} of {films} are not decoded, so identical ones cannot be recognised; "
+            "prepare the dataset first (python -m train.prepare) and use its readable films"
         )
     return table["sha256"]
 
 
-def _check_classes(manifest: Manifest, parts: Sequence[str], findings: Sequence[str]) -> None:
+def _check_classes(manifest: Manifest, splits: Sequence[str], findings: Sequence[str]) -> None:
     for key in findings:
-        for part in parts:
-            labels = manifest.table.loc[manifest.table["split"] == part, key]
+        for split in splits:
+            labels = manifest.table.loc[manifest.table["split"] == split, key]
             positives, negatives = int((labels == 1).sum()), int((labels == 0).sum())
             if not positives or not negatives:
                 raise DataError(
-                    f"{part} would have {positives} films with {key} and {negatives} without; both are needed: too few "
-                    "patients, or too small a share"
+                    f"{split} would have {positives} films with {key} and {negatives} without; both are needed: too "
+                    "few patients, or too small a share"
                 )

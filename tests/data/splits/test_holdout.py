@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_core.data.manifest import Manifest, as_table
-from cxr_core.data.splits.holdout import GATE, LEAST_CASES, carve_gate, draw
-from cxr_core.training.exclusions import LeftAside, left_aside
-from cxr_core.training.fit import divided
+from cxr_core.data.manifest import Manifest, build_table
+from cxr_core.data.splits.holdout import HOLDOUT, MIN_CASES, carve_holdout, hash_patient
+from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.run_data import split_manifest
+from cxr_core.training.runs.manifest import Exclusions
 from tests.tiny import tiny_card, tiny_model
 
 KEY = "pneumonia"
@@ -36,40 +37,45 @@ def films(patients: int = 400, **changes) -> Manifest:
         "sha256": [f"{n:064d}" for n in range(2 * patients)],
         KEY: (number // 3 % 2).astype(float),
     }
-    return Manifest(as_table({**columns, **changes}), "csv", "")
+    return Manifest(build_table({**columns, **changes}), "csv", "")
 
 
 def gate(manifest: Manifest) -> set[str]:
-    return set(manifest.table.loc[manifest.table["split"] == GATE, "patient"])
+    return set(manifest.table.loc[manifest.table["split"] == HOLDOUT, "patient"])
 
 
 def test_no_patient_of_the_gate_is_learnt_from_tuned_on_or_tested_on():
-    table = divided(RECIPE, films()).table
+    table = split_manifest(RECIPE, films()).table
     assert table.groupby("patient")["split"].nunique().max() == 1
     shares = (
         table[table["split"] != "test"]
         .drop_duplicates("patient")["split"]
         .value_counts(normalize=True)
     )
-    assert shares[GATE] == pytest.approx(0.2, abs=0.06)
-    assert set(table["split"]) == {"train", "val", "test", GATE}
+    assert shares[HOLDOUT] == pytest.approx(0.2, abs=0.06)
+    assert set(table["split"]) == {"train", "val", "test", HOLDOUT}
 
 
 def test_it_is_the_same_for_every_seed_split_and_validation_and_stays_when_films_are_added():
-    expected = gate(divided(RECIPE, films()))
-    assert gate(divided(replace(RECIPE, seed=7, validation_share=0.4), films())) == expected
-    assert gate(divided(RECIPE, films(600))) >= expected
-    assert gate(divided(replace(RECIPE, gate_share=0.3), films())) >= expected
+    expected = gate(split_manifest(RECIPE, films()))
+    assert gate(split_manifest(replace(RECIPE, seed=7, validation_share=0.4), films())) == expected
+    assert gate(split_manifest(RECIPE, films(600))) >= expected
+    assert gate(split_manifest(replace(RECIPE, gate_share=0.3), films())) >= expected
     for split in ("70:15:15", "fold:2/5"):
-        other = divided(replace(RECIPE, split=split), films())
+        other = split_manifest(replace(RECIPE, split=split), films())
         tested = set(other.table.loc[other.table["split"] == "test", "patient"])
-        drawn = {patient for patient in other.table["patient"] if draw(patient) < 0.2}
+        drawn = {patient for patient in other.table["patient"] if hash_patient(patient) < 0.2}
         assert gate(other) == drawn - tested
 
 
 def test_where_a_number_counts_does_not_change_who_is_drawn():
-    assert draw("person12") == draw("train/person12") == draw("nih14:person12") != draw("person13")
-    told = np.array([draw(str(n)) for n in range(4000)])
+    assert (
+        hash_patient("person12")
+        == hash_patient("train/person12")
+        == hash_patient("nih14:person12")
+        != hash_patient("person13")
+    )
+    told = np.array([hash_patient(str(n)) for n in range(4000)])
     assert [float(np.mean(told < share)) for share in (0.1, 0.5, 0.9)] == pytest.approx(
         [0.1, 0.5, 0.9], abs=0.03
     )
@@ -77,42 +83,42 @@ def test_where_a_number_counts_does_not_change_who_is_drawn():
 
 def test_patients_who_share_a_picture_go_together():
     inside, outside = (
-        next(n for n in range(1, 400) if n % 4 and (draw(str(n)) < 0.2) is drawn)
+        next(n for n in range(1, 400) if n % 4 and (hash_patient(str(n)) < 0.2) is drawn)
         for drawn in (True, False)
     )
     table = films().table
     hashes = table["sha256"].copy()
     hashes[2 * outside] = hashes[2 * inside]
-    carved = carve_gate(films(sha256=hashes), (KEY,), 0.2)
+    carved = carve_holdout(films(sha256=hashes), (KEY,), 0.2)
     assert {str(inside), str(outside)} <= gate(carved)
 
 
 def test_small_data_spares_none():
-    assert gate(divided(RECIPE, films(100))) == set()
+    assert gate(split_manifest(RECIPE, films(100))) == set()
     enough = films()
     positives = enough.table[enough.table["split"] == "train"].index[:10]
     few = films(**{KEY: np.isin(np.arange(800), positives).astype(float)})
-    assert gate(carve_gate(few, (KEY,), 0.5)) == set()
-    counts = carve_gate(enough, (KEY,), 0.2).table.query("split == @GATE")[KEY].value_counts()
-    assert counts.min() >= LEAST_CASES
+    assert gate(carve_holdout(few, (KEY,), 0.5)) == set()
+    counts = carve_holdout(enough, (KEY,), 0.2).table.query("split == @GATE")[KEY].value_counts()
+    assert counts.min() >= MIN_CASES
 
 
 def test_without_a_share_there_is_no_gate():
     before = films()
-    assert carve_gate(before, (KEY,), 0.0) is before
+    assert carve_holdout(before, (KEY,), 0.0) is before
     pd.testing.assert_frame_equal(
-        divided(replace(RECIPE, gate_share=0.0), before).table.query("split == 'test'"),
-        divided(RECIPE, before).table.query("split == 'test'"),
+        split_manifest(replace(RECIPE, gate_share=0.0), before).table.query("split == 'test'"),
+        split_manifest(RECIPE, before).table.query("split == 'test'"),
     )
 
 
-def told_by(recipe: Recipe, manifest: Manifest) -> LeftAside:
+def told_by(recipe: Recipe, manifest: Manifest) -> Exclusions:
     """What a card says after its run."""
-    return LeftAside.of(
+    return Exclusions.of(
         {
             "data": {
                 "kind": manifest.kind,
-                "left_aside": left_aside(recipe, divided(recipe, manifest)),
+                "left_aside": build_exclusions(recipe, split_manifest(recipe, manifest)),
             }
         }
     )
@@ -127,12 +133,12 @@ def test_a_card_tells_what_was_left_aside_and_an_old_one_nothing():
     assert not told.covers_gate(0.2, frozenset({"nih14"}))
     assert not told_by(replace(RECIPE, split="70:15:15"), films()).official_test
     for none in (
-        LeftAside.of({}),
+        Exclusions.of({}),
         told_by(RECIPE, films(100)),
         told_by(replace(RECIPE, gate_share=0.0), films()),
     ):
         assert not none.covers_gate(0.1, frozenset({"csv"}))
-    assert not LeftAside.of({}).official_test
+    assert not Exclusions.of({}).official_test
 
 
 @pytest.mark.parametrize(("began", "share"), [(None, 0.0), (0.1, 0.1), (0.3, 0.2)])
