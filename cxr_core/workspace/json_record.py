@@ -10,6 +10,17 @@ from typing import Any, ClassVar, Self
 from cxr_core.workspace.json_files import Json, JsonObject
 
 
+_KIND_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}
+
+
 class JsonRecord(Mapping[str, Any]):
     """Base of frozen dataclasses with a JSON form.
 
@@ -117,10 +128,12 @@ def _from_union(value: Json, choices: tuple[Any, ...], name: str) -> Any:
 
 
 def _expect(value: Any, kind: Any, name: str) -> Any:
+    """The value itself when it is of that kind. Raises TypeError with what was found and expected."""
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         kinds = kind if isinstance(kind, tuple) else (kind,)
-        expected = " or ".join(each.__name__ for each in kinds)
-        raise TypeError(f"{name}: found {type(value).__name__}, expected {expected}")
+        expected = _KIND_NAMES.get(kinds[0], kinds[0].__name__)
+        found = _KIND_NAMES.get(type(value), type(value).__name__)
+        raise TypeError(f"{name}: found {found}, expected {expected}")
     return value
 
 

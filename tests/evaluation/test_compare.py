@@ -9,10 +9,17 @@ import pytest
 from sklearn import metrics as sk
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.compare import BOOTSTRAP, DELONG, Contender, compare
-from cxr_core.evaluation.metrics.delong import auroc_difference
-from cxr_core.evaluation.metrics.metrics import auroc, brier
-from cxr_core.evaluation.store.provenance import read_learnt, write_learnt
+from cxr_core.evaluation.compare import (
+    BOOTSTRAP,
+    DELONG,
+    ComparedEvaluation,
+    FindingComparison,
+    PairDifference,
+    compare_evaluations,
+)
+from cxr_core.evaluation.metrics.delong import compare_aurocs_by_delong
+from cxr_core.evaluation.metrics.metrics import auroc, brier_score
+from cxr_core.evaluation.store.provenance import read_training_hashes, write_training_hashes
 from train.compare import main
 
 COUNT = 300
@@ -34,19 +41,26 @@ def table(noise: float, films_a_patient: int = 1, seed: int = 0) -> pd.DataFrame
     )
 
 
+def difference_of(finding: FindingComparison, first: str, second: str) -> PairDifference:
+    (difference,) = (
+        one for one in finding.differences if (one.first, one.second) == (first, second)
+    )
+    return difference
+
+
 def test_of_one_film_a_patient_the_difference_is_delongs():
     one, other = table(1.0), table(2.0, seed=1)
-    found = compare(
+    found = compare_evaluations(
         [
-            Contender(name="a", table=one),
-            Contender(name="b", table=other.sample(frac=1, random_state=0)),
+            ComparedEvaluation(name="a", table=one),
+            ComparedEvaluation(name="b", table=other.sample(frac=1, random_state=0)),
         ]
     )
     finding = found.findings["pneumonia"]
-    expected = auroc_difference(
+    expected = compare_aurocs_by_delong(
         one["probability"].to_numpy(), other["probability"].to_numpy(), one["label"].to_numpy()
     )
-    apart = finding.differences["a", "b"]["auroc"]
+    apart = difference_of(finding, "a", "b").figures["auroc"]
     assert (apart.value, apart.low, apart.high) == pytest.approx(
         (expected.value, expected.low, expected.high)
     )
@@ -60,9 +74,9 @@ def test_of_one_film_a_patient_the_difference_is_delongs():
 
 def test_of_several_films_a_patient_it_is_the_bootstraps_on_the_same_resamples():
     one, other = table(1.0, 3), table(1.5, 3, seed=1)
-    finding = compare([Contender(name="a", table=one), Contender(name="b", table=other)]).findings[
-        "pneumonia"
-    ]
+    finding = compare_evaluations(
+        [ComparedEvaluation(name="a", table=one), ComparedEvaluation(name="b", table=other)]
+    ).findings["pneumonia"]
     assert finding.auroc_by == BOOTSTRAP
     labels = one["label"].to_numpy()
     names = np.unique(one["patient"])
@@ -74,108 +88,119 @@ def test_of_several_films_a_patient_it_is_the_bootstraps_on_the_same_resamples()
         ].astype(float)
         pairs = [
             (m(each["probability"].to_numpy(), labels, weights))
-            for m in (auroc, brier)
+            for m in (auroc, brier_score)
             for each in (one, other)
         ]
         draws.append([pairs[0] - pairs[1], pairs[2] - pairs[3]])
     errors = np.std(draws, axis=0, ddof=1)
     for name, error in zip(("auroc", "brier"), errors, strict=True):
-        apart = finding.differences["a", "b"][name]
+        apart = difference_of(finding, "a", "b").figures[name]
         assert (apart.high - apart.low) / 2 == pytest.approx(1.959964 * error)
 
 
-def test_several_pairs_are_corrected_for_one_another():
+def test_several_pairs_are_adjusted_for_one_another():
     two = [
-        Contender(name=name, table=table(noise, seed=seed))
+        ComparedEvaluation(name=name, table=table(noise, seed=seed))
         for name, noise, seed in (("a", 1, 0), ("b", 1.3, 1))
     ]
-    pair = compare(two, resamples=50).findings["pneumonia"].differences["a", "b"]["auroc"]
-    more = [*two, Contender(name="c", table=table(3, seed=2))]
-    corrected = compare(more, resamples=50).findings["pneumonia"].differences
-    assert len(corrected) == 3
-    assert corrected["a", "b"]["auroc"].p == pytest.approx(pair.p)
-    clearest = min((apart["auroc"] for apart in corrected.values()), key=lambda each: each.p)
+    alone = compare_evaluations(two, resamples=50).findings["pneumonia"]
+    pair = difference_of(alone, "a", "b").figures["auroc"]
+    more = [*two, ComparedEvaluation(name="c", table=table(3, seed=2))]
+    together = compare_evaluations(more, resamples=50).findings["pneumonia"]
+    assert len(together.differences) == 3
+    adjusted = difference_of(together, "a", "b").figures["auroc"]
+    assert adjusted.p == pytest.approx(pair.p)
+    aurocs = [difference.figures["auroc"] for difference in together.differences]
+    clearest = min(aurocs, key=lambda difference: difference.p)
     assert clearest.p_adjusted == pytest.approx(min(1, 3 * clearest.p))
-    assert (
-        corrected["a", "b"]["auroc"].high - corrected["a", "b"]["auroc"].low > pair.high - pair.low
-    )
+    assert adjusted.high - adjusted.low > pair.high - pair.low
 
 
 def test_only_shared_films_count_and_that_is_said():
     one, other = table(1.0), table(1.0).iloc[50:]
-    found = compare(
-        [Contender(name="a", table=one), Contender(name="b", table=other)], resamples=20
+    found = compare_evaluations(
+        [ComparedEvaluation(name="a", table=one), ComparedEvaluation(name="b", table=other)],
+        resamples=20,
     )
     assert found.shared == found.findings["pneumonia"].n == 250
     assert any(
         "The test sets differ: a has 300, b has 250" in warning for warning in found.warnings
     )
     with pytest.raises(DataError, match="share no film"):
-        compare([Contender(name="a", table=one.iloc[:50]), Contender(name="b", table=other)])
+        compare_evaluations(
+            [
+                ComparedEvaluation(name="a", table=one.iloc[:50]),
+                ComparedEvaluation(name="b", table=other),
+            ]
+        )
 
 
-def test_who_has_learnt_from_test_films_is_told_by_hashes():
+def test_a_model_trained_on_test_films_is_recognised_by_hashes():
     films = table(1.0)
-    contenders = [
-        Contender(name="a", table=films, learnt=frozenset({"hash3", "hash7", "elsewhere"})),
-        Contender(name="b", table=films, learnt=frozenset({"elsewhere"})),
-        Contender(name="c", table=films),
+    evaluations = [
+        ComparedEvaluation(
+            name="a", table=films, training_hashes=frozenset({"hash3", "hash7", "elsewhere"})
+        ),
+        ComparedEvaluation(name="b", table=films, training_hashes=frozenset({"elsewhere"})),
+        ComparedEvaluation(name="c", table=films),
     ]
-    warnings = compare(contenders, resamples=20).warnings
+    warnings = compare_evaluations(evaluations, resamples=20).warnings
     assert [warning for warning in warnings if warning.startswith("a was")] == [
         "a was trained or tuned on 2 of its own 300 test films.",
         "a was trained or tuned on 2 of b's 300 test films.",
         "a was trained or tuned on 2 of c's 300 test films.",
     ]
     assert not [warning for warning in warnings if warning.startswith("b was")]
-    assert [warning for warning in warnings if "cannot be told" in warning] == [warnings[-1]]
-    assert warnings[-1].startswith("Whether c has learnt from these films cannot be told: no list")
+    assert [warning for warning in warnings if "is unknown" in warning] == [warnings[-1]]
+    assert warnings[-1].startswith("Whether c was trained on these films is unknown: no list")
 
 
-def test_without_hashes_films_are_told_by_name_and_labels_must_agree():
+def test_without_hashes_films_are_identified_by_name_and_labels_must_agree():
     one = table(1.0).drop(columns="sha256")
     other = one.assign(label=one["label"].where(one.index > 4, 1 - one["label"]))
-    found = compare(
-        [Contender(name="a", table=one), Contender(name="b", table=other)], resamples=20
+    found = compare_evaluations(
+        [ComparedEvaluation(name="a", table=one), ComparedEvaluation(name="b", table=other)],
+        resamples=20,
     )
     assert found.shared == COUNT - 5
     assert any("5 labels are not the same" in warning for warning in found.warnings)
     assert found.warnings[0].startswith(
-        "Not all films have a hash of their pixels: a lacks 300 of its 300, b lacks 300 of its 300. So films are told "
-        "by patient and name alone"
+        "Not all films have a hash of their pixels: a lacks 300 of its 300, b lacks 300 of its 300. So films are "
+        "identified by patient and name alone"
     )
 
 
 def test_the_one_that_lacks_hashes_is_named_and_hashes_decide_where_they_are():
     whole = table(1.0)
     partly = whole.assign(sha256=whole["sha256"].where(whole.index >= 40))
-    learnt = frozenset({"hash3", "hash299"})  # the first has no hash in b
-    contenders = [
-        Contender(name="a", table=whole, learnt=learnt),
-        Contender(name="b", table=partly, learnt=learnt),
+    training_hashes = frozenset({"hash3", "hash299"})  # the first has no hash in b
+    evaluations = [
+        ComparedEvaluation(name="a", table=whole, training_hashes=training_hashes),
+        ComparedEvaluation(name="b", table=partly, training_hashes=training_hashes),
     ]
-    assert list(compare(contenders, resamples=20).warnings)[1:] == [
+    assert list(compare_evaluations(evaluations, resamples=20).warnings)[1:] == [
         "a was trained or tuned on 2 of its own 300 test films.",
         "a was trained or tuned on 1 of b's 300 test films.",
-        "Whether a has learnt from 40 of b's 300 test films cannot be told: they have no hashes.",
+        "Whether a was trained on 40 of b's 300 test films is unknown: they have no hashes.",
         "b was trained or tuned on 2 of a's 300 test films.",
         "b was trained or tuned on 1 of its own 300 test films.",
-        "Whether b has learnt from 40 of its own 300 test films cannot be told: they have no hashes.",
+        "Whether b was trained on 40 of its own 300 test films is unknown: they have no hashes.",
     ]
     assert (
         "hash of their pixels: b lacks 40 of its 300. So"
-        in compare(contenders, resamples=20).warnings[0]
+        in compare_evaluations(evaluations, resamples=20).warnings[0]
     )
 
 
 def test_the_same_films_without_some_labels_are_not_called_different():
     one = table(1.0)
     other = one.assign(label=one["label"].where(one.index >= 10))
-    learnt: frozenset[str] = frozenset()
-    contenders = [
-        Contender(name=name, table=each, learnt=learnt) for name, each in (("a", one), ("b", other))
+    training_hashes: frozenset[str] = frozenset()
+    evaluations = [
+        ComparedEvaluation(name=name, table=each, training_hashes=training_hashes)
+        for name, each in (("a", one), ("b", other))
     ]
-    assert compare(contenders, resamples=20).warnings == (
+    assert compare_evaluations(evaluations, resamples=20).warnings == (
         "Of the 300 films in all of them, 290 have the same label in all; only those count.",
     )
 
@@ -183,7 +208,7 @@ def test_the_same_films_without_some_labels_are_not_called_different():
 @pytest.mark.parametrize("names", [[], ["a"], ["a", "a"], list("abcdef")])
 def test_too_few_too_many_or_twice_the_same_is_refused(names):
     with pytest.raises(DataError, match="two to 5"):
-        compare([Contender(name=name, table=table(1.0)) for name in names])
+        compare_evaluations([ComparedEvaluation(name=name, table=table(1.0)) for name in names])
 
 
 def evaluated(run: Path, films: pd.DataFrame) -> Path:
@@ -201,9 +226,9 @@ def test_the_command_compares_runs_and_writes_it_down(tmp_path, workspace, capsy
     learnt = pd.DataFrame(
         {"split": ["train", "val"], "sha256": ["hash1", "x"], "image": ["1", "2"]}
     )
-    assert write_learnt(one, learnt) == one / "learnt.csv"
-    assert read_learnt(one) == read_learnt(one / "evaluation") == {"hash1", "x"}
-    assert read_learnt(other) is None
+    assert write_training_hashes(one, learnt) == one / "learnt.csv"
+    assert read_training_hashes(one) == read_training_hashes(one / "evaluation") == {"hash1", "x"}
+    assert read_training_hashes(other) is None
     assert main([str(one), str(other / "evaluation"), "--out", str(tmp_path / "out")]) == 0
     told = capsys.readouterr().out
     assert f"{one} was trained or tuned on 1 of its own 300 test films." in told

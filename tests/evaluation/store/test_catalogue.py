@@ -1,10 +1,17 @@
-"""Which evaluations are shown: whole ones, those that lack something with a word, and never what is being deleted."""
+"""The catalogue lists complete evaluations, says what is wrong with others, and never lists what is being deleted."""
 
 import json
 import shutil
 from pathlib import Path
 
-from cxr_core.evaluation.store.catalogue import evaluation_folders, shelved
+import pytest
+
+from cxr_core.errors import DataError
+from cxr_core.evaluation.store.catalogue import (
+    list_evaluation_folders,
+    list_records,
+    load_record,
+)
 from cxr_core.evaluation.store.folder import METRICS, SCHEMA
 
 
@@ -14,9 +21,17 @@ def _written(folder: Path, made: str) -> Path:
         "schema": SCHEMA,
         "model": "tiny",
         "version": "1.0.0",
+        "weights_sha256": "w",
         "part": "test",
-        "data": {},
+        "data": {
+            "films": 2,
+            "patients": 1,
+            "data_sha256": "d",
+            "split_sha256": "s",
+            "terms": "none",
+        },
         "made": made,
+        "software": "0.1.0",
     }
     (folder / METRICS).write_text(json.dumps(head))
     return folder
@@ -29,7 +44,10 @@ def test_the_newest_comes_first_and_hidden_folders_are_left_out(tmp_path: Path) 
     (broken / METRICS).write_text("{")
     for hidden in ("evaluations/.draft", "runs/.deleted-b/evaluation", "runs/a/evaluation/.draft"):
         _written(tmp_path / hidden, "2026-04-01")
-    assert [each.folder for each in shelved(tmp_path)] == [new, old, broken]
+    records, unreadable = list_records(tmp_path)
+    assert [record.folder for record in records] == [new, old]
+    assert [one.folder for one in unreadable] == [broken]
+    assert "cannot be read" in unreadable[0].problem
 
 
 def test_a_run_that_is_deleted_while_the_folders_are_listed_is_left_out(
@@ -46,5 +64,31 @@ def test_a_run_that_is_deleted_while_the_folders_are_listed_is_left_out(
         return plain(self, pattern)
 
     monkeypatch.setattr(Path, "glob", deleted_meanwhile)
-    assert kept in evaluation_folders(tmp_path)
-    assert [each.folder for each in shelved(tmp_path)] == [kept]
+    assert kept in list_evaluation_folders(tmp_path)
+    records, unreadable = list_records(tmp_path)
+    assert ([record.folder for record in records], unreadable) == ([kept], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"schema": 7}, "has schema 7, not 1"),
+        ({"part": None}, "part: found null, expected text"),
+        ({"data": {"films": 2}}, "EvaluatedData has no patients"),
+        ({"data": []}, "data: found a list, expected an object"),
+    ],
+)
+def test_what_an_evaluation_lacks_is_said(tmp_path: Path, change: dict, problem: str) -> None:
+    folder = _written(tmp_path / "evaluations" / "one", "2026-01-01")
+    content = json.loads((folder / METRICS).read_text())
+    (folder / METRICS).write_text(json.dumps({**content, **change}))
+    with pytest.raises(DataError, match=problem):
+        load_record(folder)
+
+
+def test_an_evaluation_that_was_not_finished_is_said(tmp_path: Path) -> None:
+    (tmp_path / "evaluations" / "one").mkdir(parents=True)
+    (tmp_path / "evaluations" / "one" / "predictions.csv").write_text("")
+    records, unreadable = list_records(tmp_path)
+    assert not records
+    assert "it was not finished" in unreadable[0].problem
