@@ -1,0 +1,1 @@
+"""Films: decoding, quality checks, preprocessing, and synthetic phantoms."""

@@ -1,0 +1,1 @@
+"""Models on disk and in memory: cards, folders, networks, and the registry of installed models."""

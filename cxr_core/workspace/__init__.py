@@ -1,1 +1,1 @@
-"""What is kept on disk: where it lies, files and folders that appear complete or not at all, JSON lines, hashes."""
+"""Files on disk and processes: atomic writes, JSON, hashes, locks, child processes, and where the workspace is."""

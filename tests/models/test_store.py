@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from cxr_core.errors import ModelError
 from cxr_core.models.card import Calibration, ModelCard, OperatingPoint
-from cxr_core.models.registry.registry import installed
+from cxr_core.models.registry.registry import list_classifiers
 from cxr_core.models.store import load_card, load_network, save_model
 from cxr_core.workspace.hashing import sha256_of_file
 from tests.tiny import tiny_card, tiny_model, tiny_network
@@ -113,7 +113,9 @@ def test_the_newest_version_of_each_model_is_installed_and_drafts_are_not(tmp_pa
         tiny_model(tmp_path, tiny_card("heart", version=version))
     tiny_model(tmp_path, tiny_card("lung", version="1.0.0"))
     tiny_model(tmp_path, tiny_card("lung", version=".draft"))
-    assert [folder.relative_to(tmp_path).as_posix() for folder in installed((tmp_path,))] == [
+    assert [
+        folder.relative_to(tmp_path).as_posix() for folder in list_classifiers((tmp_path,))
+    ] == [
         "heart/1.10.0",
         "lung/1.0.0",
     ]
@@ -122,4 +124,4 @@ def test_the_newest_version_of_each_model_is_installed_and_drafts_are_not(tmp_pa
 def test_a_model_of_the_workspace_takes_the_place_of_the_shipped_one(tmp_path):
     tiny_model(tmp_path / "shipped", tiny_card("heart", version="2.0.0"))
     mine = tiny_model(tmp_path / "workspace", tiny_card("heart", version="1.0.0"))
-    assert installed((tmp_path / "shipped", tmp_path / "workspace")) == [mine]
+    assert list_classifiers((tmp_path / "shipped", tmp_path / "workspace")) == [mine]

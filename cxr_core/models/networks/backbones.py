@@ -1,6 +1,6 @@
-"""Backbones by name: timm's convolutional networks, and a plain one. (B, C, S, S) -> (B, F, h, w)."""
+"""Builds backbones by name: timm's convolutional networks, and a plain one. (B, C, S, S) -> (B, F, h, w)."""
 
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from cxr_core.models.networks import torchvision_compat
 
@@ -12,24 +12,46 @@ from timm.models.vgg import VGG  # noqa: E402
 from torch import nn  # noqa: E402
 
 from cxr_core.errors import PretrainedUnavailable, RecipeError  # noqa: E402
-from cxr_core.models.networks.imagenet import HUB_ERRORS, WAYS_ON, require_weights  # noqa: E402
+from cxr_core.models.networks.imagenet import (  # noqa: E402
+    ALTERNATIVES,
+    HUB_ERRORS,
+    require_imagenet_weights,
+)
 from cxr_core.models.networks.plain_cnn import PLAIN_CNN, PlainCnn  # noqa: E402
+from cxr_core.workspace.json_files import JsonObject  # noqa: E402
+
+__all__ = [
+    "Stage",
+    "build_backbone",
+    "find_middle_stages",
+    "measure_feature_shape",
+    "require_backbone",
+    "timm",
+]
 
 
-def build_backbone(name: str, channels: int, pretrained: bool, arguments: dict[str, Any]) -> Any:
-    """A network without pooling and classifier. timm builds networks whose methods no type says: Any.
+class Stage(TypedDict):
+    """One entry of timm's `feature_info`: the stage's channels, and its stride."""
 
-    Raises RecipeError for an unknown name, PretrainedUnavailable when its ImageNet weights are nowhere to be had.
+    num_chs: int
+    reduction: int
+
+
+def build_backbone(name: str, channels: int, pretrained: bool, arguments: JsonObject) -> Any:
+    """A network without pooling and classifier. Any, since timm's networks have methods that no type declares.
+
+    Raises RecipeError for an unknown name, PretrainedUnavailable when its ImageNet weights cannot be had.
     """
     if name == PLAIN_CNN:
         if pretrained:
             raise PretrainedUnavailable(
-                f"plain_cnn is this project's own; nobody has ImageNet weights of it. {WAYS_ON}"
+                f"plain_cnn is this project's own, so there are no ImageNet weights of it. {ALTERNATIVES}"
             )
-        return PlainCnn(channels, **arguments)
+        return PlainCnn(channels, **cast(dict[str, Any], arguments))
     require_backbone(name)
     if pretrained:
-        require_weights(name)
+        require_imagenet_weights(name)
+    options: dict[str, Any] = {**_without_vgg_layers(name, pretrained), **arguments}
     try:
         network = timm.create_model(
             name,
@@ -37,14 +59,13 @@ def build_backbone(name: str, channels: int, pretrained: bool, arguments: dict[s
             in_chans=channels,
             num_classes=0,
             global_pool="",
-            **_without_vgg_layers(name, pretrained),
-            **arguments,
+            **options,
         )
     except (*HUB_ERRORS, RuntimeError) as error:
         if not pretrained:
             raise
         raise PretrainedUnavailable(
-            f"the ImageNet weights of {name} could not be fetched from timm's hub. {WAYS_ON}"
+            f"the ImageNet weights of {name} could not be downloaded from timm's hub. {ALTERNATIVES}"
         ) from error
     if isinstance(network, VGG):
         network.pre_logits = nn.Identity()  # type: ignore[assignment]
@@ -52,15 +73,19 @@ def build_backbone(name: str, channels: int, pretrained: bool, arguments: dict[s
 
 
 def require_backbone(name: str) -> None:
-    """Nothing when there is a backbone of that name. Raises RecipeError, which tells those near it."""
-    if name != PLAIN_CNN and not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('_')[0]}*")[:8]
-        raise RecipeError(
-            f"timm has no backbone {name!r}" + (f"; near it are {', '.join(near)}" if near else "")
-        )
+    """Check that there is a backbone of that name. Raises RecipeError, which lists similar names."""
+    if name == PLAIN_CNN or timm.is_model(name):
+        return
+    message = f"timm has no backbone {name!r}"
+    similar = timm.list_models(f"*{name.split('_')[0]}*")[:8]
+    if similar:
+        message += f"; near it are {', '.join(similar)}"
+    raise RecipeError(message)
 
 
-def feature_shape(backbone: Any, name: str, channels: int, side: int) -> tuple[int, int, int]:
+def measure_feature_shape(
+    backbone: Any, name: str, channels: int, side: int
+) -> tuple[int, int, int]:
     """(F, h, w) of a backbone's features from films of that side.
 
     Raises RecipeError when the side is too small for it, or when it is no convolutional network.
@@ -69,7 +94,7 @@ def feature_shape(backbone: Any, name: str, channels: int, side: int) -> tuple[i
     try:
         # In eval mode: an empty film must not enter the running statistics of pretrained weights.
         with torch.no_grad():
-            found = tuple(backbone.eval()(torch.zeros(1, channels, side, side)).shape)
+            shape = tuple(backbone.eval()(torch.zeros(1, channels, side, side)).shape)
     except (RuntimeError, AssertionError) as error:
         raise RecipeError(
             f"{name} cannot take films of {side} x {side}; give a larger input_side: {error}"
@@ -77,25 +102,27 @@ def feature_shape(backbone: Any, name: str, channels: int, side: int) -> tuple[i
     finally:
         backbone.train(was_training)
     widths = {getattr(backbone, "num_features", None), getattr(backbone, "head_hidden_size", None)}
-    if len(found) != 4 or found[1] not in widths:
+    if len(shape) != 4 or shape[1] not in widths:
         raise RecipeError(
             f"{name} gives no map of features (B, F, h, w); choose a convolutional network of timm"
         )
-    if min(found[2:]) < 1:
+    if min(shape[2:]) < 1:
         raise RecipeError(
             f"{name} leaves no cell of films of {side} x {side}; give a larger input_side"
         )
-    return found[1], found[2], found[3]
+    return shape[1], shape[2], shape[3]
 
 
-def middle_stages(backbone: Any) -> list[int]:
-    """The indices of timm's stages at strides 8 and 16; empty when the backbone does not hand them out."""
+def find_middle_stages(backbone: Any) -> list[int]:
+    """The indices of timm's stages at strides 8 and 16; empty when the backbone does not return them."""
     if not hasattr(backbone, "forward_intermediates"):
         return []
     strides = [stage["reduction"] for stage in backbone.feature_info]
     return [strides.index(stride) for stride in (8, 16) if stride in strides]
 
 
-def _without_vgg_layers(name: str, pretrained: bool) -> dict[str, Any]:
-    """VGG's 4,096-wide layers are dropped once it is built; they are built narrow unless weights go into them."""
-    return {"mlp_ratio": 1 / 4096} if name.startswith("vgg") and not pretrained else {}
+def _without_vgg_layers(name: str, pretrained: bool) -> dict[str, float]:
+    """VGG's 4,096-wide layers are removed after it is built; they are built narrow unless weights go into them."""
+    if name.startswith("vgg") and not pretrained:
+        return {"mlp_ratio": 1 / 4096}
+    return {}

@@ -1,31 +1,42 @@
-"""A network that tells findings. It splits at its features: `forward_features` then `forward_head`.
+"""Defines a network that answers findings. It splits at its features: `forward_features`, then `forward_head`.
 
     films (B, C, S, S) -> forward_features -> (B, F, h, w) after its last activation -> forward_head -> (B, L) logits
 
-A backbone of backbones.py, an optional narrowing convolution, and a head of heads.py or attention.py.
+It has a backbone of backbones.py, an optional narrowing convolution, and a head of heads.py.
 """
 
 import copy
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from torch import Tensor, nn
 
 from cxr_core.errors import RecipeError
-from cxr_core.models.networks.attention import AttentionHead
-from cxr_core.models.networks.backbones import build_backbone, feature_shape, middle_stages
-from cxr_core.models.networks.heads import AveragedHead, DenseHead, FilmHead, PositionalHead
+from cxr_core.models.networks.backbones import (
+    build_backbone,
+    find_middle_stages,
+    measure_feature_shape,
+)
+from cxr_core.models.networks.heads import (
+    AttentionHead,
+    AveragedHead,
+    DenseHead,
+    FilmHead,
+    PositionalHead,
+)
+from cxr_core.workspace.json_files import JsonObject
 
 Head = Literal["averaged", "positional", "dense", "attention"]
 
 
 class FilmClassifier(nn.Module):
-    """A backbone, an optional narrowing convolution, and a head that can say what each cell adds to a logit.
+    """A backbone, an optional narrowing convolution (neck), and a head that can attribute a logit to cells.
 
-    hidden: units of the hidden layer of the heads `dense` and `attention`. two_class: the head has two outputs for
-    each finding, z0 and z1, and the logit is z1 - z0.
+    side: pixels of the square input.  neck: channels after narrowing; None = as the backbone gives them.
+    hidden: units of the hidden layer of the heads `dense` and `attention`.
+    two_class: the head has two outputs for each finding, z0 and z1, and the logit is z1 - z0.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the keys of a card's arguments
         self,
         *,
         backbone: str,
@@ -38,30 +49,30 @@ class FilmClassifier(nn.Module):
         two_class: bool = False,
         dropout: float = 0.0,
         pretrained: bool = False,
-        backbone_arguments: dict[str, Any] | None = None,
+        backbone_arguments: JsonObject | None = None,
     ):
         super().__init__()
         self.backbone: Any = build_backbone(
             backbone, channels, pretrained, backbone_arguments or {}
         )
-        width, *cells = feature_shape(self.backbone, backbone, channels, side)
-        self._middle = middle_stages(self.backbone)
+        width, rows, columns = measure_feature_shape(self.backbone, backbone, channels, side)
+        self._middle = find_middle_stages(self.backbone)
         self.neck: nn.Module = nn.Identity()
         if neck is not None:
             self.neck = nn.Sequential(
                 nn.Conv2d(width, neck, 1, bias=False), nn.BatchNorm2d(neck), nn.ReLU()
             )
             width = neck
-        self.head = _head(head, width, findings, (cells[0], cells[1]), hidden, dropout, two_class)
+        self.head = _build_head(head, width, findings, (rows, columns), hidden, dropout, two_class)
 
     def forward_features(self, films: Tensor) -> Tensor:
         """(B, C, S, S) normalised films to the features (B, F, h, w), after their last activation."""
-        return self.neck(self.backbone(films))
+        return cast(Tensor, self.neck(self.backbone(films)))
 
-    def forward_described(self, films: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def forward_with_middle_maps(self, films: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The features, and from the same pass the middle maps (B, T, h, w) at strides 8 and 16.
 
-        A backbone that cannot hand out its middle gives its last map alone.
+        A backbone that cannot return its middle maps gives its last map alone.
         """
         if not self._middle:
             trunk = self.backbone(films)
@@ -72,23 +83,24 @@ class FilmClassifier(nn.Module):
 
     def forward_head(self, features: Tensor) -> Tensor:
         """(B, F, h, w) features to (B, L) logits."""
-        return self.head(features)
+        return cast(Tensor, self.head(features))
 
     def forward(self, films: Tensor) -> Tensor:
+        """(B, C, S, S) films to (B, L) logits."""
         return self.forward_head(self.forward_features(films))
 
     def head_parameters(self) -> list[nn.Parameter]:
-        """What is new beside the backbone: the neck's and the head's."""
+        """The parameters that do not belong to the backbone: the neck's and the head's."""
         return [*self.neck.parameters(), *self.head.parameters()]
 
     def keep_findings(self, count: int) -> "FilmClassifier":
         """A deep copy that answers only the first `count` findings."""
         kept = copy.deepcopy(self)
-        kept.head = self.head.keep(count)
+        kept.head = self.head.keep_findings(count)
         return kept
 
 
-def _head(
+def _build_head(
     name: str,
     width: int,
     findings: int,

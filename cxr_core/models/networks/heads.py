@@ -1,13 +1,13 @@
-"""From features to logits: what is linear in the features, or nearly so, and can say what each cell contributed.
+"""Defines the heads, from features to logits; each can attribute a logit to the cells of the features.
 
 averaged    every cell weighs the same (global average pooling, then a linear layer)
 positional  every cell has its own weights, so that the head knows where a cell lies and how wide the heart is
 dense       one hidden layer over all cells, as plain networks and VGG16 end
-attention   a hidden layer over an average that a map of attention weighs; in attention.py
+attention   a hidden layer over an average that an attention map weighs
 
-The evidence of a head sums over the cells to its logit less a bias. For averaged and positional the bias is that of
-the last layer, the same for every film. A hidden layer with ReLU is linear wherever the same units are active, so
-there the weights and the bias are those of the film's own active units. Source: Draelos & Carin 2020, arXiv:2011.08891
+The attribution of a head sums over the cells to its logit minus a bias. For averaged and positional the bias is that of
+the last layer, the same for every film. A hidden layer with ReLU is linear wherever the same units are active, so there
+the weights and the bias are those of the film's own active units. Source: Draelos & Carin 2020, arXiv:2011.08891
 (gradient times features is exact for piecewise linear heads).
 """
 
@@ -19,13 +19,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# A dense head sees at most so many cells a side; larger maps are averaged down to it, else its first layer would
-# outweigh the whole network (7 x 7 is what 224 pixels give most backbones).
+# A dense head takes at most so many cells a side; larger maps are averaged down to it. Otherwise its first layer would
+# outweigh the rest of the network (7 x 7 is what 224 pixels give most backbones).
 DENSE_CELLS = 7
+# Channels of the attention head's convolutions, as in the public notebooks that the attention recipes follow.
+ATTENTION_CHANNELS = (64, 16, 8)
+MIN_ATTENTION = 1e-6
 
 
 class FilmHead(nn.Module, ABC):
-    """What every head has: features (B, F, h, w) -> logits (B, L), and the evidence for each logit.
+    """What every head has: features (B, F, h, w) -> logits (B, L), and the attribution of each logit.
 
     two_class: the last layer has two outputs for each finding, z0 and z1, and the logit is z1 - z0; binary
     cross-entropy of that logit is the categorical cross-entropy of the two.
@@ -34,36 +37,37 @@ class FilmHead(nn.Module, ABC):
     def __init__(self, units: int, findings: int, two_class: bool):
         super().__init__()
         self.two_class = two_class
-        self.linear = nn.Linear(units, findings * self.outputs)
+        self.linear = nn.Linear(units, findings * self.outputs_per_finding)
 
     @property
-    def outputs(self) -> int:
+    def outputs_per_finding(self) -> int:
         """Outputs of the last layer for each finding."""
         return 2 if self.two_class else 1
 
     @abstractmethod
-    def evidence(self, features: Tensor) -> Tensor:
-        """What each cell adds to each logit: (B, F, h, w) -> (B, L, h, w). No gradient is taken, nothing is changed."""
+    def attribute_to_cells(self, features: Tensor) -> Tensor:
+        """What each cell adds to each logit: (B, F, h, w) -> (B, L, h, w). Takes no gradient and changes nothing."""
 
-    def keep(self, count: int) -> Self:
+    def keep_findings(self, count: int) -> Self:
         """A copy of this head that answers only the first `count` findings."""
-        kept, rows = copy.deepcopy(self), count * self.outputs
+        kept, rows = copy.deepcopy(self), count * self.outputs_per_finding
         kept.linear = nn.Linear(self.linear.in_features, rows).to(self.linear.weight)
         weight, bias = self.linear.weight[:rows].detach(), self.linear.bias[:rows].detach()
         kept.linear.load_state_dict({"weight": weight, "bias": bias})
         return kept
 
-    def rows(self, finding: int) -> slice:
+    def output_rows(self, finding: int) -> slice:
         """The rows of the last layer that belong to one finding."""
-        return slice(finding * self.outputs, (finding + 1) * self.outputs)
+        count = self.outputs_per_finding
+        return slice(finding * count, (finding + 1) * count)
 
-    def logits(self, units: Tensor) -> Tensor:
-        """The last layer: (B, U) -> (B, L)."""
-        outputs = self.linear(units)
+    def compute_logits(self, units: Tensor) -> Tensor:
+        """Apply the last layer: (B, U) -> (B, L)."""
+        outputs: Tensor = self.linear(units)
         return outputs[:, 1::2] - outputs[:, ::2] if self.two_class else outputs
 
     def logit_weight(self) -> Tensor:
-        """What a unit adds to a logit: (L, U)."""
+        """What each unit adds to each logit: (L, U)."""
         weight = self.linear.weight
         return weight[1::2] - weight[::2] if self.two_class else weight
 
@@ -78,10 +82,11 @@ class AveragedHead(FilmHead):
         self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.logits(self.dropout(features).mean(dim=(2, 3)))
+        """(B, F, h, w) features to (B, L) logits."""
+        return self.compute_logits(self.dropout(features).mean(dim=(2, 3)))
 
-    def evidence(self, features: Tensor) -> Tensor:
-        """The cells sum to the logit less the last layer's bias."""
+    def attribute_to_cells(self, features: Tensor) -> Tensor:
+        """The cells sum to the logit minus the last layer's bias."""
         weight = self.logit_weight()[:, :, None, None] / (features.shape[2] * features.shape[3])
         return functional.conv2d(features, weight)
 
@@ -102,29 +107,30 @@ class PositionalHead(FilmHead):
         self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.logits(self.dropout(features).flatten(1))
+        """(B, F, h, w) features to (B, L) logits."""
+        return self.compute_logits(self.dropout(features).flatten(1))
 
-    def evidence(self, features: Tensor) -> Tensor:
-        """The cells sum to the logit less the last layer's bias."""
+    def attribute_to_cells(self, features: Tensor) -> Tensor:
+        """The cells sum to the logit minus the last layer's bias."""
         weight = self.logit_weight().view(-1, *features.shape[1:])
         return (features[:, None] * weight).sum(dim=2)
 
 
 class HiddenLayerHead(FilmHead):
-    """The end that two heads share: dropout before it is theirs; then linear, ReLU, dropout, linear."""
+    """The last layers that two heads share: linear, ReLU, dropout, linear."""
 
     def __init__(self, units: int, hidden: int, findings: int, *, dropout: float, two_class: bool):
         super().__init__(hidden, findings, two_class)
         self.hidden = nn.Linear(units, hidden)
         self.dropout = nn.Dropout(dropout)
 
-    def _answer(self, units: Tensor) -> Tensor:
+    def _apply_layers(self, units: Tensor) -> Tensor:
         """(B, U) -> (B, L)."""
-        return self.logits(self.dropout(torch.relu(self.hidden(units))))
+        return self.compute_logits(self.dropout(torch.relu(self.hidden(units))))
 
-    def _weights_at(self, units: Tensor) -> Tensor:
+    def _active_weight(self, units: Tensor) -> Tensor:
         """What each input unit adds to each logit through the hidden units that these films make active: (B, L, U)."""
-        active = (self.hidden(units) > 0).to(units.dtype)
+        active: Tensor = (self.hidden(units) > 0).to(units.dtype)
         return (self.logit_weight() * active[:, None]) @ self.hidden.weight
 
 
@@ -148,23 +154,65 @@ class DenseHead(HiddenLayerHead):
         self.cells = rows, columns
 
     def forward(self, features: Tensor) -> Tensor:
-        return self._answer(self._pool(features).flatten(1))
+        """(B, F, h, w) features to (B, L) logits."""
+        return self._apply_layers(self._pool_cells(features).flatten(1))
 
-    def evidence(self, features: Tensor) -> Tensor:
-        """The cells sum to the logit less the bias of the film's own active units."""
-        pooled = self._pool(features)
-        weight = self._weights_at(pooled.flatten(1)).view(len(features), -1, *pooled.shape[1:])
-        rows, columns = (
-            _pooling(size, to).to(features)
-            for size, to in zip(features.shape[2:], self.cells, strict=True)
-        )
+    def attribute_to_cells(self, features: Tensor) -> Tensor:
+        """The cells sum to the logit minus the bias of the film's own active units."""
+        pooled = self._pool_cells(features)
+        weight = self._active_weight(pooled.flatten(1)).view(len(features), -1, *pooled.shape[1:])
+        rows = _pooling_matrix(features.shape[2], self.cells[0]).to(features)
+        columns = _pooling_matrix(features.shape[3], self.cells[1]).to(features)
         spread = torch.einsum("blfpq,ph,qw->blfhw", weight, rows, columns)
         return (features[:, None] * spread).sum(dim=2)
 
-    def _pool(self, features: Tensor) -> Tensor:
+    def _pool_cells(self, features: Tensor) -> Tensor:
         return functional.adaptive_avg_pool2d(features, self.cells)
 
 
-def _pooling(size: int, to: int) -> Tensor:
+class AttentionHead(HiddenLayerHead):
+    """Global average pooling weighted by a learnt attention map, then two fully connected layers.
+
+    features (B, F, h, w) -> 1x1 convolutions -> attention (B, 1, h, w) in (0, 1)
+    GAP(features x attention) / GAP(attention) -> dropout -> linear, ReLU, dropout, linear -> logits (B, L)
+
+    The division by the attention's own average makes attention say where to look, not how much to see.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        findings: int,
+        *,
+        hidden: int,
+        dropout: float = 0.0,
+        two_class: bool = False,
+    ):
+        super().__init__(features, hidden, findings, dropout=dropout, two_class=two_class)
+        layers: list[nn.Module] = []
+        width = features
+        for channels in ATTENTION_CHANNELS:
+            layers += [nn.Conv2d(width, channels, 1), nn.ReLU()]
+            width = channels
+        self.attention = nn.Sequential(*layers, nn.Conv2d(width, 1, 1), nn.Sigmoid())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, F, h, w) features to (B, L) logits."""
+        pooled = (features * self.attention_shares(features)).sum(dim=(2, 3))
+        return self._apply_layers(self.dropout(pooled))
+
+    def attention_shares(self, features: Tensor) -> Tensor:
+        """The weight of each cell: (B, F, h, w) -> (B, 1, h, w), summing to 1 over the cells."""
+        attention: Tensor = self.attention(features)
+        return attention / attention.sum(dim=(2, 3), keepdim=True).clamp_min(MIN_ATTENTION)
+
+    def attribute_to_cells(self, features: Tensor) -> Tensor:
+        """With the attention fixed, the cells sum to the logit minus the bias of the film's own active units."""
+        weighted = features * self.attention_shares(features)
+        weight = self._active_weight(weighted.sum(dim=(2, 3)))
+        return torch.einsum("blf,bfhw->blhw", weight, weighted)
+
+
+def _pooling_matrix(size: int, to: int) -> Tensor:
     """Adaptive average pooling along one axis as a matrix: (to, size)."""
     return functional.adaptive_avg_pool2d(torch.eye(size)[None], (to, size))[0]

@@ -1,12 +1,10 @@
-"""Putting another version of an installed model to use, and back: in one step, with a reason, on record.
+"""Changes the active version of an installed model, and back: in one step, with a reason, on record.
 
-`<workspace>/models/<model>/current.json` says which version is in use, since when and why; it is replaced whole. Every
-change is also a line of `<workspace>/models/log.jsonl`, which is only appended to. No version is ever removed.
+`<workspace>/models/<model>/current.json` says which version is active, since when and why; it is replaced atomically.
+Every change is also a line of `<workspace>/models/log.jsonl`, which only grows. No version is ever removed.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,132 +12,148 @@ from filelock import FileLock
 
 from cxr_core.errors import ModelError
 from cxr_core.models.card import CARD, WEIGHTS
-from cxr_core.models.registry.registry import CURRENT, in_use, read_current, versions
-from cxr_core.workspace.atomic import atomic_write
+from cxr_core.models.registry.registry import POINTER, find_active_version, list_versions
+from cxr_core.workspace.hashing import sha256_of_file
+from cxr_core.workspace.json_files import JsonObject, read_json_object, write_json
 from cxr_core.workspace.jsonl import append_line, read_jsonl, utc_now
 from cxr_core.workspace.paths import workspace
 
 LOG = "log.jsonl"
-PINNED = "pinned"  # what a version is that stays in use while another one is being installed
+# The `what` of a record that keeps a version active while another one is being installed.
+PINNED = "pinned"
 
 
-def use(model: str, version: str, note: str, what: str = "promoted") -> Path:
-    """Put a version of a model to use. Returns its folder.
+def activate_version(model: str, version: str, note: str, what: str = "promoted") -> Path:
+    """Make a version of a model the active one. Returns its folder.
 
-    note: why.  what: the word for it in the log. Raises ModelError without a reason, for a version that is not there or
-    is in use already, and for one whose files are not whole.
+    note: the reason.  what: the word for it in the log.
+    Raises ModelError without a reason, for a version that is missing, damaged or active already.
     """
     if not note.strip():
-        raise ModelError(f"to put {model} {version} to use, say why")
-    with changing():
-        now_used = in_use(model)
-        if now_used is None:
+        raise ModelError(f"to activate {model} {version}, say why")
+    with registry_lock():
+        active = find_active_version(model)
+        if active is None:
             raise ModelError(f"no model {model!r} is installed")
-        there = {folder.name: folder for folder in versions(model)}
-        if version not in there:
-            raise ModelError(f"{model} has no version {version!r}; choose from {', '.join(there)}")
-        if version == now_used.version and not now_used.reason:
-            raise ModelError(f"{model} {version} is in use already")
-        _require_whole(there[version])
-        point(
-            model,
-            {"version": version, "what": what, "note": note.strip(), "before": now_used.version},
-        )
-    return there[version]
+        folders = {folder.name: folder for folder in list_versions(model)}
+        if version not in folders:
+            raise ModelError(
+                f"{model} has no version {version!r}; choose from {', '.join(folders)}"
+            )
+        if version == active.version and not active.reason:
+            raise ModelError(f"{model} {version} is active already")
+        _require_sound_files(folders[version])
+        record: JsonObject = {
+            "version": version,
+            "what": what,
+            "note": note.strip(),
+            "before": active.version,
+        }
+        write_pointer(model, record)
+    return folders[version]
 
 
 def roll_back(model: str, note: str, to: str | None = None) -> Path:
-    """Put an earlier version to use: `to`, or the one below that in use. Returns its folder. Raises as `use`."""
-    current = in_use(model)
-    if current is None:
+    """Make an earlier version active again: `to`, or the one below the active one. Returns its folder.
+
+    Raises ModelError as `activate_version` does, and when there is no earlier version.
+    """
+    active = find_active_version(model)
+    if active is None:
         raise ModelError(f"no model {model!r} is installed")
-    names = [folder.name for folder in versions(model)]
-    below = names[: names.index(current.version)]
-    if to is None and not below:
+    names = [folder.name for folder in list_versions(model)]
+    earlier = names[: names.index(active.version)]
+    if to is None and not earlier:
         raise ModelError(
-            f"{model} {current.version} has no version below it to go back to; name one: {', '.join(names)}"
+            f"{model} {active.version} has no version below it to go back to; name one: {', '.join(names)}"
         )
-    return use(model, to or below[-1], note, "rolled back")
+    return activate_version(model, to or earlier[-1], note, "rolled back")
 
 
-def history(model: str) -> list[dict[str, Any]]:
-    """Every change of which version of a model is in use, the newest first.
+def read_history(model: str) -> list[dict[str, Any]]:
+    """Every change of a model's active version, the newest first.
 
-    Each: model, version, what, when, note, before, and what a publication adds.
+    Each has model, version, what, when, note, before, and what a publication adds (run, override, gate).
     """
-    logged = [entry for entry in read_jsonl(_home() / LOG) if entry.get("model") == model]
-    current = _unlogged(model, logged)
-    return [*([current] if current else []), *reversed(logged)]
+    logged = _read_log(model)
+    unlogged = _find_unlogged_change(model, logged)
+    newest_first = logged[::-1]
+    return newest_first if unlogged is None else [unlogged, *newest_first]
 
 
-def changing() -> FileLock:
-    """Held by whoever changes what is installed. Raises ModelError where nothing can be written."""
+def registry_lock() -> FileLock:
+    """The lock that is held while installed models are changed. Raises ModelError where nothing can be written."""
+    home = _models_folder()
     try:
-        _home().mkdir(parents=True, exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelError(
-            f"{_home()} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder"
+            f"{home} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder"
         ) from error
-    return FileLock(_home() / ".lock")
+    return FileLock(home / ".lock")
 
 
-def point(model: str, record: Mapping[str, Any]) -> None:
-    """Write a model's current.json in one step, then the log; by who holds `changing`. Raises ModelError.
+def write_pointer(model: str, record: JsonObject) -> None:
+    """Write a model's current.json in one step, then the log. The caller holds `registry_lock`. Raises ModelError.
 
-    A kill between both loses nothing: the next change, or `history`, finds the record in current.json.
+    A kill between both loses nothing: the next change, or `read_history`, finds the record in current.json.
     """
+    pointer = _models_folder() / model / POINTER
+    content: JsonObject = {"schema": 1, "model": model, "when": utc_now(), **record}
     try:
-        _log_current(model)
-        _write(
-            _home() / model / CURRENT, {"schema": 1, "model": model, "when": utc_now(), **record}
-        )
-        _log_current(model)
+        _log_current_version(model)
+        pointer.parent.mkdir(parents=True, exist_ok=True)
+        write_json(pointer, content, durable=True)
+        _log_current_version(model)
     except OSError as error:
         raise ModelError(
-            f"{_home() / model} cannot be written: {error.strerror}; nothing was changed"
+            f"{pointer.parent} cannot be written: {error.strerror}; nothing was changed"
         ) from error
 
 
-def keep_in_use(model: str) -> None:
-    """Name the version in use in current.json, so that a higher one beside it is not taken before its time."""
-    used = in_use(model)
-    if used is not None and (used.reason or not (_home() / model / CURRENT).exists()):
-        point(model, {"what": PINNED, "version": used.version})
+def pin_active_version(model: str) -> None:
+    """Name the active version in current.json, so that a higher one is not active as soon as it is installed."""
+    active = find_active_version(model)
+    if active is None:
+        return
+    pointer_exists = (_models_folder() / model / POINTER).exists()
+    if active.reason or not pointer_exists:
+        write_pointer(model, {"what": PINNED, "version": active.version})
 
 
-def _log_current(model: str) -> None:
-    logged = [entry for entry in read_jsonl(_home() / LOG) if entry.get("model") == model]
-    current = _unlogged(model, logged)
-    if current:
-        append_line(_home() / LOG, current)
+def _read_log(model: str) -> list[dict[str, Any]]:
+    """A model's changes in the log, the oldest first."""
+    return [entry for entry in read_jsonl(_models_folder() / LOG) if entry.get("model") == model]
 
 
-def _unlogged(model: str, logged: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """What current.json says, unless it is in the log already, or says nothing of a change."""
-    current = read_current(_home() / model / CURRENT)
+def _log_current_version(model: str) -> None:
+    unlogged = _find_unlogged_change(model, _read_log(model))
+    if unlogged is not None:
+        append_line(_models_folder() / LOG, unlogged)
+
+
+def _find_unlogged_change(model: str, logged: Sequence[JsonObject]) -> JsonObject | None:
+    """The record in current.json, unless it is in the log already or is no change."""
+    current = read_json_object(_models_folder() / model / POINTER) or {}
     current.pop("schema", None)
-    return None if not current or current.get("what") == PINNED or current in logged else current
+    if not current or current.get("what") == PINNED or current in logged:
+        return None
+    return current
 
 
-def _require_whole(folder: Path) -> None:
-    card = read_current(folder / CARD)
+def _require_sound_files(folder: Path) -> None:
+    card = read_json_object(folder / CARD)
     if not card:
         raise ModelError(f"{folder} holds no readable {CARD}; that version cannot be used")
     try:
-        with (folder / WEIGHTS).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of_file(folder / WEIGHTS)
     except OSError as error:
         raise ModelError(f"{folder} has no {WEIGHTS}; that version cannot be used") from error
-    if found != card.get("weights_sha256"):
+    if sha256 != card.get("weights_sha256"):
         raise ModelError(
             f"the {WEIGHTS} of {folder} are not those of its card; that version cannot be used"
         )
 
 
-def _write(path: Path, record: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, json.dumps(dict(record), indent=2, ensure_ascii=False), durable=True)
-
-
-def _home() -> Path:
+def _models_folder() -> Path:
     return workspace() / "models"

@@ -1,25 +1,24 @@
-"""Which models are installed: those shipped in the tree, then those of the workspace.
+"""Finds the installed models: those shipped with the program, then those of the workspace.
 
-A model is `<root>/<model>/<version>/`. Of each model one version is in use: the one that `<root>/<model>/current.json`
-names, or else the highest of the last root that has the model.
+A model is `<root>/<model>/<version>/`. One version of each model is active: the one that `<root>/<model>/current.json`
+names, or else the highest one under the last root that has the model.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cxr_core.models.card import CARD
 from cxr_core.models.segmenter_card import SEGMENTER
+from cxr_core.workspace.json_files import read_json_object
 from cxr_core.workspace.paths import SHIPPED_MODELS, workspace
 
-CURRENT = "current.json"  # beside a model's versions: which of them is in use
+POINTER = "current.json"  # in a model's folder, beside its versions: names the active one
 
 
 @dataclass(frozen=True)
-class InUse:
+class ActiveVersion:
     """The version of a model that readings are made with. reason: why current.json is not followed; mostly empty."""
 
     folder: Path
@@ -31,112 +30,124 @@ class InUse:
         return self.folder.name
 
 
-def installed(roots: tuple[Path, ...] | None = None) -> list[Path]:
-    """The folder of each installed classifier, in the order of their names.
+def list_classifiers(roots: tuple[Path, ...] | None = None) -> list[Path]:
+    """The folder of each installed classifier's active version, in the order of their names.
 
-    Hidden and incomplete folders do not count.
+    Hidden and incomplete folders do not count.  roots: None = the shipped models and the workspace.
     """
-    return [folder for folder in _all_in_use(roots) if not outlines(folder)]
+    return [folder for folder in _list_active_folders(roots) if not is_segmenter(folder)]
 
 
-def installed_segmenter(roots: tuple[Path, ...] | None = None) -> Path | None:
-    """The folder of the installed model that outlines heart and lungs; the last by name if there are several."""
-    return next((folder for folder in reversed(_all_in_use(roots)) if outlines(folder)), None)
+def find_segmenter(roots: tuple[Path, ...] | None = None) -> Path | None:
+    """The folder of the installed segmenter's active version; the last by name if there are several."""
+    for folder in reversed(_list_active_folders(roots)):
+        if is_segmenter(folder):
+            return folder
+    return None
 
 
-def models(roots: tuple[Path, ...] | None = None) -> list[str]:
-    """The names of all installed models, in their order."""
-    return sorted({model for root in roots or _roots() for model in _versions(root)})
+def list_models(roots: tuple[Path, ...] | None = None) -> list[str]:
+    """The names of all installed models, sorted."""
+    names: set[str] = set()
+    for root in roots or _default_roots():
+        names.update(_group_versions(root))
+    return sorted(names)
 
 
-def versions(model: str, roots: tuple[Path, ...] | None = None) -> list[Path]:
-    """The folders of a model's versions, shipped or in the workspace, the lowest first.
-
-    Of a version that two roots have, it is the last root's.
-    """
-    found = {
-        folder.name: folder
-        for root in roots or _roots()
-        for folder in _versions(root).get(model, ())
-    }
-    return [found[name] for name in sorted(found, key=version_key)]
+def list_versions(model: str, roots: tuple[Path, ...] | None = None) -> list[Path]:
+    """The folders of a model's versions, the lowest first. A version under two roots is the last root's."""
+    folders: dict[str, Path] = {}
+    for root in roots or _default_roots():
+        for folder in _group_versions(root).get(model, ()):
+            folders[folder.name] = folder
+    return [folders[name] for name in sorted(folders, key=version_sort_key)]
 
 
-def in_use(model: str, roots: tuple[Path, ...] | None = None) -> InUse | None:
-    """Which version of a model is in use; None when none is installed."""
-    roots = roots or _roots()
-    there = {folder.name: folder for folder in versions(model, roots)}
-    if not there:
+def find_active_version(model: str, roots: tuple[Path, ...] | None = None) -> ActiveVersion | None:
+    """The active version of a model; None when the model is not installed."""
+    roots = roots or _default_roots()
+    folders = {folder.name: folder for folder in list_versions(model, roots)}
+    if not folders:
         return None
-    last = next(found[model] for found in map(_versions, reversed(roots)) if model in found)
-    highest = max(last, key=_folder_key)
-    pointer = next(
-        (path for root in reversed(roots) if (path := root / model / CURRENT).exists()), None
-    )
+    highest = _find_highest_version(model, roots)
+    pointer = _find_pointer(model, roots)
     if pointer is None:
-        return InUse(highest)
-    version = read_current(pointer).get("version")
+        return ActiveVersion(highest)
+    version = (read_json_object(pointer) or {}).get("version")
     if not isinstance(version, str):
-        return InUse(
+        return ActiveVersion(
             highest,
-            f"{pointer} cannot be read, so {model} {highest.name}, the highest version, is in use",
+            f"{pointer} cannot be read, so {model} {highest.name}, the highest version, is active",
         )
-    if version not in there:
-        return InUse(
+    if version not in folders:
+        return ActiveVersion(
             highest,
-            f"{pointer} names {model} {version}, which is gone, so {highest.name} is in use",
+            f"{pointer} names {model} {version}, which is gone, so {highest.name} is active",
         )
-    return InUse(there[version])
+    return ActiveVersion(folders[version])
 
 
-def read_current(pointer: Path) -> dict[str, Any]:
-    """What a model's current.json says; empty when it cannot be read."""
-    try:
-        found = json.loads(pointer.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def registry_fingerprint() -> str:
+    """A text that differs whenever another version is active or a card was changed."""
+    parts = []
+    for folder in _list_active_folders(None):
+        card = folder / CARD
+        status = card.stat()
+        parts.append(f"{card}:{status.st_ino}:{status.st_mtime_ns}")
+    return "|".join(parts)
 
 
-def fingerprint() -> str:
-    """Another text whenever another version is in use, or a card was changed."""
-    cards = [(folder / CARD, (folder / CARD).stat()) for folder in _all_in_use(None)]
-    return "|".join(f"{path}:{status.st_ino}:{status.st_mtime_ns}" for path, status in cards)
+def is_segmenter(folder: Path) -> bool:
+    """Whether a model's card is a segmenter's. A card that cannot be read is reported by the code that loads it."""
+    return (read_json_object(folder / CARD) or {}).get("kind") == SEGMENTER
 
 
-def outlines(folder: Path) -> bool:
-    """Whether a model's card says that it outlines; a card that cannot be read is left to who loads it."""
-    return read_current(folder / CARD).get("kind") == SEGMENTER
-
-
-def version_folders(root: Path) -> Iterator[Path]:
-    """The folders MODEL/VERSION with a card under a root; hidden ones are drafts, and no models yet."""
+def find_version_folders(root: Path) -> Iterator[Path]:
+    """The folders MODEL/VERSION with a card under a root; hidden ones are incomplete and do not count."""
     for card in root.glob(f"[!.]*/[!.]*/{CARD}"):
         yield card.parent
 
 
-def version_key(version: str) -> tuple[tuple[int, str], ...]:
-    """Versions compare as people read them: 1.10 is above 1.9."""
+def version_sort_key(version: str) -> tuple[tuple[int, str], ...]:
+    """Versions sort as people read them: 1.10 is above 1.9."""
     return tuple(
         (int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.\-+]", version)
     )
 
 
-def _roots() -> tuple[Path, ...]:
+def _default_roots() -> tuple[Path, ...]:
     return SHIPPED_MODELS, workspace() / "models"
 
 
-def _all_in_use(roots: tuple[Path, ...] | None) -> list[Path]:
-    found = (in_use(model, roots) for model in models(roots))
-    return [each.folder for each in found if each is not None]
+def _list_active_folders(roots: tuple[Path, ...] | None) -> list[Path]:
+    folders = []
+    for model in list_models(roots):
+        active = find_active_version(model, roots)
+        if active is not None:
+            folders.append(active.folder)
+    return folders
 
 
-def _versions(root: Path) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
-    for folder in version_folders(root):
-        found.setdefault(folder.parent.name, []).append(folder)
-    return found
+def _group_versions(root: Path) -> dict[str, list[Path]]:
+    """The version folders under one root, by model."""
+    groups: dict[str, list[Path]] = {}
+    for folder in find_version_folders(root):
+        groups.setdefault(folder.parent.name, []).append(folder)
+    return groups
 
 
-def _folder_key(folder: Path) -> tuple[tuple[int, str], ...]:
-    return version_key(folder.name)
+def _find_highest_version(model: str, roots: tuple[Path, ...]) -> Path:
+    """The highest version under the last root that has the model, which one of them must."""
+    for root in reversed(roots):
+        folders = _group_versions(root).get(model)
+        if folders:
+            return max(folders, key=lambda folder: version_sort_key(folder.name))
+    raise LookupError(f"no root has a version of {model}")
+
+
+def _find_pointer(model: str, roots: tuple[Path, ...]) -> Path | None:
+    for root in reversed(roots):
+        pointer = root / model / POINTER
+        if pointer.exists():
+            return pointer
+    return None

@@ -7,9 +7,13 @@ from safetensors.torch import load_file, save_file
 
 from cxr_core.errors import ModelError, PretrainedUnavailable, RecipeError
 from cxr_core.models.networks import imagenet
-from cxr_core.models.networks.architectures import build, timm
+from cxr_core.models.networks.architectures import build_network, timm
 from cxr_core.models.networks.backbones import build_backbone
-from cxr_core.models.networks.initialise import initialise, origin, require_start
+from cxr_core.models.networks.initialise import (
+    describe_initial_weights,
+    initialise_network,
+    require_initial_weights,
+)
 from tests.tiny import ARGUMENTS, tiny_card, tiny_model, tiny_network
 
 
@@ -24,7 +28,7 @@ def no_hub(monkeypatch, tmp_path):
 def test_an_unreachable_hub_is_a_sentence_at_once_with_the_ways_on(backbone, no_hub):
     began = time.monotonic()
     with pytest.raises(PretrainedUnavailable) as said:
-        initialise({**ARGUMENTS, "backbone": backbone}, "imagenet", seed=0)
+        initialise_network({**ARGUMENTS, "backbone": backbone}, "imagenet", seed=0)
     assert time.monotonic() - began < 5
     for part in (backbone, "--init scratch", "--init FILE", "--set backbone="):
         assert part in str(said.value)
@@ -37,17 +41,17 @@ def test_weights_that_break_off_on_the_way_are_a_sentence_too(monkeypatch):
     monkeypatch.setattr(imagenet, "try_to_load_from_cache", lambda *_: "somewhere")
     monkeypatch.setattr(timm, "create_model", broken)
     with pytest.raises(PretrainedUnavailable, match="--init FILE"):
-        initialise(ARGUMENTS, "imagenet", seed=0)
+        initialise_network(ARGUMENTS, "imagenet", seed=0)
 
 
 def test_a_backbone_without_imagenet_weights_is_told_apart_from_a_missing_hub(monkeypatch):
-    monkeypatch.setattr(imagenet, "_reach", lambda *_: pytest.fail("the hub need not be asked"))
+    monkeypatch.setattr(imagenet, "_require_hub", lambda *_: pytest.fail("the hub need not be asked"))
     with pytest.raises(
         PretrainedUnavailable, match=r"no ImageNet weights of resnetv2_152.* resnetv2_101"
     ):
-        initialise({**ARGUMENTS, "backbone": "resnetv2_152"}, "imagenet", seed=0)
+        initialise_network({**ARGUMENTS, "backbone": "resnetv2_152"}, "imagenet", seed=0)
     with pytest.raises(PretrainedUnavailable, match="plain_cnn is this project's own"):
-        initialise({**ARGUMENTS, "backbone": "plain_cnn"}, "imagenet", seed=0)
+        initialise_network({**ARGUMENTS, "backbone": "plain_cnn"}, "imagenet", seed=0)
 
 
 def test_every_backbone_of_the_recipes_but_one_has_imagenet_weights_somewhere():
@@ -66,7 +70,9 @@ def test_a_local_file_fills_the_backbone_and_a_colour_stem_is_summed_to_grey(bac
     tensors = {name: tensor.contiguous() for name, tensor in colour.state_dict().items()}
     save_file({**tensors, "classifier.weight": torch.zeros(1)}, tmp_path / "w.safetensors")
 
-    start = initialise({**ARGUMENTS, "backbone": backbone}, str(tmp_path / "w.safetensors"), seed=0)
+    start = initialise_network(
+        {**ARGUMENTS, "backbone": backbone}, str(tmp_path / "w.safetensors"), seed=0
+    )
 
     grey = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
@@ -79,30 +85,30 @@ def test_a_local_file_fills_the_backbone_and_a_colour_stem_is_summed_to_grey(bac
 
 
 def test_what_a_file_lacks_or_has_in_another_shape_is_reported_by_name(tmp_path):
-    tensors = build("film_classifier", ARGUMENTS).backbone.state_dict()
+    tensors = build_network("film_classifier", ARGUMENTS).backbone.state_dict()
     name = "conv_stem.weight"
     save_file(
         {key: tensor for key, tensor in tensors.items() if key != name},
         tmp_path / "less.safetensors",
     )
-    start = initialise(ARGUMENTS, str(tmp_path / "less.safetensors"), seed=0)
+    start = initialise_network(ARGUMENTS, str(tmp_path / "less.safetensors"), seed=0)
     assert (start.missing, start.unmatched) == ((name,), ())
     save_file({**tensors, name: torch.zeros(16, 1, 5, 5)}, tmp_path / "other.safetensors")
-    start = initialise(ARGUMENTS, str(tmp_path / "other.safetensors"), seed=0)
+    start = initialise_network(ARGUMENTS, str(tmp_path / "other.safetensors"), seed=0)
     assert (start.missing, start.unmatched) == ((name,), (name,))
 
 
 def test_weights_that_fit_nowhere_are_refused(tmp_path):
     save_file({"something.else": torch.zeros(1)}, tmp_path / "w.safetensors")
     with pytest.raises(ModelError, match=r"holds 0 of the .* tensors of this backbone"):
-        initialise(ARGUMENTS, str(tmp_path / "w.safetensors"), seed=0)
+        initialise_network(ARGUMENTS, str(tmp_path / "w.safetensors"), seed=0)
     (tmp_path / "w.safetensors").write_bytes(b"not tensors")
     with pytest.raises(ModelError, match="cannot be read as safetensors"):
-        initialise(ARGUMENTS, str(tmp_path / "w.safetensors"), seed=0)
+        initialise_network(ARGUMENTS, str(tmp_path / "w.safetensors"), seed=0)
     with pytest.raises(ModelError, match="give its folder"):
-        initialise(ARGUMENTS, str(tiny_model(tmp_path) / "weights.safetensors"), seed=0)
+        initialise_network(ARGUMENTS, str(tiny_model(tmp_path) / "weights.safetensors"), seed=0)
     with pytest.raises(ModelError, match="no file and no model folder"):
-        initialise(ARGUMENTS, str(tmp_path / "none.safetensors"), seed=0)
+        initialise_network(ARGUMENTS, str(tmp_path / "none.safetensors"), seed=0)
 
 
 @pytest.mark.parametrize("by_name", [True, False])
@@ -110,7 +116,9 @@ def test_a_model_is_trained_further_from_its_own_weights(by_name, workspace):
     card = tiny_card("heart")
     folder = tiny_model(workspace / "models", card, seed=5)
     init = "heart" if by_name else str(folder)
-    start = initialise(ARGUMENTS, init, seed=0, input_spec=card.input_spec, findings=card.findings)
+    start = initialise_network(
+        ARGUMENTS, init, seed=0, input_spec=card.input_spec, findings=card.findings
+    )
     films = torch.rand(2, 1, 64, 64)
     assert torch.equal(start.network(films), tiny_network(card, seed=5)(films))
     assert (start.missing, start.unmatched) == ((), ())
@@ -123,7 +131,7 @@ def test_a_model_gives_the_rows_of_the_findings_that_both_have(tmp_path, two_cla
     folder = tiny_model(tmp_path, card, seed=5)
     findings = ("pneumonia", "edema", "hernia")
     arguments = {**card.arguments, "findings": 3}
-    start = initialise(
+    start = initialise_network(
         arguments, str(folder), seed=0, input_spec=card.input_spec, findings=findings
     )
     films = torch.rand(2, 1, 64, 64)
@@ -151,55 +159,59 @@ def test_a_model_of_another_form_or_preprocessing_is_refused_by_what_differs(
     card = tiny_card()
     folder = tiny_model(tmp_path, card)
     with pytest.raises(ModelError, match=says):
-        initialise(
+        initialise_network(
             {**ARGUMENTS, **arguments},
             str(folder),
             seed=0,
             input_spec=replace(card.input_spec, **spec),
         )
     with pytest.raises(ModelError, match=says):
-        require_start({**ARGUMENTS, **arguments}, str(folder), replace(card.input_spec, **spec))
+        require_initial_weights(
+            {**ARGUMENTS, **arguments}, str(folder), replace(card.input_spec, **spec)
+        )
     with pytest.raises(ModelError, match="preprocessing"):
-        initialise(ARGUMENTS, str(folder), seed=0)
+        initialise_network(ARGUMENTS, str(folder), seed=0)
 
 
 def test_the_backbone_alone_serves_another_head_on_other_films(tmp_path):
     folder = tiny_model(tmp_path, tiny_card(), seed=5)
     arguments = {**ARGUMENTS, "side": 96, "neck": None, "head": "positional", "findings": 3}
-    require_start(arguments, f"backbone:{folder}", replace(tiny_card().input_spec, side=96))
-    start = initialise(arguments, f"backbone:{folder}", seed=0)
+    require_initial_weights(
+        arguments, f"backbone:{folder}", replace(tiny_card().input_spec, side=96)
+    )
+    start = initialise_network(arguments, f"backbone:{folder}", seed=0)
     theirs = tiny_network(tiny_card(), seed=5).backbone.state_dict()
     assert all(
         torch.equal(tensor, theirs[name])
         for name, tensor in start.network.backbone.state_dict().items()
     )
-    untouched = initialise(arguments, "scratch", seed=0).network
+    untouched = initialise_network(arguments, "scratch", seed=0).network
     assert torch.equal(start.network.head.linear.weight, untouched.head.linear.weight)
-    assert origin(f"backbone:{folder}").startswith("the backbone of ")
+    assert describe_initial_weights(f"backbone:{folder}").startswith("the backbone of ")
 
 
 def test_another_backbone_is_not_taken_over(tmp_path):
     folder = tiny_model(tmp_path, tiny_card())
     for change in ({"backbone": "resnet18"}, {"channels": 3}):
-        for start in (initialise, require_start):
+        for start in (initialise_network, require_initial_weights):
             with pytest.raises(ModelError, match="Only the same one can be taken over"):
                 start(
                     {**ARGUMENTS, **change},
                     f"backbone:{folder}",
-                    *([0] if start is initialise else [None]),
+                    *([0] if start is initialise_network else [None]),
                 )
 
 
 def test_whether_a_network_can_start_is_told_without_building_it(tmp_path, no_hub, monkeypatch):
     spec = tiny_card().input_spec
-    monkeypatch.setattr("cxr_core.models.networks.initialise.build", None)
+    monkeypatch.setattr("cxr_core.models.networks.initialise.build_network", None)
     for init in ("scratch", str(tiny_model(tmp_path))):
-        require_start(ARGUMENTS, init, spec)
+        require_initial_weights(ARGUMENTS, init, spec)
     for init, wrong in (("imagenet", PretrainedUnavailable), ("no-such-model", ModelError)):
         with pytest.raises(wrong):
-            require_start({**ARGUMENTS, "backbone": "resnet50"}, init, spec)
+            require_initial_weights({**ARGUMENTS, "backbone": "resnet50"}, init, spec)
     with pytest.raises(RecipeError, match=r"near it are .*resnet"):
-        require_start({**ARGUMENTS, "backbone": "resnet_of_mine"}, "scratch", spec)
+        require_initial_weights({**ARGUMENTS, "backbone": "resnet_of_mine"}, "scratch", spec)
 
 
 def test_the_weights_on_disk_are_the_imagenet_backbone_that_timm_builds(real_data):
@@ -210,11 +222,11 @@ def test_the_weights_on_disk_are_the_imagenet_backbone_that_timm_builds(real_dat
         "channels": 3,
         "backbone_arguments": {"pad_type": "same"},
     }
-    start = initialise(arguments, str(path), seed=0)
+    start = initialise_network(arguments, str(path), seed=0)
     assert start.missing == ()
     assert start.unmatched == ("classifier.bias", "classifier.weight")
 
-    grey = initialise({**arguments, "channels": 1}, str(path), seed=0)
+    grey = initialise_network({**arguments, "channels": 1}, str(path), seed=0)
     assert (grey.missing, grey.unmatched) == ((), start.unmatched)
     stem = load_file(path)["conv_stem.weight"].float()
     assert torch.allclose(

@@ -8,8 +8,13 @@ import pytest
 
 from cxr_core.errors import ModelError
 from cxr_core.models.registry import active_version as changes
-from cxr_core.models.registry.active_version import history, roll_back, use
-from cxr_core.models.registry.registry import fingerprint, in_use, installed, versions
+from cxr_core.models.registry.active_version import activate_version, read_history, roll_back
+from cxr_core.models.registry.registry import (
+    find_active_version,
+    list_classifiers,
+    list_versions,
+    registry_fingerprint,
+)
 from cxr_core.reading.reader import Reader
 from cxr_core.workspace.jsonl import append_line, read_jsonl
 from tests.tiny import tiny_card, tiny_model
@@ -24,7 +29,7 @@ def home(workspace: Path) -> Path:
 
 
 def used() -> str:
-    found = in_use("tiny")
+    found = find_active_version("tiny")
     assert found is not None
     return found.version
 
@@ -32,19 +37,20 @@ def used() -> str:
 def test_the_highest_version_is_in_use_until_another_is_named(home):
     assert used() == "1.10.0"
     assert roll_back("tiny", "why").name == "1.9.0"
-    assert use("tiny", "1.2.0", "why").name == used() == "1.2.0"
-    assert home / "1.2.0" in installed()
-    assert use("tiny", "1.10.0", "why").name == used() == "1.10.0"
-    assert [path.name for path in versions("tiny")] == ["1.2.0", "1.9.0", "1.10.0"]
+    assert activate_version("tiny", "1.2.0", "why").name == used() == "1.2.0"
+    assert home / "1.2.0" in list_classifiers()
+    assert activate_version("tiny", "1.10.0", "why").name == used() == "1.10.0"
+    assert [path.name for path in list_versions("tiny")] == ["1.2.0", "1.9.0", "1.10.0"]
 
 
 def test_the_record_of_changes_only_grows(home):
     roll_back("tiny", "too many calls")
     before = (home.parent / "log.jsonl").read_bytes()
-    use("tiny", "1.10.0", "they were right")
+    activate_version("tiny", "1.10.0", "they were right")
     assert (home.parent / "log.jsonl").read_bytes().startswith(before)
     told = [
-        (each["what"], each["version"], each["before"], each["note"]) for each in history("tiny")
+        (each["what"], each["version"], each["before"], each["note"])
+        for each in read_history("tiny")
     ]
     assert told == [
         ("promoted", "1.10.0", "1.9.0", "they were right"),
@@ -54,11 +60,11 @@ def test_the_record_of_changes_only_grows(home):
 
 def test_a_kill_between_pointer_and_log_loses_no_record(home, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(changes, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(changes, "append_line", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             roll_back("tiny", "first")
     assert used() == "1.9.0"
-    assert [each["note"] for each in history("tiny")] == ["first"]
+    assert [each["note"] for each in read_history("tiny")] == ["first"]
     roll_back("tiny", "second")
     assert [each["note"] for each in read_jsonl(home.parent / "log.jsonl")] == ["first", "second"]
 
@@ -70,13 +76,13 @@ def test_a_kill_before_the_pointer_is_whole_changes_nothing(home, monkeypatch):
     monkeypatch.setattr(Path, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         roll_back("tiny", "why")
-    assert (used(), history("tiny")) == ("1.10.0", [])
+    assert (used(), read_history("tiny")) == ("1.10.0", [])
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 3}', '{"version": null}', "\0"])
 def test_a_damaged_pointer_falls_back_and_says_so(home, text):
     (home / "current.json").write_text(text)
-    found = in_use("tiny")
+    found = find_active_version("tiny")
     assert found.version == "1.10.0"
     assert "cannot be read" in found.reason
 
@@ -84,7 +90,7 @@ def test_a_damaged_pointer_falls_back_and_says_so(home, text):
 @pytest.mark.parametrize("version", ["9.9", "../tiny/1.2.0", "", "."])
 def test_a_pointer_to_a_version_that_is_gone_falls_back_and_says_so(home, version):
     (home / "current.json").write_text(json.dumps({"version": version}))
-    found = in_use("tiny")
+    found = find_active_version("tiny")
     assert (found.version, "which is gone" in found.reason) == ("1.10.0", True)
     assert roll_back("tiny", "mended").name == used() == "1.9.0"
 
@@ -94,17 +100,17 @@ def test_a_pointer_to_a_version_that_is_gone_falls_back_and_says_so(home, versio
     [
         ("1.2.0", " ", "say why"),
         ("7", "why", "choose from 1.2.0, 1.9.0, 1.10.0"),
-        ("1.10.0", "why", "in use already"),
+        ("1.10.0", "why", "active already"),
     ],
 )
 def test_what_is_refused(home, version, note, says):
     with pytest.raises(ModelError, match=says):
-        use("tiny", version, note)
+        activate_version("tiny", version, note)
     assert not (home / "current.json").exists()
 
 
 def test_there_is_nothing_below_the_lowest_and_no_model_of_another_name(home):
-    use("tiny", "1.2.0", "why")
+    activate_version("tiny", "1.2.0", "why")
     with pytest.raises(ModelError, match="no version below"):
         roll_back("tiny", "why")
     with pytest.raises(ModelError, match="no model 'other'"):
@@ -120,21 +126,21 @@ def test_a_damaged_version_is_never_put_to_use(home):
 
 
 def test_shipped_models_are_versions_too(workspace):
-    shipped = versions("pneumonia-children")[-1].name
+    shipped = list_versions("pneumonia-children")[-1].name
     tiny_model(
         workspace / "models", replace(tiny_card(), model="pneumonia-children", version="99.0.0")
     )
-    assert in_use("pneumonia-children").version == "99.0.0"
+    assert find_active_version("pneumonia-children").version == "99.0.0"
     folder = roll_back("pneumonia-children", "the shipped one was better")
-    assert (folder.name, folder in installed()) == (shipped, True)
+    assert (folder.name, folder in list_classifiers()) == (shipped, True)
     assert "pretrained" in folder.parts
 
 
 def test_a_reader_made_after_a_change_reads_with_the_other_version(home):
-    before = fingerprint()
+    before = registry_fingerprint()
     with Reader.installed() as old:
         roll_back("tiny", "why")
-        assert fingerprint() != before
+        assert registry_fingerprint() != before
         with Reader.installed() as new:
             told = [
                 next(card.version for card in reader.cards if card.model == "tiny")

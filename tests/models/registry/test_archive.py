@@ -10,8 +10,13 @@ import torch
 
 from cxr_core.errors import ModelError
 from cxr_core.models.card import CARD, WEIGHTS
-from cxr_core.models.registry.archive import IMPORTING, export_model, import_model
-from cxr_core.models.registry.registry import in_use, installed_segmenter, models, versions
+from cxr_core.models.registry.archive import IMPORT_PREFIX, export_model, import_model
+from cxr_core.models.registry.registry import (
+    find_active_version,
+    find_segmenter,
+    list_models,
+    list_versions,
+)
 from cxr_core.models.store import load_card, load_network
 from cxr_core.workspace.paths import SHIPPED_MODELS
 from tests.tiny import tiny_card, tiny_model
@@ -33,14 +38,14 @@ def files(tmp_path) -> dict[str, bytes]:
 
 
 def test_what_goes_out_comes_in_the_same(tmp_path, workspace):
-    out = tiny_model(tmp_path / "elsewhere", familiarity={"mean": torch.ones(3)})
+    out = tiny_model(tmp_path / "elsewhere", ood_statistics={"mean": torch.ones(3)})
     folder = import_model(export_model(out))
     assert folder == workspace / "models" / "tiny" / "1.0.0"
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
         file.name: file.read_bytes() for file in out.iterdir()
     }
     load_network(folder, load_card(folder))
-    assert in_use("tiny").folder == folder
+    assert find_active_version("tiny").folder == folder
 
 
 def test_the_version_in_use_stays_in_use(files, workspace):
@@ -48,14 +53,14 @@ def test_the_version_in_use_stays_in_use(files, workspace):
     second = import_model(
         zipped({f"tiny/2.0.0/{name}": content for name, content in files.items()})
     )
-    assert [folder.name for folder in versions("tiny")] == ["1.0.0", "2.0.0"]
-    assert in_use("tiny").folder == first != second
+    assert [folder.name for folder in list_versions("tiny")] == ["1.0.0", "2.0.0"]
+    assert find_active_version("tiny").folder == first != second
     with pytest.raises(ModelError, match=r"tiny 2\.0\.0 is installed already"):
         import_model(zipped(files))
 
 
 def test_a_model_that_outlines_comes_in_too(workspace):
-    data = export_model(installed_segmenter((SHIPPED_MODELS,)))
+    data = export_model(find_segmenter((SHIPPED_MODELS,)))
     with pytest.raises(ModelError, match="is installed already"):
         import_model(data)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -117,7 +122,7 @@ def test_anything_else_is_refused_and_leaves_nothing(case, files, workspace):
     make, says = BAD[case]
     with pytest.raises(ModelError, match=says):
         import_model(zipped(make(files)))
-    assert versions("tiny") == []
+    assert list_versions("tiny") == []
     assert [
         place.name for place in (workspace / "models").glob("**/*") if place.name != ".lock"
     ] == []
@@ -127,7 +132,7 @@ def test_what_is_no_zip_or_too_large_is_refused(files, workspace, monkeypatch):
     for data in (b"", b"not a zip", zipped(files)[:-30]):
         with pytest.raises(ModelError, match="no zip that can be read"):
             import_model(data)
-    monkeypatch.setattr("cxr_core.models.registry.archive.MOST_BYTES", 1000)
+    monkeypatch.setattr("cxr_core.models.registry.archive.MAX_UNPACKED_BYTES", 1000)
     with pytest.raises(ModelError, match="unpack to more"):
         import_model(zipped(files))
 
@@ -139,14 +144,14 @@ def test_a_way_out_of_the_workspace_leads_nowhere(files, tmp_path, workspace):
 
 
 def test_an_import_that_was_killed_is_no_model_and_goes_with_the_next_one(files, workspace):
-    draft = workspace / "models" / f"{IMPORTING}left" / "model"
+    draft = workspace / "models" / f"{IMPORT_PREFIX}left" / "model"
     draft.mkdir(parents=True)
     for name, content in files.items():
         (draft / name).write_bytes(content)
     publishing = workspace / "models" / "tiny" / ".9.0.0-left"
     publishing.mkdir(parents=True)
     (publishing / "card.json").write_bytes(files["card.json"])
-    before = models()
+    before = list_models()
     assert not any(name.startswith(".") for name in before)
     assert "tiny" not in before, "a model of drafts alone is none"
     import_model(zipped(files))
