@@ -1,69 +1,95 @@
-"""python -m train.stability --data DIR: how far answers move when a film is changed in ways that should not matter.
+"""python -m train.stability --data DIR: how far answers move when a film changes in ways that should not matter.
 
-The installed models read films of the data as they are and through other files, sizes, exposures and small turns; drawn
-chests show whether a probability follows the heart, or the opacity, that was drawn.
+The installed models read films of the data as they are, and again in other file formats, sizes, exposures and small
+rotations. Phantoms show whether a probability follows the size of the heart or the strength of an opacity.
 """
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cxr_core.data.manifest import PARTS
+from cxr_core.data.manifest import SPLITS
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import SilhouetteError
-from cxr_core.evaluation.robustness.evaluate_stability import evaluate_drawings, evaluate_stability
-from cxr_core.evaluation.robustness.stability import stability_table
-from cxr_core.evaluation.store.folder import write_texts
+from cxr_core.evaluation.robustness.stability import (
+    FindingStability,
+    ModelResponse,
+    StabilityFigures,
+    StabilityMetrics,
+    evaluate_phantoms,
+    evaluate_stability,
+    format_stability,
+)
+from cxr_core.evaluation.store.folder import write_files
 from cxr_core.reading.reader import Reader
+from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.paths import workspace
 from train.arguments import DATA, Parser
-from train.progress import progress_bar
+from train.progress import create_progress_bar
+
+PHANTOMS_FILE = "drawings.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, read, print the tables and the path of metrics.json."""
-    given = _parser().parse_args(arguments)
+    """Evaluate, print the tables and the path of metrics.json. Returns the exit status."""
+    options = _build_parser().parse_args(arguments)
     try:
-        bar = progress_bar()
-        films = open_data(given.data, bar).part(given.split)
+        bar = create_progress_bar()
+        films = open_data(options.data, bar).select_split(options.split)
         with Reader.installed() as reader:
-            changed = evaluate_stability(
+            stability = evaluate_stability(
                 reader,
                 films,
-                given.films,
-                given.seed,
+                options.films,
+                options.seed,
                 lambda *counts: bar("reading changed films", *counts),
             )
-            drawn = evaluate_drawings(reader, lambda *counts: bar("reading drawings", *counts))
-        for model, findings in changed.items():
-            for finding, changes in findings.items():
-                print(f"\n{model}, {finding}\n\n{stability_table(changes)}")
-        facts = {
-            "part": given.split,
-            "films": given.films,
-            "seed": given.seed,
-            "data": films.data_sha256(),
-        }
-        place = given.out or workspace() / "evaluations" / "stability"
-        print(
-            write_texts(
-                place, {"drawings.json": json.dumps(drawn, indent=2)}, {**facts, "models": changed}
-            )
+            responses = evaluate_phantoms(reader, lambda *counts: bar("reading phantoms", *counts))
+        for result in stability:
+            print(f"\n{result.model}, {result.finding}\n\n{format_stability(result.changes)}")
+        metrics = StabilityMetrics(
+            split=options.split,
+            films=options.films,
+            seed=options.seed,
+            data=films.data_sha256(),
+            models=_group_by_model(stability),
         )
+        out = options.out or workspace() / "evaluations" / "stability"
+        phantoms = json.dumps(_responses_json(responses), indent=2)
+        print(write_files(out, {PHANTOMS_FILE: phantoms}, metrics))
     except SilhouetteError as error:
         print(f"train.stability: {error}", file=sys.stderr)
         return 3
     return 0
 
 
-def _parser() -> Parser:
+def _group_by_model(
+    stability: Sequence[FindingStability],
+) -> dict[str, dict[str, Mapping[str, StabilityFigures]]]:
+    """The figures by model, finding and change."""
+    models: dict[str, dict[str, Mapping[str, StabilityFigures]]] = {}
+    for result in stability:
+        models.setdefault(result.model, {})[result.finding] = result.changes
+    return models
+
+
+def _responses_json(responses: Sequence[ModelResponse]) -> JsonObject:
+    """The responses by model and phantom series."""
+    models: dict[str, JsonObject] = {}
+    for result in responses:
+        models.setdefault(result.model, {})[result.series] = result.response.to_json()
+    return {**models}
+
+
+def _build_parser() -> Parser:
     parser = Parser(prog="python -m train.stability", description=__doc__)
     parser.add_argument("--data", action="append", required=True, help=DATA)
-    parser.add_argument("--split", default="test", choices=PARTS)
+    parser.add_argument("--split", default="test", choices=SPLITS)
     parser.add_argument(
-        "--films", type=int, default=100, help="how many films to draw (default 100)"
+        "--films", type=int, default=100, help="how many films to sample (default 100)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--seed", type=int, default=0, help="of the random sample (default 0)")
     parser.add_argument("--out", type=Path, help="where to write (default: under the workspace)")
     return parser
 

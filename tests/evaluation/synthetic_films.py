@@ -55,7 +55,7 @@ def write_films(place: Path, masks: bool = True, labels: bool = True) -> Path:
 
 
 @dataclass
-class TrueOutlines:
+class TrueSegmenter:
     """Stands in for an Outliner: answers what was drawn, but for films in which it misses the heart."""
 
     films: Manifest

@@ -1,1 +1,1 @@
-"""How far heatmaps can be believed."""
+"""Evaluates how far heatmaps can be trusted as explanations."""

@@ -1,1 +1,1 @@
-"""How much an answer moves when the film changes and the patient does not."""
+"""Measures how much answers move when the film changes and the patient does not."""

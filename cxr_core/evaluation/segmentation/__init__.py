@@ -1,1 +1,1 @@
-"""Contours and the cardiothoracic ratio against masks and labels."""
+"""Evaluates contours and the cardiothoracic ratio against masks, recorded ratios and labels."""

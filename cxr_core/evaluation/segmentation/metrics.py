@@ -1,23 +1,27 @@
-"""How well heart and lungs are outlined, and the ratio measured, against masks drawn by people."""
+"""Computes Dice, boundary distance and ratio error of contours against masks that readers drew."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 
-from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, figures_of
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients
+from cxr_core.evaluation.bootstrap.means import bootstrap_means, to_mean_figures
+from cxr_core.evaluation.bootstrap.resamples import Resamples
+from cxr_core.evaluation.segmentation.results import RatioAgreement, SegmentationFigures
 from cxr_core.findings import STRUCTURES
+
+MIN_SPREAD = 1e-12  # below it a value does not vary, and a correlation is undefined
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outlined:
-    """One film's outlines beside its masks.
+class ComparedFilm:
+    """One film's contours against its masks.
 
-    dice, distance_px: of each structure; the distance is the mean one between the two boundaries, both ways, in film
-    pixels, NaN when one is empty.  ratio: None if it could not be measured.  spread, half_width: as in Anatomy.
-    true_ratio: of the masks.  trusted: measured, and nothing on the film spoke against it.
+    dice, distance_px: by structure; the distance is the mean one between both boundaries, in film pixels, NaN when a
+    contour or mask is empty.  ratio: None if it could not be measured.  spread, half_width: as in SegmentationResult.
+    true_ratio: of the masks.  trusted: measured without a warning.
     """
 
     patient: str
@@ -29,129 +33,104 @@ class Outlined:
     true_ratio: float
     trusted: bool = True
 
+    @property
+    def ratio_error(self) -> float:
+        """The absolute error of the ratio; NaN if it could not be measured."""
+        return float("nan") if self.ratio is None else abs(self.ratio - self.true_ratio)
 
-def outline_figures(films: Sequence[Outlined]) -> dict[str, Any]:
-    """Each figure with its patient-bootstrapped 95 % interval: {"value", "low", "high", "n"}.
 
-    ratio_mae, ratio_bias, ratio_correlation, ratio_low and ratio_high (limits of agreement, Bland & Altman 1986) and
-    coverage (of the stated intervals) are over the films that could be measured; measured is their share of all,
-    trusted the share of those that nothing on the film speaks against, trusted_ratio_mae the error of these alone.
-    """
+def compute_segmentation_figures(films: Sequence[ComparedFilm]) -> SegmentationFigures:
+    """All figures of at least one film, with patient-bootstrapped 95 % intervals."""
     patients = np.array([film.patient for film in films])
-    columns = {f"dice_{name}": np.array([film.dice[name] for film in films]) for name in STRUCTURES}
-    columns |= {
-        f"distance_px_{name}": np.array([film.distance_px[name] for film in films])
-        for name in STRUCTURES
+    trusted = np.array([film.trusted for film in films])
+    errors = np.array([film.ratio_error for film in films])
+    columns = {
+        "measured": np.array([float(film.ratio is not None) for film in films]),
+        "trusted": trusted.astype(float),
+        "trusted_ratio_mae": np.where(trusted, errors, np.nan),
     }
-    columns["measured"] = np.array([float(film.ratio is not None) for film in films])
-    columns["trusted"] = np.array([float(film.trusted) for film in films])
-    columns["trusted_ratio_mae"] = np.array([_error_if_trusted(film) for film in films])
-    found = means_of(columns, patients)
-    seen = [film for film in films if film.ratio is not None]
-    if not seen:
-        return found
-    measured, true = (
-        np.array([film.ratio for film in seen], float),
-        np.array([film.true_ratio for film in seen]),
-    )
-    covered = np.abs(measured - true) <= np.array([film.half_width for film in seen])
-    return (
-        found
-        | agreement(measured, true, np.array([film.patient for film in seen]))
-        | means_of({"coverage": covered.astype(float)}, np.array([film.patient for film in seen]))
-    )
-
-
-def _error_if_trusted(film: Outlined) -> float:
-    return (
-        abs(film.ratio - film.true_ratio)
-        if film.trusted and film.ratio is not None
-        else float("nan")
+    for name in STRUCTURES:
+        columns[f"dice_{name}"] = np.array([film.dice[name] for film in films])
+        columns[f"distance_px_{name}"] = np.array([film.distance_px[name] for film in films])
+    means = bootstrap_means(columns, patients)
+    agreement = coverage = None
+    measured = [film for film in films if film.ratio is not None]
+    if measured:
+        ratios = np.array([film.ratio for film in measured], float)
+        true_ratios = np.array([film.true_ratio for film in measured])
+        half_widths = np.array([film.half_width for film in measured])
+        measured_patients = np.array([film.patient for film in measured])
+        agreement = compute_agreement(ratios, true_ratios, measured_patients)
+        covered = (np.abs(ratios - true_ratios) <= half_widths).astype(float)
+        coverage = bootstrap_means({"coverage": covered}, measured_patients)["coverage"]
+    return SegmentationFigures(
+        dice={name: means[f"dice_{name}"] for name in STRUCTURES},
+        distance_px={name: means[f"distance_px_{name}"] for name in STRUCTURES},
+        measured=means["measured"],
+        trusted=means["trusted"],
+        trusted_ratio_mae=means["trusted_ratio_mae"],
+        agreement=agreement,
+        coverage=coverage,
     )
 
 
-def agreement(measured: np.ndarray, true: np.ndarray, patients: np.ndarray) -> dict[str, Any]:
-    """Error, bias, correlation and limits of agreement of two ways to measure (N,), with intervals."""
-    error = measured - true
+def compute_agreement(
+    measured: np.ndarray, reference: np.ndarray, patients: np.ndarray
+) -> RatioAgreement:
+    """Agreement of two measurements of the same films, (N,) each, with patient-bootstrapped 95 % intervals."""
+    error = measured - reference
 
-    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+    def measure(resamples: Resamples) -> dict[str, np.ndarray]:
+        weights = resamples.to_weights()
         share = weights / weights.sum(axis=1, keepdims=True)
         bias = share @ error
         spread = np.sqrt(np.maximum(share @ error**2 - bias**2, 0))
         return {
-            "ratio_mae": share @ np.abs(error),
-            "ratio_bias": bias,
-            "ratio_low": bias - 1.96 * spread,
-            "ratio_high": bias + 1.96 * spread,
-            "ratio_correlation": _correlation(share, measured, true),
+            "mae": share @ np.abs(error),
+            "bias": bias,
+            "low": bias - 1.96 * spread,
+            "high": bias + 1.96 * spread,
+            "correlation": _correlation(share, measured, reference),
         }
 
-    return _as_json(bootstrapped(figures, patients), len(error))
+    values = bootstrap_patients(measure, patients, by_film=True)
+    values = bootstrap_patients(measure, patients, by_film=True)
+    return RatioAgreement(**to_mean_figures(values, len(error)))
 
 
-def dice(one: np.ndarray, other: np.ndarray) -> float:
-    """Twice the common area over the sum of both; 1 when both are empty. Source: Dice 1945."""
-    both = int(one.sum()) + int(other.sum())
-    return 2 * int((one & other).sum()) / both if both else 1.0
+def dice_coefficient(mask: np.ndarray, reference: np.ndarray) -> float:
+    """Twice the common area over the sum of both areas; 1 when both are empty. Source: Dice 1945, Ecology 26:297."""
+    total = int(mask.sum()) + int(reference.sum())
+    return 2 * int((mask & reference).sum()) / total if total else 1.0
 
 
-def boundary_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """The mean distance between two boundaries, both ways, in pixels; NaN when one of them is empty."""
-    if not (one.any() and other.any()):
+def boundary_distance(mask: np.ndarray, reference: np.ndarray) -> float:
+    """The mean distance between two boundaries, in both directions, in pixels; NaN when a mask is empty."""
+    if not (mask.any() and reference.any()):
         return float("nan")
-    there = [
-        _to_boundary(mask)[_boundary(against)] for mask, against in ((one, other), (other, one))
-    ]
-    return float(np.concatenate(there).mean())
+    to_mask = _distance_to_boundary(mask)[_boundary(reference)]
+    to_reference = _distance_to_boundary(reference)[_boundary(mask)]
+    return float(np.concatenate([to_mask, to_reference]).mean())
 
 
 def _boundary(mask: np.ndarray) -> np.ndarray:
-    inner = cv2.erode(
-        mask.astype(np.uint8),
-        np.ones((3, 3), np.uint8),
-        borderType=cv2.BORDER_CONSTANT,
-        borderValue=0,
-    )
-    return mask & (inner == 0)
+    """(H, W) bool: the pixels of a mask that touch the outside."""
+    kernel = np.ones((3, 3), np.uint8)
+    border = cv2.BORDER_CONSTANT
+    interior = cv2.erode(mask.astype(np.uint8), kernel, borderType=border, borderValue=0)
+    return mask & (interior == 0)
 
 
-def _to_boundary(mask: np.ndarray) -> np.ndarray:
-    return cv2.distanceTransform(
-        (~_boundary(mask)).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
-    )
+def _distance_to_boundary(mask: np.ndarray) -> np.ndarray:
+    """(H, W) each pixel's distance to the nearest boundary pixel of a mask."""
+    outside = (~_boundary(mask)).astype(np.uint8)
+    return cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def _correlation(share: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Pearson's, for each row of weights that sum to 1; NaN where one of them does not vary."""
-    means = share @ one, share @ other
-    together = share @ (one * other) - means[0] * means[1]
-    spread = np.sqrt((share @ one**2 - means[0] ** 2) * (share @ other**2 - means[1] ** 2))
-    return np.divide(together, spread, out=np.full(len(share), np.nan), where=spread > 1e-12)
-
-
-def means_of(columns: Mapping[str, np.ndarray], patients: np.ndarray) -> dict[str, Any]:
-    """The mean of each column over the films where it is known, of which n counts; NaN where it is nowhere."""
-    known = {name: ~np.isnan(values) for name, values in columns.items()}
-
-    def means(weights: np.ndarray) -> dict[str, np.ndarray]:
-        counts = {name: weights @ known[name].astype(np.float64) for name in columns}
-        return {
-            name: np.divide(
-                weights @ np.where(known[name], values, 0),
-                counts[name],
-                out=np.full(len(weights), np.nan),
-                where=counts[name] > 0,
-            )
-            for name, values in columns.items()
-        }
-
-    found = _as_json(bootstrapped(means, patients), len(patients))
-    return {name: {**figure, "n": int(known[name].sum())} for name, figure in found.items()}
-
-
-def _as_json(values: Mapping[str, np.ndarray], n: int) -> dict[str, Any]:
-    found = {name: figure.to_json() for name, figure in figures_of(values, np.zeros(n)).items()}
-    return {
-        name: {key: value for key, value in figure.items() if key != "positives"}
-        for name, figure in found.items()
-    }
+    """Pearson's correlation for each row of weights that sum to 1; NaN where one of the values does not vary."""
+    mean_one, mean_other = share @ one, share @ other
+    covariance = share @ (one * other) - mean_one * mean_other
+    spread = np.sqrt((share @ one**2 - mean_one**2) * (share @ other**2 - mean_other**2))
+    undefined = np.full(len(share), np.nan)
+    return np.divide(covariance, spread, out=undefined, where=spread > MIN_SPREAD)

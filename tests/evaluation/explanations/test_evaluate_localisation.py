@@ -1,4 +1,4 @@
-"""From a dataset's boxes to the report: drawn hearts with their boxes, and maps that are or are not in them."""
+"""From a dataset's boxes to the report: phantoms with boxes of their hearts, and maps inside and outside them."""
 
 import json
 from dataclasses import replace
@@ -9,15 +9,20 @@ import pytest
 
 from cxr_core.data.prepare import open_data
 from cxr_core.evaluation.evaluate import evaluate_classifier
-from cxr_core.inference import classify_films
-from cxr_core.evaluation.explanations.evaluate_localisation import find_boxed_films, evaluate_localisation
-from cxr_core.evaluation.explanations.localisation import BEATS, DOES_NOT, FEW
+from cxr_core.evaluation.explanations.evaluate_localisation import (
+    evaluate_localisation,
+    find_boxed_films,
+)
+from cxr_core.evaluation.explanations.localisation import BEATS, DOES_NOT_BEAT, TOO_FEW, UNDECIDED
 from cxr_core.evaluation.explanations.randomisation import STAGES
-from cxr_core.evaluation.report.localisation_table import localisation_table, verdict_sentence
+from cxr_core.evaluation.report.explanations import describe_verdict, show_localisation
 from cxr_core.film.phantom.phantom import truth
 from cxr_core.film.preprocess import to_grid
+from cxr_core.inference import classify_films
+from cxr_core.models.figures import Localisation, MeanFigure, PointingGame
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.results import EXACT_METHOD, HEATMAP_METHODS
+from tests.evaluation.report_pages import render_blocks
 from tests.evaluation.synthetic_films import RATIOS, SPECS, write_films
 from tests.tiny import tiny_card, tiny_model
 
@@ -47,8 +52,8 @@ def manifest(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _two_networks_without_weights_suffice(monkeypatch):
-    monkeypatch.setattr("cxr_core.evaluation.explanations.evaluate_randomisation.DRAWS", 2)
+def _few_random_networks(monkeypatch):
+    monkeypatch.setattr("cxr_core.evaluation.explanations.evaluate_randomisation.NETWORKS", 2)
 
 
 @pytest.fixture(scope="module")
@@ -56,50 +61,51 @@ def classifier(tmp_path_factory) -> Classifier:
     return Classifier.load(tiny_model(tmp_path_factory.mktemp("model"), tiny_card(findings=(KEY,))))
 
 
-def with_maps(outputs, maps):
-    """The same answers with other cells as their evidence."""
+def replace_maps(outputs, maps):
+    """The same outputs with other cells as their attribution."""
     return [
         replace(output, attributions={KEY: replace(output.attributions[KEY], cells=cells)})
         for output, cells in zip(outputs, maps, strict=True)
     ]
 
 
-def test_only_films_that_are_labelled_present_are_measured(manifest):
+def test_only_films_labelled_present_are_evaluated(manifest):
     films = manifest.select_split("test")
     boxed = find_boxed_films(films, KEY)
     enlarged = [name in ENLARGED for name in films.names]
     assert boxed.rows.tolist() == np.flatnonzero(enlarged).tolist()
-    assert boxed.unlabelled == len(enlarged) - sum(enlarged)
+    assert boxed.not_labelled == len(enlarged) - sum(enlarged)
     assert 2 < len(boxed.rows) < len(enlarged)
-    assert boxed.boxes[0][0, 2:] - boxed.boxes[0][0, :2] == pytest.approx(
-        heart_box(films.names[boxed.rows[0]])[2:]
-    )
+    left, top, right, bottom = boxed.boxes[0][0]
+    size = heart_box(films.names[boxed.rows[0]])[2:]
+    assert (right - left, bottom - top) == pytest.approx(size)
     assert not len(find_boxed_films(films, "pneumonia").rows)
-    left_out = boxed.others(0)
-    assert len(left_out) == len(boxed.rows) - 1
-    assert not (left_out == boxed.boxes[0]).all(axis=1).any()
+    others = boxed.boxes_of_others(0)
+    assert len(others) == len(boxed.rows) - 1
+    assert not (others == boxed.boxes[0]).all(axis=1).any()
 
 
-def test_maps_of_the_heart_are_found_in_its_box_and_their_negatives_are_not(manifest, classifier):
+def test_maps_of_the_heart_lie_in_its_box_and_their_negatives_do_not(manifest, classifier):
     films, spec = manifest.select_split("test"), classifier.card.input_spec
     outputs = classify_films(classifier, films)
     hearts = [
         to_grid(truth(SPECS[name]).heart.astype(np.float32), spec) / np.float32(255)
         for name in films.names
     ]
-    right = evaluate_localisation(classifier, films, with_maps(outputs, hearts))[KEY]
-    wrong = evaluate_localisation(classifier, films, with_maps(outputs, [1 - heart for heart in hearts]))[KEY]
-    assert right["pointing"][0]["hit"]["value"] == 1 > 0.2 > wrong["pointing"][0]["hit"]["value"]
-    assert right["inside"]["share"]["value"] > 0.97 > wrong["inside"]["share"]["value"]
-    assert right["inside"]["lift"]["value"] > 2 > 1 > wrong["inside"]["lift"]["value"]
-    assert right["overlap"][-1]["iou"]["value"] > 0.7 > wrong["overlap"][-1]["iou"]["value"]
-    assert set(right["verdict"].values()) == {FEW}
-    # The other methods are made from the features of the reading, which are the same in both.
-    assert set(right["methods"]) == set(HEATMAP_METHODS) - {EXACT_METHOD}
-    for method in right["methods"]:
-        assert right["methods"][method]["hit"] == wrong["methods"][method]["hit"]
-        minus = [found["methods"][method]["minus_exact"]["value"] for found in (right, wrong)]
-        assert minus[0] < minus[1]
+    negatives = [1 - heart for heart in hearts]
+    right = evaluate_localisation(classifier, films, replace_maps(outputs, hearts))[KEY]
+    wrong = evaluate_localisation(classifier, films, replace_maps(outputs, negatives))[KEY]
+    assert right.pointing[0].hit.value == 1 > 0.2 > wrong.pointing[0].hit.value
+    assert right.inside.share.value > 0.97 > wrong.inside.share.value
+    assert right.inside.lift.value > 2 > 1 > wrong.inside.lift.value
+    assert right.overlap[-1].iou.value > 0.7 > wrong.overlap[-1].iou.value
+    assert set(right.verdict.values()) == {TOO_FEW}
+    # The other methods use the features of the reading, which are the same in both.
+    assert set(right.methods) == set(HEATMAP_METHODS) - {EXACT_METHOD}
+    for method, figures in right.methods.items():
+        others = wrong.methods[method]
+        assert figures.hit == others.hit
+        assert figures.minus_exact.value < others.minus_exact.value
 
 
 def test_the_average_box_is_that_of_training_films_where_they_have_enough(
@@ -108,30 +114,30 @@ def test_the_average_box_is_that_of_training_films_where_they_have_enough(
     films = manifest.select_split("test")
     outputs = classify_films(classifier, films)
     training = set(manifest.select_split("train").names)
-    monkeypatch.setattr(
-        "cxr_core.evaluation.explanations.evaluate_localisation.ENOUGH_BOXES", len(training)
-    )
-    found = evaluate_localisation(classifier, films, outputs, manifest)[KEY]
-    assert found["average_box_from_training"] == len(training)
-    assert "the training films (4)" in "".join(localisation_table(found))
-    # A box on a film of a patient who is measured must not count.
-    shared = manifest.table.assign(
-        patient=manifest.table["patient"].where(manifest.table.index > 0, "p1")
-    )
-    found = evaluate_localisation(classifier, films, outputs, manifest.with_table(shared))[KEY]
-    assert found["average_box_from_training"] == 0
-    assert evaluate_localisation(classifier, films, outputs)[KEY]["average_box_from_training"] == 0
+    module = "cxr_core.evaluation.explanations.evaluate_localisation"
+    monkeypatch.setattr(f"{module}.MIN_TRAINING_BOXES", len(training))
+    localisation = evaluate_localisation(classifier, films, outputs, manifest)[KEY]
+    assert localisation.training_boxes == len(training)
+    assert "the training films (4)" in render_blocks(show_localisation(localisation))
+    # A box on a film of an evaluated patient must not count.
+    patients = manifest.table["patient"].where(manifest.table.index > 0, "p1")
+    shared = manifest.with_table(manifest.table.assign(patient=patients))
+    assert evaluate_localisation(classifier, films, outputs, shared)[KEY].training_boxes == 0
+    assert evaluate_localisation(classifier, films, outputs)[KEY].training_boxes == 0
 
 
-def test_an_evaluation_tells_it_where_films_have_boxes(manifest, classifier):
+def test_evaluation_includes_it_where_films_have_boxes(manifest, classifier):
     films = manifest.select_split("test")
-    found = evaluate_classifier(classifier, films, "test", learnt=manifest)
-    metrics = json.loads(json.dumps(found.metrics_json(), allow_nan=False))["findings"][KEY]
-    where, count = metrics.pop("localisation"), len(find_boxed_films(films, KEY).rows)
-    assert (where["films"], where["boxes"], where["patients"]) == (count, count, count)
-    assert where["pointing"][0]["hit"]["n"] == where["randomisation"]["films"] == count
-    assert set(STAGES) < set(where["randomisation"])
-    page = found.report_html()
+    evaluation = evaluate_classifier(classifier, films, "test", dataset=manifest)
+    content = json.dumps(evaluation.to_metrics().to_json(), allow_nan=False)
+    metrics = json.loads(content)["findings"][KEY]
+    record = metrics.pop("localisation")
+    count = len(find_boxed_films(films, KEY).rows)
+    assert (record["films"], record["boxes"], record["patients"]) == (count, count, count)
+    assert record["pointing"][0]["hit"]["n"] == record["randomisation"]["films"] == count
+    assert set(STAGES) < set(record["randomisation"])
+    assert Localisation.from_json(record) == evaluation.figures[KEY].localisation
+    page = evaluation.report_html()
     for words in (
         "Where the heatmap points",
         "Not enough cases to compare",
@@ -140,18 +146,49 @@ def test_an_evaluation_tells_it_where_films_have_boxes(manifest, classifier):
     ):
         assert words in page
     alone = evaluate_classifier(classifier, replace(films, boxes=films.boxes[:0]), "test")
-    assert alone.metrics_json()["findings"][KEY] == metrics
+    assert alone.to_metrics().to_json()["findings"][KEY] == metrics
     assert "Where the heatmap points" not in alone.report_html()
 
 
+def test_renamed_key_is_an_error_and_not_a_missing_figure(manifest, classifier):
+    films = manifest.select_split("test")
+    outputs = classify_films(classifier, films)
+    record = evaluate_localisation(classifier, films, outputs)[KEY].to_json()
+    record["pointing"][0]["hits"] = record["pointing"][0].pop("hit")
+    with pytest.raises(KeyError, match="PointingGame has no hit"):
+        Localisation.from_json(record)
+
+
 @pytest.mark.parametrize(
-    ("said", "words"), [(BEATS, "The heatmap beats"), (DOES_NOT, "does not beat")]
+    ("verdict", "words"),
+    [
+        (BEATS, "The heatmap beats"),
+        (DOES_NOT_BEAT, "does not beat"),
+        (UNDECIDED, "is undecided"),
+    ],
 )
-def test_a_verdict_is_a_sentence_with_its_figures(said, words):
-    figure = {"value": 0.25, "low": 0.125, "high": 0.5, "n": 40}
-    pointing = dict.fromkeys(("hit", "centre", "minus_centre"), figure)
-    found = {"films": 40, "patients": 30, "verdict": {"centre": said}, "pointing": [pointing]}
-    sentence = verdict_sentence(found, "centre")
+def test_verdict_is_a_sentence_with_its_figures(manifest, classifier, verdict, words):
+    figure, other = MeanFigure(0.25, 0.125, 0.5, 40), MeanFigure(0.75, 0.625, 0.875, 40)
+    pointing = PointingGame(
+        tolerance_px=0,
+        hit=figure,
+        random=other,
+        centre=figure,
+        average_box=other,
+        minus_random=other,
+        minus_centre=figure,
+        minus_average_box=other,
+    )
+    films = manifest.select_split("test")
+    outputs = classify_films(classifier, films)
+    localisation = replace(
+        evaluate_localisation(classifier, films, outputs)[KEY],
+        films=40,
+        patients=30,
+        verdict={"centre": verdict},
+        pointing=(pointing,),
+    )
+    sentence = describe_verdict(localisation, "centre")
     assert words in sentence
     assert "the image's centre" in sentence
     assert sentence.count("0.250 (0.125 to 0.500)") == 3

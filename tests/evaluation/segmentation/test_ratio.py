@@ -1,159 +1,157 @@
-"""The ratio as a score: AUROC as scikit-learn has it, and a combination that knows more than either."""
+"""The ratio as a score: AUROC as scikit-learn has it, and a fusion that discriminates better than either score."""
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cxr_core.errors import DataError
-from cxr_core.evaluation.segmentation.ratio import by_view, figures_of_scores, fit_combination
+from cxr_core.evaluation.segmentation.ratio import (
+    find_fusion,
+    fuse_scores,
+    score_by_view,
+    score_films,
+)
+from cxr_core.models.card import Calibration
+from cxr_core.reading.cardiothoracic.fusion_fit import fit_fusion
+from tests.evaluation.synthetic_films import CARD
+from tests.tiny import tiny_card
+
+CALIBRATION = Calibration()
+UNKNOWN_VIEWS = np.full(600, "")
 
 
-def two_halves(seed: int, count: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Logits and ratios of which each tells half of the truth, with noise of its own."""
-    chance = np.random.default_rng(seed)
-    one, other = chance.normal(size=count), chance.normal(size=count)
+def draw_scores(seed: int, count: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logits and ratios that each carry half of the truth, with noise of their own, and the labels."""
+    rng = np.random.default_rng(seed)
+    one, other = rng.normal(size=count), rng.normal(size=count)
     labels = (one + other > 0.8).astype(float)
-    return (
-        one + chance.normal(0, 0.3, count),
-        0.45 + 0.05 * (other + chance.normal(0, 0.3, count)),
-        labels,
+    logits = one + rng.normal(0, 0.3, count)
+    return logits, 0.45 + 0.05 * (other + rng.normal(0, 0.3, count)), labels
+
+
+def fit_on(logits, ratios, labels):
+    """The fusion as training fits it, of films with unknown views."""
+    measured = ~np.isnan(ratios)
+    return fit_fusion(
+        logits[measured],
+        ratios[measured],
+        UNKNOWN_VIEWS[measured],
+        labels[measured],
+        model=f"{CARD.model} {CARD.version}",
+        source="other films",
     )
 
 
-def scored(logits, ratios, labels, combination):
-    scores = {
-        "ratio": ratios,
-        "classifier": logits,
-        "combined": combination.log_odds(logits, ratios),
-    }
-    return figures_of_scores(scores, labels, np.arange(len(labels)))
+def score_with_fusion(logits, ratios, labels, fusion):
+    fused = fuse_scores(fusion, CALIBRATION, logits, ratios, UNKNOWN_VIEWS)
+    scores = {"ratio": ratios, "classifier": logits, "combined": fused}
+    return score_films(scores, labels, np.arange(len(labels)))
 
 
-def test_combining_helps_where_each_knows_half():
-    combination = fit_combination(*two_halves(1), "other films")
-    logits, ratios, labels = two_halves(2)
-    found = scored(logits, ratios, labels, combination)["on_measured"]
+def test_fusion_helps_where_each_score_carries_half_of_the_truth():
+    fusion = fit_on(*draw_scores(1))
+    logits, ratios, labels = draw_scores(2)
+    measured = score_with_fusion(logits, ratios, labels, fusion).on_measured
     for name, score in (("ratio", ratios), ("classifier", logits)):
-        assert found["auroc"][name]["value"] == pytest.approx(
-            roc_auc_score(labels, score), abs=1e-6
-        )
-        gain = found["difference"][f"combined - {name}"]
-        assert gain["value"] == pytest.approx(
-            found["auroc"]["combined"]["value"] - found["auroc"][name]["value"], abs=2e-6
-        )
-        assert gain["low"] > 0.05
+        area = measured.auroc[name].value
+        assert area == pytest.approx(roc_auc_score(labels, score), abs=1e-6)
+        gain = measured.difference[f"combined - {name}"]
+        assert gain.value == pytest.approx(measured.auroc["combined"].value - area, abs=2e-6)
+        assert gain.low > 0.05
 
 
-def test_what_says_nothing_adds_nothing():
-    logits, _, labels = two_halves(1)
-    noise = np.random.default_rng(0).normal(0.45, 0.05, len(labels))
-    combination = fit_combination(logits, noise, labels, "other films")
-    unseen, _, truth = two_halves(2)
-    gain = scored(
-        unseen, np.random.default_rng(9).normal(0.45, 0.05, len(truth)), truth, combination
-    )
-    difference = gain["on_measured"]["difference"]["combined - classifier"]
-    assert difference["low"] < 0.01
-    assert abs(difference["value"]) < 0.02
+def test_paired_interval_is_narrower_than_that_of_unpaired_scores():
+    _, ratios, labels = draw_scores(3)
+    noisy = ratios + np.random.default_rng(0).normal(0, 0.002, len(labels))
+    scores = {"ratio": ratios, "classifier": noisy}
+    measured = score_films(scores, labels, np.arange(len(labels))).on_measured
+    pair, alone = measured.difference["classifier - ratio"], measured.auroc["ratio"]
+    assert pair.high - pair.low < (alone.high - alone.low) / 3
 
 
-def test_a_paired_interval_is_narrower_than_that_of_two_apart():
-    _, ratios, labels = two_halves(3)
-    scores = {
-        "ratio": ratios,
-        "classifier": ratios + np.random.default_rng(0).normal(0, 0.002, len(labels)),
-    }
-    found = figures_of_scores(scores, labels, np.arange(len(labels)))["on_measured"]
-    pair, alone = found["difference"]["classifier - ratio"], found["auroc"]["ratio"]
-    assert pair["high"] - pair["low"] < (alone["high"] - alone["low"]) / 3
-
-
-def test_a_film_without_a_ratio_keeps_the_classifiers_answer():
-    logits, ratios, labels = two_halves(1)
+def test_film_without_a_ratio_keeps_the_classifiers_calibrated_answer():
+    logits, ratios, labels = draw_scores(1)
     ratios[::5] = np.nan
-    combination = fit_combination(logits, ratios, labels, "films")
-    assert (combination.films, combination.measured) == (600, 480)
-    answers = combination.log_odds(logits, ratios)
-    assert np.isfinite(answers).all()
+    fusion = fit_on(logits, ratios, labels)
+    calibration = Calibration(slope=0.5, intercept=-1.0)
+    fused = fuse_scores(fusion, calibration, logits, ratios, UNKNOWN_VIEWS)
+    assert np.isfinite(fused).all()
     missed = np.isnan(ratios)
-    assert np.array_equal(np.argsort(answers[missed]), np.argsort(logits[missed]))
-    assert np.corrcoef(answers[~missed], ratios[~missed])[0, 1] > 0.5
-    # On one scale: both say as many positives as there are.
-    said = 1 / (1 + np.exp(-answers))
-    for chosen in (missed, ~missed):
-        assert said[chosen].mean() == pytest.approx(labels[chosen].mean(), abs=0.05)
+    assert np.array_equal(fused[missed], 0.5 * logits[missed] - 1.0)
+    assert np.corrcoef(fused[~missed], ratios[~missed])[0, 1] > 0.5
 
 
-def test_films_that_could_not_be_measured_are_counted_and_left_out_of_the_ratio():
-    logits, ratios, labels = two_halves(2)
+def test_unmeasured_films_are_counted_and_left_out_of_the_ratio():
+    logits, ratios, labels = draw_scores(2)
     ratios[:60] = np.nan
-    found = scored(logits, ratios, labels, fit_combination(*two_halves(1), "films"))
-    assert found["unmeasured"] == {"films": 60, "share": 0.1, "positives": int(labels[:60].sum())}
-    assert found["on_measured"]["auroc"]["classifier"]["n"] == 540
-    assert found["on_measured"]["auroc"]["ratio"]["value"] == pytest.approx(
-        roc_auc_score(labels[60:], ratios[60:])
-    )
-    assert set(found["on_all"]["auroc"]) == {"classifier", "combined"}
-    assert found["on_all"]["auroc"]["classifier"]["value"] == pytest.approx(
-        roc_auc_score(labels, logits), abs=1e-6
-    )
+    group = score_with_fusion(logits, ratios, labels, fit_on(*draw_scores(1)))
+    assert group.unmeasured.to_json() == {
+        "films": 60,
+        "share": 0.1,
+        "positives": int(labels[:60].sum()),
+    }
+    assert group.on_measured.auroc["classifier"].n == 540
+    expected = roc_auc_score(labels[60:], ratios[60:])
+    assert group.on_measured.auroc["ratio"].value == pytest.approx(expected, abs=1e-6)
+    assert set(group.on_all.auroc) == {"classifier", "combined"}
+    expected = roc_auc_score(labels, logits)
+    assert group.on_all.auroc["classifier"].value == pytest.approx(expected, abs=1e-6)
 
 
-def test_views_are_told_apart_and_what_is_undefined_stays_so():
-    _, ratios, labels = two_halves(2)
-    views = np.where(np.arange(600) % 3 == 0, "AP", np.where(np.arange(600) % 3 == 1, "PA", ""))
+def test_only_the_fusion_with_this_segmenter_is_scored():
+    fusion = fit_on(*draw_scores(1))
+    card = tiny_card(findings=("cardiomegaly",), fusion={"cardiomegaly": fusion})
+    assert find_fusion(card, CARD) is fusion
+    assert find_fusion(card, type(CARD)(**{**vars(CARD), "version": "2.0.0"})) is None
+    assert find_fusion(tiny_card(findings=("cardiomegaly",)), CARD) is None
+
+
+def test_views_are_scored_apart_and_undefined_figures_stay_undefined():
+    _, ratios, labels = draw_scores(2)
+    index = np.arange(600)
+    views = np.array(["AP", "PA", ""])[index % 3]
     labels[views == "AP"] = 0
-    found = by_view({"ratio": ratios}, labels, np.arange(600), views)
-    assert [found[name]["films"] for name in ("all", "PA", "AP")] == [600, 200, 200]
-    chosen = views == "PA"
-    value = found["PA"]["on_measured"]["auroc"]["ratio"]["value"]
-    assert value == pytest.approx(roc_auc_score(labels[chosen], ratios[chosen]), abs=1e-6)
-    assert found["AP"]["on_measured"]["auroc"]["ratio"]["value"] is None
-    assert found["AP"]["on_all"] is None
-    nobody = by_view({"ratio": ratios}, labels, np.arange(600), np.full(600, ""))["PA"]
-    assert (nobody["films"], nobody["unmeasured"]["share"]) == (0, None)
+    groups = score_by_view({"ratio": ratios}, labels, index, views)
+    assert [groups[name].films for name in ("all", "PA", "AP")] == [600, 200, 200]
+    pa = views == "PA"
+    value = groups["PA"].on_measured.auroc["ratio"].value
+    assert value == pytest.approx(roc_auc_score(labels[pa], ratios[pa]), abs=1e-6)
+    assert groups["AP"].on_measured.auroc["ratio"].value is None
+    assert groups["AP"].on_all is None
+    nobody = score_by_view({"ratio": ratios}, labels, index, UNKNOWN_VIEWS)["PA"]
+    assert (nobody.films, nobody.unmeasured.share) == (0, None)
 
 
-def test_each_among_its_view_counts_pairs_of_one_view_alone():
-    _, ratios, labels = two_halves(2)
-    views = np.where(np.arange(600) % 3 == 0, "AP", np.where(np.arange(600) % 3 == 1, "PA", ""))
+def test_within_views_only_pairs_of_one_view_count():
+    _, ratios, labels = draw_scores(2)
+    index = np.arange(600)
+    views = np.array(["AP", "PA", ""])[index % 3]
     ratios[5:40] = np.nan
-    wider = ratios + np.where(views == "AP", 0.1, 0.0)  # as hearts are on AP films
-    seen = ~np.isnan(ratios)
+    shifted = ratios + np.where(views == "AP", 0.1, 0.0)  # hearts are wider on AP films
+    measured = ~np.isnan(ratios)
 
-    def share_of_controls(case: int) -> float:
-        controls = wider[seen & (views == views[case]) & (labels == 0)]
-        return float(np.mean((controls < wider[case]) + (controls == wider[case]) / 2))
+    def share_of_controls_below(case: int) -> float:
+        controls = shifted[measured & (views == views[case]) & (labels == 0)]
+        return float(np.mean((controls < shifted[case]) + (controls == shifted[case]) / 2))
 
-    cases = np.flatnonzero(seen & (labels == 1) & (views != ""))
-    as_they_are, shifted = (
-        by_view({"ratio": each}, labels, np.arange(600), views) for each in (ratios, wider)
-    )
-    found = shifted["within"]["on_measured"]["auroc"]["ratio"]
-    assert found["value"] == pytest.approx(
-        np.mean([share_of_controls(case) for case in cases]), abs=1e-6
-    )
-    assert found["low"] < found["value"] < found["high"]
-    assert (found["n"], found["positives"]) == (int((seen & (views != "")).sum()), len(cases))
-    assert found["value"] == as_they_are["within"]["on_measured"]["auroc"]["ratio"]["value"]
-    assert shifted["all"]["on_measured"]["auroc"]["ratio"]["value"] < found["value"] - 0.05
+    cases = np.flatnonzero(measured & (labels == 1) & (views != ""))
+    original = score_by_view({"ratio": ratios}, labels, index, views)
+    groups = score_by_view({"ratio": shifted}, labels, index, views)
+    within = groups["within"].on_measured.auroc["ratio"]
+    expected = np.mean([share_of_controls_below(case) for case in cases])
+    assert within.value == pytest.approx(expected, abs=1e-6)
+    assert within.low < within.value < within.high
+    assert (within.n, within.positives) == (int((measured & (views != "")).sum()), len(cases))
+    assert within.value == original["within"].on_measured.auroc["ratio"].value
+    assert groups["all"].on_measured.auroc["ratio"].value < within.value - 0.05
 
 
-def test_a_view_without_both_classes_takes_no_part():
-    _, ratios, labels = two_halves(2)
-    views = np.where(np.arange(600) % 2 == 0, "AP", "PA")
+def test_view_without_both_classes_is_left_out():
+    _, ratios, labels = draw_scores(2)
+    index = np.arange(600)
+    views = np.where(index % 2 == 0, "AP", "PA")
     labels[views == "AP"] = 1
-    found = by_view({"ratio": ratios}, labels, np.arange(600), views)
-    assert found["within"]["on_measured"]["auroc"]["ratio"]["value"] == pytest.approx(
-        found["PA"]["on_measured"]["auroc"]["ratio"]["value"], abs=1e-6
-    )
-    nobody = by_view({"ratio": ratios}, labels, np.arange(600), np.full(600, ""))["within"]
-    assert nobody["on_measured"]["auroc"]["ratio"]["value"] is None
-
-
-def test_one_class_cannot_be_fitted_on():
-    logits, ratios, labels = two_halves(1)
-    with pytest.raises(DataError, match=r"600 films .* not of both classes"):
-        fit_combination(logits, ratios, np.zeros(600), "films")
-    with pytest.raises(DataError, match="measured films"):
-        fit_combination(logits, np.where(labels == 1, np.nan, ratios), labels, "films")
+    groups = score_by_view({"ratio": ratios}, labels, index, views)
+    pa = groups["PA"].on_measured.auroc["ratio"].value
+    assert groups["within"].on_measured.auroc["ratio"].value == pytest.approx(pa, abs=1e-6)
+    nobody = score_by_view({"ratio": ratios}, labels, index, UNKNOWN_VIEWS)["within"]
+    assert nobody.on_measured.auroc["ratio"].value is None
