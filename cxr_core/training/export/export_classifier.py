@@ -15,7 +15,7 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.evaluation.metrics.figures import compute_finding_figures
 from cxr_core.evaluation.store.provenance import write_training_hashes
 from cxr_core.film.preprocess import normalise
-from cxr_core.models.card import Calibration, ModelCard, OperatingPoint, Population
+from cxr_core.models.card import ArchitectureArguments, Calibration, ModelCard, OperatingPoint, Population
 from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.networks.ensemble import EnsembleClassifier
 from cxr_core.models.store import save_model
@@ -166,7 +166,7 @@ def _architecture_of(network: FilmClassifier, recipe: Recipe) -> str:
     return recipe.architecture
 
 
-def _architecture_arguments(network: FilmClassifier, recipe: Recipe) -> JsonObject:
+def _architecture_arguments(network: FilmClassifier, recipe: Recipe) -> ArchitectureArguments:
     arguments = recipe.architecture_arguments(len(recipe.findings))
     if isinstance(network, EnsembleClassifier):
         arguments["members"] = len(network.members)

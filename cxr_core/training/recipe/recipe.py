@@ -8,6 +8,7 @@ from cxr_core.data.splits.splits import parse_ratios
 from cxr_core.errors import DataError, RecipeError, SettingsError
 from cxr_core.film.preprocess import Equalisation, InputSpec
 from cxr_core.findings import FINDINGS, STRUCTURES
+from cxr_core.models.card import ArchitectureArguments
 from cxr_core.training.recipe.augmentation import AUGMENTATION, Augmentation
 from cxr_core.training.recipe.settings import require_valid, setting
 from cxr_core.workspace.json_files import Json as Json
@@ -519,7 +520,7 @@ class Recipe:
             equalisation=self.equalisation,
         )
 
-    def architecture_arguments(self, findings: int) -> JsonObject:
+    def architecture_arguments(self, findings: int) -> ArchitectureArguments:
         """The arguments of the architecture. findings: logits of a classifier; a segmenter ignores it."""
         if self.structures:
             return {
