@@ -37,7 +37,7 @@ def by_name(manifest: Manifest) -> pd.DataFrame:
     return manifest.table.set_index(manifest.names)
 
 
-def noticed(manifest: Manifest) -> dict[str, Issue]:
+def source_issues_by_code(manifest: Manifest) -> dict[str, Issue]:
     """The issues by their codes, each of which occurs once."""
     issues = {issue.code: issue for issue in manifest.source_issues}
     assert len(issues) == len(manifest.source_issues)

@@ -27,7 +27,7 @@ def asked(**columns: object) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def test_by_name_and_patient_where_nothing_is_known_of_the_contents() -> None:
+def test_films_without_hash_are_matched_by_name_and_patient() -> None:
     films = asked(image=["a.png", "a.png", "a.png", "e.png"], patient=["2", "1", "3", "1"])
     assert match_rows(films, manifest(), "test").tolist() == [2, 0, -1, -1]
     films["sha256"] = None
@@ -36,24 +36,24 @@ def test_by_name_and_patient_where_nothing_is_known_of_the_contents() -> None:
     assert match_rows(films, manifest(sha256=None), "test").tolist() == [2, 0, -1, -1]
 
 
-def test_by_contents_when_a_film_was_renamed_or_its_patient_is_written_otherwise() -> None:
+def test_renamed_film_or_patient_is_matched_by_contents() -> None:
     films = asked(image=["a.png", "other.png"], patient=["2", "p-1"], sha256=["cc", "bb"])
     assert match_rows(films, manifest(), "test").tolist() == [2, 1]
 
 
-def test_another_picture_under_the_same_name_is_not_taken_for_the_film() -> None:
+def test_another_image_of_the_same_name_is_not_the_film() -> None:
     films = asked(image=["a.png", "b.png"], patient=["2", "1"], sha256=["cc", "changed"])
     assert match_rows(films, manifest(), "test").tolist() == [2, -1]
 
 
-def test_of_films_with_the_same_contents_the_name_decides_then_the_part() -> None:
+def test_same_contents_are_matched_by_name_then_split() -> None:
     films = asked(image=["d.png", "c.png", "gone.png"], patient=["3", "3", "3"], sha256=["dd"] * 3)
     assert match_rows(films, manifest(), "test").tolist() == [4, 3, 3]
     both = manifest(split=["train", "train", "test", "test", "test"])
     assert match_rows(films, both, "test").tolist() == [4, 3, -1]  # two could be
 
 
-def test_the_datasets_are_asked_in_turn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_datasets_are_searched_in_turn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CXR_WORKSPACE", str(tmp_path / "workspace"))
     assert find_films(asked(image=["film-1.png"], patient=["1"]), "test", []) is None
     dataset = register(monkeypatch, tmp_path / "films")

@@ -63,7 +63,7 @@ def test_an_epoch_shows_each_film_once_in_an_order_of_its_own(
 
 @given(taken=st.integers(0, 12))
 @settings(max_examples=13, deadline=None)
-def test_a_saved_position_goes_on_with_the_very_next_batch(taken: int) -> None:
+def test_saved_position_continues_with_the_next_batch(taken: int) -> None:
     whole = drawn(Loader(films(100), batch_size=8, seed=3, device=CPU), Position(epoch=2))
     broken_off = Loader(films(100), batch_size=8, seed=3, device=CPU)
     for done, _ in enumerate(broken_off.batches(Position(epoch=2)), start=1):
@@ -75,7 +75,7 @@ def test_a_saved_position_goes_on_with_the_very_next_batch(taken: int) -> None:
 
 
 @pytest.mark.parametrize("processes", [2, 4])
-def test_processes_together_see_what_one_alone_would(processes: int) -> None:
+def test_processes_together_see_the_batches_of_one(processes: int) -> None:
     alone = drawn(Loader(films(99), batch_size=16, seed=1, device=CPU))
     each = [
         drawn(Loader(films(99), batch_size=16, seed=1, device=CPU, shard=(rank, processes)))
@@ -87,7 +87,7 @@ def test_processes_together_see_what_one_alone_would(processes: int) -> None:
     assert all(len(share) == 16 // processes for shares in each for share in shares)
 
 
-def test_films_that_live_on_the_device_make_the_same_batches() -> None:
+def test_resident_films_give_the_same_batches() -> None:
     given = {"batch_size": 4, "seed": 3, "device": CPU, "shard": (1, 2)}
     there, fetched = (Loader(films(13), resident=resident, **given) for resident in (True, None))
     for one, other in zip(there.batches(Position(2)), fetched.batches(Position(2)), strict=True):
@@ -105,14 +105,14 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
         Loader(films(99), batch_size=10, seed=1, device=CPU, shard=(0, 4))
 
 
-def test_weights_decide_how_often_a_film_is_drawn() -> None:
+def test_weights_set_how_often_a_film_is_drawn() -> None:
     weights = np.where(np.arange(100) < 10, 9.0, 1.0)
     loader = Loader(films(100), batch_size=10, seed=0, device=CPU, weights=weights)
     often = np.mean([np.mean(loader.draw_order(epoch) < 10) for epoch in range(1, 101)])
     assert often == pytest.approx(90 / 180, abs=0.02)
 
 
-def test_one_film_more_than_a_batch_is_left_for_another_epoch() -> None:
+def test_incomplete_last_batch_is_left_out() -> None:
     orders = [
         set(Loader(films(9), batch_size=8, seed=0, device=CPU).draw_order(epoch).ravel())
         for epoch in range(1, 9)

@@ -73,7 +73,7 @@ def codes(dataset: Dataset) -> set[str]:
     return {issue.code for issue in dataset.load_issues()}
 
 
-def test_a_sound_dataset_is_registered_whole(sound: Path) -> None:
+def test_sound_dataset_is_registered_completely(sound: Path) -> None:
     stages: list[str] = []
     dataset = prepare_dataset([sound], progress=lambda stage, done, total: stages.append(stage))
     assert dataset.name == "sound-set"
@@ -96,14 +96,14 @@ def test_a_sound_dataset_is_registered_whole(sound: Path) -> None:
     assert not list(dataset.folder.glob(".*")), "nothing half-written is left"
 
 
-def test_a_dataset_prepared_again_is_the_same_one(sound: Path) -> None:
+def test_preparing_again_gives_the_same_dataset(sound: Path) -> None:
     first, again = prepare_dataset([sound]), prepare_dataset([sound])
     assert first.folder == again.folder
     assert len(list_datasets()) == 1
     pd.testing.assert_frame_equal(first.load_manifest().table, again.load_manifest().table)
 
 
-def test_bad_films_are_quarantined_and_listed_and_the_rest_is_used(sound: Path) -> None:
+def test_bad_films_are_quarantined_and_the_rest_is_used(sound: Path) -> None:
     (sound / "film1.png").write_text("<!doctype html><title>404</title>")
     (sound / "film3.png").unlink()
     dataset = prepare_dataset([sound])
@@ -116,7 +116,7 @@ def test_bad_films_are_quarantined_and_listed_and_the_rest_is_used(sound: Path) 
     assert len(open_data([sound]).table) == 8
 
 
-def test_blocking_issues_stop_until_somebody_chooses(leaky: Path) -> None:
+def test_blocking_issues_stop_until_decided(leaky: Path) -> None:
     dataset = prepare_dataset([leaky])
     assert {issue.code for issue in dataset.open_blocking_issues()} == {
         "patient_in_two_parts",
@@ -140,7 +140,7 @@ def test_blocking_issues_stop_until_somebody_chooses(leaky: Path) -> None:
     assert excluded["reason"].tolist() == ["patient_in_two_parts"]
 
 
-def test_a_choice_can_be_taken_back_and_replaced(leaky: Path) -> None:
+def test_decision_can_be_withdrawn_and_replaced(leaky: Path) -> None:
     dataset = record_decision(prepare_dataset([leaky]), "patient_in_two_parts", "exclude")
     dataset = record_decision(dataset, "patient_in_two_parts", "accept")
     assert [choice.action for choice in dataset.decisions] == ["accept"]
@@ -150,7 +150,7 @@ def test_a_choice_can_be_taken_back_and_replaced(leaky: Path) -> None:
     assert "patient_in_two_parts" in {issue.code for issue in dataset.open_blocking_issues()}
 
 
-def test_a_choice_does_not_cover_what_came_later(leaky: Path) -> None:
+def test_decision_does_not_cover_later_films(leaky: Path) -> None:
     dataset = prepare_dataset(
         [leaky],
         decisions=[("patient_in_two_parts", "accept"), ("same_picture_two_parts", "accept")],
@@ -164,7 +164,7 @@ def test_a_choice_does_not_cover_what_came_later(leaky: Path) -> None:
     ]
 
 
-def test_a_choice_about_nothing_is_refused(leaky: Path) -> None:
+def test_decision_about_an_absent_issue_is_refused(leaky: Path) -> None:
     dataset = prepare_dataset([leaky])
     with pytest.raises(DataError, match="did not report 'unreadable' here; they reported"):
         record_decision(dataset, "unreadable", "accept")
@@ -175,7 +175,7 @@ def test_a_choice_about_nothing_is_refused(leaky: Path) -> None:
         record_decision(prepare_dataset([leaky]), "missing_images", "exclude")
 
 
-def test_a_stopped_preparation_leaves_the_register_as_it_was(sound: Path) -> None:
+def test_stopped_preparation_leaves_the_registry_unchanged(sound: Path) -> None:
     before = prepare_dataset([sound])
     held = (before.folder / "dataset.json").read_bytes()
     picture(sound / "film0.png", 99)
@@ -189,7 +189,7 @@ def test_a_stopped_preparation_leaves_the_register_as_it_was(sound: Path) -> Non
     assert (before.folder / "dataset.json").read_bytes() == held
 
 
-def test_names_are_kept_apart(sound: Path, tmp_path: Path) -> None:
+def test_dataset_names_are_unique(sound: Path, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere" / "sound set"
     picture(other / "film0.png", 5)
     _write(other, [("film0.png", "p", 1, "train", "PA", 50, "M")])
@@ -217,7 +217,7 @@ def test_data_is_given_by_folder_or_by_name(sound: Path) -> None:
     assert by_name.data_sha256() == by_folder.data_sha256()
 
 
-def test_a_damaged_record_is_said_and_stands_in_nobody_s_way(sound: Path, tmp_path: Path) -> None:
+def test_damaged_record_is_listed_and_blocks_no_other_dataset(sound: Path, tmp_path: Path) -> None:
     dataset = prepare_dataset([sound])
     (dataset.folder / "dataset.json").write_text("{")
     with pytest.raises(DataError, match="prepare its films again under the name sound-set"):
@@ -271,7 +271,7 @@ def test_thumbnails_show_the_films_and_black_for_what_is_missing(sound: Path) ->
     assert np.array_equal(shown[0], np.rint(cv2.resize(plain, (128, 128)) * 255).astype(np.uint8))
 
 
-def test_a_manifest_survives_parquet_with_boxes_and_remarks(
+def test_manifest_round_trips_through_parquet_with_boxes_and_issues(
     real_data: Path, workspace: Path
 ) -> None:
     dataset = prepare_dataset([real_data / "nih_boxes_256", real_data / "nih_cxr8"], kind="nih14")
@@ -286,7 +286,7 @@ def test_a_manifest_survives_parquet_with_boxes_and_remarks(
 
 
 @pytest.mark.parametrize("damage", [b"", b"no parquet at all", None])
-def test_a_damaged_manifest_is_said(sound: Path, damage: bytes | None) -> None:
+def test_damaged_manifest_is_reported(sound: Path, damage: bytes | None) -> None:
     dataset = prepare_dataset([sound])
     path = dataset.folder / "manifest.parquet"
     path.unlink() if damage is None else path.write_bytes(damage)
@@ -294,7 +294,7 @@ def test_a_damaged_manifest_is_said(sound: Path, damage: bytes | None) -> None:
         dataset.load_manifest()
 
 
-def test_the_command_prints_the_report_and_says_how_to_go_on(
+def test_command_prints_the_report_and_how_to_continue(
     leaky: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert prepare_command(["--data", str(leaky)]) == 3
@@ -321,7 +321,7 @@ def test_the_command_prints_the_report_and_says_how_to_go_on(
         (["--data", "nothing"], 3, "neither a folder nor a registered dataset"),
     ],
 )
-def test_the_command_answers_wrong_data_with_a_sentence(
+def test_command_reports_wrong_data_without_traceback(
     arguments: list[str], status: int, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert prepare_command(arguments) == status
@@ -338,7 +338,7 @@ def test_the_command_answers_wrong_data_with_a_sentence(
         ([], "--data"),
     ],
 )
-def test_the_command_answers_wrong_arguments_with_2(
+def test_command_exits_2_for_wrong_arguments(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -346,7 +346,7 @@ def test_the_command_answers_wrong_arguments_with_2(
     assert says in capsys.readouterr().err
 
 
-def test_a_workspace_that_cannot_be_written_is_said(
+def test_unwritable_workspace_is_reported(
     sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")

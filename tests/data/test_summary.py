@@ -57,7 +57,7 @@ def random_manifest(n: int = 400) -> Manifest:
     )
 
 
-def test_prevalence_leaves_the_unknown_out_of_the_share() -> None:
+def test_prevalence_ignores_unknown_labels() -> None:
     train, test, *_ = summarise_manifest(manifest()).prevalence
     assert (train.split, train.positives, train.known, train.unknown, train.share) == (
         "train",
@@ -70,20 +70,20 @@ def test_prevalence_leaves_the_unknown_out_of_the_share() -> None:
 
 
 @given(st.integers(1, 100_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_interval_is_that_of_scipy(counts: tuple[int, int]) -> None:
+def test_wilson_interval_agrees_with_scipy(counts: tuple[int, int]) -> None:
     expected = binomtest(*counts).proportion_ci(method="wilson")
     assert summary.wilson_interval(*counts) == pytest.approx(
         (expected.low, expected.high), abs=1e-9
     )
 
 
-def test_no_known_label_gives_no_share_and_every_interval() -> None:
+def test_no_known_label_gives_nan_share_and_full_interval() -> None:
     found = summarise_manifest(manifest(effusion=[1, 0, 0, NAN, NAN, NAN])).prevalence[-1]
     assert math.isnan(found.share)
     assert found.interval == (0.0, 1.0)
 
 
-def test_co_occurrence_is_that_of_scikit_learn() -> None:
+def test_co_occurrence_agrees_with_scikit_learn() -> None:
     dataset = random_manifest()
     found = summarise_manifest(dataset).co_occurrence
     for row, first in enumerate(found.findings):
@@ -96,7 +96,7 @@ def test_co_occurrence_is_that_of_scikit_learn() -> None:
             )
 
 
-def test_ages_sexes_and_views_keep_the_unknown_apart() -> None:
+def test_ages_sexes_and_views_count_unknown_separately() -> None:
     found = summarise_manifest(manifest())
     assert found.ages.levels == ("0-17", "18-39", "40-59", "60-79", "80+", "unknown")
     assert found.ages.counts == {"train": (0, 0, 2, 0, 0, 1), "test": (1, 0, 0, 0, 2, 0)}
@@ -107,7 +107,7 @@ def test_ages_sexes_and_views_keep_the_unknown_apart() -> None:
     assert found.views.counts == {"train": (1, 1, 1), "test": (1, 2, 0)}
 
 
-def test_films_per_patient_and_parts_add_up() -> None:
+def test_films_per_patient_and_splits_add_up() -> None:
     found = summarise_manifest(random_manifest())
     table = random_manifest().table
     sizes = table.groupby("patient").size()
@@ -143,7 +143,7 @@ def test_films_per_patient_and_parts_add_up() -> None:
         (Selection(issue=1), ""),
     ],
 )
-def test_a_selection_has_the_films_it_asks_for(selection: Selection, films: str) -> None:
+def test_selection_finds_its_films(selection: Selection, films: str) -> None:
     issue = Issue(
         code="turned",
         message="Two.",
@@ -156,7 +156,7 @@ def test_a_selection_has_the_films_it_asks_for(selection: Selection, films: str)
     assert bool(selection.describe((issue,))) == (bool(selection) and selection.issue != 1)
 
 
-def test_behind_every_bar_lie_as_many_films_as_it_says() -> None:
+def test_every_bar_selects_as_many_films_as_it_shows() -> None:
     dataset = random_manifest()
     index = FilmIndex(dataset)
     found = summarise_manifest(dataset)
@@ -190,7 +190,7 @@ def test_behind_every_bar_lie_as_many_films_as_it_says() -> None:
     ]
 
 
-def test_a_place_outside_a_chart_has_no_films() -> None:
+def test_position_outside_a_chart_has_no_films() -> None:
     chart = draw_charts(summarise_manifest(manifest()))["Sex"]
     assert chart.selection_at(0, 0) is not None
     assert [chart.selection_at(*place) for place in ((-1, 0), (99, 0), (0, -1), (0, 99))] == [

@@ -24,7 +24,7 @@ from cxr_core.film.decoding.decode import decode
 from cxr_core.film.decoding.sandbox import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.preprocess import InputSpec, to_grid
-from cxr_core.film.quality import inspect
+from cxr_core.film.quality import find_quality_flags
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.workspace.child_process import connect_to_parent, limit_computing_time, limit_memory
 from cxr_core.workspace.json_files import Json, JsonObject
@@ -128,7 +128,7 @@ class FilmDecoder:
         height, width = film.shape
         concerns = None
         if self._examine:
-            concerns = "|".join(concern.code for concern in inspect(film))
+            concerns = "|".join(concern.code for concern in find_quality_flags(film))
         return Film(
             sha256=sha256,
             row=row,
@@ -140,7 +140,7 @@ class FilmDecoder:
         )
 
 
-def serve_parent(folder: Path, examine: bool, parent: int) -> None:
+def serve_films(folder: Path, examine: bool, parent: int) -> None:
     """Answer requests until the pipe closes."""
     connection = connect_to_parent()
     keep_freed_memory()
@@ -231,4 +231,4 @@ def _optional_number(value: Json) -> int | None:
 
 
 if __name__ == "__main__":
-    serve_parent(Path(sys.argv[1]), sys.argv[2] == "examine", int(sys.argv[3]))
+    serve_films(Path(sys.argv[1]), sys.argv[2] == "examine", int(sys.argv[3]))

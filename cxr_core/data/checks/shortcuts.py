@@ -128,11 +128,11 @@ class Association:
 
     def describe_ratio(self) -> str:
         """3.27 times the odds of consolidation (3.00 to 3.56)."""
-        return f"{format_ratio(self.odds.value)} times the odds of {self._finding_name} ({self._interval})"
+        return f"{format_odds(self.odds.value)} times the odds of {self._finding_name} ({self._interval})"
 
     def format_line(self) -> str:
         """consolidation: 3.27 (3.00 to 3.56), AP films."""
-        return f"{self._finding_name}: {format_ratio(self.odds.value)} ({self._interval}), {self.group}"
+        return f"{self._finding_name}: {format_odds(self.odds.value)} ({self._interval}), {self.group}"
 
     @property
     def _finding_name(self) -> str:
@@ -141,7 +141,7 @@ class Association:
     @property
     def _interval(self) -> str:
         low, high = self.odds.interval(CONFIDENCE)
-        return f"{format_ratio(low)} to {format_ratio(high)}"
+        return f"{format_odds(low)} to {format_odds(high)}"
 
 
 def find_shortcuts(films: Manifest) -> Iterator[Issue]:
@@ -187,7 +187,7 @@ def measure_associations(films: Manifest) -> tuple[Association, ...]:
     )
 
 
-def format_ratio(ratio: float) -> str:
+def format_odds(ratio: float) -> str:
     """A ratio with about three figures; beyond 1,000 or 1/1,000 only the limit is given."""
     if ratio > 1000:
         return "more than 1,000"

@@ -20,7 +20,7 @@ from cxr_core.data.cache.worker import GridFile
 from cxr_core.errors import Cancelled, DataError
 from cxr_core.film.decoding.decode import decode
 from cxr_core.film.preprocess import InputSpec, to_grid
-from cxr_core.film.quality import inspect
+from cxr_core.film.quality import find_quality_flags
 
 ROOT = Path(__file__).parents[3]
 SPEC = InputSpec(side=32, channels=1)
@@ -86,7 +86,7 @@ def patched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setenv("PYTHONPATH", str(place))
 
 
-def test_a_grid_is_what_reading_the_film_would_give(cache: PixelCache, films: list[Path]) -> None:
+def test_grid_equals_reading_the_film(cache: PixelCache, films: list[Path]) -> None:
     steps: list[tuple[int, int]] = []
     cache.build(films, lambda done, total: steps.append((done, total)))
     require_all(cache, films)
@@ -127,7 +127,7 @@ def test_nothing_is_decoded_twice(
     assert sorted(asked) == sorted(path.name for path in films[30:])
 
 
-def test_a_film_that_moved_keeps_its_grid(cache: PixelCache, films: list[Path]) -> None:
+def test_moved_film_keeps_its_grid(cache: PixelCache, films: list[Path]) -> None:
     cache.build(films[:5])
     row = cache.find_rows(films[:1])[0]
     moved = films[0].rename(films[0].with_name("elsewhere.jpg"))
@@ -136,7 +136,7 @@ def test_a_film_that_moved_keeps_its_grid(cache: PixelCache, films: list[Path]) 
     assert cache.find_rows([moved])[0] == row
 
 
-def test_a_changed_file_is_another_film_even_with_its_old_time(
+def test_changed_file_with_its_old_time_is_another_film(
     cache: PixelCache, films: list[Path]
 ) -> None:
     cache.build(films)
@@ -149,7 +149,7 @@ def test_a_changed_file_is_another_film_even_with_its_old_time(
     require_all(cache, films)
 
 
-def test_the_same_picture_in_two_containers_has_the_same_pixels(
+def test_same_image_in_two_containers_has_the_same_pixels(
     cache: PixelCache, films: list[Path]
 ) -> None:
     copy = films[0].with_suffix(".bmp.png")
@@ -159,7 +159,7 @@ def test_the_same_picture_in_two_containers_has_the_same_pixels(
     assert hashes[0] == hashes[1] != hashes[2]
 
 
-def test_what_is_no_film_is_noted_with_its_reason(cache: PixelCache, films: list[Path]) -> None:
+def test_file_that_is_no_film_has_its_reason(cache: PixelCache, films: list[Path]) -> None:
     page = films[0].with_name("page.png")
     page.write_text("<html>404</html>")
     half = films[0].with_name("half.png")
@@ -183,7 +183,10 @@ def test_examining_notes_what_quality_says(
     assert cache.load_entries(films[:4])["concerns"].isna().all()
     rows = cache.find_rows(films[:4]).tolist()
     cache.build(films[:4], examine=True)
-    said = ["|".join(c.code for c in inspect(decode(path.read_bytes()))) for path in films[:4]]
+    said = [
+        "|".join(c.code for c in find_quality_flags(decode(path.read_bytes())))
+        for path in films[:4]
+    ]
     assert cache.load_entries(films[:4])["concerns"].tolist() == said
     assert cache.find_rows(films[:4]).tolist() == rows
     asked = counting(monkeypatch)
@@ -205,7 +208,7 @@ pixel_cache.PixelCache(InputSpec(side=32, channels=1), Path(sys.argv[2])).build(
 
 
 @pytest.mark.parametrize("moment", [1, 9, 25])
-def test_a_build_killed_at_any_moment_goes_on_where_it_was(
+def test_a_killed_build_continues(
     tmp_path: Path,
     cache: PixelCache,
     films: list[Path],
@@ -238,7 +241,7 @@ def test_a_build_killed_at_any_moment_goes_on_where_it_was(
     require_all(cache, films)
 
 
-def test_stopping_keeps_what_was_done_and_leaves_no_process(
+def test_stopping_keeps_decoded_films_and_leaves_no_process(
     cache: PixelCache, films: list[Path]
 ) -> None:
     def stop(done: int, total: int) -> None:
@@ -268,7 +271,7 @@ module.decode = decode
 """
 
 
-def test_a_film_that_crashes_the_decoder_costs_nobody_else(
+def test_film_that_crashes_the_decoder_affects_no_other(
     tmp_path: Path, cache: PixelCache, films: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patched(tmp_path, monkeypatch, f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{CRASH}")
@@ -281,7 +284,7 @@ def test_a_film_that_crashes_the_decoder_costs_nobody_else(
     assert "broke the decoder" in found["reason"][0]
 
 
-def test_a_full_disk_is_said_and_what_was_there_stays(
+def test_full_disk_is_reported_and_keeps_decoded_films(
     tmp_path: Path, films: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = PixelCache(InputSpec(side=64, channels=1), tmp_path / "cache")
@@ -317,7 +320,7 @@ def test_two_builds_at_once_take_turns(tmp_path: Path, films: list[Path]) -> Non
     require_all(PixelCache(SPEC, tmp_path / "cache"), films)
 
 
-def test_a_place_that_cannot_be_written_and_a_damaged_index_are_said(
+def test_unwritable_folder_and_damaged_index_are_reported(
     tmp_path: Path, films: list[Path]
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -338,7 +341,7 @@ def test_real_originals_with_and_without_alpha(tmp_path: Path, real_data: Path) 
     require_all(cache, films)
 
 
-def test_a_process_whose_builder_is_gone_writes_no_grid(tmp_path: Path) -> None:
+def test_worker_without_its_parent_writes_no_grid(tmp_path: Path) -> None:
     """Its row may be another film's by then."""
     (tmp_path / "grids.u8").write_bytes(bytes(8))
     grid = np.full((2, 2), 7, np.uint8)
@@ -352,9 +355,7 @@ def test_a_process_whose_builder_is_gone_writes_no_grid(tmp_path: Path) -> None:
     assert (tmp_path / "grids.u8").read_bytes() == bytes([0] * 4 + [7] * 4)
 
 
-def test_a_cache_that_many_open_at_once_is_made_by_one_after_the_other(
-    tmp_path: Path, monkeypatch
-) -> None:
+def test_concurrent_opening_creates_the_cache_one_at_a_time(tmp_path: Path, monkeypatch) -> None:
     """SQLite fails at once, without waiting, where two turn one new file to write-ahead logging."""
     making, most = [], []
     plain = cache_module.CacheIndex.create_tables

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cxr_core.data.checks.images import ORIENTATION_FLAGS, UNSUITABLE
 from cxr_core.data.checks.issue import ISSUES, Issue
 from cxr_core.data.checks.run import run_checks
-from cxr_core.data.checks.shortcuts import MIN_ODDS_RATIO, format_ratio, measure_associations
+from cxr_core.data.checks.shortcuts import MIN_ODDS_RATIO, format_odds, measure_associations
 from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.findings import FINDINGS
 
@@ -78,7 +78,7 @@ def changed(change: Callable[[pd.DataFrame], None]) -> Manifest:
     return manifest_of(table)
 
 
-def diagnosed(manifest: Manifest) -> dict[str, Issue]:
+def issues_by_code(manifest: Manifest) -> dict[str, Issue]:
     return {issue.code: issue for issue in run_checks(manifest)}
 
 
@@ -116,7 +116,7 @@ def label_in(part: str, value: float, but: int = 0) -> Callable[[pd.DataFrame], 
     return change
 
 
-def goes_with_label(
+def associate_with_label(
     column: str, value: object, share: float = 0.5
 ) -> Callable[[pd.DataFrame], None]:
     """`value` for a share of the films with pneumonia and for a tenth of the others, evenly over all that is known."""
@@ -171,46 +171,52 @@ CASES: dict[str, tuple[Callable[[pd.DataFrame], None], Callable[[pd.DataFrame], 
     "mixed_resolution": (put("width", 128, 5), put("width", 128)),
     "mixed_views": (put("view", "AP", 5), put("view", None, 5)),
     "resolution_with_label": (
-        goes_with_label("width", 128),
-        goes_with_label("width", 128, share=0.1),
+        associate_with_label("width", 128),
+        associate_with_label("width", 128, share=0.1),
     ),
-    "bits_with_label": (goes_with_label("bits", 12), goes_with_label("bits", 12, share=0.1)),
-    "view_with_label": (goes_with_label("view", "AP"), goes_with_label("view", "AP", share=0.1)),
-    "age_with_label": (goes_with_label("age", 80), goes_with_label("age", 80, share=0.1)),
+    "bits_with_label": (
+        associate_with_label("bits", 12),
+        associate_with_label("bits", 12, share=0.1),
+    ),
+    "view_with_label": (
+        associate_with_label("view", "AP"),
+        associate_with_label("view", "AP", share=0.1),
+    ),
+    "age_with_label": (associate_with_label("age", 80), associate_with_label("age", 80, share=0.1)),
     "sex_with_label": (
-        both(put("sex", "F"), goes_with_label("sex", "M")),
-        both(put("sex", "F"), goes_with_label("sex", None)),
+        both(put("sex", "F"), associate_with_label("sex", "M")),
+        both(put("sex", "F"), associate_with_label("sex", None)),
     ),
     "source_with_label": (
-        goes_with_label("source", "other"),
-        goes_with_label("source", "other", share=0.1),
+        associate_with_label("source", "other"),
+        associate_with_label("source", "other", share=0.1),
     ),
 }
 
 
-def test_nothing_is_found_where_nothing_is() -> None:
+def test_sound_dataset_has_no_issue() -> None:
     assert run_checks(manifest_of(sound_table())) == ()
 
 
 @pytest.mark.parametrize("code", CASES)
 def test_each_check_finds_its_fault(code: str) -> None:
-    issue = diagnosed(changed(CASES[code][0]))[code]
+    issue = issues_by_code(changed(CASES[code][0]))[code]
     assert issue.count >= 1
     assert issue.message.endswith(".")
     assert issue.message[0].isupper() or issue.message[0].isdigit()
 
 
 @pytest.mark.parametrize("code", CASES)
-def test_each_check_lets_its_neighbour_pass(code: str) -> None:
-    assert code not in diagnosed(changed(CASES[code][1]))
+def test_each_check_passes_the_nearly_identical_dataset(code: str) -> None:
+    assert code not in issues_by_code(changed(CASES[code][1]))
 
 
-def test_every_code_has_a_case_or_is_a_sources() -> None:
+def test_every_code_has_a_case_or_comes_from_a_source() -> None:
     assert set(CASES) | OF_THE_SOURCES | OF_THE_MASKS == set(ISSUES)
     assert not set(CASES) & OF_THE_SOURCES
 
 
-def test_what_the_source_noticed_comes_along_in_order() -> None:
+def test_source_issues_are_included_in_order() -> None:
     issues = (
         Issue(code="byte_order_mark", message="One.", count=1),
         Issue(code="duplicate_rows", message="2.", count=2),
@@ -225,7 +231,7 @@ def test_what_the_source_noticed_comes_along_in_order() -> None:
     ]
 
 
-def test_unsuitable_is_what_a_reading_refuses() -> None:
+def test_unsuitable_flags_are_those_that_a_reading_refuses() -> None:
     """Against the code that refuses films, by its text."""
     quality = (ROOT / "cxr_core/film/quality.py").read_text(encoding="utf-8")
     refusals = set(re.findall(r'_refusal\(\s*"(\w+)"', quality))
@@ -235,7 +241,7 @@ def test_unsuitable_is_what_a_reading_refuses() -> None:
 
 
 def test_unreadable_films_are_counted_by_reason() -> None:
-    issue = diagnosed(
+    issue = issues_by_code(
         changed(
             both(
                 put("status", "unreadable", 1, 2, 3),
@@ -249,15 +255,15 @@ def test_unreadable_films_are_counted_by_reason() -> None:
     assert issue.images == ()  # quarantined already: nothing is left to exclude
 
 
-def test_what_to_exclude_of_a_suspicious_film_is_the_film() -> None:
-    issue = diagnosed(changed(put("concerns", "colour|noise", 5)))["unsuitable"]
+def test_suspicious_film_itself_can_be_excluded() -> None:
+    issue = issues_by_code(changed(put("concerns", "colour|noise", 5)))["unsuitable"]
     assert issue.images == ("/films/0005.png",)
     assert issue.count == 1
     assert issue.examples == ("0005.png: colour", "0005.png: noise")
 
 
-def test_copies_in_one_part_leave_one_of_each() -> None:
-    issue = diagnosed(
+def test_copies_in_one_split_leave_one_of_each() -> None:
+    issue = issues_by_code(
         changed(both(copy_of("sha256", 0, 8), copy_of("sha256", 0, 16), copy_of("sha256", 1, 9)))
     )["same_picture"]
     assert issue.count == 3
@@ -266,82 +272,84 @@ def test_copies_in_one_part_leave_one_of_each() -> None:
 
 
 def test_copies_inside_test_stay() -> None:
-    issue = diagnosed(changed(copy_of("sha256", 6, 14)))["same_picture"]
+    issue = issues_by_code(changed(copy_of("sha256", 6, 14)))["same_picture"]
     assert issue.count == 1
     assert issue.images == ()
 
 
-def test_a_copy_in_test_costs_the_training_film_never_the_test_film() -> None:
-    issue = diagnosed(changed(both(copy_of("sha256", 0, 6), copy_of("sha256", 0, 4))))[
+def test_copy_in_test_excludes_the_training_film() -> None:
+    issue = issues_by_code(changed(both(copy_of("sha256", 0, 6), copy_of("sha256", 0, 4))))[
         "same_picture_two_parts"
     ]
     assert issue.images == ("/films/0000.png", "/films/0004.png")
     assert issue.examples == ("0000.png (train) = 0004.png (val) = 0006.png (test)",)
-    assert "same_picture" not in diagnosed(changed(copy_of("sha256", 0, 6)))
-    issue = diagnosed(changed(copy_of("sha256", 0, 4)))["same_picture_two_parts"]
+    assert "same_picture" not in issues_by_code(changed(copy_of("sha256", 0, 6)))
+    issue = issues_by_code(changed(copy_of("sha256", 0, 4)))["same_picture_two_parts"]
     assert issue.images == ("/films/0000.png",)
 
 
-def test_two_labels_on_one_picture_name_both_films() -> None:
-    issue = diagnosed(changed(copy_of("sha256", 0, 1)))["same_picture_two_labels"]
+def test_identical_images_with_two_labels_are_both_named() -> None:
+    issue = issues_by_code(changed(copy_of("sha256", 0, 1)))["same_picture_two_labels"]
     assert issue.images == ("/films/0000.png", "/films/0001.png")
     assert issue.examples == ("0000.png (none) = 0001.png (pneumonia)",)
-    assert "same_picture" not in diagnosed(changed(copy_of("sha256", 0, 1)))
-    of_test = diagnosed(changed(copy_of("sha256", 6, 7)))["same_picture_two_labels"]
+    assert "same_picture" not in issues_by_code(changed(copy_of("sha256", 0, 1)))
+    of_test = issues_by_code(changed(copy_of("sha256", 6, 7)))["same_picture_two_labels"]
     assert of_test.images == ()
     assert "never thinned" in of_test.message
 
 
-def test_a_patient_in_two_parts_keeps_the_later_one() -> None:
+def test_patient_in_two_splits_keeps_the_later_split() -> None:
     manifest = changed(
         both(copy_of("patient", 0, 6), copy_of("patient", 0, 8), copy_of("patient", 1, 5))
     )
-    issue = diagnosed(manifest)["patient_in_two_parts"]
+    issue = issues_by_code(manifest)["patient_in_two_parts"]
     assert issue.images == ("/films/0000.png", "/films/0001.png", "/films/0008.png")
     assert issue.count == 2
     assert issue.examples == ("patient 0: train 2, test 1", "patient 1: train 1, val 1")
 
 
-def test_all_findings_without_positives_stand_in_one_issue() -> None:
+def test_findings_without_positives_share_one_issue() -> None:
     table = sound_table().assign(hernia=0.0, mass=np.tile([0.0, 1.0, 1.0, 0.0], FILMS // 4))
     table.loc[table["split"] == "test", "mass"] = 0.0
-    issue = diagnosed(manifest_of(table))["no_positives"]
+    issue = issues_by_code(manifest_of(table))["no_positives"]
     assert issue.count == 2
     assert issue.examples == ("train: hernia", "val: hernia", "test: mass, hernia")
 
 
-def test_data_that_is_not_divided_is_one_part() -> None:
+def test_data_without_splits_is_checked_as_a_whole() -> None:
     table = sound_table().assign(split=None, pneumonia=1.0)
-    assert diagnosed(manifest_of(table))["no_negatives"].examples == ("all films: pneumonia",)
+    assert issues_by_code(manifest_of(table))["no_negatives"].examples == ("all films: pneumonia",)
     table.loc[1, "sha256"] = table.loc[0, "sha256"]
-    assert "same_picture" in diagnosed(manifest_of(table))
+    assert "same_picture" in issues_by_code(manifest_of(table))
 
 
-def test_films_that_are_not_decoded_are_examined_by_their_table() -> None:
+def test_films_not_decoded_are_checked_by_their_table() -> None:
     columns = ["image", "patient", "split", "source", "view", "age", "sex", "pneumonia"]
-    table = changed(both(copy_of("patient", 0, 6), goes_with_label("view", "AP"))).table[columns]
-    assert set(diagnosed(manifest_of(table))) == {
+    table = changed(both(copy_of("patient", 0, 6), associate_with_label("view", "AP"))).table[
+        columns
+    ]
+    assert set(issues_by_code(manifest_of(table))) == {
         "patient_in_two_parts",
         "view_with_label",
         "mixed_views",
     }
 
 
-def test_a_table_without_any_file_is_examined_and_one_with_files_by_these() -> None:
+def test_table_without_files_is_checked_and_one_with_files_by_those() -> None:
     everything_missing = changed(both(copy_of("patient", 0, 6), put("status", "missing")))
-    assert "patient_in_two_parts" in diagnosed(everything_missing)
+    assert "patient_in_two_parts" in issues_by_code(everything_missing)
     one_missing = changed(both(copy_of("patient", 0, 6), put("status", "missing", 6)))
     assert run_checks(one_missing) == ()
 
 
 def test_nothing_usable_is_no_error() -> None:
-    assert set(diagnosed(changed(put("status", "unreadable")))) == {"unreadable"}
+    assert set(issues_by_code(changed(put("status", "unreadable")))) == {"unreadable"}
     assert run_checks(changed(put("status", "excluded"))) == ()
 
 
 def test_data_without_findings_is_no_error() -> None:
     manifest = manifest_of(both_views(sound_table().drop(columns="pneumonia")))
-    assert set(diagnosed(manifest)) == {"mixed_views"}
+    assert set(issues_by_code(manifest)) == {"mixed_views"}
 
 
 def both_views(table: pd.DataFrame) -> pd.DataFrame:
@@ -350,7 +358,7 @@ def both_views(table: pd.DataFrame) -> pd.DataFrame:
 
 def test_the_strongest_finding_is_named_first_with_its_ratio() -> None:
     """By hand: 480 with pneumonia of which 240 AP, 480 without of which 48: (240 / 240) / (48 / 432) = 9."""
-    issue = diagnosed(changed(goes_with_label("view", "AP")))["view_with_label"]
+    issue = issues_by_code(changed(associate_with_label("view", "AP")))["view_with_label"]
     assert issue.message.startswith(
         "Compared with PA films, AP films have 9.00 times the odds of pneumonia ("
     )
@@ -359,37 +367,39 @@ def test_the_strongest_finding_is_named_first_with_its_ratio() -> None:
 
 
 def test_findings_are_ordered_by_strength() -> None:
-    table = changed(goes_with_label("view", "AP")).table
+    table = changed(associate_with_label("view", "AP")).table
     weaker = np.where(np.arange(FILMS) % 5 == 0, 1 - table["pneumonia"], table["pneumonia"])
-    found = diagnosed(manifest_of(table.assign(cardiomegaly=weaker)))["view_with_label"]
+    found = issues_by_code(manifest_of(table.assign(cardiomegaly=weaker)))["view_with_label"]
     assert [line.split(":")[0] for line in found.examples] == ["pneumonia", "cardiomegaly"]
     assert found.message.index("pneumonia") < found.message.index("cardiomegaly")
 
 
-def test_the_median_age_belongs_to_the_younger() -> None:
+def test_median_age_belongs_to_the_younger_group() -> None:
     """Ages 30, 50 and 70, a third each. Over 50: 290 of 320 have it; up to 50: 150 of 640. By hand 31.6."""
     age = np.array([30, 50, 70])[np.arange(FILMS) % 3]
     rank = np.arange(FILMS) // 3  # within each age
     label = np.select([age == 70, age == 50], [rank < 290, rank < 100], rank < 50)
-    issue = diagnosed(manifest_of(sound_table().assign(age=age, pneumonia=label)))["age_with_label"]
+    issue = issues_by_code(manifest_of(sound_table().assign(age=age, pneumonia=label)))[
+        "age_with_label"
+    ]
     assert "films of patients over 50 years have 31.6 times the odds of pneumonia" in issue.message
 
 
-def test_of_several_sources_the_most_deviating_is_named() -> None:
+def test_most_deviating_source_is_named() -> None:
     def change(table: pd.DataFrame) -> None:
         table["source"] = np.array(["a", "b", "c"])[np.arange(FILMS) // 2 % 3]
         table.loc[(table["source"] == "b") & (np.arange(FILMS) % 4 == 0), "pneumonia"] = 1
 
-    assert "films from b have" in diagnosed(changed(change))["source_with_label"].message
+    assert "films from b have" in issues_by_code(changed(change))["source_with_label"].message
 
 
-def test_films_all_of_different_sizes_are_told_apart_by_their_pixels() -> None:
+def test_many_sizes_are_compared_by_their_pixels() -> None:
     """As Kermany's originals: the healthy ones are larger."""
 
     def change(table: pd.DataFrame) -> None:
         table["width"] = 1000 + np.arange(FILMS) + np.where(table["pneumonia"] == 1, 0, 600)
 
-    found = diagnosed(changed(change))
+    found = issues_by_code(changed(change))
     assert found["resolution_with_label"].message.startswith(
         "Compared with smaller films, films of more than 0.46 million"
     )
@@ -402,18 +412,18 @@ def test_films_all_of_different_sizes_are_told_apart_by_their_pixels() -> None:
 def test_many_films_of_few_patients_are_no_proof() -> None:
     """The same table of films twice; in the second all AP films with pneumonia show the same two patients."""
     many = sound_table()
-    goes_with_label("view", "AP")(many)
+    associate_with_label("view", "AP")(many)
     few = many.copy()
     rows = (few["view"] == "AP") & (few["pneumonia"] == 1)
     few.loc[rows, "patient"] = np.where(few.loc[rows, "split"] == "test", "A", "B")
-    assert "view_with_label" in diagnosed(manifest_of(many))
-    assert "view_with_label" not in diagnosed(manifest_of(few))
+    assert "view_with_label" in issues_by_code(manifest_of(many))
+    assert "view_with_label" not in issues_by_code(manifest_of(few))
 
 
 @pytest.mark.parametrize(
     ("ratio", "reported"), [(1.15, False), (1.9, True), (1 / 1.15, False), (1 / 1.9, True)]
 )
-def test_only_a_ratio_beyond_the_band_is_reported(ratio: float, reported: bool) -> None:
+def test_only_a_ratio_beyond_the_limit_is_reported(ratio: float, reported: bool) -> None:
     """40,000 patients: even 1.15 is certain, and yet too weak to matter."""
     share = ratio / (1 + ratio)  # among AP films; a half among PA films
     label = np.r_[np.arange(20_000) < 20_000 * share, np.arange(20_000) < 10_000]
@@ -432,11 +442,11 @@ def test_only_a_ratio_beyond_the_band_is_reported(ratio: float, reported: bool) 
     (association,) = measure_associations(manifest)
     assert association.odds.value == pytest.approx(ratio, rel=1e-3)
     assert not association.odds.interval()[0] < 1 < association.odds.interval()[1]
-    assert ("view_with_label" in diagnosed(manifest)) is reported
+    assert ("view_with_label" in issues_by_code(manifest)) is reported
     assert 1.15 < MIN_ODDS_RATIO < 1.9
 
 
-def test_chance_alone_is_seldom_reported() -> None:
+def test_random_associations_are_rarely_reported() -> None:
     """14 findings without any tie to anything, in 20 sets: with one comparison in twenty wrong it would be hundreds."""
     chance = np.random.default_rng(5)
     reported = uncorrected = 0
@@ -465,8 +475,8 @@ def test_chance_alone_is_seldom_reported() -> None:
         (5e8, "more than 1,000"),
     ],
 )
-def test_ratios_are_written_with_three_figures(ratio: float, written: str) -> None:
-    assert format_ratio(ratio) == written
+def test_odds_ratios_have_three_figures(ratio: float, written: str) -> None:
+    assert format_odds(ratio) == written
 
 
 few = st.integers(min_value=0, max_value=5)
@@ -481,7 +491,7 @@ rows = st.lists(
 
 @given(rows)
 @settings(deadline=None, max_examples=25)
-def test_what_is_excluded_mends_the_issue_and_never_touches_test(drawn: list[tuple]) -> None:
+def test_exclusion_resolves_the_issue_and_never_touches_test(drawn: list[tuple]) -> None:
     patient, picture, split, label = zip(*drawn, strict=True)
     names = [f"/films/{n}.png" for n in range(len(drawn))]
     table = build_table(
@@ -500,9 +510,9 @@ def test_what_is_excluded_mends_the_issue_and_never_touches_test(drawn: list[tup
         assert not set(issue.images) & test
         left = table[~table["image"].isin(issue.images)]
         if issue.code in {"patient_in_two_parts", "same_picture_two_parts"}:
-            assert issue.code not in diagnosed(manifest_of(left))
+            assert issue.code not in issues_by_code(manifest_of(left))
         if issue.code == "same_picture_two_labels" and len(left):
-            again = diagnosed(manifest_of(left)).get(issue.code)
+            again = issues_by_code(manifest_of(left)).get(issue.code)
             assert again is None or again.images == ()
 
 
@@ -514,14 +524,16 @@ def test_the_order_of_the_rows_does_not_matter(random: Random) -> None:
             copy_of("sha256", 0, 8),
             copy_of("sha256", 0, 6),
             copy_of("patient", 3, 5),
-            goes_with_label("view", "AP"),
+            associate_with_label("view", "AP"),
         )
     )
     order = list(range(FILMS))
     random.shuffle(order)
     shuffled = manifest_of(manifest.table.iloc[order])
-    assert {code: issue.count for code, issue in diagnosed(shuffled).items()} == {
-        code: issue.count for code, issue in diagnosed(manifest).items()
+    assert {code: issue.count for code, issue in issues_by_code(shuffled).items()} == {
+        code: issue.count for code, issue in issues_by_code(manifest).items()
     }
     for code in ("patient_in_two_parts", "same_picture_two_parts"):
-        assert set(diagnosed(shuffled)[code].images) == set(diagnosed(manifest)[code].images)
+        assert set(issues_by_code(shuffled)[code].images) == set(
+            issues_by_code(manifest)[code].images
+        )

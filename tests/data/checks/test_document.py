@@ -16,17 +16,17 @@ def rows() -> list[list[str]]:
     return [[cell.strip() for cell in line] for line in lines]
 
 
-def test_every_code_stands_in_the_table_once_in_the_catalogues_order() -> None:
+def test_document_lists_every_code_once_in_catalogue_order() -> None:
     assert [code for code, *_ in rows()] == list(ISSUES)
 
 
-def test_severity_and_remedy_are_the_catalogues() -> None:
+def test_document_gives_severity_and_remedy_of_the_catalogue() -> None:
     for code, severity, meaning, remedy in rows():
         assert (severity, remedy) == (ISSUES[code].severity, ISSUES[code].remedy), code
         assert meaning.endswith("."), code
 
 
-def test_the_band_is_the_one_in_force() -> None:
+def test_document_gives_the_limit_of_the_odds_ratio() -> None:
     assert f"above {MIN_ODDS_RATIO} or below 1/{MIN_ODDS_RATIO}" in DOCUMENT
 
 

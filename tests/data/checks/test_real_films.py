@@ -64,7 +64,7 @@ def _size(path: str) -> tuple[int, int]:
         return picture.size
 
 
-def found_in(manifest: Manifest) -> dict[str, Issue]:
+def checked_issues(manifest: Manifest) -> dict[str, Issue]:
     found = {issue.code: issue for issue in run_checks(manifest)}
     assert not [issue for issue in found.values() if issue.severity == "blocking"]
     return found
@@ -72,7 +72,7 @@ def found_in(manifest: Manifest) -> dict[str, Issue]:
 
 @pytest.mark.parametrize("folders", KNOWN, ids="+".join)
 def test_each_collection_gets_its_known_warnings(real_data: Path, folders: tuple[str, ...]) -> None:
-    found = found_in(with_sizes(read_sources([real_data / name for name in folders])))
+    found = checked_issues(with_sizes(read_sources([real_data / name for name in folders])))
     assert KNOWN[folders] <= set(found)
 
 
@@ -80,7 +80,7 @@ def test_the_originals_with_the_releases_tables(real_data: Path, tmp_path: Path)
     """13 films of 13 patients say nothing of shortcuts, and are all of one size."""
     for name in TABLES:
         (tmp_path / name).symlink_to(real_data / "nih_cxr8" / name)
-    found = found_in(with_sizes(read_sources([tmp_path, real_data / "nih_originals_1024"])))
+    found = checked_issues(with_sizes(read_sources([tmp_path, real_data / "nih_originals_1024"])))
     assert found["missing_images"].count == 112_120 - 13
     assert not {code for code in found if code.endswith("_with_label")}
     assert "mixed_resolution" not in found
@@ -93,7 +93,7 @@ def test_kermanys_copies_are_found_by_their_pixels(real_data: Path) -> None:
     table = manifest.table.assign(
         sha256=[hashlib.sha256(grey.tobytes()).hexdigest() for grey in pixels]
     )
-    found = found_in(manifest.with_table(table))
+    found = checked_issues(manifest.with_table(table))
     assert {"same_picture", "patients_scoped", "population_unstated", "prevalence_shift"} <= set(
         found
     )
@@ -110,7 +110,7 @@ def test_kermanys_copies_are_found_by_their_pixels(real_data: Path) -> None:
     assert len(found["same_picture"].images) == superfluous["train"]  # none of test
 
 
-def test_the_whole_release_without_a_film_is_examined_in_seconds_and_as_the_document_says(
+def test_checking_the_full_release_takes_seconds_and_agrees_with_the_document(
     real_data: Path,
 ) -> None:
     manifest = read_sources([real_data / "nih_cxr8"])

@@ -124,7 +124,7 @@ def test_the_verdict(
     assert text.index(verdict) < 200 + text.index("Dataset")
 
 
-def test_a_choice_about_other_films_does_not_hold() -> None:
+def test_decision_about_other_films_does_not_apply() -> None:
     grown = replace(COPIES, images=("/films/a.png", "/films/c.png"))
     report = make_report(grown, decisions=(decide(COPIES, "exclude", "asked Jo"),))
     assert report.verdict.startswith("Stopped")
@@ -148,7 +148,7 @@ def test_an_open_issue_says_how_to_decide() -> None:
     assert "--accept byte_order_mark" not in text
 
 
-def test_a_settled_issue_says_so_instead() -> None:
+def test_decided_issue_shows_its_decision() -> None:
     report = make_report(COPIES, decisions=(decide(COPIES, "accept", "the same child twice"),))
     text = PageParser(render_dataset_report(report)).text
     assert "Accepted on 2026-11-21 10:07 UTC: the same child twice" in text
@@ -156,7 +156,7 @@ def test_a_settled_issue_says_so_instead() -> None:
     assert report.to_json()["issues"][0]["choice"]["choice"] == "accept"
 
 
-def test_every_issue_stands_under_its_severity_with_all_that_is_known() -> None:
+def test_every_issue_is_listed_under_its_severity_with_its_facts() -> None:
     page = render_dataset_report(make_report(NOTE, WARNING, COPIES))
     text = PageParser(page).text
     places = [
@@ -177,7 +177,7 @@ def test_every_issue_stands_under_its_severity_with_all_that_is_known() -> None:
     assert text.count("…") == 1  # of six films five are named
 
 
-def test_the_parts_are_a_table() -> None:
+def test_report_has_a_table_of_splits() -> None:
     rows = re.findall(r"<tr>(.*?)</tr>", render_dataset_report(make_report()), re.S)
     cells = [
         [html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
@@ -190,7 +190,7 @@ def test_the_parts_are_a_table() -> None:
     assert ["with mass", "7", "0"] in cells
 
 
-def test_the_quarantine_is_listed_up_to_a_limit() -> None:
+def test_quarantine_is_listed_up_to_a_limit() -> None:
     quarantine = [(f"{n:05d}.png", f"reason {n}") for n in range(QUARANTINE_SHOWN + 7)]
     text = PageParser(render_dataset_report(make_report(quarantine=quarantine))).text
     assert "Quarantine (207)" in text
@@ -229,7 +229,7 @@ def test_nothing_is_fetched_and_nothing_runs() -> None:
 
 @given(st.text(max_size=40))
 @settings(deadline=None, max_examples=40)
-def test_words_of_others_are_escaped(word: str) -> None:
+def test_text_from_data_is_escaped(word: str) -> None:
     word += NASTY
     issue = replace(WARNING, message=word, examples=(word,))
     decisions = (decide(issue, "exclude", word), decide(COPIES, "exclude", word))
@@ -253,7 +253,7 @@ def test_words_of_others_are_escaped(word: str) -> None:
     assert "\u202e" not in render_dataset_report(report)
 
 
-def test_json_is_json_and_holds_no_list_of_films() -> None:
+def test_report_json_has_no_list_of_films() -> None:
     report = make_report(NOTE, WARNING, COPIES, decisions=(decide(COPIES, "exclude"),))
     content = json.loads(json.dumps(report.to_json(), allow_nan=False))
     assert [issue["code"] for issue in content["issues"]] == [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cxr_core.data.sources.csv_tables import read_list, read_table
 from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
-from tests.data.layouts import noticed, touch, write
+from tests.data.layouts import source_issues_by_code, touch, write
 
 TEXT = "image,patient,mass\na.png,é,1\n"
 
@@ -35,7 +35,7 @@ def test_encodings_that_are_safe_to_read(folder, data, mark):
     (folder / "labels.csv").write_bytes(data)
     manifest = read_sources([folder])
     assert manifest.table["patient"].tolist() == ["é"]
-    found = noticed(manifest).get("byte_order_mark")
+    found = source_issues_by_code(manifest).get("byte_order_mark")
     assert (found.message if found else None) == (
         mark and f"labels.csv begins with a byte-order mark ({mark})."
     )
@@ -66,13 +66,13 @@ def test_encodings_that_are_safe_to_read(folder, data, mark):
         (b"\x89PNG\r\n\x1a\n\x00\x00", r"labels\.csv, line 1: not written in UTF-8"),
     ],
 )
-def test_tables_that_cannot_be_read_are_named_with_the_mend(folder, data, says):
+def test_unreadable_tables_error_says_what_to_do(folder, data, says):
     (folder / "labels.csv").write_bytes(data)
     with pytest.raises(DataError, match=says):
         read_sources([folder])
 
 
-def test_a_table_that_may_not_be_read_is_named(folder):
+def test_unreadable_table_is_named(folder):
     (folder / "labels.csv").mkdir()
     touch(folder / "labels.csv" / "x.txt")
     with pytest.raises(DataError, match="no known layout"):
@@ -86,17 +86,18 @@ def test_columns_without_a_name_are_left_out_and_blank_lines_skipped(folder):
     manifest = read_sources([folder])
     assert manifest.table["mass"].tolist() == [1]
     assert (
-        noticed(manifest)["unnamed_columns"].message == "labels.csv has 2 columns without a name."
+        source_issues_by_code(manifest)["unnamed_columns"].message
+        == "labels.csv has 2 columns without a name."
     )
 
 
-def test_cells_may_hold_separators_quotes_and_line_breaks(folder):
+def test_cells_may_contain_separators_quotes_and_line_breaks(folder):
     write(folder / "labels.csv", 'image,note,mass\na.png,"one, ""two""\nthree",1\n')
     table = read_table(str(folder / "labels.csv"))
     assert table.frame["note"].tolist() == ['one, "two"\nthree']
 
 
-def test_a_list_of_names_may_hold_folders_marks_and_blank_lines(folder):
+def test_list_may_have_folders_marks_and_blank_lines(folder):
     path = write(folder / "list.txt", "\ufeffimages/a.png\r\n\r\n b.png \n")
     assert read_list(str(path)) == {"a.png", "b.png"}
 
@@ -106,7 +107,7 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min
 
 @given(st.lists(st.tuples(words, words), min_size=1, max_size=8), st.sampled_from([",", ";", "\t"]))
 @settings(max_examples=60, deadline=None)
-def test_what_pandas_writes_is_read_back(tmp_path_factory, rows, separator):
+def test_tables_written_by_pandas_are_read_back(tmp_path_factory, rows, separator):
     frame = pd.DataFrame(rows, columns=["image", "note"], dtype="str")
     path = tmp_path_factory.mktemp("table") / "table.csv"
     frame.to_csv(path, sep=separator, index=False)

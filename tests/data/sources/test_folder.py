@@ -7,7 +7,7 @@ import pytest
 from cxr_core.data.sources.detect import read_sources
 from cxr_core.data.sources.folder import find_patient_number
 from cxr_core.errors import DataError
-from tests.data.layouts import by_name, noticed, touch
+from tests.data.layouts import by_name, source_issues_by_code, touch
 
 
 @pytest.fixture
@@ -35,11 +35,11 @@ def kaggle(tmp_path):
         ("film.of.1.png", "film.of.1"),
     ],
 )
-def test_patients_are_told_by_the_file_name(name, patient):
+def test_patients_come_from_the_file_name(name, patient):
     assert find_patient_number(name) == patient
 
 
-def test_parts_labels_and_patients(kaggle):
+def test_splits_labels_and_patients(kaggle):
     manifest = read_sources([kaggle])
     films = by_name(manifest)
     assert films["split"].value_counts().to_dict() == {"train": 3, "test": 2, "val": 1}
@@ -55,50 +55,50 @@ def test_parts_labels_and_patients(kaggle):
     assert "CC BY 4.0" in manifest.terms
 
 
-def test_numbers_in_two_parts_are_counted(kaggle):
-    shared = noticed(read_sources([kaggle]))["patients_scoped"]
+def test_numbers_in_two_splits_are_counted(kaggle):
+    shared = source_issues_by_code(read_sources([kaggle]))["patients_scoped"]
     assert (shared.count, shared.examples) == (1, ("person1",))
     (kaggle / "test" / "PNEUMONIA" / "person1_virus_6.jpeg").unlink()
-    assert "patients_scoped" not in noticed(read_sources([kaggle]))
+    assert "patients_scoped" not in source_issues_by_code(read_sources([kaggle]))
 
 
 @pytest.mark.parametrize("lacking", ["val", "test"])
-def test_a_part_may_be_missing(kaggle, lacking):
+def test_split_folder_may_be_missing(kaggle, lacking):
     for path in (kaggle / lacking).rglob("*.jpeg"):
         path.unlink()
     assert lacking not in set(read_sources([kaggle]).table["split"])
 
 
-def test_parts_one_folder_down_are_found_and_a_second_copy_is_not_used(kaggle):
+def test_splits_one_folder_down_are_found_and_a_second_copy_is_ignored(kaggle):
     alone = read_sources([kaggle.parent])
     assert len(alone.table) == 6
-    assert "same_name_twice" not in noticed(alone)
+    assert "same_name_twice" not in source_issues_by_code(alone)
     touch(
         kaggle / "chest_xray" / "train" / "NORMAL" / "IM-0115-0001.jpeg",
         kaggle / "chest_xray" / "test" / "PNEUMONIA" / "person1_virus_6.jpeg",
     )
     manifest = read_sources([kaggle])
-    assert noticed(manifest)["same_name_twice"].count == 2
+    assert source_issues_by_code(manifest)["same_name_twice"].count == 2
     assert len(manifest.table) == 6
     assert not manifest.table["image"].str.contains("chest_xray/chest_xray").any()
 
 
-def test_parts_are_known_by_other_names_and_classes_in_any_case(tmp_path):
+def test_splits_have_other_names_and_classes_any_case(tmp_path):
     touch(tmp_path / "Training" / "normal" / "a.png", tmp_path / "valid" / "Cardiomegaly" / "b.png")
     films = by_name(read_sources([tmp_path]))
     assert films["split"].to_dict() == {"a.png": "train", "b.png": "val"}
     assert films["cardiomegaly"].to_dict() == {"a.png": 0, "b.png": 1}
 
 
-def test_classes_without_parts_are_undivided(tmp_path):
+def test_classes_without_splits_have_no_split(tmp_path):
     touch(tmp_path / "NORMAL" / "a.png", tmp_path / "PNEUMONIA" / "b.png")
     manifest = read_sources([tmp_path])
     assert manifest.table["split"].isna().all()
-    assert noticed(manifest)["no_split"].count == 2
+    assert source_issues_by_code(manifest)["no_split"].count == 2
     assert set(manifest.table["patient"]) == {"a", "b"}
 
 
-def test_of_a_film_with_one_finding_nobody_says_that_it_lacks_another(tmp_path):
+def test_film_with_one_finding_is_unknown_for_others(tmp_path):
     for label in ("NORMAL", "PNEUMONIA", "EFFUSION"):
         touch(tmp_path / "train" / label / f"{label}.png")
     films = by_name(read_sources([tmp_path]))
@@ -107,10 +107,10 @@ def test_of_a_film_with_one_finding_nobody_says_that_it_lacks_another(tmp_path):
     assert np.isnan(films.loc["PNEUMONIA.png", "effusion"])
 
 
-def test_a_class_that_nobody_knows_blocks_and_names_its_films(kaggle):
+def test_unknown_class_blocks_and_names_its_films(kaggle):
     touch(kaggle / "train" / "BROKEN BONE" / "a.png", kaggle / "test" / "BROKEN BONE" / "b.png")
     manifest = read_sources([kaggle])
-    unknown = noticed(manifest)["unknown_label"]
+    unknown = source_issues_by_code(manifest)["unknown_label"]
     assert unknown.severity == "blocking"
     assert unknown.message == "Unknown labels in 2 films: 'BROKEN BONE' (2)."
     assert set(unknown.images) == set(
@@ -118,14 +118,14 @@ def test_a_class_that_nobody_knows_blocks_and_names_its_films(kaggle):
     )
 
 
-def test_classes_of_which_none_is_known_have_no_labels(tmp_path):
+def test_only_unknown_classes_give_no_labels(tmp_path):
     touch(tmp_path / "train" / "BROKEN BONE" / "a.png")
     manifest = read_sources([tmp_path])
     assert manifest.findings == ()
-    assert {"unknown_label", "no_labels"} <= set(noticed(manifest))
+    assert {"unknown_label", "no_labels"} <= set(source_issues_by_code(manifest))
 
 
-def test_two_folders_with_the_same_numbers_hold_different_patients(tmp_path):
+def test_equal_numbers_in_two_folders_are_different_patients(tmp_path):
     for hospital in ("north", "south"):
         touch(tmp_path / hospital / "train" / "PNEUMONIA" / "person1_virus_6.jpeg")
     manifest = read_sources([tmp_path / "north", tmp_path / "south"])
@@ -133,7 +133,7 @@ def test_two_folders_with_the_same_numbers_hold_different_patients(tmp_path):
     assert len(manifest.table) == 2
 
 
-def test_pictures_outside_class_folders_are_not_read(tmp_path):
+def test_images_outside_class_folders_are_ignored(tmp_path):
     touch(tmp_path / "a.png")
     with pytest.raises(DataError, match="CLASS/"):
         read_sources([tmp_path], "folder")
@@ -154,7 +154,7 @@ def test_the_real_kaggle_folder(real_data):
         part: set(pd.Series(films["image"]).str.extract(r"/(person\d+)_")[0].dropna())
         for part, films in (("train", train), ("test", test))
     }
-    shared = noticed(manifest)["patients_scoped"]
+    shared = source_issues_by_code(manifest)["patients_scoped"]
     assert shared.count == len(numbers["train"] & numbers["test"]) == 154
-    assert set(noticed(manifest)) == {"patients_scoped", "population_unstated"}
+    assert set(source_issues_by_code(manifest)) == {"patients_scoped", "population_unstated"}
     assert manifest.table.groupby("patient")["split"].nunique().max() == 1

@@ -8,7 +8,7 @@ import pytest
 
 from cxr_core.data.prepare import open_data, prepare_dataset
 from cxr_core.data.sources.masks import find_swapped_masks, masks_are_swapped
-from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, truth
 from cxr_core.findings import STRUCTURES
 
 
@@ -18,13 +18,13 @@ def masks_of(spec: PhantomSpec) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("heart", [0.25, 0.45])
-def test_what_was_drawn_is_not_swapped(heart, mirrored):
+def test_phantom_masks_are_not_swapped(heart, mirrored):
     spec = PhantomSpec(height=128, width=128, heart_width=heart, mirrored=mirrored)
     assert not masks_are_swapped(list(masks_of(spec).values()))
 
 
 @pytest.mark.parametrize("other", ["left_lung", "right_lung"])
-def test_a_heart_in_a_lungs_place_is_swapped(other):
+def test_heart_outside_the_lungs_is_swapped(other):
     masks = masks_of(PhantomSpec(height=128, width=128))
     masks["heart"], masks[other] = masks[other], masks["heart"]
     assert masks_are_swapped(list(masks.values()))
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / "data" / name).mkdir(parents=True)
     for index in range(4):
         spec = PhantomSpec(height=96, width=96, seed=index)
-        write(tmp_path / "data" / "images" / f"{index}.png", draw(spec).pixels)
+        write(tmp_path / "data" / "images" / f"{index}.png", draw_phantom(spec).pixels)
         masks = masks_of(spec)
         if index == 1:
             masks["heart"], masks["left_lung"] = masks["left_lung"], masks["heart"]
@@ -61,7 +61,7 @@ def write(path: Path, values: np.ndarray) -> None:
     cv2.imwrite(str(path), np.rint(values.astype(np.float32) * 255).astype(np.uint8))
 
 
-def test_the_doctor_names_the_film_and_lets_it_be_excluded(folder, workspace):
+def test_swapped_masks_are_reported_and_can_be_excluded(folder, workspace):
     dataset = prepare_dataset([folder])
     (issue,) = (issue for issue in dataset.load_issues() if issue.code == "swapped_masks")
     assert (issue.count, issue.examples, issue.severity) == (1, ("1.png",), "warning")
@@ -77,7 +77,7 @@ def test_the_doctor_names_the_film_and_lets_it_be_excluded(folder, workspace):
     )
 
 
-def test_nothing_is_said_where_no_film_is_there(folder, workspace):
+def test_no_films_give_no_mask_issue(folder, workspace):
     """Tables are examined before their films arrive."""
     for film in (folder / "images").iterdir():
         film.unlink()

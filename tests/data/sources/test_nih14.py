@@ -10,7 +10,7 @@ import pytest
 
 from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
-from tests.data.layouts import by_name, entries, noticed, touch, write
+from tests.data.layouts import by_name, entries, source_issues_by_code, touch, write
 
 ROWS = (
     "00000001_000.png,Cardiomegaly|Effusion,0,1,57,M,PA",
@@ -55,8 +55,8 @@ def test_every_row_is_a_film_that_is_present_or_missing(nih):
     assert films["view"].tolist() == ["PA", "AP", "PA", "PA"]
     assert films["sex"].tolist() == ["M", "M", "F", "F"]
     assert films.loc["00000003_000.png", "image"] == str(nih / "images" / "00000003_000.png")
-    assert noticed(manifest)["missing_images"].count == 1
-    assert set(noticed(manifest)) == {
+    assert source_issues_by_code(manifest)["missing_images"].count == 1
+    assert set(source_issues_by_code(manifest)) == {
         "missing_images",
         "unnamed_columns",
         "label_alias",
@@ -89,7 +89,10 @@ def test_boxes_are_fractions_of_the_film(nih):
     )
     assert manifest.boxes["finding"].tolist() == ["cardiomegaly", "infiltration"]
     assert manifest.boxes.iloc[0, 2:].tolist() == [0.25, 0.5, 0.5, 0.125]
-    assert noticed(manifest)["label_alias"].message == "Read Infiltrate as Infiltration (1 label)."
+    assert (
+        source_issues_by_code(manifest)["label_alias"].message
+        == "Read Infiltrate as Infiltration (1 label)."
+    )
     (nih / "BBox_List_2017.csv").unlink()
     assert read_sources([nih]).boxes.empty
 
@@ -112,7 +115,7 @@ def test_kaggles_copy_with_the_old_table(tmp_path):
     assert films["pleural_thickening"].tolist() == [1, 0]
     assert films["source"].tolist() == [tmp_path.name] * 2
     assert films["split"].tolist() == ["train", "test"]
-    found = noticed(manifest)
+    found = source_issues_by_code(manifest)
     assert set(found) == {
         *(
             "byte_order_mark",
@@ -127,12 +130,12 @@ def test_kaggles_copy_with_the_old_table(tmp_path):
     assert found["follow_up_differs"].examples == ("00000002_000.png",)
 
 
-def test_the_newer_table_is_used_where_both_lie(nih):
+def test_newer_table_is_preferred(nih):
     write(nih / "Data_Entry_2017.csv", entries("00000001_000.png,Mass,0,1,411Y,M,PA"))
     assert len(read_sources([nih]).table) == 4
 
 
-def test_a_table_in_one_folder_serves_films_in_another(nih, tmp_path):
+def test_table_in_one_folder_describes_films_in_another(nih, tmp_path):
     more = tmp_path / "nih_boxes_256"
     touch(more / "images" / "00000003_000.png")
     for folders in ([nih, more], [more, nih]):
@@ -144,7 +147,7 @@ def test_a_table_in_one_folder_serves_films_in_another(nih, tmp_path):
         assert films.loc["00000003_000.png", "image"] == str(more / "images" / "00000003_000.png")
 
 
-def test_films_without_their_table_are_told_which_one_is_missing(tmp_path):
+def test_films_without_their_table_error_names_it(tmp_path):
     touch(tmp_path / "images" / "00000003_000.png")
     with pytest.raises(
         DataError, match=r"no Data_Entry_2017\*\.csv below .*test_list\.txt, with another --data"
@@ -152,57 +155,57 @@ def test_films_without_their_table_are_told_which_one_is_missing(tmp_path):
         read_sources([tmp_path])
 
 
-def test_lists_without_the_entries_are_told_the_same(nih):
+def test_lists_without_entries_give_the_same_error(nih):
     (nih / "Data_Entry_2017_v2020.csv").unlink()
     with pytest.raises(DataError, match=r"no Data_Entry_2017\*\.csv below"):
         read_sources([nih])
 
 
-def test_of_one_name_in_two_folders_the_first_is_used(nih, tmp_path):
+def test_first_folder_wins_for_equal_names(nih, tmp_path):
     touch(
         tmp_path / "more" / "images" / "00000001_000.png",
         tmp_path / "more" / "images" / "00000003_000.png",
     )
     manifest = read_sources([tmp_path / "more", nih])
     assert by_name(manifest).loc["00000001_000.png", "source"] == "more"
-    twice = noticed(manifest)["same_name_twice"]
+    twice = source_issues_by_code(manifest)["same_name_twice"]
     assert (twice.count, twice.examples) == (1, ("00000001_000.png",))
 
 
-def test_pictures_that_the_table_does_not_name_are_counted(nih):
+def test_surplus_images_are_counted(nih):
     touch(nih / "images_001" / "images" / "cover.png")
-    surplus = noticed(read_sources([nih]))["surplus_images"]
+    surplus = source_issues_by_code(read_sources([nih]))["surplus_images"]
     assert (surplus.count, surplus.examples) == (1, ("cover.png",))
 
 
-def test_without_a_test_list_nothing_is_divided(nih):
+def test_without_a_test_list_there_is_no_split(nih):
     (nih / "test_list.txt").unlink()
     manifest = read_sources([nih])
     assert manifest.table["split"].isna().all()
-    assert noticed(manifest)["no_split"].count == 4
+    assert source_issues_by_code(manifest)["no_split"].count == 4
 
 
-def test_a_film_in_neither_list_counts_as_training(nih):
+def test_film_in_neither_list_counts_as_training(nih):
     write(nih / "train_val_list.txt", "00000001_000.png\n")
     manifest = read_sources([nih])
-    left_out = noticed(manifest)["not_in_split"]
+    left_out = source_issues_by_code(manifest)["not_in_split"]
     assert (left_out.count, left_out.examples) == (1, ("00000001_001.png",))
     assert by_name(manifest)["split"].tolist() == ["train", "train", "test", "test"]
 
 
-def test_a_film_in_both_lists_blocks(nih):
+def test_film_in_both_lists_blocks(nih):
     write(nih / "train_val_list.txt", "\n".join(row[:16] for row in ROWS[:3]))
     manifest = read_sources([nih])
-    both = noticed(manifest)["contradictory_rows"]
+    both = source_issues_by_code(manifest)["contradictory_rows"]
     assert both.images == (str(nih / "images_002" / "images" / "00000002_000.png"),)
     assert by_name(manifest).loc["00000002_000.png", "split"] == "test"
 
 
-def test_rows_that_repeat_or_contradict_are_told_apart(nih):
+def test_repeated_and_contradicting_rows_are_distinguished(nih):
     other = "00000002_000.png,Mass,0,2,80,F,PA"
     write(nih / "Data_Entry_2017_v2020.csv", entries(*ROWS, ROWS[0], ROWS[0], other))
     manifest = read_sources([nih])
-    found = noticed(manifest)
+    found = source_issues_by_code(manifest)
     assert found["duplicate_rows"].count == 2
     assert found["contradictory_rows"].images == (
         str(nih / "images_002" / "images" / "00000002_000.png"),
@@ -211,20 +214,20 @@ def test_rows_that_repeat_or_contradict_are_told_apart(nih):
     assert len(manifest.table) == 4
 
 
-def test_a_label_that_nobody_knows_leaves_the_others_unknown(nih):
+def test_unknown_label_leaves_other_findings_unknown(nih):
     write(
         nih / "Data_Entry_2017_v2020.csv",
         entries("00000001_000.png,Mass|Toothache,0,1,57,M,PA", *ROWS[1:]),
     )
     manifest = read_sources([nih])
-    unknown = noticed(manifest)["unknown_label"]
+    unknown = source_issues_by_code(manifest)["unknown_label"]
     assert unknown.images == (str(nih / "images_001" / "images" / "00000001_000.png"),)
     film = by_name(manifest).loc["00000001_000.png"]
     assert film["mass"] == 1
     assert np.isnan(film["hernia"])
 
 
-def test_missing_columns_are_named_with_those_that_are_there(nih):
+def test_missing_columns_error_names_existing_ones(nih):
     write(nih / "Data_Entry_2017_v2020.csv", "Image Index,Labels\n00000001_000.png,Mass\n")
     with pytest.raises(
         DataError, match="no column Finding Labels, Patient ID; it has Image Index, Labels"
@@ -232,7 +235,7 @@ def test_missing_columns_are_named_with_those_that_are_there(nih):
         read_sources([nih])
 
 
-def test_pictures_of_which_the_table_names_none_are_refused_but_a_table_alone_is_not(nih):
+def test_images_that_the_table_does_not_list_are_refused_but_a_table_alone_is_not(nih):
     for path in nih.rglob("*.png"):
         path.rename(path.with_name("renamed-" + path.name))
     with pytest.raises(
@@ -251,7 +254,7 @@ def test_a_box_without_four_numbers_is_refused(nih, box):
         read_sources([nih])
 
 
-def test_the_real_release_and_its_test_part(real_data):
+def test_the_real_release_and_its_test_split(real_data):
     manifest = read_sources([real_data / "nih_cxr8"])
     assert len(manifest.table) == 112_120
     usable = manifest.select_usable()
@@ -262,7 +265,7 @@ def test_the_real_release_and_its_test_part(real_data):
         "images_001": 4139,
         "images_002": 8323,
     }
-    found = noticed(manifest)
+    found = source_issues_by_code(manifest)
     assert found["follow_up_differs"].count == 24_106
     assert found["missing_images"].count == 112_120 - 12_462
     assert (found["label_alias"].count, len(manifest.boxes)) == (123, 984)
@@ -295,7 +298,7 @@ def test_the_real_boxes_agree_with_pandas(real_data):
     )
 
 
-def test_real_folders_together_share_no_patient_between_parts(real_data):
+def test_real_folders_together_share_no_patient_between_splits(real_data):
     boxes = read_sources([real_data / "nih_boxes_256", real_data / "nih_cxr8"])
     films = boxes.select_usable().table
     films = films[films["source"] == "nih_boxes_256"]
@@ -305,7 +308,7 @@ def test_real_folders_together_share_no_patient_between_parts(real_data):
     names = ("nih_cxr8", "nih_pneumonia_256", "nih_boxes_256", "nih_originals_1024")
     every = read_sources([real_data / name for name in names])
     assert every.table.groupby("patient")["split"].nunique().max() == 1
-    assert noticed(every)["same_name_twice"].count == 427
+    assert source_issues_by_code(every)["same_name_twice"].count == 427
     assert set(every.select_usable().table["source"]) == {
         "images_001",
         "images_002",
@@ -314,7 +317,7 @@ def test_real_folders_together_share_no_patient_between_parts(real_data):
     }
 
 
-def test_the_whole_table_without_films_is_read_within_five_seconds_and_500_mb(real_data, tmp_path):
+def test_reading_the_full_table_takes_five_seconds_and_500_mb_at_most(real_data, tmp_path):
     for path in (real_data / "nih_cxr8").glob("*.*"):
         if path.is_file():
             shutil.copy(path, tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.sources.detect import SOURCES, read_sources
 from cxr_core.errors import DataError
-from tests.data.layouts import by_name, entries, noticed, touch, write
+from tests.data.layouts import by_name, entries, source_issues_by_code, touch, write
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def scans(tmp_path):
     return folder
 
 
-def test_the_kind_of_a_folder_is_told_by_what_lies_in_it(kaggle, nih, table, scans):
+def test_kind_of_a_folder_is_detected(kaggle, nih, table, scans):
     assert [read_sources([folder]).kind for folder in (kaggle, nih, table, scans)] == [
         "folder",
         "nih14",
@@ -57,7 +57,7 @@ def test_the_kind_of_a_folder_is_told_by_what_lies_in_it(kaggle, nih, table, sca
     assert set(SOURCES) == {"folder", "nih14", "csv", "dicom"}
 
 
-def test_class_folders_come_before_a_table_beside_them_and_a_table_before_folders_of_no_known_class(
+def test_class_folders_beat_tables_and_tables_beat_unknown_classes(
     tmp_path,
 ):
     touch(
@@ -72,7 +72,7 @@ def test_class_folders_come_before_a_table_beside_them_and_a_table_before_folder
     assert read_sources([tmp_path / "a"]).kind == "folder"
 
 
-def test_a_kind_that_is_given_is_not_detected(table):
+def test_given_kind_is_not_detected(table):
     assert read_sources([table], "dicom").kind == "dicom"
     with pytest.raises(DataError, match="choose from csv, dicom, folder, nih14"):
         read_sources([table], "dicoms")
@@ -107,7 +107,7 @@ def test_every_manifest_survives_its_parquet_file(kaggle, nih, table, scans, tmp
 
 
 def test_an_issue_of_several_folders_is_one_with_all_their_numbers(kaggle, table, scans):
-    found = noticed(read_sources([kaggle, table, scans]))
+    found = source_issues_by_code(read_sources([kaggle, table, scans]))
     assert found["population_unstated"].count == 10
     assert (
         found["population_unstated"].message
@@ -116,7 +116,7 @@ def test_an_issue_of_several_folders_is_one_with_all_their_numbers(kaggle, table
     assert found["no_split"].count == 4
 
 
-def test_a_folder_given_twice_counts_once(table, kaggle):
+def test_folder_given_twice_counts_once(table, kaggle):
     twice = [table, table / ".." / table.name]
     assert len(read_sources(twice).table) == 2
 
@@ -129,7 +129,7 @@ def test_films_beside_another_folders_table_belong_to_it(tmp_path):
     assert manifest.table["image"].tolist() == [str(tmp_path / "films" / "a.png")]
 
 
-def test_paths_are_absolute_whatever_was_given(table, monkeypatch):
+def test_paths_are_absolute(table, monkeypatch):
     monkeypatch.chdir(table.parent)
     assert read_sources([table.relative_to(table.parent)]).table["image"].tolist() == [
         str(table / "a.png"),
@@ -137,7 +137,7 @@ def test_paths_are_absolute_whatever_was_given(table, monkeypatch):
     ]
 
 
-def test_hidden_files_and_a_macs_rubbish_are_no_films(kaggle):
+def test_hidden_files_and_mac_archive_folders_are_ignored(kaggle):
     before = len(read_sources([kaggle]).table)
     touch(
         kaggle / "__MACOSX" / "train" / "NORMAL" / "._IM-0000-0001.jpeg",
@@ -157,25 +157,25 @@ def test_links_are_followed_and_circles_end(table, tmp_path):
     assert read_sources([linked]).table["status"].tolist() == ["present", "present"]
 
 
-def test_what_a_dataset_lacks_is_said_and_what_it_has_is_not(table, tmp_path):
-    assert set(noticed(read_sources([table]))) == {"population_unstated", "no_split"}
+def test_missing_facts_are_reported_and_present_ones_are_not(table, tmp_path):
+    assert set(source_issues_by_code(read_sources([table]))) == {"population_unstated", "no_split"}
     whole = tmp_path / "whole"
     touch(whole / "a.png", whole / "b.png")
     write(
         whole / "all.csv", "image,patient,split,age,mass\na.png,1,train,50,1\nb.png,2,test,60,0\n"
     )
-    assert noticed(read_sources([whole])) == {}
+    assert source_issues_by_code(read_sources([whole])) == {}
 
 
-def test_a_small_validation_part_is_said_once_train_is_ten_times_larger(kaggle):
+def test_small_validation_is_reported_once_train_is_ten_times_larger(kaggle):
     touch(*(kaggle / "val" / "NORMAL" / f"v{i}.jpeg" for i in range(16)))
-    assert "small_validation" not in noticed(read_sources([kaggle]))
+    assert "small_validation" not in source_issues_by_code(read_sources([kaggle]))
     touch(*(kaggle / "train" / "PNEUMONIA" / f"t{i}.jpeg" for i in range(160)))
-    small = noticed(read_sources([kaggle]))["small_validation"]
+    small = source_issues_by_code(read_sources([kaggle]))["small_validation"]
     assert (small.count, small.message) == (16, "Validation has 16 films, train 163.")
 
 
-def test_a_missing_folder_a_file_and_an_empty_folder_are_named(tmp_path):
+def test_missing_folder_file_and_empty_folder_are_named(tmp_path):
     with pytest.raises(DataError, match=f"there is no folder {tmp_path}/nowhere"):
         read_sources([tmp_path / "nowhere"])
     archive = write(tmp_path / "data.zip", "PK")
@@ -188,7 +188,7 @@ def test_a_missing_folder_a_file_and_an_empty_folder_are_named(tmp_path):
         read_sources([])
 
 
-def test_a_folder_of_no_known_layout_is_told_what_was_expected(tmp_path):
+def test_unknown_layout_error_says_what_is_expected(tmp_path):
     write(tmp_path / "weights.bin", "x")
     with pytest.raises(
         DataError, match=r"no known layout: it holds 0 films, but no Data_Entry_2017\*\.csv.*CLASS"
@@ -199,7 +199,7 @@ def test_a_folder_of_no_known_layout_is_told_what_was_expected(tmp_path):
         read_sources([tmp_path])
 
 
-def test_a_folder_that_may_not_be_read_is_named(table, monkeypatch):
+def test_unreadable_folder_is_named(table, monkeypatch):
     locked = table / "locked"
     touch(locked / "c.png")
     if os.geteuid():

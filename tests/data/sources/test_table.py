@@ -11,7 +11,7 @@ from cxr_core.data.sources.detect import read_sources
 from cxr_core.data.sources.labels import parse_age, parse_sex, parse_view
 from cxr_core.errors import DataError
 from cxr_core.findings import finding_named, is_no_finding
-from tests.data.layouts import by_name, noticed, touch, write
+from tests.data.layouts import by_name, source_issues_by_code, touch, write
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def read(tmp_path):
     return manifest
 
 
-def test_all_facts_of_a_table(read):
+def test_all_columns_of_a_table(read):
     manifest = read(
         "Path,Patient ID,Split,View Position,Age,Gender,Cardiomegaly,Pleural Effusion,Height\n"
         "a.png,p1,train,PA,057Y,female,1,0.0,2000\n"
@@ -44,7 +44,7 @@ def test_all_facts_of_a_table(read):
     np.testing.assert_array_equal(films["cardiomegaly"], [1, np.nan, np.nan])
     np.testing.assert_array_equal(films["effusion"], [0, 1, 0])
     assert manifest.findings == ("cardiomegaly", "effusion")
-    assert set(noticed(manifest)) == {"label_alias"}
+    assert set(source_issues_by_code(manifest)) == {"label_alias"}
 
 
 @pytest.mark.parametrize(
@@ -62,24 +62,24 @@ def test_all_facts_of_a_table(read):
         "image id",
     ],
 )
-def test_the_column_of_images_has_many_names(read, column):
+def test_image_column_has_many_names(read, column):
     assert read(f"{column},mass\na.png,1\n", "a").table["status"].tolist() == ["present"]
 
 
 @pytest.mark.parametrize("sign", [",", ";", "\t"])
-def test_cells_are_cut_by_commas_semicolons_or_tabs(read, sign):
+def test_cells_are_separated_by_commas_semicolons_or_tabs(read, sign):
     manifest = read(
         sign.join(["image", "labels"]) + "\n" + sign.join(["a.png", "Mass|Nodule"]) + "\n", "a"
     )
     assert manifest.table[["mass", "nodule"]].iloc[0].tolist() == [1, 1]
 
 
-def test_one_of_several_columns_leads_to_the_films(read):
+def test_column_that_matches_most_films_is_used(read):
     manifest = read("image,file,mass\n17,a.png,1\n18,b.png,0\n", "ab")
     assert manifest.table["status"].tolist() == ["present", "present"]
 
 
-def test_a_column_that_names_labels(read):
+def test_labels_from_a_column_of_names(read):
     manifest = read(
         'image,Finding Labels\na.png,Cardiomegaly|Infiltrate\nb.png,No Finding\nc.png,\nd.png,"mass; edema"\n'
         "e.png,\"['Mass', 'Edema']\"\n",
@@ -89,47 +89,50 @@ def test_a_column_that_names_labels(read):
     nan = np.nan
     expected = [[1, 1, 0, 0], [0, 0, 0, 0], [nan] * 4, [0, 0, 1, 1], [0, 0, 1, 1]]
     np.testing.assert_array_equal(manifest.table[list(manifest.findings)], expected)
-    assert noticed(manifest)["label_alias"].message == "Read Infiltrate as Infiltration (1 film)."
+    assert (
+        source_issues_by_code(manifest)["label_alias"].message
+        == "Read Infiltrate as Infiltration (1 film)."
+    )
 
 
-def test_nothing_found_makes_unknown_labels_negative(read):
+def test_no_finding_makes_unknown_labels_negative(read):
     manifest = read("image,No Finding,Mass,Edema\na.png,1.0,,\nb.png,,1.0,\nc.png,0.0,,-1.0\n")
     np.testing.assert_array_equal(
         manifest.table[["mass", "edema"]], [[0, 0], [1, np.nan], [np.nan, np.nan]]
     )
 
 
-def test_a_label_that_nobody_knows_blocks_and_is_unknown(read):
+def test_unknown_label_blocks_and_is_nan(read):
     manifest = read("image,mass\na.png,1\nb.png,perhaps\nc.png,2\n")
-    unknown = noticed(manifest)["unknown_label"]
+    unknown = source_issues_by_code(manifest)["unknown_label"]
     assert unknown.severity == "blocking"
     assert [image[-5:] for image in unknown.images] == ["b.png", "c.png"]
     assert "'mass=perhaps' (1)" in unknown.message
     np.testing.assert_array_equal(manifest.table["mass"], [1, np.nan, np.nan])
 
 
-def test_labels_in_a_column_of_names_that_nobody_knows_block(read):
+def test_unknown_names_in_a_column_of_labels_block(read):
     manifest = read("image,label\na.png,mass\nb.png,Toothache\nc.png,Mass;Toothache\n")
-    assert len(noticed(manifest)["unknown_label"].images) == 2
+    assert len(source_issues_by_code(manifest)["unknown_label"].images) == 2
     np.testing.assert_array_equal(manifest.table["mass"], [1, np.nan, 1])
 
 
-def test_a_table_without_labels_patients_or_parts_says_so(read):
+def test_table_without_labels_patients_or_splits_is_reported(read):
     manifest = read("image,ctr\na.png,0.5\nb.png,\n", "ab")
     assert {"no_labels", "patient_unknown", "no_split", "population_unstated"} == set(
-        noticed(manifest)
+        source_issues_by_code(manifest)
     )
     assert manifest.table["patient"].nunique() == 2
     assert manifest.table["split"].isna().all()
 
 
-def test_some_films_of_nobody_are_patients_of_their_own(read):
+def test_films_of_unknown_patients_are_patients_of_their_own(read):
     manifest = read("image,patient,mass\na.png,1,0\nb.png,,1\nc.png,,1\n")
-    assert noticed(manifest)["patient_unknown"].count == 2
+    assert source_issues_by_code(manifest)["patient_unknown"].count == 2
     assert manifest.table["patient"].nunique() == 3
 
 
-def test_values_that_nobody_knows_are_unknown(read):
+def test_values_not_understood_are_unknown(read):
     manifest = read(
         "image,patient,split,view,sex,age,mass\na.png,1,fold 3,lateral,X,old,1\nb.png,2,train,PA,F,-4,0\n",
         "ab",
@@ -138,7 +141,7 @@ def test_values_that_nobody_knows_are_unknown(read):
     assert first[["split", "view", "sex", "age"]].isna().all()
     assert second[["split", "view", "sex"]].tolist() == ["train", "PA", "F"]
     assert np.isnan(second["age"])
-    found = noticed(manifest)
+    found = source_issues_by_code(manifest)
     assert found["unknown_value"].count == 4
     for name in ("split", "view", "sex", "age"):
         assert f"The {name} of 1 film was not understood" in found["unknown_value"].message
@@ -146,10 +149,10 @@ def test_values_that_nobody_knows_are_unknown(read):
     assert "not_in_split" not in found
 
 
-def test_a_film_without_a_part_beside_others_that_have_one_counts_as_training(read):
+def test_film_without_split_beside_others_counts_as_training(read):
     manifest = read("image,split,mass\na.png,test,1\nb.png,,1\n", "ab")
     assert manifest.table["split"].tolist() == ["test", "train"]
-    assert noticed(manifest)["not_in_split"].examples == ("b.png",)
+    assert source_issues_by_code(manifest)["not_in_split"].examples == ("b.png",)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +223,7 @@ def test_sexes(text, sex):
         ],
     ],
 )
-def test_labels_by_their_aliases(label, key):
+def test_labels_under_other_names_are_noted(label, key):
     found = finding_named(label)
     assert (found.key if found else None) == key
 
@@ -244,7 +247,7 @@ def test_no_finding_has_several_names():
         *("a.png", "a", "{folder}/images/p1/a.png"),
     ],
 )
-def test_a_path_is_found_from_the_tables_folder_its_images_or_by_its_name(tmp_path, cell):
+def test_path_is_found_from_table_folder_images_folder_or_name(tmp_path, cell):
     touch(tmp_path / "images" / "p1" / "a.png", tmp_path / "images" / "p2" / "b.png")
     write(tmp_path / "labels.csv", f"image,mass\n{cell.format(folder=tmp_path)},1\n")
     manifest = read_sources([tmp_path])
@@ -261,16 +264,16 @@ def test_an_absolute_path_may_lead_out_of_the_folder(tmp_path):
     assert read_sources([tmp_path / "near"]).table["status"].tolist() == ["present", "missing"]
 
 
-def test_of_equal_names_the_one_below_images_is_meant_else_the_first(tmp_path):
+def test_of_equal_names_the_one_below_images_wins_else_the_first(tmp_path):
     touch(*(tmp_path / folder / "a.png" for folder in ("deep/images", "masks/heart", "masks/lung")))
     write(tmp_path / "labels.csv", "image,patient,mass\na.png,1,1\n")
     manifest = read_sources([tmp_path])
     assert manifest.table["image"].tolist() == [str(tmp_path / "deep" / "images" / "a.png")]
-    assert not {"same_name_twice", "surplus_images"} & set(noticed(manifest))
+    assert not {"same_name_twice", "surplus_images"} & set(source_issues_by_code(manifest))
     (tmp_path / "deep" / "images" / "a.png").unlink()
     manifest = read_sources([tmp_path])
     assert manifest.table["image"].tolist() == [str(tmp_path / "masks" / "heart" / "a.png")]
-    assert noticed(manifest)["same_name_twice"].examples == ("a.png",)
+    assert source_issues_by_code(manifest)["same_name_twice"].examples == ("a.png",)
 
 
 def test_equal_names_in_patients_folders_are_not_confused(tmp_path):
@@ -288,7 +291,7 @@ def test_equal_names_in_patients_folders_are_not_confused(tmp_path):
 def test_missing_and_surplus_films_are_counted(tmp_path):
     touch(tmp_path / "a.png", tmp_path / "x.png", tmp_path / "y.jpg", tmp_path / "readme.md")
     write(tmp_path / "labels.csv", "image,patient,mass\na.png,1,1\nb.png,2,0\n")
-    found = noticed(read_sources([tmp_path]))
+    found = source_issues_by_code(read_sources([tmp_path]))
     assert (found["missing_images"].count, found["missing_images"].examples) == (1, ("b.png",))
     assert (found["surplus_images"].count, found["surplus_images"].examples) == (
         2,
@@ -296,7 +299,7 @@ def test_missing_and_surplus_films_are_counted(tmp_path):
     )
 
 
-def test_a_table_of_which_no_film_is_there_is_refused_when_others_are(read, tmp_path):
+def test_table_without_its_films_is_refused_beside_other_films(read, tmp_path):
     with pytest.raises(
         DataError, match=r"none of the 3 films .* is named under image in .*first row says 'x\.png'"
     ):
@@ -310,7 +313,7 @@ def test_rows_that_repeat_or_contradict(read):
     manifest = read(
         "image,patient,note,mass\na.png,1,x,1\na.png,1,y,1\nb.png,2,,1\n./b.png,2,,0\nc.png,3,,0\n"
     )
-    found = noticed(manifest)
+    found = source_issues_by_code(manifest)
     assert len(manifest.table) == 3
     assert found["duplicate_rows"].count == 1
     assert [image[-5:] for image in found["contradictory_rows"].images] == ["b.png"]
@@ -318,7 +321,7 @@ def test_rows_that_repeat_or_contradict(read):
     assert by_name(manifest).loc["b.png", "mass"] == 1
 
 
-def test_tables_with_the_same_columns_are_one_with_parts_from_their_names(tmp_path):
+def test_tables_with_equal_columns_are_joined_with_splits_from_their_names(tmp_path):
     for part, film in (("train", "a"), ("valid", "b")):
         touch(tmp_path / f"{film}.png")
         write(tmp_path / f"chexpert_{part}.csv", f"Path,Mass\n{film}.png,1\n")
@@ -326,7 +329,7 @@ def test_tables_with_the_same_columns_are_one_with_parts_from_their_names(tmp_pa
     assert films["split"].to_dict() == {"a.png": "train", "b.png": "val"}
 
 
-def test_tables_with_other_columns_are_refused_unless_one_lies_higher(tmp_path):
+def test_tables_with_different_columns_are_refused_unless_one_lies_higher(tmp_path):
     touch(tmp_path / "a.png")
     write(tmp_path / "one.csv", "image,mass\na.png,1\n")
     write(tmp_path / "deeper" / "two.csv", "image,nodule\na.png,1\n")
@@ -341,13 +344,13 @@ def test_tables_with_other_columns_are_refused_unless_one_lies_higher(tmp_path):
     assert read_sources([tmp_path]).findings == ("mass",)
 
 
-def test_two_hospitals_that_count_from_one_have_different_patients(tmp_path):
+def test_equal_numbers_of_two_hospitals_are_different_patients(tmp_path):
     for hospital in ("north", "south"):
         touch(tmp_path / hospital / f"{hospital}.png")
         write(tmp_path / hospital / "labels.csv", f"image,patient,mass\n{hospital}.png,1,1\n")
     manifest = read_sources([tmp_path / "north", tmp_path / "south"])
     assert manifest.table["patient"].tolist() == ["north/1", "south/1"]
-    assert noticed(manifest)["patients_scoped"].count == 1
+    assert source_issues_by_code(manifest)["patients_scoped"].count == 1
 
 
 def test_two_columns_for_one_finding_are_refused(read):
@@ -355,7 +358,7 @@ def test_two_columns_for_one_finding_are_refused(read):
         read("image,Effusion,Pleural Effusion\na.png,1,0\n")
 
 
-def test_a_row_that_names_no_film_is_refused(read):
+def test_row_without_a_film_is_refused(read):
     with pytest.raises(DataError, match="row 2 has nothing under image"):
         read("image,mass\na.png,1\n,0\n")
 
@@ -385,17 +388,17 @@ def test_dicom_files_are_found_by_path_by_name_and_without_their_suffix(tmp_path
     ]
 
 
-def test_dicom_files_without_a_suffix_are_told_by_their_first_bytes(tmp_path):
+def test_dicom_files_without_a_suffix_are_detected_by_first_bytes(tmp_path):
     dicom(tmp_path / "1.2.840.1")
     write(tmp_path / "labels.csv", "file,mass\n1.2.840.1.dcm,1\n")
     manifest = read_sources([tmp_path])
     assert (manifest.kind, manifest.table["status"].tolist()) == ("dicom", ["present"])
 
 
-def test_the_real_hearts_mean_their_films_and_not_their_masks(real_data):
+def test_real_heart_table_matches_films_and_not_masks(real_data):
     manifest = read_sources([real_data / "heart_ctr"])
     assert manifest.table["image"].str.contains("/heart_ctr/images/", regex=False).all()
-    assert set(noticed(manifest)) == {
+    assert set(source_issues_by_code(manifest)) == {
         "no_labels",
         "patient_unknown",
         "no_split",

@@ -44,7 +44,7 @@ def gate(manifest: Manifest) -> set[str]:
     return set(manifest.table.loc[manifest.table["split"] == HOLDOUT, "patient"])
 
 
-def test_no_patient_of_the_gate_is_learnt_from_tuned_on_or_tested_on():
+def test_no_holdout_patient_is_trained_tuned_or_tested_on():
     table = split_manifest(RECIPE, films()).table
     assert table.groupby("patient")["split"].nunique().max() == 1
     shares = (
@@ -56,7 +56,7 @@ def test_no_patient_of_the_gate_is_learnt_from_tuned_on_or_tested_on():
     assert set(table["split"]) == {"train", "val", "test", HOLDOUT}
 
 
-def test_it_is_the_same_for_every_seed_split_and_validation_and_stays_when_films_are_added():
+def test_holdout_is_the_same_for_every_seed_and_split_and_when_films_are_added():
     expected = gate(split_manifest(RECIPE, films()))
     assert gate(split_manifest(replace(RECIPE, seed=7, validation_share=0.4), films())) == expected
     assert gate(split_manifest(RECIPE, films(600))) >= expected
@@ -68,7 +68,7 @@ def test_it_is_the_same_for_every_seed_split_and_validation_and_stays_when_films
         assert gate(other) == drawn - tested
 
 
-def test_where_a_number_counts_does_not_change_who_is_drawn():
+def test_prefix_of_a_patient_number_does_not_change_the_holdout():
     assert (
         hash_patient("person12")
         == hash_patient("train/person12")
@@ -81,7 +81,7 @@ def test_where_a_number_counts_does_not_change_who_is_drawn():
     )
 
 
-def test_patients_who_share_a_picture_go_together():
+def test_patients_who_share_an_image_stay_together():
     inside, outside = (
         next(n for n in range(1, 400) if n % 4 and (hash_patient(str(n)) < 0.2) is drawn)
         for drawn in (True, False)
@@ -93,7 +93,7 @@ def test_patients_who_share_a_picture_go_together():
     assert {str(inside), str(outside)} <= gate(carved)
 
 
-def test_small_data_spares_none():
+def test_small_data_has_no_holdout():
     assert gate(split_manifest(RECIPE, films(100))) == set()
     enough = films()
     positives = enough.table[enough.table["split"] == "train"].index[:10]
@@ -103,7 +103,7 @@ def test_small_data_spares_none():
     assert counts.min() >= MIN_CASES
 
 
-def test_without_a_share_there_is_no_gate():
+def test_no_share_gives_no_holdout():
     before = films()
     assert carve_holdout(before, (KEY,), 0.0) is before
     pd.testing.assert_frame_equal(
@@ -124,7 +124,7 @@ def told_by(recipe: Recipe, manifest: Manifest) -> Exclusions:
     )
 
 
-def test_a_card_tells_what_was_left_aside_and_an_old_one_nothing():
+def test_card_records_exclusions_and_old_cards_have_none():
     told = told_by(RECIPE, films())
     assert told.official_test
     assert told.covers_gate(0.2, frozenset({"csv"}))
@@ -142,7 +142,7 @@ def test_a_card_tells_what_was_left_aside_and_an_old_one_nothing():
 
 
 @pytest.mark.parametrize(("began", "share"), [(None, 0.0), (0.1, 0.1), (0.3, 0.2)])
-def test_what_a_model_began_from_counts_as_its_own_learning(began, share, tmp_path):
+def test_exclusions_of_the_initial_model_are_inherited(began, share, tmp_path):
     aside = {
         "official_test": bool(began),
         "kinds": ["csv"],

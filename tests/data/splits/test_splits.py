@@ -41,7 +41,7 @@ def hospital(films: int, seed: int = 0) -> Manifest:
     return manifest_of(patient, chance.integers(0, films * 20, films), **named)
 
 
-def parts_of(manifest: Manifest) -> dict[str, str]:
+def splits_by_image(manifest: Manifest) -> dict[str, str]:
     return dict(zip(manifest.table["image"], manifest.table["split"], strict=True))
 
 
@@ -55,7 +55,7 @@ def spread(manifest: Manifest, column: str) -> int:
 
 
 @pytest.mark.parametrize("text", ["80:08:12", "0.8:0.08:0.12", "20:2:3", " 80 : 8 : 12 "])
-def test_ratios_are_read(text):
+def test_ratios_are_parsed(text):
     assert parse_ratios(text) == pytest.approx(RATIOS, abs=1e-15)
 
 
@@ -66,7 +66,7 @@ def test_the_usual_ratios_are_exact():
 @pytest.mark.parametrize(
     "text", ["80:20", "80:10:10:10", "a:b:c", "80:-8:28", "0:50:50", "", "nan:1:1", "inf:1:1"]
 )
-def test_ratios_that_are_none_are_named(text):
+def test_invalid_ratios_are_refused(text):
     with pytest.raises(DataError, match="such as 80:08:12"):
         parse_ratios(text)
 
@@ -83,20 +83,20 @@ tangled = st.lists(
     ratios=st.sampled_from([RATIOS, (0.5, 0.25, 0.25), (0.7, 0.0, 0.3)]),
 )
 @settings(max_examples=60, deadline=None)
-def test_divide_keeps_patients_and_pictures_in_one_part(films, seed, ratios):
+def test_split_keeps_patients_and_images_in_one_split(films, seed, ratios):
     patients, pictures, ill = zip(*films, strict=True)
     manifest = manifest_of(patients, pictures, pneumonia=np.array(ill, float))
     divided = split_by_ratios(manifest, ratios, (), seed)
     assert spread(divided, "patient") == 1
     assert spread(divided, "sha256") == 1
-    assert parts_of(divided) == parts_of(
+    assert splits_by_image(divided) == splits_by_image(
         split_by_ratios(shuffled(manifest, seed), ratios, (), seed)
     )
 
 
 @given(films=tangled, others=tangled, seed=st.integers(0, 99), first_drop=st.booleans())
 @settings(max_examples=40, deadline=None)
-def test_carving_and_dropping_leave_no_patient_and_no_picture_in_two_parts(
+def test_carving_and_dropping_keep_patients_and_images_in_one_split(
     films, others, seed, first_drop
 ):
     patients, pictures, ill = zip(*films, *others, strict=True)
@@ -110,7 +110,7 @@ def test_carving_and_dropping_leave_no_patient_and_no_picture_in_two_parts(
         done, again = step(done), step(again)
     assert spread(done, "patient") == 1
     assert spread(done, "sha256") == 1
-    assert parts_of(done) == parts_of(again)
+    assert splits_by_image(done) == splits_by_image(again)
     pd.testing.assert_frame_equal(
         done.select_split("test").table, manifest.select_split("test").table
     )
@@ -129,7 +129,7 @@ def test_shares_are_kept_for_films_and_for_every_finding():
             assert there == pytest.approx(ratio * positive.sum(), rel=0.02, abs=1)
 
 
-def test_no_part_gets_the_patients_with_many_films():
+def test_patients_with_many_films_spread_over_splits():
     table = split_by_ratios(hospital(20_000), RATIOS, ("cardiomegaly",), seed=0).table
     per_patient = table.groupby("split").agg(
         films=("image", "size"), patients=("patient", "nunique")
@@ -163,14 +163,14 @@ def test_another_seed_gives_another_split():
     assert carved[0] == carved[1] != carved[2]
 
 
-def test_patients_are_joined_through_chains_of_pictures():
+def test_patients_are_grouped_through_chains_of_images():
     patient, picture = pd.Series(list("dabce")), pd.Series(["p", "p", "q", "q", "r"])
     assert group_patients(patient, picture).tolist() == [0, 0, 1, 1, 2]
     chain = group_patients(pd.Series(list("abbcd")), pd.Series(list("ppqqr")))
     assert chain.tolist() == [0, 0, 0, 0, 1]
 
 
-def test_a_rare_finding_goes_where_it_lacks_most():
+def test_rare_finding_goes_where_it_lacks_most():
     """Ten groups of one film, two of them ill: halves get five films and one ill film each, whatever the chance."""
     counts = np.column_stack([np.arange(10) < 2, np.ones(10)])
     for seed in range(20):
@@ -197,7 +197,7 @@ def test_kaggles_validation_is_too_small_and_pooled():
     )
 
 
-def test_a_large_enough_validation_is_kept_unless_it_is_to_be_pooled():
+def test_large_validation_is_kept_unless_pooled():
     manifest = kaggle_like(100)
     assert explain_small_validation(manifest.table, ("pneumonia",)) is None
     assert (
@@ -226,7 +226,7 @@ def test_validation_is_small_by_films_or_by_positives_only_beside_a_larger_train
     assert explain_small_validation(table(1000, 100, 10), ("mass",)) is None
 
 
-def test_one_of_each_picture_is_kept_in_the_official_part_if_it_lies_there():
+def test_one_of_each_image_is_kept_in_the_official_split():
     manifest = manifest_of(
         range(9),
         list("aabbccdde"),
@@ -240,7 +240,7 @@ def test_one_of_each_picture_is_kept_in_the_official_part_if_it_lies_there():
     )
 
 
-def test_films_that_are_not_decoded_cannot_be_told_apart():
+def test_films_not_decoded_are_refused():
     table = manifest_of(range(4)).table.assign(sha256=pd.Series(["a", None, "c", "d"], dtype="str"))
     manifest = Manifest(table, "csv", "")
     for step in (
@@ -254,7 +254,7 @@ def test_films_that_are_not_decoded_cannot_be_told_apart():
             step(manifest)
 
 
-def test_a_split_without_both_classes_on_each_side_is_refused():
+def test_split_without_both_classes_is_refused():
     one = manifest_of(range(50), pneumonia=[1.0] + [0.0] * 49)
     with pytest.raises(DataError, match="0 films with pneumonia"):
         carve_validation(one, ("pneumonia",), 0.2, 0)
@@ -269,7 +269,7 @@ def test_a_split_without_both_classes_on_each_side_is_refused():
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
-def test_a_share_of_nothing_or_all_is_refused(share):
+def test_validation_share_of_zero_or_one_is_refused(share):
     with pytest.raises(DataError, match="between 0 and 1"):
         carve_validation(hospital(50), (), share, 0)
 
@@ -280,7 +280,7 @@ def test_ratios_that_do_not_sum_to_one_are_refused(ratios):
         split_by_ratios(hospital(50), ratios, (), 0)
 
 
-def test_validation_is_carved_from_a_train_part_only():
+def test_validation_is_carved_only_from_train():
     undivided = Manifest(
         hospital(50).table.assign(split=pd.Series(None, range(50), dtype="str")), "csv", ""
     )
@@ -288,7 +288,7 @@ def test_validation_is_carved_from_a_train_part_only():
         carve_validation(undivided, (), 0.2, 0)
 
 
-def test_boxes_and_what_was_noticed_survive_a_split(real_data):
+def test_boxes_and_source_issues_survive_a_split(real_data):
     manifest = read_sources([real_data / "nih_cxr8"]).select_usable()
     manifest = manifest.with_table(manifest.table.assign(sha256=manifest.table["image"]))
     carved = carve_validation(manifest, ("cardiomegaly", "pneumonia"), 0.1, 0)

@@ -27,7 +27,7 @@ counts = st.integers(min_value=1, max_value=400)
 
 @given(counts, counts, counts, counts)
 @settings(deadline=None)
-def test_the_ratio_is_scipys(a: int, b: int, c: int, d: int) -> None:
+def test_odds_ratio_agrees_with_scipy(a: int, b: int, c: int, d: int) -> None:
     if min(a + b, c + d, a + c, b + d) > 1:
         assert found(*films(a, b, c, d)).value == pytest.approx(
             reference([[a, b], [c, d]], kind="sample").statistic, rel=1e-9
@@ -35,7 +35,7 @@ def test_the_ratio_is_scipys(a: int, b: int, c: int, d: int) -> None:
 
 
 @pytest.mark.parametrize("table", [(400, 300, 900, 1900), (60, 500, 700, 800)])
-def test_with_a_film_for_each_patient_the_interval_is_scipys(
+def test_interval_agrees_with_scipy_for_one_film_per_patient(
     table: tuple[int, int, int, int],
 ) -> None:
     """scipy's is Woolf's; ours uses Student's t and a small correction, which hundreds of patients level out."""
@@ -46,7 +46,7 @@ def test_with_a_film_for_each_patient_the_interval_is_scipys(
     )
 
 
-def test_a_table_by_hand() -> None:
+def test_odds_ratio_of_a_table_computed_by_hand() -> None:
     """OR = (30 × 80) / (20 × 10) = 12; Woolf's variance = 1/30 + 1/20 + 1/10 + 1/80."""
     odds = found(*films(30, 20, 10, 80))
     assert odds.value == pytest.approx(12)
@@ -67,7 +67,7 @@ def test_an_empty_cell_gets_half_a_film_in_every_cell() -> None:
 
 @given(counts, counts, counts, counts, st.integers(2, 5))
 @settings(deadline=None, max_examples=40)
-def test_repeating_every_film_of_a_patient_teaches_nothing(
+def test_repeated_films_of_a_patient_do_not_narrow_the_interval(
     a: int, b: int, c: int, d: int, times: int
 ) -> None:
     """Independent films would narrow the interval by the root of `times`."""
@@ -82,7 +82,7 @@ def test_repeating_every_film_of_a_patient_teaches_nothing(
 
 @given(counts, counts, counts, counts)
 @settings(deadline=None)
-def test_the_group_and_the_rest_mirror_each_other(a: int, b: int, c: int, d: int) -> None:
+def test_group_and_rest_give_inverse_ratios(a: int, b: int, c: int, d: int) -> None:
     label, group = films(a + 1, b + 1, c + 1, d + 1)
     there, back = found(label, group), found(label, 1 - group)
     low, high = there.interval()
@@ -92,7 +92,7 @@ def test_the_group_and_the_rest_mirror_each_other(a: int, b: int, c: int, d: int
     assert there.interval(0.999)[0] < low
 
 
-def test_the_interval_covers_the_truth_when_patients_have_many_films() -> None:
+def test_interval_covers_the_truth_with_many_films_per_patient() -> None:
     """Patients with 1 to 30 films, whose label and group are their own and unrelated: the true ratio is 1.
 
     Woolf's interval for independent films misses it in more than a third of the trials; the clustered one may miss
@@ -114,7 +114,7 @@ def test_the_interval_covers_the_truth_when_patients_have_many_films() -> None:
     assert 0.01 * trials < missed < 0.09 * trials
 
 
-def test_the_error_is_that_of_a_bootstrap_over_patients() -> None:
+def test_standard_error_agrees_with_a_patient_bootstrap() -> None:
     """Patients with films inside and outside the group, whose labels lean one way in each: an independent measure."""
     chance = np.random.default_rng(11)
     patient = np.repeat(np.arange(120), 16)
@@ -134,7 +134,7 @@ def test_the_error_is_that_of_a_bootstrap_over_patients() -> None:
     assert error > 1.3 * woolf
 
 
-def test_what_is_unknown_is_left_out() -> None:
+def test_unknown_labels_and_groups_are_left_out() -> None:
     label, group = films(30, 20, 10, 80)
     unknown = np.full(50, np.nan)
     longer = found(np.r_[label, unknown, np.ones(50)], np.r_[group, np.ones(50), unknown])
@@ -145,13 +145,13 @@ def test_what_is_unknown_is_left_out() -> None:
 @pytest.mark.parametrize(
     "table", [(0, 5, 0, 5), (5, 0, 5, 0), (5, 5, 0, 0), (0, 0, 5, 5), (0, 0, 0, 0), (1, 9, 0, 9)]
 )
-def test_nothing_to_compare(table: tuple[int, int, int, int]) -> None:
+def test_nothing_to_compare_gives_none(table: tuple[int, int, int, int]) -> None:
     """One class, one group, nothing, or the whole class in one patient."""
     label, group = films(*table)
     assert estimate_odds_ratio(label, group, np.arange(len(label))) is None
 
 
-def test_a_class_in_one_patient_says_nothing() -> None:
+def test_class_in_one_patient_gives_no_odds_ratio() -> None:
     label, group = films(40, 100, 0, 300)
     patient = np.where(label == 1, 0, np.arange(len(label)) + 1)
     assert estimate_odds_ratio(label, group, patient) is None
