@@ -51,7 +51,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 flush_to_disk(file)
         if path.exists():
             raise FileExistsError(f"{path} exists already")
+        _flush_names(temporary)
         temporary.rename(path)
+        _flush_names(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -63,6 +65,18 @@ def temporary_path_beside(path: Path) -> Path:
     It ends as `path` does, for writers that look at the extension.
     """
     return path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+
+
+def _flush_names(folder: Path) -> None:
+    """Wait until the disk has the names in a folder, where the system can do that."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def flush_to_disk(path: Path) -> None:

@@ -15,13 +15,13 @@ from cxr_core.reading.classifier import Classifier
 from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.trainer import Trainer
 from cxr_core.training.fit import FitOptions, fit
-from cxr_core.training.run_data import split_manifest
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import apply_overrides, format_recipe, load_recipe
-from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.training.run_data import split_manifest
 from cxr_core.training.runs.events import EpochDone, Event, RunBegun
 from cxr_core.training.runs.manifest import RunManifest
+from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.training.tasks.findings import mean_bce
 from cxr_core.workspace.paths import RECIPES
 from tests.lit_films import lit_films
@@ -240,7 +240,9 @@ def test_runs_of_other_seeds_share_a_division_when_it_has_a_seed_of_its_own(data
     films = open_data([str(dataset)])
 
     def validation(**changed: int) -> set[str]:
-        return set(split_manifest(replace(TINY, **changed), films).select_split("val").table["image"])
+        return set(
+            split_manifest(replace(TINY, **changed), films).select_split("val").table["image"]
+        )
 
     assert validation(seed=1, split_seed=0) == validation(seed=0)
     assert validation(seed=1) == validation(seed=0, split_seed=1) != validation(seed=0)
@@ -263,7 +265,9 @@ def test_two_runs_that_begin_in_the_same_second_have_folders_of_their_own(worksp
     monkeypatch.setattr(
         "cxr_core.training.runs.run_folder.time.strftime", lambda _: "20260101-000000"
     )
-    first, second = (RunFolder.create(replace(TINY, epochs=epochs), RunManifest()) for epochs in (1, 2))
+    first, second = (
+        RunFolder.create(replace(TINY, epochs=epochs), RunManifest()) for epochs in (1, 2)
+    )
     assert [folder.path.name for folder in (first, second)] == [
         f"{TINY.name}-20260101-000000",
         f"{TINY.name}-20260101-000000-2",

@@ -18,20 +18,22 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cxr_core.errors import RunError
-from cxr_core.models.store import update_card, load_card
-from cxr_core.training.engine import checkpoint as checkpoint_module
+from cxr_core.models.store import load_card, update_card
 from cxr_core.training.engine.learner import Learner
 from cxr_core.training.engine.trainer import Trainer
-from cxr_core.training.fit import Settings, fit, resume
+from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import format_recipe
+from cxr_core.training.runs.run_files import RUN_LOCK, read_last_event
 from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.workspace import atomic
+from cxr_core.workspace.process_lock import find_lock_holder
 from tests.training.test_fit import TINY
 from train.fit import main as fit_command
-from cxr_core.training.recipe.recipe_file import format_recipe
 
 ROOT = Path(__file__).parents[2]
-QUIET = Settings(report=lambda _: None, device="cpu")
+QUIET = FitOptions(report=lambda _: None, device="cpu")
 RESTLESS = replace(
     TINY,
     epochs=3,
@@ -88,7 +90,7 @@ def outcome(run: Path) -> tuple[dict[str, torch.Tensor], dict, list[dict]]:
         "learning_rate",
         "best_epoch",
     )
-    epochs = [line for line in RunFolder(run).progress() if line["event"] == "epoch"]
+    epochs = [line for line in RunFolder(run).read_events() if line["event"] == "epoch"]
     return (
         load_file(run / "model" / "weights.safetensors"),
         fitted,
@@ -116,16 +118,16 @@ def test_a_run_stopped_between_any_two_steps_ends_the_same(
         steps += 1
         return steps % 5 == 0 and (run / "recipe.toml").exists()
 
-    impatient = Settings(report=lambda _: None, device="cpu", stop=stop)
+    impatient = FitOptions(report=lambda _: None, device="cpu", stop=stop)
     with pytest.raises(
-        RunError, match=r"stopped at step \d+; go on with: python -m train\.fit --resume"
+        RunError, match=r"stopped at step \d+; resume it: python -m train\.fit --resume"
     ):
         fit(recipe, [films], impatient, run=run)
-    assert RunFolder(run).state == "stopped"
+    assert read_last_event(run)["event"] == "stopped"
     for _ in range(20):
         steps = 0
         try:
-            resume(run, Settings(report=lambda _: None, device="cpu", stop=lambda: _later(run)))
+            resume(run, FitOptions(report=lambda _: None, device="cpu", stop=lambda: _later(run)))
             break
         except RunError:
             continue
@@ -168,7 +170,7 @@ def start(
 
 
 def step_of(run: Path) -> int:
-    return max((line.get("step", 0) for line in RunFolder(run).progress()), default=0)
+    return max((line.get("step", 0) for line in RunFolder(run).read_events()), default=0)
 
 
 def killed_until_done(
@@ -215,7 +217,7 @@ def test_many_kills(films: Path, whole: Path, tmp_path: Path) -> None:
     print(f"{total} kills")
 
 
-@pytest.mark.parametrize("moment", range(1, 12, 2))
+@pytest.mark.parametrize("moment", range(1, 13, 2))
 def test_a_kill_between_the_steps_of_writing_a_checkpoint_loses_one_interval_at_most(
     films: Path, whole: Path, tmp_path: Path, moment: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,21 +227,22 @@ def test_a_kill_between_the_steps_of_writing_a_checkpoint_loses_one_interval_at_
     class Killed(BaseException):
         """Like SIGKILL: nobody catches it."""
 
-    plain_flush, plain_remove = checkpoint_module._flush, checkpoint_module.shutil.rmtree
+    fsync = os.fsync
 
-    def flush(path: Path) -> None:
+    def interrupted_fsync(handle: int) -> None:
         nonlocal calls
-        calls += 1
-        if calls == 8 + moment:  # in the second checkpoint, or the third
+        if (run / "checkpoints").exists():
+            calls += 1
+        if calls == 6 + moment:  # in the second checkpoint, or the third
+            patched.setattr(atomic.shutil, "rmtree", lambda *_, **__: None)
             raise Killed
-        plain_flush(path)
+        fsync(handle)
 
-    monkeypatch.setattr(checkpoint_module, "_flush", flush)
-    with pytest.raises(Killed):
-        fit(RESTLESS, [films], QUIET, run=run)
-    monkeypatch.setattr(checkpoint_module, "_flush", plain_flush)
-    monkeypatch.setattr(checkpoint_module.shutil, "rmtree", plain_remove)
-    latest, damaged = RunFolder(run).checkpoints.latest()
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic.os, "fsync", interrupted_fsync)
+        with pytest.raises(Killed):
+            fit(RESTLESS, [films], QUIET, run=run)
+    latest, damaged = RunFolder(run).checkpoints.load_latest()
     assert latest is not None
     assert damaged == ()
     resume(run, QUIET)
@@ -257,19 +260,20 @@ def test_sigterm_finishes_the_step_and_keeps_it(films: Path, whole: Path, tmp_pa
     said = process.communicate()[1]
     assert time.monotonic() - asked < 10
     assert process.returncode == 3
-    assert "go on with: python -m train.fit --resume" in said
+    assert "resume with: python -m train.fit --resume" in said
     folder = RunFolder(tmp_path / "run")
-    assert folder.state == "stopped"
-    latest, _ = folder.checkpoints.latest()
+    assert read_last_event(folder.path)["event"] == "stopped"
+    latest, _ = folder.checkpoints.load_latest()
     assert latest is not None
-    assert latest.step == folder.progress()[-1]["step"]
+    assert latest.step == folder.read_events()[-1]["step"]
 
 
 def test_two_trainers_do_not_share_a_folder(films: Path, whole: Path) -> None:
-    with RunFolder(whole).held():
+    with RunFolder(whole).hold():
         (whole / "model").rename(whole / "aside")
         try:
-            assert RunFolder(whole).state == "running"
+            assert find_lock_holder(whole / RUN_LOCK) is not None
+            assert not RunFolder(whole).is_finished
             with pytest.raises(RunError, match="another process is training in"):
                 resume(whole, QUIET)
         finally:
@@ -278,28 +282,28 @@ def test_two_trainers_do_not_share_a_folder(films: Path, whole: Path) -> None:
 
 def test_a_damaged_checkpoint_is_passed_over(films: Path, whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    stopping = Settings(
+    stopping = FitOptions(
         report=lambda _: None, device="cpu", stop=lambda: run.exists() and step_count(run) >= 2
     )
     with pytest.raises(RunError, match="stopped"):
         fit(RESTLESS, [films], stopping, run=run)
-    steps = RunFolder(run).checkpoints.steps()
+    steps = RunFolder(run).checkpoints.list_steps()
     newest = run / "checkpoints" / f"step_{steps[-1]:06}" / "weights.safetensors"
     newest.write_bytes(newest.read_bytes()[:-100])
     resume(run, QUIET)
-    told = next(line for line in RunFolder(run).progress() if line["event"] == "resumed")
+    told = next(line for line in RunFolder(run).read_events() if line["event"] == "resumed")
     assert told["step"] == steps[-2]
     assert f"step_{steps[-1]:06} is damaged" in told["damaged_checkpoints"][0]
     require_same(whole, run)
 
 
 def step_count(run: Path) -> int:
-    return len(RunFolder(run).checkpoints.steps())
+    return len(RunFolder(run).checkpoints.list_steps())
 
 
 def test_what_cannot_go_on_is_said(films: Path, whole: Path, tmp_path: Path, capsys) -> None:
     assert fit_command(["--resume", str(tmp_path)]) == 3
-    assert "holds no run that could go on" in capsys.readouterr().err
+    assert "holds no run that can be resumed" in capsys.readouterr().err
     assert fit_command(["--resume", str(whole)]) == 3
     assert "is finished; its model is" in capsys.readouterr().err
     assert fit_command([]) == 2
@@ -325,40 +329,42 @@ def test_a_run_without_a_checkpoint_does_not_begin_anew_from_another_model_than_
     with pytest.raises(KeyboardInterrupt):
         fit(replace(RESTLESS, init=str(base)), [films], QUIET, run=run)
     update_card(base, lambda card: replace(card, version="9.0.0"), load_card)
-    with pytest.raises(RunError, match=r"began from .* 1\.0\.0, sha256 .*, while .* is .* 9\.0\.0"):
+    with pytest.raises(
+        RunError, match=r"started from .* 1\.0\.0, sha256 .*, while .* is now .* 9\.0\.0"
+    ):
         resume(run, QUIET)
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
     films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = Learner.step
+    plain = Learner.train_step
 
     def broken(self, batch, step, size):
         return float("nan") if step == 7 else plain(self, batch, step, size)
 
-    monkeypatch.setattr(Learner, "step", broken)
+    monkeypatch.setattr(Learner, "train_step", broken)
     with pytest.raises(
         RunError, match=r"became nan at step 8; the last good checkpoint is at step 6"
     ):
         fit(RESTLESS, [films], QUIET, run=tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
-    assert folder.state == "failed"
-    assert folder.checkpoints.latest()[0].step == 6  # type: ignore[union-attr]
+    assert read_last_event(folder.path)["event"] == "failed"
+    assert folder.checkpoints.load_latest()[0].step == 6  # type: ignore[union-attr]
 
 
 def test_too_little_memory_halves_the_films_taken_at_once(
     films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, sizes = Learner._accumulate, []
+    plain, sizes = Learner._accumulate_gradients, []
 
     def small(self, films, *rest):
-        sizes.append(-(-len(films) // self._pieces))
+        sizes.append(-(-len(films) // self._chunks))
         if sizes[-1] > 1:
             raise torch.OutOfMemoryError("out of memory")
         return plain(self, films, *rest)
 
-    monkeypatch.setattr(Learner, "_accumulate", small)
+    monkeypatch.setattr(Learner, "_accumulate_gradients", small)
     fit(
         replace(RESTLESS, epochs=2, head_epochs=0, input_side=64),
         [films],

@@ -75,8 +75,8 @@ def apply_values(recipe: Recipe, values: Values) -> Recipe:
     for name, value in values.items():
         spec = form_specs()[name]
         target = nested if _is_nested(name) else own
-        if spec.kind == "table":
-            target[spec.attribute] = parse_inline_table(name, str(value or ""))
+        if spec.kind == "table" and value is not None:
+            target[spec.attribute] = parse_inline_table(name, str(value))
         else:
             target[spec.attribute] = tuple(value) if isinstance(value, list) else value
     augmentation = replace(recipe.augmentation, **nested)  # type: ignore[arg-type]

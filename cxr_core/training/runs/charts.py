@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
-from cxr_core.evaluation.charts.base import frame, line
+from cxr_core.evaluation.charts.base import draw_line, make_figure
 from cxr_core.presentation.palette import BLUE, DASHES, GREEN, GREY, PURPLE, SERIES, VERMILION
 from cxr_core.training.runs.progress import Curve
 
@@ -92,14 +92,14 @@ def _traces_of_runs(runs: Mapping[str, Mapping[str, Curve]], key: str) -> list[g
 
 def _make_trace(curve: Curve, name: str, colour: str, dash: str = "solid") -> go.Scatter:
     hover = name + " %{y:.4g}, step %{x}<extra></extra>"
-    trace = line(curve.steps, curve.values, name, colour, dash, hovertemplate=hover)
+    trace = draw_line(curve.steps, curve.values, name, colour, dash, hovertemplate=hover)
     if len(curve.steps) <= MAX_MARKED_POINTS:
         trace.marker.update(opacity=1, size=5)
     return trace
 
 
 def _make_chart(traces: list[go.Scatter], title: str) -> go.Figure:
-    chart = frame(traces, HEIGHT, "step", "")
+    chart = make_figure(traces, HEIGHT, "step", "")
     chart.update_xaxes(tickformat="~s", rangemode="tozero")
     is_loss = "loss" in title.lower()
     if is_loss or title == LEARNING_RATE:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from cxr_core.data.film_set import FilmSet
-from cxr_core.film.phantom.phantom import Opacity, PhantomSpec, draw, truth
+from cxr_core.film.phantom.phantom import Opacity, PhantomSpec, draw_phantom, truth
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.findings import STRUCTURES
 
@@ -25,7 +25,7 @@ def add_phantoms(films: FilmSet, spec: InputSpec, count: int, seed: int) -> Film
         return films
     specs = sample_phantom_specs(count, seed)
     mask_spec = InputSpec(side=spec.side, aspect=spec.aspect)  # masks are not equalised
-    grids = np.stack([to_grid(draw(phantom).pixels, spec) for phantom in specs])
+    grids = np.stack([to_grid(draw_phantom(phantom).pixels, spec) for phantom in specs])
     masks = np.stack([_true_masks(phantom, mask_spec) for phantom in specs])
     real = films.take_grids(slice(None))
     return FilmSet.from_grids(np.concatenate([real, grids]), np.concatenate([films.labels, masks]))

@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 
 from cxr_core.errors import RunError
 from cxr_core.training.engine.device import select_device
+from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.training.test_resume import RESTLESS, films, step_of  # noqa: F401 - films is a fixture
-from cxr_core.training.recipe.recipe_file import format_recipe
 
 ROOT = Path(__file__).parents[3]
 # VGG has no batch statistics, so that two processes with half a batch each must do what one does with all of it.
@@ -72,7 +72,7 @@ def test_two_processes_learn_what_one_learns(films: Path, tmp_path: Path) -> Non
     losses = [
         [
             line["loss"]
-            for line in RunFolder(tmp_path / name / "run").progress()
+            for line in RunFolder(tmp_path / name / "run").read_events()
             if line["event"] == "epoch"
         ]
         for name in ("one", "two")
@@ -81,8 +81,9 @@ def test_two_processes_learn_what_one_learns(films: Path, tmp_path: Path) -> Non
 
 
 def test_a_killed_process_ends_the_run_which_goes_on_on_another_number(
-    films: Path, tmp_path: Path
-) -> None:  # noqa: F811
+    films: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
     run = tmp_path / "run"
     long = replace(PLAIN, epochs=30)
     process = launch(long, films, run, 2)
@@ -100,14 +101,14 @@ def test_a_killed_process_ends_the_run_which_goes_on_on_another_number(
     process.communicate(timeout=120)
     assert process.returncode != 0
     folder = RunFolder(run)
-    latest, damaged = folder.checkpoints.latest()
+    latest, damaged = folder.checkpoints.load_latest()
     assert latest is not None
     assert damaged == ()
     recipe = run / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("epochs = 30", "epochs = 6"))
     finished(launch(long, films, run, 1, "--resume", str(run)))
-    assert folder.state == "finished"
-    begun = [line["processes"] for line in folder.progress() if line["event"] == "begun"]
+    assert folder.is_finished
+    begun = [line["processes"] for line in folder.read_events() if line["event"] == "begun"]
     assert begun == [2]
     assert json.loads((run / "model" / "card.json").read_text())["version"] == "1.0.0"
 
@@ -119,3 +120,50 @@ def test_a_device_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> 
         select_device("cuda")
     with pytest.raises(RunError, match="unknown device 'tpu'; choose auto, cpu or cuda"):
         select_device("tpu")
+
+
+ONE_OF_TWO = """
+import os, sys, time
+from pathlib import Path
+import torch
+from torch import distributed
+from cxr_core.errors import DataError, RunError
+from cxr_core.training.engine.distributed import DistributedContext
+
+home, rank = Path(sys.argv[1]), int(sys.argv[2])
+distributed.init_process_group("gloo", init_method=f"file://{home}/meeting", rank=rank, world_size=2)
+context = DistributedContext(torch.device("cpu"), rank, 2, rank)
+try:
+    with context.first_of_machine():
+        if rank == 0:
+            raise DataError("a film cannot be decoded")
+        print("went on", flush=True)
+except DataError as error:
+    print(error, flush=True)
+    while not (home / "second ended").exists():  # a process that outlives its error
+        time.sleep(0.05)
+except RunError as error:
+    print(error, flush=True)
+    (home / "second ended").touch()
+os._exit(0)
+"""
+
+
+def test_a_failure_of_the_first_process_ends_the_others_too(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ONE_OF_TWO, str(tmp_path), str(rank)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        second = processes[1].communicate(timeout=120)[0]
+        first = processes[0].communicate(timeout=120)[0]
+    finally:
+        for process in processes:
+            process.kill()
+    assert first.strip() == "a film cannot be decoded"
+    assert "another process of this run failed" in second

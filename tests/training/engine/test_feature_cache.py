@@ -82,7 +82,7 @@ def test_augmented_films_are_seen_anew_each_time():
 
 def test_kept_features_teach_what_the_films_do(monkeypatch):
     kept = trainer(FROZEN).run()
-    monkeypatch.setattr(Recipe, "keeps_features", property(lambda _: False))
+    monkeypatch.setattr(Recipe, "can_cache_features", property(lambda _: False))
     anew = trainer(FROZEN).run()
     assert kept.epoch == anew.epoch
     for name, value in kept.network.state_dict().items():
@@ -94,7 +94,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path):
     steps = iter(range(100))
     with pytest.raises(Stopped):
         trainer(FROZEN, tmp_path / "cut", stop=lambda: next(steps) == 4).run()
-    last = Checkpoints(tmp_path / "cut").latest().checkpoint
+    last = Checkpoints(tmp_path / "cut").load_latest().checkpoint
     again = trainer(FROZEN, tmp_path / "cut")
     with (
         torch.no_grad()

@@ -6,10 +6,21 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cxr_core.training.engine.tensorboard import TensorBoard
+from cxr_core.training.runs.events import EpochDone, RunBegun, RunResumed, StepDone
 
 
-def line(step: int, loss: float) -> dict:
-    return {"event": "epoch", "step": step, "epoch": step // 10, "loss": loss, "best_epoch": 1}
+def epoch_done(step: int, loss: float) -> EpochDone:
+    return EpochDone(
+        epoch=step // 10,
+        step=step,
+        total_steps=40,
+        loss=loss,
+        validation_loss=loss,
+        figures={"validation_auroc": 0.9},
+        learning_rate=0.1,
+        images_per_second=8.0,
+        best_epoch=1,
+    )
 
 
 def scalars(folder, name: str) -> list[tuple[int, float]]:
@@ -20,23 +31,34 @@ def scalars(folder, name: str) -> list[tuple[int, float]]:
 
 def test_numbers_are_read_back_at_their_steps(tmp_path):
     board = TensorBoard(tmp_path)
-    board.add({"event": "begun", "run": "x", "processes": 1})
-    board.add({"event": "step", "step": 5, "of": 40, "epoch": 1, "loss": 0.75, "eta_s": 3.5})
-    board.add(line(10, 0.5))
-    board.add(line(20, 0.25))
+    board.add_event(RunBegun(run="x", device="cpu", processes=1, unmatched=(), missing=()))
+    board.add_event(
+        StepDone(
+            step=5,
+            total_steps=40,
+            epoch=1,
+            loss=0.75,
+            learning_rate=0.1,
+            images_per_second=8.0,
+            eta_s=3.5,
+        )
+    )
+    board.add_event(epoch_done(10, 0.5))
+    board.add_event(epoch_done(20, 0.25))
     board.close()
     assert scalars(tmp_path, "epoch/loss") == [(10, 0.5), (20, 0.25)]
+    assert scalars(tmp_path, "epoch/validation_auroc")[0] == (10, pytest.approx(0.9))
     assert scalars(tmp_path, "step/eta_s") == [(5, 3.5)]
 
 
 def test_steps_that_are_done_again_replace_the_first_telling(tmp_path):
     first = TensorBoard(tmp_path)
     for step, loss in ((10, 0.5), (20, 9.0)):
-        first.add(line(step, loss))
+        first.add_event(epoch_done(step, loss))
     first.close()
     again = TensorBoard(tmp_path)
-    again.add({"event": "resumed", "step": 10})
-    again.add(line(20, 0.25))
+    again.add_event(RunResumed(step=10, damaged_checkpoints=()))
+    again.add_event(epoch_done(20, 0.25))
     again.close()
     assert scalars(tmp_path, "epoch/loss") == [(10, 0.5), (20, 0.25)]
 
@@ -44,6 +66,6 @@ def test_steps_that_are_done_again_replace_the_first_telling(tmp_path):
 def test_without_tensorboard_a_run_goes_on(tmp_path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     board = TensorBoard(tmp_path)
-    board.add(line(10, 0.5))
+    board.add_event(epoch_done(10, 0.5))
     board.close()
     assert list(tmp_path.iterdir()) == []

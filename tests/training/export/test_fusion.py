@@ -41,7 +41,7 @@ class Fake:
 
     def of(self, grid: np.ndarray):
         ratio = float(grid.mean() / 255) if self.telling else float(self.chance.uniform(0.4, 0.65))
-        return SimpleNamespace(ratio=ratio, doubts=(), spread=0.0)
+        return SimpleNamespace(ratio=ratio, warnings=(), spread=0.0)
 
 
 @pytest.fixture
@@ -50,7 +50,9 @@ def fake(monkeypatch):
         outliner = Fake(telling)
         greys = lambda films: [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in films.paths]  # noqa: E731
         monkeypatch.setattr(
-            fusion, "segment_films", lambda _, films, *__: [outliner.of(grey) for grey in greys(films)]
+            fusion,
+            "segment_films",
+            lambda _, films, *__: [outliner.of(grey) for grey in greys(films)],
         )
         return outliner
 
@@ -60,7 +62,7 @@ def fake(monkeypatch):
 def test_a_telling_ratio_enters_the_card(data, fake, tmp_path, workspace):
     folder = tiny_model(tmp_path, tiny_card("heart", ("cardiomegaly",)))
     found = fuse_with_ratio(folder, fake(True), open_data([data]))
-    assert found.both < found.alone
+    assert found.loss_fused < found.loss_alone
     assert found.films == COUNT
     kept = load_card(folder).fusion["cardiomegaly"]
     assert kept == found.fusion
@@ -78,7 +80,7 @@ def test_a_ratio_that_tells_nothing_stays_out(data, fake, tmp_path, workspace):
     before = (folder / "card.json").read_text()
     found = fuse_with_ratio(folder, fake(False), open_data([data]))
     assert found.fusion is None
-    assert found.against == "the ratio alone is not known to tell the finding"
+    assert found.rejection == "the ratio alone is not known to discriminate"
     assert (folder / "card.json").read_text() == before
     fuse_with_ratio(folder, fake(True), open_data([data]))
     assert load_card(folder).fusion
@@ -95,10 +97,12 @@ def test_a_ratio_that_makes_the_probability_worse_stays_out(
     known = np.where(truth == 1, 0.999, 0.001) + np.random.default_rng(2).uniform(
         -1e-4, 1e-4, COUNT
     )
-    monkeypatch.setattr(fusion, "_probabilities", lambda *_: known)  # a network that needs no ratio
+    monkeypatch.setattr(
+        fusion, "_predict_probabilities", lambda *_: known
+    )  # a network that needs no ratio
     found = fuse_with_ratio(folder, fake(True), films)
     assert found.fusion is None
-    assert found.against == "it makes the probability worse"
+    assert found.rejection == "it worsens the probability"
 
 
 def test_films_without_labels_are_refused(data, fake, tmp_path, workspace):

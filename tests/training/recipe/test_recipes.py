@@ -15,14 +15,14 @@ from cxr_core.errors import PretrainedUnavailable, RecipeError
 from cxr_core.models.networks.architectures import timm
 from cxr_core.models.networks.initialise import initialise_network
 from cxr_core.reading.heatmaps import forward_with_attribution
+from cxr_core.training.engine.augment import augment
 from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.learner import Learner, create_task
 from cxr_core.training.recipe.recipe import Recipe
-from cxr_core.training.recipe.recipe_file import load_recipe, apply_overrides
-from cxr_core.training.sweeps.stages import stages
-from cxr_core.training.tasks.losses import masked_bce
+from cxr_core.training.recipe.recipe_file import apply_overrides, format_recipe, load_recipe
+from cxr_core.training.sweeps.grid import split_into_stages
+from cxr_core.training.tasks.findings import mean_bce
 from cxr_core.workspace.paths import RECIPES
-from cxr_core.training.recipe.recipe_file import format_recipe
 
 PATHS = {path.stem: path for path in sorted(RECIPES.glob("*.toml"))}
 ATTENTION = [
@@ -106,7 +106,9 @@ def test_a_recipe_takes_two_real_steps_and_gives_a_heatmap(name):
     side = 96 if recipe.backbone == "inception_v3" else 64
     small = replace(recipe, input_side=side, init="scratch")
     findings = small.findings + small.auxiliary_findings
-    network = initialise_network(small.architecture_arguments(len(findings)), small.init, seed=0).network
+    network = initialise_network(
+        small.architecture_arguments(len(findings)), small.init, seed=0
+    ).network
     trained = (
         network.head_parameters() if small.freeze == "backbone" else list(network.parameters())
     )
@@ -116,14 +118,14 @@ def test_a_recipe_takes_two_real_steps_and_gives_a_heatmap(name):
         lr=small.learning_rate,
         weight_decay=small.weight_decay,
     )
-    chance = torch.Generator().manual_seed(1)
-    films = torch.rand(4, 1, side, side, generator=chance)
-    labels = torch.randint(0, 2, (4, len(findings)), generator=chance).float()
+    rng = torch.Generator().manual_seed(1)
+    films = torch.rand(4, 1, side, side, generator=rng)
+    labels = torch.randint(0, 2, (4, len(findings)), generator=rng).float()
     before = {key: tensor.clone() for key, tensor in network.head.state_dict().items()}
     network.train()
     for _ in range(2):
-        inputs = (small.augmentation(films, chance) - small.mean) / small.std
-        loss = masked_bce(
+        inputs = (augment(small.augmentation, films, rng) - small.mean) / small.std
+        loss = mean_bce(
             network(inputs.expand(-1, small.channels, -1, -1)),
             labels,
             small.label_smoothing,
@@ -154,14 +156,14 @@ def test_the_outlining_recipe_takes_two_real_steps():
         recipe, start.network, create_task(recipe), DistributedContext(torch.device("cpu")), steps=2
     )
     learner.begin_epoch(1)
-    before = {name: tensor.clone() for name, tensor in learner.weights().items()}
-    chance = torch.Generator().manual_seed(1)
-    grids = torch.randint(0, 256, (4, 64, 64), generator=chance, dtype=torch.uint8)
+    before = {name: tensor.clone() for name, tensor in learner.network_tensors().items()}
+    rng = torch.Generator().manual_seed(1)
+    grids = torch.randint(0, 256, (4, 64, 64), generator=rng, dtype=torch.uint8)
     masks = torch.zeros(4, 3, 64, 64, dtype=torch.uint8)
     masks[:, :, 20:40, 20:40] = 255
-    losses = [learner.step(Batch(grids, masks, np.arange(4)), step, 4) for step in range(2)]
+    losses = [learner.train_step(Batch(grids, masks, np.arange(4)), step, 4) for step in range(2)]
     assert np.isfinite(losses).all()
-    after = learner.weights()
+    after = learner.network_tensors()
     for name in ("last.weight", "steps.0.0.weight", "backbone.conv_stem.weight"):
         assert not torch.equal(after[name], before[name])
 
@@ -231,7 +233,7 @@ def test_the_recipe_without_imagenet_weights_says_so_and_runs_from_a_file_or_scr
 
 def test_the_three_stages_change_one_thing_at_a_time():
     recipe = recipe_of("cardiomegaly-attention-densenet121-balanced")
-    found = stages(recipe)
+    found = split_into_stages(recipe)
     assert list(found) == ["scratch", "pretrained", "full"]
     assert [(each.init, each.head) for each in found.values()] == [
         ("scratch", "averaged"),
@@ -241,7 +243,7 @@ def test_the_three_stages_change_one_thing_at_a_time():
     assert found["full"] == recipe
     assert len({each.name for each in found.values()}) == 3
     with pytest.raises(RecipeError, match="averaged"):
-        stages(found["pretrained"])
+        split_into_stages(found["pretrained"])
 
 
 def test_none_can_be_written_where_it_means_something(tmp_path):
@@ -256,7 +258,7 @@ def test_none_can_be_written_where_it_means_something(tmp_path):
         "none",
         None,
     )
-    with pytest.raises(RecipeError, match="epochs='none' must be a number"):
+    with pytest.raises(RecipeError, match="epochs='none' must be a whole number"):
         apply_overrides(recipe, {"epochs": "none"})
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cxr_core.jobs import files as files
-from cxr_core.training.runs.progress import LOG_LINES, POINTS, RunProgress, read_progress
+from cxr_core.training.runs import run_files
+from cxr_core.training.runs.progress import LOG_LINES, MAX_POINTS, RunProgress, read_progress
 
 
 def step(number: int, of: int = 1000) -> dict:
-    told = {
+    figures = {
         "loss": 1 / number,
         "learning_rate": 0.1,
         "images_per_second": 8.0,
@@ -22,7 +22,7 @@ def step(number: int, of: int = 1000) -> dict:
         "step": number,
         "of": of,
         "epoch": 1 + number // 100,
-        **told,
+        **figures,
     }
 
 
@@ -32,22 +32,30 @@ def epoch(number: int, step: int) -> dict:
         "validation_loss": 0.25 * number,
         "validation_auroc": 0.9,
         "best_epoch": 1,
+        "learning_rate": 0.1,
+        "images_per_second": 8.0,
     }
     return {"time": 1.0, "event": "epoch", "epoch": number, "step": step, "of": 1000, **figures}
 
 
 def append(run: Path, *events: dict, end: str = "\n") -> None:
-    with (run / files.RUN_PROGRESS).open("a") as file:
+    with (run / run_files.RUN_PROGRESS).open("a") as file:
         file.write("\n".join(map(json.dumps, events)) + end)
 
 
-def without_mark(watched: RunProgress) -> dict:
-    return {key: value for key, value in vars(watched).items() if key not in ("mark", "quiet_s")}
+def without_position(watched: RunProgress) -> dict:
+    return {
+        key: value for key, value in vars(watched).items() if key not in ("position", "quiet_s")
+    }
+
+
+def write_heartbeat(run: Path, heartbeat: dict) -> None:
+    (run / run_files.JOB_FOLDER / run_files.HEARTBEAT).write_text(json.dumps(heartbeat))
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    (tmp_path / files.RUN_RECIPE).write_text('name = "tiny"\nepochs = 4\n')
+    (tmp_path / run_files.RUN_RECIPE).write_text('name = "tiny"\nepochs = 4\n')
     return tmp_path
 
 
@@ -58,7 +66,7 @@ def test_reading_on_gives_what_reading_anew_gives(run: Path) -> None:
         append(run, step(number), *([epoch(number // 20, number)] if number % 20 == 0 else []))
         watched = read_progress(run, watched)
         if number % 7 == 0:
-            assert without_mark(watched) == without_mark(read_progress(run))
+            assert without_position(watched) == without_position(read_progress(run))
     assert watched.curves["loss"].steps == tuple(range(1, 61))
     assert watched.curves["loss"].values == tuple(1 / number for number in range(1, 61))
     assert watched.curves["validation_loss"].steps == (20, 40, 60)
@@ -84,7 +92,7 @@ def test_a_run_that_was_rewound_is_read_anew(run: Path) -> None:
     before = read_progress(run)
     draft = run / "draft"
     draft.write_text("".join(json.dumps(step(number)) + "\n" for number in range(1, 11)))
-    draft.rename(run / files.RUN_PROGRESS)
+    draft.rename(run / run_files.RUN_PROGRESS)
     append(run, step(11))
     after = read_progress(run, before)
     assert after.curves["loss"].steps == tuple(range(1, 12))
@@ -103,7 +111,7 @@ def test_curves_are_bounded_and_cover_the_whole_run_evenly(run: Path, portion: i
         )
         watched = read_progress(run, watched)
     curve = watched.curves["loss"]
-    assert 200 <= len(curve.steps) <= POINTS + 1
+    assert 200 <= len(curve.steps) <= MAX_POINTS + 1
     assert len(curve.steps) == len(curve.values)
     assert curve.values == tuple(1 / number for number in curve.steps)
     assert curve.steps[-1] == last
@@ -113,23 +121,23 @@ def test_curves_are_bounded_and_cover_the_whole_run_evenly(run: Path, portion: i
 
 
 def test_the_stage_is_what_its_pulse_says(run: Path) -> None:
-    (run / files.FOLDER).mkdir()
+    (run / run_files.JOB_FOLDER).mkdir()
     decoding = {"event": "data", "stage": "decoding", "done": 3, "of": 8}
-    files.write_record(run, files.HEARTBEAT, {"event": decoding})
+    write_heartbeat(run, {"event": decoding})
     watched = read_progress(run)
-    assert (watched.stage, watched.done, watched.of) == ("Decoding.", 3, 8)
+    assert (watched.stage, watched.done, watched.total) == ("Decoding.", 3, 8)
     append(run, step(5, of=20))
-    files.write_record(run, files.HEARTBEAT, {"event": step(5, of=20)})
+    write_heartbeat(run, {"event": step(5, of=20)})
     watched = read_progress(run, watched)
-    assert (watched.stage, watched.done, watched.of, watched.eta_s) == ("Training.", 5, 20, 15.0)
+    assert (watched.stage, watched.done, watched.total, watched.eta_s) == ("Training.", 5, 20, 15.0)
     append(run, {**epoch(4, 20), "of": 20})
-    files.write_record(run, files.HEARTBEAT, {"event": {**epoch(4, 20), "of": 20}})
+    write_heartbeat(run, {"event": {**epoch(4, 20), "of": 20}})
     assert read_progress(run, watched).stage == "Calibrating and writing the model."
 
 
 def test_the_log_is_the_end_of_what_was_written(run: Path) -> None:
-    (run / files.FOLDER).mkdir()
-    (run / files.FOLDER / files.OUTPUT).write_text(
+    (run / run_files.JOB_FOLDER).mkdir()
+    (run / run_files.JOB_FOLDER / run_files.OUTPUT).write_text(
         "".join(f"line {number} {'x' * 90}\n" for number in range(5000))
     )
     log = read_progress(run).log

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from cxr_core.training.fit import Settings
+from cxr_core.training.fit import FitOptions
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import format_recipe
+from cxr_core.training.runs.events import EpochDone, RunResumed
+from cxr_core.training.runs.figures import RunFigure
+from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.training.sweeps import grid
-from cxr_core.training.sweeps.grid import Entry, as_csv, as_markdown, run_grid
+from cxr_core.training.sweeps.grid import GridEntry, format_csv, format_markdown, run_grid
 from tests.lit_films import lit_films
 from train.grid import main
-from cxr_core.training.recipe.recipe_file import format_recipe
 
 TINY = Recipe(
     name="tiny-balanced",
@@ -119,8 +122,10 @@ def test_what_was_stopped_goes_on(dataset, tmp_path, workspace):
         (run / "evaluation").mkdir()
         (run / "evaluation" / "metrics.json").write_text(json.dumps(facts))
 
-    stopping = Settings(
-        report=events.append, device="cpu", stop=lambda: any(e["event"] == "epoch" for e in events)
+    stopping = FitOptions(
+        report=events.append,
+        device="cpu",
+        stop=lambda: any(isinstance(event, EpochDone) for event in events),
     )
     first, second = run_grid(recipes, [dataset], home, stopping, measured)
     assert "stopped at step" in first.reason
@@ -131,47 +136,48 @@ def test_what_was_stopped_goes_on(dataset, tmp_path, workspace):
 
     events.clear()
     entries = list(
-        run_grid(recipes, [dataset], home, Settings(report=events.append, device="cpu"), measured)
+        run_grid(recipes, [dataset], home, FitOptions(report=events.append, device="cpu"), measured)
     )
     assert [entry.reason for entry in entries] == ["", ""]
-    assert [event["event"] for event in events].count("resumed") == 1
-    assert RunFolder(home / "tiny-balanced").state == "finished"
-    assert "undefined, 6 of 12 | undefined, 6 of 12" in as_markdown(entries)
+    assert sum(isinstance(event, RunResumed) for event in events) == 1
+    assert RunFolder(home / "tiny-balanced").is_finished
+    assert "undefined, 6 of 12 | undefined, 6 of 12" in format_markdown(entries)
 
 
 def test_data_of_another_run_is_not_passed_off(dataset, tmp_path, workspace):
-    RunFolder.create(
-        TINY, {"folders": ["elsewhere"], "version": "1.0.0"}, tmp_path / "runs" / TINY.name
-    )
+    RunFolder.create(TINY, RunManifest(folders=("elsewhere",)), tmp_path / "runs" / TINY.name)
     (entry,) = run_grid(
-        [TINY], [dataset], tmp_path / "runs", Settings(report=print), lambda run: None
+        [TINY], [dataset], tmp_path / "runs", FitOptions(report=print), lambda run: None
     )
     assert "other data" in entry.reason
 
 
 def test_the_table_has_a_row_for_each_network_and_a_column_for_each_balance():
-    def entry(name: str, backbone: str, balance: str, value: float) -> Entry:
+    def entry(name: str, backbone: str, balance: str, value: float) -> GridEntry:
         recipe = replace(TINY, name=name, backbone=backbone, balance=balance, head="attention")
-        figure = {
-            "value": value,
-            "low": value - 0.1,
-            "high": value + 0.1,
-            "n": 1200,
-            "positives": 30,
-        }
-        return Entry(recipe=recipe, run=Path(name), figures={"pneumonia": {"f1": figure}})
+        figure = RunFigure(
+            split="test",
+            finding="pneumonia",
+            name="f1",
+            value=value,
+            low=value - 0.1,
+            high=value + 0.1,
+            n=1200,
+            positives=30,
+        )
+        return GridEntry(recipe=recipe, run=Path(name), figures={"pneumonia": {"f1": figure}})
 
     entries = [
         entry("a-balanced", "resnet50", "oversample", 0.4),
         entry("b-balanced", "densenet121", "oversample", 0.3),
         entry("a-unbalanced", "resnet50", "none", 0.2),
     ]
-    rows = [line for line in as_markdown(entries).splitlines() if line.startswith("| ")][1:]
+    rows = [line for line in format_markdown(entries).splitlines() if line.startswith("| ")][1:]
     assert rows == [
         "| resnet50 | scratch | 0.400 (0.300 to 0.500), 30 of 1,200 | 0.200 (0.100 to 0.300), 30 of 1,200 |",
         "| densenet121 | scratch | 0.300 (0.200 to 0.400), 30 of 1,200 |  |",
     ]
-    assert [row["balance"] for row in csv.DictReader(as_csv(entries).splitlines())] == [
+    assert [row["balance"] for row in csv.DictReader(format_csv(entries).splitlines())] == [
         "balanced"
     ] * 2 + ["unbalanced"]
 

@@ -12,10 +12,10 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.lit_films import lit_films
 from train.seeds import main
-from cxr_core.training.recipe.recipe_file import format_recipe
 
 TINY = Recipe(
     name="tiny",
@@ -51,7 +51,7 @@ def train(home: Path, run: Path, *more: str) -> int:
 
 def test_seeds_differ_share_a_division_and_are_read_as_their_mean(trained, workspace):
     run = trained / "run"
-    recipes = [RunFolder.open(run / name).recipe() for name in ("seed-0", "seed-3")]
+    recipes = [RunFolder.open(run / name).load_recipe() for name in ("seed-0", "seed-3")]
     assert recipes == [replace(TINY, seed=seed, split_seed=0) for seed in (0, 3)]
     hashes = {
         json.loads((run / name / "manifest.json").read_text())["split_sha256"]
@@ -94,7 +94,7 @@ def test_a_mean_of_other_seeds_is_not_passed_off_as_that_of_these(
     run = tmp_path / "run"
     shutil.copytree(trained / "run", run)
     assert train(trained, run, "--seeds", "3,0") == 3
-    assert "mean is the mean of 2 other runs than seed-3, seed-0" in capsys.readouterr().err
+    assert "mean is the ensemble of 2 other runs than seed-3, seed-0" in capsys.readouterr().err
     assert train(trained, run) == 0
 
 
@@ -102,12 +102,12 @@ def test_a_mean_of_other_seeds_is_not_passed_off_as_that_of_these(
     ("more", "code", "says"),
     [
         (("--set", "epochs=2"), 3, "seed-0 is a run of another recipe or with other settings"),
-        (("--seeds", "0"), 2, "a mean is of two or more"),
+        (("--seeds", "0"), 2, "an ensemble needs two or more"),
         (("--seeds", "1,1"), 2, "none of them twice"),
         (
             ("--set", "head=dense"),
             2,
-            "has the head 'dense'; a mean is of classifiers with averaged or positional",
+            "has the head 'dense'; only the heads averaged and positional can be averaged",
         ),
     ],
 )

@@ -97,7 +97,9 @@ def test_evidence_costs_its_square_outside_alone_and_nothing_where_the_outline_i
     regions[:2, :, : REGION_SIDE // 2] = 1  # the upper half
     regions[2] = torch.nan
     evidence = torch.tensor([[[3.0, 1], [0.5, -2]], [[5, 5], [0, 0]], [[1, 1], [1, 1]]])
-    assert float(sum_outside_attribution(evidence.flatten(1), regions.flatten(1))) == pytest.approx(0.25 + 4)
+    assert float(sum_outside_attribution(evidence.flatten(1), regions.flatten(1))) == pytest.approx(
+        0.25 + 4
+    )
 
 
 def test_a_cell_that_the_region_only_touches_is_free():
@@ -144,7 +146,9 @@ def test_a_run_learns_to_keep_its_evidence_in_the_heart(drawn, tmp_path, workspa
             for path in films.paths
         ]
         found = torch.from_numpy(np.stack(cells))
-        return float(sum_outside_attribution(found.flatten(1), regions.flatten(1))) / float((found**2).sum())
+        return float(sum_outside_attribution(found.flatten(1), regions.flatten(1))) / float(
+            (found**2).sum()
+        )
 
     for name in ("guided", "free"):
         (tmp_path / name / "all").mkdir(parents=True)

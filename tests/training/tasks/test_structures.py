@@ -156,8 +156,12 @@ def test_folds_share_no_film_and_make_the_whole(folder, workspace):
     manifest = open_data([folder])
     tests, every = [], set(manifest.table["image"])
     for which in range(1, 6):
-        apart = split_manifest(replace(TINY, split=f"fold:{which}/5", validation_share=0.25), manifest)
-        parts = {name: set(apart.select_split(name).table["image"]) for name in ("train", "val", "test")}
+        apart = split_manifest(
+            replace(TINY, split=f"fold:{which}/5", validation_share=0.25), manifest
+        )
+        parts = {
+            name: set(apart.select_split(name).table["image"]) for name in ("train", "val", "test")
+        }
         assert set.union(*parts.values()) == every
         assert sum(map(len, parts.values())) == len(every)
         tests += sorted(parts["test"])
