@@ -1,1 +1,1 @@
-"""Figures drawn: each chart takes computed values and returns a Plotly figure."""
+"""Draws an evaluation: each chart takes computed values and gives a Plotly figure."""

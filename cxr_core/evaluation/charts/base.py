@@ -1,6 +1,6 @@
-"""What every chart of an evaluation has: a figure, a sentence, its numbers as a table, and the films behind its points.
+"""Builds the parts that all charts of an evaluation share: frame, lines, bands and marks.
 
-The frame: transparent, words in the page's own colour, lines that a click can hit.
+Charts are transparent, write in the page's own colour, and have lines that a click can hit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,37 +11,39 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cxr_core.evaluation.charts.film_filter import Pick
+from cxr_core.evaluation.charts.film_filter import FilmFilter
 from cxr_core.presentation.palette import GREY, tint
 
 GRID_COLOUR = tint(GREY, 0.28)
-MOST_POINTS = 400  # drawn of one line; its table has them all
+MAX_POINTS = 400  # drawn of one line; the chart's table has them all
 DIGITS = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chart:
-    """A figure, what it says in a sentence, the numbers that it is drawn from, and what lies behind each point.
+    """A Plotly figure, its description in a sentence, and the numbers that it shows.
 
-    behind: by trace, for each of its points the films; a trace that is not in it answers no click.
+    filters: by trace, for each of its points the films behind it; a trace that is not in it answers no click.
     """
 
     figure: go.Figure
-    says: str
+    description: str
     table: pd.DataFrame
-    behind: Mapping[int, Sequence[Pick]] = field(default_factory=dict)
+    filters: Mapping[int, Sequence[FilmFilter]] = field(default_factory=dict)
 
-    def pick_at(self, trace: int, point: int) -> Pick | None:
+    def filter_at(self, trace: int, point: int) -> FilmFilter | None:
         """The films behind a point; None for a place that has none."""
-        picks = self.behind.get(trace, ())
-        return picks[point] if 0 <= point < len(picks) else None
+        filters = self.filters.get(trace, ())
+        return filters[point] if 0 <= point < len(filters) else None
 
-    def csv(self) -> str:
+    def to_csv(self) -> str:
         """The numbers as text."""
         return self.table.to_csv(index=False, float_format="%.6g")
 
 
-def frame(traces: Sequence[Any], height: int, x: str, y: str, **layout: Any) -> go.Figure:
+def make_figure(
+    traces: Sequence[Any], height: int, x_title: str, y_title: str, **layout: Any
+) -> go.Figure:
     """A figure without zoom, so that a page on a phone scrolls over it."""
     figure = go.Figure(list(traces))
     named = sum(trace.name is not None and trace.showlegend is not False for trace in traces)
@@ -64,32 +66,42 @@ def frame(traces: Sequence[Any], height: int, x: str, y: str, **layout: Any) -> 
         **layout,
     )
     axes = {"fixedrange": True, "automargin": True, "gridcolor": GRID_COLOUR, "zeroline": False}
-    figure.update_xaxes(**axes, title_text=x)
-    figure.update_yaxes(**axes, title_text=y, title_standoff=8)
+    figure.update_xaxes(**axes, title_text=x_title)
+    figure.update_yaxes(**axes, title_text=y_title, title_standoff=8)
     return figure
 
 
-def with_line(chart: Chart, at: float) -> Chart:
-    """The same chart with a dashed line where the threshold is: quick, since nothing else is built or checked again."""
-    drawn = chart.figure.to_dict()
-    line = {"color": GREY, "width": 1.5, "dash": "dash"}
-    shape = {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "y domain", "line": line}
-    layout = {**drawn["layout"], "shapes": [shape]}
-    return replace(
-        chart, figure=go.Figure({"data": drawn["data"], "layout": layout}, _validate=False)
-    )
+def add_threshold_line(chart: Chart, threshold: float) -> Chart:
+    """The same chart with a dashed line at the threshold. Quick: nothing else is built or validated again."""
+    content = chart.figure.to_dict()
+    shape = {
+        "type": "line",
+        "x0": threshold,
+        "x1": threshold,
+        "y0": 0,
+        "y1": 1,
+        "yref": "y domain",
+        "line": {"color": GREY, "width": 1.5, "dash": "dash"},
+    }
+    layout = {**content["layout"], "shapes": [shape]}
+    figure = go.Figure({"data": content["data"], "layout": layout}, _validate=False)
+    return replace(chart, figure=figure)
 
 
-def shares(figure: go.Figure, x: bool = True, y: bool = True) -> go.Figure:
-    """Axes from 0 to 1, in per cent, a little beyond both so that what lies on the edge is seen whole."""
-    for wanted, update in ((x, figure.update_xaxes), (y, figure.update_yaxes)):
-        if wanted:
-            update(range=[-0.015, 1.015], tickformat=".0%", dtick=0.2)
+def set_share_axes(figure: go.Figure, x: bool = True, y: bool = True) -> go.Figure:
+    """Make axes run from 0 to 1, in per cent, a little beyond both so that marks on the edge are seen complete."""
+    axis = {"range": [-0.015, 1.015], "tickformat": ".0%", "dtick": 0.2}
+    if x:
+        figure.update_xaxes(**axis)
+    if y:
+        figure.update_yaxes(**axis)
     return figure
 
 
-def line(x: Any, y: Any, name: str, colour: str, dash: str = "solid", **more: Any) -> go.Scatter:
-    """A line whose points, though unseen, can be hovered over and clicked."""
+def draw_line(
+    x: Any, y: Any, name: str, colour: str, dash: str = "solid", **options: Any
+) -> go.Scatter:
+    """A line whose points, though invisible, can be hovered over and clicked."""
     return go.Scatter(
         x=x,
         y=y,
@@ -99,17 +111,17 @@ def line(x: Any, y: Any, name: str, colour: str, dash: str = "solid", **more: An
         marker={"color": colour, "size": 9, "opacity": 0},
         selected={"marker": {"opacity": 0}},
         unselected={"marker": {"opacity": 0}},
-        **more,
+        **options,
     )
 
 
-def band(x: Any, low: Any, high: Any, colour: str) -> go.Scatter:
-    """The area between two lines; NaN at either ends it."""
-    x, low, high = (np.asarray(each, float) for each in (x, low, high))
-    there = ~np.isnan(low) & ~np.isnan(high)
+def draw_band(x: Any, low: Any, high: Any, colour: str) -> go.Scatter:
+    """The area between two lines, where neither is NaN."""
+    x, low, high = (np.asarray(values, float) for values in (x, low, high))
+    defined = ~np.isnan(low) & ~np.isnan(high)
     return go.Scatter(
-        x=np.concatenate([x[there], x[there][::-1]]),
-        y=np.concatenate([high[there], low[there][::-1]]),
+        x=np.concatenate([x[defined], x[defined][::-1]]),
+        y=np.concatenate([high[defined], low[defined][::-1]]),
         fill="toself",
         fillcolor=tint(colour, 0.18),
         line={"width": 0},
@@ -119,7 +131,7 @@ def band(x: Any, low: Any, high: Any, colour: str) -> go.Scatter:
     )
 
 
-def guide(x: Sequence[float], y: Sequence[float]) -> go.Scatter:
+def draw_guide(x: Sequence[float], y: Sequence[float]) -> go.Scatter:
     """A thin grey line to compare with."""
     return go.Scatter(
         x=x,
@@ -131,12 +143,12 @@ def guide(x: Sequence[float], y: Sequence[float]) -> go.Scatter:
     )
 
 
-def points(x: Any, y: Any, colour: str, symbol: str = "circle", **more: Any) -> go.Scatter:
-    """Marked places, told from a line's by an edge of the paper's colour, and whole even on the edge of the axes."""
+def draw_marks(x: Any, y: Any, colour: str, symbol: str = "circle", **options: Any) -> go.Scatter:
+    """Marks with a white edge, which sets them off from lines; complete even on the edge of the axes."""
     return go.Scatter(
         x=x,
         y=y,
-        mode=more.pop("mode", "markers"),
+        mode="markers",
         cliponaxis=False,
         marker={
             "color": colour,
@@ -146,21 +158,27 @@ def points(x: Any, y: Any, colour: str, symbol: str = "circle", **more: Any) -> 
         },
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
-        **more,
+        **options,
     )
 
 
-def thinned(count: int, most: int = MOST_POINTS) -> np.ndarray:
+def thin_places(count: int, most: int = MAX_POINTS) -> np.ndarray:
     """Places of at most so many of `count` points, evenly spread, both ends among them."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def rounded(values: Any) -> np.ndarray:
-    """As a chart needs them: four decimals, so that a page carries no more than it shows."""
-    return np.round(np.asarray(values, float), DIGITS)
+def round_values(values: Any) -> np.ndarray:
+    """Values with four decimals, so that a page carries no more than it shows."""
+    rounded: np.ndarray = np.round(np.asarray(values, float), DIGITS)
+    return rounded
 
 
-def interval_words(low: float, high: float, digits: int = 3) -> str:
+def hide_undefined(values: np.ndarray) -> list[float | None]:
+    """Rounded values, None where NaN: a gap in a line."""
+    return [None if np.isnan(value) else value for value in round_values(values)]
+
+
+def format_interval(low: float | None, high: float | None, digits: int = 3) -> str:
     """` (0.71 to 0.83)`, or nothing where there is no interval."""
     if low is None or high is None or np.isnan(low) or np.isnan(high):
         return ""

@@ -1,6 +1,6 @@
-"""Films of an evaluation picked by what was said of them: what lies behind a point, a bin, a cell or a group.
+"""Selects films of an evaluation by their prediction and their facts: those behind a point, a bin, a cell or a group.
 
-The worst come first: those whose probability lies furthest from their label.
+The worst come first: those whose probability is furthest from their label.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ OUTCOME_NAMES: dict[Outcome, str] = {
     "true_positive": "True positives",
     "true_negative": "True negatives",
 }
-FOUND = {
+CALL_AND_LABEL = {
     "false_positive": (True, 0),
     "false_negative": (False, 1),
     "true_positive": (True, 1),
@@ -32,11 +32,11 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pick:
-    """Which films. None asks nothing; "unknown" asks for a missing value.
+class FilmFilter:
+    """Which films. None filters nothing; "unknown" selects a missing value.
 
     low, high: probability in [low, high), its upper end included at 1.  age_min, age_max: whole years, both included.
-    outcome: what became of the film at the threshold; threshold: None for the one that the page is at.
+    outcome: call and label at the threshold; threshold: None for the page's own.
     """
 
     low: float | None = None
@@ -52,20 +52,18 @@ class Pick:
     patient: str | None = None
 
     def __bool__(self) -> bool:
-        """Whether anything is asked."""
-        return self != Pick()
+        """Whether it filters anything."""
+        return self != FilmFilter()
 
-    def rows(self, films: pd.DataFrame, threshold: float) -> np.ndarray:
+    def select_rows(self, films: pd.DataFrame, threshold: float) -> np.ndarray:
         """Places of the films in the table, the worst first.
 
-        films: rows of predictions with a known label.  threshold: where the page is.
+        films: rows of predictions with a known label.  threshold: the page's own.
         """
         threshold = threshold if self.threshold is None else self.threshold
-        probability, label = (
-            films["probability"].to_numpy(np.float64),
-            films["label"].to_numpy(np.float64),
-        )
-        kept = np.ones(len(films), bool)
+        probability = films["probability"].to_numpy(np.float64)
+        label = films["label"].to_numpy(np.float64)
+        kept = self._matches_group(films)
         if self.low is not None:
             kept &= probability >= self.low
         if self.high is not None:
@@ -73,34 +71,42 @@ class Pick:
         if self.label is not None:
             kept &= label == self.label
         if self.outcome is not None:
-            called, known = FOUND[self.outcome]
+            called, known = CALL_AND_LABEL[self.outcome]
             kept &= ((probability >= threshold) == called) & (label == known)
-        kept &= self._of_group(films)
         places = np.flatnonzero(kept)
         return places[np.argsort(-np.abs(probability - label)[places], kind="stable")]
 
-    def counts(self, films: pd.DataFrame, threshold: float) -> dict[Outcome, int]:
-        """How many of these films came out which way, whatever outcome is asked for."""
-        return {each: len(replace(self, outcome=each).rows(films, threshold)) for each in OUTCOMES}
+    def count_outcomes(self, films: pd.DataFrame, threshold: float) -> dict[Outcome, int]:
+        """How many of these films have each outcome, whatever outcome the filter has."""
+        return {
+            outcome: len(replace(self, outcome=outcome).select_rows(films, threshold))
+            for outcome in OUTCOMES
+        }
 
-    def words(self) -> tuple[str, ...]:
-        """What is asked beside the outcome, a phrase for each thing."""
-        asked = [] if self.threshold is None else [f"threshold {self.threshold:.4g}"]
+    def describe(self) -> tuple[str, ...]:
+        """A phrase for each condition but the outcome."""
+        phrases = []
+        if self.threshold is not None:
+            phrases.append(f"threshold {self.threshold:.4g}")
         if self.low is not None or self.high is not None:
-            asked.append(
-                f"probability {_per_cent(self.low or 0)} to {_per_cent(1 if self.high is None else self.high)}"
-            )
+            low = _format_percent(self.low or 0)
+            high = _format_percent(1 if self.high is None else self.high)
+            phrases.append(f"probability {low} to {high}")
         if self.label is not None:
-            asked.append("labelled present" if self.label else "labelled absent")
-        asked += [f"sex {self.sex}"] if self.sex else []
-        asked += [f"view {self.view}"] if self.view else []
-        asked += [f"from {self.source}"] if self.source else []
+            phrases.append("labelled present" if self.label else "labelled absent")
+        if self.sex:
+            phrases.append(f"sex {self.sex}")
+        if self.view:
+            phrases.append(f"view {self.view}")
+        if self.source:
+            phrases.append(f"from {self.source}")
         if self.age_min is not None or self.age_max is not None:
-            asked.append(_years(self.age_min, self.age_max))
-        asked += [f"patient {self.patient}"] if self.patient else []
-        return tuple(asked)
+            phrases.append(_format_ages(self.age_min, self.age_max))
+        if self.patient:
+            phrases.append(f"patient {self.patient}")
+        return tuple(phrases)
 
-    def _of_group(self, films: pd.DataFrame) -> np.ndarray:
+    def _matches_group(self, films: pd.DataFrame) -> np.ndarray:
         kept = np.ones(len(films), bool)
         for column in ("sex", "view", "source", "patient"):
             level = getattr(self, column)
@@ -114,11 +120,11 @@ class Pick:
         return kept
 
 
-def _per_cent(share: float) -> str:
+def _format_percent(share: float) -> str:
     return f"{100 * share:.4g} %"
 
 
-def _years(low: float | None, high: float | None) -> str:
+def _format_ages(low: float | None, high: float | None) -> str:
     if high is None:
         return f"{low:g} years and over"
     return f"{low or 0:g} to {high:g} years"

@@ -1,48 +1,41 @@
-"""A figure with its interval for each of several groups or models, one below the other: a forest plot."""
+"""Draws a figure with its interval for each of several groups or models, one below the other: a forest plot."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from cxr_core.data.age_bands import AGE_BAND_OF_NAME
-from cxr_core.evaluation.charts.base import Chart, frame, interval_words, points
-from cxr_core.evaluation.charts.film_filter import Pick
+from cxr_core.evaluation.charts.base import Chart, draw_marks, format_interval, make_figure
+from cxr_core.evaluation.charts.film_filter import FilmFilter
+from cxr_core.evaluation.metrics.results import Subgroup
 from cxr_core.evaluation.metrics.subgroups import SEXES
+from cxr_core.models.figures import Figure
 from cxr_core.presentation.palette import BLUE, GREY, SYMBOLS
 
 ROW_PX = 34
-KINDS = ("sex", "age", "view", "source")
 SEX_CODES = {name: code for code, name in SEXES.items()}
 
 
-def forest_chart(
+def draw_forest_plot(
     names: Sequence[str],
-    figures: Sequence[Mapping[str, Any]],
+    figures: Sequence[Figure],
     title: str,
     overall: float | None = None,
-    picks: Sequence[Pick] = (),
+    filters: Sequence[FilmFilter] = (),
     kinds: Sequence[str] = (),
 ) -> Chart:
-    """names, figures ({"value", "low", "high", "n", "positives"}), picks: one each.  overall: where the line is.
+    """One row for each name. filters: the films behind each row.  overall: where a line is drawn.
 
-    kinds: of each its kind, which has a symbol of its own.
+    kinds: of each row, its kind, which gets a symbol of its own.
     """
-    values = np.array(
-        [np.nan if each["value"] is None else each["value"] for each in figures], float
-    )
-    low, high = (
-        np.array(
-            [
-                value if each[end] is None else each[end]
-                for value, each in zip(values, figures, strict=True)
-            ],
-            float,
-        )
-        for end in ("low", "high")
-    )
-    marks = points(
+    values, low, high = (np.full(len(figures), np.nan) for _ in range(3))
+    for row, figure in enumerate(figures):
+        if figure.value is not None:
+            values[row] = figure.value
+            low[row] = figure.value if figure.low is None else figure.low
+            high[row] = figure.value if figure.high is None else figure.high
+    marks = draw_marks(
         values,
         list(names),
         BLUE,
@@ -57,38 +50,46 @@ def forest_chart(
         },
         customdata=[
             [
-                interval_words(each["low"], each["high"]),
-                f"{each['positives']:,} of {each['n']:,} films positive",
+                format_interval(figure.low, figure.high),
+                f"{figure.positives:,} of {figure.n:,} films positive",
             ]
-            for each in figures
+            for figure in figures
         ],
-        hovertemplate="<b>%{y}</b><br>"
-        + title
-        + " %{x:.3f}%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+        hovertemplate=(
+            f"<b>%{{y}}</b><br>{title} %{{x:.3f}}%{{customdata[0]}}<br>%{{customdata[1]}}"
+            "<extra></extra>"
+        ),
     )
     order = list(dict.fromkeys(kinds))
     if order:
         marks.marker.symbol = [SYMBOLS[order.index(kind) % len(SYMBOLS)] for kind in kinds]
-    figure = frame([marks], 70 + ROW_PX * len(names), title, "")
-    figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    plot = make_figure([marks], 70 + ROW_PX * len(names), title, "")
+    plot.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    description = f"{title} of each, with its 95 % interval"
     if overall is not None:
-        figure.add_vline(x=overall, line={"color": GREY, "width": 1.5, "dash": "dash"})
+        plot.add_vline(x=overall, line={"color": GREY, "width": 1.5, "dash": "dash"})
+        description += "; the line is all films"
     table = pd.DataFrame(
-        {"group": list(names), "value": values, "low": low, "high": high}
-        | {name: [each[name] for each in figures] for name in ("n", "positives")}
+        {
+            "group": list(names),
+            "value": values,
+            "low": low,
+            "high": high,
+            "n": [figure.n for figure in figures],
+            "positives": [figure.positives for figure in figures],
+        }
     )
-    says = f"{title} of each, with its 95 % interval" + (
-        "; the line is all films" if overall is not None else ""
-    )
-    return Chart(figure=figure, says=says, table=table, behind={0: list(picks)} if picks else {})
+    behind = {0: list(filters)} if filters else {}
+    return Chart(figure=plot, description=description, table=table, filters=behind)
 
 
-def group_pick(group: Mapping[str, Any]) -> Pick:
-    """The films of a subgroup, as metrics.json names it."""
-    by, name = group["by"], group["name"]
-    if by == "sex":
-        return Pick(sex=SEX_CODES.get(name, name))
-    if by == "age":
-        band = AGE_BAND_OF_NAME[name]
-        return Pick(age_min=band.first, age_max=band.last)
-    return Pick(**{by: name})
+def filter_of_subgroup(group: Subgroup) -> FilmFilter:
+    """The films of a subgroup."""
+    if group.by == "sex":
+        return FilmFilter(sex=SEX_CODES.get(group.name, group.name))
+    if group.by == "age":
+        band = AGE_BAND_OF_NAME[group.name]
+        return FilmFilter(age_min=band.first, age_max=band.last)
+    if group.by == "view":
+        return FilmFilter(view=group.name)
+    return FilmFilter(source=group.name)

@@ -1,128 +1,107 @@
-"""ROC, precision-recall and calibration as Plotly figures: with their bands, operating points and the threshold now."""
+"""Draws ROC, precision-recall and calibration as Plotly figures, with bands, operating points and a moved threshold."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from cxr_core.evaluation.bootstrap.bands import Band
+from cxr_core.evaluation.bootstrap.confidence_bands import ConfidenceBand
 from cxr_core.evaluation.charts.base import (
     Chart,
-    band,
-    frame,
-    guide,
-    interval_words,
-    line,
-    points,
-    rounded,
-    shares,
-    thinned,
+    draw_band,
+    draw_guide,
+    draw_line,
+    draw_marks,
+    format_interval,
+    make_figure,
+    round_values,
+    set_share_axes,
+    thin_places,
 )
-from cxr_core.evaluation.charts.film_filter import Pick
+from cxr_core.evaluation.charts.film_filter import FilmFilter
 from cxr_core.evaluation.metrics.curves import CalibrationBin
 from cxr_core.evaluation.metrics.sweep import Distribution, Sweep
 from cxr_core.presentation.palette import BLUE, GREY, ORANGE, SYMBOLS, VERMILION
 
 HEIGHT = 380
 ABOVE_ALL = 1.01  # a threshold that no probability reaches
+MOVED = "Threshold now"
 
 
-def roc_chart(
-    films: Sweep, roc: Band | None, marked: Mapping[str, float], threshold: float | None
+def draw_roc(
+    films: Sweep,
+    band: ConfidenceBand | None,
+    thresholds: Mapping[str, float],
+    moved_threshold: float | None,
 ) -> Chart:
-    """The ROC curve, its band, each named threshold, and the one that is being moved. marked: name -> threshold."""
-    corners = films.at_all()
+    """The ROC curve, its band, each named threshold, and the one that is being moved."""
+    corners = films.confusion_at_all()
     x, y = 1 - corners.specificity, corners.sensitivity
-    table = pd.DataFrame({"threshold": _cuts(films), "false_positive_rate": x, "sensitivity": y})
-    traces, behind = _curve(films, x, y, roc, "false alarms", "found")
-    traces.insert(0, guide([0, 1], [0, 1]))
-    for name, at, symbol in _marks(marked, threshold):
-        calls = films.at(at)
-        traces.append(
-            _mark(name, at, float(1 - calls.specificity), float(calls.sensitivity), symbol)
-        )
-    figure = frame(
+    curve, filters = _draw_curve(films, x, y, ("false positive rate", "sensitivity"))
+    traces = [draw_guide([0, 1], [0, 1]), *_draw_curve_band(band), curve]
+    place = len(traces) - 1
+    for name, threshold, symbol in _list_marks(thresholds, moved_threshold):
+        calls = films.confusion_at(threshold)
+        at = float(1 - calls.specificity), float(calls.sensitivity)
+        traces.append(_draw_threshold(name, threshold, at, symbol))
+    figure = make_figure(
         traces,
         HEIGHT,
         "1 − specificity: share of films without the finding that are called",
         "sensitivity",
     )
-    says = "ROC curve with its 95 % band; the dotted line is chance, the marks are the thresholds"
-    return Chart(figure=shares(figure), says=says, table=table, behind={_index(traces): behind})
+    table = pd.DataFrame({"threshold": _cuts(films), "false_positive_rate": x, "sensitivity": y})
+    return Chart(
+        figure=set_share_axes(figure),
+        description="ROC curve with its 95 % band; the dotted line is chance, the marks are the thresholds",
+        table=table,
+        filters={place: filters},
+    )
 
 
-def precision_recall_chart(
-    films: Sweep, precision: Band | None, marked: Mapping[str, float], threshold: float | None
+def draw_precision_recall(
+    films: Sweep,
+    band: ConfidenceBand | None,
+    thresholds: Mapping[str, float],
+    moved_threshold: float | None,
 ) -> Chart:
     """Precision against recall, its band, each named threshold, and the one that is being moved."""
-    corners = films.at_all()
+    corners = films.confusion_at_all()
     x, y = corners.sensitivity[1:], corners.precision[1:]
-    table = pd.DataFrame({"threshold": _cuts(films)[1:], "recall": x, "precision": y})
-    traces, behind = _curve(films, x, y, precision, "recall", "precision", first=1)
-    traces.insert(0, guide([0, 1], [films.prevalence] * 2))
-    for name, at, symbol in _marks(marked, threshold):
-        calls = films.at(at)
-        traces.append(_mark(name, at, float(calls.sensitivity), float(calls.precision), symbol))
-    figure = frame(
+    curve, filters = _draw_curve(films, x, y, ("recall", "precision"), first=1)
+    chance = draw_guide([0, 1], [films.prevalence] * 2)
+    traces = [chance, *_draw_curve_band(band), curve]
+    place = len(traces) - 1
+    for name, threshold, symbol in _list_marks(thresholds, moved_threshold):
+        calls = films.confusion_at(threshold)
+        at = float(calls.sensitivity), float(calls.precision)
+        traces.append(_draw_threshold(name, threshold, at, symbol))
+    figure = make_figure(
         traces, HEIGHT, "recall: share of films with the finding that are called", "precision"
     )
-    says = "Precision against recall with its 95 % band; the dotted line is the share of films with the finding"
-    return Chart(figure=shares(figure), says=says, table=table, behind={_index(traces): behind})
+    return Chart(
+        figure=set_share_axes(figure),
+        description=(
+            "Precision against recall with its 95 % band; the dotted line is the share of films with the finding"
+        ),
+        table=pd.DataFrame({"threshold": _cuts(films)[1:], "recall": x, "precision": y}),
+        filters={place: filters},
+    )
 
 
-def calibration_chart(bins: Sequence[CalibrationBin], spread: Distribution) -> Chart:
-    """What share is positive of the films of each bin of probability, and beneath it where the films lie."""
+def draw_calibration(bins: Sequence[CalibrationBin], distribution: Distribution) -> Chart:
+    """The share that is positive in each bin of probability, and beneath it how many films each bin has."""
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.76, 0.24], vertical_spacing=0.04
     )
-    said, seen = ([getattr(each, name) for each in bins] for name in ("predicted", "observed"))
-    low, high = (
-        [seen if end is None else end for seen, end in zip(seen, ends, strict=True)]
-        for ends in ([each.observed_low for each in bins], [each.observed_high for each in bins])
-    )
-    marks = points(
-        said,
-        seen,
-        BLUE,
-        name="films",
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": np.subtract(high, seen),
-            "arrayminus": np.subtract(seen, low),
-            "color": BLUE,
-            "thickness": 1.4,
-            "width": 4,
-        },
-        customdata=[
-            [
-                f"{each.films:,}",
-                f"{each.low:.3g} to {each.high:.3g}",
-                _bounds(each.observed_low, each.observed_high),
-            ]
-            for each in bins
-        ],
-        hovertemplate=(
-            "<b>said %{x:.1%}, seen %{y:.1%}</b>%{customdata[2]}<br>%{customdata[0]} films said %{customdata[1]}"
-            "<extra></extra>"
-        ),
-    )
-    counts = spread.positives + spread.negatives
-    middles = (spread.edges[1:] + spread.edges[:-1]) / 2
-    bars = go.Bar(
-        x=middles,
-        y=counts,
-        width=np.diff(spread.edges) * 0.9,
-        marker_color=GREY,
-        customdata=spread.positives,
-        hovertemplate="%{y:,} films near %{x:.1%}, %{customdata:,} of them positive<extra></extra>",
-        showlegend=False,
-    )
-    figure.add_traces([guide([0, 1], [0, 1]), marks, bars], rows=[1, 1, 2], cols=[1, 1, 1])
-    drawn = frame(figure.data, HEIGHT + 60, "", "share that is positive")
-    figure.update_layout(drawn.layout)
+    diagonal = draw_guide([0, 1], [0, 1])
+    traces = [diagonal, _draw_bins(bins), _draw_counts(distribution)]
+    figure.add_traces(traces, rows=[1, 1, 2], cols=[1, 1, 1])
+    single = make_figure(figure.data, HEIGHT + 60, "", "share that is positive")
+    figure.update_layout(single.layout)
     figure.update_layout(showlegend=False, margin_t=12, bargap=0)
     figure.update_xaxes(
         range=[-0.015, 1.015], tickformat=".0%", dtick=0.2, fixedrange=True, zeroline=False
@@ -141,7 +120,7 @@ def calibration_chart(bins: Sequence[CalibrationBin], spread: Distribution) -> C
             "tickformat": ".0%",
             "title_text": "share that is positive",
         },
-        xaxis2={"anchor": "y2", "title_text": "probability said"},
+        xaxis2={"anchor": "y2", "title_text": "predicted probability"},
         yaxis2={
             "domain": [0, 0.22],
             "title_text": "films",
@@ -150,45 +129,92 @@ def calibration_chart(bins: Sequence[CalibrationBin], spread: Distribution) -> C
             "nticks": 3,
         },
     )
-    table = pd.DataFrame([vars(each) for each in bins])
-    behind = {
-        1: [Pick(low=each.low, high=each.high) for each in bins],
-        2: [
-            Pick(low=round(a, 6), high=round(b, 6))
-            for a, b in zip(spread.edges, spread.edges[1:], strict=False)
-        ],
+    edges = np.round(distribution.edges, 6).tolist()
+    filters = {
+        1: [FilmFilter(low=one.low, high=one.high) for one in bins],
+        2: [FilmFilter(low=a, high=b) for a, b in pairwise(edges)],
     }
-    says = "Calibration: the share that is positive among films of each probability, with 95 % intervals"
-    return Chart(figure=figure, says=says, table=table, behind=behind)
-
-
-def _curve(
-    films: Sweep,
-    x: np.ndarray,
-    y: np.ndarray,
-    of: Band | None,
-    across: str,
-    up: str,
-    first: int = 0,
-) -> tuple[list[go.Scatter], list[Pick]]:
-    """The band and the line over it, and behind each of its points the films that are called wrongly there."""
-    kept = thinned(len(x))
-    cuts = _cuts(films)[first:][kept]
-    traces = [band(of.at, of.low, of.high, BLUE)] if of is not None else []
-    traces.append(
-        line(
-            rounded(x[kept]),
-            rounded(y[kept]),
-            "curve",
-            BLUE,
-            customdata=[f"{cut:.4g}" if np.isfinite(cut) else "above every film" for cut in cuts],
-            hovertemplate=f"{up} %{{y:.1%}}, {across} %{{x:.1%}}<br>threshold %{{customdata}}<extra></extra>",
-            showlegend=False,
-        )
+    return Chart(
+        figure=figure,
+        description="Calibration: the share that is positive among films of each probability, with 95 % intervals",
+        table=pd.DataFrame([one.to_json() for one in bins]),
+        filters=filters,
     )
-    return traces, [
-        Pick(threshold=float(min(cut, ABOVE_ALL)), outcome="false_positive") for cut in cuts
+
+
+def _draw_bins(bins: Sequence[CalibrationBin]) -> go.Scatter:
+    observed = np.array([one.observed for one in bins])
+    low = [one.observed if one.observed_low is None else one.observed_low for one in bins]
+    high = [one.observed if one.observed_high is None else one.observed_high for one in bins]
+    customdata = [
+        [
+            f"{one.films:,}",
+            f"{one.low:.3g} to {one.high:.3g}",
+            format_interval(one.observed_low, one.observed_high),
+        ]
+        for one in bins
     ]
+    return draw_marks(
+        [one.predicted for one in bins],
+        observed.tolist(),
+        BLUE,
+        name="films",
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": np.subtract(high, observed),
+            "arrayminus": np.subtract(observed, low),
+            "color": BLUE,
+            "thickness": 1.4,
+            "width": 4,
+        },
+        customdata=customdata,
+        hovertemplate=(
+            "<b>predicted %{x:.1%}, observed %{y:.1%}</b>%{customdata[2]}<br>%{customdata[0]} films of "
+            "%{customdata[1]}<extra></extra>"
+        ),
+    )
+
+
+def _draw_counts(distribution: Distribution) -> go.Bar:
+    return go.Bar(
+        x=(distribution.edges[1:] + distribution.edges[:-1]) / 2,
+        y=distribution.positives + distribution.negatives,
+        width=np.diff(distribution.edges) * 0.9,
+        marker_color=GREY,
+        customdata=distribution.positives,
+        hovertemplate="%{y:,} films near %{x:.1%}, %{customdata:,} of them positive<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _draw_curve_band(band: ConfidenceBand | None) -> list[go.Scatter]:
+    return [] if band is None else [draw_band(band.at, band.low, band.high, BLUE)]
+
+
+def _draw_curve(
+    films: Sweep, x: np.ndarray, y: np.ndarray, axes: tuple[str, str], first: int = 0
+) -> tuple[go.Scatter, list[FilmFilter]]:
+    """The curve, and behind each of its points the films that are called wrongly there.
+
+    axes: names of x and y in the hover text.  first: corner that x and y begin with.
+    """
+    kept = thin_places(len(x))
+    cuts = _cuts(films)[first:][kept]
+    across, up = axes
+    curve = draw_line(
+        round_values(x[kept]),
+        round_values(y[kept]),
+        "curve",
+        BLUE,
+        customdata=[f"{cut:.4g}" if np.isfinite(cut) else "above every film" for cut in cuts],
+        hovertemplate=f"{up} %{{y:.1%}}, {across} %{{x:.1%}}<br>threshold %{{customdata}}<extra></extra>",
+        showlegend=False,
+    )
+    filters = [
+        FilmFilter(threshold=float(min(cut, ABOVE_ALL)), outcome="false_positive") for cut in cuts
+    ]
+    return curve, filters
 
 
 def _cuts(films: Sweep) -> np.ndarray:
@@ -196,24 +222,20 @@ def _cuts(films: Sweep) -> np.ndarray:
     return np.append(np.inf, films.scores)
 
 
-def _marks(marked: Mapping[str, float], threshold: float | None) -> list[tuple[str, float, str]]:
+def _list_marks(
+    thresholds: Mapping[str, float], moved_threshold: float | None
+) -> list[tuple[str, float, str]]:
     """The named thresholds, and last the moved one, each with a symbol of its own."""
-    found = [
-        (name, at, symbol) for (name, at), symbol in zip(marked.items(), SYMBOLS[1:], strict=False)
-    ]
-    return found if threshold is None else [*found, ("Threshold now", threshold, SYMBOLS[0])]
+    pairs = zip(thresholds.items(), SYMBOLS[1:], strict=False)
+    marks = [(name, threshold, symbol) for (name, threshold), symbol in pairs]
+    if moved_threshold is not None:
+        marks.append((MOVED, moved_threshold, SYMBOLS[0]))
+    return marks
 
 
-def _mark(name: str, at: float, x: float, y: float, symbol: str) -> go.Scatter:
-    colour = VERMILION if name == "Threshold now" else ORANGE
-    hover = f"<b>{name}</b>, threshold {at:.4g}<br>%{{y:.1%}} at %{{x:.1%}}<extra></extra>"
-    return points([x], [y], colour, symbol, name=name, hovertemplate=hover)
-
-
-def _index(traces: Sequence[go.Scatter]) -> int:
-    """Which of the traces is the curve itself."""
-    return next(place for place, trace in enumerate(traces) if trace.name == "curve")
-
-
-def _bounds(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else interval_words(low, high)
+def _draw_threshold(
+    name: str, threshold: float, at: tuple[float, float], symbol: str
+) -> go.Scatter:
+    colour = VERMILION if name == MOVED else ORANGE
+    hover = f"<b>{name}</b>, threshold {threshold:.4g}<br>%{{y:.1%}} at %{{x:.1%}}<extra></extra>"
+    return draw_marks([at[0]], [at[1]], colour, symbol, name=name, hovertemplate=hover)

@@ -1,4 +1,4 @@
-"""What one threshold does, as Plotly figures: calls against labels, both classes' probabilities, figures against it."""
+"""Draws what one threshold does, as Plotly figures: calls against labels, probabilities of both classes, figures."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -7,19 +7,28 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cxr_core.evaluation.bootstrap.bands import Band
-from cxr_core.evaluation.charts.base import Chart, band, frame, line, rounded, shares
-from cxr_core.evaluation.charts.film_filter import OUTCOME_NAMES, Outcome, Pick
+from cxr_core.evaluation.bootstrap.confidence_bands import ConfidenceBand
+from cxr_core.evaluation.charts.base import (
+    Chart,
+    draw_band,
+    draw_line,
+    hide_undefined,
+    make_figure,
+    round_values,
+    set_share_axes,
+)
+from cxr_core.evaluation.charts.film_filter import OUTCOME_NAMES, FilmFilter, Outcome
 from cxr_core.evaluation.metrics.metrics import Confusion
 from cxr_core.evaluation.metrics.sweep import Distribution
 from cxr_core.presentation.palette import BLUE, DASHES, GREEN, ORANGE, PURPLE, VERMILION, tint
 
+# Each cell with its column (called, not called) and row (finding, none).
 CELLS: tuple[tuple[Outcome, int, int], ...] = (
     ("true_positive", 0, 0),
     ("false_negative", 1, 0),
     ("false_positive", 0, 1),
     ("true_negative", 1, 1),
-)  # which cell lies in which column (called, not called) and row (finding, none)
+)
 RIGHT = {"true_positive", "true_negative"}
 FIGURES = {
     "sensitivity": ("Sensitivity", BLUE),
@@ -31,48 +40,46 @@ STEP = 5  # of the thresholds that are drawn
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5)  # of the share of a class in one bin
 
 
-def confusion_chart(calls: Confusion, ink: str | None = None) -> Chart:
-    """Counts, and the share of each row, by call and label. ink: of the words in the cells.
+def draw_confusion(calls: Confusion, text_colour: str | None = None) -> Chart:
+    """Counts, and the share of each row, by call and label.
 
     The cells are bars: Plotly's heatmap answers no click.
     """
-    positives = float(calls.true_positive + calls.false_negative)
-    totals = (positives, float(calls.false_positive + calls.true_negative))
-    counts = [int(getattr(calls, name)) for name, _, _ in CELLS]
-    rates = [
-        count / totals[row] if totals[row] else float("nan")
-        for count, (_, _, row) in zip(counts, CELLS, strict=True)
-    ]
+    totals = (
+        float(calls.true_positive + calls.false_negative),
+        float(calls.false_positive + calls.true_negative),
+    )
+    counts, rates, colours, hovers, annotations = [], [], [], [], []
+    for name, column, row in CELLS:
+        count = int(getattr(calls, name))
+        rate = count / totals[row] if totals[row] else float("nan")
+        share = "" if np.isnan(rate) else f", {100 * rate:.1f} %"
+        strength = 0.08 + 0.5 * (0 if np.isnan(rate) else rate)
+        counts.append(count)
+        rates.append(rate)
+        colours.append(tint(BLUE if name in RIGHT else ORANGE, strength))
+        hovers.append(f"<b>{OUTCOME_NAMES[name]}</b><br>{count:,} films{share}")
+        annotations.append(
+            {
+                "x": column,
+                "y": row,
+                "text": f"<b>{count:,}</b><br>{OUTCOME_NAMES[name].lower()}{share}",
+                "showarrow": False,
+                "font": {"color": text_colour, "size": 13},
+            }
+        )
     cells = go.Bar(
         x=[column for _, column, _ in CELLS],
         y=[0.94] * 4,
         base=[row - 0.47 for _, _, row in CELLS],
         width=0.94,
-        marker_color=[
-            tint(BLUE if name in RIGHT else ORANGE, 0.08 + 0.5 * (0 if np.isnan(rate) else rate))
-            for (name, _, _), rate in zip(CELLS, rates, strict=True)
-        ],
-        customdata=[
-            f"<b>{OUTCOME_NAMES[name]}</b><br>{count:,} films{_of_row(rate)}"
-            for (name, _, _), count, rate in zip(CELLS, counts, rates, strict=True)
-        ],
+        marker_color=colours,
+        customdata=hovers,
         hovertemplate="%{customdata}<br>click for the films<extra></extra>",
         unselected={"marker": {"opacity": 0.5}},
     )
-    figure = frame([cells], 250, "", "")
-    figure.update_layout(
-        margin_t=30,
-        annotations=[
-            {
-                "x": column,
-                "y": row,
-                "text": f"<b>{count:,}</b><br>{OUTCOME_NAMES[name].lower()}{_of_row(rate)}",
-                "showarrow": False,
-                "font": {"color": ink, "size": 13},
-            }
-            for (name, column, row), count, rate in zip(CELLS, counts, rates, strict=True)
-        ],
-    )
+    figure = make_figure([cells], 250, "", "")
+    figure.update_layout(margin_t=30, annotations=annotations)
     ticks = {"tickmode": "array", "tickvals": [0, 1], "showgrid": False}
     figure.update_xaxes(**ticks, ticktext=["called", "not called"], range=[-0.5, 1.5], side="top")
     figure.update_yaxes(
@@ -85,95 +92,104 @@ def confusion_chart(calls: Confusion, ink: str | None = None) -> Chart:
             "share_of_label": np.round(rates, 6),
         }
     )
-    says = "Films by call and label at the threshold, with the share of each label"
     return Chart(
         figure=figure,
-        says=says,
+        description="Films by call and label at the threshold, with the share of each label",
         table=table,
-        behind={0: [Pick(outcome=name) for name, _, _ in CELLS]},
+        filters={0: [FilmFilter(outcome=name) for name, _, _ in CELLS]},
     )
 
 
-def distribution_chart(found: Distribution) -> Chart:
+def draw_distribution(distribution: Distribution) -> Chart:
     """The share of each class's films in each bin of probability: the present above the line, the absent below."""
-    middles = rounded((found.edges[1:] + found.edges[:-1]) / 2)
-    table = pd.DataFrame({"from": found.edges[:-1], "to": found.edges[1:]})
-    traces, behind = [], {}
-    for place, (name, colour, counts, label, sign) in enumerate(
-        (
-            ("labelled present", VERMILION, found.positives, 1, 1),
-            ("labelled absent", BLUE, found.negatives, 0, -1),
-        )
-    ):
-        share = counts / max(1, counts.sum())
-        table[name.replace(" ", "_")] = counts
-        traces.append(
-            go.Bar(
-                x=middles,
-                y=sign * rounded(share),
-                name=name,
-                width=0.9 / len(middles),
-                marker={
-                    "color": colour,
-                    "pattern": {"shape": "/" if label == 0 else "", "size": 5},
-                },
-                customdata=list(zip(counts.tolist(), rounded(100 * share).tolist(), strict=True)),
-                hovertemplate="<b>%{customdata[0]:,} films</b> " + name + " near %{x:.1%}"
-                "<br>%{customdata[1]:.3g} % of them<extra></extra>",
-                unselected={"marker": {"opacity": 0.5}},
-            )
-        )
-        edges = np.round(found.edges, 6).tolist()
-        behind[place] = [Pick(low=a, high=b, label=label) for a, b in pairwise(edges)]
-    figure = frame(
-        traces, 300, "probability said", "share of each class", barmode="overlay", bargap=0
+    edges = np.round(distribution.edges, 6).tolist()
+    bars = (
+        _draw_class(distribution, 1, "labelled present", VERMILION),
+        _draw_class(distribution, 0, "labelled absent", BLUE),
+    )
+    figure = make_figure(
+        bars, 300, "predicted probability", "share of each class", barmode="overlay", bargap=0
     )
     figure.update_xaxes(range=[-0.015, 1.015], tickformat=".0%", dtick=0.2)
-    top = max(0.0, *(float(np.max(np.abs(trace.y))) for trace in traces))
-    step = next(each for each in TICKS if 2 * each >= top)
+    top = max(0.0, *(float(np.max(np.abs(bar.y))) for bar in bars))
+    step = next(tick for tick in TICKS if 2 * tick >= top)
     ticks = [part * step for part in (-2, -1, 0, 1, 2)]
     figure.update_yaxes(
         range=[-2.1 * step, 2.1 * step],
         tickvals=ticks,
-        ticktext=[f"{100 * abs(each):g} %" for each in ticks],
+        ticktext=[f"{100 * abs(tick):g} %" for tick in ticks],
     )
-    says = "How the probabilities of both classes are spread; the line is the threshold now"
-    return Chart(figure=figure, says=says, table=table, behind=behind)
+    table = pd.DataFrame(
+        {
+            "from": distribution.edges[:-1],
+            "to": distribution.edges[1:],
+            "labelled_present": distribution.positives,
+            "labelled_absent": distribution.negatives,
+        }
+    )
+    filters = {
+        trace: [FilmFilter(low=a, high=b, label=label) for a, b in pairwise(edges)]
+        for trace, label in enumerate((1, 0))
+    }
+    return Chart(
+        figure=figure,
+        description="How the probabilities of both classes are spread; the line is the threshold now",
+        table=table,
+        filters=filters,
+    )
 
 
-def threshold_chart(bands: Mapping[str, Band]) -> Chart:
+def draw_rates_by_threshold(bands: Mapping[str, ConfidenceBand]) -> Chart:
     """Sensitivity, specificity and predictive values at every threshold, with their bands."""
-    traces = [
-        band(each.at[::STEP], each.low[::STEP], each.high[::STEP], colour)
-        for each, (_, colour) in ((bands[key], FIGURES[key]) for key in FIGURES)
-    ]
+    traces, filters = [], {}
+    for key, (_, colour) in FIGURES.items():
+        band = bands[key]
+        traces.append(draw_band(band.at[::STEP], band.low[::STEP], band.high[::STEP], colour))
     table = pd.DataFrame({"threshold": bands["sensitivity"].at})
-    behind = {}
     for (key, (name, colour)), dash in zip(FIGURES.items(), DASHES, strict=False):
-        each = bands[key]
-        table[key], table[f"{key}_low"], table[f"{key}_high"] = each.value, each.low, each.high
-        behind[len(traces)] = [
-            Pick(
-                threshold=float(at),
-                outcome="false_negative" if key in ("sensitivity", "npv") else "false_positive",
-            )
-            for at in each.at[::STEP]
+        band = bands[key]
+        table[key], table[f"{key}_low"], table[f"{key}_high"] = band.value, band.low, band.high
+        thresholds = band.at[::STEP]
+        wrong: Outcome = "false_negative" if key in ("sensitivity", "npv") else "false_positive"
+        filters[len(traces)] = [
+            FilmFilter(threshold=float(threshold), outcome=wrong) for threshold in thresholds
         ]
         traces.append(
-            line(
-                rounded(each.at[::STEP]),
-                [None if np.isnan(value) else value for value in rounded(each.value[::STEP])],
+            draw_line(
+                round_values(thresholds),
+                hide_undefined(band.value[::STEP]),
                 name,
                 colour,
                 dash,
-                hovertemplate=name + " %{y:.1%} at threshold %{x:.3f}<extra></extra>",
+                hovertemplate=f"{name} %{{y:.1%}} at threshold %{{x:.3f}}<extra></extra>",
             )
         )
-    figure = shares(frame(traces, 340, "threshold", "share"), x=False)
+    figure = set_share_axes(make_figure(traces, 340, "threshold", "share"), x=False)
     figure.update_xaxes(range=[-0.015, 1.015], dtick=0.2)
-    says = "Sensitivity, specificity and predictive values at every threshold, with 95 % bands"
-    return Chart(figure=figure, says=says, table=table, behind=behind)
+    return Chart(
+        figure=figure,
+        description="Sensitivity, specificity and predictive values at every threshold, with 95 % bands",
+        table=table,
+        filters=filters,
+    )
 
 
-def _of_row(rate: float) -> str:
-    return "" if np.isnan(rate) else f", {100 * rate:.1f} %"
+def _draw_class(distribution: Distribution, label: int, name: str, colour: str) -> go.Bar:
+    """The bars of one class; those of the absent point down."""
+    counts = distribution.positives if label else distribution.negatives
+    middles = round_values((distribution.edges[1:] + distribution.edges[:-1]) / 2)
+    share = counts / max(1, counts.sum())
+    percent = round_values(100 * share).tolist()
+    return go.Bar(
+        x=middles,
+        y=(1 if label else -1) * round_values(share),
+        name=name,
+        width=0.9 / len(middles),
+        marker={"color": colour, "pattern": {"shape": "" if label else "/", "size": 5}},
+        customdata=list(zip(counts.tolist(), percent, strict=True)),
+        hovertemplate=(
+            f"<b>%{{customdata[0]:,}} films</b> {name} near %{{x:.1%}}"
+            "<br>%{customdata[1]:.3g} % of them<extra></extra>"
+        ),
+        unselected={"marker": {"opacity": 0.5}},
+    )

@@ -1,8 +1,8 @@
-"""How a run learnt, as Plotly figures: losses in one, what lies between 0 and 1 in the other, epoch by epoch."""
+"""Draws how a run learnt, as Plotly figures: losses in one, figures between 0 and 1 in the other, by epoch."""
 
 import pandas as pd
 
-from cxr_core.evaluation.charts.base import Chart, frame, line
+from cxr_core.evaluation.charts.base import Chart, draw_line, make_figure
 from cxr_core.evaluation.metrics.curves import TrainingCurves
 from cxr_core.presentation.palette import DASHES, GREY, SERIES, SYMBOLS
 
@@ -16,46 +16,46 @@ SHARES = (
     "dice",
     "iou",
 )
-SPELT = {"auroc": "AUROC", "f1": "F1", "dice": "Dice", "iou": "IoU"}
+SPELLINGS = {"auroc": "AUROC", "f1": "F1", "dice": "Dice", "iou": "IoU"}
+LOSS, FIGURES = "Loss", "Figures on validation films"
 
 
-def training_charts(training: TrainingCurves) -> dict[str, Chart]:
-    """By name, those that have anything to show."""
-    losses = [name for name in training.figures if name.endswith("loss")]
-    kept = [name for name in training.figures if name.endswith(SHARES)]
-    drawn = {"Loss": losses, "Figures on validation films": kept}
-    return {name: _over_epochs(training, keys, name) for name, keys in drawn.items() if keys}
+def draw_training_charts(training: TrainingCurves) -> dict[str, Chart]:
+    """By name, the charts that have anything to show."""
+    keys_of = {
+        LOSS: [name for name in training.figures if name.endswith("loss")],
+        FIGURES: [name for name in training.figures if name.endswith(SHARES)],
+    }
+    return {name: _draw_by_epoch(training, keys, name) for name, keys in keys_of.items() if keys}
 
 
-def words_of(key: str) -> str:
-    """A figure of the run's log as people write it; the loss alone is that of the training films."""
+def name_run_figure(key: str) -> str:
+    """A figure of the run's log as people write it; "loss" alone is that of the training films."""
     words = "training loss" if key == "loss" else key.replace("_", " ")
-    return " ".join(SPELT.get(word, word) for word in words.split())
+    return " ".join(SPELLINGS.get(word, word) for word in words.split())
 
 
-def _over_epochs(training: TrainingCurves, keys: list[str], name: str) -> Chart:
+def _draw_by_epoch(training: TrainingCurves, keys: list[str], title: str) -> Chart:
     traces = []
     for place, key in enumerate(keys):
-        trace = line(
+        name = name_run_figure(key)
+        trace = draw_line(
             training.epochs,
             training.figures[key],
-            words_of(key),
+            name,
             SERIES[place % len(SERIES)],
             DASHES[place % len(DASHES)],
-            hovertemplate=words_of(key) + " %{y:.4g}, epoch %{x}<extra></extra>",
+            hovertemplate=f"{name} %{{y:.4g}}, epoch %{{x}}<extra></extra>",
         )
         trace.marker.update(opacity=1, size=6, symbol=SYMBOLS[place % len(SYMBOLS)])
         traces.append(trace)
-    figure = frame(traces, 320, "epoch", name.lower() if name == "Loss" else "")
+    figure = make_figure(traces, 320, "epoch", "loss" if title == LOSS else "")
     figure.update_xaxes(tickformat="d", dtick=1 if len(training.epochs) <= 12 else None)
-    if name == "Loss":
+    if title == LOSS:
         figure.update_yaxes(rangemode="tozero")
+    description = f"{title} by epoch"
     if training.best_epoch is not None:
         figure.add_vline(x=training.best_epoch, line={"color": GREY, "width": 1.5, "dash": "dash"})
+        description += f"; the line is epoch {training.best_epoch}, which was kept"
     table = pd.DataFrame({"epoch": training.epochs, **{key: training.figures[key] for key in keys}})
-    chosen = (
-        f"; the line is epoch {training.best_epoch}, which was kept"
-        if training.best_epoch is not None
-        else ""
-    )
-    return Chart(figure=figure, says=f"{name} by epoch{chosen}", table=table)
+    return Chart(figure=figure, description=description, table=table)

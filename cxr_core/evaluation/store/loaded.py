@@ -14,7 +14,7 @@ from cxr_core.evaluation.bootstrap.confidence_bands import (
     compute_confidence_bands,
 )
 from cxr_core.evaluation.charts.base import Chart
-from cxr_core.evaluation.charts.threshold import distribution_chart, threshold_chart
+from cxr_core.evaluation.charts.threshold import draw_distribution, draw_rates_by_threshold
 from cxr_core.evaluation.metrics.curves import (
     CalibrationBin,
     EvaluationCurves,
@@ -89,12 +89,12 @@ class FindingView:
     @cached_property
     def distribution_chart(self) -> Chart:
         """Both classes' probabilities, made once: a threshold that moves only adds a line."""
-        return distribution_chart(self.distribution)
+        return draw_distribution(self.distribution)
 
     @cached_property
     def threshold_chart(self) -> Chart:
         """Figures against the threshold, made once as well."""
-        return threshold_chart(self.bands.at_thresholds)
+        return draw_rates_by_threshold(self.bands.at_thresholds)
 
 
 def load_evaluation(record: EvaluationRecord) -> LoadedEvaluation:
