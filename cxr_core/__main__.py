@@ -1,8 +1,14 @@
-"""python -m cxr_core read FILE...: read films from a shell."""
+"""python -m cxr_core VERB: read films from a shell; an installed package calls it `silhouette VERB`.
+
+The verb `read` is here. The others run the same code as `python -m train.prepare`, `train.fit`, `train.evaluate` and
+`train.publish`, and `app` serves the dashboard.
+"""
 
 import argparse
+import importlib
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,15 +24,29 @@ from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.results import Examination, FindingReading, Reading
+from cxr_core.workspace.paths import APP
 
 READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3
+PROGRAMS = {
+    "prepare": ("train.prepare", "check a dataset and register it"),
+    "train": ("train.fit", "train a model by a recipe"),
+    "evaluate": ("train.evaluate", "measure a model on a split of a dataset"),
+    "publish": ("train.publish", "install the model of a run, through the gate"),
+}
 STEM_BYTES = 120  # of a film's name in that of its heatmap
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read every file given, one line or block each, in the order given. Returns the exit status."""
+    """Run a verb. `read` reads every file, one line or block each, in the order given. Returns the exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] in PROGRAMS:
+        program, _ = PROGRAMS[words[0]]
+        status: int = importlib.import_module(program).main(words[1:])
+        return status
     parser = _parser()
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(words)
+    if given.verb == "app":
+        return _serve_app(given.port)
     if given.heatmaps:
         _require_folder(parser, given.heatmaps)
     files = list(_files(given.files))
@@ -67,6 +87,15 @@ def _read_all(given: argparse.Namespace, files: list[Path]) -> int:
     return status
 
 
+def _serve_app(port: int) -> int:
+    """Serve the dashboard until it is stopped, in place of this process where the system can do that."""
+    command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", str(port)]
+    command += ["--server.headless", "true"]
+    if os.name == "posix":  # a signal to this program then reaches the server
+        os.execv(command[0], command)
+    return subprocess.run(command, check=False).returncode
+
+
 def _files(named: Iterable[Path]) -> Iterator[Path]:
     """The files named, and those of the folders named, in the order of their names."""
     for path in named:
@@ -89,7 +118,7 @@ def _bytes_of(file: Path) -> bytes:
 
 def _block(file: Path, reading: Reading) -> str:
     lines = [f"{file}: {reading.status}" + (f": {reading.reason}" if reading.reason else "")]
-    lines += [f"  ! {concern.message}" for concern in reading.concerns if not concern.refuses]
+    lines += [f"  ! {concern.message}" for concern in reading.concerns if not concern.withholds_reading]
     lines += [f"  ! {remark}" for remark in reading.warnings]
     lines += [f"  {_line(finding)}" for finding in reading.findings]
     for measured in reading.measurements:
@@ -149,9 +178,16 @@ def _require_folder(parser: argparse.ArgumentParser, folder: Path) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m cxr_core", description=__doc__, allow_abbrev=False
+        prog=_program_name(),
+        description="Read chest films and make the models that read them.",
+        allow_abbrev=False,
     )
-    read = parser.add_subparsers(dest="verb", required=True).add_parser(
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, (program, purpose) in PROGRAMS.items():
+        verbs.add_parser(verb, help=f"{purpose}: python -m {program}")
+    app = verbs.add_parser("app", help="serve the dashboard on this computer")
+    app.add_argument("--port", type=int, default=8501, help="port of the dashboard (default 8501)")
+    read = verbs.add_parser(
         "read",
         help="read chest films",
         description="Read chest films: PNG, JPEG or DICOM files, or folders of them.",
@@ -172,6 +208,12 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--view", choices=("PA", "AP"), help="the view; overrides the file's")
     read.add_argument("--operating-point", default="youden", choices=OPERATING_POINTS)
     return parser
+
+
+def _program_name() -> str:
+    """How the user called this program."""
+    name = Path(sys.argv[0]).name
+    return name if name == "silhouette" else "python -m cxr_core"
 
 
 def _existing(text: str) -> Path:
