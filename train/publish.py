@@ -1,23 +1,26 @@
-"""python -m train.publish RUN [--note TEXT]: install a finished, measured run's model, where the gate lets it through.
+"""python -m train.publish RUN [--note TEXT]: install the model of a finished, evaluated run, if the gate is open.
 
-The gate compares it with the model in use on films that neither has learnt from; docs/gate.md says what it asks. With
---judge it is only asked. With --roll-back MODEL an earlier version of an installed model is put to use again.
+The gate compares it with the active version on films that neither was trained on; docs/gate.md says what it requires.
+With --judge it is only asked. With --roll-back MODEL an earlier version of an installed model is activated again.
 """
 
 import argparse
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from cxr_core.errors import SilhouetteError
+from cxr_core.jobs.activity import GATE_ACTIVITY, track_activity
 from cxr_core.models.registry.active_version import roll_back
 from cxr_core.promotion.gate.verdict import GATE_FILE
-from cxr_core.promotion.publish import judge, publish
+from cxr_core.promotion.publish import compare_run, publish
+from cxr_core.training.runs.run_files import has_run
 from train.arguments import Parser
-from train.progress import progress_bar
+from train.progress import create_progress_bar
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, install or ask or roll back, print the path. 3 when that is refused, or the gate stays shut."""
+    """Parse, install or compare or roll back, print the path. 3 when that is refused, or the gate is closed."""
     parser = _parser()
     given = parser.parse_args(arguments)
     if (given.run is None) == (given.roll_back is None):
@@ -28,25 +31,30 @@ def main(arguments: list[str] | None = None) -> int:
         if given.roll_back:
             print(roll_back(given.roll_back, given.note, given.to))
             return 0
-        if given.judge:
-            return _ask(given.run)
-        print(publish(given.run, given.note, override=given.override, progress=progress_bar()))
+        with _track(given.run):
+            if given.judge:
+                return _show_verdict(given.run)
+            progress = create_progress_bar()
+            print(publish(given.run, given.note, override=given.override, progress=progress))
     except SilhouetteError as error:
         print(f"train.publish: {error}", file=sys.stderr)
         return 3
     return 0
 
 
-def _ask(run: Path) -> int:
-    verdict = judge(run, progress=progress_bar())
-    print(f"{verdict.in_words} Compared on: {verdict.films}", file=sys.stderr)
+def _track(run: Path) -> AbstractContextManager[None]:
+    """Let the Train page know that the gate compares the run; a folder without a run is refused later."""
+    return track_activity(run, GATE_ACTIVITY) if has_run(run) else nullcontext()
+
+
+def _show_verdict(run: Path) -> int:
+    verdict = compare_run(run, progress=create_progress_bar())
+    print(f"{verdict.in_words} Films compared on: {verdict.comparison_set}", file=sys.stderr)
     for check in verdict.checks:
-        print(
-            f"  {check.status:<16} {check.name}{f', {check.finding}' if check.finding else ''}",
-            file=sys.stderr,
-        )
+        finding = f", {check.finding}" if check.finding else ""
+        print(f"  {check.status:<16} {check.name}{finding}", file=sys.stderr)
     print(run / GATE_FILE)
-    return 0 if verdict.opens else 3
+    return 0 if verdict.is_open else 3
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,16 +69,16 @@ def _parser() -> argparse.ArgumentParser:
         "--override",
         default="",
         metavar="REASON",
-        help="install it although the gate stays shut; the reason is kept",
+        help="install it although the gate is closed; the reason is kept",
     )
     parser.add_argument(
         "--judge", action="store_true", help="only ask the gate; nothing is installed"
     )
     parser.add_argument(
-        "--roll-back", metavar="MODEL", help="put an earlier version of this model to use"
+        "--roll-back", metavar="MODEL", help="activate an earlier version of this model"
     )
     parser.add_argument(
-        "--to", metavar="VERSION", help="which one (default: the one below that in use)"
+        "--to", metavar="VERSION", help="which one (default: the one below the active version)"
     )
     return parser
 

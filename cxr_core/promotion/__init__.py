@@ -1,1 +1,1 @@
-"""From a finished run to the active model, through the gate."""
+"""From a finished run to the active version: comparison with the present one, the gate's verdict, publication."""

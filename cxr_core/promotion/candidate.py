@@ -1,251 +1,378 @@
-"""A finished run before the gate: on which films it is compared with the model in use, what both say, the verdict.
+"""Compares the model of a finished run with the active version: on which films, what both answer, and the verdict.
 
-Compared is on the gate films where neither model has learnt from them; else on the data's own test part, whose uses are
-counted; else not at all. Which it is depends on cards and labels, never on a figure.
+Both are compared on the promotion holdout where neither was trained on it; else on the data's own test split, whose
+uses are counted; else not at all. Which it is depends on cards and labels, never on a figure.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.prepare import Progress, open_data, silent
-from cxr_core.data.splits.holdout import GATE
+from cxr_core.data.prepare import StageProgress, ignore_stage_progress, open_data
+from cxr_core.data.splits.holdout import HOLDOUT
 from cxr_core.errors import DataError, RunError
-from cxr_core.evaluation.evaluate import data_facts, predictions
+from cxr_core.evaluation.evaluate import describe_data
+from cxr_core.evaluation.segmentation.mask_comparison import compare_with_masks
+from cxr_core.evaluation.segmentation.metrics import ComparedFilm
 from cxr_core.evaluation.store.folder import read_metrics
-from cxr_core.evaluation.store.official_test import record_use, uses_of
+from cxr_core.evaluation.store.provenance import count_test_uses, record_test_use
+from cxr_core.inference import predict_films
 from cxr_core.models.card import ModelCard
-from cxr_core.models.registry.registry import in_use, installed_segmenter, outlines
+from cxr_core.models.figures import Figure
+from cxr_core.models.registry.registry import find_active_version, find_segmenter, is_segmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card
-from cxr_core.promotion.gate.gate import LIMITS, Tables, judge
-from cxr_core.promotion.gate.segmenter import SEGMENTER_LIMITS
-from cxr_core.promotion.gate.verdict import GATE_FILE, Verdict, read_verdict
+from cxr_core.promotion.gate.checks import Check
+from cxr_core.promotion.gate.gate import LIMITS, Predictions, check_classifier
+from cxr_core.promotion.gate.segmenter import SEGMENTER_LIMITS, check_segmenter
+from cxr_core.promotion.gate.verdict import (
+    GATE_FILE,
+    Fingerprints,
+    OfficialTest,
+    Verdict,
+    read_verdict,
+    write_verdict,
+)
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.exclusions import LeftAside
-from cxr_core.training.run_data import part_of_run
+from cxr_core.reading.segmenter import Segmenter
+from cxr_core.training.run_data import films_of_split
+from cxr_core.training.runs.manifest import Exclusions, split_kinds
 from cxr_core.training.runs.run_folder import RunFolder
-from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.json_files import Json
 from cxr_core.workspace.jsonl import utc_now
 
 TEST = "test"
+THE_GATE = "the gate"  # who uses test films, in the record of their uses
 Card = ModelCard | SegmenterCard
-NOT_THE_MODEL = ("metrics", "training")  # of a card: what does not change what a model says
+NOT_THE_MODEL = ("metrics", "training")  # parts of a card that do not change what a model answers
+OFFICIAL_FIGURES = ("auroc", "auroc_delong", "average_precision", "ece")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
-    """The films that a candidate is measured on alone, and those on which it is compared; None = there are none.
+class ComparisonSet:
+    """The films for a verdict; None where there are none.
 
-    part: of the latter.  words: which they are and why.  test: the official test part, whose uses are counted.
+    own: on which the candidate is measured alone.  shared: on which both models are compared.  split: of the latter.
+    description: which films they are and why.  test: the official test split, whose uses are counted.
     """
 
-    alone: Manifest | None = None
-    together: Manifest | None = None
-    part: str = ""
-    words: str
+    own: Manifest | None = None
+    shared: Manifest | None = None
+    split: str = ""
+    description: str
     test: Manifest | None = None
 
 
-def verdict_on(run: RunFolder, *, progress: Progress = silent) -> Verdict:
-    """Ask the gate about the model of a finished run, and keep its answer in the run's folder.
+@dataclass(frozen=True)
+class Films:
+    """One of the choices for a comparison set: its films, or why they cannot be used."""
 
-    Both models read the films, which takes seconds to minutes. A verdict that still stands is taken as it is: the same
-    two models, the same limits. progress: told (stage, films read, films). Raises ModelError for a damaged model.
+    manifest: Manifest | None
+    reason: str = ""
+
+
+def compare_candidate(
+    run: RunFolder, *, progress: StageProgress = ignore_stage_progress
+) -> Verdict:
+    """The gate's verdict on the model of a finished run, which is also kept in the run's folder.
+
+    Both models read the films, which takes seconds to minutes. A verdict that still holds is returned as it is: on the
+    same two models, with the same limits. progress: receives (stage, films read, films). Raises ModelError for a
+    damaged model.
     """
+    compare = _compare_classifier
+    if run.load_recipe().structures:
+        compare = _compare_segmenter
+    return compare(run, progress)
+
+
+def find_incumbent(card: Card) -> Path | None:
+    """The folder of the active version that a model would replace; None when there is none.
+
+    For a classifier it is the active version of its name. One segmenter is used for all films, whatever its name.
+    """
+    if isinstance(card, SegmenterCard):
+        return find_segmenter()
+    active = find_active_version(card.model)
+    return active.folder if active and not is_segmenter(active.folder) else None
+
+
+def verdict_holds(verdict: Verdict, candidate: Card, incumbent: Card | None) -> bool:
+    """Whether a verdict is about these two models, with today's limits."""
+    limits = LIMITS.to_json()
+    if isinstance(candidate, SegmenterCard):
+        limits = SEGMENTER_LIMITS.to_json()
+    same_models = verdict.fingerprints == compute_fingerprints(candidate, incumbent)
+    return same_models and dict(verdict.limits) == limits
+
+
+def compute_fingerprints(candidate: Card, incumbent: Card | None) -> Fingerprints:
+    """Hashes of the two models that a verdict is about."""
+    return Fingerprints(
+        candidate=_fingerprint(candidate),
+        incumbent=_fingerprint(incumbent) if incumbent else "",
+    )
+
+
+def choose_comparison_set(
+    run: RunFolder, candidate: Card, incumbent: Card | None, progress: StageProgress
+) -> ComparisonSet:
+    """The films on which the model of a run may be measured, and compared with the active version."""
+    folders = run.load_manifest().folders
+    if not folders:
+        return ComparisonSet(
+            description=f"{run.path} does not say where its films are, so there are none to compare on."
+        )
+    try:
+        dataset = open_data(folders, progress)
+    except DataError as error:
+        return ComparisonSet(description=f"The films of the run cannot be opened: {error}")
+    exclusions = Exclusions.from_training(candidate.training)
+    holdout = _find_holdout(run, dataset, exclusions)
+    test = _find_test_films(run, dataset, exclusions)
+    own = test.manifest if holdout.manifest is None else holdout.manifest
+    all_test = test.manifest
+    if incumbent is not None:
+        holdout, test = _exclude_films_of(incumbent, run, dataset, holdout, test)
+    shared, split = None, ""
+    if holdout.manifest is not None:
+        shared, split = holdout.manifest, HOLDOUT
+    elif test.manifest is not None:
+        shared, split = test.manifest, TEST
+    return ComparisonSet(
+        own=own,
+        shared=shared,
+        split=split,
+        description=_describe_films(shared, split, holdout.reason, test.reason),
+        test=all_test,
+    )
+
+
+def _compare_classifier(run: RunFolder, progress: StageProgress) -> Verdict:
     candidate = Classifier.load(run.model)
-    folder = rival_of(candidate.card)
-    rival = Classifier.load(folder) if folder else None
+    folder = find_incumbent(candidate.card)
+    incumbent = Classifier.load(folder) if folder else None
+
+    def check(films: ComparisonSet) -> tuple[tuple[Check, ...], str]:
+        predictions = _predict_both(candidate, incumbent, films, progress)
+        incumbent_card = incumbent.card if incumbent else None
+        return check_classifier(candidate.card, incumbent_card, predictions), films.description
+
+    return _make_verdict(
+        run, candidate.card, incumbent.card if incumbent else None, check, progress
+    )
+
+
+def _compare_segmenter(run: RunFolder, progress: StageProgress) -> Verdict:
+    candidate = Segmenter.load(run.model)
+    folder = find_incumbent(candidate.card)
+    incumbent = Segmenter.load(folder) if folder else None
+
+    def check(films: ComparisonSet) -> tuple[tuple[Check, ...], str]:
+        own, other, problem = _segment_both(candidate, incumbent, films, progress)
+        incumbent_card = incumbent.card if incumbent else None
+        checks = check_segmenter(candidate.card, incumbent_card, own, other)
+        return checks, problem or films.description
+
+    return _make_verdict(
+        run, candidate.card, incumbent.card if incumbent else None, check, progress
+    )
+
+
+def _make_verdict(
+    run: RunFolder,
+    candidate: Card,
+    incumbent: Card | None,
+    check: Callable[[ComparisonSet], tuple[tuple[Check, ...], str]],
+    progress: StageProgress,
+) -> Verdict:
+    """The kept verdict where it still holds, else a new one, which is kept.
+
+    check: gives the checks on a comparison set, and its description.
+    """
     kept = read_verdict(run.path)
-    if kept is not None and stands(kept, candidate.card, rival.card if rival else None):
+    if kept is not None and verdict_holds(kept, candidate, incumbent):
         return kept
-    ground = ground_of(run, candidate.card, rival.card if rival else None, progress)
-    tables = _tables(candidate, rival, ground, progress)
+    films = choose_comparison_set(run, candidate, incumbent, progress)
+    checks, description = check(films)
+    is_classifier = isinstance(candidate, ModelCard)
     verdict = Verdict(
-        model=candidate.card.model,
-        version=candidate.card.version,
-        rival=f"{rival.card.model} {rival.card.version}" if rival else "",
-        part=ground.part,
-        films=ground.words,
-        checks=judge(candidate.card, rival.card if rival else None, tables),
-        official_test=_official_test(run),
-        limits=LIMITS.to_json(),
-        between=fingerprints(candidate.card, rival.card if rival else None),
+        model=candidate.model,
+        version=candidate.version,
+        incumbent=f"{incumbent.model} {incumbent.version}" if incumbent else "",
+        split=films.split,
+        comparison_set=description,
+        checks=checks,
+        official_test=_read_official_test(run) if is_classifier else None,
+        limits=LIMITS.to_json() if is_classifier else SEGMENTER_LIMITS.to_json(),
+        fingerprints=compute_fingerprints(candidate, incumbent),
         made=utc_now(),
     )
     write_verdict(run.path / GATE_FILE, verdict.to_json())
     return verdict
 
 
-def rival_of(card: Card) -> Path | None:
-    """The folder of the model in use that this one would replace; None when there is none.
-
-    Of classifiers it is the one of its name. Of models that outline one alone is in use, whatever its name.
-    """
-    if isinstance(card, SegmenterCard):
-        return installed_segmenter()
-    there = in_use(card.model)
-    return there.folder if there and not outlines(there.folder) else None
-
-
-def stands(verdict: Verdict, candidate: Card, rival: Card | None) -> bool:
-    """Whether a verdict is about these two models, at today's limits."""
-    limits = SEGMENTER_LIMITS if isinstance(candidate, SegmenterCard) else LIMITS
-    return (
-        dict(verdict.between) == fingerprints(candidate, rival)
-        and dict(verdict.limits) == limits.to_json()
-    )
-
-
-def write_verdict(path: Path, table: dict[str, Any]) -> None:
-    """Write a verdict, whole or not at all. Raises RunError when that cannot be done."""
-    try:
-        atomic_write(path, json.dumps(table, indent=2, allow_nan=False) + "\n")
-    except OSError as error:
-        raise RunError(
-            f"the gate's verdict cannot be written to {path}: {error.strerror}"
-        ) from error
-
-
-def ground_of(run: RunFolder, candidate: Card, rival: Card | None, progress: Progress) -> Ground:
-    """The films on which a run's model may be measured, and compared with the one in use."""
-    folders = run.manifest().get("folders", ())
-    if not folders:
-        return Ground(
-            words=f"{run.path} does not say where its films are, so there are none to tell by."
-        )
-    try:
-        manifest = open_data(folders, progress)
-    except DataError as error:
-        return Ground(words=f"The films of the run cannot be opened: {error}")
-    mine = LeftAside.of(candidate.training)
-    gate, no_gate = _gate_films(run, manifest, mine)
-    test, no_test = _test_films(run, manifest, mine)
-    alone = test if gate is None else gate
-    if rival is not None:
-        theirs, name = LeftAside.of(rival.training), f"{rival.model} {rival.version}"
-        if gate is not None and not theirs.covers_gate(run.recipe().gate_share, _kinds(manifest)):
-            gate, no_gate = (
-                None,
-                f"{name} has learnt from the gate films, or its card cannot exclude it",
-            )
-        if test is not None and not theirs.official_test:
-            no_test = f"{name} may have learnt from the official test, as far as its card tells"
-    together = gate if gate is not None else test if not no_test else None
-    part = "" if together is None else GATE if together is gate else TEST
-    words = _words(together, part, no_gate, no_test)
-    return Ground(alone=alone, together=together, part=part, words=words, test=test)
-
-
-def _gate_films(run: RunFolder, manifest: Manifest, mine: LeftAside) -> tuple[Manifest | None, str]:
-    """The gate films of a run, or why there are none."""
-    share = run.recipe().gate_share
+def _find_holdout(run: RunFolder, dataset: Manifest, exclusions: Exclusions) -> Films:
+    """The promotion holdout of a run."""
+    share = run.load_recipe().gate_share
     if not share:
-        return None, "the run left no gate films aside (gate_share = 0)"
+        return Films(None, "the run kept no promotion holdout (gate_share = 0)")
     try:
-        films = part_of_run(run, manifest, GATE)
+        films = films_of_split(run, dataset, HOLDOUT)
     except RunError as error:
-        return None, str(error)
+        return Films(None, str(error))
     except DataError:
-        return None, "the data is too small to leave gate films aside: not enough cases"
-    if not mine.covers_gate(share, _kinds(manifest)):
-        return (
+        return Films(None, "the data is too small for a promotion holdout: not enough cases")
+    if not exclusions.covers_holdout(share, split_kinds(dataset.kind)):
+        return Films(
             None,
-            "the model that the run began from has learnt from gate films, or its card cannot exclude it",
+            "the model that the run started from was trained on films of the holdout, or its card cannot exclude it",
         )
-    return films, ""
+    return Films(films)
 
 
-def _test_films(run: RunFolder, manifest: Manifest, mine: LeftAside) -> tuple[Manifest | None, str]:
-    """The official test part of the data, where a run has left it alone, or why there is none."""
-    if not mine.official_test:
-        return (
+def _find_test_films(run: RunFolder, dataset: Manifest, exclusions: Exclusions) -> Films:
+    """The official test split of the data, where a run has left it alone."""
+    if not exclusions.official_test:
+        return Films(
             None,
-            "the run's card does not say that it, and what it began from, left an official test alone",
+            "the run's card does not say that it, and what it started from, left an official test split alone",
         )
     try:
-        return part_of_run(run, manifest, TEST), ""
+        return Films(films_of_split(run, dataset, TEST))
     except DataError as error:
-        return None, str(error)
+        return Films(None, str(error))
 
 
-def _kinds(manifest: Manifest) -> frozenset[str]:
-    return frozenset(manifest.kind.split("+"))
+def _exclude_films_of(
+    incumbent: Card, run: RunFolder, dataset: Manifest, holdout: Films, test: Films
+) -> tuple[Films, Films]:
+    """Both choices without those that the active version may have been trained on."""
+    exclusions = Exclusions.from_training(incumbent.training)
+    name, share = f"{incumbent.model} {incumbent.version}", run.load_recipe().gate_share
+    covers = exclusions.covers_holdout(share, split_kinds(dataset.kind))
+    if holdout.manifest is not None and not covers:
+        holdout = Films(
+            None, f"{name} was trained on films of the holdout, or its card cannot exclude it"
+        )
+    if test.manifest is not None and not exclusions.official_test:
+        test = Films(
+            None,
+            f"{name} may have been trained on the official test split, as far as its card tells",
+        )
+    return holdout, test
 
 
-def _words(films: Manifest | None, part: str, no_gate: str, no_test: str) -> str:
+def _describe_films(films: Manifest | None, split: str, no_holdout: str, no_test: str) -> str:
     if films is None:
-        return f"There are no films that were never learnt from: {no_gate}; {no_test}."
-    counts = f"{len(films.table):,} films of {films.table['patient'].nunique():,} patients"
-    if part == GATE:
-        return f"{counts}, left aside for the gate: no model compared here has learnt from them or was tuned on them."
-    uses = uses_of(films.data_sha256())
+        return f"There are no films that were never trained on: {no_holdout}; {no_test}."
+    patients = films.table["patient"].nunique()
+    counts = f"{len(films.table):,} films of {patients:,} patients"
+    if split == HOLDOUT:
+        return f"{counts}, the promotion holdout: neither model was trained or tuned on them."
+    uses = count_test_uses(films.data_sha256())
     return (
-        f"{counts}, the data's own test part, since {no_gate}. Measured on it before: {uses.evaluations} times, "
-        f"{uses.models} different models. Each choice made by it makes its figures a little less honest."
+        f"{counts}, the data's own test split, since {no_holdout}. Used before for {uses.evaluations} evaluations of "
+        f"{uses.models} different models. Each choice made on these films makes their figures a little too good."
     )
 
 
-def _tables(
-    candidate: Classifier, rival: Classifier | None, ground: Ground, progress: Progress
-) -> Tables:
-    """What both models say of the films; every reading of test films is counted."""
-    alone = _said(candidate, ground.alone, ground, "reading films, new model", progress)
-    if rival is None or ground.together is None:
-        return Tables(alone=alone)
-    same = ground.together is ground.alone
-    mine = (
-        alone
-        if same
-        else _said(candidate, ground.together, ground, "reading films, new model", progress)
-    )
-    theirs = _said(rival, ground.together, ground, "reading films, model in use", progress)
-    return Tables(alone=alone, candidate=mine, rival=theirs)
+def _predict_both(
+    candidate: Classifier,
+    incumbent: Classifier | None,
+    films: ComparisonSet,
+    progress: StageProgress,
+) -> Predictions:
+    """What both models answer; every use of test films is counted."""
+    predict = partial(_predict, films=films, progress=progress)
+    own = predict(candidate, films.own, stage="reading films, new model")
+    if incumbent is None or films.shared is None:
+        return Predictions(own=own)
+    shared = own
+    if films.shared is not films.own:
+        shared = predict(candidate, films.shared, stage="reading films, new model")
+    other = predict(incumbent, films.shared, stage="reading films, active version")
+    return Predictions(own=own, candidate=shared, incumbent=other)
 
 
-def _said(
-    model: Classifier, films: Manifest | None, ground: Ground, stage: str, progress: Progress
+def _predict(
+    model: Classifier,
+    manifest: Manifest | None,
+    *,
+    films: ComparisonSet,
+    stage: str,
+    progress: StageProgress,
 ) -> pd.DataFrame | None:
-    if films is None:
+    if manifest is None:
         return None
-    table = predictions(model, films, partial(progress, stage))
-    if films is ground.test:
-        record_use(data_facts(films), model.card, "the gate")
+    table = predict_films(model, manifest, partial(progress, stage))
+    if manifest is films.test:
+        record_test_use(describe_data(manifest), model.card, THE_GATE)
     return table
 
 
-def _official_test(run: RunFolder) -> dict[str, Any]:
-    """The run's own figures on its test part, and how often those films have been looked at."""
+def _segment_both(
+    candidate: Segmenter,
+    incumbent: Segmenter | None,
+    films: ComparisonSet,
+    progress: StageProgress,
+) -> tuple[Sequence[ComparedFilm], Sequence[ComparedFilm], str]:
+    """What both models segmented beside the masks, and why there is none of it; every use of test films is counted."""
+    manifest = films.own if incumbent is None else films.shared
+    if manifest is None:
+        return (), (), ""
+    models = [candidate] if incumbent is None else [candidate, incumbent]
+    stages = ("segmenting films, new model", "segmenting films, active version")
+    compared: list[Sequence[ComparedFilm]] = []
+    try:
+        for model, stage in zip(models, stages, strict=False):
+            compared.append(compare_with_masks(model, manifest, partial(progress, stage)))
+    except DataError as error:
+        problem = f"The films that no model was trained on cannot be compared with masks: {error}"
+        return (), (), problem
+    if manifest is films.test:
+        for model in models:
+            record_test_use(describe_data(manifest), model.card, THE_GATE)
+    return compared[0], compared[1] if incumbent else (), ""
+
+
+def _read_official_test(run: RunFolder) -> OfficialTest:
+    """The run's own figures on its test split, and how often those films have been used."""
     card = load_card(run.model)
-    found = read_metrics(run.path / "evaluation") or {}
-    mine = found.get("part") == TEST and found.get("weights_sha256") == card.weights_sha256
-    figures = found.get("findings", {}) if mine else card.metrics.get(TEST, {})
-    data = found.get("data", {}) if mine else {}
-    names = ("auroc", "auroc_delong", "average_precision", "ece")
-    told = {
-        key: {name: each[name] for name in names if name in each} for key, each in figures.items()
-    }
-    uses = asdict(uses_of(data["data_sha256"])) if "data_sha256" in data else {}
-    return {
-        "findings": told,
-        "films": data.get("films"),
-        "data_sha256": data.get("data_sha256"),
-        "uses": uses,
-    }
+    metrics = read_metrics(run.evaluation) or {}
+    data = metrics.get("data")
+    is_own = metrics.get("part") == TEST and metrics.get("weights_sha256") == card.weights_sha256
+    if not is_own or not isinstance(data, dict):
+        return OfficialTest(findings=_select_figures(card.metrics.get(TEST)))
+    films, data_sha256 = data.get("films"), data.get("data_sha256")
+    return OfficialTest(
+        findings=_select_figures(metrics.get("findings")),
+        films=films if isinstance(films, int) else None,
+        data_sha256=data_sha256 if isinstance(data_sha256, str) else None,
+        uses=count_test_uses(data_sha256) if isinstance(data_sha256, str) else None,
+    )
 
 
-def fingerprints(candidate: Card, rival: Card | None) -> dict[str, str]:
-    """Hashes of the two models that a verdict is about."""
-    return {"candidate": _fingerprint(candidate), "rival": _fingerprint(rival) if rival else ""}
+def _select_figures(findings: Json) -> dict[str, dict[str, Figure]]:
+    """The figures of each finding that the gate shows."""
+    selected: dict[str, dict[str, Figure]] = {}
+    if not isinstance(findings, dict):
+        return selected
+    for key, figures in findings.items():
+        if isinstance(figures, dict):
+            names = [name for name in OFFICIAL_FIGURES if name in figures]
+            selected[key] = {name: Figure.from_json(figures[name]) for name in names}
+    return selected
 
 
 def _fingerprint(card: Card) -> str:
-    """A hash of all that decides what a model says; its weights are in the card by their own hash."""
-    said = {key: value for key, value in asdict(card).items() if key not in NOT_THE_MODEL}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    """A hash of everything that decides what a model answers; the card holds the hash of its weights."""
+    content = json.loads(card.to_json())
+    kept = {key: value for key, value in content.items() if key not in NOT_THE_MODEL}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

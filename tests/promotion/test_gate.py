@@ -1,4 +1,4 @@
-"""The gate on made-up predictions whose truth is known: better, equal, worse, worse for some, too few to tell."""
+"""The gate on synthetic predictions whose truth is known: better, equal, worse, worse for some, too few."""
 
 from dataclasses import replace
 
@@ -8,11 +8,12 @@ import pytest
 from scipy.special import expit
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.metrics.multiple_testing import holm
-from cxr_core.evaluation.metrics.paired import BOOTSTRAP, DELONG, auroc_apart
-from cxr_core.models.card import Combination, ModelCard, OperatingPoint, Population
-from cxr_core.promotion.gate.gate import LIMITS, Tables, judge
-from cxr_core.promotion.gate.verdict import Check, Verdict
+from cxr_core.evaluation.metrics.multiple_testing import adjust_by_holm
+from cxr_core.evaluation.metrics.paired import BOOTSTRAP, DELONG, compare_aurocs
+from cxr_core.models.card import Fusion, ModelCard, OperatingPoint, Population
+from cxr_core.promotion.gate.checks import Check
+from cxr_core.promotion.gate.gate import LIMITS, Predictions, check_classifier
+from cxr_core.promotion.gate.verdict import Fingerprints, Verdict
 from tests.tiny import tiny_card
 
 KEY = "pneumonia"
@@ -30,29 +31,29 @@ def card_of(**changes) -> ModelCard:
 
 
 CARD = card_of()
-IN_USE = card_of(version="0.9")
+ACTIVE = card_of(version="0.9")
 
 
 def films(count: int = FILMS, share: float = 0.3, seed: int = 0) -> pd.DataFrame:
     """Films of as many patients, with a calibrated probability that goes with the label."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     # What could be known of each film; the label is drawn from it, so that this probability is calibrated.
-    truth = expit(chance.normal(np.log(share / (1 - share)), 2.5, count))
+    truth = expit(rng.normal(np.log(share / (1 - share)), 2.5, count))
     return pd.DataFrame(
         {
             "image": [f"{n}.png" for n in range(count)],
             "patient": [f"p{n}" for n in range(count)],
             "finding": KEY,
-            "label": (chance.random(count) < truth).astype(float),
+            "label": (rng.random(count) < truth).astype(float),
             "probability": truth,
-            "sex": np.where(chance.random(count) < 0.5, "F", "M"),
+            "sex": np.where(rng.random(count) < 0.5, "F", "M"),
             "view": "PA",
-            "age": chance.integers(20, 90, count).astype(float),
+            "age": rng.integers(20, 90, count).astype(float),
         }
     )
 
 
-def blurred(
+def blur(
     table: pd.DataFrame, by: float, where: np.ndarray | None = None, seed: int = 1
 ) -> pd.DataFrame:
     """The same films told by a worse model: noise on its log-odds, on all films or some."""
@@ -67,33 +68,34 @@ def verdict_of(checks: tuple[Check, ...]) -> Verdict:
     return Verdict(
         model="tiny",
         version="1.0.0",
-        rival="tiny 0.9",
-        part="gate",
-        films="",
+        incumbent="tiny 0.9",
+        split="gate",
+        comparison_set="",
         checks=checks,
-        official_test={},
+        official_test=None,
         limits=LIMITS.to_json(),
-        between={},
+        fingerprints=Fingerprints(candidate="", incumbent=""),
         made="",
     )
 
 
-def compared(
-    candidate: pd.DataFrame, rival: pd.DataFrame, alone: pd.DataFrame | None = None
+def compare(
+    candidate: pd.DataFrame, incumbent: pd.DataFrame, own: pd.DataFrame | None = None
 ) -> Verdict:
-    tables = Tables(alone=films() if alone is None else alone, candidate=candidate, rival=rival)
-    return verdict_of(judge(CARD, IN_USE, tables))
+    own = films() if own is None else own
+    predictions = Predictions(own=own, candidate=candidate, incumbent=incumbent)
+    return verdict_of(check_classifier(CARD, ACTIVE, predictions))
 
 
-def the(verdict: Verdict, name: str) -> Check:
-    (found,) = [check for check in verdict.checks if check.name == name]
-    return found
+def find_check(verdict: Verdict, name: str) -> Check:
+    (check,) = [check for check in verdict.checks if check.name == name]
+    return check
 
 
 def test_a_better_model_passes_and_every_check_says_so():
-    verdict = compared(films(), blurred(films(), 2.0))
-    assert verdict.opens
-    assert the(verdict, "AUROC").figures["difference"]["low"] > 0
+    verdict = compare(films(), blur(films(), 2.0))
+    assert verdict.is_open
+    assert find_check(verdict, "AUROC").figures["difference"]["low"] > 0
     assert {
         "population",
         "operating points",
@@ -106,23 +108,23 @@ def test_a_better_model_passes_and_every_check_says_so():
 
 
 def test_an_equal_model_passes_where_films_can_tell():
-    verdict = compared(blurred(films(), 0.3, seed=2), blurred(films(), 0.3, seed=3))
-    assert verdict.opens
-    found = the(verdict, "AUROC").figures["difference"]
-    assert -LIMITS.margin < found["low"] < 0 < found["high"]
+    verdict = compare(blur(films(), 0.3, seed=2), blur(films(), 0.3, seed=3))
+    assert verdict.is_open
+    difference = find_check(verdict, "AUROC").figures["difference"]
+    assert -LIMITS.margin < difference["low"] < 0 < difference["high"]
 
 
 def test_the_same_model_passes():
-    assert the(compared(films(), films()), "AUROC").sentence.endswith(
-        "both put these films in one order."
+    assert find_check(compare(films(), films()), "AUROC").sentence.endswith(
+        "both rank these films in the same order."
     )
-    assert compared(films(), films()).opens
+    assert compare(films(), films()).is_open
 
 
 def test_a_worse_model_is_refused_with_its_figures():
-    verdict = compared(blurred(films(), 2.5), films())
-    assert not verdict.opens
-    check = the(verdict, "AUROC")
+    verdict = compare(blur(films(), 2.5), films())
+    assert not verdict.is_open
+    check = find_check(verdict, "AUROC")
     assert check.status == "fail"
     assert check.figures["difference"]["high"] < 0
     assert "AUROC of pneumonia" in verdict.in_words
@@ -130,104 +132,108 @@ def test_a_worse_model_is_refused_with_its_figures():
 
 def test_an_equal_model_on_films_that_cannot_tell_is_no_pass():
     few = films(120, seed=4)
-    verdict = compared(blurred(few, 1.0, seed=2), blurred(few, 1.0, seed=3))
-    assert the(verdict, "AUROC").status == "not enough cases"
-    assert "cannot tell" in the(verdict, "AUROC").sentence
-    assert not verdict.opens
+    verdict = compare(blur(few, 1.0, seed=2), blur(few, 1.0, seed=3))
+    assert find_check(verdict, "AUROC").status == "not enough cases"
+    assert "cannot tell" in find_check(verdict, "AUROC").sentence
+    assert not verdict.is_open
 
 
 @pytest.mark.parametrize("positives", [0, LIMITS.cases - 1])
 def test_too_few_cases_are_never_compared(positives):
     table = films(400).assign(label=(np.arange(400) < positives).astype(float))
-    verdict = compared(table, table, alone=table)
+    verdict = compare(table, table, own=table)
     for name in ("AUROC", "calibration error"):
-        assert the(verdict, name).status == "not enough cases"
+        assert find_check(verdict, name).status == "not enough cases"
         assert (
             f"{positives} films with it and {400 - positives} without"
-            in the(verdict, name).sentence
+            in find_check(verdict, name).sentence
         )
-    assert not verdict.opens
+    assert not verdict.is_open
 
 
-def test_without_films_that_neither_has_learnt_from_the_gate_stays_shut():
-    verdict = verdict_of(judge(CARD, IN_USE, Tables(alone=films())))
-    assert (the(verdict, "AUROC").status, verdict.opens) == ("not enough cases", False)
+def test_without_films_that_neither_was_trained_on_the_gate_stays_closed():
+    verdict = verdict_of(check_classifier(CARD, ACTIVE, Predictions(own=films())))
+    assert (find_check(verdict, "AUROC").status, verdict.is_open) == ("not enough cases", False)
 
 
-def test_a_subgroup_made_worse_is_found_though_the_whole_is_not_worse():
+def test_a_subgroup_made_worse_is_found_though_all_films_together_are_not_worse():
     table = films(4000)
     old = table["age"].between(60, 79).to_numpy()
-    rival = blurred(table, 1.6, ~old)
-    verdict = compared(blurred(table, 2.0, old), rival)
-    assert the(verdict, "AUROC").status == "pass"
-    refused = the(verdict, "ages 60 to 79")
+    incumbent = blur(table, 1.6, ~old)
+    verdict = compare(blur(table, 2.0, old), incumbent)
+    assert find_check(verdict, "AUROC").status == "pass"
+    refused = find_check(verdict, "ages 60 to 79")
     assert refused.status == "fail"
     assert refused.figures["p_holm"] < 0.05
     assert [check.name for check in verdict.refusals] == ["ages 60 to 79"]
 
 
-def test_a_subgroup_of_too_few_is_said_and_is_no_pass():
+def test_a_subgroup_of_too_few_is_reported_and_is_no_pass():
     table = films()
     table.loc[:11, "view"] = "AP"
-    verdict = compared(table, blurred(table, 1.0))
-    check = the(verdict, "AP films")
-    assert (check.status, verdict.opens) == ("not enough cases", True)
+    verdict = compare(table, blur(table, 1.0))
+    check = find_check(verdict, "AP films")
+    assert (check.status, verdict.is_open) == ("not enough cases", True)
     assert "AP films of pneumonia" in verdict.in_words
 
 
-def test_probabilities_that_do_not_mean_what_they_say_are_refused():
+def test_miscalibrated_probabilities_are_refused():
     bold = films().assign(
         probability=lambda table: expit(
             4 * np.log(table["probability"] / (1 - table["probability"]))
         )
     )
-    verdict = compared(films(), films(), alone=bold)
+    verdict = compare(films(), films(), own=bold)
     assert [check.name for check in verdict.refusals] == ["calibration error"]
-    assert the(verdict, "calibration error").figures["ece"]["value"] > LIMITS.calibration_error
+    assert (
+        find_check(verdict, "calibration error").figures["ece"]["value"] > LIMITS.calibration_error
+    )
 
 
 @pytest.mark.parametrize("count", [80, 400, 4000])
-def test_probabilities_that_mean_what_they_say_pass_on_few_films_too(count):
-    """On few films the plain error of a perfect model is large, by chance alone."""
+def test_calibrated_probabilities_pass_on_few_films_too(count):
+    """On few films the plain error of a perfect model is large, by rng alone."""
     table = films(count, seed=6)
-    check = the(verdict_of(judge(CARD, None, Tables(alone=table))), "calibration error")
+    check = find_check(
+        verdict_of(check_classifier(CARD, None, Predictions(own=table))), "calibration error"
+    )
     assert check.status == "pass"
     assert check.figures["ece"]["value"] == pytest.approx(check.figures["expected"], abs=0.04)
 
 
-def test_patients_with_several_films_are_drawn_together():
+def test_patients_with_several_films_are_resampled_together():
     table = films().assign(patient=[f"p{n // 3}" for n in range(FILMS)])
-    found = [
-        the(compared(each, blurred(each, 1.0)), "AUROC").figures["difference"]["method"]
+    methods = [
+        find_check(compare(each, blur(each, 1.0)), "AUROC").figures["difference"]["method"]
         for each in (table, films())
     ]
-    assert found == [BOOTSTRAP, DELONG]
+    assert methods == [BOOTSTRAP, DELONG]
 
 
 def test_both_ways_to_an_interval_agree_where_both_hold():
-    table, other = films(), blurred(films(), 1.0)
+    table, other = films(), blur(films(), 1.0)
     scores = [each["probability"].to_numpy() for each in (table, other)]
     labels = table["label"].to_numpy()
-    apart = auroc_apart(*scores, labels, table["patient"].to_numpy())
+    once = compare_aurocs(*scores, labels, table["patient"].to_numpy())
     twice = [
         np.concatenate([each, each]) for each in (*scores, labels, table["patient"].to_numpy())
     ]
-    again = auroc_apart(*twice)  # every patient with the same film twice tells no more than once
-    assert (apart.method, again.method) == (DELONG, BOOTSTRAP)
-    assert again.value == pytest.approx(apart.value)
-    assert again.half_width == pytest.approx(apart.half_width, rel=0.15)
+    again = compare_aurocs(*twice)  # every patient with the same film twice tells no more than once
+    assert (once.method, again.method) == (DELONG, BOOTSTRAP)
+    assert again.value == pytest.approx(once.value)
+    assert again.half_width == pytest.approx(once.half_width, rel=0.15)
 
 
 def test_tables_of_other_films_are_not_compared():
     with pytest.raises(DataError, match="same films"):
-        compared(films(), films().iloc[::-1])
+        compare(films(), films().iloc[::-1])
 
 
 @pytest.mark.parametrize(
-    ("candidate", "rival", "name"),
+    ("candidate", "incumbent", "name"),
     [
         (card_of(population=Population(text="unstated")), None, "population"),
-        (card_of(population=Population(text="adults", age_min=18)), IN_USE, "population"),
+        (card_of(population=Population(text="adults", age_min=18)), ACTIVE, "population"),
         (
             replace(CARD, training={"data": {"parts": {"val": {"films": 91}}}}),
             None,
@@ -243,14 +249,14 @@ def test_tables_of_other_films_are_not_compared():
         (CARD, replace(tiny_card(), version="0.9"), "findings"),
     ],
 )
-def test_what_a_card_must_say(candidate, rival, name):
-    tables = Tables(alone=films(), candidate=films(), rival=blurred(films(), 1.0))
-    verdict = verdict_of(judge(candidate, rival, tables))
+def test_what_a_card_must_say(candidate, incumbent, name):
+    tables = Predictions(own=films(), candidate=films(), incumbent=blur(films(), 1.0))
+    verdict = verdict_of(check_classifier(candidate, incumbent, tables))
     assert [check.name for check in verdict.refusals] == [name]
 
 
 def test_a_probability_that_would_lose_the_ratio_is_refused():
-    combination = Combination(
+    fusion = Fusion(
         measurement="ratio",
         model="a",
         intercept=0,
@@ -261,21 +267,25 @@ def test_a_probability_that_would_lose_the_ratio_is_refused():
         operating_points=(),
         source="",
     )
-    tables = Tables(alone=films(), candidate=films(), rival=blurred(films(), 1.0))
-    rival = replace(IN_USE, combination={KEY: combination})
-    refused = verdict_of(judge(CARD, rival, tables)).refusals
+    tables = Predictions(own=films(), candidate=films(), incumbent=blur(films(), 1.0))
+    incumbent = replace(ACTIVE, fusion={KEY: fusion})
+    refused = verdict_of(check_classifier(CARD, incumbent, tables)).refusals
     assert [check.name for check in refused] == ["measured ratio"]
-    assert verdict_of(judge(replace(CARD, combination={KEY: combination}), rival, tables)).opens
+    assert verdict_of(
+        check_classifier(replace(CARD, fusion={KEY: fusion}), incumbent, tables)
+    ).is_open
 
 
 @pytest.mark.parametrize(("by", "opens"), [(0.5, True), (60.0, False)])
 def test_a_first_model_must_be_better_than_chance(by, opens):
-    told = blurred(films(200, seed=5), by)
-    verdict = verdict_of(judge(CARD, None, Tables(alone=told)))
-    assert (the(verdict, "AUROC").status == "pass") is opens
+    answers = blur(films(200, seed=5), by)
+    verdict = verdict_of(check_classifier(CARD, None, Predictions(own=answers)))
+    assert (find_check(verdict, "AUROC").status == "pass") is opens
 
 
 def test_holm_by_hand():
     # Four p-values by hand: 4 x .01, then 3 x .013, 2 x .014 and 1 x .19 raised to what came before.
-    assert holm(np.array([0.014, 0.01, 0.19, 0.013])) == pytest.approx([0.04, 0.04, 0.19, 0.04])
-    assert holm(np.array([0.6, 0.7])) == pytest.approx([1.0, 1.0])
+    assert adjust_by_holm(np.array([0.014, 0.01, 0.19, 0.013])) == pytest.approx(
+        [0.04, 0.04, 0.19, 0.04]
+    )
+    assert adjust_by_holm(np.array([0.6, 0.7])) == pytest.approx([1.0, 1.0])

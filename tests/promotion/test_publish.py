@@ -1,6 +1,6 @@
-"""train.publish: what is installed is whole, and what is not finished, sound or measured stays where it is.
+"""train.publish: models are installed completely; runs that are not finished, sound or evaluated are refused.
 
-The runs here have no films left to be compared on, so each is installed against the gate, with a reason.
+The runs here have no films to compare on, so each is installed against the gate, with a reason.
 """
 
 import json
@@ -13,11 +13,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cxr_core.errors import ModelError
-from cxr_core.models.registry.registry import in_use, installed, versions
+from cxr_core.models.registry.registry import find_active_version, list_classifiers, list_versions
 from cxr_core.models.store import load_card
 from cxr_core.promotion.publish import next_version, publish
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.events import RunStopped
+from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.hashing import sha256_of_file
 from tests.tiny import tiny_card, tiny_model
@@ -35,7 +37,7 @@ def run(tmp_path, workspace) -> RunFolder:
     recipe = Recipe(
         name="tiny", summary="A test.", model="tiny", findings=("pneumonia",), init="scratch"
     )
-    made = RunFolder.create(recipe, {"version": "1.0.0"}, tmp_path / "run")
+    made = RunFolder.create(recipe, RunManifest(), tmp_path / "run")
     tiny_model(tmp_path / "elsewhere", tiny_card(findings=("pneumonia",))).rename(made.model)
     measure(made)
     return made
@@ -55,21 +57,21 @@ def folders(workspace: Path) -> list[str]:
 def refusal(run: RunFolder, capsys, *more: str) -> str:
     """What train.publish says, when it installs nothing."""
     assert main([str(run.path), *more]) == 3
-    said = capsys.readouterr()
-    assert said.out == ""
+    output = capsys.readouterr()
+    assert output.out == ""
     assert not [
         path
         for path in (run.path.parent / "workspace").rglob("*")
         if path.name.startswith((".1", "card"))
     ]
-    return said.err
+    return output.err
 
 
 def test_a_finished_run_becomes_a_model_that_reads(run, workspace, capsys):
     assert main([str(run.path), "--override", WHY]) == 0
     folder = Path(capsys.readouterr().out.strip())
     assert folder == workspace / "models" / "tiny" / "1.0.0"
-    assert folder in installed()
+    assert folder in list_classifiers()
     card = Classifier.load(folder).card
     assert card.metrics["test"] == FIGURES
     assert card.training["published"]["run"] == "run"
@@ -86,10 +88,10 @@ def test_replacing_needs_a_note_and_takes_the_next_version(run, workspace, capsy
     assert folders(workspace) == ["1.0.0"]
     second = publish(run.path, "trained on twice the films", override=WHY)
     assert second.name == "1.0.1"
-    assert second in installed()
-    told = load_card(second)
-    assert (told.version, told.training["published"]["replaces"]) == ("1.0.1", "1.0.0")
-    assert told.training["published"]["note"] == "trained on twice the films"
+    assert second in list_classifiers()
+    card = load_card(second)
+    assert (card.version, card.training["published"]["replaces"]) == ("1.0.1", "1.0.0")
+    assert card.training["published"]["note"] == "trained on twice the films"
 
 
 def test_a_shipped_model_is_replaced_with_a_note_only(run, workspace, monkeypatch):
@@ -97,7 +99,7 @@ def test_a_shipped_model_is_replaced_with_a_note_only(run, workspace, monkeypatc
     (run.model / "card.json").write_text(card.to_json())
     with pytest.raises(ModelError, match="installed already"):
         publish(run.path, override=WHY)
-    shipped = versions("pneumonia-children")[-1].name
+    shipped = list_versions("pneumonia-children")[-1].name
     assert (
         publish(run.path, "better", override=WHY).name
         == next_version("1.0.0", [shipped])
@@ -122,12 +124,12 @@ def test_the_version_is_above_all_there_are(wanted, there, expected):
 
 def test_a_run_that_is_not_finished_is_refused(run, workspace, capsys):
     run.model.rename(run.path / "gone")
-    run.log({"event": "stopped", "step": 3})
-    assert "is not finished but stopped" in refusal(run, capsys)
+    run.append_event(RunStopped(step=3))
+    assert "is not finished; only a finished run is published" in refusal(run, capsys)
 
 
-def test_a_run_that_somebody_trains_in_is_refused(run, workspace, capsys):
-    with run.held():
+def test_a_run_that_a_process_trains_in_is_refused(run, workspace, capsys):
+    with run.hold():
         assert "running" in refusal(run, capsys)
 
 
@@ -149,11 +151,11 @@ def test_weights_that_give_no_number_are_refused(run, workspace, capsys):
 
 
 @pytest.mark.parametrize("changes", [{"part": "val"}, {"weights_sha256": "0" * 64}, {"schema": 99}])
-def test_a_run_without_figures_of_this_model_on_a_test_part_is_refused(
+def test_a_run_without_figures_of_this_model_on_a_test_split_is_refused(
     changes, run, workspace, capsys
 ):
     measure(run, **changes)
-    assert "has not been measured on a test part" in refusal(run, capsys)
+    assert "has not been evaluated on a test split" in refusal(run, capsys)
 
 
 def test_figures_recorded_in_the_card_count_as_well(run, workspace):
@@ -180,7 +182,7 @@ def test_a_copy_that_fails_leaves_nothing(run, workspace, capsys, monkeypatch):
     assert list((workspace / "models" / "tiny").iterdir()) == []
 
 
-def test_of_those_that_publish_at_once_none_is_lost_silently(run, workspace):
+def test_of_several_that_publish_at_once_none_is_lost_silently(run, workspace):
     refused: list[str] = []
 
     def one(n: int) -> None:
@@ -194,13 +196,13 @@ def test_of_those_that_publish_at_once_none_is_lost_silently(run, workspace):
         thread.start()
     for thread in threads:
         thread.join()
-    # A verdict beside another model in use does not stand: who was overtaken is told to publish again.
+    # A verdict beside another model in use does not stand: who was overtaken is card to publish again.
     assert "1.0.0" in folders(workspace)
-    assert in_use("tiny").version == folders(workspace)[-1]
+    assert find_active_version("tiny").version == folders(workspace)[-1]
     assert len(folders(workspace)) + len(refused) == 3
     assert all("publish again" in each for each in refused)
 
 
-def test_no_run_is_said(tmp_path, workspace, capsys):
+def test_a_folder_without_a_run_is_refused(tmp_path, workspace, capsys):
     assert main([str(tmp_path)]) == 3
     assert "holds no run" in capsys.readouterr().err

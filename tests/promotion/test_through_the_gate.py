@@ -1,4 +1,4 @@
-"""From a run through the gate to the model in use and back, on films whose labels a known network decides."""
+"""From a run through the gate to the active version and back, on films whose labels a known network decides."""
 
 import json
 import os
@@ -16,23 +16,24 @@ from scipy.special import expit
 
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import ModelError, RunError
-from cxr_core.evaluation.evaluate import predictions
-from cxr_core.evaluation.store.official_test import uses_of
-from cxr_core.jobs.activity import asked
+from cxr_core.evaluation.store.provenance import count_test_uses
+from cxr_core.inference import predict_films
+from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity
 from cxr_core.models.card import Calibration, ModelCard
-from cxr_core.models.registry.active_version import history, roll_back
-from cxr_core.models.registry.registry import in_use
+from cxr_core.models.registry.active_version import read_history, roll_back
+from cxr_core.models.registry.registry import find_active_version
 from cxr_core.models.store import load_card
-from cxr_core.promotion import candidate as judging
+from cxr_core.promotion import candidate
 from cxr_core.promotion import publish as publishing
 from cxr_core.promotion.gate.verdict import read_verdict
-from cxr_core.promotion.publish import judge, publish
+from cxr_core.promotion.publish import compare_run, publish
 from cxr_core.reading.classifier import Classifier
-from cxr_core.training.exclusions import left_aside
-from cxr_core.training.fit import LEARNT_ON, data_facts, divided
+from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.run_data import LEARNING_SPLITS, describe_data, split_manifest
+from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
-from tests.jobs.watching import until
+from tests.jobs.job_control import until
 from tests.tiny import tiny_card, tiny_model
 from train.publish import main
 
@@ -53,14 +54,12 @@ TRAIN, TEST = 200, 80
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelCard]:
     """Films of as many patients, and the card of the network that decides their labels: calibrated, by construction."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     root = tmp_path_factory.mktemp("known")
     rows = []
     (root / "films").mkdir()
     for n in range(TRAIN + TEST):
-        noise = (
-            chance.integers(0, 120, (80, 80)) + np.linspace(0, chance.integers(0, 130), 80)[:, None]
-        )
+        noise = rng.integers(0, 120, (80, 80)) + np.linspace(0, rng.integers(0, 130), 80)[:, None]
         Image.fromarray(noise.astype(np.uint8)).save(root / "films" / f"{n}.png")
         rows.append(
             {
@@ -73,13 +72,13 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelCard]:
     table = pd.DataFrame(rows)
     table.to_csv(root / "films" / "labels.csv", index=False)
     network = Classifier.load(tiny_model(root / "network", tiny_card(findings=(KEY,))))
-    said = predictions(network, open_data([root / "films"]))
-    logits = said.set_index("image")["logit"].reindex(table["image"]).to_numpy()
+    answers = predict_films(network, open_data([root / "films"]))
+    logits = answers.set_index("image")["logit"].reindex(table["image"]).to_numpy()
     slope = 4 / logits.std()
     calibration = Calibration(
         slope=float(slope), intercept=float(-slope * np.median(logits)), source="known"
     )
-    table[KEY] = (chance.random(len(table)) < expit(slope * logits + calibration.intercept)).astype(
+    table[KEY] = (rng.random(len(table)) < expit(slope * logits + calibration.intercept)).astype(
         int
     )
     table.to_csv(root / "films" / "labels.csv", index=False)
@@ -89,18 +88,22 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelCard]:
 def a_run(
     folder: Path, known: tuple[Path, ModelCard], seed: int = 0, recipe: Recipe = RECIPE
 ) -> RunFolder:
-    """A finished and measured run as train.fit leaves it, but for the training. seed 0 is the network that knows."""
+    """A finished and evaluated run as train.fit leaves it, without the training. seed 0: the network that decides."""
     films, card = known
-    manifest = divided(recipe, open_data([films]))
-    learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
-    facts: dict[str, Any] = {
-        **data_facts(learnt, recipe),
-        "left_aside": left_aside(recipe, manifest),
-    }
-    run = RunFolder.create(recipe, {**facts, "folders": [str(films)], "version": "1.0.0"}, folder)
-    source = f"{facts['parts']['val']['films']} validation films carved from train by patient"
+    manifest = split_manifest(recipe, open_data([films]))
+    learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNING_SPLITS)])
+    run_manifest = RunManifest(
+        data=describe_data(learnt, recipe),
+        exclusions=build_exclusions(recipe, manifest),
+        folders=(str(films),),
+    )
+    run = RunFolder.create(recipe, run_manifest, folder)
+    validation_films = run_manifest.data.splits["val"].films
+    source = f"{validation_films} validation films carved from train by patient"
     points = {KEY: tuple(replace(point, source=source) for point in card.operating_points[KEY])}
-    written = replace(card, operating_points=points, training={"data": facts})
+    written = replace(
+        card, operating_points=points, training={"data": run_manifest.training_data()}
+    )
     tiny_model(folder / "elsewhere", written, seed).rename(run.model)
     auroc = {"value": 0.9, "low": 0.8, "high": 1.0, "n": TEST, "positives": 40}
     measured = {"schema": 1, "part": "test", "weights_sha256": load_card(run.model).weights_sha256}
@@ -122,143 +125,160 @@ def test_a_good_model_goes_through_and_a_worse_one_only_with_a_reason(
     first = publish(good.path)
     verdict = read_verdict(first)
     assert verdict is not None
-    assert (verdict.opens, verdict.part, verdict.rival) == (True, "gate", "")
+    assert (verdict.is_open, verdict.split, verdict.incumbent) == (True, "gate", "")
     assert load_card(first).training["published"]["gate"] == json.loads(
         json.dumps(verdict.to_json())
     )
 
     assert main([str(worse.path), "--judge"]) == 3
     assert "not" in capsys.readouterr().err
-    told = read_verdict(worse.path)
-    assert told is not None
-    auroc = next(check for check in told.checks if check.name == "AUROC")
-    assert (auroc.status, told.part, told.rival) == ("fail", "gate", "tiny 1.0.0")
+    verdict_on_worse = read_verdict(worse.path)
+    assert verdict_on_worse is not None
+    auroc = next(check for check in verdict_on_worse.checks if check.name == "AUROC")
+    assert (auroc.status, verdict_on_worse.split, verdict_on_worse.incumbent) == (
+        "fail",
+        "gate",
+        "tiny 1.0.0",
+    )
     assert auroc.figures["difference"]["high"] < 0
-    gate_films = divided(RECIPE, open_data([known[0]])).part("gate")
+    gate_films = split_manifest(RECIPE, open_data([known[0]])).select_split("gate")
     assert auroc.figures["difference"]["n"] == len(gate_films.table)
 
-    # The verdict stands, so the films are not read again.
-    monkeypatch.setattr(judging, "predictions", lambda *_: pytest.fail("read again"))
+    # The verdict holds, so the films are not read again.
+    monkeypatch.setattr(candidate, "predict_films", lambda *_: pytest.fail("read again"))
     with pytest.raises(RunError, match=r"AUROC of pneumonia: .* significantly worse"):
         publish(worse.path, "newer")
     assert versions_in(workspace) == ["1.0.0"]
     second = publish(worse.path, "newer", override="a drill")
-    assert in_use("tiny").folder == second
+    assert find_active_version("tiny").folder == second
     assert load_card(second).training["published"]["override"] == "a drill"
     assert json.loads((second / "gate.json").read_text())["published"]["override"] == "a drill"
-    assert [(each["what"], each["override"]) for each in history("tiny")] == [
+    assert [(each["what"], each["override"]) for each in read_history("tiny")] == [
         ("published", "a drill"),
         ("published", ""),
     ]
 
     assert main(["--roll-back", "tiny", "--note", "it was a drill"]) == 0
-    assert Path(capsys.readouterr().out.strip()) == first == in_use("tiny").folder
+    assert Path(capsys.readouterr().out.strip()) == first == find_active_version("tiny").folder
     assert versions_in(workspace) == ["1.0.0", "1.0.1"]
     assert main(["--roll-back", "tiny", "--to", "1.0.1"]) == 3
     assert "say why" in capsys.readouterr().err
-    assert uses_of(open_data([known[0]]).part("test").data_sha256()).evaluations == 0
+    assert (
+        count_test_uses(open_data([known[0]]).select_split("test").data_sha256()).evaluations == 0
+    )
 
 
-def test_a_rival_that_has_learnt_from_the_gate_films_is_met_on_the_official_test(
+def test_an_incumbent_that_was_trained_on_the_holdout_is_compared_on_the_official_test(
     known, tmp_path, workspace
 ):
     old = replace(RECIPE, gate_share=0.0)
     publish(a_run(tmp_path / "old", known, recipe=old).path)
-    before = uses_of(open_data([known[0]]).part("test").data_sha256())
+    before = count_test_uses(open_data([known[0]]).select_split("test").data_sha256())
     assert (before.evaluations, before.models) == (
         1,
         1,
-    )  # the first one had no gate films of its own
-    verdict = judge(a_run(tmp_path / "new", known).path)
-    assert verdict.part == "test"
+    )  # the first one had no holdout of its own
+    verdict = compare_run(a_run(tmp_path / "new", known).path)
+    assert verdict.split == "test"
     assert (
-        "tiny 1.0.0 has learnt from the gate films, or its card cannot exclude it" in verdict.films
+        "tiny 1.0.0 was trained on films of the holdout, or its card cannot exclude it"
+        in verdict.comparison_set
     )
-    assert "Measured on it before: 1 times, 1 different models" in verdict.films
-    after = uses_of(open_data([known[0]]).part("test").data_sha256())
+    assert "Used before for 1 evaluations of 1 different models" in verdict.comparison_set
+    after = count_test_uses(open_data([known[0]]).select_split("test").data_sha256())
     assert (after.evaluations, after.models) == (3, 1)  # both read it; they have the same weights
     compared = next(check for check in verdict.checks if check.name == "AUROC")
     assert compared.figures["difference"]["n"] == TEST
 
 
-def test_where_no_film_is_unknown_to_both_the_gate_stays_shut(known, tmp_path, workspace):
+def test_where_no_film_is_new_to_both_the_gate_stays_closed(known, tmp_path, workspace):
     publish(
         a_run(
             tmp_path / "old", known, recipe=replace(RECIPE, split="70:15:15", gate_share=0.0)
         ).path,
         override="x",
     )
-    verdict = judge(a_run(tmp_path / "new", known).path)
+    verdict = compare_run(a_run(tmp_path / "new", known).path)
     auroc = next(check for check in verdict.checks if check.name == "AUROC")
-    assert (verdict.part, verdict.opens, auroc.status) == ("", False, "not enough cases")
-    assert "may have learnt from the official test" in verdict.films
+    assert (verdict.split, verdict.is_open, auroc.status) == ("", False, "not enough cases")
+    assert "may have been trained on the official test split" in verdict.comparison_set
 
 
-def test_films_that_are_gone_keep_the_gate_shut(known, tmp_path, workspace):
+def test_films_that_are_gone_keep_the_gate_closed(known, tmp_path, workspace):
     run = a_run(tmp_path / "run", known)
-    facts = {**run.manifest(), "folders": [str(tmp_path / "moved")]}
+    facts = {**run.load_manifest().to_json(), "folders": [str(tmp_path / "moved")]}
     (run.path / "manifest.json").write_text(json.dumps(facts))
-    with pytest.raises(RunError, match="no films to tell by"):
+    with pytest.raises(RunError, match="no films to compare on"):
         publish(run.path)
-    assert "cannot be opened" in read_verdict(run.path).films
+    assert "cannot be opened" in read_verdict(run.path).comparison_set
 
 
-def test_a_version_put_to_use_meanwhile_makes_it_ask_again(known, tmp_path, workspace, monkeypatch):
+def test_a_version_activated_meanwhile_must_be_compared_again(
+    known, tmp_path, workspace, monkeypatch
+):
     run = a_run(tmp_path / "run", known)
     for override in ("", "again"):
         publish(run.path, "a note", override=override)
     roll_back("tiny", "why")
-    asked = publishing.verdict_on
+    compare_candidate = publishing.compare_candidate
 
     def overtaken(*given: Any, **more: Any) -> Any:
-        found = asked(*given, **more)
-        (in_use("tiny").folder / "card.json").write_text(
-            replace(load_card(in_use("tiny").folder), evidence_scale={KEY: 9.0}).to_json()
+        verdict = compare_candidate(*given, **more)
+        (find_active_version("tiny").folder / "card.json").write_text(
+            replace(
+                load_card(find_active_version("tiny").folder), evidence_scale={KEY: 9.0}
+            ).to_json()
         )
-        return found
+        return verdict
 
-    monkeypatch.setattr(publishing, "verdict_on", overtaken)
+    monkeypatch.setattr(publishing, "compare_candidate", overtaken)
     with pytest.raises(ModelError, match="publish again"):
         publish(run.path, "a note")
 
 
-@pytest.mark.parametrize("step", ["keep_in_use", "write_verdict", "_flushed", "_before_pointer"])
-def test_a_kill_while_publishing_leaves_the_old_model_in_use(step, known, tmp_path, workspace):
+@pytest.mark.parametrize(
+    "step", ["pin_active_version", "write_verdict", "_flushed", "_before_pointer"]
+)
+def test_a_kill_while_publishing_leaves_the_old_version_active(step, known, tmp_path, workspace):
     """In a process of its own, ended as by SIGKILL, with what it was about to do undone."""
     run = a_run(tmp_path / "run", known)
     first = publish(run.path)
     (
         workspace / "models" / "tiny" / "current.json"
     ).unlink()  # as it was before versions were named
-    judge(run.path)
+    compare_run(run.path)
     child = os.fork()
     if child == 0:
         _end_at(step)
         publish(run.path, "better", override="")
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-    assert in_use("tiny").folder == first
+    assert find_active_version("tiny").folder == first
     second = publish(run.path, "better")  # whoever comes after goes through
-    assert in_use("tiny").folder == second != first
+    assert find_active_version("tiny").folder == second != first
 
 
-def test_a_kill_while_the_gate_is_asked_is_told_and_leaves_no_verdict(known, tmp_path, workspace):
+def test_a_kill_during_the_comparison_is_shown_and_leaves_no_verdict(known, tmp_path, workspace):
     run = a_run(tmp_path / "run", known)
     child = os.fork()
     if child == 0:
-        judging.ground_of = lambda *_: ((tmp_path / "at it").touch(), time.sleep(600))  # type: ignore[assignment]
-        judge(run.path)
+        candidate.choose_comparison_set = lambda *_: (  # type: ignore[assignment]
+            (tmp_path / "at it").touch(),
+            time.sleep(600),
+        )
+        main([str(run.path), "--judge"])
         os._exit(0)
     until((tmp_path / "at it").exists, "the gate is being asked")
-    found = asked(run.path)
-    assert found is not None
-    assert (found.running, found.sentence) == (True, "It is being judged by the gate.")
+    activity = read_activity(run.path)
+    assert activity is not None
+    assert (activity.is_running, activity.sentence) == (True, f"It is being {GATE_ACTIVITY}.")
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    assert "cut off" in found.sentence
+    assert "cut off" in activity.sentence
     assert read_verdict(run.path) is None
-    assert judge(run.path) == read_verdict(run.path)  # a second click
-    assert asked(run.path) is None
+    assert main([str(run.path), "--judge"]) == 0  # a second click
+    assert read_verdict(run.path) is not None
+    assert read_activity(run.path) is None
 
 
 def _end_at(step: str) -> None:
@@ -267,12 +287,12 @@ def _end_at(step: str) -> None:
     def end(*_: object, **__: object) -> None:
         os._exit(9)
 
-    point = publishing.point
+    write_pointer = publishing.write_pointer
     if step == "_flushed":
         os.fsync = end  # type: ignore[assignment]
     elif step == "_before_pointer":
-        publishing.point = lambda *given: (
-            end() if given[1]["what"] == "published" else point(*given)
+        publishing.write_pointer = lambda *given: (
+            end() if given[1]["what"] == "published" else write_pointer(*given)
         )  # type: ignore[assignment]
     else:
         setattr(publishing, step, end)

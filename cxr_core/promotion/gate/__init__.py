@@ -1,1 +1,1 @@
-"""Whether a model may replace another: a paired comparison on holdout patients."""
+"""Decides whether a model may replace the active version: a paired comparison on patients new to both."""

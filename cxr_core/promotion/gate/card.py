@@ -1,108 +1,108 @@
-"""What the gate asks of a card, without a film: for whom, derived from what, and what would be lost beside another."""
+"""The checks of a model's card, without any film: its population, its operating points, and what would be lost."""
 
-import numpy as np
+import math
 
 from cxr_core.models.card import OPERATING_POINTS, ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.promotion.gate.verdict import Check, Status
+from cxr_core.promotion.gate.checks import Check, pass_or_fail
+from cxr_core.workspace.json_files import Json, JsonObject
 
 UNSTATED = ("", "unstated")
 Card = ModelCard | SegmenterCard
 
 
-def card_checks(candidate: ModelCard, rival: ModelCard | None) -> list[Check]:
-    """The checks of a candidate's card, beside that of the model in use where there is one."""
-    checks = [
-        population_check(candidate, rival),
-        *(_points(candidate, key) for key in candidate.findings),
-    ]
-    return (
-        checks
-        if rival is None
-        else [*checks, *_lost_findings(candidate, rival), *_lost_ratio(candidate, rival)]
-    )
+def check_card(candidate: ModelCard, incumbent: ModelCard | None) -> list[Check]:
+    """The checks of a classifier's card, beside that of the active version where there is one."""
+    checks = [check_population(candidate, incumbent)]
+    checks += [_check_operating_points(candidate, key) for key in candidate.findings]
+    if incumbent is not None:
+        checks += _check_lost_findings(candidate, incumbent)
+        checks += _check_lost_fusion(candidate, incumbent)
+    return checks
 
 
-def passed_or_not(passed: bool) -> Status:
-    """The status of a check that had all it needs."""
-    return "pass" if passed else "fail"
-
-
-def population_check(candidate: Card, rival: Card | None) -> Check:
-    """Whether it says for whom it is made, and leaves nobody out whom the model in use reads."""
-    said = candidate.population
-    figures = {
-        "text": said.text,
-        "age_min": said.age_min,
-        "age_max": said.age_max,
-        "views": list(said.views),
+def check_population(candidate: Card, incumbent: Card | None) -> Check:
+    """Whether the card states a population, and one that leaves nobody out whom the active version reads."""
+    population = candidate.population
+    figures: JsonObject = {
+        "text": population.text,
+        "age_min": population.age_min,
+        "age_max": population.age_max,
+        "views": list(population.views),
     }
-    if said.text.strip().lower() in UNSTATED:
+    passed, sentence = True, f"Made for {population.text}."
+    if population.text.strip().lower() in UNSTATED:
+        passed = False
         sentence = "The model does not say for whom it is made; give its recipe a population."
-        return Check(name="population", status="fail", sentence=sentence, figures=figures)
-    if rival is not None and _narrower(candidate, rival):
-        sentence = f"Made for {said.text}, where the model in use reads {rival.population.text}: some would get no reading."
-        return Check(name="population", status="fail", sentence=sentence, figures=figures)
-    return Check(
-        name="population", status="pass", sentence=f"Made for {said.text}.", figures=figures
-    )
+    elif incumbent is not None and _is_narrower(candidate, incumbent):
+        passed = False
+        sentence = (
+            f"Made for {population.text}, while the active version reads {incumbent.population.text}: some patients "
+            "would get no reading."
+        )
+    return Check(name="population", status=pass_or_fail(passed), sentence=sentence, figures=figures)
 
 
-def _narrower(candidate: Card, rival: Card) -> bool:
-    """Whether it excludes ages or views that the model in use reads."""
-    new, old = candidate.population, rival.population
-    lowest = (new.age_min or 0) > (old.age_min or 0)
-    highest = (np.inf if new.age_max is None else new.age_max) < (
-        np.inf if old.age_max is None else old.age_max
-    )
-    views = bool(new.views) and not (old.views and set(old.views) <= set(new.views))
-    return lowest or highest or views
+def _is_narrower(candidate: Card, incumbent: Card) -> bool:
+    """Whether the candidate excludes ages or views that the active version reads."""
+    new, old = candidate.population, incumbent.population
+    excludes_young = (new.age_min or 0) > (old.age_min or 0)
+    excludes_old = _age_limit(new.age_max) < _age_limit(old.age_max)
+    if not new.views:
+        return excludes_young or excludes_old
+    excludes_views = not old.views or not set(old.views) <= set(new.views)
+    return excludes_young or excludes_old or excludes_views
 
 
-def _points(candidate: ModelCard, key: str) -> Check:
-    """Operating points are the run's own: each is there, and was chosen on as many films as validation has."""
-    films = candidate.training.get("data", {}).get("parts", {}).get("val", {}).get("films")
+def _age_limit(age_max: int | None) -> float:
+    return math.inf if age_max is None else age_max
+
+
+def _check_operating_points(candidate: ModelCard, key: str) -> Check:
+    """Whether each operating point is there and was chosen on the run's own validation films."""
+    films = _count_validation_films(candidate)
     points = {point.name: point for point in candidate.operating_points.get(key, ())}
     missing = [name for name in OPERATING_POINTS if name not in points]
-    foreign = [
-        name for name, point in points.items() if f"{films} validation films" not in point.source
-    ]
-    figures = {
-        "validation_films": films,
-        **{name: point.threshold for name, point in points.items()},
-    }
-    passed = not missing and not foreign
-    if passed:
-        sentence = f"Derived anew on the run's own {films:,} validation films."
-    else:
-        sentence = f"Missing, or not derived on the run's own validation films: {', '.join([*missing, *foreign])}."
+    own_source = f"{films} validation films"
+    foreign = [name for name, point in points.items() if own_source not in point.source]
+    figures: JsonObject = {"validation_films": films}
+    figures |= {name: point.threshold for name, point in points.items()}
+    sentence = f"Chosen on the run's own {films or 0:,} validation films."
+    if missing or foreign:
+        names = ", ".join([*missing, *foreign])
+        sentence = f"Missing, or not chosen on the run's own validation films: {names}."
     return Check(
         name="operating points",
         finding=key,
-        status=passed_or_not(passed),
+        status=pass_or_fail(not missing and not foreign),
         sentence=sentence,
         figures=figures,
     )
 
 
-def _lost_findings(candidate: ModelCard, rival: ModelCard) -> list[Check]:
-    lost = [key for key in rival.findings if key not in candidate.findings]
-    sentence = f"{rival.model} {rival.version} answers {', '.join(lost)} as well, which would no longer be read."
-    return (
-        [Check(name="findings", status="fail", sentence=sentence, figures={"lost": lost})]
-        if lost
-        else []
-    )
+def _count_validation_films(candidate: ModelCard) -> int | None:
+    record: Json = candidate.training
+    for key in ("data", "parts", "val", "films"):
+        record = record.get(key) if isinstance(record, dict) else None
+    return record if isinstance(record, int) else None
 
 
-def _lost_ratio(candidate: ModelCard, rival: ModelCard) -> list[Check]:
-    """Where the measured ratio has part in the probability in use, and would no longer have."""
+def _check_lost_findings(candidate: ModelCard, incumbent: ModelCard) -> list[Check]:
+    lost = [key for key in incumbent.findings if key not in candidate.findings]
+    if not lost:
+        return []
+    sentence = f"{incumbent.model} {incumbent.version} also answers {', '.join(lost)}, which would no longer be read."
+    return [Check(name="findings", status="fail", sentence=sentence, figures={"lost": [*lost]})]
+
+
+def _check_lost_fusion(candidate: ModelCard, incumbent: ModelCard) -> list[Check]:
+    """Where the measured ratio takes part in the active version's probability, and would no longer do so."""
     sentence = (
-        "In the model in use the measured heart ratio takes part in the probability, here it does not: "
-        "python -m train.combine RUN --data DIR fits that, where it helps. Compared are the networks alone."
+        "In the active version the measured heart ratio takes part in the probability, here it does not: "
+        "python -m train.combine RUN --data DIR fits that, where it helps. The gate compares the networks alone."
     )
     return [
         Check(name="measured ratio", finding=key, status="fail", sentence=sentence)
-        for key in rival.combination
-        if key in candidate.findings and key not in candidate.combination
+        for key in incumbent.fusion
+        if key in candidate.findings and key not in candidate.fusion
     ]

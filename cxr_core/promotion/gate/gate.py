@@ -1,36 +1,45 @@
-"""The gate: whether a model may be installed, asked of what two models say of the same films. Pure.
+"""The gate for classifiers: checks what two models answer on the same films. It reads no file and no film.
 
-A model passes when it is shown not to be worse than the one in use by more than a margin, when its probabilities mean
-what they say, and when no subgroup is significantly worse off. "Not enough cases" is never a pass.
+A model passes when it is shown not to be worse than the active version by more than a margin, when its probabilities
+are calibrated, and when no subgroup is significantly worse off. "Not enough cases" is never a pass.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cxr_core.data.age_bands import AGE_BANDS, AgeBand
 from cxr_core.errors import DataError
-from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, figures_of
-from cxr_core.evaluation.metrics.delong import auroc_delong
+from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, to_figures
+from cxr_core.evaluation.bootstrap.resamples import Resamples
+from cxr_core.evaluation.metrics.delong import compute_delong_auroc
 from cxr_core.evaluation.metrics.metrics import auroc, expected_calibration_error
-from cxr_core.evaluation.metrics.multiple_testing import holm
-from cxr_core.evaluation.metrics.paired import BOOTSTRAP, DELONG, Apart, auroc_apart
+from cxr_core.evaluation.metrics.multiple_testing import adjust_by_holm
+from cxr_core.evaluation.metrics.paired import BOOTSTRAP, DELONG, AurocDifference, compare_aurocs
 from cxr_core.models.card import ModelCard
 from cxr_core.models.figures import Figure
-from cxr_core.promotion.gate.card import card_checks, passed_or_not
-from cxr_core.promotion.gate.groups import Group, groups_of
-from cxr_core.promotion.gate.margin import non_inferior, number, signed
-from cxr_core.promotion.gate.verdict import Check, Status
+from cxr_core.promotion.gate.card import check_card
+from cxr_core.promotion.gate.checks import (
+    Check,
+    Status,
+    assess_non_inferiority,
+    format_interval,
+    format_number,
+    format_signed,
+    pass_or_fail,
+)
+from cxr_core.workspace.json_files import JsonObject
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What the gate holds a model to.
+    """What the gate requires of a classifier.
 
-    margin: the AUROC that it may lie below the model in use, as far as the 95 % interval reaches.
-    calibration_error: how far it may lie above what chance alone would show.  cases, subgroup_cases: films with, and
-    as many without, a finding, below which nothing is compared.  significance: of all subgroups together.
+    margin: by how much its AUROC may lie below that of the active version, as far as the 95 % interval reaches.
+    calibration_error: by how much it may lie above what chance alone would show.  cases, subgroup_cases: films with,
+    and as many without, a finding, below which nothing is compared.  significance: of all subgroups together.
     """
 
     margin: float = 0.02
@@ -40,7 +49,7 @@ class Limits:
     significance: float = 0.05
 
     def to_json(self) -> dict[str, float]:
-        """By name."""
+        """The limits by name."""
         return asdict(self)
 
 
@@ -48,55 +57,97 @@ LIMITS = Limits()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Tables:
-    """What is said of films that were never learnt from, as `evaluate.predictions` gives it; None = no such films.
+class Predictions:
+    """Tables of `predict_films` on films that were never trained on; None where there are no such films.
 
-    alone: by the candidate, of films that it alone never learnt from.  candidate, rival: of films that neither has.
+    own: of the candidate, on films that it was not trained on.  candidate, incumbent: on films that neither was
+    trained on.
     """
 
-    alone: pd.DataFrame | None
+    own: pd.DataFrame | None
     candidate: pd.DataFrame | None = None
-    rival: pd.DataFrame | None = None
+    incumbent: pd.DataFrame | None = None
 
 
-def judge(
-    candidate: ModelCard, rival: ModelCard | None, tables: Tables, limits: Limits = LIMITS
+@dataclass(frozen=True)
+class Subgroup:
+    """Films of one kind of patient or view. column: sex, view or age; value: what the column holds, or an age band."""
+
+    name: str
+    column: str
+    value: str | AgeBand
+
+    def contains(self, table: pd.DataFrame) -> np.ndarray:
+        """(N,) bool: which films belong to it. Films where the column is empty belong to none."""
+        if isinstance(self.value, str):
+            inside: np.ndarray = (table[self.column] == self.value).to_numpy(bool)
+            return inside
+        return self.value.contains(table[self.column].to_numpy(np.float64))
+
+
+SUBGROUPS = (
+    Subgroup("women and girls", "sex", "F"),
+    Subgroup("men and boys", "sex", "M"),
+    Subgroup("PA films", "view", "PA"),
+    Subgroup("AP films", "view", "AP"),
+    *(Subgroup(f"ages {band.in_words}", "age", band) for band in AGE_BANDS),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class SubgroupPair:
+    """The films of a subgroup with the answers of both models to one finding."""
+
+    finding: str
+    subgroup: Subgroup
+    rows: pd.DataFrame
+
+
+def check_classifier(
+    candidate: ModelCard,
+    incumbent: ModelCard | None,
+    predictions: Predictions,
+    limits: Limits = LIMITS,
 ) -> tuple[Check, ...]:
-    """Every check of a candidate beside the model in use, or alone where there is none.
+    """Every check of a candidate beside the active version, or alone where there is none.
 
     Raises DataError when both tables of a comparison are not of the same films.
     """
-    checks = card_checks(candidate, rival)
-    checks += [_calibration(key, _rows(tables.alone, key), limits) for key in candidate.findings]
-    if rival is None:
-        return (
-            *checks,
-            *(_above_chance(key, _rows(tables.alone, key), limits) for key in candidate.findings),
-        )
-    pairs = {key: _pair(tables, key) for key in candidate.findings if key in rival.findings}
-    checks += [_not_worse(key, pair, limits) for key, pair in pairs.items()]
-    return (*checks, *_subgroups(pairs, limits))
+    checks = check_card(candidate, incumbent)
+    own = {key: _select_labelled(predictions.own, key) for key in candidate.findings}
+    checks += [_check_calibration(key, rows, limits) for key, rows in own.items()]
+    if incumbent is None:
+        checks += [_check_above_chance(key, rows, limits) for key, rows in own.items()]
+        return tuple(checks)
+    shared = [key for key in candidate.findings if key in incumbent.findings]
+    pairs = {key: _pair_predictions(predictions, key) for key in shared}
+    checks += [_check_auroc(key, pair, limits) for key, pair in pairs.items()]
+    checks += _check_subgroups(pairs, limits)
+    return tuple(checks)
 
 
-def _calibration(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
-    if few := _few(rows, limits.cases):
-        return Check(name="calibration error", finding=key, status="not enough cases", sentence=few)
-    assert rows is not None
-    chances, labels, patients = _arrays(rows)
-    values = bootstrapped(
-        lambda weights: {"ece": expected_calibration_error(chances, labels, weights)}, patients
-    )
-    figure = figures_of(values, labels)["ece"]
-    expected = _expected_error(chances)
-    excess = None if figure.value is None else figure.value - expected
+def _check_calibration(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
+    too_few = _describe_too_few(rows, limits.cases)
+    if rows is None or too_few:
+        return _undecided("calibration error", key, too_few)
+    probabilities, labels, patients = _arrays(rows)
+
+    def measure(resamples: Resamples) -> dict[str, np.ndarray]:
+        weights = resamples.to_weights()
+        return {"ece": expected_calibration_error(probabilities, labels, weights)}
+
+    values = bootstrap_patients(measure, patients, by_film=True)
+    figure = to_figures(values, labels)["ece"]
+    expected = _expected_error(probabilities)
+    passed = figure.value is not None and figure.value - expected <= limits.calibration_error
     sentence = (
-        f"{_with_interval(figure)}, where probabilities that mean what they say would show {expected:.3f} on as many "
-        f"films; it may lie {limits.calibration_error:.2f} above that."
+        f"{_describe_figure(figure)}, where calibrated probabilities would show {expected:.3f} on as many films; it "
+        f"may lie {limits.calibration_error:.2f} above that."
     )
     return Check(
         name="calibration error",
         finding=key,
-        status=passed_or_not(excess is not None and excess <= limits.calibration_error),
+        status=pass_or_fail(passed),
         sentence=sentence,
         figures={
             "ece": figure.to_json(),
@@ -106,132 +157,147 @@ def _calibration(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
     )
 
 
-def _expected_error(chances: np.ndarray, draws: int = 200, seed: int = 0) -> float:
-    """The mean calibration error of films whose labels are drawn from these very probabilities: by chance alone.
+def _expected_error(probabilities: np.ndarray, resamples: int = 200, seed: int = 0) -> float:
+    """The mean calibration error of labels drawn from these very probabilities: what chance alone would show.
 
     On few films it is far from 0. Source: Broecker & Smith 2007, Weather and Forecasting 22:651-661, who draw so.
     """
-    chance = np.random.default_rng(seed)
-    labels = (chance.random((draws, len(chances))) < chances).astype(np.float64)
-    return float(np.mean([expected_calibration_error(chances, each) for each in labels]))
+    rng = np.random.default_rng(seed)
+    draws = rng.random((resamples, len(probabilities))) < probabilities
+    labels = draws.astype(np.float64)
+    return float(np.mean([expected_calibration_error(probabilities, row) for row in labels]))
 
 
-def _above_chance(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
-    if few := _few(rows, limits.cases):
-        return Check(name="AUROC", finding=key, status="not enough cases", sentence=few)
-    assert rows is not None
-    chances, labels, patients = _arrays(rows)
-    alone = len(set(patients)) == len(patients)
-    method = DELONG.removeprefix("paired ") if alone else BOOTSTRAP
-    figure = (
-        auroc_delong(chances, labels) if alone else _bootstrapped_auroc(chances, labels, patients)
-    )
+def _check_above_chance(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
+    too_few = _describe_too_few(rows, limits.cases)
+    if rows is None or too_few:
+        return _undecided("AUROC", key, too_few)
+    probabilities, labels, patients = _arrays(rows)
+    if len(set(patients)) == len(patients):
+        method = DELONG.removeprefix("paired ")
+        figure = compute_delong_auroc(probabilities, labels)
+    else:
+        method = BOOTSTRAP
+        figure = _bootstrap_auroc(probabilities, labels, patients)
     low = figure.value if figure.low is None else figure.low  # without an interval it is 0 or 1
-    sentence = f"{_with_interval(figure)}, by {method}; none is in use to compare with, so it must lie above 0.5."
+    sentence = (
+        f"{_describe_figure(figure)}, by {method}; there is no active version to compare with, so it must lie above "
+        "0.5."
+    )
     return Check(
         name="AUROC",
         finding=key,
-        status=passed_or_not(low is not None and low > 0.5),
+        status=pass_or_fail(low is not None and low > 0.5),
         sentence=sentence,
         figures={"auroc": figure.to_json(), "method": method},
     )
 
 
-def _bootstrapped_auroc(chances: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> Figure:
-    values = bootstrapped(lambda weights: {"auroc": auroc(chances, labels, weights)}, patients)
-    return figures_of(values, labels)["auroc"]
+def _bootstrap_auroc(probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> Figure:
+    def measure(resamples: Resamples) -> dict[str, np.ndarray]:
+        return {"auroc": auroc(probabilities, labels, resamples.to_weights())}
+
+    return to_figures(bootstrap_patients(measure, patients, by_film=True), labels)["auroc"]
 
 
-def _not_worse(key: str, pair: pd.DataFrame | None, limits: Limits) -> Check:
+def _check_auroc(key: str, pair: pd.DataFrame | None, limits: Limits) -> Check:
     """Non-inferior: the whole 95 % interval of the difference lies above minus the margin."""
-    if few := _few(pair, limits.cases):
-        return Check(name="AUROC", finding=key, status="not enough cases", sentence=few)
-    assert pair is not None
-    found = _apart(pair)
-    status, meaning = _non_inferior(found, limits.margin)
+    too_few = _describe_too_few(pair, limits.cases)
+    if pair is None or too_few:
+        return _undecided("AUROC", key, too_few)
+    difference = _compare_pair(pair)
+    status, meaning = _assess_auroc(difference, limits.margin)
     sentence = (
-        f"{number(found.first)} against {number(found.second)} in use: {signed(found.value)} "
-        f"({signed(found.low)} to {signed(found.high)}), by {found.method}; {meaning}"
+        f"{format_number(difference.first)} against {format_number(difference.second)} of the active version: "
+        f"{_describe_difference(difference)}, by {difference.method}; {meaning}"
     )
     return Check(
         name="AUROC",
         finding=key,
         status=status,
         sentence=sentence,
-        figures=_figures(found, limits.margin),
+        figures=_difference_figures(difference, limits.margin),
     )
 
 
-def _non_inferior(found: Apart, margin: float) -> tuple[Status, str]:
-    if found.value == 0 and found.low is None:
-        return "pass", "both put these films in one order."
-    return non_inferior(found.value, found.low, found.high, margin)
+def _assess_auroc(difference: AurocDifference, margin: float) -> tuple[Status, str]:
+    if difference.value == 0 and difference.low is None:
+        return "pass", "both rank these films in the same order."
+    return assess_non_inferiority(difference.value, difference.low, difference.high, margin)
 
 
-def _subgroups(pairs: dict[str, pd.DataFrame | None], limits: Limits) -> list[Check]:
-    """Sex, age and view: significantly worse in none, where there are cases enough; all held to one level, by Holm."""
-    asked = [
-        (key, group, pair[group.rows(pair)])
-        for key, pair in pairs.items()
-        if pair is not None
-        for group in groups_of(pair)
-    ]
-    counted = [
-        place for place, (_, _, rows) in enumerate(asked) if not _few(rows, limits.subgroup_cases)
-    ]
-    found = {place: _apart(asked[place][2]) for place in counted}
-    raised = holm(np.array([1.0 if each.p is None else each.p for each in found.values()]))
-    p = dict(zip(found, raised.tolist(), strict=True))
-    if not asked:
-        sentence = "None of these films tells sex, age or view, or they are all alike in them."
+def _check_subgroups(pairs: Mapping[str, pd.DataFrame | None], limits: Limits) -> list[Check]:
+    """Sex, age and view: significantly worse in none with enough cases; all held to one level together, by Holm."""
+    groups = _list_subgroup_pairs(pairs)
+    if not groups:
+        sentence = "These films tell neither sex, age nor view, or they are all alike in them."
         return [Check(name="subgroups", status="not applicable", sentence=sentence, needed=False)]
-    return [
-        _subgroup(key, group, rows, found.get(place), p.get(place), limits)
-        for place, (key, group, rows) in enumerate(asked)
-    ]
+    differences: dict[SubgroupPair, AurocDifference] = {}
+    for group in groups:
+        if not _describe_too_few(group.rows, limits.subgroup_cases):
+            differences[group] = _compare_pair(group.rows)
+    p_values = [1.0 if one.p is None else one.p for one in differences.values()]
+    adjusted = adjust_by_holm(np.array(p_values)).tolist()
+    p_of_group = dict(zip(differences, adjusted, strict=True))
+    checks = []
+    for group in groups:
+        if group in differences:
+            checks.append(_check_subgroup(group, differences[group], p_of_group[group], limits))
+        else:
+            too_few = _describe_too_few(group.rows, limits.subgroup_cases)
+            checks.append(_undecided(group.subgroup.name, group.finding, too_few, needed=False))
+    return checks
 
 
-def _subgroup(
-    key: str, group: Group, rows: pd.DataFrame, found: Apart | None, p: float | None, limits: Limits
+def _list_subgroup_pairs(pairs: Mapping[str, pd.DataFrame | None]) -> list[SubgroupPair]:
+    """The subgroups that hold some but not all films of a finding: all of them are the comparison itself."""
+    groups = []
+    for finding, pair in pairs.items():
+        if pair is None:
+            continue
+        for subgroup in SUBGROUPS:
+            inside = subgroup.contains(pair)
+            if 0 < int(inside.sum()) < len(pair):
+                groups.append(SubgroupPair(finding, subgroup, pair[inside]))
+    return groups
+
+
+def _check_subgroup(
+    group: SubgroupPair, difference: AurocDifference, p: float, limits: Limits
 ) -> Check:
-    if found is None or p is None:
-        sentence = _few(rows, limits.subgroup_cases)
-        return Check(
-            name=group.name, finding=key, status="not enough cases", sentence=sentence, needed=False
-        )
-    worse = found.value is not None and found.value < 0 and p < limits.significance
+    worse = difference.value is not None and difference.value < 0 and p < limits.significance
     meaning = "significantly worse" if worse else "not significantly worse"
-    interval = "" if found.low is None else f" ({signed(found.low)} to {signed(found.high)})"
     return Check(
-        name=group.name,
-        finding=key,
-        status=passed_or_not(not worse),
-        sentence=f"AUROC {signed(found.value)}{interval}, p {p:.3f} by Holm: {meaning}.",
-        figures={**_figures(found, limits.margin), "p_holm": round(p, 6)},
+        name=group.subgroup.name,
+        finding=group.finding,
+        status=pass_or_fail(not worse),
+        sentence=f"AUROC {_describe_difference(difference)}, p {p:.3f} by Holm: {meaning}.",
+        figures={**_difference_figures(difference, limits.margin), "p_holm": round(p, 6)},
         needed=False,
     )
 
 
-def _pair(tables: Tables, key: str) -> pd.DataFrame | None:
-    """The rows of a finding in both tables, the rival's probability beside the candidate's; None without films."""
-    first, second = _rows(tables.candidate, key), _rows(tables.rival, key)
-    if first is None or second is None:
+def _pair_predictions(predictions: Predictions, key: str) -> pd.DataFrame | None:
+    """The rows of a finding, with the incumbent's probability beside the candidate's; None without films."""
+    candidate = _select_labelled(predictions.candidate, key)
+    incumbent = _select_labelled(predictions.incumbent, key)
+    if candidate is None or incumbent is None:
         return None
     for column in ("image", "patient"):
-        if not np.array_equal(first[column].to_numpy(str), second[column].to_numpy(str)):
-            raise DataError("the two models were not asked about the same films in the same order")
-    return first.assign(rival=second["probability"].to_numpy())
+        if not np.array_equal(candidate[column].to_numpy(str), incumbent[column].to_numpy(str)):
+            raise DataError("the two models did not read the same films in the same order")
+    return candidate.assign(incumbent=incumbent["probability"].to_numpy())
 
 
-def _rows(table: pd.DataFrame | None, key: str) -> pd.DataFrame | None:
+def _select_labelled(table: pd.DataFrame | None, key: str) -> pd.DataFrame | None:
     if table is None:
         return None
     return table[(table["finding"] == key) & table["label"].notna()].reset_index(drop=True)
 
 
-def _apart(pair: pd.DataFrame) -> Apart:
-    chances, labels, patients = _arrays(pair)
-    return auroc_apart(chances, pair["rival"].to_numpy(np.float64), labels, patients)
+def _compare_pair(pair: pd.DataFrame) -> AurocDifference:
+    probabilities, labels, patients = _arrays(pair)
+    return compare_aurocs(probabilities, pair["incumbent"].to_numpy(np.float64), labels, patients)
 
 
 def _arrays(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -243,21 +309,32 @@ def _arrays(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
 
 
-def _few(rows: pd.DataFrame | None, least: int) -> str:
-    """Why these films are too few; empty when they are not."""
+def _describe_too_few(rows: pd.DataFrame | None, required: int) -> str:
+    """Why these films are too few; empty when they are enough."""
     if rows is None:
-        return "There are no films to tell by."
-    with_it, without = int((rows["label"] == 1).sum()), int((rows["label"] == 0).sum())
-    if min(with_it, without) >= least:
+        return "There are no films to compare on."
+    present, absent = int((rows["label"] == 1).sum()), int((rows["label"] == 0).sum())
+    if min(present, absent) >= required:
         return ""
-    return f"{with_it} films with it and {without} without; at least {least} of each are needed."
+    return f"{present} films with it and {absent} without; at least {required} of each are needed."
 
 
-def _figures(found: Apart, margin: float) -> dict[str, Any]:
-    return {"difference": found.to_json(), "margin": margin}
+def _undecided(name: str, finding: str, sentence: str, needed: bool = True) -> Check:
+    return Check(
+        name=name, finding=finding, status="not enough cases", sentence=sentence, needed=needed
+    )
 
 
-def _with_interval(figure: Figure) -> str:
-    if figure.value is None or figure.low is None or figure.high is None:
-        return number(figure.value)
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+def _difference_figures(difference: AurocDifference, margin: float) -> JsonObject:
+    return {"difference": difference.to_json(), "margin": margin}
+
+
+def _describe_difference(difference: AurocDifference) -> str:
+    low, high = format_signed(difference.low), format_signed(difference.high)
+    if difference.low is None and difference.value is not None:
+        return format_signed(difference.value)
+    return f"{format_signed(difference.value)} ({low} to {high})"
+
+
+def _describe_figure(figure: Figure) -> str:
+    return format_interval(figure.value, figure.low, figure.high)

@@ -1,34 +1,41 @@
-"""The gate for a model that outlines, asked of what two models drew on the same films with masks. Pure.
+"""The gate for segmenters: checks what two models segmented on the same films with masks. It reads no film.
 
-A model passes when it measures as many films, and when neither its outlines nor its ratio are worse than those of the
-model in use by more than a margin. "Not enough cases" is never a pass.
+A model passes when it measures as many films, and when neither its contours nor its ratio are worse than those of the
+active version by more than a margin. "Not enough cases" is never a pass.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.bootstrap.bootstrap import bootstrapped, interval
+from cxr_core.evaluation.bootstrap.means import bootstrap_means
 from cxr_core.evaluation.metrics.paired import BOOTSTRAP
-from cxr_core.evaluation.segmentation.metrics import Outlined
+from cxr_core.evaluation.segmentation.metrics import ComparedFilm
 from cxr_core.findings import STRUCTURES
+from cxr_core.models.figures import MeanFigure
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.promotion.gate.card import passed_or_not, population_check
-from cxr_core.promotion.gate.margin import non_inferior, number, signed
-from cxr_core.promotion.gate.verdict import Check
+from cxr_core.promotion.gate.card import check_population
+from cxr_core.promotion.gate.checks import (
+    Check,
+    assess_non_inferiority,
+    format_interval,
+    format_number,
+    format_signed,
+    pass_or_fail,
+)
+from cxr_core.workspace.json_files import JsonObject
 
 
 @dataclass(frozen=True, kw_only=True)
 class SegmenterLimits:
-    """What the gate holds a model that outlines to.
+    """What the gate requires of a segmenter.
 
-    dice, ratio_error: how far each may lie behind the model in use, as far as the 95 % interval reaches.  measured:
-    the least share of films whose ratio can be measured; fewer: how far that share may lie below that in use.
-    coverage: the share of true ratios that the stated intervals promise to hold.  least_dice: with none in use.
-    films: below which nothing is compared.
+    dice, ratio_error: by how much each may be worse than with the active version, as far as the 95 % interval reaches.
+    measured: the lowest share of films whose ratio can be measured; fewer: by how much that share may lie below that of
+    the active version.  coverage: the share of true ratios that the stated intervals promise to contain.  least_dice:
+    what Dice must exceed without an active version.  films: below which nothing is compared.
     """
 
     dice: float = 0.02
@@ -40,176 +47,184 @@ class SegmenterLimits:
     films: int = 20
 
     def to_json(self) -> dict[str, float]:
-        """By name."""
+        """The limits by name."""
         return asdict(self)
 
 
 SEGMENTER_LIMITS = SegmenterLimits()
-Films = Sequence[Outlined]
+Films = Sequence[ComparedFilm]
 
 
-def judge_outlines(
+def check_segmenter(
     candidate: SegmenterCard,
-    rival: SegmenterCard | None,
-    mine: Films,
-    theirs: Films,
+    incumbent: SegmenterCard | None,
+    own: Films,
+    other: Films,
     limits: SegmenterLimits = SEGMENTER_LIMITS,
 ) -> tuple[Check, ...]:
-    """Every check of a candidate beside the model in use, or alone where there is none.
+    """Every check of a candidate beside the active version, or alone where there is none.
 
-    mine, theirs: what either drew on films that neither has learnt from, in one order; theirs is empty without a rival.
-    Raises DataError when both are not of the same films.
+    own, other: what the candidate and the active version segmented on films that neither was trained on, in the same
+    order; other is empty without an active version. Raises DataError when both are not of the same films.
     """
-    if rival is not None and [_film(each) for each in mine] != [_film(each) for each in theirs]:
-        raise DataError("the two models were not asked about the same films in the same order")
-    checks = [population_check(candidate, rival), *_shadowed(candidate, rival)]
-    measured = [_measured(mine, theirs, limits), _coverage(mine, limits)]
-    dice = [_dice(name, mine, theirs, limits) for name in STRUCTURES]
-    return (
-        *checks,
-        *measured,
-        *dice,
-        *([] if rival is None else [_ratio_error(mine, theirs, limits)]),
-    )
+    if incumbent is not None and list(map(_identify, own)) != list(map(_identify, other)):
+        raise DataError("the two models did not read the same films in the same order")
+    checks = [check_population(candidate, incumbent)]
+    if incumbent is not None and candidate.model < incumbent.model:
+        checks.append(_refuse_name(candidate, incumbent))
+    checks += [_check_measured(own, other, limits), _check_coverage(own, limits)]
+    checks += [_check_dice(structure, own, other, limits) for structure in STRUCTURES]
+    if incumbent is not None:
+        checks.append(_check_ratio_error(own, other, limits))
+    return tuple(checks)
 
 
-def _film(each: Outlined) -> tuple[str, float]:
-    return each.patient, each.true_ratio
+def _identify(film: ComparedFilm) -> tuple[str, float]:
+    return film.patient, film.true_ratio
 
 
-def _shadowed(candidate: SegmenterCard, rival: SegmenterCard | None) -> list[Check]:
-    """Films are outlined by one model, the last by name."""
-    if rival is None or candidate.model >= rival.model:
-        return []
-    sentence = f"Films are outlined by {rival.model}, the last by name; as {candidate.model} it would never be used."
-    return [Check(name="name", status="fail", sentence=sentence)]
-
-
-def _measured(mine: Films, theirs: Films, limits: SegmenterLimits) -> Check:
-    name = "films measured"
-    if few := _few(mine, limits):
-        return Check(name=name, status="not enough cases", sentence=few)
-    share, other = _share(mine), _share(theirs) if theirs else None
-    against = "" if other is None else f", {100 * other:.0f} % by the model in use"
-    least = max(limits.measured, (other or 0) - limits.fewer)
-    return Check(
-        name=name,
-        status=passed_or_not(share >= least),
-        sentence=f"The ratio was measured on {100 * share:.0f} % of {len(mine):,} films{against}; at least "
-        f"{100 * least:.0f} % are asked.",
-        figures={"share": share, "in_use": other, "least": least, "n": len(mine)},
-    )
-
-
-def _coverage(mine: Films, limits: SegmenterLimits) -> Check:
-    """Whether intervals of the ratio hold what they promise: not significantly fewer true ratios than that."""
-    name = "intervals of the ratio"
-    seen = [each for each in mine if each.ratio is not None]
-    if few := _few(seen, limits):
-        return Check(name=name, status="not enough cases", sentence=few)
-    held = [float(abs((each.ratio or 0) - each.true_ratio) <= each.half_width) for each in seen]
-    value, low, high = _mean(np.array(held), _patients(seen))
-    return Check(
-        name=name,
-        status=passed_or_not(high >= limits.coverage),
-        sentence=f"They hold {number(value)} ({number(low)} to {number(high)}) of the true ratios, where "
-        f"{limits.coverage:g} are promised.",
-        figures={
-            "coverage": {"value": value, "low": low, "high": high, "n": len(seen)},
-            "promised": limits.coverage,
-        },
-    )
-
-
-def _dice(structure: str, mine: Films, theirs: Films, limits: SegmenterLimits) -> Check:
-    name = f"Dice of the {structure.replace('_', ' ')}"
-    if few := _few(mine, limits):
-        return Check(name=name, status="not enough cases", sentence=few)
-    own = np.array([each.dice[structure] for each in mine])
-    if theirs:
-        other = np.array([each.dice[structure] for each in theirs])
-        return _compared(name, own, other, _patients(mine), limits.dice)
-    value, low, high = _mean(own, _patients(mine))
+def _refuse_name(candidate: SegmenterCard, incumbent: SegmenterCard) -> Check:
+    """One segmenter is used for all films, the last by name."""
     sentence = (
-        f"{number(value)} ({number(low)} to {number(high)}); none is in use to compare with, so it must lie above "
-        f"{limits.least_dice:g}."
+        f"Films are segmented by {incumbent.model}, the last by name; as {candidate.model} it would never be "
+        "used."
     )
-    figures = {
-        "dice": {"value": value, "low": low, "high": high, "n": len(mine)},
-        "limit": limits.least_dice,
-    }
+    return Check(name="name", status="fail", sentence=sentence)
+
+
+def _check_measured(own: Films, other: Films, limits: SegmenterLimits) -> Check:
+    name = "films measured"
+    too_few = _describe_too_few(own, limits)
+    if too_few:
+        return Check(name=name, status="not enough cases", sentence=too_few)
+    share, required = _measured_share(own), limits.measured
+    other_share, comparison = None, ""
+    if other:
+        other_share = _measured_share(other)
+        required = max(required, other_share - limits.fewer)
+        comparison = f", {100 * other_share:.0f} % by the active version"
     return Check(
-        name=name, status=passed_or_not(low > limits.least_dice), sentence=sentence, figures=figures
+        name=name,
+        status=pass_or_fail(share >= required),
+        sentence=f"The ratio was measured on {100 * share:.0f} % of {len(own):,} films{comparison}; at least "
+        f"{100 * required:.0f} % are required.",
+        figures={"share": share, "in_use": other_share, "least": required, "n": len(own)},
     )
 
 
-def _ratio_error(mine: Films, theirs: Films, limits: SegmenterLimits) -> Check:
+def _check_coverage(own: Films, limits: SegmenterLimits) -> Check:
+    """Whether intervals of the ratio contain what they promise: not significantly fewer true ratios than that."""
+    name = "intervals of the ratio"
+    measured = [film for film in own if film.ratio is not None]
+    too_few = _describe_too_few(measured, limits)
+    if too_few:
+        return Check(name=name, status="not enough cases", sentence=too_few)
+    covered = [_error(film) <= film.half_width for film in measured]
+    figure = _mean_figure(np.array(covered, np.float64), measured)
+    return Check(
+        name=name,
+        status=pass_or_fail(figure.high is not None and figure.high >= limits.coverage),
+        sentence=f"They contain {format_interval(figure.value, figure.low, figure.high)} of the true ratios, where "
+        f"{limits.coverage:g} are promised.",
+        figures={"coverage": figure.to_json(), "promised": limits.coverage},
+    )
+
+
+def _check_dice(structure: str, own: Films, other: Films, limits: SegmenterLimits) -> Check:
+    name = f"Dice of the {structure.replace('_', ' ')}"
+    too_few = _describe_too_few(own, limits)
+    if too_few:
+        return Check(name=name, status="not enough cases", sentence=too_few)
+    own_dice = np.array([film.dice[structure] for film in own])
+    if other:
+        other_dice = np.array([film.dice[structure] for film in other])
+        return _compare_means(name, own_dice, other_dice, own, limits.dice)
+    figure = _mean_figure(own_dice, own)
+    sentence = (
+        f"{format_interval(figure.value, figure.low, figure.high)}; there is no active version to compare with, so it "
+        f"must lie above {limits.least_dice:g}."
+    )
+    return Check(
+        name=name,
+        status=pass_or_fail(figure.low is not None and figure.low > limits.least_dice),
+        sentence=sentence,
+        figures={"dice": figure.to_json(), "limit": limits.least_dice},
+    )
+
+
+def _check_ratio_error(own: Films, other: Films, limits: SegmenterLimits) -> Check:
     """On the films that both could measure."""
     name = "error of the ratio"
     both = [
-        (a, b)
-        for a, b in zip(mine, theirs, strict=True)
-        if a.ratio is not None and b.ratio is not None
+        (first, second)
+        for first, second in zip(own, other, strict=True)
+        if first.ratio is not None and second.ratio is not None
     ]
-    if few := _few(both, limits):
-        return Check(name=name, status="not enough cases", sentence=few)
-    own, other = (np.array([_error(pair[place]) for pair in both]) for place in (0, 1))
-    return _compared(
-        name, own, other, _patients([a for a, _ in both]), limits.ratio_error, less_is_better=True
+    too_few = _describe_too_few(both, limits)
+    if too_few:
+        return Check(name=name, status="not enough cases", sentence=too_few)
+    films = [first for first, _ in both]
+    own_error = np.array([_error(first) for first, _ in both])
+    other_error = np.array([_error(second) for _, second in both])
+    return _compare_means(
+        name, own_error, other_error, films, limits.ratio_error, less_is_better=True
     )
 
 
-def _compared(
+def _compare_means(
     name: str,
     own: np.ndarray,
     other: np.ndarray,
-    patients: np.ndarray,
+    films: Films,
     margin: float,
     less_is_better: bool = False,
 ) -> Check:
     """Non-inferior by the mean difference on the same films, resampled by patient."""
-    value, low, high = _mean(own - other, patients)
-    better = (-value, -high, -low) if less_is_better else (value, low, high)
-    status, meaning = non_inferior(*better, margin)
-    means = {"first": float(own.mean()), "second": float(other.mean())}
-    difference: dict[str, Any] = {"value": value, "low": low, "high": high, "n": len(own), **means}
+    figure = _mean_figure(own - other, films)
+    better = (figure.value, figure.low, figure.high)
+    if less_is_better:
+        better = (_negate(figure.value), _negate(figure.high), _negate(figure.low))
+    status, meaning = assess_non_inferiority(*better, margin)
+    means: JsonObject = {"first": float(own.mean()), "second": float(other.mean())}
+    sentence = (
+        f"{format_number(float(own.mean()))} against {format_number(float(other.mean()))} of the active version: "
+        f"{format_signed(figure.value)} ({format_signed(figure.low)} to {format_signed(figure.high)}) on "
+        f"{len(own):,} films, by {BOOTSTRAP}; {meaning}"
+    )
     return Check(
         name=name,
         status=status,
-        sentence=f"{number(means['first'])} against {number(means['second'])} in use: {signed(value)} "
-        f"({signed(low)} to {signed(high)}) on {len(own):,} films, by {BOOTSTRAP}; {meaning}",
-        figures={"difference": {**difference, "method": BOOTSTRAP}, "margin": margin},
+        sentence=sentence,
+        figures={
+            "difference": {**figure.to_json(), **means, "method": BOOTSTRAP},
+            "margin": margin,
+        },
     )
 
 
-def _mean(values: np.ndarray, patients: np.ndarray) -> tuple[float, float, float]:
+def _mean_figure(values: np.ndarray, films: Films) -> MeanFigure:
     """The mean over films with its 95 % interval by patient, rounded to six decimals."""
-    draws = bootstrapped(
-        lambda weights: {"mean": weights @ values / weights.sum(axis=1)}, patients
-    )["mean"]
-    low, high = interval(draws)
-    return round(float(draws[0]), 6), round(low, 6), round(high, 6)
+    patients = np.array([film.patient for film in films])
+    return bootstrap_means({"mean": values}, patients)["mean"]
 
 
-def _few(films: Sequence[object], limits: SegmenterLimits) -> str:
-    """Why these films are too few; empty when they are not."""
+def _negate(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+def _describe_too_few(films: Sequence[object], limits: SegmenterLimits) -> str:
+    """Why these films are too few; empty when they are enough."""
     if not films:
-        return "There are no films to tell by."
-    return (
-        ""
-        if len(films) >= limits.films
-        else f"{len(films)} films; at least {limits.films} are needed."
-    )
+        return "There are no films to compare on."
+    if len(films) < limits.films:
+        return f"{len(films)} films; at least {limits.films} are needed."
+    return ""
 
 
-def _share(films: Films) -> float:
-    return sum(each.ratio is not None for each in films) / len(films)
+def _measured_share(films: Films) -> float:
+    return sum(film.ratio is not None for film in films) / len(films)
 
 
-def _error(film: Outlined) -> float:
+def _error(film: ComparedFilm) -> float:
     assert film.ratio is not None
     return abs(film.ratio - film.true_ratio)
-
-
-def _patients(films: Films) -> np.ndarray:
-    return np.array([each.patient for each in films])

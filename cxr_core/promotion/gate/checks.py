@@ -1,0 +1,107 @@
+"""One check of the promotion gate, the test of non-inferiority, and how figures are written in its sentences."""
+
+from dataclasses import dataclass, field
+from typing import Literal, cast, get_args
+
+from cxr_core.workspace.json_files import Json, JsonObject
+
+Status = Literal["pass", "fail", "not enough cases", "not applicable"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One check of the gate. finding: empty when it is about the whole model.
+
+    figures: what it rests on, as gate.json keeps it.  needed: whether it must pass; a check that is not needed closes
+    the gate only by failing.
+    """
+
+    name: str
+    finding: str = ""
+    status: Status
+    sentence: str
+    figures: JsonObject = field(default_factory=dict)
+    needed: bool = True
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the check closes the gate. Not enough cases are no pass."""
+        return self.status == "fail" or (self.needed and self.status == "not enough cases")
+
+    @property
+    def full_name(self) -> str:
+        """`AUROC of pneumonia`: the name with the finding."""
+        return f"{self.name} of {self.finding}" if self.finding else self.name
+
+    def to_json(self) -> JsonObject:
+        """The check as gate.json holds it."""
+        return {
+            "name": self.name,
+            "finding": self.finding,
+            "status": self.status,
+            "sentence": self.sentence,
+            "figures": self.figures,
+            "needed": self.needed,
+        }
+
+    @classmethod
+    def from_json(cls, record: Json) -> "Check":
+        """The check in a JSON object. Raises KeyError, TypeError or ValueError for anything else."""
+        if not isinstance(record, dict):
+            raise TypeError(f"found {record!r} where a check was expected")
+        if record["status"] not in get_args(Status):
+            raise ValueError(f"found the status {record['status']!r} of a check")
+        figures = record.get("figures", {})
+        return cls(
+            name=str(record["name"]),
+            finding=str(record.get("finding", "")),
+            status=cast(Status, record["status"]),
+            sentence=str(record["sentence"]),
+            figures=figures if isinstance(figures, dict) else {},
+            needed=bool(record.get("needed", True)),
+        )
+
+
+def pass_or_fail(passed: bool) -> Status:
+    """The status of a check that had all it needs."""
+    return "pass" if passed else "fail"
+
+
+def assess_non_inferiority(
+    value: float | None, low: float | None, high: float | None, margin: float
+) -> tuple[Status, str]:
+    """Whether a difference shows that the new model is not worse by more than a margin, and what that means in words.
+
+    value, low, high: the difference with its 95 % interval, above 0 where the new model is better. It passes when the
+    whole interval lies above -margin. An interval wider than the margin on either side decides nothing: an equal model
+    would not be shown to be equal either.
+    """
+    if value is None or low is None or high is None:
+        return "not enough cases", "it has no interval."
+    if low > -margin:
+        return "pass", f"not worse by more than {margin:g}."
+    if high < 0:
+        return "fail", "significantly worse."
+    if (high - low) / 2 > margin:
+        return (
+            "not enough cases",
+            f"these films cannot tell {margin:g} apart: an equal model would not be shown to be equal either.",
+        )
+    return "fail", f"it could be worse by more than {margin:g}."
+
+
+def format_number(value: float | None) -> str:
+    """`0.847`, or undefined."""
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def format_signed(value: float | None) -> str:
+    """`+0.012`, or undefined."""
+    return "undefined" if value is None else f"{value:+.3f}"
+
+
+def format_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """`0.847 (0.801 to 0.880)`, without the interval where there is none."""
+    if low is None or high is None:
+        return format_number(value)
+    return f"{format_number(value)} ({format_number(low)} to {format_number(high)})"
