@@ -22,7 +22,8 @@ from cxr_core.data.loader import Loader, Position
 from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.networks.initialise import initialise_network
 from cxr_core.training.engine.checkpoint import Checkpoint, Checkpoints
-from cxr_core.training.engine.distributed import DistributedContext, select_device
+from cxr_core.training.engine.distributed import DistributedContext
+from cxr_core.training.engine.device import select_device
 from cxr_core.training.engine.learner import Learner, create_task
 from cxr_core.training.engine.trainer import Trainer
 from cxr_core.training.recipe.recipe import Recipe
@@ -97,11 +98,11 @@ def steps(films: FilmSet, device: torch.device) -> tuple[float, float, float, fl
 
     def fed() -> None:
         for index, batch in enumerate(loader.batches(Position())):
-            learner.step(batch, index, loader.size)
+            learner.train_step(batch, index, loader.size)
 
     def fixed() -> None:
         for index in range(len(loader)):
-            learner.step(one, index, loader.size)
+            learner.train_step(one, index, loader.size)
 
     def timms() -> None:
         for batch in loader.batches(Position()):
@@ -183,12 +184,12 @@ def checkpoint_s(device: torch.device, folder: Path) -> float:
     learner = learner_on(device, replace(RECIPE, ema_decay=0.995))
     films = mapped_films(folder / "few.npy", RECIPE.batch_size)
     loader = Loader(films, batch_size=RECIPE.batch_size, seed=0, device=device)
-    learner.step(next(iter(loader.batches(Position()))), 0, loader.size)
+    learner.train_step(next(iter(loader.batches(Position()))), 0, loader.size)
     checkpoints = Checkpoints(folder)
 
     def save(step: int) -> None:
         written = Checkpoint(
-            step=step, weights=learner.weights(), tensors=learner.tensors(), facts=learner.facts()
+            step=step, weights=learner.network_tensors(), tensors=learner.state_tensors(), state=learner.state()
         )
         checkpoints.save(written, None)
 

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _load_recipe(given: argparse.Namespace) -> Recipe:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RecipeError(
-            "train.seeds runs in one process; fit each seed with torchrun and train.fit, then use train.average"
+            "train.seeds runs in one process; fit each seed with torchrun and train.fit, then train.average"
         )
     recipe = load_recipe(find_recipe_file(given.recipe), dict(given.set))
     return dataclasses.replace(recipe, init=given.init) if given.init else recipe

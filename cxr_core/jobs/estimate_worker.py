@@ -1,27 +1,29 @@
-"""`python -m cxr_core.jobs.estimate_worker`: steps of a recipe, measured in a process that may die of them.
+"""`python -m cxr_core.jobs.estimate_worker`: measures steps of a recipe, in a process that may die of them.
 
-It is given the recipe, the data's folders, device and processes as one JSON line, and tells what it has found so far as
-JSON lines, until it has measured enough or is killed: first how many films there are, then seconds and memory.
+The parent sends the recipe, the data's folders, device and processes; this process answers with what it has measured
+so far, until it has measured enough or is killed: first the numbers of films, then seconds and memory. The keys of all
+messages are those of `Measurements`.
 """
 
-import json
 import os
-import resource
-import signal
 import statistics
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
+import psutil
 import torch
+from torch import Tensor
 
 from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.film_set import FilmSet
 from cxr_core.data.loader import Batch
 from cxr_core.data.registry import RECORD, Dataset, choose_folder
 from cxr_core.errors import DataError, SilhouetteError
+from cxr_core.jobs.records import read_int, read_text, read_texts
 from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.networks.initialise import initialise_network
 from cxr_core.training.engine.device import select_device
@@ -30,140 +32,154 @@ from cxr_core.training.engine.feature_cache import cache_features
 from cxr_core.training.engine.learner import Learner, create_task, prepare_inputs
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import load_recipe
-from cxr_core.training.run_data import split_manifest
+from cxr_core.training.run_data import select_learning_films, split_manifest
 from cxr_core.training.tasks.region_target import REGION_SIDE, append_regions
 from cxr_core.training.tasks.task import compute_outputs
+from cxr_core.workspace.child_process import ParentConnection, connect_to_parent
+from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.malloc import keep_freed_memory
 
-WARM_STEPS, STEPS = 2, 24
+WARM_UP_STEPS, STEPS = 2, 24
 VALIDATION_FILMS = 32
-LONGEST_S = 120  # then this process ends itself, should nobody be there any more to do so
+LONGEST_S = 120.0  # then this process ends itself, should its parent be gone
 
 
-def measure(asked: dict[str, Any]) -> None:
-    """Tell how many films there are, then seconds of a step and of a validation film, again after every step."""
-    recipe = load_recipe(Path(asked["recipe"]))
-    tell(count(recipe, [Path(folder) for folder in asked["folders"]]))
-    device = select_device(asked["device"])
+def measure(task: JsonObject, parent: ParentConnection) -> None:
+    """Send the numbers of films, then seconds of a step and of a validation film, again after every step."""
+    recipe = load_recipe(Path(read_text(task, "recipe")))
+    parent.send({**count_films(recipe, [Path(folder) for folder in read_texts(task, "folders")])})
+    device = select_device(read_text(task, "device"))
+    size = recipe.batch_size
     if device.type == "cpu":
         keep_freed_memory()
-    size = recipe.batch_size // asked["processes"] if device.type == "cuda" else recipe.batch_size
-    learner = learner_of(recipe, device)
-    films = drawn_films(recipe, max(size, VALIDATION_FILMS))
-    began = time.perf_counter()
+    else:
+        size //= read_int(task, "processes", 1)
+    learner = create_learner(recipe, device)
+    films = random_films(recipe, max(size, VALIDATION_FILMS))
     if recipe.can_cache_features:
+        began = time.perf_counter()
         films = cache_features(
             cast(FilmClassifier, learner.network),
             films,
             lambda grids: prepare_inputs(recipe, grids.to(device)),
         )
-        tell({"feature_film_s": (time.perf_counter() - began) / len(films)})
-    tell({"validation_film_s": validation_s(learner, films, device)})
+        parent.send({"feature_film_s": (time.perf_counter() - began) / len(films)})
+    parent.send({"validation_film_s": time_validation(learner, films, device)})
     times: list[float] = []
-    for step in range(WARM_STEPS + STEPS):
-        times.append(step_s(learner, films, step, size, device))
-        if step >= WARM_STEPS:
-            found = {
-                "step_s": statistics.median(times[WARM_STEPS:]),
-                "steps": step + 1 - WARM_STEPS,
-            }
-            tell({**found, "memory_mb": memory_mb(device)})
+    for step in range(WARM_UP_STEPS + STEPS):
+        times.append(time_step(learner, films, step, size, device))
+        if step >= WARM_UP_STEPS:
+            parent.send(
+                {
+                    "step_s": statistics.median(times[WARM_UP_STEPS:]),
+                    "steps": step + 1 - WARM_UP_STEPS,
+                    "memory_mb": peak_memory_mb(device),
+                }
+            )
 
 
-def count(recipe: Recipe, folders: list[Path]) -> dict[str, int]:
-    """Films of each part, how many have yet to be decoded, and how many to be outlined.
+def count_films(recipe: Recipe, folders: list[Path]) -> dict[str, int]:
+    """Films of each split, and how many of them are still to be decoded and to be segmented.
 
     Raises DataError for data that is not prepared yet.
     """
-    home = choose_folder(folders, None)
-    if not (home / RECORD).exists():
+    folder = choose_folder(folders, None)
+    if not (folder / RECORD).exists():
         raise DataError(
-            "The data has not been prepared yet. Prepare it on the Data page, and the estimate can be made."
+            "The data has not been prepared yet. Prepare it on the Data page, then estimate again."
         )
-    films = split_manifest(recipe, Dataset.load(home).load_manifest().select_usable())
-    learnt = films.with_table(films.table[films.table["split"].isin(["train", "val"])])
-    missing = int((PixelCache(recipe.input_spec()).load_entries(learnt.paths)["row"] < 0).sum())
+    usable = Dataset.load(folder).load_manifest().select_usable()
+    films = select_learning_films(split_manifest(recipe, usable))
+    rows = PixelCache(recipe.input_spec()).load_entries(films.paths)["row"]
     train, val = (len(films.select_split(name).table) for name in ("train", "val"))
-    outlined = train + val if recipe.ratio_weight else train if recipe.region_weight else 0
-    return {"train": train, "val": val, "undecoded": missing, "outlined": outlined}
+    return {
+        "train": train,
+        "val": val,
+        "undecoded": int((rows < 0).sum()),
+        "outlined": train if recipe.region_weight else 0,
+    }
 
 
-def learner_of(recipe: Recipe, device: torch.device) -> Learner:
-    """What learns, from random weights: a step takes as long with others."""
-    arguments = recipe.architecture_arguments(len(recipe.learnt))
+def create_learner(recipe: Recipe, device: torch.device) -> Learner:
+    """A network in training, from random weights: a step takes as long with others."""
+    arguments = recipe.architecture_arguments(len(recipe.labelled_findings))
     network = initialise_network(arguments, "scratch", 0, architecture=recipe.architecture).network
-    learner = Learner(recipe, network, create_task(recipe), DistributedContext(device), steps=10**6)
+    context = DistributedContext(device)
+    learner = Learner(recipe, network, create_task(recipe), context, steps=10**6)
     learner.begin_epoch(recipe.epochs)
     return learner
 
 
-def drawn_films(recipe: Recipe, count: int) -> FilmSet:
+def random_films(recipe: Recipe, count: int) -> FilmSet:
     """Random pixels with random labels, regions or masks, as large as the recipe's."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     side = recipe.input_side
-    grids = chance.integers(0, 256, (count, side, side), np.uint8)
+    grids = rng.integers(0, 256, (count, side, side), np.uint8)
     if recipe.structures:
-        return FilmSet.from_grids(
-            grids, chance.integers(0, 2, (count, len(recipe.structures), side, side), np.uint8)
-        )
-    films = FilmSet.from_grids(
-        grids, chance.integers(0, 2, (count, len(recipe.learnt))).astype(np.float32)
-    )
+        masks = rng.integers(0, 2, (count, len(recipe.structures), side, side), np.uint8)
+        return FilmSet.from_grids(grids, masks)
+    labels = rng.integers(0, 2, (count, len(recipe.labelled_findings))).astype(np.float32)
+    films = FilmSet.from_grids(grids, labels)
     if not recipe.region_weight:
         return films
-    return append_regions(
-        films, np.ones((count, len(recipe.findings), REGION_SIDE, REGION_SIDE), np.float32)
-    )
+    regions = np.ones((count, len(recipe.findings), REGION_SIDE, REGION_SIDE), np.float32)
+    return append_regions(films, regions)
 
 
-def validation_s(learner: Learner, films: FilmSet, device: torch.device) -> float:
-    """Seconds a film of validation takes; the first pass, which allocates, does not count."""
+def time_validation(learner: Learner, films: FilmSet, device: torch.device) -> float:
+    """Seconds per validation film. The first pass, which allocates memory, does not count."""
     some = FilmSet(films.grids, films.rows[:VALIDATION_FILMS], films.labels[:VALIDATION_FILMS])
-    network = learner.answering(learner.candidate)
+    network = learner.wrap_forward(learner.eval_network)
+
+    def prepare(grids: Tensor) -> Tensor:
+        return prepare_inputs(learner.recipe, grids.to(device))
+
     for _ in range(2):
         began = time.perf_counter()
-        compute_outputs(
-            network, some, lambda grids: prepare_inputs(learner.recipe, grids.to(device))
-        )
-        taken = time.perf_counter() - began
+        compute_outputs(network, some, prepare)
+        duration_s = time.perf_counter() - began
     learner.network.train()
-    return taken / len(some)
+    return duration_s / len(some)
 
 
-def step_s(learner: Learner, films: FilmSet, step: int, size: int, device: torch.device) -> float:
-    """Seconds of one step."""
-    chosen = np.arange(size)
+def time_step(
+    learner: Learner, films: FilmSet, step: int, size: int, device: torch.device
+) -> float:
+    """Seconds of one training step."""
+    positions = np.arange(size)
     began = time.perf_counter()
-    grids = torch.from_numpy(films.take_grids(chosen)).to(device)
-    learner.step(
-        Batch(grids, torch.from_numpy(films.labels[chosen]).to(device), chosen), step, size
-    )
+    grids = torch.from_numpy(films.take_grids(positions)).to(device)
+    labels = torch.from_numpy(films.labels[positions]).to(device)
+    learner.train_step(Batch(grids, labels, positions), step, size)
     return time.perf_counter() - began
 
 
-def memory_mb(device: torch.device) -> float:
-    """The most memory that was held so far: of the device, or of this process."""
+def peak_memory_mb(device: torch.device) -> float:
+    """The most memory held so far, in MiB: by the device, or by this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset) / 2**20
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 1024  # macOS tells bytes
 
 
-def tell(found: dict[str, Any]) -> None:
-    """Say what is known by now."""
-    sys.stdout.write(json.dumps(found) + "\n")
-    sys.stdout.flush()
+def main() -> None:
+    """Measure what the parent asks for."""
+    timer = threading.Timer(LONGEST_S, os._exit, [1])
+    timer.daemon = True
+    timer.start()
+    parent = connect_to_parent()
+    try:
+        measure(parent.receive() or {}, parent)
+    except SilhouetteError as error:
+        parent.send({"why": str(error)})
+    except torch.OutOfMemoryError:
+        parent.send({"why": "the device has not enough memory for a step"})
+    os._exit(0)  # without the seconds that libraries take to tidy up
 
 
 if __name__ == "__main__":
-    signal.alarm(LONGEST_S)
-    try:
-        measure(json.loads(sys.stdin.readline()))
-    except (SilhouetteError, torch.OutOfMemoryError) as error:
-        tell(
-            {
-                "why": str(error)
-                if isinstance(error, SilhouetteError)
-                else "the device has not enough memory for a step"
-            }
-        )
-    os._exit(0)  # without the seconds that libraries take to tidy up
+    main()

@@ -13,8 +13,10 @@ from sklearn import metrics as sk
 from cxr_core.data.prepare import open_data
 from cxr_core.evaluation.evaluate import record_in_card
 from cxr_core.models.store import load_card
-from cxr_core.training.fit import LEARNT_ON, data_facts, divided
+from cxr_core.training.run_data import LEARNING_SPLITS, describe_data, split_manifest
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.events import EpochDone
+from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.tiny import tiny_card, tiny_model
 from train.evaluate import main
@@ -53,19 +55,23 @@ def a_model(folder: Path) -> Path:
 def a_run(folder: Path, dataset: Path, split: str) -> Path:
     """A finished run as train.fit leaves it, but for the training."""
     recipe = replace(RECIPE, split=split)
-    manifest = divided(recipe, open_data([dataset]))
-    learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNT_ON)])
-    facts = {**data_facts(learnt, recipe), "folders": [str(dataset)], "version": "1.0.0"}
+    manifest = split_manifest(recipe, open_data([dataset]))
+    learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNING_SPLITS)])
+    facts = RunManifest(data=describe_data(learnt, recipe), folders=(str(dataset),))
     run = RunFolder.create(recipe, facts, folder)
     for epoch in (1, 2):
-        run.log(
-            {
-                "event": "epoch",
-                "epoch": epoch,
-                "loss": 1 / epoch,
-                "validation_auroc": 0.5,
-                "best_epoch": 1,
-            }
+        run.append_event(
+            EpochDone(
+                epoch=epoch,
+                step=10 * epoch,
+                total_steps=20,
+                loss=1 / epoch,
+                validation_loss=1 / epoch,
+                figures={"validation_auroc": 0.5},
+                learning_rate=0.1,
+                images_per_second=8.0,
+                best_epoch=1,
+            )
         )
     a_model(folder / "elsewhere").rename(run.model)
     return folder
@@ -147,7 +153,7 @@ def test_a_run_is_measured_on_its_own_test_part(split, dataset, tmp_path, worksp
         json.loads((out / "metrics.json").read_text())["findings"],
     )
     expected = (
-        divided(replace(RECIPE, split=split), open_data([dataset])).part("test").table["patient"]
+        split_manifest(replace(RECIPE, split=split), open_data([dataset])).select_split("test").table["patient"]
     )
     assert sorted(rows["patient"]) == sorted(expected)
     assert (len(rows) == 16) is (split == "given")
@@ -160,7 +166,7 @@ def test_the_validation_part_of_a_run_is_the_one_it_was_tuned_on(dataset, tmp_pa
     run = a_run(tmp_path / "run", dataset, "given")
     assert main([str(run), "--data", str(dataset), "--split", "val"]) == 0
     found = json.loads((run / "evaluation" / "val" / "metrics.json").read_text())
-    assert found["data"]["films"] == RunFolder(run).manifest()["parts"]["val"]["films"]
+    assert found["data"]["films"] == RunFolder(run).load_manifest().data.splits["val"].films
     assert not (run / "evaluation" / "metrics.json").exists()
 
 
@@ -168,15 +174,15 @@ def test_other_data_than_a_runs_own_is_refused_where_the_run_divided_it(
     dataset, tmp_path, workspace, capsys
 ):
     run = a_run(tmp_path / "run", dataset, "50:25:25")
-    facts = RunFolder(run).manifest()
-    (run / "manifest.json").write_text(json.dumps({**facts, "split_sha256": "0" * 64}))
+    content = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**content, "split_sha256": "0" * 64}))
     assert main([str(run), "--data", str(dataset)]) == 3
     assert "give the run's own data" in capsys.readouterr().err
     assert not (run / "evaluation").exists()
 
 
 def test_a_run_without_a_model_says_how_to_go_on(dataset, tmp_path, workspace, capsys):
-    run = RunFolder.create(RECIPE, {}, tmp_path / "run")
+    run = RunFolder.create(RECIPE, RunManifest(), tmp_path / "run")
     assert main([str(run.path), "--data", str(dataset)]) == 3
     assert "--resume" in capsys.readouterr().err
 

@@ -272,4 +272,4 @@ def test_two_runs_that_begin_in_the_same_second_have_folders_of_their_own(worksp
         f"{TINY.name}-20260101-000000",
         f"{TINY.name}-20260101-000000-2",
     ]
-    assert (first.recipe().epochs, second.recipe().epochs) == (1, 2)
+    assert (first.load_recipe().epochs, second.load_recipe().epochs) == (1, 2)

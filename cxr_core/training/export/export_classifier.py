@@ -14,8 +14,14 @@ from cxr_core.data.film_set import FilmSet
 from cxr_core.data.manifest import Manifest
 from cxr_core.evaluation.metrics.figures import compute_finding_figures
 from cxr_core.evaluation.store.provenance import write_training_hashes
-from cxr_core.film.preprocess import normalise
-from cxr_core.models.card import ArchitectureArguments, Calibration, ModelCard, OperatingPoint, Population
+from cxr_core.film.preprocess import normalise_grids
+from cxr_core.models.card import (
+    ArchitectureArguments,
+    Calibration,
+    ModelCard,
+    OperatingPoint,
+    Population,
+)
 from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.networks.ensemble import EnsembleClassifier
 from cxr_core.models.store import save_model
@@ -109,7 +115,7 @@ def compute_film_outputs(network: FilmClassifier, films: FilmSet, recipe: Recipe
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     batches = []
     for grids in films.batches(BATCH_SIZE):
-        inputs = torch.from_numpy(normalise(grids, spec))
+        inputs = torch.from_numpy(normalise_grids(grids, spec))
         with torch.no_grad():
             features, maps = network.forward_with_middle_maps(
                 inputs.contiguous(memory_format=torch.channels_last)

@@ -8,7 +8,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from cxr_core.errors import RecipeError
 
@@ -113,7 +113,7 @@ def setting(
 
 
 @cache
-def field_specs(owner: type) -> tuple[FieldSpec, ...]:
+def field_specs(owner: type[Any]) -> tuple[FieldSpec, ...]:
     """The settings of a dataclass, in the order of their declaration."""
     hints = get_type_hints(owner)
     specs = []
@@ -139,7 +139,8 @@ def field_specs(owner: type) -> tuple[FieldSpec, ...]:
 def require_valid(settings: object, *, name: str = "") -> None:
     """Raises RecipeError for the first value that does not fit its field. name: of a nested table."""
     prefix = f"{name} " if name else ""
-    for spec in field_specs(type(settings)):
+    owner: type[Any] = type(settings)
+    for spec in field_specs(owner):
         value = getattr(settings, spec.attribute)
         if problem := spec.find_problem(value):
             raise RecipeError(f"{prefix}{spec.key}={value!r} {problem}")

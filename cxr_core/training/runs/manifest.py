@@ -112,7 +112,7 @@ class Exclusions:
         """The object as manifest.json holds it."""
         return {
             "official_test": self.official_test,
-            "kinds": sorted(self.kinds),
+            "kinds": [*sorted(self.kinds)],
             "gate": self.holdout.to_json() if self.holdout else None,
         }
 

@@ -123,10 +123,10 @@ def read_progress(folder: Path, before: RunProgress | None = None) -> RunProgres
     for event in _latest_events(records):
         progress = _apply_event(progress, event)
     heartbeat = read_json_object(folder / JOB_FOLDER / HEARTBEAT)
-    current = (heartbeat or {}).get("event")
-    event = event_from_json(current) if isinstance(current, dict) else None
+    record = (heartbeat or {}).get("event")
+    current_event = event_from_json(record) if isinstance(record, dict) else None
     return replace(
-        _apply_current_event(progress, event),
+        _apply_current_event(progress, current_event),
         log=_read_log(folder),
         quiet_s=None if heartbeat is None else _seconds_since_last_event(folder),
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from cxr_core.data.film_set import FilmSet
-from cxr_core.film.phantom.phantom import Opacity, PhantomSpec, draw_phantom, truth
+from cxr_core.film.phantom.phantom import Opacity, PhantomSpec, compute_truth, draw_phantom
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.findings import STRUCTURES
 
@@ -62,6 +62,6 @@ def _sample_opacity(rng: np.random.Generator) -> Opacity:
 
 
 def _true_masks(phantom: PhantomSpec, spec: InputSpec) -> np.ndarray:
-    anatomy = truth(phantom)
+    anatomy = compute_truth(phantom)
     masks = [getattr(anatomy, name).astype(np.float32) for name in STRUCTURES]
     return np.stack([to_grid(mask, spec) for mask in masks])

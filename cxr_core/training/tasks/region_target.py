@@ -71,7 +71,7 @@ def load_or_make_regions(
             raise RunError(
                 f"{path} is not of the films of this run; remove it, and they are segmented again"
             )
-        shares = archive["shares"].astype(np.float32) / FULL_COVERAGE
+        shares: np.ndarray = archive["shares"].astype(np.float32) / FULL_COVERAGE
         shares[~archive["known"]] = np.nan
     return shares
 

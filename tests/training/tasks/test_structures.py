@@ -79,7 +79,7 @@ def test_a_run_ends_in_a_model_that_outlines(folder, tmp_path, workspace):
     )
     with pytest.raises(
         RunError,
-        match=r"gate is shut for tiny-anatomy 1\.0\.0, beside anatomy .* no films to tell by",
+        match=r"gate is closed for tiny-anatomy 1\.0\.0, compared with anatomy .* no films to compare on",
     ):
         publish(tmp_path / "run")
     maps = Segmenter.load(model).predict_augmented(np.zeros((5, 64, 64), np.uint8))
