@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +21,12 @@ from cxr_core.data.loader import Loader, Position
 from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.networks.initialise import initialise_network
 from cxr_core.training.engine.checkpoint import Checkpoint, Checkpoints
-from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.device import select_device
+from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.learner import Learner, create_task
 from cxr_core.training.engine.trainer import Trainer
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.events import EpochDone, Event
 
 STEPS, ROUNDS = 8, 7
 HEAD_FILMS = 512
@@ -152,7 +152,12 @@ def head_only(device: torch.device) -> Row:
     """An epoch of the head alone on kept features against one of the whole network; validation included in both."""
     pair = []
     for recipe in (replace(RECIPE, epochs=3), replace(RECIPE, epochs=3, freeze="backbone")):
-        told: list[dict[str, Any]] = []
+        epoch_ends: list[float] = []
+
+        def record(event: Event, epoch_ends: list[float] = epoch_ends) -> None:
+            if isinstance(event, EpochDone):
+                epoch_ends.append(time.perf_counter())
+
         parts = {name: random_films(HEAD_FILMS, seed) for seed, name in enumerate(("train", "val"))}
         Trainer(
             recipe,
@@ -160,11 +165,10 @@ def head_only(device: torch.device) -> Row:
             parts,
             DistributedContext(device),
             None,
-            lambda line, told=told: told.append({**line, "at": time.perf_counter()}),
+            record,
             lambda: False,
         ).run()
-        ends = [line["at"] for line in told if line["event"] == "epoch"]
-        pair.append(statistics.median(after - before for before, after in pairwise(ends)))
+        pair.append(statistics.median(after - before for before, after in pairwise(epoch_ends)))
     return Row(
         f"an epoch of everything / of the head on kept features, {HEAD_FILMS} films",
         pair[0] / pair[1],
@@ -189,7 +193,10 @@ def checkpoint_s(device: torch.device, folder: Path) -> float:
 
     def save(step: int) -> None:
         written = Checkpoint(
-            step=step, weights=learner.network_tensors(), tensors=learner.state_tensors(), state=learner.state()
+            step=step,
+            weights=learner.network_tensors(),
+            tensors=learner.state_tensors(),
+            state=learner.state(),
         )
         checkpoints.save(written, None)
 

@@ -25,7 +25,7 @@ from cxr_core.training.run_data import (
     LEARNING_SPLITS,
     RunData,
     absolute_folders,
-    describe_data,
+    describe_run_data,
     load_targets,
     open_run_data,
 )
@@ -94,7 +94,7 @@ def fit(
         folder = RunFolder(run or Path())
         if context.is_first:
             manifest = RunManifest(
-                data=describe_data(run_data.films, recipe),
+                data=describe_run_data(run_data.films, recipe),
                 folders=folders,
                 version=version,
                 retry_of=retry_of,
@@ -135,7 +135,7 @@ def resume(run: Path, options: FitOptions) -> Path:
         _require_resumable(folder, manifest)
         with _hold(folder, context), _record_events(folder, context, options.report) as report:
             data = open_run_data(recipe, manifest.folders, context, report, options.stop)
-            _require_same_data(describe_data(data.films, recipe), manifest.data, run)
+            _require_same_data(describe_run_data(data.films, recipe), manifest.data, run)
             latest = folder.checkpoints.load_latest()
             if latest.checkpoint is None:
                 _require_same_initial_weights(recipe, manifest, run)

@@ -103,7 +103,7 @@ def select_learning_films(manifest: Manifest) -> Manifest:
     return manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNING_SPLITS)])
 
 
-def describe_data(manifest: Manifest, recipe: Recipe) -> DataDescription:
+def describe_run_data(manifest: Manifest, recipe: Recipe) -> DataDescription:
     """Films, patients and positives of each split, and the hashes of data and split."""
     return DataDescription(
         kind=manifest.kind,

@@ -13,7 +13,7 @@ from sklearn import metrics as sk
 from cxr_core.data.prepare import open_data
 from cxr_core.evaluation.evaluate import record_in_card
 from cxr_core.models.store import load_card
-from cxr_core.training.run_data import LEARNING_SPLITS, describe_data, split_manifest
+from cxr_core.training.run_data import LEARNING_SPLITS, describe_run_data, split_manifest
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.events import EpochDone
 from cxr_core.training.runs.manifest import RunManifest
@@ -57,7 +57,7 @@ def a_run(folder: Path, dataset: Path, split: str) -> Path:
     recipe = replace(RECIPE, split=split)
     manifest = split_manifest(recipe, open_data([dataset]))
     learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNING_SPLITS)])
-    facts = RunManifest(data=describe_data(learnt, recipe), folders=(str(dataset),))
+    facts = RunManifest(data=describe_run_data(learnt, recipe), folders=(str(dataset),))
     run = RunFolder.create(recipe, facts, folder)
     for epoch in (1, 2):
         run.append_event(

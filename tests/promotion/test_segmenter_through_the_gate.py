@@ -10,7 +10,7 @@ import torch
 
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import Cancelled, RunError
-from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, compute_truth
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.registry.registry import find_segmenter
 from cxr_core.models.store import load_segmenter, load_segmenter_card, save_model
@@ -18,7 +18,7 @@ from cxr_core.promotion.gate.verdict import read_verdict
 from cxr_core.promotion.publish import compare_run, publish
 from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.recipe.recipe import Recipe
-from cxr_core.training.run_data import LEARNING_SPLITS, describe_data, split_manifest
+from cxr_core.training.run_data import LEARNING_SPLITS, describe_run_data, split_manifest
 from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.paths import SHIPPED_MODELS
@@ -45,10 +45,10 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for n in range(FILMS):
         spec = PhantomSpec(height=SIDE, width=SIDE, heart_width=0.2 + 0.15 * n / FILMS, seed=n)
         cv2.imwrite(
-            str(place / "images" / f"{n}.png"), np.rint(draw(spec).pixels * 255).astype(np.uint8)
+            str(place / "images" / f"{n}.png"), np.rint(draw_phantom(spec).pixels * 255).astype(np.uint8)
         )
         for structure in STRUCTURES:
-            mask = getattr(truth(spec), structure).astype(np.uint8) * 255
+            mask = getattr(compute_truth(spec), structure).astype(np.uint8) * 255
             cv2.imwrite(str(place / "masks" / structure / f"{n}.png"), mask)
     (place / "films.csv").write_text(
         "\n".join(["image", *(f"{n}.png" for n in range(FILMS))]) + "\n"
@@ -61,7 +61,7 @@ def a_run(folder: Path, films: Path, too_much: float = 0.0) -> RunFolder:
     manifest = split_manifest(RECIPE, open_data([films]))
     learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNING_SPLITS)])
     run_manifest = RunManifest(
-        data=describe_data(learnt, RECIPE),
+        data=describe_run_data(learnt, RECIPE),
         exclusions=build_exclusions(RECIPE, manifest),
         folders=(str(films),),
         version="9.0.0",

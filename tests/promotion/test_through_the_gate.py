@@ -30,7 +30,7 @@ from cxr_core.promotion.publish import compare_run, publish
 from cxr_core.reading.classifier import Classifier
 from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.recipe.recipe import Recipe
-from cxr_core.training.run_data import LEARNING_SPLITS, describe_data, split_manifest
+from cxr_core.training.run_data import LEARNING_SPLITS, describe_run_data, split_manifest
 from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.jobs.job_control import until
@@ -93,7 +93,7 @@ def a_run(
     manifest = split_manifest(recipe, open_data([films]))
     learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNING_SPLITS)])
     run_manifest = RunManifest(
-        data=describe_data(learnt, recipe),
+        data=describe_run_data(learnt, recipe),
         exclusions=build_exclusions(recipe, manifest),
         folders=(str(films),),
     )

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cxr_core.film.phantom.phantom import PhantomSpec, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from cxr_core.training.recipe.recipe import Recipe
 
 WIDTHS = np.linspace(0.28, 0.44, 12)
@@ -35,7 +35,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of them, 00.png to 11.png; the wider half is called cardiomegaly."""
     folder = tmp_path_factory.mktemp("drawn")
     for index, width in enumerate(WIDTHS):
-        pixels = np.round(255 * draw(chest(width)).pixels).astype(np.uint8)
+        pixels = np.round(255 * draw_phantom(chest(width)).pixels).astype(np.uint8)
         Image.fromarray(pixels).save(folder / f"{index:02d}.png")
     labels = ["Cardiomegaly" if index >= 6 else "No Finding" for index in range(len(WIDTHS))]
     names = [f"{index:02d}.png" for index in range(len(WIDTHS))]

@@ -20,7 +20,7 @@ from cxr_core.training.export.export_classifier import export_classifier
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.run_data import (
     LEARNING_SPLITS,
-    describe_data,
+    describe_run_data,
     films_of_split,
     select_learning_films,
     split_manifest,
@@ -63,7 +63,7 @@ def build_ensemble(
     )
     first = members[0].load_manifest()
     manifest = RunManifest(
-        data=describe_data(learning, recipe),
+        data=describe_run_data(learning, recipe),
         folders=tuple(str(folder) for folder in resolve_folders(data)),
         version=version,
         initial_weights=first.initial_weights or recipe.init,

@@ -75,17 +75,17 @@ def fuse_with_ratio(
         )
     films = films.with_table(films.table[films.table[FINDING].notna()])
     measured = _measure_films(classifier, segmenter, films, progress)
-    alone, fused = cross_validate_losses(
+    losses_alone, losses_fused = cross_validate_losses(
         measured.log_odds, measured.ratios, measured.views, measured.labels, measured.patients
     )
-    rejection = _find_rejection(measured, fused - alone)
-    fusion = None if rejection else _fit(measured, segmenter, alone, fused)
+    rejection = _find_rejection(measured, losses_fused - losses_alone)
+    fusion = None if rejection else _fit_to_films(measured, segmenter, losses_alone, losses_fused)
     _write_fusion(folder, fusion)
     return FusionResult(
         fusion=fusion,
         rejection=rejection,
-        loss_alone=float(alone.mean()),
-        loss_fused=float(fused.mean()),
+        loss_alone=float(losses_alone.mean()),
+        loss_fused=float(losses_fused.mean()),
         films=len(measured.labels),
         positives=int((measured.labels == 1).sum()),
     )
@@ -120,10 +120,12 @@ def _find_rejection(films: FusionFilms, added_loss: np.ndarray) -> str:
     return ""
 
 
-def _fit(films: FusionFilms, segmenter: Segmenter, alone: np.ndarray, fused: np.ndarray) -> Fusion:
+def _fit_to_films(
+    films: FusionFilms, segmenter: Segmenter, losses_alone: np.ndarray, losses_fused: np.ndarray
+) -> Fusion:
     source = (
         f"{len(films.labels)} validation films with a ratio, carved from train by patient; held-out log loss "
-        f"{fused.mean():.4f} against {alone.mean():.4f} without it"
+        f"{losses_fused.mean():.4f} against {losses_alone.mean():.4f} without it"
     )
     return fit_fusion(
         films.log_odds,

@@ -5,7 +5,7 @@ import pytest
 
 from cxr_core.data.film_set import FilmSet
 from cxr_core.errors import RecipeError
-from cxr_core.film.phantom.phantom import truth
+from cxr_core.film.phantom.phantom import compute_truth
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import STRUCTURES
 from cxr_core.reading.cardiothoracic.contours import measure_mask_diameters
@@ -33,7 +33,9 @@ def test_films_stay_first_and_as_they_were(joined):
 def test_masks_have_the_ratio_that_was_drawn(joined):
     for spec, masks in zip(sample_phantom_specs(6, seed=5), joined.labels[2:], strict=True):
         heart, thorax = measure_mask_diameters(masks > 127)
-        assert heart / thorax == pytest.approx(truth(spec).cardiothoracic_ratio, abs=1.5 / thorax)
+        assert heart / thorax == pytest.approx(
+            compute_truth(spec).cardiothoracic_ratio, abs=1.5 / thorax
+        )
 
 
 def test_drawings_have_all_builds_and_come_again_from_their_seed():

@@ -9,7 +9,7 @@ import torch
 from cxr_core.data.film_set import FilmSet
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import Cancelled, RecipeError, RunError
-from cxr_core.film.phantom.phantom import draw, truth
+from cxr_core.film.phantom.phantom import compute_truth, draw_phantom
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
@@ -62,7 +62,7 @@ def test_cardiomegaly_has_the_heart_and_pneumonia_the_chest_of_each_film(
     known = np.flatnonzero(~np.isnan(regions[:, 0, 0, 0]))
     assert len(known) >= 10
     for row in known:
-        drawing = truth(chest(WIDTHS[int(films.paths[row].stem)]))
+        drawing = compute_truth(chest(WIDTHS[int(films.paths[row].stem)]))
         chest_drawn = drawing.heart | drawing.left_lung | drawing.right_lung
         for found, true in zip(regions[row], (drawing.heart, chest_drawn), strict=True):
             assert found.mean() == pytest.approx(true.mean(), rel=0.15)
@@ -142,7 +142,9 @@ def test_a_run_learns_to_keep_its_evidence_in_the_heart(drawn, tmp_path, workspa
         classifier, films = Classifier.load(folder), open_data([str(drawn)])
         regions = torch.from_numpy(kept(tmp_path / name / "all", films, ("cardiomegaly",)))
         cells = [
-            classifier.read(draw(chest(WIDTHS[int(path.stem)]))).attributions["cardiomegaly"].cells
+            classifier.read(draw_phantom(chest(WIDTHS[int(path.stem)])))
+            .attributions["cardiomegaly"]
+            .cells
             for path in films.paths
         ]
         found = torch.from_numpy(np.stack(cells))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cxr_core.errors import DataError, RecipeError, RunError
-from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, compute_truth, draw_phantom
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.store import load_segmenter_card
 from cxr_core.promotion.publish import publish
@@ -59,10 +59,10 @@ def folder(tmp_path_factory):
         spec = PhantomSpec(height=96, width=96, heart_width=0.22 + 0.02 * index, seed=index)
         cv2.imwrite(
             str(place / "images" / f"{index}.png"),
-            np.rint(draw(spec).pixels * 255).astype(np.uint8),
+            np.rint(draw_phantom(spec).pixels * 255).astype(np.uint8),
         )
         for structure in STRUCTURES:
-            mask = getattr(truth(spec), structure).astype(np.uint8) * 255
+            mask = getattr(compute_truth(spec), structure).astype(np.uint8) * 255
             cv2.imwrite(str(place / "masks" / structure / f"{index}.png"), mask)
     lines = ["image", *(f"{index}.png" for index in range(10))]
     (place / "films.csv").write_text("\n".join(lines) + "\n")
