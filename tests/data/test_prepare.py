@@ -42,7 +42,7 @@ def picture(path: Path, seed: int) -> None:
 
 @pytest.fixture
 def sound(tmp_path: Path) -> Path:
-    """Ten films of ten patients, in two parts."""
+    """Ten films of ten patients, in two splits."""
     folder = tmp_path / "sound set"
     rows = [
         (f"film{i}.png", f"p{i}", i % 2, "train" if i < 6 else "test", "PA", 40 + i, "F")

@@ -20,7 +20,7 @@ import numpy as np
 
 from cxr_core.data.cache.index import CacheIndex, Film, file_stamp
 from cxr_core.errors import DataError, FilmRefused
-from cxr_core.film.decoding.decode import decode
+from cxr_core.film.decoding.decode import decode_film
 from cxr_core.film.decoding.sandbox import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.preprocess import InputSpec, to_grid
@@ -121,7 +121,7 @@ class FilmDecoder:
     def _decode_bytes(self, data: bytes, sha256: str, row: int) -> Film:
         """Decode, preprocess, write the grid, hash the pixels; a refused file becomes a Film with its reason."""
         try:
-            film = decode(data)
+            film = decode_film(data)
         except FilmRefused as refusal:
             return Film(sha256=sha256, refused=refusal.code, reason=str(refusal))
         self._grids.write_grid(to_grid(film.pixels, self._spec), row)

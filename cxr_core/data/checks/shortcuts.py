@@ -132,7 +132,9 @@ class Association:
 
     def format_line(self) -> str:
         """consolidation: 3.27 (3.00 to 3.56), AP films."""
-        return f"{self._finding_name}: {format_odds(self.odds.value)} ({self._interval}), {self.group}"
+        return (
+            f"{self._finding_name}: {format_odds(self.odds.value)} ({self._interval}), {self.group}"
+        )
 
     @property
     def _finding_name(self) -> str:

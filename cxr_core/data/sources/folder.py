@@ -14,7 +14,7 @@ import pandas as pd
 from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
 from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.data.sources.files import FileListing, file_names
-from cxr_core.data.sources.labels import parse_split, report_unknown_label
+from cxr_core.data.sources.labels import find_finding_key, parse_split, report_unknown_label
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS, finding_named, is_no_finding
 
@@ -48,30 +48,18 @@ def read_folder(listings: Sequence[FileListing]) -> Manifest:
 
     Raises DataError when no film lies in a class folder.
     """
-    every_film = [film for listing in listings for film in list_class_films(listing)]
-    films, issues = _drop_deeper_copies(every_film)
-    if not films:
+    class_films: list[ClassFilm] = []
+    for listing in listings:
+        class_films += list_class_films(listing)
+    class_films, issues = _drop_deeper_copies(class_films)
+    if not class_films:
         raise DataError(f"{listings[0].folder} holds no images under train|val|test/CLASS/")
-    numbers = [find_patient_number(film.name) for film in films]
-    several = len(listings) > 1
-    patients = []
-    for number, film in zip(numbers, films, strict=True):
-        scope = [film.listing.name] if several else []
-        if film.split:
-            scope.append(film.split)
-        patients.append("/".join([*scope, number]))
-    table = build_table(
-        {
-            "image": [film.path for film in films],
-            "patient": patients,
-            "split": [film.split for film in films],
-            "source": [film.listing.name for film in films],
-            **_labels_from_classes([film.label for film in films]),
-        }
-    )
+    films = _tabulate_films(class_films, several_folders=len(listings) > 1)
+    columns = dict(films[["image", "patient", "split", "source"]].items())
+    table = build_table({**columns, **_labels_from_classes(films["label"])})
     issues += _report_unknown_classes(films)
-    issues += _report_shared_numbers(numbers, films)
-    from_kermany = all(KERMANY_NAME.search(film.name) or "IM-" in film.name for film in films)
+    issues += _report_shared_numbers(films)
+    from_kermany = all(map(_is_kermany_name, file_names(films["image"])))
     terms = KERMANY_TERMS if from_kermany else OTHER_TERMS
     return Manifest(table, "folder", terms, source_issues=tuple(issues))
 
@@ -105,6 +93,30 @@ def find_patient_number(name: str) -> str:
     return match[1] or match[2]
 
 
+def _tabulate_films(films: list[ClassFilm], *, several_folders: bool) -> pd.DataFrame:
+    """A row per film: image, patient, split, source, label, and the patient's bare number."""
+    rows = []
+    for film in films:
+        number = find_patient_number(film.name)
+        scope = [film.listing.name] if several_folders else []
+        if film.split:
+            scope.append(film.split)
+        row = {
+            "image": film.path,
+            "patient": "/".join([*scope, number]),
+            "split": film.split,
+            "source": film.listing.name,
+            "label": film.label,
+            "number": number,
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _is_kermany_name(name: str) -> bool:
+    return KERMANY_NAME.search(name) is not None or "IM-" in name
+
+
 def _drop_deeper_copies(films: list[ClassFilm]) -> tuple[list[ClassFilm], list[Issue]]:
     """Each film once: Kaggle's archive holds the whole set a second time, one folder down."""
     first: dict[tuple[str, str | None, str, str], ClassFilm] = {}
@@ -127,33 +139,30 @@ def _drop_deeper_copies(films: list[ClassFilm]) -> tuple[list[ClassFilm], list[I
     return kept, [issue]
 
 
-def _labels_from_classes(classes: list[str]) -> dict[str, np.ndarray]:
+def _labels_from_classes(classes: pd.Series) -> dict[str, np.ndarray]:
     """1 for the class, 0 on films of "normal"; a film with one finding is unknown for the others."""
-    findings = [finding_named(label) for label in classes]
-    normal = np.array([is_no_finding(label) for label in classes])
+    keys = classes.map(find_finding_key)
+    otherwise = np.where(classes.map(is_no_finding), 0.0, np.nan)
     labels = {}
     for key in FINDINGS:
-        positive = np.array([finding is not None and finding.key == key for finding in findings])
+        positive = (keys == key).to_numpy()
         if positive.any():
-            otherwise = np.where(normal, 0.0, np.nan)
             labels[key] = np.where(positive, 1.0, otherwise).astype(np.float32)
     return labels
 
 
-def _report_unknown_classes(films: list[ClassFilm]) -> list[Issue]:
-    unknown = [film for film in films if not is_known_class(film.label)]
-    if not unknown:
+def _report_unknown_classes(films: pd.DataFrame) -> list[Issue]:
+    unknown = films[~films["label"].map(is_known_class)]
+    if unknown.empty:
         return []
-    counts = pd.Series([film.label for film in unknown]).value_counts()
-    by_label = {str(label): int(count) for label, count in counts.items()}
-    return [report_unknown_label(by_label, [film.path for film in unknown])]
+    counts = unknown["label"].value_counts().to_dict()
+    return [report_unknown_label(counts, unknown["image"].tolist())]
 
 
-def _report_shared_numbers(numbers: list[str], films: list[ClassFilm]) -> list[Issue]:
+def _report_shared_numbers(films: pd.DataFrame) -> list[Issue]:
     """Numbers that occur in several splits: nothing says whether they are the same patients."""
-    table = pd.DataFrame({"number": numbers, "split": [film.split for film in films]}).dropna()
-    splits = table.groupby("number")["split"].nunique()
-    shared = [str(number) for number in splits.index[splits > 1]]
+    splits = films.dropna(subset=["split"]).groupby("number")["split"].nunique()
+    shared = splits.index[splits > 1].tolist()
     if not shared:
         return []
     count = format_count(len(shared), "patients")

@@ -6,6 +6,7 @@ The functions that read a column append what they report to `issues`.
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,8 @@ VIEW_NAMES = {
 YEARS_PER_UNIT = {"": 1.0, "y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
 MAX_AGE_YEARS = 120
 NAMED_VALUES = 3
+
+Value = TypeVar("Value")
 
 
 def labels_from_columns(
@@ -71,13 +74,17 @@ def labels_from_names(
     An empty cell is unknown. A cell with an unknown name says 1 of the findings it names and nothing of the others.
     findings: what those who labelled looked for; unless given, what is named at least once.
     """
-    names = {text: _split_names(text) for text in cells.unique()}
+    names = _parse_distinct(cells, _split_names)
     keys: dict[str, set[str]] = {}
     unknown: dict[str, set[str]] = {}
     for text, cell_names in names.items():
-        found = [finding_named(name) for name in cell_names]
-        keys[text] = {finding.key for finding in found if finding}
-        unknown[text] = {name for name in cell_names if not _is_known(name)}
+        keys[text], unknown[text] = set(), set()
+        for name in cell_names:
+            finding = finding_named(name)
+            if finding:
+                keys[text].add(finding.key)
+            elif not is_no_finding(name):
+                unknown[text].add(name)
     unknown_names = sorted(set().union(*unknown.values()))
     unknown_rows = {name: _rows_with(name, cells, unknown) for name in unknown_names}
     _report_unknown_labels(unknown_rows, films, issues)
@@ -98,12 +105,17 @@ def labels_from_names(
 
 def parse_findings(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Series:
     """The finding that each cell names, by key; missing for an unknown name."""
-    findings = {text: finding_named(text) for text in cells.unique()}
-    unknown = {text: (cells == text).to_numpy() for text, found in findings.items() if not found}
-    _report_unknown_labels(unknown, films, issues)
-    uses = {text: int((cells == text).sum()) for text in _find_aliases(findings)}
+    keys = _parse_distinct(cells, find_finding_key)
+    _report_unknown_labels(_rows_without_value(cells, keys), films, issues)
+    uses = {text: int((cells == text).sum()) for text in _find_aliases(keys)}
     _report_aliases(uses, "labels", issues)
-    return cells.map({text: found.key if found else None for text, found in findings.items()})
+    return cells.map(keys)
+
+
+def find_finding_key(label: str) -> str | None:
+    """The key of the finding that a dataset calls `label`; None for an unknown name."""
+    finding = finding_named(label)
+    return None if finding is None else finding.key
 
 
 def find_label_columns(frame: pd.DataFrame) -> dict[str, str]:
@@ -203,7 +215,7 @@ def _parse_cells(
     issues: list[Issue],
 ) -> pd.Series:
     """Each cell's value, missing where there is none; values that are not understood are reported."""
-    values = {text: parse(text) for text in cells.unique()}
+    values = _parse_distinct(cells, parse)
     unknown = [text for text, value in values.items() if value is None and not is_unstated(text)]
     if unknown:
         images = films[cells.isin(unknown)]
@@ -212,15 +224,14 @@ def _parse_cells(
         count = format_count(len(images), "films")
         message = f"The {kind} of {count} was not understood: {texts}{more}."
         issues.append(film_issue("unknown_value", message, images))
-    return cells.map({text: np.nan if value is None else value for text, value in values.items()})
+    return _map_cells(cells, values)
 
 
 def _parse_labels(cells: pd.Series) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Labels from cells that say yes or no, and the rows of each text that says neither."""
-    labels = {text: _parse_label(text) for text in cells.unique()}
-    unknown = {text: (cells == text).to_numpy() for text, label in labels.items() if label is None}
-    numbers = {text: np.nan if label is None else label for text, label in labels.items()}
-    return cells.map(numbers).to_numpy(np.float32), unknown
+    labels = _parse_distinct(cells, _parse_label)
+    unknown = _rows_without_value(cells, labels)
+    return _map_cells(cells, labels).to_numpy(np.float32), unknown
 
 
 def _parse_label(text: str) -> float | None:
@@ -233,14 +244,27 @@ def _parse_label(text: str) -> float | None:
     return float("nan") if word in UNCERTAIN or is_unstated(word) else None
 
 
+def _parse_distinct(cells: pd.Series, parse: Callable[[str], Value]) -> dict[str, Value]:
+    """The value of each different text."""
+    return {text: parse(text) for text in cells.unique()}
+
+
+def _map_cells(cells: pd.Series, values: Mapping[str, str | float | None]) -> pd.Series:
+    """Each cell's value, NaN where it is None."""
+    return cells.map({text: np.nan if value is None else value for text, value in values.items()})
+
+
+def _rows_without_value(
+    cells: pd.Series, values: Mapping[str, str | float | None]
+) -> dict[str, np.ndarray]:
+    """(N,) bool of each text whose value is None: its rows."""
+    return {text: (cells == text).to_numpy() for text, value in values.items() if value is None}
+
+
 def _split_names(text: str) -> list[str]:
     """`Effusion|Mass` and `['Effusion', 'Mass']` -> Effusion, Mass."""
     names = (name.strip(" '\"") for name in re.split(r"[|;,]", text.strip("[] ")))
     return [name for name in names if not is_unstated(name)]
-
-
-def _is_known(name: str) -> bool:
-    return is_no_finding(name) or finding_named(name) is not None
 
 
 def _rows_with(name: str, cells: pd.Series, names: Mapping[str, Collection[str]]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The pixel cache, on small drawn films: what is in it, when it decodes, and what survives a kill."""
+"""The pixel cache, on small synthetic films: what it holds, when it decodes, and what survives a kill."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from cxr_core.data.cache import pixel_cache as cache_module
 from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.cache.worker import GridFile
 from cxr_core.errors import Cancelled, DataError
-from cxr_core.film.decoding.decode import decode
+from cxr_core.film.decoding.decode import decode_film
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.film.quality import find_quality_flags
 
@@ -27,7 +27,7 @@ SPEC = InputSpec(side=32, channels=1)
 
 
 def draw(path: Path, seed: int, side: int = 96) -> Path:
-    """A picture of smooth noise, in the container that its name asks for."""
+    """An image of smooth noise, in the container of its suffix."""
     chance = np.random.default_rng(seed)
     small = chance.integers(0, 256, (8, 8)).astype(np.uint8)
     cv2.imwrite(str(path), cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC))
@@ -47,7 +47,7 @@ def cache(tmp_path: Path) -> PixelCache:
 
 
 def expected(path: Path, spec: InputSpec = SPEC) -> np.ndarray:
-    return to_grid(decode(path.read_bytes()).pixels, spec)
+    return to_grid(decode_film(path.read_bytes()).pixels, spec)
 
 
 def require_all(cache: PixelCache, paths: list[Path]) -> None:
@@ -184,7 +184,7 @@ def test_examining_notes_what_quality_says(
     rows = cache.find_rows(films[:4]).tolist()
     cache.build(films[:4], examine=True)
     said = [
-        "|".join(c.code for c in find_quality_flags(decode(path.read_bytes())))
+        "|".join(c.code for c in find_quality_flags(decode_film(path.read_bytes())))
         for path in films[:4]
     ]
     assert cache.load_entries(films[:4])["concerns"].tolist() == said

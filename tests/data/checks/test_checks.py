@@ -1,4 +1,4 @@
-"""Every code of the doctor has a set that triggers it, and a nearly identical one that does not."""
+"""Every dataset check has a dataset that triggers it, and a nearly identical one that does not."""
 
 import re
 from collections.abc import Callable
@@ -22,26 +22,28 @@ ROOT = Path(__file__).parents[3]
 FILMS = 960
 # What only a source can see, while it reads its tables and lists its folders.
 OF_THE_SOURCES = {
-    *(
-        "byte_order_mark",
-        "unnamed_columns",
-        "duplicate_rows",
-        "contradictory_rows",
-        "unknown_label",
-        "label_alias",
-    ),
-    *(
-        "no_labels",
-        "impossible_age",
-        "unknown_value",
-        "follow_up_differs",
-        "text_mined_labels",
-        "population_unstated",
-    ),
-    *("missing_images", "surplus_images", "same_name_twice", "patient_unknown", "patients_scoped"),
-    *("small_validation", "no_split", "not_in_split"),
+    "byte_order_mark",
+    "unnamed_columns",
+    "duplicate_rows",
+    "contradictory_rows",
+    "unknown_label",
+    "label_alias",
+    "no_labels",
+    "impossible_age",
+    "unknown_value",
+    "follow_up_differs",
+    "text_mined_labels",
+    "population_unstated",
+    "missing_images",
+    "surplus_images",
+    "same_name_twice",
+    "patient_unknown",
+    "patients_scoped",
+    "small_validation",
+    "no_split",
+    "not_in_split",
 }
-OF_THE_MASKS = {"swapped_masks"}  # which are pictures of their own: tests/data/test_masks.py
+OF_THE_MASKS = {"swapped_masks"}  # checked on files: tests/data/sources/test_masks.py
 
 
 def sound_table() -> pd.DataFrame:
@@ -107,7 +109,7 @@ def copy_of(column: str, source: int, target: int) -> Callable[[pd.DataFrame], N
 
 
 def label_in(part: str, value: float, but: int = 0) -> Callable[[pd.DataFrame], None]:
-    """Every film of a part gets this label, but for the last few."""
+    """Every film of a split gets this label, except the last few."""
 
     def change(table: pd.DataFrame) -> None:
         rows = table.index[table["split"] == part]
@@ -234,10 +236,10 @@ def test_source_issues_are_included_in_order() -> None:
 def test_unsuitable_flags_are_those_that_a_reading_refuses() -> None:
     """Against the code that refuses films, by its text."""
     quality = (ROOT / "cxr_core/film/quality.py").read_text(encoding="utf-8")
-    refusals = set(re.findall(r'_refusal\(\s*"(\w+)"', quality))
+    refusals = set(re.findall(r'_withhold_reading\(\s*"(\w+)"', quality))
     assert len(refusals) >= 9
     assert refusals | {"drawing"} == UNSUITABLE
-    assert set(re.findall(r'_unsettling\(\s*"(\w+)"', quality)) == set(ORIENTATION_FLAGS)
+    assert set(re.findall(r'_withhold_call\(\s*"(\w+)"', quality)) == set(ORIENTATION_FLAGS)
 
 
 def test_unreadable_films_are_counted_by_reason() -> None:

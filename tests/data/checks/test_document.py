@@ -1,4 +1,4 @@
-"""docs/data.md says of every code what the catalogue says, and tells the doctor's numbers as they are."""
+"""docs/data.md describes every issue as the catalogue does, with the numbers that the dataset checks use."""
 
 import re
 from pathlib import Path

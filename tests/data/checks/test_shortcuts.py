@@ -146,7 +146,7 @@ def test_unknown_labels_and_groups_are_left_out() -> None:
     "table", [(0, 5, 0, 5), (5, 0, 5, 0), (5, 5, 0, 0), (0, 0, 5, 5), (0, 0, 0, 0), (1, 9, 0, 9)]
 )
 def test_nothing_to_compare_gives_none(table: tuple[int, int, int, int]) -> None:
-    """One class, one group, nothing, or the whole class in one patient."""
+    """One class, one group, nothing, or all films of a class in one patient."""
     label, group = films(*table)
     assert estimate_odds_ratio(label, group, np.arange(len(label))) is None
 

@@ -1,4 +1,4 @@
-"""Masks beside films: those of another structure are found, whichever way a film lies, and reported by the doctor."""
+"""Masks beside films: swapped ones are found, in any orientation of the film, and reported by the dataset checks."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ import pytest
 
 from cxr_core.data.prepare import open_data, prepare_dataset
 from cxr_core.data.sources.masks import find_swapped_masks, masks_are_swapped
-from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, compute_truth, draw_phantom
 from cxr_core.findings import STRUCTURES
 
 
 def masks_of(spec: PhantomSpec) -> dict[str, np.ndarray]:
-    return {name: getattr(truth(spec), name) for name in STRUCTURES}
+    return {name: getattr(compute_truth(spec), name) for name in STRUCTURES}
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -39,7 +39,7 @@ def test_an_empty_mask_says_nothing():
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four drawn chests; of the second one heart and left lung are swapped, of the third a mask is missing."""
+    """Four synthetic chests; the second has heart and left lung swapped, the third lacks a mask."""
     for name in ("images", *(f"masks/{structure}" for structure in STRUCTURES)):
         (tmp_path / "data" / name).mkdir(parents=True)
     for index in range(4):

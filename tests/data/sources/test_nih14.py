@@ -1,4 +1,4 @@
-"""NIH ChestX-ray14: its two tables, its lists and its boxes, with any part of the films."""
+"""NIH ChestX-ray14: its two tables, its lists and its boxes, with any number of the films."""
 
 import shutil
 import subprocess

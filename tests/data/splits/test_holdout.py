@@ -1,4 +1,4 @@
-"""Gate films: drawn by patient alone, the same in every run, kept out of training, validation and tuning."""
+"""The promotion holdout: chosen by patient alone, the same in every run, kept out of training and tuning."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def films(patients: int = 400, **changes) -> Manifest:
     return Manifest(build_table({**columns, **changes}), "csv", "")
 
 
-def gate(manifest: Manifest) -> set[str]:
+def holdout_patients(manifest: Manifest) -> set[str]:
     return set(manifest.table.loc[manifest.table["split"] == HOLDOUT, "patient"])
 
 
@@ -57,15 +57,18 @@ def test_no_holdout_patient_is_trained_tuned_or_tested_on():
 
 
 def test_holdout_is_the_same_for_every_seed_and_split_and_when_films_are_added():
-    expected = gate(split_manifest(RECIPE, films()))
-    assert gate(split_manifest(replace(RECIPE, seed=7, validation_share=0.4), films())) == expected
-    assert gate(split_manifest(RECIPE, films(600))) >= expected
-    assert gate(split_manifest(replace(RECIPE, gate_share=0.3), films())) >= expected
+    expected = holdout_patients(split_manifest(RECIPE, films()))
+    assert (
+        holdout_patients(split_manifest(replace(RECIPE, seed=7, validation_share=0.4), films()))
+        == expected
+    )
+    assert holdout_patients(split_manifest(RECIPE, films(600))) >= expected
+    assert holdout_patients(split_manifest(replace(RECIPE, gate_share=0.3), films())) >= expected
     for split in ("70:15:15", "fold:2/5"):
         other = split_manifest(replace(RECIPE, split=split), films())
         tested = set(other.table.loc[other.table["split"] == "test", "patient"])
-        drawn = {patient for patient in other.table["patient"] if hash_patient(patient) < 0.2}
-        assert gate(other) == drawn - tested
+        chosen = {patient for patient in other.table["patient"] if hash_patient(patient) < 0.2}
+        assert holdout_patients(other) == chosen - tested
 
 
 def test_prefix_of_a_patient_number_does_not_change_the_holdout():
@@ -75,31 +78,31 @@ def test_prefix_of_a_patient_number_does_not_change_the_holdout():
         == hash_patient("nih14:person12")
         != hash_patient("person13")
     )
-    told = np.array([hash_patient(str(n)) for n in range(4000)])
-    assert [float(np.mean(told < share)) for share in (0.1, 0.5, 0.9)] == pytest.approx(
+    numbers = np.array([hash_patient(str(n)) for n in range(4000)])
+    assert [float(np.mean(numbers < share)) for share in (0.1, 0.5, 0.9)] == pytest.approx(
         [0.1, 0.5, 0.9], abs=0.03
     )
 
 
 def test_patients_who_share_an_image_stay_together():
     inside, outside = (
-        next(n for n in range(1, 400) if n % 4 and (hash_patient(str(n)) < 0.2) is drawn)
-        for drawn in (True, False)
+        next(n for n in range(1, 400) if n % 4 and (hash_patient(str(n)) < 0.2) is chosen)
+        for chosen in (True, False)
     )
     table = films().table
     hashes = table["sha256"].copy()
     hashes[2 * outside] = hashes[2 * inside]
     carved = carve_holdout(films(sha256=hashes), (KEY,), 0.2)
-    assert {str(inside), str(outside)} <= gate(carved)
+    assert {str(inside), str(outside)} <= holdout_patients(carved)
 
 
 def test_small_data_has_no_holdout():
-    assert gate(split_manifest(RECIPE, films(100))) == set()
+    assert holdout_patients(split_manifest(RECIPE, films(100))) == set()
     enough = films()
     positives = enough.table[enough.table["split"] == "train"].index[:10]
     few = films(**{KEY: np.isin(np.arange(800), positives).astype(float)})
-    assert gate(carve_holdout(few, (KEY,), 0.5)) == set()
-    counts = carve_holdout(enough, (KEY,), 0.2).table.query("split == @GATE")[KEY].value_counts()
+    assert holdout_patients(carve_holdout(few, (KEY,), 0.5)) == set()
+    counts = carve_holdout(enough, (KEY,), 0.2).table.query("split == @HOLDOUT")[KEY].value_counts()
     assert counts.min() >= MIN_CASES
 
 
@@ -112,43 +115,38 @@ def test_no_share_gives_no_holdout():
     )
 
 
-def told_by(recipe: Recipe, manifest: Manifest) -> Exclusions:
-    """What a card says after its run."""
-    return Exclusions.of(
-        {
-            "data": {
-                "kind": manifest.kind,
-                "left_aside": build_exclusions(recipe, split_manifest(recipe, manifest)),
-            }
-        }
-    )
+def exclusions_after(recipe: Recipe, manifest: Manifest) -> Exclusions:
+    """What a model's card says after the run."""
+    exclusions = build_exclusions(recipe, split_manifest(recipe, manifest))
+    data = {"kind": manifest.kind, "left_aside": exclusions.to_json()}
+    return Exclusions.from_training({"data": data})
 
 
 def test_card_records_exclusions_and_old_cards_have_none():
-    told = told_by(RECIPE, films())
-    assert told.official_test
-    assert told.covers_gate(0.2, frozenset({"csv"}))
-    assert told.covers_gate(0.1, frozenset({"csv"}))
-    assert not told.covers_gate(0.3, frozenset({"csv"}))
-    assert not told.covers_gate(0.2, frozenset({"nih14"}))
-    assert not told_by(replace(RECIPE, split="70:15:15"), films()).official_test
+    exclusions = exclusions_after(RECIPE, films())
+    assert exclusions.official_test
+    assert exclusions.covers_holdout(0.2, frozenset({"csv"}))
+    assert exclusions.covers_holdout(0.1, frozenset({"csv"}))
+    assert not exclusions.covers_holdout(0.3, frozenset({"csv"}))
+    assert not exclusions.covers_holdout(0.2, frozenset({"nih14"}))
+    assert not exclusions_after(replace(RECIPE, split="70:15:15"), films()).official_test
     for none in (
-        Exclusions.of({}),
-        told_by(RECIPE, films(100)),
-        told_by(replace(RECIPE, gate_share=0.0), films()),
+        Exclusions.from_training({}),
+        exclusions_after(RECIPE, films(100)),
+        exclusions_after(replace(RECIPE, gate_share=0.0), films()),
     ):
-        assert not none.covers_gate(0.1, frozenset({"csv"}))
-    assert not Exclusions.of({}).official_test
+        assert not none.covers_holdout(0.1, frozenset({"csv"}))
+    assert not Exclusions.from_training({}).official_test
 
 
-@pytest.mark.parametrize(("began", "share"), [(None, 0.0), (0.1, 0.1), (0.3, 0.2)])
-def test_exclusions_of_the_initial_model_are_inherited(began, share, tmp_path):
-    aside = {
-        "official_test": bool(began),
+@pytest.mark.parametrize(("initial_share", "share"), [(None, 0.0), (0.1, 0.1), (0.3, 0.2)])
+def test_exclusions_of_the_initial_model_are_inherited(initial_share, share, tmp_path):
+    record = {
+        "official_test": bool(initial_share),
         "kinds": ["csv"],
-        "gate": {"rule": "silhouette gate 1", "share": began},
+        "gate": {"rule": "silhouette gate 1", "share": initial_share},
     }
-    data = {"kind": "csv", "left_aside": aside if began else None}
+    data = {"kind": "csv", "left_aside": record if initial_share else None}
     folder = tiny_model(tmp_path, replace(tiny_card(findings=(KEY,)), training={"data": data}))
-    told = told_by(replace(RECIPE, init=str(folder)), films())
-    assert (told.gate_share, told.official_test) == (share, bool(began))
+    exclusions = exclusions_after(replace(RECIPE, init=str(folder)), films())
+    assert (exclusions.holdout_share, exclusions.official_test) == (share, bool(initial_share))

@@ -1,4 +1,4 @@
-"""Splits: by patient, by picture, with every finding's share; the same seed gives the same split."""
+"""Splits: by patient, by image, with every finding's share; the same seed gives the same split."""
 
 import numpy as np
 import pandas as pd
@@ -50,7 +50,7 @@ def shuffled(manifest: Manifest, seed: int) -> Manifest:
 
 
 def spread(manifest: Manifest, column: str) -> int:
-    """In how many parts one patient, or one picture, lies at most; told by pandas."""
+    """In how many splits one patient, or one image, is at most; counted by pandas."""
     return manifest.table.groupby(column)["split"].nunique().max()
 
 
