@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cxr_core.evaluation.report.document import Block, Report, Section, render_report
+from cxr_core.evaluation.report.document import Block, EvaluationReport, Section, render_report
 
 
 def render_blocks(blocks: Sequence[Block]) -> str:
@@ -12,7 +12,7 @@ def render_blocks(blocks: Sequence[Block]) -> str:
 
 def render_section(section: Section) -> str:
     """The page of a report that holds this section alone."""
-    report = Report(
+    report = EvaluationReport(
         model="tiny 1.0.0",
         split="test",
         made="2026-11-21T10:00:00+00:00",

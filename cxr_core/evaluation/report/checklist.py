@@ -57,7 +57,7 @@ LEFT_TO_AUTHORS = (
 )
 
 
-def show_checklist(headings: Collection[str]) -> Section:
+def build_checklist_section(headings: Collection[str]) -> Section:
     """Every item with the places of a report that answer it. headings: those of the report."""
     rows = []
     for item in ITEMS:

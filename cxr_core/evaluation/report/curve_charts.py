@@ -19,7 +19,7 @@ from cxr_core.presentation.wording import OPERATING_POINT_NAMES
 MAX_DOTTED_EPOCHS = 20  # each epoch of a longer run would hide the line under dots
 
 
-def draw_finding_charts(curves: FindingCurves, figures: FindingFigures) -> Iterator[SvgChart]:
+def draw_finding_curves(curves: FindingCurves, figures: FindingFigures) -> Iterator[SvgChart]:
     """Every curve of one finding that is defined."""
     if curves.roc is not None:
         yield _draw_roc(curves.roc, figures)
@@ -30,7 +30,7 @@ def draw_finding_charts(curves: FindingCurves, figures: FindingFigures) -> Itera
         yield _draw_net_benefit(curves.net_benefit)
 
 
-def draw_training_charts(training: TrainingCurves) -> Iterator[SvgChart]:
+def draw_training_curves(training: TrainingCurves) -> Iterator[SvgChart]:
     """Losses in one chart, AUROC and accuracy, which lie in [0, 1], in another."""
     losses, shares = {}, {}
     for name, values in training.figures.items():

@@ -46,10 +46,10 @@ class ChartRow:
 
 @dataclass(frozen=True)
 class FactList:
-    """Names and values; facts without a value are left out."""
+    """Names and values; entries without a value are left out."""
 
     kind: ClassVar[str] = "facts"
-    facts: Sequence[tuple[str, str]]
+    entries: Sequence[tuple[str, str]]
 
 
 Block = Paragraph | Table | ChartRow | FactList
@@ -65,7 +65,7 @@ class Section:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class EvaluationReport:
     """Everything that a report shows.
 
     model: name and version.  split: the films evaluated.  made: ISO 8601, UTC.  summary: the main figures.
@@ -90,7 +90,7 @@ def collect_headings(sections: Sequence[Section]) -> set[str]:
     return titles
 
 
-def render_report(report: Report) -> str:
+def render_report(report: EvaluationReport) -> str:
     """The report as one HTML page that needs nothing else, light or dark as its reader's system is."""
     return render_template(
         TEMPLATE,
@@ -101,7 +101,7 @@ def render_report(report: Report) -> str:
     )
 
 
-def describe_films(data: EvaluatedData, split: str) -> Paragraph:
+def build_films_paragraph(data: EvaluatedData, split: str) -> Paragraph:
     """How many films of how many patients were evaluated."""
     return Paragraph(
         f"Evaluated on {data.films:,} films of {data.patients:,} patients: the {split_name(split)}.",
@@ -109,7 +109,7 @@ def describe_films(data: EvaluatedData, split: str) -> Paragraph:
     )
 
 
-def warn_about_split(split: str) -> list[Paragraph]:
+def build_split_warning(split: str) -> list[Paragraph]:
     """A warning over the figures of films that are not test films; nothing for a test split."""
     if split == TEST_SPLIT:
         return []

@@ -14,28 +14,31 @@ from cxr_core.evaluation.metrics.results import (
     MacroFigures,
 )
 from cxr_core.evaluation.report import checklist
-from cxr_core.evaluation.report.curve_charts import draw_finding_charts, draw_training_charts
+from cxr_core.evaluation.report.curve_charts import draw_finding_curves, draw_training_curves
 from cxr_core.evaluation.report.document import (
     Block,
     ChartRow,
+    EvaluationReport,
     FactList,
     Paragraph,
-    Report,
     Section,
     Table,
+    build_films_paragraph,
+    build_split_warning,
     collect_headings,
-    describe_films,
     render_report,
-    warn_about_split,
 )
-from cxr_core.evaluation.report.explanations import show_attribution_inside, show_localisation
+from cxr_core.evaluation.report.explanations import (
+    build_attribution_blocks,
+    build_localisation_blocks,
+)
 from cxr_core.evaluation.report.figure_text import (
     figure_row,
     format_figure,
     format_positives,
 )
-from cxr_core.evaluation.report.recalibration import show_recalibration
-from cxr_core.evaluation.report.subgroups import show_subgroups, show_views
+from cxr_core.evaluation.report.recalibration import build_recalibration_section
+from cxr_core.evaluation.report.subgroups import build_subgroup_blocks, build_view_blocks
 from cxr_core.models.card import ModelCard
 from cxr_core.presentation.wording import finding_name, format_time, operating_point_name
 
@@ -67,7 +70,7 @@ FIGURE_NAMES = {
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ReportFacts:
+class ReportContent:
     """Everything that a classifier's report shows. figures, reports, curves: by finding.
 
     training: of the model's run; None without one.  made: ISO 8601, UTC.  macro: where there are several findings.
@@ -85,64 +88,64 @@ class ReportFacts:
     recalibration: Recalibration | None = None
 
 
-def render_evaluation_report(facts: ReportFacts) -> str:
+def render_evaluation_report(content: ReportContent) -> str:
     """The report as one HTML page that needs nothing else."""
-    return render_report(build_report(facts))
+    return render_report(build_evaluation_report(content))
 
 
-def build_report(facts: ReportFacts) -> Report:
+def build_evaluation_report(content: ReportContent) -> EvaluationReport:
     """The report's view-model."""
-    sections = [_finding_section(facts, key) for key in facts.figures]
-    if facts.recalibration is not None:
-        sections.append(show_recalibration(facts.recalibration))
-    charts = list(draw_training_charts(facts.training)) if facts.training else []
+    sections = [_finding_section(content, key) for key in content.figures]
+    if content.recalibration is not None:
+        sections.append(build_recalibration_section(content.recalibration))
+    charts = list(draw_training_curves(content.training)) if content.training else []
     if charts:
         sections.append(Section(checklist.TRAINING, [ChartRow(charts)]))
-    sections.append(Section(checklist.PROVENANCE, [_list_provenance(facts)]))
-    sections.append(checklist.show_checklist(collect_headings(sections)))
-    return Report(
-        model=f"{facts.card.model} {facts.card.version}",
-        split=facts.split,
-        made=facts.made,
-        summary=_summarise(facts),
+    sections.append(Section(checklist.PROVENANCE, [_list_provenance(content)]))
+    sections.append(checklist.build_checklist_section(collect_headings(sections)))
+    return EvaluationReport(
+        model=f"{content.card.model} {content.card.version}",
+        split=content.split,
+        made=content.made,
+        summary=_build_summary(content),
         sections=sections,
     )
 
 
-def _summarise(facts: ReportFacts) -> list[Paragraph]:
-    paragraphs = [describe_films(facts.data, facts.split)]
-    for key, figures in facts.figures.items():
+def _build_summary(content: ReportContent) -> list[Paragraph]:
+    paragraphs = [build_films_paragraph(content.data, content.split)]
+    for key, figures in content.figures.items():
         auroc = figures.auroc
         counts = f"{format_positives(auroc)} films positive"
         text = f"{finding_name(key)}: AUROC {format_figure(auroc)}, {counts}."
         paragraphs.append(Paragraph(text, "verdict"))
-    macro = facts.macro
+    macro = content.macro
     if macro and macro.auroc and macro.average_precision:
         text = (
             f"Mean of {len(macro.findings)} findings: AUROC {format_figure(macro.auroc)}, "
             f"average precision {format_figure(macro.average_precision)}."
         )
         paragraphs.append(Paragraph(text, "verdict"))
-    return [*paragraphs, *warn_about_split(facts.split)]
+    return [*paragraphs, *build_split_warning(content.split)]
 
 
-def _finding_section(facts: ReportFacts, key: str) -> Section:
-    figures, curves = facts.figures[key], facts.curves[key]
+def _finding_section(content: ReportContent, key: str) -> Section:
+    figures, curves = content.figures[key], content.curves[key]
     parts = [
         Section(checklist.FIGURES, _show_figures(figures)),
         Section(checklist.POINTS, _show_operating_points(figures, curves)),
-        Section("Classification report", _show_classes(facts.reports[key])),
+        Section("Classification report", _show_classes(content.reports[key])),
     ]
     if figures.views:
-        parts.append(Section("By view", show_views(figures.views)))
+        parts.append(Section("By view", build_view_blocks(figures.views)))
     if figures.attribution_inside is not None:
-        blocks = show_attribution_inside(figures.attribution_inside)
+        blocks = build_attribution_blocks(figures.attribution_inside)
         parts.append(Section(checklist.CHEST, blocks))
     if figures.subgroups is not None and figures.subgroups.groups:
-        parts.append(Section(checklist.GROUPS, show_subgroups(figures.subgroups)))
+        parts.append(Section(checklist.GROUPS, build_subgroup_blocks(figures.subgroups)))
     if figures.localisation is not None:
-        parts.append(Section(checklist.BOXES, show_localisation(figures.localisation)))
-    charts = ChartRow(list(draw_finding_charts(curves, figures)))
+        parts.append(Section(checklist.BOXES, build_localisation_blocks(figures.localisation)))
+    charts = ChartRow(list(draw_finding_curves(curves, figures)))
     return Section(finding_name(key), [charts], parts)
 
 
@@ -216,18 +219,18 @@ def _class_row(name: str, figures: ClassFigures, all_films: int) -> list[str]:
     return [name, *map(format_figure, rates), f"{films:,}"]
 
 
-def _list_provenance(facts: ReportFacts) -> FactList:
-    card = facts.card
+def _list_provenance(content: ReportContent) -> FactList:
+    card = content.card
     entries = [
         ("Model", f"{card.model} {card.version}, for {card.population.text}"),
         ("SHA-256 of the weights", card.weights_sha256),
-        ("Split", facts.split),
-        ("SHA-256 of the films", facts.data.data_sha256),
-        ("SHA-256 of the split", facts.data.split_sha256),
-        ("Terms of the data", facts.data.terms),
-        ("Evaluated", format_time(facts.made)),
+        ("Split", content.split),
+        ("SHA-256 of the films", content.data.data_sha256),
+        ("SHA-256 of the split", content.data.split_sha256),
+        ("Terms of the data", content.data.terms),
+        ("Evaluated", format_time(content.made)),
     ]
-    names = {key: finding_name(key).lower() for key in facts.figures}
+    names = {key: finding_name(key).lower() for key in content.figures}
     entries += [(f"Thresholds for {names[key]}", _list_thresholds(card, key)) for key in names]
     entries += [(f"Calibration for {names[key]}", card.calibration[key].source) for key in names]
     return FactList(entries)

@@ -32,7 +32,7 @@ STAGE_NAMES = {
 REGION_NAMES = {"chest": "Heart and lungs", "heart": "Heart alone"}
 
 
-def show_localisation(localisation: Localisation) -> list[Block]:
+def build_localisation_blocks(localisation: Localisation) -> list[Block]:
     """The verdicts in sentences, then the tables that they rest on."""
     blocks: list[Block] = [
         Paragraph(describe_verdict(localisation, control), "verdict" if control == "centre" else "")
@@ -64,9 +64,9 @@ def describe_verdict(localisation: Localisation, control: str) -> str:
 
 def describe_randomisation(randomisation: Randomisation) -> str:
     """What random weights instead of the learnt ones do to the heatmap, in a sentence."""
-    whole = randomisation.stages[ALL_LAYERS]
+    of_all_layers = randomisation.stages[ALL_LAYERS]
     basis = (
-        f"rank correlation {format_figure(whole)} on {whole.n:,} films, "
+        f"rank correlation {format_figure(of_all_layers)} on {of_all_layers.n:,} films, "
         f"{randomisation.networks} random networks"
     )
     if randomisation.verdict == PASSED:
@@ -109,7 +109,7 @@ def describe_level(overlap: BoxOverlap) -> str:
     return f"{100 * overlap.above:.0f} % of {reference}"
 
 
-def show_attribution_inside(attribution: AttributionInside) -> list[Block]:
+def build_attribution_blocks(attribution: AttributionInside) -> list[Block]:
     """A table of how much of the positive evidence lies inside heart and lungs."""
     rows: list[Row] = []
     for region, title in REGION_NAMES.items():

@@ -27,7 +27,7 @@ INTRODUCTION = (
 )
 
 
-def show_recalibration(recalibration: Recalibration) -> Section:
+def build_recalibration_section(recalibration: Recalibration) -> Section:
     """The figures of every finding before and after recalibration."""
     findings = [
         Section(finding_name(key), _show_finding(result))

@@ -9,14 +9,14 @@ from cxr_core.evaluation.metrics.curves import Roc
 from cxr_core.evaluation.report.document import (
     Block,
     ChartRow,
+    EvaluationReport,
     FactList,
     Paragraph,
-    Report,
     Section,
     Table,
-    describe_films,
+    build_films_paragraph,
+    build_split_warning,
     render_report,
-    warn_about_split,
 )
 from cxr_core.evaluation.report.figure_text import figure_row, format_figure, format_positives
 from cxr_core.evaluation.report.ratio_charts import (
@@ -47,7 +47,7 @@ FIGURE_HEADER = ("", "Value", "95 % interval")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SegmenterReportFacts:
+class SegmenterReportContent:
     """Everything that a segmenter's report shows. table: one row per film.  roc: by score, on the measured films."""
 
     card: SegmenterCard
@@ -56,33 +56,33 @@ class SegmenterReportFacts:
     roc: Mapping[str, Roc]
 
 
-def render_segmenter_report(facts: SegmenterReportFacts) -> str:
+def render_segmenter_report(content: SegmenterReportContent) -> str:
     """The report as one HTML page that needs nothing else."""
-    return render_report(build_segmenter_report(facts))
+    return render_report(build_segmenter_report(content))
 
 
-def build_segmenter_report(facts: SegmenterReportFacts) -> Report:
+def build_segmenter_report(content: SegmenterReportContent) -> EvaluationReport:
     """The report's view-model."""
-    metrics = facts.metrics
+    metrics = content.metrics
     sections = []
     if metrics.figures:
-        sections.append(_masks_section(facts.table, metrics.figures))
+        sections.append(_masks_section(content.table, metrics.figures))
     if metrics.recorded:
         sections.append(_recorded_section(metrics.recorded))
     if metrics.score:
-        sections.append(_labels_section(metrics.score, facts.roc))
-    sections.append(Section("Provenance", [_list_provenance(facts)]))
-    return Report(
-        model=f"{facts.card.model} {facts.card.version}",
+        sections.append(_labels_section(metrics.score, content.roc))
+    sections.append(Section("Provenance", [_list_provenance(content)]))
+    return EvaluationReport(
+        model=f"{content.card.model} {content.card.version}",
         split=metrics.split,
         made=metrics.made,
-        summary=_summarise(metrics),
+        summary=_build_summary(metrics),
         sections=sections,
     )
 
 
-def _summarise(metrics: SegmenterMetrics) -> list[Paragraph]:
-    paragraphs = [describe_films(metrics.data, metrics.split)]
+def _build_summary(metrics: SegmenterMetrics) -> list[Paragraph]:
+    paragraphs = [build_films_paragraph(metrics.data, metrics.split)]
     if metrics.figures:
         dice = format_figure(metrics.figures.dice["heart"])
         paragraphs.append(Paragraph(f"Heart: Dice {dice}.", "verdict"))
@@ -98,7 +98,7 @@ def _summarise(metrics: SegmenterMetrics) -> list[Paragraph]:
         )
         text = f"{finding_name(metrics.score.finding)}, AUROC: {scores}."
         paragraphs.append(Paragraph(text, "verdict"))
-    return [*paragraphs, *warn_about_split(metrics.split)]
+    return [*paragraphs, *build_split_warning(metrics.split)]
 
 
 def _masks_section(films: pd.DataFrame, figures: SegmentationFigures) -> Section:
@@ -229,8 +229,8 @@ def _describe_comparator(score: RatioScores) -> str:
     )
 
 
-def _list_provenance(facts: SegmenterReportFacts) -> FactList:
-    card, metrics = facts.card, facts.metrics
+def _list_provenance(content: SegmenterReportContent) -> FactList:
+    card, metrics = content.card, content.metrics
     interval = card.ratio_interval
     width = f"± {interval.factor:.3g} × ({interval.offset:.3g} + spread)"
     return FactList(

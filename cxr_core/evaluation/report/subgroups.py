@@ -6,7 +6,6 @@ from cxr_core.evaluation.metrics.results import FindingFigures, Subgroup, Subgro
 from cxr_core.evaluation.report.document import Block, Paragraph, Row, Table
 from cxr_core.evaluation.report.figure_text import (
     format_figure,
-    format_p_value,
     format_positives,
 )
 from cxr_core.presentation.html import TableCell
@@ -21,7 +20,7 @@ SUBGROUP_FIGURES = {
 TOO_FEW = "not enough cases"
 
 
-def show_subgroups(subgroups: Subgroups) -> list[Block]:
+def build_subgroup_blocks(subgroups: Subgroups) -> list[Block]:
     """A table of all subgroups, and what it rests on."""
     header = (
         "Group",
@@ -30,13 +29,13 @@ def show_subgroups(subgroups: Subgroups) -> list[Block]:
         "AUROC less that of the others",
         "p, adjusted",
     )
-    least = subgroups.least_patients
+    minimum = subgroups.least_patients
     blocks: list[Block] = [
         Table(header, [_subgroup_row(group) for group in subgroups.groups], "wide"),
         Paragraph(
-            f"Sensitivity and specificity at the threshold {subgroups.threshold:.3g}. A group needs {least} patients "
-            f"with a positive film and {least} with a negative one. Differences are adjusted for {subgroups.compared} "
-            "groups: their intervals hold all of them at once (Bonferroni), p is Holm's.",
+            f"Sensitivity and specificity at the threshold {subgroups.threshold:.3g}. A group needs {minimum} patients "
+            f"with a positive film and {minimum} with a negative one. Differences are adjusted for "
+            f"{subgroups.compared} groups: their intervals hold all of them at once (Bonferroni), p is Holm's.",
             "quiet",
         ),
     ]
@@ -48,7 +47,7 @@ def show_subgroups(subgroups: Subgroups) -> list[Block]:
     return blocks
 
 
-def show_views(views: Mapping[str, FindingFigures]) -> list[Block]:
+def build_view_blocks(views: Mapping[str, FindingFigures]) -> list[Block]:
     """A table of PA and AP films apart."""
     rows = [
         [
@@ -73,5 +72,12 @@ def _subgroup_row(group: Subgroup) -> Row:
     difference = group.differences.get("auroc")
     if difference is None:
         return [*head, *figures, "", ""]
-    adjusted = format_p_value(difference.p_adjusted)
+    adjusted = _format_p(difference.p_adjusted)
     return [*head, *figures, format_figure(difference), adjusted]
+
+
+def _format_p(p: float | None) -> str:
+    """A p value with three decimals; empty when it is undefined."""
+    if p is None:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

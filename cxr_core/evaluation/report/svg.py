@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 WIDTH, HEIGHT = 360.0, 300.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 12.0, 40.0
+LEFT, RIGHT, TOP, BOTTOM = 56.0, 10.0, 12.0, 40.0
 TONES = "abcd"
 MAX_TICKS = 6
 MIN_DISTANCE = 0.25  # in SVG units: points closer to the one before are left out
@@ -41,7 +41,7 @@ class Axes:
     guides: Sequence[tuple[Point, Point]] = field(default_factory=tuple)
     integer_x: bool = False  # ticks at integers only
 
-    def place(self, point: Point) -> Point:
+    def to_svg(self, point: Point) -> Point:
         """A point in the chart's units as SVG coordinates."""
         (x_low, x_high), (y_low, y_high) = self.x_range, self.y_range
         across = (point[0] - x_low) / ((x_high - x_low) or 1)
@@ -104,14 +104,14 @@ def draw_chart(lines: Sequence[Line], axes: Axes, caption: str) -> SvgChart:
     """Place at most four series on their axes."""
     toned = list(zip(lines, TONES, strict=False))
     paths = [*_grid_paths(axes)]
-    paths += [SvgPath("guide", path_data([axes.place(a), axes.place(b)])) for a, b in axes.guides]
+    paths += [SvgPath("guide", path_data([axes.to_svg(a), axes.to_svg(b)])) for a, b in axes.guides]
     circles: list[SvgCircle] = []
     for line, tone in toned:
-        placed = _thin_points([axes.place(point) for point in line.points])
+        placed = _thin_points([axes.to_svg(point) for point in line.points])
         if line.joined and len(placed) > 1:
             paths.append(SvgPath(f"line {tone}", path_data(placed)))
         for x, low, high in line.whiskers:
-            ends = [axes.place((x, low)), axes.place((x, high))]
+            ends = [axes.to_svg((x, low)), axes.to_svg((x, high))]
             paths.append(SvgPath(f"whisker {tone}", path_data(ends)))
         if line.dots or len(placed) == 1:
             circles += [SvgCircle(f"dot {tone}", x, y) for x, y in placed]
@@ -144,26 +144,26 @@ def path_data(points: Sequence[Point]) -> str:
 
 
 def _grid_paths(axes: Axes) -> Iterator[SvgPath]:
-    left, bottom = axes.place((axes.x_range[0], axes.y_range[0]))
-    right, top = axes.place((axes.x_range[1], axes.y_range[1]))
+    left, bottom = axes.to_svg((axes.x_range[0], axes.y_range[0]))
+    right, top = axes.to_svg((axes.x_range[1], axes.y_range[1]))
     for value in choose_ticks(*axes.x_range, axes.integer_x):
-        x, _ = axes.place((value, axes.y_range[0]))
+        x, _ = axes.to_svg((value, axes.y_range[0]))
         yield SvgPath("grid", path_data([(x, bottom), (x, top)]))
     for value in choose_ticks(*axes.y_range):
-        _, y = axes.place((axes.x_range[0], value))
+        _, y = axes.to_svg((axes.x_range[0], value))
         yield SvgPath("grid", path_data([(left, y), (right, y)]))
     yield SvgPath("axis", path_data([(left, top), (left, bottom), (right, bottom)]))
 
 
 def _axis_texts(axes: Axes) -> Iterator[SvgText]:
     """The numbers at the ticks and the titles of both axes."""
-    left, bottom = axes.place((axes.x_range[0], axes.y_range[0]))
-    right, top = axes.place((axes.x_range[1], axes.y_range[1]))
+    left, bottom = axes.to_svg((axes.x_range[0], axes.y_range[0]))
+    right, top = axes.to_svg((axes.x_range[1], axes.y_range[1]))
     for value in choose_ticks(*axes.x_range, axes.integer_x):
-        x, _ = axes.place((value, axes.y_range[0]))
+        x, _ = axes.to_svg((value, axes.y_range[0]))
         yield SvgText(f"{value:g}", x, bottom + 15, "middle")
     for value in choose_ticks(*axes.y_range):
-        _, y = axes.place((axes.x_range[0], value))
+        _, y = axes.to_svg((axes.x_range[0], value))
         yield SvgText(f"{value:g}", left - 6, y + 3.5, "end")
     yield SvgText(axes.x, (left + right) / 2, HEIGHT - 6, "middle", "label")
     yield SvgText(axes.y, 11, (top + bottom) / 2, "middle", "label", vertical=True)

@@ -22,9 +22,9 @@ from cxr_core.evaluation.robustness.phantom_series import (
     build_opacity_series,
     measure_response,
 )
-from cxr_core.film.concern import Concern
-from cxr_core.film.decoding.decode import decode
-from cxr_core.film.phantom.phantom import draw
+from cxr_core.film.decoding.decode import decode_film
+from cxr_core.film.phantom.phantom import draw_phantom
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.figures import Figure
 from cxr_core.reading.interpret import interpret
@@ -216,7 +216,7 @@ def _format_figure(figure: Figure | None) -> str:
 
 def _read_changed_film(reader: Reader, path: Path, row: pd.Series) -> Iterator[_FilmAnswer]:
     """Every model's answers to a film as it is and after each change."""
-    film = decode(path.read_bytes())
+    film = decode_film(path.read_bytes())
     age, view = row["age"], row["view"]
     patient = Patient(
         age_years=None if pd.isna(age) else float(age),
@@ -241,7 +241,7 @@ def _read_changed_film(reader: Reader, path: Path, row: pd.Series) -> Iterator[_
 
 
 def _read_film(
-    reader: Reader, film: Radiograph, patient: Patient, concerns: tuple[Concern, ...] = ()
+    reader: Reader, film: Radiograph, patient: Patient, concerns: tuple[QualityFlag, ...] = ()
 ) -> tuple[FindingReading, ...]:
     """The findings that a reading of this film shows, at the balanced operating point."""
     examination = Examination(
@@ -261,7 +261,7 @@ def _read_series(reader: Reader, series: PhantomSeries) -> dict[str, list[list[f
     for chest in series.chests:
         rows: dict[str, list[float]] = {}
         for spec in chest:
-            film = draw(spec)
+            film = draw_phantom(spec)
             patient = Patient(age_years=film.age_years, view=film.view)
             for reading in _read_film(reader, film, patient, (DRAWING,)):
                 if reading.finding == series.finding and reading.probability is not None:

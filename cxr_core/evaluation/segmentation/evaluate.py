@@ -15,7 +15,7 @@ from cxr_core.evaluation.evaluate import describe_data
 from cxr_core.evaluation.metrics.curves import Roc
 from cxr_core.evaluation.metrics.results import EvaluatedData
 from cxr_core.evaluation.report.segmenter_report import (
-    SegmenterReportFacts,
+    SegmenterReportContent,
     render_segmenter_report,
 )
 from cxr_core.evaluation.segmentation.mask_comparison import (
@@ -78,7 +78,7 @@ class SegmenterEvaluation:
         """report.html as text."""
         roc: Mapping[str, Roc] = self.score.roc if self.score else {}
         return render_segmenter_report(
-            SegmenterReportFacts(
+            SegmenterReportContent(
                 card=self.card, metrics=self.to_metrics(), table=self.table, roc=roc
             )
         )

@@ -68,18 +68,18 @@ def measure_films(
     there are masks, and not swapped ones, also true_ratio, dice_STRUCTURE and distance_px_STRUCTURE. Raises DataError
     as `compare_with_masks`.
     """
-    facts = films.table[["patient", "source", "view"]].astype(object)
-    facts = facts.where(facts.notna(), "").to_dict("records")
+    film_columns = films.table[["patient", "source", "view"]].astype(object)
+    film_columns = film_columns.where(film_columns.notna(), "").to_dict("records")
     segmentations = segment_films(segmenter, films, progress)
     rows: list[dict[str, object]] = []
     compared: list[ComparedFilm] = []
-    for segmentation, path, shape, fact in zip(
-        segmentations, films.paths, film_shapes(films), facts, strict=True
+    for segmentation, path, shape, columns in zip(
+        segmentations, films.paths, film_shapes(films), film_columns, strict=True
     ):
-        row = {"image": path.name, **fact, **_measurement_columns(segmentation)}
+        row = {"image": path.name, **columns, **_measurement_columns(segmentation)}
         masks = read_masks(path, shape) if has_masks(path) else {}
         if masks and not masks_are_swapped([masks[name] for name in STRUCTURES]):
-            film = compare_film(segmentation, masks, str(fact["patient"]))
+            film = compare_film(segmentation, masks, str(columns["patient"]))
             compared.append(film)
             row["true_ratio"] = film.true_ratio
             row |= {f"dice_{name}": film.dice[name] for name in STRUCTURES}

@@ -18,11 +18,11 @@ from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics.curves import Roc, compute_roc
 from cxr_core.evaluation.metrics.metrics import auroc
 from cxr_core.evaluation.segmentation.results import (
-    ComparatorFacts,
-    FusionFacts,
+    ComparatorModel,
     GroupScores,
     RatioScores,
     ScoreAurocs,
+    ScoredFusion,
     UnmeasuredFilms,
 )
 from cxr_core.inference import predict_films
@@ -121,8 +121,8 @@ def score_ratio(
     figures = RatioScores(
         finding=MEASURED_FINDING,
         unlabelled=int((~labelled_rows).sum()),
-        comparator=_comparator_facts(comparator.card) if comparator else None,
-        fusion=_fusion_facts(fusion) if fusion else None,
+        comparator=_describe_comparator(comparator.card) if comparator else None,
+        fusion=_describe_fusion(fusion) if fusion else None,
         views=score_by_view(scores, labels, labelled.table["patient"].to_numpy(str), views),
         sources=_score_by_source(scores, labels, labelled.table),
     )
@@ -275,14 +275,14 @@ def _predict_finding(classifier: Classifier, films: Manifest) -> pd.DataFrame:
     return rows.reset_index(drop=True)
 
 
-def _comparator_facts(card: ModelCard) -> ComparatorFacts:
-    return ComparatorFacts(
+def _describe_comparator(card: ModelCard) -> ComparatorModel:
+    return ComparatorModel(
         model=card.model, version=card.version, weights_sha256=card.weights_sha256
     )
 
 
-def _fusion_facts(fusion: Fusion) -> FusionFacts:
-    return FusionFacts(
+def _describe_fusion(fusion: Fusion) -> ScoredFusion:
+    return ScoredFusion(
         from_card=True,
         source=fusion.source,
         intercept=fusion.intercept,

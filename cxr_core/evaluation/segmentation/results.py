@@ -140,7 +140,7 @@ class GroupScores(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComparatorFacts(JsonRecord):
+class ComparatorModel(JsonRecord):
     """The classifier that the ratio is compared with."""
 
     model: str
@@ -149,7 +149,7 @@ class ComparatorFacts(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FusionFacts(JsonRecord):
+class ScoredFusion(JsonRecord):
     """The fusion of classifier and ratio that was scored: that of the classifier's card.
 
     log-odds = intercept + classifier * its log-odds + measured * (ratio - centre) + ap on AP views.
@@ -179,8 +179,8 @@ class RatioScores(JsonRecord):
 
     finding: str
     unlabelled: int
-    comparator: ComparatorFacts | None
-    fusion: FusionFacts | None
+    comparator: ComparatorModel | None
+    fusion: ScoredFusion | None
     views: Mapping[str, GroupScores]
     sources: Mapping[str, Mapping[str, GroupScores]] = field(default_factory=dict)
 

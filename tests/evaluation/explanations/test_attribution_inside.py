@@ -10,7 +10,7 @@ from cxr_core.evaluation.explanations.attribution_inside import (
     evaluate_attribution,
     share_inside_region,
 )
-from cxr_core.film.phantom.phantom import truth
+from cxr_core.film.phantom.phantom import compute_truth
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.figures import AttributionInside, MeanFigure
 from cxr_core.reading.classifier import Classifier
@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 
 
 def true_heart(name: str) -> np.ndarray:
-    return truth(SPECS[name]).heart
+    return compute_truth(SPECS[name]).heart
 
 
 def test_only_positive_attribution_counts():

@@ -15,8 +15,8 @@ from cxr_core.evaluation.explanations.evaluate_localisation import (
 )
 from cxr_core.evaluation.explanations.localisation import BEATS, DOES_NOT_BEAT, TOO_FEW, UNDECIDED
 from cxr_core.evaluation.explanations.randomisation import STAGES
-from cxr_core.evaluation.report.explanations import describe_verdict, show_localisation
-from cxr_core.film.phantom.phantom import truth
+from cxr_core.evaluation.report.explanations import build_localisation_blocks, describe_verdict
+from cxr_core.film.phantom.phantom import compute_truth
 from cxr_core.film.preprocess import to_grid
 from cxr_core.inference import classify_films
 from cxr_core.models.figures import Localisation, MeanFigure, PointingGame
@@ -32,7 +32,7 @@ ENLARGED = {name for name, ratio in RATIOS.items() if ratio > 0.5}
 
 def heart_box(name: str) -> tuple[float, float, float, float]:
     """left, top, width, height of a drawn heart, in fractions of the film."""
-    heart = truth(SPECS[name]).heart
+    heart = compute_truth(SPECS[name]).heart
     rows, columns = np.flatnonzero(heart.any(axis=1)), np.flatnonzero(heart.any(axis=0))
     height, width = heart.shape
     left, top = columns[0] / width, rows[0] / height
@@ -89,7 +89,7 @@ def test_maps_of_the_heart_lie_in_its_box_and_their_negatives_do_not(manifest, c
     films, spec = manifest.select_split("test"), classifier.card.input_spec
     outputs = classify_films(classifier, films)
     hearts = [
-        to_grid(truth(SPECS[name]).heart.astype(np.float32), spec) / np.float32(255)
+        to_grid(compute_truth(SPECS[name]).heart.astype(np.float32), spec) / np.float32(255)
         for name in films.names
     ]
     negatives = [1 - heart for heart in hearts]
@@ -118,7 +118,7 @@ def test_the_average_box_is_that_of_training_films_where_they_have_enough(
     monkeypatch.setattr(f"{module}.MIN_TRAINING_BOXES", len(training))
     localisation = evaluate_localisation(classifier, films, outputs, manifest)[KEY]
     assert localisation.training_boxes == len(training)
-    assert "the training films (4)" in render_blocks(show_localisation(localisation))
+    assert "the training films (4)" in render_blocks(build_localisation_blocks(localisation))
     # A box on a film of an evaluated patient must not count.
     patients = manifest.table["patient"].where(manifest.table.index > 0, "p1")
     shared = manifest.with_table(manifest.table.assign(patient=patients))

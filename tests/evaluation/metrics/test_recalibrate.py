@@ -22,7 +22,7 @@ from cxr_core.evaluation.metrics.recalibrate import (
     shift_prior,
 )
 from cxr_core.evaluation.metrics.results import EvaluatedData
-from cxr_core.evaluation.report.recalibration import show_recalibration
+from cxr_core.evaluation.report.recalibration import build_recalibration_section
 from cxr_core.evaluation.store.folder import Evaluation
 from cxr_core.models.figures import Figure
 from tests.evaluation.report_pages import render_section
@@ -134,7 +134,7 @@ def test_the_threshold_that_calls_the_same_films_is_told_and_none_is_moved():
         "youden",
         CARD.operating_point("pneumonia", "youden").threshold,
     )
-    page = render_section(show_recalibration(recalibration))
+    page = render_section(build_recalibration_section(recalibration))
     assert "chosen on the model&#39;s own probabilities and were not moved" in page
     assert f"becomes {told.thresholds['youden'].recalibrated:.3g}" in page
 
@@ -146,7 +146,7 @@ def test_what_cannot_be_recalibrated_says_why_beside_what_can():
     found = recalibration.findings
     assert isinstance(found["pneumonia"], RecalibratedFinding)
     assert "does not record how many" in found["cardiomegaly"].reason
-    page = render_section(show_recalibration(recalibration))
+    page = render_section(build_recalibration_section(recalibration))
     assert "not the model&#39;s own figures" in page
     assert "Odds changed from a prevalence of 0.3000" in page
     assert "Not recalibrated: the card of tiny" in page

@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 from cxr_core.evaluation.metrics.delong import compute_delong_auroc
 from cxr_core.evaluation.metrics.multiple_testing import adjust_by_holm, adjust_for_multiple_testing
 from cxr_core.evaluation.metrics.subgroups import MIN_PATIENTS, compute_subgroups
-from cxr_core.evaluation.report.subgroups import show_subgroups
+from cxr_core.evaluation.report.subgroups import build_subgroup_blocks
 from cxr_core.models.card import OperatingPoint
 from tests.evaluation.report_pages import render_blocks
 
@@ -137,7 +137,7 @@ def test_films_that_do_not_say_are_in_no_group():
 
 def test_the_table_shows_each_group_and_says_where_cases_are_too_few():
     found = compute_subgroups(rows(5, worse="F"), POINT, resamples=50)
-    shown = render_blocks(show_subgroups(found))
+    shown = render_blocks(build_subgroup_blocks(found))
     female = next(group for group in found.groups if group.name == "female")
     assert (
         f"Sex: female</th><td>{female.positives:,} of {female.n:,}</td><td>{female.figures['auroc'].value:.3f}"

@@ -14,10 +14,10 @@ from cxr_core.evaluation.metrics.figures import (
 )
 from cxr_core.evaluation.metrics.results import EvaluatedData, MacroFigures
 from cxr_core.evaluation.report.checklist import ALWAYS_THERE, ITEMS, NOT_THERE, RECALIBRATED
-from cxr_core.evaluation.report.document import ChartRow, warn_about_split
+from cxr_core.evaluation.report.document import ChartRow, build_split_warning
 from cxr_core.evaluation.report.evaluation_report import (
-    ReportFacts,
-    build_report,
+    ReportContent,
+    build_evaluation_report,
     render_evaluation_report,
 )
 from cxr_core.evaluation.report.svg import Axes, Line, choose_ticks, draw_chart
@@ -37,12 +37,12 @@ DATA = EvaluatedData(
 )
 
 
-def make_facts(labels: np.ndarray | None = None) -> ReportFacts:
+def make_facts(labels: np.ndarray | None = None) -> ReportContent:
     probabilities, drawn_labels, _ = films(12)
     labels = drawn_labels if labels is None else labels
     patients = np.arange(len(labels))
     arrays = probabilities, labels, patients
-    return ReportFacts(
+    return ReportContent(
         card=tiny_card(findings=("pneumonia",), operating_points={"pneumonia": POINTS}),
         split="test",
         data=DATA,
@@ -121,7 +121,7 @@ def test_the_checklist_names_only_headings_of_this_report(page):
 
 def test_the_view_model_has_the_headings_of_the_page(page):
     headings = set(re.findall(r"<h[23]>(.*?)</h[23]>", page))
-    assert build_report(make_facts()).headings() == headings
+    assert build_evaluation_report(make_facts()).headings() == headings
 
 
 def test_the_mean_over_findings_is_shown_where_there_are_several(page):
@@ -135,7 +135,7 @@ def test_the_mean_over_findings_is_shown_where_there_are_several(page):
 
 def test_films_that_are_not_test_films_are_warned_about(page):
     assert "not test films" not in page
-    assert not warn_about_split("test")
+    assert not build_split_warning("test")
     validation = render_evaluation_report(replace(make_facts(), split="val"))
     assert "These are not test films" in validation
     assert "the validation split." in validation
@@ -165,7 +165,7 @@ def test_points_of_a_chart_lie_where_their_numbers_say():
     assert first.x < last.x
     assert last.y < first.y
     middle = (first.x + last.x) / 2, (first.y + last.y) / 2
-    assert axes.place((5, 1)) == pytest.approx(middle)
+    assert axes.to_svg((5, 1)) == pytest.approx(middle)
     drawn = re.findall(
         r'<circle[^>]*cx="([\d.]+)" cy="([\d.]+)"', render_blocks([ChartRow([chart])])
     )
@@ -180,5 +180,5 @@ def test_a_long_curve_is_thinned_but_keeps_its_ends():
     chart = draw_chart([Line(name="long", points=points)], axes, "Long.")
     assert len(render_blocks([ChartRow([chart])])) < 40_000
     (line,) = [path for path in chart.paths if path.css_class == "line a"]
-    x, y = axes.place((1, 1))
+    x, y = axes.to_svg((1, 1))
     assert line.data.endswith(f"{x:.1f} {y:.1f}")

@@ -14,13 +14,13 @@ from cxr_core.evaluation.robustness.phantom_series import (
     measure_response,
 )
 from cxr_core.evaluation.robustness.stability import compute_stability, format_stability
-from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, compute_truth
 from cxr_core.reading.reader import Reader
 from tests.evaluation.synthetic_films import write_films
 from tests.tiny import tiny_card, tiny_model
 from train import stability as command
 
-FILM = draw(PhantomSpec(height=300, width=260, noise=0.0))
+FILM = draw_phantom(PhantomSpec(height=300, width=260, noise=0.0))
 
 
 @pytest.mark.parametrize("name", FILM_CHANGES)
@@ -78,7 +78,7 @@ def test_films_without_labels_have_no_auroc_change():
 
 def test_heart_series_varies_the_ratio_alone():
     for chest in build_heart_series(50.0).chests:
-        ratios = [truth(spec).cardiothoracic_ratio for spec in chest]
+        ratios = [compute_truth(spec).cardiothoracic_ratio for spec in chest]
         assert ratios == pytest.approx(RATIOS, abs=0.004)
         assert len({(spec.thorax_width, spec.seed) for spec in chest}) == 1
 
@@ -86,7 +86,7 @@ def test_heart_series_varies_the_ratio_alone():
 def test_opacity_series_varies_the_strength_alone():
     for chest in build_opacity_series(3.0).chests:
         assert chest[0].opacity.strength == 0
-        assert not truth(chest[0]).opacity.any()
+        assert not compute_truth(chest[0]).opacity.any()
         constant = {
             (spec.seed, spec.opacity.lung, spec.opacity.place, spec.heart_width) for spec in chest
         }
@@ -105,6 +105,7 @@ def test_command_measures_installed_models_on_changed_films_and_phantoms(
     tmp_path, workspace, monkeypatch, capsys
 ):
     """The tiny network is random, but it answers: the figures of every change and series are written."""
+    monkeypatch.setattr("cxr_core.evaluation.robustness.phantom_series.SIDE_PX", 128)
     folder = tiny_model(tmp_path / "models", tiny_card(findings=("cardiomegaly",)))
     data = write_films(tmp_path / "films", masks=False)
     reader = Reader.installed([folder])
