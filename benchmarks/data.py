@@ -163,7 +163,9 @@ def films_of(paths: list[Path], folder: Path) -> FilmSet:
     cache = PixelCache(SPEC, folder)
     cache.build(paths)
     return FilmSet(
-        cache.open_grids(), cache.find_rows(paths), (np.arange(len(paths)) % 2).astype(np.float32)[:, None]
+        cache.open_grids(),
+        cache.find_rows(paths),
+        (np.arange(len(paths)) % 2).astype(np.float32)[:, None],
     )
 
 
@@ -171,7 +173,7 @@ def films_of(paths: list[Path], folder: Path) -> FilmSet:
 TABLES = """
 import sys, time
 from pathlib import Path
-from cxr_core.data.checks.run import diagnose
+from cxr_core.data.checks.run import run_checks
 from cxr_core.data.sources.detect import read_sources
 began = time.perf_counter()
 manifest = read_sources([Path(sys.argv[1])])
@@ -179,13 +181,13 @@ read = time.perf_counter() - began
 status = Path("/proc/self/status").read_text()
 peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
 began = time.perf_counter()
-diagnose(manifest)
+run_checks(manifest)
 print(len(manifest.table), read, peak, time.perf_counter() - began)
 """
 
 
 def tables(folder: Path) -> list[Row]:
-    """NIH's tables without any film, read and doctored in a fresh process."""
+    """NIH's tables without any film, read and checked in a fresh process."""
     folder.mkdir()
     for name in (
         "Data_Entry_2017_v2020.csv",
@@ -204,9 +206,9 @@ def tables(folder: Path) -> list[Row]:
             env=os.environ,
         )
         runs.append([float(value) for value in done.stdout.split()])
-    count, read, peak, doctor = (statistics.median(values) for values in zip(*runs, strict=True))
+    count, read, peak, checks = (statistics.median(values) for values in zip(*runs, strict=True))
     return [
         Row(f"the manifest of {count:,.0f} NIH rows, images absent", read, "s", "<= 5"),
         Row("its process's peak memory", peak, "MB", "<= 500"),
-        Row("the doctor's checks of that table", doctor, "s", "<= 10"),
+        Row("the dataset checks of that table", checks, "s", "<= 10"),
     ]

@@ -92,8 +92,9 @@ def draw_prevalence(entries: Sequence[Prevalence]) -> DatasetChart:
 
 
 def _draw_prevalence_bars(split: str, rows: Sequence[Prevalence]) -> go.Bar:
-    shares, above, below, details = [], [], [], []
+    names, shares, above, below, details = [], [], [], [], []
     for row in rows:
+        names.append(finding_name(row.finding))
         share = 0.0 if math.isnan(row.share) else row.share
         low, high = row.interval if row.known else (0.0, 0.0)
         shares.append(share)
@@ -103,7 +104,7 @@ def _draw_prevalence_bars(split: str, rows: Sequence[Prevalence]) -> go.Bar:
     return go.Bar(
         orientation="h",
         name=split,
-        y=[finding_name(row.finding) for row in rows],
+        y=names,
         x=shares,
         marker_color=SPLIT_COLOURS[split],
         error_x={
@@ -127,13 +128,18 @@ def _draw_prevalence_bars(split: str, rows: Sequence[Prevalence]) -> go.Bar:
 
 def _draw_prevalence_labels(split: str, rows: Sequence[Prevalence]) -> go.Bar:
     """The counts as text, after the whisker: Plotly would write a bar's own text across it."""
+    names, ends, texts = [], [], []
+    for row in rows:
+        names.append(finding_name(row.finding))
+        ends.append(row.interval[1] if row.known else 0.0)
+        texts.append(_describe_count(row))
     return go.Bar(
         orientation="h",
-        y=[finding_name(row.finding) for row in rows],
-        x=[row.interval[1] if row.known else 0.0 for row in rows],
+        y=names,
+        x=ends,
         offsetgroup=split,
         marker_color="rgba(0, 0, 0, 0)",
-        text=[_describe_count(row) for row in rows],
+        text=texts,
         textposition="outside",
         cliponaxis=False,
         textfont_size=11,
@@ -150,20 +156,25 @@ def draw_ages(ages: LevelCounts) -> DatasetChart:
     traces, selections = [], []
     for split, counts in ages.counts.items():
         shown = counts[: len(levels)]
-        colours = [GREY if level == UNKNOWN else SPLIT_COLOURS[split] for level in levels]
+        colours, patterns, behind = [], [], []
+        for level in levels:
+            is_unknown = level == UNKNOWN
+            colours.append(GREY if is_unknown else SPLIT_COLOURS[split])
+            patterns.append("/" if is_unknown else "")
+            behind.append(_select_age_band(level, split))
         bar = go.Bar(
             name=split,
             x=list(levels),
             y=[count / sum(counts) for count in shown],
             customdata=list(shown),
             marker_color=colours,
-            marker_pattern_shape=["/" if level == UNKNOWN else "" for level in levels],
+            marker_pattern_shape=patterns,
             hovertemplate="<b>%{x}</b>, "
             + split
             + "<br>%{customdata:,} films, %{y:.1%}<extra></extra>",
         )
         traces.append(bar)
-        selections.append(tuple(_select_age_band(level, split) for level in levels))
+        selections.append(tuple(behind))
     figure = _draw_figure(traces, height=250, barmode="group")
     figure.update_xaxes(title_text="years", type="category")
     figure.update_yaxes(title_text="share of the split", tickformat=".0%")
@@ -174,11 +185,12 @@ def draw_ages(ages: LevelCounts) -> DatasetChart:
 def draw_levels(level_counts: LevelCounts, column: str) -> DatasetChart:
     """Sex or view: one bar per split, divided by level. column: "sex" or "view"."""
     splits = list(level_counts.counts)
-    totals = [sum(counts) for counts in level_counts.counts.values()]
+    table = np.array(list(level_counts.counts.values()))  # (splits, levels)
+    totals = table.sum(axis=1)
     traces, selections = [], []
     for position, level in enumerate(level_counts.levels):
-        counts = [level_counts.counts[split][position] for split in splits]
-        if not any(counts):
+        counts = table[:, position]
+        if not counts.any():
             continue
         name = SEX_NAMES.get(level, level)
         traces.append(
@@ -186,8 +198,8 @@ def draw_levels(level_counts: LevelCounts, column: str) -> DatasetChart:
                 orientation="h",
                 name=name,
                 y=splits,
-                x=[count / total for count, total in zip(counts, totals, strict=True)],
-                customdata=counts,
+                x=(counts / totals).tolist(),
+                customdata=counts.tolist(),
                 marker_color=LEVEL_COLOURS[level],
                 marker_pattern_shape="/" if level == UNKNOWN else "",
                 hovertemplate="<b>"
@@ -207,11 +219,15 @@ def draw_films_per_patient(patients: Sequence[int]) -> DatasetChart:
     """How many patients have one film, two, and so on."""
     filled = np.flatnonzero(patients)
     last = int(filled[-1]) + 1 if len(filled) else 1
-    bands = FILMS_PER_PATIENT[:last]
+    names, texts, selections = [], [], []
+    for (low, high), count in zip(FILMS_PER_PATIENT, patients[:last], strict=False):
+        names.append(_range_name(low, high))
+        texts.append(f"{count:,}")
+        selections.append(Selection(films_min=low, films_max=high))
     bars = go.Bar(
-        x=[_range_name(low, high) for low, high in bands],
+        x=names,
         y=list(patients[:last]),
-        text=[f"{count:,}" for count in patients[:last]],
+        text=texts,
         textposition="outside",
         cliponaxis=False,
         textfont_size=11,
@@ -221,9 +237,8 @@ def draw_films_per_patient(patients: Sequence[int]) -> DatasetChart:
     figure = _draw_figure([bars], height=230)
     figure.update_xaxes(title_text="films of a patient", type="category")
     figure.update_yaxes(title_text="patients")
-    selections = tuple(Selection(films_min=low, films_max=high) for low, high in bands)
     description = "How many films patients have"
-    return DatasetChart(figure=figure, description=description, selections=(selections,))
+    return DatasetChart(figure=figure, description=description, selections=(tuple(selections),))
 
 
 def draw_co_occurrence(co_occurrence: CoOccurrence) -> DatasetChart:
@@ -233,11 +248,11 @@ def draw_co_occurrence(co_occurrence: CoOccurrence) -> DatasetChart:
     """
     findings = co_occurrence.findings
     names = [finding_name(key) for key in findings]
-    pairs = np.argwhere(~np.eye(len(names), dtype=bool)).tolist()
+    rows, columns = np.nonzero(~np.eye(len(names), dtype=bool))
     share = np.nan_to_num(co_occurrence.share)
-    strongest = max((float(share[row, column]) for row, column in pairs), default=0.0) or 1.0
+    strongest = float(share[rows, columns].max(initial=0.0)) or 1.0
     colours, details, annotations, selections = [], [], [], []
-    for row, column in pairs:
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         value = float(share[row, column])
         colours.append(tint(BLUE, round(0.05 + 0.85 * value / strongest, 2)))
         details.append(_describe_pair(co_occurrence, names, row, column))
@@ -245,9 +260,9 @@ def draw_co_occurrence(co_occurrence: CoOccurrence) -> DatasetChart:
         if co_occurrence.together[row, column]:
             annotations.append(_annotate_cell(row, column, value))
     cells = go.Bar(
-        x=[column for _, column in pairs],
-        y=[0.94] * len(pairs),
-        base=[row - 0.47 for row, _ in pairs],
+        x=columns.tolist(),
+        y=[0.94] * len(rows),
+        base=(rows - 0.47).tolist(),
         width=0.94,
         marker_color=colours,
         customdata=details,

@@ -150,7 +150,7 @@ class Manifest:
     @property
     def paths(self) -> list[Path]:
         """The files, in the table's order."""
-        return [Path(image) for image in self.table["image"]]
+        return list(map(Path, self.table["image"]))
 
     @property
     def names(self) -> pd.Series:
@@ -270,7 +270,7 @@ class Manifest:
             kind=properties["kind"],
             terms=properties["terms"],
             boxes=_read_boxes(table.select(["image", "boxes"])),
-            source_issues=tuple(Issue.from_json(record) for record in properties["noticed"]),
+            source_issues=tuple(map(Issue.from_json, properties["noticed"])),
         )
 
 

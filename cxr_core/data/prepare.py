@@ -126,7 +126,7 @@ def decode_films(manifest: Manifest, progress: StageProgress = ignore_stage_prog
     """
     table = manifest.table.copy()
     present = (table["status"] == "present").to_numpy()
-    paths = [Path(image) for image in table.loc[present, "image"]]
+    paths = list(map(Path, table.loc[present, "image"]))
     if not paths:
         return manifest
     cache = PixelCache(THUMBNAIL)

@@ -59,10 +59,10 @@ class Dataset:
             return cls(
                 name=folder.name,
                 folder=folder,
-                folders=tuple(Path(path) for path in record["folders"]),
+                folders=tuple(map(Path, record["folders"])),
                 kind=record["kind"],
                 prepared=record["prepared"],
-                decisions=tuple(Decision.from_json(decision) for decision in record["choices"]),
+                decisions=tuple(map(Decision.from_json, record["choices"])),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
@@ -74,7 +74,7 @@ class Dataset:
         """As dataset.json stores it; the key of the decisions there is "choices"."""
         return {
             "schema": SCHEMA,
-            "folders": [str(folder) for folder in self.folders],
+            "folders": list(map(str, self.folders)),
             "kind": self.kind,
             "prepared": self.prepared,
             "choices": [decision.to_json() for decision in self.decisions],
@@ -103,7 +103,7 @@ class Dataset:
         path = self.folder / ISSUES_FILE
         try:
             records = json.loads(path.read_text(encoding="utf-8"))
-            return tuple(Issue.from_json(record) for record in records)
+            return tuple(map(Issue.from_json, records))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} cannot be read; prepare {self.name} again") from error
 
@@ -141,7 +141,7 @@ class Dataset:
         Black for a film that is missing or unreadable.
         """
         cache = PixelCache(THUMBNAIL)
-        rows = cache.load_entries([Path(image) for image in images])["row"].to_numpy()
+        rows = cache.load_entries(list(map(Path, images)))["row"].to_numpy()
         thumbnails = np.zeros((len(images), THUMBNAIL.side, THUMBNAIL.side), np.uint8)
         decoded = rows >= 0
         thumbnails[decoded] = cache.open_grids()[rows[decoded]]

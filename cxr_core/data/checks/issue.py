@@ -302,4 +302,4 @@ def sort_by_severity(issues: Iterable[Issue]) -> tuple[Issue, ...]:
 def _string_tuple(value: Json) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise TypeError(f"{value!r} is no list of names")
-    return tuple(str(name) for name in value)
+    return tuple(map(str, value))

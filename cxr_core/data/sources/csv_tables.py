@@ -76,8 +76,8 @@ def read_table(path: str) -> LabelTable:
     if len(rows) < 2:
         content = "a header but no rows" if rows else "nothing in it"
         raise DataError(f"{path} has {content}; give the whole table")
-    header = [name.strip() for name in rows[0]]
-    nameless = sum(not name for name in header)
+    header = list(map(str.strip, rows[0]))
+    nameless = header.count("")
     if nameless:
         columns = format_count(nameless, "columns")
         message = f"{os.path.basename(path)} has {columns} without a name."
@@ -90,7 +90,7 @@ def read_header(path: str) -> list[str]:
     text, _ = _read_text(path)
     lines = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=_find_separator(text))
     try:
-        return [name.strip() for name in next(lines)]
+        return list(map(str.strip, next(lines)))
     except (StopIteration, csv.Error) as error:
         raise DataError(
             f"{path} has nothing in it, or no CSV; give the whole table or move it away"

@@ -64,7 +64,7 @@ def read_sources(folders: Sequence[Path], kind: str | None = None) -> Manifest:
 
 def _detect_kinds(listings: Sequence[FileListing]) -> list[str]:
     """The kind of each folder; a folder with films alone belongs to the table that another folder holds."""
-    detected = [_detect_kind(listing) for listing in listings]
+    detected = list(map(_detect_kind, listings))
     table_kinds = {kind for kind in detected if kind in TABLE_KINDS}
     kinds = []
     for listing, kind in zip(listings, detected, strict=True):

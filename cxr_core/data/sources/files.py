@@ -32,13 +32,12 @@ class FileListing:
     @property
     def images(self) -> list[str]:
         """PNG and JPEG files, by their names."""
-        return [path for path in self.files if file_suffix(path) in IMAGE_SUFFIXES]
+        return _with_suffix(self.files, IMAGE_SUFFIXES)
 
     @property
     def films(self) -> list[str]:
         """PNG, JPEG and DICOM files, by their names."""
-        suffixes = IMAGE_SUFFIXES | DICOM_SUFFIXES
-        return [path for path in self.files if file_suffix(path) in suffixes]
+        return _with_suffix(self.files, IMAGE_SUFFIXES | DICOM_SUFFIXES)
 
     def match_names(self, pattern: str) -> list[str]:
         """The files whose name matches a pattern with wildcards."""
@@ -50,7 +49,7 @@ def list_folders(folders: Sequence[Path]) -> list[FileListing]:
 
     Raises DataError when a folder is missing, is a file, is empty, or may not be read.
     """
-    paths = list(dict.fromkeys(os.path.abspath(folder) for folder in folders))
+    paths = list(dict.fromkeys(map(os.path.abspath, folders)))
     if not paths:
         raise DataError("no folder was given; give the dataset's own folder")
     names = _distinct_names(paths)
@@ -69,7 +68,7 @@ def folder_name(path: str) -> str:
 
 def file_names(paths: Iterable[str]) -> tuple[str, ...]:
     """File names without their folders."""
-    return tuple(os.path.basename(path) for path in paths)
+    return tuple(map(os.path.basename, paths))
 
 
 def film_issue(
@@ -151,7 +150,7 @@ class FileIndex:
         further outer folders in front, or a file's name with or without its suffix. A name that several files have
         means the one below a folder called images, else the first.
         """
-        parts_of_cells = [_split_path(cell) for cell in cells]
+        parts_of_cells = list(map(_split_path, cells))
         uses = Counter(parts[-1] for parts in parts_of_cells if parts)
         outside = _OutsideFiles()
         images, present, ambiguous = [], [], []
@@ -193,6 +192,10 @@ class FileIndex:
         if suffix.lower() in DICOM_SUFFIXES:  # scanners write DICOM without a suffix
             without_suffix = self.names.get(stem, [])
         return self.names.get(name) or self.stems.get(name) or without_suffix
+
+
+def _with_suffix(paths: Iterable[str], suffixes: frozenset[str]) -> list[str]:
+    return [path for path in paths if file_suffix(path) in suffixes]
 
 
 class _OutsideFiles:

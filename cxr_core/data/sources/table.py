@@ -125,7 +125,7 @@ def read_image_table(listing: FileListing) -> LabelTable | None:
     if not tables:
         _refuse_tables(paths)
     if len({frozenset(table.frame.columns) for table in tables}) > 1:
-        names = ", ".join(table.name for table in tables)
+        names = _join_names(tables, ", ")
         raise DataError(
             f"{listing.folder} has several tables of images with different columns: {names}; leave one there"
         )
@@ -157,10 +157,14 @@ def _join_tables(tables: list[LabelTable]) -> LabelTable:
         frames = [table.frame.assign(split=_split_in_name(table.name)) for table in tables]
     folder = os.path.dirname(tables[0].path)
     return LabelTable(
-        path=os.path.join(folder, " and ".join(table.name for table in tables)),
+        path=os.path.join(folder, _join_names(tables, " and ")),
         frame=pd.concat(frames, ignore_index=True),
         issues=tuple(issue for table in tables for issue in table.issues),
     )
+
+
+def _join_names(tables: Sequence[LabelTable], separator: str) -> str:
+    return separator.join(table.name for table in tables)
 
 
 def _split_in_name(name: str) -> str:
@@ -189,7 +193,7 @@ def _read_listings(listings: Sequence[FileListing], kind: str) -> Manifest:
         matched = _match_files(table, [listing, *without_table], issues)
         used |= matched.used
         frames.append(_build_films(table, matched, listing, issues))
-    names = " and ".join(table.name for _, table in tables)
+    names = _join_names([table for _, table in tables], " and ")
     film_paths = dict.fromkeys(path for listing in listings for path in listing.films)
     issues += report_surplus_images([path for path in film_paths if path not in used], names)
     if len(frames) > 1:

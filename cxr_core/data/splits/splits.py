@@ -22,7 +22,7 @@ MIN_FILMS, MIN_POSITIVES, TIMES_LARGER = 50, 10, 10
 def parse_ratios(text: str) -> tuple[float, float, float]:
     """`80:08:12` -> (0.8, 0.08, 0.12). Raises DataError unless they are three numbers, train's above 0."""
     try:
-        numbers = [float(number) for number in text.split(":")]
+        numbers = list(map(float, text.split(":")))
     except ValueError:
         numbers = []
     if len(numbers) != 3 or not np.isfinite(numbers).all() or min(numbers) < 0 or not numbers[0]:
@@ -59,7 +59,7 @@ def split_fold(
     fold: from 1 to folds; the folds of one seed share no patient and together contain all of them. Raises DataError as
     `split_by_ratios` does.
     """
-    names = [str(number) for number in range(1, folds + 1)]
+    names = list(map(str, range(1, folds + 1)))
     table = manifest.table.copy()
     assigned = _assign_splits(table, [(name, 1 / folds) for name in names], findings, seed)
     table["split"] = np.where(assigned == str(fold), "test", "train")

@@ -7,7 +7,6 @@ long; see `workspace.child_process`.
 
 import sys
 from collections.abc import Callable
-from typing import IO
 
 from cxr_core.errors import FilmRefused
 from cxr_core.film.radiograph import Radiograph
@@ -30,7 +29,7 @@ def serve_parent(memory_limit: int, time_limit: float) -> None:
     import cv2
 
     import cxr_core.film.decoding.dicom  # noqa: F401 - here, so that the first DICOM file need not wait for its codecs
-    from cxr_core.film.decoding.decode import decode
+    from cxr_core.film.decoding.decode import decode_film
 
     cv2.setNumThreads(1)
     limit_memory(memory_limit)
@@ -71,22 +70,6 @@ def _answer(
         {"height": height, "width": width, "facts": film.facts_to_json()},
         film.pixels.data.cast("B"),
     )
-
-
-# Until data/cache/worker.py uses workspace/child_process.py itself.
-limit_time = limit_computing_time
-
-
-def own_pipes() -> tuple[IO[bytes], IO[bytes]]:
-    """The raw pipes to the parent."""
-    connection = connect_to_parent()
-    return connection._requests, connection._answers
-
-
-def write_all(pipe: IO[bytes], data: bytes) -> None:
-    """Write everything."""
-    pipe.write(data)
-    pipe.flush()
 
 
 if __name__ == "__main__":
