@@ -12,11 +12,18 @@ import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.table import Row, milliseconds, p95
-from cxr_core.evaluation.metrics.curves import compute_finding_curves
+from cxr_core.evaluation.metrics.curves import EvaluationCurves, compute_finding_curves
 from cxr_core.evaluation.metrics.figures import compute_finding_figures
+from cxr_core.evaluation.metrics.results import (
+    EvaluatedData,
+    EvaluationHead,
+    EvaluationMetrics,
+)
 from cxr_core.evaluation.store.catalogue import load_record
-from cxr_core.evaluation.store.loaded import load_evaluation, compute_finding_view
+from cxr_core.evaluation.store.folder import CURVES, PREDICTIONS, SCHEMA, write_files
+from cxr_core.evaluation.store.loaded import compute_finding_view, load_evaluation
 from cxr_core.models.card import OperatingPoint
+from cxr_core.version import VERSION
 
 FILMS, PATIENTS, SHARE = 25_596, 2_797, 0.04
 RERUNS = 40
@@ -33,7 +40,11 @@ def rows() -> list[Row]:
         moves = np.random.default_rng(0).integers(1, 999, RERUNS) / 1000
         times = [milliseconds(app.slider[0].set_value(float(move)).run) for move in moves]
         opening = (
-            milliseconds(lambda: compute_finding_view(load_evaluation(load_record(folder)), "cardiomegaly", None))
+            milliseconds(
+                lambda: compute_finding_view(
+                    load_evaluation(load_record(folder)), "cardiomegaly", None
+                )
+            )
             / 1000
         )
     return [
@@ -54,8 +65,8 @@ def rows() -> list[Row]:
 
 def _fragment(view):  # type: ignore[no-untyped-def]
     """What a fragment rerun runs, and nothing else; its imports are its own, since Streamlit runs its text alone."""
-    from pages.components import session
     from pages.components.evaluation.tabs.threshold import show_threshold
+    from pages.components.session import evaluate_page_state
 
     show_threshold(evaluate_page_state(), view)
 
@@ -79,21 +90,39 @@ def _evaluation() -> Iterator[Path]:
             "sex": "F",
         }
     )
-    arrays = (table["probability"].to_numpy(), label, table["patient"].to_numpy(str))
-    head = {
-        "schema": 1,
-        "model": "none",
-        "version": "0",
-        "part": "test",
-        "data": {},
-        "made": "2026-01-01",
-    }
-    few = tuple(each[:500] for each in arrays)  # the page reads figures, and computes none
+    few = table.head(500)  # the page reads figures, and computes none
+    arrays = (
+        few["probability"].to_numpy(),
+        few["label"].to_numpy(),
+        few["patient"].to_numpy(str),
+    )
+    head = EvaluationHead(
+        schema=SCHEMA,
+        model="none",
+        version="0",
+        weights_sha256="",
+        split="test",
+        data=EvaluatedData(
+            films=FILMS, patients=PATIENTS, data_sha256="", split_sha256="", terms=""
+        ),
+        made="2026-01-01",
+        software=VERSION,
+    )
+    metrics = EvaluationMetrics(
+        **head.as_keywords(),
+        operating_point=POINTS[0].name,
+        findings={"cardiomegaly": compute_finding_figures(*arrays, POINTS)},
+        classification_report={},
+    )
+    curves = EvaluationCurves(
+        **head.as_keywords(),
+        findings={"cardiomegaly": compute_finding_curves(*arrays, POINTS)},
+        training=None,
+    )
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        table.to_csv(place / "predictions.csv", index=False)
-        curves = {"cardiomegaly": compute_finding_curves(*few, POINTS).to_json()}
-        (place / "curves.json").write_text(json.dumps({"findings": curves, "training": None}))
-        figures = {"cardiomegaly": compute_finding_figures(*few, POINTS)}
-        (place / "metrics.json").write_text(json.dumps(head | {"findings": figures}))
-        yield place
+        contents = {
+            PREDICTIONS: table.to_csv(index=False),
+            CURVES: json.dumps(curves.to_json()),
+        }
+        write_files(Path(folder), contents, metrics)
+        yield Path(folder)

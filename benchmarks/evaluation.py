@@ -21,11 +21,11 @@ from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, bootstrap_patient
 from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics import metrics
 from cxr_core.evaluation.metrics.figures import (
-    classification_report,
+    compute_classification_report,
     compute_finding_figures,
-    macro_figures,
+    compute_macro_figures,
 )
-from cxr_core.evaluation.metrics.subgroups import subgroups
+from cxr_core.evaluation.metrics.subgroups import compute_subgroups
 from cxr_core.findings import FINDINGS
 from cxr_core.models.card import OperatingPoint
 
@@ -129,7 +129,7 @@ def _scikit_learn(
         probabilities, labels, patients = _arrays(each)
         _, draws = list(draw_resamples(patients, RESAMPLES))[:2]
         for resample, weights in enumerate(
-            Resamples(draws.times[:, :FEW], draws.patient_of).dense()
+            Resamples(draws.times[:, :FEW], draws.patient_of).to_weights()
         ):
             for name, measure in (
                 ("auroc", roc_auc_score),
@@ -147,9 +147,9 @@ def _everything(findings: dict[str, pd.DataFrame]) -> None:
     for each in findings.values():
         arrays = _arrays(each)
         compute_finding_figures(*arrays, POINTS)
-        classification_report(*arrays, POINTS[0])
-        subgroups(each, POINTS[0])
-    macro_figures({key: _arrays(each) for key, each in findings.items()})
+        compute_classification_report(*arrays, POINTS[0])
+        compute_subgroups(each, POINTS[0])
+    compute_macro_figures({key: _arrays(each) for key, each in findings.items()})
 
 
 def _arrays(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

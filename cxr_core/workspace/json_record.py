@@ -2,13 +2,11 @@
 
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
-from functools import cache
 from typing import Any, ClassVar, Self
 
 from cxr_core.workspace.json_files import Json, JsonObject
-
 
 _KIND_NAMES = {
     dict: "an object",
@@ -20,8 +18,10 @@ _KIND_NAMES = {
     type(None): "null",
 }
 
+_HINTS: dict[type, dict[str, Any]] = {}  # types of the fields of each record read so far
 
-class JsonRecord(Mapping[str, Any]):
+
+class JsonRecord:
     """Base of frozen dataclasses with a JSON form.
 
     A field that holds its default is left out of the JSON. Keys that no field has are ignored when read.
@@ -69,17 +69,6 @@ class JsonRecord(Mapping[str, Any]):
             elif _is_required(field):
                 raise KeyError(f"{cls.__name__} has no {key}")
         return cls(**values)
-
-    # Transitional: reads a record like the mapping that it replaces, until every reader uses attributes.
-
-    def __getitem__(self, key: str) -> Any:
-        return self.to_json()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.to_json())
-
-    def __len__(self) -> int:
-        return len(self.to_json())
 
 
 def _to_json(value: Any) -> Json:
@@ -156,11 +145,11 @@ def _keys_of(kind: type[JsonRecord]) -> list[str]:
     return [kind.KEYS.get(field.name, field.name) for field in _fields_of(kind)]
 
 
-@cache
 def _fields_of(kind: type[JsonRecord]) -> tuple[Field[Any], ...]:
     return fields(typing.cast(Any, kind))
 
 
-@cache
 def _hints_of(kind: type[JsonRecord]) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+    if kind not in _HINTS:
+        _HINTS[kind] = typing.get_type_hints(kind)
+    return _HINTS[kind]

@@ -38,7 +38,8 @@ class Chart:
 
     def to_csv(self) -> str:
         """The numbers as text."""
-        return self.table.to_csv(index=False, float_format="%.6g")
+        text: str = self.table.to_csv(index=False, float_format="%.6g")
+        return text
 
 
 def make_figure(
