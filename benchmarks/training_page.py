@@ -21,13 +21,13 @@ from benchmarks.reading import png
 from benchmarks.served import ROOT, chromium, serve
 from benchmarks.table import Row, milliseconds, p95
 from benchmarks.training import RECIPE
-from cxr_core.jobs import files as files
-from cxr_core.jobs import jobs
+from cxr_core.jobs import actions, files, status
 from cxr_core.jobs.job import TrainingRequest
-from cxr_core.jobs.process_id import Name, signal_to
 from cxr_core.reading.reader import Reader
-from cxr_core.training.runs.progress import read_progress
 from cxr_core.training.recipe.recipe_file import format_recipe
+from cxr_core.training.runs import run_files
+from cxr_core.training.runs.progress import read_progress
+from cxr_core.workspace.process_id import ProcessId, send_signal
 
 RUNS, LINES, ROUNDS, FILMS = 100, 100_000, 6, 16
 RERUNS = 40
@@ -54,7 +54,7 @@ CLICK_AND_WAIT = f"""async () => {{
 def rows() -> list[Row]:
     with own_workspace() as place:
         listed = [listing(place / str(number)) for number in range(RUNS)]
-        list_ms = p95([milliseconds(jobs.list_runs) for _ in range(40)])
+        list_ms = p95([milliseconds(status.list_runs) for _ in range(40)])
         first_ms, again_ms = watching(listed[:5])
     with own_workspace() as place:
         for number in range(RUNS):
@@ -108,7 +108,7 @@ def listing(run: Path, finished: bool = True) -> Path:
     run.mkdir()
     if finished:
         (run / "model").mkdir()
-    (run / files.RUN_RECIPE).write_text(format_recipe(RECIPE))
+    (run / run_files.RUN_RECIPE).write_text(format_recipe(RECIPE))
     record = {
         "token": run.name,
         "recipe": "bench",
@@ -116,7 +116,7 @@ def listing(run: Path, finished: bool = True) -> Path:
         "data": ["films"],
         "device": "cpu",
     }
-    files.write_record(run, files.REQUEST, {**record, "processes": 1, "submitted": 0.0})
+    files.write_record(run, run_files.REQUEST, {**record, "processes": 1, "submitted": 0.0})
     return run
 
 
@@ -173,12 +173,12 @@ def watching(runs: list[Path]) -> tuple[float, float]:
             json.dumps({**told, "step": step, "images_per_second": 9.0, "eta_s": 1.0})
             for step in range(LINES)
         )
-        (run / files.RUN_PROGRESS).write_text("\n".join(lines) + "\n")
+        (run / run_files.RUN_PROGRESS).write_text("\n".join(lines) + "\n")
     began = time.perf_counter()
     seen = [read_progress(run) for run in runs]
     first_ms = 1000 * (time.perf_counter() - began)
     for run in runs:
-        with (run / files.RUN_PROGRESS).open("a") as file:
+        with (run / run_files.RUN_PROGRESS).open("a") as file:
             file.write(json.dumps({**told, "step": LINES}) + "\n")
     return first_ms, milliseconds(
         lambda: [read_progress(run, before) for run, before in zip(runs, seen, strict=True)]
@@ -187,26 +187,26 @@ def watching(runs: list[Path]) -> tuple[float, float]:
 
 def reading(place: Path) -> tuple[list[float], list[float]]:
     """ms to read films while a run is halted and while it trains, in turn, so that the machine's drift meets both."""
-    run = jobs.submit_training(
+    run = actions.submit_training(
         TrainingRequest(
             recipe=replace(RECIPE, epochs=1000), data=(str(films(place.parent)),), token="bench"
         )
     )
     while not read_progress(run.folder).step:
-        if not jobs.load_run(run.id).live and jobs.load_run(run.id).state != "queued":
-            raise RuntimeError(jobs.load_run(run.id).sentence)
+        if not status.load_job(run.id).live and status.load_job(run.id).state != "queued":
+            raise RuntimeError(status.load_job(run.id).sentence)
         time.sleep(0.2)
-    name = files.read_process(run.folder)
-    assert name is not None
+    process = files.read_process(run.folder)
+    assert process is not None
     try:
-        return turns(name)
+        return turns(process)
     finally:
-        signal_to(name, signal.SIGKILL)
-        while jobs.load_run(run.id).live:
+        send_signal(process, signal.SIGKILL)
+        while status.load_job(run.id).live:
             time.sleep(0.05)
 
 
-def turns(trainer: Name) -> tuple[list[float], list[float]]:
+def turns(trainer: ProcessId) -> tuple[list[float], list[float]]:
     """ms of reading, the trainer halted in every other round."""
     times: tuple[list[float], list[float]] = [], []
     data = [png(seed) for seed in range(FILMS)]
@@ -215,7 +215,7 @@ def turns(trainer: Name) -> tuple[list[float], list[float]]:
         for film in data[:4]:
             reader.examine(film)
         for turn in range(2 * ROUNDS):
-            signal_to(trainer, signal.SIGCONT if turn % 2 else signal.SIGSTOP)
+            send_signal(trainer, signal.SIGCONT if turn % 2 else signal.SIGSTOP)
             times[turn % 2].extend(
                 milliseconds(lambda film=film: reader.examine(film)) for film in data
             )

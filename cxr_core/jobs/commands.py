@@ -11,7 +11,7 @@ TRAIN, EVALUATE = "train.fit", "train.evaluate"
 SEVERAL_PROCESSES = "torch.distributed.run"
 
 
-def build_command(folder: Path, request: SubmittedTraining | EvaluationRequest) -> list[str]:
+def build_job_command(folder: Path, request: SubmittedTraining | EvaluationRequest) -> list[str]:
     """The command that carries out a job: program and arguments."""
     if isinstance(request, EvaluationRequest):
         return _evaluation_command(folder, request)

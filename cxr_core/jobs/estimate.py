@@ -1,35 +1,57 @@
-"""What a run will take, from a few of its steps measured in a process apart."""
+"""Estimates the time and memory of a training run from a few of its steps, measured in a child process."""
 
-import json
 import os
-import queue
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import ClassVar
 
 from cxr_core.data.prepare import resolve_folders
+from cxr_core.errors import Cancelled
 from cxr_core.jobs.job import TrainingRequest
 from cxr_core.training.engine.device import require_device
 from cxr_core.training.recipe.recipe_file import format_recipe
-from cxr_core.workspace.paths import ROOT
+from cxr_core.workspace.child_process import ChildEnded, ChildProcess, ChildTimedOut
+from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_record import JsonRecord
 
-PROGRAM = "cxr_core.jobs.estimate_worker"
-ASK_EVERY_S = 0.1
+WORKER = "cxr_core.jobs.estimate_worker"
+STOPPED = "The estimate was stopped."
+KILLED = "The measurement was ended by the system, most likely for want of memory. Lower the batch size or input side."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurements(JsonRecord):
+    """What the child process has measured so far. None = not yet.
+
+    train, val: films of each split.  undecoded, unsegmented: of them, still to be decoded, or to be segmented.
+    feature_film_s, validation_film_s, step_s: seconds per film or step.  steps: that were measured.  memory_mb: peak.
+    error: why it could measure no more.
+    """
+
+    KEYS: ClassVar = {"unsegmented": "outlined", "error": "why"}
+
+    train: int | None = None
+    val: int | None = None
+    undecoded: int | None = None
+    unsegmented: int = 0
+    feature_film_s: float = 0.0
+    validation_film_s: float | None = None
+    step_s: float | None = None
+    steps: int = 0
+    memory_mb: float | None = None
+    error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Time and memory of a whole run, or why they cannot be told.
+    """Time and memory of a whole run, or why they cannot be estimated.
 
-    duration_s: of training and validation, all epochs; None = cannot be told.  memory_mb: the most that the process (on
-    a CPU) or the device (CUDA) held while probing.  films: that are learnt from; undecoded: of them, those that have
-    yet to be decoded, which is not in duration_s.  sentence: all of it in words, or why there is no estimate.
+    duration_s: of training and validation, all epochs; None = unknown.  memory_mb: peak of the process (on a CPU) or of
+    the device (CUDA) during the measurement.  films: that the run trains and validates on.  undecoded: of them, those
+    still to be decoded, which duration_s does not include.  sentence: all of it in words, or why there is no estimate.
     """
 
     duration_s: float | None
@@ -43,124 +65,106 @@ class Estimate:
 def estimate(
     request: TrainingRequest, stop: Callable[[], bool] = lambda: False, limit_s: float = 20.0
 ) -> Estimate:
-    """Measure a few steps of a recipe on its device, as large as they will be. Takes limit_s at most, and blocks.
+    """Measure a few steps of a recipe on its device, at their full size. Takes limit_s at most, and blocks.
 
-    stop: asked ten times a second; True ends the probe. What the probe dies of (memory, say) is told by the answer's
-    sentence. Raises RunError or DataError for a device or data that is not there.
+    stop: asked ten times a second; True ends the measurement. Where the measurement ends early, of memory for example,
+    the sentence says why. Raises RunError or DataError for a device or data that is not there.
     """
     device = require_device(request.device, request.processes, request.recipe.batch_size)
     folders = [os.path.abspath(folder) for folder in resolve_folders(request.data)]
     with tempfile.TemporaryDirectory() as place:
         recipe = Path(place) / "recipe.toml"
         recipe.write_text(format_recipe(request.recipe), encoding="utf-8")
-        asked = {
+        task: JsonObject = {
             "recipe": str(recipe),
-            "folders": folders,
+            "folders": [*folders],
             "device": device,
             "processes": request.processes,
         }
-        found, why = _probe(asked, stop, limit_s)
-    return _estimate(request, device, found, why)
+        measured, reason = _measure(task, stop, limit_s)
+    return _extrapolate(request, device, measured, reason)
 
 
-def _probe(
-    asked: dict[str, Any], stop: Callable[[], bool], limit_s: float
-) -> tuple[dict[str, Any], str]:
-    """What the process told until it ended, was stopped or had no more time, and why it told no more."""
-    ends, lines = time.monotonic() + limit_s, queue.SimpleQueue[str]()
-    found: dict[str, Any] = {}
-    program = [sys.executable, "-W", "ignore", "-m", PROGRAM]
-    with subprocess.Popen(
-        program,
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(asked) + "\n")
-        process.stdin.close()
-        reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
-        reader.start()
-        why = ""
-        while reader.is_alive() and not why:
-            reader.join(ASK_EVERY_S)
-            why = (
-                "The probe was stopped."
-                if stop()
-                else ""
-                if time.monotonic() < ends
-                else _too_slow(limit_s)
-            )
-        process.kill()
-        reader.join()
-        ended = process.wait()
-    while not lines.empty():
-        found |= json.loads(lines.get())
-    if not why and ended != 0:
-        why = "The probe was ended by the system, most likely for want of memory. Lower the batch size or the input side."
-    return found, found.get("why") or why
+def _measure(
+    task: JsonObject, stop: Callable[[], bool], limit_s: float
+) -> tuple[Measurements, str]:
+    """What the child process measured until it ended, was stopped or had no more time, and why it measured no more."""
+    deadline = time.monotonic() + limit_s
+    messages: JsonObject = {}
+    reason = ""
+    child = ChildProcess(WORKER)
+    try:
+        child.send(task)
+        while True:
+            left_s = max(0.0, deadline - time.monotonic())
+            messages |= child.receive(time_limit_s=left_s, stop=stop)
+    except Cancelled:
+        reason = STOPPED
+    except ChildTimedOut:
+        reason = f"Not one step could be measured within {limit_s:.0f} s; the machine is busy, or the recipe is large."
+    except ChildEnded:
+        pass
+    finally:
+        status = child.end()
+    measured = Measurements.from_json(messages)
+    if not reason and status != 0:
+        reason = KILLED
+    return measured, measured.error or reason
 
 
-def _read(stream: IO[str], lines: "queue.SimpleQueue[str]") -> None:
-    for line in stream:
-        if line.endswith("\n"):  # a last one may be cut short
-            lines.put(line)
-
-
-def _too_slow(limit_s: float) -> str:
-    return f"Not one step could be measured within {limit_s:.0f} s; the machine is busy, or the recipe is large."
-
-
-def _estimate(request: TrainingRequest, device: str, found: dict[str, Any], why: str) -> Estimate:
-    films = found["train"] + found["val"] if "val" in found else None
-    if "step_s" not in found or films is None or why.startswith("The probe was stopped"):
+def _extrapolate(
+    request: TrainingRequest, device: str, measured: Measurements, reason: str
+) -> Estimate:
+    """From the measured steps to the whole run."""
+    train, val, step_s = measured.train, measured.val, measured.step_s
+    films = None if train is None or val is None else train + val
+    if train is None or val is None or step_s is None or reason == STOPPED:
         return Estimate(
             duration_s=None,
             memory_mb=None,
             images_per_second=None,
             films=films,
-            undecoded=found.get("undecoded"),
-            sentence=why or "The probe ended without a figure.",
+            undecoded=measured.undecoded,
+            sentence=reason or "The measurement ended without a figure.",
         )
     recipe = request.recipe
-    steps = found["train"] // min(recipe.batch_size, max(1, found["train"]))
-    duration_s = recipe.epochs * (
-        steps * found["step_s"] + found["val"] * found["validation_film_s"]
-    )
-    duration_s += films * found.get("feature_film_s", 0.0)
-    memory_mb = found["memory_mb"] * (request.processes if device == "cpu" else 1)
-    speed = recipe.batch_size / found["step_s"]
+    steps = train // min(recipe.batch_size, max(1, train))
+    duration_s = recipe.epochs * (steps * step_s + val * (measured.validation_film_s or 0.0))
+    duration_s += (train + val) * measured.feature_film_s
+    memory_mb = measured.memory_mb or 0.0
+    if device == "cpu":
+        memory_mb *= request.processes
+    speed = recipe.batch_size / step_s
     return Estimate(
         duration_s=duration_s,
         memory_mb=memory_mb,
         images_per_second=speed,
         films=films,
-        undecoded=found["undecoded"],
-        sentence=_sentence(recipe.epochs, duration_s, memory_mb, speed, found),
+        undecoded=measured.undecoded,
+        sentence=_describe(recipe.epochs, duration_s, memory_mb, speed, measured),
     )
 
 
-def _sentence(
-    epochs: int, duration_s: float, memory_mb: float, speed: float, found: dict[str, Any]
+def _describe(
+    epochs: int, duration_s: float, memory_mb: float, speed: float, measured: Measurements
 ) -> str:
-    took = f"About {_duration(duration_s)} for {epochs} epoch{'s' if epochs > 1 else ''}"
-    measured = f"measured over {found['steps']} steps at {speed:.0f} images/s"
-    said = f"{took} of {found['train']:,} films, and {_memory(memory_mb)} of memory; {measured}."
-    if found["undecoded"]:
-        said += f" Decoding {found['undecoded']:,} films comes before it."
-    if found["outlined"]:
-        said += f" So does outlining the hearts on {found['outlined']:,}."
-    return said
+    epochs_in_words = f"{epochs} epoch{'s' if epochs > 1 else ''}"
+    sentence = (
+        f"About {_format_duration(duration_s)} for {epochs_in_words} of {measured.train:,} films, and "
+        f"{_format_memory(memory_mb)} of memory; measured over {measured.steps} steps at {speed:.0f} images/s."
+    )
+    if measured.undecoded:
+        sentence += f" Decoding {measured.undecoded:,} films comes before it."
+    if measured.unsegmented:
+        sentence += f" So does segmenting the hearts on {measured.unsegmented:,}."
+    return sentence
 
 
-def _duration(duration_s: float) -> str:
+def _format_duration(duration_s: float) -> str:
     if duration_s < 90:
         return f"{max(1.0, duration_s):.0f} s"
     return f"{duration_s / 60:.0f} min" if duration_s < 5400 else f"{duration_s / 3600:.1f} h"
 
 
-def _memory(memory_mb: float) -> str:
+def _format_memory(memory_mb: float) -> str:
     return f"{memory_mb:.0f} MiB" if memory_mb < 1024 else f"{memory_mb / 1024:.1f} GiB"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cxr_core.errors import RunError
 from cxr_core.jobs import files
-from cxr_core.jobs.commands import build_command
+from cxr_core.jobs.commands import build_job_command
 from cxr_core.jobs.records import EvaluationRequest, ProcessRecord
 from cxr_core.training.runs import run_files
 from cxr_core.workspace.paths import ROOT
@@ -83,7 +83,7 @@ def _take_over(folder: Path) -> tuple[list[str], dict[str, str]]:
     request = files.read_request(folder)
     if request is None:
         raise RunError(f"{folder} has no request that says what to do; delete it")
-    command = build_command(folder, request)
+    command = build_job_command(folder, request)
     environment = os.environ | {files.JOB_TAG: str(folder)}
     files.remove_records(folder, run_files.HEARTBEAT, run_files.END, run_files.STOP)
     if isinstance(request, EvaluationRequest):

@@ -44,11 +44,16 @@ TaggedProcesses = Mapping[str, Sequence[ProcessId]]
 
 @dataclass(frozen=True, kw_only=True)
 class JobRecords:
-    """The files of one job, each read once. leftovers: the running processes with the job's tag, where looked for."""
+    """The files of one job, each read once.
+
+    is_live: whether a process carries out the job.  leftovers: the running processes with the job's tag, where these
+    were looked for.
+    """
 
     folder: Path
     request: SubmittedTraining | EvaluationRequest | None
     queue: QueueEntry | None
+    is_live: bool
     process: ProcessRecord | None
     heartbeat: HeartbeatRecord | None
     stopped_process: ProcessId | None
@@ -59,14 +64,21 @@ class JobRecords:
 
     @classmethod
     def read(cls, folder: Path, tagged: TaggedProcesses) -> "JobRecords":
-        """The records of a job as they are now."""
+        """The records of a job as they are now.
+
+        The queue comes first: what starts meanwhile is then seen as starting. Whether the job is live comes second:
+        what ends meanwhile is then seen as running.
+        """
+        queue = files.read_queue_entry(folder)
+        is_live = files.is_job_live(folder)
         request, stop = files.read_request(folder), files.read_record(folder, run_files.STOP)
         is_evaluation = isinstance(request, EvaluationRequest)
         events_folder = folder / run_files.JOB_FOLDER if is_evaluation else folder
         return cls(
             folder=folder,
             request=request,
-            queue=files.read_queue_entry(folder),
+            queue=queue,
+            is_live=is_live,
             process=files.read_process_record(folder),
             heartbeat=files.read_heartbeat(folder),
             stopped_process=ProcessId.from_json(stop),
@@ -80,11 +92,6 @@ class JobRecords:
     def is_evaluation(self) -> bool:
         """Whether the job is an evaluation; else it is a training run."""
         return isinstance(self.request, EvaluationRequest)
-
-    @property
-    def is_live(self) -> bool:
-        """Whether a process carries out the job."""
-        return files.is_job_live(self.folder)
 
     @property
     def is_finished(self) -> bool:
@@ -130,6 +137,8 @@ def job_status(folder: Path, tagged: TaggedProcesses | None = None) -> Job:
     status = _derive_status(records)
     if isinstance(records.request, EvaluationRequest):
         return _evaluation_job(records, records.request, status)
+    if records.request is None:
+        return replace(_training_job(records, _request_by_hand(folder), status), by_hand=True)
     return _training_job(records, records.request, status)
 
 
@@ -208,19 +217,14 @@ def _status_of_living(records: JobRecords) -> Status:
     if records.queue is not None:  # the launch is about to remove it from the queue
         return Status("starting", "Starts.")
     if process is not None and not process.process.predates_boot:
-        if not process.process.is_running:
+        if process.process.is_running:
+            if sentence := _describe_freeze(process, heartbeat):
+                return Status("frozen", sentence)
+        elif files.is_job_live(records.folder):
             return Status(
                 "orphaned",
                 "Its process has ended, but one that it started still holds its folder.",
             )
-        for process_id in (process.process, heartbeat.process if heartbeat else None):
-            if process_id is not None and process_id.is_suspended:
-                return Status(
-                    "frozen",
-                    f"Its process {process_id.pid} was suspended from outside; continue it or end it.",
-                )
-        if sentence := _describe_silence(process, heartbeat):
-            return Status("frozen", sentence)
     if records.is_stop_asked:
         return Status("stopping", _stopping_sentence(records))
     if records.is_evaluation:
@@ -228,6 +232,19 @@ def _status_of_living(records: JobRecords) -> Status:
     if process is not None and (heartbeat is None or heartbeat.event_name in PREPARING):
         return Status("starting", "Reads its data.")
     return Status("running", "Trains.")
+
+
+def _describe_freeze(process: ProcessRecord, heartbeat: HeartbeatRecord | None) -> str:
+    """Why a running process counts as frozen; empty when it does not."""
+    process_ids = [process.process]
+    if heartbeat is not None:
+        process_ids.append(heartbeat.process)
+    for process_id in process_ids:
+        if process_id.is_suspended:
+            return (
+                f"Its process {process_id.pid} was suspended from outside; continue it or end it."
+            )
+    return _describe_silence(process, heartbeat)
 
 
 def _stopping_sentence(records: JobRecords) -> str:
@@ -277,21 +294,8 @@ def _how_to_resume(records: JobRecords) -> str:
     return "It has no checkpoint yet and would begin anew."
 
 
-def _training_job(records: JobRecords, request: SubmittedTraining | None, status: Status) -> Job:
+def _training_job(records: JobRecords, request: SubmittedTraining, status: Status) -> Job:
     folder = records.folder
-    first_event = {} if records.process else run_files.read_first_event(folder)
-    begun = records.process.time if records.process else read_number(first_event, "time")
-    if request is None:
-        values = run_files.read_recipe_values(folder)
-        first_event = first_event or run_files.read_first_event(folder)
-        device = read_text(first_event, "device").partition(":")[0]
-        recipe, model = read_text(values, "name"), read_text(values, "model")
-        request = SubmittedTraining(
-            token="", recipe=recipe, model=model, data=(), folders=(), device=device
-        )
-        by_hand = True
-    else:
-        by_hand = False
     return Job(
         id=folder.name,
         folder=folder,
@@ -304,11 +308,24 @@ def _training_job(records: JobRecords, request: SubmittedTraining | None, status
         device=request.device,
         processes=request.processes,
         submitted=request.submitted,
-        started=begun,
-        ended=_ended(records, status),
+        started=_find_start(records),
+        ended=_find_end(records, status),
         retry_of=request.retry_of,
-        by_hand=by_hand,
         actions=_training_actions(status.state, folder),
+    )
+
+
+def _request_by_hand(run: Path) -> SubmittedTraining:
+    """What a run that a shell started would have been submitted as, as far as its files tell."""
+    values = run_files.read_recipe_values(run)
+    device = read_text(run_files.read_first_event(run), "device")
+    return SubmittedTraining(
+        token="",
+        recipe=read_text(values, "name"),
+        model=read_text(values, "model"),
+        data=(),
+        folders=(),
+        device=device.partition(":")[0],
     )
 
 
@@ -326,25 +343,33 @@ def _evaluation_job(records: JobRecords, request: EvaluationRequest, status: Sta
         folder=records.folder,
         state=status.state,
         sentence=status.sentence,
-        title=describe_evaluation(request),
+        title=describe_request(request),
         model=request.model,
         data=request.data,
         submitted=request.submitted,
-        started=records.process.time if records.process else None,
-        ended=_ended(records, status),
+        started=_find_start(records),
+        ended=_find_end(records, status),
         progress=progress,
         actions=_evaluation_actions(status.state, records.folder),
     )
 
 
-def describe_evaluation(request: EvaluationRequest) -> str:
+def describe_request(request: EvaluationRequest) -> str:
     """What an evaluation is of: `pneumonia-children on the test split of films`."""
     data = ", ".join(Path(name).name for name in request.data) or "its data"
     words = f"{Path(request.model).name} on the {split_name(request.split)} of {data}"
     return f"{words}, recalibrated by {request.recalibrate}" if request.recalibrate else words
 
 
-def _ended(records: JobRecords, status: Status) -> float | None:
+def _find_start(records: JobRecords) -> float | None:
+    if records.process is not None and records.process.time is not None:
+        return records.process.time
+    if records.is_evaluation:
+        return None
+    return read_number(run_files.read_first_event(records.folder), "time")
+
+
+def _find_end(records: JobRecords, status: Status) -> float | None:
     if status.state in LIVE or status.state == "queued":
         return None
     if records.end is not None and records.end.time is not None:

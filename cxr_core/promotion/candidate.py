@@ -157,32 +157,32 @@ def choose_comparison_set(
 def _compare_classifier(run: RunFolder, progress: StageProgress) -> Verdict:
     candidate = Classifier.load(run.model)
     folder = find_incumbent(candidate.card)
-    incumbent = Classifier.load(folder) if folder else None
+    incumbent, incumbent_card = None, None
+    if folder is not None:
+        incumbent = Classifier.load(folder)
+        incumbent_card = incumbent.card
 
     def check(films: ComparisonSet) -> tuple[tuple[Check, ...], str]:
         predictions = _predict_both(candidate, incumbent, films, progress)
-        incumbent_card = incumbent.card if incumbent else None
         return check_classifier(candidate.card, incumbent_card, predictions), films.description
 
-    return _make_verdict(
-        run, candidate.card, incumbent.card if incumbent else None, check, progress
-    )
+    return _make_verdict(run, candidate.card, incumbent_card, check, progress)
 
 
 def _compare_segmenter(run: RunFolder, progress: StageProgress) -> Verdict:
     candidate = Segmenter.load(run.model)
     folder = find_incumbent(candidate.card)
-    incumbent = Segmenter.load(folder) if folder else None
+    incumbent, incumbent_card = None, None
+    if folder is not None:
+        incumbent = Segmenter.load(folder)
+        incumbent_card = incumbent.card
 
     def check(films: ComparisonSet) -> tuple[tuple[Check, ...], str]:
         own, other, problem = _segment_both(candidate, incumbent, films, progress)
-        incumbent_card = incumbent.card if incumbent else None
         checks = check_segmenter(candidate.card, incumbent_card, own, other)
         return checks, problem or films.description
 
-    return _make_verdict(
-        run, candidate.card, incumbent.card if incumbent else None, check, progress
-    )
+    return _make_verdict(run, candidate.card, incumbent_card, check, progress)
 
 
 def _make_verdict(
@@ -201,7 +201,9 @@ def _make_verdict(
         return kept
     films = choose_comparison_set(run, candidate, incumbent, progress)
     checks, description = check(films)
-    is_classifier = isinstance(candidate, ModelCard)
+    limits, official_test = SEGMENTER_LIMITS.to_json(), None
+    if isinstance(candidate, ModelCard):
+        limits, official_test = LIMITS.to_json(), _read_official_test(run)
     verdict = Verdict(
         model=candidate.model,
         version=candidate.version,
@@ -209,8 +211,8 @@ def _make_verdict(
         split=films.split,
         comparison_set=description,
         checks=checks,
-        official_test=_read_official_test(run) if is_classifier else None,
-        limits=LIMITS.to_json() if is_classifier else SEGMENTER_LIMITS.to_json(),
+        official_test=official_test,
+        limits=limits,
         fingerprints=compute_fingerprints(candidate, incumbent),
         made=utc_now(),
     )
@@ -350,13 +352,12 @@ def _read_official_test(run: RunFolder) -> OfficialTest:
     is_own = metrics.get("part") == TEST and metrics.get("weights_sha256") == card.weights_sha256
     if not is_own or not isinstance(data, dict):
         return OfficialTest(findings=_select_figures(card.metrics.get(TEST)))
+    findings = _select_figures(metrics.get("findings"))
     films, data_sha256 = data.get("films"), data.get("data_sha256")
-    return OfficialTest(
-        findings=_select_figures(metrics.get("findings")),
-        films=films if isinstance(films, int) else None,
-        data_sha256=data_sha256 if isinstance(data_sha256, str) else None,
-        uses=count_test_uses(data_sha256) if isinstance(data_sha256, str) else None,
-    )
+    if not isinstance(films, int) or not isinstance(data_sha256, str):
+        return OfficialTest(findings=findings)
+    uses = count_test_uses(data_sha256)
+    return OfficialTest(findings=findings, films=films, data_sha256=data_sha256, uses=uses)
 
 
 def _select_figures(findings: Json) -> dict[str, dict[str, Figure]]:

@@ -1,4 +1,4 @@
-"""An estimate before the start: it follows from what was measured, and says why when it cannot be told."""
+"""An estimate before the start: it follows from what was measured, and says why when there is none."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,77 +7,79 @@ import pytest
 
 from cxr_core.data.prepare import prepare_dataset
 from cxr_core.errors import DataError
-from cxr_core.jobs import estimate as probe
-from cxr_core.jobs.estimate import estimate
-from cxr_core.jobs.estimate_worker import count
+from cxr_core.jobs import estimate as estimating
+from cxr_core.jobs.estimate import Measurements, estimate
+from cxr_core.jobs.estimate_worker import count_films
 from cxr_core.jobs.job import TrainingRequest
-from tests.training.test_resume import RESTLESS, films
+from tests.jobs.job_control import TINY
+from tests.lit_films import lit_films
 
-__all__ = ["films"]
-FOUND = {
-    "train": 70,
-    "val": 10,
-    "undecoded": 5,
-    "outlined": 0,
-    "validation_film_s": 0.5,
-    "step_s": 2.0,
-    "steps": 9,
-    "memory_mb": 300.0,
-}
+MEASURED = Measurements(
+    train=70,
+    val=10,
+    undecoded=5,
+    validation_film_s=0.5,
+    step_s=2.0,
+    steps=9,
+    memory_mb=300.0,
+)
 
 
-def asked(data: Path, **changes) -> TrainingRequest:
-    return TrainingRequest(
-        recipe=replace(RESTLESS, **changes), data=(str(data),), token="one", device="cpu"
-    )
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """28 films whose labels are easy to learn."""
+    return lit_films(tmp_path / "films", train=14, test=4)
+
+
+def request_for(data: Path, **changes: object) -> TrainingRequest:
+    recipe = replace(TINY, **changes)  # type: ignore[arg-type]
+    return TrainingRequest(recipe=recipe, data=(str(data),), token="one", device="cpu")
 
 
 @pytest.mark.parametrize("region_weight", [0.0, 10.0])
-def test_a_probe_of_a_real_recipe_tells_time_and_memory(
+def test_a_real_recipe_is_measured_in_time_and_memory(
     films: Path, workspace: Path, region_weight: float
 ) -> None:
     prepare_dataset([films])
-    told = estimate(asked(films, region_weight=region_weight), limit_s=240)
-    assert told.films == 28
-    assert told.undecoded == 28
-    assert told.duration_s is not None
-    assert told.duration_s > 0
-    assert told.memory_mb is not None
-    assert 100 < told.memory_mb < 8000
-    assert "Decoding 28 films comes before it." in told.sentence
-    outlined = count(asked(films, region_weight=region_weight).recipe, [films])["train"]
-    assert (f"So does outlining the hearts on {outlined}." in told.sentence) == (region_weight > 0)
+    request = request_for(films, region_weight=region_weight)
+    counts = count_films(request.recipe, [films])
+    answer = estimate(request, limit_s=240)
+    assert answer.films == answer.undecoded == counts["train"] + counts["val"] == 28
+    assert answer.duration_s is not None
+    assert answer.duration_s > 0
+    assert answer.memory_mb is not None
+    assert 100 < answer.memory_mb < 8000
+    assert "Decoding 28 films comes before it." in answer.sentence
+    segmenting = f"So does segmenting the hearts on {counts['train']}."
+    assert (segmenting in answer.sentence) == (region_weight > 0)
 
 
-def test_data_that_is_not_prepared_is_told_so(films: Path, workspace: Path) -> None:
+def test_data_that_is_not_prepared_says_so(films: Path, workspace: Path) -> None:
     with pytest.raises(DataError, match=r"The data has not been prepared yet\."):
-        count(RESTLESS, [films])
+        count_films(TINY, [films])
 
 
 def test_the_time_is_that_of_all_steps_and_all_validation(
     films: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "_probe", lambda *_: (FOUND, ""))
-    told = estimate(asked(films, epochs=3, batch_size=8))
-    assert told.duration_s == 3 * (8 * 2.0 + 10 * 0.5)
-    assert told.images_per_second == 4.0
-    assert told.sentence == (
+    monkeypatch.setattr(estimating, "_measure", lambda *_: (MEASURED, ""))
+    answer = estimate(request_for(films, epochs=3, batch_size=8))
+    assert answer.duration_s == 3 * (8 * 2.0 + 10 * 0.5)
+    assert answer.images_per_second == 4.0
+    assert answer.sentence == (
         "About 63 s for 3 epochs of 70 films, and 300 MiB of memory; measured over 9 steps at 4 images/s. "
         "Decoding 5 films comes before it."
     )
 
 
-def test_a_probe_can_be_stopped_runs_out_of_time_or_dies(
+def test_a_measurement_can_be_stopped_runs_out_of_time_or_dies(
     films: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        probe, "PROGRAM", "timeit"
-    )  # takes no heed of what it is told, and is busy for a while
-    assert estimate(asked(films), stop=lambda: True).sentence == "The probe was stopped."
-    assert estimate(asked(films), limit_s=0.0).sentence.startswith(
-        "Not one step could be measured within 0 s"
-    )
-    monkeypatch.setattr(probe, "PROGRAM", "no_such_module")
-    assert estimate(asked(films), limit_s=240).sentence.startswith(
-        "The probe was ended by the system"
-    )
+    # It ignores what it is sent, and is busy for a while.
+    monkeypatch.setattr(estimating, "WORKER", "timeit")
+    assert estimate(request_for(films), stop=lambda: True).sentence == "The estimate was stopped."
+    out_of_time = estimate(request_for(films), limit_s=0.0).sentence
+    assert out_of_time.startswith("Not one step could be measured within 0 s")
+    monkeypatch.setattr(estimating, "WORKER", "no_such_module")
+    killed = estimate(request_for(films), limit_s=240).sentence
+    assert killed.startswith("The measurement was ended by the system")

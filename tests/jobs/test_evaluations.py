@@ -210,6 +210,21 @@ def test_events_that_only_count_on_are_written_twice_a_second_at_most(tmp_path: 
     assert all(event["event"] == "data" and event["of"] == 9 for event in events)
 
 
+def test_a_job_that_ends_while_it_is_looked_at_is_shown_as_running(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was live at the first look and has left no file since; the next look shows how it ended."""
+    folder = workspace / "evaluations" / "one"
+    folder.mkdir(parents=True)
+    files.write_record(folder, run_files.REQUEST, REQUEST.to_json())
+    process = ProcessRecord(process=replace(current_process(), pid=2**22 + 1))
+    files.write_record(folder, run_files.PROCESS, process.to_json())
+    answers = iter([True, False, False])
+    monkeypatch.setattr(files, "is_job_live", lambda folder: next(answers))
+    assert status.job_status(folder).state == "running"
+    assert status.job_status(folder).state == "interrupted"
+
+
 @pytest.mark.parametrize("has_figures", [False, True])
 def test_an_evaluation_of_version_0_1_is_read(workspace: Path, has_figures: bool) -> None:
     """Its process told its progress in words only, which nobody reads any more."""

@@ -16,7 +16,7 @@ from cxr_core.jobs.scheduler import SCHEDULER_LOCK
 from cxr_core.promotion.gate.verdict import Verdict
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import format_recipe
-from cxr_core.training.runs.run_files import HEARTBEAT, LOCK
+from cxr_core.training.runs.run_files import HEARTBEAT
 from cxr_core.workspace.process_id import current_process
 from cxr_core.workspace.process_lock import hold_lock
 from tests.pages.fake_datasets import FINDINGS
@@ -38,7 +38,7 @@ LEADER = {"pid": 2**22 + 1, "started": 1, "boot": "of long ago"}
 
 
 class FakeRuns:
-    """Writes runs into the workspace. This process holds the locks of running ones until the test is over."""
+    """Writes runs into the workspace. This process is that of the running ones."""
 
     def __init__(self, alive: ExitStack):
         self._alive = alive
@@ -84,7 +84,6 @@ class FakeRuns:
             {**process, "time": time.time(), "monotonic": time.monotonic()},
         )
         last = json.loads((run / "progress.jsonl").read_text().splitlines()[-1])
-        self._alive.enter_context(hold_lock(run / "job" / LOCK))
         heartbeat = {
             **process,
             "leader": process,
@@ -137,14 +136,7 @@ class FakeRuns:
 
     def append_epoch(self, run: Path, auroc: float) -> None:
         """One more epoch of a run, with this figure on validation films."""
-        event = {
-            "event": "epoch",
-            "epoch": 3,
-            "step": 30,
-            "of": 40,
-            "loss": 0.3,
-            "validation_auroc": auroc,
-        }
+        event = _epoch(time.time(), 3, RECIPE) | {"validation_auroc": auroc}
         with (run / "progress.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
 

@@ -8,12 +8,12 @@ from streamlit.testing.v1 import AppTest
 from cxr_core.errors import RunError
 from cxr_core.findings import STRUCTURES
 from cxr_core.jobs import actions, status
-from cxr_core.jobs.activity import JUDGED, MEASURED
-from cxr_core.jobs.job import TrainingRequest
+from cxr_core.jobs.activity import GATE_ACTIVITY
+from cxr_core.jobs.job import Action, Job, Progress, State, TrainingRequest
 from pages.components import cache
-from pages.components.training import publishing
 from tests.pages.app_bench import (
     button_labels,
+    find_button,
     find_labelled,
     open_page,
     table_text,
@@ -41,6 +41,17 @@ def test_running_run_is_watched_and_the_queue_has_an_order(app: AppTest, runs: F
     app.button(key="stop-beta").click().run()
     assert status.load_job("beta").state == "stopped"
     assert "Taken out" not in visible_text(app)
+
+
+def test_opening_the_page_starts_what_waits(
+    app: AppTest, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking at runs starts nothing, so after a restart of the machine the page has to."""
+    calls: list[str] = []
+    monkeypatch.setattr("cxr_core.jobs.scheduler.ensure_scheduler", lambda: calls.append("started"))
+    runs.write_queued("alpha", 1)
+    open_page(app, "train")
+    assert calls == ["started"]
 
 
 def test_best_figure_of_a_running_run_is_in_the_table(app: AppTest, runs: FakeRuns) -> None:
@@ -191,50 +202,84 @@ def test_table_is_filtered_by_words_and_state(app: AppTest, runs: FakeRuns) -> N
     assert shown() == ["alpha"]
 
 
+def evaluation_job(folder: Path, state: State, sentence: str, *possible: Action) -> Job:
+    """The evaluation of a run on its test films."""
+    return Job(
+        id="runs/alpha/evaluation",
+        kind="evaluation",
+        folder=folder / "evaluation",
+        state=state,
+        sentence=sentence,
+        progress=Progress("reading films", 12, 48),
+        actions=frozenset(possible),
+    )
+
+
 def test_run_without_test_figures_is_evaluated_first(
     app: AppTest, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[str, tuple[str, ...]]] = []
+    folder = runs.write_finished("alpha")
+    jobs: list[Job] = []
+    requests: list[tuple[str, tuple[str, ...]]] = []
 
-    def measured(run: Path, data: tuple[str, ...], stop: object) -> None:
-        asked.append((run.name, data))
-        raise RunError("the data has no *test* part")
+    def submit(run: Path, data: tuple[str, ...]) -> None:
+        requests.append((run.name, data))
+        jobs.append(evaluation_job(folder, "running", "It runs.", "stop"))
 
-    runs.write_finished("alpha")
-    monkeypatch.setattr(publishing, "measure_on_test", measured)
+    def stop(job: str) -> None:
+        assert job == "runs/alpha/evaluation"
+        jobs.append(evaluation_job(folder, "failed", "the data has no *test* split"))
+
+    monkeypatch.setattr(actions, "submit_test_evaluation", submit)
+    monkeypatch.setattr(actions, "stop_job", stop)
+    monkeypatch.setattr(status, "find_evaluation", lambda folder: jobs[-1] if jobs else None)
     open_page(app, "train", run="alpha")
     assert "has not been evaluated on test films yet" in visible_text(app)
     assert "Run the gate" not in button_labels(app)
     app.button(key="measure-alpha").click().run()
-    cache.background_tasks().find("gate alpha").wait(60)
-    app.run()
-    assert asked == [("alpha", ("films",))]
-    assert r"the data has no \*test\* part" in app.error[0].value
+    assert requests == [("alpha", ("films",))]
+    assert "reading films, 12 of 48" in app.get("progress")[0].proto.text
+    assert "Evaluate on test films" not in button_labels(app)
+    find_button(app, "Cancel").click().run()
+    assert r"the data has no \*test\* split" in app.warning[0].value
+    assert "Evaluate on test films" in button_labels(app)
     runs.write_finished("alpha", tested=True)
     app.run()
     assert "Run the gate" in button_labels(app)
 
 
-@pytest.mark.parametrize(
-    ("what", "button"), [(MEASURED, "Evaluate on test films"), (JUDGED, "Run the gate")]
-)
-def test_work_on_a_run_by_another_process_is_shown(
-    app: AppTest, runs: FakeRuns, what: str, button: str
+def test_refused_evaluation_is_explained(
+    app: AppTest, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = runs.write_finished("alpha", tested=what == JUDGED)
-    runs.write_activity(folder, what, alive=True)
+    def refuse(run: Path, data: tuple[str, ...]) -> None:
+        raise RunError("the gate compares *alpha* at this moment")
+
+    runs.write_finished("alpha")
+    monkeypatch.setattr(actions, "submit_test_evaluation", refuse)
     open_page(app, "train", run="alpha")
-    assert f"It is being {what}. It was not begun by this server." in visible_text(app)
-    assert button not in button_labels(app)
-    assert ("Cancel" in button_labels(app)) is (what == MEASURED)
-    runs.write_activity(folder, what, alive=False)
+    app.button(key="measure-alpha").click().run()
+    assert r"the gate compares \*alpha\*" in app.error[0].value
+
+
+def test_gate_run_by_another_process_is_shown(app: AppTest, runs: FakeRuns) -> None:
+    folder = runs.write_finished("alpha", tested=True)
+    runs.write_activity(folder, GATE_ACTIVITY, alive=True)
+    open_page(app, "train", run="alpha")
+    assert f"It is being {GATE_ACTIVITY}. Another process does this" in visible_text(app)
+    assert "Run the gate" not in button_labels(app)
+    assert "Cancel" not in button_labels(app)
+    runs.write_activity(folder, GATE_ACTIVITY, alive=False)
     app.run()
-    assert f"It was being {what} when that was cut off" in app.warning[0].value
-    assert button in button_labels(app)
+    assert f"It was being {GATE_ACTIVITY}, but that was cut off" in app.warning[0].value
+    assert "Run the gate" in button_labels(app)
 
 
-def test_evaluation_that_ended_after_the_app_needs_no_message(app: AppTest, runs: FakeRuns) -> None:
-    runs.write_activity(runs.write_finished("alpha", tested=True), MEASURED, alive=False)
+def test_finished_evaluation_needs_no_message(
+    app: AppTest, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = runs.write_finished("alpha", tested=True)
+    finished = evaluation_job(folder, "finished", "It is finished.", "dismiss")
+    monkeypatch.setattr(status, "find_evaluation", lambda folder: finished)
     open_page(app, "train", run="alpha")
     assert not app.warning
     assert "Run the gate" in button_labels(app)

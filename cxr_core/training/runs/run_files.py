@@ -11,7 +11,7 @@ job/process.json                     the process that runs it, or ran it last
 job/heartbeat.json                   the last heartbeat of that process, with its last event
 job/stop.json                        that process was asked to stop
 job/end.json                         how that process ended; absent when it was killed
-job/lock                             held while that process lives
+job/progress.jsonl                   events of an evaluation; a run has its own, see above
 job/output.log                       what it wrote to its terminal
 """
 
@@ -28,7 +28,7 @@ CHECKPOINTS, MODEL, EVALUATION = "checkpoints", "model", "evaluation"
 
 JOB_FOLDER = "job"
 REQUEST, JOB_RECIPE, QUEUE, PROCESS = "request.json", "recipe.toml", "queue.json", "process.json"
-HEARTBEAT, STOP, END, LOCK, OUTPUT = "heartbeat.json", "stop.json", "end.json", "lock", "output.log"
+HEARTBEAT, STOP, END, OUTPUT = "heartbeat.json", "stop.json", "end.json", "output.log"
 
 TAIL_BYTES = 65536
 
