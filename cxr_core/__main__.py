@@ -37,51 +37,48 @@ STEM_BYTES = 120  # of a film's name in that of its heatmap
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a verb. `read` reads every file, one line or block each, in the order given. Returns the exit status."""
+    """Run a verb and return the exit status. `read` prints one line or block for each file, in the given order."""
     words = sys.argv[1:] if arguments is None else arguments
     if words and words[0] in PROGRAMS:
         program, _ = PROGRAMS[words[0]]
         status: int = importlib.import_module(program).main(words[1:])
         return status
-    parser = _parser()
-    given = parser.parse_args(words)
-    if given.verb == "app":
-        return _serve_app(given.port)
-    if given.heatmaps:
-        _require_folder(parser, given.heatmaps)
-    files = list(_files(given.files))
+    parser = _build_parser()
+    options = parser.parse_args(words)
+    if options.verb == "app":
+        return _serve_app(options.port)
+    if options.heatmaps:
+        _require_folder(parser, options.heatmaps)
+    files = list(_list_files(options.files))
     if not files:
-        print("cxr_core: the folders given hold no files", file=sys.stderr)
+        print("cxr_core: there are no files in these folders", file=sys.stderr)
         return BAD_ARGUMENTS
     try:
-        return _read_all(given, files)
+        return _read_files(options, files)
     except SilhouetteError as error:
         print(f"cxr_core: {error}", file=sys.stderr)
         return SOME_REFUSED
-    except BrokenPipeError:  # whoever listened has enough, as `| head` does
+    except BrokenPipeError:  # the program after the pipe has ended, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READ
 
 
-def _read_all(given: argparse.Namespace, files: list[Path]) -> int:
-    from cxr_core.reading.reader import (
-        Reader,
-    )  # imports torch: not for --help, and not for bad arguments
+def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
+    # It imports torch, which help texts and bad arguments need not wait for.
+    from cxr_core.reading.reader import Reader
 
     status = READ
-    patient = Patient(age_years=given.age, view=given.view)
+    patient = Patient(age_years=options.age, view=options.view)
     with Reader.installed() as reader:
-        for file, examination in zip(
-            files, reader.examine_many(map(_bytes_of, files)), strict=True
-        ):
-            reading = interpret(examination, patient, given.operating_point)
-            print(
-                json.dumps(reading.to_json(str(file)), ensure_ascii=False)
-                if given.json
-                else _block(file, reading)
-            )
-            if given.heatmaps and reading.status == "read":
-                _write_heatmaps(given.heatmaps, file, examination, reading)
+        examinations = reader.examine_many(map(_load_bytes, files))
+        for file, examination in zip(files, examinations, strict=True):
+            reading = interpret(examination, patient, options.operating_point)
+            if options.json:
+                print(json.dumps(reading.to_json(str(file)), ensure_ascii=False))
+            else:
+                print(_format_reading(file, reading))
+            if options.heatmaps and reading.status == "read":
+                _write_heatmaps(options.heatmaps, file, examination, reading)
             if reading.status == "refused":
                 status = SOME_REFUSED
     return status
@@ -96,9 +93,9 @@ def _serve_app(port: int) -> int:
     return subprocess.run(command, check=False).returncode
 
 
-def _files(named: Iterable[Path]) -> Iterator[Path]:
-    """The files named, and those of the folders named, in the order of their names."""
-    for path in named:
+def _list_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files themselves, and those of the folders in the order of their names; hidden files are left out."""
+    for path in paths:
         if path.is_dir():
             yield from sorted(
                 p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")
@@ -107,8 +104,8 @@ def _files(named: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def _bytes_of(file: Path) -> bytes:
-    """The file's bytes; empty when it cannot be read. A file over the limit is not read further than it."""
+def _load_bytes(file: Path) -> bytes:
+    """The file's bytes; empty when it cannot be read, and no more than one byte over the limit."""
     try:
         with file.open("rb") as handle:
             return handle.read(MAX_BYTES + 1)
@@ -116,20 +113,21 @@ def _bytes_of(file: Path) -> bytes:
         return b""
 
 
-def _block(file: Path, reading: Reading) -> str:
-    lines = [f"{file}: {reading.status}" + (f": {reading.reason}" if reading.reason else "")]
-    lines += [f"  ! {concern.message}" for concern in reading.concerns if not concern.withholds_reading]
-    lines += [f"  ! {remark}" for remark in reading.warnings]
-    lines += [f"  {_line(finding)}" for finding in reading.findings]
-    for measured in reading.measurements:
-        lines.append(f"  {_measured(measured)}")
-        if measured.value is not None:
-            lines += [f"    ! {reason}" for reason in measured.reasons]
-        lines += [f"    ! {sentence}" for sentence in measured.disagreements]
+def _format_reading(file: Path, reading: Reading) -> str:
+    """A reading as lines for people."""
+    reason = f": {reading.reason}" if reading.reason else ""
+    lines = [f"{file}: {reading.status}{reason}"]
+    flags = [concern.message for concern in reading.concerns if not concern.withholds_reading]
+    lines += [f"  ! {caution}" for caution in (*flags, *reading.warnings)]
+    lines += [f"  {_format_finding(finding)}" for finding in reading.findings]
+    for measurement in reading.measurements:
+        lines.append(f"  {_format_measurement(measurement)}")
+        cautions = measurement.reasons if measurement.value is not None else ()
+        lines += [f"    ! {caution}" for caution in (*cautions, *measurement.disagreements)]
     return "\n".join(lines)
 
 
-def _line(finding: FindingReading) -> str:
+def _format_finding(finding: FindingReading) -> str:
     if finding.probability is None or finding.threshold is None:
         return f"{finding.finding}: {finding.reason}"
     return (
@@ -139,44 +137,47 @@ def _line(finding: FindingReading) -> str:
     )
 
 
-def _measured(measured: Measurement) -> str:
-    about = "; ".join(
-        filter(None, (describe_diameters(measured), f"{measured.model} {measured.version}"))
-    )
-    return f"cardiothoracic ratio: {describe_ratio(measured)} ({about})"
+def _format_measurement(measurement: Measurement) -> str:
+    origin = f"{measurement.model} {measurement.version}"
+    diameters = describe_diameters(measurement)
+    if diameters:
+        origin = f"{diameters}; {origin}"
+    return f"cardiothoracic ratio: {describe_ratio(measurement)} ({origin})"
 
 
 def _write_heatmaps(folder: Path, file: Path, examination: Examination, reading: Reading) -> None:
-    """One PNG per finding, the film with its evidence over it, named by the film's name and hash.
+    """Write one PNG per finding, the heatmap over the film, named by the film's name and hash.
 
     Raises SilhouetteError when one cannot be written.
     """
     for finding in reading.findings:
-        if finding.attribution is not None and examination.film is not None:
-            picture = overlay_heatmap(
-                examination.film.pixels, finding.attribution.on_film(), finding.attribution.scale
-            )
-            name = f"{_short(file.stem)}-{reading.sha256[:8]}-{finding.finding}-{finding.model}.png"
+        attribution = finding.attribution
+        if attribution is not None and examination.film is not None:
+            heat = attribution.on_film()
+            picture = overlay_heatmap(examination.film.pixels, heat, attribution.scale)
+            name = f"{_shorten_stem(file.stem)}-{reading.sha256[:8]}-{finding.finding}-{finding.model}.png"
             if not cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
                 raise SilhouetteError(
-                    f"{folder / name} cannot be written; free space, or give another folder"
+                    f"{folder / name} cannot be written; free space, or choose another folder"
                 )
 
 
-def _short(stem: str) -> str:
-    """A name that leaves room for the rest within the 255 bytes that file systems allow."""
+def _shorten_stem(stem: str) -> str:
+    """The start of a file name, so that the whole stays within the 255 bytes that file systems allow."""
     return stem.encode()[:STEM_BYTES].decode(errors="ignore")
 
 
 def _require_folder(parser: argparse.ArgumentParser, folder: Path) -> None:
-    """Make the folder for heatmaps; ends with a sentence and BAD_ARGUMENTS when that cannot be done."""
+    """Create the folder for heatmaps, or end with a sentence and BAD_ARGUMENTS."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        parser.error(f"argument --heatmaps: {folder} cannot be a folder for them: {error.strerror}")
+        parser.error(
+            f"argument --heatmaps: {folder} cannot be created as a folder: {error.strerror}"
+        )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_program_name(),
         description="Read chest films and make the models that read them.",
@@ -193,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Read chest films: PNG, JPEG or DICOM files, or folders of them.",
     )
     read.add_argument(
-        "files", nargs="+", type=_existing, metavar="FILE", help="a film, or a folder of films"
+        "files", nargs="+", type=_parse_path, metavar="FILE", help="a film, or a folder of films"
     )
     read.add_argument("--json", action="store_true", help="one JSON object per line")
     read.add_argument(
@@ -203,7 +204,7 @@ def _parser() -> argparse.ArgumentParser:
         help="write each finding's heatmap over its film here",
     )
     read.add_argument(
-        "--age", type=_age, metavar="YEARS", help="the patient's age; overrides the file's"
+        "--age", type=_parse_age, metavar="YEARS", help="the patient's age; overrides the file's"
     )
     read.add_argument("--view", choices=("PA", "AP"), help="the view; overrides the file's")
     read.add_argument("--operating-point", default="youden", choices=OPERATING_POINTS)
@@ -216,16 +217,16 @@ def _program_name() -> str:
     return name if name == "silhouette" else "python -m cxr_core"
 
 
-def _existing(text: str) -> Path:
+def _parse_path(text: str) -> Path:
     path = Path(text)
     if not path.exists():
         raise argparse.ArgumentTypeError(f"there is no file or folder {text!r}")
     if not os.access(path, os.R_OK):
-        raise argparse.ArgumentTypeError(f"{text!r} may not be read; check its permissions")
+        raise argparse.ArgumentTypeError(f"{text!r} is not readable; check its permissions")
     return path
 
 
-def _age(text: str) -> float:
+def _parse_age(text: str) -> float:
     try:
         age = float(text)
     except ValueError:

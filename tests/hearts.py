@@ -5,7 +5,7 @@ import hashlib
 import cv2
 import numpy as np
 
-from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, compute_truth, draw_phantom, encode_png
 from cxr_core.film.preprocess import InputSpec, Placement
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult, find_contours
 
@@ -17,7 +17,7 @@ MISSED = PhantomSpec(height=420, width=400, seed=3)  # a heart that the network 
 
 def segment_drawing(spec: PhantomSpec, found: bool = True) -> SegmentationResult:
     """The segmentation of a drawing. found: False = as where a network sees no heart."""
-    true = truth(spec)
+    true = compute_truth(spec)
     masks = [true.heart & found, true.left_lung, true.right_lung]
     shares = [
         cv2.resize(mask.astype(np.float32), (MAP_SIDE, MAP_SIDE), interpolation=cv2.INTER_AREA)
@@ -32,7 +32,7 @@ def segment_drawing(spec: PhantomSpec, found: bool = True) -> SegmentationResult
 
 def file_of(spec: PhantomSpec) -> bytes:
     """The drawing as a file."""
-    return as_png(draw(spec))
+    return encode_png(draw_phantom(spec))
 
 
 def sha256_of(spec: PhantomSpec) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cxr_core import __main__ as command
-from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, encode_png
 from cxr_core.models.registry import registry
 from cxr_core.reading.cardiothoracic.ratio import VIEW_AP
 from cxr_core.reading.interpret import interpret
@@ -31,9 +31,9 @@ def installed(tmp_path, monkeypatch, workspace):
 def films(tmp_path):
     folder = tmp_path / "films"
     folder.mkdir()
-    (folder / "a.png").write_bytes(as_png(draw(PhantomSpec(seed=1))))
+    (folder / "a.png").write_bytes(encode_png(draw_phantom(PhantomSpec(seed=1))))
     (folder / "b.png").write_bytes(b"nothing of the kind")
-    (folder / "c.png").write_bytes(as_png(draw(PhantomSpec(seed=2))))
+    (folder / "c.png").write_bytes(encode_png(draw_phantom(PhantomSpec(seed=2))))
     return folder
 
 
@@ -41,7 +41,7 @@ def lines(capsys) -> list[dict]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_a_folder_is_read_in_order_one_line_each(installed, films, capsys):
+def test_a_folder_is_read_in_order_with_one_line_per_file(installed, films, capsys):
     assert command.main(["read", str(films), "--json"]) == 3
     found = lines(capsys)
     assert [Path(line["file"]).name for line in found] == ["a.png", "b.png", "c.png"]
@@ -51,40 +51,40 @@ def test_a_folder_is_read_in_order_one_line_each(installed, films, capsys):
     assert 0 <= found[0]["findings"][0]["probability"] <= 1
 
 
-def test_all_read_is_success_and_people_get_sentences(installed, films, capsys):
+def test_exit_status_is_zero_when_all_is_read_and_people_get_sentences(installed, films, capsys):
     assert command.main(["read", str(films / "a.png"), "--operating-point", "sensitivity_95"]) == 0
     text = capsys.readouterr().out
     assert "drawing" in text
     assert "sensitivity_95" in text
 
 
-def test_people_read_the_heart_s_width_and_what_speaks_against_it():
+def test_the_text_output_has_the_ratio_with_its_cautions_and_disagreements():
     examination = examination_of(
-        dataclasses.replace(draw(SLENDER), spacing_mm=(0.8, 0.9)), probability=0.9
+        dataclasses.replace(draw_phantom(SLENDER), spacing_mm=(0.8, 0.9)), probability=0.9
     )
     seen = dataclasses.replace(examination, segmentation=segment_drawing(SLENDER))
     reading = interpret(seen, Patient(age_years=45, view="AP"), "youden")
     (measured,) = reading.measurements
-    block = command._block(Path("a.png"), reading)
-    said = f"cardiothoracic ratio: 0.43 (95 % interval {measured.low:.2f} to {measured.high:.2f}) (heart 109 mm, thorax"
-    assert said in block
-    assert f"    ! {VIEW_AP}" in block
-    assert "    ! Ratio and classifier disagree: 0.43 lies below 0.5" in block
+    text = command._format_reading(Path("a.png"), reading)
+    interval = f"95 % interval {measured.low:.2f} to {measured.high:.2f}"
+    assert f"cardiothoracic ratio: 0.43 ({interval}) (heart 109 mm, thorax" in text
+    assert f"    ! {VIEW_AP}" in text
+    assert "    ! Ratio and classifier disagree: 0.43 lies below 0.5" in text
     bare = interpret(examination, Patient(age_years=45, view="AP"), "youden")
-    assert "ratio" not in command._block(Path("a.png"), bare).lower()
+    assert "ratio" not in command._format_reading(Path("a.png"), bare).lower()
 
 
-def test_heatmaps_lie_on_the_films_own_grid(installed, films, tmp_path, capsys):
+def test_heatmaps_have_the_films_own_size(installed, films, tmp_path, capsys):
     maps = tmp_path / "maps"
     assert command.main(["read", str(films / "a.png"), "--heatmaps", str(maps)]) == 0
     names = sorted(path.name for path in maps.iterdir())
     assert len(names) == 2
     picture = cv2.imread(str(maps / names[0]))
-    assert picture.shape[:2] == draw(PhantomSpec(seed=1)).shape
+    assert picture.shape[:2] == draw_phantom(PhantomSpec(seed=1)).shape
     assert np.ptp(picture) > 0
 
 
-def test_heatmaps_of_a_film_with_a_very_long_name_are_written_and_a_failure_is_said(
+def test_heatmaps_of_a_film_with_a_very_long_name_are_written_and_a_failure_is_an_error(
     installed, films, tmp_path, capsys, monkeypatch
 ):
     long = films / f"{'é' * 120}.png"
@@ -104,11 +104,11 @@ def test_heatmaps_of_a_film_with_a_very_long_name_are_written_and_a_failure_is_s
         (["read", ".", "--age", "minus one"], "0 to 120"),
         (["read", ".", "--age", "-3"], "0 to 120"),
         (["read", ".", "--operating-point", "best"], "youden"),
-        (["read", ".", "--heatmaps", __file__], "cannot be a folder for them: File exists"),
+        (["read", ".", "--heatmaps", __file__], "cannot be created as a folder: File exists"),
         (["write"], "invalid choice"),
     ],
 )
-def test_bad_arguments_end_with_status_two_and_a_sentence(arguments, says, capsys):
+def test_bad_arguments_give_status_two_and_a_sentence(arguments, says, capsys):
     with pytest.raises(SystemExit) as ended:
         command.main(arguments)
     assert ended.value.code == 2
@@ -120,7 +120,7 @@ def test_an_empty_folder_is_a_bad_argument(tmp_path, capsys):
     assert "no files" in capsys.readouterr().err
 
 
-def test_a_damaged_model_is_a_sentence_not_a_guess(installed, films, capsys):
+def test_a_damaged_model_is_an_error_and_gives_no_reading(installed, films, capsys):
     (installed / "weights.safetensors").write_bytes(b"damaged")
     assert command.main(["read", str(films / "a.png"), "--json"]) == 3
     output = capsys.readouterr()
@@ -134,7 +134,7 @@ def test_help_needs_no_torch():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_a_listener_that_leaves_early_sees_no_traceback(installed, films):
+def test_a_closed_pipe_gives_no_traceback(installed, films):
     command_line = (
         f"{sys.executable} -m cxr_core read {' '.join([str(films / 'a.png')] * 40)} | head -n 1"
     )

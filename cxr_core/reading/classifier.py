@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cxr_core.errors import ReadingError
-from cxr_core.film.preprocess import Placement, normalise, to_grid
+from cxr_core.film.preprocess import Placement, normalise_grids, to_grid
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
 from cxr_core.models.networks.architectures import FilmClassifier
@@ -72,7 +72,7 @@ class Classifier:
 
         grids: (B, S, S) uint8.  film_shapes: (H, W) of each.  single_core: as in `CoreScheduler.forward_pass`.
         """
-        inputs = torch.from_numpy(normalise(grids, self.card.input_spec))
+        inputs = torch.from_numpy(normalise_grids(grids, self.card.input_spec))
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         return self.read_inputs(inputs, film_shapes, single_core=single_core)
 

@@ -42,7 +42,7 @@ def forward_with_attribution(network: FilmClassifier, features: Tensor) -> tuple
 
 
 def compute_baseline_attribution(attributions: np.ndarray) -> np.ndarray:
-    """What each cell adds on a typical film: the median of (N, h, w) attributions of N > 0 films without the finding."""
+    """The median (h, w) of attributions (N, h, w) of films without the finding, N above 0."""
     return np.asarray(np.median(attributions, axis=0))
 
 

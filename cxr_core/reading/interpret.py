@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from cxr_core.film.concern import Concern
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.findings import RATIO_LIMIT
 from cxr_core.presentation.wording import (
     finding_name,
@@ -27,11 +27,11 @@ AGE_UNKNOWN = (
     "Age unknown: every model reads the film, whatever age it is made for. The result of a model for other patients "
     "means nothing; enter the age to keep only the models that fit."
 )
-OUT_OF_DISTRIBUTION = Concern(
+OUT_OF_DISTRIBUTION = QualityFlag(
     "unfamiliar",
     "This picture is unlike every chest film that the models were trained on, so none of them reads it. "
     "Upload one complete, upright, frontal chest film.",
-    refuses=True,
+    withholds_reading=True,
 )
 
 
@@ -62,7 +62,7 @@ def interpret(
     measurement = None
     if examination.film is not None and examination.segmentation is not None:
         measurement = measure_ratio(examination.segmentation, examination.film, patient, concerns)
-    withholds_call = any(concern.unsettles for concern in concerns)
+    withholds_call = any(concern.withholds_call for concern in concerns)
     findings = _read_findings(
         examination.outputs, patient, operating_point, withholds_call, measurement
     )
@@ -121,13 +121,15 @@ def _is_out_of_distribution(examination: Examination) -> bool:
     A film that any model knows is a chest film, even when that model is not for this patient. A drawing says that it is
     one, and is never refused for it.
     """
-    drawn = any(concern.code == "drawing" for concern in examination.concerns)
-    return not drawn and min((output.ood_score for output in examination.outputs), default=0) > 1
+    is_drawing = any(concern.code == "drawing" for concern in examination.concerns)
+    return (
+        not is_drawing and min((output.ood_score for output in examination.outputs), default=0) > 1
+    )
 
 
-def _find_refusal(examination: Examination, concerns: Sequence[Concern]) -> str | None:
+def _find_refusal(examination: Examination, concerns: Sequence[QualityFlag]) -> str | None:
     """Why a film gets no reading; None when it gets one."""
-    refusal = next((concern for concern in concerns if concern.refuses), None)
+    refusal = next((concern for concern in concerns if concern.withholds_reading), None)
     if refusal is None:
         return None if examination.outputs else "No model is installed."
     # How the film is displayed may be all that makes it unlike the others.
@@ -140,9 +142,9 @@ def _find_refusal(examination: Examination, concerns: Sequence[Concern]) -> str 
     return refusal.message
 
 
-def _unlike_training(output: ModelOutput) -> Concern:
+def _unlike_training(output: ModelOutput) -> QualityFlag:
     card = output.card
-    return Concern(
+    return QualityFlag(
         "unlike_training",
         f"This film is unlike those that {card.model} was trained on ({card.population.text}); interpret its result "
         "with caution.",

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from cxr_core.errors import FilmRefused, ModelError
-from cxr_core.film.concern import Concern
 from cxr_core.film.decoding.sandbox import DecodePool
-from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw, is_drawing
-from cxr_core.film.quality import inspect
+from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom, encode_png, is_phantom_png
+from cxr_core.film.quality import find_quality_flags
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
 from cxr_core.models.registry.registry import find_segmenter, list_classifiers
@@ -24,7 +24,7 @@ from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.results import Attribution, Examination, ModelOutput
 from cxr_core.reading.segmenter import Segmenter
 
-DRAWING = Concern("drawing", DRAWING_NOTICE)
+DRAWING = QualityFlag("drawing", DRAWING_NOTICE)
 BATCH = 8  # films of a folder that share one forward pass; twice as many are decoded and in memory at a time
 
 
@@ -77,7 +77,7 @@ class Reader:
     def warm(self) -> None:
         """Start the decoders and read one drawing, so that the first film does not wait."""
         self.decoders.warm()
-        self.examine(as_png(draw(next(iter(SAMPLES.values())))))
+        self.examine(encode_png(draw_phantom(next(iter(SAMPLES.values())))))
 
     def examine(self, data: bytes) -> Examination:
         """What all models compute from one file; a file that cannot be read carries the concern that refuses it.
@@ -121,10 +121,10 @@ class Reader:
         try:
             film = self.decoders.decode(data)
         except FilmRefused as refusal:
-            concern = Concern(refusal.code, str(refusal), refuses=True)
+            concern = QualityFlag(refusal.code, str(refusal), withholds_reading=True)
             return _InspectedFile(sha256, None, (concern,))
-        drawing = (DRAWING,) if is_drawing(data) else ()
-        return _InspectedFile(sha256, film, drawing + inspect(film))
+        drawing = (DRAWING,) if is_phantom_png(data) else ()
+        return _InspectedFile(sha256, film, drawing + find_quality_flags(film))
 
     def _prepare(self, data: bytes) -> "_PreparedFile":
         """A file inspected and its film on every model's grid."""
@@ -179,12 +179,12 @@ class _InspectedFile:
 
     sha256: str
     film: Radiograph | None
-    concerns: tuple[Concern, ...]
+    concerns: tuple[QualityFlag, ...]
 
     @property
     def readable_film(self) -> Radiograph | None:
         """The film, unless a concern refuses it."""
-        refused = any(concern.refuses for concern in self.concerns)
+        refused = any(concern.withholds_reading for concern in self.concerns)
         return None if refused else self.film
 
     def build_examination(

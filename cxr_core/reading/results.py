@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from cxr_core.film.concern import Concern
 from cxr_core.film.preprocess import Placement
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
 from cxr_core.reading.calibration import log_odds
@@ -86,7 +86,7 @@ class Examination:
 
     sha256: str
     film: Radiograph | None
-    concerns: tuple[Concern, ...]
+    concerns: tuple[QualityFlag, ...]
     outputs: tuple[ModelOutput, ...]
     seconds: float
     segmentation: SegmentationResult | None = None
@@ -143,7 +143,7 @@ class Reading:
     sha256: str
     status: Literal["read", "refused"]
     reason: str | None = None
-    concerns: tuple[Concern, ...] = ()
+    concerns: tuple[QualityFlag, ...] = ()
     findings: tuple[FindingReading, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     warnings: tuple[str, ...] = ()

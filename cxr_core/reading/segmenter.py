@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from cxr_core.errors import ReadingError
-from cxr_core.film.preprocess import Placement, normalise, to_grid
+from cxr_core.film.preprocess import Placement, normalise_grids, to_grid
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.networks.segmenter import FilmSegmenter
 from cxr_core.models.segmenter_card import SegmenterCard
@@ -84,7 +84,7 @@ class Segmenter:
         Raises ReadingError when the network gives no finite number.
         """
         augmented = np.stack([_augment_grid(grid) for grid in grids])
-        inputs = normalise(np.concatenate([grids, augmented]), self.card.input_spec)
+        inputs = normalise_grids(np.concatenate([grids, augmented]), self.card.input_spec)
         with self.cores.forward_pass(single_core=single_core):
             films = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
             maps = self.network(films).float().contiguous().numpy()

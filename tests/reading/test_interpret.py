@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cxr_core.film.concern import Concern
 from cxr_core.film.preprocess import InputSpec, Placement
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard, OperatingPoint, Population
 from cxr_core.reading.interpret import AGE_UNKNOWN, interpret
@@ -46,7 +46,7 @@ def output(of: ModelCard, probability: float, ood_score: float = 0.5) -> ModelOu
 
 
 def examination(
-    *outputs: ModelOutput, concerns: tuple[Concern, ...] = (), **film: object
+    *outputs: ModelOutput, concerns: tuple[QualityFlag, ...] = (), **film: object
 ) -> Examination:
     radiograph = Radiograph(pixels=np.zeros((80, 80), np.float32), **film)  # type: ignore[arg-type]
     return Examination(
@@ -126,7 +126,7 @@ def test_a_film_out_of_distribution_for_every_model_is_refused():
 
 def test_a_drawing_is_never_refused_as_out_of_distribution():
     drawn = examination(
-        output(ADULTS, 0.5, ood_score=1.2), concerns=(Concern("drawing", "It is drawn."),)
+        output(ADULTS, 0.5, ood_score=1.2), concerns=(QualityFlag("drawing", "It is drawn."),)
     )
     reading = interpret(drawn, Patient(), "youden")
     assert reading.status == "read"
@@ -151,14 +151,17 @@ def test_a_film_out_of_distribution_for_one_model_is_flagged_with_its_name():
 
 def test_a_refused_film_has_no_numbers():
     refused = examination(
-        output(ADULTS, 0.5), concerns=(Concern("lateral_view", "It is lateral.", refuses=True),)
+        output(ADULTS, 0.5),
+        concerns=(QualityFlag("lateral_view", "It is lateral.", withholds_reading=True),),
     )
     reading = interpret(refused, Patient(), "youden")
     assert (reading.status, reading.reason, reading.findings) == ("refused", "It is lateral.", ())
 
 
 def test_a_flag_that_withholds_the_call_keeps_the_number():
-    inverted = replace(BOTH, concerns=(Concern("inverted", "It seems inverted.", unsettles=True),))
+    inverted = replace(
+        BOTH, concerns=(QualityFlag("inverted", "It seems inverted.", withholds_call=True),)
+    )
     reading = interpret(inverted, Patient(), "youden")
     assert {f.call for f in reading.findings} == {"indeterminate"}
     assert all(f.probability is not None for f in reading.findings)
@@ -212,7 +215,7 @@ def test_crossing_thresholds_are_a_warning_at_their_own_operating_points(point):
 
 @pytest.mark.parametrize("code", ["inverted", "turned"])
 def test_a_refusal_names_inversion_or_rotation_as_its_likely_reason(code):
-    shown = Concern(code, "Invert the film, or turn it.", unsettles=True)
+    shown = QualityFlag(code, "Invert the film, or turn it.", withholds_call=True)
     strange = output(ADULTS, 0.5, ood_score=2.0)
     reading = interpret(examination(strange, concerns=(shown,)), Patient(), "youden")
     assert reading.status == "refused"

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from cxr_core.errors import ModelError, ReadingError
-from cxr_core.film.decoding.decode import decode
-from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw
+from cxr_core.film.decoding.decode import decode_film
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, encode_png
 from cxr_core.film.preprocess import to_model_input
 from cxr_core.models.card import Calibration
 from cxr_core.models.store import load_network
@@ -29,7 +29,7 @@ from tests.tiny import tiny_card, tiny_model, tiny_network
 
 def png(seed: int = 0, side: int = 256) -> bytes:
     """A drawing as a plain PNG, without the mark of a drawing."""
-    pixels = decode(as_png(draw(PhantomSpec(seed=seed)))).pixels
+    pixels = decode_film(encode_png(draw_phantom(PhantomSpec(seed=seed)))).pixels
     buffer = io.BytesIO()
     Image.fromarray((cv2.resize(pixels, (side, side)) * 255).astype(np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
@@ -54,7 +54,7 @@ def test_a_reading_is_the_network_followed_by_its_calibration(reader):
     data = png()
     output = reader.examine(data).outputs[0]
     card = output.card
-    inputs = torch.from_numpy(to_model_input(decode(data).pixels, card.input_spec))
+    inputs = torch.from_numpy(to_model_input(decode_film(data).pixels, card.input_spec))
     with torch.no_grad():
         logits = tiny_network(card, seed=1)(inputs)[0].numpy()
     assert np.allclose(output.logits, logits, atol=1e-5)
@@ -98,7 +98,7 @@ def test_a_folder_read_on_one_core_leaves_every_core_to_other_sessions(reader):
 
     plain = reader.classifiers[0]
     classifier = dataclasses.replace(plain, network=Recorded(plain.network), cores=scheduler)
-    film = decode(png())
+    film = decode_film(png())
     grids = classifier.prepare_grid(film)[None]
 
     def read_folder():
@@ -196,7 +196,7 @@ def test_the_heatmap_scale_belongs_to_the_model_not_to_the_film(reader):
 
 
 def test_a_drawing_is_read_and_flagged_as_one(reader):
-    examination = reader.examine(as_png(draw(PhantomSpec())))
+    examination = reader.examine(encode_png(draw_phantom(PhantomSpec())))
     assert "drawing" in [concern.code for concern in examination.concerns]
     assert interpret(examination, Patient(), "youden").status == "read"
 
@@ -213,14 +213,14 @@ def test_a_nan_logit_is_an_error_and_never_a_probability(tmp_path):
     broken = load_network(folder, classifier.card)
     with torch.no_grad():
         broken.head.linear.bias[0] = float("nan")
-    film = draw(PhantomSpec())
+    film = draw_phantom(PhantomSpec())
     with pytest.raises(ReadingError, match="finite"):
         Classifier(card=classifier.card, network=broken).read(film)
 
 
 def test_an_output_of_an_uninstalled_model_is_not_explained_by_another(reader, tmp_path):
     other = Classifier.load(tiny_model(tmp_path, tiny_card("gone")))
-    output = other.read(draw(PhantomSpec()))
+    output = other.read(draw_phantom(PhantomSpec()))
     with pytest.raises(ModelError, match="no longer installed"):
         reader.explain(output, "pneumonia", "evidence")
 

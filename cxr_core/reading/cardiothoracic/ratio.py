@@ -8,7 +8,7 @@ first end of a diameter is the one on the left of the film, on the patient's rig
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cxr_core.film.concern import Concern
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import ADULT_FROM_YEARS, Radiograph
 from cxr_core.findings import RATIO_LIMIT
 from cxr_core.presentation.wording import format_diameters, format_ratio_interval
@@ -106,7 +106,7 @@ def measure_ratio(
     segmentation: SegmentationResult,
     film: Radiograph,
     patient: Patient,
-    concerns: Sequence[Concern] = (),
+    concerns: Sequence[QualityFlag] = (),
 ) -> Measurement:
     """The ratio of a segmented film, and what speaks against it for this patient.
 
@@ -200,7 +200,7 @@ def _reasons_of_patient(patient: Patient) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _reasons_of_flags(concerns: Sequence[Concern], codes: Sequence[str]) -> tuple[str, ...]:
+def _reasons_of_flags(concerns: Sequence[QualityFlag], codes: Sequence[str]) -> tuple[str, ...]:
     return tuple(concern.message for concern in concerns if concern.code in codes)
 
 

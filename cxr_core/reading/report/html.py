@@ -57,10 +57,10 @@ class HeatmapFigure:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSection:
-    """A model and the facts of its card."""
+    """A model, and names and values of its card."""
 
     title: str
-    facts: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,9 @@ def build_page(report: Report) -> ReportPage:
     notices = [("notice", NOTICE)]
     if report.is_drawing:
         notices.insert(0, ("notice drawing", DRAWING_NOTICE))
-    flags = [f"{flag.message} ({flag.code})" for flag in reading.concerns if not flag.refuses]
+    flags = [
+        f"{flag.message} ({flag.code})" for flag in reading.concerns if not flag.withholds_reading
+    ]
     time = report.made.isoformat(sep=" ", timespec="seconds")
     return ReportPage(
         title="Report on a drawing of a chest" if report.is_drawing else "Report on a chest film",
@@ -108,7 +110,7 @@ def build_page(report: Report) -> ReportPage:
         film_picture=_draw_film(report),
         heatmaps=tuple(_draw_heatmaps(report)),
         models=tuple(
-            ModelSection(title=f"{card.model} {card.version}", facts=tuple(_list_card_facts(card)))
+            ModelSection(title=f"{card.model} {card.version}", rows=tuple(_list_card_facts(card)))
             for card in report.cards
         ),
         footer=f"Silhouette {report.software_version}, {time}; read in {reading.seconds:.2f} s. {NOTICE}",
@@ -171,10 +173,10 @@ def _draw_heatmaps(report: Report) -> Iterator[HeatmapFigure]:
             continue
         placement = shrink_placement(attribution.placement, pixels.shape)
         heat = placement.map_to_film(attribution.cells)
-        drawn = overlay_heatmap(pixels, heat, attribution.scale)
+        overlay = overlay_heatmap(pixels, heat, attribution.scale)
         caption = _caption_heatmap(_name_film(report), finding, attribution)
         yield HeatmapFigure(
-            picture=encode_picture(drawn, caption),
+            picture=encode_picture(overlay, caption),
             colour_bar=colour_bar,
             scale_end=f"{attribution.scale:.2g} and more ({_describe_unit(attribution)})",
         )

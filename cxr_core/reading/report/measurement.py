@@ -17,10 +17,10 @@ METHOD = (
 
 @dataclass(frozen=True, kw_only=True)
 class MeasurementSection:
-    """What the section shows. facts: names and values.  cautions: why a measured ratio is not to be trusted."""
+    """What the section shows. rows: names and values.  cautions: why a measured ratio is not to be trusted."""
 
     disagreements: tuple[str, ...]
-    facts: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, str], ...]
     cautions: tuple[str, ...]
     method: str
     picture: Picture | None
@@ -30,7 +30,7 @@ def build_measurement_section(report: Report, measurement: Measurement) -> Measu
     """The section on one measurement of the report's reading."""
     return MeasurementSection(
         disagreements=measurement.disagreements,
-        facts=tuple(_list_facts(measurement)),
+        rows=tuple(_list_facts(measurement)),
         cautions=() if measurement.value is None else measurement.reasons,
         method=METHOD,
         picture=_draw_picture(report, measurement),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_core.film.phantom.phantom import PhantomSpec, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, compute_truth
 from cxr_core.film.preprocess import InputSpec, Placement, to_grid
 from cxr_core.findings import STRUCTURES
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult, find_contours
@@ -32,7 +32,7 @@ def segment(
 
 
 def draw_masks(**changes) -> tuple[dict[str, np.ndarray], float]:
-    true = truth(PhantomSpec(**changes))
+    true = compute_truth(PhantomSpec(**changes))
     return {name: getattr(true, name) for name in STRUCTURES}, true.cardiothoracic_ratio
 
 
@@ -47,7 +47,7 @@ def test_measured_ratio_of_a_drawing_is_its_true_ratio(heart_width, height, widt
 
 
 def test_ends_of_the_diameters_lie_where_they_were_drawn():
-    true = truth(PhantomSpec(heart_width=0.4))
+    true = compute_truth(PhantomSpec(heart_width=0.4))
     result = segment({name: getattr(true, name) for name in STRUCTURES})
     for line, ends in ((result.heart, true.heart_ends), (result.thorax, true.thorax_ends)):
         for (x, y), (row, column) in zip(line, ends, strict=True):

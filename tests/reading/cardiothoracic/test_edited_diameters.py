@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from cxr_core.film.concern import Concern
-from cxr_core.film.phantom.phantom import draw
+from cxr_core.film.phantom.phantom import draw_phantom
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.presentation.wording import format_ratio
 from cxr_core.reading.cardiothoracic.ratio import (
     VIEW_AP,
@@ -23,12 +23,12 @@ from tests.hearts import SLENDER, segment_drawing
 
 SHAPE = (420, 400)
 HEART, THORAX = ((100.0, 260.0), (240.0, 280.0)), ((60.0, 300.0), (340.0, 310.0))
-TURNED = Concern("turned", "The film lies on its side.", unsettles=True)
-UNLIKE = Concern("inverted", "Unlike the others.")
+TURNED = QualityFlag("turned", "The film lies on its side.", withholds_call=True)
+UNLIKE = QualityFlag("inverted", "Unlike the others.")
 
 
 def automatic(found: bool = True, spacing_mm: tuple[float, float] | None = None) -> Measurement:
-    film = dataclasses.replace(draw(SLENDER), spacing_mm=spacing_mm)
+    film = dataclasses.replace(draw_phantom(SLENDER), spacing_mm=spacing_mm)
     return measure_ratio(
         segment_drawing(SLENDER, found), film, Patient(age_years=50, view="AP"), (TURNED, UNLIKE)
     )

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from cxr_core.film.phantom.phantom import PhantomSpec, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from cxr_core.reading.cardiothoracic.overlay import (
     END_PX,
     HEART_COLOUR,
@@ -29,7 +29,9 @@ HEART, THORAX = ((110.0, 260.0), (215.0, 270.0)), ((60.0, 300.0), (340.0, 310.0)
 def report(
     spec: PhantomSpec = SLENDER, *, view: str = "PA", by_hand=None, found: bool = True, **film
 ) -> Report:
-    drawn = dataclasses.replace(draw(spec), container="png", view=None, age_years=None, **film)
+    drawn = dataclasses.replace(
+        draw_phantom(spec), container="png", view=None, age_years=None, **film
+    )
     seen = dataclasses.replace(
         examination(drawn, probability=0.1), segmentation=segment_drawing(spec, found)
     )

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_core.film.concern import Concern
-from cxr_core.film.phantom.phantom import PhantomSpec, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from cxr_core.film.preprocess import InputSpec, Placement
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import Calibration, Fusion, ModelCard, OperatingPoint, Population
 from cxr_core.presentation.html import CONTENT_SECURITY_POLICY
@@ -69,7 +69,7 @@ def card(finding: str, age_min: int | None = None, age_max: int | None = None) -
 
 
 def examination(
-    film: Radiograph | None, probability: float = 0.834, concerns: tuple[Concern, ...] = ()
+    film: Radiograph | None, probability: float = 0.834, concerns: tuple[QualityFlag, ...] = ()
 ) -> Examination:
     outputs = []
     for model in (card("cardiomegaly", age_min=18), card("pneumonia", age_min=1, age_max=5)):
@@ -102,7 +102,7 @@ def examination(
 
 
 def film_of(container: str = "png") -> Radiograph:
-    drawn = draw(PhantomSpec(height=160, width=128))
+    drawn = draw_phantom(PhantomSpec(height=160, width=128))
     return dataclasses.replace(
         drawn, container=container, age_years=None, view=None, spacing_mm=(0.143, 0.15)
     )
@@ -161,7 +161,7 @@ def test_the_page_fetches_nothing_and_runs_nothing() -> None:
 
 @pytest.mark.parametrize("place", ["file", "concern"])
 def test_other_peoples_text_is_shown_and_never_obeyed(place: str) -> None:
-    concerns = (Concern("odd", f"Found {NASTY}."),) if place == "concern" else ()
+    concerns = (QualityFlag("odd", f"Found {NASTY}."),) if place == "concern" else ()
     text = render_html_report(
         report(
             examination(film_of(), concerns=concerns), file=NASTY if place == "file" else "a.png"
@@ -255,7 +255,7 @@ def test_heatmaps_are_drawn_on_the_films_own_grid_at_the_models_scale() -> None:
 @pytest.mark.parametrize("aspect", ["stretch", "crop", "pad"])
 def test_a_large_film_is_shrunk_and_its_map_stays_in_place(aspect: str) -> None:
     examined = examination(
-        dataclasses.replace(draw(PhantomSpec(height=2048, width=1500)), container="png")
+        dataclasses.replace(draw_phantom(PhantomSpec(height=2048, width=1500)), container="png")
     )
     placement = Placement.fit((2048, 1500), InputSpec(side=224, aspect=aspect))
     evidence = dataclasses.replace(
@@ -327,7 +327,7 @@ def test_a_relative_map_has_no_logits() -> None:
 
 @pytest.mark.parametrize("told_by", ["form", "mark"])
 def test_a_drawing_is_called_a_drawing_everywhere(told_by: str) -> None:
-    concerns = (Concern("drawing", DRAWING_NOTICE),) if told_by == "mark" else ()
+    concerns = (QualityFlag("drawing", DRAWING_NOTICE),) if told_by == "mark" else ()
     made = report(
         examination(film_of("drawing" if told_by == "form" else "png"), concerns=concerns)
     )
@@ -348,7 +348,7 @@ def test_a_film_is_not_called_a_drawing() -> None:
 
 
 def test_a_refused_file_has_a_report_without_numbers() -> None:
-    refusal = Concern("undecodable", "This file is empty.", refuses=True)
+    refusal = QualityFlag("undecodable", "This file is empty.", withholds_reading=True)
     examined = dataclasses.replace(examination(None, concerns=(refusal,)), outputs=())
     page = Page(render_html_report(report(examined)))
     assert "Not read: This file is empty." in page.text

@@ -1,0 +1,52 @@
+"""Numbers and names are worded the same everywhere."""
+
+import pytest
+
+from cxr_core.presentation.wording import (
+    finding_name,
+    format_percent,
+    format_ratio,
+    format_ratio_interval,
+    format_threshold,
+    format_time,
+    operating_point_name,
+    split_name,
+)
+
+
+@pytest.mark.parametrize(
+    ("probability", "threshold", "words"),
+    [
+        (0.3, 0.2, "20 %"),
+        (0.204, 0.2, "20 %, just above"),
+        (0.196, 0.2, "20 %, just below"),
+        (0.2, 0.2, "20 %, just above"),
+    ],
+)
+def test_a_threshold_names_its_side_where_percentages_are_equal(probability, threshold, words):
+    assert format_threshold(probability, threshold) == words
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"), [(0.0, "<1 %"), (0.01, "1 %"), (0.994, ">99 %"), (0.99, "99 %")]
+)
+def test_a_probability_is_never_certain(probability, words):
+    assert format_percent(probability) == words
+
+
+def test_a_ratio_with_its_interval():
+    assert format_ratio_interval(0.4961, 0.47, 0.5) == "0.496 (95 % interval 0.47 to 0.50)"
+    assert format_ratio_interval(0.5, None, None) == format_ratio(0.5) == "0.50"
+
+
+def test_display_names_of_known_and_unknown_keys():
+    assert finding_name("pleural_thickening") == "Pleural thickening"
+    assert finding_name("rib_fracture") == "Rib fracture"
+    assert operating_point_name("sensitivity_95") == "Sensitive"
+    assert operating_point_name("at_half") == "At half"
+    assert split_name("val") == "validation split"
+    assert split_name("holdout") == "holdout split"
+
+
+def test_times_are_in_utc_to_the_minute():
+    assert format_time("2026-11-28T20:39:19+00:00") == "2026-11-28 20:39 UTC"
