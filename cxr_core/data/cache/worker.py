@@ -128,7 +128,7 @@ class FilmDecoder:
         height, width = film.shape
         concerns = None
         if self._examine:
-            concerns = "|".join(concern.code for concern in find_quality_flags(film))
+            concerns = "|".join(flag.code for flag in find_quality_flags(film))
         return Film(
             sha256=sha256,
             row=row,

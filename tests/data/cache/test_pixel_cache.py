@@ -262,12 +262,12 @@ def test_stopping_keeps_decoded_films_and_leaves_no_process(
 
 CRASH = """
 import os, cxr_core.film.decoding.decode as module
-plain = module.decode
-def decode(data):
+plain = module.decode_film
+def decode_film(data):
     if data.endswith(b"CRASH"):
         os.kill(os.getpid(), 11)
     return plain(data)
-module.decode = decode
+module.decode_film = decode_film
 """
 
 
