@@ -1,21 +1,18 @@
-"""A served app and a Chromium to look at it with."""
+"""A Chromium, and the app served to it."""
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser.served_app import FAKE_READER, STREAMLIT, serve
+from tests.pages.fake_runs import FakeRuns, fake_runs
+
 expect.set_options(timeout=30_000)  # a busy machine reads its first film slowly
 
-ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
 # Nothing of the browser's own leaves the machine, so a request elsewhere is the page's.
 FLAGS = (
@@ -45,16 +42,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def fake_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app with the fake reader."""
-    yield from serve(
-        ["-m", "tests.browser.serve_fake_reader", "{port}"], tmp_path_factory.mktemp("workspace")
-    )
+    yield from serve(FAKE_READER, tmp_path_factory.mktemp("workspace"))
 
 
 @pytest.fixture(scope="session")
 def real_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app as it is, with the models that ship."""
-    command = ["-m", "streamlit", "run", "app.py", "--server.port", "{port}"]
-    yield from serve(command, tmp_path_factory.mktemp("workspace"))
+    yield from serve(STREAMLIT, tmp_path_factory.mktemp("workspace"))
 
 
 @pytest.fixture
@@ -74,36 +68,11 @@ def page(browser: Browser) -> Iterator[Page]:
     assert wrong == []
 
 
-def serve(arguments: list[str], workspace: Path) -> Iterator[str]:
-    """Run Python with these arguments until the tests are done; {port} is filled in."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = str(probe.getsockname()[1])
-    command = [sys.executable, *(argument.format(port=port) for argument in arguments)]
-    environment = os.environ | {"CXR_WORKSPACE": str(workspace)}
-    log = (workspace / "server.log").open("w")
-    server = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
-    )
-    try:
-        wait_until_healthy(f"http://localhost:{port}", server)
-        yield f"http://localhost:{port}"
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-        log.close()
-
-
-def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
-    """Wait until a served app answers; fails the test when it does not within 60 s."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            if httpx.get(f"{address}/_stcore/health").text == "ok":
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail(f"no server at {address} within 60 s")
+@pytest.fixture
+def runs(workspace: Path) -> Iterator[FakeRuns]:
+    """Writes runs into the workspace, which has none at first."""
+    with fake_runs() as written:
+        yield written
 
 
 def _is_local(url: str) -> bool:

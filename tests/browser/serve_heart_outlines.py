@@ -1,4 +1,7 @@
-"""The app with a reader that outlines two drawn chests by their truth: `python -m tests.browser.serve_heart_outlines PORT`."""
+"""The app with a reader that knows the contours of two phantoms.
+
+Run `python -m tests.browser.serve_heart_outlines PORT`.
+"""
 
 import sys
 

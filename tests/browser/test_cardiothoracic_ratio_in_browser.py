@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from cxr_core.film.phantom.phantom import PhantomSpec
-from cxr_core.reading.cardiothoracic.ratio import measure_width, suggest_diameters
 from cxr_core.presentation.wording import format_ratio
-from tests.browser.conftest import serve
+from cxr_core.reading.cardiothoracic.ratio import measure_width, suggest_diameters
+from tests.browser.served_app import HEART_OUTLINES, serve
 from tests.hearts import MISSED, SLENDER, file_of, segment_drawing
 
 pytestmark = pytest.mark.browser
@@ -26,9 +26,7 @@ POSITION = "(e, end) => e.filmViewer.calipers.lines[end.split('-')[0]][Number(en
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app whose reader outlines drawn chests."""
-    yield from serve(
-        ["-m", "tests.browser.serve_heart_outlines", "{port}"], tmp_path_factory.mktemp("workspace")
-    )
+    yield from serve(HEART_OUTLINES, tmp_path_factory.mktemp("workspace"))
 
 
 def open_film(page: Page, address: str, spec: PhantomSpec = SLENDER) -> Locator:
@@ -87,7 +85,7 @@ def count_what_is_sent(page: Page) -> None:
         WebSocket.prototype.send = function (...a) { window.__sent++; return send.apply(this, a); }; }""")
 
 
-def test_a_dragged_end_is_the_same_on_page_json_and_report(page: Page, app: str) -> None:
+def test_dragged_endpoint_is_the_same_on_page_json_and_report(page: Page, app: str) -> None:
     viewer = open_film(page, app)
     expect(viewer).to_have_attribute("data-hearts", "on")
     automatic = measure_width(HEART) / measure_width(THORAX)
@@ -122,7 +120,7 @@ def test_a_dragged_end_is_the_same_on_page_json_and_report(page: Page, app: str)
     assert json.loads(download(page, "JSON"))["measurements"][0]["edited"] is False
 
 
-def test_ends_moved_while_the_server_is_busy_stay_where_they_were_put(page: Page, app: str) -> None:
+def test_endpoints_moved_while_the_server_is_busy_stay(page: Page, app: str) -> None:
     viewer = open_film(page, app)
     for end, dx in (("heart-1", 20), ("thorax-0", -15), ("heart-0", -12)):
         drag(page, viewer, end, dx)
@@ -136,9 +134,9 @@ def test_ends_moved_while_the_server_is_busy_stay_where_they_were_put(page: Page
     expect_ratio(page, ratio)
 
 
-def test_keys_move_an_end_and_the_fields_follow(page: Page, app: str) -> None:
+def test_keys_move_an_endpoint_and_the_fields_follow(page: Page, app: str) -> None:
     viewer = open_film(page, app)
-    handle = viewer.get_by_role("slider", name="Thorax, end on the left of the picture")
+    handle = viewer.get_by_role("slider", name="Thorax, endpoint on the left of the picture")
     handle.focus()
     for key in ("ArrowLeft", "ArrowLeft", "ArrowUp", "Shift+ArrowRight"):
         page.keyboard.press(key)
@@ -153,20 +151,18 @@ def test_keys_move_an_end_and_the_fields_follow(page: Page, app: str) -> None:
         "aria-valuetext",
         f"x {THORAX[0][0] + 8:.1f}, y {THORAX[0][1] - 1:.1f} pixels; ratio {format_ratio(ratio)}",
     )
-    page.get_by_text("Exact points").click()
+    page.get_by_text("Endpoint coordinates").click()
     expect(page.get_by_label("Thorax, left, x")).to_have_value(f"{THORAX[0][0] + 8:.1f}")
     expect(page.get_by_label("Thorax, left, y")).to_have_value(f"{THORAX[0][1] - 1:.1f}")
 
 
-def test_wrong_points_are_a_sentence_and_the_handle_shows_what_the_field_says(
-    page: Page, app: str
-) -> None:
+def test_wrong_points_are_explained_and_the_handle_follows_the_field(page: Page, app: str) -> None:
     viewer = open_film(page, app)
     drag(page, viewer, "heart-0", measure_width(HEART) + 15)
     expect(page.locator(".ratio b")).to_have_text("–")
     page.mouse.up()
     expect(card(page)).to_contain_text("Cannot be measured: The two ends of the heart are crossed.")
-    page.get_by_text("Exact points").click()
+    page.get_by_text("Endpoint coordinates").click()
     field = page.get_by_label("Heart, left, x")
     field.fill("-30")
     field.press("Enter")
@@ -180,7 +176,7 @@ def test_wrong_points_are_a_sentence_and_the_handle_shows_what_the_field_says(
     expect_ratio(page, measure_width(HEART) / measure_width(THORAX))
 
 
-def test_handles_are_as_large_at_any_zoom_and_the_switch_hides_them(page: Page, app: str) -> None:
+def test_handles_keep_their_size_at_any_zoom_and_can_be_hidden(page: Page, app: str) -> None:
     viewer = open_film(page, app)
     handle = viewer.locator("[data-end=heart-0] .hit")
     for action in ("fit", "zoom-in", "zoom-out", "zoom-out"):
@@ -202,7 +198,7 @@ def test_handles_are_as_large_at_any_zoom_and_the_switch_hides_them(page: Page, 
     expect(handle).to_be_visible()
 
 
-def test_a_finger_moves_an_end_and_not_the_film(page: Page, app: str) -> None:
+def test_finger_moves_an_endpoint_and_not_the_film(page: Page, app: str) -> None:
     viewer = open_film(page, app)
     film = viewer.evaluate("e => e.filmViewer.geometry.matrix")
     x, y = middle(viewer.locator("[data-end=thorax-1]"))
@@ -216,13 +212,13 @@ def test_a_finger_moves_an_end_and_not_the_film(page: Page, app: str) -> None:
     assert viewer.evaluate("e => e.filmViewer.geometry.matrix") == film
 
 
-def test_a_film_that_was_not_measured_waits_for_a_hand(page: Page, app: str) -> None:
+def test_film_without_a_measurement_is_measured_by_hand(page: Page, app: str) -> None:
     viewer = open_film(page, app, MISSED)
     expect(viewer).to_have_attribute("data-hearts", "off")
     expect(card(page)).to_contain_text("Cannot be measured: No heart was found on this picture.")
     page.get_by_role("button", name="Measure by hand").click()
     expect(viewer).to_have_attribute("data-hearts", "on")
-    expect(page.locator(".ratio")).to_contain_text("– drag the four ends")
+    expect(page.locator(".ratio")).to_contain_text("– drag the four endpoints")
     heart, thorax = suggest_diameters((420, 400))
     drag(page, viewer, "heart-0", -10)
     page.mouse.up()
@@ -230,7 +226,7 @@ def test_a_film_that_was_not_measured_waits_for_a_hand(page: Page, app: str) -> 
     expect(card(page)).to_contain_text("Automatic: cannot be measured: No heart was found")
 
 
-def test_without_outlines_the_viewer_is_as_it_was(page: Page, app: str) -> None:
+def test_without_a_segmentation_the_viewer_has_no_calipers(page: Page, app: str) -> None:
     viewer = open_film(page, app, PhantomSpec(height=420, width=400, seed=9))
     expect(viewer).to_have_attribute("data-hearts", "off")
     expect(viewer.get_by_role("button", name="Heart", exact=True)).to_be_hidden()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import serve
+from tests.browser.served_app import FAKE_READER, serve
 
 pytestmark = pytest.mark.browser
 
@@ -20,9 +20,7 @@ FILMS = 30
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app with the fake reader and a workspace of its own."""
-    yield from serve(
-        ["-m", "tests.browser.serve_fake_reader", "{port}"], tmp_path_factory.mktemp("workspace")
-    )
+    yield from serve(FAKE_READER, tmp_path_factory.mktemp("workspace"))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +47,7 @@ def prepare(page: Page, address: str, folder: Path) -> None:
     """Have the folder registered, unless it is."""
     open_page(page, address)
     field = page.get_by_label("Folders on this computer, one per line")
-    verdict = page.get_by_text("May be trained on")
+    verdict = page.get_by_text("Ready for training")
     expect(field.or_(verdict).first).to_be_visible()
     if not verdict.is_visible():
         field.fill(str(folder))
@@ -66,7 +64,7 @@ def explore(page: Page, address: str, folder: Path) -> Locator:
     return cards
 
 
-def test_a_folder_is_registered_and_survives_a_refresh(page: Page, app: str, folder: Path) -> None:
+def test_registered_folder_survives_a_refresh(page: Page, app: str, folder: Path) -> None:
     prepare(page, app, folder)
     assert "dataset=by-class" in page.url
     expect(page.get_by_role("row", name="train 20")).to_be_visible()
@@ -75,7 +73,7 @@ def test_a_folder_is_registered_and_survives_a_refresh(page: Page, app: str, fol
     assert json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
 
 
-def test_no_such_folder_is_a_sentence(page: Page, app: str, folder: Path) -> None:
+def test_missing_folder_is_explained(page: Page, app: str, folder: Path) -> None:
     prepare(page, app, folder)
     page.get_by_text("Add a dataset").click()
     page.get_by_label("Folders on this computer, one per line").fill(f"/no/{HOSTILE}")
@@ -86,7 +84,7 @@ def test_no_such_folder_is_a_sentence(page: Page, app: str, folder: Path) -> Non
     expect(page.get_by_role("alert").filter(has_text="/no/")).to_have_count(0)
 
 
-def test_the_films_behind_a_bar_are_one_click_away(page: Page, app: str, folder: Path) -> None:
+def test_click_on_a_bar_shows_its_films(page: Page, app: str, folder: Path) -> None:
     cards = explore(page, app, folder)
     bars = page.locator(".js-plotly-plot").first.locator(".trace.bars")
     expect(bars.first).to_be_visible()
@@ -102,7 +100,7 @@ def test_the_films_behind_a_bar_are_one_click_away(page: Page, app: str, folder:
     expect(page.get_by_text("30 films of 30 patients")).to_be_visible()
 
 
-def test_a_film_opens_large_and_hostile_names_stay_text(page: Page, app: str, folder: Path) -> None:
+def test_film_opens_large_and_hostile_names_stay_text(page: Page, app: str, folder: Path) -> None:
     cards = explore(page, app, folder)
     named = cards.filter(has_text=HOSTILE)
     if not named.count():
@@ -112,7 +110,7 @@ def test_a_film_opens_large_and_hostile_names_stay_text(page: Page, app: str, fo
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog.locator(".gallery.large img")).to_be_visible()
-    expect(dialog.get_by_text("The patient's only film.")).to_be_visible()
+    expect(dialog.get_by_text("The patient has no other film.")).to_be_visible()
     expect(dialog.get_by_text(f"{HOSTILE}.png", exact=True)).to_be_visible()
     assert page.locator("img[src=x]").count() == 0
     aspect = dialog.locator(".gallery.large .frame").evaluate("e => e.clientWidth / e.clientHeight")
@@ -121,7 +119,7 @@ def test_a_film_opens_large_and_hostile_names_stay_text(page: Page, app: str, fo
     expect(dialog).to_have_count(0)
 
 
-def test_shuffled_films_keep_their_order_under_one_seed(page: Page, app: str, folder: Path) -> None:
+def test_same_seed_shuffles_films_in_the_same_order(page: Page, app: str, folder: Path) -> None:
     cards = explore(page, app, folder)
     plain = cards.first.get_attribute("title")
     page.get_by_text("Shuffled").click()

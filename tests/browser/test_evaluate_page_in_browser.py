@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import serve
+from tests.browser.served_app import STREAMLIT, serve
 from tests.evaluation.synthetic_films import write_films
 from train.evaluate import main
 
@@ -25,7 +25,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CXR_WORKSPACE", str(workspace))
         assert main(["cardiomegaly-adults", "--data", str(films)]) == 0
-    yield from serve(["-m", "streamlit", "run", "app.py", "--server.port", "{port}"], workspace)
+    yield from serve(STREAMLIT, workspace)
 
 
 def open_tab(page: Page, address: str, tab: str) -> None:
@@ -47,7 +47,7 @@ def cards(page: Page) -> Locator:
     return page.locator(".gallery button.card")
 
 
-def test_a_cell_opens_its_films_and_a_film_its_heatmap(page: Page, app: str) -> None:
+def test_click_on_a_cell_shows_its_films_and_their_heatmaps(page: Page, app: str) -> None:
     open_tab(page, app, "Threshold")
     slider = page.get_by_role("slider")
     expect(slider).to_be_visible(timeout=WAIT_MS)
@@ -72,7 +72,7 @@ def test_a_cell_opens_its_films_and_a_film_its_heatmap(page: Page, app: str) -> 
     expect(page.get_by_role("row", name="Sensitivity")).to_contain_text("1.000", timeout=WAIT_MS)
 
 
-def test_a_chart_saves_its_numbers_and_each_tab_can_be_read(page: Page, app: str) -> None:
+def test_chart_saves_its_numbers_and_every_tab_opens(page: Page, app: str) -> None:
     open_tab(page, app, "Curves")
     curve = page.locator(".js-plotly-plot").first
     expect(curve).to_be_visible(timeout=WAIT_MS)
@@ -84,8 +84,8 @@ def test_a_chart_saves_its_numbers_and_each_tab_can_be_read(page: Page, app: str
     for tab in (
         "Calibration",
         "Prevalence and benefit",
-        "For whom",
-        "Where",
+        "Subgroups",
+        "Heatmaps",
         "Compare",
         "Training",
     ):

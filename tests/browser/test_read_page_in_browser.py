@@ -34,7 +34,7 @@ def row_of(page: Page, finding: str) -> Locator:
     return page.get_by_test_id("stTable").locator("tr", has_text=finding)
 
 
-def test_result_is_read_off_the_page(page: Page, fake_app: str) -> None:
+def test_results_are_shown_on_the_page(page: Page, fake_app: str) -> None:
     drop(page, fake_app, ("heart.png", film(0.5))).wait_for()
     expect(row_of(page, "Cardiomegaly")).to_contain_text("Present")
     expect(row_of(page, "Cardiomegaly")).to_contain_text("70 %")
@@ -67,7 +67,9 @@ def test_film_chosen_from_the_worklist_is_shown(page: Page, fake_app: str) -> No
     expect(page.get_by_test_id("stTable")).to_have_count(0)
 
 
-def test_bad_file_with_a_hostile_name_is_refused_in_a_sentence(page: Page, fake_app: str) -> None:
+def test_unreadable_file_with_a_hostile_name_is_refused_in_a_sentence(
+    page: Page, fake_app: str
+) -> None:
     drop(page, fake_app, (HOSTILE_NAME, b"<script>alert(2)</script>"))
     expect(page.get_by_role("alert")).to_contain_text("no PNG, JPEG or DICOM image")
     expect(page.get_by_text(HOSTILE_NAME, exact=True).first).to_be_attached()
@@ -91,11 +93,11 @@ def test_reports_are_downloaded(page: Page, fake_app: str, tmp_path: Path) -> No
     expect(page.get_by_text("Cardiomegaly").first).to_be_visible()
 
 
-def test_clearing_brings_the_empty_page_back(page: Page, fake_app: str) -> None:
+def test_clearing_shows_the_empty_page(page: Page, fake_app: str) -> None:
     drop(page, fake_app, ("heart.png", film(0.5))).wait_for()
     page.get_by_role("button", name="Clear this study").click()
     expect(page.get_by_test_id("film-viewer")).to_have_count(0)
-    expect(page.get_by_text("or try a drawn sample:")).to_be_visible()
+    expect(page.get_by_text("or try a synthetic sample:")).to_be_visible()
 
 
 def test_streamlit_keeps_no_copy_of_an_upload(page: Page, fake_app: str) -> None:

@@ -7,9 +7,9 @@ from playwright.sync_api import Page, expect
 
 from cxr_core.film.phantom.phantom import SAMPLES
 from cxr_core.presentation.wording import finding_name, format_percent
+from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
-from cxr_core.reading.interpret import interpret
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,7 @@ def drop(page: Page, address: str, *files: tuple[str, bytes]) -> None:
     page.get_by_text(f"Add films ({len(files)} in this study)").wait_for(timeout=120_000)
 
 
-def expect_the_core_s_reading(page: Page, reader: Reader, data: bytes, patient: Patient) -> None:
+def expect_reading_of_the_core(page: Page, reader: Reader, data: bytes, patient: Patient) -> None:
     """Every finding's row on the page carries the call and the probability that the core gives."""
     reading = interpret(reader.examine(data), patient, "youden")
     assert reading.status == "read"
@@ -45,7 +45,7 @@ def expect_the_core_s_reading(page: Page, reader: Reader, data: bytes, patient: 
 
 
 @pytest.mark.parametrize(("folder", "call"), [("PNEUMONIA", "Present"), ("NORMAL", "Absent")])
-def test_child_s_film(
+def test_film_of_a_child(
     page: Page, real_app: str, real_data: Path, reader: Reader, folder: str, call: str
 ) -> None:
     path = sorted((real_data / "kermany_pneumonia" / "test" / folder).iterdir())[0]
@@ -54,10 +54,10 @@ def test_child_s_film(
     page.keyboard.press("Enter")
     expect(page.get_by_text("4 years", exact=False).first).to_be_visible()
     expect(page.get_by_test_id("stTable").locator("tr", has_text="Pneumonia")).to_contain_text(call)
-    expect_the_core_s_reading(page, reader, path.read_bytes(), Patient(age_years=4))
+    expect_reading_of_the_core(page, reader, path.read_bytes(), Patient(age_years=4))
 
 
-def test_adult_s_dicom_without_extension(
+def test_dicom_of_an_adult_without_extension(
     page: Page, real_app: str, real_data: Path, reader: Reader
 ) -> None:
     data = sorted((real_data / "dicom" / "chest").glob("*.dcm"))[0].read_bytes()
@@ -65,7 +65,7 @@ def test_adult_s_dicom_without_extension(
     page.locator("input[aria-label='Age in years']").fill("60")
     page.keyboard.press("Enter")
     expect(page.get_by_text("DICOM · ", exact=False)).to_contain_text("60 years")
-    expect_the_core_s_reading(page, reader, data, Patient(age_years=60))
+    expect_reading_of_the_core(page, reader, data, Patient(age_years=60))
     viewer = page.locator("[data-testid=film-viewer][data-ready=true]")
     expect(viewer).to_be_visible()
     expect(
@@ -78,7 +78,7 @@ def test_adult_s_dicom_without_extension(
     expect(viewer).to_have_attribute("data-heat", "off")
 
 
-def test_hand_and_film_in_one_study(page: Page, real_app: str, real_data: Path) -> None:
+def test_hand_and_chest_in_one_study(page: Page, real_app: str, real_data: Path) -> None:
     hand = sorted((real_data / "not_chest" / "mednist_Hand").iterdir())[0]
     film = sorted((real_data / "nih_originals_1024" / "images").iterdir())[0]
     drop(page, real_app, (hand.name, hand.read_bytes()), (film.name, film.read_bytes()))
@@ -88,7 +88,7 @@ def test_hand_and_film_in_one_study(page: Page, real_app: str, real_data: Path) 
     expect(page.get_by_test_id("stText")).to_have_text(film.name)
 
 
-def test_drawn_sample_is_read_and_called_a_drawing(page: Page, real_app: str) -> None:
+def test_synthetic_sample_is_read_and_labelled_as_a_drawing(page: Page, real_app: str) -> None:
     page.goto(real_app)
     label = next(iter(SAMPLES)).removeprefix("Drawing: ").capitalize()
     page.get_by_role("button", name=label).click()

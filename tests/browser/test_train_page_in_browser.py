@@ -13,14 +13,14 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from cxr_core.errors import RunError
-from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw
+from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom, encode_png
 from cxr_core.jobs import actions, status
 from cxr_core.jobs.job import Job
 from cxr_core.models.registry.active_version import read_history
 from cxr_core.models.registry.registry import find_active_version
 from cxr_core.promotion.publish import next_version
-from tests.browser.conftest import ROOT, wait_until_healthy
-from tests.jobs.job_control import end_all, process, step_of, until
+from tests.browser.served_app import ROOT, wait_until_healthy
+from tests.jobs.job_control import end_all, process_of, step_of, until
 from tests.lit_films import lit_films
 from train.prepare import main as prepare
 
@@ -103,30 +103,32 @@ def start_run(tab: Page, app: App) -> Job:
     tab.goto(app.address)
     tab.get_by_role("link", name="Train", exact=True).click()
     click(tab, "Start a run")
-    expect(tab.get_by_text("may be trained on")).to_be_visible(timeout=PATIENCE_MS)
+    expect(tab.get_by_text("ready for training")).to_be_visible(timeout=PATIENCE_MS)
     choice = tab.get_by_role("combobox", name="Recipe")
     choice.fill("pneumonia-cnn-grey")
     choice.press("Enter")
     expect(tab.get_by_text("A plain grey convolutional network")).to_be_visible(timeout=PATIENCE_MS)
     fill(tab, "Epochs", str(EPOCHS))
-    fill(tab, "Ends early after (epochs)", str(EPOCHS))
-    fill(tab, "Side of the input (pixels)", str(SIDE))
-    tab.get_by_text("All other fields").click()
-    fill(tab, "Name of the model", MODEL)
-    expect(
-        tab.get_by_text(f"name of the model {MODEL} instead of pneumonia-cnn-grey")
-    ).to_be_visible(timeout=PATIENCE_MS)
+    fill(tab, "Early stopping patience (epochs)", str(EPOCHS))
+    fill(tab, "Input size (pixels)", str(SIDE))
+    tab.get_by_text("All other settings").click()
+    fill(tab, "Model name", MODEL)
+    expect(tab.get_by_text(f"model name {MODEL} instead of pneumonia-cnn-grey")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
     click(tab, "Start")
-    until(lambda: status.list_runs() and status.list_runs()[0].state != "queued", "the run has begun")
+    until(
+        lambda: status.list_runs() and status.list_runs()[0].state != "queued", "the run has begun"
+    )
     (run,) = status.list_runs()
     expect(tab.get_by_role("heading", name=run.id)).to_be_visible(timeout=PATIENCE_MS)
     return run
 
 
 def publish(tab: Page, before: str, version: str) -> None:
-    click(tab, "Measure on test films")
-    click(tab, "Ask the gate")
-    expect(tab.get_by_text("What keeps it shut is listed first.")).to_be_visible(
+    click(tab, "Evaluate on test films")
+    click(tab, "Run the gate")
+    expect(tab.get_by_text("The checks that close it are listed first.")).to_be_visible(
         timeout=PATIENCE_MS
     )
     fill(tab, f"Why it replaces {MODEL} {before}", "a drill")
@@ -139,30 +141,32 @@ def publish(tab: Page, before: str, version: str) -> None:
 
 def roll_back(tab: Page, app: App, version: str, before: str) -> None:
     tab.goto(f"{app.address}/models?model={MODEL}")
-    expect(tab.get_by_text(f"{version} in use")).to_be_visible(timeout=PATIENCE_MS)
+    expect(tab.get_by_text(f"{version} active")).to_be_visible(timeout=PATIENCE_MS)
     tab.get_by_role("button", name=f"Roll back to {before}").click()
-    expect(tab.get_by_text(f"{MODEL} {before} is in use.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(tab.get_by_text(f"{MODEL} {before} is now the active version.")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
 
 
-def version_in_use() -> str:
-    used = find_active_version(MODEL)
-    assert used is not None
-    return used.version
+def active_version() -> str:
+    active = find_active_version(MODEL)
+    assert active is not None
+    return active.version
 
 
 def version_that_reads(film: Path) -> str:
     """The version of the model of pneumonia that a film of a child is read with."""
     command = [sys.executable, "-m", "cxr_core", "read", "--json", "--age", "3", str(film)]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    (finding,) = (each for each in json.loads(said)["findings"] if each["model"] == MODEL)
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (finding,) = (each for each in json.loads(output)["findings"] if each["model"] == MODEL)
     return str(finding["version"])
 
 
-def test_a_run_outlives_the_app_and_its_model_is_published_read_with_and_taken_back(
+def test_run_outlives_the_app_and_its_model_is_published_used_and_rolled_back(
     app: App, tab: Page, tmp_path: Path
 ) -> None:
     run = start_run(tab, app)
-    at_first = process(run.id)
+    at_first = process_of(run.id)
     until(lambda: step_of(run.id) >= 2, "it trains")
     tab.reload()
     expect(tab.get_by_role("heading", name=run.id)).to_be_visible(timeout=PATIENCE_MS)
@@ -176,26 +180,30 @@ def test_a_run_outlives_the_app_and_its_model_is_published_read_with_and_taken_b
     app.start()
     tab.goto(f"{app.address}/train?run={run.id}")
     until(
-        lambda: status.load_job(run.id).state == "finished", "it is finished", within_s=PATIENCE_MS / 1000
+        lambda: status.load_job(run.id).state == "finished",
+        "it is finished",
+        within_s=PATIENCE_MS / 1000,
     )
-    assert process(run.id) == at_first  # nobody started it again
+    assert process_of(run.id) == at_first  # nobody started it again
     expect(tab.get_by_role("heading", name=run.id)).to_contain_text("finished", timeout=PATIENCE_MS)
 
-    before = version_in_use()
+    before = active_version()
     version = next_version("1.0.0", [before])
     publish(tab, before, version)
     film = tmp_path / "drawn.png"
-    film.write_bytes(as_png(draw(SAMPLES["Drawing: child with an opacity in the left lung"])))
-    assert version_in_use() == version
+    film.write_bytes(
+        encode_png(draw_phantom(SAMPLES["Drawing: child with an opacity in the left lung"]))
+    )
+    assert active_version() == version
     assert version_that_reads(film) == version
     roll_back(tab, app, version, before)
-    assert version_in_use() == before
+    assert active_version() == before
     assert [each["what"] for each in read_history(MODEL)][:2] == ["rolled back", "published"]
-    assert "is kept" in deleting(run.id)
+    assert "is kept" in refusal_to_delete(run.id)
 
 
-def deleting(run: str) -> str:
-    """What is said to somebody who deletes a run whose model is installed."""
-    with pytest.raises(RunError) as said:
+def refusal_to_delete(run: str) -> str:
+    """The message when a run is deleted whose model is installed."""
+    with pytest.raises(RunError) as error:
         actions.delete_run(run)
-    return str(said.value)
+    return str(error.value)

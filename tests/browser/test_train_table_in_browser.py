@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import serve
-from tests.pages.fake_runs import FakeRuns, fake_runs
+from tests.browser.served_app import FAKE_READER, serve
+from tests.pages.fake_runs import FakeRuns
 
 pytestmark = pytest.mark.browser
 
@@ -15,19 +15,13 @@ ROW_PX = 35
 CELLS = "[data-testid=stDataFrame] [role=gridcell]"
 
 
-@pytest.fixture
-def runs(workspace: Path) -> Iterator[FakeRuns]:
-    with fake_runs() as written:
-        yield written
-
-
-# Asked for before the page, so that the page, which polls, is closed before its server ends.
+# Requested before the page, so that the page, which polls, is closed before its server ends.
 @pytest.fixture
 def address(workspace: Path, runs: FakeRuns) -> Iterator[str]:
-    yield from serve(["-m", "tests.browser.serve_fake_reader", "{port}"], workspace)
+    yield from serve(FAKE_READER, workspace)
 
 
-def test_the_best_figure_of_a_living_run_follows_and_a_mark_shows_a_run(
+def test_best_figure_of_a_running_run_is_updated_and_a_click_selects_a_run(
     address: str, page: Page, runs: FakeRuns
 ) -> None:
     alive = runs.write_running("alpha")

@@ -65,7 +65,7 @@ def middle_of(viewer: Locator) -> tuple[int, int]:
     return round(box["x"] + box["width"] / 2), round(box["y"] + box["height"] / 2)
 
 
-def test_film_keeps_its_own_aspect_and_greys(page: Page, fake_app: str) -> None:
+def test_film_keeps_its_aspect_and_grey_values(page: Page, fake_app: str) -> None:
     viewer = open_film(page, fake_app, film())
     shown = pixels(viewer, "film")
     rows, columns = (np.flatnonzero((shown[..., 3] > 0).any(axis=axis)) for axis in (1, 0))
@@ -75,7 +75,7 @@ def test_film_keeps_its_own_aspect_and_greys(page: Page, fake_app: str) -> None:
     assert np.abs(line - expected).max() <= 2
 
 
-def test_invert_window_and_level_change_the_greys_without_a_rerun(
+def test_invert_window_and_level_change_grey_values_without_a_rerun(
     page: Page, fake_app: str
 ) -> None:
     viewer = open_film(page, fake_app, film())
@@ -129,7 +129,7 @@ def test_zoom_keeps_the_point_under_the_pointer_and_fit_returns(page: Page, fake
     assert float(state(viewer)["zoom"]) == pytest.approx(1.25 * fitted, rel=1e-3)
 
 
-def test_map_is_the_core_s_own_map_in_the_core_s_own_colours(page: Page, fake_app: str) -> None:
+def test_heatmap_has_the_values_and_colours_of_the_core(page: Page, fake_app: str) -> None:
     data = film(0.6)
     viewer = open_film(page, fake_app, data)
     evidence = FakeReader().examine(data).outputs[0].attributions["cardiomegaly"]
@@ -149,7 +149,7 @@ def test_map_is_the_core_s_own_map_in_the_core_s_own_colours(page: Page, fake_ap
     assert float(viewer.locator("canvas.heat").evaluate("c => c.style.opacity")) == colormap.OPACITY
 
 
-def test_map_says_where_the_model_did_not_look(page: Page, fake_app: str) -> None:
+def test_heatmap_is_undefined_outside_the_models_input(page: Page, fake_app: str) -> None:
     viewer = open_film(page, fake_app, film(0.6))
     viewer.get_by_role("radio", name="Pneumonia").click()  # its model crops the film's middle
     assert state(viewer)["layer"] == "lung-children/pneumonia"
@@ -161,13 +161,13 @@ def test_map_says_where_the_model_did_not_look(page: Page, fake_app: str) -> Non
     assert not viewer.evaluate(f"e => Number.isNaN(({middle})(e))")
 
 
-def test_film_without_evidence_shows_none(page: Page, fake_app: str) -> None:
+def test_film_without_evidence_has_a_transparent_heatmap(page: Page, fake_app: str) -> None:
     viewer = open_film(page, fake_app, film(-0.1))
     assert pixels(viewer, "heat")[..., 3].max() <= 2
     expect(viewer.locator(".unit")).to_contain_text("evidence, logits per cell")
 
 
-def test_other_method_is_asked_of_the_server_and_labelled_relative(
+def test_other_method_is_computed_on_request_and_labelled_relative(
     page: Page, fake_app: str
 ) -> None:
     viewer = open_film(page, fake_app, film(0.6))

@@ -10,12 +10,14 @@ import pandas as pd
 from cxr_core.evaluation.evaluate import compute_figures
 from cxr_core.evaluation.metrics.curves import TrainingCurves, compute_finding_curves
 from cxr_core.evaluation.metrics.figures import compute_classification_report
+from cxr_core.evaluation.metrics.recalibrate import recalibrate
+from cxr_core.evaluation.metrics.results import EvaluatedData
 from cxr_core.evaluation.store.folder import Evaluation
 from tests.tiny import tiny_card
 
 COUNT = 60
 CARD = tiny_card(findings=("cardiomegaly",))
-LEARNT = TrainingCurves(
+TRAINING = TrainingCurves(
     epochs=(1, 2, 3),
     figures={"loss": (0.7, 0.5, 0.4), "val_loss": (0.7, 0.6, 0.65), "val_auroc": (0.6, 0.8, 0.7)},
     best_epoch=2,
@@ -47,13 +49,13 @@ def predictions(count: int = COUNT, seed: int = 0, named: str = "film-{}.png") -
 def write_evaluation(
     place: Path,
     table: pd.DataFrame | None = None,
-    part: str = "test",
+    split: str = "test",
     training: TrainingCurves | None = None,
     folders: tuple[Path, ...] = (),
-    recalibrate: str = "",
+    method: str = "",
     **changes: Any,
 ) -> Path:
-    """The folder, written as `train.evaluate` writes it. recalibrate: a method.  changes: of metrics.json."""
+    """The folder, written as `train.evaluate` writes it. method: of recalibration.  changes: of metrics.json."""
     table = predictions() if table is None else table
     rows = table[table["label"].notna()]
     points = CARD.operating_points["cardiomegaly"]
@@ -62,26 +64,26 @@ def write_evaluation(
         rows["label"].to_numpy(float),
         rows["patient"].to_numpy(str),
     )
-    found = Evaluation(
+    evaluation = Evaluation(
         card=CARD,
-        part=part,
-        data={
-            "films": len(table),
-            "patients": int(table["patient"].nunique()),
-            "data_sha256": "0" * 64,
-            "split_sha256": "0" * 64,
-            "terms": "",
-            "folders": [str(folder) for folder in folders],
-        },
+        split=split,
+        data=EvaluatedData(
+            films=len(table),
+            patients=int(table["patient"].nunique()),
+            data_sha256="0" * 64,
+            split_sha256="0" * 64,
+            terms="",
+            folders=tuple(str(folder) for folder in folders),
+        ),
         table=table,
         figures=compute_figures(CARD, table),
         reports={"cardiomegaly": compute_classification_report(*arrays, points[0])},
         curves={"cardiomegaly": compute_finding_curves(*arrays, points)},
         made="2026-01-02T03:04:05+00:00",
         training=training,
-        recalibrated=recalibrate(CARD, table, recalibrate, "youden") if recalibrate else None,
+        recalibration=recalibrate(CARD, table, method, "youden") if method else None,
     )
-    path = found.write(place)
+    path = evaluation.write(place)
     if changes:
         path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     return place

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from cxr_core.errors import ReadingError
-from cxr_core.film.concern import Concern
-from cxr_core.film.phantom.phantom import is_drawing
+from cxr_core.film.phantom.phantom import is_phantom_png
 from cxr_core.film.preprocess import Aspect, InputSpec, Placement
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import (
     OPERATING_POINTS,
@@ -99,18 +99,18 @@ class FakeReader:
         sha256 = hashlib.sha256(data).hexdigest()
         grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
         if grey is None:
-            refusal = Concern(
-                "undecodable", "This file is no PNG, JPEG or DICOM image.", refuses=True
+            refusal = QualityFlag(
+                "undecodable", "This file is no PNG, JPEG or DICOM image.", withholds_reading=True
             )
             return Examination(
                 sha256=sha256, film=None, concerns=(refusal,), outputs=(), seconds=0.01
             )
         film = Radiograph(pixels=grey.astype(np.float32) / 255)
-        drawing = Concern(
+        drawing = QualityFlag(
             "drawing", "This is a drawing made by the program, not a film of a patient."
         )
         outputs = tuple(self._output(model, film) for model in self.cards)
-        concerns = (drawing,) if is_drawing(data) else ()
+        concerns = (drawing,) if is_phantom_png(data) else ()
         return Examination(
             sha256=sha256,
             film=film,

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cxr_core.film.phantom.phantom import as_png, draw
+from cxr_core.film.phantom.phantom import draw_phantom, encode_png
 from pages.components.read import cardiothoracic_ratio
 from pages.components.session import MovedEnds, ReadPageState
 from tests.hearts import SLENDER, WIDE, file_of, segment_drawing, sha256_of
@@ -144,7 +144,7 @@ def test_disagreement_of_ratio_and_classifier_is_shown_until_an_edit_resolves_it
 
 
 def test_without_a_segmentation_there_is_no_measurement(app: AppTest) -> None:
-    upload(app, other=as_png(draw(SLENDER.__class__(height=420, width=400, seed=9))))
+    upload(app, other=encode_png(draw_phantom(SLENDER.__class__(height=420, width=400, seed=9))))
     assert not app.exception
     assert "ratio" not in visible_text(app).lower()
     assert not {"Endpoint coordinates", "Measure by hand", "Heart, left, x"} & set(labels(app))

@@ -10,11 +10,11 @@ import pytest
 from sklearn.metrics import confusion_matrix
 from streamlit.testing.v1 import AppTest
 
-from cxr_core.evaluation.charts.film_filter import Pick
+from cxr_core.evaluation.charts.film_filter import FilmFilter
 from pages.components.markdown import plain
 from tests.pages.app_bench import find_button, open_page, table_text, visible_text
 from tests.pages.fake_datasets import register
-from tests.pages.fake_evaluations import LEARNT, predictions, write_evaluation
+from tests.pages.fake_evaluations import TRAINING, predictions, write_evaluation
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,9 @@ def test_damaged_predictions_are_explained(app: AppTest, workspace: Path, evalua
 
 
 def test_split_other_than_test_carries_a_warning(app: AppTest, workspace: Path) -> None:
-    write_evaluation(workspace / "runs" / "one" / "evaluation" / "val", part="val", training=LEARNT)
+    write_evaluation(
+        workspace / "runs" / "one" / "evaluation" / "val", split="val", training=TRAINING
+    )
     open_tab(app)
     assert "Measured on the validation split" in app.warning[0].value
     assert "run one, tiny" in visible_text(app) + str([box.options for box in app.selectbox])
@@ -133,7 +135,7 @@ def test_recalibrated_figures_are_never_shown_as_the_models_own(
     assert warning not in visible_text(app)
     assert app.code[0].value.endswith(f"--split test --out {place} --recalibrate line")
     write_evaluation(
-        workspace / "evaluations" / "plain", recalibrate="line", made="2026-03-01T00:00:00+00:00"
+        workspace / "evaluations" / "plain", method="line", made="2026-03-01T00:00:00+00:00"
     )
     app.run()
     assert not app.exception
@@ -168,7 +170,7 @@ def test_films_of_an_outcome_are_shown_the_worst_first(
         lambda pictures, **_: galleries.append(list(pictures)),
     )
     open_tab(app)
-    app.session_state["evaluate_page"].show_films_behind(Pick(low=0.0))
+    app.session_state["evaluate_page"].show_films_behind(FilmFilter(low=0.0))
     app.run()
     assert not app.exception
     films = predictions(6)

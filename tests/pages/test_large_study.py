@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cxr_core.film.decoding.decode import decode
-from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw
+from cxr_core.film.decoding.decode import decode_film
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, encode_png
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination
@@ -19,11 +19,13 @@ from tests.hearts import segment_drawing
 
 @pytest.fixture
 def examination() -> Examination:
-    return Examination(sha256="00", film=draw(PhantomSpec()), concerns=(), outputs=(), seconds=0.1)
+    return Examination(
+        sha256="00", film=draw_phantom(PhantomSpec()), concerns=(), outputs=(), seconds=0.1
+    )
 
 
 def test_large_study_keeps_compressed_copies_on_the_films_own_grid(examination, monkeypatch):
-    data = as_png(examination.film)
+    data = encode_png(examination.film)
     monkeypatch.setattr(page_state, "BYTES_IN_MEMORY", len(data) + 10)
     study = ReadPageState()
     for key in ("first", "second"):
@@ -32,7 +34,7 @@ def test_large_study_keeps_compressed_copies_on_the_films_own_grid(examination, 
     assert (first.data, first.compressed) == (data, False)
     assert second.compressed
     assert len(second.data) < 0.5 * len(data)
-    again = decode(second.data).pixels
+    again = decode_film(second.data).pixels
     assert again.shape == examination.film.shape
     assert np.abs(again - examination.film.pixels).mean() < 0.02
 
@@ -40,8 +42,10 @@ def test_large_study_keeps_compressed_copies_on_the_films_own_grid(examination, 
 def test_report_of_a_compressed_copy_has_the_results_of_the_original(examination, monkeypatch):
     monkeypatch.setattr(page_state, "BYTES_IN_MEMORY", 0)
     seen = replace(examination, segmentation=segment_drawing(PhantomSpec()))
-    entry = make_entry(ReadPageState(), "key", "a.png", as_png(examination.film), seen)
-    copy = Examination(sha256="11", film=decode(entry.data), concerns=(), outputs=(), seconds=0.1)
+    entry = make_entry(ReadPageState(), "key", "a.png", encode_png(examination.film), seen)
+    copy = Examination(
+        sha256="11", film=decode_film(entry.data), concerns=(), outputs=(), seconds=0.1
+    )
     report = build_report(
         entry,
         DisplayedFilm(examination=copy, picture=""),

@@ -38,11 +38,11 @@ def test_each_form_submits_one_run(
     assert "MobileNetV2 from ImageNet weights" in visible_text(app)
     assert "The house's own" in visible_text(app)
     find_labelled(app.number_input, "Epochs").set_value(9)
-    find_labelled(app.number_input, "Shift (share of the side)").set_value(0.2)
+    find_labelled(app.number_input, "Translation (share of the side)").set_value(0.2)
     find_labelled(app.number_input, "Processes").set_value(2)
     app.run()
     assert (
-        "epochs **9** instead of 4; shift (share of the side) **0.2** instead of 0.05"
+        "epochs **9** instead of 4; translation (share of the side) **0.2** instead of 0.05"
         in visible_text(app)
     )
     find_labelled(app.button, "Start").click().run()
@@ -63,27 +63,24 @@ def test_invalid_fields_are_explained_below_them_and_block_the_start(
 ) -> None:
     register_dataset(workspace)
     open_form(app)
-    find_labelled(app.number_input, "Head alone at first (epochs)").set_value(4).run()
+    find_labelled(app.number_input, "Frozen-backbone epochs").set_value(4).run()
     assert not app.exception
     shown = [each.value for each in app.markdown if "epochs=4 must be below epochs=4" in each.value]
     assert len(shown) == 2  # beneath the field, and beside the button
-    find_labelled(app.number_input, "Head alone at first (epochs)").set_value(0)
+    find_labelled(app.number_input, "Frozen-backbone epochs").set_value(0)
     find_labelled(app.number_input, "Epochs").set_value(0)
     find_labelled(app.number_input, "Rotation (degrees)").set_value(50.0).run()
     for sentence in (
-        "epochs=0 must be a number between 1 and 1000",
-        r"deg=50.0 is out of range\: 0 to 45",
+        "epochs=0 must be a whole number between 1 and 1000",
+        "deg=50.0 must be a number between 0 and 45",
     ):
         assert sum(sentence in each.value for each in app.markdown) == 2
     assert find_labelled(app.button, "Start").disabled
     assert "epochs=0" in find_labelled(app.button, "Start").help
     find_labelled(app.number_input, "Rotation (degrees)").set_value(7.0)
-    find_labelled(app.number_input, "Channels before the head").set_value(None)
+    find_labelled(app.number_input, "Neck (channels)").set_value(None)
     find_labelled(app.number_input, "Epochs").set_value(4).run()
-    assert (
-        "Changed from the recipe: channels before the head **empty** instead of 96."
-        in visible_text(app)
-    )
+    assert "Changed from the recipe: neck (channels) **empty** instead of 96." in visible_text(app)
     assert not find_labelled(app.button, "Start").disabled
 
 

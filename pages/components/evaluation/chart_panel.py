@@ -23,19 +23,19 @@ def show_chart(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
         ):
             st.markdown(f"**{name}**", help=help or None, width="content")
-            offer_csv(chart.csv, slug, key)
+            offer_csv(chart.to_csv, slug, key)
         config = _chart_config(state, slug)
-        if chart.behind:
+        if chart.filters:
             st.plotly_chart(
                 chart.figure,
                 key=key,
                 on_select=lambda: _show_clicked_films(state, chart, key),
                 selection_mode="points",
                 config=config,
-                alt=chart.says,
+                alt=chart.description,
             )
         else:
-            st.plotly_chart(chart.figure, key=key, config=config, alt=chart.says)
+            st.plotly_chart(chart.figure, key=key, config=config, alt=chart.description)
         if note:
             st.caption(note)
 
@@ -62,9 +62,9 @@ def offer_csv(write_csv: Callable[[], str], name: str, key: str) -> None:
 
 def _show_clicked_films(state: EvaluatePageState, chart: Chart, key: str) -> None:
     point = clicked_point(key)
-    pick = chart.pick_at(*point) if point else None
-    if pick is not None:
-        state.show_films_behind(pick)
+    film_filter = chart.filter_at(*point) if point else None
+    if film_filter is not None:
+        state.show_films_behind(film_filter)
 
 
 def _chart_config(state: EvaluatePageState, name: str) -> dict[str, object]:

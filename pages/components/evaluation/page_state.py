@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from cxr_core.evaluation.charts.film_filter import Pick
+from cxr_core.evaluation.charts.film_filter import FilmFilter
 from pages.components.read.page_state import DisplayedFilm
 
 FIRST_TAB, FILMS_TAB = "Curves", "Films"
@@ -20,7 +20,7 @@ class EvaluatePageState:
     default_tab: str = FIRST_TAB
     threshold: float | None = None
     prevalence: float | None = None
-    pick: Pick | None = None
+    film_filter: FilmFilter | None = None
     previous_tab: str | None = None  # the tab whose chart was clicked
     rerun_needed: bool = False  # a fragment asked for another tab, so the whole page must run again
     open_image: str | None = None  # the film in the dialog, by its path
@@ -38,7 +38,7 @@ class EvaluatePageState:
     ) -> None:
         """Show another evaluation, finding or view, from its start; the tab stays."""
         self.folder, self.finding, self.view = folder, finding, view
-        self.threshold = self.prevalence = self.pick = self.open_image = None
+        self.threshold = self.prevalence = self.film_filter = self.open_image = None
         self._refresh_widgets()
 
     def set_threshold(self, threshold: float) -> None:
@@ -46,11 +46,11 @@ class EvaluatePageState:
         self.threshold = threshold
         self._refresh_widgets()
 
-    def show_films_behind(self, pick: Pick) -> None:
+    def show_films_behind(self, film_filter: FilmFilter) -> None:
         """Switch to the films behind a point of a chart."""
         if self.tab != FILMS_TAB:
             self.previous_tab = self.tab
-        self.pick, self.tab, self.rerun_needed = pick, FILMS_TAB, True
+        self.film_filter, self.tab, self.rerun_needed = film_filter, FILMS_TAB, True
         self._refresh_widgets()
 
     def switch_tab(self, tab: str) -> None:

@@ -12,11 +12,11 @@ def show_quality_flags(reading: Reading) -> None:
         st.error(f"**Not read.** {plain(reading.reason or '')}", icon=":material/block:")
     for concern in reading.concerns:
         message = plain(concern.message)
-        if concern.refuses:
+        if concern.withholds_reading:
             continue
         if concern.code == "drawing":
             st.info(message, icon=":material/draw:")
-        elif concern.unsettles:
+        elif concern.withholds_call:
             st.warning(f"{message} No call is made.", icon=":material/help:")
         else:
             st.warning(message, icon=":material/warning:")

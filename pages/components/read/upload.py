@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.film.concern import Concern
-from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw
+from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom, encode_png
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.reading.results import Examination
 from pages.components import cache
 from pages.components.markdown import plain
@@ -36,7 +36,7 @@ def examine_sample(state: ReadPageState, sample: str) -> None:
     key = SAMPLE_PREFIX + sample
     if key not in state.entries:
         with st.spinner("Drawing and reading the sample …"):
-            data = as_png(draw(SAMPLES[sample]))
+            data = encode_png(draw_phantom(SAMPLES[sample]))
             examination = cache.load_reader().examine(data)
         state.add_entry(make_entry(state, key, sample, data, examination))
         display_examination(state, key, examination)
@@ -82,7 +82,7 @@ def make_entry(
 
 def _make_unread_entry(key: str, upload: UploadedFile, error: SilhouetteError) -> StudyEntry:
     """A film that no model has read, with the reason."""
-    concern = Concern("not_read", str(error), refuses=True)
+    concern = QualityFlag("not_read", str(error), withholds_reading=True)
     sha256 = hashlib.sha256(upload.getvalue()).hexdigest()
     examination = Examination(
         sha256=sha256, film=None, concerns=(concern,), outputs=(), seconds=0.0

@@ -4,7 +4,7 @@ import math
 
 import streamlit as st
 
-from cxr_core.evaluation.charts.benefit import benefit_chart, predictive_value_chart
+from cxr_core.evaluation.charts.benefit import draw_decision_curve, draw_predictive_values
 from cxr_core.evaluation.metrics.sweep import (
     compute_decision_curve,
     count_per_thousand,
@@ -35,7 +35,7 @@ def show_benefit(state: EvaluatePageState, view: FindingView) -> None:
             show_chart(
                 state,
                 "Predictive values at every prevalence",
-                predictive_value_chart(sensitivity, specificity, prevalence),
+                draw_predictive_values(sensitivity, specificity, prevalence),
                 help="By Bayes' theorem from sensitivity and specificity at the threshold, assumed to be the same at "
                 "every prevalence.",
             )
@@ -43,7 +43,7 @@ def show_benefit(state: EvaluatePageState, view: FindingView) -> None:
             show_chart(
                 state,
                 "Net benefit",
-                benefit_chart(compute_decision_curve(view.sweep, prevalence), threshold),
+                draw_decision_curve(compute_decision_curve(view.sweep, prevalence), threshold),
                 help="True positives per film minus false positives, weighted by the odds of the threshold: acting at "
                 "10 % means accepting nine false alarms for one finding. The highest line is the best policy at that "
                 "threshold (Vickers & Elkin 2006).",

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxr_core.evaluation.charts.roc_pr_calibration import calibration_chart
+from cxr_core.evaluation.charts.roc_pr_calibration import draw_calibration
 from cxr_core.evaluation.metrics.results import FindingFigures
 from cxr_core.evaluation.store.loaded import FindingView, LoadedEvaluation
 from pages.components.evaluation.chart_panel import show_chart
@@ -36,7 +36,7 @@ def show_calibration(
             show_chart(
                 state,
                 "Calibration",
-                calibration_chart(view.calibration, view.distribution),
+                draw_calibration(view.calibration, view.distribution),
                 help="On the dotted line, predicted probabilities match observed frequencies. Above it the predictions "
                 "are too low, below it too high.",
                 note="Whiskers are 95 % intervals from resampled patients. A point without whiskers is not more "

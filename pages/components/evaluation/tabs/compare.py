@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cxr_core.evaluation.charts.groups import forest_chart
+from cxr_core.evaluation.charts.groups import draw_forest_plot
 from cxr_core.evaluation.compare import (
     COMPARED_FIGURES,
     MAX_EVALUATIONS,
@@ -83,7 +83,7 @@ def _show_figures(state: EvaluatePageState, compared: FindingComparison) -> None
     show_chart(
         state,
         "AUROC of each",
-        forest_chart(names, aurocs, "AUROC"),
+        draw_forest_plot(names, aurocs, "AUROC"),
         help="With 95 % intervals. Figures whose intervals overlap may still differ.",
     )
     st.markdown(

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxr_core.evaluation.charts.roc_pr_calibration import precision_recall_chart, roc_chart
+from cxr_core.evaluation.charts.roc_pr_calibration import draw_precision_recall, draw_roc
 from cxr_core.evaluation.metrics.results import FindingFigures
 from cxr_core.evaluation.store.loaded import FindingView
 from cxr_core.presentation.wording import operating_point_name
@@ -29,7 +29,7 @@ def show_curves(state: EvaluatePageState, view: FindingView, figures: FindingFig
             show_chart(
                 state,
                 "ROC curve",
-                roc_chart(view.sweep, view.bands.roc, points, moved),
+                draw_roc(view.sweep, view.bands.roc, points, moved),
                 help="Sensitivity against false alarms as the threshold falls. The closer to the upper left corner, "
                 "the better.",
             )
@@ -37,7 +37,7 @@ def show_curves(state: EvaluatePageState, view: FindingView, figures: FindingFig
             show_chart(
                 state,
                 "Precision and recall",
-                precision_recall_chart(view.sweep, view.bands.precision_recall, points, moved),
+                draw_precision_recall(view.sweep, view.bands.precision_recall, points, moved),
                 help="Precision: of the films called present, the share labelled present. Recall: sensitivity.",
             )
     st.caption(

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from cxr_core.data.film_lookup import FoundFilms
-from cxr_core.evaluation.charts.film_filter import OUTCOME_NAMES, OUTCOMES, Outcome, Pick
+from cxr_core.evaluation.charts.film_filter import OUTCOME_NAMES, OUTCOMES, FilmFilter, Outcome
 from cxr_core.evaluation.store.loaded import FindingView, LoadedEvaluation
 from cxr_core.presentation.wording import format_percent
 from pages.components import cache
@@ -25,7 +25,7 @@ from pages.components.markdown import plain
 from pages.components.wording import count_of
 
 FILMS_ON_A_PAGE = 24
-FIRST_FILTER = Pick(outcome="false_positive")  # before anything was clicked
+FIRST_FILTER = FilmFilter(outcome="false_positive")  # before anything was clicked
 TABLE_COLUMNS = ("image", "patient", "label", "probability", "view", "age", "sex")
 
 
@@ -37,16 +37,16 @@ def show_films_tab(
     if state.rerun_needed:
         st.rerun()
     threshold = current_threshold(state, view)
-    pick = _ask_outcome(state, view, state.pick or FIRST_FILTER, threshold)
-    rows = pick.rows(view.films, threshold)
-    _show_summary(state, view, pick, rows)
+    film_filter = _ask_outcome(state, view, state.film_filter or FIRST_FILTER, threshold)
+    rows = film_filter.select_rows(view.films, threshold)
+    _show_summary(state, view, film_filter, rows)
     if not len(rows):
         st.markdown("There is no such film.")
         return
     found = cache.find_evaluation_films(view, evaluation.record, finding)
     page = st.pagination(
         -(-len(rows) // FILMS_ON_A_PAGE),
-        key=state.widget_key(f"page-{hash(pick)}"),
+        key=state.widget_key(f"page-{hash(film_filter)}"),
         max_visible_pages=5,
     )
     shown = rows[(page - 1) * FILMS_ON_A_PAGE : page * FILMS_ON_A_PAGE]
@@ -64,31 +64,33 @@ def show_films_tab(
         show_evaluated_film(state, evaluation, finding, view, found)
 
 
-def _ask_outcome(state: EvaluatePageState, view: FindingView, pick: Pick, threshold: float) -> Pick:
-    counts = pick.counts(view.films, threshold)
+def _ask_outcome(
+    state: EvaluatePageState, view: FindingView, film_filter: FilmFilter, threshold: float
+) -> FilmFilter:
+    counts = film_filter.count_outcomes(view.films, threshold)
     labels = [f"{OUTCOME_NAMES[outcome]} {counts[outcome]:,}" for outcome in OUTCOMES]
     labels.append(f"All {sum(counts.values()):,}")
     options: tuple[Outcome | None, ...] = (*OUTCOMES, None)
     position = st.segmented_control(
         "Outcome",
         range(len(options)),  # None itself would mean that nothing is selected
-        default=options.index(pick.outcome),
+        default=options.index(film_filter.outcome),
         required=True,
         format_func=labels.__getitem__,
         key=state.widget_key("outcome"),
         help="At the threshold. Called present but labelled absent is a false positive; called absent but labelled "
         "present, a false negative. Labels are often extracted from reports by a program, so some are wrong.",
     )
-    state.pick = replace(pick, outcome=options[-1 if position is None else position])
-    return state.pick
+    state.film_filter = replace(film_filter, outcome=options[-1 if position is None else position])
+    return state.film_filter
 
 
 def _show_summary(
-    state: EvaluatePageState, view: FindingView, pick: Pick, rows: np.ndarray
+    state: EvaluatePageState, view: FindingView, film_filter: FilmFilter, rows: np.ndarray
 ) -> None:
     chosen = view.films.iloc[rows]
-    phrases = [plain(phrase) for phrase in pick.words()] or ["all evaluated films"]
-    if pick.threshold is None and pick.outcome is not None:
+    phrases = [plain(phrase) for phrase in film_filter.describe()] or ["all evaluated films"]
+    if film_filter.threshold is None and film_filter.outcome is not None:
         phrases.append(f"threshold {current_threshold(state, view):.4g}")
     phrases.append("largest gap between probability and label first")
     films, patients = count_of(len(rows), "film"), f"{chosen['patient'].nunique():,} patients"

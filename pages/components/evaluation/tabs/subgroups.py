@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cxr_core.evaluation.charts.groups import forest_chart, group_pick
+from cxr_core.evaluation.charts.groups import draw_forest_plot, filter_of_subgroup
 from cxr_core.evaluation.metrics.results import FindingFigures, Subgroup
 from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.figures import format_with_interval
@@ -71,12 +71,12 @@ def _show_forest_plot(
         "specificity": figures.specificity.value,
         "calibration": 0.0,
     }
-    chart = forest_chart(
+    chart = draw_forest_plot(
         [_name_subgroup(group) for group in groups],
         [group.figures[name] for group in groups],
         SUBGROUP_FIGURES[name],
         overall[name],
-        [group_pick(group) for group in groups],
+        [filter_of_subgroup(group) for group in groups],
         [group.by for group in groups],
     )
     show_chart(state, f"{SUBGROUP_FIGURES[name]} by group", chart, help=HELP)

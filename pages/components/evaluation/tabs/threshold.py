@@ -7,8 +7,8 @@ import math
 
 import streamlit as st
 
-from cxr_core.evaluation.charts.base import with_line
-from cxr_core.evaluation.charts.threshold import confusion_chart
+from cxr_core.evaluation.charts.base import add_threshold_line
+from cxr_core.evaluation.charts.threshold import draw_confusion
 from cxr_core.evaluation.store.loaded import FindingView
 from cxr_core.presentation.wording import operating_point_name
 from pages.components.evaluation.chart_panel import show_chart, text_colour
@@ -40,7 +40,7 @@ def show_threshold(state: EvaluatePageState, view: FindingView) -> None:
             show_chart(
                 state,
                 "Calls and labels",
-                confusion_chart(calls, text_colour()),
+                draw_confusion(calls, text_colour()),
                 help="How many films are called present at this threshold, and how they are labelled. Click a cell for "
                 "its films.",
             )
@@ -54,13 +54,13 @@ def show_threshold(state: EvaluatePageState, view: FindingView) -> None:
             show_chart(
                 state,
                 "Probabilities of both classes",
-                with_line(view.distribution_chart, threshold),
+                add_threshold_line(view.distribution_chart, threshold),
                 help="As shares of each class, so that a rare finding can be seen. Click a bar for its films.",
             )
             show_chart(
                 state,
                 "Figures at every threshold",
-                with_line(view.threshold_chart, threshold),
+                add_threshold_line(view.threshold_chart, threshold),
                 help="PPV and NPV are those on these films; elsewhere they change with the prevalence of the finding.",
             )
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxr_core.evaluation.charts.training import training_charts
+from cxr_core.evaluation.charts.training import draw_training_charts
 from cxr_core.evaluation.store.loaded import LoadedEvaluation
 from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.page_state import EvaluatePageState
@@ -16,7 +16,7 @@ COLUMNS = ("left", "right")
 
 def show_training_curves(state: EvaluatePageState, evaluation: LoadedEvaluation) -> None:
     """Losses and figures by epoch."""
-    charts = training_charts(evaluation.training) if evaluation.training else {}
+    charts = draw_training_charts(evaluation.training) if evaluation.training else {}
     if not charts:
         st.info(
             "This evaluation is of an installed model, which has no training curves. Evaluate its run folder to see "
@@ -26,4 +26,4 @@ def show_training_curves(state: EvaluatePageState, evaluation: LoadedEvaluation)
     with st.container(horizontal=True, gap="large"):
         for column, (name, chart) in zip(COLUMNS, charts.items(), strict=False):
             with st.container(key=f"evaluate-{column}"):
-                show_chart(state, name, chart, help=CHART_HELP[name], note=chart.says + ".")
+                show_chart(state, name, chart, help=CHART_HELP[name], note=chart.description + ".")

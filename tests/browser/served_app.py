@@ -1,0 +1,49 @@
+"""Serves the app to a browser, and waits until it answers."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STREAMLIT = ["-m", "streamlit", "run", "app.py", "--server.port", "{port}"]
+FAKE_READER = ["-m", "tests.browser.serve_fake_reader", "{port}"]
+HEART_OUTLINES = ["-m", "tests.browser.serve_heart_outlines", "{port}"]
+
+
+def serve(arguments: list[str], workspace: Path) -> Iterator[str]:
+    """Run Python with these arguments until the tests are done; {port} is filled in."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = str(probe.getsockname()[1])
+    command = [sys.executable, *(argument.format(port=port) for argument in arguments)]
+    environment = os.environ | {"CXR_WORKSPACE": str(workspace)}
+    log = (workspace / "server.log").open("w")
+    server = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+    )
+    try:
+        wait_until_healthy(f"http://localhost:{port}", server)
+        yield f"http://localhost:{port}"
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+        log.close()
+
+
+def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait until a served app answers; fails the test when it does not within 60 s."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if httpx.get(f"{address}/_stcore/health").text == "ok":
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    pytest.fail(f"no server at {address} within 60 s")
