@@ -164,7 +164,7 @@ def to_grid(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
     return grid
 
 
-def normalise(grids: np.ndarray, spec: InputSpec) -> np.ndarray:
+def normalise_grids(grids: np.ndarray, spec: InputSpec) -> np.ndarray:
     """Grids (B, S, S) uint8 as a batch (B, C, S, S) float32; each channel the same grey."""
     grey = (grids.astype(np.float32) * np.float32(1 / 255) - np.float32(spec.mean)) / np.float32(
         spec.std
@@ -174,7 +174,7 @@ def normalise(grids: np.ndarray, spec: InputSpec) -> np.ndarray:
 
 def to_model_input(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
     """A film's pixels (H, W) in [0, 1] as the model's input (1, C, S, S) float32."""
-    return normalise(to_grid(pixels, spec)[None], spec)
+    return normalise_grids(to_grid(pixels, spec)[None], spec)
 
 
 def _centred(rows: int, columns: int, within: tuple[int, int]) -> Box:

@@ -1,10 +1,10 @@
-"""Look before reading: what speaks against a film, by its tags and by a few cheap measures of its pixels.
+"""Flags quality problems of a film before it is read, from its tags and a few cheap measures of its pixels.
 
 Limits were chosen on NIH train_val and Kermany train films. Measured on the other chest films (3,252: NIH test at 64,
 128, 256 and 1024 px, Kermany test, and another hospital's at 512 px): refused 0; clipped 0.2 %, inverted 0.2 %, turned
 0.3 %, mirrored 1.8 % (without one folder of a few patients with a white right lung, 0.9 %). Found when done to them on
-purpose: inverted 99 %, turned 99 %, mirrored 65 to 85 % (51 % in that folder). On the 15,856 chosen on: refused 0,
-unsettled 1.0 %.
+purpose: inverted 99 %, turned 99 %, mirrored 65 to 85 % (51 % in that folder). On the 15,856 films that they were
+chosen on: refused 0, call withheld 1.0 %.
 """
 
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from cxr_core.film.concern import Concern
 from cxr_core.film.orientation import measure_pose
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import CHEST_PARTS, Radiograph
 
 # The smallest NIH films in use have 64 px a side and are still read (with a warning); below, a heart's border is
 # less than a pixel sharp.
-SMALLEST_SIDE_PX = 64
+MIN_SIDE_PX = 64
 # A warning: below this a small pneumothorax or nodule cannot be seen, nor a cardiothoracic ratio to 1 %.
 LOW_RESOLUTION_PX = 200
 # Chest films measure 35 × 43 cm or are squares; cropped to one lung they reach about 1 : 2.
-WIDEST_ASPECT = 2.5
+MAX_ASPECT = 2.5
 
 # Standard deviation of the film at 64 × 64. Films: 0.031 to 0.358.
 CONSTANT_BELOW = 0.012
@@ -43,139 +43,140 @@ CLIPPED_WHITE_ABOVE = 0.02
 MIRRORED_BELOW = -0.013
 
 RADIOGRAPHY = frozenset({"CR", "DX", "DR", "RG", "RF"})
-# "Other" and "secondary capture" say how a file came to be, not how the picture was taken.
-UNSAID = frozenset({"OT", "SC"})
+# "Other" and "secondary capture" say how a file was made, not how the picture was taken.
+UNSPECIFIC_MODALITIES = frozenset({"OT", "SC"})
 # After these refusals nothing else is worth measuring.
-PICTURELESS = frozenset({"too_small", "implausible_shape", "constant", "noise", "drawn"})
+NOT_A_PICTURE = frozenset({"too_small", "implausible_shape", "constant", "noise", "drawn"})
 
 
-def inspect(film: Radiograph) -> tuple[Concern, ...]:
-    """What to distrust about a film, refusals first; empty when nothing was found.
+def find_quality_flags(film: Radiograph) -> tuple[QualityFlag, ...]:
+    """The quality flags of a film, those that withhold a reading first; empty for a film without any."""
+    flags = [*_check_tags(film), *_check_shape(film), *_check_content(film)]
+    # The measures of exposure and pose mean nothing on a picture without a chest's proportions.
+    if not any(flag.withholds_reading and flag.code in NOT_A_PICTURE for flag in flags):
+        flags += [*_check_exposure(film), *_check_pose(film)]
+    return tuple(
+        sorted(flags, key=lambda flag: (not flag.withholds_reading, not flag.withholds_call))
+    )
 
-    A film with a refusing concern must not be read; with an unsettling one it may be read, but no call is made.
-    """
-    found = [*_tags(film), *_shape(film), *_content(film)]
-    # The measures of exposure and pose mean nothing on what has no picture of a chest's proportions.
-    if not any(concern.refuses and concern.code in PICTURELESS for concern in found):
-        found += [*_exposure(film), *_lie(film)]
-    return tuple(sorted(found, key=lambda concern: (not concern.refuses, not concern.unsettles)))
 
-
-def _tags(film: Radiograph) -> Iterator[Concern]:
-    """What the file itself says."""
+def _check_tags(film: Radiograph) -> Iterator[QualityFlag]:
+    """Flags from what the file itself says."""
     chest = film.body_part in CHEST_PARTS
-    if film.modality is not None and film.modality not in RADIOGRAPHY | UNSAID:
-        yield _refusal(
+    if film.modality is not None and film.modality not in RADIOGRAPHY | UNSPECIFIC_MODALITIES:
+        yield _withhold_reading(
             "wrong_modality", f"The file says it is of kind {film.modality}, not a radiograph."
         )
     elif film.container == "dicom" and film.modality is None and not chest:
-        yield _refusal(
+        yield _withhold_reading(
             "wrong_modality",
             "The file does not say that it is a radiograph, nor that it shows a chest.",
         )
     if film.body_part is not None and not chest:
         shown = "another part of the body" if film.body_part == "OTHER" else film.body_part
-        yield _refusal(
+        yield _withhold_reading(
             "wrong_body_part",
             f"The file says it shows {shown}, not a chest. If that is wrong, export the film as PNG.",
         )
     if film.view == "LATERAL":
-        yield _refusal(
+        yield _withhold_reading(
             "lateral_view",
             "The file says this is a lateral view; only frontal films (PA or AP) are read.",
         )
-    if film.modality in UNSAID and film.body_part is None:
-        yield Concern(
+    if film.modality in UNSPECIFIC_MODALITIES and film.body_part is None:
+        yield QualityFlag(
             "unknown_modality",
             "The file does not say how the picture was taken. Check it is a radiograph.",
         )
     if film.container == "drawing":
-        yield Concern("drawing", "This is a drawing, not a film of a patient.")
+        yield QualityFlag("drawing", "This is a drawing, not a film of a patient.")
 
 
-def _shape(film: Radiograph) -> Iterator[Concern]:
+def _check_shape(film: Radiograph) -> Iterator[QualityFlag]:
     height, width = film.shape
-    if min(height, width) < SMALLEST_SIDE_PX:
-        yield _refusal(
+    if min(height, width) < MIN_SIDE_PX:
+        yield _withhold_reading(
             "too_small",
-            f"The picture has {width} × {height} pixels; at least {SMALLEST_SIDE_PX} a side are needed.",
+            f"The picture has {width} × {height} pixels; at least {MIN_SIDE_PX} a side are needed.",
         )
     elif min(height, width) < LOW_RESOLUTION_PX:
-        yield Concern(
+        yield QualityFlag(
             "low_resolution",
             f"The picture has only {width} × {height} pixels; small findings cannot be seen. Use the original film.",
         )
-    if max(height, width) > WIDEST_ASPECT * min(height, width):
-        yield _refusal(
+    if max(height, width) > MAX_ASPECT * min(height, width):
+        yield _withhold_reading(
             "implausible_shape", f"{width} × {height} pixels is not the shape of a chest film."
         )
 
 
-def _content(film: Radiograph) -> Iterator[Concern]:
+def _check_content(film: Radiograph) -> Iterator[QualityFlag]:
     cells = cv2.resize(film.pixels, (64, 64), interpolation=cv2.INTER_AREA)
     if cells.std() < CONSTANT_BELOW:
-        yield _refusal("constant", "The picture is one even grey; there is nothing on it to read.")
+        yield _withhold_reading(
+            "constant", "The picture is one even grey; there is nothing on it to read."
+        )
         return
-    if _roughness(cells) > NOISE_ABOVE:
-        yield _refusal(
+    if _measure_roughness(cells) > NOISE_ABOVE:
+        yield _withhold_reading(
             "noise", "The picture is noise, or detail without any larger form; it is no chest film."
         )
     if film.colour > COLOUR_ABOVE:
-        yield _refusal(
+        yield _withhold_reading(
             "colour",
             "The picture is in colour; a chest film is grey. Export the film itself, not a photo.",
         )
-    if film.container != "drawing" and _evenness(film.pixels) > DRAWN_ABOVE:
-        yield _refusal(
+    if film.container != "drawing" and _measure_evenness(film.pixels) > DRAWN_ABOVE:
+        yield _withhold_reading(
             "drawn",
             "The picture consists of areas of one exact grey, as a drawing or a test pattern does.",
         )
 
 
-def _exposure(film: Radiograph) -> Iterator[Concern]:
+def _check_exposure(film: Radiograph) -> Iterator[QualityFlag]:
     height, width = film.shape
     middle = film.pixels[height // 8 : height - height // 8, width // 8 : width - width // 8]
     black = float((middle <= film.pixels.min()).mean())
     white = float((middle >= film.pixels.max()).mean())
     if black > CLIPPED_BLACK_ABOVE or white > CLIPPED_WHITE_ABOVE:
-        yield Concern(
+        yield QualityFlag(
             "clipped",
             f"{max(black, white):.0%} of the film's middle is fully black or white; detail there is lost.",
         )
 
 
-def _lie(film: Radiograph) -> Iterator[Concern]:
+def _check_pose(film: Radiograph) -> Iterator[QualityFlag]:
     pose = measure_pose(film.pixels)
     if pose.inverted:
-        yield _unsettling(
+        yield _withhold_call(
             "inverted", "Dark and bright seem to be swapped. Invert the film and read it again."
         )
     if pose.quarter_turns:
-        yield _unsettling(
+        yield _withhold_call(
             "turned", "The film seems to lie on its side or upside down. Turn it and read it again."
         )
     elif pose.heart_side < MIRRORED_BELOW:
-        yield _unsettling(
+        yield _withhold_call(
             "mirrored",
             "The heart seems to be on the patient's right: check that the film is not mirrored.",
         )
 
 
-def _refusal(code: str, message: str) -> Concern:
-    return Concern(code, message, refuses=True)
+def _withhold_reading(code: str, message: str) -> QualityFlag:
+    return QualityFlag(code, message, withholds_reading=True)
 
 
-def _unsettling(code: str, message: str) -> Concern:
-    return Concern(code, message, unsettles=True)
+def _withhold_call(code: str, message: str) -> QualityFlag:
+    return QualityFlag(code, message, withholds_call=True)
 
 
-def _roughness(cells: np.ndarray) -> float:
+def _measure_roughness(cells: np.ndarray) -> float:
     """Mean squared step between neighbours over twice the variance: 0 for a smooth picture, 1 for white noise."""
     steps = (np.diff(cells, axis=0) ** 2).mean() + (np.diff(cells, axis=1) ** 2).mean()
     return float(steps / 2 / (2 * cells.var() + 1e-12))
 
 
-def _evenness(pixels: np.ndarray) -> float:
+def _measure_evenness(pixels: np.ndarray) -> float:
     """Share of pixels equal to the one before in their row, among those neither darkest nor brightest."""
     left, right = pixels[:, :-1], pixels[:, 1:]
     inside = (right > pixels.min()) & (right < pixels.max())

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_core.errors import SettingsError
-from cxr_core.film.preprocess import InputSpec, Placement, normalise, to_grid, to_model_input
+from cxr_core.film.preprocess import InputSpec, Placement, normalise_grids, to_grid, to_model_input
 
 SIDES = st.integers(40, 400)
 
@@ -104,7 +104,7 @@ def test_the_input_is_the_normalised_grid_in_each_channel():
 def test_one_film_alone_and_in_a_batch_gives_the_same_input():
     spec = InputSpec(side=32, channels=1)
     grids = np.stack([to_grid(gradient(50, 70), spec), to_grid(gradient(99, 40), spec)])
-    assert np.array_equal(normalise(grids, spec)[1:], to_model_input(gradient(99, 40), spec))
+    assert np.array_equal(normalise_grids(grids, spec)[1:], to_model_input(gradient(99, 40), spec))
 
 
 @pytest.mark.parametrize(

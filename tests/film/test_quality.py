@@ -8,22 +8,22 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_core.film.decoding.decode import decode
-from cxr_core.film.heart_side import edge_histograms, measure_heart_side
-from cxr_core.film.phantom.phantom import SAMPLES, PhantomSpec, draw
-from cxr_core.film.quality import inspect
+from cxr_core.film.decoding.decode import decode_film
+from cxr_core.film.orientation import edge_histograms, measure_heart_side
+from cxr_core.film.phantom.phantom import SAMPLES, PhantomSpec, draw_phantom
+from cxr_core.film.quality import find_quality_flags
 from cxr_core.film.radiograph import Radiograph
 
 RNG = np.random.default_rng(9)
-FILM = replace(draw(PhantomSpec(height=512, width=448)), container="png")
+FILM = replace(draw_phantom(PhantomSpec(height=512, width=448)), container="png")
 
 
 def codes(film: Radiograph) -> list[str]:
-    return [concern.code for concern in inspect(film)]
+    return [concern.code for concern in find_quality_flags(film)]
 
 
 def refusals(film: Radiograph) -> set[str]:
-    return {concern.code for concern in inspect(film) if concern.refuses}
+    return {concern.code for concern in find_quality_flags(film) if concern.withholds_reading}
 
 
 def of(pixels: np.ndarray, **facts: Any) -> Radiograph:
@@ -35,12 +35,12 @@ def resized(height: int, width: int) -> Radiograph:
 
 
 def test_a_sound_film_raises_nothing() -> None:
-    assert inspect(FILM) == ()
+    assert find_quality_flags(FILM) == ()
 
 
 @pytest.mark.parametrize("spec", SAMPLES.values(), ids=SAMPLES)
 def test_drawings_are_named_and_never_refused(spec: PhantomSpec) -> None:
-    assert codes(draw(spec)) == ["drawing"]
+    assert codes(draw_phantom(spec)) == ["drawing"]
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,12 @@ def test_tags_that_fit_raise_nothing(facts: dict[str, Any]) -> None:
 
 
 def test_a_secondary_capture_that_says_nothing_is_read_with_a_warning() -> None:
-    (concern,) = inspect(replace(FILM, container="dicom", modality="OT"))
-    assert (concern.code, concern.refuses, concern.unsettles) == ("unknown_modality", False, False)
+    (concern,) = find_quality_flags(replace(FILM, container="dicom", modality="OT"))
+    assert (concern.code, concern.withholds_reading, concern.withholds_call) == (
+        "unknown_modality",
+        False,
+        False,
+    )
 
 
 def test_clipping_is_warned_of() -> None:
@@ -140,8 +144,8 @@ def test_clipping_is_warned_of() -> None:
     ],
 )
 def test_how_a_film_lies(turn: Any, code: str) -> None:
-    (concern,) = inspect(of(turn(FILM.pixels)))
-    assert (concern.code, concern.refuses, concern.unsettles) == (code, False, True)
+    (concern,) = find_quality_flags(of(turn(FILM.pixels)))
+    assert (concern.code, concern.withholds_reading, concern.withholds_call) == (code, False, True)
 
 
 def test_an_inverted_film_that_is_turned_says_both() -> None:
@@ -166,9 +170,11 @@ def test_the_side_of_the_heart_changes_its_sign_in_the_mirror() -> None:
 
 
 def test_refusals_come_first() -> None:
-    found = inspect(of(1 - FILM.pixels[::3, ::3], view="LATERAL", container="dicom", modality="DX"))
-    assert [concern.refuses for concern in found] == sorted(
-        (concern.refuses for concern in found), reverse=True
+    found = find_quality_flags(
+        of(1 - FILM.pixels[::3, ::3], view="LATERAL", container="dicom", modality="DX")
+    )
+    assert [concern.withholds_reading for concern in found] == sorted(
+        (concern.withholds_reading for concern in found), reverse=True
     )
     assert {concern.code for concern in found} == {"lateral_view", "inverted", "low_resolution"}
     assert codes(replace(resized(100, 100), colour=0.1)) == ["colour", "low_resolution"]
@@ -192,9 +198,11 @@ def test_real_films_are_not_refused_and_seldom_doubted(
     files = sorted(
         path for path in (real_data / folder).rglob("*") if path.suffix in (".png", ".jpeg", ".jpg")
     )
-    films = [decode(path.read_bytes()) for path in files[:: max(1, len(files) // count)]]
+    films = [decode_film(path.read_bytes()) for path in files[:: max(1, len(files) // count)]]
     assert not [code for film in films for code in refusals(film)]
-    unsettled = [any(concern.unsettles for concern in inspect(film)) for film in films]
+    unsettled = [
+        any(concern.withholds_call for concern in find_quality_flags(film)) for film in films
+    ]
     assert np.mean(unsettled) <= doubted
     mirrored = [
         "mirrored" in codes(replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1])))
@@ -218,5 +226,5 @@ def test_colour_photographs_are_refused(real_data: Path) -> None:
     )
     for name in names:
         assert "colour" in refusals(
-            decode((real_data / "not_chest" / "natural" / name).read_bytes())
+            decode_film((real_data / "not_chest" / "natural" / name).read_bytes())
         ), name

@@ -33,7 +33,7 @@ OTHER_CONTAINERS = (
 )
 
 
-def decode(data: bytes) -> Radiograph:
+def decode_film(data: bytes) -> Radiograph:
     """One film from a file's bytes: PNG, JPEG or DICOM.
 
     The size is checked from the header before any pixel is allocated. Raises OversizedFilm above the limits and
@@ -60,7 +60,7 @@ def _decode(data: bytes) -> Radiograph:
         return png.decode_png(data)
     if data.startswith(jpeg.SIGNATURE):
         return jpeg.decode_jpeg(data)
-    raise UndecodableFilm(f"This file is {name_of(data)}. {EXPECTED}")
+    raise UndecodableFilm(f"This file is {name_container(data)}. {EXPECTED}")
 
 
 def is_dicom(data: bytes) -> bool:
@@ -78,7 +78,7 @@ def is_dicom(data: bytes) -> bool:
     )
 
 
-def name_of(data: bytes) -> str:
+def name_container(data: bytes) -> str:
     """What a file that is not read seems to be, in words."""
     for offset, magic, name in OTHER_CONTAINERS:
         if data.startswith(magic, offset):
@@ -92,7 +92,7 @@ def name_of(data: bytes) -> str:
 def _require_plain_preamble(data: bytes) -> None:
     """Refuse a DICOM file that is another kind of file as well: its 128 free bytes may hold one (PS3.10 7.1)."""
     pictures = data.startswith((png.SIGNATURE, jpeg.SIGNATURE))
-    other = name_of(data)
+    other = name_container(data)
     if data[128:132] == b"DICM" and (pictures or not other.startswith("not a picture")):
         found = "another picture" if pictures else other
         raise UndecodableFilm(

@@ -233,7 +233,7 @@ def _require_fitting_codestream(dataset: Dataset) -> None:
 
 
 def _jpeg_size(stream: bytes) -> tuple[int, int]:
-    markers = jpeg.walk(stream)
+    markers = jpeg.read_markers(stream)
     return markers.width, markers.height
 
 

@@ -1,78 +1,75 @@
-"""JPEG to samples: the markers are walked before a decoder sees the file (ITU-T T.81, annex B).
+"""Decodes a JPEG to a film, after walking its markers before a decoder sees the file (ITU-T T.81, annex B).
 
 The decoder gets a file rebuilt from the segments that carry pixels; EXIF, profiles, thumbnails and comments are left
-behind, after the orientation has been read.
+out, after the orientation has been read.
 """
 
-import io
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
+import simplejpeg
 
 from cxr_core.errors import UndecodableFilm
-from cxr_core.film.decoding.raster import exif_orientation, to_pixels, upright
+from cxr_core.film.decoding.raster import apply_orientation, read_exif_orientation, to_pixels
 from cxr_core.film.limits import require_pixels
 from cxr_core.film.radiograph import Radiograph
 
 SIGNATURE = b"\xff\xd8\xff"
 
-SOI, EOI, SOS, DHT, JPG, DAC, APP0, APP1, APP2, APP14 = (
-    0xD8,
-    0xD9,
-    0xDA,
-    0xC4,
-    0xC8,
-    0xCC,
-    0xE0,
-    0xE1,
-    0xE2,
-    0xEE,
-)
-JPEG_LS_FRAME = 0xF7  # T.87, C.2.2; met in DICOM only
+# Markers, T.81 table B.1.
+SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
+DHT, JPG, DAC = 0xC4, 0xC8, 0xCC
+APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
+JPEG_LS_FRAME = 0xF7  # T.87, C.2.2; occurs in DICOM only
 FRAMES = (frozenset(range(0xC0, 0xD0)) - {DHT, JPG, DAC}) | {JPEG_LS_FRAME}
 # Tables, frame, scan and restart interval: T.81 B.2; Adobe's APP14 says how colours were transformed.
 CARRIES_PIXELS = FRAMES | {DHT, DAC, SOS, 0xDB, 0xDD, APP0, APP14}
+
+COLOUR_SPACES = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
 
 DAMAGED = "This JPEG is damaged or cut short: {}. Export or copy the film again."
 
 
 @dataclass(kw_only=True)
 class Markers:
-    """What the walk over the markers found."""
+    """The facts that a JPEG's markers give.
+
+    precision: bits per sample.  orientation: of EXIF, 1 to 8.  adobe: whether Adobe's marker is there.
+    kept: the file in pieces, without the segments that carry no pixels.
+    """
 
     width: int = 0
     height: int = 0
-    precision: int = 0  # bits per sample
+    precision: int = 0
     components: int = 0
     orientation: int = 1
     adobe: bool = False
-    unit: tuple[int, int] = (8, 8)  # (rows, columns) of pixels that are coded together, T.81 A.2
-    kept: list[bytes] = field(default_factory=list)  # the file, less what carries no pixels
+    kept: list[bytes] = field(default_factory=list)
 
 
 def decode_jpeg(data: bytes) -> Radiograph:
-    """One JPEG as a film. Raises UndecodableFilm or OversizedFilm; a file that is cut short is never half read."""
-    markers = walk(data)
-    if markers.precision != 8 or markers.components not in (1, 3, 4):
+    """One JPEG as a film. Raises UndecodableFilm or OversizedFilm; a file that is cut short is never read in part."""
+    markers = read_markers(data)
+    if markers.precision != 8 or markers.components not in COLOUR_SPACES:
         raise UndecodableFilm(
             f"This JPEG has {markers.components} channels of {markers.precision} bits; grey, RGB or CMYK of 8 bits "
             "is read. Export the film as PNG or DICOM."
         )
-    samples = _samples(b"".join(markers.kept))
-    if _breaks_off(samples, markers.unit):
-        raise UndecodableFilm(DAMAGED.format("its pixels break off in the middle"))
+    samples = _decode_samples(b"".join(markers.kept), markers.components)
     if samples.ndim == 3 and samples.shape[2] == 4:
         samples = _cmyk_to_rgb(samples, markers.adobe)
     pixels, colour = to_pixels(samples, 255)
     return Radiograph(
-        pixels=upright(pixels, markers.orientation), container="jpeg", bits=8, colour=colour
+        pixels=apply_orientation(pixels, markers.orientation),
+        container="jpeg",
+        bits=8,
+        colour=colour,
     )
 
 
-def walk(data: bytes) -> Markers:
-    """The markers from SOI to EOI. Raises UndecodableFilm when one is missing or something follows the last."""
-    found = Markers(kept=[data[:2]])
+def read_markers(data: bytes) -> Markers:
+    """Walk the markers from SOI to EOI. Raises UndecodableFilm when one is missing or other data follows the last."""
+    markers = Markers(kept=[data[:2]])
     stops = _marker_positions(data)
     at = 2
     while True:
@@ -87,20 +84,20 @@ def walk(data: bytes) -> Markers:
         end = at + 2 + length
         if length < 2 or end > len(data):
             raise UndecodableFilm(DAMAGED.format("it ends inside a segment"))
-        _note(found, marker, data[at + 4 : end])
+        _read_segment(markers, marker, data[at + 4 : end])
         if marker == SOS:
             after = int(np.searchsorted(stops, end))
             if after == len(stops):
                 raise UndecodableFilm(DAMAGED.format("it ends inside its pixels"))
             end = int(stops[after])
         if marker in CARRIES_PIXELS:
-            found.kept.append(data[at:end])
+            markers.kept.append(data[at:end])
         at = end
-    found.kept.append(data[at : at + 2])
+    markers.kept.append(data[at : at + 2])
     _require_end(data[at + 2 :])
-    if found.components == 0:
+    if markers.components == 0:
         raise UndecodableFilm(DAMAGED.format("its frame header is missing"))
-    return found
+    return markers
 
 
 def _marker_positions(data: bytes) -> np.ndarray:
@@ -114,80 +111,56 @@ def _marker_positions(data: bytes) -> np.ndarray:
     return first[(second >= 0xC0) & (second != 0xFF) & ((second < 0xD0) | (second > 0xD7))]
 
 
-def _note(found: Markers, marker: int, body: bytes) -> None:
-    """Take down what one segment says."""
+def _read_segment(markers: Markers, marker: int, body: bytes) -> None:
+    """Add to the markers what one segment says."""
     if marker in FRAMES and len(body) >= 6:
-        if found.components:
+        if markers.components:
             raise UndecodableFilm(DAMAGED.format("it holds two frames"))
-        found.precision, found.components = body[0], body[5]
-        found.height, found.width = (
+        markers.precision, markers.components = body[0], body[5]
+        markers.height, markers.width = (
             int.from_bytes(body[1:3], "big"),
             int.from_bytes(body[3:5], "big"),
         )
-        factors = body[7::3] if found.components > 1 else b"\x11"
-        found.unit = (
-            8 * max((byte & 15 for byte in factors), default=1),
-            8 * max((byte >> 4 for byte in factors), default=1),
-        )
-        require_pixels(found.width, found.height)
-    elif marker == APP1 and body.startswith(b"Exif\x00\x00") and found.orientation == 1:
-        found.orientation = exif_orientation(body[6:])
+        require_pixels(markers.width, markers.height)
+    elif marker == APP1 and body.startswith(b"Exif\x00\x00") and markers.orientation == 1:
+        markers.orientation = read_exif_orientation(body[6:])
     elif marker == APP2 and body.startswith(b"MPF\x00"):
         raise UndecodableFilm(
             "This JPEG holds several pictures (MPO); a chest film is one. Export a single image."
         )
     elif marker == APP14 and body.startswith(b"Adobe"):
-        found.adobe = True
+        markers.adobe = True
 
 
 def _require_end(rest: bytes) -> None:
-    """Behind the last marker only padding may follow (some archives fill up to whole blocks)."""
+    """After the last marker only padding may follow (some archives fill up to whole blocks)."""
     extra = rest.strip(b"\x00\xff\r\n ")
     if extra:
-        # Whatever hides behind a picture (a page, an archive, a second picture) is nothing a film needs.
+        # A page, an archive or a second picture may hide there; no film needs it.
         raise UndecodableFilm(
             f"This JPEG is followed by {len(rest)} bytes of something else. Export the film again as a plain JPEG."
         )
 
 
-def _samples(data: bytes) -> np.ndarray:
-    """(H, W) grey, (H, W, 3) RGB or (H, W, 4) CMYK uint8, CMYK as Pillow gives it: inverted, as Adobe writes it."""
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
-            picture.load()
-            return np.asarray(picture)
-    except (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError):
-        # What libjpeg and Pillow raise for damaged streams; the text of it is for programmers, not for readers.
-        raise UndecodableFilm(DAMAGED.format("its pixels cannot be decoded")) from None
+def _decode_samples(data: bytes, components: int) -> np.ndarray:
+    """(H, W) grey, (H, W, 3) RGB or (H, W, 4) CMYK uint8, CMYK as it is stored.
 
-
-def _breaks_off(samples: np.ndarray, unit: tuple[int, int]) -> bool:
-    """Whether pixels are missing though the file ends properly, as when a broken copy was closed with an EOI.
-
-    libjpeg fills the rest with units of exactly 128. A grey margin does the same, but in whole rows or columns: only
-    a filling that begins in the middle of a row, below a row that is not filled, is one that breaks off. (One that
-    breaks off just at a row's start passes for a margin, and a lost late scan of a progressive file is not seen.)
+    libjpeg-turbo with `strict` refuses what libjpeg otherwise only warns of: a stream that ends too early, bytes that
+    belong to no scan, impossible codes. Raises UndecodableFilm.
     """
-    (height, width), (rows, columns) = (
-        (size // edge for size, edge in zip(samples.shape, unit, strict=False)),
-        unit,
-    )
-    if (
-        samples[height * rows - 1 :: -rows, width * columns - 1] != 128
-    ).all() or height * width == 0:
-        return False
-    whole = samples[: height * rows, : width * columns].reshape(height, rows, width, columns, -1)
-    filled = (whole == 128).all(axis=(1, 3, 4))
-    first = height * width - int(np.argmin(filled.ravel()[::-1])) if not filled.all() else 0
-    row, column = divmod(first, width)
-    return 0 < first < height * width and column > 0 and not (row > 0 and filled[row - 1, -1])
+    try:
+        samples: np.ndarray = simplejpeg.decode_jpeg(data, COLOUR_SPACES[components], strict=True)
+    except ValueError as error:
+        # The text of the error is for programmers, not for readers.
+        if "premature end" in str(error).lower():
+            raise UndecodableFilm(DAMAGED.format("its pixels break off in the middle")) from None
+        raise UndecodableFilm(DAMAGED.format("its pixels cannot be decoded")) from None
+    return samples[..., 0] if components == 1 else samples
 
 
 def _cmyk_to_rgb(cmyk: np.ndarray, adobe: bool) -> np.ndarray:
-    """Ink to light: R = (1 - C)(1 - K). cmyk: (H, W, 4) uint8 of which Pillow has undone Adobe's inversion.
-
-    Without Adobe's marker nothing was inverted, so Pillow's inversion is taken back.
-    """
-    light = cmyk if not adobe else 255 - cmyk
+    """Ink to light: R = (1 - C)(1 - K). cmyk: (H, W, 4) uint8 as stored; Adobe's marker says that it is inverted."""
+    light = cmyk if adobe else 255 - cmyk
     product = light[..., :3].astype(np.uint16) * light[..., 3:]
-    return ((product + 127) // 255).astype(np.uint8)
+    rgb: np.ndarray = ((product + 127) // 255).astype(np.uint8)
+    return rgb

@@ -13,7 +13,12 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 
 from cxr_core.errors import UndecodableFilm
-from cxr_core.film.decoding.raster import exif_orientation, smallest_full_scale, to_pixels, upright
+from cxr_core.film.decoding.raster import (
+    apply_orientation,
+    read_exif_orientation,
+    smallest_full_scale,
+    to_pixels,
+)
 from cxr_core.film.limits import require_pixels
 from cxr_core.film.radiograph import Radiograph
 
@@ -77,7 +82,7 @@ def decode_png(data: bytes) -> Radiograph:
     samples, top, bits = _scaled(samples, chunks, header)
     pixels, colour = to_pixels(samples, top, alpha)
     exif = [body for name, body in chunks if name == b"eXIf"]
-    pixels = upright(pixels, exif_orientation(exif[0]) if exif else 1)
+    pixels = apply_orientation(pixels, read_exif_orientation(exif[0]) if exif else 1)
     return Radiograph(pixels=pixels, container="png", bits=bits, colour=colour)
 
 

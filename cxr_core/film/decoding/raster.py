@@ -1,11 +1,15 @@
-"""From integer samples, grey or colour, with or without alpha, to a film's pixels in [0, 1]."""
+"""Converts integer samples, grey or colour, with or without alpha, to a film's pixels in [0, 1], the right way up."""
+
+import struct
+import warnings
 
 import numpy as np
+from PIL import ExifTags, Image
 
 # ITU-R BT.601 luma, the weights that JPEG (JFIF) and DICOM's YBR_FULL (PS3.3 C.7.6.3.1.2) use for the same purpose.
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
-# Rows are turned into floats in blocks of about this many samples, so that a 64-megapixel colour picture needs
+# Rows become floats in blocks of about this many samples, so that a 64-megapixel colour picture needs
 # little more than itself and its result.
 BLOCK_SAMPLES = 1 << 22
 
@@ -16,36 +20,39 @@ def to_pixels(
     """A film's pixels (H, W) float32 in [0, 1] and its colour, the mean of (max - min) over the channels.
 
     samples: (H, W) grey or (H, W, 3) RGB, unsigned.  top: the sample that means 1.0; what lies above is clipped.
-    alpha: (H, W) in [0, 1] or None. What is transparent is laid over black, the background of a film.
+    alpha: (H, W) in [0, 1] or None. Transparent pixels are laid over black, the background of a film.
     """
     height, width = samples.shape[:2]
     if samples.ndim == 2 and samples.dtype == np.uint8 and alpha is None and top == 255:
-        pixels = samples.astype(
-            np.float32
-        )  # most films: the same division, without blocks and without clipping
+        # Most films: the same division, without blocks and without clipping.
+        pixels = samples.astype(np.float32)
         return np.divide(pixels, np.float32(255), out=pixels), 0.0
     pixels = np.empty((height, width), np.float32)
     colour = 0.0
-    rows = max(1, BLOCK_SAMPLES // (width * (samples.shape[2] if samples.ndim == 3 else 1)))
+    channels = 1 if samples.ndim == 2 else samples.shape[2]
+    rows = max(1, BLOCK_SAMPLES // (width * channels))
     for start in range(0, height, rows):
         block = slice(start, start + rows)
         scaled = np.divide(samples[block], top, dtype=np.float32)
         if alpha is not None:
-            scaled *= alpha[block] if samples.ndim == 2 else alpha[block][..., None]
-        pixels[block], spread = _grey(scaled)
+            opacity = alpha[block]
+            scaled *= opacity if samples.ndim == 2 else opacity[..., None]
+        pixels[block], spread = _block_to_grey(scaled)
         colour += spread
     return np.clip(pixels, 0.0, 1.0, out=pixels), colour / (height * width)
 
 
-def _grey(scaled: np.ndarray) -> tuple[np.ndarray, float]:
-    """One block as grey, and its summed spread of the channels."""
+def _block_to_grey(scaled: np.ndarray) -> tuple[np.ndarray, float]:
+    """One block as grey, and the sum of (max - min) over its channels."""
     if scaled.ndim == 2:
         return scaled, 0.0
     red, green, blue = scaled[..., 0], scaled[..., 1], scaled[..., 2]
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     total = float(spread.sum(dtype=np.float64))
-    # Grey kept as RGB must give the grey itself, to the last bit, not a rounded weighted sum of it.
-    return (red, 0.0) if total == 0.0 else (scaled @ LUMA, total)
+    if total == 0.0:
+        # Grey stored as RGB must give the grey itself, to the last bit, not a rounded weighted sum of it.
+        return red, 0.0
+    return scaled @ LUMA, total
 
 
 def smallest_full_scale(maximum: int) -> int:
@@ -53,8 +60,8 @@ def smallest_full_scale(maximum: int) -> int:
     return (1 << max(1, int(maximum).bit_length())) - 1
 
 
-def upright(samples: np.ndarray, orientation: int) -> np.ndarray:
-    """Samples turned as the EXIF orientation 1 to 8 asks for (EXIF 2.32, tag 0x0112); 1 leaves them as they are.
+def apply_orientation(samples: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn samples as the EXIF orientation 1 to 8 says (EXIF 2.32, tag 0x0112); 1 leaves them as they are.
 
     samples: (H, W) or (H, W, C). The result is C-contiguous; 5 to 8 swap its height and width.
     """
@@ -68,19 +75,19 @@ def upright(samples: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(samples)
 
 
-def exif_orientation(tiff: bytes) -> int:
-    """The orientation 1 to 8 that an EXIF block asks for; 1 when it says nothing that can be understood.
+def read_exif_orientation(tiff: bytes) -> int:
+    """The orientation 1 to 8 that an EXIF block gives; 1 when it gives none, or is damaged.
 
-    tiff: the TIFF structure, without JPEG's leading "Exif\\0\\0". Only the first directory is looked at.
+    tiff: the TIFF structure, without JPEG's leading "Exif\\0\\0".
     """
-    order = {b"II*\x00": "little", b"MM\x00*": "big"}.get(tiff[:4])
-    if order is None or len(tiff) < 8:
+    exif = Image.Exif()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of a damaged block
+            exif.load(tiff)
+            orientation = exif.get(ExifTags.Base.Orientation)
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
         return 1
-    start = int.from_bytes(tiff[4:8], order)  # type: ignore[arg-type]
-    count = int.from_bytes(tiff[start : start + 2], order)  # type: ignore[arg-type]
-    for entry in range(min(count, 512)):
-        field = tiff[start + 2 + 12 * entry :][:12]
-        if len(field) == 12 and int.from_bytes(field[:2], order) == 0x0112:  # type: ignore[arg-type]
-            value = int.from_bytes(field[8:10], order)  # type: ignore[arg-type]
-            return value if 1 <= value <= 8 else 1
+    if isinstance(orientation, int) and 1 <= orientation <= 8:
+        return orientation
     return 1

@@ -35,7 +35,7 @@ def serve_parent(memory_limit: int, time_limit: float) -> None:
     limit_memory(memory_limit)
     limit_computing_time(0)
     while (data := _receive_file(parent)) is not None:
-        _answer(parent, decode, data, time_limit)
+        _answer(parent, decode_film, data, time_limit)
 
 
 def _receive_file(parent: ParentConnection) -> bytes | None:

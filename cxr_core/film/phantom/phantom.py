@@ -83,10 +83,12 @@ class PhantomSpec:
 
     @property
     def thorax_px(self) -> int:
+        """The thorax's width in pixels."""
         return round(self.thorax_width * self.width)
 
     @property
     def heart_px(self) -> int:
+        """The heart's width in pixels."""
         return round(self.heart_width * self.width)
 
 
@@ -125,7 +127,7 @@ SAMPLES: dict[str, PhantomSpec] = {
 }
 
 
-def draw(spec: PhantomSpec) -> Radiograph:
+def draw_phantom(spec: PhantomSpec) -> Radiograph:
     """The drawn film, in 256 grey levels as a file would hold it. The same spec gives the same pixels."""
     anatomy = chest((spec.height, spec.width), spec.thorax_px, spec.heart_px)
     film = exposed(anatomy) + _opacity(spec, anatomy)
@@ -145,7 +147,7 @@ def draw(spec: PhantomSpec) -> Radiograph:
     )
 
 
-def truth(spec: PhantomSpec) -> PhantomTruth:
+def compute_truth(spec: PhantomSpec) -> PhantomTruth:
     """Masks and diameters of the drawing of the same spec."""
     anatomy = chest((spec.height, spec.width), spec.thorax_px, spec.heart_px)
     masks = [anatomy.heart, anatomy.right_lung, anatomy.left_lung, _opacity(spec, anatomy) > 0]
@@ -165,7 +167,7 @@ def truth(spec: PhantomSpec) -> PhantomTruth:
     )
 
 
-def as_png(film: Radiograph) -> bytes:
+def encode_png(film: Radiograph) -> bytes:
     """A drawing as an 8-bit grey PNG that says it is one. Raises ValueError for a film of a patient."""
     if film.container != "drawing":
         raise ValueError("only a drawing may be marked as one")
@@ -175,7 +177,7 @@ def as_png(film: Radiograph) -> bytes:
     return data[:_HEADER_END] + _chunk(b"tEXt", _MARK) + data[_HEADER_END:]
 
 
-def is_drawing(data: bytes) -> bool:
+def is_phantom_png(data: bytes) -> bool:
     """Whether a PNG carries the drawing's mark ahead of its pixels; reads chunk headers only."""
     if not data.startswith(_SIGNATURE):
         return False

@@ -22,10 +22,10 @@ from pydicom.uid import (
 )
 
 from cxr_core.errors import FilmRefused, OversizedFilm, UndecodableFilm
-from cxr_core.film.decoding.decode import decode
+from cxr_core.film.decoding.decode import decode_film
 from cxr_core.film.limits import MAX_BYTES
-from cxr_core.film.phantom.phantom import PhantomSpec, draw
-from cxr_core.film.quality import inspect
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
+from cxr_core.film.quality import find_quality_flags
 from tests.film.dicom_files import write_dicom
 
 SLOWEST_S = 5.0  # of computing: the tests may share the machine
@@ -40,7 +40,7 @@ def encoded(picture: Image.Image, kind: str) -> bytes:
 @pytest.fixture(scope="module")
 def grey() -> np.ndarray:
     """A drawn film, (256, 240) uint8."""
-    return np.rint(draw(PhantomSpec(height=256, width=240)).pixels * 255).astype(np.uint8)
+    return np.rint(draw_phantom(PhantomSpec(height=256, width=240)).pixels * 255).astype(np.uint8)
 
 
 def containers(grey: np.ndarray) -> Iterator[tuple[str, bytes]]:
@@ -67,7 +67,7 @@ def containers(grey: np.ndarray) -> Iterator[tuple[str, bytes]]:
 
 def test_the_same_picture_is_the_same_film_in_every_container(grey: np.ndarray) -> None:
     for name, data in containers(grey):
-        film = decode(data)
+        film = decode_film(data)
         assert np.abs(film.pixels - grey / 255).max() <= 1 / 255, name
         assert film.colour < 1e-6, name
         assert film.pixels.dtype == np.float32, name
@@ -75,8 +75,8 @@ def test_the_same_picture_is_the_same_film_in_every_container(grey: np.ndarray) 
 
 
 def test_the_name_of_a_file_is_never_asked_for(grey: np.ndarray) -> None:
-    assert decode(encoded(Image.fromarray(grey), "JPEG")).container == "jpeg"
-    assert decode(bytearray(encoded(Image.fromarray(grey), "PNG"))).container == "png"
+    assert decode_film(encoded(Image.fromarray(grey), "JPEG")).container == "jpeg"
+    assert decode_film(bytearray(encoded(Image.fromarray(grey), "PNG"))).container == "png"
 
 
 @pytest.mark.parametrize(
@@ -99,13 +99,13 @@ def test_the_name_of_a_file_is_never_asked_for(grey: np.ndarray) -> None:
 )
 def test_a_refusal_says_what_was_found_and_what_to_do(data: bytes, message: str) -> None:
     with pytest.raises(UndecodableFilm, match=message) as refusal:
-        decode(data)
+        decode_film(data)
     assert str(refusal.value).count(".") >= 2  # what was found; what to do
 
 
 def test_too_many_bytes_are_refused() -> None:
     with pytest.raises(OversizedFilm, match="at most 64 MB"):
-        decode(bytes(MAX_BYTES + 1))
+        decode_film(bytes(MAX_BYTES + 1))
 
 
 @settings(deadline=None, max_examples=60)
@@ -136,7 +136,7 @@ def test_random_and_mutated_bytes_give_a_film_or_a_refusal(data: st.DataObject) 
         at = data.draw(st.integers(0, min(len(mutated), 900) - 1))
         mutated[at] = data.draw(st.integers(0, 255))
     try:
-        film = decode(bytes(mutated))
+        film = decode_film(bytes(mutated))
     except FilmRefused:
         return
     assert film.pixels.ndim == 2
@@ -165,7 +165,7 @@ def test_manifest(real_data: Path, folder: str) -> None:
 
 def judge(data: bytes) -> str:
     try:
-        concerns = inspect(decode(data))
+        concerns = find_quality_flags(decode_film(data))
     except FilmRefused as refusal:
         return "refused" if str(refusal).endswith(".") else "refused without a sentence"
-    return "refused" if any(concern.refuses for concern in concerns) else "read"
+    return "refused" if any(concern.withholds_reading for concern in concerns) else "read"

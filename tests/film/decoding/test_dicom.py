@@ -27,7 +27,7 @@ from pydicom.uid import (
 )
 
 from cxr_core.errors import FilmRefused, OversizedFilm, UndecodableFilm
-from cxr_core.film.decoding.decode import decode
+from cxr_core.film.decoding.decode import decode_film
 from tests.film.dicom_files import SECRETS, film_dataset, write_dicom
 
 RNG = np.random.default_rng(5)
@@ -47,9 +47,9 @@ LOSSLESS = [
 @pytest.mark.parametrize("syntax", LOSSLESS, ids=lambda syntax: syntax.keyword)
 @pytest.mark.parametrize("preamble", [True, False])
 def test_every_lossless_syntax_gives_the_same_pixels(syntax: UID, preamble: bool) -> None:
-    film = decode(write_dicom(GREY, syntax, preamble=preamble))
+    film = decode_film(write_dicom(GREY, syntax, preamble=preamble))
     assert np.array_equal(film.pixels, GREY.astype(np.float32) / np.float32(255))
-    deep = decode(write_dicom(DEEP, syntax, preamble=preamble, BitsStored=12))
+    deep = decode_film(write_dicom(DEEP, syntax, preamble=preamble, BitsStored=12))
     assert np.allclose(deep.pixels, DEEP / 4095, atol=1e-7)
     assert (film.bits, deep.bits, film.container, film.modality) == (8, 12, "dicom", "DX")
     assert film.pixels.dtype == np.float32
@@ -62,14 +62,14 @@ def test_every_lossless_syntax_gives_the_same_pixels(syntax: UID, preamble: bool
 def test_a_bare_data_set_without_any_header_is_read(syntax: UID) -> None:
     data = write_dicom(GREY, syntax)
     start = 144 + int.from_bytes(data[140:144], "little")
-    assert np.array_equal(decode(data[start:]).pixels, decode(data).pixels)
+    assert np.array_equal(decode_film(data[start:]).pixels, decode_film(data).pixels)
 
 
 def test_jpeg_baseline_is_what_pillow_decodes() -> None:
     buffer = io.BytesIO()
     Image.fromarray(GREY).resize((64, 48)).save(buffer, "JPEG", quality=95)
     reference = np.asarray(Image.open(io.BytesIO(buffer.getvalue())), np.float32) / np.float32(255)
-    film = decode(
+    film = decode_film(
         write_dicom(np.zeros((48, 64), np.uint8), JPEGBaseline8Bit, stream=buffer.getvalue())
     )
     assert np.abs(film.pixels - reference).max() < 1.5 / 255
@@ -79,14 +79,14 @@ def test_jpeg_baseline_is_what_pillow_decodes() -> None:
     "syntax", [ExplicitVRLittleEndian, RLELossless, JPEG2000Lossless, JPEGLSLossless]
 )
 def test_grey_kept_as_rgb_is_the_same_grey(syntax: UID) -> None:
-    film = decode(write_dicom(np.dstack([GREY] * 3), syntax))
+    film = decode_film(write_dicom(np.dstack([GREY] * 3), syntax))
     assert np.abs(film.pixels - GREY / np.float32(255)).max() <= 1 / 255
     assert film.colour == pytest.approx(0, abs=1e-6)
 
 
 def test_colour_is_measured() -> None:
     rgb = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    assert decode(write_dicom(rgb)).colour == pytest.approx(
+    assert decode_film(write_dicom(rgb)).colour == pytest.approx(
         np.ptp(rgb.astype(float), axis=2).mean() / 255, abs=1e-6
     )
 
@@ -100,13 +100,13 @@ def test_a_palette_gives_its_colours() -> None:
         f"{name}PaletteColorLookupTableDescriptor": [256, 0, 16]
         for name in ("Red", "Green", "Blue")
     }
-    film = decode(write_dicom(GREY, PhotometricInterpretation="PALETTE COLOR", **tags))
+    film = decode_film(write_dicom(GREY, PhotometricInterpretation="PALETTE COLOR", **tags))
     assert np.allclose(film.pixels, GREY / 255, atol=1e-6)
 
 
 def test_ybr_of_a_grey_film_is_its_luma() -> None:
     ybr = np.dstack([GREY, np.full_like(GREY, 128), np.full_like(GREY, 128)])
-    film = decode(write_dicom(ybr, PhotometricInterpretation="YBR_FULL"))
+    film = decode_film(write_dicom(ybr, PhotometricInterpretation="YBR_FULL"))
     assert np.abs(film.pixels - GREY / 255).max() <= 1 / 255
     assert film.colour < 0.005
 
@@ -125,7 +125,7 @@ def test_ybr_of_a_grey_film_is_its_luma() -> None:
 )
 def test_what_is_not_one_film_is_refused_in_words(tags: dict[str, object], message: str) -> None:
     with pytest.raises(UndecodableFilm, match=message):
-        decode(write_dicom(GREY, **tags))
+        decode_film(write_dicom(GREY, **tags))
 
 
 def test_without_pixels_there_is_no_film() -> None:
@@ -133,7 +133,7 @@ def test_without_pixels_there_is_no_film() -> None:
     dataset = film_dataset(GREY)
     dataset.save_as(buffer, implicit_vr=False, little_endian=True)
     with pytest.raises(UndecodableFilm, match="no picture"):
-        decode(buffer.getvalue())
+        decode_film(buffer.getvalue())
 
 
 @pytest.mark.parametrize("syntax", LOSSLESS, ids=lambda syntax: syntax.keyword)
@@ -141,12 +141,12 @@ def test_a_cut_file_is_refused(syntax: UID) -> None:
     data = write_dicom(DEEP, syntax, BitsStored=12)
     for share in (0.1, 0.4, 0.7, 0.95):
         with pytest.raises(UndecodableFilm):
-            decode(data[: int(len(data) * share)])
+            decode_film(data[: int(len(data) * share)])
 
 
 def test_sizes_are_refused_from_the_header_alone() -> None:
     with pytest.raises(OversizedFilm, match="60000 × 60000"):
-        decode(write_dicom(GREY, Rows=60000, Columns=60000))
+        decode_film(write_dicom(GREY, Rows=60000, Columns=60000))
 
 
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
@@ -159,24 +159,24 @@ def test_a_codestream_that_claims_another_size_is_refused_before_it_is_decoded(s
         size = stream.index(b"\xff\xf7") + 5
         stream[size : size + 4] = struct.pack(">HH", 50_000, 50_000)
     with pytest.raises(OversizedFilm, match="50000 × 50000"):
-        decode(write_dicom(GREY, syntax, stream=bytes(stream)))
+        decode_film(write_dicom(GREY, syntax, stream=bytes(stream)))
     with pytest.raises(UndecodableFilm, match="another size"):
-        decode(write_dicom(GREY[:-1], syntax, stream=dcm_stream(write_dicom(GREY, syntax))))
+        decode_film(write_dicom(GREY[:-1], syntax, stream=dcm_stream(write_dicom(GREY, syntax))))
 
 
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
 def test_a_codestream_that_is_cut_inside_a_whole_file_is_refused(syntax: UID) -> None:
     stream = dcm_stream(write_dicom(GREY, syntax))
-    assert decode(write_dicom(GREY, syntax, stream=stream)).shape == GREY.shape
+    assert decode_film(write_dicom(GREY, syntax, stream=stream)).shape == GREY.shape
     for share in (0.3, 0.6, 0.95):
         with pytest.raises(UndecodableFilm, match="not whole"):
-            decode(write_dicom(GREY, syntax, stream=stream[: int(len(stream) * share) & ~1]))
+            decode_film(write_dicom(GREY, syntax, stream=stream[: int(len(stream) * share) & ~1]))
 
 
 def test_a_wrapped_codestream_is_refused_rather_than_searched_for_ever() -> None:
     stream = dcm_stream(write_dicom(GREY, JPEG2000Lossless))
     with pytest.raises(UndecodableFilm, match="not whole"):
-        decode(write_dicom(GREY, JPEG2000Lossless, stream=b"\x00\x00" + stream))
+        decode_film(write_dicom(GREY, JPEG2000Lossless, stream=b"\x00\x00" + stream))
 
 
 def dcm_stream(data: bytes) -> bytes:
@@ -190,7 +190,7 @@ def test_a_deflated_bomb_is_not_inflated() -> None:
     deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
     bomb = b"".join(deflater.compress(b"\x00" * (1 << 20)) for _ in range(200)) + deflater.flush()
     with pytest.raises(OversizedFilm, match="unpacks"):
-        decode(data[:start] + bomb)
+        decode_film(data[:start] + bomb)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_deflated_bomb_is_not_inflated() -> None:
 def test_a_preamble_that_is_another_file_is_refused(front: bytes) -> None:
     data = write_dicom(GREY)
     with pytest.raises(UndecodableFilm, match="is also"):
-        decode(front + data[len(front) :])
+        decode_film(front + data[len(front) :])
 
 
 def identity_cases() -> dict[str, bytes]:
@@ -230,7 +230,7 @@ def test_identity_stays_behind(
     caplog.set_level(logging.DEBUG)
     said = ""
     try:
-        film = decode(case[1])
+        film = decode_film(case[1])
         said = " ".join(
             repr(getattr(film, field.name)) for field in fields(film) if field.name != "pixels"
         )
@@ -248,7 +248,7 @@ def test_pydicoms_own_warnings_neither_escape_nor_stay_off(
     caplog.clear()  # of what writing such a file logs
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        decode(data)
+        decode_film(data)
     assert not caught
     assert not caplog.records
     logging.getLogger("pydicom").warning("still on")
@@ -294,7 +294,7 @@ FACTS = [
 
 @pytest.mark.parametrize(("tags", "fact", "value"), FACTS, ids=lambda part: str(part)[:60])
 def test_facts(tags: dict[str, object], fact: str, value: object) -> None:
-    found = getattr(decode(write_dicom(GREY, **tags)), fact)
+    found = getattr(decode_film(write_dicom(GREY, **tags)), fact)
     assert found == (pytest.approx(value) if isinstance(value, (tuple, float)) else value)
 
 
@@ -305,12 +305,13 @@ def test_facts(tags: dict[str, object], fact: str, value: object) -> None:
 def test_the_view_may_be_coded(code: str, view: str, syntax: UID) -> None:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, "SCT", "a view"
-    assert decode(write_dicom(GREY, syntax, ViewCodeSequence=Sequence([item]))).view == view
+    assert decode_film(write_dicom(GREY, syntax, ViewCodeSequence=Sequence([item]))).view == view
 
 
 def test_the_two_real_films(real_data: Path) -> None:
     films = [
-        decode(path.read_bytes()) for path in sorted((real_data / "dicom" / "chest").glob("*.dcm"))
+        decode_film(path.read_bytes())
+        for path in sorted((real_data / "dicom" / "chest").glob("*.dcm"))
     ]
     assert [film.shape for film in films] == [(1024, 1024), (1955, 1841)]
     # Lungs darker than the mediastinum, also on the MONOCHROME1 one.

@@ -13,7 +13,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 
 from cxr_core.errors import UndecodableFilm
-from cxr_core.film.decoding.decode import decode
+from cxr_core.film.decoding.decode import decode_film
 from tests.film.dicom_files import write_dicom
 
 RNG = np.random.default_rng(11)
@@ -80,7 +80,7 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_unsigned_films_look_as_pydicom_shows_them(case: dict[str, Any]) -> None:
     data = write_dicom(UNSIGNED, BitsStored=12, **case)
-    assert np.abs(decode(data).pixels - reference(data)).max() < 1e-5
+    assert np.abs(decode_film(data).pixels - reference(data)).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_unsigned_films_look_as_pydicom_shows_them(case: dict[str, Any]) -> None
 )
 def test_signed_films_look_as_pydicom_shows_them(name: str) -> None:
     data = write_dicom(SIGNED, BitsStored=12, **CASES[name])
-    assert np.abs(decode(data).pixels - reference(data)).max() < 1e-5
+    assert np.abs(decode_film(data).pixels - reference(data)).max() < 1e-5
 
 
 @pytest.mark.parametrize("written", [-2048, 65536 - 2048])
 def test_a_signed_modality_lut_starts_below_zero(written: int) -> None:
     table = lut(np.arange(4096) * 16, written, 16, signed=written < 0)
-    film = decode(write_dicom(SIGNED, BitsStored=12, ModalityLUTSequence=table))
+    film = decode_film(write_dicom(SIGNED, BitsStored=12, ModalityLUTSequence=table))
     assert np.allclose(film.pixels, (SIGNED.astype(float) + 2048) * 16 / 65535, atol=1e-6)
 
 
@@ -123,7 +123,7 @@ def test_any_window_is_the_standards_formula(
         "LINEAR_EXACT": np.clip((x - c) / w + 0.5, 0, 1),
         "SIGMOID": 1 / (1 + np.exp(np.clip(-4 * (x - c) / w, -500, 500))),
     }[function]
-    film = decode(write_dicom(UNSIGNED, BitsStored=12, VOILUTFunction=function, **written))
+    film = decode_film(write_dicom(UNSIGNED, BitsStored=12, VOILUTFunction=function, **written))
     assert np.allclose(film.pixels, expected, atol=1e-5)
     assert film.pixels.min() >= 0
     assert film.pixels.max() <= 1
@@ -133,28 +133,32 @@ def test_without_a_window_8_bits_are_those_of_a_png() -> None:
     grey = RNG.integers(20, 101, (24, 20), dtype=np.uint8)  # never near 0 or 255
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, "PNG")
-    assert np.array_equal(decode(write_dicom(grey)).pixels, decode(buffer.getvalue()).pixels)
+    assert np.array_equal(
+        decode_film(write_dicom(grey)).pixels, decode_film(buffer.getvalue()).pixels
+    )
 
 
 def test_without_a_window_all_16_bits_mean_as_many_as_are_used() -> None:
-    unsigned = decode(write_dicom(UNSIGNED))  # BitsStored 16, values below 4096
+    unsigned = decode_film(write_dicom(UNSIGNED))  # BitsStored 16, values below 4096
     assert np.allclose(unsigned.pixels, UNSIGNED / 4095, atol=1e-6)
-    signed = decode(write_dicom(SIGNED))
+    signed = decode_film(write_dicom(SIGNED))
     assert np.allclose(signed.pixels, (SIGNED.astype(float) + 2048) / 4095, atol=1e-6)
 
 
 def test_both_ways_to_say_inverted_are_one_inversion() -> None:
-    straight = decode(write_dicom(UNSIGNED, BitsStored=12)).pixels
+    straight = decode_film(write_dicom(UNSIGNED, BitsStored=12)).pixels
     for tags in (
         {"PhotometricInterpretation": "MONOCHROME1"},
         {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"},
         {"PresentationLUTShape": "INVERSE"},
     ):
         assert np.allclose(
-            decode(write_dicom(UNSIGNED, BitsStored=12, **tags)).pixels, 1 - straight, atol=1e-6
+            decode_film(write_dicom(UNSIGNED, BitsStored=12, **tags)).pixels,
+            1 - straight,
+            atol=1e-6,
         )
     assert np.array_equal(
-        decode(write_dicom(UNSIGNED, BitsStored=12, PresentationLUTShape="IDENTITY")).pixels,
+        decode_film(write_dicom(UNSIGNED, BitsStored=12, PresentationLUTShape="IDENTITY")).pixels,
         straight,
     )
 
@@ -163,7 +167,7 @@ def test_both_ways_to_say_inverted_are_one_inversion() -> None:
 def test_padding_is_black_whatever_it_is_and_does_not_widen_the_range(photometric: str) -> None:
     padded = UNSIGNED.copy()
     padded[:5] = 65535
-    film = decode(
+    film = decode_film(
         write_dicom(padded, PhotometricInterpretation=photometric, PixelPaddingValue=65535)
     )
     assert (film.pixels[:5] == 0).all()
@@ -174,7 +178,7 @@ def test_padding_is_black_whatever_it_is_and_does_not_widen_the_range(photometri
 
 
 def test_a_range_of_padding_and_a_signed_one() -> None:
-    film = decode(
+    film = decode_film(
         write_dicom(SIGNED, BitsStored=12, PixelPaddingValue=-2048, PixelPaddingRangeLimit=-1000)
     )
     assert (film.pixels[SIGNED <= -1000] == 0).all()
@@ -183,17 +187,21 @@ def test_a_range_of_padding_and_a_signed_one() -> None:
 
 def test_bits_beside_the_value_are_cut_off() -> None:
     overlay = UNSIGNED | (RNG.integers(0, 16, UNSIGNED.shape).astype(np.uint16) << 12)
-    straight = decode(write_dicom(UNSIGNED, BitsStored=12)).pixels
-    assert np.array_equal(decode(write_dicom(overlay, BitsStored=12)).pixels, straight)
+    straight = decode_film(write_dicom(UNSIGNED, BitsStored=12)).pixels
+    assert np.array_equal(decode_film(write_dicom(overlay, BitsStored=12)).pixels, straight)
     shifted = UNSIGNED << 4
-    assert np.array_equal(decode(write_dicom(shifted, BitsStored=12, HighBit=15)).pixels, straight)
+    assert np.array_equal(
+        decode_film(write_dicom(shifted, BitsStored=12, HighBit=15)).pixels, straight
+    )
 
 
 def test_a_window_that_the_standard_forbids_is_left_out() -> None:
-    straight = decode(write_dicom(UNSIGNED, BitsStored=12)).pixels
+    straight = decode_film(write_dicom(UNSIGNED, BitsStored=12)).pixels
     for width in (0, -5, 0.5):
         assert np.array_equal(
-            decode(write_dicom(UNSIGNED, BitsStored=12, WindowCenter=7, WindowWidth=width)).pixels,
+            decode_film(
+                write_dicom(UNSIGNED, BitsStored=12, WindowCenter=7, WindowWidth=width)
+            ).pixels,
             straight,
         )
 
@@ -211,4 +219,4 @@ def test_a_window_that_the_standard_forbids_is_left_out() -> None:
 )
 def test_tables_that_make_no_sense_are_refused(tags: dict[str, Any]) -> None:
     with pytest.raises(UndecodableFilm):
-        decode(write_dicom(UNSIGNED, **{"BitsStored": 12, **tags}))
+        decode_film(write_dicom(UNSIGNED, **{"BitsStored": 12, **tags}))

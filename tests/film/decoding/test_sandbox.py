@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from cxr_core.errors import OversizedFilm, UndecodableFilm
-from cxr_core.film.decoding.decode import decode
+from cxr_core.film.decoding.decode import decode_film
 from cxr_core.film.decoding.sandbox import DecodePool, DecodeWorker
-from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, encode_png
 from tests.film.dicom_files import write_dicom
 
 GREY = np.random.default_rng(1).integers(0, 256, (70, 90), dtype=np.uint8)
@@ -72,7 +72,7 @@ def children() -> set[int]:
     "data",
     [
         SMALL,
-        as_png(draw(PhantomSpec(height=300, width=200))),
+        encode_png(draw_phantom(PhantomSpec(height=300, width=200))),
         write_dicom(
             GREY,
             ViewPosition="PA",
@@ -84,7 +84,7 @@ def children() -> set[int]:
     ids=["png", "drawing", "dicom"],
 )
 def test_the_same_film_to_the_last_bit(worker: DecodeWorker, data: bytes) -> None:
-    apart, here = worker.decode(data), decode(data)
+    apart, here = worker.decode(data), decode_film(data)
     assert np.array_equal(apart.pixels, here.pixels)
     assert apart.pixels.dtype == np.float32
     assert {**vars(apart), "pixels": None} == {**vars(here), "pixels": None}
@@ -93,7 +93,7 @@ def test_the_same_film_to_the_last_bit(worker: DecodeWorker, data: bytes) -> Non
 def test_a_refusal_crosses_with_its_kind_code_and_words(worker: DecodeWorker) -> None:
     for data in (b"GIF89a", b"", SMALL[:-9], write_dicom(GREY, Rows=60000, Columns=60000)):
         with pytest.raises((UndecodableFilm, OversizedFilm)) as here:
-            decode(data)
+            decode_film(data)
         with pytest.raises(here.type) as apart:
             worker.decode(data)
         assert (str(apart.value), apart.value.code) == (str(here.value), here.value.code)
