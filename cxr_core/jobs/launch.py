@@ -88,7 +88,7 @@ def _take_over(folder: Path) -> tuple[list[str], dict[str, str]]:
     files.remove_records(folder, run_files.HEARTBEAT, run_files.END, run_files.STOP)
     if isinstance(request, EvaluationRequest):
         files.remove_records(folder, run_files.RUN_PROGRESS)
-        environment.setdefault("OMP_NUM_THREADS", "1")  # it reads several films at a time
+        environment.setdefault("OMP_NUM_THREADS", "1")  # one core; runs and readings keep the others
     process = ProcessRecord(process=current_process(), time=time.time(), monotonic=time.monotonic())
     files.write_record(folder, run_files.PROCESS, process.to_json())
     files.remove_records(folder, run_files.QUEUE)

@@ -23,6 +23,9 @@ from cxr_core.training.runs.events import PreparationProgress
 from cxr_core.workspace.paths import ROOT
 from cxr_core.workspace.process_id import current_process
 from tests.jobs.job_control import kill, process_of, submit, until, wait_for
+from tests.lit_films import lit_films
+from tests.tiny import tiny_card, tiny_model
+from train.evaluate import main
 
 REQUEST = EvaluationRequest(
     model="a model", data=("films",), split="test", recalibrate="prior=0.05"
@@ -192,6 +195,31 @@ def test_an_activity_that_was_killed_says_so(tmp_path: Path) -> None:
     assert activity is not None
     assert not activity.is_running
     assert "but that was cut off" in activity.sentence
+
+
+def test_the_real_command_reports_its_progress_to_its_job(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = lit_films(tmp_path / "films", train=2, test=6)
+    model = tiny_model(tmp_path / "model", tiny_card(findings=("pneumonia",)))
+    folder = workspace / "evaluations" / "one"
+    folder.mkdir(parents=True)
+    request = EvaluationRequest(model=str(model), data=(str(data),), split="test")
+    files.write_record(folder, run_files.REQUEST, request.to_json())
+    process = ProcessRecord(process=current_process())
+    files.write_record(folder, run_files.PROCESS, process.to_json())
+    monkeypatch.setenv(files.JOB_TAG, str(folder))
+    assert main([str(model), "--data", str(data), "--out", str(folder)]) == 0
+    lines = (folder / "job" / "progress.jsonl").read_text().splitlines()
+    stages = {event["stage"]: event for event in map(json.loads, lines)}
+    assert stages["reading films"]["done"] == stages["reading films"]["of"] == 12
+    heartbeat = files.read_heartbeat(folder)
+    assert heartbeat is not None
+    assert heartbeat.process == heartbeat.leader == current_process()
+    assert main([str(model), "--data", str(data), "--split", "val", "--out", str(folder)]) == 3
+    end = files.read_end(folder)
+    assert end is not None
+    assert (end.state, "val" in end.sentence) == ("failed", True)
 
 
 def test_events_that_only_count_on_are_written_twice_a_second_at_most(tmp_path: Path) -> None:
