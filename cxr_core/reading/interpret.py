@@ -66,12 +66,15 @@ def interpret(
     findings = _read_findings(
         examination.outputs, patient, operating_point, withholds_call, measurement
     )
+    measurements: tuple[Measurement, ...] = ()
+    if measurement is not None:
+        measurements = (_add_disagreements(measurement, findings),)
     return replace(
         reading,
         status="read",
         concerns=tuple(concerns),
         findings=findings,
-        measurements=(_check(measurement, findings),) if measurement else (),
+        measurements=measurements,
         warnings=tuple(_find_warnings(findings, patient)),
     )
 
@@ -84,7 +87,9 @@ def replace_diameters(
     heart, thorax: (x, y) in film pixels.  film_shape: (H, W).
     """
     edited = [edit_diameters(m, heart, thorax, film_shape) for m in reading.measurements]
-    return replace(reading, measurements=tuple(_check(m, reading.findings) for m in edited))
+    return replace(
+        reading, measurements=tuple(_add_disagreements(m, reading.findings) for m in edited)
+    )
 
 
 def check_consistency(
@@ -103,7 +108,7 @@ def check_consistency(
     return tuple(_describe_disagreement(measurement, side, finding) for finding in contradicted)
 
 
-def _check(measurement: Measurement, findings: Sequence[FindingReading]) -> Measurement:
+def _add_disagreements(measurement: Measurement, findings: Sequence[FindingReading]) -> Measurement:
     return replace(measurement, disagreements=check_consistency(measurement, findings))
 
 
@@ -244,11 +249,14 @@ def _side_of_limit(measurement: Measurement) -> str | None:
     """The side of the limit on which the ratio lies for certain; None where it cannot tell."""
     if measurement.value is None or not set(measurement.reasons) <= set(WIDENING_REASONS):
         return None
-    low = measurement.value if measurement.low is None else measurement.low
-    high = measurement.value if measurement.high is None else measurement.high
+    low, high = measurement.low, measurement.high
+    if low is None or high is None:
+        low, high = measurement.value, measurement.value
     if low > RATIO_LIMIT:
         return "above"
-    return "below" if high < RATIO_LIMIT else None
+    if high < RATIO_LIMIT:
+        return "below"
+    return None
 
 
 def _describe_disagreement(measurement: Measurement, side: str, finding: FindingReading) -> str:

@@ -83,15 +83,20 @@ def find_contours(
     """
     masks, *augmented_masks = [_clean_masks(maps) for maps in augmented_maps]
     errors = _find_errors(masks)
-    ends = None if errors else _measure_ends(masks)
+    ratio, heart, thorax = None, None, None
+    if not errors:
+        heart_ends, thorax_ends = _measure_ends(masks)
+        ratio = _ratio_of_ends(heart_ends, thorax_ends)
+        if PLAUSIBLE_RATIOS[0] <= ratio <= PLAUSIBLE_RATIOS[1]:
+            heart = _line_on_film(heart_ends, placement)
+            thorax = _line_on_film(thorax_ends, placement)
+        else:
+            errors = (f"{IMPLAUSIBLE} The heart would measure {ratio:.2f} of the thorax.",)
+            ratio = None
     ratios = []
     if augmented_masks:
         ratios = [_measure_ratio(one) for one in (masks, *augmented_masks)]
-    known_ratios = [ratio for ratio in ratios if ratio is not None]
-    ratio = None if ends is None else _ratio_of_ends(ends)
-    if ratio is not None and not PLAUSIBLE_RATIOS[0] <= ratio <= PLAUSIBLE_RATIOS[1]:
-        errors = (f"{IMPLAUSIBLE} The heart would measure {ratio:.2f} of the thorax.",)
-        ratio, ends = None, None
+    known_ratios = [known for known in ratios if known is not None]
     warnings: tuple[str, ...] = ()
     if not errors:
         warnings = _find_warnings(masks, augmented_maps, len(known_ratios) < len(ratios))
@@ -105,9 +110,9 @@ def find_contours(
         maps=augmented_maps[0],
         placement=placement,
         contours=contours,
-        heart=_line_on_film(ends[0], placement) if ends else None,
-        thorax=_line_on_film(ends[1], placement) if ends else None,
-        ratio=ratio or None,
+        heart=heart,
+        thorax=thorax,
+        ratio=ratio,
         spread=spread,
         half_width=factor * (offset + spread),
         errors=errors,
@@ -181,11 +186,12 @@ def _find_warnings(
 
 
 def _measure_ratio(masks: np.ndarray) -> float | None:
-    return None if _find_errors(masks) else _ratio_of_ends(_measure_ends(masks))
+    if _find_errors(masks):
+        return None
+    return _ratio_of_ends(*_measure_ends(masks))
 
 
-def _ratio_of_ends(ends: tuple[Line, Line]) -> float:
-    heart, thorax = ends
+def _ratio_of_ends(heart: Line, thorax: Line) -> float:
     return (heart[1][0] - heart[0][0]) / (thorax[1][0] - thorax[0][0])
 
 

@@ -146,18 +146,21 @@ def edit_diameters(
     film_shape: (H, W).  Points outside the film, crossed ends and a thorax of no width give a sentence and no ratio.
     """
     problem = _find_problem(heart, thorax, film_shape)
-    return replace(
+    edited = replace(
         measurement,
-        value=None if problem else measure_width(heart) / measure_width(thorax),
+        value=None,
         low=None,
         high=None,
         heart=heart,
         thorax=thorax,
-        reasons=(problem,) if problem else measurement.persistent_reasons,
         edited=True,
         automatic=measurement.automatic or measurement,
         disagreements=(),
     )
+    if problem is not None:
+        return replace(edited, reasons=(problem,))
+    ratio = measure_width(heart) / measure_width(thorax)
+    return replace(edited, value=ratio, reasons=measurement.persistent_reasons)
 
 
 def suggest_diameters(film_shape: tuple[int, int]) -> tuple[Line, Line]:

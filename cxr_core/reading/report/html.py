@@ -18,9 +18,9 @@ from cxr_core.reading.heatmap_notes import describe_heatmap
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.report.measurement import MeasurementSection, build_measurement_section
 from cxr_core.reading.report.pictures import (
-    Picture,
+    EmbeddedPicture,
     draw_colour_bar,
-    encode_picture,
+    embed_picture,
     shrink_film,
     shrink_placement,
     to_grey,
@@ -50,8 +50,8 @@ class FindingRow:
 class HeatmapFigure:
     """A heatmap over the film, with a bar that says what its colours are worth."""
 
-    picture: Picture
-    colour_bar: Picture
+    picture: EmbeddedPicture
+    colour_bar: EmbeddedPicture
     scale_end: str
 
 
@@ -76,7 +76,7 @@ class ReportPage:
     cautions: tuple[str, ...]
     findings: tuple[FindingRow, ...]
     measurements: tuple[MeasurementSection, ...]
-    film_picture: Picture | None
+    film_picture: EmbeddedPicture | None
     heatmaps: tuple[HeatmapFigure, ...]
     models: tuple[ModelSection, ...]
     footer: str
@@ -91,17 +91,19 @@ def build_page(report: Report) -> ReportPage:
     """The texts, rows and pictures of a report's page."""
     reading = report.reading
     notices = [("notice", NOTICE)]
+    title, film_heading = "Report on a chest film", "Film"
     if report.is_drawing:
         notices.insert(0, ("notice drawing", DRAWING_NOTICE))
+        title, film_heading = "Report on a drawing of a chest", "Drawing"
     flags = [
         f"{flag.message} ({flag.code})" for flag in reading.concerns if not flag.withholds_reading
     ]
     time = report.made.isoformat(sep=" ", timespec="seconds")
     return ReportPage(
-        title="Report on a drawing of a chest" if report.is_drawing else "Report on a chest film",
+        title=title,
         file=report.file,
         notices=tuple(notices),
-        film_heading="Drawing" if report.is_drawing else "Film",
+        film_heading=film_heading,
         film_facts=tuple(_list_film_facts(report)),
         refusal=(reading.reason or "") if reading.status == "refused" else "",
         cautions=(*flags, *reading.warnings),
@@ -152,10 +154,10 @@ def _build_finding_row(finding: FindingReading) -> FindingRow:
     )
 
 
-def _draw_film(report: Report) -> Picture | None:
+def _draw_film(report: Report) -> EmbeddedPicture | None:
     if report.film is None:
         return None
-    return encode_picture(to_grey(shrink_film(report.film.pixels)), _name_film(report))
+    return embed_picture(to_grey(shrink_film(report.film.pixels)), _name_film(report))
 
 
 def _name_film(report: Report) -> str:
@@ -176,7 +178,7 @@ def _draw_heatmaps(report: Report) -> Iterator[HeatmapFigure]:
         overlay = overlay_heatmap(pixels, heat, attribution.scale)
         caption = _caption_heatmap(_name_film(report), finding, attribution)
         yield HeatmapFigure(
-            picture=encode_picture(overlay, caption),
+            picture=embed_picture(overlay, caption),
             colour_bar=colour_bar,
             scale_end=f"{attribution.scale:.2g} and more ({_describe_unit(attribution)})",
         )
@@ -263,12 +265,11 @@ def _list_values(prefix: str, content: Json) -> Iterator[tuple[str, str]]:
 
 def _format_figure(figure: JsonObject) -> str:
     """One figure with its interval; one that is undefined says so."""
-    counts = ""
-    if {"positives", "n"} <= figure.keys():
-        counts = f"{figure['positives']} of {figure['n']} positive"
+    text, notes = "undefined", []
     value, low, high = figure["value"], figure["low"], figure["high"]
-    if not isinstance(value, int | float) or not isinstance(low, int | float):
-        return f"undefined ({counts})" if counts else "undefined"
-    assert isinstance(high, int | float)
-    interval = f"95 % interval {low:.3f} to {high:.3f}"
-    return f"{value:.3f} ({interval}, {counts})" if counts else f"{value:.3f} ({interval})"
+    if isinstance(value, int | float) and isinstance(low, int | float):
+        text = f"{value:.3f}"
+        notes.append(f"95 % interval {low:.3f} to {high:.3f}")
+    if {"positives", "n"} <= figure.keys():
+        notes.append(f"{figure['positives']} of {figure['n']} positive")
+    return f"{text} ({', '.join(notes)})" if notes else text

@@ -6,7 +6,7 @@ from cxr_core.findings import RATIO_LIMIT
 from cxr_core.reading.cardiothoracic.contours import Line
 from cxr_core.reading.cardiothoracic.overlay import draw_measurement
 from cxr_core.reading.cardiothoracic.ratio import Measurement, describe_diameters, describe_ratio
-from cxr_core.reading.report.pictures import Picture, encode_picture, resize_film, to_grey
+from cxr_core.reading.report.pictures import EmbeddedPicture, embed_picture, resize_film, to_grey
 from cxr_core.reading.report.report import Report
 
 METHOD = (
@@ -23,7 +23,7 @@ class MeasurementSection:
     rows: tuple[tuple[str, str], ...]
     cautions: tuple[str, ...]
     method: str
-    picture: Picture | None
+    picture: EmbeddedPicture | None
 
 
 def build_measurement_section(report: Report, measurement: Measurement) -> MeasurementSection:
@@ -61,7 +61,7 @@ def _format_line(line: Line) -> str:
     return " and ".join(f"({x:.1f}, {y:.1f})" for x, y in line)
 
 
-def _draw_picture(report: Report, measurement: Measurement) -> Picture | None:
+def _draw_picture(report: Report, measurement: Measurement) -> EmbeddedPicture | None:
     film, segmentation = report.film, report.examination.segmentation
     if film is None or segmentation is None:
         return None
@@ -72,4 +72,4 @@ def _draw_picture(report: Report, measurement: Measurement) -> Picture | None:
     if measurement.edited:
         caption += ", their ends set by hand"
     grey = to_grey(resize_film(film.pixels))
-    return encode_picture(draw_measurement(grey, film.shape, segmentation, measurement), caption)
+    return embed_picture(draw_measurement(grey, film.shape, segmentation, measurement), caption)

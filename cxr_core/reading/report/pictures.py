@@ -14,19 +14,19 @@ BAR_GREY = 0.42  # under the colour bar: about the grey of a lung
 
 
 @dataclass(frozen=True)
-class Picture:
+class EmbeddedPicture:
     """A picture as an `img` element takes it. source: a data URI."""
 
     source: str
     caption: str
 
 
-def encode_picture(pixels: np.ndarray, caption: str) -> Picture:
+def embed_picture(pixels: np.ndarray, caption: str) -> EmbeddedPicture:
     """A picture of (H, W) grey or (H, W, 3) sRGB uint8 pixels."""
     ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     _, png = cv2.imencode(".png", ordered)
     data = base64.b64encode(png.tobytes()).decode("ascii")
-    return Picture(f"data:image/png;base64,{data}", caption)
+    return EmbeddedPicture(f"data:image/png;base64,{data}", caption)
 
 
 def to_grey(pixels: np.ndarray) -> np.ndarray:
@@ -56,8 +56,8 @@ def shrink_placement(placement: Placement, film_shape: tuple[int, ...]) -> Place
     return replace(placement, film_shape=(film_shape[0], film_shape[1]), film_box=box)
 
 
-def draw_colour_bar() -> Picture:
+def draw_colour_bar() -> EmbeddedPicture:
     """The colours of a heatmap from no evidence to the full scale, over the grey of a lung."""
     shares = np.linspace(0, 1, 256, dtype=np.float32)[None].repeat(8, axis=0)
     bar = overlay_heatmap(np.full_like(shares, BAR_GREY), shares, 1.0)
-    return encode_picture(bar, "colour bar")
+    return embed_picture(bar, "colour bar")
