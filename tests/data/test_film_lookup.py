@@ -23,12 +23,14 @@ def manifest(**columns: object) -> Manifest:
     return Manifest(build_table(facts | columns), "csv", "")
 
 
-def asked(**columns: object) -> pd.DataFrame:
+def evaluated_films(**columns: object) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
 def test_films_without_hash_are_matched_by_name_and_patient() -> None:
-    films = asked(image=["a.png", "a.png", "a.png", "e.png"], patient=["2", "1", "3", "1"])
+    films = evaluated_films(
+        image=["a.png", "a.png", "a.png", "e.png"], patient=["2", "1", "3", "1"]
+    )
     assert match_rows(films, manifest(), "test").tolist() == [2, 0, -1, -1]
     films["sha256"] = None
     assert match_rows(films, manifest(), "test").tolist() == [2, 0, -1, -1]
@@ -37,17 +39,19 @@ def test_films_without_hash_are_matched_by_name_and_patient() -> None:
 
 
 def test_renamed_film_or_patient_is_matched_by_contents() -> None:
-    films = asked(image=["a.png", "other.png"], patient=["2", "p-1"], sha256=["cc", "bb"])
+    films = evaluated_films(image=["a.png", "other.png"], patient=["2", "p-1"], sha256=["cc", "bb"])
     assert match_rows(films, manifest(), "test").tolist() == [2, 1]
 
 
 def test_another_image_of_the_same_name_is_not_the_film() -> None:
-    films = asked(image=["a.png", "b.png"], patient=["2", "1"], sha256=["cc", "changed"])
+    films = evaluated_films(image=["a.png", "b.png"], patient=["2", "1"], sha256=["cc", "changed"])
     assert match_rows(films, manifest(), "test").tolist() == [2, -1]
 
 
 def test_same_contents_are_matched_by_name_then_split() -> None:
-    films = asked(image=["d.png", "c.png", "gone.png"], patient=["3", "3", "3"], sha256=["dd"] * 3)
+    films = evaluated_films(
+        image=["d.png", "c.png", "gone.png"], patient=["3", "3", "3"], sha256=["dd"] * 3
+    )
     assert match_rows(films, manifest(), "test").tolist() == [4, 3, 3]
     both = manifest(split=["train", "train", "test", "test", "test"])
     assert match_rows(films, both, "test").tolist() == [4, 3, -1]  # two could be
@@ -55,10 +59,10 @@ def test_same_contents_are_matched_by_name_then_split() -> None:
 
 def test_datasets_are_searched_in_turn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CXR_WORKSPACE", str(tmp_path / "workspace"))
-    assert find_films(asked(image=["film-1.png"], patient=["1"]), "test", []) is None
+    assert find_films(evaluated_films(image=["film-1.png"], patient=["1"]), "test", []) is None
     dataset = register(monkeypatch, tmp_path / "films")
     table = registry.find_dataset(dataset.name).load_manifest().table
-    films = asked(
+    films = evaluated_films(
         image=["renamed.png", "nowhere.png"],
         patient=["x", "x"],
         sha256=[table["sha256"][3], "f" * 64],

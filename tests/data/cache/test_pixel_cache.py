@@ -28,8 +28,8 @@ SPEC = InputSpec(side=32, channels=1)
 
 def draw(path: Path, seed: int, side: int = 96) -> Path:
     """An image of smooth noise, in the container of its suffix."""
-    chance = np.random.default_rng(seed)
-    small = chance.integers(0, 256, (8, 8)).astype(np.uint8)
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (8, 8)).astype(np.uint8)
     cv2.imwrite(str(path), cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC))
     return path
 
@@ -59,17 +59,17 @@ def require_all(cache: PixelCache, paths: list[Path]) -> None:
     )
 
 
-def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def record_decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files handed to decoding processes from now on."""
-    asked: list[str] = []
+    decoded: list[str] = []
     run = cache_module.WorkerPool.decode_films
 
     def noted(self, tasks):
-        asked.extend(Path(path).name for _, path in tasks)
+        decoded.extend(Path(path).name for _, path in tasks)
         return run(self, tasks)
 
     monkeypatch.setattr(cache_module.WorkerPool, "decode_films", noted)
-    return asked
+    return decoded
 
 
 def processes_of(folder: Path) -> int:
@@ -120,11 +120,11 @@ def test_nothing_is_decoded_twice(
     cache: PixelCache, films: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.build(films[:30])
-    asked = counting(monkeypatch)
+    decoded = record_decoded(monkeypatch)
     cache.build(films[:30])
-    assert asked == []
+    assert decoded == []
     cache.build(films)
-    assert sorted(asked) == sorted(path.name for path in films[30:])
+    assert sorted(decoded) == sorted(path.name for path in films[30:])
 
 
 def test_moved_film_keeps_its_grid(cache: PixelCache, films: list[Path]) -> None:
@@ -183,15 +183,15 @@ def test_examining_notes_what_quality_says(
     assert cache.load_entries(films[:4])["concerns"].isna().all()
     rows = cache.find_rows(films[:4]).tolist()
     cache.build(films[:4], examine=True)
-    said = [
+    expected_flags = [
         "|".join(c.code for c in find_quality_flags(decode_film(path.read_bytes())))
         for path in films[:4]
     ]
-    assert cache.load_entries(films[:4])["concerns"].tolist() == said
+    assert cache.load_entries(films[:4])["concerns"].tolist() == expected_flags
     assert cache.find_rows(films[:4]).tolist() == rows
-    asked = counting(monkeypatch)
+    decoded = record_decoded(monkeypatch)
     cache.build(films[:4], examine=True)
-    assert asked == []
+    assert decoded == []
 
 
 BUILD = """
@@ -227,17 +227,17 @@ def test_a_killed_build_continues(
     process.wait()
     process.stdout.close()
     films = sorted(films)
-    there = [
+    known = [
         path
         for path, sha in zip(films, cache.load_entries(films)["sha256"].notna(), strict=True)
         if sha
     ]
-    assert len(there) < len(films)
-    if there:
-        require_all(cache, there)
-    asked = counting(monkeypatch)
+    assert len(known) < len(films)
+    if known:
+        require_all(cache, known)
+    decoded = record_decoded(monkeypatch)
     cache.build(films)
-    assert len(asked) == len(films) - len(there)
+    assert len(decoded) == len(films) - len(known)
     require_all(cache, films)
 
 

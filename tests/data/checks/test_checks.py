@@ -450,15 +450,15 @@ def test_only_a_ratio_beyond_the_limit_is_reported(ratio: float, reported: bool)
 
 def test_random_associations_are_rarely_reported() -> None:
     """14 findings without any tie to anything, in 20 sets: with one comparison in twenty wrong it would be hundreds."""
-    chance = np.random.default_rng(5)
+    rng = np.random.default_rng(5)
     reported = uncorrected = 0
     for _ in range(20):
         table = (
             both_views(sound_table())
-            .sample(frac=1, random_state=chance)
-            .assign(source=chance.choice(list("abcd"), FILMS))
+            .sample(frac=1, random_state=rng)
+            .assign(source=rng.choice(list("abcd"), FILMS))
         )
-        labels = {key: (chance.random(FILMS) < 0.2).astype(float) for key in FINDINGS}
+        labels = {key: (rng.random(FILMS) < 0.2).astype(float) for key in FINDINGS}
         found = measure_associations(manifest_of(table.assign(**labels)))
         reported += sum(each.strong for each in found)
         uncorrected += sum(each.odds.lower_strength(0.95) > 1 for each in found)

@@ -119,7 +119,7 @@ def test_checking_the_full_release_takes_seconds_and_agrees_with_the_document(
     found = {issue.code: issue for issue in run_checks(manifest)}
     assert time.monotonic() - began < 10  # about 0.5 s
 
-    told = {(each.code, each.finding): each for each in measure_associations(manifest)}
+    associations = {(each.code, each.finding): each for each in measure_associations(manifest)}
     ap = (manifest.table[["view"]] == "AP").to_numpy(float)
     document = " ".join(DOCUMENT.read_text(encoding="utf-8").split())
     for finding, ratio, interval in (
@@ -127,7 +127,7 @@ def test_checking_the_full_release_takes_seconds_and_agrees_with_the_document(
         ("consolidation", "3.3", "(3.0 to 3.6)"),
         ("cardiomegaly", "1.17", "(1.04 to 1.32)"),
     ):
-        association = told["view_with_label", finding]
+        association = associations["view_with_label", finding]
         regression = LogisticRegression(C=float("inf"), tol=1e-8).fit(ap, manifest.table[finding])
         assert association.odds.log == pytest.approx(regression.coef_[0, 0], abs=1e-3)
         digits = len(ratio.partition(".")[2])
@@ -138,6 +138,8 @@ def test_checking_the_full_release_takes_seconds_and_agrees_with_the_document(
         assert interval in document
         assert association.strong is (finding != "cardiomegaly")  # certain, but within the band
 
-    assert told["prevalence_shift", "pneumothorax"].odds.value == pytest.approx(3.7, abs=0.05)
+    assert associations["prevalence_shift", "pneumothorax"].odds.value == pytest.approx(
+        3.7, abs=0.05
+    )
     assert {"view_with_label", "prevalence_shift", "age_with_label", "mixed_views"} <= set(found)
     assert "1.17 times the odds of cardiomegaly (1.04 to 1.32)" in found["mixed_views"].message

@@ -98,13 +98,13 @@ def test_interval_covers_the_truth_with_many_films_per_patient() -> None:
     Woolf's interval for independent films misses it in more than a third of the trials; the clustered one may miss
     it in about one of twenty.
     """
-    chance = np.random.default_rng(3)
+    rng = np.random.default_rng(3)
     missed = missed_by_woolf = 0
     trials = 400
     for _ in range(trials):
-        patient = np.repeat(np.arange(150), chance.integers(1, 31, 150))
-        label = (chance.random(150) < 0.3).astype(float)[patient]
-        group = (chance.random(150) < 0.5).astype(float)[patient]
+        patient = np.repeat(np.arange(150), rng.integers(1, 31, 150))
+        label = (rng.random(150) < 0.3).astype(float)[patient]
+        group = (rng.random(150) < 0.5).astype(float)[patient]
         low, high = found(label, group, patient).interval()
         missed += not low <= 1 <= high
         cells = [((label == y) & (group == g)).sum() for y in (0, 1) for g in (0, 1)]
@@ -116,16 +116,16 @@ def test_interval_covers_the_truth_with_many_films_per_patient() -> None:
 
 def test_standard_error_agrees_with_a_patient_bootstrap() -> None:
     """Patients with films inside and outside the group, whose labels lean one way in each: an independent measure."""
-    chance = np.random.default_rng(11)
+    rng = np.random.default_rng(11)
     patient = np.repeat(np.arange(120), 16)
     group = np.tile([1.0, 0.0], len(patient) // 2)
-    own, inside, outside = (chance.normal(0, 1, 120)[patient] for _ in range(3))
+    own, inside, outside = (rng.normal(0, 1, 120)[patient] for _ in range(3))
     label = (
-        own + np.where(group == 1, inside, outside) + chance.normal(0, 1, len(patient)) > 0.5
+        own + np.where(group == 1, inside, outside) + rng.normal(0, 1, len(patient)) > 0.5
     ).astype(float)
     resampled = []
     for _ in range(600):
-        rows = (chance.integers(0, 120, 120)[:, None] * 16 + np.arange(16)).ravel()
+        rows = (rng.integers(0, 120, 120)[:, None] * 16 + np.arange(16)).ravel()
         cells = [[((label[rows] == y) & (group[rows] == g)).sum() for y in (1, 0)] for g in (1, 0)]
         resampled.append(np.log(reference(cells, kind="sample").statistic))
     woolf = np.sqrt(sum(1 / ((label == y) & (group == g)).sum() for y in (0, 1) for g in (0, 1)))

@@ -32,13 +32,13 @@ def manifest_of(patients, pictures=None, splits="train", **labels) -> Manifest:
 
 def hospital(films: int, seed: int = 0) -> Manifest:
     """Films as a hospital has them: most patients with one film, some with dozens; findings common and rare."""
-    chance = np.random.default_rng(seed)
-    patient = np.repeat(np.arange(films), np.minimum(chance.zipf(1.8, films), 80))[:films]
-    ill = chance.random((patient.max() + 1, 3)) < (0.03, 0.2, 0.01)
-    labels = (ill[patient] & (chance.random((films, 3)) < 0.8)).astype(float)
-    labels[chance.random(films) < 0.1, 1] = np.nan
+    rng = np.random.default_rng(seed)
+    patient = np.repeat(np.arange(films), np.minimum(rng.zipf(1.8, films), 80))[:films]
+    ill = rng.random((patient.max() + 1, 3)) < (0.03, 0.2, 0.01)
+    labels = (ill[patient] & (rng.random((films, 3)) < 0.8)).astype(float)
+    labels[rng.random(films) < 0.1, 1] = np.nan
     named = {"cardiomegaly": labels[:, 0], "pneumonia": labels[:, 1], "hernia": labels[:, 2]}
-    return manifest_of(patient, chance.integers(0, films * 20, films), **named)
+    return manifest_of(patient, rng.integers(0, films * 20, films), **named)
 
 
 def splits_by_image(manifest: Manifest) -> dict[str, str]:
@@ -171,7 +171,7 @@ def test_patients_are_grouped_through_chains_of_images():
 
 
 def test_rare_finding_goes_where_it_lacks_most():
-    """Ten groups of one film, two of them ill: halves get five films and one ill film each, whatever the chance."""
+    """Ten groups of one film, two of them ill: halves get five films and one ill film each, whatever the rng."""
     counts = np.column_stack([np.arange(10) < 2, np.ones(10)])
     for seed in range(20):
         part = allocate_groups(counts, np.array([0.5, 0.5]), np.random.default_rng(seed))
