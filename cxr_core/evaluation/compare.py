@@ -183,10 +183,10 @@ def _compare_finding(
         name: rows[str(place)].to_numpy(np.float64) for place, name in enumerate(names)
     }
 
-    def measure(drawn: Resamples) -> dict[tuple[str, str], np.ndarray]:
+    def measure(sample: Resamples) -> dict[tuple[str, str], np.ndarray]:
         values = {}
         for name in names:
-            for figure, of_resamples in _compute(probabilities[name], labels, drawn).items():
+            for figure, of_resamples in _compute(probabilities[name], labels, sample).items():
                 values[name, figure] = of_resamples
         return values
 

@@ -33,8 +33,8 @@ def bootstrap_patients(
     Source: Efron & Tibshirani 1993, ch. 13; patients as clusters, Field & Welsh 2007.
     """
     at_once = max(1, CHUNK // max(1, len(patients))) if by_film else None
-    drawn = draw_resamples(np.asarray(patients), resamples, seed, at_once)
-    return _concatenate(measure(some) for some in drawn)
+    samples = draw_resamples(np.asarray(patients), resamples, seed, at_once)
+    return _concatenate(measure(some) for some in samples)
 
 
 def to_figures(values: Mapping[str, np.ndarray], labels: np.ndarray) -> dict[str, Figure]:

@@ -18,7 +18,7 @@ from cxr_core.evaluation.metrics.sweep import THRESHOLDS
 
 GRID = np.arange(101) / 100  # false positive rates, and recalls, at which a band is given
 # Thresholds at which a resample's curve is exact; between them it is interpolated.
-MAX_KNOTS = 1000
+MAX_CUTS = 1000
 RATES = (
     "sensitivity",
     "specificity",
@@ -69,8 +69,8 @@ def compute_confidence_bands(
     films = (probabilities, labels, patients)
     curves: dict[str, ConfidenceBand] = {}
     if len(np.unique(labels)) == 2:
-        knots = _choose_knots(probabilities, labels)
-        curves = _compute_bands(GRID, _curve_heights, knots, *films, resamples)
+        cuts = _choose_cuts(probabilities, labels)
+        curves = _compute_bands(GRID, _curve_heights, cuts, *films, resamples)
     return ConfidenceBands(
         roc=curves.get("sensitivity"),
         precision_recall=curves.get("precision"),
@@ -97,17 +97,17 @@ def percentile_intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _compute_bands(
     at: np.ndarray,
     heights: Callable[[Confusion], dict[str, np.ndarray]],
-    knots: np.ndarray,
+    cuts: np.ndarray,
     probabilities: np.ndarray,
     labels: np.ndarray,
     patients: np.ndarray,
     resamples: int,
 ) -> dict[str, ConfidenceBand]:
-    """Bands of what `heights` makes of the confusion (R, K) at the knots, which fall, of each resample."""
+    """Bands of what `heights` makes of the confusion (R, K) at the cuts, which fall, of each resample."""
     names, patient_of = np.unique(patients, return_inverse=True)
     # The first knot at which each film is called.
-    bin_of = len(knots) - np.searchsorted(knots[::-1], probabilities, side="right")
-    shape = (len(names), len(knots) + 1)
+    bin_of = len(cuts) - np.searchsorted(cuts[::-1], probabilities, side="right")
+    shape = (len(names), len(cuts) + 1)
 
     def count(films: np.ndarray) -> csr_array:
         cells = (patient_of[films], bin_of[films])
@@ -115,8 +115,8 @@ def _compute_bands(
 
     positives, negatives = count(labels == 1), count(labels != 1)
 
-    def measure(drawn: Resamples) -> dict[str, np.ndarray]:
-        weights = drawn.to_weights().T
+    def measure(sample: Resamples) -> dict[str, np.ndarray]:
+        weights = sample.to_weights().T
         true = np.cumsum((positives @ weights).T, axis=1)
         false = np.cumsum((negatives @ weights).T, axis=1)
         cells = (true, false, true[:, -1:] - true, false[:, -1:] - false)
@@ -160,16 +160,16 @@ def _heights_of_one(true: np.ndarray, false: np.ndarray) -> tuple[np.ndarray, np
     return sensitivity, precision
 
 
-def _choose_knots(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _choose_cuts(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Thresholds, highest first: every distinct probability, or quantiles of both classes where there are many."""
-    knots = np.unique(probabilities)
-    if len(knots) > MAX_KNOTS:
-        shares = np.linspace(0, 1, MAX_KNOTS // 2)
+    cuts = np.unique(probabilities)
+    if len(cuts) > MAX_CUTS:
+        shares = np.linspace(0, 1, MAX_CUTS // 2)
         of_class = [
             np.quantile(probabilities[labels == label], shares, method="lower") for label in (0, 1)
         ]
-        knots = np.unique(np.concatenate([*of_class, knots[:1]]))
-    return knots[::-1]
+        cuts = np.unique(np.concatenate([*of_class, cuts[:1]]))
+    return cuts[::-1]
 
 
 def _most_true(true: np.ndarray, false: np.ndarray, wrongly: np.ndarray) -> np.ndarray:

@@ -163,9 +163,9 @@ def draw_marks(x: Any, y: Any, colour: str, symbol: str = "circle", **options: A
     )
 
 
-def thin_places(count: int, most: int = MAX_POINTS) -> np.ndarray:
-    """Places of at most so many of `count` points, evenly spread, both ends among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+def thin_places(count: int, limit: int = MAX_POINTS) -> np.ndarray:
+    """Places of at most `limit` of `count` points, evenly spread, both ends among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(int))
 
 
 def round_values(values: Any) -> np.ndarray:

@@ -72,8 +72,8 @@ def draw_precision_recall(
     corners = films.confusion_at_all()
     x, y = corners.sensitivity[1:], corners.precision[1:]
     curve, filters = _draw_curve(films, x, y, ("recall", "precision"), first=1)
-    chance = draw_guide([0, 1], [films.prevalence] * 2)
-    traces = [chance, *_draw_curve_band(band), curve]
+    prevalence = draw_guide([0, 1], [films.prevalence] * 2)
+    traces = [prevalence, *_draw_curve_band(band), curve]
     place = len(traces) - 1
     for name, threshold, symbol in _list_marks(thresholds, moved_threshold):
         calls = films.confusion_at(threshold)

@@ -10,10 +10,10 @@ from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics.metrics import EPS, Weights
 
 # Films x resamples up to which lines are fitted to the films themselves. Above it they are fitted to films that were
-# moved onto knots, which changes a line by some 1e-8.
+# moved onto nodes, which changes a line by some 1e-8.
 MAX_EXACT = 1_000_000
-KNOTS = 1024
-START_KNOTS = 128  # where a fit to the films follows
+NODES = 1024
+START_NODES = 128  # where a fit to the films follows
 ROWS_AT_ONCE = 50  # of weights: so few that they stay in a processor's cache
 MAX_STEPS = 100  # most fits take less than ten
 # A fit has converged when its last step moved no film by more log-odds than this: the error left is about the square.
@@ -81,22 +81,22 @@ def _extremes(
     high = -low
     np.minimum.at(low[:, 0], resamples.patient_of[chosen], log_odds[chosen])
     np.maximum.at(high[:, 0], resamples.patient_of[chosen], log_odds[chosen])
-    drawn = resamples.times > 0
-    lowest = np.where(drawn, low, np.inf).min(axis=0, initial=np.inf)
-    highest = np.where(drawn, high, -np.inf).max(axis=0, initial=-np.inf)
+    chosen_patients = resamples.times > 0
+    lowest = np.where(chosen_patients, low, np.inf).min(axis=0, initial=np.inf)
+    highest = np.where(chosen_patients, high, -np.inf).max(axis=0, initial=-np.inf)
     return lowest, highest
 
 
 def _fit_lines(log_odds: np.ndarray, labels: np.ndarray, resamples: Resamples) -> np.ndarray:
-    """(R, 2) intercept and slope of each resample: through knots, from there through the films where they are few."""
+    """(R, 2) intercept and slope of each resample: through nodes, from there through the films where they are few."""
     centre, spread = log_odds.mean(), log_odds.std()
     inputs = (log_odds - centre) / spread  # so that both terms of a step are of one size
     exact = np.prod(resamples.shape) <= MAX_EXACT
-    knots, shares = _cubic_shares(inputs, START_KNOTS if exact else KNOTS)
+    nodes, shares = _cubic_shares(inputs, START_NODES if exact else NODES)
     positives = labels[:, None] * np.stack([np.ones_like(inputs), inputs], axis=1)
     of_all_films = shares.sum(axis=0)[None], positives.sum(axis=0)[None]
-    start = _newton(knots, *of_all_films, np.zeros((1, 2)))
-    lines = _newton(knots, resamples @ shares, resamples @ positives, np.nan_to_num(start))
+    start = _newton(nodes, *of_all_films, np.zeros((1, 2)))
+    lines = _newton(nodes, resamples @ shares, resamples @ positives, np.nan_to_num(start))
     if exact:
         lines = _refine(inputs, positives, resamples.to_weights(), np.nan_to_num(lines))
     intercepts, slopes = lines.T
@@ -115,10 +115,10 @@ def _refine(
 
 
 def _cubic_shares(inputs: np.ndarray, count: int) -> tuple[np.ndarray, sparse.csr_array]:
-    """Evenly spaced knots, and the share (N, K) of each film at the four around it: Lagrange's cubic through them."""
-    knots, gap = np.linspace(inputs.min(), inputs.max(), count, retstep=True)
-    first = np.clip(((inputs - knots[0]) / gap).astype(int) - 1, 0, count - 4)
-    at = (inputs - knots[first]) / gap  # 0 to 3, between the four
+    """Evenly spaced nodes, and the share (N, K) of each film at the four around it: Lagrange's cubic through them."""
+    nodes, gap = np.linspace(inputs.min(), inputs.max(), count, retstep=True)
+    first = np.clip(((inputs - nodes[0]) / gap).astype(int) - 1, 0, count - 4)
+    at = (inputs - nodes[first]) / gap  # 0 to 3, between the four
     shares = np.stack(
         [
             (1 - at) * (2 - at) * (3 - at) / 6,
@@ -130,7 +130,7 @@ def _cubic_shares(inputs: np.ndarray, count: int) -> tuple[np.ndarray, sparse.cs
     )
     columns = first[:, None] + np.arange(4)
     cells = (shares.ravel(), columns.ravel(), 4 * np.arange(len(inputs) + 1))
-    return knots, sparse.csr_array(cells, shape=(len(inputs), count))
+    return nodes, sparse.csr_array(cells, shape=(len(inputs), count))
 
 
 @np.errstate(all="ignore")  # a line that diverges ends as NaN
@@ -143,7 +143,7 @@ def _newton(
     """
     powers = np.stack([np.ones_like(inputs), inputs, inputs**2], axis=1)  # (N, 3)
     ends = np.array([[1, inputs.min()], [1, inputs.max()]])
-    moved = np.full(len(weights), np.inf)
+    shift = np.full(len(weights), np.inf)
     for _ in range(MAX_STEPS):
         expected = expit(lines[:, :1] + lines[:, 1:] * inputs)
         counted = weights * expected
@@ -153,8 +153,8 @@ def _newton(
             [curve_2 * slope_0 - curve_1 * slope_1, curve_0 * slope_1 - curve_1 * slope_0], axis=1
         )
         step /= (curve_0 * curve_2 - curve_1**2)[:, None]
-        moved = np.abs(step @ ends.T).max(axis=1)  # a line moves most at one of its ends
+        shift = np.abs(step @ ends.T).max(axis=1)  # a line moves most at one of its ends
         lines = lines + step
-        if not (moved > CONVERGED).any():
+        if not (shift > CONVERGED).any():
             break
-    return np.where((moved <= CONVERGED)[:, None], lines, np.nan)
+    return np.where((shift <= CONVERGED)[:, None], lines, np.nan)

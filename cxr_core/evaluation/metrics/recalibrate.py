@@ -255,9 +255,9 @@ def recalibrate_finding(
     own, labels = _arrays(others)
     recalibrated = correction.apply(own)
 
-    def measure(drawn: Resamples) -> dict[tuple[str, str], np.ndarray]:
-        before = _compute_calibration(own, labels, point.threshold, drawn)
-        after = _compute_calibration(recalibrated, labels, point.threshold, drawn)
+    def measure(sample: Resamples) -> dict[tuple[str, str], np.ndarray]:
+        before = _compute_calibration(own, labels, point.threshold, sample)
+        after = _compute_calibration(recalibrated, labels, point.threshold, sample)
         values = {}
         for name in CALIBRATION_FIGURES:
             values["before", name] = before[name]

@@ -134,12 +134,12 @@ def _bootstrap_groups(
 ) -> tuple[GroupValues, GroupValues]:
     """(1 + resamples,) on the same resamples: of each subgroup, and of all other films that say what they are."""
 
-    def measure(drawn: Resamples) -> dict[tuple[str, GroupKey, str], np.ndarray]:
+    def measure(sample: Resamples) -> dict[tuple[str, GroupKey, str], np.ndarray]:
         values: dict[tuple[str, GroupKey, str], np.ndarray] = {}
         for by in dict.fromkeys(by for by, _ in measured):
             known = films.known[by]
             masks = {key: mask[known] for key, mask in measured.items() if key[0] == by}
-            inside, outside = _measure_kind(films, known, masks, drawn.select(known))
+            inside, outside = _measure_kind(films, known, masks, sample.select(known))
             for (key, name), figures in inside.items():
                 values["inside", key, name] = figures
             for (key, name), figures in outside.items():

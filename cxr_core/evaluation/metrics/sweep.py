@@ -84,7 +84,7 @@ class Distribution:
 
 
 def sweep_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> Sweep:
-    """Count calls at every threshold. probabilities: (N,) in [0, 1].  labels: (N,) 0 or 1, unknown ones already dropped."""
+    """Count calls at every threshold. probabilities: (N,) in [0, 1].  labels: (N,) 0 or 1, unknown ones dropped."""
     order = np.argsort(-probabilities, kind="stable")
     scores, positive = probabilities[order], labels[order] == 1
     last = np.empty(0, int)  # the last film of each distinct score
