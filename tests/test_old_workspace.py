@@ -17,7 +17,7 @@ from PIL import Image
 from cxr_core.data.registry import find_dataset, list_damaged_folders, list_datasets
 from cxr_core.evaluation.store.catalogue import list_records
 from cxr_core.evaluation.store.loaded import load_evaluation
-from cxr_core.film.phantom.phantom import PhantomSpec, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from cxr_core.jobs.status import list_runs
 from cxr_core.models.registry.active_version import read_history
 from cxr_core.models.registry.registry import find_active_version
@@ -80,7 +80,7 @@ def test_the_model_is_active_and_its_history_is_kept(site: Path) -> None:
     assert published["what"] == "published"
     verdict = read_verdict(site / "workspace/models/tiny/1.0.0")
     assert verdict is not None
-    assert not verdict.opens
+    assert not verdict.is_open
     assert {check.status for check in verdict.checks} == {"not enough cases"}
 
 
@@ -93,7 +93,7 @@ def test_both_evaluations_are_in_the_catalogue(site: Path) -> None:
 
 @pytest.mark.process
 def test_the_model_reads_a_film(site: Path, tmp_path: Path) -> None:
-    pixels = np.rint(draw(PhantomSpec()).pixels * 255).astype(np.uint8)
+    pixels = np.rint(draw_phantom(PhantomSpec()).pixels * 255).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "film.png")
     line = json.loads(
         command("cxr_core", "read", "--json", "--age", "3", str(tmp_path / "film.png"))

@@ -20,15 +20,16 @@ from cxr_core.workspace.process_id import current_process
 
 NICENESS_VARIABLE = "CXR_RUN_NICENESS"  # 0: as much of the CPU as anybody; 19: only what is left
 DEFAULT_NICENESS = 10
+CAN_LAUNCH = os.name == "posix"  # Windows has neither fork nor exec
 NOT_WAITING = 4  # exit status: the job does not wait any more, or runs already
 
 
 def require_launching() -> None:
     """Raises RunError where a process cannot detach and execute a command in its own place."""
-    if os.name != "posix":
+    if not CAN_LAUNCH:
         raise RunError(
-            "jobs are started from here on Linux and macOS only; on Windows use a shell: python -m train.fit, "
-            "python -m train.evaluate"
+            "jobs are queued and started on Linux and macOS only; on Windows run python -m train.fit or "
+            "python -m train.evaluate in a shell"
         )
 
 
@@ -88,7 +89,9 @@ def _take_over(folder: Path) -> tuple[list[str], dict[str, str]]:
     files.remove_records(folder, run_files.HEARTBEAT, run_files.END, run_files.STOP)
     if isinstance(request, EvaluationRequest):
         files.remove_records(folder, run_files.RUN_PROGRESS)
-        environment.setdefault("OMP_NUM_THREADS", "1")  # one core; runs and readings keep the others
+        environment.setdefault(
+            "OMP_NUM_THREADS", "1"
+        )  # one core; runs and readings keep the others
     process = ProcessRecord(process=current_process(), time=time.time(), monotonic=time.monotonic())
     files.write_record(folder, run_files.PROCESS, process.to_json())
     files.remove_records(folder, run_files.QUEUE)

@@ -24,8 +24,10 @@ SCHEDULER_LOCK = ".starter.lock"
 
 
 def ensure_scheduler() -> None:
-    """Start the scheduler, unless it runs or nothing waits. It outlives this process."""
-    if not waiting_jobs() or find_lock_holder(files.runs_folder() / SCHEDULER_LOCK):
+    """Start the scheduler, unless it runs, nothing waits, or jobs cannot be started here. It outlives this process."""
+    if not launch.CAN_LAUNCH or not waiting_jobs():
+        return
+    if find_lock_holder(files.runs_folder() / SCHEDULER_LOCK) is not None:
         return
     environment = os.environ | {"CXR_WORKSPACE": str(files.runs_folder().parent)}
     subprocess.run([sys.executable, "-m", __name__], cwd=ROOT, env=environment, check=False)

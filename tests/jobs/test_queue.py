@@ -14,7 +14,7 @@ from cxr_core.errors import RunError
 from cxr_core.jobs import actions, files, launch, scheduler, status
 from cxr_core.jobs.job import TrainingRequest
 from cxr_core.jobs.queue import enqueue, waiting_jobs
-from cxr_core.jobs.records import ProcessRecord
+from cxr_core.jobs.records import EvaluationRequest, ProcessRecord
 from cxr_core.training.runs import run_files
 from cxr_core.workspace.paths import ROOT
 from cxr_core.workspace.process_id import current_process, find_by_env_tag, send_signal
@@ -94,6 +94,23 @@ def test_what_waited_when_the_machine_was_switched_off_starts_when_the_app_is_op
         run = submit(stand_in).id
     scheduler.ensure_scheduler()
     wait_for(run, "running")
+
+
+def test_where_jobs_cannot_be_started_that_is_said_and_looking_still_works(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, which cannot execute a command in the place of a process."""
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler, "ensure_scheduler", lambda: None)
+        run = submit(stand_in).id
+    monkeypatch.setattr(launch, "CAN_LAUNCH", False)
+    with pytest.raises(RunError, match=r"on Windows run python -m train\.fit"):
+        submit(stand_in, token="another")
+    with pytest.raises(RunError, match="Linux and macOS only"):
+        actions.submit_evaluation(EvaluationRequest(model="a", data=("b",), split="test"))
+    scheduler.ensure_scheduler()
+    assert find_lock_holder(scheduler_lock()) is None
+    assert status.load_job(run).state == "queued"
 
 
 def test_a_dead_scheduler_is_replaced(stand_in: Path) -> None:
