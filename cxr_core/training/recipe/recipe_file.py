@@ -139,7 +139,7 @@ def _require_default(key: str, value: Json, default: Json) -> None:
         )
 
 
-def _parse_fields(owner: type[Any], table: JsonObject, what: str) -> dict[str, Any]:
+def _parse_fields(owner: type, table: JsonObject, what: str) -> dict[str, Any]:
     """Values of a dataclass of settings by attribute. Raises RecipeError for an unknown key."""
     specs = {spec.key: spec for spec in field_specs(owner)}
     unknown = sorted(set(table) - set(specs))
@@ -168,8 +168,7 @@ def _to_table(recipe: Recipe) -> JsonObject:
 def _fields_to_table(settings: Recipe | Augmentation) -> JsonObject:
     defaults = {field.name: field.default for field in fields(settings)}
     table: JsonObject = {}
-    owner: type[Any] = type(settings)
-    for spec in field_specs(owner):
+    for spec in field_specs(type(settings)):
         value = getattr(settings, spec.attribute)
         if isinstance(value, tuple):
             table[spec.key] = list(value)

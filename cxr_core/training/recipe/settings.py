@@ -5,10 +5,9 @@ the help of `--set` and the list in docs/recipes.md are all made from it.
 """
 
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 from cxr_core.errors import RecipeError
 
@@ -112,35 +111,38 @@ def setting(
     return {METADATA_KEY: declared}
 
 
-@cache
-def field_specs(owner: type[Any]) -> tuple[FieldSpec, ...]:
+def field_specs(owner: type) -> tuple[FieldSpec, ...]:
     """The settings of a dataclass, in the order of their declaration."""
+    if owner not in _SPECS:
+        _SPECS[owner] = tuple(_read_specs(owner))
+    return _SPECS[owner]
+
+
+_SPECS: dict[type, tuple[FieldSpec, ...]] = {}
+
+
+def _read_specs(owner: type) -> Iterator[FieldSpec]:
     hints = get_type_hints(owner)
-    specs = []
     for field in fields(owner):
         declared = field.metadata.get(METADATA_KEY)
         if declared is None:
             continue
         plain_type = _without_none(hints[field.name])
         kind = KIND_OF_TYPE[get_origin(plain_type) or plain_type]
-        specs.append(
-            FieldSpec(
-                attribute=field.name,
-                key=declared.key or field.name,
-                kind=kind,
-                choices=get_args(plain_type) if kind == "choice" else declared.options,
-                optional=plain_type is not hints[field.name],
-                setting=declared,
-            )
+        yield FieldSpec(
+            attribute=field.name,
+            key=declared.key or field.name,
+            kind=kind,
+            choices=get_args(plain_type) if kind == "choice" else declared.options,
+            optional=plain_type is not hints[field.name],
+            setting=declared,
         )
-    return tuple(specs)
 
 
 def require_valid(settings: object, *, name: str = "") -> None:
     """Raises RecipeError for the first value that does not fit its field. name: of a nested table."""
     prefix = f"{name} " if name else ""
-    owner: type[Any] = type(settings)
-    for spec in field_specs(owner):
+    for spec in field_specs(type(settings)):
         value = getattr(settings, spec.attribute)
         if problem := spec.find_problem(value):
             raise RecipeError(f"{prefix}{spec.key}={value!r} {problem}")
