@@ -15,13 +15,8 @@ from cxr_core.presentation.wording import finding_name
 Label = Literal["positive", "negative", "unknown"]
 LABELS: tuple[Label, ...] = ("positive", "negative", "unknown")
 LABEL_CODES = {"positive": 1, "negative": 0, "unknown": -1}
-LEVEL_COLUMNS = (
-    "split",
-    "view",
-    "sex",
-    "source",
-    "status",
-)  # a selection names one of their levels
+# A selection names one level of each of these columns.
+LEVEL_COLUMNS = ("split", "view", "sex", "source", "status")
 
 
 @dataclass(frozen=True, kw_only=True)

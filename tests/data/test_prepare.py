@@ -225,9 +225,7 @@ def test_damaged_record_is_listed_and_blocks_no_other_dataset(sound: Path, tmp_p
     assert (list_datasets(), list_damaged_folders()) == ([], [dataset.folder])
     shutil.copytree(sound, tmp_path / "other" / sound.name)
     other = prepare_dataset([tmp_path / "other" / sound.name])
-    assert other.name == "sound-set-2", (
-        "the damaged one keeps its name until somebody asks for that"
-    )
+    assert other.name == "sound-set-2"  # the damaged dataset keeps its name until it is requested
     assert len(open_data([other.name]).table) == 10
     again = prepare_dataset([sound], name="sound-set")
     assert (list_datasets(), list_damaged_folders()) == ([again, other], [])
@@ -243,15 +241,14 @@ def test_two_folders_of_one_name_prepared_at_once_are_two_datasets(
     shutil.copytree(sound, twin)
     both = threading.Barrier(2)
 
-    def named(folders, name):
-        found = choose_folder(folders, name)
-        with contextlib.suppress(
-            threading.BrokenBarrierError
-        ):  # who holds the register is alone here
+    def choose_slowly(folders, name):
+        folder = choose_folder(folders, name)
+        # With the registry locked the other thread cannot arrive here, so the barrier breaks.
+        with contextlib.suppress(threading.BrokenBarrierError):
             both.wait(1)
-        return found
+        return folder
 
-    monkeypatch.setattr(preparing, "choose_folder", named)
+    monkeypatch.setattr(preparing, "choose_folder", choose_slowly)
     with ThreadPoolExecutor(2) as threads:
         found = list(threads.map(lambda folder: prepare_dataset([folder]), (sound, twin)))
     assert sorted(dataset.name for dataset in found) == ["sound-set", "sound-set-2"]
