@@ -1,4 +1,4 @@
-"""Commands on jobs: submit, move, stop, resume, retry, delete. Each returns at once; the work is done elsewhere.
+"""Carries out commands on jobs: submit, move, stop, resume, retry, delete. Each returns at once.
 
 The folder of a job is all there is to know about it; there is no other list that could be lost or disagree.
 """

@@ -1,4 +1,4 @@
-"""What is being done with a finished run, apart from jobs: known to everybody, even after whoever does it was killed.
+"""Records what is being done with a finished run, so that everybody knows, even after the process was killed.
 
 <run>/job/asked.json names the work and its process. The process removes the file at the end; if it was killed, the
 file stays and says that the work was cut off, until the next one replaces it.

@@ -1,6 +1,5 @@
-"""The command lines of jobs. No other module of the core names a command of `train`."""
+"""Builds the command lines of jobs. No other module of the core names a command of `train`."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -44,5 +43,4 @@ def _evaluation_command(folder: Path, request: EvaluationRequest) -> list[str]:
     command += [f"--split={request.split}", f"--out={folder}"]
     if request.recalibrate:
         command += [f"--recalibrate={request.recalibrate}"]
-    model = os.path.abspath(request.model) if request.run else request.model
-    return [*command, "--", model]
+    return [*command, "--", request.model]

@@ -1,4 +1,4 @@
-"""`python -m cxr_core.jobs.estimate_worker`: measures steps of a recipe, in a process that may die of them.
+"""Measures steps of a recipe for the estimate, in a child process that may die of them.
 
 The parent sends the recipe, the data's folders, device and processes; this process answers with what it has measured
 so far, until it has measured enough or is killed: first the numbers of films, then seconds and memory. The keys of all

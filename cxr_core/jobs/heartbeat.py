@@ -1,4 +1,4 @@
-"""What the process of a job tells whoever watches it: that it runs, what it does, and at last how it ended."""
+"""Sends the heartbeat of a job's process: that it runs, what it does, and at last how it ended."""
 
 import contextlib
 import json

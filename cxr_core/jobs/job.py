@@ -1,4 +1,4 @@
-"""What a job is: a training run or an evaluation, what was requested, and how it is getting on."""
+"""Defines a job: a training run or an evaluation, what was requested, and how it is getting on."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

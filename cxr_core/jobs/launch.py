@@ -1,4 +1,4 @@
-"""`python -m cxr_core.jobs.launch FOLDER`: turns into the process of a waiting job, apart from whoever started it.
+"""Starts the process of a waiting job: `python -m cxr_core.jobs.launch FOLDER` turns into it.
 
 It detaches, writes down which process it is, and then executes the job's command in its own place: the pid and the
 start time stay, so there is no moment at which a job has a process that nobody knows of.

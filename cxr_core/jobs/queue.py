@@ -1,4 +1,4 @@
-"""The queues of waiting jobs: one for each device that runs are trained on, and one for evaluations.
+"""Keeps the queues of waiting jobs: one for each device that runs are trained on, and one for evaluations.
 
 Of each queue one job runs at a time. An evaluation takes minutes and a training run hours, so evaluations have a queue
 of their own and never wait for a run. Reading a queue starts nothing; see scheduler.py for what does.

@@ -1,4 +1,4 @@
-"""What the JSON files of a job folder hold. Files of version 0.1 are read too."""
+"""Reads and writes the JSON files of a job folder, also those of version 0.1."""
 
 from dataclasses import dataclass
 from pathlib import Path

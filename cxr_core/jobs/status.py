@@ -196,8 +196,9 @@ def _derive_status(records: JobRecords) -> Status:
     if records.queue is not None:
         return Status("queued", _waiting_sentence(records.queue.queue))
     if records.is_finished:
-        result = "its figures are there" if records.is_evaluation else "its model is there"
-        return Status("finished", f"Finished; {result}.")
+        if records.is_evaluation:
+            return Status("finished", "Finished; its figures are there.")
+        return Status("finished", "Finished; its model is there.")
     if records.leftovers:
         count = len(records.leftovers)
         return Status(
@@ -255,8 +256,9 @@ def _stopping_sentence(records: JobRecords) -> str:
 
 def _describe_silence(process: ProcessRecord, heartbeat: HeartbeatRecord | None) -> str:
     """Why a running process counts as frozen; empty when it has sent a heartbeat lately."""
-    limit_s = BEGIN_LIMIT_S if heartbeat is None else FROZEN_S
-    since = process.monotonic if heartbeat is None else heartbeat.monotonic
+    since, limit_s = process.monotonic, BEGIN_LIMIT_S
+    if heartbeat is not None:
+        since, limit_s = heartbeat.monotonic, FROZEN_S
     if since is None or time.monotonic() - since <= limit_s:
         return ""
     return (
@@ -268,7 +270,10 @@ def _describe_silence(process: ProcessRecord, heartbeat: HeartbeatRecord | None)
 def _status_of_ended(records: JobRecords) -> Status:
     end, last_event = records.end, records.last_event
     if end is not None:
-        return Status("failed" if end.state == "failed" else "stopped", end.sentence)
+        state: State = "failed"
+        if end.state != "failed":
+            state = "stopped"
+        return Status(state, end.sentence)
     if records.is_stop_asked:
         return Status("stopped", f"Stopped. {_how_to_resume(records)}")
     event = read_text(last_event, "event")

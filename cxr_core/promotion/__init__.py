@@ -1,1 +1,1 @@
-"""From a finished run to the active version: comparison with the present one, the gate's verdict, publication."""
+"""Takes a finished run to the active version: comparison, the verdict of the gate, publication."""

@@ -116,7 +116,7 @@ def compute_fingerprints(candidate: Card, incumbent: Card | None) -> Fingerprint
     """Hashes of the two models that a verdict is about."""
     return Fingerprints(
         candidate=_fingerprint(candidate),
-        incumbent=_fingerprint(incumbent) if incumbent else "",
+        incumbent=_fingerprint(incumbent),
     )
 
 
@@ -207,7 +207,7 @@ def _make_verdict(
     verdict = Verdict(
         model=candidate.model,
         version=candidate.version,
-        incumbent=f"{incumbent.model} {incumbent.version}" if incumbent else "",
+        incumbent=_full_name(incumbent),
         split=films.split,
         comparison_set=description,
         checks=checks,
@@ -326,10 +326,11 @@ def _segment_both(
     progress: StageProgress,
 ) -> tuple[Sequence[ComparedFilm], Sequence[ComparedFilm], str]:
     """What both models segmented beside the masks, and why there is none of it; every use of test films is counted."""
-    manifest = films.own if incumbent is None else films.shared
+    models, manifest = [candidate], films.own
+    if incumbent is not None:
+        models, manifest = [candidate, incumbent], films.shared
     if manifest is None:
         return (), (), ""
-    models = [candidate] if incumbent is None else [candidate, incumbent]
     stages = ("segmenting films, new model", "segmenting films, active version")
     compared: list[Sequence[ComparedFilm]] = []
     try:
@@ -341,18 +342,20 @@ def _segment_both(
     if manifest is films.test:
         for model in models:
             record_test_use(describe_data(manifest), model.card, THE_GATE)
-    return compared[0], compared[1] if incumbent else (), ""
+    own, *others = compared
+    return own, next(iter(others), ()), ""
 
 
 def _read_official_test(run: RunFolder) -> OfficialTest:
     """The run's own figures on its test split, and how often those films have been used."""
     card = load_card(run.model)
     metrics = read_metrics(run.evaluation) or {}
-    data = metrics.get("data")
     is_own = metrics.get("part") == TEST and metrics.get("weights_sha256") == card.weights_sha256
-    if not is_own or not isinstance(data, dict):
+    if not is_own:
         return OfficialTest(findings=_select_figures(card.metrics.get(TEST)))
-    findings = _select_figures(metrics.get("findings"))
+    findings, data = _select_figures(metrics.get("findings")), metrics.get("data")
+    if not isinstance(data, dict):
+        return OfficialTest(findings=findings)
     films, data_sha256 = data.get("films"), data.get("data_sha256")
     if not isinstance(films, int) or not isinstance(data_sha256, str):
         return OfficialTest(findings=findings)
@@ -372,8 +375,16 @@ def _select_figures(findings: Json) -> dict[str, dict[str, Figure]]:
     return selected
 
 
-def _fingerprint(card: Card) -> str:
+def _full_name(card: Card | None) -> str:
+    if card is None:
+        return ""
+    return f"{card.model} {card.version}"
+
+
+def _fingerprint(card: Card | None) -> str:
     """A hash of everything that decides what a model answers; the card holds the hash of its weights."""
+    if card is None:
+        return ""
     content = json.loads(card.to_json())
     kept = {key: value for key, value in content.items() if key not in NOT_THE_MODEL}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

@@ -87,8 +87,11 @@ def publish(
     if not verdict.is_open and not override.strip():
         raise RunError(f"{verdict.in_words} To install it nevertheless, say why with --override")
     with registry_lock():
-        incumbent = find_incumbent(card)
-        if not verdict_holds(verdict, card, load_any_card(incumbent) if incumbent else None):
+        active_folder = find_incumbent(card)
+        incumbent = None
+        if active_folder is not None:
+            incumbent = load_any_card(active_folder)
+        if not verdict_holds(verdict, card, incumbent):
             raise ModelError(
                 f"another version of {card.model} was activated meanwhile; publish again"
             )
@@ -205,7 +208,9 @@ def _complete_card(card: Card, figures: JsonObject, publication: Publication) ->
     """The card as it will be installed: with its version, its test figures and the record of its publication."""
     installed = [folder.name for folder in list_versions(card.model)]
     published: JsonObject = {**publication.to_json(), "gate": publication.verdict.to_json()}
-    metrics = {**card.metrics, TEST: figures} if figures else card.metrics
+    metrics = card.metrics
+    if figures:
+        metrics = {**metrics, TEST: figures}
     return replace(
         card,
         version=next_version(card.version, installed),

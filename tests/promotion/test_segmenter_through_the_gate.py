@@ -10,7 +10,7 @@ import torch
 
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import Cancelled, RunError
-from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, compute_truth
+from cxr_core.film.phantom.phantom import PhantomSpec, compute_truth, draw_phantom
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.registry.registry import find_segmenter
 from cxr_core.models.store import load_segmenter, load_segmenter_card, save_model
@@ -45,7 +45,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for n in range(FILMS):
         spec = PhantomSpec(height=SIDE, width=SIDE, heart_width=0.2 + 0.15 * n / FILMS, seed=n)
         cv2.imwrite(
-            str(place / "images" / f"{n}.png"), np.rint(draw_phantom(spec).pixels * 255).astype(np.uint8)
+            str(place / "images" / f"{n}.png"),
+            np.rint(draw_phantom(spec).pixels * 255).astype(np.uint8),
         )
         for structure in STRUCTURES:
             mask = getattr(compute_truth(spec), structure).astype(np.uint8) * 255

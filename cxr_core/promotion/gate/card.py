@@ -1,4 +1,4 @@
-"""The checks of a model's card, without any film: its population, its operating points, and what would be lost."""
+"""Checks a model's card, without any film: its population, its operating points, and what would be lost."""
 
 import math
 
@@ -83,7 +83,9 @@ def _check_operating_points(candidate: ModelCard, key: str) -> Check:
 def _count_validation_films(candidate: ModelCard) -> int | None:
     record: Json = candidate.training
     for key in ("data", "parts", "val", "films"):
-        record = record.get(key) if isinstance(record, dict) else None
+        if not isinstance(record, dict):
+            return None
+        record = record.get(key)
     return record if isinstance(record, int) else None
 
 

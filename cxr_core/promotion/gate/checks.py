@@ -1,4 +1,4 @@
-"""One check of the promotion gate, the test of non-inferiority, and how figures are written in its sentences."""
+"""Defines a check of the promotion gate, tests for non-inferiority, and writes figures into sentences."""
 
 from dataclasses import dataclass, field
 from typing import Literal, cast, get_args

@@ -1,4 +1,4 @@
-"""The gate for classifiers: checks what two models answer on the same films. It reads no file and no film.
+"""Checks a classifier: what two models answer on the same films. It reads no file and no film.
 
 A model passes when it is shown not to be worse than the active version by more than a margin, when its probabilities
 are calibrated, and when no subgroup is significantly worse off. "Not enough cases" is never a pass.

@@ -1,4 +1,4 @@
-"""The gate for segmenters: checks what two models segmented on the same films with masks. It reads no film.
+"""Checks a segmenter: what two models segmented on the same films with masks. It reads no film.
 
 A model passes when it measures as many films, and when neither its contours nor its ratio are worse than those of the
 active version by more than a margin. "Not enough cases" is never a pass.

@@ -1,4 +1,4 @@
-"""The gate's verdict on one model: named checks with their figures and sentences, and whether the gate is open."""
+"""Reads and writes the gate's verdict on one model: its checks, and whether the gate is open."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
