@@ -8,7 +8,7 @@ import numpy as np
 
 from cxr_core.data.film_set import load_film_set
 from cxr_core.data.manifest import Manifest
-from cxr_core.film.phantom.phantom import PhantomSpec, draw, truth
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, compute_truth
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.card import Population
@@ -24,7 +24,7 @@ SPECS = {
     )
     for index in range(COUNT)
 }
-RATIOS = {name: truth(spec).cardiothoracic_ratio for name, spec in SPECS.items()}
+RATIOS = {name: compute_truth(spec).cardiothoracic_ratio for name, spec in SPECS.items()}
 CARD = SegmenterCard(
     model="anatomy",
     version="1.0.0",
@@ -42,13 +42,13 @@ def write_films(place: Path, masks: bool = True, labels: bool = True) -> Path:
         (place / name).mkdir(parents=True)
     lines = ["image,patient,split,view" + (",cardiomegaly" if labels else "")]
     for index, (name, spec) in enumerate(SPECS.items()):
-        cv2.imwrite(str(place / "images" / name), np.rint(draw(spec).pixels * 255).astype(np.uint8))
+        cv2.imwrite(str(place / "images" / name), np.rint(draw_phantom(spec).pixels * 255).astype(np.uint8))
         part, view = "test" if index % 3 else "train", "AP" if index % 2 else "PA"
         lines.append(
             f"{name},p{index},{part},{view}" + (f",{int(RATIOS[name] > 0.5)}" if labels else "")
         )
         for structure in STRUCTURES if masks else ():
-            mask = getattr(truth(spec), structure).astype(np.uint8) * 255
+            mask = getattr(compute_truth(spec), structure).astype(np.uint8) * 255
             cv2.imwrite(str(place / "masks" / structure / name), mask)
     (place / "films.csv").write_text("\n".join(lines) + "\n")
     return place
@@ -56,7 +56,7 @@ def write_films(place: Path, masks: bool = True, labels: bool = True) -> Path:
 
 @dataclass
 class TrueSegmenter:
-    """Stands in for an Outliner: answers what was drawn, but for films in which it misses the heart."""
+    """Stands in for a Segmenter: gives the true segmentation, except for films whose heart it misses."""
 
     films: Manifest
     missed: tuple[str, ...] = ()

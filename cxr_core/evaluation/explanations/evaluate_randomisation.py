@@ -20,8 +20,8 @@ from cxr_core.evaluation.explanations.randomisation import (
     compute_randomisation,
     rank_correlation,
 )
-from cxr_core.film.preprocess import normalise
-from cxr_core.models.card import ModelCard
+from cxr_core.film.preprocess import normalise_grids
+from cxr_core.models.card import ArchitectureArguments, ModelCard
 from cxr_core.models.figures import Randomisation
 from cxr_core.models.networks.architectures import FilmClassifier, build_network
 from cxr_core.reading.classifier import Classifier
@@ -43,7 +43,7 @@ def randomise_network(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        arguments = {**card.arguments, "pretrained": False}
+        arguments: ArchitectureArguments = {**card.arguments, "pretrained": False}
         other = cast(FilmClassifier, build_network(card.architecture, arguments))
     randomised = select_layers(network, stage)
     learnt = {
@@ -116,7 +116,9 @@ def compute_attributions(network: FilmClassifier, grids: np.ndarray, card: Model
     batches = []
     with torch.inference_mode():
         for start in range(0, len(grids), BATCH):
-            inputs = torch.from_numpy(normalise(grids[start : start + BATCH], card.input_spec))
+            inputs = torch.from_numpy(
+                normalise_grids(grids[start : start + BATCH], card.input_spec)
+            )
             features = network.forward_features(inputs)
             _, attributions = forward_with_attribution(network, features)
             batches.append(attributions.numpy())

@@ -17,7 +17,9 @@ def _encode_and_decode(film: Radiograph, suffix: str, levels: int, *options: int
     dtype = np.uint8 if levels < 256 else np.uint16
     encoded, data = cv2.imencode(suffix, np.rint(film.pixels * levels).astype(dtype), list(options))
     assert encoded, "OpenCV encodes every grey image"
-    return replace(decode_film(data.tobytes()), age_years=film.age_years, view=film.view, sex=film.sex)
+    return replace(
+        decode_film(data.tobytes()), age_years=film.age_years, view=film.view, sex=film.sex
+    )
 
 
 def _resize(film: Radiograph, longer_side: int) -> Radiograph:

@@ -14,7 +14,7 @@ from cxr_core.evaluation.robustness.phantom_series import (
     measure_response,
 )
 from cxr_core.evaluation.robustness.stability import compute_stability, format_stability
-from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, compute_truth
+from cxr_core.film.phantom.phantom import PhantomSpec, compute_truth, draw_phantom
 from cxr_core.reading.reader import Reader
 from tests.evaluation.synthetic_films import write_films
 from tests.tiny import tiny_card, tiny_model
