@@ -1,4 +1,4 @@
-"""How large a file or a picture may be; asked of the header, before any pixel is allocated."""
+"""Limits the size of files and pictures; checked on the header, before any pixel is allocated."""
 
 from cxr_core.errors import OversizedFilm, UndecodableFilm
 

@@ -1,8 +1,7 @@
-"""From a film to a model's input, and from anything on that input back to the film.
+"""Turns a film into a model's input, and maps anything on that input back to the film.
 
-There is one such path. Its settings, the `InputSpec`, travel in the model's card; training and
-reading call the same `to_grid`, whose result is 8-bit, so that a cached film and a film just
-decoded give the same tensor to the last bit.
+This is the only such path. Its settings, the `InputSpec`, travel in the model's card. Training and reading call the
+same `to_grid`, whose result is 8-bit, so that a cached film and a film just decoded give the same tensor bit for bit.
 """
 
 from dataclasses import dataclass
@@ -83,26 +82,28 @@ class Placement:
         height, width = film_shape
         film_box, input_box = (0, 0, height, width), (0, 0, spec.side, spec.side)
         if spec.aspect == "crop":
-            film_box = _centred(min(height, width), min(height, width), film_shape)
+            film_box = _centred_box(min(height, width), min(height, width), film_shape)
         if spec.aspect == "pad":
             scale = spec.side / max(height, width)
             rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
-            input_box = _centred(rows, columns, (spec.side, spec.side))
+            input_box = _centred_box(rows, columns, (spec.side, spec.side))
         return cls(film_shape=film_shape, side=spec.side, film_box=film_box, input_box=input_box)
 
     @property
     def scale(self) -> tuple[float, float]:
         """Input pixels per film pixel: (row, column)."""
-        (top, left, bottom, right), (to_top, to_left, to_bottom, to_right) = (
-            self.film_box,
-            self.input_box,
-        )
+        top, left, bottom, right = self.film_box
+        to_top, to_left, to_bottom, to_right = self.input_box
         return (to_bottom - to_top) / (bottom - top), (to_right - to_left) / (right - left)
 
     @property
     def offset(self) -> tuple[float, float]:
         """Where the film's corner (0, 0) lies on the input: (row, column)."""
-        return tuple(self.input_box[i] - self.film_box[i] * self.scale[i] for i in (0, 1))  # type: ignore[return-value]
+        row, column = self.scale
+        return (
+            self.input_box[0] - self.film_box[0] * row,
+            self.input_box[1] - self.film_box[1] * column,
+        )
 
     def to_input(self, points: np.ndarray) -> np.ndarray:
         """Film points to input points. points: (..., 2) as (row, column)."""
@@ -115,18 +116,14 @@ class Placement:
     def map_to_film(self, cells: np.ndarray) -> np.ndarray:
         """A map over the input, of any size (h, w), on the film's own grid (H, W) float32, bilinear.
 
-        What the input did not show (cropped away) is NaN.
+        Pixels that the input did not show (cropped away) are NaN.
         """
         height, width = self.film_shape
         cells = np.asarray(cells, np.float32)
-        # OpenCV, not a product of two matrices: BLAS leaves its threads spinning, and the next forward takes thrice
-        # as long.
-        if self.film_box == (0, 0, height, width) and self.input_box == (
-            0,
-            0,
-            self.side,
-            self.side,
-        ):
+        # OpenCV, not a product of two matrices: BLAS leaves its threads spinning, and the next forward pass takes
+        # three times as long.
+        entire_input = (0, 0, self.side, self.side)
+        if self.film_box == (0, 0, height, width) and self.input_box == entire_input:
             return cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR)
         per_cell = self.side / np.array(cells.shape)
         # Pixel centres: film i + 0.5 -> cell j + 0.5.
@@ -140,7 +137,10 @@ class Placement:
         for axis, size in enumerate((height, width)):
             centre = (np.arange(size) + 0.5) * self.scale[axis] + self.offset[axis]
             unseen = (centre < 0) | (centre > self.side)
-            placed[unseen if axis == 0 else (slice(None), unseen)] = np.nan
+            if axis == 0:
+                placed[unseen] = np.nan
+            else:
+                placed[:, unseen] = np.nan
         return placed
 
 
@@ -155,20 +155,19 @@ def to_grid(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
     shown = np.ascontiguousarray(pixels[top:bottom, left:right])
     top, left, bottom, right = placement.input_box
     placed = np.zeros((spec.side, spec.side), np.float32)
-    placed[top:bottom, left:right] = _resize(shown, bottom - top, right - left)
-    grid = np.rint(placed * 255.0).clip(0, 255).astype(np.uint8)
+    placed[top:bottom, left:right] = _resize_film(shown, bottom - top, right - left)
+    grid: np.ndarray = np.rint(placed * 255.0).clip(0, 255).astype(np.uint8)
     if spec.equalisation == "histogram":
-        return cv2.equalizeHist(grid)
-    if spec.equalisation == "clahe":
-        return cv2.createCLAHE(CLAHE_CLIP_LIMIT, CLAHE_TILES).apply(grid)
+        grid = cv2.equalizeHist(grid)
+    elif spec.equalisation == "clahe":
+        grid = cv2.createCLAHE(CLAHE_CLIP_LIMIT, CLAHE_TILES).apply(grid)
     return grid
 
 
 def normalise_grids(grids: np.ndarray, spec: InputSpec) -> np.ndarray:
     """Grids (B, S, S) uint8 as a batch (B, C, S, S) float32; each channel the same grey."""
-    grey = (grids.astype(np.float32) * np.float32(1 / 255) - np.float32(spec.mean)) / np.float32(
-        spec.std
-    )
+    mean, std = np.float32(spec.mean), np.float32(spec.std)
+    grey = (grids.astype(np.float32) * np.float32(1 / 255) - mean) / std
     return np.repeat(grey[:, None], spec.channels, axis=1)
 
 
@@ -177,12 +176,12 @@ def to_model_input(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
     return normalise_grids(to_grid(pixels, spec)[None], spec)
 
 
-def _centred(rows: int, columns: int, within: tuple[int, int]) -> Box:
+def _centred_box(rows: int, columns: int, within: tuple[int, int]) -> Box:
     top, left = (within[0] - rows) // 2, (within[1] - columns) // 2
     return top, left, top + rows, left + columns
 
 
-def _resize(pixels: np.ndarray, rows: int, columns: int) -> np.ndarray:
+def _resize_film(pixels: np.ndarray, rows: int, columns: int) -> np.ndarray:
     shrinks = rows <= pixels.shape[0] and columns <= pixels.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(pixels, (columns, rows), interpolation=method)

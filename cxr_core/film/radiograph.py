@@ -57,18 +57,18 @@ class Radiograph:
 
     def facts_to_json(self) -> JsonObject:
         """Every field but the pixels, as JSON."""
-        facts = {field.name: getattr(self, field.name) for field in fields(self)}
-        del facts["pixels"]
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        del content["pixels"]
         if self.spacing_mm is not None:
-            facts["spacing_mm"] = list(self.spacing_mm)
-        return facts
+            content["spacing_mm"] = list(self.spacing_mm)
+        return content
 
     @classmethod
-    def from_facts(cls, facts: Json, pixels: np.ndarray) -> "Radiograph":
+    def from_facts(cls, content: Json, pixels: np.ndarray) -> "Radiograph":
         """The film of these pixels with the facts of `facts_to_json`. Raises TypeError for anything else."""
-        if not isinstance(facts, dict):
-            raise TypeError(f"{facts!r} is no object with the facts of a film")
-        arguments: dict[str, Any] = dict(facts)
+        if not isinstance(content, dict):
+            raise TypeError(f"{content!r} is no object with the facts of a film")
+        arguments: dict[str, Any] = dict(content)
         if arguments.get("spacing_mm") is not None:
             arguments["spacing_mm"] = tuple(arguments["spacing_mm"])
         return cls(pixels=pixels, **arguments)

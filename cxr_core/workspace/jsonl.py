@@ -1,42 +1,45 @@
-"""Files that are only ever appended to, a JSON object per line; a line that a kill cut short is no line."""
+"""Files of JSON lines that only grow; a line that a kill cut short is skipped when they are read."""
 
 import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
+from cxr_core.workspace.json_files import Json, JsonObject
 
-def append_line(path: Path, entry: Mapping[str, Any]) -> None:
-    """Add a line, on the disk before this returns. Raises OSError."""
+
+def append_line(path: Path, entry: Mapping[str, Json]) -> None:
+    """Append an entry as one line, which is on the disk when this returns. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")), path.open("a+b") as file:
         if file.tell() and not path.read_bytes().endswith(b"\n"):
-            file.write(b"\n")  # ends what a kill left, so that the new line is whole
+            file.write(
+                b"\n"
+            )  # ends the line that a kill cut short, so that the new one is complete
         file.write(json.dumps(dict(entry), ensure_ascii=False).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
 
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """Every whole line, the oldest first; none when there is no such file."""
+def read_jsonl(path: Path) -> list[JsonObject]:
+    """Every complete line's object, the oldest first; empty when there is no such file."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError:
         return []
-    found = (_parsed(line) for line in lines)
-    return [entry for entry in found if entry is not None]
+    entries = (_parse_line(line) for line in lines)
+    return [entry for entry in entries if entry is not None]
 
 
 def utc_now() -> str:
-    """The time as these files tell it: ISO 8601, UTC, to the second."""
+    """The present time as these files state it: ISO 8601, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _parse_line(line: bytes) -> JsonObject | None:
     try:
         entry = json.loads(line)
     except ValueError:

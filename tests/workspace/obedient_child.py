@@ -6,51 +6,90 @@ import sys
 import time
 
 from cxr_core.workspace.child_process import (
+    ParentConnection,
     connect_to_parent,
     limit_computing_time,
     limit_memory,
 )
+from cxr_core.workspace.json_files import JsonObject
+
+
+def echo(parent: ParentConnection, message: JsonObject) -> None:
+    print("a library that prints must not disturb the messages")
+    parent.send(message)
+
+
+def reverse(parent: ParentConnection, message: JsonObject) -> None:
+    payload = parent.receive_payload(int(str(message["bytes"])))
+    assert payload is not None
+    parent.send({"bytes": len(payload)}, payload[::-1])
+
+
+def arguments(parent: ParentConnection, message: JsonObject) -> None:
+    parent.send({"arguments": list(sys.argv[1:]), "variable": os.environ.get("CHILD_TEST")})
+
+
+def complain(parent: ParentConnection, message: JsonObject) -> None:
+    sys.stderr.write("something is wrong\n")
+    sys.stderr.flush()
+    parent.send({})
+
+
+def leave(parent: ParentConnection, message: JsonObject) -> None:
+    os._exit(int(str(message["status"])))
+
+
+def nonsense(parent: ParentConnection, message: JsonObject) -> None:
+    os.write(parent._answers.fileno(), b"[1, 2]\n")
+
+
+def cut(parent: ParentConnection, message: JsonObject) -> None:
+    os.write(parent._answers.fileno(), b'{"half": ')
+    os._exit(0)
+
+
+def hang(parent: ParentConnection, message: JsonObject) -> None:
+    time.sleep(600)
+
+
+def start_another(parent: ParentConnection, message: JsonObject) -> None:
+    another = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    parent.send({"pid": another.pid})
+
+
+def compute(parent: ParentConnection, message: JsonObject) -> None:
+    limit_computing_time(0.2)
+    while True:
+        pass
+
+
+def allocate(parent: ParentConnection, message: JsonObject) -> None:
+    limit_memory(300 << 20)
+    try:
+        bytearray(1 << 30)
+    except MemoryError:
+        parent.send({"memory": "refused"})
+
+
+ACTIONS = {
+    "echo": echo,
+    "reverse": reverse,
+    "arguments": arguments,
+    "complain": complain,
+    "exit": leave,
+    "nonsense": nonsense,
+    "cut": cut,
+    "hang": hang,
+    "start another": start_another,
+    "compute": compute,
+    "allocate": allocate,
+}
 
 
 def main() -> None:
     parent = connect_to_parent()
     while (message := parent.receive()) is not None:
-        action = message["do"]
-        if action == "echo":
-            print("a library that prints must not disturb the messages")
-            parent.send(message)
-        elif action == "reverse":
-            payload = parent.receive_payload(int(str(message["bytes"])))
-            assert payload is not None
-            parent.send({"bytes": len(payload)}, payload[::-1])
-        elif action == "arguments":
-            parent.send({"arguments": list(sys.argv[1:]), "variable": os.environ.get("CHILD_TEST")})
-        elif action == "complain":
-            sys.stderr.write("something is wrong\n")
-            sys.stderr.flush()
-            parent.send({})
-        elif action == "exit":
-            os._exit(int(str(message["status"])))
-        elif action == "nonsense":
-            os.write(parent._answers.fileno(), b"[1, 2]\n")
-        elif action == "cut":
-            os.write(parent._answers.fileno(), b'{"half": ')
-            os._exit(0)
-        elif action == "hang":
-            time.sleep(600)
-        elif action == "start another":
-            another = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-            parent.send({"pid": another.pid})
-        elif action == "compute":
-            limit_computing_time(0.2)
-            while True:
-                pass
-        elif action == "allocate":
-            limit_memory(300 << 20)
-            try:
-                bytearray(1 << 30)
-            except MemoryError:
-                parent.send({"memory": "refused"})
+        ACTIONS[str(message["do"])](parent, message)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from cxr_core.evaluation.metrics.results import EvaluatedData
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.jsonl import append_line, read_jsonl, utc_now
 from cxr_core.workspace.paths import workspace
 
@@ -55,7 +56,7 @@ def record_test_use(data: EvaluatedData, card: ModelCard | SegmenterCard, by: st
 
     Raises DataError when the workspace cannot be written.
     """
-    use = {
+    use: JsonObject = {
         "when": utc_now(),
         "data_sha256": data.data_sha256,
         "films": data.films,

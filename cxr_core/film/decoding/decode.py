@@ -1,4 +1,4 @@
-"""Bytes to a film: what the file is, is told by its content, never by its name."""
+"""Decodes a file to a film; its content decides what kind of file it is, never its name."""
 
 from cxr_core.errors import OversizedFilm, UndecodableFilm
 from cxr_core.film.decoding import jpeg, png
@@ -7,7 +7,7 @@ from cxr_core.film.radiograph import Radiograph
 
 EXPECTED = "A chest film is read from a PNG, a JPEG or a DICOM file: export it as one of these."
 
-# (offset, magic, what it is), only so that the refusal can name what was found.
+# (offset, magic, name), so that the refusal can name what was found.
 OTHER_CONTAINERS = (
     (0, b"GIF8", "a GIF picture"),
     (0, b"BM", "a BMP picture"),
@@ -37,11 +37,11 @@ def decode_film(data: bytes) -> Radiograph:
     """One film from a file's bytes: PNG, JPEG or DICOM.
 
     The size is checked from the header before any pixel is allocated. Raises OversizedFilm above the limits and
-    UndecodableFilm for everything that is not one whole picture; the message says what was found and what to do.
+    UndecodableFilm for everything that is not one complete picture; the message says what was found and what to do.
     """
     require_bytes(len(data))
     try:
-        return _decode(bytes(data))
+        return _decode_by_content(bytes(data))
     except MemoryError:
         raise OversizedFilm(
             "This picture needs more memory than decoding may take. Export it at its detector's own size, in grey.",
@@ -49,7 +49,7 @@ def decode_film(data: bytes) -> Radiograph:
         ) from None
 
 
-def _decode(data: bytes) -> Radiograph:
+def _decode_by_content(data: bytes) -> Radiograph:
     if is_dicom(data):
         # Imported with the first DICOM file: pydicom and its codecs take half a second to load.
         from cxr_core.film.decoding.dicom import decode_dicom
@@ -79,7 +79,7 @@ def is_dicom(data: bytes) -> bool:
 
 
 def name_container(data: bytes) -> str:
-    """What a file that is not read seems to be, in words."""
+    """What an unsupported file seems to be, in words."""
     for offset, magic, name in OTHER_CONTAINERS:
         if data.startswith(magic, offset):
             return name

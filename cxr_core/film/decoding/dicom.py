@@ -1,7 +1,7 @@
-"""DICOM to a film: CR, DX and secondary captures holding one frame, through pydicom.
+"""Decodes DICOM files to films through pydicom: CR, DX and secondary captures with one frame.
 
-Identity is dropped at the door: only the tags named here and in dicom_facts are looked at, and no text of pydicom's,
-which may quote a value, is passed on, warned or logged.
+Identity is dropped at once: only the tags named here and in dicom_tags are read, and no text of pydicom's, which may
+quote a value, is passed on, warned or logged.
 """
 
 import logging
@@ -17,7 +17,8 @@ import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.encaps import generate_frames
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import pixel_array
 from pydicom.tag import Tag
 from pydicom.uid import (
     UID,
@@ -60,9 +61,9 @@ HTJ2K = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.
 JPEG_2000 = (*JPEG2000TransferSyntaxes[:2], *HTJ2K)
 
 # The codec to prefer, where pydicom's own first choice is slow (RLE) or cannot do 16 bits (JPEG 2000).
-PLUGIN = {RLELossless: "pylibjpeg", **dict.fromkeys(JPEG_2000, "pylibjpeg")}
+PLUGINS = {RLELossless: "pylibjpeg", **dict.fromkeys(JPEG_2000, "pylibjpeg")}
 
-# What pydicom, its codecs and the parsing of broken values raise; a MemoryError is told apart by `decode`.
+# What pydicom, its codecs and the parsing of broken values raise; `decode_film` handles MemoryError.
 BROKEN = (
     InvalidDicomError,
     BytesLengthException,
@@ -95,31 +96,35 @@ _LOGGERS = (
 
 def decode_dicom(data: bytes) -> Radiograph:
     """One DICOM file as a film. Raises UndecodableFilm or OversizedFilm; no message quotes the file."""
-    with _quiet():
+    with _silence_libraries():
         try:
-            return _decode(data)
+            return _decode_dataset(data)
         except BROKEN:
             pass
-    # Raised out here, the refusal does not drag along an error (and its frames) that know the patient.
+    # Raised here, the refusal carries no error (with its frames) that knows the patient.
     raise UndecodableFilm(
         DAMAGED.format("its pixels or the tags that describe them cannot be read")
     )
 
 
-def _decode(data: bytes) -> Radiograph:
-    dataset = _read(data)
+def _decode_dataset(data: bytes) -> Radiograph:
+    dataset = _read_dataset(data)
     _require_one_frame(dataset)
     _require_fitting_codestream(dataset)
-    pixels, colour = _pixels(dataset)
-    facts = dicom_tags.read_facts(dataset)
+    pixels, colour = _convert_pixels(dataset)
+    tags = dicom_tags.read_dicom_facts(dataset)
     return Radiograph(
-        pixels=pixels, container="dicom", bits=int(dataset.BitsStored), colour=colour, **facts
+        pixels=pixels,
+        container="dicom",
+        bits=int(dataset.BitsStored),
+        colour=colour,
+        **vars(tags),
     )
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Neither warnings nor log lines of pydicom and its codecs, which may quote values of tags."""
+def _silence_libraries() -> Iterator[None]:
+    """Silence warnings and log lines of pydicom and its codecs, which may quote values of tags."""
     with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         loggers = [logging.getLogger(name) for name in _LOGGERS]
@@ -133,8 +138,8 @@ def _quiet() -> Iterator[None]:
                 logger.disabled = disabled
 
 
-def _read(data: bytes) -> Dataset:
-    """The tags that are looked at, and the transfer syntax; nothing else of the file is kept."""
+def _read_dataset(data: bytes) -> Dataset:
+    """Read the tags that are used, and the transfer syntax; nothing else of the file is kept."""
     syntax, start = _transfer_syntax(data)
     if syntax == DeflatedExplicitVRLittleEndian:
         # pydicom would inflate everything at once, however much that is (PS3.5 A.5).
@@ -155,7 +160,7 @@ def _read(data: bytes) -> Dataset:
     dataset.file_meta.TransferSyntaxUID = syntax
     if "PixelData" not in dataset:
         raise UndecodableFilm(
-            "This DICOM file holds no picture, or not a whole one. Export the film itself."
+            "This DICOM file holds no picture, or only part of one. Export the film itself."
         )
     if syntax not in (
         *NATIVE,
@@ -190,12 +195,9 @@ def _transfer_syntax(data: bytes) -> tuple[UID | None, int]:
 
 
 def _require_one_frame(dataset: Dataset) -> None:
-    """Refuse what is not one picture of 8 or 16 bits, from the header alone."""
-    rows, columns, samples = (
-        int(dataset.Rows),
-        int(dataset.Columns),
-        int(dataset.get("SamplesPerPixel") or 1),
-    )
+    """Refuse anything but one picture of 8 or 16 bits, from the header only."""
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    samples = int(dataset.get("SamplesPerPixel") or 1)
     require_pixels(columns, rows)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames != 1:
@@ -225,7 +227,7 @@ def _require_fitting_codestream(dataset: Dataset) -> None:
     except OversizedFilm:
         raise
     except UndecodableFilm:
-        raise UndecodableFilm(DAMAGED.format("its compressed pixels are not whole")) from None
+        raise UndecodableFilm(DAMAGED.format("its compressed pixels are not complete")) from None
     if size != (int(dataset.Columns), int(dataset.Rows)):
         raise UndecodableFilm(
             DAMAGED.format("its compressed pixels have another size than its header says")
@@ -245,19 +247,19 @@ def _j2k_size(stream: bytes) -> tuple[int, int]:
     if not stream.startswith(b"\xff\x4f\xff\x51") or not stream.rstrip(b"\x00").endswith(
         b"\xff\xd9"
     ):
-        raise UndecodableFilm(DAMAGED.format("its compressed pixels are not whole"))
+        raise UndecodableFilm(DAMAGED.format("its compressed pixels are not complete"))
     right, bottom, left, top = struct.unpack(">4I", stream[8:24])
     require_pixels(right - left, bottom - top)
     return right - left, bottom - top
 
 
-def _pixels(dataset: Dataset) -> tuple[np.ndarray, float]:
+def _convert_pixels(dataset: Dataset) -> tuple[np.ndarray, float]:
     """The film's pixels (H, W) float32 in [0, 1], dense tissue bright, and its colour."""
     syntax = dataset.file_meta.TransferSyntaxUID
     native = syntax in (*NATIVE, RLELossless)
-    # Of native cells `stored_values` takes the right bits itself, as pydicom does not look at HighBit.
+    # Of native cells `stored_values` takes the right bits itself, as pydicom ignores HighBit.
     samples = pixel_array(
-        dataset, decoding_plugin=PLUGIN.get(syntax, ""), correct_unused_bits=not native
+        dataset, decoding_plugin=PLUGINS.get(syntax, ""), correct_unused_bits=not native
     )
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
     size = (int(dataset.Rows), int(dataset.Columns))
@@ -271,13 +273,13 @@ def _pixels(dataset: Dataset) -> tuple[np.ndarray, float]:
         samples = apply_color_lut(samples, dataset)
         return to_pixels(samples[..., :3], float(np.iinfo(samples.dtype).max))
     if samples.ndim == 3:
-        # pydicom has turned YBR into RGB (PS3.3 C.7.6.3.1.2). Colour takes no window (C.11.2.1.2 is for grey only).
+        # pydicom has converted YBR to RGB (PS3.3 C.7.6.3.1.2). Colour takes no window (C.11.2.1.2 is for grey only).
         return to_pixels(samples, float((1 << int(dataset.BitsStored)) - 1))
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise UndecodableFilm(
             "This DICOM picture is neither grey nor RGB. Export the film as a grey image."
         )
-    stored = Stored.of(dataset)
+    stored = Stored.from_dataset(dataset)
     values = stored_values(samples, stored, native)
     table = presentation_table(dataset, stored, values)
     return table[values], 0.0

@@ -1,4 +1,4 @@
-"""DICOM's grey pipeline (PS3.3 C.11 and PS3.4 N.2): stored value to modality value to VOI to what is shown.
+"""Applies DICOM's greyscale pipeline (PS3.3 C.11 and PS3.4 N.2): stored value, modality value, VOI (window), display.
 
 Every step maps one stored value to one other, so the pipeline runs once per possible value (at most 65,536) and not
 once per pixel.
@@ -15,16 +15,19 @@ from cxr_core.film.decoding.raster import smallest_full_scale
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """How a value lies in its pixel cell (PS3.5 8.1.1)."""
+    """How a value lies in its pixel cell (PS3.5 8.1.1).
 
-    allocated: int  # bits per cell
-    bits: int  # bits of the value
-    high: int  # its highest bit, counted from 0
+    allocated: bits per cell.  bits: of the value.  high: its highest bit, counted from 0.
+    """
+
+    allocated: int
+    bits: int
+    high: int
     signed: bool
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "Stored":
-        """From the Image Pixel module (PS3.3 C.7.6.3)."""
+    def from_dataset(cls, dataset: Dataset) -> "Stored":
+        """What the Image Pixel module says (PS3.3 C.7.6.3)."""
         bits = int(dataset.BitsStored)
         high = dataset.get("HighBit")
         return cls(
@@ -36,25 +39,28 @@ class Stored:
 
     @property
     def lowest(self) -> int:
-        """The least value that the bits can hold."""
+        """The smallest value that the bits can hold."""
         return -(1 << (self.bits - 1)) if self.signed else 0
 
-    def domain(self) -> np.ndarray:
+    @property
+    def highest(self) -> int:
+        """The largest value that the bits can hold."""
+        return self.lowest + (1 << self.bits) - 1
+
+    def all_values(self) -> np.ndarray:
         """Every possible value, (2^bits,) float64, ascending."""
         return np.arange(self.lowest, self.lowest + (1 << self.bits), dtype=np.float64)
 
 
 def stored_values(samples: np.ndarray, stored: Stored, native: bool) -> np.ndarray:
-    """Positions of the stored values in `stored.domain()`: (H, W) uint16.
+    """Positions of the stored values in `stored.all_values()`: (H, W) uint16.
 
-    native: the cells are as in the file, so bits beside the value (old overlays) are cut off; a codec has already
-    given values.
+    native: the cells are as in the file, so bits outside the value (old overlays) are cut off; a codec has already
+    returned values.
     """
     if not native:
-        return (
-            np.clip(samples.astype(np.int32), stored.lowest, stored.lowest + (1 << stored.bits) - 1)
-            - stored.lowest
-        ).astype(np.uint16)
+        clipped = np.clip(samples.astype(np.int32), stored.lowest, stored.highest)
+        return (clipped - stored.lowest).astype(np.uint16)
     cells: np.ndarray = samples.view(np.uint8 if samples.dtype.itemsize == 1 else np.uint16)
     low = stored.high - stored.bits + 1
     if not 0 <= low <= stored.allocated - stored.bits:
@@ -63,23 +69,23 @@ def stored_values(samples: np.ndarray, stored: Stored, native: bool) -> np.ndarr
         )
     values = (cells >> low) & ((1 << stored.bits) - 1)
     if stored.signed:
-        # Two's complement, shifted so that the least value has position 0.
+        # Two's complement, shifted so that the smallest value has position 0.
         values = values ^ (1 << (stored.bits - 1))
     return values.astype(np.uint16)
 
 
 def presentation_table(dataset: Dataset, stored: Stored, values: np.ndarray) -> np.ndarray:
-    """What each possible stored value is shown as: (2^bits,) float32 in [0, 1], 1 = bright.
+    """The brightness of each possible stored value: (2^bits,) float32 in [0, 1], 1 = bright.
 
-    values: (H, W), as `stored_values` gives them; looked at only where nothing says which range is in use.
+    values: (H, W), as `stored_values` returns them; used only where the file does not say which range is in use.
     """
-    domain = stored.domain()
-    padding = _padding(dataset, stored, domain)
-    modality = _modality(dataset, domain)  # PS3.3 C.11.1
-    shown = _voi(dataset, modality)  # PS3.3 C.11.2
+    domain = stored.all_values()
+    padding = _find_padding(dataset, stored, domain)
+    modality = _apply_modality(dataset, domain)  # PS3.3 C.11.1
+    shown = _apply_voi(dataset, modality)  # PS3.3 C.11.2
     if shown is None:
         low, high = _range_in_use(stored, values, padding)
-        ends = _modality(dataset, np.array([low, high], np.float64))
+        ends = _apply_modality(dataset, np.array([low, high], np.float64))
         bottom, top = _modality_range(dataset, ends)
         shown = (modality - bottom) / (top - bottom)
     # Inversion comes last: PS3.3 C.7.6.3.1.2 (MONOCHROME1 shows the least value white) and C.11.6. A DX file says it
@@ -94,37 +100,40 @@ def presentation_table(dataset: Dataset, stored: Stored, values: np.ndarray) -> 
         raise UndecodableFilm(
             "This DICOM file's grey tables give no numbers. Export the film again."
         )
-    return np.clip(shown, 0.0, 1.0).astype(np.float32)
+    table: np.ndarray = np.clip(shown, 0.0, 1.0).astype(np.float32)
+    return table
 
 
-def _padding(dataset: Dataset, stored: Stored, domain: np.ndarray) -> np.ndarray:
-    """Which stored values only fill the picture up (PS3.3 C.7.5.1.1.2); they are shown as background, black."""
+def _find_padding(dataset: Dataset, stored: Stored, domain: np.ndarray) -> np.ndarray:
+    """Which stored values only pad the picture (PS3.3 C.7.5.1.1.2), bool; they are shown as background, black."""
     first = dataset.get("PixelPaddingValue")
     if first is None or isinstance(first, (bytes, str)):
         return np.zeros(domain.shape, bool)
     last = dataset.get("PixelPaddingRangeLimit")
-    ends = [int(first), int(first) if last is None else int(last)]
-    # Written as US or SS by chance: read it in the sign of the pixels.
-    span = 1 << stored.allocated
-    ends = [
-        end - span
-        if stored.signed and end >= span // 2
-        else end % span
-        if not stored.signed
-        else end
-        for end in ends
-    ]
+    ends = [_in_sign_of_pixels(int(first), stored)]
+    if last is not None:
+        ends.append(_in_sign_of_pixels(int(last), stored))
     return (domain >= min(ends)) & (domain <= max(ends))
 
 
-def _modality(dataset: Dataset, values: np.ndarray) -> np.ndarray:
+def _in_sign_of_pixels(value: int, stored: Stored) -> int:
+    """A padding value as a pixel's; it may be written as US or SS, whichever the pixels are."""
+    span = 1 << stored.allocated
+    if not stored.signed:
+        return value % span
+    return value - span if value >= span // 2 else value
+
+
+def _apply_modality(dataset: Dataset, values: np.ndarray) -> np.ndarray:
     """Modality LUT, else rescale slope and intercept, else the values as they are (PS3.3 C.11.1)."""
     if dataset.get("ModalityLUTSequence"):
-        table, first, _ = _lut(dataset, dataset.ModalityLUTSequence[0], signed=values.min() < 0)
+        table, first, _ = _read_lut(
+            dataset, dataset.ModalityLUTSequence[0], signed=values.min() < 0
+        )
         return _look_up(values, table, first)
     slope, intercept = (
-        _first(dataset, "RescaleSlope", 1.0),
-        _first(dataset, "RescaleIntercept", 0.0),
+        _first_number(dataset, "RescaleSlope", 1.0),
+        _first_number(dataset, "RescaleIntercept", 0.0),
     )
     if not slope:
         raise UndecodableFilm(
@@ -136,7 +145,7 @@ def _modality(dataset: Dataset, values: np.ndarray) -> np.ndarray:
 def _modality_range(dataset: Dataset, ends: np.ndarray) -> tuple[float, float]:
     """The modality values of black and white where no window says so; ends: those of the range in use."""
     if dataset.get("ModalityLUTSequence"):
-        _, _, bits = _lut(dataset, dataset.ModalityLUTSequence[0], signed=False)
+        _, _, bits = _read_lut(dataset, dataset.ModalityLUTSequence[0], signed=False)
         return 0.0, float((1 << bits) - 1)
     return float(ends.min()), float(ends.max())
 
@@ -150,27 +159,32 @@ def _range_in_use(stored: Stored, values: np.ndarray, padding: np.ndarray) -> tu
     tissue would change its grey from film to film.
     """
     if stored.bits < stored.allocated or stored.bits <= 8:
-        return stored.lowest, stored.lowest + (1 << stored.bits) - 1
+        return stored.lowest, stored.highest
     used = np.bincount(values.ravel(), minlength=1 << stored.bits) > 0
     present = np.flatnonzero(used & ~padding) + stored.lowest
     if present.size == 0:
         return 0, 1
     if present[0] >= 0:
         return 0, smallest_full_scale(int(present[-1]))
-    half = (
-        max(smallest_full_scale(int(present[-1])), smallest_full_scale(-int(present[0]) - 1))
-        if present[0] < -1
-        else smallest_full_scale(max(int(present[-1]), 1))
-    )
+    if present[0] < -1:
+        above = smallest_full_scale(int(present[-1]))
+        half = max(above, smallest_full_scale(-int(present[0]) - 1))
+    else:
+        half = smallest_full_scale(max(int(present[-1]), 1))
     return -half - 1, half
 
 
-def _voi(dataset: Dataset, modality: np.ndarray) -> np.ndarray | None:
+def _apply_voi(dataset: Dataset, modality: np.ndarray) -> np.ndarray | None:
     """VOI LUT, else window, as [0, 1]; None when there is neither (PS3.3 C.11.2). Of several, the first."""
     if dataset.get("VOILUTSequence"):
-        table, first, bits = _lut(dataset, dataset.VOILUTSequence[0], signed=modality.min() < 0)
+        table, first, bits = _read_lut(
+            dataset, dataset.VOILUTSequence[0], signed=modality.min() < 0
+        )
         return _look_up(modality, table, first) / ((1 << bits) - 1)
-    centre, width = _first(dataset, "WindowCenter", np.nan), _first(dataset, "WindowWidth", np.nan)
+    centre, width = (
+        _first_number(dataset, "WindowCenter", np.nan),
+        _first_number(dataset, "WindowWidth", np.nan),
+    )
     function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
     if not np.isfinite(centre) or not np.isfinite(width):
         return None
@@ -186,11 +200,11 @@ def _voi(dataset: Dataset, modality: np.ndarray) -> np.ndarray | None:
         raise UndecodableFilm(
             "This DICOM file asks for a window of a kind that DICOM does not define. Export it again."
         )
-    # A width the standard forbids is a placeholder; the film is shown over its whole range.
+    # A width that the standard forbids is a placeholder; the film is shown over its entire range.
     return None
 
 
-def _lut(dataset: Dataset, item: Dataset, signed: bool) -> tuple[np.ndarray, int, int]:
+def _read_lut(dataset: Dataset, item: Dataset, signed: bool) -> tuple[np.ndarray, int, int]:
     """A look-up table (N,) float64, the value its first entry is for, and its bits (PS3.3 C.11.1.1, C.11.2.1.1)."""
     count, first, bits = (int(value) for value in item.LUTDescriptor)
     count = count or 1 << 16
@@ -199,10 +213,10 @@ def _lut(dataset: Dataset, item: Dataset, signed: bool) -> tuple[np.ndarray, int
     entries = item.LUTData
     if isinstance(entries, bytes):
         order = "<" if dataset.original_encoding[1] is not False else ">"
-        wide = len(entries) >= 2 * count
-        entries = np.frombuffer(
-            entries[: 2 * count if wide else count], f"{order}u2" if wide else np.uint8
-        )
+        if len(entries) >= 2 * count:
+            entries = np.frombuffer(entries[: 2 * count], f"{order}u2")
+        else:
+            entries = np.frombuffer(entries[:count], np.uint8)
     table = np.atleast_1d(np.asarray(entries, np.float64))[:count]
     if table.size != count or not 8 <= bits <= 16:
         raise UndecodableFilm("This DICOM file's grey table is incomplete. Export the film again.")
@@ -211,13 +225,16 @@ def _lut(dataset: Dataset, item: Dataset, signed: bool) -> tuple[np.ndarray, int
 
 def _look_up(values: np.ndarray, table: np.ndarray, first: int) -> np.ndarray:
     """Values below the table take its first entry, above it its last (PS3.3 C.11.1.1)."""
-    return table[np.clip(np.rint(values) - first, 0, table.size - 1).astype(np.int64)]
+    places = np.clip(np.rint(values) - first, 0, table.size - 1).astype(np.int64)
+    entries: np.ndarray = table[places]
+    return entries
 
 
-def _first(dataset: Dataset, keyword: str, otherwise: float) -> float:
+def _first_number(dataset: Dataset, keyword: str, otherwise: float) -> float:
     """The first number of an element, or `otherwise` when it is absent or empty."""
     value = dataset.get(keyword)
     if value is None or value == "":
         return otherwise
-    first = value if isinstance(value, (int, float, str)) else value[0]
-    return float(first)
+    if isinstance(value, (int, float, str)):
+        return float(value)
+    return float(value[0])

@@ -108,7 +108,10 @@ def _marker_positions(data: bytes) -> np.ndarray:
     octets = np.frombuffer(data, np.uint8)
     first = np.flatnonzero(octets[:-1] == 0xFF)
     second = octets[first + 1]
-    return first[(second >= 0xC0) & (second != 0xFF) & ((second < 0xD0) | (second > 0xD7))]
+    positions: np.ndarray = first[
+        (second >= 0xC0) & (second != 0xFF) & ((second < 0xD0) | (second > 0xD7))
+    ]
+    return positions
 
 
 def _read_segment(markers: Markers, marker: int, body: bytes) -> None:

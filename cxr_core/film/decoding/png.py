@@ -1,7 +1,7 @@
-"""PNG to samples: every chunk is checked before a decoder sees it (W3C PNG, third edition, 2025).
+"""Decodes a PNG to a film, after checking every chunk before a decoder sees it (W3C PNG, third edition, 2025).
 
-The decoder gets a file rebuilt from the chunks that carry pixels; texts, profiles and whatever else a file drags
-along (compressed bombs among them) are left behind unopened.
+The decoder gets a file rebuilt from the chunks that carry pixels; texts, profiles and anything else in the file
+(compressed bombs among them) stay unopened.
 """
 
 import struct
@@ -52,12 +52,12 @@ DAMAGED = "This PNG is damaged or cut short: {}. Export or copy the film again."
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """IHDR, checked."""
+    """A checked IHDR chunk. depth: bits per sample.  kind: the colour type."""
 
     width: int
     height: int
-    depth: int  # bits per sample
-    kind: int  # colour type
+    depth: int
+    kind: int
     interlaced: bool
 
     @property
@@ -65,29 +65,31 @@ class Header:
         """Bytes that the inflated image data must have: filtered scan lines of every pass (section 7.2)."""
         passes = ADAM7 if self.interlaced else ((0, 0, 1, 1),)
         total = 0
+        bits_per_pixel = self.depth * SAMPLES[self.kind]
         for left, top, across, down in passes:
             columns, rows = -(-(self.width - left) // across), -(-(self.height - top) // down)
             if columns > 0 and rows > 0:
-                total += rows * (1 + -(-columns * self.depth * SAMPLES[self.kind] // 8))
+                total += rows * (1 + -(-columns * bits_per_pixel // 8))
         return total
 
 
 def decode_png(data: bytes) -> Radiograph:
-    """One PNG as a film. Raises UndecodableFilm or OversizedFilm; a damaged file is never half read."""
-    chunks = _chunks(data)
-    header = _header(chunks)
+    """One PNG as a film. Raises UndecodableFilm or OversizedFilm; a damaged file is never read in part."""
+    chunks = _read_chunks(data)
+    header = _read_header(chunks)
     require_pixels(header.width, header.height)
-    lines = _scan_lines(chunks, header)
-    samples, alpha = _split_alpha(_samples(chunks, lines), chunks, header)
-    samples, top, bits = _scaled(samples, chunks, header)
+    lines = _inflate_lines(chunks, header)
+    samples, alpha = _split_alpha(_decode_samples(chunks, lines), chunks, header)
+    samples, top, bits = _find_scale(samples, chunks, header)
     pixels, colour = to_pixels(samples, top, alpha)
     exif = [body for name, body in chunks if name == b"eXIf"]
-    pixels = apply_orientation(pixels, read_exif_orientation(exif[0]) if exif else 1)
+    if exif:
+        pixels = apply_orientation(pixels, read_exif_orientation(exif[0]))
     return Radiograph(pixels=pixels, container="png", bits=bits, colour=colour)
 
 
-def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Every chunk as (name, body), each with a right checksum, from IHDR to IEND and nothing behind."""
+def _read_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Every chunk as (name, body), each with a correct checksum, from IHDR to IEND and nothing after it."""
     chunks = []
     at = len(SIGNATURE)
     while True:
@@ -105,14 +107,14 @@ def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
         if name == b"IEND":
             break
     if at != len(data):
-        # Whatever hides behind a picture (a page, an archive, a second picture) is nothing a film needs.
+        # A page, an archive or a second picture may hide there; no film needs it.
         raise UndecodableFilm(
             f"This PNG is followed by {len(data) - at} bytes of something else. Export the film again as a plain PNG."
         )
     return chunks
 
 
-def _header(chunks: list[tuple[bytes, bytes]]) -> Header:
+def _read_header(chunks: list[tuple[bytes, bytes]]) -> Header:
     name, body = chunks[0]
     if name != b"IHDR" or len(body) != 13:
         raise UndecodableFilm(DAMAGED.format("its header is missing"))
@@ -127,7 +129,7 @@ def _header(chunks: list[tuple[bytes, bytes]]) -> Header:
     return Header(width=width, height=height, depth=depth, kind=kind, interlaced=interlace == 1)
 
 
-def _scan_lines(chunks: list[tuple[bytes, bytes]], header: Header) -> bytes:
+def _inflate_lines(chunks: list[tuple[bytes, bytes]], header: Header) -> bytes:
     """The inflated image data, which must end properly after exactly the bytes that IHDR implies."""
     names = [name for name, _ in chunks]
     unknown = [
@@ -148,7 +150,7 @@ def _scan_lines(chunks: list[tuple[bytes, bytes]], header: Header) -> bytes:
         raise UndecodableFilm(DAMAGED.format("its palette is missing"))
     inflater = isal_zlib.decompressobj()
     try:
-        # One byte more than there may be, so that a bomb stops there.
+        # At most one byte more than there should be, so that a bomb stops there.
         lines = inflater.decompress(
             b"".join(chunks[index][1] for index in where), header.raw_bytes + 1
         )
@@ -159,7 +161,7 @@ def _scan_lines(chunks: list[tuple[bytes, bytes]], header: Header) -> bytes:
     return lines
 
 
-def _samples(chunks: list[tuple[bytes, bytes]], lines: bytes) -> np.ndarray:
+def _decode_samples(chunks: list[tuple[bytes, bytes]], lines: bytes) -> np.ndarray:
     """Samples as OpenCV's libpng gives them: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16.
 
     lines: the inflated image data. libpng gets it stored, not compressed, so that nothing is inflated twice.
@@ -167,8 +169,8 @@ def _samples(chunks: list[tuple[bytes, bytes]], lines: bytes) -> np.ndarray:
     kept = {name: body for name, body in chunks if name in (b"IHDR", b"PLTE", b"tRNS")}
     file: list[bytes | memoryview] = [SIGNATURE]
     for name, body in kept.items():
-        file += _chunk(name, [body])
-    file += _chunk(b"IDAT", _stored(lines)) + _chunk(b"IEND", [])
+        file += _build_chunk(name, [body])
+    file += _build_chunk(b"IDAT", _wrap_stored(lines)) + _build_chunk(b"IEND", [])
     try:
         samples = cv2.imdecode(np.frombuffer(b"".join(file), np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -183,7 +185,7 @@ def _samples(chunks: list[tuple[bytes, bytes]], lines: bytes) -> np.ndarray:
     return samples
 
 
-def _chunk(name: bytes, body: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
+def _build_chunk(name: bytes, body: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
     """Length, name, body in pieces, checksum (section 5.3)."""
     checksum = isal_zlib.crc32(name)
     for piece in body:
@@ -191,7 +193,7 @@ def _chunk(name: bytes, body: Sequence[bytes | memoryview]) -> list[bytes | memo
     return [struct.pack(">I4s", sum(map(len, body)), name), *body, struct.pack(">I", checksum)]
 
 
-def _stored(data: bytes) -> list[bytes | memoryview]:
+def _wrap_stored(data: bytes) -> list[bytes | memoryview]:
     """A zlib stream (RFC 1950) of stored blocks (RFC 1951, 3.2.4), in pieces: the data as it is, wrapped."""
     view = memoryview(data)
     pieces: list[bytes | memoryview] = [b"\x78\x01"]
@@ -207,7 +209,7 @@ def _split_alpha(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Grey (H, W) or RGB (H, W, 3) samples, and alpha (H, W) float32 in [0, 1] or None when all is opaque."""
     if samples.ndim == 2:
-        return samples, _grey_key(samples, chunks, header)
+        return samples, _grey_alpha(samples, chunks, header)
     alpha = None
     if samples.shape[2] == 4:
         opacity = samples[..., 3]
@@ -217,7 +219,7 @@ def _split_alpha(
     return samples[..., 2::-1], alpha
 
 
-def _grey_key(
+def _grey_alpha(
     samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: Header
 ) -> np.ndarray | None:
     """Alpha of a grey PNG whose tRNS names one grey as transparent (section 11.3.1.1), which OpenCV leaves out."""
@@ -225,17 +227,19 @@ def _grey_key(
     if not key:
         return None
     value = int.from_bytes(key[0], "big") & ((1 << header.depth) - 1)
-    shown = value if header.depth == 16 else value * 255 // ((1 << header.depth) - 1)
-    return (samples != shown).astype(np.float32)
+    if header.depth < 16:
+        value = value * 255 // ((1 << header.depth) - 1)  # as libpng stretches the samples
+    alpha: np.ndarray = (samples != value).astype(np.float32)
+    return alpha
 
 
-def _scaled(
+def _find_scale(
     samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: Header
 ) -> tuple[np.ndarray, int, int]:
-    """The samples, the one that means 1.0, and the bits per sample that the file uses.
+    """The samples, the value that means 1.0, and the bits per sample that the file uses.
 
     Up to 8 bits: 255, as libpng has already stretched 1, 2 and 4 bits. 16 bits: what sBIT says, else the smallest
-    2^k - 1 that holds the maximum, because 10 to 14-bit detectors are often written unscaled.
+    2^k - 1 that holds the maximum, because samples of 10 to 14-bit detectors are often written unscaled.
     """
     if header.depth <= 8:
         return samples, 255, header.depth
@@ -244,8 +248,9 @@ def _scaled(
     if stated and 0 < stated[0][0] < 16:
         bits = stated[0][0]
         # PNG asks for samples scaled up to 16 bits (section 13.12); many writers leave them in the low bits instead.
-        scaled_up = maximum >= 1 << bits
-        return samples >> (16 - bits) if scaled_up else samples, (1 << bits) - 1, bits
+        if maximum >= 1 << bits:
+            samples = samples >> (16 - bits)
+        return samples, (1 << bits) - 1, bits
     if stated or np.array_equal(samples >> 8, samples & 255):
         # Widened from 8 bits (each sample 257 · v): 65535 keeps the grey it had as an 8-bit file.
         return samples, 65535, 16

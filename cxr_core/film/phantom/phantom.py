@@ -1,8 +1,8 @@
-"""Drawn chest films whose heart, thorax and opacity are known: for the demo, the tests and anybody without data.
+"""Draws synthetic chest films (phantoms) whose heart, thorax and opacity are known: for the demo, tests and newcomers.
 
-A drawing is always labelled as one: its container is "drawing", and a PNG made of it carries a mark in a text chunk.
-How it looks follows how a film comes about: what the ray passes through adds up, lung takes away, and the sum is read
-off a film's tone curve. The geometry is in anatomy.py, the look in exposure.py.
+A phantom is always labelled as one: its container is "drawing", and a PNG made of it carries a mark in a text chunk.
+It is made as a film is: densities along the ray add up, lung takes away, and the sum goes through a film's tone curve.
+The organs are in geometry.py, the look in rendering.py.
 """
 
 import struct
@@ -14,18 +14,17 @@ import cv2
 import numpy as np
 
 from cxr_core.errors import SettingsError
-from cxr_core.film.phantom.geometry import Chest, chest
-from cxr_core.film.phantom.rendering import exposed, soften
+from cxr_core.film.phantom.geometry import Chest, build_chest
+from cxr_core.film.phantom.rendering import blur_film, render_film
 from cxr_core.film.radiograph import Radiograph, Sex, View
 
 Lung = Literal["right", "left"]
 Place = Literal["upper", "middle", "lower"]
-Point = tuple[
-    float, float
-]  # (row, column) in film pixels, continuous: the first pixel's middle is 0.5
+# (row, column) in film pixels, continuous: the first pixel's middle is 0.5.
+Point = tuple[float, float]
 
 HEIGHT_OF: dict[Place, float] = {"upper": 0.25, "middle": 0.45, "lower": 0.63}
-BESIDE = 0.60  # an opacity's middle, in halves of the thorax from the midline
+OPACITY_POSITION = 0.60  # of an opacity's middle, in halves of the thorax from the midline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +39,9 @@ class Opacity:
 
 @dataclass(frozen=True, kw_only=True)
 class PhantomSpec:
-    """One chest to draw. Widths are fractions of the film's width, rounded to whole pixels.
+    """One phantom chest. Widths are fractions of the film's width, rounded to whole pixels.
 
-    seed: of the noise alone.  inverted: bone dark, as a film whose file is wrong about itself.
+    seed: of the noise only.  inverted: bone dark, as a film whose file is wrong about itself.
     mirrored: turned left to right, the heart on the wrong side.
     """
 
@@ -94,21 +93,24 @@ class PhantomSpec:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PhantomTruth:
-    """What is known of a drawing. Diameters run from the patient's right to the left, pixel border to pixel border."""
+    """The known anatomy of a phantom.
 
-    heart: np.ndarray  # (H, W) bool
-    right_lung: np.ndarray  # (H, W) bool, without heart and mediastinum
-    left_lung: np.ndarray  # (H, W) bool
-    opacity: np.ndarray  # (H, W) bool: where the opacity adds brightness
+    Masks are (H, W) bool; those of the lungs leave out heart and mediastinum, that of the opacity is where it adds
+    brightness. Diameters run from the patient's right to the left, pixel border to pixel border.
+    """
+
+    heart: np.ndarray
+    right_lung: np.ndarray
+    left_lung: np.ndarray
+    opacity: np.ndarray
     heart_ends: tuple[Point, Point]
     thorax_ends: tuple[Point, Point]
 
     @property
     def cardiothoracic_ratio(self) -> float:
         """The heart's greatest transverse diameter over the thorax's."""
-        (heart, thorax) = (
-            abs(ends[1][1] - ends[0][1]) for ends in (self.heart_ends, self.thorax_ends)
-        )
+        heart = abs(self.heart_ends[1][1] - self.heart_ends[0][1])
+        thorax = abs(self.thorax_ends[1][1] - self.thorax_ends[0][1])
         return heart / thorax
 
 
@@ -128,9 +130,9 @@ SAMPLES: dict[str, PhantomSpec] = {
 
 
 def draw_phantom(spec: PhantomSpec) -> Radiograph:
-    """The drawn film, in 256 grey levels as a file would hold it. The same spec gives the same pixels."""
-    anatomy = chest((spec.height, spec.width), spec.thorax_px, spec.heart_px)
-    film = exposed(anatomy) + _opacity(spec, anatomy)
+    """The film of a phantom, in 256 grey levels as a file would hold it. The same spec gives the same pixels."""
+    anatomy = build_chest((spec.height, spec.width), spec.thorax_px, spec.heart_px)
+    film = render_film(anatomy) + _opacity_brightness(spec, anatomy)
     noise = np.random.default_rng(spec.seed).standard_normal(film.shape, dtype=np.float32)
     film += spec.noise * 1.6 * cv2.GaussianBlur(noise, (3, 3), 0.6)
     if spec.mirrored:
@@ -148,13 +150,18 @@ def draw_phantom(spec: PhantomSpec) -> Radiograph:
 
 
 def compute_truth(spec: PhantomSpec) -> PhantomTruth:
-    """Masks and diameters of the drawing of the same spec."""
-    anatomy = chest((spec.height, spec.width), spec.thorax_px, spec.heart_px)
-    masks = [anatomy.heart, anatomy.right_lung, anatomy.left_lung, _opacity(spec, anatomy) > 0]
+    """Masks and diameters of the phantom of this spec."""
+    anatomy = build_chest((spec.height, spec.width), spec.thorax_px, spec.heart_px)
+    masks = [
+        anatomy.heart,
+        anatomy.right_lung,
+        anatomy.left_lung,
+        _opacity_brightness(spec, anatomy) > 0,
+    ]
     if spec.mirrored:
         masks = [np.ascontiguousarray(mask[:, ::-1]) for mask in masks]
     heart, right, left, opacity = masks
-    heart_ends, thorax_ends = _ends(heart), _ends(right | left)
+    heart_ends, thorax_ends = _transverse_ends(heart), _transverse_ends(right | left)
     if spec.mirrored:
         heart_ends, thorax_ends = heart_ends[::-1], thorax_ends[::-1]
     return PhantomTruth(
@@ -168,17 +175,17 @@ def compute_truth(spec: PhantomSpec) -> PhantomTruth:
 
 
 def encode_png(film: Radiograph) -> bytes:
-    """A drawing as an 8-bit grey PNG that says it is one. Raises ValueError for a film of a patient."""
+    """A phantom as an 8-bit grey PNG that is marked as one. Raises ValueError for a film of a patient."""
     if film.container != "drawing":
         raise ValueError("only a drawing may be marked as one")
     ok, encoded = cv2.imencode(".png", np.rint(film.pixels * 255).astype(np.uint8))
     assert ok, "an 8-bit grey picture always has a PNG"
     data = encoded.tobytes()
-    return data[:_HEADER_END] + _chunk(b"tEXt", _MARK) + data[_HEADER_END:]
+    return data[:_HEADER_END] + _png_chunk(b"tEXt", _MARK) + data[_HEADER_END:]
 
 
 def is_phantom_png(data: bytes) -> bool:
-    """Whether a PNG carries the drawing's mark ahead of its pixels; reads chunk headers only."""
+    """Whether a PNG carries the phantom's mark before its pixels; reads chunk headers only."""
     if not data.startswith(_SIGNATURE):
         return False
     at = len(_SIGNATURE)
@@ -187,7 +194,7 @@ def is_phantom_png(data: bytes) -> bool:
         if (
             kind == b"tEXt"
             and length == len(_MARK)
-            and data[at : at + 12 + length] == _chunk(kind, _MARK)
+            and data[at : at + 12 + length] == _png_chunk(kind, _MARK)
         ):
             return True
         if kind in (b"IDAT", b"IEND"):
@@ -202,7 +209,7 @@ _HEADER_END = len(_SIGNATURE) + 12 + 13
 _MARK = b"Silhouette\0drawing"
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
+def _png_chunk(kind: bytes, content: bytes) -> bytes:
     return (
         struct.pack(">I", len(content))
         + kind
@@ -211,23 +218,23 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
     )
 
 
-def _opacity(spec: PhantomSpec, anatomy: Chest) -> np.ndarray:
+def _opacity_brightness(spec: PhantomSpec, anatomy: Chest) -> np.ndarray:
     """Brightness that the opacity adds, (H, W) float32: a soft, patchy disc that ends where its lung does."""
     patch = spec.opacity
     if patch is None:
         return np.zeros_like(anatomy.aeration)
     lung, side = (anatomy.right_lung, -1) if patch.lung == "right" else (anatomy.left_lung, 1)
     radius = patch.radius * spec.width
-    across = (anatomy.beside - side * BESIDE) * (spec.thorax_px / 2 / radius)
+    across = (anatomy.lateral_position - side * OPACITY_POSITION) * (spec.thorax_px / 2 / radius)
     down = (anatomy.height - HEIGHT_OF[patch.place]) * (spec.height / radius)
     soft = np.clip(1 - across**2 - down**2, 0, 1) ** 0.8
     patches = 0.8 + 0.2 * np.sin(9 * across + 2) * np.sin(8 * down + 1)
-    return soften(
+    return blur_film(
         (patch.strength * soft * patches * np.sqrt(anatomy.aeration) * lung).astype(np.float32)
     )
 
 
-def _ends(mask: np.ndarray) -> tuple[Point, Point]:
+def _transverse_ends(mask: np.ndarray) -> tuple[Point, Point]:
     """The outermost pixel borders of a mask, left and right on the picture, each at its middle row."""
     columns = np.flatnonzero(mask.any(axis=0))
     low, high = int(columns[0]), int(columns[-1])

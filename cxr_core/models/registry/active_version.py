@@ -6,7 +6,6 @@ Every change is also a line of `<workspace>/models/log.jsonl`, which only grows.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -70,7 +69,7 @@ def roll_back(model: str, note: str, to: str | None = None) -> Path:
     return activate_version(model, to or earlier[-1], note, "rolled back")
 
 
-def read_history(model: str) -> list[dict[str, Any]]:
+def read_history(model: str) -> list[JsonObject]:
     """Every change of a model's active version, the newest first.
 
     Each has model, version, what, when, note, before, and what a publication adds (run, override, gate).
@@ -121,7 +120,7 @@ def pin_active_version(model: str) -> None:
         write_pointer(model, {"what": PINNED, "version": active.version})
 
 
-def _read_log(model: str) -> list[dict[str, Any]]:
+def _read_log(model: str) -> list[JsonObject]:
     """A model's changes in the log, the oldest first."""
     return [entry for entry in read_jsonl(_models_folder() / LOG) if entry.get("model") == model]
 
