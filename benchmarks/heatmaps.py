@@ -7,15 +7,13 @@ import numpy as np
 import torch
 
 from benchmarks.table import Row, paired
-from cxr_core.film.phantom.phantom import PhantomSpec, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from cxr_core.film.preprocess import Placement, to_model_input
 from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.registry.registry import list_classifiers
 from cxr_core.models.store import load_network
 from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.heatmaps import LIBRARY_CLASSES
-from cxr_core.reading.grad_cam import ClassifierOutputTarget
-from cxr_core.reading.heatmaps import forward_with_attribution
+from cxr_core.reading.heatmaps import forward_with_attribution, load_library_class
 
 ROUNDS = 120
 # A trial run: whether this part still works, at a size that says nothing about speed.
@@ -44,7 +42,7 @@ def rows() -> list[Row]:
 
 def _of_one_model(classifier: Classifier, folder: Path) -> list[Row]:
     card, network = classifier.card, classifier.network
-    film = draw(PhantomSpec())
+    film = draw_phantom(PhantomSpec())
     inputs = torch.from_numpy(to_model_input(film.pixels, card.input_spec))
     inputs = inputs.contiguous(memory_format=torch.channels_last)
     placement = Placement.fit(film.shape, card.input_spec)
@@ -64,7 +62,11 @@ def _of_one_model(classifier: Classifier, folder: Path) -> list[Row]:
             evidence.on_film()
 
     hooked = Hooked(load_network(folder, card)).to(memory_format=torch.channels_last)
-    cam = LIBRARY_CLASSES["hirescam"](model=hooked, target_layers=[hooked.features])
+    library_class = load_library_class("hirescam")
+    # Only now: loading the class declares the operators that this import needs.
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    cam = library_class(model=hooked, target_layers=[hooked.features])
 
     def predict_then_library() -> None:
         bare()
