@@ -58,7 +58,7 @@ def show_evaluation(
     if not chosen.is_of_classifier:
         show_segmenter_report(chosen)
         return
-    evaluation = cache.load_evaluation(chosen)
+    evaluation = cache.fetch_evaluation(chosen)
     finding, films = choose_finding(state, evaluation)
     view = cache.load_finding_view(evaluation, finding, films)
     figures = evaluation.figures(finding, films)

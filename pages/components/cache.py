@@ -126,13 +126,13 @@ def _load_contents(key: str, _dataset: Dataset) -> DatasetContents:
     return DatasetContents.from_dataset(_dataset)
 
 
-def load_evaluation(record: EvaluationRecord) -> LoadedEvaluation:
+def fetch_evaluation(record: EvaluationRecord) -> LoadedEvaluation:
     """An evaluation's predictions, loaded once. Raises DataError when they are damaged."""
-    return _load_evaluation(record.cache_key, record)
+    return _fetch_evaluation(record.cache_key, record)
 
 
 @st.cache_resource(show_spinner="Loading the evaluation …", max_entries=EVALUATIONS_KEPT)
-def _load_evaluation(key: str, _record: EvaluationRecord) -> LoadedEvaluation:
+def _fetch_evaluation(key: str, _record: EvaluationRecord) -> LoadedEvaluation:
     from cxr_core.evaluation.store.loaded import load_evaluation
 
     return load_evaluation(_record)
@@ -155,20 +155,20 @@ def _load_finding_view(
     return compute_finding_view(_evaluation, _finding, _view)
 
 
-def compare_evaluations(records: Sequence[EvaluationRecord]) -> Comparison:
+def load_comparison(records: Sequence[EvaluationRecord]) -> Comparison:
     """Evaluations on the films that they share. Raises DataError when they share none."""
-    return _compare_evaluations("|".join(record.cache_key for record in records), records)
+    return _load_comparison("|".join(record.cache_key for record in records), records)
 
 
 @st.cache_resource(show_spinner="Comparing …", max_entries=VIEWS_KEPT)
-def _compare_evaluations(key: str, _records: Sequence[EvaluationRecord]) -> Comparison:
+def _load_comparison(key: str, _records: Sequence[EvaluationRecord]) -> Comparison:
     from cxr_core.evaluation.compare import ComparedEvaluation, compare_evaluations
     from cxr_core.evaluation.store.provenance import read_training_hashes
     from pages.components.evaluation.selection import name_evaluations
 
     evaluations = []
     for name, record in zip(name_evaluations(_records), _records, strict=True):
-        predictions = load_evaluation(record).predictions
+        predictions = fetch_evaluation(record).predictions
         evaluations.append(
             ComparedEvaluation(
                 name=name,

@@ -48,8 +48,8 @@ def show_card(card: ModelCard, finding: str) -> None:
     """What a model was trained on, its figures and its thresholds for one finding."""
     name = plain(finding_name(finding).lower())
     st.markdown(f"**{plain(card.model)}** {plain(card.version)} · {name}")
-    facts = [("Made for", card.population.text), *_list_training_facts(card.training, finding)]
-    st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in facts))
+    details = [("Made for", card.population.text), *_list_training_facts(card.training, finding)]
+    st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in details))
     rows = _tabulate_figures(card, finding)
     if rows:
         st.markdown("**Performance**, with 95 % intervals")

@@ -127,6 +127,34 @@ def test_auroc_of_the_fused_probability_is_shown_beside_the_networks_own(
     )
 
 
+def test_card_of_another_preprocessing_version_is_named_and_left_out(
+    models_page: AppTest, workspace: Path
+) -> None:
+    path = workspace / "models" / "tiny" / "1.0.0" / "card.json"
+    card = json.loads(path.read_text())
+    card["input_spec"]["version"] = 99
+    path.write_text(json.dumps(card))
+    models_page.run()
+    assert not models_page.exception
+    (warning,) = (each.value for each in models_page.warning if "is left out" in each.value)
+    assert "tiny 1.0.0 is left out" in warning
+    assert "99" in warning
+    assert {row["Model"] for row in table_rows(models_page, "Output")} >= {"anatomy", "tiny"}
+    assert not [each for each in models_page.button if each.label.startswith("Roll back")]
+
+
+def test_active_card_that_cannot_be_read_leaves_the_page_usable(
+    models_page: AppTest, workspace: Path
+) -> None:
+    (workspace / "models" / "tiny" / "1.1.0" / "card.json").write_text("{")
+    models_page.run()
+    assert not models_page.exception
+    assert any("tiny 1.1.0 is left out" in each.value for each in models_page.warning)
+    find_button(models_page, "Roll back to 1.0.0").click().run()
+    assert find_active_version("tiny").version == "1.0.0"
+    assert "tiny 1.0.0 is now the active version." in visible_text(models_page)
+
+
 def test_zip_is_installed_beside_the_active_version_and_a_bad_one_is_refused(
     models_page: AppTest, tmp_path: Path
 ) -> None:

@@ -32,12 +32,12 @@ def show_dataset_film(state: DataPageState, dataset: Dataset, contents: DatasetC
     if row is None:
         st.markdown("This film is no longer in the dataset.")
         return
-    facts = contents.listed.facts_of(row)
+    film = contents.listed.facts_of(row)
     with st.container(horizontal=True, gap="medium"):
         with st.container(key="film-picture"):
-            show_film_picture(contents, facts)
+            show_film_picture(contents, film)
         with st.container(width=FACTS_PX, gap="small"):
-            _show_facts(contents, row, facts)
+            _show_facts(contents, row, film)
 
     def open_other(image: str) -> None:
         state.open_image = image
@@ -45,21 +45,21 @@ def show_dataset_film(state: DataPageState, dataset: Dataset, contents: DatasetC
     show_other_films(dataset, contents, row, open_other)
 
 
-def _show_facts(contents: DatasetContents, row: int, facts: FilmFacts) -> None:
-    st.text(facts.image.rsplit("/", 1)[-1])
-    for warning in _list_warnings(contents, row, facts):
+def _show_facts(contents: DatasetContents, row: int, film: FilmFacts) -> None:
+    st.text(film.image.rsplit("/", 1)[-1])
+    for warning in _list_warnings(contents, row, film):
         st.warning(plain(warning), icon=":material/warning:")
     labels = _list_labels(contents, row)
     st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in labels))
-    st.caption(" · ".join(plain(fact) for fact in describe_film(facts)))
+    st.caption(" · ".join(plain(fact) for fact in describe_film(film)))
 
 
-def show_film_picture(contents: DatasetContents, facts: FilmFacts) -> None:
+def show_film_picture(contents: DatasetContents, film: FilmFacts) -> None:
     """The film as large as there is room, with its boxes; or why it cannot be shown."""
-    if facts.status == "missing":
+    if film.status == "missing":
         st.info("The file is missing: only what the table says about it is known.")
         return
-    grey = _decode_film(Path(facts.image))
+    grey = _decode_film(Path(film.image))
     if isinstance(grey, str):
         st.error(plain(grey))
         return
@@ -69,9 +69,9 @@ def show_film_picture(contents: DatasetContents, facts: FilmFacts) -> None:
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     picture = Picture(
-        name=facts.image,
+        name=film.image,
         jpeg=encode_jpeg(grey),
-        boxes=find_boxes(contents.listed, facts.image),
+        boxes=find_boxes(contents.listed, film.image),
         aspect=width / height,
     )
     show_large_picture(picture, key="film-large")
@@ -102,31 +102,31 @@ def _list_labels(contents: DatasetContents, row: int) -> list[tuple[str, str]]:
     return [(LABEL_NAMES[label], ", ".join(group)) for label, group in names.items() if group]
 
 
-def describe_film(facts: FilmFacts) -> list[str]:
+def describe_film(film: FilmFacts) -> list[str]:
     """What the manifest records about a film, a phrase for each fact."""
-    phrases = [f"patient {facts.patient}"]
-    for name, value in (("split", facts.split), ("view", facts.view), ("sex", facts.sex)):
+    phrases = [f"patient {film.patient}"]
+    for name, value in (("split", film.split), ("view", film.view), ("sex", film.sex)):
         if value is not None:
             phrases.append(f"{name} {value}")
-    phrases.append("age unknown" if facts.age is None else f"{facts.age:g} years")
-    if facts.width is not None and facts.height is not None:
-        phrases.append(f"{facts.width:g} × {facts.height:g} px")
-    if facts.bits is not None:
-        phrases.append(f"{facts.bits:g} bits")
-    phrases.append(f"from {facts.source}")
-    if facts.reason is not None:
-        phrases.append(f"{facts.status}: {facts.reason}")
-    phrases.append(facts.image)
+    phrases.append("age unknown" if film.age is None else f"{film.age:g} years")
+    if film.width is not None and film.height is not None:
+        phrases.append(f"{film.width:g} × {film.height:g} px")
+    if film.bits is not None:
+        phrases.append(f"{film.bits:g} bits")
+    phrases.append(f"from {film.source}")
+    if film.reason is not None:
+        phrases.append(f"{film.status}: {film.reason}")
+    phrases.append(film.image)
     return phrases
 
 
-def _list_warnings(contents: DatasetContents, row: int, facts: FilmFacts) -> list[str]:
+def _list_warnings(contents: DatasetContents, row: int, film: FilmFacts) -> list[str]:
     """The issues that name this film, and its quality flags."""
     titles = []
     for issue, rows in zip(contents.issues, contents.listed.index.concerned, strict=True):
         if row in rows:
             titles.append(issue.title)
-    flags = [code.replace("_", " ").capitalize() for code in facts.quality_flags]
+    flags = [code.replace("_", " ").capitalize() for code in film.quality_flags]
     return list(dict.fromkeys([*titles, *flags]))
 
 

@@ -68,8 +68,8 @@ def show_overview(state: DataPageState, dataset: Dataset, contents: DatasetConte
                 _tabulate_splits(contents), border="horizontal", hide_header=False, hide_index=True
             )
         with st.container(key="dataset-facts", gap="xsmall"):
-            facts = _list_facts(dataset, contents)
-            st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in facts))
+            details = _list_facts(dataset, contents)
+            st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in details))
             _offer_actions(state, dataset)
 
 
@@ -106,7 +106,7 @@ def _list_facts(dataset: Dataset, contents: DatasetContents) -> list[tuple[str, 
     left_out = [f"{count:,} {status}" for status, count in statuses.items() if status != "present"]
     if left_out:
         listed += f", of them {', '.join(left_out)}"
-    facts = [
+    details = [
         ("Folders" if len(dataset.folders) > 1 else "Folder", ", ".join(map(str, dataset.folders))),
         ("Layout", add_dataset.LAYOUT_NAMES.get(dataset.kind, dataset.kind)),
         ("Films listed", listed),
@@ -114,8 +114,8 @@ def _list_facts(dataset: Dataset, contents: DatasetContents) -> list[tuple[str, 
     ]
     terms = contents.listed.manifest.terms
     if terms:
-        facts.append(("Terms", terms))
-    return facts
+        details.append(("Terms", terms))
+    return details
 
 
 def _offer_actions(state: DataPageState, dataset: Dataset) -> None:

@@ -28,15 +28,15 @@ def make_thumbnails(
         pixels[is_decoded] = dataset.load_thumbnails(images)
     pictures = []
     for position, row in enumerate(rows):
-        facts = films.facts_of(int(row))
-        text = lines[position] if lines else describe_film_lines(films, int(row), facts)
-        pictures.append(_make_thumbnail(films, facts, pixels[position], text))
+        film = films.facts_of(int(row))
+        text = lines[position] if lines else describe_film_lines(films, int(row), film)
+        pictures.append(_make_thumbnail(films, film, pixels[position], text))
     return pictures
 
 
-def describe_film_lines(films: FilmCollection, row: int, facts: FilmFacts) -> tuple[str, ...]:
+def describe_film_lines(films: FilmCollection, row: int, film: FilmFacts) -> tuple[str, ...]:
     """The text below a thumbnail: labels, then patient facts."""
-    patient = describe_patient(facts.split, facts.view, facts.age, facts.sex)
+    patient = describe_patient(film.split, film.view, film.age, film.sex)
     return describe_labels(films, row), patient or "nothing known"
 
 
@@ -83,15 +83,15 @@ def find_boxes(films: FilmCollection, image: str) -> tuple[Box, ...]:
 
 
 def _make_thumbnail(
-    films: FilmCollection, facts: FilmFacts, grey: np.ndarray, lines: tuple[str, ...]
+    films: FilmCollection, film: FilmFacts, grey: np.ndarray, lines: tuple[str, ...]
 ) -> Picture:
-    name = facts.image.rsplit("/", 1)[-1]
+    name = film.image.rsplit("/", 1)[-1]
     if not grey.any():
-        note = "no picture" if facts.status == "present" else facts.status
+        note = "no picture" if film.status == "present" else film.status
         return Picture(name=name, jpeg="", lines=lines, note=note)
-    boxes = find_boxes(films, facts.image)
-    if facts.height and facts.width:
-        shape = (round(facts.height), round(facts.width))
+    boxes = find_boxes(films, film.image)
+    if film.height and film.width:
+        shape = (round(film.height), round(film.width))
         boxes = tuple(_place_on_thumbnail(box, shape) for box in boxes)
     return Picture(name=name, jpeg=encode_jpeg(grey), lines=lines, boxes=boxes)
 

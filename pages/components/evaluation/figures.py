@@ -146,7 +146,7 @@ def tabulate_figures_with_meaning(
         {
             "Figure": MEANINGS[name][0],
             "Value": format_figure_value(figures[name]),
-            "95 % interval": format_interval(figures[name]),
+            "95 % interval": format_bounds(figures[name]),
             "Meaning": MEANINGS[name][1],
         }
         for name in names
@@ -159,7 +159,7 @@ def format_figure_value(figure: Interval, digits: int = 3) -> str:
     return "undefined" if figure.value is None else f"{figure.value:z.{digits}f}"
 
 
-def format_interval(figure: Interval, digits: int = 3) -> str:
+def format_bounds(figure: Interval, digits: int = 3) -> str:
     """The interval, with no-break spaces so that it stays on one line; empty when there is none."""
     if figure.low is None or figure.high is None:
         return ""
@@ -169,7 +169,7 @@ def format_interval(figure: Interval, digits: int = 3) -> str:
 
 def format_with_interval(figure: Interval, digits: int = 3) -> str:
     """Point estimate and interval in one cell."""
-    value, interval = format_figure_value(figure, digits), format_interval(figure, digits)
+    value, interval = format_figure_value(figure, digits), format_bounds(figure, digits)
     return f"{value} ({interval})" if interval else value
 
 
@@ -178,4 +178,4 @@ def _show_figure_card(name: str, figure: Figure) -> None:
     with st.container(border=True, gap=None, key=f"evaluate-card-{name}"):
         st.markdown(f":small[{title}]", help=meaning)
         st.markdown(f"### {format_figure_value(figure)}")
-        st.markdown(f":small[:gray[{format_interval(figure) or 'no interval'}]]")
+        st.markdown(f":small[:gray[{format_bounds(figure) or 'no interval'}]]")

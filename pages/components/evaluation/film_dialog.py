@@ -43,12 +43,12 @@ def show_evaluated_film(
     if row is None:
         st.markdown("This film is no longer in the dataset.")
         return
-    facts = contents.listed.facts_of(row)
+    film = contents.listed.facts_of(row)
     with st.container(horizontal=True, gap="medium"):
         picture = st.container(key="film-picture")
         text = st.container(width=FACTS_PX, gap="small")
     with text:
-        _show_prediction(finding, _find_prediction(view, found, row), facts)
+        _show_prediction(finding, _find_prediction(view, found, row), film)
         wants_heatmap = st.toggle(
             "Heatmap",
             key="evaluated-heat",
@@ -56,9 +56,9 @@ def show_evaluated_film(
         )
     with picture:
         if wants_heatmap:
-            _show_heatmap(state, evaluation, finding, Path(facts.image))
+            _show_heatmap(state, evaluation, finding, Path(film.image))
         else:
-            show_film_picture(contents, facts)
+            show_film_picture(contents, film)
 
     def open_other(image: str) -> None:
         state.open_image = image
@@ -72,8 +72,8 @@ def _find_prediction(view: FindingView, found: FoundFilms, row: int) -> pd.Serie
     return view.films.iloc[int(positions[0])] if len(positions) else None
 
 
-def _show_prediction(finding: str, prediction: pd.Series | None, facts: FilmFacts) -> None:
-    st.text(facts.image.rsplit("/", 1)[-1])
+def _show_prediction(finding: str, prediction: pd.Series | None, film: FilmFacts) -> None:
+    st.text(film.image.rsplit("/", 1)[-1])
     if prediction is None:
         st.markdown("Not among the evaluated films.")
     else:
@@ -83,7 +83,7 @@ def _show_prediction(finding: str, prediction: pd.Series | None, facts: FilmFact
             f"- **{plain(finding_name(finding))}:** {percent}\n"
             f"- **Label:** {label}\n- **Log-odds before calibration:** {prediction['logit']:.2f}"
         )
-    st.caption(" · ".join(plain(fact) for fact in describe_film(facts)))
+    st.caption(" · ".join(plain(fact) for fact in describe_film(film)))
 
 
 def _show_heatmap(

@@ -158,7 +158,8 @@ def _watch_active(state: EvaluatePageState) -> None:
             progress = job.progress
             share = min(1.0, progress.done / progress.total) if progress.total else 0.0
             st.progress(
-                share, text=f"Evaluating {plain(job.title)}: {plain(describe_progress(job))}"
+                share,
+                text=f"Evaluating {plain(job.title)}: {plain(describe_evaluation_progress(job))}",
             )
             st.button(
                 "Stop",
@@ -169,7 +170,7 @@ def _watch_active(state: EvaluatePageState) -> None:
             )
 
 
-def describe_progress(job: Job) -> str:
+def describe_evaluation_progress(job: Job) -> str:
     """The progress of an evaluation that waits or runs: `reading films, 1,200 of 4,700`."""
     progress = job.progress
     if progress.total and job.state in ("starting", "running"):

@@ -85,8 +85,8 @@ def _format_mean_figure(figure: Mapping[str, float | None] | None) -> str:
     value, low, high, count = (figure.get(key) for key in ("value", "low", "high", "n"))
     if value is None:
         return "undefined"
-    interval = "" if low is None else f" ({low:.3f} to {high:.3f})"
-    return f"{value:.3f}{interval} · {count:,} films"
+    interval = "" if low is None else f" ({low:z.3f} to {high:z.3f})"
+    return f"{value:z.3f}{interval} · {count:,} films"
 
 
 def _describe_output(version: Version) -> str:

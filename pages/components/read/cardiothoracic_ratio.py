@@ -47,7 +47,7 @@ def make_calipers(
     state: ReadPageState, entry: StudyEntry, reading: Reading, viewer_key: str
 ) -> Calipers | None:
     """What the viewer draws of the measurement; None where nothing is measured."""
-    anatomy, moved = entry.examination.segmentation, moved_ends(viewer_key)
+    anatomy, last_move = entry.examination.segmentation, moved_ends(viewer_key)
     if anatomy is None or not reading.measurements:
         return None
     (measurement,) = reading.measurements
@@ -59,18 +59,18 @@ def make_calipers(
         measured=measurement.heart is not None,
         edited=measurement.edited,
         offered=entry.key in state.manual_requests,
-        echo=moved.serial if moved else 0,
+        echo=last_move.serial if last_move else 0,
     )
 
 
 def store_moved_ends(state: ReadPageState, viewer_key: str) -> None:
     """Keep the endpoints that were moved in the viewer, for the film on which they were moved."""
-    moved = moved_ends(viewer_key)
-    if moved is None:
+    last_move = moved_ends(viewer_key)
+    if last_move is None:
         return
     for entry in state.entries.values():
-        if film_id(entry) == moved.film:
-            state.edited_ends[entry.key] = (moved.heart, moved.thorax)
+        if film_id(entry) == last_move.film:
+            state.edited_ends[entry.key] = (last_move.heart, last_move.thorax)
 
 
 def show_ratio_card(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:

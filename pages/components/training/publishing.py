@@ -13,7 +13,7 @@ from cxr_core.training.runs.compare import is_segmentation_run, read_data_folder
 from cxr_core.training.runs.figures import collect_figures
 from pages.components import cache
 from pages.components.background_tasks import BackgroundTask
-from pages.components.evaluation.start import describe_progress
+from pages.components.evaluation.start import describe_evaluation_progress
 from pages.components.markdown import plain
 from pages.components.models.gate_verdict import show_verdict
 from pages.components.training.page_state import TrainPageState
@@ -143,7 +143,7 @@ def watch_evaluation(state: TrainPageState, folder: Path) -> None:
     progress = evaluation.progress
     share = min(1.0, progress.done / progress.total) if progress.total else 0.0
     with st.container(horizontal=True, vertical_alignment="center"):
-        text = f"Evaluating on test films: {describe_progress(evaluation)}"
+        text = f"Evaluating on test films: {describe_evaluation_progress(evaluation)}"
         st.progress(share, text=plain(text))
         st.button(
             "Cancel",

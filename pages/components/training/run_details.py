@@ -31,8 +31,8 @@ def show_run_details(state: TrainPageState, run: Job) -> None:
     """Facts, actions, figures, curves and log; for a finished run also how to publish it."""
     st.markdown(f"### {plain(run.id)} {state_badge(run)}")
     st.markdown(plain(run.sentence))
-    facts = [f":gray[{name}] {plain(value)}" for name, value in _list_facts(run) if value]
-    st.markdown(" · ".join(facts))
+    details = [f":gray[{name}] {plain(value)}" for name, value in _list_facts(run) if value]
+    st.markdown(" · ".join(details))
     _offer_actions(state, run)
     if run.live:
         st.caption("It is running; its curves are above.")

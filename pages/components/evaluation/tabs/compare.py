@@ -51,7 +51,7 @@ def show_comparison_tab(
     state.compared_folders = tuple(picked)
     if picked:
         compared = [chosen, *(others[folder] for folder in picked)]
-        _show_comparison(state, cache.compare_evaluations(compared), finding)
+        _show_comparison(state, cache.load_comparison(compared), finding)
 
 
 def _show_comparison(state: EvaluatePageState, comparison: Comparison, finding: str) -> None:

@@ -22,14 +22,14 @@ def show_curves(state: EvaluatePageState, view: FindingView, figures: FindingFig
         return
     points = {operating_point_name(name): threshold for name, threshold in view.points.items()}
     is_preset = state.threshold in (None, *view.points.values())
-    moved = None if is_preset else state.threshold
+    moved_threshold = None if is_preset else state.threshold
     st.caption("Click a point on a curve to see the films that would be called wrongly there.")
     with st.container(horizontal=True, gap="large"):
         with st.container(key="evaluate-left"):
             show_chart(
                 state,
                 "ROC curve",
-                draw_roc(view.sweep, view.bands.roc, points, moved),
+                draw_roc(view.sweep, view.bands.roc, points, moved_threshold),
                 help="Sensitivity against false alarms as the threshold falls. The closer to the upper left corner, "
                 "the better.",
             )
@@ -37,7 +37,9 @@ def show_curves(state: EvaluatePageState, view: FindingView, figures: FindingFig
             show_chart(
                 state,
                 "Precision and recall",
-                draw_precision_recall(view.sweep, view.bands.precision_recall, points, moved),
+                draw_precision_recall(
+                    view.sweep, view.bands.precision_recall, points, moved_threshold
+                ),
                 help="Precision: of the films called present, the share labelled present. Recall: sensitivity.",
             )
     st.caption(
