@@ -227,6 +227,7 @@ def test_damaged_record_is_listed_and_blocks_no_other_dataset(sound: Path, tmp_p
     other = prepare_dataset([tmp_path / "other" / sound.name])
     assert other.name == "sound-set-2"  # the damaged dataset keeps its name until it is requested
     assert len(open_data([other.name]).table) == 10
+    other = find_dataset(other.name)  # prepared again just now, at another time
     again = prepare_dataset([sound], name="sound-set")
     assert (list_datasets(), list_damaged_folders()) == ([again, other], [])
     (again.folder / "dataset.json").write_text('{"schema": 99}')
