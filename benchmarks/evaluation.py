@@ -137,7 +137,7 @@ def _scikit_learn(
             ):
                 took, value = _timed(
                     lambda m=measure, w=weights: m(labels, probabilities, sample_weight=w)
-                )  # noqa: B023
+                )
                 seconds += took
                 gap = max(gap, abs(value - values[key][name][resample + 1]))
     return seconds * RESAMPLES / FEW, gap

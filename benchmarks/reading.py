@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.table import Row, milliseconds, p95, paired
-from cxr_core.film.phantom.phantom import PhantomSpec, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from cxr_core.reading.reader import Reader
 
 FILMS = 32
@@ -30,7 +30,7 @@ def rows() -> list[Row]:
                 reader.examine(data)
 
         gain, _ = paired(alone, lambda: list(reader.examine_many(films)), ROUNDS)
-        film = draw(PhantomSpec())
+        film = draw_phantom(PhantomSpec())
         outliner = reader.segmenter
         outlining = (
             [milliseconds(lambda: outliner.segment(film)) for _ in range(SEGMENTATIONS)]
@@ -52,6 +52,6 @@ def rows() -> list[Row]:
 def png(seed: int) -> bytes:
     """A drawn chest of 1024 x 1024 as a plain PNG, without the mark of a drawing."""
     buffer = io.BytesIO()
-    pixels = draw(PhantomSpec(seed=seed)).pixels
+    pixels = draw_phantom(PhantomSpec(seed=seed)).pixels
     Image.fromarray(np.rint(pixels * 255).astype(np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()

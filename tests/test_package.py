@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from cxr_core import __main__ as command_line
-from cxr_core.film.phantom.phantom import PhantomSpec, as_png, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, encode_png
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.process
@@ -34,7 +34,7 @@ def environment(installed: Path, folder: Path) -> dict[str, str]:
 
 
 def test_the_command_reads_a_film_from_any_folder(installed: Path, tmp_path: Path) -> None:
-    (tmp_path / "film.png").write_bytes(as_png(draw(PhantomSpec())))
+    (tmp_path / "film.png").write_bytes(encode_png(draw_phantom(PhantomSpec())))
     done = subprocess.run(
         [sys.executable, str(installed / "bin/silhouette"), "read", "--json", "film.png"],
         cwd=tmp_path,

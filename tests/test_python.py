@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import cxr_core
-from cxr_core.film.phantom.phantom import PhantomSpec, draw
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from tests.test_readme import blocks
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 def test_the_example_of_the_page_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pixels = np.rint(draw(PhantomSpec()).pixels * 255).astype(np.uint8)
+    pixels = np.rint(draw_phantom(PhantomSpec()).pixels * 255).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     (tmp_path / "film.png").write_bytes(buffer.getvalue())

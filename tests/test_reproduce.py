@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_core.models.registry.registry import installed
+from cxr_core.models.registry.registry import list_classifiers
 from tests.test_readme import blocks, help_of
 
 ROOT = Path(__file__).parents[1]
@@ -98,7 +98,7 @@ def test_the_five_commands_lead_to_a_model(films, tmp_path, workspace, monkeypat
         said.append(Path(capsys.readouterr().out.strip()))
     assert all(path.exists() for path in said)
     assert said[1:3] == [Path("runs/grey/model"), Path("runs/grey/evaluation/metrics.json")]
-    assert said[3] in installed()
+    assert said[3] in list_classifiers()
 
     (snippet,) = blocks(DOCUMENT, "python")
     exec(compile(snippet, str(DOCUMENT), "exec"), {})

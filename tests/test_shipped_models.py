@@ -12,17 +12,17 @@ from PIL import Image
 from cxr_core.data.film_set import load_film_set
 from cxr_core.data.prepare import open_data
 from cxr_core.evaluation.evaluate import compute_figures
-from cxr_core.inference import predict_films
-from cxr_core.film.decoding.decode import decode
-from cxr_core.film.phantom.phantom import SAMPLES, as_png, draw
-from cxr_core.film.preprocess import normalise, to_model_input
+from cxr_core.film.decoding.decode import decode_film
+from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom, encode_png
+from cxr_core.film.preprocess import normalise_grids, to_model_input
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.inference import predict_films
 from cxr_core.models.registry.registry import list_classifiers
 from cxr_core.models.store import load_card
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
-from cxr_core.reading.interpret import interpret
 from cxr_core.workspace.paths import SHIPPED_MODELS
 
 FOLDERS = list_classifiers((SHIPPED_MODELS,))
@@ -89,10 +89,10 @@ def test_the_apps_tensor_is_the_loaders_to_the_last_bit(real_data, reader):
     few = films.with_table(films.table.head(8))
     for classifier in reader.classifiers:
         spec = classifier.card.input_spec
-        loaded = normalise(load_film_set(few, spec).take_grids(slice(None)), spec)
+        loaded = normalise_grids(load_film_set(few, spec).take_grids(slice(None)), spec)
         for row, path in enumerate(few.paths):
             assert np.array_equal(
-                loaded[row : row + 1], to_model_input(decode(path.read_bytes()).pixels, spec)
+                loaded[row : row + 1], to_model_input(decode_film(path.read_bytes()).pixels, spec)
             )
 
 
@@ -121,13 +121,13 @@ def test_chest_films_are_not_refused_as_unfamiliar(real_data, reader, folder, ag
 
 def test_official_nih_test_films_are_familiar(real_data, strange):
     films = open_data([real_data / "nih_cxr8"]).select_split("test").paths
-    refused = [strange(decode(path.read_bytes())) for path in films[::4]]
+    refused = [strange(decode_film(path.read_bytes())) for path in films[::4]]
     assert np.mean(refused) <= 0.01
 
 
 def test_drawings_are_read_and_labelled(reader):
     for spec in SAMPLES.values():
-        examination = reader.examine(as_png(draw(spec)))
+        examination = reader.examine(encode_png(draw_phantom(spec)))
         reading = interpret(examination, Patient(), "youden")
         assert reading.status == "read"
         assert "drawing" in [concern.code for concern in reading.concerns]
@@ -135,7 +135,7 @@ def test_drawings_are_read_and_labelled(reader):
 
 def test_the_same_picture_in_every_lossless_container_gives_the_same_probability(real_data, reader):
     path = sorted((real_data / "nih_originals_1024" / "images").iterdir())[0]
-    pixels = np.rint(decode(path.read_bytes()).pixels * 255).astype(np.uint8)
+    pixels = np.rint(decode_film(path.read_bytes()).pixels * 255).astype(np.uint8)
     expected = [
         output.probabilities
         for output in reader.examine(_as("PNG", Image.fromarray(pixels))).outputs
@@ -165,7 +165,7 @@ def test_the_evidence_of_a_shipped_model_sums_to_its_logit(real_data, reader):
 
 def test_readings_do_not_depend_on_the_number_of_threads(real_data, reader):
     path = sorted((real_data / "nih_originals_1024" / "images").iterdir())[2]
-    film = decode(path.read_bytes())
+    film = decode_film(path.read_bytes())
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)

@@ -14,7 +14,7 @@ from cxr_core.models.card import (
     OperatingPoint,
     Population,
 )
-from cxr_core.models.networks.architectures import FilmClassifier, build
+from cxr_core.models.networks.architectures import FilmClassifier, build_network
 from cxr_core.models.store import save_model
 
 ARGUMENTS: dict[str, Any] = {
@@ -51,7 +51,7 @@ def tiny_card(
 
 def tiny_network(card: ModelCard, seed: int = 0) -> FilmClassifier:
     torch.manual_seed(seed)
-    return build(card.architecture, card.arguments)
+    return build_network(card.architecture, card.arguments)
 
 
 def tiny_model(root: Path, card: ModelCard | None = None, seed: int = 0, **extra: Any) -> Path:
