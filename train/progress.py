@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from tqdm import tqdm
 
@@ -22,6 +22,18 @@ REDRAW_S, REPEAT_S = 0.2, 10.0  # on a terminal; where the output goes to a file
 FORMAT = "{desc}  {n:,} of {total:,}  |{bar:20}| {remaining} left{postfix}"
 
 
+if TYPE_CHECKING:
+    _Tqdm = tqdm[NoReturn]
+else:
+    _Tqdm = tqdm  # it cannot be subscripted when the program runs
+
+
+class _Bar(_Tqdm):
+    """A bar without tqdm's thread that redraws bars which stand still."""
+
+    monitor_interval = 0
+
+
 class ProgressBar:
     """One line on standard error, redrawn on a terminal, else repeated now and then."""
 
@@ -29,7 +41,7 @@ class ProgressBar:
         """out: where to write; None for standard error."""
         self._out = out or sys.stderr
         self._interval_s = REDRAW_S if self._out.isatty() else REPEAT_S
-        self._bar: tqdm[NoReturn] | None = None
+        self._bar: _Bar | None = None
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Show that `done` of `total` of a stage are done. note: follows the bar."""
@@ -46,8 +58,8 @@ class ProgressBar:
         if done >= total:
             self._close()
 
-    def _open(self, stage: str, done: int, total: int) -> "tqdm[NoReturn]":
-        bar = tqdm(
+    def _open(self, stage: str, done: int, total: int) -> _Bar:
+        bar = _Bar(
             desc=stage,
             total=total,
             initial=done,
