@@ -28,7 +28,7 @@ from cxr_core.evaluation.metrics.results import (
     FindingFigures,
     MacroFigures,
 )
-from cxr_core.evaluation.report.evaluation_report import ReportFacts, render_evaluation_report
+from cxr_core.evaluation.report.evaluation_report import ReportContent, render_evaluation_report
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.version import VERSION
@@ -93,7 +93,7 @@ class Evaluation:
 
     def report_html(self) -> str:
         """report.html as text."""
-        facts = ReportFacts(
+        content = ReportContent(
             card=self.card,
             split=self.split,
             data=self.data,
@@ -105,7 +105,7 @@ class Evaluation:
             macro=self.macro,
             recalibration=self.recalibration,
         )
-        return render_evaluation_report(facts)
+        return render_evaluation_report(content)
 
     def write(self, out: Path) -> Path:
         """Write the files, as `write_files`. Returns the path of metrics.json."""
