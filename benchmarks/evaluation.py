@@ -5,6 +5,7 @@ Films, patients, labels, ages, sexes and views are those of NIH's tables (112,12
 of the wall: what else the machine does is left out. scikit-learn is measured on a few of the resamples and scaled.
 """
 
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -135,9 +136,8 @@ def _scikit_learn(
                 ("auroc", roc_auc_score),
                 ("average_precision", average_precision_score),
             ):
-                took, value = _timed(
-                    lambda m=measure, w=weights: m(labels, probabilities, sample_weight=w)
-                )
+                measured = functools.partial(measure, labels, probabilities, sample_weight=weights)
+                took, value = _timed(measured)
                 seconds += took
                 gap = max(gap, abs(value - values[key][name][resample + 1]))
     return seconds * RESAMPLES / FEW, gap

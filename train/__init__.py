@@ -1,0 +1,1 @@
+"""The training commands, one verb each, and the recipes."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from cxr_core.data.film_set import load_film_set
 from cxr_core.data.manifest import Manifest
-from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, compute_truth
+from cxr_core.film.phantom.phantom import PhantomSpec, compute_truth, draw_phantom
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.card import Population

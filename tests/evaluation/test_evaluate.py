@@ -13,8 +13,8 @@ from sklearn import metrics as sk
 from cxr_core.data.prepare import open_data
 from cxr_core.evaluation.evaluate import record_in_card
 from cxr_core.models.store import load_card
-from cxr_core.training.run_data import LEARNING_SPLITS, describe_run_data, split_manifest
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.run_data import LEARNING_SPLITS, describe_run_data, split_manifest
 from cxr_core.training.runs.events import EpochDone
 from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
