@@ -184,7 +184,7 @@ def _train(run: _Run, network: Network, latest: LatestCheckpoint | None = None) 
     except Stopped as stopped:
         run.report(RunStopped(step=stopped.step))
         raise RunError(
-            f"stopped at step {stopped.step}; resume it: python -m train.fit --resume {run.folder.path}"
+            f"stopped at step {stopped.step}; resume with: python -m train.fit --resume {run.folder.path}"
         ) from None
     except SilhouetteError as error:
         run.report(RunFailed(error=str(error)))

@@ -120,7 +120,7 @@ def test_a_run_stopped_between_any_two_steps_ends_the_same(
 
     impatient = FitOptions(report=lambda _: None, device="cpu", stop=stop)
     with pytest.raises(
-        RunError, match=r"stopped at step \d+; resume it: python -m train\.fit --resume"
+        RunError, match=r"stopped at step \d+; resume with: python -m train\.fit --resume"
     ):
         fit(recipe, [films], impatient, run=run)
     assert read_last_event(run)["event"] == "stopped"
