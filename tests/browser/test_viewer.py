@@ -145,7 +145,7 @@ def test_heatmap_has_the_values_and_colours_of_the_core(page: Page, fake_app: st
     seen = heat[int((row + 0.5) * scale + y), int((column + 0.5) * scale + x)].astype(int)
     share = on_film[row, column] / evidence.scale
     assert np.abs(seen[:3] - colormap.map_colours(np.array(share)).astype(int)).max() <= 6
-    assert seen[3] == pytest.approx(255 * colormap.opacities(np.array(share), 1.0), abs=4)
+    assert seen[3] == pytest.approx(255 * colormap.map_opacities(np.array(share), 1.0), abs=4)
     assert float(viewer.locator("canvas.heat").evaluate("c => c.style.opacity")) == colormap.OPACITY
 
 
