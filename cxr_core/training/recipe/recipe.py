@@ -147,7 +147,7 @@ class Recipe:
         metadata=setting(
             "Attribution penalty weight",
             "Loss weight of attribution outside the heart (cardiomegaly) or outside heart and lungs (other findings), "
-            "as the installed segmenter outlines them on the training films; 0 = no penalty.",
+            "as the installed segmenter segments them on the training films; 0 = no penalty.",
             TARGETS,
             low=0,
             high=1000,
