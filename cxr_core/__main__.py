@@ -29,7 +29,7 @@ from cxr_core.workspace.paths import APP
 READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3
 PROGRAMS = {
     "prepare": ("train.prepare", "check a dataset and register it"),
-    "train": ("train.fit", "train a model by a recipe"),
+    "train": ("train.fit", "train a model from a recipe"),
     "evaluate": ("train.evaluate", "measure a model on a split of a dataset"),
     "publish": ("train.publish", "install the model of a run, through the gate"),
 }

@@ -54,7 +54,7 @@ def test_a_folder_is_read_in_order_with_one_line_per_file(installed, films, caps
 def test_exit_status_is_zero_when_all_is_read_and_people_get_sentences(installed, films, capsys):
     assert command.main(["read", str(films / "a.png"), "--operating-point", "sensitivity_95"]) == 0
     text = capsys.readouterr().out
-    assert "drawing" in text
+    assert "synthetic" in text
     assert "sensitivity_95" in text
 
 

@@ -194,10 +194,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fit-on",
         choices=FIT_ON,
-        help="ignored, as the fusion of the classifier's card is scored",
+        help="ignored: the fusion in the classifier's card is scored",
     )
     parser.add_argument(
-        "--outlines", metavar="MODEL", help="outlines to compare heatmaps with (default: installed)"
+        "--outlines",
+        metavar="MODEL",
+        help="a segmenter to compare heatmaps with (default: installed)",
     )
     parser.add_argument("--recalibrate", type=parse_recalibration, metavar="METHOD", help=METHODS)
     return parser

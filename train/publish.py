@@ -1,7 +1,7 @@
 """python -m train.publish RUN [--note TEXT]: install the model of a finished, evaluated run, if the gate is open.
 
 The gate compares it with the active version on films that neither was trained on; docs/gate.md says what it requires.
-With --judge it is only asked. With --roll-back MODEL an earlier version of an installed model is activated again.
+With --judge only the gate is run. With --roll-back MODEL an earlier version of an installed model is activated again.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--note",
         default="",
-        help="why; needed to replace an installed model, and to roll back; kept",
+        help="the reason, kept on record; needed to replace an installed model or to roll back",
     )
     parser.add_argument(
         "--override",
@@ -72,13 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         help="install it although the gate is closed; the reason is kept",
     )
     parser.add_argument(
-        "--judge", action="store_true", help="only ask the gate; nothing is installed"
+        "--judge", action="store_true", help="only run the gate; nothing is installed"
     )
     parser.add_argument(
         "--roll-back", metavar="MODEL", help="activate an earlier version of this model"
     )
     parser.add_argument(
-        "--to", metavar="VERSION", help="which one (default: the one below the active version)"
+        "--to", metavar="VERSION", help="to this one (default: the one below the active version)"
     )
     return parser
 

@@ -77,7 +77,7 @@ def _create_parser() -> Parser:
         "--run", type=Path, required=True, help="the folder of all runs; made when missing"
     )
     parser.add_argument(
-        "--seeds", type=_parse_seeds, default=[0, 1, 2], help="with commas (default 0,1,2)"
+        "--seeds", type=_parse_seeds, default=[0, 1, 2], help="separated by commas (default 0,1,2)"
     )
     add_overrides(parser)
     parser.add_argument("--init", help=INIT)

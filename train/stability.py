@@ -89,7 +89,7 @@ def _build_parser() -> Parser:
     parser.add_argument(
         "--films", type=int, default=100, help="how many films to sample (default 100)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the random sample (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sample (default 0)")
     parser.add_argument("--out", type=Path, help="where to write (default: under the workspace)")
     return parser
 

@@ -65,7 +65,8 @@ def _check_tags(film: Radiograph) -> Iterator[QualityFlag]:
     chest = film.body_part in CHEST_PARTS
     if film.modality is not None and film.modality not in RADIOGRAPHY | UNSPECIFIC_MODALITIES:
         yield _withhold_reading(
-            "wrong_modality", f"The file says it is of kind {film.modality}, not a radiograph."
+            "wrong_modality",
+            f"The file says its modality is {film.modality}; only radiographs are read.",
         )
     elif film.container == "dicom" and film.modality is None and not chest:
         yield _withhold_reading(
@@ -89,7 +90,7 @@ def _check_tags(film: Radiograph) -> Iterator[QualityFlag]:
             "The file does not say how the picture was taken. Check it is a radiograph.",
         )
     if film.container == "drawing":
-        yield QualityFlag("drawing", "This is a drawing, not a film of a patient.")
+        yield QualityFlag("drawing", "This is a synthetic film, not a film of a patient.")
 
 
 def _check_shape(film: Radiograph) -> Iterator[QualityFlag]:
@@ -114,7 +115,7 @@ def _check_content(film: Radiograph) -> Iterator[QualityFlag]:
     cells = cv2.resize(film.pixels, (64, 64), interpolation=cv2.INTER_AREA)
     if cells.std() < CONSTANT_BELOW:
         yield _withhold_reading(
-            "constant", "The picture is one even grey; there is nothing on it to read."
+            "constant", "The picture is a uniform grey; there is nothing to read on it."
         )
         return
     if _measure_roughness(cells) > NOISE_ABOVE:

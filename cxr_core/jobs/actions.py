@@ -99,7 +99,7 @@ def move_job(job: str, places: int) -> Job:
     with files.queue_lock():
         folder = files.find_job_folder(job)
         if job_status(folder).state != "queued":
-            raise RunError(f"{job} does not wait any more, so it has no place to change")
+            raise RunError(f"{job} is no longer queued, so its place cannot be changed")
         move_in_queue(folder, places)
     return load_job(job)
 
@@ -246,7 +246,9 @@ def _create_evaluation(request: EvaluationRequest, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{folder} cannot be made: {error.strerror}; mend the workspace") from error
+        raise RunError(
+            f"{folder} cannot be created: {error.strerror}; check the workspace"
+        ) from error
     submitted = replace(
         request,
         model=os.path.abspath(request.model) if request.run else request.model,

@@ -35,7 +35,7 @@ class Activity:
         """The work and its state in a sentence."""
         if self.is_running:
             return f"It is being {self.what}."
-        return f"It was being {self.what}, but that was cut off: the program was ended or killed. Start it again."
+        return f"It was being {self.what}, but that was interrupted: the program was ended or killed. Start it again."
 
 
 def read_activity(run: Path) -> Activity | None:

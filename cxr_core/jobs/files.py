@@ -127,7 +127,7 @@ def write_record(folder: Path, name: str, record: Mapping[str, Json], durable: b
         atomic_write(place / name, json.dumps(dict(record)), durable=durable)
     except OSError as error:
         raise RunError(
-            f"{place} cannot be written: {error.strerror}; free space, or mend the disk"
+            f"{place} cannot be written: {error.strerror}; free space, or repair the disk"
         ) from error
 
 

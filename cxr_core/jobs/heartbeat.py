@@ -164,7 +164,7 @@ class EventLog:
                 file.write(line + "\n")
         except OSError as error:
             raise RunError(
-                f"{self._path} cannot be written: {error.strerror}; free space, or mend the disk"
+                f"{self._path} cannot be written: {error.strerror}; free space, or repair the disk"
             ) from error
 
 

@@ -9,7 +9,7 @@ OPERATING_POINT_NAMES = {
 }
 SPLIT_NAMES = {"train": "training split", "val": "validation split", "test": "test split"}
 NOTICE = "Not for clinical use without a qualified reader."
-DRAWING_NOTICE = "This is a drawing made by the program, not a film of a patient."
+DRAWING_NOTICE = "This is a synthetic film made by the program, not a film of a patient."
 
 
 def finding_name(key: str) -> str:

@@ -266,7 +266,7 @@ def _exclude_films_of(
     if test.manifest is not None and not exclusions.official_test:
         test = Films(
             None,
-            f"{name} may have been trained on the official test split, as far as its card tells",
+            f"the card of {name} does not rule out that it was trained on the official test split",
         )
     return holdout, test
 

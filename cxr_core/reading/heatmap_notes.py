@@ -33,7 +33,7 @@ def describe_heatmap(card: ModelCard, finding: str) -> str | None:
             f"This map shows the region, not its borders: {shares}. Of its evidence {_format_share(inside.share)} lay "
             f"in the boxes, which cover {_format_share(inside.area)} of the image."
         )
-    return f"Whether this map shows where the finding is cannot be told: {shares}."
+    return f"It is undecided whether this map shows where the finding is: {shares}."
 
 
 def points_elsewhere(card: ModelCard, finding: str) -> bool:

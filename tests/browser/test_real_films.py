@@ -90,12 +90,12 @@ def test_hand_and_chest_in_one_study(page: Page, real_app: str, real_data: Path)
 
 def test_synthetic_sample_is_read_and_labelled_as_a_drawing(page: Page, real_app: str) -> None:
     page.goto(real_app)
-    label = next(iter(SAMPLES)).removeprefix("Drawing: ").capitalize()
+    label = next(iter(SAMPLES)).removeprefix("Synthetic: ").capitalize()
     page.get_by_role("button", name=label).click()
     expect(
-        page.get_by_text("This is a drawing made by the program, not a film of a patient.")
+        page.get_by_text("This is a synthetic film made by the program, not a film of a patient.")
     ).to_be_visible()
     expect(
-        page.locator("[data-testid=film-viewer]").get_by_text("Drawing, not a film")
+        page.locator("[data-testid=film-viewer]").get_by_text("Synthetic, not a patient")
     ).to_be_visible()
     expect(page.get_by_test_id("stTable")).to_be_visible()

@@ -192,7 +192,7 @@ def test_run_outlives_the_app_and_its_model_is_published_used_and_rolled_back(
     publish(tab, before, version)
     film = tmp_path / "drawn.png"
     film.write_bytes(
-        encode_png(draw_phantom(SAMPLES["Drawing: child with an opacity in the left lung"]))
+        encode_png(draw_phantom(SAMPLES["Synthetic: child with an opacity in the left lung"]))
     )
     assert active_version() == version
     assert version_that_reads(film) == version

@@ -107,7 +107,7 @@ class FakeReader:
             )
         film = Radiograph(pixels=grey.astype(np.float32) / 255)
         drawing = QualityFlag(
-            "drawing", "This is a drawing made by the program, not a film of a patient."
+            "drawing", "This is a synthetic film made by the program, not a film of a patient."
         )
         outputs = tuple(self._output(model, film) for model in self.cards)
         concerns = (drawing,) if is_phantom_png(data) else ()

@@ -160,7 +160,7 @@ def test_zip_is_installed_beside_the_active_version_and_a_bad_one_is_refused(
 ) -> None:
     other = tiny_model(tmp_path, tiny_card(findings=("pneumonia",), version="3.0.0"))
     import_zip(models_page, "no.zip", b"nothing")
-    assert "no zip that can be read" in visible_text(models_page)
+    assert "not a readable zip file" in visible_text(models_page)
     import_zip(models_page, "tiny.zip", export_model(other))
     assert not models_page.exception
     assert "tiny 3.0.0 is installed." in visible_text(models_page)

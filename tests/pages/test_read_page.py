@@ -143,7 +143,7 @@ def test_clearing_the_study_removes_everything(app: AppTest) -> None:
 def test_drawn_sample_is_labelled_as_a_drawing(app: AppTest) -> None:
     next(button for button in app.button if button.label == "Wide heart").click().run()
     assert not app.exception
-    assert "drawing" in app.info[0].value
+    assert "synthetic" in app.info[0].value
     assert len(findings(app)) == 2
 
 

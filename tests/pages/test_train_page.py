@@ -270,7 +270,7 @@ def test_gate_run_by_another_process_is_shown(app: AppTest, runs: FakeRuns) -> N
     assert "Cancel" not in button_labels(app)
     runs.write_activity(folder, GATE_ACTIVITY, alive=False)
     app.run()
-    assert f"It was being {GATE_ACTIVITY}, but that was cut off" in app.warning[0].value
+    assert f"It was being {GATE_ACTIVITY}, but that was interrupted" in app.warning[0].value
     assert "Run the gate" in button_labels(app)
 
 

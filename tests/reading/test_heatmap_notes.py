@@ -69,8 +69,8 @@ def card_with(localisation: Localisation):
     [
         (0.1, 0.3, "This map points better than the middle of the image does: on 1,085 films"),
         (-0.3, -0.1, "This map does not show where the finding is: on 1,085 films"),
-        (-0.1, 0.1, "Whether this map shows where the finding is cannot be told"),
-        (None, None, "Whether this map shows where the finding is cannot be told"),
+        (-0.1, 0.1, "It is undecided whether this map shows where the finding is"),
+        (None, None, "It is undecided whether this map shows where the finding is"),
     ],
 )
 def test_the_interval_of_the_difference_decides_the_sentence(low, high, beginning):
@@ -86,7 +86,7 @@ def test_the_interval_of_the_difference_decides_the_sentence(low, high, beginnin
     [
         (0.6, 0.9, -0.3, "This map shows the region, not its borders: on 1,085 films"),
         (0.6, 0.9, -0.1, "This map shows the region, not its borders: on 1,085 films"),
-        (0.4, 0.6, -0.3, "Whether this map shows where the finding is cannot be told"),
+        (0.4, 0.6, -0.3, "It is undecided whether this map shows where the finding is"),
         (0.2, 0.49, -0.3, "This map does not show where the finding is"),
     ],
 )

@@ -102,7 +102,7 @@ _FILE_ISSUES = {
     "unsuitable": IssueKind(
         "warning",
         "Images that are no frontal chest film",
-        "Look at them; exclude those that are not.",
+        "Look at them; exclude those that are not frontal chest films.",
     ),
     "inverted": IssueKind(
         "warning", "Films that seem inverted", "Look at them; invert or exclude them."
@@ -163,13 +163,13 @@ _SPLIT_ISSUES = {
     "no_positives": IssueKind(
         "warning",
         "A finding without positives in a split",
-        "It can be neither learnt nor measured there.",
+        "It can be neither trained nor measured there.",
         "findings",
     ),
     "no_negatives": IssueKind(
         "warning",
         "A finding without negatives in a split",
-        "It can be neither learnt nor measured there.",
+        "It can be neither trained nor measured there.",
         "findings",
     ),
 }

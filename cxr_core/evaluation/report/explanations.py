@@ -70,13 +70,13 @@ def describe_randomisation(randomisation: Randomisation) -> str:
         f"{randomisation.networks} random networks"
     )
     if randomisation.verdict == PASSED:
-        return f"The heatmap depends on the learnt weights: with random weights it is another one ({basis})."
+        return f"The heatmap depends on the trained weights: with random weights it is different ({basis})."
     if randomisation.verdict == FAILED:
         return (
-            "The heatmap does not depend on the learnt weights: with random weights it stays much the same "
+            "The heatmap does not depend on the trained weights: with random weights it stays much the same "
             f"({basis}). It must not be taken for an explanation."
         )
-    return f"Whether the heatmap depends on the learnt weights is undecided ({basis})."
+    return f"Whether the heatmap depends on the trained weights is undecided ({basis})."
 
 
 def control_figure(pointing: PointingGame, control: str) -> MeanFigure:

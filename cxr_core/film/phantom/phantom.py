@@ -63,7 +63,7 @@ class PhantomSpec:
             raise SettingsError(f"noise={self.noise} is outside 0 to 0.2")
         if min(self.height, self.width) < 64:
             raise SettingsError(
-                f"a drawing of {self.height}x{self.width} is too small; both sides must be 64 or more"
+                f"a phantom of {self.height}x{self.width} is too small; both sides must be 64 or more"
             )
         if not 0.3 <= self.thorax_width <= 0.9:
             raise SettingsError(
@@ -115,10 +115,12 @@ class PhantomTruth:
 
 
 SAMPLES: dict[str, PhantomSpec] = {
-    "Drawing: normal chest": PhantomSpec(seed=1),
-    "Drawing: wide heart": PhantomSpec(heart_width=0.445, seed=2),
-    "Drawing: opacity in the right lower lung": PhantomSpec(opacity=Opacity(lung="right"), seed=3),
-    "Drawing: child with an opacity in the left lung": PhantomSpec(
+    "Synthetic: normal chest": PhantomSpec(seed=1),
+    "Synthetic: wide heart": PhantomSpec(heart_width=0.445, seed=2),
+    "Synthetic: opacity in the right lower lung": PhantomSpec(
+        opacity=Opacity(lung="right"), seed=3
+    ),
+    "Synthetic: child with an opacity in the left lung": PhantomSpec(
         thorax_width=0.66,
         heart_width=0.33,
         opacity=Opacity(lung="left", place="middle"),
@@ -177,7 +179,7 @@ def compute_truth(spec: PhantomSpec) -> PhantomTruth:
 def encode_png(film: Radiograph) -> bytes:
     """A phantom as an 8-bit grey PNG that is marked as one. Raises ValueError for a film of a patient."""
     if film.container != "drawing":
-        raise ValueError("only a drawing may be marked as one")
+        raise ValueError("only a phantom may be marked as one")
     ok, encoded = cv2.imencode(".png", np.rint(film.pixels * 255).astype(np.uint8))
     assert ok, "an 8-bit grey picture always has a PNG"
     data = encoded.tobytes()

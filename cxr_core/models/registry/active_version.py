@@ -150,7 +150,7 @@ def _require_sound_files(folder: Path) -> None:
         raise ModelError(f"{folder} has no {WEIGHTS}; that version cannot be used") from error
     if sha256 != card.get("weights_sha256"):
         raise ModelError(
-            f"the {WEIGHTS} of {folder} are not those of its card; that version cannot be used"
+            f"the {WEIGHTS} of {folder} do not match its card; that version cannot be used"
         )
 
 

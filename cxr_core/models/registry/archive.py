@@ -94,7 +94,7 @@ def _unpack(data: bytes) -> dict[str, bytes]:
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         # NotImplementedError: an unknown method.  RuntimeError: an encrypted zip.
         raise ModelError(
-            f"this is no zip that can be read ({error}); give one that was exported here"
+            f"this is not a readable zip file ({error}); give one that was exported here"
         ) from error
 
 

@@ -230,7 +230,7 @@ def _check_subgroups(pairs: Mapping[str, pd.DataFrame | None], limits: Limits) -
     """Sex, age and view: significantly worse in none with enough cases; all held to one level together, by Holm."""
     groups = _list_subgroup_pairs(pairs)
     if not groups:
-        sentence = "These films tell neither sex, age nor view, or they are all alike in them."
+        sentence = "These films record neither sex, age nor view, or all have the same."
         return [Check(name="subgroups", status="not applicable", sentence=sentence, needed=False)]
     differences: dict[SubgroupPair, AurocDifference] = {}
     for group in groups:

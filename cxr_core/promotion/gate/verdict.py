@@ -186,7 +186,7 @@ def write_verdict(path: Path, record: JsonObject) -> None:
         write_json(path, record)
     except OSError as error:
         raise RunError(
-            f"the gate's verdict cannot be written to {path}: {error.strerror}; free space, or mend the disk"
+            f"the gate's verdict cannot be written to {path}: {error.strerror}; free space, or repair the disk"
         ) from error
 
 

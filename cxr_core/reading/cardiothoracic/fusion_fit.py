@@ -40,7 +40,7 @@ def fit_fusion(
     """
     if len(np.unique(labels)) < 2:
         raise DataError(
-            f"the {len(labels)} films to fit the combination on are of one class; both are needed"
+            f"the {len(labels)} films to fit the fusion on are of one class; both are needed"
         )
     inputs = _build_inputs(log_odds, ratios, views)
     spreads = _measure_spreads(inputs)

@@ -94,7 +94,7 @@ def build_page(report: Report) -> ReportPage:
     title, film_heading = "Report on a chest film", "Film"
     if report.is_drawing:
         notices.insert(0, ("notice drawing", DRAWING_NOTICE))
-        title, film_heading = "Report on a drawing of a chest", "Drawing"
+        title, film_heading = "Report on a synthetic chest", "Synthetic film"
     flags = [
         f"{flag.message} ({flag.code})" for flag in reading.concerns if not flag.withholds_reading
     ]
@@ -125,7 +125,7 @@ def _list_film_facts(report: Report) -> Iterator[tuple[str, str]]:
     yield "SHA-256 of the file", reading.sha256
     if film is not None:
         rows, columns = film.shape
-        kind = "drawing" if report.is_drawing else film.container.upper()
+        kind = "synthetic" if report.is_drawing else film.container.upper()
         yield "Picture", f"{kind}, {columns} × {rows} px, {film.bits} bits"
         if film.spacing_mm is not None:
             row_mm, column_mm = film.spacing_mm
@@ -161,7 +161,7 @@ def _draw_film(report: Report) -> EmbeddedPicture | None:
 
 
 def _name_film(report: Report) -> str:
-    return "The drawing" if report.is_drawing else "The film"
+    return "The synthetic film" if report.is_drawing else "The film"
 
 
 def _draw_heatmaps(report: Report) -> Iterator[HeatmapFigure]:

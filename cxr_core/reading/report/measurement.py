@@ -65,7 +65,7 @@ def _draw_picture(report: Report, measurement: Measurement) -> EmbeddedPicture |
     film, segmentation = report.film, report.examination.segmentation
     if film is None or segmentation is None:
         return None
-    caption = "The drawing" if report.is_drawing else "The film"
+    caption = "The synthetic film" if report.is_drawing else "The film"
     caption += " with the contours of heart and lungs"
     if measurement.heart is not None:
         caption += " and both diameters"

@@ -25,7 +25,7 @@ def ask_sample(state: ReadPageState) -> str | None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption("or try a synthetic sample:", width="content")
         for label in SAMPLES:
-            short_label = label.removeprefix("Drawing: ").capitalize()
+            short_label = label.removeprefix("Synthetic: ").capitalize()
             if st.button(short_label, key=state.widget_key(SAMPLE_PREFIX + label)):
                 clicked = label
     return clicked
@@ -35,7 +35,7 @@ def examine_sample(state: ReadPageState, sample: str) -> None:
     """Draw and read a sample, unless the study holds it already, and display it."""
     key = SAMPLE_PREFIX + sample
     if key not in state.entries:
-        with st.spinner("Drawing and reading the sample …"):
+        with st.spinner("Making and reading the sample …"):
             data = encode_png(draw_phantom(SAMPLES[sample]))
             examination = cache.load_reader().examine(data)
         state.add_entry(make_entry(state, key, sample, data, examination))

@@ -89,7 +89,7 @@ def _find_evaluation(run: Job) -> Job | None:
 
 def _offer_evaluation(state: TrainPageState, run: Job) -> None:
     st.markdown(
-        "It has not been evaluated on test films yet; a model without test figures is not published."
+        "It has not been evaluated on test films yet; a model without test figures cannot be published."
     )
     st.button(
         "Evaluate on test films",

@@ -212,5 +212,5 @@ def test_only_the_chunk_marks_a_drawing() -> None:
 
 
 def test_a_film_of_a_patient_is_never_marked_as_a_drawing() -> None:
-    with pytest.raises(ValueError, match="only a drawing"):
+    with pytest.raises(ValueError, match="only a phantom"):
         encode_png(Radiograph(pixels=np.zeros((64, 64), np.float32), container="png"))

@@ -130,7 +130,7 @@ def test_anything_else_is_refused_and_leaves_nothing(case, files, workspace):
 
 def test_what_is_no_zip_or_too_large_is_refused(files, workspace, monkeypatch):
     for data in (b"", b"not a zip", zipped(files)[:-30]):
-        with pytest.raises(ModelError, match="no zip that can be read"):
+        with pytest.raises(ModelError, match="not a readable zip file"):
             import_model(data)
     monkeypatch.setattr("cxr_core.models.registry.archive.MAX_UNPACKED_BYTES", 1000)
     with pytest.raises(ModelError, match="unpack to more"):

@@ -326,24 +326,24 @@ def test_a_relative_map_has_no_logits() -> None:
 
 
 @pytest.mark.parametrize("told_by", ["form", "mark"])
-def test_a_drawing_is_called_a_drawing_everywhere(told_by: str) -> None:
+def test_a_synthetic_film_is_called_synthetic_everywhere(told_by: str) -> None:
     concerns = (QualityFlag("drawing", DRAWING_NOTICE),) if told_by == "mark" else ()
     made = report(
         examination(film_of("drawing" if told_by == "form" else "png"), concerns=concerns)
     )
     page = Page(render_html_report(made))
     assert DRAWING_NOTICE in page.text
-    assert page.text.count("Report on a drawing of a chest") == 2  # the title and the heading
-    assert "drawing, 128 × 160 px" in page.text
+    assert page.text.count("Report on a synthetic chest") == 2  # the title and the heading
+    assert "synthetic, 128 × 160 px" in page.text
     assert "chest film" not in page.text
     for picture in page.attributes("img"):
         if picture["class"] == "film":
-            assert (picture["alt"] or "").startswith("The drawing")
+            assert (picture["alt"] or "").startswith("The synthetic film")
     assert json.loads(render_json_report(made))["drawing"] is True
 
 
-def test_a_film_is_not_called_a_drawing() -> None:
-    assert "a drawing" not in Page(render_html_report(report())).text.lower()
+def test_a_film_is_not_called_synthetic() -> None:
+    assert "synthetic film" not in Page(render_html_report(report())).text.lower()
     assert json.loads(render_json_report(report()))["drawing"] is False
 
 
