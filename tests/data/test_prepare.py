@@ -170,7 +170,7 @@ def test_decision_about_an_absent_issue_is_refused(leaky: Path) -> None:
         record_decision(dataset, "unreadable", "accept")
     (leaky / "film5.png").unlink()
     with pytest.raises(
-        DataError, match="missing_images names no single films, so there is nothing to exclude"
+        DataError, match="missing_images names no individual films, so there is nothing to exclude"
     ):
         record_decision(prepare_dataset([leaky]), "missing_images", "exclude")
 

@@ -73,7 +73,7 @@ def decide_issue(
         raise DataError(f"the dataset checks did not report {code!r} here; they reported {codes}")
     if action == "exclude" and not issue.images:
         raise DataError(
-            f"{code} names no single films, so there is nothing to exclude; correct the data, or accept the issue"
+            f"{code} names no individual films, so there is nothing to exclude; correct the data, or accept the issue"
         )
     return Decision(
         code=code,

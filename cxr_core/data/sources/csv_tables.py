@@ -75,7 +75,7 @@ def read_table(path: str) -> LabelTable:
     rows = _parse_rows(path, text)
     if len(rows) < 2:
         content = "a header but no rows" if rows else "nothing in it"
-        raise DataError(f"{path} has {content}; give the whole table")
+        raise DataError(f"{path} has {content}; give the complete table")
     header = list(map(str.strip, rows[0]))
     nameless = header.count("")
     if nameless:
@@ -93,7 +93,7 @@ def read_header(path: str) -> list[str]:
         return list(map(str.strip, next(lines)))
     except (StopIteration, csv.Error) as error:
         raise DataError(
-            f"{path} has nothing in it, or no CSV; give the whole table or move it away"
+            f"{path} is empty or no CSV; give the complete table or move it away"
         ) from error
 
 

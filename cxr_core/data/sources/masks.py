@@ -41,7 +41,7 @@ def load_mask(film: Path, structure: str) -> np.ndarray:
     except OSError as error:
         raise DataError(
             f"{film.name} has no mask of the {structure}: {path} cannot be read ({error.strerror}). Masks lie in "
-            "masks/STRUCTURE/ beside images/, under the film's own name"
+            "masks/STRUCTURE/ next to images/, under the film's own name"
         ) from error
     mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
     if mask is None:

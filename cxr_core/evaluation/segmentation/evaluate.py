@@ -121,7 +121,7 @@ def evaluate_segmenter(
         table = pd.concat([table, score.table], axis=1)
     if figures is None and score is None:
         raise DataError(
-            f"the films have neither masks (masks/STRUCTURE/ beside images/) nor labels for {MEASURED_FINDING}, so "
+            f"the films have neither masks (masks/STRUCTURE/ next to images/) nor labels for {MEASURED_FINDING}, so "
             "nothing can be measured"
         )
     return SegmenterEvaluation(

@@ -154,7 +154,7 @@ class Trainer:
         if not np.isfinite(loss):
             raise RunError(
                 f"the loss became {loss} at step {self.step + 1}; the last good checkpoint is at step "
-                f"{self.saved_step}. Lower the learning rate (--set learning_rate=...) and start anew"
+                f"{self.saved_step}. Lower the learning rate (--set learning_rate=...) and start again"
             )
         self.step += 1
         self.losses.append(loss)

@@ -69,7 +69,7 @@ def load_or_make_regions(
     with np.load(path) as archive:
         if archive["images"].tolist() != names or archive["shares"].shape[1] != len(findings):
             raise RunError(
-                f"{path} is not of the films of this run; remove it, and they are segmented again"
+                f"{path} belongs to other films than those of this run; remove it, and they are segmented again"
             )
         shares: np.ndarray = archive["shares"].astype(np.float32) / FULL_COVERAGE
         shares[~archive["known"]] = np.nan

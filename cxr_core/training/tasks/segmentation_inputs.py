@@ -15,7 +15,7 @@ def load_measuring_segmenter() -> Segmenter:
     folder = find_segmenter()
     if folder is None:
         raise RecipeError(
-            "the recipe trains with hearts and lungs that a segmenter outlines on the training films, and no segmenter "
+            "the recipe needs heart and lungs segmented on the training films, and no segmenter "
             "is installed; train and publish one (python -m train.fit anatomy ...), or set region_weight=0"
         )
     return Segmenter.load(folder)
@@ -37,7 +37,7 @@ def trusted_segmentations(
 
     def show(done: int, total: int) -> None:
         if stop():
-            raise Cancelled("stopped while the hearts of the training films were outlined")
+            raise Cancelled("stopped while the training films were segmented")
         progress(done, total)
 
     for result in segment_films(load_measuring_segmenter(), films, show):

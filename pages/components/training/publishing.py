@@ -190,7 +190,7 @@ def _offer_publication(run: Job, verdict: Verdict) -> None:
             key=f"override-{run.id}",
             max_chars=1000,
             height=80,
-            placeholder="Kept with the model and in its history, beside the gate's verdict",
+            placeholder="Kept with the model and in its history, with the gate's verdict",
         ).strip()
     missing = _describe_missing(verdict, note, reason)
     clicked = st.button(
@@ -212,7 +212,7 @@ def _offer_publication(run: Job, verdict: Verdict) -> None:
 def _describe_missing(verdict: Verdict, note: str, reason: str) -> str:
     """What has to be written before it can be published; empty when nothing is missing."""
     if not verdict.is_open and not reason:
-        return "The gate is closed. Write why the model is published all the same."
+        return "The gate is closed. Write why the model is published anyway."
     if verdict.incumbent and not note:
         return "Write why it replaces the active version."
     return ""

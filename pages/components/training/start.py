@@ -177,7 +177,7 @@ def _offer_start(
             icon=":material/play_arrow:",
             disabled=request is None,
             key=draft.widget_key("start"),
-            help=plain(faults[0]) if faults else "The run goes on when this page is closed.",
+            help=plain(faults[0]) if faults else "The run continues when this page is closed.",
         )
         show_estimate(draft, request)
     for fault in faults:
