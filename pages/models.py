@@ -78,7 +78,7 @@ def show_model(state: ModelsPageState, model: InstalledModel) -> None:
     st.subheader(f"{plain(model.name)} {plain(active.name)}")
     if active.publication.override:
         st.warning(
-            f"It was published against the gate: {plain(active.publication.override)}",
+            f"It was published although the gate is closed: {plain(active.publication.override)}",
             icon=":material/gavel:",
         )
     st.table(version_rows(model.versions), border="horizontal", hide_header=False, hide_index=True)

@@ -10,11 +10,11 @@ from cxr_core.data.prepare import open_data
 from cxr_core.evaluation.segmentation.mask_comparison import compare_with_masks
 from cxr_core.evaluation.segmentation.metrics import compute_segmentation_figures
 from cxr_core.film.decoding.decode import decode_film
-from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, compute_truth
+from cxr_core.film.phantom.phantom import PhantomSpec, compute_truth, draw_phantom
 from cxr_core.models.registry.registry import find_segmenter
 from cxr_core.reading.segmenter import Segmenter
-from cxr_core.training.run_data import split_manifest
 from cxr_core.training.recipe.recipe_file import load_recipe
+from cxr_core.training.run_data import split_manifest
 from cxr_core.workspace.paths import RECIPES, SHIPPED_MODELS
 
 FOLDER = find_segmenter((SHIPPED_MODELS,))
@@ -62,7 +62,9 @@ def test_drawn_hearts_are_measured_as_they_were_drawn(outliner, thorax, within):
         for ratio in (0.38, 0.44, 0.5, 0.56, 0.62)
     ]
     found = np.array([outliner.segment(draw_phantom(spec)).ratio for spec in specs], float)
-    assert found == pytest.approx([compute_truth(spec).cardiothoracic_ratio for spec in specs], abs=within)
+    assert found == pytest.approx(
+        [compute_truth(spec).cardiothoracic_ratio for spec in specs], abs=within
+    )
 
 
 def test_the_ratio_hardly_depends_on_how_large_the_film_is(outliner, real_data):

@@ -132,10 +132,10 @@ def publish(tab: Page, before: str, version: str) -> None:
         timeout=PATIENCE_MS
     )
     fill(tab, f"Why it replaces {MODEL} {before}", "a drill")
-    reason = tab.get_by_label("Why it is published against the gate")
+    reason = tab.get_by_label("Why it is published although the gate is closed")
     reason.fill("nobody is read with it")
     reason.press("Control+Enter")
-    click(tab, "Publish against the gate")
+    click(tab, "Publish although the gate is closed")
     expect(tab.get_by_text(f"Installed as {MODEL} {version}.")).to_be_visible(timeout=PATIENCE_MS)
 
 

@@ -50,7 +50,7 @@ def test_installed_models_are_listed_with_their_gate_verdicts(models_page: AppTe
     first, second = table_rows(models_page, "Gate")
     assert (first["Version"], first["Gate"]) == ("1.1.0 **active**", "closed, published against it")
     assert (second["Version"], second["Gate"]) == ("1.0.0", "not run")
-    assert "published against the gate: nothing better" in visible_text(models_page)
+    assert "published although the gate is closed: nothing better" in visible_text(models_page)
     checks = table_rows(models_page, "Details")
     assert [row["Check"] for row in checks] == [
         "AUROC, pneumonia",
@@ -91,7 +91,7 @@ def test_shipped_models_show_card_and_verdict(
 ) -> None:
     models_page.selectbox(key="models-model").set_value("pneumonia-children").run()
     assert not models_page.exception
-    assert "published against the gate: The calibration error" in visible_text(models_page)
+    assert "published although the gate is closed: The calibration error" in visible_text(models_page)
     trained_on = load_card(find_active_version("pneumonia-children").folder).training["data"][
         "parts"
     ]["train"]

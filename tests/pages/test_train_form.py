@@ -36,7 +36,7 @@ def test_each_form_submits_one_run(
     open_form(app)
     assert "ready for training" in visible_text(app)
     assert "MobileNetV2 from ImageNet weights" in visible_text(app)
-    assert "The house's own" in visible_text(app)
+    assert "Our own" in visible_text(app)
     find_labelled(app.number_input, "Epochs").set_value(9)
     find_labelled(app.number_input, "Translation (share of the side)").set_value(0.2)
     find_labelled(app.number_input, "Processes").set_value(2)

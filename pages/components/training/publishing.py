@@ -186,7 +186,7 @@ def _offer_publication(run: Job, verdict: Verdict) -> None:
     reason = ""
     if not verdict.is_open:
         reason = st.text_area(
-            "Why it is published against the gate",
+            "Why it is published although the gate is closed",
             key=f"override-{run.id}",
             max_chars=1000,
             height=80,
@@ -194,7 +194,7 @@ def _offer_publication(run: Job, verdict: Verdict) -> None:
         ).strip()
     missing = _describe_missing(verdict, note, reason)
     clicked = st.button(
-        "Publish" if verdict.is_open else "Publish against the gate",
+        "Publish" if verdict.is_open else "Publish although the gate is closed",
         icon=":material/publish:",
         key=f"publish-{run.id}",
         type="primary" if verdict.is_open else "secondary",
