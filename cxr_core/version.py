@@ -1,3 +1,3 @@
 """States the program's version, for its reports and the models it makes; a test compares it with pyproject.toml."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
