@@ -42,7 +42,9 @@ def write_films(place: Path, masks: bool = True, labels: bool = True) -> Path:
         (place / name).mkdir(parents=True)
     lines = ["image,patient,split,view" + (",cardiomegaly" if labels else "")]
     for index, (name, spec) in enumerate(SPECS.items()):
-        cv2.imwrite(str(place / "images" / name), np.rint(draw_phantom(spec).pixels * 255).astype(np.uint8))
+        cv2.imwrite(
+            str(place / "images" / name), np.rint(draw_phantom(spec).pixels * 255).astype(np.uint8)
+        )
         part, view = "test" if index % 3 else "train", "AP" if index % 2 else "PA"
         lines.append(
             f"{name},p{index},{part},{view}" + (f",{int(RATIOS[name] > 0.5)}" if labels else "")

@@ -153,7 +153,9 @@ def test_a_run_is_measured_on_its_own_test_part(split, dataset, tmp_path, worksp
         json.loads((out / "metrics.json").read_text())["findings"],
     )
     expected = (
-        split_manifest(replace(RECIPE, split=split), open_data([dataset])).select_split("test").table["patient"]
+        split_manifest(replace(RECIPE, split=split), open_data([dataset]))
+        .select_split("test")
+        .table["patient"]
     )
     assert sorted(rows["patient"]) == sorted(expected)
     assert (len(rows) == 16) is (split == "given")

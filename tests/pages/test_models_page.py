@@ -91,7 +91,9 @@ def test_shipped_models_show_card_and_verdict(
 ) -> None:
     models_page.selectbox(key="models-model").set_value("pneumonia-children").run()
     assert not models_page.exception
-    assert "published although the gate is closed: The calibration error" in visible_text(models_page)
+    assert "published although the gate is closed: The calibration error" in visible_text(
+        models_page
+    )
     trained_on = load_card(find_active_version("pneumonia-children").folder).training["data"][
         "parts"
     ]["train"]
