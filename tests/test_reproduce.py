@@ -13,6 +13,8 @@ from PIL import Image
 from cxr_core.models.registry.registry import list_classifiers
 from tests.test_readme import blocks, help_of
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/reproduce.md"
 LINES = [line for block in blocks(DOCUMENT, "sh") for line in block.splitlines() if line.strip()]

@@ -17,6 +17,8 @@ from cxr_core.training.recipe.recipe_file import load_recipe
 from cxr_core.training.run_data import split_manifest
 from cxr_core.workspace.paths import RECIPES, SHIPPED_MODELS
 
+pytestmark = pytest.mark.training
+
 FOLDER = find_segmenter((SHIPPED_MODELS,))
 
 

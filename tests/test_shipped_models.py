@@ -25,6 +25,8 @@ from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import Reader
 from cxr_core.workspace.paths import SHIPPED_MODELS
 
+pytestmark = pytest.mark.training
+
 FOLDERS = list_classifiers((SHIPPED_MODELS,))
 TEST_DATA = {"pneumonia-children": "kermany_pneumonia", "cardiomegaly-adults": "nih_cxr8"}
 FLOORS = {"pneumonia-children": 0.96, "cardiomegaly-adults": 0.70}
@@ -76,12 +78,13 @@ def test_a_card_is_complete_and_its_folder_small(folder):
 def test_the_weights_give_the_figures_of_their_card_on_the_official_test_films(folder, real_data):
     classifier = Classifier.load(folder)
     films = open_data([real_data / TEST_DATA[classifier.card.model]]).select_split("test")
-    found = compute_figures(classifier.card, predict_films(classifier, films))
+    figures = compute_figures(classifier.card, predict_films(classifier, films))
     for key, expected in classifier.card.metrics["test"].items():
-        assert found[key]["auroc"]["value"] >= FLOORS[classifier.card.model]
+        assert figures[key].auroc.value >= FLOORS[classifier.card.model]
         for name in ("auroc", "average_precision", "ece"):
-            assert found[key][name]["n"] == expected[name]["n"]
-            assert found[key][name]["value"] == pytest.approx(expected[name]["value"], abs=0.003)
+            figure = getattr(figures[key], name)
+            assert figure.n == expected[name]["n"]
+            assert figure.value == pytest.approx(expected[name]["value"], abs=0.003)
 
 
 def test_the_apps_tensor_is_the_loaders_to_the_last_bit(real_data, reader):

@@ -28,6 +28,8 @@ from tests.jobs.job_control import (
     wait_for_step,
 )
 
+pytestmark = pytest.mark.process
+
 
 def test_twenty_clicks_make_one_run(stand_in: Path) -> None:
     with ThreadPoolExecutor(20) as clicks:

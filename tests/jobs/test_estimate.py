@@ -14,6 +14,8 @@ from cxr_core.jobs.job import TrainingRequest
 from tests.jobs.job_control import TINY
 from tests.lit_films import lit_films
 
+pytestmark = pytest.mark.process
+
 MEASURED = Measurements(
     train=70,
     val=10,

@@ -27,6 +27,8 @@ from tests.lit_films import lit_films
 from tests.tiny import tiny_card, tiny_model
 from train.evaluate import main
 
+pytestmark = pytest.mark.process
+
 REQUEST = EvaluationRequest(
     model="a model", data=("films",), split="test", recalibrate="prior=0.05"
 )

@@ -21,6 +21,8 @@ from cxr_core.workspace.process_id import ProcessId
 from tests.jobs.job_control import end_all, submit, until
 from tests.training.test_resume import RESTLESS, films
 
+pytestmark = pytest.mark.process
+
 __all__ = ["films"]
 ROOT = Path(__file__).parents[2]
 RECOGNISED_S = 30.0

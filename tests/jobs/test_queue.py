@@ -21,6 +21,8 @@ from cxr_core.workspace.process_id import current_process, find_by_env_tag, send
 from cxr_core.workspace.process_lock import find_lock_holder, hold_lock
 from tests.jobs.job_control import TINY, kill, process_of, submit, until, wait_for
 
+pytestmark = pytest.mark.process
+
 
 def has_started(run: str) -> bool:
     return (files.runs_folder() / run / "job" / run_files.PROCESS).exists()

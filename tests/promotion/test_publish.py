@@ -25,6 +25,8 @@ from cxr_core.workspace.hashing import sha256_of_file
 from tests.tiny import tiny_card, tiny_model
 from train.publish import main
 
+pytestmark = pytest.mark.training
+
 WHY = "a test of installing"
 FIGURES = {
     "pneumonia": {"auroc": {"value": 0.9, "low": 0.8, "high": 1.0, "n": 20, "positives": 10}}

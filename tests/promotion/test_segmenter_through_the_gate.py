@@ -23,6 +23,8 @@ from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.paths import SHIPPED_MODELS
 
+pytestmark = pytest.mark.training
+
 RECIPE = Recipe(
     name="drawn",
     summary="A test.",

@@ -37,6 +37,8 @@ from tests.jobs.job_control import until
 from tests.tiny import tiny_card, tiny_model
 from train.publish import main
 
+pytestmark = pytest.mark.process
+
 KEY = "pneumonia"
 RECIPE = Recipe(
     name="tiny",

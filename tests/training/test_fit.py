@@ -28,6 +28,8 @@ from tests.lit_films import lit_films
 from train.evaluate import main as evaluate
 from train.fit import main as fit_command
 
+pytestmark = pytest.mark.training
+
 TINY = Recipe(
     name="tiny",
     summary="A test.",

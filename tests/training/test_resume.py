@@ -32,6 +32,8 @@ from cxr_core.workspace.process_lock import find_lock_holder
 from tests.training.test_fit import TINY
 from train.fit import main as fit_command
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 QUIET = FitOptions(report=lambda _: None, device="cpu")
 RESTLESS = replace(

@@ -22,6 +22,8 @@ from cxr_core.film.decoding.decode import decode_film
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.film.quality import find_quality_flags
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[3]
 SPEC = InputSpec(side=32, channels=1)
 

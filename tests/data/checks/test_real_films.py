@@ -17,6 +17,8 @@ from cxr_core.data.checks.shortcuts import measure_associations
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.sources.detect import read_sources
 
+pytestmark = pytest.mark.training
+
 DOCUMENT = Path(__file__).parents[3] / "docs/data.md"
 TABLES = ("Data_Entry_2017_v2020.csv", "BBox_List_2017.csv", "train_val_list.txt", "test_list.txt")
 OF_NIH = {

@@ -20,6 +20,8 @@ from tests.evaluation.synthetic_films import write_films
 from tests.tiny import tiny_card, tiny_model
 from train import stability as command
 
+pytestmark = pytest.mark.training
+
 FILM = draw_phantom(PhantomSpec(height=300, width=260, noise=0.0))
 
 

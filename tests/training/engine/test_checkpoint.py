@@ -13,6 +13,8 @@ import torch
 from cxr_core.errors import RunError
 from cxr_core.training.engine.checkpoint import Checkpoint, Checkpoints
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[3]
 
 

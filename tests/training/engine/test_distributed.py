@@ -19,6 +19,8 @@ from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.runs.run_folder import RunFolder
 from tests.training.test_resume import RESTLESS, films, step_of  # noqa: F401 - films is a fixture
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[3]
 # VGG has no batch statistics, so that two processes with half a batch each must do what one does with all of it.
 PLAIN = replace(

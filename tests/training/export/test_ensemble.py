@@ -20,6 +20,8 @@ from tests.lit_films import lit_films
 from tests.training.test_fit import TINY as FITTED
 from train.average import main as average_command
 
+pytestmark = pytest.mark.training
+
 TINY = replace(FITTED, input_side=32, epochs=1)
 QUIET = FitOptions(report=lambda _: None, device="cpu")
 

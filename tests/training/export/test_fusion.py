@@ -13,6 +13,8 @@ from cxr_core.training.export import fusion
 from cxr_core.training.export.fusion import fuse_with_ratio
 from tests.tiny import tiny_card, tiny_model
 
+pytestmark = pytest.mark.training
+
 COUNT = 120
 
 

@@ -24,6 +24,8 @@ from cxr_core.training.sweeps.grid import split_into_stages
 from cxr_core.training.tasks.findings import mean_bce
 from cxr_core.workspace.paths import RECIPES
 
+pytestmark = pytest.mark.network_zoo
+
 PATHS = {path.stem: path for path in sorted(RECIPES.glob("*.toml"))}
 ATTENTION = [
     f"cardiomegaly-attention-{backbone}-{balance}"

@@ -19,6 +19,8 @@ from cxr_core.training.sweeps.grid import GridEntry, format_csv, format_markdown
 from tests.lit_films import lit_films
 from train.grid import main
 
+pytestmark = pytest.mark.training
+
 TINY = Recipe(
     name="tiny-balanced",
     summary="A test.",

@@ -17,6 +17,8 @@ from cxr_core.training.runs.run_folder import RunFolder
 from tests.lit_films import lit_films
 from train.seeds import main
 
+pytestmark = pytest.mark.training
+
 TINY = Recipe(
     name="tiny",
     summary="A test.",

@@ -31,6 +31,8 @@ from cxr_core.workspace.paths import RECIPES
 from tests.training.wide_hearts import TINY as PLAIN
 from tests.training.wide_hearts import WIDTHS, chest, drawn
 
+pytestmark = pytest.mark.training
+
 __all__ = ["drawn"]  # a fixture
 
 SPEC = InputSpec(side=64)

@@ -26,6 +26,8 @@ from cxr_core.training.runs.events import EpochDone, Event
 from cxr_core.training.tasks.structures import StructuresTask
 from cxr_core.workspace.paths import RECIPES
 
+pytestmark = pytest.mark.training
+
 QUIET = FitOptions(report=lambda _: None, device="cpu")
 TINY = Recipe(
     name="tiny-anatomy",
