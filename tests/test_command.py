@@ -134,6 +134,7 @@ def test_help_needs_no_torch():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 
 
+@pytest.mark.process
 def test_a_closed_pipe_gives_no_traceback(installed, films):
     command_line = (
         f"{sys.executable} -m cxr_core read {' '.join([str(films / 'a.png')] * 40)} | head -n 1"

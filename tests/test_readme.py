@@ -68,6 +68,7 @@ def test_make_targets_of_the_readme_exist() -> None:
     assert set(named) <= targets()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "words",
     [words for words in commands() if words[0].endswith("python")],

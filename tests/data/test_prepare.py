@@ -31,7 +31,7 @@ from cxr_core.data.registry import (
 from cxr_core.errors import Cancelled, DataError
 from train.prepare import main as prepare_command
 
-pytestmark = pytest.mark.usefixtures("workspace")
+pytestmark = [pytest.mark.usefixtures("workspace"), pytest.mark.process]
 
 
 def picture(path: Path, seed: int) -> None:

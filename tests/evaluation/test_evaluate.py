@@ -21,6 +21,8 @@ from cxr_core.training.runs.run_folder import RunFolder
 from tests.tiny import tiny_card, tiny_model
 from train.evaluate import main
 
+pytestmark = pytest.mark.training
+
 RECIPE = Recipe(
     name="tiny",
     summary="A test.",

@@ -12,6 +12,8 @@ from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
 from tests.data.layouts import by_name, entries, source_issues_by_code, touch, write
 
+pytestmark = pytest.mark.release
+
 ROWS = (
     "00000001_000.png,Cardiomegaly|Effusion,0,1,57,M,PA",
     "00000001_001.png,No Finding,1,1,58,M,AP",

@@ -136,6 +136,7 @@ def test_delongs_interval_is_given_only_where_no_patient_has_two_films():
     assert "auroc_delong" not in two_each.to_json()
 
 
+@pytest.mark.training
 def test_the_macro_figure_is_the_mean_over_findings_on_the_same_resamples():
     """Resamples drawn one by one, each finding measured by scikit-learn; one finding has labels of fewer films."""
     (first, one, _), (second, other, _) = films(6, 90), films(7, 90)

@@ -22,6 +22,8 @@ from cxr_core.film.decoding.sandbox import DecodePool, DecodeWorker
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, encode_png
 from tests.film.dicom_files import write_dicom
 
+pytestmark = pytest.mark.process
+
 GREY = np.random.default_rng(1).integers(0, 256, (70, 90), dtype=np.uint8)
 
 

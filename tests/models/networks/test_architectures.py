@@ -14,6 +14,8 @@ from cxr_core.models.store import load_network, save_model
 from cxr_core.reading.heatmaps import forward_with_attribution
 from tests.tiny import ARGUMENTS, tiny_card
 
+pytestmark = pytest.mark.network_zoo
+
 RECIPE_BACKBONES = [
     *("plain_cnn", "resnet50", "resnetv2_101", "resnetv2_152", "inception_v3", "mobilenetv1_100"),
     *("mobilenetv2_100", "densenet121", "efficientnet_b0", "efficientnet_b4", "vgg16"),

@@ -13,6 +13,8 @@ from cxr_core.errors import DataError
 from cxr_core.reading.cardiothoracic.fusion import fuse_logits
 from cxr_core.reading.cardiothoracic.fusion_fit import cross_validate_losses, fit_fusion
 
+pytestmark = pytest.mark.training
+
 
 def films(count: int, of_ratio: float, seed: int = 0):
     rng = np.random.default_rng(seed)
