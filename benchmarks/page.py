@@ -100,7 +100,7 @@ def _upload(tab: Page, server: Served | None, name: str, data: bytes) -> None:
     if server is not None:
         tab.goto(server.address)
     file = {"name": name, "mimeType": "image/png", "buffer": data}
-    tab.locator("input[type=file]").set_input_files([file])  # type: ignore[list-item]
+    tab.locator("input[type=file]").first.set_input_files([file])  # type: ignore[list-item]
     # In the list of films the name is drawn on a canvas, with a hidden table beside it for screen readers.
     tab.get_by_text(name, exact=True).first.wait_for(state="attached", timeout=60_000)
     tab.locator("[data-testid=film-viewer][data-ready=true]").wait_for(timeout=60_000)

@@ -58,6 +58,9 @@ def prepare(page: Page, address: str, folder: Path) -> None:
 def explore(page: Page, address: str, folder: Path) -> Locator:
     """The films' cards."""
     prepare(page, address, folder)
+    expect(page.get_by_test_id("stApp")).to_have_attribute(
+        "data-test-script-state", "notRunning", timeout=60_000
+    )
     page.get_by_role("tab", name="Explore").click()
     cards = page.locator(".st-key-dataset-films .gallery button.card")
     expect(cards).to_have_count(24)

@@ -196,7 +196,7 @@ def test_an_activity_that_was_killed_says_so(tmp_path: Path) -> None:
     activity = read_activity(tmp_path)
     assert activity is not None
     assert not activity.is_running
-    assert "but that was cut off" in activity.sentence
+    assert "but that was interrupted" in activity.sentence
 
 
 def test_the_real_command_reports_its_progress_to_its_job(

@@ -82,14 +82,14 @@ def test_what_was_outlined_once_is_read_from_the_run_and_that_of_other_films_is_
     assert np.array_equal(kept(tmp_path, films), first, equal_nan=True)
     assert (tmp_path / REGIONS).stat().st_mtime_ns == written
     fewer = films.with_table(films.table.iloc[1:])
-    with pytest.raises(RunError, match="not of the films of this run"):
+    with pytest.raises(RunError, match="belongs to other films than those of this run"):
         kept(tmp_path, fewer)
-    with pytest.raises(RunError, match="not of the films of this run"):
+    with pytest.raises(RunError, match="belongs to other films than those of this run"):
         kept(tmp_path, films, ("cardiomegaly",))
 
 
 def test_a_stop_while_outlining_leaves_nothing_half_written(drawn, tmp_path, workspace):
-    with pytest.raises(Cancelled, match="outlined"):
+    with pytest.raises(Cancelled, match="segmented"):
         kept(tmp_path, open_data([str(drawn)]), stop=lambda: True)
     assert not [path for path in tmp_path.iterdir() if REGIONS in path.name]
 
