@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from cxr_core.film.irregularities import IRREGULARITIES
 from cxr_core.film.orientation import measure_pose
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import CHEST_PARTS, Radiograph
@@ -51,7 +52,8 @@ NOT_A_PICTURE = frozenset({"too_small", "implausible_shape", "constant", "noise"
 
 def find_quality_flags(film: Radiograph) -> tuple[QualityFlag, ...]:
     """The quality flags of a film, those that withhold a reading first; empty for a film without any."""
-    flags = [*_check_tags(film), *_check_shape(film), *_check_content(film)]
+    irregular = [IRREGULARITIES[code] for code in film.irregularities]
+    flags = [*irregular, *_check_tags(film), *_check_shape(film), *_check_content(film)]
     # The measures of exposure and pose mean nothing on a picture without a chest's proportions.
     if not any(flag.withholds_reading and flag.code in NOT_A_PICTURE for flag in flags):
         flags += [*_check_exposure(film), *_check_pose(film)]

@@ -9,7 +9,10 @@ from cxr_core.workspace.json_files import Json, JsonObject
 
 View = Literal["PA", "AP", "LATERAL"]
 Sex = Literal["F", "M"]
-Container = Literal["png", "jpeg", "dicom", "drawing"]
+Container = Literal["png", "jpeg", "webp", "tiff", "bmp", "dicom", "drawing"]
+# Where a spacing holds: calibrated at the patient, estimated there from the magnification, at the detector, or on the
+# sheet of film that a scanner digitised.
+SpacingSource = Literal["calibrated", "magnification", "detector", "scanner"]
 
 ADULT_FROM_YEARS = 18
 # Body parts that a chest film shows, as DICOM names them (PS3.16 annex L) and as sites spell them.
@@ -32,14 +35,16 @@ class Radiograph:
     """One film, upright as its file says, dense tissue bright. Holds no name, number, date or UID.
 
     pixels: (H, W) float32 in [0, 1], C-contiguous.
-    spacing_mm: (row, column); None when the file does not say.
+    spacing_mm: (row, column); None when the file does not say.  spacing_source: where it holds; None without a spacing.
     modality, body_part: DICOM's codes, such as "DX" and "CHEST"; None for PNG and JPEG.
     bits: bits per sample that the file says it uses.
     colour: mean over pixels of (max - min) of the colour channels, in [0, 1]; 0 is grey.
+    irregularities: codes of irregularities.py: what the decoder had to correct, or could not trust.
     """
 
     pixels: np.ndarray
     spacing_mm: tuple[float, float] | None = None
+    spacing_source: SpacingSource | None = None
     view: View | None = None
     age_years: float | None = None
     sex: Sex | None = None
@@ -48,6 +53,7 @@ class Radiograph:
     container: Container = "png"
     bits: int = 8
     colour: float = 0.0
+    irregularities: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -61,6 +67,7 @@ class Radiograph:
         del content["pixels"]
         if self.spacing_mm is not None:
             content["spacing_mm"] = list(self.spacing_mm)
+        content["irregularities"] = list(self.irregularities)
         return content
 
     @classmethod
@@ -71,4 +78,5 @@ class Radiograph:
         arguments: dict[str, Any] = dict(content)
         if arguments.get("spacing_mm") is not None:
             arguments["spacing_mm"] = tuple(arguments["spacing_mm"])
+        arguments["irregularities"] = tuple(arguments.get("irregularities") or ())
         return cls(pixels=pixels, **arguments)

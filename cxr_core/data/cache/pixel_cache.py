@@ -22,6 +22,7 @@ from cxr_core.data.cache.index import FILM_COLUMNS, CacheIndex, file_stamp
 from cxr_core.data.cache.worker import GEOMETRY, GRIDS, INDEX, FilmAnswer
 from cxr_core.data.cache.worker_pool import WorkerPool
 from cxr_core.errors import DataError
+from cxr_core.film.decoding.decode import DECODING_VERSION
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import workspace
@@ -177,7 +178,9 @@ class PixelCache:
 
 
 def _geometry_name(spec: InputSpec) -> str:
-    return f"{spec.side}-{spec.aspect}-{spec.equalisation}-v{spec.version}"
+    """The decoder's version is part of it: a program that reads some file otherwise decodes every film again."""
+    geometry = f"{spec.side}-{spec.aspect}-{spec.equalisation}-v{spec.version}"
+    return f"{geometry}-decoding{DECODING_VERSION}"
 
 
 def _write_geometry(folder: Path, spec: InputSpec) -> None:

@@ -5,6 +5,9 @@ from cxr_core.film.decoding import jpeg, png
 from cxr_core.film.limits import require_bytes
 from cxr_core.film.radiograph import Radiograph
 
+# Grows with every change after which some file gives other pixels or other flags than before.
+DECODING_VERSION = 2
+
 EXPECTED = "A chest film is read from a PNG, a JPEG or a DICOM file: export it as one of these."
 
 # (offset, magic, name), so that the refusal can name what was found.

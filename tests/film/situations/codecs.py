@@ -1,0 +1,7 @@
+"""Situations: compressed and native pixels of DICOM."""
+
+from tests.film.corpus import Situation
+
+HEADING = "Compressed and native pixels of DICOM"
+
+SITUATIONS: tuple[Situation, ...] = ()

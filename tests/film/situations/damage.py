@@ -1,0 +1,7 @@
+"""Situations: damaged files."""
+
+from tests.film.corpus import Situation
+
+HEADING = "Damaged files"
+
+SITUATIONS: tuple[Situation, ...] = ()
