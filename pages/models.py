@@ -8,7 +8,7 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.models.card import ModelCard
 from cxr_core.models.registry.active_version import read_history
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.presentation.wording import finding_name
+from cxr_core.presentation.wording import finding_name, structure_name
 from cxr_core.promotion.gate.verdict import read_verdict
 from pages.components.markdown import plain
 from pages.components.model_card import show_card
@@ -109,7 +109,7 @@ def show_version_card(version: Version) -> None:
 
 def show_segmenter_card(card: SegmenterCard) -> None:
     """What a segmentation model segments, for whom it was made, and how well it does."""
-    structures = ", ".join(card.structures).replace("_", " ")
+    structures = ", ".join(map(structure_name, card.structures))
     st.markdown(f"Segments {plain(structures)}; made for {plain(card.population.text)}.")
     rows = segmentation_rows(card)
     if rows:

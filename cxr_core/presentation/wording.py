@@ -8,6 +8,21 @@ OPERATING_POINT_NAMES = {
     "specificity_95": "Specific",
 }
 SPLIT_NAMES = {"train": "training split", "val": "validation split", "test": "test split"}
+# The films that the figures of a model's card were measured on, and whether with the cardiothoracic ratio.
+CARD_SPLIT_NAMES = {
+    "validation": "Validation films",
+    "test": "Official test",
+    "test_combined": "Official test, with the ratio",
+    "test_combined_pa": "Official test, PA films, with the ratio",
+    "test_combined_ap": "Official test, AP films, with the ratio",
+    "test_combined_with_nih_boxes_256": "Official test and films with boxes, with the ratio",
+    "nih_boxes_256": "Films with boxes drawn by a reader",
+}
+WITH_RATIO = (
+    "With the ratio: the probability that a reading shows, from network and cardiothoracic ratio together, on films "
+    "whose heart could be measured. Other columns: the network alone."
+)
+CURVE_SPELLINGS = {"auroc": "AUROC", "f1": "F1", "dice": "Dice", "iou": "IoU"}
 NOTICE = "Not for clinical use without a qualified reader."
 DRAWING_NOTICE = "This is a synthetic film made by the program, not a film of a patient."
 
@@ -25,6 +40,22 @@ def operating_point_name(key: str) -> str:
 def split_name(key: str) -> str:
     """The display name of a split: `val` -> validation split."""
     return SPLIT_NAMES.get(key, f"{key} split")
+
+
+def card_split_name(key: str) -> str:
+    """What a card's figures were measured on: `test_combined_pa` -> Official test, PA films, with the ratio."""
+    return CARD_SPLIT_NAMES.get(key, key.replace("_", " ").capitalize())
+
+
+def structure_name(key: str) -> str:
+    """The name of a structure within a sentence: `left_lung` -> left lung."""
+    return key.replace("_", " ")
+
+
+def training_curve_name(key: str) -> str:
+    """A figure of a run's log: `validation_auroc` -> validation AUROC; `loss` is that of the training films."""
+    words = "training loss" if key == "loss" else key.replace("_", " ")
+    return " ".join(CURVE_SPELLINGS.get(word, word) for word in words.split())
 
 
 def format_percent(probability: float) -> str:

@@ -6,7 +6,12 @@ import streamlit as st
 
 from cxr_core.models.card import OPERATING_POINTS, ModelCard
 from cxr_core.models.figures import Figure
-from cxr_core.presentation.wording import finding_name, operating_point_name
+from cxr_core.presentation.wording import (
+    WITH_RATIO,
+    card_split_name,
+    finding_name,
+    operating_point_name,
+)
 from cxr_core.workspace.json_files import Json, JsonObject
 from pages.components.markdown import plain
 from pages.components.read.page_state import ReadPageState
@@ -52,8 +57,12 @@ def show_card(card: ModelCard, finding: str) -> None:
     st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in details))
     rows = _tabulate_figures(card, finding)
     if rows:
-        st.markdown("**Performance**, with 95 % intervals")
+        st.markdown(
+            "**Performance** with 95 % intervals, and the number of positive films among all films"
+        )
         st.table(rows, border="horizontal", hide_header=False, hide_index=True)
+        if finding in card.fusion:
+            st.caption(WITH_RATIO)
     points = [
         f"- {operating_point_name(point.name)}: {format_exact_threshold(point.threshold)}, from {plain(point.source)}"
         for point in card.operating_points[finding]
@@ -86,25 +95,25 @@ def _describe_split(split: JsonObject, finding: str) -> str:
 
 
 def _tabulate_figures(card: ModelCard, finding: str) -> list[dict[str, str]]:
-    """One row per figure, and two columns per split that it was measured on: the figure, and the positive films."""
+    """One row per figure, and one column per set of films that it was measured on."""
     rows: dict[str, dict[str, str]] = {}
     columns = ["Figure"]
     for split, findings in card.metrics.items():
-        name = split.replace("_", " ")
-        figure_column, count_column = plain(name.capitalize()), f"Positive in {plain(name)}"
-        for label, figure in _list_figures(_object(_object(findings).get(finding))):
+        column = plain(card_split_name(split))
+        figures = list(_list_figures(_object(_object(findings).get(finding))))
+        if figures:
+            columns.append(column)
+        for label, figure in figures:
             row = rows.setdefault(label, {"Figure": plain(label)})
-            row[figure_column] = _format_figure(figure)
-            row[count_column] = f"{figure.positives:,} of {figure.n:,}"
-            columns += [figure_column, count_column]
-    unique_columns = list(dict.fromkeys(columns)) if rows else []
-    return [{column: row.get(column, "") for column in unique_columns} for row in rows.values()]
+            row[column] = _format_figure(figure)
+    return [{column: row.get(column, "") for column in columns} for row in rows.values()]
 
 
 def _format_figure(figure: Figure) -> str:
+    count = f"{figure.positives:,} of {figure.n:,}"
     if figure.value is None or figure.low is None or figure.high is None:
-        return "undefined"
-    return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f})"
+        return f"undefined · {count}"
+    return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f}) · {count}"
 
 
 def _list_figures(record: JsonObject) -> Iterator[tuple[str, Figure]]:

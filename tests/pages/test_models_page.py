@@ -108,10 +108,9 @@ def test_shipped_models_show_card_and_verdict(
     dice = load_segmenter_card(find_active_version("anatomy").folder).metrics["validation"][
         "dice_heart"
     ]["value"]
-    assert table_rows(models_page, "On validation films")[0]["Figure"] == "Dice, heart"
-    assert table_rows(models_page, "On validation films")[0]["On validation films"].startswith(
-        f"{dice:.3f} ("
-    )
+    row = table_rows(models_page, "Validation films")[0]
+    assert row["Figure"] == "Dice, heart"
+    assert row["Validation films"].startswith(f"{dice:.3f} (")
 
 
 def test_auroc_of_the_fused_probability_is_shown_beside_the_networks_own(
@@ -127,6 +126,22 @@ def test_auroc_of_the_fused_probability_is_shown_beside_the_networks_own(
     assert said.endswith(
         f"{combined['value']:.3f} ({combined['low']:.3f} to {combined['high']:.3f}) with the ratio"
     )
+
+
+def test_headings_of_the_card_say_what_was_measured(models_page: AppTest) -> None:
+    models_page.selectbox(key="models-model").set_value("cardiomegaly-adults").run()
+    rows = table_rows(models_page, "Official test")
+    assert list(rows[0]) == [
+        "Figure",
+        "Validation films",
+        "Official test",
+        "Official test, with the ratio",
+        "Official test, PA films, with the ratio",
+        "Official test, AP films, with the ratio",
+        "Official test and films with boxes, with the ratio",
+    ]
+    assert rows[0]["Official test, PA films, with the ratio"].endswith(" · 22 of 454")
+    assert "With the ratio: the probability that a reading shows" in visible_text(models_page)
 
 
 def test_card_of_another_preprocessing_version_is_named_and_left_out(

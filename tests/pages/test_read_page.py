@@ -50,8 +50,10 @@ def test_card_of_the_model_is_one_click_away(app: AppTest) -> None:
     assert "11,000 films of 9,000 patients" in visible_text(app)
     figures = list(app.table[1].value.to_dict("records"))
     assert [row["Figure"] for row in figures] == ["AUROC", "Sensitivity, balanced"]
-    assert [row["Test"] for row in figures] == ["0.91 (0.88 to 0.94)", "undefined"]
-    assert {row["Positive in test"] for row in figures} == {"58 of 1,306"}
+    assert [row["Official test"] for row in figures] == [
+        "0.91 (0.88 to 0.94) · 58 of 1,306",
+        "undefined · 58 of 1,306",
+    ]
 
 
 def test_age_that_excludes_a_model_is_explained(app: AppTest, reader: FakeReader) -> None:

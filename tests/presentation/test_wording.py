@@ -1,8 +1,12 @@
 """Numbers and names are worded the same everywhere."""
 
+import json
+
 import pytest
 
 from cxr_core.presentation.wording import (
+    CARD_SPLIT_NAMES,
+    card_split_name,
     finding_name,
     format_percent,
     format_ratio,
@@ -11,7 +15,10 @@ from cxr_core.presentation.wording import (
     format_time,
     operating_point_name,
     split_name,
+    structure_name,
+    training_curve_name,
 )
+from cxr_core.workspace.paths import SHIPPED_MODELS
 
 
 @pytest.mark.parametrize(
@@ -46,6 +53,17 @@ def test_display_names_of_known_and_unknown_keys():
     assert operating_point_name("at_half") == "At half"
     assert split_name("val") == "validation split"
     assert split_name("holdout") == "holdout split"
+    assert card_split_name("test_combined_pa") == "Official test, PA films, with the ratio"
+    assert card_split_name("site_b") == "Site b"
+    assert structure_name("left_lung") == "left lung"
+    assert training_curve_name("validation_auroc") == "validation AUROC"
+    assert training_curve_name("loss") == "training loss"
+
+
+def test_every_set_of_films_in_a_shipped_card_has_a_name():
+    for path in SHIPPED_MODELS.glob("*/*/card.json"):
+        metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+        assert set(metrics) <= set(CARD_SPLIT_NAMES), path
 
 
 def test_times_are_in_utc_to_the_minute():

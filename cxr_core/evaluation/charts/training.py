@@ -5,6 +5,7 @@ import pandas as pd
 from cxr_core.evaluation.charts.base import Chart, draw_line, make_figure
 from cxr_core.evaluation.metrics.curves import TrainingCurves
 from cxr_core.presentation.palette import DASHES, GREY, SERIES, SYMBOLS
+from cxr_core.presentation.wording import training_curve_name
 
 SHARES = (
     "auroc",
@@ -16,7 +17,6 @@ SHARES = (
     "dice",
     "iou",
 )
-SPELLINGS = {"auroc": "AUROC", "f1": "F1", "dice": "Dice", "iou": "IoU"}
 LOSS, FIGURES = "Loss", "Figures on validation films"
 
 
@@ -29,16 +29,10 @@ def draw_training_charts(training: TrainingCurves) -> dict[str, Chart]:
     return {name: _draw_by_epoch(training, keys, name) for name, keys in keys_of.items() if keys}
 
 
-def name_run_figure(key: str) -> str:
-    """A figure of the run's log as people write it; "loss" alone is that of the training films."""
-    words = "training loss" if key == "loss" else key.replace("_", " ")
-    return " ".join(SPELLINGS.get(word, word) for word in words.split())
-
-
 def _draw_by_epoch(training: TrainingCurves, keys: list[str], title: str) -> Chart:
     traces = []
     for place, key in enumerate(keys):
-        name = name_run_figure(key)
+        name = training_curve_name(key)
         trace = draw_line(
             training.epochs,
             training.figures[key],

@@ -14,7 +14,7 @@ from cxr_core.evaluation.metrics.results import FindingFigures
 from cxr_core.evaluation.report.figure_text import format_figure
 from cxr_core.evaluation.report.svg import Axes, Line, SvgChart, draw_chart
 from cxr_core.models.figures import Figure
-from cxr_core.presentation.wording import OPERATING_POINT_NAMES
+from cxr_core.presentation.wording import OPERATING_POINT_NAMES, training_curve_name
 
 MAX_DOTTED_EPOCHS = 20  # each epoch of a longer run would hide the line under dots
 
@@ -129,7 +129,7 @@ def _draw_epochs(
         pairs = zip(training.epochs, column, strict=True)
         points = [(epoch, value) for epoch, value in pairs if value is not None]
         dots = len(column) <= MAX_DOTTED_EPOCHS
-        lines.append(Line(name=name.replace("_", " "), points=points, dots=dots))
+        lines.append(Line(name=training_curve_name(name), points=points, dots=dots))
     best = training.best_epoch
     axes = Axes(
         x="epoch",

@@ -34,7 +34,7 @@ from cxr_core.evaluation.segmentation.results import (
 )
 from cxr_core.models.figures import MeanFigure
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.presentation.wording import finding_name, format_time
+from cxr_core.presentation.wording import finding_name, format_time, structure_name
 
 SCORE_NAMES = {"ratio": "Ratio", "classifier": "Classifier", "combined": "Both combined"}
 GROUP_NAMES = {
@@ -105,7 +105,7 @@ def _masks_section(films: pd.DataFrame, figures: SegmentationFigures) -> Section
     rows = []
     for structure, dice in figures.dice.items():
         distance = format_figure(figures.distance_px[structure], 2)
-        name = structure.replace("_", " ").capitalize()
+        name = structure_name(structure).capitalize()
         rows.append([name, format_figure(dice), distance, f"{dice.n:,}"])
     header = ("", "Dice", "Mean distance of boundaries, px", "Films")
     return Section(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cxr_core.models.card import ModelCard
 from cxr_core.models.figures import recorded_figure
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.presentation.wording import finding_name
+from cxr_core.presentation.wording import card_split_name, finding_name
 from cxr_core.promotion.gate.verdict import read_verdict
 from pages.components.markdown import plain
 from pages.components.models.installed_models import InstalledModel, Version
@@ -74,7 +74,7 @@ def segmentation_rows(card: SegmenterCard) -> Rows:
         if any(name in figures for figures in card.metrics.values()):
             row = {"Figure": label}
             for split, figures in card.metrics.items():
-                row[f"On {split} films"] = _format_mean_figure(figures.get(name))
+                row[card_split_name(split)] = _format_mean_figure(figures.get(name))
             rows.append(row)
     return rows
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import streamlit as st
 
+from cxr_core.presentation.wording import finding_name
 from pages.components import session
 from pages.components.markdown import plain
 from pages.components.training.page_state import RunDraft
@@ -60,7 +61,7 @@ def format_value(value: FormValue) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple | list):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(map(finding_name, value)) or "none"
     return str(value)
 
 
@@ -98,7 +99,11 @@ def _ask_choice(field: FormField, value: Any, arguments: WidgetArguments) -> str
 
 def _ask_keys(field: FormField, value: Any, arguments: WidgetArguments) -> list[str]:
     return st.multiselect(
-        **arguments, options=field.choices, default=list(value), placeholder="none"
+        **arguments,
+        options=field.choices,
+        default=list(value),
+        format_func=finding_name,
+        placeholder="none",
     )
 
 
