@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cxr_core.errors import RecipeError
 from cxr_core.models.networks import architectures
-from cxr_core.training.recipe import recipe as recipe_module
+from cxr_core.training.recipe import network_fields
 from cxr_core.training.recipe.field_help import format_documentation
 from cxr_core.training.recipe.form import apply_values, read_value
 from cxr_core.training.recipe.recipe import Recipe
@@ -119,7 +119,7 @@ def test_a_recipe_without_what_it_needs_says_what_is_missing(tmp_path: Path) -> 
 
 
 def test_heads_of_recipes_are_those_of_the_networks() -> None:
-    assert get_args(recipe_module.Head) == get_args(architectures.Head)
+    assert get_args(network_fields.Head) == get_args(architectures.Head)
 
 
 def test_a_recipe_is_checked_without_a_file() -> None:

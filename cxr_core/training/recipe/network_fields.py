@@ -1,0 +1,135 @@
+"""The fields of a recipe that decide the network and its input."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cxr_core.film.preprocess import Equalisation
+from cxr_core.training.recipe.settings import setting
+from cxr_core.workspace.json_files import Json as Json  # the name that JsonObject refers to
+from cxr_core.workspace.json_files import JsonObject
+
+Freeze = Literal["none", "backbone"]
+# The same as models.networks.film_classifier.Head, whose module loads torch; a test compares them.
+Head = Literal["averaged", "positional", "dense", "attention"]
+
+NETWORK = "Network"
+INPUT = "Model input"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkFields:
+    """Backbone, initial weights, head and what is frozen."""
+
+    backbone: str = field(
+        default="mobilenetv2_100",
+        metadata=setting(
+            "Backbone", "plain_cnn, or the name of any convolutional network of timm.", NETWORK
+        ),
+    )
+    backbone_arguments: JsonObject = field(
+        default_factory=dict,
+        metadata=setting(
+            "Backbone arguments",
+            'Keyword arguments of the backbone, as TOML, such as pad_type = "same".',
+            NETWORK,
+        ),
+    )
+    init: str = field(
+        default="imagenet",
+        metadata=setting(
+            "Initial weights",
+            "scratch, imagenet, a safetensors file in timm's naming, or an installed model; backbone: before the "
+            "model's name takes its backbone only.",
+            NETWORK,
+        ),
+    )
+    head: Head = field(
+        default="averaged",
+        metadata=setting("Head", "How the backbone's feature map becomes logits.", NETWORK),
+    )
+    neck: int | None = field(
+        default=None,
+        metadata=setting(
+            "Neck (channels)",
+            "Channels of a 1 x 1 convolution between backbone and head; empty = none.",
+            NETWORK,
+            low=1,
+            high=4096,
+        ),
+    )
+    hidden: int = field(
+        default=128,
+        metadata=setting(
+            "Hidden units",
+            "Units of the fully connected layer of the heads that have one (dense, attention).",
+            NETWORK,
+            low=1,
+            high=8192,
+        ),
+    )
+    two_class: bool = field(
+        default=False,
+        metadata=setting(
+            "Two outputs per finding",
+            "The head has two outputs for each finding; their difference is the logit.",
+            NETWORK,
+        ),
+    )
+    dropout: float = field(
+        default=0.0,
+        metadata=setting(
+            "Dropout rate", "Share of the features dropped in each step.", NETWORK, low=0, high=0.95
+        ),
+    )
+    freeze: Freeze = field(
+        default="none",
+        metadata=setting("Frozen layers", "backbone trains the head only, in all epochs.", NETWORK),
+    )
+    head_epochs: int = field(
+        default=0,
+        metadata=setting(
+            "Frozen-backbone epochs",
+            "Initial epochs in which only the head is trained.",
+            NETWORK,
+            low=0,
+            high=999,
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputFields:
+    """How a film becomes the network's input."""
+
+    channels: int = field(
+        default=3,
+        metadata=setting(
+            "Input channels",
+            "1, or 3 for a backbone made for colour images; the grey values are then repeated.",
+            INPUT,
+            low=1,
+            high=3,
+        ),
+    )
+    mean: float = field(
+        default=0.5,
+        metadata=setting("Mean", "Subtracted from grey values in [0, 1].", INPUT, low=0, high=1),
+    )
+    std: float = field(
+        default=0.5,
+        metadata=setting(
+            "Standard deviation",
+            "Grey values are divided by this after the mean is subtracted.",
+            INPUT,
+            low=0.001,
+            high=10,
+        ),
+    )
+    equalisation: Equalisation = field(
+        default="none",
+        metadata=setting(
+            "Histogram equalisation",
+            "none, histogram (global) or clahe (contrast-limited, in tiles), after resampling.",
+            INPUT,
+        ),
+    )

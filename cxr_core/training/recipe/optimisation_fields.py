@@ -1,0 +1,137 @@
+"""The fields of a recipe that decide how the weights are optimised."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cxr_core.training.recipe.settings import setting
+
+Optimizer = Literal["adamw", "adam", "sgd"]
+Schedule = Literal["constant", "cosine", "one_cycle", "plateau"]
+Monitor = Literal["auroc", "dice", "loss"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+OPTIMISATION = "Optimisation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimisationFields:
+    """Optimizer, schedule, what selects the best epoch, and how the arithmetic is done."""
+
+    optimizer: Optimizer = field(
+        default="adamw",
+        metadata=setting(
+            "Optimizer",
+            "Weight decay is decoupled with adamw, and an L2 penalty with adam and sgd.",
+            OPTIMISATION,
+        ),
+    )
+    head_learning_rate: float | None = field(
+        default=None,
+        metadata=setting(
+            "Head learning rate",
+            "Peak learning rate of the head; empty = the learning rate above.",
+            OPTIMISATION,
+            low=1e-8,
+            high=10,
+        ),
+    )
+    weight_decay: float = field(
+        default=0.01,
+        metadata=setting(
+            "Weight decay",
+            "Strength of the pull of weights towards zero.",
+            OPTIMISATION,
+            low=0,
+            high=1,
+        ),
+    )
+    schedule: Schedule = field(
+        default="one_cycle",
+        metadata=setting(
+            "Learning rate schedule", "How the learning rate changes over the run.", OPTIMISATION
+        ),
+    )
+    plateau_patience: int = field(
+        default=2,
+        metadata=setting(
+            "Plateau patience (epochs)",
+            "With plateau: epochs without a lower validation loss before the learning rate falls.",
+            OPTIMISATION,
+            low=0,
+            high=1000,
+        ),
+    )
+    plateau_factor: float = field(
+        default=0.1,
+        metadata=setting(
+            "Plateau factor",
+            "With plateau: the learning rate is multiplied by this.",
+            OPTIMISATION,
+            low=0.001,
+            high=0.999,
+        ),
+    )
+    monitor: Monitor = field(
+        default="auroc",
+        metadata=setting(
+            "Checkpoint metric",
+            "Validation metric that selects the best epoch and decides early stopping.",
+            OPTIMISATION,
+        ),
+    )
+    oversample_factor: float | None = field(
+        default=4.0,
+        metadata=setting(
+            "Oversampling factor",
+            "How many times likelier a positive film is sampled; empty = until both classes are as likely.",
+            OPTIMISATION,
+            low=1,
+            high=1000,
+        ),
+    )
+    label_smoothing: float = field(
+        default=0.0,
+        metadata=setting(
+            "Label smoothing",
+            "How far labels are moved from 0 and 1 towards 0.5.",
+            OPTIMISATION,
+            low=0,
+            high=0.4,
+        ),
+    )
+    ema_decay: float | None = field(
+        default=None,
+        metadata=setting(
+            "EMA decay",
+            "Decay of an exponential moving average of the weights, which is then evaluated; empty = none.",
+            OPTIMISATION,
+            low=0,
+            high=0.99999,
+        ),
+    )
+    precision: Precision = field(
+        default="auto",
+        metadata=setting(
+            "Numeric precision",
+            "auto uses bfloat16 on a CUDA device and float32 elsewhere.",
+            OPTIMISATION,
+        ),
+    )
+    compile: bool = field(
+        default=False,
+        metadata=setting(
+            "Compile the network",
+            "Compiles the network with torch.compile: slower to start, often faster after.",
+            OPTIMISATION,
+        ),
+    )
+    checkpoint_every_steps: int = field(
+        default=200,
+        metadata=setting(
+            "Checkpoint interval (steps)",
+            "Steps between checkpoints, in addition to one after each epoch.",
+            OPTIMISATION,
+            low=1,
+            high=10**6,
+        ),
+    )

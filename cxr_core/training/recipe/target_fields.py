@@ -1,0 +1,135 @@
+"""The fields of a recipe that decide what is predicted or segmented, and for which patients."""
+
+from dataclasses import dataclass, field
+
+from cxr_core.findings import FINDINGS, STRUCTURES
+from cxr_core.training.recipe.common_fields import MAX_SEED
+from cxr_core.training.recipe.settings import setting
+
+TARGETS = "Labels and patients"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetFields:
+    """Findings or structures, the intended population, and how the data are split."""
+
+    findings: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            "Findings", "Findings that the model predicts.", TARGETS, options=tuple(FINDINGS)
+        ),
+    )
+    auxiliary_findings: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            "Auxiliary findings",
+            "Findings trained alongside and dropped from the finished model.",
+            TARGETS,
+            options=tuple(FINDINGS),
+        ),
+    )
+    finding_weight: float = field(
+        default=1.0,
+        metadata=setting(
+            "Finding loss weight",
+            "Weight of the findings in the loss; auxiliary findings have weight 1.",
+            TARGETS,
+            low=0.01,
+            high=100,
+        ),
+    )
+    region_weight: float = field(
+        default=0.0,
+        metadata=setting(
+            "Attribution penalty weight",
+            "Loss weight of attribution outside the heart (cardiomegaly) or outside heart and lungs (other findings), "
+            "as the installed segmenter segments them on the training films; 0 = no penalty.",
+            TARGETS,
+            low=0,
+            high=1000,
+        ),
+    )
+    structures: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            "Structures to segment",
+            "Structures that the model segments instead of predicting findings: heart, left_lung and right_lung.",
+            TARGETS,
+            options=STRUCTURES,
+        ),
+    )
+    synthetic_films: int = field(
+        default=0,
+        metadata=setting(
+            "Synthetic training films",
+            "Synthetic chest films added to the training films of a segmentation recipe.",
+            TARGETS,
+            low=0,
+            high=10_000,
+            key="drawings",
+        ),
+    )
+    population: str = field(
+        default="unstated",
+        metadata=setting("Intended population", "Patients the model is for, in words.", TARGETS),
+    )
+    population_age_min: int | None = field(
+        default=None,
+        metadata=setting(
+            "Minimum age (years)",
+            "Age of the youngest patient trained on and read; empty = no limit.",
+            TARGETS,
+            low=0,
+            high=150,
+        ),
+    )
+    population_age_max: int | None = field(
+        default=None,
+        metadata=setting(
+            "Maximum age (years)",
+            "Age of the oldest patient trained on and read; empty = no limit.",
+            TARGETS,
+            low=0,
+            high=150,
+        ),
+    )
+    split: str = field(
+        default="given",
+        metadata=setting(
+            "Data split",
+            "given uses the split of the data; 80:08:12 splits by patient into train, validation and test; fold:2/5 "
+            "uses the second of five folds as test.",
+            TARGETS,
+        ),
+    )
+    split_seed: int | None = field(
+        default=None,
+        metadata=setting(
+            "Split seed",
+            "Seeds the split by patient, so that runs with different seeds can share it; empty = the seed above.",
+            TARGETS,
+            low=0,
+            high=MAX_SEED,
+        ),
+    )
+    validation_share: float = field(
+        default=0.15,
+        metadata=setting(
+            "Validation share",
+            "Share of the training patients used for validation, where the split does not say.",
+            TARGETS,
+            low=0.02,
+            high=0.5,
+        ),
+    )
+    gate_share: float = field(
+        default=0.0,
+        metadata=setting(
+            "Promotion holdout share",
+            "Share of the training patients held out in every run, so that this model can be compared with another on "
+            "films that neither was trained on; 0 = none.",
+            TARGETS,
+            low=0,
+            high=0.5,
+        ),
+    )
