@@ -1,14 +1,14 @@
 """Holds a dataset as one table, a row per film and a column per property, and stores it as Parquet.
 
-image    path of the file, unique                       status  "present", "missing", "unreadable" or "excluded"
-patient  who it shows, unique within the manifest       reason  why it is unreadable or excluded
+image    path of the file, unique                       status  "present", "missing", "unreadable", "excluded", "left_out"
+patient  who it shows, unique within the manifest       reason  why it is unreadable, excluded or left out
 split    "train", "val", "test"; missing: none given    sha256  of the decoded pixels, once the film has been decoded
 source   the folder it came from                        width, height, bits  of the decoded film
 view     "PA", "AP" or missing                          concerns  codes of its quality flags, joined by "|"
 age      years                                          <finding key>  1, 0 or NaN (unknown is not negative)
 sex      "F", "M" or missing
 
-Missing values are unknown. Boxes are stored beside the table, a row per box, in fractions of the film's size.
+Missing values are unknown. A film is left out by its source when the table says that it is no frontal film. Boxes are stored beside the table, a row per box, in fractions of the film's size.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cxr_core.data.account import LEFT_OUT, FilmAccount, SourceCounts, account_for_films
 from cxr_core.data.checks.issue import Issue
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS
@@ -124,7 +125,8 @@ class Manifest:
     """The films of one or several folders.
 
     terms: what the data's licence asks of its users.  boxes: image, finding, left, top, width, height, the last four
-    in [0, 1] of the film.  source_issues: what the source reported while it read its tables.
+    in [0, 1] of the film.  source_issues: what the source reported while it read its tables.  counts: what it found
+    that is no row of the table; None for a manifest that no source made.
     """
 
     table: pd.DataFrame
@@ -132,6 +134,7 @@ class Manifest:
     terms: str
     boxes: pd.DataFrame = field(default_factory=empty_boxes)
     source_issues: tuple[Issue, ...] = ()
+    counts: SourceCounts | None = None
 
     def __post_init__(self) -> None:
         missing = set(COLUMNS) - set(self.table.columns)
@@ -156,6 +159,19 @@ class Manifest:
     def names(self) -> pd.Series:
         """The files' names without their folders."""
         return self.table["image"].str.rsplit("/", n=1).str[-1]
+
+    def account_for_films(self) -> FilmAccount | None:
+        """What became of every file found and row read; None when they were not counted.
+
+        Raises ValueError when this is a part of the manifest that was counted.
+        """
+        if self.counts is None:
+            return None
+        status = self.table["status"]
+        kinds = status.mask(status == LEFT_OUT, self.table["reason"]).value_counts()
+        return account_for_films(
+            self.counts, {str(kind): int(count) for kind, count in kinds.items()}
+        )
 
     def with_table(self, table: pd.DataFrame) -> "Manifest":
         """The same dataset with other rows. Raises DataError when the table is empty."""
@@ -233,6 +249,7 @@ class Manifest:
             "kind": self.kind,
             "terms": self.terms,
             "noticed": [issue.to_json() for issue in self.source_issues],
+            "counts": None if self.counts is None else self.counts.to_json(),
         }
         metadata = {**(table.schema.metadata or {}), b"manifest": json.dumps(properties)}
         table = table.replace_schema_metadata(metadata)
@@ -265,12 +282,14 @@ class Manifest:
             raise DataError(
                 f"{path} has schema {properties['schema']}, not {SCHEMA}; prepare the dataset again"
             )
+        counts = properties.get("counts")  # earlier versions did not count
         return cls(
             table=build_table(table.drop(["boxes"]).to_pandas()),
             kind=properties["kind"],
             terms=properties["terms"],
             boxes=_read_boxes(table.select(["image", "boxes"])),
             source_issues=tuple(map(Issue.from_json, properties["noticed"])),
+            counts=None if counts is None else SourceCounts.from_json(counts),
         )
 
 

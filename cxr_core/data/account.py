@@ -1,0 +1,188 @@
+"""Accounts for every image file found and every table row read: it is used, or left out for one stated reason."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from cxr_core.workspace.json_files import Json, JsonObject
+
+USED, MISSING, LEFT_OUT = "present", "missing", "left_out"  # statuses of a manifest's row
+# How each reason reads behind a number. A row that is left out by its source has one of them as its reason.
+REASONS = {
+    "lateral_views": "lateral views",
+    "other_views": "other views than frontal ones",
+    "contradictory_views": "with contradictory views",
+    "masks": "masks",
+    "same_name": "copies under the same name",
+    "not_listed": "in no table",
+    "outside_classes": "in no class folder",
+    "unreadable": "unreadable",
+    "excluded": "excluded by a decision",
+    "missing": "of films that are missing",
+    "joined": "joined with another row of their film",
+    "repeated": "repeating another row",
+    "contradictory": "contradicting an earlier row",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """How many were found, how many of them are used, and how many are left out for each of REASONS.
+
+    Raises ValueError when these do not add up, and for a reason that is not known.
+    """
+
+    found: int
+    used: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = set(self.left_out) - set(REASONS)
+        if unknown:
+            raise ValueError(f"unknown reasons {sorted(unknown)}; expected some of {list(REASONS)}")
+        total = self.used + sum(self.left_out.values())
+        if total != self.found:
+            raise ValueError(f"{self.found} were found, but {total} are accounted for")
+
+    @property
+    def phrase(self) -> str:
+        """What became of them: "70 used, 6 lateral views, 2 unreadable"."""
+        parts = [f"{self.used:,} used"]
+        for reason, words in REASONS.items():
+            count = self.left_out.get(reason, 0)
+            if count:
+                parts.append(f"{count:,} {_in_number(words, count)}")
+        return ", ".join(parts)
+
+    def to_json(self) -> JsonObject:
+        """As report.json stores it."""
+        reasons = {reason: self.left_out[reason] for reason in REASONS if self.left_out.get(reason)}
+        return {"found": self.found, "used": self.used, "left_out": dict(reasons)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmAccount:
+    """What became of every image file, and of every row of the tables; rows: None where no table was read."""
+
+    files: Account
+    rows: Account | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Both accounts as one sentence."""
+        text = f"{_count(self.files.found, 'image files')} found: {self.files.phrase}"
+        if self.rows is not None:
+            text += f"; {_count(self.rows.found, 'table rows')}: {self.rows.phrase}"
+        return f"{text}."
+
+    def to_json(self) -> JsonObject:
+        """As report.json stores it."""
+        rows = None if self.rows is None else self.rows.to_json()
+        return {"files": self.files.to_json(), "rows": rows, "sentence": self.sentence}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceCounts:
+    """What a source found that is no row of the manifest.
+
+    files: image files below the folders, and those elsewhere that a table names.  unused_files: how many of them are no
+    row of the manifest, by reason.  rows: rows of the tables that name films; None where no table was read.
+    unused_rows: how many of them gave no row of their own, by reason.
+    """
+
+    files: int
+    unused_files: Mapping[str, int] = field(default_factory=dict)
+    rows: int | None = None
+    unused_rows: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, record: JsonObject) -> "SourceCounts":
+        """Read what `to_json` wrote. Raises KeyError or TypeError for anything else."""
+        rows = record["rows"]
+        return cls(
+            files=_whole_number(record["files"]),
+            unused_files=_numbers(record["unused_files"]),
+            rows=None if rows is None else _whole_number(rows),
+            unused_rows=_numbers(record["unused_rows"]),
+        )
+
+    def to_json(self) -> JsonObject:
+        """As the manifest stores them."""
+        return {
+            "files": self.files,
+            "unused_files": dict(self.unused_files),
+            "rows": self.rows,
+            "unused_rows": dict(self.unused_rows),
+        }
+
+
+def join_counts(parts: Iterable[SourceCounts]) -> SourceCounts:
+    """The counts of several sources together; rows are known where every source has read a table."""
+    files, rows = 0, 0
+    all_tables = True
+    unused_files: Counter[str] = Counter()
+    unused_rows: Counter[str] = Counter()
+    for part in parts:
+        files += part.files
+        unused_files.update(part.unused_files)
+        unused_rows.update(part.unused_rows)
+        all_tables &= part.rows is not None
+        rows += part.rows or 0
+    if not all_tables:
+        return SourceCounts(files=files, unused_files=unused_files)
+    return SourceCounts(
+        files=files, unused_files=unused_files, rows=rows, unused_rows=unused_rows
+    )
+
+
+def account_for_films(counts: SourceCounts, statuses: Mapping[str, int]) -> FilmAccount:
+    """The account of a dataset. statuses: the manifest's rows by status, or by reason where a source left them out.
+
+    Raises ValueError when the counts are those of other rows.
+    """
+    used = statuses.get(USED, 0)
+    left_out = Counter({status: count for status, count in statuses.items() if status != USED})
+    rows = None
+    if counts.rows is not None:
+        unused_rows = Counter(counts.unused_rows) + left_out
+        rows = Account(found=counts.rows, used=used, left_out=unused_rows)
+    with_file = Counter({key: count for key, count in left_out.items() if key != MISSING})
+    unused_files = Counter(counts.unused_files) + with_file
+    return FilmAccount(
+        files=Account(found=counts.files, used=used, left_out=unused_files), rows=rows
+    )
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number:,} {_in_number(unit, number)}"
+
+
+def _in_number(words: str, count: int) -> str:
+    """The words as they follow a number: "lateral views", but "1 lateral view"."""
+    if count != 1:
+        return words
+    return _SINGULAR.get(words, words)
+
+
+_SINGULAR = {
+    "image files": "image file",
+    "table rows": "table row",
+    "lateral views": "lateral view",
+    "other views than frontal ones": "other view than a frontal one",
+    "masks": "mask",
+    "copies under the same name": "copy under the same name",
+    "of films that are missing": "of a film that is missing",
+    "joined with another row of their film": "joined with another row of its film",
+}
+
+
+def _whole_number(value: Json) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
+def _numbers(value: Json) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is no object")
+    return {reason: _whole_number(count) for reason, count in value.items()}
