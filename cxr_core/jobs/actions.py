@@ -29,13 +29,12 @@ from cxr_core.jobs.records import (
     read_texts,
 )
 from cxr_core.jobs.status import (
-    find_models_from_run,
     job_status,
     load_job,
     load_job_in,
     seconds_until_force,
 )
-from cxr_core.models.registry.registry import find_active_version
+from cxr_core.models.registry.registry import find_active_version, find_models_from_run
 from cxr_core.training.engine.device import require_device
 from cxr_core.training.recipe.recipe_file import format_recipe, load_recipe
 from cxr_core.training.runs import run_files

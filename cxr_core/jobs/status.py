@@ -1,131 +1,25 @@
-"""Derives the status of a job from its processes and files. Nothing else decides which state a job is in."""
+"""Lists the jobs of the workspace as they are now, each with its status and what can be done with it."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cxr_core.jobs import files
-from cxr_core.jobs.job import (
-    FORCE_AFTER_S,
-    FROZEN_S,
-    LIVE,
-    Action,
-    Job,
-    Progress,
-    State,
-)
+from cxr_core.jobs.job import FORCE_AFTER_S, LIVE, Action, Job, Progress, State
+from cxr_core.jobs.job_records import JobRecords, TaggedProcesses
 from cxr_core.jobs.queue import queue_places
 from cxr_core.jobs.records import (
-    EndRecord,
     EvaluationRequest,
-    HeartbeatRecord,
-    ProcessRecord,
-    QueueEntry,
     SubmittedTraining,
     read_int,
     read_number,
     read_text,
 )
-from cxr_core.models.card import CARD
-from cxr_core.models.registry.registry import find_version_folders
+from cxr_core.jobs.state import Status, derive_status
 from cxr_core.presentation.wording import split_name
 from cxr_core.training.runs import run_files
-from cxr_core.workspace.json_files import JsonObject, read_json_object
-from cxr_core.workspace.paths import SHIPPED_MODELS, workspace
-from cxr_core.workspace.process_id import ProcessId, find_by_env_tag
-
-BEGIN_LIMIT_S = 120.0  # a process without its first heartbeat by then is frozen; imports come first
-PREPARING = ("", "data")  # events of a training process that does not train yet
-METRICS = "metrics.json"
-
-TaggedProcesses = Mapping[str, Sequence[ProcessId]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobRecords:
-    """The files of one job, each read once.
-
-    is_live: whether a process carries out the job.  leftovers: the running processes with the job's tag, where these
-    were looked for.
-    """
-
-    folder: Path
-    request: SubmittedTraining | EvaluationRequest | None
-    queue: QueueEntry | None
-    is_live: bool
-    process: ProcessRecord | None
-    heartbeat: HeartbeatRecord | None
-    stopped_process: ProcessId | None
-    stop_asked: float | None  # by the clock of this boot
-    end: EndRecord | None
-    last_event: JsonObject
-    leftovers: Sequence[ProcessId] = ()
-
-    @classmethod
-    def read(cls, folder: Path, tagged: TaggedProcesses) -> "JobRecords":
-        """The records of a job as they are now.
-
-        The queue comes first: what starts meanwhile is then seen as starting. Whether the job is live comes second:
-        what ends meanwhile is then seen as running.
-        """
-        queue = files.read_queue_entry(folder)
-        is_live = files.is_job_live(folder)
-        request, stop = files.read_request(folder), files.read_record(folder, run_files.STOP)
-        is_evaluation = isinstance(request, EvaluationRequest)
-        events_folder = folder / run_files.JOB_FOLDER if is_evaluation else folder
-        return cls(
-            folder=folder,
-            request=request,
-            queue=queue,
-            is_live=is_live,
-            process=files.read_process_record(folder),
-            heartbeat=files.read_heartbeat(folder),
-            stopped_process=ProcessId.from_json(stop),
-            stop_asked=read_number(stop, "monotonic"),
-            end=files.read_end(folder),
-            last_event=run_files.read_last_event(events_folder),
-            leftovers=tagged.get(str(folder), ()),
-        )
-
-    @property
-    def is_evaluation(self) -> bool:
-        """Whether the job is an evaluation; else it is a training run."""
-        return isinstance(self.request, EvaluationRequest)
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the result is there: the model of a run; figures that the last process of an evaluation wrote."""
-        if not self.is_evaluation:
-            return (self.folder / run_files.MODEL).is_dir()
-        if self.end is not None:
-            return False
-        try:
-            written = (self.folder / METRICS).stat().st_mtime_ns
-            begun = (self.folder / run_files.JOB_FOLDER / run_files.PROCESS).stat().st_mtime_ns
-        except OSError:
-            return False
-        return written >= begun
-
-    @property
-    def is_stop_asked(self) -> bool:
-        """Whether the present or last process was asked to stop."""
-        return self.process is not None and self.stopped_process == self.process.process
-
-    @property
-    def own_heartbeat(self) -> HeartbeatRecord | None:
-        """The last heartbeat of the present or last process; None when that is of an earlier one."""
-        if self.heartbeat is None or self.process is None:
-            return None
-        return self.heartbeat if self.heartbeat.leader == self.process.process else None
-
-
-@dataclass(frozen=True)
-class Status:
-    """A state with its sentence."""
-
-    state: State
-    sentence: str
+from cxr_core.workspace.process_id import find_by_env_tag
 
 
 def job_status(folder: Path, tagged: TaggedProcesses | None = None) -> Job:
@@ -134,7 +28,7 @@ def job_status(folder: Path, tagged: TaggedProcesses | None = None) -> Job:
     tagged: the running processes of jobs, by the folder of the job, from `find_by_env_tag`; None when not looked for.
     """
     records = JobRecords.read(folder, tagged or {})
-    status = _derive_status(records)
+    status = derive_status(records)
     if isinstance(records.request, EvaluationRequest):
         return _evaluation_job(records, records.request, status)
     if records.request is None:
@@ -180,123 +74,6 @@ def seconds_until_force(folder: Path) -> float:
     if asked_at is None:
         return FORCE_AFTER_S
     return FORCE_AFTER_S - (time.monotonic() - asked_at)
-
-
-def find_models_from_run(run: str) -> list[str]:
-    """The installed models, as `name version`, whose card says that they came from a run."""
-    models: list[Path] = []
-    for root in (SHIPPED_MODELS, workspace() / "models"):
-        models += [folder for folder in find_version_folders(root) if _published_run(folder) == run]
-    return sorted(f"{folder.parent.name} {folder.name}" for folder in models)
-
-
-def _derive_status(records: JobRecords) -> Status:
-    if records.is_live:
-        return _status_of_living(records)
-    if records.queue is not None:
-        return Status("queued", _waiting_sentence(records.queue.queue))
-    if records.is_finished:
-        if records.is_evaluation:
-            return Status("finished", "Finished; its figures are there.")
-        return Status("finished", "Finished; its model is there.")
-    if records.leftovers:
-        count = len(records.leftovers)
-        return Status(
-            "orphaned",
-            f"It ended, but {count} of the processes that it started still run; end them by force.",
-        )
-    return _status_of_ended(records)
-
-
-def _waiting_sentence(queue: str) -> str:
-    names = {"cpu": "the CPU is free", "cuda": "the GPU is free"}
-    return f"Waits until {names.get(queue, 'the evaluations before it have ended')}."
-
-
-def _status_of_living(records: JobRecords) -> Status:
-    process, heartbeat = records.process, records.own_heartbeat
-    if records.queue is not None:  # the launch is about to remove it from the queue
-        return Status("starting", "Starts.")
-    if process is not None and not process.process.predates_boot:
-        if process.process.is_running:
-            if sentence := _describe_freeze(process, heartbeat):
-                return Status("frozen", sentence)
-        elif files.is_job_live(records.folder):
-            return Status(
-                "orphaned",
-                "Its process has ended, but one that it started still holds its folder.",
-            )
-    if records.is_stop_asked:
-        return Status("stopping", _stopping_sentence(records))
-    if records.is_evaluation:
-        return Status("running", "Evaluates.")
-    if process is not None and (heartbeat is None or heartbeat.event_name in PREPARING):
-        return Status("starting", "Reads its data.")
-    return Status("running", "Trains.")
-
-
-def _describe_freeze(process: ProcessRecord, heartbeat: HeartbeatRecord | None) -> str:
-    """Why a running process counts as frozen; empty when it does not."""
-    process_ids = [process.process]
-    if heartbeat is not None:
-        process_ids.append(heartbeat.process)
-    for process_id in process_ids:
-        if process_id.is_suspended:
-            return (
-                f"Its process {process_id.pid} was suspended from outside; continue it or end it."
-            )
-    return _describe_silence(process, heartbeat)
-
-
-def _stopping_sentence(records: JobRecords) -> str:
-    if records.is_evaluation:
-        return "Asked to stop."
-    return "Asked to stop; it ends after its current step, with a checkpoint."
-
-
-def _describe_silence(process: ProcessRecord, heartbeat: HeartbeatRecord | None) -> str:
-    """Why a running process counts as frozen; empty when it has sent a heartbeat lately."""
-    since, limit_s = process.monotonic, BEGIN_LIMIT_S
-    if heartbeat is not None:
-        since, limit_s = heartbeat.monotonic, FROZEN_S
-    if since is None or time.monotonic() - since <= limit_s:
-        return ""
-    return (
-        f"Its process runs but has sent no heartbeat for {time.monotonic() - since:.0f} s; end it by force and "
-        "start it again."
-    )
-
-
-def _status_of_ended(records: JobRecords) -> Status:
-    end, last_event = records.end, records.last_event
-    if end is not None:
-        state: State = "failed"
-        if end.state != "failed":
-            state = "stopped"
-        return Status(state, end.sentence)
-    if records.is_stop_asked:
-        return Status("stopped", f"Stopped. {_how_to_resume(records)}")
-    event = read_text(last_event, "event")
-    if event == "failed":
-        return Status("failed", read_text(last_event, "error"))
-    if event == "stopped":
-        step = read_int(last_event, "step", 0)
-        return Status("stopped", f"Stopped at step {step}. {_how_to_resume(records)}")
-    reason = "It ended without a message: killed, or out of memory."
-    if records.process is not None and records.process.process.predates_boot:
-        reason = "The machine was restarted while it ran."
-    return Status("interrupted", f"{reason} {_how_to_resume(records)}")
-
-
-def _how_to_resume(records: JobRecords) -> str:
-    if records.is_evaluation:
-        return "Start it again."
-    if run_files.is_ensemble(records.folder):
-        return "It is a mean of runs; delete it, and make it again with train.average."
-    step = run_files.last_checkpoint_step(records.folder)
-    if step:
-        return f"It can be resumed from step {step}."
-    return "It has no checkpoint yet and would begin anew."
 
 
 def _training_job(records: JobRecords, request: SubmittedTraining, status: Status) -> Job:
@@ -442,11 +219,3 @@ def _order(job: Job) -> tuple[int, float]:
     if job.state == "queued":
         return 1, job.place or 0
     return 0 if job.live else 2, -(job.submitted or job.started or 0)
-
-
-def _published_run(folder: Path) -> str:
-    """The run that an installed model came from; empty when its card does not say."""
-    card = read_json_object(folder / CARD) or {}
-    training = card.get("training")
-    published = training.get("published") if isinstance(training, dict) else None
-    return read_text(published, "run") if isinstance(published, dict) else ""

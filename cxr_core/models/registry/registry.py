@@ -108,6 +108,14 @@ def find_version_folders(root: Path) -> Iterator[Path]:
         yield card.parent
 
 
+def find_models_from_run(run: str) -> list[str]:
+    """The installed models, as `name version`, whose card says that they came from a run."""
+    models: list[Path] = []
+    for root in _default_roots():
+        models += [folder for folder in find_version_folders(root) if _published_run(folder) == run]
+    return sorted(f"{folder.parent.name} {folder.name}" for folder in models)
+
+
 def version_sort_key(version: str) -> tuple[tuple[int, str], ...]:
     """Versions sort as people read them: 1.10 is above 1.9."""
     return tuple(
@@ -151,3 +159,11 @@ def _find_pointer(model: str, roots: tuple[Path, ...]) -> Path | None:
         if pointer.exists():
             return pointer
     return None
+
+
+def _published_run(folder: Path) -> str:
+    """The run that an installed model came from; empty when its card does not say."""
+    training = (read_json_object(folder / CARD) or {}).get("training")
+    published = training.get("published") if isinstance(training, dict) else None
+    run = published.get("run") if isinstance(published, dict) else None
+    return run if isinstance(run, str) else ""

@@ -8,6 +8,7 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.jobs import actions, status
 from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity, track_activity
 from cxr_core.jobs.job import Job
+from cxr_core.models.registry.registry import find_models_from_run
 from cxr_core.promotion.gate.verdict import Verdict, read_verdict
 from cxr_core.training.runs.compare import is_segmentation_run, read_data_folders
 from cxr_core.training.runs.figures import collect_figures
@@ -26,7 +27,7 @@ def show_publishing(state: TrainPageState, run: Job) -> None:
     st.markdown(
         "**Publish its model** :gray[:small[only through the gate does it become the active version]]"
     )
-    for model in status.find_models_from_run(run.id):
+    for model in find_models_from_run(run.id):
         st.success(f"Installed as {plain(model)}.", icon=":material/check_circle:")
     task = cache.background_tasks().find(gate_task_key(run))
     if task is not None and task.is_running:
