@@ -35,7 +35,7 @@ from pydicom.uid import (
 from cxr_core.errors import OversizedFilm, UndecodableFilm
 from cxr_core.film.decoding import dicom_tags, jpeg
 from cxr_core.film.decoding.dicom_grayscale import Stored, presentation_table, stored_values
-from cxr_core.film.decoding.raster import to_pixels
+from cxr_core.film.decoding.raster import GreyPicture, to_pixels
 from cxr_core.film.limits import MAX_BYTES, require_pixels
 from cxr_core.film.radiograph import Radiograph
 
@@ -111,13 +111,14 @@ def _decode_dataset(data: bytes) -> Radiograph:
     dataset = _read_dataset(data)
     _require_one_frame(dataset)
     _require_fitting_codestream(dataset)
-    pixels, colour = _convert_pixels(dataset)
+    grey = _convert_pixels(dataset)
     tags = dicom_tags.read_dicom_facts(dataset)
     return Radiograph(
-        pixels=pixels,
+        pixels=grey.pixels,
         container="dicom",
         bits=int(dataset.BitsStored),
-        colour=colour,
+        colour=grey.colour,
+        irregularities=grey.irregularities,
         **vars(tags),
     )
 
@@ -253,8 +254,8 @@ def _j2k_size(stream: bytes) -> tuple[int, int]:
     return right - left, bottom - top
 
 
-def _convert_pixels(dataset: Dataset) -> tuple[np.ndarray, float]:
-    """The film's pixels (H, W) float32 in [0, 1], dense tissue bright, and its colour."""
+def _convert_pixels(dataset: Dataset) -> GreyPicture:
+    """The film as grey: pixels (H, W) float32 in [0, 1], dense tissue bright."""
     syntax = dataset.file_meta.TransferSyntaxUID
     native = syntax in (*NATIVE, RLELossless)
     # Of native cells `stored_values` takes the right bits itself, as pydicom ignores HighBit.
@@ -282,4 +283,4 @@ def _convert_pixels(dataset: Dataset) -> tuple[np.ndarray, float]:
     stored = Stored.from_dataset(dataset)
     values = stored_values(samples, stored, native)
     table = presentation_table(dataset, stored, values)
-    return table[values], 0.0
+    return GreyPicture(table[values])

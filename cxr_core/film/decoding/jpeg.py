@@ -55,15 +55,16 @@ def decode_jpeg(data: bytes) -> Radiograph:
             f"This JPEG has {markers.components} channels of {markers.precision} bits; grey, RGB or CMYK of 8 bits "
             "is read. Export the film as PNG or DICOM."
         )
-    samples = _decode_samples(b"".join(markers.kept), markers.components)
+    samples = decode_samples(b"".join(markers.kept), markers.components)
     if samples.ndim == 3 and samples.shape[2] == 4:
-        samples = _cmyk_to_rgb(samples, markers.adobe)
-    pixels, colour = to_pixels(samples, 255)
+        samples = cmyk_to_rgb(samples, inverted=markers.adobe)
+    grey = to_pixels(samples, 255)
     return Radiograph(
-        pixels=apply_orientation(pixels, markers.orientation),
+        pixels=apply_orientation(grey.pixels, markers.orientation),
         container="jpeg",
         bits=8,
-        colour=colour,
+        colour=grey.colour,
+        irregularities=grey.irregularities,
     )
 
 
@@ -145,8 +146,8 @@ def _require_end(rest: bytes) -> None:
         )
 
 
-def _decode_samples(data: bytes, components: int) -> np.ndarray:
-    """(H, W) grey, (H, W, 3) RGB or (H, W, 4) CMYK uint8, CMYK as it is stored.
+def decode_samples(data: bytes, components: int) -> np.ndarray:
+    """The samples of a JPEG whose markers have been checked: (H, W) grey, (H, W, 3) RGB or (H, W, 4) CMYK uint8, CMYK as it is stored.
 
     libjpeg-turbo with `strict` refuses what libjpeg otherwise only warns of: a stream that ends too early, bytes that
     belong to no scan, impossible codes. Raises UndecodableFilm.
@@ -161,9 +162,9 @@ def _decode_samples(data: bytes, components: int) -> np.ndarray:
     return samples[..., 0] if components == 1 else samples
 
 
-def _cmyk_to_rgb(cmyk: np.ndarray, adobe: bool) -> np.ndarray:
-    """Ink to light: R = (1 - C)(1 - K). cmyk: (H, W, 4) uint8 as stored; Adobe's marker says that it is inverted."""
-    light = cmyk if adobe else 255 - cmyk
+def cmyk_to_rgb(cmyk: np.ndarray, *, inverted: bool) -> np.ndarray:
+    """Ink to light: R = (1 - C)(1 - K). cmyk: (H, W, 4) uint8 as stored; inverted, as in Adobe's JPEG, 0 is full ink."""
+    light = cmyk if inverted else 255 - cmyk
     product = light[..., :3].astype(np.uint16) * light[..., 3:]
     rgb: np.ndarray = ((product + 127) // 255).astype(np.uint8)
     return rgb

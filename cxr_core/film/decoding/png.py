@@ -81,11 +81,18 @@ def decode_png(data: bytes) -> Radiograph:
     lines = _inflate_lines(chunks, header)
     samples, alpha = _split_alpha(_decode_samples(chunks, lines), chunks, header)
     samples, top, bits = _find_scale(samples, chunks, header)
-    pixels, colour = to_pixels(samples, top, alpha)
+    grey = to_pixels(samples, top, alpha)
+    pixels = grey.pixels
     exif = [body for name, body in chunks if name == b"eXIf"]
     if exif:
         pixels = apply_orientation(pixels, read_exif_orientation(exif[0]))
-    return Radiograph(pixels=pixels, container="png", bits=bits, colour=colour)
+    return Radiograph(
+        pixels=pixels,
+        container="png",
+        bits=bits,
+        colour=grey.colour,
+        irregularities=grey.irregularities,
+    )
 
 
 def _read_chunks(data: bytes) -> list[tuple[bytes, bytes]]:

@@ -2,6 +2,7 @@
 
 import struct
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -14,10 +15,20 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 BLOCK_SAMPLES = 1 << 22
 
 
-def to_pixels(
-    samples: np.ndarray, top: float, alpha: np.ndarray | None = None
-) -> tuple[np.ndarray, float]:
-    """A film's pixels (H, W) float32 in [0, 1] and its colour, the mean of (max - min) over the channels.
+class GreyPicture(NamedTuple):
+    """A picture as grey, and what is known of its colours.
+
+    pixels: (H, W) float32 in [0, 1].  colour: mean of (max - min) over the channels, in [0, 1]; 0 is grey.
+    irregularities: codes of film/irregularities.py.
+    """
+
+    pixels: np.ndarray
+    colour: float = 0.0
+    irregularities: tuple[str, ...] = ()
+
+
+def to_pixels(samples: np.ndarray, top: float, alpha: np.ndarray | None = None) -> GreyPicture:
+    """A picture's samples as grey.
 
     samples: (H, W) grey or (H, W, 3) RGB, unsigned.  top: the sample that means 1.0; what lies above is clipped.
     alpha: (H, W) in [0, 1] or None. Transparent pixels are laid over black, the background of a film.
@@ -26,7 +37,7 @@ def to_pixels(
     if samples.ndim == 2 and samples.dtype == np.uint8 and alpha is None and top == 255:
         # Most films: the same division, without blocks and without clipping.
         pixels = samples.astype(np.float32)
-        return np.divide(pixels, np.float32(255), out=pixels), 0.0
+        return GreyPicture(np.divide(pixels, np.float32(255), out=pixels))
     pixels = np.empty((height, width), np.float32)
     colour = 0.0
     channels = 1 if samples.ndim == 2 else samples.shape[2]
@@ -39,7 +50,7 @@ def to_pixels(
             scaled *= opacity if samples.ndim == 2 else opacity[..., None]
         pixels[block], spread = _block_to_grey(scaled)
         colour += spread
-    return np.clip(pixels, 0.0, 1.0, out=pixels), colour / (height * width)
+    return GreyPicture(np.clip(pixels, 0.0, 1.0, out=pixels), colour / (height * width))
 
 
 def _block_to_grey(scaled: np.ndarray) -> tuple[np.ndarray, float]:
