@@ -14,3 +14,24 @@ APP = ROOT / "app.py" if (ROOT / "app.py").is_file() else ROOT / "silhouette_app
 def workspace() -> Path:
     """The folder that everything is written under: $CXR_WORKSPACE, else ./workspace."""
     return Path(os.environ.get("CXR_WORKSPACE") or "workspace")
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path, or any other text from outside, as one line that every UTF-8 output can write.
+
+    Bytes that are not UTF-8, control characters and marks that turn the writing direction appear as escapes such as
+    `\\xfc`; all else stays. Whatever shows the name of a file shows it so.
+    """
+    text = os.fspath(path)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    """`\\xfc` for a byte that is not UTF-8 (a surrogate escape), as for any other character that cannot be shown."""
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00
+        return f"\\x{code:02x}"
+    return ascii(char)[1:-1]

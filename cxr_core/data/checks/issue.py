@@ -37,6 +37,18 @@ _TABLE_ISSUES = {
     "unnamed_columns": IssueKind(
         "note", "Columns without a name", "Nothing: they were left out.", "columns"
     ),
+    "other_encoding": IssueKind(
+        "warning",
+        "Tables that are not in UTF-8",
+        "Save them as UTF-8; until then check names and labels with accents.",
+        "files",
+    ),
+    "patient_spellings": IssueKind(
+        "note",
+        "Patients in several spellings",
+        "Nothing: each counts as one patient; where they are different ones, correct the table.",
+        "patients",
+    ),
     "duplicate_rows": IssueKind(
         "warning", "Repeated rows", "Remove the repeats; the first of each was used.", "rows"
     ),
@@ -84,6 +96,17 @@ _TABLE_ISSUES = {
 _FILE_ISSUES = {
     "missing_images": IssueKind(
         "warning", "Listed images that are missing", "Copy them, or continue with the rest."
+    ),
+    "name_spellings": IssueKind(
+        "note",
+        "File names spelled otherwise in the table",
+        "Nothing: the films were found.",
+    ),
+    "unusable_names": IssueKind(
+        "warning",
+        "Files whose names are not UTF-8",
+        "Rename them, with convmv for instance; until then they are not used.",
+        "files",
     ),
     "surplus_images": IssueKind(
         "warning",

@@ -3,7 +3,6 @@
 Every cell is text without space around it, and empty where the file says nothing; `labels.py` says what a cell means.
 """
 
-import codecs
 import csv
 import io
 import itertools
@@ -11,16 +10,26 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
 from cxr_core.data.checks.issue import Issue, format_count
 from cxr_core.data.sources.files import film_issue
+from cxr_core.data.sources.text_files import read_text
 from cxr_core.errors import DataError
+from cxr_core.workspace.paths import printable
 
 SEPARATORS = (",", "\t", ";")
-UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# Excel's first line that names the separator of the others.
+SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.)\"?[,;\t]*\n", re.IGNORECASE)
+# What Python's csv module says of a broken table, and what is the matter.
+CSV_ERRORS = {
+    "unexpected end of data": "a quotation mark in this line or above is not closed",
+    "field larger than field limit": (
+        "a cell has more than 131,072 characters, so a quotation mark in this line or above may not be closed"
+    ),
+    "expected after": "a quotation mark within a cell is neither doubled nor at its end",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +43,7 @@ class LabelTable:
     @property
     def name(self) -> str:
         """The file's name without its folder."""
-        return os.path.basename(self.path)
+        return printable(os.path.basename(self.path))
 
     def find_column(self, headings: Iterable[str]) -> str | None:
         """The first column with one of these headings, in any case and with any spaces or signs."""
@@ -55,8 +64,10 @@ class LabelTable:
         """Columns by their headings. Raises DataError that says which are missing and which there are."""
         missing = [name for name in headings if self.find_column([normalise_heading(name)]) is None]
         if missing:
-            columns = ", ".join(self.frame.columns)
-            raise DataError(f"{self.path} has no column {', '.join(missing)}; it has {columns}")
+            columns = printable(", ".join(self.frame.columns))
+            raise DataError(
+                f"{printable(self.path)} has no column {', '.join(missing)}; it has {columns}"
+            )
         return [self.read_column([normalise_heading(name)]) for name in headings]
 
 
@@ -66,41 +77,46 @@ def normalise_heading(name: str) -> str:
 
 
 def read_table(path: str) -> LabelTable:
-    """One CSV file, separated by commas, semicolons or tabs, in UTF-8 or (with its mark) UTF-16.
+    """One CSV file, separated by commas, semicolons or tabs, in an encoding that `read_text` reads.
 
-    Raises DataError that names the file, and the line where there is one: no rows, another encoding, NUL bytes, a
-    quotation mark that is not closed, more cells than columns, two columns of one name.
+    Raises DataError that names the file, and the line where there is one: no rows, no text, NUL bytes, a quotation
+    mark that is not closed, more cells than columns, two columns of one name.
     """
-    text, issues = _read_text(path)
+    text, issues = read_text(path)
     rows = _parse_rows(path, text)
     if len(rows) < 2:
         content = "a header but no rows" if rows else "nothing in it"
-        raise DataError(f"{path} has {content}; give the complete table")
+        raise DataError(f"{printable(path)} has {content}; give the complete table")
     header = list(map(str.strip, rows[0]))
     nameless = header.count("")
     if nameless:
         columns = format_count(nameless, "columns")
-        message = f"{os.path.basename(path)} has {columns} without a name."
+        message = f"{printable(os.path.basename(path))} has {columns} without a name."
         issues.append(Issue(code="unnamed_columns", message=message, count=nameless))
     return LabelTable(path, _build_frame(path, header, rows[1:]), tuple(issues))
 
 
 def read_header(path: str) -> list[str]:
     """The names in a CSV file's first line. Raises DataError when it is empty or cannot be read."""
-    text, _ = _read_text(path)
-    lines = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=_find_separator(text))
+    text, separator = _find_separator(read_text(path)[0])
+    lines = csv.reader(io.StringIO(text.lstrip()), delimiter=separator)
     try:
         return list(map(str.strip, next(lines)))
-    except (StopIteration, csv.Error) as error:
+    except StopIteration as error:
         raise DataError(
-            f"{path} is empty or no CSV; give the complete table or move it away"
+            f"{printable(path)} is empty; give the complete table or move it away"
         ) from error
+    except csv.Error as error:
+        raise DataError(_explain(path, lines.line_num, error)) from error
 
 
 def read_list(path: str) -> set[str]:
     """The names in a list file, one in each line, without their folders."""
-    text, _ = _read_text(path)
-    return {line.strip().rpartition("/")[2] for line in text.splitlines()} - {""}
+    text, _ = read_text(path)
+    names = set()
+    for line in text.split("\n"):
+        names.add(line.strip(' \t",;').replace("\\", "/").rpartition("/")[2])
+    return names - {""}
 
 
 def keep_first_rows(films: pd.DataFrame, table: str) -> tuple[pd.DataFrame, list[Issue]]:
@@ -128,49 +144,39 @@ def report_contradictory_rows(films: pd.Series, message: str) -> Issue:
     return film_issue("contradictory_rows", message, films, excludable=True)
 
 
-def _read_text(path: str) -> tuple[str, list[Issue]]:
-    """A file's text without its byte-order mark, and a note about the mark."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror}); allow reading it, or move it away"
-        ) from error
-    mark = None
-    if data.startswith(UTF_16_MARKS):
-        mark = "UTF-16"
-    elif data.startswith(codecs.BOM_UTF8):
-        mark = "UTF-8"
-    try:
-        text = data.decode("utf-16" if mark == "UTF-16" else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}, line {line}: not written in {mark or 'UTF-8'}; save it as UTF-8"
-        ) from error
-    if "\0" in text:
-        raise DataError(
-            f"{path} holds NUL bytes, so it is damaged or not text; save it as CSV in UTF-8"
-        )
-    if mark is None:
-        return text, []
-    message = f"{os.path.basename(path)} begins with a byte-order mark ({mark})."
-    return text, [Issue(code="byte_order_mark", message=message, count=1)]
-
-
-def _find_separator(text: str) -> str:
-    """The sign that cuts the first line into most cells."""
+def _find_separator(text: str) -> tuple[str, str]:
+    """The text without Excel's line `sep=;`, and the separator: that line's, else what cuts the first line finest."""
+    stated = SEPARATOR_LINE.match(text)
+    if stated:
+        return "\n" + text[stated.end() :], stated[1]  # lines keep their numbers
     header = text.lstrip().split("\n", 1)[0]
-    return max(SEPARATORS, key=lambda sign: len(next(csv.reader([header], delimiter=sign), [])))
+    return text, max(SEPARATORS, key=lambda sign: _count_cells(header, sign))
+
+
+def _count_cells(line: str, separator: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=separator), []))
+    except csv.Error:
+        return 0
 
 
 def _parse_rows(path: str, text: str) -> list[list[str]]:
     """The cells of every line that has any."""
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_find_separator(text), strict=True)
+    text, separator = _find_separator(text)
+    lines = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
     try:
         return [row for row in lines if any(map(str.strip, row))]
     except csv.Error as error:
-        raise DataError(f"{path}, line {lines.line_num}: {error}; correct the table") from error
+        raise DataError(_explain(path, lines.line_num, error)) from error
+
+
+def _explain(path: str, line: int, error: csv.Error) -> str:
+    """What is the matter with a table, where, and what to do."""
+    reason = str(error)
+    for message, explanation in CSV_ERRORS.items():
+        if message in reason:
+            reason = explanation
+    return f"{printable(path)}, line {line}: {reason}; correct the table"
 
 
 def _build_frame(path: str, header: list[str], rows: list[list[str]]) -> pd.DataFrame:
@@ -178,11 +184,12 @@ def _build_frame(path: str, header: list[str], rows: list[list[str]]) -> pd.Data
     names = [name for name in header if name]
     if len(set(names)) < len(names):
         repeated = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{path} has two columns {repeated!r}; rename or remove one")
+        raise DataError(f"{printable(path)} has two columns {repeated!r}; rename or remove one")
     for number, row in enumerate(rows, start=1):
         if any(map(str.strip, row[len(header) :])):
             raise DataError(
-                f"{path}, row {number}: {len(row)} cells for {len(header)} columns; correct the row"
+                f"{printable(path)}, row {number}: {len(row)} cells for {len(header)} columns; "
+                "correct the row"
             )
     columns = {}
     for name, cells in zip(header, itertools.zip_longest(*rows, fillvalue=""), strict=False):

@@ -1,13 +1,14 @@
 """CSV files that are odd or broken: read when it is safe, refused with a sentence when it is not."""
 
 import codecs
+from contextlib import suppress
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxr_core.data.sources.csv_tables import read_list, read_table
+from cxr_core.data.sources.csv_tables import read_header, read_list, read_table
 from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
 from tests.data.layouts import source_issues_by_code, touch, write
@@ -28,7 +29,11 @@ def folder(tmp_path):
         (codecs.BOM_UTF8 + TEXT.encode(), "UTF-8"),
         (TEXT.encode("utf-16"), "UTF-16"),
         (codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"), "UTF-16"),
+        (TEXT.encode("utf-32"), "UTF-32"),
         (TEXT.replace("\n", "\r\n").encode(), None),
+        (TEXT.replace("\n", "\r").encode(), None),
+        (TEXT.replace("\n", "\r", 1).encode(), None),
+        (("sep=;\r\n" + TEXT.replace(",", ";")).encode(), None),
     ],
 )
 def test_encodings_that_are_safe_to_read(folder, data, mark):
@@ -44,7 +49,11 @@ def test_encodings_that_are_safe_to_read(folder, data, mark):
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (TEXT.encode("latin-1"), r"labels\.csv, line 2: not written in UTF-8; save it as UTF-8"),
+        (
+            (TEXT + "b.png,é,1\n").encode() + b"c.png,\xe9,1\n",
+            r"labels\.csv, line 4: not written in UTF-8; save it as UTF-8",
+        ),
+        (TEXT.encode("latin-1") + b"\x8d", r"labels\.csv, line 2: not written in UTF-8"),
         (TEXT.encode("utf-16")[:-1], r"labels\.csv, line \d: not written in UTF-16"),
         (TEXT.encode("utf-16-le"), r"labels\.csv, line|labels\.csv holds NUL bytes"),
         (b"image,mass\na.png,1\x00\n", r"labels\.csv holds NUL bytes"),
@@ -53,7 +62,16 @@ def test_encodings_that_are_safe_to_read(folder, data, mark):
         (b"image,mass\n", r"labels\.csv has a header but no rows"),
         (b"image,mass\n,\n , \n", r"labels\.csv has a header but no rows"),
         (b"image,mass\na.png,1,0\n", r"labels\.csv, row 1: 3 cells for 2 columns"),
-        (b'image,mass\na.png,"1\n', r"labels\.csv, line 2: .*correct the table"),
+        (
+            b'image,mass\na.png,"1\n',
+            r"line 2: a quotation mark in this line or above is not closed",
+        ),
+        (b'image,mass\na.png,"1"2\n', r"line 2: a quotation mark within a cell is neither doubled"),
+        (
+            b'image,mass\na.png,"1\n' + b"b.png,1\n" * 20_000,
+            r"more than 131,072 characters, so a quotation mark .* may not be closed; correct",
+        ),
+        (b"image" * 30_000 + b"\n", r"labels\.csv, line 1: a cell has more than 131,072"),
         (b"image,mass,mass\na.png,1,0\n", r"two columns 'mass'"),
         (
             b"name,sickness\na.png,1\n",
@@ -63,13 +81,22 @@ def test_encodings_that_are_safe_to_read(folder, data, mark):
             b"<html><body>404</body></html>",
             r"has the columns <html><body>404</body></html>; expected",
         ),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", r"labels\.csv, line 1: not written in UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", r"labels\.csv is a picture, not CSV"),
+        (b"PK\x03\x04\x14\x00", r"labels\.csv is an Excel workbook or an archive, not CSV"),
     ],
 )
 def test_unreadable_tables_error_says_what_to_do(folder, data, says):
     (folder / "labels.csv").write_bytes(data)
     with pytest.raises(DataError, match=says):
         read_sources([folder])
+
+
+def test_table_in_windows_1252_is_read_with_a_warning(folder):
+    (folder / "labels.csv").write_bytes(TEXT.encode("cp1252"))
+    manifest = read_sources([folder])
+    assert manifest.table["patient"].tolist() == ["é"]
+    issue = source_issues_by_code(manifest)["other_encoding"]
+    assert issue.message == "labels.csv is not in UTF-8; it was read as Windows-1252."
 
 
 def test_unreadable_table_is_named(folder):
@@ -100,6 +127,27 @@ def test_cells_may_contain_separators_quotes_and_line_breaks(folder):
 def test_list_may_have_folders_marks_and_blank_lines(folder):
     path = write(folder / "list.txt", "\ufeffimages/a.png\r\n\r\n b.png \n")
     assert read_list(str(path)) == {"a.png", "b.png"}
+
+
+def test_lists_with_any_line_end_and_from_any_system(folder):
+    path = folder / "list.txt"
+    path.write_bytes(b'images\\a.png,\rb.png\r\n"c.png"\n')
+    assert read_list(str(path)) == {"a.png", "b.png", "c.png"}
+
+
+pieces = st.sampled_from(
+    [b"image", b"mass", b",", b";", b'"', b"\n", b"\r", b"\0", b"\xff\xfe", b"\xc3\xa9"]
+)
+
+
+@given(st.lists(pieces | st.binary(max_size=4), max_size=24).map(b"".join))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_are_a_table_or_refused_with_a_sentence(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(data)
+    for read in (read_table, read_header, read_list):
+        with suppress(DataError):
+            read(str(path))
 
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=6)
