@@ -14,6 +14,8 @@ import pandas as pd
 from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
 from cxr_core.data.sources.files import film_issue
 from cxr_core.errors import DataError
+from cxr_core.film import vocabulary
+from cxr_core.film.radiograph import View
 from cxr_core.findings import FINDINGS, finding_named, is_no_finding
 
 POSITIVE = frozenset({"1", "1.0", "true", "yes"})
@@ -25,13 +27,10 @@ SPLIT_NAMES = {
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+SPLIT_FOLDER_ENDING = re.compile(r"[ _-]?(set|data|dataset|images|imgs|films)$")
 SEX_NAMES = {
     **dict.fromkeys(("f", "female", "woman"), "F"),
     **dict.fromkeys(("m", "male", "man"), "M"),
-}
-VIEW_NAMES = {
-    "PA": ("pa", "posteroanterior", "postero anterior"),
-    "AP": ("ap", "anteroposterior", "antero posterior"),
 }
 YEARS_PER_UNIT = {"": 1.0, "y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
 MAX_AGE_YEARS = 120
@@ -145,19 +144,19 @@ def parse_split(text: str) -> str | None:
     return SPLIT_NAMES.get(text.strip().lower())
 
 
+def parse_split_folder(name: str) -> str | None:
+    """train, val or test, as a folder calls it: train, Training_Set, test data."""
+    return parse_split(SPLIT_FOLDER_ENDING.sub("", name.lower()))
+
+
 def parse_sex(text: str) -> str | None:
     """F or M."""
     return SEX_NAMES.get(text.lower())
 
 
-def parse_view(text: str) -> str | None:
-    """PA or AP, also within a longer name ("AP SUPINE"); None when it names both or neither."""
-    words = f" {re.sub(r'[^a-z]+', ' ', text.lower())} "
-    views = []
-    for view, names in VIEW_NAMES.items():
-        if any(f" {name} " in words for name in names):
-            views.append(view)
-    return views[0] if len(views) == 1 else None
+def parse_view(text: str) -> View | None:
+    """PA, AP or LATERAL, in the words of `film/vocabulary.py`; None when the text decides for none of them."""
+    return vocabulary.parse_view(text).view
 
 
 def parse_age(text: str) -> float | None:
@@ -202,6 +201,20 @@ def report_not_in_split(films: pd.Series, reason: str) -> list[Issue]:
     return [film_issue("not_in_split", message, films)]
 
 
+def report_unknown_values(
+    unknown: Sequence[str], kind: str, cells: pd.Series, films: pd.Series, issues: list[Issue]
+) -> None:
+    """A note about texts of a column that were not understood. kind: what the column is about."""
+    if not unknown:
+        return
+    images = films[cells.isin(unknown)]
+    texts = ", ".join(map(repr, unknown[:NAMED_VALUES]))
+    more = " and others" if len(unknown) > NAMED_VALUES else ""
+    count = format_count(len(images), "films")
+    message = f"The {kind} of {count} was not understood: {texts}{more}."
+    issues.append(film_issue("unknown_value", message, images))
+
+
 def is_unstated(text: str) -> bool:
     """Whether a cell says nothing."""
     return text.lower() in UNSTATED
@@ -217,13 +230,7 @@ def _parse_cells(
     """Each cell's value, missing where there is none; values that are not understood are reported."""
     values = _parse_distinct(cells, parse)
     unknown = [text for text, value in values.items() if value is None and not is_unstated(text)]
-    if unknown:
-        images = films[cells.isin(unknown)]
-        texts = ", ".join(map(repr, unknown[:NAMED_VALUES]))
-        more = " and others" if len(unknown) > NAMED_VALUES else ""
-        count = format_count(len(images), "films")
-        message = f"The {kind} of {count} was not understood: {texts}{more}."
-        issues.append(film_issue("unknown_value", message, images))
+    report_unknown_values(unknown, kind, cells, films, issues)
     return _map_cells(cells, values)
 
 

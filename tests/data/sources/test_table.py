@@ -184,9 +184,10 @@ def test_ages(text, years):
         ],
         *[
             ("posteroanterior", "PA"),
-            ("LL", None),
+            ("LL", "LATERAL"),
             ("AP/PA", None),
-            ("lateral", None),
+            ("lateral", "LATERAL"),
+            ("Frontal", None),
             ("map", None),
             ("chest PA", "PA"),
         ],
