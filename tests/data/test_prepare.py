@@ -15,6 +15,7 @@ import pytest
 from cxr_core.data import prepare as preparing
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import (
+    decode_films,
     forget_dataset,
     open_data,
     prepare_dataset,
@@ -28,6 +29,7 @@ from cxr_core.data.registry import (
     list_damaged_folders,
     list_datasets,
 )
+from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import Cancelled, DataError
 from train.prepare import main as prepare_command
 
@@ -269,16 +271,26 @@ def test_thumbnails_show_the_films_and_black_for_what_is_missing(sound: Path) ->
     assert np.array_equal(shown[0], np.rint(cv2.resize(plain, (128, 128)) * 255).astype(np.uint8))
 
 
+def boxes_by_film(manifest: Manifest) -> pd.DataFrame:
+    """The boxes film by film: a saved manifest has them in the order of its films."""
+    return manifest.boxes.sort_values("image", kind="stable", ignore_index=True)
+
+
+@pytest.mark.release
 def test_manifest_round_trips_through_parquet_with_boxes_and_issues(
     real_data: Path, workspace: Path
 ) -> None:
-    dataset = prepare_dataset([real_data / "nih_boxes_256", real_data / "nih_cxr8"], kind="nih14")
-    manifest = dataset.load_manifest()
+    manifest = read_sources([real_data / "nih_boxes_256", real_data / "nih_cxr8"], kind="nih14")
+    # Every column has values once some films are decoded; decoding all of them would take minutes.
+    decoded = decode_films(manifest.with_table(manifest.table[:60])).table
+    manifest = manifest.with_table(pd.concat([decoded, manifest.table[60:]]))
+    assert len(manifest.table) > 10_000
+    assert manifest.table[["sha256", "width", "height", "bits"]].notna().all(axis=1).sum() > 20
     manifest.save(workspace / "again.parquet")
     again = Manifest.load(workspace / "again.parquet")
     pd.testing.assert_frame_equal(again.table, manifest.table)
-    pd.testing.assert_frame_equal(again.boxes, manifest.boxes)
-    assert again.source_issues == manifest.source_issues
+    pd.testing.assert_frame_equal(boxes_by_film(again), boxes_by_film(manifest))
+    assert again.source_issues == manifest.source_issues != ()
     assert len(manifest.boxes) == 984
     assert manifest.boxes[["left", "top", "width", "height"]].to_numpy().min() >= 0
 
