@@ -24,6 +24,7 @@ from cxr_core.models.networks.segmenter import FilmSegmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.workspace.atomic import atomic_folder, atomic_write
 from cxr_core.workspace.hashing import sha256_of_file
+from cxr_core.workspace.paths import printable
 
 Card = TypeVar("Card", ModelCard, SegmenterCard)
 OOD_STATISTICS = "familiarity.safetensors"
@@ -95,7 +96,7 @@ def load_segmenter(folder: Path, card: SegmenterCard) -> FilmSegmenter:
 
 
 def load_weights(network: torch.nn.Module, path: Path) -> None:
-    """Load a safetensors file into a network that has exactly its tensors. Raises ModelError otherwise."""
+    """Load a safetensors file into a network that has exactly its tensors, all finite. Raises ModelError otherwise."""
     tensors = _load_tensors(path)
     expected = network.state_dict()
     wrong = sorted(set(expected) ^ set(tensors))
@@ -105,7 +106,19 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
         raise ModelError(
             f"{path} does not fit its network: {len(wrong)} tensors differ, such as {wrong[0]}"
         )
+    require_finite_tensors(tensors, path)
     network.load_state_dict(tensors)
+
+
+def require_finite_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raises ModelError that names the file and its first tensor with a NaN or an infinite value."""
+    for name, tensor in tensors.items():
+        wrong = int((~torch.isfinite(tensor)).sum()) if tensor.is_floating_point() else 0
+        if wrong:
+            raise ModelError(
+                f"{printable(path)} has {wrong} of {tensor.numel()} values that are NaN or infinite in its tensor "
+                f"{name}; the training that made it broke down. Take other weights"
+            )
 
 
 def load_ood_statistics(folder: Path) -> dict[str, Tensor] | None:

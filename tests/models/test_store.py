@@ -60,6 +60,15 @@ def test_weights_of_another_network_are_refused_by_name(tmp_path):
         load_network(folder, card)
 
 
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path):
+    card = tiny_card()
+    network = tiny_network(card)
+    network.head.linear.bias.data[1] = float("nan")
+    save_model(tmp_path / "m", card, network)
+    with pytest.raises(ModelError, match=r"1 of 2 values .* NaN .* tensor head\.linear\.bias"):
+        load_network(tmp_path / "m", load_card(tmp_path / "m"))
+
+
 def test_a_failed_write_leaves_nothing_visible(tmp_path):
     class Unwritable(torch.nn.Module):
         def state_dict(self, *args, **kwargs):

@@ -355,6 +355,14 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
     assert folder.checkpoints.load_latest()[0].step == 6  # type: ignore[union-attr]
 
 
+def test_a_first_loss_that_is_no_number_is_not_put_down_to_the_learning_rate(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Learner, "train_step", lambda *_: float("nan"))
+    with pytest.raises(RunError, match=r"loss is nan at the first step.* initial weights"):
+        fit(RESTLESS, [films], QUIET, run=tmp_path / "run")
+
+
 def test_too_little_memory_halves_the_films_taken_at_once(
     films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

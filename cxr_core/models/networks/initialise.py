@@ -25,14 +25,17 @@ from cxr_core.models.store import (
     load_network,
     load_segmenter,
     load_segmenter_card,
+    require_finite_tensors,
 )
 from cxr_core.workspace.hashing import sha256_of_file
 from cxr_core.workspace.json_files import read_json_object
+from cxr_core.workspace.paths import printable
 
 # Before a model's folder or name: its backbone only, for a network with another head or on other inputs.
 BACKBONE_OF = "backbone:"
 # A file that holds less than this share of a backbone's tensors was saved from another one.
 MIN_SHARE = 0.5
+PICKLES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl"})
 # The arguments that decide the shape and the meaning of the weights; a card may leave out those with their default.
 DEFAULT_SHAPE: ArchitectureArguments = {
     "backbone_arguments": {},
@@ -157,9 +160,15 @@ def _start_from_file(network: Network, path: Path) -> InitialisedNetwork:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
+        reason = str(error)
+        if path.suffix.lower() in PICKLES:
+            reason = (
+                "it seems to be a PyTorch pickle, which is never opened; save it as safetensors"
+            )
         raise ModelError(
-            f"the initial weights {path} cannot be read as safetensors: {error}"
+            f"the initial weights {printable(path)} cannot be read as safetensors: {reason}"
         ) from error
+    require_finite_tensors(tensors, path)
     expected = network.backbone.state_dict()
     stem = _find_stem(network.backbone)
     fitting = {}

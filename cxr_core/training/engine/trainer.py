@@ -152,12 +152,21 @@ class Trainer:
     def _train_step(self, batch: Batch) -> None:
         loss = self.learner.train_step(batch, self.step, self.loader.size)
         if not np.isfinite(loss):
-            raise RunError(
-                f"the loss became {loss} at step {self.step + 1}; the last good checkpoint is at step "
-                f"{self.saved_step}. Lower the learning rate (--set learning_rate=...) and start again"
-            )
+            raise RunError(self._explain_loss(loss))
         self.step += 1
         self.losses.append(loss)
+
+    def _explain_loss(self, loss: float) -> str:
+        """Why a loss is not finite, as far as the step shows, and what to do."""
+        if self.step == 0:  # no weight has been changed yet
+            return (
+                f"the loss is {loss} at the first step, before any training: the initial weights do not suit these "
+                "films. Start from others (--init), or check what changes pixels and loss in the recipe"
+            )
+        kept = "there is no checkpoint yet"
+        if self.saved_step:
+            kept = f"the last good checkpoint is at step {self.saved_step}"
+        return f"the loss became {loss} at step {self.step + 1}; {kept}. Lower the learning rate (--set learning_rate=...) and start again"
 
     def _validate(self, images_per_second: float) -> None:
         """Measure on validation films, remember the best epoch, update the schedule."""

@@ -107,10 +107,24 @@ def test_weights_that_fit_nowhere_are_refused(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(b"not tensors")
     with pytest.raises(ModelError, match="cannot be read as safetensors"):
         initialise_network(ARGUMENTS, str(tmp_path / "w.safetensors"), seed=0)
+    (tmp_path / "w.pth").write_bytes(b"PK\x03\x04")
+    with pytest.raises(ModelError, match=r"w\.pth .* PyTorch pickle"):
+        initialise_network(ARGUMENTS, str(tmp_path / "w.pth"), seed=0)
     with pytest.raises(ModelError, match="give its folder"):
         initialise_network(ARGUMENTS, str(tiny_model(tmp_path) / "weights.safetensors"), seed=0)
     with pytest.raises(ModelError, match="no file and no model folder"):
         initialise_network(ARGUMENTS, str(tmp_path / "none.safetensors"), seed=0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_initial_weights_that_are_not_finite_are_refused_by_file_and_tensor(tmp_path, value):
+    tensors = build_network("film_classifier", ARGUMENTS).backbone.state_dict()
+    tensors["conv_stem.weight"][0, 0, 0, 0] = value
+    save_file(tensors, tmp_path / "w.safetensors")
+    with pytest.raises(
+        ModelError, match=r"w\.safetensors has 1 of .* NaN or infinite .* conv_stem\.weight"
+    ):
+        initialise_network(ARGUMENTS, str(tmp_path / "w.safetensors"), seed=0)
 
 
 @pytest.mark.parametrize("by_name", [True, False])
