@@ -46,16 +46,14 @@ MIRRORED_BELOW = -0.013
 RADIOGRAPHY = frozenset({"CR", "DX", "DR", "RG", "RF"})
 # "Other" and "secondary capture" say how a file was made, not how the picture was taken.
 UNSPECIFIC_MODALITIES = frozenset({"OT", "SC"})
-# After these refusals nothing else is worth measuring.
-NOT_A_PICTURE = frozenset({"too_small", "implausible_shape", "constant", "noise", "drawn"})
 
 
 def find_quality_flags(film: Radiograph) -> tuple[QualityFlag, ...]:
     """The quality flags of a film, those that withhold a reading first; empty for a film without any."""
     irregular = [IRREGULARITIES[code] for code in film.irregularities]
     flags = [*irregular, *_check_tags(film), *_check_shape(film), *_check_content(film)]
-    # The measures of exposure and pose mean nothing on a picture without a chest's proportions.
-    if not any(flag.withholds_reading and flag.code in NOT_A_PICTURE for flag in flags):
+    # The measures of exposure and pose mean nothing on a picture that is no chest film: a cat is not turned.
+    if not any(flag.withholds_reading for flag in flags):
         flags += [*_check_exposure(film), *_check_pose(film)]
     return tuple(
         sorted(flags, key=lambda flag: (not flag.withholds_reading, not flag.withholds_call))

@@ -77,6 +77,23 @@ def test_colour_is_refused() -> None:
     assert not refusals(replace(FILM, colour=0.01))
 
 
+@pytest.mark.parametrize(
+    ("facts", "refusal"),
+    [
+        ({"colour": 0.1}, "colour"),
+        ({"body_part": "HAND"}, "wrong_body_part"),
+        ({"modality": "CT"}, "wrong_modality"),
+        ({"view": "LATERAL"}, "lateral_view"),
+    ],
+)
+def test_what_is_no_frontal_film_is_not_said_to_be_inverted_or_turned(
+    facts: dict[str, Any], refusal: str
+) -> None:
+    upside_down = of(1 - FILM.pixels[::-1])
+    assert {"inverted", "turned"} & set(codes(upside_down))
+    assert codes(replace(upside_down, **facts)) == [refusal]
+
+
 def test_a_test_pattern_is_refused() -> None:
     pattern = np.kron(RNG.random((12, 12)), np.ones((40, 40)))
     assert "drawn" in refusals(of(pattern)) or "noise" in refusals(of(pattern))
