@@ -1,22 +1,35 @@
 """Decodes a file to a film; its content decides what kind of file it is, never its name."""
 
+from collections.abc import Callable
+
 from cxr_core.errors import OversizedFilm, UndecodableFilm
-from cxr_core.film.decoding import jpeg, png
+from cxr_core.film.decoding import bmp, jpeg, png, tiff, webp
+from cxr_core.film.decoding.tiff_directory import SIGNATURES as TIFF_SIGNATURES
 from cxr_core.film.limits import require_bytes
 from cxr_core.film.radiograph import Radiograph
 
 # Grows with every change after which some file gives other pixels or other flags than before.
 DECODING_VERSION = 2
 
-EXPECTED = "A chest film is read from a PNG, a JPEG or a DICOM file: export it as one of these."
+EXPECTED = (
+    "A chest film is read from DICOM, PNG, JPEG, TIFF, WebP or BMP: export it as one of these."
+)
+FROM_A_PHONE = "Export the film itself from its workstation; where there is only a photograph, save it as JPEG."
+
+Decoder = Callable[[bytes], Radiograph]
+
+# (offset, magic, name, decoder) of the pictures that are read.
+PICTURES: tuple[tuple[int, bytes, str, Decoder], ...] = (
+    (0, png.SIGNATURE, "a PNG picture", png.decode_png),
+    (0, jpeg.SIGNATURE, "a JPEG picture", jpeg.decode_jpeg),
+    (8, webp.SIGNATURE, "a WebP picture", webp.decode_webp),
+    (0, bmp.SIGNATURE, "a BMP picture", bmp.decode_bmp),
+    *((0, signature, "a TIFF picture", tiff.decode_tiff) for signature in TIFF_SIGNATURES),
+)
 
 # (offset, magic, name), so that the refusal can name what was found.
 OTHER_CONTAINERS = (
     (0, b"GIF8", "a GIF picture"),
-    (0, b"BM", "a BMP picture"),
-    (0, b"II*\x00", "a TIFF picture"),
-    (0, b"MM\x00*", "a TIFF picture"),
-    (8, b"WEBP", "a WebP picture"),
     (0, b"8BPS", "a Photoshop document"),
     (4, b"jP  \r\n\x87\n", "a JPEG 2000 picture"),
     (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
@@ -24,7 +37,15 @@ OTHER_CONTAINERS = (
     (0, b"icns", "an icon"),
     (0, b"DDS ", "a DDS texture"),
     (0, b"BLP", "a BLP texture"),
-    (4, b"ftyp", "an HEIF or AVIF picture or a film clip"),
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (4, b"JXL \r\n\x87\n", "a JPEG XL picture"),
+    (0, b"\x8aMNG\r\n\x1a\n", "an animated picture (MNG)"),
+    (0, b"P5", "a PGM picture"),
+    (0, b"P6", "a PPM picture"),
+    (344, b"n+1\x00", "a NIfTI volume"),
+    (0, b"NRRD", "an NRRD volume"),
+    (0, b"ObjectType = Image", "the header of a MetaImage"),
+    (0, b"\xd0\xcf\x11\xe0", "an Office document"),
     (0, b"%PDF", "a PDF document"),
     (0, b"PK", "a zip archive"),
     (0, b"\x1f\x8b", "a gzip archive"),
@@ -36,8 +57,16 @@ OTHER_CONTAINERS = (
 )
 
 
+# Brands of ISO base media files (ISO/IEC 14496-12, 4.3), of which the first four bytes behind "ftyp" are the main one.
+BRANDS = {
+    "an AVIF picture": (b"avif", b"avis"),
+    "an HEIC picture": (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
+    "a Canon camera's raw picture": (b"crx ",),
+}
+
+
 def decode_film(data: bytes) -> Radiograph:
-    """One film from a file's bytes: PNG, JPEG or DICOM.
+    """One film from a file's bytes: DICOM, PNG, JPEG, TIFF, WebP or BMP.
 
     The size is checked from the header before any pixel is allocated. Raises OversizedFilm above the limits and
     UndecodableFilm for everything that is not one complete picture; the message says what was found and what to do.
@@ -59,11 +88,12 @@ def _decode_by_content(data: bytes) -> Radiograph:
 
         _require_plain_preamble(data)
         return decode_dicom(data)
-    if data.startswith(png.SIGNATURE):
-        return png.decode_png(data)
-    if data.startswith(jpeg.SIGNATURE):
-        return jpeg.decode_jpeg(data)
-    raise UndecodableFilm(f"This file is {name_container(data)}. {EXPECTED}")
+    for offset, magic, _, decode in PICTURES:
+        if data.startswith(magic, offset):
+            return decode(data)
+    found = name_container(data)
+    advice = FROM_A_PHONE if found in BRANDS else EXPECTED
+    raise UndecodableFilm(f"This file is {found}. {advice}")
 
 
 def is_dicom(data: bytes) -> bool:
@@ -82,7 +112,9 @@ def is_dicom(data: bytes) -> bool:
 
 
 def name_container(data: bytes) -> str:
-    """What an unsupported file seems to be, in words."""
+    """What a file that is no DICOM seems to be, in words."""
+    if data[4:8] == b"ftyp":
+        return _name_brand(data)
     for offset, magic, name in OTHER_CONTAINERS:
         if data.startswith(magic, offset):
             return name
@@ -94,10 +126,19 @@ def name_container(data: bytes) -> str:
 
 def _require_plain_preamble(data: bytes) -> None:
     """Refuse a DICOM file that is another kind of file as well: its 128 free bytes may hold one (PS3.10 7.1)."""
-    pictures = data.startswith((png.SIGNATURE, jpeg.SIGNATURE))
-    other = name_container(data)
-    if data[128:132] == b"DICM" and (pictures or not other.startswith("not a picture")):
-        found = "another picture" if pictures else other
+    is_picture = any(data.startswith(magic, offset) for offset, magic, _, _ in PICTURES)
+    found = "another picture" if is_picture else name_container(data)
+    if data[128:132] == b"DICM" and not found.startswith("not a picture"):
         raise UndecodableFilm(
             f"This DICOM file is also {found}. Export the film again as a plain DICOM file."
         )
+
+
+def _name_brand(data: bytes) -> str:
+    """What an ISO base media file is: by its main brand, else by one that it is compatible with."""
+    length = min(int.from_bytes(data[:4], "big"), 256)
+    brands = [data[8:12], *(data[at : at + 4] for at in range(16, length, 4))]
+    for name, known in BRANDS.items():
+        if any(brand in known for brand in brands):
+            return name
+    return "a film clip"

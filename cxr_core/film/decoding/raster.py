@@ -66,6 +66,16 @@ def _block_to_grey(scaled: np.ndarray) -> tuple[np.ndarray, float]:
     return scaled @ LUMA, total
 
 
+def split_opencv_alpha(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """RGB (H, W, 3), and opacity (H, W) float32 in [0, 1] or None when all is opaque, from OpenCV's BGR or BGRA."""
+    if samples.shape[2] == 3:
+        return samples[..., ::-1], None
+    opacity, full = samples[..., 3], np.iinfo(samples.dtype).max
+    if opacity.min() == full:
+        return samples[..., 2::-1], None
+    return samples[..., 2::-1], np.divide(opacity, full, dtype=np.float32)
+
+
 def smallest_full_scale(maximum: int) -> int:
     """The smallest 2^k - 1, k ≥ 1, that holds a maximum: 4080 -> 4095."""
     return (1 << max(1, int(maximum).bit_length())) - 1

@@ -48,6 +48,13 @@ def containers(grey: np.ndarray) -> Iterator[tuple[str, bytes]]:
     picture = Image.fromarray(grey)
     for mode in ("L", "RGB", "RGBA", "LA", "P"):
         yield f"png {mode}", encoded(picture.convert(mode), "PNG")
+    for mode in ("L", "RGB", "RGBA", "LA", "P", "CMYK"):
+        yield f"tiff {mode}", encoded(picture.convert(mode), "TIFF")
+    for mode in ("L", "RGB", "P"):
+        yield f"bmp {mode}", encoded(picture.convert(mode), "BMP")
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", lossless=True)
+    yield "webp", buffer.getvalue()
     wide = grey.astype(np.uint16) * 257
     yield "png 16", cv2.imencode(".png", wide)[1].tobytes()
     yield "png 16 RGB", cv2.imencode(".png", np.dstack([wide] * 3))[1].tobytes()
@@ -85,9 +92,16 @@ def test_the_name_of_a_file_is_never_asked_for(grey: np.ndarray) -> None:
         (b"", "empty"),
         (b"\x00", "not a picture"),
         (b"GIF89a" + b"\x00" * 40, "a GIF picture"),
-        (b"BM" + b"\x00" * 40, "a BMP picture"),
-        (b"II*\x00" + b"\x00" * 40, "a TIFF picture"),
-        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "a WebP picture"),
+        (b"BM" + b"\x00" * 40, "BMP is damaged or cut short"),
+        (b"II*\x00" + b"\x00" * 40, "TIFF is damaged or cut short"),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "WebP is damaged or cut short"),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "an HEIC picture.*save it as JPEG"),
+        (b"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1avif", "an AVIF picture"),
+        (b"\x00\x00\x00\x18ftypavif\x00\x00\x00\x00mif1avif", "an AVIF picture.*save it as JPEG"),
+        (b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom", "a film clip"),
+        (b"\xff\x0a" + b"\x00" * 40, "a JPEG XL picture"),
+        (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+        (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
         (b"%PDF-1.7", "a PDF document"),
         (b"PK\x03\x04" + b"\x00" * 40, "a zip archive"),
         (b"\n <!DOCTYPE html><html>", "a web page"),
@@ -116,7 +130,10 @@ def test_random_and_mutated_bytes_give_a_film_or_a_refusal(data: st.DataObject) 
         st.sampled_from(
             [
                 b"",
-                *(encoded(Image.fromarray(small), kind) for kind in ("PNG", "JPEG")),
+                *(
+                    encoded(Image.fromarray(small), kind)
+                    for kind in ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+                ),
                 *(
                     write_dicom(small, syntax)
                     for syntax in (ExplicitVRLittleEndian, RLELossless, JPEGLSLossless)
