@@ -191,7 +191,7 @@ def _build_parser() -> argparse.ArgumentParser:
     read = verbs.add_parser(
         "read",
         help="read chest films",
-        description="Read chest films: PNG, JPEG or DICOM files, or folders of them.",
+        description="Read chest films: DICOM, PNG, JPEG, TIFF, WebP or BMP files, or folders of them.",
     )
     read.add_argument(
         "files", nargs="+", type=_parse_path, metavar="FILE", help="a film, or a folder of films"

@@ -29,7 +29,7 @@ class FilmRefused(SilhouetteError):
 
 
 class UndecodableFilm(FilmRefused):
-    """The bytes are not a PNG, JPEG or DICOM file with one readable image."""
+    """The bytes are not one whole picture in a format that is read."""
 
 
 class OversizedFilm(FilmRefused):

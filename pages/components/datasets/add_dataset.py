@@ -24,8 +24,8 @@ LAYOUT_NAMES = {
 }
 LAYOUTS = (
     "**NIH CXR8** as released (images with `Data_Entry_2017*.csv`), or **folders by class** (`train/NORMAL`, "
-    "`test/PNEUMONIA`, …).  \n**A CSV file** with a column of image paths and one per finding, for PNG, JPEG or DICOM "
-    "files."
+    "`test/PNEUMONIA`, …).  \n**A CSV file** with a column of image paths and one per finding, for DICOM, PNG, "
+    "JPEG, TIFF, WebP or BMP files."
 )
 
 

@@ -10,7 +10,7 @@ def take_films(state: ReadPageState) -> None:
     label = f"Add films ({len(state.entries)} in this study)" if state.entries else "Films"
     with st.expander(label, expanded=not state.entries, icon=":material/upload_file:"):
         uploads = st.file_uploader(
-            "Drop one or more frontal chest films here: PNG, JPEG or DICOM",
+            "Drop one or more frontal chest films here: DICOM, PNG, JPEG, TIFF, WebP or BMP",
             accept_multiple_files=True,  # of any name: DICOM files often have no extension
             key=state.uploader_key,
         )

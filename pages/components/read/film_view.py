@@ -24,7 +24,15 @@ from pages.components.read.page_state import DisplayedFilm, ReadPageState, Study
 from pages.components.session import chosen_method
 from pages.components.viewer import Layer, ViewerFilm, encode_picture, show_viewer
 
-CONTAINERS = {"png": "PNG", "jpeg": "JPEG", "dicom": "DICOM", "drawing": "Synthetic"}
+CONTAINERS = {
+    "png": "PNG",
+    "jpeg": "JPEG",
+    "webp": "WebP",
+    "tiff": "TIFF",
+    "bmp": "BMP",
+    "dicom": "DICOM",
+    "drawing": "Synthetic",
+}
 
 
 def display_examination(
