@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cxr_core.data.identifiers import canonical_patient, normalise_name
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.registry import Dataset, list_datasets
 from cxr_core.errors import DataError
@@ -55,9 +56,10 @@ def match_rows(films: pd.DataFrame, manifest: Manifest, split: str) -> np.ndarra
     """(N,) the row of each film in a manifest, -1 for none. Among films that look alike, the one in the split counts.
 
     By contents where both sides know their sha256, whatever the film is called now; else by name and patient. A film
-    whose name is there with other contents is not found: it is another image.
+    whose name is there with other contents is not found: it is another image. Spellings do not matter.
     """
-    table = manifest.table.assign(image=manifest.names)
+    table = _in_one_spelling(manifest.table.assign(image=manifest.names))
+    films = _in_one_spelling(films)
     by_name = _match_unique(films, table, NAME_COLUMNS, split)
     if "sha256" not in films:
         return by_name
@@ -70,6 +72,18 @@ def match_rows(films: pd.DataFrame, manifest: Manifest, split: str) -> np.ndarra
         & table["sha256"].notna().to_numpy()[by_name]
     )
     return np.where((same_contents >= 0) | both_hashes_known, same_contents, by_name)
+
+
+def _in_one_spelling(films: pd.DataFrame) -> pd.DataFrame:
+    """The same films with names and patients in the forms that are compared."""
+    return films.assign(
+        image=films["image"].map(normalise_name, na_action="ignore"),
+        patient=films["patient"].map(_normalise_scoped_patient, na_action="ignore"),
+    )
+
+
+def _normalise_scoped_patient(patient: object) -> str:
+    return canonical_patient(str(patient)).casefold()
 
 
 def _match_unique(

@@ -61,6 +61,11 @@ def normalise_name(name: str) -> str:
     return " ".join(_visible_text(name).split()).casefold()
 
 
+def normalise_stem(name: str) -> str:
+    """The form in which the names of films are compared where their format may differ: without the suffix."""
+    return os.path.splitext(normalise_name(name))[0]
+
+
 def find_spellings(
     wanted: Iterable[str], known: Iterable[str], normalise: Callable[[str], str] = normalise_name
 ) -> dict[str, str]:
@@ -71,6 +76,8 @@ def find_spellings(
     candidates: dict[str, list[str]] = {}
     for text in known:
         candidates.setdefault(normalise(text), []).append(text)
+    if not candidates:
+        return {}
     wanted_by_form: dict[str, list[str]] = {}
     for text in wanted:
         wanted_by_form.setdefault(normalise(text), []).append(text)
@@ -104,8 +111,8 @@ def report_respelled_names(names: Collection[str], table: str) -> list[Issue]:
         return []
     count = format_count(len(names), "films")
     message = (
-        f"{table} spells the file names of {count} otherwise than the folders do (capital letters, accents, spaces or "
-        "leading zeros); they were found all the same."
+        f"{table} spells the file names of {count} otherwise than the folders do (capital letters, accents, spaces, "
+        "leading zeros or the suffix); they were found all the same."
     )
     return [Issue(code="name_spellings", message=message, count=len(names), examples=tuple(names))]
 

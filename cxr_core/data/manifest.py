@@ -1,6 +1,6 @@
 """Holds a dataset as one table, a row per film and a column per property, and stores it as Parquet.
 
-image    path of the file, unique                       status  "present", "missing", "unreadable", "excluded", "left_out"
+image    path of the file, unique                       status  "present", "missing" or why it is not used
 patient  who it shows, unique within the manifest       reason  why it is unreadable, excluded or left out
 split    "train", "val", "test"; missing: none given    sha256  of the decoded pixels, once the film has been decoded
 source   the folder it came from                        width, height, bits  of the decoded film
@@ -8,13 +8,16 @@ view     "PA", "AP" or missing                          concerns  codes of its q
 age      years                                          <finding key>  1, 0 or NaN (unknown is not negative)
 sex      "F", "M" or missing
 
-Missing values are unknown. A film is left out by its source when the table says that it is no frontal film. Boxes are stored beside the table, a row per box, in fractions of the film's size.
+Missing values are unknown. A film is not used when it is "unreadable", "excluded" by a decision, or "left_out" by its
+source because it is no frontal film. Boxes are stored beside the table, a row per box, in fractions of the film's size.
 """
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,7 @@ import pyarrow.parquet as pq
 
 from cxr_core.data.account import LEFT_OUT, FilmAccount, SourceCounts, account_for_films
 from cxr_core.data.checks.issue import Issue
+from cxr_core.data.identifiers import canonical_patient
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS
 from cxr_core.workspace.atomic import atomic_file
@@ -142,7 +146,7 @@ class Manifest:
             raise DataError(f"a manifest needs the columns {', '.join(sorted(missing))}")
         if self.table.empty:
             raise DataError(
-                "no film was found in the folders given; expected PNG, JPEG or DICOM files"
+                "no film was found in the folders given; expected DICOM, PNG, JPEG, TIFF, WebP or BMP files"
             )
 
     @property
@@ -225,8 +229,13 @@ class Manifest:
         return {split: counts[split] for split in (*SPLITS, NO_SPLIT) if split in counts}
 
     def split_sha256(self) -> str:
-        """A hash of which films lie in which split, whatever their order or folder."""
-        rows = zip(self.table["split"].fillna(""), self.table["patient"], self.names, strict=True)
+        """A hash of which films lie in which split, whatever their order or folder.
+
+        Leading zeros of a patient's number and the Unicode form of a name, which copying changes, do not count.
+        """
+        patients = self.table["patient"].map(canonical_patient)
+        names = self.names.map(partial(unicodedata.normalize, "NFC"))
+        rows = zip(self.table["split"].fillna(""), patients, names, strict=True)
         return _hash_lines(f"{split}/{patient}/{name}" for split, patient, name in rows)
 
     def data_sha256(self) -> str:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from cxr_core.data.identifiers import canonical_patient, normalise_name
 from cxr_core.errors import DataError
 from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, bootstrap_patients, to_figures
 from cxr_core.evaluation.bootstrap.resamples import Resamples
@@ -151,7 +152,8 @@ def _identify_films(table: pd.DataFrame, hashed: bool) -> pd.DataFrame:
 
 
 def _names_of_films(table: pd.DataFrame) -> pd.Series:
-    return table["patient"].astype(str) + "/" + table["image"].astype(str)
+    patients = table["patient"].astype(str).map(canonical_patient).str.casefold()
+    return patients + "/" + table["image"].astype(str).map(normalise_name)
 
 
 def _join_tables(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, int]:

@@ -1,19 +1,34 @@
 """Lists the files of dataset folders and finds the file that a table's image column names. No film is opened."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.identifiers import canonical_number, normalise_name
 from cxr_core.errors import DataError
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
+# Formats that the decoder refuses are among them: such a file is counted as unreadable, with the reason.
+IMAGE_SUFFIXES = frozenset(
+    (
+        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp"),
+        *(".gif", ".heic", ".heif", ".avif", ".jp2"),
+    )
+)
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
+DICOM_MAGIC, DICOM_MAGIC_OFFSET = b"DICM", 128
+# Scanners write no suffix; the last dot of 1.2.840.1 begins none.
+NO_SUFFIX = re.compile(r"(\.\d*)?")
+# Folders of masks: masks, lung_mask, leftMask, segmentation. Files of masks: 0001_mask.png.
+MASK_FOLDER = re.compile(r"(.*[ _.-])?(masks?|segmentations?)([ _.-].*)?|.*masks?")
+MASK_NAME = re.compile(r"(.*[ _.-])?masks?")
 MAC_ARCHIVE_FOLDER = "__MACOSX"  # a Mac adds it to archives, beside files that begin with a dot
 
 
@@ -31,13 +46,30 @@ class FileListing:
 
     @property
     def images(self) -> list[str]:
-        """PNG and JPEG files, by their names."""
-        return _with_suffix(self.files, IMAGE_SUFFIXES)
+        """Image files other than DICOM, by their names."""
+        return [path for path in self.files if file_suffix(path) in IMAGE_SUFFIXES]
 
-    @property
+    @cached_property
     def films(self) -> list[str]:
-        """PNG, JPEG and DICOM files, by their names."""
-        return _with_suffix(self.files, IMAGE_SUFFIXES | DICOM_SUFFIXES)
+        """Image and DICOM files, by their names; without a suffix, by the mark of DICOM in their first bytes."""
+        return [path for path in self.files if _is_film(path)]
+
+    @cached_property
+    def masks(self) -> frozenset[str]:
+        """The films that are masks of a structure, by their names or those of folders above them."""
+        mask_folders: dict[str, bool] = {}
+        masks = []
+        for path in self.films:
+            place, name = os.path.split(self.relative(path).lower())
+            if place not in mask_folders:
+                mask_folders[place] = any(map(MASK_FOLDER.fullmatch, place.split(os.sep)))
+            if mask_folders[place] or MASK_NAME.fullmatch(os.path.splitext(name)[0]):
+                masks.append(path)
+        return frozenset(masks)
+
+    def relative(self, path: str) -> str:
+        """A file's path below this folder; the whole path of a file elsewhere."""
+        return path.removeprefix(os.path.join(self.folder, ""))
 
     def match_names(self, pattern: str) -> list[str]:
         """The files whose name matches a pattern with wildcards."""
@@ -115,12 +147,14 @@ class MatchedFiles:
 
     images: (N,) paths; a plausible one where the file is missing.  present: (N,) whether it exists.
     ambiguous: names that several files have.  used: every file that the table names, by path or by a bare name.
+    respelled: cells that name their file in another spelling.
     """
 
     images: list[str]
     present: list[bool]
     ambiguous: tuple[str, ...]
     used: frozenset[str]
+    respelled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,15 +177,67 @@ class FileIndex:
                 index.stems.setdefault(os.path.splitext(name)[0], []).append(path)
         return index
 
+    @classmethod
+    def _from_forms(cls, paths: Iterable[str], *, as_numbers: bool) -> "FileIndex":
+        """Files under the comparable forms of their names. as_numbers: whether leading zeros of a stem count."""
+        index = cls(frozenset(paths))
+        for path in paths:
+            name = os.path.basename(path)
+            index.names.setdefault(name, []).append(path)
+            if file_suffix(name) in IMAGE_SUFFIXES | DICOM_SUFFIXES:
+                stem = os.path.splitext(name)[0]
+                stem = canonical_number(stem) if as_numbers else stem
+                index.stems.setdefault(stem, []).append(path)
+        return index
+
     def match_cells(self, cells: Sequence[str], folder: str) -> MatchedFiles:
         """The file of each cell of a table that lies in `folder`.
 
         A cell is a path from the table's folder or from its images/ folder, an absolute path, either of these with
         further outer folders in front, or a file's name with or without its suffix. A name that several files have
-        means the one below a folder called images, else the first.
+        means the one below a folder called images, else the first. A cell that leads to no file so may spell its name
+        otherwise (see `identifiers`) than the one file that no other cell names.
         """
         parts_of_cells = list(map(_split_path, cells))
         uses = Counter(parts[-1] for parts in parts_of_cells if parts)
+        exact = self._match_parts(cells, parts_of_cells, uses, folder)
+        if all(exact.present):
+            return exact
+        return self._match_spellings(cells, exact, folder)
+
+    def _match_spellings(
+        self, cells: Sequence[str], exact: MatchedFiles, folder: str
+    ) -> MatchedFiles:
+        """The same match, with files for those missing cells that spell a name, or at last its suffix, otherwise."""
+        images, present, used = list(exact.images), list(exact.present), set(exact.used)
+        respelled = []
+        for with_suffix in (True, False):
+            files = _unique_forms(self.paths - used)
+            forms = [_comparable_path(cell, with_suffix=with_suffix) for cell in cells]
+            parts = list(map(_split_path, forms))
+            uses = Counter(part[-1] for part in parts if part)
+            missing = [row for row, is_present in enumerate(present) if not is_present]
+            found = FileIndex._from_forms(files, as_numbers=with_suffix)._match_parts(
+                [forms[row] for row in missing],
+                [parts[row] for row in missing],
+                uses,
+                _comparable_path(folder),
+            )
+            for row, form in zip(missing, found.images, strict=True):
+                if form in files and forms[row] not in found.ambiguous:
+                    images[row], present[row] = files[form], True
+                    respelled.append(cells[row])
+            used.update(path for path in images if path in self.paths)
+        return MatchedFiles(images, present, exact.ambiguous, frozenset(used), tuple(respelled))
+
+    def _match_parts(
+        self,
+        cells: Sequence[str],
+        parts_of_cells: Sequence[list[str]],
+        uses: Counter[str],
+        folder: str,
+    ) -> MatchedFiles:
+        """Match cells letter by letter. uses: how many cells end in each name."""
         outside = _OutsideFiles()
         images, present, ambiguous = [], [], []
         used: set[str] = set()
@@ -194,8 +280,21 @@ class FileIndex:
         return self.names.get(name) or self.stems.get(name) or without_suffix
 
 
-def _with_suffix(paths: Iterable[str], suffixes: frozenset[str]) -> list[str]:
-    return [path for path in paths if file_suffix(path) in suffixes]
+def is_dicom_file(path: str) -> bool:
+    """Whether a file has the mark of DICOM (PS3.10, 7.1) in its first bytes; False when it cannot be read."""
+    end = DICOM_MAGIC_OFFSET + len(DICOM_MAGIC)
+    try:
+        with open(path, "rb") as file:
+            return file.read(end)[DICOM_MAGIC_OFFSET:] == DICOM_MAGIC
+    except OSError:
+        return False
+
+
+def _is_film(path: str) -> bool:
+    suffix = file_suffix(path)
+    if suffix in IMAGE_SUFFIXES or suffix in DICOM_SUFFIXES:
+        return True
+    return NO_SUFFIX.fullmatch(suffix) is not None and is_dicom_file(path)
 
 
 class _OutsideFiles:
@@ -268,6 +367,26 @@ def _distinct_names(paths: list[str]) -> list[str]:
 
 def _split_path(cell: str) -> list[str]:
     return [part for part in cell.replace("\\", "/").split("/") if part not in {"", "."}]
+
+
+def _unique_forms(paths: Iterable[str]) -> dict[str, str]:
+    """Paths by their comparable forms, without those of which several have the same."""
+    same: dict[str, list[str]] = {}
+    for path in paths:
+        same.setdefault(_comparable_path(path), []).append(path)
+    return {form: group[0] for form, group in same.items() if len(group) == 1}
+
+
+def _comparable_path(path: str, *, with_suffix: bool = True) -> str:
+    """A path, or a cell, in the form in which spellings are compared; of a name without a suffix as a number."""
+    *folders, name = path.replace("\\", "/").split("/")
+    name = normalise_name(name)
+    is_film = file_suffix(name) in IMAGE_SUFFIXES | DICOM_SUFFIXES
+    if is_film and not with_suffix:
+        name = os.path.splitext(name)[0]
+    if not is_film:
+        name = canonical_number(name)
+    return "/".join([*map(normalise_name, folders), name])
 
 
 def _join_path(folder: str, parts: list[str]) -> str:

@@ -1,11 +1,14 @@
 """Loads masks of structures, which lie in a folder `masks/STRUCTURE/NAME` beside a film's `images/NAME`."""
 
+import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from cxr_core.data.identifiers import normalise_stem
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
 from cxr_core.film.preprocess import InputSpec, to_grid
@@ -77,4 +80,23 @@ def _has_swapped_masks(film: Path) -> bool:
 
 
 def _mask_path(film: Path, structure: str) -> Path:
-    return film.parent.parent / "masks" / structure / film.name
+    """The mask under the film's own name, or under the same one in another spelling or with another suffix."""
+    folder = film.parent.parent / "masks" / structure
+    if (folder / film.name).is_file():
+        return folder / film.name
+    try:
+        changed = folder.stat().st_mtime_ns
+    except OSError:
+        return folder / film.name
+    names = _list_stems(folder, changed).get(normalise_stem(film.name), ())
+    return folder / (names[0] if len(names) == 1 else film.name)
+
+
+@lru_cache(maxsize=16)
+def _list_stems(folder: Path, changed: int) -> dict[str, tuple[str, ...]]:
+    """The files of a folder by the comparable form of their names. changed: its time, so that a new one is read again."""
+    stems: dict[str, tuple[str, ...]] = {}
+    for name in sorted(os.listdir(folder)):
+        stem = normalise_stem(name)
+        stems[stem] = (*stems.get(stem, ()), name)
+    return stems

@@ -11,9 +11,17 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.identifiers import (
+    find_spellings,
+    normalise_stem,
+    report_respelled_names,
+    unify_patients,
+)
 from cxr_core.data.manifest import BOX_COLUMNS, Manifest, build_table, empty_boxes
+from cxr_core.data.sources.counts import count_sources, find_unused_files, list_surplus
 from cxr_core.data.sources.csv_tables import (
     LabelTable,
+    count_repeats,
     keep_first_rows,
     read_list,
     read_table,
@@ -31,9 +39,9 @@ from cxr_core.data.sources.labels import (
     parse_ages,
     parse_findings,
     parse_sexes,
-    parse_views,
     report_not_in_split,
 )
+from cxr_core.data.sources.views import decide_status, read_views
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS
 
@@ -56,22 +64,25 @@ def read_nih14(listings: Sequence[FileListing]) -> Manifest:
     names, findings, patients = entries.require_columns(
         "Image Index", "Finding Labels", "Patient ID"
     )
-    issues = list(entries.issues)
+    one_spelling, spelling_issues = unify_patients(patients)
+    issues = [*entries.issues, *spelling_issues]
     files = _find_images(listings, set(names.tolist()), entries, issues)
     present = _are_among(names, files)
     # A missing film would lie beside the table, in images/.
     expected = os.path.join(os.path.dirname(entries.path), "images", "") + names
     images = names.map(files).where(present, expected)
     sources = names.map(_image_sources(files)).where(present, folder_name(entries.path))
+    views = read_views([entries.read_column(["viewposition"])], [], images, issues)
     columns = {
         "name": names,
         "image": images,
-        "patient": patients,
+        "patient": one_spelling,
         "source": sources,
-        "view": parse_views(entries.read_column(["viewposition"]), images, issues),
+        "view": views.view,
         "age": parse_ages(entries.read_column(["patientage"]), images, issues),
         "sex": parse_sexes(entries.read_column(["patientgender", "patientsex"]), images, issues),
-        "status": np.where(present, "present", "missing"),
+        "status": decide_status(present, views.left_out),
+        "reason": views.left_out,
         **labels_from_names(findings, images, issues, tuple(FINDINGS)),
     }
     films, row_issues = keep_first_rows(pd.DataFrame(columns), entries.name)
@@ -81,7 +92,11 @@ def read_nih14(listings: Sequence[FileListing]) -> Manifest:
     issues += _report_text_mining(films)
     issues += report_missing_images(films["image"], films["status"] == "missing", entries.name)
     boxes = _read_boxes(listings, films, issues)
-    return Manifest(build_table(dict(films.items())), "nih14", TERMS, boxes, tuple(issues))
+    unused_files = find_unused_files(listings, films, _list_same_names(listings, set(names)))
+    issues += report_surplus_images(list_surplus(unused_files), entries.name)
+    counts = count_sources(films, unused_files, len(names), count_repeats(row_issues, names))
+    table = build_table(dict(films.items()))
+    return Manifest(table, "nih14", TERMS, boxes, tuple(issues), counts)
 
 
 def _find_entries(listings: Sequence[FileListing]) -> str:
@@ -110,10 +125,17 @@ def _find_images(
     """The path of each image, by its name; the first one of several."""
     files: dict[str, str] = {}
     repeated: dict[str, str] = {}
+    masks = {path for listing in listings for path in listing.masks}
     for path in dict.fromkeys(path for listing in listings for path in listing.images):
         name = os.path.basename(path)
+        if path in masks:
+            continue
         if files.setdefault(name, path) != path:
             repeated[name] = path
+    other_names = find_spellings(listed - files.keys(), files.keys() - listed, normalise_stem)
+    for name, file_name in other_names.items():
+        files[name] = files.pop(file_name)
+    issues += report_respelled_names(list(other_names), entries.name)
     if files and listed.isdisjoint(files):
         raise DataError(
             f"none of the {format_count(len(files), 'images')} found is listed in {entries.path}; "
@@ -122,14 +144,25 @@ def _find_images(
     repeated_films = [name for name in repeated if name in listed]
     if repeated_films:
         issues.append(report_same_name(repeated_films, "that of the first folder was taken"))
-    surplus = [path for name, path in files.items() if name not in listed]
-    issues += report_surplus_images(surplus, entries.name)
     return files
+
+
+def _list_same_names(listings: Sequence[FileListing], listed: set[str]) -> set[str]:
+    """The files that have the name of a film."""
+    films = (path for listing in listings for path in listing.films)
+    return {path for path in films if os.path.basename(path) in listed}
 
 
 def _are_among(names: pd.Series, some: Collection[str]) -> np.ndarray:
     """(N,) whether each name is one of some. Four times as fast as `isin`, which turns them into an array first."""
     return np.fromiter((name in some for name in names.tolist()), bool, len(names))
+
+
+def _are_listed(names: pd.Series, path: str) -> np.ndarray:
+    """(N,) whether a list names each film, in whatever spelling."""
+    listed, known = read_list(path), set(names.tolist())
+    spellings = find_spellings(listed - known, known - listed, normalise_stem)
+    return _are_among(names, listed.union(spellings.values()))
 
 
 def _image_sources(files: dict[str, str]) -> dict[str, str]:
@@ -151,9 +184,9 @@ def _assign_splits(
     )
     if not test_list:
         return pd.Series(None, films.index, dtype="str")
-    test = _are_among(films["name"], read_list(test_list))
+    test = _are_listed(films["name"], test_list)
     if training_list:
-        training = _are_among(films["name"], read_list(training_list))
+        training = _are_listed(films["name"], training_list)
         both = films.loc[test & training, "image"]
         if len(both):
             count = format_count(len(both), "films")
@@ -198,7 +231,9 @@ def _read_boxes(
     table = read_table(path)
     issues += table.issues
     names, findings = table.require_columns("Image Index", "Finding Label")
-    image = names.map(dict(zip(films["name"], films["image"], strict=True)))
+    images = dict(zip(films["name"], films["image"], strict=True))
+    spellings = find_spellings(set(names) - images.keys(), images, normalise_stem)
+    image = names.map({**images, **{name: images[known] for name, known in spellings.items()}})
     listed = image.notna()
     keys = parse_findings(findings[listed], image[listed], issues)
     sides = table.frame.loc[listed].iloc[:, 2:6].apply(pd.to_numeric, errors="coerce") / BOX_FRAME

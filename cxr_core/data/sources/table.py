@@ -1,4 +1,4 @@
-"""Reads any table with a column of images: PNG, JPEG or DICOM files with a CSV that says what they show.
+"""Reads any table with a column of images: films with a CSV that says what they show.
 
 Columns are recognised by their names, in any case. No film is opened, so what a DICOM file says is not read.
 """
@@ -12,6 +12,11 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.identifiers import (
+    normalise_patient,
+    report_respelled_names,
+    unify_patients,
+)
 from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.data.sources.csv_tables import (
     LabelTable,
@@ -27,6 +32,7 @@ from cxr_core.data.sources.files import (
     MatchedFiles,
     file_suffix,
     film_issue,
+    is_dicom_file,
     report_missing_images,
     report_same_name,
     report_surplus_images,
@@ -81,7 +87,6 @@ VIEW_HEADINGS = ("viewposition", "view", "projection", "appa")
 AGE_HEADINGS = ("patientage", "age", "ageyears", "ageinyears")
 SEX_HEADINGS = ("patientsex", "patientgender", "sex", "gender")
 TERMS = "Terms not known to this program: see what came with the data."
-DICOM_MAGIC, DICOM_MAGIC_OFFSET = b"DICM", 128
 MAX_OPENED_FILES = 20
 
 
@@ -100,7 +105,7 @@ def holds_dicom(listing: FileListing) -> bool:
     dicom = sum(file_suffix(path) in DICOM_SUFFIXES for path in listing.files)
     if dicom or listing.images:
         return dicom > len(listing.images)
-    return any(_is_dicom_file(path) for path in listing.files[:MAX_OPENED_FILES])
+    return any(is_dicom_file(path) for path in listing.files[:MAX_OPENED_FILES])
 
 
 def lists_images(listing: FileListing) -> bool:
@@ -214,7 +219,10 @@ def _match_files(
         name = table.find_column([heading])
         if name is not None and name not in matches:
             matches[name] = index.match_cells(list(table.frame[name]), folder)
-    column, matched = max(matches.items(), key=lambda match: sum(match[1].present))
+    # Of columns that lead to as many, the one that spells more names as the files do.
+    column, matched = max(
+        matches.items(), key=lambda match: (sum(match[1].present), -len(match[1].respelled))
+    )
     empty = np.flatnonzero(table.frame[column] == "")
     if len(empty):
         raise DataError(
@@ -229,6 +237,7 @@ def _match_files(
     if matched.ambiguous:
         taken = "the first in the order of their paths was taken"
         issues.append(report_same_name(matched.ambiguous, taken))
+    issues += report_respelled_names(matched.respelled, table.name)
     return matched
 
 
@@ -271,7 +280,9 @@ def _assign_patients(cells: pd.Series, relative: pd.Series, issues: list[Issue])
         count = format_count(len(films), "films")
         message = f"No patient is given for {count}; each counts as a patient of its own."
         issues.append(film_issue("patient_unknown", message, films))
-    return cells.where(~unknown, relative)
+    patients, spelling_issues = unify_patients(cells.where(~unknown, relative), set(films))
+    issues += spelling_issues
+    return patients
 
 
 def _assign_splits(cells: pd.Series, images: pd.Series, issues: list[Issue]) -> pd.Series:
@@ -292,7 +303,8 @@ def _find_unstated(cells: pd.Series) -> pd.Series:
 def _scope_patients(frames: list[pd.DataFrame]) -> list[Issue]:
     """Prefix patients with their folder, since two folders may count from 1 each; changes the tables given."""
     pairs = pd.concat([frame[["patient", "source"]].drop_duplicates() for frame in frames])
-    shared = pairs.loc[pairs["patient"].duplicated(), "patient"].drop_duplicates()
+    numbers = pairs["patient"].map(normalise_patient)
+    shared = pairs.loc[numbers.duplicated(), "patient"].drop_duplicates()
     for frame in frames:
         frame["patient"] = frame["source"] + "/" + frame["patient"]
     if shared.empty:
@@ -306,12 +318,3 @@ def _scope_patients(frames: list[pd.DataFrame]) -> list[Issue]:
             examples=tuple(shared.head()),
         )
     ]
-
-
-def _is_dicom_file(path: str) -> bool:
-    end = DICOM_MAGIC_OFFSET + len(DICOM_MAGIC)
-    try:
-        with open(path, "rb") as file:
-            return file.read(end)[DICOM_MAGIC_OFFSET:] == DICOM_MAGIC
-    except OSError:
-        return False

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cxr_core.data.identifiers import canonical_number
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.splits.grouping import group_patients
 
@@ -38,9 +39,9 @@ def hash_patient(patient: str) -> float:
     """A number in [0, 1) that only the patient's number decides; patients below the share are in the holdout.
 
     patient: as a manifest has it. The prefix up to its last `/` or `:` depends on which folders are read together, so
-    it is left out.
+    it is left out; `00000100` and `100` are one number. The case of letters counts, as it always did.
     """
-    number = re.split(r"[/:]", patient)[-1]
+    number = canonical_number(re.split(r"[/:]", patient)[-1])
     digest = hashlib.blake2b(number.encode(), key=HASH_KEY.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
+from cxr_core.data.identifiers import find_spellings, normalise_stem
 from cxr_core.data.manifest import Manifest
+from cxr_core.data.sources.csv_tables import read_table
 from cxr_core.data.sources.masks import load_mask, masks_are_swapped
 from cxr_core.errors import DataError
 from cxr_core.evaluation.segmentation.metrics import (
@@ -21,6 +23,7 @@ from cxr_core.findings import STRUCTURES
 from cxr_core.inference import film_shapes, segment_films
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult, measure_mask_diameters
 from cxr_core.reading.segmenter import Segmenter
+from cxr_core.workspace.paths import printable
 
 RECORDED_RATIOS = "ctr.csv"  # a table beside images/ with the columns image and ctr
 
@@ -93,10 +96,19 @@ def read_recorded_ratios(films: Manifest) -> np.ndarray:
 
     Raises DataError when a table lacks a column, or holds a ratio that is not a number.
     """
-    folders = {path.parent.parent for path in films.paths}
-    tables = {folder: _read_ratio_table(folder / RECORDED_RATIOS) for folder in folders}
-    ratios = [tables[path.parent.parent].get(path.name, np.nan) for path in films.paths]
-    return np.array(ratios, np.float64)
+    paths = films.paths
+    rows_of_folder: dict[Path, list[int]] = {}
+    for row, path in enumerate(paths):
+        rows_of_folder.setdefault(path.parent.parent, []).append(row)
+    ratios = np.full(len(films.table), np.nan)
+    for folder, rows in rows_of_folder.items():
+        table = _read_ratio_table(folder / RECORDED_RATIOS)
+        names = {paths[row].name for row in rows}
+        spellings = find_spellings(names - table.keys(), table.keys() - names, normalise_stem)
+        for row in rows:
+            name = paths[row].name
+            ratios[row] = table.get(spellings.get(name, name), np.nan)
+    return ratios
 
 
 def compare_with_recorded(table: pd.DataFrame) -> RecordedAgreement | None:
@@ -162,10 +174,9 @@ def _read_ratio_table(path: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        rows = table.to_dict("records")
-        return {row["image"]: float(row["ctr"]) for row in rows if row["ctr"].strip()}
-    except (OSError, ValueError, KeyError) as error:
+        images, ratios = read_table(str(path)).require_columns("image", "ctr")
+        return {image: float(text) for image, text in zip(images, ratios, strict=True) if text}
+    except ValueError as error:
         raise DataError(
-            f"{path} cannot be read as a table of the columns image and ctr: {error}"
+            f"{printable(path)} has a ratio that is no number: {error}; correct the table"
         ) from error
