@@ -15,12 +15,12 @@ CARD_SPLIT_NAMES = {
     "test_combined": "Official test, with the ratio",
     "test_combined_pa": "Official test, PA films, with the ratio",
     "test_combined_ap": "Official test, AP films, with the ratio",
-    "test_combined_with_nih_boxes_256": "Official test and films with boxes, with the ratio",
+    "test_combined_with_nih_boxes_256": "Official test, films with boxes added, with the ratio",
     "nih_boxes_256": "Films with boxes drawn by a reader",
 }
 WITH_RATIO = (
-    "With the ratio: the probability that a reading shows, from network and cardiothoracic ratio together, on films "
-    "whose heart could be measured. Other columns: the network alone."
+    "With the ratio: the probability that a reading shows, in which the cardiothoracic ratio counts where the heart "
+    "could be measured. Other columns: the network alone."
 )
 CURVE_SPELLINGS = {"auroc": "AUROC", "f1": "F1", "dice": "Dice", "iou": "IoU"}
 NOTICE = "Not for clinical use without a qualified reader."

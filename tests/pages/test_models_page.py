@@ -138,7 +138,7 @@ def test_headings_of_the_card_say_what_was_measured(models_page: AppTest) -> Non
         "Official test, with the ratio",
         "Official test, PA films, with the ratio",
         "Official test, AP films, with the ratio",
-        "Official test and films with boxes, with the ratio",
+        "Official test, films with boxes added, with the ratio",
     ]
     assert rows[0]["Official test, PA films, with the ratio"].endswith(" · 22 of 454")
     assert "With the ratio: the probability that a reading shows" in visible_text(models_page)
