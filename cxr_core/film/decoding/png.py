@@ -13,10 +13,11 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 
 from cxr_core.errors import UndecodableFilm
+from cxr_core.film.decoding.grey_range import find_full_scale
 from cxr_core.film.decoding.raster import (
     apply_orientation,
     read_exif_orientation,
-    smallest_full_scale,
+    split_opencv_alpha,
     to_pixels,
 )
 from cxr_core.film.limits import require_pixels
@@ -80,7 +81,7 @@ def decode_png(data: bytes) -> Radiograph:
     require_pixels(header.width, header.height)
     lines = _inflate_lines(chunks, header)
     samples, alpha = _split_alpha(_decode_samples(chunks, lines), chunks, header)
-    samples, top, bits = _find_scale(samples, chunks, header)
+    samples, top, bits, irregularities = _find_scale(samples, chunks, header)
     grey = to_pixels(samples, top, alpha)
     pixels = grey.pixels
     exif = [body for name, body in chunks if name == b"eXIf"]
@@ -91,7 +92,7 @@ def decode_png(data: bytes) -> Radiograph:
         container="png",
         bits=bits,
         colour=grey.colour,
-        irregularities=grey.irregularities,
+        irregularities=(*irregularities, *grey.irregularities),
     )
 
 
@@ -217,13 +218,7 @@ def _split_alpha(
     """Grey (H, W) or RGB (H, W, 3) samples, and alpha (H, W) float32 in [0, 1] or None when all is opaque."""
     if samples.ndim == 2:
         return samples, _grey_alpha(samples, chunks, header)
-    alpha = None
-    if samples.shape[2] == 4:
-        opacity = samples[..., 3]
-        full = 65535 if samples.dtype == np.uint16 else 255
-        if opacity.min() < full:
-            alpha = np.divide(opacity, full, dtype=np.float32)
-    return samples[..., 2::-1], alpha
+    return split_opencv_alpha(samples)
 
 
 def _grey_alpha(
@@ -242,24 +237,36 @@ def _grey_alpha(
 
 def _find_scale(
     samples: np.ndarray, chunks: list[tuple[bytes, bytes]], header: Header
-) -> tuple[np.ndarray, int, int]:
-    """The samples, the value that means 1.0, and the bits per sample that the file uses.
+) -> tuple[np.ndarray, int, int, tuple[str, ...]]:
+    """The samples, the value that means 1.0, the bits per sample that the film uses, and irregularities.
 
     Up to 8 bits: 255, as libpng has already stretched 1, 2 and 4 bits. 16 bits: what sBIT says, else the smallest
-    2^k - 1 that holds the maximum, because samples of 10 to 14-bit detectors are often written unscaled.
+    2^k - 1 that holds the film, because samples of 10 to 14-bit detectors are often written unscaled.
     """
     if header.depth <= 8:
-        return samples, 255, header.depth
-    maximum = int(samples.max())
-    stated = [body for name, body in chunks if name == b"sBIT" and body]
-    if stated and 0 < stated[0][0] < 16:
-        bits = stated[0][0]
-        # PNG asks for samples scaled up to 16 bits (section 13.12); many writers leave them in the low bits instead.
-        if maximum >= 1 << bits:
-            samples = samples >> (16 - bits)
-        return samples, (1 << bits) - 1, bits
-    if stated or np.array_equal(samples >> 8, samples & 255):
+        return samples, 255, header.depth, ()
+    stated = [body[0] for name, body in chunks if name == b"sBIT" and body]
+    if stated and 0 < stated[0] < 16:
+        return _scale_by_stated_bits(samples, stated[0])
+    if np.array_equal(samples >> 8, samples & 255):
         # Widened from 8 bits (each sample 257 · v): 65535 keeps the grey it had as an 8-bit file.
-        return samples, 65535, 16
-    full = smallest_full_scale(maximum)
-    return samples, full, full.bit_length()
+        return samples, 65535, 16, ()
+    if stated:
+        return _scale_by_stated_bits(samples, 16)
+    used = find_full_scale(samples)
+    return samples, used.high, used.bits, used.irregularities
+
+
+def _scale_by_stated_bits(
+    samples: np.ndarray, bits: int
+) -> tuple[np.ndarray, int, int, tuple[str, ...]]:
+    """What `_find_scale` returns, where sBIT states the bits of a sample (section 11.3.2.3)."""
+    used = find_full_scale(samples)
+    if used.states_too_many_bits(bits):
+        return samples, used.high, used.bits, used.irregularities or ("stored_depth",)
+    full = (1 << bits) - 1
+    # PNG asks for samples scaled up to 16 bits (section 13.12); many writers leave them in the low bits instead.
+    if used.bits > bits:
+        return samples >> (16 - bits), full, bits, ()
+    marked = int(samples.max()) > full
+    return samples, full, bits, used.irregularities if marked else ()

@@ -1,0 +1,125 @@
+"""Finds which values stand for black and white in a film whose file does not say it.
+
+The range is the smallest power of two that holds the film, never minimum to maximum: the same tissue would change its
+grey from film to film. Marks that lie far outside the film's own values (a marker, burned-in text, dead pixels, the
+fill outside a shutter) do not widen it; they are clipped.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cxr_core.film.decoding.raster import smallest_full_scale
+
+# Pixels this near to a mark may be a blend of both, where text or an edge was drawn smoothly.
+BLENDED_PX = 2
+# Share of the pixels that marks may cover. The one value that lies furthest out is not counted: a fill may be large.
+MARKS_AT_MOST = 0.02
+# Share of the pixels that may lie in the gap between marks and film: dead pixels, and blends further out.
+DEFECTS_AT_MOST = 1e-4
+# A film covers at least this share of its picture, and has at least 8 bits.
+FILM_AT_LEAST = 0.05
+FEWEST_BITS = 8
+# A mark that would only halve the film's brightness must be this much brighter than the film.
+GAP = 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreyRange:
+    """The values that stand for black and white.  marks: whether values far outside were left out as marks."""
+
+    low: int
+    high: int
+    marks: bool
+
+    @property
+    def bits(self) -> int:
+        """Bits that hold the range."""
+        return int(self.high - self.low).bit_length()
+
+    @property
+    def irregularities(self) -> tuple[str, ...]:
+        """Codes of film/irregularities.py."""
+        return ("outlying_values",) if self.marks else ()
+
+    def states_too_many_bits(self, stated: int) -> bool:
+        """Whether a file states so many bits that its film would be shown with a quarter of the brightness or less."""
+        return stated - max(self.bits, FEWEST_BITS) >= 2
+
+
+def find_full_scale(samples: np.ndarray) -> GreyRange:
+    """The range of unsigned samples of 16 bits, (H, W) grey or (H, W, C) colour; black is 0."""
+    brightest = samples if samples.ndim == 2 else samples.max(axis=2)
+    return find_grey_range(brightest, np.ones(brightest.shape, bool))
+
+
+def find_grey_range(values: np.ndarray, counted: np.ndarray) -> GreyRange:
+    """The range of a film's values.
+
+    values: (H, W) integers of 16 bits.  counted: (H, W) bool, false where a pixel only pads the picture.
+    It begins at 0, or where the film has negative values, lies around 0 as that of signed values of so many bits.
+    """
+    if not counted.any():
+        return GreyRange(low=0, high=1, marks=False)
+    signed = values.astype(np.int32)
+    film = _leave_out_marks(np.maximum(signed, 0), counted)
+    if signed.min() < 0:
+        # One's complement: -1 is the first value below 0, as 0 is the first above.
+        film = _leave_out_marks(np.maximum(~signed, 0), film)
+    lowest, highest = int(signed[film].min()), int(signed[film].max())
+    marks = film is not counted
+    if marks:
+        highest = max(highest, (1 << FEWEST_BITS) - 1)
+    if lowest >= 0:
+        return GreyRange(low=0, high=smallest_full_scale(highest), marks=marks)
+    half = smallest_full_scale(max(highest, ~lowest))
+    return GreyRange(low=-half - 1, high=half, marks=marks)
+
+
+def _leave_out_marks(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Where the film itself lies, (H, W) bool: `counted` itself when nothing far brighter lies in it.
+
+    values: (H, W), 0 or more. Marks are few, and between them and the film there is a gap. So the upper half of the
+    range is left out where few pixels are in it, then each next half where almost none is, until the film begins.
+    """
+    total = int(counted.sum())
+    film = rest = counted
+    largest = brightest = int(values[counted].max())
+    while brightest.bit_length() > FEWEST_BITS:
+        marks = rest & (values >= 1 << (brightest.bit_length() - 1))
+        allowed = MARKS_AT_MOST if brightest == largest else DEFECTS_AT_MOST
+        rest = rest & ~_widen(marks)
+        if (
+            marks & (values < largest)
+        ).sum() > allowed * total or rest.sum() < FILM_AT_LEAST * total:
+            break
+        brightest = int(values[rest].max())
+        if _lies_apart(largest, int(values[marks].min()), brightest):
+            film, largest = rest, brightest
+    return film
+
+
+def _lies_apart(largest: int, faintest_mark: int, film: int) -> bool:
+    """Whether marks lie so far above the film's brightest value that they would make it too dark.
+
+    Where they would only halve its brightness, a largest value of 2^k - 1 may be the white of k bits, which the film
+    itself does not reach; it is no mark, unless the film ends at a white of its own.
+    """
+    halvings = largest.bit_length() - max(film.bit_length(), FEWEST_BITS)
+    if halvings != 1:
+        return halvings > 1
+    may_be_white = _is_full_scale(largest) and not _is_full_scale(film)
+    return faintest_mark >= GAP * film and not may_be_white
+
+
+def _is_full_scale(value: int) -> bool:
+    return value == smallest_full_scale(value)
+
+
+def _widen(marks: np.ndarray) -> np.ndarray:
+    """Marks and the pixels around them: (H, W) bool."""
+    side = 2 * BLENDED_PX + 1
+    kernel = np.ones((side, side), np.uint8)
+    widened: np.ndarray = cv2.dilate(marks.view(np.uint8), kernel).view(bool)
+    return widened
