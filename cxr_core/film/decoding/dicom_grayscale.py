@@ -4,13 +4,17 @@ Every step maps one stored value to one other, so the pipeline runs once per pos
 once per pixel.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydicom import Dataset
 
 from cxr_core.errors import UndecodableFilm
-from cxr_core.film.decoding.raster import smallest_full_scale
+from cxr_core.film.decoding.grey_range import GreyRange, find_grey_range
+from cxr_core.film.decoding.lookup_tables import LookupTable, read_lookup_table, read_palette
+from cxr_core.film.decoding.raster import GreyPicture, to_pixels
+
+WINDOW_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")  # C.11.2.1.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,52 +51,156 @@ class Stored:
         """The largest value that the bits can hold."""
         return self.lowest + (1 << self.bits) - 1
 
+    @property
+    def lowest_bit(self) -> int:
+        """The position of the value's lowest bit in its cell."""
+        return self.high - self.bits + 1
+
     def all_values(self) -> np.ndarray:
         """Every possible value, (2^bits,) float64, ascending."""
         return np.arange(self.lowest, self.lowest + (1 << self.bits), dtype=np.float64)
 
 
-def stored_values(samples: np.ndarray, stored: Stored, native: bool) -> np.ndarray:
-    """Positions of the stored values in `stored.all_values()`: (H, W) uint16.
+@dataclass(frozen=True, kw_only=True)
+class StoredPicture:
+    """The stored values of a picture.
+
+    positions: (H, W) uint16, of each value in `stored.all_values()`.
+    contradicted: whether the cells hold other bits than the header says; `stored` then is what they hold.
+    """
+
+    positions: np.ndarray
+    stored: Stored
+    contradicted: bool = False
+
+    @property
+    def irregularities(self) -> tuple[str, ...]:
+        """Codes of film/irregularities.py."""
+        return ("stored_depth",) if self.contradicted else ()
+
+
+def show_grey(
+    dataset: Dataset, samples: np.ndarray, stored: Stored, native: bool = True
+) -> GreyPicture:
+    """A MONOCHROME1 or MONOCHROME2 picture as it is displayed.
+
+    samples: (H, W) integers.  stored: how values lie in them.  native: whether the samples are whole cells; else a
+    codec has already returned values.
+    """
+    picture = read_stored_values(samples, stored, native)
+    table, irregularities = presentation_table(dataset, picture.stored, picture.positions)
+    codes = dict.fromkeys((*picture.irregularities, *irregularities))
+    return GreyPicture(table[picture.positions], irregularities=tuple(codes))
+
+
+def show_palette(
+    dataset: Dataset, samples: np.ndarray, stored: Stored, native: bool = True
+) -> GreyPicture:
+    """A PALETTE COLOR picture: its values are places in three tables (PS3.3 C.7.6.3.1.5, C.7.9). Arguments as above."""
+    picture = read_stored_values(samples, stored, native)
+    possible = picture.stored.all_values()
+    used = possible[_find_present(picture.positions, possible.size)]
+    colours, top, irregularities = read_palette(dataset, _is_little(dataset), possible, used)
+    shown = to_pixels(colours[picture.positions], float(top))
+    codes = (*picture.irregularities, *irregularities, *shown.irregularities)
+    return shown._replace(irregularities=codes)
+
+
+def read_stored_values(samples: np.ndarray, stored: Stored, native: bool) -> StoredPicture:
+    """The stored values of samples, (H, W) integers.
 
     native: the cells are as in the file, so bits outside the value (old overlays) are cut off; a codec has already
     returned values.
     """
     if not native:
         clipped = np.clip(samples.astype(np.int32), stored.lowest, stored.highest)
-        return (clipped - stored.lowest).astype(np.uint16)
+        return StoredPicture(positions=(clipped - stored.lowest).astype(np.uint16), stored=stored)
     cells: np.ndarray = samples.view(np.uint8 if samples.dtype.itemsize == 1 else np.uint16)
-    low = stored.high - stored.bits + 1
-    if not 0 <= low <= stored.allocated - stored.bits:
-        raise UndecodableFilm(
-            "This DICOM file says its pixels lie outside their cells. Export the film again."
-        )
-    values = (cells >> low) & ((1 << stored.bits) - 1)
+    held = _find_bits_in_cells(cells, stored)
+    return StoredPicture(
+        positions=_cut_out_values(cells, held), stored=held, contradicted=held != stored
+    )
+
+
+def _cut_out_values(cells: np.ndarray, stored: Stored) -> np.ndarray:
+    """The positions of the values that lie in unsigned cells: (H, W) uint16."""
+    values = (cells >> stored.lowest_bit) & ((1 << stored.bits) - 1)
     if stored.signed:
         # Two's complement, shifted so that the smallest value has position 0.
         values = values ^ (1 << (stored.bits - 1))
     return values.astype(np.uint16)
 
 
-def presentation_table(dataset: Dataset, stored: Stored, values: np.ndarray) -> np.ndarray:
-    """The brightness of each possible stored value: (2^bits,) float32 in [0, 1], 1 = bright.
+def _find_bits_in_cells(cells: np.ndarray, stored: Stored) -> Stored:
+    """Where the values lie in their cells: as stated, unless the cells show that they do not (PS3.3 C.7.6.3).
 
-    values: (H, W), as `stored_values` returns them; used only where the file does not say which range is in use.
+    cells: (H, W) unsigned. Raises UndecodableFilm where the stated place lies outside the cell and nothing else fits.
+    """
+    numbers = cells.view(np.int8 if cells.itemsize == 1 else np.int16) if stored.signed else cells
+    upright = replace(stored, high=stored.bits - 1)
+    inside = stored.lowest_bit >= 0 and stored.high < stored.allocated
+    if upright.lowest <= int(numbers.min()) and int(numbers.max()) <= upright.highest:
+        # Left-justified values have nothing below them.
+        below = bool((cells & ((1 << max(stored.lowest_bit, 0)) - 1)).any())
+        return upright if below or not inside else stored
+    if not inside:
+        raise UndecodableFilm(
+            "This DICOM file says its pixels lie outside their cells. Export the film again."
+        )
+    if stored.lowest_bit == 0 and _continue_above(numbers.astype(np.int32), stored.bits):
+        return replace(stored, bits=stored.allocated, high=stored.allocated - 1)
+    return stored
+
+
+def _continue_above(numbers: np.ndarray, bits: int) -> bool:
+    """Whether values go on in the bits above those stated, rather than an old overlay lying there.
+
+    numbers: (H, W) int32, whole cells. Looked at are neighbours that differ in the bits above. Where these belong to
+    the value, the whole cells are nearer to each other than the stated bits alone; where an overlay begins or ends,
+    the stated bits are.
+    """
+    stated = numbers & ((1 << bits) - 1)
+    differ = np.diff(numbers >> bits, axis=1) != 0
+    steps, stated_steps = np.abs(np.diff(numbers, axis=1)), np.abs(np.diff(stated, axis=1))
+    nearer = int((steps < stated_steps)[differ].sum())
+    return 2 * nearer > int(differ.sum())
+
+
+def presentation_table(
+    dataset: Dataset, stored: Stored, positions: np.ndarray
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The brightness of each possible stored value, (2^bits,) float32 in [0, 1], 1 = bright; and irregularities.
+
+    positions: (H, W) of the film's values. They are looked at only where the file does not say which range is in use,
+    or has tables.
     """
     domain = stored.all_values()
     padding = _find_padding(dataset, stored, domain)
-    modality = _apply_modality(dataset, domain)  # PS3.3 C.11.1
-    shown = _apply_voi(dataset, modality)  # PS3.3 C.11.2
+    needs_used = dataset.get("ModalityLUTSequence") or dataset.get("VOILUTSequence")
+    used = np.zeros(domain.shape, bool)
+    if needs_used:
+        used = _find_present(positions, domain.size) & ~padding
+    irregularities: list[str] = []
+    modality_lut = _read_lut(dataset, "ModalityLUTSequence", domain, used, irregularities)
+    modality = _apply_modality(dataset, domain, modality_lut)  # PS3.3 C.11.1
+    voi_lut = _read_lut(dataset, "VOILUTSequence", modality, used, irregularities)
+    shown = _apply_voi(dataset, modality, voi_lut)  # PS3.3 C.11.2
+    scaling = voi_lut
+    if shown is None and modality_lut is not None:
+        shown, scaling = modality / modality_lut.full_scale, modality_lut
+    if scaling is not None and scaling.wrong_depth:
+        irregularities.append("lut_depth")
     if shown is None:
-        low, high = _range_in_use(stored, values, padding)
-        ends = _apply_modality(dataset, np.array([low, high], np.float64))
-        bottom, top = _modality_range(dataset, ends)
-        shown = (modality - bottom) / (top - bottom)
+        grey_range, codes = _find_range(stored, positions, padding)
+        irregularities += codes
+        ends = np.array([grey_range.low, grey_range.high], np.float64)
+        ends = _apply_modality(dataset, ends, None)
+        shown = (modality - ends.min()) / (ends.max() - ends.min())
     # Inversion comes last: PS3.3 C.7.6.3.1.2 (MONOCHROME1 shows the least value white) and C.11.6. A DX file says it
     # twice (C.8.11.3: MONOCHROME1 goes with INVERSE), which is one inversion, not two.
     if (
         dataset.PhotometricInterpretation == "MONOCHROME1"
-        or dataset.get("PresentationLUTShape") == "INVERSE"
+        or _first_code(dataset, "PresentationLUTShape") == "INVERSE"
     ):
         shown = 1.0 - shown
     shown = np.where(padding, 0.0, shown)
@@ -101,7 +209,18 @@ def presentation_table(dataset: Dataset, stored: Stored, values: np.ndarray) -> 
             "This DICOM file's grey tables give no numbers. Export the film again."
         )
     table: np.ndarray = np.clip(shown, 0.0, 1.0).astype(np.float32)
-    return table
+    return table, tuple(dict.fromkeys(irregularities))
+
+
+def _find_present(positions: np.ndarray, size: int) -> np.ndarray:
+    """Which possible values a film holds: (size,) bool."""
+    present: np.ndarray = np.bincount(positions.ravel(), minlength=size) > 0
+    return present
+
+
+def _is_little(dataset: Dataset) -> bool:
+    """Whether words in the file have their low byte first."""
+    return dataset.original_encoding[1] is not False
 
 
 def _find_padding(dataset: Dataset, stored: Stored, domain: np.ndarray) -> np.ndarray:
@@ -124,17 +243,32 @@ def _in_sign_of_pixels(value: int, stored: Stored) -> int:
     return value - span if value >= span // 2 else value
 
 
-def _apply_modality(dataset: Dataset, values: np.ndarray) -> np.ndarray:
+def _read_lut(
+    dataset: Dataset,
+    keyword: str,
+    inputs: np.ndarray,
+    used: np.ndarray,
+    irregularities: list[str],
+) -> LookupTable | None:
+    """The first table of a sequence, None when there is none. A wrong length is added to the irregularities.
+
+    inputs: the values that may be looked up.  used: which of them the film holds.
+    """
+    items = dataset.get(keyword)
+    if not items:
+        return None
+    table = read_lookup_table(items[0], _is_little(dataset), inputs, np.rint(inputs[used]))
+    if table.wrong_length:
+        irregularities.append("lut_length")
+    return table
+
+
+def _apply_modality(dataset: Dataset, values: np.ndarray, table: LookupTable | None) -> np.ndarray:
     """Modality LUT, else rescale slope and intercept, else the values as they are (PS3.3 C.11.1)."""
-    if dataset.get("ModalityLUTSequence"):
-        table, first, _ = _read_lut(
-            dataset, dataset.ModalityLUTSequence[0], signed=values.min() < 0
-        )
-        return _look_up(values, table, first)
-    slope, intercept = (
-        _first_number(dataset, "RescaleSlope", 1.0),
-        _first_number(dataset, "RescaleIntercept", 0.0),
-    )
+    if table is not None:
+        return table.look_up(values)
+    slope = _first_number(dataset, "RescaleSlope", 1.0)
+    intercept = _first_number(dataset, "RescaleIntercept", 0.0)
     if not slope:
         raise UndecodableFilm(
             "This DICOM file rescales every pixel to the same value. Export the film again."
@@ -142,99 +276,102 @@ def _apply_modality(dataset: Dataset, values: np.ndarray) -> np.ndarray:
     return values * slope + intercept
 
 
-def _modality_range(dataset: Dataset, ends: np.ndarray) -> tuple[float, float]:
-    """The modality values of black and white where no window says so; ends: those of the range in use."""
-    if dataset.get("ModalityLUTSequence"):
-        _, _, bits = _read_lut(dataset, dataset.ModalityLUTSequence[0], signed=False)
-        return 0.0, float((1 << bits) - 1)
-    return float(ends.min()), float(ends.max())
-
-
-def _range_in_use(stored: Stored, values: np.ndarray, padding: np.ndarray) -> tuple[int, int]:
-    """The stored values that stand for black and white when the file names no window.
+def _find_range(
+    stored: Stored, positions: np.ndarray, padding: np.ndarray
+) -> tuple[GreyRange, tuple[str, ...]]:
+    """The stored values that stand for black and white when the file names no window, and irregularities.
 
     Where BitsStored is 8 or leaves bits of the cell free, it says the range, as sBIT does for PNG; the same picture as
     an 8-bit PNG then has the same pixels. 16 bits in a 16-bit cell say nothing (often 10 to 14 are used): there the
-    smallest power of two that holds the pixels is taken, as for a 16-bit PNG. Never minimum to maximum: the same
-    tissue would change its grey from film to film.
+    smallest power of two that holds the film is taken, as for a 16-bit PNG, and also where the film uses a quarter of
+    the stated range or less.
     """
-    if stored.bits < stored.allocated or stored.bits <= 8:
-        return stored.lowest, stored.highest
-    used = np.bincount(values.ravel(), minlength=1 << stored.bits) > 0
-    present = np.flatnonzero(used & ~padding) + stored.lowest
-    if present.size == 0:
-        return 0, 1
-    if present[0] >= 0:
-        return 0, smallest_full_scale(int(present[-1]))
-    if present[0] < -1:
-        above = smallest_full_scale(int(present[-1]))
-        half = max(above, smallest_full_scale(-int(present[0]) - 1))
-    else:
-        half = smallest_full_scale(max(int(present[-1]), 1))
-    return -half - 1, half
+    stated = GreyRange(low=stored.lowest, high=stored.highest, marks=False)
+    if stored.bits <= 8:
+        return stated, ()
+    counted = ~padding[positions] if padding.any() else np.ones(positions.shape, bool)
+    used = find_grey_range(positions.astype(np.int32) + stored.lowest, counted)
+    if stored.bits == stored.allocated:
+        return used, used.irregularities
+    if used.states_too_many_bits(stored.bits):
+        return used, used.irregularities or ("stored_depth",)
+    return stated, ()
 
 
-def _apply_voi(dataset: Dataset, modality: np.ndarray) -> np.ndarray | None:
-    """VOI LUT, else window, as [0, 1]; None when there is neither (PS3.3 C.11.2). Of several, the first."""
-    if dataset.get("VOILUTSequence"):
-        table, first, bits = _read_lut(
-            dataset, dataset.VOILUTSequence[0], signed=modality.min() < 0
-        )
-        return _look_up(modality, table, first) / ((1 << bits) - 1)
-    centre, width = (
-        _first_number(dataset, "WindowCenter", np.nan),
-        _first_number(dataset, "WindowWidth", np.nan),
-    )
-    function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
-    if not np.isfinite(centre) or not np.isfinite(width):
+def _apply_voi(
+    dataset: Dataset, modality: np.ndarray, table: LookupTable | None
+) -> np.ndarray | None:
+    """VOI LUT, else window, as [0, 1]; None when there is neither (PS3.3 C.11.2)."""
+    if table is not None:
+        return table.look_up(modality) / table.full_scale
+    centre, width, function = _find_window(dataset)
+    if centre is None:
         return None
-    if function == "SIGMOID" and width > 0:  # C.11.2.1.3.1
+    if function == "SIGMOID":  # C.11.2.1.3.1
         return 1.0 / (1.0 + np.exp(np.clip(-4.0 * (modality - centre) / width, -700.0, 700.0)))
-    if function == "LINEAR_EXACT" and width > 0:  # C.11.2.1.3.2
+    if function == "LINEAR_EXACT":  # C.11.2.1.3.2
         return np.clip((modality - centre) / width + 0.5, 0.0, 1.0)
-    if function == "LINEAR" and width > 1:  # C.11.2.1.2.1
-        return np.clip((modality - (centre - 0.5)) / (width - 1) + 0.5, 0.0, 1.0)
-    if function == "LINEAR" and width == 1:  # the same section: a step
+    if width == 1:  # C.11.2.1.2.1: a step
         return (modality > centre - 0.5).astype(np.float64)
-    if function not in ("SIGMOID", "LINEAR_EXACT", "LINEAR"):
+    return np.clip((modality - (centre - 0.5)) / (width - 1) + 0.5, 0.0, 1.0)
+
+
+def _find_window(dataset: Dataset) -> tuple[float | None, float, str]:
+    """Centre, width and function of the first window that the standard allows; a centre of None when there is none.
+
+    An empty centre or width, or a width that the standard forbids (below 1 for LINEAR, else 0 and less), is a
+    placeholder; if there is no other, the film is shown over its entire range.
+    """
+    centres, widths = _numbers(dataset, "WindowCenter"), _numbers(dataset, "WindowWidth")
+    windows = [
+        (centre, width)
+        for centre, width in zip(centres, widths, strict=False)
+        if np.isfinite(centre) and np.isfinite(width)
+    ]
+    function = _first_code(dataset, "VOILUTFunction") or "LINEAR"
+    if windows and function not in WINDOW_FUNCTIONS:
         raise UndecodableFilm(
             "This DICOM file asks for a window of a kind that DICOM does not define. Export it again."
         )
-    # A width that the standard forbids is a placeholder; the film is shown over its entire range.
-    return None
+    for centre, width in windows:
+        if width >= 1 or (width > 0 and function != "LINEAR"):
+            return centre, width, function
+    return None, 0.0, function
 
 
-def _read_lut(dataset: Dataset, item: Dataset, signed: bool) -> tuple[np.ndarray, int, int]:
-    """A look-up table (N,) float64, the value its first entry is for, and its bits (PS3.3 C.11.1.1, C.11.2.1.1)."""
-    count, first, bits = (int(value) for value in item.LUTDescriptor)
-    count = count or 1 << 16
-    if signed and first >= 1 << 15:
-        first -= 1 << 16
-    entries = item.LUTData
-    if isinstance(entries, bytes):
-        order = "<" if dataset.original_encoding[1] is not False else ">"
-        if len(entries) >= 2 * count:
-            entries = np.frombuffer(entries[: 2 * count], f"{order}u2")
-        else:
-            entries = np.frombuffer(entries[:count], np.uint8)
-    table = np.atleast_1d(np.asarray(entries, np.float64))[:count]
-    if table.size != count or not 8 <= bits <= 16:
-        raise UndecodableFilm("This DICOM file's grey table is incomplete. Export the film again.")
-    return table, first, bits
+def _first_code(dataset: Dataset, keyword: str) -> str:
+    """The first code of an element in capitals, words joined by "_"; empty when there is none."""
+    value = dataset.get(keyword)
+    codes = [value] if isinstance(value, str) else list(value or ())
+    words = [str(code).strip().upper().replace("-", "_").replace(" ", "_") for code in codes]
+    return next((word for word in words if word), "")
 
 
-def _look_up(values: np.ndarray, table: np.ndarray, first: int) -> np.ndarray:
-    """Values below the table take its first entry, above it its last (PS3.3 C.11.1.1)."""
-    places = np.clip(np.rint(values) - first, 0, table.size - 1).astype(np.int64)
-    entries: np.ndarray = table[places]
-    return entries
+def _numbers(dataset: Dataset, keyword: str) -> list[float]:
+    """The numbers of an element, NaN for each that is left empty.
+
+    Raises UndecodableFilm for a word in their place; it does not quote it. A decimal comma is read as a point.
+    """
+    value = dataset.get(keyword)
+    parts = [value] if value is None or isinstance(value, (str, int, float)) else list(value)
+    numbers = [_parse_number(part) for part in parts]
+    if None in numbers:
+        raise UndecodableFilm(
+            "This DICOM file has a window or a rescale that is no number. Export the film again."
+        )
+    return [number for number in numbers if number is not None]
+
+
+def _parse_number(part: object) -> float | None:
+    """A number, NaN when it is empty, None when it is none."""
+    text = str("" if part is None else part).strip().replace(",", ".")
+    try:
+        return float(text) if text else np.nan
+    except ValueError:
+        return None
 
 
 def _first_number(dataset: Dataset, keyword: str, otherwise: float) -> float:
     """The first number of an element, or `otherwise` when it is absent or empty."""
-    value = dataset.get(keyword)
-    if value is None or value == "":
-        return otherwise
-    if isinstance(value, (int, float, str)):
-        return float(value)
-    return float(value[0])
+    number = _numbers(dataset, keyword)[0]
+    return otherwise if np.isnan(number) else number

@@ -214,7 +214,7 @@ def test_a_window_that_the_standard_forbids_is_left_out() -> None:
         {"VOILUTSequence": Sequence([Dataset()])},
         {"ModalityLUTSequence": lut(np.arange(10), 0, 40)},
         {"HighBit": 15, "BitsStored": 17},
-        {"HighBit": 3},
+        {"HighBit": 3, "BitsStored": 11},
     ],
 )
 def test_tables_that_make_no_sense_are_refused(tags: dict[str, Any]) -> None:
