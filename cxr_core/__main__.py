@@ -6,11 +6,11 @@ The verb `read` is here. The others run the same code as `python -m train.prepar
 
 import argparse
 import importlib
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -24,7 +24,8 @@ from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.results import Examination, FindingReading, Reading
-from cxr_core.workspace.paths import APP
+from cxr_core.workspace.paths import APP, printable
+from cxr_core.workspace.terminal import accept_any_text, format_json_line
 
 READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3
 PROGRAMS = {
@@ -38,6 +39,7 @@ STEM_BYTES = 120  # of a film's name in that of its heatmap
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a verb and return the exit status. `read` prints one line or block for each file, in the given order."""
+    accept_any_text()
     words = sys.argv[1:] if arguments is None else arguments
     if words and words[0] in PROGRAMS:
         program, _ = PROGRAMS[words[0]]
@@ -68,13 +70,16 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
     from cxr_core.reading.reader import Reader
 
     status = READ
+    failures: dict[Path, str] = {}
     patient = Patient(age_years=options.age, view=options.view)
     with Reader.installed() as reader:
-        examinations = reader.examine_many(map(_load_bytes, files))
-        for file, examination in zip(files, examinations, strict=True):
+        contents = (_load_bytes(file, failures) for file in files)
+        for file, examination in zip(files, reader.examine_many(contents), strict=True):
             reading = interpret(examination, patient, options.operating_point)
+            if file in failures:
+                reading = _refuse_unread_file(reading, failures[file])
             if options.json:
-                print(json.dumps(reading.to_json(str(file)), ensure_ascii=False))
+                print(format_json_line(reading.to_json(printable(file))))
             else:
                 print(_format_reading(file, reading))
             if options.heatmaps and reading.status == "read":
@@ -97,26 +102,46 @@ def _list_files(paths: Iterable[Path]) -> Iterator[Path]:
     """The files themselves, and those of the folders in the order of their names; hidden files are left out."""
     for path in paths:
         if path.is_dir():
-            yield from sorted(
-                p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")
-            )
+            yield from sorted(_walk_folder(path))
         else:
             yield path
 
 
-def _load_bytes(file: Path) -> bytes:
-    """The file's bytes; empty when it cannot be read, and no more than one byte over the limit."""
+def _walk_folder(folder: Path) -> Iterator[Path]:
+    """The files below a folder, dead links among them. Says on standard error which folders cannot be listed."""
+
+    def report(error: OSError) -> None:
+        name = printable(error.filename or folder)
+        print(f"cxr_core: {name} cannot be listed ({error.strerror}); left out", file=sys.stderr)
+
+    for top, _, names in os.walk(folder, onerror=report):
+        for name in names:
+            path = Path(top, name)
+            if not name.startswith(".") and (path.is_file() or path.is_symlink()):
+                yield path
+
+
+def _load_bytes(file: Path, failures: dict[Path, str]) -> bytes:
+    """The file's bytes, no more than one over the limit. Empty when it cannot be read; `failures` then says why."""
     try:
         with file.open("rb") as handle:
             return handle.read(MAX_BYTES + 1)
-    except OSError:
+    except OSError as error:
+        failures[file] = error.strerror or type(error).__name__
         return b""
+
+
+def _refuse_unread_file(reading: Reading, failure: str) -> Reading:
+    """The refusal of a file that could not be opened, in place of that of an empty one."""
+    reason = f"The file cannot be opened ({failure}). Check its permissions, or copy it again."
+    concerns = tuple(replace(concern, message=reason) for concern in reading.concerns)
+    return replace(reading, reason=reason, concerns=concerns)
 
 
 def _format_reading(file: Path, reading: Reading) -> str:
     """A reading as lines for people."""
     reason = f": {reading.reason}" if reading.reason else ""
-    lines = [f"{file}: {reading.status}{reason}"]
+    lines = [f"{printable(file)}: {reading.status}{reason}"]
     flags = [concern.message for concern in reading.concerns if not concern.withholds_reading]
     lines += [f"  ! {caution}" for caution in (*flags, *reading.warnings)]
     lines += [f"  {_format_finding(finding)}" for finding in reading.findings]
@@ -158,13 +183,17 @@ def _write_heatmaps(folder: Path, file: Path, examination: Examination, reading:
             name = f"{_shorten_stem(file.stem)}-{reading.sha256[:8]}-{finding.finding}-{finding.model}.png"
             if not cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
                 raise SilhouetteError(
-                    f"{folder / name} cannot be written; free space, or choose another folder"
+                    f"{printable(folder / name)} cannot be written; free space, or choose another folder"
                 )
 
 
 def _shorten_stem(stem: str) -> str:
-    """The start of a file name, so that the whole stays within the 255 bytes that file systems allow."""
-    return stem.encode()[:STEM_BYTES].decode(errors="ignore")
+    """The start of a file name, so that the whole stays within the 255 bytes that file systems allow.
+
+    Bytes that are not UTF-8 become `_`.
+    """
+    text = stem.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\ufffd", "_")
+    return text.encode()[:STEM_BYTES].decode(errors="ignore")
 
 
 def _require_folder(parser: argparse.ArgumentParser, folder: Path) -> None:
@@ -173,7 +202,7 @@ def _require_folder(parser: argparse.ArgumentParser, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         parser.error(
-            f"argument --heatmaps: {folder} cannot be created as a folder: {error.strerror}"
+            f"argument --heatmaps: {printable(folder)} cannot be created as a folder: {error.strerror}"
         )
 
 

@@ -1,7 +1,10 @@
 import dataclasses
+import io
 import json
+import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import cv2
@@ -49,6 +52,78 @@ def test_a_folder_is_read_in_order_with_one_line_per_file(installed, films, caps
     assert found[1]["findings"] == []
     assert found[1]["reason"]
     assert 0 <= found[0]["findings"][0]["probability"] <= 1
+
+
+@pytest.fixture(params=["utf-8", "ascii"])
+def strict_output(request):
+    """An output that ends a command with an error on what its encoding does not have."""
+    return io.TextIOWrapper(io.BytesIO(), encoding=request.param, errors="strict")
+
+
+def written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    return stream.buffer.getvalue().decode(stream.encoding)  # type: ignore[attr-defined]
+
+
+ODD_NAMES = (b"M\xfcller.png", "Müller.png".encode(), b"a\nb: read.png", b"\x1b[31mred.png")
+
+
+@pytest.fixture
+def oddly_named(films):
+    for name in ODD_NAMES:
+        (films / os.fsdecode(name)).write_bytes(b"nothing of the kind")
+    return films
+
+
+def test_no_name_of_a_file_ends_a_batch_as_json(installed, oddly_named, strict_output, tmp_path):
+    maps = str(tmp_path / "maps")
+    with redirect_stdout(strict_output):
+        assert command.main(["read", str(oddly_named), "--json", "--heatmaps", maps]) == 3
+    found = [json.loads(line) for line in written(strict_output).splitlines()]
+    names = [os.path.basename(line["file"]) for line in found]
+    assert len(names) == 3 + len(ODD_NAMES)
+    assert r"M\xfcller.png" in names
+    assert "Müller.png" in names
+
+
+def test_every_film_has_a_line_of_its_own_whatever_its_name(installed, oddly_named, strict_output):
+    with redirect_stdout(strict_output):
+        assert command.main(["read", str(oddly_named)]) == 3
+    text = written(strict_output)
+    assert text.count(".png: refused") == 1 + len(ODD_NAMES)
+    assert r"a\nb: read.png: refused" in text
+    assert r"\x1b[31mred.png: refused" in text
+
+
+def test_a_heatmap_is_named_after_a_film_with_any_name(installed, films, tmp_path, capsys):
+    film = films / os.fsdecode(b"M\xfcller.png")
+    film.write_bytes((films / "a.png").read_bytes())
+    assert command.main(["read", str(film), "--heatmaps", str(tmp_path / "maps")]) == 0
+    assert all(path.name.startswith("M_ller-") for path in (tmp_path / "maps").iterdir())
+
+
+def test_a_file_that_cannot_be_opened_is_not_said_to_be_empty(installed, films, capsys):
+    (films / "d.png").symlink_to(films / "nowhere.png")
+    assert command.main(["read", str(films), "--json"]) == 3
+    last = lines(capsys)[-1]
+    assert last["reason"].startswith("The file cannot be opened (No such file or directory).")
+    assert last["concerns"][0]["message"] == last["reason"]
+
+
+def test_a_folder_that_cannot_be_listed_is_said_to_be_left_out(
+    installed, films, capsys, monkeypatch
+):
+    (films / "closed").mkdir()
+    plain = os.scandir
+
+    def scandir(path):
+        if os.path.basename(path) == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return plain(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    command.main(["read", str(films)])
+    assert "closed cannot be listed (Permission denied); left out" in capsys.readouterr().err
 
 
 def test_exit_status_is_zero_when_all_is_read_and_people_get_sentences(installed, films, capsys):

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.training.export.ensemble import build_ensemble
+from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import DATA, Parser
 from train.progress import create_progress_bar
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, average, print the path of the model written. 3 when the runs cannot be averaged."""
+    accept_any_text()
     given = _create_parser().parse_args(arguments)
     bar = create_progress_bar()
     try:

@@ -19,6 +19,7 @@ from cxr_core.training.export.fusion import FusionResult, fuse_with_ratio
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import load_named_recipe
 from cxr_core.training.run_data import find_run, split_manifest
+from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import DATA, Parser
 from train.model_names import find_model_folder
 from train.progress import create_progress_bar
@@ -26,6 +27,7 @@ from train.progress import create_progress_bar
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, fit, print the gain and the path of the card. 3 when nothing could be fitted."""
+    accept_any_text()
     given = _create_parser().parse_args(arguments)
     bar = create_progress_bar()
     try:

@@ -21,11 +21,13 @@ from cxr_core.evaluation.store.folder import METRICS, PREDICTIONS, read_metrics
 from cxr_core.evaluation.store.provenance import read_training_hashes
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import workspace
+from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, compare, print the figures and the path of comparison.json."""
+    accept_any_text()
     options = _parser().parse_args(arguments)
     try:
         comparison = compare_evaluations([_load(folder) for folder in options.evaluation])

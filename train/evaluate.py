@@ -30,6 +30,7 @@ from cxr_core.reading.segmenter import Segmenter
 from cxr_core.training.run_data import films_of_split, find_run
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.paths import workspace
+from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import DATA, METHODS, Parser, parse_recalibration
 from train.model_names import find_model_folder, load_segmenter_named
 from train.progress import report_progress
@@ -56,6 +57,7 @@ DEFAULT_OPTIONS = EvaluationOptions()
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, evaluate, print the path of metrics.json."""
+    accept_any_text()
     given = _parser().parse_args(arguments)
     options = EvaluationOptions(
         comparator=given.beside,

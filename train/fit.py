@@ -12,6 +12,7 @@ from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.field_help import format_flag_help
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
+from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import DATA, DEVICE, INIT, RECIPE, Parser, add_overrides
 from train.progress import create_event_display
 from train.signals import stop_on_signals
@@ -19,6 +20,7 @@ from train.signals import stop_on_signals
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, print the path of the model written."""
+    accept_any_text()
     given = _create_parser().parse_args(arguments)
     stop = stop_on_signals()
     try:

@@ -20,6 +20,7 @@ from cxr_core.training.sweeps.grid import (
 )
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import RECIPES, workspace
+from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import DATA, DEVICE, Parser, add_overrides
 from train.evaluate import evaluate
 from train.progress import create_event_display, create_progress_bar
@@ -30,6 +31,7 @@ DEFAULT_RECIPES = "cardiomegaly-attention-*.toml"
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, evaluate, print the table. 3 when a recipe has no figures yet; the table says why."""
+    accept_any_text()
     given = _create_parser().parse_args(arguments)
     try:
         recipes = _load_recipes(given)

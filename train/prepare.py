@@ -9,12 +9,14 @@ from cxr_core.data.prepare import prepare_dataset, resolve_folders
 from cxr_core.data.registry import Dataset
 from cxr_core.data.sources.detect import SOURCES
 from cxr_core.errors import SilhouetteError
+from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import DATA, Parser
 from train.progress import create_progress_bar
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, prepare, print the report's path. 3 when the dataset cannot be used, or not before a decision."""
+    accept_any_text()
     given = build_parser().parse_args(arguments)
     decisions: list[tuple[str, Action]] = [(code, "accept") for code in given.accept]
     decisions += [(code, "exclude") for code in given.exclude]
@@ -28,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
             note=given.note,
         )
         print(dataset.report)
+        account = dataset.load_manifest().account_for_films()
+        if account is not None:
+            print(account.sentence, file=sys.stderr)
         for issue in dataset.load_issues():
             print(format_issue(dataset, issue), file=sys.stderr)
         dataset.require_sound()

@@ -15,12 +15,14 @@ from cxr_core.models.registry.active_version import roll_back
 from cxr_core.promotion.gate.verdict import GATE_FILE
 from cxr_core.promotion.publish import compare_run, publish
 from cxr_core.training.runs.run_files import has_run
+from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser
 from train.progress import create_progress_bar
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, install or compare or roll back, print the path. 3 when that is refused, or the gate is closed."""
+    accept_any_text()
     parser = _parser()
     given = parser.parse_args(arguments)
     if (given.run is None) == (given.roll_back is None):

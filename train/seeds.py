@@ -14,6 +14,7 @@ from cxr_core.training.fit import FitOptions
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
 from cxr_core.training.sweeps.seeds import SeedSpread, fit_seeds, measure_spreads
+from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import DATA, DEVICE, INIT, RECIPE, Parser, add_overrides
 from train.progress import create_event_display, create_progress_bar
 from train.signals import stop_on_signals
@@ -21,6 +22,7 @@ from train.signals import stop_on_signals
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, print the spread over the seeds and the path of the ensemble's model."""
+    accept_any_text()
     given = _create_parser().parse_args(arguments)
     bar = create_progress_bar()
     options = FitOptions(report=create_event_display(), device=given.device, stop=stop_on_signals())

@@ -25,6 +25,7 @@ from cxr_core.evaluation.store.folder import write_files
 from cxr_core.reading.reader import Reader
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.paths import workspace
+from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import DATA, Parser
 from train.progress import create_progress_bar
 
@@ -33,6 +34,7 @@ PHANTOMS_FILE = "drawings.json"
 
 def main(arguments: list[str] | None = None) -> int:
     """Evaluate, print the tables and the path of metrics.json. Returns the exit status."""
+    accept_any_text()
     options = _build_parser().parse_args(arguments)
     try:
         bar = create_progress_bar()

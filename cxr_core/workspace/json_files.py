@@ -21,4 +21,9 @@ def read_json_object(path: Path) -> JsonObject | None:
 def write_json(path: Path, content: JsonObject, *, durable: bool = False) -> Path:
     """Write an object, indented, as `atomic_write` does. Raises OSError, and ValueError for NaN."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    return atomic_write(path, text + "\n", durable=durable)
+    return atomic_write(path, escape_surrogates(text) + "\n", durable=durable)
+
+
+def escape_surrogates(text: str) -> str:
+    """JSON text that UTF-8 can hold: bytes of a file name that are not UTF-8 become escapes, which JSON reads back."""
+    return text.encode("utf-8", "backslashreplace").decode()

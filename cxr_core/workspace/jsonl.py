@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.json_files import Json, JsonObject, escape_surrogates
 
 
 def append_line(path: Path, entry: Mapping[str, Json]) -> None:
@@ -19,7 +19,8 @@ def append_line(path: Path, entry: Mapping[str, Json]) -> None:
             file.write(
                 b"\n"
             )  # ends the line that a kill cut short, so that the new one is complete
-        file.write(json.dumps(dict(entry), ensure_ascii=False).encode() + b"\n")
+        line = escape_surrogates(json.dumps(dict(entry), ensure_ascii=False))
+        file.write(line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 

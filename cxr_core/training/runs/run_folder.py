@@ -113,7 +113,8 @@ class RunFolder:
         try:
             with (self.path / RUN_PROGRESS).open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
-            with (self.path / RUN_LOG).open("a", encoding="utf-8") as file:
+            log = (self.path / RUN_LOG).open("a", encoding="utf-8", errors="backslashreplace")
+            with log as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {_describe_event(record)}\n")
         except OSError as error:
             raise RunError(
