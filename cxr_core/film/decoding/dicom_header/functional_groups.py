@@ -1,0 +1,53 @@
+"""Lifts the values that an enhanced object keeps in its functional groups to where the other objects keep them."""
+
+from collections.abc import Iterator
+
+from pydicom import DataElement, Dataset
+from pydicom.tag import Tag
+
+from cxr_core.film.decoding.dicom_header.values import read_item
+
+# What applies to one frame stands in the first sequence, what applies to all in the second (PS3.3 C.7.6.16).
+GROUP_SEQUENCES = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
+# Pixel Value Transformation, Frame VOI LUT, Pixel Measures, Frame Anatomy, Patient Orientation in Frame, Frame Display
+# Shutter and Frame Pixel Data Properties (PS3.3 C.7.6.16.2, C.8.19.6).
+LIFTED = (
+    "RescaleIntercept", "RescaleSlope", "ModalityLUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction",
+    "VOILUTSequence", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing",
+    "EstimatedRadiographicMagnificationFactor", "PixelSpacingCalibrationType", "AnatomicRegionSequence",
+    "ViewCodeSequence", "PatientOrientation", "ShutterShape", "ShutterLeftVerticalEdge", "ShutterRightVerticalEdge",
+    "ShutterUpperHorizontalEdge", "ShutterLowerHorizontalEdge", "CenterOfCircularShutter", "RadiusOfCircularShutter",
+    "VerticesOfThePolygonalShutter",
+)  # fmt: skip
+LIFTED_TAGS = frozenset(Tag(keyword) for keyword in LIFTED)
+
+
+def lift_frame_values(dataset: Dataset) -> tuple[str, ...]:
+    """Copies the first frame's values to the data set itself; returns `frame_values_differ` where both had one.
+
+    A value of the frame takes the place of one that the data set had: enhanced objects keep theirs in the groups.
+    """
+    differ = False
+    for sequence in reversed(
+        GROUP_SEQUENCES
+    ):  # what is said of the one frame comes last, and counts
+        group = read_item(dataset, sequence)
+        for element in _list_values(group):
+            before = dataset.get(element.tag)
+            if before is not None and not before.is_empty and before.value != element.value:
+                differ = True
+            dataset[element.tag] = element
+    return ("frame_values_differ",) if differ else ()
+
+
+def _list_values(group: Dataset | None) -> Iterator[DataElement]:
+    """The elements of a group that are used: each macro of it is a sequence with one item."""
+    if group is None:
+        return
+    for macro_element in group:
+        if macro_element.VR != "SQ" or not macro_element.value:
+            continue
+        macro = macro_element.value[0]
+        for tag in sorted(LIFTED_TAGS & set(macro.keys())):
+            if not macro[tag].is_empty:
+                yield macro[tag]
