@@ -10,6 +10,7 @@ import numpy as np
 import simplejpeg
 
 from cxr_core.errors import UndecodableFilm
+from cxr_core.film.decoding.jpeg_scans import ScanCoverage
 from cxr_core.film.decoding.raster import apply_orientation, read_exif_orientation, to_pixels
 from cxr_core.film.limits import require_pixels
 from cxr_core.film.radiograph import Radiograph
@@ -26,6 +27,8 @@ FRAMES = (frozenset(range(0xC0, 0xD0)) - {DHT, JPG, DAC}) | {JPEG_LS_FRAME}
 CARRIES_PIXELS = FRAMES | {DHT, DAC, SOS, 0xDB, 0xDD, APP0, APP14}
 
 COLOUR_SPACES = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
+# Adobe's marker of a file whose colours were not transformed (T.872, 6.5.3).
+ADOBE_UNTRANSFORMED = bytes([0xFF, APP14, 0, 14]) + b"Adobe\x00\x64\x00\x00\x00\x00\x00"
 
 DAMAGED = "This JPEG is damaged or cut short: {}. Export or copy the film again."
 
@@ -34,16 +37,23 @@ DAMAGED = "This JPEG is damaged or cut short: {}. Export or copy the film again.
 class Markers:
     """The facts that a JPEG's markers give.
 
-    precision: bits per sample.  orientation: of EXIF, 1 to 8.  adobe: whether Adobe's marker is there.
+    frame: the marker of the frame, such as 0xC0.  precision: bits per sample.  orientation: of EXIF, 1 to 8.
+    adobe: whether Adobe's marker is there; transform: the colour transform that it names.  jfif: whether JFIF's is.
+    identifiers: of the components.  scans: what the scans hold.
     kept: the file in pieces, without the segments that carry no pixels.
     """
 
+    frame: int = 0
     width: int = 0
     height: int = 0
     precision: int = 0
     components: int = 0
     orientation: int = 1
     adobe: bool = False
+    transform: int | None = None
+    jfif: bool = False
+    identifiers: bytes = b""
+    scans: ScanCoverage = field(default_factory=ScanCoverage)
     kept: list[bytes] = field(default_factory=list)
 
 
@@ -96,9 +106,16 @@ def read_markers(data: bytes) -> Markers:
         at = end
     markers.kept.append(data[at : at + 2])
     _require_end(data[at + 2 :])
+    _require_frame_and_scans(markers)
+    return markers
+
+
+def _require_frame_and_scans(markers: Markers) -> None:
     if markers.components == 0:
         raise UndecodableFilm(DAMAGED.format("its frame header is missing"))
-    return markers
+    if not markers.scans.is_complete(markers.frame, markers.identifiers):
+        # libjpeg fills in what a missing scan would hold, without a warning.
+        raise UndecodableFilm(DAMAGED.format("some of its scans are missing"))
 
 
 def _marker_positions(data: bytes) -> np.ndarray:
@@ -120,7 +137,8 @@ def _read_segment(markers: Markers, marker: int, body: bytes) -> None:
     if marker in FRAMES and len(body) >= 6:
         if markers.components:
             raise UndecodableFilm(DAMAGED.format("it holds two frames"))
-        markers.precision, markers.components = body[0], body[5]
+        markers.frame, markers.precision, markers.components = marker, body[0], body[5]
+        markers.identifiers = body[6 : 6 + 3 * body[5] : 3]
         markers.height, markers.width = (
             int.from_bytes(body[1:3], "big"),
             int.from_bytes(body[3:5], "big"),
@@ -134,6 +152,11 @@ def _read_segment(markers: Markers, marker: int, body: bytes) -> None:
         )
     elif marker == APP14 and body.startswith(b"Adobe"):
         markers.adobe = True
+        markers.transform = body[11] if len(body) > 11 else None
+    elif marker == APP0 and body.startswith(b"JFIF\x00"):
+        markers.jfif = True
+    elif marker == SOS:
+        markers.scans.add(body)
 
 
 def _require_end(rest: bytes) -> None:
@@ -147,7 +170,7 @@ def _require_end(rest: bytes) -> None:
 
 
 def decode_samples(data: bytes, components: int) -> np.ndarray:
-    """The samples of a JPEG whose markers have been checked: (H, W) grey, (H, W, 3) RGB or (H, W, 4) CMYK uint8, CMYK as it is stored.
+    """The samples of a JPEG with checked markers: (H, W) grey, (H, W, 3) RGB or (H, W, 4) CMYK as stored, uint8.
 
     libjpeg-turbo with `strict` refuses what libjpeg otherwise only warns of: a stream that ends too early, bytes that
     belong to no scan, impossible codes. Raises UndecodableFilm.
@@ -162,8 +185,25 @@ def decode_samples(data: bytes, components: int) -> np.ndarray:
     return samples[..., 0] if components == 1 else samples
 
 
+def require_sound_scans(markers: Markers) -> None:
+    """Refuse a JPEG of any frame and precision, as DICOM holds them, whose entropy-coded data are damaged.
+
+    Other decoders fill up what is missing without a word. libjpeg-turbo does not, and its entropy decoder works alike
+    for every precision (T.81 F.2.2 and H.2), so it gets the stream labelled as one of 8 bits; the samples it returns
+    mean nothing and are dropped. Raises UndecodableFilm.
+    """
+    pieces = [markers.kept[0], ADOBE_UNTRANSFORMED]
+    for piece in markers.kept[1:]:
+        if piece[1] in (APP0, APP14):
+            continue
+        if piece[1] in FRAMES:
+            piece = piece[:4] + b"\x08" + piece[5:]
+        pieces.append(piece)
+    decode_samples(b"".join(pieces), markers.components)
+
+
 def cmyk_to_rgb(cmyk: np.ndarray, *, inverted: bool) -> np.ndarray:
-    """Ink to light: R = (1 - C)(1 - K). cmyk: (H, W, 4) uint8 as stored; inverted, as in Adobe's JPEG, 0 is full ink."""
+    """Ink to light: R = (1 - C)(1 - K). cmyk: (H, W, 4) uint8 as stored; inverted: 0 is full ink (Adobe)."""
     light = cmyk if inverted else 255 - cmyk
     product = light[..., :3].astype(np.uint16) * light[..., 3:]
     rgb: np.ndarray = ((product + 127) // 255).astype(np.uint8)
