@@ -130,9 +130,7 @@ def join_counts(parts: Iterable[SourceCounts]) -> SourceCounts:
         rows += part.rows or 0
     if not all_tables:
         return SourceCounts(files=files, unused_files=unused_files)
-    return SourceCounts(
-        files=files, unused_files=unused_files, rows=rows, unused_rows=unused_rows
-    )
+    return SourceCounts(files=files, unused_files=unused_files, rows=rows, unused_rows=unused_rows)
 
 
 def account_for_films(counts: SourceCounts, statuses: Mapping[str, int]) -> FilmAccount:

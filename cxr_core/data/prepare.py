@@ -13,6 +13,7 @@ import pandas as pd
 from filelock import FileLock
 
 from cxr_core.data import registry
+from cxr_core.data.account import LEFT_OUT, USED
 from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.checks.decision import Action, Decision, apply_decisions, decide_issue
 from cxr_core.data.checks.issue import Issue, sort_by_severity
@@ -27,6 +28,7 @@ from cxr_core.workspace.atomic import atomic_file, atomic_write
 
 # stage, done, total. What it raises (errors.Cancelled, say) stops the preparation; what is decoded by then is kept.
 StageProgress = Callable[[str, int, int], None]
+LATERAL_FLAG = r"(?:^|\|)lateral_view(?:\||$)"  # the quality flag of films whose DICOM tags name a lateral view
 # The manifest's columns that decoding fills, and the cache's names for them.
 DECODED_COLUMNS = {
     "sha256": "pixels",
@@ -122,7 +124,8 @@ def forget_dataset(folder: Path) -> None:
 def decode_films(manifest: Manifest, progress: StageProgress = ignore_stage_progress) -> Manifest:
     """The manifest with what decoding shows: hash, size, bits and quality flags of each film.
 
-    Films that cannot be decoded are marked as unreadable, with the reason.
+    Films that cannot be decoded are marked as unreadable, with the reason; those whose DICOM tags say that they are
+    lateral are left out.
     """
     table = manifest.table.copy()
     present = (table["status"] == "present").to_numpy()
@@ -145,6 +148,8 @@ def decode_films(manifest: Manifest, progress: StageProgress = ignore_stage_prog
     reasons = refused.fillna(unopened).fillna("it changed while it was read")
     table.loc[unreadable, "status"] = "unreadable"
     table.loc[unreadable, "reason"] = reasons
+    lateral = (table["status"] == USED) & table["concerns"].str.contains(LATERAL_FLAG, na=False)
+    table.loc[lateral, "status"], table.loc[lateral, "reason"] = LEFT_OUT, "lateral_views"
     return manifest.with_table(table)
 
 
@@ -214,6 +219,7 @@ def _build_report(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...
         hashes=hashes,
         issues=issues,
         decisions=dataset.decisions,
+        account=manifest.account_for_films(),
         quarantine=list(zip(names, quarantined["reason"], strict=True)),
     )
 
@@ -228,7 +234,7 @@ def _write_quarantine(path: Path, manifest: Manifest) -> None:
 
 
 def _quarantined_rows(manifest: Manifest) -> pd.DataFrame:
-    return manifest.table[manifest.table["status"].isin(["unreadable", "excluded"])]
+    return manifest.table[manifest.table["status"].isin(["unreadable", "excluded", LEFT_OUT])]
 
 
 def _registry_lock() -> FileLock:

@@ -5,6 +5,7 @@ from itertools import compress
 
 import pandas as pd
 
+from cxr_core.data.account import LEFT_OUT, REASONS
 from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
 from cxr_core.data.manifest import NO_SPLIT, Manifest
 
@@ -44,6 +45,21 @@ def find_unreadable_files(manifest: Manifest) -> Iterator[Issue]:
         count=len(rows),
         examples=tuple(manifest.names[rows.index] + ": " + reasons),
     )
+
+
+def find_left_out_films(manifest: Manifest) -> Iterator[Issue]:
+    """Films that are left out because their table, their path or their DICOM tags name another view."""
+    table = manifest.table
+    reasons = table["reason"].where(table["status"] == LEFT_OUT)
+    for reason, rows in table.groupby(reasons):
+        count = f"{format_count(len(rows), 'films')} of {len(table):,}"
+        message = f"{count} are left out: {REASONS[str(reason)]}."
+        yield Issue(
+            code=str(reason),
+            message=message,
+            count=len(rows),
+            examples=tuple(manifest.names[rows.index]),
+        )
 
 
 def find_suspicious_films(films: Manifest) -> Iterator[Issue]:

@@ -77,6 +77,35 @@ _TABLE_ISSUES = {
     "unknown_value": IssueKind(
         "note", "Values that were not understood", "Nothing: they count as unknown."
     ),
+    "joined_rows": IssueKind(
+        "note",
+        "Several rows about one film",
+        "Nothing: the rows were joined, and a finding counts that any of them names.",
+        "rows",
+    ),
+    "readers_disagree": IssueKind(
+        "note",
+        "Readers who disagree",
+        "Nothing: the majority's label was used; where there is none, the label is unknown.",
+    ),
+    "boxes_left_out": IssueKind(
+        "note",
+        "Boxes that were not kept",
+        "Nothing: the labels were used; boxes are kept where the size of the film is known.",
+        "rows",
+    ),
+    "joined_tables": IssueKind(
+        "note",
+        "Tables that were joined",
+        "Nothing, where the tables describe the same films.",
+        "tables",
+    ),
+    "unused_tables": IssueKind(
+        "note",
+        "Tables that were not used",
+        "Nothing, where they do not describe the films.",
+        "tables",
+    ),
     "follow_up_differs": IssueKind(
         "note",
         "Follow-up numbers that differ from the file name",
@@ -106,6 +135,25 @@ _FILE_ISSUES = {
         "warning",
         "Files whose names are not UTF-8",
         "Rename them, with convmv for instance; until then they are not used.",
+        "files",
+    ),
+    "lateral_views": IssueKind(
+        "note", "Lateral views", "Nothing: they are left out, as only frontal films are used."
+    ),
+    "other_views": IssueKind(
+        "note",
+        "Other views than frontal ones",
+        "Nothing: they are left out, as only frontal films of the chest are used.",
+    ),
+    "contradictory_views": IssueKind(
+        "warning",
+        "Films called frontal in one place and lateral in another",
+        "Correct the table to use them; until then they are left out.",
+    ),
+    "outside_classes": IssueKind(
+        "warning",
+        "Images in no class folder",
+        "Move them into a folder named after what they show, or leave them: they are not used.",
         "files",
     ),
     "surplus_images": IssueKind(
@@ -152,6 +200,16 @@ _SPLIT_ISSUES = {
         "warning",
         "Films of unknown patients",
         "Add a patient column: each film counts as a patient of its own.",
+    ),
+    "patients_from_paths": IssueKind(
+        "note",
+        "Patients known by the films' paths",
+        "Nothing, where the numbers in the paths are the patients'.",
+    ),
+    "patients_from_studies": IssueKind(
+        "warning",
+        "Films whose study is known, but not their patient",
+        "Add a patient column: two studies of one patient count as two patients.",
     ),
     "patients_scoped": IssueKind(
         "warning",

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxr_core.data.account import LEFT_OUT, FilmAccount
 from cxr_core.data.checks.decision import Decision, fingerprint_issue
 from cxr_core.data.checks.issue import EXAMPLES, SEVERITIES, Issue, Severity, format_count
 from cxr_core.data.manifest import SplitCounts
@@ -17,7 +18,7 @@ SCHEMA = 1
 QUARANTINE_SHOWN = 200
 HEADINGS: dict[Severity, str] = {"blocking": "Blocking", "warning": "Warnings", "note": "Notes"}
 ACTION_NAMES = {"accept": "Accepted", "exclude": "Excluded"}
-STATUS_NAMES = {"present": "usable"}
+STATUS_NAMES = {"present": "usable", LEFT_OUT: "left out"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class DatasetReport:
 
     prepared: ISO 8601, UTC.  counts: by split.  statuses: films of each status.  hashes: by what they are of, such as
     "data" and "split".  decisions: all on record, whether or not they still apply.  quarantine: name and reason of each
-    film that is listed but left out.
+    film that is listed but left out.  account: what became of every file found; None when nothing was counted.
     """
 
     name: str
@@ -40,6 +41,7 @@ class DatasetReport:
     hashes: Mapping[str, str]
     issues: tuple[Issue, ...]
     decisions: Sequence[Decision] = ()
+    account: FilmAccount | None = None
     quarantine: Sequence[tuple[str, str]] = ()
 
     def decision_about(self, issue: Issue) -> Decision | None:
@@ -87,6 +89,7 @@ class DatasetReport:
             "verdict": self.verdict,
             "may_be_trained_on": not self.open_blocking_issues,
             "issues": list(map(self._issue_json, self.issues)),
+            "account": None if self.account is None else self.account.to_json(),
             "choices": list(map(_decision_json, self.decisions)),
             "statuses": dict(self.statuses),
             "counts": {split: counts.to_json() for split, counts in self.counts.items()},

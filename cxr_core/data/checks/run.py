@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from cxr_core.data.checks.images import (
     find_identical_films,
+    find_left_out_films,
     find_mixed_sizes,
     find_suspicious_films,
     find_unreadable_files,
@@ -22,10 +23,11 @@ from cxr_core.data.sources.masks import find_swapped_masks
 def run_checks(manifest: Manifest) -> tuple[Issue, ...]:
     """Everything that the sources reported or the checks find, blocking issues first. Opens no file.
 
-    Unreadable files are counted among all; every other check looks at the usable films alone. Where no file has
-    arrived, it looks at the films that are listed, so that a table can be checked before its films arrive.
+    Unreadable files and films left out are counted among all; every other check looks at the usable films alone. Where
+    no file has arrived, it looks at the films that are listed, so that a table can be checked before its films arrive.
     """
     issues = [*manifest.source_issues, *find_unreadable_files(manifest)]
+    issues += find_left_out_films(manifest)
     films = _films_to_check(manifest)
     if films is not None:
         issues += find_suspicious_films(films)

@@ -34,11 +34,15 @@ CSV_ERRORS = {
 
 @dataclass(frozen=True, eq=False)
 class LabelTable:
-    """One CSV file. frame: a column of text per named column.  issues: what is odd about the file."""
+    """One CSV file. frame: a column of text per named column.  issues: what is odd about the file.
+
+    box_frame: the side in pixels of the square films on which its boxes were drawn; None where nothing says it.
+    """
 
     path: str
     frame: pd.DataFrame
     issues: tuple[Issue, ...] = ()
+    box_frame: int | None = None
 
     @property
     def name(self) -> str:
@@ -137,6 +141,13 @@ def keep_first_rows(films: pd.DataFrame, table: str) -> tuple[pd.DataFrame, list
         message = f"{table} has contradicting rows for {count}; the first of each was used."
         issues.append(report_contradictory_rows(contradicted, message))
     return films[~again].reset_index(drop=True), issues
+
+
+def count_repeats(issues: Iterable[Issue], images: pd.Series) -> dict[str, int]:
+    """How many rows `keep_first_rows` dropped: those that repeat a row, and the others. issues: what it reported."""
+    dropped = int(images.duplicated().sum())
+    repeated = sum(issue.count for issue in issues if issue.code == "duplicate_rows")
+    return {"repeated": repeated, "contradictory": dropped - repeated}
 
 
 def report_contradictory_rows(films: pd.Series, message: str) -> Issue:

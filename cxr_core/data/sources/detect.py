@@ -2,7 +2,7 @@
 
 nih14    NIH ChestX-ray14 (CXR8): `images/` or `images_0NN/images/`, `Data_Entry_2017*.csv` and the split lists
 folder   Kaggle's chest_xray: `train|val|test/CLASS/`; patients from the file names
-csv      PNG or JPEG files with a CSV: a column of images, columns of labels
+csv      films with a CSV: a column of images, columns of labels
 dicom    DICOM files with such a CSV
 """
 
@@ -14,18 +14,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from cxr_core.data.account import join_counts
 from cxr_core.data.checks.issue import Issue, format_count
 from cxr_core.data.manifest import Manifest, build_table, empty_boxes
 from cxr_core.data.sources.files import FileListing, film_issue, list_folders
+from cxr_core.data.sources.film_tables.image_tables import lists_images, refuse_tables
 from cxr_core.data.sources.folder import is_known_class, list_class_films, read_folder
 from cxr_core.data.sources.nih14 import ENTRIES, TABLES, read_nih14
-from cxr_core.data.sources.table import (
-    holds_dicom,
-    lists_images,
-    read_csv,
-    read_dicom,
-    read_image_table,
-)
+from cxr_core.data.sources.table import holds_dicom, read_csv, read_dicom
 from cxr_core.data.splits.splits import explain_small_validation
 from cxr_core.errors import DataError
 
@@ -92,7 +88,7 @@ def _detect_kind(listing: FileListing) -> str | None:
         return "folder"
     if any(NIH_NAME.fullmatch(os.path.basename(path)) for path in listing.images):
         return "nih14"
-    read_image_table(listing)  # raises what is wrong with a CSV that is there
+    refuse_tables(listing)
     return None
 
 
@@ -114,6 +110,7 @@ def _join_manifests(manifests: list[Manifest]) -> Manifest:
         terms=" ".join(terms),
         boxes=pd.concat(boxes or [empty_boxes()], ignore_index=True),
         source_issues=issues,
+        counts=join_counts([manifest.counts for manifest in manifests if manifest.counts]),
     )
 
 

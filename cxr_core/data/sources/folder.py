@@ -1,34 +1,51 @@
 """Reads class folders, the layout of Kaggle's chest_xray: `train|val|test/CLASS/`.
 
-The folders give the labels, the file names the patients.
+The folders give the labels, the paths the patients. A film may lie any number of folders below its class.
 """
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from cxr_core.data.account import USED, SourceCounts
 from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
 from cxr_core.data.manifest import Manifest, build_table
-from cxr_core.data.sources.files import FileListing, file_names
-from cxr_core.data.sources.labels import find_finding_key, parse_split, report_unknown_label
+from cxr_core.data.sources.files import FileListing, file_names, film_issue
+from cxr_core.data.sources.film_paths import (
+    PathPatient,
+    find_patient,
+    is_patient_folder,
+)
+from cxr_core.data.sources.labels import (
+    find_finding_key,
+    parse_split_folder,
+    report_unknown_label,
+)
+from cxr_core.data.sources.patients import report_shared_numbers
+from cxr_core.data.sources.views import decide_status, read_views
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS, finding_named, is_no_finding
 
 KERMANY_NAME = re.compile(r"person\d+_(bacteria|virus)_\d+")
 KERMANY_TERMS = "Kermany et al. 2018, CC BY 4.0, doi:10.17632/rscbjbr9sj.2"
 OTHER_TERMS = "Terms not known to this program: see what came with the data."
+# Folders that only hold files, as in COVID/images.
+CONTAINERS = frozenset(
+    ("image", "images", "img", "imgs", "film", "films", "png", "jpg", "jpeg", "dicom", "dcm")
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFilm:
     """One film in a class folder.
 
-    root: the folder that holds the folder of its split.  split: None where there is no such folder.  label: the class
-    folder's name.
+    root: the folder that holds the folders of its split and class.  split: None where there is no such folder.
+    label: the class folder's name.  inner: the film's path below both.
     """
 
     path: str
@@ -36,11 +53,25 @@ class ClassFilm:
     root: str
     split: str | None
     label: str
+    inner: str
 
     @property
     def name(self) -> str:
         """The file's name."""
         return os.path.basename(self.path)
+
+    @property
+    def relative(self) -> str:
+        """The path below the folder that was given."""
+        return self.listing.relative(self.path)
+
+    @property
+    def patient(self) -> PathPatient:
+        """The patient that the path names, else the file's name as a patient of its own."""
+        found = find_patient(self.relative)
+        if found is None:
+            return PathPatient(os.path.splitext(self.name)[0], is_unique=False)
+        return found
 
 
 def read_folder(listings: Sequence[FileListing]) -> Manifest:
@@ -48,35 +79,43 @@ def read_folder(listings: Sequence[FileListing]) -> Manifest:
 
     Raises DataError when no film lies in a class folder.
     """
-    class_films: list[ClassFilm] = []
+    in_classes: list[ClassFilm] = []
     for listing in listings:
-        class_films += list_class_films(listing)
-    class_films, issues = _drop_deeper_copies(class_films)
+        in_classes += list_class_films(listing)
+    class_films, issues = _drop_deeper_copies(in_classes)
     if not class_films:
         raise DataError(f"{listings[0].folder} holds no images under train|val|test/CLASS/")
     films = _tabulate_films(class_films, several_folders=len(listings) > 1)
-    columns = dict(films[["image", "patient", "split", "source"]].items())
+    views = read_views([], [film.relative for film in class_films], films["image"], issues)
+    films["reason"] = views.left_out
+    films["status"] = decide_status(np.ones(len(films), bool), views.left_out)
+    columns = dict(films[["image", "patient", "split", "source", "status", "reason"]].items())
     table = build_table({**columns, **_labels_from_classes(films["label"])})
-    issues += _report_unknown_classes(films)
+    issues += _report_unknown_classes(films[films["status"] == USED])
     issues += _report_shared_numbers(films)
+    counts = _count_files(listings, in_classes, class_films, issues)
     from_kermany = all(map(_is_kermany_name, file_names(films["image"])))
     terms = KERMANY_TERMS if from_kermany else OTHER_TERMS
-    return Manifest(table, "folder", terms, source_issues=tuple(issues))
+    return Manifest(table, "folder", terms, source_issues=tuple(issues), counts=counts)
 
 
 def list_class_films(listing: FileListing) -> list[ClassFilm]:
-    """Every film in a class folder: below a split's folder, whatever the class, or in a folder named after a class."""
-    films = []
+    """Every film below a class folder, however deep.
+
+    A class folder is named after a class, or lies beside such a folder or in the folder of a split. Masks are no films.
+    """
+    parents_of_films: dict[str, tuple[str, ...]] = {}
     for path in listing.films:
-        parents = os.path.relpath(path, listing.folder).split(os.sep)[:-1]
-        if not parents:
-            continue
-        split = parse_split(parents[-2]) if len(parents) > 1 else None
-        if split or is_known_class(parents[-1]):
-            outer = parents[: -2 if split else -1]
-            root = os.path.join(listing.folder, *outer)
-            film = ClassFilm(path=path, listing=listing, root=root, split=split, label=parents[-1])
-            films.append(film)
+        if path not in listing.masks:
+            parents_of_films[path] = tuple(listing.relative(path).split(os.sep)[:-1])
+    places = set(parents_of_films.values())
+    class_roots = {place[:index] for place in places for index in _find_known_classes(place)[-1:]}
+    indices = {place: _find_class(place, class_roots) for place in places}
+    films = []
+    for path, place in parents_of_films.items():
+        class_index = indices[place]
+        if class_index is not None:
+            films.append(_build_class_film(path, place, class_index, listing))
     return films
 
 
@@ -85,29 +124,72 @@ def is_known_class(label: str) -> bool:
     return is_no_finding(label) or finding_named(label) is not None
 
 
-def find_patient_number(name: str) -> str:
-    """`person12_bacteria_47.jpeg` -> person12; `NORMAL2-IM-0927-0001.jpeg` -> NORMAL2-IM-0927; else the whole name."""
-    match = re.match(r"(person\d+)_|((?:NORMAL2-)?IM-\d+)-", name)
-    if match is None:
-        return os.path.splitext(name)[0]
-    return match[1] or match[2]
+def _build_class_film(
+    path: str, place: tuple[str, ...], class_index: int, listing: FileListing
+) -> ClassFilm:
+    """A film whose class is that folder; its split is the folder nearest to the class that names one."""
+    split_index = _find_split(place, class_index)
+    used = {class_index, split_index} - {None}
+    first = min(index for index in used if index is not None)
+    inner = [name for index, name in enumerate(place) if index > first and index not in used]
+    return ClassFilm(
+        path=path,
+        listing=listing,
+        root=os.path.join(listing.folder, *place[:first]),
+        split=None if split_index is None else parse_split_folder(place[split_index]),
+        label=place[class_index],
+        inner=os.sep.join([*inner, os.path.basename(path)]),
+    )
+
+
+def _find_known_classes(place: tuple[str, ...]) -> list[int]:
+    return [index for index, name in enumerate(place) if is_known_class(name)]
+
+
+def _find_class(place: tuple[str, ...], class_roots: set[tuple[str, ...]]) -> int | None:
+    """Which of a film's folders is its class: the deepest known one, one beside a known one, one in a split."""
+    known = _find_known_classes(place)
+    if known:
+        return known[-1]
+    for index, name in enumerate(place):
+        if place[:index] in class_roots and _may_be_class(name):
+            return index
+    split_index = _find_split(place, len(place))
+    if split_index is None:
+        return None
+    below = range(split_index + 1, len(place))
+    return next((index for index in below if _may_be_class(place[index])), None)
+
+
+def _may_be_class(name: str) -> bool:
+    is_other = parse_split_folder(name) is not None or is_patient_folder(name)
+    return not is_other and name.lower() not in CONTAINERS
+
+
+def _find_split(place: tuple[str, ...], class_index: int) -> int | None:
+    """The folder of a split, nearest above the class, else nearest below it."""
+    above = [index for index in range(class_index) if parse_split_folder(place[index])]
+    below = [i for i in range(class_index + 1, len(place)) if parse_split_folder(place[i])]
+    if above:
+        return above[-1]
+    return below[0] if below else None
 
 
 def _tabulate_films(films: list[ClassFilm], *, several_folders: bool) -> pd.DataFrame:
     """A row per film: image, patient, split, source, label, and the patient's bare number."""
     rows = []
     for film in films:
-        number = find_patient_number(film.name)
+        patient = film.patient
         scope = [film.listing.name] if several_folders else []
-        if film.split:
+        if film.split and not patient.is_unique:
             scope.append(film.split)
         row = {
             "image": film.path,
-            "patient": "/".join([*scope, number]),
+            "patient": "/".join([*scope, patient.number]),
             "split": film.split,
             "source": film.listing.name,
             "label": film.label,
-            "number": number,
+            "number": None if patient.is_unique else patient.number,
         }
         rows.append(row)
     return pd.DataFrame(rows)
@@ -121,7 +203,7 @@ def _drop_deeper_copies(films: list[ClassFilm]) -> tuple[list[ClassFilm], list[I
     """Each film once: Kaggle's archive holds the whole set a second time, one folder down."""
     first: dict[tuple[str, str | None, str, str], ClassFilm] = {}
     for film in sorted(films, key=lambda film: film.root.count(os.sep)):
-        first.setdefault((film.listing.folder, film.split, film.label, film.name), film)
+        first.setdefault((film.listing.folder, film.split, film.label, film.inner), film)
     kept = sorted(first.values(), key=lambda film: film.path)
     copies = len(films) - len(kept)
     if not copies:
@@ -139,6 +221,27 @@ def _drop_deeper_copies(films: list[ClassFilm]) -> tuple[list[ClassFilm], list[I
     return kept, [issue]
 
 
+def _count_files(
+    listings: Sequence[FileListing],
+    in_classes: list[ClassFilm],
+    kept: list[ClassFilm],
+    issues: list[Issue],
+) -> SourceCounts:
+    """How many image files there are, and why some are no row; reports masks and those in no class folder."""
+    files = {path for listing in listings for path in listing.films}
+    masks = {path for listing in listings for path in listing.masks}
+    outside = sorted(files - masks - {film.path for film in in_classes})
+    if outside:
+        places = Counter(os.path.dirname(path) for path in outside)
+        shown = [f"{os.path.basename(place)} ({n:,})" for place, n in places.most_common(EXAMPLES)]
+        count = format_count(len(outside), "files")
+        message = f"{count} in no class folder; most of them in {', '.join(shown)}."
+        issues.append(film_issue("outside_classes", message, outside))
+    unused = {"masks": len(masks), "outside_classes": len(outside)}
+    unused["same_name"] = len(files) - len(masks) - len(outside) - len(kept)
+    return SourceCounts(files=len(files), unused_files=unused)
+
+
 def _labels_from_classes(classes: pd.Series) -> dict[str, np.ndarray]:
     """1 for the class, 0 on films of "normal"; a film with one finding is unknown for the others."""
     keys = classes.map(find_finding_key)
@@ -152,7 +255,7 @@ def _labels_from_classes(classes: pd.Series) -> dict[str, np.ndarray]:
 
 
 def _report_unknown_classes(films: pd.DataFrame) -> list[Issue]:
-    unknown = films[~films["label"].map(is_known_class)]
+    unknown = films[~films["label"].map(is_known_class).astype(bool)]
     if unknown.empty:
         return []
     counts = unknown["label"].value_counts().to_dict()
@@ -160,13 +263,5 @@ def _report_unknown_classes(films: pd.DataFrame) -> list[Issue]:
 
 
 def _report_shared_numbers(films: pd.DataFrame) -> list[Issue]:
-    """Numbers that occur in several splits: nothing says whether they are the same patients."""
     splits = films.dropna(subset=["split"]).groupby("number")["split"].nunique()
-    shared = splits.index[splits > 1].tolist()
-    if not shared:
-        return []
-    count = format_count(len(shared), "patients")
-    message = f"The same number in two splits, for {count}; they count as different patients."
-    return [
-        Issue(code="patients_scoped", message=message, count=len(shared), examples=tuple(shared))
-    ]
+    return report_shared_numbers(splits.index[splits > 1].tolist())

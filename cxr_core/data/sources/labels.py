@@ -1,4 +1,4 @@
-"""Interprets the cells of a dataset's table: labels of findings, splits, views, sexes and ages.
+"""Interprets the cells of a dataset's table: labels of findings, splits, sexes and ages; `views.py` reads the views.
 
 A label is 1, 0 or NaN (unknown). A label that is no known finding is a blocking issue; a finding's other name is noted.
 The functions that read a column append what they report to `issues`.
@@ -14,8 +14,6 @@ import pandas as pd
 from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
 from cxr_core.data.sources.files import film_issue
 from cxr_core.errors import DataError
-from cxr_core.film import vocabulary
-from cxr_core.film.radiograph import View
 from cxr_core.findings import FINDINGS, finding_named, is_no_finding
 
 POSITIVE = frozenset({"1", "1.0", "true", "yes"})
@@ -73,7 +71,7 @@ def labels_from_names(
     An empty cell is unknown. A cell with an unknown name says 1 of the findings it names and nothing of the others.
     findings: what those who labelled looked for; unless given, what is named at least once.
     """
-    names = _parse_distinct(cells, _split_names)
+    names = _parse_distinct(cells, split_names)
     keys: dict[str, set[str]] = {}
     unknown: dict[str, set[str]] = {}
     for text, cell_names in names.items():
@@ -100,6 +98,37 @@ def labels_from_names(
             values = np.where([key in keys[text] for text in texts], 1.0, otherwise)
             labels[key] = values.astype(np.float32)[codes]
     return labels
+
+
+def labels_from_name_and_value(
+    names: pd.Series, values: pd.Series, films: pd.Series, issues: list[Issue]
+) -> dict[str, np.ndarray]:
+    """(N,) float32 by finding, from rows that name one finding and say whether it is there.
+
+    A row that says "No Finding" is there says 0 of every finding; a row says nothing of findings that it does not name.
+    """
+    value = _map_cells(values, _parse_distinct(values, _parse_label)).to_numpy(np.float32)
+    keys = _parse_distinct(names, find_finding_key)
+    healthy = names.map(is_no_finding).to_numpy(bool)
+    unknown_rows = {}
+    for name, rows in _rows_without_value(names, keys).items():
+        affected = rows & ~healthy & (value == 1)
+        if affected.any():
+            unknown_rows[name] = affected
+    _report_unknown_labels(unknown_rows, films, issues)
+    labels = {}
+    for key in FINDINGS:
+        if key in keys.values():
+            is_named = (names.map(keys) == key).to_numpy(bool)
+            stated = np.where(healthy & (value == 1), np.float32(0), np.float32(np.nan))
+            labels[key] = np.where(is_named, value, stated)
+    return labels
+
+
+def is_yes_or_no(cells: pd.Series) -> bool:
+    """Whether every cell is a label or says nothing, and at least one is 1 or 0."""
+    labels = _parse_distinct(cells, _parse_label).values()
+    return None not in labels and any(label in (0.0, 1.0) for label in labels)
 
 
 def parse_findings(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Series:
@@ -154,11 +183,6 @@ def parse_sex(text: str) -> str | None:
     return SEX_NAMES.get(text.lower())
 
 
-def parse_view(text: str) -> View | None:
-    """PA, AP or LATERAL, in the words of `film/vocabulary.py`; None when the text decides for none of them."""
-    return vocabulary.parse_view(text).view
-
-
 def parse_age(text: str) -> float | None:
     """Years from a number, or from DICOM's form ("057Y", "008M"); None when it is neither."""
     match = re.fullmatch(r"(-?\d+(?:\.\d+)?) ?([ymwd]?)", text.lower())
@@ -168,11 +192,6 @@ def parse_age(text: str) -> float | None:
 def parse_splits(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Series:
     """train, val, test or missing. films: the `image` of each row."""
     return _parse_cells(cells, parse_split, "split", films, issues)
-
-
-def parse_views(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Series:
-    """PA, AP or missing. films: the `image` of each row."""
-    return _parse_cells(cells, parse_view, "view", films, issues)
 
 
 def parse_sexes(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Series:
@@ -268,8 +287,8 @@ def _rows_without_value(
     return {text: (cells == text).to_numpy() for text, value in values.items() if value is None}
 
 
-def _split_names(text: str) -> list[str]:
-    """`Effusion|Mass` and `['Effusion', 'Mass']` -> Effusion, Mass."""
+def split_names(text: str) -> list[str]:
+    """The names in a cell: `Effusion|Mass` and `['Effusion', 'Mass']` -> Effusion, Mass."""
     names = (name.strip(" '\"") for name in re.split(r"[|;,]", text.strip("[] ")))
     return [name for name in names if not is_unstated(name)]
 

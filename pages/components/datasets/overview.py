@@ -62,6 +62,9 @@ def show_damaged_datasets(folders: Sequence[Path]) -> None:
 def show_overview(state: DataPageState, dataset: Dataset, contents: DatasetContents) -> None:
     """Whether the dataset may be trained on, its splits, and its facts."""
     _show_verdict(dataset, contents)
+    account = contents.listed.manifest.account_for_films()
+    if account is not None:
+        st.markdown(plain(account.sentence))
     with st.container(horizontal=True, gap="large"):
         with st.container(width=330, gap="xsmall"):
             st.table(

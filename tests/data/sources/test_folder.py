@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cxr_core.data.sources.detect import read_sources
-from cxr_core.data.sources.folder import find_patient_number
+from cxr_core.data.sources.film_paths import find_patient
 from cxr_core.errors import DataError
 from tests.data.layouts import by_name, source_issues_by_code, touch
 
@@ -31,12 +31,13 @@ def kaggle(tmp_path):
         ("IM-0115-0001.jpeg", "IM-0115"),
         ("IM-0115-0001-0002.jpeg", "IM-0115"),
         ("NORMAL2-IM-0927-0001.jpeg", "NORMAL2-IM-0927"),
-        ("personal.png", "personal"),
-        ("film.of.1.png", "film.of.1"),
+        ("personal.png", None),
+        ("film.of.1.png", None),
     ],
 )
 def test_patients_come_from_the_file_name(name, patient):
-    assert find_patient_number(name) == patient
+    found = find_patient(name)
+    assert (found.number if found else None) == patient
 
 
 def test_splits_labels_and_patients(kaggle):

@@ -8,7 +8,7 @@ import pytest
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.sources.detect import read_sources
-from cxr_core.data.sources.labels import parse_age, parse_sex, parse_view
+from cxr_core.data.sources.labels import parse_age, parse_sex
 from cxr_core.errors import DataError
 from cxr_core.findings import finding_named, is_no_finding
 from tests.data.layouts import by_name, source_issues_by_code, touch, write
@@ -134,7 +134,7 @@ def test_films_of_unknown_patients_are_patients_of_their_own(read):
 
 def test_values_not_understood_are_unknown(read):
     manifest = read(
-        "image,patient,split,view,sex,age,mass\na.png,1,fold 3,lateral,X,old,1\nb.png,2,train,PA,F,-4,0\n",
+        "image,patient,split,view,sex,age,mass\na.png,1,fold 3,sideways,X,old,1\nb.png,2,train,PA,F,-4,0\n",
         "ab",
     )
     first, second = manifest.table.iloc[0], manifest.table.iloc[1]
@@ -170,31 +170,6 @@ def test_film_without_split_beside_others_counts_as_training(read):
 )
 def test_ages(text, years):
     assert parse_age(text) == (pytest.approx(years, rel=0.01) if years is not None else None)
-
-
-@pytest.mark.parametrize(
-    ("text", "view"),
-    [
-        *[
-            ("PA", "PA"),
-            ("ap", "AP"),
-            ("AP Supine", "AP"),
-            ("AP_PORTABLE", "AP"),
-            ("Postero-anterior", "PA"),
-        ],
-        *[
-            ("posteroanterior", "PA"),
-            ("LL", "LATERAL"),
-            ("AP/PA", None),
-            ("lateral", "LATERAL"),
-            ("Frontal", None),
-            ("map", None),
-            ("chest PA", "PA"),
-        ],
-    ],
-)
-def test_views(text, view):
-    assert parse_view(text) == view
 
 
 @pytest.mark.parametrize(
@@ -330,17 +305,20 @@ def test_tables_with_equal_columns_are_joined_with_splits_from_their_names(tmp_p
     assert films["split"].to_dict() == {"a.png": "train", "b.png": "val"}
 
 
-def test_tables_with_different_columns_are_refused_unless_one_lies_higher(tmp_path):
+def test_tables_with_different_columns_are_joined_unless_one_lies_higher(tmp_path):
     touch(tmp_path / "a.png")
     write(tmp_path / "one.csv", "image,mass\na.png,1\n")
     write(tmp_path / "deeper" / "two.csv", "image,nodule\na.png,1\n")
     assert read_sources([tmp_path]).findings == ("mass",)
-    write(tmp_path / "two.csv", "image,nodule\na.png,1\n")
-    with pytest.raises(
-        DataError,
-        match=r"several tables of images with different columns: one\.csv, two\.csv; leave one",
-    ):
-        read_sources([tmp_path])
+    write(tmp_path / "two.csv", "image,nodule\na.png,1\nb.png,0\n")
+    manifest = read_sources([tmp_path])
+    assert by_name(manifest).loc["a.png", ["mass", "nodule"]].tolist() == [1, 1]
+    assert by_name(manifest)["status"].to_dict() == {"a.png": "present", "b.png": "missing"}
+    assert source_issues_by_code(manifest)["joined_tables"].examples == ("one.csv", "two.csv")
+    write(tmp_path / "two.csv", "image,mass,size\na.png,0,2\n")
+    manifest = read_sources([tmp_path])
+    assert source_issues_by_code(manifest)["contradictory_rows"].count == 1
+    assert manifest.table["mass"].tolist() == [1]
     write(tmp_path / "two.csv", "hospital,beds\nnorth,12\n")
     assert read_sources([tmp_path]).findings == ("mass",)
 

@@ -1,0 +1,267 @@
+"""Finds the tables that name films, joins those that describe the same ones, and matches their rows with the files."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+import pandas as pd
+
+from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.identifiers import canonical_number, report_respelled_names
+from cxr_core.data.sources.csv_tables import (
+    LabelTable,
+    normalise_heading,
+    read_header,
+    read_table,
+)
+from cxr_core.data.sources.files import (
+    FileIndex,
+    FileListing,
+    MatchedFiles,
+    file_suffix,
+    report_same_name,
+)
+from cxr_core.data.sources.film_tables.headings import (
+    ANSWER_HEADING,
+    IMAGE_HEADINGS,
+    PATIENT_HEADINGS,
+    SPLIT_HEADINGS,
+    STUDY_HEADINGS,
+)
+from cxr_core.data.sources.film_tables.rsna import is_rsna_header, translate_rsna_table
+from cxr_core.data.sources.labels import parse_split
+from cxr_core.errors import DataError
+
+TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedTable:
+    """A table of films. column: the one that names them.  files: the file of each row."""
+
+    table: LabelTable
+    column: str
+    files: MatchedFiles
+
+
+def lists_images(listing: FileListing) -> bool:
+    """Whether a CSV below the folder names films."""
+    return any(_names_films(path, listing) for path in _list_tables(listing))
+
+
+def holds_tables(listing: FileListing) -> bool:
+    """Whether there is a CSV below the folder."""
+    return bool(_list_tables(listing))
+
+
+def refuse_tables(listing: FileListing) -> None:
+    """Raises DataError that says what is wrong with the CSV files of a folder, none of which names films, if any."""
+    paths = _list_tables(listing)
+    if paths and not lists_images(listing):
+        _refuse_tables(paths)
+
+
+def match_tables(
+    listing: FileListing, film_folders: Sequence[FileListing], issues: list[Issue]
+) -> list[MatchedTable]:
+    """The tables of films that lie highest in a folder; those with the same columns are one.
+
+    Further columns come from tables beside them that share an examination's or a patient's number. film_folders: where
+    the films are. Raises DataError when no table names films, a row names none, or all name other files.
+    """
+    tables, related = _read_tables(listing)
+    index = FileIndex.from_listings(film_folders)
+    matched = [_match_table(table, index) for table in _join_equal_tables(tables)]
+    mains = [match for match in matched if any(match.files.present)] or matched
+    films = sum(len(folder.films) - len(folder.masks) for folder in film_folders)
+    if films and not any(mains[0].files.present):
+        _refuse_other_films(mains[0], listing, films)
+    sides = [match.table for match in matched if match not in mains] + related
+    joined, unused = [main.table.name for main in mains], []
+    for side in sides:
+        attached = [_attach_table(main, side) for main in mains]
+        is_used = any(new is not None for new in attached)
+        (joined if is_used else unused).append(side.name)
+        mains = [new or main for new, main in zip(attached, mains, strict=True)]
+    for main in mains:
+        _require_names(main)
+        issues += _report_matches(main)
+    issues += _report_joins(joined, unused)
+    return mains
+
+
+def join_names(tables: Sequence[LabelTable], separator: str) -> str:
+    """The names of tables, in order."""
+    return separator.join(table.name for table in tables)
+
+
+def _list_tables(listing: FileListing) -> list[str]:
+    """CSV files, those highest in the folder first."""
+    paths = [path for path in listing.files if file_suffix(path) in TABLE_SUFFIXES]
+    return sorted(paths, key=lambda path: (path.count(os.sep), path))
+
+
+def _names_films(path: str, listing: FileListing) -> bool:
+    """Whether a table has a column of films, or one of patients by whose numbers the films are called."""
+    header = read_header(path)
+    headings = set(map(normalise_heading, header))
+    if ANSWER_HEADING in headings:
+        return False
+    if headings & set(IMAGE_HEADINGS) or is_rsna_header(header):
+        return True
+    if not headings & set(PATIENT_HEADINGS):
+        return False
+    stems = {os.path.splitext(os.path.basename(film))[0] for film in listing.films}
+    return not stems.isdisjoint(read_table(path).read_column(PATIENT_HEADINGS))
+
+
+def _read_tables(listing: FileListing) -> tuple[list[LabelTable], list[LabelTable]]:
+    """The tables of films in the highest folder that has any, and those beside them with a number that they share."""
+    paths = _list_tables(listing)
+    naming = [path for path in paths if _names_films(path, listing)]
+    if not naming:
+        _refuse_tables(paths)
+    folder = os.path.dirname(naming[0])
+    tables = [
+        translate_rsna_table(read_table(path)) for path in naming if os.path.dirname(path) == folder
+    ]
+    tables = _split_by_names(tables)
+    headings = {normalise_heading(column) for table in tables for column in table.frame}
+    shared = headings & {*STUDY_HEADINGS, *PATIENT_HEADINGS}
+    related = []
+    for path in paths:
+        if path not in naming and os.path.dirname(path) == folder:
+            other = set(map(normalise_heading, read_header(path)))
+            if ANSWER_HEADING not in other and shared & other:
+                related.append(read_table(path))
+    return tables, related
+
+
+def _refuse_tables(paths: list[str]) -> NoReturn:
+    columns = ", ".join(filter(None, read_header(paths[0])))
+    examples = ", ".join(IMAGE_HEADINGS[:5])
+    raise DataError(
+        f"{paths[0]} has the columns {columns}; expected one with the films' files, such as {examples}"
+    )
+
+
+def _split_by_names(tables: list[LabelTable]) -> list[LabelTable]:
+    """The tables with the split that their names give ("train.csv", "valid.csv"), unless a column does."""
+    splits = [_split_in_name(table.name) for table in tables]
+    if len(set(splits) - {""}) < 2 or any(table.find_column(SPLIT_HEADINGS) for table in tables):
+        return tables
+    return [
+        replace(table, frame=table.frame.assign(split=split))
+        for table, split in zip(tables, splits, strict=True)
+    ]
+
+
+def _split_in_name(name: str) -> str:
+    """`chexpert_valid.csv` -> val; "" when the name gives none or several."""
+    splits = {parse_split(word) for word in re.split(r"[^a-z]+", name.lower())} - {None}
+    return str(splits.pop()) if len(splits) == 1 else ""
+
+
+def _join_equal_tables(tables: list[LabelTable]) -> list[LabelTable]:
+    """One table of those with the same columns."""
+    by_columns: dict[frozenset[str], list[LabelTable]] = {}
+    for table in tables:
+        by_columns.setdefault(frozenset(table.frame.columns), []).append(table)
+    return [same[0] if len(same) == 1 else _append_tables(same) for same in by_columns.values()]
+
+
+def _append_tables(tables: list[LabelTable]) -> LabelTable:
+    folder = os.path.dirname(tables[0].path)
+    return replace(
+        tables[0],
+        path=os.path.join(folder, join_names(tables, " and ")),
+        frame=pd.concat([table.frame for table in tables], ignore_index=True),
+        issues=tuple(issue for table in tables for issue in table.issues),
+    )
+
+
+def _match_table(table: LabelTable, index: FileIndex) -> MatchedTable:
+    """A table with the files of its rows, by the column that leads to most of them."""
+    folder = os.path.dirname(table.path)
+    columns = [table.find_column([heading]) for heading in IMAGE_HEADINGS]
+    if not any(columns):
+        columns = [table.find_column(PATIENT_HEADINGS)]
+    matches: dict[str, MatchedFiles] = {}
+    for name in columns:
+        if name is not None and name not in matches:
+            matches[name] = index.match_cells(list(table.frame[name]), folder)
+    # Of columns that lead to as many, the one that spells more names as the files do.
+    column, files = max(
+        matches.items(), key=lambda match: (sum(match[1].present), -len(match[1].respelled))
+    )
+    return MatchedTable(table, column, files)
+
+
+def _attach_table(main: MatchedTable, side: LabelTable) -> MatchedTable | None:
+    """A table with the further columns of another, by a number that both have; None when there is no such number.
+
+    The other table must have one row for each number.
+    """
+    for heading in (*STUDY_HEADINGS, *PATIENT_HEADINGS):
+        key, side_key = main.table.find_column([heading]), side.find_column([heading])
+        if key is None or side_key is None:
+            continue
+        known = set(map(normalise_heading, main.table.frame))
+        new = [column for column in side.frame if normalise_heading(column) not in known]
+        numbers = side.frame[side_key].map(canonical_number)
+        cells = side.frame[new].assign(number=numbers).drop_duplicates()
+        if new and cells["number"].is_unique:
+            by_number = cells.set_index("number")
+            wanted = main.table.frame[key].map(canonical_number)
+            found = by_number.reindex(wanted).fillna("").reset_index(drop=True)
+            frame = pd.concat([main.table.frame, found], axis=1)
+            return replace(main, table=replace(main.table, frame=frame))
+    return None
+
+
+def _require_names(main: MatchedTable) -> None:
+    cells = main.table.frame[main.column]
+    empty = cells.index[cells == ""]
+    if len(empty):
+        raise DataError(
+            f"{main.table.path}: row {empty[0] + 1} has nothing under {main.column}; "
+            "name the film or remove the row"
+        )
+
+
+def _refuse_other_films(main: MatchedTable, listing: FileListing, films: int) -> NoReturn:
+    raise DataError(
+        f"none of the {format_count(films, 'films')} below {listing.folder} is named under {main.column} in "
+        f"{main.table.path}; its first row says {main.table.frame[main.column].iloc[0]!r}"
+    )
+
+
+def _report_matches(main: MatchedTable) -> list[Issue]:
+    issues = [*main.table.issues]
+    if main.files.ambiguous:
+        taken = "the first in the order of their paths was taken"
+        issues.append(report_same_name(main.files.ambiguous, taken))
+    return issues + report_respelled_names(main.files.respelled, main.table.name)
+
+
+def _report_joins(joined: list[str], unused: list[str]) -> list[Issue]:
+    issues = []
+    if len(joined) > 1:
+        message = (
+            f"{', '.join(joined)} describe the same films, or their patients; they were joined."
+        )
+        count = len(joined)
+        issues.append(
+            Issue(code="joined_tables", message=message, count=count, examples=tuple(joined))
+        )
+    if unused:
+        names = ", ".join(unused[:EXAMPLES])
+        message = (
+            f"{names}: no row leads to a film, nor by a number to one row of a table of films."
+        )
+        issues.append(
+            Issue(code="unused_tables", message=message, count=len(unused), examples=tuple(unused))
+        )
+    return issues

@@ -1,0 +1,195 @@
+"""Reads the labels of a table's films, also from tables with several rows a film: one a finding, a box or a reader.
+
+A film's rows by one reader are joined: a finding is present when any of them names it. Of several readers the majority
+counts; where there is none the label is unknown.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.sources.csv_tables import LabelTable, report_contradictory_rows
+from cxr_core.data.sources.files import film_issue
+from cxr_core.data.sources.film_tables.headings import (
+    AGE_HEADINGS,
+    BOX_HEADINGS,
+    FINDING_HEADINGS,
+    PATIENT_HEADINGS,
+    POSSIBLE_FINDING_HEADINGS,
+    READER_HEADINGS,
+    SEX_HEADINGS,
+    SPLIT_HEADINGS,
+    VALUE_HEADINGS,
+)
+from cxr_core.data.sources.labels import (
+    find_finding_key,
+    find_label_columns,
+    is_yes_or_no,
+    labels_from_columns,
+    labels_from_name_and_value,
+    labels_from_names,
+    split_names,
+)
+from cxr_core.findings import is_no_finding
+
+Labels = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledRows:
+    """The rows that stand for one film each, and their labels.
+
+    frame: (F,) rows of the table, for each column the first cell of the film that says something.
+    images: (F,) the film of each.  labels: (F,) by finding.  unused: how many rows gave none of their own, by reason.
+    """
+
+    frame: pd.DataFrame
+    images: pd.Series
+    labels: Labels
+    unused: Mapping[str, int]
+
+
+def read_labels(table: LabelTable, images: pd.Series, issues: list[Issue]) -> Labels:
+    """(N,) float32 by finding, a label for each row. images: (N,) the film of each row."""
+    if find_label_columns(table.frame):
+        return labels_from_columns(table.frame, images, issues)
+    names, values = find_name_columns(table)
+    if names is not None and values is not None:
+        return labels_from_name_and_value(table.frame[names], table.frame[values], images, issues)
+    cells = pd.Series("", table.frame.index, dtype="str") if names is None else table.frame[names]
+    return labels_from_names(cells, images, issues)
+
+
+def find_name_columns(table: LabelTable) -> tuple[str | None, str | None]:
+    """The column that names findings, and the one that says whether they are there, each None where there is none."""
+    certain = _find_each(table, FINDING_HEADINGS)
+    possible = _find_each(table, POSSIBLE_FINDING_HEADINGS)
+    naming = [column for column in (*possible, *certain) if _names_findings(table.frame[column])]
+    candidates = [*naming, *certain]
+    if not candidates:
+        return None, None
+    names = candidates[0]
+    for column in _find_each(table, VALUE_HEADINGS):
+        if column != names and is_yes_or_no(table.frame[column]):
+            return names, column
+    return names, None
+
+
+def find_box_columns(table: LabelTable) -> list[str]:
+    """The four columns of a box; none when there are none."""
+    for headings in BOX_HEADINGS:
+        columns = _find_each(table, headings)
+        if len(columns) == len(headings):
+            return columns
+    return []
+
+
+def has_several_rows_per_film(table: LabelTable, images: pd.Series) -> bool:
+    """Whether a film's rows belong together: each names a finding, holds a box or is by another reader."""
+    if not images.duplicated().any():
+        return False
+    if table.find_column(READER_HEADINGS) or find_box_columns(table):
+        return True
+    return not find_label_columns(table.frame) and find_name_columns(table)[0] is not None
+
+
+def join_rows(table: LabelTable, images: pd.Series, issues: list[Issue]) -> LabelledRows:
+    """One row for each film of a table with several. Reports rows that contradict each other and readers who disagree.
+
+    Raises DataError when two columns name the same finding.
+    """
+    film = pd.factorize(images)[0]
+    film_images = images[~images.duplicated()].reset_index(drop=True)
+    readers = table.read_column(READER_HEADINGS)
+    opinion, pairs = pd.factorize(pd.MultiIndex.from_arrays([film, readers]))
+    film_of_opinion = pairs.get_level_values(0).to_numpy()
+    opinions, is_contradicted = _label_opinions(table, images, opinion, issues)
+    labels, is_disagreed = _take_majority(opinions, film_of_opinion, len(film_images))
+    contradicted = {*film_of_opinion[is_contradicted], *_find_differing_facts(table, film)}
+    if contradicted:
+        named = film_images[sorted(contradicted)]
+        count = format_count(len(named), "films")
+        message = f"{table.name} has contradicting rows for {count}; the first of each was used."
+        issues.append(report_contradictory_rows(named, message))
+    if is_disagreed.any():
+        named = film_images[is_disagreed]
+        message = f"Readers disagree on a finding in {format_count(len(named), 'films')}."
+        issues.append(film_issue("readers_disagree", message, named))
+    joined = len(images) - len(film_images)
+    rows, films = format_count(len(images), "rows"), format_count(len(film_images), "films")
+    message = f"{table.name} has {rows} about {films}."
+    issues.append(Issue(code="joined_rows", message=message, count=joined))
+    cells = table.frame.mask(table.frame == "").groupby(film).first().fillna("")
+    return LabelledRows(cells, film_images, labels, {"joined": joined})
+
+
+def _label_opinions(
+    table: LabelTable, images: pd.Series, opinion: np.ndarray, issues: list[Issue]
+) -> tuple[Labels, np.ndarray]:
+    """(P,) labels of what one reader says about one film, and (P,) whether their rows contradict each other.
+
+    opinion: (N,) which opinion each row belongs to.
+    """
+    names, values = find_name_columns(table)
+    by_name_only = names is not None and values is None and not find_label_columns(table.frame)
+    if by_name_only:
+        rows = table.frame[names].map(split_names).groupby(opinion)
+        named = rows.agg(
+            lambda lists: list(dict.fromkeys(name for list_ in lists for name in list_))
+        )
+        cells = named.map("|".join).astype("str")
+        first_images = images.groupby(opinion).first()
+        labels = labels_from_names(cells, first_images, issues)
+        is_contradicted = [_is_contradiction(found) for found in named]
+        return labels, np.array(is_contradicted, bool)
+    labels = {}
+    contradicted = np.zeros(opinion.max() + 1, bool)
+    for key, row_labels in read_labels(table, images, issues).items():
+        grouped = pd.Series(row_labels).groupby(opinion)
+        labels[key] = grouped.first().to_numpy(np.float32)
+        contradicted |= (grouped.max() > grouped.min()).to_numpy()
+    return labels, contradicted
+
+
+def _is_contradiction(names: list[str]) -> bool:
+    """Whether one reader finds something and nothing."""
+    healthy = sum(map(is_no_finding, names))
+    return 0 < healthy < len(names)
+
+
+def _take_majority(opinions: Labels, film: np.ndarray, films: int) -> tuple[Labels, np.ndarray]:
+    """(F,) labels of most opinions about each film, NaN for as many on both sides; and (F,) whether any differ."""
+    labels = {}
+    disagreed = np.zeros(films, bool)
+    for key, values in opinions.items():
+        present = np.bincount(film, values == 1, films)
+        absent = np.bincount(film, values == 0, films)
+        majority = np.where(present > absent, np.float32(1), np.float32(0))
+        labels[key] = np.where(present == absent, np.float32(np.nan), majority)
+        disagreed |= (present > 0) & (absent > 0)
+    return labels, disagreed
+
+
+def _find_differing_facts(table: LabelTable, film: np.ndarray) -> np.ndarray:
+    """The films about whose patient, split, age or sex two rows say different things."""
+    differing: list[int] = []
+    for headings in (PATIENT_HEADINGS, SPLIT_HEADINGS, AGE_HEADINGS, SEX_HEADINGS):
+        cells = table.read_column(headings)
+        counts = cells.mask(cells == "").groupby(film).nunique()
+        differing += counts.index[counts > 1].tolist()
+    return np.array(differing, int)
+
+
+def _find_each(table: LabelTable, headings: tuple[str, ...]) -> list[str]:
+    """The columns with these headings, in the order of the headings."""
+    columns = [table.find_column([heading]) for heading in headings]
+    return [column for column in columns if column is not None]
+
+
+def _names_findings(cells: pd.Series) -> bool:
+    """Whether at least one cell names a finding, or says that there is none."""
+    names = {name for text in cells.unique() for name in split_names(text)}
+    return any(is_no_finding(name) or find_finding_key(name) is not None for name in names)
