@@ -15,7 +15,8 @@ import numpy as np
 from cxr_core.film.irregularities import IRREGULARITIES
 from cxr_core.film.orientation import measure_pose
 from cxr_core.film.quality_flag import QualityFlag
-from cxr_core.film.radiograph import CHEST_PARTS, Radiograph
+from cxr_core.film.radiograph import Radiograph
+from cxr_core.film.vocabulary import CHEST_PARTS, RADIOGRAPHY, UNSPECIFIC_MODALITIES
 
 # The smallest NIH films in use have 64 px a side and are still read (with a warning); below, a heart's border is
 # less than a pixel sharp.
@@ -42,10 +43,6 @@ CLIPPED_WHITE_ABOVE = 0.02
 # Chosen so that 0.5 % of the NIH train_val films fall below. Most that do have a white right lung, which a mirrored
 # film with a large heart resembles; the rest have a central heart.
 MIRRORED_BELOW = -0.013
-
-RADIOGRAPHY = frozenset({"CR", "DX", "DR", "RG", "RF"})
-# "Other" and "secondary capture" say how a file was made, not how the picture was taken.
-UNSPECIFIC_MODALITIES = frozenset({"OT", "SC"})
 
 
 def find_quality_flags(film: Radiograph) -> tuple[QualityFlag, ...]:
@@ -74,10 +71,9 @@ def _check_tags(film: Radiograph) -> Iterator[QualityFlag]:
             "The file does not say that it is a radiograph, nor that it shows a chest.",
         )
     if film.body_part is not None and not chest:
-        shown = "another part of the body" if film.body_part == "OTHER" else film.body_part
         yield _withhold_reading(
             "wrong_body_part",
-            f"The file says it shows {shown}, not a chest. If that is wrong, export the film as PNG.",
+            f"The file says it shows {film.body_part}, not a chest. If that is wrong, export the film as PNG.",
         )
     if film.view == "LATERAL":
         yield _withhold_reading(

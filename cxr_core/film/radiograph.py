@@ -15,19 +15,6 @@ Container = Literal["png", "jpeg", "webp", "tiff", "bmp", "dicom", "drawing"]
 SpacingSource = Literal["calibrated", "magnification", "detector", "scanner"]
 
 ADULT_FROM_YEARS = 18
-# Body parts that a chest film shows, as DICOM names them (PS3.16 annex L) and as sites spell them.
-CHEST_PARTS = (
-    "CHEST",
-    "THORAX",
-    "THORA",
-    "LUNG",
-    "HEART",
-    "TORAX",
-    "TORAC",
-    "PULM",
-    "CARDIAC",
-    "MEDIASTINUM",
-)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,7 +23,7 @@ class Radiograph:
 
     pixels: (H, W) float32 in [0, 1], C-contiguous.
     spacing_mm: (row, column); None when the file does not say.  spacing_source: where it holds; None without a spacing.
-    modality, body_part: DICOM's codes, such as "DX" and "CHEST"; None for PNG and JPEG.
+    modality, body_part: DICOM's codes, such as "DX" and "CHEST"; None for a picture.
     bits: bits per sample that the file says it uses.
     colour: mean over pixels of (max - min) of the colour channels, in [0, 1]; 0 is grey.
     irregularities: codes of irregularities.py: what the decoder had to correct, or could not trust.

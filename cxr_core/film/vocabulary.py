@@ -21,9 +21,9 @@ PartKind = Literal["chest", "ribs", "larger", "other", "unknown", "unstated"]
 class NamedView:
     """What a text says about the view.
 
-    kind: frontal; lateral; special (oblique, decubitus, lordotic, a slice ...); several (it names more than one);
-    unknown (not understood); unstated.
-    view: PA, AP or LATERAL; None where the text does not decide, as "Frontal" does not.
+    kind: frontal; lateral; special (oblique, decubitus, lordotic, a slice ...); several (frontal and lateral); unknown
+    (not understood); unstated.
+    view: PA, AP or LATERAL; None where the text does not decide, as "Frontal" and "AP/PA" do not.
     """
 
     kind: ViewKind
@@ -101,28 +101,6 @@ POSTURE_WORDS: tuple[str, ...] = (
 )  # fmt: skip
 LYING_WORDS = ("supin*", "dors*", "pron*", "ventral*")
 
-# PS3.16 CID 4010 and 4014, in SNOMED CT and in the older SRT; what is missing here is no chest view.
-VIEW_CODES: dict[str, NamedView] = {
-    **dict.fromkeys(("272479007", "R-10214", "R-40888"), NamedView(kind="frontal", view="PA")),
-    **dict.fromkeys(("399348003", "R-10206"), NamedView(kind="frontal", view="AP")),
-    **dict.fromkeys(("399033003", "R-10202"), NamedView(kind="frontal")),
-    **dict.fromkeys(
-        ("399067008", "R-102CD", "399173006", "R-10236", "399198007", "R-10232", "399352003", "R-10228",
-         "399260004", "R-10224"),
-        NamedView(kind="lateral", view="LATERAL"),
-    ),
-    **dict.fromkeys(
-        ("399182000", "R-102C1", "399236003", "R-10234", "399184004", "R-10238", "399135007", "R-10220", "399356000",
-         "R-40985", "R-10222", "399006002", "R-10212", "399038007", "R-10210", "399160007", "R-10204", "399061009",
-         "R-10241", "399110001", "R-102C2", "260427002", "R-40783", "260426006", "R-40782", "30730003", "G-A145",
-         "399004004", "R-10246", "399132005", "R-10252", "399325008", "R-10254", "399162004", "R-10242", "399196006",
-         "R-10244"),
-        NamedView(kind="special"),
-    ),
-    **dict.fromkeys(("399059000", "R-10216"), NamedView(kind="special", view="PA")),
-    **dict.fromkeys(("399312000", "R-10208"), NamedView(kind="special", view="AP")),
-}  # fmt: skip
-
 CHEST_WORDS: dict[str, tuple[str, ...]] = {
     "LUNG": ("lung*", "*pulm*", "poumon*", "polmon*", "longen", "*pleur*", "pluc*", "paru", "akciger*", "легк*"),
     "HEART": ("heart*", "*cardia*", "*cardio*", "herz*", "coeur*", "cuore", "corazon", "coracao"),
@@ -143,6 +121,8 @@ WHOLE_WORDS = (
     "wholebody*", "totalbody*", "babygram*", "ganzkorper*", "ganzkoerper*", "trunk", "torso", "rumpf", "tronc",
     "tronco", "cuerpo", "corpo", "corps", "lichaam", "fullbody",
 )  # fmt: skip
+# "De pie" is standing, not a foot.
+POSTURE_PHRASES = re.compile(r"\b(de|en) pie\b|\b(arm|arms|head) (up|down)\b")
 WHOLE_PHRASES = re.compile(r"\b(whole|total|full|entire) body\b")
 
 # PS3.16 annex L, and how sites spell them. Spine and sternum come before the chest, whose name they contain.
@@ -186,29 +166,11 @@ OTHER_PARTS: dict[str, tuple[str, ...]] = {
     "TEETH": ("tooth", "teeth", "dental*", "zahn*", "zahne", "dents", "diente*", "denti", "dentes", "tanden"),
     "SINUS": ("sinus*", "nnh", "*paranasal*", "nasal*", "nose", "nase"),
     "ORBIT": ("orbit*", "eye", "eyes", "auge*"),
-    "EXTREMITY": ("extrem*", "limb*", "arm", "arms", "bein", "beine", "bras", "brazo*", "braccio", "braco"),
+    "EXTREMITY": ("extrem*", "exm", "limb*", "arm", "arms", "bein", "beine", "bras", "brazo*", "braccio", "braco"),
     "ESOPHAGUS": ("esophag*", "oesophag*", "esofag*", "osophag*"),
     "PHANTOM": ("phantom*",),
 }  # fmt: skip
 
-# PS3.16 CID 4009 and CID 4, in SNOMED CT and in the older SRT. A code that is missing here is judged by its meaning.
-REGION_CODES: dict[str, NamedPart] = {
-    **dict.fromkeys(
-        ("816094009", "51185008", "T-D3000", "43799004", "T-D3200", "302551006"),
-        NamedPart(kind="chest", part="CHEST"),
-    ),
-    **dict.fromkeys(
-        ("39607008", "T-28000", "86598002", "T-280A0", "3120008", "T-29000"), NamedPart(kind="chest", part="LUNG")
-    ),
-    **dict.fromkeys(("80891009", "T-32000"), NamedPart(kind="chest", part="HEART")),
-    **dict.fromkeys(("72410000", "T-D3300"), NamedPart(kind="chest", part="MEDIASTINUM")),
-    **dict.fromkeys(("113197003", "T-11300", "78904004", "T-D3050"), NamedPart(kind="ribs", part="RIB")),
-    **dict.fromkeys(
-        ("38266002", "T-D0010", "22943007", "T-D2000", "416550000", "R-FAB55", "416775004", "R-FAB56", "417437006",
-         "R-FAB52", "416152001", "R-FAB53", "416319003", "R-FAB54"),
-        NamedPart(kind="larger", part="WHOLEBODY"),
-    ),
-}  # fmt: skip
 # Parts under which a chest film may come.
 CHEST_PARTS = frozenset((*CHEST_WORDS, "THORAX", "RIB", "WHOLEBODY"))
 
@@ -235,17 +197,6 @@ MODALITY_WORDS: dict[str, tuple[str, ...]] = {
     "US": ("ultrasound", "sonography"),
     "NM": ("nuclear medicine", "scintigraphy"),
 }  # fmt: skip
-# SOP classes (PS3.4 B.5) by the last parts of their UID; secondary capture says nothing.
-SOP_CLASS_ROOT = "1.2.840.10008.5.1.4.1.1."
-SOP_CLASS_MODALITIES: dict[str, str] = {
-    "1": "CR", "1.1": "DX", "1.1.1": "DX", "1.2": "MG", "1.2.1": "MG", "1.3": "IO", "1.3.1": "IO", "2": "CT",
-    "2.1": "CT", "2.2": "CT", "3": "US", "3.1": "US", "4": "MR", "4.1": "MR", "4.2": "MR", "4.3": "MR", "4.4": "MR",
-    "5": "NM", "6": "US", "6.1": "US", "6.2": "US", "12.1": "XA", "12.1.1": "XA", "12.2": "RF", "12.2.1": "RF",
-    "12.3": "XA", "13.1.1": "XA", "13.1.2": "XA", "13.1.3": "MG", "13.1.4": "MG", "13.1.5": "MG", "20": "NM",
-    "66.4": "SEG", "77.1.1": "ES", "77.1.2": "GM", "77.1.3": "SM", "77.1.4": "XC", "77.1.6": "SM", "128": "PT",
-    "128.1": "PT", "130": "PT", "481.1": "RTIMAGE", "481.2": "RTDOSE",
-}  # fmt: skip
-FOR_PROCESSING_CLASSES = frozenset(SOP_CLASS_ROOT + last for last in ("1.1.1", "1.2.1", "1.3.1"))
 
 
 def split_words(text: str) -> list[str]:
@@ -282,17 +233,12 @@ def parse_view(text: str) -> NamedView:
     return NamedView(kind="unknown")
 
 
-def parse_view_code(code: str) -> NamedView:
-    """The view of a code of View Code Sequence (PS3.16 CID 4010); unknown for another code."""
-    return VIEW_CODES.get(code.strip().upper(), NamedView(kind="unknown"))
-
-
 def find_body_part(text: str) -> NamedPart:
     """The part of the body that a text names: "TÓRAX", "CHEST_PORTABLE", "Brustkorb", "HAND"."""
-    words = split_words(text)
-    phrase = " ".join(words)
+    phrase = " ".join(split_words(text))
     if phrase in UNSTATED:
         return NamedPart(kind="unstated")
+    words = POSTURE_PHRASES.sub(" ", phrase).split()
     other = _find_entry(words, OTHER_PARTS)
     if other in BEFORE_CHEST and not _names_chest_itself(words):
         return NamedPart(kind="other", part=other)
@@ -310,11 +256,6 @@ def find_body_part(text: str) -> NamedPart:
     return NamedPart(kind="unknown" if other is None else "other", part=other)
 
 
-def find_region_code(code: str) -> NamedPart:
-    """The part of a code of Anatomic Region Sequence (PS3.16 CID 4009); unknown for another code."""
-    return REGION_CODES.get(code.strip().upper(), NamedPart(kind="unknown"))
-
-
 def parse_modality(text: str) -> str | None:
     """DICOM's term of a modality, also for "X-ray" or "MRI"; None when it is not understood."""
     code = text.strip().upper()
@@ -327,13 +268,6 @@ def parse_modality(text: str) -> str | None:
     return None
 
 
-def modality_of_sop_class(uid: str) -> str | None:
-    """The modality that a SOP class holds; None for secondary captures and what is not listed."""
-    if not uid.startswith(SOP_CLASS_ROOT):
-        return None
-    return SOP_CLASS_MODALITIES.get(uid.removeprefix(SOP_CLASS_ROOT))
-
-
 def _decide_view(named: set[str], words: list[str]) -> NamedView:
     """The view of a text from the meanings found in it."""
     directions = named & {"PA", "AP"}
@@ -343,7 +277,7 @@ def _decide_view(named: set[str], words: list[str]) -> NamedView:
     if "special" in named and not _is_lying_frontal(named, words):
         return NamedView(kind="special", view=direction)
     frontal = bool(directions) or "frontal" in named
-    if len(directions) == 2 or (frontal and "lateral" in named):
+    if frontal and "lateral" in named:
         return NamedView(kind="several")
     if "lateral" in named:
         return NamedView(kind="lateral", view="LATERAL")
