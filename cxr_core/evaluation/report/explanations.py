@@ -19,6 +19,11 @@ CONTROL_NAMES = {
     "centre": "the image's centre",
     "average_box": "the average box",
 }
+CONTROL_HEADINGS = {
+    "random": "Random point",
+    "centre": "Image's centre",
+    "average_box": "Average box",
+}
 VERDICT_TEXTS = {
     BEATS: "The heatmap beats {control}",
     DOES_NOT_BEAT: "The heatmap does not beat {control}",
@@ -29,7 +34,8 @@ STAGE_NAMES = {
     "late": "Head and the last quarter of the layers",
     "all": "All layers",
 }
-REGION_NAMES = {"chest": "Heart and lungs", "heart": "Heart alone"}
+REGION_NAMES = {"chest": "Heart and lungs", "heart": "Heart only"}
+OVERLAP_HEADINGS = ("Heatmap above", "IoU", "IoBB", "IoU minus that of the average box")
 
 
 def build_localisation_blocks(localisation: Localisation) -> list[Block]:
@@ -109,6 +115,27 @@ def describe_level(overlap: BoxOverlap) -> str:
     return f"{100 * overlap.above:.0f} % of {reference}"
 
 
+def name_evidence_figures(inside: EvidenceInBoxes) -> dict[str, MeanFigure]:
+    """Whose evidence lies inside the boxes: the shares of the heatmap and its controls, and the differences."""
+    return {
+        "Heatmap": inside.share,
+        "Uniform heatmap: the area of the boxes": inside.area,
+        "The average box": inside.average_box,
+        "Heatmap minus uniform heatmap": inside.minus_area,
+        "Heatmap minus average box": inside.minus_average_box,
+    }
+
+
+def describe_segmented_films(attribution: AttributionInside) -> str:
+    """What segmented the films, and how many were left out."""
+    segmenter = attribution.segmenter
+    return (
+        f"Segmented by {segmenter.model} {segmenter.version}. Of {attribution.films:,} films, "
+        f"{attribution.not_segmented:,} could not be segmented and {attribution.without_evidence:,} have no positive "
+        "evidence; both are left out."
+    )
+
+
 def build_attribution_blocks(attribution: AttributionInside) -> list[Block]:
     """A table of how much of the positive evidence lies inside heart and lungs."""
     rows: list[Row] = []
@@ -122,11 +149,9 @@ def build_attribution_blocks(attribution: AttributionInside) -> list[Block]:
                 figures = (share.share, share.control, share.difference)
                 rows.append([f"{title}, {films}", *map(format_figure, figures)])
     header = ("Positive evidence inside", "Share", "Area of the region", "Difference")
-    segmenter = attribution.segmenter
     note = (
-        f"Segmented by {segmenter.model} {segmenter.version}. An even map would have the region's area as its share. "
-        f"Of {attribution.films:,} films, {attribution.not_segmented:,} could not be segmented and "
-        f"{attribution.without_evidence:,} have no positive evidence; both are left out."
+        "A uniform heatmap would have the region's area as its share. "
+        + describe_segmented_films(attribution)
     )
     return [Table(header, rows, "wide"), Paragraph(note, "quiet")]
 
@@ -149,10 +174,10 @@ def _show_pointing(localisation: Localisation) -> list[Block]:
         "nowhere, which counts as outside. The average box is how many boxes of "
         f"{average_box} cover each place; it points to where most of them overlap."
     )
-    controls_header = ("Random point", "Centre", "Average box")
+    controls_header = tuple(CONTROL_HEADINGS.values())
     return [
         Table(("Maximum inside a box", "Heatmap", *controls_header), hits, "wide"),
-        Table(("Heatmap less control", *controls_header), differences, "wide"),
+        Table(("Heatmap minus control", *controls_header), differences, "wide"),
         Paragraph(note, "quiet"),
     ]
 
@@ -177,20 +202,16 @@ def _show_overlap(localisation: Localisation) -> list[Block]:
     title = f"Positive evidence inside the boxes, {inside.share.n:,} films"
     return [
         Table((title, "Share"), _inside_rows(inside)),
-        Table(("Heatmap above", "IoU", "IoBB", "IoU less that of the average box"), rows, "wide"),
+        Table(OVERLAP_HEADINGS, rows, "wide"),
         Paragraph(note, "quiet"),
     ]
 
 
 def _inside_rows(inside: EvidenceInBoxes) -> list[Row]:
-    return [
-        ["Heatmap", format_figure(inside.share)],
-        ["An even map: the area of the boxes", format_figure(inside.area)],
-        ["The average box", format_figure(inside.average_box)],
-        ["Heatmap less even map", format_figure(inside.minus_area)],
-        ["Heatmap less average box", format_figure(inside.minus_average_box)],
-        ["Heatmap over even map (lift)", format_figure(inside.lift, 2)],
+    rows: list[Row] = [
+        [name, format_figure(figure)] for name, figure in name_evidence_figures(inside).items()
     ]
+    return [*rows, ["Heatmap over uniform heatmap (lift)", format_figure(inside.lift, 2)]]
 
 
 def _compare_methods(localisation: Localisation) -> Table:
@@ -220,8 +241,8 @@ def _compare_methods(localisation: Localisation) -> Table:
     header = (
         "Method",
         "Maximum inside",
-        "Less centre",
-        "Less exact heatmap",
+        "Minus centre",
+        "Minus exact heatmap",
         "Share inside",
         "Lift",
         "IoU at half its maximum",

@@ -6,9 +6,18 @@ import streamlit as st
 
 from cxr_core.evaluation.metrics.results import FindingFigures
 from cxr_core.evaluation.report.explanations import (
+    CONTROL_HEADINGS,
     CONTROL_NAMES,
+    OVERLAP_HEADINGS,
+    REGION_NAMES,
+    STAGE_NAMES,
+    control_figure,
+    describe_level,
     describe_randomisation,
+    describe_segmented_films,
+    describe_tolerance,
     describe_verdict,
+    name_evidence_figures,
 )
 from cxr_core.models.figures import (
     AttributionInside,
@@ -21,9 +30,6 @@ from cxr_core.models.figures import (
 )
 from pages.components.evaluation.figures import format_with_interval
 from pages.components.markdown import plain
-
-STAGES = {"head": "Head", "late": "Head and the last quarter of the layers", "all": "All layers"}
-REGIONS = {"chest": "Heart and lungs", "heart": "Heart only"}
 
 
 def show_heatmap_figures(figures: FindingFigures) -> None:
@@ -78,45 +84,32 @@ def _show_randomisation(randomisation: Randomisation) -> None:
                 randomisation.stages[stage]
             ),
         }
-        for stage, label in STAGES.items()
+        for stage, label in STAGE_NAMES.items()
         if stage in randomisation.stages
     ]
     _show_rows(rows)
 
 
 def _pointing_row(game: PointingGame) -> dict[str, str]:
-    tolerance = f"within {game.tolerance_px} px of 1,024" if game.tolerance_px else "inside"
-    controls = {"random": game.random, "centre": game.centre, "average_box": game.average_box}
-    row = {"Counted as inside": tolerance, "Heatmap": format_with_interval(game.hit)}
-    for control, name in CONTROL_NAMES.items():
-        label = name.removeprefix("a ").removeprefix("the ").capitalize()
-        row[label] = format_with_interval(controls[control])
+    row = {
+        "Maximum inside a box": describe_tolerance(game.tolerance_px),
+        "Heatmap": format_with_interval(game.hit),
+    }
+    for control, heading in CONTROL_HEADINGS.items():
+        row[heading] = format_with_interval(control_figure(game, control))
     row["Heatmap minus centre"] = format_with_interval(game.minus_centre)
     return row
 
 
 def _evidence_rows(inside: EvidenceInBoxes) -> Iterator[dict[str, str]]:
-    figures = {
-        "Heatmap": inside.share,
-        "Uniform heatmap: the area of the boxes": inside.area,
-        "The average box": inside.average_box,
-        "Heatmap minus uniform heatmap": inside.minus_area,
-        "Heatmap minus average box": inside.minus_average_box,
-    }
-    for label, figure in figures.items():
+    for label, figure in name_evidence_figures(inside).items():
         yield {"Map": label, "Share inside": format_with_interval(figure)}
 
 
 def _overlap_row(overlap: BoxOverlap) -> dict[str, str]:
-    reference = "the film's own maximum"
-    if overlap.of == "scale":
-        reference = "the model's evidence scale"
-    return {
-        "Heatmap above": f"{100 * overlap.above:.0f} % of {reference}",
-        "IoU": format_with_interval(overlap.iou),
-        "IoBB": format_with_interval(overlap.iobb),
-        "IoU minus that of the average box": format_with_interval(overlap.minus_average_box_iou),
-    }
+    figures = (overlap.iou, overlap.iobb, overlap.minus_average_box_iou)
+    cells = [describe_level(overlap), *map(format_with_interval, figures)]
+    return dict(zip(OVERLAP_HEADINGS, cells, strict=True))
 
 
 def _show_attribution_inside(inside: AttributionInside) -> None:
@@ -129,15 +122,11 @@ def _show_attribution_inside(inside: AttributionInside) -> None:
         *_region_rows(inside.present, "films labelled present"),
     ]
     _show_rows(rows)
-    segmenter = f"{plain(inside.segmenter.model)} {plain(inside.segmenter.version)}"
-    st.caption(
-        f"Segmented by {segmenter}. Of {inside.films:,} films, {inside.not_segmented:,} could not be segmented and "
-        f"{inside.without_evidence:,} have no positive evidence; both are left out."
-    )
+    st.caption(plain(describe_segmented_films(inside)))
 
 
 def _region_rows(shares: Mapping[str, RegionShare], films: str) -> Iterator[dict[str, str]]:
-    for region, name in REGIONS.items():
+    for region, name in REGION_NAMES.items():
         if region in shares:
             share = shares[region]
             yield {
