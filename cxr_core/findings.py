@@ -34,6 +34,8 @@ FINDINGS: dict[str, Finding] = dict(
             "Infection of the lung, seen as opacity of its air spaces or interstitium.",
             "bacterial pneumonia",
             "viral pneumonia",
+            "covid-19 pneumonia",
+            "pnemonia",  # as CoronaHack's table spells it
         ),
         _define_finding(
             "atelectasis", "Atelectasis", "Loss of volume of a part of the lung.", "atelectases"
@@ -89,7 +91,7 @@ FINDINGS: dict[str, Finding] = dict(
     ]
 )
 
-NO_FINDING_ALIASES = frozenset({"no finding", "no_finding", "no findings", "normal"})
+NO_FINDING_ALIASES = frozenset({"no finding", "no_finding", "no findings", "normal", "healthy"})
 
 
 def finding_named(label: str) -> Finding | None:

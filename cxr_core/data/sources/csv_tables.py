@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.identifiers import normalise_cells
 from cxr_core.data.sources.files import film_issue
 from cxr_core.data.sources.text_files import read_text
 from cxr_core.errors import DataError
@@ -129,7 +130,10 @@ def keep_first_rows(films: pd.DataFrame, table: str) -> tuple[pd.DataFrame, list
     if not again.any():
         return films, []
     issues = []
-    repeats = films.duplicated()
+    spelled = films
+    if "patient" in films:
+        spelled = films.assign(patient=normalise_cells(films["patient"]))
+    repeats = spelled.duplicated()
     if repeats.any():
         images = films.loc[repeats, "image"]
         message = f"{table} has {format_count(len(images), 'rows')} repeating an earlier one."

@@ -149,9 +149,17 @@ def _merge_issues(issues: Iterable[Issue]) -> tuple[Issue, ...]:
             Issue(
                 code=code,
                 message=" ".join(dict.fromkeys(issue.message for issue in same)),
-                count=sum(issue.count for issue in same),
+                count=_count_together(same),
                 examples=tuple(examples),
                 images=tuple(images),
             )
         )
     return tuple(merged)
+
+
+def _count_together(issues: Sequence[Issue]) -> int:
+    """How many things issues of one code concern together; a film that several name counts once."""
+    in_films = issues[0].unit == "films" and all(issue.concerned for issue in issues)
+    if in_films:
+        return len(frozenset().union(*(issue.concerned for issue in issues)))
+    return sum(issue.count for issue in issues)

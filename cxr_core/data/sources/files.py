@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.checks.issue import EXAMPLES, ISSUES, Issue, format_count
 from cxr_core.data.identifiers import canonical_number, normalise_name
 from cxr_core.errors import DataError
 
@@ -107,18 +107,20 @@ def film_issue(
     code: str, message: str, images: Sequence[str] | pd.Series, *, excludable: bool = False
 ) -> Issue:
     """An issue that counts films and names the first ones. images: paths; excludable: `--exclude` leaves them out."""
+    unique = tuple(dict.fromkeys(images))
     return Issue(
         code=code,
         message=message,
-        count=len(images),
-        examples=file_names(images[:EXAMPLES]),
-        images=tuple(images) if excludable else (),
+        count=len(unique) if ISSUES[code].unit == "films" else len(images),
+        examples=file_names(unique[:EXAMPLES]),
+        images=unique if excludable else (),
+        concerned=frozenset(unique),
     )
 
 
 def report_same_name(names: Sequence[str], taken: str) -> Issue:
     """One name, several files. taken: says which one was taken."""
-    count = format_count(len(names), "films")
+    count = format_count(len(set(names)), "films")
     message = f"Several files have the same name, for {count}; {taken}."
     return film_issue("same_name_twice", message, names)
 

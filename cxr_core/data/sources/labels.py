@@ -59,7 +59,7 @@ def labels_from_columns(
                 labels[key] = np.where(healthy & np.isnan(values), np.float32(0), values)
     _report_unknown_labels(unknown, films, issues)
     aliases = _find_aliases(columns.values())
-    _report_aliases(dict.fromkeys(aliases, len(frame)), "films", issues)
+    _report_aliases(dict.fromkeys(aliases, films.nunique()), "films", issues)
     return labels
 
 
@@ -86,7 +86,7 @@ def labels_from_names(
     unknown_rows = {name: _rows_with(name, cells, unknown) for name in unknown_names}
     _report_unknown_labels(unknown_rows, films, issues)
     aliases = _find_aliases(set().union(*names.values()))
-    uses = {name: int(_rows_with(name, cells, names).sum()) for name in aliases}
+    uses = {name: films[_rows_with(name, cells, names)].nunique() for name in aliases}
     _report_aliases(uses, "films", issues)
 
     codes, texts = pd.factorize(cells)
@@ -203,7 +203,7 @@ def parse_ages(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Se
     """Years; NaN when unknown, negative or above 120. films: the `image` of each row."""
     years = _parse_cells(cells, parse_age, "age", films, issues).astype(np.float64)
     impossible = (years < 0) | (years > MAX_AGE_YEARS)
-    images = films[impossible]
+    images = films[impossible].drop_duplicates()
     if len(images):
         values = ", ".join(cells[impossible].drop_duplicates().head(NAMED_VALUES))
         count = format_count(len(images), "films")
@@ -216,7 +216,7 @@ def report_not_in_split(films: pd.Series, reason: str) -> list[Issue]:
     """Films that the given split leaves out. films: their `image`.  reason: as in "No line in test_list.txt"."""
     if films.empty:
         return []
-    message = f"{reason} for {format_count(len(films), 'films')}, which count as training."
+    message = f"{reason} for {format_count(films.nunique(), 'films')}, which count as training."
     return [film_issue("not_in_split", message, films)]
 
 
@@ -226,7 +226,7 @@ def report_unknown_values(
     """A note about texts of a column that were not understood. kind: what the column is about."""
     if not unknown:
         return
-    images = films[cells.isin(unknown)]
+    images = films[cells.isin(unknown)].drop_duplicates()
     texts = ", ".join(map(repr, unknown[:NAMED_VALUES]))
     more = " and others" if len(unknown) > NAMED_VALUES else ""
     count = format_count(len(images), "films")
@@ -314,7 +314,7 @@ def _report_unknown_labels(
     """rows: which films have each unknown label."""
     if rows:
         affected = np.logical_or.reduce(list(rows.values()))
-        counts = {label: int(where.sum()) for label, where in rows.items()}
+        counts = {label: films[where].nunique() for label, where in rows.items()}
         issues.append(report_unknown_label(counts, list(films[affected].drop_duplicates())))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from cxr_core.data.checks.issue import Issue, format_count
-from cxr_core.data.identifiers import normalise_patient, unify_patients
+from cxr_core.data.identifiers import normalise_cells, normalise_patient, unify_patients
 from cxr_core.data.manifest import Manifest, build_table, empty_boxes
 from cxr_core.data.sources.counts import count_sources, find_unused_files, list_surplus
 from cxr_core.data.sources.csv_tables import (
@@ -203,7 +203,9 @@ def _join_tables(parts: list[TableFilms], issues: list[Issue]) -> TableFilms:
     grouped = films.groupby("image", sort=False)
     findings = [key for key in FINDINGS if key in films]
     facts = [fact for fact in FACTS if fact != "study"]
-    differing = (grouped[[*findings, *facts]].nunique() > 1).any(axis=1)
+    spelled = films.assign(**{fact: normalise_cells(films[fact]) for fact in facts})
+    values = spelled.groupby("image", sort=False)[[*findings, *facts]]
+    differing = (values.nunique() > 1).any(axis=1)
     contradicted = pd.Series(differing.index[differing], dtype="str")
     if len(contradicted):
         count = format_count(len(contradicted), "films")

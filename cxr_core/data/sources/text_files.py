@@ -1,8 +1,10 @@
 """Reads text files that other programs wrote, whatever their encoding and line ends."""
 
 import codecs
+import gzip
 import os
 import re
+import zlib
 from pathlib import Path
 
 from cxr_core.data.checks.issue import Issue
@@ -25,6 +27,7 @@ OTHER_FILES = {
     b"\xff\xd8\xff": "a picture",
     b"%PDF": "a PDF",
 }
+GZIP_MARK = b"\x1f\x8b"
 OLD_ENCODING = "cp1252"  # what Excel on Windows writes in western countries
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -41,6 +44,8 @@ def read_text(path: str) -> tuple[str, list[Issue]]:
         raise DataError(
             f"{printable(path)} cannot be read ({error.strerror}); allow reading it, or move it away"
         ) from error
+    if data.startswith(GZIP_MARK):
+        data = _decompress(path, data)
     for start, kind in OTHER_FILES.items():
         if data.startswith(start):
             raise DataError(
@@ -53,6 +58,16 @@ def read_text(path: str) -> tuple[str, list[Issue]]:
             "save it as CSV in UTF-8"
         )
     return text.replace("\r\n", "\n").replace("\r", "\n"), issues
+
+
+def _decompress(path: str, data: bytes) -> bytes:
+    """The contents of a gzip file, as PadChest and MIMIC-CXR come."""
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{printable(path)} is a gzip file that is damaged or not whole; copy it again"
+        ) from error
 
 
 def _decode(path: str, data: bytes) -> tuple[str, list[Issue]]:

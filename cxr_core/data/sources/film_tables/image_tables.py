@@ -9,7 +9,7 @@ from typing import NoReturn
 import pandas as pd
 
 from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
-from cxr_core.data.identifiers import canonical_number, report_respelled_names
+from cxr_core.data.identifiers import normalise_cells, report_respelled_names
 from cxr_core.data.sources.csv_tables import (
     LabelTable,
     normalise_heading,
@@ -20,7 +20,6 @@ from cxr_core.data.sources.files import (
     FileIndex,
     FileListing,
     MatchedFiles,
-    file_suffix,
     report_same_name,
 )
 from cxr_core.data.sources.film_tables.headings import (
@@ -34,7 +33,7 @@ from cxr_core.data.sources.film_tables.rsna import is_rsna_header, translate_rsn
 from cxr_core.data.sources.labels import parse_split
 from cxr_core.errors import DataError
 
-TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
+TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +78,8 @@ def match_tables(
     if films and not any(mains[0].files.present):
         _refuse_other_films(mains[0], listing, films)
     sides = [match.table for match in matched if match not in mains] + related
-    joined, unused = [main.table.name for main in mains], []
+    joined = [main.table.name for main in mains]
+    unused: list[str] = []
     for side in sides:
         attached = [_attach_table(main, side) for main in mains]
         is_used = any(new is not None for new in attached)
@@ -99,7 +99,7 @@ def join_names(tables: Sequence[LabelTable], separator: str) -> str:
 
 def _list_tables(listing: FileListing) -> list[str]:
     """CSV files, those highest in the folder first."""
-    paths = [path for path in listing.files if file_suffix(path) in TABLE_SUFFIXES]
+    paths = [path for path in listing.files if path.lower().endswith(TABLE_SUFFIXES)]
     return sorted(paths, key=lambda path: (path.count(os.sep), path))
 
 
@@ -210,11 +210,11 @@ def _attach_table(main: MatchedTable, side: LabelTable) -> MatchedTable | None:
             continue
         known = set(map(normalise_heading, main.table.frame))
         new = [column for column in side.frame if normalise_heading(column) not in known]
-        numbers = side.frame[side_key].map(canonical_number)
+        numbers = normalise_cells(side.frame[side_key])
         cells = side.frame[new].assign(number=numbers).drop_duplicates()
         if new and cells["number"].is_unique:
             by_number = cells.set_index("number")
-            wanted = main.table.frame[key].map(canonical_number)
+            wanted = normalise_cells(main.table.frame[key])
             found = by_number.reindex(wanted).fillna("").reset_index(drop=True)
             frame = pd.concat([main.table.frame, found], axis=1)
             return replace(main, table=replace(main.table, frame=frame))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.identifiers import normalise_cells
 from cxr_core.data.sources.csv_tables import LabelTable, report_contradictory_rows
 from cxr_core.data.sources.files import film_issue
 from cxr_core.data.sources.film_tables.headings import (
@@ -91,7 +92,7 @@ def has_several_rows_per_film(table: LabelTable, images: pd.Series) -> bool:
     """Whether a film's rows belong together: each names a finding, holds a box or is by another reader."""
     if not images.duplicated().any():
         return False
-    if table.find_column(READER_HEADINGS) or find_box_columns(table):
+    if table.find_column(READER_HEADINGS) or find_box_columns(table) or table.box_frame is not None:
         return True
     return not find_label_columns(table.frame) and find_name_columns(table)[0] is not None
 
@@ -177,7 +178,7 @@ def _find_differing_facts(table: LabelTable, film: np.ndarray) -> np.ndarray:
     """The films about whose patient, split, age or sex two rows say different things."""
     differing: list[int] = []
     for headings in (PATIENT_HEADINGS, SPLIT_HEADINGS, AGE_HEADINGS, SEX_HEADINGS):
-        cells = table.read_column(headings)
+        cells = normalise_cells(table.read_column(headings))
         counts = cells.mask(cells == "").groupby(film).nunique()
         differing += counts.index[counts > 1].tolist()
     return np.array(differing, int)

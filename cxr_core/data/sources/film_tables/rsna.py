@@ -47,7 +47,8 @@ def translate_rsna_table(table: LabelTable) -> LabelTable:
             labels = cells.map({OPACITY: "1", NOT_NORMAL: "0", NORMAL: "0", "": ""})
             issue = _report_translation(f"Lung Opacity as {FINDING}", int((labels == "1").sum()))
             frame = table.frame.drop(columns=[column]).assign(**{FINDING: labels.astype("str")})
-            return replace(table, frame=frame, issues=(*table.issues, issue))
+            issues = (*table.issues, issue)
+            return replace(table, frame=frame, issues=issues, box_frame=BOX_FRAME)
     return table
 
 
