@@ -1,0 +1,187 @@
+"""Finds what shows that a picture was taken of a film or of a monitor: a sheet in perspective, or a regular pattern.
+
+A sheet photographed from the side has four straight borders that are not at right angles. Each border is the line
+with the most edge pixels near its side, found as a Hough transform does (Duda and Hart 1972) over slopes of up to 14
+degrees. Collimation is a rectangle, turned at most, so that its borders keep right angles.
+
+Where the pixels of a camera meet those of a monitor or the lines of a printed screen, a regular pattern (moiré)
+appears: in the spectrum most of the fine detail's power lies in one place. The detail of tissue and noise is spread.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+# The side of the copy on which borders are looked for.
+SIDE_PX = 256
+# An edge: grey levels of 255 per pixel of the copy, across it, and how much steeper it is across than along.
+EDGE_STEP = 2.0
+EDGE_DIRECTION = 1.8
+# Borders lie in the outer part of the picture, and slope at most so much.
+BORDER = 0.35
+SLOPES = np.linspace(-0.25, 0.25, 51)
+# Share of a border, from corner to corner, that must be an edge: of each of the four, and of all but the weakest.
+EACH_SUPPORTED = 0.4
+OTHERS_SUPPORTED = 0.6
+# The directions of the borders of a sheet in perspective differ by more than this, right angles apart.
+SKEW_ABOVE_DEGREES = 0.8
+# Columns at the picture's own rim in which no edge counts; fewest edge pixels of a border; how near its line they are.
+RIM_PX = 3
+MIN_EDGE_PX = 20
+NEAR_PX = 1.6
+
+# Side of the middle part in which a pattern is looked for, and its lowest frequency in cycles per pixel.
+PATTERN_SIDE_PX = 256
+PATTERN_FREQUENCY = 0.06
+# Share of the power above this frequency that lies in 5 × 5 cells of the spectrum. Films: at most 0.1.
+PATTERN_ABOVE = 0.17
+
+
+@dataclass(frozen=True)
+class Border:
+    """The line x = position + slope * (y - H / 2); for an upper or lower border, x and y are swapped."""
+
+    position: float
+    slope: float
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """How well four borders form a sheet, and how far it is from a rectangle.
+
+    supports: of the left, right, upper and lower border, the share of its length from corner to corner that is an edge.
+    skew_degrees: the largest difference between the borders' directions, right angles apart.
+    """
+
+    supports: tuple[float, float, float, float]
+    skew_degrees: float
+
+
+def was_photographed(pixels: np.ndarray) -> bool:
+    """Whether a film shows a sheet in perspective, or a regular pattern as of a monitor.
+
+    pixels: (H, W) float32 in [0, 1].
+    """
+    sheet = find_sheet(pixels)
+    return (sheet is not None and is_in_perspective(sheet)) or (
+        measure_pattern(pixels) > PATTERN_ABOVE
+    )
+
+
+def is_in_perspective(sheet: Sheet) -> bool:
+    """Whether all four borders are there, and are not those of a rectangle."""
+    weakest, second, *_ = sorted(sheet.supports)
+    return (
+        weakest > EACH_SUPPORTED
+        and second > OTHERS_SUPPORTED
+        and sheet.skew_degrees > SKEW_ABOVE_DEGREES
+    )
+
+
+def measure_pattern(pixels: np.ndarray) -> float:
+    """The largest share of the fine detail's power, in the middle of a film, at one frequency: in [0, 1]."""
+    height, width = pixels.shape
+    side = min(PATTERN_SIDE_PX, height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = pixels[top : top + side, left : left + side]
+    detail = middle - cv2.GaussianBlur(middle, (0, 0), 3)
+    # A marker's rim must not outweigh the rest.
+    limit = 3 * float(detail.std())
+    window = np.hanning(side).astype(np.float32)
+    detail = np.clip(detail, -limit, limit) * window[:, None] * window
+    power = np.abs(np.fft.rfft2(detail)).astype(np.float32) ** 2
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
+    power[frequency < PATTERN_FREQUENCY] = 0
+    near = cv2.boxFilter(power, -1, (5, 5), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return float(near.max() / (power.sum() + 1e-12))
+
+
+def find_sheet(pixels: np.ndarray) -> Sheet | None:
+    """The four lines that are most like a sheet's borders; None where a side has no line at all.
+
+    pixels: (H, W) float32 in [0, 1].
+    """
+    grey = _shrink(pixels)
+    height, width = grey.shape
+    upright, level = _mark_edges(grey), _mark_edges(np.ascontiguousarray(grey.T))
+    left, right = _find_border(upright, first=True), _find_border(upright, first=False)
+    upper, lower = _find_border(level, first=True), _find_border(level, first=False)
+    if left is None or right is None or upper is None or lower is None:
+        return None
+    corners = np.array(
+        [[_intersect(side, end, height, width) for end in (upper, lower)] for side in (left, right)]
+    )  # (left or right, upper or lower, x or y)
+    supports = (
+        _measure_support(upright, left, corners[0, :, 1]),
+        _measure_support(upright, right, corners[1, :, 1]),
+        _measure_support(level, upper, corners[:, 0, 0]),
+        _measure_support(level, lower, corners[:, 1, 0]),
+    )
+    directions = np.degrees(np.arctan([left.slope, right.slope, -upper.slope, -lower.slope]))
+    return Sheet(supports, float(np.ptp(directions)))
+
+
+def _shrink(pixels: np.ndarray) -> np.ndarray:
+    """The film in grey levels of 0 to 255, its longer side SIDE_PX, slightly blurred: float32."""
+    scale = SIDE_PX / max(pixels.shape)
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    blurred: np.ndarray = cv2.GaussianBlur(small * np.float32(255), (0, 0), 1.2)
+    return blurred
+
+
+def _mark_edges(grey: np.ndarray) -> np.ndarray:
+    """Edges that run roughly from top to bottom, a pixel wide: (H, W) bool. The film's own rim is left out."""
+    across = np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)) / 8
+    along = np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1)) / 8
+    edges = (across > EDGE_STEP) & (across > EDGE_DIRECTION * along)
+    middle = across[:, 1:-1]
+    edges[:, 1:-1] &= (middle >= across[:, :-2]) & (middle > across[:, 2:])
+    edges[:, :RIM_PX] = edges[:, -RIM_PX:] = False
+    return edges
+
+
+def _find_border(edges: np.ndarray, first: bool) -> Border | None:
+    """The line through most edge pixels of the outer columns, the first or the last ones."""
+    height, width = edges.shape
+    outer = round(BORDER * width)
+    offset = 0 if first else width - outer
+    rows, columns = np.nonzero(edges[:, offset : offset + outer])
+    if len(rows) < MIN_EDGE_PX:
+        return None
+    columns, rows = columns + offset, rows - height / 2
+    # A Hough transform: for each slope, how many pixels lie on the line through each position of the middle row.
+    positions = np.rint(columns - SLOPES[:, None] * rows).astype(np.int64) + height
+    bins = width + 2 * height
+    votes = np.bincount(
+        (positions + bins * np.arange(len(SLOPES))[:, None]).ravel(), minlength=bins * len(SLOPES)
+    ).reshape(len(SLOPES), bins)
+    votes[:, 1:-1] = 2 * votes[:, 1:-1] + votes[:, :-2] + votes[:, 2:]
+    best_slope, best_position = np.unravel_index(votes.argmax(), votes.shape)
+    slope, position = SLOPES[best_slope], best_position - height
+    near = np.abs(columns - position - slope * rows) < NEAR_PX
+    if near.sum() < MIN_EDGE_PX:
+        return None
+    slope, position = np.polyfit(rows[near], columns[near], 1)
+    return Border(float(position), float(slope))
+
+
+def _intersect(side: Border, end: Border, height: int, width: int) -> tuple[float, float]:
+    """(x, y) where a left or right border meets an upper or lower one."""
+    y_of_column_0 = end.position - end.slope * width / 2
+    x = (side.position + side.slope * (y_of_column_0 - height / 2)) / (1 - side.slope * end.slope)
+    return x, y_of_column_0 + end.slope * x
+
+
+def _measure_support(edges: np.ndarray, border: Border, ends: np.ndarray) -> float:
+    """Share of the rows between two corners in which the border is an edge, in [0, 1]."""
+    height, width = edges.shape
+    rows = np.arange(max(0, round(ends[0])), min(height, round(ends[1])))
+    columns = np.rint(border.position + border.slope * (rows - height / 2)).astype(np.int64)
+    inside = (columns >= 1) & (columns < width - 1)
+    rows, columns = rows[inside], columns[inside]
+    if len(rows) < MIN_EDGE_PX:
+        return 0.0
+    near = edges[rows, columns - 1] | edges[rows, columns] | edges[rows, columns + 1]
+    return float(near.mean())

@@ -1,0 +1,29 @@
+"""Finds areas of one exact grey, as the window of a viewer has around a film."""
+
+import cv2
+import numpy as np
+
+from cxr_core.film.artefacts.reduce import reduce_to_8_bits
+
+# Areas are looked for on a copy of at most this size, at every second pixel.
+MAX_SIDE_PX = 1024
+# All samples of a square of so many, thus 9 × 9 pixels, are equal.
+SQUARE = 5
+# Black and white areas are common on films; grey levels of 255 in between count.
+DARKEST, BRIGHTEST = 20, 245
+# Share of the picture that has one such grey.
+EVEN_ABOVE = 0.01
+
+
+def is_screenshot(pixels: np.ndarray) -> bool:
+    """Whether a part of the picture has one exact grey, neither black nor white. pixels: (H, W) float32 in [0, 1]."""
+    return measure_even_grey(pixels) > EVEN_ABOVE
+
+
+def measure_even_grey(pixels: np.ndarray) -> float:
+    """Share of the picture at the grey that is most frequent in even areas, black and white left out: in [0, 1]."""
+    samples = np.ascontiguousarray(reduce_to_8_bits(pixels, MAX_SIDE_PX)[::2, ::2])
+    square = np.ones((SQUARE, SQUARE), np.uint8)
+    even = cv2.dilate(samples, square) == cv2.erode(samples, square)
+    counts = np.bincount(samples[even], minlength=256)
+    return float(counts[DARKEST:BRIGHTEST].max() / samples.size)
