@@ -46,6 +46,12 @@ def normalise_patient(text: str) -> str:
     return parts[1] + parts[2] if parts else plain
 
 
+def normalise_cells(cells: pd.Series) -> pd.Series:
+    """A column's cells, each in the form of `normalise_patient`; missing ones stay missing."""
+    forms = {text: normalise_patient(text) for text in cells.dropna().unique()}
+    return cells.map(forms)
+
+
 def canonical_patient(patient: str) -> str:
     """A manifest's patient with its number in canonical form; the scope before its last `/` or `:` stays."""
     match = SCOPE.fullmatch(patient)

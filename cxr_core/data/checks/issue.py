@@ -5,7 +5,7 @@ blocking issue stops training until a person decides, on record, to exclude the 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cxr_core.workspace.json_files import Json, JsonObject
@@ -302,6 +302,7 @@ class Issue:
 
     message: a sentence with its numbers.  count: how many of the kind's unit.  examples: a few of them, by name.
     images: the rows, by `image`, that `--exclude CODE` leaves out; empty when there is nothing to exclude.
+    concerned: all films that the issue is about, where it is about films; only for the issues of one reading.
     """
 
     code: str
@@ -309,6 +310,7 @@ class Issue:
     count: int
     examples: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    concerned: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.code not in ISSUES:

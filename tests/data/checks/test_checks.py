@@ -24,6 +24,10 @@ FILMS = 960
 OF_THE_SOURCES = {
     "byte_order_mark",
     "unnamed_columns",
+    "other_encoding",
+    "patient_spellings",
+    "name_spellings",
+    "unusable_names",
     "duplicate_rows",
     "contradictory_rows",
     "unknown_label",

@@ -250,3 +250,14 @@ def test_every_real_folder_is_read_without_a_blocking_issue(real_data, name, kin
     assert len(manifest.select_usable().table) == films
     assert not [issue for issue in manifest.source_issues if issue.severity == "blocking"]
     assert all(os.path.isfile(path) for path in manifest.select_usable().table["image"])
+
+
+def test_a_film_that_several_facts_concern_counts_as_one_film(tmp_path):
+    for name in ("a.png", "b.png"):
+        touch(tmp_path / name)
+    table = "image,split,sex,age,mass\na.png,soon,?!,old,1\nb.png,later,?!,42,0\n"
+    write(tmp_path / "labels.csv", table)
+    issue = source_issues_by_code(read_sources([tmp_path]))["unknown_value"]
+    assert issue.extent == "2 films"  # not the 5 cells
+    assert "The split of 2 films" in issue.message
+    assert "The age of 1 film" in issue.message
