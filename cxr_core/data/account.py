@@ -16,6 +16,7 @@ REASONS = {
     "same_name": "copies under the same name",
     "not_listed": "in no table",
     "outside_classes": "in no class folder",
+    "unusable_names": "with a name that is not UTF-8",
     "unreadable": "unreadable",
     "excluded": "excluded by a decision",
     "missing": "of films that are missing",

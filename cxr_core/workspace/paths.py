@@ -28,6 +28,15 @@ def printable(path: str | os.PathLike[str]) -> str:
     return "".join(char if char.isprintable() else _escape(char) for char in text)
 
 
+def is_utf8(path: str) -> bool:
+    """Whether a path, as the system gives it, is in UTF-8: other names cannot stand in tables and databases."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _escape(char: str) -> str:
     """`\\xfc` for a byte that is not UTF-8 (a surrogate escape), as for any other character that cannot be shown."""
     code = ord(char)

@@ -14,10 +14,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.data.account import join_counts
+from cxr_core.data.account import SourceCounts, join_counts
 from cxr_core.data.checks.issue import Issue, format_count
 from cxr_core.data.manifest import Manifest, build_table, empty_boxes
-from cxr_core.data.sources.files import FileListing, film_issue, list_folders
+from cxr_core.data.sources.files import (
+    FileListing,
+    film_issue,
+    list_folders,
+    report_unusable_names,
+)
 from cxr_core.data.sources.film_tables.image_tables import lists_images, refuse_tables
 from cxr_core.data.sources.folder import is_known_class, list_class_films, read_folder
 from cxr_core.data.sources.nih14 import ENTRIES, TABLES, read_nih14
@@ -55,7 +60,7 @@ def read_sources(folders: Sequence[Path], kind: str | None = None) -> Manifest:
     manifests = []
     for group_kind, group in groups.items():
         manifests.append(_report_missing_facts(SOURCES[group_kind](group)))
-    return _join_manifests(manifests)
+    return _report_unusable_names(_join_manifests(manifests), listings)
 
 
 def _detect_kinds(listings: Sequence[FileListing]) -> list[str]:
@@ -112,6 +117,19 @@ def _join_manifests(manifests: list[Manifest]) -> Manifest:
         source_issues=issues,
         counts=join_counts([manifest.counts for manifest in manifests if manifest.counts]),
     )
+
+
+def _report_unusable_names(manifest: Manifest, listings: Sequence[FileListing]) -> Manifest:
+    """The same manifest, with an issue and a count of the films whose names are not in UTF-8."""
+    paths = sorted({path for listing in listings for path in listing.unusable_films})
+    if not paths:
+        return manifest
+    issues = (*manifest.source_issues, *report_unusable_names(paths))
+    counts = manifest.counts
+    if counts is not None:
+        unused = SourceCounts(files=len(paths), unused_files={"unusable_names": len(paths)}, rows=0)
+        counts = join_counts([counts, unused])
+    return replace(manifest, source_issues=issues, counts=counts)
 
 
 def _report_missing_facts(manifest: Manifest) -> Manifest:

@@ -94,7 +94,7 @@ def _mask_path(film: Path, structure: str) -> Path:
 
 @lru_cache(maxsize=16)
 def _list_stems(folder: Path, changed: int) -> dict[str, tuple[str, ...]]:
-    """The files of a folder by the comparable form of their names. changed: its time, so that a new one is read again."""
+    """The files of a folder by the form of their names that is compared. changed: its time; a new one is read again."""
     stems: dict[str, tuple[str, ...]] = {}
     for name in sorted(os.listdir(folder)):
         stem = normalise_stem(name)

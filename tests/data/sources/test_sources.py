@@ -261,3 +261,32 @@ def test_a_film_that_several_facts_concern_counts_as_one_film(tmp_path):
     assert issue.extent == "2 films"  # not the 5 cells
     assert "The split of 2 films" in issue.message
     assert "The age of 1 film" in issue.message
+
+
+def latin_1(name: str) -> str:
+    """A file name in Latin-1 bytes, as Python shows it on a system in UTF-8."""
+    return os.fsdecode(name.encode("latin-1"))
+
+
+def test_films_whose_names_are_not_utf_8_are_left_out_and_counted(tmp_path):
+    touch(tmp_path / "a.png", tmp_path / latin_1("Müller.png"), tmp_path / latin_1("Läufer.txt"))
+    write(tmp_path / "labels.csv", "image,mass\na.png,1\nMüller.png,0\n")
+    manifest = read_sources([tmp_path])
+    issue = source_issues_by_code(manifest)["unusable_names"]
+    assert issue.extent == "1 file"
+    assert issue.examples == (r"M\xfcller.png",)
+    account = manifest.account_for_films()
+    assert account.sentence.startswith(
+        "2 image files found: 1 used, 1 with a name that is not UTF-8"
+    )
+    manifest.save(tmp_path / "manifest.parquet")
+    assert Manifest.load(tmp_path / "manifest.parquet").account_for_films() == account
+
+
+def test_folders_whose_names_are_not_utf_8_are_refused_by_name(tmp_path):
+    folder = tmp_path / latin_1("Köln")
+    touch(folder / "a.png")
+    with pytest.raises(DataError, match=r"folder .*K\\xf6ln is not in UTF-8; rename it"):
+        read_sources([folder])
+    with pytest.raises(DataError, match=r"no file below .* has a name in UTF-8; rename them"):
+        read_sources([tmp_path])

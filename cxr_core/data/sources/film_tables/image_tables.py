@@ -16,10 +16,9 @@ from cxr_core.data.sources.csv_tables import (
     read_header,
     read_table,
 )
+from cxr_core.data.sources.file_index import FileIndex, MatchedFiles
 from cxr_core.data.sources.files import (
-    FileIndex,
     FileListing,
-    MatchedFiles,
     report_same_name,
 )
 from cxr_core.data.sources.film_tables.headings import (
