@@ -35,7 +35,7 @@ IRREGULARITIES: dict[str, QualityFlag] = {
         ),
         QualityFlag(
             "pixel_sign",
-            "The file and its compressed pixels disagree on whether values may be negative. The smoother picture was "
+            "The file and its pixels disagree on whether values may be negative. The smoother picture was "
             "taken; compare the film with the one on your workstation.",
         ),
         QualityFlag(
@@ -45,8 +45,14 @@ IRREGULARITIES: dict[str, QualityFlag] = {
         ),
         QualityFlag(
             "compression",
-            "The file and its pixels disagree on whether the pixels are compressed. The pixels were taken at their word; "
+            "The file and its pixels disagree on whether they are compressed. The pixels were taken at their word; "
             "compare the film with the one on your workstation.",
+        ),
+        QualityFlag(
+            "torn_picture",
+            "The brightness jumps along a row of this JPEG's blocks, as it does when a copy is damaged. "
+            "Export the film again.",
+            withholds_call=True,
         ),
         QualityFlag(
             "zeros_behind_pixels",
@@ -131,7 +137,8 @@ IRREGULARITIES: dict[str, QualityFlag] = {
         ),
         QualityFlag(
             "implausible_spacing",
-            "With the pixel spacing that the file states, no chest has this size. Lengths are given in pixels.",
+            "With the pixel spacing that the file states, the chest would be smaller or larger than any. Lengths are "
+            "given in pixels. If the patient is a child, enter the age.",
         ),
     )
 }

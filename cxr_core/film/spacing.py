@@ -4,7 +4,7 @@ A wrong spacing (a printer's dots, a screen's, micrometres, the old value of a c
 width of the heart into a report. It is found by what it would make of the film and of the chest.
 """
 
-from cxr_core.film.radiograph import ADULT_FROM_YEARS, Radiograph, SpacingSource
+from cxr_core.film.radiograph import ADULT_FROM_YEARS, SpacingSource
 
 # The largest detectors and sheets are 43 cm a side; sheets that were scanned with their frame are a little larger.
 LARGEST_FILM_MM = 500.0
@@ -18,14 +18,14 @@ CHILD_CHEST_MM = (40.0, 420.0)
 PLACES: dict[SpacingSource, str] = {
     "calibrated": "calibrated at the patient",
     "magnification": "at the patient, estimated from the magnification",
-    "detector": "at the detector, where the patient appears larger",
-    "scanner": "on the sheet of film that was scanned",
+    "detector": "at the detector",
+    "scanner": "on the scanned sheet of film",
 }
 
 
 def describe_spacing_source(source: SpacingSource | None) -> str:
-    """Where millimetres hold, as a phrase behind them; a film from elsewhere does not say it."""
-    return "at a place that is not stated" if source is None else PLACES[source]
+    """Where millimetres hold, as a phrase that follows them."""
+    return "of unknown origin" if source is None else PLACES[source]
 
 
 def is_plausible_film(
@@ -48,10 +48,3 @@ def is_plausible_chest(width_mm: float, age_years: float | None) -> bool:
     child = age_years is not None and age_years < ADULT_FROM_YEARS
     narrowest_mm, widest_mm = CHILD_CHEST_MM if child else ADULT_CHEST_MM
     return narrowest_mm <= width_mm <= widest_mm
-
-
-def has_plausible_spacing(film: Radiograph) -> bool:
-    """Whether a film's size fits its spacing; true for a film without one."""
-    if film.spacing_mm is None:
-        return True
-    return is_plausible_film(film.shape, film.spacing_mm, film.age_years)

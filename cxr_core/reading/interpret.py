@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from cxr_core.film.irregularities import IRREGULARITIES
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.findings import RATIO_LIMIT
 from cxr_core.presentation.wording import (
@@ -62,6 +63,8 @@ def interpret(
     measurement = None
     if examination.film is not None and examination.segmentation is not None:
         measurement = measure_ratio(examination.segmentation, examination.film, patient, concerns)
+        if measurement.has_implausible_spacing:
+            concerns.append(IRREGULARITIES["implausible_spacing"])
     withholds_call = any(concern.withholds_call for concern in concerns)
     findings = _read_findings(
         examination.outputs, patient, operating_point, withholds_call, measurement

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cxr_core.film.quality_flag import QualityFlag
-from cxr_core.film.radiograph import ADULT_FROM_YEARS, Radiograph
+from cxr_core.film.radiograph import ADULT_FROM_YEARS, Radiograph, SpacingSource
+from cxr_core.film.spacing import describe_spacing_source, is_plausible_chest
 from cxr_core.findings import RATIO_LIMIT
 from cxr_core.presentation.wording import format_diameters, format_ratio_interval
 from cxr_core.reading.cardiothoracic.contours import Line, SegmentationResult
@@ -41,9 +42,10 @@ class Measurement:
 
     low, high: a 95 % interval; None for diameters set by hand.  reasons: why the ratio is not to be trusted, or why
     there is none.  persistent_reasons: those that hold for automatic and manual diameters alike, as they come from the
-    patient and from how the film lies.  spacing_mm: (row, column) of the film, None when unknown.  automatic: what the
-    program measured, kept when a person has moved the ends.  disagreements: sentences on calls of classifiers that the
-    ratio contradicts; `interpret` fills them in.
+    patient and from how the film lies.  spacing_mm: (row, column) of the film, None when unknown.
+    spacing_source: where it holds.  age_years: of the patient, for whom a width in mm must be plausible.
+    automatic: what the program measured, kept when a person has moved the ends.
+    disagreements: sentences on calls of classifiers that the ratio contradicts; `interpret` fills them in.
     """
 
     value: float | None
@@ -56,6 +58,8 @@ class Measurement:
     model: str = ""
     version: str = ""
     spacing_mm: tuple[float, float] | None = None
+    spacing_source: SpacingSource | None = None
+    age_years: float | None = None
     edited: bool = False
     automatic: "Measurement | None" = None
     disagreements: tuple[str, ...] = ()
@@ -66,16 +70,24 @@ class Measurement:
         return self.value is not None and not self.reasons
 
     @property
+    def has_implausible_spacing(self) -> bool:
+        """Whether the film's spacing would make the thorax wider or narrower than one can be."""
+        if self.spacing_mm is None or self.thorax is None:
+            return False
+        width_mm = measure_width(self.thorax) * self.spacing_mm[1]
+        return not is_plausible_chest(width_mm, self.age_years)
+
+    @property
     def unit(self) -> str:
-        """Unit of the diameters: mm where the film's pixel spacing is known, else px."""
-        return "px" if self.spacing_mm is None else "mm"
+        """Unit of the diameters: mm where the film's pixel spacing is known and plausible, else px."""
+        return "px" if self.spacing_mm is None or self.has_implausible_spacing else "mm"
 
     @property
     def diameters(self) -> tuple[float, float] | None:
         """Transverse diameters of heart and thorax in `unit`; None where there are none."""
         if self.heart is None or self.thorax is None:
             return None
-        scale = self.spacing_mm[1] if self.spacing_mm else 1.0
+        scale = self.spacing_mm[1] if self.spacing_mm and self.unit == "mm" else 1.0
         return measure_width(self.heart) * scale, measure_width(self.thorax) * scale
 
     def to_json(self) -> JsonObject:
@@ -87,6 +99,7 @@ class Measurement:
             "low": _round(self.low, 4),
             "high": _round(self.high, 4),
             "unit": self.unit,
+            "spacing_source": self.spacing_source if self.unit == "mm" else None,
             "heart_diameter": _round(heart, 2),
             "thorax_diameter": _round(thorax, 2),
             "heart": _line_json(self.heart),
@@ -120,6 +133,8 @@ def measure_ratio(
         model=segmentation.model,
         version=segmentation.version,
         spacing_mm=film.spacing_mm,
+        spacing_source=film.spacing_source,
+        age_years=patient.age_years,
     )
     if segmentation.errors or segmentation.ratio is None:
         return unmeasured
@@ -186,11 +201,14 @@ def describe_ratio(measurement: Measurement) -> str:
 
 
 def describe_diameters(measurement: Measurement) -> str | None:
-    """Both diameters in words, to the whole mm or px; None where there is no ratio."""
+    """Both diameters in words, to the whole px, or to the whole mm and where these hold; None without a ratio."""
     if measurement.diameters is None or measurement.value is None:
         return None
     heart, thorax = measurement.diameters
-    return format_diameters(heart, thorax, measurement.unit)
+    widths = format_diameters(heart, thorax, measurement.unit)
+    if measurement.unit == "px":
+        return widths
+    return f"{widths} ({describe_spacing_source(measurement.spacing_source)})"
 
 
 def _reasons_of_patient(patient: Patient) -> tuple[str, ...]:

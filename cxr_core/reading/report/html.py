@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxr_core.film.spacing import describe_spacing_source
 from cxr_core.models.card import ModelCard
 from cxr_core.presentation.html import render_template
 from cxr_core.presentation.wording import (
@@ -127,9 +128,11 @@ def _list_film_facts(report: Report) -> Iterator[tuple[str, str]]:
         rows, columns = film.shape
         kind = "synthetic" if report.is_drawing else film.container.upper()
         yield "Picture", f"{kind}, {columns} × {rows} px, {film.bits} bits"
-        if film.spacing_mm is not None:
-            row_mm, column_mm = film.spacing_mm
-            yield "Pixel spacing", f"{row_mm:g} mm between rows, {column_mm:g} mm between columns"
+        if report.spacing_mm is not None:
+            row_mm, column_mm = report.spacing_mm
+            place = describe_spacing_source(film.spacing_source)
+            spacing = f"{row_mm:.3g} mm between rows, {column_mm:.3g} mm between columns"
+            yield "Pixel spacing", f"{spacing} ({place})"
     age = reading.patient.age_years
     yield "Age used", "unknown" if age is None else f"{age:g} years"
     yield "View used", reading.patient.view or "unknown"

@@ -49,6 +49,12 @@ class Report:
         return any(concern.code == "drawing" for concern in self.reading.concerns)
 
     @property
+    def spacing_mm(self) -> tuple[float, float] | None:
+        """(row, column) of the film; None without one, and where the measured chest shows that it cannot be right."""
+        doubted = any(concern.code == "implausible_spacing" for concern in self.reading.concerns)
+        return None if self.film is None or doubted else self.film.spacing_mm
+
+    @property
     def cards(self) -> tuple[ModelCard, ...]:
         """The cards of the models that gave a number, each once."""
         cards = [finding.card for finding in self.reading.findings if finding.card is not None]
@@ -65,7 +71,7 @@ def render_json_report(report: Report) -> str:
         "software": {"name": "Silhouette", "version": report.software_version},
         "made": report.made.isoformat(timespec="seconds"),
         **reading.to_json(report.file),
-        "film": None if film is None else _film_json(film),
+        "film": None if film is None else _film_json(film, report.spacing_mm),
         "models": [
             {"preprocessing_version": card.input_spec.version, **card_json(card)}
             for card in report.cards
@@ -89,12 +95,14 @@ def threshold_source(finding: FindingReading) -> str | None:
     return finding.card.operating_point(finding.finding, finding.operating_point, fused).source
 
 
-def _film_json(film: Radiograph) -> JsonObject:
+def _film_json(film: Radiograph, spacing_mm: tuple[float, float] | None) -> JsonObject:
+    """The film's facts. spacing_mm: to be believed; `spacing_source` says where it holds."""
     rows, columns = film.shape
     return {
         "rows": rows,
         "columns": columns,
-        "spacing_mm": None if film.spacing_mm is None else list(film.spacing_mm),
+        "spacing_mm": None if spacing_mm is None else list(spacing_mm),
+        "spacing_source": None if spacing_mm is None else film.spacing_source,
         "container": film.container,
         "bits": film.bits,
         "view": film.view,

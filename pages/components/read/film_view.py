@@ -7,6 +7,7 @@ import streamlit as st
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.film.spacing import describe_spacing_source
 from cxr_core.presentation.wording import finding_name, format_percent
 from cxr_core.reading.heatmap_notes import describe_heatmap, points_elsewhere
 from cxr_core.reading.results import (
@@ -89,8 +90,10 @@ def _list_facts(film: Radiograph, reading: Reading) -> list[str]:
     age = "age unknown" if patient.age_years is None else f"{patient.age_years:g} years"
     view = "view unknown" if patient.view is None else f"{patient.view} view"
     size = f"{film.shape[1]} × {film.shape[0]} px"
-    if film.spacing_mm is not None:
-        size += f" of {film.spacing_mm[1]:.3g} mm"
+    doubted = any(concern.code == "implausible_spacing" for concern in reading.concerns)
+    if film.spacing_mm is not None and not doubted:
+        place = describe_spacing_source(film.spacing_source)
+        size += f" of {film.spacing_mm[1]:.3g} mm {place}"
     return [CONTAINERS[film.container], size, age, view]
 
 

@@ -28,7 +28,9 @@ UNLIKE = QualityFlag("inverted", "Unlike the others.")
 
 
 def automatic(found: bool = True, spacing_mm: tuple[float, float] | None = None) -> Measurement:
-    film = dataclasses.replace(draw_phantom(SLENDER), spacing_mm=spacing_mm)
+    film = dataclasses.replace(
+        draw_phantom(SLENDER), spacing_mm=spacing_mm, spacing_source="detector"
+    )
     return measure_ratio(
         segment_drawing(SLENDER, found), film, Patient(age_years=50, view="AP"), (TURNED, UNLIKE)
     )
@@ -94,8 +96,19 @@ def test_suggested_diameters_lie_on_the_film_and_give_a_ratio():
 
 def test_diameters_are_in_mm_only_where_the_pixel_spacing_is_known():
     assert "px" in (describe_diameters(automatic()) or "")
-    scaled = edit_diameters(automatic(spacing_mm=(0.5, 0.7)), HEART, THORAX, SHAPE)
-    assert describe_diameters(scaled) == "heart 98 mm, thorax 196 mm"
+    scaled = edit_diameters(automatic(spacing_mm=(0.5, 0.9)), HEART, THORAX, SHAPE)
+    assert describe_diameters(scaled) == "heart 126 mm, thorax 252 mm (at the detector)"
+    assert scaled.to_json()["spacing_source"] == "detector"
+
+
+@pytest.mark.parametrize("spacing", [0.7, 3.3])
+def test_diameters_are_in_px_where_a_chest_would_be_20_or_90_cm_wide(spacing):
+    measured = edit_diameters(automatic(spacing_mm=(spacing, spacing)), HEART, THORAX, SHAPE)
+    assert measured.has_implausible_spacing
+    assert describe_diameters(measured) == "heart 140 px, thorax 280 px"
+    assert measured.to_json()["spacing_source"] is None
+    child = dataclasses.replace(measured, age_years=5)
+    assert child.unit == ("mm" if spacing < 1 else "px")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def report(
 
 
 def test_the_ratio_is_listed_with_its_limit_diameters_ends_and_model():
-    made = report(spacing_mm=(0.5, 0.7))
+    made = report(spacing_mm=(0.8, 0.9), spacing_source="detector")
     (measured,) = made.reading.measurements
     page = Page(render_html_report(made))
     assert measured.heart is not None
@@ -51,7 +51,8 @@ def test_the_ratio_is_listed_with_its_limit_diameters_ends_and_model():
         "Width of the heart",
         f"{measured.value:.2f} (95 % interval {measured.low:.2f} to {measured.high:.2f})",
         "0.5: above it a heart is called enlarged, on PA films of adults",
-        f"heart {measured.diameters[0]:.0f} mm",
+        f"heart {measured.diameters[0]:.0f} mm, thorax {measured.diameters[1]:.0f} mm (at the detector)",
+        "0.8 mm between rows, 0.9 mm between columns (at the detector)",
         f"({measured.heart[0][0]:.1f}, {measured.heart[0][1]:.1f}) and",
         "Trusted yes",
         "outlines 1.0.0",
@@ -140,3 +141,12 @@ def test_ends_far_outside_the_film_do_not_break_the_picture():
     made = report(by_hand=(far, THORAX))
     assert edit_diameters(made.reading.measurements[0], far, THORAX, (420, 400)).value is None
     assert "outside the film" in Page(render_html_report(made)).text
+
+
+def test_millimetres_that_would_make_a_chest_20_cm_wide_are_not_printed():
+    made = report(spacing_mm=(0.5, 0.5), spacing_source="detector")
+    page = Page(render_html_report(made))
+    assert "implausible_spacing" in page.text
+    assert " mm between rows" not in page.text
+    assert " mm, thorax" not in page.text
+    assert json.loads(render_json_report(made))["film"]["spacing_mm"] is None
