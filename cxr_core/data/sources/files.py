@@ -26,7 +26,9 @@ DICOM_MAGIC, DICOM_MAGIC_OFFSET = b"DICM", 128
 # Scanners write no suffix; the last dot of 1.2.840.1 begins none.
 NO_SUFFIX = re.compile(r"(\.\d*)?")
 # Folders of masks: masks, lung_mask, leftMask, segmentation. Files of masks: 0001_mask.png.
-MASK_FOLDER = re.compile(r"(.*[ _.-])?(masks?|segmentations?)([ _.-].*)?|.*masks?")
+MASK_FOLDER = re.compile(
+    r"(.*[ _.-])?(masks?|segmentations?)([ _.-](images?|png|jpg|left|right|hearts?|lungs?|\d+))?|.*masks?"
+)
 MASK_NAME = re.compile(r"(.*[ _.-])?masks?")
 MAC_ARCHIVE_FOLDER = "__MACOSX"  # a Mac adds it to archives, beside files that begin with a dot
 

@@ -21,6 +21,7 @@ from cxr_core.data.sources.film_paths import (
     find_patient,
     is_patient_folder,
 )
+from cxr_core.data.sources.film_tables.image_tables import list_film_tables
 from cxr_core.data.sources.labels import (
     find_finding_key,
     parse_split_folder,
@@ -93,6 +94,7 @@ def read_folder(listings: Sequence[FileListing]) -> Manifest:
     table = build_table({**columns, **_labels_from_classes(films["label"])})
     issues += _report_unknown_classes(films[films["status"] == USED])
     issues += _report_shared_numbers(films)
+    issues += _report_tables(listings)
     counts = _count_files(listings, in_classes, class_films, issues)
     from_kermany = all(map(_is_kermany_name, file_names(films["image"])))
     terms = KERMANY_TERMS if from_kermany else OTHER_TERMS
@@ -240,6 +242,21 @@ def _count_files(
     unused = {"masks": len(masks), "outside_classes": len(outside)}
     unused["same_name"] = len(files) - len(masks) - len(outside) - len(kept)
     return SourceCounts(files=len(files), unused_files=unused)
+
+
+def _report_tables(listings: Sequence[FileListing]) -> list[Issue]:
+    """A note about tables of films beside class folders."""
+    names = []
+    for listing in listings:
+        try:
+            tables = list_film_tables(listing)
+        except DataError:  # a table that cannot be read is not needed here
+            continue
+        names += file_names(tables)
+    if not names:
+        return []
+    message = f"{', '.join(names[:EXAMPLES])}: the class folders say what the films show."
+    return [Issue(code="unused_tables", message=message, count=len(names), examples=tuple(names))]
 
 
 def _labels_from_classes(classes: pd.Series) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ Columns are recognised by their names, in any case. No film is opened, so what a
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -48,6 +48,7 @@ from cxr_core.data.sources.film_tables.image_tables import (
 from cxr_core.data.sources.film_tables.label_rows import (
     has_several_rows_per_film,
     join_rows,
+    list_label_columns,
     read_labels,
 )
 from cxr_core.data.sources.labels import (
@@ -58,7 +59,7 @@ from cxr_core.data.sources.labels import (
     report_not_in_split,
 )
 from cxr_core.data.sources.patients import assign_patients
-from cxr_core.data.sources.views import decide_status, read_views
+from cxr_core.data.sources.views import FilmViews, decide_status, read_views
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS
 
@@ -150,8 +151,8 @@ def _read_listings(listings: Sequence[FileListing], kind: str) -> Manifest:
 
 def _read_films(matched: MatchedTable, listing: FileListing, issues: list[Issue]) -> TableFilms:
     """A row per film of one table; its several rows about one film are joined, repeated ones are dropped."""
-    table = matched.table
     images = pd.Series(matched.files.images, dtype="str")
+    table = _without_labels_of_left_out(matched.table, images, listing)
     boxes = read_boxes(table, images, issues)
     present = dict(zip(matched.files.images, matched.files.present, strict=True))
     if has_several_rows_per_film(table, images):
@@ -175,6 +176,26 @@ def _read_films(matched: MatchedTable, listing: FileListing, issues: list[Issue]
     )
 
 
+def _without_labels_of_left_out(
+    table: LabelTable, images: pd.Series, listing: FileListing
+) -> LabelTable:
+    """The same table, whose rows about films that are left out say nothing of findings."""
+    left_out = _read_table_views(table, images, listing, []).left_out.notna()
+    if not left_out.any():
+        return table
+    frame = table.frame.copy()
+    frame.loc[left_out, list_label_columns(table)] = ""
+    return replace(table, frame=frame)
+
+
+def _read_table_views(
+    table: LabelTable, images: pd.Series, listing: FileListing, issues: list[Issue]
+) -> FilmViews:
+    columns = filter(None, (table.find_column([heading]) for heading in VIEW_HEADINGS))
+    paths = list(map(listing.relative, images))
+    return read_views([table.frame[name] for name in columns], paths, images, issues)
+
+
 def _tabulate_facts(
     frame: pd.DataFrame,
     table: LabelTable,
@@ -184,9 +205,7 @@ def _tabulate_facts(
 ) -> pd.DataFrame:
     """The film, the view and the text of each fact, for each row of a frame with the table's columns."""
     rows = LabelTable(table.path, frame)
-    view_columns = filter(None, (rows.find_column([heading]) for heading in VIEW_HEADINGS))
-    paths = list(map(listing.relative, images))
-    views = read_views([frame[name] for name in view_columns], paths, images, issues)
+    views = _read_table_views(rows, images, listing, issues)
     columns = {"image": images, "view": views.view, "left_out": views.left_out}
     for fact, headings in FACTS.items():
         columns[fact] = rows.read_column(headings)

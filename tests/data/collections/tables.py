@@ -244,7 +244,7 @@ LAYOUTS = (
         rows=5,
         left_out={"lateral_views": 1, "other_views": 2},
         unused_rows={"lateral_views": 1, "other_views": 2},
-        issues=frozenset({"unnamed_columns", "unknown_label", "label_alias", "no_split"}),
+        issues=frozenset({"unnamed_columns", "label_alias", "no_split"}),
     ),
     Layout(
         name="CoronaHack",

@@ -19,6 +19,14 @@ IMAGE_HEADINGS = (
     "dicompath",
     "dicomfile",
     "dicomid",
+    "pngpath",
+    "jpgpath",
+    "jpegpath",
+    "imagefilepath",
+    "fullpath",
+    "imgname",
+    "imgfile",
+    "imgid",
 )
 # Columns that say what a film shows, whatever stands in them.
 FINDING_HEADINGS = ("findinglabels", "findinglabel", "labels", "label", "findings", "finding")

@@ -29,7 +29,7 @@ from cxr_core.data.sources.film_tables.headings import (
     STUDY_HEADINGS,
 )
 from cxr_core.data.sources.film_tables.rsna import is_rsna_header, translate_rsna_table
-from cxr_core.data.sources.labels import parse_split
+from cxr_core.data.sources.labels import parse_split, parse_split_folder
 from cxr_core.errors import DataError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -44,9 +44,27 @@ class MatchedTable:
     files: MatchedFiles
 
 
+@dataclass(frozen=True, eq=False)
+class FolderTables:
+    """The tables below one folder.
+
+    films: those that name films.  related: others beside them that share the number of an examination or a patient.
+    deeper: names of tables of films that lie deeper than the first ones.
+    """
+
+    films: tuple[LabelTable, ...]
+    related: tuple[LabelTable, ...]
+    deeper: tuple[str, ...]
+
+
 def lists_images(listing: FileListing) -> bool:
     """Whether a CSV below the folder names films."""
     return any(_names_films(path, listing) for path in _list_tables(listing))
+
+
+def list_film_tables(listing: FileListing) -> list[str]:
+    """The CSV files below the folder that name films."""
+    return [path for path in _list_tables(listing) if _names_films(path, listing)]
 
 
 def holds_tables(listing: FileListing) -> bool:
@@ -64,21 +82,21 @@ def refuse_tables(listing: FileListing) -> None:
 def match_tables(
     listing: FileListing, film_folders: Sequence[FileListing], issues: list[Issue]
 ) -> list[MatchedTable]:
-    """The tables of films that lie highest in a folder; those with the same columns are one.
+    """The tables of films that lie highest in a folder; those that lie together with the same columns are one.
 
     Further columns come from tables beside them that share an examination's or a patient's number. film_folders: where
     the films are. Raises DataError when no table names films, a row names none, or all name other files.
     """
-    tables, related = _read_tables(listing)
+    found = _read_tables(listing)
     index = FileIndex.from_listings(film_folders)
-    matched = [_match_table(table, index) for table in _join_equal_tables(tables)]
+    matched = [_match_table(table, index) for table in _join_equal_tables(found.films)]
     mains = [match for match in matched if any(match.files.present)] or matched
     films = sum(len(folder.films) - len(folder.masks) for folder in film_folders)
     if films and not any(mains[0].files.present):
         _refuse_other_films(mains[0], listing, films)
-    sides = [match.table for match in matched if match not in mains] + related
+    sides = [*(match.table for match in matched if match not in mains), *found.related]
     joined = [main.table.name for main in mains]
-    unused: list[str] = []
+    unused = list(found.deeper)
     for side in sides:
         attached = [_attach_table(main, side) for main in mains]
         is_used = any(new is not None for new in attached)
@@ -116,26 +134,25 @@ def _names_films(path: str, listing: FileListing) -> bool:
     return not stems.isdisjoint(read_table(path).read_column(PATIENT_HEADINGS))
 
 
-def _read_tables(listing: FileListing) -> tuple[list[LabelTable], list[LabelTable]]:
-    """The tables of films in the highest folder that has any, and those beside them with a number that they share."""
+def _read_tables(listing: FileListing) -> FolderTables:
+    """The tables of films that lie highest, also in several folders of the same height (train/labels.csv)."""
     paths = _list_tables(listing)
     naming = [path for path in paths if _names_films(path, listing)]
     if not naming:
         _refuse_tables(paths)
-    folder = os.path.dirname(naming[0])
-    tables = [
-        translate_rsna_table(read_table(path)) for path in naming if os.path.dirname(path) == folder
-    ]
-    tables = _split_by_names(tables)
+    highest = [path for path in naming if path.count(os.sep) == naming[0].count(os.sep)]
+    folders = set(map(os.path.dirname, highest))
+    tables = _split_by_names([translate_rsna_table(read_table(path)) for path in highest])
     headings = {normalise_heading(column) for table in tables for column in table.frame}
     shared = headings & {*STUDY_HEADINGS, *PATIENT_HEADINGS}
     related = []
     for path in paths:
-        if path not in naming and os.path.dirname(path) == folder:
+        if path not in naming and os.path.dirname(path) in folders:
             other = set(map(normalise_heading, read_header(path)))
             if ANSWER_HEADING not in other and shared & other:
                 related.append(read_table(path))
-    return tables, related
+    deeper = [listing.relative(path) for path in naming if path not in highest]
+    return FolderTables(tuple(tables), tuple(related), tuple(deeper))
 
 
 def _refuse_tables(paths: list[str]) -> NoReturn:
@@ -147,8 +164,8 @@ def _refuse_tables(paths: list[str]) -> NoReturn:
 
 
 def _split_by_names(tables: list[LabelTable]) -> list[LabelTable]:
-    """The tables with the split that their names give ("train.csv", "valid.csv"), unless a column does."""
-    splits = [_split_in_name(table.name) for table in tables]
+    """The tables with the split that their names or folders give, unless a column does: train.csv, valid/labels.csv."""
+    splits = [_split_in_name(table.name) or _split_in_folder(table.path) for table in tables]
     if len(set(splits) - {""}) < 2 or any(table.find_column(SPLIT_HEADINGS) for table in tables):
         return tables
     return [
@@ -157,17 +174,22 @@ def _split_by_names(tables: list[LabelTable]) -> list[LabelTable]:
     ]
 
 
+def _split_in_folder(path: str) -> str:
+    return parse_split_folder(os.path.basename(os.path.dirname(path))) or ""
+
+
 def _split_in_name(name: str) -> str:
     """`chexpert_valid.csv` -> val; "" when the name gives none or several."""
     splits = {parse_split(word) for word in re.split(r"[^a-z]+", name.lower())} - {None}
     return str(splits.pop()) if len(splits) == 1 else ""
 
 
-def _join_equal_tables(tables: list[LabelTable]) -> list[LabelTable]:
-    """One table of those with the same columns."""
-    by_columns: dict[frozenset[str], list[LabelTable]] = {}
+def _join_equal_tables(tables: Sequence[LabelTable]) -> list[LabelTable]:
+    """One table of those in one folder with the same columns."""
+    by_columns: dict[tuple[str, frozenset[str]], list[LabelTable]] = {}
     for table in tables:
-        by_columns.setdefault(frozenset(table.frame.columns), []).append(table)
+        key = (os.path.dirname(table.path), frozenset(table.frame.columns))
+        by_columns.setdefault(key, []).append(table)
     return [same[0] if len(same) == 1 else _append_tables(same) for same in by_columns.values()]
 
 
@@ -248,18 +270,14 @@ def _report_matches(main: MatchedTable) -> list[Issue]:
 def _report_joins(joined: list[str], unused: list[str]) -> list[Issue]:
     issues = []
     if len(joined) > 1:
-        message = (
-            f"{', '.join(joined)} describe the same films, or their patients; they were joined."
-        )
+        message = f"{', '.join(joined)} were read together, as one dataset."
         count = len(joined)
         issues.append(
             Issue(code="joined_tables", message=message, count=count, examples=tuple(joined))
         )
     if unused:
         names = ", ".join(unused[:EXAMPLES])
-        message = (
-            f"{names}: no row leads to a film, nor by a number to one row of a table of films."
-        )
+        message = f"{names}: no row leads to a film, nor by a number to one row of a table of films; or it lies deeper."
         issues.append(
             Issue(code="unused_tables", message=message, count=len(unused), examples=tuple(unused))
         )

@@ -64,6 +64,13 @@ def read_labels(table: LabelTable, images: pd.Series, issues: list[Issue]) -> La
     return labels_from_names(cells, images, issues)
 
 
+def list_label_columns(table: LabelTable) -> list[str]:
+    """Every column that may say what a film shows."""
+    columns = [*find_label_columns(table.frame).values(), *filter(is_no_finding, table.frame)]
+    headings = (*FINDING_HEADINGS, *POSSIBLE_FINDING_HEADINGS, *VALUE_HEADINGS)
+    return list(dict.fromkeys([*columns, *_find_each(table, headings)]))
+
+
 def find_name_columns(table: LabelTable) -> tuple[str | None, str | None]:
     """The column that names findings, and the one that says whether they are there, each None where there is none."""
     certain = _find_each(table, FINDING_HEADINGS)
