@@ -10,7 +10,7 @@ import numpy as np
 import simplejpeg
 
 from cxr_core.errors import UndecodableFilm
-from cxr_core.film.decoding.jpeg_scans import ScanCoverage
+from cxr_core.film.decoding.jpeg_scans import ScanCoverage, is_torn
 from cxr_core.film.decoding.raster import apply_orientation, read_exif_orientation, to_pixels
 from cxr_core.film.limits import require_pixels
 from cxr_core.film.radiograph import Radiograph
@@ -26,6 +26,7 @@ FRAMES = (frozenset(range(0xC0, 0xD0)) - {DHT, JPG, DAC}) | {JPEG_LS_FRAME}
 # Tables, frame, scan and restart interval: T.81 B.2; Adobe's APP14 says how colours were transformed.
 CARRIES_PIXELS = FRAMES | {DHT, DAC, SOS, 0xDB, 0xDD, APP0, APP14}
 
+TORN = "torn_picture"  # a code of film/irregularities.py
 COLOUR_SPACES = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
 # Adobe's marker of a file whose colours were not transformed (T.872, 6.5.3).
 ADOBE_UNTRANSFORMED = bytes([0xFF, APP14, 0, 14]) + b"Adobe\x00\x64\x00\x00\x00\x00\x00"
@@ -39,7 +40,7 @@ class Markers:
 
     frame: the marker of the frame, such as 0xC0.  precision: bits per sample.  orientation: of EXIF, 1 to 8.
     adobe: whether Adobe's marker is there; transform: the colour transform that it names.  jfif: whether JFIF's is.
-    identifiers: of the components.  scans: what the scans hold.
+    identifiers, sampling: of the components, one byte each (T.81 B.2.2).  scans: what the scans hold.
     kept: the file in pieces, without the segments that carry no pixels.
     """
 
@@ -53,8 +54,18 @@ class Markers:
     transform: int | None = None
     jfif: bool = False
     identifiers: bytes = b""
+    sampling: bytes = b""
     scans: ScanCoverage = field(default_factory=ScanCoverage)
     kept: list[bytes] = field(default_factory=list)
+
+    @property
+    def unit(self) -> tuple[int, int]:
+        """Height and width of the minimum coded unit in pixels (T.81 A.2.4)."""
+        if self.components == 1:
+            return 8, 8
+        tallest = max(byte & 15 for byte in self.sampling)
+        widest = max(byte >> 4 for byte in self.sampling)
+        return 8 * tallest, 8 * widest
 
 
 def decode_jpeg(data: bytes) -> Radiograph:
@@ -69,12 +80,13 @@ def decode_jpeg(data: bytes) -> Radiograph:
     if samples.ndim == 3 and samples.shape[2] == 4:
         samples = cmyk_to_rgb(samples, inverted=markers.adobe)
     grey = to_pixels(samples, 255)
+    torn = (TORN,) if is_torn(samples, markers.unit) else ()
     return Radiograph(
         pixels=apply_orientation(grey.pixels, markers.orientation),
         container="jpeg",
         bits=8,
         colour=grey.colour,
-        irregularities=grey.irregularities,
+        irregularities=grey.irregularities + torn,
     )
 
 
@@ -139,6 +151,7 @@ def _read_segment(markers: Markers, marker: int, body: bytes) -> None:
             raise UndecodableFilm(DAMAGED.format("it holds two frames"))
         markers.frame, markers.precision, markers.components = marker, body[0], body[5]
         markers.identifiers = body[6 : 6 + 3 * body[5] : 3]
+        markers.sampling = body[7 : 7 + 3 * body[5] : 3]
         markers.height, markers.width = (
             int.from_bytes(body[1:3], "big"),
             int.from_bytes(body[3:5], "big"),

@@ -158,10 +158,10 @@ def _each_codec() -> list[Situation]:
             Situation(
                 name=f"a {name} stream of 16 bits under Bits Stored 12, all 16 in use",
                 build=lambda syntax=syntax, encode=encode: compressed(
-                    encode(base_values() << 4, 16), syntax, **TWELVE_OF_SIXTEEN
+                    encode(_sixteen_bits(), 16), syntax, **TWELVE_OF_SIXTEEN
                 ),
                 answer="The stream is right about its bits; the film is flagged.",
-                expected=lambda: scaled(base_values() << 4, 16),
+                expected=lambda: scaled(_sixteen_bits(), 16),
                 flags=frozenset({"stored_depth"}),
             ),
             Situation(
@@ -174,6 +174,12 @@ def _each_codec() -> list[Situation]:
             ),
         ]
     return situations
+
+
+def _sixteen_bits() -> np.ndarray:
+    """The chest with values up to 65,535: (H, W) uint16."""
+    values: np.ndarray = np.rint(base_pixels() * 65535).astype(np.uint16)
+    return values
 
 
 def _overlay() -> np.ndarray:

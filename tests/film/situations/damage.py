@@ -34,6 +34,7 @@ from tests.film.situations.codecs import (
     compressed,
     eight_bits,
     grey_jpeg,
+    opened,
     scaled,
 )
 
@@ -374,7 +375,31 @@ def _without_last_scan(stream: bytes) -> bytes:
     return stream[: stream.rindex(b"\xff\xda")].rsplit(b"\xff\xc4", 1)[0] + EOI
 
 
+def _torn() -> np.ndarray:
+    """The chest of 8 bits with all 8 × 8 blocks from one on brighter, as behind a wrong bit."""
+    values = eight_bits() // 2 + np.uint8(60)
+    values[8 * 12 : 8 * 13, 8 * 9 :] += 40
+    values[8 * 13 :] += 40
+    return values
+
+
 PICTURES = (
+    Situation(
+        name="a JPEG with a wrong bit that no decoder notices: everything behind it is brighter",
+        build=lambda: grey_jpeg(_torn()),
+        answer="It is read; the call is withheld, because the step runs along the blocks.",
+        expected=lambda: opened(grey_jpeg(_torn())),
+        flags=frozenset({"torn_picture"}),
+        tolerance=1.5 / 255,
+    ),
+    Situation(
+        name="the same JPEG in DICOM",
+        build=lambda: compressed(grey_jpeg(_torn()), JPEGBaseline8Bit),
+        answer="It is read; the call is withheld, because the step runs along the blocks.",
+        expected=lambda: opened(grey_jpeg(_torn())),
+        flags=frozenset({"torn_picture"}),
+        tolerance=1.5 / 255,
+    ),
     Situation(
         name="a PNG with a byte changed",
         build=lambda: _png()[:3000] + bytes([_png()[3000] ^ 1]) + _png()[3001:],

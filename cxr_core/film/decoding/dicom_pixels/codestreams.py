@@ -16,6 +16,7 @@ from rle.utils import decode_segment
 from cxr_core.errors import OversizedFilm, UndecodableFilm
 from cxr_core.film.decoding import jpeg
 from cxr_core.film.decoding.dicom_pixels import jpeg2000
+from cxr_core.film.decoding.jpeg_scans import is_torn
 
 ColourForm = Literal["grey", "rgb", "ybr", "unsaid"]
 
@@ -45,6 +46,7 @@ class DecodedStream:
     signed: whether the samples have a sign; None when the codestream does not say.
     colour: what three channels mean, as far as the codestream says.
     cells: whether the samples are whole pixel cells, in which the value may lie anywhere (native pixels and RLE).
+    irregularities: codes of film/irregularities.py.
     """
 
     samples: np.ndarray
@@ -52,6 +54,7 @@ class DecodedStream:
     signed: bool | None = None
     colour: ColourForm = "unsaid"
     cells: bool = False
+    irregularities: tuple[str, ...] = ()
 
 
 def decode_codestream(stream: bytes, size: tuple[int, int]) -> DecodedStream:
@@ -107,8 +110,12 @@ def _decode_jpeg(stream: bytes, size: tuple[int, int]) -> DecodedStream:
             "The compressed pixels of this DICOM file are a JPEG of a kind that is not in use (arithmetic or "
             "hierarchical coding). Export the film as baseline or lossless JPEG, or uncompressed."
         )
+    torn = markers.frame in DCT_FRAMES and is_torn(samples, markers.unit, 1 << markers.precision)
     return DecodedStream(
-        samples=samples, precision=markers.precision, colour=_find_jpeg_colours(markers)
+        samples=samples,
+        precision=markers.precision,
+        colour=_find_jpeg_colours(markers),
+        irregularities=(jpeg.TORN,) if torn else (),
     )
 
 

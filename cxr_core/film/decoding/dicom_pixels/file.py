@@ -33,6 +33,8 @@ ITEM, SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 UNDEFINED_LENGTH = 0xFFFFFFFF
 # Media and archives fill files up to whole blocks of this many bytes, or a multiple of it.
 BLOCK_BYTES = 512
+# A film that does not end in black has fewer zeros at its end.
+FILM_END_BYTES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,16 +145,28 @@ def read_native_pixels(file: DicomFile, expected: int) -> tuple[bytes, tuple[str
     # With the byte that fills the last word (PS3.5 8.1.1), which trades places with it in a big-endian file.
     pixels = file.content[start : start + min(length, expected + expected % 2)]
     surplus = file.content[start + expected : start + length]
-    if len(surplus) > 1 and surplus.strip(b"\x00"):
+    if surplus.strip(b"\x00"):
         raise UndecodableFilm(
             DAMAGED.format(f"its pixels have {length} bytes where its header says {expected}")
         )
-    zeros = len(surplus) + _require_clean_end(file, start + length)
-    aligned = len(file.content) % BLOCK_BYTES == 0
-    # Zeros that came out of the film itself, because other bytes were put in before them, look like any others.
-    if zeros > 1 and not aligned and not pixels[-2:].strip(b"\x00"):
+    zeros = len(surplus) - min(len(surplus), expected % 2)
+    zeros += _require_clean_end(file, start + length)
+    if zeros and not _is_padding(file, zeros, pixels):
         return pixels, ("zeros_behind_pixels",)
     return pixels, ()
+
+
+def _is_padding(file: DicomFile, zeros: int, pixels: bytes) -> bool:
+    """Whether zeros behind the pixels only fill up the file.
+
+    Where bytes were put in among the pixels, the zeros are the film's own end, pushed out. That is ruled out when they
+    fill up a whole block, or when they are many and the pixels before them do not end in zeros.
+    """
+    if len(file.content) % BLOCK_BYTES == 0:
+        return True
+    return (
+        zeros % 2 == 0 and zeros >= FILM_END_BYTES and bool(pixels[-FILM_END_BYTES:].strip(b"\x00"))
+    )
 
 
 def read_codestream(file: DicomFile) -> bytes:

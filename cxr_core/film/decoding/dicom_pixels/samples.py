@@ -1,5 +1,7 @@
 """Reads the samples of a DICOM file, compressed or not, and settles what its tags and its pixels say differently."""
 
+from dataclasses import replace
+
 import numpy as np
 from pydicom import Dataset
 from pydicom.pixels.processing import convert_color_space
@@ -29,7 +31,7 @@ def read_samples(file: DicomFile) -> tuple[DecodedStream, tuple[str, ...]]:
         size = (int(file.dataset.Rows), int(file.dataset.Columns))
         decoded = decode_codestream(read_codestream(file), size)
         codes = () if stated_compressed else (COMPRESSION,)
-        return _settle_channels(decoded, file.dataset, codes)
+        return _settle_channels(decoded, file.dataset, codes + decoded.irregularities)
     codes = (COMPRESSION,) if stated_compressed else ()
     return _read_native(file, codes)
 
@@ -113,9 +115,7 @@ def _settle_channels(
         codes += (COLOUR_FORM,)
     if _is_luma_first(decoded, photometric):
         rgb = _luma_to_rgb(decoded.samples, decoded.precision)
-        decoded = DecodedStream(
-            samples=rgb, precision=decoded.precision, colour="rgb", cells=decoded.cells
-        )
+        decoded = replace(decoded, samples=rgb, colour="rgb")
     return decoded, codes
 
 
