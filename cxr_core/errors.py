@@ -10,6 +10,7 @@ SilhouetteError
 │   └── PretrainedUnavailable  pretrained weights that cannot be downloaded
 ├── ReadingError           a reading that cannot be computed
 ├── DataError              a dataset that cannot be used
+│   └── SplitMissing           a split without films
 ├── RecipeError            a training recipe that contradicts itself
 ├── RunError               a run folder that cannot be written or continued
 └── Cancelled              the user stopped the work
@@ -61,6 +62,10 @@ class ReadingError(SilhouetteError):
 
 class DataError(SilhouetteError):
     """A dataset that is missing, empty or not laid out as its kind requires."""
+
+
+class SplitMissing(DataError):
+    """A split that the data does not have, or that has no film."""
 
 
 class RecipeError(SilhouetteError):

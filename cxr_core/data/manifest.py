@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from cxr_core.data.account import LEFT_OUT, FilmAccount, SourceCounts, account_for_films
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.identifiers import canonical_patient
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, SplitMissing
 from cxr_core.findings import FINDINGS
 from cxr_core.workspace.atomic import atomic_file
 from cxr_core.workspace.json_files import JsonObject
@@ -145,9 +145,7 @@ class Manifest:
         if missing:
             raise DataError(f"a manifest needs the columns {', '.join(sorted(missing))}")
         if self.table.empty:
-            raise DataError(
-                "no film was found in the folders given; expected DICOM, PNG, JPEG, TIFF, WebP or BMP files"
-            )
+            raise DataError("none of the dataset's films was selected; select others")
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -187,25 +185,30 @@ class Manifest:
         if rows.empty:
             statuses = self.table["status"].value_counts()
             counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
-            raise DataError(f"no film of the {len(self.table)} listed can be used: {counts}")
+            reasons = self.table["reason"].dropna().value_counts()
+            most = f". Most of these: {str(reasons.index[0]).rstrip('.')}" if len(reasons) else ""
+            raise DataError(
+                f"no film of the {len(self.table)} listed can be used: {counts}{most}. Copy missing films, correct or "
+                "replace the others, and prepare the data again"
+            )
         return self.with_table(rows)
 
     def select_split(self, split: str) -> "Manifest":
-        """The films of one split. Raises DataError when there are none."""
+        """The films of one split. Raises SplitMissing when there are none."""
         rows = self.table[self.table["split"] == split]
         if rows.empty:
             splits = ", ".join(sorted(self.table["split"].dropna().unique()))
-            raise DataError(
+            raise SplitMissing(
                 f"the data has no split {split!r}; it has {splits or 'none: it has not been split'}"
             )
         return self.with_table(rows)
 
-    def select_ages(self, age_min: int | None, age_max: int | None) -> "Manifest":
-        """The films of patients of these ages, in whole years, both included; films of unknown age stay."""
-        age = self.table["age"]
+    def match_ages(self, age_min: int | None, age_max: int | None) -> np.ndarray:
+        """(N,) bool: films of patients of these ages, in whole years, both included; and films of unknown age."""
+        age = self.table["age"].to_numpy()
         end = np.inf if age_max is None else age_max + 1
         outside = (age < (age_min or 0)) | (age >= end)
-        return self.with_table(self.table[~outside])
+        return ~outside
 
     def label_matrix(self, findings: tuple[str, ...]) -> np.ndarray:
         """(N, L) float32: 1, 0 or NaN. Raises DataError for a finding without a column."""

@@ -16,7 +16,7 @@ import pandas as pd
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import StageProgress, ignore_stage_progress, open_data
 from cxr_core.data.splits.holdout import HOLDOUT
-from cxr_core.errors import DataError, RunError
+from cxr_core.errors import DataError, RunError, SplitMissing
 from cxr_core.evaluation.evaluate import describe_data
 from cxr_core.evaluation.segmentation.mask_comparison import compare_with_masks
 from cxr_core.evaluation.segmentation.metrics import ComparedFilm
@@ -227,10 +227,10 @@ def _find_holdout(run: RunFolder, dataset: Manifest, exclusions: Exclusions) -> 
         return Films(None, "the run kept no promotion holdout (gate_share = 0)")
     try:
         films = films_of_split(run, dataset, HOLDOUT)
-    except RunError as error:
-        return Films(None, str(error))
-    except DataError:
+    except SplitMissing:
         return Films(None, "the data is too small for a promotion holdout: not enough cases")
+    except (RunError, DataError) as error:
+        return Films(None, str(error))
     if not exclusions.covers_holdout(share, split_kinds(dataset.kind)):
         return Films(
             None,

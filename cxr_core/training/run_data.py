@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cxr_core.data.checks.issue import format_count
 from cxr_core.data.film_set import FilmSet, load_film_set
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import open_data, resolve_folders
@@ -18,7 +19,7 @@ from cxr_core.data.splits.splits import (
     split_by_ratios,
     split_fold,
 )
-from cxr_core.errors import Cancelled, RecipeError, RunError
+from cxr_core.errors import Cancelled, DataError, RecipeError, RunError
 from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.recipe.recipe import Recipe
@@ -78,9 +79,9 @@ def split_manifest(recipe: Recipe, manifest: Manifest) -> Manifest:
 
     Raises DataError when a split would lack a class, RecipeError when the data has no split of its own to use.
     """
-    films = manifest.select_ages(recipe.population_age_min, recipe.population_age_max)
+    films = _select_population(recipe, manifest)
     if recipe.structures:
-        films = films.with_table(films.table[~find_swapped_masks(films)])
+        films = _drop_swapped_masks(films)
     seed = recipe.effective_split_seed
     if recipe.fold is not None:
         split = split_fold(films, *recipe.fold, recipe.findings, seed)
@@ -96,6 +97,42 @@ def split_manifest(recipe: Recipe, manifest: Manifest) -> Manifest:
     if recipe.split != "given" and recipe.fold is None:
         return require_classes(split, recipe.findings)
     return carve_validation(split, recipe.findings, recipe.validation_share, seed)
+
+
+def _select_population(recipe: Recipe, manifest: Manifest) -> Manifest:
+    """The films of the recipe's population. Raises DataError that names both populations when there are none."""
+    films = manifest.table[
+        manifest.match_ages(recipe.population_age_min, recipe.population_age_max)
+    ]
+    if films.empty:
+        ages = manifest.table["age"]
+        raise DataError(
+            f"none of the {format_count(len(manifest.table), 'films')} shows a patient that the recipe "
+            f"{recipe.name} is for ({recipe.population}): it takes ages "
+            f"{_describe_ages(recipe.population_age_min, recipe.population_age_max)}, and these patients are "
+            f"{ages.min():.0f} to {ages.max():.0f} years old. Give other films, or take a recipe for these patients"
+        )
+    return manifest.with_table(films)
+
+
+def _describe_ages(youngest: int | None, oldest: int | None) -> str:
+    if youngest is None:
+        return f"up to {oldest}"
+    if oldest is None:
+        return f"from {youngest}"
+    return f"from {youngest} to {oldest}"
+
+
+def _drop_swapped_masks(films: Manifest) -> Manifest:
+    """The films whose masks are not swapped. Raises DataError when those of all are."""
+    sound = films.table[~find_swapped_masks(films)]
+    if sound.empty:
+        count = format_count(len(films.table), "films")
+        raise DataError(
+            f"in each of the {count} the mask of the heart does not lie between those of the lungs; "
+            "check which structure each folder of masks shows"
+        )
+    return films.with_table(sound)
 
 
 def select_learning_films(manifest: Manifest) -> Manifest:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.data.checks.issue import format_count
-from cxr_core.data.manifest import SPLITS, Manifest
+from cxr_core.data.manifest import NO_SPLIT, SPLITS, Manifest
 from cxr_core.data.splits.grouping import allocate_groups, group_patients
 from cxr_core.errors import DataError
 
@@ -85,7 +85,8 @@ def carve_validation(
         learning = table["split"].isin(("train", "val"))
         if not learning.any():
             raise DataError(
-                "the data has no split 'train' to carve validation from; split it by ratios first"
+                "none of the films is in train, so no validation split can be carved: they are in "
+                f"{', '.join(map(str, table['split'].fillna(NO_SPLIT).unique()))}. Split the data by ratios"
             )
         shares = [("train", 1 - share), ("val", share)]
         table.loc[learning, "split"] = _assign_splits(table[learning], shares, findings, seed)
@@ -169,6 +170,7 @@ def _pixel_hashes(table: pd.DataFrame) -> pd.Series:
 
 def _check_classes(manifest: Manifest, splits: Sequence[str], findings: Sequence[str]) -> None:
     for key in findings:
+        _require_both_labels(manifest.table[manifest.table["split"].isin(splits)], key)
         for split in splits:
             labels = manifest.table.loc[manifest.table["split"] == split, key]
             positives, negatives = int((labels == 1).sum()), int((labels == 0).sum())
@@ -177,3 +179,14 @@ def _check_classes(manifest: Manifest, splits: Sequence[str], findings: Sequence
                     f"{split} would have {positives} films with {key} and {negatives} without; both are needed: too "
                     "few patients, or too small a share"
                 )
+
+
+def _require_both_labels(films: pd.DataFrame, finding: str) -> None:
+    """Raises DataError when all films together lack a label, which no other split can mend."""
+    for label, word in ((1, "present"), (0, "absent")):
+        if not (films[finding] == label).any():
+            unknown = int(films[finding].isna().sum())
+            raise DataError(
+                f"none of the {format_count(len(films), 'films')} to split is labelled {word} for {finding} "
+                f"({unknown:,} have no label for it); give films with both labels, or leave the finding out"
+            )
