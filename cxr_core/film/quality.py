@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from cxr_core.film.artefacts.find_artefacts import find_artefacts
 from cxr_core.film.irregularities import IRREGULARITIES
 from cxr_core.film.orientation import measure_pose
 from cxr_core.film.quality_flag import QualityFlag
@@ -51,7 +52,7 @@ def find_quality_flags(film: Radiograph) -> tuple[QualityFlag, ...]:
     flags = [*irregular, *_check_tags(film), *_check_shape(film), *_check_content(film)]
     # The measures of exposure and pose mean nothing on a picture that is no chest film: a cat is not turned.
     if not any(flag.withholds_reading for flag in flags):
-        flags += [*_check_exposure(film), *_check_pose(film)]
+        flags += [*_check_exposure(film), *_check_pose(film), *find_artefacts(film.pixels)]
     return tuple(
         sorted(flags, key=lambda flag: (not flag.withholds_reading, not flag.withholds_call))
     )

@@ -34,7 +34,7 @@ WORDS = (
 )
 FACES = (cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_SIMPLEX)
 # A device's letters may be this much narrower or wider than the drawn ones.
-WIDTHS = (0.72, 0.8, 0.88, 0.96, 1.05, 1.15)
+WIDTHS = (0.72, 0.82, 0.93, 1.06)
 # Height of the letters, in pixels, at which a line and a word are compared.
 HEIGHT_PX = 10
 # The height of small letters is known to a pixel only.
@@ -42,7 +42,7 @@ HEIGHTS = (0.86, 1.0, 1.16)
 # A line may be longer than the word, or lack a part of it, by this many times its height.
 REST = 1.2
 # Correlation from which on a line shows the word.
-ALIKE = 0.575
+ALIKE = 0.58
 # No line of one word is as many times as long as high.
 MAX_LENGTH = 13.0
 

@@ -21,8 +21,6 @@ from cxr_core.film.artefacts.reduce import find_step, reduce_to_8_bits
 
 # Text is looked for on a copy of at most this size; characters of 1.2 % of a film's height are 12 px high there.
 MAX_SIDE_PX = 1024
-# Below, characters of a usual size have three pixels and cannot be read.
-MIN_SIDE_PX = 200
 # Outer share of the film, on each side, in which text is looked for.
 BORDER = 0.25
 
@@ -73,10 +71,8 @@ class TextLine:
 def find_text_lines(pixels: np.ndarray) -> tuple[TextLine, ...]:
     """Lines of text in the border of a film, words of projection and posture left out.
 
-    pixels: (H, W) float32 in [0, 1]. Below 200 px nothing is looked for.
+    pixels: (H, W) float32 in [0, 1].
     """
-    if min(pixels.shape) < MIN_SIDE_PX:
-        return ()
     grey = reduce_to_8_bits(pixels, MAX_SIDE_PX)
     lines = [line for strokes in _mark_strokes(grey) for line in _find_lines(strokes)]
     are_longer = any(line.length > MAX_LENGTH * line.letter_height for line in lines)

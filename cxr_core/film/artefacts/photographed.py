@@ -21,11 +21,9 @@ EDGE_DIRECTION = 1.8
 # Borders lie in the outer part of the picture, and slope at most so much.
 BORDER = 0.35
 SLOPES = np.linspace(-0.25, 0.25, 51)
-# Share of a border, from corner to corner, that must be an edge: of each of the four, and of all but the weakest.
-EACH_SUPPORTED = 0.4
-OTHERS_SUPPORTED = 0.6
-# The directions of the borders of a sheet in perspective differ by more than this, right angles apart.
-SKEW_ABOVE_DEGREES = 0.8
+# Share of the surround above which it is taken for collimation; grey levels by which it differs from black or white.
+PLAIN_ABOVE = 0.25
+PLAIN_LEVELS = 3
 # Columns at the picture's own rim in which no edge counts; fewest edge pixels of a border; how near its line they are.
 RIM_PX = 3
 MIN_EDGE_PX = 20
@@ -48,14 +46,30 @@ class Border:
 
 @dataclass(frozen=True)
 class Sheet:
-    """How well four borders form a sheet, and how far it is from a rectangle.
+    """How well four borders form a sheet, how far it is from a rectangle, and what is around it.
 
     supports: of the left, right, upper and lower border, the share of its length from corner to corner that is an edge.
     skew_degrees: the largest difference between the borders' directions, right angles apart.
+    plain_surround: share of what lies outside that is as black or as white as the picture gets, as collimation is.
     """
 
     supports: tuple[float, float, float, float]
     skew_degrees: float
+    plain_surround: float
+
+
+@dataclass(frozen=True)
+class SheetLimits:
+    """What a sheet in perspective exceeds: the support of each border, that of all but the weakest, and the skew."""
+
+    each_support: float
+    other_supports: float
+    skew_degrees: float
+
+
+IN_A_ROOM = SheetLimits(0.45, 0.6, 1.0)
+# Collimation is not always quite a rectangle, and an arm may stand in for one of its borders.
+IN_BLACK_OR_WHITE = SheetLimits(0.6, 0.8, 2.0)
 
 
 def was_photographed(pixels: np.ndarray) -> bool:
@@ -64,18 +78,19 @@ def was_photographed(pixels: np.ndarray) -> bool:
     pixels: (H, W) float32 in [0, 1].
     """
     sheet = find_sheet(pixels)
-    return (sheet is not None and is_in_perspective(sheet)) or (
-        measure_pattern(pixels) > PATTERN_ABOVE
-    )
+    if sheet is not None and is_in_perspective(sheet):
+        return True
+    return measure_pattern(pixels) > PATTERN_ABOVE
 
 
 def is_in_perspective(sheet: Sheet) -> bool:
     """Whether all four borders are there, and are not those of a rectangle."""
+    limits = IN_BLACK_OR_WHITE if sheet.plain_surround > PLAIN_ABOVE else IN_A_ROOM
     weakest, second, *_ = sorted(sheet.supports)
     return (
-        weakest > EACH_SUPPORTED
-        and second > OTHERS_SUPPORTED
-        and sheet.skew_degrees > SKEW_ABOVE_DEGREES
+        weakest > limits.each_support
+        and second > limits.other_supports
+        and sheet.skew_degrees > limits.skew_degrees
     )
 
 
@@ -119,7 +134,20 @@ def find_sheet(pixels: np.ndarray) -> Sheet | None:
         _measure_support(level, lower, corners[:, 1, 0]),
     )
     directions = np.degrees(np.arctan([left.slope, right.slope, -upper.slope, -lower.slope]))
-    return Sheet(supports, float(np.ptp(directions)))
+    return Sheet(supports, float(np.ptp(directions)), _measure_plain_surround(grey, corners))
+
+
+def _measure_plain_surround(grey: np.ndarray, corners: np.ndarray) -> float:
+    """Share of the pixels outside a sheet that have the darkest or the brightest grey of the picture."""
+    outside = np.ones(grey.shape, np.uint8)
+    (upper_left, lower_left), (upper_right, lower_right) = np.rint(corners).astype(np.int32)
+    outline = np.array([upper_left, upper_right, lower_right, lower_left])
+    cv2.fillConvexPoly(outside, outline, 0)
+    surround = grey[outside == 1]
+    if not len(surround):
+        return 0.0
+    black, white = surround < grey.min() + PLAIN_LEVELS, surround > grey.max() - PLAIN_LEVELS
+    return float((black | white).mean())
 
 
 def _shrink(pixels: np.ndarray) -> np.ndarray:
