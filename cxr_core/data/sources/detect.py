@@ -14,17 +14,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.data.account import SourceCounts, join_counts
+from cxr_core.data.account import LEFT_OUT, SourceCounts, join_counts
 from cxr_core.data.checks.issue import Issue, format_count
 from cxr_core.data.manifest import Manifest, build_table, empty_boxes
 from cxr_core.data.sources.files import (
     FileListing,
+    file_suffix,
     film_issue,
     list_folders,
     report_unusable_names,
 )
 from cxr_core.data.sources.film_tables.image_tables import lists_images, refuse_tables
-from cxr_core.data.sources.folder import is_known_class, list_class_films, read_folder
+from cxr_core.data.sources.folder import (
+    ClassFilm,
+    is_known_class,
+    list_class_films,
+    read_folder,
+)
 from cxr_core.data.sources.nih14 import ENTRIES, TABLES, read_nih14
 from cxr_core.data.sources.table import holds_dicom, read_csv, read_dicom
 from cxr_core.data.splits.splits import explain_small_validation
@@ -36,6 +42,7 @@ SOURCES: dict[str, Callable[[Sequence[FileListing]], Manifest]] = {
     "csv": read_csv,
     "dicom": read_dicom,
 }
+WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xls", ".ods"})
 TABLE_KINDS = frozenset({"nih14", "csv", "dicom"})
 NIH_NAME = re.compile(r"\d{8}_\d{3}\.png")
 
@@ -75,6 +82,7 @@ def _detect_kinds(listings: Sequence[FileListing]) -> list[str]:
             raise DataError(
                 f"{listing.folder} is of no known layout: it holds {format_count(len(listing.films), 'films')}, but no "
                 f"{ENTRIES}, no train|val|test/CLASS/ folders and no CSV with a column of images"
+                f"{_describe_other_tables(listing)}"
             )
         kinds.append(kind)
     return kinds
@@ -85,7 +93,7 @@ def _detect_kind(listing: FileListing) -> str | None:
     if any(listing.match_names(table) for table in TABLES):
         return "nih14"
     class_films = list_class_films(listing)
-    if any(is_known_class(film.label) for film in class_films):
+    if _are_classes(class_films) or (_name_class(class_films) and not lists_images(listing)):
         return "folder"
     if lists_images(listing):
         return "dicom" if holds_dicom(listing) else "csv"
@@ -95,6 +103,29 @@ def _detect_kind(listing: FileListing) -> str | None:
         return "nih14"
     refuse_tables(listing)
     return None
+
+
+def _name_class(films: Sequence[ClassFilm]) -> bool:
+    return any(is_known_class(film.label) for film in films)
+
+
+def _are_classes(films: Sequence[ClassFilm]) -> bool:
+    """Whether folders divide the films into classes: several of them, or a class within a split.
+
+    One folder alone may only be called so: pneumonia/images/ beside pneumonia/labels.csv.
+    """
+    known = [film for film in films if is_known_class(film.label)]
+    return len({film.label for film in films}) > 1 <= len(known) or any(
+        film.split is not None for film in known
+    )
+
+
+def _describe_other_tables(listing: FileListing) -> str:
+    """What to do with a workbook that may hold the labels."""
+    books = [path for path in listing.files if file_suffix(path) in WORKBOOK_SUFFIXES]
+    if not books:
+        return ""
+    return f". {listing.relative(books[0])} is a workbook: if it names the films, save it as CSV"
 
 
 def _join_manifests(manifests: list[Manifest]) -> Manifest:
@@ -134,7 +165,9 @@ def _report_unusable_names(manifest: Manifest, listings: Sequence[FileListing]) 
 
 def _report_missing_facts(manifest: Manifest) -> Manifest:
     """The same manifest, with issues for no labels, no ages, no split or too small a validation split."""
-    table, count = manifest.table, len(manifest.table)
+    usable = manifest.table["status"] != LEFT_OUT
+    table = manifest.table[usable] if usable.any() else manifest.table
+    count = len(table)
     films = format_count(count, "films")
     messages = {}
     if not any(table[key].notna().any() for key in manifest.findings):
@@ -144,7 +177,7 @@ def _report_missing_facts(manifest: Manifest) -> Manifest:
     if table["split"].isna().all():
         messages["no_split"] = f"Nothing assigns {films} to train, val or test."
     issues = [Issue(code=code, message=text, count=count) for code, text in messages.items()]
-    small = explain_small_validation(manifest.table, manifest.findings)
+    small = explain_small_validation(table, manifest.findings)
     if small:
         validation = table.loc[table["split"] == "val", "image"]
         issues.append(film_issue("small_validation", small, validation))

@@ -42,8 +42,12 @@ class FileIndex:
     def from_listings(cls, listings: Sequence[FileListing]) -> "FileIndex":
         """The files of all folders; where a name occurs twice, in the order of the folders."""
         files = list(dict.fromkeys(path for listing in listings for path in listing.files))
+        masks = frozenset().union(*(listing.masks for listing in listings))
+        film_names = {os.path.basename(path) for path in files if path not in masks}
         index = cls(frozenset(files))
         for path in files:
+            if path in masks and os.path.basename(path) in film_names:
+                continue  # a mask under its film's name is never meant
             name = os.path.basename(path)
             index.names.setdefault(name, []).append(path)
             if file_suffix(name) in IMAGE_SUFFIXES | DICOM_SUFFIXES:

@@ -28,9 +28,11 @@ from cxr_core.data.sources.film_tables.headings import (
     SPLIT_HEADINGS,
     STUDY_HEADINGS,
 )
+from cxr_core.data.sources.film_tables.label_rows import find_name_columns
 from cxr_core.data.sources.film_tables.rsna import is_rsna_header, translate_rsna_table
 from cxr_core.data.sources.labels import parse_split, parse_split_folder
 from cxr_core.errors import DataError
+from cxr_core.workspace.paths import printable
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
@@ -95,18 +97,22 @@ def match_tables(
     if films and not any(mains[0].files.present):
         _refuse_other_films(mains[0], listing, films)
     sides = [*(match.table for match in matched if match not in mains), *found.related]
-    joined = [main.table.name for main in mains]
+    joined = [_relative_name(main.table, listing) for main in mains]
     unused = list(found.deeper)
     for side in sides:
         attached = [_attach_table(main, side) for main in mains]
         is_used = any(new is not None for new in attached)
-        (joined if is_used else unused).append(side.name)
+        (joined if is_used else unused).append(_relative_name(side, listing))
         mains = [new or main for new, main in zip(attached, mains, strict=True)]
     for main in mains:
         _require_names(main)
         issues += _report_matches(main)
     issues += _report_joins(joined, unused)
     return mains
+
+
+def _relative_name(table: LabelTable, listing: FileListing) -> str:
+    return printable(listing.relative(table.path))
 
 
 def join_names(tables: Sequence[LabelTable], separator: str) -> str:
@@ -233,13 +239,25 @@ def _attach_table(main: MatchedTable, side: LabelTable) -> MatchedTable | None:
         new = [column for column in side.frame if normalise_heading(column) not in known]
         numbers = normalise_cells(side.frame[side_key])
         cells = side.frame[new].assign(number=numbers).drop_duplicates()
-        if new and cells["number"].is_unique:
-            by_number = cells.set_index("number")
+        by_number = _one_row_per_number(cells)
+        if new and by_number is not None:
             wanted = normalise_cells(main.table.frame[key])
             found = by_number.reindex(wanted).fillna("").reset_index(drop=True)
             frame = pd.concat([main.table.frame, found], axis=1)
             return replace(main, table=replace(main.table, frame=frame))
     return None
+
+
+def _one_row_per_number(cells: pd.DataFrame) -> pd.DataFrame | None:
+    """The rows by their number. Rows that only name different findings are joined; None for other repeats."""
+    if cells["number"].is_unique:
+        return cells.set_index("number")
+    naming, values = find_name_columns(LabelTable("", cells.drop(columns=["number"])))
+    others = cells.drop(columns=[naming] if naming else [])
+    if naming is None or values is not None or not others.drop_duplicates()["number"].is_unique:
+        return None
+    named = cells.groupby("number")[naming].agg(lambda texts: "|".join(filter(None, texts)))
+    return others.drop_duplicates().set_index("number").assign(**{naming: named})
 
 
 def _require_names(main: MatchedTable) -> None:

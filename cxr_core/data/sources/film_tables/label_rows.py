@@ -60,7 +60,11 @@ def read_labels(table: LabelTable, images: pd.Series, issues: list[Issue]) -> La
     names, values = find_name_columns(table)
     if names is not None and values is not None:
         return labels_from_name_and_value(table.frame[names], table.frame[values], images, issues)
-    cells = pd.Series("", table.frame.index, dtype="str") if names is None else table.frame[names]
+    if names is None:
+        return labels_from_names(pd.Series("", images.index, dtype="str"), images, issues)
+    cells = table.frame[names]
+    contradicts = {text: _is_contradiction(split_names(text)) for text in cells.unique()}
+    _report_contradictions(table, images[cells.map(contradicts).astype(bool)], issues)
     return labels_from_names(cells, images, issues)
 
 
@@ -117,11 +121,7 @@ def join_rows(table: LabelTable, images: pd.Series, issues: list[Issue]) -> Labe
     opinions, is_contradicted = _label_opinions(table, images, opinion, issues)
     labels, is_disagreed = _take_majority(opinions, film_of_opinion, len(film_images))
     contradicted = {*film_of_opinion[is_contradicted], *_find_differing_facts(table, film)}
-    if contradicted:
-        named = film_images[sorted(contradicted)]
-        count = format_count(len(named), "films")
-        message = f"{table.name} has contradicting rows for {count}; the first of each was used."
-        issues.append(report_contradictory_rows(named, message))
+    _report_contradictions(table, film_images[sorted(contradicted)], issues)
     if is_disagreed.any():
         named = film_images[is_disagreed]
         message = f"Readers disagree on a finding in {format_count(len(named), 'films')}."
@@ -132,6 +132,17 @@ def join_rows(table: LabelTable, images: pd.Series, issues: list[Issue]) -> Labe
     issues.append(Issue(code="joined_rows", message=message, count=joined))
     cells = table.frame.mask(table.frame == "").groupby(film).first().fillna("")
     return LabelledRows(cells, film_images, labels, {"joined": joined})
+
+
+def _report_contradictions(table: LabelTable, films: pd.Series, issues: list[Issue]) -> None:
+    """films: those that have a finding and none, or two patients, and the like."""
+    if films.empty:
+        return
+    message = (
+        f"{table.name} contradicts itself about {format_count(films.nunique(), 'films')}; a finding that is named "
+        "counts, and else the first row."
+    )
+    issues.append(report_contradictory_rows(films.drop_duplicates(), message))
 
 
 def _label_opinions(
@@ -163,9 +174,9 @@ def _label_opinions(
 
 
 def _is_contradiction(names: list[str]) -> bool:
-    """Whether one reader finds something and nothing."""
-    healthy = sum(map(is_no_finding, names))
-    return 0 < healthy < len(names)
+    """Whether one reader finds something and nothing; an unknown name may say no more than "unchanged"."""
+    finds = any(find_finding_key(name) is not None for name in names)
+    return finds and any(map(is_no_finding, names))
 
 
 def _take_majority(opinions: Labels, film: np.ndarray, films: int) -> tuple[Labels, np.ndarray]:
