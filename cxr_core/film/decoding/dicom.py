@@ -39,6 +39,7 @@ from cxr_core.film.decoding.dicom_header import display
 from cxr_core.film.decoding.dicom_header.functional_groups import lift_frame_values
 from cxr_core.film.decoding.dicom_pixels.cells import to_cells
 from cxr_core.film.decoding.dicom_pixels.file import DAMAGED, DicomFile, take_apart
+from cxr_core.film.decoding.dicom_pixels.header import complete_header
 from cxr_core.film.decoding.dicom_pixels.samples import read_samples
 from cxr_core.film.decoding.raster import GreyPicture, to_pixels
 from cxr_core.film.limits import require_pixels
@@ -117,6 +118,7 @@ def _decode_dataset(data: bytes) -> Radiograph:
     file = take_apart(data, (*PIXEL_TAGS, *dicom_tags.TAGS))
     lifted = lift_frame_values(file.dataset)
     _require_known_syntax(file)
+    completed = complete_header(file.dataset)
     _require_one_frame(file.dataset)
     decoded, irregularities = read_samples(file)
     cells, stored, codes = to_cells(decoded, Stored.from_dataset(file.dataset))
@@ -126,7 +128,15 @@ def _decode_dataset(data: bytes) -> Radiograph:
     grey = _show(file.dataset, display.fill_shuttered(cells, shuttered), stored)
     turn = display.find_turn(display.read_orientation(file.dataset))
     facts, doubts = dicom_tags.read_dicom_facts(file.dataset, turn)
-    found = (*irregularities, *codes, *grey.irregularities, *lifted, *shutter_codes, *doubts)
+    found = (
+        *completed,
+        *irregularities,
+        *codes,
+        *grey.irregularities,
+        *lifted,
+        *shutter_codes,
+        *doubts,
+    )
     return Radiograph(
         pixels=display.show_as_stated(grey.pixels, shuttered, turn),
         container="dicom",
@@ -168,11 +178,6 @@ def _require_one_frame(dataset: Dataset) -> None:
     if frames != 1:
         raise UndecodableFilm(
             f"This DICOM file holds {frames} frames; a chest film has one. Export a single image."
-        )
-    allocated, bits = int(dataset.BitsAllocated), int(dataset.BitsStored)
-    if not 1 <= bits <= allocated:
-        raise UndecodableFilm(
-            f"This DICOM file says its values have {bits} bits in cells of {allocated}. Export the film again."
         )
 
 

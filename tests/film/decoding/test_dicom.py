@@ -119,7 +119,8 @@ def test_ybr_of_a_grey_film_is_its_luma() -> None:
         ({"SamplesPerPixel": 4}, "4 channels"),
         ({"PhotometricInterpretation": "HSV"}, "neither grey nor RGB"),
         ({"Rows": 0}, "holds none"),
-        ({"BitsStored": None}, "cannot be read"),
+        ({"PhotometricInterpretation": None}, "large values are bright or dark"),
+        ({"Columns": None}, "number of columns"),
         ({"Rows": 73}, "4752 bytes where its header says 4818"),
     ],
 )

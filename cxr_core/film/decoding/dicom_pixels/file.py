@@ -143,14 +143,14 @@ def read_native_pixels(file: DicomFile, expected: int) -> tuple[bytes, tuple[str
             DAMAGED.format(f"its pixels have {found} bytes where its header says {expected}")
         )
     # With the byte that fills the last word (PS3.5 8.1.1), which trades places with it in a big-endian file.
-    pixels = file.content[start : start + min(length, expected + expected % 2)]
-    surplus = file.content[start + expected : start + length]
+    padded = expected + expected % 2
+    pixels = file.content[start : start + min(length, padded)]
+    surplus = file.content[start + padded : start + length]
     if surplus.strip(b"\x00"):
         raise UndecodableFilm(
             DAMAGED.format(f"its pixels have {length} bytes where its header says {expected}")
         )
-    zeros = len(surplus) - min(len(surplus), expected % 2)
-    zeros += _require_clean_end(file, start + length)
+    zeros = len(surplus) + _require_clean_end(file, start + length)
     if zeros and not _is_padding(file, zeros, pixels):
         return pixels, ("zeros_behind_pixels",)
     return pixels, ()

@@ -18,7 +18,7 @@ LUMA_FIRST = ("YBR_FULL", "YBR_FULL_422")
 COLOUR = ("RGB", *LUMA_FIRST, "YBR_ICT", "YBR_RCT")
 
 # Codes of film/irregularities.py.
-COLOUR_FORM, COMPRESSION = "colour_form", "compression"
+COLOUR_FORM, COMPRESSION, STORED_DEPTH = "colour_form", "compression", "stored_depth"
 
 
 def read_samples(file: DicomFile) -> tuple[DecodedStream, tuple[str, ...]]:
@@ -48,6 +48,7 @@ def _is_compressed(file: DicomFile, stated: bool) -> bool:
 
 def _read_native(file: DicomFile, codes: tuple[str, ...]) -> tuple[DecodedStream, tuple[str, ...]]:
     dataset = file.dataset
+    codes += _correct_native_cells(file)
     allocated, samples = int(dataset.BitsAllocated), int(dataset.get("SamplesPerPixel") or 1)
     if allocated not in (8, 16) or samples not in (1, 3):
         raise UndecodableFilm(
@@ -62,6 +63,9 @@ def _read_native(file: DicomFile, codes: tuple[str, ...]) -> tuple[DecodedStream
     # The bits of the cells are taken apart later, as pydicom ignores High Bit. It turns YBR_FULL into RGB.
     cells = pixel_array(dataset, correct_unused_bits=False)
     cells = cells.astype(cells.dtype.newbyteorder("="), copy=False)
+    if dataset.PhotometricInterpretation == "RGB":
+        cells, found = _settle_planes(cells, bool(dataset.PlanarConfiguration))
+        codes += found
     decoded = DecodedStream(
         samples=cells,
         precision=allocated,
@@ -69,6 +73,23 @@ def _read_native(file: DicomFile, codes: tuple[str, ...]) -> tuple[DecodedStream
         cells=True,
     )
     return decoded, codes + irregularities
+
+
+def _correct_native_cells(file: DicomFile) -> tuple[str, ...]:
+    """Where Bits Allocated contradicts both Bits Stored and the length, these two hold. Raises UndecodableFilm."""
+    dataset = file.dataset
+    stated, bits = int(dataset.BitsAllocated), int(dataset.BitsStored)
+    length = file.length or 0
+    expected = get_expected_length(dataset)
+    if stated == 16 and bits <= 8 and length in (expected // 2, expected // 2 + 1):
+        dataset.BitsAllocated = 8
+    elif stated == 8 and 8 < bits <= 16 and length in (2 * expected, 2 * expected + 1):
+        dataset.BitsAllocated = 16
+    elif not 1 <= bits <= stated:
+        raise UndecodableFilm(
+            f"This DICOM file says its values have {bits} bits in cells of {stated}. Export the film again."
+        )
+    return () if dataset.BitsAllocated == stated else (STORED_DEPTH,)
 
 
 def _plain_syntax(file: DicomFile) -> UID:
@@ -97,6 +118,26 @@ def _correct_native_channels(file: DicomFile, samples: int) -> tuple[str, ...]:
         dataset.SamplesPerPixel = 1
         return (COLOUR_FORM,)
     return ()
+
+
+def _settle_planes(cells: np.ndarray, planar: bool) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Grey kept as RGB has three equal channels; where the other Planar Configuration gives them, it holds.
+
+    cells: (H, W, 3), read with the configuration that the file states.
+    """
+    height, width, channels = cells.shape
+    if planar:
+        other = cells.transpose(2, 0, 1).reshape(height, width, channels)
+    else:
+        other = cells.reshape(channels, height, width).transpose(1, 2, 0)
+    if _is_grey(cells) or not _is_grey(other):
+        return cells, ()
+    return np.ascontiguousarray(other), (COLOUR_FORM,)
+
+
+def _is_grey(cells: np.ndarray) -> bool:
+    """Whether three channels are equal. cells: (H, W, 3)."""
+    return bool((cells[..., 0] == cells[..., 1]).all() and (cells[..., 1] == cells[..., 2]).all())
 
 
 def _settle_channels(
