@@ -24,6 +24,8 @@ from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser
 
+COMPARED_COLUMNS = {"image", "patient", "finding", "label", "probability"}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, compare, print the figures and the path of comparison.json."""
@@ -56,6 +58,12 @@ def _load(folder: Path) -> ComparedEvaluation:
         table = pd.read_csv(place / PREDICTIONS, dtype={"patient": str, "image": str})
     except (OSError, ValueError) as error:
         raise DataError(f"{place / PREDICTIONS} cannot be read: {error}; evaluate again") from error
+    missing = sorted(COMPARED_COLUMNS - set(table.columns))
+    if missing:
+        raise DataError(
+            f"{place / PREDICTIONS} has no column {', '.join(missing)}, so it is no evaluation of a classifier; "
+            "compare evaluations of classifiers"
+        )
     return ComparedEvaluation(
         name=str(folder), table=table, training_hashes=read_training_hashes(place)
     )

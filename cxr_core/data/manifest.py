@@ -32,6 +32,7 @@ from cxr_core.errors import DataError, SplitMissing
 from cxr_core.findings import FINDINGS
 from cxr_core.workspace.atomic import atomic_file
 from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.paths import printable
 
 SPLITS = ("train", "val", "test")
 NO_SPLIT = "undivided"  # stands for a missing split where films are counted
@@ -94,7 +95,10 @@ def build_table(columns: Mapping[str, object]) -> pd.DataFrame:
     table[findings] = table[findings].astype(np.float32)
     repeated = table["image"].duplicated()
     if repeated.any():
-        raise DataError(f"{table.loc[repeated, 'image'].iloc[0]} occurs twice in the manifest")
+        raise DataError(
+            f"{table.loc[repeated, 'image'].iloc[0]} occurs twice in the data; give each folder once, and none that "
+            "lies in another one given"
+        )
     return table[[*COLUMNS, *findings]].reset_index(drop=True)
 
 
@@ -286,23 +290,35 @@ class Manifest:
         try:
             table = pq.read_table(path)
             properties = json.loads((table.schema.metadata or {})[b"manifest"])
-        except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        except FileNotFoundError as error:
+            raise DataError(f"there is no {printable(path)}; prepare the dataset again") from error
+        except OSError as error:
             raise DataError(
-                f"{path} is no manifest of this program; prepare the dataset again"
+                f"{printable(path)} cannot be read ({error.strerror or error}); allow reading it, or prepare the "
+                "dataset again"
             ) from error
-        if properties["schema"] != SCHEMA:
+        except (KeyError, ValueError, pa.ArrowException) as error:
             raise DataError(
-                f"{path} has schema {properties['schema']}, not {SCHEMA}; prepare the dataset again"
+                f"{printable(path)} is no manifest of this program; prepare the dataset again"
+            ) from error
+        if properties.get("schema") != SCHEMA:
+            raise DataError(
+                f"{printable(path)} has schema {properties.get('schema')}, not {SCHEMA}; prepare the dataset again"
             )
         counts = properties.get("counts")  # earlier versions did not count
-        return cls(
-            table=build_table(table.drop(["boxes"]).to_pandas()),
-            kind=properties["kind"],
-            terms=properties["terms"],
-            boxes=_read_boxes(table.select(["image", "boxes"])),
-            source_issues=tuple(map(Issue.from_json, properties["noticed"])),
-            counts=None if counts is None else SourceCounts.from_json(counts),
-        )
+        try:
+            return cls(
+                table=build_table(table.drop(["boxes"]).to_pandas()),
+                kind=properties["kind"],
+                terms=properties["terms"],
+                boxes=_read_boxes(table.select(["image", "boxes"])),
+                source_issues=tuple(map(Issue.from_json, properties["noticed"])),
+                counts=None if counts is None else SourceCounts.from_json(counts),
+            )
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"{printable(path)} was written by another version of this program ({error}); prepare the dataset again"
+            ) from error
 
 
 def _read_boxes(table: pa.Table) -> pd.DataFrame:

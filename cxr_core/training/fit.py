@@ -243,7 +243,10 @@ def _require_resumable(folder: RunFolder, manifest: RunManifest) -> None:
 
 def _require_same_data(current: DataDescription, former: DataDescription, run: Path) -> None:
     if current.data_sha256 != former.data_sha256:
-        raise RunError(f"the data of {run} has changed since it began; start a new run on it")
+        raise RunError(
+            f"the data of {run} has changed since it began: files, decisions about them, or how this version of the "
+            "program reads them; start a new run on it"
+        )
     if current.split_sha256 != former.split_sha256:
         raise RunError(f"the split of {run} has changed since it began; start a new run on it")
 

@@ -238,3 +238,15 @@ def test_the_command_compares_runs_and_writes_it_down(tmp_path, workspace, capsy
     assert f"auroc {apart['auroc']['value']:.3f}" in told
     assert main([str(one), str(tmp_path / "nothing")]) == 3
     assert "holds no evaluation" in capsys.readouterr().err
+
+
+def test_an_evaluation_without_probabilities_is_said_to_be_none_of_a_classifier(tmp_path, capsys):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.json").write_text('{"schema": 1}')
+        (tmp_path / name / "predictions.csv").write_text("image,patient,ratio\na.png,1,0.5\n")
+    assert main([str(tmp_path / "one"), str(tmp_path / "other")]) == 3
+    error = capsys.readouterr().err
+    assert (
+        "has no column finding, label, probability, so it is no evaluation of a classifier" in error
+    )

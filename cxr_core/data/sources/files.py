@@ -199,7 +199,7 @@ def _list_folder(folder: str, name: str) -> FileListing:
         files += [os.path.join(top, file) for file in names if not file.startswith(".")]
     if not files:
         raise DataError(
-            f"{printable(folder)} is empty; give the folder that holds the dataset's films or tables"
+            f"{printable(folder)} holds no files; give the folder that holds the dataset's films or tables"
         )
     usable = tuple(sorted(path for path in files if is_utf8(path)))
     unusable = tuple(sorted(path for path in files if not is_utf8(path)))
@@ -211,8 +211,21 @@ def _list_folder(folder: str, name: str) -> FileListing:
 
 
 def _require_folder(folder: str) -> None:
-    if not os.path.lexists(folder):
-        raise DataError(f"there is no folder {printable(folder)}; give the dataset's own folder")
+    try:
+        os.stat(folder)
+    except FileNotFoundError as error:
+        name = printable(folder)
+        if os.path.islink(folder):
+            raise DataError(
+                f"{name} is a link to what is not there; give the folder itself"
+            ) from error
+        raise DataError(f"there is no folder {name}; give the dataset's own folder") from error
+    except NotADirectoryError:  # below a file: said next
+        pass
+    except OSError as error:
+        raise DataError(
+            f"{printable(folder)} cannot be opened ({error.strerror}); allow reading it and the folders above it"
+        ) from error
     if not os.path.isdir(folder):
         raise DataError(
             f"{printable(folder)} is a file, not a folder; unpack it if it is an archive, and give the folder"

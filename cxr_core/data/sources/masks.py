@@ -13,13 +13,14 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.findings import STRUCTURES
+from cxr_core.workspace.paths import printable
 
 
 def load_masks(manifest: Manifest, spec: InputSpec, structures: Sequence[str]) -> np.ndarray:
     """(N, K, S, S) uint8: how much of each pixel of the model's square a structure covers, 255 = all of it.
 
     The films' order and the structures' order are kept. Raises DataError that names a mask that is missing, cannot be
-    read, or has another shape than its film.
+    read, is empty, or has another shape than its film.
     """
     mask_spec = InputSpec(side=spec.side, aspect=spec.aspect)
     masks = np.empty((len(manifest.table), len(structures), spec.side, spec.side), np.uint8)
@@ -32,6 +33,10 @@ def load_masks(manifest: Manifest, spec: InputSpec, structures: Sequence[str]) -
                     f"the mask of the {structure} of {path.name} has {mask.shape[1]} x {mask.shape[0]} px, its film "
                     f"{size[1]:.0f} x {size[0]:.0f}; they must be the same"
                 )
+            if not mask.any():
+                raise DataError(
+                    f"the mask of the {structure} of {path.name} is empty; leave the film out of the data"
+                )
             masks[row, index] = to_grid(mask.astype(np.float32), mask_spec)
     return masks
 
@@ -43,13 +48,13 @@ def load_mask(film: Path, structure: str) -> np.ndarray:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise DataError(
-            f"{film.name} has no mask of the {structure}: {path} cannot be read ({error.strerror}). Masks lie in "
+            f"{film.name} has no mask of the {structure}: {printable(path)} cannot be read ({error.strerror}). Masks lie in "
             "masks/STRUCTURE/ next to images/, under the film's own name"
         ) from error
     mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
     if mask is None:
-        raise DataError(f"{path} is not an image that can be read as a mask")
-    return mask > 127
+        raise DataError(f"{printable(path)} is not an image that can be read as a mask")
+    return mask > min(127, int(mask.max()) // 2)  # some masks hold 0 and 1, not 0 and 255
 
 
 def masks_are_swapped(masks: Sequence[np.ndarray]) -> bool:

@@ -61,15 +61,27 @@ def build_backbone(name: str, channels: int, pretrained: bool, arguments: JsonOb
             global_pool="",
             **options,
         )
-    except (*HUB_ERRORS, RuntimeError) as error:
+    except HUB_ERRORS as error:
         if not pretrained:
             raise
         raise PretrainedUnavailable(
-            f"the ImageNet weights of {name} could not be downloaded from timm's hub. {ALTERNATIVES}"
+            f"the ImageNet weights of {name} could not be downloaded from timm's hub or kept here ({error}). "
+            f"{ALTERNATIVES}"
+        ) from error
+    except RuntimeError as error:
+        if not pretrained:
+            raise
+        raise PretrainedUnavailable(
+            f"the ImageNet weights of {name} do not fit the network of this recipe ({_first_line(error)}); leave out "
+            f"backbone_arguments. {ALTERNATIVES}"
         ) from error
     if isinstance(network, VGG):
         network.pre_logits = nn.Identity()  # type: ignore[assignment]
     return network
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def require_backbone(name: str) -> None:
@@ -96,8 +108,9 @@ def measure_feature_shape(
         with torch.no_grad():
             shape = tuple(backbone.eval()(torch.zeros(1, channels, side, side)).shape)
     except (RuntimeError, AssertionError) as error:
+        size = "smaller" if "memory" in str(error).lower() else "larger"
         raise RecipeError(
-            f"{name} cannot take films of {side} x {side}; give a larger input_side: {error}"
+            f"{name} cannot take films of {side} x {side}; give a {size} input_side: {_first_line(error)}"
         ) from error
     finally:
         backbone.train(was_training)

@@ -185,7 +185,8 @@ class Learner:
                 if self._chunks > len(films):
                     raise RunError(
                         f"one film of {self.recipe.input_side} px does not fit into the device's memory with "
-                        f"{self.recipe.backbone}; choose a smaller input_side or backbone"
+                        f"{self.recipe.backbone}; choose a smaller input_side or backbone, or end other programs that "
+                        "use the device"
                     ) from None
                 if self.context.device.type == "cuda":
                     torch.cuda.empty_cache()

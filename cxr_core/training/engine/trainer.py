@@ -166,7 +166,10 @@ class Trainer:
         kept = "there is no checkpoint yet"
         if self.saved_step:
             kept = f"the last good checkpoint is at step {self.saved_step}"
-        return f"the loss became {loss} at step {self.step + 1}; {kept}. Lower the learning rate (--set learning_rate=...) and start again"
+        return (
+            f"the loss became {loss} at step {self.step + 1}; {kept}. "
+            "Lower the learning rate (--set learning_rate=...) and start again"
+        )
 
     def _validate(self, images_per_second: float) -> None:
         """Measure on validation films, remember the best epoch, update the schedule."""

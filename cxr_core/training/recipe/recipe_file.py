@@ -13,7 +13,7 @@ from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.settings import FieldSpec, field_specs
 from cxr_core.workspace.json_files import Json, JsonObject
-from cxr_core.workspace.paths import RECIPES
+from cxr_core.workspace.paths import RECIPES, printable
 
 AUGMENTATION = "augmentation"
 NONE = "none"  # TOML has no null; this text stands for it in fields that may be empty
@@ -54,9 +54,17 @@ def load_recipe(path: Path, overrides: Mapping[str, str] | None = None) -> Recip
     fit.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"{path} cannot be read as a recipe: {error}") from error
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise RecipeError(
+            f"the recipe {printable(path)} cannot be opened: {error.strerror or error}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(
+            f"the recipe {printable(path)} is not in UTF-8; save it as UTF-8"
+        ) from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RecipeError(f"{printable(path)} cannot be read as a recipe: {error}") from error
     return apply_overrides(_parse_recipe(table), overrides or {})
 
 

@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from cxr_core.data.prepare import open_data, prepare_dataset
-from cxr_core.data.sources.masks import find_swapped_masks, masks_are_swapped
+from cxr_core.data.sources.masks import (
+    find_swapped_masks,
+    load_mask,
+    load_masks,
+    masks_are_swapped,
+)
+from cxr_core.errors import DataError
 from cxr_core.film.phantom.phantom import PhantomSpec, compute_truth, draw_phantom
+from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import STRUCTURES
 
 
@@ -82,3 +89,21 @@ def test_no_films_give_no_mask_issue(folder, workspace):
     for film in (folder / "images").iterdir():
         film.unlink()
     assert "swapped_masks" not in {issue.code for issue in prepare_dataset([folder]).load_issues()}
+
+
+@pytest.mark.parametrize("value", [1, 2, 128, 255])
+def test_a_mask_may_hold_any_value_for_the_structure(tmp_path, value):
+    mask = np.zeros((8, 8), np.uint8)
+    mask[2:5, 3:6] = value
+    (tmp_path / "masks" / "heart").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "masks" / "heart" / "a.png"), mask)
+    loaded = load_mask(tmp_path / "images" / "a.png", "heart")
+    np.testing.assert_array_equal(loaded, mask > 0)
+
+
+def test_an_empty_mask_is_named_by_its_film(folder):
+    films = open_data([folder])
+    film = films.paths[0]
+    cv2.imwrite(str(folder / "masks" / "heart" / film.name), np.zeros((96, 96), np.uint8))
+    with pytest.raises(DataError, match=rf"the mask of the heart of {film.name} is empty"):
+        load_masks(films, InputSpec(side=32), ["heart"])

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cxr_core.data.checks.issue import ISSUES
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.sources.detect import SOURCES, read_sources
 from cxr_core.errors import DataError
@@ -182,7 +183,7 @@ def test_missing_folder_file_and_empty_folder_are_named(tmp_path):
     with pytest.raises(DataError, match=r"data\.zip is a file, not a folder; unpack it"):
         read_sources([archive])
     (tmp_path / "empty" / "deeper").mkdir(parents=True)
-    with pytest.raises(DataError, match=f"{tmp_path}/empty is empty"):
+    with pytest.raises(DataError, match=f"{tmp_path}/empty holds no files"):
         read_sources([tmp_path / "empty"])
     with pytest.raises(DataError, match="no folder was given"):
         read_sources([])
@@ -233,6 +234,7 @@ def test_no_film_is_opened(kaggle, nih, table, scans, monkeypatch):
     assert not [path for path in opened if path.endswith((".png", ".jpeg", ".dcm"))]
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     ("name", "kind", "films"),
     [
@@ -290,3 +292,41 @@ def test_folders_whose_names_are_not_utf_8_are_refused_by_name(tmp_path):
         read_sources([folder])
     with pytest.raises(DataError, match=r"no file below .* has a name in UTF-8; rename them"):
         read_sources([tmp_path])
+
+
+def test_a_link_to_nothing_is_not_said_to_be_an_archive(tmp_path):
+    (tmp_path / "films").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="films is a link to what is not there"):
+        read_sources([tmp_path / "films"])
+
+
+def test_a_folder_that_may_not_be_opened_is_not_said_to_be_missing(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(DataError, match=r"cannot be opened \(Permission denied\)"):
+        read_sources([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("write_file", "says"),
+    [
+        (lambda path: None, "there is no .*manifest.parquet; prepare"),
+        (lambda path: path.write_bytes(b"no parquet"), "is no manifest of this program"),
+        (lambda path: path.mkdir(), r"manifest.parquet .*prepare the\s?dataset again"),
+    ],
+)
+def test_a_manifest_that_cannot_be_loaded_says_why(tmp_path, write_file, says):
+    write_file(tmp_path / "manifest.parquet")
+    with pytest.raises(DataError, match=says):
+        Manifest.load(tmp_path / "manifest.parquet")
+
+
+def test_a_manifest_of_a_later_version_is_said_to_be_one(tmp_path, monkeypatch):
+    touch(tmp_path / "a.png")
+    write(tmp_path / "labels.csv", "image,age,mass\na.png,400,1\n")
+    read_sources([tmp_path]).save(tmp_path / "manifest.parquet")
+    monkeypatch.delitem(ISSUES, "impossible_age")
+    with pytest.raises(DataError, match="another version of this program"):
+        Manifest.load(tmp_path / "manifest.parquet")

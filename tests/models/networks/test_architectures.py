@@ -166,3 +166,12 @@ def test_torchvision_imports_and_declaring_twice_changes_nothing():
     from torchvision.transforms import v2
 
     assert v2.functional.resize(torch.zeros(1, 8, 8), [4, 4]).shape == (1, 4, 4)
+
+
+def test_a_side_that_does_not_fit_into_memory_is_not_said_to_be_too_small():
+    class TooLarge(torch.nn.Module):
+        def forward(self, films):
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")
+
+    with pytest.raises(RecipeError, match="give a smaller input_side"):
+        measure_feature_shape(TooLarge(), "large", 1, 64)

@@ -1,6 +1,7 @@
 """Recipes as TOML: what is written is read back, whatever text or table it holds; recipes of version 0.1 load."""
 
 import tomllib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -16,6 +17,7 @@ from cxr_core.training.recipe.field_help import format_documentation
 from cxr_core.training.recipe.form import apply_values, read_value
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import (
+    _to_table,
     apply_overrides,
     format_recipe,
     load_named_recipe,
@@ -25,6 +27,85 @@ from cxr_core.workspace.atomic import atomic_write
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "recipes.md"
 BASE = load_named_recipe("cardiomegaly-adults")
+
+RECIPE_TEXT = format_recipe(BASE)
+values_of_toml = st.sampled_from(
+    [
+        "1979-05-27",
+        "07:32:00",
+        "nan",
+        "inf",
+        "-1",
+        "1e999",
+        "[]",
+        "[[1]]",
+        "{}",
+        "true",
+        '""',
+        '"\\u0000"',
+        "[1, 'a']",
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (RECIPE_TEXT.replace("name =", "name = é").encode("latin-1"), "is not in UTF-8; save it"),
+        (b"name = [", "cannot be read as a recipe"),
+        (b"a = " + b"[" * 5_000, "cannot be read as a recipe"),
+    ],
+)
+def test_a_broken_recipe_says_what_is_broken(tmp_path: Path, data: bytes, says: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_bytes(data)
+    with pytest.raises(RecipeError, match=says):
+        load_recipe(path)
+
+
+def test_a_recipe_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"none\.toml cannot be opened: No such file"):
+        load_recipe(tmp_path / "none.toml")
+
+
+def test_a_recipe_saved_by_windows_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + RECIPE_TEXT.replace("\n", "\r\n").encode())
+    assert load_recipe(path) == BASE
+
+
+toml_lines = st.sampled_from(RECIPE_TEXT.encode().splitlines(keepends=True))
+toml_pieces = st.sampled_from(
+    [
+        b'name = "x"\n',
+        b"epochs = ",
+        b"seed = 1979-05-27\n",
+        b"nan\n",
+        b"1e999\n",
+        b"[augmentation]\n",
+        b"= {}\n",
+    ]
+)
+
+
+@given(st.lists(toml_lines | toml_pieces | st.binary(max_size=6), max_size=20).map(b"".join))
+@settings(max_examples=150, deadline=None)
+def test_any_bytes_are_a_recipe_or_refused(tmp_path_factory, data: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_bytes(data)
+    with suppress(RecipeError):
+        load_recipe(path)
+
+
+@given(st.sampled_from(list(_to_table(BASE))), values_of_toml)
+@settings(max_examples=150, deadline=None)
+def test_any_value_of_any_key_fits_or_is_refused(tmp_path_factory, key: str, value: str) -> None:
+    lines = [line for line in RECIPE_TEXT.splitlines() if not line.startswith(f"{key} =")]
+    path = tmp_path_factory.getbasetemp() / "value.toml"
+    path.write_text("\n".join([f"{key} = {value}", *lines]), encoding="utf-8")
+    with suppress(RecipeError):
+        load_recipe(path)
+
 
 scalars = (
     st.booleans()
