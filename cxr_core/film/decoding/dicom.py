@@ -64,8 +64,11 @@ NATIVE = (
     DeflatedExplicitVRLittleEndian,
 )
 HTJ2K = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203")
+# Retired processes of JPEG, among them the progressive ones (PS3.5 10.4 of 2004).
+RETIRED_JPEG = tuple(f"1.2.840.10008.1.2.4.{process}" for process in range(52, 67) if process != 57)
 COMPRESSED = (
     RLELossless,
+    *RETIRED_JPEG,
     *JPEGTransferSyntaxes,
     *JPEGLSTransferSyntaxes,
     *JPEG2000TransferSyntaxes[:2],

@@ -22,6 +22,8 @@ SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
 DHT, JPG, DAC = 0xC4, 0xC8, 0xCC
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 JPEG_LS_FRAME = 0xF7  # T.87, C.2.2; occurs in DICOM only
+# Sequential, progressive and lossless, with Huffman codes.
+HUFFMAN_CODED = (0xC0, 0xC1, 0xC2, 0xC3)
 FRAMES = (frozenset(range(0xC0, 0xD0)) - {DHT, JPG, DAC}) | {JPEG_LS_FRAME}
 # Tables, frame, scan and restart interval: T.81 B.2; Adobe's APP14 says how colours were transformed.
 CARRIES_PIXELS = FRAMES | {DHT, DAC, SOS, 0xDB, 0xDD, APP0, APP14}
@@ -71,6 +73,12 @@ class Markers:
 def decode_jpeg(data: bytes) -> Radiograph:
     """One JPEG as a film. Raises UndecodableFilm or OversizedFilm; a file that is cut short is never read in part."""
     markers = read_markers(data)
+    if markers.frame not in HUFFMAN_CODED:
+        # An arithmetic decoder takes whatever is missing for zeros, as it should (T.81 D.1.8).
+        raise UndecodableFilm(
+            "This JPEG is of a kind that is not in use (arithmetic or hierarchical coding, or JPEG-LS). "
+            "Export the film as an ordinary JPEG, as PNG or as DICOM."
+        )
     if markers.precision != 8 or markers.components not in COLOUR_SPACES:
         raise UndecodableFilm(
             f"This JPEG has {markers.components} channels of {markers.precision} bits; grey, RGB or CMYK of 8 bits "

@@ -487,6 +487,13 @@ CONTRADICTIONS = (
         expected=base_pixels,
     ),
     Situation(
+        name="progressive JPEG under its retired transfer syntax",
+        build=lambda: compressed(_progressive_jpeg(), UID("1.2.840.10008.1.2.4.55")),
+        answer=AS_IT_IS,
+        expected=lambda: opened(_progressive_jpeg()),
+        tolerance=1.5 / 255,
+    ),
+    Situation(
         name="a JPEG 2000 stream labelled as JPEG-LS",
         build=lambda: compressed(
             encode_jpeg_2000(base_values(), 12), JPEGLSLossless, **TWELVE_OF_SIXTEEN
@@ -503,6 +510,12 @@ CONTRADICTIONS = (
         expected=base_pixels,
     ),
 )
+
+
+def _progressive_jpeg() -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(eight_bits()).save(buffer, "JPEG", quality=95, progressive=True)
+    return buffer.getvalue()
 
 
 def _relabel(data: bytes, syntax: UID) -> bytes:

@@ -401,6 +401,12 @@ PICTURES = (
         tolerance=1.5 / 255,
     ),
     Situation(
+        name="a JPEG with arithmetic coding, whose end may be missing without a trace",
+        build=lambda: grey_jpeg(eight_bits()).replace(b"\xff\xc0", b"\xff\xc9", 1),
+        answer="Refused: no program in use writes it.",
+        refused="a kind that is not in use",
+    ),
+    Situation(
         name="a PNG with a byte changed",
         build=lambda: _png()[:3000] + bytes([_png()[3000] ^ 1]) + _png()[3001:],
         answer="Refused: its checksum does not fit.",

@@ -21,7 +21,6 @@ from cxr_core.film.decoding.jpeg_scans import is_torn
 ColourForm = Literal["grey", "rgb", "ybr", "unsaid"]
 
 DCT_FRAMES = (0xC0, 0xC1, 0xC2)
-LOSSLESS_FRAME = 0xC3
 RGB_IDENTIFIERS = (b"RGB", b"rgb")
 # Adobe's colour transforms (T.872, 6.5.3).
 UNTRANSFORMED, YCBCR = 0, 1
@@ -103,7 +102,7 @@ def _decode_jpeg(stream: bytes, size: tuple[int, int]) -> DecodedStream:
     _require_form((markers.height, markers.width), size, markers.components)
     if markers.frame == jpeg.JPEG_LS_FRAME:
         samples = jpeg_ls.jlsread(stream)
-    elif markers.frame in (*DCT_FRAMES, LOSSLESS_FRAME):
+    elif markers.frame in jpeg.HUFFMAN_CODED:
         samples = _decode_huffman_jpeg(stream, markers)
     else:
         raise UndecodableFilm(

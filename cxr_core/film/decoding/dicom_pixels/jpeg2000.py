@@ -109,7 +109,7 @@ def _read_main_header(stream: bytes) -> tuple[bool, int]:
         if marker < 0xFF00 or length < 2:
             raise UndecodableFilm(INCOMPLETE.format("a marker is missing"))
         if marker == COD:
-            transformed = stream[at + 8] != 0
+            transformed = stream[at + 8 : at + 9] == b"\x01"
         at += 2 + length
 
 
