@@ -14,6 +14,13 @@ from cxr_core.film.decoding.grey_range import GreyRange, find_grey_range
 from cxr_core.film.decoding.lookup_tables import LookupTable, read_lookup_table, read_palette
 from cxr_core.film.decoding.raster import GreyPicture, to_pixels
 
+# The sign of values is judged on about so many rows.
+SAMPLED_ROWS = 256
+# Neighbours are near when they differ by less than this share of the range.
+NEAR = 0.05
+# The share of the film that has a highest bit which may be a sign, or has it not, and how many values it must have.
+SIGN_HALF_ABOVE = 0.02
+FEWEST_KINDS = 64
 WINDOW_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")  # C.11.2.1.3
 
 
@@ -66,17 +73,13 @@ class StoredPicture:
     """The stored values of a picture.
 
     positions: (H, W) uint16, of each value in `stored.all_values()`.
-    contradicted: whether the cells hold other bits than the header says; `stored` then is what they hold.
+    stored: how the values lie in their cells, which may be another way than the header says.
+    irregularities: codes of film/irregularities.py.
     """
 
     positions: np.ndarray
     stored: Stored
-    contradicted: bool = False
-
-    @property
-    def irregularities(self) -> tuple[str, ...]:
-        """Codes of film/irregularities.py."""
-        return ("stored_depth",) if self.contradicted else ()
+    irregularities: tuple[str, ...] = ()
 
 
 def show_grey(
@@ -117,9 +120,13 @@ def read_stored_values(samples: np.ndarray, stored: Stored, native: bool) -> Sto
         return StoredPicture(positions=(clipped - stored.lowest).astype(np.uint16), stored=stored)
     cells: np.ndarray = samples.view(np.uint8 if samples.dtype.itemsize == 1 else np.uint16)
     held = _find_bits_in_cells(cells, stored)
-    return StoredPicture(
-        positions=_cut_out_values(cells, held), stored=held, contradicted=held != stored
-    )
+    irregularities = ["stored_depth"] if held != stored else []
+    positions = _cut_out_values(cells, held)
+    if positions.ndim == 2 and _has_other_sign(positions, held):
+        positions ^= 1 << (held.bits - 1)
+        held = replace(held, signed=not held.signed)
+        irregularities.append("pixel_sign")
+    return StoredPicture(positions=positions, stored=held, irregularities=tuple(irregularities))
 
 
 def _cut_out_values(cells: np.ndarray, stored: Stored) -> np.ndarray:
@@ -139,7 +146,8 @@ def _find_bits_in_cells(cells: np.ndarray, stored: Stored) -> Stored:
     numbers = cells.view(np.int8 if cells.itemsize == 1 else np.int16) if stored.signed else cells
     upright = replace(stored, high=stored.bits - 1)
     inside = stored.lowest_bit >= 0 and stored.high < stored.allocated
-    if upright.lowest <= int(numbers.min()) and int(numbers.max()) <= upright.highest:
+    sign_extended = upright.lowest <= int(numbers.min()) and int(numbers.max()) <= upright.highest
+    if sign_extended or int(cells.max()) < 1 << stored.bits:
         # Left-justified values have nothing below them.
         below = bool((cells & ((1 << max(stored.lowest_bit, 0)) - 1)).any())
         return upright if below or not inside else stored
@@ -147,23 +155,47 @@ def _find_bits_in_cells(cells: np.ndarray, stored: Stored) -> Stored:
         raise UndecodableFilm(
             "This DICOM file says its pixels lie outside their cells. Export the film again."
         )
-    if stored.lowest_bit == 0 and _continue_above(numbers.astype(np.int32), stored.bits):
-        return replace(stored, bits=stored.allocated, high=stored.allocated - 1)
+    if stored.lowest_bit > 0:
+        return stored
+    last = stored.allocated - 1
+    if not (cells & ((1 << (stored.allocated - stored.bits)) - 1)).any():
+        return replace(stored, high=last)  # left-justified
+    if _continue_above(numbers.astype(np.int32), _cut_out_values(cells, stored).astype(np.int32)):
+        return replace(stored, bits=stored.allocated, high=last)
     return stored
 
 
-def _continue_above(numbers: np.ndarray, bits: int) -> bool:
+def _continue_above(numbers: np.ndarray, stated: np.ndarray) -> bool:
     """Whether values go on in the bits above those stated, rather than an old overlay lying there.
 
-    numbers: (H, W) int32, whole cells. Looked at are neighbours that differ in the bits above. Where these belong to
-    the value, the whole cells are nearer to each other than the stated bits alone; where an overlay begins or ends,
-    the stated bits are.
+    numbers: (H, W) int32, whole cells.  stated: the values in the stated bits alone. Looked at are neighbours of which
+    the two say another difference. Where the bits above belong to the value, the whole cells are nearer to each other;
+    where an overlay begins or ends, the stated bits are.
     """
-    stated = numbers & ((1 << bits) - 1)
-    differ = np.diff(numbers >> bits, axis=1) != 0
     steps, stated_steps = np.abs(np.diff(numbers, axis=1)), np.abs(np.diff(stated, axis=1))
-    nearer = int((steps < stated_steps)[differ].sum())
-    return 2 * nearer > int(differ.sum())
+    return int((steps < stated_steps).sum()) > int((steps > stated_steps).sum())
+
+
+def _has_other_sign(positions: np.ndarray, stored: Stored) -> bool:
+    """Whether values that are stated to have a sign have none, or the other way round.
+
+    Looked at are neighbours of which one has the highest bit. Read in the sign that they have, most lie near each
+    other; read in the other, they lie a whole range apart. Marks in one white or black do not count: the values with
+    and without the highest bit must be many, and of many kinds.
+    """
+    span = 1 << stored.bits
+    words = positions[:: max(1, positions.shape[0] // SAMPLED_ROWS)].astype(np.int32)
+    if stored.signed:
+        words ^= span >> 1
+    upper = words >= span >> 1
+    for half in (words[upper], words[~upper]):
+        if half.size < SIGN_HALF_ABOVE * words.size or np.unique(half).size < FEWEST_KINDS:
+            return False
+    steps = np.abs(np.diff(words, axis=1))[np.diff(upper, axis=1)]
+    without_sign = int((steps < span * NEAR).sum())
+    with_sign = int((steps > span * (1 - NEAR)).sum())
+    stated, other = (with_sign, without_sign) if stored.signed else (without_sign, with_sign)
+    return 2 * other > steps.size and other > 4 * stated
 
 
 def presentation_table(
@@ -289,8 +321,7 @@ def _find_range(
     stated = GreyRange(low=stored.lowest, high=stored.highest, marks=False)
     if stored.bits <= 8:
         return stated, ()
-    counted = ~padding[positions] if padding.any() else np.ones(positions.shape, bool)
-    used = find_grey_range(positions.astype(np.int32) + stored.lowest, counted)
+    used = find_grey_range(positions, stored.lowest, padding)
     if stored.bits == stored.allocated:
         return used, used.irregularities
     if used.states_too_many_bits(stored.bits):

@@ -5,7 +5,7 @@ grey from film to film. Marks that lie far outside the film's own values (a mark
 fill outside a shutter) do not widen it; they are clipped.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from cxr_core.film.decoding.raster import smallest_full_scale
 
 # Pixels this near to a mark may be a blend of both, where text or an edge was drawn smoothly.
-BLENDED_PX = 2
+BLENDED_PX = 4
 # Share of the pixels that marks may cover. The one value that lies furthest out is not counted: a fill may be large.
 MARKS_AT_MOST = 0.02
 # Share of the pixels that may lie in the gap between marks and film: dead pixels, and blends further out.
@@ -50,31 +50,61 @@ class GreyRange:
 
 def find_full_scale(samples: np.ndarray) -> GreyRange:
     """The range of unsigned samples of 16 bits, (H, W) grey or (H, W, C) colour; black is 0."""
-    brightest = samples if samples.ndim == 2 else samples.max(axis=2)
-    return find_grey_range(brightest, np.ones(brightest.shape, bool))
+    return find_grey_range(samples if samples.ndim == 2 else samples.max(axis=2))
 
 
-def find_grey_range(values: np.ndarray, counted: np.ndarray) -> GreyRange:
+def find_grey_range(
+    positions: np.ndarray, lowest: int = 0, padding: np.ndarray | None = None
+) -> GreyRange:
     """The range of a film's values.
 
-    values: (H, W) integers of 16 bits.  counted: (H, W) bool, false where a pixel only pads the picture.
-    It begins at 0, or where the film has negative values, lies around 0 as that of signed values of so many bits.
+    positions: (H, W) uint16; a value is its position + lowest.  padding: (N,) bool, by position: which values only pad.
+    The range begins at 0, or where the film has negative values, lies around 0 as that of signed values of so many
+    bits.
     """
-    if not counted.any():
+    histogram = _count_values(positions)
+    if padding is not None:
+        histogram[: padding.size][padding] = 0
+    present = np.flatnonzero(histogram) + lowest
+    if present.size == 0:
         return GreyRange(low=0, high=1, marks=False)
-    signed = values.astype(np.int32)
-    film = _leave_out_marks(np.maximum(signed, 0), counted)
-    if signed.min() < 0:
-        # One's complement: -1 is the first value below 0, as 0 is the first above.
-        film = _leave_out_marks(np.maximum(~signed, 0), film)
-    lowest, highest = int(signed[film].min()), int(signed[film].max())
-    marks = film is not counted
-    if marks:
-        highest = max(highest, (1 << FEWEST_BITS) - 1)
+    whole = _fit_range(int(present[0]), int(present[-1]))
+    # The lower half in one's complement: -1 is the first value below 0, as 0 is the first above.
+    if _may_hold_marks(histogram[-lowest:]) or _may_hold_marks(histogram[:-lowest][::-1]):
+        values = positions.astype(np.int32) + lowest
+        counted = histogram[positions] > 0
+        film = _leave_out_marks(np.maximum(values, 0), counted)
+        film = _leave_out_marks(np.maximum(~values, 0), film)
+        largest = max(int(values[film].max()), (1 << FEWEST_BITS) - 1)
+        inner = _fit_range(int(values[film].min()), largest)
+        if inner.bits < whole.bits:
+            return replace(inner, marks=True)
+    return whole
+
+
+def _count_values(positions: np.ndarray) -> np.ndarray:
+    """How many pixels have each value: (65536,) int64. positions: (H, W) uint16."""
+    bins = 1 << 16
+    counts: np.ndarray = cv2.calcHist([positions], [0], None, [bins], [0, bins])
+    return counts.ravel().astype(np.int64)
+
+
+def _fit_range(lowest: int, highest: int) -> GreyRange:
+    """The smallest power of two around the values of a film."""
     if lowest >= 0:
-        return GreyRange(low=0, high=smallest_full_scale(highest), marks=marks)
+        return GreyRange(low=0, high=smallest_full_scale(highest), marks=False)
     half = smallest_full_scale(max(highest, ~lowest))
-    return GreyRange(low=-half - 1, high=half, marks=marks)
+    return GreyRange(low=-half - 1, high=half, marks=False)
+
+
+def _may_hold_marks(histogram: np.ndarray) -> bool:
+    """Whether few pixels lie in the upper half of a range, those of the largest value aside. histogram: by value."""
+    present = np.flatnonzero(histogram)
+    if present.size == 0:
+        return False
+    largest = int(present[-1])
+    upper_half = 1 << largest.bit_length() >> 1
+    return int(histogram[upper_half:largest].sum()) <= MARKS_AT_MOST * int(histogram.sum())
 
 
 def _leave_out_marks(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
