@@ -1,7 +1,8 @@
-"""What every test may ask for."""
+"""What every test may ask for, and where films are decoded."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,31 @@ import pytest
 # One thread each: the networks of tests are tiny, and threads that wait for one another on busy cores cost minutes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from cxr_core.data.cache.worker import GRIDS, FilmAnswer, FilmDecoder, GridFile, Task
+from cxr_core.data.cache.worker_pool import WorkerPool
 from cxr_core.models.networks.torchvision_compat import declare_missing_operators
 
 declare_missing_operators()  # before any test module imports pytorch-grad-cam, and with it torchvision
 
 ROOT = Path(__file__).parents[1]
+# Tests with these markers decode films as the program does, in processes; see `decode_films_here`.
+DECODE_IN_PROCESSES = ("process", "training", "release", "browser", "slow")
+decode_films_in_processes = WorkerPool.decode_films
+
+
+def decode_films_here(pool: WorkerPool, tasks: Sequence[Task]) -> Iterator[FilmAnswer]:
+    """Decode films in the process of the tests: starting another one costs more than the few small films."""
+    with closing(GridFile(pool._folder / GRIDS, os.getppid())) as grids:
+        decoder = FilmDecoder(pool._folder, grids, examine=pool._examine)
+        for row, path in tasks:
+            yield FilmAnswer.from_json(decoder.decode_file(Path(path), row).to_json())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Choose where this test's films are decoded, before the fixtures of its module are made."""
+    in_processes = any(item.get_closest_marker(name) for name in DECODE_IN_PROCESSES)
+    WorkerPool.decode_films = decode_films_in_processes if in_processes else decode_films_here  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")

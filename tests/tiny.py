@@ -1,6 +1,9 @@
 """A model small enough for tests: random weights, a real card, a real folder."""
 
+import copy
+import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +53,16 @@ def tiny_card(
 
 
 def tiny_network(card: ModelCard, seed: int = 0) -> FilmClassifier:
+    """A network with random weights, the caller's own; each kind is built once and then copied."""
+    network = copy.deepcopy(_build_tiny(card.architecture, json.dumps(card.arguments), seed))
     torch.manual_seed(seed)
-    return build_network(card.architecture, card.arguments)
+    return network
+
+
+@cache
+def _build_tiny(architecture: str, arguments: str, seed: int) -> FilmClassifier:
+    torch.manual_seed(seed)
+    return build_network(architecture, json.loads(arguments))
 
 
 def tiny_model(root: Path, card: ModelCard | None = None, seed: int = 0, **extra: Any) -> Path:

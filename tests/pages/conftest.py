@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
@@ -17,6 +18,12 @@ from tests.pages.fake_reader import FakeReader
 from tests.pages.fake_runs import FakeRuns, fake_runs
 
 CPU = Device(name="cpu", words="CPU, 2 cores", processes=2, memory_mb=4096)
+
+
+@pytest.fixture(autouse=True)
+def _no_components_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bench looks through every installed package for components at each start; the app's own are in its pages."""
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", list)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Which version of a model is in use: explicit, changed in one step, on record; and what a damaged pointer does."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from cxr_core.errors import ModelError
 from cxr_core.models.registry import active_version as changes
+from cxr_core.models.registry import registry
 from cxr_core.models.registry.active_version import activate_version, read_history, roll_back
 from cxr_core.models.registry.registry import (
     find_active_version,
@@ -20,12 +22,19 @@ from cxr_core.workspace.jsonl import append_line, read_jsonl
 from tests.tiny import tiny_card, tiny_model
 
 
-@pytest.fixture
-def home(workspace: Path) -> Path:
-    """Three versions of one model."""
+@pytest.fixture(scope="module")
+def three_versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three versions of one model; written once, copied for each test."""
+    root = tmp_path_factory.mktemp("models")
     for version in ("1.2.0", "1.9.0", "1.10.0"):
-        tiny_model(workspace / "models", replace(tiny_card(), version=version))
-    return workspace / "models" / "tiny"
+        tiny_model(root, replace(tiny_card(), version=version))
+    return root / "tiny"
+
+
+@pytest.fixture
+def home(workspace: Path, three_versions: Path) -> Path:
+    """Three versions of one model."""
+    return Path(shutil.copytree(three_versions, workspace / "models" / "tiny"))
 
 
 def used() -> str:
@@ -136,7 +145,8 @@ def test_shipped_models_are_versions_too(workspace):
     assert "pretrained" in folder.parts
 
 
-def test_a_reader_made_after_a_change_reads_with_the_other_version(home):
+def test_a_reader_made_after_a_change_reads_with_the_other_version(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "SHIPPED_MODELS", tmp_path / "none")
     before = registry_fingerprint()
     with Reader.installed() as old:
         roll_back("tiny", "why")
