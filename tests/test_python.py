@@ -16,6 +16,7 @@ from tests.test_readme import blocks
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.training
 def test_the_example_of_the_page_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -207,6 +207,7 @@ FOLDERS = {
 }
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(("folder", "limits"), FOLDERS.items(), ids=FOLDERS)
 def test_real_films_are_not_refused_and_seldom_doubted(
     real_data: Path, folder: str, limits: tuple[int, float, float]

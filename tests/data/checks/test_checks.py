@@ -496,7 +496,7 @@ rows = st.lists(
 
 
 @given(rows)
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 def test_exclusion_resolves_the_issue_and_never_touches_test(drawn: list[tuple]) -> None:
     patient, picture, split, label = zip(*drawn, strict=True)
     names = [f"/films/{n}.png" for n in range(len(drawn))]

@@ -228,7 +228,7 @@ def test_nothing_is_fetched_and_nothing_runs() -> None:
 
 
 @given(st.text(max_size=40))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_text_from_data_is_escaped(word: str) -> None:
     word += NASTY
     issue = replace(WARNING, message=word, examples=(word,))

@@ -82,7 +82,7 @@ tangled = st.lists(
     seed=st.integers(0, 99),
     ratios=st.sampled_from([RATIOS, (0.5, 0.25, 0.25), (0.7, 0.0, 0.3)]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_split_keeps_patients_and_images_in_one_split(films, seed, ratios):
     patients, pictures, ill = zip(*films, strict=True)
     manifest = manifest_of(patients, pictures, pneumonia=np.array(ill, float))
@@ -95,7 +95,7 @@ def test_split_keeps_patients_and_images_in_one_split(films, seed, ratios):
 
 
 @given(films=tangled, others=tangled, seed=st.integers(0, 99), first_drop=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_carving_and_dropping_keep_patients_and_images_in_one_split(
     films, others, seed, first_drop
 ):
@@ -288,6 +288,7 @@ def test_validation_is_carved_only_from_train():
         carve_validation(undivided, (), 0.2, 0)
 
 
+@pytest.mark.release
 def test_boxes_and_source_issues_survive_a_split(real_data):
     manifest = read_sources([real_data / "nih_cxr8"]).select_usable()
     manifest = manifest.with_table(manifest.table.assign(sha256=manifest.table["image"]))

@@ -64,7 +64,15 @@ def test_every_backbone_of_the_recipes_but_one_has_imagenet_weights_somewhere():
 
 
 @pytest.mark.parametrize(
-    "backbone", ["mobilenetv3_small_050", "mobilenetv1_100", "densenet121", "plain_cnn", "vgg16"]
+    "backbone",
+    [
+        "mobilenetv3_small_050",
+        "plain_cnn",
+        *(
+            pytest.param(name, marks=pytest.mark.network_zoo)
+            for name in ("mobilenetv1_100", "densenet121", "vgg16")
+        ),
+    ],
 )
 def test_a_local_file_fills_the_backbone_and_a_colour_stem_is_summed_to_grey(backbone, tmp_path):
     torch.manual_seed(7)

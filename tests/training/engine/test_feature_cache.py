@@ -18,6 +18,8 @@ from cxr_core.training.engine.trainer import Stopped, Trainer
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
 
+pytestmark = pytest.mark.training
+
 FROZEN = Recipe(
     name="frozen",
     summary="A test.",
