@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydicom import DataElement, Dataset
 from pydicom.tag import Tag
 
-from cxr_core.film.decoding.dicom_header.values import read_item
+from cxr_core.film.decoding.dicom_header.values import read_element, read_item
 
 # What applies to one frame stands in the first sequence, what applies to all in the second (PS3.3 C.7.6.16).
 GROUP_SEQUENCES = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
@@ -33,7 +33,7 @@ def lift_frame_values(dataset: Dataset) -> tuple[str, ...]:
     ):  # what is said of the one frame comes last, and counts
         group = read_item(dataset, sequence)
         for element in _list_values(group):
-            before = dataset.get(element.tag)
+            before = read_element(dataset, element.tag)
             if before is not None and not before.is_empty and before.value != element.value:
                 differ = True
             dataset[element.tag] = element
@@ -44,10 +44,11 @@ def _list_values(group: Dataset | None) -> Iterator[DataElement]:
     """The elements of a group that are used: each macro of it is a sequence with one item."""
     if group is None:
         return
-    for macro_element in group:
-        if macro_element.VR != "SQ" or not macro_element.value:
+    for tag in list(group.keys()):
+        macro = read_item(group, tag)
+        if macro is None:
             continue
-        macro = macro_element.value[0]
-        for tag in sorted(LIFTED_TAGS & set(macro.keys())):
-            if not macro[tag].is_empty:
-                yield macro[tag]
+        for wanted in sorted(LIFTED_TAGS & set(macro.keys())):
+            element = read_element(macro, wanted)
+            if element is not None and not element.is_empty:
+                yield element

@@ -1,27 +1,41 @@
 """Reads single values of a DICOM data set; one that is absent, broken or of another form is None or empty."""
 
 import math
+import struct
 from collections.abc import Iterable
 from typing import Any
 
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pydicom.errors import BytesLengthException
+from pydicom.tag import BaseTag
+
+# What pydicom raises for values that it cannot convert.
+BROKEN_VALUE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    BytesLengthException,
+    struct.error,
+)
+
+
+def read_element(dataset: Dataset, tag: BaseTag | str) -> DataElement | None:
+    """An element; None when it is absent or cannot be understood (a fact may be missing, a film may not)."""
+    try:
+        return dataset[tag]
+    except BROKEN_VALUE:
+        return None
 
 
 def read_value(dataset: Dataset, keyword: str) -> Any:
-    """An element's value; None when it is absent or cannot be understood (a fact may be missing, a film may not)."""
-    try:
-        return dataset.get(keyword)
-    except (
-        ValueError,
-        TypeError,
-        LookupError,
-        ArithmeticError,
-        AttributeError,
-        RuntimeError,
-        BytesLengthException,
-    ):
-        return None
+    """An element's value; None when it is absent or cannot be understood."""
+    element = read_element(dataset, keyword)
+    return None if element is None else element.value
 
 
 def read_texts(dataset: Dataset, keyword: str) -> list[str]:
@@ -57,9 +71,10 @@ def read_number(dataset: Dataset, keyword: str) -> float | None:
     return numbers[0] if len(numbers) == 1 else None
 
 
-def read_item(dataset: Dataset, keyword: str) -> Dataset | None:
+def read_item(dataset: Dataset, tag: BaseTag | str) -> Dataset | None:
     """The first item of a sequence; None when it has none."""
-    items = read_value(dataset, keyword)
+    element = read_element(dataset, tag)
+    items = None if element is None else element.value
     if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
         return None
     for item in items:
