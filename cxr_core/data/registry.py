@@ -8,6 +8,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,6 +174,7 @@ def _load_records() -> dict[Path, Dataset | None]:
 
 def find_dataset(name: str) -> Dataset:
     """A registered dataset by name. Raises DataError that lists the registered names."""
+    name = unicodedata.normalize("NFC", name)
     folder = datasets_folder() / name
     if re.fullmatch(r"[\w.+-]+", name) and (folder / RECORD).is_file():
         return Dataset.load(folder)
@@ -185,6 +187,8 @@ def choose_folder(folders: Sequence[Path], name: str | None) -> Path:
 
     A given name whose record is damaged may be taken over. Raises DataError when the name belongs to other folders.
     """
+    if name is not None:
+        name = unicodedata.normalize("NFC", name)  # a Mac writes ö as two characters
     datasets = list_datasets()
     for dataset in datasets:
         if set(dataset.folders) == set(folders) and name in (None, dataset.name):
@@ -204,7 +208,7 @@ def choose_folder(folders: Sequence[Path], name: str | None) -> Path:
 
 def _free_name(folders: Sequence[Path], datasets: Sequence[Dataset]) -> str:
     """A name made of the folders' own, with a number when it is taken."""
-    joined = "+".join(folder.name for folder in folders)
+    joined = unicodedata.normalize("NFC", "+".join(folder.name for folder in folders))
     base = re.sub(r"[^\w.+-]+", "-", joined).strip("-.+")[:60] or "dataset"
     taken = {dataset.name for dataset in datasets}
     taken |= {folder.name for folder in list_damaged_folders()}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.data.checks.issue import Issue
+from cxr_core.data.identifiers import canonical_patient
 from cxr_core.data.manifest import NO_SPLIT, Manifest
 from cxr_core.data.summary import UNKNOWN
 from cxr_core.presentation.wording import finding_name
@@ -94,6 +95,9 @@ class FilmIndex:
             self.levels[column] = tuple(map(str, levels))
         self.patients, names = pd.factorize(table["patient"])
         self._patient_code = {str(name): code for code, name in enumerate(names)}
+        self._spelled_code = {
+            canonical_patient(name).casefold(): code for name, code in self._patient_code.items()
+        }
         self.films_of_patient = np.bincount(self.patients)[self.patients]  # (N,)
         self.concerned = _find_concerned_rows(table["image"], issues)
 
@@ -105,13 +109,18 @@ class FilmIndex:
             fits &= self.films_of_patient >= (selection.films_min or 0)
             fits &= self.films_of_patient <= (selection.films_max or np.inf)
         if selection.patient is not None:
-            fits &= self.patients == self._patient_code.get(selection.patient, -1)
+            fits &= self.patients == self._find_patient(selection.patient)
         rows = np.flatnonzero(fits)
         if selection.issue is None:
             return rows
         if selection.issue >= len(self.concerned):
             return rows[:0]
         return np.intersect1d(rows, self.concerned[selection.issue])
+
+    def _find_patient(self, patient: str) -> int:
+        """The code of a patient, in whatever spelling; -1 for none."""
+        spelled = self._spelled_code.get(canonical_patient(patient).casefold(), -1)
+        return self._patient_code.get(patient, spelled)
 
     def count_patients(self, rows: np.ndarray) -> int:
         """How many patients these films show."""

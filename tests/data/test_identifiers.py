@@ -1,6 +1,7 @@
 """Two spellings of one patient or file are recognised; two patients or files never become one without a word."""
 
 import unicodedata
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,6 +17,8 @@ from cxr_core.data.identifiers import (
     unify_patients,
 )
 from cxr_core.data.manifest import Manifest, build_table
+from cxr_core.data.registry import choose_folder
+from cxr_core.data.selection import FilmIndex, Selection
 from cxr_core.data.sources.csv_tables import read_list
 from cxr_core.data.sources.detect import read_sources
 from cxr_core.data.sources.masks import load_mask
@@ -172,6 +175,21 @@ def test_nih_names_lists_and_boxes_are_compared_in_any_spelling(tmp_path):
     assert manifest.table["split"].tolist() == ["train", "test"]
     assert len(manifest.boxes) == 1
     assert source_issues_by_code(manifest)["name_spellings"].count == 2
+
+
+@pytest.mark.parametrize("typed", ["00000100", "100", "0100", " 100.0"])
+def test_the_filter_of_the_data_page_finds_a_patient_in_any_spelling(typed):
+    columns = {"split": ["train", "train"], "source": ["x", "x"]}
+    table = build_table({"image": ["a", "b"], "patient": ["00000100", "7"], **columns})
+    index = FilmIndex(Manifest(table, "csv", ""))
+    assert index.find_rows(Selection(patient=typed)).tolist() == [0]
+    assert index.find_rows(Selection(patient="1000")).tolist() == []
+
+
+def test_a_dataset_is_named_in_one_unicode_form(workspace):
+    in_two = unicodedata.normalize("NFD", "Köln")
+    assert choose_folder([Path("/films") / in_two], None).name == "Köln"
+    assert choose_folder([Path("/films")], in_two).name == "Köln"
 
 
 def test_lists_name_films_in_one_form(tmp_path):

@@ -48,8 +48,8 @@ def load_mask(film: Path, structure: str) -> np.ndarray:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise DataError(
-            f"{film.name} has no mask of the {structure}: {printable(path)} cannot be read ({error.strerror}). Masks lie in "
-            "masks/STRUCTURE/ next to images/, under the film's own name"
+            f"{film.name} has no mask of the {structure}: {printable(path)} cannot be read ({error.strerror}). "
+            "Masks lie in masks/STRUCTURE/ next to images/, under the film's own name"
         ) from error
     mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
     if mask is None:
