@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from cxr_core.film.artefacts.find_artefacts import find_artefacts
+from cxr_core.film.artefacts.flags import flag_burned_in_text, flag_retaken_pictures
 from cxr_core.film.irregularities import IRREGULARITIES
 from cxr_core.film.orientation import measure_pose
 from cxr_core.film.quality_flag import QualityFlag
@@ -50,9 +50,10 @@ def find_quality_flags(film: Radiograph) -> tuple[QualityFlag, ...]:
     """The quality flags of a film, those that withhold a reading first; empty for a film without any."""
     irregular = [IRREGULARITIES[code] for code in film.irregularities]
     flags = [*irregular, *_check_tags(film), *_check_shape(film), *_check_content(film)]
+    flags += flag_burned_in_text(film.pixels)
     # The measures of exposure and pose mean nothing on a picture that is no chest film: a cat is not turned.
     if not any(flag.withholds_reading for flag in flags):
-        flags += [*_check_exposure(film), *_check_pose(film), *find_artefacts(film.pixels)]
+        flags += [*_check_exposure(film), *_check_pose(film), *flag_retaken_pictures(film.pixels)]
     return tuple(
         sorted(flags, key=lambda flag: (not flag.withholds_reading, not flag.withholds_call))
     )

@@ -69,7 +69,7 @@ class SheetLimits:
 
 IN_A_ROOM = SheetLimits(0.45, 0.6, 1.0)
 # Collimation is not always quite a rectangle, and an arm may stand in for one of its borders.
-IN_BLACK_OR_WHITE = SheetLimits(0.6, 0.8, 2.0)
+IN_BLACK_OR_WHITE = SheetLimits(0.5, 0.7, 2.0)
 
 
 def was_photographed(pixels: np.ndarray) -> bool:
@@ -95,12 +95,29 @@ def is_in_perspective(sheet: Sheet) -> bool:
 
 
 def measure_pattern(pixels: np.ndarray) -> float:
-    """The largest share of the fine detail's power, in the middle of a film, at one frequency: in [0, 1]."""
-    height, width = pixels.shape
-    side = min(PATTERN_SIDE_PX, height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    middle = pixels[top : top + side, left : left + side]
-    detail = middle - cv2.GaussianBlur(middle, (0, 0), 3)
+    """The largest share of the fine detail's power, in the middle of a film, at one frequency: in [0, 1].
+
+    pixels: (H, W) float32 in [0, 1]. Large films are looked at in half their size too, for wider patterns.
+    """
+    middle = _cut_middle(pixels, 2 * PATTERN_SIDE_PX)
+    shares = [_measure_peak(_cut_middle(middle, PATTERN_SIDE_PX))]
+    if min(middle.shape) == 2 * PATTERN_SIDE_PX:
+        half = cv2.resize(middle, (PATTERN_SIDE_PX, PATTERN_SIDE_PX), interpolation=cv2.INTER_AREA)
+        shares.append(_measure_peak(half))
+    return max(shares)
+
+
+def _cut_middle(pixels: np.ndarray, side: int) -> np.ndarray:
+    """The middle square of a film, of at most `side` pixels."""
+    side = min(side, *pixels.shape)
+    top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
+    return pixels[top : top + side, left : left + side]
+
+
+def _measure_peak(square: np.ndarray) -> float:
+    """The largest share of the power of a square's fine detail that lies in 5 × 5 cells of its spectrum."""
+    side = len(square)
+    detail = square - cv2.GaussianBlur(square, (0, 0), 3)
     # A marker's rim must not outweigh the rest.
     limit = 3 * float(detail.std())
     window = np.hanning(side).astype(np.float32)

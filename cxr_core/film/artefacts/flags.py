@@ -31,15 +31,22 @@ SCREENSHOT = QualityFlag(
 )
 
 
-def find_artefacts(pixels: np.ndarray) -> Iterator[QualityFlag]:
-    """The flags of a film's artefacts; none for a film with fewer than 200 pixels a side.
+def flag_burned_in_text(pixels: np.ndarray) -> Iterator[QualityFlag]:
+    """A flag for text in the border, of refused films too, as their report shows them.
 
-    pixels: (H, W) float32 in [0, 1].
+    pixels: (H, W) float32 in [0, 1]; below 200 px a side there is none.
+    """
+    if min(pixels.shape) >= MIN_SIDE_PX and find_text_lines(pixels):
+        yield BURNED_IN_TEXT
+
+
+def flag_retaken_pictures(pixels: np.ndarray) -> Iterator[QualityFlag]:
+    """Flags for a photograph of a film, or a screenshot of a viewer.
+
+    pixels: (H, W) float32 in [0, 1]; below 200 px a side there are none.
     """
     if min(pixels.shape) < MIN_SIDE_PX:
         return
-    if find_text_lines(pixels):
-        yield BURNED_IN_TEXT
     if was_photographed(pixels):
         yield PHOTOGRAPHED
     if is_screenshot(pixels):
