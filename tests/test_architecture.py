@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,16 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-TREES = {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sources()}
+@cache
+def trees() -> dict[str, ast.Module]:
+    """The syntax tree of every module, by the module's name."""
+    return {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sources()}
+
+
+@cache
+def nodes_of(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """Every node of a tree; walked once for all tests."""
+    return tuple(ast.walk(tree))
 
 
 def package_on_a_floor(module: str) -> str | None:
@@ -118,7 +128,7 @@ def package_on_a_floor(module: str) -> str | None:
 
 def imported_modules(tree: ast.AST) -> Iterator[str]:
     """Every module that a file imports, at its top or inside a function; `from a import b` also as a.b."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -148,10 +158,11 @@ def imported_projects(tree: ast.AST) -> set[str]:
     return {target.split(".")[0] for target in imported_modules(tree)}
 
 
-def dotted_names(tree: ast.AST) -> set[str]:
+@cache
+def dotted_names(tree: ast.AST) -> frozenset[str]:
     """Dotted names as they are written: `st.cache_data`, `torch.load`, `print`."""
-    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Name))
-    return {ast.unparse(node) for node in nodes}
+    nodes = (node for node in nodes_of(tree) if isinstance(node, ast.Attribute | ast.Name))
+    return frozenset(ast.unparse(node) for node in nodes)
 
 
 def import_circles(imports: Mapping[str, set[str]]) -> list[str]:
@@ -175,7 +186,7 @@ def import_circles(imports: Mapping[str, set[str]]) -> list[str]:
 
 
 def test_imports_point_down_or_sideways() -> None:
-    modules = {name: tree for name, tree in TREES.items() if name != PUBLIC_SURFACE}
+    modules = {name: tree for name, tree in trees().items() if name != PUBLIC_SURFACE}
     assert [line for name, tree in modules.items() for line in wrong_imports(name, tree)] == []
 
 
@@ -216,12 +227,12 @@ def test_the_floors_tell_right_from_wrong(module: str, line: str, allowed: bool)
 def test_no_circle_of_imports_not_even_for_types() -> None:
     imports = {
         module: {
-            target for target in imported_modules(tree) if target in TREES and target != module
+            target for target in imported_modules(tree) if target in trees() and target != module
         }
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if module != PUBLIC_SURFACE
     }
-    packages = {name for name in TREES if (ROOT / name.replace(".", "/")).is_dir()}
+    packages = {name for name in trees() if (ROOT / name.replace(".", "/")).is_dir()}
     for targets in imports.values():
         targets -= packages  # `from package import module` names the module as well
     assert import_circles(imports) == []
@@ -235,7 +246,7 @@ def test_a_circle_of_imports_is_found() -> None:
 def test_the_core_has_no_screen_and_no_command_line() -> None:
     core = {
         name: tree
-        for name, tree in TREES.items()
+        for name, tree in trees().items()
         if name.startswith("cxr_core") and name != "cxr_core.__main__"
     }
     screens = {"streamlit", "argparse", "click"}
@@ -246,10 +257,10 @@ def test_the_core_has_no_screen_and_no_command_line() -> None:
 def test_one_module_of_the_core_names_the_training_commands() -> None:
     program = re.compile(r"train\.[a-z_]+")
     offenders = []
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         if not module.startswith("cxr_core") or module in COMMANDS:
             continue
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             text = node.value if isinstance(node, ast.Constant) else None
             if isinstance(text, str) and program.fullmatch(text):
                 offenders.append(f"{module}:{node.lineno} {text}")
@@ -261,7 +272,7 @@ def test_pages_films_and_jobs_do_without_torch() -> None:
     light = ("pages", "app", "cxr_core.film", "cxr_core.jobs")
     offenders = [
         name
-        for name, tree in TREES.items()
+        for name, tree in trees().items()
         if (name.startswith(light) or name in WITHOUT_TORCH) and imported_projects(tree) & torches
     ]
     assert [name for name in offenders if name != "cxr_core.jobs.estimate_worker"] == []
@@ -271,7 +282,7 @@ def test_what_the_first_page_needs_loads_no_torch() -> None:
     """By running it: what a module imports by way of others counts too."""
     jobs = sorted(
         name
-        for name in TREES
+        for name in trees()
         if name.startswith("cxr_core.jobs.") and name != "cxr_core.jobs.estimate_worker"
     )
     modules = ", ".join([*WITHOUT_TORCH, *jobs])
@@ -294,16 +305,16 @@ def test_nothing_is_unpickled() -> None:
         "marshal",
     }
     loaders = {"torch.load", "pd.read_pickle", "pandas.read_pickle"}
-    assert [name for name, tree in TREES.items() if imported_projects(tree) & picklers] == []
-    assert [name for name, tree in TREES.items() if dotted_names(tree) & loaders] == []
-    for name, tree in TREES.items():
-        for node in ast.walk(tree):
+    assert [name for name, tree in trees().items() if imported_projects(tree) & picklers] == []
+    assert [name for name, tree in trees().items() if dotted_names(tree) & loaders] == []
+    for name, tree in trees().items():
+        for node in nodes_of(tree):
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
                 assert ast.unparse(node.value) == "False", name
 
 
 def test_session_state_and_the_shared_cache_have_one_home_each() -> None:
-    uses = {name: dotted_names(tree) for name, tree in TREES.items()}
+    uses = {name: dotted_names(tree) for name, tree in trees().items()}
     assert [name for name, used in uses.items() if "st.session_state" in used] == [
         "pages.components.session"
     ]
@@ -320,14 +331,14 @@ def test_no_folder_holds_more_modules_than_a_reader_can_hold_in_mind() -> None:
 
 def test_modules_are_named_for_what_they_hold_and_say_what_it_is() -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
-    assert [name for name in TREES if vague & set(name.split("."))] == []
-    silent = [name for name, tree in TREES.items() if tree.body and not ast.get_docstring(tree)]
+    assert [name for name in trees() if vague & set(name.split("."))] == []
+    silent = [name for name, tree in trees().items() if tree.body and not ast.get_docstring(tree)]
     assert silent == []
 
 
 def names_of_the_old_dialect(tree: ast.AST) -> Iterator[str]:
     """Functions, classes, parameters and variables that carry a word of OLD_DIALECT as their name."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         name = ""
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             name = node.name.lower()
@@ -340,7 +351,7 @@ def names_of_the_old_dialect(tree: ast.AST) -> Iterator[str]:
 
 
 def test_no_name_of_the_old_dialect_comes_back() -> None:
-    product = {name: tree for name, tree in TREES.items() if not name.startswith("benchmarks")}
+    product = {name: tree for name, tree in trees().items() if not name.startswith("benchmarks")}
     offenders = [
         f"{module}:{name}"
         for module, tree in product.items()
