@@ -140,5 +140,15 @@ IRREGULARITIES: dict[str, QualityFlag] = {
             "With the pixel spacing that the file states, the chest would be smaller or larger than any. Lengths are "
             "given in pixels. If the patient is a child, enter the age.",
         ),
+        QualityFlag(
+            "tinted",
+            "The film has a tint, such as blue or sepia. Its grey was taken from the brightness of the colours; read "
+            "the film as it was before, if you have it.",
+        ),
+        QualityFlag(
+            "coloured_marks",
+            "There are coloured marks on the film, such as an arrow or letters. The models take them for a part of the "
+            "film: read the film without them.",
+        ),
     )
 }

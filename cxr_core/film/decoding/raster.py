@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image
 
-# ITU-R BT.601 luma, the weights that JPEG (JFIF) and DICOM's YBR_FULL (PS3.3 C.7.6.3.1.2) use for the same purpose.
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+from cxr_core.film.tint import LUMA, Tint, measure_tint
 
 # Rows become floats in blocks of about this many samples, so that a 64-megapixel colour picture needs
 # little more than itself and its result.
@@ -28,7 +27,7 @@ class GreyPicture(NamedTuple):
 
 
 def to_pixels(samples: np.ndarray, top: float, alpha: np.ndarray | None = None) -> GreyPicture:
-    """A picture's samples as grey.
+    """A picture's samples as grey: luma, which a tint scales so that white film is white.
 
     samples: (H, W) grey or (H, W, 3) RGB, unsigned.  top: the sample that means 1.0; what lies above is clipped.
     alpha: (H, W) in [0, 1] or None. Transparent pixels are laid over black, the background of a film.
@@ -50,7 +49,11 @@ def to_pixels(samples: np.ndarray, top: float, alpha: np.ndarray | None = None) 
             scaled *= opacity if samples.ndim == 2 else opacity[..., None]
         pixels[block], spread = _block_to_grey(scaled)
         colour += spread
-    return GreyPicture(np.clip(pixels, 0.0, 1.0, out=pixels), colour / (height * width))
+    colour /= height * width
+    tint = measure_tint(samples, top, alpha, colour) if colour > 0 else Tint()
+    if tint.scale != 1:
+        pixels *= np.float32(tint.scale)
+    return GreyPicture(np.clip(pixels, 0.0, 1.0, out=pixels), colour, tint.irregularities)
 
 
 def _block_to_grey(scaled: np.ndarray) -> tuple[np.ndarray, float]:
