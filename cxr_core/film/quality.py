@@ -17,6 +17,7 @@ from cxr_core.film.irregularities import IRREGULARITIES
 from cxr_core.film.orientation import measure_pose
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.film.tint import COLOUR_ABOVE
 from cxr_core.film.vocabulary import CHEST_PARTS, RADIOGRAPHY, UNSPECIFIC_MODALITIES
 
 # The smallest NIH films in use have 64 px a side and are still read (with a warning); below, a heart's border is
@@ -31,8 +32,8 @@ MAX_ASPECT = 2.5
 CONSTANT_BELOW = 0.012
 # Mean squared step between neighbours at 64 × 64 over twice the variance; white noise gives 1. Films: 0.003 to 0.190.
 NOISE_ABOVE = 0.35
-# Mean spread of the colour channels. Grey films kept as JPEG or CMYK: below 0.005; colour photographs: 0.03 to 0.45.
-COLOUR_ABOVE = 0.025
+# Irregularities that say why a film has colours.
+EXPLAINED_COLOUR = frozenset({"tinted", "coloured_marks"})
 # Share of neighbours that are exactly equal, black and white areas aside. Films: 0 to 0.46; test patterns: 0.91.
 DRAWN_ABOVE = 0.85
 
@@ -120,7 +121,7 @@ def _check_content(film: Radiograph) -> Iterator[QualityFlag]:
         yield _withhold_reading(
             "noise", "The picture is noise, or detail without any larger form; it is no chest film."
         )
-    if film.colour > COLOUR_ABOVE:
+    if film.colour > COLOUR_ABOVE and EXPLAINED_COLOUR.isdisjoint(film.irregularities):
         yield _withhold_reading(
             "colour",
             "The picture is in colour; a chest film is grey. Export the film itself, not a photo.",
