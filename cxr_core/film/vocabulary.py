@@ -1,4 +1,4 @@
-"""Understands what files and tables call a view, a part of the body and a kind of picture, in several languages.
+"""Understands what files and tables call a view, a body part, a modality, a sex and an age, in several languages.
 
 Texts are compared without case, accents and punctuation. Only the program's own terms come out, so that a name which
 was typed into the wrong field does not. A text that is not understood ("unknown") is told apart from one that says
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cxr_core.film.radiograph import View
+from cxr_core.film.radiograph import Sex, View
 
 ViewKind = Literal["frontal", "lateral", "special", "several", "unknown", "unstated"]
 PartKind = Literal["chest", "ribs", "larger", "other", "unknown", "unstated"]
@@ -174,6 +174,25 @@ OTHER_PARTS: dict[str, tuple[str, ...]] = {
 # Parts under which a chest film may come.
 CHEST_PARTS = frozenset((*CHEST_WORDS, "THORAX", "RIB", "WHOLEBODY"))
 
+SEX_WORDS: dict[Sex, tuple[str, ...]] = {
+    "F": ("f", "fem", "female", "woman", "girl", "w", "weiblich", "frau", "feminin", "feminine", "femme", "femenino",
+          "femenina", "mujer", "feminino", "feminina", "mulher", "femmina", "femminile", "donna", "vrouw",
+          "vrouwelijk"),
+    "M": ("m", "male", "man", "boy", "h", "mannlich", "maennlich", "mann", "masculin", "homme", "masculino", "hombre",
+          "homem", "maschio", "maschile", "uomo", "mannelijk"),
+}  # fmt: skip
+# "034Y", "34", "34 years", "8 Monate", "6 mois". A bare number is one of years.
+AGE = re.compile(r"(-?\d+(?:[.,]\d+)?)\s*([a-z]*)")
+AGE_UNITS: dict[float, tuple[str, ...]] = {
+    1.0: ("", "y", "yr", "yrs", "yo", "year", "years", "a", "j", "jahr", "jahre", "ans", "ano", "anos", "anni", "anno",
+          "jaar"),
+    1 / 12: ("m", "mo", "mth", "month", "months", "mon", "monat", "monate", "mois", "mes", "meses", "mesi", "mese",
+             "maand", "maanden"),
+    7 / 365.25: ("w", "wk", "wks", "week", "weeks", "woche", "wochen", "semaine", "semaines", "semana", "semanas",
+                 "settimane", "weken"),
+    1 / 365.25: ("d", "day", "days", "t", "tag", "tage", "jour", "jours", "dia", "dias", "giorni", "dagen"),
+}  # fmt: skip
+
 # Defined terms of PS3.3 C.7.3.1.1.1 that hold pictures or occur together with them.
 MODALITIES = frozenset((
     "CR", "DX", "DR", "RG", "RF", "XA", "MG", "PX", "IO", "OT", "SC", "XC", "ES", "GM", "SM", "OP", "OPT",
@@ -203,9 +222,13 @@ def split_words(text: str) -> list[str]:
     """The words of a text, lower-case and without accents: "Tórax a.-p." -> torax, a, p."""
     # A small letter before a capital one ends a word: "ApErect".
     text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", text)
+    return re.findall(r"[^\W\d_]+", _remove_accents(text))
+
+
+def _remove_accents(text: str) -> str:
+    """Lower-case letters without accents: Ä as a."""
     decomposed = unicodedata.normalize("NFKD", text.casefold().translate(PLAIN_LETTERS))
-    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return re.findall(r"[^\W\d_]+", plain)
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
 def is_unstated(text: str) -> bool:
@@ -265,6 +288,29 @@ def parse_modality(text: str) -> str | None:
     for modality, phrases in MODALITY_WORDS.items():
         if phrase in phrases:
             return modality
+    return None
+
+
+def parse_sex(text: str) -> Sex | None:
+    """F or M, also as a word; None for another sex, and for what is not understood."""
+    phrase = " ".join(split_words(text))
+    for sex, words in SEX_WORDS.items():
+        if phrase in words:
+            return sex
+    return None
+
+
+def parse_age(text: str) -> float | None:
+    """Years from a number or a number with a unit ("057Y", "8 months"); None when it is neither.
+
+    Nothing is said of whether a person can be so old.
+    """
+    match = AGE.fullmatch(_remove_accents(text).strip().rstrip("."))
+    if match is None:
+        return None
+    for years, names in AGE_UNITS.items():
+        if match[2] in names:
+            return float(match[1].replace(",", ".")) * years
     return None
 
 

@@ -2,7 +2,13 @@
 
 import pytest
 
-from cxr_core.film.vocabulary import find_body_part, parse_modality, parse_view
+from cxr_core.film.vocabulary import (
+    find_body_part,
+    parse_age,
+    parse_modality,
+    parse_sex,
+    parse_view,
+)
 
 PA = (
     "PA", "pa", "PA ERECT", "Postero-anterior", "POSTEROANTERIOR", "posterior anterior", "p.a.", "P-A", "P/A", "PA 2",
@@ -132,3 +138,26 @@ def test_doubtful_parts(kind: str, texts: tuple[str, ...]) -> None:
 )  # fmt: skip
 def test_modalities(text: str, modality: str | None) -> None:
     assert parse_modality(text) == modality
+
+
+@pytest.mark.parametrize(
+    ("text", "sex"),
+    [("F", "F"), ("female", "F"), ("W", "F"), ("weiblich", "F"), ("Féminin", "F"), ("mujer", "F"), ("M", "M"),
+     ("MALE", "M"), ("männlich", "M"), ("H", "M"), ("O", None), ("", None), ("Meier", None)],
+)  # fmt: skip
+def test_sexes(text: str, sex: str | None) -> None:
+    assert parse_sex(text) == sex
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [("034Y", 34), ("81", 81), ("57.5", 57.5), ("57,5", 57.5), ("006M", 0.5), ("8 Monate", 8 / 12),
+     ("3 W", 21 / 365.25), ("010D", 10 / 365.25), ("60 Jahre", 60), ("60 años", 60), ("60 ans.", 60), ("-1", -1), ("411Y", 411)],
+)  # fmt: skip
+def test_ages(text: str, years: float) -> None:
+    assert parse_age(text) == pytest.approx(years)
+
+
+@pytest.mark.parametrize("text", ["", "unknown", "34 apples", "Y", "12-14", "Meier 5"])
+def test_no_age(text: str) -> None:
+    assert parse_age(text) is None

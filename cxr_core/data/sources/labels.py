@@ -14,6 +14,7 @@ import pandas as pd
 from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
 from cxr_core.data.sources.files import film_issue
 from cxr_core.errors import DataError
+from cxr_core.film.vocabulary import parse_age, parse_sex
 from cxr_core.findings import FINDINGS, finding_named, is_no_finding
 
 POSITIVE = frozenset({"1", "1.0", "true", "yes"})
@@ -26,11 +27,6 @@ SPLIT_NAMES = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 SPLIT_FOLDER_ENDING = re.compile(r"[ _-]?(set|data|dataset|images|imgs|films)$")
-SEX_NAMES = {
-    **dict.fromkeys(("f", "female", "woman"), "F"),
-    **dict.fromkeys(("m", "male", "man"), "M"),
-}
-YEARS_PER_UNIT = {"": 1.0, "y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
 MAX_AGE_YEARS = 120
 NAMED_VALUES = 3
 
@@ -176,17 +172,6 @@ def parse_split(text: str) -> str | None:
 def parse_split_folder(name: str) -> str | None:
     """train, val or test, as a folder calls it: train, Training_Set, test data."""
     return parse_split(SPLIT_FOLDER_ENDING.sub("", name.lower()))
-
-
-def parse_sex(text: str) -> str | None:
-    """F or M."""
-    return SEX_NAMES.get(text.lower())
-
-
-def parse_age(text: str) -> float | None:
-    """Years from a number, or from DICOM's form ("057Y", "008M"); None when it is neither."""
-    match = re.fullmatch(r"(-?\d+(?:\.\d+)?) ?([ymwd]?)", text.lower())
-    return float(match[1]) * YEARS_PER_UNIT[match[2]] if match else None
 
 
 def parse_splits(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Series:

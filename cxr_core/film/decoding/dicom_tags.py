@@ -4,7 +4,6 @@ Only terms of film/vocabulary.py, codes of dicom_header/codes.py and plain numbe
 field does not.
 """
 
-import re
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,13 +14,12 @@ from cxr_core.film.decoding.dicom_header.display import Turn
 from cxr_core.film.decoding.dicom_header.values import read_text
 from cxr_core.film.radiograph import Sex, SpacingSource, View
 from cxr_core.film.spacing import is_plausible_film
+from cxr_core.film.vocabulary import parse_age, parse_sex
 
 TAGS = (
     "PatientAge", "PatientSex", *statements.TAGS, *display.TAGS, *spacing.TAGS, *functional_groups.GROUP_SEQUENCES,
 )  # fmt: skip
 
-SEXES: dict[str, Sex] = {"F": "F", "M": "M"}
-YEARS_PER_UNIT = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 MAX_AGE_YEARS = 130
 
 
@@ -63,7 +61,7 @@ def read_dicom_facts(
         spacing_source=None if stated is None else stated.source,
         view=cast(View | None, view.value),
         age_years=age_years,
-        sex=SEXES.get(read_text(dataset, "PatientSex")),
+        sex=parse_sex(read_text(dataset, "PatientSex")),
         modality=modality.value,
         body_part=part.value,
     )
@@ -72,8 +70,5 @@ def read_dicom_facts(
 
 def _read_age(dataset: Dataset) -> float | None:
     """Patient's Age in years; AS is three digits and one of D, W, M, Y (PS3.5 6.2). Many sites omit the Y."""
-    match = re.fullmatch(r"(\d{1,3})([DWMY]?)", read_text(dataset, "PatientAge"))
-    if match is None:
-        return None
-    years = int(match[1]) * YEARS_PER_UNIT[match[2] or "Y"]
-    return years if years <= MAX_AGE_YEARS else None
+    years = parse_age(read_text(dataset, "PatientAge"))
+    return years if years is not None and 0 <= years <= MAX_AGE_YEARS else None
