@@ -29,18 +29,14 @@ from pydicom.uid import (
 
 from cxr_core.errors import UndecodableFilm
 from cxr_core.film.decoding import dicom_tags
-from cxr_core.film.decoding.dicom_grayscale import (
-    Stored,
-    read_stored_values,
-    show_grey,
-    show_palette,
-)
+from cxr_core.film.decoding.dicom_grayscale import show_grey, show_palette
 from cxr_core.film.decoding.dicom_header import display
 from cxr_core.film.decoding.dicom_header.functional_groups import lift_frame_values
 from cxr_core.film.decoding.dicom_pixels.cells import to_cells
 from cxr_core.film.decoding.dicom_pixels.file import DAMAGED, DicomFile, take_apart
 from cxr_core.film.decoding.dicom_pixels.header import complete_header
 from cxr_core.film.decoding.dicom_pixels.samples import read_samples
+from cxr_core.film.decoding.dicom_pixels.stored_values import Stored, read_stored_values
 from cxr_core.film.decoding.raster import GreyPicture, to_pixels
 from cxr_core.film.limits import require_pixels
 from cxr_core.film.radiograph import Radiograph
@@ -216,7 +212,7 @@ def _show(dataset: Dataset, cells: np.ndarray, stored: Stored) -> GreyPicture:
         return show_grey(dataset, cells, stored)
     # Colour takes no window (PS3.3 C.11.2.1.2 is for grey only).
     unsigned = replace(stored, signed=False)
-    picture = read_stored_values(cells, unsigned, native=True)
+    picture = read_stored_values(cells, unsigned)
     coloured = to_pixels(picture.positions, float(picture.stored.highest))
     if monochrome:
         luma = np.rint(coloured.pixels * picture.stored.highest).astype(np.uint16)

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from cxr_core.film.decoding.dicom_grayscale import Stored
 from cxr_core.film.decoding.dicom_pixels.codestreams import DecodedStream
+from cxr_core.film.decoding.dicom_pixels.stored_values import Stored
 
 # Codes of film/irregularities.py.
 STREAM_DEPTH, PIXEL_SIGN = "stream_depth", "pixel_sign"
