@@ -231,11 +231,6 @@ def _remove_accents(text: str) -> str:
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
-def is_unstated(text: str) -> bool:
-    """Whether a text says nothing: empty, punctuation, "unknown", "k. A." and the like."""
-    return " ".join(split_words(text)) in UNSTATED
-
-
 def parse_view(text: str) -> NamedView:
     """The view that a text names: "AP SUPINE", "postero-anterior", "L LAT", "Thorax seitlich"."""
     phrase = " ".join(split_words(text))

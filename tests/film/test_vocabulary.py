@@ -152,7 +152,8 @@ def test_sexes(text: str, sex: str | None) -> None:
 @pytest.mark.parametrize(
     ("text", "years"),
     [("034Y", 34), ("81", 81), ("57.5", 57.5), ("57,5", 57.5), ("006M", 0.5), ("8 Monate", 8 / 12),
-     ("3 W", 21 / 365.25), ("010D", 10 / 365.25), ("60 Jahre", 60), ("60 años", 60), ("60 ans.", 60), ("-1", -1), ("411Y", 411)],
+     ("3 W", 21 / 365.25), ("010D", 10 / 365.25), ("60 Jahre", 60), ("60 años", 60),
+     ("60 ans.", 60), ("-1", -1), ("411Y", 411)],
 )  # fmt: skip
 def test_ages(text: str, years: float) -> None:
     assert parse_age(text) == pytest.approx(years)
