@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,12 @@ from tests.tiny import tiny_model
 ROOT = Path(__file__).parents[1]
 
 
+@cache
+def draw_png(seed: int) -> bytes:
+    """A phantom as PNG, drawn once for all tests."""
+    return encode_png(draw_phantom(PhantomSpec(seed=seed)))
+
+
 @pytest.fixture
 def installed(tmp_path, monkeypatch, workspace):
     monkeypatch.setattr(registry, "SHIPPED_MODELS", tmp_path / "none")
@@ -34,9 +41,9 @@ def installed(tmp_path, monkeypatch, workspace):
 def films(tmp_path):
     folder = tmp_path / "films"
     folder.mkdir()
-    (folder / "a.png").write_bytes(encode_png(draw_phantom(PhantomSpec(seed=1))))
+    (folder / "a.png").write_bytes(draw_png(1))
     (folder / "b.png").write_bytes(b"nothing of the kind")
-    (folder / "c.png").write_bytes(encode_png(draw_phantom(PhantomSpec(seed=2))))
+    (folder / "c.png").write_bytes(draw_png(2))
     return folder
 
 

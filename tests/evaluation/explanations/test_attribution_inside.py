@@ -77,6 +77,7 @@ def test_even_map_is_the_control(folder, workspace):
     assert figures.present["heart"].share.n == used
 
 
+@pytest.mark.training
 def test_evaluation_includes_it_where_there_is_a_segmenter(folder, tmp_path, workspace):
     films = open_data([folder]).select_split("test")
     classifier = Classifier.load(tiny_model(tmp_path, tiny_card(findings=(KEY,))))

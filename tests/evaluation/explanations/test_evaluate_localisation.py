@@ -85,6 +85,7 @@ def test_only_films_labelled_present_are_evaluated(manifest):
     assert not (others == boxed.boxes[0]).all(axis=1).any()
 
 
+@pytest.mark.training
 def test_maps_of_the_heart_lie_in_its_box_and_their_negatives_do_not(manifest, classifier):
     films, spec = manifest.select_split("test"), classifier.card.input_spec
     outputs = classify_films(classifier, films)
@@ -108,6 +109,7 @@ def test_maps_of_the_heart_lie_in_its_box_and_their_negatives_do_not(manifest, c
         assert figures.minus_exact.value < others.minus_exact.value
 
 
+@pytest.mark.training
 def test_the_average_box_is_that_of_training_films_where_they_have_enough(
     manifest, classifier, monkeypatch
 ):
@@ -126,6 +128,7 @@ def test_the_average_box_is_that_of_training_films_where_they_have_enough(
     assert evaluate_localisation(classifier, films, outputs)[KEY].training_boxes == 0
 
 
+@pytest.mark.training
 def test_evaluation_includes_it_where_films_have_boxes(manifest, classifier):
     films = manifest.select_split("test")
     evaluation = evaluate_classifier(classifier, films, "test", dataset=manifest)

@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
     return write_films(tmp_path_factory.mktemp("drawn"))
 
 
-def test_true_contours_agree_with_the_masks(folder, tmp_path, workspace):
+def test_true_contours_agree_with_the_masks(folder, tmp_path):
     films = open_data([folder]).select_split("test")
     evaluation = evaluate_segmenter(TrueSegmenter(films, missed=("07.png",)), films, "test")
     figures = evaluation.figures
@@ -79,7 +79,7 @@ def test_true_contours_agree_with_the_masks(folder, tmp_path, workspace):
     assert page.count('class="dot a"') >= 7
 
 
-def test_recorded_ratio_is_compared_where_there_is_one(folder, tmp_path, workspace):
+def test_recorded_ratio_is_compared_where_there_is_one(folder, tmp_path):
     place = tmp_path / "films"
     shutil.copytree(folder, place)
     (place / "films.csv").rename(place / "ctr.csv")
@@ -96,7 +96,7 @@ def test_recorded_ratio_is_compared_where_there_is_one(folder, tmp_path, workspa
     assert "Against the ratio recorded in ctr.csv" in evaluation.report_html()
 
 
-def test_ratio_of_true_contours_detects_enlarged_hearts(folder, tmp_path, workspace):
+def test_ratio_of_true_contours_detects_enlarged_hearts(folder, tmp_path):
     manifest = open_data([folder])
     films = manifest.select_split("test")
     evaluation = evaluate_segmenter(
@@ -144,7 +144,7 @@ def test_fusion_of_the_classifiers_card_is_scored_as_a_reading_applies_it(
     assert "by the fusion of its card" in page
 
 
-def test_classifier_without_a_fusion_is_compared_alone(folder, tmp_path, workspace):
+def test_classifier_without_a_fusion_is_compared_alone(folder, tmp_path):
     films = open_data([folder]).select_split("test")
     classifier = Classifier.load(tiny_model(tmp_path, tiny_card(findings=("cardiomegaly",))))
     evaluation = evaluate_segmenter(TrueSegmenter(films), films, "test", comparator=classifier)
@@ -157,14 +157,14 @@ def test_classifier_without_a_fusion_is_compared_alone(folder, tmp_path, workspa
     assert "no fusion with this segmenter" in evaluation.report_html()
 
 
-def test_classifier_of_another_finding_is_refused(folder, tmp_path, workspace):
+def test_classifier_of_another_finding_is_refused(folder, tmp_path):
     films = open_data([folder]).select_split("test")
     classifier = Classifier.load(tiny_model(tmp_path, tiny_card(findings=("pneumonia",))))
     with pytest.raises(ModelError, match="answers pneumonia, not cardiomegaly"):
         evaluate_segmenter(TrueSegmenter(films), films, "test", comparator=classifier)
 
 
-def test_films_with_nothing_to_compare_are_refused(tmp_path, workspace):
+def test_films_with_nothing_to_compare_are_refused(tmp_path):
     films = open_data([write_films(tmp_path / "bare", masks=False, labels=False)]).select_split(
         "test"
     )
@@ -172,7 +172,7 @@ def test_films_with_nothing_to_compare_are_refused(tmp_path, workspace):
         evaluate_segmenter(TrueSegmenter(films), films, "test")
 
 
-def test_a_mask_that_cannot_be_compared_is_named(folder, tmp_path, workspace):
+def test_a_mask_that_cannot_be_compared_is_named(folder, tmp_path):
     place = tmp_path / "films"
     shutil.copytree(folder, place)
     mask = place / "masks" / "heart" / "01.png"
@@ -195,6 +195,7 @@ def model(tmp_path):
     return tmp_path / "anatomy" / "1.0.0"
 
 
+@pytest.mark.training
 def test_command_compares_with_a_classifier(
     folder, model, tmp_path, workspace, capsys, monkeypatch
 ):
@@ -215,6 +216,7 @@ def test_command_compares_with_a_classifier(
     assert json.loads((out / "metrics.json").read_text())["score"] == score
 
 
+@pytest.mark.training
 def test_segmenter_that_finds_nothing_is_evaluated_and_recorded(
     folder, model, tmp_path, workspace, monkeypatch
 ):
