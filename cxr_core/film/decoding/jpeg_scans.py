@@ -83,7 +83,7 @@ def _steps_between_units(samples: np.ndarray, height: int, rows: int) -> np.ndar
 def _is_tear(jumps: np.ndarray, start: int, columns: int, alike: float) -> bool:
     """Whether a row's worth of units from `start` on jumps alike, and no whole row that it overlaps does so as well."""
     size, share = _measure_run(jumps, start, columns)
-    if start % columns == 0 or abs(size) < SMALLEST_JUMP or share < alike:
+    if abs(size) < SMALLEST_JUMP or share < alike:
         return False
     for row in (start // columns, start // columns + 1):
         edge, edge_share = _measure_run(jumps, row * columns, columns)

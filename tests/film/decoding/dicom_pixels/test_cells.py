@@ -9,7 +9,7 @@ from tests.film.codestreams import encode_jpeg_2000, encode_jpeg_lossless, encod
 from tests.film.corpus import base_values
 from tests.film.dicom_files import write_dicom
 
-CHEST = base_values()[64:160, 56:152]  # (96, 96), 12 bits
+CHEST = base_values()[64:160, 56:152].copy()  # (96, 96), 12 bits
 ENCODERS = {
     JPEG2000Lossless: encode_jpeg_2000,
     JPEGLSLossless: encode_jpeg_ls,
@@ -64,6 +64,13 @@ def test_jpeg_2000_with_a_sign_and_rle_give_what_cells_give(bits: int, high: int
         assert not film.irregularities
     rle = decode_film(write_dicom(cells, RLELossless, **tags(bits, high, True)))
     assert np.array_equal(rle.pixels, native.pixels)
+
+
+@pytest.mark.parametrize("high", [3, 15, 99])
+def test_high_bit_says_nothing_of_a_stream_of_values(high: int) -> None:
+    for syntax, encode in ENCODERS.items():
+        data = write_dicom(CHEST, syntax, stream=encode(CHEST, 12), **tags(12, high, False))
+        assert np.abs(decode_film(data).pixels - CHEST / 4095).max() < 1e-6
 
 
 @pytest.mark.parametrize("precision", [8, 10, 11, 14])
