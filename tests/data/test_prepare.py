@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from cxr_core.data import prepare as preparing
+from cxr_core.data.cache.worker_pool import WorkerPool
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import (
     decode_films,
@@ -31,6 +32,7 @@ from cxr_core.data.registry import (
 )
 from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import Cancelled, DataError
+from tests.conftest import decode_films_here
 from train.prepare import main as prepare_command
 
 pytestmark = [pytest.mark.usefixtures("workspace"), pytest.mark.process]
@@ -269,6 +271,18 @@ def test_thumbnails_show_the_films_and_black_for_what_is_missing(sound: Path) ->
     assert not shown[1].any()
     plain = cv2.imread(images[4], cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
     assert np.array_equal(shown[0], np.rint(cv2.resize(plain, (128, 128)) * 255).astype(np.uint8))
+
+
+def test_fast_tests_decode_as_the_program_does(
+    sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests without the process marker decode in their own process; see tests/conftest.py."""
+    (sound / "film3.png").write_bytes(b"no picture")
+    in_processes = prepare_dataset([sound]).load_manifest().table
+    monkeypatch.setattr(WorkerPool, "decode_films", decode_films_here)
+    monkeypatch.setenv("CXR_WORKSPACE", str(tmp_path / "another workspace"))
+    pd.testing.assert_frame_equal(prepare_dataset([sound]).load_manifest().table, in_processes)
+    assert in_processes["status"].tolist().count("unreadable") == 1
 
 
 def boxes_by_film(manifest: Manifest) -> pd.DataFrame:
