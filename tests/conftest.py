@@ -34,7 +34,7 @@ def decode_films_here(pool: WorkerPool, tasks: Sequence[Task]) -> Iterator[FilmA
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Choose where this test's films are decoded, before the fixtures of its module are made."""
     in_processes = any(item.get_closest_marker(name) for name in DECODE_IN_PROCESSES)
-    WorkerPool.decode_films = decode_films_in_processes if in_processes else decode_films_here  # type: ignore[method-assign]
+    WorkerPool.decode_films = decode_films_in_processes if in_processes else decode_films_here
 
 
 @pytest.fixture(scope="session")
