@@ -16,7 +16,7 @@ import pandas as pd
 from cxr_core.data.checks.issue import Issue, format_count
 from cxr_core.data.identifiers import normalise_cells
 from cxr_core.data.sources.files import film_issue
-from cxr_core.data.sources.text_files import read_text
+from cxr_core.data.sources.text_files import read_text_file
 from cxr_core.errors import DataError
 from cxr_core.workspace.paths import printable
 
@@ -82,12 +82,12 @@ def normalise_heading(name: str) -> str:
 
 
 def read_table(path: str) -> LabelTable:
-    """One CSV file, separated by commas, semicolons or tabs, in an encoding that `read_text` reads.
+    """One CSV file, separated by commas, semicolons or tabs, in an encoding that `read_text_file` reads.
 
     Raises DataError that names the file, and the line where there is one: no rows, no text, NUL bytes, a quotation
     mark that is not closed, more cells than columns, two columns of one name.
     """
-    text, issues = read_text(path)
+    text, issues = read_text_file(path)
     rows = _parse_rows(path, text)
     if len(rows) < 2:
         content = "a header but no rows" if rows else "nothing in it"
@@ -103,7 +103,7 @@ def read_table(path: str) -> LabelTable:
 
 def read_header(path: str) -> list[str]:
     """The names in a CSV file's first line. Raises DataError when it is empty or cannot be read."""
-    text, separator = _find_separator(read_text(path)[0])
+    text, separator = _find_separator(read_text_file(path)[0])
     lines = csv.reader(io.StringIO(text.lstrip()), delimiter=separator)
     try:
         return list(map(str.strip, next(lines)))
@@ -117,7 +117,7 @@ def read_header(path: str) -> list[str]:
 
 def read_list(path: str) -> set[str]:
     """The names in a list file, one in each line, without their folders."""
-    text, _ = read_text(path)
+    text, _ = read_text_file(path)
     names = set()
     for line in text.split("\n"):
         names.add(line.strip(' \t",;').replace("\\", "/").rpartition("/")[2])

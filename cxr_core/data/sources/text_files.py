@@ -32,7 +32,7 @@ OLD_ENCODING = "cp1252"  # what Excel on Windows writes in western countries
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def read_text(path: str) -> tuple[str, list[Issue]]:
+def read_text_file(path: str) -> tuple[str, list[Issue]]:
     """A file's text with "\\n" at the end of each line, and notes about its encoding.
 
     Text that is not UTF-8 is read as Windows-1252, with a warning, unless it cannot be that. Raises DataError that
