@@ -25,7 +25,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cxr_core.data.account import LEFT_OUT, FilmAccount, SourceCounts, account_for_films
+from cxr_core.data.account import LEFT_OUT, REASONS, FilmAccount, SourceCounts, account_for_films
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.identifiers import canonical_patient
 from cxr_core.errors import DataError, SplitMissing
@@ -187,12 +187,14 @@ class Manifest:
         """The films whose files are present, readable and not excluded. Raises DataError when there are none."""
         rows = self.table[self.table["status"] == "present"]
         if rows.empty:
-            statuses = self.table["status"].value_counts()
-            counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
+            counts = _count_values(self.table["status"].str.replace("_", " "))
             reasons = self.table["reason"].dropna().value_counts()
-            most = f". Most of these: {str(reasons.index[0]).rstrip('.')}" if len(reasons) else ""
+            frequent = ""
+            if len(reasons):
+                reason = str(reasons.index[0])
+                frequent = f". Most of these: {REASONS.get(reason, reason).rstrip('.')}"
             raise DataError(
-                f"no film of the {len(self.table)} listed can be used: {counts}{most}. Copy missing films, correct or "
+                f"no film of the {len(self.table)} listed can be used: {counts}{frequent}. Copy missing films, correct or "
                 "replace the others, and prepare the data again"
             )
         return self.with_table(rows)
@@ -328,6 +330,11 @@ def _read_boxes(table: pa.Table) -> pd.DataFrame:
     images = table["image"].combine_chunks().take(lists.value_parent_indices())
     frame.insert(0, "image", images.to_pandas())
     return frame.astype({"finding": "str", "image": "str"})
+
+
+def _count_values(values: pd.Series) -> str:
+    """How often each value occurs: "5 missing, 2 left out"."""
+    return ", ".join(f"{count} {value}" for value, count in values.value_counts().items())
 
 
 def _hash_lines(lines: Iterable[str]) -> str:

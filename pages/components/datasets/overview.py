@@ -5,6 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from cxr_core.data.account import USED
 from cxr_core.data.prepare import forget_dataset
 from cxr_core.data.registry import Dataset
 from pages.components.datasets import add_dataset
@@ -88,7 +89,9 @@ def _tabulate_splits(contents: DatasetContents) -> list[dict[str, str]]:
 def _show_verdict(dataset: Dataset, contents: DatasetContents) -> None:
     blocking = len(contents.open_blocking_issues)
     if contents.usable is None:
-        st.warning("**Cannot be trained on:** none of its films is here. Its tables can be viewed.")
+        st.warning(
+            "**Cannot be trained on:** none of its films can be used. Its tables can be viewed."
+        )
     elif blocking:
         st.error(
             f"**Blocked by {count_of(blocking, 'issue')}.** Training needs each to be excluded or accepted."
@@ -106,7 +109,10 @@ def _list_facts(dataset: Dataset, contents: DatasetContents) -> list[tuple[str, 
     table = contents.listed.manifest.table
     statuses = table["status"].value_counts()
     listed = f"{len(table):,}"
-    left_out = [f"{count:,} {status}" for status, count in statuses.items() if status != "present"]
+    left_out = []
+    for status, count in statuses.items():
+        if status != USED:
+            left_out.append(f"{count:,} {str(status).replace('_', ' ')}")
     if left_out:
         listed += f", of them {', '.join(left_out)}"
     details = [

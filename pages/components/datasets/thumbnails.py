@@ -4,13 +4,15 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from cxr_core.data.account import LEFT_OUT, USED
 from cxr_core.data.registry import THUMBNAIL, Dataset
 from cxr_core.film.preprocess import Placement
 from cxr_core.presentation.wording import finding_name
 from pages.components.datasets.contents import FilmCollection, FilmFacts
 from pages.components.gallery import Box, Picture, encode_jpeg
 
-DECODED_STATUSES = ("present", "excluded")
+# Films that a table leaves out are not decoded; they are shown black, as missing ones are.
+DECODED_STATUSES = (USED, "excluded", LEFT_OUT)
 
 
 def make_thumbnails(

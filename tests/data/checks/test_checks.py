@@ -46,6 +46,14 @@ OF_THE_SOURCES = {
     "small_validation",
     "no_split",
     "not_in_split",
+    "joined_rows",
+    "readers_disagree",
+    "boxes_left_out",
+    "joined_tables",
+    "unused_tables",
+    "outside_classes",
+    "patients_from_paths",
+    "patients_from_studies",
 }
 OF_THE_MASKS = {"swapped_masks"}  # checked on files: tests/data/sources/test_masks.py
 
@@ -151,6 +159,13 @@ CASES: dict[str, tuple[Callable[[pd.DataFrame], None], Callable[[pd.DataFrame], 
         both(put("status", "unreadable", 5), put("reason", "it is HTML", 5)),
         both(put("status", "missing", 5), put("reason", "it is HTML", 5)),
     ),
+    **{
+        reason: (
+            both(put("status", "left_out", 5), put("reason", reason, 5)),
+            both(put("status", "excluded", 5), put("reason", reason, 5)),
+        )
+        for reason in ("lateral_views", "other_views", "contradictory_views")
+    },
     "unsuitable": (
         put("concerns", "clipped|colour", 5),
         put("concerns", "clipped|low_resolution", 5),
@@ -161,6 +176,9 @@ CASES: dict[str, tuple[Callable[[pd.DataFrame], None], Callable[[pd.DataFrame], 
     ),
     "turned": (put("concerns", "turned", 5), put("concerns", "unknown_modality", 5)),
     "mirrored": (put("concerns", "mirrored", 5), put("concerns", "clipped", 5)),
+    "burned_in_text": (put("concerns", "burned_in_text", 5), put("concerns", "clipped", 5)),
+    "photographed": (put("concerns", "photographed", 5), put("concerns", "clipped", 5)),
+    "screenshot": (put("concerns", "turned|screenshot", 5), put("concerns", "turned", 5)),
     "same_picture": (
         copy_of("sha256", 0, 8),
         both(copy_of("sha256", 0, 8), put("status", "excluded", 8)),
