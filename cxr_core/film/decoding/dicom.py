@@ -29,7 +29,7 @@ from pydicom.uid import (
 
 from cxr_core.errors import UndecodableFilm
 from cxr_core.film.decoding import dicom_tags
-from cxr_core.film.decoding.dicom_grayscale import show_grey, show_palette
+from cxr_core.film.decoding.dicom_grayscale import find_white, show_grey, show_palette
 from cxr_core.film.decoding.dicom_header import display
 from cxr_core.film.decoding.dicom_header.functional_groups import lift_frame_values
 from cxr_core.film.decoding.dicom_pixels.cells import to_cells
@@ -213,10 +213,11 @@ def _show(dataset: Dataset, cells: np.ndarray, stored: Stored) -> GreyPicture:
     # Colour takes no window (PS3.3 C.11.2.1.2 is for grey only).
     unsigned = replace(stored, signed=False)
     picture = read_stored_values(cells, unsigned)
-    coloured = to_pixels(picture.positions, float(picture.stored.highest))
+    white = find_white(picture)
+    coloured = to_pixels(picture.positions, float(white.high))
     if monochrome:
-        luma = np.rint(coloured.pixels * picture.stored.highest).astype(np.uint16)
+        luma = np.rint(coloured.pixels * white.high).astype(np.uint16)
         shown = show_grey(dataset, luma, picture.stored)
         coloured = shown._replace(colour=coloured.colour)
-    codes = (*picture.irregularities, *coloured.irregularities)
+    codes = (*picture.irregularities, *white.irregularities, *coloured.irregularities)
     return coloured._replace(irregularities=codes)

@@ -8,8 +8,12 @@ import numpy as np
 from pydicom import Dataset
 
 from cxr_core.errors import UndecodableFilm
-from cxr_core.film.decoding.dicom_pixels.stored_values import Stored, read_stored_values
-from cxr_core.film.decoding.grey_range import GreyRange, find_grey_range
+from cxr_core.film.decoding.dicom_pixels.stored_values import (
+    Stored,
+    StoredPicture,
+    read_stored_values,
+)
+from cxr_core.film.decoding.grey_range import GreyRange, find_full_scale, find_grey_range
 from cxr_core.film.decoding.lookup_tables import LookupTable, read_lookup_table, read_palette
 from cxr_core.film.decoding.raster import GreyPicture, to_pixels
 
@@ -36,6 +40,13 @@ def show_palette(dataset: Dataset, cells: np.ndarray, stored: Stored) -> GreyPic
     shown = to_pixels(colours[picture.positions], float(top))
     codes = (*picture.irregularities, *irregularities, *shown.irregularities)
     return shown._replace(irregularities=codes)
+
+
+def find_white(picture: StoredPicture) -> GreyRange:
+    """Black and white of a colour picture. 16 bits say nothing, as for `_find_range`; fewer say the range."""
+    if picture.stored.bits == 16:
+        return find_full_scale(picture.positions)
+    return GreyRange(low=0, high=picture.stored.highest, marks=False)
 
 
 def presentation_table(

@@ -49,7 +49,12 @@ class GreyRange:
 
 
 def find_full_scale(samples: np.ndarray) -> GreyRange:
-    """The range of unsigned samples of 16 bits, (H, W) grey or (H, W, C) colour; black is 0."""
+    """The range of unsigned samples of 16 bits, (H, W) grey or (H, W, C) colour; black is 0.
+
+    Samples widened from 8 bits, each 257 · v, keep the grey that they had in 8 bits: their white is 65535.
+    """
+    if np.array_equal(samples >> 8, samples & 255):
+        return GreyRange(low=0, high=65535, marks=False)
     return find_grey_range(samples if samples.ndim == 2 else samples.max(axis=2))
 
 

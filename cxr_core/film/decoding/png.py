@@ -246,13 +246,8 @@ def _find_scale(
     if header.depth <= 8:
         return samples, 255, header.depth, ()
     stated = [body[0] for name, body in chunks if name == b"sBIT" and body]
-    if stated and 0 < stated[0] < 16:
-        return _scale_by_stated_bits(samples, stated[0])
-    if np.array_equal(samples >> 8, samples & 255):
-        # Widened from 8 bits (each sample 257 · v): 65535 keeps the grey it had as an 8-bit file.
-        return samples, 65535, 16, ()
     if stated:
-        return _scale_by_stated_bits(samples, 16)
+        return _scale_by_stated_bits(samples, stated[0] if 0 < stated[0] < 16 else 16)
     used = find_full_scale(samples)
     return samples, used.high, used.bits, used.irregularities
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from tests.film.corpus import Situation
+from tests.film.dicom_files import write_dicom
 from tests.film.situations.grey_films import (
     AS_WRITTEN,
     MARKED,
@@ -46,6 +47,11 @@ def strew(stored: np.ndarray, value: int) -> np.ndarray:
     for row, column, part in ((20, 200, 1.0), (130, 30, 0.8), (200, 60, 0.65)):
         strewn[row, column] = int(value * part)
     return strewn
+
+
+def in_colour(stored: np.ndarray) -> np.ndarray:
+    """Grey values as equal red, green and blue: (H, W, 3) uint16."""
+    return np.stack([stored] * 3, axis=2).astype(np.uint16)
 
 
 def write_png(stored: np.ndarray, stated: int | None = None) -> bytes:
@@ -209,5 +215,17 @@ SITUATIONS: tuple[Situation, ...] = (
         "White is 4095; flagged.",
         pixels,
         STORED,
+    ),
+    read(
+        "DICOM in RGB, 16 bits, 12 used",
+        lambda: write_dicom(in_colour(values())),
+        "White is the smallest 2^k − 1 that holds the film.",
+    ),
+    read(
+        "DICOM in RGB, 16 bits, 14 used, with a marker of 65535",
+        lambda: write_dicom(in_colour(mark(values(14), 65535))),
+        FILM_ONLY,
+        lambda: clip(mark(values(14), 65535), 14),
+        MARKED,
     ),
 )
