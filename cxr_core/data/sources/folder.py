@@ -246,7 +246,7 @@ def _count_files(
 
 def _report_tables(listings: Sequence[FileListing]) -> list[Issue]:
     """A note about tables of films beside class folders."""
-    names = []
+    names: list[str] = []
     for listing in listings:
         try:
             tables = list_film_tables(listing)

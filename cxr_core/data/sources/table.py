@@ -221,9 +221,9 @@ def _join_tables(parts: list[TableFilms], issues: list[Issue]) -> TableFilms:
     films[text] = films[text].mask(films[text] == "")
     grouped = films.groupby("image", sort=False)
     findings = [key for key in FINDINGS if key in films]
-    facts = [fact for fact in FACTS if fact != "study"]
-    spelled = films.assign(**{fact: normalise_cells(films[fact]) for fact in facts})
-    values = spelled.groupby("image", sort=False)[[*findings, *facts]]
+    compared = [fact for fact in FACTS if fact != "study"]
+    spelled = films.assign(**{fact: normalise_cells(films[fact]) for fact in compared})
+    values = spelled.groupby("image", sort=False)[[*findings, *compared]]
     differing = (values.nunique() > 1).any(axis=1)
     contradicted = pd.Series(differing.index[differing], dtype="str")
     if len(contradicted):
