@@ -122,7 +122,7 @@ def _each_codec() -> list[Situation]:
                 expected=base_pixels,
             ),
             Situation(
-                name=f"a {name} stream of 16 bits that holds 12-bit values, as the file says",
+                name=f"A {name} stream of 16 bits that holds 12-bit values, as the file says",
                 build=lambda syntax=syntax, encode=encode: compressed(
                     encode(base_values(), 16), syntax, **TWELVE_OF_SIXTEEN
                 ),
@@ -130,7 +130,7 @@ def _each_codec() -> list[Situation]:
                 expected=base_pixels,
             ),
             Situation(
-                name=f"an old overlay above 12-bit values, {name}",
+                name=f"An old overlay above 12-bit values, {name}",
                 build=lambda syntax=syntax, encode=encode: compressed(
                     encode(base_values() | _overlay(), 16), syntax, **TWELVE_OF_SIXTEEN
                 ),
@@ -138,7 +138,7 @@ def _each_codec() -> list[Situation]:
                 expected=base_pixels,
             ),
             Situation(
-                name=f"a {name} stream of 8 bits under Bits Stored 12",
+                name=f"A {name} stream of 8 bits under Bits Stored 12",
                 build=lambda syntax=syntax, encode=encode: compressed(
                     encode(eight_bits(), 8), syntax, **TWELVE_OF_SIXTEEN
                 ),
@@ -147,7 +147,7 @@ def _each_codec() -> list[Situation]:
                 flags=frozenset({"stream_depth"}),
             ),
             Situation(
-                name=f"a {name} stream of 11 bits under Bits Stored 12",
+                name=f"A {name} stream of 11 bits under Bits Stored 12",
                 build=lambda syntax=syntax, encode=encode: compressed(
                     encode(base_values() >> 1, 11), syntax, **TWELVE_OF_SIXTEEN
                 ),
@@ -156,7 +156,7 @@ def _each_codec() -> list[Situation]:
                 flags=frozenset({"stream_depth"}),
             ),
             Situation(
-                name=f"a {name} stream of 16 bits under Bits Stored 12, all 16 in use",
+                name=f"A {name} stream of 16 bits under Bits Stored 12, all 16 in use",
                 build=lambda syntax=syntax, encode=encode: compressed(
                     encode(_sixteen_bits(), 16), syntax, **TWELVE_OF_SIXTEEN
                 ),
@@ -165,7 +165,7 @@ def _each_codec() -> list[Situation]:
                 flags=frozenset({"stored_depth"}),
             ),
             Situation(
-                name=f"negative values, {name}",
+                name=f"Negative values, {name}",
                 build=lambda syntax=syntax, encode=encode: compressed(
                     encode(_signed(syntax), 12), syntax, **TWELVE_OF_SIXTEEN, PixelRepresentation=1
                 ),
@@ -278,7 +278,7 @@ LOSSY = (
         tolerance=1.5 / 4095,
     ),
     Situation(
-        name="a window for 12 bits left over a film reduced to 8",
+        name="A window for 12 bits left over a film reduced to 8",
         build=lambda: compressed(
             grey_jpeg(eight_bits()),
             JPEGBaseline8Bit,
@@ -300,7 +300,7 @@ def _colour_situations() -> list[Situation]:
     for planar in (0, 1):
         situations += [
             Situation(
-                name=f"grey kept as RGB, JPEG 2000, Planar Configuration {planar}",
+                name=f"Grey kept as RGB, JPEG 2000, Planar Configuration {planar}",
                 build=lambda planar=planar: compressed(
                     encode_jpeg_2000(grey_as_rgb, 8),
                     JPEG2000Lossless,
@@ -311,7 +311,7 @@ def _colour_situations() -> list[Situation]:
                 expected=lambda: scaled(eight_bits(), 8),
             ),
             Situation(
-                name=f"grey kept as RGB, RLE, Planar Configuration {planar}",
+                name=f"Grey kept as RGB, RLE, Planar Configuration {planar}",
                 build=lambda planar=planar: compressed(
                     _rle_of_bytes(grey_as_rgb), RLELossless, channels=3, PlanarConfiguration=planar
                 ),
@@ -319,7 +319,7 @@ def _colour_situations() -> list[Situation]:
                 expected=lambda: scaled(eight_bits(), 8),
             ),
             Situation(
-                name=f"grey kept in YBR_FULL_422, JPEG baseline, Planar Configuration {planar}",
+                name=f"Grey kept in YBR_FULL_422, JPEG baseline, Planar Configuration {planar}",
                 build=lambda planar=planar: compressed(
                     grey_jpeg(eight_bits(), "RGB"),
                     JPEGBaseline8Bit,
@@ -351,7 +351,7 @@ def _rle_of_bytes(samples: np.ndarray) -> bytes:
 
 CONTRADICTIONS = (
     Situation(
-        name="a grey JPEG in a file that says RGB",
+        name="A grey JPEG in a file that says RGB",
         build=lambda: compressed(grey_jpeg(eight_bits()), JPEGBaseline8Bit, channels=3),
         answer="The stream is right: it is read as grey and flagged.",
         expected=lambda: opened(grey_jpeg(eight_bits())),
@@ -359,7 +359,7 @@ CONTRADICTIONS = (
         tolerance=1.5 / 255,
     ),
     Situation(
-        name="a grey JPEG in a file that says YBR_FULL_422 with one channel",
+        name="A grey JPEG in a file that says YBR_FULL_422 with one channel",
         build=lambda: compressed(
             grey_jpeg(eight_bits()), JPEGBaseline8Bit, PhotometricInterpretation="YBR_FULL_422"
         ),
@@ -369,7 +369,7 @@ CONTRADICTIONS = (
         tolerance=1.5 / 255,
     ),
     Situation(
-        name="grey kept as a colour JPEG in a file that says MONOCHROME2",
+        name="Grey kept as a colour JPEG in a file that says MONOCHROME2",
         build=lambda: compressed(grey_jpeg(eight_bits(), "RGB"), JPEGBaseline8Bit),
         answer="The stream is right: its brightness is read, and the film is flagged.",
         expected=lambda: opened(grey_jpeg(eight_bits(), "RGB")),
@@ -377,7 +377,7 @@ CONTRADICTIONS = (
         tolerance=2.5 / 255,
     ),
     Situation(
-        name="grey kept as JPEG 2000 in RGB in a file that says MONOCHROME1",
+        name="Grey kept as JPEG 2000 in RGB in a file that says MONOCHROME1",
         build=lambda: compressed(
             encode_jpeg_2000(np.dstack([eight_bits()] * 3), 8),
             JPEG2000Lossless,
@@ -388,7 +388,7 @@ CONTRADICTIONS = (
         flags=frozenset({"colour_form", "inverted"}),
     ),
     Situation(
-        name="an uncompressed grey film that says RGB with one channel",
+        name="An uncompressed grey film that says RGB with one channel",
         build=lambda: write_dicom(eight_bits(), PhotometricInterpretation="RGB"),
         answer="One channel is grey; the film is flagged.",
         expected=lambda: scaled(eight_bits(), 8),
@@ -406,55 +406,55 @@ CONTRADICTIONS = (
         expected=base_pixels,
     ),
     Situation(
-        name="no Photometric Interpretation, and no other tag that says what is bright",
+        name="No Photometric Interpretation, and no other tag that says what is bright",
         build=lambda: write_dicom(base_values(), BitsStored=12, PhotometricInterpretation=None),
         answer="Refused: the missing tag is named.",
         refused="large values are bright or dark",
     ),
     Situation(
-        name="no Bits Stored",
+        name="No Bits Stored",
         build=lambda: write_dicom(eight_bits(), BitsStored=None, HighBit=None),
         answer="The whole cell is the value; the film is flagged.",
         expected=lambda: scaled(eight_bits(), 8),
         flags=frozenset({"stored_depth"}),
     ),
     Situation(
-        name="uncompressed cells of 8 bits under Bits Allocated 16 and Bits Stored 8",
+        name="Uncompressed cells of 8 bits under Bits Allocated 16 and Bits Stored 8",
         build=lambda: write_dicom(eight_bits(), BitsAllocated=16, BitsStored=8),
         answer="Bits Stored and the length agree and hold; the film is flagged.",
         expected=lambda: scaled(eight_bits(), 8),
         flags=frozenset({"stored_depth"}),
     ),
     Situation(
-        name="uncompressed cells of 16 bits under Bits Allocated 8 and Bits Stored 12",
+        name="Uncompressed cells of 16 bits under Bits Allocated 8 and Bits Stored 12",
         build=lambda: write_dicom(base_values(), BitsAllocated=8, BitsStored=12),
         answer="Bits Stored and the length agree and hold; the film is flagged.",
         expected=base_pixels,
         flags=frozenset({"stored_depth"}),
     ),
     Situation(
-        name="uncompressed grey under Samples per Pixel 3 and MONOCHROME2",
+        name="Uncompressed grey under Samples per Pixel 3 and MONOCHROME2",
         build=lambda: write_dicom(base_values(), BitsStored=12, SamplesPerPixel=3),
         answer="MONOCHROME2 and the length agree and hold; the film is flagged.",
         expected=base_pixels,
         flags=frozenset({"colour_form"}),
     ),
     Situation(
-        name="grey kept as uncompressed RGB under Samples per Pixel 1",
+        name="Grey kept as uncompressed RGB under Samples per Pixel 1",
         build=lambda: write_dicom(np.dstack([eight_bits()] * 3), SamplesPerPixel=1),
         answer="RGB and the length agree and hold; the film is flagged.",
         expected=lambda: scaled(eight_bits(), 8),
         flags=frozenset({"colour_form"}),
     ),
     Situation(
-        name="grey kept as uncompressed RGB by pixel under Planar Configuration 1",
+        name="Grey kept as uncompressed RGB by pixel under Planar Configuration 1",
         build=lambda: write_dicom(np.dstack([eight_bits()] * 3), PlanarConfiguration=1),
         answer="The order that gives three equal channels holds; the film is flagged.",
         expected=lambda: scaled(eight_bits(), 8),
         flags=frozenset({"colour_form"}),
     ),
     Situation(
-        name="grey kept as uncompressed RGB by plane under Planar Configuration 0",
+        name="Grey kept as uncompressed RGB by plane under Planar Configuration 0",
         build=lambda: write_dicom(
             np.stack([eight_bits()] * 3).reshape(*eight_bits().shape, 3), PlanarConfiguration=0
         ),
@@ -463,7 +463,7 @@ CONTRADICTIONS = (
         flags=frozenset({"colour_form"}),
     ),
     Situation(
-        name="uncompressed pixels in a file that says JPEG",
+        name="Uncompressed pixels in a file that says JPEG",
         build=lambda: _relabel(write_dicom(base_values(), BitsStored=12), JPEGLosslessSV1),
         answer="Their length shows that they are not compressed; the film is flagged.",
         expected=base_pixels,
@@ -479,7 +479,7 @@ CONTRADICTIONS = (
         flags=frozenset({"compression"}),
     ),
     Situation(
-        name="a JPEG lossless stream labelled as JPEG baseline",
+        name="A JPEG lossless stream labelled as JPEG baseline",
         build=lambda: compressed(
             encode_jpeg_lossless(base_values(), 12), JPEGBaseline8Bit, **TWELVE_OF_SIXTEEN
         ),
@@ -487,14 +487,14 @@ CONTRADICTIONS = (
         expected=base_pixels,
     ),
     Situation(
-        name="progressive JPEG under its retired transfer syntax",
+        name="Progressive JPEG under its retired transfer syntax",
         build=lambda: compressed(_progressive_jpeg(), UID("1.2.840.10008.1.2.4.55")),
         answer=AS_IT_IS,
         expected=lambda: opened(_progressive_jpeg()),
         tolerance=1.5 / 255,
     ),
     Situation(
-        name="a JPEG 2000 stream labelled as JPEG-LS",
+        name="A JPEG 2000 stream labelled as JPEG-LS",
         build=lambda: compressed(
             encode_jpeg_2000(base_values(), 12), JPEGLSLossless, **TWELVE_OF_SIXTEEN
         ),
@@ -502,7 +502,7 @@ CONTRADICTIONS = (
         expected=base_pixels,
     ),
     Situation(
-        name="a JPEG-LS stream labelled as RLE",
+        name="A JPEG-LS stream labelled as RLE",
         build=lambda: compressed(
             encode_jpeg_ls(base_values(), 12), RLELossless, **TWELVE_OF_SIXTEEN
         ),
@@ -557,31 +557,31 @@ def _jpeg_ls() -> bytes:
 
 CONTAINERS = (
     Situation(
-        name="a codestream in three fragments",
+        name="A codestream in three fragments",
         build=lambda: fragmented(_jpeg_ls(), bytes(4)),
         answer="The fragments are put together.",
         expected=base_pixels,
     ),
     Situation(
-        name="three fragments with an empty offset table",
+        name="Three fragments with an empty offset table",
         build=lambda: fragmented(_jpeg_ls(), b""),
         answer="The fragments are put together.",
         expected=base_pixels,
     ),
     Situation(
-        name="three fragments with a wrong offset table",
+        name="Three fragments with a wrong offset table",
         build=lambda: fragmented(_jpeg_ls(), bytes(4) + (77).to_bytes(4, "little")),
         answer="The fragments are put together; the table is not needed for one picture.",
         expected=base_pixels,
     ),
     Situation(
-        name="three fragments without an offset table",
+        name="Three fragments without an offset table",
         build=lambda: fragmented(_jpeg_ls(), None),
         answer="The fragments are put together.",
         expected=base_pixels,
     ),
     Situation(
-        name="a JP2 file in place of the codestream",
+        name="A JP2 file in place of the codestream",
         build=lambda: compressed(
             wrap_in_jp2(encode_jpeg_2000(base_values(), 12)), JPEG2000Lossless, **TWELVE_OF_SIXTEEN
         ),
@@ -589,7 +589,7 @@ CONTAINERS = (
         expected=base_pixels,
     ),
     Situation(
-        name="a JP2 file without a codestream",
+        name="A JP2 file without a codestream",
         build=lambda: compressed(
             wrap_in_jp2(encode_jpeg_2000(base_values(), 12)).replace(b"jp2c", b"free"),
             JPEG2000Lossless,
@@ -599,13 +599,13 @@ CONTAINERS = (
         refused="a JP2 file without a codestream",
     ),
     Situation(
-        name="two pictures in the fragments of one frame",
+        name="Two pictures in the fragments of one frame",
         build=lambda: compressed(_jpeg_ls() * 2, JPEGLSLossless, **TWELVE_OF_SIXTEEN),
         answer="Refused: a film is one picture.",
         refused="more than one picture",
     ),
     Situation(
-        name="a codestream of another size than the file says",
+        name="A codestream of another size than the file says",
         build=lambda: compressed(
             encode_jpeg_ls(base_values()[:-1], 12), JPEGLSLossless, **TWELVE_OF_SIXTEEN
         ),
@@ -613,7 +613,7 @@ CONTAINERS = (
         refused="another size (224 × 255) than its header says (224 × 256)",
     ),
     Situation(
-        name="a codestream of four channels",
+        name="A codestream of four channels",
         build=lambda: compressed(
             encode_jpeg_2000(np.dstack([eight_bits()] * 4), 8), JPEG2000Lossless
         ),
@@ -621,7 +621,7 @@ CONTAINERS = (
         refused="4 channels",
     ),
     Situation(
-        name="a codestream that begins with something else",
+        name="A codestream that begins with something else",
         build=lambda: compressed(
             b"\x00\x00" + encode_jpeg_2000(base_values(), 12), JPEG2000Lossless, **TWELVE_OF_SIXTEEN
         ),

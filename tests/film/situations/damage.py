@@ -91,7 +91,7 @@ NATIVE = (
         refused="4096 bytes of something else follow its pixels",
     ),
     Situation(
-        name="two bytes put in among uncompressed pixels",
+        name="Two bytes put in among uncompressed pixels",
         build=lambda: put_in(write_dicom(noisy_corner(), BitsStored=12), 0.4, b"\x07\x01"),
         answer=FOLLOWED,
         refused="2 bytes of something else follow its pixels",
@@ -110,13 +110,13 @@ NATIVE = (
         refused=f"its pixels have {base_values().nbytes - 512} bytes where its header says {base_values().nbytes}",
     ),
     Situation(
-        name="uncompressed pixels of more bytes than rows, columns and bits give",
+        name="Uncompressed pixels of more bytes than rows, columns and bits give",
         build=lambda: with_pixel_length(native(), NOISE),
         answer="Refused: bytes found and expected are named.",
         refused=f"its pixels have {base_values().nbytes + 4096} bytes where its header says {base_values().nbytes}",
     ),
     Situation(
-        name="uncompressed pixels with zeros behind them that their length counts",
+        name="Uncompressed pixels with zeros behind them that their length counts",
         build=lambda: with_pixel_length(write_dicom(noisy_corner(), BitsStored=12), bytes(64)),
         answer="It is read as it is.",
         expected=lambda: scaled(noisy_corner(), 12),
@@ -141,19 +141,19 @@ def _shifted(count: int) -> np.ndarray:
 
 AFTERWARDS = (
     Situation(
-        name="data set trailing padding behind the pixels",
+        name="Data set trailing padding behind the pixels",
         build=lambda: native() + element(0xFFFC, 0xFFFC, b"OB", bytes(100)),
         answer="It is read as it is.",
         expected=base_pixels,
     ),
     Situation(
-        name="digital signatures behind the pixels",
+        name="Digital signatures behind the pixels",
         build=lambda: native() + element(0xFFFA, 0xFFFA, b"SQ", b""),
         answer="It is read as it is.",
         expected=base_pixels,
     ),
     Situation(
-        name="private elements behind the pixels",
+        name="Private elements behind the pixels",
         build=lambda: (
             native()
             + element(0x7FE1, 0x0010, b"OB", b"MAKER   ")
@@ -163,61 +163,61 @@ AFTERWARDS = (
         expected=base_pixels,
     ),
     Situation(
-        name="zeros up to a whole block of 2,048 bytes",
+        name="Zeros up to a whole block of 2,048 bytes",
         build=lambda: to_blocks(native()),
         answer="It is read as it is.",
         expected=base_pixels,
     ),
     Situation(
-        name="text behind the data set",
+        name="Text behind the data set",
         build=lambda: native() + b"<html>a page</html>",
         answer=FOLLOWED,
         refused="19 bytes of something else follow its pixels",
     ),
     Situation(
-        name="a second DICOM file behind the first",
+        name="A second DICOM file behind the first",
         build=lambda: native() + native(),
         answer=FOLLOWED,
         refused="bytes of something else follow its pixels",
     ),
     Situation(
-        name="an element behind the pixels that ends too early",
+        name="An element behind the pixels that ends too early",
         build=lambda: native() + element(0xFFFC, 0xFFFC, b"OB", bytes(100))[:-50],
         answer=FOLLOWED,
         refused="bytes of something else follow its pixels",
     ),
     Situation(
-        name="a deflated file with zeros behind it",
+        name="A deflated file with zeros behind it",
         build=lambda: _deflated() + bytes(10),
         answer="It is read as it is.",
         expected=base_pixels,
     ),
     Situation(
-        name="a deflated file with something else behind it",
+        name="A deflated file with something else behind it",
         build=lambda: _deflated() + NOISE,
         answer="Refused: something else follows the compressed part.",
         refused="bytes follow its compressed part",
     ),
     Situation(
-        name="fragments with something else behind their end",
+        name="Fragments with something else behind their end",
         build=lambda: compressed(_jpeg_ls(), JPEGLSLossless, **TWELVE_OF_SIXTEEN) + NOISE,
         answer=FOLLOWED,
         refused="4096 bytes of something else follow its pixels",
     ),
     Situation(
-        name="fragments without their end",
+        name="Fragments without their end",
         build=lambda: compressed(_jpeg_ls(), JPEGLSLossless, **TWELVE_OF_SIXTEEN)[:-8],
         answer="Refused: the end is missing.",
         refused="do not end as they should",
     ),
     Situation(
-        name="a PNG with a page behind it",
+        name="A PNG with a page behind it",
         build=lambda: _png() + b"<html>",
         answer="Refused: something else follows.",
         refused="followed by 6 bytes",
     ),
     Situation(
-        name="a JPEG with an archive behind it",
+        name="A JPEG with an archive behind it",
         build=lambda: grey_jpeg(eight_bits()) + b"PK\x03\x04",
         answer="Refused: something else follows.",
         refused="followed by 4 bytes",
@@ -266,7 +266,7 @@ CODECS: tuple[tuple[str, UID, Callable[[], bytes], dict[str, Any]], ...] = (
 def _cut_codestreams() -> list[Situation]:
     return [
         Situation(
-            name=f"a {name} stream in DICOM cut at 90 %, an end marker put back",
+            name=f"A {name} stream in DICOM cut at 90 %, an end marker put back",
             build=lambda syntax=syntax, encode=encode, tags=tags: compressed(
                 truncate_scan(encode(), 0.9), syntax, **tags
             ),
@@ -296,19 +296,19 @@ def _jpeg_2000_tile(change: Callable[[bytes, int], bytes]) -> bytes:
 
 STREAMS = (
     Situation(
-        name="an RLE segment with rows missing",
+        name="An RLE segment with rows missing",
         build=lambda: _rle_segments(lambda segment: segment[: -129 * 20]),
         answer="Refused: the picture is not complete.",
         refused="damaged or cut short",
     ),
     Situation(
-        name="an RLE segment with a row more",
+        name="An RLE segment with a row more",
         build=lambda: _rle_segments(lambda segment: segment[:1290] + segment),
         answer="Refused: the picture is not complete.",
         refused=NOT_COMPLETE,
     ),
     Situation(
-        name="a JPEG 2000 stream with bytes put in",
+        name="A JPEG 2000 stream with bytes put in",
         build=lambda: _jpeg_2000_tile(
             lambda stream, at: stream[: at + 9000] + NOISE + stream[at + 9000 :]
         ),
@@ -316,7 +316,7 @@ STREAMS = (
         refused="a tile is longer or shorter than it says",
     ),
     Situation(
-        name="a JPEG 2000 stream without its tiles",
+        name="A JPEG 2000 stream without its tiles",
         build=lambda: _jpeg_2000_tile(lambda stream, at: stream[:at] + EOI),
         answer="Refused: the missing tiles are counted.",
         refused="1 of its 1 tiles are missing",
@@ -352,7 +352,7 @@ def _cut_jpegs() -> list[Situation]:
     ):
         situations.append(
             Situation(
-                name=f"a {form} JPEG cut at 90 %, an end marker put back",
+                name=f"A {form} JPEG cut at 90 %, an end marker put back",
                 build=lambda form=form: truncate_scan(_colour_jpegs()[form], 0.9),
                 answer=CUT,
                 refused="damaged or cut short",
@@ -361,7 +361,7 @@ def _cut_jpegs() -> list[Situation]:
         if form.startswith("progressive"):
             situations.append(
                 Situation(
-                    name=f"a {form} JPEG without its last scan",
+                    name=f"A {form} JPEG without its last scan",
                     build=lambda form=form: _without_last_scan(_colour_jpegs()[form]),
                     answer="Refused: a scan is missing.",
                     refused="some of its scans are missing",
@@ -385,7 +385,7 @@ def _torn() -> np.ndarray:
 
 PICTURES = (
     Situation(
-        name="a JPEG with a wrong bit that no decoder notices: everything behind it is brighter",
+        name="A JPEG with a wrong bit that no decoder notices: everything behind it is brighter",
         build=lambda: grey_jpeg(_torn()),
         answer="It is read; the call is withheld, because the step runs along the blocks.",
         expected=lambda: opened(grey_jpeg(_torn())),
@@ -393,7 +393,7 @@ PICTURES = (
         tolerance=1.5 / 255,
     ),
     Situation(
-        name="the same JPEG in DICOM",
+        name="The same JPEG in DICOM",
         build=lambda: compressed(grey_jpeg(_torn()), JPEGBaseline8Bit),
         answer="It is read; the call is withheld, because the step runs along the blocks.",
         expected=lambda: opened(grey_jpeg(_torn())),
@@ -401,25 +401,25 @@ PICTURES = (
         tolerance=1.5 / 255,
     ),
     Situation(
-        name="a JPEG with arithmetic coding, whose end may be missing without a trace",
+        name="A JPEG with arithmetic coding, whose end may be missing without a trace",
         build=lambda: grey_jpeg(eight_bits()).replace(b"\xff\xc0", b"\xff\xc9", 1),
         answer="Refused: no program in use writes it.",
         refused="a kind that is not in use",
     ),
     Situation(
-        name="a PNG with a byte changed",
+        name="A PNG with a byte changed",
         build=lambda: _png()[:3000] + bytes([_png()[3000] ^ 1]) + _png()[3001:],
         answer="Refused: its checksum does not fit.",
         refused="checksum",
     ),
     Situation(
-        name="a PNG cut at 90 %, an end chunk put back",
+        name="A PNG cut at 90 %, an end chunk put back",
         build=lambda: _png()[: len(_png()) * 9 // 10] + _png()[-12:],
         answer="Refused: it ends inside a chunk.",
         refused="damaged or cut short",
     ),
     Situation(
-        name="a PNG with rows missing, its checksums made to fit",
+        name="A PNG with rows missing, its checksums made to fit",
         build=lambda: _png_of_rows(200),
         answer="Refused: it holds fewer pixels than it says.",
         refused="fewer or more pixels",
