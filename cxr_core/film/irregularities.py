@@ -24,6 +24,11 @@ IRREGULARITIES: dict[str, QualityFlag] = {
             "from the pixels; compare the film with the one on your workstation.",
         ),
         QualityFlag(
+            "wide_window",
+            "The window of this file is far wider than the film's own values, or lies beside them; the film is shown "
+            "nearly in one grey. Set the window on your workstation and export the film again.",
+        ),
+        QualityFlag(
             "outlying_values",
             "Some pixels, such as a marker or a fill, lie far outside all others. The grey values were taken from the "
             "others; compare the film with the one on your workstation.",

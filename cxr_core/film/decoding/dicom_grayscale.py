@@ -17,6 +17,8 @@ from cxr_core.film.decoding.grey_range import GreyRange, find_full_scale, find_g
 from cxr_core.film.decoding.lookup_tables import LookupTable, read_lookup_table, read_palette
 from cxr_core.film.decoding.raster import GreyPicture, to_pixels
 
+# A window that shows a whole film within less than this share of all brightness was made for other values.
+FLAT_BELOW = 0.3
 WINDOW_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")  # C.11.2.1.3
 
 
@@ -79,6 +81,8 @@ def presentation_table(
         ends = np.array([grey_range.low, grey_range.high], np.float64)
         ends = _apply_modality(dataset, ends, None)
         shown = (modality - ends.min()) / (ends.max() - ends.min())
+    elif scaling is None and _leaves_flat(shown, stored, positions, padding):
+        irregularities.append("wide_window")
     # Inversion comes last: PS3.3 C.7.6.3.1.2 (MONOCHROME1 shows the least value white) and C.11.6. A DX file says it
     # twice (C.8.11.3: MONOCHROME1 goes with INVERSE), which is one inversion, not two.
     if (
@@ -178,6 +182,19 @@ def _find_range(
     if used.states_too_many_bits(stored.bits):
         return used, used.irregularities or ("stored_depth",)
     return stated, ()
+
+
+def _leaves_flat(
+    shown: np.ndarray, stored: Stored, positions: np.ndarray, padding: np.ndarray
+) -> bool:
+    """Whether a window is so wide, or lies so far off, that it leaves the film only a small part of all brightness.
+
+    shown: the brightness of each possible value, (2^bits,).
+    """
+    film = find_grey_range(positions, stored.lowest, padding)
+    ends = np.array([film.low, film.high]) - stored.lowest
+    inside = np.clip(ends, 0, shown.size - 1)
+    return float(np.ptp(shown[inside])) < FLAT_BELOW
 
 
 def _apply_voi(

@@ -13,7 +13,7 @@ from tests.film.corpus import Situation, base_pixels
 from tests.film.dicom_files import write_dicom
 
 DEPTH, LENGTH = frozenset({"lut_depth"}), frozenset({"lut_length"})
-SIGN = frozenset({"pixel_sign"})
+SIGN, WIDE = frozenset({"pixel_sign"}), frozenset({"wide_window"})
 STORED, MARKED = frozenset({"stored_depth"}), frozenset({"outlying_values"})
 
 WINDOW = {"WindowCenter": 2048, "WindowWidth": 5000}

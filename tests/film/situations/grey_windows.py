@@ -5,6 +5,7 @@ import numpy as np
 from tests.film.corpus import Situation
 from tests.film.situations.grey_films import (
     BY_STANDARD,
+    WIDE,
     WINDOW,
     pixels,
     read,
@@ -149,5 +150,19 @@ SITUATIONS: tuple[Situation, ...] = (
         "RescaleSlope 0",
         lambda: write(RescaleSlope=0, RescaleIntercept=0),
         "rescales every pixel to the same value",
+    ),
+    read(
+        "A window of 16 bits over 14 bits",
+        lambda: write(values(14), bits=16, WindowCenter=32768, WindowWidth=65536),
+        "Shown as the file says; flagged, as the window leaves the film nearly one grey.",
+        lambda: (values(14) - 32767.5) / 65535 + 0.5,
+        WIDE,
+    ),
+    read(
+        "A window in stored units over rescaled values",
+        lambda: write(RescaleSlope=0.25, RescaleIntercept=0, **WINDOW),
+        "Shown as the file says; flagged, as the window leaves the film nearly one grey.",
+        lambda: (values() / 4 - 2047.5) / 4999 + 0.5,
+        WIDE,
     ),
 )
