@@ -126,7 +126,7 @@ def _decode_dataset(data: bytes) -> Radiograph:
     shuttered, shutter_codes = display.find_shuttered(file.dataset)
     grey = _show(file.dataset, display.fill_shuttered(cells, shuttered), stored)
     turn = display.find_turn(display.read_orientation(file.dataset))
-    facts, doubts = dicom_tags.read_dicom_facts(file.dataset, turn)
+    stated, contradictions = dicom_tags.read_dicom_facts(file.dataset, turn)
     found = (
         *completed,
         *irregularities,
@@ -134,7 +134,7 @@ def _decode_dataset(data: bytes) -> Radiograph:
         *grey.irregularities,
         *lifted,
         *shutter_codes,
-        *doubts,
+        *contradictions,
     )
     return Radiograph(
         pixels=display.show_as_stated(grey.pixels, shuttered, turn),
@@ -142,7 +142,7 @@ def _decode_dataset(data: bytes) -> Radiograph:
         bits=stored.bits,
         colour=grey.colour,
         irregularities=tuple(dict.fromkeys(found)),
-        **vars(facts),
+        **vars(stated),
     )
 
 

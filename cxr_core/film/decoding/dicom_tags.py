@@ -50,22 +50,23 @@ def read_dicom_facts(
         found.append("unprocessed")
     if turn is not None:
         found.append("set_upright")
-    size, stated = (int(dataset.Rows), int(dataset.Columns)), spacing.read_spacing(dataset)
-    if turn is not None and turn.exchange:
-        size, stated = size[::-1], None if stated is None else stated.exchanged()
-    if stated is not None and not is_plausible_film(size, stated.mm, age_years):
+    distance = spacing.read_spacing(dataset)
+    size = (int(dataset.Rows), int(dataset.Columns))
+    if distance is not None and turn is not None and turn.exchange:
+        distance, size = distance.exchanged(), size[::-1]
+    if distance is not None and not is_plausible_film(size, distance.mm, age_years):
         found.append("implausible_spacing")
-        stated = None
-    facts = DicomFacts(
-        spacing_mm=None if stated is None else stated.mm,
-        spacing_source=None if stated is None else stated.source,
+        distance = None
+    stated = DicomFacts(
+        spacing_mm=None if distance is None else distance.mm,
+        spacing_source=None if distance is None else distance.source,
         view=cast(View | None, view.value),
         age_years=age_years,
         sex=parse_sex(read_text(dataset, "PatientSex")),
         modality=modality.value,
         body_part=part.value,
     )
-    return facts, tuple(dict.fromkeys(found))
+    return stated, tuple(dict.fromkeys(found))
 
 
 def _read_age(dataset: Dataset) -> float | None:
