@@ -126,6 +126,15 @@ def test_false_colours_are_no_tint(scale: str) -> None:
     assert "colour" in codes(film)
 
 
+def test_a_colour_too_strong_for_a_tint_is_refused() -> None:
+    for weights in ((1, 0.2, 0.2), (0.3, 0.3, 1)):
+        film = decode_film(
+            as_jpeg(np.rint(GREY[..., None] * np.array(weights)).astype(np.uint8), 95)
+        )
+        assert film.irregularities == ()
+        assert "colour" in codes(film)
+
+
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_colour_photographs_are_no_tinted_films(real_data: Path, name: str) -> None:
     film = decode_film((real_data / "not_chest" / "natural" / name).read_bytes())

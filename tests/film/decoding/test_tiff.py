@@ -92,6 +92,15 @@ def test_a_jpeg_inside_is_read_as_its_colours_say() -> None:
             assert np.abs(film.pixels - expected).mean() < 0.01
 
 
+def test_a_jpeg_inside_whose_colours_are_rgb() -> None:
+    options = [cv2.IMWRITE_TIFF_COMPRESSION, 7, cv2.IMWRITE_TIFF_ROWSPERSTRIP, 16]
+    data = cv2.imencode(".tif", np.ascontiguousarray(COLOURED[..., ::-1]), options)[1].tobytes()
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.tag_v2[262] == 2
+        expected = np.asarray(picture) / 255 @ LUMA
+    np.testing.assert_allclose(decode_film(data).pixels, expected, atol=0.01)
+
+
 def test_a_palette_is_looked_up() -> None:
     palette = np.stack([np.arange(256)[::-1], np.arange(256)[::-1], np.arange(256)[::-1]])
     for scale, flags in ((257, ()), (256, ()), (1, ("lut_depth",))):
@@ -178,6 +187,18 @@ def test_every_cut_is_refused(compression: str | None) -> None:
     for length in np.linspace(4, len(data) - 1, 60).astype(int):
         with pytest.raises(FilmRefused):
             decode_film(data[:length])
+
+
+def test_a_strip_without_its_checksum_is_refused() -> None:
+    data = saved(Image.fromarray(GREY), compression="tiff_adobe_deflate")
+    with Image.open(io.BytesIO(data)) as picture:
+        offset, size = picture.tag_v2[273][0], picture.tag_v2[279][0]
+    length = data.index(size.to_bytes(4, "little"), offset + size)  # of the strip, in the directory
+    shorter = data[:length] + (size - 4).to_bytes(4, "little") + data[length + 4 :]
+    wrong = data[: offset + size - 1] + bytes([data[offset + size - 1] ^ 1]) + data[offset + size :]
+    for broken in (shorter, wrong):
+        with pytest.raises(UndecodableFilm, match="damaged"):
+            decode_film(broken)
 
 
 def test_a_broken_strip_is_refused_although_the_file_is_whole() -> None:
