@@ -34,6 +34,11 @@ FINDINGS: dict[str, Finding] = dict(
             "Infection of the lung, seen as opacity of its air spaces or interstitium.",
             "bacterial pneumonia",
             "viral pneumonia",
+            "pneumonia bacterial",
+            "pneumonia viral",
+            "pneumonia/bacterial",
+            "pneumonia/viral",
+            "pneumonia/viral/covid-19",
             "covid-19 pneumonia",
             "pnemonia",  # as CoronaHack's table spells it
         ),

@@ -182,6 +182,21 @@ _FILE_ISSUES = {
     "mirrored": IssueKind(
         "warning", "Films that seem mirrored", "Look at them; many only have a central heart."
     ),
+    "burned_in_text": IssueKind(
+        "warning",
+        "Films that seem to hold text",
+        "Look at them before you keep or share them; exclude or mask those that name a patient.",
+    ),
+    "photographed": IssueKind(
+        "warning",
+        "Films that seem photographed",
+        "Use the original files, or exclude them.",
+    ),
+    "screenshot": IssueKind(
+        "warning",
+        "Films that seem to be screenshots",
+        "Export the films themselves, or exclude them.",
+    ),
     "same_picture": IssueKind("warning", "Identical images", "Nothing: training uses one of each."),
     "same_picture_two_labels": IssueKind(
         "warning",
@@ -235,6 +250,11 @@ _SPLIT_ISSUES = {
     ),
     "no_split": IssueKind(
         "note", "No split is given", "Nothing: the films are split by patient when a run needs it."
+    ),
+    "splits_from_paths": IssueKind(
+        "note",
+        "The folders' names give the split",
+        "Nothing, where they are the data's own splits.",
     ),
     "not_in_split": IssueKind(
         "warning",

@@ -1,8 +1,10 @@
-"""Reads from a film's path what no table says: its patient, its study, and whether it is a lateral view."""
+"""Reads from a film's path what no table says: its patient, study and split, and whether it is a lateral view."""
 
 import os
 import re
 from dataclasses import dataclass
+
+from cxr_core.data.sources.labels import parse_split_folder
 
 # Numbers that a collection gives out once: CheXpert's patient00001, MIMIC-CXR's p10000032.
 COLLECTION_PATIENT = re.compile(r"patient\d{5}|p\d{8}")
@@ -44,6 +46,12 @@ def find_study(path: str) -> str | None:
     """The study that the file's name begins with, as in PadChest; films of one study are of one patient."""
     match = PADCHEST_STUDY.match(os.path.basename(path))
     return match[1] if match else None
+
+
+def find_split(path: str) -> str | None:
+    """The split that the nearest folder above a film names; None when none does."""
+    named = filter(None, map(parse_split_folder, reversed(path.split(os.sep)[:-1])))
+    return next(named, None)
 
 
 def is_patient_folder(name: str) -> bool:

@@ -27,6 +27,7 @@ from cxr_core.data.sources.files import (
     report_missing_images,
     report_surplus_images,
 )
+from cxr_core.data.sources.film_paths import find_split
 from cxr_core.data.sources.film_tables.ages import ages_from_dates
 from cxr_core.data.sources.film_tables.boxes import read_boxes
 from cxr_core.data.sources.film_tables.headings import (
@@ -246,10 +247,10 @@ def _join_tables(parts: list[TableFilms], issues: list[Issue]) -> TableFilms:
 def _finish_films(films: pd.DataFrame, listing: FileListing, issues: list[Issue]) -> pd.DataFrame:
     """The columns of a manifest, from what the tables of one folder say."""
     images = films["image"]
-    split = _assign_splits(films["split"], images, issues)
-    patients = assign_patients(
-        films["patient"], films["study"], images.map(listing.relative), split
-    )
+    paths = images.map(listing.relative)
+    split_cells = _read_splits_of_paths(films["split"], paths, issues)
+    split = _assign_splits(split_cells, images, issues)
+    patients = assign_patients(films["patient"], films["study"], paths, split)
     issues += patients.issues
     one_spelling, spelling_issues = unify_patients(patients.patient, patients.placeholders)
     issues += spelling_issues
@@ -268,6 +269,20 @@ def _finish_films(films: pd.DataFrame, listing: FileListing, issues: list[Issue]
         **{key: films[key] for key in FINDINGS if key in films},
     }
     return pd.DataFrame(columns)
+
+
+def _read_splits_of_paths(cells: pd.Series, paths: pd.Series, issues: list[Issue]) -> pd.Series:
+    """The splits that folders name (train/a.png, test/b.png), where no table gives any; else the cells as they are."""
+    if not all(map(is_unstated, cells.unique())):
+        return cells
+    splits = paths.map(find_split).fillna("")
+    named = sorted(set(splits) - {""})
+    if len(named) < 2:
+        return cells
+    count = int((splits != "").sum())
+    message = f"Folders give the split of {format_count(count, 'films')}: {', '.join(named)}."
+    issues.append(Issue(code="splits_from_paths", message=message, count=count))
+    return splits
 
 
 def _assign_splits(cells: pd.Series, images: pd.Series, issues: list[Issue]) -> pd.Series:

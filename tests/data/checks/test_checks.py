@@ -54,6 +54,7 @@ OF_THE_SOURCES = {
     "outside_classes",
     "patients_from_paths",
     "patients_from_studies",
+    "splits_from_paths",
 }
 OF_THE_MASKS = {"swapped_masks"}  # checked on files: tests/data/sources/test_masks.py
 

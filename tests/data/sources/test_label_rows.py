@@ -112,6 +112,33 @@ def test_a_column_that_names_no_finding_is_no_label_column(folder: Path) -> None
     assert "unknown_label" not in source_issues_by_code(manifest)
 
 
+def test_rows_that_fill_each_others_gaps_are_joined(folder: Path) -> None:
+    manifest = read(
+        folder, "image,patient,mass,edema", "a.png,1,1,", "a.png,1,,1", "b.png,2,0,0", "b.png,2,1,0"
+    )
+    films = by_name(manifest)
+    assert films.loc["a.png", ["mass", "edema"]].tolist() == [1, 1]
+    contradicted = source_issues_by_code(manifest)["contradictory_rows"].images
+    assert [Path(image).name for image in contradicted] == ["b.png"]
+
+
+def test_a_column_of_yes_and_no_must_be_called_after_a_finding(folder: Path) -> None:
+    manifest = read(folder, "image,label", "a.png,1", "b.png,0")
+    assert manifest.findings == ()
+    unknown = source_issues_by_code(manifest)["unknown_label"]
+    assert "call it after the finding, such as Pneumonia" in unknown.message
+
+
+def test_folders_give_the_split_where_no_table_does(tmp_path: Path) -> None:
+    touch(tmp_path / "train" / "a.png", tmp_path / "test" / "b.png")
+    write(tmp_path / "films.csv", "image,mass\ntrain/a.png,1\ntest/b.png,0\n")
+    manifest = read_sources([tmp_path])
+    assert manifest.table["split"].tolist() == ["train", "test"]
+    assert source_issues_by_code(manifest)["splits_from_paths"].count == 2
+    write(tmp_path / "films.csv", "image,split,mass\ntrain/a.png,test,1\ntest/b.png,train,0\n")
+    assert read_sources([tmp_path]).table["split"].tolist() == ["test", "train"]
+
+
 def test_boxes_of_the_rsna_challenge_are_in_fractions(folder: Path) -> None:
     manifest = read(
         folder, "patientId,x,y,width,height,Target", "a,256,512,128,64,1", "a,0,0,1024,1024,1", "b,,,,,0"

@@ -63,6 +63,13 @@ def read_labels(table: LabelTable, images: pd.Series, issues: list[Issue]) -> La
     if names is None:
         return labels_from_names(pd.Series("", images.index, dtype="str"), images, issues)
     cells = table.frame[names]
+    if is_yes_or_no(cells):
+        message = (
+            f"The column {names} of {table.name} says yes or no, but not of which finding; call it after the finding, "
+            "such as Pneumonia."
+        )
+        issues.append(film_issue("unknown_label", message, images, excludable=True))
+        return {}
     contradicts = {text: _is_contradiction(split_names(text)) for text in cells.unique()}
     _report_contradictions(table, images[cells.map(contradicts).astype(bool)], issues)
     return labels_from_names(cells, images, issues)
@@ -100,12 +107,21 @@ def find_box_columns(table: LabelTable) -> list[str]:
 
 
 def has_several_rows_per_film(table: LabelTable, images: pd.Series) -> bool:
-    """Whether a film's rows belong together: each names a finding, holds a box or is by another reader."""
+    """Whether a film's rows belong together: they name findings, hold boxes, are by several readers, or fill gaps."""
     if not images.duplicated().any():
         return False
     if table.find_column(READER_HEADINGS) or find_box_columns(table) or table.box_frame is not None:
         return True
-    return not find_label_columns(table.frame) and find_name_columns(table)[0] is not None
+    if find_label_columns(table.frame):
+        return _rows_fill_gaps(table, images)
+    return find_name_columns(table)[0] is not None
+
+
+def _rows_fill_gaps(table: LabelTable, images: pd.Series) -> bool:
+    """Whether one row of a film says what another row of it leaves open."""
+    labels = pd.DataFrame(labels_from_columns(table.frame, images, []))
+    known = labels.notna().groupby(images.to_numpy())
+    return bool((known.any() & ~known.all()).any(axis=None))
 
 
 def join_rows(table: LabelTable, images: pd.Series, issues: list[Issue]) -> LabelledRows:
