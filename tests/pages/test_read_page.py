@@ -1,10 +1,14 @@
 """The Read page on Streamlit's test bench, with a reader that has no networks."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cxr_core.film.artefacts.flags import BURNED_IN_TEXT
+from pages.components.read.report_downloads import TEXT_NOTICE
 from tests.pages.app_bench import upload, visible_text
 from tests.pages.fake_reader import FakeReader
 
@@ -155,6 +159,20 @@ def test_without_a_model_no_number_is_shown(app: AppTest, reader: FakeReader) ->
     assert not app.exception
     assert "No model is installed" in app.error[0].value
     assert not app.table
+
+
+def test_text_on_a_film_is_named_beside_the_reports(
+    app: AppTest, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(app, plain=film(0.5))
+    assert TEXT_NOTICE not in visible_text(app)
+    examine = reader.examine
+    monkeypatch.setattr(
+        reader, "examine", lambda data: replace(examine(data), concerns=(BURNED_IN_TEXT,))
+    )
+    upload(app, named=film(0.4))
+    assert TEXT_NOTICE in visible_text(app)
+    assert BURNED_IN_TEXT.message in [warning.value for warning in app.warning]
 
 
 def test_reading_error_is_shown_as_a_sentence(app: AppTest, reader: FakeReader) -> None:

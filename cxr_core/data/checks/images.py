@@ -29,6 +29,12 @@ ORIENTATION_FLAGS = {
     "turned": "the film seems to lie on its side or upside down",
     "mirrored": "the heart seems to be on the patient's right",
 }
+# Flags of film/artefacts: a film with them is readable, and may name a patient or differ from the other films.
+ARTEFACT_FLAGS = {
+    "burned_in_text": "text seems to be burned into the border, which may name the patient",
+    "photographed": "the picture seems to be a photograph of a film or of a monitor",
+    "screenshot": "a part of the picture has one exact grey, as the window of a viewer has",
+}
 NAMED_REASONS = 3
 NAMED_COPIES = 4
 
@@ -63,7 +69,7 @@ def find_left_out_films(manifest: Manifest) -> Iterator[Issue]:
 
 
 def find_suspicious_films(films: Manifest) -> Iterator[Issue]:
-    """Films with quality flags: no frontal chest film, or seemingly inverted, turned or mirrored."""
+    """Films with quality flags: no frontal chest film, seemingly inverted, turned, mirrored, or not the film alone."""
     codes = films.table["concerns"].dropna().str.split("|").explode()
     refused = codes[codes.isin(UNSUITABLE)]
     if len(refused):
@@ -71,7 +77,7 @@ def find_suspicious_films(films: Manifest) -> Iterator[Issue]:
         count = format_count(len(rows), "images")
         message = f"A reading would refuse {count}: {_count_values(refused)}."
         yield _excludable("unsuitable", message, rows, films.names[refused.index] + ": " + refused)
-    for code, meaning in ORIENTATION_FLAGS.items():
+    for code, meaning in {**ORIENTATION_FLAGS, **ARTEFACT_FLAGS}.items():
         rows = films.table.loc[codes.index[codes == code]]
         if len(rows):
             message = f"In {format_count(len(rows), 'films')} {meaning}."

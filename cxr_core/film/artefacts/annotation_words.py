@@ -2,7 +2,7 @@
 
 Such words name nobody. A line of text is compared with each word, drawn in two sans-serif faces and several widths,
 by normalised cross-correlation (Lewis 1995, Fast Normalized Cross-Correlation). Letters of five pixels are enough: on
-a part of the NIH films at 256 px, lines of such words reach 0.58 to 0.86, drawn names, dates and numbers up to 0.56.
+the NIH films at 256 px, 44 of 52 lines of such words reach the limit, and 2 of 143 drawn names, dates and numbers do.
 """
 
 from collections.abc import Iterator
@@ -39,8 +39,10 @@ WIDTHS = (0.72, 0.82, 0.93, 1.06)
 HEIGHT_PX = 10
 # The height of small letters is known to a pixel only.
 HEIGHTS = (0.86, 1.0, 1.16)
-# A line may be longer than the word, or lack a part of it, by this many times its height.
-REST = 1.2
+# A line may hold AP or PA beside the word, which is then at least this share of it, or may lack the word's first or
+# last letter or two, this many times its height.
+WORD_SHARE = 0.6
+LACKING = 2.0
 # Correlation from which on a line shows the word.
 ALIKE = 0.58
 # No line of one word is as many times as long as high.
@@ -56,14 +58,16 @@ def is_annotation(picture: np.ndarray, height: int, length: int) -> bool:
 
 
 def correlate_with_words(picture: np.ndarray, height: int, length: int) -> float:
-    """The highest correlation of a line with a word of its length, in [0, 1]; arguments as above."""
+    """The highest correlation of a line with a word of about its length, in [0, 1]; arguments as above."""
     best = 0.0
     for factor in HEIGHTS:
         scale = HEIGHT_PX / (height * factor)
         line = _resize(picture, scale)
         for word in _words_at(min(HEIGHT_PX, round(height * factor))):
-            fits = all(np.less_equal(word.shape, line.shape))
-            if fits and abs(length * scale - word.shape[1]) <= REST * HEIGHT_PX:
+            rows, columns = word.shape
+            lacks = columns - length * scale
+            fits = rows <= line.shape[0] and columns <= line.shape[1]
+            if fits and columns >= WORD_SHARE * length * scale and lacks <= LACKING * HEIGHT_PX:
                 correlation = cv2.matchTemplate(line, word, cv2.TM_CCOEFF_NORMED)
                 best = max(best, float(np.abs(correlation).max()))
     return best

@@ -6,6 +6,13 @@ degrees. Collimation is a rectangle, turned at most, so that its borders keep ri
 
 Where the pixels of a camera meet those of a monitor or the lines of a printed screen, a regular pattern (moiré)
 appears: in the spectrum most of the fine detail's power lies in one place. The detail of tissue and noise is spread.
+
+Limits were chosen on 600 NIH films at 256 px, half of the other hospital's at 512 px and Kermany train films. Measured
+with `python -m tests.film.artefacts.rates`, seed 0, on 576 others (254 of the NIH films with boxes at 256 px, 13 NIH
+originals, the other 101 of the hospital, 208 of Kermany's test): of simulated photographs on a light box, in a dark
+room or of a monitor 0.957 are found (95 % interval 0.937 to 0.970); 5 of the films as they are, 0.009 (0.004 to 0.020),
+are taken for photographs, four of them NIH films with collimation that is not quite a rectangle. A sheet on pure black
+is found less often (about 0.6), since collimation looks alike, and one without perspective or pattern is not found.
 """
 
 from dataclasses import dataclass

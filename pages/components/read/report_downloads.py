@@ -6,19 +6,24 @@ from datetime import datetime
 
 import streamlit as st
 
+from cxr_core.film.artefacts.flags import BURNED_IN_TEXT
 from cxr_core.reading.report.html import render_html_report
 from cxr_core.reading.report.report import Report, render_json_report
 from cxr_core.reading.results import Reading
 from cxr_core.version import VERSION
 from pages.components.read.page_state import DisplayedFilm, StudyEntry
 
+TEXT_NOTICE = "The HTML report shows the film, which seems to hold text. Check that it names nobody before you share."
+
 
 def offer_reports(entry: StudyEntry, displayed: DisplayedFilm | None, reading: Reading) -> None:
-    """Show two buttons: a self-contained HTML page, and JSON."""
+    """Show two buttons: a self-contained HTML page, and JSON. Text on the film is named beside them."""
 
     def defer(write: Callable[[Report], str]) -> Callable[[], str]:
         return lambda: write(build_report(entry, displayed, reading))
 
+    if any(concern.code == BURNED_IN_TEXT.code for concern in reading.concerns):
+        st.caption(TEXT_NOTICE)
     stem = f"silhouette-{reading.sha256[:12]}"
     formats = (
         ("HTML", "text/html", render_html_report),
