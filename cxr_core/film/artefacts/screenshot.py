@@ -3,6 +3,7 @@
 Measured as photographed.py says, on 576 films: 0.762 of simulated screenshots are found (95 % interval 0.726 to 0.795),
 and 1 of the films as they are, 0.002 (0.000 to 0.010), is taken for one. A viewer with a black window is not told from
 collimation; its text is found (burned_in_text.py), so that 0.988 (0.975 to 0.994) carry one of the flags.
+"""
 
 import cv2
 import numpy as np
