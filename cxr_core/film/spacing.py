@@ -10,7 +10,8 @@ from cxr_core.film.radiograph import ADULT_FROM_YEARS, SpacingSource
 LARGEST_FILM_MM = 500.0
 # The film of a premature newborn, cropped to the chest.
 SMALLEST_FILM_MM = 60.0
-# Between the inner borders of the ribs, adults measure about 22 to 36 cm on the film.
+# Between the inner borders of the ribs, as the installed segmenter finds them on 140 NIH films of adults: 215 to 368 mm
+# on the detector (0.5 and 99.5 %: 230 and 367).
 ADULT_CHEST_MM = (210.0, 420.0)
 # A premature newborn, and a grown child.
 CHILD_CHEST_MM = (40.0, 420.0)

@@ -58,8 +58,8 @@ PLAIN_LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ
 VIEW_PHRASES = (
     (r"\b(antero|anterior|anteriore|ventro|voor) ?(posterior|posterieur|dorsal|achterwaarts)\w*", "ap"),
     (r"\b(postero|posterior|posteriore|dorso|achter) ?(anterior|anterieur|ventral|voorwaarts)\w*", "pa"),
-    (r"\bprzednio ?tyln\w*", "ap"),
-    (r"\btylno ?przedni\w*", "pa"),
+    (r"\bant ?post\b|\bprzednio ?tyln\w*", "ap"),
+    (r"\bpost ?ant\b|\btylno ?przedni\w*", "pa"),
     (r"\b(a p|v d|vd)\b", "ap"),
     (r"\b(p a|d v|dv)\b", "pa"),
     (r"\b[lr] l\b", "ll"),
@@ -102,13 +102,15 @@ POSTURE_WORDS: tuple[str, ...] = (
 LYING_WORDS = ("supin*", "dors*", "pron*", "ventral*")
 
 CHEST_WORDS: dict[str, tuple[str, ...]] = {
-    "LUNG": ("lung*", "*pulm*", "poumon*", "polmon*", "longen", "*pleur*", "pluc*", "paru", "akciger*", "легк*"),
+    "LUNG": ("lung*", "*pulm*", "poumon*", "polmon*", "longen", "*pleur*", "pluc*", "plaman*", "keuhko*",
+             "phoi", "paru", "akciger*", "легк*"),
     "HEART": ("heart*", "*cardia*", "*cardio*", "herz*", "coeur*", "cuore", "corazon", "coracao"),
     "MEDIASTINUM": ("*mediastin*",),
     "CHEST": (
         "chest", "*thora*", "*torax*", "*torac*", "*torak*", "thx", "cxr", "chst", "chx", "brust", "brustkorb*",
         "brustkasten", "brustraum", "poitrine", "pecho", "peito", "petto", "borst", "borstkas*", "pectoral*",
-        "ribcage", "klatka", "klatki", "piersiow*", "hrudnik*", "mellkas*", "rintakeha*", "*胸*", "груд*",
+        "ribcage", "klatka", "klatki", "piersiow*", "hrudnik*", "mellkas*", "rintakeha*", "brostkorg*", "bryst*",
+        "gogus*", "nguc", "piept", "*胸*", "груд*",
     ),
 }  # fmt: skip
 # "CHESTPA", "PORTCHEST", but neither Chester nor chestnut.

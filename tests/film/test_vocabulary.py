@@ -13,12 +13,13 @@ from cxr_core.film.vocabulary import (
 PA = (
     "PA", "pa", "PA ERECT", "Postero-anterior", "POSTEROANTERIOR", "posterior anterior", "p.a.", "P-A", "P/A", "PA 2",
     "chest PA", "CHESTPA", "PAErect", "Thorax p.a. stehend", "dorsoventral", "d.-v.", "postéro-antérieure",
-    "posteroanteriore", "póstero-anterior", "achter-voorwaarts", "PA_upright", "tylno-przednia", "后前位",
+    "posteroanteriore", "póstero-anterior", "achter-voorwaarts", "PA_upright", "POST ANT", "tylno-przednia", "后前位",
 )  # fmt: skip
 AP = (
     "AP", "AP SUPINE", "AP PORTABLE", "AP_PORTABLE", "ANTERO-POSTERIOR", "anteroposterior", "a.-p.", "AP1",
     "APSUPINE", "ApErect", "ventrodorsal", "V.D.", "antéro-postérieur", "anteroposteriore", "ântero-posterior",
-    "AP decúbito supino", "AP_horizontal", "Thorax AP im Bett", "voor-achterwaarts", "AP semi-upright", "LEFT AP",
+    "AP decúbito supino", "AP_horizontal", "Thorax AP im Bett", "voor-achterwaarts", "AP semi-upright",
+    "ANT-POST", "LEFT AP",
 )  # fmt: skip
 FRONTAL = ("AP/PA", "Frontal", "frontale", "frontaal", "de face", "de frente", "正位", "F")
 LATERAL = (
@@ -90,6 +91,7 @@ CHEST = (
     "TO\u0301RAX", "BRUSTKORB", "BRUST", "POITRINE", "PECHO", "PEITO", "PETTO", "TORACE", "BORSTKAS", "Thorakal",
     "CXR", "THX", "LUNGS", "Lunge", "POUMONS", "PULMÓN", "PULMAO", "POLMONI", "HEART", "CŒUR", "MEDIASTINUM",
     "KLATKA PIERSIOWA", "胸部", "грудная клетка", "TELE-THORAX", "Thorax 2 Ebenen", "PECTORAL",
+    "BRÖSTKORG", "NGỰC", "GÖĞÜS",
 )  # fmt: skip
 PARTS = {
     "HAND": ("HAND", "LEFT_HAND", "MAIN", "MANO", "MÃO"),
