@@ -324,6 +324,9 @@ def test_command_prints_the_report_and_how_to_continue(
     assert prepare_command(["--data", str(leaky)]) == 3
     said = capsys.readouterr()
     assert Path(said.out.strip()).is_file()
+    account = "10 image files found: 10 used; 10 table rows: 10 used."
+    assert account in said.err[: said.err.index("blocking")], "the account comes first"
+    assert account in Path(said.out.strip()).read_text(encoding="utf-8")
     assert "--exclude patient_in_two_parts" in said.err
     arguments = [
         "--exclude",
@@ -336,6 +339,8 @@ def test_command_prints_the_report_and_how_to_continue(
     assert prepare_command(["--data", "sound-set", *arguments]) == 0
     report = json.loads((Path(capsys.readouterr().out.strip()).parent / "report.json").read_text())
     assert {choice["choice"] for choice in report["choices"]} == {"exclude"}
+    files = report["account"]["files"]
+    assert files == {"found": 10, "used": 8, "left_out": {"excluded": 2}}
 
 
 @pytest.mark.parametrize(

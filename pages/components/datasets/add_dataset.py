@@ -25,7 +25,7 @@ LAYOUT_NAMES = {
 LAYOUTS = (
     "**NIH CXR8** as released (images with `Data_Entry_2017*.csv`), or **folders by class** (`train/NORMAL`, "
     "`test/PNEUMONIA`, …).  \n**A CSV file** with a column of image paths and one per finding, for DICOM, PNG, "
-    "JPEG, TIFF, WebP or BMP files."
+    "JPEG, TIFF, WebP or BMP files; CheXpert, PadChest, VinDr-CXR, RSNA, OpenI and MIMIC-CXR as they are released."
 )
 
 
