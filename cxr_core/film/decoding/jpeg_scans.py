@@ -58,9 +58,8 @@ def is_torn(samples: np.ndarray, unit: tuple[int, int], levels: int = 256) -> bo
     rows, columns = samples.shape[0] // height, samples.shape[1] // width
     if rows < FEWEST_UNITS or columns < FEWEST_UNITS:
         return False
-    steps = _steps_between_units(samples[:, : columns * width], height, rows) * (256 / levels)
-    # In the order of the scan, the step of each unit against the one above it.
-    jumps = steps.reshape(rows - 1, columns, width).mean(axis=2).ravel()
+    # In the order of the scan.
+    jumps = _measure_jumps(samples, unit).ravel() * (256 / levels)
     alike = ALIKE if columns >= MANY_UNITS else ALIKE_OF_FEW
     up = np.cumsum(np.concatenate([[0], np.clip(jumps / SMALLEST_JUMP * 3, -1, 1)]))
     balance = np.abs(up[columns:] - up[:-columns]) / columns
@@ -69,15 +68,28 @@ def is_torn(samples: np.ndarray, unit: tuple[int, int], levels: int = 256) -> bo
     return any(_is_tear(jumps, int(start), columns, alike) for start in starts)
 
 
-def _steps_between_units(samples: np.ndarray, height: int, rows: int) -> np.ndarray:
-    """How far each row of units begins away from where the one above it was going: (rows - 1, W) float32."""
-    tops = np.arange(1, rows) * height
-    around = [samples[tops + offset].astype(np.float32) for offset in (-2, -1, 0, 1)]
-    if samples.ndim == 3:
-        around = [line.mean(axis=2) for line in around]
-    before, last, first, after = around
-    steps: np.ndarray = first - last - ((last - before) + (after - first)) / 2
-    return steps
+def _measure_jumps(samples: np.ndarray, unit: tuple[int, int]) -> np.ndarray:
+    """How far each unit begins away from where the one above it was going: (rows - 1, columns) float64."""
+    height, width = unit
+    rows, columns = samples.shape[0] // height, samples.shape[1] // width
+    tops = range(height, rows * height, height)
+    before, last, first, after = (
+        _sum_channels(samples[tops.start + offset : tops.stop + offset : height, : columns * width])
+        for offset in (-2, -1, 0, 1)
+    )
+    # first - last, less the mean of the steps before and after it.
+    twice = 3 * (first - last) + before - after
+    channels = 1 if samples.ndim == 2 else samples.shape[2]
+    jumps: np.ndarray = twice.reshape(rows - 1, columns, width).sum(axis=2, dtype=np.int32)
+    return jumps / (2 * channels * width)
+
+
+def _sum_channels(lines: np.ndarray) -> np.ndarray:
+    """(rows, W) int32 from (rows, W) or (rows, W, C)."""
+    if lines.ndim == 2:
+        return lines.astype(np.int32)
+    total: np.ndarray = lines.sum(axis=2, dtype=np.int32)
+    return total
 
 
 def _is_tear(jumps: np.ndarray, start: int, columns: int, alike: float) -> bool:
