@@ -62,17 +62,17 @@ class Tint:
     """What the colours of a picture are.
 
     tinted: one tint over a grey film.  scale: by which its luma is multiplied, so that its brightest grey becomes what
-    its brightest channel is: 1 where there is no tint.  marked: coloured marks on a film that is grey or tinted.
+    its brightest channel is: 1 where there is no tint.  has_marks: coloured marks on a film that is grey or tinted.
     """
 
     tinted: bool = False
     scale: float = 1.0
-    marked: bool = False
+    has_marks: bool = False
 
     @property
     def irregularities(self) -> tuple[str, ...]:
         """Codes of film/irregularities.py."""
-        codes = {"tinted": self.tinted, "coloured_marks": self.marked}
+        codes = {"tinted": self.tinted, "coloured_marks": self.has_marks}
         return tuple(code for code, holds in codes.items() if holds)
 
 
@@ -104,14 +104,14 @@ def measure_tint(samples: np.ndarray, top: float, alpha: np.ndarray | None, colo
     cells = average_cells(samples, top, alpha)
     if colour <= COLOUR_ABOVE:
         marks = float((_measure_spread(cells.reshape(-1, 3)) > MARK_ABOVE).mean())
-        return Tint(marked=marks >= MARKS_FROM)
+        return Tint(has_marks=marks >= MARKS_FROM)
     fit = fit_colours(cells)
     marks = float((fit.foreign > MARK_ABOVE).mean())
     if marks > MARKS_AT_MOST or not _is_tint(fit):
         return Tint()
     if fit.curve[fit.used].size and _measure_spread(fit.curve[fit.used]).max() < TINT_FROM:
-        return Tint(marked=marks >= MARKS_FROM)
-    return Tint(tinted=True, scale=_find_scale(cells), marked=marks >= MARKS_FROM)
+        return Tint(has_marks=marks >= MARKS_FROM)
+    return Tint(tinted=True, scale=_find_scale(cells), has_marks=marks >= MARKS_FROM)
 
 
 def average_cells(samples: np.ndarray, top: float, alpha: np.ndarray | None) -> np.ndarray:
@@ -153,14 +153,14 @@ def fit_colours(cells: np.ndarray) -> ColourFit:
         kept = unexplained <= max(MARK_ABOVE / 2, 4 * float(np.median(unexplained)))
     along = (colours * fitted).sum(axis=1) / np.maximum((fitted**2).sum(axis=1), 1e-12)
     paler = np.clip(along, 0, 1)[:, None] * fitted
-    knots = len(KNOTS)
+    curve_terms = len(KNOTS)
     return ColourFit(
         spread=_measure_spread(colours),
         unexplained=unexplained,
         foreign=np.minimum(unexplained, _measure_spread(colours - paler)),
-        curve=coefficients[:knots],
+        curve=coefficients[:curve_terms],
         used=curve_part.mean(axis=0) >= USED_KNOT,
-        uneven=_measure_spread(place_part @ coefficients[knots:]),
+        uneven=_measure_spread(place_part @ coefficients[curve_terms:]),
     )
 
 
@@ -177,12 +177,15 @@ def _is_tint(fit: ColourFit) -> bool:
         or np.percentile(fit.uneven, 98) > UNEVENNESS_AT_MOST
     ):
         return False
-    curve, knots = fit.curve[fit.used], KNOTS[fit.used]
+    curve, brightness = fit.curve[fit.used], KNOTS[fit.used]
     if _measure_spread(curve).max() > STRENGTH_AT_MOST:
         return False
-    channels = knots[:, None] + curve
+    channels = brightness[:, None] + curve
     fall = np.maximum.accumulate(channels, axis=0) - channels
-    if fall.max() > FALL_TO_WHITE_AT_MOST or fall[knots < WHITE_FROM].max(initial=0) > FALL_AT_MOST:
+    if (
+        fall.max() > FALL_TO_WHITE_AT_MOST
+        or fall[brightness < WHITE_FROM].max(initial=0) > FALL_AT_MOST
+    ):
         return False
     return _hue_turn(curve) <= HUE_TURN_AT_MOST
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from cxr_core.errors import OversizedFilm, UndecodableFilm
 from cxr_core.film.decoding import bmp, jpeg, png, tiff, webp
-from cxr_core.film.decoding.tiff_directory import SIGNATURES as TIFF_SIGNATURES
+from cxr_core.film.decoding.tiff_parts.directory import SIGNATURES as TIFF_SIGNATURES
 from cxr_core.film.limits import require_bytes
 from cxr_core.film.radiograph import Radiograph
 

@@ -101,6 +101,26 @@ def test_a_jpeg_inside_whose_colours_are_rgb() -> None:
     np.testing.assert_allclose(decode_film(data).pixels, expected, atol=0.01)
 
 
+def test_a_jpeg_in_rgb_whose_stream_does_not_say_so() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(COLOURED).save(buffer, "JPEG", quality=95, keep_rgb=True)
+    stream = bytearray(buffer.getvalue())
+    frame, scan = stream.index(b"\xff\xc0"), stream.index(b"\xff\xda")
+    for component in range(3):  # R, G and B become 1, 2 and 3, as in a stream of YCbCr
+        stream[frame + 10 + 3 * component] = component + 1
+        stream[scan + 5 + 2 * component] = component + 1
+    stream = (
+        stream[:2] + stream[stream.index(b"\xff\xdb") :]
+    )  # without the markers of JFIF and Adobe
+    begin = len(write_tiff(COLOURED, 8, photometric=2))
+    tags = {259: [7], 273: [begin], 279: [len(stream)]}
+    data = write_tiff(COLOURED, 8, photometric=2, tags=tags) + bytes(stream)
+    film = decode_film(data)
+    with Image.open(buffer) as picture:
+        expected = np.asarray(picture) / 255 @ LUMA
+    np.testing.assert_allclose(film.pixels, expected, atol=0.01)
+
+
 def test_a_palette_is_looked_up() -> None:
     palette = np.stack([np.arange(256)[::-1], np.arange(256)[::-1], np.arange(256)[::-1]])
     for scale, flags in ((257, ()), (256, ()), (1, ("lut_depth",))):
