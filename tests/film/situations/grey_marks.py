@@ -44,7 +44,7 @@ def frame(stored: np.ndarray, value: float) -> np.ndarray:
 def strew(stored: np.ndarray, value: int) -> np.ndarray:
     """Three dead pixels."""
     strewn = stored.copy()
-    for row, column, part in ((20, 200, 1.0), (130, 30, 0.8), (200, 60, 0.65)):
+    for row, column, part in ((20, 200, 1.0), (130, 30, 0.8), (200, 60, 0.4)):
         strewn[row, column] = int(value * part)
     return strewn
 
