@@ -79,6 +79,9 @@ def find_spellings(
 
     Give only texts that have no exact partner, so that an exact one is never taken away.
     """
+    wanted = list(wanted)
+    if not wanted:  # mostly, and the known texts may be a whole release
+        return {}
     candidates: dict[str, list[str]] = {}
     for text in known:
         candidates.setdefault(normalise(text), []).append(text)

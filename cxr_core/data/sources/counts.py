@@ -53,4 +53,4 @@ def list_surplus(unused_files: Mapping[str, str]) -> list[str]:
 
 
 def _list_used(films: pd.DataFrame) -> set[str]:
-    return set(films.loc[films["status"] != MISSING, "image"])
+    return set(films.loc[films["status"] != MISSING, "image"].tolist())

@@ -92,7 +92,9 @@ def read_nih14(listings: Sequence[FileListing]) -> Manifest:
     issues += _report_text_mining(films)
     issues += report_missing_images(films["image"], films["status"] == "missing", entries.name)
     boxes = _read_boxes(listings, films, issues)
-    unused_files = find_unused_files(listings, films, _list_same_names(listings, set(names)))
+    unused_files = find_unused_files(
+        listings, films, _list_same_names(listings, set(names.tolist()))
+    )
     issues += report_surplus_images(list_surplus(unused_files), entries.name)
     counts = count_sources(films, unused_files, len(names), count_repeats(row_issues, names))
     table = build_table(dict(films.items()))
@@ -231,8 +233,8 @@ def _read_boxes(
     table = read_table(path)
     issues += table.issues
     names, findings = table.require_columns("Image Index", "Finding Label")
-    images = dict(zip(films["name"], films["image"], strict=True))
-    spellings = find_spellings(set(names) - images.keys(), images, normalise_stem)
+    images = dict(zip(films["name"].tolist(), films["image"].tolist(), strict=True))
+    spellings = find_spellings(set(names.tolist()) - images.keys(), images, normalise_stem)
     image = names.map({**images, **{name: images[known] for name, known in spellings.items()}})
     listed = image.notna()
     keys = parse_findings(findings[listed], image[listed], issues)

@@ -44,7 +44,7 @@ def read_views(
         values = {text: parse_stated_view(text) for text in cells.unique()}
         unknown = [text for text, view in values.items() if view == "unknown"]
         report_unknown_values(unknown, "view", cells, films, issues)
-        stated.append([values[text] for text in cells])
+        stated.append([values[text] for text in cells.tolist()])
     if paths:
         stated.append(["lateral" if is_lateral_path(path) else None for path in paths])
     together = list(zip(*stated, strict=True))
