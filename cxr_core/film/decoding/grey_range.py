@@ -73,7 +73,7 @@ def find_grey_range(
     present = np.flatnonzero(histogram) + lowest
     if present.size == 0:
         return GreyRange(low=0, high=1, marks=False)
-    whole = _fit_range(int(present[0]), int(present[-1]))
+    plain = _fit_range(int(present[0]), int(present[-1]))
     # The lower half in one's complement: -1 is the first value below 0, as 0 is the first above.
     if _may_hold_marks(histogram[-lowest:]) or _may_hold_marks(histogram[:-lowest][::-1]):
         values = positions.astype(np.int32) + lowest
@@ -82,9 +82,9 @@ def find_grey_range(
         film = _leave_out_marks(np.maximum(~values, 0), film)
         largest = max(int(values[film].max()), (1 << FEWEST_BITS) - 1)
         inner = _fit_range(int(values[film].min()), largest)
-        if inner.bits < whole.bits:
+        if inner.bits < plain.bits:
             return replace(inner, marks=True)
-    return whole
+    return plain
 
 
 def _count_values(positions: np.ndarray) -> np.ndarray:

@@ -263,5 +263,5 @@ def _scale_by_stated_bits(
     # PNG asks for samples scaled up to 16 bits (section 13.12); many writers leave them in the low bits instead.
     if used.bits > bits:
         return samples >> (16 - bits), full, bits, ()
-    marked = int(samples.max()) > full
-    return samples, full, bits, used.irregularities if marked else ()
+    has_mark = int(samples.max()) > full
+    return samples, full, bits, used.irregularities if has_mark else ()
