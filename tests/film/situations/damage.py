@@ -29,7 +29,7 @@ from tests.film.codestreams import (
 )
 from tests.film.corpus import Situation, base_pixels, base_values
 from tests.film.dicom_files import write_dicom
-from tests.film.situations.codecs import (
+from tests.film.situations.compressed_films import (
     TWELVE_OF_SIXTEEN,
     compressed,
     eight_bits,

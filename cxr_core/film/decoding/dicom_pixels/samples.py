@@ -107,12 +107,9 @@ def _correct_native_channels(file: DicomFile, samples: int) -> tuple[str, ...]:
     found = channels.get(file.length or 0)
     if samples == 1 and photometric in COLOUR:
         if found == 3:
-            dataset.SamplesPerPixel, dataset.PlanarConfiguration = (
-                3,
-                dataset.get("PlanarConfiguration") or 0,
-            )
-            return (COLOUR_FORM,)
-        dataset.PhotometricInterpretation = "MONOCHROME2"
+            dataset.SamplesPerPixel = 3
+        else:
+            dataset.PhotometricInterpretation = "MONOCHROME2"
         return (COLOUR_FORM,)
     if samples == 3 and found == 1 and photometric in GREY:
         dataset.SamplesPerPixel = 1
