@@ -194,8 +194,8 @@ class Manifest:
                 reason = str(reasons.index[0])
                 frequent = f". Most of these: {REASONS.get(reason, reason).rstrip('.')}"
             raise DataError(
-                f"no film of the {len(self.table)} listed can be used: {counts}{frequent}. Copy missing films, correct or "
-                "replace the others, and prepare the data again"
+                f"no film of the {len(self.table)} listed can be used: {counts}{frequent}. Copy missing films, correct "
+                "or replace the others, and prepare the data again"
             )
         return self.with_table(rows)
 

@@ -27,9 +27,10 @@ DICOM_MAGIC, DICOM_MAGIC_OFFSET = b"DICM", 128
 NO_SUFFIX = re.compile(r"(\.\d*)?")
 # Folders of masks: masks, lung_mask, leftMask, segmentation. Files of masks: 0001_mask.png.
 MASK_FOLDER = re.compile(
-    r"(.*[ _.-])?(masks?|segmentations?)([ _.-](images?|png|jpg|left|right|hearts?|lungs?|\d+))?|.*masks?"
+    r"(.*[ _.-])?(masks?|segmentations?|ground[ _-]?truths?)"
+    r"([ _.-](images?|png|jpg|left|right|hearts?|lungs?|\d+))?|.*masks?"
 )
-MASK_NAME = re.compile(r"(.*[ _.-])?masks?")
+MASK_NAME = re.compile(r"(.*[ _.-])?masks?([ _.-]\d+)?")
 MAC_ARCHIVE_FOLDER = "__MACOSX"  # a Mac adds it to archives, beside files that begin with a dot
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from cxr_core.data.sources.detect import read_sources
+from cxr_core.data.sources.files import list_folders
 from cxr_core.data.sources.film_paths import find_patient
 from cxr_core.errors import DataError
 from tests.data.layouts import by_name, source_issues_by_code, touch
@@ -159,3 +160,32 @@ def test_the_real_kaggle_folder(real_data):
     assert shared.count == len(numbers["train"] & numbers["test"]) == 154
     assert set(source_issues_by_code(manifest)) == {"patients_scoped", "population_unstated"}
     assert manifest.table.groupby("patient")["split"].nunique().max() == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "is_mask"),
+    [
+        *[("masks/heart/a.png", True), ("ManualMask/leftMask/a.png", True), ("a_mask.png", True)],
+        *[("COVID/lung masks/a.png", True), ("Ground-truths/a.png", True), ("mask_12.png", True)],
+        *[("images/a.png", False), ("study_masks_left_out/a.png", False), ("unmasked/a.png", False)],
+    ],
+)  # fmt: skip
+def test_masks_are_told_from_films_by_their_names(tmp_path, path, is_mask):
+    touch(tmp_path / path)
+    (listing,) = list_folders([tmp_path])
+    assert (str(tmp_path / path) in listing.masks) is is_mask
+
+
+def test_images_in_no_class_folder_are_counted(kaggle):
+    touch(kaggle / "train" / "overview.png", kaggle / "figure.png")
+    manifest = read_sources([kaggle])
+    outside = source_issues_by_code(manifest)["outside_classes"]
+    assert (outside.count, len(manifest.table)) == (2, 6)
+    account = manifest.account_for_films()
+    assert account.sentence == "8 image files found: 6 used, 2 in no class folder."
+
+
+def test_a_table_beside_class_folders_is_named(kaggle):
+    (kaggle / "films.csv").write_text("image,age\nIM-0115-0001.jpeg,4\n")
+    unused = source_issues_by_code(read_sources([kaggle]))["unused_tables"]
+    assert unused.message == "films.csv: the class folders say what the films show."

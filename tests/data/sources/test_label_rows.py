@@ -205,6 +205,13 @@ def test_compressed_tables_are_read_and_damaged_ones_named(folder: Path) -> None
         read_sources([folder])
 
 
+def test_a_template_for_answers_is_no_table_of_films(folder: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"submission\.csv is a template for a competition's answers"
+    ):
+        read(folder, "image_id,PredictionString", "a,14 1 0 0 1 1", name="submission.csv")
+
+
 def test_a_workbook_is_named_where_there_is_no_table(folder: Path) -> None:
     (folder / "labels.xlsx").write_bytes(b"PK")
     with pytest.raises(DataError, match=r"labels\.xlsx is a workbook.* save it as CSV"):

@@ -162,10 +162,16 @@ def _read_tables(listing: FileListing) -> FolderTables:
 
 
 def _refuse_tables(paths: list[str]) -> NoReturn:
-    columns = ", ".join(filter(None, read_header(paths[0])))
-    examples = ", ".join(IMAGE_HEADINGS[:5])
+    headers = {path: read_header(path) for path in paths}
+    for path, header in headers.items():
+        if ANSWER_HEADING not in map(normalise_heading, header):
+            columns = printable(", ".join(filter(None, header)))
+            examples = ", ".join(IMAGE_HEADINGS[:5])
+            raise DataError(
+                f"{printable(path)} has the columns {columns}; expected one with the films' files, such as {examples}"
+            )
     raise DataError(
-        f"{paths[0]} has the columns {columns}; expected one with the films' files, such as {examples}"
+        f"{printable(paths[0])} is a template for a competition's answers, not labels; give the table of labels"
     )
 
 
