@@ -7,8 +7,9 @@ from pydicom.tag import Tag
 
 from cxr_core.film.decoding.dicom_header.values import read_element, read_item
 
-# What applies to one frame stands in the first sequence, what applies to all in the second (PS3.3 C.7.6.16).
-GROUP_SEQUENCES = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
+# What applies to all frames stands in the first sequence, what applies to each in the second (PS3.3 C.7.6.16). What is
+# said of the one frame comes last, and counts.
+GROUP_SEQUENCES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 # Pixel Value Transformation, Frame VOI LUT, Pixel Measures, Frame Anatomy, Patient Orientation in Frame, Frame Display
 # Shutter and Frame Pixel Data Properties (PS3.3 C.7.6.16.2, C.8.19.6).
 LIFTED = (
@@ -28,9 +29,7 @@ def lift_frame_values(dataset: Dataset) -> tuple[str, ...]:
     A value of the frame takes the place of one that the data set had: enhanced objects keep theirs in the groups.
     """
     differ = False
-    for sequence in reversed(
-        GROUP_SEQUENCES
-    ):  # what is said of the one frame comes last, and counts
+    for sequence in GROUP_SEQUENCES:
         group = read_item(dataset, sequence)
         for element in _list_values(group):
             before = read_element(dataset, element.tag)
