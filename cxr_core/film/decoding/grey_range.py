@@ -76,15 +76,31 @@ def find_grey_range(
     plain = _fit_range(int(present[0]), int(present[-1]))
     # The lower half in one's complement: -1 is the first value below 0, as 0 is the first above.
     if _may_hold_marks(histogram[-lowest:]) or _may_hold_marks(histogram[:-lowest][::-1]):
-        values = positions.astype(np.int32) + lowest
-        counted = histogram[positions] > 0
-        film = _leave_out_marks(np.maximum(values, 0), counted)
-        film = _leave_out_marks(np.maximum(~values, 0), film)
-        largest = max(int(values[film].max()), (1 << FEWEST_BITS) - 1)
-        inner = _fit_range(int(values[film].min()), largest)
+        film = _leave_out_marks(_distances_above(positions, lowest), (histogram > 0)[positions])
+        if lowest < 0:
+            film = _leave_out_marks(_distances_below(positions, lowest), film)
+        of_film = positions[film]
+        largest = max(int(of_film.max()) + lowest, (1 << FEWEST_BITS) - 1)
+        inner = _fit_range(int(of_film.min()) + lowest, largest)
         if inner.bits < plain.bits:
             return replace(inner, marks=True)
     return plain
+
+
+def _distances_above(positions: np.ndarray, lowest: int) -> np.ndarray:
+    """How far values lie above 0, as uint16; 0 for those below."""
+    if lowest == 0:
+        return positions
+    zero = np.uint16(-lowest)
+    distances: np.ndarray = np.maximum(positions, zero) - zero
+    return distances
+
+
+def _distances_below(positions: np.ndarray, lowest: int) -> np.ndarray:
+    """How far values lie below -1, as uint16; 0 for those above."""
+    minus_one = np.uint16(-lowest - 1)
+    distances: np.ndarray = minus_one - np.minimum(positions, minus_one)
+    return distances
 
 
 def _count_values(positions: np.ndarray) -> np.ndarray:
