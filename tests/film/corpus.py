@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cxr_core.film.irregularities import IRREGULARITIES
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
+from cxr_core.film.quality_flag import QualityFlag
 
 HEIGHT, WIDTH = 256, 224
 DOCUMENT = Path(__file__).parents[2] / "docs" / "formats.md"
@@ -82,7 +84,22 @@ def render_document() -> str:
         heading, situations = load_chapter(chapter)
         lines += ["", f"## {heading}", "", "| as it is written | what happens |", "|---|---|"]
         lines += [f"| {situation.name} | {situation.answer} |" for situation in situations]
+    lines += [
+        "",
+        "## Quality flags that a file's contents raise",
+        "",
+        "| flag | what it says | its effect |",
+        "|---|---|---|",
+    ]
+    for flag in IRREGULARITIES.values():
+        lines.append(f"| `{flag.code}` | {flag.message} | {_describe_effect(flag)} |")
     return "\n".join(lines) + "\n"
+
+
+def _describe_effect(flag: QualityFlag) -> str:
+    if flag.withholds_reading:
+        return "not read"
+    return "read without a call" if flag.withholds_call else "read"
 
 
 if __name__ == "__main__":
