@@ -53,7 +53,7 @@ def read_views(
     left_out = [decisions[views][1] for views in together]
     both = films[[{"PA", "AP"} <= set(views) for views in together]]
     if len(both):
-        count = format_count(len(both), "films")
+        count = format_count(both.nunique(), "films")
         message = f"Two columns say PA and AP of {count}; their view counts as unknown."
         issues.append(film_issue("unknown_value", message, both))
     return FilmViews(

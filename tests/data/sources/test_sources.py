@@ -330,3 +330,13 @@ def test_a_manifest_of_a_later_version_is_said_to_be_one(tmp_path, monkeypatch):
     monkeypatch.delitem(ISSUES, "impossible_age")
     with pytest.raises(DataError, match="another version of this program"):
         Manifest.load(tmp_path / "manifest.parquet")
+
+
+def test_rows_that_repeat_a_film_count_as_one_film(tmp_path):
+    touch(tmp_path / "a.png", tmp_path / "b.png")
+    rows = "a.png,PA,AP,?!,1\n" * 7 + "b.png,PA,PA,M,0\n"
+    write(tmp_path / "labels.csv", "image,view,projection,sex,mass\n" + rows)
+    issues = source_issues_by_code(read_sources([tmp_path]))
+    assert issues["unknown_value"].extent == "1 film"
+    assert "PA and AP of 1 film;" in issues["unknown_value"].message
+    assert issues["duplicate_rows"].extent == "6 rows"
