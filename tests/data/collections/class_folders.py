@@ -82,8 +82,7 @@ LAYOUTS = (
     Layout(
         name="Kaggle's chest_xray, nested",
         contents="the same again one folder down, with `PNEUMONIA/bacteria`, `PNEUMONIA/virus` and deeper ones",
-        answer="A film may lie any number of folders below its class. The deeper copy is counted and not used; so are "
-        "images in no class folder.",
+        answer="Films any number of folders below their class. The deeper copy and images in no class are counted.",
         build=_write_nested_kaggle,
         kind="folder",
         films={
@@ -107,8 +106,7 @@ LAYOUTS = (
     Layout(
         name="COVID-19 Radiography Database",
         contents="`COVID/images`, `Normal/images`, `Viral Pneumonia/images`, and `masks` beside them",
-        answer="The folder above `images` is the class. Masks are counted and not used. COVID and Lung Opacity are no "
-        "findings of this program: their films have unknown labels, and the dataset waits for a decision.",
+        answer="The folder above `images` is the class; masks are counted. COVID is no known finding.",
         build=_write_covid,
         kind="folder",
         films={

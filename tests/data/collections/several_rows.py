@@ -157,8 +157,7 @@ LAYOUTS = (
     Layout(
         name="One row a finding",
         contents="a table `image`, `finding` with several rows a film",
-        answer="A film has every finding that one of its rows names, and none of the others that the table names. A "
-        "film with a finding and No Finding contradicts itself: the dataset waits for a decision.",
+        answer="A film has every finding that one of its rows names. A finding beside No Finding is a contradiction.",
         build=_write_long,
         kind="csv",
         films={
@@ -189,9 +188,7 @@ LAYOUTS = (
     Layout(
         name="RSNA Pneumonia Detection Challenge",
         contents="`stage_2_train_labels.csv`, `stage_2_detailed_class_info.csv`, films named by `patientId`",
-        answer="`Target`, or the class Lung Opacity, is pneumonia; the other two classes are its absence. Boxes are "
-        "read in the frame of 1024 px. Films of the test part have no labels and are not used; the template for "
-        "answers is skipped.",
+        answer="`Target` or Lung Opacity is pneumonia; boxes are read in 1024 px. Films without a row are counted.",
         build=_write_rsna,
         kind="dicom",
         films={
@@ -214,8 +211,7 @@ LAYOUTS = (
     Layout(
         name="VinDr-CXR (Kaggle)",
         contents="`train.csv` with one row a box and radiologist, `train`, `test`",
-        answer="A radiologist's rows are joined; of several radiologists the majority counts, and where there is none "
-        "the label is unknown. Boxes are not kept, as the table does not say how large the films are.",
+        answer="A radiologist's rows are joined; of several the majority counts, a tie is unknown. Boxes are left out.",
         build=_write_vindr,
         kind="dicom",
         films={
@@ -280,8 +276,7 @@ LAYOUTS = (
     Layout(
         name="OpenI (Indiana University)",
         contents="`indiana_projections.csv`, `indiana_reports.csv`, `images/images_normalized`",
-        answer="The tables are joined by `uid`; `Problems` gives the labels, never the free text. Lateral films are "
-        "left out. Patients are not known: films of one examination count as one patient's.",
+        answer="`Problems`, joined by `uid`, is the label. Laterals are left out. An examination is a patient.",
         build=_write_open_i,
         kind="csv",
         films={

@@ -212,8 +212,7 @@ LAYOUTS = (
     Layout(
         name="CheXpert",
         contents="`train.csv`, `valid.csv`, `train/patient00001/study1/view1_frontal.jpg`",
-        answer="The tables' names give the split, the paths the patient, `AP/PA` the view. Lateral films are left out. "
-        "-1 and empty cells are unknown; No Finding makes the empty ones 0.",
+        answer="Tables' names give the split, paths the patient. Laterals are left out; -1 is unknown.",
         build=_write_chexpert,
         kind="csv",
         films=CHEXPERT_FILMS,
