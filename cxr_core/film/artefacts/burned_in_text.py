@@ -123,6 +123,8 @@ def _group_parts(parts: np.ndarray, side: int) -> Iterator[np.ndarray]:
     plausible = (heights >= MIN_HEIGHT_PX) & (heights <= MAX_HEIGHT * side)
     parts = parts[plausible & (widths <= 25 * heights)]
     parts = parts[np.argsort(-parts[:, 3], kind="stable")][:MAX_PARTS]
+    if not len(parts):
+        return
     # Each (N, 1), against its own transpose.
     left, top, width, height = np.hsplit(parts.astype(np.float32), 4)
     right, bottom = left + width, top + height

@@ -16,6 +16,7 @@ is found less often (about 0.6), since collimation looks alike, and one without 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ EDGE_STEP = 2.0
 EDGE_DIRECTION = 1.8
 # Borders lie in the outer part of the picture, and slope at most so much.
 BORDER = 0.35
-SLOPES = np.linspace(-0.25, 0.25, 51)
+SLOPES = np.linspace(-0.25, 0.25, 51, dtype=np.float32)
 # Share of the surround above which it is taken for collimation; grey levels by which it differs from black or white.
 PLAIN_ABOVE = 0.25
 PLAIN_LEVELS = 3
@@ -123,17 +124,22 @@ def _cut_middle(pixels: np.ndarray, side: int) -> np.ndarray:
 
 def _measure_peak(square: np.ndarray) -> float:
     """The largest share of the power of a square's fine detail that lies in 5 × 5 cells of its spectrum."""
-    side = len(square)
-    detail = square - cv2.GaussianBlur(square, (0, 0), 3)
+    detail = square - cv2.GaussianBlur(square, (13, 13), 3)
     # A marker's rim must not outweigh the rest.
     limit = 3 * float(detail.std())
-    window = np.hanning(side).astype(np.float32)
-    detail = np.clip(detail, -limit, limit) * window[:, None] * window
-    power = np.abs(np.fft.rfft2(detail)).astype(np.float32) ** 2
-    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
-    power[frequency < PATTERN_FREQUENCY] = 0
+    window, fine = _window_and_fine_frequencies(len(square))
+    spectrum = np.fft.rfft2(np.clip(detail, -limit, limit) * window)
+    power = ((spectrum.real**2 + spectrum.imag**2) * fine).astype(np.float32)
     near = cv2.boxFilter(power, -1, (5, 5), normalize=False, borderType=cv2.BORDER_CONSTANT)
     return float(near.max() / (power.sum() + 1e-12))
+
+
+@lru_cache(maxsize=8)
+def _window_and_fine_frequencies(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Hann's window for a square, and which cells of its spectrum hold fine detail."""
+    hann = np.hanning(side).astype(np.float32)
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
+    return hann[:, None] * hann, (frequency >= PATTERN_FREQUENCY).astype(np.float32)
 
 
 def find_sheet(pixels: np.ndarray) -> Sheet | None:
@@ -202,9 +208,9 @@ def _find_border(edges: np.ndarray, first: bool) -> Border | None:
     rows, columns = np.nonzero(edges[:, offset : offset + outer])
     if len(rows) < MIN_EDGE_PX:
         return None
-    columns, rows = columns + offset, rows - height / 2
+    columns, rows = (columns + offset).astype(np.float32), rows.astype(np.float32) - height / 2
     # A Hough transform: for each slope, how many pixels lie on the line through each position of the middle row.
-    positions = np.rint(columns - SLOPES[:, None] * rows).astype(np.int64) + height
+    positions = np.rint(columns - SLOPES[:, None] * rows).astype(np.int32) + height
     bins = width + 2 * height
     votes = np.bincount(
         (positions + bins * np.arange(len(SLOPES))[:, None]).ravel(), minlength=bins * len(SLOPES)

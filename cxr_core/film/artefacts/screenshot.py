@@ -8,11 +8,11 @@ collimation; its text is found (burned_in_text.py), so that 0.988 (0.975 to 0.99
 import cv2
 import numpy as np
 
-from cxr_core.film.artefacts.reduce import reduce_to_8_bits
+from cxr_core.film.artefacts.reduce import find_step
 
-# Areas are looked for on a copy of at most this size, at every second pixel.
+# Areas are looked for at every second pixel of films up to this size, and at fewer of larger ones.
 MAX_SIDE_PX = 1024
-# All samples of a square of so many, thus 9 × 9 pixels, are equal.
+# All samples of a square of so many a side are equal, which spans 9 × 9 pixels or more.
 SQUARE = 5
 # Black and white areas are common on films; grey levels of 255 in between count.
 DARKEST, BRIGHTEST = 20, 245
@@ -27,7 +27,8 @@ def is_screenshot(pixels: np.ndarray) -> bool:
 
 def measure_even_grey(pixels: np.ndarray) -> float:
     """Share of the picture at the grey that is most frequent in even areas, black and white left out: in [0, 1]."""
-    samples = np.ascontiguousarray(reduce_to_8_bits(pixels, MAX_SIDE_PX)[::2, ::2])
+    step = 2 * find_step(pixels.shape, MAX_SIDE_PX)
+    samples = cv2.convertScaleAbs(np.ascontiguousarray(pixels[::step, ::step]), alpha=255)
     square = np.ones((SQUARE, SQUARE), np.uint8)
     even = cv2.dilate(samples, square) == cv2.erode(samples, square)
     counts = np.bincount(samples[even], minlength=256)
