@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cxr_core.data.account import REASONS
+from cxr_core.data.account import Account
 from tests.data.collections import class_folders, several_rows, tables
 from tests.data.collections.layout import Layout
 
@@ -32,9 +32,8 @@ def render_document(text: str) -> str:
 
 
 def _describe_example(layout: Layout) -> str:
-    parts = [f"{layout.files} files: {len(layout.films)} used"]
-    parts += [f"{count} {REASONS[reason]}" for reason, count in layout.left_out.items()]
-    return ", ".join(parts)
+    files = Account(found=layout.files, used=len(layout.films), left_out=layout.left_out)
+    return f"{layout.files} files: {files.phrase}"
 
 
 if __name__ == "__main__":
