@@ -284,7 +284,7 @@ def test_validation_is_carved_only_from_train():
     undivided = Manifest(
         hospital(50).table.assign(split=pd.Series(None, range(50), dtype="str")), "csv", ""
     )
-    with pytest.raises(DataError, match="in undivided. Split the data by ratios"):
+    with pytest.raises(DataError, match=r"in undivided\. Split the data by ratios"):
         carve_validation(undivided, (), 0.2, 0)
 
 
