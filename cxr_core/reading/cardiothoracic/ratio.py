@@ -32,8 +32,15 @@ CHILD = (
 # With these the heart may appear wider than it is, never narrower; the ratio is still one of heart and thorax.
 WIDENING_REASONS = (VIEW_AP, VIEW_UNKNOWN, CHILD)
 # Codes of quality flags (film/quality.py) that affect an automatic measurement, and those that affect a manual one too.
-MEASUREMENT_FLAGS = ("turned", "mirrored", "inverted", "low_resolution")
-PERSISTENT_FLAGS = ("turned",)
+MEASUREMENT_FLAGS = (
+    "turned",
+    "mirrored",
+    "inverted",
+    "low_resolution",
+    "photographed",
+    "screenshot",
+)
+PERSISTENT_FLAGS = ("turned", "photographed")
 
 
 @dataclass(frozen=True, kw_only=True)
