@@ -8,6 +8,7 @@ import pandas as pd
 from cxr_core.data.account import LEFT_OUT, REASONS
 from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
 from cxr_core.data.manifest import NO_SPLIT, Manifest
+from cxr_core.film.irregularities import IRREGULARITIES
 
 # Quality flags (film/quality.py) of images that a reading would refuse.
 UNSUITABLE = frozenset(
@@ -35,6 +36,8 @@ ARTEFACT_FLAGS = {
     "photographed": "the picture seems to be a photograph of a film or of a monitor",
     "screenshot": "a part of the picture has one exact grey, as the window of a viewer has",
 }
+# What a file says of a film that withholds the call in a reading: another view, a contradiction, a torn picture ...
+NO_CALL = frozenset(code for code, flag in IRREGULARITIES.items() if flag.withholds_call)
 NAMED_REASONS = 3
 NAMED_COPIES = 4
 
@@ -77,6 +80,12 @@ def find_suspicious_films(films: Manifest) -> Iterator[Issue]:
         count = format_count(len(rows), "images")
         message = f"A reading would refuse {count}: {_count_values(refused)}."
         yield _excludable("unsuitable", message, rows, films.names[refused.index] + ": " + refused)
+    doubtful = codes[codes.isin(NO_CALL)]
+    if len(doubtful):
+        rows = films.table.loc[doubtful.index.unique()]
+        count = format_count(len(rows), "images")
+        message = f"A reading would make no call on {count}: {_count_values(doubtful)}."
+        yield _excludable("no_call", message, rows, films.names[doubtful.index] + ": " + doubtful)
     for code, meaning in {**ORIENTATION_FLAGS, **ARTEFACT_FLAGS}.items():
         rows = films.table.loc[codes.index[codes == code]]
         if len(rows):

@@ -175,6 +175,11 @@ _FILE_ISSUES = {
         "Images that are no frontal chest film",
         "Look at them; exclude those that are not frontal chest films.",
     ),
+    "no_call": IssueKind(
+        "warning",
+        "Films whose files leave doubts",
+        "Look at them; exclude those that are not plain frontal chest films.",
+    ),
     "inverted": IssueKind(
         "warning", "Films that seem inverted", "Look at them; invert or exclude them."
     ),

@@ -171,6 +171,7 @@ CASES: dict[str, tuple[Callable[[pd.DataFrame], None], Callable[[pd.DataFrame], 
         put("concerns", "clipped|colour", 5),
         put("concerns", "clipped|low_resolution", 5),
     ),
+    "no_call": (put("concerns", "clipped|special_view", 5), put("concerns", "rib_film", 5)),
     "inverted": (
         put("concerns", "low_resolution|inverted", 5),
         put("concerns", "low_resolution", 5),
