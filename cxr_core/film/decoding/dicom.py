@@ -29,7 +29,13 @@ from pydicom.uid import (
 
 from cxr_core.errors import UndecodableFilm
 from cxr_core.film.decoding import dicom_tags
-from cxr_core.film.decoding.dicom_grayscale import find_white, show_grey, show_palette
+from cxr_core.film.decoding.dicom_grayscale import (
+    find_white,
+    find_window,
+    read_first_number,
+    show_grey,
+    show_palette,
+)
 from cxr_core.film.decoding.dicom_header import display
 from cxr_core.film.decoding.dicom_header.functional_groups import lift_frame_values
 from cxr_core.film.decoding.dicom_pixels.cells import to_cells
@@ -185,11 +191,10 @@ def _drop_unfitting_window(dataset: Dataset, stored: Stored) -> None:
 
     A window does not fit when its centre lies above every value; a table when it has entries for more values.
     """
-    windows = dataset.get("WindowCenter")
-    if windows not in (None, ""):
-        centre = float(windows if isinstance(windows, (int, float, str)) else windows[0])
-        slope = float(dataset.get("RescaleSlope") or 1)
-        intercept = float(dataset.get("RescaleIntercept") or 0)
+    centre, _, _ = find_window(dataset)
+    if centre is not None:
+        slope = read_first_number(dataset, "RescaleSlope", 1.0)
+        intercept = read_first_number(dataset, "RescaleIntercept", 0.0)
         ends = (stored.lowest * slope + intercept, stored.highest * slope + intercept)
         if centre > max(ends):
             del dataset.WindowCenter, dataset.WindowWidth

@@ -154,8 +154,8 @@ def _apply_modality(dataset: Dataset, values: np.ndarray, table: LookupTable | N
     """Modality LUT, else rescale slope and intercept, else the values as they are (PS3.3 C.11.1)."""
     if table is not None:
         return table.look_up(values)
-    slope = _first_number(dataset, "RescaleSlope", 1.0)
-    intercept = _first_number(dataset, "RescaleIntercept", 0.0)
+    slope = read_first_number(dataset, "RescaleSlope", 1.0)
+    intercept = read_first_number(dataset, "RescaleIntercept", 0.0)
     if not slope:
         raise UndecodableFilm(
             "This DICOM file rescales every pixel to the same value. Export the film again."
@@ -203,7 +203,7 @@ def _apply_voi(
     """VOI LUT, else window, as [0, 1]; None when there is neither (PS3.3 C.11.2)."""
     if table is not None:
         return table.look_up(modality) / table.full_scale
-    centre, width, function = _find_window(dataset)
+    centre, width, function = find_window(dataset)
     if centre is None:
         return None
     if function == "SIGMOID":  # C.11.2.1.3.1
@@ -215,7 +215,7 @@ def _apply_voi(
     return np.clip((modality - (centre - 0.5)) / (width - 1) + 0.5, 0.0, 1.0)
 
 
-def _find_window(dataset: Dataset) -> tuple[float | None, float, str]:
+def find_window(dataset: Dataset) -> tuple[float | None, float, str]:
     """Centre, width and function of the first window that the standard allows; a centre of None when there is none.
 
     An empty centre or width, or a width that the standard forbids (below 1 for LINEAR, else 0 and less), is a
@@ -270,7 +270,7 @@ def _parse_number(part: object) -> float | None:
         return None
 
 
-def _first_number(dataset: Dataset, keyword: str, otherwise: float) -> float:
+def read_first_number(dataset: Dataset, keyword: str, otherwise: float) -> float:
     """The first number of an element, or `otherwise` when it is absent or empty."""
     number = _numbers(dataset, keyword)[0]
     return otherwise if np.isnan(number) else number
