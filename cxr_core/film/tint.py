@@ -6,10 +6,10 @@ it leaves unexplained is measured. Measures are taken on cells of about 192 a si
 colour noise.
 
 Limits were chosen on simulated tints of train films, kept as JPEG of quality 60 to 95, some with uneven light, noise,
-frames and letters, and on about 30 colour photographs. Tints leave 0.004 to 0.02 unexplained and photographs 0.012 to 0.070;
-false-colour scales fit a curve too, but are stronger in colour, turn through many hues or have channels that fall with
-brightness. On 400 other tints: read 99 %. Of the photographs none is read, of 420 cuttings of them 1 %; of 400 films
-in 16 false-colour scales that no tint resembles, none.
+frames and letters, and on about 30 colour photographs. Tints leave 0.004 to 0.02 unexplained and photographs 0.012 to
+0.070; false-colour scales fit a curve too, but are stronger in colour, turn through many hues or have channels that
+fall with brightness. On 400 other tints: read 99 %. Of the photographs none is read, of 420 cuttings of them 1 %; of
+400 films in 16 false-colour scales that no tint resembles, none.
 """
 
 from dataclasses import dataclass

@@ -82,7 +82,8 @@ class Reader:
     def examine(self, data: bytes) -> Examination:
         """What all models compute from one file; a file that cannot be read carries the concern that refuses it.
 
-        data: a film's bytes: DICOM, PNG, JPEG, TIFF, WebP or BMP. Raises ReadingError when a network gives no finite number.
+        data: a film's bytes: DICOM, PNG, JPEG, TIFF, WebP or BMP. Raises ReadingError when a network gives no finite
+        number.
         """
         started = time.perf_counter()
         inspected = self._inspect_file(data)

@@ -6,6 +6,7 @@ standard's formula, a reference library, the sound twin of the same film), the q
 """
 
 import importlib
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -88,11 +89,10 @@ def render_document() -> str:
         "",
         "## Quality flags that a file's contents raise",
         "",
-        "| flag | what it says | its effect |",
-        "|---|---|---|",
     ]
     for flag in IRREGULARITIES.values():
-        lines.append(f"| `{flag.code}` | {flag.message} | {_describe_effect(flag)} |")
+        text = f"- `{flag.code}` ({_describe_effect(flag)}): {flag.message}"
+        lines += textwrap.wrap(text, 120, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines) + "\n"
 
 

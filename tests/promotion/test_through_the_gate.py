@@ -203,7 +203,9 @@ def test_where_no_film_is_new_to_both_the_gate_stays_closed(known, tmp_path, wor
     verdict = compare_run(a_run(tmp_path / "new", known).path)
     auroc = next(check for check in verdict.checks if check.name == "AUROC")
     assert (verdict.split, verdict.is_open, auroc.status) == ("", False, "not enough cases")
-    assert "does not rule out that it was trained on the official test split" in verdict.comparison_set
+    assert (
+        "does not rule out that it was trained on the official test split" in verdict.comparison_set
+    )
 
 
 def test_films_that_are_gone_keep_the_gate_closed(known, tmp_path, workspace):
