@@ -3,8 +3,7 @@
 SilhouetteError
 ├── FilmRefused            a film that gets no reading (with a short code)
 │   ├── UndecodableFilm        the bytes are not one image in a format that we read
-│   ├── OversizedFilm          more bytes or pixels than the limits allow
-│   └── UnsuitableFilm         an image, but not one that a model may read
+│   └── OversizedFilm          more bytes or pixels than the limits allow
 ├── SettingsError          an input specification or a phantom with a value out of range
 ├── ModelError             a model folder that cannot be used
 │   └── PretrainedUnavailable  pretrained weights that cannot be downloaded
@@ -38,10 +37,6 @@ class OversizedFilm(FilmRefused):
 
     def __init__(self, message: str, code: str = "oversized"):
         super().__init__(message, code)
-
-
-class UnsuitableFilm(FilmRefused):
-    """An image that decodes, but that no model may read."""
 
 
 class SettingsError(SilhouetteError):

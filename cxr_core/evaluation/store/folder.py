@@ -167,14 +167,6 @@ def read_metrics(folder: Path) -> JsonObject | None:
     return metrics if metrics is not None and metrics.get("schema") == SCHEMA else None
 
 
-def load_metrics(folder: Path) -> EvaluationMetrics | None:
-    """The metrics of a classifier's evaluation; None when there are none, or none that can be read."""
-    try:
-        return EvaluationMetrics.from_json(read_metrics(folder))
-    except (KeyError, TypeError):
-        return None
-
-
 def _to_text(record: JsonRecord) -> str:
     return json.dumps(record.to_json(), indent=2, allow_nan=False) + "\n"
 
