@@ -100,6 +100,8 @@ def _upload(tab: Page, server: Served | None, name: str, data: bytes) -> None:
     if server is not None:
         tab.goto(server.address)
     file = {"name": name, "mimeType": "image/png", "buffer": data}
+    # While the page is drawn anew, the old field and the new one are both there.
+    tab.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
     tab.locator("input[type=file]").first.set_input_files([file])  # type: ignore[list-item]
     # In the list of films the name is drawn on a canvas, with a hidden table beside it for screen readers.
     tab.get_by_text(name, exact=True).first.wait_for(state="attached", timeout=60_000)

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,7 @@ def register_dataset(
     }
     Manifest(build_table(columns), "csv", "Free use.").save(folder / "manifest.parquet")
     found = Issue(code="same_picture_two_parts", message="Two of them.", count=2, images=("a", "b"))
-    _json(folder / "issues.json", [asdict(found)] if blocking else [])
+    _json(folder / "issues.json", [found.to_json()] if blocking else [])
     record = {
         "schema": 1,
         "folders": ["/data/films"],

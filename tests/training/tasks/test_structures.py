@@ -122,7 +122,7 @@ def test_a_mask_that_is_missing_or_of_another_size_is_named(folder, tmp_path, wo
     with pytest.raises(DataError, match=r"3\.png has no mask of the heart"):
         fit(TINY, [broken], QUIET, run=tmp_path / "two")
     cv2.imwrite(str(mask), np.zeros((96, 96), np.uint8))
-    with pytest.raises(DataError, match=r"has an empty mask of the heart"):
+    with pytest.raises(DataError, match=r"the mask of the heart of 3\.png is empty"):
         fit(TINY, [broken], QUIET, run=tmp_path / "three")
 
 
