@@ -147,13 +147,13 @@ IRREGULARITIES: dict[str, QualityFlag] = {
         ),
         QualityFlag(
             "tinted",
-            "The film has a tint, such as blue or sepia. Its grey was taken from the brightness of the colours; read "
-            "the film as it was before, if you have it.",
+            "The film has a tint, such as blue or sepia. Its grey was taken from the brightness of the colours; use "
+            "the original without a tint if you have it.",
         ),
         QualityFlag(
             "coloured_marks",
             "There are coloured marks on the film, such as an arrow or letters. The models take them for a part of the "
-            "film: read the film without them.",
+            "film: use the original without them if you have it.",
         ),
     )
 }
