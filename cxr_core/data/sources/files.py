@@ -149,7 +149,7 @@ def report_missing_images(images: pd.Series, missing: pd.Series, table: str) -> 
     if absent.empty:
         return []
     listed = format_count(len(images), "films")
-    message = f"{table} lists {listed}, of which {len(absent):,} are not in the folders."
+    message = f"Of {listed} listed in {table}, the folders lack {len(absent):,}."
     return [film_issue("missing_images", message, absent)]
 
 
@@ -157,7 +157,7 @@ def report_surplus_images(files: Sequence[str], table: str) -> list[Issue]:
     """Images that a table does not list."""
     if not files:
         return []
-    message = f"{table} does not list {format_count(len(files), 'files')} of the folders."
+    message = f"The folders hold {format_count(len(files), 'files')} not listed in {table}."
     return [film_issue("surplus_images", message, files)]
 
 

@@ -39,7 +39,7 @@ def show_run_details(state: TrainPageState, run: Job) -> None:
         return
     progress = read_run_progress(state, run)
     last = " · ".join(filter(None, (describe_progress(progress), describe_rates(progress))))
-    if last and run.state != "finished":
+    if last and run.state not in ("finished", "queued"):
         st.caption(f"When it ended: {plain(last)}")
     _show_figures(collect_figures(run.folder))
     show_progress_charts(f"run-{run.id}", progress)
