@@ -4,7 +4,8 @@ import argparse
 import sys
 
 from cxr_core.data.checks.decision import Action
-from cxr_core.data.checks.issue import ISSUES, Issue
+from cxr_core.data.checks.issue import Issue
+from cxr_core.data.checks.issue_kinds import ISSUES
 from cxr_core.data.prepare import prepare_dataset, resolve_folders
 from cxr_core.data.registry import Dataset
 from cxr_core.data.sources.detect import SOURCES

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.data.checks.issue import EXAMPLES, ISSUES, Issue, format_count
+from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.checks.issue_kinds import ISSUES
 from cxr_core.errors import DataError
 from cxr_core.workspace.paths import is_utf8, printable
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from cxr_core.data.checks.decision import Action, Decision
-from cxr_core.data.checks.issue import SEVERITIES, Issue, Severity
+from cxr_core.data.checks.issue import Issue
+from cxr_core.data.checks.issue_kinds import SEVERITIES, Severity
 from cxr_core.data.prepare import record_decision, withdraw_decision
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_core.data.checks.images import ORIENTATION_FLAGS, UNSUITABLE
-from cxr_core.data.checks.issue import ISSUES, Issue
+from cxr_core.data.checks.issue import Issue
+from cxr_core.data.checks.issue_kinds import ISSUES
 from cxr_core.data.checks.run import run_checks
 from cxr_core.data.checks.shortcuts import MIN_ODDS_RATIO, format_odds, measure_associations
 from cxr_core.data.manifest import Manifest, build_table

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from cxr_core.data.checks.issue import ISSUES
+from cxr_core.data.checks.issue_kinds import ISSUES
 from cxr_core.data.checks.shortcuts import MIN_ODDS_RATIO
 from cxr_core.data.sources.detect import SOURCES
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_core.data.checks.decision import Decision, decide_issue
-from cxr_core.data.checks.issue import ISSUES, Issue, sort_by_severity
+from cxr_core.data.checks.issue import Issue, sort_by_severity
+from cxr_core.data.checks.issue_kinds import ISSUES
 from cxr_core.data.checks.report import (
     QUARANTINE_SHOWN,
     DatasetReport,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxr_core.data.checks.issue import ISSUES
+from cxr_core.data.checks.issue_kinds import ISSUES
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.sources.detect import SOURCES, read_sources
 from cxr_core.errors import DataError
