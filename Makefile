@@ -30,7 +30,7 @@ test: $(TOOLS) ## set up what is missing, then run every test (ARGS=... for pyte
 	@$(VENV_PYTHON) -m pytest -q -n 3 --dist loadfile $(ARGS)
 
 test-fast: $(TOOLS) ## the two-minute part: no browser, no process trees, no training
-	@$(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile -m "not (browser or process or training or release or network_zoo or slow)" $(ARGS)
+	@$(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile -m "not (browser or process or training or release or corpus or network_zoo or slow)" $(ARGS)
 
 check: $(TOOLS) ## format, lint, types, tests
 	@$(VENV_PYTHON) -m ruff format --check .

@@ -22,6 +22,8 @@ from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
 from tests.data.collections.document import LAYOUTS
 
+pytestmark = pytest.mark.corpus
+
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 STRAY_NAMES = ("stray.png", "masks/x.png", "train/stray.jpg", "deep/er/lateral.png", "a_mask.png")
 

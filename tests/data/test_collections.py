@@ -13,6 +13,8 @@ from cxr_core.data.sources.detect import read_sources
 from tests.data.collections.document import DOCUMENT, LAYOUTS, render_document
 from tests.data.collections.layout import Layout
 
+pytestmark = pytest.mark.corpus
+
 IMAGE_NAMES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 each_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
 

@@ -8,6 +8,8 @@ from cxr_core.film.decoding.decode import decode_film
 from cxr_core.film.quality import find_quality_flags
 from tests.film.corpus import DOCUMENT, Situation, list_situations, render_document
 
+pytestmark = pytest.mark.corpus
+
 SITUATIONS = list_situations()
 READ = [situation for situation in SITUATIONS if not situation.refused]
 REFUSED = [situation for situation in SITUATIONS if situation.refused]

@@ -14,6 +14,8 @@ from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from cxr_core.film.quality import find_quality_flags
 from cxr_core.film.radiograph import Radiograph
 
+pytestmark = pytest.mark.corpus
+
 GREY = np.rint(draw_phantom(PhantomSpec(height=300, width=280)).pixels * 255).astype(np.uint8)
 # Red, green and blue at even steps from black to white, straight in between.
 TINTS = {

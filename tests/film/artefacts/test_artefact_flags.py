@@ -19,6 +19,8 @@ from cxr_core.reading.results import Examination
 from tests.film.artefacts.drawn_text import draw_text
 from tests.film.artefacts.retaken import photograph, take_screenshot
 
+pytestmark = pytest.mark.corpus
+
 FILM = replace(draw_phantom(PhantomSpec(height=512, width=448)), container="png")
 RNG = np.random.default_rng(8)
 NAMED = replace(FILM, pixels=draw_text(FILM.pixels, np.random.default_rng(1)).pixels)

@@ -12,6 +12,8 @@ from cxr_core.film.phantom.phantom import SAMPLES, PhantomSpec, draw_phantom
 from tests.film.artefacts.drawn_text import draw_side_marker, draw_text
 from tests.film.artefacts.rates import finds_drawn_text, has_text, list_films, load_film
 
+pytestmark = pytest.mark.corpus
+
 PIXELS = draw_phantom(PhantomSpec(height=512, width=448)).pixels
 # A Hershey face has letters of 22 px at scale 1.
 HERSHEY_PX = 22

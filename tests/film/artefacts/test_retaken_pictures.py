@@ -18,6 +18,8 @@ from cxr_core.film.phantom.phantom import SAMPLES, PhantomSpec, draw_phantom
 from tests.film.artefacts.rates import list_films, load_film
 from tests.film.artefacts.retaken import SURROUNDS, photograph, take_screenshot
 
+pytestmark = pytest.mark.corpus
+
 PIXELS = draw_phantom(PhantomSpec(height=512, width=448)).pixels
 
 
