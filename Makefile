@@ -6,6 +6,9 @@ OLDEST = 3.11
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
 
+# Compiled modules are kept: the tests start hundreds of processes, each of which would compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV_PYTHON = .venv/bin/python
 RUNTIME = .venv/.runtime-installed
 TOOLS = .venv/.tools-installed

@@ -22,6 +22,8 @@ from tests.hearts import SLENDER, segment_drawing
 from tests.reading.report.test_report import examination as examination_of
 from tests.tiny import tiny_model
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -14,6 +14,8 @@ from tests.pages.app_bench import button_labels, find_button, open_page, visible
 from tests.pages.fake_datasets import register
 from tests.pages.fake_evaluations import predictions, write_evaluation
 
+pytestmark = pytest.mark.process
+
 TITLE = "tiny on the test split of films"
 
 

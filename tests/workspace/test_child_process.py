@@ -16,6 +16,8 @@ from cxr_core.workspace.child_process import (
     ended_by_time_limit,
 )
 
+pytestmark = pytest.mark.process
+
 MODULE = "tests.workspace.obedient_child"
 
 

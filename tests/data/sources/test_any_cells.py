@@ -15,6 +15,8 @@ from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
 from tests.data.layouts import ENTRIES_HEADER, touch
 
+pytestmark = pytest.mark.corpus
+
 HEADINGS = (
     "image",
     "dicom_id",

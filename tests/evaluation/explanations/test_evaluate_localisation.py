@@ -26,6 +26,8 @@ from tests.evaluation.report_pages import render_blocks
 from tests.evaluation.synthetic_films import RATIOS, SPECS, write_films
 from tests.tiny import tiny_card, tiny_model
 
+pytestmark = pytest.mark.training
+
 KEY = "cardiomegaly"
 ENLARGED = {name for name, ratio in RATIOS.items() if ratio > 0.5}
 

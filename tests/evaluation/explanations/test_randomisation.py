@@ -27,6 +27,8 @@ from cxr_core.film.preprocess import InputSpec
 from cxr_core.reading.classifier import Classifier
 from tests.tiny import ARGUMENTS, tiny_card, tiny_network
 
+pytestmark = pytest.mark.training
+
 SIDE, FILMS = 160, 6
 CARD = tiny_card(
     input_spec=InputSpec(side=SIDE, channels=1, std=0.25),

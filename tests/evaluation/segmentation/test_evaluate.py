@@ -22,6 +22,8 @@ from tests.evaluation.synthetic_films import CARD, RATIOS, TrueSegmenter, write_
 from tests.tiny import tiny_card, tiny_model
 from train.evaluate import main
 
+pytestmark = pytest.mark.training
+
 FUSION = Fusion(
     measurement="cardiothoracic_ratio",
     model=f"{CARD.model} {CARD.version}",
