@@ -3,46 +3,51 @@
 import streamlit as st
 
 from cxr_core.data.registry import list_damaged_folders, list_datasets
-from cxr_core.errors import SilhouetteError
 from pages.components import cache
 from pages.components.datasets.add_dataset import add_dataset
 from pages.components.datasets.checks import show_checks
 from pages.components.datasets.explore import show_explorer
 from pages.components.datasets.overview import (
     choose_dataset,
+    offer_actions,
     show_damaged_datasets,
     show_overview,
 )
 from pages.components.datasets.page_state import CHECKS, EXPLORE
-from pages.components.markdown import plain
+from pages.components.error_boundary import show_errors
 from pages.components.session import data_page_state
 from pages.components.streamlit_internals import require_app_frame
 
 VIEWS = {CHECKS: show_checks, EXPLORE: show_explorer}
 
 
+@show_errors()
 def page() -> None:
     """The whole page, from top to bottom."""
     state = data_page_state()
     st.title("Datasets")
     datasets = list_datasets()
-    add_dataset(state, is_first=not datasets)
+    with show_errors():
+        add_dataset(state, is_first=not datasets)
     show_damaged_datasets(list_damaged_folders())
     if not datasets:
         return
     dataset = choose_dataset(state, datasets)
-    contents = cache.load_dataset_contents(dataset)
-    show_overview(state, dataset, contents)
+    contents = None
+    with show_errors():
+        contents = cache.load_dataset_contents(dataset)
+    if contents is None:
+        offer_actions(state, dataset)
+        return
+    with show_errors():
+        show_overview(state, dataset, contents)
     tabs = st.tabs(list(VIEWS), default=state.view, key=state.widget_key("view"), on_change="rerun")
     for (name, show), tab in zip(VIEWS.items(), tabs, strict=True):
         if tab.open:
             state.view = name
-            with tab:
+            with tab, show_errors():
                 show(state, dataset, contents)
 
 
 require_app_frame("data")
-try:
-    page()
-except SilhouetteError as error:
-    st.error(plain(str(error)))
+page()

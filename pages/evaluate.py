@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.evaluation.store.catalogue import EvaluationRecord, list_records
 from pages.components import cache
+from pages.components.error_boundary import show_errors
 from pages.components.evaluation.figures import show_headline
 from pages.components.evaluation.header import show_segmenter_report, warn_about_split
 from pages.components.evaluation.page_state import FILMS_TAB, FIRST_TAB, EvaluatePageState
@@ -29,23 +29,26 @@ from pages.components.evaluation.tabs.heatmaps import show_heatmap_figures
 from pages.components.evaluation.tabs.subgroups import show_subgroups
 from pages.components.evaluation.tabs.threshold import show_threshold
 from pages.components.evaluation.tabs.training import show_training_curves
-from pages.components.markdown import plain
 from pages.components.session import evaluate_page_state
 from pages.components.streamlit_internals import require_app_frame
 
 
+@show_errors()
 def page() -> None:
     """The whole page, from top to bottom."""
     state = evaluate_page_state()
     state.rerun_needed = False
     st.title("Evaluation")
-    show_evaluation_jobs(state)
+    with show_errors():
+        show_evaluation_jobs(state)
     records, unreadable = list_records()
     if not records:
-        show_introduction(state)
+        with show_errors():
+            show_introduction(state)
     else:
-        show_evaluation(state, choose_evaluation(state, records), records)
-        with st.expander("Make another evaluation", icon=":material/add:"):
+        with show_errors():
+            show_evaluation(state, choose_evaluation(state, records), records)
+        with st.expander("Make another evaluation", icon=":material/add:"), show_errors():
             offer_evaluation(state)
     show_unreadable(unreadable)
 
@@ -87,12 +90,9 @@ def show_tabs(state: EvaluatePageState, contents: dict[str, Callable[[], None]])
     for (name, show), tab in zip(contents.items(), tabs, strict=True):
         if tab.open:
             state.tab = name
-            with tab:
+            with tab, show_errors():
                 show()
 
 
 require_app_frame("evaluate")
-try:
-    page()
-except SilhouetteError as error:
-    st.error(plain(str(error)))
+page()

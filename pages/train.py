@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.scheduler import ensure_scheduler
 from cxr_core.jobs.status import list_runs
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.session import train_page_state
 from pages.components.streamlit_internals import require_app_frame
@@ -21,6 +21,7 @@ from pages.components.training.start import show_start_form
 ONE_RUN, SEVERAL_RUNS = "run", "runs"  # of the address: a link leads to a run, or to a comparison
 
 
+@show_errors()
 def page() -> None:
     """The whole page, from top to bottom."""
     state = train_page_state()
@@ -32,7 +33,7 @@ def page() -> None:
     for (name, show), tab in zip(views.items(), tabs, strict=True):
         if tab.open:
             state.view = name
-            with tab:
+            with tab, show_errors():
                 show(state)
 
 
@@ -50,7 +51,8 @@ def show_runs(state: TrainPageState) -> None:
             args=(START,),
         )
         return
-    show_live_runs(state, runs)
+    with show_errors():
+        show_live_runs(state, runs)
     show_all_runs(state, runs)
 
 
@@ -59,11 +61,9 @@ def show_all_runs(state: TrainPageState, runs: Sequence[Job]) -> None:
     list_again = make_relister(runs)
 
     @st.fragment(key="all-runs")
+    @show_errors()
     def draw_runs() -> None:
-        try:
-            show_table_and_selected(state, list_again())
-        except SilhouetteError as error:  # the page does not see what a fragment raises
-            st.error(plain(str(error)))
+        show_table_and_selected(state, list_again())
 
     draw_runs()
 
@@ -124,7 +124,4 @@ def write_address(state: TrainPageState, selected: Sequence[Job]) -> None:
 
 
 require_app_frame("train")
-try:
-    page()
-except SilhouetteError as error:
-    st.error(plain(str(error)))
+page()

@@ -10,9 +10,9 @@ from cxr_core.data.checks.issue_kinds import SEVERITIES, Severity
 from cxr_core.data.prepare import record_decision, withdraw_decision
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
-from cxr_core.errors import SilhouetteError
 from pages.components.datasets.contents import DatasetContents
 from pages.components.datasets.page_state import DataPageState
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.wording import count_of, format_minute
 
@@ -137,9 +137,6 @@ def _ask_decision(dataset: Dataset, number: int, issue: Issue) -> None:
 
 def _apply_change(change: Callable[[], Dataset]) -> None:
     """Change the record and rerun the page; or say why it cannot be changed."""
-    try:
+    with show_errors():
         change()
-    except SilhouetteError as error:
-        st.error(plain(str(error)))
-        return
-    st.rerun()
+        st.rerun()

@@ -7,6 +7,7 @@ from cxr_core.data.registry import Dataset
 from pages.components.datasets.contents import DatasetContents, FilmCollection
 from pages.components.datasets.film_list import select_films, show_film_list
 from pages.components.datasets.page_state import DataPageState
+from pages.components.error_boundary import show_errors
 from pages.components.session import clicked_point
 
 CHART_CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -58,6 +59,7 @@ def _show_chart(state: DataPageState, dataset: Dataset, name: str, chart: Datase
     """One chart. A fragment: a click reruns the films and, at most, the chart that loses its selected bar."""
 
     @st.fragment(key=name)
+    @show_errors()
     def draw_chart() -> None:
         # A chart that must lose its selection gets a new key.
         resets = state.selection_resets.get(name, 0)

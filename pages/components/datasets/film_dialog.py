@@ -16,6 +16,7 @@ from pages.components import cache
 from pages.components.datasets.contents import DatasetContents, FilmFacts
 from pages.components.datasets.page_state import DataPageState
 from pages.components.datasets.thumbnails import find_boxes, make_thumbnails
+from pages.components.error_boundary import show_errors
 from pages.components.gallery import Picture, encode_jpeg, show_gallery, show_large_picture
 from pages.components.markdown import plain
 
@@ -26,6 +27,7 @@ LABEL_NAMES = {1: "Positive", 0: "Negative", -1: "Unknown"}
 
 
 @st.dialog("Film", width="large")
+@show_errors()
 def show_dataset_film(state: DataPageState, dataset: Dataset, contents: DatasetContents) -> None:
     """The chosen film; a click on another film of the same patient replaces it."""
     row = contents.listed.find_image(state.open_image)

@@ -10,6 +10,7 @@ from pages.components.datasets.film_dialog import show_dataset_film
 from pages.components.datasets.filters import ask_selection
 from pages.components.datasets.page_state import DataPageState
 from pages.components.datasets.thumbnails import make_thumbnails
+from pages.components.error_boundary import show_errors
 from pages.components.gallery import show_gallery
 from pages.components.markdown import plain
 from pages.components.wording import count_of
@@ -20,6 +21,7 @@ LARGEST_SEED = 2**31 - 1
 
 
 @st.fragment(key=FILMS_FRAGMENT)
+@show_errors()
 def show_film_list(
     state: DataPageState, dataset: Dataset, contents: DatasetContents, films: FilmCollection
 ) -> None:

@@ -74,7 +74,7 @@ def show_overview(state: DataPageState, dataset: Dataset, contents: DatasetConte
         with st.container(key="dataset-facts", gap="xsmall"):
             details = _list_facts(dataset, contents)
             st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in details))
-            _offer_actions(state, dataset)
+            offer_actions(state, dataset)
 
 
 def _tabulate_splits(contents: DatasetContents) -> list[dict[str, str]]:
@@ -127,7 +127,8 @@ def _list_facts(dataset: Dataset, contents: DatasetContents) -> list[tuple[str, 
     return details
 
 
-def _offer_actions(state: DataPageState, dataset: Dataset) -> None:
+def offer_actions(state: DataPageState, dataset: Dataset) -> None:
+    """Buttons that prepare the dataset again, or remove it."""
     with st.container(horizontal=True, gap="small"):
         check_again = st.button(
             "Check again",

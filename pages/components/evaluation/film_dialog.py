@@ -20,6 +20,7 @@ from pages.components.datasets.film_dialog import (
     show_film_picture,
     show_other_films,
 )
+from pages.components.error_boundary import show_errors
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
 from pages.components.read.page_state import DisplayedFilm
@@ -30,6 +31,7 @@ VIEWER_KEY = "evaluated-film-viewer"
 
 
 @st.dialog("Film", width="large")
+@show_errors()
 def show_evaluated_film(
     state: EvaluatePageState,
     evaluation: LoadedEvaluation,

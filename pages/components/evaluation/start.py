@@ -14,6 +14,7 @@ from cxr_core.jobs.records import EvaluationRequest
 from cxr_core.jobs.scheduler import ensure_scheduler
 from cxr_core.models.registry.registry import list_models
 from cxr_core.presentation.wording import split_name
+from pages.components.error_boundary import show_errors
 from pages.components.evaluation.command import METHOD_HELP, METHODS, build_command
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
@@ -148,6 +149,7 @@ def _start(state: EvaluatePageState, request: EvaluationRequest) -> None:
 
 
 @st.fragment(run_every=POLL_S)
+@show_errors()
 def _watch_active(state: EvaluatePageState) -> None:
     """The progress of those that wait or run; the page runs once when one has ended."""
     active = [job for job in status.list_evaluations() if job.active]

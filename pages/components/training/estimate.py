@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.components import cache
 from pages.components.background_tasks import BackgroundTask
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.training.page_state import RunDraft
 
@@ -41,6 +42,7 @@ def show_estimate(draft: RunDraft, request: TrainingRequest | None) -> None:
 
 
 @st.fragment(run_every=POLL_S)
+@show_errors()
 def watch_estimate(draft: RunDraft, task: BackgroundTask) -> None:
     """Wait for the answer; the page reruns once when it is there."""
     if not task.is_running:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.jobs import actions
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.status import list_runs
 from cxr_core.training.runs.charts import progress_charts
 from cxr_core.training.runs.progress import RunProgress, read_progress
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.training.job_state import state_badge
 from pages.components.training.page_state import TrainPageState
@@ -26,6 +26,7 @@ def show_live_runs(state: TrainPageState, runs: Sequence[Job]) -> None:
     needs_polling = any(run.live or run.state == "queued" for run in runs)
 
     @st.fragment(run_every=POLL_S if needs_polling else None, key="live-runs")
+    @show_errors()
     def draw_runs() -> None:
         current = list_again()
         with st.container(key="live-and-waiting"):
@@ -81,12 +82,9 @@ def show_log(progress: RunProgress) -> None:
 
 def apply_action(action: Callable[[], object]) -> None:
     """Do something with a run and rerun the page; or say why it cannot be done."""
-    try:
+    with show_errors():
         action()
-    except SilhouetteError as error:
-        st.error(plain(str(error)))
-        return
-    st.rerun()
+        st.rerun()
 
 
 def _show_run(state: TrainPageState, run: Job) -> None:

@@ -14,6 +14,7 @@ from cxr_core.training.runs.compare import is_segmentation_run, read_data_folder
 from cxr_core.training.runs.figures import collect_figures
 from pages.components import cache
 from pages.components.background_tasks import BackgroundTask
+from pages.components.error_boundary import show_errors
 from pages.components.evaluation.start import describe_evaluation_progress
 from pages.components.markdown import plain
 from pages.components.models.gate_verdict import show_verdict
@@ -117,6 +118,7 @@ def start_gate(run: Job) -> None:
 
 
 @st.fragment(run_every=POLL_S)
+@show_errors()
 def watch_gate(state: TrainPageState, run: Job, task: BackgroundTask) -> None:
     """The progress of the gate or of a publication; the page reruns once when it has ended."""
     if not task.is_running:
@@ -136,6 +138,7 @@ def watch_gate(state: TrainPageState, run: Job, task: BackgroundTask) -> None:
 
 
 @st.fragment(run_every=POLL_S)
+@show_errors()
 def watch_evaluation(state: TrainPageState, folder: Path) -> None:
     """The progress of the evaluation on test films; the page reruns once when it has ended."""
     evaluation = status.find_evaluation(folder)
@@ -165,6 +168,7 @@ def _cancel_evaluation(state: TrainPageState, evaluation: Job) -> None:
 
 
 @st.fragment(run_every=POLL_S)
+@show_errors()
 def watch_other_server(run: Job) -> None:
     """Work on a run that another process does; the page reruns once when it has ended."""
     activity = read_activity(run.folder)

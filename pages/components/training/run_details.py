@@ -12,6 +12,7 @@ from cxr_core.presentation.wording import finding_name
 from cxr_core.training.runs.compare import read_data_folders
 from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure, collect_figures
 from cxr_core.training.runs.run_files import recipe_file
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.training.job_state import state_badge, time_taken
 from pages.components.training.live_runs import (
@@ -41,11 +42,13 @@ def show_run_details(state: TrainPageState, run: Job) -> None:
     last = " · ".join(filter(None, (describe_progress(progress), describe_rates(progress))))
     if last and run.state not in ("finished", "queued"):
         st.caption(f"When it ended: {plain(last)}")
-    _show_figures(collect_figures(run.folder))
+    with show_errors():
+        _show_figures(collect_figures(run.folder))
     show_progress_charts(f"run-{run.id}", progress)
     show_log(progress)
     if run.state == "finished":
-        show_publishing(state, run)
+        with show_errors():
+            show_publishing(state, run)
 
 
 def _list_facts(run: Job) -> list[tuple[str, str]]:
@@ -88,16 +91,14 @@ def _offer_actions(state: TrainPageState, run: Job) -> None:
 def _prefill_retry(state: TrainPageState, run: Job) -> None:
     from cxr_core.training.recipe.recipe_file import load_recipe
 
-    try:
+    with show_errors():
         recipe = load_recipe(recipe_file(run.folder))
-    except SilhouetteError as error:
-        st.error(plain(str(error)))
-        return
-    state.prefill_retry(run.id, recipe, run.data or read_data_folders(run.folder))
-    st.rerun()
+        state.prefill_retry(run.id, recipe, run.data or read_data_folders(run.folder))
+        st.rerun()
 
 
 @st.dialog("Delete this run?")
+@show_errors()
 def confirm_deletion(state: TrainPageState, run: Job) -> None:
     """Ask before a run's folder is deleted."""
     st.markdown(

@@ -6,9 +6,9 @@ from pathlib import Path
 import streamlit as st
 
 from cxr_core.data.registry import Dataset, list_datasets
-from cxr_core.errors import SilhouetteError
 from cxr_core.models.registry.registry import find_segmenter, list_classifiers
 from cxr_core.presentation.wording import finding_name
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.training.page_state import RunDraft
 from pages.components.wording import count_of
@@ -40,7 +40,8 @@ def ask_data(draft: RunDraft, datasets: Sequence[Dataset]) -> None:
     draft.data = tuple(chosen)
     for dataset in datasets:
         if dataset.name in chosen:
-            _show_checks_result(dataset)
+            with show_errors():
+                _show_checks_result(dataset)
 
 
 def find_data_faults(draft: RunDraft, findings: Sequence[str]) -> list[str]:
@@ -165,11 +166,7 @@ def _dataset_names(data: Sequence[str], datasets: Sequence[Dataset]) -> list[str
 
 
 def _show_checks_result(dataset: Dataset) -> None:
-    try:
-        issues, blocking = dataset.load_issues(), dataset.open_blocking_issues()
-    except SilhouetteError as error:
-        st.error(plain(str(error)))
-        return
+    issues, blocking = dataset.load_issues(), dataset.open_blocking_issues()
     badges = ":green-badge[:material/check: ready for training]"
     if blocking:
         count = count_of(len(blocking), "issue")

@@ -10,6 +10,7 @@ import streamlit as st
 from cxr_core.jobs.job import Job
 from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure, best_validation_figure
 from pages.components import cache, session
+from pages.components.error_boundary import show_errors
 from pages.components.training.job_state import time_taken
 from pages.components.training.live_runs import POLL_S, read_run_progress
 from pages.components.training.page_state import TrainPageState
@@ -39,6 +40,7 @@ def _show_updating_table(state: TrainPageState, shown: Sequence[Job]) -> None:
     rows, selected = [_run_row(state, run) for run in shown], state.selected_runs
 
     @st.fragment(run_every=POLL_S, key="best-figures")
+    @show_errors()
     def draw_table() -> None:
         if state.selected_runs != selected:
             st.rerun()

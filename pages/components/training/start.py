@@ -10,6 +10,7 @@ import streamlit as st
 from cxr_core.data.registry import list_datasets
 from cxr_core.errors import SilhouetteError
 from pages.components import cache
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.training.estimate import show_estimate
 from pages.components.training.fields import (
@@ -190,11 +191,8 @@ def start_run(state: TrainPageState, request: TrainingRequest) -> None:
     """Submit the run and show it; the token makes it one run, however many clicks there were."""
     from cxr_core.jobs import actions
 
-    try:
+    with show_errors():
         with st.spinner("Starting …"):
             run = actions.submit_training(request)
-    except SilhouetteError as error:
-        st.error(plain(str(error)))
-        return
-    state.show_submitted_run(run.id, f"{run.id} was submitted.")
-    st.rerun()
+        state.show_submitted_run(run.id, f"{run.id} was submitted.")
+        st.rerun()

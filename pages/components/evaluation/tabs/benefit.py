@@ -12,12 +12,14 @@ from cxr_core.evaluation.metrics.sweep import (
     positive_predictive_value,
 )
 from cxr_core.evaluation.store.loaded import FindingView
+from pages.components.error_boundary import show_errors
 from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.evaluation.tabs.threshold import ask_threshold
 
 
 @st.fragment
+@show_errors()
 def show_benefit(state: EvaluatePageState, view: FindingView) -> None:
     """Ask for a prevalence and a threshold, and show what follows from them."""
     if state.rerun_needed:

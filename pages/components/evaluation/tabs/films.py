@@ -16,6 +16,7 @@ from cxr_core.presentation.wording import format_percent
 from pages.components import cache
 from pages.components.datasets.contents import FilmCollection, number_or_none, text_or_none
 from pages.components.datasets.thumbnails import describe_patient, make_thumbnails
+from pages.components.error_boundary import show_errors
 from pages.components.evaluation.chart_panel import offer_csv
 from pages.components.evaluation.film_dialog import show_evaluated_film
 from pages.components.evaluation.page_state import FIRST_TAB, EvaluatePageState
@@ -30,6 +31,7 @@ TABLE_COLUMNS = ("image", "patient", "label", "probability", "view", "age", "sex
 
 
 @st.fragment
+@show_errors()
 def show_films_tab(
     state: EvaluatePageState, evaluation: LoadedEvaluation, finding: str, view: FindingView
 ) -> None:

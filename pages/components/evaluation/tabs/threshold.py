@@ -11,6 +11,7 @@ from cxr_core.evaluation.charts.base import add_threshold_line
 from cxr_core.evaluation.charts.threshold import draw_confusion
 from cxr_core.evaluation.store.loaded import FindingView
 from cxr_core.presentation.wording import operating_point_name
+from pages.components.error_boundary import show_errors
 from pages.components.evaluation.chart_panel import show_chart, text_colour
 from pages.components.evaluation.figures import MEANINGS
 from pages.components.evaluation.page_state import EvaluatePageState
@@ -29,6 +30,7 @@ BALANCED = "youden"
 
 
 @st.fragment
+@show_errors()
 def show_threshold(state: EvaluatePageState, view: FindingView) -> None:
     """Ask for a threshold and show its effect."""
     if state.rerun_needed:

@@ -1,0 +1,36 @@
+"""The one place where a page meets an error: the part that it occurred in says it in a sentence, the rest goes on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from cxr_core.errors import SilhouetteError
+from cxr_core.workspace.jsonl import utc_now
+from pages.components.markdown import plain
+
+
+@contextmanager
+def show_errors() -> Iterator[None]:
+    """Around a section, a tab or a callback, or as decorator of a fragment or dialog: shows the error that ends it.
+
+    Only the core's own error, whose message is for people. Any other is a fault of the program, for `report_fault`.
+    """
+    try:
+        yield
+    except SilhouetteError as error:
+        st.error(plain(str(error)))
+
+
+def report_fault(error: Exception) -> bool:
+    """Handle what nothing else does: say that the program is at fault. Streamlit has logged the traceback before.
+
+    Returns True: Streamlit need not show anything of its own.
+    """
+    st.error(
+        f"This part of the page failed because of a fault in the program ({type(error).__name__}, {utc_now()}); the "
+        "server's log has the details. Reload the page. If it fails again, please report it, with these words and what "
+        "you did before.",
+        icon=":material/bug_report:",
+    )
+    return True
