@@ -4,6 +4,7 @@ SilhouetteError
 ├── FilmRefused            a film that gets no reading (with a short code)
 │   ├── UndecodableFilm        the bytes are not one image in a format that we read
 │   └── OversizedFilm          more bytes or pixels than the limits allow
+├── FileRefused            a file or path from outside that is not opened
 ├── SettingsError          an input specification or a phantom with a value out of range
 ├── ModelError             a model folder that cannot be used
 │   └── PretrainedUnavailable  pretrained weights that cannot be downloaded
@@ -37,6 +38,17 @@ class OversizedFilm(FilmRefused):
 
     def __init__(self, message: str, code: str = "oversized"):
         super().__init__(message, code)
+
+
+class FileRefused(SilhouetteError):
+    """A file from outside that is not opened: no regular file, too large, not there, or too slow to read.
+
+    The message names the file; `reason` says the same without its name.
+    """
+
+    def __init__(self, name: str, reason: str):
+        super().__init__(f"{name} cannot be opened: {reason}")
+        self.reason = reason
 
 
 class SettingsError(SilhouetteError):
