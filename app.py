@@ -1,4 +1,7 @@
-"""The dashboard (`streamlit run app.py`): the list of pages, and the notice that every page carries."""
+"""The dashboard (`streamlit run app.py`): the list of pages, and the notice that every page carries.
+
+Streamlit imports this file as a module to find `app`, which it serves, and runs it as a script for each view of a page.
+"""
 
 from pathlib import Path
 
@@ -13,26 +16,37 @@ NOT_A_DEVICE = (
     "**Not a medical device.** Not for clinical use: a qualified reader must check every result."
 )
 
-st.set_page_config(
-    page_title="Silhouette",
-    page_icon=ICON,  # a file: a named icon would be fetched from the internet
-    layout="wide",
-    initial_sidebar_state=300,
-    menu_items={"Get help": None, "Report a bug": None, "About": NOT_A_DEVICE},
-)
-st.html(STYLE)
 
-page = st.navigation(
-    [
-        st.Page("pages/read.py", title="Read", default=True),
-        st.Page("pages/data.py", title="Data"),
-        st.Page("pages/train.py", title="Train"),
-        st.Page("pages/evaluate.py", title="Evaluate"),
-        st.Page("pages/models.py", title="Models"),
-    ]
-)
-page.run()
-st.sidebar.caption(NOT_A_DEVICE)
+def show_page() -> None:
+    """The page that the address names, in the frame that every page has."""
+    st.set_page_config(
+        page_title="Silhouette",
+        page_icon=ICON,  # a file: a named icon would be fetched from the internet
+        layout="wide",
+        initial_sidebar_state=300,
+        menu_items={"Get help": None, "Report a bug": None, "About": NOT_A_DEVICE},
+    )
+    st.html(STYLE)
 
-# Last, so that the page is on the screen before the models are loaded.
-cache.start_warm_up()
+    page = st.navigation(
+        [
+            st.Page("pages/read.py", title="Read", default=True),
+            st.Page("pages/data.py", title="Data"),
+            st.Page("pages/train.py", title="Train"),
+            st.Page("pages/evaluate.py", title="Evaluate"),
+            st.Page("pages/models.py", title="Models"),
+        ]
+    )
+    page.run()
+    st.sidebar.caption(NOT_A_DEVICE)
+
+    # Last, so that the page is on the screen before the models are loaded.
+    cache.start_warm_up()
+
+
+if __name__ == "__main__":
+    show_page()
+else:
+    from pages.components.server import server_middleware
+
+    app = st.App(__file__, middleware=server_middleware())

@@ -1,0 +1,95 @@
+"""What stands between the network and Streamlit: which host names are answered, and the headers of every response.
+
+A page of another site can point its own host name at this computer (DNS rebinding) and then call the server as if it
+were part of it. So every request and every web socket must name an allowed host, and come from a page of one.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+
+import streamlit as st
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HOSTS_VARIABLE = "CXR_ALLOWED_HOSTS"
+THIS_COMPUTER = ("localhost", "127.0.0.1", "::1")
+EVERY_ADDRESS = ("", "0.0.0.0", "::")
+HOST = re.compile(r"(?:https?://)?(?:\[([0-9a-f:.]+)\]|([\w.-]+?)\.?)(?::\d+)?", re.IGNORECASE)
+
+REFUSAL = (
+    "This server does not answer to the host name in this request, or to pages of another site. "
+    f"Open it as localhost, or start it with {HOSTS_VARIABLE}=NAME for each further name, separated by commas.\n"
+)
+
+# The one inline script of Streamlit's own page, by its hash; its style sheets are made while the page runs.
+INLINE_SCRIPT = "'sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA='"
+CONTENT_SECURITY_POLICY = {
+    "default-src": "'none'",
+    "script-src": f"'self' blob: {INLINE_SCRIPT}",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' blob: data:",
+    "font-src": "'self' data:",
+    "connect-src": "'self'",
+    "worker-src": "'self' blob:",
+    "manifest-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+HEADERS = {
+    "Content-Security-Policy": "; ".join(map(" ".join, CONTENT_SECURITY_POLICY.items())),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+def server_middleware() -> list[Middleware]:
+    """What `st.App` puts in front of Streamlit, with the host names of the server's settings."""
+    return [Middleware(RequestGuard, allowed_hosts=list_allowed_hosts())]
+
+
+def list_allowed_hosts() -> tuple[str, ...]:
+    """The host names that are answered: this computer's, the address that is served, and those of CXR_ALLOWED_HOSTS."""
+    served = str(st.get_option("server.address") or "")
+    named = [name.strip() for name in os.environ.get(HOSTS_VARIABLE, "").split(",")]
+    further = [*named, served] if served not in EVERY_ADDRESS else named
+    return (*THIS_COMPUTER, *(name.strip("[]").lower() for name in further if name))
+
+
+class RequestGuard:
+    """Refuses requests and web sockets by other host names or from pages of other hosts, and adds HEADERS."""
+
+    def __init__(self, app: ASGIApp, allowed_hosts: Iterable[str]):
+        self.app = app
+        self.allowed_hosts = frozenset(allowed_hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or hand it on (ASGI)."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        if scope["type"] in ("http", "websocket") and not self._is_allowed(Headers(scope=scope)):
+            await PlainTextResponse(REFUSAL, 403)(scope, receive, send_with_headers)
+        else:
+            await self.app(scope, receive, send_with_headers)
+
+    def _is_allowed(self, headers: Headers) -> bool:
+        hosts = headers.getlist("host")
+        names = map(_host_name, [*hosts, *headers.getlist("origin")])
+        return len(hosts) == 1 and all(name in self.allowed_hosts for name in names)
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host or an Origin header, without scheme and port; empty when it is neither."""
+    match = HOST.fullmatch(host)
+    return (match[1] or match[2]).lower() if match else ""
