@@ -20,7 +20,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import psutil
 
@@ -33,7 +33,18 @@ MAX_MESSAGE_BYTES = 1 << 20
 POLL_S = 0.1
 # What a child gets to end by itself once its pipes are closed.
 PATIENCE_S = 0.5
+KILLED = -9
 CAN_LIMIT_COMPUTING_TIME = sys.platform != "win32"
+# With these a process ends by its own fault, or at a limit of its own. Any other signal was sent by somebody: by the
+# system when memory ran out, by a person, or by a job scheduler.
+OWN_SIGNALS = frozenset(
+    getattr(signal, name)
+    for name in (
+        *("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP"),
+        *("SIGPROF", "SIGALRM", "SIGPIPE", "SIGXFSZ"),
+    )
+    if hasattr(signal, name)
+)
 # A busy machine must not refuse a sound file, so the limit counts computing time; by the clock it is this much longer.
 CLOCK_FACTOR = 6
 
@@ -55,7 +66,7 @@ class ChildProcess:
         arguments: Sequence[str] = (),
         *,
         environment: Mapping[str, str] | None = None,
-        stderr: IO[bytes] | None = None,
+        stderr: IO[Any] | None = None,
     ):
         """Start the module in the program's root folder.
 
@@ -227,6 +238,19 @@ def ended_by_time_limit(status: int) -> bool:
     return status in (-signal.SIGPROF, -signal.SIGALRM)
 
 
+def ended_from_outside(status: int) -> bool:
+    """Whether an exit status is that of a process that somebody else has ended; False where no signal says so."""
+    return status < 0 and -status not in OWN_SIGNALS
+
+
+def describe_end(status: int) -> str:
+    """An exit status for people: "ended by SIGKILL", or "ended with status 1"."""
+    if status >= 0:
+        return f"ended with status {status}"
+    known = {int(number): number.name for number in signal.Signals}
+    return f"ended by {known.get(-status, f'signal {-status}')}"
+
+
 class _Watchdog:
     """Kills a child when a time limit passes or `stop` answers True while the parent waits for a message.
 
@@ -299,4 +323,7 @@ def _end_process(process: subprocess.Popen[bytes]) -> int:
         return process.wait(timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
         _kill_tree(process)
-        return process.wait()
+    try:
+        return process.wait(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        return KILLED  # it waits for a disk, and ends as soon as that answers

@@ -4,7 +4,7 @@ The operating system gives a lock back when its holder ends, however it ends. Be
 holder, so looking reads a file and asks the system for that process; it never gets in the way of taking the lock.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from filelock import FileLock, Timeout
 
 from cxr_core.workspace.json_files import read_json_object, write_json
 from cxr_core.workspace.process_id import ProcessId, current_process
+
+POLL_S = 0.2
 
 
 @contextmanager
@@ -31,6 +33,25 @@ def hold_lock(path: Path, wait_s: float = 0.0) -> Iterator[bool]:
         yield True
     finally:
         _holder_file(path).unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def wait_for_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock file while the block runs, however long another process holds it before.
+
+    on_wait: called several times a second while it waits; what it raises ends the wait. Raises OSError.
+    """
+    lock = FileLock(path)
+    while True:
+        try:
+            lock.acquire(timeout=POLL_S, poll_interval=0.02)
+            break
+        except Timeout:
+            on_wait()
+    try:
+        yield
+    finally:
         lock.release()
 
 

@@ -24,14 +24,25 @@ from cxr_core.workspace.child_process import (
     ChildEnded,
     ChildProcess,
     ChildTimedOut,
+    describe_end,
     ended_by_time_limit,
+    ended_from_outside,
 )
 from cxr_core.workspace.json_files import JsonObject
 
 MEMORY_LIMIT_BYTES = 2 << 30
 TIME_LIMIT_S = 20.0
 
+TRIES = 2  # for a film whose worker somebody else ends
+ENDED_FROM_OUTSIDE = (
+    "This film could not be decoded, since the process that decodes was ended from outside twice, as the system does "
+    "when memory runs out. Close other programs and read the film again"
+)
 REFUSALS = {kind.__name__: kind for kind in (FilmRefused, UndecodableFilm, OversizedFilm)}
+
+
+class _EndedFromOutside(Exception):
+    """Somebody else has ended the worker; the message says how."""
 
 
 class DecodeWorker:
@@ -56,24 +67,37 @@ class DecodeWorker:
     def decode(self, data: bytes) -> Radiograph:
         """The film that `decode.decode` gives, bit for bit.
 
-        Raises FilmRefused as that does, and UndecodableFilm for a file that ends the worker.
+        A worker that somebody else has ended says nothing about the film, so that is tried once again in a fresh one.
+        Raises FilmRefused as `decode_film` does, and UndecodableFilm for a file that ends the worker.
         """
         require_bytes(len(data))
+        end = ""
         with self._lock:
-            child, answer = self._running_child(), None
-            try:
-                answer = self._request_film(child, data)
-            except ChildTimedOut:
+            for _ in range(TRIES):
+                try:
+                    answer = self._decode_once(data)
+                except _EndedFromOutside as error:
+                    end = str(error)
+                    continue
+                if isinstance(answer, FilmRefused):
+                    raise answer
+                return answer
+        raise UndecodableFilm(f"{ENDED_FROM_OUTSIDE} ({end}).", "decoder_ended")
+
+    def _decode_once(self, data: bytes) -> Radiograph | FilmRefused:
+        """The film or its refusal. Raises _EndedFromOutside."""
+        child, answer = self._running_child(), None
+        try:
+            answer = self._request_film(child, data)
+        except ChildTimedOut:
+            answer = _too_slow(self._time_limit)
+            self._end()
+        except (ChildEnded, ValueError, KeyError, TypeError):
+            answer = _explain_death(self._end(), self._time_limit)
+        finally:
+            # A conversation that was interrupted (by Ctrl-C, say) cannot be resumed.
+            if answer is None:
                 self._end()
-                raise _too_slow(self._time_limit) from None
-            except (ChildEnded, ValueError, KeyError, TypeError):
-                raise _explain_death(self._end(), self._time_limit) from None
-            finally:
-                # A conversation that was interrupted (by Ctrl-C, say) cannot be resumed.
-                if answer is None:
-                    self._end()
-        if isinstance(answer, FilmRefused):
-            raise answer
         return answer
 
     def close(self) -> None:
@@ -178,8 +202,11 @@ def _shape_from(answer: JsonObject) -> tuple[int, int]:
 
 
 def _explain_death(status: int, time_limit: float) -> UndecodableFilm:
+    """The refusal of a film that has ended its worker. Raises _EndedFromOutside when somebody else has."""
     if ended_by_time_limit(status):
         return _too_slow(time_limit)
+    if ended_from_outside(status):
+        raise _EndedFromOutside(describe_end(status))
     return UndecodableFilm(
         "Decoding this file broke the decoder, as a damaged file can. Export the film again.",
         "decoder_died",

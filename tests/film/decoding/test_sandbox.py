@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -101,15 +102,61 @@ def test_a_refusal_crosses_with_its_kind_code_and_words(worker: DecodeWorker) ->
         assert (str(apart.value), apart.value.code) == (str(here.value), here.value.code)
 
 
-def test_a_process_that_is_killed_while_decoding_is_a_refusal_and_the_next_film_is_read(
-    worker: DecodeWorker,
-) -> None:
-    big = png(np.random.default_rng(2).integers(0, 256, (4000, 4000), dtype=np.uint8))
-    worker.decode(SMALL)
-    killer = threading.Timer(0.05, os.kill, (pid_of(worker), signal.SIGKILL))
+def kill_each_new_process(worker: DecodeWorker, times: int, number: int = signal.SIGKILL) -> None:
+    """Kill the worker's process while it decodes, and the ones after it, so many in all."""
+    killed: set[int] = set()
+    while len(killed) < times:
+        pid = worker.pid
+        if pid is not None and pid not in killed and seconds_computed(pid) > 0.05:
+            os.kill(pid, number)
+            killed.add(pid)
+        time.sleep(0.005)
+
+
+def seconds_computed(pid: int) -> float:
+    """How long a process has computed, in all its threads."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return times.user + times.system
+
+
+BIG = png(np.random.default_rng(2).integers(0, 256, (4000, 4000), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_film_whose_process_is_ended_from_outside_is_read_by_the_next(number: int) -> None:
+    worker = DecodeWorker()
+    killer = threading.Thread(target=kill_each_new_process, args=(worker, 1, number))
+    killer.start()
+    try:
+        assert worker.decode(BIG).shape == (4000, 4000)
+        killer.join()
+    finally:
+        worker.close()
+
+
+def test_a_film_whose_processes_are_all_ended_from_outside_is_not_called_damaged() -> None:
+    worker = DecodeWorker()
+    killer = threading.Thread(target=kill_each_new_process, args=(worker, 2))
+    killer.start()
+    try:
+        with pytest.raises(UndecodableFilm, match=r"ended from outside twice.*SIGKILL") as refusal:
+            worker.decode(BIG)
+        killer.join()
+        assert refusal.value.code == "decoder_ended"
+        assert worker.decode(SMALL).shape == GREY.shape
+    finally:
+        worker.close()
+
+
+def test_a_codec_that_crashes_is_blamed_on_the_film(worker: DecodeWorker) -> None:
+    killer = threading.Thread(target=kill_each_new_process, args=(worker, 1, signal.SIGSEGV))
+    worker.close()
     killer.start()
     with pytest.raises(UndecodableFilm, match="broke the decoder"):
-        worker.decode(big)
+        worker.decode(BIG)
     killer.join()
     assert worker.decode(SMALL).shape == GREY.shape
 
