@@ -99,8 +99,8 @@ def _look_up_palette(
 ) -> tuple[np.ndarray, int, tuple[str, ...]]:
     """Colours (H, W, 3), the value that means 1.0, and irregularities."""
     values = page.numbers(tags.COLOR_MAP)
-    if len(values) != 3 << layout.bits:
-        raise UndecodableFilm(DAMAGED.format("its palette has another length than it should"))
+    if len(values) != 3 << layout.bits or max(values) > 0xFFFF:
+        raise UndecodableFilm(DAMAGED.format("its palette is not what its depth asks for"))
     palette = np.array(values, np.uint16).reshape(3, -1).T
     colours = palette[indices[..., 0]]
     if palette.max() <= 255:

@@ -1,6 +1,7 @@
 """TIFF films against the arrays that they were written from, by Pillow, by OpenCV and by hand."""
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -187,6 +188,14 @@ def test_several_pages_are_refused_and_a_thumbnail_is_none() -> None:
         (write_tiff(GREY, 8) + b"PK\x03\x04" + bytes(40), "followed by"),
         (b"II*\x00\x08\x00\x00\x00\x00\x00\x08\x00\x00\x00", "circle|no picture"),
         (write_tiff(GREY, 8, tags={330: [8]}), "tags lie behind|circle"),
+        (write_tiff(GREY, 8, tags={258: []}), "tag 258 holds no whole numbers"),
+        (write_tiff(GREY, 8, photometric=3, tags={320: [70000] * 768}), "palette is not what"),
+        (
+            write_tiff(GREY, 8).replace(
+                struct.pack("<HHIi", 258, 4, 1, 8), struct.pack("<HHIi", 258, 9, 1, -8)
+            ),
+            "tag 258 holds no whole numbers",
+        ),
     ],
 )
 def test_a_refusal_names_what_was_found(data: bytes, message: str) -> None:

@@ -72,9 +72,9 @@ class Directory:
         field = self.fields.get(tag)
         if field is None:
             return default
-        if field.code[0] == "f":
-            raise UndecodableFilm(DAMAGED.format(f"its tag {tag} holds no whole numbers"))
         values = np.frombuffer(self.data, self.order + field.code, field.count, field.offset)
+        if field.code[0] == "f" or field.count == 0 or values.min() < 0:
+            raise UndecodableFilm(DAMAGED.format(f"its tag {tag} holds no whole numbers from 0 on"))
         return tuple(values.tolist())
 
     def number(self, tag: int, default: int | None = None) -> int:
