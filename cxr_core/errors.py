@@ -5,6 +5,7 @@ SilhouetteError
 │   ├── UndecodableFilm        the bytes are not one image in a format that we read
 │   └── OversizedFilm          more bytes or pixels than the limits allow
 ├── FileRefused            a file or path from outside that is not opened
+│   └── FileTimedOut           a file whose disk does not answer
 ├── SettingsError          an input specification or a phantom with a value out of range
 ├── ModelError             a model folder that cannot be used
 │   └── PretrainedUnavailable  pretrained weights that cannot be downloaded
@@ -49,6 +50,10 @@ class FileRefused(SilhouetteError):
     def __init__(self, name: str, reason: str):
         super().__init__(f"{name} cannot be opened: {reason}")
         self.reason = reason
+
+
+class FileTimedOut(FileRefused):
+    """A file that was not read in time, since the disk that it lies on does not answer."""
 
 
 class SettingsError(SilhouetteError):

@@ -17,7 +17,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TypeVar
 
-from cxr_core.errors import FileRefused
+from cxr_core.errors import FileRefused, FileTimedOut
 from cxr_core.workspace.paths import printable
 
 READ_LIMIT_S = 60.0
@@ -167,7 +167,7 @@ def _run_within(work: Callable[[float], Result], path: str | Path, time_limit_s:
         result = results.get(timeout=time_limit_s)
     except queue.Empty:
         reason = f"it was not read within {time_limit_s:g} seconds; check the disk that it lies on"
-        raise FileRefused(printable(path), reason) from None
+        raise FileTimedOut(printable(path), reason) from None
     if isinstance(result, Exception):
         raise result
     return result
