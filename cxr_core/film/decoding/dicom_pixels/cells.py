@@ -25,8 +25,9 @@ def to_cells(decoded: DecodedStream, header: Stored) -> tuple[np.ndarray, Stored
         return decoded.samples, header, ()
     numbers, signed, irregularities = _find_sign(decoded, header)
     bits, high = header.bits, header.high
-    if precision < bits:
-        # The encoder was given values of fewer bits than the tags say: the codestream says what black and white are.
+    if not 1 <= bits <= precision:
+        # The encoder was given values of fewer bits than the tags say, or these say none: the codestream says what
+        # black and white are.
         bits, high = precision, precision - 1
         irregularities += (STREAM_DEPTH,)
     elif precision == bits or high >= precision:

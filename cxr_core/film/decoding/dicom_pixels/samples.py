@@ -30,6 +30,8 @@ def read_samples(file: DicomFile) -> tuple[DecodedStream, tuple[str, ...]]:
     if _is_compressed(file, stated_compressed):
         size = (int(file.dataset.Rows), int(file.dataset.Columns))
         decoded = decode_codestream(read_codestream(file), size)
+        if decoded.cells:
+            _require_bits_in_cells(int(file.dataset.BitsStored), decoded.precision)
         codes = () if stated_compressed else (COMPRESSION,)
         return _settle_channels(decoded, file.dataset, codes + decoded.irregularities)
     codes = (COMPRESSION,) if stated_compressed else ()
@@ -85,11 +87,16 @@ def _correct_native_cells(file: DicomFile) -> tuple[str, ...]:
         dataset.BitsAllocated = 8
     elif stated == 8 and 8 < bits <= 16 and length in (2 * expected, 2 * expected + 1):
         dataset.BitsAllocated = 16
-    elif not 1 <= bits <= stated:
-        raise UndecodableFilm(
-            f"This DICOM file says its values have {bits} bits in cells of {stated}. Export the film again."
-        )
+    else:
+        _require_bits_in_cells(bits, stated)
     return () if dataset.BitsAllocated == stated else (STORED_DEPTH,)
+
+
+def _require_bits_in_cells(bits: int, allocated: int) -> None:
+    if not 1 <= bits <= allocated:
+        raise UndecodableFilm(
+            f"This DICOM file says its values have {bits} bits in cells of {allocated}. Export the film again."
+        )
 
 
 def _plain_syntax(file: DicomFile) -> UID:

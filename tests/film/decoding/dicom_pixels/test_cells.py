@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
+from cxr_core.errors import UndecodableFilm
 from cxr_core.film.decoding.decode import decode_film
 from tests.film.codestreams import encode_jpeg_2000, encode_jpeg_lossless, encode_jpeg_ls
 from tests.film.corpus import base_values
@@ -64,6 +65,20 @@ def test_jpeg_2000_with_a_sign_and_rle_give_what_cells_give(bits: int, high: int
         assert not film.irregularities
     rle = decode_film(write_dicom(cells, RLELossless, **tags(bits, high, True)))
     assert np.array_equal(rle.pixels, native.pixels)
+
+
+@pytest.mark.parametrize("bits", [0, 17, 999])
+def test_an_impossible_depth_is_that_of_the_stream_and_refused_where_it_has_none(bits: int) -> None:
+    for syntax, encode in ENCODERS.items():
+        data = write_dicom(CHEST, syntax, stream=encode(CHEST, 12), **tags(bits, 11, False))
+        film = decode_film(data)
+        assert film.bits == 12
+        assert film.irregularities == ("stream_depth",)
+        assert np.abs(film.pixels - CHEST / 4095).max() < 1e-6
+    with pytest.raises(UndecodableFilm, match=f"{bits} bits in cells of 16"):
+        stated = b"\x28\x00\x01\x01US\x02\x00"
+        data = write_dicom(CHEST, RLELossless, **tags(12, 11, False))
+        decode_film(data.replace(stated + b"\x0c\x00", stated + bits.to_bytes(2, "little")))
 
 
 @pytest.mark.parametrize("high", [3, 15, 99])
