@@ -20,7 +20,7 @@ REBUILD = $(if $(SOUND),,always)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help app test test-fast check bench setup always
+.PHONY: help app test test-fast check bench setup lock audit always
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/'
@@ -46,6 +46,12 @@ bench: $(TOOLS) ## the benchmarks, as a table (ARGS=... for one of them)
 
 setup: $(TOOLS) ## only set up what is missing, tests and checks included
 
+lock: $(TOOLS) ## write requirements*.lock anew from requirements*.txt (ARGS=--upgrade for newer versions of the rest)
+	@.ci/lock $(ARGS)
+
+audit: $(TOOLS) ## report known vulnerabilities of the locked packages
+	@$(VENV_PYTHON) .ci/audit.py
+
 # A sentence instead of a failing install where no Python is new enough.
 define build_venv
 if [ -z "$(SOUND)" ]; then \
@@ -58,15 +64,26 @@ if [ -z "$(SOUND)" ]; then \
 fi
 endef
 
+# The locks name every package with its hashes, so pip looks for no others. One package comes as source: it is built with
+# the locked setuptools, which therefore comes first. PyPI's PyTorch for Linux needs NVIDIA's libraries; its CPU build,
+# which a machine may get from elsewhere, does not: `pip check` tells.
+PIP_INSTALL = $(VENV_PYTHON) -m pip install --disable-pip-version-check --require-hashes --no-deps --no-build-isolation
+PIP_CHECK = $(VENV_PYTHON) -m pip check --disable-pip-version-check
+define install_locked
+@$(build_venv)
+@rm -f $(RUNTIME) $(TOOLS)
+@awk '/^setuptools==/,/[^\\]$$/' requirements.lock > .venv/setuptools.lock
+@$(PIP_INSTALL) --requirement .venv/setuptools.lock
+@$(PIP_INSTALL) $(1)
+@if $(PIP_CHECK) | grep -q '^torch '; then $(PIP_INSTALL) --requirement requirements-cuda.lock; fi
+@$(PIP_CHECK)
+endef
+
 # A stamp is removed before pip starts and written after it has ended well, so an interrupted install leaves none.
-$(RUNTIME): requirements.txt $(REBUILD)
-	@$(build_venv)
-	@rm -f $(RUNTIME) $(TOOLS)
-	@$(VENV_PYTHON) -m pip install --disable-pip-version-check -r requirements.txt
+$(RUNTIME): requirements.lock requirements-cuda.lock $(REBUILD)
+	$(call install_locked,--requirement requirements.lock)
 	@touch $(RUNTIME)
 
-$(TOOLS): requirements.txt requirements-dev.txt $(REBUILD)
-	@$(build_venv)
-	@rm -f $(RUNTIME) $(TOOLS)
-	@$(VENV_PYTHON) -m pip install --disable-pip-version-check -r requirements-dev.txt
+$(TOOLS): requirements.lock requirements-cuda.lock requirements-dev.lock $(REBUILD)
+	$(call install_locked,--requirement requirements.lock --requirement requirements-dev.lock)
 	@touch $(RUNTIME) $(TOOLS)

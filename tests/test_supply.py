@@ -1,0 +1,88 @@
+"""The locks name every package with hashes and no place it comes from, and agree with the pins; the audit is honest."""
+
+import re
+import runpy
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PINS = ("requirements.txt", "requirements-dev.txt")
+LOCKS = ("requirements.lock", "requirements-cuda.lock", "requirements-dev.lock")
+ENTRY = re.compile(
+    r"^(?P<name>[a-z0-9-]+)==(?P<version>[^ ;]+)( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+$",
+    re.M,
+)
+explain_report = runpy.run_path(str(ROOT / ".ci" / "audit.py"))["explain_report"]
+
+
+def read_lock(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def locked_versions(*names: str) -> dict[str, set[str]]:
+    """The versions of every package of some locks; one may have several, for different versions of Python."""
+    versions: dict[str, set[str]] = {}
+    for name in names:
+        for entry in ENTRY.finditer(read_lock(name)):
+            versions.setdefault(entry["name"], set()).add(entry["version"])
+    return versions
+
+
+def pinned_versions(name: str) -> dict[str, str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    pins = [line.split("==") for line in lines if line and not line.startswith(("#", "-r"))]
+    return {canonicalize_name(package): version for package, version in pins}
+
+
+def test_every_pin_is_locked_at_its_version() -> None:
+    for name, locks in zip(PINS, (LOCKS[:1], LOCKS), strict=True):
+        locked = locked_versions(*locks)
+        for package, version in pinned_versions(name).items():
+            assert locked.get(package) == {version}, f"{package} of {name}: run `make lock`"
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_holds_versions_and_hashes_and_nothing_else(name: str) -> None:
+    rest = ENTRY.sub("", read_lock(name))
+    assert [line for line in rest.splitlines() if line and not line.startswith("# ")] == []
+    assert "://" not in rest
+
+
+def test_no_package_is_in_two_locks() -> None:
+    packages = [package for name in LOCKS for package in locked_versions(name)]
+    assert len(packages) == len(set(packages))
+
+
+def test_what_a_locked_package_needs_is_locked() -> None:
+    locked = locked_versions(*LOCKS)
+    for package in locked:
+        try:
+            needed = metadata.requires(package) or []
+        except metadata.PackageNotFoundError:
+            continue  # of another platform
+        for requirement in map(Requirement, needed):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                name = canonicalize_name(requirement.name)
+                assert name in locked, f"{package} needs {name}: run `make lock`"
+                assert all(version in requirement.specifier for version in locked[name])
+
+
+def test_the_audit_says_what_was_looked_up() -> None:
+    sound = {"name": "numpy", "version": "2.4.6", "vulns": []}
+    skipped = {"name": "torch", "skip_reason": "not found"}
+    flaw = {"id": "CVE-1", "fix_versions": ["3.2"]}
+    faulty = {"name": "jinja2", "version": "3.1.6", "vulns": [flaw]}
+    assert explain_report([sound])[1] == 0
+    report, status = explain_report([sound, faulty, skipped])
+    assert status == 1
+    assert "jinja2 3.1.6: CVE-1, mended in 3.2" in report
+    assert "Not looked up: torch" in report
+    assert explain_report([sound, skipped])[1] == 2
+    for nothing in ([], [skipped]):
+        report, status = explain_report(nothing)
+        assert status == 2
+        assert report.startswith("Nothing was checked")
