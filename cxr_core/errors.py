@@ -44,11 +44,11 @@ class OversizedFilm(FilmRefused):
 class FileRefused(SilhouetteError):
     """A file from outside that is not opened: no regular file, too large, not there, or too slow to read.
 
-    The message names the file; `reason` says the same without its name.
+    The message names the file and says what to do; `reason` is what was found, without either.
     """
 
-    def __init__(self, name: str, reason: str):
-        super().__init__(f"{name} cannot be opened: {reason}")
+    def __init__(self, name: str, reason: str, advice: str):
+        super().__init__(f"{name} cannot be opened: {reason}; {advice}")
         self.reason = reason
 
 

@@ -21,6 +21,7 @@ from cxr_core.errors import FileRefused, FileTimedOut
 from cxr_core.workspace.paths import printable
 
 READ_LIMIT_S = 60.0
+CHECK = "check the path"
 PIECE_BYTES = 1 << 20
 KINDS: dict[str, Callable[[int], bool]] = {
     "a folder": stat.S_ISDIR,
@@ -97,17 +98,17 @@ def parse_path(text: str) -> Path:
     Raises FileRefused, in a sentence, for text that can be no path, and for a path that the system cannot follow.
     """
     if not text.strip():
-        raise FileRefused("an empty path", "give the path of a file or a folder")
+        raise FileRefused("an empty path", "nothing is there", "give a file or a folder")
     if "\0" in text:
-        raise FileRefused(_shorten(text), "no path holds a NUL character; check the path")
+        raise FileRefused(_shorten(text), "no path holds a NUL character", CHECK)
     path = Path(text)
     if text.startswith("~") and not os.path.lexists(path):
         try:
             path = path.expanduser()
         except RuntimeError:
             user = printable(path.parts[0][1:])
-            reason = f"this computer has no user {user}; write the path in full"
-            raise FileRefused(printable(text), reason) from None
+            reason = f"this computer has no user {user}"
+            raise FileRefused(printable(text), reason, "write the path in full") from None
     with _explain_errors(path), suppress(FileNotFoundError):
         path.stat()
     return path
@@ -129,7 +130,7 @@ def _require_regular(path: str | Path, status: os.stat_result, max_bytes: int | 
     if not stat.S_ISREG(status.st_mode):
         kinds = [kind for kind, is_kind in KINDS.items() if is_kind(status.st_mode)]
         kind = kinds[0] if kinds else "something else"
-        raise FileRefused(printable(path), f"it is {kind}, not a file; give the file itself")
+        raise FileRefused(printable(path), f"it is {kind}, not a file", "give the file itself")
     if max_bytes is not None and status.st_size > max_bytes:
         raise _too_large(path, status.st_size, max_bytes)
 
@@ -166,8 +167,8 @@ def _run_within(work: Callable[[float], Result], path: str | Path, time_limit_s:
     try:
         result = results.get(timeout=time_limit_s)
     except queue.Empty:
-        reason = f"it was not read within {time_limit_s:g} seconds; check the disk that it lies on"
-        raise FileTimedOut(printable(path), reason) from None
+        reason = f"it was not read within {time_limit_s:g} seconds"
+        raise FileTimedOut(printable(path), reason, "check the disk that it lies on") from None
     if isinstance(result, Exception):
         raise result
     return result
@@ -182,13 +183,13 @@ def _explain_errors(path: str | Path) -> Iterator[None]:
         reason = "there is no such file or folder"
         if os.path.islink(path):
             reason = "it is a link to what is not there"
-        raise FileRefused(printable(path), f"{reason}; check the path") from error
+        raise FileRefused(printable(path), reason, CHECK) from error
     except NotADirectoryError as error:
-        reason = "a part of this path is a file, not a folder; check the path"
-        raise FileRefused(printable(path), reason) from error
+        reason = "a part of this path is a file, not a folder"
+        raise FileRefused(printable(path), reason, CHECK) from error
     except OSError as error:
-        reason = f"{error.strerror or error}; allow reading it, or give another path"
-        raise FileRefused(_shorten(path), reason) from error
+        advice = "allow reading it, or give another path"
+        raise FileRefused(_shorten(path), str(error.strerror or error), advice) from error
     except ValueError as error:  # the system takes no NUL in a path
         raise FileRefused(
             _shorten(path), "no path holds a NUL character; check the path"
@@ -203,7 +204,7 @@ def _shorten(path: str | Path) -> str:
 
 def _too_large(path: str | Path, size: int, max_bytes: int) -> FileRefused:
     reason = f"it has {_format_size(size)}, and at most {_format_size(max_bytes)} are read"
-    return FileRefused(printable(path), f"{reason}; give a smaller file")
+    return FileRefused(printable(path), reason, "give a smaller file")
 
 
 def _format_size(size: int) -> str:
