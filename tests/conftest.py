@@ -10,6 +10,7 @@ import pytest
 # One thread each: the networks of tests are tiny, and threads that wait for one another on busy cores cost minutes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from cxr_core.data import prepare
 from cxr_core.data.cache.worker import GRIDS, FilmAnswer, FilmDecoder, GridFile, Task
 from cxr_core.data.cache.worker_pool import WorkerPool
 from cxr_core.models.networks.torchvision_compat import declare_missing_operators
@@ -26,8 +27,8 @@ def decode_films_here(pool: WorkerPool, tasks: Sequence[Task]) -> Iterator[FilmA
     """Decode films in the process of the tests: starting another one costs more than the few small films."""
     with closing(GridFile(pool._folder / GRIDS, os.getppid())) as grids:
         decoder = FilmDecoder(pool._folder, grids, examine=pool._examine)
-        for row, path in tasks:
-            yield FilmAnswer.from_json(decoder.decode_file(Path(path), row).to_json())
+        for task in tasks:
+            yield FilmAnswer.from_json(decoder.decode_file(task).to_json())
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -35,6 +36,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Choose where this test's films are decoded, before the fixtures of its module are made."""
     in_processes = any(item.get_closest_marker(name) for name in DECODE_IN_PROCESSES)
     WorkerPool.decode_films = decode_films_in_processes if in_processes else decode_films_here
+    prepare.prepare_apart = prepare.prepare_here  # see tests/data/test_prepare_apart.py
 
 
 @pytest.fixture(scope="session")

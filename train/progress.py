@@ -42,9 +42,13 @@ class ProgressBar:
         self._out = out or sys.stderr
         self._interval_s = REDRAW_S if self._out.isatty() else REPEAT_S
         self._bar: _Bar | None = None
+        self._shown: tuple[str, int, int, str] | None = None
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Show that `done` of `total` of a stage are done. note: follows the bar."""
+        if (stage, done, total, note) == self._shown:
+            return
+        self._shown = (stage, done, total, note)
         if total <= 1:
             self._close()
             self._out.write(f"{stage}: done\n" if done >= total else f"{stage} …\n")
@@ -118,8 +122,14 @@ def report_progress() -> Iterator[StageProgress]:
 
 
 def _report_to(report: Report) -> Callable[[str, int, int], None]:
+    reported: PreparationProgress | None = None
+
     def report_stage(stage: str, done: int, total: int) -> None:
-        report(PreparationProgress(stage=stage, done=done, total=total))
+        nonlocal reported
+        progress = PreparationProgress(stage=stage, done=done, total=total)
+        if progress != reported:
+            reported = progress
+            report(progress)
 
     return report_stage
 

@@ -5,6 +5,7 @@ Evaluation, calibration and the training loader all take them from here.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -56,6 +57,7 @@ def load_film_set(
     """
     labels = manifest.label_matrix(findings)
     cache = PixelCache(spec)
-    cache.build(manifest.paths, progress)
-    rows = cache.find_rows(manifest.paths)
+    paths = manifest.paths
+    cache.build(paths, progress, on_wait=partial(progress, 0, len(paths)))
+    rows = cache.find_rows(paths)
     return FilmSet(cache.open_grids(), rows, labels)

@@ -4,13 +4,15 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from cxr_core.data import registry
 from cxr_core.data.account import LEFT_OUT, USED
@@ -20,14 +22,16 @@ from cxr_core.data.checks.issue import Issue, sort_by_severity
 from cxr_core.data.checks.report import DatasetReport, render_dataset_report
 from cxr_core.data.checks.run import check_masks, run_checks
 from cxr_core.data.manifest import Manifest
+from cxr_core.data.prepare_apart import READING, Preparation, StageProgress, prepare_apart
 from cxr_core.data.registry import THUMBNAIL, Dataset, choose_folder, find_dataset, list_datasets
 from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
 from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import atomic_file, atomic_write
+from cxr_core.workspace.process_lock import wait_for_lock
 
-# stage, done, total. What it raises (errors.Cancelled, say) stops the preparation; what is decoded by then is kept.
-StageProgress = Callable[[str, int, int], None]
+WAITING = "waiting for another preparation"
+LOCK_WAIT_S = 10.0
 LATERAL_FLAG = r"(?:^|\|)lateral_view(?:\||$)"  # the quality flag of films whose DICOM tags name a lateral view
 # The manifest's columns that decoding fills, and the cache's names for them.
 DECODED_COLUMNS = {
@@ -55,15 +59,29 @@ def prepare_dataset(
     """Read, decode, check and register the dataset in these folders, or prepare it again.
 
     What has not changed is not decoded again. decisions: (code, "accept" or "exclude"), added to those on record.
+    It runs in a process of its own, which ends at once when progress raises, or this process ends.
     Raises DataError; what was registered before is then unchanged.
     """
-    sources = tuple(dict.fromkeys(Path(os.path.abspath(folder)) for folder in folders))
-    progress("reading tables", 0, 1)
-    manifest = decode_films(read_sources(sources, kind), progress)
+    preparation = Preparation(
+        folders=tuple(dict.fromkeys(map(os.path.abspath, folders))),
+        kind=kind,
+        name=name,
+        decisions=tuple(decisions),
+        note=note,
+    )
+    return Dataset.load(registry.datasets_folder() / prepare_apart(preparation, progress))
+
+
+def prepare_here(preparation: Preparation, progress: StageProgress) -> str:
+    """Prepare a dataset in this process. Returns the dataset's name. Raises DataError."""
+    sources = tuple(map(Path, preparation.folders))
+    progress(READING, 0, 1)
+    manifest = decode_films(read_sources(sources, preparation.kind), progress)
     progress("examining", 0, 1)
     issues = sort_by_severity([*run_checks(manifest), *check_masks(manifest)])
-    with _registry_lock():
-        home = choose_folder(sources, name)
+    with wait_for_lock(_registry_lock_file(), partial(progress, WAITING, 0, 1)):
+        progress("writing", 0, 1)
+        home = choose_folder(sources, preparation.name)
         dataset = Dataset(
             name=home.name,
             folder=home,
@@ -72,12 +90,12 @@ def prepare_dataset(
             prepared=_utc_seconds(),
             decisions=_decisions_on_record(home),
         )
-        for code, action in decisions:
-            decision = decide_issue(issues, code, action, note, _utc_seconds())
+        for code, action in preparation.decisions:
+            decision = decide_issue(issues, code, action, preparation.note, _utc_seconds())
             dataset = _with_decision(dataset, decision)
         _write_dataset(dataset, manifest, issues)
-    progress("examining", 1, 1)
-    return dataset
+    progress("writing", 1, 1)
+    return dataset.name
 
 
 def open_data(
@@ -94,7 +112,7 @@ def open_data(
 
 def record_decision(dataset: Dataset, code: str, action: Action, note: str = "") -> Dataset:
     """Record a decision about an issue; excluded films are left out from then on. Raises DataError for a wrong code."""
-    with _registry_lock():
+    with _hold_registry():
         current = Dataset.load(dataset.folder)
         issues = current.load_issues()
         decision = decide_issue(issues, code, action, note, _utc_seconds())
@@ -105,7 +123,7 @@ def record_decision(dataset: Dataset, code: str, action: Action, note: str = "")
 
 def withdraw_decision(dataset: Dataset, code: str) -> Dataset:
     """Remove the decisions about an issue."""
-    with _registry_lock():
+    with _hold_registry():
         current = Dataset.load(dataset.folder)
         remaining = tuple(decision for decision in current.decisions if decision.code != code)
         undecided = replace(current, decisions=remaining)
@@ -115,7 +133,7 @@ def withdraw_decision(dataset: Dataset, code: str) -> Dataset:
 
 def forget_dataset(folder: Path) -> None:
     """Remove a dataset, given by its folder in the registry, and its report; the films are never touched."""
-    with _registry_lock():
+    with _hold_registry():
         # The record goes first: without it the folder is no dataset.
         (folder / registry.RECORD).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
@@ -137,7 +155,7 @@ def decode_films(manifest: Manifest, progress: StageProgress = ignore_stage_prog
         paths,
         lambda done, total: progress("decoding", done, total),
         examine=True,
-        on_wait=lambda: progress("waiting for another preparation", 0, 1),
+        on_wait=partial(progress, WAITING, 0, 1),
     )
     entries = cache.load_entries(paths).set_index(table.index[present])
     for column, field in DECODED_COLUMNS.items():
@@ -237,8 +255,21 @@ def _quarantined_rows(manifest: Manifest) -> pd.DataFrame:
     return manifest.table[manifest.table["status"].isin(["unreadable", "excluded", LEFT_OUT])]
 
 
-def _registry_lock() -> FileLock:
-    """Lets one process at a time write the registry, from the choice of a name to the last file."""
+@contextmanager
+def _hold_registry() -> Iterator[None]:
+    """Lets one process at a time write the registry. Raises DataError when another one holds it for long."""
+    lock = _registry_lock_file()
+    try:
+        with FileLock(lock, timeout=LOCK_WAIT_S):
+            yield
+    except Timeout as error:
+        raise DataError(
+            f"another program is writing {lock.parent}; wait until it has ended, and try again"
+        ) from error
+
+
+def _registry_lock_file() -> Path:
+    """Its lock is held from the choice of a dataset's name to its last file."""
     folder = registry.datasets_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -246,7 +277,7 @@ def _registry_lock() -> FileLock:
         raise DataError(
             f"{folder} cannot be written: {error.strerror}; set CXR_WORKSPACE to another folder"
         ) from error
-    return FileLock(folder / ".lock")
+    return folder / ".lock"
 
 
 def _utc_seconds() -> str:

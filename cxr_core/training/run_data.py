@@ -56,11 +56,16 @@ def open_run_data(
     Raises DataError, RecipeError, and Cancelled when asked to stop meanwhile.
     """
 
+    shown: PreparationProgress | None = None
+
     def show(stage: str, done: int, total: int) -> None:
+        nonlocal shown
         if stop():
             raise Cancelled("stopped while the data was prepared; films decoded so far are kept")
-        if context.is_first:
-            report(PreparationProgress(stage=stage, done=done, total=total))
+        progress = PreparationProgress(stage=stage, done=done, total=total)
+        if context.is_first and progress != shown:
+            shown = progress
+            report(progress)
 
     with context.first_of_machine():
         manifest = split_manifest(recipe, open_data(folders, show))

@@ -21,7 +21,7 @@ from cxr_core.errors import FileRefused, FileTimedOut
 from cxr_core.workspace.paths import printable
 
 READ_LIMIT_S = 60.0
-CHECK = "check the path"
+CHECK, NUL = "check the path", "no path holds a NUL character"
 PIECE_BYTES = 1 << 20
 KINDS: dict[str, Callable[[int], bool]] = {
     "a folder": stat.S_ISDIR,
@@ -100,7 +100,7 @@ def parse_path(text: str) -> Path:
     if not text.strip():
         raise FileRefused("an empty path", "nothing is there", "give a file or a folder")
     if "\0" in text:
-        raise FileRefused(_shorten(text), "no path holds a NUL character", CHECK)
+        raise FileRefused(_shorten(text), NUL, CHECK)
     path = Path(text)
     if text.startswith("~") and not os.path.lexists(path):
         try:
@@ -191,9 +191,7 @@ def _explain_errors(path: str | Path) -> Iterator[None]:
         advice = "allow reading it, or give another path"
         raise FileRefused(_shorten(path), str(error.strerror or error), advice) from error
     except ValueError as error:  # the system takes no NUL in a path
-        raise FileRefused(
-            _shorten(path), "no path holds a NUL character; check the path"
-        ) from error
+        raise FileRefused(_shorten(path), NUL, CHECK) from error
 
 
 def _shorten(path: str | Path) -> str:

@@ -48,18 +48,11 @@ class Film:
 FILM_COLUMNS = tuple(field.name for field in fields(Film))
 
 
-def file_stamp(path: Path) -> str:
-    """Size, times and inode of a file; a changed file cannot keep them all. Raises OSError."""
-    status = path.stat()
-    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
-
-
 class CacheIndex:
     """The index of one geometry. One process writes at a time, any number read."""
 
     def __init__(self, path: Path):
         self.path = path
-        self._lookup: sqlite3.Connection | None = None
 
     def create_tables(self) -> None:
         """Make the tables if they are missing. Raises DataError when the file is no such index."""
@@ -77,15 +70,16 @@ class CacheIndex:
             )
             connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", files)
 
-    def find_film(self, sha256: str) -> Film | None:
-        """The film of a file's hash, if it is known. For one thread only: its connection stays open."""
-        with self._explain_errors():
-            self._lookup = self._lookup or sqlite3.connect(self.path, timeout=WAIT_S)
-            query = "SELECT * FROM films WHERE sha256 = ?"
-            row = self._lookup.execute(query, (sha256,)).fetchone()
-        if row is None:
-            return None
-        return Film(**dict(zip(FILM_COLUMNS, row, strict=True)))
+    def find_films(self, hashes: Iterable[str]) -> dict[str, Film]:
+        """The known films among those of some hashes, by their hashes."""
+        found = {}
+        with self._connect() as connection:
+            for sha256 in hashes:
+                query = "SELECT * FROM films WHERE sha256 = ?"
+                row = connection.execute(query, (sha256,)).fetchone()
+                if row is not None:
+                    found[sha256] = Film(**dict(zip(FILM_COLUMNS, row, strict=True)))
+        return found
 
     def count_rows(self) -> int:
         """How many rows of grids count."""

@@ -5,30 +5,37 @@
                                  index.sqlite    which row belongs to which film, written only after the row itself
 
 A build that is killed at any moment loses at most the films it was decoding; the next one continues. A file that has
-changed is another film. Two builds of one geometry take turns; reading needs no lock.
+changed is another film. Builds of one geometry take turns, a portion of films at a time. Files are opened and hashed
+before a turn, so that a disk which does not answer holds up nobody else. Reading the cache needs no lock.
 """
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from cxr_core.data.cache.index import FILM_COLUMNS, CacheIndex, file_stamp
-from cxr_core.data.cache.worker import GEOMETRY, GRIDS, INDEX, FilmAnswer
-from cxr_core.data.cache.worker_pool import WorkerPool
+from cxr_core.data.cache.file_hashes import hash_files
+from cxr_core.data.cache.index import FILM_COLUMNS, CacheIndex, Film
+from cxr_core.data.cache.worker import CHANGED, GEOMETRY, GRIDS, INDEX, Task
+from cxr_core.data.cache.worker_pool import DIED, WorkerPool
 from cxr_core.errors import DataError
 from cxr_core.film.decoding.decode import DECODING_VERSION
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.outside_files import FileIdentity, format_stamp
 from cxr_core.workspace.paths import workspace
+from cxr_core.workspace.process_lock import wait_for_lock
 
 Progress = Callable[[int, int], None]  # films done, films in all; what it raises stops the build
 COMMIT_FILMS = 256
+PORTION_FILMS, PORTION_BYTES = 1024, 1 << 30
+WAIT_S = 30.0
 REMEDY = "Free some space, or set CXR_WORKSPACE to a larger disk; what is decoded so far is kept."
 
 
@@ -47,11 +54,15 @@ class PixelCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             # SQLite fails at once, without waiting, where two processes make one index.
-            with FileLock(self.folder / ".making.lock"):
+            with FileLock(self.folder / ".making.lock", timeout=WAIT_S):
                 if not (self.folder / GEOMETRY).exists():
                     _write_geometry(self.folder, spec)
                 (self.folder / GRIDS).touch()
                 self.index.create_tables()
+        except Timeout as error:
+            raise DataError(
+                f"another program has been making the pixel cache {self.folder} for {WAIT_S:g} s; end it, and try again"
+            ) from error
         except OSError as error:
             raise DataError(
                 f"the pixel cache {self.folder} cannot be written: {error.strerror}"
@@ -68,23 +79,35 @@ class PixelCache:
     ) -> dict[str, str]:
         """Decode the files that are not known yet, or have changed, on `workers` processes (default: one per core).
 
-        examine: also inspect the quality of each film (film/quality.py).  on_wait: called once when another build of
-        this geometry has to end first. Returns the files that could not be opened, with the system's reason; those that
-        cannot be decoded have it in their entries. Raises DataError for a full disk.
+        examine: also inspect the quality of each film (film/quality.py).  on_wait: called several times a second while
+        another build of this geometry has its turn. What progress and on_wait raise stops the build; progress is called
+        several times a second too. Returns the files that could not be opened, with the reason; those that cannot be
+        decoded have it in their entries. Raises DataError for a full disk, and when processes are killed all the time.
         """
-        with self._take_turn(on_wait):
-            entries = self.load_entries(paths)
-            done = entries["sha256"].notna()
-            if examine:
-                done &= entries["concerns"].notna() | entries["refused"].notna()
-            missing = [path for path, is_done in zip(paths, done, strict=True) if not is_done]
-            before = len(paths) - len(missing)
-            progress(before, len(paths))
-            if not missing:
-                return {}
-            return self._decode_files(
-                missing, lambda count: progress(before + count, len(paths)), examine, workers
-            )
+        missing = self._list_missing(paths, examine)
+        done = len(paths) - len(missing)
+        progress(done, len(paths))
+        if not missing:
+            return {}
+
+        def report(before: int, count: int) -> None:
+            progress(before + count, len(paths))
+
+        unread: dict[str, str] = {}
+        with WorkerPool(self.folder, examine, workers or os.cpu_count() or 1) as pool:
+            for portion in _split_into_portions(missing):
+                hashed = hash_files(portion, partial(report, done, 0))
+                with wait_for_lock(self.folder / ".lock", on_wait):
+                    unread |= hashed.unread
+                    unread |= self._decode_portion(
+                        pool,
+                        hashed.identities,
+                        examine,
+                        partial(report, done),
+                    )
+                done += len(portion)
+                progress(done, len(paths))
+        return unread
 
     def load_entries(self, paths: Sequence[Path]) -> pd.DataFrame:
         """What is known of each file, in the order given: the fields of `Film`.
@@ -120,61 +143,86 @@ class PixelCache:
             raise DataError(f"{path} has no pixels: {reason}")
         return entries["row"].to_numpy()
 
-    @contextmanager
-    def _take_turn(self, on_wait: Callable[[], None]) -> Iterator[None]:
-        """Hold the lock of this geometry's builds."""
-        lock = FileLock(self.folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            on_wait()
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+    def _list_missing(self, paths: Sequence[Path], examine: bool) -> list[str]:
+        """The files that are to be decoded. A film that ended its processes is tried again, each time."""
+        entries = self.load_entries(paths)
+        done = entries["sha256"].notna() & (entries["refused"] != DIED)
+        if examine:
+            done &= entries["concerns"].notna() | entries["refused"].notna()
+        return [
+            os.path.abspath(path) for path, is_done in zip(paths, done, strict=True) if not is_done
+        ]
 
-    def _decode_files(
+    def _decode_portion(
         self,
-        paths: Sequence[Path],
-        progress: Callable[[int], None],
+        pool: WorkerPool,
+        identities: Mapping[str, FileIdentity],
         examine: bool,
-        workers: int | None,
+        progress: Callable[[int], None],
     ) -> dict[str, str]:
-        """Decode in batches that become visible together, each after its grids are safe on the disk."""
-        first = self.index.count_rows()
-        tasks = list(enumerate(map(os.path.abspath, paths), start=first))
-        _extend_file(self.folder / GRIDS, (first + len(tasks)) * self.spec.side**2)
+        """Decode files in batches that become visible together, each after its grids are safe on the disk.
+
+        progress: takes how many of the files are done. Returns those that could not be opened.
+        """
+        files: dict[str, list[str]] = {}  # by their hashes
+        for path, identity in identities.items():
+            files.setdefault(identity.sha256, []).append(path)
+        known = self.index.find_films(files)
+        pending = [film for film in known.values() if _is_done(film, examine)]
+        tasks = self._assign_rows(files, known, {film.sha256 for film in pending})
         unread: dict[str, str] = {}
-        pending: list[FilmAnswer] = []
-        with WorkerPool(self.folder, examine, workers or os.cpu_count() or 1) as pool:
-            try:
-                for done, answer in enumerate(pool.decode_films(tasks), start=1):
-                    if answer.failed is not None:
-                        raise DataError(
-                            f"{self.folder} cannot be filled further: {answer.failed}. {REMEDY}"
-                        )
-                    if answer.unread is not None:
-                        unread[answer.path] = answer.unread
-                    else:
-                        pending.append(answer)
-                    if len(pending) == COMMIT_FILMS:
-                        self._commit_films(pending)
-                    progress(done)
-            finally:
-                self._commit_films(pending)
+        done = sum(len(files[film.sha256]) for film in pending)
+        try:
+            for answer in pool.decode_films(tasks):
+                progress(done)
+                if answer is None:
+                    continue
+                if answer.failed is not None:
+                    raise DataError(
+                        f"{self.folder} cannot be filled further: {answer.failed}. {REMEDY}"
+                    )
+                if answer.film is None:
+                    unread[answer.path] = answer.unread or CHANGED
+                    done += 1
+                    continue
+                pending.append(answer.film)
+                done += len(files[answer.film.sha256])
+                if len(pending) >= COMMIT_FILMS:
+                    self._commit_films(pending, files, identities)
+        finally:
+            self._commit_films(pending, files, identities)
         return unread
 
-    def _commit_films(self, answers: list[FilmAnswer]) -> None:
-        """Make films visible: their grids first, then their entries. Empties the list."""
+    def _assign_rows(
+        self, files: Mapping[str, Sequence[str]], known: Mapping[str, Film], done: set[str]
+    ) -> list[Task]:
+        """The films to decode, each with a row of its own: the one that it has, or a new one."""
+        end = self.index.count_rows()
+        tasks = []
+        for sha256, (path, *_) in files.items():
+            if sha256 in done:
+                continue
+            row = known[sha256].row if sha256 in known else -1
+            if row < 0:
+                row, end = end, end + 1
+            tasks.append(Task(row, path, sha256))
+        _extend_file(self.folder / GRIDS, end * self.spec.side**2)
+        return tasks
+
+    def _commit_films(
+        self,
+        films: list[Film],
+        files: Mapping[str, Sequence[str]],
+        identities: Mapping[str, FileIdentity],
+    ) -> None:
+        """Make films visible: their grids first, then their entries and those of their files. Empties the list."""
         with (self.folder / GRIDS).open("rb+") as grids:
             os.fsync(grids.fileno())
-        films = [(answer, answer.film) for answer in answers if answer.film is not None]
+        paths = [path for film in films for path in files[film.sha256]]
         self.index.add_films(
-            [film for _, film in films],
-            [(answer.path, answer.stamp, film.sha256) for answer, film in films],
+            films, [(path, identities[path].stamp, identities[path].sha256) for path in paths]
         )
-        answers.clear()
+        films.clear()
 
 
 def _geometry_name(spec: InputSpec) -> str:
@@ -196,6 +244,28 @@ def _extend_file(path: Path, size: int) -> None:
 
 def _current_stamp(path: Path) -> str | None:
     try:
-        return file_stamp(path)
+        return format_stamp(path.stat())
     except OSError:
         return None
+
+
+def _is_done(film: Film, examine: bool) -> bool:
+    """Whether nothing is left to find out about a film."""
+    if film.refused is not None:
+        return film.refused != DIED
+    return film.concerns is not None or not examine
+
+
+def _split_into_portions(paths: Sequence[str]) -> Iterator[list[str]]:
+    """Files that the system keeps in memory from their hashing to their decoding."""
+    portion: list[str] = []
+    size = 0
+    for path in paths:
+        with suppress(OSError):
+            size += os.path.getsize(path)
+        portion.append(path)
+        if len(portion) == PORTION_FILMS or size > PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion

@@ -1,9 +1,9 @@
 """Decodes films for a pixel cache, as a process: `python -m cxr_core.data.cache.worker FOLDER EXAMINE PARENT`.
 
-A request is {"films": [[row, path], ...]}; for each film one answer goes back (see `FilmAnswer`). The worker writes the
-grids into their rows itself. It ends when its pipe closes, and it writes no grid once the process that started it
-(PARENT, its number) has ended, since the rows may be given to other films by then. A film that crashes the decoder,
-hangs or takes too much memory ends the worker too.
+It says {"ready": true} once it can decode. A request is {"films": [[row, path, sha256], ...]}; for each film one answer
+goes back (see `FilmAnswer`). The worker writes the grids into their rows itself. It ends when its pipe closes, and it
+writes no grid once the process that started it (PARENT, its number) has ended, since the rows may be given to other
+films by then. A film that crashes the decoder, hangs or takes too much memory ends the worker too.
 """
 
 import errno
@@ -14,12 +14,13 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from cxr_core.data.cache.index import CacheIndex, Film, file_stamp
-from cxr_core.errors import DataError, FilmRefused
+from cxr_core.data.cache.index import Film
+from cxr_core.errors import DataError, FileRefused, FilmRefused
 from cxr_core.film.decoding.decode import decode_film
 from cxr_core.film.decoding.sandbox import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
 from cxr_core.film.limits import MAX_BYTES
@@ -29,23 +30,29 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.workspace.child_process import connect_to_parent, limit_computing_time, limit_memory
 from cxr_core.workspace.json_files import Json, JsonObject
 from cxr_core.workspace.malloc import keep_freed_memory
+from cxr_core.workspace.outside_files import read_outside_file
 
-OVERSIZED = f"This file has more than {MAX_BYTES // 2**20} MB. Export the film as a single compressed picture."
+CHANGED = "it changed while it was read"
 GRIDS, INDEX, GEOMETRY = "grids.u8", "index.sqlite", "geometry.json"
 
-Task = tuple[int, str]  # the row that a film's grid goes to, and the film's file
+
+class Task(NamedTuple):
+    """A film to decode: the row that its grid goes to, its file, and the hash that the file had."""
+
+    row: int
+    path: str
+    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class FilmAnswer:
     """What became of one file.
 
-    film, stamp: what was decoded, and of which state of the file.  unread: why the file cannot be opened.  failed: why
-    the grid cannot be written, such as a full disk. One of film, unread and failed is given.
+    film: what was decoded.  unread: why the file cannot be opened.  failed: why the grid cannot be written, such as a
+    full disk. One of them is given.
     """
 
     path: str
-    stamp: str = ""
     film: Film | None = None
     unread: str | None = None
     failed: str | None = None
@@ -53,13 +60,7 @@ class FilmAnswer:
     def to_json(self) -> JsonObject:
         """As it goes over the pipe."""
         film: JsonObject | None = None if self.film is None else dict(vars(self.film))
-        return {
-            "path": self.path,
-            "stamp": self.stamp,
-            "film": film,
-            "unread": self.unread,
-            "failed": self.failed,
-        }
+        return {"path": self.path, "film": film, "unread": self.unread, "failed": self.failed}
 
     @classmethod
     def from_json(cls, answer: JsonObject) -> "FilmAnswer":
@@ -67,7 +68,6 @@ class FilmAnswer:
         film = answer["film"]
         return cls(
             path=str(answer["path"]),
-            stamp=str(answer["stamp"]),
             film=_film_from_json(film) if isinstance(film, dict) else None,
             unread=_optional_text(answer["unread"]),
             failed=_optional_text(answer["failed"]),
@@ -99,24 +99,18 @@ class FilmDecoder:
 
     def __init__(self, folder: Path, grids: GridFile, *, examine: bool):
         self._spec = InputSpec(**json.loads((folder / GEOMETRY).read_text(encoding="utf-8")))
-        self._index = CacheIndex(folder / INDEX)
         self._grids = grids
         self._examine = examine
 
-    def decode_file(self, path: Path, row: int) -> FilmAnswer:
-        """Decode one file into its row, unless the same bytes are known already."""
+    def decode_file(self, task: Task) -> FilmAnswer:
+        """Decode one file into its row."""
         try:
-            stamp, sha256, data = _read_film_file(path)
-        except OSError as error:
-            return FilmAnswer(path=str(path), unread=error.strerror)
-        film = self._index.find_film(sha256)
-        if data is None:
-            film = Film(sha256=sha256, refused="oversized", reason=OVERSIZED)
-        elif film is None:
-            film = self._decode_bytes(data, sha256, row)
-        elif self._examine and film.concerns is None and film.refused is None:
-            film = self._decode_bytes(data, sha256, film.row)
-        return FilmAnswer(path=str(path), stamp=stamp, film=film)
+            data = read_outside_file(task.path, MAX_BYTES)
+        except FileRefused as refusal:
+            return FilmAnswer(path=task.path, unread=refusal.reason)
+        if hashlib.sha256(data).hexdigest() != task.sha256:
+            return FilmAnswer(path=task.path, unread=CHANGED)
+        return FilmAnswer(path=task.path, film=self._decode_bytes(data, task.sha256, task.row))
 
     def _decode_bytes(self, data: bytes, sha256: str, row: int) -> Film:
         """Decode, preprocess, write the grid, hash the pixels; a refused file becomes a Film with its reason."""
@@ -148,28 +142,22 @@ def serve_films(folder: Path, examine: bool, parent: int) -> None:
     limit_memory(MEMORY_LIMIT_BYTES)
     with closing(GridFile(folder / GRIDS, parent)) as grids:
         decoder = FilmDecoder(folder, grids, examine=examine)
+        connection.send({"ready": True})
         while (request := connection.receive()) is not None:
-            for row, path in _read_tasks(request):
-                connection.send(_answer_task(decoder, path, row).to_json())
+            for task in _read_tasks(request):
+                connection.send(_answer_task(decoder, task).to_json())
 
 
-def _answer_task(decoder: FilmDecoder, path: str, row: int) -> FilmAnswer:
+def _answer_task(decoder: FilmDecoder, task: Task) -> FilmAnswer:
     """Decode one file within the time limit."""
     limit_computing_time(TIME_LIMIT_S)
     try:
-        return decoder.decode_file(Path(path), row)
+        return decoder.decode_file(task)
     except (OSError, DataError) as error:  # a full disk, say: not this film's fault
         reason = getattr(error, "strerror", None) or str(error)
-        return FilmAnswer(path=path, failed=reason)
+        return FilmAnswer(path=task.path, failed=reason)
     finally:
         limit_computing_time(0)
-
-
-def identify_file(path: Path) -> tuple[str, str]:
-    """Stamp and SHA-256 of a file, whatever its size. Raises OSError."""
-    stamp = file_stamp(path)
-    with path.open("rb") as file:
-        return stamp, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_pixels(film: Radiograph) -> str:
@@ -183,26 +171,16 @@ def hash_pixels(film: Radiograph) -> str:
     return digest.hexdigest()
 
 
-def _read_film_file(path: Path) -> tuple[str, str, bytes | None]:
-    """Stamp, SHA-256 and bytes of a file; no bytes when it is too large to decode. Raises OSError."""
-    if path.stat().st_size > MAX_BYTES:
-        return *identify_file(path), None
-    # The stamp is taken before the bytes are read, so that a file changed in between is decoded again.
-    stamp = file_stamp(path)
-    data = path.read_bytes()
-    return stamp, hashlib.sha256(data).hexdigest(), data
-
-
 def _read_tasks(request: JsonObject) -> list[Task]:
     tasks = request["films"]
     if not isinstance(tasks, list):
         raise TypeError(f"{tasks!r} is no list of films")
-    pairs: list[Task] = []
+    read = []
     for task in tasks:
         if not isinstance(task, list) or not isinstance(task[0], int):
-            raise TypeError(f"{task!r} is no pair of a row and a path")
-        pairs.append((task[0], str(task[1])))
-    return pairs
+            raise TypeError(f"{task!r} is no row, path and hash")
+        read.append(Task(task[0], str(task[1]), str(task[2])))
+    return read
 
 
 def _film_from_json(film: JsonObject) -> Film:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -13,14 +14,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 
+from cxr_core.data.cache import file_hashes, worker_pool
 from cxr_core.data.cache import pixel_cache as cache_module
 from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.cache.worker import GridFile
-from cxr_core.errors import Cancelled, DataError
+from cxr_core.errors import Cancelled, DataError, FileTimedOut
 from cxr_core.film.decoding.decode import decode_film
+from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.film.quality import find_quality_flags
+from cxr_core.workspace.outside_files import FileIdentity
 
 pytestmark = pytest.mark.process
 
@@ -67,7 +72,7 @@ def record_decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     run = cache_module.WorkerPool.decode_films
 
     def noted(self, tasks):
-        decoded.extend(Path(path).name for _, path in tasks)
+        decoded.extend(Path(task.path).name for task in tasks)
         return run(self, tasks)
 
     monkeypatch.setattr(cache_module.WorkerPool, "decode_films", noted)
@@ -168,7 +173,7 @@ def test_file_that_is_no_film_has_its_reason(cache: PixelCache, films: list[Path
     half.write_bytes(films[1].read_bytes()[:300])
     gone = films[0].with_name("gone.png")
     unread = cache.build([*films[:3], page, half, gone])
-    assert unread == {str(gone): "No such file or directory"}
+    assert unread == {str(gone): "there is no such file or folder"}
     found = cache.load_entries([*films[:3], page, half, gone])
     assert found["row"].tolist()[3:] == [-1, -1, -1]
     assert "web page" in found["reason"][3]
@@ -286,6 +291,164 @@ def test_film_that_crashes_the_decoder_affects_no_other(
     assert "broke the decoder" in found["reason"][0]
 
 
+# The film ends its process so often; the file beside it counts.
+CRASH_AT_FIRST = """
+import os, cxr_core.film.decoding.decode as module
+from pathlib import Path
+plain = module.decode_film
+def decode_film(data):
+    if data.endswith(b"CRASH"):
+        counter = Path(os.environ["CRASHES"])
+        crashes = len(counter.read_text()) if counter.exists() else 0
+        if crashes < int(os.environ["CRASH_TIMES"]):
+            counter.write_text("x" * (crashes + 1))
+            os.kill(os.getpid(), int(os.environ["CRASH_SIGNAL"]))
+    return plain(data.removesuffix(b"CRASH"))
+module.decode_film = decode_film
+"""
+
+
+@pytest.fixture
+def crash(
+    tmp_path: Path, films: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[int, int], Path]:
+    """A film that ends its process so many times by a signal, and decodes from then on."""
+    patched(
+        tmp_path, monkeypatch, f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{CRASH_AT_FIRST}"
+    )
+
+    def make(number: int, times: int) -> Path:
+        monkeypatch.setenv("CRASHES", str(tmp_path / "crashes"))
+        monkeypatch.setenv("CRASH_TIMES", str(times))
+        monkeypatch.setenv("CRASH_SIGNAL", str(number))
+        bad = films[0].with_name("bad.png")
+        bad.write_bytes(films[1].read_bytes() + b"CRASH")
+        return bad
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("number", "times"),
+    [(signal.SIGSEGV, 2), (signal.SIGPROF, 2), (signal.SIGKILL, 3), (signal.SIGTERM, 3)],
+)
+def test_film_is_blamed_only_for_what_it_did_alone_twice(
+    cache: PixelCache, films: list[Path], crash: Callable[[int, int], Path], number: int, times: int
+) -> None:
+    bad = crash(number, times)
+    assert cache.build([*films[:5], bad, *films[5:9]], workers=1) == {}
+    assert cache.load_entries([bad])["refused"].isna().all()
+    require_all(cache, films[:9])
+
+
+def test_film_that_took_too_long_twice_is_refused_for_good(
+    cache: PixelCache,
+    films: list[Path],
+    crash: Callable[[int, int], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bad = crash(signal.SIGPROF, 100)
+    cache.build([bad])
+    assert cache.load_entries([bad])["refused"].tolist() == ["too_slow"]
+    decoded = record_decoded(monkeypatch)
+    cache.build([bad])
+    assert decoded == []
+
+
+def test_film_that_broke_the_decoder_is_tried_again_by_the_next_build(
+    cache: PixelCache, crash: Callable[[int, int], Path]
+) -> None:
+    bad = crash(signal.SIGSEGV, 4)
+    cache.build([bad])
+    assert cache.load_entries([bad])["refused"].tolist() == ["decoder_died"]
+    cache.build([bad])
+    assert cache.load_entries([bad])["refused"].isna().all()
+    assert cache.find_rows([bad])[0] >= 0
+
+
+def test_processes_that_are_killed_all_the_time_end_the_build_with_the_reason(
+    cache: PixelCache,
+    films: list[Path],
+    crash: Callable[[int, int], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker_pool, "MAX_KILLS", 3)
+    bad = crash(signal.SIGKILL, 1000)
+    with pytest.raises(
+        DataError, match=r"3 decoding processes, .* ended by SIGKILL from outside.*bad\.png"
+    ):
+        cache.build([*films[:5], bad], workers=1)
+    assert cache.load_entries([bad])["sha256"].isna().all()
+    require_all(cache, films[:5])
+    monkeypatch.setenv("CRASH_TIMES", "0")
+    cache.build([bad])
+    assert cache.find_rows([bad])[0] >= 0
+
+
+def test_what_is_no_regular_file_is_not_read(cache: PixelCache, films: list[Path]) -> None:
+    folder = films[0].parent
+    os.mkfifo(folder / "pipe.png")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    (folder / "large.png").write_bytes(b"")
+    os.truncate(folder / "large.png", MAX_BYTES + 1)
+    odd = [folder / "pipe.png", folder / "zero.png", folder / "large.png"]
+    unread = cache.build([*odd, *films[:5]])
+    assert [unread[str(path)] for path in odd] == [
+        "it is a pipe, not a file",
+        "it is a device, not a file",
+        "it has 64 MB, and at most 64 MB are read",
+    ]
+    require_all(cache, films[:5])
+
+
+def test_files_are_read_before_a_turn(
+    tmp_path: Path, films: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is read for ever holds up its own build and no other."""
+    answers, hanging = threading.Event(), threading.Event()
+    plain = file_hashes.identify_outside_file
+
+    def identify(path: str, max_bytes: int) -> FileIdentity:
+        if path.endswith("film0.jpg"):
+            hanging.set()
+            assert answers.wait(120)
+        return plain(path, max_bytes)
+
+    monkeypatch.setattr(file_hashes, "identify_outside_file", identify)
+    with ThreadPoolExecutor(1) as thread:
+        held_up = thread.submit(PixelCache(SPEC, tmp_path / "cache").build, films)
+        assert hanging.wait(60)
+        cache = PixelCache(SPEC, tmp_path / "cache")
+        cache.build(films[1:10])
+        require_all(cache, films[1:10])
+        assert not held_up.done()
+        answers.set()
+        assert held_up.result() == {}
+    require_all(cache, films)
+
+
+def test_a_disk_that_does_not_answer_ends_the_build(
+    cache: PixelCache, films: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def identify(path: str, max_bytes: int) -> FileIdentity:
+        raise FileTimedOut(path, "it was not read within 60 seconds", "check the disk")
+
+    monkeypatch.setattr(file_hashes, "identify_outside_file", identify)
+    with pytest.raises(DataError, match=r"3 files were not read in time.*check the disk"):
+        cache.build(films)
+
+
+def stop_once_waiting() -> None:
+    raise Cancelled("stopped")
+
+
+def test_waiting_for_a_turn_can_be_stopped(cache: PixelCache, films: list[Path]) -> None:
+    with FileLock(cache.folder / ".lock"), pytest.raises(Cancelled):
+        cache.build(films, on_wait=stop_once_waiting)
+    cache.build(films)
+    require_all(cache, films)
+
+
 def test_full_disk_is_reported_and_keeps_decoded_films(
     tmp_path: Path, films: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,7 +481,7 @@ def test_two_builds_at_once_take_turns(tmp_path: Path, films: list[Path]) -> Non
         thread.start()
     for thread in threads:
         thread.join()
-    assert waited == [True]
+    assert waited
     require_all(PixelCache(SPEC, tmp_path / "cache"), films)
 
 
