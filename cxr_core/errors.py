@@ -10,6 +10,7 @@ SilhouetteError
 ├── ModelError             a model folder that cannot be used
 │   └── PretrainedUnavailable  pretrained weights that cannot be downloaded
 ├── ReadingError           a reading that cannot be computed
+├── RecordError            a file kept by this program that does not hold what its kind holds
 ├── DataError              a dataset that cannot be used
 │   └── SplitMissing           a split without films
 ├── RecipeError            a training recipe that contradicts itself
@@ -70,6 +71,10 @@ class PretrainedUnavailable(ModelError):
 
 class ReadingError(SilhouetteError):
     """A reading that cannot be computed: a NaN or infinite logit (never shown as 0 %), an unknown heatmap method."""
+
+
+class RecordError(SilhouetteError):
+    """A file kept by this program, or a value in it, that is not what its kind holds. Readers add the file's name."""
 
 
 class DataError(SilhouetteError):

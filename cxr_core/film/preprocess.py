@@ -44,8 +44,10 @@ class InputSpec:
             raise SettingsError(f"input side {self.side} is outside 16 to 2048 pixels")
         if self.channels not in (1, 3):
             raise SettingsError(f"an input has 1 or 3 channels, not {self.channels}")
-        if not self.std > 0:
-            raise SettingsError(f"std must be above 0, not {self.std}")
+        if not (0 <= self.mean <= 1 and 0.001 <= self.std <= 10):
+            raise SettingsError(
+                f"mean {self.mean} and std {self.std}: expected a mean in [0, 1] and a std from 0.001 to 10"
+            )
         if self.equalisation not in ("none", "histogram", "clahe"):
             raise SettingsError(
                 f"unknown equalisation {self.equalisation!r}; choose none, histogram or clahe"

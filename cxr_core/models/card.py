@@ -4,20 +4,35 @@
 """
 
 import json
-import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Self, TypedDict
+from typing import Annotated, Any, ClassVar, Self
 
-from cxr_core.errors import ModelError, SettingsError
+from pydantic import ConfigDict, Field, GetPydanticSchema, with_config
+from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
+
+from cxr_core.errors import ModelError, RecordError, SettingsError
 from cxr_core.film.preprocess import InputSpec
-from cxr_core.workspace.json_files import JsonObject
+from cxr_core.film.radiograph import View
+from cxr_core.models.figures import CardMetrics
+from cxr_core.workspace.json_files import Json, parse_json
+from cxr_core.workspace.json_record import AsWritten, Count, Fraction, parse_record
 
 CARD_SCHEMA = 1
 # The files of every model folder.
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 OPERATING_POINTS = ("youden", "sensitivity_95", "specificity_95")
+
+
+Age = Annotated[int, Field(ge=0, le=150)]  # completed years
+Weight = Annotated[float, Field(ge=-1e4, le=1e4)]  # in a formula for log-odds
+PositiveWeight = Annotated[float, Field(gt=0, le=1e4)]
+Width = Annotated[int, Field(ge=1, le=8192)]  # channels or units of a network
+# Attribution by cell, (h, w) with h and w up to 256.
+Rows = Annotated[
+    list[Annotated[list[Weight], Field(min_length=1, max_length=256)]],
+    Field(min_length=1, max_length=256),
+]
 
 
 class ArchitectureArguments(TypedDict, total=False):
@@ -28,22 +43,61 @@ class ArchitectureArguments(TypedDict, total=False):
     """
 
     backbone: str
-    backbone_arguments: JsonObject
-    channels: int
-    dropout: float
+    backbone_arguments: dict[str, Any]
+    channels: Annotated[int, Field(ge=1, le=3)]
+    dropout: Fraction
     pretrained: bool
     # classifiers
-    findings: int
-    side: int
+    findings: Annotated[int, Field(ge=1, le=100)]
+    side: Annotated[int, Field(ge=16, le=2048)]
     head: str
-    neck: int | None
-    hidden: int
+    neck: Width | None
+    hidden: Width
     two_class: bool
     # ensembles of classifiers
-    members: int
+    members: Annotated[int, Field(ge=1, le=32)]
     # segmenters
-    widths: Sequence[int]
-    structures: int
+    widths: Annotated[Sequence[Width], Field(max_length=8)]
+    structures: Annotated[int, Field(ge=1, le=16)]
+
+
+@with_config(ConfigDict(extra="allow"))
+class SplitFacts(TypedDict, total=False):
+    """How large one split of the training data was. positives: by finding."""
+
+    films: Count
+    patients: Count
+    positives: dict[str, Count]
+
+
+@with_config(ConfigDict(extra="allow"))
+class DataFacts(TypedDict, total=False):
+    """The `data` of `TrainingFacts`: what a run's manifest holds, without paths."""
+
+    kind: str
+    parts: dict[str, SplitFacts]
+
+
+@with_config(ConfigDict(extra="allow"))
+class TrainingFacts(TypedDict, total=False):
+    """The `training` of a card, as far as this program uses it."""
+
+    recipe: str
+    summary: str
+    init: str
+    seed: int
+    epoch: Count
+    duration_s: Annotated[int | float, Field(ge=0)]
+    finished: str
+    data: DataFacts
+    terms: str | None
+    published: dict[str, Any]
+
+
+Arguments = Annotated[ArchitectureArguments, AsWritten]
+Training = Annotated[
+    dict[str, Any], GetPydanticSchema(lambda _, handler: handler(TrainingFacts)), AsWritten
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +108,9 @@ class Population:
     """
 
     text: str
-    age_min: int | None = None
-    age_max: int | None = None
-    views: tuple[str, ...] = ()
+    age_min: Age | None = None
+    age_max: Age | None = None
+    views: tuple[View, ...] = ()
 
     def excludes(self, age_years: float | None, view: str | None) -> str | None:
         """Why the model does not fit, or None when it does. An unknown age or view excludes nothing."""
@@ -78,7 +132,7 @@ class OperatingPoint:
     """
 
     name: str
-    threshold: float
+    threshold: Fraction
     source: str
 
 
@@ -89,16 +143,9 @@ class Calibration:
     Source: Platt 1999; Guo et al. 2017, arXiv:1706.04599.
     """
 
-    slope: float = 1.0
-    intercept: float = 0.0
+    slope: PositiveWeight = 1.0
+    intercept: Weight = 0.0
     source: str = "none"
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.slope) and self.slope > 0 and math.isfinite(self.intercept)):
-            raise ModelError(
-                f"the calibration has slope {self.slope} and intercept {self.intercept}; the slope must be above 0 "
-                "and both must be finite"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,57 +160,47 @@ class Fusion:
 
     measurement: str
     model: str
-    intercept: float
-    classifier: float
-    measured: float
-    centre: float
-    ap: float
+    intercept: Weight
+    classifier: Annotated[float, Field(ge=0, le=1e4)]
+    measured: Annotated[float, Field(ge=0, le=1e4)]
+    centre: Weight
+    ap: Weight
     operating_points: tuple[OperatingPoint, ...]
     source: str
 
-    def __post_init__(self) -> None:
-        weights = (self.intercept, self.classifier, self.measured, self.centre, self.ap)
-        if not all(map(math.isfinite, weights)) or min(self.classifier, self.measured) < 0:
-            raise ModelError(
-                f"the fusion with {self.measurement} has the weights {weights}; they must be finite, and those of the "
-                "classifier and the measurement not below 0"
-            )
 
-
-class JsonCard(ABC):
+class JsonCard:
     """A card as JSON text. KEYS: the keys on disk of the fields whose names differ from them."""
 
     KEYS: ClassVar[Mapping[str, str]] = {}
 
     def to_json(self) -> str:
-        """The card as JSON text, stable in order, ending in a newline."""
+        """The card as JSON text, stable in order, ending in a newline. Raises ModelError where it could not be read."""
         fields = asdict(self)  # type: ignore[call-overload]  # each kind of card is a dataclass
         content = {self.KEYS.get(name, name): value for name, value in fields.items()}
+        self._parse(content)
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Parse a card. Raises ModelError for another schema or preprocessing version, and for a wrong field."""
         try:
-            fields = _rename_keys(json.loads(text), cls.KEYS)
-            if fields.get("schema") != CARD_SCHEMA:
+            content = parse_json(text)
+            schema = content.get("schema") if isinstance(content, dict) else None
+            if schema != CARD_SCHEMA:
                 raise ModelError(
-                    f"the card has schema {fields.get('schema')}; this program reads {CARD_SCHEMA}"
+                    f"the card has schema {schema!r:.40}; this program reads {CARD_SCHEMA}"
                 )
-            fields["input_spec"] = InputSpec(**fields["input_spec"])
-            views = tuple(fields["population"].get("views", ()))
-            fields["population"] = Population(**{**fields["population"], "views": views})
-            cls._parse_own_fields(fields)
-            return cls(**fields)
-        except SettingsError as error:
-            raise ModelError(str(error)) from error
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except RecordError as error:
             raise ModelError(f"the card cannot be read: {error}") from error
+        return cls._parse(content)
 
     @classmethod
-    @abstractmethod
-    def _parse_own_fields(cls, fields: dict[str, Any]) -> None:
-        """Replace the JSON of the fields that only this kind of card has by their values."""
+    def _parse(cls, content: Json) -> Self:
+        try:
+            return parse_record(cls, content)
+        except (RecordError, SettingsError) as error:
+            raise ModelError(f"the card cannot be read: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,17 +226,17 @@ class ModelCard(JsonCard):
     version: str
     findings: tuple[str, ...]
     architecture: str
-    arguments: ArchitectureArguments
+    arguments: Arguments
     input_spec: InputSpec
     population: Population
     calibration: dict[str, Calibration]
     operating_points: dict[str, tuple[OperatingPoint, ...]]
-    evidence_scale: dict[str, float]
-    baseline_attribution: dict[str, list[list[float]]] = field(default_factory=dict)
+    evidence_scale: dict[str, PositiveWeight]
+    baseline_attribution: dict[str, Rows] = field(default_factory=dict)
     fusion: dict[str, Fusion] = field(default_factory=dict)
-    ood_limit: float | None = None
-    training: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    ood_limit: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    training: Training = field(default_factory=dict)
+    metrics: CardMetrics = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
     weights_sha256: str = ""
     schema: int = CARD_SCHEMA
@@ -213,10 +250,16 @@ class ModelCard(JsonCard):
                 raise ModelError(
                     f"the card of {self.model} has no {name} for {', '.join(sorted(missing))}"
                 )
+        outputs, inputs = self.arguments.get("findings"), self.arguments.get("side")
+        if outputs not in (None, len(self.findings)) or inputs not in (None, self.input_spec.side):
+            raise ModelError(
+                f"the card of {self.model} has {len(self.findings)} findings and an input side of "
+                f"{self.input_spec.side}, its network {outputs} and {inputs}"
+            )
         for finding, rows in self.baseline_attribution.items():
-            if not _is_table_of_numbers(rows):
+            if len({len(row) for row in rows}) != 1:
                 raise ModelError(
-                    f"the baseline attribution of {finding} in the card of {self.model} is no table of numbers"
+                    f"the baseline attribution of {finding} in the card of {self.model} has rows of different lengths"
                 )
 
     def operating_point(self, finding: str, name: str, fused: bool = False) -> OperatingPoint:
@@ -230,38 +273,3 @@ class ModelCard(JsonCard):
                 return point
         known = ", ".join(point.name for point in points)
         raise ModelError(f"{self.model} has no operating point {name!r}; choose from {known}")
-
-    @classmethod
-    def _parse_own_fields(cls, fields: dict[str, Any]) -> None:
-        fields["findings"] = tuple(fields["findings"])
-        fields["calibration"] = {
-            finding: Calibration(**content) for finding, content in fields["calibration"].items()
-        }
-        fields["operating_points"] = {
-            finding: _parse_points(content)
-            for finding, content in fields["operating_points"].items()
-        }
-        fields["fusion"] = {
-            finding: _parse_fusion(content) for finding, content in fields.get("fusion", {}).items()
-        }
-
-
-def _rename_keys(content: Any, keys: Mapping[str, str]) -> dict[str, Any]:
-    """A card's JSON object under the names of its fields."""
-    if not isinstance(content, dict):
-        raise TypeError(f"it is a JSON {type(content).__name__}, not an object")
-    names = {key: name for name, key in keys.items()}
-    return {names.get(str(key), str(key)): value for key, value in content.items()}
-
-
-def _parse_points(content: list[Any]) -> tuple[OperatingPoint, ...]:
-    return tuple(OperatingPoint(**point) for point in content)
-
-
-def _parse_fusion(content: Any) -> Fusion:
-    return Fusion(**{**content, "operating_points": _parse_points(content["operating_points"])})
-
-
-def _is_table_of_numbers(rows: Sequence[Sequence[float]]) -> bool:
-    same_width = len({len(row) for row in rows}) == 1
-    return same_width and all(math.isfinite(value) for row in rows for value in row)

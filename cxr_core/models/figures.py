@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from cxr_core.workspace.json_files import JsonObject
-from cxr_core.workspace.json_record import JsonRecord
+from pydantic import AfterValidator
+
+from cxr_core.errors import RecordError
+from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.json_record import Count, JsonRecord
 
 DIGITS = 6  # of every recorded figure
 
@@ -17,7 +20,7 @@ class MeanFigure(JsonRecord):
     value: float | None
     low: float | None
     high: float | None
-    n: int
+    n: Count
 
     def rounded(self) -> Self:
         """The figure as it is recorded: with six decimals."""
@@ -37,7 +40,7 @@ class MeanFigure(JsonRecord):
 class Figure(MeanFigure):
     """A figure over films with and without a finding, and its 95 % interval over patients. None = undefined."""
 
-    positives: int
+    positives: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,11 +205,44 @@ class AttributionInside(JsonRecord):
     present: Mapping[str, RegionShare]
 
 
+def _check_figures(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The `metrics` of a card as they are. Raises ValueError for a figure that is none, wherever it stands.
+
+    Splits and, of a classifier, findings are objects; an object with the key "value" is a figure.
+    """
+    for split, table in metrics.items():
+        if not isinstance(table, dict):
+            raise ValueError(f"{split} is no object of figures")
+        _check_nested_figures(table, split)
+    return metrics
+
+
+def _check_nested_figures(table: JsonObject, place: str) -> None:
+    for key, entry in table.items():
+        if not isinstance(entry, dict):
+            continue
+        if "value" not in entry:
+            _check_nested_figures(entry, f"{place}.{key}")
+            continue
+        try:
+            (Figure if "positives" in entry else MeanFigure).from_json(entry)
+        except RecordError as error:
+            raise ValueError(f"{place}.{key} is no figure: {error}") from error
+
+
+CardMetrics = Annotated[dict[str, Any], AfterValidator(_check_figures)]
+
+
 def recorded_figure(metrics: JsonObject, split: str, finding: str, name: str) -> Figure | None:
     """A figure of a finding that a card records for a split, such as "auroc" on "validation"; None without one."""
+    return parse_figure(_recorded_figures(metrics, split, finding).get(name))
+
+
+def parse_figure(record: Json) -> Figure | None:
+    """A figure in a card; None where there is none, or one that is not over films with and without a finding."""
     try:
-        return Figure.from_json(_recorded_figures(metrics, split, finding).get(name))
-    except (KeyError, TypeError):
+        return Figure.from_json(record)
+    except RecordError:
         return None
 
 

@@ -1,13 +1,21 @@
 """Defines the card of a segmenter of heart and lungs, as one checked JSON file beside its weights."""
 
-import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from cxr_core.errors import ModelError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import STRUCTURES
-from cxr_core.models.card import CARD_SCHEMA, ArchitectureArguments, JsonCard, Population
+from cxr_core.models.card import (
+    CARD_SCHEMA,
+    Arguments,
+    JsonCard,
+    Population,
+    Training,
+)
+from cxr_core.models.figures import CardMetrics
 
 SEGMENTER = "segmenter"
 
@@ -20,16 +28,9 @@ class RatioInterval:
     Source: split conformal prediction, Lei et al. 2018, arXiv:1604.04173.
     """
 
-    offset: float
-    factor: float
+    offset: Annotated[float, Field(gt=0, le=1)]
+    factor: Annotated[float, Field(gt=0, le=1e4)]
     source: str
-
-    def __post_init__(self) -> None:
-        if not all(math.isfinite(value) and value > 0 for value in (self.offset, self.factor)):
-            raise ModelError(
-                f"the ratio's interval has offset {self.offset} and factor {self.factor}; both must be finite and "
-                "above 0"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +44,12 @@ class SegmenterCard(JsonCard):
     version: str
     structures: tuple[str, ...] = STRUCTURES
     architecture: str = SEGMENTER
-    arguments: ArchitectureArguments
+    arguments: Arguments
     input_spec: InputSpec
     population: Population
     ratio_interval: RatioInterval
-    training: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    training: Training = field(default_factory=dict)
+    metrics: CardMetrics = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
     weights_sha256: str = ""
     kind: str = SEGMENTER
@@ -60,8 +61,3 @@ class SegmenterCard(JsonCard):
                 f"the card of {self.model} is of a {self.kind} of {', '.join(self.structures)}; this program reads "
                 f"a {SEGMENTER} of {', '.join(STRUCTURES)}"
             )
-
-    @classmethod
-    def _parse_own_fields(cls, fields: dict[str, Any]) -> None:
-        fields["structures"] = tuple(fields["structures"])
-        fields["ratio_interval"] = RatioInterval(**fields["ratio_interval"])

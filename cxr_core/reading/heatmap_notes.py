@@ -1,6 +1,6 @@
 """Says in a sentence how well a model's heatmaps point at the finding, from the figures that its card records."""
 
-from cxr_core.errors import ModelError
+from cxr_core.errors import ModelError, RecordError
 from cxr_core.models.card import ModelCard
 from cxr_core.models.figures import Localisation, MeanFigure, recorded_localisation
 from cxr_core.presentation.wording import finding_name
@@ -49,7 +49,7 @@ def points_elsewhere(card: ModelCard, finding: str) -> bool:
 def _load_localisation(card: ModelCard, finding: str) -> Localisation | None:
     try:
         return recorded_localisation(card.metrics, finding)
-    except (KeyError, TypeError) as error:
+    except RecordError as error:
         raise ModelError(
             f"the card of {card.model} {card.version} has incomplete localisation figures ({error}); install it again"
         ) from error

@@ -1,21 +1,72 @@
-"""JSON as this program keeps it on disk: one object per file, read back as plain values."""
+"""JSON as this program keeps it on disk: one object per file, read back as plain values.
+
+Numbers are finite and whole numbers below 10^18, an object names each key once, and a file has a greatest size. All
+else ends in a RecordError.
+"""
 
 import json
+import math
+import os
+import stat
 from pathlib import Path
+from typing import NoReturn
 
+from cxr_core.errors import RecordError
 from cxr_core.workspace.atomic import atomic_write
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 JsonObject = dict[str, Json]
 
+MAX_BYTES = 256 * 2**20  # of a JSON file
+MAX_DIGITS = 18  # of a whole number; more is no count of anything
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a named pipe would be waited for
+
 
 def read_json_object(path: Path) -> JsonObject | None:
     """The object that a file holds; None when there is no file, no JSON or no object in it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_object(path)
+    except (OSError, RecordError):
         return None
-    return content if isinstance(content, dict) else None
+
+
+def read_object(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> JsonObject:
+    """The object that a file holds. Raises OSError when it cannot be opened, and RecordError for anything else in it.
+
+    limit: bytes that the file may have.
+    """
+    content = parse_json(read_bounded(path, limit))
+    if not isinstance(content, dict):
+        raise RecordError("it holds no JSON object")
+    return content
+
+
+def read_bounded(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> bytes:
+    """The bytes of a regular file. Raises OSError when it cannot be read, RecordError when it has more than `limit`."""
+    with os.fdopen(os.open(path, _OPEN_FLAGS), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise RecordError("it is no regular file")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise RecordError(f"it has more than {limit // 2**20} MiB")
+    return content
+
+
+def parse_json(text: str | bytes) -> Json:
+    """The value of a JSON text. Raises RecordError that says what is wrong with it."""
+    try:
+        content: Json = json.loads(
+            text,
+            parse_float=_parse_number,
+            parse_int=_parse_whole_number,
+            parse_constant=_refuse_number,
+            object_pairs_hook=_make_object,
+        )
+    except RecursionError:
+        raise RecordError("it is no JSON of this program: too deeply nested") from None
+    except ValueError as error:
+        raise RecordError(f"it is no JSON of this program: {error}") from error
+    return content
 
 
 def write_json(path: Path, content: JsonObject, *, durable: bool = False) -> Path:
@@ -27,3 +78,23 @@ def write_json(path: Path, content: JsonObject, *, durable: bool = False) -> Pat
 def escape_surrogates(text: str) -> str:
     """JSON text that UTF-8 can hold: bytes of a file name that are not UTF-8 become escapes, which JSON reads back."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _parse_number(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse_number(digits)
+
+
+def _parse_whole_number(digits: str) -> int:
+    return int(digits) if len(digits) <= MAX_DIGITS else _refuse_number(digits)
+
+
+def _refuse_number(digits: str) -> NoReturn:
+    raise ValueError(f"found the number {digits[:20]}, expected a finite one below 10^{MAX_DIGITS}")
+
+
+def _make_object(pairs: list[tuple[str, Json]]) -> JsonObject:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("found a key twice in one object")
+    return content

@@ -1,24 +1,30 @@
-"""Frozen dataclasses that are kept as JSON objects: one key per field, in the order of the fields."""
+"""Frozen dataclasses that are kept as JSON objects: one key per field, in the order of the fields.
 
-import types
-import typing
-from collections.abc import Mapping
+The types of the fields, with the limits that `Annotated` adds to them, say what a file may hold. A whole number has no
+decimals, every number is finite unless its field says otherwise, and text can be written as UTF-8 unless it is a path.
+"""
+
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
-from typing import Any, ClassVar, Self
+from functools import cache, partial
+from typing import Annotated, Any, ClassVar, Self, TypeVar, cast
 
+import pydantic
+from pydantic_core import ErrorDetails, SchemaValidator
+
+from cxr_core.errors import RecordError
 from cxr_core.workspace.json_files import Json, JsonObject
 
-_KIND_NAMES = {
-    dict: "an object",
-    list: "a list",
-    str: "text",
-    int: "a number",
-    float: "a number",
-    bool: "true or false",
-    type(None): "null",
-}
+MAX_TEXT = 1_000_000  # characters
 
-_HINTS: dict[type, dict[str, Any]] = {}  # types of the fields of each record read so far
+Count = Annotated[int, pydantic.Field(ge=0)]
+Fraction = Annotated[float, pydantic.Field(ge=0, le=1)]  # probabilities, thresholds, shares
+# Checked as its type says, and kept as it was written: keys in their order, whole numbers whole.
+AsWritten = pydantic.WrapValidator(lambda value, check: (check(value), value)[1])
+PathText = pydantic.InstanceOf[str]  # may hold the bytes of a file name that are not UTF-8
+
+Record = TypeVar("Record")
 
 
 class JsonRecord:
@@ -55,20 +61,19 @@ class JsonRecord:
 
     @classmethod
     def from_json(cls, record: Json) -> Self:
-        """The record that `to_json` wrote. Raises KeyError for a missing key, TypeError for a value of another type."""
-        content = _expect(record, dict, cls.__name__)
-        hints, values = _hints_of(cls), {}
-        for field in _fields_of(cls):
-            key = cls.KEYS.get(field.name, field.name)
-            if field.name == cls.SPREAD:
-                own = set(_keys_of(cls))
-                rest = {name: entry for name, entry in content.items() if name not in own}
-                values[field.name] = _from_json(rest, hints[field.name], field.name)
-            elif key in content:
-                values[field.name] = _from_json(content[key], hints[field.name], key)
-            elif _is_required(field):
-                raise KeyError(f"{cls.__name__} has no {key}")
-        return cls(**values)
+        """The record that `to_json` wrote. Raises RecordError that names the key, what was found and what expected."""
+        return parse_record(cls, record)
+
+
+def parse_record(kind: type[Record], content: Json) -> Record:
+    """A dataclass from its JSON form; see `JsonRecord`, which it need not be. Raises RecordError.
+
+    Errors of the project that a dataclass raises when it checks itself are passed on.
+    """
+    try:
+        return cast(Record, _validator_of(cast(Any, kind)).validate_python(content))
+    except pydantic.ValidationError as error:
+        raise RecordError(_describe(error.errors(include_url=False)[0])) from error
 
 
 def _to_json(value: Any) -> Json:
@@ -82,74 +87,105 @@ def _to_json(value: Any) -> Json:
     return plain
 
 
-def _from_json(value: Json, hint: Any, name: str) -> Any:
-    """The value of a field. hint: the field's type. Raises TypeError when they do not agree."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return _from_union(value, arguments, name)
-    if origin is tuple:
-        entries = _expect(value, list, name)
-        kinds = arguments[:1] * len(entries) if arguments[-1] is Ellipsis else arguments
-        if len(kinds) != len(entries):
-            raise TypeError(f"{name}: found {len(entries)} entries, expected {len(kinds)}")
-        return tuple(_from_json(one, kind, name) for one, kind in zip(entries, kinds, strict=True))
-    if origin is not None:  # a mapping
-        entries = _expect(value, dict, name)
-        return {key: _from_json(entry, arguments[1], key) for key, entry in entries.items()}
-    if issubclass(hint, JsonRecord):
-        return hint.from_json(_expect(value, dict, name))
-    return _expect(value, (int, float) if hint is float else hint, name)
-
-
-def _from_union(value: Json, choices: tuple[Any, ...], name: str) -> Any:
-    """By the first choice that fits; of several records the first whose required keys are all there."""
-    if value is None and type(None) in choices:
-        return None
-    records = [kind for kind in choices if kind is not type(None)]
-    if len(records) == 1:
-        return _from_json(value, records[0], name)
-    content = _expect(value, dict, name)
-    for kind in records:
-        if _required_keys_of(kind) <= set(content):
-            return kind.from_json(content)
-    expected = " or ".join(kind.__name__ for kind in records)
-    raise TypeError(f"{name}: found the keys {', '.join(content) or 'none'}; expected {expected}")
-
-
-def _expect(value: Any, kind: Any, name: str) -> Any:
-    """The value itself when it is of that kind. Raises TypeError with what was found and expected."""
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        kinds = kind if isinstance(kind, tuple) else (kind,)
-        expected = _KIND_NAMES.get(kinds[0], kinds[0].__name__)
-        found = _KIND_NAMES.get(type(value), type(value).__name__)
-        raise TypeError(f"{name}: found {found}, expected {expected}")
-    return value
-
-
-def _is_required(field: Field[Any]) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
-
-
 def _is_default(field: Field[Any], value: Any) -> bool:
     if field.default_factory is not MISSING:
         return bool(value == field.default_factory())
     return field.default is not MISSING and bool(value == field.default)
 
 
-def _required_keys_of(kind: type[JsonRecord]) -> set[str]:
-    required = [field.name for field in _fields_of(kind) if _is_required(field)]
-    return {kind.KEYS.get(name, name) for name in required}
+def _fields_of(kind: type[Any]) -> tuple[Field[Any], ...]:
+    return fields(kind)
 
 
-def _keys_of(kind: type[JsonRecord]) -> list[str]:
-    return [kind.KEYS.get(field.name, field.name) for field in _fields_of(kind)]
+@cache
+def _validator_of(kind: type[Any]) -> SchemaValidator:
+    return SchemaValidator(_prepare_schema(pydantic.TypeAdapter(kind).core_schema))
 
 
-def _fields_of(kind: type[JsonRecord]) -> tuple[Field[Any], ...]:
-    return fields(typing.cast(Any, kind))
+def _prepare_schema(node: Any) -> Any:
+    """Pydantic's description of a type, made strict, with the keys on disk instead of the names of the fields."""
+    if isinstance(node, list):
+        return [_prepare_schema(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: _prepare_schema(entry) for key, entry in node.items() if key != "metadata"}
+    prepare = _PREPARE.get(str(node.get("type")))
+    return prepare(node) if prepare else node
 
 
-def _hints_of(kind: type[JsonRecord]) -> dict[str, Any]:
-    if kind not in _HINTS:
-        _HINTS[kind] = typing.get_type_hints(kind)
-    return _HINTS[kind]
+def _prepare_dataclass(node: dict[str, Any]) -> dict[str, Any]:
+    keys, spread = getattr(node["cls"], "KEYS", {}), getattr(node["cls"], "SPREAD", "")
+    arguments = node["schema"]
+    while "fields" not in arguments:  # validators of the dataclass's own come first
+        arguments = arguments["schema"]
+    if not issubclass(node["cls"], JsonRecord):
+        arguments["extra_behavior"] = "forbid"
+    own = set()
+    for field in arguments["fields"]:
+        name = field["name"]
+        field["validation_alias"] = "" if name == spread else keys.get(name, name)
+        own.add(field["validation_alias"])
+    if not spread:
+        return node
+    gather = {"type": "no-info", "function": partial(_gather_spread, own)}
+    outer = {"type": "function-before", "function": gather, "schema": node}
+    if "ref" in node:
+        outer["ref"] = node.pop("ref")
+    return outer
+
+
+def _prepare_typed_dict(node: dict[str, Any]) -> dict[str, Any]:
+    """Without keys that it does not name, unless it says otherwise."""
+    allowed = node.get("config", {}).get("extra_fields_behavior") == "allow"
+    return node if allowed else {**node, "extra_behavior": "forbid"}
+
+
+_PREPARE: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "int": lambda node: {**node, "strict": True},
+    "bool": lambda node: {**node, "strict": True},
+    "float": lambda node: {"allow_inf_nan": False, **node, "strict": True},
+    # The limit also refuses text that UTF-8 cannot hold.
+    "str": lambda node: {"max_length": MAX_TEXT, **node, "strict": True},
+    "typed-dict": _prepare_typed_dict,
+    "dataclass": _prepare_dataclass,
+}
+
+
+def _gather_spread(own: set[str], content: Any) -> Any:
+    """An object whose keys that are no fields' own lie together under the key ""."""
+    if not isinstance(content, dict):
+        return content
+    spread = {key: entry for key, entry in content.items() if key not in own}
+    return {key: entry for key, entry in content.items() if key in own} | {"": spread}
+
+
+# What is expected, by pydantic's name of the error, where its own words are not plain.
+_EXPECTED = {
+    "string_type": "text",
+    "string_unicode": "text that UTF-8 can hold",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "dict_type": "an object",
+    "mapping_type": "an object",
+    "dataclass_type": "an object",
+    "list_type": "a list",
+    "tuple_type": "a list",
+}
+
+
+def _describe(error: ErrorDetails) -> str:
+    """`population.age_min: found [1], expected a whole number`."""
+    kind, message = error["type"], error["msg"]
+    place = ".".join(str(part) for part in error["loc"] if part != "")
+    if kind == "missing":
+        return f"{place} is missing"
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{place} is no key that this program knows"
+    if kind == "value_error":
+        return f"{place}: {message.removeprefix('Value error, ')}"
+    found = json.dumps(error["input"], default=repr)
+    found = found if len(found) <= 60 else f"{found[:60]}…"
+    expected = _EXPECTED.get(kind, message.removeprefix("Input should be "))
+    return f"{place}: found {found}, expected {expected}".removeprefix(": ")

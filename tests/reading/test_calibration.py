@@ -12,6 +12,7 @@ from cxr_core.reading.calibration_fit import (
     fit_logistic,
     fit_platt,
 )
+from tests.tiny import tiny_card
 
 
 @pytest.fixture
@@ -39,8 +40,11 @@ def test_platt_scaling_agrees_with_unpenalised_logistic_regression(miscalibrated
 def test_calibration_never_reverses_the_order_of_scores(miscalibrated):
     logits, labels = miscalibrated
     assert fit_platt(-logits, labels, "a test").slope > 0
-    with pytest.raises(ModelError, match="slope must be above 0"):
-        Calibration(slope=-1.0)
+    reversed_order = {"cardiomegaly": Calibration(slope=-1.0)}
+    with pytest.raises(
+        ModelError, match=r"cardiomegaly.slope: found -1.0, expected greater than 0"
+    ):
+        tiny_card(findings=("cardiomegaly",), calibration=reversed_order).to_json()
 
 
 def test_operating_points_reach_the_rates_in_their_names(miscalibrated):

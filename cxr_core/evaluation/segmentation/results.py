@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar
+
+from pydantic import model_validator
 
 from cxr_core.evaluation.metrics.results import EvaluationHead
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.figures import Figure, MeanFigure
-from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.json_record import JsonRecord
+
+MEASURES = ("measured", "trusted", "trusted_ratio_mae", "coverage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,21 +72,18 @@ class SegmentationFigures(JsonRecord):
             content["coverage"] = self.coverage.to_json()
         return content
 
+    @model_validator(mode="before")
     @classmethod
-    def from_json(cls, record: Json) -> Self:
-        """The figures that `to_json` wrote. Raises KeyError for a missing key, TypeError for another type."""
-        if not isinstance(record, dict):
-            raise TypeError(f"{cls.__name__}: found {type(record).__name__}, expected dict")
-        read = MeanFigure.from_json
-        return cls(
-            dice={name: read(record[f"dice_{name}"]) for name in STRUCTURES},
-            distance_px={name: read(record[f"distance_px_{name}"]) for name in STRUCTURES},
-            measured=read(record["measured"]),
-            trusted=read(record["trusted"]),
-            trusted_ratio_mae=read(record["trusted_ratio_mae"]),
-            agreement=RatioAgreement.from_json(record) if "ratio_mae" in record else None,
-            coverage=read(record["coverage"]) if "coverage" in record else None,
-        )
+    def _gather_figures(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        gathered = {name: content[name] for name in MEASURES if name in content}
+        for table in ("dice", "distance_px"):
+            keys = {name: f"{table}_{name}" for name in STRUCTURES}
+            gathered[table] = {name: content[key] for name, key in keys.items() if key in content}
+        if "ratio_mae" in content:
+            gathered["agreement"] = content
+        return gathered
 
 
 @dataclass(frozen=True, kw_only=True)

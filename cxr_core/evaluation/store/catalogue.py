@@ -1,13 +1,12 @@
 """Lists the evaluations in the workspace: those of installed models, and those in run folders."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, RecordError
 from cxr_core.evaluation.metrics.results import EvaluationHead
 from cxr_core.evaluation.store.folder import METRICS, PREDICTIONS, SCHEMA
-from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_files import JsonObject, read_object
 from cxr_core.workspace.paths import workspace
 
 PLACES = ("evaluations/[!.]*", "runs/[!.]*/evaluation", "runs/[!.]*/evaluation/[!.]*")
@@ -86,16 +85,13 @@ def list_evaluation_folders(root: Path) -> list[Path]:
 def load_record(folder: Path) -> EvaluationRecord:
     """One evaluation by its metrics.json. Raises DataError that says what is wrong with that."""
     try:
-        content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        content = read_object(folder / METRICS)
+        if content.get("schema") != SCHEMA:
+            found = f"{content.get('schema')!r:.40}"
+            raise DataError(f"its {METRICS} has schema {found}, not {SCHEMA}; evaluate again")
+        head = EvaluationHead.from_json(content)
     except FileNotFoundError:
         raise DataError(f"it has no {METRICS}: it was not finished; evaluate again") from None
-    except (OSError, ValueError) as error:
+    except (OSError, RecordError) as error:
         raise DataError(f"its {METRICS} cannot be read ({error}); evaluate again") from error
-    schema = content.get("schema") if isinstance(content, dict) else type(content).__name__
-    if schema != SCHEMA:
-        raise DataError(f"its {METRICS} has schema {schema}, not {SCHEMA}; evaluate again")
-    try:
-        head = EvaluationHead.from_json(content)
-    except (KeyError, TypeError) as error:
-        raise DataError(f"its {METRICS} is incomplete ({error.args[0]}); evaluate again") from error
     return EvaluationRecord(folder=folder, head=head, content=content)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from cxr_core.errors import RecordError
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.json_record import JsonRecord
 
@@ -157,5 +158,5 @@ def event_from_json(record: JsonObject) -> Event | None:
     content = {key: value for key, value in record.items() if key not in ("event", "time")}
     try:
         return kind.from_json(content)
-    except (KeyError, TypeError):
+    except RecordError:
         return None

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cxr_core.data.prepare import open_data
+from cxr_core.errors import RecordError
 from cxr_core.evaluation.evaluate import evaluate_classifier
 from cxr_core.evaluation.explanations.evaluate_localisation import (
     evaluate_localisation,
@@ -160,7 +161,7 @@ def test_renamed_key_is_an_error_and_not_a_missing_figure(manifest, classifier):
     outputs = classify_films(classifier, films)
     record = evaluate_localisation(classifier, films, outputs)[KEY].to_json()
     record["pointing"][0]["hits"] = record["pointing"][0].pop("hit")
-    with pytest.raises(KeyError, match="PointingGame has no hit"):
+    with pytest.raises(RecordError, match=r"pointing.0.hit is missing"):
         Localisation.from_json(record)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
+from cxr_core.errors import RecordError
 from cxr_core.evaluation.segmentation.metrics import (
     ComparedFilm,
     boundary_distance,
@@ -122,7 +123,7 @@ def test_segmentation_figures_have_the_keys_of_model_cards_and_read_back():
         "coverage",
     ]
     assert SegmentationFigures.from_json(content) == figures
-    with pytest.raises(KeyError, match="trusted"):
+    with pytest.raises(RecordError, match="trusted is missing"):
         SegmentationFigures.from_json(
             {key: value for key, value in content.items() if key != "trusted"}
         )

@@ -74,8 +74,8 @@ def test_a_run_that_is_deleted_while_the_folders_are_listed_is_left_out(
     [
         ({"schema": 7}, "has schema 7, not 1"),
         ({"part": None}, "part: found null, expected text"),
-        ({"data": {"films": 2}}, "EvaluatedData has no patients"),
-        ({"data": []}, "data: found a list, expected an object"),
+        ({"data": {"films": 2}}, "data.patients is missing"),
+        ({"data": []}, r"data: found \[\], expected an object"),
     ],
 )
 def test_what_an_evaluation_lacks_is_said(tmp_path: Path, change: dict, problem: str) -> None:
