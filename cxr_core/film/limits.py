@@ -6,6 +6,8 @@ from cxr_core.errors import OversizedFilm, UndecodableFilm
 # detector at 0.1 mm, has 18 megapixels, uncompressed 37 MB.
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 64_000_000
+# Of all channels: a picture in colour takes several times as long. The largest film as RGBA has 74 million.
+MAX_SAMPLES = 80_000_000
 
 
 def require_bytes(size: int) -> None:
@@ -21,8 +23,8 @@ def require_bytes(size: int) -> None:
         )
 
 
-def require_pixels(width: int, height: int) -> None:
-    """Refuse a picture whose header says no pixels at all, or more than MAX_PIXELS."""
+def require_pixels(width: int, height: int, channels: int = 1) -> None:
+    """Refuse a picture whose header says no pixels at all, or more than MAX_PIXELS or MAX_SAMPLES."""
     if width < 1 or height < 1:
         raise UndecodableFilm(
             f"This picture says it is {width} × {height} pixels, so it holds none. Export it again."
@@ -31,4 +33,9 @@ def require_pixels(width: int, height: int) -> None:
         raise OversizedFilm(
             f"This picture says it is {width} × {height} pixels; at most {MAX_PIXELS // 10**6} megapixels are read. "
             "Export it at its detector's own size."
+        )
+    if width * height * channels > MAX_SAMPLES:
+        raise OversizedFilm(
+            f"This picture says it is {width} × {height} pixels of {channels} channels; at most "
+            f"{MAX_SAMPLES // channels // 10**6} megapixels of so many channels are read. Export it in grey."
         )

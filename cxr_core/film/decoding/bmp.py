@@ -55,7 +55,7 @@ class Header:
 def decode_bmp(data: bytes) -> Radiograph:
     """One BMP as a film. Raises UndecodableFilm or OversizedFilm; a damaged file is never read in part."""
     header = _read_header(data)
-    require_pixels(header.width, header.height)
+    require_pixels(header.width, header.height, 3)
     _require_end(data, header)
     try:
         with Image.open(io.BytesIO(data), formats=("BMP",)) as picture:

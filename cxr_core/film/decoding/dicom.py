@@ -178,7 +178,8 @@ def _require_known_syntax(file: DicomFile) -> None:
 
 def _require_one_frame(dataset: Dataset) -> None:
     """Refuse anything but one picture of a film's size, from the header only."""
-    require_pixels(int(dataset.Columns), int(dataset.Rows))
+    channels = int(dataset.get("SamplesPerPixel") or 1)
+    require_pixels(int(dataset.Columns), int(dataset.Rows), channels)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames != 1:
         raise UndecodableFilm(

@@ -24,9 +24,13 @@ APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 JPEG_LS_FRAME = 0xF7  # T.87, C.2.2; occurs in DICOM only
 # Sequential, progressive and lossless, with Huffman codes.
 HUFFMAN_CODED = (0xC0, 0xC1, 0xC2, 0xC3)
+LOSSLESS_FRAME = 0xC3
 FRAMES = (frozenset(range(0xC0, 0xD0)) - {DHT, JPG, DAC}) | {JPEG_LS_FRAME}
 # Tables, frame, scan and restart interval: T.81 B.2; Adobe's APP14 says how colours were transformed.
 CARRIES_PIXELS = FRAMES | {DHT, DAC, SOS, 0xDB, 0xDD, APP0, APP14}
+
+# Blocks that all scans decode together. A picture of MAX_SAMPLES in the ten scans that libjpeg makes has 13 million.
+MAX_BLOCKS_OF_SCANS = 32_000_000
 
 TORN = "torn_picture"  # a code of film/irregularities.py
 COLOUR_SPACES = {1: "GRAY", 3: "RGB", 4: "CMYK"}  # by the number of components
@@ -68,6 +72,15 @@ class Markers:
         tallest = max(byte & 15 for byte in self.sampling)
         widest = max(byte >> 4 for byte in self.sampling)
         return 8 * tallest, 8 * widest
+
+    def count_blocks(self) -> dict[int, int]:
+        """The blocks of 64 samples that each component has at least, by its identifier."""
+        height, width = self.unit
+        units = self.width * self.height // (height * width)
+        if self.components == 1:
+            return {self.identifiers[0]: units}
+        counts = [units * (byte >> 4) * (byte & 15) for byte in self.sampling]
+        return dict(zip(self.identifiers, counts, strict=True))
 
 
 def decode_jpeg(data: bytes) -> Radiograph:
@@ -127,6 +140,7 @@ def read_markers(data: bytes) -> Markers:
     markers.kept.append(data[at : at + 2])
     _require_end(data[at + 2 :])
     _require_frame_and_scans(markers)
+    _limit_work(markers, len(data))
     return markers
 
 
@@ -136,6 +150,23 @@ def _require_frame_and_scans(markers: Markers) -> None:
     if not markers.scans.is_complete(markers.frame, markers.identifiers):
         # libjpeg fills in what a missing scan would hold, without a warning.
         raise UndecodableFilm(DAMAGED.format("some of its scans are missing"))
+
+
+def _limit_work(markers: Markers, size: int) -> None:
+    """Refuse a JPEG that takes longer to decode than its picture explains. size: bytes of the file.
+
+    A Huffman code has one bit at least, so the file has one for each block, or each sample where it is lossless; the
+    decoder would make up those that are missing. Any number of scans, of a few bytes each, may refine a picture.
+    """
+    blocks = markers.count_blocks()
+    codes = sum(blocks.values()) * (64 if markers.frame == LOSSLESS_FRAME else 1)
+    if markers.frame in HUFFMAN_CODED and 8 * size < codes:
+        raise UndecodableFilm(DAMAGED.format("its pixels break off in the middle"))
+    scans = markers.scans.scans
+    if sum(count * scans.get(name, 0) for name, count in blocks.items()) > MAX_BLOCKS_OF_SCANS:
+        raise UndecodableFilm(
+            "This JPEG refines its picture in more scans than any picture needs. Export the film again."
+        )
 
 
 def _marker_positions(data: bytes) -> np.ndarray:
@@ -160,11 +191,15 @@ def _read_segment(markers: Markers, marker: int, body: bytes) -> None:
         markers.frame, markers.precision, markers.components = marker, body[0], body[5]
         markers.identifiers = body[6 : 6 + 3 * body[5] : 3]
         markers.sampling = body[7 : 7 + 3 * body[5] : 3]
+        if len(body) < 6 + 3 * body[5] or not all(
+            1 <= byte >> 4 <= 4 and 1 <= byte & 15 <= 4 for byte in markers.sampling
+        ):
+            raise UndecodableFilm(DAMAGED.format("its frame header is damaged"))
         markers.height, markers.width = (
             int.from_bytes(body[1:3], "big"),
             int.from_bytes(body[3:5], "big"),
         )
-        require_pixels(markers.width, markers.height)
+        require_pixels(markers.width, markers.height, markers.components)
     elif marker == APP1 and body.startswith(b"Exif\x00\x00") and markers.orientation == 1:
         markers.orientation = read_exif_orientation(body[6:])
     elif marker == APP2 and body.startswith(b"MPF\x00"):

@@ -78,7 +78,8 @@ def decode_png(data: bytes) -> Radiograph:
     """One PNG as a film. Raises UndecodableFilm or OversizedFilm; a damaged file is never read in part."""
     chunks = _read_chunks(data)
     header = _read_header(chunks)
-    require_pixels(header.width, header.height)
+    channels = 3 if header.kind == PALETTE else SAMPLES[header.kind]
+    require_pixels(header.width, header.height, channels)
     lines = _inflate_lines(chunks, header)
     samples, alpha = _split_alpha(_decode_samples(chunks, lines), chunks, header)
     samples, top, bits, irregularities = _find_scale(samples, chunks, header)

@@ -37,8 +37,8 @@ def decode_webp(data: bytes) -> Radiograph:
     chunks = _read_chunks(data)
     kind, body = _find_pixels(chunks)
     width, height = _read_size(kind, body)
-    require_pixels(width, height)
     alpha_chunk = dict(chunks).get(b"ALPH") if kind == LOSSY else None
+    require_pixels(width, height, 3 if alpha_chunk is None else 4)
     file = _rebuild_file(kind, body, alpha_chunk, (width, height))
     samples, alpha = split_opencv_alpha(_decode_samples(file, (height, width)))
     grey = to_pixels(samples, 255, alpha)

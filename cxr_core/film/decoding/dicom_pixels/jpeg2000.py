@@ -77,8 +77,8 @@ def _read_codestream(stream: bytes) -> CodestreamHeader:
     right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = struct.unpack(
         ">8I", stream[8:40]
     )
-    require_pixels(right - left, bottom - top)
     (components,) = struct.unpack(">H", stream[40:42])
+    require_pixels(right - left, bottom - top, components)
     depths = set(stream[42 : 42 + 3 * components : 3])
     if len(depths) != 1 or not tile_width or not tile_height:
         raise UndecodableFilm(INCOMPLETE.format("its header makes no sense"))

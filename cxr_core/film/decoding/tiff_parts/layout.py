@@ -76,11 +76,11 @@ class Layout:
 def read_layout(page: Directory) -> Layout:
     """The layout of a page that this program reads. Raises UndecodableFilm for any other, and OversizedFilm."""
     width, height = page.number(tags.IMAGE_WIDTH), page.number(tags.IMAGE_LENGTH)
-    require_pixels(width, height)
     samples = page.number(tags.SAMPLES_PER_PIXEL, 1)
     bits = set(page.numbers(tags.BITS_PER_SAMPLE, (1,)))
     formats = set(page.numbers(tags.SAMPLE_FORMAT, (UNSIGNED,)))
     photometric = page.number(tags.PHOTOMETRIC, BLACK_IS_ZERO)
+    require_pixels(width, height, max(samples, 3) if photometric == PALETTE else samples)
     compression = page.number(tags.COMPRESSION, NO_COMPRESSION)
     if compression not in READ_COMPRESSIONS:
         found = COMPRESSION_NAMES.get(compression, f"method {compression}")

@@ -77,9 +77,9 @@ def _decode_jpeg_segment(
     markers = jpeg.read_markers(stream)
     if markers.precision != 8 or markers.components != layout.per_plane:
         raise UndecodableFilm(DAMAGED.format("a strip or tile has other colours than its page"))
-    samples = jpeg.decode_samples(b"".join(markers.kept), markers.components)
-    if samples.shape[:2] != size:
+    if (markers.height, markers.width) != size:
         raise UndecodableFilm(DAMAGED.format("a strip or tile has another size than it should"))
+    samples = jpeg.decode_samples(b"".join(markers.kept), markers.components)
     return samples.reshape(*size, layout.per_plane)
 
 
