@@ -65,8 +65,8 @@ fi
 endef
 
 # The locks name every package with its hashes, so pip looks for no others. One package comes as source: it is built with
-# the locked setuptools, which therefore comes first. PyPI's PyTorch for Linux needs NVIDIA's libraries; its CPU build,
-# which a machine may get from elsewhere, does not: `pip check` tells.
+# the locked setuptools, which therefore comes first. PyTorch's CPU build is taken where the machine has a source for it;
+# otherwise PyPI's build for Linux asks for NVIDIA's libraries, as `pip check` tells.
 PIP_INSTALL = $(VENV_PYTHON) -m pip install --disable-pip-version-check --require-hashes --no-deps --no-build-isolation
 PIP_CHECK = $(VENV_PYTHON) -m pip check --disable-pip-version-check
 define install_locked
@@ -74,16 +74,17 @@ define install_locked
 @rm -f $(RUNTIME) $(TOOLS)
 @awk '/^setuptools==/,/[^\\]$$/' requirements.lock > .venv/setuptools.lock
 @$(PIP_INSTALL) --requirement .venv/setuptools.lock
+@$(PIP_INSTALL) --quiet --requirement requirements-cpu.lock 2> /dev/null || true
 @$(PIP_INSTALL) $(1)
 @if $(PIP_CHECK) | grep -q '^torch '; then $(PIP_INSTALL) --requirement requirements-cuda.lock; fi
 @$(PIP_CHECK)
 endef
 
 # A stamp is removed before pip starts and written after it has ended well, so an interrupted install leaves none.
-$(RUNTIME): requirements.lock requirements-cuda.lock $(REBUILD)
+$(RUNTIME): requirements.lock requirements-cpu.lock requirements-cuda.lock $(REBUILD)
 	$(call install_locked,--requirement requirements.lock)
 	@touch $(RUNTIME)
 
-$(TOOLS): requirements.lock requirements-cuda.lock requirements-dev.lock $(REBUILD)
+$(TOOLS): requirements.lock requirements-cpu.lock requirements-cuda.lock requirements-dev.lock $(REBUILD)
 	$(call install_locked,--requirement requirements.lock --requirement requirements-dev.lock)
 	@touch $(RUNTIME) $(TOOLS)

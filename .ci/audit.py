@@ -24,8 +24,7 @@ def explain_report(packages: list[dict[str, Any]]) -> tuple[str, int]:
     looked_up = len(packages) - len(skipped)
     if not looked_up:
         return (
-            "Nothing was checked: no database of vulnerabilities could be reached. Run this where PyPI's own server can "
-            "be reached.",
+            "Nothing was checked: no database of vulnerabilities could be reached. Run this where PyPI can be reached.",
             2,
         )
     lines = [f"{looked_up} of {len(packages)} packages were looked up."]

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PINS = ("requirements.txt", "requirements-dev.txt")
 LOCKS = ("requirements.lock", "requirements-cuda.lock", "requirements-dev.lock")
+CPU_LOCK = "requirements-cpu.lock"
 ENTRY = re.compile(
     r"^(?P<name>[a-z0-9-]+)==(?P<version>[^ ;]+)( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+$",
     re.M,
@@ -45,7 +46,12 @@ def test_every_pin_is_locked_at_its_version() -> None:
             assert locked.get(package) == {version}, f"{package} of {name}: run `make lock`"
 
 
-@pytest.mark.parametrize("name", LOCKS)
+def test_the_cpu_build_has_the_pinned_version() -> None:
+    version = pinned_versions("requirements.txt")["torch"]
+    assert locked_versions(CPU_LOCK) == {"torch": {f"{version}+cpu"}}, f"mend {CPU_LOCK} by hand"
+
+
+@pytest.mark.parametrize("name", [*LOCKS, CPU_LOCK])
 def test_a_lock_holds_versions_and_hashes_and_nothing_else(name: str) -> None:
     rest = ENTRY.sub("", read_lock(name))
     assert [line for line in rest.splitlines() if line and not line.startswith("# ")] == []
