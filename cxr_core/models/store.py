@@ -13,21 +13,23 @@ from typing import TypeVar, cast
 
 import torch
 from filelock import FileLock
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from cxr_core.errors import ModelError, RecipeError
+from cxr_core.errors import ModelError, RecordError
 from cxr_core.models.card import CARD, WEIGHTS, ModelCard
-from cxr_core.models.networks.architectures import FilmClassifier, Network, build_network
+from cxr_core.models.networks.architectures import FilmClassifier, Network
+from cxr_core.models.networks.saved import load_saved_network
 from cxr_core.models.networks.segmenter import FilmSegmenter
 from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.models.weights_file import load_tensors
 from cxr_core.workspace.atomic import atomic_folder, atomic_write
 from cxr_core.workspace.hashing import sha256_of_file
-from cxr_core.workspace.paths import printable
+from cxr_core.workspace.json_files import read_bounded
 
 Card = TypeVar("Card", ModelCard, SegmenterCard)
 OOD_STATISTICS = "familiarity.safetensors"
+MAX_CARD_BYTES = 4 << 20
 
 
 def save_model(
@@ -95,45 +97,19 @@ def load_segmenter(folder: Path, card: SegmenterCard) -> FilmSegmenter:
     return cast(FilmSegmenter, _load_any_network(folder, card))
 
 
-def load_weights(network: torch.nn.Module, path: Path) -> None:
-    """Load a safetensors file into a network that has exactly its tensors, all finite. Raises ModelError otherwise."""
-    tensors = _load_tensors(path)
-    expected = network.state_dict()
-    wrong = sorted(set(expected) ^ set(tensors))
-    if not wrong:
-        wrong = sorted(name for name in expected if expected[name].shape != tensors[name].shape)
-    if wrong:
-        raise ModelError(
-            f"{path} does not fit its network: {len(wrong)} tensors differ, such as {wrong[0]}"
-        )
-    require_finite_tensors(tensors, path)
-    network.load_state_dict(tensors)
-
-
-def require_finite_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Raises ModelError that names the file and its first tensor with a NaN or an infinite value."""
-    for name, tensor in tensors.items():
-        wrong = int((~torch.isfinite(tensor)).sum()) if tensor.is_floating_point() else 0
-        if wrong:
-            raise ModelError(
-                f"{printable(path)} has {wrong} of {tensor.numel()} values that are NaN or infinite in its tensor "
-                f"{name}; the training that made it broke down. Take other weights"
-            )
-
-
 def load_ood_statistics(folder: Path) -> dict[str, Tensor] | None:
     """The out-of-distribution statistics of a model folder, float32; None when it has none.
 
     Raises ModelError for a damaged file.
     """
     path = Path(folder) / OOD_STATISTICS
-    return _load_tensors(path) if path.exists() else None
+    return load_tensors(path) if path.exists() else None
 
 
 def _load_any_card(folder: Path, parse: Callable[[str], Card]) -> Card:
     try:
-        return parse((Path(folder) / CARD).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        return parse(read_bounded(Path(folder) / CARD, MAX_CARD_BYTES).decode())
+    except (OSError, UnicodeDecodeError, RecordError) as error:
         raise ModelError(
             f"{folder} holds no readable {CARD}; a model folder has {WEIGHTS} and {CARD}"
         ) from error
@@ -145,30 +121,16 @@ def _load_any_network(folder: Path, card: ModelCard | SegmenterCard) -> Network:
     path = Path(folder) / WEIGHTS
     if not path.is_file():
         raise ModelError(f"{folder} has no {WEIGHTS}; install the model again")
-    sha256 = sha256_of_file(path)
+    try:
+        sha256 = sha256_of_file(path)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
     if sha256 != card.weights_sha256:
         raise ModelError(
             f"{path} has sha256 {sha256[:12]}… where its card says {card.weights_sha256[:12]}…: "
             "the file was changed or damaged. Install the model again."
         )
-    try:
-        network = build_network(card.architecture, card.arguments)
-    except RecipeError as error:
-        raise ModelError(f"the network of {folder} cannot be built: {error}") from error
-    load_weights(network, path)
-    network.requires_grad_(False).eval()
-    return network
-
-
-def _load_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} is no complete safetensors file: {error}") from error
-    return {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in tensors.items()
-    }
+    return load_saved_network(card.architecture, card.arguments, path)
 
 
 def _to_storage(tensors: Mapping[str, Tensor], half: bool) -> dict[str, Tensor]:

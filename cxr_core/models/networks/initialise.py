@@ -1,14 +1,12 @@
 """Builds a network before training: random, or with the weights of ImageNet (timm), of a file or of a model."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cxr_core.errors import ModelError
@@ -25,17 +23,15 @@ from cxr_core.models.store import (
     load_network,
     load_segmenter,
     load_segmenter_card,
-    require_finite_tensors,
 )
+from cxr_core.models.weights_file import load_tensors, read_shapes
 from cxr_core.workspace.hashing import sha256_of_file
 from cxr_core.workspace.json_files import read_json_object
-from cxr_core.workspace.paths import printable
 
 # Before a model's folder or name: its backbone only, for a network with another head or on other inputs.
 BACKBONE_OF = "backbone:"
 # A file that holds less than this share of a backbone's tensors was saved from another one.
 MIN_SHARE = 0.5
-PICKLES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl"})
 # The arguments that decide the shape and the meaning of the weights; a card may leave out those with their default.
 DEFAULT_SHAPE: ArchitectureArguments = {
     "backbone_arguments": {},
@@ -157,39 +153,27 @@ def find_initial_model(init: str) -> Path | None:
 
 def _start_from_file(network: Network, path: Path) -> InitialisedNetwork:
     """Load the tensors of a file that fit the backbone. Raises ModelError when too few do."""
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        reason = str(error)
-        if path.suffix.lower() in PICKLES:
-            reason = (
-                "it seems to be a PyTorch pickle, which is never opened; save it as safetensors"
-            )
-        raise ModelError(
-            f"the initial weights {printable(path)} cannot be read as safetensors: {reason}"
-        ) from error
-    require_finite_tensors(tensors, path)
+    shapes = read_shapes(path)
     expected = network.backbone.state_dict()
+    tensors = load_tensors(path, shapes.keys() & expected.keys())
     stem = _find_stem(network.backbone)
     fitting = {}
     for name, tensor in tensors.items():
-        if name in expected:
-            tensor = tensor.float() if tensor.is_floating_point() else tensor
-            tensor = _sum_colours(tensor, expected[name]) if name == stem else tensor
-            if tensor.shape == expected[name].shape:
-                fitting[name] = tensor
+        tensor = _sum_colours(tensor, expected[name]) if name == stem else tensor
+        if tensor.shape == expected[name].shape:
+            fitting[name] = tensor
     if len(fitting) < MIN_SHARE * len(expected):
-        raise ModelError(_explain_misfit(path, len(fitting), len(expected), tensors))
+        raise ModelError(_explain_misfit(path, len(fitting), len(expected), shapes))
     network.backbone.load_state_dict(fitting, strict=False)
     return InitialisedNetwork(
         network,
-        unmatched=tuple(sorted(set(tensors) - set(fitting))),
+        unmatched=tuple(sorted(set(shapes) - set(fitting))),
         missing=tuple(sorted(set(expected) - set(fitting))),
     )
 
 
-def _explain_misfit(path: Path, fitting: int, expected: int, tensors: Mapping[str, Tensor]) -> str:
-    if any(name.startswith("backbone.") for name in tensors):
+def _explain_misfit(path: Path, fitting: int, expected: int, names: Iterable[str]) -> str:
+    if any(name.startswith("backbone.") for name in names):
         return f"{path} holds the weights of a model of this program; give its folder, whose card says how films enter"
     return f"{path} holds {fitting} of the {expected} tensors of this backbone; was it saved from another one?"
 

@@ -1,0 +1,109 @@
+"""Builds the network that a card describes and fills it from a weights file.
+
+A card may come from outside and name any network with any arguments. So the network is first built on torch's `meta`
+device, where tensors have shapes and no memory, and compared with the header of the weights file.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from cxr_core.errors import ModelError
+from cxr_core.models.card import ArchitectureArguments
+from cxr_core.models.networks.architectures import Network, build_network
+from cxr_core.models.weights_file import Shapes, load_tensors, read_shapes
+from cxr_core.workspace.paths import printable
+
+# timm's arguments that make a network load weights from elsewhere as it is built.
+DOWNLOADING_ARGUMENTS = (
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "checkpoint_path",
+    "cache_dir",
+)
+# Calls of torch while a network is built: at most 15 for each tensor were counted in 23 of timm's networks.
+CALLS_PER_TENSOR, SPARE_CALLS = 50, 2_000
+
+
+def load_saved_network(architecture: str, arguments: ArchitectureArguments, path: Path) -> Network:
+    """The network of a card with the weights of a file: float32, in eval mode, frozen.
+
+    Raises ModelError when the file is damaged, or does not hold exactly the network's tensors, all finite.
+    """
+    shapes = read_shapes(path)
+    _require_own_weights(arguments)
+    network = _build_without_memory(architecture, arguments, shapes, path)
+    _require_same_tensors(network, shapes, path)
+    tensors = load_tensors(path)
+    network.load_state_dict(tensors, assign=True)
+    if any(buffer.is_meta for buffer in network.buffers()):
+        # Some networks have constants that no weights file holds. Its size is known to be that of the file by now.
+        network = build_network(architecture, arguments)
+        network.load_state_dict(tensors)
+    network.requires_grad_(False).eval()
+    return network
+
+
+def _require_own_weights(arguments: ArchitectureArguments) -> None:
+    """Raises ModelError for a card whose network would load weights from elsewhere as it is built."""
+    present = []
+    for table in (arguments, arguments.get("backbone_arguments")):
+        if isinstance(table, Mapping):
+            present += [name for name in DOWNLOADING_ARGUMENTS if table.get(name)]
+    if present:
+        raise ModelError(
+            f"the card asks for weights from elsewhere ({', '.join(present)} in its arguments); a model comes with "
+            "its own. Take that out of the card"
+        )
+
+
+def _build_without_memory(
+    architecture: str, arguments: ArchitectureArguments, shapes: Shapes, path: Path
+) -> Network:
+    most_calls = SPARE_CALLS + CALLS_PER_TENSOR * len(shapes)
+    try:
+        with _LimitedCalls(most_calls), torch.device("meta"):
+            return build_network(architecture, arguments)
+    except ModelError:
+        raise
+    except Exception as error:  # whatever timm makes of arguments from outside
+        raise ModelError(
+            f"the network of {printable(path.parent)} cannot be built: {error or type(error).__name__}"
+        ) from error
+
+
+def _require_same_tensors(network: Network, shapes: Shapes, path: Path) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    wrong = sorted(
+        name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name)
+    )
+    if wrong:
+        raise ModelError(
+            f"{printable(path)} does not fit its network: {len(wrong)} tensors differ, such as {printable(wrong[0])}"
+        )
+
+
+class _LimitedCalls(TorchFunctionMode):
+    """Ends the building of a network, in this thread, that is far deeper than its weights file."""
+
+    def __init__(self, most: int):
+        super().__init__()
+        self._left = most
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ModelError(
+                "the card asks for a network of far more layers than its weights file holds"
+            )
+        return func(*args, **kwargs or {})
