@@ -3,8 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
 
-from cxr_core.workspace.json_files import Json, JsonObject
+from pydantic import AfterValidator
+
+from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_record import Count, JsonRecord
 
 USED, MISSING, LEFT_OUT = "present", "missing", "left_out"  # statuses of a manifest's row
 # How each reason reads behind a number. A row that is left out by its source has one of them as its reason.
@@ -24,6 +28,15 @@ REASONS = {
     "repeated": "repeating another row",
     "contradictory": "contradicting an earlier row",
 }
+
+
+def _require_known_reason(reason: str) -> str:
+    if reason not in REASONS:
+        raise ValueError(f"expected one of {', '.join(REASONS)}")
+    return reason
+
+
+Reason = Annotated[str, AfterValidator(_require_known_reason)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +96,7 @@ class FilmAccount:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceCounts:
+class SourceCounts(JsonRecord):
     """What a source found that is no row of the manifest.
 
     files: image files below the folders, and those elsewhere that a table names.  unused_files: how many of them are no
@@ -91,30 +104,12 @@ class SourceCounts:
     unused_rows: how many of them gave no row of their own, by reason.
     """
 
-    files: int
-    unused_files: Mapping[str, int] = field(default_factory=dict)
-    rows: int | None = None
-    unused_rows: Mapping[str, int] = field(default_factory=dict)
+    WRITES_DEFAULTS: ClassVar[bool] = True
 
-    @classmethod
-    def from_json(cls, record: JsonObject) -> "SourceCounts":
-        """Read what `to_json` wrote. Raises KeyError or TypeError for anything else."""
-        rows = record["rows"]
-        return cls(
-            files=_whole_number(record["files"]),
-            unused_files=_numbers(record["unused_files"]),
-            rows=None if rows is None else _whole_number(rows),
-            unused_rows=_numbers(record["unused_rows"]),
-        )
-
-    def to_json(self) -> JsonObject:
-        """As the manifest stores them."""
-        return {
-            "files": self.files,
-            "unused_files": dict(self.unused_files),
-            "rows": self.rows,
-            "unused_rows": dict(self.unused_rows),
-        }
+    files: Count
+    unused_files: Mapping[Reason, Count] = field(default_factory=dict)
+    rows: Count | None = None
+    unused_rows: Mapping[Reason, Count] = field(default_factory=dict)
 
 
 def join_counts(parts: Iterable[SourceCounts]) -> SourceCounts:
@@ -173,15 +168,3 @@ _SINGULAR = {
     "of films that are missing": "of a film that is missing",
     "joined with another row of their film": "joined with another row of its film",
 }
-
-
-def _whole_number(value: Json) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"{value!r} is no whole number")
-    return value
-
-
-def _numbers(value: Json) -> dict[str, int]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is no object")
-    return {reason: _whole_number(count) for reason, count in value.items()}

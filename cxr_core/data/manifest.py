@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,10 +29,11 @@ import pyarrow.parquet as pq
 from cxr_core.data.account import LEFT_OUT, REASONS, FilmAccount, SourceCounts, account_for_films
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.identifiers import canonical_patient
-from cxr_core.errors import DataError, SplitMissing
+from cxr_core.errors import DataError, RecordError, SplitMissing
 from cxr_core.findings import FINDINGS
 from cxr_core.workspace.atomic import atomic_file
-from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_files import parse_json
+from cxr_core.workspace.json_record import Count, JsonRecord
 from cxr_core.workspace.paths import printable
 
 SPLITS = ("train", "val", "test")
@@ -67,7 +69,10 @@ COLUMNS = (
 )
 REQUIRED_COLUMNS = ("image", "patient", "split", "source")
 BOX_COLUMNS = ("image", "finding", "left", "top", "width", "height")
-SCHEMA = 1
+BOX_LISTS = pa.list_(
+    pa.struct([("finding", pa.string()), *((name, pa.float32()) for name in BOX_COLUMNS[2:])])
+)
+SCHEMA: Literal[1] = 1
 
 
 def build_table(columns: Mapping[str, object]) -> pd.DataFrame:
@@ -112,20 +117,28 @@ def empty_boxes() -> pd.DataFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplitCounts:
+class SplitCounts(JsonRecord):
     """How many films and patients one split has, and how many films are positive for each finding."""
 
-    films: int
-    patients: int
-    positives: Mapping[str, int]
+    WRITES_DEFAULTS: ClassVar[bool] = True
 
-    def to_json(self) -> JsonObject:
-        """As a run's manifest.json and a dataset's report.json store it."""
-        return {
-            "films": self.films,
-            "patients": self.patients,
-            "positives": dict(self.positives),
-        }
+    films: Count = 0
+    patients: Count = 0
+    positives: Mapping[str, Count] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestProperties(JsonRecord):
+    """What a manifest's file holds beside its table; see `Manifest`. Earlier versions did not count."""
+
+    KEYS: ClassVar[Mapping[str, str]] = {"source_issues": "noticed"}
+    WRITES_DEFAULTS: ClassVar[bool] = True
+
+    schema: Literal[1] = SCHEMA
+    kind: str
+    terms: str
+    source_issues: tuple[Issue, ...]
+    counts: SourceCounts | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,14 +275,13 @@ class Manifest:
         """Write one Parquet file, atomically, with the boxes as a list column."""
         table = pa.Table.from_pandas(self.table, preserve_index=False)
         table = table.append_column("boxes", self._box_lists())
-        properties: JsonObject = {
-            "schema": SCHEMA,
-            "kind": self.kind,
-            "terms": self.terms,
-            "noticed": [issue.to_json() for issue in self.source_issues],
-            "counts": None if self.counts is None else self.counts.to_json(),
-        }
-        metadata = {**(table.schema.metadata or {}), b"manifest": json.dumps(properties)}
+        properties = ManifestProperties(
+            kind=self.kind,
+            terms=self.terms,
+            source_issues=self.source_issues,
+            counts=self.counts,
+        )
+        metadata = {**(table.schema.metadata or {}), b"manifest": json.dumps(properties.to_json())}
         table = table.replace_schema_metadata(metadata)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path) as temporary:
@@ -282,16 +294,25 @@ class Manifest:
         for image, rows in self.boxes.groupby("image", sort=False):
             cells = rows[list(names)].itertuples(index=False)
             boxes[image] = [dict(zip(names, box, strict=True)) for box in cells]
-        numbers = [(name, pa.float32()) for name in BOX_COLUMNS[2:]]
-        kind = pa.list_(pa.struct([("finding", pa.string()), *numbers]))
-        return pa.array([boxes.get(image, []) for image in self.table["image"]], kind)
+        return pa.array([boxes.get(image, []) for image in self.table["image"]], BOX_LISTS)
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
         """Read what `save` wrote. Raises DataError when it is missing, damaged or of another schema."""
         try:
-            table = pq.read_table(path)
-            properties = json.loads((table.schema.metadata or {})[b"manifest"])
+            with path.open("rb") as file:  # a folder would be read as a table of many files
+                table = _cast_columns(pq.read_table(file))
+            record = parse_json((table.schema.metadata or {}).get(b"manifest", b""))
+            properties = ManifestProperties.from_json(record)
+            manifest = cls(
+                table=_require_values(build_table(table.drop(["boxes"]).to_pandas())),
+                kind=properties.kind,
+                terms=properties.terms,
+                boxes=_read_boxes(table.select(["image", "boxes"])),
+                source_issues=properties.source_issues,
+                counts=properties.counts,
+            )
+            manifest.account_for_films()  # raises when the counts are those of other rows
         except FileNotFoundError as error:
             raise DataError(f"there is no {printable(path)}; prepare the dataset again") from error
         except OSError as error:
@@ -299,28 +320,31 @@ class Manifest:
                 f"{printable(path)} cannot be read ({error.strerror or error}); allow reading it, or prepare the "
                 "dataset again"
             ) from error
-        except (KeyError, ValueError, pa.ArrowException) as error:
+        except (KeyError, ValueError, pa.ArrowException, RecordError, DataError) as error:
             raise DataError(
-                f"{printable(path)} is no manifest of this program; prepare the dataset again"
+                f"{printable(path)} is no manifest of this program, or of another version of this program ({error}); "
+                "prepare the dataset again"
             ) from error
-        if properties.get("schema") != SCHEMA:
-            raise DataError(
-                f"{printable(path)} has schema {properties.get('schema')}, not {SCHEMA}; prepare the dataset again"
-            )
-        counts = properties.get("counts")  # earlier versions did not count
-        try:
-            return cls(
-                table=build_table(table.drop(["boxes"]).to_pandas()),
-                kind=properties["kind"],
-                terms=properties["terms"],
-                boxes=_read_boxes(table.select(["image", "boxes"])),
-                source_issues=tuple(map(Issue.from_json, properties["noticed"])),
-                counts=None if counts is None else SourceCounts.from_json(counts),
-            )
-        except (KeyError, TypeError) as error:
-            raise DataError(
-                f"{printable(path)} was written by another version of this program ({error}); prepare the dataset again"
-            ) from error
+        return manifest
+
+
+def _cast_columns(table: pa.Table) -> pa.Table:
+    """The table with the types of its columns. Raises ArrowException where a column is of another type."""
+    texts, numbers = dict.fromkeys(TEXT_COLUMNS, pa.string()), (*NUMBER_COLUMNS, *FINDINGS)
+    types = {**texts, **dict.fromkeys(numbers, pa.float32()), "boxes": BOX_LISTS}
+    fields = [pa.field(kind.name, types.get(kind.name, kind.type)) for kind in table.schema]
+    return table.cast(pa.schema(fields, table.schema.metadata))
+
+
+def _require_values(table: pd.DataFrame) -> pd.DataFrame:
+    """The table itself. Raises ValueError for a film without a path or patient, and for a label that is none."""
+    for name in ("image", "patient", "status"):
+        if table[name].isna().any():
+            raise ValueError(f"row {int(table[name].isna().argmax()) + 1} has no {name}")
+    for key in FINDINGS:
+        if key in table and not table[key].isin((0, 1, np.nan)).all():
+            raise ValueError(f"a label of {key} is neither 0, 1 nor unknown")
+    return table
 
 
 def _read_boxes(table: pa.Table) -> pd.DataFrame:

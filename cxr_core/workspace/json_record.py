@@ -30,15 +30,17 @@ Record = TypeVar("Record")
 class JsonRecord:
     """Base of frozen dataclasses with a JSON form.
 
-    A field that holds its default is left out of the JSON. Keys that no field has are ignored when read.
+    Keys that no field has are ignored when read. A field that takes no part in comparisons is not written.
     Fields may be numbers, texts, other records, None, and tuples and string-keyed mappings of these.
 
     KEYS: the key on disk of each field whose name differs from it.
     SPREAD: the field, a mapping, whose entries are keys of the object itself; "" for none.
+    WRITES_DEFAULTS: whether a field that holds its default is written as well.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {}
     SPREAD: ClassVar[str] = ""
+    WRITES_DEFAULTS: ClassVar[bool] = False
 
     def to_json(self) -> JsonObject:
         """The object as it is kept on disk."""
@@ -47,7 +49,7 @@ class JsonRecord:
             value = getattr(self, field.name)
             if field.name == self.SPREAD:
                 content |= {key: _to_json(entry) for key, entry in value.items()}
-            elif not _is_default(field, value):
+            elif self.WRITES_DEFAULTS or not _is_default(field, value):
                 content[self.KEYS.get(field.name, field.name)] = _to_json(value)
         return content
 
@@ -94,7 +96,7 @@ def _is_default(field: Field[Any], value: Any) -> bool:
 
 
 def _fields_of(kind: type[Any]) -> tuple[Field[Any], ...]:
-    return fields(kind)
+    return tuple(field for field in fields(kind) if field.compare)
 
 
 @cache

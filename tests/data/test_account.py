@@ -19,7 +19,7 @@ from cxr_core.data.account import (
 )
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.sources.detect import read_sources
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, RecordError
 from tests.data.collections.document import LAYOUTS
 
 pytestmark = pytest.mark.corpus
@@ -125,7 +125,7 @@ def test_every_reason_reads_behind_a_number() -> None:
 def test_counts_survive_their_record() -> None:
     counts = SourceCounts(files=3, unused_files={"masks": 1}, rows=2, unused_rows={"joined": 1})
     assert SourceCounts.from_json(counts.to_json()) == counts
-    with pytest.raises(TypeError):
+    with pytest.raises(RecordError, match="files: found"):
         SourceCounts.from_json({**counts.to_json(), "files": "three"})
 
 

@@ -1,57 +1,31 @@
 """Records what a person decided about an issue: accept it, or exclude the films it names."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
-from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_record import Count, JsonRecord
 
 Action = Literal["accept", "exclude"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
+class Decision(JsonRecord):
     """A decision applies as long as its issue concerns the same films, which the fingerprint shows."""
+
+    KEYS: ClassVar[Mapping[str, str]] = {"action": "choice"}
 
     code: str
     action: Action
     note: str
     when: str  # ISO 8601, UTC
-    count: int
+    count: Count
     fingerprint: str
-
-    @classmethod
-    def from_json(cls, record: JsonObject) -> "Decision":
-        """Read a decision of dataset.json. Raises KeyError, TypeError or ValueError for anything else."""
-        action = record["choice"]
-        if action not in ACTIONS:
-            raise ValueError(f"{action!r} is no decision; expected {' or '.join(ACTIONS)}")
-        count = record["count"]
-        if not isinstance(count, int):
-            raise TypeError(f"count {count!r} is no whole number")
-        return cls(
-            code=str(record["code"]),
-            action=action,
-            note=str(record["note"]),
-            when=str(record["when"]),
-            count=count,
-            fingerprint=str(record["fingerprint"]),
-        )
-
-    def to_json(self) -> JsonObject:
-        """As dataset.json stores it; the key of the action there is "choice"."""
-        return {
-            "code": self.code,
-            "choice": self.action,
-            "note": self.note,
-            "when": self.when,
-            "count": self.count,
-            "fingerprint": self.fingerprint,
-        }
 
 
 def fingerprint_issue(issue: Issue) -> str:

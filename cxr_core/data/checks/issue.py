@@ -5,15 +5,16 @@ Sources report what only they can see (a byte-order mark, a repeated row); the d
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from cxr_core.data.checks.issue_kinds import ISSUES, SEVERITIES, Severity
-from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.json_record import Count, JsonRecord, PathText
 
 EXAMPLES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Issue:
+class Issue(JsonRecord):
     """One thing that the dataset checks report.
 
     message: a sentence with its numbers.  count: how many of the kind's unit.  examples: a few of them, by name.
@@ -21,41 +22,19 @@ class Issue:
     concerned: all films that the issue is about, where it is about films; only for the issues of one reading.
     """
 
+    WRITES_DEFAULTS: ClassVar[bool] = True
+
     code: str
     message: str
-    count: int
-    examples: tuple[str, ...] = ()
-    images: tuple[str, ...] = ()
+    count: Count
+    examples: tuple[PathText, ...] = ()
+    images: tuple[PathText, ...] = ()
     concerned: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.code not in ISSUES:
-            raise KeyError(f"{self.code!r} is not in the catalogue of issues")
+            raise ValueError(f"{self.code!r} is not in the catalogue of issues")
         object.__setattr__(self, "examples", tuple(self.examples)[:EXAMPLES])
-
-    @classmethod
-    def from_json(cls, record: JsonObject) -> "Issue":
-        """Read what `to_json` wrote. Raises KeyError or TypeError for anything else."""
-        count = record["count"]
-        if not isinstance(count, int):
-            raise TypeError(f"count {count!r} is no whole number")
-        return cls(
-            code=str(record["code"]),
-            message=str(record["message"]),
-            count=count,
-            examples=_string_tuple(record["examples"]),
-            images=_string_tuple(record["images"]),
-        )
-
-    def to_json(self) -> JsonObject:
-        """All fields, as issues.json and the manifest store them."""
-        return {
-            "code": self.code,
-            "message": self.message,
-            "count": self.count,
-            "examples": list(self.examples),
-            "images": list(self.images),
-        }
 
     @property
     def severity(self) -> Severity:
@@ -96,9 +75,3 @@ def sort_by_severity(issues: Iterable[Issue]) -> tuple[Issue, ...]:
         return SEVERITIES.index(issue.severity), order.index(issue.code)
 
     return tuple(sorted(issues, key=rank))
-
-
-def _string_tuple(value: Json) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError(f"{value!r} is no list of names")
-    return tuple(map(str, value))

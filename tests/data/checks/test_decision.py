@@ -7,7 +7,7 @@ import pytest
 from cxr_core.data.checks.decision import Decision
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.registry import Dataset
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, RecordError
 
 RECORD = {
     "code": "patient_in_two_parts",
@@ -62,7 +62,7 @@ def test_damaged_decision_makes_the_record_unreadable(tmp_path, change) -> None:
         Dataset.load(tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"count": None}, {"examples": "a.png"}, {"code": "unheard_of"}])
+@pytest.mark.parametrize("change", [{"count": None}, {"examples": "a.png"}, {"code": "unheard_of"}, {"count": -1}])
 def test_damaged_issue_is_refused(change) -> None:
-    with pytest.raises((KeyError, TypeError)):
+    with pytest.raises(RecordError, match=rf"{next(iter(change))}.* found|catalogue of issues"):
         Issue.from_json({**ISSUE, **change})
