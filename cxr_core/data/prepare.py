@@ -27,7 +27,8 @@ from cxr_core.data.registry import THUMBNAIL, Dataset, choose_folder, find_datas
 from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
 from cxr_core.version import VERSION
-from cxr_core.workspace.atomic import atomic_file, atomic_write
+from cxr_core.workspace.atomic import atomic_files
+from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.process_lock import wait_for_lock
 
 WAITING = "waiting for another preparation"
@@ -197,22 +198,22 @@ def _with_decision(dataset: Dataset, decision: Decision) -> Dataset:
 
 
 def _write_dataset(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> None:
-    """Write every file of a dataset's folder, each atomically, the record last."""
+    """Write every file of a dataset's folder; all are of this preparation or none is."""
     manifest = apply_decisions(manifest, issues, dataset.decisions)
     report = _build_report(dataset, manifest, issues)
-    home = dataset.folder
     issue_records = [issue.to_json() for issue in issues]
     try:
-        manifest.save(home / registry.MANIFEST)
-        atomic_write(home / registry.ISSUES_FILE, json.dumps(issue_records))
-        _write_quarantine(home / registry.QUARANTINE, manifest)
-        atomic_write(home / registry.REPORT_HTML, render_dataset_report(report))
-        atomic_write(home / registry.REPORT_JSON, json.dumps(report.to_json(), indent=2))
-        record = json.dumps(dataset.to_json(), indent=2)
-        atomic_write(home / registry.RECORD, record, durable=True)
+        with atomic_files(dataset.folder) as draft:
+            manifest.save(draft / registry.MANIFEST)
+            (draft / registry.ISSUES_FILE).write_text(json.dumps(issue_records), encoding="utf-8")
+            _write_quarantine(draft / registry.QUARANTINE, manifest)
+            page = render_dataset_report(report)
+            (draft / registry.REPORT_HTML).write_text(page, encoding="utf-8")
+            write_json(draft / registry.REPORT_JSON, report.to_json())
+            write_json(draft / registry.RECORD, dataset.to_json())
     except OSError as error:
         raise DataError(
-            f"the dataset cannot be written to {home}: {error.strerror}. "
+            f"the dataset cannot be written to {dataset.folder}: {error.strerror}. "
             "Free some space, or allow writing there"
         ) from error
 
@@ -245,7 +246,7 @@ def _build_report(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...
 def _write_quarantine(path: Path, manifest: Manifest) -> None:
     """Write every film that is listed but left out, with its reason."""
     rows = _quarantined_rows(manifest)[["image", "status", "reason"]]
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(rows.columns)
         writer.writerows(rows.itertuples(index=False))

@@ -6,12 +6,12 @@
                             report.html, report.json, quarantine.csv
 """
 
-import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -21,10 +21,12 @@ from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.checks.decision import Decision, fingerprint_issue
 from cxr_core.data.checks.issue import Issue, format_count
 from cxr_core.data.manifest import Manifest
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, RecordError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import FINDINGS
-from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.atomic import finish_replacement
+from cxr_core.workspace.json_files import JsonObject, parse_json, read_bounded
+from cxr_core.workspace.json_record import JsonRecord, PathText, read_record
 from cxr_core.workspace.paths import workspace
 
 # What the dataset checks look at, and what pages show as thumbnails: small, the whole film, not equalised.
@@ -36,7 +38,21 @@ ISSUES_FILE = "issues.json"
 QUARANTINE = "quarantine.csv"
 REPORT_HTML = "report.html"
 REPORT_JSON = "report.json"
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetRecord(JsonRecord):
+    """dataset.json: what a `Dataset` says beside its name and place."""
+
+    KEYS: ClassVar[Mapping[str, str]] = {"decisions": "choices"}
+    WRITES_DEFAULTS: ClassVar[bool] = True
+
+    schema: Literal[1] = SCHEMA
+    folders: tuple[PathText, ...]
+    kind: str
+    prepared: str
+    decisions: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,33 +69,32 @@ class Dataset:
     @classmethod
     def load(cls, folder: Path) -> "Dataset":
         """Read a dataset's record. Raises DataError when it is missing or damaged."""
+        finish_replacement(folder)
         try:
-            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            if record["schema"] != SCHEMA:
-                raise ValueError(f"schema {record['schema']}")
-            return cls(
-                name=folder.name,
-                folder=folder,
-                folders=tuple(map(Path, record["folders"])),
-                kind=record["kind"],
-                prepared=record["prepared"],
-                decisions=tuple(map(Decision.from_json, record["choices"])),
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            record = read_record(folder / RECORD, DatasetRecord)
+        except (OSError, RecordError) as error:
             raise DataError(
                 f"{folder} holds no dataset that can be read ({error}); remove it on the Data page, or prepare its "
                 f"films again under the name {folder.name}"
             ) from error
+        return cls(
+            name=folder.name,
+            folder=folder,
+            folders=tuple(map(Path, record.folders)),
+            kind=record.kind,
+            prepared=record.prepared,
+            decisions=record.decisions,
+        )
 
     def to_json(self) -> JsonObject:
-        """As dataset.json stores it; the key of the decisions there is "choices"."""
-        return {
-            "schema": SCHEMA,
-            "folders": list(map(str, self.folders)),
-            "kind": self.kind,
-            "prepared": self.prepared,
-            "choices": [decision.to_json() for decision in self.decisions],
-        }
+        """As dataset.json stores it."""
+        record = DatasetRecord(
+            folders=tuple(map(str, self.folders)),
+            kind=self.kind,
+            prepared=self.prepared,
+            decisions=self.decisions,
+        )
+        return record.to_json()
 
     @property
     def report(self) -> Path:
@@ -95,7 +110,7 @@ class Dataset:
         path = self.folder / MANIFEST
         try:
             columns = set(pq.read_schema(path).names)
-        except (OSError, pa.ArrowInvalid) as error:
+        except (OSError, pa.ArrowException) as error:
             raise DataError(f"{path} cannot be read; prepare {self.name} again") from error
         return tuple(key for key in FINDINGS if key in columns)
 
@@ -103,10 +118,14 @@ class Dataset:
         """What the dataset checks report, the most severe first, decided or not."""
         path = self.folder / ISSUES_FILE
         try:
-            records = json.loads(path.read_text(encoding="utf-8"))
+            records = parse_json(read_bounded(path))
+            if not isinstance(records, list):
+                raise RecordError("it holds no list of issues")
             return tuple(map(Issue.from_json, records))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path} cannot be read; prepare {self.name} again") from error
+        except (OSError, RecordError) as error:
+            raise DataError(
+                f"{path} cannot be read ({error}); prepare {self.name} again"
+            ) from error
 
     def decision_about(self, issue: Issue) -> Decision | None:
         """The decision that applies to an issue, if there is one."""

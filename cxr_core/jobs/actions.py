@@ -38,7 +38,7 @@ from cxr_core.models.registry.registry import find_active_version, find_models_f
 from cxr_core.training.engine.device import require_device
 from cxr_core.training.recipe.recipe_file import format_recipe, load_recipe
 from cxr_core.training.runs import run_files
-from cxr_core.workspace.atomic import temporary_path_beside
+from cxr_core.workspace.atomic import remove_unfinished, temporary_path_beside
 from cxr_core.workspace.json_files import JsonObject, read_json_object
 from cxr_core.workspace.process_id import ProcessId, find_by_env_tag, send_signal
 
@@ -291,6 +291,9 @@ def _create_run(request: TrainingRequest, folders: list[str]) -> Path:
         retry_of=request.retry_of,
         submitted=time.time(),
     )
+    remove_unfinished(
+        run.parent, "[!.]*"
+    )  # what this function, when it was killed, left of other runs
     hidden = temporary_path_beside(run)
     try:
         (hidden / run_files.JOB_FOLDER).mkdir(parents=True)

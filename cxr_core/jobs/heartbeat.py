@@ -22,6 +22,7 @@ from cxr_core.training.runs.events import (
     RunStopped,
     event_to_json,
 )
+from cxr_core.workspace.atomic import remove_unfinished
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.process_id import (
     ProcessId,
@@ -90,6 +91,7 @@ class Heartbeat:
             run = Path(event.run)
         if run is None:
             return
+        remove_unfinished(run / run_files.JOB_FOLDER)
         files.remove_records(
             run, run_files.QUEUE, run_files.HEARTBEAT, run_files.END, run_files.STOP
         )

@@ -15,6 +15,7 @@ from cxr_core.jobs import files
 from cxr_core.jobs.commands import build_job_command
 from cxr_core.jobs.records import EvaluationRequest, ProcessRecord
 from cxr_core.training.runs import run_files
+from cxr_core.workspace.atomic import remove_unfinished
 from cxr_core.workspace.paths import ROOT
 from cxr_core.workspace.process_id import current_process
 
@@ -86,6 +87,7 @@ def _take_over(folder: Path) -> tuple[list[str], dict[str, str]]:
         raise RunError(f"{folder} has no request that says what to do; delete it")
     command = build_job_command(folder, request)
     environment = os.environ | {files.JOB_TAG: str(folder)}
+    remove_unfinished(folder / run_files.JOB_FOLDER)
     files.remove_records(folder, run_files.HEARTBEAT, run_files.END, run_files.STOP)
     if isinstance(request, EvaluationRequest):
         files.remove_records(folder, run_files.RUN_PROGRESS)

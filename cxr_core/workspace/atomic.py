@@ -1,11 +1,24 @@
-"""Files and folders that appear under their name complete or not at all, however many write them at once."""
+"""Files and folders that appear under their name complete or not at all, however many write them at once.
 
+What a killed writer leaves has a hidden name, which nobody reads, and is removed by a later writer.
+"""
+
+import glob
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock
+
+TEMPORARY = f".{'[0-9a-f]' * 8}-"  # what hidden temporary names begin with, as a pattern
+LEFT_BEHIND_S = 3600.0  # no writer takes so long
+REPLACEMENT = (
+    ".replacement"  # files that are complete and about to take their places in the folder above
+)
 
 
 @contextmanager
@@ -59,12 +72,69 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def atomic_files(folder: Path) -> Iterator[Path]:
+    """A hidden folder; as the block ends, its files take the places of their namesakes in `folder`, all or none.
+
+    An empty file removes its namesake. Processes take turns. Whoever reads several files that belong together calls
+    `finish_replacement` first, for a writer that was killed while they took their places.
+    Raises OSError, after which `folder` is as it was or `finish_replacement` makes it new.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".replacement.lock"):
+        remove_unfinished(folder)
+        _replace_files(folder)
+        with atomic_folder(folder / REPLACEMENT) as draft:
+            yield draft
+        _replace_files(folder)
+
+
+def finish_replacement(folder: Path) -> None:
+    """Let complete files take their places, where the writer of `atomic_files` was killed or has no space for it."""
+    with suppress(OSError):
+        _replace_files(folder)
+
+
+def _replace_files(folder: Path) -> None:
+    """Move the files of a replacement. Readers may do so at the same time: each file is moved by one of them."""
+    replacement = folder / REPLACEMENT
+    if not replacement.is_dir():
+        return
+    for file in replacement.iterdir():
+        with suppress(FileNotFoundError):
+            if file.stat().st_size:
+                file.replace(folder / file.name)
+            else:
+                (folder / file.name).unlink(missing_ok=True)
+                file.unlink()
+    _flush_names(folder)
+    with suppress(FileNotFoundError):
+        replacement.rmdir()
+
+
 def temporary_path_beside(path: Path) -> Path:
     """A hidden name in the same folder that nobody else uses.
 
     It ends as `path` does, for writers that look at the extension.
     """
+    remove_unfinished(path.parent, glob.escape(path.name), LEFT_BEHIND_S)
     return path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+
+
+def remove_unfinished(folder: Path, name: str = "*", age_s: float = 0.0) -> None:
+    """Remove temporary files and folders that killed writers have left in a folder.
+
+    name: of what they were writing, a pattern.  age_s: seconds since they were touched; 0 only where nobody else may
+    be writing.
+    """
+    for path in folder.glob(f"{TEMPORARY}{name}"):
+        with suppress(OSError):  # its writer lives and has just finished
+            if age_s and time.time() - path.stat().st_mtime < age_s:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _flush_names(folder: Path) -> None:

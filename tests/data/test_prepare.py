@@ -97,7 +97,8 @@ def test_sound_dataset_is_registered_completely(sound: Path) -> None:
         "quarantine.csv",
     ):
         assert (dataset.folder / name).is_file()
-    assert not list(dataset.folder.glob(".*")), "nothing half-written is left"
+    hidden = [path.name for path in dataset.folder.glob(".*")]
+    assert hidden == [".replacement.lock"], "nothing half-written is left"
 
 
 def test_preparing_again_gives_the_same_dataset(sound: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from cxr_core.errors import DataError, RecordError
 from cxr_core.evaluation.metrics.results import EvaluationHead
 from cxr_core.evaluation.store.folder import METRICS, PREDICTIONS, SCHEMA
+from cxr_core.workspace.atomic import finish_replacement
 from cxr_core.workspace.json_files import JsonObject, read_object
 from cxr_core.workspace.paths import workspace
 
@@ -64,6 +65,7 @@ def list_records(
     """Every evaluation under the workspace, the newest first, and those that cannot be read."""
     records, unreadable = [], []
     for folder in list_evaluation_folders(root or workspace()):
+        finish_replacement(folder)
         if not any((folder / name).is_file() for name in (METRICS, PREDICTIONS)):
             continue
         try:
@@ -84,6 +86,7 @@ def list_evaluation_folders(root: Path) -> list[Path]:
 
 def load_record(folder: Path) -> EvaluationRecord:
     """One evaluation by its metrics.json. Raises DataError that says what is wrong with that."""
+    finish_replacement(folder)
     try:
         content = read_object(folder / METRICS)
         if content.get("schema") != SCHEMA:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, RecordError
 from cxr_core.evaluation.metrics.curves import EvaluationCurves, FindingCurves, TrainingCurves
 from cxr_core.evaluation.metrics.figures import BALANCED
 from cxr_core.evaluation.metrics.recalibrate import EvaluationRecalibration, Recalibration
@@ -29,15 +29,16 @@ from cxr_core.evaluation.metrics.results import (
     MacroFigures,
 )
 from cxr_core.evaluation.report.evaluation_report import ReportContent, render_evaluation_report
+from cxr_core.evaluation.store.predictions import PREDICTIONS
 from cxr_core.models.card import ModelCard
+from cxr_core.models.figures import require_figures
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.version import VERSION
-from cxr_core.workspace.atomic import atomic_file
-from cxr_core.workspace.json_files import JsonObject, read_json_object
+from cxr_core.workspace.atomic import atomic_files, finish_replacement
+from cxr_core.workspace.json_files import JsonObject, read_object
 from cxr_core.workspace.json_record import JsonRecord
 
 SCHEMA = 1
-PREDICTIONS = "predictions.csv"
 PREDICTIONS_PARQUET = "predictions.parquet"
 METRICS = "metrics.json"
 CURVES = "curves.json"
@@ -140,31 +141,35 @@ def make_head(
 
 
 def write_files(out: Path, contents: Mapping[str, str | bytes], metrics: JsonRecord) -> Path:
-    """Write the files of an evaluation by name, metrics.json last, each visible only once it is complete.
+    """Write the files of an evaluation by name; they replace an earlier evaluation all together or not at all.
 
     Returns the path of metrics.json. Raises DataError when the folder cannot be written.
     """
-    files = {**contents, METRICS: _to_text(metrics)}
-    # Optional files of an earlier evaluation must not stay beside the new ones.
-    outdated = (METRICS, RECALIBRATION, PREDICTIONS_PARQUET)
+    # Optional files of an earlier evaluation must not stay beside the new ones: an empty file removes them.
+    optional = dict.fromkeys((RECALIBRATION, PREDICTIONS_PARQUET), b"")
+    files = {**optional, **contents, METRICS: _to_text(metrics)}
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name in outdated:
-            (out / name).unlink(missing_ok=True)
-        for name, content in files.items():
-            with atomic_file(out / name) as draft:
-                draft.write_bytes(content.encode() if isinstance(content, str) else content)
+        with atomic_files(out) as draft:
+            for name, content in files.items():
+                data = content.encode() if isinstance(content, str) else content
+                (draft / name).write_bytes(data)
     except OSError as error:
         raise DataError(
-            f"the evaluation cannot be written to {out}: {error.strerror}; give --out another folder"
+            f"the evaluation cannot be written to {out}: {error.strerror}. Free space or allow writing there, "
+            "or give --out another folder"
         ) from error
     return out / METRICS
 
 
 def read_metrics(folder: Path) -> JsonObject | None:
     """The metrics.json of an evaluation of any kind of model; None when there is none, or none that can be read."""
-    metrics = read_json_object(folder / METRICS)
-    return metrics if metrics is not None and metrics.get("schema") == SCHEMA else None
+    finish_replacement(folder)
+    try:
+        metrics = read_object(folder / METRICS)
+        require_figures(metrics)
+    except (OSError, RecordError):
+        return None
+    return metrics if metrics.get("schema") == SCHEMA else None
 
 
 def _to_text(record: JsonRecord) -> str:

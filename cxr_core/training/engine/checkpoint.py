@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cxr_core.errors import RunError
-from cxr_core.workspace.atomic import atomic_folder
+from cxr_core.workspace.atomic import atomic_folder, remove_unfinished
 from cxr_core.workspace.hashing import sha256_of_file
 from cxr_core.workspace.json_files import JsonObject
 
@@ -116,9 +116,9 @@ class Checkpoints:
 
     def _remove_unfinished(self) -> None:
         """Remove what killed runs left incomplete, under the hidden names of this version and of 0.1."""
-        for pattern in (".*-step_*", ".step_*"):
-            for path in self.folder.glob(pattern):
-                shutil.rmtree(path, ignore_errors=True)
+        remove_unfinished(self.folder)
+        for path in self.folder.glob(".step_*"):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _write_files(folder: Path, checkpoint: Checkpoint) -> None:

@@ -27,7 +27,7 @@ from cxr_core.training.runs.run_files import (
     has_run,
     parse_event_line,
 )
-from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.atomic import atomic_write, remove_unfinished
 from cxr_core.workspace.json_files import Json, JsonObject, read_json_object
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.process_lock import find_lock_holder, hold_lock
@@ -88,6 +88,7 @@ class RunFolder:
                 raise RunError(
                     f"another process is training in {self.path}; wait for it, or stop it first"
                 )
+            remove_unfinished(self.path)
             yield
 
     @property

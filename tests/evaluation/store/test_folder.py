@@ -1,10 +1,13 @@
-"""An evaluation folder that is killed while it is written shows no half of an evaluation."""
+"""An evaluation that replaces another does so completely or not at all, also when it is killed meanwhile."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr_core.evaluation.store.folder import METRICS, SCHEMA, read_metrics, write_files
+import pytest
+
+from cxr_core.errors import DataError
+from cxr_core.evaluation.store.folder import RECALIBRATION, SCHEMA, read_metrics, write_files
 from cxr_core.workspace.json_record import JsonRecord
 
 
@@ -20,22 +23,27 @@ def metrics_of(made: str) -> Metrics:
     return Metrics(schema=SCHEMA, made=made)
 
 
-def test_a_kill_while_an_evaluation_is_written_shows_no_half_of_it(tmp_path: Path) -> None:
-    contents = {"predictions.csv": "a,b\n" * 1000, "curves.json": "{}\n"}
+def test_a_kill_while_an_evaluation_is_replaced_leaves_all_of_the_new_one(tmp_path: Path) -> None:
+    before = {"predictions.csv": "a,b\n" * 1000, "curves.json": "{}\n", RECALIBRATION: "{}\n"}
+    after = {"predictions.csv": "A,B\n", "curves.json": "[]\n"}
     for step in range(3):
-        write_files(tmp_path, contents, metrics_of("before"))
+        write_files(tmp_path, before, metrics_of("before"))
         child = os.fork()
         if child == 0:
             end_at_replacement(step)
-            others = {name: text.upper() for name, text in contents.items()}
-            write_files(tmp_path, others, metrics_of("after"))
+            write_files(tmp_path, after, metrics_of("after"))
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-        assert read_metrics(tmp_path) is None  # nothing counts before its last file is there
-        for name, text in contents.items():
-            assert (tmp_path / name).read_text() in (text, text.upper())
-        assert not (tmp_path / METRICS).exists()
-    write_files(tmp_path, contents, metrics_of("again"))
-    assert read_metrics(tmp_path) == {"schema": SCHEMA, "made": "again"}
+        assert read_metrics(tmp_path) == {"schema": SCHEMA, "made": "after"}
+        assert {name: (tmp_path / name).read_text() for name in after} == after
+        assert not (tmp_path / RECALIBRATION).exists()
+
+
+def test_an_evaluation_that_cannot_be_written_leaves_the_former_one(tmp_path: Path) -> None:
+    write_files(tmp_path, {"predictions.csv": "a,b\n"}, metrics_of("before"))
+    with pytest.raises(DataError, match="cannot be written"):
+        write_files(tmp_path, {"no-such-folder/predictions.csv": "A,B\n"}, metrics_of("after"))
+    assert read_metrics(tmp_path) == {"schema": SCHEMA, "made": "before"}
+    assert (tmp_path / "predictions.csv").read_text() == "a,b\n"
 
 
 def end_at_replacement(step: int) -> None:
