@@ -205,32 +205,30 @@ class AttributionInside(JsonRecord):
     present: Mapping[str, RegionShare]
 
 
-def _check_figures(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The `metrics` of a card as they are. Raises ValueError for a figure that is none, wherever it stands.
-
-    Splits and, of a classifier, findings are objects; an object with the key "value" is a figure.
-    """
-    for split, table in metrics.items():
-        if not isinstance(table, dict):
-            raise ValueError(f"{split} is no object of figures")
-        _check_nested_figures(table, split)
-    return metrics
-
-
-def _check_nested_figures(table: JsonObject, place: str) -> None:
+def require_figures(table: JsonObject, place: str = "") -> None:
+    """Raises RecordError for a figure that is none, wherever it stands: every object with the key "value" is one."""
     for key, entry in table.items():
         if not isinstance(entry, dict):
             continue
         if "value" not in entry:
-            _check_nested_figures(entry, f"{place}.{key}")
+            require_figures(entry, f"{place}{key}.")
             continue
         try:
             (Figure if "positives" in entry else MeanFigure).from_json(entry)
         except RecordError as error:
-            raise ValueError(f"{place}.{key} is no figure: {error}") from error
+            raise RecordError(f"{place}{key}.{error}") from error
 
 
-CardMetrics = Annotated[dict[str, Any], AfterValidator(_check_figures)]
+def _check_metrics(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The `metrics` of a card as they are: an object for each split, with figures in it at any depth."""
+    for split, table in metrics.items():
+        if not isinstance(table, dict):
+            raise RecordError(f"metrics.{split}: found {table!r:.60}, expected an object")
+    require_figures(metrics, "metrics.")
+    return metrics
+
+
+CardMetrics = Annotated[dict[str, Any], AfterValidator(_check_metrics)]
 
 
 def recorded_figure(metrics: JsonObject, split: str, finding: str, name: str) -> Figure | None:

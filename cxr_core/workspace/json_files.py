@@ -43,10 +43,14 @@ def read_object(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> JsonObj
 
 def read_bounded(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> bytes:
     """The bytes of a regular file. Raises OSError when it cannot be read, RecordError when it has more than `limit`."""
-    with os.fdopen(os.open(path, _OPEN_FLAGS), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    descriptor = os.open(path, _OPEN_FLAGS)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise RecordError("it is no regular file")
-        content = file.read(limit + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(limit + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > limit:
         raise RecordError(f"it has more than {limit // 2**20} MiB")
     return content

@@ -8,13 +8,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from functools import cache, partial
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar, cast
 
 import pydantic
 from pydantic_core import ErrorDetails, SchemaValidator
 
 from cxr_core.errors import RecordError
-from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.json_files import Json, JsonObject, read_object
+from cxr_core.workspace.paths import printable
 
 MAX_TEXT = 1_000_000  # characters
 
@@ -65,6 +67,14 @@ class JsonRecord:
     def from_json(cls, record: Json) -> Self:
         """The record that `to_json` wrote. Raises RecordError that names the key, what was found and what expected."""
         return parse_record(cls, record)
+
+
+def read_record(path: Path, kind: type[Record]) -> Record:
+    """The record that a file holds. Raises OSError, and RecordError that begins with the file's name."""
+    try:
+        return parse_record(kind, read_object(path))
+    except RecordError as error:
+        raise RecordError(f"{printable(path.name)}: {error}") from error
 
 
 def parse_record(kind: type[Record], content: Json) -> Record:

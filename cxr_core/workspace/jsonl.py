@@ -8,7 +8,14 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from cxr_core.workspace.json_files import Json, JsonObject, escape_surrogates
+from cxr_core.errors import RecordError
+from cxr_core.workspace.json_files import (
+    Json,
+    JsonObject,
+    escape_surrogates,
+    parse_json,
+    read_bounded,
+)
 
 
 def append_line(path: Path, entry: Mapping[str, Json]) -> None:
@@ -26,10 +33,10 @@ def append_line(path: Path, entry: Mapping[str, Json]) -> None:
 
 
 def read_jsonl(path: Path) -> list[JsonObject]:
-    """Every complete line's object, the oldest first; empty when there is no such file."""
+    """Every complete line's object, the oldest first; empty when there is no such file, or none that can be read."""
     try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError:
+        lines = read_bounded(path).split(b"\n")
+    except (OSError, RecordError):
         return []
     entries = (_parse_line(line) for line in lines)
     return [entry for entry in entries if entry is not None]
@@ -42,7 +49,7 @@ def utc_now() -> str:
 
 def _parse_line(line: bytes) -> JsonObject | None:
     try:
-        entry = json.loads(line)
-    except ValueError:
+        entry = parse_json(line)
+    except RecordError:
         return None
     return entry if isinstance(entry, dict) else None

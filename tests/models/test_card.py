@@ -61,10 +61,10 @@ WRONG_VALUES = {
     "training.data": ({"parts": {"val": {"films": "many"}}}, "a whole number"),
     "training.terms": ([1], "text"),
     "metrics": (5, "an object"),
-    "metrics.test": (5, "test is no object"),
+    "metrics.test": (5, "metrics.test: found 5"),
     "metrics.test ": (
         {"pneumonia": {"auroc": {"value": "high"}}},
-        "test .pneumonia.auroc is no figure",
+        "metrics.test .pneumonia.auroc.value: found",
     ),
     "operating_points.pneumonia.0.threshold": (float("nan"), "NaN"),
     "operating_points.pneumonia.1.threshold": (1e308, "1"),

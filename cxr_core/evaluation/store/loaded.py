@@ -1,6 +1,5 @@
 """Loads an evaluation from its folder, and computes the values of all charts of one finding in one view."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, RecordError
 from cxr_core.evaluation.bootstrap.confidence_bands import (
     ConfidenceBands,
     compute_confidence_bands,
@@ -31,10 +30,11 @@ from cxr_core.evaluation.metrics.sweep import (
     sweep_thresholds,
 )
 from cxr_core.evaluation.store.catalogue import EvaluationRecord
-from cxr_core.evaluation.store.folder import CURVES, PREDICTIONS, RECALIBRATION, REPORT
+from cxr_core.evaluation.store.folder import CURVES, METRICS, RECALIBRATION, REPORT
+from cxr_core.evaluation.store.predictions import PREDICTIONS, read_predictions
+from cxr_core.workspace.json_record import read_record
 
 COLUMNS = ("image", "patient", "finding", "label", "logit", "probability", "view", "age", "sex")
-TEXT_COLUMNS = ("image", "patient", "sex", "view", "source", "sha256")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,28 +100,21 @@ class FindingView:
 def load_evaluation(record: EvaluationRecord) -> LoadedEvaluation:
     """Read a classifier's evaluation. Raises DataError when its files are missing or damaged."""
     folder = record.folder
+    table = read_predictions(folder, COLUMNS)
     try:
         metrics = EvaluationMetrics.from_json(record.content)
-        table = pd.read_csv(folder / PREDICTIONS, dtype=dict.fromkeys(TEXT_COLUMNS, str))
-        curves = EvaluationCurves.from_json(
-            json.loads((folder / CURVES).read_text(encoding="utf-8"))
-        )
-        missing = [name for name in COLUMNS if name not in table]
-        if missing:
-            raise ValueError(f"{PREDICTIONS} has no column {', '.join(missing)}")
-        thresholds = {}
-        for key, of_finding in curves.findings.items():
-            thresholds[key] = {
-                name: float(point.threshold) for name, point in of_finding.confusion.items()
-            }
+        curves = read_record(folder / CURVES, EvaluationCurves)
         recalibration = None
         if (folder / RECALIBRATION).is_file():
-            text = (folder / RECALIBRATION).read_text(encoding="utf-8")
-            recalibration = Recalibration.from_json(json.loads(text))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            recalibration = read_record(folder / RECALIBRATION, Recalibration)
+        _require_agreement(metrics, curves, table)
+    except (OSError, RecordError) as error:
         raise DataError(
             f"the evaluation in {folder} cannot be read ({error}); evaluate again"
         ) from error
+    thresholds = {}
+    for key, of_finding in curves.findings.items():
+        thresholds[key] = {name: point.threshold for name, point in of_finding.confusion.items()}
     return LoadedEvaluation(
         record=record,
         metrics=metrics,
@@ -130,6 +123,21 @@ def load_evaluation(record: EvaluationRecord) -> LoadedEvaluation:
         training=curves.training,
         recalibration=recalibration,
     )
+
+
+def _require_agreement(
+    metrics: EvaluationMetrics, curves: EvaluationCurves, table: pd.DataFrame
+) -> None:
+    """Raises RecordError for a finding, or a view of one, that has figures but no curves or no labelled films."""
+    labelled = table[table["label"].notna()]
+    for key, figures in metrics.findings.items():
+        films = labelled[labelled["finding"] == key]
+        absent = [view for view in figures.views if not (films["view"] == view).any()]
+        if key not in curves.findings or films.empty or absent:
+            place = CURVES if key not in curves.findings else PREDICTIONS
+            raise RecordError(
+                f"{METRICS} has figures of {' '.join([key, *absent])}, {place} has none"
+            )
 
 
 def compute_finding_view(

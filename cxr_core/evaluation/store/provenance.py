@@ -18,6 +18,7 @@ from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_record import Count, JsonRecord
 from cxr_core.workspace.jsonl import append_line, read_jsonl, utc_now
 from cxr_core.workspace.paths import workspace
 
@@ -26,11 +27,11 @@ TEST_USES = "official_test_uses.jsonl"
 
 
 @dataclass(frozen=True)
-class TestUses:
+class TestUses(JsonRecord):
     """evaluations: how often a model was evaluated on these films.  models: how many different ones, by weights."""
 
-    evaluations: int
-    models: int
+    evaluations: Count
+    models: Count
 
 
 def write_training_hashes(run: Path, films: pd.DataFrame) -> Path:
@@ -76,10 +77,10 @@ def record_test_use(data: EvaluatedData, card: ModelCard | SegmenterCard, by: st
 
 def count_test_uses(data_sha256: str) -> TestUses:
     """How often the films of this hash were evaluated on, as far as this workspace knows."""
-    uses = [
-        entry for entry in read_jsonl(_test_uses_path()) if entry.get("data_sha256") == data_sha256
-    ]
-    return TestUses(len(uses), len({entry.get("weights_sha256") for entry in uses}))
+    entries = read_jsonl(_test_uses_path())
+    uses = [entry for entry in entries if entry.get("data_sha256") == data_sha256]
+    models = {str(entry.get("weights_sha256")) for entry in uses}
+    return TestUses(evaluations=len(uses), models=len(models))
 
 
 def _test_uses_path() -> Path:

@@ -1,26 +1,28 @@
 """Defines a check of the promotion gate, tests for non-inferiority, and writes figures into sentences."""
 
 from dataclasses import dataclass, field
-from typing import Literal, cast, get_args
+from typing import Any, ClassVar, Literal
 
-from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.json_record import JsonRecord
 
 Status = Literal["pass", "fail", "not enough cases", "not applicable"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class Check(JsonRecord):
     """One check of the gate. finding: empty when it is about the whole model.
 
     figures: what it rests on, as gate.json keeps it.  needed: whether it must pass; a check that is not needed closes
     the gate only by failing.
     """
 
+    WRITES_DEFAULTS: ClassVar[bool] = True
+
     name: str
     finding: str = ""
     status: Status
     sentence: str
-    figures: JsonObject = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
     needed: bool = True
 
     @property
@@ -32,34 +34,6 @@ class Check:
     def full_name(self) -> str:
         """`AUROC of pneumonia`: the name with the finding."""
         return f"{self.name} of {self.finding}" if self.finding else self.name
-
-    def to_json(self) -> JsonObject:
-        """The check as gate.json holds it."""
-        return {
-            "name": self.name,
-            "finding": self.finding,
-            "status": self.status,
-            "sentence": self.sentence,
-            "figures": self.figures,
-            "needed": self.needed,
-        }
-
-    @classmethod
-    def from_json(cls, record: Json) -> "Check":
-        """The check in a JSON object. Raises KeyError, TypeError or ValueError for anything else."""
-        if not isinstance(record, dict):
-            raise TypeError(f"found {record!r} where a check was expected")
-        if record["status"] not in get_args(Status):
-            raise ValueError(f"found the status {record['status']!r} of a check")
-        figures = record.get("figures", {})
-        return cls(
-            name=str(record["name"]),
-            finding=str(record.get("finding", "")),
-            status=cast(Status, record["status"]),
-            sentence=str(record["sentence"]),
-            figures=figures if isinstance(figures, dict) else {},
-            needed=bool(record.get("needed", True)),
-        )
 
 
 def pass_or_fail(passed: bool) -> Status:
