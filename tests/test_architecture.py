@@ -48,6 +48,53 @@ WITHOUT_TORCH = (
 MOST_MODULES_IN_A_FOLDER = 16
 # The one module of the core that names the programs of `train`, and the command line, whose verbs they are.
 COMMANDS = {"cxr_core.jobs.commands", "cxr_core.__main__"}
+# Calls that open a file by its path, and the modules that may: their files were written by this program, come with it,
+# or are bytes in memory. What comes from outside is opened by workspace.outside_files.
+OPENING_FUNCTIONS = frozenset(["open", "safe_open", "load_file", "FileIO", "dcmread", "ZipFile"])
+OPENING_METHODS = OPENING_FUNCTIONS | frozenset(
+    [
+        *("read_bytes", "read_text", "read_csv", "read_table", "read_schema"),
+        *("fromfile", "memmap", "imread"),
+    ]
+)
+OPENERS = frozenset(
+    [
+        "cxr_core.__main__",
+        "cxr_core.data.cache.pixel_cache",
+        "cxr_core.data.cache.worker",
+        "cxr_core.data.manifest",
+        "cxr_core.data.prepare",
+        "cxr_core.data.registry",
+        "cxr_core.evaluation.store.loaded",
+        "cxr_core.evaluation.store.predictions",
+        "cxr_core.evaluation.store.provenance",
+        "cxr_core.film.decoding.bmp",
+        "cxr_core.film.decoding.dicom_pixels.file",
+        "cxr_core.film.decoding.tiff_parts.segments",
+        "cxr_core.jobs.files",
+        "cxr_core.jobs.heartbeat",
+        "cxr_core.jobs.launch",
+        "cxr_core.models.registry.archive",
+        "cxr_core.models.store",
+        "cxr_core.models.weights_file",
+        "cxr_core.training.engine.checkpoint",
+        "cxr_core.training.engine.feature_cache",
+        "cxr_core.training.runs.progress",
+        "cxr_core.training.runs.run_files",
+        "cxr_core.training.runs.run_folder",
+        "cxr_core.workspace.atomic",
+        "cxr_core.workspace.child_process",
+        "cxr_core.workspace.hashing",
+        "cxr_core.workspace.json_files",
+        "cxr_core.workspace.jsonl",
+        "cxr_core.workspace.outside_files",
+        "cxr_core.workspace.process_id",
+        "pages.components.gallery",
+        "pages.components.models.installed_models",
+        "pages.components.viewer",
+        "train.compare",
+    ]
+)
 # Names of version 0.1 that only its authors could decode; docs/glossary.md has the words that replaced them.
 OLD_DIALECT = frozenset(
     [
@@ -311,6 +358,31 @@ def test_nothing_is_unpickled() -> None:
         for node in nodes_of(tree):
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
                 assert ast.unparse(node.value) == "False", name
+
+
+def opening_calls(tree: ast.AST) -> list[str]:
+    """The calls of a module that open a file by its path, with their lines."""
+    calls = []
+    for node in nodes_of(tree):
+        function = node.func if isinstance(node, ast.Call) else None
+        named = isinstance(function, ast.Name) and function.id in OPENING_FUNCTIONS
+        method = isinstance(function, ast.Attribute) and function.attr in OPENING_METHODS
+        if function is not None and (named or method) and ast.unparse(function) != "RunFolder.open":
+            calls.append(f"{ast.unparse(function)} in line {node.lineno}")
+    return calls
+
+
+def test_files_from_outside_are_opened_by_one_module() -> None:
+    product = {name: tree for name, tree in trees().items() if not name.startswith("benchmarks")}
+    offenders = [
+        f"{name}: {call}"
+        for name, tree in product.items()
+        if name not in OPENERS
+        for call in opening_calls(tree)
+    ]
+    assert offenders == []
+    lines = ["open(path)", "Path(path).read_bytes()", "pd.read_csv(path)", "read_table(path)"]
+    assert list(map(bool, map(opening_calls, map(ast.parse, lines)))) == [True, True, True, False]
 
 
 def test_session_state_and_the_shared_cache_have_one_home_each() -> None:

@@ -12,7 +12,8 @@ import pandas as pd
 
 from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
 from cxr_core.data.checks.issue_kinds import ISSUES
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, FileRefused
+from cxr_core.workspace.outside_files import read_file_start
 from cxr_core.workspace.paths import is_utf8, printable
 
 # Formats that the decoder refuses are among them: such a file is counted as unreadable, with the reason.
@@ -166,9 +167,8 @@ def is_dicom_file(path: str) -> bool:
     """Whether a file has the mark of DICOM (PS3.10, 7.1) in its first bytes; False when it cannot be read."""
     end = DICOM_MAGIC_OFFSET + len(DICOM_MAGIC)
     try:
-        with open(path, "rb") as file:
-            return file.read(end)[DICOM_MAGIC_OFFSET:] == DICOM_MAGIC
-    except OSError:
+        return read_file_start(path, end)[DICOM_MAGIC_OFFSET:] == DICOM_MAGIC
+    except FileRefused:
         return False
 
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from cxr_core.data.identifiers import normalise_stem
 from cxr_core.data.manifest import Manifest
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, FileRefused
+from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.findings import STRUCTURES
+from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import printable
 
 
@@ -45,12 +47,12 @@ def load_mask(film: Path, structure: str) -> np.ndarray:
     """(H, W) bool of a film's mask. Raises DataError when there is none that can be read."""
     path = _mask_path(film, structure)
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
+        data = np.frombuffer(read_outside_file(path, MAX_BYTES), np.uint8)
+    except FileRefused as refusal:
         raise DataError(
-            f"{film.name} has no mask of the {structure}: {printable(path)} cannot be read ({error.strerror}). "
+            f"{film.name} has no mask of the {structure}: {printable(path)} cannot be read ({refusal.reason}). "
             "Masks lie in masks/STRUCTURE/ next to images/, under the film's own name"
-        ) from error
+        ) from refusal
     mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
     if mask is None:
         raise DataError(f"{printable(path)} is not an image that can be read as a mask")

@@ -2,14 +2,17 @@
 
 import codecs
 import gzip
+import io
 import os
 import re
 import zlib
-from pathlib import Path
 
 from cxr_core.data.checks.issue import Issue
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, FileRefused
+from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import printable
+
+MAX_TABLE_BYTES = 256 << 20  # the largest table in use, MIMIC-CXR's, has 60 MB
 
 # UTF-32 first: its little-endian mark begins with that of UTF-16.
 MARKS = (
@@ -39,11 +42,11 @@ def read_text_file(path: str) -> tuple[str, list[Issue]]:
     names the file, the line where there is one, and what the file is instead of text.
     """
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
+        data = read_outside_file(path, MAX_TABLE_BYTES)
+    except FileRefused as refusal:
         raise DataError(
-            f"{printable(path)} cannot be read ({error.strerror}); allow reading it, or move it away"
-        ) from error
+            f"{printable(path)} cannot be read ({refusal.reason}); correct that, or move it away"
+        ) from refusal
     if data.startswith(GZIP_MARK):
         data = _decompress(path, data)
     for start, kind in OTHER_FILES.items():
@@ -63,11 +66,17 @@ def read_text_file(path: str) -> tuple[str, list[Issue]]:
 def _decompress(path: str, data: bytes) -> bytes:
     """The contents of a gzip file, as PadChest and MIMIC-CXR come."""
     try:
-        return gzip.decompress(data)
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            content = file.read(MAX_TABLE_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{printable(path)} is a gzip file that is damaged or not whole; copy it again"
         ) from error
+    if len(content) > MAX_TABLE_BYTES:
+        raise DataError(
+            f"{printable(path)} holds more than {MAX_TABLE_BYTES >> 20} MB of text; divide it, or move it away"
+        )
+    return content
 
 
 def _decode(path: str, data: bytes) -> tuple[str, list[Issue]]:

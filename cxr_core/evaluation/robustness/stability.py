@@ -23,6 +23,7 @@ from cxr_core.evaluation.robustness.phantom_series import (
     measure_response,
 )
 from cxr_core.film.decoding.decode import decode_film
+from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.phantom.phantom import draw_phantom
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
@@ -32,6 +33,7 @@ from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import DRAWING, Reader
 from cxr_core.reading.results import Examination, FindingReading
 from cxr_core.workspace.json_record import JsonRecord
+from cxr_core.workspace.outside_files import read_outside_file
 
 OPERATING_POINT = "youden"
 CHILD_AGE_YEARS, ADULT_AGE_YEARS = 3.0, 50.0  # of the phantoms
@@ -216,7 +218,7 @@ def _format_figure(figure: Figure | None) -> str:
 
 def _read_changed_film(reader: Reader, path: Path, row: pd.Series) -> Iterator[_FilmAnswer]:
     """Every model's answers to a film as it is and after each change."""
-    film = decode_film(path.read_bytes())
+    film = decode_film(read_outside_file(path, MAX_BYTES))
     age, view = row["age"], row["view"]
     patient = Patient(
         age_years=None if pd.isna(age) else float(age),

@@ -8,13 +8,15 @@ from typing import Any
 
 import tomli_w
 
-from cxr_core.errors import RecipeError
+from cxr_core.errors import FileRefused, RecipeError
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.settings import FieldSpec, field_specs
 from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import RECIPES, printable
 
+MAX_RECIPE_BYTES = 1 << 20
 AUGMENTATION = "augmentation"
 NONE = "none"  # TOML has no null; this text stands for it in fields that may be empty
 # Keys of version 0.1 with their defaults. A recipe that holds one at its default trains the same without it.
@@ -54,11 +56,9 @@ def load_recipe(path: Path, overrides: Mapping[str, str] | None = None) -> Recip
     fit.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise RecipeError(
-            f"the recipe {printable(path)} cannot be opened: {error.strerror or error}"
-        ) from error
+        table = tomllib.loads(read_outside_file(path, MAX_RECIPE_BYTES).decode("utf-8-sig"))
+    except FileRefused as refusal:
+        raise RecipeError(f"the recipe {refusal}") from refusal
     except UnicodeDecodeError as error:
         raise RecipeError(
             f"the recipe {printable(path)} is not in UTF-8; save it as UTF-8"

@@ -9,9 +9,10 @@ import streamlit as st
 
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
-from cxr_core.errors import FilmRefused
+from cxr_core.errors import FileRefused, FilmRefused
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.presentation.wording import finding_name
+from cxr_core.workspace.outside_files import read_outside_file
 from pages.components import cache
 from pages.components.datasets.contents import DatasetContents, FilmFacts
 from pages.components.datasets.page_state import DataPageState
@@ -82,12 +83,8 @@ def show_film_picture(contents: DatasetContents, film: FilmFacts) -> None:
 def _decode_film(path: Path) -> np.ndarray | str:
     """The film's grey pixels (H, W) uint8, decoded in a sandboxed process; or a sentence why there are none."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return f"{path} is larger than the limit of {MAX_BYTES >> 20} MB."
-        film = cache.dataset_decoder().decode(path.read_bytes())
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}."
-    except FilmRefused as error:
+        film = cache.dataset_decoder().decode(read_outside_file(path, MAX_BYTES))
+    except (FileRefused, FilmRefused) as error:
         return str(error)
     grey: np.ndarray = np.rint(film.pixels * 255).clip(0, 255).astype(np.uint8)
     return grey

@@ -12,6 +12,7 @@ from cxr_core.evaluation.store.loaded import FindingView, LoadedEvaluation
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.presentation.wording import finding_name, format_percent
 from cxr_core.reading.results import EXACT_METHOD, HEATMAP_METHODS, Attribution, ModelOutput
+from cxr_core.workspace.outside_files import read_outside_file
 from pages.components import cache
 from pages.components.datasets.contents import FilmFacts
 from pages.components.datasets.film_dialog import (
@@ -131,15 +132,8 @@ def _read_film(state: EvaluatePageState, path: Path) -> DisplayedFilm | None:
     if state.heatmap_film is not None and state.heatmap_film[0] == str(path):
         return state.heatmap_film[1]
     try:
-        if path.stat().st_size > MAX_BYTES:
-            limit = f"{MAX_BYTES >> 20} MB"
-            st.error(f"{plain(str(path))} is larger than the limit of {limit}.")
-            return None
         with st.spinner("Reading the film …"):
-            examination = cache.load_reader().examine(path.read_bytes())
-    except OSError as error:
-        st.error(plain(f"{path} cannot be read: {error.strerror}."))
-        return None
+            examination = cache.load_reader().examine(read_outside_file(path, MAX_BYTES))
     except SilhouetteError as error:
         st.error(plain(str(error)))
         return None

@@ -1,6 +1,8 @@
 """CSV files that are odd or broken: read when it is safe, refused with a sentence when it is not."""
 
 import codecs
+import gzip
+import os
 from contextlib import suppress
 
 import pandas as pd
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cxr_core.data.sources import text_files
 from cxr_core.data.sources.csv_tables import read_header, read_list, read_table
 from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
@@ -104,8 +107,26 @@ def test_unreadable_table_is_named(folder):
     touch(folder / "labels.csv" / "x.txt")
     with pytest.raises(DataError, match="no known layout"):
         read_sources([folder])
-    with pytest.raises(DataError, match=r"labels\.csv cannot be read .Is a directory."):
+    with pytest.raises(DataError, match=r"labels\.csv cannot be read .it is a folder"):
         read_table(str(folder / "labels.csv"))
+
+
+def test_a_table_that_never_ends_is_refused_at_once(folder, monkeypatch):
+    (folder / "labels.csv").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"labels\.csv cannot be read .it is a device, not a file"):
+        read_sources([folder])
+    (folder / "labels.csv").unlink()
+    os.mkfifo(folder / "labels.csv")
+    with pytest.raises(DataError, match=r"labels\.csv cannot be read .it is a pipe, not a file"):
+        read_sources([folder])
+    (folder / "labels.csv").unlink()
+    (folder / "labels.csv").write_bytes(gzip.compress(bytes(3 << 20)))
+    monkeypatch.setattr(text_files, "MAX_TABLE_BYTES", 1 << 20)
+    with pytest.raises(DataError, match=r"labels\.csv holds more than 1 MB of text"):
+        read_sources([folder])
+    (folder / "labels.csv").write_bytes(bytes(3 << 20))
+    with pytest.raises(DataError, match=r"it has 3 MB, and at most 1 MB are read"):
+        read_sources([folder])
 
 
 def test_columns_without_a_name_are_left_out_and_blank_lines_skipped(folder):

@@ -1,5 +1,6 @@
 """Masks beside films: swapped ones are found, in any orientation of the film, and reported by the dataset checks."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -99,6 +100,15 @@ def test_a_mask_may_hold_any_value_for_the_structure(tmp_path, value):
     cv2.imwrite(str(tmp_path / "masks" / "heart" / "a.png"), mask)
     loaded = load_mask(tmp_path / "images" / "a.png", "heart")
     np.testing.assert_array_equal(loaded, mask > 0)
+
+
+def test_a_mask_that_is_no_file_is_named(folder):
+    for kind in ("pipe", "device"):
+        mask = folder / "masks/heart/3.png"
+        mask.unlink()
+        os.mkfifo(mask) if kind == "pipe" else mask.symlink_to("/dev/zero")
+        with pytest.raises(DataError, match=rf"3\.png cannot be read .it is a {kind}, not a file"):
+            load_mask(folder / "images/3.png", "heart")
 
 
 def test_an_empty_mask_is_named_by_its_film(folder):

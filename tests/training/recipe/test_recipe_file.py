@@ -64,7 +64,7 @@ def test_a_broken_recipe_says_what_is_broken(tmp_path: Path, data: bytes, says: 
 
 
 def test_a_recipe_that_is_not_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"none\.toml cannot be opened: No such file"):
+    with pytest.raises(RecipeError, match=r"none\.toml cannot be opened: there is no such file"):
         load_recipe(tmp_path / "none.toml")
 
 
