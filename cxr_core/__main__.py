@@ -15,8 +15,9 @@ from pathlib import Path
 
 import cv2
 
-from cxr_core.errors import SilhouetteError
+from cxr_core.errors import FileRefused, SilhouetteError
 from cxr_core.film.limits import MAX_BYTES
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.models.card import OPERATING_POINTS
 from cxr_core.presentation.wording import format_percent, format_threshold
 from cxr_core.reading.cardiothoracic.ratio import Measurement, describe_diameters, describe_ratio
@@ -24,6 +25,7 @@ from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.results import Examination, FindingReading, Reading
+from cxr_core.workspace.outside_files import parse_path, read_outside_file
 from cxr_core.workspace.paths import APP, printable
 from cxr_core.workspace.terminal import accept_any_text, format_json_line
 
@@ -116,25 +118,23 @@ def _walk_folder(folder: Path) -> Iterator[Path]:
 
     for top, _, names in os.walk(folder, onerror=report):
         for name in names:
-            path = Path(top, name)
-            if not name.startswith(".") and (path.is_file() or path.is_symlink()):
-                yield path
+            if not name.startswith("."):
+                yield Path(top, name)
 
 
 def _load_bytes(file: Path, failures: dict[Path, str]) -> bytes:
-    """The file's bytes, no more than one over the limit. Empty when it cannot be read; `failures` then says why."""
+    """The file's bytes. Empty when it cannot be read; `failures` then says why."""
     try:
-        with file.open("rb") as handle:
-            return handle.read(MAX_BYTES + 1)
-    except OSError as error:
-        failures[file] = error.strerror or type(error).__name__
+        return read_outside_file(file, MAX_BYTES)
+    except FileRefused as refusal:
+        failures[file] = refusal.reason
         return b""
 
 
 def _refuse_unread_file(reading: Reading, failure: str) -> Reading:
     """The refusal of a file that could not be opened, in place of that of an empty one."""
-    reason = f"The file cannot be opened ({failure}). Check its permissions, or copy it again."
-    concerns = tuple(replace(concern, message=reason) for concern in reading.concerns)
+    reason = f"The file cannot be opened ({failure}). Check the file, or copy it again."
+    concerns = (QualityFlag("unopened", reason, withholds_reading=True),)
     return replace(reading, reason=reason, concerns=concerns)
 
 
@@ -228,7 +228,7 @@ def _build_parser() -> argparse.ArgumentParser:
     read.add_argument("--json", action="store_true", help="one JSON object per line")
     read.add_argument(
         "--heatmaps",
-        type=Path,
+        type=_parse_any_path,
         metavar="DIR",
         help="write each finding's heatmap over its film here",
     )
@@ -246,8 +246,15 @@ def _program_name() -> str:
     return name if name == "silhouette" else "python -m cxr_core"
 
 
+def _parse_any_path(text: str) -> Path:
+    try:
+        return parse_path(text)
+    except FileRefused as refusal:
+        raise argparse.ArgumentTypeError(str(refusal)) from None
+
+
 def _parse_path(text: str) -> Path:
-    path = Path(text)
+    path = _parse_any_path(text)
     if not path.exists():
         raise argparse.ArgumentTypeError(f"there is no file or folder {text!r}")
     if not os.access(path, os.R_OK):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from cxr_core import __main__ as command
+from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, encode_png
 from cxr_core.models.registry import registry
 from cxr_core.reading.cardiothoracic.ratio import VIEW_AP
@@ -115,8 +116,23 @@ def test_a_file_that_cannot_be_opened_is_not_said_to_be_empty(installed, films, 
     (films / "d.png").symlink_to(films / "nowhere.png")
     assert command.main(["read", str(films), "--json"]) == 3
     last = lines(capsys)[-1]
-    assert last["reason"].startswith("The file cannot be opened (No such file or directory).")
-    assert last["concerns"][0]["message"] == last["reason"]
+    assert last["reason"].startswith(
+        "The file cannot be opened (it is a link to what is not there)"
+    )
+    assert last["concerns"] == [{"code": "unopened", "message": last["reason"]}]
+
+
+def test_a_film_that_is_no_file_is_refused_and_the_others_are_read(installed, films, capsys):
+    os.mkfifo(films / "pipe.png")
+    (films / "zero.png").symlink_to("/dev/zero")
+    with (films / "huge.png").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    assert command.main(["read", str(films), "--json"]) == 3
+    reasons = {Path(line["file"]).name: line["reason"] or "read" for line in lines(capsys)}
+    assert "it is a pipe, not a file" in reasons["pipe.png"]
+    assert "it is a device, not a file" in reasons["zero.png"]
+    assert "at most 64 MB are read" in reasons["huge.png"]
+    assert reasons["a.png"] == "read"
 
 
 def test_a_folder_that_cannot_be_listed_is_said_to_be_left_out(

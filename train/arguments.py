@@ -1,6 +1,10 @@
 """Arguments that several training commands share."""
 
 import argparse
+from pathlib import Path
+
+from cxr_core.errors import FileRefused
+from cxr_core.workspace.outside_files import parse_path
 
 DATA = "a dataset's folder, or the name of a registered one; repeatable"
 INIT = "scratch, imagenet, a safetensors file of the backbone's weights, a model's folder or name, or backbone:MODEL"
@@ -21,6 +25,27 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+
+
+def parse_path_argument(text: str) -> Path:
+    """A path, which need not exist. What can be no path is an error of the arguments."""
+    try:
+        return parse_path(text)
+    except FileRefused as refusal:
+        raise argparse.ArgumentTypeError(str(refusal)) from None
+
+
+def parse_name_or_path(text: str) -> str:
+    """A name, or a path in the place of one: as it was given, with the home folder for `~`."""
+    path = parse_path_argument(text)
+    return str(path) if text.startswith("~") else text
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add `--data`, which may be given several times."""
+    parser.add_argument(
+        "--data", type=parse_name_or_path, action="append", required=True, help=DATA
+    )
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:

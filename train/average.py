@@ -4,12 +4,11 @@ The runs must have the same network and the same training films of the same data
 """
 
 import sys
-from pathlib import Path
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.training.export.ensemble import build_ensemble
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import DATA, Parser
+from train.arguments import Parser, add_data, parse_path_argument
 from train.progress import create_progress_bar
 
 
@@ -36,11 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _create_parser() -> Parser:
     parser = Parser(prog="python -m train.average", description=__doc__)
     parser.add_argument(
-        "runs", type=Path, nargs="+", help="the folders of finished runs, two or more"
+        "runs",
+        type=parse_path_argument,
+        nargs="+",
+        help="the folders of finished runs, two or more",
     )
-    parser.add_argument("--data", action="append", required=True, help=DATA)
+    add_data(parser)
     parser.add_argument(
-        "--run", type=Path, help="the folder to write (default: under the workspace)"
+        "--run", type=parse_path_argument, help="the folder to write (default: under the workspace)"
     )
     parser.add_argument(
         "--version", default="1.0.0", help="the version of the model written (default 1.0.0)"

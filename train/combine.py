@@ -20,7 +20,7 @@ from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import load_named_recipe
 from cxr_core.training.run_data import find_run, split_manifest
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import DATA, Parser
+from train.arguments import Parser, add_data, parse_name_or_path, parse_path_argument
 from train.model_names import find_model_folder
 from train.progress import create_progress_bar
 
@@ -77,14 +77,20 @@ def _describe_result(result: FusionResult) -> str:
 def _create_parser() -> Parser:
     parser = Parser(prog="python -m train.combine", description=__doc__)
     parser.add_argument(
-        "model", help="a run folder, a model folder, or the name of an installed model"
+        "model",
+        type=parse_name_or_path,
+        help="a run folder, a model folder, or the name of an installed model",
     )
-    parser.add_argument("--data", action="append", required=True, help=DATA)
+    add_data(parser)
     parser.add_argument(
-        "--recipe", help="the recipe that splits the data (default: the one in the model's card)"
+        "--recipe",
+        type=parse_name_or_path,
+        help="the recipe that splits the data (default: the one in the model's card)",
     )
     parser.add_argument(
-        "--outlines", type=Path, help="the folder of a segmenter (default: the installed one)"
+        "--outlines",
+        type=parse_path_argument,
+        help="the folder of a segmenter (default: the installed one)",
     )
     return parser
 

@@ -4,13 +4,15 @@ Prints AUROC and calibration of each and their differences, and writes compariso
 """
 
 import argparse
+import io
 import json
 import sys
 from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.errors import DataError, SilhouetteError
+from cxr_core.data.sources.text_files import MAX_TABLE_BYTES
+from cxr_core.errors import DataError, FileRefused, SilhouetteError
 from cxr_core.evaluation.compare import (
     ComparedEvaluation,
     Comparison,
@@ -20,9 +22,10 @@ from cxr_core.evaluation.compare import (
 from cxr_core.evaluation.store.folder import METRICS, PREDICTIONS, read_metrics
 from cxr_core.evaluation.store.provenance import read_training_hashes
 from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import Parser
+from train.arguments import Parser, parse_path_argument
 
 COMPARED_COLUMNS = {"image", "patient", "finding", "label", "probability"}
 
@@ -55,8 +58,9 @@ def _load(folder: Path) -> ComparedEvaluation:
             f"{folder} holds no evaluation; evaluate first: python -m train.evaluate MODEL_OR_RUN --data DIR"
         )
     try:
-        table = pd.read_csv(place / PREDICTIONS, dtype={"patient": str, "image": str})
-    except (OSError, ValueError) as error:
+        data = io.BytesIO(read_outside_file(place / PREDICTIONS, MAX_TABLE_BYTES))
+        table = pd.read_csv(data, dtype={"patient": str, "image": str})
+    except (FileRefused, ValueError) as error:
         raise DataError(f"{place / PREDICTIONS} cannot be read: {error}; evaluate again") from error
     missing = sorted(COMPARED_COLUMNS - set(table.columns))
     if missing:
@@ -86,10 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "evaluation",
         nargs="+",
-        type=Path,
+        type=parse_path_argument,
         help="an evaluation's folder, or a run that was evaluated",
     )
-    parser.add_argument("--out", type=Path, help="where to write (default: under the workspace)")
+    parser.add_argument(
+        "--out", type=parse_path_argument, help="where to write (default: under the workspace)"
+    )
     return parser
 
 

@@ -24,14 +24,21 @@ from cxr_core.evaluation.segmentation.ratio import (
 )
 from cxr_core.evaluation.store.folder import Evaluation
 from cxr_core.evaluation.store.provenance import record_test_use
-from cxr_core.models.registry.registry import is_segmenter
+from cxr_core.models.card_file import is_segmenter
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.segmenter import Segmenter
 from cxr_core.training.run_data import films_of_split, find_run
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import DATA, METHODS, Parser, parse_recalibration
+from train.arguments import (
+    METHODS,
+    Parser,
+    add_data,
+    parse_name_or_path,
+    parse_path_argument,
+    parse_recalibration,
+)
 from train.model_names import find_model_folder, load_segmenter_named
 from train.progress import report_progress
 
@@ -175,12 +182,16 @@ def _load_comparator(name: str | None) -> Classifier | None:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.evaluate", description=__doc__)
     parser.add_argument(
-        "model", help="a run folder, a model folder, or the name of an installed model"
+        "model",
+        type=parse_name_or_path,
+        help="a run folder, a model folder, or the name of an installed model",
     )
-    parser.add_argument("--data", action="append", required=True, help=DATA)
+    add_data(parser)
     parser.add_argument("--split", default="test", choices=SPLITS)
     parser.add_argument(
-        "--out", type=Path, help="where to write (default: in the run, or under the workspace)"
+        "--out",
+        type=parse_path_argument,
+        help="where to write (default: in the run, or under the workspace)",
     )
     parser.add_argument(
         "--record",
@@ -190,6 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--beside",
+        type=parse_name_or_path,
         metavar="MODEL",
         help="a classifier to compare a ratio with (default: installed)",
     )
@@ -200,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--outlines",
+        type=parse_name_or_path,
         metavar="MODEL",
         help="a segmenter to compare heatmaps with (default: installed)",
     )

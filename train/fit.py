@@ -13,7 +13,16 @@ from cxr_core.training.recipe.field_help import format_flag_help
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import DATA, DEVICE, INIT, RECIPE, Parser, add_overrides
+from train.arguments import (
+    DATA,
+    DEVICE,
+    INIT,
+    RECIPE,
+    Parser,
+    add_overrides,
+    parse_name_or_path,
+    parse_path_argument,
+)
 from train.progress import create_event_display
 from train.signals import stop_on_signals
 
@@ -55,17 +64,19 @@ def _load_recipe(given: argparse.Namespace) -> Recipe:
 
 def _create_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.fit", description=__doc__, epilog=format_flag_help())
-    parser.add_argument("recipe", nargs="?", help=RECIPE)
-    parser.add_argument("--data", action="append", default=[], help=DATA)
+    parser.add_argument("recipe", type=parse_name_or_path, nargs="?", help=RECIPE)
+    parser.add_argument("--data", type=parse_name_or_path, action="append", default=[], help=DATA)
     add_overrides(parser)
-    parser.add_argument("--run", type=Path, help="the run's folder (default: under the workspace)")
+    parser.add_argument(
+        "--run", type=parse_path_argument, help="the run's folder (default: under the workspace)"
+    )
     parser.add_argument(
         "--resume",
-        type=Path,
+        type=parse_path_argument,
         metavar="RUN",
         help="resume this run; its folder is all that is needed",
     )
-    parser.add_argument("--init", help=INIT)
+    parser.add_argument("--init", type=parse_name_or_path, help=INIT)
     parser.add_argument("--device", default="auto", help=DEVICE)
     parser.add_argument(
         "--version", default="1.0.0", help="the version of the model written (default 1.0.0)"

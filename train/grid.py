@@ -21,7 +21,13 @@ from cxr_core.training.sweeps.grid import (
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import RECIPES, workspace
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import DATA, DEVICE, Parser, add_overrides
+from train.arguments import (
+    DEVICE,
+    Parser,
+    add_data,
+    add_overrides,
+    parse_path_argument,
+)
 from train.evaluate import evaluate
 from train.progress import create_event_display, create_progress_bar
 from train.signals import stop_on_signals
@@ -77,7 +83,7 @@ def _write_tables(folder: Path, entries: list[GridEntry]) -> None:
 def _create_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.grid", description=__doc__)
     parser.add_argument("name", nargs="*", help="names from train/recipes, or TOML files")
-    parser.add_argument("--data", action="append", required=True, help=DATA)
+    add_data(parser)
     parser.add_argument(
         "--stages",
         action="store_true",
@@ -86,13 +92,13 @@ def _create_parser() -> argparse.ArgumentParser:
     add_overrides(parser)
     parser.add_argument(
         "--run",
-        type=Path,
+        type=parse_path_argument,
         metavar="DIR",
         help="the folder of the runs (default: under the workspace)",
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=parse_path_argument,
         metavar="DIR",
         help="where the table is written (default: with the runs)",
     )

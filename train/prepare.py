@@ -11,7 +11,7 @@ from cxr_core.data.registry import Dataset
 from cxr_core.data.sources.detect import SOURCES
 from cxr_core.errors import SilhouetteError
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import DATA, Parser
+from train.arguments import Parser, add_data
 from train.progress import create_progress_bar
 
 
@@ -56,7 +56,7 @@ def format_issue(dataset: Dataset, issue: Issue) -> str:
 def build_parser() -> argparse.ArgumentParser:
     """The arguments of the command."""
     parser = Parser(prog="python -m train.prepare", description=__doc__)
-    parser.add_argument("--data", action="append", required=True, help=DATA)
+    add_data(parser)
     parser.add_argument(
         "--kind", choices=sorted(SOURCES), help="the layout of the folders (default: detected)"
     )

@@ -16,7 +16,7 @@ from cxr_core.promotion.gate.verdict import GATE_FILE
 from cxr_core.promotion.publish import compare_run, publish
 from cxr_core.training.runs.run_files import has_run
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import Parser
+from train.arguments import Parser, parse_path_argument
 from train.progress import create_progress_bar
 
 
@@ -61,7 +61,9 @@ def _show_verdict(run: Path) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.publish", description=__doc__)
-    parser.add_argument("run", type=Path, nargs="?", help="the folder of a finished run")
+    parser.add_argument(
+        "run", type=parse_path_argument, nargs="?", help="the folder of a finished run"
+    )
     parser.add_argument(
         "--note",
         default="",

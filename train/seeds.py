@@ -7,7 +7,6 @@ import argparse
 import dataclasses
 import os
 import sys
-from pathlib import Path
 
 from cxr_core.errors import RecipeError, SilhouetteError
 from cxr_core.training.fit import FitOptions
@@ -15,7 +14,16 @@ from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
 from cxr_core.training.sweeps.seeds import SeedSpread, fit_seeds, measure_spreads
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import DATA, DEVICE, INIT, RECIPE, Parser, add_overrides
+from train.arguments import (
+    DEVICE,
+    INIT,
+    RECIPE,
+    Parser,
+    add_data,
+    add_overrides,
+    parse_name_or_path,
+    parse_path_argument,
+)
 from train.progress import create_event_display, create_progress_bar
 from train.signals import stop_on_signals
 
@@ -73,16 +81,19 @@ def _parse_seeds(text: str) -> list[int]:
 
 def _create_parser() -> Parser:
     parser = Parser(prog="python -m train.seeds", description=__doc__)
-    parser.add_argument("recipe", help=RECIPE)
-    parser.add_argument("--data", action="append", required=True, help=DATA)
+    parser.add_argument("recipe", type=parse_name_or_path, help=RECIPE)
+    add_data(parser)
     parser.add_argument(
-        "--run", type=Path, required=True, help="the folder of all runs; made when missing"
+        "--run",
+        type=parse_path_argument,
+        required=True,
+        help="the folder of all runs; made when missing",
     )
     parser.add_argument(
         "--seeds", type=_parse_seeds, default=[0, 1, 2], help="separated by commas (default 0,1,2)"
     )
     add_overrides(parser)
-    parser.add_argument("--init", help=INIT)
+    parser.add_argument("--init", type=parse_name_or_path, help=INIT)
     parser.add_argument("--device", default="auto", help=DEVICE)
     parser.add_argument(
         "--version", default="1.0.0", help="the version of the ensemble (default 1.0.0)"

@@ -7,7 +7,6 @@ rotations. Phantoms show whether a probability follows the size of the heart or 
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from cxr_core.data.manifest import SPLITS
 from cxr_core.data.prepare import open_data
@@ -26,7 +25,7 @@ from cxr_core.reading.reader import Reader
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import DATA, Parser
+from train.arguments import Parser, add_data, parse_path_argument
 from train.progress import create_progress_bar
 
 PHANTOMS_FILE = "drawings.json"
@@ -86,13 +85,15 @@ def _responses_json(responses: Sequence[ModelResponse]) -> JsonObject:
 
 def _build_parser() -> Parser:
     parser = Parser(prog="python -m train.stability", description=__doc__)
-    parser.add_argument("--data", action="append", required=True, help=DATA)
+    add_data(parser)
     parser.add_argument("--split", default="test", choices=SPLITS)
     parser.add_argument(
         "--films", type=int, default=100, help="how many films to sample (default 100)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the sample (default 0)")
-    parser.add_argument("--out", type=Path, help="where to write (default: under the workspace)")
+    parser.add_argument(
+        "--out", type=parse_path_argument, help="where to write (default: under the workspace)"
+    )
     return parser
 
 

@@ -38,6 +38,9 @@ def test_without_a_dataset_the_page_says_what_to_do(app: AppTest) -> None:
         ("/no/such/folder", "no folder /no/such/folder"),
         (" ", "Enter at least one folder."),
         (__file__, "is a file, not a folder"),
+        ("~nosuchuser/x", "this computer has no user nosuchuser"),
+        ("x" * 5000, "File name too long"),
+        (f"{__file__}/x", "a part of this path is a file"),
         (HOSTILE, r"\<img src=x onerror=alert(1)\> \*\*bold\*\*"),
     ],
 )

@@ -8,6 +8,8 @@ import streamlit as st
 from cxr_core.data.prepare import prepare_dataset
 from cxr_core.data.registry import Dataset
 from cxr_core.data.sources.detect import SOURCES
+from cxr_core.errors import FileRefused
+from cxr_core.workspace.outside_files import parse_path
 from pages.components import cache
 from pages.components.background_tasks import BackgroundTask
 from pages.components.datasets.page_state import DataPageState
@@ -67,7 +69,11 @@ def _ask_folders(state: DataPageState) -> None:
             clicked = st.form_submit_button("Prepare", type="primary", icon=":material/play_arrow:")
     if not clicked:
         return
-    folders = [Path(line.strip()).expanduser() for line in text.splitlines() if line.strip()]
+    try:
+        folders = [parse_path(line.strip()) for line in text.splitlines() if line.strip()]
+    except FileRefused as refusal:
+        st.error(plain(str(refusal)))
+        return
     if not folders:
         st.error("Enter at least one folder.")
         return

@@ -1,13 +1,14 @@
 """Asks for a run's inputs: datasets, a recipe, and the initial weights."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
 from cxr_core.data.registry import Dataset, list_datasets
+from cxr_core.errors import FileRefused
 from cxr_core.models.registry.registry import find_segmenter, list_classifiers
 from cxr_core.presentation.wording import finding_name
+from cxr_core.workspace.outside_files import parse_path
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.training.page_state import RunDraft
@@ -131,7 +132,13 @@ def _ask_weights_file(draft: RunDraft, init: str) -> str:
         key=draft.widget_key("weights-file"),
         placeholder="/models/mobilenetv2_100.safetensors",
     )
-    return str(Path(text.strip()).expanduser()) if text.strip() else ""
+    if not text.strip():
+        return ""
+    try:
+        return str(parse_path(text.strip()))
+    except FileRefused as refusal:
+        st.error(plain(str(refusal)))
+        return ""
 
 
 def _ask_initial_model(draft: RunDraft, init: str, segments: bool) -> str:
