@@ -437,6 +437,8 @@ def change_pieces(pieces: list[Piece], gifts: Sequence[Piece], name: str, chance
         pieces[at:at] = nested_sequences(chance)
     elif action == "syntax" and name == "dicom":
         swap_syntax(pieces, chance)
+    elif action == "size":
+        claim_size(pieces, name, chance)
     elif action == "head":
         pieces[at] = change_head(pieces[at], pieces, gifts, chance)
     elif action == "length" and pieces[at].framed:
@@ -446,7 +448,19 @@ def change_pieces(pieces: list[Piece], gifts: Sequence[Piece], name: str, chance
 
 
 ACTIONS = (
-    *("drop", "repeat", "swap", "give", "give", "nest", "syntax", "syntax", "head", "length"),
+    *(
+        "drop",
+        "repeat",
+        "swap",
+        "give",
+        "give",
+        "nest",
+        "syntax",
+        "syntax",
+        "head",
+        "length",
+        "size",
+    ),
     *("body",) * 8,
 )
 
@@ -468,6 +482,25 @@ def swap_syntax(pieces: list[Piece], chance: Random) -> None:
     for at, piece in enumerate(pieces):
         if piece.head[:4] == b"\x02\x00\x10\x00":
             pieces[at] = replace(piece, body=uid + bytes(len(uid) % 2))
+
+
+def claim_size(pieces: list[Piece], name: str, chance: Random) -> None:
+    """Say another height and width, which may be as large as the limits allow."""
+    order, width, start = SIZE_FIELDS.get(name, SIZE_FIELDS["stream"])
+    sides = chance.choice(((8000, 8000), (64_000, 1000), (1, 60_000), (4000, 5000), (300, 200)))
+    field = b"".join((side & ((1 << 8 * width) - 1)).to_bytes(width, order) for side in sides)
+    for at, piece in enumerate(pieces):
+        if piece.head in SIZE_HEADS:
+            body = piece.body[:start] + field + piece.body[start + len(field) :]
+            pieces[at] = replace(piece, body=body)
+        elif piece.head[:4] in DICOM_SIDES:
+            pieces[at] = replace(piece, body=struct.pack("<H", chance.choice(sides)))
+
+
+# Where height and width lie in the pieces that hold them both: byte order, bytes of a side, offset.
+SIZE_FIELDS = {"png": ("big", 4, 0), "jpeg": ("big", 2, 1), "stream": ("big", 2, 1)}
+SIZE_HEADS = (b"IHDR", b"\xff\xc0", b"\xff\xc1", b"\xff\xc2", b"\xff\xc3", b"\xff\xf7")
+DICOM_SIDES = (b"\x28\x00\x10\x00", b"\x28\x00\x11\x00")
 
 
 def change_head(

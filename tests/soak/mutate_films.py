@@ -34,13 +34,14 @@ ROOT = Path(__file__).parents[2]
 WORKERS = 2
 TIME_LIMIT_S = 5.0
 MEMORY_GROWTH_BYTES = 64 << 20
-# Real and odd files above this would spend the time on pixels; a longer film is no other structure.
-LARGEST_SEED_BYTES = 150_000
+# Folders of real and odd files, and how many are taken of each. A file above the size would spend the time on pixels.
+REAL_SEEDS = {"dicom": 999, "odd_images": 999, "kermany_pneumonia": 9, "nih_boxes_256": 9}
+LARGEST_SEED_BYTES = 1_100_000
 REPORT_EVERY_S = 30.0
 # Of a hundred films, how many are written in each format.
 SHARES = {"dicom": 45, "png": 16, "jpeg": 12, "tiff": 12, "bmp": 6, "webp": 6, "other": 3}
 # Everything is loaded, and every worker has read a few films, before memory and files are counted.
-WARM_UP = 200
+WARM_UP = 500
 
 
 @dataclass
@@ -128,14 +129,19 @@ class FilmSoak:
             outcome, violation = decode(pool, film)
             if outcome == "decoder_died":
                 outcome, violation = decode_alone(film)
+                self._keep(index, film)
             with self._lock:
                 self.tally.outcomes[name, outcome] += 1
                 if violation:
-                    self._keep(index, film, violation)
+                    self._report(index, film, violation)
 
-    def _keep(self, index: int, film: bytes, violation: str) -> None:
+    def _keep(self, index: int, film: bytes) -> Path:
         path = self._folder / f"{self._seed}-{index}.film"
         path.write_bytes(film)
+        return path
+
+    def _report(self, index: int, film: bytes, violation: str) -> None:
+        path = self._keep(index, film)
         path.with_suffix(".txt").write_text(violation, encoding="utf-8")
         self.tally.violations.append(f"{path}: {violation.strip().splitlines()[-1]}")
         print(self.tally.violations[-1], flush=True)
@@ -179,14 +185,10 @@ def collect_seeds() -> list[bytes]:
     """Films of every syntax: the catalogue's, and the real and odd files where there are any."""
     seeds = {situation.build() for situation in list_situations()}
     data = Path(os.environ.get("CXR_REAL_DATA", ROOT.parent / "shared" / "data"))
-    for folder in ("dicom", "odd_images"):
-        for path in sorted((data / folder).rglob("*")):
-            if (
-                path.is_file()
-                and path.suffix != ".csv"
-                and path.stat().st_size <= LARGEST_SEED_BYTES
-            ):
-                seeds.add(path.read_bytes())
+    for folder, most in REAL_SEEDS.items():
+        files = (path for path in sorted((data / folder).rglob("*.*")) if path.suffix != ".csv")
+        small = (path for path in files if path.stat().st_size <= LARGEST_SEED_BYTES)
+        seeds |= {path.read_bytes() for path in itertools.islice(small, most)}
     return sorted(seeds)
 
 
@@ -215,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return decode_here(options.decode)
     soak = FilmSoak(options.seed, Path(tempfile.mkdtemp(prefix="mutated-films-")))
     if options.case is not None:
-        soak._keep(options.case, soak.mutation(options.case)[1], "asked for")
+        print(soak._keep(options.case, soak.mutation(options.case)[1]))
         return 0
     soak.run(options.count, options.minutes)
     for violation in soak.tally.violations:

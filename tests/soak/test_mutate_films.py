@@ -13,7 +13,7 @@ from tests.soak.mutate_films import FilmSoak
 @pytest.mark.process
 def test_mutated_films_are_read_or_refused_and_leave_nothing_behind(tmp_path: Path) -> None:
     soak = FilmSoak(17, tmp_path)
-    soak.run(2500, minutes=0.3)
+    soak.run(1500, minutes=0.2)
     assert soak.tally.violations == []
     assert {outcome for _, outcome in soak.tally.outcomes} >= {"read", "undecodable"}
 
