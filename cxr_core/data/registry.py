@@ -158,10 +158,14 @@ class Dataset:
     def load_thumbnails(self, images: Sequence[str]) -> np.ndarray:
         """(n, 128, 128) uint8, the films padded to squares, in the order of `images` (values of the image column).
 
-        Black for a film that is missing or unreadable.
+        Black for a film that is missing or unreadable. Raises DataError when the cache is damaged or knows no film.
         """
         cache = PixelCache(THUMBNAIL)
         rows = cache.load_entries(list(map(Path, images)))["row"].to_numpy()
+        if cache.index.count_rows() == 0:
+            raise DataError(
+                f"{cache.folder} holds no decoded film any more; prepare {self.name} again, which makes it anew"
+            )
         thumbnails = np.zeros((len(images), THUMBNAIL.side, THUMBNAIL.side), np.uint8)
         decoded = rows >= 0
         thumbnails[decoded] = cache.open_grids()[rows[decoded]]

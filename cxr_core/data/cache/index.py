@@ -22,7 +22,7 @@ CREATE_FILMS = """CREATE TABLE IF NOT EXISTS films (
 
 MAX_SINGLE_LOOKUPS = 500  # so many paths are looked up by name; for more, all entries are read
 WAIT_S = 30.0  # for another process that is writing
-REMEDY = "Free space on its disk if that is full; if the file is damaged, delete its folder and prepare again."
+REMEDY = "Free space on its disk if that is full. If it is damaged, prepare the dataset again, which makes it anew."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,18 @@ class Film:
 
 
 FILM_COLUMNS = tuple(field.name for field in fields(Film))
+MOST_ROWS = 10**9
+NUMBERS = ("width", "height", "bits")
+TEXTS = ("pixels", "concerns", "refused", "reason")
+# Entries with values of other types do not count, so that their films are decoded again.
+IS_SOUND = " AND ".join(
+    [
+        f"typeof(row) = 'integer' AND row BETWEEN -1 AND {MOST_ROWS}",
+        *(f"typeof({name}) IN ('integer', 'null')" for name in NUMBERS),
+        *(f"typeof({name}) IN ('text', 'null')" for name in TEXTS),
+    ]
+)
+DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_ERROR")  # the last: without its tables
 
 
 class CacheIndex:
@@ -61,6 +73,18 @@ class CacheIndex:
             connection.execute(CREATE_FILES)
             connection.execute(CREATE_FILMS)
 
+    def is_damaged(self) -> bool:
+        """Whether this is no index, or one that SQLite cannot read as a whole; it has to be made anew."""
+        if not self.path.is_file():
+            return True
+        try:
+            with closing(sqlite3.connect(self.path, timeout=WAIT_S)) as connection:
+                (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+                connection.execute("SELECT * FROM files JOIN films USING (sha256) LIMIT 1")
+        except sqlite3.Error as error:
+            return getattr(error, "sqlite_errorname", "").startswith(DAMAGED)
+        return bool(answer != "ok")
+
     def add_films(self, films: Iterable[Film], files: Iterable[tuple[str, str, str]]) -> None:
         """Add films, and files as (path, stamp, sha256): all of them or, when killed, none."""
         values = ", ".join("?" * len(FILM_COLUMNS))
@@ -75,7 +99,7 @@ class CacheIndex:
         found = {}
         with self._connect() as connection:
             for sha256 in hashes:
-                query = "SELECT * FROM films WHERE sha256 = ?"
+                query = f"SELECT * FROM films WHERE sha256 = ? AND {IS_SOUND}"
                 row = connection.execute(query, (sha256,)).fetchone()
                 if row is not None:
                     found[sha256] = Film(**dict(zip(FILM_COLUMNS, row, strict=True)))
@@ -84,15 +108,16 @@ class CacheIndex:
     def count_rows(self) -> int:
         """How many rows of grids count."""
         with self._connect() as connection:
-            (last,) = connection.execute("SELECT COALESCE(MAX(row), -1) FROM films").fetchone()
+            query = f"SELECT COALESCE(MAX(row), -1) FROM films WHERE {IS_SOUND}"
+            (last,) = connection.execute(query).fetchone()
         return int(last) + 1
 
     def load_entries(self, paths: Sequence[str]) -> list[tuple[object, ...]]:
         """(path, stamp, *FILM_COLUMNS) of known files: of these paths if they are few, else of all files."""
-        query = "SELECT path, stamp, films.* FROM files JOIN films USING (sha256)"
+        query = f"SELECT path, stamp, films.* FROM files JOIN films USING (sha256) WHERE {IS_SOUND}"
         wanted = tuple(paths) if len(paths) <= MAX_SINGLE_LOOKUPS else ()
         if wanted:
-            query += f" WHERE path IN ({', '.join('?' * len(wanted))})"
+            query += f" AND path IN ({', '.join('?' * len(wanted))})"
         with self._connect() as connection:
             return connection.execute(query, wanted).fetchall()
 

@@ -6,11 +6,13 @@
 
 A build that is killed at any moment loses at most the films it was decoding; the next one continues. A file that has
 changed is another film. Builds of one geometry take turns, a portion of films at a time. Files are opened and hashed
-before a turn, so that a disk which does not answer holds up nobody else. Reading the cache needs no lock.
+before a turn, so that a disk which does not answer holds up nobody else. Reading the cache needs no lock. What is
+damaged is made anew by the next build; until then, whoever reads it gets a sentence that says so.
 """
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -55,10 +57,7 @@ class PixelCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             # SQLite fails at once, without waiting, where two processes make one index.
             with FileLock(self.folder / ".making.lock", timeout=WAIT_S):
-                if not (self.folder / GEOMETRY).exists():
-                    _write_geometry(self.folder, spec)
-                (self.folder / GRIDS).touch()
-                self.index.create_tables()
+                self._create_missing_files()
         except Timeout as error:
             raise DataError(
                 f"another program has been making the pixel cache {self.folder} for {WAIT_S:g} s; end it, and try again"
@@ -84,6 +83,8 @@ class PixelCache:
         several times a second too. Returns the files that could not be opened, with the reason; those that cannot be
         decoded have it in their entries. Raises DataError for a full disk, and when processes are killed all the time.
         """
+        with wait_for_lock(self.folder / ".lock", on_wait):
+            self._replace_damaged_files()
         missing = self._list_missing(paths, examine)
         done = len(paths) - len(missing)
         progress(done, len(paths))
@@ -126,11 +127,17 @@ class PixelCache:
         return entries[list(FILM_COLUMNS)].reset_index(drop=True)
 
     def open_grids(self) -> np.ndarray:
-        """(rows, S, S) uint8, memory-mapped, read-only."""
-        side, rows = self.spec.side, self.index.count_rows()
+        """(rows, S, S) uint8, memory-mapped, read-only. Raises DataError when the file is damaged."""
+        path, side, rows = self.folder / GRIDS, self.spec.side, self.index.count_rows()
         if rows == 0:
             return np.empty((0, side, side), np.uint8)
-        return np.memmap(self.folder / GRIDS, np.uint8, "r", shape=(rows, side, side))
+        try:
+            return np.memmap(path, np.uint8, "r", shape=(rows, side, side))
+        except (OSError, ValueError) as error:  # ValueError: for a file that is too short
+            reason = getattr(error, "strerror", None) or "it is too short for its films"
+            raise DataError(
+                f"{path} cannot be used: {reason}. Prepare the dataset again, which makes it anew"
+            ) from error
 
     def find_rows(self, paths: Sequence[Path]) -> np.ndarray:
         """(N,) the row of each film's grid. Raises DataError that names the first film without one, and why."""
@@ -142,6 +149,37 @@ class PixelCache:
                 reason = "it is missing, or has changed; prepare the dataset again"
             raise DataError(f"{path} has no pixels: {reason}")
         return entries["row"].to_numpy()
+
+    def _create_missing_files(self) -> None:
+        """Make what is not there yet; what is there is left alone, whatever it is. Raises OSError."""
+        if not os.path.lexists(self.folder / GEOMETRY):
+            atomic_write(self.folder / GEOMETRY, _format_geometry(self.spec))
+        if not os.path.lexists(self.folder / GRIDS):
+            (self.folder / GRIDS).touch()
+        if not os.path.lexists(self.index.path):
+            self.index.create_tables()
+
+    def _replace_damaged_files(self) -> None:
+        """Make damaged files anew: without its grids or its index, every film is decoded again."""
+        geometry, grids = self.folder / GEOMETRY, self.folder / GRIDS
+        try:
+            if (
+                not geometry.is_file()
+                or geometry.read_bytes() != _format_geometry(self.spec).encode()
+            ):
+                _remove(geometry)
+            if self.index.is_damaged() or not self._has_every_grid(grids):
+                for path in (*self.folder.glob(f"{INDEX}*"), grids):
+                    _remove(path)
+            self._create_missing_files()
+        except OSError as error:
+            raise DataError(
+                f"the damaged pixel cache {self.folder} cannot be made anew: {error.strerror}; delete its folder"
+            ) from error
+
+    def _has_every_grid(self, grids: Path) -> bool:
+        size = self.index.count_rows() * self.spec.side**2
+        return grids.is_file() and grids.stat().st_size >= size
 
     def _list_missing(self, paths: Sequence[Path], examine: bool) -> list[str]:
         """The files that are to be decoded. A film that ended its processes is tried again, each time."""
@@ -231,9 +269,17 @@ def _geometry_name(spec: InputSpec) -> str:
     return f"{geometry}-decoding{DECODING_VERSION}"
 
 
-def _write_geometry(folder: Path, spec: InputSpec) -> None:
+def _format_geometry(spec: InputSpec) -> str:
     geometry = {key: getattr(spec, key) for key in ("side", "equalisation", "aspect", "version")}
-    atomic_write(folder / GEOMETRY, json.dumps(geometry) + "\n")
+    return json.dumps(geometry) + "\n"
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or the folder or link in its place; nothing when there is none. Raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _extend_file(path: Path, size: int) -> None:

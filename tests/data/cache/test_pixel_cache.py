@@ -496,7 +496,7 @@ def test_unwritable_folder_and_damaged_index_are_reported(
     for part in cache.folder.glob("index.sqlite*"):
         part.write_bytes(b"nonsense" * 1000)
     with pytest.raises(DataError, match=r"index\.sqlite cannot be used: file is not a database"):
-        PixelCache(SPEC, tmp_path / "cache")
+        PixelCache(SPEC, tmp_path / "cache").load_entries(films)
 
 
 def test_real_originals_with_and_without_alpha(tmp_path: Path, real_data: Path) -> None:
