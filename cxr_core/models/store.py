@@ -9,15 +9,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import torch
 from filelock import FileLock
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cxr_core.errors import ModelError, RecordError
+from cxr_core.errors import ModelError
 from cxr_core.models.card import CARD, WEIGHTS, ModelCard
+from cxr_core.models.card_file import Card, read_card_of
 from cxr_core.models.networks.architectures import FilmClassifier, Network
 from cxr_core.models.networks.saved import load_saved_network
 from cxr_core.models.networks.segmenter import FilmSegmenter
@@ -25,11 +26,8 @@ from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.weights_file import load_tensors
 from cxr_core.workspace.atomic import atomic_folder, atomic_write
 from cxr_core.workspace.hashing import sha256_of_file
-from cxr_core.workspace.json_files import read_bounded
 
-Card = TypeVar("Card", ModelCard, SegmenterCard)
 OOD_STATISTICS = "familiarity.safetensors"
-MAX_CARD_BYTES = 4 << 20
 
 
 def save_model(
@@ -76,12 +74,12 @@ def update_card(folder: Path, change: Callable[[Card], Card], load: Callable[[Pa
 
 def load_card(folder: Path) -> ModelCard:
     """The card of a classifier's folder. Raises ModelError when it is missing or wrong."""
-    return _load_any_card(folder, ModelCard.from_json)
+    return read_card_of(ModelCard, Path(folder))
 
 
 def load_segmenter_card(folder: Path) -> SegmenterCard:
     """The card of a segmenter's folder. Raises ModelError when it is missing or wrong."""
-    return _load_any_card(folder, SegmenterCard.from_json)
+    return read_card_of(SegmenterCard, Path(folder))
 
 
 def load_network(folder: Path, card: ModelCard) -> FilmClassifier:
@@ -104,17 +102,6 @@ def load_ood_statistics(folder: Path) -> dict[str, Tensor] | None:
     """
     path = Path(folder) / OOD_STATISTICS
     return load_tensors(path) if path.exists() else None
-
-
-def _load_any_card(folder: Path, parse: Callable[[str], Card]) -> Card:
-    try:
-        return parse(read_bounded(Path(folder) / CARD, MAX_CARD_BYTES).decode())
-    except (OSError, UnicodeDecodeError, RecordError) as error:
-        raise ModelError(
-            f"{folder} holds no readable {CARD}; a model folder has {WEIGHTS} and {CARD}"
-        ) from error
-    except ModelError as error:
-        raise ModelError(f"{folder}: {error}") from error
 
 
 def _load_any_network(folder: Path, card: ModelCard | SegmenterCard) -> Network:

@@ -24,8 +24,9 @@ from cxr_core.evaluation.store.folder import read_metrics
 from cxr_core.evaluation.store.provenance import count_test_uses, record_test_use
 from cxr_core.inference import predict_films
 from cxr_core.models.card import ModelCard
+from cxr_core.models.card_file import is_segmenter
 from cxr_core.models.figures import Figure
-from cxr_core.models.registry.registry import find_active_version, find_segmenter, is_segmenter
+from cxr_core.models.registry.registry import find_active_version, find_segmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card
 from cxr_core.promotion.gate.checks import Check

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from cxr_core.errors import ModelError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.card import CARD, ArchitectureArguments, ModelCard
+from cxr_core.models.card_file import read_card
 from cxr_core.models.networks.architectures import FilmClassifier, Network, build_network
 from cxr_core.models.networks.backbones import require_backbone
 from cxr_core.models.networks.imagenet import require_imagenet_weights
 from cxr_core.models.networks.segmenter import FilmSegmenter
-from cxr_core.models.registry.registry import find_segmenter, is_segmenter, list_classifiers
+from cxr_core.models.registry.registry import find_segmenter, list_classifiers
 from cxr_core.models.segmenter_card import SEGMENTER, SegmenterCard
 from cxr_core.models.store import (
     load_card,
@@ -109,7 +110,7 @@ def require_initial_weights(
     if folder is None:
         return
     if init.startswith(BACKBONE_OF):
-        _require_same_backbone(_load_any_card(folder), arguments)
+        _require_same_backbone(read_card(folder), arguments)
     elif architecture == SEGMENTER:
         _require_same_segmenter(load_segmenter_card(folder), arguments, input_spec)
     else:
@@ -198,7 +199,7 @@ def _start_from_backbone(
     network: Network, folder: Path, arguments: ArchitectureArguments
 ) -> InitialisedNetwork:
     """Load a model's backbone; the other layers keep their random weights. Raises ModelError for another backbone."""
-    card = _load_any_card(folder)
+    card = read_card(folder)
     _require_same_backbone(card, arguments)
     model = _load_any_network(folder, card)
     network.backbone.load_state_dict(model.backbone.state_dict())
@@ -209,10 +210,6 @@ def _load_any_network(folder: Path, card: ModelCard | SegmenterCard) -> Network:
     if isinstance(card, SegmenterCard):
         return load_segmenter(folder, card)
     return load_network(folder, card)
-
-
-def _load_any_card(folder: Path) -> ModelCard | SegmenterCard:
-    return load_segmenter_card(folder) if is_segmenter(folder) else load_card(folder)
 
 
 def _require_same_backbone(

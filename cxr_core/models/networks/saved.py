@@ -64,9 +64,9 @@ def _require_own_weights(arguments: ArchitectureArguments) -> None:
 def _build_without_memory(
     architecture: str, arguments: ArchitectureArguments, shapes: Shapes, path: Path
 ) -> Network:
-    most_calls = SPARE_CALLS + CALLS_PER_TENSOR * len(shapes)
+    call_limit = SPARE_CALLS + CALLS_PER_TENSOR * len(shapes)
     try:
-        with _LimitedCalls(most_calls), torch.device("meta"):
+        with _LimitedCalls(call_limit), torch.device("meta"):
             return build_network(architecture, arguments)
     except ModelError:
         raise
@@ -90,9 +90,9 @@ def _require_same_tensors(network: Network, shapes: Shapes, path: Path) -> None:
 class _LimitedCalls(TorchFunctionMode):
     """Ends the building of a network, in this thread, that is far deeper than its weights file."""
 
-    def __init__(self, most: int):
+    def __init__(self, limit: int):
         super().__init__()
-        self._left = most
+        self._left = limit
 
     def __torch_function__(
         self,
