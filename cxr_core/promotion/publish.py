@@ -14,15 +14,19 @@ from cxr_core.errors import ModelError, RunError
 from cxr_core.evaluation.store.folder import METRICS, read_metrics
 from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom
 from cxr_core.models.card import CARD, ModelCard
-from cxr_core.models.registry.active_version import pin_active_version, registry_lock, write_pointer
+from cxr_core.models.card_file import AnyCard, is_segmenter, read_card
+from cxr_core.models.registry.active_version import (
+    pin_active_version,
+    registry_lock,
+    retire_other_segmenters,
+    write_pointer,
+)
 from cxr_core.models.registry.registry import (
     find_active_version,
-    is_segmenter,
     list_versions,
     version_sort_key,
 )
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.models.store import load_card, load_segmenter_card
 from cxr_core.promotion.candidate import compare_candidate, find_incumbent, verdict_holds
 from cxr_core.promotion.gate.verdict import GATE_FILE, Verdict, write_verdict
 from cxr_core.reading.classifier import Classifier
@@ -35,7 +39,6 @@ from cxr_core.workspace.paths import workspace
 
 TEST = "test"
 NAME = re.compile(r"\w[\w.+-]*")  # of a model or version, as its folder is named
-Card = ModelCard | SegmenterCard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +93,7 @@ def publish(
         active_folder = find_incumbent(card)
         incumbent = None
         if active_folder is not None:
-            incumbent = load_any_card(active_folder)
+            incumbent = read_card(active_folder)
         if not verdict_holds(verdict, card, incumbent):
             raise ModelError(
                 f"another version of {card.model} was activated meanwhile; publish again"
@@ -110,7 +113,7 @@ def compare_run(folder: Path, *, progress: StageProgress = ignore_stage_progress
     return compare_candidate(run, progress=progress)
 
 
-def find_test_figures(run: RunFolder, card: Card) -> JsonObject | None:
+def find_test_figures(run: RunFolder, card: AnyCard) -> JsonObject | None:
     """The figures of a model on a test split: of the run's evaluation, else of its card; None when there are none.
 
     By finding; of a segmenter by name.
@@ -121,11 +124,6 @@ def find_test_figures(run: RunFolder, card: Card) -> JsonObject | None:
     if is_own:
         figures = metrics.get("findings") or metrics.get("figures") or {}
     return figures if isinstance(figures, dict) else None
-
-
-def load_any_card(folder: Path) -> Card:
-    """The card of a model folder of either kind. Raises ModelError when it cannot be read."""
-    return load_segmenter_card(folder) if is_segmenter(folder) else load_card(folder)
 
 
 def next_version(wanted: str, installed: list[str]) -> str:
@@ -153,7 +151,7 @@ def _load_model(folder: Path) -> Classifier | Segmenter:
     return Segmenter.load(folder) if is_segmenter(folder) else Classifier.load(folder)
 
 
-def _check_model(run: RunFolder) -> Card:
+def _check_model(run: RunFolder) -> AnyCard:
     """The card of a run's model, which loads and reads phantoms. Raises ModelError or ReadingError otherwise."""
     model = _load_model(run.model)
     for spec in SAMPLES.values():
@@ -170,7 +168,7 @@ def _check_model(run: RunFolder) -> Card:
     return model.card
 
 
-def _require_test_figures(run: RunFolder, card: Card) -> JsonObject:
+def _require_test_figures(run: RunFolder, card: AnyCard) -> JsonObject:
     """Figures on a test split. A segmenter may have none, as data with masks mostly has no such split."""
     figures = find_test_figures(run, card)
     if not figures and isinstance(card, ModelCard):
@@ -204,7 +202,7 @@ def _describe_publication(
     )
 
 
-def _complete_card(card: Card, figures: JsonObject, publication: Publication) -> Card:
+def _complete_card(card: AnyCard, figures: JsonObject, publication: Publication) -> AnyCard:
     """The card as it will be installed: with its version, its test figures and the record of its publication."""
     installed = [folder.name for folder in list_versions(card.model)]
     published: JsonObject = {**publication.to_json(), "gate": publication.verdict.to_json()}
@@ -219,7 +217,7 @@ def _complete_card(card: Card, figures: JsonObject, publication: Publication) ->
     )
 
 
-def _install(run: RunFolder, card: Card, publication: Publication) -> Path:
+def _install(run: RunFolder, card: AnyCard, publication: Publication) -> Path:
     """Install a version beside the active one, then activate it; a kill in between leaves the former one active."""
     models = workspace() / "models"
     try:
@@ -236,6 +234,8 @@ def _install(run: RunFolder, card: Card, publication: Publication) -> Path:
             "gate": publication.verdict.in_words,
         }
         write_pointer(card.model, record)
+        if isinstance(card, SegmenterCard):
+            retire_other_segmenters(card.model, card.version)
     except OSError as error:
         raise ModelError(
             f"the model cannot be installed under {models}: {error.strerror or error}"
@@ -243,7 +243,7 @@ def _install(run: RunFolder, card: Card, publication: Publication) -> Path:
     return folder
 
 
-def _copy_model(run: RunFolder, card: Card, publication: Publication, folder: Path) -> None:
+def _copy_model(run: RunFolder, card: AnyCard, publication: Publication, folder: Path) -> None:
     """Copy the model with its new card and verdict, and check that the copy loads before it appears."""
     with atomic_folder(folder) as draft:
         shutil.copytree(run.model, draft, dirs_exist_ok=True)

@@ -1,42 +1,43 @@
-"""Exports a model folder as a zip for another machine, and imports one after verifying it; never a pickle."""
+"""Exports a model folder as a zip, and unpacks such a zip from elsewhere; never a pickle.
+
+Nothing in a zip is believed: what it says of its members is checked, each is inflated in pieces up to a limit, and only
+the names of a model's files are taken, so that no path leads anywhere.
+"""
 
 import io
-import re
-import shutil
-import tempfile
+import stat
+import struct
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import zlib
 from pathlib import Path, PurePosixPath
 
 from cxr_core.errors import ModelError
-from cxr_core.models.card import CARD, WEIGHTS, ArchitectureArguments, ModelCard
-from cxr_core.models.registry.active_version import pin_active_version, registry_lock
-from cxr_core.models.registry.registry import is_segmenter, list_versions
-from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.models.store import (
-    OOD_STATISTICS,
-    load_card,
-    load_network,
-    load_ood_statistics,
-    load_segmenter,
-    load_segmenter_card,
-)
-from cxr_core.workspace.atomic import atomic_folder
-from cxr_core.workspace.paths import workspace
+from cxr_core.models.card import CARD, WEIGHTS
+from cxr_core.models.store import OOD_STATISTICS
+from cxr_core.workspace.paths import printable
 
 VERDICT = "gate.json"
-IMPORT_PREFIX = ".import-"  # of the hidden folder in which an import is unpacked and verified
-FILES = (WEIGHTS, CARD, OOD_STATISTICS, VERDICT)
-# timm's arguments that make a network load weights from elsewhere as it is built.
-DOWNLOADING_ARGUMENTS = (
-    "pretrained",
-    "pretrained_cfg",
-    "pretrained_cfg_overlay",
-    "checkpoint_path",
-    "cache_dir",
+# A model's files, and the most bytes that each may unpack to.
+FILES = {WEIGHTS: 200 << 20, CARD: 4 << 20, OOD_STATISTICS: 8 << 20, VERDICT: 4 << 20}
+PIECE_BYTES = 1 << 20
+# How much smaller packing may have made a file of more than a few pieces; weights hardly shrink.
+MAX_RATIO, ALWAYS_BYTES = 20, 4 << 20
+MAX_ZIP_BYTES = sum(FILES.values()) + (1 << 20)
+MAX_ENTRIES = 64  # in the directory of a zip, folders and all
+ENTRY_SIGNATURE = b"PK\x01\x02"
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What zipfile raises for a damaged zip.  NotImplementedError: an unknown method.  RuntimeError: an encrypted zip.
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
 )
-MAX_UNPACKED_BYTES = 200 << 20
 
 
 def export_model(folder: Path) -> bytes:
@@ -52,100 +53,57 @@ def export_model(folder: Path) -> bytes:
     return packed.getvalue()
 
 
-def import_model(data: bytes) -> Path:
-    """Install the model of a zip; the active version stays active. Returns the installed folder.
+def unpack_model(data: bytes, folder: Path) -> None:
+    """Write the files of a zipped model into a folder. They may lie at the top of the zip or in one folder of it.
 
-    Its files may lie at the top of the zip or in one folder of it. Raises ModelError for anything else, for a model
-    whose card, hash, tensors or their shapes are wrong, and for one that is installed already; nothing is left then.
+    At most PIECE_BYTES of what is unpacked are in memory at a time. Raises ModelError for a zip that is damaged, holds
+    anything else or unpacks to more than a model has, and OSError when the folder cannot be written.
     """
-    files, home = _unpack(data), workspace() / "models"
-    try:
-        with registry_lock(), _draft_folder(home) as draft:
-            for name, content in files.items():
-                (draft / name).write_bytes(content)
-            card = _verify(draft)
-            if any(folder.name == card.version for folder in list_versions(card.model)):
-                raise ModelError(f"{card.model} {card.version} is installed already")
-            pin_active_version(card.model)
-            final = home / card.model / card.version
-            with atomic_folder(final) as folder:
-                for name in files:
-                    (draft / name).rename(folder / name)
-    except OSError as error:
-        raise ModelError(f"the model cannot be installed under {home}: {error.strerror}") from error
-    return final
-
-
-@contextmanager
-def _draft_folder(home: Path) -> Iterator[Path]:
-    """An empty hidden folder for one import. Removes what killed imports left; nobody else can be importing."""
-    for leftover in home.glob(f"{IMPORT_PREFIX}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=IMPORT_PREFIX, dir=home) as folder:
-        yield Path(folder)
-
-
-def _unpack(data: bytes) -> dict[str, bytes]:
-    """A model's files by name. Only the known names are taken, so no path leads out of the model's folder."""
+    # Before the directory is read: every entry of it begins with its signature.
+    if data.count(ENTRY_SIGNATURE) > MAX_ENTRIES:
+        raise ModelError(
+            f"the zip holds far more than one model, which has {', '.join(FILES)} and nothing else"
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = _check_entries(archive)
-            return {name: archive.read(entry) for name, entry in entries.items()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        # NotImplementedError: an unknown method.  RuntimeError: an encrypted zip.
+            for name, entry in _find_files(archive.infolist()).items():
+                _unpack_file(archive, entry, folder / name)
+    except DAMAGE as error:
         raise ModelError(
-            f"this is not a readable zip file ({error}); give one that was exported here"
+            f"this is not a readable zip file ({printable(str(error)) or type(error).__name__}); give one that was "
+            "exported here"
         ) from error
 
 
-def _check_entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+def _find_files(entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
     """The entries of a zip that holds one model and nothing else, by file name. Raises ModelError otherwise."""
-    entries = {
-        PurePosixPath(entry.filename): entry for entry in archive.infolist() if not entry.is_dir()
-    }
-    for path in entries:
+    files = [entry for entry in entries if not entry.filename.endswith("/")]
+    paths = [PurePosixPath(entry.filename) for entry in files]
+    for path, entry in zip(paths, files, strict=True):
+        shown = repr(str(path))
+        if path.is_absolute() or ".." in path.parts:
+            raise ModelError(f"the zip holds {shown}, which leads out of its folder; zip it again")
         if path.name not in FILES:
             raise ModelError(
-                f"the zip holds {str(path)!r}; a model's has {', '.join(FILES)} and nothing else"
+                f"the zip holds {shown}; a model's has {', '.join(FILES)} and nothing else"
             )
-    files = sum(not entry.is_dir() for entry in archive.infolist())
-    if len({path.parent for path in entries}) != 1 or len(entries) != files:
-        raise ModelError("the zip must hold the files of one model, in one folder of it or none")
-    if sum(entry.file_size for entry in entries.values()) > MAX_UNPACKED_BYTES:
-        raise ModelError(
-            f"the zip would unpack to more than {MAX_UNPACKED_BYTES >> 20} MB; models here are far smaller"
-        )
-    return {path.name: entry for path, entry in entries.items()}
-
-
-def _verify(folder: Path) -> ModelCard | SegmenterCard:
-    """The card of an unpacked folder that loads with exactly the tensors of its network. Raises ModelError."""
-    card: ModelCard | SegmenterCard
-    if is_segmenter(folder):
-        card = load_segmenter_card(folder)
-        _require_own_weights(card.arguments)
-        load_segmenter(folder, card)
-    else:
-        card = load_card(folder)
-        _require_own_weights(card.arguments)
-        load_network(folder, card)
-        load_ood_statistics(folder)
-    for name in (card.model, card.version):
-        if not re.fullmatch(r"\w[\w.+-]*", name):
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise ModelError(f"{shown} in the zip is a link; zip the file itself")
+        if entry.compress_type not in METHODS:
             raise ModelError(
-                f"{name!r} cannot be a folder's name; models and versions have letters, digits, . + -"
+                f"{shown} in the zip is packed by a method other than deflate; zip it again without"
             )
-    return card
+    if len({path.parent for path in paths}) != 1 or len(set(paths)) != len(paths):
+        raise ModelError("the zip must hold the files of one model, in one folder of it or none")
+    return {path.name: entry for path, entry in zip(paths, files, strict=True)}
 
 
-def _require_own_weights(arguments: ArchitectureArguments) -> None:
-    """Raises ModelError for a card whose network would load weights from elsewhere as it is built."""
-    present = []
-    for table in (arguments, arguments.get("backbone_arguments")):
-        if isinstance(table, Mapping):
-            present += [name for name in DOWNLOADING_ARGUMENTS if table.get(name)]
-    if present:
-        raise ModelError(
-            f"the card in this zip asks for weights from elsewhere ({', '.join(present)} in its arguments); a model "
-            f"comes with its own, in {WEIGHTS}. Take that out of {CARD}, zip the folder again and import the new zip"
-        )
+def _unpack_file(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:
+    limit = min(FILES[path.name], max(ALWAYS_BYTES, MAX_RATIO * entry.compress_size))
+    with archive.open(entry) as packed, path.open("wb") as file:
+        while piece := packed.read(PIECE_BYTES):
+            if file.tell() + len(piece) > limit:
+                raise ModelError(
+                    f"{path.name} in the zip would unpack to more than {limit:,} bytes; a model's is far smaller"
+                )
+            file.write(piece)

@@ -1,20 +1,23 @@
 """Finds the installed models: those shipped with the program, then those of the workspace.
 
-A model is `<root>/<model>/<version>/`. One version of each model is active: the one that `<root>/<model>/current.json`
-names, or else the highest one under the last root that has the model.
+A model is `<root>/<model>/<version>/`. At most one version of each model is active: the one that
+`<root>/<model>/current.json` names, or else the highest one under the last root that has the model. A version that came
+from a zip file is active only if that file names it.
 """
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_core.models.card import CARD
-from cxr_core.models.segmenter_card import SEGMENTER
+from cxr_core.models.card_file import is_segmenter
 from cxr_core.workspace.json_files import read_json_object
 from cxr_core.workspace.paths import SHIPPED_MODELS, workspace
 
 POINTER = "current.json"  # in a model's folder, beside its versions: names the active one
+IMPORT_RECORD = "imported.json"  # in the folder of a version that came from a zip file
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,22 @@ def list_classifiers(roots: tuple[Path, ...] | None = None) -> list[Path]:
 
     Hidden and incomplete folders do not count.  roots: None = the shipped models and the workspace.
     """
-    return [folder for folder in _list_active_folders(roots) if not is_segmenter(folder)]
+    folders = [active.folder for active in list_active_versions(roots)]
+    return [folder for folder in folders if not is_segmenter(folder)]
 
 
 def find_segmenter(roots: tuple[Path, ...] | None = None) -> Path | None:
     """The folder of the installed segmenter's active version; the last by name if there are several."""
-    for folder in reversed(_list_active_folders(roots)):
-        if is_segmenter(folder):
-            return folder
+    for active in reversed(list_active_versions(roots)):
+        if is_segmenter(active.folder):
+            return active.folder
     return None
+
+
+def list_active_versions(roots: tuple[Path, ...] | None = None) -> list[ActiveVersion]:
+    """The active version of each model that has one, in the order of their names."""
+    found = (find_active_version(model, roots) for model in list_models(roots))
+    return [active for active in found if active is not None]
 
 
 def list_models(roots: tuple[Path, ...] | None = None) -> list[str]:
@@ -64,42 +74,45 @@ def list_versions(model: str, roots: tuple[Path, ...] | None = None) -> list[Pat
 
 
 def find_active_version(model: str, roots: tuple[Path, ...] | None = None) -> ActiveVersion | None:
-    """The active version of a model; None when the model is not installed."""
+    """The active version of a model; None when it is not installed, or none of its versions is active."""
     roots = roots or _default_roots()
     folders = {folder.name: folder for folder in list_versions(model, roots)}
-    if not folders:
-        return None
-    highest = _find_highest_version(model, roots)
     pointer = _find_pointer(model, roots)
+    record = (read_json_object(pointer) or {}) if pointer else {}
+    version = record.get("version")
+    if isinstance(version, str) and version in folders:
+        return ActiveVersion(folders[version])
+    highest = _find_highest_version(model, roots)
+    if highest is None or record.get("active") is False:
+        return None
     if pointer is None:
         return ActiveVersion(highest)
-    version = (read_json_object(pointer) or {}).get("version")
     if not isinstance(version, str):
         return ActiveVersion(
             highest,
             f"{pointer} cannot be read, so {model} {highest.name}, the highest version, is active",
         )
-    if version not in folders:
-        return ActiveVersion(
-            highest,
-            f"{pointer} names {model} {version}, which is gone, so {highest.name} is active",
-        )
-    return ActiveVersion(folders[version])
+    return ActiveVersion(
+        highest,
+        f"{pointer} names {model} {version}, which is gone, so {highest.name} is active",
+    )
+
+
+def describe_left_out(folder: Path, problem: object) -> str:
+    """The sentence that names a version which cannot be used. problem: an error or its text."""
+    return f"{folder.parent.name} {folder.name} is left out: {str(problem).rstrip('.')}."
 
 
 def registry_fingerprint() -> str:
-    """A text that differs whenever another version is active or a card was changed."""
+    """A text that differs whenever another version is active or a file of an active one was changed."""
     parts = []
-    for folder in _list_active_folders(None):
-        card = folder / CARD
-        status = card.stat()
-        parts.append(f"{card}:{status.st_ino}:{status.st_mtime_ns}")
+    for active in list_active_versions():
+        parts.append(f"{active.folder}:{active.reason}")
+        with suppress(OSError):  # it is being removed
+            for file in sorted(active.folder.iterdir()):
+                status = file.stat()
+                parts.append(f"{file.name}:{status.st_ino}:{status.st_mtime_ns}")
     return "|".join(parts)
-
-
-def is_segmenter(folder: Path) -> bool:
-    """Whether a model's card is a segmenter's. A card that cannot be read is reported by the code that loads it."""
-    return (read_json_object(folder / CARD) or {}).get("kind") == SEGMENTER
 
 
 def find_version_folders(root: Path) -> Iterator[Path]:
@@ -119,21 +132,12 @@ def find_models_from_run(run: str) -> list[str]:
 def version_sort_key(version: str) -> tuple[tuple[int, str], ...]:
     """Versions sort as people read them: 1.10 is above 1.9."""
     return tuple(
-        (int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.\-+]", version)
+        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"[.\-+]", version)
     )
 
 
 def _default_roots() -> tuple[Path, ...]:
     return SHIPPED_MODELS, workspace() / "models"
-
-
-def _list_active_folders(roots: tuple[Path, ...] | None) -> list[Path]:
-    folders = []
-    for model in list_models(roots):
-        active = find_active_version(model, roots)
-        if active is not None:
-            folders.append(active.folder)
-    return folders
 
 
 def _group_versions(root: Path) -> dict[str, list[Path]]:
@@ -144,13 +148,17 @@ def _group_versions(root: Path) -> dict[str, list[Path]]:
     return groups
 
 
-def _find_highest_version(model: str, roots: tuple[Path, ...]) -> Path:
-    """The highest version under the last root that has the model, which one of them must."""
+def _find_highest_version(model: str, roots: tuple[Path, ...]) -> Path | None:
+    """The highest version under the last root that has the model, imported ones aside; None when there is none."""
     for root in reversed(roots):
-        folders = _group_versions(root).get(model)
+        folders = [
+            folder
+            for folder in _group_versions(root).get(model, ())
+            if not (folder / IMPORT_RECORD).exists()
+        ]
         if folders:
             return max(folders, key=lambda folder: version_sort_key(folder.name))
-    raise LookupError(f"no root has a version of {model}")
+    return None
 
 
 def _find_pointer(model: str, roots: tuple[Path, ...]) -> Path | None:

@@ -1,158 +1,238 @@
-"""A model as a zip: out of one workspace and into another the same, and nothing else gets in."""
+"""The zip of a model: unpacked in pieces, within limits, whatever it says of itself; anything else is a sentence."""
 
+import bz2
 import io
 import json
+import os
+import random
+import struct
+import subprocess
+import sys
 import zipfile
-from dataclasses import replace
+import zlib
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-import torch
 
 from cxr_core.errors import ModelError
 from cxr_core.models.card import CARD, WEIGHTS
-from cxr_core.models.registry.archive import IMPORT_PREFIX, export_model, import_model
-from cxr_core.models.registry.registry import (
-    find_active_version,
-    find_segmenter,
-    list_models,
-    list_versions,
-)
-from cxr_core.models.store import load_card, load_network
-from cxr_core.workspace.paths import SHIPPED_MODELS
-from tests.tiny import tiny_card, tiny_model
+from cxr_core.models.registry.archive import FILES, PIECE_BYTES, export_model, unpack_model
+from cxr_core.workspace.paths import ROOT
+from tests.tiny import tiny_model
+
+CONTENT = {WEIGHTS: random.Random(0).randbytes(7000), CARD: b'{"a": 1}'}
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    with zipfile.ZipFile(packed, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return packed.getvalue()
 
 
-@pytest.fixture
-def files(tmp_path) -> dict[str, bytes]:
-    """The files of a tiny model that is not installed."""
-    folder = tiny_model(tmp_path / "elsewhere", replace(tiny_card(), version="2.0.0"))
-    return {name: (folder / name).read_bytes() for name in (WEIGHTS, CARD)}
+def unpacked(data: bytes, folder: Path) -> dict[str, bytes]:
+    unpack_model(data, folder)
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_what_goes_out_comes_in_the_same(tmp_path, workspace):
-    out = tiny_model(tmp_path / "elsewhere", ood_statistics={"mean": torch.ones(3)})
-    folder = import_model(export_model(out))
-    assert folder == workspace / "models" / "tiny" / "1.0.0"
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
-        file.name: file.read_bytes() for file in out.iterdir()
-    }
-    load_network(folder, load_card(folder))
-    assert find_active_version("tiny").folder == folder
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("place", ["", "tiny/1.0.0/"])
+def test_the_files_of_one_folder_are_unpacked(method, place, tmp_path):
+    data = zipped({f"{place}{name}": content for name, content in CONTENT.items()}, method)
+    assert unpacked(data, tmp_path) == CONTENT
 
 
-def test_the_version_in_use_stays_in_use(files, workspace):
-    first = tiny_model(workspace / "models")
-    second = import_model(
-        zipped({f"tiny/2.0.0/{name}": content for name, content in files.items()})
-    )
-    assert [folder.name for folder in list_versions("tiny")] == ["1.0.0", "2.0.0"]
-    assert find_active_version("tiny").folder == first != second
-    with pytest.raises(ModelError, match=r"tiny 2\.0\.0 is installed already"):
-        import_model(zipped(files))
+def test_a_model_is_exported_with_its_files_and_nothing_else(tmp_path):
+    folder = tiny_model(tmp_path / "models")
+    (folder / "notes.txt").write_text("mine")
+    (tmp_path / "unpacked").mkdir()
+    files = unpacked(export_model(folder), tmp_path / "unpacked")
+    assert files == {name: (folder / name).read_bytes() for name in (WEIGHTS, CARD)}
 
 
-def test_a_model_that_outlines_comes_in_too(workspace):
-    data = export_model(find_segmenter((SHIPPED_MODELS,)))
-    with pytest.raises(ModelError, match="is installed already"):
-        import_model(data)
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        files = {name.rsplit("/", 1)[1]: archive.read(name) for name in archive.namelist()}
-    card = json.loads(files[CARD]) | {"version": "99.0.0"}
-    assert import_model(zipped(files | {CARD: json.dumps(card).encode()})).name == "99.0.0"
+def with_entry(change: Callable[[zipfile.ZipInfo], object]) -> bytes:
+    """A zip whose card has a changed entry."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(WEIGHTS, CONTENT[WEIGHTS])
+        entry = zipfile.ZipInfo(CARD)
+        change(entry)
+        archive.writestr(entry, CONTENT[CARD])
+    return packed.getvalue()
 
 
-def changed(files: dict[str, bytes], **facts) -> dict[str, bytes]:
-    return files | {CARD: json.dumps(json.loads(files[CARD]) | facts).encode()}
+def link(entry: zipfile.ZipInfo) -> None:
+    entry.create_system, entry.external_attr = 3, 0o120777 << 16
 
 
-BAD = {
-    "another file": (lambda files: files | {"run.py": b"print()"}, "run.py"),
-    "a pickle": (lambda files: files | {"weights.pt": b"\x80\x04."}, "weights.pt"),
-    "a way out": (
-        lambda files: {f"../../{name}": content for name, content in files.items()} | {CARD: b"{}"},
-        "one folder",
-    ),
-    "two models": (
-        lambda files: {f"{place}/{name}": files[name] for place in "ab" for name in files},
-        "one folder",
-    ),
-    "no weights": (lambda files: {CARD: files[CARD]}, "has no weights"),
-    "no card": (lambda files: {WEIGHTS: files[WEIGHTS]}, "no readable card"),
-    "other weights": (
-        lambda files: files | {WEIGHTS: files[WEIGHTS][:-1] + bytes([files[WEIGHTS][-1] ^ 1])},
-        "changed or damaged",
-    ),
-    "no name": (lambda files: changed(files, model="../tiny"), "cannot be a folder's name"),
-    "another network": (
-        lambda files: changed(files, architecture="pickled"),
-        "unknown architecture",
-    ),
-    "tensors of another": (
-        lambda files: changed(files, arguments=json.loads(files[CARD])["arguments"] | {"neck": 16}),
-        "does not fit its network",
-    ),
-    "weights from a hub": (
-        lambda files: changed(
-            files, arguments=json.loads(files[CARD])["arguments"] | {"pretrained": True}
-        ),
-        r"asks for weights from elsewhere \(pretrained .* zip the folder again",
-    ),
-    "weights from a file": (
-        lambda files: changed(
-            files,
-            arguments=json.loads(files[CARD])["arguments"]
-            | {"backbone_arguments": {"checkpoint_path": "/a"}},
-        ),
-        r"asks for weights from elsewhere \(checkpoint_path",
-    ),
-    "another schema": (lambda files: changed(files, schema=99), "schema"),
+def encrypt(data: bytes) -> bytes:
+    """The same zip with every entry said to be encrypted."""
+    data = bytearray(data)
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = data.find(signature)
+        while at >= 0:
+            data[at + flags] |= 1
+            at = data.find(signature, at + 4)
+    return bytes(data)
+
+
+def declare_sizes(data: bytes, size: int) -> bytes:
+    """The same zip, whose directory gives every member this size."""
+    data, at = bytearray(data), data.find(b"PK\1\2")
+    while at >= 0:
+        struct.pack_into("<L", data, at + 24, size)
+        at = data.find(b"PK\1\2", at + 4)
+    return bytes(data)
+
+
+def with_overlap() -> bytes:
+    """A zip whose second entry lies on the first one's bytes."""
+    data = bytearray(zipped(CONTENT))
+    first = data.find(b"PK\1\2")
+    second = data.find(b"PK\1\2", first + 4)
+    struct.pack_into("<L", data, second + 42, 0)
+    return bytes(data)
+
+
+def corrupt(method: int) -> bytes:
+    data = bytearray(zipped(CONTENT, method))
+    at = data.find(WEIGHTS.encode()) + len(WEIGHTS) + 4
+    data[at : at + 8] = b"\xff" * 8
+    return bytes(data)
+
+
+def duplicated() -> bytes:
+    first, second = CARD, CARD.replace("c", "d", 1)
+    data = zipped({first: CONTENT[CARD], second: CONTENT[CARD]})
+    return data.replace(second.encode(), first.encode())
+
+
+UNREADABLE = "not a readable zip file"
+BAD: dict[str, tuple[Callable[[], bytes], str]] = {
+    "nothing": (lambda: b"", UNREADABLE),
+    "no zip": (lambda: b"not a zip", UNREADABLE),
+    "cut short": (lambda: zipped(CONTENT)[:-30], UNREADABLE),
+    "encrypted": (lambda: encrypt(zipped(CONTENT)), UNREADABLE),
+    "overlapping": (with_overlap, UNREADABLE),
+    "corrupt stored": (lambda: corrupt(zipfile.ZIP_STORED), UNREADABLE),
+    "corrupt deflate": (lambda: corrupt(zipfile.ZIP_DEFLATED), UNREADABLE),
+    "bzip2": (lambda: zipped(CONTENT, zipfile.ZIP_BZIP2), "other than deflate"),
+    "lzma": (lambda: zipped(CONTENT, zipfile.ZIP_LZMA), "other than deflate"),
+    "corrupt bzip2": (lambda: corrupt(zipfile.ZIP_BZIP2), "other than deflate"),
+    "smaller sizes": (lambda: declare_sizes(zipped(CONTENT, zipfile.ZIP_DEFLATED), 9), UNREADABLE),
+    "another file": (lambda: zipped(CONTENT | {"run.py": b"print()"}), "run.py"),
+    "a pickle": (lambda: zipped(CONTENT | {"weights.pt": b"\x80\x04."}), "weights.pt"),
+    "a way out": (lambda: zipped({f"../../{n}": c for n, c in CONTENT.items()}), "leads out"),
+    "an absolute name": (lambda: zipped({f"/tmp/{n}": c for n, c in CONTENT.items()}), "leads out"),
+    "a Windows name": (lambda: zipped({f"C:\\{n}": c for n, c in CONTENT.items()}), "C:"),
+    "two models": (lambda: zipped({f"{p}/{n}": CONTENT[n] for p in "ab" for n in CONTENT}), "one "),
+    "the same twice": (duplicated, "one folder"),
+    "a link": (lambda: with_entry(link), "is a link"),
+    "a zip in a zip": (lambda: zipped({"inner.zip": zipped(CONTENT)}), "inner.zip"),
+    "folders only": (lambda: zipped({"a/": b"", "b/": b""}), "one folder"),
+    "many entries": (lambda: zipped({f"{n}/": b"" for n in range(100)}), "far more than one model"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_anything_else_is_refused_and_leaves_nothing(case, files, workspace):
+def test_anything_else_is_refused_in_a_sentence(case, tmp_path):
     make, says = BAD[case]
     with pytest.raises(ModelError, match=says):
-        import_model(zipped(make(files)))
-    assert list_versions("tiny") == []
-    assert [
-        place.name for place in (workspace / "models").glob("**/*") if place.name != ".lock"
-    ] == []
+        unpack_model(make(), tmp_path)
 
 
-def test_what_is_no_zip_or_too_large_is_refused(files, workspace, monkeypatch):
-    for data in (b"", b"not a zip", zipped(files)[:-30]):
-        with pytest.raises(ModelError, match="not a readable zip file"):
-            import_model(data)
-    monkeypatch.setattr("cxr_core.models.registry.archive.MAX_UNPACKED_BYTES", 1000)
-    with pytest.raises(ModelError, match="unpack to more"):
-        import_model(zipped(files))
+def test_a_member_that_unpacks_to_more_than_a_model_has_is_stopped_at_its_limit(tmp_path):
+    bomb = zipped(CONTENT | {CARD: b" " * (FILES[CARD] + 1)}, zipfile.ZIP_STORED)
+    with pytest.raises(
+        ModelError, match=r"card\.json in the zip would unpack to more than 4,194,304"
+    ):
+        unpack_model(bomb, tmp_path)
+    assert (tmp_path / CARD).stat().st_size <= FILES[CARD]
+    shrunk = zipped(CONTENT | {WEIGHTS: bytes(64 << 20)}, zipfile.ZIP_DEFLATED)
+    with pytest.raises(ModelError, match="would unpack to more than 4,194,304"):
+        unpack_model(shrunk, tmp_path)
 
 
-def test_a_way_out_of_the_workspace_leads_nowhere(files, tmp_path, workspace):
-    """Only the last part of a name counts, and it must be one of four."""
-    folder = import_model(zipped({f"../../../{name}": content for name, content in files.items()}))
-    assert folder == workspace / "models" / "tiny" / "2.0.0"
+@pytest.mark.parametrize("size", [0xFFFFFFFE, 0xFFFFFFFF])
+def test_a_size_that_a_zip_declares_is_not_believed(size, tmp_path):
+    assert unpacked(declare_sizes(zipped(CONTENT), size), tmp_path) == CONTENT
 
 
-def test_an_import_that_was_killed_is_no_model_and_goes_with_the_next_one(files, workspace):
-    draft = workspace / "models" / f"{IMPORT_PREFIX}left" / "model"
-    draft.mkdir(parents=True)
-    for name, content in files.items():
-        (draft / name).write_bytes(content)
-    publishing = workspace / "models" / "tiny" / ".9.0.0-left"
-    publishing.mkdir(parents=True)
-    (publishing / "card.json").write_bytes(files["card.json"])
-    before = list_models()
-    assert not any(name.startswith(".") for name in before)
-    assert "tiny" not in before, "a model of drafts alone is none"
-    import_model(zipped(files))
-    assert not draft.parent.exists()
+def bomb() -> bytes:
+    """1.2 MB that unpack to 1.2 GB, of which the directory of the zip says 200 bytes."""
+    pack = zlib.compressobj(9, zlib.DEFLATED, -15)
+    zeros = bytes(1 << 20)
+    content = b"".join(pack.compress(zeros) for _ in range(1200)) + pack.flush()
+    name = WEIGHTS.encode()
+    sizes = struct.pack("<LLL", 0, len(content), 200)
+    local = b"PK\3\4" + struct.pack("<HHHHH", 20, 0, 8, 0, 33) + sizes
+    local += struct.pack("<HH", len(name), 0) + name + content
+    entry = b"PK\1\2" + struct.pack("<HHHHHH", 20, 20, 0, 8, 0, 33) + sizes
+    entry += struct.pack("<HHHHHLL", len(name), 0, 0, 0, 0, 0, 0) + name
+    end = b"PK\5\6" + struct.pack("<HHHHLLH", 0, 0, 1, 1, len(entry), len(local), 0)
+    return local + entry + end
+
+
+def unpack_bombs(folder: str) -> None:
+    """Unpack bombs of every method in a process of its own, and print how much memory that took, in KB."""
+
+    from cxr_core.workspace.child_process import limit_memory
+
+    zeros = bytes(64 << 20)
+    bombs = [
+        bomb(),
+        declare_sizes(bomb(), 150 << 20),
+        zipped({WEIGHTS: zeros}, zipfile.ZIP_DEFLATED),
+        zipped({WEIGHTS: zeros}, zipfile.ZIP_BZIP2),
+        zipped({WEIGHTS: zeros}, zipfile.ZIP_LZMA),
+    ]
+    # An entry of a directory has an object of some hundred bytes: a million of them in a zip of this size.
+    bombs.append(b"PK\1\2" * (1 << 22))
+    sizes = [len(each) for each in bombs]
+    del zeros
+    peak_file = Path("/proc/self/clear_refs")
+    if os.access(peak_file, os.W_OK):
+        peak_file.write_text("5")  # the peak so far is forgotten
+    limit_memory(1 << 30)
+    before = _memory_kb("VmRSS")
+    sentences = []
+    for each in bombs:
+        try:
+            unpack_model(each, Path(folder))
+        except ModelError as error:
+            sentences.append(str(error))
+    print(json.dumps([sizes, sentences, _memory_kb("VmHWM") - before]))
+
+
+def _memory_kb(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key))
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak of a process's memory")
+def test_a_bomb_takes_the_memory_of_a_few_pieces(tmp_path):
+    code = (
+        "from tests.models.registry.test_archive import unpack_bombs; "
+        f"unpack_bombs({str(tmp_path)!r})"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=300).stdout
+    sizes, sentences, grown_kb = json.loads(output)
+    assert sizes[0] < 1.25e6
+    assert len(sentences) == len(sizes)
+    assert grown_kb < 24 * PIECE_BYTES >> 10
+
+
+def test_damaged_zips_end_in_a_sentence(tmp_path):
+    """Each byte of the parts that describe a zip, with a few values: unpacked the same, or refused."""
+    data = zipped({WEIGHTS: bz2.compress(b"w" * 50), CARD: b"{}"}, zipfile.ZIP_DEFLATED)
+    for at in range(len(data)):
+        for value in (0, 1, 0x7F, 0xFF, data[at] ^ 0x10):
+            damaged = data[:at] + bytes([value]) + data[at + 1 :]
+            try:
+                unpack_model(damaged, tmp_path)
+            except ModelError as error:
+                assert str(error)  # noqa: PT017
