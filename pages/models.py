@@ -7,9 +7,11 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from cxr_core.models.card import ModelCard
 from cxr_core.models.registry.active_version import read_history
+from cxr_core.models.registry.registry import describe_left_out
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.presentation.wording import finding_name, structure_name
 from cxr_core.promotion.gate.verdict import read_verdict
+from pages.components import cache
 from pages.components.markdown import plain
 from pages.components.model_card import show_card
 from pages.components.models.gate_verdict import show_verdict
@@ -19,7 +21,7 @@ from pages.components.models.installed_models import (
     Version,
     list_installed_models,
 )
-from pages.components.models.page_state import ModelsPageState
+from pages.components.models.page_state import PARAMETER, ModelsPageState
 from pages.components.models.tables import (
     history_rows,
     model_rows,
@@ -30,43 +32,40 @@ from pages.components.models.version_change import offer_version_change
 from pages.components.session import models_page_state
 from pages.components.streamlit_internals import require_app_frame
 
-PARAMETER = "model"  # of the address: a link leads to one model
-
 
 def page() -> None:
     """The whole page, from top to bottom."""
     state = models_page_state()
     st.title("Models")
     models = list_installed_models()
-    for model in models:
-        show_problems(model)
+    problems = st.container(gap="small")
     message = state.take_message()
     if message:
         st.success(plain(message), icon=":material/check_circle:")
     st.table(model_rows(models), border="horizontal", hide_header=False, hide_index=True)
     offer_import(state)
-    show_model(state, choose_model(models))
+    show_model(state, choose_model(state, models))
+    # Last, as it may have to wait until the models are loaded.
+    with problems:
+        show_problems(models)
 
 
-def show_problems(model: InstalledModel) -> None:
-    """Warn about versions that cannot be read, and about a requested version that is not the active one."""
-    for version in model.unreadable:
-        st.warning(
-            plain(f"{model.name} {version.name} is left out: {version.problem}"),
-            icon=":material/broken_image:",
-        )
-    if model.reason:
-        st.warning(plain(f"{model.reason}. To correct this, choose a version below."))
+def show_problems(models: Sequence[InstalledModel]) -> None:
+    """Name the versions that cannot be used, and the models whose active version is not the requested one."""
+    sentences = [describe_left_out(v.folder, v.problem) for m in models for v in m.unreadable]
+    sentences += [model.reason for model in models if model.reason]
+    for sentence in dict.fromkeys([*sentences, *cache.list_left_out()]):
+        st.warning(plain(sentence), icon=":material/broken_image:")
 
 
-def choose_model(models: Sequence[InstalledModel]) -> InstalledModel:
+def choose_model(state: ModelsPageState, models: Sequence[InstalledModel]) -> InstalledModel:
     """The model that was chosen here, or named in the address, or the first."""
     names = [model.name for model in models]
     requested = st.query_params.get(PARAMETER)
     if requested is not None and requested not in names:
         st.warning(f"There is no model named {plain(requested)}. Choose one of these.")
     index = names.index(requested) if requested in names else 0
-    picked = st.selectbox("Model", names, index=index, key="models-model", width=420)
+    picked = st.selectbox("Model", names, index=index, key=state.widget_key("model"), width=420)
     if st.query_params.get(PARAMETER) != picked:
         st.query_params[PARAMETER] = picked
     return models[names.index(picked)]
@@ -74,21 +73,23 @@ def choose_model(models: Sequence[InstalledModel]) -> InstalledModel:
 
 def show_model(state: ModelsPageState, model: InstalledModel) -> None:
     """One model: its versions and how to change the active one, then card, verdict and history."""
-    active = model.active
-    st.subheader(f"{plain(model.name)} {plain(active.name)}")
-    if active.publication.override:
+    shown = model.shown
+    st.subheader(f"{plain(model.name)} {plain(shown.name)}")
+    if model.active is None:
+        st.info("No version of this model is in use: it reads no film until one is activated.")
+    if shown.publication.override:
         st.warning(
-            f"It was published although the gate is closed: {plain(active.publication.override)}",
+            f"It was published although the gate is closed: {plain(shown.publication.override)}",
             icon=":material/gavel:",
         )
     st.table(version_rows(model.versions), border="horizontal", hide_header=False, hide_index=True)
     offer_version_change(state, model)
-    offer_export(model.name, active)
+    offer_export(model.name, shown)
     card, gate, history = st.tabs(["Card", "Gate", "History"])
     with card:
-        show_version_card(active)
+        show_version_card(shown)
     with gate:
-        show_gate(active)
+        show_gate(shown)
     with history:
         show_history(model)
 
@@ -124,19 +125,25 @@ def show_gate(version: Version) -> None:
     """The gate's verdict from when a version was published."""
     verdict = read_verdict(version.folder)
     if verdict is None:
-        origin = "came with the program" if version.is_shipped else "was installed by hand"
+        origin = "was installed by hand"
+        if version.is_shipped:
+            origin = "came with the program"
+        elif version.imported:
+            origin = "was imported from a zip file"
         st.caption(f"This version {origin}; the gate has not been run for it.")
         return
+    if version.imported:
+        st.caption("This verdict came with the zip file; the gate has not been run for it here.")
     show_verdict(verdict)
 
 
 def show_history(model: InstalledModel) -> None:
-    """Every change of the active version."""
+    """Every change of the versions."""
     rows = history_rows(read_history(model.name))
     if rows:
         st.table(rows, border="horizontal", hide_header=False, hide_index=True)
     else:
-        st.caption("The active version has never been changed here.")
+        st.caption("Nothing has been changed here.")
 
 
 require_app_frame("models")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cxr_core.errors import ReadingError
+from cxr_core.errors import ModelError, ReadingError
 from cxr_core.film.preprocess import Placement, normalise_grids, to_grid
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
@@ -23,6 +23,7 @@ from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler
 from cxr_core.reading.heatmaps import compute_library_heatmap, forward_with_attribution
 from cxr_core.reading.ood import OodDetector, embed_maps
 from cxr_core.reading.results import EXACT_METHOD, Attribution, ModelOutput
+from cxr_core.workspace.paths import printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +47,21 @@ class Classifier:
 
     @classmethod
     def load(cls, folder: Path) -> "Classifier":
-        """The classifier of a model folder. Raises ModelError when the folder is incomplete or damaged."""
+        """The classifier of a model folder, which has read one empty film.
+
+        Raises ModelError when the folder is incomplete or damaged, or its files do not belong together.
+        """
         card = load_card(folder)
         network = load_network(folder, card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         statistics = load_ood_statistics(folder)
         detector = OodDetector(statistics) if statistics is not None else None
-        return cls(card=card, network=network, ood_detector=detector)
+        classifier = cls(card=card, network=network, ood_detector=detector)
+        side = card.input_spec.side
+        try:
+            classifier.read_grids(np.zeros((1, side, side), np.uint8), [(side, side)])
+        except (ReadingError, RuntimeError, ValueError) as error:
+            raise ModelError(f"{printable(folder)} cannot read a film: {error}") from error
+        return classifier
 
     def read(self, film: Radiograph) -> ModelOutput:
         """Read one film. Raises ReadingError when the network gives no finite number."""
@@ -125,6 +135,10 @@ class Classifier:
         if not np.isfinite(logits).all():
             raise ReadingError(
                 f"{card.model} {card.version} gave {logits.tolist()} instead of finite logits"
+            )
+        if not np.isfinite(batch.ood_scores[index]):
+            raise ReadingError(
+                f"{card.model} {card.version} gave no finite distance to its training films"
             )
         placement = Placement.fit(film_shape, card.input_spec)
         attributions = {

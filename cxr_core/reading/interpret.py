@@ -139,7 +139,7 @@ def _find_refusal(examination: Examination, concerns: Sequence[QualityFlag]) -> 
     """Why a film gets no reading; None when it gets one."""
     refusal = next((concern for concern in concerns if concern.withholds_reading), None)
     if refusal is None:
-        return None if examination.outputs else "No model is installed."
+        return None if examination.outputs else "No model is installed that can read this film."
     # How the film is displayed may be all that makes it unlike the others.
     displayed = next((c.message for c in concerns if c.code in ("inverted", "turned")), None)
     if refusal is OUT_OF_DISTRIBUTION and displayed is not None:

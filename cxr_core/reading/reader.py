@@ -2,22 +2,29 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from cxr_core.errors import FilmRefused, ModelError
+from cxr_core.errors import FilmRefused, ModelError, ReadingError
 from cxr_core.film.decoding.sandbox import DecodePool
 from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom, encode_png, is_phantom_png
 from cxr_core.film.quality import find_quality_flags
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
-from cxr_core.models.registry.registry import find_segmenter, list_classifiers
+from cxr_core.models.registry.registry import (
+    describe_left_out,
+    find_segmenter,
+    list_active_versions,
+    list_classifiers,
+)
 from cxr_core.presentation.wording import DRAWING_NOTICE
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from cxr_core.reading.classifier import Classifier
@@ -25,6 +32,8 @@ from cxr_core.reading.results import Attribution, Examination, ModelOutput
 from cxr_core.reading.segmenter import Segmenter
 
 DRAWING = QualityFlag("drawing", DRAWING_NOTICE)
+LEFT_OUT = "model_left_out"  # the code of the flag for a model that cannot read any film, or cannot read this one
+Result = TypeVar("Result")
 BATCH = 8  # films of a folder that share one forward pass; twice as many are decoded and in memory at a time
 
 
@@ -32,12 +41,14 @@ BATCH = 8  # films of a folder that share one forward pass; twice as many are de
 class Reader:
     """Every installed model and a pool of decoding processes; safe to share between threads.
 
-    segmenter: None measures no cardiothoracic ratio.
+    segmenter: None measures no cardiothoracic ratio.  left_out: a flag for each model that cannot be used, with the
+    reason; every film that is read carries them.
     """
 
     classifiers: tuple[Classifier, ...]
     decoders: DecodePool
     segmenter: Segmenter | None = None
+    left_out: tuple[QualityFlag, ...] = ()
 
     @classmethod
     def installed(
@@ -46,17 +57,43 @@ class Reader:
         segmenter: Path | None = None,
         decoders: DecodePool | None = None,
     ) -> "Reader":
-        """The reader of every installed model's active version. Raises ModelError for a damaged one.
+        """The reader of every installed model's active version. A damaged one is left out, and `left_out` says why.
 
         folders: model folders of classifiers to read with instead; then segmenter is the folder of the segmenter, if
         any.  decoders: those of another reader, to share.
+        Raises ModelError when every classifier is damaged, and for a damaged one among `folders`.
         """
+        decoders = decoders or DecodePool()
         if folders is None:
-            folders, segmenter = list_classifiers(), find_segmenter()
+            return cls._load_active(decoders)
         return cls(
             classifiers=tuple(Classifier.load(folder) for folder in folders),
-            decoders=decoders or DecodePool(),
+            decoders=decoders,
             segmenter=Segmenter.load(segmenter) if segmenter else None,
+        )
+
+    @classmethod
+    def _load_active(cls, decoders: DecodePool) -> "Reader":
+        classifiers, segmenter, segmenter_folder = [], None, find_segmenter()
+        problems = [active.reason for active in list_active_versions() if active.reason]
+        folders = list_classifiers()
+        for folder in folders:
+            try:
+                classifiers.append(Classifier.load(folder))
+            except ModelError as error:
+                problems.append(describe_left_out(folder, error))
+        if folders and not classifiers:
+            raise ModelError(f"No model can read films. {' '.join(problems)}")
+        if segmenter_folder is not None:
+            try:
+                segmenter = Segmenter.load(segmenter_folder)
+            except ModelError as error:
+                problems.append(describe_left_out(segmenter_folder, error))
+        return cls(
+            classifiers=tuple(classifiers),
+            decoders=decoders,
+            segmenter=segmenter,
+            left_out=tuple(QualityFlag(LEFT_OUT, problem) for problem in problems),
         )
 
     @property
@@ -82,18 +119,11 @@ class Reader:
     def examine(self, data: bytes) -> Examination:
         """What all models compute from one file; a file that cannot be read carries the concern that refuses it.
 
-        data: a film's bytes: DICOM, PNG, JPEG, TIFF, WebP or BMP. Raises ReadingError when a network gives no finite
-        number.
+        data: a film's bytes: DICOM, PNG, JPEG, TIFF, WebP or BMP. A model that gives no finite number for the film is
+        left out, with a concern that names it.
         """
-        started = time.perf_counter()
-        inspected = self._inspect_file(data)
-        outputs: tuple[ModelOutput, ...] = ()
-        segmentation = None
-        film = inspected.readable_film
-        if film is not None:
-            outputs = tuple(classifier.read(film) for classifier in self.classifiers)
-            segmentation = self.segmenter.segment(film) if self.segmenter else None
-        return inspected.build_examination(outputs, segmentation, time.perf_counter() - started)
+        (examination,) = self._read_batch([self._prepare(data)], [])
+        return examination
 
     def examine_many(self, files: Iterable[bytes]) -> Iterator[Examination]:
         """Examine files in their order: decoded ahead in parallel, read in batches."""
@@ -125,7 +155,7 @@ class Reader:
             concern = QualityFlag(refusal.code, str(refusal), withholds_reading=True)
             return _InspectedFile(sha256, None, (concern,))
         drawing = (DRAWING,) if is_phantom_png(data) else ()
-        return _InspectedFile(sha256, film, drawing + find_quality_flags(film))
+        return _InspectedFile(sha256, film, drawing + find_quality_flags(film) + self.left_out)
 
     def _prepare(self, data: bytes) -> "_PreparedFile":
         """A file inspected and its film on every model's grid."""
@@ -146,19 +176,19 @@ class Reader:
         readable = [prepared for prepared in batch if prepared.film is not None]
         shapes = [prepared.film.shape for prepared in readable if prepared.film is not None]
         started = time.perf_counter()
-        by_model: list[list[ModelOutput]] = []
-        segmentations: Iterator[SegmentationResult] = iter(())
+        by_model: list[list[ModelOutput | ReadingError]] = []
+        segmentations: Iterator[SegmentationResult | ReadingError] = iter(())
         if readable:
             for index, classifier in enumerate(self.classifiers):
                 grids = np.stack([prepared.grids[index] for prepared in readable])
                 single_core = _are_decoding(ahead)
-                by_model.append(classifier.read_grids(grids, shapes, single_core=single_core))
+                read = partial(classifier.read_grids, single_core=single_core)
+                by_model.append(_read_each(read, grids, shapes))
             if self.segmenter:
                 grids = np.stack([prepared.grids[-1] for prepared in readable])
                 single_core = _are_decoding(ahead)
-                segmentations = iter(
-                    self.segmenter.segment_grids(grids, shapes, single_core=single_core)
-                )
+                segment = partial(self.segmenter.segment_grids, single_core=single_core)
+                segmentations = iter(_read_each(segment, grids, shapes))
         share = (time.perf_counter() - started) / max(1, len(readable))
         outputs = iter(zip(*by_model, strict=True))
         examinations = []
@@ -190,16 +220,18 @@ class _InspectedFile:
 
     def build_examination(
         self,
-        outputs: tuple[ModelOutput, ...],
-        segmentation: SegmentationResult | None,
+        outputs: Sequence[ModelOutput | ReadingError],
+        segmentation: SegmentationResult | ReadingError | None,
         seconds: float,
     ) -> Examination:
+        failures = [each for each in (*outputs, segmentation) if isinstance(each, ReadingError)]
+        flags = [QualityFlag(LEFT_OUT, f"A model is left out: {failure}.") for failure in failures]
         return Examination(
             sha256=self.sha256,
             film=self.film,
-            concerns=self.concerns,
-            outputs=outputs,
-            segmentation=segmentation,
+            concerns=(*self.concerns, *flags),
+            outputs=tuple(output for output in outputs if not isinstance(output, ReadingError)),
+            segmentation=None if isinstance(segmentation, ReadingError) else segmentation,
             seconds=seconds,
         )
 
@@ -215,6 +247,23 @@ class _PreparedFile:
     @property
     def film(self) -> Radiograph | None:
         return self.inspected.readable_film
+
+
+def _read_each(
+    read: Callable[[np.ndarray, Sequence[tuple[int, int]]], Sequence[Result]],
+    grids: np.ndarray,
+    shapes: Sequence[tuple[int, int]],
+) -> list[Result | ReadingError]:
+    """Read films in one batch, or each by itself when the batch fails: the error then takes the film's place."""
+    try:
+        return [*read(grids, shapes)]
+    except ReadingError as error:
+        if len(shapes) == 1:
+            return [error]
+    results: list[Result | ReadingError] = []
+    for grid, shape in zip(grids, shapes, strict=True):
+        results += _read_each(read, grid[None], [shape])
+    return results
 
 
 def _are_decoding(ahead: "Sequence[Future[_PreparedFile]]") -> bool:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from cxr_core.errors import ReadingError
+from cxr_core.errors import ModelError, ReadingError
 from cxr_core.film.preprocess import Placement, normalise_grids, to_grid
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.networks.segmenter import FilmSegmenter
@@ -19,6 +19,7 @@ from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_segmenter, load_segmenter_card
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult, find_contours
 from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler
+from cxr_core.workspace.paths import printable
 
 # The test-time augmentation: whether contours stay where they are says how far they can be trusted.
 AUGMENTED_GAMMA = 0.8
@@ -36,10 +37,16 @@ class Segmenter:
 
     @classmethod
     def load(cls, folder: Path) -> "Segmenter":
-        """The segmenter of a model folder. Raises ModelError when the folder is incomplete or damaged."""
+        """The segmenter of a model folder, which has segmented one empty film. Raises ModelError for a damaged one."""
         card = load_segmenter_card(folder)
         network = load_segmenter(folder, card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return cls(card=card, network=network)
+        segmenter = cls(card=card, network=network)
+        side = card.input_spec.side
+        try:
+            segmenter.predict_augmented(np.zeros((1, side, side), np.uint8))
+        except (ReadingError, RuntimeError) as error:
+            raise ModelError(f"{printable(folder)} cannot segment a film: {error}") from error
+        return segmenter
 
     def segment(self, film: Radiograph) -> SegmentationResult:
         """Heart and lungs of one film. Raises ReadingError when the network gives no finite number."""

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 def load_reader() -> Reader:
-    """The one reader of this server, read-only and safe for threads. Raises ModelError for damaged models.
+    """The one reader of this server, read-only and safe for threads. Raises ModelError when every model is damaged.
 
     It holds the active version of each model. When another version becomes active, a new reader is made; a reading that
     has begun ends with the old one.
@@ -61,6 +61,14 @@ def _load_reader(models_fingerprint: str) -> Reader:
     reader = Reader.installed(decoders=_upload_decoder())
     _exempt_from_garbage_collection()
     return reader
+
+
+def list_left_out() -> list[str]:
+    """A sentence for each installed model that cannot be used, with the reason."""
+    try:
+        return [flag.message for flag in load_reader().left_out]
+    except ModelError as error:
+        return [str(error)]
 
 
 @st.cache_resource(show_spinner=False)

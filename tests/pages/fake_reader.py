@@ -85,6 +85,7 @@ class FakeReader:
         segmentations: Mapping[str, SegmentationResult] | None = None,
     ):
         self.cards = cards
+        self.left_out: tuple[QualityFlag, ...] = ()
         self.fails = fails
         self.segmentations = segmentations or {}
         self.examined = 0

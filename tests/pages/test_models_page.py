@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.models.registry.active_version import read_history
 from cxr_core.models.registry.archive import export_model
 from cxr_core.models.registry.registry import find_active_version
 from cxr_core.models.store import load_card, load_segmenter_card
+from cxr_core.promotion import imports
 from tests.pages.app_bench import find_button, open_page, table_rows, visible_text
+from tests.pages.fake_reader import FakeReader
 from tests.pages.fake_verdicts import CLOSED, HOSTILE
 from tests.tiny import tiny_card, tiny_model
 
@@ -89,7 +92,7 @@ def test_missing_active_version_is_explained(models_page: AppTest, workspace: Pa
 def test_shipped_models_show_card_and_verdict(
     models_page: AppTest,
 ) -> None:
-    models_page.selectbox(key="models-model").set_value("pneumonia-children").run()
+    models_page.selectbox(key="models-model-0").set_value("pneumonia-children").run()
     assert not models_page.exception
     assert "published although the gate is closed: The calibration error" in visible_text(
         models_page
@@ -101,7 +104,7 @@ def test_shipped_models_show_card_and_verdict(
         f"Trained on:** {trained_on['films']:,} films of {trained_on['patients']:,} patients"
         in visible_text(models_page)
     )
-    models_page.selectbox(key="models-model").set_value("anatomy").run()
+    models_page.selectbox(key="models-model-0").set_value("anatomy").run()
     assert not models_page.exception
     assert "the gate has not been run for it" in visible_text(models_page)
     assert "Segments heart" in visible_text(models_page)
@@ -129,7 +132,7 @@ def test_auroc_of_the_fused_probability_is_shown_beside_the_networks_own(
 
 
 def test_headings_of_the_card_say_what_was_measured(models_page: AppTest) -> None:
-    models_page.selectbox(key="models-model").set_value("cardiomegaly-adults").run()
+    models_page.selectbox(key="models-model-0").set_value("cardiomegaly-adults").run()
     rows = table_rows(models_page, "Official test")
     assert list(rows[0]) == [
         "Figure",
@@ -173,20 +176,64 @@ def test_active_card_that_cannot_be_read_leaves_the_page_usable(
 
 
 def test_zip_is_installed_beside_the_active_version_and_a_bad_one_is_refused(
-    models_page: AppTest, tmp_path: Path
+    models_page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(imports, "try_model", lambda folder: None)
     other = tiny_model(tmp_path, tiny_card(findings=("pneumonia",), version="3.0.0"))
     import_zip(models_page, "no.zip", b"nothing")
     assert "not a readable zip file" in visible_text(models_page)
     import_zip(models_page, "tiny.zip", export_model(other))
     assert not models_page.exception
-    assert "tiny 3.0.0 is installed." in visible_text(models_page)
-    assert [row["Version"] for row in table_rows(models_page, "Gate")] == [
-        "3.0.0",
-        "1.1.0 **active**",
-        "1.0.0",
+    assert "tiny 3.0.0 is installed and not in use" in visible_text(models_page)
+    assert [(row["Version"], row["Origin"]) for row in table_rows(models_page, "Gate")] == [
+        ("3.0.0", "imported from a zip file"),
+        ("1.1.0 **active**", "run third"),
+        ("1.0.0", "installed by hand"),
     ]
     assert models_page.get("download_button")[0].proto.label == "Export 1.1.0"
+
+
+def test_imported_model_is_activated_taken_out_of_use_and_removed_with_reasons(
+    models_page: AppTest, tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "try_model", lambda folder: None)
+    card = tiny_card("from-elsewhere", findings=("pneumonia",))
+    folder = tiny_model(tmp_path, card)
+    (folder / "gate.json").write_text(json.dumps(CLOSED.to_json()))
+    import_zip(models_page, "new.zip", export_model(folder))
+    assert "No version of this model is in use" in visible_text(models_page)
+    rows = table_rows(models_page, "Output")
+    assert next(r for r in rows if r["Model"] == "from-elsewhere")["Active version"] == (
+        "none: not in use"
+    )
+    assert table_rows(models_page, "Gate")[0]["Gate"].endswith("(where it came from)")
+    assert "This verdict came with the zip file" in visible_text(models_page)
+    enter_reason(models_page, "use-from-elsewhere", "Use 1.0.0")
+    assert find_active_version("from-elsewhere").version == "1.0.0"
+    assert not [each for each in models_page.button if each.label.startswith("Remove")]
+    enter_reason(models_page, "stop-using-from-elsewhere", "Stop using from-elsewhere")
+    assert find_active_version("from-elsewhere") is None
+    enter_reason(models_page, "remove-for-good-from-elsewhere", "Remove 1.0.0 for good")
+    assert not models_page.exception
+    assert "from-elsewhere 1.0.0 was removed." in visible_text(models_page)
+    assert not (workspace / "models" / "from-elsewhere").exists()
+    assert "There is no model named from-elsewhere" not in visible_text(models_page)
+
+
+def test_version_that_cannot_read_is_named_on_the_page(
+    models_page: AppTest, reader: FakeReader
+) -> None:
+    sentence = "tiny 1.1.0 is left out: its weights were changed or damaged."
+    reader.left_out = (QualityFlag("model_left_out", sentence),)
+    models_page.run()
+    warnings = [each.value.replace("\\", "") for each in models_page.warning]
+    assert [warning for warning in warnings if "is left out" in warning] == [sentence]
+
+
+def enter_reason(app: AppTest, name: str, label: str) -> None:
+    field = next(each for each in app.text_input if each.key.startswith(f"models-why-{name}-"))
+    field.set_value("a reason").run()
+    next(each for each in app.button if each.label.replace("\\", "") == label).click().run()
 
 
 def import_zip(app: AppTest, name: str, data: bytes) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from pages.components.markdown import plain
 from pages.components.models.installed_models import Version
-from pages.components.models.page_state import ModelsPageState
+from pages.components.models.page_state import PARAMETER, ModelsPageState
 
 
 def offer_export(model: str, version: Version) -> None:
@@ -28,10 +28,10 @@ def offer_export(model: str, version: Version) -> None:
 
 
 def offer_import(state: ModelsPageState) -> None:
-    """Install a model from a zip file; the active version does not change."""
+    """Install a model from a zip file; it is not in use afterwards."""
     with st.expander("Import a model from a zip file", icon=":material/upload:"):
         st.caption(
-            "Card, checksum, tensors and shapes are checked first. The active version does not change."
+            "It is checked and tried on drawings first. It reads no film until you activate it below."
         )
         uploaded = st.file_uploader(
             "A zip file exported on this page", type="zip", key=state.widget_key("import")
@@ -41,12 +41,17 @@ def offer_import(state: ModelsPageState) -> None:
         )
         if uploaded is None or not clicked:
             return
-        from cxr_core.models.registry.archive import import_model  # loads torch
+        from cxr_core.promotion.imports import import_model
 
         try:
-            folder = import_model(uploaded.getvalue())
+            with st.spinner("Trying the model on drawings …"):
+                folder = import_model(uploaded.getvalue())
         except SilhouetteError as error:
             st.error(plain(str(error)))
             return
-        state.report_change(f"{folder.parent.name} {folder.name} is installed.")
+        model, version = folder.parent.name, folder.name
+        state.report_change(
+            f"{model} {version} is installed and not in use: no film is read with it until you activate it below."
+        )
+        st.query_params[PARAMETER] = model
         st.rerun()

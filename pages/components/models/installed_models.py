@@ -4,17 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.models.card import CARD, ModelCard
+from cxr_core.models.card_file import AnyCard, read_card
 from cxr_core.models.registry.registry import (
+    IMPORT_RECORD,
     find_active_version,
-    is_segmenter,
     list_models,
     list_versions,
 )
-from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.workspace.json_files import read_json_object
 from cxr_core.workspace.paths import SHIPPED_MODELS
-
-Card = ModelCard | SegmenterCard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +31,7 @@ class Version:
 
     folder: Path
     is_active: bool
-    card: Card | None
+    card: AnyCard | None
     problem: str = ""
 
     @property
@@ -45,6 +43,11 @@ class Version:
     def is_shipped(self) -> bool:
         """Whether it came with the program."""
         return self.folder.is_relative_to(SHIPPED_MODELS)
+
+    @property
+    def imported(self) -> str:
+        """When it was imported from a zip file (ISO 8601, UTC); empty when it was not."""
+        return str((read_json_object(self.folder / IMPORT_RECORD) or {}).get("when") or "")
 
     @property
     def publication(self) -> PublicationRecord:
@@ -65,16 +68,28 @@ class InstalledModel:
     reason: str
 
     @property
-    def active(self) -> Version:
-        """The version that reads films."""
-        return next(version for version in self.versions if version.is_active)
+    def active(self) -> Version | None:
+        """The version that reads films; None when nobody has activated one."""
+        return next((version for version in self.versions if version.is_active), None)
+
+    @property
+    def shown(self) -> Version:
+        """The version that stands for the model: the active one, else the highest."""
+        return self.active or self.versions[-1]
 
     @property
     def previous(self) -> Version | None:
         """The version to roll back to: the next lower one that can be read; None when there is none."""
+        if self.active is None:
+            return None
         position = self.versions.index(self.active)
         readable = [version for version in self.versions[:position] if version.card is not None]
         return readable[-1] if readable else None
+
+    @property
+    def removable(self) -> tuple[Version, ...]:
+        """The versions that may be removed: those that are not active and did not come with the program."""
+        return tuple(v for v in self.versions if not v.is_active and not v.is_shipped)
 
     @property
     def unreadable(self) -> tuple[Version, ...]:
@@ -84,22 +99,21 @@ class InstalledModel:
 
 def list_installed_models() -> list[InstalledModel]:
     """Every installed model, by name."""
-    return [_load_model(name) for name in list_models()]
+    models = [_load_model(name) for name in list_models()]
+    return [model for model in models if model.versions]  # one may have been removed meanwhile
 
 
 def _load_model(name: str) -> InstalledModel:
     active = find_active_version(name)
-    assert active is not None  # it has a version, otherwise it would have no name
-    versions = tuple(_load_version(folder, active.folder) for folder in list_versions(name))
-    return InstalledModel(name=name, versions=versions, reason=active.reason)
+    folder = active.folder if active else None
+    versions = tuple(_load_version(each, is_active=each == folder) for each in list_versions(name))
+    return InstalledModel(name=name, versions=versions, reason=active.reason if active else "")
 
 
-def _load_version(folder: Path, active_folder: Path) -> Version:
-    is_active = folder == active_folder
+def _load_version(folder: Path, is_active: bool) -> Version:
     try:
-        text = (folder / CARD).read_text(encoding="utf-8")
-        card = SegmenterCard.from_json(text) if is_segmenter(folder) else ModelCard.from_json(text)
-    except (OSError, UnicodeDecodeError, SilhouetteError) as error:
+        card = read_card(folder)
+    except SilhouetteError as error:
         # One damaged card, or one of another version of the program, must not hide the other models.
         return Version(folder=folder, is_active=is_active, card=None, problem=str(error))
     return Version(folder=folder, is_active=is_active, card=card)

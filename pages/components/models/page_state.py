@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+PARAMETER = "model"  # of the page's address: a link leads to one model
+
 
 @dataclass(kw_only=True, eq=False)
 class ModelsPageState:

@@ -28,11 +28,11 @@ def model_rows(models: Iterable[InstalledModel]) -> Rows:
     return [
         {
             "Model": plain(model.name),
-            "Output": plain(_describe_output(model.active)),
-            "Made for": plain(_describe_population(model.active)),
-            "Active version": plain(model.active.name),
+            "Output": plain(_describe_output(model.shown)),
+            "Made for": plain(_describe_population(model.shown)),
+            "Active version": plain(model.active.name) if model.active else "none: not in use",
             "Versions": str(len(model.versions)),
-            "AUROC, official test": _format_auroc(model.active),
+            "AUROC, official test": _format_auroc(model.shown),
         }
         for model in models
     ]
@@ -44,7 +44,7 @@ def version_rows(versions: Sequence[Version]) -> Rows:
         {
             "Version": plain(version.name) + (" **active**" if version.is_active else ""),
             "Origin": plain(_describe_origin(version)),
-            "When (UTC)": plain(_format_time(version.publication.when)),
+            "When (UTC)": plain(_format_time(version.imported or version.publication.when)),
             "Note": plain(version.publication.note),
             "Gate": _describe_gate(version),
             "AUROC, official test": _format_auroc(version),
@@ -59,7 +59,9 @@ def history_rows(history: Iterable[Mapping[str, object]]) -> Rows:
         {
             "When (UTC)": plain(_format_time(str(change.get("when", "")))),
             "Change": plain(f"{change.get('what', '')} {change.get('version', '')}"),
-            "Before": plain(str(change.get("before", ""))) or "none",
+            "Before": plain(
+                str(change.get("before", "")) or ("none" if "before" in change else "")
+            ),
             "Reason": plain(str(change.get("note", ""))),
             "Against the gate": plain(str(change.get("override", ""))),
         }
@@ -102,6 +104,8 @@ def _describe_population(version: Version) -> str:
 def _describe_origin(version: Version) -> str:
     if version.is_shipped:
         return "shipped with the program"
+    if version.imported:  # whatever run its card names was elsewhere
+        return "imported from a zip file"
     if version.publication.run:
         return f"run {version.publication.run}"
     return "installed by hand"
@@ -111,7 +115,8 @@ def _describe_gate(version: Version) -> str:
     verdict = read_verdict(version.folder)
     if verdict is None:
         return "not run"
-    return "open" if verdict.is_open else "closed, published against it"
+    answer = "open" if verdict.is_open else "closed, published against it"
+    return f"{answer} (where it came from)" if version.imported else answer
 
 
 def _format_time(iso: str) -> str:

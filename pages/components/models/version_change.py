@@ -1,33 +1,27 @@
-"""Changes the active version of a model: rolls back in one click, or activates any other version with a reason."""
+"""Changes the versions of a model: rolls back in one click; activates, stops using or removes one with a reason."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.models.registry.active_version import activate_version, roll_back
+from cxr_core.models.registry.active_version import (
+    activate_version,
+    deactivate_model,
+    remove_version,
+    roll_back,
+)
 from pages.components.markdown import plain
 from pages.components.models.installed_models import InstalledModel
-from pages.components.models.page_state import ModelsPageState
+from pages.components.models.page_state import PARAMETER, ModelsPageState
 
 # The reason on record for a rollback, which must not wait for somebody to write one.
 ROLLBACK_REASON = "one click on the Models page"
 
 
 def offer_version_change(state: ModelsPageState, model: InstalledModel) -> None:
-    """The buttons that activate another version; nothing is offered where there is only one."""
-    others = [
-        version.name
-        for version in reversed(model.versions)
-        if not version.is_active and version.card is not None
-    ]
-    if not others:
-        st.caption(
-            "There is only this version, so there is none to roll back to. Published runs become further versions."
-        )
-        return
-    previous = model.previous.name if model.previous else None
+    """The buttons that activate another version, stop using the model, or remove a version."""
+    previous = model.previous.name if model.previous else ""
     with st.container(horizontal=True, gap="small"):
         # After a rollback the key is a new one: a second click must not go back further.
         if previous and st.button(
@@ -35,16 +29,75 @@ def offer_version_change(state: ModelsPageState, model: InstalledModel) -> None:
             icon=":material/undo:",
             key=state.widget_key(f"back-{model.name}"),
         ):
-            _change_version(state, model, lambda: roll_back(model.name, ROLLBACK_REASON, previous))
-        key = state.widget_key(f"another-{model.name}")
-        with st.popover("Use another version", icon=":material/swap_horiz:", key=key):
-            version = st.selectbox("Version", others, key=state.widget_key(f"version-{model.name}"))
-            _ask_reason(state, model, version)
+            _change(
+                state,
+                lambda: roll_back(model.name, ROLLBACK_REASON, previous),
+                f"{model.name} {previous} is now the active version.",
+            )
+        _offer_activation(state, model)
+        _offer_deactivation(state, model)
+        _offer_removal(state, model)
 
 
-def _ask_reason(state: ModelsPageState, model: InstalledModel, version: str) -> None:
-    name = f"use-{model.name}"
-    st.caption("Films read from now on are read with it. Earlier results do not change.")
+def _offer_activation(state: ModelsPageState, model: InstalledModel) -> None:
+    others = [
+        version.name
+        for version in reversed(model.versions)
+        if not version.is_active and version.card is not None
+    ]
+    if not others:
+        return
+    label = "Use another version" if model.active else "Use this model"
+    key = state.widget_key(f"another-{model.name}")
+    with st.popover(label, icon=":material/swap_horiz:", key=key):
+        version = st.selectbox("Version", others, key=state.widget_key(f"version-{model.name}"))
+        st.caption("Films read from now on are read with it. Earlier results do not change.")
+        reason = _ask_reason(state, f"use-{model.name}", f"Use {version}")
+        if reason:
+            _change(
+                state,
+                lambda: activate_version(model.name, version, reason),
+                f"{model.name} {version} is now the active version.",
+            )
+
+
+def _offer_deactivation(state: ModelsPageState, model: InstalledModel) -> None:
+    if model.active is None:
+        return
+    key = state.widget_key(f"stop-{model.name}")
+    with st.popover("Stop using it", icon=":material/block:", key=key):
+        st.caption("No film is read with this model until a version of it is activated again.")
+        reason = _ask_reason(state, f"stop-using-{model.name}", f"Stop using {model.name}")
+        if reason:
+            _change(
+                state,
+                lambda: deactivate_model(model.name, reason),
+                f"{model.name} is no longer in use.",
+            )
+
+
+def _offer_removal(state: ModelsPageState, model: InstalledModel) -> None:
+    removable = [version.name for version in reversed(model.removable)]
+    if not removable:
+        return
+    key = state.widget_key(f"remove-{model.name}")
+    with st.popover("Remove a version", icon=":material/delete:", key=key):
+        key = state.widget_key(f"removed-version-{model.name}")
+        version = st.selectbox("Version to remove", removable, key=key)
+        st.caption("Its files are deleted. This cannot be undone: export it first to keep it.")
+        reason = _ask_reason(state, f"remove-for-good-{model.name}", f"Remove {version} for good")
+        if reason:
+            if len(model.versions) == 1:  # the address must not name a model that is gone
+                st.query_params.pop(PARAMETER, None)
+            _change(
+                state,
+                lambda: remove_version(model.name, version, reason),
+                f"{model.name} {version} was removed.",
+            )
+
+
+def _ask_reason(state: ModelsPageState, name: str, label: str) -> str:
+    """The reason for a change once its button has been clicked; empty before."""
     reason = st.text_input(
         "Reason",
         key=state.widget_key(f"why-{name}"),
@@ -53,19 +106,16 @@ def _ask_reason(state: ModelsPageState, model: InstalledModel, version: str) -> 
     ).strip()
     if not reason:
         st.caption("Enter a reason first.")
-    if st.button(
-        f"Use {plain(version)}", key=state.widget_key(name), type="primary", disabled=not reason
-    ):
-        _change_version(state, model, lambda: activate_version(model.name, version, reason))
+    key = state.widget_key(name)
+    clicked = st.button(plain(label), key=key, type="primary", disabled=not reason)
+    return reason if clicked else ""
 
 
-def _change_version(
-    state: ModelsPageState, model: InstalledModel, change: Callable[[], Path]
-) -> None:
+def _change(state: ModelsPageState, change: Callable[[], object], sentence: str) -> None:
     try:
-        active_folder = change()
+        change()
     except SilhouetteError as error:
         st.error(plain(str(error)))
         return
-    state.report_change(f"{model.name} {active_folder.name} is now the active version.")
+    state.report_change(sentence)
     st.rerun()
