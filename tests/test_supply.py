@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
@@ -75,6 +76,17 @@ def test_what_a_locked_package_needs_is_locked() -> None:
                 name = canonicalize_name(requirement.name)
                 assert name in locked, f"{package} needs {name}: run `make lock`"
                 assert all(version in requirement.specifier for version in locked[name])
+
+
+@pytest.mark.parametrize("goal", ["setup", "app"])
+def test_make_installs_only_what_is_locked(goal: str) -> None:
+    command = ["make", "--dry-run", "--always-make", goal]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    installs = re.findall(r"pip install [^;\n]*", done.stdout)
+    assert len(installs) == 4
+    for line in installs:
+        assert "--require-hashes --no-deps --no-build-isolation" in line
+        assert all(name.endswith(".lock") for name in re.findall(r"--requirement (\S+)", line))
 
 
 def test_the_audit_says_what_was_looked_up() -> None:

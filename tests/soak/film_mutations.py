@@ -251,9 +251,8 @@ class DicomForm:
     deflated: bool = False
 
 
-IMPLICIT_UID = b"1.2.840.10008.1.2"
 FORMS = {
-    IMPLICIT_UID: DicomForm(explicit=False),
+    b"1.2.840.10008.1.2": DicomForm(explicit=False),
     b"1.2.840.10008.1.2.2": DicomForm(order=">"),
     b"1.2.840.10008.1.2.1.99": DicomForm(deflated=True),
 }
@@ -286,12 +285,11 @@ class DicomReader:
         else:
             (length,) = struct.unpack_from(order + "H", self.data, self.at + 6)
         self.at += size
-        nested = vr == b"SQ" or head[:2] == struct.pack(order + "H", 0xFFFE)
         if length == UNDEFINED or (vr == b"SQ" and length):
             return self._open(Piece(head + vr, declared=UNDEFINED), length, end)
         body = self.data[self.at : self.at + length]
         self.at += length
-        return [Piece(head + vr, body, declared=0 if nested and not body else None)]
+        return [Piece(head + vr, body)]
 
     def _open(self, opening: Piece, length: int, end: int) -> list[Piece]:
         """A sequence, or what has no length: its items follow as pieces of the same list."""
