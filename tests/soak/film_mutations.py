@@ -98,6 +98,7 @@ TEXTS = (
 # A JPEG or JPEG-LS marker behind entropy-coded data, which holds stuffed bytes and restart markers; one of JPEG 2000.
 MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
 TILE_MARKER = re.compile(rb"\xff[\x90\xd9]")
+LARGEST_REPEAT_BYTES = 1 << 20
 WITHOUT_LENGTH = (0x4F, 0x93, 0xD8, 0xD9)
 
 
@@ -424,7 +425,7 @@ def change_pieces(pieces: list[Piece], gifts: Sequence[Piece], name: str, chance
     if action == "drop" and len(pieces) > 3:
         del pieces[at]
     elif action == "repeat":
-        pieces[at:at] = [pieces[at]] * chance.choice((1, 1, 2, 40))
+        pieces[at:at] = repeat_some(pieces[at : at + chance.choice((1, 2))], chance)
     elif action == "swap":
         other = chance.randrange(len(pieces))
         pieces[at], pieces[other] = pieces[other], pieces[at]
@@ -461,6 +462,12 @@ ACTIONS = (
     ),
     *("body",) * 8,
 )
+
+
+def repeat_some(pieces: list[Piece], chance: Random) -> list[Piece]:
+    """The pieces once more, or so often that a decoder which does not count them takes its time."""
+    size = sum(len(piece.body) + 16 for piece in pieces)
+    return pieces * min(chance.choice((1, 1, 1, 2, 40, 4000)), 1 + LARGEST_REPEAT_BYTES // size)
 
 
 def nested_sequences(chance: Random) -> list[Piece]:
