@@ -11,7 +11,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from cxr_core.data import prepare
-from cxr_core.data.cache.worker import GRIDS, FilmAnswer, FilmDecoder, GridFile, Task
+from cxr_core.data.cache.worker import GRIDS, FilmAnswer, FilmDecoder, FilmTask, GridFile
 from cxr_core.data.cache.worker_pool import WorkerPool
 from cxr_core.models.networks.torchvision_compat import declare_missing_operators
 
@@ -23,7 +23,7 @@ DECODE_IN_PROCESSES = ("process", "training", "release", "browser", "slow")
 decode_films_in_processes = WorkerPool.decode_films
 
 
-def decode_films_here(pool: WorkerPool, tasks: Sequence[Task]) -> Iterator[FilmAnswer]:
+def decode_films_here(pool: WorkerPool, tasks: Sequence[FilmTask]) -> Iterator[FilmAnswer]:
     """Decode films in the process of the tests: starting another one costs more than the few small films."""
     with closing(GridFile(pool._folder / GRIDS, os.getppid())) as grids:
         decoder = FilmDecoder(pool._folder, grids, examine=pool._examine)

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from cxr_core.data.cache.file_hashes import hash_files
 from cxr_core.data.cache.index import FILM_COLUMNS, CacheIndex, Film
-from cxr_core.data.cache.worker import CHANGED, GEOMETRY, GRIDS, INDEX, Task
+from cxr_core.data.cache.worker import CHANGED, GEOMETRY, GRIDS, INDEX, FilmTask
 from cxr_core.data.cache.worker_pool import DIED, WorkerPool
 from cxr_core.errors import DataError
 from cxr_core.film.decoding.decode import DECODING_VERSION
@@ -83,7 +83,7 @@ class PixelCache:
         several times a second too. Returns the files that could not be opened, with the reason; those that cannot be
         decoded have it in their entries. Raises DataError for a full disk, and when processes are killed all the time.
         """
-        with wait_for_lock(self.folder / ".lock", on_wait):
+        with self._explain_errors(), wait_for_lock(self.folder / ".lock", on_wait):
             self._replace_damaged_files()
         missing = self._list_missing(paths, examine)
         done = len(paths) - len(missing)
@@ -95,7 +95,8 @@ class PixelCache:
             progress(before + count, len(paths))
 
         unread: dict[str, str] = {}
-        with WorkerPool(self.folder, examine, workers or os.cpu_count() or 1) as pool:
+        workers = workers or os.cpu_count() or 1
+        with self._explain_errors(), WorkerPool(self.folder, examine, workers) as pool:
             for portion in _split_into_portions(missing):
                 hashed = hash_files(portion, partial(report, done, 0))
                 with wait_for_lock(self.folder / ".lock", on_wait):
@@ -149,6 +150,16 @@ class PixelCache:
                 reason = "it is missing, or has changed; prepare the dataset again"
             raise DataError(f"{path} has no pixels: {reason}")
         return entries["row"].to_numpy()
+
+    @contextmanager
+    def _explain_errors(self) -> Iterator[None]:
+        """Raises DataError for what the system refuses."""
+        try:
+            yield
+        except OSError as error:
+            raise DataError(
+                f"{self.folder} cannot be filled further: {error.strerror}. {REMEDY}"
+            ) from error
 
     def _create_missing_files(self) -> None:
         """Make what is not there yet; what is there is left alone, whatever it is. Raises OSError."""
@@ -233,7 +244,7 @@ class PixelCache:
 
     def _assign_rows(
         self, files: Mapping[str, Sequence[str]], known: Mapping[str, Film], done: set[str]
-    ) -> list[Task]:
+    ) -> list[FilmTask]:
         """The films to decode, each with a row of its own: the one that it has, or a new one."""
         end = self.index.count_rows()
         tasks = []
@@ -243,7 +254,7 @@ class PixelCache:
             row = known[sha256].row if sha256 in known else -1
             if row < 0:
                 row, end = end, end + 1
-            tasks.append(Task(row, path, sha256))
+            tasks.append(FilmTask(row, path, sha256))
         _extend_file(self.folder / GRIDS, end * self.spec.side**2)
         return tasks
 

@@ -36,7 +36,7 @@ CHANGED = "it changed while it was read"
 GRIDS, INDEX, GEOMETRY = "grids.u8", "index.sqlite", "geometry.json"
 
 
-class Task(NamedTuple):
+class FilmTask(NamedTuple):
     """A film to decode: the row that its grid goes to, its file, and the hash that the file had."""
 
     row: int
@@ -102,7 +102,7 @@ class FilmDecoder:
         self._grids = grids
         self._examine = examine
 
-    def decode_file(self, task: Task) -> FilmAnswer:
+    def decode_file(self, task: FilmTask) -> FilmAnswer:
         """Decode one file into its row."""
         try:
             data = read_outside_file(task.path, MAX_BYTES)
@@ -148,7 +148,7 @@ def serve_films(folder: Path, examine: bool, parent: int) -> None:
                 connection.send(_answer_task(decoder, task).to_json())
 
 
-def _answer_task(decoder: FilmDecoder, task: Task) -> FilmAnswer:
+def _answer_task(decoder: FilmDecoder, task: FilmTask) -> FilmAnswer:
     """Decode one file within the time limit."""
     limit_computing_time(TIME_LIMIT_S)
     try:
@@ -171,7 +171,7 @@ def hash_pixels(film: Radiograph) -> str:
     return digest.hexdigest()
 
 
-def _read_tasks(request: JsonObject) -> list[Task]:
+def _read_tasks(request: JsonObject) -> list[FilmTask]:
     tasks = request["films"]
     if not isinstance(tasks, list):
         raise TypeError(f"{tasks!r} is no list of films")
@@ -179,7 +179,7 @@ def _read_tasks(request: JsonObject) -> list[Task]:
     for task in tasks:
         if not isinstance(task, list) or not isinstance(task[0], int):
             raise TypeError(f"{task!r} is no row, path and hash")
-        read.append(Task(task[0], str(task[1]), str(task[2])))
+        read.append(FilmTask(task[0], str(task[1]), str(task[2])))
     return read
 
 

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from cxr_core.data.cache import worker
 from cxr_core.data.cache.index import Film
-from cxr_core.data.cache.worker import FilmAnswer, Task
+from cxr_core.data.cache.worker import FilmAnswer, FilmTask
 from cxr_core.errors import DataError
 from cxr_core.film.decoding.sandbox import TIME_LIMIT_S
 from cxr_core.workspace.child_process import (
@@ -38,7 +38,7 @@ DECODER_DIED = (
 )
 TOO_SLOW = f"Decoding this file took longer than {TIME_LIMIT_S:g} seconds. Export the film again."
 STALLED = f"decoding it did not end within {CLOCK_FACTOR * TIME_LIMIT_S:g} seconds"
-TaskQueue = queue.SimpleQueue[Sequence[Task]]
+TaskQueue = queue.SimpleQueue[Sequence[FilmTask]]
 
 
 class WorkerPool:
@@ -73,7 +73,7 @@ class WorkerPool:
             while self._idle:
                 self._idle.pop().end()
 
-    def decode_films(self, tasks: Sequence[Task]) -> Iterator[FilmAnswer | None]:
+    def decode_films(self, tasks: Sequence[FilmTask]) -> Iterator[FilmAnswer | None]:
         """An answer for each task, in the order in which they are done; None now and then while there is none.
 
         Raises OSError when no process can start, and DataError when all of them are ended from outside.
@@ -115,7 +115,7 @@ class WorkerPool:
             self._answers.put(None)
 
     def _decode_batch(
-        self, child: ChildProcess | None, batch: Sequence[Task]
+        self, child: ChildProcess | None, batch: Sequence[FilmTask]
     ) -> ChildProcess | None:
         """Put an answer for each film of the batch. Returns the process to go on with, None when it died."""
         unanswered = list(batch)
@@ -132,7 +132,7 @@ class WorkerPool:
                 child = self._decode_suspect(unanswered.pop(0))
         return child
 
-    def _decode_suspect(self, task: Task) -> ChildProcess | None:
+    def _decode_suspect(self, task: FilmTask) -> ChildProcess | None:
         """Put the answer for a film on which a process has ended: what fresh processes make of it."""
         failures: list[int] = []
         while len(failures) < FAILURES and not self._stopped.is_set():
@@ -148,7 +148,7 @@ class WorkerPool:
             self._answers.put(_refuse_film(task, failures))
         return None
 
-    def _exchange(self, child: ChildProcess, tasks: list[Task]) -> list[Task]:
+    def _exchange(self, child: ChildProcess, tasks: list[FilmTask]) -> list[FilmTask]:
         """Send tasks and put their answers. Returns those that the process died without answering."""
         # Where the child cannot limit its own computing time, its parent limits the time by the clock.
         time_limit_s = None if CAN_LIMIT_COMPUTING_TIME else CLOCK_FACTOR * TIME_LIMIT_S
@@ -164,7 +164,7 @@ class WorkerPool:
             pass
         return tasks[answered:]
 
-    def _note_kill(self, status: int, task: Task) -> None:
+    def _note_kill(self, status: int, task: FilmTask) -> None:
         """Count a process that was ended from outside. Raises DataError when that happens again and again."""
         with self._lock:
             self._kills += 1
@@ -201,7 +201,7 @@ class WorkerPool:
                         f"the process that decodes films cannot start ({describe_end(status)}); free some memory, "
                         "or install the program again"
                     ) from None
-                self._note_kill(status, Task(0, "its start", ""))
+                self._note_kill(status, FilmTask(0, "its start", ""))
             else:
                 return child
 
@@ -224,7 +224,7 @@ class WorkerPool:
         return child.end()
 
 
-def _refuse_film(task: Task, failures: Sequence[int]) -> FilmAnswer:
+def _refuse_film(task: FilmTask, failures: Sequence[int]) -> FilmAnswer:
     """The answer for a film that has ended its processes, by their exit statuses."""
     if os.name == "posix" and -signal.SIGALRM in failures:  # the computer may have slept
         return FilmAnswer(path=task.path, unread=STALLED)
