@@ -88,7 +88,8 @@ def building(films: list[Path], folder: Path) -> list[Row]:
             workers=workers,
             examine=examine,
         )
-        (began, first), (ended, last) = told[workers], told[-1]
+        began, first = next(entry for entry in told if entry[1] >= workers)
+        ended, last = told[-1]
         return (ended - began) / (last - first)
 
     def bare() -> float:
