@@ -9,12 +9,13 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from cxr_core.errors import RunError
+from cxr_core.errors import RecordError, RunError
 from cxr_core.jobs.records import (
     EndRecord,
     EvaluationRequest,
@@ -22,15 +23,18 @@ from cxr_core.jobs.records import (
     ProcessRecord,
     QueueEntry,
     SubmittedTraining,
+    parse_request,
 )
 from cxr_core.training.runs import run_files
 from cxr_core.workspace.atomic import atomic_write
-from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.json_files import Json, JsonObject, read_object
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.process_id import ProcessId
 from cxr_core.workspace.process_lock import find_lock_holder
 
 JOB_TAG = "CXR_JOB"  # the environment of a job's processes holds the job's folder under this name
+MAX_BYTES = 2**20  # of one of a job's files
+Record = TypeVar("Record")
 EVALUATIONS = ("evaluations/[!.]*", "runs/[!.]*/evaluation", "runs/[!.]*/evaluation/[!.]*")
 
 
@@ -108,12 +112,9 @@ def find_job_folder(job: str) -> Path:
 def read_record(folder: Path, name: str) -> JsonObject:
     """One of a job's files as a JSON object; empty when it is absent or damaged."""
     try:
-        # hundreds at a time, most of them absent
-        with open(f"{folder}/{run_files.JOB_FOLDER}/{name}", "rb") as file:
-            content: Json = json.loads(file.read())
-    except (OSError, ValueError):
+        return read_object(f"{folder}/{run_files.JOB_FOLDER}/{name}", MAX_BYTES)
+    except (OSError, RecordError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def write_record(folder: Path, name: str, record: Mapping[str, Json], durable: bool = True) -> None:
@@ -126,33 +127,36 @@ def write_record(folder: Path, name: str, record: Mapping[str, Json], durable: b
         place.mkdir(exist_ok=True)
         atomic_write(place / name, json.dumps(dict(record)), durable=durable)
     except OSError as error:
-        raise RunError(
-            f"{place} cannot be written: {error.strerror}; free space, or repair the disk"
-        ) from error
+        raise _explain_error(place, error) from error
 
 
 def remove_records(folder: Path, *names: str) -> None:
-    """Remove some of a job's files, if they are there."""
-    for name in names:
-        (folder / run_files.JOB_FOLDER / name).unlink(missing_ok=True)
+    """Remove some of a job's files, if they are there. Raises RunError when the disk cannot be written."""
+    place = folder / run_files.JOB_FOLDER
+    try:
+        for name in names:
+            (place / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise _explain_error(place, error) from error
+
+
+def _explain_error(place: Path, error: OSError) -> RunError:
+    return RunError(f"{place} cannot be written: {error.strerror}; free space, or repair the disk")
 
 
 def read_request(folder: Path) -> SubmittedTraining | EvaluationRequest | None:
-    """What was requested; None of a run that a shell started."""
-    record = read_record(folder, run_files.REQUEST)
-    if not record:
-        return None
-    return EvaluationRequest.from_json(record) or SubmittedTraining.from_json(record)
+    """What was requested; None of a run that a shell started, and where it is damaged."""
+    return _parse_present(parse_request, read_record(folder, run_files.REQUEST))
 
 
 def read_queue_entry(folder: Path) -> QueueEntry | None:
     """The place of a job in its queue; None when it does not wait."""
-    return QueueEntry.from_json(read_record(folder, run_files.QUEUE))
+    return _parse_present(QueueEntry.from_json, read_record(folder, run_files.QUEUE))
 
 
 def read_process_record(folder: Path) -> ProcessRecord | None:
     """The process that carries out a job, or did so last, with its start; None when there was none."""
-    return ProcessRecord.from_json(read_record(folder, run_files.PROCESS))
+    return _parse_present(ProcessRecord.from_json, read_record(folder, run_files.PROCESS))
 
 
 def read_process(folder: Path) -> ProcessId | None:
@@ -162,12 +166,20 @@ def read_process(folder: Path) -> ProcessId | None:
 
 def read_heartbeat(folder: Path) -> HeartbeatRecord | None:
     """The last heartbeat of a job; None before the first."""
-    return HeartbeatRecord.from_json(read_record(folder, run_files.HEARTBEAT))
+    return _parse_present(HeartbeatRecord.from_json, read_record(folder, run_files.HEARTBEAT))
 
 
 def read_end(folder: Path) -> EndRecord | None:
     """How the last process of a job ended; None when it was killed, or runs."""
-    return EndRecord.from_json(read_record(folder, run_files.END))
+    return _parse_present(EndRecord.from_json, read_record(folder, run_files.END))
+
+
+def _parse_present(parse: Callable[[JsonObject], Record], content: JsonObject) -> Record | None:
+    """A record; None without one. A damaged one tells nothing: the job's other files and its processes do."""
+    try:
+        return parse(content) if content else None
+    except RecordError:
+        return None
 
 
 def is_job_live(folder: Path) -> bool:

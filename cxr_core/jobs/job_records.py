@@ -12,7 +12,7 @@ from cxr_core.jobs.records import (
     ProcessRecord,
     QueueEntry,
     SubmittedTraining,
-    read_number,
+    read_time,
 )
 from cxr_core.training.runs import run_files
 from cxr_core.workspace.json_files import JsonObject
@@ -63,7 +63,7 @@ class JobRecords:
             process=files.read_process_record(folder),
             heartbeat=files.read_heartbeat(folder),
             stopped_process=ProcessId.from_json(stop),
-            stop_asked=read_number(stop, "monotonic"),
+            stop_asked=read_time(stop, "monotonic"),
             end=files.read_end(folder),
             last_event=run_files.read_last_event(events_folder),
             leftovers=tagged.get(str(folder), ()),

@@ -84,7 +84,7 @@ def _take_over(folder: Path) -> tuple[list[str], dict[str, str]]:
     os.dup2(output, 2)
     request = files.read_request(folder)
     if request is None:
-        raise RunError(f"{folder} has no request that says what to do; delete it")
+        raise RunError(f"{folder} has no request that can be read; delete it")
     command = build_job_command(folder, request)
     environment = os.environ | {files.JOB_TAG: str(folder)}
     remove_unfinished(folder / run_files.JOB_FOLDER)

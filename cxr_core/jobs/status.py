@@ -13,8 +13,8 @@ from cxr_core.jobs.records import (
     EvaluationRequest,
     SubmittedTraining,
     read_int,
-    read_number,
     read_text,
+    read_time,
 )
 from cxr_core.jobs.state import Status, derive_status
 from cxr_core.presentation.wording import split_name
@@ -70,7 +70,7 @@ def find_evaluation(folder: Path) -> Job | None:
 
 def seconds_until_force(folder: Path) -> float:
     """Seconds until a job that was asked to stop may be ended by force."""
-    asked_at = read_number(files.read_record(folder, run_files.STOP), "monotonic")
+    asked_at = read_time(files.read_record(folder, run_files.STOP), "monotonic")
     if asked_at is None:
         return FORCE_AFTER_S
     return FORCE_AFTER_S - (time.monotonic() - asked_at)
@@ -148,7 +148,7 @@ def _find_start(records: JobRecords) -> float | None:
         return records.process.time
     if records.is_evaluation:
         return None
-    return read_number(run_files.read_first_event(records.folder), "time")
+    return read_time(run_files.read_first_event(records.folder), "time")
 
 
 def _find_end(records: JobRecords, status: Status) -> float | None:
@@ -156,7 +156,7 @@ def _find_end(records: JobRecords, status: Status) -> float | None:
         return None
     if records.end is not None and records.end.time is not None:
         return records.end.time
-    last_event = read_number(records.last_event, "time")
+    last_event = read_time(records.last_event, "time")
     if last_event is not None:
         return last_event
     return records.heartbeat.time if records.heartbeat else None

@@ -56,14 +56,17 @@ def read_bounded(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> bytes:
     return content
 
 
-def parse_json(text: str | bytes) -> Json:
-    """The value of a JSON text. Raises RecordError that says what is wrong with it."""
+def parse_json(text: str | bytes, *, finite: bool = True) -> Json:
+    """The value of a JSON text. Raises RecordError that says what is wrong with it.
+
+    finite: refuse NaN and infinite numbers, which only the progress of a run may hold.
+    """
     try:
         content: Json = json.loads(
             text,
-            parse_float=_parse_number,
+            parse_float=_parse_number if finite else float,
             parse_int=_parse_whole_number,
-            parse_constant=_refuse_number,
+            parse_constant=_refuse_number if finite else float,
             object_pairs_hook=_make_object,
         )
     except RecursionError:

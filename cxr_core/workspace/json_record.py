@@ -33,7 +33,7 @@ class JsonRecord:
     """Base of frozen dataclasses with a JSON form.
 
     Keys that no field has are ignored when read. A field that takes no part in comparisons is not written.
-    Fields may be numbers, texts, other records, None, and tuples and string-keyed mappings of these.
+    Fields may be numbers, texts, other records, None, tuples and string-keyed mappings of these, and sets of texts.
 
     KEYS: the key on disk of each field whose name differs from it.
     SPREAD: the field, a mapping, whose entries are keys of the object itself; "" for none.
@@ -95,6 +95,8 @@ def _to_json(value: Any) -> Json:
         return {str(key): _to_json(entry) for key, entry in value.items()}
     if isinstance(value, (tuple, list)):
         return [_to_json(entry) for entry in value]
+    if isinstance(value, frozenset):
+        return sorted(value)
     plain: Json = value
     return plain
 

@@ -5,11 +5,15 @@ One JSON object per event; its `event` names the class. Version 0.1 wrote the sa
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from cxr_core.errors import RecordError
 from cxr_core.workspace.json_files import JsonObject
-from cxr_core.workspace.json_record import JsonRecord
+from cxr_core.workspace.json_record import Count, JsonRecord, PathText
+
+Measured = Annotated[float, Field(allow_inf_nan=True)]  # NaN where a loss has no value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +23,8 @@ class PreparationProgress(JsonRecord):
     NAME: ClassVar = "data"
     KEYS: ClassVar = {"total": "of"}
     stage: str
-    done: int
-    total: int
+    done: Count
+    total: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +36,11 @@ class RunBegun(JsonRecord):
     """
 
     NAME: ClassVar = "begun"
-    run: str
+    run: PathText
     device: str
-    processes: int
-    unmatched: tuple[str, ...]
-    missing: tuple[str, ...]
+    processes: Count
+    unmatched: tuple[PathText, ...]
+    missing: tuple[PathText, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +48,8 @@ class RunResumed(JsonRecord):
     """Training goes on after a step. damaged_checkpoints: what is wrong with later checkpoints."""
 
     NAME: ClassVar = "resumed"
-    step: int
-    damaged_checkpoints: tuple[str, ...]
+    step: Count
+    damaged_checkpoints: tuple[PathText, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ class FeaturesCaching(JsonRecord):
     """All films are about to pass the frozen backbone once."""
 
     NAME: ClassVar = "features"
-    films: int
+    films: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +66,14 @@ class StepDone(JsonRecord):
 
     NAME: ClassVar = "step"
     KEYS: ClassVar = {"total_steps": "of"}
-    step: int
-    total_steps: int
-    epoch: int
-    loss: float
-    learning_rate: float
-    images_per_second: float
-    eta_s: float
-    device_memory_mb: float | None = None
+    step: Count
+    total_steps: Count
+    epoch: Count
+    loss: Measured
+    learning_rate: Measured
+    images_per_second: Measured
+    eta_s: Measured
+    device_memory_mb: Measured | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,16 +83,16 @@ class EpochDone(JsonRecord):
     NAME: ClassVar = "epoch"
     KEYS: ClassVar = {"total_steps": "of"}
     SPREAD: ClassVar = "figures"
-    epoch: int
-    step: int
-    total_steps: int
-    loss: float
-    validation_loss: float
-    figures: Mapping[str, float]
-    learning_rate: float
-    images_per_second: float
-    best_epoch: int
-    device_memory_mb: float | None = None
+    epoch: Count
+    step: Count
+    total_steps: Count
+    loss: Measured
+    validation_loss: Measured
+    figures: Mapping[str, Measured]
+    learning_rate: Measured
+    images_per_second: Measured
+    best_epoch: Count
+    device_memory_mb: Measured | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +100,8 @@ class RunFinished(JsonRecord):
     """The model is written. model: its folder.  epoch: the one selected."""
 
     NAME: ClassVar = "finished"
-    model: str
-    epoch: int
+    model: PathText
+    epoch: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +109,7 @@ class RunStopped(JsonRecord):
     """The run was asked to stop and has a checkpoint of this step."""
 
     NAME: ClassVar = "stopped"
-    step: int
+    step: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +117,7 @@ class RunFailed(JsonRecord):
     """The run ended by an error."""
 
     NAME: ClassVar = "failed"
-    error: str
+    error: PathText
 
 
 Event = (

@@ -4,89 +4,59 @@ manifest.json keeps the keys of version 0.1; the names here are the field's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from pydantic import model_validator
 
 from cxr_core.data.manifest import SplitCounts
 from cxr_core.data.splits.holdout import HASH_KEY
+from cxr_core.errors import RecordError
 from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.json_record import Count, Fraction, JsonRecord, PathText
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataDescription:
+class DataDescription(JsonRecord):
     """Identity and size of the films that a run trains on. kind: layouts of the data, joined by +."""
+
+    KEYS: ClassVar[Mapping[str, str]] = {"splits": "parts"}
+    WRITES_DEFAULTS: ClassVar[bool] = True
 
     kind: str = ""
     data_sha256: str = ""
     split_sha256: str = ""
     splits: Mapping[str, SplitCounts] = field(default_factory=dict)
 
-    def to_json(self) -> JsonObject:
-        """The object as manifest.json holds it."""
-        return {
-            "kind": self.kind,
-            "data_sha256": self.data_sha256,
-            "split_sha256": self.split_sha256,
-            "parts": {name: counts.to_json() for name, counts in self.splits.items()},
-        }
-
-    @classmethod
-    def from_json(cls, content: JsonObject) -> "DataDescription":
-        """What a JSON object holds; missing values are empty."""
-        splits = _as_object(content.get("parts"))
-        return cls(
-            kind=_as_text(content.get("kind")),
-            data_sha256=_as_text(content.get("data_sha256")),
-            split_sha256=_as_text(content.get("split_sha256")),
-            splits={name: _parse_counts(counts) for name, counts in splits.items()},
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
-class HoldoutExclusion:
+class HoldoutExclusion(JsonRecord):
     """The promotion holdout of a run.
 
     share: patients that neither this model nor the one it started from was trained on.  carved: share that this run
     held out.  rule: how patients were chosen.
     """
 
-    rule: str
-    share: float
-    carved: float
-    films: int
-    patients: int
-    split_sha256: str
+    WRITES_DEFAULTS: ClassVar[bool] = True
 
-    def to_json(self) -> JsonObject:
-        """The object as manifest.json holds it."""
-        return {
-            "rule": self.rule,
-            "share": self.share,
-            "carved": self.carved,
-            "films": self.films,
-            "patients": self.patients,
-            "split_sha256": self.split_sha256,
-        }
-
-    @classmethod
-    def from_json(cls, content: JsonObject) -> "HoldoutExclusion":
-        """What a JSON object holds; missing values are empty."""
-        return cls(
-            rule=_as_text(content.get("rule")),
-            share=_as_float(content.get("share")),
-            carved=_as_float(content.get("carved")),
-            films=_as_int(content.get("films")),
-            patients=_as_int(content.get("patients")),
-            split_sha256=_as_text(content.get("split_sha256")),
-        )
+    rule: str = ""
+    share: Fraction = 0.0
+    carved: Fraction = 0.0
+    films: Count = 0
+    patients: Count = 0
+    split_sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exclusions:
+class Exclusions(JsonRecord):
     """The films that a model, and the model that it started from, were never trained on.
 
     official_test: whether the data's own test split was left alone.  kinds: layouts of all data trained on; another
     layout may give the same patients other numbers.  A card without this record promises nothing.
     """
+
+    KEYS: ClassVar[Mapping[str, str]] = {"holdout": "gate"}
+    WRITES_DEFAULTS: ClassVar[bool] = True
 
     official_test: bool = False
     kinds: frozenset[str] = frozenset()
@@ -108,39 +78,23 @@ class Exclusions:
         """Whether the model was trained on no patient of a holdout of this share, in data of these layouts."""
         return 0 < share <= self.holdout_share and self.kinds <= kinds
 
-    def to_json(self) -> JsonObject:
-        """The object as manifest.json holds it."""
-        return {
-            "official_test": self.official_test,
-            "kinds": [*sorted(self.kinds)],
-            "gate": self.holdout.to_json() if self.holdout else None,
-        }
-
-    @classmethod
-    def from_json(cls, content: Json) -> "Exclusions":
-        """What a JSON object holds; missing values are empty."""
-        record = _as_object(content)
-        holdout = _as_object(record.get("gate"))
-        return cls(
-            official_test=bool(record.get("official_test")),
-            kinds=frozenset(_as_texts(record.get("kinds"))),
-            holdout=HoldoutExclusion.from_json(holdout) if holdout else None,
-        )
-
     @classmethod
     def from_training(cls, training: Mapping[str, Json]) -> "Exclusions":
-        """As the `training` record of a model card tells them."""
-        data = _as_object(training.get("data"))
-        exclusions = cls.from_json(data.get("left_aside"))
-        return cls(
-            official_test=exclusions.official_test,
-            kinds=exclusions.kinds or split_kinds(_as_text(data.get("kind"))),
-            holdout=exclusions.holdout,
-        )
+        """As the `training` record of a model card tells them; a damaged record promises nothing."""
+        data = training.get("data")
+        if not isinstance(data, dict):
+            return cls()
+        kind = data.get("kind")
+        try:
+            exclusions = cls.from_json(data.get("left_aside") or {})
+        except RecordError:
+            return cls()
+        kinds = exclusions.kinds or split_kinds(kind if isinstance(kind, str) else "")
+        return replace(exclusions, kinds=kinds)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunManifest:
+class RunManifest(JsonRecord):
     """What a run was given, apart from its recipe.
 
     folders: absolute paths of the datasets.  version: of the model.  retry_of: the run whose recipe this one changed.
@@ -148,45 +102,38 @@ class RunManifest:
     region_weight.  members: the models of an ensemble.
     """
 
+    KEYS: ClassVar[Mapping[str, str]] = {
+        "initial_weights": "began_from",
+        "exclusions": "left_aside",
+        "segmenter": "regions_from",
+        "members": "averaged",
+    }
+
     data: DataDescription = field(default_factory=DataDescription)
-    folders: tuple[str, ...] = ()
+    folders: tuple[PathText, ...] = ()
     version: str = "1.0.0"
     retry_of: str = ""
-    initial_weights: str = ""
+    initial_weights: PathText = ""
     exclusions: Exclusions = field(default_factory=Exclusions)
     segmenter: str = ""
-    members: tuple[str, ...] = ()
+    members: tuple[PathText, ...] = ()
 
     def to_json(self) -> JsonObject:
         """The object as manifest.json holds it."""
-        record: JsonObject = {
+        always: JsonObject = {
             **self.data.to_json(),
             "folders": list(self.folders),
             "version": self.version,
+            "began_from": self.initial_weights,
+            "left_aside": self.exclusions.to_json(),
         }
-        if self.retry_of:
-            record["retry_of"] = self.retry_of
-        record["began_from"] = self.initial_weights
-        record["left_aside"] = self.exclusions.to_json()
-        if self.segmenter:
-            record["regions_from"] = self.segmenter
-        if self.members:
-            record["averaged"] = list(self.members)
-        return record
+        others = {key: value for key, value in super().to_json().items() if key != "data"}
+        return always | others
 
+    @model_validator(mode="before")
     @classmethod
-    def from_json(cls, content: JsonObject) -> "RunManifest":
-        """The manifest that a file holds; what it does not say is empty, as in runs of earlier versions."""
-        return cls(
-            data=DataDescription.from_json(content),
-            folders=_as_texts(content.get("folders")),
-            version=_as_text(content.get("version")) or "1.0.0",
-            retry_of=_as_text(content.get("retry_of")),
-            initial_weights=_as_text(content.get("began_from")),
-            exclusions=Exclusions.from_json(content.get("left_aside")),
-            segmenter=_as_text(content.get("regions_from")),
-            members=_as_texts(content.get("averaged")),
-        )
+    def _gather_data(cls, content: Any) -> Any:
+        return {**content, "data": content} if isinstance(content, dict) else content
 
     def training_data(self) -> JsonObject:
         """The `training.data` of the model's card."""
@@ -197,33 +144,3 @@ class RunManifest:
 def split_kinds(kind: str) -> frozenset[str]:
     """The layouts of data that was read from several folders."""
     return frozenset(filter(None, kind.split("+")))
-
-
-def _parse_counts(content: Json) -> SplitCounts:
-    record = _as_object(content)
-    positives = _as_object(record.get("positives"))
-    return SplitCounts(
-        films=_as_int(record.get("films")),
-        patients=_as_int(record.get("patients")),
-        positives={key: _as_int(count) for key, count in positives.items()},
-    )
-
-
-def _as_object(content: Json) -> JsonObject:
-    return content if isinstance(content, dict) else {}
-
-
-def _as_text(content: Json) -> str:
-    return content if isinstance(content, str) else ""
-
-
-def _as_texts(content: Json) -> tuple[str, ...]:
-    return tuple(map(str, content)) if isinstance(content, list) else ()
-
-
-def _as_int(content: Json) -> int:
-    return content if isinstance(content, int) else 0
-
-
-def _as_float(content: Json) -> float:
-    return float(content) if isinstance(content, int | float) else 0.0

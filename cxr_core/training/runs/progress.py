@@ -35,6 +35,7 @@ from cxr_core.training.runs.run_files import (
 from cxr_core.workspace.json_files import JsonObject, read_json_object
 
 MAX_POINTS = 500  # of a curve
+MAX_NEW_BYTES = 2**26  # of progress.jsonl that one look reads; the next one goes on
 LOG_LINES = 40
 LOG_BYTES = 16384
 # Thinned points cover a curve with so many, so that it is not thinned again at every new point.
@@ -144,7 +145,7 @@ def _read_new_records(path: Path, offset: int) -> tuple[list[JsonObject], int]:
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            content = file.read()
+            content = file.read(MAX_NEW_BYTES)
     except OSError:
         return [], offset
     end = content.rfind(b"\n") + 1

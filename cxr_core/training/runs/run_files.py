@@ -15,12 +15,12 @@ job/progress.jsonl                   events of an evaluation; a run has its own,
 job/output.log                       what it wrote to its terminal
 """
 
-import json
 import os
 import tomllib
 from pathlib import Path
 
-from cxr_core.workspace.json_files import JsonObject, read_json_object
+from cxr_core.errors import RecordError
+from cxr_core.workspace.json_files import JsonObject, parse_json, read_bounded, read_json_object
 
 RUN_RECIPE, RUN_MANIFEST, RUN_PROGRESS = "recipe.toml", "manifest.json", "progress.jsonl"
 RUN_LOG, RUN_LOCK = "run.log", ".lock"
@@ -30,6 +30,7 @@ JOB_FOLDER = "job"
 REQUEST, JOB_RECIPE, QUEUE, PROCESS = "request.json", "recipe.toml", "queue.json", "process.json"
 HEARTBEAT, STOP, END, OUTPUT = "heartbeat.json", "stop.json", "end.json", "output.log"
 
+MAX_RECIPE_BYTES = 2**20
 TAIL_BYTES = 65536
 
 
@@ -49,8 +50,8 @@ def read_recipe_values(folder: Path) -> JsonObject:
     """The recipe of a run as written, unchecked; empty when it cannot be read."""
     for path in (folder / RUN_RECIPE, folder / JOB_FOLDER / JOB_RECIPE):
         try:
-            return tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return tomllib.loads(read_bounded(path, MAX_RECIPE_BYTES).decode())
+        except (OSError, ValueError, RecursionError, RecordError):
             continue
     return {}
 
@@ -70,7 +71,7 @@ def read_first_event(folder: Path) -> JsonObject:
     """The first event of a run; empty before it."""
     try:
         with (folder / RUN_PROGRESS).open("rb") as file:
-            return parse_event_line(file.readline()) or {}
+            return parse_event_line(file.readline(TAIL_BYTES)) or {}
     except OSError:
         return {}
 
@@ -87,8 +88,8 @@ def read_last_event(folder: Path) -> JsonObject:
 def parse_event_line(line: str | bytes) -> JsonObject | None:
     """The event of one line of progress.jsonl; None for a line that a kill or a full disk cut short."""
     try:
-        event = json.loads(line)
-    except ValueError:
+        event = parse_json(line, finite=False)
+    except RecordError:
         return None
     return event if isinstance(event, dict) else None
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cxr_core.errors import RunError
+from cxr_core.errors import RecordError, RunError
 from cxr_core.training.engine.checkpoint import Checkpoints
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import format_recipe, load_recipe
@@ -28,7 +28,8 @@ from cxr_core.training.runs.run_files import (
     parse_event_line,
 )
 from cxr_core.workspace.atomic import atomic_write, remove_unfinished
-from cxr_core.workspace.json_files import Json, JsonObject, read_json_object
+from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.json_record import read_record
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.process_lock import find_lock_holder, hold_lock
 
@@ -102,10 +103,12 @@ class RunFolder:
 
     def load_manifest(self) -> RunManifest:
         """The data that the run was given. Raises RunError when the manifest cannot be read."""
-        content = read_json_object(self.path / RUN_MANIFEST)
-        if content is None:
-            raise RunError(f"{self.path} holds no run: its {RUN_MANIFEST} cannot be read")
-        return RunManifest.from_json(content)
+        try:
+            return read_record(self.path / RUN_MANIFEST, RunManifest)
+        except (OSError, RecordError) as error:
+            raise RunError(
+                f"{self.path} holds no run: its {RUN_MANIFEST} cannot be read ({error})"
+            ) from error
 
     def append_event(self, event: Event) -> None:
         """Append to progress.jsonl, and to run.log in words. Raises RunError when the disk is full."""
