@@ -64,8 +64,20 @@ def test_steps_that_are_done_again_replace_the_first_telling(tmp_path):
 
 
 def test_without_tensorboard_a_run_goes_on(tmp_path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
     board = TensorBoard(tmp_path)
     board.add_event(epoch_done(10, 0.5))
     board.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_ends_the_numbers_and_not_the_run(tmp_path, capfd):
+    board = TensorBoard(tmp_path)
+    board.add_event(epoch_done(10, 0.5))
+    with board._file, open("/dev/full", "wb", buffering=0) as full:
+        board._file = full
+        board.add_event(epoch_done(20, 0.25))
+    board.add_event(epoch_done(30, 0.125))
+    board.close()
+    assert scalars(tmp_path, "epoch/loss") == [(10, 0.5)]
+    assert capfd.readouterr().err == ""
