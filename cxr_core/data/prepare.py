@@ -80,7 +80,8 @@ def prepare_here(preparation: Preparation, progress: StageProgress) -> str:
     manifest = decode_films(read_sources(sources, preparation.kind), progress)
     progress("examining", 0, 1)
     issues = sort_by_severity([*run_checks(manifest), *check_masks(manifest)])
-    with wait_for_lock(_registry_lock_file(), partial(progress, WAITING, 0, 1)):
+    waiting = partial(progress, WAITING, 0, 1)
+    with _explain_errors(), wait_for_lock(_registry_lock_file(), waiting):
         progress("writing", 0, 1)
         home = choose_folder(sources, preparation.name)
         dataset = Dataset(
@@ -198,24 +199,17 @@ def _with_decision(dataset: Dataset, decision: Decision) -> Dataset:
 
 
 def _write_dataset(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> None:
-    """Write every file of a dataset's folder; all are of this preparation or none is."""
+    """Write every file of a dataset's folder; all are of this preparation or none is. Raises OSError."""
     manifest = apply_decisions(manifest, issues, dataset.decisions)
     report = _build_report(dataset, manifest, issues)
     issue_records = [issue.to_json() for issue in issues]
-    try:
-        with atomic_files(dataset.folder) as draft:
-            manifest.save(draft / registry.MANIFEST)
-            (draft / registry.ISSUES_FILE).write_text(json.dumps(issue_records), encoding="utf-8")
-            _write_quarantine(draft / registry.QUARANTINE, manifest)
-            page = render_dataset_report(report)
-            (draft / registry.REPORT_HTML).write_text(page, encoding="utf-8")
-            write_json(draft / registry.REPORT_JSON, report.to_json())
-            write_json(draft / registry.RECORD, dataset.to_json())
-    except OSError as error:
-        raise DataError(
-            f"the dataset cannot be written to {dataset.folder}: {error.strerror}. "
-            "Free some space, or allow writing there"
-        ) from error
+    with atomic_files(dataset.folder) as draft:
+        manifest.save(draft / registry.MANIFEST)
+        (draft / registry.ISSUES_FILE).write_text(json.dumps(issue_records), encoding="utf-8")
+        _write_quarantine(draft / registry.QUARANTINE, manifest)
+        (draft / registry.REPORT_HTML).write_text(render_dataset_report(report), encoding="utf-8")
+        write_json(draft / registry.REPORT_JSON, report.to_json())
+        write_json(draft / registry.RECORD, dataset.to_json())
 
 
 def _build_report(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> DatasetReport:
@@ -261,7 +255,7 @@ def _hold_registry() -> Iterator[None]:
     """Lets one process at a time write the registry. Raises DataError when another one holds it for long."""
     lock = _registry_lock_file()
     try:
-        with FileLock(lock, timeout=LOCK_WAIT_S):
+        with _explain_errors(), FileLock(lock, timeout=LOCK_WAIT_S):
             yield
     except Timeout as error:
         raise DataError(
@@ -272,13 +266,21 @@ def _hold_registry() -> Iterator[None]:
 def _registry_lock_file() -> Path:
     """Its lock is held from the choice of a dataset's name to its last file."""
     folder = registry.datasets_folder()
-    try:
+    with _explain_errors():
         folder.mkdir(parents=True, exist_ok=True)
+    return folder / ".lock"
+
+
+@contextmanager
+def _explain_errors() -> Iterator[None]:
+    """Raises DataError for what the system refuses in the registry's folder."""
+    try:
+        yield
     except OSError as error:
         raise DataError(
-            f"{folder} cannot be written: {error.strerror}; set CXR_WORKSPACE to another folder"
+            f"{registry.datasets_folder()} cannot be written: {error.strerror}. Free space, allow writing there, or "
+            "set CXR_WORKSPACE to another folder"
         ) from error
-    return folder / ".lock"
 
 
 def _utc_seconds() -> str:

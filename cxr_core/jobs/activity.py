@@ -5,10 +5,11 @@ file stays and says that the work was cut off, until the next one replaces it.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxr_core.errors import RunError
 from cxr_core.jobs import files
 from cxr_core.jobs.records import read_text
 from cxr_core.workspace.json_files import JsonObject
@@ -56,5 +57,7 @@ def track_activity(run: Path, what: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if files.read_record(run, ACTIVITY) == record:  # and not that of a later activity
-            files.remove_records(run, ACTIVITY)
+        # Not that of a later activity; and an error of the work counts more than one of its record.
+        if files.read_record(run, ACTIVITY) == record:
+            with suppress(RunError):
+                files.remove_records(run, ACTIVITY)
