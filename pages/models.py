@@ -76,7 +76,11 @@ def show_model(state: ModelsPageState, model: InstalledModel) -> None:
     shown = model.shown
     st.subheader(f"{plain(model.name)} {plain(shown.name)}")
     if model.active is None:
-        st.info("No version of this model is in use: it reads no film until one is activated.")
+        st.info(
+            "No version of this model is in use: it reads no film until one is activated. To measure it on a "
+            "dataset first:"
+        )
+        st.code(f"python -m train.evaluate {shown.folder} --data DIR", language=None)
     if shown.publication.override:
         st.warning(
             f"It was published although the gate is closed: {plain(shown.publication.override)}",

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import StageProgress, ignore_stage_progress, open_data
 from cxr_core.data.splits.holdout import HOLDOUT
-from cxr_core.errors import DataError, RunError, SplitMissing
+from cxr_core.errors import DataError, ModelError, RunError, SplitMissing
 from cxr_core.evaluation.evaluate import describe_data
 from cxr_core.evaluation.segmentation.mask_comparison import compare_with_masks
 from cxr_core.evaluation.segmentation.metrics import ComparedFilm
@@ -51,6 +52,7 @@ from cxr_core.workspace.jsonl import utc_now
 TEST = "test"
 THE_GATE = "the gate"  # who uses test films, in the record of their uses
 Card = ModelCard | SegmenterCard
+Loaded = TypeVar("Loaded")
 NOT_THE_MODEL = ("metrics", "training")  # parts of a card that do not change what a model answers
 OFFICIAL_FIGURES = ("auroc", "auroc_delong", "average_precision", "ece")
 
@@ -102,6 +104,17 @@ def find_incumbent(card: Card) -> Path | None:
         return find_segmenter()
     active = find_active_version(card.model)
     return active.folder if active and not is_segmenter(active.folder) else None
+
+
+def load_incumbent(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
+    """The incumbent as `load` gives it. Raises ModelError that says what to do about a damaged one."""
+    try:
+        return load(folder)
+    except ModelError as error:
+        raise ModelError(
+            f"the active version cannot be compared with: {str(error).rstrip('.')}. Activate another version of it, "
+            "or stop using it, then try again"
+        ) from error
 
 
 def verdict_holds(verdict: Verdict, candidate: Card, incumbent: Card | None) -> bool:
@@ -160,7 +173,7 @@ def _compare_classifier(run: RunFolder, progress: StageProgress) -> Verdict:
     folder = find_incumbent(candidate.card)
     incumbent, incumbent_card = None, None
     if folder is not None:
-        incumbent = Classifier.load(folder)
+        incumbent = load_incumbent(folder, Classifier.load)
         incumbent_card = incumbent.card
 
     def check(films: ComparisonSet) -> tuple[tuple[Check, ...], str]:
@@ -175,7 +188,7 @@ def _compare_segmenter(run: RunFolder, progress: StageProgress) -> Verdict:
     folder = find_incumbent(candidate.card)
     incumbent, incumbent_card = None, None
     if folder is not None:
-        incumbent = Segmenter.load(folder)
+        incumbent = load_incumbent(folder, Segmenter.load)
         incumbent_card = incumbent.card
 
     def check(films: ComparisonSet) -> tuple[tuple[Check, ...], str]:

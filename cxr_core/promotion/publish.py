@@ -27,7 +27,12 @@ from cxr_core.models.registry.registry import (
     version_sort_key,
 )
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.promotion.candidate import compare_candidate, find_incumbent, verdict_holds
+from cxr_core.promotion.candidate import (
+    compare_candidate,
+    find_incumbent,
+    load_incumbent,
+    verdict_holds,
+)
 from cxr_core.promotion.gate.verdict import GATE_FILE, Verdict, write_verdict
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.segmenter import Segmenter
@@ -93,7 +98,7 @@ def publish(
         active_folder = find_incumbent(card)
         incumbent = None
         if active_folder is not None:
-            incumbent = read_card(active_folder)
+            incumbent = load_incumbent(active_folder, read_card)
         if not verdict_holds(verdict, card, incumbent):
             raise ModelError(
                 f"another version of {card.model} was activated meanwhile; publish again"

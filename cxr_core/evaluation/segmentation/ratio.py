@@ -67,10 +67,19 @@ def check_comparator(card: ModelCard) -> None:
 
 
 def load_installed_comparator() -> Classifier | None:
-    """The installed classifier that answers cardiomegaly; None without one. Raises ModelError for several."""
-    folders = [
-        folder for folder in list_classifiers() if MEASURED_FINDING in load_card(folder).findings
-    ]
+    """The installed classifier that answers cardiomegaly; None without one.
+
+    Raises ModelError for several, and where there is none but one whose card cannot be read.
+    """
+    folders, problem = [], None
+    for folder in list_classifiers():
+        try:
+            if MEASURED_FINDING in load_card(folder).findings:
+                folders.append(folder)
+        except ModelError as error:
+            problem = error
+    if problem is not None and not folders:
+        raise problem
     if len(folders) > 1:
         names = ", ".join(folder.parent.name for folder in folders)
         raise ModelError(

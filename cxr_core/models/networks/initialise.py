@@ -27,7 +27,6 @@ from cxr_core.models.store import (
 )
 from cxr_core.models.weights_file import load_tensors, read_shapes
 from cxr_core.workspace.hashing import sha256_of_file
-from cxr_core.workspace.json_files import read_json_object
 
 # Before a model's folder or name: its backbone only, for a network with another head or on other inputs.
 BACKBONE_OF = "backbone:"
@@ -121,9 +120,9 @@ def describe_initial_weights(init: str) -> str:
     """Where a run's weights came from, for its card: a word, a file with its hash, or a model with version and hash."""
     folder = find_initial_model(init)
     if folder is not None:
-        card = read_json_object(folder / CARD) or {}
+        card = read_card(folder)
         part = "the backbone of " if init.startswith(BACKBONE_OF) else ""
-        return f"{part}{card['model']} {card['version']}, sha256 {card['weights_sha256']}"
+        return f"{part}{card.model} {card.version}, sha256 {card.weights_sha256}"
     if Path(init).is_file():
         return f"{Path(init).name}, sha256 {sha256_of_file(Path(init))}"
     return init

@@ -12,7 +12,7 @@ from cxr_core.jobs.files import list_run_folders
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.records import EvaluationRequest
 from cxr_core.jobs.scheduler import ensure_scheduler
-from cxr_core.models.registry.registry import list_models
+from cxr_core.models.registry.registry import list_active_versions
 from cxr_core.presentation.wording import split_name
 from pages.components.error_boundary import show_errors
 from pages.components.evaluation.command import METHOD_HELP, METHODS, build_command
@@ -63,7 +63,7 @@ def show_evaluation_jobs(state: EvaluatePageState) -> None:
 
 def offer_evaluation(state: EvaluatePageState) -> None:
     """Ask for a model, a dataset, a split and a recalibration; start the evaluation, or show the command for it."""
-    models = list_models()
+    models = [active.folder.parent.name for active in list_active_versions()]
     runs = sorted(str(run) for run in list_run_folders() if (run / "model" / "card.json").is_file())
     datasets = [dataset.name for dataset in list_datasets()]
     with st.container(horizontal=True, gap="medium"):
