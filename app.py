@@ -37,8 +37,10 @@ def show_page() -> None:
             st.Page("pages/models.py", title="Models"),
         ]
     )
-    page.run()
-    st.sidebar.caption(NOT_A_DEVICE)
+    try:
+        page.run()
+    finally:
+        st.sidebar.caption(NOT_A_DEVICE)  # also on a page that failed
 
     # Last, so that the page is on the screen before the models are loaded.
     cache.start_warm_up()
@@ -47,6 +49,7 @@ def show_page() -> None:
 if __name__ == "__main__":
     show_page()
 else:
+    from pages.components.error_boundary import report_fault
     from pages.components.server import server_middleware
 
-    app = st.App(__file__, middleware=server_middleware())
+    app = st.App(__file__, middleware=server_middleware(), on_script_error=report_fault)

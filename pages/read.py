@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from cxr_core.errors import SilhouetteError
-from pages.components.markdown import plain
+from pages.components.error_boundary import show_errors
 from pages.components.read.drop_zone import offer_clearing, take_films
 from pages.components.read.patient_form import ask_patient
 from pages.components.session import read_page_state
 
 
+@show_errors()
 def page() -> None:
     """The whole page, from top to bottom."""
     state = read_page_state()
@@ -24,7 +24,4 @@ def page() -> None:
         show_study(state, answers)
 
 
-try:
-    page()
-except SilhouetteError as error:
-    st.error(plain(str(error)))
+page()
