@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -27,7 +27,7 @@ from cxr_core.data.registry import THUMBNAIL, Dataset, choose_folder, find_datas
 from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
 from cxr_core.version import VERSION
-from cxr_core.workspace.atomic import atomic_files
+from cxr_core.workspace.atomic import atomic_files, temporary_path_beside
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.process_lock import wait_for_lock
 
@@ -135,10 +135,9 @@ def withdraw_decision(dataset: Dataset, code: str) -> Dataset:
 
 def forget_dataset(folder: Path) -> None:
     """Remove a dataset, given by its folder in the registry, and its report; the films are never touched."""
-    with _hold_registry():
-        # The record goes first: without it the folder is no dataset.
-        (folder / registry.RECORD).unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+    with _hold_registry(), suppress(FileNotFoundError):  # somebody else has removed it
+        # Out of sight in one step, so that nobody meets a part of it.
+        shutil.rmtree(folder.rename(temporary_path_beside(folder)), ignore_errors=True)
 
 
 def decode_films(manifest: Manifest, progress: StageProgress = ignore_stage_progress) -> Manifest:

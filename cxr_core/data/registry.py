@@ -183,15 +183,14 @@ def list_damaged_folders() -> list[Path]:
 
 
 def _load_records() -> dict[Path, Dataset | None]:
-    """Each folder with a record, and its dataset; None for a damaged record."""
+    """Each dataset's folder, and the dataset; None for one whose record is missing or damaged."""
     datasets: dict[Path, Dataset | None] = {}
-    for record in sorted(datasets_folder().glob(f"*/{RECORD}")):
+    for folder in sorted(datasets_folder().glob("[!.]*/")):
         try:
-            datasets[record.parent] = Dataset.load(record.parent)
-        except DataError as error:
-            removed_meanwhile = isinstance(error.__cause__, FileNotFoundError)
-            if not removed_meanwhile:
-                datasets[record.parent] = None
+            datasets[folder] = Dataset.load(folder)
+        except DataError:
+            if any(folder.glob("[!.]*")):  # else it is about to be written
+                datasets[folder] = None
     return datasets
 
 

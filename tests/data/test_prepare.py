@@ -228,6 +228,8 @@ def test_damaged_record_is_listed_and_blocks_no_other_dataset(sound: Path, tmp_p
     with pytest.raises(DataError, match="prepare its films again under the name sound-set"):
         find_dataset("sound-set")
     assert (list_datasets(), list_damaged_folders()) == ([], [dataset.folder])
+    (dataset.folder / "dataset.json").unlink()
+    assert (list_datasets(), list_damaged_folders()) == ([], [dataset.folder])
     shutil.copytree(sound, tmp_path / "other" / sound.name)
     other = prepare_dataset([tmp_path / "other" / sound.name])
     assert other.name == "sound-set-2"  # the damaged dataset keeps its name until it is requested
