@@ -160,8 +160,8 @@ def compute_finding_view(
 
 
 def read_report(record: EvaluationRecord) -> str | None:
-    """The page that was written with an evaluation; None without one."""
+    """The page that was written with an evaluation; None without one that can be read."""
     try:
         return (record.folder / REPORT).read_text(encoding="utf-8")
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None

@@ -28,7 +28,7 @@ def show_segmenter_report(record: EvaluationRecord) -> None:
     report = read_report(record)
     if report is None:
         st.info(
-            "This model segments heart and lungs. Its report is missing; evaluate it again to write one."
+            "This model segments heart and lungs. Its report.html is missing or damaged; evaluate it again to make one."
         )
         return
     st.caption(
