@@ -3,14 +3,11 @@
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -22,28 +19,17 @@ from cxr_core.jobs.status import list_runs
 from cxr_core.models.registry.active_version import read_history
 from cxr_core.models.registry.registry import find_active_version
 from cxr_core.promotion.gate.verdict import read_verdict
+from tests.old_site import copy_old_site
 
 ROOT = Path(__file__).parents[1]
-OLD_SITE = Path(__file__).parent / "workspace_of_0_1"
 RUN_TIME = {"made", "software"}  # entries of metrics.json that tell when and by which version
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the old site whose paths lead to the copy, with its workspace as the present one."""
-    site = tmp_path / "site"
-    shutil.copytree(OLD_SITE, site)
-    for path in site.rglob("*"):
-        if path.suffix in {".json", ".jsonl", ".html", ".csv", ".toml", ".log"}:
-            text = path.read_text(encoding="utf-8")
-            path.write_text(text.replace("/site/", f"{site}/"), encoding="utf-8")
-    manifest = site / "workspace/datasets/films/manifest.parquet"
-    table = pq.read_table(manifest)
-    place = table.schema.get_field_index("image")
-    images = pc.replace_substring(table["image"], "/site/", f"{site}/")
-    pq.write_table(table.set_column(place, table.schema.field(place), images), manifest)
-    monkeypatch.setenv("CXR_WORKSPACE", str(site / "workspace"))
-    return site
+    monkeypatch.setenv("CXR_WORKSPACE", str(copy_old_site(tmp_path / "site")))
+    return tmp_path / "site"
 
 
 def command(*words: str) -> str:
