@@ -16,7 +16,7 @@ from cxr_core.models.registry.active_version import log_event, registry_lock
 from cxr_core.models.registry.archive import unpack_model
 from cxr_core.models.registry.registry import IMPORT_RECORD, list_versions
 from cxr_core.reading.trial import try_model
-from cxr_core.workspace.atomic import atomic_folder
+from cxr_core.workspace.atomic import atomic_folder, remove_unfinished
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.jsonl import utc_now
 from cxr_core.workspace.paths import printable, workspace
@@ -75,6 +75,7 @@ def _install(draft: Path, card: AnyCard, final: Path) -> Path:
     """Let a draft appear under its name. Raises ModelError when another has taken the name meanwhile."""
     _require_free_name(draft, card)
     log_event({"model": card.model, "version": card.version, "what": "imported", "note": ""})
+    remove_unfinished(final.parent)
     with atomic_folder(final) as folder:
         for file in draft.iterdir():
             file.rename(folder / file.name)

@@ -55,6 +55,8 @@ class Classifier:
         network = load_network(folder, card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         statistics = load_ood_statistics(folder)
         detector = OodDetector(statistics) if statistics is not None else None
+        if detector is not None and detector.is_degenerate:
+            detector = None
         classifier = cls(card=card, network=network, ood_detector=detector)
         side = card.input_spec.side
         try:

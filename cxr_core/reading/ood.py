@@ -45,12 +45,15 @@ class OodDetector:
 
     @classmethod
     def fit(cls, descriptors: Tensor, axes: int = AXES) -> "OodDetector":
-        """The detector of training films with descriptors (N, D), N above `axes`."""
+        """The detector of training films with descriptors (N, D).
+
+        Few films lie wholly within N - 1 axes and leave no rest, so at most half as many axes are taken as films.
+        """
         mean = descriptors.mean(dim=0)
         scale = descriptors.std(dim=0).clamp_min(1e-6)
         standard = (descriptors - mean) / scale
         _, spread, rows = torch.linalg.svd(standard, full_matrices=False)
-        axes = min(axes, len(spread) - 1)
+        axes = min(axes, len(spread) - 1, (len(descriptors) - 1) // 2)
         inside = standard @ rows[:axes].T
         outside = (standard - inside @ rows[:axes]).square().sum(dim=1)
         rest = outside.mean() / (standard.shape[1] - axes)
@@ -64,6 +67,11 @@ class OodDetector:
                 "rest": rest,
             }
         )
+
+    @property
+    def is_degenerate(self) -> bool:
+        """Whether it was fitted on so few films that it measures nothing, as earlier versions of this program did."""
+        return not bool(torch.isfinite(self._gain).all())
 
     def measure_distance(self, descriptors: Tensor) -> Tensor:
         """Root mean squared standardised deviation of descriptors (N, D): (N,), about 1 for a training film."""

@@ -103,7 +103,6 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a folder as statistics": lambda folder: (folder / OOD_STATISTICS).mkdir(),
     "statistics of another network": lambda folder: put_statistics(folder, 7, 1.0),
     "statistics that are NaN": lambda folder: put_statistics(folder, 112, float("nan")),
-    "statistics that divide by 0": lambda folder: put_statistics(folder, 112, 0.0),
 }
 
 

@@ -55,6 +55,21 @@ def test_the_statistics_survive_being_stored(known, tmp_path):
     assert np.array_equal(again.measure_distance(known[:9]), fitted.measure_distance(known[:9]))
 
 
+@pytest.mark.parametrize("films", [2, 3, 10, 20, 64])
+def test_few_training_films_leave_a_rest_that_float16_keeps(films):
+    descriptors = torch.randn(films, 96, generator=torch.Generator().manual_seed(films))
+    fitted = OodDetector.fit(descriptors)
+    stored = OodDetector({name: tensor.half().float() for name, tensor in fitted.tensors.items()})
+    assert not stored.is_degenerate
+    assert torch.isfinite(stored.measure_distance(descriptors + 1)).all()
+
+
+def test_statistics_of_an_earlier_version_on_too_few_films_measure_nothing(known):
+    fitted = OodDetector.fit(known, axes=3)
+    assert not fitted.is_degenerate
+    assert OodDetector({**fitted.tensors, "rest": torch.tensor(0.0)}).is_degenerate
+
+
 def test_incomplete_statistics_are_refused_by_name():
     with pytest.raises(ModelError, match="axes, mean"):
         OodDetector({"scale": torch.ones(1), "spread": torch.ones(1), "rest": torch.ones(())})

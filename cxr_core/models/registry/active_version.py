@@ -21,6 +21,7 @@ from cxr_core.models.registry.registry import (
     list_models,
     list_versions,
 )
+from cxr_core.workspace.atomic import remove_unfinished
 from cxr_core.workspace.hashing import sha256_of_file
 from cxr_core.workspace.json_files import JsonObject, read_json_object, write_json
 from cxr_core.workspace.jsonl import append_line, read_jsonl, utc_now
@@ -169,6 +170,7 @@ def write_pointer(model: str, record: JsonObject) -> None:
     try:
         _log_current_version(model)
         pointer.parent.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(pointer.parent)
         write_json(pointer, content, durable=True)
         _log_current_version(model)
     except OSError as error:
