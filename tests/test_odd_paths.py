@@ -27,6 +27,7 @@ ARGUMENTS = {
         ["cardiomegaly-adults", "--data", "FOLDER", "--outlines", "PATH"],
         ["cardiomegaly-adults", "--data", "FOLDER", "--beside", "PATH"],
     ],
+    "train.models": [["import", "PATH"]],
     "train.publish": [["PATH"]],
     "train.average": [
         ["PATH", "FOLDER", "--data", "FOLDER"],

@@ -48,8 +48,13 @@ class Preparation:
 def prepare_apart(preparation: Preparation, progress: StageProgress) -> str:
     """Prepare and register a dataset. Returns its name. Raises DataError, and what progress raises."""
     environment = {"CXR_WORKSPACE": os.path.abspath(workspace())}
-    # A fault of this program leaves its traceback where this process leaves its own.
-    child = ChildProcess(MODULE, environment=environment, stderr=sys.__stderr__)
+    try:
+        # A fault of this program leaves its traceback where this process leaves its own.
+        child = ChildProcess(MODULE, environment=environment, stderr=sys.__stderr__)
+    except OSError as error:
+        raise DataError(
+            f"no process can be started to prepare the films ({error.strerror}); close other programs"
+        ) from error
     messages: queue.SimpleQueue[JsonObject | int] = queue.SimpleQueue()
     receiver = threading.Thread(target=_pass_messages, args=(child, messages), daemon=True)
     receiver.start()

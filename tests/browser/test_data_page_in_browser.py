@@ -1,12 +1,15 @@
 """The Data page as a researcher uses it: a folder named, bars and films clicked, a choice put on record."""
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.served_app import FAKE_READER, serve
@@ -18,9 +21,14 @@ FILMS = 30
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def app_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="module")
+def app(app_workspace: Path) -> Iterator[str]:
     """The address of the app with the fake reader and a workspace of its own."""
-    yield from serve(FAKE_READER, tmp_path_factory.mktemp("workspace"))
+    yield from serve(FAKE_READER, app_workspace)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +93,26 @@ def test_missing_folder_is_explained(page: Page, app: str, folder: Path) -> None
     assert page.locator("img[src=x]").count() == 0
     page.get_by_role("button", name="Dismiss").click()
     expect(page.get_by_role("alert").filter(has_text="/no/")).to_have_count(0)
+
+
+def test_a_preparation_with_odd_files_is_cancelled_and_then_done(
+    page: Page, app: str, app_workspace: Path, folder: Path
+) -> None:
+    prepare(page, app, folder)
+    odd = folder.with_name("odd")
+    shutil.copytree(folder, odd)
+    os.mkfifo(odd / "test" / "NORMAL" / "pipe.png")
+    (odd / "test" / "NORMAL" / "zero.png").symlink_to("/dev/zero")
+    page.get_by_text("Add a dataset").click()
+    field = page.get_by_label("Folders on this computer, one per line")
+    with FileLock(app_workspace / "datasets" / ".lock"):
+        field.fill(str(odd))
+        page.get_by_role("button", name="Prepare").click()
+        expect(page.get_by_text("Waiting for another preparation")).to_be_visible()
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_text(f"Stopped: {odd}")).to_be_visible()
+    page.get_by_role("button", name="Prepare").click()
+    expect(page.get_by_text("of them 2 unreadable")).to_be_visible(timeout=60_000)
 
 
 def test_click_on_a_bar_shows_its_films(page: Page, app: str, folder: Path) -> None:

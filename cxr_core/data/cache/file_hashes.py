@@ -74,3 +74,5 @@ def _identify(path: str) -> FileIdentity | FileRefused:
         return identify_outside_file(path, MAX_BYTES)
     except FileRefused as refusal:
         return refusal
+    except MemoryError:
+        return FileRefused(printable(path), "the memory does not suffice", "close other programs")

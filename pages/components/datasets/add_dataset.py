@@ -16,7 +16,7 @@ from pages.components.datasets.page_state import DataPageState
 from pages.components.markdown import plain
 
 PREFIX = "prepare dataset "  # of the keys of these background tasks
-FIRST_WAIT_S = 0.6  # by then it is usually known what is wrong with a folder
+FIRST_WAIT_S = 1.5  # by then it is usually known what is wrong with a folder
 POLL_S = 0.5
 LAYOUT_NAMES = {
     "nih14": "NIH CXR8 (ChestX-ray14)",
