@@ -1,0 +1,109 @@
+"""Kills the program at random moments: `python -m tests.soak.kill_processes [--count N] [--seed S] [--minutes M]`.
+
+Half of the kills come at a random write below the workspace (rename, write, fsync and so on, by whatever library), the
+others at a random time. After each one, whatever was shown as done has to be there, all that is visible has to be
+complete, and the same command has to continue; at last it has to end as one that nobody killed, with nothing left
+behind. Victims are forked from a process that has imported everything and done nothing else, and call the `main` of
+their command: the same code as in a shell, without the seconds of imports. Needs Linux and a C compiler.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from random import Random
+
+from tests.soak.victims.faults import KILL_GROUP, KILL_PROCESS, Fault, preload_faults
+from tests.soak.victims.fork import Violation, in_fork
+from tests.soak.victims.program import Site, require
+from tests.soak.victims.trial import Trial, report_violations
+
+MODULE = "tests.soak.kill_processes"
+KILLS_OF_ONE = 6  # then it may end
+
+
+class Killer(Trial):
+    """Kills one program again and again."""
+
+    kills = 0
+
+    def kill_until_done(self, most: int) -> None:
+        """One workspace, in which the program is killed up to `most` times, then ends."""
+        site, history = self.begin(), []
+        try:
+            for _ in range(most):
+                fault, after_s = self._choose()
+                history.append(f"{fault} {after_s}")
+                if not self._kill(site, fault, after_s):
+                    break
+                self.inspect(site)
+            self.require_same_end(site)
+            self.tally.outcomes["continued to the same end"] += 1
+        except Violation as violation:
+            self.tally.outcomes["violations"] += 1
+            self.note(f"{violation}\n  after {history}")
+
+    def _choose(self) -> tuple[Fault, float | None]:
+        """A kill at a write or at a time, in the whole of the program's work, and of one process or all."""
+        action = KILL_GROUP
+        if self.program.has_children and self.chance.random() < 0.5:
+            action = KILL_PROCESS
+        if self.chance.random() < 0.5:
+            return Fault(0, action), self.chance.uniform(0, self.undisturbed.duration_s)
+        return Fault(self.chance.randint(1, self.undisturbed.writes), action), None
+
+    def _kill(self, site: Site, fault: Fault, after_s: float | None) -> bool:
+        """Start the program and kill it. Returns whether it was killed before it ended."""
+        victim = self.start(site, fault)
+        if after_s is not None and victim.wait(after_s) is None:
+            victim.kill(tree=fault.action == KILL_GROUP)
+        status = self.finish(victim)
+        killed = status == -signal.SIGKILL
+        if fault.action == KILL_PROCESS and victim.state.happened:
+            killed = True  # a process that it had started; it may go on without that, or end by a sentence
+            require(status in (0, 3, -signal.SIGKILL), f"status {status}: {self.read_output()}")
+        else:
+            require(killed or status == 0, f"status {status}: {self.read_output()}")
+        outcome = "ended before its kill"
+        if killed:
+            self.kills += 1
+            outcome = "killed at a write" if after_s is None else "killed at a time"
+        self.tally.outcomes[outcome] += 1
+        return killed
+
+
+def main() -> int:
+    """Kill until the count is reached, or the time is over. 1 when a promise was not kept."""
+    given = _parse()
+    folder = preload_faults(MODULE)
+    # Only now: the process that the line above has started again needs none of it.
+    from tests.soak.victims.programs import PROGRAMS
+    from tests.soak.victims.site import build_base
+
+    chosen = [program for program in PROGRAMS if program.name in (given.victim or [program.name])]
+    in_fork(lambda: build_base(folder / "base"))
+    shares = sum(program.share for program in chosen)
+    deadline = time.monotonic() + 60 * given.minutes
+    killers = []
+    for program in chosen:
+        killer = Killer(program, folder / "base", folder, Random(f"{given.seed} {program.name}"))
+        killers.append(killer)
+        began, enough = time.monotonic(), -(-given.count * program.share // shares)
+        while killer.kills < enough and time.monotonic() < deadline:
+            killer.kill_until_done(min(KILLS_OF_ONE, enough - killer.kills))
+        print(f"{killer.describe()}  {time.monotonic() - began:.0f} s", flush=True)
+    print(f"{sum(killer.kills for killer in killers)} kills")
+    return report_violations(killers, folder, MODULE)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
+    parser.add_argument("--count", type=int, default=1000, help="kills in all (default 1000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    parser.add_argument("--minutes", type=float, default=600, help="stop after so long")
+    parser.add_argument("--victim", action="append", help="only this one; repeatable")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
