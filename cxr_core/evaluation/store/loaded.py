@@ -1,5 +1,6 @@
 """Loads an evaluation from its folder, and computes the values of all charts of one finding in one view."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -105,7 +106,7 @@ def load_evaluation(record: EvaluationRecord) -> LoadedEvaluation:
         metrics = EvaluationMetrics.from_json(record.content)
         curves = read_record(folder / CURVES, EvaluationCurves)
         recalibration = None
-        if (folder / RECALIBRATION).is_file():
+        if os.path.lexists(folder / RECALIBRATION):
             recalibration = read_record(folder / RECALIBRATION, Recalibration)
         _require_agreement(metrics, curves, table)
     except (OSError, RecordError) as error:
