@@ -1,0 +1,399 @@
+"""Damages every kind of file of a workspace, and opens every page and runs every command that reads it.
+
+`python -m tests.soak.damage_workspace [--count N] [--seed S] [--minutes M]`. A violation is an exception that reaches a
+page, a page that loses its other parts, a command that ends with an exception or fails without one sentence, and damage
+of which nobody says a word (see SILENT). Each violating case is written to a file.
+"""
+
+import argparse
+import contextlib
+import importlib
+import io
+import itertools
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import cv2
+import numpy as np
+import streamlit as st
+from streamlit import error_util
+from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest, app_test
+
+from cxr_core.data import prepare
+from cxr_core.evaluation.charts.film_filter import FilmFilter
+from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
+from cxr_core.jobs import launch
+from pages.components import cache
+from pages.components.datasets.page_state import EXPLORE, DataPageState
+from pages.components.evaluation.page_state import EvaluatePageState
+from pages.components.training.page_state import START, TrainPageState
+from tests.pages.app_bench import APP, StartedPagesManager
+from tests.soak.file_damages import damaged, list_damages
+from tests.soak.whole_workspace import build_workspace, sort_by_kind
+
+REPORT_EVERY_S = 30.0
+NOTICE = "Not a medical device"  # the last thing on every page
+# What every view of a page shows whatever is damaged.
+LANDMARKS = {
+    "data": {"Datasets", "Add a dataset"},
+    "train": {"Training", "Runs", "Start a run"},
+    "evaluate": {"Evaluation", "Make another evaluation"},
+    "models": {"Models", "Import a model from a zip file"},
+}
+# Kinds of which a damage need not be said: without them a page shows less, as before they were written.
+SILENT = {
+    "lock": "nothing is read from it",
+    "dataset report": "its button is left out; Check again writes it anew",
+    "dataset quarantine": "its button is left out; Check again writes it anew",
+    "cache geometry": "the cache's name says the same",
+    "predictions parquet": "the program reads predictions.csv",
+    "evaluation report": "its button is left out",
+    "run log": "its last lines are left out",
+    "job output": "its last lines are left out",
+    "evaluation progress": "the evaluation has ended",
+    "comparison": "nothing reads it back",
+    "model import": "that it is there says that the version came from a zip file",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A page in one state. state: of the page, by its key in the session."""
+
+    page: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    states: Callable[[], dict[str, Any]] = dict
+
+
+@dataclass
+class Outcome:
+    """What one damaged file led to. said: what pages and commands said that they do not say otherwise."""
+
+    said: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Tally:
+    """(kind, outcome) -> how often; and the cases that violate something."""
+
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+
+    def print(self, seconds: float) -> None:
+        """A table of counts: a row for each kind of file, a column for each outcome."""
+        total = self.outcomes.total()
+        print(f"\n{total:,} cases in {seconds:.0f} s, {len(self.violations)} violations")
+        names = sorted({outcome for _, outcome in self.outcomes})
+        print(f"{'':24}" + "".join(f"{name:>14}" for name in names))
+        for kind in dict.fromkeys(kind for kind, _ in self.outcomes):
+            counts = "".join(f"{self.outcomes[kind, name]:14,}" for name in names)
+            print(f"{kind:24}{counts}")
+        sys.stdout.flush()
+
+
+class WorkspaceSoak:
+    """One whole workspace, its views and commands, and what they say while nothing is damaged."""
+
+    def __init__(self, site: Path, out: Path, seed: int = 17):
+        """site: where films and workspace are written; CXR_WORKSPACE must name its `workspace`.  out: for cases."""
+        self.workspace, self.out, self.seed = build_workspace(site), out, seed
+        self.kinds = sort_by_kind(self.workspace)
+        self._pristine = site / "pristine"
+        shutil.copytree(self.workspace, self._pristine)
+        film = min(map(str, (site / "films/test").glob("*/*.png")))
+        drawn = site / "drawn.png"
+        pixels = np.rint(draw_phantom(PhantomSpec()).pixels * 255).astype(np.uint8)
+        cv2.imwrite(str(drawn), pixels)
+        self.views = list_views(self.workspace, film)
+        self.commands = list_commands(self.workspace, drawn, site / "out")
+        self._usual = {name: set(self._open(view).said) for name, view in self.views.items()}
+        self.tally = Tally()
+
+    def list_cases(self) -> list[tuple[str, Path, str]]:
+        """Every kind, file and damage."""
+        return [
+            (kind, path, damage)
+            for kind, paths in self.kinds.items()
+            for path in paths
+            for damage in list_damages(path)
+        ]
+
+    def try_case(
+        self,
+        kind: str,
+        path: Path,
+        damage: str,
+        views: Sequence[str] | None = None,
+        commands: Sequence[str] | None = None,
+    ) -> Outcome:
+        """Damage a file and look at views and run commands: those named, or all that concern its folder."""
+        area = area_of(self.workspace, path)
+        outcome = Outcome()
+        seed = f"{self.seed} {path} {damage}"
+        with damaged(path, damage, seed):
+            for name in VIEWS_OF[area] if views is None else views:
+                shown = self._open(self.views[name])
+                outcome.said += [text for text in shown.said if text not in self._usual[name]]
+                outcome.violations += [f"{name}: {each}" for each in shown.violations]
+        for name in COMMANDS_OF[area] if commands is None else commands:
+            with damaged(path, damage, seed):
+                ended = self._run(name)
+            self._restore()
+            outcome.said += ended.said
+            outcome.violations += [f"{name}: {each}" for each in ended.violations]
+        self._count(kind, path, damage, outcome)
+        return outcome
+
+    def _count(self, kind: str, path: Path, damage: str, outcome: Outcome) -> None:
+        """Count how a case ended. Raises nothing: silence about damage that matters is a violation too."""
+        names = (path.name, path.parent.name, str(path.parent))
+        is_named = any(name in text.replace("\\", "") for text in outcome.said for name in names)
+        word = "named" if is_named else "said" if outcome.said else "silent"
+        self.tally.outcomes[kind, "violation" if outcome.violations else word] += 1
+        if outcome.violations:
+            self._report(kind, path, damage, outcome)
+
+    def _restore(self) -> None:
+        """The workspace as it was before a command wrote to it."""
+        shutil.rmtree(self.workspace)
+        shutil.copytree(self._pristine, self.workspace)
+        shutil.rmtree(self.workspace.with_name("out"), ignore_errors=True)
+
+    def _open(self, view: View) -> Outcome:
+        """What a page shows in a new browser tab."""
+        outcome, faults = Outcome(), list[Exception]()
+        st.cache_resource.clear()
+        app = AppTest.from_file(str(APP), default_timeout=300)
+        for key, value in view.states().items():
+            app.session_state[key] = value
+        for name, value in view.parameters.items():
+            app.query_params[name] = value
+        with replaced(error_util, "_log_uncaught_app_exception", faults.append):
+            app.switch_page(f"pages/{view.page}.py").run()
+        outcome.violations += ["".join(traceback.format_exception(fault)) for fault in faults]
+        if app.exception and not faults:
+            outcome.violations.append(str(app.exception[0].value))
+        elements = (app.title, app.tabs, app.expander, app.selectbox)
+        labels = {getattr(each, "label", None) or each.value for kind in elements for each in kind}
+        missing = LANDMARKS[view.page] - labels
+        if missing or not any(NOTICE in caption.value for caption in app.caption):
+            outcome.violations.append(f"lost: {', '.join(missing) or NOTICE}")
+        outcome.said = [str(each.value) for kind in (app.error, app.warning) for each in kind]
+        for expander in app.expander:
+            if "cannot be shown" in expander.label:
+                outcome.said += [text.value for text in expander.markdown]
+        return outcome
+
+    def _run(self, name: str) -> Outcome:
+        """What a command prints to its standard error when it ends with anything but 0."""
+        module, arguments = self.commands[name]
+        errors = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+                status = importlib.import_module(module).main(list(arguments))
+        except SystemExit as end:
+            status = end.code
+        except Exception:  # noqa: BLE001 - whatever it is, it is what this program looks for
+            return Outcome(violations=[traceback.format_exc()])
+        if status == 0:
+            return Outcome()
+        sentence = (errors.getvalue().strip().splitlines() or [""])[-1]
+        if status not in (2, 3) or ":" not in sentence or "Traceback" in errors.getvalue():
+            return Outcome(violations=[f"ended with {status}: {errors.getvalue()}"])
+        return Outcome(said=[sentence])
+
+    def _report(self, kind: str, path: Path, damage: str, outcome: Outcome) -> None:
+        number = len(self.tally.violations)
+        report = self.out / f"case-{number}.txt"
+        title = f"{kind}, {damage}: {path.relative_to(self.workspace)}"
+        report.write_text("\n\n".join([title, *outcome.violations]), encoding="utf-8")
+        self.tally.violations.append(
+            f"{report}: {title}: {outcome.violations[0].strip().splitlines()[-1]}"
+        )
+
+
+def area_of(workspace: Path, path: Path) -> str:
+    """What a file belongs to: a key of VIEWS_OF and COMMANDS_OF."""
+    parts = path.relative_to(workspace).parts
+    return "evaluations" if "evaluation" in parts else parts[0]
+
+
+@contextlib.contextmanager
+def replaced(owner: Any, name: str, value: object) -> Iterator[None]:
+    """Another attribute while the block runs."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+@contextlib.contextmanager
+def quiet_app() -> Iterator[None]:
+    """The app on the test bench: no scheduler is started, no model warmed up, no hub asked, nothing decoded apart."""
+    with contextlib.ExitStack() as changes:
+        for owner, name, value in (
+            (launch, "CAN_LAUNCH", False),
+            (manifest_scanner, "scan_component_manifests", list),
+            (PagesManager, "uses_pages_directory", False),
+            (app_test, "PagesManager", StartedPagesManager),
+            (cache, "start_warm_up", lambda: None),
+            (cache, "check_initial_weights", lambda key, recipe: ("", "")),
+            (prepare, "prepare_apart", prepare.prepare_here),
+        ):
+            changes.enter_context(replaced(owner, name, value))
+        yield
+
+
+def list_views(workspace: Path, film: str) -> dict[str, View]:
+    """Every page with every tab and dialog, by a name. film: in the dialogs."""
+    evaluations = workspace / "evaluations"
+    of_run, other = workspace / "runs/finished/evaluation", evaluations / "tiny-1.0.0-test-films"
+
+    def show_tab(tab: str, folder: Path = of_run) -> View:
+        return View(
+            page="evaluate",
+            parameters={"evaluation": str(folder)},
+            states=lambda: {
+                "evaluate_page": EvaluatePageState(
+                    tab=tab,
+                    default_tab=tab,
+                    film_filter=FilmFilter(outcome=None),
+                    open_image=film,
+                    opening_film=True,
+                    compared_folders=(str(other),),
+                )
+            },
+        )
+
+    tabs = {f"evaluate {tab}": show_tab(tab) for tab in TABS}
+    return {
+        "data": View(page="data"),
+        "data explore": View(
+            page="data",
+            states=lambda: {
+                "data_page": DataPageState(view=EXPLORE, open_image=film, opening_film=True)
+            },
+        ),
+        "train": View(page="train"),
+        "train finished": View(page="train", parameters={"run": "finished"}),
+        "train stopped": View(page="train", parameters={"run": "stopped"}),
+        "train compare": View(page="train", parameters={"runs": "finished,stopped"}),
+        "train start": View(
+            page="train", states=lambda: {"train_page": TrainPageState(view=START)}
+        ),
+        **tabs,
+        "evaluate other": show_tab("Films", other),
+        "evaluate recalibrated": show_tab("Calibration", evaluations / "recalibrated"),
+        "models": View(page="models", parameters={"model": "tiny"}),
+    }
+
+
+TABS = (
+    "Curves",
+    "Threshold",
+    "Calibration",
+    "Prevalence and benefit",
+    "Subgroups",
+    "Heatmaps",
+    "Films",
+    "Compare",
+    "Training",
+)
+OF_DATA = ("data", "data explore", "train start", "evaluate Films")
+OF_EVALUATIONS = (*(f"evaluate {tab}" for tab in TABS), "evaluate other", "evaluate recalibrated")
+OF_RUNS = ("train", "train finished", "train stopped", "train compare", "train start")
+# The views and commands that read the files in a folder of the workspace.
+VIEWS_OF = {
+    "datasets": OF_DATA,
+    "cache": OF_DATA,
+    "evaluations": (*OF_EVALUATIONS, "train finished", "train compare"),
+    "runs": (*OF_RUNS, "evaluate Curves", "evaluate Compare"),
+    "models": ("models", "train start", "train finished", "evaluate Curves"),
+    "official_test_uses.jsonl": ("models", "train finished", "evaluate Curves"),
+    "comparisons": ("evaluate Compare",),
+}
+COMMANDS_OF = {
+    "datasets": ("prepare", "evaluate", "fit"),
+    "cache": ("prepare", "evaluate", "fit"),
+    "evaluations": ("compare", "compare recalibrated", "publish"),
+    "runs": ("compare", "resume", "resume finished", "evaluate run", "publish", "average"),
+    "models": ("read", "evaluate", "publish"),
+    "official_test_uses.jsonl": ("evaluate", "publish"),
+    "comparisons": ("compare",),
+}
+
+
+def list_commands(workspace: Path, drawn: Path, out: Path) -> dict[str, tuple[str, list[str]]]:
+    """Commands that read the workspace: module and arguments, by a name. drawn: a film.  out: for what they write."""
+    finished, evaluations = workspace / "runs/finished", workspace / "evaluations"
+    data = ["--data", "films"]
+    other = evaluations / "tiny-1.0.0-test-films"
+    commands = {
+        "read": ("cxr_core.__main__", ["read", "--json", "--age", "3", drawn]),
+        "prepare": ("train.prepare", data),
+        "evaluate": ("train.evaluate", ["tiny", *data, "--out", out]),
+        "evaluate run": ("train.evaluate", [finished, *data, "--out", out]),
+        "compare": ("train.compare", [finished, other, "--out", out]),
+        "compare recalibrated": (
+            "train.compare",
+            [evaluations / "recalibrated", other, "--out", out],
+        ),
+        "fit": (
+            "train.fit",
+            [finished / "recipe.toml", *data, "--run", out, "--set", "epochs=1", "--device", "cpu"],
+        ),
+        "resume": ("train.fit", ["--resume", workspace / "runs/stopped", "--device", "cpu"]),
+        "resume finished": ("train.fit", ["--resume", finished, "--device", "cpu"]),
+        "publish": ("train.publish", [finished, "--note", "better"]),
+        "average": ("train.average", [finished, finished, *data, "--run", out]),
+    }
+    return {name: (module, [*map(str, words)]) for name, (module, words) in commands.items()}
+
+
+def main() -> int:
+    """Run every case once in an order of chance, then again with other odd values; 1 when something was violated."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.soak.damage_workspace", description=__doc__
+    )
+    parser.add_argument("--count", type=int, default=10**9, help="cases at most (default: all)")
+    parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument("--minutes", type=float, default=10**6, help="stop after so long")
+    parser.add_argument("--kind", default="", help="only kinds whose name has this in it")
+    given = parser.parse_args()
+    out = Path(tempfile.mkdtemp(prefix="damaged-"))
+    os.environ["CXR_WORKSPACE"] = str(out / "site/workspace")
+    start = reported = time.monotonic()
+    with quiet_app():
+        soak = WorkspaceSoak(out / "site", out, given.seed)
+        cases = [case for case in soak.list_cases() if given.kind in case[0]]
+        Random(given.seed).shuffle(cases)
+        for case in itertools.islice(cases, given.count):
+            if time.monotonic() - start > 60 * given.minutes:
+                break
+            soak.try_case(*case)
+            if time.monotonic() - reported > REPORT_EVERY_S:
+                reported = time.monotonic()
+                soak.tally.print(reported - start)
+    soak.tally.print(time.monotonic() - start)
+    for violation in soak.tally.violations:
+        print(violation)
+    return 1 if soak.tally.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
