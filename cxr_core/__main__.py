@@ -1,7 +1,7 @@
 """python -m cxr_core VERB: read films from a shell; an installed package calls it `silhouette VERB`.
 
-The verb `read` is here. The others run the same code as `python -m train.prepare`, `train.fit`, `train.evaluate` and
-`train.publish`, and `app` serves the dashboard.
+The verb `read` is here. The others run the same code as `python -m train.prepare`, `train.fit`, `train.evaluate`,
+`train.publish` and `train.models`, and `app` serves the dashboard.
 """
 
 import argparse
@@ -35,6 +35,7 @@ PROGRAMS = {
     "train": ("train.fit", "train a model from a recipe"),
     "evaluate": ("train.evaluate", "measure a model on a split of a dataset"),
     "publish": ("train.publish", "install the model of a run, through the gate"),
+    "models": ("train.models", "list, import, activate and remove installed models"),
 }
 STEM_BYTES = 120  # of a film's name in that of its heatmap
 

@@ -29,6 +29,7 @@ ARGUMENTS = {
     ],
     "train.models": [["import", "PATH"]],
     "train.publish": [["PATH"]],
+    "train.models": [["import", "PATH"]],
     "train.average": [
         ["PATH", "FOLDER", "--data", "FOLDER"],
         ["FOLDER", "FOLDER", "--data", "PATH"],

@@ -115,7 +115,7 @@ def test_a_damaged_model_is_left_out_and_named(damage, models, decoders):
     assert [card.model for card in reader.cards] == ["sound"]
     (flag,) = reader.left_out
     assert flag.code == LEFT_OUT
-    assert flag.message.startswith("worn 1.0.0 is left out: ")
+    assert flag.message.startswith("worn 1.0.0 is left out and reads no film: ")
     assert flag.message.endswith(".")
     assert not flag.message.endswith("..")
     reading = interpret(reader.examine(FILM), Patient())
@@ -142,7 +142,7 @@ def test_the_command_reads_on_and_says_so_on_every_line(models, tmp_path, capsys
     assert [each["finding"] for each in record["findings"]] == ["pneumonia"]
     assert LEFT_OUT in [concern["code"] for concern in record["concerns"]]
     main(["read", str(film)])
-    assert "  ! worn 1.0.0 is left out: " in capsys.readouterr().out
+    assert "  ! worn 1.0.0 is left out and reads no film: " in capsys.readouterr().out
 
 
 def test_when_every_model_is_damaged_a_sentence_names_them_all(models, tmp_path, capsys):

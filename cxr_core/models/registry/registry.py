@@ -100,7 +100,8 @@ def find_active_version(model: str, roots: tuple[Path, ...] | None = None) -> Ac
 
 def describe_left_out(folder: Path, problem: object) -> str:
     """The sentence that names a version which cannot be used. problem: an error or its text."""
-    return f"{folder.parent.name} {folder.name} is left out: {str(problem).rstrip('.')}."
+    name = f"{folder.parent.name} {folder.name}"
+    return f"{name} is left out and reads no film: {str(problem).rstrip('.')}."
 
 
 def registry_fingerprint() -> str:

@@ -58,7 +58,7 @@ def history_rows(history: Iterable[Mapping[str, object]]) -> Rows:
     return [
         {
             "When (UTC)": plain(_format_time(str(change.get("when", "")))),
-            "Change": plain(f"{change.get('what', '')} {change.get('version', '')}"),
+            "Change": plain(f"{change.get('what', '')} {change.get('version') or ''}"),
             "Before": plain(
                 str(change.get("before", "")) or ("none" if "before" in change else "")
             ),

@@ -11,8 +11,9 @@ from cxr_core.models.registry.active_version import (
     remove_version,
     roll_back,
 )
+from cxr_core.models.segmenter_card import SegmenterCard
 from pages.components.markdown import plain
-from pages.components.models.installed_models import InstalledModel
+from pages.components.models.installed_models import InstalledModel, Version
 from pages.components.models.page_state import PARAMETER, ModelsPageState
 
 # The reason on record for a rollback, which must not wait for somebody to write one.
@@ -40,18 +41,18 @@ def offer_version_change(state: ModelsPageState, model: InstalledModel) -> None:
 
 
 def _offer_activation(state: ModelsPageState, model: InstalledModel) -> None:
-    others = [
-        version.name
+    others = {
+        version.name: version
         for version in reversed(model.versions)
         if not version.is_active and version.card is not None
-    ]
+    }
     if not others:
         return
     label = "Use another version" if model.active else "Use this model"
     key = state.widget_key(f"another-{model.name}")
     with st.popover(label, icon=":material/swap_horiz:", key=key):
         version = st.selectbox("Version", others, key=state.widget_key(f"version-{model.name}"))
-        st.caption("Films read from now on are read with it. Earlier results do not change.")
+        st.caption(_describe_activation(others[version]))
         reason = _ask_reason(state, f"use-{model.name}", f"Use {version}")
         if reason:
             _change(
@@ -59,6 +60,15 @@ def _offer_activation(state: ModelsPageState, model: InstalledModel) -> None:
                 lambda: activate_version(model.name, version, reason),
                 f"{model.name} {version} is now the active version.",
             )
+
+
+def _describe_activation(version: Version) -> str:
+    sentences = ["Films read from now on are read with it. Earlier results do not change."]
+    if isinstance(version.card, SegmenterCard):
+        sentences.append("Only one model segments films: another one is taken out of use.")
+    if version.imported:
+        sentences.append("It came from a zip file: the gate has not compared it with others here.")
+    return " ".join(sentences)
 
 
 def _offer_deactivation(state: ModelsPageState, model: InstalledModel) -> None:
