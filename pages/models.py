@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cxr_core.errors import SilhouetteError
 from cxr_core.models.card import ModelCard
 from cxr_core.models.registry.active_version import read_history
 from cxr_core.models.registry.registry import describe_left_out
@@ -12,6 +11,7 @@ from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.presentation.wording import finding_name, structure_name
 from cxr_core.promotion.gate.verdict import read_verdict
 from pages.components import cache
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.model_card import show_card
 from pages.components.models.gate_verdict import show_verdict
@@ -33,6 +33,7 @@ from pages.components.session import models_page_state
 from pages.components.streamlit_internals import require_app_frame
 
 
+@show_errors()
 def page() -> None:
     """The whole page, from top to bottom."""
     state = models_page_state()
@@ -43,10 +44,12 @@ def page() -> None:
     if message:
         st.success(plain(message), icon=":material/check_circle:")
     st.table(model_rows(models), border="horizontal", hide_header=False, hide_index=True)
-    offer_import(state)
-    show_model(state, choose_model(state, models))
+    with show_errors():
+        offer_import(state)
+    with show_errors():
+        show_model(state, choose_model(state, models))
     # Last, as it may have to wait until the models are loaded.
-    with problems:
+    with problems, show_errors():
         show_problems(models)
 
 
@@ -90,11 +93,11 @@ def show_model(state: ModelsPageState, model: InstalledModel) -> None:
     offer_version_change(state, model)
     offer_export(model.name, shown)
     card, gate, history = st.tabs(["Card", "Gate", "History"])
-    with card:
+    with card, show_errors():
         show_version_card(shown)
-    with gate:
+    with gate, show_errors():
         show_gate(shown)
-    with history:
+    with history, show_errors():
         show_history(model)
 
 
@@ -151,7 +154,4 @@ def show_history(model: InstalledModel) -> None:
 
 
 require_app_frame("models")
-try:
-    page()
-except SilhouetteError as error:
-    st.error(plain(str(error)))
+page()
