@@ -35,7 +35,9 @@ def read_predictions(folder: Path, columns: Iterable[str]) -> pd.DataFrame:
         content = io.BytesIO(read_outside_file(path, MAX_BYTES))
         table = pd.read_csv(content, dtype=dict.fromkeys(TEXT_COLUMNS, str), low_memory=False)
     except FileRefused as error:
-        raise DataError(f"{error}; evaluate again") from error
+        raise DataError(
+            f"{printable(path)} cannot be opened: {error.reason}; evaluate again"
+        ) from error
     except (ValueError, OverflowError) as error:
         raise DataError(
             f"{printable(path)} is no table of predictions ({error}); evaluate again"
