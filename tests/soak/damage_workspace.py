@@ -324,7 +324,7 @@ VIEWS_OF = {
     "evaluations": (*OF_EVALUATIONS, "train finished", "train compare"),
     "runs": (*OF_RUNS, "evaluate Curves", "evaluate Compare"),
     "models": ("models", "train start", "train finished", "evaluate Curves"),
-    "official_test_uses.jsonl": ("models", "train finished", "evaluate Curves"),
+    "official_test_uses.jsonl": ("train finished", "models", "evaluate Curves"),
     "comparisons": ("evaluate Compare",),
 }
 COMMANDS_OF = {
