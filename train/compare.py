@@ -4,30 +4,27 @@ Prints AUROC and calibration of each and their differences, and writes compariso
 """
 
 import argparse
-import io
 import json
+import os
 import sys
 from pathlib import Path
 
-import pandas as pd
-
-from cxr_core.data.sources.text_files import MAX_TABLE_BYTES
-from cxr_core.errors import DataError, FileRefused, SilhouetteError
+from cxr_core.errors import DataError, SilhouetteError
 from cxr_core.evaluation.compare import (
     ComparedEvaluation,
     Comparison,
     compare_evaluations,
     format_comparison,
 )
-from cxr_core.evaluation.store.folder import METRICS, PREDICTIONS, read_metrics
+from cxr_core.evaluation.store.folder import METRICS, read_metrics
+from cxr_core.evaluation.store.predictions import read_predictions
 from cxr_core.evaluation.store.provenance import read_training_hashes
 from cxr_core.workspace.atomic import atomic_write
-from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, parse_path_argument
 
-COMPARED_COLUMNS = {"image", "patient", "finding", "label", "probability"}
+COMPARED_COLUMNS = ("image", "patient", "finding", "label", "probability")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,22 +49,14 @@ def _default_folder(evaluations: list[Path]) -> Path:
 
 def _load(folder: Path) -> ComparedEvaluation:
     """The evaluation in a folder, or the one of a run."""
-    place = folder if (folder / METRICS).is_file() else folder / "evaluation"
-    if read_metrics(place) is None:
+    place = folder if os.path.lexists(folder / METRICS) else folder / "evaluation"
+    if not os.path.lexists(place / METRICS):
         raise DataError(
             f"{folder} holds no evaluation; evaluate first: python -m train.evaluate MODEL_OR_RUN --data DIR"
         )
-    try:
-        data = io.BytesIO(read_outside_file(place / PREDICTIONS, MAX_TABLE_BYTES))
-        table = pd.read_csv(data, dtype={"patient": str, "image": str})
-    except (FileRefused, ValueError) as error:
-        raise DataError(f"{place / PREDICTIONS} cannot be read: {error}; evaluate again") from error
-    missing = sorted(COMPARED_COLUMNS - set(table.columns))
-    if missing:
-        raise DataError(
-            f"{place / PREDICTIONS} has no column {', '.join(missing)}, so it is no evaluation of a classifier; "
-            "compare evaluations of classifiers"
-        )
+    if read_metrics(place) is None:
+        raise DataError(f"{place / METRICS} is damaged; evaluate again")
+    table = read_predictions(place, COMPARED_COLUMNS)
     return ComparedEvaluation(
         name=str(folder), table=table, training_hashes=read_training_hashes(place)
     )
