@@ -9,7 +9,7 @@ from cxr_core.models.registry.active_version import read_history
 from cxr_core.models.registry.registry import describe_left_out
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.presentation.wording import finding_name, structure_name
-from cxr_core.promotion.gate.verdict import read_verdict
+from cxr_core.promotion.gate.verdict import describe_damage, read_verdict
 from pages.components import cache
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
@@ -137,7 +137,11 @@ def show_gate(version: Version) -> None:
             origin = "came with the program"
         elif version.imported:
             origin = "was imported from a zip file"
-        st.caption(f"This version {origin}; the gate has not been run for it.")
+        damage = describe_damage(version.folder)
+        if damage:
+            st.warning(plain(damage), icon=":material/broken_image:")
+        else:
+            st.caption(f"This version {origin}; the gate has not been run for it.")
         return
     if version.imported:
         st.caption("This verdict came with the zip file; the gate has not been run for it here.")

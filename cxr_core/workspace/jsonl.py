@@ -16,6 +16,9 @@ from cxr_core.workspace.json_files import (
     parse_json,
     read_bounded,
 )
+from cxr_core.workspace.paths import printable
+
+REMEDY = "allow reading it, or move it away, and a new one is begun"
 
 
 def append_line(path: Path, entry: Mapping[str, Json]) -> None:
@@ -33,13 +36,22 @@ def append_line(path: Path, entry: Mapping[str, Json]) -> None:
 
 
 def read_jsonl(path: Path) -> list[JsonObject]:
-    """Every complete line's object, the oldest first; empty when there is no such file, or none that can be read."""
+    """Every complete line's object, the oldest first; empty when there is no such file.
+
+    Raises RecordError, which names the file, when it cannot be read, or none of its lines.
+    """
     try:
-        lines = read_bounded(path).split(b"\n")
-    except (OSError, RecordError):
+        lines = [line for line in read_bounded(path).split(b"\n") if line.strip()]
+    except FileNotFoundError:
         return []
-    entries = (_parse_line(line) for line in lines)
-    return [entry for entry in entries if entry is not None]
+    except (OSError, RecordError) as error:
+        raise RecordError(
+            f"{printable(path)} cannot be read: {getattr(error, 'strerror', None) or error}; {REMEDY}"
+        ) from error
+    entries = [entry for entry in map(_parse_line, lines) if entry is not None]
+    if lines and not entries:
+        raise RecordError(f"{printable(path)} holds no line that this program wrote; {REMEDY}")
+    return entries
 
 
 def utc_now() -> str:

@@ -57,12 +57,16 @@ def test_damage_takes_no_page_down(soak: WorkspaceSoak, number: int) -> None:
         ("predictions", "evaluate recalibrated", "evaluate again"),
         ("curves", "evaluate recalibrated", "evaluate again"),
         ("recalibration", "evaluate recalibrated", "evaluate again"),
+        ("run gate", "train finished", "run the gate again"),
+        ("model gate", "models", "run the gate again"),
+        ("model history", "models", "move it away"),
     ],
 )
 def test_damage_is_said_with_the_files_name_and_what_to_do(
     soak: WorkspaceSoak, kind: str, view: str, remedy: str
 ) -> None:
-    path = next(path for path in soak.kinds[kind] if "finished" not in path.parts)
+    paths = soak.kinds[kind]
+    path = next((path for path in paths if "evaluation" not in path.parts), paths[0])
     outcome = soak.try_case(kind, path, "a folder", views=[view], commands=[])
     said = "\n".join(outcome.said).replace("\\", "")
     assert path.name in said or path.parent.name in said

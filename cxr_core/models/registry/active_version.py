@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from cxr_core.errors import ModelError
+from cxr_core.errors import ModelError, RecordError
 from cxr_core.models.card import WEIGHTS
 from cxr_core.models.card_file import is_segmenter, read_card
 from cxr_core.models.registry.registry import (
@@ -225,7 +225,11 @@ def _read_log(model: str) -> list[JsonObject]:
 
 
 def _log_current_version(model: str) -> None:
-    unlogged = _find_unlogged_change(model, _read_log(model))
+    try:
+        logged = _read_log(model)
+    except RecordError:  # whoever looks at the history is told; a change need not wait for that
+        logged = []
+    unlogged = _find_unlogged_change(model, logged)
     if unlogged is not None:
         append_line(_models_folder() / LOG, unlogged)
 

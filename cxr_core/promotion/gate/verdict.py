@@ -1,5 +1,6 @@
 """Reads and writes the gate's verdict on one model: its checks, and whether the gate is open."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from cxr_core.models.figures import Figure
 from cxr_core.promotion.gate.checks import Check
 from cxr_core.workspace.json_files import JsonObject, write_json
 from cxr_core.workspace.json_record import Count, JsonRecord, read_record
+from cxr_core.workspace.paths import printable
 
 GATE_FILE = "gate.json"
 SCHEMA: Literal[1] = 1
@@ -142,6 +144,14 @@ def read_verdict(folder: Path) -> Verdict | None:
         return read_record(folder / GATE_FILE, Verdict)
     except (OSError, RecordError):
         return None
+
+
+def describe_damage(folder: Path) -> str:
+    """That the verdict in a folder is damaged, with the file's name; empty when it is sound, and when there is none."""
+    path = folder / GATE_FILE
+    if not os.path.lexists(path) or read_verdict(folder) is not None:
+        return ""
+    return f"{printable(path)} is damaged, or of another version of the program; run the gate again"
 
 
 def write_verdict(path: Path, record: JsonObject) -> None:

@@ -9,7 +9,7 @@ from cxr_core.jobs import actions, status
 from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity, track_activity
 from cxr_core.jobs.job import Job
 from cxr_core.models.registry.registry import find_models_from_run
-from cxr_core.promotion.gate.verdict import Verdict, read_verdict
+from cxr_core.promotion.gate.verdict import Verdict, describe_damage, read_verdict
 from cxr_core.training.runs.compare import is_segmentation_run, read_data_folders
 from cxr_core.training.runs.figures import collect_figures
 from pages.components import cache
@@ -67,6 +67,8 @@ def _show_gate(state: TrainPageState, run: Job) -> None:
     verdict = read_verdict(run.folder)
     if verdict is not None:
         show_verdict(verdict)
+    elif damage := describe_damage(run.folder):
+        st.warning(plain(damage))
     st.button(
         "Run the gate again" if verdict else "Run the gate",
         icon=":material/gavel:",
