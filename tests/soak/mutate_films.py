@@ -127,7 +127,7 @@ class FilmSoak:
                 return
             name, film = self.mutation(index)
             outcome, violation = decode(pool, film)
-            if outcome == "decoder_died":
+            if outcome in ("decoder_died", "decoder_ended"):
                 outcome, violation = decode_alone(film)
                 self._keep(index, film)
             with self._lock:
