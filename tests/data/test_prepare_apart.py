@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -214,30 +214,25 @@ def test_a_preparation_ends_with_the_program_that_asked_for_it(
     wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 10)
 
 
-@pytest.fixture
-def killer() -> Iterator[Callable[[], int]]:
-    """From now on a decoding process is killed every second or two. Call it for the number so far."""
-    stopped, killed = threading.Event(), []
-    rng = np.random.default_rng(17)
+class Killer:
+    """A report of progress that kills one of the decoding processes after every few films."""
 
-    def kill() -> None:
-        while not stopped.wait(0.5 + 1.5 * float(rng.random())):
-            found = [p for p in processes() if "cxr_core.data.cache.worker" in p.cmdline()]
-            if found:
-                number = (signal.SIGKILL, signal.SIGTERM)[len(killed) % 2]
-                victim = found[rng.integers(len(found))]
-                victim.send_signal(number)
-                killed.append(victim.pid)
+    def __init__(self) -> None:
+        self.killed = 0
+        self._next = 1
+        self._rng = np.random.default_rng(17)
 
-    thread = threading.Thread(target=kill)
-    thread.start()
-    yield lambda: len(killed)
-    stopped.set()
-    thread.join()
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        workers = [p for p in processes() if "cxr_core.data.cache.worker" in p.cmdline()]
+        if stage == "decoding" and done >= self._next and workers:
+            self._next = done + int(self._rng.integers(3, 9))
+            victim = workers[self._rng.integers(len(workers))]
+            victim.send_signal((signal.SIGKILL, signal.SIGTERM)[self.killed % 2])
+            self.killed += 1
 
 
 def test_no_film_is_lost_when_decoding_processes_are_killed(
-    tmp_path: Path, real_data: Path, killer: Callable[[], int]
+    tmp_path: Path, real_data: Path
 ) -> None:
     folder = tmp_path / "films"
     folder.mkdir()
@@ -249,8 +244,9 @@ def test_no_film_is_lost_when_decoding_processes_are_killed(
             cv2.imwrite(str(folder / name), film[rows::2, ::2])
             lines.append(f"{name},p{path.stem},{rows % 2}")
     (folder / "films.csv").write_text("\n".join(lines))
-    dataset = prepare.prepare_dataset([folder])
+    killer = Killer()
+    dataset = prepare.prepare_dataset([folder], progress=killer)
     table = dataset.load_manifest().table
     assert table["status"].tolist() == ["present"] * len(lines[1:])
-    assert killer() > 0
+    assert killer.killed >= 5
     assert table["width"].notna().all()

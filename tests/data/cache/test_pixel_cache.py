@@ -536,4 +536,4 @@ def test_concurrent_opening_creates_the_cache_one_at_a_time(tmp_path: Path, monk
     with ThreadPoolExecutor(6) as threads:
         opened = list(threads.map(lambda _: len(PixelCache(SPEC, tmp_path).open_grids()), range(6)))
     assert opened == [0] * 6
-    assert most == [1] * 6
+    assert most == [1]  # the others find it made

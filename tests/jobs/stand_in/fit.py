@@ -12,7 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.cache.worker_pool import WorkerPool
+from cxr_core.data.registry import THUMBNAIL
 from cxr_core.errors import DataError, RunError, SilhouetteError
 from cxr_core.jobs.heartbeat import Heartbeat
 from cxr_core.training.runs import run_files
@@ -50,7 +52,7 @@ class StandIn:
         while int(os.environ.get("RANK", "0")) > 0:  # a process beside the first, that waits
             time.sleep(1)
         if name == "decodes":
-            self.pool = WorkerPool(self.run, False, 1)
+            self.pool = WorkerPool(PixelCache(THUMBNAIL).folder, False, 1)
             (self.run / "decoder").write_text(str(self.pool._start_child().pid))
         if not run_files.has_run(self.run):
             (self.run / run_files.RUN_MANIFEST).write_text(json.dumps({"retry_of": retry_of}))
