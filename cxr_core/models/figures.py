@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import AfterValidator
 
@@ -11,6 +11,7 @@ from cxr_core.workspace.json_files import Json, JsonObject
 from cxr_core.workspace.json_record import Count, JsonRecord
 
 DIGITS = 6  # of every recorded figure
+AnyFigure = TypeVar("AnyFigure", bound="MeanFigure")
 
 
 @dataclass(frozen=True)
@@ -238,8 +239,17 @@ def recorded_figure(metrics: JsonObject, split: str, finding: str, name: str) ->
 
 def parse_figure(record: Json) -> Figure | None:
     """A figure in a card; None where there is none, or one that is not over films with and without a finding."""
+    return _parse(Figure, record)
+
+
+def parse_mean_figure(record: Json) -> MeanFigure | None:
+    """A mean over films in a card; None where there is none."""
+    return _parse(MeanFigure, record)
+
+
+def _parse(kind: type[AnyFigure], record: Json) -> AnyFigure | None:
     try:
-        return Figure.from_json(record)
+        return kind.from_json(record)
     except RecordError:
         return None
 

@@ -30,12 +30,14 @@ def read_json_object(path: Path) -> JsonObject | None:
         return None
 
 
-def read_object(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> JsonObject:
+def read_object(
+    path: str | os.PathLike[str], limit: int = MAX_BYTES, *, finite: bool = True
+) -> JsonObject:
     """The object that a file holds. Raises OSError when it cannot be opened, and RecordError for anything else in it.
 
-    limit: bytes that the file may have.
+    limit: bytes that the file may have.  finite: as in `parse_json`.
     """
-    content = parse_json(read_bounded(path, limit))
+    content = parse_json(read_bounded(path, limit), finite=finite)
     if not isinstance(content, dict):
         raise RecordError("it holds no JSON object")
     return content
@@ -45,13 +47,16 @@ def read_bounded(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> bytes:
     """The bytes of a regular file. Raises OSError when it cannot be read, RecordError when it has more than `limit`."""
     descriptor = os.open(path, _OPEN_FLAGS)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise RecordError("it is no regular file")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(limit + 1)
+        content = b""
+        if status.st_size <= limit:
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                content = file.read(limit + 1)
     finally:
         os.close(descriptor)
-    if len(content) > limit:
+    if max(status.st_size, len(content)) > limit:
         raise RecordError(f"it has more than {limit // 2**20} MiB")
     return content
 
@@ -59,7 +64,7 @@ def read_bounded(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> bytes:
 def parse_json(text: str | bytes, *, finite: bool = True) -> Json:
     """The value of a JSON text. Raises RecordError that says what is wrong with it.
 
-    finite: refuse NaN and infinite numbers, which only the progress of a run may hold.
+    finite: refuse NaN and infinite numbers, which only the progress and the checkpoints of a run may hold.
     """
     try:
         content: Json = json.loads(

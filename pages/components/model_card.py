@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import streamlit as st
 
 from cxr_core.models.card import OPERATING_POINTS, ModelCard
-from cxr_core.models.figures import Figure
+from cxr_core.models.figures import Figure, parse_figure
 from cxr_core.presentation.wording import (
     WITH_RATIO,
     card_split_name,
@@ -100,10 +100,11 @@ def _tabulate_figures(card: ModelCard, finding: str) -> list[dict[str, str]]:
     columns = ["Figure"]
     for split, findings in card.metrics.items():
         column = plain(card_split_name(split))
-        figures = list(_list_figures(_object(_object(findings).get(finding))))
+        found = _list_figures(_object(_object(findings).get(finding)))
+        figures = {label: figure for label, figure in found if figure is not None}
         if figures:
             columns.append(column)
-        for label, figure in figures:
+        for label, figure in figures.items():
             row = rows.setdefault(label, {"Figure": plain(label)})
             row[column] = _format_figure(figure)
     return [{column: row.get(column, "") for column in columns} for row in rows.values()]
@@ -116,21 +117,23 @@ def _format_figure(figure: Figure) -> str:
     return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f}) · {count}"
 
 
-def _list_figures(record: JsonObject) -> Iterator[tuple[str, Figure]]:
-    """A finding's figures with their labels; those of a view or an operating point are nested one level deeper."""
+def _list_figures(record: JsonObject) -> Iterator[tuple[str, Figure | None]]:
+    """A finding's figures with their labels; those of a view or an operating point are nested one level deeper.
+
+    None for what a card keeps in the place of a figure.
+    """
     for name, value in record.items():
         entry = _object(value)
-        if "value" in entry:
-            if name in THRESHOLD_FREE:
-                yield FIGURE_NAMES[name], Figure.from_json(entry)
+        if name in THRESHOLD_FREE:
+            yield FIGURE_NAMES[name], parse_figure(value)
         elif name == "views":
             for view, figures in entry.items():
-                yield f"AUROC, {view} films only", Figure.from_json(_object(figures)["auroc"])
+                yield f"AUROC, {view} films only", parse_figure(_object(figures).get("auroc"))
         elif name in OPERATING_POINTS:
             point = operating_point_name(name).lower()
             for inner, figure in entry.items():
                 if inner in FIGURE_NAMES:
-                    yield f"{FIGURE_NAMES[inner]}, {point}", Figure.from_json(figure)
+                    yield f"{FIGURE_NAMES[inner]}, {point}", parse_figure(figure)
 
 
 def _object(value: Json) -> JsonObject:

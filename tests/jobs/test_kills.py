@@ -171,7 +171,7 @@ def test_many_kills_of_real_runs(
     finally:
         end_all(workspace)
     for folder in files.list_run_folders():
-        assert RunFolder(folder).checkpoints.latest().damaged == ()
+        assert RunFolder(folder).checkpoints.load_latest().damaged == ()
     print(
         f"{seen}\n{len(finished)} runs finished; recognised within {max(seen.recognised_s):.2f} s at most"
     )

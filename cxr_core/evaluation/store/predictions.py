@@ -14,7 +14,7 @@ from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import printable
 
 PREDICTIONS = "predictions.csv"
-MAX_BYTES = 2**30
+MAX_BYTES, MAX_HEADER_BYTES = 2**30, 10_000
 TEXT_COLUMNS = ("image", "patient", "finding", "sex", "view", "source", "sha256")
 COMPLETE_COLUMNS = ("image", "patient", "finding", "logit", "probability")  # a value in every row
 LIMITS = {
@@ -32,8 +32,13 @@ def read_predictions(folder: Path, columns: Iterable[str]) -> pd.DataFrame:
     """
     path = folder / PREDICTIONS
     try:
-        content = io.BytesIO(read_outside_file(path, MAX_BYTES))
-        table = pd.read_csv(content, dtype=dict.fromkeys(TEXT_COLUMNS, str), low_memory=False)
+        content = read_outside_file(path, MAX_BYTES)
+        if (
+            len(content.split(b"\n", 1)[0]) > MAX_HEADER_BYTES
+        ):  # each name is compared with all others
+            raise ValueError("its first line is too long")
+        types = dict.fromkeys(TEXT_COLUMNS, str)
+        table = pd.read_csv(io.BytesIO(content), dtype=types, low_memory=False)
     except FileRefused as error:
         raise DataError(
             f"{printable(path)} cannot be opened: {error.reason}; evaluate again"

@@ -7,17 +7,19 @@ Test uses: `<workspace>/official_test_uses.jsonl` gets a line each time that a m
 Whoever chooses models by one test split again and again ends up selecting on it.
 """
 
+import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, RecordError
 from cxr_core.evaluation.metrics.results import EvaluatedData
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.workspace.atomic import atomic_write
-from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_files import JsonObject, read_bounded
 from cxr_core.workspace.json_record import Count, JsonRecord
 from cxr_core.workspace.jsonl import append_line, read_jsonl, utc_now
 from cxr_core.workspace.paths import workspace
@@ -46,8 +48,9 @@ def read_training_hashes(folder: Path) -> frozenset[str] | None:
     """
     for place in (folder, *folder.absolute().parents[:2]):
         try:
-            return frozenset(pd.read_csv(place / TRAINING_HASHES, dtype=str)["sha256"])
-        except (OSError, ValueError, KeyError):
+            text = read_bounded(place / TRAINING_HASHES).decode()
+            return frozenset(row["sha256"] for row in csv.DictReader(io.StringIO(text)))
+        except (OSError, RecordError, UnicodeDecodeError, csv.Error, KeyError):
             continue
     return None
 
@@ -76,7 +79,10 @@ def record_test_use(data: EvaluatedData, card: ModelCard | SegmenterCard, by: st
 
 
 def count_test_uses(data_sha256: str) -> TestUses:
-    """How often the films of this hash were evaluated on, as far as this workspace knows."""
+    """How often the films of this hash were evaluated on, as far as this workspace knows.
+
+    Raises RecordError when its list cannot be read.
+    """
     entries = read_jsonl(_test_uses_path())
     uses = [entry for entry in entries if entry.get("data_sha256") == data_sha256]
     models = {str(entry.get("weights_sha256")) for entry in uses}

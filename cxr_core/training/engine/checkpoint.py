@@ -20,10 +20,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cxr_core.errors import RunError
+from cxr_core.errors import RecordError, RunError
 from cxr_core.workspace.atomic import atomic_folder, remove_unfinished
 from cxr_core.workspace.hashing import sha256_of_file
-from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_files import JsonObject, read_object
 
 WEIGHTS, TENSORS, STATE, HASHES = "weights.safetensors", "state.safetensors", "state.json", "done"
 KEPT = 2
@@ -83,17 +83,17 @@ class Checkpoints:
         """The checkpoint of a step. Raises RunError when it is missing or damaged."""
         path = self._path_of(step)
         try:
-            hashes = json.loads((path / HASHES).read_text(encoding="utf-8"))
+            hashes = read_object(path / HASHES)
             for name in (WEIGHTS, TENSORS, STATE):
-                if hashes[name] != sha256_of_file(path / name):
+                if hashes.get(name) != sha256_of_file(path / name):
                     raise ValueError(f"{name} has changed since it was written")
             return Checkpoint(
                 step=step,
                 weights=load_file(path / WEIGHTS),
                 tensors=load_file(path / TENSORS),
-                state=json.loads((path / STATE).read_text(encoding="utf-8")),
+                state=read_object(path / STATE, finite=False),
             )
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (OSError, ValueError, RecordError, SafetensorError) as error:
             raise RunError(f"the checkpoint {path} is damaged: {error}") from error
 
     def load_latest(self) -> LatestCheckpoint:

@@ -6,7 +6,7 @@ run_files.py has the names of all files in it.
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from cxr_core.errors import RecordError, RunError
@@ -28,7 +28,7 @@ from cxr_core.training.runs.run_files import (
     parse_event_line,
 )
 from cxr_core.workspace.atomic import atomic_write, remove_unfinished
-from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.json_files import Json, JsonObject, read_bounded
 from cxr_core.workspace.json_record import read_record
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.process_lock import find_lock_holder, hold_lock
@@ -83,8 +83,12 @@ class RunFolder:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Be the only process that trains in this folder. Raises RunError when another one does."""
-        with hold_lock(self.path / RUN_LOCK, LOCK_WAIT_S) as is_free:
+        """Be the only process that trains in this folder. Raises RunError when another one does, or for a full disk."""
+        with ExitStack() as stack:
+            try:
+                is_free = stack.enter_context(hold_lock(self.path / RUN_LOCK, LOCK_WAIT_S))
+            except OSError as error:
+                raise self._explain_error(error) from error
             if not is_free:
                 raise RunError(
                     f"another process is training in {self.path}; wait for it, or stop it first"
@@ -121,24 +125,31 @@ class RunFolder:
             with log as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {_describe_event(record)}\n")
         except OSError as error:
-            raise RunError(
-                f"the run folder {self.path} cannot be written: {error.strerror}"
-            ) from error
+            raise self._explain_error(error) from error
 
     def read_events(self) -> list[JsonObject]:
         """Every event so far, as written; a line that a kill or a full disk cut short is left out."""
         try:
-            lines = (self.path / RUN_PROGRESS).read_text(encoding="utf-8").split("\n")[:-1]
-        except OSError:
+            lines = read_bounded(self.path / RUN_PROGRESS).split(b"\n")[:-1]
+        except (OSError, RecordError):
             return []
         events = [parse_event_line(line) for line in lines]
         return [event for event in events if event]
 
     def remove_events_after(self, step: int) -> None:
-        """Forget the steps and epochs after a step, which are about to be repeated."""
+        """Forget the steps and epochs after a step, which are about to be repeated. Raises RunError for a full disk."""
         kept = [event for event in self.read_events() if _step_of(event) <= step]
         lines = "".join(json.dumps(event) + "\n" for event in kept)
-        atomic_write(self.path / RUN_PROGRESS, lines)
+        try:
+            atomic_write(self.path / RUN_PROGRESS, lines)
+        except OSError as error:
+            raise self._explain_error(error) from error
+
+    def _explain_error(self, error: OSError) -> RunError:
+        return RunError(
+            f"the run folder {self.path} cannot be written: {error.strerror}. Free space or repair the disk, then "
+            "resume with --resume; what is done so far is kept"
+        )
 
 
 def _step_of(event: JsonObject) -> int:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from cxr_core.models.card import ModelCard
-from cxr_core.models.figures import recorded_figure
+from cxr_core.models.figures import MeanFigure, parse_mean_figure, recorded_figure
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.presentation.wording import card_split_name, finding_name
-from cxr_core.promotion.gate.verdict import read_verdict
+from cxr_core.promotion.gate.verdict import describe_damage, read_verdict
 from pages.components.markdown import plain
 from pages.components.models.installed_models import InstalledModel, Version
 
@@ -76,19 +76,22 @@ def segmentation_rows(card: SegmenterCard) -> Rows:
         if any(name in figures for figures in card.metrics.values()):
             row = {"Figure": label}
             for split, figures in card.metrics.items():
-                row[card_split_name(split)] = _format_mean_figure(figures.get(name))
+                row[card_split_name(split)] = _format_mean_figure(
+                    parse_mean_figure(figures.get(name))
+                )
             rows.append(row)
     return rows
 
 
-def _format_mean_figure(figure: Mapping[str, float | None] | None) -> str:
-    if not figure:
+def _format_mean_figure(figure: MeanFigure | None) -> str:
+    if figure is None:
         return ""
-    value, low, high, count = (figure.get(key) for key in ("value", "low", "high", "n"))
-    if value is None:
+    if figure.value is None:
         return "undefined"
-    interval = "" if low is None else f" ({low:z.3f} to {high:z.3f})"
-    return f"{value:z.3f}{interval} · {count:,} films"
+    interval = ""
+    if figure.low is not None and figure.high is not None:
+        interval = f" ({figure.low:z.3f} to {figure.high:z.3f})"
+    return f"{figure.value:z.3f}{interval} · {figure.n:,} films"
 
 
 def _describe_output(version: Version) -> str:
@@ -114,7 +117,7 @@ def _describe_origin(version: Version) -> str:
 def _describe_gate(version: Version) -> str:
     verdict = read_verdict(version.folder)
     if verdict is None:
-        return "not run"
+        return "damaged" if describe_damage(version.folder) else "not run"
     answer = "open" if verdict.is_open else "closed, published against it"
     return f"{answer} (where it came from)" if version.imported else answer
 
