@@ -65,7 +65,11 @@ def load_recipe(path: Path, overrides: Mapping[str, str] | None = None) -> Recip
         ) from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RecipeError(f"{printable(path)} cannot be read as a recipe: {error}") from error
-    return apply_overrides(_parse_recipe(table), overrides or {})
+    try:
+        recipe = _parse_recipe(table)
+    except RecipeError as error:
+        raise RecipeError(f"{printable(path)}: {error}") from error
+    return apply_overrides(recipe, overrides or {})
 
 
 def apply_overrides(recipe: Recipe, overrides: Mapping[str, str]) -> Recipe:
