@@ -197,7 +197,8 @@ def connect_to_parent() -> ParentConnection:
     Ctrl-C is left to the parent, which then closes the pipe.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    # Without a buffer, in which the beginning of a film would stay.
+    requests, answers = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     os.dup2(nowhere, 1)
@@ -295,7 +296,7 @@ def _write_message(
 
 
 def _read_into(pipe: IO[bytes], buffer: memoryview) -> None:
-    assert isinstance(pipe, io.BufferedIOBase)
+    assert isinstance(pipe, io.BufferedIOBase | io.RawIOBase)
     while buffer:
         count = pipe.readinto(buffer)
         if not count:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cxr_core.errors import ModelError, RecipeError, SilhouetteError
+from pages.components import streamlit_internals
+from pages.components.streamlit_internals import EndingSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from cxr_core.data.film_lookup import FoundFilms
@@ -85,6 +87,17 @@ def dataset_decoder() -> DecodePool:
     from cxr_core.film.decoding.sandbox import DecodePool
 
     return DecodePool(workers=1)
+
+
+@st.cache_resource(
+    scope="session", show_spinner=False, on_release=streamlit_internals.end_session_soon
+)
+def forget_at_end(_forget: Callable[[], None]) -> EndingSession:
+    """Make the server forget a session's films when its tab has been closed. Once a session.
+
+    _forget: removes the films from what Streamlit may still hold.
+    """
+    return streamlit_internals.EndingSession(streamlit_internals.current_session_id(), _forget)
 
 
 @st.cache_resource(show_spinner=False)

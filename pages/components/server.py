@@ -6,13 +6,18 @@ were part of it. So every request and every web socket must name an allowed host
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.formparsers import MultiPartParser
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cxr_core.film.limits import MAX_BYTES
+from cxr_core.workspace.malloc import overwrite_freed_memory
 
 HOSTS_VARIABLE = "CXR_ALLOWED_HOSTS"
 THIS_COMPUTER = ("localhost", "127.0.0.1", "::1")
@@ -53,6 +58,14 @@ HEADERS = {
 def server_middleware() -> list[Middleware]:
     """What `st.App` puts in front of Streamlit, with the host names of the server's settings."""
     return [Middleware(RequestGuard, allowed_hosts=list_allowed_hosts())]
+
+
+@asynccontextmanager
+async def keep_films_private(app: st.App) -> AsyncIterator[dict[str, object]]:
+    """While the server runs, no upload is written to a temporary file, and memory that held a film is overwritten."""
+    MultiPartParser.spool_max_size = 2 * MAX_BYTES
+    overwrite_freed_memory()
+    yield {}
 
 
 def list_allowed_hosts() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
+from pages.components import cache
 from pages.components.datasets.page_state import DataPageState
 from pages.components.models.page_state import ModelsPageState
 from pages.components.read.page_state import ReadPageState
@@ -25,8 +26,10 @@ State = TypeVar("State")
 
 
 def read_page_state() -> ReadPageState:
-    """This tab's study, empty at first."""
-    return _get_or_create("read_page", ReadPageState)
+    """This tab's study, empty at first, and forgotten soon after the tab was closed."""
+    state = _get_or_create("read_page", ReadPageState)
+    cache.forget_at_end(state.clear_study)
+    return state
 
 
 def data_page_state() -> DataPageState:

@@ -1,25 +1,31 @@
 """The only module that uses parts of Streamlit outside its documented interface.
 
-Two things have no documented way:
+Three things have no documented way:
 
 * Streamlit takes a folder named `pages` for its older kind of multipage app until app.py has run once. Somebody who
   follows a link to a page as the first visitor of a server would get that page without the app around it.
 * Streamlit keeps a copy of every uploaded file until the browser tab is closed. A study of hundreds of films would be
   held twice.
+* Streamlit keeps the session of a tab that was closed, in case it was only cut off, until another tab comes or goes.
 
 Where the installed Streamlit lacks these parts, the app goes on with less: the page says that it was opened without the
 app, and the copies stay until the tab is closed.
 """
 
+import asyncio
+import gc
 import inspect
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
 import streamlit as st
 
+from cxr_core.workspace.malloc import overwrite_freed_objects, release_freed_memory
+
+RECONNECT_WITHIN_S = 20.0  # a tab that was cut off for as long finds its study again
 TESTED_VERSION = (
     "1.67.0"  # the pinned one; tests/pages/test_streamlit_internals.py fails where it lacks a part
 )
@@ -47,6 +53,7 @@ class Internals:
     rerun_data: Any
     rerun_exception: Any
     script_run_context: Any
+    running_server: Any
 
 
 @cache
@@ -67,12 +74,14 @@ def find_internals() -> Internals | None:
 
 def _import_internals() -> Internals:
     """Raises ImportError or AttributeError for a part that this version of Streamlit does not have."""
+    from streamlit.runtime import Runtime, get_instance
     from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
     from streamlit.runtime.pages_manager import PagesManager
     from streamlit.runtime.scriptrunner import RerunData, RerunException, get_script_run_ctx
 
     PagesManager.uses_pages_directory  # noqa: B018 - raises AttributeError where it is gone
     MemoryUploadedFileManager.remove_file  # noqa: B018
+    Runtime.close_session, Runtime.is_active_session  # noqa: B018
     missing = {"query_string", "page_name"} - set(inspect.signature(RerunData).parameters)
     if missing:
         raise AttributeError(f"RerunData has no {', '.join(sorted(missing))}")
@@ -82,6 +91,7 @@ def _import_internals() -> Internals:
         rerun_data=RerunData,
         rerun_exception=RerunException,
         script_run_context=get_script_run_ctx,
+        running_server=get_instance,
     )
 
 
@@ -110,6 +120,51 @@ def release_uploads(uploads: Iterable[UploadedFile]) -> None:
     if isinstance(manager, internals.memory_upload_manager):
         for upload in uploads:
             manager.remove_file(session_id=context.session_id, file_id=upload.file_id)
+
+
+@dataclass(frozen=True)
+class EndingSession:
+    """A session, and what makes the objects that it leaves behind forget their films."""
+
+    session_id: str
+    forget: Callable[[], None]
+
+
+def current_session_id() -> str:
+    """The session whose page is running; empty where there is none."""
+    internals = find_internals()
+    context = internals.script_run_context() if internals else None
+    return context.session_id if context else ""
+
+
+def end_session_soon(session: EndingSession) -> None:
+    """End a session whose tab has been closed, unless it is back within RECONNECT_WITHIN_S.
+
+    Called on the server's loop; anywhere else, as when all caches are cleared, it does nothing.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    loop.call_later(RECONNECT_WITHIN_S, _end_session, session)
+
+
+def _end_session(session: EndingSession) -> None:
+    internals = find_internals()
+    if internals is None:
+        return
+    server = internals.running_server()
+    if server.is_active_session(session.session_id):
+        return
+    server.close_session(session.session_id)
+    asyncio.get_running_loop().run_in_executor(None, _forget_films, session)
+
+
+def _forget_films(session: EndingSession) -> None:
+    session.forget()
+    gc.collect()
+    overwrite_freed_objects()
+    release_freed_memory()
 
 
 def _explain_missing_frame() -> None:

@@ -32,6 +32,12 @@ from cxr_core.workspace.json_files import JsonObject
 
 MEMORY_LIMIT_BYTES = 2 << 30
 TIME_LIMIT_S = 20.0
+# Of the worker, where the GNU C library is: Python's small objects come from malloc too, and malloc overwrites what is
+# freed, so that no name stays behind.
+FORGETFUL = {
+    "PYTHONMALLOC": "malloc",
+    "GLIBC_TUNABLES": "glibc.malloc.perturb=255:glibc.malloc.tcache_count=0",
+}
 
 TRIES = 2  # for a film whose worker somebody else ends
 ENDED_FROM_OUTSIDE = (
@@ -112,7 +118,9 @@ class DecodeWorker:
             limits = [str(self._memory_limit), str(self._time_limit)]
             try:
                 # One thread is enough, and every thread's stack would count as data.
-                self._child = ChildProcess(sandbox_process.__name__, limits, environment=ONE_THREAD)
+                self._child = ChildProcess(
+                    sandbox_process.__name__, limits, environment=ONE_THREAD | FORGETFUL
+                )
             except OSError as error:
                 raise UndecodableFilm(
                     f"The decoder could not be started ({error.strerror}). Close other programs and try again.",

@@ -5,6 +5,7 @@ pixels, or {"refused", "message", "code"}. The process ends when its pipe closes
 long; see `workspace.child_process`.
 """
 
+import gc
 import sys
 from collections.abc import Callable
 
@@ -32,10 +33,13 @@ def serve_parent(memory_limit: int, time_limit: float) -> None:
     from cxr_core.film.decoding.decode import decode_film
 
     cv2.setNumThreads(1)
+    gc.freeze()  # the imports, so that collecting what a film leaves takes a millisecond
     limit_memory(memory_limit)
     limit_computing_time(0)
     while (data := _receive_file(parent)) is not None:
         _answer(parent, decode_film, data, time_limit)
+        del data
+        gc.collect()
 
 
 def _receive_file(parent: ParentConnection) -> bytes | None:

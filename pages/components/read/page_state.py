@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cxr_core.workspace.malloc import release_freed_memory
@@ -22,7 +22,7 @@ FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
 BYTES_IN_MEMORY = 48 << 20  # of a study's files; of films beyond it a compressed copy is kept
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class StudyEntry:
     """One film of the study. Its examination has been stripped of pixels and features."""
 
@@ -39,6 +39,11 @@ class StudyEntry:
         """Whether this is one of the program's own drawings."""
         return any(concern.code == "drawing" for concern in self.examination.concerns)
 
+    def forget(self) -> None:
+        """Drop the file, its name and its results here too: Streamlit keeps callbacks, and with them this entry."""
+        self.name, self.data = "", b""
+        self.examination = _without_results(self.examination)
+
 
 @dataclass(kw_only=True, eq=False)
 class DisplayedFilm:
@@ -48,6 +53,12 @@ class DisplayedFilm:
     picture: str  # base64 of a PNG
     maps: dict[tuple[str, str, str], Attribution] = field(default_factory=dict)
     # the key is (model, finding, method)
+
+    def forget(self) -> None:
+        """Drop the pixels here too: the callbacks of download buttons hold this object."""
+        self.picture = ""
+        self.maps.clear()
+        self.examination = _without_results(self.examination)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -85,8 +96,10 @@ class ReadPageState:
     def remove_entries(self, keys: set[str]) -> None:
         """Remove films and everything known about them."""
         for key in keys:
-            self.entries.pop(key, None)
-            self.displayed.pop(key, None)
+            for films in (self.entries, self.displayed):
+                film = films.pop(key, None)
+                if film is not None:
+                    film.forget()
             self.discard_edited_ends(key)
             self.manual_requests.discard(key)
         if self.chosen_key in keys:
@@ -122,3 +135,9 @@ class ReadPageState:
     def widget_key(self, name: str) -> str:
         """The key of one of this study's widgets."""
         return f"{name}-{self.generation}"
+
+
+def _without_results(examination: Examination) -> Examination:
+    return replace(
+        examination, sha256="", film=None, concerns=(), outputs=(), segmentation=None, seconds=0.0
+    )
