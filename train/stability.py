@@ -39,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         bar = create_progress_bar()
         films = open_data(options.data, bar).select_split(options.split)
         with Reader.installed() as reader:
+            for flag in reader.left_out:
+                print(f"train.stability: {flag.message}", file=sys.stderr)
             stability = evaluate_stability(
                 reader,
                 films,

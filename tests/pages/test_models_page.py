@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cxr_core.errors import ModelError
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.models.registry.active_version import read_history
 from cxr_core.models.registry.archive import export_model
 from cxr_core.models.registry.registry import find_active_version
 from cxr_core.models.store import load_card, load_segmenter_card
 from cxr_core.promotion import imports
+from pages.components import cache
 from tests.pages.app_bench import find_button, open_page, table_rows, visible_text
 from tests.pages.fake_reader import FakeReader
 from tests.pages.fake_verdicts import CLOSED, HOSTILE
@@ -228,6 +230,23 @@ def test_version_that_cannot_read_is_named_on_the_page(
     models_page.run()
     warnings = [each.value.replace("\\", "") for each in models_page.warning]
     assert [warning for warning in warnings if "is left out" in warning] == [sentence]
+
+
+def test_when_every_model_is_damaged_both_pages_say_so(
+    models_page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> FakeReader:
+        raise ModelError("No model can read films. tiny 1.1.0 is left out.")
+
+    monkeypatch.setattr(cache, "load_reader", fail)
+    models_page.run()
+    assert not models_page.exception
+    assert "No model can read films" in visible_text(models_page)
+    assert {row["Model"] for row in table_rows(models_page, "Output")} >= {"anatomy", "tiny"}
+    read_page = open_page(models_page, "read")
+    read_page.file_uploader[0].upload("a.png", b"film", "image/png").run()
+    assert not read_page.exception
+    assert "No model can read films" in visible_text(read_page)
 
 
 def enter_reason(app: AppTest, name: str, label: str) -> None:
