@@ -79,6 +79,7 @@ OPENERS = frozenset(
         "cxr_core.models.weights_file",
         "cxr_core.training.engine.checkpoint",
         "cxr_core.training.engine.feature_cache",
+        "cxr_core.training.engine.tensorboard",
         "cxr_core.training.runs.progress",
         "cxr_core.training.runs.run_files",
         "cxr_core.training.runs.run_folder",
