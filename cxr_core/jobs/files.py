@@ -32,6 +32,7 @@ from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.process_id import ProcessId
 from cxr_core.workspace.process_lock import find_lock_holder
 
+METRICS = "metrics.json"  # of an evaluation
 JOB_TAG = "CXR_JOB"  # the environment of a job's processes holds the job's folder under this name
 MAX_BYTES = 2**20  # of one of a job's files
 Record = TypeVar("Record")
@@ -138,6 +139,15 @@ def remove_records(folder: Path, *names: str) -> None:
             (place / name).unlink(missing_ok=True)
     except OSError as error:
         raise _explain_error(place, error) from error
+
+
+def stamp_figures(folder: Path) -> str:
+    """A text that differs with each evaluation that is written to a folder, whatever the clock says; empty for none."""
+    try:
+        status = (folder / METRICS).stat()
+    except OSError:
+        return ""
+    return f"{status.st_mtime_ns}:{status.st_ino}"
 
 
 def _explain_error(place: Path, error: OSError) -> RunError:

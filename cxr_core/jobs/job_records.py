@@ -18,8 +18,6 @@ from cxr_core.training.runs import run_files
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.process_id import ProcessId
 
-METRICS = "metrics.json"
-
 TaggedProcesses = Mapping[str, Sequence[ProcessId]]
 
 
@@ -79,14 +77,13 @@ class JobRecords:
         """Whether the result is there: the model of a run; figures that the last process of an evaluation wrote."""
         if not self.is_evaluation:
             return (self.folder / run_files.MODEL).is_dir()
-        if self.end is not None:
+        figures = files.stamp_figures(self.folder)
+        if self.end is not None or self.process is None or not figures:
             return False
-        try:
-            written = (self.folder / METRICS).stat().st_mtime_ns
-            begun = (self.folder / run_files.JOB_FOLDER / run_files.PROCESS).stat().st_mtime_ns
-        except OSError:
-            return False
-        return written >= begun
+        if self.process.former_figures is not None:
+            return figures != self.process.former_figures
+        begun = (self.folder / run_files.JOB_FOLDER / run_files.PROCESS).stat().st_mtime_ns
+        return int(figures.partition(":")[0]) >= begun  # of an earlier version
 
     @property
     def is_stop_asked(self) -> bool:

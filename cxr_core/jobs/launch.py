@@ -94,7 +94,12 @@ def _take_over(folder: Path) -> tuple[list[str], dict[str, str]]:
         environment.setdefault(
             "OMP_NUM_THREADS", "1"
         )  # one core; runs and readings keep the others
-    process = ProcessRecord(process=current_process(), time=time.time(), monotonic=time.monotonic())
+    process = ProcessRecord(
+        process=current_process(),
+        time=time.time(),
+        monotonic=time.monotonic(),
+        former_figures=files.stamp_figures(folder),
+    )
     files.write_record(folder, run_files.PROCESS, process.to_json())
     files.remove_records(folder, run_files.QUEUE)
     return command, environment

@@ -100,15 +100,20 @@ class ProcessRecord(JsonRecord):
     """Which process carries out a job, or did so last (process.json). With several processes it is torchrun.
 
     time: of its start, in seconds since 1970.  monotonic: the same by the clock of this boot.
+    former_figures: of an evaluation, the stamp of the figures that were there before, see `files.stamp_figures`; None
+    in records of earlier versions.
     """
 
     process: ProcessId
     time: Timestamp | None = None
     monotonic: Monotonic | None = None
+    former_figures: str | None = None
 
     def to_json(self) -> JsonObject:
         """The process as process.json holds it."""
-        return {**self.process.to_json(), "time": self.time, "monotonic": self.monotonic}
+        own = {"time": self.time, "monotonic": self.monotonic}
+        former = {} if self.former_figures is None else {"former_figures": self.former_figures}
+        return {**self.process.to_json(), **own, **former}
 
     @model_validator(mode="before")
     @classmethod

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from cxr_core.data.film_set import FilmSet
 from cxr_core.errors import RunError, SilhouetteError
 from cxr_core.models.networks.architectures import Network
@@ -189,6 +191,14 @@ def _train(run: _Run, network: Network, latest: LatestCheckpoint | None = None) 
     except SilhouetteError as error:
         run.report(RunFailed(error=str(error)))
         raise
+    except (
+        OSError,
+        SafetensorError,
+    ) as error:  # films are read by then; this is the model's folder
+        raise RunError(
+            f"the model cannot be written to {run.folder.path}: {getattr(error, 'strerror', None) or error}. Free "
+            f"space or repair the disk, then resume with: python -m train.fit --resume {run.folder.path}"
+        ) from error
     return run.folder.model
 
 

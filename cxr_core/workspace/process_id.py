@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -25,11 +25,13 @@ class ProcessId:
 
     created: start of the process in seconds since 1970.  uptime_s: the same in seconds after the boot. On Linux a
     corrected clock moves the first but not the second, on macOS and Windows it is the other way round.
+    boot: the id that Linux gives to each boot; empty where it is unknown.
     """
 
     pid: int
     created: float
     uptime_s: float
+    boot: str = field(default="", compare=False)
 
     @classmethod
     def from_json(cls, record: Json) -> "ProcessId | None":
@@ -39,16 +41,21 @@ class ProcessId:
         pid, created, uptime_s = record.get("pid"), record.get("created"), record.get("uptime_s")
         if not isinstance(pid, int):
             return None
+        started, boot = record.get("started"), record.get("boot", "")
         if isinstance(created, int | float) and isinstance(uptime_s, int | float):
-            return cls(pid, float(created), float(uptime_s))
-        started, boot = record.get("started"), record.get("boot")
+            return cls(pid, float(created), float(uptime_s), boot if isinstance(boot, str) else "")
         if isinstance(started, int) and isinstance(boot, str):
             return _from_clock_ticks(pid, started, boot)
         return None
 
     def to_json(self) -> JsonObject:
         """The identity as a JSON record."""
-        return {"pid": self.pid, "created": self.created, "uptime_s": self.uptime_s}
+        content: JsonObject = {
+            "pid": self.pid,
+            "created": self.created,
+            "uptime_s": self.uptime_s,
+        }
+        return content | {"boot": self.boot} if self.boot else content
 
     @property
     def is_running(self) -> bool:
@@ -69,6 +76,8 @@ class ProcessId:
     @property
     def predates_boot(self) -> bool:
         """Whether the process started before the last boot of the machine."""
+        if self.boot and _boot_id():  # the clock may have been set since
+            return self.boot != _boot_id()
         return self.created + CLOCK_TOLERANCE_S < psutil.boot_time()
 
 
@@ -130,7 +139,15 @@ def die_with_parent() -> None:
 
 def _identify(process: psutil.Process) -> ProcessId:
     created = process.create_time()
-    return ProcessId(process.pid, created, round(created - psutil.boot_time(), 2))
+    return ProcessId(process.pid, created, round(created - psutil.boot_time(), 2), _boot_id())
+
+
+def _boot_id() -> str:
+    """The id of this boot; empty where the system gives none."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def _find(process_id: ProcessId) -> psutil.Process | None:
@@ -148,11 +165,7 @@ def _find(process_id: ProcessId) -> psutil.Process | None:
 
 def _from_clock_ticks(pid: int, started: int, boot: str) -> ProcessId:
     """A record of version 0.1: clock ticks after the boot of that id. One of another boot matches no process."""
-    try:
-        this_boot = _BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        this_boot = ""
-    if boot != this_boot:
+    if boot != _boot_id():
         return ProcessId(pid, 0.0, -1e9)
     uptime_s = started / os.sysconf("SC_CLK_TCK")
     return ProcessId(pid, psutil.boot_time() + uptime_s, round(uptime_s, 2))

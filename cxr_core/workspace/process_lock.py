@@ -5,7 +5,7 @@ holder, so looking reads a file and asks the system for that process; it never g
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -32,7 +32,8 @@ def hold_lock(path: Path, wait_s: float = 0.0) -> Iterator[bool]:
         write_json(_holder_file(path), current_process().to_json())
         yield True
     finally:
-        _holder_file(path).unlink(missing_ok=True)
+        with suppress(OSError):  # a holder that has ended counts for none
+            _holder_file(path).unlink(missing_ok=True)
         lock.release()
 
 

@@ -255,6 +255,25 @@ def test_a_job_that_ends_while_it_is_looked_at_is_shown_as_running(
     assert status.job_status(folder).state == "interrupted"
 
 
+def test_figures_are_finished_whatever_the_clock_said_when_they_were_written(
+    workspace: Path,
+) -> None:
+    folder = workspace / "evaluations" / "one"
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text("{}")  # of the evaluation before
+    files.write_record(folder, run_files.REQUEST, REQUEST.to_json())
+    process = ProcessRecord(
+        process=replace(current_process(), pid=2**22 + 1),
+        former_figures=files.stamp_figures(folder),
+    )
+    files.write_record(folder, run_files.PROCESS, process.to_json())
+    assert status.job_status(folder).state == "interrupted"
+    (folder / "metrics.json").unlink()
+    (folder / "metrics.json").write_text("{}")
+    os.utime(folder / "metrics.json", (0, 0))  # the clock was set back
+    assert status.job_status(folder).state == "finished"
+
+
 @pytest.mark.parametrize("has_figures", [False, True])
 def test_an_evaluation_of_version_0_1_is_read(workspace: Path, has_figures: bool) -> None:
     """Its process told its progress in words only, which nobody reads any more."""

@@ -12,14 +12,16 @@ import re
 import sys
 import time
 from random import Random
+from typing import Any
 
 from tests.soak.victims.faults import DISK_ERRORS, FAIL, Fault, preload_faults
 from tests.soak.victims.fork import Violation, in_fork
-from tests.soak.victims.program import require
+from tests.soak.victims.program import Site, require
 from tests.soak.victims.trial import Trial, report_violations
 
 MODULE = "tests.soak.fail_disks"
 DONE, REFUSED = 0, 3
+FAILURES_OF_ONE = 6
 REASONS_OF_SQLITE = (
     "disk I/O error",
     "database or disk is full",
@@ -29,28 +31,48 @@ REASONS_OF_SQLITE = (
 
 
 class FailingDisk(Trial):
-    """Lets one program's disk fail again and again."""
+    """Lets one program's disk fail again and again. failures: how often it has, by disk."""
 
-    def fail_once(self, disk: str) -> None:
-        """One workspace, in which the program's disk fails once and is well afterwards."""
-        site, at = self.begin(), self.chance.randint(1, self.undisturbed.writes)
-        error = DISK_ERRORS[disk]
+    def __init__(self, *arguments: Any):
+        super().__init__(*arguments)
+        self.failures = dict.fromkeys(DISK_ERRORS, 0)
+
+    def fail_until_done(self, count: int) -> None:
+        """One workspace, in which the disk fails a few times, in other ways, and is well at last."""
+        site, history = self.begin(), []
         try:
-            victim = self.start(site, Fault(at, FAIL, error))
-            status, output = self.finish(victim), self.read_output()
-            require("Traceback" not in output, f"it ended with a traceback: {output}")
-            if status == DONE:  # only signs of life could not be written
-                outcome = f"{disk}: it did not matter"
-            else:
-                require(status == REFUSED, f"it ended with status {status}: {output}")
-                _require_sentence(output, os.strerror(error))
-                outcome = f"{disk}: refused in a sentence"
-            self.inspect(site)
+            for _ in range(FAILURES_OF_ONE):
+                disk = min(self.failures, key=lambda name: self.failures[name])
+                if self.failures[disk] >= count:
+                    break
+                fault = Fault(
+                    self.chance.randint(1, self.undisturbed.writes), FAIL, DISK_ERRORS[disk]
+                )
+                history.append(f"{disk} at write {fault.at} of {self.undisturbed.writes}")
+                status = self._fail(site, disk, fault)
+                self.inspect(site)
+                if status == DONE:
+                    break
             self.require_same_end(site)
-            self.tally.outcomes[outcome] += 1
+            self.tally.outcomes["continued to the same end"] += 1
         except Violation as violation:
-            self.tally.outcomes[f"{disk}: violations"] += 1
-            self.note(f"{violation}\n  after write {at} of {self.undisturbed.writes}, {disk} disk")
+            self.tally.outcomes["violations"] += 1
+            self.note(f"{violation}\n  after {history}")
+
+    def _fail(self, site: Site, disk: str, fault: Fault) -> int:
+        """Run the program with a disk that fails. Returns its status."""
+        victim = self.start(site, fault)
+        status, output = self.finish(victim), self.read_output()
+        self.failures[disk] += victim.state.happened
+        require("Traceback" not in output, f"it ended with a traceback: {output}")
+        require(status in (DONE, REFUSED), f"it ended with status {status}: {output}")
+        outcome = f"{disk}: only signs of life were lost"
+        if status == REFUSED:
+            _require_sentence(output, os.strerror(fault.error))
+            outcome = f"{disk}: ended in a sentence"
+        if victim.state.happened:
+            self.tally.outcomes[outcome] += 1
+        return status
 
 
 def _require_sentence(output: str, reason: str) -> None:
@@ -77,9 +99,8 @@ def main() -> int:
         chance = Random(f"{given.seed} {program.name}")
         trial = FailingDisk(program, folder / "base", folder, chance)
         trials.append(trial)
-        for number in range(given.count * len(DISK_ERRORS)):
-            if time.monotonic() < deadline:
-                trial.fail_once(list(DISK_ERRORS)[number % len(DISK_ERRORS)])
+        while min(trial.failures.values()) < given.count and time.monotonic() < deadline:
+            trial.fail_until_done(given.count)
         print(trial.describe(), flush=True)
     return report_violations(trials, folder, MODULE)
 

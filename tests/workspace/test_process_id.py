@@ -106,3 +106,11 @@ def test_a_record_without_an_identity_gives_none(record: None) -> None:
 def test_a_pid_of_no_process_gives_none(pid: int) -> None:
     assert identify_process(pid) is None
     assert not ProcessId(pid, 0.0, 0.0).is_running
+
+
+def test_a_clock_set_forward_is_no_boot(monkeypatch: pytest.MonkeyPatch) -> None:
+    process_id = current_process()
+    boot = psutil.boot_time()
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot + 86400)
+    assert not process_id.predates_boot
+    assert replace(process_id, boot="another").predates_boot
