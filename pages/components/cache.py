@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ import streamlit as st
 
 from cxr_core.errors import ModelError, RecipeError, SilhouetteError
 from pages.components import streamlit_internals
+from pages.components.read.reading_queue import ReadingQueue
 from pages.components.streamlit_internals import EndingSession
 
 if TYPE_CHECKING:
@@ -79,6 +81,12 @@ def _upload_decoder() -> DecodePool:
     from cxr_core.film.decoding.sandbox import DecodePool
 
     return DecodePool()
+
+
+@st.cache_resource(show_spinner=False)
+def reading_queue() -> ReadingQueue:
+    """Where readings of all tabs wait for their turn: as many as there are cores are read at once."""
+    return ReadingQueue(places=os.cpu_count() or 1)
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,6 +1,7 @@
 """Displays one film of the study: its facts, its picture in the viewer, and its heatmaps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import streamlit as st
@@ -22,6 +23,7 @@ from pages.components import cache
 from pages.components.markdown import plain
 from pages.components.read.cardiothoracic_ratio import film_id, make_calipers, store_moved_ends
 from pages.components.read.page_state import DisplayedFilm, ReadPageState, StudyEntry
+from pages.components.read.reading_queue import Turn
 from pages.components.session import chosen_method
 from pages.components.viewer import Layer, ViewerFilm, encode_picture, show_viewer
 
@@ -34,6 +36,23 @@ CONTAINERS = {
     "dicom": "DICOM",
     "drawing": "Synthetic",
 }
+
+
+@contextmanager
+def take_reading_turn() -> Iterator[Turn]:
+    """Wait until this tab may read films, and say meanwhile how many wait before it."""
+    notice = st.empty()
+
+    def show_waiting(before: int) -> None:
+        if before == 0:
+            notice.info("Films of other tabs are being read. Yours are next.")
+        else:
+            waiting = "1 reading is" if before == 1 else f"{before} readings are"
+            notice.info(f"Films of other tabs are being read. {waiting} waiting before yours.")
+
+    with cache.reading_queue().take_turn(show_waiting) as turn:
+        notice.empty()
+        yield turn
 
 
 def display_examination(
@@ -53,7 +72,7 @@ def display_entry(state: ReadPageState, entry: StudyEntry) -> DisplayedFilm | No
         return None
     displayed = state.displayed.get(entry.key)
     if displayed is None:
-        with st.spinner("Opening the film …"):
+        with st.spinner("Opening the film …"), take_reading_turn():
             examination = cache.load_reader().examine(entry.data)
             return display_examination(state, entry.key, examination)
     state.keep_displayed(entry.key, displayed)

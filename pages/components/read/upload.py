@@ -11,7 +11,7 @@ from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.reading.results import Examination
 from pages.components import cache
 from pages.components.markdown import plain
-from pages.components.read.film_view import display_examination
+from pages.components.read.film_view import display_examination, take_reading_turn
 from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.read.strip_pixels import compress_film, strip_examination
 from pages.components.streamlit_internals import UploadedFile
@@ -35,7 +35,7 @@ def examine_sample(state: ReadPageState, sample: str) -> None:
     """Draw and read a sample, unless the study holds it already, and display it."""
     key = SAMPLE_PREFIX + sample
     if key not in state.entries:
-        with st.spinner("Making and reading the sample …"):
+        with st.spinner("Making and reading the sample …"), take_reading_turn():
             data = encode_png(draw_phantom(SAMPLES[sample]))
             examination = cache.load_reader().examine(data)
         state.add_entry(make_entry(state, key, sample, data, examination))
@@ -48,16 +48,18 @@ def examine_uploads(state: ReadPageState, uploads: Mapping[str, UploadedFile]) -
     arrived = {key: upload for key, upload in uploads.items() if key not in state.entries}
     progress = st.progress(0.0, text=f"Reading {_count_films(len(arrived))} …")
     try:
-        examinations = cache.load_reader().examine_many(
-            upload.getvalue() for upload in arrived.values()
-        )
-        pairs = zip(arrived.items(), examinations, strict=True)
-        for done, ((key, upload), examination) in enumerate(pairs, start=1):
-            state.add_entry(make_entry(state, key, upload.name, upload.getvalue(), examination))
-            if len(arrived) == 1:
-                display_examination(state, key, examination)
-            text = f"Read {done} of {_count_films(len(arrived))}: {plain(upload.name)}"
-            progress.progress(done / len(arrived), text=text)
+        with take_reading_turn() as turn:
+            examinations = cache.load_reader().examine_many(
+                upload.getvalue() for upload in arrived.values()
+            )
+            pairs = zip(arrived.items(), examinations, strict=True)
+            for done, ((key, upload), examination) in enumerate(pairs, start=1):
+                state.add_entry(make_entry(state, key, upload.name, upload.getvalue(), examination))
+                if len(arrived) == 1:
+                    display_examination(state, key, examination)
+                text = f"Read {done} of {_count_films(len(arrived))}: {plain(upload.name)}"
+                progress.progress(done / len(arrived), text=text)
+                turn.count_film()
     except SilhouetteError as error:
         for key in arrived.keys() - state.entries.keys():
             state.add_entry(_make_unread_entry(key, arrived[key], error))

@@ -1,0 +1,76 @@
+"""Lets a few readings run at once, in the order in which they were asked for; the others wait and are told so."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+POLL_S = 0.5
+FILMS_A_TURN = 8  # of a large study, before the next one in the queue has its turn
+
+
+class ReadingQueue:
+    """A queue for a number of places, for many threads."""
+
+    def __init__(self, places: int):
+        self._places = places
+        self._turns: list[Turn] = []  # those at the front have a place
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def take_turn(self, show_waiting: Callable[[int], None]) -> Iterator["Turn"]:
+        """Wait for a place, and hold it during the block.
+
+        show_waiting: called twice a second with the number of readings before this one. An error that it raises, as
+        Streamlit does once a tab has been closed, leaves the queue.
+        """
+        turn = Turn(self, show_waiting)
+        with self._changed:
+            self._turns.append(turn)
+        try:
+            self.wait_for(turn)
+            yield turn
+        finally:
+            self.leave(turn)
+
+    def wait_for(self, turn: "Turn") -> None:
+        """Wait until a turn has a place."""
+        while (ahead := self._wait_a_moment(turn)) >= 0:
+            turn.show_waiting(ahead)
+
+    def leave(self, turn: "Turn") -> None:
+        """Give up a turn's place in the queue."""
+        with self._changed:
+            self._turns.remove(turn)
+            self._changed.notify_all()
+
+    def go_behind(self, turn: "Turn") -> bool:
+        """Move a turn to the end of the queue, if anybody waits; whether it has to wait now."""
+        with self._changed:
+            if len(self._turns) <= self._places:
+                return False
+            self._turns.remove(turn)
+            self._turns.append(turn)
+            self._changed.notify_all()
+            return True
+
+    def _wait_a_moment(self, turn: "Turn") -> int:
+        """How many wait before a turn after a moment; -1 when it has a place."""
+        with self._changed:
+            if self._turns.index(turn) >= self._places:
+                self._changed.wait(POLL_S)
+            return max(-1, self._turns.index(turn) - self._places)
+
+
+class Turn:
+    """One reading's place in the queue."""
+
+    def __init__(self, queue: ReadingQueue, show_waiting: Callable[[int], None]):
+        self._queue = queue
+        self._films = 0
+        self.show_waiting = show_waiting
+
+    def count_film(self) -> None:
+        """Count a film that was read; after FILMS_A_TURN of them, those who wait come first."""
+        self._films += 1
+        if self._films % FILMS_A_TURN == 0 and self._queue.go_behind(self):
+            self._queue.wait_for(self)
