@@ -13,6 +13,7 @@ from cxr_core.presentation.wording import (
     operating_point_name,
 )
 from cxr_core.workspace.json_files import Json, JsonObject
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.read.page_state import ReadPageState
 from pages.components.wording import format_exact_threshold
@@ -44,6 +45,7 @@ def offer_card(state: ReadPageState, card: ModelCard, finding: str) -> None:
 
 
 @st.dialog("About this model", width="large")
+@show_errors()
 def show_card_dialog(card: ModelCard, finding: str) -> None:
     """A model's card for one finding, in a dialog."""
     show_card(card, finding)

@@ -1,6 +1,11 @@
 """What a part of a page shows when it fails, and that the parts around it are still shown."""
 
+import ast
+from pathlib import Path
+
 from streamlit.testing.v1 import AppTest
+
+PAGES = Path(__file__).parents[2] / "pages"
 
 
 def parts_of_which_one_fails() -> None:
@@ -68,3 +73,25 @@ def test_the_report_of_a_fault_gives_its_kind_and_time_but_not_its_text() -> Non
     assert "ZeroDivisionError, 20" in error.value
     assert "report it" in error.value
     assert "secret" not in error.value
+
+
+def is_called(decorator: ast.expr, name: str) -> bool:
+    """Whether a decorator is this function, with arguments or without."""
+    return ast.unparse(decorator).partition("(")[0] == name
+
+
+def test_every_fragment_and_dialog_shows_its_own_errors() -> None:
+    unguarded = []
+    for path in sorted(PAGES.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            decorators = node.decorator_list
+            runs_alone = any(
+                is_called(each, name)
+                for each in decorators
+                for name in ("st.fragment", "st.dialog")
+            )
+            if runs_alone and not is_called(decorators[-1], "show_errors"):
+                unguarded.append(f"{path.name}: {node.name}")
+    assert unguarded == []  # the page around them does not see what they raise

@@ -13,6 +13,7 @@ from cxr_core.workspace.outside_files import parse_path
 from pages.components import cache
 from pages.components.background_tasks import BackgroundTask
 from pages.components.datasets.page_state import DataPageState
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 
 PREFIX = "prepare dataset "  # of the keys of these background tasks
@@ -106,6 +107,7 @@ def _switch_to_finished(state: DataPageState) -> None:
 
 
 @st.fragment(run_every=POLL_S)
+@show_errors()
 def watch_preparations(running_before: set[str]) -> None:
     """The progress of all running preparations, polled. The page reruns once when one of them has ended."""
     running = cache.background_tasks().list_running(PREFIX)
