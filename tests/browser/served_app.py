@@ -9,12 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
 STREAMLIT = ["-m", "streamlit", "run", "app.py", "--server.port", "{port}"]
 FAKE_READER = ["-m", "tests.browser.serve_fake_reader", "{port}"]
 HEART_OUTLINES = ["-m", "tests.browser.serve_heart_outlines", "{port}"]
+
+# The app as it is, but that a closed tab is given up after a second.
+SHORT_SESSIONS = [
+    "-c",
+    "from streamlit.web import cli; from pages.components import streamlit_internals as internals; "
+    "internals.RECONNECT_WITHIN_S = 1; cli.main(['run', 'app.py', '--server.port', '{port}'])",
+]
 
 
 def serve(arguments: list[str], workspace: Path) -> Iterator[str]:
@@ -47,3 +55,14 @@ def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
         except httpx.TransportError:
             time.sleep(0.1)
     pytest.fail(f"no server at {address} within 60 s")
+
+
+def find_server(address: str) -> psutil.Process:
+    """The process, a child of this one, that serves an address."""
+    port = int(address.rsplit(":", 1)[1])
+    return next(
+        child
+        for child in psutil.Process().children()
+        for connection in child.net_connections("tcp")
+        if connection.laddr.port == port and connection.status == psutil.CONN_LISTEN
+    )

@@ -13,19 +13,13 @@ import pytest
 from cxr_core.film.decoding.decode import decode_film
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, encode_png
 from pages.components.viewer import encode_picture
-from tests.browser.served_app import serve
+from tests.browser.served_app import SHORT_SESSIONS, find_server, serve
 from tests.film.dicom_files import write_dicom
 from tests.soak.tab import Tab, open_tab
 
 pytestmark = [
     pytest.mark.process,
     pytest.mark.skipif(sys.platform != "linux", reason="/proc holds the memory of a process"),
-]
-# The app as it is, but that a closed tab is given up after a second.
-SHORT_SESSIONS = [
-    "-c",
-    "from streamlit.web import cli; from pages.components import streamlit_internals as internals; "
-    "internals.RECONNECT_WITHIN_S = 1; cli.main(['run', 'app.py', '--server.port', '{port}'])",
 ]
 NAME, PATIENT_ID, FILE = "Quirkworth^Zelda", "ID-7731-4420-95", "quaint-film-of-7731"
 
@@ -57,16 +51,6 @@ def marks(film: bytes) -> dict[str, bytes]:
         "pixels of the film": radiograph.pixels[450, 300:340].tobytes(),
         "picture": picture[len(picture) // 2 : len(picture) // 2 + 80].encode(),
     }
-
-
-def server_at(address: str) -> psutil.Process:
-    """The process that serves an address."""
-    port = address.rsplit(":", 1)[1]
-    return next(
-        child
-        for child in psutil.Process().children(recursive=True)
-        if any(word.endswith(f"'{port}'])") for word in child.cmdline())
-    )
 
 
 def count_copies(server: psutil.Process, marks: dict[str, bytes]) -> dict[str, int]:
@@ -105,7 +89,7 @@ def read_film(tab: Tab, film: bytes, picture: bytes) -> None:
 def test_film_is_gone_after_clear_and_after_its_tab_has_closed(
     address: str, film: bytes, marks: dict[str, bytes]
 ) -> None:
-    server = server_at(address)
+    server = find_server(address)
     with open_tab(address) as tab:
         read_film(tab, film, marks["picture"])
         assert set(count_copies(server, marks)) == set(marks)

@@ -89,10 +89,13 @@ class Tab:
         )
         self.run(WidgetState(id=button.id, trigger_value=True))
 
+    def contents(self) -> list[bytes]:
+        """Everything that the page's elements hold, as it is sent."""
+        return [element.SerializeToString() for element in self.elements.values()]
+
     def shows(self, text: str) -> bool:
         """Whether any element of the page holds a text, in whatever field."""
-        needle = text.encode()
-        return any(needle in element.SerializeToString() for element in self.elements.values())
+        return any(text.encode() in content for content in self.contents())
 
     def close(self) -> None:
         """Close the tab."""
