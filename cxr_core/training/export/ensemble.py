@@ -9,8 +9,9 @@ import numpy as np
 from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
 from cxr_core.data.film_set import load_film_set
 from cxr_core.data.prepare import open_data, resolve_folders
-from cxr_core.errors import RunError
+from cxr_core.errors import ModelError, RunError
 from cxr_core.models.card import CARD, ModelCard
+from cxr_core.models.figures import recorded_figure
 from cxr_core.models.networks.ensemble import EnsembleClassifier
 from cxr_core.models.networks.initialise import describe_initial_weights
 from cxr_core.models.store import load_card, load_network
@@ -58,7 +59,7 @@ def build_ensemble(
     cards = [load_card(member.model) for member in members]
     trained = TrainedNetwork(
         _average_networks(recipe, members, cards),
-        max(card.training["epoch"] for card in cards),
+        max(card.training.get("epoch", 0) for card in cards),
         _mean_validation_auroc(recipe, cards),
     )
     first = members[0].load_manifest()
@@ -72,7 +73,7 @@ def build_ensemble(
         members=tuple(describe_initial_weights(str(member.model)) for member in members),
     )
     folder = RunFolder.create(recipe, manifest, run)
-    training_s = sum(card.training["duration_s"] for card in cards)
+    training_s = sum(card.training.get("duration_s", 0) for card in cards)
     with folder.hold():
         duration_s = training_s + time.perf_counter() - began
         export_classifier(recipe, trained, learning, splits, folder, duration_s)
@@ -90,12 +91,19 @@ def _average_networks(
 
 
 def _mean_validation_auroc(recipe: Recipe, cards: Sequence[ModelCard]) -> float:
-    scores = [
-        card.metrics["validation"][key]["auroc"]["value"]
-        for card in cards
-        for key in recipe.findings
-    ]
-    return float(np.mean(scores))
+    return float(
+        np.mean([validation_auroc(card, key) for card in cards for key in recipe.findings])
+    )
+
+
+def validation_auroc(card: ModelCard, finding: str) -> float:
+    """What a card records on its validation films. Raises ModelError when it does not."""
+    figure = recorded_figure(card.metrics, "validation", finding, "auroc")
+    if figure is None or figure.value is None:
+        raise ModelError(
+            f"the card of {card.model} {card.version} records no AUROC of {finding} on validation films; train it again"
+        )
+    return figure.value
 
 
 def _require_comparable(members: Sequence[RunFolder]) -> None:

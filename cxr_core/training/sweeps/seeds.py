@@ -12,11 +12,11 @@ import numpy as np
 
 from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
 from cxr_core.errors import RecipeError, RunError
-from cxr_core.models.card import CARD, ModelCard
+from cxr_core.models.card import CARD
 from cxr_core.models.networks.ensemble import LINEAR_HEADS
 from cxr_core.models.networks.initialise import describe_initial_weights
 from cxr_core.models.store import load_card
-from cxr_core.training.export.ensemble import build_ensemble
+from cxr_core.training.export.ensemble import build_ensemble, validation_auroc
 from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.run_files import MODEL
@@ -83,8 +83,8 @@ def measure_spreads(run: Path, seeds: Sequence[int]) -> list[SeedSpread]:
     return [
         SeedSpread(
             finding=key,
-            by_seed=tuple(_validation_auroc(card, key) for card in cards),
-            ensemble=_validation_auroc(ensemble, key),
+            by_seed=tuple(validation_auroc(card, key) for card in cards),
+            ensemble=validation_auroc(ensemble, key),
         )
         for key in ensemble.findings
     ]
@@ -130,7 +130,3 @@ def _require_ensemble_of(members: Sequence[Path], ensemble: Path) -> None:
             f"{ensemble} is the ensemble of {len(former)} other runs than "
             f"{', '.join(member.name for member in members)}; move it away to make it anew, or choose another --run"
         )
-
-
-def _validation_auroc(card: ModelCard, finding: str) -> float:
-    return float(card.metrics["validation"][finding]["auroc"]["value"])
