@@ -79,4 +79,5 @@ class OodDetector:
         standard = (descriptors - t["mean"]) / t["scale"]
         along = (standard @ t["axes"]).square() @ self._gain
         squared = standard.square().sum(dim=1) / t["rest"] + along
-        return (squared / standard.shape[1]).sqrt()
+        # Rounded statistics of few films can leave a little less than nothing.
+        return (squared / standard.shape[1]).clamp_min(0).sqrt()

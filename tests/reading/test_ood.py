@@ -64,6 +64,13 @@ def test_few_training_films_leave_a_rest_that_float16_keeps(films):
     assert torch.isfinite(stored.measure_distance(descriptors + 1)).all()
 
 
+def test_axes_that_rounding_has_made_longer_leave_a_finite_distance(known):
+    fitted = OodDetector.fit(known, axes=19)
+    tensors = {"axes": fitted.tensors["axes"] * 1.01, "rest": torch.tensor(1e-6)}
+    rounded = OodDetector({**fitted.tensors, **tensors})
+    assert torch.isfinite(rounded.measure_distance(known)).all()
+
+
 def test_statistics_of_an_earlier_version_on_too_few_films_measure_nothing(known):
     fitted = OodDetector.fit(known, axes=3)
     assert not fitted.is_degenerate
