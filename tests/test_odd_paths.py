@@ -29,7 +29,6 @@ ARGUMENTS = {
     ],
     "train.models": [["import", "PATH"]],
     "train.publish": [["PATH"]],
-    "train.models": [["import", "PATH"]],
     "train.average": [
         ["PATH", "FOLDER", "--data", "FOLDER"],
         ["FOLDER", "FOLDER", "--data", "PATH"],
