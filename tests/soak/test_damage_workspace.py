@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.soak.damage_workspace import SILENT, VIEWS_OF, WorkspaceSoak, area_of, quiet_app
+from tests.soak.damage_workspace import NEVER_SILENT, VIEWS_OF, WorkspaceSoak, area_of, quiet_app
 from tests.soak.file_damages import list_damages
 from tests.soak.whole_workspace import KINDS, sort_by_kind
 
@@ -84,5 +84,5 @@ def test_a_command_ends_with_one_sentence(soak: WorkspaceSoak, kind: str, comman
     assert len(outcome.said) == 1
 
 
-def test_what_may_be_damaged_in_silence_is_a_kind_of_file() -> None:
-    assert set(SILENT) <= set(KINDS)
+def test_what_is_never_damaged_in_silence_is_a_kind_of_file() -> None:
+    assert set(NEVER_SILENT) <= set(KINDS)
