@@ -11,15 +11,25 @@ import argparse
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from random import Random
 
-from tests.soak.victims.faults import KILL_GROUP, KILL_PROCESS, Fault, preload_faults
+from tests.soak.victims.faults import KILL_GROUP, Fault, preload_faults
 from tests.soak.victims.fork import Violation, in_fork
 from tests.soak.victims.program import Site, require
 from tests.soak.victims.trial import Trial, report_violations
 
 MODULE = "tests.soak.kill_processes"
 KILLS_OF_ONE = 6  # then it may end
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What is killed, and when: at a write below the workspace, or after a time."""
+
+    target: str
+    write: int = 0
+    after_s: float | None = None
 
 
 class Killer(Trial):
@@ -32,44 +42,41 @@ class Killer(Trial):
         site, history = self.begin(), []
         try:
             for _ in range(most):
-                fault, after_s = self._choose()
-                history.append(f"{fault} {after_s}")
-                if not self._kill(site, fault, after_s):
-                    break
+                kill = self._choose()
+                history.append(kill)
+                status = self._kill(site, kill)
                 self.inspect(site)
+                if status == 0:
+                    break
             self.require_same_end(site)
             self.tally.outcomes["continued to the same end"] += 1
         except Violation as violation:
             self.tally.outcomes["violations"] += 1
             self.note(f"{violation}\n  after {history}")
 
-    def _choose(self) -> tuple[Fault, float | None]:
-        """A kill at a write or at a time, in the whole of the program's work, and of one process or all."""
-        action = KILL_GROUP
-        if self.program.has_children and self.chance.random() < 0.5:
-            action = KILL_PROCESS
-        if self.chance.random() < 0.5:
-            return Fault(0, action), self.chance.uniform(0, self.undisturbed.duration_s)
-        return Fault(self.chance.randint(1, self.undisturbed.writes), action), None
+    def _choose(self) -> Kill:
+        """A kill at a write or at a time, in the whole of the program's work."""
+        target = self.chance.choice(self.program.targets)
+        if target == "all" and self.chance.random() < 0.5:
+            return Kill(target, write=self.chance.randint(1, self.undisturbed.writes))
+        return Kill(target, after_s=self.chance.uniform(0, self.undisturbed.duration_s))
 
-    def _kill(self, site: Site, fault: Fault, after_s: float | None) -> bool:
-        """Start the program and kill it. Returns whether it was killed before it ended."""
+    def _kill(self, site: Site, kill: Kill) -> int:
+        """Start the program, kill it or a process that it has started, and wait for its end. Returns its status."""
+        fault = Fault(kill.write, KILL_GROUP) if kill.write else Fault()
         victim = self.start(site, fault)
-        if after_s is not None and victim.wait(after_s) is None:
-            victim.kill(tree=fault.action == KILL_GROUP)
+        ended = victim.wait(kill.after_s) if kill.after_s is not None else victim.wait()
+        if ended is None:
+            victim.kill(kill.target, self.chance)
         status = self.finish(victim)
-        killed = status == -signal.SIGKILL
-        if fault.action == KILL_PROCESS and victim.state.happened:
-            killed = True  # a process that it had started; it may go on without that, or end by a sentence
-            require(status in (0, 3, -signal.SIGKILL), f"status {status}: {self.read_output()}")
-        else:
-            require(killed or status == 0, f"status {status}: {self.read_output()}")
         outcome = "ended before its kill"
-        if killed:
+        if status == -signal.SIGKILL or (ended is None and kill.target == "child"):
             self.kills += 1
-            outcome = "killed at a write" if after_s is None else "killed at a time"
+            outcome = f"{kill.target} killed at a {'write' if kill.write else 'time'}"
         self.tally.outcomes[outcome] += 1
-        return killed
+        allowed = (0, 3) if kill.target == "child" else (0, -signal.SIGKILL)
+        require(status in allowed, f"it ended with status {status}: {self.read_output()}")
+        return status
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ SOURCE = Path(__file__).with_name("faults.c")
 ONLY_COUNT, KILL_PROCESS, KILL_GROUP, FAIL = range(4)
 DISK_ERRORS = {"full": errno.ENOSPC, "read-only": errno.EROFS, "broken": errno.EIO}
 _LAYOUT = struct.Struct("5q512s")
-_STATE, _LIBRARY = "SOAK_STATE", "SOAK_LIBRARY"
+STATE, _LIBRARY = "SOAK_STATE", "SOAK_LIBRARY"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class FaultState:
 
     def enter(self) -> None:
         """Let the fault befall this process and all that it starts."""
-        os.environ[_STATE] = str(self.path)
+        os.environ[STATE] = str(self.path)
         ctypes.CDLL(os.environ[_LIBRARY]).soak_attach(os.fsencode(self.path))
 
     @property

@@ -10,9 +10,11 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
-from tests.soak.victims.faults import Fault, FaultState
+from cxr_core.workspace.process_id import find_by_env_tag, send_signal
+from tests.soak.victims.faults import STATE, Fault, FaultState
 
 PATIENCE_S = 120.0
 CHILDREN_END_S = 30.0
@@ -44,21 +46,22 @@ class Victim:
         """Raises Violation unless what it has started ends by itself after it."""
         deadline = time.monotonic() + CHILDREN_END_S
         while time.monotonic() < deadline:
-            try:
-                os.killpg(self.pid, 0)
-            except ProcessLookupError:
+            if not find_by_env_tag(STATE).get(str(self.state.path)):
                 return
-            time.sleep(0.02)
-        self.kill(tree=True)
+            time.sleep(0.05)
+        self.kill()
         raise Violation(f"processes that it had started were still there after {CHILDREN_END_S} s")
 
-    def kill(self, *, tree: bool) -> None:
-        """SIGKILL to it, or to it and all that it has started."""
-        with contextlib.suppress(ProcessLookupError):
-            if tree:
-                os.killpg(self.pid, signal.SIGKILL)
-            else:
+    def kill(self, target: str = "all", chance: Random | None = None) -> None:
+        """SIGKILL to its "main" process, to "all", or to a "child": one of all that it has started."""
+        children = [] if target == "main" else find_by_env_tag(STATE).get(str(self.state.path), [])
+        if target == "child":
+            children = [(chance or Random()).choice(children)] if children else []
+        else:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
+        for child in children:
+            send_signal(child, signal.SIGKILL)
 
 
 def fork_victim(

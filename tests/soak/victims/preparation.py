@@ -63,5 +63,5 @@ CACHE_BUILDER = Program(
     work=_work_in_processes,
     inspect=_inspect,
     outcome=_outcome,
-    has_children=True,
+    targets=("all", "main", "child"),
 )

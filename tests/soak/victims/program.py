@@ -51,8 +51,9 @@ class Program:
 
     begin: changes the copy of the base workspace that it works in.  work: the program itself, its exit status.
     inspect: raises Violation where something that was done is lost, or something unfinished is visible.
-    outcome: what an undisturbed one ends with.  has_children: whether it starts processes.
-    share: of all kills.
+    outcome: what an undisturbed one ends with.  outlived: whether what it has started may outlive it.
+    targets: what is killed: "all" its processes, the "main" one alone, or a "child" that it has started, directly or
+    not, and without which it goes on.  share: of all kills.
     """
 
     name: str
@@ -60,7 +61,8 @@ class Program:
     inspect: Callable[[Site], None]
     outcome: Callable[[Site], Any]
     begin: Callable[[Site], None] = lambda site: None
-    has_children: bool = False
+    targets: tuple[str, ...] = ("all",)
+    outlived: bool = False
     share: int = 20
 
 

@@ -4,7 +4,8 @@ from tests.soak.victims.evaluation import EVALUATOR
 from tests.soak.victims.models import IMPORTER, PUBLISHER
 from tests.soak.victims.page import PAGE
 from tests.soak.victims.preparation import CACHE_BUILDER, PREPARATION
+from tests.soak.victims.services import DECODERS, QUEUE, SERVER
 from tests.soak.victims.training import TRAINER
 
 WRITERS = (TRAINER, PREPARATION, EVALUATOR, IMPORTER, PUBLISHER, PAGE)
-PROGRAMS = (*WRITERS, CACHE_BUILDER)
+PROGRAMS = (*WRITERS, CACHE_BUILDER, DECODERS, SERVER, QUEUE)
