@@ -1,6 +1,7 @@
 """A small workspace with one of everything that the program writes, and the kinds of its files."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ import train.compare
 from cxr_core.data import prepare
 from cxr_core.jobs.activity import GATE_ACTIVITY
 from cxr_core.models.registry.registry import IMPORT_RECORD
-from cxr_core.workspace.json_files import write_json
 from tests.old_site import copy_old_site
 from tests.pages.fake_evaluations import TRAINING, write_evaluation
 from tests.pages.fake_runs import fake_runs
@@ -74,7 +74,8 @@ def build_workspace(site: Path) -> Path:
     """Write the workspace beside its films, in a new folder. CXR_WORKSPACE must name `site / "workspace"`.
 
     A dataset with its cache, a finished, a stopped, a removed and a queued run, evaluations with and without
-    recalibration, a failed and a waiting evaluation job, and a model with its gate and history.
+    recalibration, a failed and a waiting evaluation job, a comparison, and a model with its gate, its history and an
+    imported version.
     """
     workspace = copy_old_site(site)
     prepare.prepare_dataset([site / "films"], name="films")
@@ -92,7 +93,11 @@ def build_workspace(site: Path) -> Path:
     waiting = evaluations / "waiting" / "job"
     _write_record(waiting / "request.json", REQUEST)
     _write_record(waiting / "queue.json", {"device": "evaluations", "since": 1.0, "order": 1})
-    write_json(workspace / "models/tiny/1.0.0" / IMPORT_RECORD, {})
+    imported = workspace / "models/tiny/1.1.0"
+    shutil.copytree(workspace / "models/tiny/1.0.0", imported)
+    card = json.loads((imported / "card.json").read_text())
+    _write_record(imported / "card.json", card | {"version": imported.name})
+    _write_record(imported / IMPORT_RECORD, {"schema": 1, "when": "2026-01-01", "zip": "0" * 64})
     folders = (workspace / "runs/finished", evaluations / "tiny-1.0.0-test-films")
     train.compare.main(list(map(str, folders)))
     with fake_runs() as runs:
