@@ -24,8 +24,8 @@ from typing import IO, Any, Final
 
 import psutil
 
-from cxr_core.errors import Cancelled
-from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.errors import Cancelled, RecordError
+from cxr_core.workspace.json_files import Json, JsonObject, parse_json
 from cxr_core.workspace.paths import ROOT
 
 ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -155,8 +155,8 @@ class ChildProcess:
         assert self._process.stdout is not None
         try:
             line = self._process.stdout.readline(MAX_MESSAGE_BYTES)
-            message = json.loads(line) if line.endswith(b"\n") else None
-        except (OSError, ValueError) as error:
+            message = parse_json(line, finite=False) if line.endswith(b"\n") else None
+        except (OSError, ValueError, RecordError) as error:
             raise ChildEnded(str(error)) from error
         if not isinstance(message, dict):
             raise ChildEnded("the child ended or sent no JSON object")

@@ -2,8 +2,8 @@
 
 A workspace of version 0.1, with models of today's, is copied; in each case one of its files is changed and everything
 that reads the file is called: the readers, the functions of the pages, a reading of drawings with a model whose card
-was changed, an import of a changed zip. A violation is any error other than the program's own, and 5 s of computing in one case.
-Each violating file is kept, and `--case I` writes case I of a seed.
+was changed, an import of a changed zip. A violation is any error other than the program's own, and 5 s of computing in
+one case. Each violating file is kept, and `--case I` writes case I of a seed.
 """
 
 import argparse

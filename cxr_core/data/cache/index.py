@@ -9,8 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from cxr_core.errors import DataError
+from cxr_core.workspace.json_record import Count, JsonRecord, PathText
 
 CREATE_FILES = """CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL
@@ -26,7 +30,7 @@ REMEDY = "Free space on its disk if that is full. If it is damaged, prepare the 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Film:
+class Film(JsonRecord):
     """What the cache knows of a film once its file has been decoded.
 
     sha256: of the file's bytes.  row: of its grid, -1 when the film was refused.  pixels: SHA-256 of the decoded
@@ -35,14 +39,14 @@ class Film:
     """
 
     sha256: str
-    row: int = -1
+    row: Annotated[int, Field(ge=-1)] = -1
     pixels: str | None = None
-    width: int | None = None
-    height: int | None = None
-    bits: int | None = None
+    width: Count | None = None
+    height: Count | None = None
+    bits: Count | None = None
     concerns: str | None = None
     refused: str | None = None
-    reason: str | None = None
+    reason: PathText | None = None
 
 
 FILM_COLUMNS = tuple(field.name for field in fields(Film))

@@ -8,7 +8,6 @@ films by then. A film that crashes the decoder, hangs or takes too much memory e
 
 import errno
 import hashlib
-import json
 import os
 import sys
 from contextlib import closing
@@ -28,7 +27,8 @@ from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.film.quality import find_quality_flags
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.workspace.child_process import connect_to_parent, limit_computing_time, limit_memory
-from cxr_core.workspace.json_files import Json, JsonObject
+from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_record import JsonRecord, PathText, read_record
 from cxr_core.workspace.malloc import keep_freed_memory
 from cxr_core.workspace.outside_files import read_outside_file
 
@@ -45,33 +45,17 @@ class FilmTask(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmAnswer:
-    """What became of one file.
+class FilmAnswer(JsonRecord):
+    """What became of one file, as it goes over the pipe.
 
     film: what was decoded.  unread: why the file cannot be opened.  failed: why the grid cannot be written, such as a
     full disk. One of them is given.
     """
 
-    path: str
+    path: PathText
     film: Film | None = None
     unread: str | None = None
     failed: str | None = None
-
-    def to_json(self) -> JsonObject:
-        """As it goes over the pipe."""
-        film: JsonObject | None = None if self.film is None else dict(vars(self.film))
-        return {"path": self.path, "film": film, "unread": self.unread, "failed": self.failed}
-
-    @classmethod
-    def from_json(cls, answer: JsonObject) -> "FilmAnswer":
-        """Read what `to_json` wrote. Raises KeyError or TypeError for anything else."""
-        film = answer["film"]
-        return cls(
-            path=str(answer["path"]),
-            film=_film_from_json(film) if isinstance(film, dict) else None,
-            unread=_optional_text(answer["unread"]),
-            failed=_optional_text(answer["failed"]),
-        )
 
 
 class GridFile:
@@ -98,7 +82,7 @@ class FilmDecoder:
     """Decodes files into the rows of one cache. examine: also inspect the quality of each film."""
 
     def __init__(self, folder: Path, grids: GridFile, *, examine: bool):
-        self._spec = InputSpec(**json.loads((folder / GEOMETRY).read_text(encoding="utf-8")))
+        self._spec = read_record(folder / GEOMETRY, InputSpec)
         self._grids = grids
         self._examine = examine
 
@@ -181,31 +165,6 @@ def _read_tasks(request: JsonObject) -> list[FilmTask]:
             raise TypeError(f"{task!r} is no row, path and hash")
         read.append(FilmTask(task[0], str(task[1]), str(task[2])))
     return read
-
-
-def _film_from_json(film: JsonObject) -> Film:
-    row = film["row"]
-    if not isinstance(row, int):
-        raise TypeError(f"row {row!r} is no whole number")
-    return Film(
-        sha256=str(film["sha256"]),
-        row=row,
-        pixels=_optional_text(film["pixels"]),
-        width=_optional_number(film["width"]),
-        height=_optional_number(film["height"]),
-        bits=_optional_number(film["bits"]),
-        concerns=_optional_text(film["concerns"]),
-        refused=_optional_text(film["refused"]),
-        reason=_optional_text(film["reason"]),
-    )
-
-
-def _optional_text(value: Json) -> str | None:
-    return None if value is None else str(value)
-
-
-def _optional_number(value: Json) -> int | None:
-    return value if isinstance(value, int) else None
 
 
 if __name__ == "__main__":
