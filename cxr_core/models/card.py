@@ -25,8 +25,9 @@ OPERATING_POINTS = ("youden", "sensitivity_95", "specificity_95")
 
 
 Age = Annotated[int, Field(ge=0, le=150)]  # completed years
-Weight = Annotated[float, Field(ge=-1e4, le=1e4)]  # in a formula for log-odds
-PositiveWeight = Annotated[float, Field(gt=0, le=1e4)]
+# In a formula for log-odds. A fit to a few films that a model tells apart perfectly has weights of 100,000 and more.
+Weight = Annotated[float, Field(ge=-1e9, le=1e9)]
+PositiveWeight = Annotated[float, Field(gt=0, le=1e9)]
 Width = Annotated[int, Field(ge=1, le=8192)]  # channels or units of a network
 # Attribution by cell, (h, w) with h and w up to 256.
 Rows = Annotated[
@@ -161,8 +162,8 @@ class Fusion:
     measurement: str
     model: str
     intercept: Weight
-    classifier: Annotated[float, Field(ge=0, le=1e4)]
-    measured: Annotated[float, Field(ge=0, le=1e4)]
+    classifier: Annotated[float, Field(ge=0, le=1e9)]
+    measured: Annotated[float, Field(ge=0, le=1e9)]
     centre: Weight
     ap: Weight
     operating_points: tuple[OperatingPoint, ...]
