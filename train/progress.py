@@ -1,6 +1,7 @@
 """Shows how far a command is: a bar for people, and JSON lines with a heartbeat for the job that runs the command."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -32,6 +33,7 @@ class _Bar(_Tqdm):
     """A bar without tqdm's thread that redraws bars which stand still."""
 
     monitor_interval = 0
+    _time: Callable[[], float]
 
 
 class ProgressBar:
@@ -74,6 +76,9 @@ class ProgressBar:
             bar_format=FORMAT,
         )
         bar.desc = stage  # tqdm puts a colon behind it
+        # A clock that is set back would stop a bar until it is as late again.
+        bar._time = time.monotonic
+        bar.start_t = bar.last_print_t = time.monotonic()
         return bar
 
     def _close(self) -> None:

@@ -2,6 +2,9 @@
 
 import io
 
+import pytest
+from tqdm import std
+
 from cxr_core.training.runs.events import PreparationProgress, RunBegun, RunStopped, StepDone
 from train.progress import ProgressBar, create_event_display
 
@@ -60,3 +63,17 @@ def test_events_of_a_run_are_bars_and_lines() -> None:
     assert any(line.startswith("decoding  40 of 40") for line in lines)
     assert any("epoch 1, loss 0.512, 9 images/s" in line for line in lines)
     assert lines[-1] == "stopped: step 2"
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, clock = io.StringIO(), [1e9]
+    monkeypatch.setattr(std, "time", lambda: clock[0])
+    bar = ProgressBar(out)
+    bar._interval_s = 0.0
+    bar("decoding", 0, 100)
+    clock[0] -= 86400
+    for done in (20, 40):
+        bar("decoding", done, 100)
+    *_, last = lines_of(out)
+    assert last.startswith("decoding  40 of 100")
+    assert "-" not in last.rpartition("|")[2]

@@ -16,7 +16,7 @@ from typing import Any
 from cxr_core.workspace.process_id import find_by_env_tag, send_signal
 from tests.soak.victims.faults import STATE, Fault, FaultState
 
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0
 CHILDREN_END_S = 30.0
 
 
