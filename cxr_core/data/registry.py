@@ -26,7 +26,7 @@ from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import FINDINGS
 from cxr_core.workspace.atomic import finish_replacement
 from cxr_core.workspace.json_files import JsonObject, parse_json, read_bounded
-from cxr_core.workspace.json_record import JsonRecord, PathText, read_record
+from cxr_core.workspace.json_record import JsonRecord, PathText, read_record_file
 from cxr_core.workspace.paths import workspace
 
 # What the dataset checks look at, and what pages show as thumbnails: small, the whole film, not equalised.
@@ -71,7 +71,7 @@ class Dataset:
         """Read a dataset's record. Raises DataError when it is missing or damaged."""
         finish_replacement(folder)
         try:
-            record = read_record(folder / RECORD, DatasetRecord)
+            record = read_record_file(folder / RECORD, DatasetRecord)
         except (OSError, RecordError) as error:
             raise DataError(
                 f"{folder} holds no dataset that can be read ({error}); remove it on the Data page, or prepare its "

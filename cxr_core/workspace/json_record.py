@@ -69,7 +69,7 @@ class JsonRecord:
         return parse_record(cls, record)
 
 
-def read_record(path: Path, kind: type[Record]) -> Record:
+def read_record_file(path: Path, kind: type[Record]) -> Record:
     """The record that a file holds. Raises OSError, and RecordError that begins with the file's name."""
     try:
         return parse_record(kind, read_object(path))

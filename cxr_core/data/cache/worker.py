@@ -28,7 +28,7 @@ from cxr_core.film.quality import find_quality_flags
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.workspace.child_process import connect_to_parent, limit_computing_time, limit_memory
 from cxr_core.workspace.json_files import JsonObject
-from cxr_core.workspace.json_record import JsonRecord, PathText, read_record
+from cxr_core.workspace.json_record import JsonRecord, PathText, read_record_file
 from cxr_core.workspace.malloc import keep_freed_memory
 from cxr_core.workspace.outside_files import read_outside_file
 
@@ -82,7 +82,7 @@ class FilmDecoder:
     """Decodes files into the rows of one cache. examine: also inspect the quality of each film."""
 
     def __init__(self, folder: Path, grids: GridFile, *, examine: bool):
-        self._spec = read_record(folder / GEOMETRY, InputSpec)
+        self._spec = read_record_file(folder / GEOMETRY, InputSpec)
         self._grids = grids
         self._examine = examine
 

@@ -33,7 +33,7 @@ from cxr_core.evaluation.metrics.sweep import (
 from cxr_core.evaluation.store.catalogue import EvaluationRecord
 from cxr_core.evaluation.store.folder import CURVES, METRICS, RECALIBRATION, REPORT
 from cxr_core.evaluation.store.predictions import PREDICTIONS, read_predictions
-from cxr_core.workspace.json_record import read_record
+from cxr_core.workspace.json_record import read_record_file
 
 COLUMNS = ("image", "patient", "finding", "label", "logit", "probability", "view", "age", "sex")
 
@@ -104,10 +104,10 @@ def load_evaluation(record: EvaluationRecord) -> LoadedEvaluation:
     table = read_predictions(folder, COLUMNS)
     try:
         metrics = EvaluationMetrics.from_json(record.content)
-        curves = read_record(folder / CURVES, EvaluationCurves)
+        curves = read_record_file(folder / CURVES, EvaluationCurves)
         recalibration = None
         if os.path.lexists(folder / RECALIBRATION):
-            recalibration = read_record(folder / RECALIBRATION, Recalibration)
+            recalibration = read_record_file(folder / RECALIBRATION, Recalibration)
         _require_agreement(metrics, curves, table)
     except (OSError, RecordError) as error:
         raise DataError(

@@ -13,7 +13,7 @@ from cxr_core.evaluation.store.provenance import TestUses
 from cxr_core.models.figures import Figure
 from cxr_core.promotion.gate.checks import Check
 from cxr_core.workspace.json_files import JsonObject, write_json
-from cxr_core.workspace.json_record import Count, JsonRecord, read_record
+from cxr_core.workspace.json_record import Count, JsonRecord, read_record_file
 from cxr_core.workspace.paths import printable
 
 GATE_FILE = "gate.json"
@@ -141,7 +141,7 @@ def read_verdict(folder: Path) -> Verdict | None:
     None when the gate was never asked, and when its answer is damaged or of another version: it is asked again.
     """
     try:
-        return read_record(folder / GATE_FILE, Verdict)
+        return read_record_file(folder / GATE_FILE, Verdict)
     except (OSError, RecordError):
         return None
 

@@ -29,7 +29,7 @@ from cxr_core.training.runs.run_files import (
 )
 from cxr_core.workspace.atomic import atomic_write, remove_unfinished
 from cxr_core.workspace.json_files import Json, JsonObject, read_bounded
-from cxr_core.workspace.json_record import read_record
+from cxr_core.workspace.json_record import read_record_file
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.process_lock import find_lock_holder, hold_lock
 
@@ -108,7 +108,7 @@ class RunFolder:
     def load_manifest(self) -> RunManifest:
         """The data that the run was given. Raises RunError when the manifest cannot be read."""
         try:
-            return read_record(self.path / RUN_MANIFEST, RunManifest)
+            return read_record_file(self.path / RUN_MANIFEST, RunManifest)
         except (OSError, RecordError) as error:
             raise RunError(
                 f"{self.path} holds no run: its {RUN_MANIFEST} cannot be read ({error})"
