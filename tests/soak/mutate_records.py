@@ -27,6 +27,7 @@ from unittest import mock
 from cxr_core.data import registry as datasets
 from cxr_core.data.summary import summarise_manifest
 from cxr_core.errors import ModelError, SilhouetteError
+from cxr_core.evaluation.charts.training import draw_training_charts
 from cxr_core.evaluation.store import loaded
 from cxr_core.evaluation.store.catalogue import list_records, load_record
 from cxr_core.evaluation.store.folder import read_metrics
@@ -329,7 +330,10 @@ def use_evaluation(workspace: Path) -> None:
     for finding in evaluation.findings:
         for view in (None, *evaluation.views(finding)):
             evaluation.figures(finding, view)
-            loaded.compute_finding_view(evaluation, finding, view)
+            shown = loaded.compute_finding_view(evaluation, finding, view)
+            str((shown.distribution_chart, shown.threshold_chart))
+    if evaluation.training is not None:
+        draw_training_charts(evaluation.training)
 
 
 def import_zip(workspace: Path) -> None:

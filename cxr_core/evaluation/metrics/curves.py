@@ -16,7 +16,7 @@ from cxr_core.evaluation.metrics.results import EvaluationHead
 from cxr_core.evaluation.metrics.sweep import compute_decision_curve, sweep_thresholds
 from cxr_core.models.card import OperatingPoint
 from cxr_core.workspace.json_files import Json
-from cxr_core.workspace.json_record import JsonRecord
+from cxr_core.workspace.json_record import Count, Fraction, JsonRecord
 
 # What an epoch's event holds beside figures of learning.
 NOT_A_CURVE = {
@@ -58,7 +58,7 @@ class CalibrationBin(JsonRecord):
 
     low: float
     high: float
-    films: int
+    films: Count
     predicted: float
     observed: float
     observed_low: float | None
@@ -69,11 +69,11 @@ class CalibrationBin(JsonRecord):
 class PointConfusion(JsonRecord):
     """The films by call and label at one operating point."""
 
-    threshold: float
-    true_positive: int
-    false_positive: int
-    false_negative: int
-    true_negative: int
+    threshold: Fraction
+    true_positive: Count
+    false_positive: Count
+    false_negative: Count
+    true_negative: Count
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from cxr_core.evaluation.metrics.metrics import EPS
 from cxr_core.evaluation.metrics.results import EvaluationHead
 from cxr_core.models.card import ModelCard, OperatingPoint
 from cxr_core.models.figures import Figure, recorded_figure
-from cxr_core.workspace.json_record import JsonRecord
+from cxr_core.workspace.json_record import Count, Fraction, JsonRecord
 
 FITTING_SHARE = 0.3  # of the patients
 LOG_TEMPERATURES = (-4.0, 4.0)  # natural logarithms between which a temperature is searched
@@ -47,9 +47,9 @@ class Correction(JsonRecord):
 class FilmCounts(JsonRecord):
     """How many films of how many patients, and how many of the films are positive."""
 
-    films: int
-    patients: int
-    positives: int
+    films: Count
+    patients: Count
+    positives: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +77,8 @@ CALIBRATION_FIGURES = tuple(CalibrationFigures.__dataclass_fields__)
 class MappedThreshold(JsonRecord):
     """An operating point's own threshold, and the one on recalibrated probabilities that calls the same films."""
 
-    own: float
-    recalibrated: float
+    own: Fraction
+    recalibrated: Fraction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class RecalibratedFinding(JsonRecord):
     method: str
     correction: Correction
     operating_point: str
-    threshold: float
+    threshold: Fraction
     fitted_on: FilmCounts
     reported_on: FilmCounts
     before: CalibrationFigures

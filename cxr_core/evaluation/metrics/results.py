@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from cxr_core.models.figures import AttributionInside, Figure, Localisation
 from cxr_core.workspace.json_files import JsonObject
-from cxr_core.workspace.json_record import JsonRecord
+from cxr_core.workspace.json_record import Count, Fraction, JsonRecord
 
 SCORES = (  # figures that need no threshold, in the order of metrics.json
     "auroc",
@@ -73,9 +73,9 @@ class Subgroup(JsonRecord):
 
     by: str
     name: str
-    n: int
-    positives: int
-    patients: int
+    n: Count
+    positives: Count
+    patients: Count
     enough: bool
     figures: Mapping[str, Figure]
     differences: Mapping[str, AdjustedDifference]
@@ -93,11 +93,11 @@ class Subgroups(JsonRecord):
     KEYS: ClassVar[Mapping[str, str]] = {"least_patients": "least_patients_of_each_class"}
 
     operating_point: str
-    threshold: float
-    least_patients: int
-    compared: int
+    threshold: Fraction
+    least_patients: Count
+    compared: Count
     correction: str
-    unknown: Mapping[str, int]
+    unknown: Mapping[str, Count]
     groups: tuple[Subgroup, ...]
 
 
@@ -168,7 +168,7 @@ class ClassFigures(JsonRecord):
     precision: Figure
     recall: Figure
     f1: Figure
-    support: int | None = None
+    support: Count | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +179,7 @@ class ClassificationReport(JsonRecord):
     """
 
     operating_point: str
-    threshold: float
+    threshold: Fraction
     accuracy: Figure
     absent: ClassFigures
     present: ClassFigures
@@ -205,8 +205,8 @@ class MacroFigures(JsonRecord):
 class EvaluatedData(JsonRecord):
     """The films of an evaluation. terms: of the data.  folders: where the films lie; empty where nobody said."""
 
-    films: int
-    patients: int
+    films: Count
+    patients: Count
     data_sha256: str
     split_sha256: str
     terms: str

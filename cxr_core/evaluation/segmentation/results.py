@@ -10,7 +10,7 @@ from cxr_core.evaluation.metrics.results import EvaluationHead
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.figures import Figure, MeanFigure
 from cxr_core.workspace.json_files import JsonObject
-from cxr_core.workspace.json_record import JsonRecord
+from cxr_core.workspace.json_record import Count, JsonRecord
 
 MEASURES = ("measured", "trusted", "trusted_ratio_mae", "coverage")
 
@@ -96,8 +96,8 @@ class RecordedAgreement(JsonRecord):
 
     table: str
     agreement: RatioAgreement
-    not_recorded: int
-    unmeasured: int
+    not_recorded: Count
+    unmeasured: Count
 
     def to_json(self) -> JsonObject:
         """One flat object, the figures of the agreement among its keys."""
@@ -121,9 +121,9 @@ class ScoreAurocs(JsonRecord):
 class UnmeasuredFilms(JsonRecord):
     """Films without a ratio. share: of all films; None when there are none.  positives: among the unmeasured."""
 
-    films: int
+    films: Count
     share: float | None
-    positives: int
+    positives: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +133,8 @@ class GroupScores(JsonRecord):
     on_measured: on the films with a ratio.  on_all: on all films, for the scores that every film has; None without any.
     """
 
-    films: int
-    positives: int
+    films: Count
+    positives: Count
     unmeasured: UnmeasuredFilms
     on_measured: ScoreAurocs
     on_all: ScoreAurocs | None
@@ -179,7 +179,7 @@ class RatioScores(JsonRecord):
     KEYS: ClassVar[Mapping[str, str]] = {"comparator": "beside", "fusion": "combination"}
 
     finding: str
-    unlabelled: int
+    unlabelled: Count
     comparator: ComparatorModel | None
     fusion: ScoredFusion | None
     views: Mapping[str, GroupScores]
