@@ -118,9 +118,10 @@ def test_a_card_keeps_its_fusion():
 
 
 @pytest.mark.parametrize("wrong", [{"measured": -1.0}, {"intercept": float("nan")}])
-def test_invalid_weights_are_refused(wrong):
-    with pytest.raises(ModelError, match="must be finite"):
-        replace(FITTED, **wrong)
+def test_a_card_with_invalid_weights_is_not_written(wrong):
+    card = replace(CARD, fusion={"cardiomegaly": replace(FITTED, **wrong)})
+    with pytest.raises(ModelError, match=rf"combination.cardiomegaly.{next(iter(wrong))}: found"):
+        card.to_json()
 
 
 def test_the_source_of_a_fused_threshold_is_the_fusions():
