@@ -120,7 +120,7 @@ def _run_servers(folder: Path, servers: int, seed: int, actions: int) -> list[Ac
         process.wait(timeout=ENDED_WITHIN_S)
     if any(process.returncode for process in running):
         raise Violation("a server ended with an error")
-    return [json.loads(line) for output in outputs for line in output.open()]
+    return [json.loads(line) for output in outputs for line in output.read_text().splitlines()]
 
 
 def serve_actions(folder: Path, seed: int, count: int) -> int:
