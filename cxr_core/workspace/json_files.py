@@ -18,6 +18,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 JsonObject = dict[str, Json]
 
 MAX_BYTES = 256 * 2**20  # of a JSON file
+MAX_DEPTH = 64  # of objects and lists in one another
 MAX_DIGITS = 18  # of a whole number; more is no count of anything
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a named pipe would be waited for
 
@@ -78,6 +79,8 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Json:
         raise RecordError("it is no JSON of this program: too deeply nested") from None
     except ValueError as error:
         raise RecordError(f"it is no JSON of this program: {error}") from error
+    if _is_deeper(content, MAX_DEPTH):
+        raise RecordError("it is no JSON of this program: too deeply nested")
     return content
 
 
@@ -90,6 +93,21 @@ def write_json(path: Path, content: JsonObject, *, durable: bool = False) -> Pat
 def escape_surrogates(text: str) -> str:
     """JSON text that UTF-8 can hold: bytes of a file name that are not UTF-8 become escapes, which JSON reads back."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _is_deeper(content: Json, depth: int) -> bool:
+    """Whether objects and lists lie in one another to more than a depth."""
+    level = [content]
+    for _ in range(depth + 1):
+        holders = [each for each in level if isinstance(each, dict | list)]
+        if not holders:
+            return False
+        level = [
+            entry
+            for each in holders
+            for entry in (each.values() if isinstance(each, dict) else each)
+        ]
+    return True
 
 
 def _parse_number(digits: str) -> float:

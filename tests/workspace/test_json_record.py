@@ -86,6 +86,7 @@ def test_what_is_no_object_is_no_record(content) -> None:
         ("1e999", "found the number 1e999"),
         ("1" * 5000, "found the number 111"),
         ("[" * 100_000 + "]" * 100_000, "too deeply nested"),
+        ('{"a":' * 65 + "1" + "}" * 65, "too deeply nested"),
         ('{"a": 1, "a": 2}', "found a key twice"),
         (b"\xff\x00", "no JSON"),
         ("", "Expecting value"),

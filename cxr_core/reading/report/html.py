@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cxr_core.film.spacing import describe_spacing_source
 from cxr_core.models.card import ModelCard
+from cxr_core.models.figures import parse_mean_figure
 from cxr_core.presentation.html import render_template
 from cxr_core.presentation.wording import (
     DRAWING_NOTICE,
@@ -269,10 +270,10 @@ def _list_values(prefix: str, content: Json) -> Iterator[tuple[str, str]]:
 def _format_figure(figure: JsonObject) -> str:
     """One figure with its interval; one that is undefined says so."""
     text, notes = "undefined", []
-    value, low, high = figure["value"], figure["low"], figure["high"]
-    if isinstance(value, int | float) and isinstance(low, int | float):
-        text = f"{value:.3f}"
-        notes.append(f"95 % interval {low:.3f} to {high:.3f}")
+    found = parse_mean_figure({"n": 0, **figure})
+    if found is not None and None not in (found.value, found.low, found.high):
+        text = f"{found.value:.3f}"
+        notes.append(f"95 % interval {found.low:.3f} to {found.high:.3f}")
     if {"positives", "n"} <= figure.keys():
         notes.append(f"{figure['positives']} of {figure['n']} positive")
     return f"{text} ({', '.join(notes)})" if notes else text
