@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cxr_core.data.checks.issue_kinds import ISSUES, SEVERITIES, Severity
-from cxr_core.workspace.json_record import Count, JsonRecord, PathText
+from cxr_core.workspace.json_record import Count, JsonRecord
 
 EXAMPLES = 5
 
@@ -27,8 +27,8 @@ class Issue(JsonRecord):
     code: str
     message: str
     count: Count
-    examples: tuple[PathText, ...] = ()
-    images: tuple[PathText, ...] = ()
+    examples: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     concerned: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     def __post_init__(self) -> None:

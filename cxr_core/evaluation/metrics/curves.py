@@ -104,6 +104,11 @@ class TrainingCurves(JsonRecord):
     figures: Mapping[str, tuple[float | None, ...]]
     best_epoch: int | None
 
+    def __post_init__(self) -> None:
+        for name, values in self.figures.items():
+            if len(values) != len(self.epochs):
+                raise ValueError(f"{name} has {len(values)} values for {len(self.epochs)} epochs")
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationCurves(EvaluationHead):

@@ -62,7 +62,16 @@ def test_damaged_decision_makes_the_record_unreadable(tmp_path, change) -> None:
         Dataset.load(tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"count": None}, {"examples": "a.png"}, {"code": "unheard_of"}, {"count": -1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"count": None},
+        {"examples": "a.png"},
+        {"code": "unheard_of"},
+        {"count": -1},
+        {"images": ["\udcff.png"]},
+    ],
+)
 def test_damaged_issue_is_refused(change) -> None:
     with pytest.raises(RecordError, match=rf"{next(iter(change))}.* found|catalogue of issues"):
         Issue.from_json({**ISSUE, **change})

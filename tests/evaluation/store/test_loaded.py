@@ -86,6 +86,16 @@ def test_a_damaged_file_is_a_data_error_with_its_name(folder, name, damage) -> N
     assert name in str(raised.value) or "findings: found 5" in str(raised.value)
 
 
+def test_curves_of_other_lengths_than_the_epochs_are_refused(folder) -> None:
+    content = json.loads((folder / CURVES).read_text())
+    next(iter(content["training"]["figures"].values())).append(0.5)
+    (folder / CURVES).write_text(json.dumps(content))
+    with pytest.raises(
+        DataError, match=r"curves.json: training: \w+ has \d+ values for \d+ epochs"
+    ):
+        load_evaluation(load_record(folder))
+
+
 def test_figures_of_another_form_are_no_metrics(folder) -> None:
     assert read_metrics(folder) is not None
     content = json.loads((folder / METRICS).read_text())
