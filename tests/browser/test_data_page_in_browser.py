@@ -56,7 +56,8 @@ def prepare(page: Page, address: str, folder: Path) -> None:
     open_page(page, address)
     field = page.get_by_label("Folders on this computer, one per line")
     verdict = page.get_by_text("Ready for training")
-    expect(field.or_(verdict).first).to_be_visible()
+    # A field that is folded away stays in the page, hidden.
+    expect(field.or_(verdict).filter(visible=True).first).to_be_visible()
     if not verdict.is_visible():
         field.fill(str(folder))
         page.get_by_role("button", name="Prepare").click()
