@@ -63,7 +63,7 @@ def load_recipe(path: Path, overrides: Mapping[str, str] | None = None) -> Recip
         raise RecipeError(
             f"the recipe {printable(path)} is not in UTF-8; save it as UTF-8"
         ) from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also for an endless number
         raise RecipeError(f"{printable(path)} cannot be read as a recipe: {error}") from error
     try:
         recipe = _parse_recipe(table)
@@ -104,7 +104,7 @@ def parse_inline_table(name: str, text: str) -> JsonObject:
     """The table of `format_inline_table`. Raises RecipeError that names the field."""
     try:
         table: JsonObject = tomllib.loads(f"table = {{{text}}}")["table"]
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError(
             f'{name}={text!r} is not TOML; write it as pad_type = "same" ({error})'
         ) from error
@@ -195,7 +195,7 @@ def _parse_value(key: str, text: str) -> Json:
     """A value as TOML reads it; a bare word is itself, and so is all text of a field that holds text."""
     try:
         value: Json = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     is_text_field = any(spec.key == key and spec.kind == "text" for spec in field_specs(Recipe))
     return text if is_text_field and not isinstance(value, str) else value

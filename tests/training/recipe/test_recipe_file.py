@@ -54,6 +54,7 @@ values_of_toml = st.sampled_from(
         (RECIPE_TEXT.replace("name =", "name = é").encode("latin-1"), "is not in UTF-8; save it"),
         (b"name = [", "cannot be read as a recipe"),
         (b"a = " + b"[" * 5_000, "cannot be read as a recipe"),
+        (b"a = " + b"1" * 5_000, "cannot be read as a recipe"),
     ],
 )
 def test_a_broken_recipe_says_what_is_broken(tmp_path: Path, data: bytes, says: str) -> None:
