@@ -6,7 +6,8 @@ Every change is also a line of `<workspace>/models/log.jsonl`, which only grows.
 
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
@@ -148,16 +149,22 @@ def read_history(model: str) -> list[JsonObject]:
     return newest_first if unlogged is None else [unlogged, *newest_first]
 
 
-def registry_lock() -> FileLock:
-    """The lock that is held while installed models are changed. Raises ModelError where nothing can be written."""
+@contextmanager
+def registry_lock() -> Iterator[None]:
+    """Hold the lock under which installed models are changed. Raises ModelError where nothing can be written."""
     home = _models_folder()
+    lock = FileLock(home / ".lock")
     try:
         home.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except OSError as error:
         raise ModelError(
-            f"{home} cannot be written: {error.strerror}; set CXR_WORKSPACE to a folder"
+            f"{home} cannot be written: {error.strerror}; free space, or set CXR_WORKSPACE to another folder"
         ) from error
-    return FileLock(home / ".lock")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_pointer(model: str, record: JsonObject) -> None:

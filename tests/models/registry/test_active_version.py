@@ -167,3 +167,10 @@ def test_a_ledger_survives_a_line_that_was_cut_short(tmp_path):
     append_line(path, {"n": 3})
     assert read_jsonl(path) == [{"n": 1}, {"n": 3}]
     assert read_jsonl(tmp_path / "none") == []
+
+
+def test_a_registry_that_cannot_be_locked_is_reported_in_a_sentence(home: Path) -> None:
+    (home.parent / ".lock").mkdir()
+    with pytest.raises(ModelError, match=r"models cannot be written: .*; free space"):
+        roll_back("tiny", "why")
+    assert used() == "1.10.0"

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define FILES 4096
-enum { ONLY_COUNT, KILL_PROCESS, KILL_GROUP, FAIL };
+enum { ONLY_COUNT, KILL_GROUP, FAIL };
 
 struct state {
     int64_t writes;         /* so far, of all processes */
@@ -67,8 +67,7 @@ static int fails(int frees) {
         errno = (int)state->error;
         return 1;
     }
-    if (state->action == KILL_GROUP) kill(0, SIGKILL);
-    if (state->action == KILL_PROCESS && count == state->at) kill(getpid(), SIGKILL);
+    if (state->action == KILL_GROUP && count == state->at) kill(0, SIGKILL);
     return 0;
 }
 

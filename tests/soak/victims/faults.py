@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("faults.c")
-ONLY_COUNT, KILL_PROCESS, KILL_GROUP, FAIL = range(4)
+ONLY_COUNT, KILL_GROUP, FAIL = range(3)
 DISK_ERRORS = {"full": errno.ENOSPC, "read-only": errno.EROFS, "broken": errno.EIO}
 _LAYOUT = struct.Struct("5q512s")
 STATE, _LIBRARY = "SOAK_STATE", "SOAK_LIBRARY"
