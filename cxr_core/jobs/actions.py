@@ -214,18 +214,25 @@ def delete_run(run: str) -> None:
             ) from None
         except OSError as error:
             raise RunError(f"{job.folder} cannot be deleted: {error.strerror}") from error
-    for leftover in files.runs_folder().glob(
-        ".deleted-*"
-    ):  # also of an earlier call that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
+    _remove_deleted_runs()
 
 
 def dismiss_evaluation(job: str) -> None:
-    """Remove the record of an evaluation that has ended; its figures, if there are any, stay."""
+    """Remove the record of an evaluation that has ended; its figures, if there are any, stay.
+
+    Raises RunError when the workspace cannot be written.
+    """
     with files.queue_lock():
         status = load_job(job)
-        if "dismiss" in status.actions:
-            shutil.rmtree(status.folder / run_files.JOB_FOLDER, ignore_errors=True)
+        if "dismiss" not in status.actions:
+            return
+        records = status.folder / run_files.JOB_FOLDER
+        hidden = temporary_path_beside(records)
+        try:
+            records.rename(hidden)  # in one step, and then as far as it goes
+        except OSError as error:
+            raise RunError(f"{records} cannot be removed: {error.strerror}") from error
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _submit_evaluation(request: EvaluationRequest, folder: Path) -> Job:
@@ -269,6 +276,12 @@ def _describe_work_on(run: Path) -> str:
     return ""
 
 
+def _remove_deleted_runs() -> None:
+    """Remove what was deleted, also what a call that was killed, or whose disk failed, has left."""
+    for hidden in files.runs_folder().glob(".deleted-*"):
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
 def _find_run_of_token(token: str) -> Path | None:
     for run in files.list_run_folders():
         if read_text(files.read_record(run, run_files.REQUEST), "token") == token:
@@ -291,9 +304,8 @@ def _create_run(request: TrainingRequest, folders: list[str]) -> Path:
         retry_of=request.retry_of,
         submitted=time.time(),
     )
-    remove_unfinished(
-        run.parent, "[!.]*"
-    )  # what this function, when it was killed, left of other runs
+    _remove_deleted_runs()
+    remove_unfinished(run.parent, "[!.]*")  # what killed calls of this function left
     hidden = temporary_path_beside(run)
     try:
         (hidden / run_files.JOB_FOLDER).mkdir(parents=True)

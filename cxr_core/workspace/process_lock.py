@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from cxr_core.workspace.atomic import remove_unfinished
 from cxr_core.workspace.json_files import read_json_object, write_json
 from cxr_core.workspace.process_id import ProcessId, current_process
 
@@ -29,6 +30,7 @@ def hold_lock(path: Path, wait_s: float = 0.0) -> Iterator[bool]:
         yield False
         return
     try:
+        remove_unfinished(path.parent, _holder_file(path).name)  # nobody else may be writing it
         write_json(_holder_file(path), current_process().to_json())
         yield True
     finally:

@@ -1,5 +1,6 @@
 """Evaluations as jobs: one process however often submitted, in a queue beside that of the runs, with one status."""
 
+import errno
 import json
 import os
 import signal
@@ -306,3 +307,22 @@ def test_a_running_evaluation_of_version_0_1_is_shown_as_running(workspace: Path
     assert ProcessRecord.from_json(files.read_record(folder, run_files.PROCESS)) is not None
     (job,) = status.list_evaluations()
     assert (job.state, job.progress) == ("running", Progress())
+
+
+def test_an_evaluation_that_cannot_be_dismissed_is_said_and_stays(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = workspace / "evaluations" / "one"
+    folder.mkdir(parents=True)
+    files.write_record(folder, run_files.REQUEST, REQUEST.to_json())
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", refuse)
+        with pytest.raises(RunError, match="cannot be removed: Read-only file system"):
+            actions.dismiss_evaluation("evaluations/one")
+    assert [job.id for job in status.list_evaluations()] == ["evaluations/one"]
+    actions.dismiss_evaluation("evaluations/one")
+    assert status.list_evaluations() == ()

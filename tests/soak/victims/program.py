@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.soak.victims.fork import Violation
 
-TEMPORARY = re.compile(r"\.[0-9a-f]{8}-|\.import-|\.deleted-|\.replacing")
+TEMPORARY = re.compile(r"\.[0-9a-f]{8}-|\.import-|\.replacement$")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def copy_base(base: Path, workspace: Path) -> Site:
 
 
 def find_leftovers(workspace: Path) -> list[str]:
-    """What killed writers have left under hidden names."""
+    """What killed writers have left under hidden names; deleted runs and the files of a job go when the next starts."""
     return sorted(
         str(path.relative_to(workspace))
         for path in workspace.rglob(".*")

@@ -26,7 +26,7 @@ from tests.soak.victims.site import RECIPE
 ROOT = Path(__file__).parents[3]
 STAND_INS = ROOT / "tests" / "jobs" / "stand_in"
 FILMS, READINGS, RUNS = 24, 2, 2
-START_S = 120.0
+START_S, DEATH_S = 120.0, 5.0
 
 
 def _decode(site: Site) -> int:
@@ -68,9 +68,11 @@ def _serve(site: Site) -> int:
                     tab.upload("film.png", film)
                     require(not tab.exceptions, f"the page shows an error: {tab.exceptions}")
                 readings += 1
-        except Exception:  # whatever a client meets when its server is killed
-            if server.poll() is None:
-                raise
+        except Exception as error:  # noqa: BLE001 - whatever a client meets when its server is killed
+            try:
+                server.wait(DEATH_S)
+            except subprocess.TimeoutExpired:
+                raise error from None
         finally:
             server.terminate()
             server.wait()
