@@ -83,7 +83,7 @@ def test_the_whole_folder_is_written_for_a_model(dataset, tmp_path, workspace, c
     model, out = a_model(tmp_path / "models"), tmp_path / "out"
     assert main([str(model), "--data", str(dataset), "--out", str(out)]) == 0
     assert capsys.readouterr().out.strip() == str(out / "metrics.json")
-    assert {path.name for path in out.iterdir()} == {
+    assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == {
         *("predictions.csv", "predictions.parquet", "metrics.json", "curves.json", "report.html"),
     }
 
@@ -200,7 +200,7 @@ def test_a_folder_that_cannot_be_written_is_said(dataset, tmp_path, workspace, c
                 "--data",
                 str(dataset),
                 "--out",
-                str(tmp_path / "file" / "out"),
+                str(tmp_path / "file"),
             ]
         )
         == 3

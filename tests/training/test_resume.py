@@ -260,7 +260,8 @@ def test_sigterm_finishes_the_step_and_keeps_it(films: Path, whole: Path, tmp_pa
     asked = time.monotonic()
     process.send_signal(signal.SIGTERM)
     said = process.communicate()[1]
-    assert time.monotonic() - asked < 10
+    # A step takes part of a second, and much longer beside other work; the run itself would take many minutes.
+    assert time.monotonic() - asked < 90
     assert process.returncode == 3
     assert "resume with: python -m train.fit --resume" in said
     folder = RunFolder(tmp_path / "run")

@@ -1,11 +1,11 @@
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from cxr_core.errors import ModelError, RecipeError
+from cxr_core.film.preprocess import InputSpec
 from cxr_core.models.networks.architectures import build_network, timm
 from cxr_core.models.networks.backbones import build_backbone, measure_feature_shape
 from cxr_core.models.networks.initialise import _find_stem
@@ -75,7 +75,7 @@ def test_every_backbone_of_the_recipes_builds_reads_explains_and_survives_the_st
             == f"{timm.models.get_pretrained_cfg(backbone).first_conv}.weight"
         )
     with tempfile.TemporaryDirectory() as folder:
-        card = replace(tiny_card(), arguments=arguments)
+        card = tiny_card(arguments=arguments, input_spec=InputSpec(side=side, channels=1, std=0.25))
         card = save_model(Path(folder) / "m", card, network, half=True)
         assert torch.equal(load_network(Path(folder) / "m", card)(films), network(films))
 
