@@ -33,10 +33,12 @@ class FaultState:
 
     def __init__(self, path: Path, folder: Path, fault: Fault):
         self.path = path
-        path.write_bytes(
-            _LAYOUT.pack(0, fault.at, fault.action, fault.error, 0, os.fsencode(folder))
-        )
+        content = _LAYOUT.pack(0, fault.at, fault.action, fault.error, 0, os.fsencode(folder))
+        path.touch()
+        # Never cut short: what outlives an earlier victim would be ended by the system as it looks at the page.
         with path.open("r+b") as file:
+            file.write(content)
+            file.flush()
             self._page = mmap.mmap(file.fileno(), _LAYOUT.size)
 
     def enter(self) -> None:
