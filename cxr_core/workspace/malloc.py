@@ -5,6 +5,7 @@ Overwriting costs nothing that can be measured beside reading a film.
 """
 
 import ctypes
+import gc
 import sys
 
 # Parameters of mallopt(3) in the GNU C library: above which amount free memory is returned, and how many blocks are
@@ -25,12 +26,27 @@ def keep_freed_memory() -> bool:
 def overwrite_freed_memory() -> bool:
     """Make malloc overwrite what is freed in this process, so that no film stays there. False with another C library.
 
-    What Python keeps for small objects of its own is not malloc's: see `overwrite_freed_objects`.
+    What Python keeps for small objects of its own is not malloc's: see `erase_freed_memory`.
     """
     return _set_option(M_PERTURB, FILL)
 
 
-def overwrite_freed_objects() -> None:
+def erase_freed_memory() -> None:
+    """Free what nothing refers to, overwrite it, and return it to the system, so that nothing of a film stays.
+
+    Takes 0.3 s once the libraries are loaded. Objects exempt from garbage collection are looked at too, for a film's
+    session may be among them.
+    """
+    is_exempt = gc.get_freeze_count() > 0
+    gc.unfreeze()
+    gc.collect()
+    if is_exempt:
+        gc.freeze()
+    _overwrite_freed_objects()
+    release_freed_memory()
+
+
+def _overwrite_freed_objects() -> None:
     """Use the memory of freed small objects again, such as names: Python keeps it for objects of the same size."""
     empty = sys.getsizeof(b"")
     for size in range(OBJECT_STEP, LARGEST_OBJECT + 1, OBJECT_STEP):

@@ -105,7 +105,7 @@ def forget_at_end(_forget: Callable[[], None]) -> EndingSession:
 
     _forget: removes the films from what Streamlit may still hold.
     """
-    return streamlit_internals.EndingSession(streamlit_internals.current_session_id(), _forget)
+    return streamlit_internals.current_session(_forget)
 
 
 @st.cache_resource(show_spinner=False)

@@ -32,6 +32,11 @@ def read_page_state() -> ReadPageState:
     return state
 
 
+def forget_widget(key: str) -> None:
+    """Drop what a widget holds before Streamlit does, at the end of the run."""
+    st.session_state.pop(key, None)
+
+
 def data_page_state() -> DataPageState:
     """What this tab shows on the Data page."""
     return _get_or_create("data_page", DataPageState)

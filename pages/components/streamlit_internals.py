@@ -13,7 +13,6 @@ app, and the copies stay until the tab is closed.
 """
 
 import asyncio
-import gc
 import inspect
 import logging
 from collections.abc import Callable, Iterable
@@ -23,9 +22,10 @@ from typing import Any, Protocol
 
 import streamlit as st
 
-from cxr_core.workspace.malloc import overwrite_freed_objects, release_freed_memory
+from cxr_core.workspace.malloc import erase_freed_memory
 
 RECONNECT_WITHIN_S = 20.0  # a tab that was cut off for as long finds its study again
+SESSION_ENDS_WITHIN_S = 3.0  # Streamlit lets go of a closed session a moment after it was closed
 TESTED_VERSION = (
     "1.67.0"  # the pinned one; tests/pages/test_streamlit_internals.py fails where it lacks a part
 )
@@ -130,11 +130,23 @@ class EndingSession:
     forget: Callable[[], None]
 
 
-def current_session_id() -> str:
-    """The session whose page is running; empty where there is none."""
+def current_session(forget: Callable[[], None]) -> EndingSession:
+    """The session whose page is running; without an id where there is none.
+
+    At its end everything that it holds for the page is forgotten too, such as the files of the uploader: Streamlit
+    itself keeps the session that was closed last until another one is opened.
+    """
     internals = find_internals()
     context = internals.script_run_context() if internals else None
-    return context.session_id if context else ""
+    if context is None:
+        return EndingSession("", forget)
+    state = context.session_state
+
+    def forget_everything() -> None:
+        forget()
+        state._state.clear()
+
+    return EndingSession(context.session_id, forget_everything)
 
 
 def end_session_soon(session: EndingSession) -> None:
@@ -157,14 +169,28 @@ def _end_session(session: EndingSession) -> None:
     if server.is_active_session(session.session_id):
         return
     server.close_session(session.session_id)
-    asyncio.get_running_loop().run_in_executor(None, _forget_films, session)
-
-
-def _forget_films(session: EndingSession) -> None:
     session.forget()
-    gc.collect()
-    overwrite_freed_objects()
-    release_freed_memory()
+    asyncio.get_running_loop().call_later(SESSION_ENDS_WITHIN_S, _erase_ended_session)
+
+
+def _erase_ended_session() -> None:
+    _forget_last_messages()
+    asyncio.get_running_loop().run_in_executor(None, erase_freed_memory)
+
+
+def _forget_last_messages() -> None:
+    """Empty the messages that Streamlit sent last, once nobody is connected.
+
+    Its loop keeps them as local variables until the next visitor comes, and the picture of a film is among them.
+    """
+    for task in asyncio.all_tasks():
+        frame = getattr(task.get_coro(), "cr_frame", None)
+        if frame is None or frame.f_code.co_name != "_loop_coroutine":
+            continue
+        variables = frame.f_locals
+        server, messages = variables.get("self"), variables.get("msg_list")
+        if isinstance(messages, list) and server.state.name == "NO_SESSIONS_CONNECTED":
+            messages.clear()
 
 
 def _explain_missing_frame() -> None:

@@ -7,7 +7,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 pytestmark = pytest.mark.browser
 
@@ -104,6 +104,38 @@ def test_streamlit_keeps_no_copy_of_an_upload(page: Page, fake_app: str) -> None
     drop(page, fake_app, ("heart.png", film(0.5))).wait_for()
     expect(page.get_by_text("Add films (1 in this study)")).to_be_visible()
     assert "UploadedFileManager" not in httpx.get(f"{fake_app}/_stcore/metrics").text
+
+
+def test_film_dropped_while_another_is_being_read_is_kept(page: Page, fake_app: str) -> None:
+    held: list[tuple[WebSocketRoute, bytes | str]] = []
+    holds = False
+
+    def hold_news_of_the_page(socket: WebSocketRoute) -> None:
+        def forward(message: bytes | str) -> None:
+            is_news = isinstance(message, bytes) and b"_stcore/upload_file" not in message
+            if holds and is_news:
+                held.append((socket, message))
+            else:
+                socket.send(message)
+
+        socket.connect_to_server().on_message(forward)
+
+    page.route_web_socket("**/_stcore/stream", hold_news_of_the_page)
+    page.goto(fake_app)
+    field = page.locator("input[type=file]")
+    for name, brightness in (("first.png", 0.5), ("second.png", 0.6)):
+        upload = {"name": name, "mimeType": "image/png", "buffer": film(brightness)}
+        with page.expect_event("requestfinished", lambda request: request.method == "PUT"):
+            field.set_input_files([upload])
+        holds = True  # the page does not learn yet that the first film was read
+        page.wait_for_timeout(1500)
+    assert held
+    holds = False
+    for socket, message in held:
+        socket.send(message)
+    expect(page.get_by_text("2 films, most suspicious first")).to_be_visible()
+    page.get_by_text("Add films (2 in this study)").click()
+    expect(page.get_by_test_id("stFileChip").first).to_be_hidden()
 
 
 def test_keyboard_alone_reaches_the_viewer(page: Page, fake_app: str) -> None:

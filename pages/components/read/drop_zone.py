@@ -1,8 +1,14 @@
 """The drop zone for films, the synthetic samples, and the button that clears the study."""
 
+import threading
+
 import streamlit as st
 
+from cxr_core.workspace.malloc import erase_freed_memory
+from pages.components import session
 from pages.components.read.page_state import ReadPageState
+
+ERASE_AGAIN_AFTER_S = 3.0
 
 
 def take_films(state: ReadPageState) -> None:
@@ -20,10 +26,12 @@ def take_films(state: ReadPageState) -> None:
         sample = upload.ask_sample(state)
     if sample is not None:
         upload.examine_sample(state, sample)
+    arrived = {file.file_id: file for file in uploads if file.file_id not in state.examined_uploads}
+    if arrived:
+        upload.examine_uploads(state, arrived)
     if uploads:
-        upload.examine_uploads(state, {uploaded.file_id: uploaded for uploaded in uploads})
-        state.empty_uploader(uploads)
-    if sample is not None or uploads:
+        state.release_uploads(uploads)
+    if sample is not None or arrived:
         st.rerun()  # so that the drop zone folds away and the worklist is complete
 
 
@@ -32,8 +40,18 @@ def offer_clearing(state: ReadPageState) -> None:
     st.button(
         "Clear this study",
         icon=":material/delete:",
-        on_click=state.clear_study,
+        on_click=_clear_study,
+        args=(state,),
         disabled=not state.entries,
         width="stretch",
         help="Removes all films, results and heatmaps of this study from memory at once, and empties the patient form.",
     )
+
+
+def _clear_study(state: ReadPageState) -> None:
+    session.forget_widget(state.uploader_key)  # it holds the names of the files
+    state.clear_study()
+    # What the browser sent with this click names the files too. Streamlit drops it when the page is complete.
+    later = threading.Timer(ERASE_AGAIN_AFTER_S, erase_freed_memory)
+    later.daemon = True
+    later.start()

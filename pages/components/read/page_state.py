@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cxr_core.workspace.malloc import release_freed_memory
+from cxr_core.workspace.malloc import erase_freed_memory, release_freed_memory
 from pages.components.streamlit_internals import UploadedFile, release_uploads
 
 if TYPE_CHECKING:  # the first paint does without numpy
@@ -66,8 +66,8 @@ class ReadPageState:
     """The films of one tab's study, and which of them is displayed."""
 
     generation: int = 0  # part of every widget's key: a new generation starts with empty widgets
-    uploader_generation: int = 0  # counts how often the uploader was emptied
     entries: dict[str, StudyEntry] = field(default_factory=dict)
+    examined_uploads: set[str] = field(default_factory=set)  # file ids, of removed films too
     chosen_key: str | None = None
     page_choices: int = 0  # counts choices by the page, not the reader: the worklist then restarts
     displayed: OrderedDict[str, DisplayedFilm] = field(default_factory=OrderedDict)
@@ -79,6 +79,7 @@ class ReadPageState:
     def add_entry(self, entry: StudyEntry) -> None:
         """Add a film to the study."""
         self.entries[entry.key] = entry
+        self.examined_uploads.add(entry.key)
 
     def has_room(self, size: int) -> bool:
         """Whether a file of `size` bytes can be kept as it is."""
@@ -112,7 +113,8 @@ class ReadPageState:
         """
         self.generation += 1
         self.remove_entries(set(self.entries))
-        release_freed_memory()
+        self.examined_uploads.clear()
+        erase_freed_memory()
 
     def keep_displayed(self, key: str, film: DisplayedFilm) -> None:
         """Hold a film's pixels until others have been displayed after it."""
@@ -123,12 +125,14 @@ class ReadPageState:
 
     @property
     def uploader_key(self) -> str:
-        """The uploader's widget key, a new one each time it was emptied."""
-        return self.widget_key(f"inbox-{self.uploader_generation}")
+        """The key of the uploader: one until the study is cleared.
 
-    def empty_uploader(self, uploads: Iterable[UploadedFile]) -> None:
-        """Show an empty uploader at the next run, and make Streamlit drop its copies of these files."""
-        self.uploader_generation += 1
+        A new one after every film would lose those that are still on their way to the old one.
+        """
+        return self.widget_key("uploader")
+
+    def release_uploads(self, uploads: Iterable[UploadedFile]) -> None:
+        """Make Streamlit drop its copies of files that were read."""
         release_uploads(uploads)
         release_freed_memory()
 

@@ -43,9 +43,11 @@ def examine_sample(state: ReadPageState, sample: str) -> None:
     state.choose_entry(key)
 
 
-def examine_uploads(state: ReadPageState, uploads: Mapping[str, UploadedFile]) -> None:
-    """Examine files in their order. Each finished one is kept if a click cuts the run short."""
-    arrived = {key: upload for key, upload in uploads.items() if key not in state.entries}
+def examine_uploads(state: ReadPageState, arrived: Mapping[str, UploadedFile]) -> None:
+    """Examine files that are new to the study, in their order.
+
+    Each finished one is kept if a click or another upload cuts the run short; the next run goes on with the rest.
+    """
     progress = st.progress(0.0, text=f"Reading {_count_films(len(arrived))} …")
     try:
         with take_reading_turn() as turn:
