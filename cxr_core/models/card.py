@@ -138,6 +138,32 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DecisionThresholds:
+    """Two thresholds on the calibrated probability, chosen so that each class is misjudged at a known rate.
+
+    A film at or above `present_from` is suspected, one below `absent_below` is not, and one between them is undecided:
+    class-conditional conformal prediction (Vovk, Gammerman and Shafer 2005, section 4.5). Where the classes part so
+    well that the two would cross, both are the balanced threshold and nothing is undecided.
+
+    name: `standard` or `strict`.  error: the share of films of each class that may be misjudged.  source: on which
+    films the thresholds were chosen, and how.
+    """
+
+    name: str
+    error: Fraction
+    present_from: Fraction
+    absent_below: Fraction
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.absent_below > self.present_from:
+            raise ModelError(
+                f"the {self.name} decision calls films absent below {self.absent_below:g} and present from "
+                f"{self.present_from:g}; the first must not lie above the second"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Calibration:
     """Platt scaling: probability = sigmoid(slope * logit + intercept). Temperature scaling has intercept 0.
 
@@ -156,7 +182,7 @@ class Fusion:
     probability = sigmoid(intercept + classifier * log-odds + measured * (value - centre) + ap). The term ap counts on
     AP views only, half of it where the view is unknown. The log-odds are those of the calibrated probability.
 
-    operating_points: thresholds on the fused probability.  model: the segmenter that it was fitted with.
+    operating_points, decisions: thresholds on the fused probability.  model: the segmenter that it was fitted with.
     """
 
     measurement: str
@@ -168,6 +194,7 @@ class Fusion:
     ap: Weight
     operating_points: tuple[OperatingPoint, ...]
     source: str
+    decisions: tuple[DecisionThresholds, ...] = ()
 
 
 class JsonCard:
@@ -211,6 +238,7 @@ class ModelCard(JsonCard):
     findings: the order of the logits.  architecture: a key of `architectures.ARCHITECTURES`.
     evidence_scale: the attribution of one heatmap cell, in logits, that is drawn in full colour.
     baseline_attribution: (h, w) logits, what each cell adds on a usual film without the finding; heatmaps subtract it.
+    decisions: two thresholds at each error; empty in cards from before there were any.
     fusion: for the findings that a measurement improves.
     ood_limit: on the distance of `reading.ood`; above it a film is out of distribution. None = not fitted.
     training: recipe, data, hashes of the splits, terms.
@@ -232,6 +260,7 @@ class ModelCard(JsonCard):
     population: Population
     calibration: dict[str, Calibration]
     operating_points: dict[str, tuple[OperatingPoint, ...]]
+    decisions: dict[str, tuple[DecisionThresholds, ...]] = field(default_factory=dict)
     evidence_scale: dict[str, PositiveWeight]
     baseline_attribution: dict[str, Rows] = field(default_factory=dict)
     fusion: dict[str, Fusion] = field(default_factory=dict)
