@@ -14,7 +14,7 @@ from typing_extensions import TypedDict  # pydantic reads typing's own from Pyth
 from cxr_core.errors import ModelError, RecordError, SettingsError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.film.radiograph import View
-from cxr_core.models.figures import CardMetrics
+from cxr_core.models.figures import CardMetrics, recorded_figure
 from cxr_core.workspace.json_files import Json, parse_json
 from cxr_core.workspace.json_record import AsWritten, Count, Fraction, parse_record
 
@@ -303,3 +303,10 @@ class ModelCard(JsonCard):
                 return point
         known = ", ".join(point.name for point in points)
         raise ModelError(f"{self.model} has no operating point {name!r}; choose from {known}")
+
+    def calibration_prevalence(self, finding: str) -> float | None:
+        """The share of films with the finding among those that calibrated its probability; None where not recorded."""
+        recorded = recorded_figure(self.metrics, "validation", finding, "auroc")
+        if recorded is None or not recorded.n or not recorded.positives:
+            return None
+        return recorded.positives / recorded.n

@@ -20,7 +20,7 @@ from cxr_core.evaluation.metrics.calibration_slope import fit_calibration_line
 from cxr_core.evaluation.metrics.metrics import EPS
 from cxr_core.evaluation.metrics.results import EvaluationHead
 from cxr_core.models.card import ModelCard, OperatingPoint
-from cxr_core.models.figures import Figure, recorded_figure
+from cxr_core.models.figures import Figure
 from cxr_core.workspace.json_record import Count, Fraction, JsonRecord
 
 FITTING_SHARE = 0.3  # of the patients
@@ -377,13 +377,13 @@ def _count_films(rows: pd.DataFrame) -> FilmCounts:
 
 def _prevalence_at_calibration(card: ModelCard, finding: str) -> float:
     """The share of positives among the validation films that the model was calibrated on."""
-    recorded = recorded_figure(card.metrics, "validation", finding, "auroc")
-    if recorded is None or not recorded.n:
+    prevalence = card.calibration_prevalence(finding)
+    if prevalence is None:
         raise DataError(
             f"the card of {card.model} does not record how many of the films it was calibrated on show {finding}, so a "
             "prior shift is not possible; recalibrate by temperature or line"
         )
-    return float(recorded.positives / recorded.n)
+    return prevalence
 
 
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:
