@@ -9,7 +9,7 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +18,16 @@ import cv2
 from cxr_core.errors import FileRefused, SilhouetteError
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.quality_flag import QualityFlag
+from cxr_core.findings import FINDINGS, finding_named
 from cxr_core.models.card import OPERATING_POINTS
-from cxr_core.presentation.wording import format_percent, format_threshold
+from cxr_core.presentation.wording import (
+    call_name,
+    describe_likelihood,
+    format_percent,
+    format_threshold,
+)
 from cxr_core.reading.cardiothoracic.ratio import Measurement, describe_diameters, describe_ratio
+from cxr_core.reading.decision import DECISIONS, DEFAULT_DECISION
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.report.colormap import overlay_heatmap
@@ -75,10 +82,11 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
     status = READ
     failures: dict[Path, str] = {}
     patient = Patient(age_years=options.age, view=options.view)
+    prevalence = _spread_prevalence(options.prevalence)
     with Reader.installed() as reader:
         contents = (_load_bytes(file, failures) for file in files)
         for file, examination in zip(files, reader.examine_many(contents), strict=True):
-            reading = interpret(examination, patient, options.operating_point)
+            reading = interpret(examination, patient, options.decision, prevalence)
             if file in failures:
                 reading = _refuse_unread_file(reading, failures[file])
             if options.json:
@@ -146,6 +154,8 @@ def _format_reading(file: Path, reading: Reading) -> str:
     flags = [concern.message for concern in reading.concerns if not concern.withholds_reading]
     lines += [f"  ! {caution}" for caution in (*flags, *reading.warnings)]
     lines += [f"  {_format_finding(finding)}" for finding in reading.findings]
+    if reading.not_assessed:
+        lines.append(f"  not assessed: {', '.join(reading.not_assessed)}")
     for measurement in reading.measurements:
         lines.append(f"  {_format_measurement(measurement)}")
         cautions = measurement.reasons if measurement.value is not None else ()
@@ -154,13 +164,30 @@ def _format_reading(file: Path, reading: Reading) -> str:
 
 
 def _format_finding(finding: FindingReading) -> str:
-    if finding.probability is None or finding.threshold is None:
+    if finding.probability is None or finding.call is None:
         return f"{finding.finding}: {finding.reason}"
+    words = [f"probability {format_percent(finding.probability)}"]
+    if finding.prevalence is not None:
+        words[0] += f" at a prevalence of {format_percent(finding.prevalence)}"
+        words.append(describe_likelihood(finding.probability, finding.prevalence))
+    if finding.needs_age:
+        words.append("age missing")
     return (
-        f"{finding.finding}: {finding.call}, probability {format_percent(finding.probability)} "
-        f"(threshold {format_threshold(finding.probability, finding.threshold)}, {finding.operating_point}; "
+        f"{finding.finding}: {call_name(finding.call)}, {', '.join(words)} ({_describe_thresholds(finding)}; "
         f"{finding.model} {finding.version}, for {finding.population})"
     )
+
+
+def _describe_thresholds(finding: FindingReading) -> str:
+    assert finding.probability is not None
+    if finding.threshold is not None:
+        threshold = format_threshold(finding.probability, finding.threshold)
+        return f"threshold {threshold}, {finding.operating_point}"
+    assert finding.present_from is not None
+    assert finding.absent_below is not None
+    suspected = format_threshold(finding.probability, finding.present_from)
+    absent = format_threshold(finding.probability, finding.absent_below)
+    return f"suspected from {suspected}, not suspected below {absent}, {finding.decision}"
 
 
 def _format_measurement(measurement: Measurement) -> str:
@@ -237,7 +264,29 @@ def _build_parser() -> argparse.ArgumentParser:
         "--age", type=_parse_age, metavar="YEARS", help="the patient's age; overrides the file's"
     )
     read.add_argument("--view", choices=("PA", "AP"), help="the view; overrides the file's")
-    read.add_argument("--operating-point", default="youden", choices=OPERATING_POINTS)
+    read.add_argument(
+        "--decision",
+        default=DEFAULT_DECISION,
+        choices=DECISIONS,
+        help="standard and strict have two thresholds, for an error of 10 %% and 5 %% of each class, and leave films "
+        "between them undecided; the others have one (default: standard)",
+    )
+    read.add_argument(
+        "--operating-point",
+        dest="decision",
+        choices=OPERATING_POINTS,
+        default=argparse.SUPPRESS,
+        help="a single threshold by its name in a model's card; the same as --decision balanced, sensitive or specific",
+    )
+    read.add_argument(
+        "--prevalence",
+        type=_parse_prevalence,
+        action="append",
+        default=[],
+        metavar="[FINDING=]SHARE",
+        help="share of patients with the finding, such as 0.1 or cardiomegaly=0.1; it moves the probability, never the "
+        "verdict (default: that of the films that calibrated the model)",
+    )
     return parser
 
 
@@ -261,6 +310,31 @@ def _parse_path(text: str) -> Path:
     if not os.access(path, os.R_OK):
         raise argparse.ArgumentTypeError(f"{text!r} is not readable; check its permissions")
     return path
+
+
+def _parse_prevalence(text: str) -> tuple[str | None, float]:
+    """A finding and its prevalence; None for every finding."""
+    name, equals, share = text.rpartition("=")
+    finding = finding_named(name) if equals else None
+    if equals and finding is None:
+        raise argparse.ArgumentTypeError(
+            f"{name!r} is not a finding; choose from {', '.join(FINDINGS)}"
+        )
+    try:
+        prevalence = float(share)
+    except ValueError:
+        prevalence = -1.0
+    if not 0 < prevalence < 1:
+        raise argparse.ArgumentTypeError(
+            f"a prevalence is a share above 0 and below 1, such as 0.1, not {share!r}"
+        )
+    return finding.key if finding else None, prevalence
+
+
+def _spread_prevalence(given: Sequence[tuple[str | None, float]]) -> dict[str, float]:
+    """The prevalence of each finding; one given for a finding counts more than one for all."""
+    general = {key: share for finding, share in given if finding is None for key in FINDINGS}
+    return general | {finding: share for finding, share in given if finding is not None}
 
 
 def _parse_age(text: str) -> float:

@@ -7,6 +7,14 @@ OPERATING_POINT_NAMES = {
     "sensitivity_95": "Sensitive",
     "specificity_95": "Specific",
 }
+CALL_NAMES = {"present": "suspected", "absent": "not suspected", "indeterminate": "undecided"}
+DECISION_NAMES = {
+    "standard": "Standard (10 % error)",
+    "strict": "Strict (5 % error)",
+    "balanced": "Balanced",
+    "sensitive": "Sensitive",
+    "specific": "Specific",
+}
 SPLIT_NAMES = {"train": "training split", "val": "validation split", "test": "test split"}
 # The films that the figures of a model's card were measured on, and whether with the cardiothoracic ratio.
 CARD_SPLIT_NAMES = {
@@ -24,6 +32,8 @@ WITH_RATIO = (
 )
 CURVE_SPELLINGS = {"auroc": "AUROC", "f1": "F1", "dice": "Dice", "iou": "IoU"}
 NOTICE = "Not for clinical use without a qualified reader."
+DAYS_A_YEAR = 365.25
+ROUNDING = 1e-6  # 7 days in years and back are 6.999...
 DRAWING_NOTICE = "This is a synthetic film made by the program, not a film of a patient."
 
 
@@ -35,6 +45,16 @@ def finding_name(key: str) -> str:
 def operating_point_name(key: str) -> str:
     """The display name of an operating point: `youden` -> Balanced."""
     return OPERATING_POINT_NAMES.get(key, key.replace("_", " ").capitalize())
+
+
+def call_name(call: str | None) -> str:
+    """A call as people read it: `present` -> suspected; no call is undecided."""
+    return CALL_NAMES.get(call or "", "undecided")
+
+
+def decision_name(key: str) -> str:
+    """The display name of a decision: `standard` -> Standard (10 % error)."""
+    return DECISION_NAMES[key]
 
 
 def split_name(key: str) -> str:
@@ -65,6 +85,32 @@ def format_percent(probability: float) -> str:
     if probability > 0.99:
         return ">99 %"
     return f"{round(100 * probability)} %"
+
+
+def describe_frequency(probability: float, prevalence: float | None) -> str:
+    """What a probability is one of: `Of 100 such films at a prevalence of 3 %, 12 have it`."""
+    films = "Of 100 such films"
+    if prevalence is not None:
+        films += f" at a prevalence of {format_percent(prevalence)}"
+    if probability < 0.01:
+        return f"{films}, fewer than 1 has it"
+    if probability > 0.99:
+        return f"{films}, more than 99 have it"
+    count = round(100 * probability)
+    return f"{films}, {count} {'has' if count == 1 else 'have'} it"
+
+
+def describe_likelihood(probability: float, prevalence: float) -> str:
+    """How a film compares with the average one: `4 times as likely as on the average film`."""
+    times = probability / prevalence
+    if times >= 1.5:
+        number = f"{times:.0f}" if times >= 10 else f"{times:.1f}".removesuffix(".0")
+        return f"{number} times as likely as on the average film"
+    if times > 1 / 1.5:
+        return "about as likely as on the average film"
+    less = 1 / times
+    number = f"{less:.0f}" if less >= 10 else f"{less:.1f}".removesuffix(".0")
+    return f"{number} times less likely than on the average film"
 
 
 def format_threshold(probability: float, threshold: float) -> str:
@@ -100,9 +146,25 @@ def format_diameters(heart: float, thorax: float, unit: str) -> str:
     return f"heart {heart:.0f} {unit}, thorax {thorax:.0f} {unit}"
 
 
-def format_fusion(classifier: float, ratio: float) -> str:
+def format_fusion(classifier: float, ratio: float, edited: bool = False) -> str:
     """What a combined probability was made of: the classifier's own probability and the measured ratio."""
-    return f"network {format_percent(classifier)}, ratio {format_ratio(ratio)}"
+    name = "edited CTR" if edited else "CTR"
+    return f"network {format_percent(classifier)}, {name} {format_ratio(ratio)}"
+
+
+def format_age(years: float) -> str:
+    """An age as a clinician writes it: days below 2 weeks, weeks below 3 months, months below 2 years, then years."""
+    days = int(years * DAYS_A_YEAR + ROUNDING)
+    months = int(years * 12 + ROUNDING)
+    if days < 14:
+        return _count(days, "day")
+    if months < 3:
+        return _count(days // 7, "week")
+    return _count(months, "month") if months < 24 else _count(months // 12, "year")
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def format_time(iso: str) -> str:

@@ -1,17 +1,14 @@
 """Turns an examination into a reading: which models fit the patient, their calls, warnings and consistency checks."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from cxr_core.errors import SettingsError
 from cxr_core.film.irregularities import IRREGULARITIES
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.findings import RATIO_LIMIT
-from cxr_core.presentation.wording import (
-    finding_name,
-    format_percent,
-    format_ratio,
-    operating_point_name,
-)
+from cxr_core.models.card import ModelCard
+from cxr_core.presentation.wording import call_name, finding_name, format_percent, format_ratio
 from cxr_core.reading.cardiothoracic.contours import Line
 from cxr_core.reading.cardiothoracic.fusion import fuse_probability
 from cxr_core.reading.cardiothoracic.ratio import (
@@ -21,13 +18,25 @@ from cxr_core.reading.cardiothoracic.ratio import (
     edit_diameters,
     measure_ratio,
 )
+from cxr_core.reading.decision import (
+    DEFAULT_DECISION,
+    compute_likelihood_ratio,
+    find_thresholds,
+    move_prevalence,
+    name_decision,
+)
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination, FindingReading, ModelOutput, Reading
 
-AGE_UNKNOWN = (
-    "Age unknown: every model reads the film, whatever age it is made for. The result of a model for other patients "
-    "means nothing; enter the age to keep only the models that fit."
-)
+# What a reader could take to be excluded by a reading that does not mention it, and the findings that would cover it.
+NEVER_TO_BE_ASSUMED: Mapping[str, tuple[str, ...]] = {
+    "pneumothorax": ("pneumothorax",),
+    "pleural effusion": ("effusion",),
+    "nodules and masses": ("nodule", "mass"),
+    "fractures": (),
+    "lines and tubes": (),
+}
+AGE_UNKNOWN = "Age missing: a model made for another age group may be wrong. Enter the age."
 OUT_OF_DISTRIBUTION = QualityFlag(
     "unfamiliar",
     "This picture is unlike every chest film that the models were trained on, so none of them reads it. "
@@ -36,15 +45,41 @@ OUT_OF_DISTRIBUTION = QualityFlag(
 )
 
 
-def interpret(
-    examination: Examination, user_input: Patient, operating_point: str = "youden"
-) -> Reading:
-    """The reading of one examined film for one patient at a named operating point.
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a reading is asked for. decision: one of DECISIONS.  prevalence: of findings, where it is not the card's."""
 
-    user_input: age and view as the user gives them; they override the file's own.  operating_point: a key of
-    OPERATING_POINTS. Raises ModelError for one that a model lacks.
+    patient: Patient
+    decision: str
+    prevalence: Mapping[str, float]
+
+    def needs_age(self, card: ModelCard) -> bool:
+        """Whether a model is made for an age group, and the age is unknown."""
+        population = card.population
+        return self.patient.age_years is None and (
+            population.age_min is not None or population.age_max is not None
+        )
+
+
+def interpret(
+    examination: Examination,
+    user_input: Patient,
+    decision: str = DEFAULT_DECISION,
+    prevalence: Mapping[str, float] | None = None,
+) -> Reading:
+    """The reading of one examined film for one patient.
+
+    user_input: age and view as the user gives them; they override the file's own.  decision: one of DECISIONS, or the
+    name of an operating point for that single threshold.  prevalence: share of patients with a finding, within 0 and
+    1, by finding; that of the films that calibrated the model where none is given. It moves the probability, never the
+    verdict. Raises SettingsError for an unknown decision and an impossible prevalence.
     """
     patient = _merge_patient(examination, user_input)
+    question = Question(
+        patient=patient,
+        decision=name_decision(decision),
+        prevalence=_check_prevalence(prevalence or {}),
+    )
     concerns = list(examination.concerns)
     if _is_out_of_distribution(examination):
         concerns.append(OUT_OF_DISTRIBUTION)
@@ -53,6 +88,7 @@ def interpret(
         status="refused",
         reason=_find_refusal(examination, concerns),
         concerns=tuple(concerns),
+        not_assessed=list_not_assessed(()),
         patient=patient,
         seconds=examination.seconds,
     )
@@ -65,10 +101,7 @@ def interpret(
         measurement = measure_ratio(examination.segmentation, examination.film, patient, concerns)
         if measurement.has_implausible_spacing:
             concerns.append(IRREGULARITIES["implausible_spacing"])
-    withholds_call = any(concern.withholds_call for concern in concerns)
-    findings = _read_findings(
-        examination.outputs, patient, operating_point, withholds_call, measurement
-    )
+    findings = _read_findings(examination.outputs, question, concerns, measurement)
     measurements: tuple[Measurement, ...] = ()
     if measurement is not None:
         measurements = (_add_disagreements(measurement, findings),)
@@ -78,8 +111,25 @@ def interpret(
         concerns=tuple(concerns),
         findings=findings,
         measurements=measurements,
-        warnings=tuple(_find_warnings(findings, patient)),
+        warnings=tuple(_find_warnings(findings, question)),
+        not_assessed=list_not_assessed(findings),
     )
+
+
+def list_not_assessed(findings: Sequence[FindingReading]) -> tuple[str, ...]:
+    """What was not looked for, in words: common findings without a model, and those whose models fit other patients."""
+    assessed = {finding.finding for finding in findings if finding.probability is not None}
+    without_model = [
+        words
+        for words, keys in NEVER_TO_BE_ASSUMED.items()
+        if not keys or not assessed >= set(keys)
+    ]
+    other_patients = [
+        f"{finding_name(finding.finding).lower()} (no model for this patient)"
+        for finding in findings
+        if finding.probability is None
+    ]
+    return (*without_model, *other_patients)
 
 
 def replace_diameters(
@@ -87,11 +137,65 @@ def replace_diameters(
 ) -> Reading:
     """The reading with diameters whose ends a person has set; unchanged where nothing is measured.
 
+    Probabilities stay as they are, and a warning says so; see `recompute_with_edited_ratio`.
     heart, thorax: (x, y) in film pixels.  film_shape: (H, W).
     """
     edited = [edit_diameters(m, heart, thorax, film_shape) for m in reading.measurements]
+    notes = [
+        _describe_automatic_basis(finding, measurement)
+        for measurement in edited
+        for finding in reading.findings
+        if finding.fusion_parts is not None and measurement.value is not None
+    ]
     return replace(
-        reading, measurements=tuple(_add_disagreements(m, reading.findings) for m in edited)
+        reading,
+        measurements=tuple(_add_disagreements(m, reading.findings) for m in edited),
+        warnings=(*reading.warnings, *notes),
+    )
+
+
+def recompute_with_edited_ratio(reading: Reading, examination: Examination) -> Reading:
+    """A reading whose diameters were edited, with probabilities that rest on the edited ratio and say so.
+
+    Unchanged where nothing was edited, or where no finding uses the ratio.
+    """
+    edited = [m for m in reading.measurements if m.edited and m.value is not None]
+    if not edited:
+        return reading
+    outputs = {(o.card.model, o.card.version): o for o in examination.outputs}
+    findings = []
+    for finding in reading.findings:
+        output = outputs.get((finding.model or "", finding.version or ""))
+        card = finding.card
+        if output is None or card is None or finding.finding not in card.fusion:
+            findings.append(finding)
+            continue
+        question = Question(
+            patient=reading.patient,
+            decision=finding.decision or DEFAULT_DECISION,
+            prevalence={} if finding.prevalence is None else {finding.finding: finding.prevalence},
+        )
+        reread = _read_finding(output, finding.finding, question, edited[0], use_edited=True)
+        findings.append(_withhold_call(reread, reading.concerns))
+    notes = [
+        _describe_automatic_basis(old, measurement)
+        for old in reading.findings
+        for measurement in edited
+        if old.fusion_parts is not None
+    ]
+    return replace(
+        reading,
+        findings=tuple(findings),
+        measurements=tuple(_add_disagreements(m, findings) for m in reading.measurements),
+        warnings=tuple(warning for warning in reading.warnings if warning not in notes),
+    )
+
+
+def _describe_automatic_basis(finding: FindingReading, measurement: Measurement) -> str:
+    automatic = finding.fusion_parts.value if finding.fusion_parts else 0.0
+    return (
+        f"{finding_name(finding.finding)}: the probability still rests on the automatic CTR of "
+        f"{format_ratio(automatic)}, not on the edited one of {format_ratio(measurement.value or 0.0)}."
     )
 
 
@@ -163,50 +267,87 @@ def _exclusion_of(output: ModelOutput, patient: Patient) -> str | None:
     return output.card.population.excludes(patient.age_years, patient.view)
 
 
+def _check_prevalence(prevalence: Mapping[str, float]) -> Mapping[str, float]:
+    for finding, share in prevalence.items():
+        if not 0 < share < 1:
+            raise SettingsError(
+                f"found a prevalence of {share:g} for {finding}; it is a share above 0 and below 1"
+            )
+    return prevalence
+
+
 def _read_findings(
     outputs: Sequence[ModelOutput],
-    patient: Patient,
-    operating_point: str,
-    withholds_call: bool,
+    question: Question,
+    concerns: Sequence[QualityFlag],
     measurement: Measurement | None,
 ) -> tuple[FindingReading, ...]:
     """One entry per finding and model that fits; a finding that no model fits keeps its place, with the reason."""
     readings: list[FindingReading] = []
     for key in sorted({key for output in outputs for key in output.card.findings}):
         candidates = [output for output in outputs if key in output.card.findings]
-        fitting = [output for output in candidates if _exclusion_of(output, patient) is None]
+        fitting = [o for o in candidates if _exclusion_of(o, question.patient) is None]
         if not fitting:
             populations = [f"{o.card.model} is for {o.card.population.text}" for o in candidates]
             reason = f"No model for this patient: {'; '.join(populations)}."
             readings.append(FindingReading(finding=key, reason=reason))
         for output in fitting:
-            reading = _read_finding(output, key, operating_point, measurement, patient)
-            if withholds_call:
-                reading = replace(reading, call="indeterminate")
-            readings.append(reading)
+            reading = _read_finding(output, key, question, measurement)
+            readings.append(_withhold_call(reading, concerns))
     return tuple(readings)
+
+
+def _withhold_call(finding: FindingReading, concerns: Sequence[QualityFlag]) -> FindingReading:
+    """The finding without a verdict where a quality flag allows none."""
+    withholding = next((concern for concern in concerns if concern.withholds_call), None)
+    if withholding is None or finding.call is None:
+        return finding
+    return replace(finding, call="indeterminate", undecided_because=withholding.message)
 
 
 def _read_finding(
     output: ModelOutput,
     key: str,
-    operating_point: str,
+    question: Question,
     measurement: Measurement | None,
-    patient: Patient,
+    use_edited: bool = False,
 ) -> FindingReading:
     card = output.card
     index = card.findings.index(key)
-    probability, parts = fuse_probability(
-        card, key, float(output.probabilities[index]), measurement, patient.view
+    calibrated, parts = fuse_probability(
+        card,
+        key,
+        float(output.probabilities[index]),
+        measurement,
+        question.patient.view,
+        use_edited=use_edited,
     )
-    point = card.operating_point(key, operating_point, fused=parts is not None)
+    thresholds = find_thresholds(card, key, question.decision, fused=parts is not None)
+    call = thresholds.decide(calibrated)
+    probability, before = calibrated, card.calibration_prevalence(key)
+    prevalence, likelihood_ratio = None, None
+    if before is not None:
+        prevalence = question.prevalence.get(key, before)
+        likelihood_ratio = compute_likelihood_ratio(calibrated, before)
+        probability = move_prevalence(calibrated, before, prevalence)
+        thresholds = thresholds.move(before, prevalence)
+    because = None
+    if call == "indeterminate":
+        because = f"The probability lies between the two thresholds ({thresholds.describe()})."
     return FindingReading(
         finding=key,
         probability=probability,
         logit=float(output.logits[index]),
-        threshold=point.threshold,
-        operating_point=point.name,
-        call="present" if probability >= point.threshold else "absent",
+        decision=question.decision,
+        present_from=thresholds.present_from,
+        absent_below=thresholds.absent_below,
+        operating_point=thresholds.operating_point,
+        call=call,
+        undecided_because=because,
+        prevalence=prevalence,
+        calibration_prevalence=before,
+        likelihood_ratio=likelihood_ratio,
+        needs_age=question.needs_age(card),
         model=card.model,
         version=card.version,
         population=card.population.text,
@@ -216,36 +357,17 @@ def _read_finding(
     )
 
 
-def _find_warnings(findings: Sequence[FindingReading], patient: Patient) -> Iterator[str]:
-    """What limits the numbers as a whole: an unknown age, and thresholds that cross."""
-    cards = [finding.card for finding in findings if finding.card]
-    for_ages = [
-        card
-        for card in cards
-        if card.population.age_min is not None or card.population.age_max is not None
-    ]
-    if patient.age_years is None and for_ages:
+def _find_warnings(findings: Sequence[FindingReading], question: Question) -> Iterator[str]:
+    """What limits the numbers as a whole: an unknown age, and a prevalence that cannot be used."""
+    if any(finding.needs_age for finding in findings):
         yield AGE_UNKNOWN
     for finding in findings:
-        if finding.operating_point in ("sensitivity_95", "specificity_95"):
-            yield from _find_crossing(finding)
-
-
-def _find_crossing(finding: FindingReading) -> Iterator[str]:
-    """Thresholds cross where a model separates its validation films so well that both targets are reached early."""
-    if finding.card is None:
-        return
-    fused = finding.fusion_parts is not None
-    sensitive = finding.card.operating_point(finding.finding, "sensitivity_95", fused).threshold
-    specific = finding.card.operating_point(finding.finding, "specificity_95", fused).threshold
-    if specific < sensitive:
-        sensitive_name = operating_point_name("sensitivity_95")
-        specific_name = operating_point_name("specificity_95")
-        yield (
-            f"{finding_name(finding.finding)}: on the validation films of {finding.model} both targets are met with "
-            f"room to spare, so {sensitive_name} ({format_percent(sensitive)}) lies above {specific_name} "
-            f"({format_percent(specific)}): {specific_name} calls more films than {sensitive_name}, not fewer."
-        )
+        unused = finding.finding in question.prevalence and finding.prevalence is None
+        if unused and finding.model is not None:
+            yield (
+                f"{finding_name(finding.finding)}: the card of {finding.model} does not say at which prevalence it "
+                "was calibrated, so the probability is not moved to the prevalence that was given."
+            )
 
 
 def _side_of_limit(measurement: Measurement) -> str | None:
@@ -266,9 +388,9 @@ def _describe_disagreement(measurement: Measurement, side: str, finding: Finding
     ratio = format_ratio(measurement.value or 0.0)
     percent = format_percent(finding.probability or 0.0)
     disagreement = (
-        f"Ratio and classifier disagree: {ratio} lies {side} {RATIO_LIMIT}, while {finding.model} calls "
-        f"{finding_name(MEASURED_FINDING).lower()} {finding.call} ({percent})."
+        f"CTR and model disagree: {ratio} lies {side} {RATIO_LIMIT:.2f}, while "
+        f"{finding_name(MEASURED_FINDING).lower()} is {call_name(finding.call)} by {finding.model} ({percent})."
     )
     if side == "above" and measurement.reasons:
-        return f"{disagreement} The view or the age may be why the ratio is large."
+        return f"{disagreement} The view or the age may be why the CTR is large."
     return f"{disagreement} Check the contours and the ends of the diameters first."

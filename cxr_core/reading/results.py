@@ -19,10 +19,9 @@ from cxr_core.reading.calibration import log_odds
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from cxr_core.reading.cardiothoracic.fusion import FusionParts
 from cxr_core.reading.cardiothoracic.ratio import Measurement
+from cxr_core.reading.decision import Call
 from cxr_core.reading.patient import Patient
 from cxr_core.workspace.json_files import JsonObject
-
-Call = Literal["present", "absent", "indeterminate"]
 
 EXACT_METHOD = "evidence"
 # Heatmap method -> display name. All but the first come from pytorch-grad-cam and have no unit.
@@ -96,15 +95,26 @@ class Examination:
 class FindingReading:
     """One finding by one model, or the reason why there is none.
 
-    fusion_parts: of a probability that the measured ratio contributes to; the logit is always the classifier's own.
+    probability, present_from, absent_below: at `prevalence`, where that is known.  decision: one of
+    `decision.DECISIONS`.  operating_point: of a decision with a single threshold.  calibration_prevalence: at which
+    the model was calibrated.  likelihood_ratio: how many times the odds are higher than before the film was seen.
+    needs_age: whether the model is made for an age group and the age is unknown.  fusion_parts: of a probability that
+    the measured ratio contributes to; the logit is always the classifier's own.
     """
 
     finding: str
     probability: float | None = None
     logit: float | None = None
-    threshold: float | None = None
+    decision: str | None = None
+    present_from: float | None = None
+    absent_below: float | None = None
     operating_point: str | None = None
     call: Call | None = None
+    undecided_because: str | None = None
+    prevalence: float | None = None
+    calibration_prevalence: float | None = None
+    likelihood_ratio: float | None = None
+    needs_age: bool = False
     model: str | None = None
     version: str | None = None
     population: str | None = None
@@ -112,6 +122,11 @@ class FindingReading:
     attribution: Attribution | None = None
     fusion_parts: FusionParts | None = None
     card: ModelCard | None = None
+
+    @property
+    def threshold(self) -> float | None:
+        """The single threshold; None where there is no number, or where the decision has two thresholds."""
+        return self.present_from if self.present_from == self.absent_below else None
 
     def to_json(self) -> JsonObject:
         """The fields that `read --json` promises; a finding without a number carries its reason."""
@@ -122,6 +137,13 @@ class FindingReading:
             "threshold": self.threshold,
             "operating_point": self.operating_point,
             "call": self.call,
+            "decision": self.decision,
+            "present_from": self.present_from,
+            "absent_below": self.absent_below,
+            "undecided_because": self.undecided_because,
+            "prevalence": self.prevalence,
+            "likelihood_ratio": self.likelihood_ratio,
+            "needs_age": self.needs_age,
             "model": self.model,
             "version": self.version,
             "population": self.population,
@@ -137,7 +159,8 @@ class FindingReading:
 class Reading:
     """One film as it is shown on the screen, written as JSON or put into a report.
 
-    concerns: quality flags of the film.  warnings: what limits the numbers as a whole.
+    concerns: quality flags of the film.  warnings: what limits the numbers as a whole.  not_assessed: what no model
+    that fits this patient looks for, in words.
     """
 
     sha256: str
@@ -147,6 +170,7 @@ class Reading:
     findings: tuple[FindingReading, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     warnings: tuple[str, ...] = ()
+    not_assessed: tuple[str, ...] = ()
     patient: Patient = field(default_factory=Patient)
     seconds: float = 0.0
 
@@ -164,16 +188,22 @@ class Reading:
                 for measurement in self.measurements
             ],
             "remarks": list(self.warnings),
+            "not_assessed": list(self.not_assessed),
             "patient": {"age_years": self.patient.age_years, "view": self.patient.view},
             "seconds": round(self.seconds, 3),
         }
 
     @property
     def suspicion(self) -> float:
-        """How far the most suspicious finding lies above its threshold, in logits; -inf when nothing was read."""
+        """How far the most suspicious finding lies above its threshold, in logits; -inf when nothing was read.
+
+        A model made for an age group does not count while the age is unknown.
+        """
         margins = [
-            log_odds(finding.probability) - log_odds(finding.threshold)
+            log_odds(finding.probability) - log_odds(finding.present_from)
             for finding in self.findings
-            if finding.probability is not None and finding.threshold is not None
+            if finding.probability is not None
+            and finding.present_from is not None
+            and not finding.needs_age
         ]
         return max(margins, default=-math.inf)

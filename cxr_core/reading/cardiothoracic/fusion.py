@@ -22,14 +22,19 @@ class FusionParts:
     classifier: float
     measurement: str
     value: float
+    edited: bool = False  # whether a person has set the diameters
 
     def to_json(self) -> JsonObject:
         """The parts as `read --json` has them."""
-        return {"classifier": self.classifier, self.measurement: round(self.value, 4)}
+        parts: JsonObject = {
+            "classifier": self.classifier,
+            self.measurement: round(self.value, 4),
+        }
+        return parts | ({"edited": True} if self.edited else {})
 
     def describe(self) -> str:
-        """The parts in words: `network 12 %, ratio 0.56`."""
-        return format_fusion(self.classifier, self.value)
+        """The parts in words: `network 12 %, CTR 0.56`."""
+        return format_fusion(self.classifier, self.value, self.edited)
 
 
 def fuse_logit(fitted: Fusion, log_odds: float, value: float, view: View | None) -> float:
@@ -58,15 +63,22 @@ def fuse_probability(
     probability: float,
     measurement: Measurement | None,
     view: View | None,
+    use_edited: bool = False,
 ) -> tuple[float, FusionParts | None]:
     """The probability to show and its parts; the classifier's own, without parts, where nothing is combined.
 
     A ratio is combined when the card's segmenter measured it and nothing but view or age speaks against it: such films
-    were among those that the combination was fitted on. Diameters set by hand do not change the probability.
+    were among those that the combination was fitted on. Diameters set by hand do not change the probability, unless
+    `use_edited`: then their ratio counts, whatever spoke against the automatic one.
     """
     fitted = card.fusion.get(finding)
     if fitted is None or fitted.measurement != RATIO or measurement is None:
         return probability, None
+    if use_edited and measurement.edited and measurement.value is not None:
+        edited = expit(fuse_logit(fitted, log_odds(probability), measurement.value, view))
+        return edited, FusionParts(
+            classifier=probability, measurement=RATIO, value=measurement.value, edited=True
+        )
     automatic = measurement.automatic or measurement
     trusted = set(automatic.reasons) <= set(WIDENING_REASONS)
     same_segmenter = f"{automatic.model} {automatic.version}" == fitted.model

@@ -11,6 +11,7 @@ from cxr_core.presentation.html import render_template
 from cxr_core.presentation.wording import (
     DRAWING_NOTICE,
     NOTICE,
+    call_name,
     finding_name,
     format_percent,
     format_threshold,
@@ -141,15 +142,15 @@ def _list_film_facts(report: Report) -> Iterator[tuple[str, str]]:
 
 def _build_finding_row(finding: FindingReading) -> FindingRow:
     name = finding_name(finding.finding)
-    if finding.probability is None or finding.threshold is None or finding.logit is None:
+    if finding.probability is None or finding.present_from is None or finding.logit is None:
         return FindingRow(name=name, reason=finding.reason or "No number.")
     probability = format_percent(finding.probability)
     if finding.fusion_parts is not None:
         probability += f" ({finding.fusion_parts.describe()})"
-    threshold = format_threshold(finding.probability, finding.threshold)
+    threshold = format_threshold(finding.probability, finding.present_from)
     return FindingRow(
         name=name,
-        call=finding.call or "",
+        call=call_name(finding.call),
         probability=probability,
         threshold=f"{threshold}: {threshold_source(finding)}",
         operating_point=operating_point_name(finding.operating_point or ""),

@@ -10,6 +10,7 @@ from datetime import datetime
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
 from cxr_core.presentation.wording import NOTICE
+from cxr_core.reading.decision import find_thresholds
 from cxr_core.reading.results import Attribution, Examination, FindingReading, Reading
 from cxr_core.workspace.json_files import JsonObject
 
@@ -89,10 +90,10 @@ def card_json(card: ModelCard) -> JsonObject:
 
 def threshold_source(finding: FindingReading) -> str | None:
     """Which films chose a finding's threshold, and how; None where there is no number."""
-    if finding.card is None or finding.operating_point is None:
+    if finding.card is None or finding.decision is None:
         return None
     fused = finding.fusion_parts is not None
-    return finding.card.operating_point(finding.finding, finding.operating_point, fused).source
+    return find_thresholds(finding.card, finding.finding, finding.decision, fused).source
 
 
 def _film_json(film: Radiograph, spacing_mm: tuple[float, float] | None) -> JsonObject:

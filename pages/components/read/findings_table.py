@@ -3,6 +3,7 @@
 import streamlit as st
 
 from cxr_core.presentation.wording import (
+    call_name,
     compare_to_threshold,
     finding_name,
     format_percent,
@@ -37,7 +38,7 @@ def show_findings(state: ReadPageState, reading: Reading) -> None:
 def finding_row(finding: FindingReading) -> dict[str, str]:
     """A finding's row, in Markdown."""
     name = f"**{plain(finding_name(finding.finding))}**"
-    if finding.probability is None or finding.threshold is None:
+    if finding.probability is None or finding.present_from is None:
         reason = f":small[:gray[{plain(finding.reason or '')}]]"
         return {
             "Finding": f"{name}  \n{reason}",
@@ -50,10 +51,10 @@ def finding_row(finding: FindingReading) -> dict[str, str]:
     population = plain(finding.population or "")
     model = f"{plain(finding.model or '')} {plain(finding.version or '')}"
     percent = plain(format_percent(finding.probability))
-    threshold = format_exact_threshold(finding.threshold)
+    threshold = format_exact_threshold(finding.present_from)
     return {
         "Finding": f"{name}  \n:small[:gray[for {population}  \n{model}]]",
-        "Call": f":{CALL_COLOURS[call]}-badge[{call.capitalize()}]",
+        "Call": f":{CALL_COLOURS[call]}-badge[{call_name(call).capitalize()}]",
         "Probability": f"**{percent}**{_probability_notes(finding)}",
         "Threshold": f"{threshold}  \n:small[:gray[{plain(point)}]]",
     }
@@ -62,10 +63,10 @@ def finding_row(finding: FindingReading) -> dict[str, str]:
 def _probability_notes(finding: FindingReading) -> str:
     """The parts of a fused probability; and its side of the threshold, where whole per cent hide it."""
     assert finding.probability is not None
-    assert finding.threshold is not None
+    assert finding.present_from is not None
     notes = []
     if finding.fusion_parts is not None:
         notes.append(plain(finding.fusion_parts.describe()))
-    if format_percent(finding.probability) == format_percent(finding.threshold):
+    if format_percent(finding.probability) == format_percent(finding.present_from):
         notes.append(f"just {compare_to_threshold(finding.probability, finding.threshold)}")
     return "".join(f"  \n:small[:gray[{note}]]" for note in notes if note)
