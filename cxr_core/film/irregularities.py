@@ -146,6 +146,11 @@ IRREGULARITIES: dict[str, QualityFlag] = {
             "given in pixels. If the patient is a child, enter the age.",
         ),
         QualityFlag(
+            "impossible_age",
+            "The age in this file is impossible, or its date of birth is. The age counts as unknown: enter it, and "
+            "check that this is the right patient.",
+        ),
+        QualityFlag(
             "tinted",
             "The film has a tint, such as blue or sepia. Its grey was taken from the brightness of the colours; use "
             "the original without a tint if you have it.",

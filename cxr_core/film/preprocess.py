@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from cxr_core.errors import SettingsError
+from cxr_core.film.enlarge_cells import enlarge_cells
 
 Equalisation = Literal["none", "histogram", "clahe"]
 Aspect = Literal["stretch", "pad", "crop"]
@@ -116,12 +117,12 @@ class Placement:
         return (np.asarray(points, dtype=np.float64) - self.offset) / self.scale
 
     def map_to_film(self, cells: np.ndarray) -> np.ndarray:
-        """A map over the input, of any size (h, w), on the film's own grid (H, W) float32, bilinear.
+        """A map over the input, of any size (h, w), on the film's own grid (H, W) float32, smooth.
 
         Pixels that the input did not show (cropped away) are NaN.
         """
         height, width = self.film_shape
-        cells = np.asarray(cells, np.float32)
+        cells = enlarge_cells(cells)
         # OpenCV, not a product of two matrices: BLAS leaves its threads spinning, and the next forward pass takes
         # three times as long.
         entire_input = (0, 0, self.side, self.side)

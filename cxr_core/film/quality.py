@@ -19,6 +19,7 @@ from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.film.tint import COLOUR_ABOVE
 from cxr_core.film.vocabulary import CHEST_PARTS, RADIOGRAPHY, UNSPECIFIC_MODALITIES
+from cxr_core.presentation.wording import format_age
 
 # The smallest NIH films in use have 64 px a side and are still read (with a warning); below, a heart's border is
 # less than a pixel sharp.
@@ -88,6 +89,13 @@ def _check_tags(film: Radiograph) -> Iterator[QualityFlag]:
             "unknown_modality",
             "The file does not say how the picture was taken. Check it is a radiograph.",
         )
+    if film.age_years is not None and film.conflicting_age_years is not None:
+        yield QualityFlag(
+            "age_conflict",
+            f"The file states an age of {format_age(film.age_years)}, but its dates of birth and examination give "
+            f"{format_age(film.conflicting_age_years)}. The stated age is used: check it, and that this is the right "
+            "patient.",
+        )
     if film.container == "drawing":
         yield QualityFlag("drawing", "This is a synthetic film, not a film of a patient.")
 
@@ -149,16 +157,20 @@ def _check_pose(film: Radiograph) -> Iterator[QualityFlag]:
     pose = measure_pose(film.pixels)
     if pose.inverted:
         yield _withhold_call(
-            "inverted", "Dark and bright seem to be swapped. Invert the film and read it again."
+            "inverted", "Greyscale appears inverted. Invert the film and read it again."
         )
     if pose.quarter_turns:
+        lies = "upside down" if pose.quarter_turns == 2 else "on its side"
+        degrees = 360 - 90 * pose.quarter_turns  # clockwise
         yield _withhold_call(
-            "turned", "The film seems to lie on its side or upside down. Turn it and read it again."
+            "turned",
+            f"The film appears to lie {lies}. Turn it by {degrees}° clockwise and read it again.",
         )
     elif pose.heart_side < MIRRORED_BELOW:
         yield _withhold_call(
             "mirrored",
-            "The heart seems to be on the patient's right: check that the film is not mirrored.",
+            "The heart appears to lie on the patient's right. Check the side marker: if the film is mirrored, mirror "
+            "it and read it again.",
         )
 
 

@@ -23,6 +23,7 @@ class Radiograph:
 
     pixels: (H, W) float32 in [0, 1], C-contiguous.
     spacing_mm: (row, column); None when the file does not say.  spacing_source: where it holds; None without a spacing.
+    conflicting_age_years: by birth and study date, where that is more than a year from age_years.
     modality, body_part: DICOM's codes, such as "DX" and "CHEST"; None for a picture.
     bits: bits per sample that the file says it uses.
     colour: mean over pixels of (max - min) of the colour channels, in [0, 1]; 0 is grey.
@@ -34,6 +35,7 @@ class Radiograph:
     spacing_source: SpacingSource | None = None
     view: View | None = None
     age_years: float | None = None
+    conflicting_age_years: float | None = None
     sex: Sex | None = None
     modality: str | None = None
     body_part: str | None = None

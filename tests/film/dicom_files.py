@@ -23,7 +23,7 @@ def film_dataset(samples: np.ndarray, **tags: Any) -> Dataset:
     dataset.PatientName = "Geheim^Secret"
     dataset.PatientID = "SECRETID"
     dataset.PatientBirthDate = "19610203"
-    dataset.StudyDate = "19610203"
+    dataset.SeriesDate = "19610203"  # with a date of the study the film would have an age
     dataset.InstitutionName = "Hospital"
     dataset.AccessionNumber = "ACC4711"
     dataset.Modality = "DX"

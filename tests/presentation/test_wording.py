@@ -8,6 +8,7 @@ from cxr_core.presentation.wording import (
     CARD_SPLIT_NAMES,
     card_split_name,
     finding_name,
+    format_age,
     format_percent,
     format_ratio,
     format_ratio_interval,
@@ -68,3 +69,37 @@ def test_every_set_of_films_in_a_shipped_card_has_a_name():
 
 def test_times_are_in_utc_to_the_minute():
     assert format_time("2026-11-28T20:39:19+00:00") == "2026-11-28 20:39 UTC"
+
+
+DAY, WEEK, MONTH = 1 / 365.25, 7 / 365.25, 1 / 12
+
+
+@pytest.mark.parametrize(
+    ("years", "words"),
+    [
+        (0.0, "0 days"),
+        (1 * DAY, "1 day"),
+        (7 * DAY, "7 days"),
+        (13 * DAY, "13 days"),
+        (2 * WEEK, "2 weeks"),
+        (3 * WEEK, "3 weeks"),
+        (12 * WEEK, "12 weeks"),
+        (3 * MONTH, "3 months"),
+        (7 * MONTH, "7 months"),
+        (1.0, "12 months"),
+        (23 * MONTH, "23 months"),
+        (2.0, "2 years"),
+        (4.9, "4 years"),
+        (58.0, "58 years"),
+    ],
+)
+def test_an_age_is_written_as_a_clinician_writes_it(years, words):
+    assert format_age(years) == words
+
+
+@pytest.mark.parametrize(
+    ("unit", "name", "numbers"),
+    [(DAY, "days", range(2, 14)), (WEEK, "weeks", range(2, 14)), (MONTH, "months", range(3, 24))],
+)
+def test_a_whole_number_of_units_is_never_one_less(unit, name, numbers):
+    assert [format_age(number * unit) for number in numbers] == [f"{n} {name}" for n in numbers]

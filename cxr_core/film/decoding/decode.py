@@ -9,7 +9,7 @@ from cxr_core.film.limits import require_bytes
 from cxr_core.film.radiograph import Radiograph
 
 # Grows with every change after which some file gives other pixels or other flags than before.
-DECODING_VERSION = 3
+DECODING_VERSION = 4
 
 EXPECTED = (
     "A chest film is read from DICOM, PNG, JPEG, TIFF, WebP or BMP: export it as one of these."

@@ -9,18 +9,22 @@ from typing import cast
 
 from pydicom import Dataset
 
-from cxr_core.film.decoding.dicom_header import display, functional_groups, spacing, statements
+from cxr_core.film.decoding.dicom_header import (
+    age,
+    display,
+    functional_groups,
+    spacing,
+    statements,
+)
 from cxr_core.film.decoding.dicom_header.display import Turn
 from cxr_core.film.decoding.dicom_header.values import read_text
 from cxr_core.film.radiograph import Sex, SpacingSource, View
 from cxr_core.film.spacing import is_plausible_film
-from cxr_core.film.vocabulary import parse_age, parse_sex
+from cxr_core.film.vocabulary import parse_sex
 
 TAGS = (
-    "PatientAge", "PatientSex", *statements.TAGS, *display.TAGS, *spacing.TAGS, *functional_groups.GROUP_SEQUENCES,
+    "PatientSex", *age.TAGS, *statements.TAGS, *display.TAGS, *spacing.TAGS, *functional_groups.GROUP_SEQUENCES,
 )  # fmt: skip
-
-MAX_AGE_YEARS = 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,7 @@ class DicomFacts:
     spacing_source: SpacingSource | None
     view: View | None
     age_years: float | None
+    conflicting_age_years: float | None
     sex: Sex | None
     modality: str | None
     body_part: str | None
@@ -44,8 +49,13 @@ def read_dicom_facts(
     modality = statements.decide_modality(dataset)
     view = statements.decide_view(dataset, orientation)
     part = statements.decide_body_part(dataset)
-    age_years = _read_age(dataset)
-    found = [*modality.irregularities, *view.irregularities, *part.irregularities]
+    patient_age = age.decide_age(dataset)
+    found = [
+        *modality.irregularities,
+        *view.irregularities,
+        *part.irregularities,
+        *patient_age.irregularities,
+    ]
     if statements.is_unprocessed(dataset):
         found.append("unprocessed")
     if turn is not None:
@@ -54,22 +64,17 @@ def read_dicom_facts(
     size = (int(dataset.Rows), int(dataset.Columns))
     if distance is not None and turn is not None and turn.exchange:
         distance, size = distance.exchanged(), size[::-1]
-    if distance is not None and not is_plausible_film(size, distance.mm, age_years):
+    if distance is not None and not is_plausible_film(size, distance.mm, patient_age.years):
         found.append("implausible_spacing")
         distance = None
     stated = DicomFacts(
         spacing_mm=None if distance is None else distance.mm,
         spacing_source=None if distance is None else distance.source,
         view=cast(View | None, view.value),
-        age_years=age_years,
+        age_years=patient_age.years,
+        conflicting_age_years=patient_age.conflicting_years,
         sex=parse_sex(read_text(dataset, "PatientSex")),
         modality=modality.value,
         body_part=part.value,
     )
     return stated, tuple(dict.fromkeys(found))
-
-
-def _read_age(dataset: Dataset) -> float | None:
-    """Patient's Age in years; AS is three digits and one of D, W, M, Y (PS3.5 6.2). Many sites omit the Y."""
-    years = parse_age(read_text(dataset, "PatientAge"))
-    return years if years is not None and 0 <= years <= MAX_AGE_YEARS else None

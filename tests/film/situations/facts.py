@@ -12,5 +12,6 @@ SITUATIONS: tuple[Situation, ...] = (
     *facts_display.ORIENTATIONS,
     *facts_display.SHUTTERS,
     *facts_display.GROUPS,
+    *facts_display.AGES,
     *facts_display.SPACINGS,
 )

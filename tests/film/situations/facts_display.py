@@ -184,6 +184,44 @@ GROUPS = (
     ),
 )
 
+AGES = (
+    read_as_sound(
+        "No Patient's Age, but dates of birth and study",
+        "Read; the age is computed, and the dates are dropped.",
+        PatientAge=None,
+        PatientBirthDate="19610203",
+        StudyDate="20191130",
+    ),
+    read_as_sound(
+        "Patient's Age more than a year from what the dates give",
+        "Read as the stated age, with both ages named.",
+        "age_conflict",
+        PatientBirthDate="19810203",
+        StudyDate="20191130",
+    ),
+    read_as_sound(
+        "Patient's Age `411Y`",
+        "Read; asks for the age.",
+        "impossible_age",
+        PatientAge="411Y",
+    ),
+    read_as_sound(
+        "No Patient's Age, and a birth after the study",
+        "Read; asks for the age.",
+        "impossible_age",
+        PatientAge=None,
+        PatientBirthDate="19810203",
+        StudyDate="19791130",
+    ),
+    read_as_sound(
+        "No Patient's Age, date of birth 1 January 1900, as de-identified files have it",
+        "Read; the age is unknown.",
+        PatientAge=None,
+        PatientBirthDate="19000101",
+        StudyDate="19790101",
+    ),
+)
+
 SPACINGS = (
     read_as_sound("Spacing of a detector of 43 cm", "Read; millimetres are at the detector."),
     read_as_sound(
