@@ -29,13 +29,15 @@ def show_page() -> None:
     st.html(STYLE)
 
     page = st.navigation(
-        [
-            st.Page("pages/read.py", title="Read", default=True),
-            st.Page("pages/data.py", title="Data"),
-            st.Page("pages/train.py", title="Train"),
-            st.Page("pages/evaluate.py", title="Evaluate"),
-            st.Page("pages/models.py", title="Models"),
-        ]
+        {
+            "Reading": [st.Page("pages/read.py", title="Read", default=True)],
+            "Laboratory": [
+                st.Page("pages/data.py", title="Data"),
+                st.Page("pages/train.py", title="Train"),
+                st.Page("pages/evaluate.py", title="Evaluate"),
+                st.Page("pages/models.py", title="Models"),
+            ],
+        }
     )
     try:
         page.run()

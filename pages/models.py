@@ -44,6 +44,11 @@ def page() -> None:
     if message:
         st.success(plain(message), icon=":material/check_circle:")
     st.table(model_rows(models), border="horizontal", hide_header=False, hide_index=True)
+    if all(version.is_shipped for model in models for version in model.versions):
+        st.markdown(
+            "**No model of your own yet.** Here models are inspected, activated and rolled back: first train one on "
+            "your films on the Train page and publish it, or import one."
+        )
     with show_errors():
         offer_import(state)
     with show_errors():

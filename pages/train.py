@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from cxr_core.data.registry import list_datasets
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.scheduler import ensure_scheduler
 from cxr_core.jobs.status import list_runs
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
+from pages.components.page_links import link_to_data_page
 from pages.components.session import train_page_state
 from pages.components.streamlit_internals import require_app_frame
 from pages.components.training.live_runs import make_relister, show_live_runs
@@ -42,18 +44,28 @@ def show_runs(state: TrainPageState) -> None:
     ensure_scheduler()  # it starts queued runs, also those that were queued before a restart
     runs = list_runs()
     if not runs:
-        st.info("There are no runs yet.")
-        st.button(
-            "Start a run",
-            type="primary",
-            icon=":material/play_arrow:",
-            on_click=state.switch_view,
-            args=(START,),
-        )
+        introduce_training(state)
         return
     with show_errors():
         show_live_runs(state, runs)
     show_all_runs(state, runs)
+
+
+def introduce_training(state: TrainPageState) -> None:
+    """What the page is for and what to do first, before there is any run."""
+    purpose = "**There are no runs yet.** Here models are trained on your own films, compared and published"
+    if not list_datasets():
+        st.markdown(f"{purpose}: first add a dataset.")
+        link_to_data_page()
+        return
+    st.markdown(f"{purpose}: first start a run on one of your datasets.")
+    st.button(
+        "Start a run",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=state.switch_view,
+        args=(START,),
+    )
 
 
 def show_all_runs(state: TrainPageState, runs: Sequence[Job]) -> None:

@@ -69,6 +69,11 @@ def find_button(app: AppTest, label: str) -> Any:
     return find_labelled(app.button, label)
 
 
+def page_link_labels(app: AppTest) -> list[str]:
+    """The labels of all links to pages."""
+    return [link.proto.label for link in app.get("page_link")]
+
+
 def button_labels(app: AppTest) -> list[str]:
     """The labels of all buttons."""
     return [button.label for button in app.button]

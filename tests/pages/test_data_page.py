@@ -27,7 +27,7 @@ def explore(app: AppTest) -> AppTest:
 def test_without_a_dataset_the_page_says_what_to_do(app: AppTest) -> None:
     open_page(app, "data")
     assert not app.exception
-    assert "No dataset is registered yet" in visible_text(app)
+    assert "first enter the folder that holds them" in visible_text(app)
     assert "Data_Entry_2017" in visible_text(app)
     assert not app.tabs
 

@@ -46,7 +46,7 @@ def open_tab(app: AppTest, tab: str = "Curves") -> AppTest:
 def test_without_an_evaluation_the_page_says_what_to_do(app: AppTest) -> None:
     open_tab(app)
     assert not app.exception
-    assert "No evaluation yet" in visible_text(app)
+    assert "Here a model is measured on films with known labels" in visible_text(app)
     assert "python -m train.evaluate" in app.code[0].value
     assert not app.tabs
 

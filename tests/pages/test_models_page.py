@@ -45,8 +45,14 @@ def press(app: AppTest, label: str, reason: str) -> AppTest:
     return find_button(app, label).click().run()
 
 
+def test_without_a_model_of_ones_own_the_page_says_how_to_get_one(app: AppTest) -> None:
+    open_page(app, "models")
+    assert "first train one on your films on the Train page" in visible_text(app)
+
+
 def test_installed_models_are_listed_with_their_gate_verdicts(models_page: AppTest) -> None:
     assert not models_page.exception
+    assert "No model of your own" not in visible_text(models_page)
     assert {row["Model"] for row in table_rows(models_page, "Output")} >= {
         "anatomy",
         "pneumonia-children",
@@ -88,7 +94,7 @@ def test_rollback_takes_one_click_another_version_needs_a_reason_and_both_are_re
 def test_missing_active_version_is_explained(models_page: AppTest, workspace: Path) -> None:
     (workspace / "models" / "tiny" / "current.json").write_text('{"version": "9.9"}')
     models_page.run()
-    assert "which is gone, so 1.1.0 is active" in visible_text(models_page).replace("\\", "")
+    assert "which is gone, so tiny 1.1.0, the highest version, is active" in visible_text(models_page).replace("\\", "")
 
 
 def test_shipped_models_show_card_and_verdict(

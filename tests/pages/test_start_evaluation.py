@@ -10,7 +10,13 @@ from cxr_core.jobs import actions, status
 from cxr_core.jobs.job import Action, Job, Progress, State
 from cxr_core.jobs.records import EvaluationRequest
 from pages.components.markdown import plain
-from tests.pages.app_bench import button_labels, find_button, open_page, visible_text
+from tests.pages.app_bench import (
+    button_labels,
+    find_button,
+    open_page,
+    page_link_labels,
+    visible_text,
+)
 from tests.pages.fake_datasets import register
 from tests.pages.fake_evaluations import predictions, write_evaluation
 
@@ -125,7 +131,8 @@ def test_without_a_dataset_nothing_can_be_started_but_running_evaluations_can_be
     app: AppTest, evaluation_job: FakeEvaluationJob
 ) -> None:
     open_page(app, "evaluate")
-    assert "register a dataset on the Data page first" in visible_text(app)
+    assert "First add a dataset." in visible_text(app)
+    assert page_link_labels(app) == ["Add a dataset on the Data page"]
     assert "Evaluate" not in button_labels(app)
     evaluation_job.set_state("running", "", None, "stop")
     app.run()

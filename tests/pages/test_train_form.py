@@ -8,7 +8,13 @@ from streamlit.testing.v1 import AppTest
 from cxr_core.jobs.job import TrainingRequest
 from pages.components import cache
 from pages.components.training.page_state import START
-from tests.pages.app_bench import button_labels, find_labelled, open_page, visible_text
+from tests.pages.app_bench import (
+    button_labels,
+    find_labelled,
+    open_page,
+    page_link_labels,
+    visible_text,
+)
 from tests.pages.fake_runs import register_dataset
 
 
@@ -20,13 +26,26 @@ def open_form(app: AppTest) -> AppTest:
     return app
 
 
-def test_without_runs_the_page_leads_to_the_form_and_to_the_data_page(app: AppTest) -> None:
+def test_without_runs_and_datasets_the_page_leads_to_the_data_page(app: AppTest) -> None:
     open_page(app, "train")
-    assert "There are no runs yet." in visible_text(app)
+    assert "models are trained on your own films" in visible_text(app)
+    assert page_link_labels(app) == ["Add a dataset on the Data page"]
+    open_form(app)
+    assert "No dataset is registered yet" in visible_text(app)
+    assert page_link_labels(app) == ["Add a dataset on the Data page"]
+    assert "Start" not in button_labels(app)
+
+
+def test_with_a_dataset_but_no_runs_the_page_leads_to_the_form(
+    app: AppTest, workspace: Path
+) -> None:
+    register_dataset(workspace)
+    open_page(app, "train")
+    assert "first start a run on one of your datasets" in visible_text(app)
+    assert not page_link_labels(app)
     find_labelled(app.button, "Start a run").click().run()
     assert not app.exception
-    assert "No dataset is registered yet" in visible_text(app)
-    assert "Start" not in button_labels(app)
+    assert "ready for training" in visible_text(app)
 
 
 def test_each_form_submits_one_run(

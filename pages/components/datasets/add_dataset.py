@@ -45,7 +45,8 @@ def add_dataset(state: DataPageState, is_first: bool) -> None:
     ):
         if is_first:
             st.markdown(
-                "No dataset is registered yet. Enter the folder of one. Its films are read, never changed."
+                "**No dataset is registered yet.** Here films with known labels are checked and explored before models "
+                "are trained on them: first enter the folder that holds them. Nothing in it is changed."
             )
         st.caption(LAYOUTS)
         _ask_folders(state)

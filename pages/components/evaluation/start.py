@@ -18,6 +18,7 @@ from pages.components.error_boundary import show_errors
 from pages.components.evaluation.command import METHOD_HELP, METHODS, build_command
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
+from pages.components.page_links import link_to_data_page
 
 SPLITS = ("test", "val", "train")
 FIRST_MODEL = "cardiomegaly-adults"  # preselected where it is installed
@@ -32,9 +33,10 @@ ENDED_ICONS = {
 
 def show_introduction(state: EvaluatePageState) -> None:
     """The page before anything has been evaluated."""
+    first_step = "choose a model and a dataset" if list_datasets() else "add a dataset"
     st.markdown(
-        "**No evaluation yet.** An evaluation measures a model on films with known labels: how well it tells them "
-        "apart, for which patients, and which films it gets wrong."
+        "**No evaluation yet.** Here a model is measured on films with known labels: how well it tells them apart, "
+        f"for which patients, and which films it gets wrong. First {first_step}."
     )
     offer_evaluation(state)
 
@@ -106,7 +108,7 @@ def offer_evaluation(state: EvaluatePageState) -> None:
         request = EvaluationRequest(model=model, data=(data,), split=split, recalibrate=recalibrate)
         _offer_start(state, request)
     else:
-        st.info("To evaluate from here, register a dataset on the Data page first.")
+        link_to_data_page()
     options = ("--recalibrate", recalibrate) if recalibrate else ()
     st.markdown("Or in a shell, in this program's folder:")
     command = build_command(model or "MODEL", [data] if data else [], split or "test", *options)

@@ -12,6 +12,7 @@ from cxr_core.errors import SilhouetteError
 from pages.components import cache
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
+from pages.components.page_links import link_to_data_page
 from pages.components.training.estimate import show_estimate
 from pages.components.training.fields import (
     ask_fields,
@@ -41,11 +42,7 @@ def show_start_form(state: TrainPageState) -> None:
         st.info(
             "No dataset is registered yet. A run needs one whose films have been decoded and checked."
         )
-        st.page_link(
-            "pages/data.py",
-            label="Add a dataset on the Data page",
-            icon=":material/create_new_folder:",
-        )
+        link_to_data_page()
         return
     draft = state.draft
     with st.container(border=True):
