@@ -22,6 +22,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="/proc holds the memory of a process"),
 ]
 NAME, PATIENT_ID, FILE = "Quirkworth^Zelda", "ID-7731-4420-95", "quaint-film-of-7731"
+BIRTH = "19470919"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,13 @@ def film() -> bytes:
     drawn = decode_film(encode_png(draw_phantom(PhantomSpec(height=900, width=800)))).pixels
     noise = np.random.default_rng(17).integers(0, 3000, drawn.shape)
     samples = (drawn * 60000 + noise).astype(np.uint16)
-    return write_dicom(samples, PatientName=NAME, PatientID=PATIENT_ID)
+    return write_dicom(
+        samples,
+        PatientName=NAME,
+        PatientID=PATIENT_ID,
+        PatientBirthDate=BIRTH,
+        StudyDate="20190823",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +53,7 @@ def marks(film: bytes) -> dict[str, bytes]:
     return {
         "patient's name": NAME.encode(),
         "patient's number": PATIENT_ID.encode(),
+        "date of birth": BIRTH.encode(),
         "file's name": FILE.encode(),
         "pixels of the file": film[len(film) // 2 : len(film) // 2 + 64],
         "pixels of the film": radiograph.pixels[450, 300:340].tobytes(),
