@@ -154,7 +154,7 @@ def _format_reading(file: Path, reading: Reading) -> str:
     flags = [concern.message for concern in reading.concerns if not concern.withholds_reading]
     lines += [f"  ! {caution}" for caution in (*flags, *reading.warnings)]
     lines += [f"  {_format_finding(finding)}" for finding in reading.findings]
-    if reading.not_assessed:
+    if reading.status == "read":
         lines.append(f"  not assessed: {', '.join(reading.not_assessed)}")
     for measurement in reading.measurements:
         lines.append(f"  {_format_measurement(measurement)}")

@@ -169,7 +169,7 @@ def test_the_text_output_has_the_ratio_with_its_cautions_and_disagreements():
     interval = f"95 % interval {measured.low:.2f} to {measured.high:.2f}"
     assert f"cardiothoracic ratio: 0.43 ({interval}) (heart 109 mm, thorax" in text
     assert f"    ! {VIEW_AP}" in text
-    assert "    ! Ratio and classifier disagree: 0.43 lies below 0.5" in text
+    assert "    ! CTR and model disagree: 0.43 lies below 0.50" in text
     bare = interpret(examination, Patient(age_years=45, view="AP"), "youden")
     assert "ratio" not in command._format_reading(Path("a.png"), bare).lower()
 

@@ -42,7 +42,8 @@ def test_a_ratio_with_its_whole_interval_on_the_other_side_of_the_limit_disagree
 ):
     (sentence,) = check_consistency(measured(value, half), [called(call)])
     assert f"{value:.2f} lies {side} 0.5" in sentence
-    assert f"calls cardiomegaly {call} (20 %)" in sentence
+    verdict = {"present": "suspected", "absent": "not suspected"}[call]
+    assert f"cardiomegaly is {verdict} by heart-adults (20 %)" in sentence
     assert "heart-adults" in sentence
 
 
@@ -68,7 +69,7 @@ def test_agreement_and_uncertainty_give_no_sentence(value, half, call):
 @pytest.mark.parametrize("reason", [VIEW_AP, VIEW_UNKNOWN, CHILD])
 def test_view_and_age_are_named_as_possible_reasons_for_a_large_ratio(reason):
     (sentence,) = check_consistency(measured(0.56, 0.02, reason), [called("absent")])
-    assert "The view or the age may be why the ratio is large." in sentence
+    assert "The view or the age may be why the CTR is large." in sentence
     (sentence,) = check_consistency(measured(0.44, 0.02, reason), [called("present")])
     assert "view or the age" not in sentence
 
@@ -91,7 +92,7 @@ def test_every_classifier_of_cardiomegaly_is_compared_and_no_other():
         called("absent", finding="pneumonia"),
     ]
     (sentence,) = check_consistency(measured(0.56), findings)
-    assert "while a calls" in sentence
+    assert "is not suspected by a (" in sentence
     both = [*findings, dataclasses.replace(findings[0], model="c")]
     assert len(check_consistency(measured(0.56), both)) == 2
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cxr_core.errors import SettingsError
 from cxr_core.film.preprocess import InputSpec, Placement
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
-from cxr_core.models.card import ModelCard, OperatingPoint, Population
+from cxr_core.models.card import DecisionThresholds, ModelCard, OperatingPoint, Population
 from cxr_core.reading.interpret import AGE_UNKNOWN, interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination, ModelOutput
@@ -31,6 +32,9 @@ def card(model: str, finding: str, population: Population) -> ModelCard:
 
 ADULTS = card("heart", "cardiomegaly", Population(text="adults, 18 and over", age_min=18))
 CHILDREN = card("lung", "pneumonia", Population(text="children aged 1 to 5", age_min=1, age_max=5))
+
+
+VALIDATION_AUROC = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 100, "positives": 20}
 
 
 def output(of: ModelCard, probability: float, ood_score: float = 0.5) -> ModelOutput:
@@ -114,6 +118,7 @@ def test_calls_follow_the_named_operating_point(name, calls):
     reading = interpret(BOTH, Patient(), name)
     assert {f.finding: f.call for f in reading.findings} == calls
     assert {f.operating_point for f in reading.findings} == {name}
+    assert all(f.threshold == f.present_from == f.absent_below for f in reading.findings)
 
 
 def test_a_film_out_of_distribution_for_every_model_is_refused():
@@ -168,19 +173,33 @@ def test_a_flag_that_withholds_the_call_keeps_the_number():
 
 
 def test_suspicion_orders_films_by_their_distance_above_the_threshold():
-    mild = interpret(examination(output(ADULTS, 0.45)), Patient(), "youden")
-    strong = interpret(examination(output(ADULTS, 0.9)), Patient(), "youden")
-    nothing = interpret(examination(), Patient(), "youden")
+    adult = Patient(age_years=50)
+    mild = interpret(examination(output(ADULTS, 0.45)), adult, "youden")
+    strong = interpret(examination(output(ADULTS, 0.9)), adult, "youden")
+    nothing = interpret(examination(), adult, "youden")
     assert strong.suspicion > mild.suspicion > 0 > nothing.suspicion
+
+
+def test_a_model_for_an_age_group_does_not_count_as_suspicious_while_the_age_is_unknown():
+    unknown = interpret(examination(output(ADULTS, 0.9)), Patient(), "youden")
+    (finding,) = unknown.findings
+    assert (finding.needs_age, finding.call) == (True, "present")
+    assert finding.to_json()["needs_age"] is True
+    assert unknown.suspicion == -np.inf
+    (known,) = interpret(examination(output(ADULTS, 0.9)), Patient(age_years=50)).findings
+    assert not known.needs_age
 
 
 def test_json_has_the_promised_fields():
     line = interpret(BOTH, Patient(), "youden").to_json("a.png")
     assert list(line) == [
-        "file", "sha256", "status", "reason", "concerns", "findings", "measurements", "remarks", "patient", "seconds",
+        "file", "sha256", "status", "reason", "concerns", "findings", "measurements", "remarks",
+        "not_assessed", "patient", "seconds",
     ]  # fmt: skip
     assert list(line["findings"][0]) == [
-        "finding", "probability", "logit", "threshold", "operating_point", "call", "model", "version", "population",
+        "finding", "probability", "logit", "threshold", "operating_point", "call", "decision", "present_from",
+        "absent_below", "undecided_because", "prevalence", "likelihood_ratio", "needs_age", "model", "version",
+        "population",
     ]  # fmt: skip
 
 
@@ -188,29 +207,104 @@ def test_an_unknown_age_is_a_warning_when_a_model_is_for_certain_ages():
     unknown = interpret(BOTH, Patient(view="PA"), "youden")
     assert unknown.warnings == (AGE_UNKNOWN,)
     line = unknown.to_json("a.png")
-    assert (line["remarks"], line["patient"]) == ([AGE_UNKNOWN], {"age_years": None, "view": "PA"})
+    assert line["remarks"] == [AGE_UNKNOWN]
+    assert line["patient"] == {"age_years": None, "age_group": None, "view": "PA"}
     assert interpret(BOTH, Patient(age_years=40), "youden").warnings == ()
     anybody = card("heart", "cardiomegaly", Population(text="anybody"))
     assert interpret(examination(output(anybody, 0.5)), Patient(), "youden").warnings == ()
 
 
-@pytest.mark.parametrize("point", ["youden", "sensitivity_95", "specificity_95"])
-def test_crossing_thresholds_are_a_warning_at_their_own_operating_points(point):
-    crossed = {"pneumonia": points(youden=0.9, sensitivity_95=0.96, specificity_95=0.32)}
-    parted = tiny_card(
-        "lung", ("pneumonia",), population=CHILDREN.population, operating_points=crossed
+def decided(standard: tuple[float, float], **fields: object) -> ModelCard:
+    """A card with two thresholds, absent below the first and present from the second."""
+    absent_below, present_from = standard
+    thresholds = DecisionThresholds(
+        name="standard",
+        error=0.1,
+        present_from=present_from,
+        absent_below=absent_below,
+        source="a test",
     )
-    warnings = interpret(
-        examination(output(parted, 0.5), output(ADULTS, 0.5)), Patient(age_years=3), point
-    ).warnings
-    if point == "youden":
-        assert warnings == ()
-    else:
-        assert len(warnings) == 1
-        assert (
-            "Sensitive (96 %) lies above Specific (32 %): Specific calls more films than Sensitive"
-            in warnings[0]
-        )
+    return replace(ADULTS, decisions={"cardiomegaly": (thresholds,)}, **fields)
+
+
+@pytest.mark.parametrize(
+    ("probability", "call"),
+    [(0.19, "absent"), (0.2, "indeterminate"), (0.59, "indeterminate"), (0.6, "present")],
+)
+def test_between_two_thresholds_a_film_is_undecided_and_says_why(probability, call):
+    seen = examination(output(decided((0.2, 0.6)), probability))
+    (finding,) = interpret(seen, Patient(age_years=50)).findings
+    assert (finding.call, finding.decision) == (call, "standard")
+    assert (finding.threshold, finding.operating_point) == (None, None)
+    assert (finding.absent_below, finding.present_from) == (0.2, 0.6)
+    expected = "between the two thresholds (suspected from 60 %, not suspected below 20 %)"
+    assert (expected in (finding.undecided_because or "")) == (call == "indeterminate")
+
+
+def test_without_two_thresholds_the_balanced_one_decides():
+    (finding,) = interpret(examination(output(ADULTS, 0.5)), Patient(age_years=50)).findings
+    assert (finding.decision, finding.operating_point) == ("standard", "youden")
+    assert finding.threshold == 0.4
+    (single,) = interpret(
+        examination(output(decided((0.3, 0.3)), 0.5)), Patient(age_years=50)
+    ).findings
+    assert (single.operating_point, single.threshold, single.call) == ("youden", 0.3, "present")
+
+
+def test_prevalence_moves_the_probability_by_bayes_and_never_the_verdict():
+    figures = {"validation": {"cardiomegaly": {"auroc": VALIDATION_AUROC}}}
+    seen = examination(output(decided((0.2, 0.6), metrics=figures), 0.5))
+    readings = {
+        share: interpret(seen, Patient(age_years=50), prevalence={"cardiomegaly": share})
+        for share in (0.01, 0.2, 0.9)
+    }
+    for share, reading in readings.items():
+        (finding,) = reading.findings
+        odds = 1.0 * (share / (1 - share)) / (0.2 / 0.8)
+        assert finding.probability == pytest.approx(odds / (1 + odds))
+        assert finding.prevalence == share
+        assert finding.likelihood_ratio == pytest.approx(4.0)
+        assert finding.call == "indeterminate"
+        assert finding.absent_below < finding.probability < finding.present_from
+    (usual,) = interpret(seen, Patient(age_years=50)).findings
+    assert (usual.prevalence, usual.probability) == (0.2, pytest.approx(0.5))
+
+
+def test_a_prevalence_that_the_card_cannot_use_is_a_warning():
+    seen = examination(output(ADULTS, 0.5))
+    reading = interpret(seen, Patient(age_years=50), prevalence={"cardiomegaly": 0.3})
+    assert "does not say at which prevalence it was calibrated" in reading.warnings[0]
+    assert reading.findings[0].probability == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, float("nan")])
+def test_an_impossible_prevalence_is_refused(share):
+    with pytest.raises(SettingsError, match="above 0 and below 1"):
+        interpret(BOTH, Patient(), prevalence={"pneumonia": share})
+
+
+def test_an_unknown_decision_lists_those_there_are():
+    with pytest.raises(SettingsError, match="standard, strict, balanced, sensitive, specific"):
+        interpret(BOTH, Patient(), "careful")
+
+
+def test_what_was_not_looked_for_is_listed_with_findings_of_other_patients():
+    child = interpret(BOTH, Patient(age_years=3))
+    assert child.not_assessed == (
+        "pneumothorax",
+        "pleural effusion",
+        "nodules and masses",
+        "fractures",
+        "lines and tubes",
+        "cardiomegaly (no model for this patient)",
+    )
+    effusions = card("fluid", "effusion", Population(text="anybody"))
+    assert (
+        "pleural effusion"
+        not in interpret(examination(output(effusions, 0.5)), Patient()).not_assessed
+    )
+    refused = examination(concerns=(QualityFlag("lateral", "Lateral.", withholds_reading=True),))
+    assert "fractures" in interpret(refused, Patient()).not_assessed
 
 
 @pytest.mark.parametrize("code", ["inverted", "turned"])

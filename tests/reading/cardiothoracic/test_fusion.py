@@ -9,9 +9,14 @@ from scipy.special import expit, logit
 from cxr_core.errors import ModelError
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import Fusion, ModelCard, OperatingPoint
+from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from cxr_core.reading.cardiothoracic.fusion import fuse_probability
 from cxr_core.reading.cardiothoracic.ratio import CHILD, RATIO, VIEW_AP, VIEW_UNKNOWN, Measurement
-from cxr_core.reading.interpret import interpret
+from cxr_core.reading.interpret import (
+    interpret,
+    recompute_with_edited_ratio,
+    replace_diameters,
+)
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.report.report import threshold_source
 from cxr_core.reading.results import Examination, FindingReading, ModelOutput
@@ -81,8 +86,7 @@ def test_edited_diameters_do_not_change_the_probability():
     )
 
 
-def test_a_reading_calls_by_the_fused_probability_and_lists_its_parts():
-    masks, ratio = draw_masks(heart_width=0.42)
+def examine(segmentation: SegmentationResult) -> Examination:
     output = ModelOutput(
         card=CARD,
         logits=np.array([-1.0]),
@@ -91,15 +95,19 @@ def test_a_reading_calls_by_the_fused_probability_and_lists_its_parts():
         features=np.zeros((1, 1, 1), np.float32),
         ood_score=0.5,
     )
-    film = Radiograph(pixels=np.zeros((1024, 1024), np.float32))
-    examination = Examination(
+    return Examination(
         sha256="00",
-        film=film,
+        film=Radiograph(pixels=np.zeros((1024, 1024), np.float32)),
         concerns=(),
         outputs=(output,),
         seconds=0.1,
-        segmentation=segment(masks),
+        segmentation=segmentation,
     )
+
+
+def test_a_reading_calls_by_the_fused_probability_and_lists_its_parts():
+    masks, ratio = draw_masks(heart_width=0.42)
+    examination = examine(segment(masks))
     (finding,) = interpret(examination, Patient(age_years=50, view="PA"), "youden").findings
     assert finding.probability == pytest.approx(
         expit(-0.4 + 0.7 * logit(0.2) + 20 * (ratio - 0.5)), abs=0.03
@@ -127,7 +135,25 @@ def test_a_card_with_invalid_weights_is_not_written(wrong):
 def test_the_source_of_a_fused_threshold_is_the_fusions():
     probability, parts = fuse_probability(CARD, "cardiomegaly", 0.3, MEASURED, "PA")
     alone = FindingReading(
-        finding="cardiomegaly", probability=probability, operating_point="youden", card=CARD
+        finding="cardiomegaly", probability=probability, decision="balanced", card=CARD
     )
     assert threshold_source(alone) == "chosen by a test"
     assert threshold_source(replace(alone, fusion_parts=parts)) == "a test"
+
+
+def test_recomputed_with_an_edited_ratio_the_probability_says_so():
+    masks, automatic = draw_masks(heart_width=0.42)
+    examination = examine(segment(masks))
+    reading = interpret(examination, Patient(age_years=50, view="PA"), "balanced")
+    lines = ((200.0, 500.0), (800.0, 500.0)), ((100.0, 600.0), (1000.0, 600.0))
+    edited = replace_diameters(reading, *lines, (1024, 1024))
+    assert edited.findings == reading.findings
+    assert f"rests on the automatic CTR of {automatic:.2f}" in edited.warnings[0]
+    again = recompute_with_edited_ratio(edited, examination)
+    (finding,) = again.findings
+    expected = expit(-0.4 + 0.7 * logit(0.2) + 20 * (600 / 900 - 0.5))
+    assert finding.probability == pytest.approx(expected)
+    assert "edited CTR 0.67" in finding.fusion_parts.describe()
+    assert finding.to_json()["parts"]["edited"] is True
+    assert again.warnings == ()
+    assert recompute_with_edited_ratio(reading, examination) is reading

@@ -66,7 +66,7 @@ def test_cautions_and_disagreements_are_shown():
     page = Page(render_html_report(report(WIDE, view="AP")))
     assert "no, for the reasons below" in page.text
     assert VIEW_AP in page.text
-    assert "Ratio and classifier disagree" in page.text
+    assert "CTR and model disagree" in page.text
 
 
 def test_an_edited_ratio_is_marked_and_the_automatic_one_stays():
