@@ -54,11 +54,8 @@ class Question:
     prevalence: Mapping[str, float]
 
     def needs_age(self, card: ModelCard) -> bool:
-        """Whether a model is made for an age group, and the age is unknown."""
-        population = card.population
-        return self.patient.age_years is None and (
-            population.age_min is not None or population.age_max is not None
-        )
+        """Whether the patient may be too young or too old for a model, as far as the age is known."""
+        return any(card.population.excludes(age, None) for age in self.patient.age_range)
 
 
 def interpret(
@@ -223,8 +220,8 @@ def _merge_patient(examination: Examination, user_input: Patient) -> Patient:
     film = examination.film
     if film is None:
         return user_input
-    age = film.age_years if user_input.age_years is None else user_input.age_years
-    return Patient(age_years=age, view=user_input.view or film.view)
+    age = film.age_years if user_input.is_age_unknown else user_input.age_years
+    return replace(user_input, age_years=age, view=user_input.view or film.view)
 
 
 def _is_out_of_distribution(examination: Examination) -> bool:
@@ -264,7 +261,11 @@ def _unlike_training(output: ModelOutput) -> QualityFlag:
 
 
 def _exclusion_of(output: ModelOutput, patient: Patient) -> str | None:
-    return output.card.population.excludes(patient.age_years, patient.view)
+    """Why a model does not fit; None while the patient may be one that it was made for."""
+    population = output.card.population
+    # Both ends lie on the same side of the population, or the patient may be in it.
+    ages = {population.excludes(age, None) for age in patient.age_range}
+    return population.excludes(None, patient.view) or (ages.pop() if len(ages) == 1 else None)
 
 
 def _check_prevalence(prevalence: Mapping[str, float]) -> Mapping[str, float]:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from cxr_core.film.adjustments import UNCHANGED, Adjustments
 from cxr_core.film.preprocess import Placement
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
@@ -79,8 +80,9 @@ class ModelOutput:
 class Examination:
     """What all models compute from one film, before the patient and the operating point are considered.
 
-    sha256: of the file's bytes.  film: None when it was refused before it was decoded.  concerns: quality flags.
-    outputs: empty when refused.  segmentation: None when refused, or when no segmenter is installed.
+    sha256: of the file's bytes.  film: with the adjustments; None when it was refused before it was decoded.
+    concerns: quality flags.  outputs: empty when refused.  segmentation: None when refused, or when no segmenter is
+    installed.
     """
 
     sha256: str
@@ -89,6 +91,7 @@ class Examination:
     outputs: tuple[ModelOutput, ...]
     seconds: float
     segmentation: SegmentationResult | None = None
+    adjustments: Adjustments = UNCHANGED
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -189,7 +192,11 @@ class Reading:
             ],
             "remarks": list(self.warnings),
             "not_assessed": list(self.not_assessed),
-            "patient": {"age_years": self.patient.age_years, "view": self.patient.view},
+            "patient": {
+                "age_years": self.patient.age_years,
+                "age_group": self.patient.age_group,
+                "view": self.patient.view,
+            },
             "seconds": round(self.seconds, 3),
         }
 

@@ -223,7 +223,7 @@ def _reasons_of_patient(patient: Patient) -> tuple[str, ...]:
     reasons = []
     if patient.view in view_reasons:
         reasons.append(view_reasons[patient.view])
-    if patient.age_years is not None and patient.age_years < ADULT_FROM_YEARS:
+    if patient.age_range[1] < ADULT_FROM_YEARS:
         reasons.append(CHILD)
     return tuple(reasons)
 

@@ -16,6 +16,7 @@ from pages.components.streamlit_internals import UploadedFile, release_uploads
 
 if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.reading.cardiothoracic.contours import Line
+    from cxr_core.reading.patient import Patient
     from cxr_core.reading.results import Attribution, Examination
 
 FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
@@ -69,6 +70,8 @@ class ReadPageState:
     entries: dict[str, StudyEntry] = field(default_factory=dict)
     examined_uploads: set[str] = field(default_factory=set)  # file ids, of removed films too
     chosen_key: str | None = None
+    # What the user entered for a film, by entry; None in it was not entered.
+    patients: dict[str, Patient] = field(default_factory=dict)
     page_choices: int = 0  # counts choices by the page, not the reader: the worklist then restarts
     displayed: OrderedDict[str, DisplayedFilm] = field(default_factory=OrderedDict)
     # Endpoints of the heart's and the thorax's diameter that the reader has edited, by entry.
@@ -101,6 +104,7 @@ class ReadPageState:
                 film = films.pop(key, None)
                 if film is not None:
                     film.forget()
+            self.patients.pop(key, None)
             self.discard_edited_ends(key)
             self.manual_requests.discard(key)
         if self.chosen_key in keys:

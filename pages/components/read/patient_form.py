@@ -1,11 +1,17 @@
 """The sidebar's form: the patient's age and view, and the operating point."""
 
-from typing import Literal, NamedTuple
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import streamlit as st
 
 from cxr_core.presentation.wording import operating_point_name
-from pages.components.read.page_state import ReadPageState
+from pages.components.read.page_state import ReadPageState, StudyEntry
+
+if TYPE_CHECKING:  # the first paint does without numpy
+    from cxr_core.reading.patient import Patient
 
 OPERATING_POINTS = {
     "youden": "Misses and false alarms weigh the same (Youden's index).",
@@ -57,3 +63,18 @@ def ask_patient(state: ReadPageState) -> PatientAnswers:
         "Thresholds were chosen on films that the model was not trained on.",
     )
     return PatientAnswers(None if age is None else float(age), view, point)
+
+
+def patient_of(state: ReadPageState, entry: StudyEntry, answers: PatientAnswers) -> Patient:
+    """The patient to interpret a film with.
+
+    Age and view are those that were entered for this film, else the file's own, else the sidebar's.
+    """
+    from cxr_core.reading.patient import Patient
+
+    entered = state.patients.get(entry.key, Patient())
+    film = entry.examination.film
+    stated = Patient() if film is None else Patient(age_years=film.age_years, view=film.view)
+    assumed = Patient(age_years=answers.age_years, view=answers.view)
+    known = next((each for each in (entered, stated, assumed) if not each.is_age_unknown), assumed)
+    return replace(known, view=entered.view or stated.view or assumed.view)

@@ -3,13 +3,12 @@
 import streamlit as st
 
 from cxr_core.reading.interpret import interpret
-from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Reading
 from pages.components.read.cardiothoracic_ratio import apply_edited_ends, show_ratio_card
 from pages.components.read.film_view import display_entry, show_film_facts, show_film_viewer
 from pages.components.read.findings_table import show_findings
 from pages.components.read.page_state import DisplayedFilm, ReadPageState, StudyEntry
-from pages.components.read.patient_form import PatientAnswers
+from pages.components.read.patient_form import PatientAnswers, patient_of
 from pages.components.read.quality_flags import show_quality_flags
 from pages.components.read.report_downloads import offer_reports
 from pages.components.read.worklist import choose_film
@@ -19,9 +18,9 @@ RESULTS_PX = 420
 
 def show_study(state: ReadPageState, answers: PatientAnswers) -> None:
     """The chosen film beside its results; on a narrow screen the results wrap below the picture."""
-    patient = Patient(age_years=answers.age_years, view=answers.view)
     readings = {}
     for key, entry in state.entries.items():
+        patient = patient_of(state, entry, answers)
         reading = interpret(entry.examination, patient, answers.operating_point)
         readings[key] = apply_edited_ends(state, entry, reading)
     with st.container(horizontal=True, gap="medium"):
