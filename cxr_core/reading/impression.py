@@ -1,0 +1,163 @@
+"""Writes the impression of a reading: what a report says in two or three sentences, and no more than was found."""
+
+from collections.abc import Iterator, Sequence
+
+from cxr_core.findings import RATIO_LIMIT
+from cxr_core.presentation.wording import call_name, finding_name, format_ratio
+from cxr_core.reading.cardiothoracic.ratio import (
+    CHILD,
+    MEASURED_FINDING,
+    VIEW_AP,
+    VIEW_LATERAL,
+    VIEW_UNKNOWN,
+    Measurement,
+)
+from cxr_core.reading.results import FindingReading, Reading
+
+UPPER_LIMIT = f"the upper limit of {RATIO_LIMIT:.2f}"
+# Why the limit of adult PA films does not hold, as the end of a sentence.
+OTHER_FILMS = {
+    VIEW_AP: "this film is AP",
+    VIEW_LATERAL: "this film is lateral",
+    VIEW_UNKNOWN: "the view of this film is unknown",
+    CHILD: "this patient is a child",
+}
+
+
+def write_impression(reading: Reading) -> str:
+    """The impression, as one paragraph.
+
+    What is suspected comes first, then what is undecided, not suspected and not assessed. A finding that is not
+    suspected is never called excluded. A model made for an age group gives no verdict while the age is unknown.
+    """
+    if reading.status == "refused":
+        return f"Not read: {reading.reason} No finding was assessed."
+    sentences = [
+        *_write_verdicts(reading),
+        *_write_not_assessed(reading.findings),
+        *_write_cautions(reading),
+        "No other finding was assessed.",
+    ]
+    return " ".join(sentences)
+
+
+def _write_verdicts(reading: Reading) -> Iterator[str]:
+    ratio = _describe_ratio(reading)
+    judged = _group_by_finding(f for f in reading.findings if _has_verdict(f))
+    unanimous = {key: group[0] for key, group in judged.items() if len(_calls(group)) == 1}
+    for call in ("present", "indeterminate", "absent"):
+        alike = [finding for finding in unanimous.values() if finding.call == call]
+        yield from _write_call(alike, ratio)
+    for key, group in judged.items():
+        if key not in unanimous:
+            verdicts = ", ".join(f"{call_name(f.call)} by {f.model}" for f in group)
+            yield f"The models disagree on {finding_name(key).lower()}: {verdicts}."
+    if ratio and MEASURED_FINDING not in unanimous:
+        yield f"{ratio}."
+
+
+def _write_call(findings: Sequence[FindingReading], ratio: str | None) -> Iterator[str]:
+    """The findings with the same call: together, but for the one that the ratio is about, and with their reason."""
+    groups: dict[tuple[str | None, bool], list[FindingReading]] = {}
+    for finding in findings:
+        because = finding.undecided_because
+        apart = because is None and finding.finding == MEASURED_FINDING
+        groups.setdefault((because, apart), []).append(finding)
+    for (because, _), group in groups.items():
+        remark, sentences = "", [because] if because else []
+        if ratio and MEASURED_FINDING in (finding.finding for finding in group):
+            if len(group) == 1:
+                remark = f" ({ratio})"
+            else:
+                sentences.append(f"{ratio}.")
+        verdict = f"{_join_names(group)} {_verb(group)} {call_name(group[0].call)}{remark}."
+        yield " ".join([verdict, *sentences])
+
+
+def _write_not_assessed(findings: Sequence[FindingReading]) -> Iterator[str]:
+    judged = {finding.finding for finding in findings if _has_verdict(finding)}
+    others = [finding for finding in findings if finding.finding not in judged]
+    for reason, group in (
+        ("the age is missing", [f for f in others if f.needs_age]),
+        ("no model for this patient", [f for f in others if f.probability is None]),
+    ):
+        if group:
+            yield f"{_join_names(group)} {_verb(group, 'was', 'were')} not assessed: {reason}."
+
+
+def _write_cautions(reading: Reading) -> Iterator[str]:
+    if any(concern.code == "unlike_training" for concern in reading.concerns):
+        yield "Interpret with caution: the film is unlike those that the model was trained on."
+
+
+def _describe_ratio(reading: Reading) -> str | None:
+    """The ratio and its side of the limit, without a full stop; None where there is no measurement."""
+    if not reading.measurements:
+        return None
+    measurement = reading.measurements[0]
+    if measurement.value is None:
+        return "CTR could not be measured"
+    parts = [_compare_with_limit(measurement, reading.patient.is_age_unknown)]
+    if set(measurement.reasons) - set(OTHER_FILMS):
+        parts.append("interpret the CTR with caution")
+    if measurement.edited:
+        parts += _describe_automatic_basis(reading.findings)
+    if measurement.disagreements:
+        parts.append("CTR and model disagree")
+    return "; ".join(parts)
+
+
+def _compare_with_limit(measurement: Measurement, age_unknown: bool) -> str:
+    assert measurement.value is not None
+    ratio = f"CTR {format_ratio(measurement.value)}"
+    if measurement.edited:
+        ratio += ", edited by hand"
+    others = [words for reason, words in OTHER_FILMS.items() if reason in measurement.reasons]
+    if age_unknown:
+        others.append("the age is unknown")
+    if others:
+        return f"{ratio}; {UPPER_LIMIT} is for adult PA films, and {' and '.join(others)}"
+    low, high = measurement.low, measurement.high
+    if low is not None and high is not None and low <= RATIO_LIMIT <= high:
+        interval = f"95 % interval {format_ratio(low)} to {format_ratio(high)}"
+        return f"{ratio}, {interval}, which includes {UPPER_LIMIT} for adult PA films"
+    side = "above" if measurement.value > RATIO_LIMIT else "not above"
+    return f"{ratio}, {side} {UPPER_LIMIT} for adult PA films"
+
+
+def _describe_automatic_basis(findings: Sequence[FindingReading]) -> Iterator[str]:
+    """That a verdict still rests on the automatic ratio, where it does."""
+    for finding in findings:
+        parts = finding.fusion_parts
+        if finding.finding == MEASURED_FINDING and parts is not None and not parts.edited:
+            yield f"the verdict rests on the automatic CTR of {format_ratio(parts.value)}"
+            return
+
+
+def _has_verdict(finding: FindingReading) -> bool:
+    return finding.probability is not None and not finding.needs_age
+
+
+def _group_by_finding(findings: Iterator[FindingReading]) -> dict[str, list[FindingReading]]:
+    """Findings by key: several models may read one."""
+    groups: dict[str, list[FindingReading]] = {}
+    for finding in findings:
+        groups.setdefault(finding.finding, []).append(finding)
+    return groups
+
+
+def _calls(group: Sequence[FindingReading]) -> set[str]:
+    return {call_name(finding.call) for finding in group}
+
+
+def _join_names(findings: Sequence[FindingReading]) -> str:
+    """Names as the beginning of a sentence: `Cardiomegaly, edema and pneumonia`."""
+    names = list(dict.fromkeys(finding_name(finding.finding).lower() for finding in findings))
+    text = names[-1]
+    if len(names) > 1:
+        text = f"{', '.join(names[:-1])} and {text}"
+    return text[0].upper() + text[1:]
+
+
+def _verb(findings: Sequence[FindingReading], one: str = "is", several: str = "are") -> str:
+    return one if len({finding.finding for finding in findings}) == 1 else several
