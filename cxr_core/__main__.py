@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 
 from cxr_core.errors import FileRefused, SilhouetteError
+from cxr_core.film.adjustments import Adjustments
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.findings import FINDINGS, finding_named
@@ -85,7 +86,8 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
     prevalence = _spread_prevalence(options.prevalence)
     with Reader.installed() as reader:
         contents = (_load_bytes(file, failures) for file in files)
-        for file, examination in zip(files, reader.examine_many(contents), strict=True):
+        examinations = reader.examine_many(contents, _adjustments_from(options))
+        for file, examination in zip(files, examinations, strict=True):
             reading = interpret(examination, patient, options.decision, prevalence)
             if file in failures:
                 reading = _refuse_unread_file(reading, failures[file])
@@ -98,6 +100,12 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
             if reading.status == "refused":
                 status = SOME_REFUSED
     return status
+
+
+def _adjustments_from(options: argparse.Namespace) -> Adjustments:
+    return Adjustments(
+        inverted=options.invert, quarter_turns=options.rotate // 90, mirrored=options.mirror
+    )
 
 
 def _serve_app(port: int) -> int:
@@ -262,6 +270,17 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     read.add_argument(
         "--age", type=_parse_age, metavar="YEARS", help="the patient's age; overrides the file's"
+    )
+    read.add_argument("--invert", action="store_true", help="swap dark and bright of every film")
+    read.add_argument(
+        "--rotate",
+        type=int,
+        default=0,
+        choices=(90, 180, 270),
+        help="turn every film by so many degrees, clockwise",
+    )
+    read.add_argument(
+        "--mirror", action="store_true", help="exchange left and right of every film, after a turn"
     )
     read.add_argument("--view", choices=("PA", "AP"), help="the view; overrides the file's")
     read.add_argument(

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from cxr_core.errors import FilmRefused, ModelError, ReadingError
+from cxr_core.film.adjustments import UNCHANGED, Adjustments, adjust_film
 from cxr_core.film.decoding.sandbox import DecodePool
 from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom, encode_png, is_phantom_png
 from cxr_core.film.quality import find_quality_flags
@@ -116,23 +117,29 @@ class Reader:
         self.decoders.warm()
         self.examine(encode_png(draw_phantom(next(iter(SAMPLES.values())))))
 
-    def examine(self, data: bytes) -> Examination:
+    def examine(self, data: bytes, adjustments: Adjustments = UNCHANGED) -> Examination:
         """What all models compute from one file; a file that cannot be read carries the concern that refuses it.
 
-        data: a film's bytes: DICOM, PNG, JPEG, TIFF, WebP or BMP. A model that gives no finite number for the film is
-        left out, with a concern that names it.
+        data: a film's bytes: DICOM, PNG, JPEG, TIFF, WebP or BMP.  adjustments: made before anything looks at the
+        film. A model that gives no finite number for the film is left out, with a concern that names it.
         """
-        (examination,) = self._read_batch([self._prepare(data)], [])
+        (examination,) = self._read_batch([self._prepare(data, adjustments)], [])
         return examination
 
-    def examine_many(self, files: Iterable[bytes]) -> Iterator[Examination]:
-        """Examine files in their order: decoded ahead in parallel, read in batches."""
+    def examine_many(
+        self, files: Iterable[bytes], adjustments: Adjustments = UNCHANGED
+    ) -> Iterator[Examination]:
+        """Examine files in their order: decoded ahead in parallel, read in batches.
+
+        adjustments: the same for each of them.
+        """
         remaining = iter(files)
+        prepare = partial(self._prepare, adjustments=adjustments)
         with ThreadPoolExecutor(max_workers=self.decoders.workers) as threads:
-            ahead = [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
+            ahead = [threads.submit(prepare, data) for data in islice(remaining, BATCH)]
             while ahead:
                 batch = ahead
-                ahead = [threads.submit(self._prepare, data) for data in islice(remaining, BATCH)]
+                ahead = [threads.submit(prepare, data) for data in islice(remaining, BATCH)]
                 yield from self._read_batch([future.result() for future in batch], ahead)
 
     def explain(self, output: ModelOutput, finding: str, method: str) -> Attribution:
@@ -147,20 +154,21 @@ class Reader:
             f"{output.card.model} {output.card.version} is no longer installed; read the film again"
         )
 
-    def _inspect_file(self, data: bytes) -> "_InspectedFile":
+    def _inspect_file(self, data: bytes, adjustments: Adjustments) -> "_InspectedFile":
         sha256 = hashlib.sha256(data).hexdigest()
         try:
-            film = self.decoders.decode(data)
+            film = adjust_film(self.decoders.decode(data), adjustments)
         except FilmRefused as refusal:
             concern = QualityFlag(refusal.code, str(refusal), withholds_reading=True)
-            return _InspectedFile(sha256, None, (concern,))
+            return _InspectedFile(sha256, None, (concern,), adjustments)
         drawing = (DRAWING,) if is_phantom_png(data) else ()
-        return _InspectedFile(sha256, film, drawing + find_quality_flags(film) + self.left_out)
+        concerns = drawing + find_quality_flags(film) + self.left_out
+        return _InspectedFile(sha256, film, concerns, adjustments)
 
-    def _prepare(self, data: bytes) -> "_PreparedFile":
-        """A file inspected and its film on every model's grid."""
+    def _prepare(self, data: bytes, adjustments: Adjustments) -> "_PreparedFile":
+        """A file inspected and its film, adjusted, on every model's grid."""
         started = time.perf_counter()
-        inspected = self._inspect_file(data)
+        inspected = self._inspect_file(data, adjustments)
         grids: list[np.ndarray] = []
         film = inspected.readable_film
         if film is not None:
@@ -206,11 +214,12 @@ class Reader:
 
 @dataclass(frozen=True, eq=False)
 class _InspectedFile:
-    """A file before any model has read it. film: None when it did not decode."""
+    """A file before any model has read it. film: adjusted; None when it did not decode."""
 
     sha256: str
     film: Radiograph | None
     concerns: tuple[QualityFlag, ...]
+    adjustments: Adjustments
 
     @property
     def readable_film(self) -> Radiograph | None:
@@ -233,6 +242,7 @@ class _InspectedFile:
             outputs=tuple(output for output in outputs if not isinstance(output, ReadingError)),
             segmentation=None if isinstance(segmentation, ReadingError) else segmentation,
             seconds=seconds,
+            adjustments=self.adjustments,
         )
 
 
