@@ -9,7 +9,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from cxr_core.data.checks.decision import Action
 from cxr_core.errors import DataError
@@ -20,6 +20,7 @@ from cxr_core.workspace.child_process import (
     ended_from_outside,
 )
 from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_record import JsonRecord, PathText
 from cxr_core.workspace.paths import workspace
 
 # Stage, done, total; the same again several times a second while nothing changes. What it raises (errors.Cancelled,
@@ -32,13 +33,13 @@ PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preparation:
+class Preparation(JsonRecord):
     """What is to be prepared.
 
     folders: absolute.  kind, name: None to detect and to choose them.  decisions: (code, "accept" or "exclude").
     """
 
-    folders: tuple[str, ...]
+    folders: tuple[PathText, ...]
     kind: str | None = None
     name: str | None = None
     decisions: tuple[tuple[str, Action], ...] = ()
@@ -59,7 +60,7 @@ def prepare_apart(preparation: Preparation, progress: StageProgress) -> str:
     receiver = threading.Thread(target=_pass_messages, args=(child, messages), daemon=True)
     receiver.start()
     try:
-        child.send(asdict(preparation))
+        child.send(preparation.to_json())
         return _follow_child(messages, progress)
     except ChildEnded:
         raise DataError("the preparation ended as it began; prepare again") from None

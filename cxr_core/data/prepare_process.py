@@ -7,13 +7,11 @@ a gigabyte, a folder of a million files, another's lock, a disk that does not an
 
 import os
 import threading
-from typing import Any
 
 from cxr_core.data.prepare import prepare_here
 from cxr_core.data.prepare_apart import Preparation
 from cxr_core.errors import SilhouetteError
 from cxr_core.workspace.child_process import ParentConnection, connect_to_parent
-from cxr_core.workspace.json_files import JsonObject
 
 OUT_OF_MEMORY = "the memory does not suffice; close other programs, or give fewer folders at a time"
 
@@ -30,20 +28,13 @@ def serve_parent() -> None:
         parent.send({"progress": [stage, done, total]})
 
     try:
-        name = prepare_here(_read_preparation(request), report_progress)
+        name = prepare_here(Preparation.from_json(request), report_progress)
     except SilhouetteError as error:
         parent.send({"error": str(error)})
     except MemoryError:
         parent.send({"error": OUT_OF_MEMORY})
     else:
         parent.send({"dataset": name})
-
-
-def _read_preparation(request: JsonObject) -> Preparation:
-    values: dict[str, Any] = dict(request)
-    values["folders"] = tuple(values["folders"])
-    values["decisions"] = tuple(map(tuple, values["decisions"]))
-    return Preparation(**values)
 
 
 def _end_with_parent(parent: ParentConnection) -> None:

@@ -1,6 +1,6 @@
 """Decodes films for a pixel cache, as a process: `python -m cxr_core.data.cache.worker FOLDER EXAMINE PARENT`.
 
-It says {"ready": true} once it can decode. A request is {"films": [[row, path, sha256], ...]}; for each film one answer
+It says {"ready": true} once it can decode. A request is {"films": [...]}, each a `FilmTask`; for each film one answer
 goes back (see `FilmAnswer`). The worker writes the grids into their rows itself. It ends when its pipe closes, and it
 writes no grid once the process that started it (PARENT, its number) has ended, since the rows may be given to other
 films by then. A film that crashes the decoder, hangs or takes too much memory ends the worker too.
@@ -13,7 +13,6 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,8 +26,7 @@ from cxr_core.film.preprocess import InputSpec, to_grid
 from cxr_core.film.quality import find_quality_flags
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.workspace.child_process import connect_to_parent, limit_computing_time, limit_memory
-from cxr_core.workspace.json_files import JsonObject
-from cxr_core.workspace.json_record import JsonRecord, PathText, read_record_file
+from cxr_core.workspace.json_record import Count, JsonRecord, PathText, read_record_file
 from cxr_core.workspace.malloc import keep_freed_memory
 from cxr_core.workspace.outside_files import read_outside_file
 
@@ -36,11 +34,12 @@ CHANGED = "it changed while it was read"
 GRIDS, INDEX, GEOMETRY = "grids.u8", "index.sqlite", "geometry.json"
 
 
-class FilmTask(NamedTuple):
+@dataclass(frozen=True)
+class FilmTask(JsonRecord):
     """A film to decode: the row that its grid goes to, its file, and the hash that the file had."""
 
-    row: int
-    path: str
+    row: Count
+    path: PathText
     sha256: str
 
 
@@ -128,8 +127,10 @@ def serve_films(folder: Path, examine: bool, parent: int) -> None:
         decoder = FilmDecoder(folder, grids, examine=examine)
         connection.send({"ready": True})
         while (request := connection.receive()) is not None:
-            for task in _read_tasks(request):
-                connection.send(_answer_task(decoder, task).to_json())
+            films = request["films"]
+            assert isinstance(films, list)  # written by `WorkerPool`
+            for film in films:
+                connection.send(_answer_task(decoder, FilmTask.from_json(film)).to_json())
 
 
 def _answer_task(decoder: FilmDecoder, task: FilmTask) -> FilmAnswer:
@@ -153,18 +154,6 @@ def hash_pixels(film: Radiograph) -> str:
     digest = hashlib.sha256(f"{film.shape} {samples.dtype} ".encode())
     digest.update(samples.data)
     return digest.hexdigest()
-
-
-def _read_tasks(request: JsonObject) -> list[FilmTask]:
-    tasks = request["films"]
-    if not isinstance(tasks, list):
-        raise TypeError(f"{tasks!r} is no list of films")
-    read = []
-    for task in tasks:
-        if not isinstance(task, list) or not isinstance(task[0], int):
-            raise TypeError(f"{task!r} is no row, path and hash")
-        read.append(FilmTask(task[0], str(task[1]), str(task[2])))
-    return read
 
 
 if __name__ == "__main__":

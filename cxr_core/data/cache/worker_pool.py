@@ -15,7 +15,7 @@ from types import TracebackType
 from cxr_core.data.cache import worker
 from cxr_core.data.cache.index import Film
 from cxr_core.data.cache.worker import FilmAnswer, FilmTask
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, RecordError
 from cxr_core.film.decoding.sandbox import TIME_LIMIT_S
 from cxr_core.workspace.child_process import (
     CAN_LIMIT_COMPUTING_TIME,
@@ -149,18 +149,18 @@ class WorkerPool:
         return None
 
     def _exchange(self, child: ChildProcess, tasks: list[FilmTask]) -> list[FilmTask]:
-        """Send tasks and put their answers. Returns those that the process died without answering."""
+        """Send tasks and put their answers. Returns those without an answer; the process is then of no more use."""
         # Where the child cannot limit its own computing time, its parent limits the time by the clock.
         time_limit_s = None if CAN_LIMIT_COMPUTING_TIME else CLOCK_FACTOR * TIME_LIMIT_S
         answered = 0
         try:
-            child.send({"films": [list(task) for task in tasks]})
+            child.send({"films": [task.to_json() for task in tasks]})
             for _ in tasks:
                 message = child.receive(time_limit_s=time_limit_s)
                 self._answers.put(FilmAnswer.from_json(message))
                 self._kills = 0
                 answered += 1
-        except ChildEnded:
+        except (ChildEnded, RecordError):  # a process that sends anything else is broken
             pass
         return tasks[answered:]
 

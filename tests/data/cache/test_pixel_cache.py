@@ -355,6 +355,25 @@ def test_film_that_took_too_long_twice_is_refused_for_good(
     assert decoded == []
 
 
+# What a broken process, or one that a film has taken over, may send in place of an answer.
+SENDS_NO_ANSWER = """
+import cxr_core.workspace.child_process as module
+plain = module.ParentConnection.send
+def send(self, message, payload=b""):
+    plain(self, {"path": 7} if "film" in message else message, payload)
+module.ParentConnection.send = send
+"""
+
+
+def test_film_whose_process_sends_no_answer_is_refused(
+    tmp_path: Path, cache: PixelCache, films: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{SENDS_NO_ANSWER}"
+    patched(tmp_path, monkeypatch, code)
+    assert cache.build(films[:2], workers=1) == {}
+    assert cache.load_entries(films[:2])["refused"].tolist() == ["decoder_died"] * 2
+
+
 def test_film_that_broke_the_decoder_is_tried_again_by_the_next_build(
     cache: PixelCache, crash: Callable[[int, int], Path]
 ) -> None:
