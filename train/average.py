@@ -9,22 +9,22 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.training.export.ensemble import build_ensemble
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, add_data, parse_path_argument
-from train.progress import create_progress_bar
+from train.progress import ProgressBar
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, average, print the path of the model written. 3 when the runs cannot be averaged."""
     accept_any_text()
     given = _create_parser().parse_args(arguments)
-    bar = create_progress_bar()
     try:
-        model = build_ensemble(
-            given.runs,
-            given.data,
-            run=given.run,
-            version=given.version,
-            progress=lambda done, total: bar("reading films", done, total),
-        )
+        with ProgressBar() as bar:
+            model = build_ensemble(
+                given.runs,
+                given.data,
+                run=given.run,
+                version=given.version,
+                progress=lambda done, total: bar("reading films", done, total),
+            )
     except SilhouetteError as error:
         print(f"train.average: {error}", file=sys.stderr)
         return 3

@@ -22,25 +22,25 @@ from cxr_core.training.run_data import find_run, split_manifest
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, add_data, parse_name_or_path, parse_path_argument
 from train.model_names import find_model_folder
-from train.progress import create_progress_bar
+from train.progress import ProgressBar
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, fit, print the gain and the path of the card. 3 when nothing could be fitted."""
     accept_any_text()
     given = _create_parser().parse_args(arguments)
-    bar = create_progress_bar()
     try:
         folder = find_model_folder(given.model)
         segmenter = _load_segmenter(given.outlines)
         recipe = _load_recipe(given, folder)
-        films = split_manifest(recipe, open_data(given.data, bar)).select_split("val")
-        result = fuse_with_ratio(
-            folder,
-            segmenter,
-            films,
-            lambda done, total: bar("measuring films", done, total),
-        )
+        with ProgressBar() as bar:
+            films = split_manifest(recipe, open_data(given.data, bar)).select_split("val")
+            result = fuse_with_ratio(
+                folder,
+                segmenter,
+                films,
+                lambda done, total: bar("measuring films", done, total),
+            )
     except SilhouetteError as error:
         print(f"train.combine: {error}", file=sys.stderr)
         return 3

@@ -23,7 +23,7 @@ from train.arguments import (
     parse_name_or_path,
     parse_path_argument,
 )
-from train.progress import create_event_display
+from train.progress import ProgressBar, create_event_display
 from train.signals import stop_on_signals
 
 
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = _create_parser().parse_args(arguments)
     stop = stop_on_signals()
     try:
-        with Heartbeat(create_event_display(), given.resume) as heartbeat:
+        with ProgressBar() as bar, Heartbeat(create_event_display(bar), given.resume) as heartbeat:
             options = FitOptions(report=heartbeat.report, device=given.device, stop=stop)
             model = resume(given.resume, options) if given.resume else _start(given, options)
     except SilhouetteError as error:

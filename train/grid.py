@@ -29,7 +29,7 @@ from train.arguments import (
     parse_path_argument,
 )
 from train.evaluate import evaluate
-from train.progress import create_event_display, create_progress_bar
+from train.progress import ProgressBar, create_event_display
 from train.signals import stop_on_signals
 
 DEFAULT_RECIPES = "cardiomegaly-attention-*.toml"
@@ -46,17 +46,19 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     home = given.run or workspace() / "runs" / "grid"
     out = given.out or home
-    options = FitOptions(report=create_event_display(), device=given.device, stop=stop_on_signals())
+    stop = stop_on_signals()
     entries: list[GridEntry] = []
-
-    def evaluate_on_test(run: Path) -> Path:
-        return evaluate(str(run), given.data, "test", progress=create_progress_bar())
-
     try:
-        for entry in run_grid(recipes, given.data, home, options, evaluate_on_test):
-            entries.append(entry)
-            print(f"{entry.recipe.name}: {entry.reason or 'evaluated'}", file=sys.stderr)
-            _write_tables(out, entries)
+        with ProgressBar() as bar:
+            options = FitOptions(report=create_event_display(bar), device=given.device, stop=stop)
+
+            def evaluate_on_test(run: Path) -> Path:
+                return evaluate(str(run), given.data, "test", progress=bar)
+
+            for entry in run_grid(recipes, given.data, home, options, evaluate_on_test):
+                entries.append(entry)
+                bar.write_line(f"{entry.recipe.name}: {entry.reason or 'evaluated'}")
+                _write_tables(out, entries)
     except OSError as error:
         print(f"train.grid: {out} cannot be written: {error.strerror}", file=sys.stderr)
         return 3

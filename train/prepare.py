@@ -12,7 +12,7 @@ from cxr_core.data.sources.detect import SOURCES
 from cxr_core.errors import SilhouetteError
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, add_data
-from train.progress import create_progress_bar
+from train.progress import ProgressBar
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,14 +22,15 @@ def main(arguments: list[str] | None = None) -> int:
     decisions: list[tuple[str, Action]] = [(code, "accept") for code in given.accept]
     decisions += [(code, "exclude") for code in given.exclude]
     try:
-        dataset = prepare_dataset(
-            resolve_folders(given.data),
-            progress=create_progress_bar(),
-            kind=given.kind,
-            name=given.name,
-            decisions=decisions,
-            note=given.note,
-        )
+        with ProgressBar() as bar:
+            dataset = prepare_dataset(
+                resolve_folders(given.data),
+                progress=bar,
+                kind=given.kind,
+                name=given.name,
+                decisions=decisions,
+                note=given.note,
+            )
         print(dataset.report)
         account = dataset.load_manifest().account_for_films()
         if account is not None:
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(format_issue(dataset, issue), file=sys.stderr)
         dataset.require_sound()
     except KeyboardInterrupt:
-        print("\ntrain.prepare: stopped; what is decoded so far is kept", file=sys.stderr)
+        print("train.prepare: stopped; what is decoded so far is kept", file=sys.stderr)
         return 130
     except SilhouetteError as error:
         print(f"train.prepare: {error}", file=sys.stderr)

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from tqdm import tqdm
@@ -37,7 +38,10 @@ class _Bar(_Tqdm):
 
 
 class ProgressBar:
-    """One line on standard error, redrawn on a terminal, else repeated now and then."""
+    """One line on standard error, redrawn on a terminal, else repeated now and then.
+
+    Use it as a context: what is printed after the block, such as the error that has ended it, begins a line of its own.
+    """
 
     def __init__(self, out: TextIO | None = None):
         """out: where to write; None for standard error."""
@@ -46,6 +50,17 @@ class ProgressBar:
         self._bar: _Bar | None = None
         self._shown: tuple[str, int, int, str] | None = None
 
+    def __enter__(self) -> "ProgressBar":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Show that `done` of `total` of a stage are done. note: follows the bar."""
         if (stage, done, total, note) == self._shown:
@@ -53,8 +68,7 @@ class ProgressBar:
         self._shown = (stage, done, total, note)
         if total <= 1:
             self._close()
-            self._out.write(f"{stage}: done\n" if done >= total else f"{stage} …\n")
-            self._out.flush()
+            self.write_line(f"{stage}: done" if done >= total else f"{stage} …")
             return
         if self._bar is None or (self._bar.desc, self._bar.total) != (stage, total):
             self._close()
@@ -63,6 +77,15 @@ class ProgressBar:
         self._bar.update(done - self._bar.n)
         if done >= total:
             self._close()
+
+    def write_line(self, text: str) -> None:
+        """Write a line above the bar, if there is one."""
+        if self._bar is not None:
+            self._bar.clear()
+        self._out.write(f"{text}\n")
+        self._out.flush()
+        if self._bar is not None:
+            self._bar.refresh()
 
     def _open(self, stage: str, done: int, total: int) -> _Bar:
         bar = _Bar(
@@ -87,15 +110,8 @@ class ProgressBar:
             self._bar = None
 
 
-def create_progress_bar() -> ProgressBar:
-    """A callback for (stage, done, total) that draws a bar on standard error."""
-    return ProgressBar()
-
-
-def create_event_display(out: TextIO | None = None) -> Report:
-    """A callback for the events of a run: a bar while films are decoded and steps are taken, a line for the rest."""
-    stream = out or sys.stderr
-    bar = ProgressBar(stream)
+def create_event_display(bar: ProgressBar) -> Report:
+    """A callback for the events of a run: the bar while films are decoded and steps are taken, a line for the rest."""
 
     def show(event: Event) -> None:
         if isinstance(event, PreparationProgress):
@@ -104,8 +120,7 @@ def create_event_display(out: TextIO | None = None) -> Report:
             note = f"epoch {event.epoch}, loss {event.loss:.3f}, {event.images_per_second:.0f} images/s"
             bar("training", event.step, event.total_steps, note)
         else:
-            stream.write(f"{_describe_event(event)}\n")
-            stream.flush()
+            bar.write_line(_describe_event(event))
 
     return show
 
@@ -119,7 +134,8 @@ def report_progress() -> Iterator[StageProgress]:
     """
     job = find_own_job()
     if job is None:
-        yield create_progress_bar()
+        with ProgressBar() as bar:
+            yield bar
         return
     events = EventLog(job / run_files.JOB_FOLDER / run_files.RUN_PROGRESS)
     with Heartbeat(events.write) as heartbeat:

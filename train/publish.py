@@ -17,7 +17,7 @@ from cxr_core.promotion.publish import compare_run, publish
 from cxr_core.training.runs.run_files import has_run
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, parse_path_argument
-from train.progress import create_progress_bar
+from train.progress import ProgressBar
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,8 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
         with _track(given.run):
             if given.judge:
                 return _show_verdict(given.run)
-            progress = create_progress_bar()
-            print(publish(given.run, given.note, override=given.override, progress=progress))
+            with ProgressBar() as bar:
+                folder = publish(given.run, given.note, override=given.override, progress=bar)
+            print(folder)
     except SilhouetteError as error:
         print(f"train.publish: {error}", file=sys.stderr)
         return 3
@@ -50,7 +51,8 @@ def _track(run: Path) -> AbstractContextManager[None]:
 
 
 def _show_verdict(run: Path) -> int:
-    verdict = compare_run(run, progress=create_progress_bar())
+    with ProgressBar() as bar:
+        verdict = compare_run(run, progress=bar)
     print(f"{verdict.in_words} Films compared on: {verdict.comparison_set}", file=sys.stderr)
     for check in verdict.checks:
         finding = f", {check.finding}" if check.finding else ""

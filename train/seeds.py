@@ -24,7 +24,7 @@ from train.arguments import (
     parse_name_or_path,
     parse_path_argument,
 )
-from train.progress import create_event_display, create_progress_bar
+from train.progress import ProgressBar, create_event_display
 from train.signals import stop_on_signals
 
 
@@ -32,18 +32,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Parse, train, print the spread over the seeds and the path of the ensemble's model."""
     accept_any_text()
     given = _create_parser().parse_args(arguments)
-    bar = create_progress_bar()
-    options = FitOptions(report=create_event_display(), device=given.device, stop=stop_on_signals())
+    stop = stop_on_signals()
     try:
-        model = fit_seeds(
-            _load_recipe(given),
-            given.seeds,
-            given.data,
-            options,
-            run=given.run,
-            version=given.version,
-            progress=lambda done, total: bar("reading films", done, total),
-        )
+        with ProgressBar() as bar:
+            model = fit_seeds(
+                _load_recipe(given),
+                given.seeds,
+                given.data,
+                FitOptions(report=create_event_display(bar), device=given.device, stop=stop),
+                run=given.run,
+                version=given.version,
+                progress=lambda done, total: bar("reading films", done, total),
+            )
         for spread in measure_spreads(given.run, given.seeds):
             print(_describe_spread(spread), file=sys.stderr)
     except SilhouetteError as error:

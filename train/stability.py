@@ -26,7 +26,7 @@ from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, add_data, parse_path_argument
-from train.progress import create_progress_bar
+from train.progress import ProgressBar
 
 PHANTOMS_FILE = "drawings.json"
 
@@ -36,19 +36,21 @@ def main(arguments: list[str] | None = None) -> int:
     accept_any_text()
     options = _build_parser().parse_args(arguments)
     try:
-        bar = create_progress_bar()
-        films = open_data(options.data, bar).select_split(options.split)
-        with Reader.installed() as reader:
-            for flag in reader.left_out:
-                print(f"train.stability: {flag.message}", file=sys.stderr)
-            stability = evaluate_stability(
-                reader,
-                films,
-                options.films,
-                options.seed,
-                lambda *counts: bar("reading changed films", *counts),
-            )
-            responses = evaluate_phantoms(reader, lambda *counts: bar("reading phantoms", *counts))
+        with ProgressBar() as bar:
+            films = open_data(options.data, bar).select_split(options.split)
+            with Reader.installed() as reader:
+                for flag in reader.left_out:
+                    bar.write_line(f"train.stability: {flag.message}")
+                stability = evaluate_stability(
+                    reader,
+                    films,
+                    options.films,
+                    options.seed,
+                    lambda *counts: bar("reading changed films", *counts),
+                )
+                responses = evaluate_phantoms(
+                    reader, lambda *counts: bar("reading phantoms", *counts)
+                )
         for result in stability:
             print(f"\n{result.model}, {result.finding}\n\n{format_stability(result.changes)}")
         metrics = StabilityMetrics(

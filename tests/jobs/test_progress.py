@@ -5,6 +5,7 @@ import io
 import pytest
 from tqdm import std
 
+from cxr_core.errors import DataError
 from cxr_core.training.runs.events import PreparationProgress, RunBegun, RunStopped, StepDone
 from train.progress import ProgressBar, create_event_display
 
@@ -41,7 +42,7 @@ def test_a_stage_that_is_not_counted_is_a_line() -> None:
 
 def test_events_of_a_run_are_bars_and_lines() -> None:
     out = io.StringIO()
-    show = create_event_display(out)
+    show = create_event_display(ProgressBar(out))
     show(RunBegun(run="runs/one", device="cpu", processes=1, unmatched=(), missing=()))
     show(PreparationProgress(stage="decoding", done=0, total=40))
     show(PreparationProgress(stage="decoding", done=40, total=40))
@@ -77,3 +78,29 @@ def test_a_clock_that_is_set_back_does_not_stop_the_bar(monkeypatch: pytest.Monk
     *_, last = lines_of(out)
     assert last.startswith("decoding  40 of 100")
     assert "-" not in last.rpartition("|")[2]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    def lines(self) -> list[str]:
+        return [line.rpartition("\r")[2] for line in self.getvalue().split("\n")]
+
+
+def fail_while_decoding(out: Terminal) -> None:
+    with ProgressBar(out) as bar:
+        bar("decoding", 20, 100)
+        bar.write_line("one film is damaged")
+        raise DataError("the disk is full")
+
+
+def test_an_error_begins_a_line_of_its_own_and_a_line_stands_above_the_bar() -> None:
+    out = Terminal()
+    try:
+        fail_while_decoding(out)
+    except DataError as error:
+        out.write(str(error))
+    note, bar, error_line = out.lines()
+    assert (note, error_line) == ("one film is damaged", "the disk is full")
+    assert bar.startswith("decoding  20 of 100")
