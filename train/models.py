@@ -13,7 +13,12 @@ from cxr_core.models.registry.active_version import (
     remove_version,
 )
 from cxr_core.models.registry.archive import MAX_ZIP_BYTES
-from cxr_core.models.registry.registry import find_active_version, list_models, list_versions
+from cxr_core.models.registry.registry import (
+    explain_inactive,
+    find_active_version,
+    list_models,
+    list_versions,
+)
 from cxr_core.promotion.imports import import_model
 from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.terminal import accept_any_text
@@ -45,8 +50,9 @@ def _print_models() -> None:
     """A line for each version: the folder, and whether it is active."""
     for model in list_models():
         active = find_active_version(model)
-        if active is not None and active.reason:
-            print(f"train.models: {active.reason}", file=sys.stderr)
+        reason = active.reason if active else explain_inactive(model)
+        if reason:
+            print(f"train.models: {reason}", file=sys.stderr)
         for folder in list_versions(model):
             is_active = active is not None and active.folder == folder
             print(f"{model} {folder.name}{' active' if is_active else ''}  {folder}")

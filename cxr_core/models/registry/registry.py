@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cxr_core.models.card import CARD
 from cxr_core.models.card_file import is_segmenter
-from cxr_core.workspace.json_files import read_json_object
+from cxr_core.workspace.json_files import Json, read_json_object
 from cxr_core.workspace.paths import SHIPPED_MODELS, workspace
 
 POINTER = "current.json"  # in a model's folder, beside its versions: names the active one
@@ -22,7 +22,7 @@ IMPORT_RECORD = "imported.json"  # in the folder of a version that came from a z
 
 @dataclass(frozen=True)
 class ActiveVersion:
-    """The version of a model that readings are made with. reason: why current.json is not followed; mostly empty."""
+    """The version of a model that readings are made with. reason: why current.json is not followed, mostly empty."""
 
     folder: Path
     reason: str = ""
@@ -87,15 +87,26 @@ def find_active_version(model: str, roots: tuple[Path, ...] | None = None) -> Ac
         return None
     if pointer is None:
         return ActiveVersion(highest)
-    if not isinstance(version, str):
-        return ActiveVersion(
-            highest,
-            f"{pointer} cannot be read, so {model} {highest.name}, the highest version, is active",
-        )
+    problem = _describe_pointer(pointer, model, version)
     return ActiveVersion(
         highest,
-        f"{pointer} names {model} {version}, which is gone, so {highest.name} is active",
+        f"{problem}, so {model} {highest.name}, the highest version, is active. Activate a version to correct this.",
     )
+
+
+def explain_inactive(model: str, roots: tuple[Path, ...] | None = None) -> str:
+    """Why a model has no active version, where its current.json is damaged; empty where somebody chose to have none.
+
+    Such a model has imported versions only: of others the highest would be active.
+    """
+    pointer = _find_pointer(model, roots or _default_roots())
+    if pointer is None:
+        return ""
+    record = read_json_object(pointer) or {}
+    if record.get("active") is False:
+        return ""
+    problem = _describe_pointer(pointer, model, record.get("version"))
+    return f"{problem}, so no version of {model} is active. Activate one to correct this."
 
 
 def describe_left_out(folder: Path, problem: object) -> str:
@@ -168,6 +179,13 @@ def _find_pointer(model: str, roots: tuple[Path, ...]) -> Path | None:
         if pointer.exists():
             return pointer
     return None
+
+
+def _describe_pointer(pointer: Path, model: str, version: Json) -> str:
+    """Why a current.json whose `version` is not an installed one is not followed."""
+    if not isinstance(version, str):
+        return f"{pointer} cannot be read"
+    return f"{pointer} names {model} {version}, which is gone"
 
 
 def _published_run(folder: Path) -> str:

@@ -7,6 +7,7 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.models.card_file import AnyCard, read_card
 from cxr_core.models.registry.registry import (
     IMPORT_RECORD,
+    explain_inactive,
     find_active_version,
     list_models,
     list_versions,
@@ -61,7 +62,7 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True)
 class InstalledModel:
-    """An installed model. versions: the lowest first.  reason: why the requested version is not the active one."""
+    """An installed model. versions: the lowest first.  reason: why its current.json is not followed."""
 
     name: str
     versions: tuple[Version, ...]
@@ -107,7 +108,8 @@ def _load_model(name: str) -> InstalledModel:
     active = find_active_version(name)
     folder = active.folder if active else None
     versions = tuple(_load_version(each, is_active=each == folder) for each in list_versions(name))
-    return InstalledModel(name=name, versions=versions, reason=active.reason if active else "")
+    reason = active.reason if active else explain_inactive(name)
+    return InstalledModel(name=name, versions=versions, reason=reason)
 
 
 def _load_version(folder: Path, is_active: bool) -> Version:

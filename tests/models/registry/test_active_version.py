@@ -12,6 +12,7 @@ from cxr_core.models.registry import active_version as changes
 from cxr_core.models.registry import registry
 from cxr_core.models.registry.active_version import activate_version, read_history, roll_back
 from cxr_core.models.registry.registry import (
+    explain_inactive,
     find_active_version,
     list_classifiers,
     list_versions,
@@ -94,6 +95,28 @@ def test_a_damaged_pointer_falls_back_and_says_so(home, text):
     found = find_active_version("tiny")
     assert found.version == "1.10.0"
     assert "cannot be read" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "current.json cannot be read, so no version of tiny is active"),
+        ('{"version": "9.9"}', "names tiny 9.9, which is gone, so no version of tiny is active"),
+        ('{"version": null, "active": false}', ""),
+        (None, ""),
+    ],
+)
+def test_imported_versions_without_a_sound_pointer_are_not_active_and_the_reason_is_given(
+    home, text, says
+):
+    for version in list_versions("tiny"):
+        (version / registry.IMPORT_RECORD).write_text("{}")
+    if text is not None:
+        (home / "current.json").write_text(text)
+    assert find_active_version("tiny") is None
+    reason = explain_inactive("tiny")
+    assert says in reason
+    assert bool(reason) is bool(says)
 
 
 @pytest.mark.parametrize("version", ["9.9", "../tiny/1.2.0", "", "."])
