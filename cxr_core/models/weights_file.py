@@ -8,13 +8,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from cxr_core.errors import ModelError
+from cxr_core.errors import FileRefused, ModelError
+from cxr_core.workspace.outside_files import read_file_start
 from cxr_core.workspace.paths import printable
 
 MAX_HEADER_BYTES = 4 << 20  # a header of 10,000 tensors has less than 2 MB
-MAX_PARAMETERS = (
-    500_000_000  # the largest convolutional networks that anybody trains on films have 100 million
-)
+MAX_PARAMETERS = 500_000_000  # the largest convolutional networks trained on films have 100 million
 PICKLES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl"})
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -63,10 +62,10 @@ def load_tensors(path: Path, names: Iterable[str] | None = None) -> dict[str, Te
 
 def _require_short_header(path: Path) -> None:
     """Raises ModelError unless the path is a regular file that begins with the length of a header of usual size."""
-    if not path.is_file():
-        raise _unreadable(path, "it is no file")
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
+    try:
+        size = int.from_bytes(read_file_start(path, 8), "little")
+    except FileRefused as refusal:
+        raise _unreadable(path, refusal.reason) from refusal
     if size > MAX_HEADER_BYTES:
         raise _unreadable(path, f"its header would have {size:,} bytes")
 

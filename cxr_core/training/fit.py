@@ -191,10 +191,8 @@ def _train(run: _Run, network: Network, latest: LatestCheckpoint | None = None) 
     except SilhouetteError as error:
         run.report(RunFailed(error=str(error)))
         raise
-    except (
-        OSError,
-        SafetensorError,
-    ) as error:  # films are read by then; this is the model's folder
+    except (OSError, SafetensorError) as error:
+        # Films are read by then; what cannot be written is the model's folder.
         raise RunError(
             f"the model cannot be written to {run.folder.path}: {getattr(error, 'strerror', None) or error}. Free "
             f"space or repair the disk, then resume with: python -m train.fit --resume {run.folder.path}"

@@ -16,9 +16,8 @@ from filelock import FileLock
 
 TEMPORARY = f".{'[0-9a-f]' * 8}-"  # what hidden temporary names begin with, as a pattern
 LEFT_BEHIND_S = 3600.0  # no writer takes so long
-REPLACEMENT = (
-    ".replacement"  # files that are complete and about to take their places in the folder above
-)
+# Holds files that are complete and about to take their places in the folder above.
+REPLACEMENT = ".replacement"
 
 
 @contextmanager

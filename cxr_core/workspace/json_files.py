@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from cxr_core.errors import RecordError
 from cxr_core.workspace.atomic import atomic_write
+from cxr_core.workspace.outside_files import OPEN_FLAGS
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 JsonObject = dict[str, Json]
@@ -20,7 +21,6 @@ JsonObject = dict[str, Json]
 MAX_BYTES = 256 * 2**20  # of a JSON file
 MAX_DEPTH = 64  # of objects and lists in one another
 MAX_DIGITS = 18  # of a whole number; more is no count of anything
-_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a named pipe would be waited for
 
 
 def read_json_object(path: Path) -> JsonObject | None:
@@ -46,7 +46,7 @@ def read_object(
 
 def read_bounded(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> bytes:
     """The bytes of a regular file. Raises OSError when it cannot be read, RecordError when it has more than `limit`."""
-    descriptor = os.open(path, _OPEN_FLAGS)
+    descriptor = os.open(path, OPEN_FLAGS)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

@@ -26,9 +26,8 @@ def append_line(path: Path, entry: Mapping[str, Json]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")), path.open("a+b") as file:
         if file.tell() and not path.read_bytes().endswith(b"\n"):
-            file.write(
-                b"\n"
-            )  # ends the line that a kill cut short, so that the new one is complete
+            # Ends the line that a kill cut short, so that the new one is complete.
+            file.write(b"\n")
         line = escape_surrogates(json.dumps(dict(entry), ensure_ascii=False))
         file.write(line.encode() + b"\n")
         file.flush()

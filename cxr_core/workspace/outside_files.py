@@ -81,12 +81,6 @@ def read_file_start(path: str | Path, size: int) -> bytes:
         return file.read(size)
 
 
-def require_outside_file(path: str | Path, max_bytes: int) -> None:
-    """For a file that a library opens by its path. Raises FileRefused as `read_outside_file` does."""
-    with _open_file(path, max_bytes):
-        pass
-
-
 def format_stamp(status: os.stat_result) -> str:
     """Size, times and inode of a file, as one text."""
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"

@@ -18,7 +18,6 @@ from cxr_core.workspace.outside_files import (
     parse_path,
     read_file_start,
     read_outside_file,
-    require_outside_file,
 )
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes and devices have no names there")
@@ -27,7 +26,6 @@ ACTIONS: list[Callable[[Path], object]] = [
     lambda path: read_outside_file(path, 1000),
     lambda path: identify_outside_file(path, 1000),
     lambda path: read_file_start(path, 10),
-    lambda path: require_outside_file(path, 1000),
 ]
 
 
@@ -81,7 +79,7 @@ def test_a_file_above_the_limit_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "huge.csv").open("wb") as file:
         file.truncate(1 << 40)
     expected = r"huge.csv cannot be opened: it has 1,048,576 MB, and at most 5 MB are read"
-    for act in (read_outside_file, identify_outside_file, require_outside_file):
+    for act in (read_outside_file, identify_outside_file):
         with pytest.raises(FileRefused, match=expected):
             act(tmp_path / "huge.csv", 5 << 20)
 

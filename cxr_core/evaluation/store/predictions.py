@@ -14,7 +14,8 @@ from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import printable
 
 PREDICTIONS = "predictions.csv"
-MAX_BYTES, MAX_HEADER_BYTES = 2**30, 10_000
+MAX_BYTES = 2**30
+MAX_HEADER_BYTES = 10_000  # pandas compares each name with all others
 TEXT_COLUMNS = ("image", "patient", "finding", "sex", "view", "source", "sha256")
 COMPLETE_COLUMNS = ("image", "patient", "finding", "logit", "probability")  # a value in every row
 LIMITS = {
@@ -33,9 +34,7 @@ def read_predictions(folder: Path, columns: Iterable[str]) -> pd.DataFrame:
     path = folder / PREDICTIONS
     try:
         content = read_outside_file(path, MAX_BYTES)
-        if (
-            len(content.split(b"\n", 1)[0]) > MAX_HEADER_BYTES
-        ):  # each name is compared with all others
+        if len(content.split(b"\n", 1)[0]) > MAX_HEADER_BYTES:
             raise ValueError("its first line is too long")
         types = dict.fromkeys(TEXT_COLUMNS, str)
         table = pd.read_csv(io.BytesIO(content), dtype=types, low_memory=False)

@@ -27,6 +27,7 @@ from cxr_core.models.store import (
 )
 from cxr_core.models.weights_file import load_tensors, read_shapes
 from cxr_core.workspace.hashing import sha256_of_file
+from cxr_core.workspace.outside_files import parse_path
 
 # Before a model's folder or name: its backbone only, for a network with another head or on other inputs.
 BACKBONE_OF = "backbone:"
@@ -72,7 +73,8 @@ def initialise_network(
     installed model; with `backbone:` before a folder or a name, that model's backbone only.
     input_spec, findings (the order of the logits): those of the recipe. A model's weights are taken only for the same
     preprocessing; of its last layer, the rows of findings that both have.
-    Raises PretrainedUnavailable when ImageNet weights cannot be had, ModelError when a file or a model does not fit.
+    Raises PretrainedUnavailable when ImageNet weights cannot be had, FileRefused for a path that the system cannot
+    follow, and ModelError when a file or a model does not fit.
     """
     torch.manual_seed(seed)
     folder = find_initial_model(init)
@@ -80,7 +82,7 @@ def initialise_network(
     if init in ("scratch", "imagenet"):
         return InitialisedNetwork(network)
     if folder is None:
-        return _start_from_file(network, Path(init))
+        return _start_from_file(network, parse_path(init))
     if init.startswith(BACKBONE_OF):
         return _start_from_backbone(network, folder, arguments)
     if architecture == SEGMENTER:
@@ -99,8 +101,8 @@ def require_initial_weights(
 ) -> None:
     """Check that a recipe's network can start from `init`, as far as possible without building it.
 
-    Raises what `initialise_network` would: RecipeError, PretrainedUnavailable or ModelError. Asks timm's hub for
-    `imagenet`.
+    Raises what `initialise_network` would: RecipeError, PretrainedUnavailable, FileRefused or ModelError. For
+    `imagenet` it asks timm's hub.
     """
     require_backbone(arguments["backbone"])
     if init == "imagenet":
@@ -123,20 +125,22 @@ def describe_initial_weights(init: str) -> str:
         card = read_card(folder)
         part = "the backbone of " if init.startswith(BACKBONE_OF) else ""
         return f"{part}{card.model} {card.version}, sha256 {card.weights_sha256}"
-    if Path(init).is_file():
-        return f"{Path(init).name}, sha256 {sha256_of_file(Path(init))}"
+    path = parse_path(init)
+    if path.is_file():
+        return f"{path.name}, sha256 {sha256_of_file(path)}"
     return init
 
 
 def find_initial_model(init: str) -> Path | None:
     """The folder of a model that `init` gives by path or by name; None for scratch, imagenet or a file.
 
-    Raises ModelError for a name or a path of nothing.
+    Raises ModelError for a name or a path of nothing, FileRefused for a path that the system cannot follow.
     """
     init = init.removeprefix(BACKBONE_OF)
-    if (Path(init) / CARD).is_file():
-        return Path(init)
-    if init in ("scratch", "imagenet") or Path(init).is_file():
+    path = parse_path(init)
+    if (path / CARD).is_file():
+        return path
+    if init in ("scratch", "imagenet") or path.is_file():
         return None
     folders = list_classifiers()
     segmenter = find_segmenter()

@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cxr_core.errors import ModelError, PretrainedUnavailable, RecipeError
+from cxr_core.errors import FileRefused, ModelError, PretrainedUnavailable, RecipeError
 from cxr_core.models.networks import imagenet
 from cxr_core.models.networks.architectures import build_network, timm
 from cxr_core.models.networks.backbones import build_backbone
@@ -120,6 +120,8 @@ def test_weights_that_fit_nowhere_are_refused(tmp_path):
         initialise_network(ARGUMENTS, str(tmp_path / "w.pth"), seed=0)
     with pytest.raises(ModelError, match="give its folder"):
         initialise_network(ARGUMENTS, str(tiny_model(tmp_path) / "weights.safetensors"), seed=0)
+    with pytest.raises(FileRefused, match="File name too long"):
+        initialise_network(ARGUMENTS, "w" * 300, seed=0)
     with pytest.raises(ModelError, match="no file and no model folder"):
         initialise_network(ARGUMENTS, str(tmp_path / "none.safetensors"), seed=0)
 

@@ -147,6 +147,7 @@ def test_the_header_of_a_weights_file_is_not_believed(tmp_path):
         read_shapes(long)
     with pytest.raises(ModelError, match="its header would have"):
         initialise_network(ARGUMENTS, str(long), seed=0)
-    for place in (tmp_path, tmp_path / "none"):
-        with pytest.raises(ModelError, match="it is no file"):
+    odd = {tmp_path: "it is a folder", tmp_path / "none": "there is no such file"}
+    for place, says in odd.items():
+        with pytest.raises(ModelError, match=says):
             read_shapes(place)
