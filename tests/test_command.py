@@ -244,3 +244,19 @@ def test_a_closed_pipe_gives_no_traceback(installed, films):
     )
     assert done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_films_that_lie_wrong_are_put_right_by_flags(installed, tmp_path, capsys):
+    upright = draw_phantom(PhantomSpec(seed=1)).pixels
+    lying = np.rint(255 * np.rot90(1 - upright, -1)[:, ::-1]).astype(np.uint8)
+    path = tmp_path / "lying.png"
+    cv2.imwrite(str(path), np.ascontiguousarray(lying))
+
+    def flags(*options: str) -> set[str]:
+        command.main(["read", str(path), "--json", *options])
+        return {concern["code"] for concern in lines(capsys)[0]["concerns"]}
+
+    assert {"inverted", "turned"} <= flags()
+    assert flags("--invert", "--rotate", "90") == {"mirrored"}
+    assert flags("--invert", "--rotate", "270", "--mirror") == {"turned"}
+    assert flags("--invert", "--rotate", "90", "--mirror") == set()
