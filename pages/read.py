@@ -5,6 +5,8 @@ import streamlit as st
 from pages.components.error_boundary import show_errors
 from pages.components.read.drop_zone import offer_clearing, take_films
 from pages.components.read.patient_form import ask_patient
+from pages.components.read.study_token import recover_study
+from pages.components.read.undo import offer_undo
 from pages.components.session import read_page_state
 
 
@@ -12,10 +14,12 @@ from pages.components.session import read_page_state
 def page() -> None:
     """The whole page, from top to bottom."""
     state = read_page_state()
+    recover_study(state)
     st.title("Read chest films")
     with st.sidebar:
         answers = ask_patient(state)
         offer_clearing(state)
+    offer_undo(state)
     take_films(state)
     if state.entries:
         # Imported with the first film: the empty page is painted without numpy and OpenCV.

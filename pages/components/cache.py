@@ -17,11 +17,12 @@ import streamlit as st
 
 from cxr_core.errors import ModelError, RecipeError, SilhouetteError
 from pages.components import streamlit_internals
+from pages.components.read.kept_studies import KeptStudies
 from pages.components.read.reading_queue import ReadingQueue
 from pages.components.streamlit_internals import EndingSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from cxr_core.data.film_lookup import FoundFilms
@@ -97,15 +98,18 @@ def dataset_decoder() -> DecodePool:
     return DecodePool(workers=1)
 
 
+@st.cache_resource(show_spinner=False)
+def kept_studies() -> KeptStudies:
+    """The studies of all tabs, for tabs that are reloaded."""
+    return KeptStudies(streamlit_internals.is_connected)
+
+
 @st.cache_resource(
     scope="session", show_spinner=False, on_release=streamlit_internals.end_session_soon
 )
-def forget_at_end(_forget: Callable[[], None]) -> EndingSession:
-    """Make the server forget a session's films when its tab has been closed. Once a session.
-
-    _forget: removes the films from what Streamlit may still hold.
-    """
-    return streamlit_internals.current_session(_forget)
+def leave_studies_at_end() -> EndingSession:
+    """Make the server end a session whose tab has been closed, and keep its study for a reload. Once a session."""
+    return streamlit_internals.current_session(kept_studies().leave)
 
 
 @st.cache_resource(show_spinner=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import streamlit as st
 
@@ -16,6 +16,7 @@ from pages.components import cache
 from pages.components.datasets.page_state import DataPageState
 from pages.components.models.page_state import ModelsPageState
 from pages.components.read.page_state import ReadPageState
+from pages.components.streamlit_internals import current_session_id
 from pages.components.training.page_state import TrainPageState
 
 if TYPE_CHECKING:  # the first paint does without numpy
@@ -26,10 +27,26 @@ State = TypeVar("State")
 
 
 def read_page_state() -> ReadPageState:
-    """This tab's study, empty at first, and forgotten soon after the tab was closed."""
+    """This tab's study, empty at first; after the tab was closed it is kept for a while, for a reload."""
     state = _get_or_create("read_page", ReadPageState)
-    cache.forget_at_end(state.clear_study)
+    if not state.study_token:
+        state.study_token = cache.kept_studies().add(current_session_id(), state)
+    cache.leave_studies_at_end()
     return state
+
+
+def claimed_token(component_key: str) -> str | None:
+    """The token of an earlier study that the browser sent; None when it sent none."""
+    token = (st.session_state.get(component_key) or {}).get("claimed")
+    return token if isinstance(token, str) else None
+
+
+def adopt_study(token: str) -> bool:
+    """Go on with the study of this token; False when it is gone, or open in another tab."""
+    study = cache.kept_studies().claim(token, current_session_id())
+    if study is not None:
+        st.session_state["read_page"] = study
+    return study is not None
 
 
 def forget_widget(key: str) -> None:
@@ -131,6 +148,22 @@ def _parse_line(sent: Any) -> Line | None:
     if not all(map(math.isfinite, (x0, y0, x1, y1))):
         return None
     return ((x0, y0), (x1, y1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestedAdjustment:
+    """What is wrong with a film, as it was put right in the viewer. film: the film id that the viewer was given."""
+
+    film: str
+    change: Literal["invert", "rotate", "mirror"]
+
+
+def requested_adjustment(viewer_key: str) -> RequestedAdjustment | None:
+    """The correction that was just requested in a viewer; None in every other run."""
+    sent = (st.session_state.get(viewer_key) or {}).get("adjust")
+    if not isinstance(sent, Mapping) or sent.get("change") not in ("invert", "rotate", "mirror"):
+        return None
+    return RequestedAdjustment(film=str(sent.get("film")), change=sent["change"])
 
 
 def set_field_value(key: str, value: float) -> None:

@@ -130,23 +130,39 @@ class EndingSession:
     forget: Callable[[], None]
 
 
-def current_session(forget: Callable[[], None]) -> EndingSession:
+def current_session_id() -> str:
+    """The session whose page is running; empty where there is none."""
+    context = _current_context()
+    return context.session_id if context else ""
+
+
+def is_connected(session_id: str) -> bool:
+    """Whether the tab of a session is open."""
+    internals = find_internals()
+    return internals is not None and internals.running_server().is_active_session(session_id)
+
+
+def current_session(leave: Callable[[str], None]) -> EndingSession:
     """The session whose page is running; without an id where there is none.
 
-    At its end everything that it holds for the page is forgotten too, such as the files of the uploader: Streamlit
-    itself keeps the session that was closed last until another one is opened.
+    leave: called at its end with its id. Everything that it holds for the page is forgotten then, such as the files of
+    the uploader: Streamlit itself keeps the session that was closed last until another one is opened.
     """
-    internals = find_internals()
-    context = internals.script_run_context() if internals else None
+    context = _current_context()
     if context is None:
-        return EndingSession("", forget)
-    state = context.session_state
+        return EndingSession("", lambda: leave(""))
+    session_id, state = context.session_id, context.session_state
 
-    def forget_everything() -> None:
-        forget()
+    def forget() -> None:
+        leave(session_id)
         state._state.clear()
 
-    return EndingSession(context.session_id, forget_everything)
+    return EndingSession(session_id, forget)
+
+
+def _current_context() -> Any:
+    internals = find_internals()
+    return internals.script_run_context() if internals else None
 
 
 def end_session_soon(session: EndingSession) -> None:

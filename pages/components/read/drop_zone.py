@@ -1,14 +1,9 @@
 """The drop zone for films, the synthetic samples, and the button that clears the study."""
 
-import threading
-
 import streamlit as st
 
-from cxr_core.workspace.malloc import erase_freed_memory
 from pages.components import session
-from pages.components.read.page_state import ReadPageState
-
-ERASE_AGAIN_AFTER_S = 3.0
+from pages.components.read.page_state import UNDO_S, ReadPageState
 
 
 def take_films(state: ReadPageState) -> None:
@@ -44,14 +39,11 @@ def offer_clearing(state: ReadPageState) -> None:
         args=(state,),
         disabled=not state.entries,
         width="stretch",
-        help="Removes all films, results and heatmaps of this study from memory at once, and empties the patient form.",
+        help="Removes all films and results of this study, and empties the patient form. It can be undone for "
+        f"{UNDO_S:.0f} seconds; then nothing of them is left in memory.",
     )
 
 
 def _clear_study(state: ReadPageState) -> None:
     session.forget_widget(state.uploader_key)  # it holds the names of the files
     state.clear_study()
-    # What the browser sent with this click names the files too. Streamlit drops it when the page is complete.
-    later = threading.Timer(ERASE_AGAIN_AFTER_S, erase_freed_memory)
-    later.daemon = True
-    later.start()

@@ -6,10 +6,12 @@ that were displayed last.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cxr_core.workspace.malloc import erase_freed_memory, release_freed_memory
 from pages.components.streamlit_internals import UploadedFile, release_uploads
@@ -21,6 +23,7 @@ if TYPE_CHECKING:  # the first paint does without numpy
 
 FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
 BYTES_IN_MEMORY = 48 << 20  # of a study's files; of films beyond it a compressed copy is kept
+UNDO_S = 30.0  # how long removed films can be brought back; then they leave the memory
 
 
 @dataclass(kw_only=True, eq=False)
@@ -63,21 +66,81 @@ class DisplayedFilm:
 
 
 @dataclass(kw_only=True, eq=False)
-class ReadPageState:
+class Films:
+    """Films of a study, in their order, and all that the reader has entered about them, by entry."""
+
+    entries: dict[str, StudyEntry] = field(default_factory=dict)
+    displayed: OrderedDict[str, DisplayedFilm] = field(default_factory=OrderedDict)
+    # What the user entered for a film; None in it was not entered.
+    patients: dict[str, Patient] = field(default_factory=dict)
+    # Endpoints of the heart's and the thorax's diameter that the reader has edited.
+    edited_ends: dict[str, tuple[Line, Line]] = field(default_factory=dict)
+    # Whether probabilities rest on the edited ratio, where there is one.
+    uses_edited_ratio: dict[str, bool] = field(default_factory=dict)
+    # Entries without an automatic measurement that the reader wants to measure by hand.
+    manual_requests: set[str] = field(default_factory=set)
+
+    def take_out(self, keys: set[str]) -> Films:
+        """Remove films with all that belongs to them, and give them."""
+        taken = Films()
+        for ours, theirs in zip(self._tables(), taken._tables(), strict=True):
+            theirs.update({key: ours.pop(key) for key in list(ours) if key in keys})
+        taken.manual_requests = self.manual_requests & keys
+        self.manual_requests -= keys
+        return taken
+
+    def put_back(self, films: Films, order: list[str]) -> None:
+        """Add films that were taken out. order: of all entries before; later ones stay behind them."""
+        for ours, theirs in zip(self._tables(), films._tables(), strict=True):
+            ours.update(theirs)
+        self.manual_requests |= films.manual_requests
+        places = {key: place for place, key in enumerate(order)}
+        entries = sorted(self.entries.items(), key=lambda item: places.get(item[0], len(places)))
+        self.entries.clear()
+        self.entries.update(entries)
+
+    def forget(self) -> None:
+        """Drop all of it, in place: Streamlit keeps references to callbacks until its next run."""
+        for entry in self.entries.values():
+            entry.forget()
+        for film in self.displayed.values():
+            film.forget()
+        for table in self._tables():
+            table.clear()
+        self.manual_requests.clear()
+
+    def _tables(self) -> tuple[dict[str, Any], ...]:
+        return (
+            self.entries,
+            self.displayed,
+            self.patients,
+            self.edited_ends,
+            self.uses_edited_ratio,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RemovedFilms:
+    """Films that were removed, until `deadline` on the monotonic clock. name: what they are called in a sentence."""
+
+    films: Films
+    name: str
+    order: list[str]
+    chosen_key: str | None
+    generation: int
+    deadline: float
+
+
+@dataclass(kw_only=True, eq=False)
+class ReadPageState(Films):
     """The films of one tab's study, and which of them is displayed."""
 
     generation: int = 0  # part of every widget's key: a new generation starts with empty widgets
-    entries: dict[str, StudyEntry] = field(default_factory=dict)
     examined_uploads: set[str] = field(default_factory=set)  # file ids, of removed films too
     chosen_key: str | None = None
-    # What the user entered for a film, by entry; None in it was not entered.
-    patients: dict[str, Patient] = field(default_factory=dict)
     page_choices: int = 0  # counts choices by the page, not the reader: the worklist then restarts
-    displayed: OrderedDict[str, DisplayedFilm] = field(default_factory=OrderedDict)
-    # Endpoints of the heart's and the thorax's diameter that the reader has edited, by entry.
-    edited_ends: dict[str, tuple[Line, Line]] = field(default_factory=dict)
-    # Entries without an automatic measurement that the reader wants to measure by hand.
-    manual_requests: set[str] = field(default_factory=set)
+    removed: RemovedFilms | None = None
+    study_token: str = ""  # with which a reloaded tab finds this study again
 
     def add_entry(self, entry: StudyEntry) -> None:
         """Add a film to the study."""
@@ -94,31 +157,75 @@ class ReadPageState:
         self.page_choices += 1
 
     def discard_edited_ends(self, key: str) -> None:
-        """Go back to the automatic endpoints of a film."""
+        """Go back to the automatic endpoints of a film, and to what rests on them."""
         self.edited_ends.pop(key, None)
+        self.uses_edited_ratio.pop(key, None)
 
     def remove_entries(self, keys: set[str]) -> None:
-        """Remove films and everything known about them."""
-        for key in keys:
-            for films in (self.entries, self.displayed):
-                film = films.pop(key, None)
-                if film is not None:
-                    film.forget()
-            self.patients.pop(key, None)
-            self.discard_edited_ends(key)
-            self.manual_requests.discard(key)
-        if self.chosen_key in keys:
-            self.chosen_key = None
+        """Remove films and everything known about them; `undo_removal` brings them back within UNDO_S."""
+        names = [entry.name for key, entry in self.entries.items() if key in keys]
+        name = names[0] if len(names) == 1 else f"{len(names)} films"
+        self._remove(keys, name, self.generation)
 
     def clear_study(self) -> None:
-        """Remove every film and empty all widgets.
-
-        In place: Streamlit keeps references to the session's former values, and to callbacks, until its next run.
-        """
+        """Remove every film and empty all widgets; `undo_removal` brings them back within UNDO_S."""
+        before = self.generation
         self.generation += 1
-        self.remove_entries(set(self.entries))
+        count = len(self.entries)
+        self._remove(set(self.entries), "the study" if count > 1 else "the film", before)
+
+    def undo_removal(self) -> None:
+        """Bring back what was removed last; does nothing once it is gone."""
+        removed, self.removed = self.removed, None
+        if removed is None:
+            return
+        self.put_back(removed.films, removed.order)
+        self.generation = removed.generation
+        if removed.chosen_key is not None:
+            self.choose_entry(removed.chosen_key)
+
+    def drop_undo(self) -> None:
+        """Let what was removed last leave the memory for good."""
+        removed, self.removed = self.removed, None
+        if removed is not None:
+            removed.films.forget()
+            erase_freed_memory()
+
+    def forget_study(self) -> None:
+        """Let every film leave the memory for good, and what was removed before."""
+        self.generation += 1
+        self.drop_undo()
+        self.forget()
         self.examined_uploads.clear()
         erase_freed_memory()
+
+    def count_bytes(self) -> int:
+        """The memory that the films take, without their results."""
+        files = sum(len(entry.data) for entry in self.entries.values())
+        return files + sum(len(film.picture) for film in self.displayed.values())
+
+    def _remove(self, keys: set[str], name: str, generation: int) -> None:
+        self.drop_undo()
+        if not keys:
+            return
+        order, chosen = list(self.entries), self.chosen_key
+        self.removed = RemovedFilms(
+            films=self.take_out(keys),
+            name=name,
+            order=order,
+            chosen_key=chosen if chosen in keys else None,
+            generation=generation,
+            deadline=time.monotonic() + UNDO_S,
+        )
+        if chosen in keys:
+            self.chosen_key = None
+        timer = threading.Timer(UNDO_S, self._drop_expired)
+        timer.daemon = True
+        timer.start()
+
+    def _drop_expired(self) -> None:
+        if self.removed is not None and time.monotonic() >= self.removed.deadline:
+            self.drop_undo()
 
     def keep_displayed(self, key: str, film: DisplayedFilm) -> None:
         """Hold a film's pixels until others have been displayed after it."""
