@@ -25,7 +25,7 @@ from cxr_core.presentation.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY
 from cxr_core.presentation.wording import finding_name
 
 SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN, NO_SPLIT: BLUE}
-LEVEL_COLOURS = {"PA": SKY, "AP": VERMILION, "F": PURPLE, "M": "#4c8ec6", UNKNOWN: GREY}
+LEVEL_COLOURS = {"PA": SKY, "AP": VERMILION, "F": PURPLE, "M": BLUE, UNKNOWN: GREY}
 SEX_NAMES = {"F": "female", "M": "male", UNKNOWN: UNKNOWN}
 BAR_PX = 16
 

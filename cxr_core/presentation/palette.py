@@ -1,6 +1,7 @@
-"""The colours of every chart: Okabe and Ito's palette, which colour-blind eyes tell apart too.
+"""The colours of every chart and decision, told apart in deuteranopia and tritanopia too, on white and on dark paper.
 
-Each is of a brightness that reads on white and on dark paper; what is unknown, and what only guides, is grey.
+What is unknown, and what only guides, is grey. The hues are Okabe and Ito's; green is lighter than theirs and purple
+darker, since they resemble blue in tritanopia and grey in deuteranopia. tests/presentation/test_colours.py checks them.
 Source: Okabe & Ito 2008, Color Universal Design, jfly.uni-koeln.de/color.
 """
 
@@ -8,9 +9,9 @@ GREY = "#8f979e"
 BLUE = "#3a87c8"
 SKY = "#56b4e9"
 ORANGE = "#e69f00"
-GREEN = "#009e73"
+GREEN = "#1bb07f"
 VERMILION = "#d55e00"
-PURPLE = "#cc79a7"
+PURPLE = "#b0529c"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE)
 DASHES = (
     "solid",
@@ -20,6 +21,12 @@ DASHES = (
     "longdash",
 )  # beside the colours: a series is never told by one alone
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+# Theme -> call -> colour of its text and marks, as Streamlit's `orange`, `blue` and `violet` in .streamlit/config.toml.
+# Never green and red. An undecided film stands out by its brightness.
+DECISION_COLOURS = {
+    "light": {"present": "#b8410b", "absent": "#2272b0", "indeterminate": "#3f1a5c"},
+    "dark": {"present": "#f79a55", "absent": "#5aa9dc", "indeterminate": "#e9dcfb"},
+}
 
 
 def tint(colour: str, opacity: float) -> str:
