@@ -1,13 +1,8 @@
-"""Compares the model of a finished run with the active version: on which films, what both answer, and the verdict.
-
-Both are compared on the promotion holdout where neither was trained on it; else on the data's own test split, whose
-uses are counted; else not at all. Which it is depends on cards and labels, never on a figure.
-"""
+"""Compares the model of a finished run with the active version: what both answer on the same films, and the verdict."""
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,9 +10,8 @@ from typing import TypeVar
 import pandas as pd
 
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.prepare import StageProgress, ignore_stage_progress, open_data
-from cxr_core.data.splits.holdout import HOLDOUT
-from cxr_core.errors import DataError, ModelError, RunError, SplitMissing
+from cxr_core.data.prepare import StageProgress, ignore_stage_progress
+from cxr_core.errors import DataError, ModelError
 from cxr_core.evaluation.evaluate import describe_data
 from cxr_core.evaluation.segmentation.mask_comparison import compare_with_masks
 from cxr_core.evaluation.segmentation.metrics import ComparedFilm
@@ -25,11 +19,12 @@ from cxr_core.evaluation.store.folder import read_metrics
 from cxr_core.evaluation.store.provenance import count_test_uses, record_test_use
 from cxr_core.inference import predict_films
 from cxr_core.models.card import ModelCard
-from cxr_core.models.card_file import is_segmenter
+from cxr_core.models.card_file import AnyCard, is_segmenter
 from cxr_core.models.figures import Figure
 from cxr_core.models.registry.registry import find_active_version, find_segmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card
+from cxr_core.promotion.comparison_set import TEST, ComparisonSet, choose_comparison_set
 from cxr_core.promotion.gate.checks import Check
 from cxr_core.promotion.gate.gate import LIMITS, Predictions, check_classifier
 from cxr_core.promotion.gate.segmenter import SEGMENTER_LIMITS, check_segmenter
@@ -43,41 +38,14 @@ from cxr_core.promotion.gate.verdict import (
 )
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.segmenter import Segmenter
-from cxr_core.training.run_data import films_of_split
-from cxr_core.training.runs.manifest import Exclusions, split_kinds
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.json_files import Json
 from cxr_core.workspace.jsonl import utc_now
 
-TEST = "test"
 THE_GATE = "the gate"  # who uses test films, in the record of their uses
-Card = ModelCard | SegmenterCard
 Loaded = TypeVar("Loaded")
 NOT_THE_MODEL = ("metrics", "training")  # parts of a card that do not change what a model answers
 OFFICIAL_FIGURES = ("auroc", "auroc_delong", "average_precision", "ece")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComparisonSet:
-    """The films for a verdict; None where there are none.
-
-    own: on which the candidate is measured alone.  shared: on which both models are compared.  split: of the latter.
-    description: which films they are and why.  test: the official test split, whose uses are counted.
-    """
-
-    own: Manifest | None = None
-    shared: Manifest | None = None
-    split: str = ""
-    description: str
-    test: Manifest | None = None
-
-
-@dataclass(frozen=True)
-class Films:
-    """One of the choices for a comparison set: its films, or why they cannot be used."""
-
-    manifest: Manifest | None
-    reason: str = ""
 
 
 def compare_candidate(
@@ -95,7 +63,7 @@ def compare_candidate(
     return compare(run, progress)
 
 
-def find_incumbent(card: Card) -> Path | None:
+def find_incumbent(card: AnyCard) -> Path | None:
     """The folder of the active version that a model would replace; None when there is none.
 
     For a classifier it is the active version of its name. One segmenter is used for all films, whatever its name.
@@ -117,7 +85,7 @@ def load_incumbent(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
         ) from error
 
 
-def verdict_holds(verdict: Verdict, candidate: Card, incumbent: Card | None) -> bool:
+def verdict_holds(verdict: Verdict, candidate: AnyCard, incumbent: AnyCard | None) -> bool:
     """Whether a verdict is about these two models, with today's limits."""
     limits = LIMITS.to_json()
     if isinstance(candidate, SegmenterCard):
@@ -126,45 +94,11 @@ def verdict_holds(verdict: Verdict, candidate: Card, incumbent: Card | None) -> 
     return same_models and dict(verdict.limits) == limits
 
 
-def compute_fingerprints(candidate: Card, incumbent: Card | None) -> Fingerprints:
+def compute_fingerprints(candidate: AnyCard, incumbent: AnyCard | None) -> Fingerprints:
     """Hashes of the two models that a verdict is about."""
     return Fingerprints(
         candidate=_fingerprint(candidate),
         incumbent=_fingerprint(incumbent),
-    )
-
-
-def choose_comparison_set(
-    run: RunFolder, candidate: Card, incumbent: Card | None, progress: StageProgress
-) -> ComparisonSet:
-    """The films on which the model of a run may be measured, and compared with the active version."""
-    folders = run.load_manifest().folders
-    if not folders:
-        return ComparisonSet(
-            description=f"{run.path} does not say where its films are, so there are none to compare on."
-        )
-    try:
-        dataset = open_data(folders, progress)
-    except DataError as error:
-        return ComparisonSet(description=f"The films of the run cannot be opened: {error}")
-    exclusions = Exclusions.from_training(candidate.training)
-    holdout = _find_holdout(run, dataset, exclusions)
-    test = _find_test_films(run, dataset, exclusions)
-    own = test.manifest if holdout.manifest is None else holdout.manifest
-    all_test = test.manifest
-    if incumbent is not None:
-        holdout, test = _exclude_films_of(incumbent, run, dataset, holdout, test)
-    shared, split = None, ""
-    if holdout.manifest is not None:
-        shared, split = holdout.manifest, HOLDOUT
-    elif test.manifest is not None:
-        shared, split = test.manifest, TEST
-    return ComparisonSet(
-        own=own,
-        shared=shared,
-        split=split,
-        description=_describe_films(shared, split, holdout.reason, test.reason),
-        test=all_test,
     )
 
 
@@ -201,8 +135,8 @@ def _compare_segmenter(run: RunFolder, progress: StageProgress) -> Verdict:
 
 def _make_verdict(
     run: RunFolder,
-    candidate: Card,
-    incumbent: Card | None,
+    candidate: AnyCard,
+    incumbent: AnyCard | None,
     check: Callable[[ComparisonSet], tuple[tuple[Check, ...], str]],
     progress: StageProgress,
 ) -> Verdict:
@@ -232,71 +166,6 @@ def _make_verdict(
     )
     write_verdict(run.path / GATE_FILE, verdict.to_json())
     return verdict
-
-
-def _find_holdout(run: RunFolder, dataset: Manifest, exclusions: Exclusions) -> Films:
-    """The promotion holdout of a run."""
-    share = run.load_recipe().gate_share
-    if not share:
-        return Films(None, "the run kept no promotion holdout (gate_share = 0)")
-    try:
-        films = films_of_split(run, dataset, HOLDOUT)
-    except SplitMissing:
-        return Films(None, "the data is too small for a promotion holdout: not enough cases")
-    except (RunError, DataError) as error:
-        return Films(None, str(error))
-    if not exclusions.covers_holdout(share, split_kinds(dataset.kind)):
-        return Films(
-            None,
-            "the model that the run started from was trained on films of the holdout, or its card cannot exclude it",
-        )
-    return Films(films)
-
-
-def _find_test_films(run: RunFolder, dataset: Manifest, exclusions: Exclusions) -> Films:
-    """The official test split of the data, where a run has left it alone."""
-    if not exclusions.official_test:
-        return Films(
-            None,
-            "the run's card does not say that it, and what it started from, left an official test split alone",
-        )
-    try:
-        return Films(films_of_split(run, dataset, TEST))
-    except DataError as error:
-        return Films(None, str(error))
-
-
-def _exclude_films_of(
-    incumbent: Card, run: RunFolder, dataset: Manifest, holdout: Films, test: Films
-) -> tuple[Films, Films]:
-    """Both choices without those that the active version may have been trained on."""
-    exclusions = Exclusions.from_training(incumbent.training)
-    name, share = f"{incumbent.model} {incumbent.version}", run.load_recipe().gate_share
-    covers = exclusions.covers_holdout(share, split_kinds(dataset.kind))
-    if holdout.manifest is not None and not covers:
-        holdout = Films(
-            None, f"{name} was trained on films of the holdout, or its card cannot exclude it"
-        )
-    if test.manifest is not None and not exclusions.official_test:
-        test = Films(
-            None,
-            f"the card of {name} does not rule out that it was trained on the official test split",
-        )
-    return holdout, test
-
-
-def _describe_films(films: Manifest | None, split: str, no_holdout: str, no_test: str) -> str:
-    if films is None:
-        return f"There are no films that were never trained on: {no_holdout}; {no_test}."
-    patients = films.table["patient"].nunique()
-    counts = f"{len(films.table):,} films of {patients:,} patients"
-    if split == HOLDOUT:
-        return f"{counts}, the promotion holdout: neither model was trained or tuned on them."
-    uses = count_test_uses(films.data_sha256())
-    return (
-        f"{counts}, the data's own test split, since {no_holdout}. Used before for {uses.evaluations} evaluations of "
-        f"{uses.models} different models. Each choice made on these films makes their figures a little too good."
-    )
 
 
 def _predict_both(
@@ -389,13 +258,13 @@ def _select_figures(findings: Json) -> dict[str, dict[str, Figure]]:
     return selected
 
 
-def _full_name(card: Card | None) -> str:
+def _full_name(card: AnyCard | None) -> str:
     if card is None:
         return ""
     return f"{card.model} {card.version}"
 
 
-def _fingerprint(card: Card | None) -> str:
+def _fingerprint(card: AnyCard | None) -> str:
     """A hash of everything that decides what a model answers; the card holds the hash of its weights."""
     if card is None:
         return ""
