@@ -118,17 +118,17 @@ def record_in_card(
 
 
 def _compute_figures_of_finding(card: ModelCard, key: str, rows: pd.DataFrame) -> FindingFigures:
-    points = card.operating_points[key]
+    points, decisions = card.operating_points[key], card.decisions.get(key, ())
     by_view = {view: rows[rows["view"] == view] for view in VIEWS}
     by_view = {view: films for view, films in by_view.items() if len(films)}
     views = {}
     if len(by_view) > 1:
         views = {
-            view: compute_finding_figures(*_arrays(films), points)
+            view: compute_finding_figures(*_arrays(films), points, decisions)
             for view, films in by_view.items()
         }
     return replace(
-        compute_finding_figures(*_arrays(rows), points),
+        compute_finding_figures(*_arrays(rows), points, decisions),
         views=views,
         subgroups=compute_subgroups(rows, card.operating_point(key, BALANCED)).as_recorded(),
     )

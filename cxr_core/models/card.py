@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, GetPydanticSchema, with_config
@@ -22,6 +22,9 @@ CARD_SCHEMA = 1
 # The files of every model folder.
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 OPERATING_POINTS = ("youden", "sensitivity_95", "specificity_95")
+WITH_RATIO = (
+    "test_combined"  # begins the names of the splits whose figures are of the fused probability
+)
 
 
 Age = Annotated[int, Field(ge=0, le=150)]  # completed years
@@ -137,6 +140,21 @@ class OperatingPoint:
     source: str
 
 
+def order_points(points: Sequence[OperatingPoint]) -> tuple[OperatingPoint, ...]:
+    """The same operating points, the sensitive one not above the specific one.
+
+    The sensitive threshold is the highest that keeps sensitivity at 0.95, the specific one the lowest that keeps
+    specificity there. Where the classes part so well that the first lies above the second, both rates are reached at
+    both, and the two exchange their thresholds: the lower one misses fewer films and is the sensitive one.
+    """
+    by_name = {point.name: point for point in points}
+    sensitive, specific = by_name.get("sensitivity_95"), by_name.get("specificity_95")
+    if sensitive and specific and sensitive.threshold > specific.threshold:
+        by_name["sensitivity_95"] = replace(specific, name="sensitivity_95")
+        by_name["specificity_95"] = replace(sensitive, name="specificity_95")
+    return tuple(by_name[point.name] for point in points)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecisionThresholds:
     """Two thresholds on the calibrated probability, chosen so that each class is misjudged at a known rate.
@@ -238,7 +256,8 @@ class ModelCard(JsonCard):
     findings: the order of the logits.  architecture: a key of `architectures.ARCHITECTURES`.
     evidence_scale: the attribution of one heatmap cell, in logits, that is drawn in full colour.
     baseline_attribution: (h, w) logits, what each cell adds on a usual film without the finding; heatmaps subtract it.
-    decisions: two thresholds at each error; empty in cards from before there were any.
+    decisions: two thresholds at each error; none where validation had too few films, and in cards from before 0.2.
+    prevalence: the share of films with the finding among those that its probability was calibrated on.
     fusion: for the findings that a measurement improves.
     ood_limit: on the distance of `reading.ood`; above it a film is out of distribution. None = not fitted.
     training: recipe, data, hashes of the splits, terms.
@@ -259,6 +278,7 @@ class ModelCard(JsonCard):
     input_spec: InputSpec
     population: Population
     calibration: dict[str, Calibration]
+    prevalence: dict[str, Fraction] = field(default_factory=dict)
     operating_points: dict[str, tuple[OperatingPoint, ...]]
     decisions: dict[str, tuple[DecisionThresholds, ...]] = field(default_factory=dict)
     evidence_scale: dict[str, PositiveWeight]
@@ -292,13 +312,34 @@ class ModelCard(JsonCard):
                     f"the baseline attribution of {finding} in the card of {self.model} has rows of different lengths"
                 )
 
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """As `JsonCard.from_json`. Operating points that cross, in cards from before 0.2, are put in order.
+
+        The figures that are recorded at the two thresholds go with them.
+        """
+        card = super().from_json(text)
+        points = {key: order_points(given) for key, given in card.operating_points.items()}
+        crossed = [key for key, given in card.operating_points.items() if given != points[key]]
+        fusion = {
+            key: replace(fused, operating_points=order_points(fused.operating_points))
+            for key, fused in card.fusion.items()
+        }
+        metrics = {
+            split: _exchange_figures(table, () if split.startswith(WITH_RATIO) else crossed)
+            for split, table in card.metrics.items()
+        }
+        return replace(card, operating_points=points, fusion=fusion, metrics=metrics)
+
     def operating_point(self, finding: str, name: str, fused: bool = False) -> OperatingPoint:
         """The named operating point of a finding. Raises ModelError, which lists the ones there are.
 
         fused: the one on the probability that includes a measurement.
         """
         points = self.fusion[finding].operating_points if fused else self.operating_points[finding]
-        for point in points:
+        for point in order_points(
+            points
+        ):  # cards from before 0.2 may have them the other way round
             if point.name == name:
                 return point
         known = ", ".join(point.name for point in points)
@@ -306,7 +347,20 @@ class ModelCard(JsonCard):
 
     def calibration_prevalence(self, finding: str) -> float | None:
         """The share of films with the finding among those that calibrated its probability; None where not recorded."""
+        if finding in self.prevalence:
+            return self.prevalence[finding]
         recorded = recorded_figure(self.metrics, "validation", finding, "auroc")
         if recorded is None or not recorded.n or not recorded.positives:
             return None
         return recorded.positives / recorded.n
+
+
+def _exchange_figures(table: dict[str, Any], findings: Sequence[str]) -> dict[str, Any]:
+    """The figures of a split, with those at the sensitive and at the specific threshold exchanged for some findings."""
+    exchanged = {"sensitivity_95": "specificity_95", "specificity_95": "sensitivity_95"}
+    return {
+        finding: {exchanged.get(name, name): figure for name, figure in figures.items()}
+        if finding in findings and isinstance(figures, dict)
+        else figures
+        for finding, figures in table.items()
+    }

@@ -1,4 +1,4 @@
-"""Turns logits into calibrated probabilities. How a calibration is fitted is in calibration_fit.py."""
+"""Turns logits into calibrated probabilities. How a calibration is fitted is in fitting/."""
 
 import math
 

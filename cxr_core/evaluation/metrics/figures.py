@@ -20,15 +20,18 @@ from cxr_core.evaluation.metrics.results import (
     SCORES,
     ClassFigures,
     ClassificationReport,
+    DecisionFigures,
     FindingFigures,
     MacroFigures,
     PointFigures,
 )
-from cxr_core.models.card import OperatingPoint
+from cxr_core.models.card import DecisionThresholds, OperatingPoint
 from cxr_core.models.figures import Figure
 
 BALANCED = "youden"  # the operating point of figures that need one and do not name it
 CLASS_RATES = ("precision", "recall", "f1")
+CALLS = ("suspected", "undecided", "not_suspected")
+DECISION_SHARES = tuple(DecisionFigures.__dataclass_fields__)
 ROWS = ("absent", "present", "macro_average", "weighted_average")
 
 
@@ -37,11 +40,12 @@ def compute_finding_figures(
     labels: np.ndarray,
     patients: np.ndarray,
     points: tuple[OperatingPoint, ...],
+    decisions: tuple[DecisionThresholds, ...] = (),
 ) -> FindingFigures:
     """Figures of one finding, rounded as they are recorded. probabilities, labels (0 or 1), patients: (N,).
 
-    points: operating points, the balanced one among them.  `auroc_delong` is given only where each film is of another
-    patient, as its interval requires.
+    points: operating points, the balanced one among them.  decisions: those with two thresholds.
+    `auroc_delong` is given only where each film is of another patient, as its interval requires.
     """
 
     def measure(resamples: Resamples) -> dict[str, np.ndarray]:
@@ -52,6 +56,9 @@ def compute_finding_figures(
             if point.name == BALANCED:
                 values |= {name: _rate(confusion, name) for name in RATES}
             values |= {f"{point.name}.{name}": _rate(confusion, name) for name in RATES_AT_POINTS}
+        for decision in decisions:
+            shares = _compute_decision(decision, probabilities, labels, resamples)
+            values |= {f"{decision.name}.{name}": share for name, share in shares.items()}
         return values
 
     figures = _bootstrap_figures(measure, labels, patients)
@@ -62,10 +69,15 @@ def compute_finding_figures(
     for point in points:
         rates = {name: figures[f"{point.name}.{name}"] for name in RATES_AT_POINTS}
         at_points[point.name] = PointFigures(**rates)
+    by_decision = {}
+    for decision in decisions:
+        shares = {name: figures[f"{decision.name}.{name}"] for name in DECISION_SHARES}
+        by_decision[decision.name] = DecisionFigures(**shares)
     single: dict[str, Any] = {name: figures[name] for name in (*SCORES, *RATES)}
     return FindingFigures(
         **single,
         points=at_points,
+        decisions=by_decision,
         auroc_delong=delong,
     )
 
@@ -152,6 +164,24 @@ def _compute_scores(
         "calibration_slope": line.slope,
         "calibration_intercept": line.intercept,
     }
+
+
+def _compute_decision(
+    decision: DecisionThresholds,
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    resamples: Resamples,
+) -> dict[str, np.ndarray]:
+    """(R,) under each name of DECISION_SHARES."""
+    suspected = probabilities >= decision.present_from
+    not_suspected = probabilities < decision.absent_below
+    undecided = ~suspected & ~not_suspected
+    shares = {}
+    for name, films in zip(CALLS, (suspected, undecided, not_suspected), strict=True):
+        confusion = metrics.count_confusion(films, labels, resamples)
+        shares[f"present_{name}"] = confusion.sensitivity
+        shares[f"absent_{name}"] = 1 - confusion.specificity
+    return shares
 
 
 def _rate(confusion: Confusion, name: str) -> np.ndarray:

@@ -113,10 +113,27 @@ class PointFigures(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DecisionFigures(JsonRecord):
+    """What a decision with two thresholds makes of the films of each class; the three shares of a class sum to 1.
+
+    present_suspected is its sensitivity, absent_not_suspected its specificity. present_not_suspected and
+    absent_suspected are its errors, which validation was to keep below the decision's own.
+    """
+
+    present_suspected: Figure
+    present_undecided: Figure
+    present_not_suspected: Figure
+    absent_suspected: Figure
+    absent_undecided: Figure
+    absent_not_suspected: Figure
+
+
+@dataclass(frozen=True, kw_only=True)
 class FindingFigures(JsonRecord):
     """Every figure of one finding on one set of films.
 
     accuracy to lr_negative are taken at the balanced operating point.  points: figures at each operating point.
+    decisions: figures of each decision with two thresholds.
     auroc_delong: where each film is of another patient.  views: where both PA and AP films occur.
     attribution_inside: where a segmenter was there.  localisation: where films have boxes.
     """
@@ -147,6 +164,7 @@ class FindingFigures(JsonRecord):
     lr_positive: Figure
     lr_negative: Figure
     points: Mapping[str, PointFigures]
+    decisions: Mapping[str, DecisionFigures] = field(default_factory=dict)
     auroc_delong: Figure | None = None
     views: Mapping[str, "FindingFigures"] = field(default_factory=dict)
     subgroups: Subgroups | None = None

@@ -3,8 +3,11 @@
 import math
 
 from cxr_core.models.card import OPERATING_POINTS, ModelCard
+from cxr_core.models.figures import recorded_figure
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.promotion.gate.checks import Check, pass_or_fail
+from cxr_core.reading.decision import ERRORS
+from cxr_core.reading.fitting.conformal import count_allowed_errors
 from cxr_core.workspace.json_files import Json, JsonObject
 
 UNSTATED = ("", "unstated")
@@ -59,15 +62,28 @@ def _age_limit(age_max: int | None) -> float:
 
 
 def _check_operating_points(candidate: ModelCard, key: str) -> Check:
-    """Whether each operating point is there and was chosen on the run's own validation films."""
+    """Whether each operating point and decision is there and was chosen on the run's own validation films.
+
+    A decision may be missing where too few of them have, or lack, the finding.
+    """
     films = _count_validation_films(candidate)
     points = {point.name: point for point in candidate.operating_points.get(key, ())}
+    decisions = {decision.name: decision for decision in candidate.decisions.get(key, ())}
+    possible = _list_possible_decisions(candidate, key)
     missing = [name for name in OPERATING_POINTS if name not in points]
+    missing += [name for name in possible if name not in decisions]
     own_source = f"{films} validation films"
-    foreign = [name for name, point in points.items() if own_source not in point.source]
+    chosen = {**points, **decisions}
+    foreign = [name for name, choice in chosen.items() if own_source not in choice.source]
     figures: JsonObject = {"validation_films": films}
     figures |= {name: point.threshold for name, point in points.items()}
+    figures |= {
+        name: [decision.absent_below, decision.present_from] for name, decision in decisions.items()
+    }
     sentence = f"Chosen on the run's own {films or 0:,} validation films."
+    impossible = [name for name in ERRORS if name not in possible and name not in decisions]
+    if impossible:
+        sentence += f" They are too few of one class for the decision {' and '.join(impossible)}."
     if missing or foreign:
         names = ", ".join([*missing, *foreign])
         sentence = f"Missing, or not chosen on the run's own validation films: {names}."
@@ -78,6 +94,15 @@ def _check_operating_points(candidate: ModelCard, key: str) -> Check:
         sentence=sentence,
         figures=figures,
     )
+
+
+def _list_possible_decisions(candidate: ModelCard, key: str) -> list[str]:
+    """The decisions with two thresholds for which validation had films enough of both classes, as the card counts."""
+    counts = recorded_figure(candidate.metrics, "validation", key, "auroc")
+    if counts is None:
+        return []
+    fewer = min(counts.positives, counts.n - counts.positives)
+    return [name for name, error in ERRORS.items() if count_allowed_errors(fewer, error) >= 0]
 
 
 def _count_validation_films(candidate: ModelCard) -> int | None:

@@ -14,9 +14,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 from cxr_core.errors import DataError
 from cxr_core.findings import RATIO_LIMIT
 from cxr_core.models.card import Fusion
-from cxr_core.reading.calibration_fit import choose_operating_points, fit_logistic
 from cxr_core.reading.cardiothoracic.fusion import AP_WEIGHTS, UNKNOWN_VIEW_WEIGHT, fuse_logits
 from cxr_core.reading.cardiothoracic.ratio import RATIO
+from cxr_core.reading.fitting.calibration import choose_operating_points, fit_logistic
+from cxr_core.reading.fitting.conformal import choose_decisions
 
 FOLDS, REPEATS = 5, 20
 MIN_PROBABILITY = 1e-7  # held-out probabilities are clipped to this distance from 0 and 1
@@ -31,7 +32,7 @@ def fit_fusion(
     model: str,
     source: str,
 ) -> Fusion:
-    """The logistic model of the sum of both that fits measured films best, with its operating points.
+    """The logistic model of the sum of both that fits measured films best, with the thresholds on it.
 
     log_odds: of the classifier's calibrated probabilities, (N,).  ratios: (N,).  views: (N,) "PA", "AP" or any other
     text for unknown.  labels: (N,) 0 or 1.  model: name and version of the segmenter.  source: which films these are.
@@ -59,7 +60,8 @@ def fit_fusion(
     )
     probabilities = expit(fuse_logits(fitted, log_odds, ratios, views))
     points = choose_operating_points(probabilities, labels, source)
-    return replace(fitted, operating_points=points)
+    decisions = choose_decisions(probabilities, labels, source)
+    return replace(fitted, operating_points=points, decisions=decisions)
 
 
 def cross_validate_losses(

@@ -18,6 +18,7 @@ from cxr_core.film.preprocess import normalise_grids
 from cxr_core.models.card import (
     ArchitectureArguments,
     Calibration,
+    DecisionThresholds,
     ModelCard,
     OperatingPoint,
     Population,
@@ -26,7 +27,8 @@ from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.networks.ensemble import EnsembleClassifier
 from cxr_core.models.store import save_model
 from cxr_core.reading.calibration import apply_calibration
-from cxr_core.reading.calibration_fit import choose_operating_points, fit_platt
+from cxr_core.reading.fitting.calibration import choose_operating_points, fit_platt
+from cxr_core.reading.fitting.conformal import choose_decisions
 from cxr_core.reading.heatmaps import compute_baseline_attribution, forward_with_attribution
 from cxr_core.reading.ood import OodDetector, embed_maps
 from cxr_core.training.engine.trainer import TrainedNetwork
@@ -55,10 +57,15 @@ class FilmOutputs:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FindingFit:
-    """What is fitted for one finding. baseline: (h, w) usual attribution.  scale: attribution in full colour."""
+    """What is fitted for one finding.
+
+    prevalence: share of positive films.  baseline: (h, w) usual attribution.  scale: attribution in full colour.
+    """
 
     calibration: Calibration
+    prevalence: float
     operating_points: tuple[OperatingPoint, ...]
+    decisions: tuple[DecisionThresholds, ...]
     baseline: list[list[float]]
     scale: float
     figures: JsonObject
@@ -97,7 +104,9 @@ def export_classifier(
         input_spec=recipe.input_spec(),
         population=intended_population(recipe),
         calibration={key: fit.calibration for key, fit in fits.items()},
+        prevalence={key: fit.prevalence for key, fit in fits.items()},
         operating_points={key: fit.operating_points for key, fit in fits.items()},
+        decisions={key: fit.decisions for key, fit in fits.items()},
         evidence_scale={key: fit.scale for key, fit in fits.items()},
         baseline_attribution={key: fit.baseline for key, fit in fits.items()},
         ood_limit=float(OOD_MARGIN * np.quantile(distances, OOD_QUANTILE)),
@@ -153,13 +162,18 @@ def _fit_finding(
     calibration = fit_platt(logits, known_labels, f"Platt scaling on {source}")
     probabilities = apply_calibration(calibration, logits)
     points = choose_operating_points(probabilities, known_labels, source)
+    decisions = choose_decisions(probabilities, known_labels, source)
     baseline = compute_baseline_attribution(outputs.attribution[labels[:, index] == 0, index])
     positive = outputs.attribution[labels[:, index] == 1, index]
     strongest = (positive - baseline).max(axis=(1, 2))
-    figures = compute_finding_figures(probabilities, known_labels, patients[known], points)
+    figures = compute_finding_figures(
+        probabilities, known_labels, patients[known], points, decisions
+    )
     return FindingFit(
         calibration=calibration,
+        prevalence=float(np.mean(known_labels)),
         operating_points=points,
+        decisions=decisions,
         baseline=baseline.astype(float).round(6).tolist(),
         scale=float(max(np.quantile(strongest, FULL_COLOUR_QUANTILE), MIN_SCALE)),
         figures=figures.to_json(),

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_curve
 from sklearn.preprocessing import StandardScaler
 
 from cxr_core.errors import DataError
-from cxr_core.models.card import Calibration, OperatingPoint
+from cxr_core.models.card import Calibration, OperatingPoint, order_points
 from cxr_core.reading.calibration import log_odds
 
 YOUDEN_STEPS = 1001
@@ -59,7 +59,8 @@ def choose_operating_points(
     """Youden's point, and the thresholds that keep sensitivity, or specificity, at 0.95 or more.
 
     probabilities: (N,) calibrated.  labels: (N,) 0 or 1. Of the thresholds that keep a sensitivity the highest is
-    taken, of those that keep a specificity the lowest. Raises DataError when the films are of one class.
+    taken, of those that keep a specificity the lowest; where the first would lie above the second, both keep both, and
+    the lower one is called sensitive (`order_points`). Raises DataError when the films are of one class.
     Source: Youden 1950, Cancer 3:32-35; see `choose_youden_threshold`.
     """
     labels = np.asarray(labels)
@@ -73,10 +74,11 @@ def choose_operating_points(
         "sensitivity_95": thresholds[np.argmax(true_positive >= 0.95)],
         "specificity_95": thresholds[np.flatnonzero(1 - false_positive >= 0.95)[-1]],
     }
-    return tuple(
+    points = [
         OperatingPoint(name=name, threshold=float(threshold), source=source)
         for name, threshold in named.items()
-    )
+    ]
+    return order_points(points)
 
 
 def choose_youden_threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:

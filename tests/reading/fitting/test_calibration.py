@@ -6,7 +6,7 @@ from sklearn.metrics import roc_curve
 
 from cxr_core.errors import DataError, ModelError
 from cxr_core.models.card import Calibration
-from cxr_core.reading.calibration_fit import (
+from cxr_core.reading.fitting.calibration import (
     choose_operating_points,
     choose_youden_threshold,
     fit_logistic,
@@ -116,3 +116,15 @@ def test_logistic_weights_are_in_the_inputs_own_units(penalty, strength):
     standard = (inputs - inputs.mean(0)) / inputs.std(0)
     reference = LogisticRegression(C=strength).fit(standard, labels).predict_proba(standard)
     assert expit(intercept + inputs @ weights) == pytest.approx(reference[:, 1], abs=1e-4)
+
+
+def test_where_both_targets_are_met_at_both_thresholds_the_lower_one_is_the_sensitive_one():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [160, 470])
+    probabilities = expit(rng.normal(np.where(labels == 1, 3.0, -3.0), 1.2))
+    points = {p.name: p.threshold for p in choose_operating_points(probabilities, labels, "a test")}
+    sensitive, specific = points["sensitivity_95"], points["specificity_95"]
+    assert sensitive < specific
+    for threshold in (sensitive, specific):
+        assert np.mean(probabilities[labels == 1] >= threshold) >= 0.95
+        assert np.mean(probabilities[labels == 0] < threshold) >= 0.95
