@@ -63,7 +63,7 @@ def prepare_apart(preparation: Preparation, progress: StageProgress) -> str:
         child.send(preparation.to_json())
         return _follow_child(messages, progress)
     except ChildEnded:
-        raise DataError("the preparation ended as it began; prepare again") from None
+        raise DataError("the process that prepares ended at once; prepare again") from None
     finally:
         child.kill()
         receiver.join(PATIENCE_S)
@@ -105,4 +105,7 @@ def _explain_end(status: int) -> str:
             f"the process that prepares was {describe_end(status)} from outside, as the system does when memory runs "
             f"out. Close other programs and prepare again; {kept}"
         )
-    return f"the process that prepares {describe_end(status)}, by a fault of this program; {kept}"
+    return (
+        f"the process that prepares {describe_end(status)}, by a fault of this program. Prepare again, and report it if "
+        f"that ends the same way; {kept}"
+    )

@@ -231,7 +231,9 @@ def dismiss_evaluation(job: str) -> None:
         try:
             records.rename(hidden)  # in one step, and then as far as it goes
         except OSError as error:
-            raise RunError(f"{records} cannot be removed: {error.strerror}") from error
+            raise RunError(
+                f"{records} cannot be removed: {error.strerror}; allow writing there, and try again"
+            ) from error
         shutil.rmtree(hidden, ignore_errors=True)
 
 

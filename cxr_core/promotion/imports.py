@@ -46,7 +46,10 @@ def import_model(data: bytes) -> Path:
             with registry_lock():
                 return _install(draft, card, home / card.model / card.version)
     except OSError as error:
-        raise ModelError(f"the model cannot be installed under {home}: {error.strerror}") from error
+        raise ModelError(
+            f"the model cannot be installed under {home}: {error.strerror}; free space, or set CXR_WORKSPACE to "
+            "another folder"
+        ) from error
 
 
 def _check_card(draft: Path) -> AnyCard:
@@ -64,7 +67,10 @@ def _check_card(draft: Path) -> AnyCard:
 def _require_free_name(draft: Path, card: AnyCard) -> None:
     versions = list_versions(card.model)
     if card.version in [folder.name for folder in versions]:
-        raise ModelError(f"{card.model} {card.version} is installed already")
+        raise ModelError(
+            f"{card.model} {card.version} is installed already; remove that first, or give this one another version in "
+            "its card"
+        )
     if any(is_segmenter(folder) != is_segmenter(draft) for folder in versions):
         raise ModelError(
             f"{card.model} is installed as a model of another kind; give this one another name in its card"

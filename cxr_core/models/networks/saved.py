@@ -83,7 +83,8 @@ def _require_same_tensors(network: Network, shapes: Shapes, path: Path) -> None:
     )
     if wrong:
         raise ModelError(
-            f"{printable(path)} does not fit its network: {len(wrong)} tensors differ, such as {printable(wrong[0])}"
+            f"{printable(path)} does not fit its network: {len(wrong)} tensors differ, such as "
+            f"{printable(wrong[0])}. Take another copy of the model"
         )
 
 
@@ -104,6 +105,6 @@ class _LimitedCalls(TorchFunctionMode):
         self._left -= 1
         if self._left < 0:
             raise ModelError(
-                "the card asks for a network of far more layers than its weights file holds"
+                "the card asks for a network of far more layers than its weights file holds; take another copy of it"
             )
         return func(*args, **kwargs or {})

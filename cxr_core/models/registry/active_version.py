@@ -29,6 +29,7 @@ from cxr_core.workspace.jsonl import append_line, read_jsonl, utc_now
 from cxr_core.workspace.paths import SHIPPED_MODELS, workspace
 
 LOG = "log.jsonl"
+NOTHING_CHANGED = "Nothing was changed. Free space, or allow writing there, and try again"
 # The `what` of a record that keeps a version active while another one is being installed.
 PINNED = "pinned"
 DEACTIVATED = "taken out of use"
@@ -73,7 +74,7 @@ def deactivate_model(model: str, note: str) -> None:
         _require_versions(model)
         active = find_active_version(model)
         if active is None:
-            raise ModelError(f"no version of {model} is active")
+            raise ModelError(f"no version of {model} is active, so there is nothing to stop using")
         _require_note(f"stop using {model}", note)
         _write_inactive(model, active.version, note.strip())
 
@@ -112,7 +113,9 @@ def remove_version(model: str, version: str, note: str) -> None:
         try:
             folder.rename(hidden)
         except OSError as error:
-            raise ModelError(f"{folder} cannot be removed: {error.strerror}") from error
+            raise ModelError(
+                f"{folder} cannot be removed: {error.strerror}; allow writing there, and try again"
+            ) from error
         for leftover in folder.parent.glob(f"{REMOVED_PREFIX}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         if not list_versions(model):
@@ -182,7 +185,7 @@ def write_pointer(model: str, record: JsonObject) -> None:
         _log_current_version(model)
     except OSError as error:
         raise ModelError(
-            f"{pointer.parent} cannot be written: {error.strerror}; nothing was changed"
+            f"{pointer.parent} cannot be written: {error.strerror}. {NOTHING_CHANGED}"
         ) from error
 
 
@@ -202,7 +205,7 @@ def log_event(record: JsonObject) -> None:
         append_line(_models_folder() / LOG, {"when": utc_now(), **record})
     except OSError as error:
         raise ModelError(
-            f"{_models_folder() / LOG} cannot be written: {error.strerror}; nothing was changed"
+            f"{_models_folder() / LOG} cannot be written: {error.strerror}. {NOTHING_CHANGED}"
         ) from error
 
 
@@ -255,10 +258,12 @@ def _require_sound_files(folder: Path) -> None:
     try:
         sha256 = sha256_of_file(folder / WEIGHTS)
     except OSError as error:
-        raise ModelError(f"{folder} has no {WEIGHTS}; that version cannot be used") from error
+        raise ModelError(
+            f"{folder} has no {WEIGHTS} that can be read; that version cannot be used. Install it again"
+        ) from error
     if sha256 != card.weights_sha256:
         raise ModelError(
-            f"the {WEIGHTS} of {folder} do not match its card; that version cannot be used"
+            f"the {WEIGHTS} of {folder} do not match its card; that version cannot be used. Install it again"
         )
 
 
