@@ -10,7 +10,13 @@ from scipy.special import expit
 from cxr_core.errors import DataError
 from cxr_core.evaluation.metrics.multiple_testing import adjust_by_holm
 from cxr_core.evaluation.metrics.paired import BOOTSTRAP, DELONG, compare_aurocs
-from cxr_core.models.card import Fusion, ModelCard, OperatingPoint, Population
+from cxr_core.models.card import (
+    DecisionThresholds,
+    Fusion,
+    ModelCard,
+    OperatingPoint,
+    Population,
+)
 from cxr_core.promotion.gate.checks import Check
 from cxr_core.promotion.gate.gate import LIMITS, Predictions, check_classifier
 from cxr_core.promotion.gate.verdict import Fingerprints, Verdict
@@ -253,6 +259,40 @@ def test_what_a_card_must_say(candidate, incumbent, name):
     tables = Predictions(own=films(), candidate=films(), incumbent=blur(films(), 1.0))
     verdict = verdict_of(check_classifier(candidate, incumbent, tables))
     assert [check.name for check in verdict.refusals] == [name]
+
+
+def decisions_of(*names: str, source: str = "90 validation films") -> dict:
+    return {
+        KEY: tuple(
+            DecisionThresholds(
+                name=name, error=0.1, present_from=0.7, absent_below=0.4, source=source
+            )
+            for name in names
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("positives", "decisions", "status", "sentence"),
+    [
+        (40, decisions_of("standard", "strict"), "pass", "own 90 validation films."),
+        (40, decisions_of("standard"), "fail", "validation films: strict."),
+        (40, decisions_of("standard", "strict", source="other films"), "fail", "standard, strict."),
+        (12, decisions_of("standard"), "pass", "too few of one class for the decision strict."),
+        (80, decisions_of("standard"), "pass", "too few of one class for the decision strict."),
+        (12, {}, "fail", "validation films: standard."),
+        (5, {}, "pass", "the decision standard and strict."),
+    ],
+)
+def test_decisions_are_chosen_on_own_films_where_there_are_enough(
+    positives, decisions, status, sentence
+):
+    auroc = {"value": 0.9, "low": 0.8, "high": 1.0, "n": 90, "positives": positives}
+    card = card_of(metrics={"validation": {KEY: {"auroc": auroc}}}, decisions=decisions)
+    checks = check_classifier(card, None, Predictions(own=films()))
+    (check,) = (check for check in checks if check.name == "operating points")
+    assert check.status == status
+    assert check.sentence.endswith(sentence)
 
 
 def test_a_probability_that_would_lose_the_ratio_is_refused():

@@ -66,7 +66,9 @@ def train_on(recipe: Recipe, films: FilmSet, report=lambda _: None):
     return Trainer(recipe, start.network, {"train": films, "val": films}, CPU, None, report).run()
 
 
-def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path):
+def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path, monkeypatch):
+    # The few validation films would allow neither 5 nor 10 %.
+    monkeypatch.setattr("cxr_core.reading.fitting.conformal.ERRORS", {"lenient": 0.4})
     folder = fit(TINY, [dataset], QUIET, run=tmp_path / "run", version="1.2.0")
 
     card = load_card(folder)
@@ -86,6 +88,11 @@ def test_a_run_ends_in_a_model_that_reads(dataset, tmp_path):
         card.metrics["validation"]["pneumonia"]["auroc"]["n"]
         == card.training["data"]["parts"]["val"]["films"]
     )
+    validation = card.training["data"]["parts"]["val"]
+    assert card.prevalence == {
+        "pneumonia": validation["positives"]["pneumonia"] / validation["films"]
+    }
+    assert [decision.name for decision in card.decisions["pneumonia"]] == ["lenient"]
     assert "test" not in card.metrics
     progress = [
         json.loads(line) for line in (tmp_path / "run" / "progress.jsonl").read_text().splitlines()

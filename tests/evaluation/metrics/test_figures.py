@@ -11,7 +11,8 @@ from cxr_core.evaluation.metrics.figures import (
     compute_finding_figures,
     compute_macro_figures,
 )
-from cxr_core.models.card import OperatingPoint
+from cxr_core.evaluation.metrics.results import FindingFigures
+from cxr_core.models.card import DecisionThresholds, OperatingPoint
 from cxr_core.models.figures import Figure
 from tests.evaluation.metrics.test_metrics import films
 
@@ -124,6 +125,31 @@ def test_the_figures_of_a_finding_have_the_names_that_cards_carry():
         sk.recall_score(labels, probabilities >= 0.2), abs=1e-6
     )
     assert {"sensitivity", "specificity", "accuracy"} <= set(sensitive.to_json())
+
+
+def test_a_decision_has_the_shares_of_each_class_that_it_suspects_leaves_open_and_does_not_suspect():
+    probabilities, labels, _ = films(4)
+    probabilities = probabilities.round(1)  # some films lie on the thresholds
+    decision = DecisionThresholds(
+        name="standard", error=0.1, present_from=0.7, absent_below=0.3, source="a test"
+    )
+    found = compute_finding_figures(
+        probabilities, labels, np.arange(len(labels)), POINTS, (decision,)
+    )
+    shares = found.decisions["standard"]
+    for name, of_class in (("present", labels == 1), ("absent", labels == 0)):
+        own = probabilities[of_class]
+        expected = {
+            "suspected": np.mean(own >= 0.7),
+            "undecided": np.mean((own >= 0.3) & (own < 0.7)),
+            "not_suspected": np.mean(own < 0.3),
+        }
+        assert min(expected.values()) > 0
+        for call, share in expected.items():
+            figure = getattr(shares, f"{name}_{call}")
+            assert figure.value == pytest.approx(share, abs=1e-6)
+            assert figure.low <= figure.value <= figure.high
+    assert FindingFigures.from_json(found.to_json()) == found
 
 
 def test_delongs_interval_is_given_only_where_no_patient_has_two_films():

@@ -75,6 +75,7 @@ def test_a_telling_ratio_enters_the_card(data, fake, tmp_path, workspace):
         "sensitivity_95",
         "specificity_95",
     }
+    assert [decision.name for decision in kept.decisions] == ["standard", "strict"]
 
 
 def test_a_ratio_that_tells_nothing_stays_out(data, fake, tmp_path, workspace):
