@@ -106,6 +106,6 @@ def _explain_end(status: int) -> str:
             f"out. Close other programs and prepare again; {kept}"
         )
     return (
-        f"the process that prepares {describe_end(status)}, by a fault of this program. Prepare again, and report it if "
-        f"that ends the same way; {kept}"
+        f"the process that prepares {describe_end(status)}, by a fault of this program. Prepare again, and report it "
+        f"if that ends the same way; {kept}"
     )

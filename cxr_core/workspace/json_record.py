@@ -5,6 +5,7 @@ decimals, every number is finite unless its field says otherwise, and text can b
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from functools import cache, partial
@@ -22,11 +23,18 @@ MAX_TEXT = 1_000_000  # characters
 
 Count = Annotated[int, pydantic.Field(ge=0)]
 Fraction = Annotated[float, pydantic.Field(ge=0, le=1)]  # probabilities, thresholds, shares
-# Checked as its type says, and kept as it was written: keys in their order, whole numbers whole.
-AsWritten = pydantic.WrapValidator(lambda value, check: (check(value), value)[1])
 PathText = pydantic.InstanceOf[str]  # may hold the bytes of a file name that are not UTF-8
 
 Record = TypeVar("Record")
+
+
+def _keep_as_written(value: Any, check: Callable[[Any], Any]) -> Any:
+    check(value)
+    return value
+
+
+# Checked as its type says, and kept as it was written: keys in their order, whole numbers whole.
+AsWritten = pydantic.WrapValidator(_keep_as_written)
 
 
 class JsonRecord:
@@ -201,5 +209,12 @@ def _describe(error: ErrorDetails) -> str:
         return f"{place}: {message.removeprefix('Value error, ')}"
     found = json.dumps(error["input"], default=repr)
     found = found if len(found) <= 60 else f"{found[:60]}…"
-    expected = _EXPECTED.get(kind, message.removeprefix("Input should be "))
+    expected = _EXPECTED.get(kind) or _shorten_expectation(message)
     return f"{place}: found {found}, expected {expected}".removeprefix(": ")
+
+
+def _shorten_expectation(message: str) -> str:
+    """`at least 1 item` of "List should have at least 1 item after validation, not 0"."""
+    return re.split(r" should (?:be|have) ", message, maxsplit=1)[-1].partition(
+        " after validation"
+    )[0]

@@ -62,7 +62,7 @@ def test_a_record_is_read_as_it_was_written() -> None:
         ({"heart": {"value": 0.5, "n": True}}, "heart.n: found true, expected a whole number"),
         ({"heart": {"value": 0.5, "n": 3.0}}, "heart.n: found 3.0, expected a whole number"),
         ({"heart": {"value": 0.5, "n": -1}}, "heart.n: found -1, expected greater than or equal to 0"),
-        ({"cells": [1, 2, 3]}, "cells: found"),
+        ({"cells": [1, 2, 3]}, "cells: found [1, 2, 3], expected at most 2 items"),
         ({"views": {"PA": {"part": "test", "lung": 1}}}, "views.PA.lung: found 1"),
     ],
 )  # fmt: skip
