@@ -12,10 +12,12 @@ def enlarge_cells(cells: np.ndarray) -> np.ndarray:
     value lies outside those of the four cells around it: the maximum does not move, nothing overshoots, and the
     contours around a single cell are round. With bilinear interpolation they are diamonds.
     The viewer's `layerValue` (pages/components/viewer/heatmap.js) does the same arithmetic.
-    Source: Fritsch and Butland 1984 (the slope at a cell is the harmonic mean of the steps beside it; 0 at an extremum).
+    Source: Fritsch and Butland 1984 (slope at a cell: the harmonic mean of the steps beside it; 0 at an extremum).
     """
     cells = np.asarray(cells, np.float32)
-    factor = 2 * (FINE_SIDE // (2 * max(cells.shape))) + 1  # odd: a pixel lies on each cell's centre
+    factor = (
+        2 * (FINE_SIDE // (2 * max(cells.shape))) + 1
+    )  # odd: a pixel lies on each cell's centre
     if factor == 1:
         return cells
     return np.asarray(_enlarge_columns(_enlarge_columns(cells, factor).T, factor).T, np.float32)

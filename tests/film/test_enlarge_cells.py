@@ -23,9 +23,7 @@ def test_an_enlarged_map_is_scipys_monotone_cubic(shape):
     cells = cells_of(1, shape)
     enlarged = enlarge_cells(cells)
     factor = enlarged.shape[0] // shape[0]
-    rows, columns = (
-        np.clip((np.arange(n * factor) + 0.5) / factor - 0.5, 0, n - 1) for n in shape
-    )
+    rows, columns = (np.clip((np.arange(n * factor) + 0.5) / factor - 0.5, 0, n - 1) for n in shape)
     expected = interpolate_with_scipy(interpolate_with_scipy(cells, rows).T, columns).T
     assert np.allclose(enlarged, expected, atol=1e-5)
 

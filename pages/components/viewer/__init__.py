@@ -1,4 +1,4 @@
-"""The film viewer: pan, zoom, window and level, invert, heatmaps and calipers in the browser, without a rerun.
+"""The film viewer: pan, zoom, window and level, magnifier, lengths, angles, heatmaps and calipers, without a rerun.
 
 The browser receives JSON: the film as a base64 PNG with 8 bits, and each heatmap as its model's coarse cells with their
 placement on the film. The browser interpolates and colours them on an absolute scale, so the same attribution has the
@@ -26,7 +26,13 @@ SCRIPTS = (
     "geometry.js",
     "heatmap.js",
     "picture.js",
+    "handles.js",
     "calipers.js",
+    "measures.js",
+    "lens.js",
+    "link.js",
+    "keys.js",
+    "menus.js",
     "controls.js",
     "viewer.js",
 )
@@ -43,12 +49,19 @@ _mount_component = st.components.v2.component(
 
 @dataclass(frozen=True, kw_only=True)
 class ViewerFilm:
-    """The film in the viewer. id: tells it from others.  picture: of `encode_picture`.  shape: (H, W) of the film."""
+    """The film in the viewer. id: tells it from others.  picture: of `encode_picture`.  shape: (H, W) of the film.
+
+    spacing: millimetres from row to row and from column to column, and where they hold, as a phrase for people ("at
+    the detector"); None where lengths are in pixels.  mirrored: whether the patient's left is not on the right, as it
+    usually is; the ends of the diameters are then named by the picture's sides.
+    """
 
     id: str
     picture: str
     shape: tuple[int, int]
     is_drawing: bool = False
+    spacing: tuple[float, float, str] | None = None
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +105,7 @@ def encode_picture(film: Radiograph) -> str:
     return base64.b64encode(png.tobytes()).decode("ascii")
 
 
-def show_viewer(
+def show_viewer(  # noqa: PLR0913 - what a page can say about the film, and hear of it
     film: ViewerFilm,
     layers: Sequence[Layer] = (),
     *,
@@ -100,6 +113,8 @@ def show_viewer(
     methods: Mapping[str, str],
     calipers: Calipers | None = None,
     on_ends: Callable[[], None] = lambda: None,
+    on_adjust: Callable[[], None] | None = None,
+    link: str | None = None,
     key: str,
 ) -> None:
     """Mount the viewer.
@@ -107,6 +122,9 @@ def show_viewer(
     first_layer: key of the heatmap that a film starts with.  methods: key -> label of the heatmap methods offered; the
     chosen one is `session.chosen_method` in the next run.  calipers: None where no model segments heart and lungs.
     on_ends: called before the run that follows a move of an endpoint; `session.moved_ends` then has the endpoints.
+    on_adjust: called before the run that follows a request to correct the film and read it again;
+    `session.requested_adjustment` then has it. None: this is not offered.  link: viewers with the same link show the
+    same part of their films with the same window and level.
     """
     height, width = film.shape
     _mount_component(
@@ -118,23 +136,32 @@ def show_viewer(
                 "columns": width,
                 "png": film.picture,
                 "isDrawing": film.is_drawing,
+                "spacing": film.spacing and _spacing_to_json(*film.spacing),
             },
             "layers": [_layer_to_json(layer) for layer in layers],
             "first": first_layer,
             "methods": dict(methods),
             "colours": {"stops": RAMP, "opaqueAt": OPAQUE_AT, "opacity": OPACITY},
-            "calipers": calipers and _calipers_to_json(calipers, film.id),
+            "calipers": calipers and _calipers_to_json(calipers, film),
+            "canAdjust": on_adjust is not None,
+            "link": link,
         },
         default={"method": None, "ends": None},
         on_method_change=lambda: None,
         on_ends_change=on_ends,
+        on_adjust_change=on_adjust or (lambda: None),
     )
 
 
-def _calipers_to_json(calipers: Calipers, film_id: str) -> dict[str, object]:
+def _spacing_to_json(row: float, column: float, source: str) -> dict[str, object]:
+    return {"row": row, "column": column, "source": source}
+
+
+def _calipers_to_json(calipers: Calipers, film: ViewerFilm) -> dict[str, object]:
     colours = {"heart": HEART_COLOUR, "thorax": THORAX_COLOUR, "lung": LUNG_COLOUR}
     return {
-        "film": film_id,
+        "film": film.id,
+        "mirrored": film.mirrored,
         "outlines": {name: points.round(1).tolist() for name, points in calipers.outlines.items()},
         "heart": calipers.heart,
         "thorax": calipers.thorax,

@@ -1,16 +1,9 @@
-/* Contours of heart and lungs, the two diameters, and their four endpoints, which a pointer or a key can move.
- * Everything is kept in film pixels (x, y); handles have a size in screen pixels, so they stay easy to grab. */
+/* Contours of heart and lungs, and the two diameters. A diameter is drawn level; its ends move sideways and the line as
+ * a whole up and down. Everything is kept in film pixels (x, y). */
 const ENDS = [["heart", 0], ["heart", 1], ["thorax", 0], ["thorax", 1]];
-const SIDES = ["left", "right"]; // of the picture, not of the patient
-const NUDGES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const PICTURE_SIDES = ["left of the picture", "right of the picture"];
+const PATIENT_SIDES = ["patient’s right", "patient’s left"]; // of a film that lies as usual
 const KEYS_REST_MS = 500; // how long keys must rest before the points are sent
-const SVG = "http://www.w3.org/2000/svg";
-
-function svgElement(name, attributes) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
-}
 
 class Calipers {
   constructor(viewer) {
@@ -19,8 +12,29 @@ class Calipers {
     this.on = false;
     this.hidden = false; // the reader hid the calipers, on every film that has a measurement
     this.serial = 0;
-    this.handles = ENDS.map(([name, end]) => this.makeHandle(name, end));
+    this.handles = ENDS.map(([name, end]) => {
+      const handle = makeHandle(name, "", "");
+      handle.dataset.end = `${name}-${end}`;
+      handle.addEventListener("blur", () => this.flush());
+      return handle;
+    });
     viewer.find("[data-layer=ends]").replaceChildren(...this.handles);
+    this.movables = [
+      ...ENDS.map(([name, end], index) => makeMovable(viewer, this.handles[index], {
+        at: () => [this.lines[name][end][0], this.level(name)],
+        move: ([x, y], byKey) => {
+          if (byKey) this.raise(name, y - this.level(name));
+          this.moveEnd(name, end, x);
+          if (byKey) this.sendLater();
+        },
+        dropped: () => this.send(),
+      })),
+      ...["heart", "thorax"].map((name) => makeMovable(viewer, viewer.find(`.grip.${name}`), {
+        at: () => [0, this.level(name)],
+        move: ([, y]) => this.raise(name, y - this.level(name)),
+        dropped: () => this.send(),
+      })),
+    ];
   }
 
   /** Take what Python sent for the film on the stage; null where no model segments it. */
@@ -29,20 +43,24 @@ class Calipers {
     const another = before?.film !== data?.film;
     this.data = data;
     if (another) {
-      this.held = undefined;
+      for (const movable of this.movables) movable.letGo();
       this.on = data !== null && (data.measured ? !this.hidden : data.offered);
     } else if (data && data.offered && !before.offered) {
       this.on = true;
       this.viewer.stage.scrollIntoView({ block: "center", behavior: "smooth" }); // on a narrow screen it is far above the button
     }
     // Points on their way to Python are newer than those it sends meanwhile.
-    const newer = this.held !== undefined || this.timer !== undefined || (data?.echo ?? 0) < this.serial;
+    const held = this.movables.some((movable) => movable.isHeld());
+    const newer = held || this.timer !== undefined || (data?.echo ?? 0) < this.serial;
     if (data && (another || !newer)) {
       this.lines = { heart: structuredClone(data.heart), thorax: structuredClone(data.thorax) };
       this.measured = data.measured;
       this.edited = data.edited;
     }
-    if (data && another) this.drawOutlines();
+    if (data && another) {
+      this.drawOutlines();
+      this.nameHandles();
+    }
     this.viewer.find(".hearts").hidden = data === null;
     this.viewer.draw();
   }
@@ -62,70 +80,31 @@ class Calipers {
     return heart > 0 && thorax >= heart ? heart / thorax : null;
   }
 
-  makeHandle(name, end) {
-    const handle = svgElement("g", { class: `end ${name}`, tabindex: "0", role: "slider", "data-end": `${name}-${end}` });
-    const label = `${name === "heart" ? "Heart" : "Thorax"}, endpoint on the ${SIDES[end]} of the picture`;
-    handle.setAttribute("aria-label", label);
-    const title = svgElement("title", {});
-    title.textContent = `${label}: drag it, or use the arrow keys (10 px with shift)`;
-    handle.append(title, svgElement("circle", { class: "hit" }), svgElement("circle", { class: "knob" }));
-    handle.addEventListener("pointerdown", (event) => this.grasp(event, handle, name, end));
-    handle.addEventListener("pointermove", (event) => this.drag(event, name, end));
-    for (const kind of ["pointerup", "pointercancel"]) handle.addEventListener(kind, () => this.release());
-    handle.addEventListener("dblclick", (event) => event.stopPropagation());
-    handle.addEventListener("keydown", (event) => this.nudge(event, name, end));
-    handle.addEventListener("blur", () => this.flush());
-    return handle;
+  /** The height at which a diameter is drawn: it measures across, and the outermost points of a heart differ in y. */
+  level(name) {
+    const [[, first], [, second]] = this.lines[name];
+    return (first + second) / 2;
   }
 
-  grasp(event, handle, name, end) {
-    event.stopPropagation(); // otherwise the film would move too
-    if (event.button !== 0 || this.held) return;
-    event.preventDefault();
-    handle.setPointerCapture(event.pointerId);
-    handle.focus({ preventScroll: true });
-    const at = this.viewer.geometry.toScreen(this.lines[name][end]);
-    const [x, y] = stagePoint(this.viewer, event);
-    this.held = { pointer: event.pointerId, offset: [at[0] - x, at[1] - y] };
-    handle.classList.add("held");
+  moveEnd(name, end, x) {
+    this.lines[name][end][0] = Math.round(x * 100) / 100;
+    this.change();
   }
 
-  drag(event, name, end) {
-    if (this.held?.pointer !== event.pointerId) return;
-    event.stopPropagation();
-    const { width, height } = this.viewer.geometry.stage;
-    const [x, y] = stagePoint(this.viewer, event);
-    // Never out of sight, where it could not be grabbed again.
-    const at = [
-      Math.min(width, Math.max(0, x + this.held.offset[0])), Math.min(height, Math.max(0, y + this.held.offset[1])),
-    ];
-    this.held.moved = true;
-    this.moveTo(name, end, this.viewer.geometry.toFilm(at));
+  /** Move a diameter up or down as a whole. */
+  raise(name, by) {
+    for (const point of this.lines[name]) point[1] = Math.round((point[1] + by) * 100) / 100;
+    this.change();
   }
 
-  release() {
-    const moved = this.held?.moved;
-    this.held = undefined;
-    for (const handle of this.handles) handle.classList.remove("held");
-    if (moved) this.send();
-  }
-
-  nudge(event, name, end) {
-    const by = NUDGES[event.key];
-    if (!by || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    const step = event.shiftKey ? 10 : 1;
-    const [x, y] = this.lines[name][end];
-    this.moveTo(name, end, [x + step * by[0], y + step * by[1]]);
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.flush(), KEYS_REST_MS);
-  }
-
-  moveTo(name, end, point) {
-    this.lines[name][end] = point.map((value) => Math.round(value * 100) / 100);
+  change() {
     this.measured = this.edited = true;
     this.viewer.draw();
+  }
+
+  sendLater() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.flush(), KEYS_REST_MS);
   }
 
   /** Send what keys have moved, unless it was sent already. */
@@ -148,8 +127,18 @@ class Calipers {
     });
     this.viewer.find("[data-layer=outlines]").replaceChildren(...paths);
     for (const [name, colour] of Object.entries(this.data.colours)) {
-      this.viewer.stage.style.setProperty(`--${name}`, colour);
+      this.viewer.root.style.setProperty(`--${name}`, colour);
     }
+  }
+
+  nameHandles() {
+    const sides = this.data.mirrored ? PICTURE_SIDES : PATIENT_SIDES;
+    ENDS.forEach(([name, end], index) => {
+      const label = `${name === "heart" ? "Heart" : "Thorax"}, end on the ${sides[end]}`;
+      this.handles[index].setAttribute("aria-label", label);
+      this.handles[index].querySelector("title").textContent =
+        `${label}: drag it sideways, or use the arrow keys (10 px with shift); up and down move the whole line`;
+    });
   }
 
   draw() {
@@ -159,30 +148,21 @@ class Calipers {
     viewer.root.dataset.hearts = shown ? "on" : "off";
     viewer.find("[data-do=hearts]").setAttribute("aria-pressed", String(shown));
     if (!shown) return;
-    viewer.find(".marks").classList.toggle("suggested", !this.measured);
+    viewer.find(".anatomy").classList.toggle("suggested", !this.measured);
     for (const name of ["heart", "thorax"]) {
-      const [[x0, y0], [x1, y1]] = this.lines[name];
-      const level = (y0 + y1) / 2; // a diameter measures horizontally, so it is drawn level
-      const parts = { across: `M${x0} ${level}H${x1}`, leader: `M${x0} ${y0}V${level}M${x1} ${y1}V${level}` };
-      for (const [kind, d] of Object.entries(parts)) {
-        for (const path of viewer.root.querySelectorAll(`.${kind}.${name}`)) path.setAttribute("d", d);
+      const [[x0], [x1]] = this.lines[name];
+      for (const path of viewer.root.querySelectorAll(`.across.${name}`)) {
+        path.setAttribute("d", `M${x0} ${this.level(name)}H${x1}`);
       }
     }
     const ratio = this.ratio;
     const text = this.measured && ratio !== null ? formatRatio(ratio) : "–";
-    ENDS.forEach(([name, end], index) => this.placeHandle(this.handles[index], this.lines[name][end], text));
+    ENDS.forEach(([name, end], index) => {
+      placeHandle(viewer, this.handles[index], [this.lines[name][end][0], this.level(name)], `ratio ${text}`);
+    });
     viewer.find(".ratio b").textContent = text;
     const state = !this.measured ? "drag the four endpoints" : this.edited ? "edited by hand" : "";
     viewer.find(".ratio span").textContent = state;
-  }
-
-  placeHandle(handle, point, ratio) {
-    const [x, y] = this.viewer.geometry.toScreen(point);
-    handle.setAttribute("transform", `translate(${x} ${y})`);
-    handle.setAttribute("aria-valuemin", "0");
-    handle.setAttribute("aria-valuemax", String(this.viewer.film.columns));
-    handle.setAttribute("aria-valuenow", String(point[0]));
-    handle.setAttribute("aria-valuetext", `x ${point[0].toFixed(1)}, y ${point[1].toFixed(1)} pixels; ratio ${ratio}`);
   }
 }
 

@@ -8,56 +8,48 @@ function listen(viewer) {
     if (button?.dataset.layer) viewer.choose(button.dataset.layer);
   });
   root.addEventListener("input", (event) => {
-    const { set } = event.target.dataset;
-    if (set === "window" || set === "level") viewer.setLook({ [set]: Number(event.target.value) });
+    const { dataset: { set }, value } = event.target;
+    if (value && (set === "window" || set === "level")) viewer.setLook({ [set]: Number(value) });
     if (set === "opacity") {
-      viewer.heat.opacity = Number(event.target.value) / 100;
+      viewer.heat.opacity = Number(value) / 100;
       showScale(viewer);
       viewer.draw();
     }
-    if (set === "method") viewer.requestMethod(event.target.value);
+    if (set === "method") viewer.requestMethod(value);
   });
-  root.addEventListener("keydown", (event) => onKey(viewer, event));
+  root.addEventListener("change", () => viewer.draw()); // a number that was out of range is replaced
   stage.addEventListener("wheel", (event) => {
     event.preventDefault();
     viewer.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), stagePoint(viewer, event));
   }, { passive: false });
-  stage.addEventListener("dblclick", () => viewer.act("fit"));
+  stage.addEventListener("dblclick", () => viewer.measures.tool || viewer.act("fit"));
   stage.addEventListener("contextmenu", (event) => event.preventDefault());
   listenToPointers(viewer);
 }
 
-const KEYS = {
-  "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", "0": "fit",
-  i: "invert", h: "heat", c: "hearts", r: "reset", f: "fullscreen",
-};
-const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-
-function onKey(viewer, event) {
-  const typing = event.target.closest("input, select");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  const action = KEYS[event.key.toLowerCase()];
-  const arrow = ARROWS[event.key];
-  if (!action && !arrow) return;
-  event.preventDefault();
-  event.stopPropagation();
-  if (action) viewer.act(action);
-  else viewer.move(40 * arrow[0], 40 * arrow[1]);
-}
-
-/** One pointer drags the film, or sets window and level with shift or the right button; two pointers pinch. */
+/** One pointer drags the film, measures while a tool is chosen, or sets window and level with shift or the right button;
+ *  two pointers pinch. */
 function listenToPointers(viewer) {
   const { stage } = viewer;
   const held = new Map();
+  let measuring; // the pointer that measures
+  const onFilm = (event) => viewer.geometry.toFilm(stagePoint(viewer, event));
   stage.addEventListener("pointerdown", (event) => {
-    held.set(event.pointerId, stagePoint(viewer, event));
     stage.setPointerCapture(event.pointerId);
     viewer.root.focus({ preventScroll: true });
+    if (viewer.measures.tool && event.button === 0 && !event.shiftKey && !held.size) {
+      measuring = event.pointerId;
+      return viewer.measures.press(onFilm(event));
+    }
+    held.set(event.pointerId, stagePoint(viewer, event));
     stage.classList.add("held");
   });
   stage.addEventListener("pointermove", (event) => {
     const now = stagePoint(viewer, event);
+    viewer.pointer = now;
     showReadout(viewer, now);
+    if (viewer.magnifies) viewer.draw();
+    if (!held.size) viewer.measures.follow(onFilm(event));
     const before = held.get(event.pointerId);
     if (!before) return;
     const other = [...held].find(([id]) => id !== event.pointerId)?.[1];
@@ -74,12 +66,20 @@ function listenToPointers(viewer) {
     }
   });
   const release = (event) => {
+    if (event.pointerId === measuring) {
+      measuring = undefined;
+      viewer.measures.release(onFilm(event));
+    }
     held.delete(event.pointerId);
     if (!held.size) stage.classList.remove("held");
   };
   stage.addEventListener("pointerup", release);
   stage.addEventListener("pointercancel", release);
-  stage.addEventListener("pointerleave", () => viewer.find(".readout").replaceChildren());
+  stage.addEventListener("pointerleave", () => {
+    viewer.pointer = null;
+    viewer.find(".readout").replaceChildren();
+    viewer.draw();
+  });
 }
 
 function stagePoint(viewer, event) {
@@ -121,12 +121,11 @@ function showScale(viewer) {
 
 function showState(viewer) {
   const { root, geometry, look, heat } = viewer;
-  const percent = `${Math.round(geometry.scale * 100)} %`;
-  viewer.find(".zoom").textContent = percent;
-  viewer.find("[data-set=window]").value = look.window;
-  viewer.find("[data-set=level]").value = look.level;
+  viewer.find(".zoom").textContent = `${Math.round((geometry.scale / geometry.actualScale) * 100)} %`;
+  showLook(viewer);
   viewer.find("[data-set=opacity]").value = heat.opacity * 100;
   viewer.find("[data-do=invert]").setAttribute("aria-pressed", String(look.inverted));
+  viewer.find("[data-do=magnify]").setAttribute("aria-pressed", String(viewer.magnifies));
   const shown = heat.on && viewer.layer !== null;
   viewer.find("[data-do=heat]").setAttribute("aria-pressed", String(shown));
   for (const button of root.querySelectorAll("[data-layer][role=radio]")) {
@@ -136,6 +135,7 @@ function showState(viewer) {
   Object.assign(root.dataset, {
     zoom: geometry.scale.toFixed(4),
     inverted: String(look.inverted),
+    magnifier: viewer.magnifies ? "on" : "off",
     window: String(Math.round(look.window)),
     level: String(Math.round(look.level)),
     heat: shown ? "on" : "off",
@@ -144,13 +144,29 @@ function showState(viewer) {
   });
 }
 
+/** Window and level on their button, in their fields and among the presets. */
+function showLook({ root, look, find }) {
+  for (const name of ["window", "level"]) {
+    const value = Math.round(look[name]);
+    find(`.look-${name}`).textContent = value;
+    for (const field of root.querySelectorAll(`[data-set=${name}]`)) {
+      const typing = field.type === "number" && field === root.getRootNode().activeElement;
+      if (!typing || Number(field.value) > field.max) field.value = value;
+    }
+  }
+  for (const [name, preset] of Object.entries(Picture.presets)) {
+    const chosen = preset.window === look.window && preset.level === look.level;
+    find(`[data-do=preset-${name}]`).setAttribute("aria-pressed", String(chosen));
+  }
+}
+
 /** What is under the pointer: position, grey value and evidence. */
 function showReadout(viewer, point) {
   if (!viewer.picture) return;
   const at = viewer.geometry.toFilm(point);
   const grey = viewer.picture.greyAt(at, viewer.film);
   if (grey === null) return viewer.find(".readout").replaceChildren();
-  let text = `x ${Math.floor(at[0])}  y ${Math.floor(at[1])}  grey ${grey}`;
+  let text = `x ${Math.floor(at[0])}  y ${Math.floor(at[1])}  grey ${Math.round(grey / 2.55)} %`;
   if (viewer.layer && viewer.heat.on) {
     const value = viewer.valueAt(at);
     const name = viewer.layer.unit === "relative" ? "relative" : "evidence";

@@ -29,9 +29,29 @@ class Geometry {
     this.fitted = true;
   }
 
+  /** One pixel of the film on one of the screen. */
+  get actualScale() {
+    return 1 / (window.devicePixelRatio || 1);
+  }
+
+  /** The view as shares, for films and stages of any size. */
+  get view() {
+    const [column, row] = this.toFilm([this.stage.width / 2, this.stage.height / 2]);
+    const middle = [column / this.film.columns, row / this.film.rows];
+    return { fitted: this.fitted, zoom: this.scale / this.fitScale, middle };
+  }
+
+  set view({ fitted, zoom, middle }) {
+    if (fitted) return this.fit();
+    this.scale = zoom * this.fitScale;
+    this.x = this.stage.width / 2 - middle[0] * this.film.columns * this.scale;
+    this.y = this.stage.height / 2 - middle[1] * this.film.rows * this.scale;
+    this.fitted = false;
+  }
+
   /** Zoom by a factor and leave the film point under the screen point where it is. */
   zoomAt([x, y], factor) {
-    const smallest = this.fitScale / 2;
+    const smallest = Math.min(this.fitScale / 2, this.actualScale);
     const largest = Math.max(8, this.fitScale * 8);
     const scale = Math.min(largest, Math.max(smallest, this.scale * factor));
     const [column, row] = this.toFilm([x, y]);

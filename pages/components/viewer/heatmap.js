@@ -12,19 +12,28 @@ function heatColour(share, { stops, opaqueAt }) {
   return [mix(0), mix(1), mix(2), 255 * Math.min(1, t / opaqueAt)];
 }
 
-/** A layer's value at a film point (column, row), bilinear between the centres of its cells; NaN outside the
- *  model's input. The same arithmetic as `Placement.map_to_film`. */
+/** A value between `low` and `high`, with those beyond them; monotone cubic (Fritsch and Butland 1984). */
+function interpolate(before, low, high, after, t) {
+  const [step, earlier, later] = [high - low, low - before, after - high];
+  const slope = (a, b) => (a * b > 0 ? (2 * a * b) / (a + b) : 0);
+  const [start, end] = [slope(earlier, step), slope(step, later)];
+  return low + t * (start + t * (3 * step - 2 * start - end + t * (start + end - 2 * step)));
+}
+
+/** A layer's value at a film point (column, row), smooth between the centres of its cells; NaN outside the model's
+ *  input. The same arithmetic as `enlarge_cells` and `Placement.map_to_film` in Python. */
 function layerValue(layer, column, row) {
   const at = [row, column].map((v, axis) => v * layer.placementScale[axis] + layer.placementOffset[axis]);
   if (at.some((v) => v < 0 || v > layer.side)) return NaN;
-  const cell = [layer.rows, layer.columns].map((count, axis) => {
+  const [rows, columns] = [layer.rows, layer.columns].map((count, axis) => {
     const place = Math.min(count - 1, Math.max(0, (at[axis] * count) / layer.side - 0.5));
-    const low = Math.min(Math.max(0, count - 2), Math.floor(place));
-    return { low, high: Math.min(count - 1, low + 1), rest: place - low };
+    const low = Math.floor(place);
+    const near = [-1, 0, 1, 2].map((offset) => Math.min(count - 1, Math.max(0, low + offset)));
+    return { near, rest: place - low };
   });
   const value = (r, c) => layer.cells[r * layer.columns + c];
-  const along = (r) => value(r, cell[1].low) * (1 - cell[1].rest) + value(r, cell[1].high) * cell[1].rest;
-  return along(cell[0].low) * (1 - cell[0].rest) + along(cell[0].high) * cell[0].rest;
+  const down = columns.near.map((c) => interpolate(...rows.near.map((r) => value(r, c)), rows.rest));
+  return interpolate(...down, columns.rest);
 }
 
 /** A canvas that covers the whole film, with the layer in colour. */

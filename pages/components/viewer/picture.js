@@ -1,6 +1,14 @@
 /** The film's 8-bit grey values, and a canvas that shows them with the current window, level and inversion. */
 class Picture {
   static plain = { window: 100, level: 50, inverted: false }; // per cent of the film's range
+  // A film has no Hounsfield units: a preset spreads those grey values in which its tissue lies on a film that is dark
+  // where there is air. Window and level, as above.
+  static presets = {
+    default: { window: 100, level: 50 }, // the full range
+    lung: { window: 60, level: 30 }, // 0 to 60 %: the dark half
+    mediastinum: { window: 60, level: 70 }, // 40 to 100 %: the bright half
+    bone: { window: 40, level: 75 }, // 55 to 95 %: a narrow range, bright
+  };
 
   static async load(base64) {
     const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));

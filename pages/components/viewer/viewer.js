@@ -2,12 +2,13 @@
 const STEP = 1.25; // zoom per click or key
 const viewers = new WeakMap();
 
-export default function mount({ data, parentElement, setStateValue }) {
+export default function mount({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".viewer");
   if (!viewers.has(root)) viewers.set(root, new Viewer(root));
   const viewer = viewers.get(root);
   viewer.requestMethod = (method) => setStateValue("method", method);
   viewer.sendEnds = (ends) => setStateValue("ends", ends);
+  viewer.requestAdjustment = (change) => setTriggerValue("adjust", { film: viewer.filmId, change });
   viewer.update(data);
 }
 
@@ -20,9 +21,17 @@ class Viewer {
     this.look = { ...Picture.plain };
     this.heat = { on: true, opacity: null, chosen: null, layers: [], colours: null };
     this.heatCanvas = null;
+    this.pointer = null; // where it is on the stage
+    this.magnifies = false;
+    this.link = null; // viewers of the same link show the same view
     root.filmViewer = this; // for tests and for tools on top of the film
     this.calipers = new Calipers(this);
+    this.measures = new Measures(this);
+    fillHelp(this);
     listen(this);
+    listenToKeys(this);
+    listenToMenus(this);
+    listenToLink(this);
     new ResizeObserver(() => this.resize()).observe(this.stage);
   }
 
@@ -36,14 +45,22 @@ class Viewer {
     this.film = data.film;
     this.heat.colours = data.colours;
     this.heat.opacity ??= data.colours.opacity;
+    this.showAdjustments(data.canAdjust);
+    const linked = this.link !== data.link;
+    this.link = data.link;
     const received = JSON.stringify([data.film.id, data.layers]);
-    if (received === this.received) return this.takeCalipers(); // most reruns of the page change nothing else
+    if (received === this.received) { // most reruns of the page change nothing else
+      if (linked && this.picture) joinLink(this);
+      return this.takeCalipers();
+    }
     this.received = received;
-    if (this.filmId !== data.film.id && !(await this.open(data.film))) return;
+    const opened = this.filmId !== data.film.id;
+    if (opened && !(await this.open(data.film))) return;
     this.takeLayers(this.data); // the newest: other data may have arrived while the film was decoded
     this.takeCalipers();
     this.find(".badge").hidden = !this.film.isDrawing;
     this.draw();
+    if (opened || linked) joinLink(this);
     this.root.dataset.film = this.filmId;
     this.root.dataset.ready = String(this.picture !== null);
   }
@@ -52,6 +69,7 @@ class Viewer {
   async open(film) {
     this.calipers.flush();
     this.calipers.take(null);
+    this.measures.clear();
     this.filmId = film.id;
     this.root.dataset.ready = "false";
     this.heat.chosen = null;
@@ -72,6 +90,11 @@ class Viewer {
     if (!this.layer) this.heat.chosen = first;
     fillChoices(this, methods);
     this.paintHeat();
+  }
+
+  showAdjustments(can) {
+    this.find(".adjust").hidden = !can;
+    this.find("[data-keys^=Correct]").hidden = !can;
   }
 
   takeCalipers() {
@@ -106,33 +129,56 @@ class Viewer {
     this.look.window = Math.min(200, Math.max(2, this.look.window));
     this.look.level = Math.min(100, Math.max(0, this.look.level));
     this.lookChanged = true;
+    shareView(this);
     this.draw();
   }
 
   zoom(factor, point) {
     const { width, height } = this.geometry.stage;
     this.geometry.zoomAt(point ?? [width / 2, height / 2], factor);
+    shareView(this);
     this.draw();
   }
 
   move(dx, dy) {
     this.geometry.moveBy(dx, dy);
+    shareView(this);
     this.draw();
+  }
+
+  fit() {
+    this.geometry.fit();
+    shareView(this);
   }
 
   act(name) {
     const actions = {
       "zoom-in": () => this.zoom(STEP),
       "zoom-out": () => this.zoom(1 / STEP),
-      fit: () => this.geometry.fit(),
+      fit: () => this.fit(),
+      actual: () => this.zoom(this.geometry.actualScale / this.geometry.scale),
+      magnify: () => (this.magnifies = !this.magnifies),
       invert: () => this.setLook({ inverted: !this.look.inverted }),
       reset: () => this.setLook({ ...Picture.plain }),
+      length: () => this.measures.choose("length"),
+      angle: () => this.measures.choose("angle"),
+      delete: () => this.measures.removeLast(),
       heat: () => this.toggleHeat(),
       hearts: () => this.calipers.toggle(),
+      help: () => toggleHelp(this),
       fullscreen: () => (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen()),
     };
-    actions[name]?.();
+    const [group, choice] = name.split("-");
+    if (group === "preset") this.setLook(Picture.presets[choice]);
+    else if (group === "adjust") this.adjust(choice);
+    else actions[name]?.();
     this.draw();
+  }
+
+  /** Ask Python to read the film again, changed; what is displayed here stays as it is until then. */
+  adjust(change) {
+    closeMenu(this);
+    if (this.picture && this.data.canAdjust) this.requestAdjustment(change);
   }
 
   resize() {
@@ -163,8 +209,12 @@ class Viewer {
     this.place(this.find("canvas.film"), this.picture?.canvas);
     this.place(this.find("canvas.heat"), this.heat.on ? this.heatCanvas : null);
     this.find("canvas.heat").style.opacity = this.heat.opacity;
-    this.find("[data-layer=film-points]").setAttribute("transform", `matrix(${this.geometry.matrix.join(" ")})`);
+    for (const layer of this.root.querySelectorAll(".film-points")) {
+      layer.setAttribute("transform", `matrix(${this.geometry.matrix.join(" ")})`);
+    }
     this.calipers.draw();
+    this.measures.draw();
+    drawLens(this);
     showState(this);
   }
 
