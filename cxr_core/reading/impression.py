@@ -14,14 +14,10 @@ from cxr_core.reading.cardiothoracic.ratio import (
 )
 from cxr_core.reading.results import FindingReading, Reading
 
-UPPER_LIMIT = f"the upper limit of {RATIO_LIMIT:.2f}"
-# Why the limit of adult PA films does not hold, as the end of a sentence.
-OTHER_FILMS = {
-    VIEW_AP: "this film is AP",
-    VIEW_LATERAL: "this film is lateral",
-    VIEW_UNKNOWN: "the view of this film is unknown",
-    CHILD: "this patient is a child",
-}
+LIMIT = f"the upper limit of {RATIO_LIMIT:.2f} for adult PA films"
+# Why the limit of adult PA films does not apply, and why it may not.
+OTHER_FILMS = {VIEW_AP: "AP film", VIEW_LATERAL: "lateral film", CHILD: "child"}
+UNKNOWN_FILMS = {VIEW_UNKNOWN: "view unknown"}
 
 
 def write_impression(reading: Reading) -> str:
@@ -86,7 +82,8 @@ def _write_not_assessed(findings: Sequence[FindingReading]) -> Iterator[str]:
 
 
 def _write_cautions(reading: Reading) -> Iterator[str]:
-    if any(concern.code == "unlike_training" for concern in reading.concerns):
+    unlike = any(concern.code == "unlike_training" for concern in reading.concerns)
+    if unlike and any(_has_verdict(finding) for finding in reading.findings):
         yield "Interpret with caution: the film is unlike those that the model was trained on."
 
 
@@ -97,9 +94,13 @@ def _describe_ratio(reading: Reading) -> str | None:
     measurement = reading.measurements[0]
     if measurement.value is None:
         return "CTR could not be measured"
-    parts = [_compare_with_limit(measurement, reading.patient.is_age_unknown)]
-    if set(measurement.reasons) - set(OTHER_FILMS):
-        parts.append("interpret the CTR with caution")
+    ratio = f"CTR {format_ratio(measurement.value)}"
+    if measurement.edited:
+        ratio += ", edited by hand"
+    if set(measurement.reasons) - {*OTHER_FILMS, *UNKNOWN_FILMS}:
+        parts = [f"{ratio}, to be interpreted with caution"]
+    else:
+        parts = [ratio + _compare_with_limit(measurement, reading.patient.is_age_unknown)]
     if measurement.edited:
         parts += _describe_automatic_basis(reading.findings)
     if measurement.disagreements:
@@ -108,21 +109,22 @@ def _describe_ratio(reading: Reading) -> str | None:
 
 
 def _compare_with_limit(measurement: Measurement, age_unknown: bool) -> str:
+    """On which side of the limit a ratio lies, or why the limit does not apply, with the sign that joins it."""
     assert measurement.value is not None
-    ratio = f"CTR {format_ratio(measurement.value)}"
-    if measurement.edited:
-        ratio += ", edited by hand"
     others = [words for reason, words in OTHER_FILMS.items() if reason in measurement.reasons]
+    unknown = [words for reason, words in UNKNOWN_FILMS.items() if reason in measurement.reasons]
     if age_unknown:
-        others.append("the age is unknown")
-    if others:
-        return f"{ratio}; {UPPER_LIMIT} is for adult PA films, and {' and '.join(others)}"
+        unknown.append("age unknown")
+    if others or unknown:
+        verb = "does" if others else "may"
+        return f"; {LIMIT} {verb} not apply: {', '.join([*others, *unknown])}"
     low, high = measurement.low, measurement.high
-    if low is not None and high is not None and low <= RATIO_LIMIT <= high:
-        interval = f"95 % interval {format_ratio(low)} to {format_ratio(high)}"
-        return f"{ratio}, {interval}, which includes {UPPER_LIMIT} for adult PA films"
-    side = "above" if measurement.value > RATIO_LIMIT else "not above"
-    return f"{ratio}, {side} {UPPER_LIMIT} for adult PA films"
+    side = "above" if measurement.value > RATIO_LIMIT else "below"
+    if measurement.value == RATIO_LIMIT:
+        side = "at"
+    elif low is not None and high is not None and low <= RATIO_LIMIT <= high:
+        side = f"not clearly {side}"
+    return f", {side} {LIMIT}"
 
 
 def _describe_automatic_basis(findings: Sequence[FindingReading]) -> Iterator[str]:

@@ -63,7 +63,7 @@ def test_nothing_suspected_is_not_called_normal_or_excluded():
         finding("cardiomegaly", "absent"), finding("pneumonia", "absent"), measured=ratio(0.44)
     )
     assert text == (
-        "Cardiomegaly is not suspected (CTR 0.44, not above the upper limit of 0.50 for adult PA films). "
+        "Cardiomegaly is not suspected (CTR 0.44, below the upper limit of 0.50 for adult PA films). "
         f"Pneumonia is not suspected. {END}"
     )
 
@@ -73,8 +73,8 @@ def test_undecided_gives_its_reason():
         finding("cardiomegaly", "indeterminate", undecided_because=BETWEEN), measured=ratio(0.51)
     )
     assert text == (
-        "Cardiomegaly is undecided (CTR 0.51, 95 % interval 0.49 to 0.53, which includes the upper limit of 0.50 for "
-        f"adult PA films). {BETWEEN} {END}"
+        "Cardiomegaly is undecided (CTR 0.51, not clearly above the upper limit of 0.50 for adult PA films). "
+        f"{BETWEEN} {END}"
     )
 
 
@@ -98,8 +98,8 @@ def test_a_child_has_its_verdict_and_a_ratio_without_the_adult_limit():
         patient=CHILD_OF_FOUR,
     )
     assert text == (
-        "Pneumonia is suspected. CTR 0.55; the upper limit of 0.50 is for adult PA films, and this patient is a "
-        f"child. Cardiomegaly was not assessed: no model for this patient. {END}"
+        "Pneumonia is suspected. CTR 0.55; the upper limit of 0.50 for adult PA films does not apply: child. "
+        f"Cardiomegaly was not assessed: no model for this patient. {END}"
     )
 
 
@@ -111,7 +111,7 @@ def test_without_an_age_a_model_for_an_age_group_gives_no_verdict():
         patient=Patient(view="PA"),
     )
     assert text == (
-        "CTR 0.56; the upper limit of 0.50 is for adult PA films, and the age is unknown. Cardiomegaly and pneumonia "
+        "CTR 0.56; the upper limit of 0.50 for adult PA films may not apply: age unknown. Cardiomegaly and pneumonia "
         f"were not assessed: the age is missing. {END}"
     )
 
@@ -119,14 +119,14 @@ def test_without_an_age_a_model_for_an_age_group_gives_no_verdict():
 @pytest.mark.parametrize(
     ("reasons", "words"),
     [
-        ((VIEW_AP,), "and this film is AP"),
-        ((VIEW_UNKNOWN,), "and the view of this film is unknown"),
-        ((VIEW_AP, CHILD), "and this film is AP and this patient is a child"),
+        ((VIEW_AP,), "does not apply: AP film"),
+        ((VIEW_UNKNOWN,), "may not apply: view unknown"),
+        ((VIEW_AP, CHILD), "does not apply: AP film, child"),
     ],
 )
 def test_the_limit_of_adult_pa_films_is_not_held_against_other_films(reasons, words):
     text = impression(finding("cardiomegaly", "present"), measured=ratio(0.6, reasons=reasons))
-    assert f"CTR 0.60; the upper limit of 0.50 is for adult PA films, {words})" in text
+    assert f"CTR 0.60; the upper limit of 0.50 for adult PA films {words})" in text
     assert "above" not in text
 
 
@@ -135,7 +135,7 @@ def test_a_ratio_that_must_be_doubted_or_contradicts_the_model_says_so():
         finding("cardiomegaly", "absent"),
         measured=ratio(0.6, reasons=("The contour is unstable.",), disagreements=("…",)),
     )
-    assert "adult PA films; interpret the CTR with caution; CTR and model disagree)." in text
+    assert "(CTR 0.60, to be interpreted with caution; CTR and model disagree)." in text
 
 
 @pytest.mark.parametrize(("by_edited", "named"), [(False, True), (True, False)])
@@ -145,7 +145,7 @@ def test_an_edited_ratio_says_on_which_ratio_the_verdict_rests(by_edited: bool, 
         finding("cardiomegaly", "present", fusion_parts=parts),
         measured=ratio(0.47, low=None, high=None, edited=True),
     )
-    assert "CTR 0.47, edited by hand, not above the upper limit" in text
+    assert "CTR 0.47, edited by hand, below the upper limit" in text
     assert ("the verdict rests on the automatic CTR of 0.53" in text) is named
 
 

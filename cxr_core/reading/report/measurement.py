@@ -1,75 +1,92 @@
-"""Prepares the report's section on the width of the heart: the ratio, what it rests on, and the measured film."""
+"""Prepares what a report says of the cardiothoracic ratio: its figures, its limitations, and what it rests on."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from cxr_core.findings import RATIO_LIMIT
+from cxr_core.reading.cardiothoracic.change import compare_ratios
 from cxr_core.reading.cardiothoracic.contours import Line
-from cxr_core.reading.cardiothoracic.overlay import draw_measurement
 from cxr_core.reading.cardiothoracic.ratio import Measurement, describe_diameters, describe_ratio
-from cxr_core.reading.report.pictures import EmbeddedPicture, embed_picture, resize_film, to_grey
-from cxr_core.reading.report.report import Report
+from cxr_core.reading.results import Reading
 
 METHOD = (
-    "The cardiothoracic ratio is the heart's greatest transverse diameter over that of the thorax (Danzer 1919). Only "
-    "the horizontal distance between the two ends of a diameter counts. Points are (x, y) in pixels of the film."
+    "The cardiothoracic ratio (CTR) is the heart's greatest transverse diameter over that of the thorax (Danzer 1919). "
+    "Only the horizontal distance between the two ends of a diameter counts. Points are (x, y) in pixels of the film."
 )
+CHANGE_METHOD = "The interval of a change is that of the difference of two independent estimates (Zou and Donner 2008)."
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasurementSection:
-    """What the section shows. rows: names and values.  cautions: why a measured ratio is not to be trusted."""
+class RatioSection:
+    """The ratio on page one. rows: names and values.  limitations: of the ratio, and of its change."""
 
-    disagreements: tuple[str, ...]
     rows: tuple[tuple[str, str], ...]
-    cautions: tuple[str, ...]
-    method: str
-    picture: EmbeddedPicture | None
+    limitations: tuple[str, ...]
 
 
-def build_measurement_section(report: Report, measurement: Measurement) -> MeasurementSection:
-    """The section on one measurement of the report's reading."""
-    return MeasurementSection(
-        disagreements=measurement.disagreements,
-        rows=tuple(_list_facts(measurement)),
-        cautions=() if measurement.value is None else measurement.reasons,
-        method=METHOD,
-        picture=_draw_picture(report, measurement),
+def build_ratio_section(
+    reading: Reading, prior: Reading | None, mentioned: Collection[str]
+) -> RatioSection | None:
+    """The section on a reading's ratio; None where there is no measurement.
+
+    mentioned: sentences that stand elsewhere on the page and are not repeated.
+    """
+    if not reading.measurements:
+        return None
+    measurement = reading.measurements[0]
+    limitations = list(measurement.disagreements)
+    if measurement.value is not None:
+        limitations += measurement.reasons
+    rows = list(_list_figures(measurement))
+    if prior is not None:
+        rows += _list_prior_figures(measurement, prior)
+        limitations += _list_prior_limitations(reading, prior)
+    return RatioSection(
+        rows=tuple(rows),
+        limitations=tuple(text for text in limitations if text not in mentioned),
     )
 
 
-def _list_facts(measurement: Measurement) -> list[tuple[str, str]]:
-    known = measurement.value is not None
-    rows = [("Cardiothoracic ratio", describe_ratio(measurement))]
-    if known:
-        limit = f"{RATIO_LIMIT}: above it a heart is called enlarged, on PA films of adults"
-        rows.append(("Limit", limit))
-    diameters = describe_diameters(measurement)
-    if diameters:
-        rows.append(("Diameters", diameters))
+def list_ratio_details(measurement: Measurement) -> Iterator[tuple[str, str]]:
+    """Names and values of what the ratio rests on, for the appendix."""
     for name, line in (("heart", measurement.heart), ("thorax", measurement.thorax)):
         if line is not None:
-            rows.append((f"Ends of the {name}", _format_line(line)))
-    if known:
-        rows.append(("Trusted", "yes" if measurement.trusted else "no, for the reasons below"))
+            yield f"Ends of the {name}", _format_line(line)
+    yield "Outlines by", f"{measurement.model} {measurement.version}"
+    yield "Method", METHOD
+
+
+def _list_figures(measurement: Measurement) -> Iterator[tuple[str, str]]:
+    doubted = measurement.value is not None and not measurement.trusted
+    yield "CTR", describe_ratio(measurement) + (", interpret with caution" if doubted else "")
+    if measurement.value is not None:
+        yield "Upper limit", f"{RATIO_LIMIT:.2f} (adult PA)"
+    diameters = describe_diameters(measurement)
+    if diameters:
+        yield "Diameters", diameters
     if measurement.automatic is not None:
-        rows.append(("Edited", "by hand"))
-        rows.append(("Automatic ratio", describe_ratio(measurement.automatic)))
-    return [*rows, ("Model", f"{measurement.model} {measurement.version}")]
+        yield "Automatic CTR", describe_ratio(measurement.automatic)
+
+
+def _list_prior_figures(measurement: Measurement, prior: Reading) -> Iterator[tuple[str, str]]:
+    if not prior.measurements:
+        yield "CTR of the prior film", "not measured"
+        return
+    yield "CTR of the prior film", describe_ratio(prior.measurements[0])
+    change = compare_ratios(prior.measurements[0], measurement)
+    if change is not None:
+        yield "Change", change.describe()
+
+
+def _list_prior_limitations(reading: Reading, prior: Reading) -> Iterator[str]:
+    views = (prior.patient.view, reading.patient.view)
+    if views[0] != views[1]:
+        names = [view or "unknown" for view in views]
+        yield f"The views differ (prior {names[0]}, current {names[1]}), which changes the CTR by itself."
+    for measurement in prior.measurements:
+        if measurement.value is not None:
+            yield from (f"Prior film: {reason}" for reason in measurement.reasons)
 
 
 def _format_line(line: Line) -> str:
     return " and ".join(f"({x:.1f}, {y:.1f})" for x, y in line)
-
-
-def _draw_picture(report: Report, measurement: Measurement) -> EmbeddedPicture | None:
-    film, segmentation = report.film, report.examination.segmentation
-    if film is None or segmentation is None:
-        return None
-    caption = "The synthetic film" if report.is_drawing else "The film"
-    caption += " with the contours of heart and lungs"
-    if measurement.heart is not None:
-        caption += " and both diameters"
-    if measurement.edited:
-        caption += ", their ends set by hand"
-    grey = to_grey(resize_film(film.pixels))
-    return embed_picture(draw_measurement(grey, film.shape, segmentation, measurement), caption)

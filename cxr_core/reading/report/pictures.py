@@ -1,4 +1,4 @@
-"""Prepares the pictures of an HTML report: sized for paper and held in the page itself."""
+"""Prepares the pictures of a report: sized for paper and held in the report itself."""
 
 import base64
 from dataclasses import dataclass, replace
@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 
 from cxr_core.film.preprocess import Placement
+from cxr_core.reading.cardiothoracic.overlay import draw_measurement
 from cxr_core.reading.report.colormap import overlay_heatmap
+from cxr_core.reading.report.report import Report
 
 LONGEST_SIDE_PX = 1024  # of a picture in the report; more would only make the file large
 BAR_GREY = 0.42  # under the colour bar: about the grey of a lung
@@ -15,18 +17,47 @@ BAR_GREY = 0.42  # under the colour bar: about the grey of a lung
 
 @dataclass(frozen=True)
 class EmbeddedPicture:
-    """A picture as an `img` element takes it. source: a data URI."""
+    """A picture that is held in the report itself. png: the bytes of its file.  size: rows and columns in pixels."""
 
-    source: str
+    png: bytes
     caption: str
+    size: tuple[int, int]
+
+    @property
+    def source(self) -> str:
+        """The picture as the `src` of an `img` element."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
 
 
 def embed_picture(pixels: np.ndarray, caption: str) -> EmbeddedPicture:
     """A picture of (H, W) grey or (H, W, 3) sRGB uint8 pixels."""
     ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     _, png = cv2.imencode(".png", ordered)
-    data = base64.b64encode(png.tobytes()).decode("ascii")
-    return EmbeddedPicture(f"data:image/png;base64,{data}", caption)
+    return EmbeddedPicture(png.tobytes(), caption, (pixels.shape[0], pixels.shape[1]))
+
+
+def draw_film(report: Report) -> EmbeddedPicture | None:
+    """The film with outlines and diameters, as far as there are any; None where the file did not decode."""
+    film, segmentation = report.film, report.examination.segmentation
+    if film is None:
+        return None
+    caption = name_film(report)
+    measurements = report.reading.measurements
+    if segmentation is None or not measurements:
+        return embed_picture(to_grey(shrink_film(film.pixels)), caption)
+    measurement = measurements[0]
+    caption += " with the outlines of heart and lungs"
+    if measurement.heart is not None:
+        caption += " and both diameters"
+    if measurement.edited:
+        caption += ", their ends set by hand"
+    grey = to_grey(resize_film(film.pixels))
+    return embed_picture(draw_measurement(grey, film.shape, segmentation, measurement), caption)
+
+
+def name_film(report: Report) -> str:
+    """What a caption calls the film."""
+    return "The synthetic film" if report.is_drawing else "The film"
 
 
 def to_grey(pixels: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Gathers a reading, its film and the provenance of every number in it, and writes them as JSON.
 
-A report holds no name or identifier of the patient: a film has none, and of the patient only age and view are used.
+A report holds no name or identifier of the patient: a film has none, and of the patient there are age, sex and view.
 """
 
 import json
@@ -10,7 +10,9 @@ from datetime import datetime
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
 from cxr_core.presentation.wording import NOTICE
+from cxr_core.reading.cardiothoracic.change import compare_ratios
 from cxr_core.reading.decision import find_thresholds
+from cxr_core.reading.impression import write_impression
 from cxr_core.reading.results import Attribution, Examination, FindingReading, Reading
 from cxr_core.workspace.json_files import JsonObject
 
@@ -62,8 +64,11 @@ class Report:
         return tuple({(card.model, card.version): card for card in cards}.values())
 
 
-def render_json_report(report: Report) -> str:
-    """The report as JSON text: the line of `read --json`, and where every number in it comes from."""
+def render_json_report(report: Report, prior: Report | None = None) -> str:
+    """The report as JSON text: the line of `read --json`, and where every number in it comes from.
+
+    prior: an earlier film of the same patient; its own line and the change of the ratio are added.
+    """
     reading, film = report.reading, report.film
     content: JsonObject = {
         "schema": REPORT_SCHEMA,
@@ -72,6 +77,8 @@ def render_json_report(report: Report) -> str:
         "software": {"name": "Silhouette", "version": report.software_version},
         "made": report.made.isoformat(timespec="seconds"),
         **reading.to_json(report.file),
+        "impression": write_impression(reading),
+        "adjustments": report.examination.adjustments.to_json(),
         "film": None if film is None else _film_json(film, report.spacing_mm),
         "models": [
             {"preprocessing_version": card.input_spec.version, **card_json(card)}
@@ -79,7 +86,17 @@ def render_json_report(report: Report) -> str:
         ],
     }
     content["findings"] = [_finding_json(finding) for finding in reading.findings]
+    if prior is not None:
+        content["prior"] = prior.reading.to_json(prior.file)
+        content["change"] = _change_json(prior.reading, reading)
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def _change_json(prior: Reading, current: Reading) -> JsonObject | None:
+    if not prior.measurements or not current.measurements:
+        return None
+    change = compare_ratios(prior.measurements[0], current.measurements[0])
+    return None if change is None else change.to_json()
 
 
 def card_json(card: ModelCard) -> JsonObject:

@@ -1,4 +1,4 @@
-"""The report's section on the width of the heart: numbers, cautions, edits, and a picture with lines in place."""
+"""The report's section on the ratio: numbers, limitations, edits, and a picture with lines in place."""
 
 import dataclasses
 import json
@@ -48,25 +48,25 @@ def test_the_ratio_is_listed_with_its_limit_diameters_ends_and_model():
     assert measured.heart is not None
     assert measured.diameters is not None
     for text in (
-        "Width of the heart",
-        f"{measured.value:.2f} (95 % interval {measured.low:.2f} to {measured.high:.2f})",
-        "0.5: above it a heart is called enlarged, on PA films of adults",
+        "Cardiothoracic ratio (CTR)",
+        f"CTR {measured.value:.2f} (95 % interval {measured.low:.2f} to {measured.high:.2f})",
+        "Upper limit 0.50 (adult PA)",
         f"heart {measured.diameters[0]:.0f} mm, thorax {measured.diameters[1]:.0f} mm (at the detector)",
         "0.8 mm between rows, 0.9 mm between columns (at the detector)",
         f"({measured.heart[0][0]:.1f}, {measured.heart[0][1]:.1f}) and",
-        "Trusted yes",
-        "outlines 1.0.0",
+        "Outlines by outlines 1.0.0",
     ):
         assert text in page.text, text
-    assert "by hand" not in page.text
-    assert "disagree" not in page.text
+    for text in ("by hand", "disagree", "Limitations of the CTR", "interpret with caution"):
+        assert text not in page.text
 
 
-def test_cautions_and_disagreements_are_shown():
+def test_limitations_and_disagreements_are_shown():
     page = Page(render_html_report(report(WIDE, view="AP")))
-    assert "no, for the reasons below" in page.text
-    assert VIEW_AP in page.text
-    assert "CTR and model disagree" in page.text
+    assert "interpret with caution" in page.text
+    limitations = page.text.partition("Limitations of the CTR")[2].partition("Limitations")[0]
+    assert VIEW_AP in limitations
+    assert "CTR and model disagree" in limitations
 
 
 def test_an_edited_ratio_is_marked_and_the_automatic_one_stays():
@@ -74,8 +74,8 @@ def test_an_edited_ratio_is_marked_and_the_automatic_one_stays():
     page = Page(render_html_report(made))
     automatic = made.reading.measurements[0].automatic
     assert automatic is not None
-    assert "Cardiothoracic ratio 0.38, edited by hand" in page.text
-    assert f"Automatic ratio {automatic.value:.2f} (95 % interval" in page.text
+    assert "CTR 0.38, edited by hand" in page.text
+    assert f"Automatic CTR {automatic.value:.2f} (95 % interval" in page.text
     assert "(110.0, 260.0) and (215.0, 270.0)" in page.text
     record = json.loads(render_json_report(made))["measurements"][0]
     assert record.items() >= json.loads(json.dumps(made.reading.measurements[0].to_json())).items()
@@ -88,7 +88,7 @@ def test_crossed_ends_and_a_missing_heart_are_sentences():
     assert "cannot be measured: The two ends of the heart are crossed." in crossed.text
     missing = Page(render_html_report(report(found=False)))
     assert "cannot be measured: No heart was found on this picture." in missing.text
-    assert "Trusted" not in missing.text
+    assert "Upper limit" not in missing.text
     assert len(missing.attributes("img")) == len(crossed.attributes("img")), (
         "the lungs are still drawn"
     )
@@ -99,8 +99,8 @@ def test_without_a_segmentation_the_report_has_no_section():
     bare = dataclasses.replace(made.examination, segmentation=None)
     reading = interpret(bare, Patient(age_years=45, view="PA"), "youden")
     page = Page(render_html_report(dataclasses.replace(made, examination=bare, reading=reading)))
-    assert "Width of the heart" not in page.text
-    assert len(page.attributes("img")) == len(Page(render_html_report(made)).attributes("img")) - 1
+    assert "CTR" not in page.text
+    assert "The film." in [picture["alt"] for picture in page.attributes("img")]
 
 
 @pytest.mark.parametrize("size", [(420, 400), (840, 800), (210, 200)])
@@ -128,7 +128,7 @@ def test_the_picture_shows_heart_lungs_and_both_diameters():
     (picture,) = [
         p
         for p in Page(render_html_report(report())).attributes("img")
-        if "contours" in (p["alt"] or "")
+        if "outlines" in (p["alt"] or "")
     ]
     shown = pixels_of(picture).astype(int)
     assert max(shown.shape) == 1024

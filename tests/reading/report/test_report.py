@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import math
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cxr_core.film.adjustments import Adjustments
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from cxr_core.film.preprocess import InputSpec, Placement
 from cxr_core.film.quality_flag import QualityFlag
@@ -18,10 +20,12 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import Calibration, Fusion, ModelCard, OperatingPoint, Population
 from cxr_core.presentation.html import CONTENT_SECURITY_POLICY
 from cxr_core.presentation.wording import DRAWING_NOTICE, NOTICE, format_percent
-from cxr_core.reading.interpret import interpret
+from cxr_core.reading.impression import write_impression
+from cxr_core.reading.interpret import AGE_UNKNOWN, interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.report.html import render_html_report
+from cxr_core.reading.report.probability_bar import LEGEND, build_bar, place_on_bar
 from cxr_core.reading.report.report import Report, render_json_report
 from cxr_core.reading.results import Attribution, Examination, ModelOutput
 
@@ -173,19 +177,26 @@ def test_other_peoples_text_is_shown_and_never_obeyed(place: str) -> None:
     text.encode("utf-8")  # a name that is no valid text must not break the download
 
 
-def test_every_number_says_where_it_comes_from() -> None:
+def test_page_one_says_what_a_reader_needs_and_the_appendix_where_it_comes_from() -> None:
     page = Page(render_html_report(report(file="film 1.dcm")))
+    first, _, appendix = page.text.partition("Appendix")
     for text in (
-        "film 1.dcm",
+        "45 years, sex not stated, PA view",
+        "film 1.dcm, PNG, 128 × 160 px, 8 bits, 0.15 mm a pixel",
+        "Cardiomegaly is suspected.",
+        "Suspected 83 % Of 100 such films, 83 have it.",
+        "suspected from 41 %",
+        "Decision: Balanced.",
+        "Reader Date Signature",
+        NOTICE,
+    ):
+        assert text in first, text
+    for text in (
         "0123456789abcdef" * 4,
-        "present",
-        "83 %",
-        "41 %: youden on 400 validation films",
-        "Balanced",
-        "1.61",
-        "cardiomegaly-mobilenet 3, for people <for cardiomegaly>",
-        "45 years",
-        "PA",
+        "Thresholds from youden on 400 validation films",
+        "Logit of the network 1.61",
+        "Cardiomegaly, by cardiomegaly-mobilenet 3",
+        "people <for cardiomegaly>",
         "version 1",
         "clahe",
         "Platt on 400 validation films",
@@ -197,10 +208,69 @@ def test_every_number_says_where_it_comes_from() -> None:
         "ab" * 32,
         "2.13.0",
         "0.143 mm between rows, 0.15 mm between columns",
-        "Silhouette 7.8.9, 2026-11-20 09:30:00+00:00",
-        NOTICE,
+        "Silhouette 7.8.9, 2026-11-20 09:30+00:00",
     ):
-        assert text in page.text, text
+        assert text in appendix, text
+        assert text not in first
+
+
+def test_sex_age_group_and_changes_made_before_reading_are_facts_of_the_report() -> None:
+    film = dataclasses.replace(film_of(), sex="F")
+    examined = dataclasses.replace(
+        examination(film), adjustments=Adjustments(inverted=True, quarter_turns=1)
+    )
+    reading = interpret(examined, Patient(age_group="adult", view="AP"))
+    made = dataclasses.replace(report(examined), reading=reading)
+    page = Page(render_html_report(made))
+    assert "Patient adult, female, AP view" in page.text
+    assert "Changed before reading Greyscale inverted, Turned by 90° clockwise" in page.text
+    assert json.loads(render_json_report(made))["adjustments"] == {
+        "inverted": True,
+        "quarter_turns": 1,
+        "mirrored": False,
+    }
+    assert "Changed before reading" not in Page(render_html_report(report())).text
+
+
+def test_what_was_not_assessed_stands_on_page_one() -> None:
+    first = Page(render_html_report(report())).text.partition("Appendix")[0]
+    assert (
+        "Not assessed Pneumothorax, pleural effusion, nodules and masses, fractures, lines and tubes, pneumonia (no "
+        "model for this patient), and everything else" in first
+    )
+
+
+def test_without_an_age_models_for_an_age_group_give_no_number_but_json_has_it() -> None:
+    made = report(age=None)
+    first = Page(render_html_report(made)).text.partition("Appendix")[0]
+    assert "Cardiomegaly Not assessed: the age is missing, and cardiomegaly-mobilenet is" in first
+    assert "cardiomegaly (age missing), pneumonia (age missing)" in first
+    assert "83 %" not in first
+    record = json.loads(render_json_report(made))
+    assert [f["needs_age"] for f in record["findings"]] == [True, True]
+    assert record["findings"][0]["probability"] is not None
+
+
+def test_undecided_says_why_and_each_reason_once() -> None:
+    inverted = QualityFlag("inverted", "Greyscale appears inverted.", withholds_call=True)
+    page = Page(render_html_report(report(examination(film_of(), concerns=(inverted,)))))
+    assert "Undecided 83 %" in page.text
+    assert page.text.count(inverted.message) == 2  # in the impression and among the limitations
+
+
+def test_bars_place_the_film_and_the_thresholds_in_log_odds() -> None:
+    assert place_on_bar(0.5) == pytest.approx(0.5)
+    assert place_on_bar(0.1) + place_on_bar(0.9) == pytest.approx(1)
+    assert place_on_bar(0.1) - place_on_bar(0.01) == pytest.approx(
+        math.log(11) / (2 * math.log(999))
+    )
+    assert 0 < place_on_bar(0.0) < place_on_bar(0.01) < place_on_bar(0.99) < place_on_bar(1.0) < 1
+    bar = build_bar(report(examination(film_of(), probability=0.409)).reading.findings[0])
+    assert bar.film < bar.present_from == bar.absent_below
+    assert bar.thresholds == "suspected from 41 % (this film: just below)"
+    drawn = re.search(r'class="mark" d="M([\d.]+) ', render_html_report(report()))
+    assert drawn is not None
+    assert float(drawn[1]) == pytest.approx(200 * place_on_bar(0.834), abs=0.06)
 
 
 def test_a_finding_without_a_model_keeps_its_place_with_the_reason() -> None:
@@ -230,8 +300,8 @@ def test_a_finding_without_a_model_keeps_its_place_with_the_reason() -> None:
 def test_probabilities_are_whole_percentages_and_never_certain(share: float, text: str) -> None:
     assert format_percent(share) == text
     page = Page(render_html_report(report(examination(film_of(), probability=share))))
-    assert f" {text} " in page.text
-    assert not re.search(r"\d[.,]\d+ %", page.text)
+    assert f"uspected {text} Of 100" in page.text
+    assert not re.search(r"\d[.,]\d+ %", page.text.replace(LEGEND, ""))
 
 
 def test_heatmaps_are_drawn_on_the_films_own_grid_at_the_models_scale() -> None:
@@ -322,6 +392,7 @@ def test_a_relative_map_has_no_logits() -> None:
     ]
     page = Page(render_html_report(report(dataclasses.replace(examined, outputs=tuple(other)))))
     assert "relative to this picture's own maximum" in page.text
+    assert "No localisation was measured for this method." in page.text
     assert "logits in a cell" not in page.text
 
 
@@ -351,7 +422,9 @@ def test_a_refused_file_has_a_report_without_numbers() -> None:
     refusal = QualityFlag("undecodable", "This file is empty.", withholds_reading=True)
     examined = dataclasses.replace(examination(None, concerns=(refusal,)), outputs=())
     page = Page(render_html_report(report(examined)))
-    assert "Not read: This file is empty." in page.text
+    assert "Not read: This file is empty. No finding was assessed." in page.text
+    assert "Nothing was assessed on this film." in page.text
+    assert "No quality problem detected" not in page.text
     assert not page.attributes("img")
     table = json.loads(render_json_report(report(examined)))
     assert table["status"] == "refused"
@@ -377,7 +450,8 @@ def test_json_carries_the_reading_and_its_provenance() -> None:
     assert table["models"][0]["preprocessing_version"] == 1
     assert table["models"][0]["input_spec"]["equalisation"] == "clahe"
     assert table["models"][0]["training"]["terms"] == "CC BY 4.0"
-    assert table["patient"] == {"age_years": 45.0, "view": "PA"}
+    assert table["patient"] == {"age_years": 45.0, "age_group": None, "view": "PA"}
+    assert table["impression"] == write_impression(made.reading)
     assert table["software"] == {"name": "Silhouette", "version": "7.8.9"}
     assert datetime.fromisoformat(table["made"]) == MADE
     assert table["notice"] == NOTICE
@@ -425,8 +499,8 @@ def test_an_unknown_age_is_a_warning_and_facts_of_a_card_hold_no_nested_tables()
         render_html_report(report(dataclasses.replace(examined, outputs=outputs), age=None))
     )
     words = " ".join(page.words)
-    assert "Age unknown: every model reads" in words
-    assert "found nothing" not in words
+    assert AGE_UNKNOWN in words
+    assert "No quality problem detected" not in words
     assert "{'name'" not in words
     assert "balanced threshold of network and ratio" in words
     assert "balanced threshold of the network alone" in words
@@ -434,4 +508,4 @@ def test_an_unknown_age_is_a_warning_and_facts_of_a_card_hold_no_nested_tables()
 
 def test_a_film_without_flags_or_warnings_says_so() -> None:
     page = Page(render_html_report(report()))
-    assert "The quality checks of the film found nothing." in page.text
+    assert "No quality problem detected." in page.text

@@ -1,0 +1,223 @@
+"""Prepares the appendix of a report: heatmaps, and where every number on page one comes from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cxr_core.film.spacing import describe_spacing_source
+from cxr_core.models.card import ModelCard
+from cxr_core.models.figures import parse_mean_figure
+from cxr_core.presentation.wording import (
+    decision_name,
+    finding_name,
+    format_percent,
+    operating_point_name,
+)
+from cxr_core.reading.heatmap_notes import describe_heatmap
+from cxr_core.reading.report.colormap import overlay_heatmap
+from cxr_core.reading.report.measurement import CHANGE_METHOD, list_ratio_details
+from cxr_core.reading.report.pictures import (
+    EmbeddedPicture,
+    draw_colour_bar,
+    embed_picture,
+    name_film,
+    shrink_film,
+    shrink_placement,
+)
+from cxr_core.reading.report.report import Report, card_json, threshold_source
+from cxr_core.reading.results import EXACT_METHOD, Attribution, FindingReading
+from cxr_core.workspace.json_files import Json, JsonObject
+
+PROBABILITY_METHOD = (
+    "A probability is calibrated: of 100 films with a probability of 30 %, about 30 have the finding, on films like "
+    "those used for calibration. A prevalence of the user's own moves it by Bayes' rule and never changes the verdict."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatmapFigure:
+    """A heatmap over the film, with a bar that says what its colours are worth."""
+
+    picture: EmbeddedPicture
+    colour_bar: EmbeddedPicture
+    scale_end: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactsTable:
+    """A heading, and names and values below it."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Appendix:
+    """What is printed only when asked for."""
+
+    tables: tuple[FactsTable, ...]
+    heatmaps: tuple[HeatmapFigure, ...]
+
+
+def build_appendix(report: Report, prior: Report | None = None) -> Appendix:
+    """The appendix on the current film. prior: a film that it is compared with."""
+    reading = report.reading
+    tables = [FactsTable(title="Film", rows=tuple(_list_film_details(report)))]
+    for finding in reading.findings:
+        if finding.probability is not None:
+            title = f"{finding_name(finding.finding)}, by {finding.model} {finding.version}"
+            tables.append(FactsTable(title=title, rows=tuple(_list_finding_details(finding))))
+    for measurement in reading.measurements:
+        rows = list(list_ratio_details(measurement))
+        if prior is not None:
+            rows.append(("Change", CHANGE_METHOD))
+        tables.append(FactsTable(title="Cardiothoracic ratio", rows=tuple(rows)))
+    for card in report.cards:
+        title = f"Model {card.model} {card.version}"
+        tables.append(FactsTable(title=title, rows=tuple(_list_card_facts(card))))
+    return Appendix(tables=tuple(tables), heatmaps=tuple(_draw_heatmaps(report)))
+
+
+def _list_film_details(report: Report) -> Iterator[tuple[str, str]]:
+    yield "SHA-256 of the file", report.reading.sha256
+    if report.spacing_mm is not None and report.film is not None:
+        row_mm, column_mm = report.spacing_mm
+        place = describe_spacing_source(report.film.spacing_source)
+        distances = f"{row_mm:.3g} mm between rows, {column_mm:.3g} mm between columns"
+        yield "Pixel spacing", f"{distances} ({place})"
+    codes = ", ".join(flag.code for flag in report.reading.concerns)
+    if codes:
+        yield "Codes of the quality flags", codes
+    yield "Read in", f"{report.reading.seconds:.2f} s"
+
+
+def _list_finding_details(finding: FindingReading) -> Iterator[tuple[str, str]]:
+    if finding.logit is not None:
+        yield "Logit of the network", f"{finding.logit:.2f}"
+    if finding.fusion_parts is not None:
+        yield "Probability made of", finding.fusion_parts.describe()
+    if finding.decision is not None:
+        yield "Decision", decision_name(finding.decision)
+    yield "Thresholds from", threshold_source(finding) or ""
+    if finding.calibration_prevalence is not None:
+        yield "Prevalence of the calibration", format_percent(finding.calibration_prevalence)
+    if finding.likelihood_ratio is not None:
+        yield "Likelihood ratio", f"{finding.likelihood_ratio:.2g}"
+    yield "Model for", finding.population or ""
+    yield "Method", PROBABILITY_METHOD
+
+
+def _draw_heatmaps(report: Report) -> Iterator[HeatmapFigure]:
+    if report.film is None:
+        return
+    pixels = shrink_film(report.film.pixels)
+    colour_bar = draw_colour_bar()
+    for finding in report.reading.findings:
+        attribution = finding.attribution
+        if attribution is None:
+            continue
+        placement = shrink_placement(attribution.placement, pixels.shape)
+        heat = placement.map_to_film(attribution.cells)
+        overlay = overlay_heatmap(pixels, heat, attribution.scale)
+        caption = _caption_heatmap(name_film(report), finding, attribution)
+        yield HeatmapFigure(
+            picture=embed_picture(overlay, caption),
+            colour_bar=colour_bar,
+            scale_end=f"{attribution.scale:.2g} and more ({_describe_unit(attribution)})",
+        )
+
+
+def _caption_heatmap(film: str, finding: FindingReading, attribution: Attribution) -> str:
+    name = finding_name(finding.finding).lower()
+    sentences = [
+        f"{film} with the evidence for {name} by {finding.model} (method: {attribution.method}; "
+        f"{_describe_cells(attribution)})."
+    ]
+    if not (attribution.cells > 0).any():
+        sentences.append("There is no evidence for it.")
+    sentences.append(_describe_localisation(finding, attribution))
+    return " ".join(sentences)
+
+
+def _describe_unit(attribution: Attribution) -> str:
+    if attribution.unit == "logit":
+        return "logits in a cell"
+    return "relative to this picture's own maximum"
+
+
+def _describe_cells(attribution: Attribution) -> str:
+    if attribution.unit != "logit":
+        return "without a unit"
+    if attribution.against_baseline:
+        return "what each cell adds beyond a typical film without the finding; the cells sum to logit − constant"
+    return "the cells sum to logit − bias"
+
+
+def _describe_localisation(finding: FindingReading, attribution: Attribution) -> str:
+    """How well maps of this method and finding point at it; the card's note is on the exact method."""
+    note = None
+    if finding.card is not None and attribution.method == EXACT_METHOD:
+        note = describe_heatmap(finding.card, finding.finding)
+    return note or "No localisation was measured for this method."
+
+
+def _list_card_facts(card: ModelCard) -> Iterator[tuple[str, str]]:
+    content = card_json(card)
+    yield "Intended for", card.population.text
+    yield "Preprocessing", f"version {card.input_spec.version}"
+    yield from _list_values("Input: ", content["input_spec"])
+    yield "SHA-256 of the weights", card.weights_sha256
+    for finding in card.findings:
+        yield f"Calibration of {finding_name(finding).lower()}", card.calibration[finding].source
+        yield from _list_thresholds(card, finding)
+    yield from _list_values("Training: ", content["training"])
+    yield from _list_values("Figures: ", content["metrics"])
+    yield from _list_values("Made with ", content["software"])
+
+
+def _list_thresholds(card: ModelCard, finding: str) -> Iterator[tuple[str, str]]:
+    point_sets = {"": card.operating_points[finding]}
+    if finding in card.fusion:
+        point_sets = {
+            " of network and ratio": card.fusion[finding].operating_points,
+            " of the network alone": card.operating_points[finding],
+        }
+    for origin, points in point_sets.items():
+        for point in points:
+            name = operating_point_name(point.name).lower()
+            yield (
+                f"{finding_name(finding)}, {name} threshold{origin}",
+                f"{format_percent(point.threshold)} ({point.source})",
+            )
+
+
+def _list_values(prefix: str, content: Json) -> Iterator[tuple[str, str]]:
+    """A nested JSON object as one line per value; a figure with an interval is one line.
+
+    Lists of objects, such as the promotion gate's checks, are left to the JSON report.
+    """
+    if not isinstance(content, dict):
+        return
+    for key, value in content.items():
+        name = prefix + key.replace("_", " ")
+        if isinstance(value, dict):
+            if {"value", "low", "high"} <= value.keys():
+                yield name, _format_figure(value)
+            else:
+                yield from _list_values(f"{name}, ", value)
+        elif isinstance(value, list):
+            if not any(isinstance(item, dict) for item in value):
+                yield name, ", ".join(str(item) for item in value)
+        else:
+            yield name, str(value)
+
+
+def _format_figure(figure: JsonObject) -> str:
+    """One figure with its interval; one that is undefined says so."""
+    text, notes = "undefined", []
+    found = parse_mean_figure({"n": 0, **figure})
+    if found is not None and None not in (found.value, found.low, found.high):
+        text = f"{found.value:.3f}"
+        notes.append(f"95 % interval {found.low:.3f} to {found.high:.3f}")
+    if {"positives", "n"} <= figure.keys():
+        notes.append(f"{figure['positives']} of {figure['n']} positive")
+    return f"{text} ({', '.join(notes)})" if notes else text
