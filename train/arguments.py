@@ -16,7 +16,7 @@ RECIPE = "a name from train/recipes, or a TOML file"
 class Parser(argparse.ArgumentParser):
     """An argument parser without abbreviations: a misspelt flag is an error, never another flag."""
 
-    def __init__(self, *, prog: str, description: str | None, epilog: str | None = None):
+    def __init__(self, *, prog: str, description: str | None = None, epilog: str | None = None):
         """epilog: shown after the arguments, with its line breaks."""
         super().__init__(
             prog=prog,

@@ -60,9 +60,7 @@ def _print_models() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.models", description=__doc__)
-    verbs = parser.add_subparsers(
-        dest="verb", required=True, metavar="VERB", parser_class=argparse.ArgumentParser
-    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("list", help="list every version, and which one is active")
     importing = verbs.add_parser("import", help="install the model of a zip file")
     importing.add_argument(

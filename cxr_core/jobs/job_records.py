@@ -82,8 +82,11 @@ class JobRecords:
             return False
         if self.process.former_figures is not None:
             return figures != self.process.former_figures
-        begun = (self.folder / run_files.JOB_FOLDER / run_files.PROCESS).stat().st_mtime_ns
-        return int(figures.partition(":")[0]) >= begun  # of an earlier version
+        try:  # of an earlier version
+            begun = (self.folder / run_files.JOB_FOLDER / run_files.PROCESS).stat().st_mtime_ns
+        except OSError:  # the job was dismissed meanwhile
+            return False
+        return int(figures.partition(":")[0]) >= begun
 
     @property
     def is_stop_asked(self) -> bool:
