@@ -8,6 +8,7 @@ import httpx
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+from pypdf import PdfReader
 
 pytestmark = pytest.mark.browser
 
@@ -87,8 +88,13 @@ def test_reports_are_downloaded(page: Page, fake_app: str, tmp_path: Path) -> No
         page.get_by_role("button", name="Report (HTML)").click()
     download.value.save_as(tmp_path / "report.html")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "70 %" in html
     assert "<img src=x" not in html
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report (PDF)").click()
+    download.value.save_as(tmp_path / "report.pdf")
+    text = PdfReader(tmp_path / "report.pdf").pages[0].extract_text()
+    assert "Impression" in text
+    assert report["impression"] in " ".join(text.split())
     page.set_content(html)
     expect(page.get_by_text("Cardiomegaly").first).to_be_visible()
 

@@ -14,6 +14,7 @@ from cxr_core.presentation.wording import (
     finding_name,
     format_percent,
 )
+from cxr_core.reading.decision import ERRORS
 from cxr_core.reading.impression import write_impression
 from cxr_core.reading.report.appendix import Appendix, build_appendix
 from cxr_core.reading.report.measurement import RatioSection, build_ratio_section
@@ -187,8 +188,14 @@ def _list_remarks(finding: FindingReading, mentioned: Collection[str]) -> Iterat
 
 
 def _write_findings_note(reading: Reading) -> str:
-    decisions = [f.decision for f in reading.findings if f.decision and not f.needs_age]
-    return f"Decision: {decision_name(decisions[0])}. {LEGEND}" if decisions else ""
+    judged = [finding for finding in reading.findings if _explain_missing_verdict(finding) is None]
+    if not judged or judged[0].decision is None:
+        return ""
+    decision = decision_name(judged[0].decision)
+    single = [finding_name(f.finding).lower() for f in judged if f.operating_point is not None]
+    if judged[0].decision in ERRORS and single:
+        decision += f"; a single, balanced threshold for {' and '.join(single)}"
+    return f"Decision: {decision}. {LEGEND}"
 
 
 def _draw_pictures(report: Report, prior: Report | None) -> Iterator[EmbeddedPicture]:

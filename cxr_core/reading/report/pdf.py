@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fpdf import FPDF
 
-from cxr_core.presentation.palette import BLUE, GREY, VERMILION
+from cxr_core.presentation.palette import BLUE, PURPLE, VERMILION
 from cxr_core.reading.report.appendix import Appendix
 from cxr_core.reading.report.page import FindingRow, ReportPage, build_page
 from cxr_core.reading.report.pictures import EmbeddedPicture
@@ -231,7 +231,7 @@ def _write_row(
 def _draw_bar(pdf: ReportPdf, bar: ProbabilityBar, x: float, y: float, width: float) -> None:
     """The bar in a strip of 5 mm: zones, a line at each threshold, a triangle below the film's place."""
     edges = (0.0, bar.absent_below, bar.present_from, 1.0)
-    for begin, end, colour in zip(edges, edges[1:], (BLUE, GREY, VERMILION), strict=False):
+    for begin, end, colour in zip(edges, edges[1:], (BLUE, PURPLE, VERMILION), strict=False):
         pdf.set_fill_color(*_pale(colour))
         pdf.rect(x + begin * width, y + 0.8, (end - begin) * width, 2.4, style="F")
     pdf.set_fill_color(*SOFT)

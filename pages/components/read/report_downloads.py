@@ -13,19 +13,34 @@ from cxr_core.reading.results import Reading
 from cxr_core.version import VERSION
 from pages.components.read.page_state import DisplayedFilm, StudyEntry
 
-TEXT_NOTICE = "The HTML report shows the film, which seems to hold text. Check that it names nobody before you share."
+TEXT_NOTICE = (
+    "The PDF and HTML reports show the film, which seems to hold text. Check that it names nobody."
+)
 
 
-def offer_reports(entry: StudyEntry, displayed: DisplayedFilm | None, reading: Reading) -> None:
-    """Show two buttons: a self-contained HTML page, and JSON. Text on the film is named beside them."""
+def offer_reports(
+    entry: StudyEntry,
+    displayed: DisplayedFilm | None,
+    reading: Reading,
+    build_prior: Callable[[], Report] | None = None,
+) -> None:
+    """Show three buttons: PDF, a self-contained HTML page, and JSON. Text on the film is named beside them.
 
-    def defer(write: Callable[[Report], str]) -> Callable[[], str]:
-        return lambda: write(build_report(entry, displayed, reading))
+    build_prior: makes the report of a prior film to compare with.
+    """
+
+    def defer(
+        write: Callable[[Report, Report | None], str | bytes],
+    ) -> Callable[[], str | bytes]:
+        return lambda: write(
+            build_report(entry, displayed, reading), build_prior() if build_prior else None
+        )
 
     if any(concern.code == BURNED_IN_TEXT.code for concern in reading.concerns):
         st.caption(TEXT_NOTICE)
     stem = f"silhouette-{reading.sha256[:12]}"
-    formats = (
+    formats: tuple[tuple[str, str, Callable[[Report, Report | None], str | bytes]], ...] = (
+        ("PDF", "application/pdf", _render_pdf),
         ("HTML", "text/html", render_html_report),
         ("JSON", "application/json", render_json_report),
     )
@@ -39,6 +54,13 @@ def offer_reports(entry: StudyEntry, displayed: DisplayedFilm | None, reading: R
                 on_click="ignore",
                 icon=":material/download:",
             )
+
+
+def _render_pdf(report: Report, prior: Report | None) -> bytes:
+    # Imported with the first PDF: its library takes as long to load as a film to read.
+    from cxr_core.reading.report.pdf import render_pdf_report
+
+    return render_pdf_report(report, prior)
 
 
 def build_report(entry: StudyEntry, displayed: DisplayedFilm | None, reading: Reading) -> Report:

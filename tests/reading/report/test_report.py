@@ -258,6 +258,17 @@ def test_undecided_says_why_and_each_reason_once() -> None:
     assert page.text.count(inverted.message) == 2  # in the impression and among the limitations
 
 
+def test_a_decision_for_which_a_card_has_no_two_thresholds_says_that_it_has_one() -> None:
+    made = report()
+    standard = interpret(made.examination, made.reading.patient, "standard")
+    page = Page(render_html_report(dataclasses.replace(made, reading=standard)))
+    assert (
+        "Decision: Standard (10 % error); a single, balanced threshold for cardiomegaly."
+        in page.text
+    )
+    assert "a single, balanced threshold" not in Page(render_html_report(made)).text
+
+
 def test_bars_place_the_film_and_the_thresholds_in_log_odds() -> None:
     assert place_on_bar(0.5) == pytest.approx(0.5)
     assert place_on_bar(0.1) + place_on_bar(0.9) == pytest.approx(1)
