@@ -4,10 +4,15 @@ import streamlit as st
 
 from pages.components.error_boundary import show_errors
 from pages.components.read.drop_zone import offer_clearing, take_films
-from pages.components.read.patient_form import ask_patient
+from pages.components.read.patient_form import ask_settings
 from pages.components.read.study_token import recover_study
 from pages.components.read.undo import offer_undo
 from pages.components.session import read_page_state
+
+SCOPE = (
+    "The models that ship read frontal chest films for **cardiomegaly in adults** and **pneumonia in children of 1 to "
+    "5**, and measure the heart (CTR). They miss everything else."
+)
 
 
 @show_errors()
@@ -17,9 +22,11 @@ def page() -> None:
     recover_study(state)
     st.title("Read chest films")
     with st.sidebar:
-        answers = ask_patient(state)
+        answers = ask_settings(state)
         offer_clearing(state)
     offer_undo(state)
+    if not state.entries:
+        st.caption(SCOPE)
     take_films(state)
     if state.entries:
         # Imported with the first film: the empty page is painted without numpy and OpenCV.

@@ -166,7 +166,24 @@ def requested_adjustment(viewer_key: str) -> RequestedAdjustment | None:
     return RequestedAdjustment(film=str(sent.get("film")), change=sent["change"])
 
 
-def set_field_value(key: str, value: float) -> None:
+def chosen_prevalence(finding: str) -> float | None:
+    """The share of patients with a finding that the user chose, on whichever page; None while none was chosen."""
+    return _chosen_prevalences().get(finding)
+
+
+def choose_prevalence(finding: str, share: float | None) -> None:
+    """Use this share of patients with a finding on every page; None goes back to each page's own."""
+    if share is None:
+        _chosen_prevalences().pop(finding, None)
+    else:
+        _chosen_prevalences()[finding] = share
+
+
+def _chosen_prevalences() -> dict[str, float]:
+    return _get_or_create("prevalences", dict[str, float])
+
+
+def set_field_value(key: str, value: object) -> None:
     """Make a field show this value, before the field is drawn. A field that shows it already is left alone."""
     if st.session_state.get(key) != value:
         st.session_state[key] = value
@@ -176,6 +193,11 @@ def initialise_field(key: str, value: object) -> None:
     """Make a field start with this value, unless it has one; unlike with a default, a number field can be emptied."""
     if key not in st.session_state:
         st.session_state[key] = value
+
+
+def field_text(key: str) -> str:
+    """The text or the choice in a field; empty when there is none."""
+    return st.session_state.get(key) or ""
 
 
 def field_value(key: str) -> float | None:

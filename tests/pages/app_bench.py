@@ -45,6 +45,13 @@ def visible_text(app: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
+def finding_text(app: AppTest, finding: str, model: str | None = None) -> str:
+    """What the Read page says of a finding by a model, with the label of its bar. model: None where none fits."""
+    card = app.container(key=f"finding-{finding}-{model or 'no-model'}")
+    bars = [bar.proto.body for bar in card.get("html")]
+    return "\n".join([*(element.value for element in (*card.markdown, *card.caption)), *bars])
+
+
 def table_text(app: AppTest) -> str:
     """All tables of the page as text."""
     return "\n".join(table.value.to_string() for table in app.table).replace("\\", "")

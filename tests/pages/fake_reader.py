@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from cxr_core.errors import ReadingError
+from cxr_core.film.adjustments import UNCHANGED, Adjustments, adjust_film
 from cxr_core.film.phantom.phantom import is_phantom_png
 from cxr_core.film.preprocess import Aspect, InputSpec, Placement
 from cxr_core.film.quality_flag import QualityFlag
@@ -93,7 +94,7 @@ class FakeReader:
     def warm(self) -> None:
         """Nothing to load."""
 
-    def examine(self, data: bytes) -> Examination:
+    def examine(self, data: bytes, adjustments: Adjustments = UNCHANGED) -> Examination:
         self.examined += 1
         if self.fails:
             raise ReadingError("heart-adults 1.0.0 gave [nan] instead of finite logits")
@@ -106,7 +107,7 @@ class FakeReader:
             return Examination(
                 sha256=sha256, film=None, concerns=(refusal,), outputs=(), seconds=0.01
             )
-        film = Radiograph(pixels=grey.astype(np.float32) / 255)
+        film = adjust_film(Radiograph(pixels=grey.astype(np.float32) / 255), adjustments)
         drawing = QualityFlag(
             "drawing", "This is a synthetic film made by the program, not a film of a patient."
         )
@@ -119,6 +120,7 @@ class FakeReader:
             outputs=outputs,
             seconds=0.2,
             segmentation=self.segmentations.get(sha256),
+            adjustments=adjustments,
         )
 
     def examine_many(self, files: Iterable[bytes]) -> Iterator[Examination]:

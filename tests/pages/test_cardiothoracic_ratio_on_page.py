@@ -7,7 +7,7 @@ from cxr_core.film.phantom.phantom import draw_phantom, encode_png
 from pages.components.read import cardiothoracic_ratio
 from pages.components.session import MovedEnds, ReadPageState
 from tests.hearts import SLENDER, WIDE, file_of, segment_drawing, sha256_of
-from tests.pages.app_bench import find_button, upload, visible_text
+from tests.pages.app_bench import find_button, finding_text, upload, visible_text
 from tests.pages.fake_reader import FakeReader
 
 
@@ -37,7 +37,7 @@ def test_ratio_is_shown_with_interval_limit_and_warnings(app: AppTest) -> None:
     ratio = segment_drawing(SLENDER).ratio or 0
     assert f"**{ratio:.2f}**" in text
     assert f"95 % interval {ratio - 0.02:.2f} to {ratio + 0.02:.2f}" in text
-    assert "limit 0.5" in text
+    assert "upper limit 0.50 (adult PA)" in text
     assert "heart 1" in text
     assert " px" in text
     assert "The view is unknown" in text
@@ -50,16 +50,17 @@ def test_ratio_is_shown_with_interval_limit_and_warnings(app: AppTest) -> None:
 def test_entered_endpoint_changes_the_ratio_and_keeps_the_automatic_one(app: AppTest) -> None:
     upload(app, heart=file_of(SLENDER))
     before = {f.label: f.value for f in app.number_input}
-    moved = field(app, "Heart, right, x").value + 28
-    field(app, "Heart, right, x").set_value(moved).run()
+    moved = field(app, "Heart, patient's left, x").value + 28
+    field(app, "Heart, patient's left, x").set_value(moved).run()
     assert not app.exception
-    thorax = before["Thorax, right, x"] - before["Thorax, left, x"]
-    assert f"**{(moved - before['Heart, left, x']) / thorax:.2f}**" in visible_text(app)
+    thorax = before["Thorax, patient's left, x"] - before["Thorax, patient's right, x"]
+    ratio = (moved - before["Heart, patient's right, x"]) / thorax
+    assert f"**{ratio:.2f}**" in visible_text(app)
     assert "Edited by hand" in visible_text(app)
     assert f"Automatic: {segment_drawing(SLENDER).ratio:.2f}" in visible_text(app)
-    assert field(app, "Heart, right, x").value == moved
+    assert field(app, "Heart, patient's left, x").value == moved
     app.sidebar.number_input[0].set_value(63).run()
-    app.sidebar.radio[0].set_value("specificity_95").run()
+    app.sidebar.radio[0].set_value("strict").run()
     assert "Edited by hand" in visible_text(app)
     press(app, "Back to the automatic measurement")
     assert {
@@ -72,10 +73,10 @@ def test_entered_endpoint_changes_the_ratio_and_keeps_the_automatic_one(app: App
 
 def test_emptied_field_changes_nothing(app: AppTest) -> None:
     upload(app, heart=file_of(SLENDER))
-    before = field(app, "Thorax, left, y").value
-    field(app, "Thorax, left, y").set_value(None).run()
+    before = field(app, "Thorax, patient's right, y").value
+    field(app, "Thorax, patient's right, y").set_value(None).run()
     assert not app.exception
-    assert field(app, "Thorax, left, y").value == before
+    assert field(app, "Thorax, patient's right, y").value == before
     assert "Edited by hand" not in visible_text(app)
 
 
@@ -86,12 +87,12 @@ def test_points_that_make_no_diameter_are_explained_in_the_card(
     app: AppTest, value: float, sentence: str
 ) -> None:
     upload(app, heart=file_of(SLENDER))
-    field(app, "Heart, right, x").set_value(value).run()
+    field(app, "Heart, patient's left, x").set_value(value).run()
     assert not app.exception
-    (warning,) = [w.value for w in app.warning if "Cannot be measured" in w.value]
+    (warning,) = [m.value for m in app.markdown if "Cannot be measured" in m.value]
     assert sentence in warning
     assert f"Automatic: {segment_drawing(SLENDER).ratio:.2f}" in visible_text(app)
-    assert len(app.table) == 1, "the findings stand as before"
+    assert "Age needed" in finding_text(app, "cardiomegaly", "heart-adults"), "as before"
 
 
 def test_edit_belongs_to_one_film_and_outlives_other_pages(app: AppTest) -> None:
@@ -100,7 +101,9 @@ def test_edit_belongs_to_one_film_and_outlives_other_pages(app: AppTest) -> None
     one, two = study.entries
     study.choose_entry(one)
     app.run()
-    field(app, "Heart, right, x").set_value(field(app, "Heart, right, x").value + 28).run()
+    field(app, "Heart, patient's left, x").set_value(
+        field(app, "Heart, patient's left, x").value + 28
+    ).run()
     ratios = {row["File"]: row["Heart ratio"] for row in app.dataframe[0].value.to_dict("records")}
     assert ratios == {"one.png": "0.53, by hand", "two.png": f"{segment_drawing(WIDE).ratio:.2f}"}
     study.choose_entry(two)
@@ -121,11 +124,12 @@ def test_edit_belongs_to_one_film_and_outlives_other_pages(app: AppTest) -> None
 def test_film_without_a_measurement_is_measured_by_hand(app: AppTest, reader: FakeReader) -> None:
     reader.segmentations[sha256_of(SLENDER)] = segment_drawing(SLENDER, found=False)
     upload(app, heart=file_of(SLENDER))
-    assert "Cannot be measured:** No heart was found on this picture." in visible_text(app)
+    assert "Cannot be measured" in visible_text(app)
+    assert "No heart was found on this picture." in visible_text(app)
     press(app, "Measure by hand")
     assert "Edited by hand" not in visible_text(app), "ends that nobody has placed make no ratio"
-    assert field(app, "Thorax, left, x").value == 80
-    field(app, "Thorax, left, x").set_value(60).run()
+    assert field(app, "Thorax, patient's right, x").value == 80
+    field(app, "Thorax, patient's right, x").set_value(60).run()
     assert "**0.38**" in visible_text(app)
     assert "Edited by hand" in visible_text(app)
 
@@ -134,20 +138,26 @@ def test_disagreement_of_ratio_and_classifier_is_shown_until_an_edit_resolves_it
     app: AppTest,
 ) -> None:
     def flags() -> list[str]:
-        return [w.value for w in app.warning if "Ratio and classifier disagree" in w.value]
+        return [m.value for m in app.markdown if "CTR and model disagree" in m.value]
 
     upload(app, heart=file_of(SLENDER))
-    assert "Present" in app.table[0].value.to_dict("records")[0]["Call"]
+    assert flags() == [], "without an age there is no verdict to disagree with"
+    press(app, "Adult")
+    assert "Suspected" in finding_text(app, "cardiomegaly", "heart-adults")
     assert len(flags()) == 1
-    field(app, "Heart, right, x").set_value(field(app, "Heart, right, x").value + 40).run()
+    field(app, "Heart, patient's left, x").set_value(
+        field(app, "Heart, patient's left, x").value + 40
+    ).run()
     assert flags() == []
 
 
 def test_without_a_segmentation_there_is_no_measurement(app: AppTest) -> None:
     upload(app, other=encode_png(draw_phantom(SLENDER.__class__(height=420, width=400, seed=9))))
     assert not app.exception
-    assert "ratio" not in visible_text(app).lower()
-    assert not {"Endpoint coordinates", "Measure by hand", "Heart, left, x"} & set(labels(app))
+    assert "**CTR**" not in visible_text(app)
+    assert not {"Endpoint coordinates", "Measure by hand", "Heart, patient's right, x"} & set(
+        labels(app)
+    )
 
 
 def test_endpoints_from_the_viewer_reach_the_film_they_were_moved_on(

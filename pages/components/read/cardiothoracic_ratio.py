@@ -13,34 +13,39 @@ from cxr_core.reading.cardiothoracic.ratio import (
     describe_ratio,
     suggest_diameters,
 )
-from cxr_core.reading.interpret import replace_diameters
+from cxr_core.reading.interpret import recompute_with_edited_ratio, replace_diameters
 from cxr_core.reading.results import Reading
 from pages.components.markdown import plain
 from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.session import field_value, moved_ends, set_field_value
 from pages.components.viewer import Calipers
 
-# Diameter, index of the endpoint, and its side in the picture (not of the patient).
+# Diameter, index of the endpoint, and the patient's side: that on the left of the picture is the patient's right.
 ENDPOINTS = (
-    ("heart", 0, "left"),
-    ("heart", 1, "right"),
-    ("thorax", 0, "left"),
-    ("thorax", 1, "right"),
+    ("heart", 0, "right"),
+    ("heart", 1, "left"),
+    ("thorax", 0, "right"),
+    ("thorax", 1, "left"),
 )
 AXES = ("x", "y")
+UPPER_LIMIT = f"upper limit {RATIO_LIMIT:.2f} (adult PA)"
 
 
 def film_id(entry: StudyEntry) -> str:
-    """Tells a film's picture and endpoints from another's."""
-    return f"{entry.key}:{entry.examination.sha256}"
+    """Tells a film's picture and endpoints from another's, and from the same film before it was put right."""
+    examination = entry.examination
+    return ":".join([entry.key, examination.sha256, *examination.adjustments.describe()])
 
 
 def apply_edited_ends(state: ReadPageState, entry: StudyEntry, reading: Reading) -> Reading:
-    """The reading of a film with the endpoints that the reader has set, if any."""
+    """The reading of a film with the endpoints that the reader has set, if any, and what is to rest on them."""
     film = entry.examination.film
     if entry.key not in state.edited_ends or film is None:
         return reading
-    return replace_diameters(reading, *state.edited_ends[entry.key], film.shape)
+    edited = replace_diameters(reading, *state.edited_ends[entry.key], film.shape)
+    if state.uses_edited_ratio.get(entry.key):
+        return recompute_with_edited_ratio(edited, entry.examination)
+    return edited
 
 
 def make_calipers(
@@ -74,22 +79,20 @@ def store_moved_ends(state: ReadPageState, viewer_key: str) -> None:
 
 
 def show_ratio_card(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
-    """A card with the ratio, its interval, the warnings about it, and the endpoints as numbers."""
+    """A card with the CTR, its interval, what limits it, and the endpoints as numbers."""
     for measurement in reading.measurements:
-        with st.container(border=True, gap="small", key=state.widget_key("heart")):
+        with st.container(border=True, gap="xsmall", key=state.widget_key("heart")):
             _show_ratio(measurement)
             for sentence in measurement.disagreements:
-                st.warning(plain(sentence), icon=":material/compare_arrows:")
-            _show_reasons(measurement)
+                st.markdown(f":small[:orange[{plain(sentence)}]]")
             _offer_manual_measurement(state, entry, measurement)
 
 
 def _show_ratio(measurement: Measurement) -> None:
     badges = ":blue-badge[Edited by hand]" if measurement.edited else ""
     if measurement.value is None:
-        st.markdown(f"**Cardiothoracic ratio** {badges}")
         reasons = plain(" ".join(measurement.reasons))
-        st.warning(f"**Cannot be measured:** {reasons}", icon=":material/straighten:")
+        st.markdown(f"**CTR** :orange-badge[Cannot be measured] {badges}  \n:small[{reasons}]")
     else:
         if not measurement.trusted:
             badges += " :orange-badge[Interpret with caution]"
@@ -99,16 +102,14 @@ def _show_ratio(measurement: Measurement) -> None:
             interval = f"95 % interval {low} to {high} · "
         diameters = plain(describe_diameters(measurement) or "")
         st.markdown(
-            f"**Cardiothoracic ratio** :primary[**{format_ratio(measurement.value)}**] {badges}  \n"
-            f":small[:gray[{interval}limit {RATIO_LIMIT} · {diameters}]]"
+            f"**CTR** :primary[**{format_ratio(measurement.value)}**] {badges}  \n"
+            f":small[:gray[{interval}{UPPER_LIMIT} · {diameters}]]"
         )
+        if measurement.reasons:
+            with st.expander("Limitations of the CTR", type="compact"):
+                st.markdown("  \n".join(f":small[{plain(each)}]" for each in measurement.reasons))
     if measurement.automatic is not None:
         st.caption(f"Automatic: {plain(describe_ratio(measurement.automatic))}")
-
-
-def _show_reasons(measurement: Measurement) -> None:
-    if measurement.value is not None and measurement.reasons:
-        st.caption("  \n".join(plain(reason) for reason in measurement.reasons))
 
 
 def _offer_manual_measurement(
@@ -137,9 +138,9 @@ def _offer_manual_measurement(
             on_click=state.manual_requests.add,
             args=(entry.key,),
         )
-    with st.expander("Endpoint coordinates", key=state.widget_key("points")):
+    with st.expander("Endpoint coordinates", key=state.widget_key("points"), type="compact"):
         st.caption(
-            "Film pixels (x, y); left and right are those of the picture. The fields follow the handles on the film."
+            "In pixels of the film, from its upper left corner. The fields follow the handles on the film."
         )
         for name, end, side in ENDPOINTS:
             with st.container(horizontal=True, gap="small"):
@@ -159,7 +160,7 @@ def _ask_coordinate(
     line = _line_of(_current_ends(entry, measurement), name)
     set_field_value(key, round(line[end][axis], 2))
     st.number_input(
-        f"{name.capitalize()}, {side}, {AXES[axis]}",
+        f"{name.capitalize()}, patient's {side}, {AXES[axis]}",
         value=None,  # so that an emptied field is told from 0
         step=1.0,
         format="%.1f",

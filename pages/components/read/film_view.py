@@ -7,6 +7,7 @@ from functools import partial
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
+from cxr_core.film.adjustments import UNCHANGED, Adjustments
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.film.spacing import describe_spacing_source
 from cxr_core.presentation.wording import finding_name, format_percent
@@ -20,10 +21,12 @@ from cxr_core.reading.results import (
     Reading,
 )
 from pages.components import cache
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.read.cardiothoracic_ratio import film_id, make_calipers, store_moved_ends
 from pages.components.read.page_state import DisplayedFilm, ReadPageState, StudyEntry
 from pages.components.read.reading_queue import Turn
+from pages.components.read.strip_pixels import strip_examination
 from pages.components.session import chosen_method
 from pages.components.viewer import Layer, ViewerFilm, encode_picture, show_viewer
 
@@ -36,6 +39,12 @@ CONTAINERS = {
     "dicom": "DICOM",
     "drawing": "Synthetic",
 }
+# The quality flag that asks for a change, the button's label, and the change.
+CORRECTIONS = (
+    ("inverted", "Invert greyscale and read again", Adjustments.then_invert),
+    ("turned", "Turn by 90° and read again", Adjustments.then_rotate),
+    ("mirrored", "Mirror and read again", Adjustments.then_mirror),
+)
 
 
 @contextmanager
@@ -73,14 +82,14 @@ def display_entry(state: ReadPageState, entry: StudyEntry) -> DisplayedFilm | No
     displayed = state.displayed.get(entry.key)
     if displayed is None:
         with st.spinner("Opening the film …"), take_reading_turn():
-            examination = cache.load_reader().examine(entry.data)
+            examination = cache.load_reader().examine(entry.data, entry.examination.adjustments)
             return display_examination(state, entry.key, examination)
     state.keep_displayed(entry.key, displayed)
     return displayed
 
 
 def show_film_facts(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
-    """The file's name, as plain text, what is known about film and patient, and the button that removes the film."""
+    """The file's name, as plain text, what the picture is and how it was put right, and the button that removes it."""
     with st.container(gap=None):
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
@@ -91,7 +100,7 @@ def show_film_facts(state: ReadPageState, entry: StudyEntry, reading: Reading) -
                 key=state.widget_key(f"remove-{entry.key}"),
                 type="tertiary",
                 icon=":material/close:",
-                help="Removes this film from the study and from memory.",
+                help="Removes this film from the study.",
                 on_click=state.remove_entries,
                 args=({entry.key},),
             )
@@ -105,15 +114,53 @@ def show_film_facts(state: ReadPageState, entry: StudyEntry, reading: Reading) -
 
 
 def _list_facts(film: Radiograph, reading: Reading) -> list[str]:
-    patient = reading.patient
-    age = "age unknown" if patient.age_years is None else f"{patient.age_years:g} years"
-    view = "view unknown" if patient.view is None else f"{patient.view} view"
     size = f"{film.shape[1]} × {film.shape[0]} px"
     doubted = any(concern.code == "implausible_spacing" for concern in reading.concerns)
     if film.spacing_mm is not None and not doubted:
         place = describe_spacing_source(film.spacing_source)
         size += f" of {film.spacing_mm[1]:.3g} mm {place}"
-    return [CONTAINERS[film.container], size, age, view]
+    return [CONTAINERS[film.container], size]
+
+
+def offer_corrections(state: ReadPageState, entry: StudyEntry) -> None:
+    """Name what was changed on the film, with a way back; offer the change that a quality flag asks for."""
+    examination = entry.examination
+    changes = examination.adjustments.describe()
+    offered = [
+        (label, change(examination.adjustments))
+        for code, label, change in CORRECTIONS
+        if any(concern.code == code for concern in examination.concerns)
+    ]
+    if changes:
+        offered.append(("Undo and read again", UNCHANGED))
+    if not offered or examination.film is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if changes:
+            st.markdown(f":blue-badge[Changed: {'; '.join(changes)}]", width="content")
+        for label, adjustments in offered:
+            st.button(
+                label,
+                key=state.widget_key(f"{label}-{entry.key}"),
+                disabled=entry.compressed,
+                help="Only a compressed copy of this film is kept: add its file again first."
+                if entry.compressed
+                else None,
+                on_click=read_again,
+                args=(state, entry, adjustments),
+            )
+
+
+@show_errors()
+def read_again(state: ReadPageState, entry: StudyEntry, adjustments: Adjustments) -> None:
+    """Read a film anew with changes to it; endpoints that no longer lie where they were set are dropped."""
+    with take_reading_turn():
+        examination = cache.load_reader().examine(entry.data, adjustments)
+    before = entry.examination.adjustments
+    if (before.quarter_turns, before.mirrored) != (adjustments.quarter_turns, adjustments.mirrored):
+        state.discard_edited_ends(entry.key)
+    entry.examination = strip_examination(examination)
+    display_examination(state, entry.key, examination)
 
 
 def show_film_viewer(
@@ -126,12 +173,10 @@ def show_film_viewer(
         return
     key = state.widget_key("viewer")
     method = chosen_method(key, EXACT_METHOD)
-    mapped = [finding for finding in reading.findings if finding.attribution]
+    mapped = [f for f in reading.findings if f.attribution and not f.needs_age]
     first = _choose_first_heatmap(mapped)
-    layers = [
-        _make_layer(finding, mapped, _explain_finding(entry, displayed, finding, method))
-        for finding in mapped
-    ]
+    maps = [(finding, _explain_finding(entry, displayed, finding, method)) for finding in mapped]
+    layers = [_make_layer(finding, mapped, attribution) for finding, attribution in maps]
     show_viewer(
         ViewerFilm(
             id=film_id(entry),
@@ -146,26 +191,32 @@ def show_film_viewer(
         on_ends=partial(store_moved_ends, state, key),
         key=key,
     )
-    _show_heatmap_notes(mapped, hidden=first is None)
+    _show_heatmap_notes(maps)
 
 
 def _choose_first_heatmap(mapped: Sequence[FindingReading]) -> FindingReading | None:
-    """The first finding that is called present, else the first; None when its heatmap is known to mislead."""
-    if not mapped:
-        return None
-    first = next((finding for finding in mapped if finding.call == "present"), mapped[0])
-    if first.card and points_elsewhere(first.card, first.finding):
-        return None  # the reader can still choose it, and it is then explained
+    """The first finding that is suspected; None without one, and when its heatmap is known to mislead."""
+    first = next((finding for finding in mapped if finding.call == "present"), None)
+    if first is None or (first.card and points_elsewhere(first.card, first.finding)):
+        return None  # the reader can still choose a heatmap, and it is then explained
     return first
 
 
-def _show_heatmap_notes(mapped: Sequence[FindingReading], hidden: bool) -> None:
-    until = ", shown when you choose it" if hidden else ""
-    for finding in mapped:
-        note = describe_heatmap(finding.card, finding.finding) if finding.card else None
-        if note:
-            name = finding_name(finding.finding).lower()
-            st.caption(plain(f"Heatmap of {name}{until}: {note}"))
+def _show_heatmap_notes(layers: Sequence[tuple[FindingReading, Attribution]]) -> None:
+    for finding, attribution in layers:
+        name = finding_name(finding.finding)
+        st.caption(plain(f"{name}: {_describe_map(finding, attribution.method)}"))
+
+
+def _describe_map(finding: FindingReading, method: str) -> str:
+    """How well maps of this method and finding point, as far as it was measured."""
+    note = None
+    if method == EXACT_METHOD and finding.card is not None:
+        note = describe_heatmap(finding.card, finding.finding)
+    if note is not None:
+        return note
+    label = HEATMAP_METHODS[method]
+    return f"how well the map by {label} points at this finding was not measured. Interpret it with caution."
 
 
 def _make_layer(

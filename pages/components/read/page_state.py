@@ -36,6 +36,7 @@ class StudyEntry:
         bytes  # the file, or a compressed copy of its film; empty when there is no film to display
     )
     compressed: bool = False
+    outlines_only: bool = False  # of a drawing that the models cannot be expected to read
     examination: Examination
 
     @property

@@ -1,31 +1,36 @@
 """Lays out a study: the worklist, the chosen film, and the results for it."""
 
+from dataclasses import replace
+
 import streamlit as st
 
-from cxr_core.reading.interpret import interpret
+from cxr_core.presentation.wording import finding_name
+from cxr_core.reading.impression import write_impression
+from cxr_core.reading.interpret import interpret, list_not_assessed
 from cxr_core.reading.results import Reading
 from pages.components.read.cardiothoracic_ratio import apply_edited_ends, show_ratio_card
-from pages.components.read.film_view import display_entry, show_film_facts, show_film_viewer
-from pages.components.read.findings_table import show_findings
+from pages.components.read.film_view import (
+    display_entry,
+    offer_corrections,
+    show_film_facts,
+    show_film_viewer,
+)
+from pages.components.read.finding_cards import show_findings
 from pages.components.read.page_state import DisplayedFilm, ReadPageState, StudyEntry
-from pages.components.read.patient_form import PatientAnswers, patient_of
+from pages.components.read.patient_form import SidebarAnswers, patient_of, show_film_patient
 from pages.components.read.quality_flags import show_quality_flags
 from pages.components.read.report_downloads import offer_reports
 from pages.components.read.worklist import choose_film
 
-RESULTS_PX = 420
+OUTLINES_ONLY = "The models are not made for drawings: outlines and CTR alone are shown."
 
 
-def show_study(state: ReadPageState, answers: PatientAnswers) -> None:
-    """The chosen film beside its results; on a narrow screen the results wrap below the picture."""
-    readings = {}
-    for key, entry in state.entries.items():
-        patient = patient_of(state, entry, answers)
-        reading = interpret(entry.examination, patient, answers.operating_point)
-        readings[key] = apply_edited_ends(state, entry, reading)
+def show_study(state: ReadPageState, answers: SidebarAnswers) -> None:
+    """The findings of the chosen film beside its picture; on a narrow screen they come first."""
+    readings = {key: interpret_entry(state, entry, answers) for key, entry in state.entries.items()}
     with st.container(horizontal=True, gap="medium"):
+        results = st.container(key="read-findings", gap="small")
         picture = st.container(key="picture")
-        results = st.container(key="results", width=RESULTS_PX, gap="small")
     with results:
         key = choose_film(state, readings)
     entry, reading = state.entries[key], readings[key]
@@ -36,18 +41,55 @@ def show_study(state: ReadPageState, answers: PatientAnswers) -> None:
         show_results(state, entry, displayed, reading)
 
 
+def interpret_entry(state: ReadPageState, entry: StudyEntry, answers: SidebarAnswers) -> Reading:
+    """The reading of one film for its own patient, with the endpoints that the reader has set."""
+    patient = patient_of(state, entry, answers)
+    reading = interpret(entry.examination, patient, answers.decision, answers.prevalence)
+    if entry.outlines_only:
+        reading = _drop_findings(reading)
+    reading = apply_edited_ends(state, entry, reading)
+    if any(finding.needs_age for finding in reading.findings):
+        return _drop_disagreements(reading)  # they name the verdict, which waits for the age
+    return reading
+
+
+def _drop_disagreements(reading: Reading) -> Reading:
+    measurements = tuple(replace(m, disagreements=()) for m in reading.measurements)
+    return replace(reading, measurements=measurements)
+
+
+def _drop_findings(reading: Reading) -> Reading:
+    """The reading with its measurement alone."""
+    names = dict.fromkeys(finding_name(f.finding).lower() for f in reading.findings)
+    return replace(
+        _drop_disagreements(reading),
+        findings=(),
+        warnings=(),
+        not_assessed=(*names, *list_not_assessed(())),
+    )
+
+
 def show_results(
     state: ReadPageState, entry: StudyEntry, displayed: DisplayedFilm | None, reading: Reading
 ) -> None:
-    """A film's facts, quality flags, findings and measurement, and its report."""
+    """A film's facts and patient, quality flags, findings and measurement, impression and report."""
     show_film_facts(state, entry, reading)
-    # Each in its own container: a warning that appears or goes does not redraw the table.
-    flags, findings, ratio = st.container(), st.container(), st.container()
+    # Each in its own container: a warning that appears or goes does not redraw what follows.
+    patient, flags = st.container(gap="xsmall"), st.container(key="read-banners", gap=None)
+    findings, ratio = st.container(gap="small"), st.container()
+    with patient:
+        needs_age = any(finding.needs_age for finding in reading.findings)
+        show_film_patient(state, entry, reading.patient, needs_age)
     with flags:
         show_quality_flags(reading)
-    with findings:
-        if reading.status == "read":
-            show_findings(state, reading)
+        offer_corrections(state, entry)
+    if reading.status == "read":
+        with findings:
+            if entry.outlines_only:
+                st.markdown(OUTLINES_ONLY)
+            show_findings(state, entry, reading)
     with ratio:
         show_ratio_card(state, entry, reading)
+    st.caption("Impression")
+    st.code(write_impression(reading), language=None, wrap_lines=True)
     offer_reports(entry, displayed, reading)

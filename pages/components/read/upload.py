@@ -8,6 +8,7 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom, encode_png
 from cxr_core.film.quality_flag import QualityFlag
+from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination
 from pages.components import cache
 from pages.components.markdown import plain
@@ -17,6 +18,8 @@ from pages.components.read.strip_pixels import compress_film, strip_examination
 from pages.components.streamlit_internals import UploadedFile
 
 SAMPLE_PREFIX = "drawing:"  # of the keys of samples among the entries
+# Samples that the models which ship read as they are drawn; of the others only outlines and CTR are shown.
+READ_SAMPLES = ("Synthetic: normal chest", "Synthetic: wide heart")
 
 
 def ask_sample(state: ReadPageState) -> str | None:
@@ -38,7 +41,11 @@ def examine_sample(state: ReadPageState, sample: str) -> None:
         with st.spinner("Making and reading the sample …"), take_reading_turn():
             data = encode_png(draw_phantom(SAMPLES[sample]))
             examination = cache.load_reader().examine(data)
-        state.add_entry(make_entry(state, key, sample, data, examination))
+        entry = make_entry(state, key, sample, data, examination)
+        entry.outlines_only = sample not in READ_SAMPLES
+        state.add_entry(entry)
+        spec = SAMPLES[sample]
+        state.patients[key] = Patient(age_years=spec.age_years, view=spec.view)
         display_examination(state, key, examination)
     state.choose_entry(key)
 

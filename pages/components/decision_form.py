@@ -1,0 +1,158 @@
+"""Asks for the decision, and for the prevalence of each finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from cxr_core.presentation.wording import decision_name, finding_name
+from pages.components.markdown import plain
+from pages.components.session import (
+    choose_prevalence,
+    chosen_prevalence,
+    field_value,
+    set_field_value,
+)
+
+if TYPE_CHECKING:  # the first paint does without numpy
+    from cxr_core.models.card import ModelCard
+
+TWO_THRESHOLDS = ("standard", "strict")
+SINGLE_THRESHOLD = "single"
+# Decisions with a single threshold, and the operating points by which cards record their figures.
+OPERATING_POINTS = {
+    "balanced": "youden",
+    "sensitive": "sensitivity_95",
+    "specific": "specificity_95",
+}
+CAPTIONS = {
+    "standard": "Of films with a finding and of films without it, at most 10 % are misjudged; films between are "
+    "undecided.",
+    "strict": "At most 5 % are misjudged; more films are undecided.",
+    SINGLE_THRESHOLD: "No film is undecided.",
+    "balanced": "Misses and false alarms weigh the same.",
+    "sensitive": "Chosen to detect 95 % of films with the finding.",
+    "specific": "Chosen to clear 95 % of films without it.",
+}
+LOWEST_PERCENT, HIGHEST_PERCENT = 0.01, 99.0
+
+
+def ask_decision(cards: Iterable[ModelCard], widget_key: str) -> str:
+    """Ask for the decision; each says how it did on the official test, as far as these models' cards record it."""
+    cards = list(cards)
+    decision = st.radio(
+        "Decision",
+        [*TWO_THRESHOLDS, SINGLE_THRESHOLD],
+        format_func=lambda key: (
+            "Single threshold" if key == SINGLE_THRESHOLD else decision_name(key)
+        ),
+        captions=[_describe_decision(cards, key) for key in (*TWO_THRESHOLDS, SINGLE_THRESHOLD)],
+        key=widget_key,
+        persist_state="session",
+        help="When a finding is suspected, not suspected or undecided. The error is that on films like those on which "
+        "the thresholds were chosen, which no model was trained on.",
+    )
+    if decision != SINGLE_THRESHOLD:
+        return decision
+    return st.radio(
+        "Single threshold",
+        list(OPERATING_POINTS),
+        format_func=decision_name,
+        captions=[_describe_decision(cards, key) for key in OPERATING_POINTS],
+        key=f"{widget_key}-threshold",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+
+
+def ask_prevalences(cards: Iterable[ModelCard], widget_key: str) -> Mapping[str, float]:
+    """Ask for the prevalence of each finding whose models say at which prevalence they were calibrated.
+
+    Returns those that the user chose.
+    """
+    defaults: dict[str, float] = {}
+    for card in cards:
+        for finding in card.findings:
+            calibrated = card.calibration_prevalence(finding)
+            if calibrated is not None:
+                defaults.setdefault(finding, calibrated)
+    for finding, default in defaults.items():
+        ask_prevalence(
+            finding,
+            default,
+            label=f"Prevalence of {finding_name(finding).lower()}, in %",
+            help_text=f"The share of your patients who have it. It moves the probability, never the verdict. Of the "
+            f"films that calibrated the model, {100 * default:.1f} % have it.",
+            widget_key=f"{widget_key}-{finding}",
+        )
+    chosen = {finding: chosen_prevalence(finding) for finding in defaults}
+    return {finding: share for finding, share in chosen.items() if share is not None}
+
+
+def ask_prevalence(
+    finding: str, default: float, *, label: str, help_text: str, widget_key: str
+) -> float:
+    """Ask for the share of patients with a finding, within 0 and 1: one setting of the session, for all pages.
+
+    default: while nothing was chosen, and once the field is emptied.
+    """
+    chosen = chosen_prevalence(finding)
+    share = default if chosen is None else chosen
+    set_field_value(widget_key, round(min(max(100 * share, LOWEST_PERCENT), HIGHEST_PERCENT), 2))
+    st.number_input(
+        label,
+        LOWEST_PERCENT,
+        HIGHEST_PERCENT,
+        value=None,  # so that it can be emptied
+        step=0.5,
+        format="%.2f",
+        key=widget_key,
+        help=help_text,
+        on_change=partial(_store_prevalence, finding, widget_key),
+    )
+    return share
+
+
+def _store_prevalence(finding: str, widget_key: str) -> None:
+    percent = field_value(widget_key)
+    choose_prevalence(finding, None if percent is None else percent / 100)
+
+
+def _describe_decision(cards: Iterable[ModelCard], decision: str) -> str:
+    figures = [
+        f"{plain(finding_name(finding))}: sensitivity {_percent(sensitivity)}, specificity {_percent(specificity)}."
+        for card in cards
+        for finding in card.findings
+        for sensitivity, specificity in recorded_rates(card, finding, decision)
+    ]
+    if figures:
+        figures.insert(0, "On the official test:")
+    return " ".join([CAPTIONS[decision], *figures])
+
+
+def recorded_rates(card: ModelCard, finding: str, decision: str) -> Iterator[tuple[float, float]]:
+    """Sensitivity and specificity of a decision on the official test, where the card records both.
+
+    With the ratio where the card combines them, as a reading does.
+    """
+    from cxr_core.models.figures import parse_figure
+
+    split = "test_combined" if finding in card.fusion else "test"
+    recorded: Any = card.metrics.get(split, {}).get(finding, {})
+    if decision in TWO_THRESHOLDS:
+        table = recorded.get("decisions", {}).get(decision, {})
+        names = ("present_suspected", "absent_not_suspected")
+    else:
+        table = recorded.get(OPERATING_POINTS.get(decision, ""), {})
+        names = ("sensitivity", "specificity")
+    figures = [parse_figure(table.get(name)) for name in names]
+    rates = [figure.value for figure in figures if figure and figure.value is not None]
+    if len(rates) == len(names):
+        yield rates[0], rates[1]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -1,0 +1,93 @@
+"""Draws where a film's probability lies between the thresholds, as HTML."""
+
+from html import escape
+
+from cxr_core.presentation.palette import BLUE, PURPLE, VERMILION, tint
+from cxr_core.presentation.wording import format_percent
+from cxr_core.reading.calibration import log_odds
+from pages.components.wording import format_exact_threshold
+
+# Of the scale, in log-odds: from 0.1 % to 99.9 %. A scale of whole per cent would press the thresholds of rare findings
+# into its first pixels.
+LIMIT = log_odds(0.999)
+TICKS = (0.01, 0.1, 0.5, 0.9, 0.99)
+# What a zone must be wide for its name to fit, in per cent of the bar.
+WIDTH_OF_NAME = {"not suspected": 26, "undecided": 20, "suspected": 20}
+TOP_PX, BAR_PX, HEIGHT_PX = 16, 16, 48
+
+
+def draw_probability_bar(
+    name: str, probability: float, present_from: float, absent_below: float, verdict: str
+) -> str:
+    """The bar of one finding; its label says in words what it shows.
+
+    present_from, absent_below: thresholds on the probability, equal where there is one.
+    """
+    low, high, place = (position_on_bar(p) for p in (absent_below, present_from, probability))
+    label = (
+        f"{name}: {verdict}, {format_percent(probability)}; "
+        f"{_describe_thresholds(present_from, absent_below)}"
+    )
+    parts = [
+        *_draw_zone(0, low, tint(BLUE, 0.3), "not suspected"),
+        *_draw_zone(low, high, tint(PURPLE, 0.4), "undecided"),
+        *_draw_zone(high, 100, tint(VERMILION, 0.4), "suspected"),
+        *(_draw_text(position_on_bar(t), TOP_PX + BAR_PX, f"{100 * t:g} %", "-50%") for t in TICKS),
+    ]
+    if low == high:
+        parts += _draw_threshold(high, present_from, "-50%")
+    else:
+        parts += _draw_threshold(low, absent_below, "calc(-100% + 4px)")
+        parts += _draw_threshold(high, present_from, "-4px")
+    parts.append(_draw_marker(place))
+    box = f"position: relative; height: {HEIGHT_PX}px; font-size: 12px; line-height: 16px"
+    return f'<div role="img" aria-label="{escape(label)}" style="{box}">{"".join(parts)}</div>'
+
+
+def position_on_bar(probability: float) -> float:
+    """The place of a probability from the left, in per cent of the width; what lies beyond the scale is at its end."""
+    share = (log_odds(probability) + LIMIT) / (2 * LIMIT)
+    return 100 * min(max(share, 0.0), 1.0)
+
+
+def _describe_thresholds(present_from: float, absent_below: float) -> str:
+    words = f"suspected from {format_exact_threshold(present_from)}"
+    if present_from == absent_below:
+        return words
+    return f"{words}, not suspected below {format_exact_threshold(absent_below)}"
+
+
+def _draw_zone(left: float, right: float, colour: str, name: str) -> list[str]:
+    width = right - left
+    if width <= 0:
+        return []
+    text = name if width >= WIDTH_OF_NAME[name] else ""
+    style = f"width: {width:.2f}%; height: {BAR_PX}px; background: {colour}; text-align: center"
+    return [_place(left, TOP_PX, style, text)]
+
+
+def _draw_threshold(position: float, threshold: float, shift: str) -> list[str]:
+    line = f"height: {BAR_PX + 3}px; border-left: 1px solid currentColor"
+    return [
+        _place(position, TOP_PX - 3, line),
+        _draw_text(position, 0, format_exact_threshold(threshold), shift, opacity=1),
+    ]
+
+
+def _draw_marker(position: float) -> str:
+    size = BAR_PX - 3
+    style = (
+        f"width: {size}px; height: {size}px; border-radius: 50%; background: currentColor; "
+        "transform: translateX(-50%)"
+    )
+    return _place(position, TOP_PX + 1.5, style)
+
+
+def _draw_text(position: float, top: float, text: str, shift: str, opacity: float = 0.65) -> str:
+    style = f"transform: translateX({shift}); opacity: {opacity:g}; white-space: nowrap"
+    return _place(position, top, style, text)
+
+
+def _place(left: float, top: float, style: str, text: str = "") -> str:
+    place = f"position: absolute; left: {left:.2f}%; top: {top:g}px; {style}"
+    return f'<div style="{place}">{escape(text)}</div>'
