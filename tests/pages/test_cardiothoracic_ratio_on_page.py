@@ -104,8 +104,7 @@ def test_edit_belongs_to_one_film_and_outlives_other_pages(app: AppTest) -> None
     field(app, "Heart, patient's left, x").set_value(
         field(app, "Heart, patient's left, x").value + 28
     ).run()
-    ratios = {row["File"]: row["Heart ratio"] for row in app.dataframe[0].value.to_dict("records")}
-    assert ratios == {"one.png": "0.53, by hand", "two.png": f"{segment_drawing(WIDE).ratio:.2f}"}
+    assert "**0.53**" in visible_text(app)
     study.choose_entry(two)
     app.run()
     assert "Edited by hand" not in visible_text(app)

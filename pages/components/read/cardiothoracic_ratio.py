@@ -20,13 +20,11 @@ from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.session import field_value, moved_ends, set_field_value
 from pages.components.viewer import Calipers
 
-# Diameter, index of the endpoint, and the patient's side: that on the left of the picture is the patient's right.
-ENDPOINTS = (
-    ("heart", 0, "right"),
-    ("heart", 1, "left"),
-    ("thorax", 0, "right"),
-    ("thorax", 1, "left"),
-)
+# Diameter and index of the endpoint.
+ENDPOINTS = (("heart", 0), ("heart", 1), ("thorax", 0), ("thorax", 1))
+# Of both endpoints: what is on the left of the picture is the patient's right, unless the film may be mirrored.
+SIDES = ("patient's right", "patient's left")
+PICTURE_SIDES = ("left of the picture", "right of the picture")
 AXES = ("x", "y")
 UPPER_LIMIT = f"upper limit {RATIO_LIMIT:.2f} (adult PA)"
 
@@ -35,6 +33,11 @@ def film_id(entry: StudyEntry) -> str:
     """Tells a film's picture and endpoints from another's, and from the same film before it was put right."""
     examination = entry.examination
     return ":".join([entry.key, examination.sha256, *examination.adjustments.describe()])
+
+
+def has_mirrored_flag(entry: StudyEntry) -> bool:
+    """Whether the film may be mirrored, so that the patient's sides are not known."""
+    return any(concern.code == "mirrored" for concern in entry.examination.concerns)
 
 
 def apply_edited_ends(state: ReadPageState, entry: StudyEntry, reading: Reading) -> Reading:
@@ -142,25 +145,26 @@ def _offer_manual_measurement(
         st.caption(
             "In pixels of the film, from its upper left corner. The fields follow the handles on the film."
         )
-        for name, end, side in ENDPOINTS:
+        for endpoint in ENDPOINTS:
             with st.container(horizontal=True, gap="small"):
                 for axis in range(len(AXES)):
-                    _ask_coordinate(state, entry, measurement, (name, end, side), axis)
+                    _ask_coordinate(state, entry, measurement, endpoint, axis)
 
 
 def _ask_coordinate(
     state: ReadPageState,
     entry: StudyEntry,
     measurement: Measurement,
-    endpoint: tuple[str, int, str],
+    endpoint: tuple[str, int],
     axis: int,
 ) -> None:
-    name, end, side = endpoint
+    name, end = endpoint
+    side = (PICTURE_SIDES if has_mirrored_flag(entry) else SIDES)[end]
     key = state.widget_key(f"point-{entry.key}-{name}-{end}-{AXES[axis]}")
     line = _line_of(_current_ends(entry, measurement), name)
     set_field_value(key, round(line[end][axis], 2))
     st.number_input(
-        f"{name.capitalize()}, patient's {side}, {AXES[axis]}",
+        f"{name.capitalize()}, {side}, {AXES[axis]}",
         value=None,  # so that an emptied field is told from 0
         step=1.0,
         format="%.1f",
@@ -174,14 +178,14 @@ def _set_coordinate(
     entry: StudyEntry,
     measurement: Measurement,
     key: str,
-    endpoint: tuple[str, int, str],
+    endpoint: tuple[str, int],
     axis: int,
 ) -> None:
     """Store the number that was entered as that coordinate; an emptied field changes nothing."""
     value = field_value(key)
     if value is None:
         return
-    name, end, _ = endpoint
+    name, end = endpoint
     lines = dict(zip(("heart", "thorax"), _current_ends(entry, measurement), strict=True))
     points = [list(point) for point in lines[name]]
     points[end][axis] = value

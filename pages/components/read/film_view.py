@@ -23,11 +23,16 @@ from cxr_core.reading.results import (
 from pages.components import cache
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
-from pages.components.read.cardiothoracic_ratio import film_id, make_calipers, store_moved_ends
+from pages.components.read.cardiothoracic_ratio import (
+    film_id,
+    has_mirrored_flag,
+    make_calipers,
+    store_moved_ends,
+)
 from pages.components.read.page_state import DisplayedFilm, ReadPageState, StudyEntry
 from pages.components.read.reading_queue import Turn
 from pages.components.read.strip_pixels import strip_examination
-from pages.components.session import chosen_method
+from pages.components.session import chosen_method, requested_adjustment
 from pages.components.viewer import Layer, ViewerFilm, encode_picture, show_viewer
 
 CONTAINERS = {
@@ -45,6 +50,12 @@ CORRECTIONS = (
     ("turned", "Turn by 90° and read again", Adjustments.then_rotate),
     ("mirrored", "Mirror and read again", Adjustments.then_mirror),
 )
+# The changes that the viewer offers for every film.
+VIEWER_CHANGES = {
+    "invert": Adjustments.then_invert,
+    "rotate": Adjustments.then_rotate,
+    "mirror": Adjustments.then_mirror,
+}
 
 
 @contextmanager
@@ -115,11 +126,19 @@ def show_film_facts(state: ReadPageState, entry: StudyEntry, reading: Reading) -
 
 def _list_facts(film: Radiograph, reading: Reading) -> list[str]:
     size = f"{film.shape[1]} × {film.shape[0]} px"
-    doubted = any(concern.code == "implausible_spacing" for concern in reading.concerns)
-    if film.spacing_mm is not None and not doubted:
-        place = describe_spacing_source(film.spacing_source)
-        size += f" of {film.spacing_mm[1]:.3g} mm {place}"
+    spacing = _state_spacing(film, reading)
+    if spacing is not None:
+        _, column_mm, place = spacing
+        size += f" of {column_mm:.3g} mm {place}"
     return [CONTAINERS[film.container], size]
+
+
+def _state_spacing(film: Radiograph, reading: Reading) -> tuple[float, float, str] | None:
+    """Millimetres from row to row and from column to column, and where they hold; None where nobody should use them."""
+    doubted = any(concern.code == "implausible_spacing" for concern in reading.concerns)
+    if film.spacing_mm is None or doubted:
+        return None
+    return (*film.spacing_mm, describe_spacing_source(film.spacing_source))
 
 
 def offer_corrections(state: ReadPageState, entry: StudyEntry) -> None:
@@ -183,15 +202,27 @@ def show_film_viewer(
             picture=displayed.picture,
             shape=film.shape,
             is_drawing=entry.is_drawing,
+            spacing=_state_spacing(film, reading),
+            mirrored=has_mirrored_flag(entry),
         ),
         layers,
         first_layer=_layer_key(first) if first else None,
         methods=HEATMAP_METHODS,
         calipers=make_calipers(state, entry, reading, key),
         on_ends=partial(store_moved_ends, state, key),
+        on_adjust=None if entry.compressed else partial(_adjust_film, state, key),
         key=key,
     )
     _show_heatmap_notes(maps)
+
+
+def _adjust_film(state: ReadPageState, viewer_key: str) -> None:
+    """Read the film anew with the change that was requested in the viewer."""
+    request = requested_adjustment(viewer_key)
+    for entry in state.entries.values():
+        if request is not None and film_id(entry) == request.film:
+            change = VIEWER_CHANGES[request.change]
+            read_again(state, entry, change(entry.examination.adjustments))
 
 
 def _choose_first_heatmap(mapped: Sequence[FindingReading]) -> FindingReading | None:

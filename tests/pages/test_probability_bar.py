@@ -1,0 +1,49 @@
+"""The bar on which a finding's probability lies between its thresholds."""
+
+import re
+from itertools import pairwise
+
+import pytest
+
+from cxr_core.reading.calibration import expit
+from pages.components.probability_bar import draw_probability_bar, position_on_bar
+
+
+def lefts(html: str) -> list[float]:
+    return [float(left) for left in re.findall(r"left: ([\d.]+)%", html)]
+
+
+def test_label_says_in_words_what_is_seen() -> None:
+    html = draw_probability_bar("Cardiomegaly", 0.12, 0.06, 0.009, "suspected")
+    assert (
+        'role="img" aria-label="Cardiomegaly: suspected, 12 %; suspected from 6.0 %, '
+        'not suspected below 0.9 %"'
+    ) in html
+
+
+def test_single_threshold_is_named_once() -> None:
+    html = draw_probability_bar("Pneumonia", 0.3, 0.5, 0.5, "not suspected")
+    assert "not suspected below" not in html
+    assert "undecided" not in html
+    assert html.count("50 %") == 3  # in the label, at the threshold and on the scale
+
+
+def test_scale_has_equal_steps_of_odds_and_ends() -> None:
+    steps = [position_on_bar(expit(logit)) for logit in (-4, -2, 0, 2, 4)]
+    assert steps[2] == 50
+    differences = [after - before for before, after in pairwise(steps)]
+    assert differences == [pytest.approx(differences[0])] * 4
+    assert (position_on_bar(0.0), position_on_bar(1.0)) == (0, 100)
+
+
+def test_zones_and_the_films_place_follow_thresholds_and_probability() -> None:
+    html = draw_probability_bar("Cardiomegaly", 0.12, 0.06, 0.009, "suspected")
+    low, high, place = (round(position_on_bar(p), 2) for p in (0.009, 0.06, 0.12))
+    found = lefts(html)
+    assert found[:3] == [0, low, high]
+    assert found[-1] == place
+    assert low < high < place
+
+
+def test_name_is_escaped() -> None:
+    assert "<img" not in draw_probability_bar('"><img src=x>', 0.5, 0.5, 0.5, "suspected")
