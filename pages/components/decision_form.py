@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -93,7 +93,13 @@ def ask_prevalences(cards: Iterable[ModelCard], widget_key: str) -> Mapping[str,
 
 
 def ask_prevalence(
-    finding: str, default: float, *, label: str, help_text: str, widget_key: str
+    finding: str,
+    default: float,
+    *,
+    label: str,
+    help_text: str,
+    widget_key: str,
+    width: int | Literal["stretch"] = "stretch",
 ) -> float:
     """Ask for the share of patients with a finding, within 0 and 1: one setting of the session, for all pages.
 
@@ -111,6 +117,7 @@ def ask_prevalence(
         format="%.2f",
         key=widget_key,
         help=help_text,
+        width=width,
         on_change=partial(_store_prevalence, finding, widget_key),
     )
     return share

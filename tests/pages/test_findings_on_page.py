@@ -1,14 +1,24 @@
 """Findings on the Read page: verdicts, thresholds, prevalence, the edited ratio, and what was not assessed."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.models.card import DecisionThresholds, Fusion, ModelCard, OperatingPoint
 from tests.hearts import SLENDER, WIDE, file_of, segment_drawing, sha256_of
-from tests.pages.app_bench import find_button, find_labelled, finding_text, upload, visible_text
+from tests.pages.app_bench import (
+    find_button,
+    find_labelled,
+    finding_text,
+    open_page,
+    upload,
+    visible_text,
+)
+from tests.pages.fake_evaluations import predictions, write_evaluation
 from tests.pages.fake_reader import ADULTS, CHILDREN, FakeReader
+from tests.pages.test_evaluate_page import open_tab
 from tests.pages.test_read_page import film
 
 FIGURE = {"low": 0.1, "high": 0.9, "n": 1000, "positives": 20}
@@ -185,3 +195,17 @@ def test_words_of_the_page_name_no_internal_key(app: AppTest) -> None:
     text = visible_text(app)
     for key in ("youden", "sensitivity_95", "indeterminate", "present_from"):
         assert key not in text
+
+
+def test_prevalence_is_the_same_setting_on_the_evaluate_page(app: AppTest, workspace: Path) -> None:
+    write_evaluation(workspace / "evaluations" / "tiny-test", predictions())
+    read_adult(app, 0.35)
+    find_labelled(app.sidebar.number_input, "Prevalence of cardiomegaly, in %").set_value(10.0)
+    app.run()
+    open_tab(app, "Prevalence and benefit")
+    label = "Share of your patients who have the finding, in %"
+    assert find_labelled(app.number_input, label).value == 10.0
+    find_labelled(app.number_input, label).set_value(5.0).run()
+    open_page(app, "read")
+    assert find_labelled(app.sidebar.number_input, "Prevalence of cardiomegaly, in %").value == 5.0
+    assert "at a prevalence of 5 %" in finding_text(app, "cardiomegaly", "heart-adults")

@@ -1,4 +1,4 @@
-"""What one browser tab holds on the Evaluate page: an evaluation, a threshold, a prevalence, and which films."""
+"""What one browser tab holds on the Evaluate page: an evaluation, a threshold, and which films."""
 
 from dataclasses import dataclass, field
 
@@ -19,7 +19,6 @@ class EvaluatePageState:
     # The tab at the last new generation: a tab widget that gets another default forgets the reader's choice.
     default_tab: str = FIRST_TAB
     threshold: float | None = None
-    prevalence: float | None = None
     film_filter: FilmFilter | None = None
     previous_tab: str | None = None  # the tab whose chart was clicked
     rerun_needed: bool = False  # a fragment asked for another tab, so the whole page must run again
@@ -38,7 +37,7 @@ class EvaluatePageState:
     ) -> None:
         """Show another evaluation, finding or view, from its start; the tab stays."""
         self.folder, self.finding, self.view = folder, finding, view
-        self.threshold = self.prevalence = self.film_filter = self.open_image = None
+        self.threshold = self.film_filter = self.open_image = None
         self._refresh_widgets()
 
     def set_threshold(self, threshold: float) -> None:

@@ -12,6 +12,7 @@ from cxr_core.evaluation.metrics.sweep import (
     positive_predictive_value,
 )
 from cxr_core.evaluation.store.loaded import FindingView
+from pages.components.decision_form import ask_prevalence
 from pages.components.error_boundary import show_errors
 from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.page_state import EvaluatePageState
@@ -53,22 +54,18 @@ def show_benefit(state: EvaluatePageState, view: FindingView) -> None:
 
 
 def _ask_prevalence(state: EvaluatePageState, view: FindingView) -> float:
-    measured = 100 * view.sweep.prevalence
-    start = measured if state.prevalence is None else 100 * state.prevalence
-    percent = st.number_input(
-        "Share of your patients who have the finding, in per cent",
-        0.01,
-        99.0,
-        round(min(max(start, 0.01), 99.0), 2),
-        0.5,
-        format="%.2f",
-        key=state.widget_key("prevalence"),
+    """The prevalence that is set for the whole session, for readings too; at first that of the films measured here."""
+    measured = view.sweep.prevalence
+    return ask_prevalence(
+        state.finding or "",
+        measured,
+        label="Share of your patients who have the finding, in %",
+        help_text=f"Of the films measured here, {100 * measured:.1f} % have it. Predictive values depend on it; "
+        "sensitivity and specificity are assumed to be the same for your patients. It is the prevalence of this "
+        "finding on the Read page too.",
+        widget_key=state.widget_key("prevalence"),
         width=330,
-        help=f"Of the films measured here, {measured:.1f} % have it. Predictive values depend on it; sensitivity and "
-        "specificity are assumed to be the same for your patients.",
     )
-    state.prevalence = percent / 100
-    return state.prevalence
 
 
 def _describe_thousand(sensitivity: float, specificity: float, prevalence: float) -> str:
