@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +40,7 @@ from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.training.page_state import START, TrainPageState
 from tests.pages.app_bench import APP, StartedPagesManager
 from tests.soak.file_damages import damaged, list_damages
+from tests.soak.tally import Tally
 from tests.soak.whole_workspace import build_workspace, sort_by_kind
 
 REPORT_EVERY_S = 30.0
@@ -76,7 +76,7 @@ NOTHING_LEFT = ("garbage", "a folder", "an endless link")
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """A page in one state. state: of the page, by its key in the session."""
+    """A page in one state. parameters: of its address.  states: what its session holds, by the keys there."""
 
     page: str
     parameters: dict[str, str] = field(default_factory=dict)
@@ -89,25 +89,6 @@ class Outcome:
 
     said: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Tally:
-    """(kind, outcome) -> how often; and the cases that violate something."""
-
-    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    violations: list[str] = field(default_factory=list)
-
-    def print(self, seconds: float) -> None:
-        """A table of counts: a row for each kind of file, a column for each outcome."""
-        total = self.outcomes.total()
-        print(f"\n{total:,} cases in {seconds:.0f} s, {len(self.violations)} violations")
-        names = sorted({outcome for _, outcome in self.outcomes})
-        print(f"{'':24}" + "".join(f"{name:>14}" for name in names))
-        for kind in dict.fromkeys(kind for kind, _ in self.outcomes):
-            counts = "".join(f"{self.outcomes[kind, name]:14,}" for name in names)
-            print(f"{kind:24}{counts}")
-        sys.stdout.flush()
 
 
 class WorkspaceSoak:

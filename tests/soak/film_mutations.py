@@ -16,85 +16,16 @@ from pydicom.uid import AllTransferSyntaxes
 
 UNDEFINED = 0xFFFFFFFF
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-LONG_VRS = (
-    b"OB",
-    b"OD",
-    b"OF",
-    b"OL",
-    b"OV",
-    b"OW",
-    b"SQ",
-    b"SV",
-    b"UC",
-    b"UN",
-    b"UR",
-    b"UT",
-    b"UV",
-)
+LONG_VRS = b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split()
 NUMBERS = (
-    0,
-    1,
-    2,
-    3,
-    7,
-    8,
-    9,
-    12,
-    15,
-    16,
-    17,
-    31,
-    32,
-    64,
-    127,
-    128,
-    255,
-    256,
-    4095,
-    32767,
-    32768,
-    65535,
-)
+    0, 1, 2, 3, 7, 8, 9, 12, 15, 16, 17, 31, 32, 64, 127, 128, 255, 256, 4095, 32767, 32768, 65535,
+)  # fmt: skip
 LARGE = (65536, 1 << 20, (1 << 24) - 1, (1 << 31) - 1, 1 << 31, UNDEFINED - 1, UNDEFINED)
 TEXTS = (
-    *(
-        b"",
-        b"0",
-        b"-1",
-        b"1.5",
-        b"nan",
-        b"inf",
-        b"-inf",
-        b"1e999",
-        b"1e-320",
-        b"9" * 40,
-        b"1\\2\\3",
-        b"\\\\",
-        b"x",
-    ),
-    *(
-        b"MONOCHROME1",
-        b"RGB",
-        b"PALETTE COLOR",
-        b"YBR_FULL_422",
-        b"SIGMOID",
-        b"POLYGONAL",
-        b"R\\F",
-        b"CHEST",
-        b"PA",
-    ),
-    *(
-        b"\xff\xfe",
-        b"\x1b$B\x1b",
-        b"\x00" * 9,
-        b"A" * 70_000,
-        b"1\\" * 3000,
-        "ü".encode(),
-        b"034Y",
-        b"999Y",
-        b"-01Y",
-    ),
-)
+    b"", b"0", b"-1", b"1.5", b"nan", b"inf", b"-inf", b"1e999", b"1e-320", b"9" * 40, b"1\\2\\3", b"\\\\", b"x",
+    b"MONOCHROME1", b"RGB", b"PALETTE COLOR", b"YBR_FULL_422", b"SIGMOID", b"POLYGONAL", b"R\\F", b"CHEST", b"PA",
+    b"\xff\xfe", b"\x1b$B\x1b", b"\x00" * 9, b"A" * 70_000, b"1\\" * 3000, "ü".encode(), b"034Y", b"999Y", b"-01Y",
+)  # fmt: skip
 # A JPEG or JPEG-LS marker behind entropy-coded data, which holds stuffed bytes and restart markers; one of JPEG 2000.
 MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
 TILE_MARKER = re.compile(rb"\xff[\x90\xd9]")
@@ -447,21 +378,8 @@ def change_pieces(pieces: list[Piece], gifts: Sequence[Piece], name: str, chance
 
 
 ACTIONS = (
-    *(
-        "drop",
-        "repeat",
-        "swap",
-        "give",
-        "give",
-        "nest",
-        "syntax",
-        "syntax",
-        "head",
-        "length",
-        "size",
-    ),
-    *("body",) * 8,
-)
+    "drop", "repeat", "swap", "give", "give", "nest", "syntax", "syntax", "head", "length", "size", *["body"] * 8
+)  # fmt: skip
 
 
 def repeat_some(pieces: list[Piece], chance: Random) -> list[Piece]:

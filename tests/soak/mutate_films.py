@@ -14,9 +14,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -29,6 +27,7 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.workspace.child_process import limit_memory
 from tests.film.corpus import list_situations
 from tests.soak.film_mutations import mutate, name_format, split
+from tests.soak.tally import Tally
 
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
@@ -42,24 +41,6 @@ REPORT_EVERY_S = 30.0
 SHARES = {"dicom": 45, "png": 16, "jpeg": 12, "tiff": 12, "bmp": 6, "webp": 6, "other": 3}
 # Everything is loaded, and every worker has read a few films, before memory and files are counted.
 WARM_UP = 500
-
-
-@dataclass
-class Tally:
-    """What has come of the films so far: (format, outcome), and what was violated."""
-
-    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    violations: list[str] = field(default_factory=list)
-
-    def print(self, seconds: float) -> None:
-        """A table of counts: a row for each outcome, a column for each format."""
-        total = self.outcomes.total()
-        print(f"\n{total:,} films in {seconds:.0f} s, {len(self.violations)} violations")
-        print(f"{'':32}" + "".join(f"{name:>9}" for name in (*SHARES, "all")))
-        for outcome in sorted({outcome for _, outcome in self.outcomes}):
-            counts = [self.outcomes[name, outcome] for name in SHARES]
-            print(f"{outcome:32}" + "".join(f"{count:9,}" for count in (*counts, sum(counts))))
-        sys.stdout.flush()
 
 
 class FilmSoak:
@@ -131,7 +112,7 @@ class FilmSoak:
                 outcome, violation = decode_alone(film)
                 self._keep(index, film)
             with self._lock:
-                self.tally.outcomes[name, outcome] += 1
+                self.tally.outcomes[outcome, name] += 1
                 if violation:
                     self._report(index, film, violation)
 

@@ -14,10 +14,9 @@ import sys
 import tempfile
 import time
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -73,6 +72,7 @@ from pages.components.models.tables import (
 from tests.models.networks.test_segmenter import CARD as SEGMENTER_CARD
 from tests.old_site import copy_old_site
 from tests.soak import record_mutations as mutations
+from tests.soak.tally import Tally
 from tests.tiny import tiny_card, tiny_model
 
 COMPUTING_LIMIT_S, WAITING_LIMIT_S = 5, 300  # a case computes for less than a second
@@ -98,35 +98,12 @@ class Target:
         return "/".join(Path(self.path).parts[-2:])
 
 
-@dataclass
-class Tally:
-    """What has come of the cases so far: (file, outcome), and what was violated."""
-
-    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    violations: list[str] = field(default_factory=list)
-    slowest_s: float = 0.0
-
-    def print(self, seconds: float) -> None:
-        """A table of counts: a row for each file."""
-        print(
-            f"\n{self.outcomes.total():,} cases in {seconds:.0f} s, {len(self.violations)} violations, slowest case "
-            f"{self.slowest_s:.1f} s"
-        )
-        columns = sorted({outcome for _, outcome in self.outcomes})
-        print(f"{'':34}" + "".join(f"{name:>10}" for name in columns))
-        names = sorted({name for name, _ in self.outcomes})
-        for name in names:
-            counts = [self.outcomes[name, outcome] for outcome in columns]
-            print(f"{name:34}" + "".join(f"{count:>10,}" for count in counts))
-        sums = [sum(self.outcomes[name, outcome] for name in names) for outcome in columns]
-        print(f"{'all':34}" + "".join(f"{count:>10,}" for count in sums), flush=True)
-
-
 class RecordSoak:
     """Cases of one seed in a folder of its own, which becomes the workspace while they run."""
 
     def __init__(self, seed: int, folder: Path):
         self.seed, self.folder, self.tally = seed, folder, Tally()
+        self.slowest_s = 0.0
         self.workspace = copy_old_site(folder / "site")
         _add_models(self.workspace)
         self.targets = list_targets()
@@ -147,6 +124,7 @@ class RecordSoak:
                 if minutes is not None and now - start > 60 * minutes:
                     break
         self.tally.print(time.monotonic() - start)
+        print(f"slowest case: {self.slowest_s:.1f} s")
 
     def run_one(self, index: int) -> None:
         """Run one case alone."""
@@ -190,7 +168,7 @@ class RecordSoak:
                 path.unlink()
             else:
                 path.write_bytes(before)
-        self.tally.slowest_s = max(self.tally.slowest_s, time.monotonic() - start)
+        self.slowest_s = max(self.slowest_s, time.monotonic() - start)
         self.tally.outcomes[target.name, outcome] += 1
 
 

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from tests.soak import record_mutations as mutations
-from tests.soak.mutate_records import RecordSoak, list_targets
+from tests.soak.mutate_records import ZIP, RecordSoak, list_targets
 
 
 @pytest.mark.process
@@ -21,12 +21,11 @@ def test_mutated_records_are_read_or_refused(tmp_path: Path) -> None:
     assert {outcome for _, outcome in soak.tally.outcomes} == {"refused", "used"}
 
 
-def test_every_file_is_a_target_and_is_changed(tmp_path: Path) -> None:
+def test_every_target_is_there_and_is_changed(tmp_path: Path) -> None:
     soak = RecordSoak(5, tmp_path)
     for target in list_targets():
-        path = soak.workspace / target.path
-        if path.exists():
-            data = path.read_bytes()
+        if target.path != ZIP:
+            data = (soak.workspace / target.path).read_bytes()
             assert any(target.mutate(data, Random(seed)) != data for seed in range(4)), target.path
 
 
