@@ -1,20 +1,24 @@
 """Servers on one workspace: `python -m tests.soak.two_servers [--count N] [--seed S] [--minutes M] [--servers K]`.
 
-Each server is a process that submits runs, decides about a dataset, imports models and activates versions, at the same
-moments as the others and partly the same ones. A violation is an error that is no refusal, an action that was shown as
-done and is not there, and one that was done twice: a token with two runs, a run that began twice, a model that two
-servers imported, a change of version that is not in the log.
+Each server is a process that submits runs, decides about a dataset, imports models, activates versions and publishes
+finished runs through the gate, at the same moments as the others and partly the same ones. A violation is an error that
+is no refusal, an action that was shown as done and is not there, and one that was done twice: a token with two runs, a
+run that began twice, a model that two servers imported, a version that two published, a change of version that is not
+in the log or does not follow from the one before.
 """
 
 import argparse
+import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -22,25 +26,33 @@ import pytest
 
 from cxr_core.data.prepare import prepare_dataset, record_decision
 from cxr_core.data.registry import list_datasets
-from cxr_core.errors import SilhouetteError
+from cxr_core.errors import ModelError, SilhouetteError
+from cxr_core.evaluation.store.folder import METRICS
 from cxr_core.jobs import files
+from cxr_core.jobs.activity import GATE_ACTIVITY, track_activity
 from cxr_core.jobs.queue import waiting_jobs
 from cxr_core.models.registry.active_version import activate_version, read_history
 from cxr_core.models.registry.archive import export_model
 from cxr_core.models.registry.registry import find_active_version, list_versions
-from cxr_core.promotion.imports import import_model
+from cxr_core.models.store import load_card
+from cxr_core.promotion import imports
+from cxr_core.promotion.gate.verdict import read_verdict
+from cxr_core.promotion.publish import publish
 from cxr_core.training.runs import run_files
+from cxr_core.training.runs.manifest import Exclusions, RunManifest
+from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.paths import workspace
 from tests.jobs.conftest import STAND_IN
-from tests.jobs.job_control import end_all, submit
+from tests.jobs.job_control import TINY, end_all, submit
 from tests.pages.fake_datasets import write_films
 from tests.tiny import tiny_card, tiny_model
 
 ROOT = Path(__file__).parents[2]
-SHARED = "shared"  # the model whose versions all servers activate
+SHARED = "shared"  # the model whose versions all servers activate, and of which they publish others
 SHARED_VERSIONS = ("1.0.0", "1.1.0", "1.2.0")
-KINDS = ("submit", "decide", "import", "activate")
-ENDED_WITHIN_S = 600.0
+CANDIDATES = 2  # finished runs that all servers publish
+KINDS = ("submit", "decide", "import", "activate", "publish")
+ENDED_WITHIN_S = 1800.0
 BEGUN = ("begun", "resumed")
 
 Action = Mapping[str, str]
@@ -62,6 +74,7 @@ def main() -> int:
         place = folder / str(rounds)
         try:
             counts += run_round(place, given.servers, given.seed + rounds, given.actions)
+            shutil.rmtree(place)
         except Violation as violation:
             (place / "violation.txt").write_text(str(violation), encoding="utf-8")
             print(f"{violation} ({place})")
@@ -94,15 +107,38 @@ def _make_workspace(folder: Path) -> None:
     (folder / "data").mkdir(parents=True)
     films = write_films(folder / "films")
     twin = folder / "films" / "twin.png"  # of another patient: an issue to decide about
-    twin.write_bytes(films[0].read_bytes())
-    rows = [f"{film.name},{number},{number % 2}" for number, film in enumerate([*films, twin])]
-    (folder / "films" / "labels.csv").write_text("\n".join(["image,patient,cardiomegaly", *rows]))
+    twin.write_bytes(films[-1].read_bytes())
+    rows = [
+        f"{film.name},{number},{number % 2},{'test' if number < 4 else 'train'}"
+        for number, film in enumerate([*films, twin])
+    ]
+    header = "image,patient,cardiomegaly,split"
+    (folder / "films" / "labels.csv").write_text("\n".join([header, *rows]))
     prepare_dataset([folder / "films"])
     for number, version in enumerate(SHARED_VERSIONS):
         tiny_model(workspace() / "models", tiny_card(SHARED, version=version), seed=number)
     for name in ("alpha", "beta", "gamma", "delta"):
         model = tiny_model(folder / "outside", tiny_card(name))
         (folder / f"{name}.zip").write_bytes(export_model(model))
+    for number in range(CANDIDATES):
+        _make_candidate(folder, number)
+
+
+def _make_candidate(folder: Path, number: int) -> None:
+    """A finished and evaluated run that left the films' test split alone, as the shared model did not."""
+    manifest = RunManifest(
+        exclusions=Exclusions(official_test=True), folders=(str(folder / "films"),)
+    )
+    recipe = replace(TINY, model=SHARED, findings=("cardiomegaly",))
+    run = RunFolder.create(recipe, manifest, folder / "candidates" / str(number))
+    card = tiny_card(SHARED, recipe.findings, training={"data": manifest.training_data()})
+    tiny_model(run.path / "drawn", card, seed=10 + number).rename(run.model)
+    auroc = {"value": 0.9, "low": 0.8, "high": 1.0, "n": 4, "positives": 2}
+    measured = {"schema": 1, "part": "test", "weights_sha256": load_card(run.model).weights_sha256}
+    run.evaluation.mkdir()
+    (run.evaluation / METRICS).write_text(
+        json.dumps({**measured, "findings": {"cardiomegaly": {"auroc": auroc}}})
+    )
 
 
 def _run_servers(folder: Path, servers: int, seed: int, actions: int) -> list[Action]:
@@ -126,6 +162,8 @@ def _run_servers(folder: Path, servers: int, seed: int, actions: int) -> list[Ac
 def serve_actions(folder: Path, seed: int, count: int) -> int:
     """Be one server: do `count` actions and print a line of JSON for each."""
     chance = Random(seed)
+    # A trial takes seconds in a process of its own, which writes nothing.
+    imports.try_model = lambda folder: None
     for number in range(count):
         what = KINDS[number % len(KINDS)]
         note = f"{seed}-{number}"
@@ -152,8 +190,21 @@ def _act(folder: Path, what: str, note: str, number: int, chance: Random) -> str
         return code
     if what == "import":
         archive = chance.choice(sorted(folder.glob("*.zip")))
-        return import_model(archive.read_bytes()).parent.name
-    return activate_version(SHARED, chance.choice(SHARED_VERSIONS), note).name
+        return imports.import_model(archive.read_bytes()).parent.name
+    if what == "publish":
+        return _publish(folder / "candidates" / str(chance.randrange(CANDIDATES)), note).name
+    return activate_version(SHARED, chance.choice(list_versions(SHARED)).name, note).name
+
+
+def _publish(run: Path, note: str) -> Path:
+    """Publish a run as the Train page does, against the gate; again where another server was faster, as it is told."""
+    while True:
+        try:
+            with track_activity(run, GATE_ACTIVITY):
+                return publish(run, note, override=note)
+        except ModelError as refusal:
+            if "publish again" not in str(refusal):
+                raise
 
 
 def _check_runs(done: Sequence[Action]) -> None:
@@ -196,26 +247,48 @@ def _check_decisions(done: Sequence[Action]) -> None:
 
 
 def _check_models(done: Sequence[Action]) -> None:
-    """Each model was imported once, and each change of version is in the log once."""
+    """Each model was imported once, each version published once, and each change of version is in the log once."""
     imports = Counter(_keys(done, "import"))
     for model, times in imports.items():
         if times != 1 or len(list_versions(model)) != 1:
             raise Violation(f"{model} was imported {times} times")
+    published = _keys(done, "publish")
+    versions = sorted(folder.name for folder in list_versions(SHARED))
+    if versions != sorted([*SHARED_VERSIONS, *published]):
+        raise Violation(f"{versions} are there, {published} were published")
+    _check_history(done)
+
+
+def _check_history(done: Sequence[Action]) -> None:
+    """Each change of version is in the log once and follows from the one before; the last one is active."""
     history = read_history(SHARED)
     logged = Counter(str(record.get("note")) for record in history)
     notes = Counter(
         action["note"]
         for action in done
-        if action["what"] == "activate" and action["outcome"] == "done"
+        if action["what"] in ("activate", "publish") and action["outcome"] == "done"
     )
     if logged != notes:
         raise Violation(f"the log has {logged - notes} too many and {notes - logged} too few")
+    for newer, older in itertools.pairwise(history):
+        if newer["before"] != older["version"]:
+            raise Violation(f"{newer} does not follow from {older}")
+    for record in history:
+        if record["what"] == "published":
+            _check_publication(str(record["version"]), str(record["note"]))
     active = find_active_version(SHARED)
-    if active is None or active.version not in {
-        str(history[0]["version"]),
-        str(history[-1]["version"]),
-    }:
-        raise Violation(f"{active} is active, which the log does not say")
+    if active is None or active.version != history[0]["version"]:
+        raise Violation(f"{active} is active, the last change is {history[0]}")
+
+
+def _check_publication(version: str, note: str) -> None:
+    """The version is the one whose publication has this note, with the verdict of the gate."""
+    folder = workspace() / "models" / SHARED / version
+    card, verdict = load_card(folder), read_verdict(folder)
+    if card.version != version or dict(card.training)["published"]["note"] != note:
+        raise Violation(f"the card of {version} is that of another publication than {note}")
+    if verdict is None or not verdict.checks:
+        raise Violation(f"{version} has no verdict")
 
 
 def _keys(done: Sequence[Action], what: str) -> list[str]:
