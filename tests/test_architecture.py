@@ -94,6 +94,7 @@ OPENERS = frozenset(
         "pages.components.models.installed_models",
         "pages.components.read.study_token",
         "pages.components.viewer",
+        "pages.components.worklist_table",
         "train.compare",
     ]
 )

@@ -37,8 +37,7 @@ def read_page_state() -> ReadPageState:
 
 def claimed_token(component_key: str) -> str | None:
     """The token of an earlier study that the browser sent; None when it sent none."""
-    token = (st.session_state.get(component_key) or {}).get("claimed")
-    return token if isinstance(token, str) else None
+    return sent_text(component_key, "claimed") or None
 
 
 def adopt_study(token: str) -> bool:
@@ -107,6 +106,12 @@ def clicked_picture(gallery_key: str) -> int | None:
     """The position of the film that was just clicked in a gallery."""
     position = (st.session_state.get(gallery_key) or {}).get("opened")
     return position if isinstance(position, int) else None
+
+
+def sent_text(component_key: str, name: str) -> str:
+    """The text that a component sent under a name; empty when it sent none."""
+    text = (st.session_state.get(component_key) or {}).get(name)
+    return text if isinstance(text, str) else ""
 
 
 def chosen_method(viewer_key: str, default: str) -> str:

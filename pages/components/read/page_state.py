@@ -36,6 +36,7 @@ class StudyEntry:
         bytes  # the file, or a compressed copy of its film; empty when there is no film to display
     )
     compressed: bool = False
+    thumbnail: str = ""  # base64 of a JPEG
     outlines_only: bool = False  # of a drawing that the models cannot be expected to read
     examination: Examination
 
@@ -46,7 +47,7 @@ class StudyEntry:
 
     def forget(self) -> None:
         """Drop the file, its name and its results here too: Streamlit keeps callbacks, and with them this entry."""
-        self.name, self.data = "", b""
+        self.name, self.data, self.thumbnail = "", b"", ""
         self.examination = _without_results(self.examination)
 
 
@@ -80,21 +81,24 @@ class Films:
     uses_edited_ratio: dict[str, bool] = field(default_factory=dict)
     # Entries without an automatic measurement that the reader wants to measure by hand.
     manual_requests: set[str] = field(default_factory=set)
+    read_marks: set[str] = field(default_factory=set)  # entries that the reader is done with
 
     def take_out(self, keys: set[str]) -> Films:
         """Remove films with all that belongs to them, and give them."""
         taken = Films()
         for ours, theirs in zip(self._tables(), taken._tables(), strict=True):
             theirs.update({key: ours.pop(key) for key in list(ours) if key in keys})
-        taken.manual_requests = self.manual_requests & keys
-        self.manual_requests -= keys
+        for marked, taken_marks in zip(self._marks(), taken._marks(), strict=True):
+            taken_marks.update(marked & keys)
+            marked.difference_update(keys)
         return taken
 
     def put_back(self, films: Films, order: list[str]) -> None:
         """Add films that were taken out. order: of all entries before; later ones stay behind them."""
         for ours, theirs in zip(self._tables(), films._tables(), strict=True):
             ours.update(theirs)
-        self.manual_requests |= films.manual_requests
+        for marked, their_marks in zip(self._marks(), films._marks(), strict=True):
+            marked.update(their_marks)
         places = {key: place for place, key in enumerate(order)}
         entries = sorted(self.entries.items(), key=lambda item: places.get(item[0], len(places)))
         self.entries.clear()
@@ -108,7 +112,11 @@ class Films:
             film.forget()
         for table in self._tables():
             table.clear()
-        self.manual_requests.clear()
+        for marked in self._marks():
+            marked.clear()
+
+    def _marks(self) -> tuple[set[str], ...]:
+        return (self.manual_requests, self.read_marks)
 
     def _tables(self) -> tuple[dict[str, Any], ...]:
         return (
@@ -156,6 +164,10 @@ class ReadPageState(Films):
         """Display this film next, whichever row of the worklist is selected."""
         self.chosen_key = key
         self.page_choices += 1
+
+    def toggle_read_mark(self, key: str) -> None:
+        """Mark a film as read, or take the mark away."""
+        self.read_marks ^= {key}
 
     def discard_edited_ends(self, key: str) -> None:
         """Go back to the automatic endpoints of a film, and to what rests on them."""

@@ -1,5 +1,6 @@
 """Reduces an examination to what is kept for every film of a study, so that hundreds fit in memory."""
 
+import base64
 from dataclasses import replace
 
 import cv2
@@ -9,6 +10,7 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.reading.results import Examination, ModelOutput
 
 COPY_JPEG_QUALITY = 90
+THUMBNAIL_PX = 72
 
 
 def strip_examination(examination: Examination) -> Examination:
@@ -24,6 +26,15 @@ def strip_examination(examination: Examination) -> Examination:
         anatomy = replace(anatomy, maps=np.empty((0, 0, 0), np.float32))
     outputs = tuple(_strip_output(output) for output in examination.outputs)
     return replace(examination, film=film, outputs=outputs, segmentation=anatomy)
+
+
+def encode_thumbnail(film: Radiograph) -> str:
+    """A film as a small base64 JPEG for the worklist."""
+    shrink = min(1.0, THUMBNAIL_PX / max(film.shape))
+    height, width = (max(1, round(side * shrink)) for side in film.shape)
+    small = cv2.resize(film.pixels, (width, height), interpolation=cv2.INTER_AREA)
+    grey = np.rint(small * 255).clip(0, 255).astype(np.uint8)
+    return base64.b64encode(cv2.imencode(".jpg", grey)[1].tobytes()).decode("ascii")
 
 
 def compress_film(film: Radiograph) -> bytes:

@@ -20,7 +20,7 @@ from pages.components.read.page_state import DisplayedFilm, ReadPageState, Study
 from pages.components.read.patient_form import SidebarAnswers, patient_of, show_film_patient
 from pages.components.read.quality_flags import show_quality_flags
 from pages.components.read.report_downloads import offer_reports
-from pages.components.read.worklist import choose_film
+from pages.components.read.worklist import choose_film, show_films
 
 OUTLINES_ONLY = "The models are not made for drawings: outlines and CTR alone are shown."
 
@@ -31,10 +31,11 @@ def show_study(state: ReadPageState, answers: SidebarAnswers) -> None:
     with st.container(horizontal=True, gap="medium"):
         results = st.container(key="read-findings", gap="small")
         picture = st.container(key="picture")
-    with results:
-        key = choose_film(state, readings)
+    key = choose_film(state, readings)
     entry, reading = state.entries[key], readings[key]
     displayed = display_entry(state, entry)
+    with results:  # after the film is at hand: a new row never stands beside an old picture
+        show_films(state, readings)
     with picture:
         show_film_viewer(state, entry, displayed, reading)
     with results:

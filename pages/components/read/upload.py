@@ -14,7 +14,7 @@ from pages.components import cache
 from pages.components.markdown import plain
 from pages.components.read.film_view import display_examination, take_reading_turn
 from pages.components.read.page_state import ReadPageState, StudyEntry
-from pages.components.read.strip_pixels import compress_film, strip_examination
+from pages.components.read.strip_pixels import compress_film, encode_thumbnail, strip_examination
 from pages.components.streamlit_internals import UploadedFile
 
 SAMPLE_PREFIX = "drawing:"  # of the keys of samples among the entries
@@ -84,11 +84,15 @@ def make_entry(
     film = examination.film
     if film is None:
         return StudyEntry(key=key, name=name, data=b"", examination=examination)
-    stripped = strip_examination(examination)
-    if state.has_room(len(data)):
-        return StudyEntry(key=key, name=name, data=data, examination=stripped)
-    copy = compress_film(film)
-    return StudyEntry(key=key, name=name, data=copy, compressed=True, examination=stripped)
+    is_whole = state.has_room(len(data))
+    return StudyEntry(
+        key=key,
+        name=name,
+        data=data if is_whole else compress_film(film),
+        compressed=not is_whole,
+        thumbnail=encode_thumbnail(film),
+        examination=strip_examination(examination),
+    )
 
 
 def _make_unread_entry(key: str, upload: UploadedFile, error: SilhouetteError) -> StudyEntry:

@@ -1,79 +1,183 @@
-"""Shows the worklist: the most suspicious film first, films that were not read at the end, one of them chosen."""
+"""Shows the worklist: the most suspicious film first, films that were not read at the end, one of them on display."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import streamlit as st
 
-from cxr_core.presentation.wording import finding_name, format_percent, format_ratio
+from cxr_core.presentation.wording import call_name, finding_name, format_age, format_ratio
+from cxr_core.reading.patient import AGE_GROUP_NAMES, Patient
 from cxr_core.reading.results import FindingReading, Reading
 from pages.components.read.page_state import ReadPageState
+from pages.components.worklist_table import Cell, WorklistRow, show_worklist
 
-ROWS_IN_VIEW = 6.5  # half a row shows that there are more
-ROW_PX = 32
-FILE_PX = 110
-FINDING_PX = 92
-CALL_MARKS = {"present": "● ", "indeterminate": "? "}
+NO_MODEL = Cell(text="no model", tone="none")
+AGE_NEEDED = Cell(text="age needed", tone="none")
+# A spreadsheet takes a text that begins with one of these for a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def choose_film(state: ReadPageState, readings: Mapping[str, Reading]) -> str:
-    """The key of the film to display; several films get a table to choose from."""
-    order = sorted(readings, key=lambda key: -readings[key].suspicion)
+    """The key of the film to display: the chosen one, else the most suspicious."""
     if state.chosen_key not in readings:
-        state.chosen_key = order[0]
-    if len(order) > 1:
-        state.chosen_key = _show_table(state, readings, order)
-    return state.chosen_key or order[0]
+        state.chosen_key = sort_films(readings)[0]
+    return state.chosen_key or ""
 
 
-def _show_table(state: ReadPageState, readings: Mapping[str, Reading], order: Sequence[str]) -> str:
+def sort_films(readings: Mapping[str, Reading]) -> list[str]:
+    """The films' keys, most suspicious first."""
+    return sorted(readings, key=lambda key: -readings[key].suspicion)
+
+
+def show_films(state: ReadPageState, readings: Mapping[str, Reading]) -> None:
+    """The list of the study's films, where there are several."""
+    order = sort_films(readings)
+    if len(order) < 2:
+        return
     refused = sum(reading.status == "refused" for reading in readings.values())
     end = f" · {refused} not read, at the end" if refused else ""
-    st.markdown(f"**Worklist** :gray[· {len(order)} films, most suspicious first{end}]")
-    chosen = order.index(state.chosen_key) if state.chosen_key in order else 0
-    rows = [worklist_row(state.entries[key].name, readings[key]) for key in order]
-    findings = {name: st.column_config.TextColumn(width=FINDING_PX) for name in list(rows[0])[1:-1]}
-    event: Any = st.dataframe(
-        rows,
-        hide_index=True,
-        height=round(ROW_PX * (1 + min(len(order), ROWS_IN_VIEW))) + 3,
-        row_height=ROW_PX,
-        on_select="rerun",
-        selection_mode="single-row-required",
-        selection_default={"selection": {"rows": [chosen]}},
-        # A selection is a row number, so another order needs another table.
-        key=state.widget_key(f"worklist-{state.page_choices}-{hash(tuple(order))}"),
-        placeholder="",
-        column_config={"File": st.column_config.TextColumn(width=FILE_PX, pinned=True)} | findings,
+    findings = list_findings(readings)
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        st.markdown(
+            f"**Worklist** :gray[· {len(order)} films, most suspicious first{end}]", width="content"
+        )
+        st.download_button(
+            "CSV",
+            data=partial(write_csv, state, readings, order),
+            file_name="worklist.csv",
+            mime="text/csv",
+            type="tertiary",
+            icon=":material/download:",
+            help="The list as a table for a spreadsheet.",
+            key=state.widget_key("worklist-csv"),
+        )
+    show_worklist(
+        ["File", "Age", "View", "CTR", *map(finding_name, findings)],
+        [build_row(state, key, readings[key], findings) for key in order],
+        state.chosen_key or order[0],
+        state.widget_key("worklist"),
+        on_choose=state.choose_entry,
+        on_mark=state.toggle_read_mark,
     )
-    selected = event["selection"]["rows"]
-    return order[selected[0]] if selected else order[chosen]
 
 
-def worklist_row(name: str, reading: Reading) -> dict[str, str]:
-    """One row: the file, each probability with its call, the cardiothoracic ratio, and the warnings."""
-    cells = {"File": name}
-    for finding in reading.findings:
-        column = finding_name(finding.finding)
-        cell = _finding_cell(finding)
-        cells[column] = f"{cells[column]}, {cell}" if column in cells else cell
+def list_findings(readings: Mapping[str, Reading]) -> list[str]:
+    """The findings of all films, each once, in the order of their names."""
+    return sorted(
+        {finding.finding for reading in readings.values() for finding in reading.findings}
+    )
+
+
+def build_row(
+    state: ReadPageState, key: str, reading: Reading, findings: Sequence[str]
+) -> WorklistRow:
+    """One film's row: its name, patient, verdicts and CTR, and below the name why it was not read or a remark."""
+    entry = state.entries[key]
+    facts = (
+        entry.name,
+        format_patient_age(reading.patient),
+        reading.patient.view or "–",
+        _format_ratio(reading),
+    )
+    verdicts = [_find_cell(reading, finding) for finding in findings]
+    return WorklistRow(
+        key=key,
+        jpeg=entry.thumbnail,
+        cells=(*(Cell(text=fact) for fact in facts), *verdicts),
+        note=" ".join(_list_notes(state, key, reading)),
+        suspected=any(f.call == "present" and not f.needs_age for f in reading.findings),
+        read=key in state.read_marks,
+    )
+
+
+def format_patient_age(patient: Patient) -> str:
+    """The age as a clinician writes it; the age group where only that is known; a dash where nothing is."""
+    if patient.age_years is not None:
+        return format_age(patient.age_years)
+    return AGE_GROUP_NAMES[patient.age_group] if patient.age_group else "–"
+
+
+def write_csv(state: ReadPageState, readings: Mapping[str, Reading], order: Sequence[str]) -> bytes:
+    """The list as CSV in UTF-8: a line for each film, with verdicts, probabilities and the ratio with its interval."""
+    findings = list_findings(readings)
+    header = ["file", "age_years", "view", "status", "note"]
+    for finding in findings:
+        header += [f"{finding}_verdict", f"{finding}_probability"]
+    header += ["ctr", "ctr_low", "ctr_high", "read"]
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(header)
+    for key in order:
+        table.writerow(
+            [_guard(value) for value in _list_values(state, key, readings[key], findings)]
+        )
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _list_values(
+    state: ReadPageState, key: str, reading: Reading, findings: Sequence[str]
+) -> Iterator[object]:
+    patient = reading.patient
+    yield from (state.entries[key].name, patient.age_years, patient.view, reading.status)
+    yield " ".join(_list_notes(state, key, reading))
+    for finding in findings:
+        known = [f for f in _readings_of(reading, finding) if f.call and not f.needs_age]
+        yield "; ".join(call_name(f.call) for f in known)
+        yield "; ".join(f"{f.probability:.4f}" for f in known if f.probability is not None)
+    for name in ("value", "low", "high"):
+        numbers = [getattr(measurement, name) for measurement in reading.measurements]
+        yield next((round(number, 3) for number in numbers if number is not None), None)
+    yield "yes" if key in state.read_marks else "no"
+
+
+def _guard(value: object) -> object:
+    """A value for a spreadsheet; text that it would take for a formula begins with an apostrophe."""
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _readings_of(reading: Reading, finding: str) -> list[FindingReading]:
+    return [each for each in reading.findings if each.finding == finding]
+
+
+def _find_cell(reading: Reading, finding: str) -> Cell:
+    """The verdict on a finding; the more suspicious one where two models give one."""
+    readings = _readings_of(reading, finding)
+    if not readings:
+        return Cell(text="–", tone="none")
+    known = [each for each in readings if each.call is not None]
+    if not known:
+        return NO_MODEL
+    answered = [each.call for each in known if not each.needs_age]
+    if not answered:
+        return AGE_NEEDED
+    for call in ("present", "indeterminate"):
+        if call in answered:
+            return Cell(text=call_name(call), tone=call)
+    return Cell(text=call_name("absent"), tone="absent")
+
+
+def _format_ratio(reading: Reading) -> str:
     for measurement in reading.measurements:
-        ratio = "none" if measurement.value is None else format_ratio(measurement.value)
-        cells["Heart ratio"] = f"{ratio}, by hand" if measurement.edited else ratio
-    cells["Remark"] = _describe_warnings(reading)
-    return cells
+        if measurement.value is not None:
+            edited = " (edited)" if measurement.edited else ""
+            return f"{format_ratio(measurement.value)}{edited}"
+    return "–"
 
 
-def _finding_cell(finding: FindingReading) -> str:
-    if finding.probability is None:
-        return "no model"
-    return f"{CALL_MARKS.get(finding.call or '', '')}{format_percent(finding.probability)}"
-
-
-def _describe_warnings(reading: Reading) -> str:
+def _list_notes(state: ReadPageState, key: str, reading: Reading) -> Iterator[str]:
+    """Why a film was not read, and which one it repeats."""
     if reading.status == "refused":
-        return f"Not read. {reading.reason}"
-    sentences = [concern.message for concern in reading.concerns]
-    for measurement in reading.measurements:
-        sentences += measurement.disagreements
-    return " ".join(sentences)
+        yield f"Not read: {reading.reason}"
+    twins = [
+        other.name
+        for other_key, other in state.entries.items()
+        if other_key != key and other.examination.sha256 == reading.sha256
+    ]
+    if twins:
+        yield f"The same file as {twins[0]}."
