@@ -73,7 +73,8 @@ def draw_prevalence(entries: Sequence[Prevalence]) -> DatasetChart:
         rows = sorted(rows, key=lambda entry: findings.index(entry.finding))
         bars.append(_draw_prevalence_bars(split, rows))
         selections.append(tuple(Selection(finding=row.finding, split=row.split) for row in rows))
-    height = 80 + len(findings) * (8 + BAR_PX * len(splits))
+    # Plotly keeps 64 px for the bars of one finding, whatever legend and axis need of the rest.
+    height = 120 + len(findings) * (8 + BAR_PX * len(splits))
     figure = _draw_figure([*bars, *labels], height=height, barmode="group")
     figure.update_yaxes(
         categoryorder="array", categoryarray=[finding_name(key) for key in findings]
