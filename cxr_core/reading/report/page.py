@@ -49,14 +49,14 @@ class FindingRow:
 class ReportPage:
     """What a report shows, in its order.
 
-    facts: names and values on patient and film.  pictures: of the prior film, where there is one, and of the current.
+    patient_and_film: names and values.  pictures: of the prior film, where there is one, and of the current.
     findings_note: how the table is read; empty without a verdict.  limitations: of the whole reading; empty only where
     the film was refused.
     """
 
     title: str
     notices: tuple[str, ...]
-    facts: tuple[tuple[str, str], ...]
+    patient_and_film: tuple[tuple[str, str], ...]
     impression: str
     findings: tuple[FindingRow, ...]
     findings_note: str
@@ -72,7 +72,8 @@ class ReportPage:
 def build_page(report: Report, prior: Report | None = None) -> ReportPage:
     """The page of a report. prior: an earlier film of the same patient to compare with."""
     reading = report.reading
-    title, notices = "Chest radiograph report", (NOTICE,)
+    title = "Chest radiograph report"
+    notices: tuple[str, ...] = (NOTICE,)
     if report.is_drawing:
         title, notices = "Report on a synthetic chest", (DRAWING_NOTICE, NOTICE)
     limitations = tuple(_list_limitations(reading))
@@ -82,7 +83,7 @@ def build_page(report: Report, prior: Report | None = None) -> ReportPage:
     return ReportPage(
         title=title,
         notices=notices,
-        facts=tuple(_list_facts(report, prior)),
+        patient_and_film=tuple(_list_facts(report, prior)),
         impression=write_impression(reading),
         findings=tuple(_build_rows(reading, prior, limitations)),
         findings_note=_write_findings_note(reading),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fpdf import FPDF
+from fpdf.fonts import TTFFont
 
 from cxr_core.presentation.palette import BLUE, PURPLE, VERMILION
 from cxr_core.reading.report.appendix import Appendix
@@ -71,7 +72,8 @@ class ReportPdf(FPDF):
 
     def make_printable(self, text: str) -> str:
         """The text with U+FFFD for what cannot be printed, or has no glyph in the font."""
-        glyphs = self.fonts[FONT.lower()].cmap
+        font = self.fonts[FONT.lower()]
+        glyphs = font.cmap if isinstance(font, TTFFont) else {}
         return "".join(c if c.isprintable() and ord(c) in glyphs else "\ufffd" for c in text)
 
     def write_text(
@@ -101,13 +103,13 @@ class ReportPdf(FPDF):
 
     def write_facts(
         self,
-        facts: Iterable[tuple[str, str]],
+        rows: Iterable[tuple[str, str]],
         x: float = MARGIN,
         width: float = WIDTH,
         name_width: float = 36,
     ) -> None:
         """Names, and their values beside them."""
-        for name, value in facts:
+        for name, value in rows:
             if not value:
                 continue
             self.keep_together(6)
@@ -155,7 +157,7 @@ def _write_head(pdf: ReportPdf, page: ReportPage) -> None:
     for notice in page.notices:
         pdf.write_text(notice, size=9, bold=True, colour=RED)
     pdf.ln(1)
-    pdf.write_facts(page.facts)
+    pdf.write_facts(page.patient_and_film)
     pdf.write_heading("Impression")
     top = pdf.y
     pdf.y += 2

@@ -50,7 +50,7 @@ def test_every_text_of_page_one_can_be_copied_from_the_pdf():
         *row.remarks,
         row.bar.thresholds if row.bar else "",
         page.findings_note,
-        *(value for _, value in (*page.facts, *page.ratio.rows)),
+        *(value for _, value in (*page.patient_and_film, *page.ratio.rows)),
         *page.ratio.limitations,
         *page.limitations,
         page.not_assessed,
@@ -167,6 +167,21 @@ def test_a_prior_film_stands_beside_the_current_one_in_every_format():
     assert record["change"]["difference"] == pytest.approx(values[1] - values[0], abs=1e-4)
     assert record["change"]["low"] < record["change"]["difference"] < record["change"]["high"]
     assert "prior" not in json.loads(render_json_report(current))
+
+
+def test_sections_begin_below_the_longer_of_two_captions():
+    heights: dict[str, list[float]] = {"set by hand.": [], "Cardiothoracic ratio (CTR)": []}
+
+    def collect(text: str, cm, matrix, font, size) -> None:
+        for words, found in heights.items():
+            if words in text:
+                found.append(matrix[5])
+
+    prior = measured(by_hand=(test_measurement.HEART, test_measurement.THORAX))
+    page = read_pdf(render_pdf_report(measured(found=False), prior)).pages[0]
+    page.extract_text(visitor_text=collect)
+    (caption,), (heading,) = heights.values()
+    assert heading < caption - 9  # points: the heading's own line
 
 
 def test_a_prior_film_that_was_refused_has_no_verdict_and_no_change():
