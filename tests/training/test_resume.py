@@ -11,10 +11,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 from cxr_core.errors import RunError
@@ -29,6 +27,7 @@ from cxr_core.training.runs.run_files import RUN_LOCK, read_last_event
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace import atomic
 from cxr_core.workspace.process_lock import find_lock_holder
+from tests.lit_films import lit_films
 from tests.training.test_fit import TINY
 from train.fit import main as fit_command
 
@@ -54,17 +53,7 @@ RESTLESS = replace(
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    chance = np.random.default_rng(0)
-    folder = tmp_path_factory.mktemp("films")
-    for label in ("NORMAL", "PNEUMONIA"):
-        place = folder / "train" / label
-        place.mkdir(parents=True)
-        for i in range(14):
-            pixels = chance.integers(60, 120, (64, 64))
-            pixels[32:] += 100 if label == "PNEUMONIA" else 0
-            name = f"person{i}_virus_{i}.png" if label == "PNEUMONIA" else f"IM-{i:04d}-0001.png"
-            Image.fromarray(pixels.astype(np.uint8)).save(place / name)
-    return folder
+    return lit_films(tmp_path_factory.mktemp("films"), side=64, train=14)
 
 
 @pytest.fixture(scope="module")
