@@ -47,27 +47,6 @@ def test_results_are_shown_on_the_page(page: Page, fake_app: str) -> None:
     expect(row_of(page, "Cardiomegaly")).to_contain_text("Absent")
 
 
-def test_film_chosen_from_the_worklist_is_shown(page: Page, fake_app: str) -> None:
-    viewer = drop(
-        page, fake_app, ("calm.png", film(0.2)), ("broken", b"x"), ("grave.png", film(0.6))
-    )
-    viewer.wait_for()
-    expect(
-        page.get_by_text("3 films, most suspicious first · 1 not read, at the end")
-    ).to_be_visible()
-    expect(row_of(page, "Cardiomegaly")).to_contain_text("90 %")
-    first = viewer.get_attribute("data-film")
-    table = page.get_by_test_id("stDataFrame")
-    table.click(
-        position={"x": 18, "y": 35 + 32 + 12}
-    )  # the second row's mark: the grid is a canvas
-    expect(row_of(page, "Cardiomegaly")).to_contain_text("10 %")
-    assert viewer.get_attribute("data-film") != first
-    table.click(position={"x": 18, "y": 35 + 64 + 12})
-    expect(page.get_by_role("alert")).to_contain_text("no PNG, JPEG or DICOM image")
-    expect(page.get_by_test_id("stTable")).to_have_count(0)
-
-
 def test_unreadable_file_with_a_hostile_name_is_refused_in_a_sentence(
     page: Page, fake_app: str
 ) -> None:
