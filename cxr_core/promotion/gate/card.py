@@ -2,7 +2,12 @@
 
 import math
 
-from cxr_core.models.card import OPERATING_POINTS, ModelCard
+from cxr_core.models.card import (
+    OPERATING_POINTS,
+    DecisionThresholds,
+    ModelCard,
+    OperatingPoint,
+)
 from cxr_core.models.figures import recorded_figure
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.promotion.gate.checks import Check, pass_or_fail
@@ -73,7 +78,7 @@ def _check_operating_points(candidate: ModelCard, key: str) -> Check:
     missing = [name for name in OPERATING_POINTS if name not in points]
     missing += [name for name in possible if name not in decisions]
     own_source = f"{films} validation films"
-    chosen = {**points, **decisions}
+    chosen: dict[str, OperatingPoint | DecisionThresholds] = {**points, **decisions}
     foreign = [name for name, choice in chosen.items() if own_source not in choice.source]
     figures: JsonObject = {"validation_films": films}
     figures |= {name: point.threshold for name, point in points.items()}
