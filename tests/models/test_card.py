@@ -8,7 +8,9 @@ import pytest
 from cxr_core.errors import ModelError
 from cxr_core.film.preprocess import PREPROCESSING_VERSION
 from cxr_core.models.card import Fusion, ModelCard, OperatingPoint, order_points
+from cxr_core.models.card_file import is_segmenter, read_card_of
 from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.reading.decision import ERRORS
 from cxr_core.workspace.paths import SHIPPED_MODELS
 from tests.models.networks.test_segmenter import CARD as SEGMENTER_CARD
 from tests.tiny import tiny_card
@@ -233,3 +235,31 @@ def test_the_prevalence_at_calibration_is_the_cards_own_or_that_of_its_validatio
     assert old.calibration_prevalence("cardiomegaly") is None
     card = replace(old, prevalence={"pneumonia": 0.2})
     assert card.calibration_prevalence("pneumonia") == 0.2
+
+
+SHIPPED_CLASSIFIERS = [
+    folder for folder in sorted(SHIPPED_MODELS.glob("*/*")) if not is_segmenter(folder)
+]
+
+
+@pytest.mark.parametrize("folder", SHIPPED_CLASSIFIERS, ids=lambda path: path.parent.name)
+def test_a_shipped_classifier_has_every_decision_in_order_with_its_figures(folder) -> None:
+    card = read_card_of(ModelCard, folder)
+    for key in card.findings:
+        validation = card.metrics["validation"][key]["auroc"]
+        assert card.prevalence[key] == validation["positives"] / validation["n"]
+        fused = [card.fusion[key]] if key in card.fusion else []
+        for decisions in (card.decisions[key], *(fusion.decisions for fusion in fused)):
+            assert {decision.name: decision.error for decision in decisions} == ERRORS
+            standard, strict = decisions
+            assert strict.absent_below <= standard.absent_below
+            assert standard.present_from <= strict.present_from
+        for figures in (card.metrics["validation"][key], card.metrics["test"][key]):
+            sensitive, specific = figures["sensitivity_95"], figures["specificity_95"]
+            assert sensitive["sensitivity"]["value"] >= specific["sensitivity"]["value"]
+            assert sensitive["specificity"]["value"] <= specific["specificity"]["value"]
+            assert set(figures["decisions"]) == set(ERRORS)
+        for name, error in ERRORS.items():
+            shares = card.metrics["validation"][key]["decisions"][name]
+            assert shares["present_not_suspected"]["value"] <= error
+            assert shares["absent_suspected"]["value"] <= error
