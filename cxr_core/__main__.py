@@ -17,6 +17,7 @@ import cv2
 
 from cxr_core.errors import FileRefused, SilhouetteError
 from cxr_core.film.adjustments import Adjustments
+from cxr_core.film.decoding.sandbox import DecodePool
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.findings import FINDINGS, finding_named
@@ -77,14 +78,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
-    # It imports torch, which help texts and bad arguments need not wait for.
-    from cxr_core.reading.reader import Reader
-
     status = READ
     failures: dict[Path, str] = {}
     patient = Patient(age_years=options.age, view=options.view)
     prevalence = _spread_prevalence(options.prevalence)
-    with Reader.installed() as reader:
+    with DecodePool() as decoders:
+        decoders.warm()  # its processes start while torch is imported, for which help texts need not wait
+        from cxr_core.reading.reader import Reader
+
+        reader = Reader.installed(decoders=decoders)
         contents = (_load_bytes(file, failures) for file in files)
         examinations = reader.examine_many(contents, _adjustments_from(options))
         for file, examination in zip(files, examinations, strict=True):

@@ -17,8 +17,8 @@ import streamlit as st
 
 from cxr_core.errors import ModelError, RecipeError, SilhouetteError
 from pages.components import streamlit_internals
-from pages.components.read.kept_studies import KeptStudies
 from pages.components.read.reading_queue import ReadingQueue
+from pages.components.read.recovery.kept_studies import KeptStudies
 from pages.components.streamlit_internals import EndingSession
 
 if TYPE_CHECKING:
@@ -61,9 +61,10 @@ def load_reader() -> Reader:
 
 @st.cache_resource(show_spinner=False, max_entries=1)
 def _load_reader(models_fingerprint: str) -> Reader:
+    decoders = _upload_decoder()  # first, so that its processes start while torch is imported
     from cxr_core.reading.reader import Reader
 
-    reader = Reader.installed(decoders=_upload_decoder())
+    reader = Reader.installed(decoders=decoders)
     _exempt_from_garbage_collection()
     return reader
 
@@ -81,7 +82,9 @@ def _upload_decoder() -> DecodePool:
     """The processes that decode uploaded films; they outlive a change of model."""
     from cxr_core.film.decoding.sandbox import DecodePool
 
-    return DecodePool()
+    pool = DecodePool()
+    pool.warm()
+    return pool
 
 
 @st.cache_resource(show_spinner=False)

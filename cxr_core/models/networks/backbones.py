@@ -6,7 +6,8 @@ from cxr_core.models.networks import torchvision_compat
 
 torchvision_compat.declare_missing_operators()
 
-import timm  # noqa: E402  (needs torchvision's operators declared)
+with torchvision_compat.without_compiler():
+    import timm  # needs torchvision's operators declared
 import torch  # noqa: E402
 from timm.models.vgg import VGG  # noqa: E402
 from torch import nn  # noqa: E402

@@ -104,6 +104,8 @@ def merge_heads(heads: Sequence[FilmHead]) -> FilmHead:
         merged = PositionalHead(count * units, findings, (1, 1), two_class=first.two_class)
     else:
         merged = AveragedHead(count * units, findings, two_class=first.two_class)
+    if first.linear.weight.is_meta:  # built for its shapes alone
+        return merged
     weights = [head.linear.weight for head in heads]
     biases = [head.linear.bias for head in heads]
     with torch.no_grad():

@@ -9,7 +9,8 @@ from cxr_core.models.networks import torchvision_compat
 
 torchvision_compat.declare_missing_operators()
 
-import timm  # noqa: E402  (needs torchvision's operators declared)
+with torchvision_compat.without_compiler():
+    import timm  # needs torchvision's operators declared
 from huggingface_hub import get_session, hf_hub_url, try_to_load_from_cache  # noqa: E402
 from huggingface_hub.errors import HTTPError  # noqa: E402
 from timm.models import get_pretrained_cfg  # noqa: E402

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from cxr_core.errors import ModelError
@@ -25,6 +27,22 @@ DOWNLOADING_ARGUMENTS = (
     "checkpoint_path",
     "cache_dir",
 )
+# What fills a tensor, or changes value by value. A network without memory has no values, and torch would first
+# load its compiler, which takes a second.
+CALLS_THAT_KEEP_THE_SHAPE = frozenset(
+    (
+        nn.init.normal_,
+        nn.init.uniform_,
+        nn.init.trunc_normal_,
+        Tensor.normal_,
+        Tensor.uniform_,
+        functional.batch_norm,
+        functional.hardtanh,
+        functional.relu,
+        functional.relu6,
+    )
+)
+ADDITIONS = frozenset((Tensor.add, Tensor.add_))
 # Calls of torch while a network is built: at most 15 for each tensor were counted in 23 of timm's networks.
 CALLS_PER_TENSOR, SPARE_CALLS = 50, 2_000
 
@@ -89,7 +107,7 @@ def _require_same_tensors(network: Network, shapes: Shapes, path: Path) -> None:
 
 
 class _LimitedCalls(TorchFunctionMode):
-    """Ends the building of a network, in this thread, that is far deeper than its weights file."""
+    """Ends the building of a network without memory, in this thread, that is far deeper than its weights file."""
 
     def __init__(self, limit: int):
         super().__init__()
@@ -107,4 +125,8 @@ class _LimitedCalls(TorchFunctionMode):
             raise ModelError(
                 "the card asks for a network of far more layers than its weights file holds; take another copy of it"
             )
+        if func in CALLS_THAT_KEEP_THE_SHAPE:
+            return args[0] if args else (kwargs or {})["tensor"]
+        if func in ADDITIONS and args[0].shape == getattr(args[1], "shape", None):
+            return args[0]
         return func(*args, **kwargs or {})

@@ -1,4 +1,4 @@
-"""Makes torchvision importable with a torch that it was not built for (CPU torch, PyPI's torchvision).
+"""Makes torchvision importable with a torch that it was not built for (CPU torch, PyPI's torchvision), and sooner.
 
 Importing torchvision registers fake kernels for `nms` and its quantised twin. Where its compiled extension cannot load,
 the two operators have no schema and the import fails; declaring the schemas first avoids that. Where the extension
@@ -7,7 +7,12 @@ the operators.
 """
 
 import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import library
@@ -30,6 +35,31 @@ def declare_missing_operators() -> bool:
     for schema in _SCHEMAS:
         _library.define(schema)  # type: ignore[no-untyped-call]
     return True
+
+
+@contextmanager
+def without_compiler() -> Iterator[None]:
+    """Keep torchvision and timm from importing torch's compiler, which takes longer than both together.
+
+    They import it to say that one function is not to be compiled, and for a function that no network here calls. It is
+    imported as usual by whoever compiles something later.
+    """
+    name = "torch._dynamo"
+    if name in sys.modules:
+        yield
+        return
+    compiler, its_functions = ModuleType(name), ModuleType(f"{name}.utils")
+    compiler.disable = _leave_as_it_is  # type: ignore[attr-defined]
+    its_functions.is_compile_supported = lambda device: False  # type: ignore[attr-defined]
+    sys.modules |= {name: compiler, f"{name}.utils": its_functions}
+    try:
+        yield
+    finally:
+        del sys.modules[name], sys.modules[f"{name}.utils"]
+
+
+def _leave_as_it_is(function: Callable[..., Any], *_: object, **__: object) -> Callable[..., Any]:
+    return function
 
 
 def _extension_loads() -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from cxr_core.errors import ModelError
 from cxr_core.models.card import WEIGHTS
@@ -151,3 +152,45 @@ def test_the_header_of_a_weights_file_is_not_believed(tmp_path):
     for place, says in odd.items():
         with pytest.raises(ModelError, match=says):
             read_shapes(place)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "head"),
+    [
+        ("resnet18", "averaged"),
+        ("densenet121", "dense"),
+        ("vgg11_bn", "attention"),
+        ("mobilenetv2_100", "positional"),
+        ("efficientnet_lite0", "positional"),
+    ],
+)
+def test_networks_that_are_built_without_memory_have_the_right_shapes(tmp_path, backbone, head):
+    arguments = {**ARGUMENTS, "backbone": backbone, "head": head, "side": 96}
+    network = build_network("film_classifier", arguments)
+    path = tmp_path / WEIGHTS
+    save_file(network.state_dict(), path)
+    loaded = load_saved_network("film_classifier", arguments, path)
+    films = torch.rand(1, 1, 96, 96)
+    with torch.no_grad():
+        assert torch.equal(loaded(films), network(films))
+
+
+LOAD_SHIPPED_MODELS = """
+import sys
+from cxr_core.reading.reader import Reader
+Reader.installed().close()
+print("torch._dynamo" in sys.modules)
+import torch
+torch.manual_seed(0)
+x = torch.rand(4)
+print(torch.equal(torch.compile(lambda x: x + 1, backend="eager")(x), x + 1))
+print(hasattr(sys.modules["torch._dynamo"], "optimize"))
+"""
+
+
+@pytest.mark.process
+def test_the_shipped_models_load_without_torchs_compiler_which_works_afterwards():
+    """Its import takes longer than that of torch itself; the first film would wait for it."""
+    command = [sys.executable, "-W", "ignore", "-c", LOAD_SHIPPED_MODELS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=300)
+    assert done.stdout.split() == [b"False", b"True", b"True"]
