@@ -2,7 +2,7 @@
  * a whole up and down. Everything is kept in film pixels (x, y). */
 const ENDS = [["heart", 0], ["heart", 1], ["thorax", 0], ["thorax", 1]];
 const PICTURE_SIDES = ["left of the picture", "right of the picture"];
-const PATIENT_SIDES = ["patient’s right", "patient’s left"]; // of a film that lies as usual
+const PATIENT_SIDES = ["patient's right", "patient's left"]; // of a film that lies as usual
 const KEYS_REST_MS = 500; // how long keys must rest before the points are sent
 
 class Calipers {
