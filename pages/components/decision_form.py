@@ -29,9 +29,8 @@ OPERATING_POINTS = {
     "specific": "specificity_95",
 }
 CAPTIONS = {
-    "standard": "Of films with a finding and of films without it, at most 10 % are misjudged; films between are "
-    "undecided.",
-    "strict": "At most 5 % are misjudged; more films are undecided.",
+    "standard": "Chosen to misjudge at most 10 % of films with a finding, and of films without it.",
+    "strict": "At most 5 %; more films are undecided.",
     SINGLE_THRESHOLD: "No film is undecided.",
     "balanced": "Misses and false alarms weigh the same.",
     "sensitive": "Chosen to detect 95 % of films with the finding.",
@@ -130,14 +129,14 @@ def _store_prevalence(finding: str, widget_key: str) -> None:
 
 def _describe_decision(cards: Iterable[ModelCard], decision: str) -> str:
     figures = [
-        f"{plain(finding_name(finding))}: sensitivity {_percent(sensitivity)}, specificity {_percent(specificity)}."
+        f"{plain(finding_name(finding))}: sensitivity {_percent(sensitivity)}, specificity {_percent(specificity)}"
         for card in cards
         for finding in card.findings
         for sensitivity, specificity in recorded_rates(card, finding, decision)
     ]
     if figures:
         figures.insert(0, "On the official test:")
-    return " ".join([CAPTIONS[decision], *figures])
+    return "  \n".join([CAPTIONS[decision], *figures])
 
 
 def recorded_rates(card: ModelCard, finding: str, decision: str) -> Iterator[tuple[float, float]]:

@@ -34,11 +34,11 @@ SPLIT_LABELS = {"train": "Trained on", "val": "Tuned on"}
 def offer_card(state: ReadPageState, card: ModelCard, finding: str) -> None:
     """A small button that opens a model's card; nothing of the card is rendered before."""
     clicked = st.button(
-        f"About {plain(card.model)}",
+        "About the model",
         key=state.widget_key(f"about-{card.model}"),
         type="tertiary",
         icon=":material/info:",
-        help="What the model was trained on, and how well it does.",
+        help=f"{plain(card.model)} {plain(card.version)}: what it was trained on, and how well it does.",
     )
     if clicked:
         show_card_dialog(card, finding)

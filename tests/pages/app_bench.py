@@ -45,11 +45,17 @@ def visible_text(app: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
-def finding_text(app: AppTest, finding: str, model: str | None = None) -> str:
-    """What the Read page says of a finding by a model, with the label of its bar. model: None where none fits."""
-    card = app.container(key=f"finding-{finding}-{model or 'no-model'}")
+def finding_text(app: AppTest, finding: str, model: str) -> str:
+    """What the Read page says of a finding by a model, with the label of its bar."""
+    card = app.container(key=f"finding-{finding}-{model}")
     bars = [bar.proto.body for bar in card.get("html")]
     return "\n".join([*(element.value for element in (*card.markdown, *card.caption)), *bars])
+
+
+def not_assessed_text(app: AppTest) -> str:
+    """The line of the Read page that says what was not assessed."""
+    (line,) = [m.value for m in app.markdown if m.value.startswith("**Not assessed:**")]
+    return str(line)
 
 
 def table_text(app: AppTest) -> str:

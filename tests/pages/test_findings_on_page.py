@@ -12,6 +12,7 @@ from tests.pages.app_bench import (
     find_button,
     find_labelled,
     finding_text,
+    not_assessed_text,
     open_page,
     upload,
     visible_text,
@@ -92,7 +93,7 @@ def test_reader_sees_one_of_three_verdicts_and_never_present(
 
 def test_undecided_film_says_why(app: AppTest) -> None:
     card = read_adult(app, 0.35)
-    assert "**Undecided:** The probability lies between the two thresholds" in card
+    assert "**Undecided:** the probability lies between the two thresholds" in card
 
 
 def test_probability_is_explained_by_frequency_and_by_the_average_film(app: AppTest) -> None:
@@ -154,7 +155,7 @@ def test_single_threshold_leaves_no_film_undecided_and_needs_no_network(
 
 def test_what_was_not_assessed_stands_below_the_findings(app: AppTest) -> None:
     read_adult(app, 0.5)
-    (line,) = [m.value for m in app.markdown if m.value.startswith("**Not assessed:**")]
+    line = not_assessed_text(app)
     for finding in ("pneumothorax", "pleural effusion", "nodules and masses", "fractures"):
         assert finding in line
     assert "pneumonia (no model for this patient)" in line

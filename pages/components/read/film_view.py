@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
 
-from cxr_core.errors import SilhouetteError
+from cxr_core.errors import FilmRefused, SilhouetteError
 from cxr_core.film.adjustments import UNCHANGED, Adjustments
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.film.spacing import describe_spacing_source
@@ -18,6 +19,7 @@ from cxr_core.reading.results import (
     Attribution,
     Examination,
     FindingReading,
+    ModelOutput,
     Reading,
 )
 from pages.components import cache
@@ -29,7 +31,7 @@ from pages.components.read.cardiothoracic_ratio import (
     make_calipers,
     store_moved_ends,
 )
-from pages.components.read.page_state import DisplayedFilm, ReadPageState, StudyEntry
+from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.read.reading_queue import Turn
 from pages.components.read.strip_pixels import strip_examination
 from pages.components.session import chosen_method, requested_adjustment
@@ -75,28 +77,35 @@ def take_reading_turn() -> Iterator[Turn]:
         yield turn
 
 
-def display_examination(
-    state: ReadPageState, key: str, examination: Examination
-) -> DisplayedFilm | None:
-    """Keep a fresh examination, pixels included, for display; None when the file could not be decoded."""
-    if examination.film is None:
-        return None
-    displayed = DisplayedFilm(examination=examination, picture=encode_picture(examination.film))
-    state.keep_displayed(key, displayed)
-    return displayed
+def keep_for_display(state: ReadPageState, key: str, examination: Examination) -> None:
+    """Keep of a fresh examination what is not in the stripped one: the picture, and the models' features."""
+    if examination.film is not None:
+        state.keep_picture(key, encode_picture(examination.film))
+        state.keep_outputs(key, examination.outputs)
 
 
-def display_entry(state: ReadPageState, entry: StudyEntry) -> DisplayedFilm | None:
-    """An entry with its pixels, from memory or read again; None when its file could not be decoded."""
+def open_picture(state: ReadPageState, entry: StudyEntry) -> str | None:
+    """A film's picture for the viewer, from memory or decoded again; None when its file cannot be decoded."""
     if entry.examination.film is None:
         return None
-    displayed = state.displayed.get(entry.key)
-    if displayed is None:
-        with st.spinner("Opening the film …"), take_reading_turn():
-            examination = cache.load_reader().examine(entry.data, entry.examination.adjustments)
-            return display_examination(state, entry.key, examination)
-    state.keep_displayed(entry.key, displayed)
-    return displayed
+    picture = state.pictures.get(entry.key)
+    if picture is None:
+        try:
+            with st.spinner("Opening the film …"):
+                picture = encode_picture(decode_entry(entry))
+        except FilmRefused as refusal:
+            st.error(plain(str(refusal)))
+            return None
+    state.keep_picture(entry.key, picture)
+    return picture
+
+
+def decode_entry(entry: StudyEntry) -> Radiograph:
+    """A film with its pixels, and with the facts of the original file where only a compressed copy is kept."""
+    film = entry.examination.film
+    assert film is not None, "only a film that was decoded is opened"
+    decoded = cache.load_reader().decode(entry.data, entry.examination.adjustments)
+    return replace(film, pixels=decoded.pixels)
 
 
 def show_film_facts(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
@@ -179,27 +188,28 @@ def read_again(state: ReadPageState, entry: StudyEntry, adjustments: Adjustments
     if (before.quarter_turns, before.mirrored) != (adjustments.quarter_turns, adjustments.mirrored):
         state.discard_edited_ends(entry.key)
     entry.examination = strip_examination(examination)
-    display_examination(state, entry.key, examination)
+    state.maps.pop(entry.key, None)
+    keep_for_display(state, entry.key, examination)
 
 
 def show_film_viewer(
-    state: ReadPageState, entry: StudyEntry, displayed: DisplayedFilm | None, reading: Reading
+    state: ReadPageState, entry: StudyEntry, picture: str | None, reading: Reading
 ) -> None:
     """The film in the viewer, with a heatmap for each finding that has one, the heart's contour and both diameters."""
-    film = displayed.examination.film if displayed else None
-    if displayed is None or film is None:
+    film = entry.examination.film
+    if picture is None or film is None:
         st.caption("This file has no picture to display.")
         return
     key = state.widget_key("viewer")
     method = chosen_method(key, EXACT_METHOD)
     mapped = [f for f in reading.findings if f.attribution and not f.needs_age]
     first = _choose_first_heatmap(mapped)
-    maps = [(finding, _explain_finding(entry, displayed, finding, method)) for finding in mapped]
+    maps = [(finding, _explain_finding(state, entry, finding, method)) for finding in mapped]
     layers = [_make_layer(finding, mapped, attribution) for finding, attribution in maps]
     show_viewer(
         ViewerFilm(
             id=film_id(entry),
-            picture=displayed.picture,
+            picture=picture,
             shape=film.shape,
             is_drawing=entry.is_drawing,
             spacing=_state_spacing(film, reading),
@@ -235,8 +245,9 @@ def _choose_first_heatmap(mapped: Sequence[FindingReading]) -> FindingReading | 
 
 def _show_heatmap_notes(layers: Sequence[tuple[FindingReading, Attribution]]) -> None:
     for finding, attribution in layers:
-        name = finding_name(finding.finding)
-        st.caption(plain(f"{name}: {_describe_map(finding, attribution.method)}"))
+        method = HEATMAP_METHODS[attribution.method].split(" (")[0]
+        title = f"{finding_name(finding.finding)}, {method}"
+        st.caption(plain(f"{title}: {_describe_map(finding, attribution.method)}"))
 
 
 def _describe_map(finding: FindingReading, method: str) -> str:
@@ -246,8 +257,7 @@ def _describe_map(finding: FindingReading, method: str) -> str:
         note = describe_heatmap(finding.card, finding.finding)
     if note is not None:
         return note
-    label = HEATMAP_METHODS[method]
-    return f"how well the map by {label} points at this finding was not measured. Interpret it with caution."
+    return "how well its maps point at this finding was not measured. Interpret with caution."
 
 
 def _make_layer(
@@ -269,29 +279,38 @@ def _layer_key(finding: FindingReading) -> str:
 
 
 def _explain_finding(
-    entry: StudyEntry, displayed: DisplayedFilm, finding: FindingReading, method: str
+    state: ReadPageState, entry: StudyEntry, finding: FindingReading, method: str
 ) -> Attribution:
     """The heatmap by the chosen method, computed once per film; the exact one comes with the reading."""
     exact = finding.attribution
     assert exact is not None
     assert finding.model is not None
-    if method == EXACT_METHOD:
+    # No model reads a compressed copy, so for one there is nothing else to display.
+    if method == EXACT_METHOD or entry.compressed:
         return exact
+    maps = state.maps.setdefault(entry.key, {})
     key = (finding.model, finding.finding, method)
-    if key in displayed.maps:
-        return displayed.maps[key]
-    outputs = displayed.examination.outputs
+    if key in maps:
+        return maps[key]
+    outputs = _find_features(state, entry)
     output = next((output for output in outputs if output.card == finding.card), None)
     if output is None:
-        # No model reads a compressed copy, so for one there is nothing else to display.
-        if not entry.compressed:
-            st.error(
-                f"The version of {plain(finding.model)} that read this film is no longer active. Add the film again."
-            )
+        st.error(
+            f"The version of {plain(finding.model)} that read this film is no longer active. Add the film again."
+        )
         return exact
     try:
-        displayed.maps[key] = cache.load_reader().explain(output, finding.finding, method)
+        maps[key] = cache.load_reader().explain(output, finding.finding, method)
     except SilhouetteError as error:
         st.error(plain(str(error)))
         return exact
-    return displayed.maps[key]
+    return maps[key]
+
+
+def _find_features(state: ReadPageState, entry: StudyEntry) -> tuple[ModelOutput, ...]:
+    """What the models made of a film, with their features: from memory, or read again."""
+    if entry.key not in state.outputs:
+        with st.spinner("Making the heatmap …"), take_reading_turn():
+            examination = cache.load_reader().examine(entry.data, entry.examination.adjustments)
+        state.keep_outputs(entry.key, examination.outputs)
+    return state.outputs[entry.key]

@@ -20,22 +20,29 @@ BADGE_COLOURS = {"present": "orange", "absent": "blue", "indeterminate": "violet
 # Signs beside the colours, for eyes that do not tell these apart.
 BADGE_SIGNS = {"present": "●", "absent": "○", "indeterminate": "?"}
 
+# Where more films than this have a finding, none can be twice as likely to have it as the average one.
+COMPARABLE_BELOW = 0.5
+
 
 def show_findings(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
-    """A card for each finding that has a number, a line for any other, then what was not assessed."""
-    for finding in reading.findings:
-        has_number = finding.probability is not None and not finding.needs_age
-        key = f"finding-{finding.finding}-{finding.model or 'no-model'}"
-        with st.container(border=has_number, gap="xsmall", key=key):
-            if finding.probability is None:
-                _show_without_model(finding)
-            elif finding.needs_age:
+    """A card for each finding that has a number, and a line for one that waits for the age."""
+    assessed = [finding for finding in reading.findings if finding.probability is not None]
+    for finding in assessed:
+        key = f"finding-{finding.finding}-{finding.model}"
+        with st.container(border=not finding.needs_age, gap="xsmall", key=key):
+            if finding.needs_age:
                 _show_without_age(finding)
             else:
                 _show_finding(finding)
                 _offer_edited_ratio(state, entry, reading, finding)
                 _show_model(state, finding)
-    st.markdown(f"**Not assessed:** {plain(', '.join(reading.not_assessed))}.")
+
+
+def show_not_assessed(reading: Reading) -> None:
+    """A line with what was not assessed; why no model fits the patient is one touch away."""
+    reasons = " ".join(finding.reason for finding in reading.findings if finding.reason)
+    names = plain(", ".join(reading.not_assessed))
+    st.markdown(f"**Not assessed:** {names}.", help=plain(reasons) or None)
 
 
 def _show_finding(finding: FindingReading) -> None:
@@ -53,29 +60,36 @@ def _show_finding(finding: FindingReading) -> None:
             name, finding.probability, finding.present_from, finding.absent_below, verdict
         )
     )
-    if finding.undecided_because:
-        st.markdown(f":small[**Undecided:** {plain(finding.undecided_because)}]")
-    st.markdown(f":small[{plain(describe_probability(finding))}]")
+    if call == "indeterminate":
+        st.markdown(f":small[**Undecided:** {plain(_explain_indecision(finding))}]")
+    parts = f" :gray[({plain(finding.fusion_parts.describe())})]" if finding.fusion_parts else ""
+    st.markdown(f":small[{plain(describe_probability(finding))}{parts}]")
+
+
+def _explain_indecision(finding: FindingReading) -> str:
+    assert finding.probability is not None
+    assert finding.present_from is not None
+    assert finding.absent_below is not None
+    if finding.absent_below <= finding.probability < finding.present_from:
+        return "the probability lies between the two thresholds."
+    return finding.undecided_because or ""
 
 
 def describe_probability(finding: FindingReading) -> str:
     """What the probability is one of, and how the film compares with the average one, where the prevalence is known."""
     assert finding.probability is not None
     words = describe_frequency(finding.probability, finding.prevalence)
-    if finding.prevalence is None:
+    if finding.prevalence is None or finding.prevalence > COMPARABLE_BELOW:
         return f"{words}."
     return f"{words}: {describe_likelihood(finding.probability, finding.prevalence)}."
 
 
 def _show_model(state: ReadPageState, finding: FindingReading) -> None:
-    """The model, whom it is for and what the probability was made of, with a button for its card."""
-    facts = [f"For {finding.population}"]
-    if finding.fusion_parts is not None:
-        facts.append(finding.fusion_parts.describe())
+    """Whom the model is for, with a button for its card."""
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        st.caption(plain(" · ".join(facts)), width="content")
+        st.caption(f"For {plain(finding.population or '')}", width="content")
         if finding.card is not None:
             offer_card(state, finding.card, finding.finding)
 
@@ -114,10 +128,3 @@ def _show_without_age(finding: FindingReading) -> None:
     name = plain(finding_name(finding.finding))
     population = plain(finding.population or "")
     st.markdown(f"**{name}** :blue-badge[Age needed] :small[:gray[The model is for {population}.]]")
-
-
-def _show_without_model(finding: FindingReading) -> None:
-    st.markdown(
-        f"**{plain(finding_name(finding.finding))}** :gray-badge[Not assessed]",
-        help=plain(finding.reason or ""),
-    )

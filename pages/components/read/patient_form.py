@@ -24,7 +24,7 @@ VIEW_HELP = "PA: from back to front, usually standing. AP: from front to back, o
 AGE_HELP = "Years, months or weeks: 57, 8 months, 3 weeks. Emptied, it is the file's own again."
 SEXES = {"F": "female", "M": "male"}
 OLDEST_YEARS = 120
-AGE_FIELD_PX = 150
+AGE_FIELD_PX = 136
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class SidebarAnswers:
 
 def ask_settings(state: ReadPageState) -> SidebarAnswers:
     """The sidebar's form: the patient of films that say nothing, the decision, and the prevalence of each finding."""
-    st.subheader("Films that say nothing")
+    st.subheader("If the film does not say")
     age = st.number_input(
         "Age in years",
         min_value=0,

@@ -15,7 +15,7 @@ from pages.components.read.film_view import (
     show_film_facts,
     show_film_viewer,
 )
-from pages.components.read.finding_cards import show_findings
+from pages.components.read.finding_cards import show_findings, show_not_assessed
 from pages.components.read.page_state import DisplayedFilm, ReadPageState, StudyEntry
 from pages.components.read.patient_form import SidebarAnswers, patient_of, show_film_patient
 from pages.components.read.quality_flags import show_quality_flags
@@ -77,7 +77,7 @@ def show_results(
     show_film_facts(state, entry, reading)
     # Each in its own container: a warning that appears or goes does not redraw what follows.
     patient, flags = st.container(gap="xsmall"), st.container(key="read-banners", gap=None)
-    findings, ratio = st.container(gap="small"), st.container()
+    findings, ratio = st.container(gap="small"), st.container(gap="small")
     with patient:
         needs_age = any(finding.needs_age for finding in reading.findings)
         show_film_patient(state, entry, reading.patient, needs_age)
@@ -89,8 +89,9 @@ def show_results(
             if entry.outlines_only:
                 st.markdown(OUTLINES_ONLY)
             show_findings(state, entry, reading)
-    with ratio:
-        show_ratio_card(state, entry, reading)
+        with ratio:
+            show_ratio_card(state, entry, reading)
+            show_not_assessed(reading)
     st.caption("Impression")
     st.code(write_impression(reading), language=None, wrap_lines=True)
     offer_reports(entry, displayed, reading)
