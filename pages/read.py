@@ -5,8 +5,8 @@ import streamlit as st
 from pages.components.error_boundary import show_errors
 from pages.components.read.drop_zone import offer_clearing, take_films
 from pages.components.read.patient_form import ask_settings
-from pages.components.read.study_token import recover_study
-from pages.components.read.undo import offer_undo
+from pages.components.read.recovery.study_token import recover_study
+from pages.components.read.recovery.undo import offer_undo
 from pages.components.session import read_page_state
 
 SCOPE = (

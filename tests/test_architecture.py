@@ -92,7 +92,7 @@ OPENERS = frozenset(
         "cxr_core.workspace.process_id",
         "pages.components.gallery",
         "pages.components.models.installed_models",
-        "pages.components.read.study_token",
+        "pages.components.read.recovery.study_token",
         "pages.components.viewer",
         "pages.components.worklist_table",
         "train.compare",

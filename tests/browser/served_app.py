@@ -21,7 +21,7 @@ HEART_OUTLINES = ["-m", "tests.browser.serve_heart_outlines", "{port}"]
 SHORT_SESSIONS = [
     "-c",
     "from streamlit.web import cli; from pages.components import streamlit_internals as internals; "
-    "from pages.components.read import kept_studies, page_state; "
+    "from pages.components.read import page_state; from pages.components.read.recovery import kept_studies; "
     "internals.RECONNECT_WITHIN_S = 1; page_state.UNDO_S = kept_studies.KEEP_S = 2; "
     "cli.main(['run', 'app.py', '--server.port', '{port}'])",
 ]

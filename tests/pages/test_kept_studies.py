@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pages.components.read import kept_studies
-from pages.components.read.kept_studies import KeptStudies
 from pages.components.read.page_state import ReadPageState, StudyEntry
+from pages.components.read.recovery import kept_studies
+from pages.components.read.recovery.kept_studies import KeptStudies
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What one browser tab holds on the Read page: the films of its study, and which of them is displayed.
 
-A study may hold hundreds of films. So it keeps the models' results for each film, and pixels only for the few films
-that were displayed last.
+A study may hold hundreds of films. So it keeps the models' results for each film, its file (or a compressed copy),
+pictures for the viewer within PICTURE_BYTES, and the models' features only for the few films that were read last.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from pages.components.streamlit_internals import UploadedFile, release_uploads
 if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.reading.cardiothoracic.contours import Line
     from cxr_core.reading.patient import Patient
-    from cxr_core.reading.results import Attribution, Examination
+    from cxr_core.reading.results import Attribution, Examination, ModelOutput
 
-FILMS_IN_MEMORY = 2  # films kept with their pixels, for going back and forth
+FILMS_WITH_FEATURES = 2  # films of which any heatmap can be made without reading them again
+PICTURE_BYTES = 48 << 20  # of a study's pictures for the viewer; a film beyond it is decoded again
 BYTES_IN_MEMORY = 48 << 20  # of a study's files; of films beyond it a compressed copy is kept
 UNDO_S = 30.0  # how long removed films can be brought back; then they leave the memory
 
@@ -52,27 +53,16 @@ class StudyEntry:
 
 
 @dataclass(kw_only=True, eq=False)
-class DisplayedFilm:
-    """A film with its full examination, its picture and the heatmaps computed on request."""
-
-    examination: Examination
-    picture: str  # base64 of a PNG
-    maps: dict[tuple[str, str, str], Attribution] = field(default_factory=dict)
-    # the key is (model, finding, method)
-
-    def forget(self) -> None:
-        """Drop the pixels here too: the callbacks of download buttons hold this object."""
-        self.picture = ""
-        self.maps.clear()
-        self.examination = _without_results(self.examination)
-
-
-@dataclass(kw_only=True, eq=False)
 class Films:
     """Films of a study, in their order, and all that the reader has entered about them, by entry."""
 
     entries: dict[str, StudyEntry] = field(default_factory=dict)
-    displayed: OrderedDict[str, DisplayedFilm] = field(default_factory=OrderedDict)
+    # Base64 of PNGs for the viewer; the one that was displayed last is the last one.
+    pictures: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    # The models' outputs with their features; those of the film that was read last are the last ones.
+    outputs: OrderedDict[str, tuple[ModelOutput, ...]] = field(default_factory=OrderedDict)
+    # Heatmaps other than the exact ones, which the examinations have, by (model, finding, method).
+    maps: dict[str, dict[tuple[str, str, str], Attribution]] = field(default_factory=dict)
     # What the user entered for a film; None in it was not entered.
     patients: dict[str, Patient] = field(default_factory=dict)
     # Endpoints of the heart's and the thorax's diameter that the reader has edited.
@@ -88,17 +78,17 @@ class Films:
         taken = Films()
         for ours, theirs in zip(self._tables(), taken._tables(), strict=True):
             theirs.update({key: ours.pop(key) for key in list(ours) if key in keys})
-        for marked, taken_marks in zip(self._marks(), taken._marks(), strict=True):
-            taken_marks.update(marked & keys)
-            marked.difference_update(keys)
+        for own, taken_marks in zip(self._marks(), taken._marks(), strict=True):
+            taken_marks.update(own & keys)
+            own.difference_update(keys)
         return taken
 
     def put_back(self, films: Films, order: list[str]) -> None:
         """Add films that were taken out. order: of all entries before; later ones stay behind them."""
         for ours, theirs in zip(self._tables(), films._tables(), strict=True):
             ours.update(theirs)
-        for marked, their_marks in zip(self._marks(), films._marks(), strict=True):
-            marked.update(their_marks)
+        for own, their_marks in zip(self._marks(), films._marks(), strict=True):
+            own.update(their_marks)
         places = {key: place for place, key in enumerate(order)}
         entries = sorted(self.entries.items(), key=lambda item: places.get(item[0], len(places)))
         self.entries.clear()
@@ -108,12 +98,10 @@ class Films:
         """Drop all of it, in place: Streamlit keeps references to callbacks until its next run."""
         for entry in self.entries.values():
             entry.forget()
-        for film in self.displayed.values():
-            film.forget()
         for table in self._tables():
             table.clear()
-        for marked in self._marks():
-            marked.clear()
+        for own in self._marks():
+            own.clear()
 
     def _marks(self) -> tuple[set[str], ...]:
         return (self.manual_requests, self.read_marks)
@@ -121,7 +109,9 @@ class Films:
     def _tables(self) -> tuple[dict[str, Any], ...]:
         return (
             self.entries,
-            self.displayed,
+            self.pictures,
+            self.outputs,
+            self.maps,
             self.patients,
             self.edited_ends,
             self.uses_edited_ratio,
@@ -214,8 +204,7 @@ class ReadPageState(Films):
 
     def count_bytes(self) -> int:
         """The memory that the films take, without their results."""
-        files = sum(len(entry.data) for entry in self.entries.values())
-        return files + sum(len(film.picture) for film in self.displayed.values())
+        return sum(len(entry.data) for entry in self.entries.values()) + self._count_picture_bytes()
 
     def _remove(self, keys: set[str], name: str, generation: int) -> None:
         self.drop_undo()
@@ -240,12 +229,32 @@ class ReadPageState(Films):
         if self.removed is not None and time.monotonic() >= self.removed.deadline:
             self.drop_undo()
 
-    def keep_displayed(self, key: str, film: DisplayedFilm) -> None:
-        """Hold a film's pixels until others have been displayed after it."""
-        self.displayed[key] = film
-        self.displayed.move_to_end(key)
-        while len(self.displayed) > FILMS_IN_MEMORY:
-            self.displayed.popitem(last=False)
+    @property
+    def has_room_for_pictures(self) -> bool:
+        """Whether another picture need not take the place of one that was displayed before it."""
+        return self._count_picture_bytes() < PICTURE_BYTES
+
+    def keep_picture(self, key: str, picture: str) -> None:
+        """Hold the picture of the film that is displayed now; beyond PICTURE_BYTES the least recent ones leave."""
+        self.pictures[key] = picture
+        self.pictures.move_to_end(key)
+        while len(self.pictures) > 1 and self._count_picture_bytes() > PICTURE_BYTES:
+            self.pictures.popitem(last=False)
+
+    def keep_outputs(self, key: str, outputs: tuple[ModelOutput, ...]) -> None:
+        """Hold a film's outputs with their features until others have been read after it."""
+        self.outputs[key] = outputs
+        self.outputs.move_to_end(key)
+        while len(self.outputs) > FILMS_WITH_FEATURES:
+            self.outputs.popitem(last=False)
+
+    def drop_pictures(self) -> None:
+        """Let go of what can be made again from the files: the pictures and the features."""
+        self.pictures.clear()
+        self.outputs.clear()
+
+    def _count_picture_bytes(self) -> int:
+        return sum(map(len, self.pictures.values()))
 
     @property
     def uploader_key(self) -> str:

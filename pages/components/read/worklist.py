@@ -77,7 +77,7 @@ def build_row(
 ) -> WorklistRow:
     """One film's row: its name, patient, verdicts and CTR, and below the name why it was not read or a remark."""
     entry = state.entries[key]
-    facts = (
+    texts = (
         entry.name,
         format_patient_age(reading.patient),
         reading.patient.view or "–",
@@ -87,7 +87,7 @@ def build_row(
     return WorklistRow(
         key=key,
         jpeg=entry.thumbnail,
-        cells=(*(Cell(text=fact) for fact in facts), *verdicts),
+        cells=(*(Cell(text=text) for text in texts), *verdicts),
         note=" ".join(_list_notes(state, key, reading)),
         suspected=any(f.call == "present" and not f.needs_age for f in reading.findings),
         read=key in state.read_marks,

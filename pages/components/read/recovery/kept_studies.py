@@ -1,7 +1,7 @@
 """Keeps the study of a browser tab that has gone, in the server's memory, so that a reload of the tab finds it again.
 
-The tab holds a random token (see `pages.components.read.study_token`), and only who has it gets the study. Nothing is
-written to the disk. A study that nobody asks for is dropped after KEEP_S; the oldest ones earlier, when there are many.
+The tab holds a random token (see study_token.py), and only who has it gets the study. Nothing is written to the disk.
+A study that nobody asks for is dropped after KEEP_S; the oldest ones earlier, when there are many.
 """
 
 import secrets
