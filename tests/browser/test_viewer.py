@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 VIEWERS = ["-m", "streamlit", "run", "tests/browser/viewer_page.py", "--server.port", "{port}"]
 # Windows of the presets, in per cent of the film's grey values.
-PRESETS = {"1": (0, 100), "2": (0, 60), "3": (40, 100), "4": (55, 95)}
+PRESETS = {"1": (0, 100), "2": (0, 60), "3": (40, 100), "4": (45, 85)}
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ const KEYS = {
     { keys: ["1"], action: "preset-default", text: "Default: the full range" },
     { keys: ["2"], action: "preset-lung", text: "Lung: dark areas spread" },
     { keys: ["3"], action: "preset-mediastinum", text: "Mediastinum: bright areas spread" },
-    { keys: ["4"], action: "preset-bone", text: "Bone: the brightest areas, high contrast" },
+    { keys: ["4"], action: "preset-bone", text: "Bone: bright areas, high contrast" },
     { keys: ["I"], action: "invert", text: "Invert the display" },
     { keys: ["R"], action: "reset", text: "Reset window, level and inversion" },
   ],

@@ -7,7 +7,7 @@ class Picture {
     default: { window: 100, level: 50 }, // the full range
     lung: { window: 60, level: 30 }, // 0 to 60 %: the dark half
     mediastinum: { window: 60, level: 70 }, // 40 to 100 %: the bright half
-    bone: { window: 40, level: 75 }, // 55 to 95 %: a narrow range, bright
+    bone: { window: 40, level: 65 }, // 45 to 85 %: a narrow range of bright greys
   };
 
   static async load(base64) {
