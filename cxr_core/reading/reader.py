@@ -142,6 +142,10 @@ class Reader:
                 ahead = [threads.submit(prepare, data) for data in islice(remaining, BATCH)]
                 yield from self._read_batch([future.result() for future in batch], ahead)
 
+    def decode(self, data: bytes, adjustments: Adjustments = UNCHANGED) -> Radiograph:
+        """The film of a file, adjusted; no model reads it. Raises FilmRefused."""
+        return adjust_film(self.decoders.decode(data), adjustments)
+
     def explain(self, output: ModelOutput, finding: str, method: str) -> Attribution:
         """The heatmap of one finding by a key of HEATMAP_METHODS, from an output already made.
 
@@ -157,7 +161,7 @@ class Reader:
     def _inspect_file(self, data: bytes, adjustments: Adjustments) -> "_InspectedFile":
         sha256 = hashlib.sha256(data).hexdigest()
         try:
-            film = adjust_film(self.decoders.decode(data), adjustments)
+            film = self.decode(data, adjustments)
         except FilmRefused as refusal:
             concern = QualityFlag(refusal.code, str(refusal), withholds_reading=True)
             return _InspectedFile(sha256, None, (concern,), adjustments)

@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.film.artefacts.flags import BURNED_IN_TEXT
+from pages.components.read.page_state import FILMS_WITH_FEATURES
 from pages.components.read.report_downloads import TEXT_NOTICE
 from tests.pages.app_bench import find_button, finding_text, upload, visible_text
 from tests.pages.fake_reader import FakeReader
@@ -104,7 +105,7 @@ def test_removed_film_leaves_the_study(app: AppTest) -> None:
     assert len(study.entries) == 2
     next(button for button in app.button if button.label == "Remove").click().run()
     assert [entry.name for entry in study.entries.values()] == ["two.png"]
-    assert set(study.displayed) == set(study.entries)
+    assert set(study.pictures) == set(study.outputs) == set(study.entries)
     assert "Worklist" not in visible_text(app)
 
 
@@ -128,7 +129,7 @@ def test_clearing_the_study_removes_everything(app: AppTest) -> None:
     ).click().run()
     study = app.session_state["read_page"]
     assert not app.exception
-    assert (study.entries, dict(study.displayed), study.chosen_key) == ({}, {}, None)
+    assert (study.entries, study.pictures, study.outputs, study.chosen_key) == ({}, {}, {}, None)
     assert app.file_uploader[0].value == []
     assert app.sidebar.number_input[0].value is None
 
@@ -171,10 +172,10 @@ def test_reading_error_is_shown_as_a_sentence(app: AppTest, reader: FakeReader) 
     assert not app.container(key="read-findings").get("html")
 
 
-def test_study_keeps_pixels_of_the_last_films_only(app: AppTest) -> None:
+def test_study_keeps_no_pixels_and_few_features(app: AppTest) -> None:
     upload(app, **{f"film{i}": film(0.3 + i / 100) for i in range(6)})
     study = app.session_state["read_page"]
     for entry in study.entries.values():
         assert entry.examination.film.pixels.strides == (0, 0)
         assert all(output.features.size == 0 for output in entry.examination.outputs)
-    assert 1 <= len(study.displayed) <= 2
+    assert len(study.outputs) == FILMS_WITH_FEATURES

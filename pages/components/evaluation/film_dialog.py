@@ -22,9 +22,8 @@ from pages.components.datasets.film_dialog import (
     show_other_films,
 )
 from pages.components.error_boundary import show_errors
-from pages.components.evaluation.page_state import EvaluatePageState
+from pages.components.evaluation.page_state import DisplayedFilm, EvaluatePageState
 from pages.components.markdown import plain
-from pages.components.read.page_state import DisplayedFilm
 from pages.components.session import chosen_method
 from pages.components.viewer import Layer, ViewerFilm, encode_picture, show_viewer
 

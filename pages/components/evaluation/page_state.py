@@ -3,9 +3,19 @@
 from dataclasses import dataclass, field
 
 from cxr_core.evaluation.charts.film_filter import FilmFilter
-from pages.components.read.page_state import DisplayedFilm
+from cxr_core.reading.results import Attribution, Examination
 
 FIRST_TAB, FILMS_TAB = "Curves", "Films"
+
+
+@dataclass(kw_only=True, eq=False)
+class DisplayedFilm:
+    """A film with its examination, its picture and the heatmaps computed on request."""
+
+    examination: Examination
+    picture: str  # base64 of a PNG
+    maps: dict[tuple[str, str, str], Attribution] = field(default_factory=dict)
+    # the key is (model, finding, method)
 
 
 @dataclass(kw_only=True, eq=False)

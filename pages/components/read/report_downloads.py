@@ -11,7 +11,8 @@ from cxr_core.reading.report.html import render_html_report
 from cxr_core.reading.report.report import Report, render_json_report
 from cxr_core.reading.results import Reading
 from cxr_core.version import VERSION
-from pages.components.read.page_state import DisplayedFilm, StudyEntry
+from pages.components.read.film_view import decode_entry
+from pages.components.read.page_state import StudyEntry
 
 TEXT_NOTICE = (
     "The PDF and HTML reports show the film, which seems to hold text. Check that it names nobody."
@@ -20,7 +21,6 @@ TEXT_NOTICE = (
 
 def offer_reports(
     entry: StudyEntry,
-    displayed: DisplayedFilm | None,
     reading: Reading,
     build_prior: Callable[[], Report] | None = None,
 ) -> None:
@@ -32,9 +32,7 @@ def offer_reports(
     def defer(
         write: Callable[[Report, Report | None], str | bytes],
     ) -> Callable[[], str | bytes]:
-        return lambda: write(
-            build_report(entry, displayed, reading), build_prior() if build_prior else None
-        )
+        return lambda: write(build_report(entry, reading), build_prior() if build_prior else None)
 
     if any(concern.code == BURNED_IN_TEXT.code for concern in reading.concerns):
         st.caption(TEXT_NOTICE)
@@ -63,14 +61,14 @@ def _render_pdf(report: Report, prior: Report | None) -> bytes:
     return render_pdf_report(report, prior)
 
 
-def build_report(entry: StudyEntry, displayed: DisplayedFilm | None, reading: Reading) -> Report:
-    """The report of a film: the results of the original file, with the pixels that are displayed.
+def build_report(entry: StudyEntry, reading: Reading) -> Report:
+    """The report of a film: the results of the original file, with pixels that may come from a compressed copy.
 
-    The displayed pixels may come from a compressed copy of the film.
+    Raises FilmRefused when the file can no longer be decoded.
     """
     examination = entry.examination
-    if displayed is not None:
-        examination = replace(examination, film=displayed.examination.film)
+    if examination.film is not None:
+        examination = replace(examination, film=decode_entry(entry))
     return Report(
         reading=reading,
         examination=examination,

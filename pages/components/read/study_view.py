@@ -10,13 +10,13 @@ from cxr_core.reading.interpret import interpret, list_not_assessed
 from cxr_core.reading.results import Reading
 from pages.components.read.cardiothoracic_ratio import apply_edited_ends, show_ratio_card
 from pages.components.read.film_view import (
-    display_entry,
     offer_corrections,
+    open_picture,
     show_film_facts,
     show_film_viewer,
 )
 from pages.components.read.finding_cards import show_findings, show_not_assessed
-from pages.components.read.page_state import DisplayedFilm, ReadPageState, StudyEntry
+from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.read.patient_form import SidebarAnswers, patient_of, show_film_patient
 from pages.components.read.quality_flags import show_quality_flags
 from pages.components.read.report_downloads import offer_reports
@@ -33,13 +33,11 @@ def show_study(state: ReadPageState, answers: SidebarAnswers) -> None:
         picture = st.container(key="picture")
     key = choose_film(state, readings)
     entry, reading = state.entries[key], readings[key]
-    displayed = display_entry(state, entry)
-    with results:  # after the film is at hand: a new row never stands beside an old picture
-        show_films(state, readings)
-    with picture:
-        show_film_viewer(state, entry, displayed, reading)
+    with picture:  # before the list: a new row never stands beside an old picture
+        show_film_viewer(state, entry, open_picture(state, entry), reading)
     with results:
-        show_results(state, entry, displayed, reading)
+        show_films(state, readings)
+        show_results(state, entry, reading)
 
 
 def interpret_entry(state: ReadPageState, entry: StudyEntry, answers: SidebarAnswers) -> Reading:
@@ -70,9 +68,7 @@ def _drop_findings(reading: Reading) -> Reading:
     )
 
 
-def show_results(
-    state: ReadPageState, entry: StudyEntry, displayed: DisplayedFilm | None, reading: Reading
-) -> None:
+def show_results(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
     """A film's facts and patient, quality flags, findings and measurement, impression and report."""
     show_film_facts(state, entry, reading)
     # Each in its own container: a warning that appears or goes does not redraw what follows.
@@ -94,4 +90,4 @@ def show_results(
             show_not_assessed(reading)
     st.caption("Impression")
     st.code(write_impression(reading), language=None, wrap_lines=True)
-    offer_reports(entry, displayed, reading)
+    offer_reports(entry, reading)

@@ -12,7 +12,7 @@ from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination
 from pages.components import cache
 from pages.components.markdown import plain
-from pages.components.read.film_view import display_examination, take_reading_turn
+from pages.components.read.film_view import keep_for_display, take_reading_turn
 from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.read.strip_pixels import compress_film, encode_thumbnail, strip_examination
 from pages.components.streamlit_internals import UploadedFile
@@ -46,7 +46,7 @@ def examine_sample(state: ReadPageState, sample: str) -> None:
         state.add_entry(entry)
         spec = SAMPLES[sample]
         state.patients[key] = Patient(age_years=spec.age_years, view=spec.view)
-        display_examination(state, key, examination)
+        keep_for_display(state, key, examination)
     state.choose_entry(key)
 
 
@@ -64,8 +64,8 @@ def examine_uploads(state: ReadPageState, arrived: Mapping[str, UploadedFile]) -
             pairs = zip(arrived.items(), examinations, strict=True)
             for done, ((key, upload), examination) in enumerate(pairs, start=1):
                 state.add_entry(make_entry(state, key, upload.name, upload.getvalue(), examination))
-                if len(arrived) == 1:
-                    display_examination(state, key, examination)
+                if len(arrived) == 1 or state.has_room_for_pictures:
+                    keep_for_display(state, key, examination)
                 text = f"Read {done} of {_count_films(len(arrived))}: {plain(upload.name)}"
                 progress.progress(done / len(arrived), text=text)
                 turn.count_film()

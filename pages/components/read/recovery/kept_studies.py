@@ -55,6 +55,7 @@ class KeptStudies:
             for study in self._studies.values():
                 if study.session_id == session_id and study.left_at is None:
                     study.state.drop_undo()
+                    study.state.drop_pictures()
                     study.left_at = time.monotonic()
         self.drop_old_studies()
         timer = threading.Timer(KEEP_S, self.drop_old_studies)
