@@ -238,7 +238,7 @@ def test_magnifier_shows_the_film_under_the_pointer_two_and_a_half_times_larger(
     x, y = middle_of(viewer)
     page.mouse.move(x - 60, y - 40)
     viewer.focus()
-    page.keyboard.press("m")
+    page.keyboard.press("g")
     lens = pixels(viewer, "lens")[..., 0].astype(float)
     stage: Any = viewer.locator(".stage").bounding_box()
     left, top = round(x - 60 - stage["x"]), round(y - 40 - stage["y"])
@@ -248,12 +248,12 @@ def test_magnifier_shows_the_film_under_the_pointer_two_and_a_half_times_larger(
     assert center_of(viewer.locator(".lens")) == pytest.approx((x - 60, y - 40), abs=1)
     page.mouse.move(5, 5)
     expect(viewer.locator(".lens")).to_be_hidden()
-    page.keyboard.press("m")
+    page.keyboard.press("g")
     assert state(viewer)["magnifier"] == "off"
-    page.keyboard.down("m")
+    page.keyboard.down("g")
     assert state(viewer)["magnifier"] == "on"
     page.wait_for_timeout(600)
-    page.keyboard.up("m")
+    page.keyboard.up("g")
     assert state(viewer)["magnifier"] == "off", "a key that was held magnifies only so long"
 
 
@@ -362,7 +362,7 @@ def test_question_mark_lists_every_key_of_every_button(page: Page, viewers: str)
     [
         ("Invert the greyscale", "Shift+I", "invert"),
         ("Turn by 90° clockwise", "Shift+T", "rotate"),
-        ("Mirror", "Shift+M", "mirror"),
+        ("Mirror", "Shift+F", "mirror"),
     ],
 )
 def test_correction_is_requested_by_menu_and_by_key(

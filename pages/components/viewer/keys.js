@@ -1,4 +1,4 @@
-/* Every key of the viewer, in the order in which `?` lists them. A row without an action is for the mouse or is handled
+/* Every key of the viewer, in the order in which `?` lists them. J, K and M are the worklist's. A row without an action is for the mouse or is handled
  * where it is used. */
 const KEYS = {
   View: [
@@ -7,7 +7,7 @@ const KEYS = {
     { keys: ["0"], action: "fit", text: "Fit the whole film" },
     { keys: ["Z"], action: "actual", text: "1:1, one pixel of the film on one of the screen" },
     { keys: ["← → ↑ ↓"], text: "Move the film" },
-    { keys: ["M"], action: "magnify", text: "Magnifier on or off; while the key is held" },
+    { keys: ["G"], action: "magnify", text: "Magnifier on or off; while the key is held" },
     { keys: ["F"], action: "fullscreen", text: "Full screen" },
     { keys: ["?"], action: "help", text: "Show or hide this list" },
     { keys: ["Esc"], text: "Cancel or close" },
@@ -32,7 +32,7 @@ const KEYS = {
   "Correct and read again": [
     { keys: ["Shift+I"], action: "adjust-invert", text: "Invert the greyscale" },
     { keys: ["Shift+T"], action: "adjust-rotate", text: "Turn by 90° clockwise" },
-    { keys: ["Shift+M"], action: "adjust-mirror", text: "Mirror" },
+    { keys: ["Shift+F"], action: "adjust-mirror", text: "Mirror" },
   ],
   Mouse: [
     { keys: ["Drag"], text: "Move the film" },
@@ -50,11 +50,11 @@ const HOLD_MS = 400; // a key held for longer than this magnifies only until it 
 function listenToKeys(viewer) {
   let magnifiedAt;
   viewer.root.addEventListener("keydown", (event) => {
-    if (event.key.toLowerCase() === "m" && !event.repeat) magnifiedAt = viewer.magnifies ? undefined : event.timeStamp;
+    if (event.key.toLowerCase() === "g" && !event.repeat) magnifiedAt = viewer.magnifies ? undefined : event.timeStamp;
     onKey(viewer, event);
   });
   viewer.root.addEventListener("keyup", (event) => {
-    if (event.key.toLowerCase() !== "m" || magnifiedAt === undefined || !viewer.magnifies) return;
+    if (event.key.toLowerCase() !== "g" || magnifiedAt === undefined || !viewer.magnifies) return;
     if (event.timeStamp - magnifiedAt > HOLD_MS) viewer.act("magnify");
     magnifiedAt = undefined;
   });
