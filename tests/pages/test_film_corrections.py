@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.film.adjustments import UNCHANGED, Adjustments
+from cxr_core.film.orientation import Pose
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.reading.results import Examination
 from pages.components.read import film_view
@@ -45,16 +46,28 @@ def read_adult(app: AppTest) -> AppTest:
     ("code", "is_right", "button", "named"),
     [
         ("inverted", lambda a: a.inverted, "Invert greyscale and read again", "Greyscale inverted"),
-        ("turned", lambda a: a.quarter_turns == 1, "Turn by 90° and read again", "90° clockwise"),
+        ("turned", lambda a: a.quarter_turns == 3, "Turn upright and read again", "270° clockwise"),
         ("mirrored", lambda a: a.mirrored, "Mirror and read again", "Mirrored left to right"),
     ],
 )
 def test_flag_offers_the_correction_which_is_then_named_and_undone(
-    app: AppTest, reader: WaryReader, code: str, is_right, button: str, named: str
+    app: AppTest,
+    reader: WaryReader,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    is_right,
+    button: str,
+    named: str,
 ) -> None:
     reader.wrong = (code, is_right)
+    # As a film that lies on its side; the drawn film of these tests lies nowhere.
+    lying = Pose(inverted=False, quarter_turns=1, heart_side=0.1)
+    monkeypatch.setattr(film_view, "measure_pose", lambda pixels: lying)
     read_adult(app)
-    assert "Undecided" in finding_text(app, "cardiomegaly", "heart-adults")
+    withheld = finding_text(app, "cardiomegaly", "heart-adults")
+    assert "Undecided" in withheld
+    assert "Something is wrong. Put it right." in withheld
+    assert "%" not in withheld, "a number would be taken for a verdict"
     find_button(app, button).click().run()
     assert not app.exception
     assert button not in button_labels(app)

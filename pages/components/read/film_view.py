@@ -1,6 +1,6 @@
 """Displays one film of the study: its facts, its picture in the viewer, and its heatmaps."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -9,6 +9,7 @@ import streamlit as st
 
 from cxr_core.errors import FilmRefused, SilhouetteError
 from cxr_core.film.adjustments import UNCHANGED, Adjustments
+from cxr_core.film.orientation import measure_pose
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.film.spacing import describe_spacing_source
 from cxr_core.presentation.wording import finding_name, format_percent
@@ -46,12 +47,6 @@ CONTAINERS = {
     "dicom": "DICOM",
     "drawing": "Synthetic",
 }
-# The quality flag that asks for a change, the button's label, and the change.
-CORRECTIONS = (
-    ("inverted", "Invert greyscale and read again", Adjustments.then_invert),
-    ("turned", "Turn by 90° and read again", Adjustments.then_rotate),
-    ("mirrored", "Mirror and read again", Adjustments.then_mirror),
-)
 # The changes that the viewer offers for every film.
 VIEWER_CHANGES = {
     "invert": Adjustments.then_invert,
@@ -152,21 +147,17 @@ def _state_spacing(film: Radiograph, reading: Reading) -> tuple[float, float, st
 
 def offer_corrections(state: ReadPageState, entry: StudyEntry) -> None:
     """Name what was changed on the film, with a way back; offer the change that a quality flag asks for."""
-    examination = entry.examination
-    changes = examination.adjustments.describe()
-    offered = [
-        (label, change(examination.adjustments))
-        for code, label, change in CORRECTIONS
-        if any(concern.code == code for concern in examination.concerns)
-    ]
+    changes = entry.examination.adjustments.describe()
+    codes = {concern.code for concern in entry.examination.concerns}
+    offered = [(label, change) for code, label, change in CORRECTIONS if code in codes]
     if changes:
-        offered.append(("Undo and read again", UNCHANGED))
-    if not offered or examination.film is None:
+        offered.append(("Undo and read again", _undo_changes))
+    if not offered or entry.examination.film is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if changes:
             st.markdown(f":blue-badge[Changed: {'; '.join(changes)}]", width="content")
-        for label, adjustments in offered:
+        for label, change in offered:
             st.button(
                 label,
                 key=state.widget_key(f"{label}-{entry.key}"),
@@ -174,9 +165,43 @@ def offer_corrections(state: ReadPageState, entry: StudyEntry) -> None:
                 help="Only a compressed copy of this film is kept: add its file again first."
                 if entry.compressed
                 else None,
-                on_click=read_again,
-                args=(state, entry, adjustments),
+                on_click=_correct_film,
+                args=(state, entry, change),
             )
+
+
+@show_errors()
+def _correct_film(
+    state: ReadPageState, entry: StudyEntry, change: Callable[[StudyEntry], Adjustments]
+) -> None:
+    read_again(state, entry, change(entry))
+
+
+def _undo_changes(_: StudyEntry) -> Adjustments:
+    return UNCHANGED
+
+
+def _invert(entry: StudyEntry) -> Adjustments:
+    return entry.examination.adjustments.then_invert()
+
+
+def _mirror(entry: StudyEntry) -> Adjustments:
+    return entry.examination.adjustments.then_mirror()
+
+
+def _turn_upright(entry: StudyEntry) -> Adjustments:
+    adjustments = entry.examination.adjustments
+    for _ in range(-measure_pose(decode_entry(entry).pixels).quarter_turns % 4):
+        adjustments = adjustments.then_rotate()
+    return adjustments
+
+
+# The quality flag that asks for a change, the button's label, and the film's adjustments with that change.
+CORRECTIONS: tuple[tuple[str, str, Callable[[StudyEntry], Adjustments]], ...] = (
+    ("inverted", "Invert greyscale and read again", _invert),
+    ("turned", "Turn upright and read again", _turn_upright),
+    ("mirrored", "Mirror and read again", _mirror),
+)
 
 
 @show_errors()

@@ -27,11 +27,14 @@ COMPARABLE_BELOW = 0.5
 def show_findings(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
     """A card for each finding that has a number, and a line for one that waits for the age."""
     assessed = [finding for finding in reading.findings if finding.probability is not None]
+    withheld = any(concern.withholds_call for concern in reading.concerns)
     for finding in assessed:
         key = f"finding-{finding.finding}-{finding.model}"
         with st.container(border=not finding.needs_age, gap="xsmall", key=key):
             if finding.needs_age:
                 _show_without_age(finding)
+            elif withheld:
+                _show_withheld(finding)
             else:
                 _show_finding(finding)
                 _offer_edited_ratio(state, entry, reading, finding)
@@ -50,29 +53,31 @@ def _show_finding(finding: FindingReading) -> None:
     assert finding.present_from is not None
     assert finding.absent_below is not None
     name, call = finding_name(finding.finding), finding.call or "indeterminate"
-    verdict = call_name(call)
-    badge = f":{BADGE_COLOURS[call]}-badge[{BADGE_SIGNS[call]} {verdict.capitalize()}]"
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.markdown(f"**{plain(name)}** {badge}", width="content")
+        st.markdown(_describe_verdict(finding), width="content")
         st.markdown(f"**{plain(format_percent(finding.probability))}**", width="content")
     st.html(
         draw_probability_bar(
-            name, finding.probability, finding.present_from, finding.absent_below, verdict
+            name, finding.probability, finding.present_from, finding.absent_below, call_name(call)
         )
     )
     if call == "indeterminate":
-        st.markdown(f":small[**Undecided:** {plain(_explain_indecision(finding))}]")
+        st.markdown(":small[**Undecided:** the probability lies between the two thresholds.]")
     parts = f" :gray[({plain(finding.fusion_parts.describe())})]" if finding.fusion_parts else ""
     st.markdown(f":small[{plain(describe_probability(finding))}{parts}]")
 
 
-def _explain_indecision(finding: FindingReading) -> str:
-    assert finding.probability is not None
-    assert finding.present_from is not None
-    assert finding.absent_below is not None
-    if finding.absent_below <= finding.probability < finding.present_from:
-        return "the probability lies between the two thresholds."
-    return finding.undecided_because or ""
+def _show_withheld(finding: FindingReading) -> None:
+    """A finding on which a quality flag allows no verdict: its number would be taken for one."""
+    st.markdown(_describe_verdict(finding))
+    st.markdown(f":small[{plain(finding.undecided_because or '')}]")
+
+
+def _describe_verdict(finding: FindingReading) -> str:
+    call = finding.call or "indeterminate"
+    verdict = f"{BADGE_SIGNS[call]} {call_name(call).capitalize()}"
+    name = plain(finding_name(finding.finding))
+    return f"**{name}** :{BADGE_COLOURS[call]}-badge[{verdict}]"
 
 
 def describe_probability(finding: FindingReading) -> str:
