@@ -34,6 +34,7 @@ from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.results import Examination, FindingReading, Reading
+from cxr_core.workspace.openmp import let_idle_threads_sleep
 from cxr_core.workspace.outside_files import parse_path, read_outside_file
 from cxr_core.workspace.paths import APP, printable
 from cxr_core.workspace.terminal import accept_any_text, format_json_line
@@ -84,6 +85,7 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
     prevalence = _spread_prevalence(options.prevalence)
     with DecodePool() as decoders:
         decoders.warm()  # its processes start while torch is imported, for which help texts need not wait
+        let_idle_threads_sleep()
         from cxr_core.reading.reader import Reader
 
         reader = Reader.installed(decoders=decoders)

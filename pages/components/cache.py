@@ -61,6 +61,9 @@ def load_reader() -> Reader:
 
 @st.cache_resource(show_spinner=False, max_entries=1)
 def _load_reader(models_fingerprint: str) -> Reader:
+    from cxr_core.workspace.openmp import let_idle_threads_sleep
+
+    let_idle_threads_sleep()
     decoders = _upload_decoder()  # first, so that its processes start while torch is imported
     from cxr_core.reading.reader import Reader
 
