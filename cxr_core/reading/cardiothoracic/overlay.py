@@ -47,13 +47,11 @@ def diameter_row(line: Line) -> float:
 def _draw_diameter(
     canvas: np.ndarray, line: Line, scale: np.ndarray, colour: tuple[int, int, int]
 ) -> None:
-    (x0, y0), (x1, y1) = line
     row = diameter_row(line)
-    whiskers = [np.array([(x0, y0), (x0, row)]) * scale, np.array([(x1, y1), (x1, row)]) * scale]
-    _draw_lines(canvas, whiskers, colour, CONTOUR_PX)
-    _draw_lines(canvas, [np.array([(x0, row), (x1, row)]) * scale], colour, LINE_PX)
-    for end in line:
-        centre = tuple(_to_fixed_point(np.array(end) * scale).tolist())
+    ends = np.array([(x, row) for x, _ in line]) * scale
+    _draw_lines(canvas, [ends], colour, LINE_PX)
+    for end in ends:
+        centre = tuple(_to_fixed_point(end).tolist())
         for radius, fill in ((END_PX + EDGE_PX, EDGE_COLOUR), (END_PX, colour)):
             subpixels = radius << SUBPIXEL_BITS
             cv2.circle(canvas, centre, subpixels, fill, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS)
