@@ -23,6 +23,7 @@ LINE = 1.35  # height of a line, of the size of its letters
 STRETCHING = 90  # per cent of the letters' own width: DejaVu Sans as its condensed face is made
 FONT = "DejaVu"
 INK, SOFT, RULE, RED = (29, 33, 39), (74, 81, 92), (201, 206, 214), (156, 28, 21)
+SUSPECTED = (184, 65, 11)  # palette.DECISION_COLOURS["light"]["present"]
 MM_PER_POINT = 25.4 / 72
 
 
@@ -203,12 +204,16 @@ def _write_row(
     bottoms = []
 
     def write(
-        text: str, column: int, *, bold: bool = False, red: bool = False, top: float = begin
+        text: str,
+        column: int,
+        *,
+        bold: bool = False,
+        colour: tuple[int, int, int] = INK,
+        top: float = begin,
     ) -> None:
         pdf.y = top
         width = sum(widths[column:]) if row.reason and column == first else widths[column] - 2
         size = 8.5 if bold or column < first else 8
-        colour = RED if red else INK
         pdf.write_text(text, size=size, bold=bold, colour=colour, x=places[column], width=width)
         bottoms.append(pdf.y)
 
@@ -219,7 +224,8 @@ def _write_row(
     if row.reason:
         write(row.reason, first)
     else:
-        write(row.verdict, first, bold=True, red=row.call == "present")
+        colour = SUSPECTED if row.call == "present" else INK
+        write(row.verdict, first, bold=True, colour=colour)
         write(row.probability, first + 1, bold=True)
         write(" ".join(row.remarks), first + 1, top=pdf.y)
         if row.bar is not None:

@@ -98,7 +98,7 @@ def _show_ratio(measurement: Measurement) -> None:
         st.markdown(f"**CTR** :orange-badge[Cannot be measured] {badges}  \n:small[{reasons}]")
     else:
         if not measurement.trusted:
-            badges += " :orange-badge[Interpret with caution]"
+            badges += " :yellow-badge[Interpret with caution]"
         interval = ""
         if measurement.low is not None and measurement.high is not None:
             low, high = format_ratio(measurement.low), format_ratio(measurement.high)
