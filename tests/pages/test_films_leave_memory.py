@@ -23,6 +23,7 @@ pytestmark = [
 ]
 NAME, PATIENT_ID, FILE = "Quirkworth^Zelda", "ID-7731-4420-95", "quaint-film-of-7731"
 BIRTH = "19470919"
+PIXELS = "pixels of the film"
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def marks(film: bytes) -> dict[str, bytes]:
         "date of birth": BIRTH.encode(),
         "file's name": FILE.encode(),
         "pixels of the file": film[len(film) // 2 : len(film) // 2 + 64],
-        "pixels of the film": radiograph.pixels[450, 300:340].tobytes(),
+        PIXELS: radiograph.pixels[450, 300:340].tobytes(),
         "picture": picture[len(picture) // 2 : len(picture) // 2 + 80].encode(),
     }
 
@@ -100,7 +101,8 @@ def test_film_is_gone_after_clear_and_after_its_tab_has_closed(
     server = find_server(address)
     with open_tab(address) as tab:
         read_film(tab, film, marks["picture"])
-        assert set(count_copies(server, marks)) == set(marks)
+        # A film's own pixels are decoded when they are needed, and not kept.
+        assert set(count_copies(server, marks)) == set(marks) - {PIXELS}
         tab.click("Clear this study")
         wait_until_forgotten(server, marks)
         read_film(tab, film, marks["picture"])
