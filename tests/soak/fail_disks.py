@@ -6,7 +6,6 @@ what to do, without a traceback; what was there before has to be intact; and onc
 command has to end as one whose disk never failed. Needs Linux and a C compiler; see kill_processes.py.
 """
 
-import argparse
 import os
 import re
 import sys
@@ -15,9 +14,9 @@ from random import Random
 from typing import Any
 
 from tests.soak.victims.faults import DISK_ERRORS, FAIL, Fault, preload_faults
-from tests.soak.victims.fork import Violation, in_fork
+from tests.soak.victims.fork import in_fork
 from tests.soak.victims.program import Site, require
-from tests.soak.victims.trial import Trial, report_violations
+from tests.soak.victims.trial import Trial, choose_programs, create_parser, report_violations
 
 MODULE = "tests.soak.fail_disks"
 DONE, REFUSED = 0, 3
@@ -37,27 +36,12 @@ class FailingDisk(Trial):
         super().__init__(*arguments)
         self.failures = dict.fromkeys(DISK_ERRORS, 0)
 
-    def fail_until_done(self, count: int) -> None:
-        """One workspace, in which the disk fails a few times, in other ways, and is well at last."""
-        site, history = self.begin(), []
-        try:
-            for _ in range(FAILURES_OF_ONE):
-                disk = min(self.failures, key=lambda name: self.failures[name])
-                if self.failures[disk] >= count:
-                    break
-                fault = Fault(
-                    self.chance.randint(1, self.undisturbed.writes), FAIL, DISK_ERRORS[disk]
-                )
-                history.append(f"{disk} at write {fault.at} of {self.undisturbed.writes}")
-                status = self._fail(site, disk, fault)
-                self.inspect(site)
-                if status == DONE:
-                    break
-            self.require_same_end(site)
-            self.tally.outcomes["continued to the same end"] += 1
-        except Violation as violation:
-            self.tally.outcomes["violations"] += 1
-            self.note(f"{violation}\n  after {history}")
+    def disturb(self, site: Site, history: list[str]) -> int:
+        """The program with the disk that has failed least so far, from a random write on."""
+        disk = min(self.failures, key=lambda name: self.failures[name])
+        write = self.chance.randint(1, self.undisturbed.writes)
+        history.append(f"{disk} at write {write} of {self.undisturbed.writes}")
+        return self._fail(site, disk, Fault(write, FAIL, DISK_ERRORS[disk]))
 
     def _fail(self, site: Site, disk: str, fault: Fault) -> int:
         """Run the program with a disk that fails. Returns its status."""
@@ -85,33 +69,26 @@ def _require_sentence(output: str, reason: str) -> None:
 
 def main() -> int:
     """Fail until the count is reached for each disk and program. 1 when a promise was not kept."""
-    given = _parse()
+    parser = create_parser(MODULE, __doc__, 50, "failures of each disk and program")
+    parser.add_argument("--victim", action="append", help="only this one; repeatable")
+    given = parser.parse_args()
     folder = preload_faults(MODULE)
     # Only now: the process that the line above has started again needs none of it.
     from tests.soak.victims.programs import WRITERS
     from tests.soak.victims.site import build_base
 
-    chosen = [program for program in WRITERS if program.name in (given.victim or [program.name])]
     in_fork(lambda: build_base(folder / "base"))
     deadline = time.monotonic() + 60 * given.minutes
     trials = []
-    for program in chosen:
+    for program in choose_programs(WRITERS, given.victim):
         chance = Random(f"{given.seed} {program.name}")
         trial = FailingDisk(program, folder / "base", folder, chance)
         trials.append(trial)
         while min(trial.failures.values()) < given.count and time.monotonic() < deadline:
-            trial.fail_until_done(given.count)
+            trial.disturb_until_done(FAILURES_OF_ONE)
         print(trial.describe(), flush=True)
-    return report_violations(trials, folder, MODULE)
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
-    parser.add_argument("--count", type=int, default=50, help="of each disk and program (50)")
-    parser.add_argument("--seed", type=int, default=0, help="of the writes (default 0)")
-    parser.add_argument("--minutes", type=float, default=600, help="stop after so long")
-    parser.add_argument("--victim", action="append", help="only this one; repeatable")
-    return parser.parse_args()
+    violations = [text for trial in trials for text in trial.tally.violations]
+    return report_violations(violations, folder, MODULE)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ behind. Victims are forked from a process that has imported everything and done 
 their command: the same code as in a shell, without the seconds of imports. Needs Linux and a C compiler.
 """
 
-import argparse
 import signal
 import sys
 import time
@@ -15,9 +14,9 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.soak.victims.faults import KILL_GROUP, Fault, preload_faults
-from tests.soak.victims.fork import Violation, in_fork
+from tests.soak.victims.fork import in_fork
 from tests.soak.victims.program import Site, require
-from tests.soak.victims.trial import Trial, report_violations
+from tests.soak.victims.trial import Trial, choose_programs, create_parser, report_violations
 
 MODULE = "tests.soak.kill_processes"
 KILLS_OF_ONE = 6  # then it may end
@@ -37,22 +36,11 @@ class Killer(Trial):
 
     kills = 0
 
-    def kill_until_done(self, most: int) -> None:
-        """One workspace, in which the program is killed up to `most` times, then ends."""
-        site, history = self.begin(), []
-        try:
-            for _ in range(most):
-                kill = self._choose()
-                history.append(kill)
-                status = self._kill(site, kill)
-                self.inspect(site)
-                if status == 0:
-                    break
-            self.require_same_end(site)
-            self.tally.outcomes["continued to the same end"] += 1
-        except Violation as violation:
-            self.tally.outcomes["violations"] += 1
-            self.note(f"{violation}\n  after {history}")
+    def disturb(self, site: Site, history: list[str]) -> int:
+        """The program, killed at a random moment."""
+        kill = self._choose()
+        history.append(str(kill))
+        return self._kill(site, kill)
 
     def _choose(self) -> Kill:
         """A kill at a write or at a time, in the whole of the program's work."""
@@ -81,13 +69,15 @@ class Killer(Trial):
 
 def main() -> int:
     """Kill until the count is reached, or the time is over. 1 when a promise was not kept."""
-    given = _parse()
+    parser = create_parser(MODULE, __doc__, 1000, "kills in all")
+    parser.add_argument("--victim", action="append", help="only this one; repeatable")
+    given = parser.parse_args()
     folder = preload_faults(MODULE)
     # Only now: the process that the line above has started again needs none of it.
     from tests.soak.victims.programs import PROGRAMS
     from tests.soak.victims.site import build_base
 
-    chosen = [program for program in PROGRAMS if program.name in (given.victim or [program.name])]
+    chosen = choose_programs(PROGRAMS, given.victim)
     in_fork(lambda: build_base(folder / "base"))
     shares = sum(program.share for program in chosen)
     deadline = time.monotonic() + 60 * given.minutes
@@ -97,19 +87,11 @@ def main() -> int:
         killers.append(killer)
         began, enough = time.monotonic(), -(-given.count * program.share // shares)
         while killer.kills < enough and time.monotonic() < deadline:
-            killer.kill_until_done(min(KILLS_OF_ONE, enough - killer.kills))
+            killer.disturb_until_done(min(KILLS_OF_ONE, enough - killer.kills))
         print(f"{killer.describe()}  {time.monotonic() - began:.0f} s", flush=True)
     print(f"{sum(killer.kills for killer in killers)} kills")
-    return report_violations(killers, folder, MODULE)
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
-    parser.add_argument("--count", type=int, default=1000, help="kills in all (default 1000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
-    parser.add_argument("--minutes", type=float, default=600, help="stop after so long")
-    parser.add_argument("--victim", action="append", help="only this one; repeatable")
-    return parser.parse_args()
+    violations = [text for killer in killers for text in killer.tally.violations]
+    return report_violations(violations, folder, MODULE)
 
 
 if __name__ == "__main__":

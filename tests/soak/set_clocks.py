@@ -7,9 +7,7 @@ never shown as anything else, one that was killed is shown as such, queues keep 
 negative. Needs Linux and a C compiler.
 """
 
-import argparse
 import os
-import shutil
 import sys
 import time
 from collections import Counter
@@ -25,6 +23,7 @@ from tests.jobs.job_control import end_all, submit
 from tests.soak.victims.faults import Fault, FaultState, preload_faults
 from tests.soak.victims.fork import Violation
 from tests.soak.victims.program import require
+from tests.soak.victims.trial import create_parser, report_violations
 
 MODULE = "tests.soak.set_clocks"
 DAY_S = 86400
@@ -108,7 +107,7 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
 
 def main() -> int:
     """Carry out rounds; 1 when a promise was not kept."""
-    given = _parse()
+    given = create_parser(MODULE, __doc__, 20, "rounds").parse_args()
     folder = preload_faults(MODULE)
     os.environ |= {"PYTHONPATH": str(STAND_INS), "CXR_RUN_NICENESS": "0"}
     outcomes: Counter[str] = Counter()
@@ -126,17 +125,7 @@ def main() -> int:
         finally:
             end_all(round_.workspace)
     print(", ".join(f"{count} {name}" for name, count in sorted(outcomes.items())))
-    print(f"{len(violations)} violations")
-    shutil.rmtree(folder)
-    return 1 if violations else 0
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
-    parser.add_argument("--count", type=int, default=20, help="rounds (default 20)")
-    parser.add_argument("--seed", type=int, default=0, help="of the clocks (default 0)")
-    parser.add_argument("--minutes", type=float, default=600, help="stop after so long")
-    return parser.parse_args()
+    return report_violations(violations, folder, MODULE)
 
 
 if __name__ == "__main__":

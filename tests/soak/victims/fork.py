@@ -1,8 +1,8 @@
 """Forks victims from a parent that has imported everything and done nothing: the commands' own code, started fast."""
 
 import contextlib
+import json
 import os
-import pickle
 import signal
 import sys
 import time
@@ -97,26 +97,30 @@ def fork_victim(
 
 
 def in_fork(question: Callable[[], Any]) -> Any:
-    """What a function gives in a forked process, so that this one stays as it is. Raises what it raises."""
+    """What a function gives in a forked process, so that this one stays as it is: JSON, of which tuples become lists.
+
+    Raises Violation for whatever the function raises.
+    """
     reader, writer = os.pipe()
     pid = os.fork()
     if not pid:
         os.close(reader)
         try:
-            answer = (True, question())
+            message = json.dumps({"answer": question()})
         except BaseException as error:  # noqa: BLE001 - the parent raises it
-            answer = (False, f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
-        with os.fdopen(writer, "wb") as pipe:
-            pickle.dump(answer, pipe)
+            sentence = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
+            message = json.dumps({"violation": sentence})
+        with os.fdopen(writer, "w") as pipe:
+            pipe.write(message)
         os._exit(0)
     os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
+    with os.fdopen(reader) as pipe:
         content = pipe.read()
     os.waitpid(pid, 0)
-    succeeded, answer = pickle.loads(content)
-    if not succeeded:
-        raise Violation(answer)
-    return answer
+    message = json.loads(content)
+    if "violation" in message:
+        raise Violation(message["violation"])
+    return message["answer"]
 
 
 class Violation(AssertionError):

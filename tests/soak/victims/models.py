@@ -23,7 +23,8 @@ def _begin_import(site: Site) -> None:
     """The zip of the other run's model, as a version of its own."""
     folder = site.workspace.parent / "to-import" / MODEL / IMPORTED
     if not folder.exists():
-        RunFolder(site.other_run).model.rename(folder.parent.mkdir(parents=True) or folder)
+        folder.parent.mkdir(parents=True)
+        RunFolder(site.other_run).model.rename(folder)
         card = replace(load_card(folder), version=IMPORTED)
         (folder / CARD).write_text(card.to_json())
     zip_path(site).write_bytes(export_model(folder))
@@ -37,9 +38,8 @@ def zip_path(site: Site) -> Path:
 def _import(site: Site) -> int:
     if IMPORTED in _versions():  # killed between the last of its work and its end
         return 0
-    imports.try_model = lambda folder: (
-        None
-    )  # in another process, where nothing is written; seconds a time
+    # A trial takes seconds in a process of its own, which writes nothing.
+    imports.try_model = lambda folder: None
     try:
         print(imports.import_model(zip_path(site).read_bytes()))
     except SilhouetteError as error:

@@ -68,12 +68,10 @@ def _work(site: Site) -> int:
     scheduler.ensure_scheduler = lambda: None
     steps = _list_steps(site)
     with _shown(site).open("ab", buffering=0) as shown:
-        for number in range(_shown(site).stat().st_size, len(steps)):
+        for step in steps[_shown(site).stat().st_size :]:
             try:
-                if not steps[
-                    number
-                ].is_done():  # else it was killed between the request and the page
-                    steps[number].carry_out()
+                if not step.is_done():  # else it was killed between the request and the page
+                    step.carry_out()
             except SilhouetteError as error:
                 print(f"page: {error}")
                 return 3

@@ -43,13 +43,14 @@ def _inspect(site: Site) -> None:
 
 def read_dataset(dataset: Dataset) -> Any:
     """All that a dataset's folder holds, which must be of one preparation, without the times."""
-    manifest, issues = dataset.load_manifest(), dataset.load_issues()
+    table = dataset.load_manifest().table.to_csv()
+    issues = [issue.to_json() for issue in dataset.load_issues()]
     report = (dataset.folder / "report.json").read_text()
     require(dataset.prepared in report, f"record and report of {dataset.name} differ")
     for path in ("report.html", "quarantine.csv"):
         require((dataset.folder / path).is_file(), f"{dataset.name} has no {path}")
     decisions = [(decision.code, decision.action) for decision in dataset.decisions]
-    return dataset.folders, manifest.table.to_csv(), issues, decisions
+    return [str(folder) for folder in dataset.folders], table, issues, decisions
 
 
 def _outcome(site: Site) -> Any:

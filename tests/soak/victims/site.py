@@ -8,44 +8,31 @@ from pathlib import Path
 from cxr_core.data import prepare as prepare_module
 from cxr_core.data.cache import pixel_cache
 from cxr_core.data.cache.worker_pool import WorkerPool
-from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import format_recipe
 from tests.conftest import decode_films_here
 from tests.lit_films import lit_films
+from tests.training.test_resume import RESTLESS
 from train.evaluate import main as evaluate
 from train.fit import main as fit
 from train.prepare import main as prepare
 from train.publish import main as publish
 
-# Everything random is in it: augmentation, dropout, oversampling, averaged weights, checkpoints between epochs.
-RECIPE = Recipe(
+# Everything random is in it: augmentation, dropout, oversampling, averaged weights, checkpoints between epochs. The
+# last epoch is the best, so that the model depends on all of them.
+RECIPE = replace(
+    RESTLESS,
     name="victim",
-    summary="A run that is killed.",
     model="victim",
-    findings=("pneumonia",),
     backbone="plain_cnn",
     backbone_arguments={"widths": [2, 4]},
-    init="scratch",
-    input_side=32,
-    channels=1,
-    epochs=3,
+    neck=None,
     batch_size=8,
-    learning_rate=3e-3,
-    validation_share=0.3,
-    dropout=0.2,
-    ema_decay=0.9,
-    schedule="plateau",
-    plateau_patience=0,
-    balance="oversample",
-    head_epochs=1,
     checkpoint_every_steps=2,
-    augmentation=Augmentation(rotation_deg=5, shift=0.05, gamma=0.2),
 )
 OTHER_RECIPE = replace(RECIPE, name="other", seed=5)
 COMMIT_FILMS = 8  # instead of 256, so that a few films are committed in many steps
 REASON = "a test of what a kill leaves"
-
 
 # Decoding and preparing in processes of their own costs seconds a time; one victim does so.
 pixel_cache.COMMIT_FILMS = COMMIT_FILMS

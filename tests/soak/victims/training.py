@@ -1,9 +1,11 @@
 """The trainer as a victim: `python -m train.fit`, then `--resume` until its model is there."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+from cxr_core.models.card import CARD
 from cxr_core.models.store import load_card, load_network, load_ood_statistics
 from cxr_core.training.runs import run_files
 from cxr_core.training.runs.progress import read_progress
@@ -13,6 +15,7 @@ from tests.soak.victims.program import Program, Site, require
 from tests.soak.victims.site import fit_arguments
 from train.fit import main as fit
 
+FITTED = ("calibration", "operating_points", "metrics")  # keys of the card
 EPOCH_FIGURES = ("epoch", "step", "loss", "validation_auroc", "validation_loss", "best_epoch")
 
 
@@ -58,14 +61,12 @@ def _outcome(site: Site) -> Any:
     """Weights, what was fitted, and the epochs' figures, without times and speeds."""
     run = RunFolder(_run(site))
     _load(run)
-    card = load_card(run.model)
+    card = json.loads((run.model / CARD).read_text())
     epochs = [event for event in run.read_events() if event["event"] == "epoch"]
     return (
         sha256_of_file(run.model / "weights.safetensors"),
         sha256_of_file(run.model / "familiarity.safetensors"),
-        card.calibration,
-        card.operating_points,
-        card.metrics,
+        [card[key] for key in FITTED],
         (run.path / "learnt.csv").read_text(),
         [[event[key] for key in EPOCH_FIGURES] for event in epochs],
     )

@@ -1,9 +1,11 @@
 """Puts one program to the test again and again, each time in a fresh workspace, and counts what comes of it."""
 
+import argparse
 import os
 import shutil
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +42,7 @@ class Tally:
     violations: list[str] = field(default_factory=list)
 
 
-class Trial:
+class Trial(ABC):
     """One program and its workspaces. folder: for everything that it needs, outside the repository."""
 
     def __init__(self, program: Program, base: Path, folder: Path, chance: Random):
@@ -50,6 +52,25 @@ class Trial:
         self.scratch.mkdir()
         self.tally = Tally()
         self.undisturbed = self._observe()
+
+    def disturb_until_done(self, most: int) -> None:
+        """One workspace, in which the program is disturbed up to `most` times, then ends undisturbed."""
+        site, history = self.begin(), list[str]()
+        try:
+            for _ in range(most):
+                status = self.disturb(site, history)
+                self.inspect(site)
+                if status == 0:
+                    break
+            self.require_same_end(site)
+            self.tally.outcomes["continued to the same end"] += 1
+        except Violation as violation:
+            self.tally.outcomes["violations"] += 1
+            self.note(f"{violation}\n  after {'; '.join(history)}")
+
+    @abstractmethod
+    def disturb(self, site: Site, history: list[str]) -> int:
+        """Run the program once with something that befalls it, and add that to the history. Returns its status."""
 
     def begin(self) -> Site:
         """A fresh workspace."""
@@ -112,6 +133,8 @@ class Trial:
         return Undisturbed(writes, duration_s, self._ask(site, self.program.outcome))
 
     def _ask(self, site: Site, question: Callable[[Site], Any]) -> Any:
+        """What a question about a workspace has for an answer, in JSON."""
+
         def answer() -> Any:
             os.environ["CXR_WORKSPACE"] = str(site.workspace)
             return question(site)
@@ -119,9 +142,24 @@ class Trial:
         return in_fork(answer)
 
 
-def report_violations(trials: Sequence[Trial], folder: Path, module: str) -> int:
-    """Write the violations to a file; the exit status. folder: removed when there are none."""
-    violations = [text for trial in trials for text in trial.tally.violations]
+def create_parser(
+    module: str, description: str, count: int, counted: str
+) -> argparse.ArgumentParser:
+    """The options of a program that disturbs others. count: of what is counted, unless it is given."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    parser.add_argument("--count", type=int, default=count, help=f"{counted} (default {count})")
+    parser.add_argument("--seed", type=int, default=0, help="of what is left to chance (default 0)")
+    parser.add_argument("--minutes", type=float, default=600, help="stop after so long")
+    return parser
+
+
+def choose_programs(programs: Sequence[Program], names: Sequence[str] | None) -> list[Program]:
+    """The programs of these names; all of them where no name is given."""
+    return [program for program in programs if not names or program.name in names]
+
+
+def report_violations(violations: Sequence[str], folder: Path, module: str) -> int:
+    """Write the violations to a file; the exit status. folder: of the workspaces, removed when there are none."""
     print(f"{len(violations)} violations")
     if not violations:
         shutil.rmtree(folder)
