@@ -31,20 +31,96 @@ def drop(page: Page, address: str, *files: tuple[str, bytes]) -> Locator:
     return page.locator("[data-testid=film-viewer][data-ready=true]")
 
 
-def row_of(page: Page, finding: str) -> Locator:
-    return page.get_by_test_id("stTable").locator("tr", has_text=finding)
+def card_of(page: Page, finding: str) -> Locator:
+    """The card of a finding. finding: its key."""
+    return page.locator(f"[class*=st-key-finding-{finding}]")
 
 
-def test_results_are_shown_on_the_page(page: Page, fake_app: str) -> None:
+def choose_adult(page: Page) -> None:
+    page.get_by_role("button", name="Adult", exact=True).click()
+
+
+def test_clinician_answers_the_age_once_and_sees_the_verdict(page: Page, fake_app: str) -> None:
     drop(page, fake_app, ("heart.png", film(0.5))).wait_for()
-    expect(row_of(page, "Cardiomegaly")).to_contain_text("Present")
-    expect(row_of(page, "Cardiomegaly")).to_contain_text("70 %")
+    expect(card_of(page, "cardiomegaly")).to_contain_text("Age needed")
+    expect(card_of(page, "cardiomegaly")).not_to_contain_text("%")
+    choose_adult(page)
+    heart = card_of(page, "cardiomegaly")
+    expect(heart).to_contain_text("Suspected")
+    expect(heart).to_contain_text("70 %")
+    bar = heart.get_by_role("img", name="Cardiomegaly: suspected, 70 %; suspected from 40 %")
+    expect(bar).to_be_visible()
+    expect(page.get_by_text("Not assessed: pneumothorax")).to_be_visible()
     expect(page.get_by_text("Not a medical device")).to_be_visible()
-    page.locator("input[aria-label='Age in years']").fill("63")
-    page.keyboard.press("Enter")
-    expect(row_of(page, "Pneumonia")).to_contain_text("No model for this patient")
+    page.get_by_text("Single threshold", exact=True).click()
     page.get_by_text("Specific", exact=True).click()
-    expect(row_of(page, "Cardiomegaly")).to_contain_text("Absent")
+    expect(heart).to_contain_text("Not suspected")
+
+
+def test_age_is_corrected_beside_the_film(page: Page, fake_app: str) -> None:
+    drop(page, fake_app, ("heart.png", film(0.5))).wait_for()
+    age = page.get_by_label("Age", exact=True)
+    age.fill("18 months")
+    age.press("Enter")
+    expect(card_of(page, "pneumonia")).to_contain_text("Suspected")
+    expect(page.get_by_text("cardiomegaly (no model for this patient)")).to_be_visible()
+    age.fill("63")
+    age.press("Enter")
+    expect(card_of(page, "cardiomegaly")).to_contain_text("Suspected")
+    expect(age).to_have_value("63 years")
+
+
+def test_film_is_mirrored_in_the_viewer_and_read_again(page: Page, fake_app: str) -> None:
+    half = np.zeros((120, 100), np.uint8)
+    half[60:, 50:] = 200  # the fake reader finds the more, the brighter the lower right quarter is
+    viewer = drop(page, fake_app, ("half.png", cv2.imencode(".png", half)[1].tobytes()))
+    viewer.wait_for()
+    choose_adult(page)
+    expect(card_of(page, "cardiomegaly")).to_contain_text("Suspected")
+    viewer.get_by_role("button", name="Correct and read again").click()
+    viewer.get_by_role("menuitem", name="Mirror").click()
+    expect(page.get_by_text("Changed: Mirrored left to right")).to_be_visible()
+    expect(card_of(page, "cardiomegaly")).to_contain_text("Not suspected")
+    page.get_by_role("button", name="Undo and read again").click()
+    expect(page.get_by_text("Changed:")).to_have_count(0)
+    expect(card_of(page, "cardiomegaly")).to_contain_text("● Suspected")
+
+
+@pytest.mark.parametrize(("brightness", "shown"), [(0.2, "off"), (0.6, "on")])
+def test_heatmap_is_shown_at_first_only_where_something_is_suspected(
+    page: Page, fake_app: str, brightness: float, shown: str
+) -> None:
+    viewer = drop(page, fake_app, ("heart.png", film(brightness)))
+    viewer.wait_for()
+    expect(viewer).to_have_attribute("data-heat", "off")  # no verdict yet
+    choose_adult(page)
+    expect(viewer).to_have_attribute("data-heat", shown)
+    expect(page.get_by_text("Cardiomegaly, Evidence: how well its maps point")).to_be_visible()
+
+
+def test_findings_ratio_and_film_are_seen_together_on_a_laptop(page: Page, fake_app: str) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    viewer = drop(page, fake_app, ("heart.png", film(0.5)))
+    viewer.wait_for()
+    choose_adult(page)
+    expect(card_of(page, "cardiomegaly")).to_contain_text("Suspected")
+    for seen in (card_of(page, "cardiomegaly"), viewer.locator(".stage")):
+        box = seen.bounding_box()
+        assert box is not None
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= 900
+
+
+def test_findings_come_before_the_film_on_a_phone(page: Page, fake_app: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    viewer = drop(page, fake_app, ("heart.png", film(0.5)))
+    viewer.wait_for()
+    choose_adult(page)
+    expect(card_of(page, "cardiomegaly")).to_contain_text("Suspected")
+    card, stage = card_of(page, "cardiomegaly").bounding_box(), viewer.bounding_box()
+    assert card is not None
+    assert stage is not None
+    assert card["y"] + card["height"] <= stage["y"]
 
 
 def test_unreadable_file_with_a_hostile_name_is_refused_in_a_sentence(

@@ -16,7 +16,7 @@ def show_quality_flags(reading: Reading) -> None:
     if reading.status == "refused":
         st.error(f"**Not read.** {plain(reading.reason or '')}", icon=":material/block:")
     for concern in reading.concerns:
-        if not concern.withholds_reading:
+        if not concern.withholds_reading and concern.message not in (reading.reason or ""):
             _show_flag(concern)
 
 

@@ -48,20 +48,24 @@ def interpret_entry(state: ReadPageState, entry: StudyEntry, answers: SidebarAns
         reading = _drop_findings(reading)
     reading = apply_edited_ends(state, entry, reading)
     if any(finding.needs_age for finding in reading.findings):
-        return _drop_disagreements(reading)  # they name the verdict, which waits for the age
+        return _drop_remarks_on_verdicts(reading)
     return reading
 
 
-def _drop_disagreements(reading: Reading) -> Reading:
-    measurements = tuple(replace(m, disagreements=()) for m in reading.measurements)
-    return replace(reading, measurements=measurements)
+def _drop_remarks_on_verdicts(reading: Reading) -> Reading:
+    """The reading without what is said about verdicts that are not shown."""
+    return replace(
+        reading,
+        concerns=tuple(c for c in reading.concerns if c.code != "unlike_training"),
+        measurements=tuple(replace(m, disagreements=()) for m in reading.measurements),
+    )
 
 
 def _drop_findings(reading: Reading) -> Reading:
     """The reading with its measurement alone."""
     names = dict.fromkeys(finding_name(f.finding).lower() for f in reading.findings)
     return replace(
-        _drop_disagreements(reading),
+        _drop_remarks_on_verdicts(reading),
         findings=(),
         warnings=(),
         not_assessed=(*names, *list_not_assessed(())),
@@ -88,6 +92,6 @@ def show_results(state: ReadPageState, entry: StudyEntry, reading: Reading) -> N
         with ratio:
             show_ratio_card(state, entry, reading)
             show_not_assessed(reading)
-    st.caption("Impression")
-    st.code(write_impression(reading), language=None, wrap_lines=True)
+            st.caption("Impression")
+            st.code(write_impression(reading), language=None, wrap_lines=True)
     offer_reports(entry, reading)
