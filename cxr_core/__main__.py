@@ -163,6 +163,9 @@ def _format_reading(file: Path, reading: Reading) -> str:
     """A reading as lines for people."""
     reason = f": {reading.reason}" if reading.reason else ""
     lines = [f"{printable(file)}: {reading.status}{reason}"]
+    changes = reading.adjustments.describe()
+    if changes:
+        lines.append(f"  put right before it was read: {', '.join(changes).lower()}")
     flags = [concern.message for concern in reading.concerns if not concern.withholds_reading]
     lines += [f"  ! {caution}" for caution in (*flags, *reading.warnings)]
     lines += [f"  {_format_finding(finding)}" for finding in reading.findings]

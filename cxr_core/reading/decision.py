@@ -26,6 +26,7 @@ SINGLE_THRESHOLDS: Mapping[str, str] = {
 }
 DECISIONS = (*ERRORS, *SINGLE_THRESHOLDS)
 DEFAULT_DECISION = "standard"
+LOWEST_ON_BAR = 0.001  # the left end of the bar on which a probability is shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,3 +112,13 @@ def move_prevalence(probability: float, before: float, after: float) -> float:
 def compute_likelihood_ratio(probability: float, prevalence: float) -> float:
     """How many times the odds of a finding are higher than before the film was seen."""
     return math.exp(log_odds(probability) - log_odds(prevalence))
+
+
+def place_on_bar(probability: float) -> float:
+    """Where a probability lies on a bar, from 0 to 1: equal steps for equal steps of log-odds.
+
+    A scale of whole per cent would press the thresholds of rare findings into its first pixels. What lies beyond
+    LOWEST_ON_BAR and its counterpart is at the end.
+    """
+    limit = -log_odds(LOWEST_ON_BAR)
+    return min(max((log_odds(probability) + limit) / (2 * limit), 0.0), 1.0)

@@ -87,6 +87,7 @@ def interpret(
         concerns=tuple(concerns),
         not_assessed=list_not_assessed(()),
         patient=patient,
+        adjustments=examination.adjustments,
         seconds=examination.seconds,
     )
     if reading.reason is not None:

@@ -175,6 +175,7 @@ class Reading:
     warnings: tuple[str, ...] = ()
     not_assessed: tuple[str, ...] = ()
     patient: Patient = field(default_factory=Patient)
+    adjustments: Adjustments = UNCHANGED  # what a person put right before the film was read
     seconds: float = 0.0
 
     def to_json(self, file: str) -> JsonObject:
@@ -197,6 +198,7 @@ class Reading:
                 "age_group": self.patient.age_group,
                 "view": self.patient.view,
             },
+            "adjustments": self.adjustments.to_json(),
             "seconds": round(self.seconds, 3),
         }
 

@@ -4,12 +4,9 @@ from html import escape
 
 from cxr_core.presentation.palette import BLUE, PURPLE, VERMILION, tint
 from cxr_core.presentation.wording import format_percent
-from cxr_core.reading.calibration import log_odds
+from cxr_core.reading.decision import place_on_bar
 from pages.components.wording import format_exact_threshold
 
-# Of the scale, in log-odds: from 0.1 % to 99.9 %. A scale of whole per cent would press the thresholds of rare findings
-# into its first pixels.
-LIMIT = log_odds(0.999)
 TICKS = (0.01, 0.1, 0.5, 0.9, 0.99)
 # What a zone must be wide for its name to fit, in per cent of the bar.
 WIDTH_OF_NAME = {"not suspected": 26, "undecided": 20, "suspected": 20}
@@ -45,9 +42,8 @@ def draw_probability_bar(
 
 
 def position_on_bar(probability: float) -> float:
-    """The place of a probability from the left, in per cent of the width; what lies beyond the scale is at its end."""
-    share = (log_odds(probability) + LIMIT) / (2 * LIMIT)
-    return 100 * min(max(share, 0.0), 1.0)
+    """The place of a probability from the left, in per cent of the width."""
+    return 100 * place_on_bar(probability)
 
 
 def _describe_thresholds(present_from: float, absent_below: float) -> str:

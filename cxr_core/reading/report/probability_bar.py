@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 from cxr_core.presentation.wording import format_percent
-from cxr_core.reading.calibration import log_odds
+from cxr_core.reading.decision import LOWEST_ON_BAR, place_on_bar
 from cxr_core.reading.results import FindingReading
 
-LOWEST, HIGHEST = 0.001, 0.999  # the ends of the bar
 MARGIN = 0.015  # of the bar, so that a mark at its end is seen
 
+LOWEST, HIGHEST = 100 * LOWEST_ON_BAR, 100 - 100 * LOWEST_ON_BAR  # per cent, at the ends of the bar
 LEGEND = (
-    f"Bars run from {100 * LOWEST:g} % to {100 * HIGHEST:g} % on a scale of log-odds. The triangle is this film. "
-    "Left of the thresholds it is not suspected, right of them suspected, between two of them undecided."
+    f"Bars run from {LOWEST:g} % to {HIGHEST:g} % on a scale of log-odds. The triangle is this film. Left of the "
+    "thresholds it is not suspected, right of them suspected, between two of them undecided."
 )
 
 
@@ -36,18 +36,16 @@ def build_bar(finding: FindingReading) -> ProbabilityBar:
             f", not suspected below {_format_beside(finding.absent_below, finding.probability)}"
         )
     return ProbabilityBar(
-        film=place_on_bar(finding.probability),
-        absent_below=place_on_bar(finding.absent_below),
-        present_from=place_on_bar(finding.present_from),
+        film=_place_within(finding.probability),
+        absent_below=_place_within(finding.absent_below),
+        present_from=_place_within(finding.present_from),
         thresholds=words,
     )
 
 
-def place_on_bar(probability: float) -> float:
-    """Where a probability lies on a bar, within [MARGIN, 1 - MARGIN]."""
-    low, high = log_odds(LOWEST), log_odds(HIGHEST)
-    place = (log_odds(probability) - low) / (high - low)
-    return min(max(place, MARGIN), 1 - MARGIN)
+def _place_within(probability: float) -> float:
+    """The place on the bar, within [MARGIN, 1 - MARGIN]."""
+    return min(max(place_on_bar(probability), MARGIN), 1 - MARGIN)
 
 
 def _format_beside(threshold: float, probability: float) -> str:

@@ -78,7 +78,6 @@ def render_json_report(report: Report, prior: Report | None = None) -> str:
         "made": report.made.isoformat(timespec="seconds"),
         **reading.to_json(report.file),
         "impression": write_impression(reading),
-        "adjustments": report.examination.adjustments.to_json(),
         "film": None if film is None else _film_json(film, report.spacing_mm),
         "models": [
             {"preprocessing_version": card.input_spec.version, **card_json(card)}
