@@ -118,7 +118,7 @@ def test_synthetic_sample_is_read_as_it_is_drawn(
 ) -> None:
     page.goto(real_app)
     page.get_by_role("button", name=label).click()
-    expect(page.get_by_text("This is a synthetic film made by the program")).to_be_visible()
+    expect(page.get_by_text("This is a synthetic film made by the program").first).to_be_visible()
     expect(
         page.locator("[data-testid=film-viewer]").get_by_text("Synthetic, not a patient")
     ).to_be_visible()

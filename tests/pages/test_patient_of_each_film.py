@@ -125,6 +125,12 @@ def test_age_of_one_film_is_not_that_of_the_next(app: AppTest) -> None:
     assert age_field(app).value == "adult"
 
 
+def test_film_that_waits_for_an_age_comes_before_one_that_was_not_read(app: AppTest) -> None:
+    upload(app, broken=b"no picture", unknown=BRIGHT)
+    assert "unknown.png" in [text.value for text in app.text]
+    assert "How old is the patient?" in visible_text(app)
+
+
 def test_sidebar_fills_in_only_films_that_say_nothing(app: AppTest) -> None:
     upload(app, silent=BRIGHT, stating=StatingReader.stated)
     app.sidebar.number_input[0].set_value(4).run()

@@ -27,8 +27,10 @@ def choose_film(state: ReadPageState, readings: Mapping[str, Reading]) -> str:
 
 
 def sort_films(readings: Mapping[str, Reading]) -> list[str]:
-    """The films' keys, most suspicious first."""
-    return sorted(readings, key=lambda key: -readings[key].suspicion)
+    """The films' keys, most suspicious first; after those that wait for an age, those that were not read."""
+    return sorted(
+        readings, key=lambda key: (readings[key].status == "refused", -readings[key].suspicion)
+    )
 
 
 def show_films(state: ReadPageState, readings: Mapping[str, Reading]) -> None:
