@@ -3,6 +3,7 @@
 The dates themselves go no further than this module.
 """
 
+import calendar
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -65,7 +66,8 @@ def _compute_age(dataset: Dataset) -> float | None:
         return None  # de-identified: every date is the first of January of the same year
     days = (examination - birth).days
     months = 12 * (examination.year - birth.year) + examination.month - birth.month
-    months -= examination.day < birth.day
+    last_day = calendar.monthrange(examination.year, examination.month)[1]
+    months -= examination.day < min(birth.day, last_day)  # born on the 31st: of age on the 30th
     if months >= 24:
         return float(months // 12)
     if months >= 3:

@@ -61,6 +61,7 @@ def test_patients_age_is_read_in_every_unit(text: str, years: float) -> None:
         ("20100115", "20100120", 5 * DAYS),
         ("20100115", "20100115", 0.0),
         ("1961.02.03", "2010.04.05", 49.0),
+        ("20000829", "20010228", 6 / 12),  # there is no 29 February in 2001
     ],
 )
 def test_without_patients_age_the_dates_give_it(birth: str, examined: str, years: float) -> None:
