@@ -47,6 +47,17 @@ def build_ratio_section(
     )
 
 
+def describe_view_change(prior: Reading, current: Reading) -> str | None:
+    """A sentence on what different views do to the ratio; None where both are alike."""
+    views = (prior.patient.view, current.patient.view)
+    if views[0] == views[1]:
+        return None
+    names = [view or "unknown" for view in views]
+    return (
+        f"The views differ (prior {names[0]}, current {names[1]}), which changes the CTR by itself."
+    )
+
+
 def list_ratio_details(measurement: Measurement) -> Iterator[tuple[str, str]]:
     """Names and values of what the ratio rests on, for the appendix."""
     for name, line in (("heart", measurement.heart), ("thorax", measurement.thorax)):
@@ -79,10 +90,9 @@ def _list_prior_figures(measurement: Measurement, prior: Reading) -> Iterator[tu
 
 
 def _list_prior_limitations(reading: Reading, prior: Reading) -> Iterator[str]:
-    views = (prior.patient.view, reading.patient.view)
-    if views[0] != views[1]:
-        names = [view or "unknown" for view in views]
-        yield f"The views differ (prior {names[0]}, current {names[1]}), which changes the CTR by itself."
+    view_change = describe_view_change(prior, reading)
+    if view_change is not None:
+        yield view_change
     for measurement in prior.measurements:
         if measurement.value is not None:
             yield from (f"Prior film: {reason}" for reason in measurement.reasons)

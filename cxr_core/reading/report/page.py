@@ -143,7 +143,7 @@ def _build_rows(
         name = finding_name(finding.finding)
         if models[finding.finding] > 1:
             name += f", by {finding.model}"
-        prior_verdict = _find_prior_verdict(finding, prior.reading) if prior else ""
+        prior_verdict = find_verdict(finding, prior.reading) if prior else ""
         reason = _explain_missing_verdict(finding)
         if reason or finding.probability is None:
             yield FindingRow(name=name, reason=reason or "", prior_verdict=prior_verdict)
@@ -168,10 +168,11 @@ def _explain_missing_verdict(finding: FindingReading) -> str | None:
     return None
 
 
-def _find_prior_verdict(finding: FindingReading, prior: Reading) -> str:
-    if prior.status == "refused":
+def find_verdict(finding: FindingReading, reading: Reading) -> str:
+    """The verdict of another reading on a finding, by the same model where that has one; else why there is none."""
+    if reading.status == "refused":
         return "Not read"
-    same = [other for other in prior.findings if other.finding == finding.finding]
+    same = [other for other in reading.findings if other.finding == finding.finding]
     same = [other for other in same if other.model == finding.model] or same
     judged = [other for other in same if _explain_missing_verdict(other) is None]
     return call_name(judged[0].call).capitalize() if judged else "Not assessed"

@@ -218,14 +218,21 @@ def read_again(state: ReadPageState, entry: StudyEntry, adjustments: Adjustments
 
 
 def show_film_viewer(
-    state: ReadPageState, entry: StudyEntry, picture: str | None, reading: Reading
+    state: ReadPageState,
+    entry: StudyEntry,
+    reading: Reading,
+    name: str = "viewer",
+    link: str | None = None,
 ) -> None:
-    """The film in the viewer, with a heatmap for each finding that has one, the heart's contour and both diameters."""
-    film = entry.examination.film
+    """The film in the viewer, with a heatmap for each finding that has one, the heart's contour and both diameters.
+
+    name: of the viewer on the page.  link: viewers with the same one move together.
+    """
+    film, picture = entry.examination.film, open_picture(state, entry)
     if picture is None or film is None:
         st.caption("This file has no picture to display.")
         return
-    key = state.widget_key("viewer")
+    key = state.widget_key(name)
     method = chosen_method(key, EXACT_METHOD)
     mapped = [f for f in reading.findings if f.attribution and not f.needs_age]
     first = _choose_first_heatmap(mapped)
@@ -246,6 +253,7 @@ def show_film_viewer(
         calipers=make_calipers(state, entry, reading, key),
         on_ends=partial(store_moved_ends, state, key),
         on_adjust=None if entry.compressed else partial(_adjust_film, state, key),
+        link=link,
         key=key,
     )
     _show_heatmap_notes(maps)

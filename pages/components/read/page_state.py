@@ -137,7 +137,7 @@ class ReadPageState(Films):
     generation: int = 0  # part of every widget's key: a new generation starts with empty widgets
     examined_uploads: set[str] = field(default_factory=set)  # file ids, of removed films too
     chosen_key: str | None = None
-    page_choices: int = 0  # counts choices by the page, not the reader: the worklist then restarts
+    prior_key: str | None = None  # the film to compare with; it may be the chosen one, or gone
     removed: RemovedFilms | None = None
     study_token: str = ""  # with which a reloaded tab finds this study again
 
@@ -151,9 +151,17 @@ class ReadPageState(Films):
         return size + sum(len(entry.data) for entry in self.entries.values()) <= BYTES_IN_MEMORY
 
     def choose_entry(self, key: str) -> None:
-        """Display this film next, whichever row of the worklist is selected."""
+        """Display this film next."""
         self.chosen_key = key
-        self.page_choices += 1
+
+    def compare_with(self, key: str | None) -> None:
+        """Set this film beside the one on display, as its prior film; None ends the comparison."""
+        self.prior_key = key
+
+    def swap_with_prior(self) -> None:
+        """Make the prior film the one on display, and that one the prior film."""
+        if self.prior_key is not None:
+            self.chosen_key, self.prior_key = self.prior_key, self.chosen_key
 
     def toggle_read_mark(self, key: str) -> None:
         """Mark a film as read, or take the mark away."""

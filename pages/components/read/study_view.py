@@ -11,13 +11,12 @@ from cxr_core.reading.results import Reading
 from pages.components.read.cardiothoracic_ratio import apply_edited_ends, show_ratio_card
 from pages.components.read.film_view import (
     offer_corrections,
-    open_picture,
     show_film_facts,
-    show_film_viewer,
 )
 from pages.components.read.finding_cards import show_findings, show_not_assessed
 from pages.components.read.page_state import ReadPageState, StudyEntry
 from pages.components.read.patient_form import SidebarAnswers, patient_of, show_film_patient
+from pages.components.read.prior_film import defer_prior_report, show_film_and_prior
 from pages.components.read.quality_flags import show_quality_flags
 from pages.components.read.report_downloads import offer_reports
 from pages.components.read.worklist import choose_film, show_films
@@ -34,10 +33,11 @@ def show_study(state: ReadPageState, answers: SidebarAnswers) -> None:
     key = choose_film(state, readings)
     entry, reading = state.entries[key], readings[key]
     with picture:  # before the list: a new row never stands beside an old picture
-        show_film_viewer(state, entry, open_picture(state, entry), reading)
+        show_film_and_prior(state, entry, readings)
     with results:
         show_films(state, readings)
         show_results(state, entry, reading)
+        offer_reports(entry, reading, defer_prior_report(state, entry, readings))
 
 
 def interpret_entry(state: ReadPageState, entry: StudyEntry, answers: SidebarAnswers) -> Reading:
@@ -73,7 +73,7 @@ def _drop_findings(reading: Reading) -> Reading:
 
 
 def show_results(state: ReadPageState, entry: StudyEntry, reading: Reading) -> None:
-    """A film's facts and patient, quality flags, findings and measurement, impression and report."""
+    """A film's facts and patient, quality flags, findings and measurement and impression."""
     show_film_facts(state, entry, reading)
     # Each in its own container: a warning that appears or goes does not redraw what follows.
     patient, flags = st.container(gap="xsmall"), st.container(key="read-banners", gap=None)
@@ -94,4 +94,3 @@ def show_results(state: ReadPageState, entry: StudyEntry, reading: Reading) -> N
             show_not_assessed(reading)
             st.caption("Impression")
             st.code(write_impression(reading), language=None, wrap_lines=True)
-    offer_reports(entry, reading)
