@@ -25,6 +25,7 @@ from cxr_core.models.card import OPERATING_POINTS
 from cxr_core.presentation.wording import (
     call_name,
     describe_likelihood,
+    format_exact_threshold,
     format_percent,
     format_threshold,
 )
@@ -200,8 +201,8 @@ def _describe_thresholds(finding: FindingReading) -> str:
         return f"threshold {threshold}, {finding.operating_point}"
     assert finding.present_from is not None
     assert finding.absent_below is not None
-    suspected = format_threshold(finding.probability, finding.present_from)
-    absent = format_threshold(finding.probability, finding.absent_below)
+    suspected = format_exact_threshold(finding.present_from)
+    absent = format_exact_threshold(finding.absent_below)
     return f"suspected from {suspected}, not suspected below {absent}, {finding.decision}"
 
 

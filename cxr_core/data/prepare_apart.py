@@ -4,6 +4,7 @@ A table may have gigabytes, a folder a million files, another process a lock, an
 killed, whatever it is at. What it has decoded by then is kept, and the registry is as it was.
 """
 
+import contextlib
 import os
 import queue
 import sys
@@ -60,10 +61,9 @@ def prepare_apart(preparation: Preparation, progress: StageProgress) -> str:
     receiver = threading.Thread(target=_pass_messages, args=(child, messages), daemon=True)
     receiver.start()
     try:
-        child.send(preparation.to_json())
+        with contextlib.suppress(ChildEnded):  # how it ended is the last of its messages
+            child.send(preparation.to_json())
         return _follow_child(messages, progress)
-    except ChildEnded:
-        raise DataError("the process that prepares ended at once; prepare again") from None
     finally:
         child.kill()
         receiver.join(PATIENCE_S)

@@ -87,6 +87,13 @@ def format_percent(probability: float) -> str:
     return f"{round(100 * probability)} %"
 
 
+def format_exact_threshold(threshold: float) -> str:
+    """A threshold in per cent; near 0 and 100 % with a decimal, where whole numbers would hide differences."""
+    if 0.1 <= threshold <= 0.9:
+        return f"{round(100 * threshold)} %"
+    return f"{100 * threshold:.1f} %"
+
+
 def describe_frequency(probability: float, prevalence: float | None) -> str:
     """What a probability is one of: `Of 100 such films at a prevalence of 3 %, 12 have it`."""
     films = "Of 100 such films"

@@ -11,7 +11,7 @@ from typing import Literal
 
 from cxr_core.errors import SettingsError
 from cxr_core.models.card import ModelCard
-from cxr_core.presentation.wording import format_percent
+from cxr_core.presentation.wording import format_exact_threshold
 from cxr_core.reading.calibration import expit, log_odds
 
 Call = Literal["present", "absent", "indeterminate"]
@@ -56,10 +56,10 @@ class Thresholds:
 
     def describe(self) -> str:
         """The thresholds in words: `suspected from 6 %, not suspected below 2 %`."""
-        suspected = f"suspected from {format_percent(self.present_from)}"
+        suspected = f"suspected from {format_exact_threshold(self.present_from)}"
         if self.present_from == self.absent_below:
             return suspected
-        return f"{suspected}, not suspected below {format_percent(self.absent_below)}"
+        return f"{suspected}, not suspected below {format_exact_threshold(self.absent_below)}"
 
 
 def name_decision(name: str) -> str:

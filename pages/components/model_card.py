@@ -10,13 +10,13 @@ from cxr_core.presentation.wording import (
     WITH_RATIO,
     card_split_name,
     finding_name,
+    format_exact_threshold,
     operating_point_name,
 )
 from cxr_core.workspace.json_files import Json, JsonObject
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.read.page_state import ReadPageState
-from pages.components.wording import format_exact_threshold
 
 FIGURE_NAMES = {
     "auroc": "AUROC",

@@ -3,9 +3,8 @@
 from html import escape
 
 from cxr_core.presentation.palette import BLUE, PURPLE, VERMILION, tint
-from cxr_core.presentation.wording import format_percent
+from cxr_core.presentation.wording import format_exact_threshold, format_percent
 from cxr_core.reading.decision import place_on_bar
-from pages.components.wording import format_exact_threshold
 
 TICKS = (0.01, 0.1, 0.5, 0.9, 0.99)
 # What a zone must be wide for its name to fit, in per cent of the bar.

@@ -1,13 +1,6 @@
-"""Formats thresholds, times and durations for the screen."""
+"""Formats times and durations for the screen."""
 
 from datetime import datetime
-
-
-def format_exact_threshold(threshold: float) -> str:
-    """A threshold in per cent; near 0 and 100 % with a decimal, where whole numbers would hide differences."""
-    if 0.1 <= threshold <= 0.9:
-        return f"{round(100 * threshold)} %"
-    return f"{100 * threshold:.1f} %"
 
 
 def format_day(iso: str) -> str:

@@ -94,7 +94,9 @@ def test_rollback_takes_one_click_another_version_needs_a_reason_and_both_are_re
 def test_missing_active_version_is_explained(models_page: AppTest, workspace: Path) -> None:
     (workspace / "models" / "tiny" / "current.json").write_text('{"version": "9.9"}')
     models_page.run()
-    assert "which is gone, so tiny 1.1.0, the highest version, is active" in visible_text(models_page).replace("\\", "")
+    assert "which is gone, so tiny 1.1.0, the highest version, is active" in visible_text(
+        models_page
+    ).replace("\\", "")
 
 
 def test_shipped_models_show_card_and_verdict(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cxr_core.presentation.wording import format_percent
+from cxr_core.presentation.wording import compare_to_threshold, format_exact_threshold
 from cxr_core.reading.decision import LOWEST_ON_BAR, place_on_bar
 from cxr_core.reading.results import FindingReading
 
@@ -50,8 +50,7 @@ def _place_within(probability: float) -> float:
 
 def _format_beside(threshold: float, probability: float) -> str:
     """A threshold as a percentage, and the side of it on which a film lies that rounds to the same."""
-    percent = format_percent(threshold)
-    if percent != format_percent(probability):
+    percent = format_exact_threshold(threshold)
+    if percent != format_exact_threshold(probability):
         return percent
-    side = "above" if probability >= threshold else "below"
-    return f"{percent} (this film: just {side})"
+    return f"{percent} (this film: just {compare_to_threshold(probability, threshold)})"
