@@ -182,14 +182,14 @@ def test_films_without_labels_can_be_viewed(
 
 def test_patient_form_of_the_read_page_outlives_other_pages(app: AppTest) -> None:
     app.sidebar.number_input[0].set_value(63).run()
-    app.sidebar.radio[0].set_value("specificity_95").run()
+    app.sidebar.radio[0].set_value("strict").run()
     app.sidebar.segmented_control[0].set_value("AP").run()
     open_page(app, "data")
     assert app.title[0].value == "Datasets"
     app.switch_page("pages/read.py").run()
     assert app.title[0].value == "Read chest films"
     assert app.sidebar.number_input[0].value == 63
-    assert app.sidebar.radio[0].value == "specificity_95"
+    assert app.sidebar.radio[0].value == "strict"
     assert app.sidebar.segmented_control[0].value == "AP"
 
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.components.error_boundary import show_errors
 from pages.components.read.page_state import ReadPageState
 
 LOOK_AGAIN_S = 2.0
@@ -14,6 +15,7 @@ def offer_undo(state: ReadPageState) -> None:
 
 
 @st.fragment(run_every=LOOK_AGAIN_S)
+@show_errors()
 def _show_undo(state: ReadPageState) -> None:
     removed = state.removed
     if removed is None:
