@@ -97,8 +97,10 @@ def _describe_ratio(reading: Reading) -> str | None:
     ratio = f"CTR {format_ratio(measurement.value)}"
     if measurement.edited:
         ratio += ", edited by hand"
-    if set(measurement.reasons) - {*OTHER_FILMS, *UNKNOWN_FILMS}:
-        parts = [f"{ratio}, to be interpreted with caution"]
+    if _is_outline_uncertain(measurement):
+        parts = [
+            f"{ratio}, to be interpreted with caution" if measurement.edited else "CTR not reliable"
+        ]
     else:
         parts = [ratio + _compare_with_limit(measurement, reading.patient.is_age_unknown)]
     if measurement.edited:
@@ -106,6 +108,18 @@ def _describe_ratio(reading: Reading) -> str | None:
     if measurement.disagreements:
         parts.append("CTR and model disagree")
     return "; ".join(parts)
+
+
+def name_limitations(measurement: Measurement) -> list[str]:
+    """What limits a ratio, in a word or two each: `view unknown`; empty where nothing does."""
+    names = {**OTHER_FILMS, **UNKNOWN_FILMS}
+    words = [names[reason] for reason in measurement.reasons if reason in names]
+    return [*words, "uncertain outline"] if _is_outline_uncertain(measurement) else words
+
+
+def _is_outline_uncertain(measurement: Measurement) -> bool:
+    """Whether anything but the view and the age speaks against a ratio."""
+    return bool(set(measurement.reasons) - {*OTHER_FILMS, *UNKNOWN_FILMS})
 
 
 def _compare_with_limit(measurement: Measurement, age_unknown: bool) -> str:

@@ -29,8 +29,8 @@ OPERATING_POINTS = {
     "specific": "specificity_95",
 }
 CAPTIONS = {
-    "standard": "Chosen to misjudge at most 10 % of films with a finding, and of films without it.",
-    "strict": "At most 5 %; more films are undecided.",
+    "standard": "Target: at most 10 % missed and 10 % false alarms, on films like those of validation.",
+    "strict": "Target: 5 % of each. More films are undecided.",
     SINGLE_THRESHOLD: "No film is undecided.",
     "balanced": "Misses and false alarms weigh the same.",
     "sensitive": "Chosen to detect 95 % of films with the finding.",

@@ -17,12 +17,12 @@ STREAMLIT = ["-m", "streamlit", "run", "app.py", "--server.port", "{port}"]
 FAKE_READER = ["-m", "tests.browser.serve_fake_reader", "{port}"]
 HEART_OUTLINES = ["-m", "tests.browser.serve_heart_outlines", "{port}"]
 
-# The app as it is, but that a closed tab is given up after a second, and removed films and left studies after two.
+# The app as it is, but that a closed tab is given up after a second, and removed films and left studies after six.
 SHORT_SESSIONS = [
     "-c",
     "from streamlit.web import cli; from pages.components import streamlit_internals as internals; "
     "from pages.components.read import page_state; from pages.components.read.recovery import kept_studies; "
-    "internals.RECONNECT_WITHIN_S = 1; page_state.UNDO_S = kept_studies.KEEP_S = 2; "
+    "internals.RECONNECT_WITHIN_S = 1; page_state.UNDO_S = kept_studies.KEEP_S = 6; "
     "cli.main(['run', 'app.py', '--server.port', '{port}'])",
 ]
 

@@ -196,7 +196,7 @@ def test_handles_keep_their_size_at_any_zoom_and_can_be_hidden(page: Page, app: 
     page.keyboard.press("c")
     expect(viewer).to_have_attribute("data-hearts", "off")
     expect(handle).to_be_hidden()
-    viewer.get_by_role("button", name="Heart", exact=True).click()
+    viewer.get_by_role("button", name="Outlines", exact=True).click()
     expect(handle).to_be_visible()
 
 
@@ -231,7 +231,7 @@ def test_film_without_a_measurement_is_measured_by_hand(page: Page, app: str) ->
 def test_without_a_segmentation_the_viewer_has_no_calipers(page: Page, app: str) -> None:
     viewer = open_film(page, app, PhantomSpec(height=420, width=400, seed=9))
     expect(viewer).to_have_attribute("data-hearts", "off")
-    expect(viewer.get_by_role("button", name="Heart", exact=True)).to_be_hidden()
+    expect(viewer.get_by_role("button", name="Outlines", exact=True)).to_be_hidden()
     expect(card(page)).to_have_count(0)
     viewer.focus()
     page.keyboard.press("c")

@@ -83,7 +83,7 @@ def count_copies(server: psutil.Process, marks: dict[str, bytes]) -> dict[str, i
 
 
 def wait_until_forgotten(server: psutil.Process, marks: dict[str, bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (copies := count_copies(server, marks)) and time.monotonic() < deadline:
         time.sleep(1)
     assert copies == {}

@@ -11,7 +11,7 @@ from cxr_core.reading.cardiothoracic.ratio import (
     VIEW_UNKNOWN,
     Measurement,
 )
-from cxr_core.reading.impression import write_impression
+from cxr_core.reading.impression import name_limitations, write_impression
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import FindingReading, Reading
 
@@ -135,7 +135,12 @@ def test_a_ratio_that_must_be_doubted_or_contradicts_the_model_says_so():
         finding("cardiomegaly", "absent"),
         measured=ratio(0.6, reasons=("The contour is unstable.",), disagreements=("…",)),
     )
-    assert "(CTR 0.60, to be interpreted with caution; CTR and model disagree)." in text
+    assert "(CTR not reliable; CTR and model disagree)." in text
+    assert name_limitations(ratio(0.6, reasons=("The contour is unstable.", VIEW_AP))) == [
+        "AP film",
+        "uncertain outline",
+    ]
+    assert name_limitations(ratio(0.6)) == []
 
 
 @pytest.mark.parametrize(("by_edited", "named"), [(False, True), (True, False)])

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from cxr_core.findings import RATIO_LIMIT
 from cxr_core.reading.cardiothoracic.change import compare_ratios
 from cxr_core.reading.cardiothoracic.contours import Line
-from cxr_core.reading.cardiothoracic.ratio import Measurement, describe_diameters, describe_ratio
+from cxr_core.reading.cardiothoracic.ratio import (
+    CHILD,
+    Measurement,
+    describe_diameters,
+    describe_ratio,
+)
 from cxr_core.reading.results import Reading
 
 METHOD = (
@@ -70,7 +75,7 @@ def list_ratio_details(measurement: Measurement) -> Iterator[tuple[str, str]]:
 def _list_figures(measurement: Measurement) -> Iterator[tuple[str, str]]:
     doubted = measurement.value is not None and not measurement.trusted
     yield "CTR", describe_ratio(measurement) + (", interpret with caution" if doubted else "")
-    if measurement.value is not None:
+    if measurement.value is not None and CHILD not in measurement.reasons:
         yield "Upper limit", f"{RATIO_LIMIT:.2f} (adult PA)"
     diameters = describe_diameters(measurement)
     if diameters:

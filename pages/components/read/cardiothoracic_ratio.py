@@ -8,11 +8,13 @@ from cxr_core.findings import RATIO_LIMIT
 from cxr_core.presentation.wording import format_ratio
 from cxr_core.reading.cardiothoracic.contours import Line
 from cxr_core.reading.cardiothoracic.ratio import (
+    CHILD,
     Measurement,
     describe_diameters,
     describe_ratio,
     suggest_diameters,
 )
+from cxr_core.reading.impression import name_limitations
 from cxr_core.reading.interpret import recompute_with_edited_ratio, replace_diameters
 from cxr_core.reading.results import Reading
 from pages.components.markdown import plain
@@ -98,15 +100,17 @@ def _show_ratio(measurement: Measurement) -> None:
         st.markdown(f"**CTR** :orange-badge[Cannot be measured] {badges}  \n:small[{reasons}]")
     else:
         if not measurement.trusted:
-            badges += " :yellow-badge[Interpret with caution]"
+            limitations = plain(", ".join(name_limitations(measurement)))
+            badges += f" :yellow-badge[Interpret with caution: {limitations}]"
         interval = ""
         if measurement.low is not None and measurement.high is not None:
             low, high = format_ratio(measurement.low), format_ratio(measurement.high)
             interval = f"95 % interval {low} to {high} · "
+        limit = "" if CHILD in measurement.reasons else f"{UPPER_LIMIT} · "
         diameters = plain(describe_diameters(measurement) or "")
         st.markdown(
             f"**CTR** :primary[**{format_ratio(measurement.value)}**] {badges}  \n"
-            f":small[:gray[{interval}{UPPER_LIMIT} · {diameters}]]"
+            f":small[:gray[{interval}{limit}{diameters}]]"
         )
         if measurement.reasons:
             with st.expander("Limitations of the CTR", type="compact"):

@@ -39,7 +39,7 @@ class SidebarAnswers:
 
 def ask_settings(state: ReadPageState) -> SidebarAnswers:
     """The sidebar's form: the patient of films that say nothing, the decision, and the prevalence of each finding."""
-    st.subheader("If the film does not say")
+    st.subheader("Missing patient details")
     age = st.number_input(
         "Age in years",
         min_value=0,
@@ -153,7 +153,7 @@ def _show_age_field(state: ReadPageState, entry: StudyEntry, patient: Patient) -
     st.text_input(
         "Age",
         key=key,
-        placeholder="age: 57, 8 months",
+        placeholder="age, e.g. 57 or 8 months",
         label_visibility="collapsed",
         width=AGE_FIELD_PX,
         help=AGE_HELP,
