@@ -7,6 +7,7 @@ Overwriting costs nothing that can be measured beside reading a film.
 import ctypes
 import gc
 import sys
+import threading
 
 # Parameters of mallopt(3) in the GNU C library: above which amount free memory is returned, and how many blocks are
 # allocated by mmap; the byte that freed memory is filled with.
@@ -15,6 +16,10 @@ FILL = 0xFF
 # Python's own allocator serves objects of up to 512 bytes, in steps of 16. As many of each size fill what is free.
 LARGEST_OBJECT, OBJECT_STEP, OBJECTS_OF_A_SIZE = 512, 16, 5000
 NEVER = -1
+ERASE_AFTER_S = 4.0
+
+_lock = threading.Lock()
+_erasing: threading.Timer | None = None
 
 
 def keep_freed_memory() -> bool:
@@ -29,6 +34,24 @@ def overwrite_freed_memory() -> bool:
     What Python keeps for small objects of its own is not malloc's: see `erase_freed_memory`.
     """
     return _set_option(M_PERTURB, FILL)
+
+
+def erase_soon() -> None:
+    """Erase freed memory after ERASE_AFTER_S, once for all who ask meanwhile: it stops every thread for 0.3 s."""
+    global _erasing
+    with _lock:
+        if _erasing is not None:
+            return
+        _erasing = threading.Timer(ERASE_AFTER_S, _erase_for_all)
+        _erasing.daemon = True
+        _erasing.start()
+
+
+def _erase_for_all() -> None:
+    global _erasing  # noqa: PLW0603
+    with _lock:
+        _erasing = None  # who asks from now on is not served by this one
+    erase_freed_memory()
 
 
 def erase_freed_memory() -> None:

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import streamlit as st
 
-from cxr_core.workspace.malloc import erase_freed_memory
+from cxr_core.workspace.malloc import erase_soon
 
 RECONNECT_WITHIN_S = 20.0  # a tab that was cut off for as long finds its study again
 SESSION_ENDS_WITHIN_S = 3.0  # Streamlit lets go of a closed session a moment after it was closed
@@ -191,7 +191,7 @@ def _end_session(session: EndingSession) -> None:
 
 def _erase_ended_session() -> None:
     _forget_last_messages()
-    asyncio.get_running_loop().run_in_executor(None, erase_freed_memory)
+    erase_soon()
 
 
 def _forget_last_messages() -> None:

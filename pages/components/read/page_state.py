@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cxr_core.workspace.malloc import erase_freed_memory, release_freed_memory
+from cxr_core.workspace.malloc import erase_soon, release_freed_memory
 from pages.components.streamlit_internals import UploadedFile, release_uploads
 
 if TYPE_CHECKING:  # the first paint does without numpy
@@ -200,7 +200,7 @@ class ReadPageState(Films):
         removed, self.removed = self.removed, None
         if removed is not None:
             removed.films.forget()
-            erase_freed_memory()
+            erase_soon()
 
     def forget_study(self) -> None:
         """Let every film leave the memory for good, and what was removed before."""
@@ -208,7 +208,7 @@ class ReadPageState(Films):
         self.drop_undo()
         self.forget()
         self.examined_uploads.clear()
-        erase_freed_memory()
+        erase_soon()
 
     def count_bytes(self) -> int:
         """The memory that the films take, without their results."""
