@@ -48,7 +48,7 @@ def erase_soon() -> None:
 
 
 def _erase_for_all() -> None:
-    global _erasing  # noqa: PLW0603
+    global _erasing
     with _lock:
         _erasing = None  # who asks from now on is not served by this one
     erase_freed_memory()
