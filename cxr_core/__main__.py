@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 
+from cxr_core.decisions import DECISIONS, DEFAULT_DECISION
 from cxr_core.errors import FileRefused, SilhouetteError
 from cxr_core.film.adjustments import Adjustments
 from cxr_core.film.decoding.sandbox import DecodePool
@@ -30,7 +31,6 @@ from cxr_core.presentation.wording import (
     format_threshold,
 )
 from cxr_core.reading.cardiothoracic.ratio import Measurement, describe_diameters, describe_ratio
-from cxr_core.reading.decision import DECISIONS, DEFAULT_DECISION
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.report.colormap import overlay_heatmap

@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cxr_core.models",),
     ("cxr_core.film",),
     ("cxr_core.presentation", "cxr_core.workspace"),
-    ("cxr_core.errors", "cxr_core.findings", "cxr_core.version"),
+    ("cxr_core.decisions", "cxr_core.errors", "cxr_core.findings", "cxr_core.version"),
 )
 HEIGHT = {name: -number for number, floor in enumerate(FLOORS) for name in floor}
 ONE_PACKAGE = {"app": "pages"}  # app.py and its pages may import each other

@@ -5,10 +5,10 @@ moves the probability and the thresholds together, by Bayes' rule, so it never m
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from cxr_core.decisions import DECISIONS, SINGLE_THRESHOLDS
 from cxr_core.errors import SettingsError
 from cxr_core.models.card import ModelCard
 from cxr_core.presentation.wording import format_exact_threshold
@@ -16,16 +16,6 @@ from cxr_core.reading.calibration import expit, log_odds
 
 Call = Literal["present", "absent", "indeterminate"]
 
-# Decisions with two thresholds, and the share of films of each class that they may misjudge.
-ERRORS: Mapping[str, float] = {"standard": 0.10, "strict": 0.05}
-# Decisions with a single threshold, and their operating points in a card.
-SINGLE_THRESHOLDS: Mapping[str, str] = {
-    "balanced": "youden",
-    "sensitive": "sensitivity_95",
-    "specific": "specificity_95",
-}
-DECISIONS = (*ERRORS, *SINGLE_THRESHOLDS)
-DEFAULT_DECISION = "standard"
 LOWEST_ON_BAR = 0.001  # the left end of the bar on which a probability is shown
 
 

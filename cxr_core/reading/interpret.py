@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from cxr_core.decisions import DEFAULT_DECISION
 from cxr_core.errors import SettingsError
 from cxr_core.film.irregularities import IRREGULARITIES
 from cxr_core.film.quality_flag import QualityFlag
@@ -19,7 +20,6 @@ from cxr_core.reading.cardiothoracic.ratio import (
     measure_ratio,
 )
 from cxr_core.reading.decision import (
-    DEFAULT_DECISION,
     compute_likelihood_ratio,
     find_thresholds,
     move_prevalence,

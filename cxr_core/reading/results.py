@@ -99,7 +99,7 @@ class FindingReading:
     """One finding by one model, or the reason why there is none.
 
     probability, present_from, absent_below: at `prevalence`, where that is known.  decision: one of
-    `decision.DECISIONS`.  operating_point: of a decision with a single threshold.  calibration_prevalence: at which
+    `decisions.DECISIONS`.  operating_point: of a decision with a single threshold.  calibration_prevalence: at which
     the model was calibrated.  likelihood_ratio: how many times the odds are higher than before the film was seen.
     needs_age: whether the model is made for an age group and the age is unknown.  fusion_parts: of a probability that
     the measured ratio contributes to; the logit is always the classifier's own.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
+from cxr_core.decisions import ERRORS, SINGLE_THRESHOLDS
 from cxr_core.presentation.wording import decision_name, finding_name
 from pages.components.markdown import plain
 from pages.components.session import (
@@ -20,14 +21,7 @@ from pages.components.session import (
 if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.models.card import ModelCard
 
-TWO_THRESHOLDS = ("standard", "strict")
-SINGLE_THRESHOLD = "single"
-# Decisions with a single threshold, and the operating points by which cards record their figures.
-OPERATING_POINTS = {
-    "balanced": "youden",
-    "sensitive": "sensitivity_95",
-    "specific": "specificity_95",
-}
+SINGLE_THRESHOLD = "single"  # a choice that asks for one of the three
 CAPTIONS = {
     "standard": "Target: at most 10 % missed and 10 % false alarms, on films like those of validation.",
     "strict": "Target: 5 % of each. More films are undecided.",
@@ -44,11 +38,11 @@ def ask_decision(cards: Iterable[ModelCard], widget_key: str) -> str:
     cards = list(cards)
     decision = st.radio(
         "Decision",
-        [*TWO_THRESHOLDS, SINGLE_THRESHOLD],
+        [*ERRORS, SINGLE_THRESHOLD],
         format_func=lambda key: (
             "Single threshold" if key == SINGLE_THRESHOLD else decision_name(key)
         ),
-        captions=[_describe_decision(cards, key) for key in (*TWO_THRESHOLDS, SINGLE_THRESHOLD)],
+        captions=[_describe_decision(cards, key) for key in (*ERRORS, SINGLE_THRESHOLD)],
         key=widget_key,
         persist_state="session",
         help="When a finding is suspected, not suspected or undecided. The error is that on films like those on which "
@@ -58,9 +52,9 @@ def ask_decision(cards: Iterable[ModelCard], widget_key: str) -> str:
         return decision
     return st.radio(
         "Single threshold",
-        list(OPERATING_POINTS),
+        list(SINGLE_THRESHOLDS),
         format_func=decision_name,
-        captions=[_describe_decision(cards, key) for key in OPERATING_POINTS],
+        captions=[_describe_decision(cards, key) for key in SINGLE_THRESHOLDS],
         key=f"{widget_key}-threshold",
         persist_state="session",
         label_visibility="collapsed",
@@ -148,11 +142,11 @@ def recorded_rates(card: ModelCard, finding: str, decision: str) -> Iterator[tup
 
     split = "test_combined" if finding in card.fusion else "test"
     recorded: Any = card.metrics.get(split, {}).get(finding, {})
-    if decision in TWO_THRESHOLDS:
+    if decision in ERRORS:
         table = recorded.get("decisions", {}).get(decision, {})
         names = ("present_suspected", "absent_not_suspected")
     else:
-        table = recorded.get(OPERATING_POINTS.get(decision, ""), {})
+        table = recorded.get(SINGLE_THRESHOLDS.get(decision, ""), {})
         names = ("sensitivity", "specificity")
     figures = [parse_figure(table.get(name)) for name in names]
     rates = [figure.value for figure in figures if figure and figure.value is not None]

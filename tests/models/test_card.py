@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from cxr_core.decisions import ERRORS
 from cxr_core.errors import ModelError
 from cxr_core.film.preprocess import PREPROCESSING_VERSION
 from cxr_core.models.card import Fusion, ModelCard, OperatingPoint, order_points
 from cxr_core.models.card_file import is_segmenter, read_card_of
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.reading.decision import ERRORS
 from cxr_core.workspace.paths import SHIPPED_MODELS
 from tests.models.networks.test_segmenter import CARD as SEGMENTER_CARD
 from tests.tiny import tiny_card

@@ -1,10 +1,13 @@
-"""Freed memory stays with the process, so that the next large array costs the kernel nothing."""
+"""Freed memory stays with the process for the next large array; what held a film is erased once for all who ask."""
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+
+from cxr_core.workspace import malloc
 
 COUNT_FAULTS = """
 import resource, sys
@@ -34,3 +37,24 @@ def faults(how: str) -> int:
 
 def test_pages_are_fetched_once():
     assert faults("keep") * 10 < faults("give back")
+
+
+def test_memory_is_erased_once_for_all_who_ask_and_again_for_who_asks_during_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, may_end = threading.Semaphore(0), threading.Semaphore(0)
+
+    def erase() -> None:
+        begun.release()
+        assert may_end.acquire(timeout=30)
+
+    monkeypatch.setattr(malloc, "ERASE_AFTER_S", 0.2)
+    monkeypatch.setattr(malloc, "erase_freed_memory", erase)
+    for _ in range(3):
+        malloc.erase_soon()
+    assert begun.acquire(timeout=30)
+    malloc.erase_soon()  # while the first one runs
+    may_end.release()
+    assert begun.acquire(timeout=30)
+    may_end.release()
+    assert not begun.acquire(timeout=0.5), "three requests at once need one erasure"

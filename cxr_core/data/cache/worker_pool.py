@@ -10,7 +10,6 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from cxr_core.data.cache import worker
 from cxr_core.data.cache.index import Film
@@ -60,12 +59,7 @@ class WorkerPool:
     def __enter__(self) -> "WorkerPool":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopped.set()
         with self._lock:
             for child in self._children:

@@ -14,8 +14,8 @@ MIN_SIDE_PX = 200
 
 BURNED_IN_TEXT = QualityFlag(
     "burned_in_text",
-    "The film seems to hold text burned into its border, which may name the patient. Look at it before you keep, "
-    "export or share it.",
+    "Possible burned-in text at the border: check it for patient identifiers before you keep, export or share the "
+    "film.",
 )
 PHOTOGRAPHED = QualityFlag(
     "photographed",

@@ -9,7 +9,6 @@ fill the memory is stopped by the time limit alone. On Windows the parent keeps 
 
 import queue
 import threading
-from types import TracebackType
 
 import numpy as np
 
@@ -186,12 +185,7 @@ class DecodePool:
     def __enter__(self) -> "DecodePool":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

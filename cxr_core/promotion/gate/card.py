@@ -2,6 +2,7 @@
 
 import math
 
+from cxr_core.decisions import ERRORS
 from cxr_core.models.card import (
     OPERATING_POINTS,
     DecisionThresholds,
@@ -11,7 +12,6 @@ from cxr_core.models.card import (
 from cxr_core.models.figures import recorded_figure
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.promotion.gate.checks import Check, pass_or_fail
-from cxr_core.reading.decision import ERRORS
 from cxr_core.reading.fitting.conformal import count_allowed_errors
 from cxr_core.workspace.json_files import Json, JsonObject
 

@@ -19,8 +19,8 @@ import math
 
 import numpy as np
 
+from cxr_core.decisions import ERRORS
 from cxr_core.models.card import DecisionThresholds
-from cxr_core.reading.decision import ERRORS
 from cxr_core.reading.fitting.calibration import choose_youden_threshold
 
 

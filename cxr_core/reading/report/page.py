@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
+from cxr_core.decisions import ERRORS
 from cxr_core.presentation.wording import (
     DRAWING_NOTICE,
     NOTICE,
@@ -14,7 +15,6 @@ from cxr_core.presentation.wording import (
     finding_name,
     format_percent,
 )
-from cxr_core.reading.decision import ERRORS
 from cxr_core.reading.impression import write_impression
 from cxr_core.reading.report.appendix import Appendix, build_appendix
 from cxr_core.reading.report.measurement import RatioSection, build_ratio_section

@@ -140,6 +140,7 @@ class ReadPageState(Films):
     prior_key: str | None = None  # the film to compare with; it may be the chosen one, or gone
     removed: RemovedFilms | None = None
     study_token: str = ""  # with which a reloaded tab finds this study again
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add_entry(self, entry: StudyEntry) -> None:
         """Add a film to the study."""
@@ -187,7 +188,7 @@ class ReadPageState(Films):
 
     def undo_removal(self) -> None:
         """Bring back what was removed last; does nothing once it is gone."""
-        removed, self.removed = self.removed, None
+        removed = self._take_removed()
         if removed is None:
             return
         self.put_back(removed.films, removed.order)
@@ -197,7 +198,7 @@ class ReadPageState(Films):
 
     def drop_undo(self) -> None:
         """Let what was removed last leave the memory for good."""
-        removed, self.removed = self.removed, None
+        removed = self._take_removed()
         if removed is not None:
             removed.films.forget()
             erase_soon()
@@ -232,6 +233,12 @@ class ReadPageState(Films):
         timer = threading.Timer(UNDO_S, self._drop_expired)
         timer.daemon = True
         timer.start()
+
+    def _take_removed(self) -> RemovedFilms | None:
+        """What was removed last, given once: to the reader who wants it back, or to the timer that drops it."""
+        with self._lock:
+            removed, self.removed = self.removed, None
+            return removed
 
     def _drop_expired(self) -> None:
         if self.removed is not None and time.monotonic() >= self.removed.deadline:

@@ -14,9 +14,7 @@ from cxr_core.version import VERSION
 from pages.components.read.film_view import decode_entry
 from pages.components.read.page_state import StudyEntry
 
-TEXT_NOTICE = (
-    "The PDF and HTML reports show the film, which seems to hold text. Check that it names nobody."
-)
+TEXT_NOTICE = "The PDF and HTML reports show the film. Check its burned-in text for patient identifiers first."
 
 
 def offer_reports(

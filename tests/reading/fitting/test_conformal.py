@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from cxr_core.reading.decision import ERRORS
+from cxr_core.decisions import ERRORS
 from cxr_core.reading.fitting.calibration import choose_youden_threshold
 from cxr_core.reading.fitting.conformal import choose_decisions, count_allowed_errors
 
