@@ -6,7 +6,7 @@ Each page's state is a class of its own in that page's package.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the first paint does without numpy
     from pages.components.evaluation.page_state import EvaluatePageState
 
 State = TypeVar("State")
+PREVALENCES = "prevalences"  # the key of those that the user chose
 
 
 def read_page_state() -> ReadPageState:
@@ -41,10 +42,14 @@ def claimed_token(component_key: str) -> str | None:
 
 
 def adopt_study(token: str) -> bool:
-    """Go on with the study of this token; False when it is gone, or open in another tab."""
+    """Go on with the study of this token and its sidebar; False when it is gone, or open in another tab.
+
+    Called before the sidebar is drawn.
+    """
     study = cache.kept_studies().claim(token, current_session_id())
     if study is not None:
         st.session_state["read_page"] = study
+        st.session_state.update(study.sidebar)
     return study is not None
 
 
@@ -185,7 +190,7 @@ def choose_prevalence(finding: str, share: float | None) -> None:
 
 
 def _chosen_prevalences() -> dict[str, float]:
-    return _get_or_create("prevalences", dict[str, float])
+    return _get_or_create(PREVALENCES, dict[str, float])
 
 
 def set_field_value(key: str, value: object) -> None:
@@ -198,6 +203,11 @@ def initialise_field(key: str, value: object) -> None:
     """Make a field start with this value, unless it has one; unlike with a default, a number field can be emptied."""
     if key not in st.session_state:
         st.session_state[key] = value
+
+
+def keep_fields(keys: Iterable[str]) -> dict[str, object]:
+    """What these fields hold now; those that are not there are left out."""
+    return {key: st.session_state[key] for key in keys if key in st.session_state}
 
 
 def field_text(key: str) -> str:

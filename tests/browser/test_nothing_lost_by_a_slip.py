@@ -10,6 +10,10 @@ pytestmark = pytest.mark.browser
 
 def test_a_cleared_study_is_brought_back_by_undo(page: Page, fake_app: str) -> None:
     drop(page, fake_app, ("calm.png", film(0.2)), ("grave.png", film(0.6))).wait_for()
+    age = page.get_by_role("spinbutton", name="Age in years")
+    age.fill("63")
+    age.press("Enter")
+    expect(page.get_by_text("age from the sidebar")).to_be_visible()
     page.get_by_role("button", name="Clear this study").click()
     expect(page.get_by_text("Removed the study.")).to_be_visible()
     expect(page.get_by_test_id("film-viewer")).to_have_count(0)
@@ -17,6 +21,7 @@ def test_a_cleared_study_is_brought_back_by_undo(page: Page, fake_app: str) -> N
     expect(page.get_by_text("Add films (2 in this study)")).to_be_visible()
     page.locator("[data-testid=film-viewer][data-ready=true]").wait_for()
     expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+    expect(age).to_have_value("63")
 
 
 def test_a_removed_film_is_brought_back_by_undo(page: Page, fake_app: str) -> None:
@@ -32,9 +37,17 @@ def test_a_reloaded_tab_finds_its_study_and_another_tab_does_not(
     page: Page, browser: Browser, fake_app: str
 ) -> None:
     drop(page, fake_app, ("mine.png", film(0.5))).wait_for()
+    age = page.get_by_role("spinbutton", name="Age in years")
+    age.fill("63")
+    age.press("Enter")
+    page.get_by_text("Strict", exact=False).first.click()
+    expect(page.get_by_text("age from the sidebar")).to_be_visible()
     page.reload()
     page.locator("[data-testid=film-viewer][data-ready=true]").wait_for()
     expect(page.get_by_text("Add films (1 in this study)")).to_be_visible()
+    expect(age).to_have_value("63")
+    expect(page.get_by_role("radio", name="Strict")).to_be_checked()
+    expect(page.get_by_text("age from the sidebar")).to_be_visible()
     page.reload()
     expect(page.get_by_text("Add films (1 in this study)")).to_be_visible()
     with browser.new_context() as elsewhere:

@@ -16,6 +16,7 @@ from pages.components.read.page_state import ReadPageState
 from pages.components.read.upload import make_entry
 from pages.components.read.worklist import (
     build_row,
+    format_patient_age,
     list_findings,
     sort_films,
     write_csv,
@@ -52,10 +53,24 @@ def test_most_suspicious_film_comes_first_and_films_not_read_last() -> None:
 def test_a_row_says_age_view_ratio_and_verdicts() -> None:
     state, readings = study(grave=film(0.6), calm=film(0.2))
     name, age, view, _, cardiomegaly, pneumonia = cells_of(state, readings, "grave")
-    assert (name, age, view) == ("grave.png", "63 years", "PA")
+    assert (name, age, view) == ("grave.png", "63 y", "PA")
     assert (cardiomegaly, pneumonia) == ("suspected", "no model")
     assert cells_of(state, readings, "calm")[4] == "not suspected"
     assert build_row(state, "grave", readings["grave"], ["cardiomegaly"]).suspected
+
+
+@pytest.mark.parametrize(
+    ("patient", "words"),
+    [
+        (Patient(age_years=1.0), "12 mo"),
+        (Patient(age_years=0.05), "2 wk"),
+        (Patient(age_years=0.01), "3 d"),
+        (Patient(age_group="adult"), "adult"),
+        (Patient(), "–"),
+    ],
+)
+def test_ages_are_short(patient: Patient, words: str) -> None:
+    assert format_patient_age(patient) == words
 
 
 def test_without_an_age_a_row_shows_no_verdict() -> None:

@@ -139,6 +139,7 @@ class ReadPageState(Films):
     chosen_key: str | None = None
     prior_key: str | None = None  # the film to compare with; it may be the chosen one, or gone
     removed: RemovedFilms | None = None
+    sidebar: dict[str, object] = field(default_factory=dict)  # what its fields hold, by their keys
     study_token: str = ""  # with which a reloaded tab finds this study again
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -209,6 +210,7 @@ class ReadPageState(Films):
         self.drop_undo()
         self.forget()
         self.examined_uploads.clear()
+        self.sidebar.clear()
         erase_soon()
 
     def count_bytes(self) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import streamlit as st
 
+from pages.components import session
 from pages.components.decision_form import ask_decision, ask_prevalences
 from pages.components.markdown import plain
 from pages.components.read.page_state import ReadPageState, StudyEntry
@@ -61,6 +62,8 @@ def ask_settings(state: ReadPageState) -> SidebarAnswers:
     cards = _list_cards(state)
     decision = ask_decision(cards, state.widget_key("decision"))
     prevalence = ask_prevalences(cards, state.widget_key("prevalence"))
+    names = ("age", "view", "decision", "decision-threshold")
+    state.sidebar = session.keep_fields([*map(state.widget_key, names), session.PREVALENCES])
     return SidebarAnswers(
         age_years=None if age is None else float(age),
         view=view,

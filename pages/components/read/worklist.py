@@ -15,6 +15,7 @@ from pages.components.worklist_table import Cell, WorklistRow, show_worklist
 
 NO_MODEL = Cell(text="no model", tone="none")
 AGE_NEEDED = Cell(text="age needed", tone="none")
+SHORT_UNITS = {"ye": "y", "mo": "mo", "we": "wk", "da": "d"}
 # A spreadsheet takes a text that begins with one of these for a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -97,9 +98,10 @@ def build_row(
 
 
 def format_patient_age(patient: Patient) -> str:
-    """The age as a clinician writes it; the age group where only that is known; a dash where nothing is."""
+    """The age in short, `57 y` or `8 mo`; the age group where only that is known; a dash where nothing is."""
     if patient.age_years is not None:
-        return format_age(patient.age_years)
+        number, unit = format_age(patient.age_years).split()
+        return f"{number} {SHORT_UNITS[unit[:2]]}"
     return AGE_GROUP_NAMES[patient.age_group] if patient.age_group else "–"
 
 

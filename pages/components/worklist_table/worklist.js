@@ -33,7 +33,8 @@ class Worklist {
     this.received = received;
     this.data = data;
     const head = this.root.querySelector("thead tr");
-    head.replaceChildren(...["", ...data.columns, "Read"].map((name) => makeCell("th", name)));
+    head.replaceChildren(...["", ...data.columns, "✓"].map((name) => makeCell("th", name)));
+    head.lastChild.title = "Read";
     const held = this.body.contains(this.root.getRootNode().activeElement);
     this.body.replaceChildren(...data.rows.map((row) => this.makeRow(row)));
     this.applyFilter();
