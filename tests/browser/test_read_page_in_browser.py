@@ -95,7 +95,9 @@ def test_heatmap_is_shown_at_first_only_where_something_is_suspected(
     expect(viewer).to_have_attribute("data-heat", "off")  # no verdict yet
     choose_adult(page)
     expect(viewer).to_have_attribute("data-heat", shown)
-    expect(page.get_by_text("Cardiomegaly, Evidence: how well its maps point")).to_be_visible()
+    expect(
+        page.get_by_text("Heatmap of cardiomegaly (Evidence): whether it shows where")
+    ).to_be_visible()
 
 
 def test_findings_ratio_and_film_are_seen_together_on_a_laptop(page: Page, fake_app: str) -> None:

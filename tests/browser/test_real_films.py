@@ -71,7 +71,9 @@ def test_dicom_of_an_adult_without_extension(
     expect_reading_of_the_core(page, reader, data, Patient(age_years=60))
     viewer = page.locator("[data-testid=film-viewer][data-ready=true]")
     expect(viewer).to_be_visible()
-    note = page.get_by_text("Cardiomegaly, Evidence: This map shows the region, not its borders")
+    note = page.get_by_text(
+        "Heatmap of cardiomegaly (Evidence): This map shows the region, not its borders"
+    )
     expect(note).to_be_visible()
     suspected = card_of(page, "cardiomegaly").get_by_text("● Suspected").count() == 1
     expect(viewer).to_have_attribute("data-heat", "on" if suspected else "off")

@@ -35,4 +35,6 @@ def test_note_names_finding_and_method(
     assert "was not measured" not in visible_text(app), "no map before there is a verdict"
     find_button(app, "Adult").click().run()
     assert not app.exception
-    assert f"Cardiomegaly, {name}: how well its maps point" in visible_text(app).replace("\\", "")
+    assert f"Heatmap of cardiomegaly ({name}): whether it shows where" in visible_text(app).replace(
+        "\\", ""
+    )

@@ -279,7 +279,7 @@ def _choose_first_heatmap(mapped: Sequence[FindingReading]) -> FindingReading | 
 def _show_heatmap_notes(layers: Sequence[tuple[FindingReading, Attribution]]) -> None:
     for finding, attribution in layers:
         method = HEATMAP_METHODS[attribution.method].split(" (")[0]
-        title = f"{finding_name(finding.finding)}, {method}"
+        title = f"Heatmap of {finding_name(finding.finding).lower()} ({method})"
         st.caption(plain(f"{title}: {_describe_map(finding, attribution.method)}"))
 
 
@@ -290,7 +290,7 @@ def _describe_map(finding: FindingReading, method: str) -> str:
         note = describe_heatmap(finding.card, finding.finding)
     if note is not None:
         return note
-    return "how well its maps point at this finding was not measured. Interpret with caution."
+    return "whether it shows where the finding is was not measured. Interpret with caution."
 
 
 def _make_layer(
