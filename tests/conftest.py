@@ -1,6 +1,7 @@
 """What every test may ask for, and where films are decoded."""
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,10 @@ from cxr_core.data import prepare
 from cxr_core.data.cache.worker import GRIDS, FilmAnswer, FilmDecoder, FilmTask, GridFile
 from cxr_core.data.cache.worker_pool import WorkerPool
 from cxr_core.models.networks.torchvision_compat import declare_missing_operators
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and the commands under test would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 declare_missing_operators()  # before any test module imports pytorch-grad-cam, and with it torchvision
 
