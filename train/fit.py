@@ -12,6 +12,7 @@ from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.field_help import format_flag_help
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
+from cxr_core.training.runs.annotation import make_annotation
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import (
     DATA,
@@ -52,6 +53,7 @@ def _start(given: argparse.Namespace, options: FitOptions) -> Path:
         run=given.run,
         version=given.version,
         retry_of=given.retry_of,
+        annotation=make_annotation(given.name, given.tags, given.note),
     )
 
 
@@ -81,6 +83,9 @@ def _create_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", default="1.0.0", help="the version of the model written (default 1.0.0)"
     )
+    parser.add_argument("--name", default="", help="what to call the run in tables and charts")
+    parser.add_argument("--tags", default="", metavar="TAG,TAG", help="tags of the run")
+    parser.add_argument("--note", default="", help="a note about the run")
     parser.add_argument(
         "--retry-of", default="", metavar="RUN", help="the run that this one repeats with a change"
     )

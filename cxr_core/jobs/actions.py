@@ -8,13 +8,13 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cxr_core.data.prepare import resolve_folders
+from cxr_core.data.prepare import resolve_data
 from cxr_core.errors import RunError
 from cxr_core.jobs import files, scheduler
 from cxr_core.jobs.activity import read_activity
@@ -38,6 +38,12 @@ from cxr_core.models.registry.registry import find_active_version, find_models_f
 from cxr_core.training.engine.device import require_device
 from cxr_core.training.recipe.recipe_file import format_recipe, load_recipe
 from cxr_core.training.runs import run_files
+from cxr_core.training.runs.annotation import (
+    NO_ANNOTATION,
+    RunAnnotation,
+    read_annotation,
+    write_annotation,
+)
 from cxr_core.workspace.atomic import remove_unfinished, temporary_path_beside
 from cxr_core.workspace.json_files import JsonObject, read_json_object
 from cxr_core.workspace.process_id import ProcessId, find_by_env_tag, send_signal
@@ -53,7 +59,7 @@ def submit_training(request: TrainingRequest) -> Job:
     """
     require_launching()
     device = require_device(request.device, request.processes, request.recipe.batch_size)
-    folders = [os.path.abspath(folder) for folder in resolve_folders(request.data)]
+    folders = list(resolve_data(request.data))
     if not folders:
         raise RunError("no data to train on was given; choose a registered dataset or a folder")
     with files.queue_lock():
@@ -217,6 +223,16 @@ def delete_run(run: str) -> None:
     _remove_deleted_runs()
 
 
+def annotate_run(run: str, change: Callable[[RunAnnotation], RunAnnotation]) -> None:
+    """Change what is written about a run: its name, tags and note. change: gives the new from the present.
+
+    Raises RunError when there is no such run, or its folder cannot be written.
+    """
+    with files.queue_lock():  # so that two changes at once are both kept
+        folder = files.find_run_folder(run)
+        write_annotation(folder, change(read_annotation(folder)))
+
+
 def dismiss_evaluation(job: str) -> None:
     """Remove the record of an evaluation that has ended; its figures, if there are any, stay.
 
@@ -315,6 +331,8 @@ def _create_run(request: TrainingRequest, folders: list[str]) -> Path:
             format_recipe(request.recipe), encoding="utf-8"
         )
         files.write_record(hidden, run_files.REQUEST, submitted.to_json())
+        if request.annotation != NO_ANNOTATION:
+            write_annotation(hidden, request.annotation)
         enqueue(hidden, submitted.queue)
         hidden.rename(run)
     except OSError as error:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from cxr_core.training.runs.annotation import NO_ANNOTATION, RunAnnotation
+
 if TYPE_CHECKING:  # a recipe imports pandas, which the scheduler does without
     from cxr_core.training.recipe.recipe import Recipe
 
@@ -34,6 +36,7 @@ class TrainingRequest:
     data: folders, or names of registered datasets.  token: any text that stands for one click on Start; however often
     it is submitted, it makes one run.  device: auto, cpu or cuda.  processes: how many train the run together.
     version: of the model that the run writes.  retry_of: the id of the run whose recipe this one began with.
+    annotation: its name, tags and note.
     """
 
     recipe: "Recipe"
@@ -43,6 +46,7 @@ class TrainingRequest:
     processes: int = 1
     version: str = "1.0.0"
     retry_of: str = ""
+    annotation: RunAnnotation = NO_ANNOTATION
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Job:
     id: of a run the name of its folder under <workspace>/runs, of an evaluation the path of its folder under the
     workspace.  title: what it does, in words.  sentence: its state in words, with the reason where there is one.
     place: in its queue, from 1; None when it does not wait.  device: cpu or cuda; "" when unknown.  by_hand: whether a
-    shell started it.  actions: what can be done with it now.
+    shell started it.  annotation: what people wrote about a run.  actions: what can be done with it now.
     """
 
     id: str
@@ -81,8 +85,14 @@ class Job:
     ended: float | None = None
     retry_of: str = ""
     by_hand: bool = False
+    annotation: RunAnnotation = NO_ANNOTATION
     progress: Progress = field(default_factory=Progress)
     actions: frozenset[Action] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """The name that people gave a run, else its id."""
+        return self.annotation.name or self.id
 
     @property
     def live(self) -> bool:

@@ -14,11 +14,14 @@ from cxr_core.jobs.records import (
     SubmittedTraining,
     read_int,
     read_text,
+    read_texts,
     read_time,
 )
 from cxr_core.jobs.state import Status, derive_status
 from cxr_core.presentation.wording import split_name
 from cxr_core.training.runs import run_files
+from cxr_core.training.runs.annotation import read_annotation
+from cxr_core.workspace.json_files import read_json_object
 from cxr_core.workspace.process_id import find_by_env_tag
 
 
@@ -93,6 +96,7 @@ def _training_job(records: JobRecords, request: SubmittedTraining, status: Statu
         started=_find_start(records),
         ended=_find_end(records, status),
         retry_of=request.retry_of,
+        annotation=read_annotation(folder),
         actions=_training_actions(status.state, folder),
     )
 
@@ -100,14 +104,17 @@ def _training_job(records: JobRecords, request: SubmittedTraining, status: Statu
 def _request_by_hand(run: Path) -> SubmittedTraining:
     """What a run that a shell started would have been submitted as, as far as its files tell."""
     values = run_files.read_recipe_values(run)
+    manifest = read_json_object(run / run_files.RUN_MANIFEST) or {}
+    folders = read_texts(manifest, "folders")
     device = read_text(run_files.read_first_event(run), "device")
     return SubmittedTraining(
         token="",
         recipe=read_text(values, "name"),
         model=read_text(values, "model"),
-        data=(),
-        folders=(),
+        data=folders,
+        folders=folders,
         device=device.partition(":")[0],
+        retry_of=read_text(manifest, "retry_of"),
     )
 
 

@@ -31,6 +31,7 @@ from cxr_core.training.run_data import (
     load_targets,
     open_run_data,
 )
+from cxr_core.training.runs.annotation import NO_ANNOTATION, RunAnnotation
 from cxr_core.training.runs.events import (
     Event,
     PreparationProgress,
@@ -82,12 +83,13 @@ def fit(
     run: Path | None = None,
     version: str = "1.0.0",
     retry_of: str = "",
+    annotation: RunAnnotation = NO_ANNOTATION,
 ) -> Path:
     """Train, calibrate and write a model. Returns the model's folder.
 
     data: folders, or names of registered datasets; their test split is left alone.  run: the new run's folder.
-    version: of the model.  retry_of: the run whose recipe this one changes. Raises DataError, RecipeError, Cancelled,
-    or RunError, also when it was asked to stop.
+    version: of the model.  retry_of: the run whose recipe this one changes.  annotation: the run's name, tags and note.
+    Raises DataError, RecipeError, Cancelled, or RunError, also when it was asked to stop.
     """
     with join_processes(options.device) as context:
         folders = absolute_folders(data)
@@ -104,7 +106,7 @@ def fit(
                 exclusions=run_data.exclusions,
                 segmenter=name_of_segmenter() if recipe.region_weight else "",
             )
-            folder = RunFolder.create(recipe, manifest, run)
+            folder = RunFolder.create(recipe, manifest, run, annotation)
         with _hold(folder, context), _record_events(folder, context, options.report) as report:
             report(
                 RunBegun(

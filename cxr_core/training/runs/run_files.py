@@ -4,6 +4,7 @@ recipe.toml       the resolved recipe                  checkpoints/  see engine/
 manifest.json     data and split hashes, counts        model/        the finished model folder
 progress.jsonl    a JSON line per event                evaluation/   what train.evaluate wrote
 run.log           the events in words                  .lock         held while a process trains here
+annotation.json   what people wrote about it
 
 job/request.json, job/recipe.toml    what was submitted; never changed
 job/queue.json                       waiting time and place in the queue; removed at the start

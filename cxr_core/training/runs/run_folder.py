@@ -13,6 +13,7 @@ from cxr_core.errors import RecordError, RunError
 from cxr_core.training.engine.checkpoint import Checkpoints
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import format_recipe, load_recipe
+from cxr_core.training.runs.annotation import NO_ANNOTATION, RunAnnotation, write_annotation
 from cxr_core.training.runs.events import Event, event_to_json
 from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_files import (
@@ -50,9 +51,16 @@ class RunFolder:
         self.checkpoints = Checkpoints(self.path / CHECKPOINTS)
 
     @classmethod
-    def create(cls, recipe: Recipe, manifest: RunManifest, path: Path | None = None) -> "RunFolder":
+    def create(
+        cls,
+        recipe: Recipe,
+        manifest: RunManifest,
+        path: Path | None = None,
+        annotation: RunAnnotation = NO_ANNOTATION,
+    ) -> "RunFolder":
         """A new run folder; without a path, a new one in the workspace.
 
+        annotation: when it is empty, one that the folder holds already is kept.
         Raises RunError when the path holds a run already or cannot be written.
         """
         if path is not None and (path / RUN_RECIPE).exists():
@@ -62,6 +70,8 @@ class RunFolder:
         try:
             path = path or _create_folder(f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}")
             path.mkdir(parents=True, exist_ok=True)
+            if annotation != NO_ANNOTATION:
+                write_annotation(path, annotation)
             atomic_write(path / RUN_MANIFEST, json.dumps(manifest.to_json(), indent=2) + "\n")
             # Last, as a folder with a recipe is a run that can be resumed.
             atomic_write(path / RUN_RECIPE, format_recipe(recipe))
