@@ -19,6 +19,11 @@ ANNOTATION, BASELINE = "annotation.json", "baseline.json"
 MAX_NAME, MAX_TAG, MAX_TAGS, MAX_NOTE = 80, 40, 20, 4000  # characters; and tags of one run
 
 
+def _require_length(what: str, text: str, limit: int) -> None:
+    if len(text) > limit:
+        raise RunError(f"the {what} has {len(text):,} characters; shorten it to {limit:,}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunAnnotation(JsonRecord):
     """What people wrote about a run; empty at first. Raises RunError when a text is too long."""
@@ -102,8 +107,3 @@ def _write(path: Path, record: JsonRecord) -> None:
 
 def _on_one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _require_length(what: str, text: str, limit: int) -> None:
-    if len(text) > limit:
-        raise RunError(f"the {what} has {len(text):,} characters; shorten it to {limit:,}")
