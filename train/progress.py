@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from cxr_core.data.prepare import StageProgress
 from cxr_core.jobs.heartbeat import EventLog, Heartbeat, find_own_job
+from cxr_core.presentation.wording import format_count
 from cxr_core.training.runs import run_files
 from cxr_core.training.runs.events import (
     Event,
@@ -162,5 +163,5 @@ def _describe_event(event: Event) -> str:
 
 def _shorten(value: object) -> str:
     if isinstance(value, list) and len(value) > 3:
-        return f"{len(value)} tensors"
+        return format_count(len(value), "tensors")
     return f"{value:.4g}" if isinstance(value, float) else str(value)

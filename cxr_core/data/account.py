@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator
 
+from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.json_record import Count, JsonRecord
 
@@ -84,9 +85,9 @@ class FilmAccount:
     @property
     def sentence(self) -> str:
         """Both accounts as one sentence."""
-        text = f"{_count(self.files.found, 'image files')} found: {self.files.phrase}"
+        text = f"{format_count(self.files.found, 'image files')} found: {self.files.phrase}"
         if self.rows is not None:
-            text += f"; {_count(self.rows.found, 'table rows')}: {self.rows.phrase}"
+            text += f"; {format_count(self.rows.found, 'table rows')}: {self.rows.phrase}"
         return f"{text}."
 
     def to_json(self) -> JsonObject:
@@ -147,10 +148,6 @@ def account_for_films(counts: SourceCounts, statuses: Mapping[str, int]) -> Film
     )
 
 
-def _count(number: int, unit: str) -> str:
-    return f"{number:,} {_in_number(unit, number)}"
-
-
 def _in_number(words: str, count: int) -> str:
     """The words as they follow a number: "lateral views", but "1 lateral view"."""
     if count != 1:
@@ -159,8 +156,6 @@ def _in_number(words: str, count: int) -> str:
 
 
 _SINGULAR = {
-    "image files": "image file",
-    "table rows": "table row",
     "lateral views": "lateral view",
     "other views than frontal ones": "other view than a frontal one",
     "masks": "mask",

@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterable
 
 import pandas as pd
 
-from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.checks.issue import Issue
+from cxr_core.presentation.wording import format_count
 
 # A spreadsheet keeps the zeros of ="00000100" and of '00000100.
 SPREADSHEET_TEXT = re.compile(r'="(.*)"|\'(.*)')

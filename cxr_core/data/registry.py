@@ -19,11 +19,12 @@ import pyarrow.parquet as pq
 
 from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.checks.decision import Decision, fingerprint_issue
-from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError, RecordError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import FINDINGS
+from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.atomic import finish_replacement
 from cxr_core.workspace.json_files import JsonObject, parse_json, read_bounded
 from cxr_core.workspace.json_record import JsonRecord, PathText, read_record_file

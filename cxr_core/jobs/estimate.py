@@ -1,6 +1,5 @@
 """Estimates the time and memory of a training run from a few of its steps, measured in a child process."""
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -8,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from cxr_core.data.prepare import resolve_folders
+from cxr_core.data.prepare import resolve_data
 from cxr_core.errors import Cancelled
 from cxr_core.jobs.job import TrainingRequest
+from cxr_core.presentation.wording import format_count
 from cxr_core.training.engine.device import require_device
 from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.workspace.child_process import ChildEnded, ChildProcess, ChildTimedOut
@@ -71,7 +71,7 @@ def estimate(
     the sentence says why. Raises RunError or DataError for a device or data that is not there.
     """
     device = require_device(request.device, request.processes, request.recipe.batch_size)
-    folders = [os.path.abspath(folder) for folder in resolve_folders(request.data)]
+    folders = list(resolve_data(request.data))
     with tempfile.TemporaryDirectory() as place:
         recipe = Path(place) / "recipe.toml"
         recipe.write_text(format_recipe(request.recipe), encoding="utf-8")
@@ -148,13 +148,13 @@ def _extrapolate(
 def _describe(
     epochs: int, duration_s: float, memory_mb: float, speed: float, measured: Measurements
 ) -> str:
-    epochs_in_words = f"{epochs} epoch{'s' if epochs > 1 else ''}"
     sentence = (
-        f"About {_format_duration(duration_s)} for {epochs_in_words} of {measured.train:,} films, and "
-        f"{_format_memory(memory_mb)} of memory; measured over {measured.steps} steps at {speed:.0f} images/s."
+        f"About {_format_duration(duration_s)} for {format_count(epochs, 'epochs')} of "
+        f"{format_count(measured.train, 'films')}, and {_format_memory(memory_mb)} of memory; measured over "
+        f"{format_count(measured.steps, 'steps')} at {speed:.0f} images/s."
     )
     if measured.undecoded:
-        sentence += f" Decoding {measured.undecoded:,} films comes before it."
+        sentence += f" Decoding {format_count(measured.undecoded, 'films')} comes before it."
     if measured.unsegmented:
         sentence += f" So does segmenting the hearts on {measured.unsegmented:,}."
     return sentence

@@ -37,6 +37,20 @@ ROUNDING = 1e-6  # 7 days in years and back are 6.999...
 DRAWING_NOTICE = "This is a synthetic film made by the program, not a film of a patient."
 
 
+def format_count(count: int, nouns: str) -> str:
+    """A number with its noun, which is given in the plural: `1 film`, `4,139 films`, `1 blocking issue`."""
+    return f"{count:,} {to_singular(nouns) if count == 1 else nouns}"
+
+
+def to_singular(nouns: str) -> str:
+    """The singular of a regular plural, whose last word counts: `copies` -> copy, `boxes` -> box, `films` -> film."""
+    if nouns.endswith("ies"):
+        return f"{nouns[:-3]}y"
+    if nouns.endswith(("ches", "shes", "sses", "xes")):
+        return nouns[:-2]
+    return nouns.removesuffix("s")
+
+
 def finding_name(key: str) -> str:
     """The display name of a finding: `pleural_thickening` -> Pleural thickening."""
     return FINDINGS[key].name if key in FINDINGS else key.replace("_", " ").capitalize()
@@ -164,14 +178,10 @@ def format_age(years: float) -> str:
     days = int(years * DAYS_A_YEAR + ROUNDING)
     months = int(years * 12 + ROUNDING)
     if days < 14:
-        return _count(days, "day")
+        return format_count(days, "days")
     if months < 3:
-        return _count(days // 7, "week")
-    return _count(months, "month") if months < 24 else _count(months // 12, "year")
-
-
-def _count(number: int, unit: str) -> str:
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+        return format_count(days // 7, "weeks")
+    return format_count(months, "months") if months < 24 else format_count(months // 12, "years")
 
 
 def format_time(iso: str) -> str:

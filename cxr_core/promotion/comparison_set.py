@@ -12,6 +12,7 @@ from cxr_core.data.splits.holdout import HOLDOUT
 from cxr_core.errors import DataError, RunError, SplitMissing
 from cxr_core.evaluation.store.provenance import count_test_uses
 from cxr_core.models.card_file import AnyCard
+from cxr_core.presentation.wording import format_count
 from cxr_core.training.run_data import films_of_split
 from cxr_core.training.runs.manifest import Exclusions, split_kinds
 from cxr_core.training.runs.run_folder import RunFolder
@@ -131,11 +132,12 @@ def _describe_films(films: Manifest | None, split: str, no_holdout: str, no_test
     if films is None:
         return f"There are no films that were never trained on: {no_holdout}; {no_test}."
     patients = films.table["patient"].nunique()
-    counts = f"{len(films.table):,} films of {patients:,} patients"
+    counts = f"{format_count(len(films.table), 'films')} of {format_count(patients, 'patients')}"
     if split == HOLDOUT:
         return f"{counts}, the promotion holdout: neither model was trained or tuned on them."
     uses = count_test_uses(films.data_sha256())
     return (
-        f"{counts}, the data's own test split, since {no_holdout}. Used before for {uses.evaluations} evaluations of "
-        f"{uses.models} different models. Each choice made on these films makes their figures a little too good."
+        f"{counts}, the data's own test split, since {no_holdout}. Used before for "
+        f"{format_count(uses.evaluations, 'evaluations')} of {format_count(uses.models, 'different models')}. "
+        "Each choice made on these films makes their figures a little too good."
     )

@@ -1,14 +1,12 @@
 """The films of a run: read, decoded, restricted to the recipe's population and split as the recipe says."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cxr_core.data.checks.issue import format_count
 from cxr_core.data.film_set import FilmSet, load_film_set
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.prepare import open_data, resolve_folders
+from cxr_core.data.prepare import open_data, resolve_data
 from cxr_core.data.sources.masks import find_swapped_masks, load_masks
 from cxr_core.data.splits.holdout import carve_holdout
 from cxr_core.data.splits.splits import (
@@ -20,6 +18,7 @@ from cxr_core.data.splits.splits import (
     split_fold,
 )
 from cxr_core.errors import Cancelled, DataError, RecipeError, RunError
+from cxr_core.presentation.wording import format_count
 from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.recipe.recipe import Recipe
@@ -40,8 +39,8 @@ class RunData:
 
 
 def absolute_folders(data: Sequence[str | Path]) -> tuple[str, ...]:
-    """The folders of datasets given by folder or by registered name, as a run's manifest records them."""
-    return tuple(os.path.abspath(folder) for folder in resolve_folders(data))
+    """The folders of datasets given by folder or by registered name, and subsets, as a run's manifest records them."""
+    return resolve_data(data)
 
 
 def open_run_data(

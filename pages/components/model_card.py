@@ -10,6 +10,7 @@ from cxr_core.presentation.wording import (
     WITH_RATIO,
     card_split_name,
     finding_name,
+    format_count,
     format_exact_threshold,
     operating_point_name,
 )
@@ -89,7 +90,7 @@ def _list_training_facts(training: JsonObject, finding: str) -> Iterator[tuple[s
 
 
 def _describe_split(split: JsonObject, finding: str) -> str:
-    text = f"{split.get('films', 0):,} films of {split.get('patients', 0):,} patients"
+    text = f"{format_count(split.get('films', 0), 'films')} of {format_count(split.get('patients', 0), 'patients')}"
     positives = _object(split.get("positives")).get(finding)
     if positives is not None:
         text += f", {positives:,} of them with the finding"

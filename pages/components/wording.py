@@ -36,8 +36,3 @@ def format_duration(seconds: float) -> str:
     if minutes < 48 * 60:
         return f"{minutes // 60} h {minutes % 60:02} min"
     return f"{minutes // 1440} days {minutes % 1440 // 60} h"
-
-
-def count_of(count: int, noun: str) -> str:
-    """`1 film`, `1,204 films`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

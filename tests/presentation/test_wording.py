@@ -9,6 +9,7 @@ from cxr_core.presentation.wording import (
     card_split_name,
     finding_name,
     format_age,
+    format_count,
     format_percent,
     format_ratio,
     format_ratio_interval,
@@ -103,3 +104,21 @@ def test_an_age_is_written_as_a_clinician_writes_it(years, words):
 )
 def test_a_whole_number_of_units_is_never_one_less(unit, name, numbers):
     assert [format_age(number * unit) for number in numbers] == [f"{n} {name}" for n in numbers]
+
+
+@pytest.mark.parametrize(
+    ("count", "nouns", "words"),
+    [
+        (0, "films", "0 films"),
+        (1, "films", "1 film"),
+        (4139, "blocking issues", "4,139 blocking issues"),
+        (1, "blocking issues", "1 blocking issue"),
+        (1, "copies", "1 copy"),
+        (1, "boxes", "1 box"),
+        (1, "batches", "1 batch"),
+        (1, "sizes", "1 size"),
+        (1, "different models", "1 different model"),
+    ],
+)
+def test_one_thing_is_never_counted_in_the_plural(count, nouns, words):
+    assert format_count(count, nouns) == words

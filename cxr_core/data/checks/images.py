@@ -6,9 +6,10 @@ from itertools import compress
 import pandas as pd
 
 from cxr_core.data.account import LEFT_OUT, REASONS
-from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.manifest import NO_SPLIT, Manifest
 from cxr_core.film.irregularities import IRREGULARITIES
+from cxr_core.presentation.wording import format_count
 
 # Quality flags (film/quality.py) of images that a reading would refuse.
 UNSUITABLE = frozenset(
@@ -121,7 +122,7 @@ def find_mixed_sizes(films: Manifest) -> Iterator[Issue]:
     for (width, height), count in sizes.head(EXAMPLES).items():
         lines.append(f"{width} × {height} px: {format_count(count, 'films')}")
     more = f"; and {len(sizes) - EXAMPLES:,} more" if len(sizes) > EXAMPLES else ""
-    message = f"The films have {len(sizes):,} sizes. {'; '.join(lines)}{more}."
+    message = f"The films have {format_count(len(sizes), 'sizes')}. {'; '.join(lines)}{more}."
     yield Issue(code="mixed_resolution", message=message, count=int(sizes.sum()))
 
 

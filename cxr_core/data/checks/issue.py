@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cxr_core.data.checks.issue_kinds import ISSUES, SEVERITIES, Severity
+from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.json_record import Count, JsonRecord
 
 EXAMPLES = 5
@@ -60,11 +61,6 @@ class Issue(JsonRecord):
     def remedy(self) -> str:
         """What to do, in a sentence."""
         return ISSUES[self.code].remedy
-
-
-def format_count(count: int, unit: str) -> str:
-    """A number with its noun, which is given in the plural: "1 film", "4,139 films"."""
-    return f"{count:,} {unit.removesuffix('s') if count == 1 else unit}"
 
 
 def sort_by_severity(issues: Iterable[Issue]) -> tuple[Issue, ...]:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from cxr_core.data.account import LEFT_OUT, FilmAccount
 from cxr_core.data.checks.decision import Decision, fingerprint_issue
-from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.checks.issue_kinds import SEVERITIES, Severity
 from cxr_core.data.manifest import SplitCounts
 from cxr_core.findings import FINDINGS
 from cxr_core.presentation.html import render_template
+from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.json_files import JsonObject
 
 TEMPLATE = Path(__file__).parent / "templates" / "dataset_report.html.j2"

@@ -13,11 +13,12 @@ from cxr_core.data.checks.images import (
     find_suspicious_films,
     find_unreadable_files,
 )
-from cxr_core.data.checks.issue import Issue, format_count, sort_by_severity
+from cxr_core.data.checks.issue import Issue, sort_by_severity
 from cxr_core.data.checks.shortcuts import find_shortcuts
 from cxr_core.data.checks.splits import find_missing_classes, find_patients_in_two_splits
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.sources.masks import find_swapped_masks
+from cxr_core.presentation.wording import format_count
 
 
 def run_checks(manifest: Manifest) -> tuple[Issue, ...]:

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
 from cxr_core.findings import FINDINGS
+from cxr_core.presentation.wording import format_count
 
 CONFIDENCE = 0.95
 # Reported beyond 1.25 or 1/1.25. A cue of that strength, shared by half of the films, separates films with and without

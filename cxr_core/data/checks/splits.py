@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.manifest import SPLITS, Manifest
 from cxr_core.findings import FINDINGS
+from cxr_core.presentation.wording import format_count
 
 
 def find_patients_in_two_splits(films: Manifest) -> Iterator[Issue]:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.identifiers import normalise_cells
 from cxr_core.data.sources.files import film_issue
 from cxr_core.data.sources.text_files import read_text_file
 from cxr_core.errors import DataError
+from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.paths import printable
 
 SEPARATORS = (",", "\t", ";")

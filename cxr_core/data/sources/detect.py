@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from cxr_core.data.account import LEFT_OUT, SourceCounts, join_counts
-from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest, build_table, empty_boxes
 from cxr_core.data.sources.files import (
     FileListing,
@@ -35,6 +35,7 @@ from cxr_core.data.sources.nih14 import ENTRIES, TABLES, read_nih14
 from cxr_core.data.sources.table import holds_dicom, read_csv, read_dicom
 from cxr_core.data.splits.splits import explain_small_validation
 from cxr_core.errors import DataError
+from cxr_core.presentation.wording import format_count
 
 SOURCES: dict[str, Callable[[Sequence[FileListing]], Manifest]] = {
     "nih14": read_nih14,

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.checks.issue_kinds import ISSUES
 from cxr_core.errors import DataError, FileRefused
+from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.outside_files import read_file_start
 from cxr_core.workspace.paths import is_utf8, printable
 

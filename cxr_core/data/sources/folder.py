@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.data.account import USED, SourceCounts
-from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.data.sources.files import FileListing, file_names, film_issue
 from cxr_core.data.sources.film_paths import (
@@ -31,6 +31,7 @@ from cxr_core.data.sources.patients import report_shared_numbers
 from cxr_core.data.sources.views import decide_status, read_views
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS, finding_named, is_no_finding
+from cxr_core.presentation.wording import format_count
 
 KERMANY_NAME = re.compile(r"person\d+_(bacteria|virus)_\d+")
 KERMANY_TERMS = "Kermany et al. 2018, CC BY 4.0, doi:10.17632/rscbjbr9sj.2"

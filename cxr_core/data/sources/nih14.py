@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.identifiers import (
     find_spellings,
     normalise_stem,
@@ -44,6 +44,7 @@ from cxr_core.data.sources.labels import (
 from cxr_core.data.sources.views import decide_status, read_views
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS
+from cxr_core.presentation.wording import format_count
 
 ENTRIES = "Data_Entry_2017*.csv"
 TRAINING_LIST, TEST_LIST, BOXES = "train_val_list.txt", "test_list.txt", "BBox_List_2017.csv"

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.sources.files import film_issue
 from cxr_core.data.sources.film_paths import PathPatient, find_patient, find_study
 from cxr_core.data.sources.labels import is_unstated
+from cxr_core.presentation.wording import format_count
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.identifiers import normalise_cells, normalise_patient, unify_patients
 from cxr_core.data.manifest import Manifest, build_table, empty_boxes
 from cxr_core.data.sources.counts import count_sources, find_unused_files, list_surplus
@@ -63,6 +63,7 @@ from cxr_core.data.sources.patients import assign_patients
 from cxr_core.data.sources.views import FilmViews, decide_status, read_views
 from cxr_core.errors import DataError
 from cxr_core.findings import FINDINGS
+from cxr_core.presentation.wording import format_count
 
 TERMS = "Terms not known to this program: see what came with the data."
 MAX_OPENED_FILES = 20

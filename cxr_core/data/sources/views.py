@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.data.account import LEFT_OUT, MISSING, USED
-from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.sources.files import film_issue
 from cxr_core.data.sources.film_paths import is_lateral_path
 from cxr_core.data.sources.labels import report_unknown_values
 from cxr_core.film.vocabulary import parse_view
+from cxr_core.presentation.wording import format_count
 
 # PadChest's word for films that its radiologists took out.
 EXCLUDED_WORD = "exclude"

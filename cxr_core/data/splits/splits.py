@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.checks.issue import format_count
 from cxr_core.data.manifest import NO_SPLIT, SPLITS, Manifest
 from cxr_core.data.splits.grouping import allocate_groups, group_patients
 from cxr_core.errors import DataError
+from cxr_core.presentation.wording import format_count
 
 # A validation split is small with fewer films, or fewer positives of a finding, than these, while train has so many
 # times more.
@@ -45,9 +45,9 @@ def split_by_ratios(
         raise DataError(f"the ratios {ratios} are not three shares that sum to 1")
     shares = [(split, ratio) for split, ratio in zip(SPLITS, ratios, strict=True) if ratio > 0]
     table = manifest.table.copy()
-    table["split"] = _assign_splits(table, shares, findings, seed)
+    table["split"] = assign_splits(table, shares, findings, seed)
     result = manifest.with_table(table)
-    _check_classes(result, [split for split, _ in shares], findings)
+    require_both_classes(result, [split for split, _ in shares], findings)
     return result
 
 
@@ -61,10 +61,10 @@ def split_fold(
     """
     names = list(map(str, range(1, folds + 1)))
     table = manifest.table.copy()
-    assigned = _assign_splits(table, [(name, 1 / folds) for name in names], findings, seed)
+    assigned = assign_splits(table, [(name, 1 / folds) for name in names], findings, seed)
     table["split"] = np.where(assigned == str(fold), "test", "train")
     result = manifest.with_table(table)
-    _check_classes(result, ["train", "test"], findings)
+    require_both_classes(result, ["train", "test"], findings)
     return result
 
 
@@ -89,9 +89,9 @@ def carve_validation(
                 f"{', '.join(map(str, table['split'].fillna(NO_SPLIT).unique()))}. Split the data by ratios"
             )
         shares = [("train", 1 - share), ("val", share)]
-        table.loc[learning, "split"] = _assign_splits(table[learning], shares, findings, seed)
+        table.loc[learning, "split"] = assign_splits(table[learning], shares, findings, seed)
     result = manifest.with_table(table)
-    _check_classes(result, ["train", "val"], findings)
+    require_both_classes(result, ["train", "val"], findings)
     return result
 
 
@@ -121,7 +121,9 @@ def drop_identical_films(manifest: Manifest) -> Manifest:
     """
     table = manifest.table
     rank = table["split"].map({"test": 0, "val": 1, "train": 2}).fillna(3)
-    order = pd.DataFrame({"rank": rank, "image": table["image"], "sha256": _pixel_hashes(table)})
+    order = pd.DataFrame(
+        {"rank": rank, "image": table["image"], "sha256": require_pixel_hashes(table)}
+    )
     order = order.sort_values(["rank", "image"])
     dropped = order["sha256"].duplicated() & (order["rank"] > 0)
     return manifest.with_table(table[~dropped.sort_index()])
@@ -131,11 +133,11 @@ def require_classes(manifest: Manifest, findings: Sequence[str]) -> Manifest:
     """The same manifest. Raises DataError when a finding has no positive or no negative in train, or in val if any."""
     existing = set(manifest.table["split"])
     splits = [split for split in ("train", "val") if split in existing]
-    _check_classes(manifest, splits, findings)
+    require_both_classes(manifest, splits, findings)
     return manifest
 
 
-def _assign_splits(
+def assign_splits(
     table: pd.DataFrame, shares: Sequence[tuple[str, float]], findings: Sequence[str], seed: int
 ) -> np.ndarray:
     """(N,) the split of each film. shares: of all films, by split."""
@@ -144,7 +146,7 @@ def _assign_splits(
         raise DataError(
             f"the data has no labels for {', '.join(missing)}, so it cannot be split by them"
         )
-    group = group_patients(table["patient"], _pixel_hashes(table))
+    group = group_patients(table["patient"], require_pixel_hashes(table))
     strata = []
     for key in findings:
         strata += [table[key] == 1, table[key] == 0]
@@ -156,7 +158,7 @@ def _assign_splits(
     return np.array([name for name, _ in shares])[split[group]]
 
 
-def _pixel_hashes(table: pd.DataFrame) -> pd.Series:
+def require_pixel_hashes(table: pd.DataFrame) -> pd.Series:
     """The hash of each film's pixels. Raises DataError when a film has not been decoded."""
     unknown = int(table["sha256"].isna().sum())
     if unknown:
@@ -168,7 +170,9 @@ def _pixel_hashes(table: pd.DataFrame) -> pd.Series:
     return table["sha256"]
 
 
-def _check_classes(manifest: Manifest, splits: Sequence[str], findings: Sequence[str]) -> None:
+def require_both_classes(
+    manifest: Manifest, splits: Sequence[str], findings: Sequence[str]
+) -> None:
     for key in findings:
         _require_both_labels(manifest.table[manifest.table["split"].isin(splits)], key)
         for split in splits:

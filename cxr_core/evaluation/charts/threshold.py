@@ -21,6 +21,7 @@ from cxr_core.evaluation.charts.film_filter import OUTCOME_NAMES, FilmFilter, Ou
 from cxr_core.evaluation.metrics.metrics import Confusion
 from cxr_core.evaluation.metrics.sweep import Distribution
 from cxr_core.presentation.palette import BLUE, DASHES, GREEN, ORANGE, PURPLE, VERMILION, tint
+from cxr_core.presentation.wording import format_count
 
 # Each cell with its column (called, not called) and row (finding, none).
 CELLS: tuple[tuple[Outcome, int, int], ...] = (
@@ -58,7 +59,7 @@ def draw_confusion(calls: Confusion, text_colour: str | None = None) -> Chart:
         counts.append(count)
         rates.append(rate)
         colours.append(tint(BLUE if name in RIGHT else ORANGE, strength))
-        hovers.append(f"<b>{OUTCOME_NAMES[name]}</b><br>{count:,} films{share}")
+        hovers.append(f"<b>{OUTCOME_NAMES[name]}</b><br>{format_count(count, 'films')}{share}")
         annotations.append(
             {
                 "x": column,

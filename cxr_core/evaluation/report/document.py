@@ -8,7 +8,7 @@ from typing import ClassVar
 from cxr_core.evaluation.metrics.results import EvaluatedData
 from cxr_core.evaluation.report.svg import SvgChart
 from cxr_core.presentation.html import TableCell, render_template
-from cxr_core.presentation.wording import NOTICE, format_time, split_name
+from cxr_core.presentation.wording import NOTICE, format_count, format_time, split_name
 from cxr_core.version import VERSION
 
 TEMPLATE = Path(__file__).parent / "templates" / "evaluation_report.html.j2"
@@ -103,10 +103,8 @@ def render_report(report: EvaluationReport) -> str:
 
 def build_films_paragraph(data: EvaluatedData, split: str) -> Paragraph:
     """How many films of how many patients were evaluated."""
-    return Paragraph(
-        f"Evaluated on {data.films:,} films of {data.patients:,} patients: the {split_name(split)}.",
-        "lead",
-    )
+    counts = f"{format_count(data.films, 'films')} of {format_count(data.patients, 'patients')}"
+    return Paragraph(f"Evaluated on {counts}: the {split_name(split)}.", "lead")
 
 
 def build_split_warning(split: str) -> list[Paragraph]:

@@ -13,6 +13,7 @@ from cxr_core.models.figures import (
     PointingGame,
     Randomisation,
 )
+from cxr_core.presentation.wording import format_count
 
 CONTROL_NAMES = {
     "random": "a random point",
@@ -56,7 +57,7 @@ def describe_verdict(localisation: Localisation, control: str) -> str:
     """The comparison with one control in a sentence: verdict, figures, difference and number of films."""
     verdict, pointing = localisation.verdict[control], localisation.pointing[0]
     name = CONTROL_NAMES[control]
-    films = f"{localisation.films:,} films of {localisation.patients:,} patients"
+    films = f"{format_count(localisation.films, 'films')} of {format_count(localisation.patients, 'patients')}"
     if verdict == TOO_FEW:
         return f"Not enough cases to compare the heatmap with {name}: {films}."
     hits = f"its maximum lies in the box on {format_figure(pointing.hit)} of {films}"
@@ -72,7 +73,7 @@ def describe_randomisation(randomisation: Randomisation) -> str:
     """What random weights instead of the learnt ones do to the heatmap, in a sentence."""
     of_all_layers = randomisation.stages[ALL_LAYERS]
     basis = (
-        f"rank correlation {format_figure(of_all_layers)} on {of_all_layers.n:,} films, "
+        f"rank correlation {format_figure(of_all_layers)} on {format_count(of_all_layers.n, 'films')}, "
         f"{randomisation.networks} random networks"
     )
     if randomisation.verdict == PASSED:
@@ -169,9 +170,9 @@ def _show_pointing(localisation: Localisation) -> list[Block]:
     if localisation.training_boxes:
         average_box = f"the training films ({localisation.training_boxes:,})"
     note = (
-        f"{localisation.boxes:,} boxes on {localisation.films:,} films labelled present; a film counts once. The "
-        f"heatmap has {rows} × {columns} cells. On {localisation.without_evidence:,} of the films it is positive "
-        "nowhere, which counts as outside. The average box is how many boxes of "
+        f"{format_count(localisation.boxes, 'boxes')} on {format_count(localisation.films, 'films')} labelled present; "
+        f"a film counts once. The heatmap has {rows} × {columns} cells. On "
+        f"{localisation.without_evidence:,} of the films it is positive nowhere, which counts as outside. The average box is how many boxes of "
         f"{average_box} cover each place; it points to where most of them overlap."
     )
     controls_header = tuple(CONTROL_HEADINGS.values())
@@ -188,7 +189,7 @@ def _show_overlap(localisation: Localisation) -> list[Block]:
         [
             describe_level(overlap),
             format_figure(overlap.iou),
-            f"{format_figure(overlap.iobb)}, {overlap.iobb.n:,} films",
+            f"{format_figure(overlap.iobb)}, {format_count(overlap.iobb.n, 'films')}",
             format_figure(overlap.minus_average_box_iou),
         ]
         for overlap in localisation.overlap
@@ -199,7 +200,7 @@ def _show_overlap(localisation: Localisation) -> list[Block]:
         "common area over the area above the level, on the films that have any. The average box, cut at half its "
         f"maximum, has an IoU of {average_box_iou}."
     )
-    title = f"Positive evidence inside the boxes, {inside.share.n:,} films"
+    title = f"Positive evidence inside the boxes, {format_count(inside.share.n, 'films')}"
     return [
         Table((title, "Share"), _inside_rows(inside)),
         Table(OVERLAP_HEADINGS, rows, "wide"),
@@ -259,8 +260,9 @@ def _show_randomisation(randomisation: Randomisation) -> list[Block]:
         rows.append([STAGE_NAMES[stage], format_figure(similarity), f"{lowest} to {highest}"])
     note = (
         f"Spearman's rank correlation of the cells with those of the unchanged network, mean over "
-        f"{randomisation.films:,} films and {randomisation.networks} networks; 1 would be the same map. With its whole "
-        f"interval below {randomisation.similarity_limit:g} it counts as another map (Adebayo et al. 2018)."
+        f"{format_count(randomisation.films, 'films')} and {format_count(randomisation.networks, 'networks')}; "
+        f"1 would be the same map. With its whole interval below "
+        f"{randomisation.similarity_limit:g} it counts as another map (Adebayo et al. 2018)."
     )
     return [
         Paragraph(describe_randomisation(randomisation), "verdict" if passed else "warning"),

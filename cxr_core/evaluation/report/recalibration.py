@@ -8,7 +8,7 @@ from cxr_core.evaluation.metrics.recalibrate import (
 )
 from cxr_core.evaluation.report.document import Block, Paragraph, Section, Table
 from cxr_core.evaluation.report.figure_text import format_figure
-from cxr_core.presentation.wording import finding_name, operating_point_name
+from cxr_core.presentation.wording import finding_name, format_count, operating_point_name
 
 TITLE = "Recalibrated for these films"
 FIGURE_NAMES = {
@@ -39,7 +39,8 @@ def build_recalibration_section(recalibration: Recalibration) -> Section:
 def describe_recalibration(result: RecalibratedFinding) -> str:
     """How one finding was recalibrated, and on how many films."""
     fitted, reported = (
-        f"{counts.films:,} films of {counts.patients:,} patients, {counts.positives:,} positive"
+        f"{format_count(counts.films, 'films')} of {format_count(counts.patients, 'patients')}, "
+        f"{counts.positives:,} positive"
         for counts in (result.fitted_on, result.reported_on)
     )
     description = result.correction.description

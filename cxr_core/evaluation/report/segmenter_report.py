@@ -34,7 +34,7 @@ from cxr_core.evaluation.segmentation.results import (
 )
 from cxr_core.models.figures import MeanFigure
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.presentation.wording import finding_name, format_time, structure_name
+from cxr_core.presentation.wording import finding_name, format_count, format_time, structure_name
 
 SCORE_NAMES = {"ratio": "Ratio", "classifier": "Classifier", "combined": "Both combined"}
 GROUP_NAMES = {
@@ -140,7 +140,7 @@ def _show_ratio(films: pd.DataFrame, figures: SegmentationFigures) -> list[Block
 
 def _recorded_section(recorded: RecordedAgreement) -> Section:
     note = (
-        f"On {recorded.agreement.mae.n:,} films; {recorded.not_recorded:,} record no ratio, "
+        f"On {format_count(recorded.agreement.mae.n, 'films')}; {recorded.not_recorded:,} record no ratio, "
         f"and {recorded.unmeasured:,} that record one could not be measured."
     )
     return Section(

@@ -16,6 +16,7 @@ from cxr_core.evaluation.segmentation.metrics import ComparedFilm
 from cxr_core.findings import STRUCTURES
 from cxr_core.models.figures import MeanFigure
 from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.presentation.wording import format_count
 from cxr_core.promotion.gate.card import check_population
 from cxr_core.promotion.gate.checks import (
     Check,
@@ -106,8 +107,8 @@ def _check_measured(own: Films, other: Films, limits: SegmenterLimits) -> Check:
     return Check(
         name=name,
         status=pass_or_fail(share >= required),
-        sentence=f"The ratio was measured on {100 * share:.0f} % of {len(own):,} films{comparison}; at least "
-        f"{100 * required:.0f} % are required.",
+        sentence=f"The ratio was measured on {100 * share:.0f} % of {format_count(len(own), 'films')}{comparison}; "
+        f"at least {100 * required:.0f} % are required.",
         figures={"share": share, "in_use": other_share, "least": required, "n": len(own)},
     )
 
@@ -189,7 +190,7 @@ def _compare_means(
     sentence = (
         f"{format_number(float(own.mean()))} against {format_number(float(other.mean()))} of the active version: "
         f"{format_signed(figure.value)} ({format_signed(figure.low)} to {format_signed(figure.high)}) on "
-        f"{len(own):,} films, by {BOOTSTRAP}; {meaning}"
+        f"{format_count(len(own), 'films')}, by {BOOTSTRAP}; {meaning}"
     )
     return Check(
         name=name,
@@ -217,7 +218,7 @@ def _describe_too_few(films: Sequence[object], limits: SegmenterLimits) -> str:
     if not films:
         return "There are no films to compare on."
     if len(films) < limits.films:
-        return f"{len(films)} films; at least {limits.films} are needed."
+        return f"{format_count(len(films), 'films')}; at least {limits.films} are needed."
     return ""
 
 

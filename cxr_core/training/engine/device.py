@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from cxr_core.errors import RunError
+from cxr_core.presentation.wording import format_count
 
 if TYPE_CHECKING:
     import torch
@@ -97,7 +98,7 @@ def _describe_cpu() -> Device:
     cores = _count_cores()
     return Device(
         name="cpu",
-        words=f"CPU, {cores} core{'s' if cores > 1 else ''}",
+        words=f"CPU, {format_count(cores, 'cores')}",
         processes=cores,
         memory_mb=psutil.virtual_memory().available / 2**20,
     )

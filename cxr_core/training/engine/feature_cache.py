@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from cxr_core.data.film_set import FilmSet
 from cxr_core.errors import RunError
 from cxr_core.models.networks.architectures import FilmClassifier
+from cxr_core.presentation.wording import format_count
 
 BATCH_SIZE = 64
 
@@ -50,8 +51,9 @@ def cache_features(
             file.flush()
         except OSError as error:
             raise RunError(
-                f"the features of {len(films)} films do not fit into {tempfile.gettempdir()}: {error.strerror}. Set "
-                "TMPDIR to a larger disk, or use augmentation, which computes them anew in each epoch"
+                f"the features of {format_count(len(films), 'films')} do not fit into {tempfile.gettempdir()}: "
+                f"{error.strerror}. Set TMPDIR to a larger disk, or use augmentation, which computes "
+                "them anew in each epoch"
             ) from error
         features_on_disk = np.memmap(file, np.float32, "r", shape=(len(films), *shape))
     return FilmSet.from_grids(features_on_disk, films.labels)

@@ -10,11 +10,12 @@ from cxr_core.data.checks.issue_kinds import SEVERITIES, Severity
 from cxr_core.data.prepare import record_decision, withdraw_decision
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
+from cxr_core.presentation.wording import format_count
 from pages.components.datasets.contents import DatasetContents
 from pages.components.datasets.page_state import DataPageState
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
-from pages.components.wording import count_of, format_minute
+from pages.components.wording import format_minute
 
 HEADINGS: dict[Severity, str] = {"blocking": "Blocking", "warning": "Warnings", "note": "Notes"}
 MEANINGS: dict[Severity, str] = {
@@ -82,7 +83,7 @@ def _show_issue(
         st.markdown(f"**What to do:** {plain(issue.remedy)}")
         if issue.images:
             st.button(
-                f"Show {count_of(len(issue.images), 'film')}",
+                f"Show {format_count(len(issue.images), 'films')}",
                 key=f"show-{dataset.name}-{number}",
                 icon=":material/image_search:",
                 on_click=state.explore_films,
@@ -101,7 +102,7 @@ def _decision_word(decision: Decision) -> str:
 def _show_decision(dataset: Dataset, number: int, issue: Issue, decision: Decision) -> None:
     what = _decision_word(decision)
     if decision.action == "exclude":
-        what = f"{count_of(decision.count, 'film')} excluded"
+        what = f"{format_count(decision.count, 'films')} excluded"
     note = f": {plain(decision.note)}" if decision.note else ""
     st.markdown(f"**Decision:** {what}, {plain(format_minute(decision.when))}{note}")
     if st.button(
@@ -117,7 +118,7 @@ def _ask_decision(dataset: Dataset, number: int, issue: Issue) -> None:
     action: Action | None = None
     with st.container(horizontal=True, gap="small"):
         if issue.images and st.button(
-            f"Exclude {count_of(len(issue.images), 'film')}",
+            f"Exclude {format_count(len(issue.images), 'films')}",
             key=f"exclude-{dataset.name}-{number}",
             icon=":material/remove_circle:",
             help="Leaves these films out of training and evaluation from now on. The files stay.",

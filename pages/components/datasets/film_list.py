@@ -5,6 +5,7 @@ import streamlit as st
 
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
+from cxr_core.presentation.wording import format_count
 from pages.components.datasets.contents import DatasetContents, FilmCollection
 from pages.components.datasets.film_dialog import show_dataset_film
 from pages.components.datasets.filters import ask_selection
@@ -13,7 +14,6 @@ from pages.components.datasets.thumbnails import make_thumbnails
 from pages.components.error_boundary import show_errors
 from pages.components.gallery import show_gallery
 from pages.components.markdown import plain
-from pages.components.wording import count_of
 
 FILMS_FRAGMENT = "films"  # the fragment's name, by which charts rerun it
 FILMS_ON_A_PAGE = 24
@@ -99,12 +99,13 @@ def _show_summary(
     selection: Selection,
     rows: np.ndarray,
 ) -> None:
-    patients = count_of(films.index.count_patients(rows), "patient")
+    patients = format_count(films.index.count_patients(rows), "patients")
     phrases = [plain(phrase) for phrase in selection.describe(contents.issues)]
     filters = " · ".join(phrases) or "no filter"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
-            f"**{count_of(len(rows), 'film')}** of {patients} :gray[· {filters}]", width="stretch"
+            f"**{format_count(len(rows), 'films')}** of {patients} :gray[· {filters}]",
+            width="stretch",
         )
         if selection:
             st.button(

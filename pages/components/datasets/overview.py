@@ -8,11 +8,12 @@ import streamlit as st
 from cxr_core.data.account import USED
 from cxr_core.data.prepare import forget_dataset
 from cxr_core.data.registry import Dataset
+from cxr_core.presentation.wording import format_count
 from pages.components.datasets import add_dataset
 from pages.components.datasets.contents import DatasetContents
 from pages.components.datasets.page_state import DataPageState
 from pages.components.markdown import plain
-from pages.components.wording import count_of, format_minute
+from pages.components.wording import format_minute
 
 PARAMETER = "dataset"  # of the address: a link leads to one dataset
 
@@ -94,14 +95,14 @@ def _show_verdict(dataset: Dataset, contents: DatasetContents) -> None:
         )
     elif blocking:
         st.error(
-            f"**Blocked by {count_of(blocking, 'issue')}.** Training needs each to be excluded or accepted."
+            f"**Blocked by {format_count(blocking, 'issues')}.** Training needs each to be excluded or accepted."
         )
     else:
         decisions = ""
         if dataset.decisions:
-            decisions = f", with {count_of(len(dataset.decisions), 'decision')} on record"
+            decisions = f", with {format_count(len(dataset.decisions), 'decisions')} on record"
         warnings = sum(issue.severity == "warning" for issue in contents.issues)
-        first = f"; read {count_of(warnings, 'warning')} first" if warnings else ""
+        first = f"; read {format_count(warnings, 'warnings')} first" if warnings else ""
         st.success(f"**Ready for training**{decisions}{first}.")
 
 

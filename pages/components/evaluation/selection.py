@@ -6,7 +6,7 @@ import streamlit as st
 
 from cxr_core.evaluation.store.catalogue import EvaluationRecord, UnreadableEvaluation
 from cxr_core.evaluation.store.loaded import LoadedEvaluation
-from cxr_core.presentation.wording import finding_name, split_name
+from cxr_core.presentation.wording import finding_name, format_count, split_name
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
 from pages.components.wording import format_day
@@ -107,7 +107,7 @@ def describe_evaluation(record: EvaluationRecord) -> str:
     head = record.head
     run = f"run {record.run}, " if record.run else ""
     data = " + ".join(folder.name for folder in record.data_folders) or "unnamed data"
-    films, day = f"{head.data.films:,} films", format_day(head.made)
+    films, day = format_count(head.data.films, "films"), format_day(head.made)
     return (
         f"{run}{head.model} {head.version} · {split_name(head.split)} of {data} · {films} · {day}"
     )

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cxr_core.presentation.wording import finding_name
+from cxr_core.presentation.wording import finding_name, format_count
 from cxr_core.promotion.gate.checks import Check, Status
 from cxr_core.promotion.gate.verdict import OfficialTest, Verdict
 from pages.components.markdown import plain
@@ -64,7 +64,7 @@ def _describe_official_test(test: OfficialTest) -> list[str]:
             continue
         interval = f"{auroc.value:.3f} ({auroc.low:.3f} to {auroc.high:.3f})"
         name = plain(finding_name(finding).lower())
-        counts = f"{auroc.positives:,} positive of {auroc.n:,} films"
+        counts = f"{auroc.positives:,} positive of {format_count(auroc.n, 'films')}"
         sentences.append(f"Official test, {name}: AUROC {interval}, {counts}.")
     if sentences and test.uses is not None:
         sentences.append(

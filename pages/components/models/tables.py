@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cxr_core.models.card import ModelCard
 from cxr_core.models.figures import MeanFigure, parse_mean_figure, recorded_figure
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.presentation.wording import card_split_name, finding_name
+from cxr_core.presentation.wording import card_split_name, finding_name, format_count
 from cxr_core.promotion.gate.verdict import describe_damage, read_verdict
 from pages.components.markdown import plain
 from pages.components.models.installed_models import InstalledModel, Version
@@ -91,7 +91,7 @@ def _format_mean_figure(figure: MeanFigure | None) -> str:
     interval = ""
     if figure.low is not None and figure.high is not None:
         interval = f" ({figure.low:z.3f} to {figure.high:z.3f})"
-    return f"{figure.value:z.3f}{interval} · {figure.n:,} films"
+    return f"{figure.value:z.3f}{interval} · {format_count(figure.n, 'films')}"
 
 
 def _describe_output(version: Version) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.malloc import erase_soon, release_freed_memory
 from pages.components.streamlit_internals import UploadedFile, release_uploads
 
@@ -177,7 +178,7 @@ class ReadPageState(Films):
     def remove_entries(self, keys: set[str]) -> None:
         """Remove films and everything known about them; `undo_removal` brings them back within UNDO_S."""
         names = [entry.name for key, entry in self.entries.items() if key in keys]
-        name = names[0] if len(names) == 1 else f"{len(names)} films"
+        name = names[0] if len(names) == 1 else format_count(len(names), "films")
         self._remove(keys, name, self.generation)
 
     def clear_study(self) -> None:

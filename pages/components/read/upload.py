@@ -8,6 +8,7 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom, encode_png
 from cxr_core.film.quality_flag import QualityFlag
+from cxr_core.presentation.wording import format_count
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination
 from pages.components import cache
@@ -55,7 +56,7 @@ def examine_uploads(state: ReadPageState, arrived: Mapping[str, UploadedFile]) -
 
     Each finished one is kept if a click or another upload cuts the run short; the next run goes on with the rest.
     """
-    progress = st.progress(0.0, text=f"Reading {_count_films(len(arrived))} …")
+    progress = st.progress(0.0, text=f"Reading {format_count(len(arrived), 'films')} …")
     try:
         with take_reading_turn() as turn:
             examinations = cache.load_reader().examine_many(
@@ -66,7 +67,7 @@ def examine_uploads(state: ReadPageState, arrived: Mapping[str, UploadedFile]) -
                 state.add_entry(make_entry(state, key, upload.name, upload.getvalue(), examination))
                 if len(arrived) == 1 or state.has_room_for_pictures:
                     keep_for_display(state, key, examination)
-                text = f"Read {done} of {_count_films(len(arrived))}: {plain(upload.name)}"
+                text = f"Read {done} of {format_count(len(arrived), 'films')}: {plain(upload.name)}"
                 progress.progress(done / len(arrived), text=text)
                 turn.count_film()
     except SilhouetteError as error:
@@ -103,7 +104,3 @@ def _make_unread_entry(key: str, upload: UploadedFile, error: SilhouetteError) -
         sha256=sha256, film=None, concerns=(concern,), outputs=(), seconds=0.0
     )
     return StudyEntry(key=key, name=upload.name, data=b"", examination=examination)
-
-
-def _count_films(count: int) -> str:
-    return "1 film" if count == 1 else f"{count} films"

@@ -7,7 +7,13 @@ from functools import partial
 
 import streamlit as st
 
-from cxr_core.presentation.wording import call_name, finding_name, format_age, format_ratio
+from cxr_core.presentation.wording import (
+    call_name,
+    finding_name,
+    format_age,
+    format_count,
+    format_ratio,
+)
 from cxr_core.reading.patient import AGE_GROUP_NAMES, Patient
 from cxr_core.reading.results import FindingReading, Reading
 from pages.components.read.page_state import ReadPageState
@@ -46,7 +52,8 @@ def show_films(state: ReadPageState, readings: Mapping[str, Reading]) -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         st.markdown(
-            f"**Worklist** :gray[· {len(order)} films, most suspicious first{end}]", width="content"
+            f"**Worklist** :gray[· {format_count(len(order), 'films')}, most suspicious first{end}]",
+            width="content",
         )
         st.download_button(
             "CSV",

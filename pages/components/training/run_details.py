@@ -8,7 +8,7 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from cxr_core.jobs import actions
 from cxr_core.jobs.job import Job
-from cxr_core.presentation.wording import finding_name
+from cxr_core.presentation.wording import finding_name, format_count
 from cxr_core.training.runs.compare import read_data_folders
 from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure, collect_figures
 from cxr_core.training.runs.run_files import recipe_file
@@ -151,5 +151,5 @@ def _describe_count(figure: RunFigure) -> str:
     if figure.n is None:
         return ""
     if figure.positives is None:
-        return f" · {figure.n:,} films"
+        return f" · {format_count(figure.n, 'films')}"
     return f" · {figure.positives:,} of {figure.n:,}"

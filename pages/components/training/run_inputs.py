@@ -7,12 +7,11 @@ import streamlit as st
 from cxr_core.data.registry import Dataset, list_datasets
 from cxr_core.errors import FileRefused
 from cxr_core.models.registry.registry import find_segmenter, list_classifiers
-from cxr_core.presentation.wording import finding_name
+from cxr_core.presentation.wording import finding_name, format_count
 from cxr_core.workspace.outside_files import parse_path
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.training.page_state import RunDraft
-from pages.components.wording import count_of
 
 SCRATCH, IMAGENET, FILE, MODEL = "scratch", "imagenet", "file", "model"
 WEIGHTS_SOURCES = {
@@ -176,11 +175,11 @@ def _show_checks_result(dataset: Dataset) -> None:
     issues, blocking = dataset.load_issues(), dataset.open_blocking_issues()
     badges = ":green-badge[:material/check: ready for training]"
     if blocking:
-        count = count_of(len(blocking), "issue")
+        count = format_count(len(blocking), "issues")
         badges = f":red-badge[:material/block: blocked by {count}]"
     warnings = sum(issue.severity == "warning" for issue in issues)
     if warnings:
-        badges += f" :orange-badge[{count_of(warnings, 'warning')} to read first]"
+        badges += f" :orange-badge[{format_count(warnings, 'warnings')} to read first]"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{plain(dataset.name)}: {badges}", width="content")
         st.page_link(

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import BOX_COLUMNS, empty_boxes
 from cxr_core.data.sources.csv_tables import LabelTable
 from cxr_core.data.sources.film_tables.label_rows import find_box_columns
 from cxr_core.data.sources.labels import find_label_columns
+from cxr_core.presentation.wording import format_count
 
 
 def read_boxes(table: LabelTable, images: pd.Series, issues: list[Issue]) -> pd.DataFrame:

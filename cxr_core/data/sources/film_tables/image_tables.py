@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pandas as pd
 
-from cxr_core.data.checks.issue import EXAMPLES, Issue, format_count
+from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.identifiers import normalise_cells, report_respelled_names
 from cxr_core.data.sources.csv_tables import (
     LabelTable,
@@ -32,6 +32,7 @@ from cxr_core.data.sources.film_tables.label_rows import find_name_columns
 from cxr_core.data.sources.film_tables.rsna import is_rsna_header, translate_rsna_table
 from cxr_core.data.sources.labels import parse_split, parse_split_folder
 from cxr_core.errors import DataError
+from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.paths import printable
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")

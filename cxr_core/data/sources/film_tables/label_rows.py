@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.identifiers import normalise_cells
 from cxr_core.data.sources.csv_tables import LabelTable, report_contradictory_rows
 from cxr_core.data.sources.files import film_issue
@@ -35,6 +35,7 @@ from cxr_core.data.sources.labels import (
     split_names,
 )
 from cxr_core.findings import is_no_finding
+from cxr_core.presentation.wording import format_count
 
 Labels = dict[str, np.ndarray]
 

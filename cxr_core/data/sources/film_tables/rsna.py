@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from cxr_core.data.checks.issue import Issue, format_count
+from cxr_core.data.checks.issue import Issue
 from cxr_core.data.sources.csv_tables import LabelTable, normalise_heading
 from cxr_core.data.sources.labels import find_label_columns, is_yes_or_no
+from cxr_core.presentation.wording import format_count
 
 BOX_FRAME = 1024  # the challenge's films have 1024 x 1024 pixels
 OPACITY, NOT_NORMAL, NORMAL = "lung opacity", "no lung opacity / not normal", "normal"

@@ -12,6 +12,7 @@ from cxr_core.evaluation.compare import (
     FindingComparison,
 )
 from cxr_core.evaluation.store.catalogue import EvaluationRecord
+from cxr_core.presentation.wording import format_count
 from pages.components import cache
 from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.figures import MEANINGS, NO_BREAK_SPACE, format_with_interval
@@ -62,8 +63,8 @@ def _show_comparison(state: EvaluatePageState, comparison: Comparison, finding: 
         st.info("These evaluations share no film with a label for this finding.")
         return
     st.markdown(
-        f"**{compared.n:,} films** of {compared.patients:,} patients are in all of them, {compared.positives:,} "
-        "labelled present."
+        f"**{format_count(compared.n, 'films')}** of {format_count(compared.patients, 'patients')} are in all of them, "
+        f"{compared.positives:,} labelled present."
     )
     _show_figures(state, compared)
     st.markdown(

@@ -12,7 +12,7 @@ import streamlit as st
 from cxr_core.data.film_lookup import FoundFilms
 from cxr_core.evaluation.charts.film_filter import OUTCOME_NAMES, OUTCOMES, FilmFilter, Outcome
 from cxr_core.evaluation.store.loaded import FindingView, LoadedEvaluation
-from cxr_core.presentation.wording import format_percent
+from cxr_core.presentation.wording import format_count, format_percent
 from pages.components import cache
 from pages.components.datasets.contents import FilmCollection, number_or_none, text_or_none
 from pages.components.datasets.thumbnails import describe_patient, make_thumbnails
@@ -23,7 +23,6 @@ from pages.components.evaluation.page_state import FIRST_TAB, EvaluatePageState
 from pages.components.evaluation.tabs.threshold import current_threshold
 from pages.components.gallery import Picture, show_gallery
 from pages.components.markdown import plain
-from pages.components.wording import count_of
 
 FILMS_ON_A_PAGE = 24
 FIRST_FILTER = FilmFilter(outcome="false_positive")  # before anything was clicked
@@ -95,7 +94,10 @@ def _show_summary(
     if film_filter.threshold is None and film_filter.outcome is not None:
         phrases.append(f"threshold {current_threshold(state, view):.4g}")
     phrases.append("largest gap between probability and label first")
-    films, patients = count_of(len(rows), "film"), f"{chosen['patient'].nunique():,} patients"
+    films, patients = (
+        format_count(len(rows), "films"),
+        format_count(chosen["patient"].nunique(), "patients"),
+    )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{films}** of {patients} :gray[· {' · '.join(phrases)}]", width="stretch")
         if state.previous_tab is not None:

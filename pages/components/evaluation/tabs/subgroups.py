@@ -6,6 +6,7 @@ import streamlit as st
 
 from cxr_core.evaluation.charts.groups import draw_forest_plot, filter_of_subgroup
 from cxr_core.evaluation.metrics.results import FindingFigures, Subgroup
+from cxr_core.presentation.wording import format_count
 from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.figures import format_with_interval
 from pages.components.evaluation.page_state import EvaluatePageState
@@ -42,7 +43,11 @@ def show_subgroups(state: EvaluatePageState, figures: FindingFigures) -> None:
         hide_index=True,
         hide_header=False,
     )
-    unknown = [f"{count:,} films without {by}" for by, count in subgroups.unknown.items() if count]
+    unknown = [
+        f"{format_count(count, 'films')} without {by}"
+        for by, count in subgroups.unknown.items()
+        if count
+    ]
     ungrouped = f" In no group: {', '.join(unknown)}." if unknown else ""
     st.caption(
         f"Sensitivity and specificity are at the balanced threshold, {subgroups.threshold:.3g}. A group needs "
