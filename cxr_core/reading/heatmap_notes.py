@@ -20,8 +20,8 @@ def describe_heatmap(card: ModelCard, finding: str) -> str | None:
     pointing = localisation.pointing[0]
     shares = (
         f"on {format_count(localisation.films, 'films')} where a reader drew a box around "
-        f"{finding_name(finding).lower()}, the map's strongest point lay in it on {_format_share(pointing.hit)}, the middle "
-        f"of the image on {_format_share(pointing.centre)}"
+        f"{finding_name(finding).lower()}, the map's strongest point lay in it on "
+        f"{_format_share(pointing.hit)}, the middle of the image on {_format_share(pointing.centre)}"
     )
     if _lies_above(pointing.minus_centre, 0):
         return f"This map points better than the middle of the image does: {shares}."

@@ -172,8 +172,8 @@ def _show_pointing(localisation: Localisation) -> list[Block]:
     note = (
         f"{format_count(localisation.boxes, 'boxes')} on {format_count(localisation.films, 'films')} labelled present; "
         f"a film counts once. The heatmap has {rows} × {columns} cells. On "
-        f"{localisation.without_evidence:,} of the films it is positive nowhere, which counts as outside. The average box is how many boxes of "
-        f"{average_box} cover each place; it points to where most of them overlap."
+        f"{localisation.without_evidence:,} of the films it is positive nowhere, which counts as outside. The "
+        f"average box is how many boxes of {average_box} cover each place; it points to where most of them overlap."
     )
     controls_header = tuple(CONTROL_HEADINGS.values())
     return [
