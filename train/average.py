@@ -6,7 +6,6 @@ The runs must have the same network and the same training films of the same data
 import sys
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.training.export.ensemble import build_ensemble
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, add_data, parse_path_argument
 from train.progress import ProgressBar
@@ -16,6 +15,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Parse, average, print the path of the model written. 3 when the runs cannot be averaged."""
     accept_any_text()
     given = _create_parser().parse_args(arguments)
+    from cxr_core.training.export.ensemble import build_ensemble
+
     try:
         with ProgressBar() as bar:
             model = build_ensemble(

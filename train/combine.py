@@ -4,31 +4,34 @@ The fusion is fitted on the validation films that the model's recipe carves from
 card, unless the ratio does not discriminate by itself or raises the log loss on held-out patients.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cxr_core.data.prepare import open_data
 from cxr_core.errors import ModelError, SilhouetteError
-from cxr_core.models.card import CARD
-from cxr_core.models.registry.registry import find_segmenter
-from cxr_core.models.store import load_card
-from cxr_core.reading.segmenter import Segmenter
-from cxr_core.training.exclusions import recipe_as_trained
-from cxr_core.training.export.fusion import FusionResult, fuse_with_ratio
-from cxr_core.training.recipe.recipe import Recipe
-from cxr_core.training.recipe.recipe_file import load_named_recipe
-from cxr_core.training.run_data import find_run, split_manifest
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, add_data, parse_name_or_path, parse_path_argument
-from train.model_names import find_model_folder
 from train.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from cxr_core.reading.segmenter import Segmenter
+    from cxr_core.training.export.fusion import FusionResult
+    from cxr_core.training.recipe.recipe import Recipe
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, fit, print the gain and the path of the card. 3 when nothing could be fitted."""
     accept_any_text()
     given = _create_parser().parse_args(arguments)
+    from cxr_core.data.prepare import open_data
+    from cxr_core.models.card import CARD
+    from cxr_core.training.export.fusion import fuse_with_ratio
+    from cxr_core.training.run_data import split_manifest
+    from train.model_names import find_model_folder
+
     try:
         folder = find_model_folder(given.model)
         segmenter = _load_segmenter(given.outlines)
@@ -50,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _load_segmenter(folder: Path | None) -> Segmenter:
+    from cxr_core.models.registry.registry import find_segmenter
+    from cxr_core.reading.segmenter import Segmenter
+
     folder = folder or find_segmenter()
     if folder is None:
         raise ModelError("no segmenter of heart and lungs is installed; give one with --outlines")
@@ -58,6 +64,11 @@ def _load_segmenter(folder: Path | None) -> Segmenter:
 
 def _load_recipe(given: argparse.Namespace, model: Path) -> Recipe:
     """The recipe whose split the model was trained with."""
+    from cxr_core.models.store import load_card
+    from cxr_core.training.exclusions import recipe_as_trained
+    from cxr_core.training.recipe.recipe_file import load_named_recipe
+    from cxr_core.training.run_data import find_run
+
     run = find_run(Path(given.model))
     if run is not None:
         return run.load_recipe()

@@ -3,26 +3,23 @@
 Prints AUROC and calibration of each and their differences, and writes comparison.json.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cxr_core.errors import DataError, SilhouetteError
-from cxr_core.evaluation.compare import (
-    ComparedEvaluation,
-    Comparison,
-    compare_evaluations,
-    format_comparison,
-)
-from cxr_core.evaluation.store.folder import METRICS, read_metrics
-from cxr_core.evaluation.store.predictions import read_predictions
-from cxr_core.evaluation.store.provenance import read_training_hashes
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, parse_path_argument
+
+if TYPE_CHECKING:
+    from cxr_core.evaluation.compare import ComparedEvaluation, Comparison
 
 COMPARED_COLUMNS = ("image", "patient", "finding", "label", "probability")
 
@@ -31,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Parse, compare, print the figures and the path of comparison.json."""
     accept_any_text()
     options = _parser().parse_args(arguments)
+    from cxr_core.evaluation.compare import compare_evaluations, format_comparison
+
     try:
         comparison = compare_evaluations([_load(folder) for folder in options.evaluation])
         path = _write(options.out or _default_folder(options.evaluation), comparison)
@@ -49,6 +48,11 @@ def _default_folder(evaluations: list[Path]) -> Path:
 
 def _load(folder: Path) -> ComparedEvaluation:
     """The evaluation in a folder, or the one of a run."""
+    from cxr_core.evaluation.compare import ComparedEvaluation
+    from cxr_core.evaluation.store.folder import METRICS, read_metrics
+    from cxr_core.evaluation.store.predictions import read_predictions
+    from cxr_core.evaluation.store.provenance import read_training_hashes
+
     place = folder if os.path.lexists(folder / METRICS) else folder / "evaluation"
     if not os.path.lexists(place / METRICS):
         raise DataError(

@@ -3,21 +3,15 @@
 Without a name, every cardiomegaly-attention recipe. Repeat the command to go on: what is done is not done again.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.training.fit import FitOptions
-from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
-from cxr_core.training.sweeps.grid import (
-    GridEntry,
-    format_csv,
-    format_markdown,
-    run_grid,
-    split_into_stages,
-)
 from cxr_core.workspace.atomic import atomic_write
 from cxr_core.workspace.paths import RECIPES, workspace
 from cxr_core.workspace.terminal import accept_any_text
@@ -28,9 +22,12 @@ from train.arguments import (
     add_overrides,
     parse_path_argument,
 )
-from train.evaluate import evaluate
 from train.progress import ProgressBar, create_event_display
 from train.signals import stop_on_signals
+
+if TYPE_CHECKING:
+    from cxr_core.training.recipe.recipe import Recipe
+    from cxr_core.training.sweeps.grid import GridEntry
 
 DEFAULT_RECIPES = "cardiomegaly-attention-*.toml"
 
@@ -44,6 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
     except SilhouetteError as error:
         print(f"train.grid: {error}", file=sys.stderr)
         return 2
+    from cxr_core.training.fit import FitOptions
+    from cxr_core.training.sweeps.grid import format_markdown, run_grid
+    from train.evaluate import evaluate
+
     home = given.run or workspace() / "runs" / "grid"
     out = given.out or home
     stop = stop_on_signals()
@@ -72,11 +73,15 @@ def _load_recipes(given: argparse.Namespace) -> list[Recipe]:
     recipes = [load_recipe(path, dict(given.set)) for path in paths]
     if not given.stages:
         return recipes
+    from cxr_core.training.sweeps.grid import split_into_stages
+
     return [stage for recipe in recipes for stage in split_into_stages(recipe).values()]
 
 
 def _write_tables(folder: Path, entries: list[GridEntry]) -> None:
     """grid.csv and grid.md, as far as the grid has come."""
+    from cxr_core.training.sweeps.grid import format_csv, format_markdown
+
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(folder / "grid.csv", format_csv(entries))
     atomic_write(folder / "grid.md", format_markdown(entries))

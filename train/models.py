@@ -5,6 +5,7 @@ An imported model is tried on drawings first, and reads no film until it is acti
 
 import argparse
 import sys
+from pathlib import Path
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.models.registry.active_version import (
@@ -12,15 +13,12 @@ from cxr_core.models.registry.active_version import (
     deactivate_model,
     remove_version,
 )
-from cxr_core.models.registry.archive import MAX_ZIP_BYTES
 from cxr_core.models.registry.registry import (
     explain_inactive,
     find_active_version,
     list_models,
     list_versions,
 )
-from cxr_core.promotion.imports import import_model
-from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, parse_path_argument
 
@@ -33,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         if given.verb == "list":
             _print_models()
         elif given.verb == "import":
-            print(import_model(read_outside_file(given.zip, MAX_ZIP_BYTES)))
+            print(_import_model(given.zip))
         elif given.verb == "activate":
             print(activate_version(given.model, given.version, given.note))
         elif given.verb == "stop":
@@ -44,6 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"train.models: {error}", file=sys.stderr)
         return 3
     return 0
+
+
+def _import_model(path: Path) -> Path:
+    from cxr_core.models.registry.archive import MAX_ZIP_BYTES
+    from cxr_core.promotion.imports import import_model
+    from cxr_core.workspace.outside_files import read_outside_file
+
+    return import_model(read_outside_file(path, MAX_ZIP_BYTES))
 
 
 def _print_models() -> None:

@@ -11,9 +11,6 @@ from pathlib import Path
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.jobs.activity import GATE_ACTIVITY, track_activity
-from cxr_core.models.registry.active_version import roll_back
-from cxr_core.promotion.gate.verdict import GATE_FILE
-from cxr_core.promotion.publish import compare_run, publish
 from cxr_core.training.runs.run_files import has_run
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, parse_path_argument
@@ -31,11 +28,15 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--to needs --roll-back")
     try:
         if given.roll_back:
+            from cxr_core.models.registry.active_version import roll_back
+
             print(roll_back(given.roll_back, given.note, given.to))
             return 0
         with _track(given.run):
             if given.judge:
                 return _show_verdict(given.run)
+            from cxr_core.promotion.publish import publish
+
             with ProgressBar() as bar:
                 folder = publish(given.run, given.note, override=given.override, progress=bar)
             print(folder)
@@ -51,6 +52,9 @@ def _track(run: Path) -> AbstractContextManager[None]:
 
 
 def _show_verdict(run: Path) -> int:
+    from cxr_core.promotion.gate.verdict import GATE_FILE
+    from cxr_core.promotion.publish import compare_run
+
     with ProgressBar() as bar:
         verdict = compare_run(run, progress=bar)
     print(f"{verdict.in_words} Films compared on: {verdict.comparison_set}", file=sys.stderr)

@@ -3,16 +3,16 @@
 Every seed trains on the same films and is a run of its own below RUN. Repeat the command to go on after a kill.
 """
 
+from __future__ import annotations
+
 import argparse
 import dataclasses
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from cxr_core.errors import RecipeError, SilhouetteError
-from cxr_core.training.fit import FitOptions
-from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
-from cxr_core.training.sweeps.seeds import SeedSpread, fit_seeds, measure_spreads
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import (
     DEVICE,
@@ -27,6 +27,10 @@ from train.arguments import (
 from train.progress import ProgressBar, create_event_display
 from train.signals import stop_on_signals
 
+if TYPE_CHECKING:
+    from cxr_core.training.recipe.recipe import Recipe
+    from cxr_core.training.sweeps.seeds import SeedSpread
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, print the spread over the seeds and the path of the ensemble's model."""
@@ -34,9 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
     given = _create_parser().parse_args(arguments)
     stop = stop_on_signals()
     try:
+        recipe = _load_recipe(given)
+        from cxr_core.training.fit import FitOptions
+        from cxr_core.training.sweeps.seeds import fit_seeds, measure_spreads
+
         with ProgressBar() as bar:
             model = fit_seeds(
-                _load_recipe(given),
+                recipe,
                 given.seeds,
                 given.data,
                 FitOptions(report=create_event_display(bar), device=given.device, stop=stop),

@@ -4,29 +4,27 @@ The installed models read films of the data as they are, and again in other file
 rotations. Phantoms show whether a probability follows the size of the heart or the strength of an opacity.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from cxr_core.data.manifest import SPLITS
-from cxr_core.data.prepare import open_data
 from cxr_core.errors import SilhouetteError
-from cxr_core.evaluation.robustness.stability import (
-    FindingStability,
-    ModelResponse,
-    StabilityFigures,
-    StabilityMetrics,
-    evaluate_phantoms,
-    evaluate_stability,
-    format_stability,
-)
-from cxr_core.evaluation.store.folder import write_files
-from cxr_core.reading.reader import Reader
-from cxr_core.workspace.json_files import JsonObject
+from cxr_core.presentation.wording import SPLIT_NAMES
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, add_data, parse_path_argument
 from train.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from cxr_core.evaluation.robustness.stability import (
+        FindingStability,
+        ModelResponse,
+        StabilityFigures,
+    )
+    from cxr_core.workspace.json_files import JsonObject
 
 PHANTOMS_FILE = "drawings.json"
 
@@ -35,6 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Evaluate, print the tables and the path of metrics.json. Returns the exit status."""
     accept_any_text()
     options = _build_parser().parse_args(arguments)
+    from cxr_core.data.prepare import open_data
+    from cxr_core.evaluation.robustness.stability import (
+        StabilityMetrics,
+        evaluate_phantoms,
+        evaluate_stability,
+        format_stability,
+    )
+    from cxr_core.evaluation.store.folder import write_files
+    from cxr_core.reading.reader import Reader
+
     try:
         with ProgressBar() as bar:
             films = open_data(options.data, bar).select_split(options.split)
@@ -90,7 +98,7 @@ def _responses_json(responses: Sequence[ModelResponse]) -> JsonObject:
 def _build_parser() -> Parser:
     parser = Parser(prog="python -m train.stability", description=__doc__)
     add_data(parser)
-    parser.add_argument("--split", default="test", choices=SPLITS)
+    parser.add_argument("--split", default="test", choices=tuple(SPLIT_NAMES))
     parser.add_argument(
         "--films", type=int, default=100, help="how many films to sample (default 100)"
     )
