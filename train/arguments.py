@@ -6,6 +6,7 @@ from pathlib import Path
 from cxr_core.errors import FileRefused
 from cxr_core.workspace.outside_files import parse_path
 
+SUBSET = "subset:"  # as cxr_core.data.subsets has it, which --help need not import
 DATA = "a dataset's folder, or the name of a registered one; repeatable"
 INIT = "scratch, imagenet, a safetensors file of the backbone's weights, a model's folder or name, or backbone:MODEL"
 DEVICE = "auto, cpu or cuda (default auto)"
@@ -42,9 +43,22 @@ def parse_name_or_path(text: str) -> str:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add `--data`, which may be given several times."""
+    """Add `--data`, which may be given several times, and `--subset`."""
     parser.add_argument(
         "--data", type=parse_name_or_path, action="append", required=True, help=DATA
+    )
+    add_subset(parser)
+
+
+def add_subset(parser: argparse.ArgumentParser) -> None:
+    """Add `--subset`, which is one more name of data."""
+    parser.add_argument(
+        "--subset",
+        type=lambda name: SUBSET + name.removeprefix(SUBSET),
+        action="append",
+        dest="data",
+        metavar="NAME",
+        help="only the films of this subset, which the Data page has saved; alone, of the dataset it was made of",
     )
 
 

@@ -4,31 +4,18 @@ The test split of a run is the one that its recipe made, or the data's own when 
 segmentation model is measured against masks, and its ratio against labels of cardiomegaly, as far as the data has them.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cxr_core.data.manifest import SPLITS, Manifest
-from cxr_core.data.prepare import StageProgress, open_data, resolve_folders
 from cxr_core.errors import DataError, SilhouetteError
-from cxr_core.evaluation.evaluate import evaluate_classifier, record_in_card
-from cxr_core.evaluation.metrics.figures import BALANCED
-from cxr_core.evaluation.metrics.recalibrate import recalibrate, require_recalibratable
-from cxr_core.evaluation.segmentation.evaluate import SegmenterEvaluation, evaluate_segmenter
-from cxr_core.evaluation.segmentation.ratio import (
-    has_labels_to_score,
-    load_installed_comparator,
-)
-from cxr_core.evaluation.store.folder import Evaluation
-from cxr_core.evaluation.store.provenance import record_test_use
-from cxr_core.models.card_file import is_segmenter
-from cxr_core.reading.classifier import Classifier
-from cxr_core.reading.segmenter import Segmenter
-from cxr_core.training.run_data import films_of_split, find_run
-from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.presentation.wording import SPLIT_NAMES
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import (
@@ -39,8 +26,16 @@ from train.arguments import (
     parse_path_argument,
     parse_recalibration,
 )
-from train.model_names import find_model_folder, load_segmenter_named
 from train.progress import report_progress
+
+if TYPE_CHECKING:
+    from cxr_core.data.manifest import Manifest
+    from cxr_core.data.prepare_apart import StageProgress
+    from cxr_core.evaluation.segmentation.evaluate import SegmenterEvaluation
+    from cxr_core.evaluation.store.folder import Evaluation
+    from cxr_core.reading.classifier import Classifier
+    from cxr_core.reading.segmenter import Segmenter
+    from cxr_core.training.runs.run_folder import RunFolder
 
 FIT_ON = ("val", "train")
 
@@ -100,14 +95,22 @@ def evaluate(
     progress: StageProgress,
 ) -> Path:
     """Evaluate a run, a model folder or an installed model, and write it down. Returns the path of metrics.json."""
+    from cxr_core.data.prepare import open_data, resolve_data
+    from cxr_core.evaluation.evaluate import record_in_card
+    from cxr_core.evaluation.store.provenance import record_test_use
+    from cxr_core.models.card_file import is_segmenter
+    from cxr_core.reading.classifier import Classifier
+    from cxr_core.reading.segmenter import Segmenter
+    from cxr_core.training.run_data import films_of_split, find_run
+    from train.model_names import find_model_folder
+
     run, folder = find_run(Path(name)), find_model_folder(name)
     model = Segmenter.load(folder) if is_segmenter(folder) else Classifier.load(folder)
     dataset = open_data(data, progress)
     films = films_of_split(run, dataset, split) if run else dataset.select_split(split)
     evaluation = _evaluate_model(model, dataset, films, split, run, options, progress)
     # The folders are kept so that the page can show the films again.
-    folders = tuple(str(folder.resolve()) for folder in resolve_folders(data))
-    evaluation = replace(evaluation, data=evaluation.data.with_folders(folders))
+    evaluation = replace(evaluation, data=evaluation.data.with_folders(resolve_data(data)))
     path = evaluation.write(out or _default_folder(model, run, split))
     if split == "test":
         record_test_use(evaluation.data, evaluation.card, "train.evaluate")
@@ -129,6 +132,12 @@ def _evaluate_model(
 
     Raises DataError when a segmentation model is to be recalibrated, or no finding can be.
     """
+    from cxr_core.evaluation.evaluate import evaluate_classifier
+    from cxr_core.evaluation.metrics.figures import BALANCED
+    from cxr_core.evaluation.metrics.recalibrate import recalibrate, require_recalibratable
+    from cxr_core.reading.segmenter import Segmenter
+    from train.model_names import load_segmenter_named
+
     if isinstance(model, Segmenter):
         return _evaluate_segmenter(model, dataset, films, split, options, progress)
     if options.recalibrate:
@@ -156,6 +165,9 @@ def _evaluate_segmenter(
     options: EvaluationOptions,
     progress: StageProgress,
 ) -> SegmenterEvaluation:
+    from cxr_core.evaluation.segmentation.evaluate import evaluate_segmenter
+    from cxr_core.evaluation.segmentation.ratio import has_labels_to_score
+
     if options.recalibrate:
         raise DataError(
             f"{model.card.model} segments films, so it has no probabilities to recalibrate; leave out --recalibrate"
@@ -176,6 +188,10 @@ def _default_folder(model: Classifier | Segmenter, run: RunFolder | None, split:
 
 def _load_comparator(name: str | None) -> Classifier | None:
     """The classifier of that name or folder, or the installed one that answers cardiomegaly; None without any."""
+    from cxr_core.evaluation.segmentation.ratio import load_installed_comparator
+    from cxr_core.reading.classifier import Classifier
+    from train.model_names import find_model_folder
+
     return Classifier.load(find_model_folder(name)) if name else load_installed_comparator()
 
 
@@ -187,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a run folder, a model folder, or the name of an installed model",
     )
     add_data(parser)
-    parser.add_argument("--split", default="test", choices=SPLITS)
+    parser.add_argument("--split", default="test", choices=tuple(SPLIT_NAMES))
     parser.add_argument(
         "--out",
         type=parse_path_argument,

@@ -1,16 +1,17 @@
 """python -m train.fit RECIPE --data DIR [--data DIR ...]: train, calibrate and write a model folder."""
 
+from __future__ import annotations
+
 import argparse
 import dataclasses
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cxr_core.errors import RecipeError, SilhouetteError
 from cxr_core.jobs.heartbeat import Heartbeat
-from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.field_help import format_flag_help
-from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
 from cxr_core.training.runs.annotation import make_annotation
 from cxr_core.workspace.terminal import accept_any_text
@@ -21,11 +22,18 @@ from train.arguments import (
     RECIPE,
     Parser,
     add_overrides,
+    add_subset,
     parse_name_or_path,
     parse_path_argument,
 )
 from train.progress import ProgressBar, create_event_display
 from train.signals import stop_on_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxr_core.training.recipe.recipe import Recipe
+    from cxr_core.training.runs.events import Report
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,8 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     stop = stop_on_signals()
     try:
         with ProgressBar() as bar, Heartbeat(create_event_display(bar), given.resume) as heartbeat:
-            options = FitOptions(report=heartbeat.report, device=given.device, stop=stop)
-            model = resume(given.resume, options) if given.resume else _start(given, options)
+            model = _train(given, heartbeat.report, stop)
     except SilhouetteError as error:
         print(f"train.fit: {error}", file=sys.stderr)
         return 2 if isinstance(error, RecipeError) else 3
@@ -45,9 +52,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _start(given: argparse.Namespace, options: FitOptions) -> Path:
+def _train(given: argparse.Namespace, report: Report, stop: Callable[[], bool]) -> Path:
+    """Start or resume the run. A mistake in the recipe is told before the training code is imported."""
+    recipe = None if given.resume else _load_recipe(given)
+    from cxr_core.training.fit import FitOptions, fit, resume
+
+    options = FitOptions(report=report, device=given.device, stop=stop)
+    if recipe is None:
+        return resume(given.resume, options)
     return fit(
-        _load_recipe(given),
+        recipe,
         given.data,
         options,
         run=given.run,
@@ -68,6 +82,7 @@ def _create_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m train.fit", description=__doc__, epilog=format_flag_help())
     parser.add_argument("recipe", type=parse_name_or_path, nargs="?", help=RECIPE)
     parser.add_argument("--data", type=parse_name_or_path, action="append", default=[], help=DATA)
+    add_subset(parser)
     add_overrides(parser)
     parser.add_argument(
         "--run", type=parse_path_argument, help="the run's folder (default: under the workspace)"

@@ -1,5 +1,7 @@
 """Shows how far a command is: a bar for people, and JSON lines with a heartbeat for the job that runs the command."""
 
+from __future__ import annotations
+
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +10,6 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from tqdm import tqdm
 
-from cxr_core.data.prepare import StageProgress
 from cxr_core.jobs.heartbeat import EventLog, Heartbeat, find_own_job
 from cxr_core.presentation.wording import format_count
 from cxr_core.training.runs import run_files
@@ -25,6 +26,8 @@ FORMAT = "{desc}  {n:,} of {total:,}  |{bar:20}| {remaining} left{postfix}"
 
 
 if TYPE_CHECKING:
+    from cxr_core.data.prepare_apart import StageProgress
+
     _Tqdm = tqdm[NoReturn]
 else:
     _Tqdm = tqdm  # it cannot be subscripted when the program runs
@@ -50,7 +53,7 @@ class ProgressBar:
         self._bar: _Bar | None = None
         self._shown: tuple[str, int, int, str] | None = None
 
-    def __enter__(self) -> "ProgressBar":
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,10 +9,10 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import open_data, resolve_data
 from cxr_core.data.sources.masks import find_swapped_masks, load_masks
 from cxr_core.data.splits.holdout import carve_holdout
+from cxr_core.data.splits.ratios import parse_ratios
 from cxr_core.data.splits.splits import (
     carve_validation,
     drop_identical_films,
-    parse_ratios,
     require_classes,
     split_by_ratios,
     split_fold,

@@ -19,20 +19,6 @@ from cxr_core.presentation.wording import format_count
 MIN_FILMS, MIN_POSITIVES, TIMES_LARGER = 50, 10, 10
 
 
-def parse_ratios(text: str) -> tuple[float, float, float]:
-    """`80:08:12` -> (0.8, 0.08, 0.12). Raises DataError unless they are three numbers, train's above 0."""
-    try:
-        numbers = list(map(float, text.split(":")))
-    except ValueError:
-        numbers = []
-    if len(numbers) != 3 or not np.isfinite(numbers).all() or min(numbers) < 0 or not numbers[0]:
-        raise DataError(
-            f"{text!r} are no ratios; give train:val:test as three numbers, such as 80:08:12"
-        )
-    train, val, test = (number / sum(numbers) for number in numbers)
-    return train, val, test
-
-
 def split_by_ratios(
     manifest: Manifest, ratios: tuple[float, float, float], findings: tuple[str, ...], seed: int
 ) -> Manifest:
@@ -173,6 +159,7 @@ def require_pixel_hashes(table: pd.DataFrame) -> pd.Series:
 def require_both_classes(
     manifest: Manifest, splits: Sequence[str], findings: Sequence[str]
 ) -> None:
+    """Raises DataError when a finding has no positive or no negative in one of the splits, which it names."""
     for key in findings:
         _require_both_labels(manifest.table[manifest.table["split"].isin(splits)], key)
         for split in splits:

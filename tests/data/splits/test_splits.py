@@ -10,11 +10,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.data.sources.detect import read_sources
 from cxr_core.data.splits.grouping import allocate_groups, group_patients
+from cxr_core.data.splits.ratios import parse_ratios
 from cxr_core.data.splits.splits import (
     carve_validation,
     drop_identical_films,
     explain_small_validation,
-    parse_ratios,
     split_by_ratios,
 )
 from cxr_core.errors import DataError
