@@ -21,7 +21,7 @@ from cxr_core.film.adjustments import Adjustments
 from cxr_core.film.decoding.sandbox import DecodePool
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.quality_flag import QualityFlag
-from cxr_core.findings import FINDINGS, finding_named
+from cxr_core.known_findings import finding_named, known_findings
 from cxr_core.models.card import OPERATING_POINTS
 from cxr_core.presentation.wording import (
     call_name,
@@ -345,7 +345,7 @@ def _parse_prevalence(text: str) -> tuple[str | None, float]:
     finding = finding_named(name) if equals else None
     if equals and finding is None:
         raise argparse.ArgumentTypeError(
-            f"{name!r} is not a finding; choose from {', '.join(FINDINGS)}"
+            f"{name!r} is not a finding; choose from {', '.join(known_findings())}"
         )
     try:
         prevalence = float(share)
@@ -360,7 +360,9 @@ def _parse_prevalence(text: str) -> tuple[str | None, float]:
 
 def _spread_prevalence(given: Sequence[tuple[str | None, float]]) -> dict[str, float]:
     """The prevalence of each finding; one given for a finding counts more than one for all."""
-    general = {key: share for finding, share in given if finding is None for key in FINDINGS}
+    general = {
+        key: share for finding, share in given if finding is None for key in known_findings()
+    }
     return general | {finding: share for finding, share in given if finding is not None}
 
 

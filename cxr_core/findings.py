@@ -1,22 +1,30 @@
-"""Lists the findings that this project knows: their keys, names, definitions, and aliases in datasets."""
+"""Lists the findings that come with the program: their keys, names, definitions, and aliases in datasets.
 
-from dataclasses import dataclass, field
+`known_findings.py` adds those that a workspace defines.
+"""
+
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One radiological finding. aliases: its names in datasets, in lower case."""
+    """One radiological finding. aliases: its names in datasets, in lower case.  is_local: defined in a workspace."""
 
     key: str
     name: str
     definition: str
-    aliases: frozenset[str] = field(default_factory=frozenset)
+    aliases: frozenset[str] = frozenset()
+    is_local: bool = False
+
+
+def spell_aliases(*names: str) -> frozenset[str]:
+    """Names in lower case, each with spaces and with underscores."""
+    spoken = {name.lower() for name in names}
+    return frozenset(spoken | {name.replace(" ", "_") for name in spoken})
 
 
 def _define_finding(key: str, name: str, definition: str, *aliases: str) -> tuple[str, Finding]:
-    spoken = {name.lower(), key, *aliases}
-    written = {alias.replace(" ", "_") for alias in spoken}
-    return key, Finding(key, name, definition, frozenset(spoken | written))
+    return key, Finding(key, name, definition, spell_aliases(name, key, *aliases))
 
 
 FINDINGS: dict[str, Finding] = dict(
@@ -97,12 +105,6 @@ FINDINGS: dict[str, Finding] = dict(
 )
 
 NO_FINDING_ALIASES = frozenset({"no finding", "no_finding", "no findings", "normal", "healthy"})
-
-
-def finding_named(label: str) -> Finding | None:
-    """The finding with this name or alias, in any case; None for an unknown one."""
-    alias = label.strip().lower()
-    return next((finding for finding in FINDINGS.values() if alias in finding.aliases), None)
 
 
 def is_no_finding(label: str) -> bool:

@@ -1,6 +1,8 @@
 """Puts findings, numbers and times into words, the same in reports, on pages and in a shell."""
 
+from cxr_core.errors import SettingsError
 from cxr_core.findings import FINDINGS, RATIO_LIMIT
+from cxr_core.known_findings import local_findings
 
 OPERATING_POINT_NAMES = {
     "youden": "Balanced",
@@ -52,8 +54,17 @@ def to_singular(nouns: str) -> str:
 
 
 def finding_name(key: str) -> str:
-    """The display name of a finding: `pleural_thickening` -> Pleural thickening."""
-    return FINDINGS[key].name if key in FINDINGS else key.replace("_", " ").capitalize()
+    """The display name of a finding: `pleural_thickening` -> Pleural thickening.
+
+    One that the workspace defines is marked: Rib fracture (locally defined).
+    """
+    if key in FINDINGS:
+        return FINDINGS[key].name
+    try:
+        finding = local_findings().get(key)
+    except SettingsError:  # a damaged file keeps no page from naming the others
+        finding = None
+    return finding.marked_name if finding else key.replace("_", " ").capitalize()
 
 
 def operating_point_name(key: str) -> str:

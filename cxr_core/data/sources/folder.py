@@ -30,7 +30,8 @@ from cxr_core.data.sources.labels import (
 from cxr_core.data.sources.patients import report_shared_numbers
 from cxr_core.data.sources.views import decide_status, read_views
 from cxr_core.errors import DataError
-from cxr_core.findings import FINDINGS, finding_named, is_no_finding
+from cxr_core.findings import FINDINGS, is_no_finding
+from cxr_core.known_findings import finding_named
 from cxr_core.presentation.wording import format_count
 
 KERMANY_NAME = re.compile(r"person\d+_(bacteria|virus)_\d+")

@@ -15,7 +15,8 @@ from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.sources.files import film_issue
 from cxr_core.errors import DataError
 from cxr_core.film.vocabulary import parse_age, parse_sex
-from cxr_core.findings import FINDINGS, finding_named, is_no_finding
+from cxr_core.findings import FINDINGS, is_no_finding
+from cxr_core.known_findings import finding_named
 from cxr_core.presentation.wording import format_count
 
 POSITIVE = frozenset({"1", "1.0", "true", "yes"})

@@ -10,7 +10,8 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.data.sources.detect import read_sources
 from cxr_core.errors import DataError
 from cxr_core.film.vocabulary import parse_age, parse_sex
-from cxr_core.findings import finding_named, is_no_finding
+from cxr_core.findings import is_no_finding
+from cxr_core.known_findings import finding_named
 from tests.data.layouts import by_name, source_issues_by_code, touch, write
 
 
