@@ -1,24 +1,30 @@
 """python -m train.prepare --data DIR: decode, check and register a dataset; prints the path of the report."""
 
+from __future__ import annotations
+
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
-from cxr_core.data.checks.decision import Action
-from cxr_core.data.checks.issue import Issue
 from cxr_core.data.checks.issue_kinds import ISSUES
-from cxr_core.data.prepare import prepare_dataset, resolve_folders
-from cxr_core.data.registry import Dataset
-from cxr_core.data.sources.detect import SOURCES
+from cxr_core.data.sources.kinds import KINDS
 from cxr_core.errors import SilhouetteError
 from cxr_core.workspace.terminal import accept_any_text
-from train.arguments import Parser, add_data
+from train.arguments import DATA, Parser, parse_name_or_path
 from train.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from cxr_core.data.checks.decision import Action
+    from cxr_core.data.checks.issue import Issue
+    from cxr_core.data.registry import Dataset
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, prepare, print the report's path. 3 when the dataset cannot be used, or not before a decision."""
     accept_any_text()
     given = build_parser().parse_args(arguments)
+    from cxr_core.data.prepare import prepare_dataset, resolve_folders
+
     decisions: list[tuple[str, Action]] = [(code, "accept") for code in given.accept]
     decisions += [(code, "exclude") for code in given.exclude]
     try:
@@ -57,9 +63,11 @@ def format_issue(dataset: Dataset, issue: Issue) -> str:
 def build_parser() -> argparse.ArgumentParser:
     """The arguments of the command."""
     parser = Parser(prog="python -m train.prepare", description=__doc__)
-    add_data(parser)
     parser.add_argument(
-        "--kind", choices=sorted(SOURCES), help="the layout of the folders (default: detected)"
+        "--data", type=parse_name_or_path, action="append", required=True, help=DATA
+    )
+    parser.add_argument(
+        "--kind", choices=KINDS, help="the layout of the folders (default: detected)"
     )
     parser.add_argument(
         "--name", help="register the dataset under this name (default: the folders' own)"

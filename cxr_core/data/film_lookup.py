@@ -10,6 +10,7 @@ import pandas as pd
 from cxr_core.data.identifiers import canonical_patient, normalise_name
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.registry import Dataset, list_datasets
+from cxr_core.data.subsets import is_reference
 from cxr_core.errors import DataError
 
 NAME_COLUMNS = ("image", "patient")
@@ -36,9 +37,8 @@ def find_films(films: pd.DataFrame, split: str, folders: Sequence[Path]) -> Foun
     no dataset has any.
     """
     best: FoundFilms | None = None
-    for dataset in sorted(
-        list_datasets(), key=lambda dataset: set(dataset.folders) != set(folders)
-    ):
+    wanted = {folder for folder in folders if not is_reference(folder)}
+    for dataset in sorted(list_datasets(), key=lambda dataset: set(dataset.folders) != wanted):
         try:
             manifest = dataset.load_manifest()
         except DataError:  # the Data page says so
@@ -47,7 +47,7 @@ def find_films(films: pd.DataFrame, split: str, folders: Sequence[Path]) -> Foun
         candidate = FoundFilms(dataset=dataset, manifest=manifest, rows=rows)
         if candidate.count > (best.count if best else 0):
             best = candidate
-        if best and set(best.dataset.folders) == set(folders):
+        if best and set(best.dataset.folders) == wanted:
             break
     return best
 

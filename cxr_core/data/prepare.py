@@ -25,6 +25,7 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare_apart import READING, Preparation, StageProgress, prepare_apart
 from cxr_core.data.registry import THUMBNAIL, Dataset, choose_folder, find_dataset, list_datasets
 from cxr_core.data.sources.detect import read_sources
+from cxr_core.data.subsets import is_reference, load_subset, select_subsets
 from cxr_core.errors import DataError
 from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import atomic_files, temporary_path_beside
@@ -105,11 +106,13 @@ def open_data(
 ) -> Manifest:
     """The usable films of datasets given by folder or registered name, prepared (again) together.
 
-    Raises DataError for what is neither, and while a blocking issue is open.
+    With `subset:NAME` among the names, only the films of that subset, of the other names' films where there are any.
+    Raises DataError for what is none of these, while a blocking issue is open, and for a subset without films here.
     """
     dataset = prepare_dataset(resolve_folders(names), progress=progress)
     dataset.require_sound()
-    return dataset.load_manifest().select_usable()
+    films = dataset.load_manifest().select_usable()
+    return select_subsets(films, names, lambda sentence: progress(sentence, 1, 1))
 
 
 def record_decision(dataset: Dataset, code: str, action: Action, note: str = "") -> Dataset:
@@ -173,15 +176,30 @@ def decode_films(manifest: Manifest, progress: StageProgress = ignore_stage_prog
 
 
 def resolve_folders(names: Sequence[str | Path]) -> list[Path]:
-    """The folders of datasets given by folder or registered name. Raises DataError for a name that is neither."""
+    """The folders of datasets given by folder or registered name. Raises DataError for a name that is neither.
+
+    A subset stands for the folders of its dataset where nothing else is named.
+    """
     folders: list[Path] = []
-    for name in names:
+    others = [name for name in names if not is_reference(name)]
+    for name in others or [load_subset(str(name)).record.dataset for name in names]:
         path = Path(name)
         if path.exists() or os.sep in str(name):
             folders.append(path)
         else:
             folders += find_dataset(str(name)).folders
     return folders
+
+
+def resolve_data(names: Sequence[str | Path]) -> tuple[str, ...]:
+    """The same data as absolute folders, and subsets as `subset:NAME`: what a run or an evaluation records.
+
+    Raises DataError for a name that is neither a folder, a registered dataset nor a subset.
+    """
+    subsets = dict.fromkeys(
+        load_subset(str(name)).reference for name in names if is_reference(name)
+    )
+    return (*map(os.path.abspath, resolve_folders(names)), *subsets)
 
 
 def _decisions_on_record(home: Path) -> tuple[Decision, ...]:

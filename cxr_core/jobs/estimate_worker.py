@@ -10,6 +10,7 @@ import statistics
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +23,7 @@ from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.film_set import FilmSet
 from cxr_core.data.loader import Batch
 from cxr_core.data.registry import RECORD, Dataset, choose_folder
+from cxr_core.data.subsets import is_reference, select_subsets
 from cxr_core.errors import DataError, SilhouetteError
 from cxr_core.jobs.records import read_int, read_text, read_texts
 from cxr_core.models.networks.architectures import FilmClassifier
@@ -47,7 +49,7 @@ LONGEST_S = 120.0  # then this process ends itself, should its parent be gone
 def measure(task: JsonObject, parent: ParentConnection) -> None:
     """Send the numbers of films, then seconds of a step and of a validation film, again after every step."""
     recipe = load_recipe(Path(read_text(task, "recipe")))
-    parent.send({**count_films(recipe, [Path(folder) for folder in read_texts(task, "folders")])})
+    parent.send({**count_films(recipe, read_texts(task, "folders"))})
     device = select_device(read_text(task, "device"))
     size = recipe.batch_size
     if device.type == "cpu":
@@ -78,17 +80,17 @@ def measure(task: JsonObject, parent: ParentConnection) -> None:
             )
 
 
-def count_films(recipe: Recipe, folders: list[Path]) -> dict[str, int]:
+def count_films(recipe: Recipe, data: Sequence[str]) -> dict[str, int]:
     """Films of each split, and how many of them are still to be decoded and to be segmented.
 
-    Raises DataError for data that is not prepared yet.
+    data: folders, and subsets as `subset:NAME`. Raises DataError for data that is not prepared yet.
     """
-    folder = choose_folder(folders, None)
+    folder = choose_folder([Path(name) for name in data if not is_reference(name)], None)
     if not (folder / RECORD).exists():
         raise DataError(
             "The data has not been prepared yet. Prepare it on the Data page, then estimate again."
         )
-    usable = Dataset.load(folder).load_manifest().select_usable()
+    usable = select_subsets(Dataset.load(folder).load_manifest().select_usable(), data)
     films = select_learning_films(split_manifest(recipe, usable))
     rows = PixelCache(recipe.input_spec()).load_entries(films.paths)["row"]
     train, val = (len(films.select_split(name).table) for name in ("train", "val"))

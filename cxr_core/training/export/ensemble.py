@@ -8,7 +8,7 @@ import numpy as np
 
 from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
 from cxr_core.data.film_set import load_film_set
-from cxr_core.data.prepare import open_data, resolve_folders
+from cxr_core.data.prepare import open_data, resolve_data
 from cxr_core.errors import ModelError, RunError
 from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.figures import recorded_figure
@@ -65,7 +65,7 @@ def build_ensemble(
     first = members[0].load_manifest()
     manifest = RunManifest(
         data=describe_run_data(learning, recipe),
-        folders=tuple(str(folder) for folder in resolve_folders(data)),
+        folders=resolve_data(data),
         version=version,
         initial_weights=first.initial_weights or recipe.init,
         exclusions=build_exclusions(recipe, films),
