@@ -183,11 +183,17 @@ def test_every_recipe_in_the_tree_loads_and_survives_its_toml(path, tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
-        ("epochz", "3", "the keys are"),
+        ("epochz", "3", r"unknown recipe key 'epochz'; did you mean epochs\? The keys are"),
         ("epochs", "0", "between 1 and 1000"),
         ("optimizer", "magic", "adamw, adam, sgd"),
         ("findings", '["toothache"]', "toothache"),
         ("augmentation.shift", "3", "augmentation shift=3 must be a number between 0 and 1"),
+        ("lr", "1", r"did you mean learning_rate\?"),
+        ("rotation_deg", "1", r"did you mean augmentation\.rotation_deg\?"),
+        ("input_size", "64", r"did you mean input_side\?"),
+        ("augmentatoin.shift", "0", r"did you mean augmentation\?"),
+        ("optimizer", "AdmW", r"did you mean adamw\?"),
+        ("toothache", "1", r"unknown recipe key 'toothache'\. The keys are"),
         ("augmentation.mirror", "1", "unknown key of .augmentation. 'mirror'"),
         ("epochs", "2.5", "epochs=2.5 must be a whole number between 1 and 1000"),
         ("two_class", "yes", "two_class='yes' must be true or false"),
@@ -229,7 +235,7 @@ def test_the_commands_train_and_measure_and_say_where(dataset, tmp_path, workspa
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["no-such-recipe", "--data", "."], 2, "choose from"),
+        (["cardiomegaly-adult", "--data", "."], 2, "did you mean cardiomegaly-adults?"),
         (
             ["pneumonia-children", "--data", ".", "--set", "epochs=many"],
             2,

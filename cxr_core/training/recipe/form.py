@@ -7,6 +7,7 @@ from functools import cache
 
 from cxr_core.errors import RecipeError
 from cxr_core.training.recipe.augmentation import Augmentation
+from cxr_core.training.recipe.contradictions import find_contradictions
 from cxr_core.training.recipe.recipe import GROUPS, Recipe
 from cxr_core.training.recipe.recipe_file import (
     AUGMENTATION,
@@ -99,7 +100,8 @@ def find_faults(recipe: Recipe, values: Values) -> dict[str, str]:
     changes = changed_values(recipe, values)
     fault = _find_fault(recipe, changes)
     if not fault:
-        return {}
+        contradictions = find_contradictions(apply_values(recipe, changes))
+        return {key: each.sentence for each in contradictions for key in each.keys}
     culprits = [name for name in changes if not _find_fault(recipe, _without(changes, name))]
     if culprits:
         return dict.fromkeys(culprits, fault)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cxr_core.film.preprocess import Equalisation
+from cxr_core.training.recipe.common_fields import COMMON
 from cxr_core.training.recipe.settings import setting
 from cxr_core.workspace.json_files import Json as Json  # the name that JsonObject refers to
 from cxr_core.workspace.json_files import JsonObject
@@ -23,7 +24,7 @@ class NetworkFields:
     backbone: str = field(
         default="mobilenetv2_100",
         metadata=setting(
-            "Backbone", "plain_cnn, or the name of any convolutional network of timm.", NETWORK
+            "Backbone", "plain_cnn, or the name of any convolutional network of timm.", COMMON
         ),
     )
     backbone_arguments: JsonObject = field(

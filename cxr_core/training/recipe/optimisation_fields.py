@@ -89,14 +89,14 @@ class OptimisationFields:
             high=1000,
         ),
     )
-    label_smoothing: float = field(
-        default=0.0,
+    gradient_clip_norm: float | None = field(
+        default=None,
         metadata=setting(
-            "Label smoothing",
-            "How far labels are moved from 0 and 1 towards 0.5.",
+            "Gradient clipping (norm)",
+            "Scales the gradient of a step down to this norm where it is larger; empty = no clipping.",
             OPTIMISATION,
-            low=0,
-            high=0.4,
+            low=1e-6,
+            high=1e6,
         ),
     )
     ema_decay: float | None = field(

@@ -3,25 +3,32 @@
 import math
 from dataclasses import dataclass, field
 
-from cxr_core.data.splits.splits import parse_ratios
+from cxr_core.data.splits.ratios import parse_ratios
 from cxr_core.errors import DataError, RecipeError, SettingsError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import FINDINGS, STRUCTURES
 from cxr_core.models.card import ArchitectureArguments
 from cxr_core.training.recipe.augmentation import AUGMENTATION, Augmentation
 from cxr_core.training.recipe.common_fields import COMMON, NAMING, CommonFields, NamingFields
+from cxr_core.training.recipe.loss_fields import LOSS, LossFields
 from cxr_core.training.recipe.network_fields import INPUT, NETWORK, InputFields, NetworkFields
 from cxr_core.training.recipe.optimisation_fields import OPTIMISATION, OptimisationFields
 from cxr_core.training.recipe.settings import require_valid
 from cxr_core.training.recipe.target_fields import TARGETS, TargetFields
 
-GROUPS = (COMMON, NAMING, TARGETS, NETWORK, INPUT, OPTIMISATION, AUGMENTATION)
+GROUPS = (COMMON, TARGETS, NETWORK, INPUT, LOSS, OPTIMISATION, AUGMENTATION, NAMING)
 
 
 # The bases stand in reverse: a dataclass has the fields of its last base first.
 @dataclass(frozen=True, kw_only=True)
 class Recipe(
-    OptimisationFields, InputFields, NetworkFields, TargetFields, NamingFields, CommonFields
+    OptimisationFields,
+    LossFields,
+    InputFields,
+    NetworkFields,
+    TargetFields,
+    NamingFields,
+    CommonFields,
 ):
     """How to train one model. Field names are the keys of TOML files and of `--set key=value`."""
 
@@ -133,10 +140,14 @@ class Recipe(
         oldest = math.inf if self.population_age_max is None else self.population_age_max
         if (self.population_age_min or 0) > oldest:
             raise RecipeError(
-                f"population_age_min={self.population_age_min} is above population_age_max={self.population_age_max}"
+                f"population_age_min={self.population_age_min} is above population_age_max={self.population_age_max}; "
+                "raise the second, or empty one of them"
             )
         if self.head_epochs >= self.epochs:
-            raise RecipeError(f"head_epochs={self.head_epochs} must be below epochs={self.epochs}")
+            raise RecipeError(
+                f"head_epochs={self.head_epochs} must be below epochs={self.epochs}, since the backbone is trained in "
+                "the epochs after them; set head_epochs=0, or more epochs"
+            )
 
     def _require_valid_split(self) -> None:
         if self.split == "given" or self.fold is not None:

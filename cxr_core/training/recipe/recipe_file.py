@@ -9,6 +9,7 @@ from typing import Any
 import tomli_w
 
 from cxr_core.errors import FileRefused, RecipeError
+from cxr_core.presentation.suggest import suggest
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.settings import FieldSpec, field_specs
@@ -39,7 +40,7 @@ def find_recipe_file(name: str) -> Path:
     known = list_recipes()
     if name not in known:
         raise RecipeError(
-            f"unknown recipe {name!r}; choose from {', '.join(known)}, or give a .toml file"
+            f"unknown recipe {name!r}{suggest(name, list(known))} Choose from {', '.join(known)}, or give a .toml file"
         )
     return known[name]
 
@@ -157,8 +158,23 @@ def _parse_fields(owner: type, table: JsonObject, what: str) -> dict[str, Any]:
     unknown = sorted(set(table) - set(specs))
     if unknown:
         known = sorted({*specs, AUGMENTATION} if owner is Recipe else specs)
-        raise RecipeError(f"unknown {what} {unknown[0]!r}; the keys are {', '.join(known)}")
+        raise RecipeError(
+            f"unknown {what} {unknown[0]!r}{suggest(unknown[0], _spellings(owner))} The keys are {', '.join(known)}"
+        )
     return {specs[key].attribute: _from_toml(specs[key], value) for key, value in table.items()}
+
+
+def _spellings(owner: type) -> dict[str, str]:
+    """Every key of a recipe by the ways to write it: itself, its label, its initials; those of the owner come first."""
+    keys = {AUGMENTATION: AUGMENTATION} if owner is Recipe else {}
+    for settings, prefix in ((Recipe, ""), (Augmentation, f"{AUGMENTATION}.")):
+        for spec in field_specs(settings):
+            label = spec.setting.label.partition(" (")[0].lower().replace(" ", "_")
+            initials = "".join(word[0] for word in spec.key.split("_"))
+            meant = spec.key if settings is owner else f"{prefix}{spec.key}"
+            for spelling in (spec.key, f"{prefix}{spec.key}", label, initials):
+                keys.setdefault(spelling, meant)
+    return keys
 
 
 def _from_toml(spec: FieldSpec, value: Json) -> Json | tuple[Json, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 from cxr_core.errors import RecipeError
+from cxr_core.presentation.suggest import suggest
 
 Kind = Literal["whole", "number", "switch", "choice", "keys", "text", "table"]
 
@@ -66,7 +67,8 @@ class FieldSpec:
             return self._find_problem_of_number(value)
         if self.kind == "choice":
             known = value in self.choices
-            return "" if known else f"is unknown; choose from {', '.join(self.choices)}"
+            hint = suggest(str(value), self.choices)
+            return "" if known else f"is unknown{hint} Choose from {', '.join(self.choices)}"
         if self.kind == "keys":
             return self._find_problem_of_list(value)
         if self.kind == "switch":
@@ -91,7 +93,10 @@ class FieldSpec:
         if not isinstance(value, tuple | list):
             return "must be a list of names"
         unknown = [entry for entry in value if entry not in self.choices]
-        return f"has {unknown}; choose from {', '.join(self.choices)}" if unknown else ""
+        if not unknown:
+            return ""
+        hint = suggest(str(unknown[0]), self.choices)
+        return f"has {unknown}{hint} Choose from {', '.join(self.choices)}"
 
 
 def setting(

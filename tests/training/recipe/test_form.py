@@ -6,6 +6,7 @@ import pytest
 
 from cxr_core.errors import RecipeError
 from cxr_core.training.recipe.augmentation import Augmentation
+from cxr_core.training.recipe.contradictions import find_idle_fields
 from cxr_core.training.recipe.field_help import field_label, format_flag_help
 from cxr_core.training.recipe.form import (
     FormField,
@@ -69,7 +70,7 @@ def test_a_range_is_what_the_recipe_takes() -> None:
 def _misjudged_values(field: FormField) -> list[float]:
     """Ends of the range that are refused, and values beyond it that are accepted."""
     base = SEGMENTATION if field.name == "drawings" else BASE
-    base = replace(base, epochs=1000, population_age_min=None)
+    base = replace(base, epochs=1000, population_age_min=None, balance="none")
     assert field.low is not None
     assert field.high is not None
     misjudged = []
@@ -125,6 +126,18 @@ def test_only_what_may_be_none_is_optional() -> None:
         ({"split": "fold:2/5"}, set()),
         ({"population_age_max": 5}, {"population_age_max"}),
         ({"population_age_min": 1, "population_age_max": 5}, set()),
+        ({"freeze": "backbone", "region_weight": 0.0}, set()),
+        (
+            {"freeze": "backbone", "region_weight": 0.0, "init": "scratch"},
+            {"freeze", "init"},
+        ),
+        (
+            {"freeze": "backbone", "region_weight": 0.0, "head_epochs": 1},
+            {"freeze", "head_epochs"},
+        ),
+        ({"logit_adjustment": 1.0}, {"logit_adjustment", "balance"}),
+        ({"logit_adjustment": 1.0, "balance": "none"}, set()),
+        ({"findings": ["hernia"]}, {"findings", "auxiliary_findings"}),
         ({"channels": 2}, {"channels"}),
         ({"augmentation.shift": 1.5, "augmentation.flip": 0.5}, {"augmentation.shift"}),
         ({"backbone_arguments": 'pad_type "same"'}, {"backbone_arguments"}),
@@ -168,5 +181,14 @@ def test_a_step_is_one_in_the_first_digit() -> None:
 
 def test_every_recipe_that_comes_along_opens() -> None:
     assert "cardiomegaly-adults" in list_recipes()
-    with pytest.raises(RecipeError, match=r"choose from .*anatomy"):
+    with pytest.raises(RecipeError, match=r"Choose from .*anatomy"):
         load_named_recipe("nonsense")
+
+
+def test_fields_without_effect_say_why() -> None:
+    idle = find_idle_fields(replace(BASE, schedule="one_cycle", balance="none", loss="focal"))
+    assert idle["plateau_factor"] == "No effect: schedule is not plateau."
+    assert idle["oversample_factor"] == "No effect: balance is not oversample."
+    assert "asymmetric_margin" in idle
+    assert not {"focal_gamma", "learning_rate", "label_smoothing"} & set(idle)
+    assert set(idle) | set(find_idle_fields(SEGMENTATION)) <= set(FIELDS)

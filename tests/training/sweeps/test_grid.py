@@ -211,5 +211,5 @@ def test_the_three_stages_of_a_recipe_are_run(dataset, tmp_path, workspace, caps
 
 def test_an_unknown_name_is_answered_before_anything_runs(dataset, workspace, capsys):
     assert main(["no-such-recipe", "--data", str(dataset)]) == 2
-    assert "choose from" in capsys.readouterr().err
+    assert "Choose from" in capsys.readouterr().err
     assert not workspace.exists()
