@@ -229,6 +229,7 @@ def damaged(path: Path, damage: str, seed: str = "") -> Iterator[None]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         path.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)  # a command may delete a damaged checkpoint
         path.write_bytes(content)
         path.chmod(status.st_mode)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
