@@ -5,7 +5,6 @@ import dataclasses
 import sys
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.jobs.actions import annotate_run
 from cxr_core.jobs.files import find_run_folder
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.status import list_runs
@@ -31,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         elif given.verb == "unpin":
             pin_baseline("")
         else:
+            from cxr_core.jobs.actions import annotate_run
+
             annotate_run(given.run, lambda before: _change(before, given))
     except SilhouetteError as error:
         print(f"train.runs: {error}", file=sys.stderr)
