@@ -2,11 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from tests.browser.served_app import FAKE_READER, STREAMLIT, serve
 from tests.pages.fake_runs import FakeRuns, fake_runs
@@ -24,6 +25,19 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say what a page showed when its test failed."""
+    report = yield
+    tab = getattr(item, "funcargs", {}).get("page")
+    if call.when == "call" and report.failed and isinstance(tab, Page):
+        with suppress(Error):
+            report.sections.append(("shown by the page", tab.locator("body").inner_text()))
+    return report
 
 
 @pytest.fixture(scope="session")

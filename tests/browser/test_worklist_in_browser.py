@@ -35,7 +35,7 @@ def test_clicking_anywhere_on_a_row_shows_its_film(page: Page, worklist: Locator
     first = page.get_by_test_id("film-viewer").get_attribute("data-film")
     row(worklist, "calm.png").get_by_text("not suspected").click()
     expect_chosen(worklist, "calm.png")
-    assert page.get_by_test_id("film-viewer").get_attribute("data-film") != first
+    expect(page.get_by_test_id("film-viewer")).not_to_have_attribute("data-film", first or "")
     row(worklist, "broken").click()
     expect_chosen(worklist, "broken")
     expect(page.get_by_role("alert").first).to_contain_text("no PNG, JPEG or DICOM image")
