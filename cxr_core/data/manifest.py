@@ -30,7 +30,7 @@ from cxr_core.data.account import LEFT_OUT, REASONS, FilmAccount, SourceCounts, 
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.identifiers import canonical_patient
 from cxr_core.errors import DataError, RecordError, SplitMissing
-from cxr_core.findings import FINDINGS
+from cxr_core.known_findings import is_finding_key, order_findings
 from cxr_core.workspace.atomic import atomic_file
 from cxr_core.workspace.json_files import parse_json
 from cxr_core.workspace.json_record import Count, JsonRecord
@@ -96,7 +96,7 @@ def build_table(columns: Mapping[str, object]) -> pd.DataFrame:
             table[name] = pd.to_numeric(table[name]).astype(np.float32)
         else:
             table[name] = np.float32(np.nan)
-    findings = [key for key in FINDINGS if key in table]
+    findings = list_findings(table.columns)
     table[findings] = table[findings].astype(np.float32)
     repeated = table["image"].duplicated()
     if repeated.any():
@@ -105,6 +105,11 @@ def build_table(columns: Mapping[str, object]) -> pd.DataFrame:
             "lies in another one given"
         )
     return table[[*COLUMNS, *findings]].reset_index(drop=True)
+
+
+def list_findings(columns: Iterable[str]) -> list[str]:
+    """The findings among the columns of a manifest, in the program's order: all but the facts about a film."""
+    return order_findings(name for name in columns if name not in COLUMNS and is_finding_key(name))
 
 
 def empty_boxes() -> pd.DataFrame:
@@ -128,6 +133,22 @@ class SplitCounts(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnusedColumn(JsonRecord):
+    """A column of a table that the program does not use.
+
+    values: the most frequent cells, cut to 40 characters.  may_be_label: whether every cell is 1 or 0, yes or no, or
+    says nothing.  positives: cells that say yes, where it may be a label.
+    """
+
+    WRITES_DEFAULTS: ClassVar[bool] = True
+
+    name: str
+    values: tuple[str, ...] = ()
+    may_be_label: bool = False
+    positives: Count = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class ManifestProperties(JsonRecord):
     """What a manifest's file holds beside its table; see `Manifest`. Earlier versions did not count."""
 
@@ -139,6 +160,7 @@ class ManifestProperties(JsonRecord):
     terms: str
     source_issues: tuple[Issue, ...]
     counts: SourceCounts | None = None
+    unused_columns: tuple[UnusedColumn, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +169,8 @@ class Manifest:
 
     terms: what the data's licence asks of its users.  boxes: image, finding, left, top, width, height, the last four
     in [0, 1] of the film.  source_issues: what the source reported while it read its tables.  counts: what it found
-    that is no row of the table; None for a manifest that no source made.
+    that is no row of the table; None for a manifest that no source made.  unused_columns: of the tables, those that may
+    be mapped to a finding.
     """
 
     table: pd.DataFrame
@@ -156,6 +179,7 @@ class Manifest:
     boxes: pd.DataFrame = field(default_factory=empty_boxes)
     source_issues: tuple[Issue, ...] = ()
     counts: SourceCounts | None = None
+    unused_columns: tuple[UnusedColumn, ...] = ()
 
     def __post_init__(self) -> None:
         missing = set(COLUMNS) - set(self.table.columns)
@@ -166,8 +190,8 @@ class Manifest:
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """The findings that have a column, in the project's order."""
-        return tuple(key for key in FINDINGS if key in self.table.columns)
+        """The findings that have a column, in the project's order; those that a workspace defines come last."""
+        return tuple(list_findings(self.table.columns))
 
     @property
     def paths(self) -> list[Path]:
@@ -280,6 +304,7 @@ class Manifest:
             terms=self.terms,
             source_issues=self.source_issues,
             counts=self.counts,
+            unused_columns=self.unused_columns,
         )
         metadata = {**(table.schema.metadata or {}), b"manifest": json.dumps(properties.to_json())}
         table = table.replace_schema_metadata(metadata)
@@ -311,6 +336,7 @@ class Manifest:
                 boxes=_read_boxes(table.select(["image", "boxes"])),
                 source_issues=properties.source_issues,
                 counts=properties.counts,
+                unused_columns=properties.unused_columns,
             )
             manifest.account_for_films()  # raises when the counts are those of other rows
         except FileNotFoundError as error:
@@ -330,7 +356,8 @@ class Manifest:
 
 def _cast_columns(table: pa.Table) -> pa.Table:
     """The table with the types of its columns. Raises ArrowException where a column is of another type."""
-    texts, numbers = dict.fromkeys(TEXT_COLUMNS, pa.string()), (*NUMBER_COLUMNS, *FINDINGS)
+    texts = dict.fromkeys(TEXT_COLUMNS, pa.string())
+    numbers = (*NUMBER_COLUMNS, *list_findings(table.column_names))
     types = {**texts, **dict.fromkeys(numbers, pa.float32()), "boxes": BOX_LISTS}
     fields = [pa.field(kind.name, types.get(kind.name, kind.type)) for kind in table.schema]
     return table.cast(pa.schema(fields, table.schema.metadata))
@@ -341,8 +368,8 @@ def _require_values(table: pd.DataFrame) -> pd.DataFrame:
     for name in ("image", "patient", "status"):
         if table[name].isna().any():
             raise ValueError(f"row {int(table[name].isna().argmax()) + 1} has no {name}")
-    for key in FINDINGS:
-        if key in table and not table[key].isin((0, 1, np.nan)).all():
+    for key in list_findings(table.columns):
+        if not table[key].isin((0, 1, np.nan)).all():
             raise ValueError(f"a label of {key} is neither 0, 1 nor unknown")
     return table
 

@@ -20,10 +20,9 @@ import pyarrow.parquet as pq
 from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.checks.decision import Decision, fingerprint_issue
 from cxr_core.data.checks.issue import Issue
-from cxr_core.data.manifest import Manifest
+from cxr_core.data.manifest import Manifest, list_findings
 from cxr_core.errors import DataError, RecordError
 from cxr_core.film.preprocess import InputSpec
-from cxr_core.findings import FINDINGS
 from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.atomic import finish_replacement
 from cxr_core.workspace.json_files import JsonObject, parse_json, read_bounded
@@ -110,10 +109,10 @@ class Dataset:
         """The findings with labels, without reading a row. Raises DataError as `load_manifest` does."""
         path = self.folder / MANIFEST
         try:
-            columns = set(pq.read_schema(path).names)
+            columns = pq.read_schema(path).names
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{path} cannot be read; prepare {self.name} again") from error
-        return tuple(key for key in FINDINGS if key in columns)
+        return tuple(list_findings(columns))
 
     def load_issues(self) -> tuple[Issue, ...]:
         """What the dataset checks report, the most severe first, decided or not."""

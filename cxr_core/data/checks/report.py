@@ -10,9 +10,8 @@ from cxr_core.data.checks.decision import Decision, fingerprint_issue
 from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.checks.issue_kinds import SEVERITIES, Severity
 from cxr_core.data.manifest import SplitCounts
-from cxr_core.findings import FINDINGS
 from cxr_core.presentation.html import render_template
-from cxr_core.presentation.wording import format_count
+from cxr_core.presentation.wording import finding_name, format_count
 from cxr_core.workspace.json_files import JsonObject
 
 TEMPLATE = Path(__file__).parent / "templates" / "dataset_report.html.j2"
@@ -216,7 +215,7 @@ def _count_rows(counts: Mapping[str, SplitCounts]) -> list[list[str]]:
     findings = dict.fromkeys(key for split in splits for key in split.positives)
     for key in findings:
         numbers = [f"{split.positives.get(key, 0):,}" for split in splits]
-        rows.append([f"with {_finding_in_sentence(key)}", *numbers])
+        rows.append([f"with {_lower_first(finding_name(key))}", *numbers])
     return rows
 
 
@@ -247,10 +246,6 @@ def _describe_decision(decision: Decision) -> str:
 def _format_time(iso: str) -> str:
     """ISO 8601 in UTC, to the minute, as people write it."""
     return f"{iso[:16].replace('T', ' ')} UTC"
-
-
-def _finding_in_sentence(key: str) -> str:
-    return _lower_first(FINDINGS[key].name) if key in FINDINGS else key
 
 
 def _lower_first(text: str) -> str:

@@ -98,7 +98,7 @@ def read_nih14(listings: Sequence[FileListing]) -> Manifest:
     )
     issues += report_surplus_images(list_surplus(unused_files), entries.name)
     counts = count_sources(films, unused_files, len(names), count_repeats(row_issues, names))
-    table = build_table(dict(films.items()))
+    table = build_table(dict(films.drop(columns="name").items()))
     return Manifest(table, "nih14", TERMS, boxes, tuple(issues), counts)
 
 
