@@ -11,15 +11,17 @@ from cxr_core.jobs.status import list_runs
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.page_links import link_to_data_page
-from pages.components.session import train_page_state
+from pages.components.session import set_field_value, train_page_state
 from pages.components.streamlit_internals import require_app_frame
 from pages.components.training.live_runs import make_relister, show_live_runs
 from pages.components.training.page_state import RUNS, START, TrainPageState
+from pages.components.training.run_annotation import list_tags
 from pages.components.training.run_comparison import show_run_comparison
 from pages.components.training.run_details import show_run_details
-from pages.components.training.runs_table import choose_runs
+from pages.components.training.runs_table import SEARCH, STATE, choose_runs
 from pages.components.training.start import show_start_form
 
+TAB = "tab"
 ONE_RUN, SEVERAL_RUNS = "run", "runs"  # of the address: a link leads to a run, or to a comparison
 
 
@@ -31,12 +33,22 @@ def page() -> None:
     take_address(state)
     show_messages(state)
     views = {RUNS: show_runs, START: show_start_form}
-    tabs = st.tabs(list(views), default=state.view, key=state.widget_key("view"), on_change="rerun")
-    for (name, show), tab in zip(views.items(), tabs, strict=True):
+    apply_requests(state)
+    tabs = st.tabs(list(views), key=TAB, on_change="rerun", bind="query-params")
+    for show, tab in zip(views.values(), tabs, strict=True):
         if tab.open:
-            state.view = name
             with tab, show_errors():
                 show(state)
+
+
+def apply_requests(state: TrainPageState) -> None:
+    """Show the part of the page, and the runs, that a callback or another part asked for."""
+    if state.requested_view:
+        set_field_value(TAB, state.requested_view)
+    if state.requests_all_runs:
+        set_field_value(SEARCH, "")
+        set_field_value(STATE, None)
+    state.requested_view, state.requests_all_runs = "", False
 
 
 def show_runs(state: TrainPageState) -> None:
@@ -75,6 +87,8 @@ def show_all_runs(state: TrainPageState, runs: Sequence[Job]) -> None:
     @st.fragment(key="all-runs")
     @show_errors()
     def draw_runs() -> None:
+        if state.needs_page:
+            st.rerun()
         show_table_and_selected(state, list_again())
 
     draw_runs()
@@ -89,7 +103,7 @@ def show_table_and_selected(state: TrainPageState, runs: Sequence[Job]) -> None:
     selected = find_selected(state, runs)
     write_address(state, selected)
     if len(selected) == 1:
-        show_run_details(state, selected[0])
+        show_run_details(state, selected[0], list_tags(runs))
     elif selected:
         show_run_comparison(state, selected)
 
@@ -115,12 +129,14 @@ def show_messages(state: TrainPageState) -> None:
 
 
 def take_address(state: TrainPageState) -> None:
-    """Select the runs that a link names, unless the page wrote that address itself."""
+    """Select the runs that a link names by their ids, unless the page wrote that address itself."""
     named = [*st.query_params.get(SEVERAL_RUNS, "").split(","), st.query_params.get(ONE_RUN, "")]
     linked = ",".join(filter(None, named))
     if linked and linked != state.linked_runs:
         state.linked_runs = linked
         state.select_runs(tuple(linked.split(",")))
+        if TAB not in st.query_params:
+            state.switch_view(RUNS)
 
 
 def write_address(state: TrainPageState, selected: Sequence[Job]) -> None:
@@ -129,10 +145,11 @@ def write_address(state: TrainPageState, selected: Sequence[Job]) -> None:
     wanted: dict[str, str] = {}
     if selected:
         wanted = {ONE_RUN if len(selected) == 1 else SEVERAL_RUNS: state.linked_runs}
-    parameters = (ONE_RUN, SEVERAL_RUNS)
-    current = {name: st.query_params[name] for name in parameters if name in st.query_params}
-    if current != wanted:
-        st.query_params.from_dict(wanted)
+    for name in (ONE_RUN, SEVERAL_RUNS):
+        if name not in wanted:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != wanted[name]:
+            st.query_params[name] = wanted[name]
 
 
 require_app_frame("train")

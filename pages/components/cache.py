@@ -30,18 +30,19 @@ if TYPE_CHECKING:
     from cxr_core.evaluation.compare import Comparison
     from cxr_core.evaluation.store.catalogue import EvaluationRecord
     from cxr_core.evaluation.store.loaded import FindingView, LoadedEvaluation
+    from cxr_core.evaluation.store.provenance import TestUses
     from cxr_core.film.decoding.sandbox import DecodePool
     from cxr_core.reading.reader import Reader
     from cxr_core.training.engine.device import Device
     from cxr_core.training.recipe.recipe import Recipe
-    from cxr_core.training.runs.figures import RunFigure
+    from cxr_core.training.runs.summary import RunSummary
     from pages.components.background_tasks import BackgroundTasks
     from pages.components.datasets.contents import DatasetContents
 
 DATASETS_KEPT = 2  # datasets whose tables are held in memory
 EVALUATIONS_KEPT = 5  # as many as can be compared at once
 VIEWS_KEPT = 12  # findings of evaluations, over all films or one view's, with their bands
-HEADLINES_KEPT = 2000
+RUNS_KEPT = 2000
 WEIGHTS_CHECK_VALID_S = 300  # a hub that was out of reach may be back after that
 FIRST_PAINT_S = 2.0  # how long the warm-up leaves the processor to the browser
 
@@ -267,13 +268,27 @@ def check_initial_weights(key: str, _recipe: Recipe) -> tuple[str, str]:
     return "", ""
 
 
-def load_headline_figure(folder: Path, stamp: tuple[float, ...]) -> RunFigure | None:
-    """A run's main figure. stamp: when the files that it is read from were last written."""
-    return _load_headline_figure(f"{folder}|{stamp}", folder)
+def load_run_summary(folder: Path, stamp: str) -> RunSummary:
+    """A run's settings and figures. stamp: of the files that they are read from, see `stamp_summary`."""
+    return _load_run_summary(f"{folder}|{stamp}", folder)
 
 
-@st.cache_resource(show_spinner=False, max_entries=HEADLINES_KEPT)
-def _load_headline_figure(key: str, _folder: Path) -> RunFigure | None:
-    from cxr_core.training.runs.figures import headline_figure
+@st.cache_resource(show_spinner=False, max_entries=RUNS_KEPT)
+def _load_run_summary(key: str, _folder: Path) -> RunSummary:
+    from cxr_core.training.runs.summary import summarise_run
 
-    return headline_figure(_folder)
+    return summarise_run(_folder)
+
+
+def count_test_uses(test_films: str) -> TestUses:
+    """How often these test films were evaluated on here; counted again after each evaluation. Raises RecordError."""
+    from cxr_core.evaluation.store.provenance import stamp_test_uses
+
+    return _count_test_uses(f"{test_films}|{stamp_test_uses()}", test_films)
+
+
+@st.cache_resource(show_spinner=False, max_entries=RUNS_KEPT)
+def _count_test_uses(key: str, _test_films: str) -> TestUses:
+    from cxr_core.evaluation.store.provenance import count_test_uses
+
+    return count_test_uses(_test_films)

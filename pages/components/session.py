@@ -215,6 +215,11 @@ def field_text(key: str) -> str:
     return st.session_state.get(key) or ""
 
 
+def field_texts(key: str) -> tuple[str, ...]:
+    """The choices in a field that takes several; none when there are none."""
+    return tuple(map(str, st.session_state.get(key) or ()))
+
+
 def field_value(key: str) -> float | None:
     """The number in a field; None when it was emptied."""
     value: float | None = st.session_state.get(key)

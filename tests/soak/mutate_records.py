@@ -40,8 +40,8 @@ from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.card_file import read_card
 from cxr_core.models.networks.architectures import build_network
 from cxr_core.models.registry import registry as model_registry
-from cxr_core.models.registry.active_version import read_history
 from cxr_core.models.registry.archive import export_model
+from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import (
     find_models_from_run,
     list_active_versions,
@@ -56,9 +56,9 @@ from cxr_core.reading.heatmap_notes import points_elsewhere
 from cxr_core.reading.reader import Reader
 from cxr_core.reading.results import EXACT_METHOD
 from cxr_core.training.runs.compare import recipe_differences, tabulate_figures
-from cxr_core.training.runs.figures import headline_figure
 from cxr_core.training.runs.progress import read_progress
 from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.training.runs.summary import summarise_run
 from cxr_core.workspace.paths import SHIPPED_MODELS
 from pages.components.model_card import _list_training_facts, _tabulate_figures
 from pages.components.models.gate_verdict import _describe_official_test
@@ -262,7 +262,7 @@ def use_runs(workspace: Path) -> None:
     folders = job_files.list_run_folders()
     for folder in folders:
         read_progress(folder, read_progress(folder))
-        headline_figure(folder)
+        summarise_run(folder)
         read_activity(folder)
         verdict = read_verdict(folder)
         if verdict is not None:

@@ -89,5 +89,14 @@ def count_test_uses(data_sha256: str) -> TestUses:
     return TestUses(evaluations=len(uses), models=len(models))
 
 
+def stamp_test_uses() -> str:
+    """A text that changes with each evaluation on test films that is written down."""
+    try:
+        status = _test_uses_path().stat()
+    except OSError:
+        return ""
+    return f"{status.st_mtime_ns}:{status.st_size}"
+
+
 def _test_uses_path() -> Path:
     return workspace() / TEST_USES

@@ -4,12 +4,12 @@ Importing this module loads no torch.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cxr_core.models.card import CARD
-from cxr_core.training.runs.progress import Curve, RunProgress, read_progress
+from cxr_core.training.runs.progress import Curve, RunProgress
 from cxr_core.training.runs.run_files import EVALUATION, MODEL
 from cxr_core.workspace.json_files import Json, JsonObject, read_json_object
 
@@ -37,7 +37,8 @@ class RunFigure:
     """One figure of a run.
 
     split: test or validation.  finding: its key, or "" for segmentation.  name: as in FIGURE_LABELS.  value: None where
-    undefined.  low, high: the 95 % interval, None where there is none.  n, positives: films.
+    undefined.  low, high: the 95 % interval, None where there is none.  n, positives: films.  mean_of: the number of
+    findings whose mean it is.
     """
 
     split: str
@@ -48,6 +49,7 @@ class RunFigure:
     high: float | None
     n: int | None = None
     positives: int | None = None
+    mean_of: int = 1
 
     @property
     def text(self) -> str:
@@ -73,15 +75,28 @@ def collect_figures(run: Path) -> tuple[RunFigure, ...]:
     return tuple(collected)
 
 
-def headline_figure(run: Path) -> RunFigure | None:
-    """The figure that stands for a run: AUROC or Dice, on test films where evaluated, else on validation films.
+def find_headline(figures: Sequence[RunFigure], split: str) -> RunFigure | None:
+    """The figure that stands for a run on one split: AUROC or Dice; of several findings their mean, without interval.
 
-    For a run without a model it is the best on validation films so far. None before the first epoch.
+    None where there is none.
     """
-    for figure in collect_figures(run):
-        if figure.name in HEADLINES and figure.value is not None:
-            return figure
-    return best_validation_figure(read_progress(run))
+    for name in HEADLINES:
+        found = [each for each in figures if (each.split, each.name) == (split, name)]
+        values = [each.value for each in found if each.value is not None]
+        if len(found) == 1:
+            return found[0]
+        if values:
+            mean = sum(values) / len(values)
+            return RunFigure(
+                split=split,
+                finding="",
+                name=name,
+                value=mean,
+                low=None,
+                high=None,
+                mean_of=len(values),
+            )
+    return None
 
 
 def best_validation_figure(progress: RunProgress) -> RunFigure | None:

@@ -1,7 +1,11 @@
 """Puts a job's state into words, with a colour."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cxr_core.data.registry import list_datasets
 from cxr_core.jobs.job import Job, State
-from pages.components.wording import format_duration
+from cxr_core.presentation.wording import format_duration
 
 STATE_COLOURS: dict[State, str] = {
     "queued": "gray",
@@ -28,3 +32,16 @@ def time_taken(job: Job) -> str:
     if job.started is None or job.ended is None:
         return ""
     return format_duration(max(0.0, job.ended - job.started))
+
+
+def dataset_names() -> dict[str, str]:
+    """The names of the registered datasets by their folders."""
+    return {str(folder): dataset.name for dataset in list_datasets() for folder in dataset.folders}
+
+
+def name_data(data: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:
+    """The datasets of a run by name: a registered one by its own, a folder by its last part, never by its path.
+
+    names: from `dataset_names`.
+    """
+    return tuple(dict.fromkeys(names.get(entry, Path(entry).name) for entry in data))

@@ -4,16 +4,17 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from cxr_core.errors import SilhouetteError
 from cxr_core.jobs import actions
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.status import list_runs
+from cxr_core.presentation.wording import format_duration
 from cxr_core.training.runs.charts import progress_charts
 from cxr_core.training.runs.progress import RunProgress, read_progress
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.training.job_state import state_badge
 from pages.components.training.page_state import TrainPageState
-from pages.components.wording import format_duration
 
 POLL_S = 2.0
 CHART_CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -28,12 +29,14 @@ def show_live_runs(state: TrainPageState, runs: Sequence[Job]) -> None:
     @st.fragment(run_every=POLL_S if needs_polling else None, key="live-runs")
     @show_errors()
     def draw_runs() -> None:
+        if state.needs_page:
+            st.rerun()
         current = list_again()
         with st.container(key="live-and-waiting"):
             for run in current:
                 if run.live:
                     _show_run(state, run)
-            _show_queue([run for run in current if run.state == "queued"])
+            _show_queue(state, [run for run in current if run.state == "queued"])
 
     draw_runs()
 
@@ -80,11 +83,15 @@ def show_log(progress: RunProgress) -> None:
             st.code("\n".join(progress.log), language=None, wrap_lines=True, height=220)
 
 
-def apply_action(action: Callable[[], object]) -> None:
-    """Do something with a run and rerun the page; or say why it cannot be done."""
-    with show_errors():
-        action()
-        st.rerun()
+def apply_action(state: TrainPageState, action: Callable[..., object], *arguments: object) -> None:
+    """Callback of a button: do something with a run, or say at the page's next run why it cannot be done.
+
+    As a callback it is carried out also when the run has changed its state since the button was drawn.
+    """
+    try:
+        action(*arguments)
+    except SilhouetteError as error:
+        state.error = str(error)
 
 
 def _show_run(state: TrainPageState, run: Job) -> None:
@@ -94,11 +101,11 @@ def _show_run(state: TrainPageState, run: Job) -> None:
             horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
         ):
             st.markdown(
-                f"**{plain(run.id)}** {state_badge(run)} :gray[:small[{plain(run.sentence)}]]",
+                f"**{plain(run.name)}** {state_badge(run)} :gray[:small[{plain(run.sentence)}]]",
                 width="content",
             )
             with st.container(horizontal=True, width="content", gap="small"):
-                _offer_stop(run)
+                _offer_stop(state, run)
         text = plain(describe_progress(progress)) or "Starting …"
         st.progress(share_done(progress), text=text)
         rates = describe_rates(progress)
@@ -108,24 +115,28 @@ def _show_run(state: TrainPageState, run: Job) -> None:
         show_log(progress)
 
 
-def _offer_stop(run: Job) -> None:
-    if "stop" in run.actions and st.button(
-        "Stop",
-        icon=":material/stop:",
-        key=f"stop-{run.id}",
-        help="Ends the run after its current step, with a checkpoint from which it can resume.",
-    ):
-        apply_action(lambda: actions.stop_job(run.id))
-    if "force_stop" in run.actions and st.button(
-        "Force stop",
-        icon=":material/dangerous:",
-        key=f"force-{run.id}",
-        help="Kills its processes at once. The last checkpoint stays; everything after it is lost.",
-    ):
-        apply_action(lambda: actions.force_stop_job(run.id))
+def _offer_stop(state: TrainPageState, run: Job) -> None:
+    if "stop" in run.actions:
+        st.button(
+            "Stop",
+            icon=":material/stop:",
+            key=f"stop-{run.id}",
+            on_click=apply_action,
+            args=(state, actions.stop_job, run.id),
+            help="Ends the run after its current step, with a checkpoint from which it can resume.",
+        )
+    if "force_stop" in run.actions:
+        st.button(
+            "Force stop",
+            icon=":material/dangerous:",
+            key=f"force-{run.id}",
+            on_click=apply_action,
+            args=(state, actions.force_stop_job, run.id),
+            help="Kills its processes at once. The last checkpoint stays; everything after it is lost.",
+        )
 
 
-def _show_queue(waiting: Sequence[Job]) -> None:
+def _show_queue(state: TrainPageState, waiting: Sequence[Job]) -> None:
     if not waiting:
         return
     st.markdown("**Queue** :gray[:small[one run at a time on each device, in this order]]")
@@ -134,42 +145,40 @@ def _show_queue(waiting: Sequence[Job]) -> None:
             horizontal=True, vertical_alignment="center", key=f"waiting-{run.id}", gap="small"
         ):
             st.markdown(
-                f"{run.place}\\. **{plain(run.id)}** :gray[:small[{plain(run.sentence)}]]",
+                f"{run.place}\\. **{plain(run.name)}** :gray[:small[{plain(run.sentence)}]]",
                 width="stretch",
             )
             same_queue = [other for other in waiting if other.device == run.device]
-            _offer_move(run, -1, "up", disabled=run == same_queue[0])
-            _offer_move(run, 1, "down", disabled=run == same_queue[-1])
-            _offer_removal(run)
+            _offer_move(state, run, -1, "up", disabled=run == same_queue[0])
+            _offer_move(state, run, 1, "down", disabled=run == same_queue[-1])
+            st.button(
+                "Remove from queue",
+                key=f"stop-{run.id}",
+                type="tertiary",
+                icon=":material/close:",
+                on_click=apply_action,
+                args=(state, actions.stop_job, run.id),
+            )
 
 
-def _offer_move(run: Job, places: int, direction: str, disabled: bool) -> None:
-    clicked = st.button(
+def _offer_move(
+    state: TrainPageState, run: Job, places: int, direction: str, disabled: bool
+) -> None:
+    st.button(
         "",
         icon=f":material/arrow_{direction}ward:",
         key=f"{direction}-{run.id}",
         disabled=disabled,
         type="tertiary",
+        on_click=apply_action,
+        args=(state, actions.move_job, run.id, places),
         help=f"Moves it {direction} in the queue.",
     )
-    if clicked:
-        apply_action(lambda: actions.move_job(run.id, places))
-
-
-def _offer_removal(run: Job) -> None:
-    clicked = st.button(
-        "Remove from queue", key=f"stop-{run.id}", type="tertiary", icon=":material/close:"
-    )
-    if clicked:
-        apply_action(lambda: actions.stop_job(run.id))
 
 
 def share_done(progress: RunProgress) -> float:
-    """How much of the run, or of the stage before training, is done; in [0, 1]."""
-    done, total = progress.done, progress.total
-    if progress.steps:
-        done, total = progress.step, progress.steps
-    return min(1.0, (done or 0) / total) if total else 0.0
+    """How much of the training, or of the stage before or after it, is done; in [0, 1]."""
+    return min(1.0, (progress.done or 0) / progress.total) if progress.total else 0.0
 
 
 def describe_progress(progress: RunProgress) -> str:
@@ -177,10 +186,8 @@ def describe_progress(progress: RunProgress) -> str:
     phrases = [progress.stage[:1].upper() + progress.stage[1:].removesuffix(".")]
     if progress.epoch and progress.epochs:
         phrases.append(f"epoch {progress.epoch} of {progress.epochs}")
-    if progress.step is not None and progress.steps:
-        phrases.append(f"step {progress.step:,} of {progress.steps:,}")
-    elif progress.done is not None and progress.total:
-        phrases.append(f"{progress.done:,} of {progress.total:,}")
+    if progress.done is not None and progress.total:
+        phrases.append(f"{progress.unit} {progress.done:,} of {progress.total:,}")
     if progress.eta_s is not None:
         phrases.append(f"about {format_duration(progress.eta_s)} left")
     return " · ".join(filter(None, phrases))

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from cxr_core.training.runs.annotation import NO_ANNOTATION, RunAnnotation
+
 if TYPE_CHECKING:  # a recipe brings torch with it, which a list of runs does without
+    from cxr_core.jobs.job import Job
     from cxr_core.training.recipe.form import FormValue
     from cxr_core.training.recipe.recipe import Recipe
     from cxr_core.training.runs.progress import RunProgress
@@ -31,6 +34,7 @@ class RunDraft:
         None  # where the initial weights come from; None: as the recipe says
     )
     retry_of: str = ""
+    annotation: RunAnnotation = NO_ANNOTATION
     estimate_key: str = ""  # of the last estimate that was started
 
     def start_from_recipe(self, name: str | None, recipe: Recipe) -> None:
@@ -53,35 +57,47 @@ class TrainPageState:
     """What a tab shows on the Train page."""
 
     draft: RunDraft = field(default_factory=RunDraft)
-    view: str = RUNS
+    requested_view: str = ""  # the part of the page to show at its next run; empty: as it is
+    requests_all_runs: bool = False  # whether the table is shown unfiltered at its next run
+    deleting: str = ""  # the run whose deletion is to be confirmed
     widget_generation: int = 0
     selected_runs: tuple[str, ...] = ()  # one is shown in detail, several are compared
     linked_runs: str = ""  # the runs in the address when it was last read or written
-    table_runs: tuple[str, ...] = ()  # the runs in the table, by row
     progress: dict[str, RunProgress] = field(default_factory=dict)  # what was read last, by run
     message: str = ""  # to be shown once, after the page has run again
     error: str = ""  # why the last action failed, to be shown once
 
     def switch_view(self, view: str) -> None:
-        """Show the other part of the page."""
-        self.view = view
+        """Show a part of the page at its next run."""
+        self.requested_view = view
         self.widget_generation += 1
+
+    @property
+    def needs_page(self) -> bool:
+        """Whether a callback left something that only a run of the page shows, not one of a fragment."""
+        return bool(self.message or self.error or self.requested_view)
 
     def select_runs(self, runs: tuple[str, ...]) -> None:
         """Show these runs below the table."""
         self.selected_runs = runs
+
+    def ask_to_delete(self, run: str) -> None:
+        """Ask at the page's next run whether a run is to be deleted."""
+        self.deleting = run
 
     def show_submitted_run(self, run: str, message: str) -> None:
         """Show a run that was just submitted, with an empty form for the next."""
         device, data = self.draft.device, self.draft.data
         self.draft = RunDraft(device=device, data=data)
         self.message = message
+        self.requests_all_runs = True
         self.select_runs((run,))
         self.switch_view(RUNS)
 
-    def prefill_retry(self, run: str, recipe: Recipe, data: tuple[str, ...]) -> None:
-        """Fill in the form with a run's recipe and data, to be changed."""
-        self.draft = RunDraft(recipe=recipe, data=data, retry_of=run)
+    def prefill_clone(self, run: Job, recipe: Recipe, data: tuple[str, ...]) -> None:
+        """Fill in the form with a run's recipe, data and tags, to be changed."""
+        annotation = RunAnnotation(tags=run.annotation.tags)
+        self.draft = RunDraft(recipe=recipe, data=data, retry_of=run.id, annotation=annotation)
         self.switch_view(START)
 
     def remember_progress(self, run: str, progress: RunProgress) -> RunProgress:

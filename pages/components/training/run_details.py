@@ -1,7 +1,6 @@
 """Shows one run in detail: its outcome, figures and curves, and what can be done with it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
@@ -14,7 +13,12 @@ from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure, collect_fig
 from cxr_core.training.runs.run_files import recipe_file
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
-from pages.components.training.job_state import state_badge, time_taken
+from pages.components.training.job_state import (
+    dataset_names,
+    name_data,
+    state_badge,
+    time_taken,
+)
 from pages.components.training.live_runs import (
     apply_action,
     describe_progress,
@@ -25,15 +29,20 @@ from pages.components.training.live_runs import (
 )
 from pages.components.training.page_state import TrainPageState
 from pages.components.training.publishing import show_publishing
+from pages.components.training.run_annotation import show_annotation
 from pages.components.wording import format_timestamp
 
 
-def show_run_details(state: TrainPageState, run: Job) -> None:
-    """Facts, actions, figures, curves and log; for a finished run also how to publish it."""
-    st.markdown(f"### {plain(run.id)} {state_badge(run)}")
+def show_run_details(state: TrainPageState, run: Job, known_tags: Sequence[str]) -> None:
+    """Facts, notes, actions, figures, curves and log; for a finished run also how to publish it.
+
+    known_tags: those of all runs.
+    """
+    st.markdown(f"### {plain(run.name)} {state_badge(run)}")
     st.markdown(plain(run.sentence))
     details = [f":gray[{name}] {plain(value)}" for name, value in _list_facts(run) if value]
     st.markdown(" · ".join(details))
+    show_annotation(state, run, known_tags)
     _offer_actions(state, run)
     if run.live:
         st.caption("It is running; its curves are above.")
@@ -54,47 +63,57 @@ def show_run_details(state: TrainPageState, run: Job) -> None:
 def _list_facts(run: Job) -> list[tuple[str, str]]:
     device = f"{run.device}, {run.processes} processes" if run.processes > 1 else run.device
     return [
+        ("folder", run.id if run.name != run.id else ""),
         ("recipe", run.recipe),
         ("model", run.model),
-        ("data", ", ".join(Path(data).name for data in run.data)),
+        ("data", ", ".join(name_data(run.data, dataset_names()))),
         ("device", device),
         ("started", format_timestamp(run.started or run.submitted)),
         ("took", time_taken(run)),
-        ("changed from", run.retry_of),
+        ("cloned from", run.retry_of),
         ("", "started from a shell" if run.by_hand else ""),
     ]
 
 
 def _offer_actions(state: TrainPageState, run: Job) -> None:
     with st.container(horizontal=True, gap="small"):
-        if "resume" in run.actions and st.button(
-            "Resume",
-            type="primary",
-            icon=":material/play_arrow:",
-            key=f"resume-{run.id}",
-            help="Continues from its last complete checkpoint, or from the start if there is none.",
-        ):
-            apply_action(lambda: actions.resume_run(run.id))
-        if "retry" in run.actions and st.button(
-            "Try again with changes",
-            icon=":material/edit:",
-            key=f"retry-{run.id}",
-            help="Fills in the form with this run's recipe and data. This run stays as it is.",
-        ):
-            _prefill_retry(state, run)
-        if "delete" in run.actions and st.button(
-            "Delete", icon=":material/delete:", key=f"delete-{run.id}"
-        ):
-            confirm_deletion(state, run)
+        if "resume" in run.actions:
+            st.button(
+                "Resume",
+                type="primary",
+                icon=":material/play_arrow:",
+                key=f"resume-{run.id}",
+                on_click=apply_action,
+                args=(state, actions.resume_run, run.id),
+                help="Continues from its last complete checkpoint, or from the start if there is none.",
+            )
+        if "retry" in run.actions:
+            st.button(
+                "Clone with changes",
+                icon=":material/content_copy:",
+                key=f"retry-{run.id}",
+                on_click=apply_action,
+                args=(state, _prefill_clone, state, run),
+                help="Fills in the form with this run's recipe and data. This run stays as it is.",
+            )
+        if "delete" in run.actions:
+            st.button(
+                "Delete",
+                icon=":material/delete:",
+                key=f"delete-{run.id}",
+                on_click=state.ask_to_delete,
+                args=(run.id,),
+            )
+    if state.deleting == run.id:
+        state.deleting = ""
+        confirm_deletion(state, run)
 
 
-def _prefill_retry(state: TrainPageState, run: Job) -> None:
+def _prefill_clone(state: TrainPageState, run: Job) -> None:
     from cxr_core.training.recipe.recipe_file import load_recipe
 
-    with show_errors():
-        recipe = load_recipe(recipe_file(run.folder))
-        state.prefill_retry(run.id, recipe, run.data or read_data_folders(run.folder))
-        st.rerun()
+    recipe = load_recipe(recipe_file(run.folder))
+    state.prefill_clone(run, recipe, run.data or read_data_folders(run.folder))
 
 
 @st.dialog("Delete this run?")
@@ -102,14 +121,13 @@ def _prefill_retry(state: TrainPageState, run: Job) -> None:
 def confirm_deletion(state: TrainPageState, run: Job) -> None:
     """Ask before a run's folder is deleted."""
     st.markdown(
-        f"**{plain(run.id)}** is deleted for good: its checkpoints, its model, its curves and its log."
+        f"**{plain(run.name)}** is deleted for good: its checkpoints, its model, its curves and its log."
     )
     with st.container(horizontal=True, gap="small"):
         confirmed = st.button(
             "Delete it",
-            type="primary",
             icon=":material/delete:",
-            key=f"sure-{run.id}",
+            key=f"sure-delete-{run.id}",
             on_click=_delete,
             args=(state, run),
         )

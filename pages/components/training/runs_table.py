@@ -1,131 +1,180 @@
-"""Shows the table of all runs: filtered, sorted, and selected from."""
+"""Shows the table of all runs: searched, sorted, with the columns that were chosen, and selected from."""
 
-import os
 from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
+from cxr_core.errors import RecordError
 from cxr_core.jobs.job import Job
-from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure, best_validation_figure
-from pages.components import cache, session
+from cxr_core.training.runs.annotation import read_baseline
+from cxr_core.training.runs.figures import best_validation_figure
+from cxr_core.training.runs.summary import RunSummary, read_settings, stamp_summary
+from pages.components import cache
 from pages.components.error_boundary import show_errors
-from pages.components.training.job_state import time_taken
+from pages.components.row_selection import show_selectable_rows
+from pages.components.training.job_state import dataset_names, name_data
 from pages.components.training.live_runs import POLL_S, read_run_progress
 from pages.components.training.page_state import TrainPageState
+from pages.components.training.run_columns import (
+    DEFAULT_COLUMNS,
+    FIXED_COLUMNS,
+    RUN,
+    SHOWN_WHERE_FILLED,
+    Column,
+    TableRow,
+    configure_columns,
+    list_columns,
+    sort_rows,
+)
 
 STATE_GROUPS = {
     "Running and queued": ("starting", "running", "stopping", "frozen", "orphaned", "queued"),
     "Finished": ("finished",),
     "Ended early": ("stopped", "failed", "interrupted"),
 }
-# The files that a run's main figure is read from.
-FIGURE_FILES = ("model/card.json", "evaluation/metrics.json", "progress.jsonl")
-NAME_PX, FIGURE_PX = 260, 260  # the usual length of names and figures
+# Names of widgets, and of what they put into the address.
+SEARCH, STATE, SORT, ASCENDING, COLUMNS = "search", "state", "sort", "ascending", "columns"
+NEWEST = "Newest"  # the order of `list_runs`
 
 
 def choose_runs(state: TrainPageState, runs: Sequence[Job]) -> None:
     """The table; the runs selected in it are shown below. Figures of running runs are updated without a click."""
-    shown = _filter_runs(state, runs)
-    state.table_runs = tuple(run.id for run in shown)
-    if any(run.live for run in shown):
-        _show_updating_table(state, shown)
+    rows = _make_rows(state, runs)
+    columns = list_columns(rows)
+    shown, chosen = _ask_rows_and_columns(rows, columns)
+    if any(row.run.live for row in shown):
+        _show_updating_table(state, shown, chosen)
     else:
-        _show_table(state, [_run_row(state, run) for run in shown])
+        _show_table(state, shown, chosen)
 
 
-def _show_updating_table(state: TrainPageState, shown: Sequence[Job]) -> None:
+def _make_rows(state: TrainPageState, runs: Sequence[Job]) -> list[TableRow]:
+    names, baseline = dataset_names(), read_baseline()
+    rows = []
+    for run in runs:
+        summary = _summarise(state, run)
+        row = TableRow(
+            run=run,
+            summary=summary,
+            data=name_data(run.data, names),
+            test_uses=_count_test_uses(summary.test_films),
+            is_baseline=run.id == baseline,
+        )
+        rows.append(row)
+    return rows
+
+
+def _summarise(state: TrainPageState, run: Job) -> RunSummary:
+    """A run's settings and figures, read again only when its files have changed; of a running run only what is new."""
+    if run.live:
+        figure = best_validation_figure(read_run_progress(state, run))
+        return RunSummary(settings=read_settings(run.folder), validation=figure)
+    return cache.load_run_summary(run.folder, stamp_summary(run.folder))
+
+
+def _count_test_uses(test_films: str) -> int | None:
+    try:
+        return cache.count_test_uses(test_films).evaluations if test_films else None
+    except RecordError:
+        return None
+
+
+def _ask_rows_and_columns(
+    rows: Sequence[TableRow], columns: dict[str, Column]
+) -> tuple[list[TableRow], dict[str, Column]]:
+    """Search, state, columns and order. Returns the rows and the columns to show."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        text = st.text_input(
+            "Search",
+            key=SEARCH,
+            bind="query-params",
+            placeholder="Name, tag, recipe or dataset",
+            icon=":material/search:",
+            width=270,
+        )
+        group = st.segmented_control(
+            "State", list(STATE_GROUPS), key=STATE, bind="query-params", default=None
+        )
+        order = st.selectbox(
+            "Sort by", [NEWEST, *columns], key=SORT, bind="query-params", width=230
+        )
+        ascending = order != NEWEST and st.toggle(
+            "Lowest first", key=ASCENDING, bind="query-params"
+        )
+        with st.popover("Columns", icon=":material/view_column:"):
+            names = st.multiselect(
+                "Columns",
+                [name for name in columns if name != RUN],
+                default=[*DEFAULT_COLUMNS],
+                key=COLUMNS,
+                bind="query-params",
+                width=420,
+                help="Figures of the runs' models, and settings of their recipes, can be shown too.",
+            )
+    found = [row for row in rows if _matches(row, text, group)]
+    if order in columns:
+        found = sort_rows(found, columns[order], ascending)
+    return found, _columns_to_show(names, columns, found)
+
+
+def _columns_to_show(
+    names: Sequence[str], columns: dict[str, Column], rows: Sequence[TableRow]
+) -> dict[str, Column]:
+    """The chosen columns after the run's name, without those that none of the rows has anything for."""
+    shown = {RUN: FIXED_COLUMNS[RUN]}
+    for name in names:
+        column = columns[name]
+        is_filled = any(column.value(row) not in (None, "") for row in rows)
+        if is_filled or name not in SHOWN_WHERE_FILLED:
+            shown[name] = column
+    return shown
+
+
+def _matches(row: TableRow, text: str, group: str | None) -> bool:
+    if group is not None and row.run.state not in STATE_GROUPS[group]:
+        return False
+    written = row.run.annotation
+    texts = (row.run.id, written.name, *written.tags, written.note, row.run.recipe, *row.data)
+    searched = " ".join((*texts, row.run.state)).casefold()
+    return all(word in searched for word in text.casefold().split())
+
+
+def _show_updating_table(
+    state: TrainPageState, shown: Sequence[TableRow], columns: dict[str, Column]
+) -> None:
     """The table, polled for figures of running runs; the page reruns once another run is selected."""
-    rows, selected = [_run_row(state, run) for run in shown], state.selected_runs
+    selected = state.selected_runs
 
     @st.fragment(run_every=POLL_S, key="best-figures")
     @show_errors()
     def draw_table() -> None:
         if state.selected_runs != selected:
             st.rerun()
-        for row, run in zip(rows, shown, strict=True):
-            if run.live:
-                row["Best figure"] = format_run_figure(find_main_figure(state, run))
-        _show_table(state, rows)
+        current = [
+            replace(row, summary=_summarise(state, row.run)) if row.run.live else row
+            for row in shown
+        ]
+        _show_table(state, current, columns)
 
     draw_table()
 
 
-def _show_table(state: TrainPageState, rows: Sequence[dict[str, object]]) -> None:
-    # A selection is row numbers, so other rows need another table, which starts with its own selection.
-    key = state.widget_key(f"runs-{hash(state.table_runs)}")
-    selected = [row for row, run in enumerate(state.table_runs) if run in state.selected_runs]
-    st.dataframe(
-        rows,
-        key=key,
-        hide_index=True,
-        selection_mode="multi-row",
-        selection_default={"selection": {"rows": selected}},
-        on_select=lambda: _store_selection(state, key),
-        column_config={
-            "Run": st.column_config.TextColumn(width=NAME_PX, pinned=True),
-            "Best figure": st.column_config.TextColumn(
-                width=FIGURE_PX, help="With its 95 % interval, where there is one."
-            ),
-            "Started": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
-        },
-        alt="All runs, one in each row",
+def _show_table(
+    state: TrainPageState, shown: Sequence[TableRow], columns: dict[str, Column]
+) -> None:
+    show_selectable_rows(
+        _tabulate(shown, columns),
+        [row.run.id for row in shown],
+        state.selected_runs,
+        key="runs",
+        on_select=state.select_runs,
+        column_config=configure_columns(columns),
+        alt="Runs, one in each row",
     )
 
 
-def _filter_runs(state: TrainPageState, runs: Sequence[Job]) -> list[Job]:
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        text = st.text_input(
-            "Search",
-            key=state.widget_key("search"),
-            placeholder="Name, recipe or dataset",
-            icon=":material/search:",
-            width=280,
-        )
-        group = st.segmented_control("State", list(STATE_GROUPS), key=state.widget_key("state"))
-    words = text.casefold().split()
-    in_group = [run for run in runs if group is None or run.state in STATE_GROUPS[group]]
-    return [run for run in in_group if all(word in _searchable_text(run) for word in words)]
-
-
-def _searchable_text(run: Job) -> str:
-    return " ".join((run.id, run.recipe, *run.data, run.state)).casefold()
-
-
-def _run_row(state: TrainPageState, run: Job) -> dict[str, object]:
-    started = run.started or run.submitted
-    return {
-        "Run": run.id,
-        "State": run.state,
-        "Best figure": format_run_figure(find_main_figure(state, run)),
-        "Recipe": run.recipe,
-        "Data": ", ".join(Path(data).name for data in run.data),
-        "Started": datetime.fromtimestamp(started) if started else None,
-        "Took": time_taken(run),
-    }
-
-
-def find_main_figure(state: TrainPageState, run: Job) -> RunFigure | None:
-    """A run's main figure, read again only when its files have changed; for a running run, only what is new."""
-    if run.live:
-        return best_validation_figure(read_run_progress(state, run))
-    stamp = tuple(_modified_at(f"{run.folder}/{name}") for name in FIGURE_FILES)
-    return cache.load_headline_figure(run.folder, stamp)
-
-
-def format_run_figure(figure: RunFigure | None) -> str:
-    """`0.847 (0.708 to 0.900) AUROC, test`."""
-    return f"{figure.text} {FIGURE_LABELS[figure.name]}, {figure.split}" if figure else ""
-
-
-def _modified_at(path: str) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0.0
-
-
-def _store_selection(state: TrainPageState, key: str) -> None:
-    rows = [row for row in session.selected_rows(key) if row < len(state.table_runs)]
-    state.select_runs(tuple(state.table_runs[row] for row in rows))
+def _tabulate(rows: Sequence[TableRow], columns: dict[str, Column]) -> dict[str, list[Any]]:
+    """The cells by column, as numbers where a column holds nothing else."""
+    return {name: [column.cell(row) for row in rows] for name, column in columns.items()}

@@ -1,0 +1,217 @@
+"""The columns of the table of runs: what each shows of a run, and what it is sorted by."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import streamlit as st
+
+from cxr_core.jobs.job import Job
+from cxr_core.presentation.wording import finding_name
+from cxr_core.training.recipe.field_help import field_label
+from cxr_core.training.runs.compare import DESCRIPTIVE, format_setting
+from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure
+from cxr_core.training.runs.summary import RunSummary
+from cxr_core.workspace.json_files import Json
+
+RUN, STATE, VALIDATION, TEST, TEST_USES = "Run", "State", "Validation", "Test", "Test uses"
+RECIPE, DATA, TAGS, STARTED, DURATION = "Recipe", "Data", "Tags", "Started", "Duration"
+DEFAULT_COLUMNS = (STATE, VALIDATION, TEST, TEST_USES, RECIPE, DATA, TAGS, STARTED, DURATION)
+SHOWN_WHERE_FILLED = (TEST, TEST_USES, TAGS)
+NAME_PX, FIGURE_PX, DATA_PX = 250, 270, 110  # the usual length of names, figures and dataset names
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """One run of the table. data: its datasets by name.  test_uses: evaluations on the films it was tested on."""
+
+    run: Job
+    summary: RunSummary
+    data: tuple[str, ...]
+    test_uses: int | None = None
+    is_baseline: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column. cell: what it shows of a run.  value: what it is sorted by, None for nothing."""
+
+    cell: Callable[[TableRow], Any]
+    value: Callable[[TableRow], float | str | None]
+
+
+def list_columns(rows: Sequence[TableRow]) -> dict[str, Column]:
+    """Every column that these runs have something for, by its title."""
+    return {**FIXED_COLUMNS, **_figure_columns(rows), **_setting_columns(rows)}
+
+
+def sort_rows(rows: Sequence[TableRow], column: Column, ascending: bool) -> list[TableRow]:
+    """The rows in the order of a column; those without a value come last."""
+    filled = [row for row in rows if column.value(row) not in (None, "")]
+    empty = [row for row in rows if column.value(row) in (None, "")]
+    are_numbers = all(isinstance(column.value(row), int | float) for row in filled)
+    key = column.value if are_numbers else lambda row: str(column.value(row)).casefold()
+    return [*sorted(filled, key=key, reverse=not ascending), *empty]  # type: ignore[type-var]
+
+
+def configure_columns(names: Iterable[str]) -> dict[str, Any]:
+    """How Streamlit shows these columns."""
+    configured = {name: FIXED_CONFIGURATION[name] for name in names if name in FIXED_CONFIGURATION}
+    figures = [name for name in names if name.startswith((f"{VALIDATION} ", f"{TEST} "))]
+    return configured | {name: st.column_config.TextColumn(width=FIGURE_PX) for name in figures}
+
+
+def describe_headline(figure: RunFigure | None) -> str:
+    """`0.847 (0.708 to 0.900) AUROC, 624 films`: the figure that stands for a run, with its films."""
+    if figure is None:
+        return ""
+    mean = f", mean of {figure.mean_of} findings" if figure.mean_of > 1 else ""
+    films = f", {figure.n:,} films" if figure.n is not None else ""
+    return f"{figure.text} {FIGURE_LABELS[figure.name]}{mean}{films}"
+
+
+def label_setting(name: str) -> str:
+    """The label of a recipe's field; of one in a table of the recipe with the table's name before it."""
+    label = field_label(name)
+    if "." not in name:
+        return label
+    return f"{name.partition('.')[0].capitalize()}: {label.lower()}"
+
+
+def label_figure(split: str, finding: str, name: str) -> str:
+    """`Validation AUROC, pneumonia`."""
+    words = finding_name(finding).lower() if finding else ""
+    return ", ".join(filter(None, (f"{split.capitalize()} {FIGURE_LABELS[name]}", words)))
+
+
+def duration_s(run: Job) -> float | None:
+    """How long a run that has ended took, since its last start; None while it runs or waits."""
+    if run.started is None or run.ended is None:
+        return None
+    return max(0.0, run.ended - run.started)
+
+
+def format_hours(seconds: float | None) -> str:
+    """`01:04:09`: hours, minutes and seconds, which a table sorts rightly as text."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest:02}"
+
+
+def _name_of(row: TableRow) -> str:
+    return f"{row.run.name} (baseline)" if row.is_baseline else row.run.name
+
+
+def _value_of(figure: RunFigure | None) -> float | None:
+    return figure.value if figure else None
+
+
+def _started(run: Job) -> datetime | None:
+    started = run.started or run.submitted
+    return datetime.fromtimestamp(started) if started else None
+
+
+def _text_column(text: Callable[[TableRow], str]) -> Column:
+    return Column(cell=text, value=text)
+
+
+FIXED_COLUMNS = {
+    RUN: _text_column(_name_of),
+    STATE: _text_column(lambda row: row.run.state),
+    VALIDATION: Column(
+        cell=lambda row: describe_headline(row.summary.validation),
+        value=lambda row: _value_of(row.summary.validation),
+    ),
+    TEST: Column(
+        cell=lambda row: describe_headline(row.summary.test),
+        value=lambda row: _value_of(row.summary.test),
+    ),
+    TEST_USES: Column(cell=lambda row: row.test_uses, value=lambda row: row.test_uses),
+    RECIPE: _text_column(lambda row: row.run.recipe),
+    DATA: _text_column(lambda row: ", ".join(row.data)),
+    TAGS: Column(
+        cell=lambda row: list(row.run.annotation.tags),
+        value=lambda row: ", ".join(row.run.annotation.tags),
+    ),
+    STARTED: Column(
+        cell=lambda row: _started(row.run), value=lambda row: row.run.started or row.run.submitted
+    ),
+    DURATION: Column(
+        cell=lambda row: format_hours(duration_s(row.run)), value=lambda row: duration_s(row.run)
+    ),
+    "Note": _text_column(lambda row: row.run.annotation.note),
+    "Device": _text_column(lambda row: row.run.device),
+    "Model": _text_column(lambda row: row.run.model),
+    "Changed from": _text_column(lambda row: row.run.retry_of),
+    "Folder": _text_column(lambda row: row.run.id),
+}
+FIXED_CONFIGURATION = {
+    RUN: st.column_config.TextColumn(width=NAME_PX, pinned=True),
+    VALIDATION: st.column_config.TextColumn(
+        width=FIGURE_PX,
+        help="On validation films, with its 95 % interval where there is one. While a run trains, the best so far.",
+    ),
+    TEST: st.column_config.TextColumn(
+        width=FIGURE_PX,
+        help="On the test films of the run's own data, where it was evaluated there.",
+    ),
+    TEST_USES: st.column_config.NumberColumn(
+        format="%d",
+        help="How often models were evaluated on the same test films here. Choosing by a test set that was looked at "
+        "often flatters the choice.",
+    ),
+    DATA: st.column_config.TextColumn(width=DATA_PX),
+    TAGS: st.column_config.ListColumn(),
+    STARTED: st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
+    DURATION: st.column_config.TextColumn(
+        help="Hours, minutes and seconds; after a resume, since the last start."
+    ),
+}
+
+
+def _figure_columns(rows: Sequence[TableRow]) -> dict[str, Column]:
+    keys = dict.fromkeys(
+        (figure.split, figure.finding, figure.name)
+        for row in rows
+        for figure in row.summary.figures
+    )
+    return {label_figure(*key): _figure_column(key) for key in keys}
+
+
+def _figure_column(key: tuple[str, str, str]) -> Column:
+    def find(row: TableRow) -> RunFigure | None:
+        for figure in row.summary.figures:
+            if (figure.split, figure.finding, figure.name) == key:
+                return figure
+        return None
+
+    def describe(row: TableRow) -> str:
+        figure = find(row)
+        return "" if figure is None else figure.text
+
+    return Column(cell=describe, value=lambda row: _value_of(find(row)))
+
+
+def _setting_columns(rows: Sequence[TableRow]) -> dict[str, Column]:
+    names = dict.fromkeys(name for row in rows for name in row.summary.settings)
+    return {
+        label_setting(name): _setting_column(name)
+        for name in names
+        if name not in (*DESCRIPTIVE, "model")
+    }
+
+
+def _setting_column(name: str) -> Column:
+    def describe(row: TableRow) -> str:
+        value = row.summary.settings.get(name)
+        return "" if value is None else format_setting(value)
+
+    return Column(cell=describe, value=lambda row: _sortable(row.summary.settings.get(name)))
+
+
+def _sortable(value: Json) -> float | str | None:
+    if value is None or isinstance(value, int | float):
+        return value
+    return format_setting(value)
