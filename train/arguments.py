@@ -7,6 +7,7 @@ from cxr_core.errors import FileRefused
 from cxr_core.workspace.outside_files import parse_path
 
 SUBSET = "subset:"  # as cxr_core.data.subsets has it, which --help need not import
+SAVED_SPLIT = "saved:"  # as cxr_core.training.recipe has it
 DATA = "a dataset's folder, or the name of a registered one; repeatable"
 INIT = "scratch, imagenet, a safetensors file of the backbone's weights, a model's folder or name, or backbone:MODEL"
 DEVICE = "auto, cpu or cuda (default auto)"
@@ -63,7 +64,15 @@ def add_subset(parser: argparse.ArgumentParser) -> None:
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
-    """Add `--set`, which replaces values of a recipe."""
+    """Add `--set`, which replaces values of a recipe, and `--splits`, which sets its split."""
+    parser.add_argument(
+        "--splits",
+        type=lambda name: ("split", SAVED_SPLIT + name.removeprefix(SAVED_SPLIT)),
+        action="append",
+        dest="set",
+        metavar="NAME",
+        help="train on this split, which was saved with the dataset; NAME/2 tests on its second fold",
+    )
     parser.add_argument(
         "--set",
         type=parse_assignment,

@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     from cxr_core.data.prepare import open_data
     from cxr_core.models.card import CARD
     from cxr_core.training.export.fusion import fuse_with_ratio
-    from cxr_core.training.run_data import split_manifest
+    from cxr_core.training.run_data import find_run, split_manifest
+    from cxr_core.training.run_split import find_recipe_split
     from train.model_names import find_model_folder
 
     try:
@@ -37,7 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
         segmenter = _load_segmenter(given.outlines)
         recipe = _load_recipe(given, folder)
         with ProgressBar() as bar:
-            films = split_manifest(recipe, open_data(given.data, bar)).select_split("val")
+            run = find_run(Path(given.model))
+            saved = find_recipe_split(recipe, given.data, run.path if run else None)
+            films = split_manifest(recipe, open_data(given.data, bar), saved).select_split("val")
             result = fuse_with_ratio(
                 folder,
                 segmenter,

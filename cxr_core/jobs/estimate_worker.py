@@ -35,6 +35,7 @@ from cxr_core.training.engine.learner import Learner, create_task, prepare_input
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import load_recipe
 from cxr_core.training.run_data import select_learning_films, split_manifest
+from cxr_core.training.run_split import find_recipe_split
 from cxr_core.training.tasks.region_target import REGION_SIDE, append_regions
 from cxr_core.training.tasks.task import compute_outputs
 from cxr_core.workspace.child_process import ParentConnection, connect_to_parent
@@ -91,7 +92,7 @@ def count_films(recipe: Recipe, data: Sequence[str]) -> dict[str, int]:
             "The data has not been prepared yet. Prepare it on the Data page, then estimate again."
         )
     usable = select_subsets(Dataset.load(folder).load_manifest().select_usable(), data)
-    films = select_learning_films(split_manifest(recipe, usable))
+    films = select_learning_films(split_manifest(recipe, usable, find_recipe_split(recipe, data)))
     rows = PixelCache(recipe.input_spec()).load_entries(films.paths)["row"]
     train, val = (len(films.select_split(name).table) for name in ("train", "val"))
     return {

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.splits.holdout import HASH_KEY, HOLDOUT
+from cxr_core.data.splits.saved_split import SavedSplit
 from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.networks.initialise import find_initial_model
 from cxr_core.training.recipe.recipe import Recipe
@@ -11,9 +12,13 @@ from cxr_core.training.runs.manifest import Exclusions, HoldoutExclusion, split_
 from cxr_core.workspace.json_files import read_json_object
 
 
-def build_exclusions(recipe: Recipe, films: Manifest) -> Exclusions:
-    """What a run leaves out, for its manifest and its model's card. films: split."""
+def build_exclusions(
+    recipe: Recipe, films: Manifest, saved: SavedSplit | None = None
+) -> Exclusions:
+    """What a run leaves out, for its manifest and its model's card. films: split.  saved: the saved split, if any."""
     official_test, share = recipe.split == "given", recipe.gate_share
+    if saved is not None:
+        official_test = saved.record.official_test
     kinds = split_kinds(films.kind)
     parent = _exclusions_of_initial_model(recipe.init)
     if parent is not None:

@@ -10,6 +10,7 @@ from cxr_core.data.prepare import open_data, resolve_data
 from cxr_core.data.sources.masks import find_swapped_masks, load_masks
 from cxr_core.data.splits.holdout import carve_holdout
 from cxr_core.data.splits.ratios import parse_ratios
+from cxr_core.data.splits.saved_split import SavedSplit
 from cxr_core.data.splits.splits import (
     carve_validation,
     drop_identical_films,
@@ -22,6 +23,7 @@ from cxr_core.presentation.wording import format_count
 from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.exclusions import build_exclusions
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.run_split import find_recipe_split
 from cxr_core.training.runs.events import PreparationProgress, Report
 from cxr_core.training.runs.manifest import DataDescription, Exclusions
 from cxr_core.training.runs.run_files import has_run
@@ -32,10 +34,14 @@ LEARNING_SPLITS = ("train", "val")
 
 @dataclass(frozen=True, eq=False)
 class RunData:
-    """The films that a run trains and validates on, decoded, and those that it leaves out."""
+    """The films that a run trains and validates on, decoded, and those that it leaves out.
+
+    saved_split: that its recipe names, if it names one.
+    """
 
     films: Manifest
     exclusions: Exclusions
+    saved_split: SavedSplit | None = None
 
 
 def absolute_folders(data: Sequence[str | Path]) -> tuple[str, ...]:
@@ -49,12 +55,13 @@ def open_run_data(
     context: DistributedContext,
     report: Report,
     stop: Callable[[], bool],
+    run: Path | None = None,
 ) -> RunData:
     """Read, decode and split the data of a run. One process of each machine decodes, the others then read.
 
-    Raises DataError, RecipeError, and Cancelled when asked to stop meanwhile.
+    run: the folder of a run that is resumed. Raises DataError, RecipeError, and Cancelled when asked to stop meanwhile.
     """
-
+    saved = find_recipe_split(recipe, folders, run)
     shown: PreparationProgress | None = None
 
     def show(stage: str, done: int, total: int) -> None:
@@ -67,7 +74,11 @@ def open_run_data(
             report(progress)
 
     with context.first_of_machine():
-        manifest = split_manifest(recipe, open_data(folders, show))
+        usable = open_data(folders, show)
+        if saved is not None and (others := saved.count_unassigned(usable)):
+            films = format_count(others, "films")
+            show(f"{films} of this data lie in no part of the saved split and are not used", 1, 1)
+        manifest = split_manifest(recipe, usable, saved)
         learning = select_learning_films(manifest)
         load_film_set(
             learning,
@@ -75,17 +86,20 @@ def open_run_data(
             recipe.labelled_findings,
             lambda done, total: show("decoding", done, total),
         )
-    return RunData(learning, build_exclusions(recipe, manifest))
+    return RunData(learning, build_exclusions(recipe, manifest, saved), saved)
 
 
-def split_manifest(recipe: Recipe, manifest: Manifest) -> Manifest:
+def split_manifest(recipe: Recipe, manifest: Manifest, saved: SavedSplit | None = None) -> Manifest:
     """The films of the recipe's population, split into train, val, test and the promotion holdout.
 
+    saved: of a recipe that names a saved split, see `find_recipe_split`. A validation split that it has is kept.
     Raises DataError when a split would lack a class, RecipeError when the data has no split of its own to use.
     """
-    films = _select_population(recipe, manifest)
+    films = select_population(recipe, manifest)
     if recipe.structures:
         films = _drop_swapped_masks(films)
+    if recipe.saved_split is not None:
+        return _apply_saved_split(recipe, films, saved)
     seed = recipe.effective_split_seed
     if recipe.fold is not None:
         split = split_fold(films, *recipe.fold, recipe.findings, seed)
@@ -103,7 +117,21 @@ def split_manifest(recipe: Recipe, manifest: Manifest) -> Manifest:
     return carve_validation(split, recipe.findings, recipe.validation_share, seed)
 
 
-def _select_population(recipe: Recipe, manifest: Manifest) -> Manifest:
+def _apply_saved_split(recipe: Recipe, films: Manifest, saved: SavedSplit | None) -> Manifest:
+    name, fold = recipe.saved_split or ("", None)
+    if saved is None:
+        raise RecipeError(
+            f"the split {name!r} is saved with a dataset; give the dataset that it was made for"
+        )
+    split = drop_identical_films(saved.apply(films, fold))
+    split = carve_holdout(split, recipe.findings, recipe.gate_share)
+    if (split.table["split"] == "val").any():
+        return require_classes(split, recipe.findings)
+    seed = recipe.effective_split_seed
+    return carve_validation(split, recipe.findings, recipe.validation_share, seed)
+
+
+def select_population(recipe: Recipe, manifest: Manifest) -> Manifest:
     """The films of the recipe's population. Raises DataError that names both populations when there are none."""
     films = manifest.table[
         manifest.match_ages(recipe.population_age_min, recipe.population_age_max)
@@ -177,7 +205,8 @@ def films_of_split(run: RunFolder, manifest: Manifest, split: str) -> Manifest:
     recipe = run.load_recipe()
     if recipe.split == "given" and split == "test":
         return manifest.select_split(split)
-    films = split_manifest(recipe, manifest)
+    saved = find_recipe_split(recipe, run.load_manifest().folders, run.path)
+    films = split_manifest(recipe, manifest, saved)
     if select_learning_films(films).split_sha256() != run.load_manifest().data.split_sha256:
         raise RunError(
             f"this data gives other training films than those of {run.path}, so its {split} split may hold films that "

@@ -3,7 +3,7 @@
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from cxr_core.data.splits.saved_split import SavedSplit
 from cxr_core.errors import DataError
 from cxr_core.presentation.wording import format_count
 
+PIXEL_HEADINGS = ("sha256",)
 FOLD_HEADINGS = ("fold", "folds", "kfold")
 EXAMPLES = 3
 
@@ -39,6 +40,7 @@ def read_own_split(manifest: Manifest, content: bytes, name: str) -> OwnSplit:
     """The split that a CSV file describes. name: of the file, for sentences.
 
     Its columns are `image` or `patient`, and `split` (train, val, test) or `fold` (1, 2, ...), in the usual spellings.
+    The list of a saved split, films.csv, names films by `sha256` as well, which then decides.
     A patient's row counts for all films of the patient; films without a row lie in no split. Raises DataError that
     names the row: for an unknown split, none of whose films or patients is in the dataset, a film or patient with two
     splits, and a patient whose films lie in two.
@@ -120,8 +122,12 @@ def _match_rows(
         raise DataError(
             f"{table.name} has no column image or patient; it has {', '.join(table.frame.columns)}"
         )
-    cells = table.frame[image or patient or ""].str.strip()
-    find = _FilmFinder(manifest) if image else _PatientFinder(manifest)
+    find: Callable[[str], list[int]]
+    if pixels := table.find_column(PIXEL_HEADINGS):
+        find = _find_by_pixels(manifest)
+    else:
+        find = _FilmFinder(manifest) if image else _PatientFinder(manifest)
+    cells = table.frame[pixels or image or patient or ""].str.strip()
     assigned: dict[int, str] = {}
     unknown: list[str] = []
     for number, (cell, place) in enumerate(zip(cells, places, strict=True), 1):
@@ -136,6 +142,12 @@ def _match_rows(
                     f"{table.name}, row {number}: {cell} lies in {place} and, by a row above, in {assigned[row]}"
                 )
     return assigned, unknown
+
+
+def _find_by_pixels(manifest: Manifest) -> Callable[[str], list[int]]:
+    """Finds rows by the hash of their pixels, which the list of a saved split names."""
+    rows = _group_rows(manifest.table["sha256"])
+    return lambda cell: rows.get(cell, [])
 
 
 class _FilmFinder:

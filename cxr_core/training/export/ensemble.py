@@ -26,6 +26,7 @@ from cxr_core.training.run_data import (
     select_learning_films,
     split_manifest,
 )
+from cxr_core.training.run_split import find_recipe_split
 from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 
@@ -50,7 +51,8 @@ def build_ensemble(
     recipe = members[0].load_recipe()
     usable = open_data(data, lambda _, done, total: progress(done, total))
     films_of_split(members[0], usable, "val")  # refuses data that splits differently
-    films = split_manifest(recipe, usable)
+    saved = find_recipe_split(recipe, data, members[0].path)
+    films = split_manifest(recipe, usable, saved)
     learning = select_learning_films(films)
     splits = {
         name: load_film_set(learning.select_split(name), recipe.input_spec(), recipe.findings)
@@ -68,11 +70,11 @@ def build_ensemble(
         folders=resolve_data(data),
         version=version,
         initial_weights=first.initial_weights or recipe.init,
-        exclusions=build_exclusions(recipe, films),
+        exclusions=build_exclusions(recipe, films, saved),
         segmenter=first.segmenter,
         members=tuple(describe_initial_weights(str(member.model)) for member in members),
     )
-    folder = RunFolder.create(recipe, manifest, run)
+    folder = RunFolder.create(recipe, manifest, run, split=saved)
     training_s = sum(card.training.get("duration_s", 0) for card in cards)
     with folder.hold():
         duration_s = training_s + time.perf_counter() - began

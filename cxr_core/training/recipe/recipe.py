@@ -17,6 +17,7 @@ from cxr_core.training.recipe.settings import require_valid
 from cxr_core.training.recipe.target_fields import TARGETS, TargetFields
 
 GROUPS = (COMMON, TARGETS, NETWORK, INPUT, LOSS, OPTIMISATION, AUGMENTATION, NAMING)
+SAVED_SPLIT = "saved:"  # what a split begins with that was saved with the dataset
 
 
 # The bases stand in reverse: a dataclass has the fields of its last base first.
@@ -55,6 +56,18 @@ class Recipe(
         if not (2 <= int(count) <= 100 and 1 <= int(number) <= int(count)):
             raise self._invalid_fold()
         return int(number), int(count)
+
+    @property
+    def saved_split(self) -> tuple[str, int | None] | None:
+        """(name, fold that is tested on, or None) of a split saved with the dataset; None for another split."""
+        if not self.split.startswith(SAVED_SPLIT):
+            return None
+        name, _, fold = self.split.removeprefix(SAVED_SPLIT).partition("/")
+        if not name or (fold and not fold.isdigit()) or self.split.endswith("/"):
+            raise RecipeError(
+                f"split={self.split!r} is no saved split; write saved:NAME, or saved:NAME/2 for its second fold"
+            )
+        return name, int(fold) if fold else None
 
     @property
     def effective_split_seed(self) -> int:
@@ -150,13 +163,13 @@ class Recipe(
             )
 
     def _require_valid_split(self) -> None:
-        if self.split == "given" or self.fold is not None:
+        if self.split == "given" or self.fold is not None or self.saved_split is not None:
             return
         try:
             parse_ratios(self.split)
         except DataError as error:
             raise RecipeError(
-                f"split={self.split!r} is neither 'given', a fold nor ratios: {error}"
+                f"split={self.split!r} is neither 'given', saved:NAME, a fold nor ratios: {error}"
             ) from error
 
     def _invalid_fold(self) -> RecipeError:

@@ -98,7 +98,8 @@ class TargetFields:
         metadata=setting(
             "Data split",
             "given uses the split of the data; 80:08:12 splits by patient into train, validation and test; fold:2/5 "
-            "uses the second of five folds as test.",
+            "uses the second of five folds as test; saved:NAME uses a split saved with the dataset, saved:NAME/2 its "
+            "second fold as test.",
             TARGETS,
         ),
     )

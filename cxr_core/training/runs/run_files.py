@@ -4,6 +4,7 @@ recipe.toml       the resolved recipe                  checkpoints/  see engine/
 manifest.json     data and split hashes, counts        model/        the finished model folder
 progress.jsonl    a JSON line per event                evaluation/   what train.evaluate wrote
 run.log           the events in words                  .lock         held while a process trains here
+split/            a copy of the saved split, where the recipe names one
 annotation.json   what people wrote about it
 
 job/request.json, job/recipe.toml    what was submitted; never changed
@@ -24,7 +25,7 @@ from cxr_core.errors import RecordError
 from cxr_core.workspace.json_files import JsonObject, parse_json, read_bounded, read_json_object
 
 RUN_RECIPE, RUN_MANIFEST, RUN_PROGRESS = "recipe.toml", "manifest.json", "progress.jsonl"
-RUN_LOG, RUN_LOCK = "run.log", ".lock"
+RUN_LOG, RUN_LOCK, RUN_SPLIT = "run.log", ".lock", "split"
 CHECKPOINTS, MODEL, EVALUATION = "checkpoints", "model", "evaluation"
 
 JOB_FOLDER = "job"

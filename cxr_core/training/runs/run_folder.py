@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from cxr_core.data.splits.saved_split import SavedSplit, copy_split
 from cxr_core.errors import RecordError, RunError
 from cxr_core.training.engine.checkpoint import Checkpoints
 from cxr_core.training.recipe.recipe import Recipe
@@ -25,6 +26,7 @@ from cxr_core.training.runs.run_files import (
     RUN_MANIFEST,
     RUN_PROGRESS,
     RUN_RECIPE,
+    RUN_SPLIT,
     has_run,
     parse_event_line,
 )
@@ -57,10 +59,12 @@ class RunFolder:
         manifest: RunManifest,
         path: Path | None = None,
         annotation: RunAnnotation = NO_ANNOTATION,
+        split: SavedSplit | None = None,
     ) -> "RunFolder":
         """A new run folder; without a path, a new one in the workspace.
 
         annotation: when it is empty, one that the folder holds already is kept.
+        split: the saved split that the recipe names, if any; the folder gets a copy.
         Raises RunError when the path holds a run already or cannot be written.
         """
         if path is not None and (path / RUN_RECIPE).exists():
@@ -72,6 +76,8 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             if annotation != NO_ANNOTATION:
                 write_annotation(path, annotation)
+            if split is not None:
+                copy_split(split, path / RUN_SPLIT)
             atomic_write(path / RUN_MANIFEST, json.dumps(manifest.to_json(), indent=2) + "\n")
             # Last, as a folder with a recipe is a run that can be resumed.
             atomic_write(path / RUN_RECIPE, format_recipe(recipe))

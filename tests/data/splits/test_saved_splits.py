@@ -136,6 +136,8 @@ def test_an_own_list_by_patient_or_film_is_read():
     own = read_own_split(manifest, by_film, "mine.csv")
     assert own.split.record.folds == 2
     assert list(own.split.films["split"]) == ["1", "1", "2"]
+    again = read_own_split(manifest, own.split.films.to_csv(index=False).encode(), "films.csv")
+    pd.testing.assert_frame_equal(again.split.films, own.split.films)
     official = with_official_test(manifest_of([5, 6, 10]))
     own = read_own_split(official, b"patient,split\n5,train\n6,test\n", "mine.csv")
     assert "1 film of the official test split for learning" in own.remarks[-1]
