@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from tqdm import tqdm
 
 from cxr_core.jobs.heartbeat import EventLog, Heartbeat, find_own_job
-from cxr_core.presentation.wording import format_count
+from cxr_core.presentation.wording import format_count, format_duration
 from cxr_core.training.runs import run_files
 from cxr_core.training.runs.events import (
+    CALIBRATING,
+    WRITING_MODEL,
     Event,
     PreparationProgress,
     Report,
+    StageBegun,
     StepDone,
     event_to_json,
 )
 
 REDRAW_S, REPEAT_S = 0.2, 10.0  # on a terminal; where the output goes to a file
-FORMAT = "{desc}  {n:,} of {total:,}  |{bar:20}| {remaining} left{postfix}"
+FORMAT = "{desc}  {n:,} of {total:,}  |{bar:20}| {remaining} left"
+NOTE_FORMAT = "{desc}  {n:,} of {total:,}  |{bar:20}| {note}"  # the note says what is left, better than the bar can
 
 
 if TYPE_CHECKING:
@@ -37,7 +41,12 @@ class _Bar(_Tqdm):
     """A bar without tqdm's thread that redraws bars which stand still."""
 
     monitor_interval = 0
+    note = ""
     _time: Callable[[], float]
+
+    @property
+    def format_dict(self) -> dict[str, object]:
+        return {**super().format_dict, "note": self.note}
 
 
 class ProgressBar:
@@ -60,7 +69,7 @@ class ProgressBar:
         self._close()
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
-        """Show that `done` of `total` of a stage are done. note: follows the bar."""
+        """Show that `done` of `total` of a stage are done. note: follows the bar, in place of the time left."""
         if (stage, done, total, note) == self._shown:
             return
         self._shown = (stage, done, total, note)
@@ -70,8 +79,8 @@ class ProgressBar:
             return
         if self._bar is None or (self._bar.desc, self._bar.total) != (stage, total):
             self._close()
-            self._bar = self._open(stage, done, total)
-        self._bar.set_postfix_str(note, refresh=False)
+            self._bar = self._open(stage, done, total, NOTE_FORMAT if note else FORMAT)
+        self._bar.note = note
         self._bar.update(done - self._bar.n)
         if done >= total:
             self._close()
@@ -85,7 +94,7 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.refresh()
 
-    def _open(self, stage: str, done: int, total: int) -> _Bar:
+    def _open(self, stage: str, done: int, total: int, bar_format: str) -> _Bar:
         bar = _Bar(
             desc=stage,
             total=total,
@@ -94,7 +103,7 @@ class ProgressBar:
             mininterval=self._interval_s,
             maxinterval=self._interval_s,
             miniters=0,
-            bar_format=FORMAT,
+            bar_format=bar_format,
         )
         bar.desc = stage  # tqdm puts a colon behind it
         # A clock that is set back would stop a bar until it is as late again.
@@ -115,8 +124,9 @@ def create_event_display(bar: ProgressBar) -> Report:
         if isinstance(event, PreparationProgress):
             bar(event.stage, event.done, event.total)
         elif isinstance(event, StepDone):
-            note = f"epoch {event.epoch}, loss {event.loss:.3f}, {event.images_per_second:.0f} images/s"
-            bar("training", event.step, event.total_steps, note)
+            bar("training", event.step, event.total_steps, _describe_step(event))
+        elif isinstance(event, StageBegun):
+            _show_stage(bar, event)
         else:
             bar.write_line(_describe_event(event))
 
@@ -151,6 +161,19 @@ def _report_to(report: Report) -> Callable[[str, int, int], None]:
             report(progress)
 
     return report_stage
+
+
+def _describe_step(event: StepDone) -> str:
+    note = f"epoch {event.epoch}, loss {event.loss:.3f}, {event.images_per_second:.0f} images/s"
+    return note if event.eta_s is None else f"{note}, about {format_duration(event.eta_s)} left"
+
+
+def _show_stage(bar: ProgressBar, event: StageBegun) -> None:
+    """What belongs to the steps is not worth a line at each epoch; what follows them is."""
+    if event.total:
+        bar(event.stage, event.done, event.total)
+    elif event.stage in (CALIBRATING, WRITING_MODEL):
+        bar.write_line(f"{event.stage} …")
 
 
 def _describe_event(event: Event) -> str:

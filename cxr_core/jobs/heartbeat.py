@@ -20,6 +20,7 @@ from cxr_core.training.runs.events import (
     Report,
     RunBegun,
     RunStopped,
+    StageBegun,
     event_to_json,
 )
 from cxr_core.workspace.atomic import remove_unfinished
@@ -48,6 +49,7 @@ class Heartbeat:
         self._leader: ProcessId | None = None
         self._event: Event | None = None
         self._ended = threading.Event()
+        self._sending = threading.Lock()
         self._thread = threading.Thread(target=self._send_until_end, name="heartbeat", daemon=True)
         self._is_first = os.environ.get("RANK", "0") == "0"
 
@@ -78,10 +80,12 @@ class Heartbeat:
             files.write_record(self._job, run_files.END, end.to_json())
 
     def report(self, event: Event) -> None:
-        """Take note of an event, and show it."""
+        """Take note of an event, and show it. The beginning of a stage is sent at once: it may hold up the next one."""
         self._event = event
         if self._job is None:
             self._start_by_hand(event)
+        elif isinstance(event, StageBegun) and not event.done:
+            self._send()
         self._show(event)
 
     def _start_by_hand(self, event: Event) -> None:
@@ -115,16 +119,17 @@ class Heartbeat:
 
     def _send(self) -> None:
         assert self._job is not None
-        event: JsonObject = event_to_json(self._event) if self._event else {}
-        record = HeartbeatRecord(
-            process=current_process(),
-            leader=self._leader,
-            time=time.time(),
-            monotonic=time.monotonic(),
-            event={key: value for key, value in event.items() if not isinstance(value, list)},
-        )
-        with contextlib.suppress(RunError):  # a full disk: the work itself will say so
-            files.write_record(self._job, run_files.HEARTBEAT, record.to_json(), durable=False)
+        with self._sending:
+            event: JsonObject = event_to_json(self._event) if self._event else {}
+            record = HeartbeatRecord(
+                process=current_process(),
+                leader=self._leader,
+                time=time.time(),
+                monotonic=time.monotonic(),
+                event={key: value for key, value in event.items() if not isinstance(value, list)},
+            )
+            with contextlib.suppress(RunError):  # a full disk: the work itself will say so
+                files.write_record(self._job, run_files.HEARTBEAT, record.to_json(), durable=False)
 
     def _describe_end(self, error: BaseException) -> EndRecord:
         stopped = isinstance(error, Cancelled | KeyboardInterrupt)

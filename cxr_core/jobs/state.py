@@ -8,8 +8,12 @@ from cxr_core.jobs.job import FROZEN_S, State
 from cxr_core.jobs.job_records import JobRecords
 from cxr_core.jobs.records import HeartbeatRecord, ProcessRecord, read_int, read_text
 from cxr_core.training.runs import run_files
+from cxr_core.training.runs.events import TRAINING, WRITING, StageBegun
 
 BEGIN_LIMIT_S = 120.0  # a process without its first heartbeat by then is frozen; imports come first
+WRITING_LIMIT_S = (
+    600.0  # a slow or busy disk holds up the heartbeat as well as the file that the run writes
+)
 PREPARING = ("", "data")  # events of a training process that does not train yet
 
 
@@ -64,7 +68,19 @@ def _status_of_living(records: JobRecords) -> Status:
         return Status("running", "Evaluates.")
     if process is not None and (heartbeat is None or heartbeat.event_name in PREPARING):
         return Status("starting", "Reads its data.")
-    return Status("running", "Trains.")
+    return Status("running", _running_sentence(heartbeat))
+
+
+def _running_sentence(heartbeat: HeartbeatRecord | None) -> str:
+    stage = _stage_of(heartbeat)
+    return f"{stage.capitalize()}." if stage and stage != TRAINING else "Trains."
+
+
+def _stage_of(heartbeat: HeartbeatRecord | None) -> str:
+    """What a run has said that it does between its steps or after them; empty while it trains."""
+    if heartbeat is None or heartbeat.event_name != StageBegun.NAME:
+        return ""
+    return read_text(heartbeat.event, "stage")
 
 
 def _describe_freeze(process: ProcessRecord, heartbeat: HeartbeatRecord | None) -> str:
@@ -90,7 +106,8 @@ def _describe_silence(process: ProcessRecord, heartbeat: HeartbeatRecord | None)
     """Why a running process counts as frozen; empty when it has sent a heartbeat lately."""
     since, limit_s = process.monotonic, BEGIN_LIMIT_S
     if heartbeat is not None:
-        since, limit_s = heartbeat.monotonic, FROZEN_S
+        since = heartbeat.monotonic
+        limit_s = WRITING_LIMIT_S if _stage_of(heartbeat) in WRITING else FROZEN_S
     if since is None or time.monotonic() - since <= limit_s:
         return ""
     return (

@@ -53,6 +53,18 @@ def to_singular(nouns: str) -> str:
     return nouns.removesuffix("s")
 
 
+def format_duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3 h 05 min`, `2 days 4 h`."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes // 1440} days {minutes % 1440 // 60} h"
+
+
 def finding_name(key: str) -> str:
     """The display name of a finding: `pleural_thickening` -> Pleural thickening.
 

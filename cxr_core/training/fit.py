@@ -41,6 +41,7 @@ from cxr_core.training.runs.events import (
     RunFinished,
     RunResumed,
     RunStopped,
+    StageBegun,
 )
 from cxr_core.training.runs.manifest import DataDescription, RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
@@ -106,7 +107,8 @@ def fit(
                 exclusions=run_data.exclusions,
                 segmenter=name_of_segmenter() if recipe.region_weight else "",
             )
-            folder = RunFolder.create(recipe, manifest, run, annotation)
+            split = run_data.saved_split
+            folder = RunFolder.create(recipe, manifest, run, annotation, split)
         with _hold(folder, context), _record_events(folder, context, options.report) as report:
             report(
                 RunBegun(
@@ -138,7 +140,7 @@ def resume(run: Path, options: FitOptions) -> Path:
         recipe, manifest = folder.load_recipe(), folder.load_manifest()
         _require_resumable(folder, manifest)
         with _hold(folder, context), _record_events(folder, context, options.report) as report:
-            data = open_run_data(recipe, manifest.folders, context, report, options.stop)
+            data = open_run_data(recipe, manifest.folders, context, report, options.stop, run)
             _require_same_data(describe_run_data(data.films, recipe), manifest.data, run)
             latest = folder.checkpoints.load_latest()
             if latest.checkpoint is None:
@@ -183,7 +185,7 @@ def _train(run: _Run, network: Network, latest: LatestCheckpoint | None = None) 
         if run.context.is_first:
             export = export_segmenter if run.recipe.structures else export_classifier
             duration_s = time.perf_counter() - began
-            export(run.recipe, trained, run.data.films, splits, run.folder, duration_s)
+            export(run.recipe, trained, run.data.films, splits, run.folder, duration_s, run.report)
             run.report(RunFinished(model=str(run.folder.model), epoch=trained.epoch))
     except Stopped as stopped:
         run.report(RunStopped(step=stopped.step))
@@ -285,7 +287,10 @@ def _record_events(
 
     def record(event: Event) -> None:
         if context.is_first:
-            folder.append_event(event)
+            if not isinstance(
+                event, StageBegun
+            ):  # the heartbeat tells it, and nobody reads it later
+                folder.append_event(event)
             board.add_event(event)
             report(event)
 

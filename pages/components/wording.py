@@ -1,4 +1,4 @@
-"""Formats times and durations for the screen."""
+"""Formats times for the screen."""
 
 from datetime import datetime
 
@@ -24,15 +24,3 @@ def format_timestamp(seconds: float | None) -> str:
     if not seconds:
         return ""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%-d %b %Y, %H:%M")
-
-
-def format_duration(seconds: float) -> str:
-    """`40 s`, `12 min`, `3 h 05 min`, `2 days 4 h`."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02} min"
-    return f"{minutes // 1440} days {minutes % 1440 // 60} h"

@@ -16,6 +16,8 @@ from cxr_core.jobs import actions, files, scheduler, status
 from cxr_core.jobs.activity import track_activity
 from cxr_core.jobs.records import EvaluationRequest, HeartbeatRecord, ProcessRecord
 from cxr_core.training.runs import run_files
+from cxr_core.training.runs.events import VALIDATING, WRITING_CHECKPOINT, WRITING_MODEL
+from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.process_id import current_process, identify_process
 from tests.jobs.job_control import (
     finish,
@@ -181,6 +183,32 @@ def test_a_silent_run_is_frozen_and_a_slow_one_is_not(workspace: Path) -> None:
         files.write_record(run, run_files.HEARTBEAT, heartbeat.to_json())
         states[silent_s] = status.load_job("silent").state
     assert states == {1: "running", 15: "running", 25: "frozen"}
+
+
+@pytest.mark.parametrize(
+    ("event", "states"),
+    [
+        ({"event": "step"}, ("running", "frozen", "frozen")),
+        ({"event": "stage", "stage": VALIDATING}, ("running", "frozen", "frozen")),
+        ({"event": "stage", "stage": WRITING_CHECKPOINT}, ("running", "running", "frozen")),
+        ({"event": "stage", "stage": WRITING_MODEL}, ("running", "running", "frozen")),
+    ],
+)
+def test_a_run_that_waits_for_its_disk_is_not_frozen(
+    workspace: Path, event: JsonObject, states: tuple[str, ...]
+) -> None:
+    """The disk that holds up a checkpoint holds up the heartbeat as well; after ten minutes something is wrong."""
+    run, own = silent_run("writing"), current_process()
+    process = ProcessRecord(process=own, monotonic=time.monotonic() - 3600)
+    files.write_record(run, run_files.PROCESS, process.to_json())
+    found = []
+    for silent_s in (1, 300, 700):
+        heartbeat = HeartbeatRecord(
+            process=own, leader=own, monotonic=time.monotonic() - silent_s, event=event
+        )
+        files.write_record(run, run_files.HEARTBEAT, heartbeat.to_json())
+        found.append(status.load_job("writing").state)
+    assert tuple(found) == states
 
 
 def silent_run(name: str) -> Path:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cxr_core.presentation.wording import format_exact_threshold
 from pages.components.markdown import plain
-from pages.components.wording import format_duration
+from cxr_core.presentation.wording import format_duration
 
 
 @given(st.text())

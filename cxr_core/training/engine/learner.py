@@ -13,6 +13,7 @@ from timm.optim import create_optimizer_v2
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
+from cxr_core.data.film_set import FilmSet
 from cxr_core.data.loader import Batch
 from cxr_core.errors import RunError
 from cxr_core.models.networks.architectures import FilmClassifier, Network
@@ -76,6 +77,11 @@ class Learner:
         return network
 
     @property
+    def backbone_is_trained(self) -> bool:
+        """Whether the steps of this epoch change the backbone."""
+        return bool(self._backbone_is_trained)
+
+    @property
     def learning_rate(self) -> float:
         """The current learning rate of the backbone."""
         return float(self.optimizer.param_groups[0]["lr"])
@@ -109,6 +115,9 @@ class Learner:
         share = self._backward(films, targets, weight.clamp_min(MIN_WEIGHT))
         loss = float(self.context.sum_over_processes(share))
         if np.isfinite(loss):
+            if self.recipe.gradient_clip_norm:
+                parameters = self.network.parameters()
+                nn.utils.clip_grad_norm_(parameters, self.recipe.gradient_clip_norm)
             self.optimizer.step()
             self.schedule.after_step(step + 1)
             if self._average:
@@ -217,9 +226,14 @@ class Learner:
         return torch.autocast(device, torch.bfloat16, enabled=use_half)
 
 
-def create_task(recipe: Recipe) -> Task:
-    """The task of a recipe: predicting findings, or segmenting structures."""
-    return StructuresTask(recipe) if recipe.structures else FindingsTask(recipe)
+def create_task(recipe: Recipe, train: FilmSet | None = None) -> Task:
+    """The task of a recipe: predicting findings, or segmenting structures.
+
+    train: the training films, from which the loss takes how frequent each finding is; None where that does not matter.
+    """
+    if recipe.structures:
+        return StructuresTask(recipe)
+    return FindingsTask(recipe, None if train is None else train.labels)
 
 
 def prepare_inputs(

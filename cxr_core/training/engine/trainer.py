@@ -24,8 +24,18 @@ from cxr_core.training.engine.checkpoint import Checkpoint, Checkpoints
 from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.feature_cache import cache_features
 from cxr_core.training.engine.learner import Learner, create_task, prepare_inputs
+from cxr_core.training.engine.time_left import RunLength, TimeLeft
 from cxr_core.training.recipe.recipe import Recipe
-from cxr_core.training.runs.events import EpochDone, FeaturesCaching, Report, StepDone
+from cxr_core.training.runs.events import (
+    TRAINING,
+    VALIDATING,
+    WRITING_CHECKPOINT,
+    EpochDone,
+    FeaturesCaching,
+    Report,
+    StageBegun,
+    StepDone,
+)
 from cxr_core.training.tasks.task import Validation
 from cxr_core.workspace.json_files import JsonObject
 
@@ -82,7 +92,7 @@ class Trainer:
         """
         self.recipe, self.splits, self.context = recipe, dict(splits), context
         self.checkpoints, self.report, self.stop = checkpoints, report, stop
-        task = create_task(recipe)
+        task = create_task(recipe, splits["train"])
         task.require_trainable(splits)
         self.loader = Loader(
             splits["train"],
@@ -94,6 +104,15 @@ class Trainer:
         )
         self.total_steps = recipe.epochs * len(self.loader)
         self.learner = Learner(recipe, network, task, context, steps=self.total_steps)
+        self.time_left = TimeLeft(
+            RunLength(
+                epochs=recipe.epochs,
+                steps_per_epoch=len(self.loader),
+                head_epochs=recipe.epochs if recipe.freeze != "none" else recipe.head_epochs,
+                validation_steps=len(splits["val"]) / self.loader.size,
+                checkpoint_every=recipe.checkpoint_every_steps,
+            )
+        )
         self.position, self.step = Position(), 0
         self.losses: list[float] = []
         self.best: BestEpoch | None = None
@@ -129,20 +148,27 @@ class Trainer:
     def _train_epoch(self) -> None:
         """The rest of the current epoch, its validation and its checkpoint."""
         self.learner.begin_epoch(self.position.epoch)
+        self.report(StageBegun(stage=TRAINING))
         first_step, began = self.step, time.perf_counter()
-        reported = began
+        reported = step_began = began
         for batch in self.loader.batches(self.position):
             self._train_step(batch)
             self.position = self.loader.position
+            self.time_left.add_step(
+                time.perf_counter() - step_began,
+                backbone_is_trained=self.learner.backbone_is_trained,
+            )
             if self.context.is_true_anywhere(self.stop()):
                 self._save_checkpoint()
                 raise Stopped(self.step)
             is_due = self.step % self.recipe.checkpoint_every_steps == 0
             if is_due and self.position.batch < len(self.loader):
                 self._save_checkpoint()
+                self.report(StageBegun(stage=TRAINING))
             if time.perf_counter() - reported > REPORT_EVERY_S:
                 reported = time.perf_counter()
                 self._report_step((self.step - first_step) / (reported - began))
+            step_began = time.perf_counter()
         seconds = time.perf_counter() - began
         films = (self.step - first_step) * self.loader.size
         self._validate(films / max(seconds, 1e-9))
@@ -173,7 +199,10 @@ class Trainer:
 
     def _validate(self, images_per_second: float) -> None:
         """Measure on validation films, remember the best epoch, update the schedule."""
+        self.report(StageBegun(stage=VALIDATING))
+        began = time.perf_counter()
         validation = self._measure_validation()
+        self.time_left.add_validation(time.perf_counter() - began)
         score = validation.score
         better = -validation.loss if self.recipe.monitor == "loss" else score
         epoch = self.position.epoch
@@ -190,6 +219,7 @@ class Trainer:
                 learning_rate=self.learner.learning_rate,
                 images_per_second=images_per_second,
                 best_epoch=self.best.epoch,
+                eta_s=self.time_left.seconds_left(self.step, epoch),
                 device_memory_mb=_peak_memory_mb(self.context.device),
             )
         )
@@ -223,8 +253,11 @@ class Trainer:
             if self.checkpoints is None:
                 self._keep_best_in_memory()
             else:
+                self.report(StageBegun(stage=WRITING_CHECKPOINT))
+                began = time.perf_counter()
                 best_step = self.best.step if self.best else None
                 self.checkpoints.save(self._make_checkpoint(), best_step)
+                self.time_left.add_checkpoint(time.perf_counter() - began)
         self.saved_step = self.step
 
     def _make_checkpoint(self) -> Checkpoint:
@@ -258,6 +291,7 @@ class Trainer:
         return TrainedNetwork(network, self.best.epoch, self.best.score)
 
     def _report_step(self, steps_per_second: float) -> None:
+        step_s = self.time_left.step_s(backbone_is_trained=self.learner.backbone_is_trained)
         self.report(
             StepDone(
                 step=self.step,
@@ -265,8 +299,8 @@ class Trainer:
                 epoch=self.position.epoch,
                 loss=float(np.mean(self.losses[-REPORTED_LOSSES:])),
                 learning_rate=self.learner.learning_rate,
-                images_per_second=steps_per_second * self.loader.size,
-                eta_s=(self.total_steps - self.step) / steps_per_second,
+                images_per_second=self.loader.size * (1 / step_s if step_s else steps_per_second),
+                eta_s=self.time_left.seconds_left(self.step, self.position.epoch - 1),
                 device_memory_mb=_peak_memory_mb(self.context.device),
             )
         )

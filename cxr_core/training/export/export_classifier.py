@@ -3,7 +3,7 @@
 Everything here is fitted on training and validation films; the official test split is not an argument.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -34,6 +34,14 @@ from cxr_core.reading.ood import OodDetector, embed_maps
 from cxr_core.training.engine.trainer import TrainedNetwork
 from cxr_core.training.export.training_record import TrainingRecord, list_software
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.events import (
+    CALIBRATING,
+    COMPUTING_OUTPUTS,
+    WRITING_MODEL,
+    Report,
+    StageBegun,
+    ignore_event,
+)
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.json_files import JsonObject
 
@@ -78,14 +86,27 @@ def export_classifier(
     splits: Mapping[str, FilmSet],
     run: RunFolder,
     duration_s: float,
+    report: Report = ignore_event,
 ) -> ModelCard:
     """Write run.model from the trained weights, and the hashes of the training films beside it. Returns its card.
 
-    films: those of train and val.  splits: the same, loaded.
+    films: those of train and val.  splits: the same, loaded.  report: told what it does, film by film.
     """
     network = _as_stored(cast(FilmClassifier, trained.network), len(recipe.findings))
-    outputs = compute_film_outputs(network, splits["val"], recipe)
-    train_embeddings = compute_film_outputs(network, splits["train"], recipe).embeddings
+    total, before = len(splits["val"]) + len(splits["train"]), len(splits["val"])
+    outputs = compute_film_outputs(
+        network,
+        splits["val"],
+        recipe,
+        lambda done: report(StageBegun(stage=COMPUTING_OUTPUTS, done=done, total=total)),
+    )
+    train_embeddings = compute_film_outputs(
+        network,
+        splits["train"],
+        recipe,
+        lambda done: report(StageBegun(stage=COMPUTING_OUTPUTS, done=before + done, total=total)),
+    ).embeddings
+    report(StageBegun(stage=CALIBRATING))
     detector = OodDetector.fit(torch.from_numpy(train_embeddings))
     distances = detector.measure_distance(torch.from_numpy(outputs.embeddings)).numpy()
     patients = films.select_split("val").table["patient"].to_numpy()
@@ -114,12 +135,18 @@ def export_classifier(
         metrics={"validation": {key: fit.figures for key, fit in fits.items()}},
         software=list_software(),
     )
+    report(StageBegun(stage=WRITING_MODEL))
     write_training_hashes(run.path, films.table)
     return save_model(run.model, card, network, detector.tensors, half=True)
 
 
-def compute_film_outputs(network: FilmClassifier, films: FilmSet, recipe: Recipe) -> FilmOutputs:
-    """Logits, attribution and embeddings of all films, on the CPU."""
+def compute_film_outputs(
+    network: FilmClassifier,
+    films: FilmSet,
+    recipe: Recipe,
+    progress: Callable[[int], None] = lambda done: None,
+) -> FilmOutputs:
+    """Logits, attribution and embeddings of all films, on the CPU. progress: called with the number of films done."""
     spec = recipe.input_spec()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     batches = []
@@ -132,6 +159,7 @@ def compute_film_outputs(network: FilmClassifier, films: FilmSet, recipe: Recipe
             logits, attribution = forward_with_attribution(network, features)
             embeddings = embed_maps(maps)
         batches.append((logits.numpy(), attribution.numpy(), embeddings.numpy()))
+        progress(sum(len(logits) for logits, *_ in batches))
     logits, attribution, embeddings = zip(*batches, strict=True)
     return FilmOutputs(
         np.concatenate(logits), np.concatenate(attribution), np.concatenate(embeddings)

@@ -17,6 +17,13 @@ from cxr_core.training.engine.trainer import TrainedNetwork
 from cxr_core.training.export.export_classifier import intended_population
 from cxr_core.training.export.training_record import TrainingRecord, list_software
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.events import (
+    CALIBRATING,
+    WRITING_MODEL,
+    Report,
+    StageBegun,
+    ignore_event,
+)
 from cxr_core.training.runs.run_folder import RunFolder
 
 COVERAGE = 0.95
@@ -32,6 +39,7 @@ def export_segmenter(
     splits: Mapping[str, FilmSet],
     run: RunFolder,
     duration_s: float,
+    report: Report = ignore_event,
 ) -> SegmenterCard:
     """Write run.model from the trained weights. Returns its card. Fitted on validation films only.
 
@@ -51,11 +59,13 @@ def export_segmenter(
         training=record.to_json(),
         software=list_software(),
     )
+    report(StageBegun(stage=CALIBRATING))
     validation = films.select_split("val")
     interval = fit_interval(compare_with_masks(Segmenter(card=card, network=network), validation))
     card = replace(card, ratio_interval=interval)
     compared = compare_with_masks(Segmenter(card=card, network=network), validation)
     figures = compute_segmentation_figures(compared)
+    report(StageBegun(stage=WRITING_MODEL))
     return save_model(
         run.model, replace(card, metrics={"validation": figures.to_json()}), network, half=True
     )

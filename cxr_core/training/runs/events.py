@@ -61,8 +61,25 @@ class FeaturesCaching(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StageBegun(JsonRecord):
+    """What a run does now: it trains, measures, writes a checkpoint or makes its model. It is not kept in the folder.
+
+    done, total: films of the stage; 0 when they are not counted.
+    """
+
+    NAME: ClassVar = "stage"
+    KEYS: ClassVar = {"total": "of"}
+    stage: str
+    done: Count = 0
+    total: Count = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepDone(JsonRecord):
-    """One report every few seconds. loss: mean of the last 50 steps.  device_memory_mb: peak, in MiB, on a GPU."""
+    """One report every few seconds. loss: mean of the last 50 steps.  device_memory_mb: peak, in MiB, on a GPU.
+
+    eta_s: seconds until the last epoch has ended; None while too few steps have been measured.
+    """
 
     NAME: ClassVar = "step"
     KEYS: ClassVar = {"total_steps": "of"}
@@ -72,13 +89,16 @@ class StepDone(JsonRecord):
     loss: Measured
     learning_rate: Measured
     images_per_second: Measured
-    eta_s: Measured
+    eta_s: Measured | None = None
     device_memory_mb: Measured | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochDone(JsonRecord):
-    """One epoch and its validation. figures: validation metrics by key, such as `validation_auroc`."""
+    """One epoch and its validation. figures: validation metrics by key, such as `validation_auroc`.
+
+    eta_s: as in StepDone.
+    """
 
     NAME: ClassVar = "epoch"
     KEYS: ClassVar = {"total_steps": "of"}
@@ -92,6 +112,7 @@ class EpochDone(JsonRecord):
     learning_rate: Measured
     images_per_second: Measured
     best_epoch: Count
+    eta_s: Measured | None = None
     device_memory_mb: Measured | None = None
 
 
@@ -125,6 +146,7 @@ Event = (
     | RunBegun
     | RunResumed
     | FeaturesCaching
+    | StageBegun
     | StepDone
     | EpochDone
     | RunFinished
@@ -133,6 +155,20 @@ Event = (
 )
 Report = Callable[[Event], None]
 
+
+def ignore_event(event: Event) -> None:
+    """A report that nobody reads."""
+
+
+# The stages of a run between and after its steps, as its heartbeat names them.
+TRAINING = "training"
+VALIDATING = "measuring on validation films"
+WRITING_CHECKPOINT = "writing a checkpoint"
+COMPUTING_OUTPUTS = "computing outputs for calibration"
+CALIBRATING = "calibrating and choosing thresholds"
+WRITING_MODEL = "writing the model"
+WRITING = (WRITING_CHECKPOINT, WRITING_MODEL)  # a slow disk may hold up the heartbeat meanwhile
+
 CLASSES: dict[str, type[Event]] = {
     kind.NAME: kind
     for kind in (
@@ -140,6 +176,7 @@ CLASSES: dict[str, type[Event]] = {
         RunBegun,
         RunResumed,
         FeaturesCaching,
+        StageBegun,
         StepDone,
         EpochDone,
         RunFinished,

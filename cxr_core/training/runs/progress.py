@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cxr_core.training.runs.events import (
+    TRAINING,
+    VALIDATING,
+    WRITING_CHECKPOINT,
     EpochDone,
     Event,
     FeaturesCaching,
@@ -19,6 +22,7 @@ from cxr_core.training.runs.events import (
     RunFinished,
     RunResumed,
     RunStopped,
+    StageBegun,
     StepDone,
     event_from_json,
 )
@@ -52,6 +56,9 @@ STAGES: Mapping[type[Event], str] = {
 }
 
 
+STAGES_OF_STEPS = (TRAINING, VALIDATING, WRITING_CHECKPOINT)
+
+
 @dataclass(frozen=True)
 class Curve:
     """A figure over the steps of a run, by rising step, thinned evenly to MAX_POINTS."""
@@ -80,14 +87,16 @@ class ReadPosition:
 class RunProgress:
     """The progress of a run at one moment. What the run has not reported yet is None.
 
-    stage: what it does now, in words.  done, total: films or steps of that stage.  epoch, epochs: from 1.  curves: by
-    name: loss (of the steps), epoch_loss, validation_loss, validation_auroc (or validation_dice), learning_rate,
-    images_per_second, device_memory_mb.  log: its last lines, the newest last.  quiet_s: seconds since its last event.
+    stage: what it does now, in words.  done, total: films or steps of that stage.  unit: film or step.  epoch, epochs:
+    from 1.  eta_s: seconds until the last epoch has ended.  curves: by name: loss (of the steps), epoch_loss,
+    validation_loss, validation_auroc (or validation_dice), learning_rate, images_per_second, device_memory_mb.
+    log: its last lines, the newest last.  quiet_s: seconds since its last event.
     """
 
     stage: str = ""
     done: int | None = None
     total: int | None = None
+    unit: str = "film"
     epoch: int | None = None
     epochs: int | None = None
     step: int | None = None
@@ -219,7 +228,7 @@ def _apply_event(progress: RunProgress, event: Event) -> RunProgress:
     if isinstance(event, StepDone):
         return replace(progress, eta_s=event.eta_s)
     if isinstance(event, EpochDone):
-        return replace(progress, best_epoch=event.best_epoch)
+        return replace(progress, best_epoch=event.best_epoch, eta_s=event.eta_s)
     if isinstance(event, RunResumed | RunStopped):
         return replace(progress, step=event.step)
     return progress
@@ -229,14 +238,31 @@ def _apply_current_event(progress: RunProgress, event: Event | None) -> RunProgr
     """With what the run does at this moment, as its heartbeat says."""
     if isinstance(event, PreparationProgress):
         stage = f"{event.stage.capitalize()}."
-        return replace(progress, stage=stage, done=event.done, total=event.total)
+        return replace(
+            progress, stage=stage, done=event.done, total=event.total, unit="film", eta_s=None
+        )
+    if isinstance(event, StageBegun):
+        return _apply_stage(progress, event)
     stage = "Starting." if event is None else STAGES[type(event)]
-    progress = replace(progress, stage=stage, done=progress.step, total=progress.steps)
+    progress = _count_steps(replace(progress, stage=stage))
     if isinstance(event, EpochDone) and progress.steps is not None and event.step >= progress.steps:
         return replace(progress, stage="Calibrating and writing the model.", eta_s=None)
     if isinstance(event, RunFinished | RunStopped | RunFailed):
         return replace(progress, eta_s=None)
     return progress
+
+
+def _apply_stage(progress: RunProgress, event: StageBegun) -> RunProgress:
+    """Training, validation and checkpoints belong to the steps; what follows them counts films of its own."""
+    progress = replace(progress, stage=f"{event.stage.capitalize()}.")
+    if event.stage in STAGES_OF_STEPS:
+        return _count_steps(progress)
+    counts = (event.done, event.total) if event.total else (None, None)
+    return replace(progress, done=counts[0], total=counts[1], unit="film", eta_s=None)
+
+
+def _count_steps(progress: RunProgress) -> RunProgress:
+    return replace(progress, done=progress.step, total=progress.steps, unit="step")
 
 
 def _read_log(folder: Path) -> tuple[str, ...]:

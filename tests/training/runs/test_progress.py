@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxr_core.training.runs import run_files
+from cxr_core.training.runs.events import COMPUTING_OUTPUTS
 from cxr_core.training.runs.progress import LOG_LINES, MAX_POINTS, RunProgress, read_progress
 
 
@@ -130,7 +131,17 @@ def test_the_stage_is_what_its_pulse_says(run: Path) -> None:
     write_heartbeat(run, {"event": step(5, of=20)})
     watched = read_progress(run, watched)
     assert (watched.stage, watched.done, watched.total, watched.eta_s) == ("Training.", 5, 20, 15.0)
-    append(run, {**epoch(4, 20), "of": 20})
+    write_heartbeat(run, {"event": {"event": "stage", "stage": "writing a checkpoint"}})
+    writing = read_progress(run, watched)
+    assert (writing.stage, writing.done, writing.total) == ("Writing a checkpoint.", 5, 20)
+    assert (writing.unit, writing.eta_s) == ("step", 15.0)
+    append(run, {**epoch(4, 20), "of": 20, "eta_s": 0.0})
+    outputs = {"event": "stage", "stage": COMPUTING_OUTPUTS, "done": 64, "of": 300}
+    write_heartbeat(run, {"event": outputs})
+    second_pass = read_progress(run, watched)
+    assert second_pass.stage == "Computing outputs for calibration."
+    assert (second_pass.done, second_pass.total, second_pass.unit) == (64, 300, "film")
+    assert second_pass.eta_s is None
     write_heartbeat(run, {"event": {**epoch(4, 20), "of": 20}})
     assert read_progress(run, watched).stage == "Calibrating and writing the model."
 
