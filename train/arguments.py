@@ -69,6 +69,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         "--splits",
         type=lambda name: ("split", SAVED_SPLIT + name.removeprefix(SAVED_SPLIT)),
         action="append",
+        default=[],
         dest="set",
         metavar="NAME",
         help="train on this split, which was saved with the dataset; NAME/2 tests on its second fold",
