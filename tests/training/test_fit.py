@@ -22,7 +22,6 @@ from cxr_core.training.run_data import split_manifest
 from cxr_core.training.runs.events import EpochDone, Event, RunBegun
 from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
-from cxr_core.training.tasks.findings import mean_bce
 from cxr_core.workspace.paths import RECIPES
 from tests.lit_films import lit_films
 from train.evaluate import main as evaluate
@@ -146,14 +145,6 @@ def test_one_batch_is_learnt_by_heart():
     train_on(recipe, films, events.append)
     losses = [event.loss for event in events if isinstance(event, EpochDone)]
     assert losses[-1] < 0.05 < losses[0]
-
-
-def test_unknown_labels_do_not_touch_the_loss():
-    logits = torch.tensor([[0.3, -1.0]], requires_grad=True)
-    loss = mean_bce(logits, torch.tensor([[1.0, float("nan")]]), 0.0, torch.ones(2))
-    loss.backward()
-    assert loss.item() == pytest.approx(float(torch.log1p(torch.exp(torch.tensor(-0.3)))))
-    assert logits.grad[0, 1] == 0
 
 
 def test_a_part_with_one_class_only_is_refused_before_training(dataset, tmp_path):

@@ -21,8 +21,8 @@ HUB_ERRORS = (HTTPError, OSError)
 HUB_TIMEOUT_S = 5.0
 WEIGHTS_FILE = "model.safetensors"
 ALTERNATIVES = (
-    "Start from random weights (--init scratch) or a local safetensors file in timm's naming (--init FILE), "
-    "or choose another backbone (--set backbone=NAME)."
+    "Start from random weights (init=scratch) or a local safetensors file in timm's naming (init=FILE), or choose "
+    "another backbone (backbone=NAME)."
 )
 
 

@@ -275,7 +275,7 @@ def _require_same_form(
     if differences:
         raise ModelError(
             f"{card.model} {card.version} cannot be trained further by this recipe: {'; '.join(differences)}. "
-            "Take the recipe that made it, or --set these to the model's."
+            "Take the recipe that made it, or give these the model's values."
         )
 
 

@@ -69,7 +69,7 @@ class Checkpoints:
             reason = getattr(error, "strerror", None) or error
             raise RunError(
                 f"no checkpoint could be written to {self.folder} at step {checkpoint.step}: {reason}. Free space or "
-                "repair the disk, then resume with --resume; the checkpoint before this one is intact"
+                "repair the disk, then resume the run; the checkpoint before this one is intact"
             ) from error
         self._remove_old(best_step)
         return path

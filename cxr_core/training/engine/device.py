@@ -79,7 +79,7 @@ def select_device(name: str, local_rank: int = 0) -> "torch.device":
         return torch.device("cpu")
     if local_rank >= gpus:
         raise RunError(
-            f"this machine has {gpus} CUDA devices, process {local_rank + 1} needs one more; use --device cpu"
+            f"this machine has {gpus} CUDA devices, process {local_rank + 1} needs one more; use the CPU"
         )
     torch.cuda.set_device(local_rank)
     return torch.device("cuda", local_rank)

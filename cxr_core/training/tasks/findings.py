@@ -8,13 +8,18 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cxr_core.data.film_set import FilmSet
 from cxr_core.errors import DataError
 from cxr_core.evaluation.metrics.metrics import auroc
 from cxr_core.training.engine.augment import AugmentationSample, transform_masks
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.tasks.losses import (
+    create_label_loss,
+    prior_log_odds,
+    sum_known_weights,
+    summed_loss,
+)
 from cxr_core.training.tasks.region_target import sum_outside_attribution, transform_regions
 from cxr_core.training.tasks.task import Inputs, Validation, compute_outputs
 
@@ -26,8 +31,14 @@ class FindingsTask:
 
     figures: tuple[str, ...] = ("auroc", "accuracy")
 
-    def __init__(self, recipe: Recipe):
+    def __init__(self, recipe: Recipe, train_labels: np.ndarray | None = None):
+        """train_labels: (N, L) of the training films, for recipes that adjust logits by them."""
         self.recipe = recipe
+        self._loss = create_label_loss(recipe)
+        self._adjustment: np.ndarray | None = None
+        if recipe.logit_adjustment and train_labels is not None:
+            labels = train_labels[:, : len(recipe.labelled_findings)]
+            self._adjustment = recipe.logit_adjustment * prior_log_odds(labels)
         self._own_count, self._label_count = len(recipe.findings), len(recipe.labelled_findings)
 
     def require_trainable(self, splits: Mapping[str, FilmSet]) -> None:
@@ -64,10 +75,11 @@ class FindingsTask:
         return sum_known_weights(targets[:, : self._label_count], self._label_weights(targets))
 
     def summed_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Weighted binary cross-entropy over known labels, with label smoothing, and the attribution penalty."""
+        """The recipe's loss over known labels, with label smoothing, and the attribution penalty."""
         count = self._label_count
-        logits, labels = outputs[:, :count], targets[:, :count]
-        loss = summed_bce(logits, labels, self.recipe.label_smoothing, self._label_weights(targets))
+        logits, labels = self._adjust(outputs[:, :count]), targets[:, :count]
+        smoothing, weights = self.recipe.label_smoothing, self._label_weights(targets)
+        loss = summed_loss(self._loss, logits, labels, smoothing, weights)
         if self.recipe.region_weight:
             penalty = sum_outside_attribution(outputs[:, count:], targets[:, count:])
             loss = loss + self.recipe.region_weight * penalty
@@ -77,7 +89,9 @@ class FindingsTask:
         """Mean AUROC of the recipe's findings, and the accuracy at a logit of 0, before calibration."""
         logits = compute_outputs(network, films, inputs)[:, : self._label_count]
         labels = torch.from_numpy(films.labels)
-        loss = mean_bce(logits, labels, 0.0, torch.ones(logits.shape[1]))
+        weights = torch.ones(logits.shape[1])
+        loss = summed_loss(self._loss, self._adjust(logits), labels, 0.0, weights)
+        loss = loss / sum_known_weights(labels, weights).clamp_min(MIN_WEIGHT)
         own_logits = logits[:, : self._own_count].numpy()
         own_labels = films.labels[:, : self._own_count]
         correct = ((own_logits > 0) == (own_labels == 1))[~np.isnan(own_labels)]
@@ -87,35 +101,17 @@ class FindingsTask:
         }
         return Validation(float(loss), figures)
 
+    def _adjust(self, logits: Tensor) -> Tensor:
+        """The logits as the loss takes them (Menon et al. 2021, arXiv:2007.07314, section 5.1)."""
+        if self._adjustment is None:
+            return logits
+        return logits.float() + torch.from_numpy(self._adjustment).to(logits.device)
+
     def _label_weights(self, targets: Tensor) -> Tensor:
         """(L,) the weight of each finding in the loss."""
         weights = torch.ones(self._label_count, device=targets.device)
         weights[: self._own_count] = self.recipe.finding_weight
         return weights
-
-
-def summed_bce(logits: Tensor, labels: Tensor, smoothing: float, weights: Tensor) -> Tensor:
-    """Weighted binary cross-entropy, summed over the known labels.
-
-    logits, labels: (B, L), NaN = unknown.  weights: (L,). timm's BinaryCrossEntropy has no place for unknown labels.
-    Two-class categorical cross-entropy is the same sum: such a head answers z1 - z0, and the softmax of two outputs is
-    the sigmoid of that.
-    """
-    known = ~torch.isnan(labels)
-    target = torch.nan_to_num(labels) * (1 - smoothing) + smoothing / 2
-    losses = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
-    return (losses * weights * known).sum()
-
-
-def sum_known_weights(labels: Tensor, weights: Tensor) -> Tensor:
-    """The summed weights of the known labels, by which `summed_bce` is divided."""
-    return (weights * ~torch.isnan(labels)).sum()
-
-
-def mean_bce(logits: Tensor, labels: Tensor, smoothing: float, weights: Tensor) -> Tensor:
-    """The weighted mean over known labels; 0 when none is known."""
-    weight = sum_known_weights(labels, weights).clamp_min(MIN_WEIGHT)
-    return summed_bce(logits, labels, smoothing, weights) / weight
 
 
 def _mean_auroc(logits: np.ndarray, labels: np.ndarray) -> float:

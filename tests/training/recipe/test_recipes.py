@@ -21,7 +21,7 @@ from cxr_core.training.engine.learner import Learner, create_task
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import apply_overrides, format_recipe, load_recipe
 from cxr_core.training.sweeps.grid import split_into_stages
-from cxr_core.training.tasks.findings import mean_bce
+from cxr_core.training.tasks.losses import create_label_loss, summed_loss
 from cxr_core.workspace.paths import RECIPES
 
 pytestmark = pytest.mark.network_zoo
@@ -127,7 +127,8 @@ def test_a_recipe_takes_two_real_steps_and_gives_a_heatmap(name):
     network.train()
     for _ in range(2):
         inputs = (augment(small.augmentation, films, rng) - small.mean) / small.std
-        loss = mean_bce(
+        loss = summed_loss(
+            create_label_loss(small),
             network(inputs.expand(-1, small.channels, -1, -1)),
             labels,
             small.label_smoothing,
@@ -226,7 +227,7 @@ def test_the_houses_own_recipes_never_flip():
 
 def test_the_recipe_without_imagenet_weights_says_so_and_runs_from_a_file_or_scratch():
     recipe = recipe_of("cardiomegaly-attention-resnetv2_152-balanced")
-    for way in ("--init FILE", "--init scratch", "--set backbone=resnetv2_101"):
+    for way in ("init=FILE", "init=scratch", "backbone=resnetv2_101"):
         assert way in recipe.source
     small = replace(recipe, input_side=64)
     with pytest.raises(PretrainedUnavailable, match="resnetv2_101"):
