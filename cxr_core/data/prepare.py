@@ -175,6 +175,14 @@ def decode_films(manifest: Manifest, progress: StageProgress = ignore_stage_prog
     return manifest.with_table(table)
 
 
+def list_films(names: Sequence[str | Path]) -> Manifest:
+    """The films that are there of datasets given by folder or registered name; none is opened.
+
+    Raises DataError for what is neither, and when there are none.
+    """
+    return read_sources(resolve_folders(names)).select_usable()
+
+
 def resolve_folders(names: Sequence[str | Path]) -> list[Path]:
     """The folders of datasets given by folder or registered name. Raises DataError for a name that is neither.
 

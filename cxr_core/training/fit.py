@@ -22,6 +22,8 @@ from cxr_core.training.engine.tensorboard import TensorBoard
 from cxr_core.training.engine.trainer import Stopped, Trainer
 from cxr_core.training.export.export_classifier import export_classifier
 from cxr_core.training.export.export_segmenter import export_segmenter
+from cxr_core.training.preconditions import require_films
+from cxr_core.training.recipe.contradictions import require_no_contradiction
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.run_data import (
     LEARNING_SPLITS,
@@ -93,9 +95,13 @@ def fit(
     Raises DataError, RecipeError, Cancelled, or RunError, also when it was asked to stop.
     """
     with join_processes(options.device) as context:
+        # What would end the run comes before the films are decoded, which may take hours.
+        require_no_contradiction(recipe)
         folders = absolute_folders(data)
-        run_data = open_run_data(recipe, folders, context, options.report, options.stop)
+        require_films(recipe, folders)
+        segmenter = name_of_segmenter() if recipe.region_weight else ""
         start = _initialise(recipe, recipe.init)
+        run_data = open_run_data(recipe, folders, context, options.report, options.stop)
         folder = RunFolder(run or Path())
         if context.is_first:
             manifest = RunManifest(
@@ -105,7 +111,7 @@ def fit(
                 retry_of=retry_of,
                 initial_weights=describe_initial_weights(recipe.init),
                 exclusions=run_data.exclusions,
-                segmenter=name_of_segmenter() if recipe.region_weight else "",
+                segmenter=segmenter,
             )
             split = run_data.saved_split
             folder = RunFolder.create(recipe, manifest, run, annotation, split)

@@ -107,7 +107,7 @@ def split_manifest(recipe: Recipe, manifest: Manifest, saved: SavedSplit | None 
         split = split_by_ratios(films, parse_ratios(recipe.split), recipe.findings, seed)
     elif films.table["split"].isna().all():
         raise RecipeError(
-            "the data has no split of its own; split it by patient with --set split=80:08:12"
+            "the data has no split of its own; split it by patient (split=80:08:12)"
         )
     else:
         split = drop_identical_films(films)

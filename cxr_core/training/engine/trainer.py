@@ -187,14 +187,14 @@ class Trainer:
         if self.step == 0:  # no weight has been changed yet
             return (
                 f"the loss is {loss} at the first step, before any training: the initial weights do not suit these "
-                "films. Start from others (--init), or check what changes pixels and loss in the recipe"
+                "films. Start from others (init), or check what changes pixels and loss in the recipe"
             )
         kept = "there is no checkpoint yet"
         if self.saved_step:
             kept = f"the last good checkpoint is at step {self.saved_step}"
         return (
             f"the loss became {loss} at step {self.step + 1}; {kept}. "
-            "Lower the learning rate (--set learning_rate=...) and start again"
+            "Lower the learning rate, or clip gradients (gradient_clip_norm=1), and start again"
         )
 
     def _validate(self, images_per_second: float) -> None:

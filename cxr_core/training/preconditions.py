@@ -1,0 +1,40 @@
+"""Checks that the data suit a recipe, by what tables and names say, before any film is decoded."""
+
+from collections.abc import Sequence
+
+from cxr_core.data.manifest import Manifest
+from cxr_core.data.prepare import list_films
+from cxr_core.errors import DataError
+from cxr_core.presentation.wording import finding_name
+from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.run_data import select_population
+
+
+def require_films(recipe: Recipe, data: Sequence[str]) -> None:
+    """Check that the data has films of the recipe's patients, with and without each of its findings.
+
+    data: folders, or names of registered datasets. No film is opened. Raises DataError.
+    """
+    films = select_population(recipe, list_films(data))
+    if problem := find_label_problem(recipe, films):
+        raise DataError(problem)
+
+
+def find_label_problem(recipe: Recipe, films: Manifest) -> str:
+    """Why these films cannot teach the recipe's findings; empty when they can."""
+    labels = films.table.reindex(columns=list(recipe.findings))
+    unlabelled = [finding_name(key).lower() for key in labels if labels[key].isna().all()]
+    if unlabelled:
+        labelled = [finding_name(key).lower() for key in films.findings]
+        return (
+            f"no film of these patients has a label for {', '.join(unlabelled)}, which the recipe predicts. Labelled: "
+            f"{', '.join(labelled) or 'nothing'}. Choose a recipe for that, or data with these labels"
+        )
+    for key in labels:
+        positives, negatives = (labels[key] == 1).sum(), (labels[key] == 0).sum()
+        if not positives or not negatives:
+            return (
+                f"these patients have {positives:,} films with {finding_name(key).lower()} and {negatives:,} without; "
+                "training needs both. Give data that has both"
+            )
+    return ""
