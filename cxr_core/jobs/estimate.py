@@ -10,7 +10,7 @@ from typing import ClassVar
 from cxr_core.data.prepare import resolve_data
 from cxr_core.errors import Cancelled
 from cxr_core.jobs.job import TrainingRequest
-from cxr_core.presentation.wording import format_count
+from cxr_core.presentation.wording import format_count, format_duration
 from cxr_core.training.engine.device import require_device
 from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.workspace.child_process import ChildEnded, ChildProcess, ChildTimedOut
@@ -27,7 +27,8 @@ class Measurements(JsonRecord):
     """What the child process has measured so far. None = not yet.
 
     train, val: films of each split.  undecoded, unsegmented: of them, still to be decoded, or to be segmented.
-    feature_film_s, validation_film_s, step_s: seconds per film or step.  steps: that were measured.  memory_mb: peak.
+    feature_film_s, validation_film_s, output_film_s, step_s: seconds per film or step; output_film_s of the pass after
+    training that the model is calibrated with.  steps: that were measured.  memory_mb: peak.
     error: why it could measure no more.
     """
 
@@ -39,6 +40,7 @@ class Measurements(JsonRecord):
     unsegmented: int = 0
     feature_film_s: float = 0.0
     validation_film_s: float | None = None
+    output_film_s: float = 0.0
     step_s: float | None = None
     steps: int = 0
     memory_mb: float | None = None
@@ -49,9 +51,10 @@ class Measurements(JsonRecord):
 class Estimate:
     """Time and memory of a whole run, or why they cannot be estimated.
 
-    duration_s: of training and validation, all epochs; None = unknown.  memory_mb: peak of the process (on a CPU) or of
-    the device (CUDA) during the measurement.  films: that the run trains and validates on.  undecoded: of them, those
-    still to be decoded, which duration_s does not include.  sentence: all of it in words, or why there is no estimate.
+    duration_s: of training and validation, all epochs, and of calibration; None = unknown.  memory_mb: peak of the
+    process (on a CPU) or of the device (CUDA) during the measurement.  films: that the run trains and validates on.
+    undecoded: of them, those still to be decoded, which duration_s does not include.  sentence: all of it in words, or
+    why there is no estimate.
     """
 
     duration_s: float | None
@@ -130,7 +133,7 @@ def _extrapolate(
     recipe = request.recipe
     steps = train // min(recipe.batch_size, max(1, train))
     duration_s = recipe.epochs * (steps * step_s + val * (measured.validation_film_s or 0.0))
-    duration_s += (train + val) * measured.feature_film_s
+    duration_s += (train + val) * (measured.feature_film_s + measured.output_film_s)
     memory_mb = measured.memory_mb or 0.0
     if device == "cpu":
         memory_mb *= request.processes
@@ -149,7 +152,7 @@ def _describe(
     epochs: int, duration_s: float, memory_mb: float, speed: float, measured: Measurements
 ) -> str:
     sentence = (
-        f"About {_format_duration(duration_s)} for {format_count(epochs, 'epochs')} of "
+        f"About {format_duration(max(1.0, duration_s))} for {format_count(epochs, 'epochs')} of "
         f"{format_count(measured.train, 'films')}, and {_format_memory(memory_mb)} of memory; measured over "
         f"{format_count(measured.steps, 'steps')} at {speed:.0f} images/s."
     )
@@ -158,12 +161,6 @@ def _describe(
     if measured.unsegmented:
         sentence += f" So does segmenting the hearts on {measured.unsegmented:,}."
     return sentence
-
-
-def _format_duration(duration_s: float) -> str:
-    if duration_s < 90:
-        return f"{max(1.0, duration_s):.0f} s"
-    return f"{duration_s / 60:.0f} min" if duration_s < 5400 else f"{duration_s / 3600:.1f} h"
 
 
 def _format_memory(memory_mb: float) -> str:

@@ -2,9 +2,10 @@
 
 The parent sends the recipe, the data's folders, device and processes; this process answers with what it has measured
 so far, until it has measured enough or is killed: first the numbers of films, then seconds and memory. The keys of all
-messages are those of `Measurements`.
+messages are those of `Measurements`. It computes at the priority of a run, so that a busy machine slows both alike.
 """
 
+import copy
 import os
 import statistics
 import sys
@@ -25,6 +26,7 @@ from cxr_core.data.loader import Batch
 from cxr_core.data.registry import RECORD, Dataset, choose_folder
 from cxr_core.data.subsets import is_reference, select_subsets
 from cxr_core.errors import DataError, SilhouetteError
+from cxr_core.jobs.launch import lower_priority
 from cxr_core.jobs.records import read_int, read_text, read_texts
 from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.networks.initialise import initialise_network
@@ -32,6 +34,7 @@ from cxr_core.training.engine.device import select_device
 from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.feature_cache import cache_features
 from cxr_core.training.engine.learner import Learner, create_task, prepare_inputs
+from cxr_core.training.export.export_classifier import compute_film_outputs
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import load_recipe
 from cxr_core.training.run_data import select_learning_films, split_manifest
@@ -43,7 +46,7 @@ from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.malloc import keep_freed_memory
 
 WARM_UP_STEPS, STEPS = 2, 24
-VALIDATION_FILMS = 32
+VALIDATION_FILMS, OUTPUT_FILMS = 32, 8
 LONGEST_S = 120.0  # then this process ends itself, should its parent be gone
 
 
@@ -68,6 +71,8 @@ def measure(task: JsonObject, parent: ParentConnection) -> None:
         )
         parent.send({"feature_film_s": (time.perf_counter() - began) / len(films)})
     parent.send({"validation_film_s": time_validation(learner, films, device)})
+    if not recipe.structures:
+        parent.send({"output_film_s": time_outputs(learner, recipe)})
     times: list[float] = []
     for step in range(WARM_UP_STEPS + STEPS):
         times.append(time_step(learner, films, step, size, device))
@@ -145,6 +150,15 @@ def time_validation(learner: Learner, films: FilmSet, device: torch.device) -> f
     return duration_s / len(some)
 
 
+def time_outputs(learner: Learner, recipe: Recipe) -> float:
+    """Seconds per film of the pass after training that the model is calibrated with: on the CPU, for train and val."""
+    network = copy.deepcopy(cast(FilmClassifier, learner.eval_network)).float().cpu().eval()
+    films = random_films(recipe, OUTPUT_FILMS)
+    began = time.perf_counter()
+    compute_film_outputs(network, films, recipe)
+    return (time.perf_counter() - began) / len(films)
+
+
 def time_step(
     learner: Learner, films: FilmSet, step: int, size: int, device: torch.device
 ) -> float:
@@ -169,12 +183,20 @@ def peak_memory_mb(device: torch.device) -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 1024  # macOS tells bytes
 
 
+def take_priority_of_run() -> None:
+    """Compute as `launch` lets a run compute: in a session of its own, so that only this process is slowed."""
+    if os.name == "posix":
+        os.setsid()
+        lower_priority()
+
+
 def main() -> None:
     """Measure what the parent asks for."""
     timer = threading.Timer(LONGEST_S, os._exit, [1])
     timer.daemon = True
     timer.start()
     parent = connect_to_parent()
+    take_priority_of_run()
     try:
         measure(parent.receive() or {}, parent)
     except SilhouetteError as error:

@@ -1,5 +1,8 @@
 """An estimate before the start: it follows from what was measured, and says why when there is none."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pytest
 from cxr_core.data.prepare import prepare_dataset
 from cxr_core.errors import DataError
 from cxr_core.jobs import estimate as estimating
+from cxr_core.jobs import estimate_worker
 from cxr_core.jobs.estimate import Measurements, estimate
 from cxr_core.jobs.estimate_worker import count_films
 from cxr_core.jobs.job import TrainingRequest
@@ -21,6 +25,7 @@ MEASURED = Measurements(
     val=10,
     undecoded=5,
     validation_film_s=0.5,
+    output_film_s=0.1,
     step_s=2.0,
     steps=9,
     memory_mb=300.0,
@@ -66,12 +71,39 @@ def test_the_time_is_that_of_all_steps_and_all_validation(
 ) -> None:
     monkeypatch.setattr(estimating, "_measure", lambda *_: (MEASURED, ""))
     answer = estimate(request_for(films, epochs=3, batch_size=8))
-    assert answer.duration_s == 3 * (8 * 2.0 + 10 * 0.5)
+    assert answer.duration_s == 3 * (8 * 2.0 + 10 * 0.5) + 80 * 0.1
     assert answer.images_per_second == 4.0
     assert answer.sentence == (
-        "About 63 s for 3 epochs of 70 films, and 300 MiB of memory; measured over 9 steps at 4 images/s. "
+        "About 71 s for 3 epochs of 70 films, and 300 MiB of memory; measured over 9 steps at 4 images/s. "
         "Decoding 5 films comes before it."
     )
+
+
+def test_it_computes_at_the_priority_of_a_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Only the measuring process: those that started it keep theirs."""
+    monkeypatch.setenv("CXR_RUN_NICENESS", "7")
+    program = (
+        "import os; from cxr_core.jobs.estimate_worker import take_priority_of_run; "
+        "take_priority_of_run(); print(os.nice(0), os.getsid(0) == os.getpid())"
+    )
+    before = os.nice(0)
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert child.stdout.split() == [str(min(19, before + 7)), "True"]
+    assert os.nice(0) == before
+    called = []
+    monkeypatch.setattr(estimate_worker, "take_priority_of_run", lambda: called.append("priority"))
+    monkeypatch.setattr(estimate_worker, "connect_to_parent", FakeParent)
+    monkeypatch.setattr(estimate_worker, "measure", lambda *_: called.append("measured"))
+    monkeypatch.setattr(os, "_exit", called.append)
+    estimate_worker.main()
+    assert called == ["priority", "measured", 0]
+
+
+class FakeParent:
+    def receive(self) -> None:
+        return None
 
 
 def test_a_measurement_can_be_stopped_runs_out_of_time_or_dies(
