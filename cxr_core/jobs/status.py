@@ -1,5 +1,6 @@
 """Lists the jobs of the workspace as they are now, each with its status and what can be done with it."""
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +25,9 @@ from cxr_core.training.runs.annotation import read_annotation
 from cxr_core.workspace.json_files import read_json_object
 from cxr_core.workspace.process_id import find_by_env_tag
 
+SETTLED_NS = 2 * 10**9
+_ENDED_RUNS: dict[Path, tuple[tuple[int, ...], Job]] = {}  # with the stamps of their files
+
 
 def job_status(folder: Path, tagged: TaggedProcesses | None = None) -> Job:
     """A job as it is now, without its place in the queue.
@@ -44,7 +48,10 @@ def list_runs() -> tuple[Job, ...]:
 
     Looks at the processes themselves, so a dead or frozen run is shown as such within 30 s. Starts nothing.
     """
-    runs = [job_status(folder) for folder in files.list_run_folders()]
+    folders = files.list_run_folders()
+    for gone in set(_ENDED_RUNS).difference(folders):
+        _ENDED_RUNS.pop(gone, None)
+    runs = [_run_status(folder) for folder in folders]
     return tuple(sorted(_with_places(_with_leftovers(runs)), key=_order))
 
 
@@ -77,6 +84,37 @@ def seconds_until_force(folder: Path) -> float:
     if asked_at is None:
         return FORCE_AFTER_S
     return FORCE_AFTER_S - (time.monotonic() - asked_at)
+
+
+def _run_status(folder: Path) -> Job:
+    """A run as it is now. One that has ended is read again only when its files have changed."""
+    stamp = _stamp_run(folder)
+    ended = _ENDED_RUNS.get(folder)
+    if ended is not None and ended[0] == stamp:
+        return ended[1]
+    job = job_status(folder)
+    if stamp and not job.active:
+        _ENDED_RUNS[folder] = (stamp, job)
+    return job
+
+
+def _stamp_run(folder: Path) -> tuple[int, ...]:
+    """When the files that tell a run's status were last changed; empty when that was too recently to rely on.
+
+    A folder changes with every file that is replaced in it, such as the lock of a process that begins to train.
+    progress.jsonl grows without that. Two changes within one tick of the clock look like one.
+    """
+    places = ("", run_files.JOB_FOLDER, run_files.CHECKPOINTS, run_files.RUN_PROGRESS)
+    stamp = tuple(_changed_ns(f"{folder}/{place}") for place in places)
+    is_settled = abs(time.time_ns() - max(stamp)) > SETTLED_NS
+    return stamp if is_settled else ()
+
+
+def _changed_ns(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _training_job(records: JobRecords, request: SubmittedTraining, status: Status) -> Job:
@@ -208,8 +246,11 @@ def _with_leftovers(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _may_have_leftovers(job: Job) -> bool:
-    """Whether a job may have left processes running: one that ends by itself leaves none."""
-    return job.state in ("interrupted", "stopped") and files.read_end(job.folder) is None
+    """Whether a job may have left processes running: one that ended by itself, or before this boot, left none."""
+    if job.state not in ("interrupted", "stopped") or files.read_end(job.folder) is not None:
+        return False
+    process = files.read_process(job.folder)
+    return process is not None and not process.predates_boot
 
 
 def _with_places(jobs: Sequence[Job]) -> list[Job]:
