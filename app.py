@@ -52,11 +52,11 @@ if __name__ == "__main__":
     show_page()
 else:
     from pages.components.error_boundary import report_fault
-    from pages.components.server import keep_films_private, server_middleware
+    from pages.components.server import guard_uploads, server_middleware
 
     app = st.App(
         __file__,
         middleware=server_middleware(),
-        lifespan=keep_films_private,
+        lifespan=guard_uploads,
         on_script_error=report_fault,
     )

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.workspace.malloc import overwrite_freed_memory
+from pages.components.streamlit_internals import keep_upload_answers
 
 HOSTS_VARIABLE = "CXR_ALLOWED_HOSTS"
 THIS_COMPUTER = ("localhost", "127.0.0.1", "::1")
@@ -61,8 +62,9 @@ def server_middleware() -> list[Middleware]:
 
 
 @asynccontextmanager
-async def keep_films_private(app: st.App) -> AsyncIterator[dict[str, object]]:
-    """While the server runs, no upload is written to a temporary file, and memory that held a film is overwritten."""
+async def guard_uploads(app: st.App) -> AsyncIterator[dict[str, object]]:
+    """While the server runs, no upload is lost or written to a temporary file, and memory of films is overwritten."""
+    keep_upload_answers()
     MultiPartParser.spool_max_size = 2 * MAX_BYTES
     overwrite_freed_memory()
     yield {}

@@ -1,15 +1,17 @@
 """The only module that uses parts of Streamlit outside its documented interface.
 
-Three things have no documented way:
+Four things have no documented way:
 
 * Streamlit takes a folder named `pages` for its older kind of multipage app until app.py has run once. Somebody who
   follows a link to a page as the first visitor of a server would get that page without the app around it.
 * Streamlit keeps a copy of every uploaded file until the browser tab is closed. A study of hundreds of films would be
   held twice.
 * Streamlit keeps the session of a tab that was closed, in case it was only cut off, until another tab comes or goes.
+* Streamlit answers a browser that has files to upload with the addresses to send them to. When the page is run again
+  at that very moment, it drops the answer, and the files never arrive.
 
 Where the installed Streamlit lacks these parts, the app goes on with less: the page says that it was opened without the
-app, and the copies stay until the tab is closed.
+app, the copies stay until the tab is closed, and files dropped while the page is loading may have to be dropped again.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from typing import Any, Protocol
 
 import streamlit as st
@@ -54,6 +56,7 @@ class Internals:
     rerun_exception: Any
     script_run_context: Any
     running_server: Any
+    message_queue: type[Any]
 
 
 @cache
@@ -75,6 +78,7 @@ def find_internals() -> Internals | None:
 def _import_internals() -> Internals:
     """Raises ImportError or AttributeError for a part that this version of Streamlit does not have."""
     from streamlit.runtime import Runtime, get_instance
+    from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
     from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
     from streamlit.runtime.pages_manager import PagesManager
     from streamlit.runtime.scriptrunner import RerunData, RerunException, get_script_run_ctx
@@ -82,6 +86,7 @@ def _import_internals() -> Internals:
     PagesManager.uses_pages_directory  # noqa: B018 - raises AttributeError where it is gone
     MemoryUploadedFileManager.remove_file  # noqa: B018
     Runtime.close_session, Runtime.is_active_session  # noqa: B018
+    ForwardMsgQueue()._queue, ForwardMsgQueue.clear
     missing = {"query_string", "page_name"} - set(inspect.signature(RerunData).parameters)
     if missing:
         raise AttributeError(f"RerunData has no {', '.join(sorted(missing))}")
@@ -92,6 +97,7 @@ def _import_internals() -> Internals:
         rerun_exception=RerunException,
         script_run_context=get_script_run_ctx,
         running_server=get_instance,
+        message_queue=ForwardMsgQueue,
     )
 
 
@@ -120,6 +126,26 @@ def release_uploads(uploads: Iterable[UploadedFile]) -> None:
     if isinstance(manager, internals.memory_upload_manager):
         for upload in uploads:
             manager.remove_file(session_id=context.session_id, file_id=upload.file_id)
+
+
+def keep_upload_answers() -> None:
+    """Make Streamlit keep its answers to browsers that have files to upload when it clears the messages of a run."""
+    internals = find_internals()
+    if internals is None or hasattr(internals.message_queue.clear, "__wrapped__"):
+        return
+    clear = internals.message_queue.clear
+
+    @wraps(clear)
+    def clear_all_but_answers(
+        queue: Any, retain_lifecycle_msgs: bool = False, *arguments: Any, **options: Any
+    ) -> None:
+        answers = [message for message in queue._queue if message.HasField("file_urls_response")]
+        clear(queue, retain_lifecycle_msgs, *arguments, **options)
+        if retain_lifecycle_msgs:  # a run begins; without it the messages have just been sent
+            kept = {id(message) for message in queue._queue}
+            queue._queue[:0] = [answer for answer in answers if id(answer) not in kept]
+
+    internals.message_queue.clear = clear_all_but_answers
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,17 @@ from types import SimpleNamespace
 
 import pytest
 import streamlit as st
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from pages.components import streamlit_internals
-from pages.components.streamlit_internals import find_internals, release_uploads
+from pages.components.streamlit_internals import (
+    find_internals,
+    keep_upload_answers,
+    release_uploads,
+)
 from tests.pages.app_bench import visible_text
 
 
@@ -51,3 +57,21 @@ def test_without_the_parts_a_page_explains_how_to_reach_the_app(
     assert not app.exception
     assert "open the [start page](/)" in visible_text(app)
     assert app.title[0].value == "Models"
+
+
+def test_a_run_that_begins_does_not_drop_the_answer_to_an_upload(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ForwardMsgQueue, "clear", ForwardMsgQueue.clear)  # put back afterwards
+    keep_upload_answers()
+    keep_upload_answers()  # a second server in one process changes nothing
+    queue = ForwardMsgQueue()
+    answer, old_text = ForwardMsg(), ForwardMsg()
+    answer.file_urls_response.response_id = "upload-1"
+    old_text.delta.new_element.markdown.body = "of the run before"
+    for message in (old_text, answer):
+        queue.enqueue(message)
+    queue.clear(retain_lifecycle_msgs=True)
+    queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=["fragment"])
+    assert queue.flush() == [answer]
+    assert queue.is_empty()
