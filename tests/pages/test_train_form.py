@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.jobs.job import TrainingRequest
+from cxr_core.training.runs.annotation import RunAnnotation
 from pages.components import cache
 from pages.components.training.page_state import START
 from tests.pages.app_bench import (
@@ -179,3 +180,20 @@ def test_estimate_applies_to_the_form_as_it_was(
     assert "About 3 h, 900 MB." in visible_text(app)
     find_labelled(app.number_input, "Epochs").set_value(9).run()
     assert "About 3 h" not in visible_text(app)
+
+
+def test_a_run_gets_a_name_tags_and_a_note(
+    app: AppTest, submitted: list[TrainingRequest], workspace: Path
+) -> None:
+    register_dataset(workspace)
+    open_form(app)
+    find_labelled(app.text_input, "Name").set_value("  first try ").run()
+    find_labelled(app.multiselect, "Tags").set_value(["seeds", "night"]).run()
+    find_labelled(app.text_area, "Note").set_value("to begin with").run()
+    find_labelled(app.number_input, "Epochs").set_value(9).run()
+    find_labelled(app.button, "Start").click().run()
+    assert not app.exception
+    assert submitted[0].annotation == RunAnnotation(
+        name="first try", tags=("seeds", "night"), note="to begin with"
+    )
+    assert submitted[0].recipe.epochs == 9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -21,6 +22,7 @@ from pages.components.training.fields import (
     show_faults,
 )
 from pages.components.training.page_state import RunDraft, TrainPageState
+from pages.components.training.run_annotation import ask_annotation, list_tags, read_fields
 from pages.components.training.run_inputs import (
     ask_data,
     ask_initial_weights,
@@ -55,6 +57,8 @@ def show_start_form(state: TrainPageState) -> None:
         request, device_faults = _ask_device(draft, recipe)
         data_faults = find_data_faults(draft, recipe.findings if recipe else ())
         faults = [*field_faults, *data_faults, *device_faults]
+        request, annotation_faults = _ask_annotation(draft, request)
+        faults += annotation_faults
         _offer_start(state, None if faults else request, faults)
 
 
@@ -146,6 +150,23 @@ def _ask_device(draft: RunDraft, recipe: Recipe | None) -> tuple[TrainingRequest
         retry_of=draft.retry_of,
     )
     return request, []
+
+
+def _ask_annotation(
+    draft: RunDraft, request: TrainingRequest | None
+) -> tuple[TrainingRequest | None, list[str]]:
+    """Name, tags and note. Returns the request with them, and what is wrong with them."""
+    from cxr_core.jobs.status import list_runs
+
+    with st.expander("Name, tags and note", icon=":material/edit_note:"):
+        key = draft.persistent_key("annotation")
+        keys = ask_annotation(key, draft.annotation, list_tags(list_runs()))
+        try:
+            draft.annotation = read_fields(keys)
+        except SilhouetteError as error:
+            st.markdown(format_fault(str(error)))
+            return None, [str(error)]
+    return (replace(request, annotation=draft.annotation) if request else None), []
 
 
 def _choose_device(draft: RunDraft, devices: Sequence[Device]) -> Device:
