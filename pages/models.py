@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cxr_core.models.card import ModelCard
-from cxr_core.models.registry.active_version import read_history
+from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import describe_left_out
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.presentation.wording import finding_name, structure_name

@@ -16,7 +16,7 @@ from cxr_core.evaluation.store.catalogue import list_records
 from cxr_core.evaluation.store.loaded import load_evaluation
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
 from cxr_core.jobs.status import list_runs
-from cxr_core.models.registry.active_version import read_history
+from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import find_active_version
 from cxr_core.promotion.gate.verdict import read_verdict
 from tests.old_site import copy_old_site

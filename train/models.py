@@ -10,8 +10,8 @@ from pathlib import Path
 from cxr_core.errors import SilhouetteError
 from cxr_core.models.registry.active_version import (
     activate_version,
-    deactivate_model,
     remove_version,
+    retire_model,
 )
 from cxr_core.models.registry.registry import (
     explain_inactive,
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif given.verb == "activate":
             print(activate_version(given.model, given.version, given.note))
         elif given.verb == "stop":
-            deactivate_model(given.model, given.note)
+            retire_model(given.model, given.note)
         else:
             remove_version(given.model, given.version, given.note)
     except SilhouetteError as error:

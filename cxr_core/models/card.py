@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Self
@@ -44,10 +45,12 @@ class ArchitectureArguments(TypedDict, total=False):
 
     pretrained: whether the backbone starts from ImageNet weights; never in a card.
     backbone_arguments: what goes on to timm.
+    code: the sha256 of each file of the user's own that backbone and head name.
     """
 
     backbone: str
     backbone_arguments: dict[str, Any]
+    code: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
     channels: Annotated[int, Field(ge=1, le=3)]
     dropout: Fraction
     pretrained: bool
@@ -126,6 +129,26 @@ class Population:
         if view is not None and self.views and view not in self.views:
             return f"the view is {view}"
         return None
+
+    def overlaps(self, other: "Population") -> bool:
+        """Whether some patient and view belong to both."""
+        too_old = (self.age_min or 0) > _age_limit(other.age_max)
+        too_young = (other.age_min or 0) > _age_limit(self.age_max)
+        return not (too_old or too_young) and (
+            not self.views or not other.views or bool(set(self.views) & set(other.views))
+        )
+
+    def covers(self, other: "Population") -> bool:
+        """Whether every patient and view of the other belong to this one."""
+        if (self.age_min or 0) > (other.age_min or 0):
+            return False
+        if _age_limit(self.age_max) < _age_limit(other.age_max):
+            return False
+        return not self.views or (bool(other.views) and set(other.views) <= set(self.views))
+
+
+def _age_limit(age_max: int | None) -> float:
+    return math.inf if age_max is None else age_max
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""Compares the model of a finished run with the active version: what both answer on the same films, and the verdict."""
+"""Compares the model of a finished run with the models in use: what they answer on the same films, and the verdict.
+
+It is compared with the active version of its name, and with every active model of another name that answers one of its
+findings for some of the same patients.
+"""
 
 import hashlib
 import json
@@ -7,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 
-from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import StageProgress, ignore_stage_progress
 from cxr_core.errors import DataError, ModelError
 from cxr_core.evaluation.evaluate import describe_data
@@ -21,12 +25,18 @@ from cxr_core.inference import predict_films
 from cxr_core.models.card import ModelCard
 from cxr_core.models.card_file import AnyCard, is_segmenter
 from cxr_core.models.figures import Figure
+from cxr_core.models.registry.overlap import find_rivals
 from cxr_core.models.registry.registry import find_active_version, find_segmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card
-from cxr_core.promotion.comparison_set import TEST, ComparisonSet, choose_comparison_set
+from cxr_core.promotion.comparison_set import (
+    TEST,
+    ComparisonSet,
+    FilmChoice,
+    choose_comparison_set,
+)
 from cxr_core.promotion.gate.checks import Check
-from cxr_core.promotion.gate.gate import LIMITS, Predictions, check_classifier
+from cxr_core.promotion.gate.gate import LIMITS, PredictionPair, Predictions, check_classifier
 from cxr_core.promotion.gate.segmenter import SEGMENTER_LIMITS, check_segmenter
 from cxr_core.promotion.gate.verdict import (
     GATE_FILE,
@@ -63,15 +73,18 @@ def compare_candidate(
     return compare(run, progress)
 
 
-def find_incumbent(card: AnyCard) -> Path | None:
-    """The folder of the active version that a model would replace; None when there is none.
+def find_incumbents(card: AnyCard) -> list[Path]:
+    """The folders of the active models that a model would replace, the one of its own name first.
 
-    For a classifier it is the active version of its name. One segmenter is used for all films, whatever its name.
+    For a classifier they are the active version of its name, and those of other names that answer one of its findings
+    for some of the same patients. One segmenter is used for all films, whatever its name.
     """
     if isinstance(card, SegmenterCard):
-        return find_segmenter()
+        segmenter = find_segmenter()
+        return [segmenter] if segmenter else []
     active = find_active_version(card.model)
-    return active.folder if active and not is_segmenter(active.folder) else None
+    own = [active.folder] if active and not is_segmenter(active.folder) else []
+    return own + [rival.folder for rival in find_rivals(card)]
 
 
 def load_incumbent(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
@@ -80,126 +93,130 @@ def load_incumbent(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
         return load(folder)
     except ModelError as error:
         raise ModelError(
-            f"the active version cannot be compared with: {str(error).rstrip('.')}. Activate another version of it, "
-            "or stop using it, then try again"
+            f"{folder.parent.name} {folder.name} is active and cannot be compared with: {str(error).rstrip('.')}. "
+            f"Activate another version of {folder.parent.name}, or retire it, then try again"
         ) from error
 
 
-def verdict_holds(verdict: Verdict, candidate: AnyCard, incumbent: AnyCard | None) -> bool:
-    """Whether a verdict is about these two models, with today's limits."""
+def verdict_holds(verdict: Verdict, candidate: AnyCard, incumbents: Sequence[AnyCard]) -> bool:
+    """Whether a verdict is about these very models, with today's limits."""
     limits = LIMITS.to_json()
     if isinstance(candidate, SegmenterCard):
         limits = SEGMENTER_LIMITS.to_json()
-    same_models = verdict.fingerprints == compute_fingerprints(candidate, incumbent)
+    same_models = verdict.fingerprints == compute_fingerprints(candidate, incumbents)
     return same_models and dict(verdict.limits) == limits
 
 
-def compute_fingerprints(candidate: AnyCard, incumbent: AnyCard | None) -> Fingerprints:
-    """Hashes of the two models that a verdict is about."""
+def compute_fingerprints(candidate: AnyCard, incumbents: Sequence[AnyCard]) -> Fingerprints:
+    """Hashes of the models that a verdict is about; those of several incumbents are joined by "+"."""
     return Fingerprints(
         candidate=_fingerprint(candidate),
-        incumbent=_fingerprint(incumbent),
+        incumbent="+".join(map(_fingerprint, incumbents)),
     )
 
 
 def _compare_classifier(run: RunFolder, progress: StageProgress) -> Verdict:
     candidate = Classifier.load(run.model)
-    folder = find_incumbent(candidate.card)
-    incumbent, incumbent_card = None, None
-    if folder is not None:
-        incumbent = load_incumbent(folder, Classifier.load)
-        incumbent_card = incumbent.card
+    incumbents = [
+        load_incumbent(folder, Classifier.load) for folder in find_incumbents(candidate.card)
+    ]
+    cards = [incumbent.card for incumbent in incumbents]
 
     def check(films: ComparisonSet) -> tuple[tuple[Check, ...], str]:
-        predictions = _predict_both(candidate, incumbent, films, progress)
-        return check_classifier(candidate.card, incumbent_card, predictions), films.description
+        predictions = _predict_all(candidate, incumbents, films, progress)
+        return check_classifier(candidate.card, cards, predictions), ""
 
-    return _make_verdict(run, candidate.card, incumbent_card, check, progress)
+    return _make_verdict(run, candidate.card, cards, check, progress)
 
 
 def _compare_segmenter(run: RunFolder, progress: StageProgress) -> Verdict:
     candidate = Segmenter.load(run.model)
-    folder = find_incumbent(candidate.card)
-    incumbent, incumbent_card = None, None
-    if folder is not None:
-        incumbent = load_incumbent(folder, Segmenter.load)
-        incumbent_card = incumbent.card
+    incumbents = [
+        load_incumbent(folder, Segmenter.load) for folder in find_incumbents(candidate.card)
+    ]
+    incumbent = incumbents[0] if incumbents else None
 
     def check(films: ComparisonSet) -> tuple[tuple[Check, ...], str]:
         own, other, problem = _segment_both(candidate, incumbent, films, progress)
-        checks = check_segmenter(candidate.card, incumbent_card, own, other)
-        return checks, problem or films.description
+        card = incumbent.card if incumbent else None
+        return check_segmenter(candidate.card, card, own, other), problem
 
-    return _make_verdict(run, candidate.card, incumbent_card, check, progress)
+    return _make_verdict(run, candidate.card, [each.card for each in incumbents], check, progress)
 
 
 def _make_verdict(
     run: RunFolder,
     candidate: AnyCard,
-    incumbent: AnyCard | None,
+    incumbents: Sequence[AnyCard],
     check: Callable[[ComparisonSet], tuple[tuple[Check, ...], str]],
     progress: StageProgress,
 ) -> Verdict:
     """The kept verdict where it still holds, else a new one, which is kept.
 
-    check: gives the checks on a comparison set, and its description.
+    check: gives the checks on a comparison set, and why its films could not be used.
     """
     kept = read_verdict(run.path)
-    if kept is not None and verdict_holds(kept, candidate, incumbent):
+    if kept is not None and verdict_holds(kept, candidate, incumbents):
         return kept
-    films = choose_comparison_set(run, candidate, incumbent, progress)
-    checks, description = check(films)
+    films = choose_comparison_set(run, candidate, incumbents, progress)
+    checks, problem = check(films)
     limits, official_test = SEGMENTER_LIMITS.to_json(), None
     if isinstance(candidate, ModelCard):
         limits, official_test = LIMITS.to_json(), _read_official_test(run)
     verdict = Verdict(
         model=candidate.model,
         version=candidate.version,
-        incumbent=_full_name(incumbent),
+        incumbent=", ".join(f"{card.model} {card.version}" for card in incumbents),
         split=films.split,
-        comparison_set=description,
+        comparison_set=problem or films.description,
         checks=checks,
         official_test=official_test,
         limits=limits,
-        fingerprints=compute_fingerprints(candidate, incumbent),
+        fingerprints=compute_fingerprints(candidate, incumbents),
         made=utc_now(),
     )
     write_verdict(run.path / GATE_FILE, verdict.to_json())
     return verdict
 
 
-def _predict_both(
+def _predict_all(
     candidate: Classifier,
-    incumbent: Classifier | None,
+    incumbents: Sequence[Classifier],
     films: ComparisonSet,
     progress: StageProgress,
 ) -> Predictions:
-    """What both models answer; every use of test films is counted."""
-    predict = partial(_predict, films=films, progress=progress)
-    own = predict(candidate, films.own, stage="reading films, new model")
-    if incumbent is None or films.shared is None:
-        return Predictions(own=own)
-    shared = own
-    if films.shared is not films.own:
-        shared = predict(candidate, films.shared, stage="reading films, new model")
-    other = predict(incumbent, films.shared, stage="reading films, active version")
-    return Predictions(own=own, candidate=shared, incumbent=other)
+    """What all models answer; every use of test films is counted. The candidate reads each film once."""
+    answers: dict[str, pd.DataFrame] = {}
+    for split in dict.fromkeys([films.own.split, *(shared.split for shared in films.shared)]):
+        manifest = films.candidate_films.get(split)
+        if manifest is not None:
+            stage = partial(progress, "reading films, new model")
+            answers[split] = predict_films(candidate, manifest, stage)
+            _count_test_use(films, split, candidate.card)
+    pairs: list[PredictionPair | None] = []
+    for incumbent, shared in zip(incumbents, films.shared, strict=True):
+        if shared.manifest is None:
+            pairs.append(None)
+            continue
+        stage = partial(progress, f"reading films, {incumbent.card.model}")
+        other = predict_films(incumbent, shared.manifest, stage)
+        _count_test_use(films, shared.split, incumbent.card)
+        own = _select_films(answers[shared.split], shared)
+        pairs.append(PredictionPair(candidate=own, incumbent=other))
+    return Predictions(own=answers.get(films.own.split), pairs=tuple(pairs))
 
 
-def _predict(
-    model: Classifier,
-    manifest: Manifest | None,
-    *,
-    films: ComparisonSet,
-    stage: str,
-    progress: StageProgress,
-) -> pd.DataFrame | None:
-    if manifest is None:
-        return None
-    table = predict_films(model, manifest, partial(progress, stage))
-    if manifest is films.test:
-        record_test_use(describe_data(manifest), model.card, THE_GATE)
-    return table
+def _select_films(answers: pd.DataFrame, choice: FilmChoice) -> pd.DataFrame:
+    """The rows of a choice in a table that has all films of the split once for each finding."""
+    if choice.rows is None:
+        return answers
+    findings = len(answers) // len(choice.rows)
+    return answers[np.tile(choice.rows, findings)]
+
+
+def _count_test_use(films: ComparisonSet, split: str, card: AnyCard) -> None:
+    if split == TEST and films.test is not None:
+        record_test_use(describe_data(films.test), card, THE_GATE)
 
 
 def _segment_both(
@@ -209,22 +226,21 @@ def _segment_both(
     progress: StageProgress,
 ) -> tuple[Sequence[ComparedFilm], Sequence[ComparedFilm], str]:
     """What both models segmented beside the masks, and why there is none of it; every use of test films is counted."""
-    models, manifest = [candidate], films.own
+    models, choice = [candidate], films.own
     if incumbent is not None:
-        models, manifest = [candidate, incumbent], films.shared
-    if manifest is None:
+        models, choice = [candidate, incumbent], films.shared[0]
+    if choice.manifest is None:
         return (), (), ""
     stages = ("segmenting films, new model", "segmenting films, active version")
     compared: list[Sequence[ComparedFilm]] = []
     try:
         for model, stage in zip(models, stages, strict=False):
-            compared.append(compare_with_masks(model, manifest, partial(progress, stage)))
+            compared.append(compare_with_masks(model, choice.manifest, partial(progress, stage)))
     except DataError as error:
         problem = f"The films that no model was trained on cannot be compared with masks: {error}"
         return (), (), problem
-    if manifest is films.test:
-        for model in models:
-            record_test_use(describe_data(manifest), model.card, THE_GATE)
+    for model in models:
+        _count_test_use(films, choice.split, model.card)
     own, *others = compared
     return own, next(iter(others), ()), ""
 
@@ -258,16 +274,8 @@ def _select_figures(findings: Json) -> dict[str, dict[str, Figure]]:
     return selected
 
 
-def _full_name(card: AnyCard | None) -> str:
-    if card is None:
-        return ""
-    return f"{card.model} {card.version}"
-
-
-def _fingerprint(card: AnyCard | None) -> str:
+def _fingerprint(card: AnyCard) -> str:
     """A hash of everything that decides what a model answers; the card holds the hash of its weights."""
-    if card is None:
-        return ""
     content = json.loads(card.to_json())
     kept = {key: value for key, value in content.items() if key not in NOT_THE_MODEL}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

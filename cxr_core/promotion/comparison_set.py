@@ -1,10 +1,16 @@
-"""Chooses the films on which the model of a run is measured, and compared with the active version.
+"""Chooses the films on which the model of a run is measured, and compared with each model in use.
 
 They are the promotion holdout where neither was trained on it, else the data's own test split, whose uses are counted,
-else none. Which it is depends on cards and labels, never on a figure.
+else none. Which it is depends on cards and labels, never on a figure. Films of patients or views that a model was not
+made for are left out and counted.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import StageProgress, open_data
@@ -20,60 +26,164 @@ from cxr_core.training.runs.run_folder import RunFolder
 TEST = "test"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ComparisonSet:
-    """The films for a verdict; None where there are none.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FilmChoice:
+    """The films for one comparison, or why there are none.
 
-    own: on which the candidate is measured alone.  shared: on which both models are compared.  split: of the latter.
-    description: which films they are and why.  test: the official test split, whose uses are counted.
+    split: gate (the promotion holdout) or test; empty when there are no films.  description: which films they are, why,
+    and how many were left out.  rows: (N,) bool, which of the candidate's films of that split they are.
     """
 
-    own: Manifest | None = None
-    shared: Manifest | None = None
+    manifest: Manifest | None = None
     split: str = ""
     description: str
+    rows: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ComparisonSet:
+    """The films for a verdict.
+
+    own: on which the candidate is measured alone.  shared: on which it is compared with each incumbent, in their order.
+    candidate_films: all films of each split that the candidate may read.  test: the whole official test split, whose
+    uses are counted.
+    """
+
+    own: FilmChoice
+    shared: tuple[FilmChoice, ...] = ()
+    candidate_films: Mapping[str, Manifest] = field(default_factory=dict)
     test: Manifest | None = None
+    names: tuple[str, ...] = ()  # of the incumbents
+
+    @property
+    def split(self) -> str:
+        """The split of the first comparison, or that on which the candidate is measured alone."""
+        return self.shared[0].split if self.shared else self.own.split
+
+    @property
+    def description(self) -> str:
+        """Which films these are, for each comparison."""
+        if len(self.shared) == 1:
+            return self.shared[0].description
+        if not self.shared:
+            return self.own.description
+        return " ".join(
+            f"Compared with {name}: {choice.description}"
+            for name, choice in zip(self.names, self.shared, strict=True)
+        )
 
 
 @dataclass(frozen=True)
 class Films:
-    """One of the choices for a comparison set: its films, or why they cannot be used."""
+    """One of the choices for a comparison set: its films, or why they cannot be used. left_out: a sentence."""
 
     manifest: Manifest | None
     reason: str = ""
+    left_out: str = ""
 
 
 def choose_comparison_set(
-    run: RunFolder, candidate: AnyCard, incumbent: AnyCard | None, progress: StageProgress
+    run: RunFolder, candidate: AnyCard, incumbents: Sequence[AnyCard], progress: StageProgress
 ) -> ComparisonSet:
-    """The films on which the model of a run may be measured, and compared with the active version."""
+    """The films on which the model of a run may be measured, and compared with each model in use."""
     folders = run.load_manifest().folders
     if not folders:
-        return ComparisonSet(
-            description=f"{run.path} does not say where its films are, so there are none to compare on."
+        return _find_nothing(
+            f"{run.path} does not say where its films are, so there are none to compare on.",
+            incumbents,
         )
     try:
         dataset = open_data(folders, progress)
     except DataError as error:
-        return ComparisonSet(description=f"The films of the run cannot be opened: {error}")
+        return _find_nothing(f"The films of the run cannot be opened: {error}", incumbents)
     exclusions = Exclusions.from_training(candidate.training)
     holdout = _find_holdout(run, dataset, exclusions)
     test = _find_test_films(run, dataset, exclusions)
-    own = test.manifest if holdout.manifest is None else holdout.manifest
     all_test = test.manifest
-    if incumbent is not None:
-        holdout, test = _exclude_films_of(incumbent, run, dataset, holdout, test)
-    shared, split = None, ""
-    if holdout.manifest is not None:
-        shared, split = holdout.manifest, HOLDOUT
-    elif test.manifest is not None:
-        shared, split = test.manifest, TEST
+    holdout, test = _keep_population(holdout, candidate), _keep_population(test, candidate)
+    splits = {HOLDOUT: holdout.manifest, TEST: test.manifest}
+    shared = []
+    for incumbent in incumbents:
+        unseen = _exclude_films_of(incumbent, run, dataset, holdout, test)
+        shared.append(_choose_films(*unseen, all_test, [candidate, incumbent]))
     return ComparisonSet(
-        own=own,
-        shared=shared,
-        split=split,
-        description=_describe_films(shared, split, holdout.reason, test.reason),
+        own=_choose_films(holdout, test, all_test, [candidate]),
+        shared=tuple(shared),
+        candidate_films={
+            split: manifest for split, manifest in splits.items() if manifest is not None
+        },
         test=all_test,
+        names=tuple(f"{card.model} {card.version}" for card in incumbents),
+    )
+
+
+def find_reasons_outside(card: AnyCard, table: pd.DataFrame) -> np.ndarray:
+    """(N,) text: why a model was not made for the patient or view of each film of a manifest; empty where it was.
+
+    An unknown age or view is no reason.
+    """
+    reasons = []
+    for age, view in zip(table["age"], table["view"], strict=True):
+        known_age = None if pd.isna(age) else float(age)
+        known_view = None if pd.isna(view) else str(view)
+        reasons.append(card.population.excludes(known_age, known_view) or "")
+    return np.array(reasons, dtype=object)
+
+
+def _find_nothing(description: str, incumbents: Sequence[AnyCard]) -> ComparisonSet:
+    none = FilmChoice(description=description)
+    return ComparisonSet(
+        own=none,
+        shared=(none,) * len(incumbents),
+        names=tuple(f"{card.model} {card.version}" for card in incumbents),
+    )
+
+
+def _keep_population(films: Films, card: AnyCard) -> Films:
+    """The films of patients and views that a model was made for."""
+    if films.manifest is None:
+        return films
+    reasons = find_reasons_outside(card, films.manifest.table)
+    outside = reasons != ""
+    if outside.all():
+        return Films(None, f"{card.model} {card.version} was made for none of these patients")
+    kept = films.manifest.with_table(films.manifest.table[~outside])
+    return Films(kept, left_out=_describe_left_out(card, reasons[outside]))
+
+
+def _choose_films(
+    holdout: Films, test: Films, all_test: Manifest | None, cards: Sequence[AnyCard]
+) -> FilmChoice:
+    """The holdout where it can be used, else the test films; both are of the first card's population already."""
+    chosen, split = (holdout, HOLDOUT) if holdout.manifest is not None else (test, TEST)
+    if chosen.manifest is None:
+        return FilmChoice(
+            description=f"There are no films that were never trained on: {holdout.reason}; {test.reason}."
+        )
+    table = chosen.manifest.table
+    reasons = find_reasons_outside(cards[-1], table)
+    rows = reasons == ""
+    left_out = _describe_left_out(cards[-1], reasons[~rows])
+    if not rows.any():
+        return FilmChoice(
+            description=f"There are no films of patients for whom both models were made. {left_out}"
+        )
+    manifest = chosen.manifest.with_table(table[rows])
+    description = _describe_films(manifest, split, holdout.reason, all_test)
+    sentences = (description, chosen.left_out, left_out)
+    return FilmChoice(
+        manifest=manifest, split=split, description=" ".join(filter(None, sentences)), rows=rows
+    )
+
+
+def _describe_left_out(card: AnyCard, reasons: np.ndarray) -> str:
+    """How many films were left out, and why; empty when none was."""
+    if not len(reasons):
+        return ""
+    counts = ", ".join(f"{reason}: {count:,}" for reason, count in Counter(reasons).most_common())
+    return (
+        f"Left out are {format_count(len(reasons), 'films')} outside the intended population of {card.model} "
+        f"{card.version} ({counts})."
     )
 
 
@@ -128,14 +238,12 @@ def _exclude_films_of(
     return holdout, test
 
 
-def _describe_films(films: Manifest | None, split: str, no_holdout: str, no_test: str) -> str:
-    if films is None:
-        return f"There are no films that were never trained on: {no_holdout}; {no_test}."
+def _describe_films(films: Manifest, split: str, no_holdout: str, all_test: Manifest | None) -> str:
     patients = films.table["patient"].nunique()
     counts = f"{format_count(len(films.table), 'films')} of {format_count(patients, 'patients')}"
     if split == HOLDOUT:
         return f"{counts}, the promotion holdout: neither model was trained or tuned on them."
-    uses = count_test_uses(films.data_sha256())
+    uses = count_test_uses((all_test or films).data_sha256())
     return (
         f"{counts}, the data's own test split, since {no_holdout}. Used before for "
         f"{format_count(uses.evaluations, 'evaluations')} of {format_count(uses.models, 'different models')}. "

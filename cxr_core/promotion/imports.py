@@ -12,8 +12,9 @@ from filelock import FileLock
 
 from cxr_core.errors import ModelError
 from cxr_core.models.card_file import AnyCard, is_segmenter, read_card
-from cxr_core.models.registry.active_version import log_event, registry_lock
+from cxr_core.models.networks.user_code import is_reference
 from cxr_core.models.registry.archive import unpack_model
+from cxr_core.models.registry.pointers import log_event, registry_lock
 from cxr_core.models.registry.registry import IMPORT_RECORD, list_versions
 from cxr_core.reading.trial import try_model
 from cxr_core.workspace.atomic import atomic_folder, remove_unfinished
@@ -60,6 +61,13 @@ def _check_card(draft: Path) -> AnyCard:
             raise ModelError(
                 f"{printable(name)!r:.100} cannot be a folder's name; models and versions have letters, digits, . + -"
             )
+    names = (card.arguments.get("backbone", ""), card.arguments.get("head", ""))
+    own = [name for name in names if is_reference(name)]
+    if own or card.arguments.get("code"):
+        raise ModelError(
+            f"the card names somebody's own code ({printable(', '.join(own))!r:.100}), which no imported model may run. "
+            "Train it here from the recipe, with that file in the workspace's code folder"
+        )
     _require_free_name(draft, card)
     return card
 

@@ -15,21 +15,17 @@ from cxr_core.evaluation.store.folder import METRICS, read_metrics
 from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom
 from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.card_file import AnyCard, is_segmenter, read_card
-from cxr_core.models.registry.active_version import (
-    pin_active_version,
-    registry_lock,
-    retire_other_segmenters,
-    write_pointer,
-)
+from cxr_core.models.registry.active_version import retire_others
+from cxr_core.models.registry.overlap import Rival, find_rivals
+from cxr_core.models.registry.pointers import pin_active_version, registry_lock, write_pointers
 from cxr_core.models.registry.registry import (
     find_active_version,
     list_versions,
     version_sort_key,
 )
-from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.promotion.candidate import (
     compare_candidate,
-    find_incumbent,
+    find_incumbents,
     load_incumbent,
     verdict_holds,
 )
@@ -51,13 +47,15 @@ class Publication:
     """How a model came to be installed.
 
     run: the name of its folder.  when: ISO 8601, UTC.  note: why it was published.  replaces: the former active
-    version, empty when there was none.  override: why it was published against a closed gate, else empty.
+    version of its name, empty when there was none.  retires: models of other names, with their versions, that it took
+    out of use.  override: why it was published against a closed gate, else empty.
     """
 
     run: str
     when: str
     note: str
     replaces: str
+    retires: tuple[str, ...] = ()
     override: str
     verdict: Verdict
 
@@ -68,6 +66,7 @@ class Publication:
             "when": self.when,
             "note": self.note,
             "replaces": self.replaces,
+            "retires": [*self.retires],
             "override": self.override,
         }
 
@@ -81,8 +80,9 @@ def publish(
 ) -> Path:
     """Install the model of a finished run in the workspace and activate it. Returns the installed folder.
 
-    note: why; needed when a model of this name is installed already, and kept in the card.  override: why the model is
-    installed although the gate is closed; kept as well.
+    Active models of other names that answer the same findings for the same patients are retired in the same step.
+    note: why; needed when a model of this name is installed already, or another one is retired; kept in the card.
+    override: why the model is installed although the gate is closed; kept as well.
     Raises RunError when the run is not finished or not evaluated, or the gate is closed, ModelError when its model does
     not load, the note is missing or another version was activated meanwhile, ReadingError when it gives a logit that
     is no number.
@@ -90,21 +90,19 @@ def publish(
     run = _open_finished_run(folder)
     card = _check_model(run)
     figures = _require_test_figures(run, card)
-    _require_note(card.model, note)
+    _require_note(card, note)
     verdict = compare_candidate(run, progress=progress)
     if not verdict.is_open and not override.strip():
         raise RunError(f"{verdict.in_words} To install it nevertheless, say why with --override")
     with registry_lock():
-        active_folder = find_incumbent(card)
-        incumbent = None
-        if active_folder is not None:
-            incumbent = load_incumbent(active_folder, read_card)
-        if not verdict_holds(verdict, card, incumbent):
+        incumbents = [load_incumbent(folder, read_card) for folder in find_incumbents(card)]
+        if not verdict_holds(verdict, card, incumbents):
             raise ModelError(
-                f"another version of {card.model} was activated meanwhile; publish again"
+                f"another model was activated or retired meanwhile, so {card.model} was not compared with those in "
+                "use; publish again"
             )
-        _require_note(card.model, note)
-        publication = _describe_publication(run, verdict, note, override)
+        _require_note(card, note)
+        publication = _describe_publication(run, card, verdict, note, override)
         return _install(run, _complete_card(card, figures, publication), publication)
 
 
@@ -184,17 +182,23 @@ def _require_test_figures(run: RunFolder, card: AnyCard) -> JsonObject:
     return figures or {}
 
 
-def _require_note(model: str, note: str) -> None:
-    installed = list_versions(model)
-    if installed and not note.strip():
+def _require_note(card: AnyCard, note: str) -> None:
+    if note.strip():
+        return
+    installed = list_versions(card.model)
+    if installed:
         names = ", ".join(folder.name for folder in installed)
         raise ModelError(
-            f"{model} is installed already ({names}); to replace it, say why with --note"
+            f"{card.model} is installed already ({names}); to replace it, say why with --note"
         )
+    rivals = find_rivals(card)
+    if rivals:
+        names = "; ".join(map(Rival.describe, rivals))
+        raise ModelError(f"{card.model} replaces {names}; say why with --note")
 
 
 def _describe_publication(
-    run: RunFolder, verdict: Verdict, note: str, override: str
+    run: RunFolder, card: AnyCard, verdict: Verdict, note: str, override: str
 ) -> Publication:
     active = find_active_version(verdict.model)
     return Publication(
@@ -202,6 +206,7 @@ def _describe_publication(
         when=utc_now(),
         note=note.strip(),
         replaces=active.version if active else "",
+        retires=tuple(rival.name for rival in find_rivals(card)),
         override="" if verdict.is_open else override.strip(),
         verdict=verdict,
     )
@@ -238,9 +243,8 @@ def _install(run: RunFolder, card: AnyCard, publication: Publication) -> Path:
             "override": publication.override,
             "gate": publication.verdict.in_words,
         }
-        write_pointer(card.model, record)
-        if isinstance(card, SegmenterCard):
-            retire_other_segmenters(card.model, card.version)
+        others = retire_others(card, f"{card.model} {card.version}")
+        write_pointers({card.model: record, **others})
     except OSError as error:
         raise ModelError(
             f"the model cannot be installed under {models}: {error.strerror or error}"

@@ -16,7 +16,7 @@ from cxr_core.errors import RunError
 from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom, encode_png
 from cxr_core.jobs import actions, status
 from cxr_core.jobs.job import Job
-from cxr_core.models.registry.active_version import read_history
+from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import find_active_version
 from cxr_core.promotion.publish import next_version
 from tests.browser.served_app import ROOT, wait_until_healthy

@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from cxr_core.errors import ModelError
 from cxr_core.film.quality_flag import QualityFlag
-from cxr_core.models.registry.active_version import read_history
 from cxr_core.models.registry.archive import export_model
+from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import find_active_version
 from cxr_core.models.store import load_card, load_segmenter_card
 from cxr_core.promotion import imports

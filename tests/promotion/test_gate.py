@@ -18,7 +18,7 @@ from cxr_core.models.card import (
     Population,
 )
 from cxr_core.promotion.gate.checks import Check
-from cxr_core.promotion.gate.gate import LIMITS, Predictions, check_classifier
+from cxr_core.promotion.gate.gate import LIMITS, PredictionPair, Predictions, check_classifier
 from cxr_core.promotion.gate.verdict import Fingerprints, Verdict
 from tests.tiny import tiny_card
 
@@ -89,8 +89,12 @@ def compare(
     candidate: pd.DataFrame, incumbent: pd.DataFrame, own: pd.DataFrame | None = None
 ) -> Verdict:
     own = films() if own is None else own
-    predictions = Predictions(own=own, candidate=candidate, incumbent=incumbent)
-    return verdict_of(check_classifier(CARD, ACTIVE, predictions))
+    return verdict_of(check_classifier(CARD, [ACTIVE], beside(own, candidate, incumbent)))
+
+
+def beside(own: pd.DataFrame, candidate: pd.DataFrame, *incumbents: pd.DataFrame) -> Predictions:
+    pairs = (PredictionPair(candidate=candidate, incumbent=each) for each in incumbents)
+    return Predictions(own=own, pairs=tuple(pairs))
 
 
 def find_check(verdict: Verdict, name: str) -> Check:
@@ -158,7 +162,7 @@ def test_too_few_cases_are_never_compared(positives):
 
 
 def test_without_films_that_neither_was_trained_on_the_gate_stays_closed():
-    verdict = verdict_of(check_classifier(CARD, ACTIVE, Predictions(own=films())))
+    verdict = verdict_of(check_classifier(CARD, [ACTIVE], Predictions(own=films(), pairs=(None,))))
     assert (find_check(verdict, "AUROC").status, verdict.is_open) == ("not enough cases", False)
 
 
@@ -201,7 +205,7 @@ def test_calibrated_probabilities_pass_on_few_films_too(count):
     """On few films the plain error of a perfect model is large, by rng alone."""
     table = films(count, seed=6)
     check = find_check(
-        verdict_of(check_classifier(CARD, None, Predictions(own=table))), "calibration error"
+        verdict_of(check_classifier(CARD, [], Predictions(own=table))), "calibration error"
     )
     assert check.status == "pass"
     assert check.figures["ece"]["value"] == pytest.approx(check.figures["expected"], abs=0.04)
@@ -239,7 +243,7 @@ def test_tables_of_other_films_are_not_compared():
     ("candidate", "incumbent", "name"),
     [
         (card_of(population=Population(text="unstated")), None, "population"),
-        (card_of(population=Population(text="adults", age_min=18)), ACTIVE, "population"),
+        (card_of(population=Population(text="adults", age_min=18)), ACTIVE, "lost patients"),
         (
             replace(CARD, training={"data": {"parts": {"val": {"films": 91}}}}),
             None,
@@ -256,8 +260,9 @@ def test_tables_of_other_films_are_not_compared():
     ],
 )
 def test_what_a_card_must_say(candidate, incumbent, name):
-    tables = Predictions(own=films(), candidate=films(), incumbent=blur(films(), 1.0))
-    verdict = verdict_of(check_classifier(candidate, incumbent, tables))
+    incumbents = [incumbent] if incumbent else []
+    tables = beside(films(), films(), *[blur(films(), 1.0)] * len(incumbents))
+    verdict = verdict_of(check_classifier(candidate, incumbents, tables))
     assert [check.name for check in verdict.refusals] == [name]
 
 
@@ -289,7 +294,7 @@ def test_decisions_are_chosen_on_own_films_where_there_are_enough(
 ):
     auroc = {"value": 0.9, "low": 0.8, "high": 1.0, "n": 90, "positives": positives}
     card = card_of(metrics={"validation": {KEY: {"auroc": auroc}}}, decisions=decisions)
-    checks = check_classifier(card, None, Predictions(own=films()))
+    checks = check_classifier(card, [], Predictions(own=films()))
     (check,) = (check for check in checks if check.name == "operating points")
     assert check.status == status
     assert check.sentence.endswith(sentence)
@@ -307,20 +312,58 @@ def test_a_probability_that_would_lose_the_ratio_is_refused():
         operating_points=(),
         source="",
     )
-    tables = Predictions(own=films(), candidate=films(), incumbent=blur(films(), 1.0))
+    tables = beside(films(), films(), blur(films(), 1.0))
     incumbent = replace(ACTIVE, fusion={KEY: fusion})
-    refused = verdict_of(check_classifier(CARD, incumbent, tables)).refusals
+    refused = verdict_of(check_classifier(CARD, [incumbent], tables)).refusals
     assert [check.name for check in refused] == ["measured ratio"]
     assert verdict_of(
-        check_classifier(replace(CARD, fusion={KEY: fusion}), incumbent, tables)
+        check_classifier(replace(CARD, fusion={KEY: fusion}), [incumbent], tables)
     ).is_open
 
 
 @pytest.mark.parametrize(("by", "opens"), [(0.5, True), (60.0, False)])
 def test_a_first_model_must_be_better_than_chance(by, opens):
     answers = blur(films(200, seed=5), by)
-    verdict = verdict_of(check_classifier(CARD, None, Predictions(own=answers)))
+    verdict = verdict_of(check_classifier(CARD, [], Predictions(own=answers)))
     assert (find_check(verdict, "AUROC").status == "pass") is opens
+
+
+def test_each_model_in_use_is_compared_with_and_one_better_one_closes_the_gate():
+    """Also where the candidate's own probabilities are calibrated: a weaker AUROC is enough."""
+    own = films(4000)
+    candidate = blur(own, 1.5)
+    calibrated = own.assign(label=(np.random.default_rng(3).random(4000) < own["probability"]))
+    worse, better = replace(ACTIVE, model="worse"), replace(ACTIVE, model="better")
+    predictions = beside(calibrated, candidate, blur(own, 3.0), own)
+    verdict = verdict_of(check_classifier(CARD, [worse, better], predictions))
+    auroc = {c.incumbent: c.status for c in verdict.checks if c.name == "AUROC"}
+    assert auroc == {"worse 0.9": "pass", "better 0.9": "fail"}
+    assert {c.incumbent for c in verdict.refusals} == {"better 0.9"}
+    assert "of better 0.9" in verdict.in_words
+    assert find_check(verdict, "calibration error").status == "pass"
+    assert Verdict.from_json(verdict.to_json()) == verdict
+
+
+def test_a_finding_that_no_model_in_use_answers_must_be_told_better_than_by_chance():
+    other = replace(tiny_card(findings=("edema",)), model="other")
+    verdict = verdict_of(check_classifier(CARD, [other], beside(films(), films(), films())))
+    assert "must lie above 0.5" in find_check(verdict, "AUROC").sentence
+
+
+@pytest.mark.parametrize(
+    ("probability", "threshold", "sentence"),
+    [(films()["label"].mean(), 0.2, "Nearly constant output"), (None, 0.0, "Specificity 0")],
+)
+def test_a_degenerate_model_is_shut_out(probability, threshold, sentence):
+    """Though its calibration error is what chance would show."""
+    table = films() if probability is None else films().assign(probability=probability)
+    points = tuple(replace(p, threshold=threshold) for p in CARD.operating_points[KEY])
+    card = card_of(operating_points={KEY: points})
+    verdict = verdict_of(check_classifier(card, [], Predictions(own=table)))
+    check = find_check(verdict, "spread of output")
+    assert check.refuses
+    assert sentence in check.sentence
+    assert find_check(verdict, "calibration error").status == "pass"
 
 
 def test_holm_by_hand():

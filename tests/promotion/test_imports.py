@@ -16,11 +16,11 @@ from cxr_core.models.card import CARD, WEIGHTS
 from cxr_core.models.registry import registry
 from cxr_core.models.registry.active_version import (
     activate_version,
-    deactivate_model,
-    read_history,
     remove_version,
+    retire_model,
 )
 from cxr_core.models.registry.archive import export_model
+from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import (
     IMPORT_RECORD,
     find_active_version,
@@ -96,11 +96,11 @@ def test_the_first_version_of_a_name_is_not_in_use_until_somebody_activates_it(f
     activate_version("tiny", "2.0.0", "it was measured here")
     assert folder in list_classifiers()
     assert [each["what"] for each in read_history("tiny")] == ["promoted", "imported"]
-    deactivate_model("tiny", "too many calls")
+    retire_model("tiny", "too many calls")
     assert find_active_version("tiny") is None
     assert folder not in list_classifiers()
     with pytest.raises(ModelError, match="no version of tiny is active"):
-        deactivate_model("tiny", "again")
+        retire_model("tiny", "again")
     assert read_history("tiny")[0]["before"] == "2.0.0"
 
 
@@ -248,7 +248,7 @@ def test_a_version_is_removed_at_once_and_on_record_but_never_the_one_in_use(fil
         ("removed", "worse"),
         ("imported", ""),
     ]
-    deactivate_model("tiny", "why")
+    retire_model("tiny", "why")
     remove_version("tiny", "1.0.0", "why")
     assert not first.parent.exists()
     assert "tiny" not in list_models()

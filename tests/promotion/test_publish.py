@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cxr_core.errors import ModelError
+from cxr_core.models.registry import registry
 from cxr_core.models.registry.registry import find_active_version, list_classifiers, list_versions
 from cxr_core.models.store import load_card
 from cxr_core.promotion.publish import next_version, publish
@@ -22,6 +23,7 @@ from cxr_core.training.runs.events import RunStopped
 from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.hashing import sha256_of_file
+from cxr_core.workspace.paths import SHIPPED_MODELS
 from tests.tiny import tiny_card, tiny_model
 from train.publish import main
 
@@ -34,8 +36,9 @@ FIGURES = {
 
 
 @pytest.fixture
-def run(tmp_path, workspace) -> RunFolder:
-    """A finished run that has been measured."""
+def run(tmp_path, workspace, monkeypatch) -> RunFolder:
+    """A finished run that has been measured; of the models that ship none is in use."""
+    monkeypatch.setattr(registry, "SHIPPED_MODELS", tmp_path / "none")
     recipe = Recipe(
         name="tiny", summary="A test.", model="tiny", findings=("pneumonia",), init="scratch"
     )
@@ -97,6 +100,7 @@ def test_replacing_needs_a_note_and_takes_the_next_version(run, workspace, capsy
 
 
 def test_a_shipped_model_is_replaced_with_a_note_only(run, workspace, monkeypatch):
+    monkeypatch.setattr(registry, "SHIPPED_MODELS", SHIPPED_MODELS)
     card = replace(load_card(run.model), model="pneumonia-children")
     (run.model / "card.json").write_text(card.to_json())
     with pytest.raises(ModelError, match="installed already"):

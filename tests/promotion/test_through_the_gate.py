@@ -20,7 +20,9 @@ from cxr_core.evaluation.store.provenance import count_test_uses
 from cxr_core.inference import predict_films
 from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity
 from cxr_core.models.card import Calibration, ModelCard
-from cxr_core.models.registry.active_version import read_history, roll_back
+from cxr_core.models.registry import registry
+from cxr_core.models.registry.active_version import roll_back
+from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import find_active_version
 from cxr_core.models.store import load_card
 from cxr_core.promotion import candidate
@@ -85,6 +87,12 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelCard]:
     )
     table.to_csv(root / "films" / "labels.csv", index=False)
     return root / "films", tiny_card(findings=(KEY,), calibration={KEY: calibration})
+
+
+@pytest.fixture(autouse=True)
+def no_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the models that ship is in use: they answer the same finding."""
+    monkeypatch.setattr(registry, "SHIPPED_MODELS", tmp_path / "none")
 
 
 def a_run(
@@ -186,7 +194,7 @@ def test_an_incumbent_that_was_trained_on_the_holdout_is_compared_on_the_officia
         "tiny 1.0.0 was trained on films of the holdout, or its card cannot exclude it"
         in verdict.comparison_set
     )
-    assert "Used before for 1 evaluations of 1 different models" in verdict.comparison_set
+    assert "Used before for 1 evaluation of 1 different model." in verdict.comparison_set
     after = count_test_uses(open_data([known[0]]).select_split("test").data_sha256())
     assert (after.evaluations, after.models) == (3, 1)  # both read it; they have the same weights
     compared = next(check for check in verdict.checks if check.name == "AUROC")
@@ -291,12 +299,9 @@ def _end_at(step: str) -> None:
     def end(*_: object, **__: object) -> None:
         os._exit(9)
 
-    write_pointer = publishing.write_pointer
     if step == "_flushed":
         os.fsync = end  # type: ignore[assignment]
     elif step == "_before_pointer":
-        publishing.write_pointer = lambda *given: (
-            end() if given[1]["what"] == "published" else write_pointer(*given)
-        )  # type: ignore[assignment]
+        publishing.write_pointers = end
     else:
         setattr(publishing, step, end)

@@ -31,8 +31,9 @@ from cxr_core.evaluation.store.folder import METRICS
 from cxr_core.jobs import files
 from cxr_core.jobs.activity import GATE_ACTIVITY, track_activity
 from cxr_core.jobs.queue import waiting_jobs
-from cxr_core.models.registry.active_version import activate_version, read_history
+from cxr_core.models.registry.active_version import activate_version
 from cxr_core.models.registry.archive import export_model
+from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import find_active_version, list_versions
 from cxr_core.models.store import load_card
 from cxr_core.promotion import imports

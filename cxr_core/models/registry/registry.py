@@ -13,10 +13,12 @@ from pathlib import Path
 
 from cxr_core.models.card import CARD
 from cxr_core.models.card_file import is_segmenter
-from cxr_core.workspace.json_files import Json, read_json_object
+from cxr_core.workspace.json_files import Json, JsonObject, read_json_object
 from cxr_core.workspace.paths import SHIPPED_MODELS, workspace
 
 POINTER = "current.json"  # in a model's folder, beside its versions: names the active one
+# In the folder of all models: the pointers that one step changes together, until each is in its own place.
+CHANGE = ".change.json"
 IMPORT_RECORD = "imported.json"  # in the folder of a version that came from a zip file
 
 
@@ -31,6 +33,14 @@ class ActiveVersion:
     def version(self) -> str:
         """Its version, which is the folder's name."""
         return self.folder.name
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """What a current.json says. record: empty when it cannot be read."""
+
+    path: Path
+    record: JsonObject
 
 
 def list_classifiers(roots: tuple[Path, ...] | None = None) -> list[Path]:
@@ -77,8 +87,8 @@ def find_active_version(model: str, roots: tuple[Path, ...] | None = None) -> Ac
     """The active version of a model; None when it is not installed, or none of its versions is active."""
     roots = roots or _default_roots()
     folders = {folder.name: folder for folder in list_versions(model, roots)}
-    pointer = _find_pointer(model, roots)
-    record = (read_json_object(pointer) or {}) if pointer else {}
+    pointer = find_pointer(model, roots)
+    record = pointer.record if pointer else {}
     version = record.get("version")
     if isinstance(version, str) and version in folders:
         return ActiveVersion(folders[version])
@@ -87,11 +97,33 @@ def find_active_version(model: str, roots: tuple[Path, ...] | None = None) -> Ac
         return None
     if pointer is None:
         return ActiveVersion(highest)
-    problem = _describe_pointer(pointer, model, version)
+    problem = _describe_pointer(pointer.path, model, version)
     return ActiveVersion(
         highest,
         f"{problem}, so {model} {highest.name}, the highest version, is active. Activate a version to correct this.",
     )
+
+
+def find_pointer(model: str, roots: tuple[Path, ...] | None = None) -> Pointer | None:
+    """What says which version of a model is active; None where nobody has ever chosen one."""
+    for root in reversed(roots or _default_roots()):
+        path = root / model / POINTER
+        changing = (read_json_object(root / CHANGE) or {}).get("pointers")
+        record = changing.get(model) if isinstance(changing, dict) else None
+        if isinstance(record, dict):
+            return Pointer(path, record)
+        if path.exists():
+            return Pointer(path, read_json_object(path) or {})
+    return None
+
+
+def list_pointer_problems() -> list[str]:
+    """A sentence for each model whose current.json is damaged, whether or not a version of it is active."""
+    problems = []
+    for model in list_models():
+        active = find_active_version(model)
+        problems.append(active.reason if active else explain_inactive(model))
+    return [problem for problem in problems if problem]
 
 
 def explain_inactive(model: str, roots: tuple[Path, ...] | None = None) -> str:
@@ -99,13 +131,10 @@ def explain_inactive(model: str, roots: tuple[Path, ...] | None = None) -> str:
 
     Such a model has imported versions only: of others the highest would be active.
     """
-    pointer = _find_pointer(model, roots or _default_roots())
-    if pointer is None:
+    pointer = find_pointer(model, roots or _default_roots())
+    if pointer is None or pointer.record.get("active") is False:
         return ""
-    record = read_json_object(pointer) or {}
-    if record.get("active") is False:
-        return ""
-    problem = _describe_pointer(pointer, model, record.get("version"))
+    problem = _describe_pointer(pointer.path, model, pointer.record.get("version"))
     return f"{problem}, so no version of {model} is active. Activate one to correct this."
 
 
@@ -170,14 +199,6 @@ def _find_highest_version(model: str, roots: tuple[Path, ...]) -> Path | None:
         ]
         if folders:
             return max(folders, key=lambda folder: version_sort_key(folder.name))
-    return None
-
-
-def _find_pointer(model: str, roots: tuple[Path, ...]) -> Path | None:
-    for root in reversed(roots):
-        pointer = root / model / POINTER
-        if pointer.exists():
-            return pointer
     return None
 
 

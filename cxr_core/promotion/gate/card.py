@@ -1,6 +1,6 @@
 """Checks a model's card, without any film: its population, its operating points, and what would be lost."""
 
-import math
+from dataclasses import replace
 
 from cxr_core.decisions import ERRORS
 from cxr_core.models.card import (
@@ -11,7 +11,7 @@ from cxr_core.models.card import (
 )
 from cxr_core.models.figures import recorded_figure
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.promotion.gate.checks import Check, pass_or_fail
+from cxr_core.promotion.gate.checks import Check, Status, pass_or_fail
 from cxr_core.reading.fitting.conformal import count_allowed_errors
 from cxr_core.workspace.json_files import Json, JsonObject
 
@@ -19,18 +19,46 @@ UNSTATED = ("", "unstated")
 Card = ModelCard | SegmenterCard
 
 
-def check_card(candidate: ModelCard, incumbent: ModelCard | None) -> list[Check]:
-    """The checks of a classifier's card, beside that of the active version where there is one."""
-    checks = [check_population(candidate, incumbent)]
-    checks += [_check_operating_points(candidate, key) for key in candidate.findings]
-    if incumbent is not None:
-        checks += _check_lost_findings(candidate, incumbent)
-        checks += _check_lost_fusion(candidate, incumbent)
-    return checks
+def check_card(candidate: ModelCard) -> list[Check]:
+    """The checks of a classifier's card by itself."""
+    return [
+        check_population(candidate),
+        *(_check_operating_points(candidate, key) for key in candidate.findings),
+    ]
 
 
-def check_population(candidate: Card, incumbent: Card | None) -> Check:
+def compare_cards(candidate: ModelCard, incumbent: ModelCard) -> list[Check]:
+    """What would be lost if a candidate took the place of a model in use: patients, findings or the measured ratio."""
+    lost = _check_lost_patients(candidate, incumbent)
+    return [
+        *([replace(lost, name="lost patients")] if lost else []),
+        *_check_lost_findings(candidate, incumbent),
+        *_check_lost_fusion(candidate, incumbent),
+    ]
+
+
+def check_population(candidate: Card, incumbent: Card | None = None) -> Check:
     """Whether the card states a population, and one that leaves nobody out whom the active version reads."""
+    population = candidate.population
+    if population.text.strip().lower() in UNSTATED:
+        sentence = "The model does not say for whom it is made; give its recipe a population."
+        return _check_of_population(candidate, "fail", sentence)
+    lost = _check_lost_patients(candidate, incumbent) if incumbent else None
+    return lost or _check_of_population(candidate, "pass", f"Made for {population.text}.")
+
+
+def _check_lost_patients(candidate: Card, incumbent: Card) -> Check | None:
+    """That patients whom the incumbent reads would get no reading; None when there are none."""
+    if candidate.population.covers(incumbent.population):
+        return None
+    sentence = (
+        f"Made for {candidate.population.text}, while {incumbent.model} {incumbent.version} reads "
+        f"{incumbent.population.text}: some patients would get no reading."
+    )
+    return _check_of_population(candidate, "fail", sentence)
+
+
+def _check_of_population(candidate: Card, status: Status, sentence: str) -> Check:
     population = candidate.population
     figures: JsonObject = {
         "text": population.text,
@@ -38,32 +66,7 @@ def check_population(candidate: Card, incumbent: Card | None) -> Check:
         "age_max": population.age_max,
         "views": list(population.views),
     }
-    passed, sentence = True, f"Made for {population.text}."
-    if population.text.strip().lower() in UNSTATED:
-        passed = False
-        sentence = "The model does not say for whom it is made; give its recipe a population."
-    elif incumbent is not None and _is_narrower(candidate, incumbent):
-        passed = False
-        sentence = (
-            f"Made for {population.text}, while the active version reads {incumbent.population.text}: some patients "
-            "would get no reading."
-        )
-    return Check(name="population", status=pass_or_fail(passed), sentence=sentence, figures=figures)
-
-
-def _is_narrower(candidate: Card, incumbent: Card) -> bool:
-    """Whether the candidate excludes ages or views that the active version reads."""
-    new, old = candidate.population, incumbent.population
-    excludes_young = (new.age_min or 0) > (old.age_min or 0)
-    excludes_old = _age_limit(new.age_max) < _age_limit(old.age_max)
-    if not new.views:
-        return excludes_young or excludes_old
-    excludes_views = not old.views or not set(old.views) <= set(new.views)
-    return excludes_young or excludes_old or excludes_views
-
-
-def _age_limit(age_max: int | None) -> float:
-    return math.inf if age_max is None else age_max
+    return Check(name="population", status=status, sentence=sentence, figures=figures)
 
 
 def _check_operating_points(candidate: ModelCard, key: str) -> Check:
@@ -130,8 +133,9 @@ def _check_lost_findings(candidate: ModelCard, incumbent: ModelCard) -> list[Che
 def _check_lost_fusion(candidate: ModelCard, incumbent: ModelCard) -> list[Check]:
     """Where the measured ratio takes part in the active version's probability, and would no longer do so."""
     sentence = (
-        "In the active version the measured heart ratio takes part in the probability, here it does not: "
-        "python -m train.combine RUN --data DIR fits that, where it helps. The gate compares the networks alone."
+        f"In {incumbent.model} {incumbent.version} the measured heart ratio takes part in the probability, here it "
+        "does not: python -m train.combine RUN --data DIR fits that, where it helps. The gate compares the networks "
+        "alone."
     )
     return [
         Check(name="measured ratio", finding=key, status="fail", sentence=sentence)

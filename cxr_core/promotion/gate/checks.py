@@ -12,8 +12,9 @@ Status = Literal["pass", "fail", "not enough cases", "not applicable"]
 class Check(JsonRecord):
     """One check of the gate. finding: empty when it is about the whole model.
 
-    figures: what it rests on, as gate.json keeps it.  needed: whether it must pass; a check that is not needed closes
-    the gate only by failing.
+    incumbent: the model in use that it compares with, as "name version"; empty when it compares with none.  figures:
+    what it rests on, as gate.json keeps it.  needed: whether it must pass; a check that is not needed closes the gate
+    only by failing.
     """
 
     WRITES_DEFAULTS: ClassVar[bool] = True
@@ -24,6 +25,7 @@ class Check(JsonRecord):
     sentence: str
     figures: dict[str, Any] = field(default_factory=dict)
     needed: bool = True
+    incumbent: str = ""
 
     @property
     def refuses(self) -> bool:

@@ -1,26 +1,32 @@
-"""Checks a classifier: what two models answer on the same films. It reads no file and no film.
+"""Checks a classifier beside each model that it would replace: what both answer on the same films. It reads no film.
 
-A model passes when it is shown not to be worse than the active version by more than a margin, when its probabilities
-are calibrated, and when no subgroup is significantly worse off. "Not enough cases" is never a pass.
+A model passes when it is shown not to be worse than any of them by more than a margin, when its probabilities are
+calibrated and tell films apart, and when no subgroup is significantly worse off. "Not enough cases" is never a pass.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from cxr_core.data.age_bands import AGE_BANDS, AgeBand
+from cxr_core.decisions import DEFAULT_DECISION
 from cxr_core.errors import DataError
 from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, to_figures
 from cxr_core.evaluation.bootstrap.resamples import Resamples
+from cxr_core.evaluation.metrics.degenerate import (
+    MAX_IDENTICAL,
+    MIN_LOG_ODDS_SD,
+    describe_degenerate_output,
+)
 from cxr_core.evaluation.metrics.delong import compute_delong_auroc
 from cxr_core.evaluation.metrics.metrics import auroc, expected_calibration_error
 from cxr_core.evaluation.metrics.multiple_testing import adjust_by_holm
 from cxr_core.evaluation.metrics.paired import BOOTSTRAP, DELONG, AurocDifference, compare_aurocs
 from cxr_core.models.card import ModelCard
 from cxr_core.models.figures import Figure
-from cxr_core.promotion.gate.card import check_card
+from cxr_core.promotion.gate.card import check_card, compare_cards
 from cxr_core.promotion.gate.checks import (
     Check,
     Status,
@@ -30,6 +36,7 @@ from cxr_core.promotion.gate.checks import (
     format_signed,
     pass_or_fail,
 )
+from cxr_core.reading.decision import find_thresholds
 from cxr_core.workspace.json_files import JsonObject
 
 
@@ -37,9 +44,10 @@ from cxr_core.workspace.json_files import JsonObject
 class Limits:
     """What the gate requires of a classifier.
 
-    margin: by how much its AUROC may lie below that of the active version, as far as the 95 % interval reaches.
+    margin: by how much its AUROC may lie below that of a model in use, as far as the 95 % interval reaches.
     calibration_error: by how much it may lie above what chance alone would show.  cases, subgroup_cases: films with,
     and as many without, a finding, below which nothing is compared.  significance: of all subgroups together.
+    log_odds_sd, identical: what counts as nearly constant output; see `evaluation.metrics.degenerate`.
     """
 
     margin: float = 0.02
@@ -47,6 +55,8 @@ class Limits:
     cases: int = 20
     subgroup_cases: int = 10
     significance: float = 0.05
+    log_odds_sd: float = MIN_LOG_ODDS_SD
+    identical: float = MAX_IDENTICAL
 
     def to_json(self) -> dict[str, float]:
         """The limits by name."""
@@ -57,16 +67,22 @@ LIMITS = Limits()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class PredictionPair:
+    """What the candidate and one incumbent answer on films that neither was trained on and both were made for."""
+
+    candidate: pd.DataFrame
+    incumbent: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions:
     """Tables of `predict_films` on films that were never trained on; None where there are no such films.
 
-    own: of the candidate, on films that it was not trained on.  candidate, incumbent: on films that neither was
-    trained on.
+    own: of the candidate, on films that it was not trained on.  pairs: one for each incumbent.
     """
 
     own: pd.DataFrame | None
-    candidate: pd.DataFrame | None = None
-    incumbent: pd.DataFrame | None = None
+    pairs: tuple[PredictionPair | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,25 +121,62 @@ class SubgroupPair:
 
 def check_classifier(
     candidate: ModelCard,
-    incumbent: ModelCard | None,
+    incumbents: Sequence[ModelCard],
     predictions: Predictions,
     limits: Limits = LIMITS,
 ) -> tuple[Check, ...]:
-    """Every check of a candidate beside the active version, or alone where there is none.
+    """Every check of a candidate: alone, then beside each model that it would replace.
 
+    A finding that none of them answers must be told better than by chance.
     Raises DataError when both tables of a comparison are not of the same films.
     """
-    checks = check_card(candidate, incumbent)
     own = {key: _select_labelled(predictions.own, key) for key in candidate.findings}
+    checks = check_card(candidate)
     checks += [_check_calibration(key, rows, limits) for key, rows in own.items()]
-    if incumbent is None:
-        checks += [_check_above_chance(key, rows, limits) for key, rows in own.items()]
-        return tuple(checks)
+    checks += [_check_spread(candidate, key, rows, limits) for key, rows in own.items()]
+    for incumbent, pair in zip(incumbents, predictions.pairs, strict=True):
+        name = f"{incumbent.model} {incumbent.version}"
+        for check in _check_beside(candidate, incumbent, pair, limits):
+            checks.append(replace(check, incumbent=name))
+    compared = {key for incumbent in incumbents for key in incumbent.findings}
+    checks += [
+        _check_above_chance(key, rows, limits) for key, rows in own.items() if key not in compared
+    ]
+    return tuple(checks)
+
+
+def _check_beside(
+    candidate: ModelCard, incumbent: ModelCard, predictions: PredictionPair | None, limits: Limits
+) -> Iterator[Check]:
+    """The checks of a candidate beside one model that it would replace."""
+    yield from compare_cards(candidate, incumbent)
     shared = [key for key in candidate.findings if key in incumbent.findings]
     pairs = {key: _pair_predictions(predictions, key) for key in shared}
-    checks += [_check_auroc(key, pair, limits) for key, pair in pairs.items()]
-    checks += _check_subgroups(pairs, limits)
-    return tuple(checks)
+    for key, pair in pairs.items():
+        yield _check_auroc(key, pair, f"{incumbent.model} {incumbent.version}", limits)
+    yield from _check_subgroups(pairs, limits)
+
+
+def _check_spread(card: ModelCard, key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
+    """Whether the model tells films apart at all, and its default decision gives both verdicts."""
+    too_few = _describe_too_few(rows, limits.cases)
+    if rows is None or too_few:
+        return _undecided("spread of output", key, too_few)
+    probabilities, labels, _ = _arrays(rows)
+    thresholds = find_thresholds(card, key, DEFAULT_DECISION, fused=False)
+    problem = describe_degenerate_output(probabilities, labels, thresholds)
+    low, high = np.quantile(probabilities, [0.05, 0.95])
+    sentence = (
+        f"90 % of the films get a probability from {low:.3f} to {high:.3f}, and the {DEFAULT_DECISION} decision "
+        "suspects some of the films with the finding and clears some of those without."
+    )
+    return Check(
+        name="spread of output",
+        finding=key,
+        status=pass_or_fail(not problem),
+        sentence=problem or sentence,
+        figures={"low": round(float(low), 6), "high": round(float(high), 6), "n": len(rows)},
+    )
 
 
 def _check_calibration(key: str, rows: pd.DataFrame | None, limits: Limits) -> Check:
@@ -181,8 +234,8 @@ def _check_above_chance(key: str, rows: pd.DataFrame | None, limits: Limits) -> 
         figure = _bootstrap_auroc(probabilities, labels, patients)
     low = figure.value if figure.low is None else figure.low  # without an interval it is 0 or 1
     sentence = (
-        f"{_describe_figure(figure)}, by {method}; there is no active version to compare with, so it must lie above "
-        "0.5."
+        f"{_describe_figure(figure)}, by {method}; no model in use answers this finding for these patients, so it must "
+        "lie above 0.5."
     )
     return Check(
         name="AUROC",
@@ -200,7 +253,7 @@ def _bootstrap_auroc(probabilities: np.ndarray, labels: np.ndarray, patients: np
     return to_figures(bootstrap_patients(measure, patients, by_film=True), labels)["auroc"]
 
 
-def _check_auroc(key: str, pair: pd.DataFrame | None, limits: Limits) -> Check:
+def _check_auroc(key: str, pair: pd.DataFrame | None, incumbent: str, limits: Limits) -> Check:
     """Non-inferior: the whole 95 % interval of the difference lies above minus the margin."""
     too_few = _describe_too_few(pair, limits.cases)
     if pair is None or too_few:
@@ -208,7 +261,7 @@ def _check_auroc(key: str, pair: pd.DataFrame | None, limits: Limits) -> Check:
     difference = _compare_pair(pair)
     status, meaning = _assess_auroc(difference, limits.margin)
     sentence = (
-        f"{format_number(difference.first)} against {format_number(difference.second)} of the active version: "
+        f"{format_number(difference.first)} against {format_number(difference.second)} of {incumbent}: "
         f"{_describe_difference(difference)}, by {difference.method}; {meaning}"
     )
     return Check(
@@ -277,8 +330,10 @@ def _check_subgroup(
     )
 
 
-def _pair_predictions(predictions: Predictions, key: str) -> pd.DataFrame | None:
+def _pair_predictions(predictions: PredictionPair | None, key: str) -> pd.DataFrame | None:
     """The rows of a finding, with the incumbent's probability beside the candidate's; None without films."""
+    if predictions is None:
+        return None
     candidate = _select_labelled(predictions.candidate, key)
     incumbent = _select_labelled(predictions.incumbent, key)
     if candidate is None or incumbent is None:

@@ -46,7 +46,7 @@ class OfficialTest(JsonRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class Fingerprints(JsonRecord):
-    """Hashes of the two models that a verdict is about. incumbent: empty when there is none."""
+    """Hashes of the models that a verdict is about. incumbent: of several, joined by "+"; empty when there is none."""
 
     KEYS: ClassVar[Mapping[str, str]] = {"incumbent": "rival"}
 
@@ -58,10 +58,10 @@ class Fingerprints(JsonRecord):
 class Verdict(JsonRecord):
     """The gate's answer for one model.
 
-    incumbent: the active version that it would replace, as "name version"; empty when there is none.
-    split: on which both were compared: gate (the promotion holdout), test, or empty when there were no such films.
+    incumbent: the active models that it would replace, as "name version, name version"; empty when there are none.
+    split: of the first comparison: gate (the promotion holdout), test, or empty when there were no such films.
     comparison_set: which films these are and why, in words.  official_test: of classifiers only.
-    fingerprints: of both models; the verdict holds as long as they and the limits stay the same.
+    fingerprints: of all models; the verdict holds as long as they and the limits stay the same.
     made: ISO 8601, UTC.
     """
 
@@ -104,7 +104,7 @@ class Verdict(JsonRecord):
     def in_words(self) -> str:
         """The answer in one or two sentences."""
         model = f"{self.model} {self.version}"
-        comparison = "with none of its name installed"
+        comparison = "with no model in use to compare it with"
         if self.incumbent:
             comparison = f"compared with {self.incumbent}"
         if not self.is_open:

@@ -7,8 +7,8 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from cxr_core.models.registry.active_version import (
     activate_version,
-    deactivate_model,
     remove_version,
+    retire_model,
     roll_back,
 )
 from cxr_core.models.segmenter_card import SegmenterCard
@@ -81,7 +81,7 @@ def _offer_deactivation(state: ModelsPageState, model: InstalledModel) -> None:
         if reason:
             _change(
                 state,
-                lambda: deactivate_model(model.name, reason),
+                lambda: retire_model(model.name, reason),
                 f"{model.name} is no longer in use.",
             )
 

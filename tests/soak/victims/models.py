@@ -6,8 +6,9 @@ from typing import Any
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.models.card import CARD
-from cxr_core.models.registry.active_version import activate_version, read_history
+from cxr_core.models.registry.active_version import activate_version
 from cxr_core.models.registry.archive import export_model
+from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import find_active_version, list_versions
 from cxr_core.models.store import load_card, load_network, load_ood_statistics
 from cxr_core.promotion import imports

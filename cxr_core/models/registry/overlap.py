@@ -1,0 +1,105 @@
+"""Finds active models that answer the same finding for the same patients: one of each is active at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from cxr_core.errors import ModelError
+from cxr_core.models.card import ModelCard
+from cxr_core.models.card_file import AnyCard, is_segmenter, read_card, read_card_of
+from cxr_core.models.registry.registry import list_active_versions, list_classifiers
+from cxr_core.models.segmenter_card import SegmenterCard
+from cxr_core.presentation.wording import finding_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rival:
+    """An active model of another name that answers a finding of a card for some of the same patients.
+
+    findings: that both answer; empty for a segmenter, of which one segments all films.
+    """
+
+    folder: Path
+    card: AnyCard
+    findings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The model's name and version."""
+        return f"{self.card.model} {self.card.version}"
+
+    def describe(self) -> str:
+        """`cardiomegaly-adults 1.4.1 for cardiomegaly (intended population: adults)`."""
+        task = join_findings(self.findings) or "the contours of heart and lungs"
+        return f"{self.name} for {task} (intended population: {self.card.population.text})"
+
+    def describe_loss(self, card: AnyCard) -> str:
+        """What nobody would answer any more if a model of this card replaced this one; empty when nothing is lost."""
+        losses = []
+        if isinstance(card, ModelCard) and isinstance(self.card, ModelCard):
+            lost = tuple(key for key in self.card.findings if key not in card.findings)
+            if lost:
+                losses.append(f"answers {join_findings(lost)}")
+        if not card.population.covers(self.card.population):
+            losses.append(f"reads patients who are not among {card.population.text}")
+        return " and ".join(losses)
+
+
+def find_rivals(card: AnyCard) -> list[Rival]:
+    """The active models of other names that answer a finding of a card for overlapping populations, by name.
+
+    For a segmenter it is every active segmenter of another name. A model whose card cannot be read reads no film, so it
+    is none of them.
+    """
+    if isinstance(card, SegmenterCard):
+        return list(_find_other_segmenters(card))
+    rivals = []
+    for folder, other in _list_active_cards():
+        shared = find_shared_findings(card, other)
+        if other.model != card.model and shared:
+            rivals.append(Rival(folder=folder, card=other, findings=shared))
+    return rivals
+
+
+def find_shared_findings(card: ModelCard, other: ModelCard) -> tuple[str, ...]:
+    """The findings that two models both answer for some of the same patients."""
+    if not card.population.overlaps(other.population):
+        return ()
+    return tuple(key for key in card.findings if key in other.findings)
+
+
+def list_conflicts() -> list[str]:
+    """A sentence for each pair of active models that answer the same finding for the same patients."""
+    sentences = []
+    for (_, first), (_, second) in combinations(_list_active_cards(), 2):
+        shared = find_shared_findings(first, second)
+        if shared:
+            sentences.append(
+                f"{first.model} {first.version} and {second.model} {second.version} both answer "
+                f"{join_findings(shared)} for some of the same patients, whose readings show both opinions. Retire one "
+                "of them."
+            )
+    return sentences
+
+
+def join_findings(findings: tuple[str, ...]) -> str:
+    """The names of findings within a sentence: `cardiomegaly, effusion`."""
+    return ", ".join(finding_name(key).lower() for key in findings)
+
+
+def _list_active_cards() -> Iterator[tuple[Path, ModelCard]]:
+    for folder in list_classifiers():
+        try:
+            yield folder, read_card_of(ModelCard, folder)
+        except ModelError:
+            continue
+
+
+def _find_other_segmenters(card: SegmenterCard) -> Iterator[Rival]:
+    for active in list_active_versions():
+        if active.folder.parent.name != card.model and is_segmenter(active.folder):
+            try:
+                yield Rival(folder=active.folder, card=read_card(active.folder))
+            except ModelError:
+                continue
