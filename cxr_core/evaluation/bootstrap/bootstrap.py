@@ -1,6 +1,6 @@
 """95 % confidence intervals by a bootstrap over patients, since a patient's films are not independent."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -10,9 +10,13 @@ from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.models.figures import Figure
 
 RESAMPLES = 1000
-CHUNK = 2_000_000  # counts of a patient, or a film, in a resample that are held at a time: 16 MB
+CHUNK = 4_000_000  # counts of a patient, or a film, in a resample that are held at a time: 32 MB
 # Counts up to which the last resamples are kept, 32 MB: drawing them takes longer than computing many a figure.
 CACHED_COUNTS = 4_000_000
+
+# Figures that chance alone raises above 0: in a resample they are larger than in the films, as in the films they are
+# larger than in all such patients.
+RAISED_BY_CHANCE = frozenset({"ece", "adaptive_ece", "brier_reliability", "brier_resolution"})
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -37,12 +41,20 @@ def bootstrap_patients(
     return _concatenate(measure(some) for some in samples)
 
 
-def to_figures(values: Mapping[str, np.ndarray], labels: np.ndarray) -> dict[str, Figure]:
-    """The result of `bootstrap_patients`, each (1 + resamples,), as figures with their intervals."""
+def to_figures(
+    values: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    raised_by_chance: Collection[str] = RAISED_BY_CHANCE,
+) -> dict[str, Figure]:
+    """The result of `bootstrap_patients`, each (1 + resamples,), as figures with their intervals.
+
+    raised_by_chance: names of the figures that get a basic interval instead of a percentile interval.
+    """
     n, positives = len(labels), int(np.sum(labels == 1))
     figures = {}
     for name, of_resamples in values.items():
-        low, high = percentile_interval(of_resamples)
+        interval = basic_interval if name in raised_by_chance else percentile_interval
+        low, high = interval(of_resamples)
         value = _to_optional(float(of_resamples[0]))
         figures[name] = Figure(value, _to_optional(low), _to_optional(high), n, positives)
     return figures
@@ -51,13 +63,39 @@ def to_figures(values: Mapping[str, np.ndarray], labels: np.ndarray) -> dict[str
 def percentile_interval(values: np.ndarray) -> tuple[float, float]:
     """The 95 % percentile interval of (1 + resamples,); NaN when the figure is undefined.
 
-    Resamples in which it is undefined are left out.
+    Resamples in which it is undefined are left out. An end that would exclude the figure itself, as happens with few
+    films, is moved to the figure.
     """
+    low, high = _central_range(values)
+    return _include_figure(float(values[0]), low, high)
+
+
+def basic_interval(values: np.ndarray) -> tuple[float, float]:
+    """The 95 % basic interval of (1 + resamples,) of a figure that is never below 0: its percentiles, reflected.
+
+    A figure that chance raises, such as a calibration error, is larger in a resample than in the films by about as much
+    as it is larger in the films than in all such patients. The percentile interval adds this bias a second time and
+    may lie above the figure itself; the reflection takes it off. NaN and ends as in `percentile_interval`.
+    Source: Davison & Hinkley 1997, Bootstrap Methods and their Application, section 5.2.
+    """
+    value = float(values[0])
+    low, high = _central_range(values)
+    return _include_figure(value, max(0.0, 2 * value - high), 2 * value - low)
+
+
+def _central_range(values: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of the resamples in which the figure is defined; NaN when the figure itself is not."""
     defined = values[1:][~np.isnan(values[1:])]
     if np.isnan(values[0]) or not len(defined):
         return float("nan"), float("nan")
     low, high = np.percentile(defined, [2.5, 97.5])
     return float(low), float(high)
+
+
+def _include_figure(value: float, low: float, high: float) -> tuple[float, float]:
+    if np.isnan(low):
+        return low, low
+    return min(low, value), max(high, value)
 
 
 def draw_resamples(

@@ -91,7 +91,8 @@ def percentile_intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         upper = np.take_along_axis(ascending, above[None], axis=0)[0]
         end = lower + (upper - lower) * (place - below)
         ends.append(np.where(np.isnan(values[0]), np.nan, end))
-    return ends[0], ends[1]
+    # As there, an end that would exclude the value is moved to it; NaN stays.
+    return np.minimum(ends[0], values[0]), np.maximum(ends[1], values[0])
 
 
 def _compute_bands(

@@ -13,7 +13,12 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, logit
 
 from cxr_core.errors import DataError
-from cxr_core.evaluation.bootstrap.bootstrap import RESAMPLES, bootstrap_patients, to_figures
+from cxr_core.evaluation.bootstrap.bootstrap import (
+    RAISED_BY_CHANCE,
+    RESAMPLES,
+    bootstrap_patients,
+    to_figures,
+)
 from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics import metrics
 from cxr_core.evaluation.metrics.calibration_slope import fit_calibration_line
@@ -360,7 +365,9 @@ def _select_figures(
     values: Mapping[tuple[str, str], np.ndarray], which: str, labels: np.ndarray
 ) -> CalibrationFigures:
     own = {name: values[which, name] for name in CALIBRATION_FIGURES}
-    return CalibrationFigures(**to_figures(own, labels))
+    # A difference of calibration errors may be negative, and is not raised by chance.
+    raised = () if which == "difference" else RAISED_BY_CHANCE
+    return CalibrationFigures(**to_figures(own, labels, raised))
 
 
 def _arrays(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
