@@ -16,7 +16,6 @@ from scipy import sparse
 from cxr_core.evaluation.bootstrap.resamples import Resamples
 
 SCORES_AT_ONCE = 256  # so few that their counts stay in the processor's cache
-EXACT_FLOAT32 = 2**23  # below it float32 tells a whole number from itself and a half
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +131,7 @@ def _negatives_reaching(
     values: (V,) falling, each once.  scores, group_of (below `groups`): (N,), or one group for all.
     resamples: of these N films.
     """
-    counts, place = _patient_counts(resamples), _first_reached(values, scores)
+    counts, place = resamples.counts, _first_reached(values, scores)
     tied = np.zeros(len(scores), bool)
     if len(values):
         tied = values[np.minimum(place, len(values) - 1)] == scores
@@ -160,16 +159,19 @@ def _count_misranked(
     falling = np.flatnonzero(positive)[np.argsort(-scores[positive])]
     values, own = np.unique(-scores[falling], return_inverse=True)
     begins = np.searchsorted(own, np.arange(len(values) + 1))
-    pairs, counts = np.zeros((groups, groups, resamples.shape[0])), _patient_counts(resamples)
+    pairs, counts = np.zeros((groups, groups, resamples.shape[0])), resamples.counts
     negatives = resamples.select(~positive)
     reached = _negatives_reaching(
         -values, scores[~positive], group_of[~positive], groups, negatives
     )
     for some, _, half in reached:
-        for place in range(begins[some.start], begins[some.stop]):
-            film = falling[place]
-            times = counts[resamples.patient_of[film]]
-            pairs[group_of[film]] += times * half[own[place] - some.start]
+        places = np.arange(begins[some.start], begins[some.stop])
+        films = falling[places]
+        for group in range(groups):
+            members = group_of[films] == group
+            times = counts[resamples.patient_of[films[members]]]
+            above = half[own[places[members]] - some.start]
+            pairs[group] += np.einsum("fr,fgr->gr", times, above, dtype=np.float64)
     return pairs
 
 
@@ -178,7 +180,7 @@ def _count_films(
 ) -> np.ndarray:
     """(groups, R) how many of the chosen films each group has."""
     columns = (group_of[:, None] == np.arange(groups)) & chosen[:, None]
-    counts: np.ndarray = (resamples @ columns.astype(np.float64)).T
+    counts: np.ndarray = (resamples @ columns).T
     return counts
 
 
@@ -201,14 +203,6 @@ def _count_by_patient(
 def _first_reached(values: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """(N,) the first of the falling values that each score reaches; their number where it reaches none."""
     return np.searchsorted(-values, -scores)
-
-
-def _patient_counts(resamples: Resamples) -> np.ndarray:
-    """(M, R) how often each patient was drawn, as float32 where sums over films, and once these counts, are exact."""
-    largest = resamples.sum().max(initial=0) * resamples.times.max(initial=0)
-    if largest < EXACT_FLOAT32:
-        return resamples.times.astype(np.float32)
-    return resamples.times
 
 
 def _running_sum(steps: np.ndarray, before: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from cxr_core.evaluation.metrics.metrics import EPS, Weights
 # moved onto nodes, which changes a line by some 1e-8.
 MAX_EXACT = 1_000_000
 NODES = 1024
+PATIENTS_AT_ONCE = 32
 START_NODES = 128  # where a fit to the films follows
 ROWS_AT_ONCE = 50  # of weights: so few that they stay in a processor's cache
 MAX_STEPS = 100  # most fits take less than ten
@@ -77,14 +78,30 @@ def _extremes(
     log_odds: np.ndarray, chosen: np.ndarray, resamples: Resamples
 ) -> tuple[np.ndarray, np.ndarray]:
     """(R,) the lowest and the highest of the chosen films; infinite, and so in no overlap, where there is none."""
-    low = np.full((len(resamples.times), 1), np.inf)
+    low = np.full(len(resamples.times), np.inf)
     high = -low
-    np.minimum.at(low[:, 0], resamples.patient_of[chosen], log_odds[chosen])
-    np.maximum.at(high[:, 0], resamples.patient_of[chosen], log_odds[chosen])
-    chosen_patients = resamples.times > 0
-    lowest = np.where(chosen_patients, low, np.inf).min(axis=0, initial=np.inf)
-    highest = np.where(chosen_patients, high, -np.inf).max(axis=0, initial=-np.inf)
-    return lowest, highest
+    np.minimum.at(low, resamples.patient_of[chosen], log_odds[chosen])
+    np.maximum.at(high, resamples.patient_of[chosen], log_odds[chosen])
+    return _lowest_drawn(low, resamples.times), -_lowest_drawn(-high, resamples.times)
+
+
+def _lowest_drawn(values: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """(R,) the lowest value (M,) of the patients that each resample has; infinite without any.
+
+    Most resamples have one of the few lowest patients, so the others are looked at only where none of those was drawn.
+    """
+    order = np.argsort(values)
+    lowest = np.full(times.shape[1], np.inf)
+    missing = np.arange(times.shape[1])
+    for first in range(0, len(order), PATIENTS_AT_ONCE):
+        patients = order[first : first + PATIENTS_AT_ONCE]
+        drawn = times[np.ix_(patients, missing)] > 0
+        found = drawn.any(axis=0)
+        lowest[missing[found]] = values[patients[drawn.argmax(axis=0)[found]]]
+        missing = missing[~found]
+        if not len(missing):
+            break
+    return lowest
 
 
 def _fit_lines(log_odds: np.ndarray, labels: np.ndarray, resamples: Resamples) -> np.ndarray:

@@ -170,7 +170,7 @@ def count_confusion(called: np.ndarray, labels: np.ndarray, weights: Weights = N
     cells = np.stack(
         [called & positive, called & ~positive, ~called & positive, ~called & ~positive], axis=1
     )
-    return Confusion(*np.moveaxis(_to_weights(weights, labels) @ cells.astype(np.float64), -1, 0))
+    return Confusion(*np.moveaxis(_to_weights(weights, labels) @ cells, -1, 0))
 
 
 def rank_films(
@@ -221,9 +221,9 @@ def decompose_brier_score(
 
     Sources: Murphy 1973, J. Appl. Meteorol. 12:595-600; within: Stephenson et al. 2008, Weather Forecast. 23:752-757.
     """
-    inside = np.eye(bins)[assign_bins(probabilities, bins)]
+    inside = np.eye(bins, dtype=bool)[assign_bins(probabilities, bins)]
     weights = _to_weights(weights, labels)
-    films = weights @ (inside * np.ones(len(labels))[:, None])
+    films = weights @ inside
     predicted = weights @ (inside * probabilities[:, None])
     observed = weights @ (inside * labels[:, None])
     total = weights.sum(axis=-1)

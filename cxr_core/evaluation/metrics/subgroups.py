@@ -38,7 +38,7 @@ class _Films:
 
     probabilities: np.ndarray  # (N,)
     labels: np.ndarray  # (N,) 0 or 1
-    patients: np.ndarray  # (N,)
+    patients: np.ndarray  # (N,) numbers, in the order of the patients' names
     threshold: float
     level_of: Mapping[str, pd.Series]
 
@@ -75,7 +75,7 @@ def compute_subgroups(
     films = _Films(
         probabilities=rows["probability"].to_numpy(np.float64),
         labels=rows["label"].to_numpy(np.float64),
-        patients=rows["patient"].to_numpy(str),
+        patients=np.unique(rows["patient"].to_numpy(str), return_inverse=True)[1],
         threshold=point.threshold,
         level_of=levels,
     )
@@ -129,25 +129,60 @@ def _levels(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
             yield by, rows[by]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Kind:
+    """The subgroups of one kind. keys: those that are measured; all that are too small come last, as one.
+
+    masks: (N, G) bool, the films of each.
+    """
+
+    keys: tuple[GroupKey, ...]
+    masks: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """(N,) bool: the films that say what they are."""
+        known: np.ndarray = self.masks.any(axis=1)
+        return known
+
+
+def _list_kinds(films: _Films, measured: Mapping[GroupKey, np.ndarray]) -> list[_Kind]:
+    kinds = []
+    for by in dict.fromkeys(by for by, _ in measured):
+        keys = tuple(key for key in measured if key[0] == by)
+        masks = [measured[key] for key in keys]
+        too_small = films.known[by] & ~np.logical_or.reduce(masks)
+        if too_small.any():
+            masks.append(too_small)
+        kinds.append(_Kind(keys=keys, masks=np.stack(masks, axis=1)))
+    return kinds
+
+
 def _bootstrap_groups(
     films: _Films, measured: Mapping[GroupKey, np.ndarray], resamples: int, seed: int
 ) -> tuple[GroupValues, GroupValues]:
     """(1 + resamples,) on the same resamples: of each subgroup, and of all other films that say what they are."""
+    if not measured:
+        return {}, {}
+    kinds = _list_kinds(films, measured)
+    # The sums of all subgroups of all kinds at once: each pass over the resamples costs as much as many a sum.
+    masks = np.concatenate([kind.masks for kind in kinds], axis=1)
+    cells = _list_cells(films, masks)
+    gaps = masks * (films.probabilities - films.labels)[:, None]
+    ends = np.cumsum([kind.masks.shape[1] for kind in kinds])[:-1]
 
     def measure(sample: Resamples) -> dict[tuple[str, GroupKey, str], np.ndarray]:
+        counts = (sample @ cells).reshape(-1, masks.shape[1], 4)
+        sums = np.concatenate([counts, (sample @ gaps)[:, :, None]], axis=2)
         values: dict[tuple[str, GroupKey, str], np.ndarray] = {}
-        for by in dict.fromkeys(by for by, _ in measured):
-            known = films.known[by]
-            masks = {key: mask[known] for key, mask in measured.items() if key[0] == by}
-            inside, outside = _measure_kind(films, known, masks, sample.select(known))
+        for kind, own in zip(kinds, np.split(sums, ends, axis=1), strict=True):
+            inside, outside = _measure_kind(films, kind, own, sample.select(kind.known))
             for (key, name), figures in inside.items():
                 values["inside", key, name] = figures
             for (key, name), figures in outside.items():
                 values["outside", key, name] = figures
         return values
 
-    if not measured:
-        return {}, {}
     values = bootstrap_patients(measure, films.patients, resamples=resamples, seed=seed)
     inside: GroupValues = {}
     outside: GroupValues = {}
@@ -157,47 +192,41 @@ def _bootstrap_groups(
     return inside, outside
 
 
+def _list_cells(films: _Films, masks: np.ndarray) -> np.ndarray:
+    """(N, 4 G) bool: whether a film is in the first subgroup and a true positive, a false positive, and so on."""
+    called, positive = films.probabilities >= films.threshold, films.labels == 1
+    cells = np.stack(
+        [called & positive, called & ~positive, ~called & positive, ~called & ~positive], axis=1
+    )
+    joined: np.ndarray = (masks[:, :, None] & cells[:, None, :]).reshape(len(masks), -1)
+    return joined
+
+
 def _measure_kind(
-    films: _Films, known: np.ndarray, masks: Mapping[GroupKey, np.ndarray], resamples: Resamples
+    films: _Films, kind: _Kind, sums: np.ndarray, resamples: Resamples
 ) -> tuple[GroupValues, GroupValues]:
     """SUBGROUP_FIGURES (R,) of each subgroup of one kind, and of all films outside it.
 
-    known: (N,) bool, the films that say what they are.  masks, resamples: of these films.
+    sums: (R, G, 5) of each subgroup the cells of its confusion, and its predictions less its labels.
+    resamples: of the films that say what they are.
     """
-    probabilities, labels = films.probabilities[known], films.labels[known]
-    group_of = np.full(len(labels), len(masks))  # films of subgroups that are too small share one
-    for place, mask in enumerate(masks.values()):
-        group_of[mask] = place
-    groups = int(group_of.max()) + 1
-    aurocs, other_aurocs = compute_group_aurocs(probabilities, labels, group_of, groups, resamples)
-    total = _sum_films(probabilities, labels, films.threshold, resamples)
+    known, groups = kind.known, kind.masks.shape[1]
+    group_of = kind.masks[known].argmax(axis=1)
+    aurocs, other_aurocs = compute_group_aurocs(
+        films.probabilities[known], films.labels[known], group_of, groups, resamples
+    )
+    total = sums.sum(axis=1)
     inside: GroupValues = {}
     outside: GroupValues = {}
-    for place, (key, mask) in enumerate(masks.items()):
-        own = _sum_films(probabilities[mask], labels[mask], films.threshold, resamples.select(mask))
-        inside |= _to_group_values(key, aurocs[place], own)
-        outside |= _to_group_values(key, other_aurocs[place], total - own)
+    for place, key in enumerate(kind.keys):
+        own = sums[:, place]
+        inside |= _to_group_values(key, aurocs[place], own.T)
+        outside |= _to_group_values(key, other_aurocs[place], (total - own).T)
     return inside, outside
 
 
-def _sum_films(
-    probabilities: np.ndarray, labels: np.ndarray, threshold: float, resamples: Resamples
-) -> np.ndarray:
-    """(5, R) the four cells of the confusion, and the sum of predictions less labels."""
-    counts = metrics.count_confusion(probabilities >= threshold, labels, resamples)
-    return np.stack(
-        [
-            counts.true_positive,
-            counts.false_positive,
-            counts.false_negative,
-            counts.true_negative,
-            resamples @ (probabilities - labels),
-        ]
-    )
-
-
 def _to_group_values(key: GroupKey, auroc: np.ndarray, sums: np.ndarray) -> GroupValues:
-    """(R,) each of SUBGROUP_FIGURES. sums: as `_sum_films` gives them."""
+    """(R,) each of SUBGROUP_FIGURES. sums: (5, R), as `_measure_kind` has them."""
     confusion, films = metrics.Confusion(*sums[:4]), sums[:4].sum(axis=0)
     with np.errstate(invalid="ignore"):
         return {

@@ -6,6 +6,7 @@ from scipy import sparse
 from sklearn import metrics as sk
 
 from cxr_core.evaluation.bootstrap import ranking
+from cxr_core.evaluation.bootstrap import resamples as resamples_module
 from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, draw_resamples
 from cxr_core.evaluation.bootstrap.ranking import compute_group_aurocs
 from cxr_core.evaluation.bootstrap.resamples import Resamples
@@ -33,6 +34,10 @@ def test_sums_over_films_are_those_of_the_table():
     assert resamples @ labels == pytest.approx(table @ labels)
     assert resamples @ columns == pytest.approx(table @ columns)
     assert resamples @ sparse.csr_array(columns) == pytest.approx(table @ columns)
+    chosen = columns > 0
+    assert np.array_equal(
+        resamples @ chosen, table @ chosen
+    )  # counted in float32, without an error
     assert resamples.sum() == pytest.approx(table.sum(axis=1))
     assert resamples.select(labels == 1).to_weights() == pytest.approx(table[:, labels == 1])
 
@@ -53,12 +58,15 @@ def test_order_on_resamples_is_scikit_learns_with_and_without_ties(digits):
 
 
 @pytest.mark.parametrize("digits", [9, 1])
-@pytest.mark.parametrize(("name", "value"), [("SCORES_AT_ONCE", 7), ("EXACT_FLOAT32", 0)])
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [(ranking, "SCORES_AT_ONCE", 7), (resamples_module, "EXACT_FLOAT32", 0)],
+)
 def test_scores_a_few_at_a_time_or_in_full_precision_give_the_same(
-    monkeypatch, digits, name, value
+    monkeypatch, digits, module, name, value
 ):
     probabilities, labels, resamples = resampled_films(2, digits)
-    monkeypatch.setattr(ranking, name, value)
+    monkeypatch.setattr(module, name, value)
     expected = metrics.rank_films(probabilities, labels, resamples.to_weights())
     found = metrics.rank_films(probabilities, labels, resamples)
     assert found.auroc == pytest.approx(expected.auroc, abs=1e-12)
