@@ -8,7 +8,8 @@ SilhouetteError
 │   └── FileTimedOut           a file whose disk does not answer
 ├── SettingsError          an input specification or a phantom with a value out of range
 ├── ModelError             a model folder that cannot be used
-│   └── PretrainedUnavailable  pretrained weights that cannot be downloaded
+│   ├── PretrainedUnavailable  pretrained weights that cannot be downloaded
+│   └── CodeRefused            a user's own Python file that is not run, or that fails
 ├── ReadingError           a reading that cannot be computed
 ├── RecordError            a file kept by this program that does not hold what its kind holds
 ├── DataError              a dataset that cannot be used
@@ -67,6 +68,10 @@ class ModelError(SilhouetteError):
 
 class PretrainedUnavailable(ModelError):
     """A recipe needs pretrained weights, and they cannot be downloaded."""
+
+
+class CodeRefused(ModelError):
+    """A user's own Python file that may not run, is not there, has changed, or fails."""
 
 
 class ReadingError(SilhouetteError):

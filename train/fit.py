@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from cxr_core.errors import RecipeError, SilhouetteError
 from cxr_core.jobs.heartbeat import Heartbeat
+from cxr_core.models.networks.user_code import allow_code, hash_code
 from cxr_core.training.recipe.field_help import format_flag_help
 from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
 from cxr_core.training.runs.annotation import make_annotation
+from cxr_core.training.runs.run_files import RUN_RECIPE
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import (
     DATA,
@@ -55,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _train(given: argparse.Namespace, report: Report, stop: Callable[[], bool]) -> Path:
     """Start or resume the run. A mistake in the recipe is told before the training code is imported."""
     recipe = None if given.resume else _load_recipe(given)
+    if given.allow_code:
+        _allow_code(recipe or load_recipe(given.resume / RUN_RECIPE))
     from cxr_core.training.fit import FitOptions, fit, resume
 
     options = FitOptions(report=report, device=given.device, stop=stop)
@@ -69,6 +73,13 @@ def _train(given: argparse.Namespace, report: Report, stop: Callable[[], bool]) 
         retry_of=given.retry_of,
         annotation=make_annotation(given.name, given.tags, given.note),
     )
+
+
+def _allow_code(recipe: Recipe) -> None:
+    code = hash_code(recipe.code_names)
+    allow_code(code)
+    for file, sha256 in code.items():
+        print(f"allowed to run: {file}, sha256 {sha256}", file=sys.stderr)
 
 
 def _load_recipe(given: argparse.Namespace) -> Recipe:
@@ -94,6 +105,11 @@ def _create_parser() -> argparse.ArgumentParser:
         help="resume this run; its folder is all that is needed",
     )
     parser.add_argument("--init", type=parse_name_or_path, help=INIT)
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="let the recipe's own Python files run with your rights, from now on and as they are now",
+    )
     parser.add_argument("--device", default="auto", help=DEVICE)
     parser.add_argument(
         "--version", default="1.0.0", help="the version of the model written (default 1.0.0)"

@@ -20,6 +20,7 @@ from cxr_core.reading.trial import try_model
 from cxr_core.workspace.atomic import atomic_folder, remove_unfinished
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.jsonl import utc_now
+from cxr_core.workspace.log import add_facts, log_task
 from cxr_core.workspace.paths import printable, workspace
 
 IMPORT_PREFIX = ".import-"  # of the hidden folder in which an import is unpacked and tried
@@ -28,6 +29,7 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,79}")
 RESERVED_ENDINGS = (".json", ".jsonl", ".lock", ".")
 
 
+@log_task("import")
 def import_model(data: bytes) -> Path:
     """Install the model of a zip, tried on drawings; the active version stays active. Returns the installed folder.
 
@@ -41,6 +43,7 @@ def import_model(data: bytes) -> Path:
         with FileLock(home / ".import.lock"), _draft_folder(home) as draft:
             unpack_model(data, draft)
             card = _check_card(draft)
+            add_facts(model=card.model, version=card.version)
             try_model(draft)
             sha256 = hashlib.sha256(data).hexdigest()
             write_json(draft / IMPORT_RECORD, {"schema": 1, "when": utc_now(), "zip": sha256})
@@ -65,8 +68,8 @@ def _check_card(draft: Path) -> AnyCard:
     own = [name for name in names if is_reference(name)]
     if own or card.arguments.get("code"):
         raise ModelError(
-            f"the card names somebody's own code ({printable(', '.join(own))!r:.100}), which no imported model may run. "
-            "Train it here from the recipe, with that file in the workspace's code folder"
+            f"the card names somebody's own code ({printable(', '.join(own))!r:.100}), which no imported model may "
+            "run. Train it here from the recipe, with that file in the workspace's code folder"
         )
     _require_free_name(draft, card)
     return card

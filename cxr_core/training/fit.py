@@ -1,7 +1,7 @@
 """Trains one model from its recipe and data, or resumes a run, as `python -m train.fit` does."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +9,14 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from cxr_core.data.film_set import FilmSet
-from cxr_core.errors import RunError, SilhouetteError
+from cxr_core.errors import CodeRefused, RunError, SilhouetteError
 from cxr_core.models.networks.architectures import Network
 from cxr_core.models.networks.initialise import (
     InitialisedNetwork,
     describe_initial_weights,
     initialise_network,
 )
+from cxr_core.models.networks.user_code import code_folder, hash_code, require_allowed
 from cxr_core.training.engine.checkpoint import LatestCheckpoint
 from cxr_core.training.engine.distributed import DistributedContext, join_processes
 from cxr_core.training.engine.tensorboard import TensorBoard
@@ -50,6 +51,8 @@ from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.training.tasks.phantoms import add_phantoms
 from cxr_core.training.tasks.region_target import append_regions, load_or_make_regions
 from cxr_core.training.tasks.segmentation_inputs import name_of_segmenter
+from cxr_core.workspace.log import add_facts, log_task
+from cxr_core.workspace.paths import workspace
 
 REPORT_EVERY_FILMS = 200
 
@@ -78,6 +81,7 @@ class _Run:
     stop: Callable[[], bool]
 
 
+@log_task("training")
 def fit(
     recipe: Recipe,
     data: Sequence[str | Path],
@@ -97,10 +101,12 @@ def fit(
     with join_processes(options.device) as context:
         # What would end the run comes before the films are decoded, which may take hours.
         require_no_contradiction(recipe)
+        code = hash_code(recipe.code_names)
+        require_allowed(code)
         folders = absolute_folders(data)
         require_films(recipe, folders)
         segmenter = name_of_segmenter() if recipe.region_weight else ""
-        start = _initialise(recipe, recipe.init)
+        start = _initialise(recipe, recipe.init, code)
         run_data = open_run_data(recipe, folders, context, options.report, options.stop)
         folder = RunFolder(run or Path())
         if context.is_first:
@@ -112,10 +118,12 @@ def fit(
                 initial_weights=describe_initial_weights(recipe.init),
                 exclusions=run_data.exclusions,
                 segmenter=segmenter,
+                code=code,
             )
             split = run_data.saved_split
             folder = RunFolder.create(recipe, manifest, run, annotation, split)
         with _hold(folder, context), _record_events(folder, context, options.report) as report:
+            add_facts(run=_id_in_log(folder))
             report(
                 RunBegun(
                     run=str(folder.path),
@@ -136,6 +144,7 @@ def fit(
             return _train(current, start.network)
 
 
+@log_task("resumed training")
 def resume(run: Path, options: FitOptions) -> Path:
     """Go on with a run from its last intact checkpoint, or from its start. Returns the model's folder.
 
@@ -144,7 +153,9 @@ def resume(run: Path, options: FitOptions) -> Path:
     with join_processes(options.device) as context:
         folder = RunFolder.open(run)
         recipe, manifest = folder.load_recipe(), folder.load_manifest()
+        add_facts(run=_id_in_log(folder))
         _require_resumable(folder, manifest)
+        _require_same_code(recipe, manifest, run)
         with _hold(folder, context), _record_events(folder, context, options.report) as report:
             data = open_run_data(recipe, manifest.folders, context, report, options.stop, run)
             _require_same_data(describe_run_data(data.films, recipe), manifest.data, run)
@@ -152,7 +163,8 @@ def resume(run: Path, options: FitOptions) -> Path:
             if latest.checkpoint is None:
                 _require_same_initial_weights(recipe, manifest, run)
             # A checkpoint holds every weight; without one, the initial weights are needed again.
-            start = _initialise(recipe, recipe.init if latest.checkpoint is None else "scratch")
+            init = recipe.init if latest.checkpoint is None else "scratch"
+            start = _initialise(recipe, init, manifest.code)
             current = _Run(
                 recipe=recipe,
                 folder=folder,
@@ -164,10 +176,10 @@ def resume(run: Path, options: FitOptions) -> Path:
             return _train(current, start.network, latest)
 
 
-def _initialise(recipe: Recipe, init: str) -> InitialisedNetwork:
+def _initialise(recipe: Recipe, init: str, code: Mapping[str, str]) -> InitialisedNetwork:
     findings = recipe.labelled_findings
     return initialise_network(
-        recipe.architecture_arguments(len(findings)),
+        recipe.architecture_arguments(len(findings), code),
         init,
         recipe.seed,
         input_spec=recipe.input_spec(),
@@ -250,6 +262,12 @@ def _resume_training(trainer: Trainer, latest: LatestCheckpoint, run: _Run) -> N
     run.report(RunResumed(step=trainer.step, damaged_checkpoints=latest.damaged))
 
 
+def _id_in_log(folder: RunFolder) -> str:
+    """The id of a run of the workspace. A folder elsewhere has a name that this program knows nothing about."""
+    in_workspace = folder.path.absolute().parent == (workspace() / "runs").absolute()
+    return folder.path.name if in_workspace else "outside the workspace"
+
+
 def _require_resumable(folder: RunFolder, manifest: RunManifest) -> None:
     if folder.model.exists():
         raise RunError(f"{folder.path} is finished; its model is {folder.model}")
@@ -257,6 +275,21 @@ def _require_resumable(folder: RunFolder, manifest: RunManifest) -> None:
         raise RunError(
             f"{folder.path} is an ensemble, which has no training to resume; make it again with train.average"
         )
+
+
+def _require_same_code(recipe: Recipe, manifest: RunManifest, run: Path) -> None:
+    """Raises RunError when a file of the user's own that the run was started with has changed since, or is gone."""
+    try:
+        current = hash_code(recipe.code_names)
+    except CodeRefused as error:
+        raise RunError(f"{run} cannot be resumed: {error}") from error
+    changed = [file for file, sha256 in current.items() if manifest.code.get(file) != sha256]
+    if changed:
+        raise RunError(
+            f"{changed[0]} in {code_folder()} has changed since {run} began; put the former file back, whose sha256 is "
+            f"{manifest.code.get(changed[0], 'not recorded')}, or start a new run"
+        )
+    require_allowed(current)
 
 
 def _require_same_data(current: DataDescription, former: DataDescription, run: Path) -> None:

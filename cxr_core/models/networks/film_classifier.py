@@ -6,15 +6,18 @@ It has a backbone of backbones.py, an optional narrowing convolution, and a head
 """
 
 import copy
+from collections.abc import Mapping
 from typing import Any, Literal, cast
 
+import torch
 from torch import Tensor, nn
 
-from cxr_core.errors import RecipeError
+from cxr_core.errors import CodeRefused, RecipeError
 from cxr_core.models.networks.backbones import (
     build_backbone,
     find_middle_stages,
     measure_feature_shape,
+    require_network,
 )
 from cxr_core.models.networks.heads import (
     AttentionHead,
@@ -22,6 +25,12 @@ from cxr_core.models.networks.heads import (
     DenseHead,
     FilmHead,
     PositionalHead,
+)
+from cxr_core.models.networks.user_code import (
+    call_function,
+    explain_error,
+    is_reference,
+    parse_reference,
 )
 from cxr_core.workspace.json_files import JsonObject
 
@@ -34,6 +43,7 @@ class FilmClassifier(nn.Module):
     side: pixels of the square input.  neck: channels after narrowing; None = as the backbone gives them.
     hidden: units of the hidden layer of the heads `dense` and `attention`.
     two_class: the head has two outputs for each finding, z0 and z1, and the logit is z1 - z0.
+    code: the sha256 of the user's own files that backbone and head name, see user_code.py.
     """
 
     def __init__(  # noqa: PLR0913 - the keys of a card's arguments
@@ -43,17 +53,18 @@ class FilmClassifier(nn.Module):
         findings: int,
         channels: int,
         side: int,
-        head: Head = "averaged",
+        head: str = "averaged",
         neck: int | None = None,
         hidden: int = 128,
         two_class: bool = False,
         dropout: float = 0.0,
         pretrained: bool = False,
         backbone_arguments: JsonObject | None = None,
+        code: Mapping[str, str] | None = None,
     ):
         super().__init__()
         self.backbone: Any = build_backbone(
-            backbone, channels, pretrained, backbone_arguments or {}
+            backbone, channels, pretrained, backbone_arguments or {}, code
         )
         width, rows, columns = measure_feature_shape(self.backbone, backbone, channels, side)
         self._middle = find_middle_stages(self.backbone)
@@ -63,7 +74,13 @@ class FilmClassifier(nn.Module):
                 nn.Conv2d(width, neck, 1, bias=False), nn.BatchNorm2d(neck), nn.ReLU()
             )
             width = neck
-        self.head = _build_head(head, width, findings, (rows, columns), hidden, dropout, two_class)
+        layers = {"hidden": hidden, "dropout": dropout, "two_class": two_class}
+        if is_reference(head):
+            self.head = _build_own_head(head, width, findings, (rows, columns), layers, code or {})
+        else:
+            self.head = _build_head(
+                head, width, findings, (rows, columns), hidden, dropout, two_class
+            )
 
     def forward_features(self, films: Tensor) -> Tensor:
         """(B, C, S, S) normalised films to the features (B, F, h, w), after their last activation."""
@@ -98,6 +115,40 @@ class FilmClassifier(nn.Module):
         kept = copy.deepcopy(self)
         kept.head = self.head.keep_findings(count)
         return kept
+
+
+def _build_own_head(
+    name: str,
+    width: int,
+    findings: int,
+    cells: tuple[int, int],
+    layers: Mapping[str, object],
+    code: Mapping[str, str],
+) -> FilmHead:
+    """The head that a user's own function returns, tried on features. Raises CodeRefused for one that does not fit."""
+    reference = parse_reference(name)
+    arguments = {"features": width, "findings": findings, "cells": cells, **layers}
+    head = call_function(reference, code.get(reference.file), arguments)
+    require_network(head, name)
+    if not isinstance(head, FilmHead):
+        raise CodeRefused(
+            f"{name} returned {type(head).__name__}; a head is a subclass of cxr_core.models.networks.heads.FilmHead"
+        )
+    try:
+        with torch.no_grad():
+            features = torch.rand(2, width, *cells)
+            shapes = [tuple(head.eval()(features).shape)]
+            shapes.append(tuple(head.attribute_to_cells(features).shape))
+            shapes.append(tuple(head.keep_findings(1)(features).shape))
+    except Exception as error:
+        raise explain_error(reference.file, error, "as it took features") from error
+    expected = [(2, findings), (2, findings, *cells), (2, 1)]
+    if shapes != expected:
+        raise CodeRefused(
+            f"{name} gives logits, attribution and the logits of one finding in the shapes {shapes}; expected "
+            f"{expected}"
+        )
+    return head
 
 
 def _build_head(

@@ -40,6 +40,7 @@ DEFAULT_SHAPE: ArchitectureArguments = {
     "neck": None,
     "hidden": 128,
     "two_class": False,
+    "code": {},
 }
 SHAPE_KEYS = ("backbone", "channels", "side", *DEFAULT_SHAPE)
 LAST_LAYER = ("head.linear.weight", "head.linear.bias")

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from cxr_core.errors import ModelError
+from cxr_core.errors import ModelError, RecipeError
 from cxr_core.models.card import ArchitectureArguments
 from cxr_core.models.networks.architectures import Network, build_network
+from cxr_core.models.networks.user_code import is_reference, parse_reference
 from cxr_core.models.weights_file import Shapes, load_tensors, read_shapes
 from cxr_core.workspace.paths import printable
 
@@ -54,6 +55,7 @@ def load_saved_network(architecture: str, arguments: ArchitectureArguments, path
     """
     shapes = read_shapes(path)
     _require_own_weights(arguments)
+    _require_code_hashes(arguments)
     network = _build_without_memory(architecture, arguments, shapes, path)
     _require_same_tensors(network, shapes, path)
     tensors = load_tensors(path)
@@ -79,11 +81,29 @@ def _require_own_weights(arguments: ArchitectureArguments) -> None:
         )
 
 
+def _require_code_hashes(arguments: ArchitectureArguments) -> None:
+    """Raises ModelError for a card that names a user's own file without its sha256."""
+    code = arguments.get("code", {})
+    for name in (arguments.get("backbone", ""), arguments.get("head", "")):
+        if not is_reference(name):
+            continue
+        try:
+            file = parse_reference(name).file
+        except RecipeError as error:
+            raise ModelError(f"the card cannot be used: {error}") from error
+        if file not in code:
+            raise ModelError(
+                f"the card names {name} without the sha256 of that file, so it is not run; train the model again"
+            )
+
+
 def _build_without_memory(
     architecture: str, arguments: ArchitectureArguments, shapes: Shapes, path: Path
 ) -> Network:
     call_limit = SPARE_CALLS + CALLS_PER_TENSOR * len(shapes)
     try:
+        if arguments.get("code"):  # somebody allowed this code, which may need values as it builds
+            return build_network(architecture, arguments)
         with _LimitedCalls(call_limit), torch.device("meta"):
             return build_network(architecture, arguments)
     except ModelError:

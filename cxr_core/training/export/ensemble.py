@@ -29,8 +29,10 @@ from cxr_core.training.run_data import (
 from cxr_core.training.run_split import find_recipe_split
 from cxr_core.training.runs.manifest import RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.workspace.log import log_task
 
 
+@log_task("averaging of runs")
 def build_ensemble(
     runs: Sequence[Path],
     data: Sequence[str | Path],
@@ -47,7 +49,7 @@ def build_ensemble(
     """
     began = time.perf_counter()
     members = [RunFolder.open(path) for path in runs]
-    _require_comparable(members)
+    require_comparable(members)
     recipe = members[0].load_recipe()
     usable = open_data(data, lambda _, done, total: progress(done, total))
     films_of_split(members[0], usable, "val")  # refuses data that splits differently
@@ -72,6 +74,7 @@ def build_ensemble(
         initial_weights=first.initial_weights or recipe.init,
         exclusions=build_exclusions(recipe, films, saved),
         segmenter=first.segmenter,
+        code=first.code,
         members=tuple(describe_initial_weights(str(member.model)) for member in members),
     )
     folder = RunFolder.create(recipe, manifest, run, split=saved)
@@ -88,7 +91,8 @@ def _average_networks(
     networks = [
         load_network(member.model, card) for member, card in zip(members, cards, strict=True)
     ]
-    arguments = recipe.architecture_arguments(len(recipe.findings))
+    code = members[0].load_manifest().code
+    arguments = recipe.architecture_arguments(len(recipe.findings), code)
     return EnsembleClassifier.from_networks(networks, arguments)
 
 
@@ -108,11 +112,12 @@ def validation_auroc(card: ModelCard, finding: str) -> float:
     return figure.value
 
 
-def _require_comparable(members: Sequence[RunFolder]) -> None:
+def require_comparable(members: Sequence[RunFolder]) -> None:
     """Raises RunError for runs that are unfinished, split differently or have different networks."""
     first = members[0]
     expected = _identity_of(first.load_recipe())
-    split = first.load_manifest().data.split_sha256
+    manifest = first.load_manifest()
+    split, code = manifest.data.split_sha256, manifest.code
     for member in members:
         if not (member.model / CARD).is_file():
             raise RunError(f"{member.path} has no model yet; an ensemble needs finished runs")
@@ -120,6 +125,11 @@ def _require_comparable(members: Sequence[RunFolder]) -> None:
             raise RunError(
                 f"{member.path} was trained on other films than {first.path}, some of them the other's validation "
                 "films; an ensemble needs runs with the same split (the same shares, and the same seed or split_seed)"
+            )
+        if member.load_manifest().code != code:
+            raise RunError(
+                f"{member.path} was trained with another version of {', '.join(code)} than {first.path}; the runs of "
+                "an ensemble have the same network"
             )
         if _identity_of(member.load_recipe()) != expected:
             raise RunError(

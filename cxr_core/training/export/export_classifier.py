@@ -121,7 +121,7 @@ def export_classifier(
         version=manifest.version,
         findings=recipe.findings,
         architecture=_architecture_of(network, recipe),
-        arguments=_architecture_arguments(network, recipe),
+        arguments=_architecture_arguments(network, recipe, manifest.code),
         input_spec=recipe.input_spec(),
         population=intended_population(recipe),
         calibration={key: fit.calibration for key, fit in fits.items()},
@@ -214,8 +214,10 @@ def _architecture_of(network: FilmClassifier, recipe: Recipe) -> str:
     return recipe.architecture
 
 
-def _architecture_arguments(network: FilmClassifier, recipe: Recipe) -> ArchitectureArguments:
-    arguments = recipe.architecture_arguments(len(recipe.findings))
+def _architecture_arguments(
+    network: FilmClassifier, recipe: Recipe, code: Mapping[str, str]
+) -> ArchitectureArguments:
+    arguments = recipe.architecture_arguments(len(recipe.findings), code)
     if isinstance(network, EnsembleClassifier):
         arguments["members"] = len(network.members)
     return arguments

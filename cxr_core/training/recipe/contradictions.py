@@ -84,6 +84,12 @@ def _check_findings(recipe: Recipe) -> Problems:
             ("structures", "auxiliary_findings"),
             "structures makes this a recipe for segmentation, which trains no auxiliary_findings; empty one of them",
         )
+    if recipe.structures and recipe.code_names:
+        yield (
+            ("structures", "backbone"),
+            f"backbone={recipe.backbone!r} is a file of your own, and the network for segmentation needs the maps of a "
+            "timm backbone; choose one of timm",
+        )
     counts = Counter(recipe.labelled_findings)
     repeated = [finding for finding, count in counts.items() if count > 1]
     if repeated:

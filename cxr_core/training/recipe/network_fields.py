@@ -1,7 +1,7 @@
 """The fields of a recipe that decide the network and its input."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from cxr_core.film.preprocess import Equalisation
 from cxr_core.training.recipe.common_fields import COMMON
@@ -24,7 +24,10 @@ class NetworkFields:
     backbone: str = field(
         default="mobilenetv2_100",
         metadata=setting(
-            "Backbone", "plain_cnn, or the name of any convolutional network of timm.", COMMON
+            "Backbone",
+            "plain_cnn, the name of any convolutional network of timm, or a function of a file of your own "
+            "(file:my_net.py:build).",
+            COMMON,
         ),
     )
     backbone_arguments: JsonObject = field(
@@ -44,9 +47,15 @@ class NetworkFields:
             NETWORK,
         ),
     )
-    head: Head = field(
+    head: str = field(
         default="averaged",
-        metadata=setting("Head", "How the backbone's feature map becomes logits.", NETWORK),
+        metadata=setting(
+            "Head",
+            "How the backbone's feature map becomes logits; or a function of a file of your own.",
+            NETWORK,
+            options=get_args(Head),
+            takes_code=True,
+        ),
     )
     neck: int | None = field(
         default=None,

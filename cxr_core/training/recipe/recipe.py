@@ -1,6 +1,7 @@
 """A recipe: everything that decides how a model is trained, as one frozen value that checks itself."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cxr_core.data.splits.ratios import parse_ratios
@@ -8,6 +9,7 @@ from cxr_core.errors import DataError, RecipeError, SettingsError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import FINDINGS, STRUCTURES
 from cxr_core.models.card import ArchitectureArguments
+from cxr_core.models.networks.user_code import is_reference, parse_reference
 from cxr_core.training.recipe.augmentation import AUGMENTATION, Augmentation
 from cxr_core.training.recipe.common_fields import COMMON, NAMING, CommonFields, NamingFields
 from cxr_core.training.recipe.loss_fields import LOSS, LossFields
@@ -37,6 +39,8 @@ class Recipe(
 
     def __post_init__(self) -> None:
         require_valid(self)
+        for name in self.code_names:
+            parse_reference(name)
         self._require_one_task()
         self._require_consistent_training()
         self._require_valid_split()
@@ -99,8 +103,18 @@ class Recipe(
             equalisation=self.equalisation,
         )
 
-    def architecture_arguments(self, findings: int) -> ArchitectureArguments:
-        """The arguments of the architecture. findings: logits of a classifier; a segmenter ignores it."""
+    @property
+    def code_names(self) -> tuple[str, ...]:
+        """Those of backbone and head that are functions of a user's own file."""
+        return tuple(filter(is_reference, (self.backbone, self.head)))
+
+    def architecture_arguments(
+        self, findings: int, code: Mapping[str, str] | None = None
+    ) -> ArchitectureArguments:
+        """The arguments of the architecture.
+
+        findings: logits of a classifier; a segmenter ignores it.  code: the sha256 of each file of the user's own.
+        """
         if self.structures:
             return {
                 "backbone": self.backbone,
@@ -108,7 +122,7 @@ class Recipe(
                 "dropout": self.dropout,
                 "backbone_arguments": dict(self.backbone_arguments),
             }
-        return {
+        arguments: ArchitectureArguments = {
             "backbone": self.backbone,
             "findings": findings,
             "channels": self.channels,
@@ -120,6 +134,9 @@ class Recipe(
             "dropout": self.dropout,
             "backbone_arguments": dict(self.backbone_arguments),
         }
+        if code:
+            arguments["code"] = dict(code)
+        return arguments
 
     def _require_one_task(self) -> None:
         """A recipe predicts findings or segments structures, never both."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 from cxr_core.errors import RecipeError
+from cxr_core.models.networks.user_code import is_reference
 from cxr_core.presentation.suggest import suggest
 
 Kind = Literal["whole", "number", "switch", "choice", "keys", "text", "table"]
@@ -31,8 +32,9 @@ class Setting:
     """What the type of a field does not say.
 
     label, help: as people read them.  group: the heading in the form.  low, high: the inclusive range of a number.
-    options: the entries that a list may have.  key: the name in TOML files and after `--set`, where it differs from the
-    attribute's.
+    options: the entries that a list or a text may have.  takes_code: whether a text may also name a function of a
+    user's own file, as `file:my_net.py:build`.  key: the name in TOML files and after `--set`, where it differs from
+    the attribute's.
     """
 
     label: str
@@ -42,6 +44,7 @@ class Setting:
     high: float | None = None
     options: tuple[str, ...] = ()
     key: str = ""
+    takes_code: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,7 @@ class FieldSpec:
         if self.kind in ("whole", "number"):
             return self._find_problem_of_number(value)
         if self.kind == "choice":
-            known = value in self.choices
+            known = value in self.choices or (self.setting.takes_code and is_reference(str(value)))
             hint = suggest(str(value), self.choices)
             return "" if known else f"is unknown{hint} Choose from {', '.join(self.choices)}"
         if self.kind == "keys":
@@ -99,7 +102,7 @@ class FieldSpec:
         return f"has {unknown}{hint} Choose from {', '.join(self.choices)}"
 
 
-def setting(
+def setting(  # noqa: PLR0913 - those of Setting
     label: str,
     help: str,
     group: str,
@@ -108,10 +111,18 @@ def setting(
     high: float | None = None,
     options: tuple[str, ...] = (),
     key: str = "",
+    takes_code: bool = False,
 ) -> dict[str, Setting]:
     """The `metadata` of a dataclass field that is a setting; the arguments are those of `Setting`."""
     declared = Setting(
-        label=label, help=help, group=group, low=low, high=high, options=options, key=key
+        label=label,
+        help=help,
+        group=group,
+        low=low,
+        high=high,
+        options=options,
+        key=key,
+        takes_code=takes_code,
     )
     return {METADATA_KEY: declared}
 
@@ -134,11 +145,13 @@ def _read_specs(owner: type) -> Iterator[FieldSpec]:
             continue
         plain_type = _without_none(hints[field.name])
         kind = KIND_OF_TYPE[get_origin(plain_type) or plain_type]
+        if kind == "text" and declared.options:
+            kind = "choice"
         yield FieldSpec(
             attribute=field.name,
             key=declared.key or field.name,
             kind=kind,
-            choices=get_args(plain_type) if kind == "choice" else declared.options,
+            choices=declared.options or (get_args(plain_type) if kind == "choice" else ()),
             optional=plain_type is not hints[field.name],
             setting=declared,
         )

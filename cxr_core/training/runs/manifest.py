@@ -99,7 +99,7 @@ class RunManifest(JsonRecord):
 
     folders: absolute paths of the datasets.  version: of the model.  retry_of: the run whose recipe this one changed.
     initial_weights: where they came from, with hashes.  segmenter: the model that outlined the films of a recipe with
-    region_weight.  members: the models of an ensemble.
+    region_weight.  members: the models of an ensemble.  code: the sha256 of each file of the user's own.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {
@@ -117,6 +117,7 @@ class RunManifest(JsonRecord):
     exclusions: Exclusions = field(default_factory=Exclusions)
     segmenter: str = ""
     members: tuple[PathText, ...] = ()
+    code: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> JsonObject:
         """The object as manifest.json holds it."""
