@@ -19,9 +19,16 @@ from cxr_core.data.account import LEFT_OUT, USED
 from cxr_core.data.cache.pixel_cache import PixelCache
 from cxr_core.data.checks.decision import Action, Decision, apply_decisions, decide_issue
 from cxr_core.data.checks.issue import Issue, sort_by_severity
+from cxr_core.data.checks.near_duplicates import check_near_duplicates
 from cxr_core.data.checks.report import DatasetReport, render_dataset_report
 from cxr_core.data.checks.run import check_masks, run_checks
 from cxr_core.data.manifest import Manifest
+from cxr_core.data.near_duplicates.search import FILE as NEAR_DUPLICATES
+from cxr_core.data.near_duplicates.search import (
+    NearDuplicates,
+    find_near_duplicates,
+    load_near_duplicates,
+)
 from cxr_core.data.prepare_apart import READING, Preparation, StageProgress, prepare_apart
 from cxr_core.data.registry import THUMBNAIL, Dataset, choose_folder, find_dataset, list_datasets
 from cxr_core.data.sources.detect import read_sources
@@ -30,6 +37,7 @@ from cxr_core.errors import DataError
 from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import atomic_files, temporary_path_beside
 from cxr_core.workspace.json_files import write_json
+from cxr_core.workspace.log import add_facts, log_task
 from cxr_core.workspace.process_lock import wait_for_lock
 
 WAITING = "waiting for another preparation"
@@ -49,6 +57,7 @@ def ignore_stage_progress(stage: str, done: int, total: int) -> None:
     """Shows no progress."""
 
 
+@log_task("preparation")
 def prepare_dataset(
     folders: Sequence[Path],
     *,
@@ -71,7 +80,9 @@ def prepare_dataset(
         decisions=tuple(decisions),
         note=note,
     )
-    return Dataset.load(registry.datasets_folder() / prepare_apart(preparation, progress))
+    dataset = Dataset.load(registry.datasets_folder() / prepare_apart(preparation, progress))
+    add_facts(kind=dataset.kind)
+    return dataset
 
 
 def prepare_here(preparation: Preparation, progress: StageProgress) -> str:
@@ -80,7 +91,18 @@ def prepare_here(preparation: Preparation, progress: StageProgress) -> str:
     progress(READING, 0, 1)
     manifest = decode_films(read_sources(sources, preparation.kind), progress)
     progress("examining", 0, 1)
-    issues = sort_by_severity([*run_checks(manifest), *check_masks(manifest)])
+    near_duplicates = find_near_duplicates(
+        manifest,
+        load_near_duplicates(choose_folder(sources, preparation.name)),
+        partial(progress, "looking for near-duplicates"),
+    )
+    issues = sort_by_severity(
+        [
+            *run_checks(manifest),
+            *check_masks(manifest),
+            *check_near_duplicates(manifest, near_duplicates),
+        ]
+    )
     waiting = partial(progress, WAITING, 0, 1)
     with _explain_errors(), wait_for_lock(_registry_lock_file(), waiting):
         progress("writing", 0, 1)
@@ -96,7 +118,7 @@ def prepare_here(preparation: Preparation, progress: StageProgress) -> str:
         for code, action in preparation.decisions:
             decision = decide_issue(issues, code, action, preparation.note, _utc_seconds())
             dataset = _with_decision(dataset, decision)
-        _write_dataset(dataset, manifest, issues)
+        _write_dataset(dataset, manifest, issues, near_duplicates)
     progress("writing", 1, 1)
     return dataset.name
 
@@ -136,6 +158,7 @@ def withdraw_decision(dataset: Dataset, code: str) -> Dataset:
     return undecided
 
 
+@log_task("deletion of a dataset")
 def forget_dataset(folder: Path) -> None:
     """Remove a dataset, given by its folder in the registry, and its report; the films are never touched."""
     with _hold_registry(), suppress(FileNotFoundError):  # somebody else has removed it
@@ -223,14 +246,24 @@ def _with_decision(dataset: Dataset, decision: Decision) -> Dataset:
     return replace(dataset, decisions=(*others, decision))
 
 
-def _write_dataset(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...]) -> None:
-    """Write every file of a dataset's folder; all are of this preparation or none is. Raises OSError."""
+def _write_dataset(
+    dataset: Dataset,
+    manifest: Manifest,
+    issues: tuple[Issue, ...],
+    near_duplicates: NearDuplicates | None = None,
+) -> None:
+    """Write every file of a dataset's folder; all are of this preparation or none is. Raises OSError.
+
+    near_duplicates: None leaves those that are there.
+    """
     manifest = apply_decisions(manifest, issues, dataset.decisions)
     report = _build_report(dataset, manifest, issues)
     issue_records = [issue.to_json() for issue in issues]
     with atomic_files(dataset.folder) as draft:
         manifest.save(draft / registry.MANIFEST)
         (draft / registry.ISSUES_FILE).write_text(json.dumps(issue_records), encoding="utf-8")
+        if near_duplicates is not None:
+            write_json(draft / NEAR_DUPLICATES, near_duplicates.to_json())
         _write_quarantine(draft / registry.QUARANTINE, manifest)
         (draft / registry.REPORT_HTML).write_text(render_dataset_report(report), encoding="utf-8")
         write_json(draft / registry.REPORT_JSON, report.to_json())

@@ -49,7 +49,8 @@ class Preparation(JsonRecord):
 
 def prepare_apart(preparation: Preparation, progress: StageProgress) -> str:
     """Prepare and register a dataset. Returns its name. Raises DataError, and what progress raises."""
-    environment = {"CXR_WORKSPACE": os.path.abspath(workspace())}
+    # The search for near-duplicates multiplies small matrices, for which more threads cost more than they save.
+    environment = {"CXR_WORKSPACE": os.path.abspath(workspace()), "OPENBLAS_NUM_THREADS": "1"}
     try:
         # A fault of this program leaves its traceback where this process leaves its own.
         child = ChildProcess(MODULE, environment=environment, stderr=sys.__stderr__)

@@ -81,7 +81,13 @@ def test_sound_dataset_is_registered_completely(sound: Path) -> None:
     stages: list[str] = []
     dataset = prepare_dataset([sound], progress=lambda stage, done, total: stages.append(stage))
     assert dataset.name == "sound-set"
-    assert list(dict.fromkeys(stages)) == ["reading tables", "decoding", "examining", "writing"]
+    assert list(dict.fromkeys(stages)) == [
+        "reading tables",
+        "decoding",
+        "examining",
+        "looking for near-duplicates",
+        "writing",
+    ]
     assert list_datasets() == [dataset] == [find_dataset("sound-set")]
     assert dataset.open_blocking_issues() == ()
     table = dataset.load_manifest().table
@@ -95,6 +101,7 @@ def test_sound_dataset_is_registered_completely(sound: Path) -> None:
         "report.html",
         "report.json",
         "quarantine.csv",
+        "near_duplicates.json",
     ):
         assert (dataset.folder / name).is_file()
     hidden = [path.name for path in dataset.folder.glob(".*")]

@@ -172,7 +172,13 @@ def test_a_preparation_in_its_own_process_makes_the_same_dataset(
     apart = prepare.prepare_dataset(
         [films], progress=lambda stage, done, total: stages.append(stage), name="films", note="why"
     )
-    assert list(dict.fromkeys(stages)) == ["reading tables", "decoding", "examining", "writing"]
+    assert list(dict.fromkeys(stages)) == [
+        "reading tables",
+        "decoding",
+        "examining",
+        "looking for near-duplicates",
+        "writing",
+    ]
     monkeypatch.setattr(prepare, "prepare_apart", prepare.prepare_here)
     monkeypatch.setenv("CXR_WORKSPACE", str(tmp_path / "another"))
     here = prepare.prepare_dataset([films], name="films", note="why")

@@ -53,7 +53,19 @@ _TABLE_ISSUES = {
     "unknown_label": IssueKind(
         "blocking",
         "Unknown labels",
-        "Correct the label, add an alias in findings.py, or exclude the films.",
+        "Map the label to a finding, correct it, or exclude the films.",
+    ),
+    "unknown_columns": IssueKind(
+        "warning",
+        "Label columns of no known finding",
+        "Map each column to a finding, or to ignore; until then they are not used.",
+        "columns",
+    ),
+    "unused_mapping": IssueKind(
+        "warning",
+        "Mapped labels that the data no longer have",
+        "Take them out of the mapping, or correct the table.",
+        "labels",
     ),
     "label_alias": IssueKind(
         "note",
@@ -203,6 +215,16 @@ _FILE_ISSUES = {
         "Identical images with different labels",
         "Find out which label is right, or exclude both.",
     ),
+    "near_duplicates": IssueKind(
+        "note",
+        "Nearly identical films of one patient",
+        "Look at them; exclude the copies where one exposure was saved twice.",
+    ),
+    "near_duplicates_two_patients": IssueKind(
+        "warning",
+        "Nearly identical films of different patients",
+        "Look at them side by side; correct the patient, or exclude the copies, which a split may part.",
+    ),
     "swapped_masks": IssueKind(
         "warning",
         "Masks of another structure than their folder says",
@@ -242,6 +264,11 @@ _SPLIT_ISSUES = {
         "blocking",
         "The same image in two splits",
         "Exclude the training copy, or split the data again by ratios.",
+    ),
+    "near_duplicates_two_splits": IssueKind(
+        "blocking",
+        "Nearly identical films in two splits",
+        "Look at them side by side; exclude the training copies, or split the data again by ratios.",
     ),
     "small_validation": IssueKind(
         "warning",

@@ -1,0 +1,1 @@
+"""Finds films that are copies of one another in another size, container, cut or brightness."""
