@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cxr_core.errors import DataError, SilhouetteError
 from cxr_core.presentation.wording import SPLIT_NAMES
+from cxr_core.workspace.log import add_facts, log_task
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import (
@@ -31,6 +32,7 @@ from train.progress import report_progress
 if TYPE_CHECKING:
     from cxr_core.data.manifest import Manifest
     from cxr_core.data.prepare_apart import StageProgress
+    from cxr_core.evaluation.population import PopulationFilms
     from cxr_core.evaluation.segmentation.evaluate import SegmenterEvaluation
     from cxr_core.evaluation.store.folder import Evaluation
     from cxr_core.reading.classifier import Classifier
@@ -46,12 +48,13 @@ class EvaluationOptions:
 
     comparator: a classifier to compare a measured ratio with.
     segmenter: whose contours heatmaps are compared with.  recalibrate: the method of a recalibration that is reported
-    apart; None for none.
+    apart; None for none.  outside_population: whether films of patients whom the model is not for are measured apart.
     """
 
     comparator: str | None = None
     segmenter: str | None = None
     recalibrate: str | None = None
+    outside_population: bool = False
 
 
 DEFAULT_OPTIONS = EvaluationOptions()
@@ -65,6 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         comparator=given.beside,
         segmenter=given.outlines,
         recalibrate=given.recalibrate,
+        outside_population=given.outside_population,
     )
     try:
         with report_progress() as progress:
@@ -84,6 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+@log_task("evaluation")
 def evaluate(
     name: str,
     data: Sequence[str | Path],
@@ -97,6 +102,7 @@ def evaluate(
     """Evaluate a run, a model folder or an installed model, and write it down. Returns the path of metrics.json."""
     from cxr_core.data.prepare import open_data, resolve_data
     from cxr_core.evaluation.evaluate import record_in_card
+    from cxr_core.evaluation.population import select_population
     from cxr_core.evaluation.store.provenance import record_test_use
     from cxr_core.models.card_file import is_segmenter
     from cxr_core.reading.classifier import Classifier
@@ -107,10 +113,14 @@ def evaluate(
     run, folder = find_run(Path(name)), find_model_folder(name)
     model = Segmenter.load(folder) if is_segmenter(folder) else Classifier.load(folder)
     dataset = open_data(data, progress)
+    add_facts(model=model.card.model, version=model.card.version, split=split)
     films = films_of_split(run, dataset, split) if run else dataset.select_split(split)
-    evaluation = _evaluate_model(model, dataset, films, split, run, options, progress)
+    selected = select_population(films, model.card.population)
+    evaluation = _evaluate_model(model, dataset, selected, split, run, options, progress)
     # The folders are kept so that the page can show the films again.
-    evaluation = replace(evaluation, data=evaluation.data.with_folders(resolve_data(data)))
+    films_facts = replace(evaluation.data, folders=resolve_data(data), population=selected.record)
+    evaluation = replace(evaluation, data=films_facts)
+    _print_notes(evaluation)
     path = evaluation.write(out or _default_folder(model, run, split))
     if split == "test":
         record_test_use(evaluation.data, evaluation.card, "train.evaluate")
@@ -119,38 +129,62 @@ def evaluate(
     return path
 
 
+def _print_notes(evaluation: Evaluation | SegmenterEvaluation) -> None:
+    """Say on stderr which films were left out, and what is wrong with the figures; stdout has the path alone."""
+    from cxr_core.evaluation.population import describe_population
+    from cxr_core.evaluation.report.notes import list_notes
+    from cxr_core.evaluation.store.folder import Evaluation
+
+    print(describe_population(evaluation.data), file=sys.stderr)
+    if isinstance(evaluation, Evaluation):
+        for note in list_notes(evaluation.figures, evaluation.calibrated_here):
+            print(note, file=sys.stderr)
+
+
 def _evaluate_model(
     model: Classifier | Segmenter,
     dataset: Manifest,
-    films: Manifest,
+    selected: PopulationFilms,
     split: str,
     run: RunFolder | None,
     options: EvaluationOptions,
     progress: StageProgress,
 ) -> Evaluation | SegmenterEvaluation:
-    """Evaluate a model on the films of a split. dataset: all usable films.
+    """Evaluate a model on the films of a split that are of its population. dataset: all usable films.
 
     Raises DataError when a segmentation model is to be recalibrated, or no finding can be.
     """
-    from cxr_core.evaluation.evaluate import evaluate_classifier
+    from cxr_core.evaluation.evaluate import (
+        evaluate_classifier,
+        is_calibrated_on,
+        measure_outside_population,
+    )
     from cxr_core.evaluation.metrics.figures import BALANCED
     from cxr_core.evaluation.metrics.recalibrate import recalibrate, require_recalibratable
     from cxr_core.reading.segmenter import Segmenter
     from train.model_names import load_segmenter_named
 
     if isinstance(model, Segmenter):
-        return _evaluate_segmenter(model, dataset, films, split, options, progress)
+        return _evaluate_segmenter(model, selected.inside, split, options, progress)
     if options.recalibrate:
         require_recalibratable(options.recalibrate, model.card)
     evaluation = evaluate_classifier(
         model,
-        films,
+        selected.inside,
         split,
         events=run.read_events() if run else [],
         segmenter=load_segmenter_named(options.segmenter),
         dataset=dataset,
         progress=partial(progress, "reading films"),
     )
+    evaluation = replace(
+        evaluation, calibrated_here=is_calibrated_on(model.card, dataset, split, of_run=bool(run))
+    )
+    if options.outside_population and selected.outside is not None:
+        outside = measure_outside_population(
+            model, selected.outside, partial(progress, "reading films outside the population")
+        )
+        evaluation = replace(evaluation, outside=outside)
     if not options.recalibrate:
         return evaluation
     recalibration = recalibrate(evaluation.card, evaluation.table, options.recalibrate, BALANCED)
@@ -159,7 +193,6 @@ def _evaluate_model(
 
 def _evaluate_segmenter(
     model: Segmenter,
-    dataset: Manifest,
     films: Manifest,
     split: str,
     options: EvaluationOptions,
@@ -231,6 +264,11 @@ def _parser() -> argparse.ArgumentParser:
         type=parse_name_or_path,
         metavar="MODEL",
         help="a segmenter to compare heatmaps with (default: installed)",
+    )
+    parser.add_argument(
+        "--outside-population",
+        action="store_true",
+        help="also measure, apart, the films of patients whom the model is not for",
     )
     parser.add_argument("--recalibrate", type=parse_recalibration, metavar="METHOD", help=METHODS)
     return parser

@@ -16,6 +16,7 @@ from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.workspace.child_process import ChildEnded, ChildProcess, ChildTimedOut
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.json_record import JsonRecord
+from cxr_core.workspace.log import log_task
 
 WORKER = "cxr_core.jobs.estimate_worker"
 STOPPED = "The estimate was stopped."
@@ -65,6 +66,7 @@ class Estimate:
     sentence: str
 
 
+@log_task("estimate")
 def estimate(
     request: TrainingRequest, stop: Callable[[], bool] = lambda: False, limit_s: float = 20.0
 ) -> Estimate:

@@ -15,6 +15,7 @@ import os
 import secrets
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -50,6 +51,16 @@ class Task:
         self.id = secrets.token_hex(4)
         self.facts: dict[str, Fact] = {}
 
+    def count(self, **counts: int | dict[str, int]) -> None:
+        """Add to the counts of the last line: `films=1`, or of several kinds, `codes={"lateral_view": 1}`."""
+        for name, count in counts.items():
+            before = self.facts.get(name)
+            if isinstance(count, dict):
+                former = before if isinstance(before, dict) else {}
+                self.facts[name] = dict(Counter(former) + Counter(count))
+            else:
+                self.facts[name] = count + (before if isinstance(before, int) else 0)
+
     def add(self, **facts: Fact) -> None:
         """Add facts to the last line: counts, codes, ids. Never what a file, a header or a user says."""
         self.facts |= facts
@@ -74,7 +85,7 @@ def log_task(kind: str, **facts: Fact) -> Iterator[Task]:
     began, level, outcome = time.monotonic(), logging.INFO, {"state": "finished"}
     try:
         yield task
-    except (Cancelled, KeyboardInterrupt):
+    except Cancelled:
         outcome = {"state": "stopped"}
         raise
     except SilhouetteError as error:
@@ -83,6 +94,9 @@ def log_task(kind: str, **facts: Fact) -> Iterator[Task]:
     except Exception as error:
         level = logging.ERROR
         outcome = {"state": "failed", "error": type(error).__name__, "where": describe_place(error)}
+        raise
+    except BaseException:  # Ctrl-C, or a tab that was closed
+        outcome = {"state": "stopped"}
         raise
     finally:
         _current.reset(token)
@@ -97,8 +111,20 @@ def add_facts(**facts: Fact) -> None:
         task.add(**facts)
 
 
+def count_facts(**counts: int | dict[str, int]) -> None:
+    """Add to counts in the last line of the task that runs, see `Task.count`; nothing where none does."""
+    task = _current.get()
+    if task is not None:
+        task.count(**counts)
+
+
 def write_log_line(level: int, content: dict[str, Fact]) -> None:
-    """Write one line, with time, level and process. What cannot be written is left out: the work goes on."""
+    """Write one line, with time, level and process. What cannot be written is left out: the work goes on.
+
+    Of several processes that train one run only the first writes.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        return
     if level < LEVELS.get(os.environ.get(LEVEL_VARIABLE, "").lower(), logging.INFO):
         return
     line = {

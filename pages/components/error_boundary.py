@@ -1,5 +1,6 @@
 """The one place where a page meets an error: the part that it occurred in says it in a sentence, the rest goes on."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,6 +8,7 @@ import streamlit as st
 
 from cxr_core.errors import SilhouetteError
 from cxr_core.workspace.jsonl import utc_now
+from cxr_core.workspace.log import describe_place, write_log_line
 from pages.components.markdown import plain
 
 
@@ -27,6 +29,10 @@ def report_fault(error: Exception) -> bool:
 
     Returns True: Streamlit need not show anything of its own.
     """
+    write_log_line(
+        logging.ERROR,
+        {"task": "page", "error": type(error).__name__, "where": describe_place(error)},
+    )
     st.error(
         f"This part of the page failed because of a fault in the program ({type(error).__name__}, {utc_now()}); the "
         "server's log has the details. Reload the page. If it fails again, please report it, with these words and what "

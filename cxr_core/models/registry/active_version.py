@@ -22,12 +22,14 @@ from cxr_core.models.registry.registry import (
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.workspace.hashing import sha256_of_file
 from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.log import add_facts, log_task
 from cxr_core.workspace.paths import SHIPPED_MODELS
 
 RETIRED = "retired"
 REMOVED_PREFIX = ".removed-"  # of a version's folder while it is being deleted
 
 
+@log_task("activation")
 def activate_version(model: str, version: str, note: str, what: str = "promoted") -> Path:
     """Make a version of a model the active one. Returns its folder.
 
@@ -49,6 +51,7 @@ def activate_version(model: str, version: str, note: str, what: str = "promoted"
         require_sound_files(folders[version])
         card = read_card(folders[version])
         _require_no_loss(card)
+        add_facts(model=model, version=version)
         record: JsonObject = {
             "version": version,
             "what": what,
@@ -59,6 +62,7 @@ def activate_version(model: str, version: str, note: str, what: str = "promoted"
     return folders[version]
 
 
+@log_task("retirement")
 def retire_model(model: str, note: str) -> None:
     """Let no version of a model read films, until one is activated. note: the reason.
 
@@ -69,6 +73,7 @@ def retire_model(model: str, note: str) -> None:
         active = find_active_version(model)
         if active is None:
             raise ModelError(f"no version of {model} is active, so there is nothing to retire")
+        add_facts(model=model, version=active.version)
         _require_note(f"retire {model}", note)
         write_pointers({model: _describe_retirement(active.version, note.strip())})
 
@@ -88,6 +93,7 @@ def retire_others(card: AnyCard, name: str) -> dict[str, JsonObject]:
     return {folder.parent.name: _describe_retirement(folder.name, note) for folder in folders}
 
 
+@log_task("removal of a model")
 def remove_version(model: str, version: str, note: str) -> None:
     """Delete a version's folder for good: it is gone at once, or not at all. note: the reason.
 
@@ -107,6 +113,7 @@ def remove_version(model: str, version: str, note: str) -> None:
             raise ModelError(
                 f"{model} {version} is active; activate another version or retire {model} first"
             )
+        add_facts(model=model, version=version)
         _require_note(f"remove {model} {version}", note)
         # On record first: what is gone must not be gone without a trace.
         log_event({"model": model, "version": version, "what": "removed", "note": note.strip()})
@@ -123,6 +130,7 @@ def remove_version(model: str, version: str, note: str) -> None:
             shutil.rmtree(folder.parent, ignore_errors=True)
 
 
+@log_task("roll-back")
 def roll_back(model: str, note: str, to: str | None = None) -> Path:
     """Make an earlier version active again: `to`, or the one below the active one. Returns its folder.
 

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from cxr_core.errors import ModelError
 from cxr_core.models.card import CARD, WEIGHTS
 from cxr_core.models.store import OOD_STATISTICS
+from cxr_core.workspace.log import log_task
 from cxr_core.workspace.paths import printable
 
 VERDICT = "gate.json"
@@ -40,6 +41,7 @@ DAMAGE = (
 )
 
 
+@log_task("export")
 def export_model(folder: Path) -> bytes:
     """The zip of a model folder: its files under MODEL/VERSION/. Raises ModelError when a file cannot be read."""
     packed = io.BytesIO()

@@ -9,6 +9,7 @@ from cxr_core.models.registry.overlap import find_rivals
 from cxr_core.models.registry.pointers import PINNED, registry_lock, write_pointers
 from cxr_core.models.registry.registry import find_active_version, find_pointer
 from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.log import log_task
 
 UNDONE = "undone"
 
@@ -44,6 +45,7 @@ def describe_undo(before: dict[str, str]) -> str:
     return ", and ".join(parts)
 
 
+@log_task("undo")
 def undo_last_change(model: str, note: str) -> str:
     """Make active again what was active before the last change of a model. Returns what was done, in words.
 

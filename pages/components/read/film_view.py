@@ -23,6 +23,7 @@ from cxr_core.reading.results import (
     ModelOutput,
     Reading,
 )
+from cxr_core.workspace.log import log_task
 from pages.components import cache
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
@@ -67,7 +68,7 @@ def take_reading_turn() -> Iterator[Turn]:
             waiting = "1 reading is" if before == 1 else f"{before} readings are"
             notice.info(f"Films of other tabs are being read. {waiting} waiting before yours.")
 
-    with cache.reading_queue().take_turn(show_waiting) as turn:
+    with cache.reading_queue().take_turn(show_waiting) as turn, log_task("reading"):
         notice.empty()
         yield turn
 
