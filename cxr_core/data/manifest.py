@@ -136,8 +136,8 @@ class SplitCounts(JsonRecord):
 class UnusedColumn(JsonRecord):
     """A column of a table that the program does not use.
 
-    values: the most frequent cells, cut to 40 characters.  may_be_label: whether every cell is 1 or 0, yes or no, or
-    says nothing.  positives: cells that say yes, where it may be a label.
+    values: the most frequent cells, cut to 40 characters.  may_be_label: whether most cells are 1 or 0, yes or no, or
+    say nothing.  positives: cells that say yes.
     """
 
     WRITES_DEFAULTS: ClassVar[bool] = True
@@ -161,6 +161,7 @@ class ManifestProperties(JsonRecord):
     source_issues: tuple[Issue, ...]
     counts: SourceCounts | None = None
     unused_columns: tuple[UnusedColumn, ...] = ()
+    unknown_labels: Mapping[str, Count] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +170,8 @@ class Manifest:
 
     terms: what the data's licence asks of its users.  boxes: image, finding, left, top, width, height, the last four
     in [0, 1] of the film.  source_issues: what the source reported while it read its tables.  counts: what it found
-    that is no row of the table; None for a manifest that no source made.  unused_columns: of the tables, those that may
-    be mapped to a finding.
+    that is no row of the table; None for a manifest that no source made.  unused_columns: of its tables, which may be
+    mapped to findings.  unknown_labels: films by label, for names in cells and class folders that mean nothing.
     """
 
     table: pd.DataFrame
@@ -180,6 +181,7 @@ class Manifest:
     source_issues: tuple[Issue, ...] = ()
     counts: SourceCounts | None = None
     unused_columns: tuple[UnusedColumn, ...] = ()
+    unknown_labels: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         missing = set(COLUMNS) - set(self.table.columns)
@@ -282,7 +284,7 @@ class Manifest:
         patients = self.table["patient"].map(canonical_patient)
         names = self.names.map(partial(unicodedata.normalize, "NFC"))
         rows = zip(self.table["split"].fillna(""), patients, names, strict=True)
-        return _hash_lines(f"{split}/{patient}/{name}" for split, patient, name in rows)
+        return hash_lines(f"{split}/{patient}/{name}" for split, patient, name in rows)
 
     def data_sha256(self) -> str:
         """A hash of the films' pixels, whatever their order, names, containers or splits.
@@ -293,7 +295,7 @@ class Manifest:
             raise DataError(
                 "the films have not been decoded yet; prepare the dataset first (python -m train.prepare)"
             )
-        return _hash_lines(self.table["sha256"])
+        return hash_lines(self.table["sha256"])
 
     def save(self, path: Path) -> None:
         """Write one Parquet file, atomically, with the boxes as a list column."""
@@ -305,6 +307,7 @@ class Manifest:
             source_issues=self.source_issues,
             counts=self.counts,
             unused_columns=self.unused_columns,
+            unknown_labels=self.unknown_labels,
         )
         metadata = {**(table.schema.metadata or {}), b"manifest": json.dumps(properties.to_json())}
         table = table.replace_schema_metadata(metadata)
@@ -337,6 +340,7 @@ class Manifest:
                 source_issues=properties.source_issues,
                 counts=properties.counts,
                 unused_columns=properties.unused_columns,
+                unknown_labels=properties.unknown_labels,
             )
             manifest.account_for_films()  # raises when the counts are those of other rows
         except FileNotFoundError as error:
@@ -388,6 +392,6 @@ def _count_values(values: pd.Series) -> str:
     return ", ".join(f"{count} {value}" for value, count in values.value_counts().items())
 
 
-def _hash_lines(lines: Iterable[str]) -> str:
+def hash_lines(lines: Iterable[str]) -> str:
     """SHA-256 of the lines, whatever their order."""
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()

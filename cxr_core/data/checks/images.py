@@ -27,7 +27,7 @@ UNSUITABLE = frozenset(
     }
 )
 ORIENTATION_FLAGS = {
-    "inverted": "dark and bright seem to be swapped",
+    "inverted": "the greyscale may be inverted",
     "turned": "the film seems to lie on its side or upside down",
     "mirrored": "the heart seems to be on the patient's right",
 }

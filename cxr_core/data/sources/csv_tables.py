@@ -9,13 +9,14 @@ import itertools
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.identifiers import normalise_cells
 from cxr_core.data.sources.files import film_issue
+from cxr_core.data.sources.label_mapping import LabelVocabulary
 from cxr_core.data.sources.text_files import read_text_file
 from cxr_core.errors import DataError
 from cxr_core.presentation.wording import format_count
@@ -39,12 +40,14 @@ class LabelTable:
     """One CSV file. frame: a column of text per named column.  issues: what is odd about the file.
 
     box_frame: the side in pixels of the square films on which its boxes were drawn; None where nothing says it.
+    vocabulary: what its labels mean.
     """
 
     path: str
     frame: pd.DataFrame
     issues: tuple[Issue, ...] = ()
     box_frame: int | None = None
+    vocabulary: LabelVocabulary = field(default_factory=LabelVocabulary)
 
     @property
     def name(self) -> str:
@@ -82,7 +85,7 @@ def normalise_heading(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def read_table(path: str) -> LabelTable:
+def read_table(path: str, vocabulary: LabelVocabulary | None = None) -> LabelTable:
     """One CSV file, separated by commas, semicolons or tabs, in an encoding that `read_text_file` reads.
 
     Raises DataError that names the file, and the line where there is one: no rows, no text, NUL bytes, a quotation
@@ -99,7 +102,12 @@ def read_table(path: str) -> LabelTable:
         columns = format_count(nameless, "columns")
         message = f"{printable(os.path.basename(path))} has {columns} without a name."
         issues.append(Issue(code="unnamed_columns", message=message, count=nameless))
-    return LabelTable(path, _build_frame(path, header, rows[1:]), tuple(issues))
+    return LabelTable(
+        path,
+        _build_frame(path, header, rows[1:]),
+        tuple(issues),
+        vocabulary=vocabulary or LabelVocabulary(),
+    )
 
 
 def read_header(path: str) -> list[str]:

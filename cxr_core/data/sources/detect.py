@@ -27,17 +27,17 @@ from cxr_core.data.sources.files import (
 from cxr_core.data.sources.film_tables.image_tables import lists_images, refuse_tables
 from cxr_core.data.sources.folder import (
     ClassFilm,
-    is_known_class,
     list_class_films,
     read_folder,
 )
+from cxr_core.data.sources.label_mapping import LabelVocabulary
 from cxr_core.data.sources.nih14 import ENTRIES, TABLES, read_nih14
 from cxr_core.data.sources.table import holds_dicom, read_csv, read_dicom
 from cxr_core.data.splits.splits import explain_small_validation
 from cxr_core.errors import DataError
 from cxr_core.presentation.wording import format_count
 
-SOURCES: dict[str, Callable[[Sequence[FileListing]], Manifest]] = {
+SOURCES: dict[str, Callable[[Sequence[FileListing], LabelVocabulary], Manifest]] = {
     "nih14": read_nih14,
     "folder": read_folder,
     "csv": read_csv,
@@ -48,32 +48,39 @@ TABLE_KINDS = frozenset({"nih14", "csv", "dicom"})
 NIH_NAME = re.compile(r"\d{8}_\d{3}\.png")
 
 
-def read_sources(folders: Sequence[Path], kind: str | None = None) -> Manifest:
+def read_sources(
+    folders: Sequence[Path],
+    kind: str | None = None,
+    vocabulary: LabelVocabulary | None = None,
+) -> Manifest:
     """The manifest of one or several folders; the kind of each is detected unless it is given for all.
 
     Every film that a table or a class folder names is a row, "present" or "missing". Folders of one kind are read
     together, so that a table in one describes the films in another; where kinds differ, patients get the kind as a
-    prefix. Raises DataError that names the folder or file, and what to do, when one is missing, empty, unreadable or of
-    no known layout.
+    prefix. vocabulary: what the labels mean; the names of the known findings unless given.
+    Raises DataError that names the folder or file, and what to do, when one is missing, empty, unreadable or of no
+    known layout.
     """
     if kind is not None and kind not in SOURCES:
         raise DataError(
             f"unknown dataset source {kind!r}; choose from {', '.join(sorted(SOURCES))}"
         )
+    vocabulary = vocabulary or LabelVocabulary.from_mapping({})
     listings = list_folders(folders)
-    kinds = [kind] * len(listings) if kind else _detect_kinds(listings)
+    kinds = [kind] * len(listings) if kind else _detect_kinds(listings, vocabulary)
     groups: dict[str, list[FileListing]] = {}
     for listing, listing_kind in zip(listings, kinds, strict=True):
         groups.setdefault(listing_kind, []).append(listing)
     manifests = []
     for group_kind, group in groups.items():
-        manifests.append(_report_missing_facts(SOURCES[group_kind](group)))
-    return _report_unusable_names(_join_manifests(manifests), listings)
+        manifests.append(_report_missing_facts(SOURCES[group_kind](group, vocabulary)))
+    manifest = replace(_join_manifests(manifests), unknown_labels=dict(vocabulary.unknown))
+    return _report_unusable_names(manifest, listings)
 
 
-def _detect_kinds(listings: Sequence[FileListing]) -> list[str]:
+def _detect_kinds(listings: Sequence[FileListing], vocabulary: LabelVocabulary) -> list[str]:
     """The kind of each folder; a folder with films alone belongs to the table that another folder holds."""
-    detected = list(map(_detect_kind, listings))
+    detected = [_detect_kind(listing, vocabulary) for listing in listings]
     table_kinds = {kind for kind in detected if kind in TABLE_KINDS}
     kinds = []
     for listing, kind in zip(listings, detected, strict=True):
@@ -89,12 +96,13 @@ def _detect_kinds(listings: Sequence[FileListing]) -> list[str]:
     return kinds
 
 
-def _detect_kind(listing: FileListing) -> str | None:
+def _detect_kind(listing: FileListing, vocabulary: LabelVocabulary) -> str | None:
     """None when there are only films, or nothing that is known."""
     if any(listing.match_names(table) for table in TABLES):
         return "nih14"
-    class_films = list_class_films(listing)
-    if _are_classes(class_films) or (_name_class(class_films) and not lists_images(listing)):
+    class_films = list_class_films(listing, vocabulary)
+    known = [film for film in class_films if vocabulary.is_known(film.label)]
+    if _are_classes(class_films, known) or (known and not lists_images(listing)):
         return "folder"
     if lists_images(listing):
         return "dicom" if holds_dicom(listing) else "csv"
@@ -106,16 +114,12 @@ def _detect_kind(listing: FileListing) -> str | None:
     return None
 
 
-def _name_class(films: Sequence[ClassFilm]) -> bool:
-    return any(is_known_class(film.label) for film in films)
-
-
-def _are_classes(films: Sequence[ClassFilm]) -> bool:
+def _are_classes(films: Sequence[ClassFilm], known: Sequence[ClassFilm]) -> bool:
     """Whether folders divide the films into classes: several of them, or a class within a split.
 
-    One folder alone may only be called so: pneumonia/images/ beside pneumonia/labels.csv.
+    One folder alone may only be called so: pneumonia/images/ beside pneumonia/labels.csv. known: those of the films
+    whose class is known.
     """
-    known = [film for film in films if is_known_class(film.label)]
     return len({film.label for film in films}) > 1 <= len(known) or any(
         film.split is not None for film in known
     )
@@ -148,6 +152,7 @@ def _join_manifests(manifests: list[Manifest]) -> Manifest:
         boxes=pd.concat(boxes or [empty_boxes()], ignore_index=True),
         source_issues=issues,
         counts=join_counts([manifest.counts for manifest in manifests if manifest.counts]),
+        unused_columns=tuple(each for manifest in manifests for each in manifest.unused_columns),
     )
 
 

@@ -22,16 +22,15 @@ from cxr_core.data.sources.film_paths import (
     is_patient_folder,
 )
 from cxr_core.data.sources.film_tables.image_tables import list_film_tables
+from cxr_core.data.sources.label_mapping import LabelVocabulary
 from cxr_core.data.sources.labels import (
-    find_finding_key,
     parse_split_folder,
     report_unknown_label,
 )
 from cxr_core.data.sources.patients import report_shared_numbers
 from cxr_core.data.sources.views import decide_status, read_views
 from cxr_core.errors import DataError
-from cxr_core.findings import FINDINGS, is_no_finding
-from cxr_core.known_findings import finding_named
+from cxr_core.known_findings import order_findings
 from cxr_core.presentation.wording import format_count
 
 KERMANY_NAME = re.compile(r"person\d+_(bacteria|virus)_\d+")
@@ -77,14 +76,14 @@ class ClassFilm:
         return found
 
 
-def read_folder(listings: Sequence[FileListing]) -> Manifest:
+def read_folder(listings: Sequence[FileListing], vocabulary: LabelVocabulary) -> Manifest:
     """Films below class folders. A patient's number counts within its split (and folder, if several are given).
 
     Raises DataError when no film lies in a class folder.
     """
     in_classes: list[ClassFilm] = []
     for listing in listings:
-        in_classes += list_class_films(listing)
+        in_classes += list_class_films(listing, vocabulary)
     class_films, issues = _drop_deeper_copies(in_classes)
     if not class_films:
         raise DataError(f"{listings[0].folder} holds no images under train|val|test/CLASS/")
@@ -93,8 +92,8 @@ def read_folder(listings: Sequence[FileListing]) -> Manifest:
     films["reason"] = views.left_out
     films["status"] = decide_status(np.ones(len(films), bool), views.left_out)
     columns = dict(films[["image", "patient", "split", "source", "status", "reason"]].items())
-    table = build_table({**columns, **_labels_from_classes(films["label"])})
-    issues += _report_unknown_classes(films[films["status"] == USED])
+    table = build_table({**columns, **_labels_from_classes(films["label"], vocabulary)})
+    issues += _report_unknown_classes(films[films["status"] == USED], vocabulary)
     issues += _report_shared_numbers(films)
     issues += _report_tables(listings)
     counts = _count_files(listings, in_classes, class_films, issues)
@@ -103,7 +102,7 @@ def read_folder(listings: Sequence[FileListing]) -> Manifest:
     return Manifest(table, "folder", terms, source_issues=tuple(issues), counts=counts)
 
 
-def list_class_films(listing: FileListing) -> list[ClassFilm]:
+def list_class_films(listing: FileListing, vocabulary: LabelVocabulary) -> list[ClassFilm]:
     """Every film below a class folder, however deep.
 
     A class folder is named after a class, or lies beside such a folder or in the folder of a split. Masks are no films.
@@ -113,19 +112,15 @@ def list_class_films(listing: FileListing) -> list[ClassFilm]:
         if path not in listing.masks:
             parents_of_films[path] = tuple(listing.relative(path).split(os.sep)[:-1])
     places = set(parents_of_films.values())
-    class_roots = {place[:index] for place in places for index in _find_known_classes(place)[-1:]}
-    indices = {place: _find_class(place, class_roots) for place in places}
+    known = {place: _find_known_classes(place, vocabulary) for place in places}
+    class_roots = {place[:index] for place in places for index in known[place][-1:]}
+    indices = {place: _find_class(place, known[place], class_roots) for place in places}
     films = []
     for path, place in parents_of_films.items():
         class_index = indices[place]
         if class_index is not None:
             films.append(_build_class_film(path, place, class_index, listing))
     return films
-
-
-def is_known_class(label: str) -> bool:
-    """Whether a class folder's name is a finding or says that there is none."""
-    return is_no_finding(label) or finding_named(label) is not None
 
 
 def _build_class_film(
@@ -146,13 +141,14 @@ def _build_class_film(
     )
 
 
-def _find_known_classes(place: tuple[str, ...]) -> list[int]:
-    return [index for index, name in enumerate(place) if is_known_class(name)]
+def _find_known_classes(place: tuple[str, ...], vocabulary: LabelVocabulary) -> list[int]:
+    return [index for index, name in enumerate(place) if vocabulary.is_known(name)]
 
 
-def _find_class(place: tuple[str, ...], class_roots: set[tuple[str, ...]]) -> int | None:
+def _find_class(
+    place: tuple[str, ...], known: Sequence[int], class_roots: set[tuple[str, ...]]
+) -> int | None:
     """Which of a film's folders is its class: the deepest known one, one beside a known one, one in a split."""
-    known = _find_known_classes(place)
     if known:
         return known[-1]
     for index, name in enumerate(place):
@@ -261,24 +257,23 @@ def _report_tables(listings: Sequence[FileListing]) -> list[Issue]:
     return [Issue(code="unused_tables", message=message, count=len(names), examples=tuple(names))]
 
 
-def _labels_from_classes(classes: pd.Series) -> dict[str, np.ndarray]:
+def _labels_from_classes(classes: pd.Series, vocabulary: LabelVocabulary) -> dict[str, np.ndarray]:
     """1 for the class, 0 on films of "normal"; a film with one finding is unknown for the others."""
-    keys = classes.map(find_finding_key)
-    otherwise = np.where(classes.map(is_no_finding), 0.0, np.nan)
+    keys = classes.map({label: vocabulary.find_key(label) for label in classes.unique()})
+    otherwise = np.where(classes.map(vocabulary.is_no_finding), 0.0, np.nan)
     labels = {}
-    for key in FINDINGS:
+    for key in order_findings(keys.dropna().unique()):
         positive = (keys == key).to_numpy()
-        if positive.any():
-            labels[key] = np.where(positive, 1.0, otherwise).astype(np.float32)
+        labels[key] = np.where(positive, 1.0, otherwise).astype(np.float32)
     return labels
 
 
-def _report_unknown_classes(films: pd.DataFrame) -> list[Issue]:
-    unknown = films[~films["label"].map(is_known_class).astype(bool)]
+def _report_unknown_classes(films: pd.DataFrame, vocabulary: LabelVocabulary) -> list[Issue]:
+    unknown = films[~films["label"].map(vocabulary.is_known).astype(bool)]
     if unknown.empty:
         return []
     counts = unknown["label"].value_counts().to_dict()
-    return [report_unknown_label(counts, unknown["image"].tolist())]
+    return [report_unknown_label(counts, unknown["image"].tolist(), vocabulary)]
 
 
 def _report_shared_numbers(films: pd.DataFrame) -> list[Issue]:

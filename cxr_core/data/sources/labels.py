@@ -1,26 +1,29 @@
 """Interprets the cells of a dataset's table: labels of findings, splits, sexes and ages; `views.py` reads the views.
 
-A label is 1, 0 or NaN (unknown). A label that is no known finding is a blocking issue; a finding's other name is noted.
+A label is 1, 0 or NaN (unknown). A label that is no known finding, and is not mapped to one, is a blocking issue; a
+finding's other name is noted.
 The functions that read a column append what they report to `issues`.
 """
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.sources.files import film_issue
+from cxr_core.data.sources.label_mapping import LabelVocabulary
 from cxr_core.errors import DataError
 from cxr_core.film.vocabulary import parse_age, parse_sex
-from cxr_core.findings import FINDINGS, is_no_finding
-from cxr_core.known_findings import finding_named
-from cxr_core.presentation.wording import format_count
+from cxr_core.known_findings import order_findings
+from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.workspace.paths import printable
 
-POSITIVE = frozenset({"1", "1.0", "true", "yes"})
-NEGATIVE = frozenset({"0", "0.0", "false", "no"})
+POSITIVE = frozenset({"1", "1.0", "true", "yes", "y", "ja", "present", "positive", "pos"})
+NEGATIVE = frozenset({"0", "0.0", "false", "no", "n", "nein", "absent", "negative", "neg"})
+LABEL_VALUES = "1 or 0, yes or no, present or absent; empty or -1 where it is unknown"
 UNCERTAIN = frozenset({"-1", "-1.0"})  # CheXpert's value for a report that leaves it open
 UNSTATED = frozenset({"", "nan", "na", "n/a", "none", "null", "unknown", "unspecified", "?", "-"})
 SPLIT_NAMES = {
@@ -36,37 +39,45 @@ Value = TypeVar("Value")
 
 
 def labels_from_columns(
-    frame: pd.DataFrame, films: pd.Series, issues: list[Issue]
+    frame: pd.DataFrame, films: pd.Series, issues: list[Issue], vocabulary: LabelVocabulary
 ) -> dict[str, np.ndarray]:
-    """(N,) float32 by finding, from the columns that are named after one.
+    """(N,) float32 by finding, from the columns that are named after one or mapped to one.
 
     A 1 under "No Finding" makes the film's unknown labels 0. films: the `image` of each row.
-    Raises DataError when two columns name the same finding.
+    Raises DataError when two columns mean the same finding, and when a mapped one holds only text.
     """
-    columns = find_label_columns(frame)
+    columns = find_label_columns(frame, vocabulary)
     labels: dict[str, np.ndarray] = {}
     unknown: dict[str, np.ndarray] = {}
     for key, column in columns.items():
         labels[key], unknown_values = _parse_labels(frame[column])
+        if unknown_values and vocabulary.is_mapped(column) and np.isnan(labels[key]).all():
+            _refuse_text_column(column, key, list(unknown_values))
         for text, rows in unknown_values.items():
             unknown[f"{column}={text}"] = rows
     for column in frame.columns:
-        if is_no_finding(column):
+        if vocabulary.is_no_finding(column):
             healthy = frame[column].str.lower().isin(POSITIVE).to_numpy()
             for key, values in labels.items():
                 labels[key] = np.where(healthy & np.isnan(values), np.float32(0), values)
-    _report_unknown_labels(unknown, films, issues)
-    aliases = _find_aliases(columns.values())
-    _report_aliases(dict.fromkeys(aliases, films.nunique()), "films", issues)
+    _report_unknown_values_of_columns(unknown, films, issues)
+    aliases = filter(vocabulary.is_alias, sorted(columns.values()))
+    uses = dict.fromkeys(aliases, films.nunique())
+    _report_aliases(uses, "films", issues, vocabulary)
     return labels
 
 
 def labels_from_names(
-    cells: pd.Series, films: pd.Series, issues: list[Issue], findings: Sequence[str] | None = None
+    cells: pd.Series,
+    films: pd.Series,
+    issues: list[Issue],
+    vocabulary: LabelVocabulary,
+    findings: Sequence[str] | None = None,
 ) -> dict[str, np.ndarray]:
     """(N,) float32 by finding, from cells that name findings, separated by "|", ";" or ",".
 
-    An empty cell is unknown. A cell with an unknown name says 1 of the findings it names and nothing of the others.
+    An empty cell is unknown. A cell with an unknown name says 1 of the findings it names and nothing of the others. A
+    name that is ignored says nothing, and the others of its cell are all that was found.
     findings: what those who labelled looked for; unless given, what is named at least once.
     """
     names = _parse_distinct(cells, split_names)
@@ -75,51 +86,53 @@ def labels_from_names(
     for text, cell_names in names.items():
         keys[text], unknown[text] = set(), set()
         for name in cell_names:
-            finding = finding_named(name)
-            if finding:
-                keys[text].add(finding.key)
-            elif not is_no_finding(name):
+            key = vocabulary.find_key(name)
+            if key:
+                keys[text].add(key)
+            elif not vocabulary.is_known(name):
                 unknown[text].add(name)
     unknown_names = sorted(set().union(*unknown.values()))
     unknown_rows = {name: _rows_with(name, cells, unknown) for name in unknown_names}
-    _report_unknown_labels(unknown_rows, films, issues)
-    aliases = _find_aliases(set().union(*names.values()))
+    _report_unknown_labels(unknown_rows, films, issues, vocabulary)
+    aliases = filter(vocabulary.is_alias, sorted(set().union(*names.values())))
     uses = {name: films[_rows_with(name, cells, names)].nunique() for name in aliases}
-    _report_aliases(uses, "films", issues)
+    _report_aliases(uses, "films", issues, vocabulary)
 
     codes, texts = pd.factorize(cells)
     otherwise = [np.nan if unknown[text] or not names[text] else 0.0 for text in texts]
-    looked_for = set().union(*keys.values()) if findings is None else findings
+    looked_for = () if findings is None else findings
     labels = {}
-    for key in FINDINGS:
-        if key in looked_for:
-            values = np.where([key in keys[text] for text in texts], 1.0, otherwise)
-            labels[key] = values.astype(np.float32)[codes]
+    for key in order_findings([*looked_for, *sorted(set().union(*keys.values()))]):
+        values = np.where([key in keys[text] for text in texts], 1.0, otherwise)
+        labels[key] = values.astype(np.float32)[codes]
     return labels
 
 
 def labels_from_name_and_value(
-    names: pd.Series, values: pd.Series, films: pd.Series, issues: list[Issue]
+    names: pd.Series,
+    values: pd.Series,
+    films: pd.Series,
+    issues: list[Issue],
+    vocabulary: LabelVocabulary,
 ) -> dict[str, np.ndarray]:
     """(N,) float32 by finding, from rows that name one finding and say whether it is there.
 
     A row that says "No Finding" is there says 0 of every finding; a row says nothing of findings that it does not name.
     """
     value = _map_cells(values, _parse_distinct(values, _parse_label)).to_numpy(np.float32)
-    keys = _parse_distinct(names, find_finding_key)
-    healthy = names.map(is_no_finding).to_numpy(bool)
+    keys = _parse_distinct(names, vocabulary.find_key)
+    healthy = names.map(vocabulary.is_no_finding).to_numpy(bool)
     unknown_rows = {}
     for name, rows in _rows_without_value(names, keys).items():
         affected = rows & ~healthy & (value == 1)
-        if affected.any():
+        if affected.any() and not vocabulary.is_ignored(name):
             unknown_rows[name] = affected
-    _report_unknown_labels(unknown_rows, films, issues)
+    _report_unknown_labels(unknown_rows, films, issues, vocabulary)
     labels = {}
-    for key in FINDINGS:
-        if key in keys.values():
-            is_named = (names.map(keys) == key).to_numpy(bool)
-            stated = np.where(healthy & (value == 1), np.float32(0), np.float32(np.nan))
-            labels[key] = np.where(is_named, value, stated)
+    for key in order_findings(filter(None, keys.values())):
+        is_named = (names.map(keys) == key).to_numpy(bool)
+        stated = np.where(healthy & (value == 1), np.float32(0), np.float32(np.nan))
+        labels[key] = np.where(is_named, value, stated)
     return labels
 
 
@@ -129,41 +142,49 @@ def is_yes_or_no(cells: pd.Series) -> bool:
     return None not in labels and any(label in (0.0, 1.0) for label in labels)
 
 
-def parse_findings(cells: pd.Series, films: pd.Series, issues: list[Issue]) -> pd.Series:
+def parse_findings(
+    cells: pd.Series, films: pd.Series, issues: list[Issue], vocabulary: LabelVocabulary
+) -> pd.Series:
     """The finding that each cell names, by key; missing for an unknown name."""
-    keys = _parse_distinct(cells, find_finding_key)
-    _report_unknown_labels(_rows_without_value(cells, keys), films, issues)
-    uses = {text: int((cells == text).sum()) for text in _find_aliases(keys)}
-    _report_aliases(uses, "labels", issues)
+    keys = _parse_distinct(cells, vocabulary.find_key)
+    unknown = {text: key for text, key in keys.items() if not vocabulary.is_known(text)}
+    _report_unknown_labels(_rows_without_value(cells, unknown), films, issues, vocabulary)
+    uses = {text: int((cells == text).sum()) for text in filter(vocabulary.is_alias, keys)}
+    _report_aliases(uses, "labels", issues, vocabulary)
     return cells.map(keys)
 
 
-def find_finding_key(label: str) -> str | None:
-    """The key of the finding that a dataset calls `label`; None for an unknown name."""
-    finding = finding_named(label)
-    return None if finding is None else finding.key
+def find_label_columns(frame: pd.DataFrame, vocabulary: LabelVocabulary) -> dict[str, str]:
+    """The columns that are named after findings or mapped to them, by finding.
 
-
-def find_label_columns(frame: pd.DataFrame) -> dict[str, str]:
-    """The columns that are named after findings, by finding. Raises DataError when two name the same one."""
+    Raises DataError when two mean the same one.
+    """
     columns: dict[str, str] = {}
     for column in frame.columns:
-        finding = finding_named(column)
-        if finding and finding.key in columns:
+        key = vocabulary.find_key(column)
+        if key in columns:
             raise DataError(
-                f"the columns {columns[finding.key]} and {column} both mean {finding.name}; remove one"
+                f"the columns {printable(columns[key])} and {printable(column)} both mean {finding_name(key)}; keep "
+                "one of them: map the other to ignore, or remove it from the table"
             )
-        if finding:
-            columns[finding.key] = column
+        if key is not None:
+            columns[key] = column
     return columns
 
 
-def report_unknown_label(counts: Mapping[str, int], films: Sequence[str]) -> Issue:
+def report_unknown_label(
+    counts: Mapping[str, int], films: Sequence[str], vocabulary: LabelVocabulary
+) -> Issue:
     """Labels that are no known finding. counts: films by label.  films: their `image`, each once."""
+    vocabulary.unknown.update(counts)
+    message = f"Unknown labels in {format_count(len(films), 'films')}: {_name_labels(counts)}."
+    return film_issue("unknown_label", message, films, excludable=True)
+
+
+def _name_labels(counts: Mapping[str, int]) -> str:
     labels = [f"{label!r} ({count:,})" for label, count in list(counts.items())[:EXAMPLES]]
     more = f" and {len(counts) - EXAMPLES} others" if len(counts) > EXAMPLES else ""
-    message = f"Unknown labels in {format_count(len(films), 'films')}: {', '.join(labels)}{more}."
-    return film_issue("unknown_label", message, films, excludable=True)
+    return f"{', '.join(labels)}{more}"
 
 
 def parse_split(text: str) -> str | None:
@@ -219,6 +240,11 @@ def report_unknown_values(
     count = format_count(len(images), "films")
     message = f"The {kind} of {count} was not understood: {texts}{more}."
     issues.append(film_issue("unknown_value", message, images))
+
+
+def is_label(text: str, *, positive: bool = False) -> bool:
+    """Whether a cell says yes or no. positive: whether it says yes."""
+    return text.lower() in (POSITIVE if positive else POSITIVE | NEGATIVE)
 
 
 def is_unstated(text: str) -> bool:
@@ -285,33 +311,52 @@ def _rows_with(name: str, cells: pd.Series, names: Mapping[str, Collection[str]]
     return cells.isin([text for text, inside in names.items() if name in inside]).to_numpy()
 
 
-def _find_aliases(names: Collection[str]) -> list[str]:
-    """The names that mean a finding without being its own name, sorted."""
-    aliases = []
-    for name in sorted(names):
-        finding = finding_named(name)
-        if finding and name.lower() not in {finding.key, finding.name.lower()}:
-            aliases.append(name)
-    return aliases
-
-
 def _report_unknown_labels(
-    rows: Mapping[str, np.ndarray], films: pd.Series, issues: list[Issue]
+    rows: Mapping[str, np.ndarray],
+    films: pd.Series,
+    issues: list[Issue],
+    vocabulary: LabelVocabulary,
 ) -> None:
     """rows: which films have each unknown label."""
     if rows:
         affected = np.logical_or.reduce(list(rows.values()))
         counts = {label: films[where].nunique() for label, where in rows.items()}
-        issues.append(report_unknown_label(counts, list(films[affected].drop_duplicates())))
+        images = list(films[affected].drop_duplicates())
+        issues.append(report_unknown_label(counts, images, vocabulary))
 
 
-def _report_aliases(uses: Mapping[str, int], unit: str, issues: list[Issue]) -> None:
+def _report_unknown_values_of_columns(
+    rows: Mapping[str, np.ndarray], films: pd.Series, issues: list[Issue]
+) -> None:
+    """rows: which films have each unknown value, as "column=value"."""
+    if rows:
+        affected = np.logical_or.reduce(list(rows.values()))
+        counts = {label: films[where].nunique() for label, where in rows.items()}
+        images = films[affected].drop_duplicates()
+        message = (
+            f"Values that are no labels in {format_count(len(images), 'films')}: {_name_labels(counts)}. A label is "
+            f"{LABEL_VALUES}."
+        )
+        issues.append(film_issue("unknown_label", message, images, excludable=True))
+
+
+def _refuse_text_column(column: str, key: str, texts: Sequence[str]) -> NoReturn:
+    shown = ", ".join(repr(f"{text:.40}") for text in texts[:NAMED_VALUES])
+    raise DataError(
+        f"the column {printable(column)} is mapped to {finding_name(key)}, but holds text: {shown}. A label is "
+        f"{LABEL_VALUES}. Map another column, or map this one to ignore"
+    )
+
+
+def _report_aliases(
+    uses: Mapping[str, int], unit: str, issues: list[Issue], vocabulary: LabelVocabulary
+) -> None:
     """uses: how many films or boxes are labelled with each alias."""
     readings = []
     for name, count in uses.items():
-        finding = finding_named(name)
-        if finding:
-            readings.append(f"{name} as {finding.name} ({format_count(count, unit)})")
+        key = vocabulary.find_key(name)
+        if key:
+            readings.append(f"{name} as {finding_name(key)} ({format_count(count, unit)})")
     if readings:
         issues.append(
             Issue(

@@ -17,6 +17,8 @@ from cxr_core.findings import STRUCTURES
 from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import printable
 
+FILMS_LOOKED_AT = 100  # to tell whether a dataset has masks at all
+
 
 def load_masks(manifest: Manifest, spec: InputSpec, structures: Sequence[str]) -> np.ndarray:
     """(N, K, S, S) uint8: how much of each pixel of the model's square a structure covers, 255 = all of it.
@@ -70,6 +72,14 @@ def masks_are_swapped(masks: Sequence[np.ndarray]) -> bool:
         float(np.average(np.arange(mask.shape[1]), weights=mask.sum(axis=0))) for mask in masks
     )
     return not min(lungs) < heart < max(lungs)
+
+
+def has_masks(manifest: Manifest) -> bool:
+    """Whether any of the first films has a mask of every structure."""
+    return any(
+        all(_mask_path(film, structure).is_file() for structure in STRUCTURES)
+        for film in manifest.paths[:FILMS_LOOKED_AT]
+    )
 
 
 def find_swapped_masks(manifest: Manifest) -> np.ndarray:

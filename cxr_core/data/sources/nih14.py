@@ -34,6 +34,7 @@ from cxr_core.data.sources.files import (
     report_same_name,
     report_surplus_images,
 )
+from cxr_core.data.sources.label_mapping import LabelVocabulary
 from cxr_core.data.sources.labels import (
     labels_from_names,
     parse_ages,
@@ -56,7 +57,7 @@ TERMS = (
 )
 
 
-def read_nih14(listings: Sequence[FileListing]) -> Manifest:
+def read_nih14(listings: Sequence[FileListing], vocabulary: LabelVocabulary) -> Manifest:
     """Every film that the table of entries lists, with the release's split and boxes.
 
     Raises DataError when the table is missing, or names none of the images in the folders.
@@ -84,7 +85,7 @@ def read_nih14(listings: Sequence[FileListing]) -> Manifest:
         "sex": parse_sexes(entries.read_column(["patientgender", "patientsex"]), images, issues),
         "status": decide_status(present, views.left_out),
         "reason": views.left_out,
-        **labels_from_names(findings, images, issues, tuple(FINDINGS)),
+        **labels_from_names(findings, images, issues, vocabulary, tuple(FINDINGS)),
     }
     films, row_issues = keep_first_rows(pd.DataFrame(columns), entries.name)
     films["split"] = _assign_splits(listings, films, issues)
@@ -92,7 +93,7 @@ def read_nih14(listings: Sequence[FileListing]) -> Manifest:
     issues += _report_follow_ups(entries, names)
     issues += _report_text_mining(films)
     issues += report_missing_images(films["image"], films["status"] == "missing", entries.name)
-    boxes = _read_boxes(listings, films, issues)
+    boxes = _read_boxes(listings, films, issues, vocabulary)
     unused_files = find_unused_files(
         listings, films, _list_same_names(listings, set(names.tolist()))
     )
@@ -225,7 +226,10 @@ def _report_text_mining(films: pd.DataFrame) -> list[Issue]:
 
 
 def _read_boxes(
-    listings: Sequence[FileListing], films: pd.DataFrame, issues: list[Issue]
+    listings: Sequence[FileListing],
+    films: pd.DataFrame,
+    issues: list[Issue],
+    vocabulary: LabelVocabulary,
 ) -> pd.DataFrame:
     """The hand-drawn boxes of the films listed, in fractions of the film. The header names four columns in pieces."""
     path = _find_first(listings, BOXES)
@@ -238,7 +242,7 @@ def _read_boxes(
     spellings = find_spellings(set(names.tolist()) - images.keys(), images, normalise_stem)
     image = names.map({**images, **{name: images[known] for name, known in spellings.items()}})
     listed = image.notna()
-    keys = parse_findings(findings[listed], image[listed], issues)
+    keys = parse_findings(findings[listed], image[listed], issues, vocabulary)
     sides = table.frame.loc[listed].iloc[:, 2:6].apply(pd.to_numeric, errors="coerce") / BOX_FRAME
     if sides.shape[1] < 4 or sides.isna().any(axis=None) or (sides < 0).any(axis=None):
         raise DataError(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.identifiers import normalise_cells, normalise_patient, unify_patients
-from cxr_core.data.manifest import Manifest, build_table, empty_boxes
+from cxr_core.data.manifest import Manifest, build_table, empty_boxes, list_findings
 from cxr_core.data.sources.counts import count_sources, find_unused_files, list_surplus
 from cxr_core.data.sources.csv_tables import (
     LabelTable,
@@ -52,6 +52,12 @@ from cxr_core.data.sources.film_tables.label_rows import (
     list_label_columns,
     read_labels,
 )
+from cxr_core.data.sources.film_tables.unused_columns import (
+    list_unused_columns,
+    report_unknown_columns,
+    require_mappable,
+)
+from cxr_core.data.sources.label_mapping import LabelVocabulary
 from cxr_core.data.sources.labels import (
     is_unstated,
     parse_ages,
@@ -62,7 +68,6 @@ from cxr_core.data.sources.labels import (
 from cxr_core.data.sources.patients import assign_patients
 from cxr_core.data.sources.views import FilmViews, decide_status, read_views
 from cxr_core.errors import DataError
-from cxr_core.findings import FINDINGS
 from cxr_core.presentation.wording import format_count
 
 TERMS = "Terms not known to this program: see what came with the data."
@@ -95,14 +100,14 @@ class TableFilms:
     named_files: frozenset[str] = frozenset()
 
 
-def read_csv(listings: Sequence[FileListing]) -> Manifest:
+def read_csv(listings: Sequence[FileListing], vocabulary: LabelVocabulary) -> Manifest:
     """Films listed by the tables in each folder."""
-    return _read_listings(listings, "csv")
+    return _read_listings(listings, "csv", vocabulary)
 
 
-def read_dicom(listings: Sequence[FileListing]) -> Manifest:
+def read_dicom(listings: Sequence[FileListing], vocabulary: LabelVocabulary) -> Manifest:
     """DICOM files listed by the tables in each folder."""
-    return _read_listings(listings, "dicom")
+    return _read_listings(listings, "dicom", vocabulary)
 
 
 def holds_dicom(listing: FileListing) -> bool:
@@ -113,7 +118,9 @@ def holds_dicom(listing: FileListing) -> bool:
     return any(is_dicom_file(path) for path in listing.files[:MAX_OPENED_FILES])
 
 
-def _read_listings(listings: Sequence[FileListing], kind: str) -> Manifest:
+def _read_listings(
+    listings: Sequence[FileListing], kind: str, vocabulary: LabelVocabulary
+) -> Manifest:
     with_table = [listing for listing in listings if holds_tables(listing)]
     without_table = [listing for listing in listings if not holds_tables(listing)]
     if not with_table:
@@ -125,7 +132,7 @@ def _read_listings(listings: Sequence[FileListing], kind: str) -> Manifest:
     frames: list[pd.DataFrame] = []
     tables: list[LabelTable] = []
     for listing in with_table:
-        matched = match_tables(listing, [listing, *without_table], issues)
+        matched = match_tables(listing, [listing, *without_table], issues, vocabulary)
         tables += [match.table for match in matched]
         part = _join_tables([_read_films(match, listing, issues) for match in matched], issues)
         parts.append(part)
@@ -141,6 +148,8 @@ def _read_listings(listings: Sequence[FileListing], kind: str) -> Manifest:
     unused_rows = sum((part.unused_rows for part in parts), Counter[str]())
     rows = sum(part.rows for part in parts)
     boxes = [part.boxes for part in parts if len(part.boxes)]
+    unused_columns = list_unused_columns(tables)
+    issues += report_unknown_columns(unused_columns)
     return Manifest(
         table=build_table(dict(films.items())),
         kind=kind,
@@ -148,12 +157,14 @@ def _read_listings(listings: Sequence[FileListing], kind: str) -> Manifest:
         boxes=pd.concat(boxes or [empty_boxes()], ignore_index=True),
         source_issues=tuple(issues),
         counts=count_sources(films, unused_files, rows, unused_rows),
+        unused_columns=unused_columns,
     )
 
 
 def _read_films(matched: MatchedTable, listing: FileListing, issues: list[Issue]) -> TableFilms:
     """A row per film of one table; its several rows about one film are joined, repeated ones are dropped."""
     images = pd.Series(matched.files.images, dtype="str")
+    require_mappable(matched.table, matched.table.vocabulary)
     table = _without_labels_of_left_out(matched.table, images, listing)
     boxes = read_boxes(table, images, issues)
     present = dict(zip(matched.files.images, matched.files.present, strict=True))
@@ -206,7 +217,7 @@ def _tabulate_facts(
     issues: list[Issue],
 ) -> pd.DataFrame:
     """The film, the view and the text of each fact, for each row of a frame with the table's columns."""
-    rows = LabelTable(table.path, frame)
+    rows = replace(table, frame=frame)
     views = _read_table_views(rows, images, listing, issues)
     columns = {"image": images, "view": views.view, "left_out": views.left_out}
     for fact, headings in FACTS.items():
@@ -222,7 +233,7 @@ def _join_tables(parts: list[TableFilms], issues: list[Issue]) -> TableFilms:
     text = [*FACTS, "view", "left_out"]
     films[text] = films[text].mask(films[text] == "")
     grouped = films.groupby("image", sort=False)
-    findings = [key for key in FINDINGS if key in films]
+    findings = list_findings(films.columns)
     compared = [fact for fact in FACTS if fact != "study"]
     spelled = films.assign(**{fact: normalise_cells(films[fact]) for fact in compared})
     values = spelled.groupby("image", sort=False)[[*findings, *compared]]
@@ -267,7 +278,7 @@ def _finish_films(films: pd.DataFrame, listing: FileListing, issues: list[Issue]
         "sex": parse_sexes(films["sex"], images, issues),
         "status": decide_status(films["present"].to_numpy(), films["left_out"]),
         "reason": films["left_out"],
-        **{key: films[key] for key in FINDINGS if key in films},
+        **{key: films[key] for key in list_findings(films.columns)},
     }
     return pd.DataFrame(columns)
 

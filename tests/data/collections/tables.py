@@ -220,7 +220,9 @@ LAYOUTS = (
         rows=6,
         left_out={"lateral_views": 2},
         unused_rows={"missing": 1, "lateral_views": 2},
-        issues=frozenset({"label_alias", "patients_from_paths", "missing_images"}),
+        issues=frozenset(
+            {"label_alias", "patients_from_paths", "missing_images", "unknown_columns"}
+        ),
     ),
     Layout(
         name="PadChest",

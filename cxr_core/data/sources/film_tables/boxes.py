@@ -21,7 +21,7 @@ def read_boxes(table: LabelTable, images: pd.Series, issues: list[Issue]) -> pd.
         return empty_boxes()
     sides = table.frame[columns].apply(pd.to_numeric, errors="coerce")
     is_box = sides.notna().all(axis=1)
-    findings = list(find_label_columns(table.frame))
+    findings = list(find_label_columns(table.frame, table.vocabulary))
     if not is_box.any():
         return empty_boxes()
     if table.box_frame is None or len(findings) != 1:

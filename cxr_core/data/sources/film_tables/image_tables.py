@@ -30,6 +30,7 @@ from cxr_core.data.sources.film_tables.headings import (
 )
 from cxr_core.data.sources.film_tables.label_rows import find_name_columns
 from cxr_core.data.sources.film_tables.rsna import is_rsna_header, translate_rsna_table
+from cxr_core.data.sources.label_mapping import LabelVocabulary
 from cxr_core.data.sources.labels import parse_split, parse_split_folder
 from cxr_core.errors import DataError
 from cxr_core.presentation.wording import format_count
@@ -83,14 +84,17 @@ def refuse_tables(listing: FileListing) -> None:
 
 
 def match_tables(
-    listing: FileListing, film_folders: Sequence[FileListing], issues: list[Issue]
+    listing: FileListing,
+    film_folders: Sequence[FileListing],
+    issues: list[Issue],
+    vocabulary: LabelVocabulary,
 ) -> list[MatchedTable]:
     """The tables of films that lie highest in a folder; those that lie together with the same columns are one.
 
     Further columns come from tables beside them that share an examination's or a patient's number. film_folders: where
     the films are. Raises DataError when no table names films, a row names none, or all name other files.
     """
-    found = _read_tables(listing)
+    found = _read_tables(listing, vocabulary)
     index = FileIndex.from_listings(film_folders)
     matched = [_match_table(table, index) for table in _join_equal_tables(found.films)]
     mains = [match for match in matched if any(match.files.present)] or matched
@@ -141,7 +145,7 @@ def _names_films(path: str, listing: FileListing) -> bool:
     return not stems.isdisjoint(read_table(path).read_column(PATIENT_HEADINGS))
 
 
-def _read_tables(listing: FileListing) -> FolderTables:
+def _read_tables(listing: FileListing, vocabulary: LabelVocabulary) -> FolderTables:
     """The tables of films that lie highest, also in several folders of the same height (train/labels.csv)."""
     paths = _list_tables(listing)
     naming = [path for path in paths if _names_films(path, listing)]
@@ -149,7 +153,9 @@ def _read_tables(listing: FileListing) -> FolderTables:
         _refuse_tables(paths)
     highest = [path for path in naming if path.count(os.sep) == naming[0].count(os.sep)]
     folders = set(map(os.path.dirname, highest))
-    tables = _split_by_names([translate_rsna_table(read_table(path)) for path in highest])
+    tables = _split_by_names(
+        [translate_rsna_table(read_table(path, vocabulary)) for path in highest]
+    )
     headings = {normalise_heading(column) for table in tables for column in table.frame}
     shared = headings & {*STUDY_HEADINGS, *PATIENT_HEADINGS}
     related = []
@@ -157,7 +163,7 @@ def _read_tables(listing: FileListing) -> FolderTables:
         if path not in naming and os.path.dirname(path) in folders:
             other = set(map(normalise_heading, read_header(path)))
             if ANSWER_HEADING not in other and shared & other:
-                related.append(read_table(path))
+                related.append(read_table(path, vocabulary))
     deeper = [listing.relative(path) for path in naming if path not in highest]
     return FolderTables(tuple(tables), tuple(related), tuple(deeper))
 
@@ -246,7 +252,7 @@ def _attach_table(main: MatchedTable, side: LabelTable) -> MatchedTable | None:
         new = [column for column in side.frame if normalise_heading(column) not in known]
         numbers = normalise_cells(side.frame[side_key])
         cells = side.frame[new].assign(number=numbers).drop_duplicates()
-        by_number = _one_row_per_number(cells)
+        by_number = _one_row_per_number(cells, side.vocabulary)
         if new and by_number is not None:
             wanted = normalise_cells(main.table.frame[key])
             found = by_number.reindex(wanted).fillna("").reset_index(drop=True)
@@ -255,11 +261,12 @@ def _attach_table(main: MatchedTable, side: LabelTable) -> MatchedTable | None:
     return None
 
 
-def _one_row_per_number(cells: pd.DataFrame) -> pd.DataFrame | None:
+def _one_row_per_number(cells: pd.DataFrame, vocabulary: LabelVocabulary) -> pd.DataFrame | None:
     """The rows by their number. Rows that only name different findings are joined; None for other repeats."""
     if cells["number"].is_unique:
         return cells.set_index("number")
-    naming, values = find_name_columns(LabelTable("", cells.drop(columns=["number"])))
+    table = LabelTable("", cells.drop(columns=["number"]), vocabulary=vocabulary)
+    naming, values = find_name_columns(table)
     others = cells.drop(columns=[naming] if naming else [])
     if naming is None or values is not None or not others.drop_duplicates()["number"].is_unique:
         return None

@@ -25,8 +25,8 @@ from cxr_core.data.sources.film_tables.headings import (
     SPLIT_HEADINGS,
     VALUE_HEADINGS,
 )
+from cxr_core.data.sources.label_mapping import LabelVocabulary
 from cxr_core.data.sources.labels import (
-    find_finding_key,
     find_label_columns,
     is_yes_or_no,
     labels_from_columns,
@@ -34,7 +34,6 @@ from cxr_core.data.sources.labels import (
     labels_from_names,
     split_names,
 )
-from cxr_core.findings import is_no_finding
 from cxr_core.presentation.wording import format_count
 
 Labels = dict[str, np.ndarray]
@@ -56,29 +55,39 @@ class LabelledRows:
 
 def read_labels(table: LabelTable, images: pd.Series, issues: list[Issue]) -> Labels:
     """(N,) float32 by finding, a label for each row. images: (N,) the film of each row."""
-    if find_label_columns(table.frame):
-        return labels_from_columns(table.frame, images, issues)
+    vocabulary = table.vocabulary
+    if find_label_columns(table.frame, vocabulary):
+        return labels_from_columns(table.frame, images, issues, vocabulary)
     names, values = find_name_columns(table)
     if names is not None and values is not None:
-        return labels_from_name_and_value(table.frame[names], table.frame[values], images, issues)
+        return labels_from_name_and_value(
+            table.frame[names], table.frame[values], images, issues, vocabulary
+        )
     if names is None:
-        return labels_from_names(pd.Series("", images.index, dtype="str"), images, issues)
+        empty = pd.Series("", images.index, dtype="str")
+        return labels_from_names(empty, images, issues, vocabulary)
     cells = table.frame[names]
     if is_yes_or_no(cells):
         message = (
-            f"The column {names} of {table.name} says yes or no, but not of which finding; call it after the finding, "
-            "such as Pneumonia."
+            f"The column {names} of {table.name} says yes or no, but not of which finding; map it to the finding, or "
+            "call it after the finding, such as Pneumonia."
         )
         issues.append(film_issue("unknown_label", message, images, excludable=True))
         return {}
-    contradicts = {text: _is_contradiction(split_names(text)) for text in cells.unique()}
+    contradicts = {
+        text: _is_contradiction(split_names(text), vocabulary) for text in cells.unique()
+    }
     _report_contradictions(table, images[cells.map(contradicts).astype(bool)], issues)
-    return labels_from_names(cells, images, issues)
+    return labels_from_names(cells, images, issues, vocabulary)
 
 
 def list_label_columns(table: LabelTable) -> list[str]:
     """Every column that may say what a film shows."""
-    columns = [*find_label_columns(table.frame).values(), *filter(is_no_finding, table.frame)]
+    vocabulary = table.vocabulary
+    columns = [
+        *find_label_columns(table.frame, vocabulary).values(),
+        *filter(vocabulary.is_no_finding, table.frame),
+    ]
     headings = (*FINDING_HEADINGS, *POSSIBLE_FINDING_HEADINGS, *VALUE_HEADINGS)
     return list(dict.fromkeys([*columns, *_find_each(table, headings)]))
 
@@ -87,7 +96,7 @@ def find_name_columns(table: LabelTable) -> tuple[str | None, str | None]:
     """The column that names findings, and the one that says whether they are there, each None where there is none."""
     certain = _find_each(table, FINDING_HEADINGS)
     possible = _find_each(table, POSSIBLE_FINDING_HEADINGS)
-    naming = [column for column in (*possible, *certain) if _names_findings(table.frame[column])]
+    naming = [column for column in (*possible, *certain) if _names_findings(table, column)]
     candidates = [*naming, *certain]
     if not candidates:
         return None, None
@@ -113,14 +122,14 @@ def has_several_rows_per_film(table: LabelTable, images: pd.Series) -> bool:
         return False
     if table.find_column(READER_HEADINGS) or find_box_columns(table) or table.box_frame is not None:
         return True
-    if find_label_columns(table.frame):
+    if find_label_columns(table.frame, table.vocabulary):
         return _rows_fill_gaps(table, images)
     return find_name_columns(table)[0] is not None
 
 
 def _rows_fill_gaps(table: LabelTable, images: pd.Series) -> bool:
     """Whether one row of a film says what another row of it leaves open."""
-    labels = pd.DataFrame(labels_from_columns(table.frame, images, []))
+    labels = pd.DataFrame(labels_from_columns(table.frame, images, [], table.vocabulary))
     known = labels.notna().groupby(images.to_numpy())
     return bool((known.any() & ~known.all()).any(axis=None))
 
@@ -170,7 +179,9 @@ def _label_opinions(
     opinion: (N,) which opinion each row belongs to.
     """
     names, values = find_name_columns(table)
-    by_name_only = names is not None and values is None and not find_label_columns(table.frame)
+    vocabulary = table.vocabulary
+    has_columns = bool(find_label_columns(table.frame, vocabulary))
+    by_name_only = names is not None and values is None and not has_columns
     if by_name_only:
         rows = table.frame[names].map(split_names).groupby(opinion)
         named = rows.agg(
@@ -178,8 +189,8 @@ def _label_opinions(
         )
         cells = named.map("|".join).astype("str")
         first_images = images.groupby(opinion).first()
-        labels = labels_from_names(cells, first_images, issues)
-        is_contradicted = [_is_contradiction(found) for found in named]
+        labels = labels_from_names(cells, first_images, issues, vocabulary)
+        is_contradicted = [_is_contradiction(found, vocabulary) for found in named]
         return labels, np.array(is_contradicted, bool)
     labels = {}
     contradicted = np.zeros(opinion.max() + 1, bool)
@@ -190,10 +201,10 @@ def _label_opinions(
     return labels, contradicted
 
 
-def _is_contradiction(names: list[str]) -> bool:
+def _is_contradiction(names: list[str], vocabulary: LabelVocabulary) -> bool:
     """Whether one reader finds something and nothing; an unknown name may say no more than "unchanged"."""
-    finds = any(find_finding_key(name) is not None for name in names)
-    return finds and any(map(is_no_finding, names))
+    finds = any(vocabulary.find_key(name) is not None for name in names)
+    return finds and any(map(vocabulary.is_no_finding, names))
 
 
 def _take_majority(opinions: Labels, film: np.ndarray, films: int) -> tuple[Labels, np.ndarray]:
@@ -222,10 +233,14 @@ def _find_differing_facts(table: LabelTable, film: np.ndarray) -> np.ndarray:
 def _find_each(table: LabelTable, headings: tuple[str, ...]) -> list[str]:
     """The columns with these headings, in the order of the headings."""
     columns = [table.find_column([heading]) for heading in headings]
-    return [column for column in columns if column is not None]
+    return [
+        column
+        for column in columns
+        if column is not None and not table.vocabulary.is_ignored(column)
+    ]
 
 
-def _names_findings(cells: pd.Series) -> bool:
+def _names_findings(table: LabelTable, column: str) -> bool:
     """Whether at least one cell names a finding, or says that there is none."""
-    names = {name for text in cells.unique() for name in split_names(text)}
-    return any(is_no_finding(name) or find_finding_key(name) is not None for name in names)
+    names = {name for text in table.frame[column].unique() for name in split_names(text)}
+    return any(map(table.vocabulary.is_known, names))

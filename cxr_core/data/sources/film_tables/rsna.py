@@ -27,7 +27,7 @@ def is_rsna_header(header: list[str]) -> bool:
 
 def translate_rsna_table(table: LabelTable) -> LabelTable:
     """The same table with a column Pneumonia instead of Target or of the challenge's classes; another is unchanged."""
-    if find_label_columns(table.frame):
+    if find_label_columns(table.frame, table.vocabulary):
         return table
     target = table.find_column(["target"])
     if (
