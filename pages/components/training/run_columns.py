@@ -19,7 +19,7 @@ RUN, STATE, VALIDATION, TEST, TEST_USES = "Run", "State", "Validation", "Test", 
 RECIPE, DATA, TAGS, STARTED, DURATION = "Recipe", "Data", "Tags", "Started", "Duration"
 DEFAULT_COLUMNS = (STATE, VALIDATION, TEST, TEST_USES, RECIPE, DATA, TAGS, STARTED, DURATION)
 SHOWN_WHERE_FILLED = (TEST, TEST_USES, TAGS)
-NAME_PX, FIGURE_PX, DATA_PX = 250, 270, 110  # the usual length of names, figures and dataset names
+NAME_PX, FIGURE_PX, DATA_PX, TAGS_PX = 250, 265, 110, 130  # their usual lengths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ def format_hours(seconds: float | None) -> str:
 
 
 def _name_of(row: TableRow) -> str:
-    return f"{row.run.name} (baseline)" if row.is_baseline else row.run.name
+    return f"Baseline: {row.run.name}" if row.is_baseline else row.run.name
 
 
 def _value_of(figure: RunFigure | None) -> float | None:
@@ -163,7 +163,7 @@ FIXED_CONFIGURATION = {
         "often flatters the choice.",
     ),
     DATA: st.column_config.TextColumn(width=DATA_PX),
-    TAGS: st.column_config.ListColumn(),
+    TAGS: st.column_config.ListColumn(width=TAGS_PX),
     STARTED: st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
     DURATION: st.column_config.TextColumn(
         help="Hours, minutes and seconds; after a resume, since the last start."
