@@ -19,6 +19,8 @@ from cxr_core.workspace.json_files import Json, JsonObject
 
 RATIO = "cardiothoracic_ratio"  # the measurement's name in JSON and in model cards
 MEASURED_FINDING = "cardiomegaly"  # the finding that the ratio is about
+# Half the width of an interval that says next to nothing: normal ratios of adults lie within as much of each other.
+MAX_HALF_WIDTH = 0.15
 MIN_THORAX_SHARE = 0.02  # of the film's width: a narrower thorax can only be a slip of the hand
 
 VIEW_AP = (
@@ -145,11 +147,16 @@ def measure_ratio(
     )
     if segmentation.errors or segmentation.ratio is None:
         return unmeasured
+    low = max(0.0, segmentation.ratio - segmentation.half_width)
+    high = segmentation.ratio + segmentation.half_width
+    if segmentation.half_width > MAX_HALF_WIDTH:
+        problem = f"The outlines are too uncertain: the ratio may lie anywhere from {low:.2f} to {high:.2f}."
+        return replace(unmeasured, reasons=(problem, *segmentation.warnings))
     return replace(
         unmeasured,
         value=segmentation.ratio,
-        low=max(0.0, segmentation.ratio - segmentation.half_width),
-        high=segmentation.ratio + segmentation.half_width,
+        low=low,
+        high=high,
         heart=segmentation.heart,
         thorax=segmentation.thorax,
         reasons=(

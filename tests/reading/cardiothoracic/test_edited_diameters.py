@@ -53,6 +53,23 @@ def test_editing_a_film_without_a_ratio_keeps_reasons_of_patient_and_film():
     assert by_hand.reasons == (VIEW_AP, TURNED.message)
 
 
+def test_a_ratio_that_could_be_anything_is_not_quoted_but_can_be_measured_by_hand():
+    sure = segment_drawing(SLENDER, True)
+    assert sure.ratio is not None
+    film, patient = draw_phantom(SLENDER), Patient(age_years=50, view="PA")
+    for half_width, is_measured in ((0.15, True), (0.16, False)):
+        segmentation = dataclasses.replace(sure, half_width=half_width)
+        measurement = measure_ratio(segmentation, film, patient)
+        assert (measurement.value is not None) == is_measured
+    low, high = sure.ratio - 0.16, sure.ratio + 0.16
+    assert measurement.reasons == (
+        f"The outlines are too uncertain: the ratio may lie anywhere from {low:.2f} to {high:.2f}.",
+    )
+    assert (measurement.low, measurement.heart) == (None, None)
+    by_hand = edit_diameters(measurement, HEART, THORAX, SHAPE)
+    assert (by_hand.value, by_hand.reasons) == (pytest.approx(0.5), ())
+
+
 def test_a_second_edit_keeps_the_automatic_measurement():
     once = edit_diameters(automatic(), HEART, THORAX, SHAPE)
     again = edit_diameters(once, THORAX, THORAX, SHAPE)
