@@ -67,6 +67,7 @@ OPENERS = frozenset(
         "cxr_core.data.manifest",
         "cxr_core.data.prepare",
         "cxr_core.data.registry",
+        "cxr_core.data.splits.saved_split",
         "cxr_core.evaluation.store.loaded",
         "cxr_core.evaluation.store.predictions",
         "cxr_core.evaluation.store.provenance",

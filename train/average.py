@@ -8,7 +8,7 @@ import sys
 from cxr_core.errors import SilhouetteError
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser, add_data, parse_path_argument
-from train.progress import ProgressBar
+from train.progress import report_progress
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,13 +18,13 @@ def main(arguments: list[str] | None = None) -> int:
     from cxr_core.training.export.ensemble import build_ensemble
 
     try:
-        with ProgressBar() as bar:
+        with report_progress() as progress:
             model = build_ensemble(
                 given.runs,
                 given.data,
                 run=given.run,
                 version=given.version,
-                progress=lambda done, total: bar("reading films", done, total),
+                progress=lambda done, total: progress("reading films", done, total),
             )
     except SilhouetteError as error:
         print(f"train.average: {error}", file=sys.stderr)

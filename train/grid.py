@@ -22,8 +22,7 @@ from train.arguments import (
     add_overrides,
     parse_path_argument,
 )
-from train.progress import ProgressBar, create_event_display
-from train.signals import stop_on_signals
+from train.progress import ProgressBar, create_event_display, stop_on_signals
 
 if TYPE_CHECKING:
     from cxr_core.training.recipe.recipe import Recipe

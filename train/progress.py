@@ -1,11 +1,16 @@
-"""Shows how far a command is: a bar for people, and JSON lines with a heartbeat for the job that runs the command."""
+"""Shows how far a command is, and lets it be stopped.
+
+A bar for people, JSON lines with a heartbeat for the job that runs the command; SIGTERM and Ctrl-C ask to stop.
+"""
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from tqdm import tqdm
@@ -115,6 +120,24 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def stop_on_signals() -> Callable[[], bool]:
+    """From now on SIGTERM and Ctrl-C only ask to stop; a second Ctrl-C stops at once.
+
+    Returns a function that tells whether a signal has come.
+    """
+    stop_requested = False
+
+    def request_stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stop_requested
+        if stop_requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop_requested = True
+
+    signal.signal(signal.SIGTERM, request_stop)
+    signal.signal(signal.SIGINT, request_stop)
+    return lambda: stop_requested
 
 
 def create_event_display(bar: ProgressBar) -> Report:

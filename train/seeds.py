@@ -24,8 +24,7 @@ from train.arguments import (
     parse_name_or_path,
     parse_path_argument,
 )
-from train.progress import ProgressBar, create_event_display
-from train.signals import stop_on_signals
+from train.progress import ProgressBar, create_event_display, stop_on_signals
 
 if TYPE_CHECKING:
     from cxr_core.training.recipe.recipe import Recipe

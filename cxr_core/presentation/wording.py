@@ -17,7 +17,13 @@ DECISION_NAMES = {
     "sensitive": "Sensitive",
     "specific": "Specific",
 }
-SPLIT_NAMES = {"train": "training split", "val": "validation split", "test": "test split"}
+OUT_OF_FOLD = "out_of_fold"  # the split of a cross-validation's pooled evaluation
+SPLIT_NAMES = {
+    "train": "training split",
+    "val": "validation split",
+    "test": "test split",
+    OUT_OF_FOLD: "held-out folds",
+}
 # The films that the figures of a model's card were measured on, and whether with the cardiothoracic ratio.
 CARD_SPLIT_NAMES = {
     "validation": "Validation films",

@@ -24,6 +24,7 @@ from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.atomic import atomic_files, atomic_folder, finish_replacement
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import Count, JsonRecord, read_record_file
+from cxr_core.workspace.log import log_task
 from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import printable
 
@@ -32,7 +33,7 @@ RECORD = "split.json"
 FILMS = "films.csv"
 COLUMNS = ("image", "patient", "sha256", "split")
 MAX_BYTES = 2**30
-NAME = re.compile(r"\w[\w.+-]{0,59}")
+NAME = re.compile(r"\w[\w.+=-]{0,79}")
 Method = Literal["ratios", "folds", "list", "official"]
 
 
@@ -119,7 +120,7 @@ def save_split(dataset: Dataset, name: str, split: SavedSplit) -> Path:
     """
     if not NAME.fullmatch(name):
         raise DataError(
-            f"a split cannot be named {name!r:.80}; use up to 60 letters, digits, dots, + and -"
+            f"a split cannot be named {name!r:.80}; use up to 80 letters, digits, dots, = and -"
         )
     folder = splits_folder(dataset) / name
     try:
@@ -134,6 +135,27 @@ def save_split(dataset: Dataset, name: str, split: SavedSplit) -> Path:
             f"{folder} cannot be written: {error.strerror}; free space, or allow writing there"
         ) from error
     return folder
+
+
+def save_new_split(folders: Sequence[Path | str], name: str, split: SavedSplit) -> str:
+    """Keep a split with the registered dataset in these folders, under this name or one like it. Returns the name.
+
+    Where the dataset has the same films in the same splits under such a name, that one stands.
+    """
+    (dataset, *_) = _datasets_in(folders) or [None]
+    if dataset is None:
+        raise DataError(
+            "the data is not registered; prepare it first, on the Data page or with python -m train.prepare"
+        )
+    known = list_splits(dataset)
+    free, number = name, 1
+    while free in known:
+        if load_split(splits_folder(dataset) / free).films.equals(split.films):
+            return free
+        number += 1
+        free = f"{name}-{number}"
+    save_split(dataset, free, split)
+    return free
 
 
 def copy_split(split: SavedSplit, folder: Path) -> None:
@@ -167,6 +189,7 @@ def list_splits(dataset: Dataset) -> dict[str, SplitRecord]:
     return records
 
 
+@log_task("deletion of a split")
 def delete_split(dataset: Dataset, name: str) -> None:
     """Remove a saved split. Runs that use it have a copy. Raises DataError when there is none of that name."""
     folder = splits_folder(dataset) / name
@@ -180,8 +203,7 @@ def find_saved_split(folders: Sequence[Path | str], name: str) -> SavedSplit:
 
     Raises DataError that lists the splits which that dataset has.
     """
-    wanted = {Path(folder).absolute() for folder in folders}
-    datasets = [each for each in list_datasets() if set(each.folders) == wanted]
+    datasets = _datasets_in(folders)
     for dataset in datasets:
         folder = splits_folder(dataset) / name
         if NAME.fullmatch(name) and folder.is_dir():
@@ -191,6 +213,12 @@ def find_saved_split(folders: Sequence[Path | str], name: str) -> SavedSplit:
         f"this data has no split named {name!r:.80}; it has {', '.join(known) or 'none'}. Make one on the Data page; a "
         "split belongs to the dataset, or the datasets together, that it was made for"
     )
+
+
+def _datasets_in(folders: Sequence[Path | str]) -> list[Dataset]:
+    """The registered datasets of exactly these folders."""
+    wanted = {Path(folder).absolute() for folder in folders}
+    return [each for each in list_datasets() if set(each.folders) == wanted]
 
 
 def _write_files(folder: Path, split: SavedSplit) -> None:

@@ -19,6 +19,7 @@ from cxr_core.models.store import load_card
 from cxr_core.training.export.ensemble import build_ensemble, validation_auroc
 from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.runs.annotation import NO_ANNOTATION, RunAnnotation
 from cxr_core.training.runs.run_files import MODEL
 from cxr_core.training.runs.run_folder import RunFolder
 
@@ -66,7 +67,7 @@ def fit_seeds(
     members = [run / f"seed-{seed}" for seed in seeds]
     split_seed = recipe.effective_split_seed
     for seed, member in zip(seeds, members, strict=True):
-        _fit_or_resume(replace(recipe, seed=seed, split_seed=split_seed), member, data, options)
+        fit_or_resume(replace(recipe, seed=seed, split_seed=split_seed), member, data, options)
     ensemble = run / ENSEMBLE
     if (ensemble / MODEL / CARD).is_file():
         _require_ensemble_of(members, ensemble)
@@ -107,16 +108,24 @@ def _require_linear_head(recipe: Recipe) -> None:
         )
 
 
-def _fit_or_resume(
-    recipe: Recipe, folder: Path, data: Sequence[str | Path], options: FitOptions
+def fit_or_resume(
+    recipe: Recipe,
+    folder: Path,
+    data: Sequence[str | Path],
+    options: FitOptions,
+    annotation: RunAnnotation = NO_ANNOTATION,
 ) -> None:
+    """Train a run of several, go on with it, or leave it when it is finished.
+
+    annotation: of a new run. Raises RunError when the folder holds a run of another recipe, and whatever `fit` raises.
+    """
     if not folder.exists():
-        fit(recipe, data, options, run=folder)
+        fit(recipe, data, options, run=folder, annotation=annotation)
         return
     run = RunFolder.open(folder)
     if run.load_recipe() != recipe:
         raise RunError(
-            f"{folder} is a run of another recipe or with other settings; choose another --run"
+            f"{folder} is a run of another recipe or with other settings; choose another name or folder"
         )
     if not run.model.exists():
         resume(folder, options)

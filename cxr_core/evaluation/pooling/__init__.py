@@ -1,0 +1,1 @@
+"""Cross-validation: the held-out predictions of all folds as one evaluation."""
