@@ -46,11 +46,13 @@ from cxr_core.training.runs.annotation import (
 )
 from cxr_core.workspace.atomic import remove_unfinished, temporary_path_beside
 from cxr_core.workspace.json_files import JsonObject, read_json_object
+from cxr_core.workspace.log import add_facts, log_task
 from cxr_core.workspace.process_id import ProcessId, find_by_env_tag, send_signal
 
 SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
 
 
+@log_task("submission of a run")
 def submit_training(request: TrainingRequest) -> Job:
     """Put a new run into the queue of its device, from which it starts when that is free. Takes well under 1 s.
 
@@ -67,6 +69,7 @@ def submit_training(request: TrainingRequest) -> Job:
         if run is None:
             run = _create_run(replace(request, device=device), folders)
     scheduler.ensure_scheduler()
+    add_facts(run=run.name)
     return load_job(run.name)
 
 
@@ -75,7 +78,7 @@ def submit_evaluation(request: EvaluationRequest) -> Job:
 
     Raises RunError when the gate compares the run at this moment, or the workspace cannot be written.
     """
-    return _submit_evaluation(request, evaluation_folder(request))
+    return submit_evaluation_into(evaluation_folder(request), request)
 
 
 def submit_test_evaluation(run: Path, data: tuple[str, ...]) -> Job:
@@ -84,7 +87,7 @@ def submit_test_evaluation(run: Path, data: tuple[str, ...]) -> Job:
     data: folders or names of registered datasets. Raises RunError as `submit_evaluation` does.
     """
     request = EvaluationRequest(model=str(run), data=data, split="test")
-    return _submit_evaluation(request, files.runs_folder() / run.name / "evaluation")
+    return submit_evaluation_into(files.runs_folder() / run.name / "evaluation", request)
 
 
 def evaluation_folder(request: EvaluationRequest) -> Path:
@@ -109,6 +112,7 @@ def move_job(job: str, places: int) -> Job:
     return load_job(job)
 
 
+@log_task("stop of a job")
 def stop_job(job: str) -> Job:
     """Ask a job to end, a run after it has kept a checkpoint; or take it out of the queue. Mostly still `stopping`.
 
@@ -128,6 +132,7 @@ def stop_job(job: str) -> Job:
     return load_job(job)
 
 
+@log_task("forced stop of a job")
 def force_stop_job(job: str) -> Job:
     """End a job and all its processes at once; the last checkpoint of a run stays.
 
@@ -150,6 +155,7 @@ def force_stop_job(job: str) -> Job:
     return load_job(job)
 
 
+@log_task("resumption of a run")
 def resume_run(run: str) -> Job:
     """Queue a stopped, failed or interrupted run again: it is resumed from its last complete checkpoint.
 
@@ -158,6 +164,7 @@ def resume_run(run: str) -> Job:
     require_launching()
     with files.queue_lock():
         job = load_job(run)
+        add_facts(run=job.id)
         if "resume" not in job.actions:
             raise RunError(
                 f"{run} is {job.state}; only a run that ended before it was finished can be resumed"
@@ -194,6 +201,7 @@ def retry_run(run: str, changes: Mapping[str, str], token: str) -> Job:
     )
 
 
+@log_task("deletion of a run")
 def delete_run(run: str) -> None:
     """Remove a run's folder for good.
 
@@ -202,6 +210,7 @@ def delete_run(run: str) -> None:
     """
     with files.queue_lock():
         job = load_job(run)
+        add_facts(run=job.id)
         if job.live:
             raise RunError(f"{run} is {job.state}; stop it before it is deleted")
         if work := _describe_work_on(job.folder):
@@ -253,14 +262,22 @@ def dismiss_evaluation(job: str) -> None:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _submit_evaluation(request: EvaluationRequest, folder: Path) -> Job:
+@log_task("submission of an evaluation")
+def submit_evaluation_into(folder: Path, request: EvaluationRequest) -> Job:
+    """Put an evaluation, which is written into this folder, into its queue, unless it waits or runs already.
+
+    That of a cross-validation goes to the end again while it waits: it comes after the runs of all folds.
+
+    Raises RunError as `submit_evaluation` does.
+    """
     require_launching()
     if request.run is not None:
         activity = read_activity(request.run)
         if activity is not None and activity.is_running:
             raise RunError(f"{request.run.name} is being {activity.what}; wait for that")
     with files.queue_lock():
-        if not job_status(folder).active:
+        job = job_status(folder)
+        if not job.active or (job.state == "queued" and request.folds):
             _create_evaluation(request, folder)
     scheduler.ensure_scheduler()
     return load_job_in(folder)
@@ -309,7 +326,7 @@ def _find_run_of_token(token: str) -> Path | None:
 
 def _create_run(request: TrainingRequest, folders: list[str]) -> Path:
     """The folder of a new run that waits, visible only once it is complete."""
-    run = _free_run_folder(request.recipe.name)
+    run = _new_run_folder(request)
     submitted = SubmittedTraining(
         token=request.token,
         recipe=request.recipe.name,
@@ -321,6 +338,7 @@ def _create_run(request: TrainingRequest, folders: list[str]) -> Path:
         version=request.version,
         retry_of=request.retry_of,
         submitted=time.time(),
+        members=request.members,
     )
     _remove_deleted_runs()
     remove_unfinished(run.parent, "[!.]*")  # what killed calls of this function left
@@ -339,6 +357,16 @@ def _create_run(request: TrainingRequest, folders: list[str]) -> Path:
         raise RunError(f"the run folder {run} cannot be written: {error.strerror}") from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+    return run
+
+
+def _new_run_folder(request: TrainingRequest) -> Path:
+    """Where a run is made. Raises RunError when the folder that it asks for is taken."""
+    if not request.folder:
+        return _free_run_folder(request.recipe.name)
+    run = files.runs_folder() / _file_name(request.folder)
+    if run.exists():
+        raise RunError(f"{run} exists already; choose another name, or delete that run first")
     return run
 
 

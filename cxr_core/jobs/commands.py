@@ -7,6 +7,7 @@ from cxr_core.jobs.records import EvaluationRequest, SubmittedTraining
 from cxr_core.training.runs import run_files
 
 TRAIN, EVALUATE = "train.fit", "train.evaluate"
+AVERAGE, CROSS_VALIDATE = "train.average", "train.cross_validate"
 SEVERAL_PROCESSES = "torch.distributed.run"
 
 
@@ -26,6 +27,8 @@ def _training_command(run: Path, request: SubmittedTraining) -> list[str]:
         command = [sys.executable, "-m", SEVERAL_PROCESSES, "--standalone", per_node]
         command += ["-m", "--", TRAIN]
     device = ["--device", request.device]
+    if request.members:
+        return _average_command(run, request)
     if run_files.has_run(run):
         return [*command, f"--resume={run}", *device]
     command += [str(run / run_files.JOB_FOLDER / run_files.JOB_RECIPE)]
@@ -36,8 +39,17 @@ def _training_command(run: Path, request: SubmittedTraining) -> list[str]:
     return [*command, *device]
 
 
+def _average_command(run: Path, request: SubmittedTraining) -> list[str]:
+    """Averages the models of finished runs."""
+    command = [sys.executable, "-m", AVERAGE, f"--run={run}", f"--version={request.version}"]
+    command += [f"--data={folder}" for folder in request.folders]
+    return [*command, "--", *request.members]
+
+
 def _evaluation_command(folder: Path, request: EvaluationRequest) -> list[str]:
-    """Evaluates a model on one split of some data, into the job's folder."""
+    """Evaluates a model on one split of some data, into the job's folder; or the folds of a cross-validation."""
+    if request.folds:
+        return [sys.executable, "-m", CROSS_VALIDATE, f"--pool={request.model}"]
     command = [sys.executable, "-m", EVALUATE]
     command += [f"--data={name}" for name in request.data]
     command += [f"--split={request.split}", f"--out={folder}"]

@@ -36,7 +36,8 @@ class TrainingRequest:
     data: folders, or names of registered datasets.  token: any text that stands for one click on Start; however often
     it is submitted, it makes one run.  device: auto, cpu or cuda.  processes: how many train the run together.
     version: of the model that the run writes.  retry_of: the id of the run whose recipe this one began with.
-    annotation: its name, tags and note.
+    annotation: its name, tags and note.  folder: the name of the run's folder; empty for the recipe's with the time.
+    members: folders of finished runs; the run then averages their models and trains nothing.
     """
 
     recipe: "Recipe"
@@ -47,6 +48,8 @@ class TrainingRequest:
     version: str = "1.0.0"
     retry_of: str = ""
     annotation: RunAnnotation = NO_ANNOTATION
+    folder: str = ""
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from cxr_core.jobs.job import EVALUATION_QUEUE
 from cxr_core.workspace.json_files import Json, JsonObject
-from cxr_core.workspace.json_record import JsonRecord, PathText
+from cxr_core.workspace.json_record import Count, JsonRecord, PathText
 from cxr_core.workspace.process_id import ProcessId
 
 MAX_SECONDS = 1e11  # since 1970 or the boot; the year 5138
@@ -21,7 +21,7 @@ Monotonic = Annotated[float, Field(ge=-MAX_SECONDS, le=MAX_SECONDS)]
 class SubmittedTraining(JsonRecord):
     """A training run as it was submitted (request.json), but for its recipe, which is recipe.toml.
 
-    data: as given.  folders: the folders that this meant at that time.
+    data: as given.  folders: the folders that this meant at that time.  members: of a run that averages others.
     """
 
     WRITES_DEFAULTS: ClassVar[bool] = True
@@ -36,6 +36,7 @@ class SubmittedTraining(JsonRecord):
     version: str = "1.0.0"
     retry_of: str = ""
     submitted: Timestamp | None = None
+    members: tuple[PathText, ...] = ()
 
     @property
     def queue(self) -> str:
@@ -49,6 +50,8 @@ class EvaluationRequest(JsonRecord):
 
     model: the name of an installed model, or the folder of a run.  data: folders or names of registered datasets.
     recalibrate: the method of a recalibration that is reported apart; empty for none.
+    folds: of a cross-validation, which is then what `model` names; 0 for an evaluation of one model.  device: whose
+    queue it waits in, behind the runs that it needs; empty for the queue of evaluations.
     """
 
     WRITES_DEFAULTS: ClassVar[bool] = True
@@ -59,11 +62,13 @@ class EvaluationRequest(JsonRecord):
     split: str = ""
     recalibrate: str = ""
     submitted: Timestamp | None = None
+    folds: Count = 0
+    device: str = ""
 
     @property
     def queue(self) -> str:
-        """The queue that it waits in: that of the evaluations."""
-        return EVALUATION_QUEUE
+        """The queue that it waits in: that of the evaluations, unless it names a device."""
+        return self.device or EVALUATION_QUEUE
 
     @property
     def run(self) -> Path | None:

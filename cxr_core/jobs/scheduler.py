@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 from cxr_core.jobs import files, launch
-from cxr_core.jobs.job import EVALUATION_QUEUE
 from cxr_core.jobs.queue import waiting_jobs
 from cxr_core.jobs.records import EndRecord, EvaluationRequest, SubmittedTraining, read_text
 from cxr_core.training.runs import run_files
@@ -102,7 +101,7 @@ def _queue_of(folder: Path) -> str:
     """The queue that a running job keeps busy."""
     request = files.read_request(folder)
     if isinstance(request, EvaluationRequest):
-        return EVALUATION_QUEUE
+        return request.queue
     if isinstance(request, SubmittedTraining) and request.device:
         return request.device
     return read_text(run_files.read_first_event(folder), "device").partition(":")[0]

@@ -19,7 +19,7 @@ from cxr_core.jobs.records import (
     read_time,
 )
 from cxr_core.jobs.state import Status, derive_status
-from cxr_core.presentation.wording import split_name
+from cxr_core.presentation.wording import format_count, split_name
 from cxr_core.training.runs import run_files
 from cxr_core.training.runs.annotation import read_annotation
 from cxr_core.workspace.json_files import read_json_object
@@ -184,6 +184,8 @@ def _evaluation_job(records: JobRecords, request: EvaluationRequest, status: Sta
 def describe_request(request: EvaluationRequest) -> str:
     """What an evaluation is of: `pneumonia-children on the test split of films`."""
     data = ", ".join(Path(name).name for name in request.data) or "its data"
+    if request.folds:
+        return f"cross-validation {request.model}: {format_count(request.folds, 'folds')} of {data}"
     words = f"{Path(request.model).name} on the {split_name(request.split)} of {data}"
     return f"{words}, recalibrated by {request.recalibrate}" if request.recalibrate else words
 
