@@ -24,10 +24,14 @@ def main(arguments: list[str] | None = None) -> int:
     accept_any_text()
     given = build_parser().parse_args(arguments)
     from cxr_core.data.prepare import prepare_dataset, resolve_folders
+    from cxr_core.data.sources.label_mapping import describe_mapping
+    from cxr_core.known_findings import define_finding
 
     decisions: list[tuple[str, Action]] = [(code, "accept") for code in given.accept]
     decisions += [(code, "exclude") for code in given.exclude]
     try:
+        for key, name, definition in given.define_finding:
+            define_finding(key, name, definition)
         with ProgressBar() as bar:
             dataset = prepare_dataset(
                 resolve_folders(given.data),
@@ -36,11 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
                 name=given.name,
                 decisions=decisions,
                 note=given.note,
+                label_mapping=dict(given.map),
             )
         print(dataset.report)
         account = dataset.load_manifest().account_for_films()
         if account is not None:
             print(account.sentence, file=sys.stderr)
+        if dataset.label_mapping:
+            print(f"Labels mapped: {describe_mapping(dataset.label_mapping)}", file=sys.stderr)
         for issue in dataset.load_issues():
             print(format_issue(dataset, issue), file=sys.stderr)
         dataset.require_sound()
@@ -58,6 +65,13 @@ def format_issue(dataset: Dataset, issue: Issue) -> str:
     decision = dataset.decision_about(issue)
     decided = f" ({decision.action}ed)" if decision else ""
     return f"{issue.severity:<8}  {issue.code}{decided}: {issue.message}"
+
+
+def _parse_mapping(text: str) -> tuple[str, str]:
+    label, equals, target = text.rpartition("=")
+    if not equals or not label.strip() or not target.strip():
+        raise argparse.ArgumentTypeError(f"expected LABEL=FINDING, found {text!r}")
+    return label.strip(), target.strip()
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -85,6 +99,23 @@ def build_parser() -> argparse.ArgumentParser:
             help=f"{meaning}; repeatable, and kept on record",
         )
     parser.add_argument("--note", default="", help="the reason, for the record")
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        type=_parse_mapping,
+        metavar="LABEL=FINDING",
+        help="what a column, a label in a cell or a class folder means: a finding, ignore, no_finding, or detect for "
+        "what the program reads by itself; repeatable, and kept on record",
+    )
+    parser.add_argument(
+        "--define-finding",
+        action="append",
+        default=[],
+        nargs=3,
+        metavar=("KEY", "NAME", "DEFINITION"),
+        help="define a finding of your own in this workspace; repeatable",
+    )
     return parser
 
 

@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,14 +30,29 @@ from cxr_core.data.near_duplicates.search import (
     load_near_duplicates,
 )
 from cxr_core.data.prepare_apart import READING, Preparation, StageProgress, prepare_apart
-from cxr_core.data.registry import THUMBNAIL, Dataset, choose_folder, find_dataset, list_datasets
+from cxr_core.data.registry import (
+    THUMBNAIL,
+    Dataset,
+    choose_folder,
+    find_dataset,
+    list_datasets,
+    recorded_mapping,
+)
 from cxr_core.data.sources.detect import read_sources
+from cxr_core.data.sources.label_mapping import (
+    LabelVocabulary,
+    list_unused,
+    merge_mappings,
+    require_known_targets,
+    require_used,
+)
 from cxr_core.data.subsets import is_reference, load_subset, select_subsets
 from cxr_core.errors import DataError
 from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import atomic_files, temporary_path_beside
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.log import add_facts, log_task
+from cxr_core.workspace.paths import printable
 from cxr_core.workspace.process_lock import wait_for_lock
 
 WAITING = "waiting for another preparation"
@@ -66,10 +81,13 @@ def prepare_dataset(
     name: str | None = None,
     decisions: Sequence[tuple[str, Action]] = (),
     note: str = "",
+    label_mapping: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Read, decode, check and register the dataset in these folders, or prepare it again.
 
     What has not changed is not decoded again. decisions: (code, "accept" or "exclude"), added to those on record.
+    label_mapping: what labels of the data mean, by label: a finding, `ignore`, `no_finding`, or `detect` for what the
+    program reads by itself; changes the mapping on record.
     It runs in a process of its own, which ends at once when progress raises, or this process ends.
     Raises DataError; what was registered before is then unchanged.
     """
@@ -79,6 +97,7 @@ def prepare_dataset(
         name=name,
         decisions=tuple(decisions),
         note=note,
+        label_mapping=label_mapping or {},
     )
     dataset = Dataset.load(registry.datasets_folder() / prepare_apart(preparation, progress))
     add_facts(kind=dataset.kind)
@@ -89,7 +108,8 @@ def prepare_here(preparation: Preparation, progress: StageProgress) -> str:
     """Prepare a dataset in this process. Returns the dataset's name. Raises DataError."""
     sources = tuple(map(Path, preparation.folders))
     progress(READING, 0, 1)
-    manifest = decode_films(read_sources(sources, preparation.kind), progress)
+    manifest, mapping = _read_labels(sources, preparation)
+    manifest = decode_films(manifest, progress)
     progress("examining", 0, 1)
     near_duplicates = find_near_duplicates(
         manifest,
@@ -114,6 +134,7 @@ def prepare_here(preparation: Preparation, progress: StageProgress) -> str:
             kind=manifest.kind,
             prepared=_utc_seconds(),
             decisions=_decisions_on_record(home),
+            label_mapping=mapping,
         )
         for code, action in preparation.decisions:
             decision = decide_issue(issues, code, action, preparation.note, _utc_seconds())
@@ -121,6 +142,33 @@ def prepare_here(preparation: Preparation, progress: StageProgress) -> str:
         _write_dataset(dataset, manifest, issues, near_duplicates)
     progress("writing", 1, 1)
     return dataset.name
+
+
+def _read_labels(
+    sources: Sequence[Path], preparation: Preparation
+) -> tuple[Manifest, dict[str, str]]:
+    """The manifest of the folders, and the mapping that its labels were read with.
+
+    Raises DataError for a new entry of the mapping that names no label of the data; an old one gives an issue.
+    """
+    mapping = merge_mappings(recorded_mapping(sources), preparation.label_mapping)
+    require_known_targets(mapping)
+    vocabulary = LabelVocabulary.from_mapping(mapping)
+    manifest = read_sources(sources, preparation.kind, vocabulary)
+    new = {label: mapping[label] for label in preparation.label_mapping if label in mapping}
+    there = [column.name for column in manifest.unused_columns] + list(manifest.unknown_labels)
+    require_used(new, vocabulary, there)
+    unused = list_unused(mapping, vocabulary)
+    if not unused:
+        return manifest, mapping
+    named = ", ".join(map(printable, unused))
+    issue = Issue(
+        code="unused_mapping",
+        message=f"The mapping of labels names {named}; no column, label or class folder is called so any more.",
+        count=len(unused),
+        examples=tuple(map(printable, unused)),
+    )
+    return replace(manifest, source_issues=(*manifest.source_issues, issue)), mapping
 
 
 def open_data(
@@ -292,6 +340,7 @@ def _build_report(dataset: Dataset, manifest: Manifest, issues: tuple[Issue, ...
         decisions=dataset.decisions,
         account=manifest.account_for_films(),
         quarantine=list(zip(names, quarantined["reason"], strict=True)),
+        label_mapping=dataset.label_mapping,
     )
 
 

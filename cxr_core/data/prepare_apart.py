@@ -9,8 +9,8 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from cxr_core.data.checks.decision import Action
 from cxr_core.errors import DataError
@@ -38,6 +38,7 @@ class Preparation(JsonRecord):
     """What is to be prepared.
 
     folders: absolute.  kind, name: None to detect and to choose them.  decisions: (code, "accept" or "exclude").
+    label_mapping: changes to the mapping of labels on record; see `sources.label_mapping.merge_mappings`.
     """
 
     folders: tuple[PathText, ...]
@@ -45,6 +46,7 @@ class Preparation(JsonRecord):
     name: str | None = None
     decisions: tuple[tuple[str, Action], ...] = ()
     note: str = ""
+    label_mapping: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare_apart(preparation: Preparation, progress: StageProgress) -> str:

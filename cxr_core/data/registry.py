@@ -9,7 +9,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -27,7 +27,7 @@ from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.atomic import finish_replacement
 from cxr_core.workspace.json_files import JsonObject, parse_json, read_bounded
 from cxr_core.workspace.json_record import JsonRecord, PathText, read_record_file
-from cxr_core.workspace.paths import workspace
+from cxr_core.workspace.paths import printable, workspace
 
 # What the dataset checks look at, and what pages show as thumbnails: small, the whole film, not equalised.
 THUMBNAIL = InputSpec(side=128, channels=1, aspect="pad")
@@ -53,11 +53,15 @@ class DatasetRecord(JsonRecord):
     kind: str
     prepared: str
     decisions: tuple[Decision, ...] = ()
+    label_mapping: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """One registered dataset, as its folder in the workspace holds it."""
+    """One registered dataset, as its folder in the workspace holds it.
+
+    label_mapping: the dataset's own labels -> a finding's key, `ignore` or `no_finding`.
+    """
 
     name: str
     folder: Path
@@ -65,6 +69,7 @@ class Dataset:
     kind: str
     prepared: str  # ISO 8601, UTC
     decisions: tuple[Decision, ...] = ()
+    label_mapping: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: Path) -> "Dataset":
@@ -84,6 +89,7 @@ class Dataset:
             kind=record.kind,
             prepared=record.prepared,
             decisions=record.decisions,
+            label_mapping=record.label_mapping,
         )
 
     def to_json(self) -> JsonObject:
@@ -93,6 +99,7 @@ class Dataset:
             kind=self.kind,
             prepared=self.prepared,
             decisions=self.decisions,
+            label_mapping=self.label_mapping,
         )
         return record.to_json()
 
@@ -202,6 +209,24 @@ def find_dataset(name: str) -> Dataset:
         return Dataset.load(folder)
     known = ", ".join(dataset.name for dataset in list_datasets()) or "none"
     raise DataError(f"{name} is neither a folder nor a registered dataset; registered: {known}")
+
+
+def recorded_mapping(folders: Sequence[Path]) -> dict[str, str]:
+    """The mapping of labels on record for these folders: their dataset's, else those of datasets that they join.
+
+    Raises DataError when two of these datasets map a label to different findings.
+    """
+    datasets = [each for each in list_datasets() if set(each.folders) <= set(folders)]
+    own = [each for each in datasets if set(each.folders) == set(folders)]
+    mapping: dict[str, str] = {}
+    for dataset in own or datasets:
+        for label, target in dataset.label_mapping.items():
+            if mapping.setdefault(label, target) != target:
+                raise DataError(
+                    f"the datasets given together map {printable(label)} to {mapping[label]} and, in {dataset.name}, "
+                    f"to {target}; map it alike in both"
+                )
+    return mapping
 
 
 def choose_folder(folders: Sequence[Path], name: str | None) -> Path:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxr_core.data.account import LEFT_OUT, FilmAccount
@@ -10,6 +10,7 @@ from cxr_core.data.checks.decision import Decision, fingerprint_issue
 from cxr_core.data.checks.issue import EXAMPLES, Issue
 from cxr_core.data.checks.issue_kinds import SEVERITIES, Severity
 from cxr_core.data.manifest import SplitCounts
+from cxr_core.data.sources.label_mapping import describe_mapping
 from cxr_core.presentation.html import render_template
 from cxr_core.presentation.wording import finding_name, format_count
 from cxr_core.workspace.json_files import JsonObject
@@ -44,6 +45,7 @@ class DatasetReport:
     decisions: Sequence[Decision] = ()
     account: FilmAccount | None = None
     quarantine: Sequence[tuple[str, str]] = ()
+    label_mapping: Mapping[str, str] = field(default_factory=dict)
 
     def decision_about(self, issue: Issue) -> Decision | None:
         """The decision that applies to an issue, if there is one."""
@@ -96,6 +98,7 @@ class DatasetReport:
             "counts": {split: counts.to_json() for split, counts in self.counts.items()},
             "quarantine": [{"name": name, "reason": reason} for name, reason in self.quarantine],
             "hashes": dict(self.hashes),
+            "label_mapping": dict(self.label_mapping),
         }
 
     def _issue_json(self, issue: Issue) -> JsonObject:
@@ -226,6 +229,8 @@ def _list_provenance(report: DatasetReport) -> list[tuple[str, str]]:
         ("Prepared", _format_time(report.prepared)),
         ("Terms", report.terms),
     ]
+    if report.label_mapping:
+        rows.append(("Labels mapped", describe_mapping(report.label_mapping)))
     rows += [(f"SHA-256 of the {name}", value) for name, value in report.hashes.items()]
     return rows
 

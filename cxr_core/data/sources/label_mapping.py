@@ -137,6 +137,13 @@ def require_used(
         )
 
 
+def describe_mapping(mapping: LabelMapping) -> str:
+    """A mapping on one line: `Herzvergr. → Cardiomegaly, id → ignored`."""
+    return ", ".join(
+        f"{printable(label)} → {describe_target(target)}" for label, target in mapping.items()
+    )
+
+
 def describe_target(target: str) -> str:
     """What a label is mapped to, in words: Cardiomegaly, ignored, no finding."""
     return {IGNORE: "ignored", NO_FINDING: "no finding"}.get(target) or finding_name(target)
