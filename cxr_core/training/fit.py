@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError
 
 from cxr_core.data.film_set import FilmSet
@@ -19,7 +20,6 @@ from cxr_core.models.networks.initialise import (
 from cxr_core.models.networks.user_code import code_folder, hash_code, require_allowed
 from cxr_core.training.engine.checkpoint import LatestCheckpoint
 from cxr_core.training.engine.distributed import DistributedContext, join_processes
-from cxr_core.training.engine.tensorboard import TensorBoard
 from cxr_core.training.engine.trainer import Stopped, Trainer
 from cxr_core.training.export.export_classifier import export_classifier
 from cxr_core.training.export.export_segmenter import export_segmenter
@@ -45,16 +45,20 @@ from cxr_core.training.runs.events import (
     RunResumed,
     RunStopped,
     StageBegun,
+    TrackingEnded,
 )
 from cxr_core.training.runs.manifest import DataDescription, RunManifest
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.training.tasks.phantoms import add_phantoms
 from cxr_core.training.tasks.region_target import append_regions, load_or_make_regions
 from cxr_core.training.tasks.segmentation_inputs import name_of_segmenter
+from cxr_core.training.trackers.pictures import draw_batch
+from cxr_core.training.trackers.trackers import Trackers
 from cxr_core.workspace.log import add_facts, log_task
 from cxr_core.workspace.paths import workspace
 
 REPORT_EVERY_FILMS = 200
+ShowPicture = Callable[[str, np.ndarray], None]  # name, (H, W) uint8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +75,17 @@ class FitOptions:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Run:
-    """A run in progress. report: records an event in its folder and passes it on."""
+    """A run in progress.
+
+    report: records an event in its folder and passes it on.  show_picture: to those who track the run.
+    """
 
     recipe: Recipe
     folder: RunFolder
     data: RunData
     context: DistributedContext
     report: Report
+    show_picture: ShowPicture
     stop: Callable[[], bool]
 
 
@@ -108,6 +116,7 @@ def fit(
         segmenter = name_of_segmenter() if recipe.region_weight else ""
         start = _initialise(recipe, recipe.init, code)
         run_data = open_run_data(recipe, folders, context, options.report, options.stop)
+        recipe = run_data.recipe
         folder = RunFolder(run or Path())
         if context.is_first:
             manifest = RunManifest(
@@ -119,10 +128,17 @@ def fit(
                 exclusions=run_data.exclusions,
                 segmenter=segmenter,
                 code=code,
+                local_findings=select_local_findings(recipe.labelled_findings),
             )
             split = run_data.saved_split
             folder = RunFolder.create(recipe, manifest, run, annotation, split)
-        with _hold(folder, context), _record_events(folder, context, options.report) as report:
+        with (
+            _hold(folder, context),
+            _record_events(folder, context, options.report) as (
+                report,
+                show_picture,
+            ),
+        ):
             add_facts(run=_id_in_log(folder))
             report(
                 RunBegun(
@@ -139,6 +155,7 @@ def fit(
                 data=run_data,
                 context=context,
                 report=report,
+                show_picture=show_picture,
                 stop=options.stop,
             )
             return _train(current, start.network)
@@ -156,7 +173,13 @@ def resume(run: Path, options: FitOptions) -> Path:
         add_facts(run=_id_in_log(folder))
         _require_resumable(folder, manifest)
         _require_same_code(recipe, manifest, run)
-        with _hold(folder, context), _record_events(folder, context, options.report) as report:
+        with (
+            _hold(folder, context),
+            _record_events(folder, context, options.report) as (
+                report,
+                show_picture,
+            ),
+        ):
             data = open_run_data(recipe, manifest.folders, context, report, options.stop, run)
             _require_same_data(describe_run_data(data.films, recipe), manifest.data, run)
             latest = folder.checkpoints.load_latest()
@@ -171,6 +194,7 @@ def resume(run: Path, options: FitOptions) -> Path:
                 data=data,
                 context=context,
                 report=report,
+                show_picture=show_picture,
                 stop=options.stop,
             )
             return _train(current, start.network, latest)
@@ -192,6 +216,8 @@ def _train(run: _Run, network: Network, latest: LatestCheckpoint | None = None) 
     """Train and export. latest: where a resumed run goes on."""
     began = time.perf_counter()
     splits = _load_splits(run)
+    if run.context.is_first:
+        run.show_picture("train/batch", draw_batch(run.recipe, splits["train"]))
     checkpoints = run.folder.checkpoints
     try:
         trainer = Trainer(
@@ -320,20 +346,27 @@ def _hold(folder: RunFolder, context: DistributedContext) -> AbstractContextMana
 @contextmanager
 def _record_events(
     folder: RunFolder, context: DistributedContext, report: Report
-) -> Iterator[Report]:
-    """Events of the first process go into its folder, to TensorBoard and to the caller."""
-    board = TensorBoard(folder.path)
+) -> Iterator[tuple[Report, ShowPicture]]:
+    """Events of the first process go into its folder, to what tracks it and to the caller."""
+    trackers = Trackers(folder.path) if context.is_first else None
+
+    def tell(event: Event) -> None:
+        # A stage is told by the heartbeat, and nobody reads it later.
+        if not isinstance(event, StageBegun):
+            folder.append_event(event)
+        report(event)
 
     def record(event: Event) -> None:
-        if context.is_first:
-            if not isinstance(
-                event, StageBegun
-            ):  # the heartbeat tells it, and nobody reads it later
-                folder.append_event(event)
-            board.add_event(event)
-            report(event)
+        if trackers is not None:
+            tell(event)
+            trackers.add_event(event, tell)
+
+    def show_picture(name: str, pixels: np.ndarray) -> None:
+        if trackers is not None:
+            trackers.tensorboard.add_picture(name, pixels)
 
     try:
-        yield record
+        yield record, show_picture
     finally:
-        board.close()
+        if trackers is not None and (problem := trackers.close()):
+            report(TrackingEnded(reason=problem))

@@ -117,6 +117,14 @@ class EpochDone(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrackingEnded(JsonRecord):
+    """The run is tracked no longer by another program; it goes on. reason: a sentence."""
+
+    NAME: ClassVar = "tracking"
+    reason: PathText
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunFinished(JsonRecord):
     """The model is written. model: its folder.  epoch: the one selected."""
 
@@ -149,6 +157,7 @@ Event = (
     | StageBegun
     | StepDone
     | EpochDone
+    | TrackingEnded
     | RunFinished
     | RunStopped
     | RunFailed
@@ -179,6 +188,7 @@ CLASSES: dict[str, type[Event]] = {
         StageBegun,
         StepDone,
         EpochDone,
+        TrackingEnded,
         RunFinished,
         RunStopped,
         RunFailed,

@@ -24,6 +24,7 @@ from cxr_core.training.runs.events import (
     RunStopped,
     StageBegun,
     StepDone,
+    TrackingEnded,
     event_from_json,
 )
 from cxr_core.training.runs.run_files import (
@@ -50,6 +51,7 @@ STAGES: Mapping[type[Event], str] = {
     FeaturesCaching: "Passing every film through the frozen backbone.",
     StepDone: "Training.",
     EpochDone: "Training.",
+    TrackingEnded: "Training.",
     RunFinished: "Finished.",
     RunStopped: "Stopped.",
     RunFailed: "Failed.",

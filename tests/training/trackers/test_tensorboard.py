@@ -5,8 +5,8 @@ import sys
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from cxr_core.training.engine.tensorboard import TensorBoard
 from cxr_core.training.runs.events import EpochDone, RunBegun, RunResumed, StepDone
+from cxr_core.training.trackers.tensorboard import TensorBoard
 
 
 def epoch_done(step: int, loss: float) -> EpochDone:
