@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import list_films
+from cxr_core.data.sources.masks import has_masks
 from cxr_core.errors import DataError
 from cxr_core.presentation.wording import finding_name
 from cxr_core.training.recipe.recipe import Recipe
@@ -15,9 +16,25 @@ def require_films(recipe: Recipe, data: Sequence[str]) -> None:
 
     data: folders, or names of registered datasets. No film is opened. Raises DataError.
     """
-    films = select_population(recipe, list_films(data))
-    if problem := find_label_problem(recipe, films):
+    if problem := find_data_problem(recipe, list_films(data)):
         raise DataError(problem)
+
+
+def find_data_problem(recipe: Recipe, films: Manifest) -> str:
+    """Why a run of this recipe cannot train on these films; empty when it can, as far as tables and names show."""
+    try:
+        films = select_population(recipe, films)
+    except DataError as error:
+        return str(error)
+    if recipe.structures:
+        if has_masks(films):
+            return ""
+        return (
+            "these films have no masks, which the recipe trains on. Masks lie in masks/heart, masks/left_lung and "
+            "masks/right_lung beside images, under the names of the films. Choose a recipe that predicts findings, or "
+            "data with masks"
+        )
+    return find_label_problem(recipe, films)
 
 
 def find_label_problem(recipe: Recipe, films: Manifest) -> str:

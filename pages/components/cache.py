@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cxr_core.errors import ModelError, RecipeError, SilhouetteError
+from cxr_core.errors import DataError, ModelError, RecipeError, SilhouetteError
 from pages.components import streamlit_internals
 from pages.components.read.reading_queue import ReadingQueue
 from pages.components.read.recovery.kept_studies import KeptStudies
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cxr_core.data.film_lookup import FoundFilms
+    from cxr_core.data.manifest import Manifest
     from cxr_core.data.registry import Dataset
     from cxr_core.evaluation.compare import Comparison
     from cxr_core.evaluation.store.catalogue import EvaluationRecord
@@ -43,6 +44,7 @@ DATASETS_KEPT = 2  # datasets whose tables are held in memory
 EVALUATIONS_KEPT = 5  # as many as can be compared at once
 VIEWS_KEPT = 12  # findings of evaluations, over all films or one view's, with their bands
 RUNS_KEPT = 2000
+PROBLEMS_KEPT = 500  # answers whether a recipe suits some data
 WEIGHTS_CHECK_VALID_S = 300  # a hub that was out of reach may be back after that
 FIRST_PAINT_S = 2.0  # how long the warm-up leaves the processor to the browser
 
@@ -266,6 +268,78 @@ def check_initial_weights(key: str, _recipe: Recipe) -> tuple[str, str]:
     except ModelError as error:
         return "init", str(error)
     return "", ""
+
+
+@st.cache_resource(show_spinner=False)
+def load_recipes() -> dict[str, Recipe]:
+    """The recipes that come with the program, by name."""
+    from cxr_core.training.recipe.recipe_file import list_recipes, load_recipe
+
+    return {name: load_recipe(path) for name, path in list_recipes().items()}
+
+
+def find_recipe_obstacles(datasets: Sequence[Dataset]) -> dict[str, str]:
+    """For each recipe that cannot start on these datasets now, a sentence that says why."""
+    recipes = load_recipes()
+    missing = find_missing_weights()
+    obstacles = {}
+    for name, recipe in recipes.items():
+        problem = find_data_problem(recipe, datasets) if datasets else ""
+        if not problem and recipe.init == "imagenet":
+            problem = missing.get(recipe.backbone, "")
+        if problem:
+            obstacles[name] = problem
+    return obstacles
+
+
+@st.cache_resource(show_spinner="Looking for initial weights …", ttl=WEIGHTS_CHECK_VALID_S)
+def find_missing_weights() -> dict[str, str]:
+    """For each backbone of the recipes whose ImageNet weights cannot be had now, a sentence that says why."""
+    from cxr_core.models.networks import imagenet
+    from cxr_core.training.recipe.field_help import replace_keys
+
+    backbones = [each.backbone for each in load_recipes().values() if each.init == "imagenet"]
+    missing = imagenet.find_missing_weights(sorted(backbones))
+    return {backbone: replace_keys(_begin_upper(text)) for backbone, text in missing.items()}
+
+
+def find_data_problem(recipe: Recipe, datasets: Sequence[Dataset]) -> str:
+    """Why a recipe cannot train on these datasets together; empty when it can."""
+    patients = (recipe.population_age_min, recipe.population_age_max)
+    needs = f"{recipe.name}|{recipe.population}|{patients}|{recipe.findings}|{recipe.structures}"
+    return _find_data_problem(f"{needs}|{_key_of(datasets)}", recipe, datasets)
+
+
+@st.cache_resource(show_spinner=False, max_entries=PROBLEMS_KEPT)
+def _find_data_problem(key: str, _recipe: Recipe, _datasets: Sequence[Dataset]) -> str:
+    from cxr_core.training.preconditions import find_data_problem
+
+    try:
+        films = _load_films(_key_of(_datasets), _datasets)
+    except DataError as error:
+        return str(error)
+    return _begin_upper(find_data_problem(_recipe, films))
+
+
+@st.cache_resource(show_spinner="Loading the dataset …", max_entries=DATASETS_KEPT)
+def _load_films(key: str, _datasets: Sequence[Dataset]) -> Manifest:
+    """The usable films of several datasets as one table, for questions about labels and ages."""
+    import pandas as pd
+
+    manifests = [dataset.load_manifest().select_usable() for dataset in _datasets]
+    if len(manifests) == 1:
+        return manifests[0]
+    tables = [manifest.table for manifest in manifests]
+    return manifests[0].with_table(pd.concat(tables, ignore_index=True))
+
+
+def _key_of(datasets: Sequence[Dataset]) -> str:
+    """Another one once any of the datasets was prepared again or decided about."""
+    return "|".join(f"{each.folder} {each.prepared} {each.decisions}" for each in datasets)
+
+
+def _begin_upper(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def load_run_summary(folder: Path, stamp: str) -> RunSummary:

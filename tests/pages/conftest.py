@@ -43,6 +43,7 @@ def app(reader: FakeReader, monkeypatch: pytest.MonkeyPatch, workspace: Path) ->
     monkeypatch.setattr(cache, "background_tasks", lambda: tasks)
     monkeypatch.setattr(cache, "find_devices", lambda: (CPU,))
     monkeypatch.setattr(cache, "check_initial_weights", lambda key, recipe: ("", ""))
+    monkeypatch.setattr(cache, "find_missing_weights", dict)
     monkeypatch.setattr("cxr_core.training.engine.device.list_devices", lambda: (CPU,))
     return start_app()
 

@@ -85,18 +85,19 @@ def test_invalid_fields_are_explained_below_them_and_block_the_start(
     open_form(app)
     find_labelled(app.number_input, "Frozen-backbone epochs").set_value(4).run()
     assert not app.exception
-    shown = [each.value for each in app.markdown if "epochs=4 must be below epochs=4" in each.value]
+    sentence = "Frozen-backbone epochs = 4 must be below Epochs = 4"
+    shown = [each.value for each in app.markdown if sentence in each.value]
     assert len(shown) == 2  # beneath the field, and beside the button
     find_labelled(app.number_input, "Frozen-backbone epochs").set_value(0)
     find_labelled(app.number_input, "Epochs").set_value(0)
     find_labelled(app.number_input, "Rotation (degrees)").set_value(50.0).run()
     for sentence in (
-        "epochs=0 must be a whole number between 1 and 1000",
-        "deg=50.0 must be a number between 0 and 45",
+        "Epochs = 0 must be a whole number between 1 and 1000",
+        "Rotation (degrees) = 50.0 must be a number between 0 and 45",
     ):
         assert sum(sentence in each.value for each in app.markdown) == 2
     assert find_labelled(app.button, "Start").disabled
-    assert "epochs=0" in find_labelled(app.button, "Start").help
+    assert "Epochs = 0" in find_labelled(app.button, "Start").help
     find_labelled(app.number_input, "Rotation (degrees)").set_value(7.0)
     find_labelled(app.number_input, "Neck (channels)").set_value(None)
     find_labelled(app.number_input, "Epochs").set_value(4).run()
@@ -131,10 +132,95 @@ def test_finding_without_labels_blocks_the_start(
     register_dataset(workspace)
     open_form(app)
     find_labelled(app.selectbox, "Recipe").set_value("pneumonia-children").run()
-    assert "No film of this data has a label for pneumonia" in visible_text(app)
+    assert "No film of these patients has a label for pneumonia" in visible_text(app)
     assert find_labelled(app.button, "Start").disabled
     find_labelled(app.multiselect, "Datasets").set_value([]).run()
     assert "No dataset is chosen." in visible_text(app)
+
+
+def test_the_form_starts_with_a_recipe_that_can_start_here(
+    app: AppTest, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adults = {"age": [40, 50, 60, 70, 80, 90], "cardiomegaly": [0, 1, 0, 1, 0, 1]}
+    children = {"age": [1, 2, 3, 4, 5, 5], "pneumonia": [0, 1, 0, 1, 0, 1]}
+    register_dataset(workspace, "adults", findings=adults)
+    register_dataset(workspace, "children", findings=children)
+    away = "The weights are not on this machine, and timm's hub is out of reach."
+    backbones = {recipe.backbone for recipe in cache.load_recipes().values()}
+    monkeypatch.setattr(cache, "find_missing_weights", lambda: dict.fromkeys(backbones, away))
+    open_form(app)
+    recipes = find_labelled(app.selectbox, "Recipe")
+    assert recipes.value == "cardiomegaly-cnn", "the one recipe for this label from random weights"
+    assert recipes.options[0] == "cardiomegaly-cnn"
+    assert all(name.endswith(" (cannot start here)") for name in recipes.options[1:])
+    assert {away, "No film of these patients has a label for pneumonia"} <= {
+        caption.value.partition(", which")[0].replace("\\", "") for caption in app.caption
+    }
+    assert not find_labelled(app.button, "Start").disabled
+    find_labelled(app.multiselect, "Datasets").set_value(["children"]).run()
+    assert find_labelled(app.selectbox, "Recipe").value == "pneumonia-cnn-grey"
+    assert not find_labelled(app.button, "Start").disabled
+    find_labelled(app.number_input, "Minimum age (years)").set_value(30)
+    find_labelled(app.number_input, "Maximum age (years)").set_value(None).run()
+    assert "it takes ages from 30, and these patients are 1 to 5 years old" in visible_text(app)
+    assert find_labelled(app.button, "Start").disabled
+
+
+def test_a_recipe_that_the_user_picked_stays(app: AppTest, workspace: Path) -> None:
+    register_dataset(workspace)
+    open_form(app)
+    find_labelled(app.selectbox, "Recipe").set_value("pneumonia-cnn-grey").run()
+    assert find_labelled(app.selectbox, "Recipe").value == "pneumonia-cnn-grey"
+    app.run()
+    assert find_labelled(app.selectbox, "Recipe").value == "pneumonia-cnn-grey"
+    assert find_labelled(app.button, "Start").disabled
+
+
+def test_fields_that_contradict_each_other_or_have_no_effect_say_so(
+    app: AppTest, workspace: Path
+) -> None:
+    register_dataset(workspace)
+    open_form(app)
+    assert "loss is not focal" in visible_text(app)
+    find_labelled(app.number_input, "Logit adjustment").set_value(1.0).run()
+    sentence = "both make up for few positive films, and together would do so twice"
+    assert sum(sentence in each.value for each in app.markdown) == 4  # two fields, and the button
+    assert find_labelled(app.button, "Start").disabled
+    find_labelled(app.selectbox, "Class balancing").set_value("none").run()
+    assert not find_labelled(app.button, "Start").disabled
+    find_labelled(app.selectbox, "Loss").set_value("focal").run()
+    assert "loss is not focal" not in visible_text(app)
+
+
+def test_the_form_names_no_flag_of_the_shell(app: AppTest, workspace: Path) -> None:
+    register_dataset(workspace)
+    open_form(app)
+    widgets = [*app.number_input, *app.selectbox, *app.text_input, *app.checkbox, *app.multiselect]
+    texts = [visible_text(app), *(str(widget.help) for widget in widgets)]
+    assert [text for text in texts if " --" in text] == []
+
+
+def test_a_file_of_ones_own_runs_only_once_the_box_is_ticked(
+    app: AppTest, workspace: Path, submitted: list[TrainingRequest]
+) -> None:
+    register_dataset(workspace)
+    (workspace / "code").mkdir()
+    source = "raise SystemExit('it ran')\n\ndef build(channels):\n    pass\n"
+    (workspace / "code" / "net.py").write_text(source)
+    open_form(app)
+    find_labelled(app.radio, "Initial weights").set_value("scratch")
+    backbone = find_labelled(app.selectbox, "Backbone")
+    assert "file:net.py:build" in backbone.options
+    backbone.set_value("file:net.py:build").run()
+    assert not app.exception
+    assert "net.py may not run yet" in visible_text(app)
+    assert find_labelled(app.button, "Start").disabled
+    box = "Let net\\.py run, with all rights of the account that runs this server"
+    find_labelled(app.checkbox, box).check().run()
+    assert "may not run yet" not in visible_text(app)
+    find_labelled(app.button, "Start").click().run()
+    assert submitted[0].recipe.backbone == "file:net.py:build"
+    app.session_state["train_page"].switch_view(START)
 
 
 def test_unavailable_initial_weights_are_explained_below_the_choice(

@@ -4,6 +4,7 @@ When the hub is out of reach, timm tries it twelve times with growing pauses: 48
 """
 
 import difflib
+from collections.abc import Iterable
 
 from cxr_core.models.networks import torchvision_compat
 
@@ -31,6 +32,36 @@ def require_imagenet_weights(backbone: str) -> None:
 
     Raises PretrainedUnavailable, which names the backbone and the alternatives.
     """
+    url = _find_url(backbone)
+    if url is None:
+        return
+    try:
+        get_session().head(url, timeout=HUB_TIMEOUT_S)
+    except HUB_ERRORS as error:
+        raise PretrainedUnavailable(_explain_unreachable(backbone)) from error
+
+
+def find_missing_weights(backbones: Iterable[str]) -> dict[str, str]:
+    """For each backbone whose ImageNet weights cannot be had now, the sentence of `require_imagenet_weights`.
+
+    A hub that is out of reach is asked once.
+    """
+    missing: dict[str, str] = {}
+    is_hub_away = False
+    for backbone in dict.fromkeys(backbones):
+        try:
+            if not is_hub_away:
+                require_imagenet_weights(backbone)
+            elif _find_url(backbone) is not None:
+                missing[backbone] = _explain_unreachable(backbone)
+        except PretrainedUnavailable as error:
+            missing[backbone] = str(error)
+            is_hub_away = str(error) == _explain_unreachable(backbone)
+    return missing
+
+
+def _find_url(backbone: str) -> str | None:
+    """Where the hub keeps the weights; None when they are on this machine. Raises PretrainedUnavailable for none."""
     config = get_pretrained_cfg(backbone)
     if config is None or not config.has_weights:
         similar = ", ".join(_find_similar_backbones(backbone))
@@ -38,19 +69,17 @@ def require_imagenet_weights(backbone: str) -> None:
             f"timm has no ImageNet weights of {backbone}; it has them of {similar} and others. {ALTERNATIVES}"
         )
     if not config.hf_hub_id:
-        return
-    if not isinstance(try_to_load_from_cache(config.hf_hub_id, WEIGHTS_FILE), str):
-        _require_hub(backbone, hf_hub_url(config.hf_hub_id, WEIGHTS_FILE))
+        return None
+    if isinstance(try_to_load_from_cache(config.hf_hub_id, WEIGHTS_FILE), str):
+        return None
+    return hf_hub_url(config.hf_hub_id, WEIGHTS_FILE)
 
 
-def _require_hub(backbone: str, url: str) -> None:
-    try:
-        get_session().head(url, timeout=HUB_TIMEOUT_S)
-    except HUB_ERRORS as error:
-        raise PretrainedUnavailable(
-            f"the ImageNet weights of {backbone} are not on this machine, and timm's hub is out of reach. "
-            f"{ALTERNATIVES}"
-        ) from error
+def _explain_unreachable(backbone: str) -> str:
+    return (
+        f"the ImageNet weights of {backbone} are not on this machine, and timm's hub is out of reach. "
+        f"{ALTERNATIVES}"
+    )
 
 
 def _find_similar_backbones(backbone: str) -> list[str]:

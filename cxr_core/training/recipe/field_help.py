@@ -1,5 +1,6 @@
 """Labels and help of recipe fields for pages, the help of `--set`, and docs/recipes.md."""
 
+import re
 import textwrap
 from dataclasses import MISSING, fields
 
@@ -15,6 +16,17 @@ def field_label(name: str) -> str:
     """The label of a field; for a key that recipes no longer have, the key in words."""
     spec = form_specs().get(name)
     return spec.setting.label if spec else name.rpartition(".")[2].replace("_", " ").capitalize()
+
+
+def replace_keys(sentence: str) -> str:
+    """A sentence about `key=value` with the labels of the fields instead: `Epochs = 0 must be …`, as a page says it."""
+    pattern = "|".join(sorted(map(re.escape, form_specs()), key=len, reverse=True))
+    bare = pattern.replace(re.escape("augmentation."), "augmentation ")
+    return re.sub(
+        rf"(?<![\w.])({pattern}|{bare})\s?=\s?",
+        lambda match: f"{field_label(match[1].replace('augmentation ', 'augmentation.'))} = ",
+        sentence,
+    )
 
 
 def format_flag_help() -> str:

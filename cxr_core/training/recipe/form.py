@@ -28,7 +28,7 @@ class FormField:
 
     name: its key; `augmentation.shift` for one of the augmentation.  value: that of the recipe; a table is TOML text.
     choices: of a choice, or the entries that a list may have.  low, high: the range of a number.  optional: it may be
-    None.  step: by which the buttons of a number change it.
+    None.  step: by which the buttons of a number change it.  takes_code: it may name a function of a user's own file.
     """
 
     name: str
@@ -42,6 +42,7 @@ class FormField:
     high: float | None = None
     optional: bool = False
     step: float = 1.0
+    takes_code: bool = False
 
 
 @cache
@@ -145,6 +146,7 @@ def _form_field(name: str, spec: FieldSpec, value: FormValue) -> FormField:
         high=spec.setting.high,
         optional=spec.optional,
         step=1.0 if spec.kind == "whole" else _choose_step(value),
+        takes_code=spec.setting.takes_code,
     )
 
 

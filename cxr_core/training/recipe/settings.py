@@ -5,7 +5,7 @@ the help of `--set` and the list in docs/recipes.md are all made from it.
 """
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
@@ -32,9 +32,9 @@ class Setting:
     """What the type of a field does not say.
 
     label, help: as people read them.  group: the heading in the form.  low, high: the inclusive range of a number.
-    options: the entries that a list or a text may have.  takes_code: whether a text may also name a function of a
-    user's own file, as `file:my_net.py:build`.  key: the name in TOML files and after `--set`, where it differs from
-    the attribute's.
+    options: the entries that a list or a text may have, or what gives those of the moment.  takes_code: whether a text
+    may also name a function of a user's own file, as `file:my_net.py:build`.  key: the name in TOML files and after
+    `--set`, where it differs from the attribute's.
     """
 
     label: str
@@ -42,7 +42,7 @@ class Setting:
     group: str
     low: float | None = None
     high: float | None = None
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] | Callable[[], tuple[str, ...]] = ()
     key: str = ""
     takes_code: bool = False
 
@@ -51,16 +51,22 @@ class Setting:
 class FieldSpec:
     """One field of a dataclass of settings.
 
-    attribute: its name in Python.  key: its name in TOML files and forms.  choices: of a choice, or the entries that a
-    list may have.  optional: it may be None.
+    attribute: its name in Python.  key: its name in TOML files and forms.  literals: of a choice.  optional: it may be
+    None.
     """
 
     attribute: str
     key: str
     kind: Kind
-    choices: tuple[str, ...]
+    literals: tuple[str, ...]
     optional: bool
     setting: Setting
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Of a choice, or the entries that a list may have."""
+        options = self.setting.options
+        return (options() if callable(options) else options) or self.literals
 
     def find_problem(self, value: object) -> str:
         """Why a value does not fit, to be read after `key=value`; empty when it fits."""
@@ -109,7 +115,7 @@ def setting(  # noqa: PLR0913 - those of Setting
     *,
     low: float | None = None,
     high: float | None = None,
-    options: tuple[str, ...] = (),
+    options: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
     key: str = "",
     takes_code: bool = False,
 ) -> dict[str, Setting]:
@@ -151,7 +157,7 @@ def _read_specs(owner: type) -> Iterator[FieldSpec]:
             attribute=field.name,
             key=declared.key or field.name,
             kind=kind,
-            choices=declared.options or (get_args(plain_type) if kind == "choice" else ()),
+            literals=get_args(plain_type) if kind == "choice" else (),
             optional=plain_type is not hints[field.name],
             setting=declared,
         )

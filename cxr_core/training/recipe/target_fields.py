@@ -2,11 +2,21 @@
 
 from dataclasses import dataclass, field
 
-from cxr_core.findings import FINDINGS, STRUCTURES
+from cxr_core.errors import RecipeError, SettingsError
+from cxr_core.findings import STRUCTURES
+from cxr_core.known_findings import known_findings
 from cxr_core.training.recipe.common_fields import MAX_SEED
 from cxr_core.training.recipe.settings import setting
 
 TARGETS = "Labels and patients"
+
+
+def _list_finding_keys() -> tuple[str, ...]:
+    """Every finding that ships or that the workspace defines."""
+    try:
+        return tuple(known_findings())
+    except SettingsError as error:
+        raise RecipeError(str(error)) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +26,7 @@ class TargetFields:
     findings: tuple[str, ...] = field(
         default=(),
         metadata=setting(
-            "Findings", "Findings that the model predicts.", TARGETS, options=tuple(FINDINGS)
+            "Findings", "Findings that the model predicts.", TARGETS, options=_list_finding_keys
         ),
     )
     auxiliary_findings: tuple[str, ...] = field(
@@ -25,7 +35,7 @@ class TargetFields:
             "Auxiliary findings",
             "Findings trained alongside and dropped from the finished model.",
             TARGETS,
-            options=tuple(FINDINGS),
+            options=_list_finding_keys,
         ),
     )
     finding_weight: float = field(

@@ -26,6 +26,7 @@ class RunDraft:
     widget_generation: int = 0  # part of widget keys: a new generation starts from this state
     recipe_name: str | None = None  # None before the first recipe, and for the recipe of a run
     recipe: Recipe | None = None
+    recipe_picked: bool = False  # by the user, rather than by the form
     values: dict[str, FormValue] = field(default_factory=dict)  # by field, as entered
     data: tuple[str, ...] | None = None  # None before anything was chosen
     device: str | None = None
@@ -85,13 +86,13 @@ class TrainPageState:
         """Ask at the page's next run whether a run is to be deleted."""
         self.deleting = run
 
-    def show_submitted_run(self, run: str, message: str) -> None:
-        """Show a run that was just submitted, with an empty form for the next."""
+    def show_submitted_runs(self, runs: tuple[str, ...], message: str) -> None:
+        """Show runs that were just submitted, with an empty form for the next."""
         device, data = self.draft.device, self.draft.data
         self.draft = RunDraft(device=device, data=data)
         self.message = message
         self.requests_all_runs = True
-        self.select_runs((run,))
+        self.select_runs(runs)
         self.switch_view(RUNS)
 
     def prefill_clone(self, run: Job, recipe: Recipe, data: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,25 +15,22 @@ from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.page_links import link_to_data_page
 from pages.components.training.estimate import show_estimate
-from pages.components.training.fields import (
-    ask_fields,
-    format_fault,
-    format_value,
-    show_faults,
-)
-from pages.components.training.page_state import RunDraft, TrainPageState
-from pages.components.training.run_annotation import ask_annotation, list_tags, read_fields
-from pages.components.training.run_inputs import (
+from pages.components.training.form.fields import format_fault
+from pages.components.training.form.recipe_choice import ask_recipe
+from pages.components.training.form.recipe_fields import ask_recipe_fields
+from pages.components.training.form.run_inputs import (
     ask_data,
-    ask_initial_weights,
-    ask_recipe,
+    chosen_datasets,
     find_data_faults,
 )
+from pages.components.training.form.split_choice import ask_split
+from pages.components.training.form.sweep_form import ONE, Sweep, ask_sweep, start_sweep
+from pages.components.training.page_state import RunDraft, TrainPageState
+from pages.components.training.run_annotation import ask_annotation, list_tags, read_fields
 
 if TYPE_CHECKING:
     from cxr_core.jobs.job import TrainingRequest
     from cxr_core.training.engine.device import Device
-    from cxr_core.training.recipe.form import FormField, FormValue
     from cxr_core.training.recipe.recipe import Recipe
 
 
@@ -50,68 +47,19 @@ def show_start_form(state: TrainPageState) -> None:
     with st.container(border=True):
         st.markdown("##### Data and recipe")
         ask_data(draft, datasets)
-        ask_recipe(draft)
-    recipe, field_faults = _ask_recipe_fields(draft)
+        ask_recipe(draft, chosen_datasets(draft))
+        ask_split(draft)
+    recipe, field_faults = ask_recipe_fields(draft)
     with st.container(border=True):
         st.markdown("##### Device")
         request, device_faults = _ask_device(draft, recipe)
-        data_faults = find_data_faults(draft, recipe.findings if recipe else ())
+        data_faults = find_data_faults(draft, recipe)
         faults = [*field_faults, *data_faults, *device_faults]
         request, annotation_faults = _ask_annotation(draft, request)
         faults += annotation_faults
-        _offer_start(state, None if faults else request, faults)
-
-
-def _ask_recipe_fields(draft: RunDraft) -> tuple[Recipe | None, list[str]]:
-    """Initial weights and fields. Returns the recipe as entered, and what is wrong with it."""
-    from cxr_core.training.recipe.form import (
-        apply_values,
-        changed_values,
-        find_faults,
-        list_form_fields,
-    )
-
-    assert draft.recipe is not None
-    fields = list_form_fields(draft.recipe)
-    with st.container(border=True):
-        st.markdown("##### Initial weights and settings")
-        ask_initial_weights(draft, segments=bool(draft.recipe.structures))
-        fault_places = {"init": st.empty()}
-        common = [field for field in fields if field.group == "Common"]
-        others = [field for field in fields if field.group != "Common"]
-        fault_places |= ask_fields(draft, common)
-        with st.expander(f"All other settings ({len(others)})", icon=":material/tune:"):
-            for group in dict.fromkeys(field.group for field in others):
-                st.markdown(f"**{group}**")
-                fault_places |= ask_fields(draft, [f for f in others if f.group == group])
-        faults = find_faults(draft.recipe, draft.values)
-        recipe = None if faults else apply_values(draft.recipe, draft.values)
-        if recipe:
-            faults = _find_weights_faults(recipe)
-        show_faults(fault_places, faults)
-        _show_changes(fields, changed_values(draft.recipe, draft.values))
-    labels = {field.name: field.label for field in fields}
-    return recipe, [f"{labels[name]}: {sentence}" for name, sentence in faults.items()]
-
-
-def _find_weights_faults(recipe: Recipe) -> dict[str, str]:
-    if not recipe.init:
-        return {"init": "Enter a file, or choose a model."}
-    arguments = recipe.architecture_arguments(len(recipe.findings))
-    key = f"{recipe.init}|{arguments}|{recipe.input_spec()}"
-    field, sentence = cache.check_initial_weights(key, recipe)
-    return {field: sentence} if sentence else {}
-
-
-def _show_changes(fields: Sequence[FormField], changes: Mapping[str, FormValue]) -> None:
-    by_name = {field.name: field for field in fields}
-    phrases = []
-    for name, value in changes.items():
-        field = by_name[name]
-        new, old = plain(format_value(value)), plain(format_value(field.value))
-        phrases.append(f"{plain(field.label.lower())} **{new}** instead of {old}")
-    if phrases:
-        st.caption("Changed from the recipe: " + "; ".join(phrases) + ".")
+        kind, sweep, sweep_faults = ask_sweep(draft, request)
+        faults += sweep_faults
+        _offer_start(state, None if faults else request, faults, kind, sweep)
 
 
 def _ask_device(draft: RunDraft, recipe: Recipe | None) -> tuple[TrainingRequest | None, list[str]]:
@@ -185,13 +133,17 @@ def _choose_device(draft: RunDraft, devices: Sequence[Device]) -> Device:
 
 
 def _offer_start(
-    state: TrainPageState, request: TrainingRequest | None, faults: Sequence[str]
+    state: TrainPageState,
+    request: TrainingRequest | None,
+    faults: Sequence[str],
+    kind: str,
+    sweep: Sweep | None,
 ) -> None:
     """The start button and the estimate; while anything is wrong, what it is."""
     draft = state.draft
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         clicked = st.button(
-            "Start",
+            "Start" if kind == ONE else f"Start: {kind.lower()}",
             type="primary",
             icon=":material/play_arrow:",
             disabled=request is None,
@@ -202,7 +154,10 @@ def _offer_start(
     for fault in faults:
         st.markdown(format_fault(fault))
     if clicked and request is not None:
-        start_run(state, request)
+        if sweep is None:
+            start_run(state, request)
+        else:
+            start_sweep(state, request, sweep)
 
 
 def start_run(state: TrainPageState, request: TrainingRequest) -> None:
@@ -212,5 +167,5 @@ def start_run(state: TrainPageState, request: TrainingRequest) -> None:
     with show_errors():
         with st.spinner("Starting …"):
             run = actions.submit_training(request)
-        state.show_submitted_run(run.id, f"{run.id} was submitted.")
+        state.show_submitted_runs((run.id,), f"{run.id} was submitted.")
         st.rerun()

@@ -45,9 +45,7 @@ def test_weights_that_break_off_on_the_way_are_a_sentence_too(monkeypatch):
 
 
 def test_a_backbone_without_imagenet_weights_is_told_apart_from_a_missing_hub(monkeypatch):
-    monkeypatch.setattr(
-        imagenet, "_require_hub", lambda *_: pytest.fail("the hub need not be asked")
-    )
+    monkeypatch.setattr(imagenet, "get_session", lambda: pytest.fail("the hub need not be asked"))
     with pytest.raises(
         PretrainedUnavailable, match=r"no ImageNet weights of resnetv2_152.* resnetv2_101"
     ):

@@ -1,17 +1,24 @@
-"""Asks for a run's inputs: datasets, a recipe, and the initial weights."""
+"""Asks for a run's inputs: datasets and the initial weights."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from cxr_core.data.registry import Dataset, list_datasets
 from cxr_core.errors import FileRefused
 from cxr_core.models.registry.registry import find_segmenter, list_classifiers
-from cxr_core.presentation.wording import finding_name, format_count
+from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.outside_files import parse_path
+from pages.components import cache
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.training.page_state import RunDraft
+
+if TYPE_CHECKING:
+    from cxr_core.training.recipe.recipe import Recipe
 
 SCRATCH, IMAGENET, FILE, MODEL = "scratch", "imagenet", "file", "model"
 WEIGHTS_SOURCES = {
@@ -20,7 +27,6 @@ WEIGHTS_SOURCES = {
     MODEL: "An installed model",
     FILE: "A file",
 }
-FIRST_RECIPE = "cardiomegaly-adults"
 
 
 def ask_data(draft: RunDraft, datasets: Sequence[Dataset]) -> None:
@@ -44,58 +50,26 @@ def ask_data(draft: RunDraft, datasets: Sequence[Dataset]) -> None:
                 _show_checks_result(dataset)
 
 
-def find_data_faults(draft: RunDraft, findings: Sequence[str]) -> list[str]:
+def chosen_datasets(draft: RunDraft) -> list[Dataset]:
+    """The registered ones among the chosen datasets."""
+    registered = {dataset.name: dataset for dataset in list_datasets()}
+    return [registered[name] for name in draft.data or () if name in registered]
+
+
+def find_data_faults(draft: RunDraft, recipe: Recipe | None) -> list[str]:
     """Why a run cannot train on the chosen data; empty when it can."""
     if not draft.data:
         return ["No dataset is chosen."]
-    registered = {dataset.name: dataset for dataset in list_datasets()}
-    chosen = [registered[name] for name in draft.data if name in registered]
+    chosen = chosen_datasets(draft)
     faults = [
         f"{dataset.name} has a blocking issue without a decision."
         for dataset in chosen
         if dataset.open_blocking_issues()
     ]
-    labelled: set[str] = set()
-    for dataset in chosen:
-        labelled.update(dataset.read_findings())
-    missing = [finding_name(finding).lower() for finding in findings if finding not in labelled]
-    if missing and len(chosen) == len(draft.data):
-        faults.append(
-            f"No film of this data has a label for {', '.join(missing)}, which the recipe trains on."
-        )
+    if recipe is not None and len(chosen) == len(draft.data):
+        problem = cache.find_data_problem(recipe, chosen)
+        faults += [problem] if problem else []
     return faults
-
-
-def ask_recipe(draft: RunDraft) -> None:
-    """Ask for a recipe and describe it; a retry starts with the recipe of its run."""
-    from cxr_core.training.recipe.recipe_file import list_recipes, load_named_recipe
-
-    if draft.retry_of and draft.recipe is not None:
-        st.markdown(
-            f"The recipe of **{plain(draft.retry_of)}**, to be changed below. :small[{plain(draft.recipe.summary)}]"
-        )
-        if st.button(
-            "Start from another recipe",
-            type="tertiary",
-            icon=":material/undo:",
-            key=draft.widget_key("other"),
-        ):
-            draft.retry_of = ""
-            draft.start_from_recipe(FIRST_RECIPE, load_named_recipe(FIRST_RECIPE))
-            st.rerun()
-        return
-    names = list(list_recipes())
-    if draft.recipe is None:
-        draft.start_from_recipe(FIRST_RECIPE, load_named_recipe(FIRST_RECIPE))
-    index = names.index(draft.recipe_name) if draft.recipe_name in names else 0
-    picked = st.selectbox(
-        "Recipe", names, index=index, key=draft.persistent_key("recipe"), width=480
-    )
-    if picked != draft.recipe_name:
-        draft.start_from_recipe(picked, load_named_recipe(picked))
-    assert draft.recipe is not None
-    st.markdown(plain(draft.recipe.summary))
-    st.caption(plain(draft.recipe.source))
 
 
 def ask_initial_weights(draft: RunDraft, segments: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import streamlit as st
 
 from cxr_core.presentation.wording import finding_name
-from pages.components import session
+from pages.components import cache, session
 from pages.components.markdown import plain
 from pages.components.training.page_state import RunDraft
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cxr_core.training.recipe.form import FormField, FormValue
 
 FIELD_PX = 236
-SEPARATE_FIELDS = ("init",)  # asked with widgets of their own
+SEPARATE_FIELDS = ("init", "split")  # asked with widgets of their own
 
 
 class WidgetArguments(TypedDict):
@@ -47,6 +47,13 @@ def show_faults(places: Mapping[str, DeltaGenerator], faults: Mapping[str, str])
     for name, sentence in faults.items():
         if name in places:
             places[name].markdown(format_fault(sentence))
+
+
+def show_idle(places: Mapping[str, DeltaGenerator], reasons: Mapping[str, str]) -> None:
+    """Say below each field without effect why it has none."""
+    for name, sentence in reasons.items():
+        if name in places:
+            places[name].markdown(f":gray[:small[{plain(sentence)}]]")
 
 
 def format_fault(sentence: str) -> str:
@@ -94,7 +101,9 @@ def _ask_number(field: FormField, value: Any, arguments: WidgetArguments) -> flo
 
 
 def _ask_choice(field: FormField, value: Any, arguments: WidgetArguments) -> str:
-    return st.selectbox(**arguments, options=field.choices, index=field.choices.index(value))
+    options = list(dict.fromkeys([*field.choices, *_own_functions(field), value]))
+    chosen: str = st.selectbox(**arguments, options=options, index=options.index(value))
+    return chosen
 
 
 def _ask_keys(field: FormField, value: Any, arguments: WidgetArguments) -> list[str]:
@@ -111,7 +120,26 @@ def _ask_switch(field: FormField, value: Any, arguments: WidgetArguments) -> boo
     return st.checkbox(**arguments, value=value)
 
 
+def _own_functions(field: FormField) -> list[str]:
+    """The functions of the user's own files that a field may name."""
+    if not field.takes_code:
+        return []
+    from cxr_core.models.networks.user_code import list_references
+
+    return list_references()
+
+
+def _ask_backbone(field: FormField, value: Any, arguments: WidgetArguments) -> str:
+    """The backbones of the recipes and of one's own files to choose from; any other name of timm can be typed."""
+    backbones = sorted({recipe.backbone for recipe in cache.load_recipes().values()})
+    options = list(dict.fromkeys([value, *backbones, *_own_functions(field)]))
+    chosen = st.selectbox(**arguments, options=options, index=0, accept_new_options=True)
+    return (chosen or "").strip()
+
+
 def _ask_text(field: FormField, value: Any, arguments: WidgetArguments) -> str:
+    if field.takes_code:
+        return _ask_backbone(field, value, arguments)
     text: str = st.text_input(**arguments, value=value)
     return text
 

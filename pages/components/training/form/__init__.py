@@ -1,0 +1,1 @@
+"""The form that starts a run: its data, recipe, fields and previews."""
