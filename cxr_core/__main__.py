@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,9 +36,10 @@ from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.results import Examination, FindingReading, Reading
+from cxr_core.workspace.log import log_task
 from cxr_core.workspace.openmp import let_idle_threads_sleep
 from cxr_core.workspace.outside_files import parse_path, read_outside_file
-from cxr_core.workspace.paths import APP, printable
+from cxr_core.workspace.paths import APP, printable, workspace
 from cxr_core.workspace.terminal import accept_any_text, format_json_line
 
 READ, BAD_ARGUMENTS, SOME_REFUSED = 0, 2, 3
@@ -70,7 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
         print("cxr_core: there are no files in these folders", file=sys.stderr)
         return BAD_ARGUMENTS
     try:
-        return _read_files(options, files)
+        # A shell that only reads films needs no workspace, and gets none.
+        with log_task("reading") if workspace().is_dir() else nullcontext():
+            return _read_files(options, files)
     except SilhouetteError as error:
         print(f"cxr_core: {error}", file=sys.stderr)
         return SOME_REFUSED
@@ -169,7 +173,9 @@ def _format_reading(file: Path, reading: Reading) -> str:
         lines.append(f"  put right before it was read: {', '.join(changes).lower()}")
     flags = [concern.message for concern in reading.concerns if not concern.withholds_reading]
     lines += [f"  ! {caution}" for caution in (*flags, *reading.warnings)]
-    lines += [f"  {_format_finding(finding)}" for finding in reading.findings]
+    for finding in reading.findings:
+        lines.append(f"  {_format_finding(finding)}")
+        lines += [f"    opinion: {_format_finding(opinion)}" for opinion in finding.opinions]
     if reading.status == "read":
         lines.append(f"  not assessed: {', '.join(reading.not_assessed)}")
     for measurement in reading.measurements:

@@ -12,6 +12,7 @@ from cxr_core.reading.cardiothoracic.ratio import (
     VIEW_UNKNOWN,
     Measurement,
 )
+from cxr_core.reading.opinions import describe_opinions
 from cxr_core.reading.results import FindingReading, Reading
 
 LIMIT = f"the upper limit of {RATIO_LIMIT:.2f} for adult PA films"
@@ -39,16 +40,10 @@ def write_impression(reading: Reading) -> str:
 
 def _write_verdicts(reading: Reading) -> Iterator[str]:
     ratio = _describe_ratio(reading)
-    judged = _group_by_finding(f for f in reading.findings if _has_verdict(f))
-    unanimous = {key: group[0] for key, group in judged.items() if len(_calls(group)) == 1}
+    judged = [finding for finding in reading.findings if _has_verdict(finding)]
     for call in ("present", "indeterminate", "absent"):
-        alike = [finding for finding in unanimous.values() if finding.call == call]
-        yield from _write_call(alike, ratio)
-    for key, group in judged.items():
-        if key not in unanimous:
-            verdicts = ", ".join(f"{call_name(f.call)} by {f.model}" for f in group)
-            yield f"The models disagree on {finding_name(key).lower()}: {verdicts}."
-    if ratio and MEASURED_FINDING not in unanimous:
+        yield from _write_call([finding for finding in judged if finding.call == call], ratio)
+    if ratio and MEASURED_FINDING not in [finding.finding for finding in judged]:
         yield f"{ratio}."
 
 
@@ -82,6 +77,10 @@ def _write_not_assessed(findings: Sequence[FindingReading]) -> Iterator[str]:
 
 
 def _write_cautions(reading: Reading) -> Iterator[str]:
+    for finding in reading.findings:
+        remark = describe_opinions(finding)
+        if remark and _has_verdict(finding) and remark != finding.undecided_because:
+            yield remark
     unlike = any(concern.code == "unlike_training" for concern in reading.concerns)
     if unlike and any(_has_verdict(finding) for finding in reading.findings):
         yield "Interpret with caution: the film is unlike those that the model was trained on."
@@ -152,18 +151,6 @@ def _describe_automatic_basis(findings: Sequence[FindingReading]) -> Iterator[st
 
 def _has_verdict(finding: FindingReading) -> bool:
     return finding.probability is not None and not finding.needs_age
-
-
-def _group_by_finding(findings: Iterator[FindingReading]) -> dict[str, list[FindingReading]]:
-    """Findings by key: several models may read one."""
-    groups: dict[str, list[FindingReading]] = {}
-    for finding in findings:
-        groups.setdefault(finding.finding, []).append(finding)
-    return groups
-
-
-def _calls(group: Sequence[FindingReading]) -> set[str]:
-    return {call_name(finding.call) for finding in group}
 
 
 def _join_names(findings: Sequence[FindingReading]) -> str:

@@ -25,6 +25,7 @@ from cxr_core.reading.decision import (
     move_prevalence,
     name_decision,
 )
+from cxr_core.reading.opinions import describe_opinions, merge_opinions, split_opinions
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination, FindingReading, ModelOutput, Reading
 
@@ -162,7 +163,7 @@ def recompute_with_edited_ratio(reading: Reading, examination: Examination) -> R
         return reading
     outputs = {(o.card.model, o.card.version): o for o in examination.outputs}
     findings = []
-    for finding in reading.findings:
+    for finding in split_opinions(reading.findings):
         output = outputs.get((finding.model or "", finding.version or ""))
         card = finding.card
         if output is None or card is None or finding.finding not in card.fusion:
@@ -175,7 +176,9 @@ def recompute_with_edited_ratio(reading: Reading, examination: Examination) -> R
         )
         reread = _read_finding(output, finding.finding, question, edited[0], use_edited=True)
         findings.append(_withhold_call(reread, reading.concerns))
-    notes = [
+    merged = merge_opinions(findings)
+    outdated = list(map(describe_opinions, reading.findings))
+    outdated += [
         _describe_automatic_basis(old, measurement)
         for old in reading.findings
         for measurement in edited
@@ -183,9 +186,12 @@ def recompute_with_edited_ratio(reading: Reading, examination: Examination) -> R
     ]
     return replace(
         reading,
-        findings=tuple(findings),
-        measurements=tuple(_add_disagreements(m, findings) for m in reading.measurements),
-        warnings=tuple(warning for warning in reading.warnings if warning not in notes),
+        findings=merged,
+        measurements=tuple(_add_disagreements(m, merged) for m in reading.measurements),
+        warnings=(
+            *filter(None, map(describe_opinions, merged)),
+            *(warning for warning in reading.warnings if warning not in outdated),
+        ),
     )
 
 
@@ -284,7 +290,7 @@ def _read_findings(
     concerns: Sequence[QualityFlag],
     measurement: Measurement | None,
 ) -> tuple[FindingReading, ...]:
-    """One entry per finding and model that fits; a finding that no model fits keeps its place, with the reason."""
+    """One entry per finding; one that no model fits keeps its place, with the reason."""
     readings: list[FindingReading] = []
     for key in sorted({key for output in outputs for key in output.card.findings}):
         candidates = [output for output in outputs if key in output.card.findings]
@@ -296,7 +302,7 @@ def _read_findings(
         for output in fitting:
             reading = _read_finding(output, key, question, measurement)
             readings.append(_withhold_call(reading, concerns))
-    return tuple(readings)
+    return merge_opinions(readings)
 
 
 def _withhold_call(finding: FindingReading, concerns: Sequence[QualityFlag]) -> FindingReading:
@@ -360,10 +366,11 @@ def _read_finding(
 
 
 def _find_warnings(findings: Sequence[FindingReading], question: Question) -> Iterator[str]:
-    """What limits the numbers as a whole: an unknown age, and a prevalence that cannot be used."""
+    """What limits the numbers as a whole: an unknown age, several opinions, a prevalence that cannot be used."""
     if any(finding.needs_age for finding in findings):
         yield AGE_UNKNOWN
-    for finding in findings:
+    yield from filter(None, map(describe_opinions, findings))
+    for finding in split_opinions(findings):
         unused = finding.finding in question.prevalence and finding.prevalence is None
         if unused and finding.model is not None:
             yield (

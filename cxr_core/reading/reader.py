@@ -23,14 +23,15 @@ from cxr_core.models.card import ModelCard
 from cxr_core.models.registry.registry import (
     describe_left_out,
     find_segmenter,
-    list_active_versions,
     list_classifiers,
+    list_pointer_problems,
 )
 from cxr_core.presentation.wording import DRAWING_NOTICE
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.results import Attribution, Examination, ModelOutput
 from cxr_core.reading.segmenter import Segmenter
+from cxr_core.workspace.log import count_facts
 
 DRAWING = QualityFlag("drawing", DRAWING_NOTICE)
 LEFT_OUT = "model_left_out"  # the code of the flag for a model that cannot read any film, or cannot read this one
@@ -76,7 +77,7 @@ class Reader:
     @classmethod
     def _load_active(cls, decoders: DecodePool) -> "Reader":
         classifiers, segmenter, segmenter_folder = [], None, find_segmenter()
-        problems = [active.reason for active in list_active_versions() if active.reason]
+        problems = list_pointer_problems()
         folders = list_classifiers()
         for folder in folders:
             try:
@@ -213,7 +214,18 @@ class Reader:
                     next(outputs, ()), next(segmentations, None), prepared.seconds + share
                 )
             examinations.append(examination)
+            _count_in_log(examination)
         return examinations
+
+
+def _count_in_log(examination: Examination) -> None:
+    """The log learns how many films were read, and what was found odd about them; nothing else of a film."""
+    concerns = examination.concerns
+    count_facts(
+        films=1,
+        refused=int(any(concern.withholds_reading for concern in concerns)),
+        codes={concern.code: 1 for concern in concerns},
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -96,13 +96,15 @@ class Examination:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FindingReading:
-    """One finding by one model, or the reason why there is none.
+    """One finding by one model or by several, or the reason why there is none.
 
     probability, present_from, absent_below: at `prevalence`, where that is known.  decision: one of
     `decisions.DECISIONS`.  operating_point: of a decision with a single threshold.  calibration_prevalence: at which
     the model was calibrated.  likelihood_ratio: how many times the odds are higher than before the film was seen.
     needs_age: whether the model is made for an age group and the age is unknown.  fusion_parts: of a probability that
-    the measured ratio contributes to; the logit is always the classifier's own.
+    the measured ratio contributes to; the logit is always the classifier's own.  opinions: where several models answer
+    the finding, all their answers; the other fields are then those of the most suspicious one, and the call is
+    indeterminate where they differ.
     """
 
     finding: str
@@ -125,6 +127,7 @@ class FindingReading:
     attribution: Attribution | None = None
     fusion_parts: FusionParts | None = None
     card: ModelCard | None = None
+    opinions: tuple["FindingReading", ...] = ()
 
     @property
     def threshold(self) -> float | None:
@@ -155,6 +158,8 @@ class FindingReading:
             record["reason"] = self.reason
         if self.fusion_parts:
             record["parts"] = self.fusion_parts.to_json()
+        if self.opinions:
+            record["opinions"] = [opinion.to_json() for opinion in self.opinions]
         return record
 
 

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.models.card import DecisionThresholds, Fusion, ModelCard, OperatingPoint
+from cxr_core.reading.results import Examination
 from tests.hearts import SLENDER, WIDE, file_of, segment_drawing, sha256_of
 from tests.pages.app_bench import (
     find_button,
@@ -210,3 +212,23 @@ def test_prevalence_is_the_same_setting_on_the_evaluate_page(app: AppTest, works
     open_page(app, "read")
     assert find_labelled(app.sidebar.number_input, "Prevalence of cardiomegaly, in %").value == 5.0
     assert "at a prevalence of 5 %" in finding_text(app, "cardiomegaly", "heart-adults")
+
+
+def test_two_models_that_differ_are_one_card_with_both_opinions(
+    app: AppTest, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examine = reader.examine
+
+    def examine_by_two(*given: Any) -> Examination:
+        examination = examine(*given)
+        (heart,) = (o for o in examination.outputs if o.card.model == ADULTS.model)
+        copied = replace(heart.card, model="copied-by-hand")
+        other = replace(heart, card=copied, probabilities=1 - heart.probabilities)
+        return replace(examination, outputs=(*examination.outputs, other))
+
+    monkeypatch.setattr(reader, "examine", examine_by_two)
+    card = read_adult(app, 0.9).replace("\\", "")
+    assert "? Undecided" in card
+    assert "2 models answer it and differ" in card
+    assert "heart-adults 1.0.0: ● suspected" in card
+    assert "copied-by-hand 1.0.0: ○ not suspected" in card

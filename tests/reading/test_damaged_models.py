@@ -184,3 +184,14 @@ def test_an_evaluation_finds_its_comparator_beside_a_damaged_model(models):
     (models / "worn" / "1.0.0" / CARD).write_text("{")
     with pytest.raises(ModelError, match=r"no readable card|cannot be read"):
         load_installed_comparator()
+
+
+def test_an_imported_model_whose_pointer_is_damaged_is_named_in_every_reading(
+    models: Path, decoders: DecodePool
+) -> None:
+    """Nobody chose to have it inactive, so its silence must not be taken for an answer."""
+    (models / "worn/1.0.0" / registry.IMPORT_RECORD).write_text("{}")
+    (models / "worn" / registry.POINTER).write_text("{")
+    (problem,) = Reader.installed(decoders=decoders).left_out
+    assert problem.code == LEFT_OUT
+    assert "so no version of worn is active" in problem.message

@@ -154,17 +154,6 @@ def test_an_edited_ratio_says_on_which_ratio_the_verdict_rests(by_edited: bool, 
     assert ("the verdict rests on the automatic CTR of 0.53" in text) is named
 
 
-def test_several_models_that_disagree_are_named():
-    text = impression(
-        finding("pneumonia", "present", model="a"), finding("pneumonia", "absent", model="b")
-    )
-    assert text == (f"The models disagree on pneumonia: suspected by a, not suspected by b. {END}")
-    same = impression(
-        finding("pneumonia", "present", model="a"), finding("pneumonia", "present", model="b")
-    )
-    assert same == f"Pneumonia is suspected. {END}"
-
-
 def test_a_refused_film_has_its_reason_and_no_verdict():
     refused = Reading(sha256="00", status="refused", reason="This file is empty.")
     assert write_impression(refused) == "Not read: This file is empty. No finding was assessed."

@@ -13,6 +13,7 @@ from cxr_core.presentation.wording import (
     operating_point_name,
 )
 from cxr_core.reading.heatmap_notes import describe_heatmap
+from cxr_core.reading.opinions import split_opinions
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.report.measurement import CHANGE_METHOD, list_ratio_details
 from cxr_core.reading.report.pictures import (
@@ -62,7 +63,7 @@ def build_appendix(report: Report, prior: Report | None = None) -> Appendix:
     """The appendix on the current film. prior: a film that it is compared with."""
     reading = report.reading
     tables = [FactsTable(title="Film", rows=tuple(_list_film_details(report)))]
-    for finding in reading.findings:
+    for finding in split_opinions(reading.findings):
         if finding.probability is not None:
             title = f"{finding_name(finding.finding)}, by {finding.model} {finding.version}"
             tables.append(FactsTable(title=title, rows=tuple(_list_finding_details(finding))))

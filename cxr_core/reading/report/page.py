@@ -1,6 +1,5 @@
 """Prepares the text, rows and pictures of a report, once for HTML and PDF alike."""
 
-from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ from cxr_core.presentation.wording import (
     format_percent,
 )
 from cxr_core.reading.impression import write_impression
+from cxr_core.reading.opinions import describe_opinions
 from cxr_core.reading.report.appendix import Appendix, build_appendix
 from cxr_core.reading.report.measurement import RatioSection, build_ratio_section
 from cxr_core.reading.report.pictures import EmbeddedPicture, draw_film
@@ -138,11 +138,8 @@ def _list_limitations(reading: Reading) -> Iterator[str]:
 def _build_rows(
     reading: Reading, prior: Report | None, mentioned: Collection[str]
 ) -> Iterator[FindingRow]:
-    models = Counter(finding.finding for finding in reading.findings)
     for finding in reading.findings:
         name = finding_name(finding.finding)
-        if models[finding.finding] > 1:
-            name += f", by {finding.model}"
         prior_verdict = find_verdict(finding, prior.reading) if prior else ""
         reason = _explain_missing_verdict(finding)
         if reason or finding.probability is None:
@@ -184,8 +181,10 @@ def _list_remarks(finding: FindingReading, mentioned: Collection[str]) -> Iterat
     if finding.prevalence is not None:
         text = describe_likelihood(finding.probability, finding.prevalence)
         yield f"{text[0].upper()}{text[1:]}."
-    because = finding.undecided_because
-    if because is not None and because not in mentioned:
+    remark, because = describe_opinions(finding), finding.undecided_because
+    if remark:  # beside the verdict, although it is among the limitations too
+        yield remark
+    elif because is not None and because not in mentioned:
         yield because
 
 

@@ -13,6 +13,7 @@ from cxr_core.presentation.wording import NOTICE
 from cxr_core.reading.cardiothoracic.change import compare_ratios
 from cxr_core.reading.decision import find_thresholds
 from cxr_core.reading.impression import write_impression
+from cxr_core.reading.opinions import split_opinions
 from cxr_core.reading.results import Attribution, Examination, FindingReading, Reading
 from cxr_core.workspace.json_files import JsonObject
 
@@ -60,7 +61,8 @@ class Report:
     @property
     def cards(self) -> tuple[ModelCard, ...]:
         """The cards of the models that gave a number, each once."""
-        cards = [finding.card for finding in self.reading.findings if finding.card is not None]
+        findings = split_opinions(self.reading.findings)
+        cards = [finding.card for finding in findings if finding.card is not None]
         return tuple({(card.model, card.version): card for card in cards}.values())
 
 

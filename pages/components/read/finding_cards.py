@@ -9,6 +9,7 @@ from cxr_core.presentation.wording import (
     finding_name,
     format_percent,
 )
+from cxr_core.reading.opinions import describe_opinions, split_opinions
 from cxr_core.reading.results import FindingReading, Reading
 from pages.components.markdown import plain
 from pages.components.model_card import offer_card
@@ -38,7 +39,7 @@ def show_findings(state: ReadPageState, entry: StudyEntry, reading: Reading) -> 
             else:
                 _show_finding(finding)
                 _offer_edited_ratio(state, entry, reading, finding)
-                _show_model(state, finding)
+                _show_models(state, finding)
 
 
 def show_not_assessed(reading: Reading) -> None:
@@ -49,6 +50,9 @@ def show_not_assessed(reading: Reading) -> None:
 
 
 def _show_finding(finding: FindingReading) -> None:
+    if finding.opinions:
+        _show_opinions(finding)
+        return
     assert finding.probability is not None
     assert finding.present_from is not None
     assert finding.absent_below is not None
@@ -89,14 +93,45 @@ def describe_probability(finding: FindingReading) -> str:
     return f"{words}: {describe_likelihood(finding.probability, finding.prevalence)}."
 
 
-def _show_model(state: ReadPageState, finding: FindingReading) -> None:
-    """Whom the model is for, with a button for its card."""
-    with st.container(
-        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
-    ):
-        st.caption(f"For {plain(finding.population or '')}", width="content")
-        if finding.card is not None:
-            offer_card(state, finding.card, finding.finding)
+def _show_opinions(finding: FindingReading) -> None:
+    """One verdict, that several models answer and whether they agree, and what each of them says."""
+    st.markdown(_describe_verdict(finding))
+    st.markdown(f":small[:orange[{plain(describe_opinions(finding))}]]")
+    for opinion in finding.opinions:
+        assert opinion.probability is not None
+        assert opinion.present_from is not None
+        assert opinion.absent_below is not None
+        model = f"{opinion.model} {opinion.version}"
+        call = opinion.call or "indeterminate"
+        verdict = f"{BADGE_SIGNS[call]} {call_name(call)}"
+        if opinion.needs_age:
+            verdict = "age needed"
+        percent = "" if opinion.needs_age else format_percent(opinion.probability)
+        with st.container(horizontal=True, horizontal_alignment="distribute"):
+            st.markdown(f":small[{plain(model)}: {plain(verdict)}]", width="content")
+            st.markdown(f":small[**{plain(percent)}**]", width="content")
+        if not opinion.needs_age:
+            st.html(
+                draw_probability_bar(
+                    f"{finding_name(finding.finding)}, {model}",
+                    opinion.probability,
+                    opinion.present_from,
+                    opinion.absent_below,
+                    call_name(call),
+                )
+            )
+
+
+def _show_models(state: ReadPageState, finding: FindingReading) -> None:
+    """Whom each model is for, with a button for its card."""
+    for opinion in split_opinions([finding]):
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        ):
+            model = f"{opinion.model}: for" if finding.opinions else "For"
+            st.caption(f"{plain(model)} {plain(opinion.population or '')}", width="content")
+            if opinion.card is not None:
+                offer_card(state, opinion.card, opinion.finding)
 
 
 def _offer_edited_ratio(
@@ -104,7 +139,8 @@ def _offer_edited_ratio(
 ) -> None:
     """Say which ratio the probability rests on once a person has set the diameters, and offer the other one."""
     edited = any(m.edited and m.value is not None for m in reading.measurements)
-    if not edited or finding.card is None or finding.finding not in finding.card.fusion:
+    cards = [opinion.card for opinion in split_opinions([finding]) if opinion.card is not None]
+    if not edited or not any(finding.finding in card.fusion for card in cards):
         return
     uses_edited = state.uses_edited_ratio.get(entry.key, False)
     if uses_edited:
@@ -131,5 +167,8 @@ def _describe_automatic_basis(finding: FindingReading) -> str:
 
 def _show_without_age(finding: FindingReading) -> None:
     name = plain(finding_name(finding.finding))
-    population = plain(finding.population or "")
-    st.markdown(f"**{name}** :blue-badge[Age needed] :small[:gray[The model is for {population}.]]")
+    populations = [opinion.population or "" for opinion in split_opinions([finding])]
+    made_for = plain(f"The model is for {populations[0]}.")
+    if len(populations) > 1:
+        made_for = plain(f"The models are for {' and '.join(populations)}.")
+    st.markdown(f"**{name}** :blue-badge[Age needed] :small[:gray[{made_for}]]")

@@ -136,9 +136,11 @@ def _list_values(
     yield from (state.entries[key].name, patient.age_years, patient.view, reading.status)
     yield " ".join(_list_notes(state, key, reading))
     for finding in findings:
-        known = [f for f in _readings_of(reading, finding) if f.call and not f.needs_age]
-        yield "; ".join(call_name(f.call) for f in known)
-        yield "; ".join(f"{f.probability:.4f}" for f in known if f.probability is not None)
+        known = _find_finding(reading, finding)
+        if known is None or known.probability is None or known.needs_age:
+            yield from ("", "")
+        else:
+            yield from (call_name(known.call), f"{known.probability:.4f}")
     for name in ("value", "low", "high"):
         numbers = [getattr(measurement, name) for measurement in reading.measurements]
         yield next((round(number, 3) for number in numbers if number is not None), None)
@@ -152,25 +154,20 @@ def _guard(value: object) -> object:
     return value
 
 
-def _readings_of(reading: Reading, finding: str) -> list[FindingReading]:
-    return [each for each in reading.findings if each.finding == finding]
+def _find_finding(reading: Reading, key: str) -> FindingReading | None:
+    return next((each for each in reading.findings if each.finding == key), None)
 
 
-def _find_cell(reading: Reading, finding: str) -> Cell:
-    """The verdict on a finding; the more suspicious one where two models give one."""
-    readings = _readings_of(reading, finding)
-    if not readings:
+def _find_cell(reading: Reading, key: str) -> Cell:
+    """The verdict on a finding."""
+    finding = _find_finding(reading, key)
+    if finding is None:
         return Cell(text="–", tone="none")
-    known = [each for each in readings if each.call is not None]
-    if not known:
+    if finding.call is None:
         return NO_MODEL
-    answered = [each.call for each in known if not each.needs_age]
-    if not answered:
+    if finding.needs_age:
         return AGE_NEEDED
-    for call in ("present", "indeterminate"):
-        if call in answered:
-            return Cell(text=call_name(call), tone=call)
-    return Cell(text=call_name("absent"), tone="absent")
+    return Cell(text=call_name(finding.call), tone=finding.call)
 
 
 def _format_ratio(reading: Reading) -> str:
