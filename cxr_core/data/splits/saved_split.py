@@ -190,6 +190,15 @@ def list_splits(dataset: Dataset) -> dict[str, SplitRecord]:
 
 
 @log_task("deletion of a split")
+def list_splits_of(folders: Sequence[Path | str]) -> dict[str, SplitRecord]:
+    """How each split was made that is saved with the datasets in exactly these folders, by name."""
+    return {
+        name: record
+        for dataset in _datasets_in(folders)
+        for name, record in list_splits(dataset).items()
+    }
+
+
 def delete_split(dataset: Dataset, name: str) -> None:
     """Remove a saved split. Runs that use it have a copy. Raises DataError when there is none of that name."""
     folder = splits_folder(dataset) / name
