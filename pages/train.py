@@ -13,6 +13,8 @@ from pages.components.markdown import plain
 from pages.components.page_links import link_to_data_page
 from pages.components.session import set_field_value, train_page_state
 from pages.components.streamlit_internals import require_app_frame
+from pages.components.training.averaging import offer_average
+from pages.components.training.cross_validations import show_cross_validations
 from pages.components.training.live_runs import make_relister, show_live_runs
 from pages.components.training.page_state import RUNS, START, TrainPageState
 from pages.components.training.run_annotation import list_tags
@@ -60,6 +62,8 @@ def show_runs(state: TrainPageState) -> None:
         return
     with show_errors():
         show_live_runs(state, runs)
+    with show_errors():
+        show_cross_validations(state, runs)
     show_all_runs(state, runs)
 
 
@@ -105,6 +109,7 @@ def show_table_and_selected(state: TrainPageState, runs: Sequence[Job]) -> None:
     if len(selected) == 1:
         show_run_details(state, selected[0], list_tags(runs))
     elif selected:
+        offer_average(state, selected)
         show_run_comparison(state, selected)
 
 

@@ -3,6 +3,7 @@
 All of them wait in the queue of one device, in this order, so that what needs the runs comes after them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -151,8 +152,12 @@ def submit_cross_validation(
 
 
 def free_name(stem: str) -> str:
-    """A name that no cross-validation of the workspace and none of its runs has: the stem, or with a number."""
+    """A name that no cross-validation of the workspace and none of its runs has: the stem, or with a number.
+
+    What cannot stand in the name of a file is replaced.
+    """
     root = files.runs_folder().parent
+    stem = re.sub(r"[^\w.+=-]+", "-", stem).strip("-.+=")[:60] or "cross-validation"
     name, number = stem, 1
     while (root / "evaluations" / name).exists() or any(root.glob(f"runs/{name}-fold-*")):
         number += 1

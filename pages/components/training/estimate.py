@@ -13,6 +13,7 @@ from pages.components.markdown import plain
 from pages.components.training.page_state import RunDraft
 
 if TYPE_CHECKING:
+    from cxr_core.jobs.estimate import Estimate
     from cxr_core.jobs.job import TrainingRequest
 
 POLL_S = 1.0
@@ -57,17 +58,26 @@ def watch_estimate(draft: RunDraft, task: BackgroundTask) -> None:
         )
 
 
-def _run_estimate(request: TrainingRequest, task: BackgroundTask) -> str:
+def find_estimate(draft: RunDraft, request: TrainingRequest) -> Estimate | None:
+    """The estimate of a run like this one, where it was made."""
+    task = cache.background_tasks().find(_estimate_key(request))
+    if task is None or task.is_running or not task.result:
+        return None
+    result: Estimate = task.result
+    return result
+
+
+def _run_estimate(request: TrainingRequest, task: BackgroundTask) -> Estimate:
     from cxr_core.jobs.estimate import estimate
 
-    return estimate(request, stop=task.should_stop).sentence
+    return estimate(request, stop=task.should_stop)
 
 
 def _show_answer(task: BackgroundTask) -> None:
     if task.error:
         st.error(plain(task.error))
     elif task.result:
-        st.markdown(plain(str(task.result)), width="stretch")
+        st.markdown(plain(task.result.sentence), width="stretch")
 
 
 def _estimate_key(request: TrainingRequest) -> str:
