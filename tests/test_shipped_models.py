@@ -97,6 +97,12 @@ def test_the_weights_give_the_figures_of_their_card_on_the_official_test_films(
             figure = getattr(figures[key], name)
             assert figure.n == expected[name]["n"]
             assert figure.value == pytest.approx(expected[name]["value"], abs=0.003)
+        decisions = {name: each.to_json() for name, each in figures[key].decisions.items()}
+        assert list(decisions) == ["standard", "strict"]
+        for name, rates in expected["decisions"].items():
+            for rate, figure in rates.items():
+                assert decisions[name][rate]["n"] == figure["n"]
+                assert decisions[name][rate]["value"] == pytest.approx(figure["value"], abs=0.02)
 
 
 def test_the_apps_tensor_is_the_loaders_to_the_last_bit(official_test_films, reader):
