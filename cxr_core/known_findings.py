@@ -93,6 +93,15 @@ def local_findings() -> Mapping[str, LocalFinding]:
     return _read_findings(path.absolute(), (status.st_mtime_ns, status.st_size, status.st_ino))
 
 
+def select_local_findings(keys: Iterable[str]) -> tuple[LocalFinding, ...]:
+    """The workspace's definitions of those of the keys that do not ship; a run and a card carry them."""
+    wanted = [key for key in keys if key not in FINDINGS]
+    if not wanted:
+        return ()
+    known = local_findings()
+    return tuple(known[key] for key in wanted if key in known)
+
+
 def find_finding(key: str) -> Finding | None:
     """The finding with this key; None for an unknown one. The workspace is read only for keys that do not ship."""
     return FINDINGS.get(key) or known_findings().get(key)

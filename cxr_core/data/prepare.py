@@ -185,6 +185,21 @@ def open_data(
     return select_subsets(films, names, lambda sentence: progress(sentence, 1, 1))
 
 
+def open_registered(names: Sequence[str | Path]) -> Manifest:
+    """The usable films of data as it was prepared last; no folder is read again. names: as of `open_data`.
+
+    Raises DataError for data that was not prepared, or not together, and as `open_data` does.
+    """
+    folder = choose_folder(resolve_folders(names), None)
+    if not (folder / registry.RECORD).is_file():
+        raise DataError(
+            "this data has not been prepared yet, or not together; add its folders as one dataset on the Data page"
+        )
+    dataset = Dataset.load(folder)
+    dataset.require_sound()
+    return select_subsets(dataset.load_manifest().select_usable(), names)
+
+
 def record_decision(dataset: Dataset, code: str, action: Action, note: str = "") -> Dataset:
     """Record a decision about an issue; excluded films are left out from then on. Raises DataError for a wrong code."""
     with _hold_registry():
@@ -251,7 +266,9 @@ def list_films(names: Sequence[str | Path]) -> Manifest:
 
     Raises DataError for what is neither, and when there are none.
     """
-    return read_sources(resolve_folders(names)).select_usable()
+    folders = tuple(map(Path, map(os.path.abspath, resolve_folders(names))))
+    vocabulary = LabelVocabulary.from_mapping(recorded_mapping(folders))
+    return read_sources(folders, vocabulary=vocabulary).select_usable()
 
 
 def resolve_folders(names: Sequence[str | Path]) -> list[Path]:

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict  # pydantic reads typing's own from Pyth
 from cxr_core.errors import ModelError, RecordError, SettingsError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.film.radiograph import View
+from cxr_core.known_findings import LocalFinding, require_no_collision
 from cxr_core.models.figures import CardMetrics, recorded_figure
 from cxr_core.workspace.json_files import Json, parse_json
 from cxr_core.workspace.json_record import AsWritten, Count, Fraction, parse_record
@@ -276,7 +277,8 @@ class JsonCard:
 class ModelCard(JsonCard):
     """The card of one classifier. Per-finding tables are keyed by the finding's key.
 
-    findings: the order of the logits.  architecture: a key of `architectures.ARCHITECTURES`.
+    findings: the order of the logits.  local_findings: the definitions of those that do not ship.
+    architecture: a key of `architectures.ARCHITECTURES`.
     evidence_scale: the attribution of one heatmap cell, in logits, that is drawn in full colour.
     baseline_attribution: (h, w) logits, what each cell adds on a usual film without the finding; heatmaps subtract it.
     decisions: two thresholds at each error; none where validation had too few films, and in cards from before 0.2.
@@ -296,6 +298,7 @@ class ModelCard(JsonCard):
     model: str
     version: str
     findings: tuple[str, ...]
+    local_findings: tuple[LocalFinding, ...] = ()
     architecture: str
     arguments: Arguments
     input_spec: InputSpec
@@ -317,6 +320,7 @@ class ModelCard(JsonCard):
     def __post_init__(self) -> None:
         if not self.findings:
             raise ModelError(f"the card of {self.model} names no finding")
+        _require_own_definitions(self)
         for name in ("calibration", "operating_points", "evidence_scale"):
             missing = set(self.findings) - set(getattr(self, name))
             if missing:
@@ -368,6 +372,10 @@ class ModelCard(JsonCard):
         known = ", ".join(point.name for point in points)
         raise ModelError(f"{self.model} has no operating point {name!r}; choose from {known}")
 
+    def find_definition(self, finding: str) -> LocalFinding | None:
+        """The definition of a finding that does not ship; None for one that does, or that nothing defines."""
+        return next((each for each in self.local_findings if each.key == finding), None)
+
     def calibration_prevalence(self, finding: str) -> float | None:
         """The share of films with the finding among those that calibrated its probability; None where not recorded."""
         if finding in self.prevalence:
@@ -376,6 +384,20 @@ class ModelCard(JsonCard):
         if recorded is None or not recorded.n or not recorded.positives:
             return None
         return recorded.positives / recorded.n
+
+
+def _require_own_definitions(card: ModelCard) -> None:
+    """Raises ModelError for a definition of a finding that the card does not have, has twice, or that ships."""
+    keys = [finding.key for finding in card.local_findings]
+    for finding in card.local_findings:
+        if finding.key not in card.findings or keys.count(finding.key) > 1:
+            raise ModelError(
+                f"the card of {card.model} defines {finding.key!r}; it must define each of its own findings once"
+            )
+        try:
+            require_no_collision(finding, {})
+        except SettingsError as error:
+            raise ModelError(f"the card of {card.model}: {error}") from error
 
 
 def _exchange_figures(table: dict[str, Any], findings: Sequence[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 
 from cxr_core.data.film_set import FilmSet
 from cxr_core.errors import CodeRefused, RunError, SilhouetteError
+from cxr_core.known_findings import select_local_findings
 from cxr_core.models.networks.architectures import Network
 from cxr_core.models.networks.initialise import (
     InitialisedNetwork,

@@ -30,15 +30,18 @@ from cxr_core.training.runs.run_files import has_run
 from cxr_core.training.runs.run_folder import RunFolder
 
 LEARNING_SPLITS = ("train", "val")
+USUAL_RATIOS = "70:15:15"  # of train, val and test, where the data has no split of its own
 
 
 @dataclass(frozen=True, eq=False)
 class RunData:
     """The films that a run trains and validates on, decoded, and those that it leaves out.
 
-    saved_split: that its recipe names, if it names one.
+    recipe: the run's, with ratios for the data's own split where the data has none.
+    saved_split: that the recipe names, if it names one.
     """
 
+    recipe: Recipe
     films: Manifest
     exclusions: Exclusions
     saved_split: SavedSplit | None = None
@@ -78,6 +81,7 @@ def open_run_data(
         if saved is not None and (others := saved.count_unassigned(usable)):
             films = format_count(others, "films")
             show(f"{films} of this data lie in no part of the saved split and are not used", 1, 1)
+        recipe = resolve_split(recipe, usable)
         manifest = split_manifest(recipe, usable, saved)
         learning = select_learning_films(manifest)
         load_film_set(
@@ -86,15 +90,23 @@ def open_run_data(
             recipe.labelled_findings,
             lambda done, total: show("decoding", done, total),
         )
-    return RunData(learning, build_exclusions(recipe, manifest, saved), saved)
+    return RunData(recipe, learning, build_exclusions(recipe, manifest, saved), saved)
+
+
+def resolve_split(recipe: Recipe, films: Manifest) -> Recipe:
+    """The recipe, with the usual ratios where it takes the data's own split and the data has none."""
+    if recipe.split == "given" and films.table["split"].isna().all():
+        return replace(recipe, split=USUAL_RATIOS)
+    return recipe
 
 
 def split_manifest(recipe: Recipe, manifest: Manifest, saved: SavedSplit | None = None) -> Manifest:
     """The films of the recipe's population, split into train, val, test and the promotion holdout.
 
     saved: of a recipe that names a saved split, see `find_recipe_split`. A validation split that it has is kept.
-    Raises DataError when a split would lack a class, RecipeError when the data has no split of its own to use.
+    Data without a split of its own is split by patient at 70:15:15. Raises DataError when a split would lack a class.
     """
+    recipe = resolve_split(recipe, manifest)
     films = select_population(recipe, manifest)
     if recipe.structures:
         films = _drop_swapped_masks(films)
@@ -105,10 +117,6 @@ def split_manifest(recipe: Recipe, manifest: Manifest, saved: SavedSplit | None 
         split = split_fold(films, *recipe.fold, recipe.findings, seed)
     elif recipe.split != "given":
         split = split_by_ratios(films, parse_ratios(recipe.split), recipe.findings, seed)
-    elif films.table["split"].isna().all():
-        raise RecipeError(
-            "the data has no split of its own; split it by patient (split=80:08:12)"
-        )
     else:
         split = drop_identical_films(films)
     split = carve_holdout(split, recipe.findings, recipe.gate_share)

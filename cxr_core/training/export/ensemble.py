@@ -75,6 +75,7 @@ def build_ensemble(
         exclusions=build_exclusions(recipe, films, saved),
         segmenter=first.segmenter,
         code=first.code,
+        local_findings=first.local_findings,
         members=tuple(describe_initial_weights(str(member.model)) for member in members),
     )
     folder = RunFolder.create(recipe, manifest, run, split=saved)

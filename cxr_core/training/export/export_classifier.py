@@ -120,6 +120,7 @@ def export_classifier(
         model=recipe.model,
         version=manifest.version,
         findings=recipe.findings,
+        local_findings=tuple(f for f in manifest.local_findings if f.key in recipe.findings),
         architecture=_architecture_of(network, recipe),
         arguments=_architecture_arguments(network, recipe, manifest.code),
         input_spec=recipe.input_spec(),

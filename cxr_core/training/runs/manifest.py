@@ -12,6 +12,7 @@ from pydantic import model_validator
 from cxr_core.data.manifest import SplitCounts
 from cxr_core.data.splits.holdout import HASH_KEY
 from cxr_core.errors import RecordError
+from cxr_core.known_findings import LocalFinding
 from cxr_core.workspace.json_files import Json, JsonObject
 from cxr_core.workspace.json_record import Count, Fraction, JsonRecord, PathText
 
@@ -100,6 +101,7 @@ class RunManifest(JsonRecord):
     folders: absolute paths of the datasets.  version: of the model.  retry_of: the run whose recipe this one changed.
     initial_weights: where they came from, with hashes.  segmenter: the model that outlined the films of a recipe with
     region_weight.  members: the models of an ensemble.  code: the sha256 of each file of the user's own.
+    local_findings: the definitions of findings that do not ship.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {
@@ -118,6 +120,7 @@ class RunManifest(JsonRecord):
     segmenter: str = ""
     members: tuple[PathText, ...] = ()
     code: dict[str, str] = field(default_factory=dict)
+    local_findings: tuple[LocalFinding, ...] = ()
 
     def to_json(self) -> JsonObject:
         """The object as manifest.json holds it."""
@@ -138,7 +141,12 @@ class RunManifest(JsonRecord):
 
     def training_data(self) -> JsonObject:
         """The `training.data` of the model's card."""
-        elsewhere = ("folders", "version", "began_from")  # own fields of the card, or private paths
+        elsewhere = (
+            "folders",
+            "version",
+            "began_from",
+            "local_findings",
+        )  # own fields of the card, or private paths
         return {key: value for key, value in self.to_json().items() if key not in elsewhere}
 
 

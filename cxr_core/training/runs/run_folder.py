@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from cxr_core.data.splits.saved_split import SavedSplit, copy_split
-from cxr_core.errors import RecordError, RunError
+from cxr_core.errors import RecipeError, RecordError, RunError
+from cxr_core.known_findings import adopt_findings, local_findings
 from cxr_core.training.engine.checkpoint import Checkpoints
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import format_recipe, load_recipe
@@ -118,8 +119,18 @@ class RunFolder:
         return self.model.is_dir() and find_lock_holder(self.path / RUN_LOCK) is None
 
     def load_recipe(self) -> Recipe:
-        """The recipe of this run. Raises RecipeError."""
-        return load_recipe(self.path / RUN_RECIPE)
+        """The recipe of this run. Findings that the run defines, and this workspace does not, are added to it.
+
+        Raises RecipeError.
+        """
+        try:
+            return load_recipe(self.path / RUN_RECIPE)
+        except RecipeError:
+            manifest = self.load_manifest()
+            if all(finding.key in local_findings() for finding in manifest.local_findings):
+                raise
+            adopt_findings(manifest.local_findings)
+            return load_recipe(self.path / RUN_RECIPE)
 
     def load_manifest(self) -> RunManifest:
         """The data that the run was given. Raises RunError when the manifest cannot be read."""
