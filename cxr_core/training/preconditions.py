@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from cxr_core.data.manifest import Manifest
-from cxr_core.data.prepare import list_films
+from cxr_core.data.prepare import list_films, open_registered
 from cxr_core.data.sources.masks import has_masks
+from cxr_core.data.subsets import is_reference, select_subsets
 from cxr_core.errors import DataError
 from cxr_core.presentation.wording import finding_name
 from cxr_core.training.recipe.recipe import Recipe
@@ -18,6 +21,19 @@ def require_films(recipe: Recipe, data: Sequence[str]) -> None:
     """
     if problem := find_data_problem(recipe, list_films(data)):
         raise DataError(problem)
+
+
+def load_registered_films(data: Sequence[str]) -> Manifest:
+    """The usable films of registered datasets and subsets as they were prepared last, each dataset by itself.
+
+    It is for questions about labels and ages; a run prepares its datasets together. Raises DataError.
+    """
+    datasets = [name for name in data if not is_reference(name)]
+    if len(datasets) < 2:
+        return open_registered(data)
+    manifests = [open_registered([name]) for name in datasets]
+    table = pd.concat([manifest.table for manifest in manifests], ignore_index=True)
+    return select_subsets(manifests[0].with_table(table.drop_duplicates("image")), data)
 
 
 def find_data_problem(recipe: Recipe, films: Manifest) -> str:

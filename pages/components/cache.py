@@ -278,13 +278,12 @@ def load_recipes() -> dict[str, Recipe]:
     return {name: load_recipe(path) for name, path in list_recipes().items()}
 
 
-def find_recipe_obstacles(datasets: Sequence[Dataset]) -> dict[str, str]:
-    """For each recipe that cannot start on these datasets now, a sentence that says why."""
-    recipes = load_recipes()
+def find_recipe_obstacles(data: Sequence[str]) -> dict[str, str]:
+    """For each recipe that cannot start on this data now, a sentence that says why. data: datasets and subsets."""
     missing = find_missing_weights()
     obstacles = {}
-    for name, recipe in recipes.items():
-        problem = find_data_problem(recipe, datasets) if datasets else ""
+    for name, recipe in load_recipes().items():
+        problem = find_data_problem(recipe, data) if data else ""
         if not problem and recipe.init == "imagenet":
             problem = missing.get(recipe.backbone, "")
         if problem:
@@ -303,39 +302,36 @@ def find_missing_weights() -> dict[str, str]:
     return {backbone: replace_keys(_begin_upper(text)) for backbone, text in missing.items()}
 
 
-def find_data_problem(recipe: Recipe, datasets: Sequence[Dataset]) -> str:
-    """Why a recipe cannot train on these datasets together; empty when it can."""
+def find_data_problem(recipe: Recipe, data: Sequence[str]) -> str:
+    """Why a recipe cannot train on these datasets and subsets together; empty when it can."""
     patients = (recipe.population_age_min, recipe.population_age_max)
     needs = f"{recipe.name}|{recipe.population}|{patients}|{recipe.findings}|{recipe.structures}"
-    return _find_data_problem(f"{needs}|{_key_of(datasets)}", recipe, datasets)
+    return _find_data_problem(f"{needs}|{_key_of(data)}", recipe, data)
 
 
 @st.cache_resource(show_spinner=False, max_entries=PROBLEMS_KEPT)
-def _find_data_problem(key: str, _recipe: Recipe, _datasets: Sequence[Dataset]) -> str:
+def _find_data_problem(key: str, _recipe: Recipe, _data: Sequence[str]) -> str:
     from cxr_core.training.preconditions import find_data_problem
 
     try:
-        films = _load_films(_key_of(_datasets), _datasets)
+        return _begin_upper(find_data_problem(_recipe, _load_films(_key_of(_data), _data)))
     except DataError as error:
         return str(error)
-    return _begin_upper(find_data_problem(_recipe, films))
 
 
 @st.cache_resource(show_spinner="Loading the dataset …", max_entries=DATASETS_KEPT)
-def _load_films(key: str, _datasets: Sequence[Dataset]) -> Manifest:
-    """The usable films of several datasets as one table, for questions about labels and ages."""
-    import pandas as pd
+def _load_films(key: str, _data: Sequence[str]) -> Manifest:
+    from cxr_core.training.preconditions import load_registered_films
 
-    manifests = [dataset.load_manifest().select_usable() for dataset in _datasets]
-    if len(manifests) == 1:
-        return manifests[0]
-    tables = [manifest.table for manifest in manifests]
-    return manifests[0].with_table(pd.concat(tables, ignore_index=True))
+    return load_registered_films(_data)
 
 
-def _key_of(datasets: Sequence[Dataset]) -> str:
-    """Another one once any of the datasets was prepared again or decided about."""
-    return "|".join(f"{each.folder} {each.prepared} {each.decisions}" for each in datasets)
+def _key_of(data: Sequence[str]) -> str:
+    """Another one once any dataset was prepared again or decided about."""
+    from cxr_core.data.registry import list_datasets
+
+    stamps = [f"{each.folder} {each.prepared} {each.decisions}" for each in list_datasets()]
+    return "|".join([*data, *stamps])
 
 
 def _begin_upper(sentence: str) -> str:

@@ -177,7 +177,7 @@ def register_dataset(
     _json(folder / "issues.json", [found.to_json()] if blocking else [])
     record = {
         "schema": 1,
-        "folders": ["/data/films"],
+        "folders": [f"/data/{name}"],
         "kind": "csv",
         "prepared": "2026-01-01",
         "choices": [],

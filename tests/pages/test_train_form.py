@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.jobs.job import TrainingRequest
+from cxr_core.training.batch_preview import BatchPreview
+from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.annotation import RunAnnotation
 from pages.components import cache
 from pages.components.training.page_state import START
@@ -215,7 +218,7 @@ def test_a_file_of_ones_own_runs_only_once_the_box_is_ticked(
     assert not app.exception
     assert "net.py may not run yet" in visible_text(app)
     assert find_labelled(app.button, "Start").disabled
-    box = "Let net\\.py run, with all rights of the account that runs this server"
+    box = "Let net.py run, with all rights of the account that runs this server"
     find_labelled(app.checkbox, box).check().run()
     assert "may not run yet" not in visible_text(app)
     find_labelled(app.button, "Start").click().run()
@@ -249,6 +252,33 @@ def test_unavailable_initial_weights_are_explained_below_the_choice(
         "pneumonia-children",
     ]
     assert not find_labelled(app.button, "Start").disabled
+
+
+def test_a_batch_is_drawn_for_the_form_as_it_is(
+    app: AppTest, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw(recipe: Recipe, data: tuple[str, ...], seed: int, progress: object) -> BatchPreview:
+        grey = np.full((2, 32, 32), 20 * seed, np.uint8)
+        return BatchPreview(
+            before=grey, after=grey + 5, labels=("effusion", f"draw {seed}"), low=-1, high=2
+        )
+
+    register_dataset(workspace)
+    monkeypatch.setattr("cxr_core.training.batch_preview.draw_batch", draw)
+    open_form(app)
+    for number, label in ((1, "Show what the network sees"), (2, "Draw another batch")):
+        find_labelled(app.button, label).click().run()
+        draft = app.session_state["train_page"].draft
+        task = cache.background_tasks().find(f"batch preview {draft.token} {number}")
+        assert task is None or task.wait(60)
+        app.run()
+        assert not app.exception
+        assert "After normalisation the values lie between -1.00 and 2.00" in visible_text(app)
+        assert draft.preview.labels[1] == f"draw {number}"
+        assert len(app.get("imgs")) == 4
+    assert cache.background_tasks().find(f"batch preview {draft.token} 2") is None
+    find_labelled(app.number_input, "Input size (pixels)").set_value(64).run()
+    assert "After normalisation" not in visible_text(app)
 
 
 def test_estimate_applies_to_the_form_as_it_was(

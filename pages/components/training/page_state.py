@@ -10,6 +10,7 @@ from cxr_core.training.runs.annotation import NO_ANNOTATION, RunAnnotation
 
 if TYPE_CHECKING:  # a recipe brings torch with it, which a list of runs does without
     from cxr_core.jobs.job import Job
+    from cxr_core.training.batch_preview import BatchPreview
     from cxr_core.training.recipe.form import FormValue
     from cxr_core.training.recipe.recipe import Recipe
     from cxr_core.training.runs.progress import RunProgress
@@ -37,6 +38,9 @@ class RunDraft:
     retry_of: str = ""
     annotation: RunAnnotation = NO_ANNOTATION
     estimate_key: str = ""  # of the last estimate that was started
+    preview: BatchPreview | None = None  # the films drawn last
+    preview_seed: int = 0
+    previewed_form: str = ""  # what they were drawn for
 
     def start_from_recipe(self, name: str | None, recipe: Recipe) -> None:
         """Start from another recipe: the entered values go, the data stays."""

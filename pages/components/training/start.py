@@ -15,12 +15,12 @@ from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.page_links import link_to_data_page
 from pages.components.training.estimate import show_estimate
+from pages.components.training.form.batch_preview import show_batch_preview
 from pages.components.training.form.fields import format_fault
 from pages.components.training.form.recipe_choice import ask_recipe
 from pages.components.training.form.recipe_fields import ask_recipe_fields
 from pages.components.training.form.run_inputs import (
     ask_data,
-    chosen_datasets,
     find_data_faults,
 )
 from pages.components.training.form.split_choice import ask_split
@@ -47,9 +47,11 @@ def show_start_form(state: TrainPageState) -> None:
     with st.container(border=True):
         st.markdown("##### Data and recipe")
         ask_data(draft, datasets)
-        ask_recipe(draft, chosen_datasets(draft))
+        ask_recipe(draft)
         ask_split(draft)
     recipe, field_faults = ask_recipe_fields(draft)
+    with show_errors():
+        show_batch_preview(draft, recipe)
     with st.container(border=True):
         st.markdown("##### Device")
         request, device_faults = _ask_device(draft, recipe)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import streamlit as st
 
-from cxr_core.data.registry import Dataset
 from cxr_core.presentation.wording import format_count
 from pages.components import cache
 from pages.components.markdown import plain
@@ -15,15 +14,12 @@ from pages.components.training.page_state import RunDraft
 FIRST_RECIPE = "cardiomegaly-adults"  # where it can start
 
 
-def ask_recipe(draft: RunDraft, datasets: Sequence[Dataset]) -> None:
-    """Ask for a recipe and describe it; a retry starts with the recipe of its run.
-
-    datasets: the chosen ones.
-    """
+def ask_recipe(draft: RunDraft) -> None:
+    """Ask for a recipe and describe it; a retry starts with the recipe of its run."""
     if draft.retry_of and draft.recipe is not None:
         _show_recipe_of_run(draft)
         return
-    recipes, obstacles = cache.load_recipes(), cache.find_recipe_obstacles(datasets)
+    recipes, obstacles = cache.load_recipes(), cache.find_recipe_obstacles(draft.data or ())
     names = sorted(recipes, key=lambda name: (name in obstacles, name != FIRST_RECIPE))
     if draft.recipe is None or (draft.recipe_name in obstacles and not draft.recipe_picked):
         draft.start_from_recipe(names[0], recipes[names[0]])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cxr_core.data.registry import Dataset, list_datasets
-from cxr_core.errors import FileRefused
+from cxr_core.data.subsets import Subset, is_reference, list_subsets, load_subset
+from cxr_core.errors import DataError, FileRefused
 from cxr_core.models.registry.registry import find_segmenter, list_classifiers
 from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.outside_files import parse_path
@@ -30,44 +31,44 @@ WEIGHTS_SOURCES = {
 
 
 def ask_data(draft: RunDraft, datasets: Sequence[Dataset]) -> None:
-    """Ask for registered datasets, and show whether each may be trained on."""
+    """Ask for registered datasets and subsets, and show whether each dataset may be trained on."""
     names = [dataset.name for dataset in datasets]
     if draft.data is None:
         draft.data = tuple(names[:1])
+    subsets = {subset.reference: subset for subset in list_subsets()}
+    names += [name for name, subset in subsets.items() if subset.record.dataset in names]
     default = _dataset_names(draft.data, datasets)
     chosen = st.multiselect(
         "Datasets",
         list(dict.fromkeys([*names, *default])),
         default=default,
+        format_func=lambda name: _describe_subset(subsets[name]) if name in subsets else name,
         key=draft.persistent_key("data"),
         placeholder="Choose at least one",
-        help="Registered on the Data page. Several datasets are read, checked and split as one.",
+        help="Datasets and subsets of the Data page. Several datasets are read, checked and split as one; of a dataset "
+        "and a subset, the films in both are used.",
     )
     draft.data = tuple(chosen)
-    for dataset in datasets:
-        if dataset.name in chosen:
-            with show_errors():
-                _show_checks_result(dataset)
-
-
-def chosen_datasets(draft: RunDraft) -> list[Dataset]:
-    """The registered ones among the chosen datasets."""
-    registered = {dataset.name: dataset for dataset in list_datasets()}
-    return [registered[name] for name in draft.data or () if name in registered]
+    with show_errors():
+        for dataset in _chosen_datasets(draft.data):
+            _show_checks_result(dataset)
 
 
 def find_data_faults(draft: RunDraft, recipe: Recipe | None) -> list[str]:
     """Why a run cannot train on the chosen data; empty when it can."""
     if not draft.data:
         return ["No dataset is chosen."]
-    chosen = chosen_datasets(draft)
+    try:
+        chosen = _chosen_datasets(draft.data)
+    except DataError as error:  # of a subset that is gone
+        return [str(error)]
     faults = [
         f"{dataset.name} has a blocking issue without a decision."
         for dataset in chosen
         if dataset.open_blocking_issues()
     ]
-    if recipe is not None and len(chosen) == len(draft.data):
-        problem = cache.find_data_problem(recipe, chosen)
+    if recipe is not None and chosen:
+        problem = cache.find_data_problem(recipe, draft.data)
         faults += [problem] if problem else []
     return faults
 
@@ -96,6 +97,18 @@ def ask_initial_weights(draft: RunDraft, segments: bool) -> None:
         draft.values["init"] = _ask_initial_model(draft, init, segments)
     else:
         draft.values["init"] = source
+
+
+def _chosen_datasets(data: Sequence[str]) -> list[Dataset]:
+    """The registered datasets among the chosen data, and those of subsets. Raises DataError for a lost subset."""
+    registered = {dataset.name: dataset for dataset in list_datasets()}
+    names = [load_subset(name).record.dataset if is_reference(name) else name for name in data]
+    return [registered[name] for name in dict.fromkeys(names) if name in registered]
+
+
+def _describe_subset(subset: Subset) -> str:
+    films = format_count(len(subset.record.films), "films")
+    return f"{subset.name} (subset of {subset.record.dataset}, {films})"
 
 
 def _ask_weights_file(draft: RunDraft, init: str) -> str:
