@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cxr_core.data.registry import find_dataset, list_damaged_folders, list_datasets
+from cxr_core.evaluation.bootstrap.bootstrap import RAISED_BY_CHANCE
 from cxr_core.evaluation.store.catalogue import list_records
 from cxr_core.evaluation.store.loaded import load_evaluation
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom
@@ -23,6 +25,15 @@ from tests.old_site import copy_old_site
 
 ROOT = Path(__file__).parents[1]
 RUN_TIME = {"made", "software"}  # entries of metrics.json that tell when and by which version
+
+
+def forget_intervals(content: Any) -> None:
+    """Remove the intervals of calibration errors, which version 0.1 took without correcting their bias."""
+    for key, entry in content.items():
+        if key in RAISED_BY_CHANCE:
+            del entry["low"], entry["high"]
+        elif isinstance(entry, dict):
+            forget_intervals(entry)
 
 
 @pytest.fixture
@@ -95,9 +106,12 @@ def test_evaluating_the_finished_run_again_gives_the_same_figures(site: Path) ->
         logits_before = [row["logit"] for row in csv.DictReader(file)]
     command("train.evaluate", str(run), "--data", "films", "--out", str(site / "again"))
     after = json.loads((site / "again/metrics.json").read_text(encoding="utf-8"))
-    assert {k: v for k, v in after.items() if k not in RUN_TIME} == {
-        k: v for k, v in before.items() if k not in RUN_TIME
-    }
+    assert after["data"].pop("population")["outside"] == {}  # which version 0.1 did not record
+    for content in (before, after):
+        for name in RUN_TIME:
+            del content[name]
+        forget_intervals(content)
+    assert after == before
     with (site / "again/predictions.csv").open(encoding="utf-8") as file:
         logits_after = [row["logit"] for row in csv.DictReader(file)]
     np.testing.assert_allclose(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
 from cxr_core.data.manifest import Manifest
+from cxr_core.decisions import DEFAULT_DECISION
 from cxr_core.errors import DataError
 from cxr_core.evaluation.explanations.attribution_inside import evaluate_attribution
 from cxr_core.evaluation.explanations.evaluate_localisation import evaluate_localisation
@@ -18,6 +19,7 @@ from cxr_core.evaluation.metrics.curves import (
     collect_training_curves,
     compute_finding_curves,
 )
+from cxr_core.evaluation.metrics.degenerate import describe_degenerate_output
 from cxr_core.evaluation.metrics.figures import (
     BALANCED,
     compute_classification_report,
@@ -30,12 +32,13 @@ from cxr_core.evaluation.metrics.results import (
     FindingFigures,
 )
 from cxr_core.evaluation.metrics.subgroups import compute_subgroups
-from cxr_core.evaluation.store.folder import Evaluation
-from cxr_core.inference import classify_films, tabulate_predictions
+from cxr_core.evaluation.store.folder import Evaluation, OutsidePopulation
+from cxr_core.inference import classify_films, predict_films, tabulate_predictions
 from cxr_core.models.card import ModelCard
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card, load_segmenter_card, update_card
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.decision import find_thresholds
 from cxr_core.reading.results import ModelOutput
 from cxr_core.reading.segmenter import Segmenter
 from cxr_core.workspace.json_files import Json, JsonObject
@@ -81,6 +84,31 @@ def evaluate_classifier(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         macro=macro,
     )
+
+
+def measure_outside_population(
+    classifier: Classifier, films: Manifest, progress: Progress = ignore_progress
+) -> OutsidePopulation:
+    """Figures of films whose patients the model is not for; none without labels."""
+    table = predict_films(classifier, films, progress)
+    has_labels = bool(table["label"].notna().any())
+    figures = compute_figures(classifier.card, table) if has_labels else {}
+    return OutsidePopulation(table=table, figures=figures)
+
+
+def is_calibrated_on(card: ModelCard, dataset: Manifest, split: str, *, of_run: bool) -> bool:
+    """Whether a model's calibration was fitted on this very split: the validation split that it was tuned on.
+
+    dataset: all usable films.  of_run: whether the split is the one that the model's own run made; otherwise the data
+    must be those whose hash the card has.
+    """
+    if split != "val":
+        return False
+    if of_run:
+        return True
+    learnt = dataset.table[dataset.table["split"].isin(("train", "val"))]
+    recorded = card.training.get("data", {}).get("data_sha256")
+    return bool(recorded) and dataset.with_table(learnt).data_sha256() == recorded
 
 
 def describe_data(films: Manifest) -> EvaluatedData:
@@ -131,6 +159,11 @@ def _compute_figures_of_finding(card: ModelCard, key: str, rows: pd.DataFrame) -
         compute_finding_figures(*_arrays(rows), points, decisions),
         views=views,
         subgroups=compute_subgroups(rows, card.operating_point(key, BALANCED)).as_recorded(),
+        degenerate=describe_degenerate_output(
+            rows["probability"].to_numpy(np.float64),
+            rows["label"].to_numpy(np.float64),
+            find_thresholds(card, key, DEFAULT_DECISION, fused=False),
+        ),
     )
 
 

@@ -258,7 +258,9 @@ def _read_official_test(run: RunFolder) -> OfficialTest:
     films, data_sha256 = data.get("films"), data.get("data_sha256")
     if not isinstance(films, int) or not isinstance(data_sha256, str):
         return OfficialTest(findings=findings)
-    uses = count_test_uses(data_sha256)
+    population = data.get("population")
+    split = population if isinstance(population, dict) else data
+    uses = count_test_uses(str(split.get("data_sha256")))
     return OfficialTest(findings=findings, films=films, data_sha256=data_sha256, uses=uses)
 
 

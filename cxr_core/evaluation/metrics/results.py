@@ -135,6 +135,7 @@ class FindingFigures(JsonRecord):
     accuracy to lr_negative are taken at the balanced operating point.  points: figures at each operating point.
     decisions: figures of each decision with two thresholds.
     auroc_delong: where each film is of another patient.  views: where both PA and AP films occur.
+    degenerate: why the model's answers are of no use, as sentences; empty when they may be.
     attribution_inside: where a segmenter was there.  localisation: where films have boxes.
     """
 
@@ -168,6 +169,7 @@ class FindingFigures(JsonRecord):
     auroc_delong: Figure | None = None
     views: Mapping[str, "FindingFigures"] = field(default_factory=dict)
     subgroups: Subgroups | None = None
+    degenerate: str = ""
     attribution_inside: AttributionInside | None = None
     localisation: Localisation | None = None
 
@@ -220,8 +222,28 @@ class MacroFigures(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluatedPopulation(JsonRecord):
+    """Which films of a split an evaluation keeps to.
+
+    text: the patients whom the model is for.  films, data_sha256: of the whole split.  outside: films left out, by
+    reason.  unknown: films of unknown age or view, where the population is limited by it; they count as inside.
+    """
+
+    WRITES_DEFAULTS: ClassVar[bool] = True
+
+    text: str
+    films: Count
+    data_sha256: str
+    outside: Mapping[str, Count] = field(default_factory=dict)
+    unknown: Mapping[str, Count] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluatedData(JsonRecord):
-    """The films of an evaluation. terms: of the data.  folders: where the films lie; empty where nobody said."""
+    """The films of an evaluation. terms: of the data.  folders: where the films lie; empty where nobody said.
+
+    population: whom it keeps to; None in evaluations of earlier versions, which measured all films of a split.
+    """
 
     films: Count
     patients: Count
@@ -229,6 +251,12 @@ class EvaluatedData(JsonRecord):
     split_sha256: str
     terms: str
     folders: tuple[str, ...] = ()
+    population: EvaluatedPopulation | None = None
+
+    @property
+    def split_data_sha256(self) -> str:
+        """The hash of all films of the split, whether or not the model is for their patients."""
+        return self.population.data_sha256 if self.population else self.data_sha256
 
     def with_folders(self, folders: tuple[str, ...]) -> "EvaluatedData":
         """The same films, with the folders that they lie in."""
@@ -256,9 +284,15 @@ class EvaluationHead(JsonRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationMetrics(EvaluationHead):
-    """metrics.json of a classifier. operating_point: of the figures that need one and do not name it."""
+    """metrics.json of a classifier. operating_point: of the figures that need one and do not name it.
+
+    calibrated_here: whether the model's calibration was fitted on these very films.
+    outside_population: figures of the films outside the intended population, where they were wanted.
+    """
 
     operating_point: str
     findings: Mapping[str, FindingFigures]
     macro: MacroFigures | None = None
     classification_report: Mapping[str, ClassificationReport]
+    calibrated_here: bool = False
+    outside_population: Mapping[str, FindingFigures] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from cxr_core.evaluation.metrics.results import EvaluatedData
+from cxr_core.evaluation.population import describe_population
 from cxr_core.evaluation.report.svg import SvgChart
 from cxr_core.presentation.html import TableCell, render_template
 from cxr_core.presentation.wording import NOTICE, format_count, format_time, split_name
@@ -101,10 +102,11 @@ def render_report(report: EvaluationReport) -> str:
     )
 
 
-def build_films_paragraph(data: EvaluatedData, split: str) -> Paragraph:
-    """How many films of how many patients were evaluated."""
+def build_films_paragraphs(data: EvaluatedData, split: str) -> list[Paragraph]:
+    """How many films of how many patients were evaluated, and which films of the split were left out."""
     counts = f"{format_count(data.films, 'films')} of {format_count(data.patients, 'patients')}"
-    return Paragraph(f"Evaluated on {counts}: the {split_name(split)}.", "lead")
+    lead = Paragraph(f"Evaluated on {counts}: the {split_name(split)}.", "lead")
+    return [lead, Paragraph(describe_population(data))]
 
 
 def build_split_warning(split: str) -> list[Paragraph]:

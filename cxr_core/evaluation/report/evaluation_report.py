@@ -1,7 +1,7 @@
 """Builds a classifier's evaluation report: figures with intervals, curves, calls and provenance."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cxr_core.evaluation.metrics.curves import FindingCurves, TrainingCurves
 from cxr_core.evaluation.metrics.figures import BALANCED
@@ -23,7 +23,7 @@ from cxr_core.evaluation.report.document import (
     Paragraph,
     Section,
     Table,
-    build_films_paragraph,
+    build_films_paragraphs,
     build_split_warning,
     collect_headings,
     render_report,
@@ -37,6 +37,7 @@ from cxr_core.evaluation.report.figure_text import (
     format_figure,
     format_positives,
 )
+from cxr_core.evaluation.report.notes import FITTED_HERE, list_notes
 from cxr_core.evaluation.report.recalibration import build_recalibration_section
 from cxr_core.evaluation.report.subgroups import build_subgroup_blocks, build_view_blocks
 from cxr_core.models.card import ModelCard
@@ -64,9 +65,18 @@ FIGURE_NAMES = {
     "specificity": "Specificity",
     "f1": "F1",
     "mcc": "Matthews correlation",
-    "lr_positive": "Likelihood ratio of a positive call",
-    "lr_negative": "Likelihood ratio of a negative call",
+    "lr_positive": "Positive likelihood ratio (LR+)",
+    "lr_negative": "Negative likelihood ratio (LR−)",
 }
+CALIBRATION_FIGURES = (
+    "brier_reliability",
+    "ece",
+    "adaptive_ece",
+    "calibration_slope",
+    "calibration_intercept",
+)
+OUTSIDE = "Outside the intended population"
+OUTSIDE_FIGURES = ("auroc", "average_precision", "recall", "specificity", "ece", "brier")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +84,8 @@ class ReportContent:
     """Everything that a classifier's report shows. figures, reports, curves: by finding.
 
     training: of the model's run; None without one.  made: ISO 8601, UTC.  macro: where there are several findings.
+    calibrated_here: whether the calibration was fitted on these films.  outside: figures of the films outside the
+    model's intended population, by finding, where they were wanted.
     """
 
     card: ModelCard
@@ -86,6 +98,8 @@ class ReportContent:
     made: str
     macro: MacroFigures | None = None
     recalibration: Recalibration | None = None
+    calibrated_here: bool = False
+    outside: Mapping[str, FindingFigures] = field(default_factory=dict)
 
 
 def render_evaluation_report(content: ReportContent) -> str:
@@ -113,7 +127,7 @@ def build_evaluation_report(content: ReportContent) -> EvaluationReport:
 
 
 def _build_summary(content: ReportContent) -> list[Paragraph]:
-    paragraphs = [build_films_paragraph(content.data, content.split)]
+    paragraphs = build_films_paragraphs(content.data, content.split)
     for key, figures in content.figures.items():
         auroc = figures.auroc
         counts = f"{format_positives(auroc)} films positive"
@@ -126,18 +140,23 @@ def _build_summary(content: ReportContent) -> list[Paragraph]:
             f"average precision {format_figure(macro.average_precision)}."
         )
         paragraphs.append(Paragraph(text, "verdict"))
-    return [*paragraphs, *build_split_warning(content.split)]
+    notes = [
+        Paragraph(note, "warning") for note in list_notes(content.figures, content.calibrated_here)
+    ]
+    return [*paragraphs, *notes, *build_split_warning(content.split)]
 
 
 def _finding_section(content: ReportContent, key: str) -> Section:
     figures, curves = content.figures[key], content.curves[key]
     parts = [
-        Section(checklist.FIGURES, _show_figures(figures)),
+        Section(checklist.FIGURES, _show_figures(figures, content.calibrated_here)),
         Section(checklist.POINTS, _show_operating_points(figures, curves)),
         Section("Classification report", _show_classes(content.reports[key])),
     ]
     if figures.views:
         parts.append(Section("By view", build_view_blocks(figures.views)))
+    if key in content.outside:
+        parts.append(Section(OUTSIDE, _show_outside(content.outside[key])))
     if figures.attribution_inside is not None:
         blocks = build_attribution_blocks(figures.attribution_inside)
         parts.append(Section(checklist.CHEST, blocks))
@@ -149,15 +168,28 @@ def _finding_section(content: ReportContent, key: str) -> Section:
     return Section(finding_name(key), [charts], parts)
 
 
-def _show_figures(figures: FindingFigures) -> list[Block]:
+def _show_figures(figures: FindingFigures, calibrated_here: bool) -> list[Block]:
     by_name = figures.by_name()
-    rows = [
-        figure_row(title, by_name[name]) for name, title in FIGURE_NAMES.items() if name in by_name
-    ]
+    rows = []
+    for name, title in FIGURE_NAMES.items():
+        if name in by_name:
+            mark = f", {FITTED_HERE}" if calibrated_here and name in CALIBRATION_FIGURES else ""
+            rows.append(figure_row(f"{title}{mark}", by_name[name]))
     balanced = operating_point_name(BALANCED).lower()
     note = (
         f"Accuracy and all figures below it are taken at the {balanced} operating point, which was chosen on "
         "validation films."
+    )
+    return [Table(("", "Value", "95 % interval"), rows), Paragraph(note, "quiet")]
+
+
+def _show_outside(figures: FindingFigures) -> list[Block]:
+    """The main figures of films that the figures above leave out."""
+    by_name = figures.by_name()
+    rows = [figure_row(FIGURE_NAMES[name], by_name[name]) for name in OUTSIDE_FIGURES]
+    note = (
+        f"{format_positives(figures.auroc)} films positive. The model is not for these patients, and a reading refuses "
+        "them; these films are in no other figure of this report."
     )
     return [Table(("", "Value", "95 % interval"), rows), Paragraph(note, "quiet")]
 

@@ -14,7 +14,7 @@ from cxr_core.evaluation.report.document import (
     Paragraph,
     Section,
     Table,
-    build_films_paragraph,
+    build_films_paragraphs,
     build_split_warning,
     render_report,
 )
@@ -82,7 +82,7 @@ def build_segmenter_report(content: SegmenterReportContent) -> EvaluationReport:
 
 
 def _build_summary(metrics: SegmenterMetrics) -> list[Paragraph]:
-    paragraphs = [build_films_paragraph(metrics.data, metrics.split)]
+    paragraphs = build_films_paragraphs(metrics.data, metrics.split)
     if metrics.figures:
         dice = format_figure(metrics.figures.dice["heart"])
         paragraphs.append(Paragraph(f"Heart: Dice {dice}.", "verdict"))

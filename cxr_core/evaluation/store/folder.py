@@ -6,6 +6,7 @@ metrics.json         every figure with its interval
 curves.json          the curves of the report's charts
 report.html          figures and curves for people, as one page
 recalibration.json   what recalibrating for these films would change, where it was wanted
+predictions_outside_population.csv   films of patients whom the model is not for, where they were wanted
 """
 
 import io
@@ -40,10 +41,19 @@ from cxr_core.workspace.json_record import JsonRecord
 
 SCHEMA = 1
 PREDICTIONS_PARQUET = "predictions.parquet"
+PREDICTIONS_OUTSIDE = "predictions_outside_population.csv"
 METRICS = "metrics.json"
 CURVES = "curves.json"
 REPORT = "report.html"
 RECALIBRATION = "recalibration.json"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OutsidePopulation:
+    """The films of a split whose patients the model is not for. table, figures: as in `Evaluation`."""
+
+    table: pd.DataFrame
+    figures: Mapping[str, FindingFigures]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,6 +63,8 @@ class Evaluation:
     table: as `inference.predict_films` gives it.  figures, reports, curves: by finding, those that have labels.
     training: of the run, if the model is of one.  made: ISO 8601, UTC.
     macro: means over the findings, where there are several.  recalibration: where it was wanted.
+    calibrated_here: whether the calibration was fitted on these films.  outside: the films outside the model's
+    intended population, where they were wanted.
     """
 
     card: ModelCard
@@ -66,6 +78,8 @@ class Evaluation:
     training: TrainingCurves | None = None
     macro: MacroFigures | None = None
     recalibration: Recalibration | None = None
+    calibrated_here: bool = False
+    outside: OutsidePopulation | None = None
 
     @property
     def head(self) -> EvaluationHead:
@@ -80,6 +94,8 @@ class Evaluation:
             findings=self.figures,
             macro=self.macro,
             classification_report=self.reports,
+            calibrated_here=self.calibrated_here,
+            outside_population=self.outside.figures if self.outside else {},
         )
 
     def to_curves(self) -> EvaluationCurves:
@@ -105,6 +121,8 @@ class Evaluation:
             made=self.made,
             macro=self.macro,
             recalibration=self.recalibration,
+            calibrated_here=self.calibrated_here,
+            outside=self.outside.figures if self.outside else {},
         )
         return render_evaluation_report(content)
 
@@ -116,6 +134,8 @@ class Evaluation:
             CURVES: json.dumps(self.to_curves().to_json(), allow_nan=False) + "\n",
             REPORT: self.report_html(),
         }
+        if self.outside:
+            contents[PREDICTIONS_OUTSIDE] = self.outside.table.to_csv(index=False)
         if self.recalibration:
             record = EvaluationRecalibration(
                 **self.head.as_keywords(), **self.recalibration.as_keywords()
@@ -146,7 +166,7 @@ def write_files(out: Path, contents: Mapping[str, str | bytes], metrics: JsonRec
     Returns the path of metrics.json. Raises DataError when the folder cannot be written.
     """
     # Optional files of an earlier evaluation must not stay beside the new ones: an empty file removes them.
-    optional = dict.fromkeys((RECALIBRATION, PREDICTIONS_PARQUET), b"")
+    optional = dict.fromkeys((RECALIBRATION, PREDICTIONS_PARQUET, PREDICTIONS_OUTSIDE), b"")
     files = {**optional, **contents, METRICS: _to_text(metrics)}
     try:
         with atomic_files(out) as draft:

@@ -58,12 +58,13 @@ def read_training_hashes(folder: Path) -> frozenset[str] | None:
 def record_test_use(data: EvaluatedData, card: ModelCard | SegmenterCard, by: str) -> None:
     """Write down that a model was evaluated on test films. by: what evaluated it.
 
-    Raises DataError when the workspace cannot be written.
+    The films are those of the whole split: models for different patients look at the same test split. Raises DataError
+    when the workspace cannot be written.
     """
     use: JsonObject = {
         "when": utc_now(),
-        "data_sha256": data.data_sha256,
-        "films": data.films,
+        "data_sha256": data.split_data_sha256,
+        "films": data.population.films if data.population else data.films,
         "patients": data.patients,
         "model": card.model,
         "version": card.version,

@@ -77,8 +77,13 @@ def read_settings(run: Path) -> dict[str, Json]:
 
 
 def _read_test_films(run: Path) -> str:
+    """The hash of the whole test split, also where the figures are of the intended population alone."""
     data = (read_json_object(run / EVALUATION / METRICS_FILE) or {}).get("data")
-    return str(data.get("data_sha256", "")) if isinstance(data, dict) else ""
+    if not isinstance(data, dict):
+        return ""
+    population = data.get("population")
+    split = population if isinstance(population, dict) else data
+    return str(split.get("data_sha256", ""))
 
 
 def _flatten(table: JsonObject) -> Iterator[tuple[str, Json]]:

@@ -1,0 +1,21 @@
+"""Says what makes the figures of an evaluation look better than the model is."""
+
+from collections.abc import Iterator, Mapping
+
+from cxr_core.evaluation.metrics.results import FindingFigures
+from cxr_core.presentation.wording import finding_name
+
+CALIBRATED_HERE = (
+    "Calibration and thresholds were fitted on these films: calibration errors, and sensitivity and specificity at the "
+    "thresholds, look better here than on other films."
+)
+FITTED_HERE = "fitted on these films"
+
+
+def list_notes(figures: Mapping[str, FindingFigures], calibrated_here: bool) -> Iterator[str]:
+    """A note for each finding whose output is of no use, and one where the calibration was fitted on these films."""
+    for key, of_finding in figures.items():
+        if of_finding.degenerate:
+            yield f"{finding_name(key)}: {of_finding.degenerate}"
+    if calibrated_here:
+        yield CALIBRATED_HERE
