@@ -52,7 +52,7 @@ class MlflowTracker:
 
     def add_event(self, event: Event) -> None:
         """Pass an event on; returns at once."""
-        if self.problem or not isinstance(event, StepDone | EpochDone | tuple(ENDS)):
+        if self.problem or not isinstance(event, (StepDone, EpochDone, *ENDS)):
             return
         try:
             self._waiting.put_nowait(event)
