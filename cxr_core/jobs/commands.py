@@ -55,4 +55,6 @@ def _evaluation_command(folder: Path, request: EvaluationRequest) -> list[str]:
     command += [f"--split={request.split}", f"--out={folder}"]
     if request.recalibrate:
         command += [f"--recalibrate={request.recalibrate}"]
+    if request.outside_population:
+        command += ["--outside-population"]
     return [*command, "--", request.model]

@@ -50,6 +50,7 @@ class EvaluationRequest(JsonRecord):
 
     model: the name of an installed model, or the folder of a run.  data: folders or names of registered datasets.
     recalibrate: the method of a recalibration that is reported apart; empty for none.
+    outside_population: whether films of patients whom the model is not for are measured apart.
     folds: of a cross-validation, which is then what `model` names; 0 for an evaluation of one model.  device: whose
     queue it waits in, behind the runs that it needs; empty for the queue of evaluations.
     """
@@ -61,6 +62,7 @@ class EvaluationRequest(JsonRecord):
     data: tuple[PathText, ...] = ()
     split: str = ""
     recalibrate: str = ""
+    outside_population: bool = False
     submitted: Timestamp | None = None
     folds: Count = 0
     device: str = ""

@@ -65,7 +65,7 @@ class PointingGame(JsonRecord):
 class EvidenceInBoxes(JsonRecord):
     """Share of a heatmap's positive evidence that lies in the boxes, on the films that have any.
 
-    area: share of an even map.  lift: mean share over mean area.
+    area: share of a uniform map.  lift: mean share over mean area.
     """
 
     share: MeanFigure

@@ -31,7 +31,11 @@ from train.evaluate import main
 pytestmark = pytest.mark.process
 
 REQUEST = EvaluationRequest(
-    model="a model", data=("films",), split="test", recalibrate="prior=0.05"
+    model="a model",
+    data=("films",),
+    split="test",
+    recalibrate="prior=0.05",
+    outside_population=True,
 )
 
 
@@ -72,6 +76,7 @@ def test_many_clicks_start_one_which_is_watched_and_finishes(stand_in: Path) -> 
         "--data=films",
         "--split=test",
         "--recalibrate=prior=0.05",
+        "--outside-population",
         f"--out={job.folder}",
     ):
         assert argument in line.split()

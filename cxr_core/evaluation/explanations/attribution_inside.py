@@ -75,7 +75,7 @@ def compute_region_shares(
 
     shares: (N,) by region, as `share_inside_region`; NaN where a film has no contours or no positive attribution.
     areas: (N,) the region's share of the model's square.  selected: (N,) bool, the films to use; None for all.
-    The control of a region is its area on the same films, the share of an even map.
+    The control of a region is its area on the same films, the share of a uniform map.
     """
     figures = {}
     for region, of_films in shares.items():

@@ -88,16 +88,16 @@ def _extremes(
 def _lowest_drawn(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     """(R,) the lowest value (M,) of the patients that each resample has; infinite without any.
 
-    Most resamples have one of the few lowest patients, so the others are looked at only where none of those was drawn.
+    Most resamples have one of the few lowest patients, so the others are looked at only where none of those was taken.
     """
     order = np.argsort(values)
     lowest = np.full(times.shape[1], np.inf)
     missing = np.arange(times.shape[1])
     for first in range(0, len(order), PATIENTS_AT_ONCE):
         patients = order[first : first + PATIENTS_AT_ONCE]
-        drawn = times[np.ix_(patients, missing)] > 0
-        found = drawn.any(axis=0)
-        lowest[missing[found]] = values[patients[drawn.argmax(axis=0)[found]]]
+        is_drawn = times[np.ix_(patients, missing)] > 0
+        found = is_drawn.any(axis=0)
+        lowest[missing[found]] = values[patients[is_drawn.argmax(axis=0)[found]]]
         missing = missing[~found]
         if not len(missing):
             break

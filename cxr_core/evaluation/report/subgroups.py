@@ -1,4 +1,4 @@
-"""Shows for whom a model performs how well: by subgroup and by view."""
+"""Shows how well a model performs in subgroups of the patients, and by view."""
 
 from collections.abc import Mapping
 
