@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cxr_core.models.card import ModelCard
+from cxr_core.models.registry.model_status import describe_status, find_removal
+from cxr_core.models.registry.overlap import list_conflicts
 from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import describe_left_out
 from cxr_core.models.segmenter_card import SegmenterCard
-from cxr_core.presentation.wording import finding_name, structure_name
+from cxr_core.presentation.wording import structure_name
 from cxr_core.promotion.gate.verdict import describe_damage, read_verdict
 from pages.components import cache
 from pages.components.error_boundary import show_errors
@@ -62,6 +64,7 @@ def show_problems(models: Sequence[InstalledModel]) -> None:
     """Name the versions that cannot be used, and the models whose active version is not the requested one."""
     sentences = [describe_left_out(v.folder, v.problem) for m in models for v in m.unreadable]
     sentences += [model.reason for model in models if model.reason]
+    sentences += list_conflicts()
     for sentence in dict.fromkeys([*sentences, *cache.list_left_out()]):
         st.warning(plain(sentence), icon=":material/broken_image:")
 
@@ -71,12 +74,21 @@ def choose_model(state: ModelsPageState, models: Sequence[InstalledModel]) -> In
     names = [model.name for model in models]
     requested = st.query_params.get(PARAMETER)
     if requested is not None and requested not in names:
-        st.warning(f"There is no model named {plain(requested)}. Choose one of these.")
+        st.warning(plain(_describe_missing(requested)))
     index = names.index(requested) if requested in names else 0
     picked = st.selectbox("Model", names, index=index, key=state.widget_key("model"), width=420)
     if st.query_params.get(PARAMETER) != picked:
         st.query_params[PARAMETER] = picked
     return models[names.index(picked)]
+
+
+def _describe_missing(model: str) -> str:
+    """Why there is no model of a name that a link, an old report or an evaluation gives."""
+    removal = find_removal(model)
+    if removal is None:
+        return f"There is no model named {model}. Choose one of these."
+    version = str(removal.get("version"))
+    return f"{model} {version} was {describe_status(model, version)}. Choose one of these."
 
 
 def show_model(state: ModelsPageState, model: InstalledModel) -> None:
@@ -114,7 +126,7 @@ def show_version_card(version: Version) -> None:
     elif isinstance(card, ModelCard):
         for finding in card.findings:
             if len(card.findings) > 1:
-                st.markdown(f"#### {plain(finding_name(finding))}")
+                st.markdown(f"#### {plain(card.name_finding(finding))}")
             show_card(card, finding)
     else:
         show_segmenter_card(card)
@@ -123,7 +135,9 @@ def show_version_card(version: Version) -> None:
 def show_segmenter_card(card: SegmenterCard) -> None:
     """What a segmentation model segments, for whom it was made, and how well it does."""
     structures = ", ".join(map(structure_name, card.structures))
-    st.markdown(f"Segments {plain(structures)}; made for {plain(card.population.text)}.")
+    st.markdown(
+        f"Segments {plain(structures)}; intended population: {plain(card.population.text)}."
+    )
     rows = segmentation_rows(card)
     if rows:
         st.table(rows, border="horizontal", hide_header=False, hide_index=True)

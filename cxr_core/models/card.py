@@ -17,6 +17,7 @@ from cxr_core.film.preprocess import InputSpec
 from cxr_core.film.radiograph import View
 from cxr_core.known_findings import LocalFinding, require_no_collision
 from cxr_core.models.figures import CardMetrics, recorded_figure
+from cxr_core.presentation.wording import finding_name
 from cxr_core.workspace.json_files import Json, parse_json
 from cxr_core.workspace.json_record import AsWritten, Count, Fraction, parse_record
 
@@ -240,14 +241,22 @@ class Fusion:
 
 
 class JsonCard:
-    """A card as JSON text. KEYS: the keys on disk of the fields whose names differ from them."""
+    """A card as JSON text. KEYS: the keys on disk of the fields whose names differ from them.
+
+    OMITTED_WHEN_EMPTY: fields that are written only where they hold something, so that earlier versions read the card.
+    """
 
     KEYS: ClassVar[Mapping[str, str]] = {}
+    OMITTED_WHEN_EMPTY: ClassVar[frozenset[str]] = frozenset()
 
     def to_json(self) -> str:
         """The card as JSON text, stable in order, ending in a newline. Raises ModelError where it could not be read."""
         fields = asdict(self)  # type: ignore[call-overload]  # each kind of card is a dataclass
-        content = {self.KEYS.get(name, name): value for name, value in fields.items()}
+        content = {
+            self.KEYS.get(name, name): value
+            for name, value in fields.items()
+            if value or name not in self.OMITTED_WHEN_EMPTY
+        }
         self._parse(content)
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -294,6 +303,7 @@ class ModelCard(JsonCard):
         "fusion": "combination",
         "ood_limit": "familiarity_limit",
     }
+    OMITTED_WHEN_EMPTY: ClassVar[frozenset[str]] = frozenset({"local_findings"})
 
     model: str
     version: str
@@ -375,6 +385,11 @@ class ModelCard(JsonCard):
     def find_definition(self, finding: str) -> LocalFinding | None:
         """The definition of a finding that does not ship; None for one that does, or that nothing defines."""
         return next((each for each in self.local_findings if each.key == finding), None)
+
+    def name_finding(self, finding: str) -> str:
+        """The display name of one of the card's findings; one that the card defines is marked as locally defined."""
+        definition = self.find_definition(finding)
+        return definition.marked_name if definition else finding_name(finding)
 
     def calibration_prevalence(self, finding: str) -> float | None:
         """The share of films with the finding among those that calibrated its probability; None where not recorded."""

@@ -30,6 +30,7 @@ from cxr_core.promotion.candidate import (
     verdict_holds,
 )
 from cxr_core.promotion.gate.verdict import GATE_FILE, Verdict, write_verdict
+from cxr_core.promotion.imports import adopt_definitions, require_definitions
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.segmenter import Segmenter
 from cxr_core.training.runs.run_folder import RunFolder
@@ -168,6 +169,7 @@ def _check_model(run: RunFolder) -> AnyCard:
             model.segment(film)
         else:
             model.read(film)
+    require_definitions(model.card)
     for name in (model.card.model, model.card.version):
         if not NAME.fullmatch(name):
             raise ModelError(
@@ -237,6 +239,7 @@ def _install(run: RunFolder, card: AnyCard, publication: Publication) -> Path:
     models = workspace() / "models"
     try:
         pin_active_version(card.model)
+        adopt_definitions(card)
         folder = models / card.model / card.version
         _copy_model(run, card, publication, folder)
         record: JsonObject = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from cxr_core.findings import RATIO_LIMIT
-from cxr_core.presentation.wording import call_name, finding_name, format_ratio
+from cxr_core.presentation.wording import call_name, format_ratio
 from cxr_core.reading.cardiothoracic.ratio import (
     CHILD,
     MEASURED_FINDING,
@@ -155,7 +155,7 @@ def _has_verdict(finding: FindingReading) -> bool:
 
 def _join_names(findings: Sequence[FindingReading]) -> str:
     """Names as the beginning of a sentence: `Cardiomegaly, edema and pneumonia`."""
-    names = list(dict.fromkeys(finding_name(finding.finding).lower() for finding in findings))
+    names = list(dict.fromkeys(finding.name.lower() for finding in findings))
     text = names[-1]
     if len(names) > 1:
         text = f"{', '.join(names[:-1])} and {text}"

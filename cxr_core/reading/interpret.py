@@ -124,7 +124,7 @@ def list_not_assessed(findings: Sequence[FindingReading]) -> tuple[str, ...]:
         if not keys or not assessed >= set(keys)
     ]
     other_patients = [
-        f"{finding_name(finding.finding).lower()} (no model for this patient)"
+        f"{finding.name.lower()} (no model for this patient)"
         for finding in findings
         if finding.probability is None
     ]
@@ -198,7 +198,7 @@ def recompute_with_edited_ratio(reading: Reading, examination: Examination) -> R
 def _describe_automatic_basis(finding: FindingReading, measurement: Measurement) -> str:
     automatic = finding.fusion_parts.value if finding.fusion_parts else 0.0
     return (
-        f"{finding_name(finding.finding)}: the probability still rests on the automatic CTR of "
+        f"{finding.name}: the probability still rests on the automatic CTR of "
         f"{format_ratio(automatic)}, not on the edited one of {format_ratio(measurement.value or 0.0)}."
     )
 
@@ -298,7 +298,8 @@ def _read_findings(
         if not fitting:
             populations = [f"{o.card.model} is for {o.card.population.text}" for o in candidates]
             reason = f"No model for this patient: {'; '.join(populations)}."
-            readings.append(FindingReading(finding=key, reason=reason))
+            definition = candidates[0].card.find_definition(key)
+            readings.append(FindingReading(finding=key, reason=reason, definition=definition))
         for output in fitting:
             reading = _read_finding(output, key, question, measurement)
             readings.append(_withhold_call(reading, concerns))
@@ -362,6 +363,7 @@ def _read_finding(
         attribution=output.attributions.get(key),
         fusion_parts=parts,
         card=card,
+        definition=card.find_definition(key),
     )
 
 
@@ -374,7 +376,7 @@ def _find_warnings(findings: Sequence[FindingReading], question: Question) -> It
         unused = finding.finding in question.prevalence and finding.prevalence is None
         if unused and finding.model is not None:
             yield (
-                f"{finding_name(finding.finding)}: the card of {finding.model} does not say at which prevalence it "
+                f"{finding.name}: the card of {finding.model} does not say at which prevalence it "
                 "was calibrated, so the probability is not moved to the prevalence that was given."
             )
 

@@ -7,7 +7,7 @@ may answer; then the finding counts once, and the reading says whether they agre
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cxr_core.presentation.wording import call_name, finding_name, format_percent
+from cxr_core.presentation.wording import call_name, format_percent
 from cxr_core.reading.calibration import log_odds
 from cxr_core.reading.results import FindingReading
 
@@ -34,7 +34,7 @@ def describe_opinions(finding: FindingReading) -> str:
     """That several models answer a finding, and whether they agree, in sentences; empty for a single one."""
     if not finding.opinions:
         return ""
-    name, deciding = finding_name(finding.finding), _find_deciding(finding.opinions)
+    name, deciding = finding.name, _find_deciding(finding.opinions)
     verdicts = ", ".join(
         f"{call_name(opinion.call)} by {opinion.model} {opinion.version} "
         f"({format_percent(opinion.probability or 0.0)})"

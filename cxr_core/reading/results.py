@@ -15,7 +15,9 @@ from cxr_core.film.adjustments import UNCHANGED, Adjustments
 from cxr_core.film.preprocess import Placement
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.known_findings import LocalFinding
 from cxr_core.models.card import ModelCard
+from cxr_core.presentation.wording import finding_name
 from cxr_core.reading.calibration import log_odds
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from cxr_core.reading.cardiothoracic.fusion import FusionParts
@@ -104,7 +106,7 @@ class FindingReading:
     needs_age: whether the model is made for an age group and the age is unknown.  fusion_parts: of a probability that
     the measured ratio contributes to; the logit is always the classifier's own.  opinions: where several models answer
     the finding, all their answers; the other fields are then those of the most suspicious one, and the call is
-    indeterminate where they differ.
+    indeterminate where they differ.  definition: of a finding that does not ship, from the model's card.
     """
 
     finding: str
@@ -127,7 +129,13 @@ class FindingReading:
     attribution: Attribution | None = None
     fusion_parts: FusionParts | None = None
     card: ModelCard | None = None
+    definition: LocalFinding | None = None
     opinions: tuple["FindingReading", ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The display name; that of a finding that the model's card defines is marked as locally defined."""
+        return self.definition.marked_name if self.definition else finding_name(self.finding)
 
     @property
     def threshold(self) -> float | None:
@@ -153,7 +161,11 @@ class FindingReading:
             "model": self.model,
             "version": self.version,
             "population": self.population,
+            "name": self.name,
+            "locally_defined": self.definition is not None,
         }
+        if self.definition:
+            record["definition"] = self.definition.definition
         if self.reason:
             record["reason"] = self.reason
         if self.fusion_parts:

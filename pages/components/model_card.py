@@ -9,7 +9,6 @@ from cxr_core.models.figures import Figure, parse_figure
 from cxr_core.presentation.wording import (
     WITH_RATIO,
     card_split_name,
-    finding_name,
     format_count,
     format_exact_threshold,
     operating_point_name,
@@ -54,9 +53,14 @@ def show_card_dialog(card: ModelCard, finding: str) -> None:
 
 def show_card(card: ModelCard, finding: str) -> None:
     """What a model was trained on, its figures and its thresholds for one finding."""
-    name = plain(finding_name(finding).lower())
+    name = plain(card.name_finding(finding).lower())
     st.markdown(f"**{plain(card.model)}** {plain(card.version)} · {name}")
-    details = [("Made for", card.population.text), *_list_training_facts(card.training, finding)]
+    definition = card.find_definition(finding)
+    details = [
+        *([("Definition", definition.definition)] if definition else []),
+        ("Intended population", card.population.text),
+        *_list_training_facts(card.training, finding),
+    ]
     st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in details))
     rows = _tabulate_figures(card, finding)
     if rows:

@@ -8,6 +8,7 @@ import pytest
 from cxr_core.decisions import ERRORS
 from cxr_core.errors import ModelError
 from cxr_core.film.preprocess import PREPROCESSING_VERSION
+from cxr_core.known_findings import LocalFinding
 from cxr_core.models.card import Fusion, ModelCard, OperatingPoint, order_points
 from cxr_core.models.card_file import is_segmenter, read_card_of
 from cxr_core.models.segmenter_card import SegmenterCard
@@ -263,3 +264,26 @@ def test_a_shipped_classifier_has_every_decision_in_order_with_its_figures(folde
             shares = card.metrics["validation"][key]["decisions"][name]
             assert shares["present_not_suspected"]["value"] <= error
             assert shares["absent_suspected"]["value"] <= error
+
+
+def test_a_card_carries_the_definitions_of_its_own_findings():
+    definition = LocalFinding(key="callus", name="Callus", definition="New bone at a rib.")
+    card = replace(tiny_card("ribs", ("callus",)), local_findings=(definition,))
+    assert ModelCard.from_json(card.to_json()).find_definition("callus") == definition
+    assert card.name_finding("callus") == "Callus (locally defined)"
+    assert "local_findings" not in json.loads(tiny_card().to_json())
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "reason"),
+    [
+        ("mass", "Mass", "another name of the finding 'mass'"),
+        ("callus", "<b>Callus</b>", "cannot be the name"),
+        ("other", "Other", "must define each of its own findings once"),
+    ],
+)
+def test_a_card_whose_definitions_are_wrong_is_refused(key, name, reason):
+    content = json.loads(tiny_card("ribs", ("callus", "mass")).to_json())
+    content["local_findings"] = [{"key": key, "name": name, "definition": "x"}]
+    with pytest.raises(ModelError, match=reason):
+        ModelCard.from_json(json.dumps(content))

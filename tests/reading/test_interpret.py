@@ -9,7 +9,9 @@ from cxr_core.errors import SettingsError
 from cxr_core.film.preprocess import InputSpec, Placement
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.known_findings import LocalFinding
 from cxr_core.models.card import DecisionThresholds, ModelCard, OperatingPoint, Population
+from cxr_core.reading.impression import write_impression
 from cxr_core.reading.interpret import AGE_UNKNOWN, interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.results import Examination, ModelOutput
@@ -199,8 +201,24 @@ def test_json_has_the_promised_fields():
     assert list(line["findings"][0]) == [
         "finding", "probability", "logit", "threshold", "operating_point", "call", "decision", "present_from",
         "absent_below", "undecided_because", "prevalence", "likelihood_ratio", "needs_age", "model", "version",
-        "population",
+        "population", "name", "locally_defined",
     ]  # fmt: skip
+
+
+def test_a_finding_that_the_card_defines_is_marked_with_its_definition_everywhere():
+    definition = LocalFinding(key="callus", name="Callus", definition="New bone at a rib.")
+    local = replace(
+        card("ribs", "callus", Population(text="adults", age_min=18)), local_findings=(definition,)
+    )
+    reading = interpret(examination(output(local, 0.9)), Patient(age_years=40), "youden")
+    assert reading.findings[0].name == "Callus (locally defined)"
+    record = reading.to_json("a.png")["findings"][0]
+    assert (record["locally_defined"], record["definition"]) == (True, "New bone at a rib.")
+    assert write_impression(reading).startswith("Callus (locally defined) is suspected.")
+    child = interpret(examination(output(local, 0.9)), Patient(age_years=4), "youden")
+    assert "callus (locally defined) (no model for this patient)" in child.not_assessed
+    shipped = interpret(BOTH, Patient(), "youden").to_json("a.png")["findings"][0]
+    assert (shipped["locally_defined"], "definition" in shipped) == (False, False)
 
 
 def test_an_unknown_age_is_a_warning_when_a_model_is_for_certain_ages():

@@ -8,7 +8,6 @@ from cxr_core.models.card import ModelCard
 from cxr_core.models.figures import parse_mean_figure
 from cxr_core.presentation.wording import (
     decision_name,
-    finding_name,
     format_percent,
     operating_point_name,
 )
@@ -65,7 +64,7 @@ def build_appendix(report: Report, prior: Report | None = None) -> Appendix:
     tables = [FactsTable(title="Film", rows=tuple(_list_film_details(report)))]
     for finding in split_opinions(reading.findings):
         if finding.probability is not None:
-            title = f"{finding_name(finding.finding)}, by {finding.model} {finding.version}"
+            title = f"{finding.name}, by {finding.model} {finding.version}"
             tables.append(FactsTable(title=title, rows=tuple(_list_finding_details(finding))))
     for measurement in reading.measurements:
         rows = list(list_ratio_details(measurement))
@@ -128,7 +127,7 @@ def _draw_heatmaps(report: Report) -> Iterator[HeatmapFigure]:
 
 
 def _caption_heatmap(film: str, finding: FindingReading, attribution: Attribution) -> str:
-    name = finding_name(finding.finding).lower()
+    name = finding.name.lower()
     sentences = [
         f"{film} with the evidence for {name} by {finding.model} (method: {attribution.method}; "
         f"{_describe_cells(attribution)})."
@@ -168,7 +167,10 @@ def _list_card_facts(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield from _list_values("Input: ", content["input_spec"])
     yield "SHA-256 of the weights", card.weights_sha256
     for finding in card.findings:
-        yield f"Calibration of {finding_name(finding).lower()}", card.calibration[finding].source
+        yield (
+            f"Calibration of {card.name_finding(finding).lower()}",
+            card.calibration[finding].source,
+        )
         yield from _list_thresholds(card, finding)
     yield from _list_values("Training: ", content["training"])
     yield from _list_values("Figures: ", content["metrics"])
@@ -186,7 +188,7 @@ def _list_thresholds(card: ModelCard, finding: str) -> Iterator[tuple[str, str]]
         for point in points:
             name = operating_point_name(point.name).lower()
             yield (
-                f"{finding_name(finding)}, {name} threshold{origin}",
+                f"{card.name_finding(finding)}, {name} threshold{origin}",
                 f"{format_percent(point.threshold)} ({point.source})",
             )
 

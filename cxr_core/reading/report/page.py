@@ -11,7 +11,6 @@ from cxr_core.presentation.wording import (
     decision_name,
     describe_frequency,
     describe_likelihood,
-    finding_name,
     format_percent,
 )
 from cxr_core.reading.impression import write_impression
@@ -139,7 +138,7 @@ def _build_rows(
     reading: Reading, prior: Report | None, mentioned: Collection[str]
 ) -> Iterator[FindingRow]:
     for finding in reading.findings:
-        name = finding_name(finding.finding)
+        name = finding.name
         prior_verdict = find_verdict(finding, prior.reading) if prior else ""
         reason = _explain_missing_verdict(finding)
         if reason or finding.probability is None:
@@ -181,6 +180,8 @@ def _list_remarks(finding: FindingReading, mentioned: Collection[str]) -> Iterat
     if finding.prevalence is not None:
         text = describe_likelihood(finding.probability, finding.prevalence)
         yield f"{text[0].upper()}{text[1:]}."
+    if finding.definition is not None:
+        yield f"Defined as: {finding.definition.definition}"
     remark, because = describe_opinions(finding), finding.undecided_because
     if remark:  # beside the verdict, although it is among the limitations too
         yield remark
@@ -193,7 +194,7 @@ def _write_findings_note(reading: Reading) -> str:
     if not judged or judged[0].decision is None:
         return ""
     decision = decision_name(judged[0].decision)
-    single = [finding_name(f.finding).lower() for f in judged if f.operating_point is not None]
+    single = [f.name.lower() for f in judged if f.operating_point is not None]
     if judged[0].decision in ERRORS and single:
         decision += f"; a single, balanced threshold for {' and '.join(single)}"
     return f"Decision: {decision}. {LEGEND}"
@@ -210,6 +211,6 @@ def _write_not_assessed(reading: Reading) -> str:
     if reading.status == "refused":
         return "Nothing was assessed on this film."
     without_age = [f for f in reading.findings if f.needs_age and f.probability is not None]
-    names = [f"{finding_name(finding.finding).lower()} (age missing)" for finding in without_age]
+    names = [f"{finding.name.lower()} (age missing)" for finding in without_age]
     text = ", ".join([*reading.not_assessed, *names])
     return f"{text[0].upper()}{text[1:]}, and everything else that the table does not name."

@@ -12,7 +12,7 @@ from cxr_core.film.adjustments import UNCHANGED, Adjustments
 from cxr_core.film.orientation import measure_pose
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.film.spacing import describe_spacing_source
-from cxr_core.presentation.wording import finding_name, format_percent
+from cxr_core.presentation.wording import format_percent
 from cxr_core.reading.heatmap_notes import describe_heatmap, points_elsewhere
 from cxr_core.reading.results import (
     EXACT_METHOD,
@@ -280,7 +280,7 @@ def _choose_first_heatmap(mapped: Sequence[FindingReading]) -> FindingReading | 
 def _show_heatmap_notes(layers: Sequence[tuple[FindingReading, Attribution]]) -> None:
     for finding, attribution in layers:
         method = HEATMAP_METHODS[attribution.method].split(" (")[0]
-        title = f"Heatmap of {finding_name(finding.finding).lower()} ({method})"
+        title = f"Heatmap of {finding.name.lower()} ({method})"
         st.caption(plain(f"{title}: {_describe_map(finding, attribution.method)}"))
 
 
@@ -297,7 +297,7 @@ def _describe_map(finding: FindingReading, method: str) -> str:
 def _make_layer(
     finding: FindingReading, mapped: Sequence[FindingReading], attribution: Attribution
 ) -> Layer:
-    name = finding_name(finding.finding)
+    name = finding.name
     is_only_one = sum(other.finding == finding.finding for other in mapped) == 1
     percent = format_percent(finding.probability or 0)
     return Layer(

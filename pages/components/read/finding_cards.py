@@ -6,7 +6,6 @@ from cxr_core.presentation.wording import (
     call_name,
     describe_frequency,
     describe_likelihood,
-    finding_name,
     format_percent,
 )
 from cxr_core.reading.opinions import describe_opinions, split_opinions
@@ -38,8 +37,15 @@ def show_findings(state: ReadPageState, entry: StudyEntry, reading: Reading) -> 
                 _show_withheld(finding)
             else:
                 _show_finding(finding)
+                _show_definition(finding)
                 _offer_edited_ratio(state, entry, reading, finding)
                 _show_models(state, finding)
+
+
+def _show_definition(finding: FindingReading) -> None:
+    """What a locally defined finding means; others are known to every reader."""
+    if finding.definition is not None:
+        st.markdown(f":small[:gray[Defined as: {plain(finding.definition.definition)}]]")
 
 
 def show_not_assessed(reading: Reading) -> None:
@@ -56,7 +62,7 @@ def _show_finding(finding: FindingReading) -> None:
     assert finding.probability is not None
     assert finding.present_from is not None
     assert finding.absent_below is not None
-    name, call = finding_name(finding.finding), finding.call or "indeterminate"
+    name, call = finding.name, finding.call or "indeterminate"
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.markdown(_describe_verdict(finding), width="content")
         st.markdown(f"**{plain(format_percent(finding.probability))}**", width="content")
@@ -80,7 +86,7 @@ def _show_withheld(finding: FindingReading) -> None:
 def _describe_verdict(finding: FindingReading) -> str:
     call = finding.call or "indeterminate"
     verdict = f"{BADGE_SIGNS[call]} {call_name(call).capitalize()}"
-    name = plain(finding_name(finding.finding))
+    name = plain(finding.name)
     return f"**{name}** :{BADGE_COLOURS[call]}-badge[{verdict}]"
 
 
@@ -113,7 +119,7 @@ def _show_opinions(finding: FindingReading) -> None:
         if not opinion.needs_age:
             st.html(
                 draw_probability_bar(
-                    f"{finding_name(finding.finding)}, {model}",
+                    f"{finding.name}, {model}",
                     opinion.probability,
                     opinion.present_from,
                     opinion.absent_below,
@@ -166,7 +172,7 @@ def _describe_automatic_basis(finding: FindingReading) -> str:
 
 
 def _show_without_age(finding: FindingReading) -> None:
-    name = plain(finding_name(finding.finding))
+    name = plain(finding.name)
     populations = [opinion.population or "" for opinion in split_opinions([finding])]
     made_for = plain(f"The model is for {populations[0]}.")
     if len(populations) > 1:

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from cxr_core.presentation.wording import finding_name, format_ratio
+from cxr_core.presentation.wording import format_ratio
 from cxr_core.reading.cardiothoracic.change import compare_ratios
 from cxr_core.reading.report.measurement import describe_view_change
 from cxr_core.reading.report.page import find_verdict
@@ -125,7 +125,7 @@ def list_changes(prior: Reading, current: Reading) -> Iterator[tuple[str, str]]:
     for finding in current.findings or prior.findings:
         verdicts = [find_verdict(finding, reading).lower() for reading in (prior, current)]
         if set(verdicts) != {"not assessed"}:
-            yield finding_name(finding.finding), " → ".join(verdicts)
+            yield finding.name, " → ".join(verdicts)
 
 
 def _describe_ratios(prior: Reading, current: Reading) -> str:

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cxr_core.presentation.wording import finding_name
 from cxr_core.reading.impression import write_impression
 from cxr_core.reading.interpret import interpret, list_not_assessed
 from cxr_core.reading.results import Reading
@@ -63,7 +62,7 @@ def _drop_remarks_on_verdicts(reading: Reading) -> Reading:
 
 def _drop_findings(reading: Reading) -> Reading:
     """The reading with its measurement alone."""
-    names = dict.fromkeys(finding_name(f.finding).lower() for f in reading.findings)
+    names = dict.fromkeys(f.name.lower() for f in reading.findings)
     return replace(
         _drop_remarks_on_verdicts(reading),
         findings=(),
