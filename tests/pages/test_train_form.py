@@ -275,7 +275,7 @@ def test_a_batch_is_drawn_for_the_form_as_it_is(
         assert not app.exception
         assert "After normalisation the values lie between -1.00 and 2.00" in visible_text(app)
         assert draft.preview.labels[1] == f"draw {number}"
-        assert len(app.get("imgs")) == 4
+        assert len(app.get("image")) == 4
     assert cache.background_tasks().find(f"batch preview {draft.token} 2") is None
     find_labelled(app.number_input, "Input size (pixels)").set_value(64).run()
     assert "After normalisation" not in visible_text(app)

@@ -28,6 +28,7 @@ class NetworkFields:
             "plain_cnn, the name of any convolutional network of timm, or a function of a file of your own "
             "(file:my_net.py:build).",
             COMMON,
+            takes_code=True,
         ),
     )
     backbone_arguments: JsonObject = field(

@@ -24,6 +24,7 @@ FILM_PX = 150
 def show_batch_preview(draft: RunDraft, recipe: Recipe | None) -> None:
     """The button, then the films of the form as it is now; another click draws others."""
     form = f"{recipe} {draft.data}"
+    _take_films(draft)
     is_shown = draft.preview is not None and draft.previewed_form == form
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         clicked = st.button(
@@ -38,7 +39,7 @@ def show_batch_preview(draft: RunDraft, recipe: Recipe | None) -> None:
         task = cache.background_tasks().find(_task_key(draft))
         if task is not None and draft.previewed_form == form:
             _show_task(draft, task)
-    if draft.preview is not None and draft.previewed_form == form and recipe is not None:
+    if is_shown and not clicked and draft.preview is not None and recipe is not None:
         _show_films(draft.preview, recipe)
 
 
@@ -56,24 +57,30 @@ def _start_drawing(draft: RunDraft, recipe: Recipe, form: str) -> None:
     cache.background_tasks().start(_task_key(draft), draw)
 
 
-def _show_task(draft: RunDraft, task: BackgroundTask) -> None:
-    """Wait for the films and keep them in this tab alone; or why there are none."""
-    if task.is_running:
-        watch_drawing(draft, task)
-        return
-    if task.error:
-        st.error(plain(task.error))
-    else:
+def _take_films(draft: RunDraft) -> None:
+    """Keep the films of a task that has ended in this tab alone."""
+    task = cache.background_tasks().find(_task_key(draft))
+    if task is not None and not task.is_running and task.result is not None:
         draft.preview = task.result  # type: ignore[assignment]
         cache.background_tasks().dismiss(task)
+
+
+def _show_task(draft: RunDraft, task: BackgroundTask) -> None:
+    """Wait for the films; or why there are none."""
+    if task.is_running or not task.error:
+        watch_drawing(draft, task)
+    else:
+        st.error(plain(task.error))
 
 
 @st.fragment(run_every=POLL_S)
 @show_errors()
 def watch_drawing(draft: RunDraft, task: BackgroundTask) -> None:
     """Wait for the films; the page reruns once when they are there."""
-    if not task.is_running:
+    if not task.is_running and not task.is_cancelled:
         st.rerun()
+    if not task.is_running:
+        return
     st.markdown(":material/hourglass_top: Drawing films …", width="content")
     st.button("Cancel", key=draft.widget_key("cancel-preview"), on_click=task.cancel)
 
