@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from tqdm import tqdm
 
@@ -46,8 +46,11 @@ class _Bar(_Tqdm):
     """A bar without tqdm's thread that redraws bars which stand still."""
 
     monitor_interval = 0
-    note = ""
     _time: Callable[[], float]
+
+    def __init__(self, *, note: str, **options: Any):
+        self.note = note
+        super().__init__(**options)  # which draws the bar
 
     @property
     def format_dict(self) -> dict[str, object]:
@@ -84,7 +87,7 @@ class ProgressBar:
             return
         if self._bar is None or (self._bar.desc, self._bar.total) != (stage, total):
             self._close()
-            self._bar = self._open(stage, done, total, NOTE_FORMAT if note else FORMAT)
+            self._bar = self._open(stage, done, total, note)
         self._bar.note = note
         self._bar.update(done - self._bar.n)
         if done >= total:
@@ -99,7 +102,7 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.refresh()
 
-    def _open(self, stage: str, done: int, total: int, bar_format: str) -> _Bar:
+    def _open(self, stage: str, done: int, total: int, note: str) -> _Bar:
         bar = _Bar(
             desc=stage,
             total=total,
@@ -108,7 +111,8 @@ class ProgressBar:
             mininterval=self._interval_s,
             maxinterval=self._interval_s,
             miniters=0,
-            bar_format=bar_format,
+            bar_format=NOTE_FORMAT if note else FORMAT,
+            note=note,
         )
         bar.desc = stage  # tqdm puts a colon behind it
         # A clock that is set back would stop a bar until it is as late again.

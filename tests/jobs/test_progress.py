@@ -62,7 +62,9 @@ def test_events_of_a_run_are_bars_and_lines() -> None:
     lines = lines_of(out)
     assert lines[0] == "begun: run runs/one, device cpu, processes 1"
     assert any(line.startswith("decoding  40 of 40") for line in lines)
-    assert any("epoch 1, loss 0.512, 9 images/s" in line for line in lines)
+    bars = [line for line in lines if line.startswith("training")]
+    assert len(bars) == 2
+    assert all(line.endswith("epoch 1, loss 0.512, 9 images/s, about 3 s left") for line in bars)
     assert lines[-1] == "stopped: step 2"
 
 
