@@ -5,6 +5,7 @@ import streamlit as st
 from cxr_core.data.registry import list_damaged_folders, list_datasets
 from pages.components import cache
 from pages.components.datasets.add_dataset import add_dataset
+from pages.components.datasets.address import clear_filters, read_filters, read_tab, write_tab
 from pages.components.datasets.checks import show_checks
 from pages.components.datasets.explore import show_explorer
 from pages.components.datasets.overview import (
@@ -13,12 +14,13 @@ from pages.components.datasets.overview import (
     show_damaged_datasets,
     show_overview,
 )
-from pages.components.datasets.page_state import CHECKS, EXPLORE
+from pages.components.datasets.page_state import CHECKS, EXPLORE, SPLITS
+from pages.components.datasets.splits import show_splits
 from pages.components.error_boundary import show_errors
 from pages.components.session import data_page_state
 from pages.components.streamlit_internals import require_app_frame
 
-VIEWS = {CHECKS: show_checks, EXPLORE: show_explorer}
+VIEWS = {CHECKS: show_checks, EXPLORE: show_explorer, SPLITS: show_splits}
 
 
 @show_errors()
@@ -41,12 +43,17 @@ def page() -> None:
         return
     with show_errors():
         show_overview(state, dataset, contents)
+    read_tab(state, tuple(VIEWS))
+    read_filters(state, contents.listed.index)
     tabs = st.tabs(list(VIEWS), default=state.view, key=state.widget_key("view"), on_change="rerun")
     for (name, show), tab in zip(VIEWS.items(), tabs, strict=True):
         if tab.open:
             state.view = name
             with tab, show_errors():
                 show(state, dataset, contents)
+    write_tab(state)
+    if state.view != EXPLORE:
+        clear_filters()
 
 
 require_app_frame("data")

@@ -1,10 +1,15 @@
-"""Draws a dataset's numbers as Plotly figures. Nothing is computed here, and each bar knows the films behind it.
+"""Draws a dataset's numbers as Plotly figures. Nothing is computed here, and each bar knows what it selects.
+
+A chart shows one dimension and has the same bars whatever is selected, so that a click means what it meant when it was
+drawn; where its dimension is restricted, the bars that are not selected are pale.
 
 Colours are those of the palette; what is unknown is grey and hatched. Text takes the page's own colour.
 """
 
+import html
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +17,9 @@ import plotly.graph_objects as go
 
 from cxr_core.data.age_bands import AGE_BAND_OF_NAME
 from cxr_core.data.manifest import NO_SPLIT
-from cxr_core.data.selection import Selection
+from cxr_core.data.selection import EVERY_FILM, UNKNOWN, Selection, join_selections
 from cxr_core.data.summary import (
     FILMS_PER_PATIENT,
-    UNKNOWN,
     CoOccurrence,
     LevelCounts,
     Prevalence,
@@ -28,51 +32,140 @@ SPLIT_COLOURS = {"train": BLUE, "val": ORANGE, "test": GREEN, NO_SPLIT: BLUE}
 LEVEL_COLOURS = {"PA": SKY, "AP": VERMILION, "F": PURPLE, "M": BLUE, UNKNOWN: GREY}
 SEX_NAMES = {"F": "female", "M": "male", UNKNOWN: UNKNOWN}
 BAR_PX = 16
+PALE = 0.35  # the opacity of bars that are not selected
+LONGEST_NAME = 28  # characters of a folder's name
+MOST_SOURCES = 12  # bars; the filter has the others
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DatasetChart:
-    """A figure, its description in a sentence, and for each point of each trace the films behind it."""
+    """A figure, its description in a sentence, and for each point of each trace the films that a click selects.
+
+    dimension: which of DIMENSIONS the chart shows, and its selections restrict.
+    """
 
     figure: go.Figure
     description: str
+    dimension: str
     selections: tuple[tuple[Selection, ...], ...]
 
-    def selection_at(self, trace: int, point: int) -> Selection | None:
-        """The films behind a point; None for a position that is not in the chart."""
-        if not 0 <= trace < len(self.selections) or not 0 <= point < len(self.selections[trace]):
-            return None
-        return self.selections[trace][point]
+    def selection_at(self, points: Sequence[tuple[int, int]]) -> Selection | None:
+        """What points, given as trace and place, select together; None where none of them is in the chart."""
+        found = [
+            self.selections[trace][place]
+            for trace, place in points
+            if 0 <= trace < len(self.selections) and 0 <= place < len(self.selections[trace])
+        ]
+        return join_selections(found, self.dimension) if found else None
+
+    def mark_selected(self, selection: Selection) -> None:
+        """Make the bars pale that a selection does not include."""
+        if not selection.restricts(self.dimension):
+            return
+        for trace, parts in zip(self.figure.data, self.selections, strict=False):
+            trace.marker.opacity = [
+                1.0 if selection.includes(part, self.dimension) else PALE for part in parts
+            ]
 
 
-def draw_charts(summary: Summary) -> dict[str, DatasetChart]:
-    """Every chart for which there are numbers, by name, in reading order."""
+def draw_charts(
+    summary: Summary, everything: Summary | None = None, selection: Selection = EVERY_FILM
+) -> dict[str, DatasetChart]:
+    """Every chart for which the dataset has numbers, by name, in reading order.
+
+    summary: of the films that the selection leaves.  everything: of all films, which decides on bars and their order.
+    """
+    everything = everything or summary
     charts: dict[str, DatasetChart] = {}
-    if summary.prevalence:
-        charts["How often each finding is"] = draw_prevalence(summary.prevalence)
-    charts["Ages"] = draw_ages(summary.ages)
-    charts["Sex"] = draw_levels(summary.sexes, "sex")
-    charts["View"] = draw_levels(summary.views, "view")
-    charts["Films per patient"] = draw_films_per_patient(summary.films_per_patient)
-    if len(summary.co_occurrence.findings) > 1:
+    charts["Splits"] = draw_splits(summary.splits)
+    if everything.prevalence:
+        order = _order_findings(everything.prevalence)
+        charts["How often each finding is"] = draw_prevalence(summary.prevalence, order)
+    has_unknown_age = any(counts[-1] for counts in everything.ages.counts.values())
+    charts["Ages"] = draw_ages(summary.ages, has_unknown_age)
+    for name, column in (("Sex", "sex"), ("View", "view")):
+        charts[name] = draw_levels(summary.levels[column], column)
+    for name, column in (("Sources", "source"), ("Sizes", "size")):
+        if len(everything.levels[column].levels) > 1:
+            charts[name] = draw_counts(summary.levels[column], everything.levels[column], column)
+    last = int(np.flatnonzero(everything.films_per_patient)[-1]) + 1
+    charts["Films per patient"] = draw_films_per_patient(summary.films_per_patient[:last])
+    if len(everything.co_occurrence.findings) > 1:
         charts["Findings on the same film"] = draw_co_occurrence(summary.co_occurrence)
+    for chart in charts.values():
+        chart.mark_selected(selection)
     return charts
 
 
-def draw_prevalence(entries: Sequence[Prevalence]) -> DatasetChart:
-    """A bar per finding and split with its 95 % interval, the most frequent finding first."""
-    splits = list(dict.fromkeys(entry.split for entry in entries))
-    findings = sorted(
-        dict.fromkeys(entry.finding for entry in entries),
-        key=lambda key: -_overall_share(entries, key),
+def draw_splits(splits: Mapping[str, tuple[int, int]]) -> DatasetChart:
+    """A bar per split with its films; patients are told on hovering."""
+    names = list(splits)
+    films = [count for count, _ in splits.values()]
+    bars = go.Bar(
+        orientation="h",
+        y=names,
+        x=films,
+        text=[f"{count:,}" for count in films],
+        textposition="outside",
+        cliponaxis=False,
+        textfont_size=11,
+        customdata=[patients for _, patients in splits.values()],
+        marker_color=[SPLIT_COLOURS[name] for name in names],
+        hovertemplate="<b>%{y}</b><br>%{x:,} films of %{customdata:,} patients<extra></extra>",
     )
+    figure = _draw_figure([bars], height=60 + 30 * len(names))
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(title_text="films", range=[0, 1.2 * max(1, *films)], tickformat=",d")
+    return DatasetChart(
+        figure=figure,
+        description=f"Films in {_join_names(names)}",
+        dimension="split",
+        selections=(tuple(Selection(split=(name,)) for name in names),),
+    )
+
+
+def draw_counts(counts: LevelCounts, everything: LevelCounts, column: str) -> DatasetChart:
+    """A bar per level with its films in all splits. column: "source" or "size"."""
+    films = np.sum(list(counts.counts.values()), axis=0)
+    shown = list(range(len(counts.levels)))
+    if len(shown) > MOST_SOURCES:
+        in_all = np.sum(list(everything.counts.values()), axis=0)
+        shown = sorted(np.argsort(-in_all, kind="stable")[:MOST_SOURCES].tolist())
+    names = [counts.levels[position] for position in shown]
+    values = [int(films[position]) for position in shown]
+    bars = go.Bar(
+        orientation="h",
+        y=[_shorten(name) for name in names],
+        x=values,
+        text=[f"{value:,}" for value in values],
+        textposition="outside",
+        cliponaxis=False,
+        textfont_size=11,
+        customdata=[html.escape(name) for name in names],
+        marker_color=[GREY if name == UNKNOWN else SKY for name in names],
+        hovertemplate="<b>%{customdata}</b><br>%{x:,} films<extra></extra>",
+    )
+    figure = _draw_figure([bars], height=60 + 26 * len(names))
+    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_xaxes(title_text="films", range=[0, 1.25 * max(1, *values)], tickformat=",d")
+    return DatasetChart(
+        figure=figure,
+        description=f"Films by {column}",
+        dimension=column,
+        selections=(tuple(Selection(**{column: (name,)}) for name in names),),  # type: ignore[arg-type]
+    )
+
+
+def draw_prevalence(entries: Sequence[Prevalence], findings: Sequence[str]) -> DatasetChart:
+    """A bar per finding and split with its 95 % interval. findings: in the order of their bars."""
+    splits = list(dict.fromkeys(entry.split for entry in entries))
     bars, labels, selections = [], [], []
     for split in splits:
         rows = [entry for entry in entries if entry.split == split]
         labels.append(_draw_prevalence_labels(split, rows))
         rows = sorted(rows, key=lambda entry: findings.index(entry.finding))
         bars.append(_draw_prevalence_bars(split, rows))
-        selections.append(tuple(Selection(finding=row.finding, split=row.split) for row in rows))
+        selections.append(tuple(Selection(finding=row.finding) for row in rows))
     # Plotly keeps 64 px for the bars of one finding, whatever legend and axis need of the rest.
     height = 120 + len(findings) * (8 + BAR_PX * len(splits))
     figure = _draw_figure([*bars, *labels], height=height, barmode="group")
@@ -89,7 +182,9 @@ def draw_prevalence(entries: Sequence[Prevalence]) -> DatasetChart:
         f"How often each of {len(findings)} findings is positive in {_join_names(splits)}, "
         "with 95 % intervals"
     )
-    return DatasetChart(figure=figure, description=description, selections=tuple(selections))
+    return DatasetChart(
+        figure=figure, description=description, dimension="finding", selections=tuple(selections)
+    )
 
 
 def _draw_prevalence_bars(split: str, rows: Sequence[Prevalence]) -> go.Bar:
@@ -149,11 +244,12 @@ def _draw_prevalence_labels(split: str, rows: Sequence[Prevalence]) -> go.Bar:
     )
 
 
-def draw_ages(ages: LevelCounts) -> DatasetChart:
-    """Age bands, as the share of each split's films, so that splits of any size can be compared."""
-    levels = ages.levels
-    if not any(counts[-1] for counts in ages.counts.values()):
-        levels = levels[:-1]  # no unknown age
+def draw_ages(ages: LevelCounts, has_unknown: bool) -> DatasetChart:
+    """Age bands, as the share of each split's films, so that splits of any size can be compared.
+
+    has_unknown: whether the dataset has films of unknown age. Several bands are selected by dragging across them.
+    """
+    levels = ages.levels if has_unknown else ages.levels[:-1]
     traces, selections = [], []
     for split, counts in ages.counts.items():
         shown = counts[: len(levels)]
@@ -162,11 +258,11 @@ def draw_ages(ages: LevelCounts) -> DatasetChart:
             is_unknown = level == UNKNOWN
             colours.append(GREY if is_unknown else SPLIT_COLOURS[split])
             patterns.append("/" if is_unknown else "")
-            behind.append(_select_age_band(level, split))
+            behind.append(_select_age_band(level))
         bar = go.Bar(
             name=split,
             x=list(levels),
-            y=[count / sum(counts) for count in shown],
+            y=[count / max(1, sum(counts)) for count in shown],
             customdata=list(shown),
             marker_color=colours,
             marker_pattern_shape=patterns,
@@ -179,20 +275,21 @@ def draw_ages(ages: LevelCounts) -> DatasetChart:
     figure = _draw_figure(traces, height=250, barmode="group")
     figure.update_xaxes(title_text="years", type="category")
     figure.update_yaxes(title_text="share of the split", tickformat=".0%")
+    figure.update_layout(dragmode="select", selectdirection="h")
     description = f"Ages of the patients in {_join_names(list(ages.counts))}"
-    return DatasetChart(figure=figure, description=description, selections=tuple(selections))
+    return DatasetChart(
+        figure=figure, description=description, dimension="age", selections=tuple(selections)
+    )
 
 
 def draw_levels(level_counts: LevelCounts, column: str) -> DatasetChart:
     """Sex or view: one bar per split, divided by level. column: "sex" or "view"."""
     splits = list(level_counts.counts)
     table = np.array(list(level_counts.counts.values()))  # (splits, levels)
-    totals = table.sum(axis=1)
+    totals = np.maximum(1, table.sum(axis=1))
     traces, selections = [], []
     for position, level in enumerate(level_counts.levels):
         counts = table[:, position]
-        if not counts.any():
-            continue
         name = SEX_NAMES.get(level, level)
         traces.append(
             go.Bar(
@@ -208,26 +305,27 @@ def draw_levels(level_counts: LevelCounts, column: str) -> DatasetChart:
                 + "</b>, %{y}<br>%{customdata:,} films, %{x:.1%}<extra></extra>",
             )
         )
-        selections.append(tuple(_select_level(column, level, split) for split in splits))
+        chosen = Selection(**{column: (level,)})  # type: ignore[arg-type]
+        selections.append((chosen,) * len(splits))
     figure = _draw_figure(traces, height=85 + 34 * len(splits), barmode="stack", legend=True)
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
     figure.update_yaxes(autorange="reversed")
     description = f"The {column} in {_join_names(splits)}, with unknown counted separately"
-    return DatasetChart(figure=figure, description=description, selections=tuple(selections))
+    return DatasetChart(
+        figure=figure, description=description, dimension=column, selections=tuple(selections)
+    )
 
 
 def draw_films_per_patient(patients: Sequence[int]) -> DatasetChart:
-    """How many patients have one film, two, and so on."""
-    filled = np.flatnonzero(patients)
-    last = int(filled[-1]) + 1 if len(filled) else 1
+    """How many patients have one film, two, and so on, for the first of FILMS_PER_PATIENT."""
     names, texts, selections = [], [], []
-    for (low, high), count in zip(FILMS_PER_PATIENT, patients[:last], strict=False):
+    for (low, high), count in zip(FILMS_PER_PATIENT, patients, strict=False):
         names.append(_range_name(low, high))
         texts.append(f"{count:,}")
         selections.append(Selection(films_min=low, films_max=high))
     bars = go.Bar(
         x=names,
-        y=list(patients[:last]),
+        y=list(patients),
         text=texts,
         textposition="outside",
         cliponaxis=False,
@@ -239,7 +337,9 @@ def draw_films_per_patient(patients: Sequence[int]) -> DatasetChart:
     figure.update_xaxes(title_text="films of a patient", type="category")
     figure.update_yaxes(title_text="patients")
     description = "How many films patients have"
-    return DatasetChart(figure=figure, description=description, selections=(tuple(selections),))
+    return DatasetChart(
+        figure=figure, description=description, dimension="films", selections=(tuple(selections),)
+    )
 
 
 def draw_co_occurrence(co_occurrence: CoOccurrence) -> DatasetChart:
@@ -282,7 +382,9 @@ def draw_co_occurrence(co_occurrence: CoOccurrence) -> DatasetChart:
     figure.update_xaxes(**ticks, range=[-0.5, len(names) - 0.5], tickangle=-45, zeroline=False)
     figure.update_yaxes(**ticks, range=[len(names) - 0.5, -0.5], zeroline=False)
     description = "Of the films with the finding of the row, the share in per cent with the finding of the column"
-    return DatasetChart(figure=figure, description=description, selections=(tuple(selections),))
+    return DatasetChart(
+        figure=figure, description=description, dimension="finding", selections=(tuple(selections),)
+    )
 
 
 def _draw_figure(
@@ -309,13 +411,17 @@ def _draw_figure(
     )
     figure.update_xaxes(fixedrange=True, automargin=True)
     figure.update_yaxes(fixedrange=True, automargin=True, title_standoff=8)
-    figure.update_traces(unselected={"marker": {"opacity": 0.35}}, selector={"type": "bar"})
+    figure.update_traces(unselected={"marker": {"opacity": PALE}}, selector={"type": "bar"})
     return figure
 
 
-def _overall_share(entries: Sequence[Prevalence], finding: str) -> float:
-    own = [entry for entry in entries if entry.finding == finding]
-    return sum(entry.positives for entry in own) / max(1, sum(entry.known for entry in own))
+def _order_findings(entries: Sequence[Prevalence]) -> list[str]:
+    """The most frequent first, over all splits."""
+    positives, known = Counter[str](), Counter[str]()
+    for entry in entries:
+        positives[entry.finding] += entry.positives
+        known[entry.finding] += entry.known
+    return sorted(known, key=lambda key: -positives[key] / max(1, known[key]))
 
 
 def _describe_count(row: Prevalence) -> str:
@@ -328,17 +434,17 @@ def _annotate_cell(row: int, column: int, share: float) -> dict[str, object]:
     return {"x": column, "y": row, "text": text, "showarrow": False, "font_size": 10}
 
 
-def _select_age_band(band: str, split: str) -> Selection:
+def _select_age_band(band: str) -> Selection:
     if band == UNKNOWN:
-        return Selection(age_unknown=True, split=split)
+        return Selection(age_unknown=True)
     years = AGE_BAND_OF_NAME[band]
-    return Selection(age_min=years.first, age_max=years.last, split=split)
+    return Selection(age_min=years.first, age_max=years.last)
 
 
-def _select_level(column: str, level: str, split: str) -> Selection:
-    if column == "view":
-        return Selection(split=split, view=level)
-    return Selection(split=split, sex=level)
+def _shorten(name: str) -> str:
+    """A name of a folder that fits beside its bar, as text and not as HTML, which Plotly reads."""
+    shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return html.escape(shown)
 
 
 def _range_name(low: int, high: int | None) -> str:

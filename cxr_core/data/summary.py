@@ -8,14 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from cxr_core.data.age_bands import AGE_BANDS, assign_age_bands
-from cxr_core.data.manifest import NO_SPLIT, SPLITS, Manifest
+from cxr_core.data.age_bands import AGE_BANDS
+from cxr_core.data.selection import DIMENSIONS, EVERY_FILM, UNKNOWN, FilmIndex, Selection
 
-UNKNOWN = "unknown"
-SEXES = ("F", "M")
-VIEWS = ("PA", "AP")
 # Numbers of films that a patient has, from and to; the last has no end.
 FILMS_PER_PATIENT = (
     (1, 1),
@@ -28,6 +24,7 @@ FILMS_PER_PATIENT = (
     (21, 50),
     (51, None),
 )
+CHARTED_COLUMNS = ("view", "sex", "source", "size")
 Z95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 
 
@@ -54,7 +51,7 @@ class Prevalence:
 
 @dataclass(frozen=True, kw_only=True)
 class LevelCounts:
-    """Films by level, in each split.  counts: split -> one number per level; the level "unknown" comes last."""
+    """Films by level, in each split.  counts: split -> one number per level."""
 
     levels: tuple[str, ...]
     counts: dict[str, tuple[int, ...]]
@@ -84,7 +81,8 @@ class CoOccurrence:
 class Summary:
     """Everything that the Data page draws.
 
-    splits: films and patients of each split.  films_per_patient: patients for each of FILMS_PER_PATIENT.
+    splits: films and patients of each split.  levels: films by level of view, sex, source and size.
+    films_per_patient: patients for each of FILMS_PER_PATIENT.
     """
 
     films: int
@@ -93,53 +91,75 @@ class Summary:
     prevalence: tuple[Prevalence, ...]
     co_occurrence: CoOccurrence
     ages: LevelCounts
-    sexes: LevelCounts
-    views: LevelCounts
+    levels: dict[str, LevelCounts]
     films_per_patient: tuple[int, ...]
 
 
-def summarise_manifest(manifest: Manifest) -> Summary:
-    """All the numbers at once, over every row of the manifest."""
-    table = manifest.table
-    split = table["split"].fillna(NO_SPLIT)
-    films = split.value_counts()
-    patients = table.groupby(split)["patient"].nunique()
-    splits = {}
-    for name in (*SPLITS, NO_SPLIT):
-        if name in films:
-            splits[name] = (int(films[name]), int(patients[name]))
-    age_bands = [band.name for band in AGE_BANDS]
+def summarise_films(index: FilmIndex, selection: Selection = EVERY_FILM) -> Summary:
+    """The numbers of the films that a selection leaves, as charts that filter one another show them.
+
+    The restriction of a dimension does not count for its own numbers, so that a chart keeps its other bars: with one
+    split selected, `splits` still has all, and everything else is of that split alone. Splits, levels and findings
+    without a film are there with 0. Takes 40 ms for 112,120 films and 14 findings.
+    """
+    masks = {
+        dimension: index.match_dimension(selection, dimension)
+        for dimension in DIMENSIONS
+        if selection.restricts(dimension)
+    }
+
+    def match_others(own: str = "") -> np.ndarray:
+        fits = np.ones(len(index), dtype=bool)
+        for dimension, mask in masks.items():
+            if dimension != own:
+                fits &= mask
+        return fits
+
+    fits, for_findings, for_splits = match_others(), match_others("finding"), match_others("split")
+    bands = (*(band.name for band in AGE_BANDS), UNKNOWN)
     return Summary(
-        films=len(table),
-        patients=int(table["patient"].nunique()),
-        splits=splits,
-        prevalence=count_prevalence(manifest),
-        co_occurrence=count_co_occurrence(manifest),
-        ages=count_levels(split, assign_age_bands(table["age"]), age_bands),
-        sexes=count_levels(split, table["sex"], SEXES),
-        views=count_levels(split, table["view"], VIEWS),
-        films_per_patient=count_films_per_patient(table["patient"]),
+        films=int(fits.sum()),
+        patients=index.count_patients(np.flatnonzero(fits)),
+        splits=count_splits(index, for_splits),
+        prevalence=count_prevalence(index, for_findings),
+        co_occurrence=count_co_occurrence(index, for_findings),
+        ages=count_levels(index, match_others("age"), index.age_band, bands),
+        levels={
+            column: count_levels(
+                index, match_others(column), index.codes[column], index.levels[column]
+            )
+            for column in CHARTED_COLUMNS
+        },
+        films_per_patient=count_films_per_patient(index, match_others("films")),
     )
 
 
-def count_prevalence(manifest: Manifest) -> tuple[Prevalence, ...]:
+def count_splits(index: FilmIndex, fits: np.ndarray) -> dict[str, tuple[int, int]]:
+    """Films and patients of each split of the dataset, among the films that fit."""
+    counts = {}
+    for code, split in enumerate(index.levels["split"]):
+        rows = np.flatnonzero(fits & (index.codes["split"] == code))
+        counts[split] = (len(rows), index.count_patients(rows))
+    return counts
+
+
+def count_prevalence(index: FilmIndex, fits: np.ndarray) -> tuple[Prevalence, ...]:
     """One entry per finding and split, in the project's order of findings and the usual one of splits."""
-    split = manifest.table["split"].fillna(NO_SPLIT)
-    entries = []
-    for key in manifest.findings:
-        by_split = manifest.table[key].groupby(split)
-        positives, known, films = by_split.sum(), by_split.count(), by_split.size()
-        for name in (*SPLITS, NO_SPLIT):
-            if name in films:
-                entry = Prevalence(
-                    finding=key,
-                    split=name,
-                    positives=round(float(positives[name])),
-                    known=int(known[name]),
-                    unknown=int(films[name] - known[name]),
-                )
-                entries.append(entry)
-    return tuple(entries)
+    by_split = {}
+    for code, split in enumerate(index.levels["split"]):
+        labels = index.labels[fits & (index.codes["split"] == code)]
+        by_split[split] = (len(labels), (labels == 1).sum(axis=0), (labels >= 0).sum(axis=0))
+    return tuple(
+        Prevalence(
+            finding=key,
+            split=split,
+            positives=int(positives[position]),
+            known=int(known[position]),
+            unknown=films - int(known[position]),
+        )
+        for position, key in enumerate(index.findings)
+        for split, (films, positives, known) in by_split.items()
+    )
 
 
 def wilson_interval(positives: int, n: int) -> tuple[float, float]:
@@ -155,34 +175,34 @@ def wilson_interval(positives: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def count_co_occurrence(manifest: Manifest) -> CoOccurrence:
+def count_co_occurrence(index: FilmIndex, fits: np.ndarray) -> CoOccurrence:
     """Over all splits; see CoOccurrence."""
-    labels = manifest.label_matrix(manifest.findings)
-    positive, known = (labels == 1).astype(np.float32), (~np.isnan(labels)).astype(np.float32)
+    labels = index.labels[fits]
+    positive, known = (labels == 1).astype(np.float32), (labels >= 0).astype(np.float32)
     # Counts up to 2^24 are exact in float32.
     together, known_together = positive.T @ positive, positive.T @ known
     return CoOccurrence(
-        findings=manifest.findings,
+        findings=index.findings,
         together=together.astype(np.int64),
         known=known_together.astype(np.int64),
     )
 
 
-def count_levels(split: pd.Series, value: pd.Series, levels: Sequence[str]) -> LevelCounts:
-    """Films by value in each split; what is missing or not among `levels` counts as unknown."""
-    codes = pd.Categorical(value, categories=list(levels)).codes.astype(np.int64)
-    codes[codes < 0] = len(levels)
+def count_levels(
+    index: FilmIndex, fits: np.ndarray, codes: np.ndarray, levels: Sequence[str]
+) -> LevelCounts:
+    """Films by level in each split of the dataset. codes: (N,) the place of each film's value among the levels."""
     counts = {}
-    for name in (*SPLITS, NO_SPLIT):
-        in_split = codes[(split == name).to_numpy()]
-        if len(in_split):
-            counts[name] = tuple(np.bincount(in_split, minlength=len(levels) + 1).tolist())
-    return LevelCounts(levels=(*levels, UNKNOWN), counts=counts)
+    for code, split in enumerate(index.levels["split"]):
+        found = codes[fits & (index.codes["split"] == code)]
+        counts[split] = tuple(np.bincount(found, minlength=len(levels)).tolist())
+    return LevelCounts(levels=tuple(levels), counts=counts)
 
 
-def count_films_per_patient(patient: pd.Series) -> tuple[int, ...]:
-    """How many patients have so many films, for each of FILMS_PER_PATIENT."""
-    films = patient.value_counts().to_numpy()
+def count_films_per_patient(index: FilmIndex, fits: np.ndarray) -> tuple[int, ...]:
+    """How many patients have so many films in the dataset, for each of FILMS_PER_PATIENT, among the films that fit."""
+    _, rows = np.unique(index.patients[fits], return_index=True)
+    films = index.films_of_patient[fits][rows]
     counts = []
     for low, high in FILMS_PER_PATIENT:
         counts.append(int(((films >= low) & (films <= (high or np.inf))).sum()))

@@ -95,11 +95,16 @@ def selected_rows(table_key: str) -> tuple[int, ...]:
 
 def clicked_point(chart_key: str) -> tuple[int, int] | None:
     """The trace and the point in it that are selected in a chart; None when none is."""
+    points = selected_points(chart_key)
+    return points[-1] if points else None
+
+
+def selected_points(chart_key: str) -> tuple[tuple[int, int], ...]:
+    """The trace and the place in it of each point that is selected in a chart."""
     points = _selection_of(chart_key).get("points") or []
-    if not points:
-        return None
-    point = points[-1]
-    return int(point.get("curve_number", -1)), int(point.get("point_index", -1))
+    return tuple(
+        (int(point.get("curve_number", -1)), int(point.get("point_index", -1))) for point in points
+    )
 
 
 def _selection_of(key: str) -> Mapping[str, Any]:
@@ -107,9 +112,9 @@ def _selection_of(key: str) -> Mapping[str, Any]:
     return selection
 
 
-def clicked_picture(gallery_key: str) -> int | None:
-    """The position of the film that was just clicked in a gallery."""
-    position = (st.session_state.get(gallery_key) or {}).get("opened")
+def clicked_picture(gallery_key: str, action: Literal["opened", "picked"]) -> int | None:
+    """The position of the film that was just opened or picked in a gallery."""
+    position = (st.session_state.get(gallery_key) or {}).get(action)
     return position if isinstance(position, int) else None
 
 

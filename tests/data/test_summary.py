@@ -1,10 +1,12 @@
 """A dataset's numbers, against scikit-learn, scipy and counts made by hand."""
 
+import dataclasses
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
@@ -13,8 +15,14 @@ from cxr_core.data import summary
 from cxr_core.data.charts import draw_charts
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest, build_table
-from cxr_core.data.selection import FilmIndex, Selection
-from cxr_core.data.summary import FILMS_PER_PATIENT, summarise_manifest
+from cxr_core.data.selection import (
+    DIMENSIONS,
+    EVERY_FILM,
+    FilmIndex,
+    Selection,
+    join_selections,
+)
+from cxr_core.data.summary import FILMS_PER_PATIENT, Summary, summarise_films
 
 NAN = float("nan")
 
@@ -31,6 +39,8 @@ def manifest(**columns: object) -> Manifest:
         "sex": ["F", "F", "M", None, "M", "M"],
         "cardiomegaly": [1, 0, NAN, 1, 1, 0],
         "effusion": [1, 1, NAN, NAN, 0, 0],
+        "width": [129, 128, NAN, 60, NAN, NAN],
+        "height": [256, 9, NAN, 5000, NAN, NAN],
     }
     return Manifest(build_table(facts | columns), "csv", "free")
 
@@ -55,6 +65,10 @@ def random_manifest(n: int = 400) -> Manifest:
         "csv",
         "free",
     )
+
+
+def summarise_manifest(found: Manifest, selection: Selection = EVERY_FILM) -> Summary:
+    return summarise_films(FilmIndex(found), selection)
 
 
 def test_prevalence_ignores_unknown_labels() -> None:
@@ -100,11 +114,12 @@ def test_ages_sexes_and_views_count_unknown_separately() -> None:
     found = summarise_manifest(manifest())
     assert found.ages.levels == ("0-17", "18-39", "40-59", "60-79", "80+", "unknown")
     assert found.ages.counts == {"train": (0, 0, 2, 0, 0, 1), "test": (1, 0, 0, 0, 2, 0)}
-    assert (found.sexes.levels, found.sexes.counts) == (
+    sexes, views = found.levels["sex"], found.levels["view"]
+    assert (sexes.levels, sexes.counts) == (
         ("F", "M", "unknown"),
         {"train": (2, 1, 0), "test": (0, 2, 1)},
     )
-    assert found.views.counts == {"train": (1, 1, 1), "test": (1, 2, 0)}
+    assert views.counts == {"train": (1, 1, 1), "test": (1, 2, 0)}
 
 
 def test_films_per_patient_and_splits_add_up() -> None:
@@ -126,21 +141,25 @@ def test_films_per_patient_and_splits_add_up() -> None:
         (Selection(finding="cardiomegaly", label="unknown"), "c"),
         (Selection(finding="cardiomegaly", also="effusion"), "a"),
         (Selection(finding="hernia"), ""),
-        (Selection(split="test", view="AP"), "de"),
-        (Selection(view="unknown"), "c"),
-        (Selection(sex="unknown"), "d"),
-        (Selection(split="val"), ""),
-        (Selection(source="x"), "ab"),
-        (Selection(status="present", age_min=40, age_max=40), "a"),
+        (Selection(split=("test",), view=("AP",)), "de"),
+        (Selection(view=("unknown",)), "c"),
+        (Selection(sex=("unknown",)), "d"),
+        (Selection(sex=("unknown", "F")), "abd"),
+        (Selection(size=("129–256 px",)), "a"),
+        (Selection(size=("up to 128 px", "over 4096 px")), "bd"),
+        (Selection(size=("unknown",)), "cef"),
+        (Selection(split=("val",)), ""),
+        (Selection(source=("x",)), "ab"),
+        (Selection(status=("present",), age_min=40, age_max=40), "a"),
         (Selection(age_min=95), "ef"),
         (Selection(age_max=0), "d"),
         (Selection(age_unknown=True), "c"),
         (Selection(films_min=2, films_max=2), "abef"),
         (Selection(patient="4"), "ef"),
         (Selection(patient="nobody"), ""),
-        (Selection(issue=0), "bf"),
-        (Selection(issue=0, split="test"), "f"),
-        (Selection(issue=1), ""),
+        (Selection(issue="turned"), "bf"),
+        (Selection(issue="turned", split=("test",)), "f"),
+        (Selection(issue="mirrored"), ""),
     ],
 )
 def test_selection_finds_its_films(selection: Selection, films: str) -> None:
@@ -153,15 +172,14 @@ def test_selection_finds_its_films(selection: Selection, films: str) -> None:
     rows = FilmIndex(manifest(), (issue,)).find_rows(selection)
     assert "".join("abcdef"[row] for row in rows) == films
     assert bool(selection) == (selection != Selection())
-    assert bool(selection.describe((issue,))) == (bool(selection) and selection.issue != 1)
+    assert bool(selection.describe()) == bool(selection)
 
 
 def test_every_bar_selects_as_many_films_as_it_shows() -> None:
     dataset = random_manifest()
     index = FilmIndex(dataset)
-    found = summarise_manifest(dataset)
+    found = summarise_films(index)
     drawn = draw_charts(found)
-    assert len(drawn) == 6
 
     def films(name: str) -> list[list[int]]:
         return [
@@ -169,16 +187,18 @@ def test_every_bar_selects_as_many_films_as_it_shows() -> None:
             for trace in drawn[name].selections
         ]
 
-    positives = {(entry.finding, entry.split): entry.positives for entry in found.prevalence}
+    positives = {entry.finding: 0 for entry in found.prevalence}
+    for entry in found.prevalence:
+        positives[entry.finding] += entry.positives
     for trace in drawn["How often each finding is"].selections:
         for selection in trace:
-            assert (
-                len(index.find_rows(selection))
-                == positives[selection.finding or "", selection.split or ""]
-            )
-    assert films("Ages") == [list(counts) for counts in found.ages.counts.values()]
-    for name, levels in (("Sex", found.sexes), ("View", found.views)):
-        assert np.array_equal(np.transpose(films(name)), list(levels.counts.values()))
+            assert len(index.find_rows(selection)) == positives[selection.finding or ""]
+    assert films("Splits")[0] == [count for count, _ in found.splits.values()]
+    in_bands = np.sum(list(found.ages.counts.values()), axis=0).tolist()
+    assert films("Ages")[0] == in_bands
+    for name, column in (("Sex", "sex"), ("View", "view")):
+        counts = np.sum(list(found.levels[column].counts.values()), axis=0)
+        assert [trace[0] for trace in films(name)] == counts.tolist()
     sizes = dataset.table.groupby("patient").size()
     expected = [
         int(sizes[sizes.between(low, high or 10**9)].sum()) for low, high in FILMS_PER_PATIENT
@@ -190,17 +210,110 @@ def test_every_bar_selects_as_many_films_as_it_shows() -> None:
     ]
 
 
+selections = st.builds(
+    Selection,
+    finding=st.sampled_from([None, "cardiomegaly", "mass"]),
+    label=st.sampled_from(["positive", "negative", "unknown"]),
+    also=st.sampled_from([None, "pneumonia"]),
+    split=st.sampled_from([(), ("train",), ("val", "test")]),
+    view=st.sampled_from([(), ("PA",), ("unknown",)]),
+    sex=st.sampled_from([(), ("F",), ("F", "M")]),
+    age_min=st.sampled_from([None, 20]),
+    age_max=st.sampled_from([None, 70]),
+    films_min=st.sampled_from([None, 3]),
+)
+
+
+@settings(deadline=None, max_examples=30)
+@given(selections)
+def test_charts_count_the_films_that_the_other_filters_leave(selection: Selection) -> None:
+    dataset = random_manifest()
+    index = FilmIndex(dataset)
+    found = summarise_films(index, selection)
+
+    def table(dimension: str) -> pd.DataFrame:
+        """The films that pass every filter but that of one dimension."""
+        return dataset.table.iloc[index.find_rows(selection.without(dimension))]
+
+    rows = index.find_rows(selection)
+    assert found.films == len(rows)
+    assert found.patients == dataset.table["patient"].iloc[rows].nunique()
+    splits = table("split")["split"].fillna("undivided").value_counts()
+    assert {name: films for name, (films, _) in found.splits.items() if films} == splits.to_dict()
+    by_view = table("view")["view"].fillna("unknown").value_counts()
+    counts = np.sum(list(found.levels["view"].counts.values()), axis=0)
+    shown = dict(zip(found.levels["view"].levels, counts.tolist(), strict=True))
+    assert {level: films for level, films in shown.items() if films} == by_view.to_dict()
+    known = table("finding")
+    for entry in found.prevalence:
+        labels = known.loc[known["split"].fillna("undivided") == entry.split, entry.finding]
+        assert (entry.positives, entry.known) == ((labels == 1).sum(), labels.notna().sum())
+    films = dataset.table.groupby("patient").size()[table("films")["patient"].unique()]
+    assert sum(found.films_per_patient) == len(films)
+
+
+@settings(deadline=None, max_examples=30)
+@given(selections)
+def test_a_selection_keeps_the_bars_of_every_chart(selection: Selection) -> None:
+    index = FilmIndex(random_manifest())
+    everything = summarise_films(index)
+    all_charts = draw_charts(everything)
+    drawn = draw_charts(summarise_films(index, selection), everything, selection)
+    assert {name: chart.selections for name, chart in drawn.items()} == {
+        name: chart.selections for name, chart in all_charts.items()
+    }
+    sexes = [trace.marker.opacity for trace in drawn["Sex"].figure.data]
+    if selection.sex == ("F",):
+        assert [set(opacity) for opacity in sexes] == [{1.0}, {0.35}, {0.35}]
+    else:
+        assert selection.sex or sexes == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("dimension", "parts", "joined"),
+    [
+        ("sex", [Selection(sex=("F",)), Selection(sex=("M",))], Selection(sex=("F", "M"))),
+        ("age", [Selection(age_min=40, age_max=59), Selection(age_min=18, age_max=39)],
+         Selection(age_min=18, age_max=59)),
+        ("age", [Selection(age_min=80), Selection(age_unknown=True)], Selection(age_min=80)),
+        ("age", [Selection(age_unknown=True)], Selection(age_unknown=True)),
+        ("films", [Selection(films_min=1, films_max=1), Selection(films_min=51)],
+         Selection(films_min=1)),
+        ("finding", [Selection(finding="mass"), Selection(finding="mass")],
+         Selection(finding="mass")),
+        ("finding", [Selection(finding="mass"), Selection(finding="edema")],
+         Selection(finding="mass", also="edema")),
+    ],
+)  # fmt: skip
+def test_bars_selected_together_are_one_selection(
+    dimension: str, parts: list[Selection], joined: Selection
+) -> None:
+    assert join_selections(parts, dimension) == joined
+    for part in parts:
+        assert joined.includes(part, dimension) or part.age_unknown
+
+
+def test_every_field_of_a_selection_has_one_dimension() -> None:
+    names = [name for names in DIMENSIONS.values() for name in names]
+    assert sorted(names) == sorted(field.name for field in dataclasses.fields(Selection))
+
+
 def test_position_outside_a_chart_has_no_films() -> None:
     chart = draw_charts(summarise_manifest(manifest()))["Sex"]
-    assert chart.selection_at(0, 0) is not None
-    assert [chart.selection_at(*place) for place in ((-1, 0), (99, 0), (0, -1), (0, 99))] == [
-        None
-    ] * 4
+    assert chart.selection_at([(0, 0), (9, 9)]) == Selection(sex=("F",))
+    assert chart.selection_at([(-1, 0), (99, 0), (0, -1), (0, 99)]) is None
 
 
 def test_charts_without_labels_or_ages_still_draw() -> None:
     bare = manifest(age=[NAN] * 6, sex=[None] * 6, view=[None] * 6, split=[None] * 6)
     without = Manifest(bare.table.drop(columns=["cardiomegaly", "effusion"]), "csv", "free")
     drawn = draw_charts(summarise_manifest(without))
-    assert list(drawn) == ["Ages", "Sex", "View", "Films per patient"]
-    assert drawn["Sex"].selections == ((Selection(split="undivided", sex="unknown"),),)
+    assert list(drawn) == ["Splits", "Ages", "Sex", "View", "Sources", "Sizes", "Films per patient"]
+    assert drawn["Sex"].selections == ((Selection(sex=("unknown",)),),)
+
+
+def test_a_source_named_like_html_is_text() -> None:
+    hostile = manifest(source=["<b>x</b>"] * 3 + ["y" * 99] * 3)
+    bars = draw_charts(summarise_manifest(hostile))["Sources"].figure.data[0]
+    assert bars.y[0] == "&lt;b&gt;x&lt;/b&gt;"
+    assert len(bars.y[1]) < 40

@@ -46,5 +46,5 @@ def manifest_of(paths: list[Path], **columns: object) -> Manifest:
 def register(monkeypatch: pytest.MonkeyPatch, folder: Path, **columns: object) -> Dataset:
     """A dataset of `write_films`, as if a source had read it from the folder."""
     found = manifest_of(write_films(folder), **columns)
-    monkeypatch.setattr(prepare, "read_sources", lambda folders, kind: found)
+    monkeypatch.setattr(prepare, "read_sources", lambda folders, kind, *others: found)
     return prepare.prepare_dataset([folder])

@@ -9,12 +9,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.data import registry
-from cxr_core.data.prepare import record_decision
+from cxr_core.data.prepare import prepare_dataset, record_decision
 from cxr_core.data.registry import list_datasets
+from cxr_core.data.subsets import list_subsets
 from pages.components import cache
 from pages.components.datasets import add_dataset
 from pages.components.markdown import plain
-from tests.pages.app_bench import find_button, open_page, start_app, visible_text
+from tests.pages.app_bench import button_labels, find_button, open_page, start_app, visible_text
 from tests.pages.fake_datasets import HOSTILE, register, write_films
 
 
@@ -141,13 +142,77 @@ def test_filters_count_films_and_patients(
     assert not app.exception
     assert "**6 films** of 5 patients" in visible_text(app)
     next(box for box in app.selectbox if box.label == "Finding").set_value("effusion").run()
-    assert "**2 films** of 1 patient :gray[· effusion positive]" in visible_text(app)
+    assert "**2 films** of 1 patient" in visible_text(app)
+    assert "effusion positive" in button_labels(app)
     next(box for box in app.selectbox if box.label == "Labelled").set_value("unknown").run()
-    assert "**1 film** of 1 patient :gray[· effusion unknown]" in visible_text(app)
-    find_button(app, "Clear").click().run()
+    assert "**1 film** of 1 patient" in visible_text(app)
+    find_button(app, "effusion unknown").click().run()
+    assert "effusion unknown" not in button_labels(app)
     assert "**6 films** of 5 patients" in visible_text(app)
     next(box for box in app.number_input if box.label == "Age from").set_value(60).run()
     assert "**2 films** of 2 patients" in visible_text(app)
+
+
+def test_filters_are_in_the_address_and_a_link_restores_them(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    register(monkeypatch, tmp_path / "films")
+    explore(open_page(app, "data"))
+    next(box for box in app.selectbox if box.label == "Finding").set_value("effusion").run()
+    next(box for box in app.multiselect if box.label == "View").set_value(["PA", "AP"]).run()
+    next(box for box in app.number_input if box.label == "Age from").set_value(41).run()
+    next(box for box in app.text_input if box.label == "Patient").set_value("1").run()
+    address = {name: app.query_params[name] for name in app.query_params}
+    assert address == {
+        "dataset": "films",
+        "tab": "explore",
+        "finding": "effusion",
+        "view": ["PA", "AP"],
+        "age": "41-",
+    }
+    assert str(tmp_path) not in str(address)
+    other = start_app()
+    for name, values in address.items():
+        other.query_params[name] = values
+    other.switch_page("pages/data.py").run()
+    assert "**1 film** of 1 patient" in visible_text(other)
+    assert {"effusion positive", "view PA or AP", "41 or more years"} <= set(button_labels(other))
+
+
+def test_an_address_that_makes_no_sense_shows_every_film(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    register(monkeypatch, tmp_path / "films")
+    open_page(app, "data", tab="explore", finding="<b>", age="9" * 99, split="no", issue="none")
+    assert not app.exception
+    assert "**6 films** of 5 patients" in visible_text(app)
+
+
+def test_shown_films_are_kept_as_a_subset_and_counted_again(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dataset = register(monkeypatch, tmp_path / "films")
+    explore(open_page(app, "data"))
+    next(box for box in app.selectbox if box.label == "Finding").set_value("effusion").run()
+    next(box for box in app.text_input if box.label == "Name").set_value("a b").run()
+    find_button(app, "Save").click().run()
+    assert "cannot be named" in app.error[0].value
+    next(box for box in app.text_input if box.label == "Name").set_value("wet").run()
+    find_button(app, "Save").click().run()
+    assert "2 films are kept as wet." in visible_text(app)
+    (subset,) = list_subsets()
+    assert (subset.record.dataset, subset.record.filters) == (
+        dataset.name,
+        ("effusion positive",),
+    )
+    manifest = dataset.load_manifest()
+    assert sorted(subset.record.films) == sorted(manifest.table["sha256"][:2])
+    (tmp_path / "films" / "film-0.png").write_bytes(b"")
+    prepare_dataset([tmp_path / "films"])
+    app.run()
+    assert "1 of 2 films still there · effusion positive" in visible_text(app).replace("\\", "")
+    find_button(app, "Delete").click().run()
+    assert list_subsets() == []
 
 
 def test_hostile_patient_name_is_shown_as_plain_text(
@@ -156,7 +221,8 @@ def test_hostile_patient_name_is_shown_as_plain_text(
     register(monkeypatch, tmp_path / "films")
     explore(open_page(app, "data"))
     next(box for box in app.text_input if box.label == "Patient").set_value(HOSTILE).run()
-    assert rf"**1 film** of 1 patient :gray[· patient {plain(HOSTILE)}]" in visible_text(app)
+    assert "**1 film** of 1 patient" in visible_text(app)
+    assert plain(f"patient {HOSTILE}") in button_labels(app)
     assert not [each for each in app.markdown if each.proto.allow_html]
 
 

@@ -24,7 +24,8 @@ from types import FrameType
 from unittest import mock
 
 from cxr_core.data import registry as datasets
-from cxr_core.data.summary import summarise_manifest
+from cxr_core.data.selection import FilmIndex
+from cxr_core.data.summary import summarise_films
 from cxr_core.errors import ModelError, SilhouetteError
 from cxr_core.evaluation.charts.training import draw_training_charts
 from cxr_core.evaluation.store import loaded
@@ -289,9 +290,9 @@ def use_dataset(workspace: Path) -> None:
     account = manifest.account_for_films()
     if account is not None:
         account.sentence.encode()
-    summarise_manifest(manifest)
+    summarise_films(FilmIndex(manifest))
     usable = manifest.select_usable()
-    summarise_manifest(usable)
+    summarise_films(FilmIndex(usable))
     usable.label_matrix(usable.findings)
     usable.split_sha256()
     usable.count_by_split()

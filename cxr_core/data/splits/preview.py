@@ -6,8 +6,8 @@ import pandas as pd
 
 from cxr_core.data.age_bands import AGE_BANDS, assign_age_bands
 from cxr_core.data.manifest import SPLITS, Manifest
+from cxr_core.data.selection import SEXES, UNKNOWN, VIEWS
 from cxr_core.data.splits.saved_split import SavedSplit
-from cxr_core.data.summary import SEXES, UNKNOWN, VIEWS
 from cxr_core.presentation.wording import finding_name, split_name
 
 LEFT_OUT = "in no split"

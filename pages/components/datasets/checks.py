@@ -87,7 +87,7 @@ def _show_issue(
                 key=f"show-{dataset.name}-{number}",
                 icon=":material/image_search:",
                 on_click=state.explore_films,
-                args=(Selection(issue=number),),
+                args=(Selection(issue=issue.code),),
             )
         if decision:
             _show_decision(dataset, number, issue, decision)

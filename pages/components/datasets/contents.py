@@ -7,13 +7,12 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from cxr_core.data.charts import DatasetChart, draw_charts
 from cxr_core.data.checks.decision import Decision
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import FilmIndex
-from cxr_core.data.summary import Summary, summarise_manifest
+from cxr_core.data.summary import Summary, summarise_films
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,24 +55,22 @@ class FilmFacts:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FilmCollection:
-    """Films of a dataset with everything computed from them. box_rows: image -> rows of the manifest's boxes."""
+    """Films of a dataset. summary: of all of them.  box_rows: image -> rows of the manifest's boxes."""
 
     manifest: Manifest
     index: FilmIndex
     summary: Summary
-    charts: dict[str, DatasetChart]
     box_rows: dict[str, np.ndarray]
 
     @classmethod
     def from_manifest(cls, manifest: Manifest, issues: tuple[Issue, ...]) -> Self:
         """Compute everything once."""
-        summary = summarise_manifest(manifest)
+        index = FilmIndex(manifest, issues)
         boxes = manifest.boxes.groupby("image").indices if len(manifest.boxes) else {}
         return cls(
             manifest=manifest,
-            index=FilmIndex(manifest, issues),
-            summary=summary,
-            charts=draw_charts(summary),
+            index=index,
+            summary=summarise_films(index),
             box_rows={str(image): rows for image, rows in boxes.items()},
         )
 

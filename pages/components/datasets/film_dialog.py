@@ -121,10 +121,8 @@ def describe_film(film: FilmFacts) -> list[str]:
 
 def _list_warnings(contents: DatasetContents, row: int, film: FilmFacts) -> list[str]:
     """The issues that name this film, and its quality flags."""
-    titles = []
-    for issue, rows in zip(contents.issues, contents.listed.index.concerned, strict=True):
-        if row in rows:
-            titles.append(issue.title)
+    concerned = contents.listed.index.concerned
+    titles = [issue.title for issue in contents.issues if row in concerned[issue.code]]
     flags = [code.replace("_", " ").capitalize() for code in film.quality_flags]
     return list(dict.fromkeys([*titles, *flags]))
 

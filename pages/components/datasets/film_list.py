@@ -1,43 +1,41 @@
 """The list of films that pass the filter: how many, of how many patients, and a page of thumbnails."""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
 from cxr_core.data.registry import Dataset
-from cxr_core.data.selection import Selection
+from cxr_core.data.selection import EVERY_FILM
 from cxr_core.presentation.wording import format_count
 from pages.components.datasets.contents import DatasetContents, FilmCollection
 from pages.components.datasets.film_dialog import show_dataset_film
-from pages.components.datasets.filters import ask_selection
 from pages.components.datasets.page_state import DataPageState
 from pages.components.datasets.thumbnails import make_thumbnails
 from pages.components.error_boundary import show_errors
 from pages.components.gallery import show_gallery
-from pages.components.markdown import plain
 
-FILMS_FRAGMENT = "films"  # the fragment's name, by which charts rerun it
 FILMS_ON_A_PAGE = 24
 LARGEST_SEED = 2**31 - 1
 
 
-@st.fragment(key=FILMS_FRAGMENT)
+@st.fragment
 @show_errors()
 def show_film_list(
     state: DataPageState, dataset: Dataset, contents: DatasetContents, films: FilmCollection
 ) -> None:
-    """The filter, a summary of it, and the films. A fragment: using the filter redraws no chart."""
+    """How many films the filters leave, and a page of them. A fragment: turning a page redraws no chart."""
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         st.subheader("Films", anchor="films", width="content")
         _ask_order(state)
-    with st.expander("Filter", icon=":material/filter_alt:"):
-        selection = ask_selection(state, films.index, contents.issues)
-    state.selection = selection
+    selection = state.selection or EVERY_FILM
     rows = films.index.find_rows(selection)
-    _show_summary(state, contents, films, selection, rows)
+    patients = format_count(films.index.count_patients(rows), "patients")
+    st.markdown(f"**{format_count(len(rows), 'films')}** of {patients}")
     if not len(rows):
-        st.markdown("No film passes this filter. Loosen it, or clear it.")
+        st.markdown("No film passes the filters. Remove one of them.")
         return
     if state.shuffle_seed is not None:
         rows = np.random.default_rng(state.shuffle_seed).permutation(rows)
@@ -46,27 +44,23 @@ def show_film_list(
     page = _ask_page(pages, f"data-page-{dataset.name}-{state.widget_generation}-{order}")
     shown = rows[(page - 1) * FILMS_ON_A_PAGE : page * FILMS_ON_A_PAGE]
     images = films.images_of(shown)
+    pictures = [
+        replace(picture, picked=image in state.picked)
+        for image, picture in zip(images, make_thumbnails(dataset, films, shown), strict=True)
+    ]
+
+    def pick(position: int) -> None:
+        state.picked ^= {images[position]}
 
     show_gallery(
-        make_thumbnails(dataset, films, shown),
+        pictures,
         key=f"gallery-{dataset.name}",
         on_open=lambda position: state.open_film(images[position]),
+        on_pick=pick,
     )
     if state.opening_film:
         state.opening_film = False
         show_dataset_film(state, dataset, contents)
-
-
-def select_films(
-    state: DataPageState, selection: Selection | None, clicked_chart: str | None = None
-) -> None:
-    """Callback: show these films. Reruns only the list, and the chart that loses its selected bar."""
-    previous = state.clicked_chart
-    state.select_films(selection, clicked_chart)
-    fragments = [FILMS_FRAGMENT]
-    if previous not in (None, clicked_chart):
-        fragments.append(previous)
-    st.rerun(fragments)
 
 
 def _ask_page(pages: int, key: str) -> int:
@@ -90,29 +84,3 @@ def _ask_order(state: DataPageState) -> None:
                 help="The same seed shows the same films in the same order.",
             )
     state.shuffle_seed = int(seed) if shuffled else None
-
-
-def _show_summary(
-    state: DataPageState,
-    contents: DatasetContents,
-    films: FilmCollection,
-    selection: Selection,
-    rows: np.ndarray,
-) -> None:
-    patients = format_count(films.index.count_patients(rows), "patients")
-    phrases = [plain(phrase) for phrase in selection.describe(contents.issues)]
-    filters = " · ".join(phrases) or "no filter"
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(
-            f"**{format_count(len(rows), 'films')}** of {patients} :gray[· {filters}]",
-            width="stretch",
-        )
-        if selection:
-            st.button(
-                "Clear",
-                key="data-clear",
-                icon=":material/close:",
-                type="tertiary",
-                on_click=select_films,
-                args=(state, None),
-            )

@@ -1,4 +1,4 @@
-"""The filter's fields: everything that a click on a chart can select, and more; all usable by keyboard."""
+"""The filters in words, each removable, and as fields: everything that a click on a chart can select, and more."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,30 +7,70 @@ from typing import TypeVar
 import streamlit as st
 
 from cxr_core.data.checks.issue import Issue
-from cxr_core.data.selection import LABELS, FilmIndex, Selection
+from cxr_core.data.selection import EVERY_FILM, LABELS, FilmIndex, Selection
 from cxr_core.presentation.wording import finding_name
 from pages.components.datasets.page_state import DataPageState
+from pages.components.markdown import plain
 
 FIELD_PX = 165
-ISSUE_FIELD_PX = 260
+WIDE_FIELD_PX = 260
 ANY = "any"
-COLUMNS = {"split": "Split", "view": "View", "sex": "Sex", "source": "Source", "status": "Status"}
+COLUMNS = {
+    "split": "Split",
+    "view": "View",
+    "sex": "Sex",
+    "source": "Source",
+    "size": "Longer side",
+    "status": "Status",
+}
 OLDEST_YEARS = 150
 
 Option = TypeVar("Option", str, int)
 
 
+def show_chips(state: DataPageState, selection: Selection) -> None:
+    """A button for each filter, which removes it; one for all of them."""
+    phrases = selection.describe()
+    if not phrases:
+        return
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.markdown("**Filters**", width="content")
+        for dimension, phrase in phrases.items():
+            st.button(
+                plain(phrase),
+                key=f"chip-{dimension}",
+                icon=":material/close:",
+                help="Remove this filter",
+                on_click=lambda dimension: state.select_films(selection.without(dimension)),
+                args=(dimension,),
+            )
+        if len(phrases) > 1:
+            st.button(
+                "Clear all",
+                key="chip-all",
+                type="tertiary",
+                on_click=state.select_films,
+                args=(None,),
+            )
+
+
 def ask_selection(state: DataPageState, index: FilmIndex, issues: Sequence[Issue]) -> Selection:
     """The films to show; the fields start from what the tab shows already."""
-    start = state.selection or Selection()
+    start = state.selection or EVERY_FILM
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         selection = _ask_labels(state, index, start)
         for column, name in COLUMNS.items():
-            levels = index.levels[column]
-            chosen: str | None = getattr(start, column)
-            if len(levels) > 1 or chosen is not None:
-                level = _ask_option(state, name, levels, chosen)
-                selection = replace(selection, **{column: level})  # type: ignore[arg-type]
+            levels, chosen = index.levels[column], getattr(start, column)
+            if len(levels) > 1 or chosen:
+                picked = st.multiselect(
+                    name,
+                    list(dict.fromkeys([*levels, *chosen])),
+                    default=list(chosen),
+                    key=state.widget_key(f"filter-{column}"),
+                    width=WIDE_FIELD_PX if column == "source" else FIELD_PX,
+                    placeholder=ANY,
+                )
+                selection = replace(selection, **{column: tuple(picked)})
         selection = _ask_patient(state, selection, start)
         selection = _ask_issue(state, selection, start, issues)
     return replace(selection, films_min=start.films_min, films_max=start.films_max)
@@ -38,7 +78,7 @@ def ask_selection(state: DataPageState, index: FilmIndex, issues: Sequence[Issue
 
 def _ask_labels(state: DataPageState, index: FilmIndex, start: Selection) -> Selection:
     if not index.findings:
-        return Selection()
+        return EVERY_FILM
     names = {finding: finding_name(finding) for finding in index.findings}
     finding = _ask_option(state, "Finding", index.findings, start.finding, names)
     label = start.label
@@ -75,15 +115,11 @@ def _ask_patient(state: DataPageState, selection: Selection, start: Selection) -
 def _ask_issue(
     state: DataPageState, selection: Selection, start: Selection, issues: Sequence[Issue]
 ) -> Selection:
-    titles = {
-        position: f"{issue.title} ({issue.count:,})"
-        for position, issue in enumerate(issues)
-        if issue.images
-    }
+    titles = {issue.code: f"{issue.title} ({issue.count:,})" for issue in issues if issue.images}
     if not titles:
         return selection
     issue = _ask_option(
-        state, "Named by the issue", list(titles), start.issue, titles, ISSUE_FIELD_PX
+        state, "Named by the issue", list(titles), start.issue, titles, WIDE_FIELD_PX
     )
     return replace(selection, issue=issue)
 

@@ -4,9 +4,11 @@ The browser receives JSON with small JPEG pictures. Text from files is set as te
 """
 
 import base64
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -46,26 +48,43 @@ class Picture:
     boxes: tuple[Box, ...] = ()
     note: str = ""
     aspect: float = 1.0  # width over height
+    picked: bool = False
 
 
 def encode_jpeg(grey: np.ndarray) -> str:
-    """Grey pixels (H, W) uint8 as a base64 JPEG."""
+    """Grey pixels (H, W) uint8, or coloured ones (H, W, 3) in the order of OpenCV, as a base64 JPEG."""
     _, jpeg = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return base64.b64encode(jpeg.tobytes()).decode("ascii")
 
 
-def show_gallery(pictures: Sequence[Picture], key: str, on_open: Callable[[int], None]) -> None:
-    """A grid of films. A click calls `on_open` with the film's position, before the next run."""
+def show_gallery(
+    pictures: Sequence[Picture],
+    key: str,
+    on_open: Callable[[int], None],
+    on_pick: Callable[[int], None] | None = None,
+) -> None:
+    """A grid of films. A click calls `on_open` with the film's position, before the next run.
 
-    def open_clicked() -> None:
-        position = clicked_picture(key)
+    on_pick: called with the position of a film that was ticked, or whose tick was taken away; None for no ticks.
+
+    The pictures are part of the component's key: a click that was on its way while they changed means the film that the
+    browser showed, never another one at its place.
+    """
+    drawn_key = f"{key}-{_digest(pictures)}"
+
+    def call(name: Literal["opened", "picked"], callback: Callable[[int], None]) -> None:
+        position = clicked_picture(drawn_key, name)
         if position is not None and 0 <= position < len(pictures):
-            on_open(position)
+            callback(position)
 
     _mount_component(
-        key=key,
-        data={"pictures": [_picture_to_json(picture) for picture in pictures]},
-        on_opened_change=open_clicked,
+        key=drawn_key,
+        data={
+            "pictures": [_picture_to_json(picture) for picture in pictures],
+            "pickable": on_pick is not None,
+        },
+        on_opened_change=lambda: call("opened", on_open),
+        on_picked_change=lambda: call("picked", on_pick) if on_pick else None,
     )
 
 
@@ -75,6 +94,7 @@ def show_large_picture(picture: Picture, key: str) -> None:
         key=key,
         data={"pictures": [_picture_to_json(picture)], "large": True},
         on_opened_change=lambda: None,
+        on_picked_change=lambda: None,
     )
 
 
@@ -86,9 +106,16 @@ def _picture_to_json(picture: Picture) -> dict[str, object]:
         "boxes": [_box_to_json(box) for box in picture.boxes],
         "note": picture.note,
         "aspect": round(picture.aspect, 4),
+        "picked": picture.picked,
     }
 
 
 def _box_to_json(box: Box) -> list[str | float]:
     corners = (box.left, box.top, box.width, box.height)
     return [box.label, *(round(float(corner), 4) for corner in corners)]
+
+
+def _digest(pictures: Sequence[Picture]) -> str:
+    """What tells one list of films from another; the same whichever of them are picked."""
+    content = "\n".join(f"{picture.name} {picture.jpeg}" for picture in pictures)
+    return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()[:16]

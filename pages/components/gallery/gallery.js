@@ -5,12 +5,30 @@ const SVG = "http://www.w3.org/2000/svg";
 export default function mount({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
   root.open = (position) => setTriggerValue("opened", position);
+  root.pick = (position) => setTriggerValue("picked", position);
   const received = JSON.stringify(data);
   if (lastData.get(root) === received) return; // most reruns of the page change nothing here
   lastData.set(root, received);
   root.classList.toggle("large", Boolean(data.large));
-  root.replaceChildren(...data.pictures.map((picture, position) => makeCard(root, picture, position, data.large)));
+  root.replaceChildren(...data.pictures.map((picture, position) => makeCell(root, picture, position, data)));
   root.dataset.ready = "true";
+}
+
+/** A card, and on it a tick where pictures can be picked. */
+function makeCell(root, picture, position, data) {
+  const card = makeCard(root, picture, position, data.large);
+  if (!data.pickable) return card;
+  const cell = document.createElement("div");
+  cell.className = "cell";
+  const tick = document.createElement("input");
+  tick.type = "checkbox";
+  tick.className = "pick";
+  tick.checked = picture.picked;
+  tick.setAttribute("aria-label", `Pick ${picture.name}`);
+  tick.title = "Pick for a subset";
+  tick.addEventListener("change", () => root.pick(position));
+  cell.append(card, tick);
+  return cell;
 }
 
 function makeCard(root, picture, position, large) {
