@@ -35,7 +35,10 @@ def plan_seeds(recipe: Recipe, seeds: Sequence[int]) -> dict[str, Recipe]:
             f"seeds {', '.join(map(str, seeds))}: give two or more, none of them twice"
         )
     split_seed = recipe.effective_split_seed
-    return {f"seed {seed}": replace(recipe, seed=seed, split_seed=split_seed) for seed in seeds}
+    return {
+        f"{recipe.name}, seed {seed}": replace(recipe, seed=seed, split_seed=split_seed)
+        for seed in seeds
+    }
 
 
 def plan_grid(recipe: Recipe, values: Mapping[str, Sequence[str]]) -> dict[str, Recipe]:
@@ -56,8 +59,8 @@ def plan_grid(recipe: Recipe, values: Mapping[str, Sequence[str]]) -> dict[str, 
     recipes = {}
     for choice in product(*(dict.fromkeys(choices) for choices in values.values())):
         settings = dict(zip(values, choice, strict=True))
-        name = ", ".join(f"{key} {text}" for key, text in settings.items())
-        recipes[name] = apply_overrides(recipe, settings)
+        changes = ", ".join(f"{key} {text}" for key, text in settings.items())
+        recipes[f"{recipe.name}: {changes}"] = apply_overrides(recipe, settings)
     return recipes
 
 
@@ -87,7 +90,8 @@ def submit_average(request: TrainingRequest, members: Sequence[Path], group: str
     """
     if len(set(members)) < 2:
         raise RunError("choose two runs or more; one model has no mean with itself")
-    annotation = make_annotation(f"mean of {len(members)} runs", [group[:MAX_TAG]], "")
+    name = f"{request.recipe.name[:50]}, mean of {len(members)} runs"
+    annotation = make_annotation(name, [group[:MAX_TAG]], "")
     return actions.submit_training(
         replace(request, members=tuple(map(str, members)), annotation=annotation)
     )

@@ -96,8 +96,8 @@ def list_cross_validations() -> list[CrossValidation]:
 
 
 def annotate_fold(cross_validation: CrossValidation, number: int) -> RunAnnotation:
-    """What is written about the run of a fold: its number, and the cross-validation as a tag."""
-    name = f"fold {number} of {cross_validation.record.folds}"
+    """What is written about the run of a fold: recipe and number, and the cross-validation as a tag."""
+    name = f"{cross_validation.recipe.name[:50]}, fold {number} of {cross_validation.record.folds}"
     return make_annotation(name, [cross_validation.name[:MAX_TAG]], "")
 
 

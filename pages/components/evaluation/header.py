@@ -4,7 +4,7 @@ import streamlit as st
 
 from cxr_core.evaluation.store.catalogue import EvaluationRecord
 from cxr_core.evaluation.store.loaded import read_report
-from cxr_core.presentation.wording import split_name
+from cxr_core.presentation.wording import OUT_OF_FOLD, split_name
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
 
@@ -13,9 +13,15 @@ REPORT_PX = 900
 
 
 def warn_about_split(record: EvaluationRecord) -> None:
-    """A warning where the split is not the test split."""
+    """A warning where the model was trained or tuned on the split; a note where each film has a model of its own."""
     split = record.head.split
-    if split != "test":
+    if split == OUT_OF_FOLD:
+        st.info(
+            "**Cross-validation.** Each film was predicted by the model of its fold, which saw no film of its patient, "
+            "and is called by that model's thresholds. Thresholds in the charts are the mean of the folds'.",
+            icon=":material/call_split:",
+        )
+    elif split != "test":
         st.warning(
             f"**Measured on the {plain(split_name(split))}.** The model was trained or tuned on these films, so it "
             "looks better here than it is.",

@@ -18,6 +18,7 @@ from cxr_core.training.sweeps.folds import (
 )
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
+from pages.components.session import evaluate_page_state
 from pages.components.training.job_state import state_badge
 from pages.components.training.page_state import TrainPageState
 
@@ -95,13 +96,11 @@ def _offer_actions(
                 args=(state, cross_validation, folds),
                 help="Resumes the folds that have stopped, then evaluates all held-out films.",
             )
-        if is_pooled:
-            st.page_link(
-                "pages/evaluate.py",
-                label="Open its evaluation",
-                icon=":material/monitoring:",
-                query_params={"evaluation": cross_validation.folder.name},
-            )
+        if is_pooled and st.button(
+            "Open its evaluation", icon=":material/monitoring:", key=f"open-{name}"
+        ):
+            evaluate_page_state().switch_evaluation(str(cross_validation.folder))
+            st.switch_page("pages/evaluate.py")
         st.button(
             "Select its runs",
             icon=":material/checklist:",
