@@ -1,6 +1,7 @@
 """python -m train.publish RUN [--note TEXT]: install the model of a finished, evaluated run, if the gate is open.
 
-The gate compares it with the active version on films that neither was trained on; docs/gate.md says what it requires.
+The gate compares it with each model in use that answers the same findings for the same patients, on films that neither
+was trained on; docs/gate.md says what it requires. Those models are then retired.
 With --judge only the gate is run. With --roll-back MODEL an earlier version of an installed model is activated again.
 """
 
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
             with ProgressBar() as bar:
                 folder = publish(given.run, given.note, override=given.override, progress=bar)
+            _name_retired(folder)
             print(folder)
     except SilhouetteError as error:
         print(f"train.publish: {error}", file=sys.stderr)
@@ -51,6 +53,19 @@ def _track(run: Path) -> AbstractContextManager[None]:
     return track_activity(run, GATE_ACTIVITY) if has_run(run) else nullcontext()
 
 
+def _name_retired(folder: Path) -> None:
+    """Say which models of other names a publication took out of use."""
+    from cxr_core.models.card_file import read_card
+
+    retired = read_card(folder).training["published"]["retires"]
+    if retired:
+        model = folder.parent.name
+        print(
+            f"train.publish: it replaces {', '.join(retired)}. To take that back: python -m train.models undo {model}",
+            file=sys.stderr,
+        )
+
+
 def _show_verdict(run: Path) -> int:
     from cxr_core.promotion.gate.verdict import GATE_FILE
     from cxr_core.promotion.publish import compare_run
@@ -60,7 +75,8 @@ def _show_verdict(run: Path) -> int:
     print(f"{verdict.in_words} Films compared on: {verdict.comparison_set}", file=sys.stderr)
     for check in verdict.checks:
         finding = f", {check.finding}" if check.finding else ""
-        print(f"  {check.status:<16} {check.name}{finding}", file=sys.stderr)
+        beside = f", compared with {check.incumbent}" if check.incumbent else ""
+        print(f"  {check.status:<16} {check.name}{finding}{beside}", file=sys.stderr)
     print(run / GATE_FILE)
     return 0 if verdict.is_open else 3
 

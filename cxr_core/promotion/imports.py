@@ -23,7 +23,7 @@ from cxr_core.reading.trial import try_model
 from cxr_core.workspace.atomic import atomic_folder, remove_unfinished
 from cxr_core.workspace.json_files import JsonObject, write_json
 from cxr_core.workspace.jsonl import utc_now
-from cxr_core.workspace.log import add_facts, log_task
+from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.paths import printable, workspace
 
 IMPORT_PREFIX = ".import-"  # of the hidden folder in which an import is unpacked and tried
@@ -49,7 +49,7 @@ def import_model(data: bytes, name: str | None = None, version: str | None = Non
             unpack_model(data, draft)
             original = _rename(draft, name, version)
             card = _check_card(draft)
-            add_facts(model=card.model, version=card.version)
+            add_details(model=card.model, version=card.version)
             try_model(draft)
             sha256 = hashlib.sha256(data).hexdigest()
             record: JsonObject = {"schema": 1, "when": utc_now(), "zip": sha256, "name": original}
@@ -139,7 +139,7 @@ def require_definitions(card: AnyCard) -> None:
         except SettingsError as error:
             raise ModelError(
                 f"{card.model} {card.version} cannot be installed: {error}. If both mean the same, make the "
-                "definitions agree: in findings.json of this workspace, or under local_findings in the model's card.json"
+                "definitions agree: in findings.json of this workspace, or under local_findings in the card of the model"
             ) from error
 
 

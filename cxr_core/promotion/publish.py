@@ -37,7 +37,7 @@ from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.atomic import atomic_folder
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.jsonl import utc_now
-from cxr_core.workspace.log import add_facts, log_task
+from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.paths import workspace
 
 TEST = "test"
@@ -94,9 +94,9 @@ def publish(
     card = _check_model(run)
     figures = _require_test_figures(run, card)
     _require_note(card, note)
-    add_facts(model=card.model, version=card.version)
+    add_details(model=card.model, version=card.version)
     verdict = compare_candidate(run, progress=progress)
-    add_facts(gate="open" if verdict.is_open else "closed")
+    add_details(gate="open" if verdict.is_open else "closed")
     if not verdict.is_open and not override.strip():
         raise RunError(f"{verdict.in_words} To install it nevertheless, say why with --override")
     with registry_lock():

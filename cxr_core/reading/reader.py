@@ -20,6 +20,7 @@ from cxr_core.film.quality import find_quality_flags
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
+from cxr_core.models.registry.model_status import describe_status
 from cxr_core.models.registry.registry import (
     describe_left_out,
     find_segmenter,
@@ -31,7 +32,7 @@ from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.results import Attribution, Examination, ModelOutput
 from cxr_core.reading.segmenter import Segmenter
-from cxr_core.workspace.log import count_facts
+from cxr_core.workspace.log import count_details
 
 DRAWING = QualityFlag("drawing", DRAWING_NOTICE)
 LEFT_OUT = "model_left_out"  # the code of the flag for a model that cannot read any film, or cannot read this one
@@ -150,14 +151,14 @@ class Reader:
     def explain(self, output: ModelOutput, finding: str, method: str) -> Attribution:
         """The heatmap of one finding by a key of HEATMAP_METHODS, from an output already made.
 
-        Raises ModelError when the output's model is no longer installed, ReadingError for an unknown method.
+        Raises ModelError when the output's model is no longer in use, ReadingError for an unknown method.
         """
         for classifier in self.classifiers:
             if classifier.card == output.card:
                 return classifier.explain(output, finding, method)
-        raise ModelError(
-            f"{output.card.model} {output.card.version} is no longer installed; read the film again"
-        )
+        model, version = output.card.model, output.card.version
+        status = describe_status(model, version)
+        raise ModelError(f"{model} {version} reads films no more: {status}; read the film again")
 
     def _inspect_file(self, data: bytes, adjustments: Adjustments) -> "_InspectedFile":
         sha256 = hashlib.sha256(data).hexdigest()
@@ -221,7 +222,7 @@ class Reader:
 def _count_in_log(examination: Examination) -> None:
     """The log learns how many films were read, and what was found odd about them; nothing else of a film."""
     concerns = examination.concerns
-    count_facts(
+    count_details(
         films=1,
         refused=int(any(concern.withholds_reading for concern in concerns)),
         codes={concern.code: 1 for concern in concerns},

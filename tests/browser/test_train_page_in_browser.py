@@ -136,7 +136,7 @@ def publish(tab: Page, before: str, version: str) -> None:
     reason.fill("nobody is read with it")
     reason.press("Control+Enter")
     click(tab, "Publish although the gate is closed")
-    expect(tab.get_by_text(f"Installed as {MODEL} {version}.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(tab.get_by_text(f"Installed as {MODEL} {version}: active.")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def roll_back(tab: Page, app: App, version: str, before: str) -> None:

@@ -9,6 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from cxr_core.errors import ModelError
 from cxr_core.film.quality_flag import QualityFlag
+from cxr_core.models.card import Population
+from cxr_core.models.registry.active_version import remove_version, retire_model
 from cxr_core.models.registry.archive import export_model
 from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import find_active_version
@@ -37,12 +39,6 @@ def models_page(app: AppTest, workspace: Path) -> AppTest:
     )
     (second / "gate.json").write_text(json.dumps(CLOSED.to_json()))
     return open_page(app, "models", model="tiny")
-
-
-def press(app: AppTest, label: str, reason: str) -> AppTest:
-    assert find_button(app, label).disabled
-    app.text_input[0].set_value(reason).run()
-    return find_button(app, label).click().run()
 
 
 def test_without_a_model_of_ones_own_the_page_says_how_to_get_one(app: AppTest) -> None:
@@ -86,7 +82,8 @@ def test_rollback_takes_one_click_another_version_needs_a_reason_and_both_are_re
     assert table_rows(models_page, "Gate")[1]["Version"] == "1.0.0 **active**"
     assert table_rows(models_page, "Before")[0]["Reason"] == "one click on the Models page"
     assert not [each for each in models_page.button if each.label.startswith("Roll back")]
-    press(models_page, "Use 1.1.0", "they were turned")
+    assert find_button(models_page, "Activate 1.1.0").disabled, "without a reason"
+    enter_reason(models_page, "use-tiny", "Activate 1.1.0")
     assert find_active_version("tiny").version == "1.1.0"
     assert [each["what"] for each in read_history("tiny")] == ["promoted", "rolled back"]
 
@@ -137,7 +134,8 @@ def test_auroc_of_the_fused_probability_is_shown_beside_the_networks_own(
     said = row["AUROC, official test"]
     assert said.startswith(f"{alone['value']:.3f} (")
     assert said.endswith(
-        f"{combined['value']:.3f} ({combined['low']:.3f} to {combined['high']:.3f}) with the ratio"
+        f"{combined['value']:.3f} ({combined['low']:.3f} to {combined['high']:.3f}) with the ratio · "
+        f"{combined['n']:,} films, {combined['positives']} positive"
     )
 
 
@@ -203,7 +201,7 @@ def test_zip_is_installed_beside_the_active_version_and_a_bad_one_is_refused(
     assert models_page.get("download_button")[0].proto.label == "Export 1.1.0"
 
 
-def test_imported_model_is_activated_taken_out_of_use_and_removed_with_reasons(
+def test_imported_model_is_activated_retired_and_removed_with_reasons(
     models_page: AppTest, tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imports, "try_model", lambda folder: None)
@@ -218,16 +216,73 @@ def test_imported_model_is_activated_taken_out_of_use_and_removed_with_reasons(
     )
     assert table_rows(models_page, "Gate")[0]["Gate"].endswith("(where it came from)")
     assert "This verdict came with the zip file" in visible_text(models_page)
-    enter_reason(models_page, "use-from-elsewhere", "Use 1.0.0")
+    enter_reason(models_page, "use-from-elsewhere", "Activate 1.0.0")
     assert find_active_version("from-elsewhere").version == "1.0.0"
     assert not [each for each in models_page.button if each.label.startswith("Remove")]
-    enter_reason(models_page, "stop-using-from-elsewhere", "Stop using from-elsewhere")
+    enter_reason(models_page, "retire-now-from-elsewhere", "Retire from-elsewhere")
     assert find_active_version("from-elsewhere") is None
     enter_reason(models_page, "remove-for-good-from-elsewhere", "Remove 1.0.0 for good")
     assert not models_page.exception
     assert "from-elsewhere 1.0.0 was removed." in visible_text(models_page)
     assert not (workspace / "models" / "from-elsewhere").exists()
     assert "There is no model named from-elsewhere" not in visible_text(models_page)
+
+
+def test_activation_names_what_it_replaces_and_one_click_takes_both_back(
+    models_page: AppTest, workspace: Path
+) -> None:
+    for model in ("tiny", "pneumonia-children"):
+        retire_model(model, "makes room")
+    card = tiny_card("rival", findings=("pneumonia",), population=Population(text="adults"))
+    tiny_model(workspace / "models", card)
+    models_page.run()
+    assert "It replaces rival 1.0.0 for pneumonia (intended population: adults)" in visible_text(
+        models_page
+    ).replace("\\", "")
+    enter_reason(models_page, "use-tiny", "Activate 1.0.0")
+    assert (find_active_version("tiny").version, find_active_version("rival")) == ("1.0.0", None)
+    assert "It replaces rival 1.0.0" in visible_text(models_page).replace("\\", "")
+    label = "Undo: tiny is no longer in use, and rival 1.0.0 is active again"
+    (button,) = (b for b in models_page.button if label in b.label.replace("\\", ""))
+    button.click().run()
+    assert (find_active_version("tiny"), find_active_version("rival").version) == (None, "1.0.0")
+    assert "The change was undone." in visible_text(models_page)
+
+
+def test_two_active_models_for_the_same_patients_are_named(
+    models_page: AppTest, workspace: Path
+) -> None:
+    """As when a folder was copied by hand."""
+    tiny_model(workspace / "models", tiny_card("copied", findings=("pneumonia",)))
+    models_page.run()
+    warnings = [each.value.replace("\\", "") for each in models_page.warning]
+    assert any("copied 1.0.0 and tiny 1.1.0 both answer pneumonia" in each for each in warnings)
+
+
+def test_link_to_a_removed_model_says_that_it_was_removed(
+    models_page: AppTest, workspace: Path
+) -> None:
+    tiny_model(workspace / "models", tiny_card("old", findings=("edema",)))
+    retire_model("old", "why")
+    remove_version("old", "1.0.0", "worse than ours")
+    open_page(models_page, "models", model="old")
+    text = visible_text(models_page).replace("\\", "")
+    assert "old 1.0.0 was removed on" in text
+    assert "(worse than ours)" in text
+
+
+def test_model_of_the_same_name_from_another_workspace_gets_another_name(
+    models_page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "try_model", lambda folder: None)
+    other = tiny_model(tmp_path, tiny_card(findings=("pneumonia",)), seed=1)
+    import_zip(models_page, "tiny.zip", export_model(other))
+    assert "tiny 1.0.0 is installed already and is another model" in visible_text(models_page)
+    next(f for f in models_page.text_input if f.label == "Name").set_value("tiny-ward-2").run()
+    next(each for each in models_page.button if each.label == "Import").click().run()
+    assert "tiny-ward-2 1.0.0 is installed and not in use" in visible_text(models_page).replace(
+        "\\", ""
+    )
 
 
 def test_version_that_cannot_read_is_named_on_the_page(

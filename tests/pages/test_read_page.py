@@ -54,7 +54,7 @@ def test_card_of_the_model_is_one_click_away(app: AppTest) -> None:
     upload(app, heart=film(0.5))
     find_button(app, "Adult").click().run()
     find_button(app, "About the model").click().run()
-    assert "Made for:** adults" in visible_text(app)
+    assert "Intended population:** adults" in visible_text(app)
     assert "11,000 films of 9,000 patients" in visible_text(app)
     figures = list(app.table[0].value.to_dict("records"))
     assert [row["Figure"] for row in figures] == ["AUROC", "Sensitivity, balanced"]

@@ -76,7 +76,7 @@ def test_what_goes_out_comes_in_the_same_and_is_not_in_use(tmp_path, workspace):
     folder = import_model(export_model(out))
     assert folder == workspace / "models" / "tiny" / "1.0.0"
     record = json.loads((folder / IMPORT_RECORD).read_text())
-    assert set(record) == {"schema", "when", "zip"}
+    assert set(record) == {"schema", "when", "zip", "name"}
     (folder / IMPORT_RECORD).unlink()
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
         file.name: file.read_bytes() for file in out.iterdir()

@@ -11,7 +11,7 @@ from pathlib import Path
 from cxr_core.errors import ModelError
 from cxr_core.models.card import WEIGHTS
 from cxr_core.models.card_file import AnyCard, is_segmenter, read_card
-from cxr_core.models.registry.overlap import find_rivals
+from cxr_core.models.registry.overlap import describe_refusal, find_rivals
 from cxr_core.models.registry.pointers import log_event, registry_lock, write_pointers
 from cxr_core.models.registry.registry import (
     find_active_version,
@@ -22,7 +22,7 @@ from cxr_core.models.registry.registry import (
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.workspace.hashing import sha256_of_file
 from cxr_core.workspace.json_files import JsonObject
-from cxr_core.workspace.log import add_facts, log_task
+from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.paths import SHIPPED_MODELS
 
 RETIRED = "retired"
@@ -50,8 +50,10 @@ def activate_version(model: str, version: str, note: str, what: str = "promoted"
         _require_note(f"activate {model} {version}", note)
         require_sound_files(folders[version])
         card = read_card(folders[version])
-        _require_no_loss(card)
-        add_facts(model=model, version=version)
+        refusal = describe_refusal(card)
+        if refusal:
+            raise ModelError(refusal)
+        add_details(model=model, version=version)
         record: JsonObject = {
             "version": version,
             "what": what,
@@ -73,7 +75,7 @@ def retire_model(model: str, note: str) -> None:
         active = find_active_version(model)
         if active is None:
             raise ModelError(f"no version of {model} is active, so there is nothing to retire")
-        add_facts(model=model, version=active.version)
+        add_details(model=model, version=active.version)
         _require_note(f"retire {model}", note)
         write_pointers({model: _describe_retirement(active.version, note.strip())})
 
@@ -113,7 +115,7 @@ def remove_version(model: str, version: str, note: str) -> None:
             raise ModelError(
                 f"{model} {version} is active; activate another version or retire {model} first"
             )
-        add_facts(model=model, version=version)
+        add_details(model=model, version=version)
         _require_note(f"remove {model} {version}", note)
         # On record first: what is gone must not be gone without a trace.
         log_event({"model": model, "version": version, "what": "removed", "note": note.strip()})
@@ -173,17 +175,6 @@ def require_sound_files(folder: Path) -> None:
         raise ModelError(
             f"the {WEIGHTS} of {folder} do not match its card; that version cannot be used. Install it again"
         )
-
-
-def _require_no_loss(card: AnyCard) -> None:
-    """Refuse to take a model of another name out of use that does more than the one to be activated."""
-    for rival in find_rivals(card):
-        loss = rival.describe_loss(card)
-        if loss and not isinstance(card, SegmenterCard):
-            raise ModelError(
-                f"{card.model} {card.version} would replace {rival.describe()}, which also {loss}; nothing would do so "
-                f"any more. To activate it nevertheless, retire {rival.card.model} first"
-            )
 
 
 def _describe_retirement(before: str, note: str) -> JsonObject:

@@ -62,6 +62,26 @@ def find_rivals(card: AnyCard) -> list[Rival]:
     return rivals
 
 
+def describe_replaced(card: AnyCard) -> str:
+    """Which models in use a model of this card replaces, as a sentence; empty when there are none."""
+    rivals = find_rivals(card)
+    return f"It replaces {'; '.join(map(Rival.describe, rivals))}." if rivals else ""
+
+
+def describe_refusal(card: AnyCard) -> str:
+    """Why a model of this card cannot replace one in use that does more; empty when it can."""
+    if isinstance(card, SegmenterCard):
+        return ""
+    for rival in find_rivals(card):
+        loss = rival.describe_loss(card)
+        if loss:
+            return (
+                f"{card.model} {card.version} would replace {rival.describe()}, which also {loss}; nothing would do so "
+                f"any more. To activate it nevertheless, retire {rival.card.model} first"
+            )
+    return ""
+
+
 def find_shared_findings(card: ModelCard, other: ModelCard) -> tuple[str, ...]:
     """The findings that two models both answer for some of the same patients."""
     if not card.population.overlaps(other.population):

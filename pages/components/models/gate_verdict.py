@@ -18,7 +18,9 @@ STATUS_MARKS: dict[Status, str] = {
 def show_verdict(verdict: Verdict) -> None:
     """The whole verdict, the answer first."""
     comparison = (
-        f"compared with {verdict.incumbent}" if verdict.incumbent else "the first of its name"
+        f"compared with {verdict.incumbent}"
+        if verdict.incumbent
+        else "which replaces no model in use"
     )
     model = f"{plain(verdict.model)} {plain(verdict.version)}, {plain(comparison)}"
     if verdict.is_open:
@@ -32,14 +34,9 @@ def show_verdict(verdict: Verdict) -> None:
         st.caption(
             f"{len(verdict.undecided)} of {len(verdict.checks)} checks had too few cases to decide; that is no pass."
         )
-    rows = [
-        {
-            "Check": plain(_name_check(check)),
-            "Result": STATUS_MARKS[check.status],
-            "Details": plain(check.sentence),
-        }
-        for check in sorted(verdict.checks, key=lambda check: not check.refuses)
-    ]
+    checks = sorted(verdict.checks, key=lambda check: not check.refuses)
+    with_incumbent = any(check.incumbent for check in checks)
+    rows = [_make_row(check, with_incumbent) for check in checks]
     st.table(rows, border="horizontal", hide_header=False, hide_index=True)
     st.caption(f"Films compared on: {plain(verdict.comparison_set)}")
     if verdict.official_test is not None:
@@ -48,6 +45,13 @@ def show_verdict(verdict: Verdict) -> None:
             st.caption(" ".join(sentences))
     made = verdict.made.replace("T", ", ").replace("+00:00", " UTC")
     st.caption(f"Verdict of {plain(made)}.")
+
+
+def _make_row(check: Check, with_incumbent: bool) -> dict[str, str]:
+    row = {"Check": plain(_name_check(check)), "Result": STATUS_MARKS[check.status]}
+    if with_incumbent:
+        row["Compared with"] = plain(check.incumbent) or "–"
+    return {**row, "Details": plain(check.sentence)}
 
 
 def _name_check(check: Check) -> str:

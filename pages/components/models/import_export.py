@@ -36,6 +36,17 @@ def offer_import(state: ModelsPageState) -> None:
         uploaded = st.file_uploader(
             "A zip file exported on this page", type="zip", key=state.widget_key("import")
         )
+        with st.container(horizontal=True):
+            name, version = (
+                st.text_input(
+                    label,
+                    key=state.widget_key(f"import-{label}"),
+                    max_chars=80,
+                    placeholder="as in its card",
+                    help="Another one, where a model from another workspace has the same here.",
+                ).strip()
+                for label in ("Name", "Version")
+            )
         clicked = uploaded is not None and st.button(
             "Import", key=state.widget_key("import-now"), type="primary"
         )
@@ -45,7 +56,7 @@ def offer_import(state: ModelsPageState) -> None:
 
         try:
             with st.spinner("Trying the model on drawings …"):
-                folder = import_model(uploaded.getvalue())
+                folder = import_model(uploaded.getvalue(), name or None, version or None)
         except SilhouetteError as error:
             st.error(plain(str(error)))
             return

@@ -29,7 +29,7 @@ def model_rows(models: Iterable[InstalledModel]) -> Rows:
         {
             "Model": plain(model.name),
             "Output": plain(_describe_output(model.shown)),
-            "Made for": plain(_describe_population(model.shown)),
+            "Intended population": plain(_describe_population(model.shown)),
             "Active version": plain(model.active.name) if model.active else "none: not in use",
             "Versions": str(len(model.versions)),
             "AUROC, official test": _format_auroc(model.shown),
@@ -138,5 +138,7 @@ def _format_auroc(version: Version) -> str:
             if auroc is None or auroc.value is None or auroc.low is None or auroc.high is None:
                 continue
             name = f"{finding_name(finding)} " if len(card.findings) > 1 else ""
-            phrases.append(f"{name}{auroc.value:.3f} ({auroc.low:.3f} to {auroc.high:.3f}){how}")
+            films = f"{format_count(auroc.n, 'films')}, {auroc.positives:,} positive"
+            interval = f"{auroc.value:.3f} ({auroc.low:.3f} to {auroc.high:.3f})"
+            phrases.append(f"{name}{interval}{how} · {films}")
     return plain("; ".join(phrases)) or "not measured"

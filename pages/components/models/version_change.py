@@ -1,4 +1,4 @@
-"""Changes the versions of a model: rolls back in one click; activates, stops using or removes one with a reason."""
+"""Changes the versions of a model: undoes or rolls back in one click; activates, retires or removes with a reason."""
 
 from collections.abc import Callable
 
@@ -11,33 +11,52 @@ from cxr_core.models.registry.active_version import (
     retire_model,
     roll_back,
 )
+from cxr_core.models.registry.overlap import describe_refusal, describe_replaced
+from cxr_core.models.registry.undo import describe_undo, find_last_change, undo_last_change
 from cxr_core.models.segmenter_card import SegmenterCard
 from pages.components.markdown import plain
 from pages.components.models.installed_models import InstalledModel, Version
 from pages.components.models.page_state import PARAMETER, ModelsPageState
 
-# The reason on record for a rollback, which must not wait for somebody to write one.
-ROLLBACK_REASON = "one click on the Models page"
+# The reason on record for what takes one click and must not wait for somebody to write one.
+ONE_CLICK = "one click on the Models page"
 
 
 def offer_version_change(state: ModelsPageState, model: InstalledModel) -> None:
-    """The buttons that activate another version, stop using the model, or remove a version."""
-    previous = model.previous.name if model.previous else ""
+    """The buttons that undo the last change, activate a version, retire the model, or remove a version."""
+    before = find_last_change(model.name)
     with st.container(horizontal=True, gap="small"):
-        # After a rollback the key is a new one: a second click must not go back further.
-        if previous and st.button(
-            f"Roll back to {plain(previous)}",
-            icon=":material/undo:",
-            key=state.widget_key(f"back-{model.name}"),
-        ):
-            _change(
-                state,
-                lambda: roll_back(model.name, ROLLBACK_REASON, previous),
-                f"{model.name} {previous} is now the active version.",
-            )
         _offer_activation(state, model)
-        _offer_deactivation(state, model)
+        _offer_undo(state, model, before)
+        previous = model.previous.name if model.previous else ""
+        if previous and before.get(model.name) != previous:
+            _offer_rollback(state, model, previous)
+        _offer_retirement(state, model)
         _offer_removal(state, model)
+
+
+def _offer_undo(state: ModelsPageState, model: InstalledModel, before: dict[str, str]) -> None:
+    # After a change the key is a new one: a second click must not undo the undoing.
+    if before and st.button(
+        plain(f"Undo: {describe_undo(before)}"),
+        icon=":material/undo:",
+        key=state.widget_key(f"undo-{model.name}"),
+        help="Takes back the last change of this model, with all that it changed.",
+    ):
+        _change(state, lambda: undo_last_change(model.name, ONE_CLICK), "The change was undone.")
+
+
+def _offer_rollback(state: ModelsPageState, model: InstalledModel, previous: str) -> None:
+    if st.button(
+        f"Roll back to {plain(previous)}",
+        icon=":material/history:",
+        key=state.widget_key(f"back-{model.name}"),
+    ):
+        _change(
+            state,
+            lambda: roll_back(model.name, ONE_CLICK, previous),
+            f"{model.name} {previous} is now the active version.",
+        )
 
 
 def _offer_activation(state: ModelsPageState, model: InstalledModel) -> None:
@@ -48,36 +67,47 @@ def _offer_activation(state: ModelsPageState, model: InstalledModel) -> None:
     }
     if not others:
         return
-    label = "Use another version" if model.active else "Use this model"
+    label = "Activate another version" if model.active else "Activate"
     key = state.widget_key(f"another-{model.name}")
     with st.popover(label, icon=":material/swap_horiz:", key=key):
-        version = st.selectbox("Version", others, key=state.widget_key(f"version-{model.name}"))
-        st.caption(_describe_activation(others[version]))
-        reason = _ask_reason(state, f"use-{model.name}", f"Use {version}")
+        name = st.selectbox("Version", others, key=state.widget_key(f"version-{model.name}"))
+        version = others[name]
+        refusal = describe_refusal(version.card) if version.card else ""
+        if refusal:
+            st.warning(plain(f"{refusal}."))
+            return
+        st.caption(plain(_describe_activation(version)))
+        reason = _ask_reason(state, f"use-{model.name}", f"Activate {name}")
         if reason:
             _change(
                 state,
-                lambda: activate_version(model.name, version, reason),
-                f"{model.name} {version} is now the active version.",
+                lambda: activate_version(model.name, name, reason),
+                f"{model.name} {name} is now the active version. {_describe_replaced(version)}".strip(),
             )
 
 
 def _describe_activation(version: Version) -> str:
     sentences = ["Films read from now on are read with it. Earlier results do not change."]
     if isinstance(version.card, SegmenterCard):
-        sentences.append("Only one model segments films: another one is taken out of use.")
+        sentences.append("Only one model segments films: another one is retired.")
+    else:
+        sentences.append(_describe_replaced(version))
     if version.imported:
         sentences.append("It came from a zip file: the gate has not compared it with others here.")
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))
 
 
-def _offer_deactivation(state: ModelsPageState, model: InstalledModel) -> None:
+def _describe_replaced(version: Version) -> str:
+    return describe_replaced(version.card) if version.card else ""
+
+
+def _offer_retirement(state: ModelsPageState, model: InstalledModel) -> None:
     if model.active is None:
         return
-    key = state.widget_key(f"stop-{model.name}")
-    with st.popover("Stop using it", icon=":material/block:", key=key):
+    key = state.widget_key(f"retire-{model.name}")
+    with st.popover("Retire", icon=":material/block:", key=key):
         st.caption("No film is read with this model until a version of it is activated again.")
-        reason = _ask_reason(state, f"stop-using-{model.name}", f"Stop using {model.name}")
+        reason = _ask_reason(state, f"retire-now-{model.name}", f"Retire {model.name}")
         if reason:
             _change(
                 state,
@@ -90,12 +120,14 @@ def _offer_removal(state: ModelsPageState, model: InstalledModel) -> None:
     removable = [version.name for version in reversed(model.removable)]
     if not removable:
         return
-    key = state.widget_key(f"remove-{model.name}")
+    key = f"delete-{state.widget_key(f'remove-{model.name}')}"
     with st.popover("Remove a version", icon=":material/delete:", key=key):
         key = state.widget_key(f"removed-version-{model.name}")
         version = st.selectbox("Version to remove", removable, key=key)
         st.caption("Its files are deleted. This cannot be undone: export it first to keep it.")
-        reason = _ask_reason(state, f"remove-for-good-{model.name}", f"Remove {version} for good")
+        reason = _ask_reason(
+            state, f"remove-for-good-{model.name}", f"Remove {version} for good", deletes=True
+        )
         if reason:
             if len(model.versions) == 1:  # the address must not name a model that is gone
                 st.query_params.pop(PARAMETER, None)
@@ -106,8 +138,8 @@ def _offer_removal(state: ModelsPageState, model: InstalledModel) -> None:
             )
 
 
-def _ask_reason(state: ModelsPageState, name: str, label: str) -> str:
-    """The reason for a change once its button has been clicked; empty before."""
+def _ask_reason(state: ModelsPageState, name: str, label: str, deletes: bool = False) -> str:
+    """The reason for a change once its button has been clicked; empty before. deletes: the button is red."""
     reason = st.text_input(
         "Reason",
         key=state.widget_key(f"why-{name}"),
@@ -117,6 +149,8 @@ def _ask_reason(state: ModelsPageState, name: str, label: str) -> str:
     if not reason:
         st.caption("Enter a reason first.")
     key = state.widget_key(name)
+    if deletes:  # as the style sheet knows it
+        key = f"sure-delete-{key}"
     clicked = st.button(plain(label), key=key, type="primary", disabled=not reason)
     return reason if clicked else ""
 

@@ -8,6 +8,9 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.jobs import actions, status
 from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity, track_activity
 from cxr_core.jobs.job import Job
+from cxr_core.models.card_file import read_card
+from cxr_core.models.registry.model_status import describe_status
+from cxr_core.models.registry.overlap import describe_replaced
 from cxr_core.models.registry.registry import find_models_from_run
 from cxr_core.promotion.gate.verdict import Verdict, describe_damage, read_verdict
 from cxr_core.training.runs.compare import is_segmentation_run, read_data_folders
@@ -29,7 +32,8 @@ def show_publishing(state: TrainPageState, run: Job) -> None:
         "**Publish its model** :gray[:small[only through the gate does it become the active version]]"
     )
     for model in find_models_from_run(run.id):
-        st.success(f"Installed as {plain(model)}.", icon=":material/check_circle:")
+        status = describe_status(*model.rsplit(" ", 1))
+        st.success(f"Installed as {plain(model)}: {plain(status)}.", icon=":material/check_circle:")
     task = cache.background_tasks().find(gate_task_key(run))
     if task is not None and task.is_running:
         watch_gate(state, run, task)
@@ -76,7 +80,8 @@ def _show_gate(state: TrainPageState, run: Job) -> None:
         type="secondary" if verdict else "primary",
         on_click=start_gate,
         args=(run,),
-        help="Reads the holdout films with this model and with the active version. Nothing is installed.",
+        help="Reads films that no model was trained on, with this model and with each that it would replace. Nothing "
+        "is installed.",
     )
     if verdict is not None:
         _offer_publication(run, verdict)
@@ -199,6 +204,9 @@ def _offer_publication(run: Job, verdict: Verdict) -> None:
             height=80,
             placeholder="Kept with the model and in its history, with the gate's verdict",
         ).strip()
+    replaced = _describe_replaced(run)
+    if replaced:
+        st.caption(plain(replaced))
     missing = _describe_missing(verdict, note, reason)
     clicked = st.button(
         "Publish" if verdict.is_open else "Publish although the gate is closed",
@@ -214,6 +222,14 @@ def _offer_publication(run: Job, verdict: Verdict) -> None:
             gate_task_key(run), lambda task: _publish(run.folder, note, reason, task)
         )
         st.rerun()
+
+
+def _describe_replaced(run: Job) -> str:
+    """Which models of other names the publication takes out of use; empty where the card cannot be read."""
+    try:
+        return describe_replaced(read_card(run.folder / "model"))
+    except SilhouetteError:  # publishing says what is wrong with it
+        return ""
 
 
 def _describe_missing(verdict: Verdict, note: str, reason: str) -> str:
