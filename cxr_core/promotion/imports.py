@@ -139,7 +139,7 @@ def require_definitions(card: AnyCard) -> None:
         except SettingsError as error:
             raise ModelError(
                 f"{card.model} {card.version} cannot be installed: {error}. If both mean the same, make the "
-                "definitions agree: in findings.json of this workspace, or under local_findings in the card of the model"
+                "definitions agree: in findings.json of this workspace, or under local_findings in the model's card"
             ) from error
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.errors import DataError, FileRefused
-from cxr_core.findings import FINDINGS
+from cxr_core.known_findings import known_findings
 from cxr_core.workspace.outside_files import read_outside_file
 from cxr_core.workspace.paths import printable
 
@@ -63,10 +63,10 @@ def _find_problem(table: pd.DataFrame) -> str:
     for name in COMPLETE_COLUMNS:
         if name in table and table[name].isna().any():
             return f"line {_line_of(table[name].isna())}: {name} is missing"
-    unknown = ~table["finding"].isin(FINDINGS)
+    unknown = ~table["finding"].isin(known_findings().keys())
     if unknown.any():
         found = table["finding"][unknown].iloc[0]
-        return f"line {_line_of(unknown)}: {found!r:.60} is no finding; expected one of {', '.join(FINDINGS)}"
+        return f"line {_line_of(unknown)}: {found!r:.60} is no finding; expected one of {', '.join(known_findings())}"
     for name, (low, high) in LIMITS.items():
         if name not in table:
             continue
