@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cxr_core.errors import DataError, SilhouetteError
 from cxr_core.presentation.wording import SPLIT_NAMES
-from cxr_core.workspace.log import add_facts, log_task
+from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.paths import workspace
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import (
@@ -113,12 +113,17 @@ def evaluate(
     run, folder = find_run(Path(name)), find_model_folder(name)
     model = Segmenter.load(folder) if is_segmenter(folder) else Classifier.load(folder)
     dataset = open_data(data, progress)
-    add_facts(model=model.card.model, version=model.card.version, split=split)
+    add_details(model=model.card.model, version=model.card.version, split=split)
     films = films_of_split(run, dataset, split) if run else dataset.select_split(split)
     selected = select_population(films, model.card.population)
     evaluation = _evaluate_model(model, dataset, selected, split, run, options, progress)
     # The folders are kept so that the page can show the films again.
-    films_facts = replace(evaluation.data, folders=resolve_data(data), population=selected.record)
+    films_facts = replace(
+        evaluation.data,
+        folders=resolve_data(data),
+        population=selected.record,
+        split_by="run" if run and run.load_recipe().split != "given" else "data",
+    )
     evaluation = replace(evaluation, data=films_facts)
     _print_notes(evaluation)
     path = evaluation.write(out or _default_folder(model, run, split))

@@ -51,7 +51,7 @@ from cxr_core.errors import DataError
 from cxr_core.version import VERSION
 from cxr_core.workspace.atomic import atomic_files, temporary_path_beside
 from cxr_core.workspace.json_files import write_json
-from cxr_core.workspace.log import add_facts, log_task
+from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.paths import printable
 from cxr_core.workspace.process_lock import wait_for_lock
 
@@ -100,7 +100,7 @@ def prepare_dataset(
         label_mapping=label_mapping or {},
     )
     dataset = Dataset.load(registry.datasets_folder() / prepare_apart(preparation, progress))
-    add_facts(kind=dataset.kind)
+    add_details(kind=dataset.kind)
     return dataset
 
 

@@ -46,7 +46,7 @@ from cxr_core.training.runs.annotation import (
 )
 from cxr_core.workspace.atomic import remove_unfinished, temporary_path_beside
 from cxr_core.workspace.json_files import JsonObject, read_json_object
-from cxr_core.workspace.log import add_facts, log_task
+from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.process_id import ProcessId, find_by_env_tag, send_signal
 
 SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
@@ -69,7 +69,7 @@ def submit_training(request: TrainingRequest) -> Job:
         if run is None:
             run = _create_run(replace(request, device=device), folders)
     scheduler.ensure_scheduler()
-    add_facts(run=run.name)
+    add_details(run=run.name)
     return load_job(run.name)
 
 
@@ -164,7 +164,7 @@ def resume_run(run: str) -> Job:
     require_launching()
     with files.queue_lock():
         job = load_job(run)
-        add_facts(run=job.id)
+        add_details(run=job.id)
         if "resume" not in job.actions:
             raise RunError(
                 f"{run} is {job.state}; only a run that ended before it was finished can be resumed"
@@ -210,7 +210,7 @@ def delete_run(run: str) -> None:
     """
     with files.queue_lock():
         job = load_job(run)
-        add_facts(run=job.id)
+        add_details(run=job.id)
         if job.live:
             raise RunError(f"{run} is {job.state}; stop it before it is deleted")
         if work := _describe_work_on(job.folder):

@@ -55,7 +55,7 @@ from cxr_core.training.tasks.region_target import append_regions, load_or_make_r
 from cxr_core.training.tasks.segmentation_inputs import name_of_segmenter
 from cxr_core.training.trackers.pictures import draw_batch
 from cxr_core.training.trackers.trackers import Trackers
-from cxr_core.workspace.log import add_facts, log_task
+from cxr_core.workspace.log import add_details, log_task
 from cxr_core.workspace.paths import workspace
 
 REPORT_EVERY_FILMS = 200
@@ -140,7 +140,7 @@ def fit(
                 show_picture,
             ),
         ):
-            add_facts(run=_id_in_log(folder))
+            add_details(run=_id_in_log(folder))
             report(
                 RunBegun(
                     run=str(folder.path),
@@ -171,7 +171,7 @@ def resume(run: Path, options: FitOptions) -> Path:
     with join_processes(options.device) as context:
         folder = RunFolder.open(run)
         recipe, manifest = folder.load_recipe(), folder.load_manifest()
-        add_facts(run=_id_in_log(folder))
+        add_details(run=_id_in_log(folder))
         _require_resumable(folder, manifest)
         _require_same_code(recipe, manifest, run)
         with (

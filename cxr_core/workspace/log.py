@@ -40,7 +40,7 @@ LEVELS = {
     "error": logging.ERROR,
     "off": logging.CRITICAL + 1,
 }
-Fact = str | int | float | bool | dict[str, int]
+Detail = str | int | float | bool | dict[str, int]
 
 
 class Task:
@@ -49,36 +49,36 @@ class Task:
     def __init__(self, kind: str):
         self.kind = kind
         self.id = secrets.token_hex(4)
-        self.facts: dict[str, Fact] = {}
+        self.details: dict[str, Detail] = {}
 
     def count(self, **counts: int | dict[str, int]) -> None:
         """Add to the counts of the last line: `films=1`, or of several kinds, `codes={"lateral_view": 1}`."""
         for name, count in counts.items():
-            before = self.facts.get(name)
+            before = self.details.get(name)
             if isinstance(count, dict):
                 former = before if isinstance(before, dict) else {}
-                self.facts[name] = dict(Counter(former) + Counter(count))
+                self.details[name] = dict(Counter(former) + Counter(count))
             else:
-                self.facts[name] = count + (before if isinstance(before, int) else 0)
+                self.details[name] = count + (before if isinstance(before, int) else 0)
 
-    def add(self, **facts: Fact) -> None:
-        """Add facts to the last line: counts, codes, ids. Never what a file, a header or a user says."""
-        self.facts |= facts
+    def add(self, **details: Detail) -> None:
+        """Add details to the last line: counts, codes, ids. Never what a file, a header or a user says."""
+        self.details |= details
 
 
 _current: ContextVar[Task | None] = ContextVar("task", default=None)
 
 
 @contextmanager
-def log_task(kind: str, **facts: Fact) -> Iterator[Task]:
+def log_task(kind: str, **details: Detail) -> Iterator[Task]:
     """Around what a user started, or as decorator of the function that does it.
 
-    facts: what both lines say. The outcome is finished, stopped (by the user), refused (an error that this program
+    details: what both lines say. The outcome is finished, stopped (by the user), refused (an error that this program
     explains) or failed (a fault of this program, whose place in the code is told).
     """
     task, parent = Task(kind), _current.get()
     token = _current.set(task)
-    record: dict[str, Fact] = {"task": kind, "id": task.id, **facts}
+    record: dict[str, Detail] = {"task": kind, "id": task.id, **details}
     if parent is not None:
         record["within"] = parent.id
     write_log_line(logging.INFO, {**record, "state": "started"})
@@ -101,24 +101,24 @@ def log_task(kind: str, **facts: Fact) -> Iterator[Task]:
     finally:
         _current.reset(token)
         duration_s = round(time.monotonic() - began, 3)
-        write_log_line(level, {**record, **task.facts, **outcome, "duration_s": duration_s})
+        write_log_line(level, {**record, **task.details, **outcome, "duration_s": duration_s})
 
 
-def add_facts(**facts: Fact) -> None:
-    """Add facts to the last line of the task that runs, see `Task.add`; nothing where none does."""
+def add_details(**details: Detail) -> None:
+    """Add details to the last line of the task that runs, see `Task.add`; nothing where none does."""
     task = _current.get()
     if task is not None:
-        task.add(**facts)
+        task.add(**details)
 
 
-def count_facts(**counts: int | dict[str, int]) -> None:
+def count_details(**counts: int | dict[str, int]) -> None:
     """Add to counts in the last line of the task that runs, see `Task.count`; nothing where none does."""
     task = _current.get()
     if task is not None:
         task.count(**counts)
 
 
-def write_log_line(level: int, content: dict[str, Fact]) -> None:
+def write_log_line(level: int, content: dict[str, Detail]) -> None:
     """Write one line, with time, level and process. What cannot be written is left out: the work goes on.
 
     Of several processes that train one run only the first writes.

@@ -10,7 +10,7 @@ import pytest
 
 from cxr_core.errors import Cancelled, DataError
 from cxr_core.workspace import log
-from cxr_core.workspace.log import add_facts, log_folder, log_task, write_log_line
+from cxr_core.workspace.log import add_details, log_folder, log_task, write_log_line
 
 HOSTILE = "Müstermann^Max_1954-03-02_ID4711.dcm"
 
@@ -25,7 +25,7 @@ def test_a_task_has_a_line_when_it_begins_and_one_when_it_has_ended(workspace):
         assert [line["state"] for line in read_lines()] == ["started"]
         task.add(films=12)
         with log_task("preparation"):
-            add_facts(issues=2)
+            add_details(issues=2)
     began, inner_began, inner_ended, ended = read_lines()
     assert began["task"] == ended["task"] == "training"
     assert began["run"] == ended["run"] == "one"

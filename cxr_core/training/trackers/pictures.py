@@ -23,5 +23,5 @@ def draw_batch(recipe: Recipe, films: FilmSet) -> np.ndarray:
     sample = sample_augmentation(recipe.augmentation, count, rng)
     rows = torch.cat([prepare_inputs(recipe, grids), prepare_inputs(recipe, grids, sample)])
     pixels = (rows[:, :1] * recipe.std + recipe.mean).clamp(0, 1)
-    drawn = make_grid(pixels, nrow=count, padding=2, pad_value=0.5)[0]
-    return (drawn * 255).round().byte().numpy()
+    picture = make_grid(pixels, nrow=count, padding=2, pad_value=0.5)[0]
+    return (picture * 255).round().byte().numpy()
