@@ -86,7 +86,7 @@ def _offer_actions(
     waits = any(run is not None and run.active for run in folds)
     waits = waits or (pooling is not None and pooling.active)
     with st.container(horizontal=True, gap="small"):
-        if not is_pooled and not waits:
+        if not is_pooled and (not waits or any(_has_stopped(run) for run in folds)):
             st.button(
                 "Continue",
                 type="primary",
@@ -108,6 +108,11 @@ def _offer_actions(
             on_click=state.select_runs,
             args=(tuple(run.id for run in folds if run is not None),),
         )
+
+
+def _has_stopped(run: Job | None) -> bool:
+    """Whether a fold was deleted, or ended before it was finished."""
+    return run is None or "resume" in run.actions
 
 
 def _continue(
