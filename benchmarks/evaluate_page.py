@@ -19,6 +19,7 @@ from cxr_core.evaluation.metrics.results import (
     EvaluationHead,
     EvaluationMetrics,
 )
+from cxr_core.evaluation.metrics.sweep import THRESHOLD_STEPS
 from cxr_core.evaluation.store.catalogue import load_record
 from cxr_core.evaluation.store.folder import CURVES, PREDICTIONS, SCHEMA, write_files
 from cxr_core.evaluation.store.loaded import compute_finding_view, load_evaluation
@@ -37,8 +38,8 @@ def rows() -> list[Row]:
     with _evaluation() as folder:
         view = compute_finding_view(load_evaluation(load_record(folder)), "cardiomegaly", None)
         app = AppTest.from_function(_fragment, args=(view,), default_timeout=120).run()
-        moves = np.random.default_rng(0).integers(1, 999, RERUNS) / 1000
-        times = [milliseconds(app.slider[0].set_value(float(move)).run) for move in moves]
+        moves = np.random.default_rng(0).choice(THRESHOLD_STEPS, RERUNS)
+        times = [milliseconds(app.select_slider[0].set_value(float(move)).run) for move in moves]
         opening = (
             milliseconds(
                 lambda: compute_finding_view(

@@ -7,8 +7,13 @@ import streamlit as st
 from cxr_core.evaluation.store.catalogue import EvaluationRecord, list_records
 from pages.components import cache
 from pages.components.error_boundary import show_errors
+from pages.components.evaluation.address import read_address, write_address
 from pages.components.evaluation.figures import show_headline
-from pages.components.evaluation.header import show_segmenter_report, warn_about_split
+from pages.components.evaluation.header import (
+    show_cautions,
+    show_segmenter_report,
+    warn_about_split,
+)
 from pages.components.evaluation.page_state import FILMS_TAB, FIRST_TAB, EvaluatePageState
 from pages.components.evaluation.selection import (
     choose_evaluation,
@@ -31,6 +36,18 @@ from pages.components.evaluation.tabs.threshold import show_threshold
 from pages.components.evaluation.tabs.training import show_training_curves
 from pages.components.session import evaluate_page_state
 from pages.components.streamlit_internals import require_app_frame
+
+TABS = (
+    FIRST_TAB,
+    "Threshold",
+    "Calibration",
+    "Prevalence and benefit",
+    "Subgroups",
+    "Localisation",
+    FILMS_TAB,
+    "Compare",
+    "Training",
+)
 
 
 @show_errors()
@@ -58,28 +75,30 @@ def show_evaluation(
 ) -> None:
     """One evaluation: its headline, then a tab for each question."""
     warn_about_split(chosen)
+    read_address(state, TABS)
     if not chosen.is_of_classifier:
         show_segmenter_report(chosen)
+        write_address(state, chosen.name)
         return
     evaluation = cache.fetch_evaluation(chosen)
     finding, films = choose_finding(state, evaluation)
     view = cache.load_finding_view(evaluation, finding, films)
     figures = evaluation.figures(finding, films)
-    show_headline(state, chosen, figures)
-    show_tabs(
-        state,
-        {
-            FIRST_TAB: lambda: show_curves(state, view, figures),
-            "Threshold": lambda: show_threshold(state, view),
-            "Calibration": lambda: show_calibration(state, evaluation, finding, view, figures),
-            "Prevalence and benefit": lambda: show_benefit(state, view),
-            "Subgroups": lambda: show_subgroups(state, figures),
-            "Heatmaps": lambda: show_heatmap_figures(figures),
-            FILMS_TAB: lambda: show_films_tab(state, evaluation, finding, view),
-            "Compare": lambda: show_comparison_tab(state, chosen, finding, records),
-            "Training": lambda: show_training_curves(state, evaluation),
-        },
+    show_headline(state, evaluation, figures)
+    show_cautions(evaluation, finding, view)
+    contents: tuple[Callable[[], None], ...] = (
+        lambda: show_curves(state, view, figures),
+        lambda: show_threshold(state, view),
+        lambda: show_calibration(state, evaluation, finding, view, figures),
+        lambda: show_benefit(state, view),
+        lambda: show_subgroups(state, figures),
+        lambda: show_heatmap_figures(figures),
+        lambda: show_films_tab(state, evaluation, finding, view),
+        lambda: show_comparison_tab(state, chosen, finding, records),
+        lambda: show_training_curves(state, evaluation),
     )
+    show_tabs(state, dict(zip(TABS, contents, strict=True)))
+    write_address(state, chosen.name)
 
 
 def show_tabs(state: EvaluatePageState, contents: dict[str, Callable[[], None]]) -> None:

@@ -1,5 +1,7 @@
 """Puts findings, numbers and times into words, the same in reports, on pages and in a shell."""
 
+import math
+
 from cxr_core.errors import SettingsError
 from cxr_core.findings import FINDINGS, RATIO_LIMIT
 from cxr_core.known_findings import local_findings
@@ -135,6 +137,14 @@ def format_exact_threshold(threshold: float) -> str:
     if 0.1 <= threshold <= 0.9:
         return f"{round(100 * threshold)} %"
     return f"{100 * threshold:.1f} %"
+
+
+def format_threshold_step(threshold: float) -> str:
+    """A threshold in per cent, to three digits of what it lies above 0 or below 100 %: `0.0123 %`, `50.0 %`."""
+    nearest = 100 * min(threshold, 1 - threshold)
+    if nearest <= 0:
+        return f"{100 * threshold:.0f} %"
+    return f"{100 * threshold:.{min(4, max(1, 2 - math.floor(math.log10(nearest))))}f} %"
 
 
 def describe_frequency(probability: float, prevalence: float | None) -> str:

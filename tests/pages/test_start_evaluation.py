@@ -91,11 +91,12 @@ def test_one_click_starts_the_chosen_evaluation_and_opens_it_when_it_is_finished
     app.selectbox(key="evaluate-new-method").select("temperature").run()
     app.selectbox(key="evaluate-new-split").select("val").run()
     assert "so is this one" not in visible_text(app)
-    assert app.code[-1].value.endswith(f"--data {data} --split val --recalibrate temperature")
+    app.toggle(key="evaluate-new-outside").set_value(True).run()
     find_button(app, "Evaluate").click().run()
     assert not app.exception
     (request,) = evaluation_job.requests
     assert (request.data, request.split, request.recalibrate) == ((data,), "val", "temperature")
+    assert request.outside_population
     shown = app.get("progress")[0].proto
     assert (shown.value, "reading films, 12 of 48" in shown.text) == (25, True)
     older = "2025-01-02T03:04:05+00:00"  # than the other evaluation

@@ -3,13 +3,16 @@
 Charts are transparent, write in the page's own colour, and have lines that a click can hit.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from scipy.special import expit, logit
 
 from cxr_core.evaluation.charts.film_filter import FilmFilter
 from cxr_core.presentation.palette import GREY, tint
@@ -17,6 +20,8 @@ from cxr_core.presentation.palette import GREY, tint
 GRID_COLOUR = tint(GREY, 0.28)
 MAX_POINTS = 400  # drawn of one line; the chart's table has them all
 DIGITS = 4
+AXIS_END = 7.5  # log-odds; 0.06 % and 99.94 %
+PROBABILITY_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +35,11 @@ class Chart:
     description: str
     table: pd.DataFrame
     filters: Mapping[int, Sequence[FilmFilter]] = field(default_factory=dict)
+
+    @cached_property
+    def filters_digest(self) -> str:
+        """Tells charts apart whose points have other films behind them."""
+        return hashlib.sha256(repr(dict(self.filters)).encode()).hexdigest()[:12]
 
     def filter_at(self, trace: int, point: int) -> FilmFilter | None:
         """The films behind a point; None for a place that has none."""
@@ -66,19 +76,29 @@ def make_figure(
         plot_bgcolor="rgba(0, 0, 0, 0)",
         **layout,
     )
-    axes = {"fixedrange": True, "automargin": True, "gridcolor": GRID_COLOUR, "zeroline": False}
+    axes = {
+        "fixedrange": True,
+        "automargin": True,
+        "gridcolor": GRID_COLOUR,
+        "zeroline": False,
+        "exponentformat": "none",  # 0.5 is never written as 500m
+    }
     figure.update_xaxes(**axes, title_text=x_title)
     figure.update_yaxes(**axes, title_text=y_title, title_standoff=8)
     return figure
 
 
 def add_threshold_line(chart: Chart, threshold: float) -> Chart:
-    """The same chart with a dashed line at the threshold. Quick: nothing else is built or validated again."""
+    """The same chart, whose x axis is of log-odds, with a dashed line at the threshold.
+
+    Quick: nothing else is built or validated again.
+    """
+    place = float(to_log_odds_axis(threshold))
     content = chart.figure.to_dict()
     shape = {
         "type": "line",
-        "x0": threshold,
-        "x1": threshold,
+        "x0": place,
+        "x1": place,
         "y0": 0,
         "y1": 1,
         "yref": "y domain",
@@ -87,6 +107,23 @@ def add_threshold_line(chart: Chart, threshold: float) -> Chart:
     layout = {**content["layout"], "shapes": [shape]}
     figure = go.Figure({"data": content["data"], "layout": layout}, _validate=False)
     return replace(chart, figure=figure)
+
+
+def set_log_odds_axis(figure: go.Figure) -> go.Figure:
+    """Make the x axis one of log-odds whose ticks are probabilities; data have to be given by `to_log_odds_axis`."""
+    figure.update_xaxes(
+        range=[-AXIS_END - 0.2, AXIS_END + 0.2],
+        tickvals=to_log_odds_axis(np.array(PROBABILITY_TICKS)).tolist(),
+        ticktext=[f"{100 * tick:g} %" for tick in PROBABILITY_TICKS],
+    )
+    return figure
+
+
+def to_log_odds_axis(probabilities: Any) -> np.ndarray:
+    """Where probabilities lie on an axis of log-odds; those beyond its ends, such as 0 and 1, are at its ends."""
+    clipped = np.clip(np.asarray(probabilities, float), expit(-AXIS_END), expit(AXIS_END))
+    places: np.ndarray = np.round(logit(clipped), DIGITS)
+    return places
 
 
 def set_share_axes(figure: go.Figure, x: bool = True, y: bool = True) -> go.Figure:

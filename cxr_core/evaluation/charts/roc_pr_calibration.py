@@ -129,7 +129,7 @@ def draw_calibration(bins: Sequence[CalibrationBin], distribution: Distribution)
             "nticks": 3,
         },
     )
-    edges = np.round(distribution.edges, 6).tolist()
+    edges = distribution.edges.tolist()
     filters = {
         1: [FilmFilter(low=one.low, high=one.high) for one in bins],
         2: [FilmFilter(low=a, high=b) for a, b in pairwise(edges)],
@@ -183,7 +183,7 @@ def _draw_counts(distribution: Distribution) -> go.Bar:
         width=np.diff(distribution.edges) * 0.9,
         marker_color=GREY,
         customdata=distribution.positives,
-        hovertemplate="%{y:,} films near %{x:.1%}, %{customdata:,} of them positive<extra></extra>",
+        hovertemplate="films near %{x:.1%}: %{y:,}, of them positive %{customdata:,}<extra></extra>",
         showlegend=False,
     )
 

@@ -15,13 +15,15 @@ from cxr_core.evaluation.charts.base import (
     hide_undefined,
     make_figure,
     round_values,
+    set_log_odds_axis,
     set_share_axes,
+    to_log_odds_axis,
 )
 from cxr_core.evaluation.charts.film_filter import OUTCOME_NAMES, FilmFilter, Outcome
 from cxr_core.evaluation.metrics.metrics import Confusion
 from cxr_core.evaluation.metrics.sweep import Distribution
 from cxr_core.presentation.palette import BLUE, DASHES, GREEN, ORANGE, PURPLE, VERMILION, tint
-from cxr_core.presentation.wording import format_count
+from cxr_core.presentation.wording import format_count, format_threshold_step
 
 # Each cell with its column (called, not called) and row (finding, none).
 CELLS: tuple[tuple[Outcome, int, int], ...] = (
@@ -37,7 +39,7 @@ FIGURES = {
     "precision": ("PPV", GREEN),
     "npv": ("NPV", PURPLE),
 }
-STEP = 5  # of the thresholds that are drawn
+STEP = 2  # of the thresholds that are drawn
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5)  # of the share of a class in one bin
 
 
@@ -102,8 +104,8 @@ def draw_confusion(calls: Confusion, text_colour: str | None = None) -> Chart:
 
 
 def draw_distribution(distribution: Distribution) -> Chart:
-    """The share of each class's films in each bin of probability: the present above the line, the absent below."""
-    edges = np.round(distribution.edges, 6).tolist()
+    """The share of each class's films in each bin of log-odds: the present above the line, the absent below."""
+    edges = distribution.edges.tolist()
     bars = (
         _draw_class(distribution, 1, "labelled present", VERMILION),
         _draw_class(distribution, 0, "labelled absent", BLUE),
@@ -111,7 +113,7 @@ def draw_distribution(distribution: Distribution) -> Chart:
     figure = make_figure(
         bars, 300, "predicted probability", "share of each class", barmode="overlay", bargap=0
     )
-    figure.update_xaxes(range=[-0.015, 1.015], tickformat=".0%", dtick=0.2)
+    set_log_odds_axis(figure)
     top = max(0.0, *(float(np.max(np.abs(bar.y))) for bar in bars))
     step = next(tick for tick in TICKS if 2 * tick >= top)
     ticks = [part * step for part in (-2, -1, 0, 1, 2)]
@@ -145,7 +147,8 @@ def draw_rates_by_threshold(bands: Mapping[str, ConfidenceBand]) -> Chart:
     traces, filters = [], {}
     for key, (_, colour) in FIGURES.items():
         band = bands[key]
-        traces.append(draw_band(band.at[::STEP], band.low[::STEP], band.high[::STEP], colour))
+        at = to_log_odds_axis(band.at[::STEP])
+        traces.append(draw_band(at, band.low[::STEP], band.high[::STEP], colour))
     table = pd.DataFrame({"threshold": bands["sensitivity"].at})
     for (key, (name, colour)), dash in zip(FIGURES.items(), DASHES, strict=False):
         band = bands[key]
@@ -157,16 +160,17 @@ def draw_rates_by_threshold(bands: Mapping[str, ConfidenceBand]) -> Chart:
         ]
         traces.append(
             draw_line(
-                round_values(thresholds),
+                to_log_odds_axis(thresholds),
                 hide_undefined(band.value[::STEP]),
                 name,
                 colour,
                 dash,
-                hovertemplate=f"{name} %{{y:.1%}} at threshold %{{x:.3f}}<extra></extra>",
+                customdata=[format_threshold_step(threshold) for threshold in thresholds],
+                hovertemplate=f"{name} %{{y:.1%}} at threshold %{{customdata}}<extra></extra>",
             )
         )
     figure = set_share_axes(make_figure(traces, 340, "threshold", "share"), x=False)
-    figure.update_xaxes(range=[-0.015, 1.015], dtick=0.2)
+    set_log_odds_axis(figure)
     return Chart(
         figure=figure,
         description="Sensitivity, specificity and predictive values at every threshold, with 95 % bands",
@@ -178,18 +182,22 @@ def draw_rates_by_threshold(bands: Mapping[str, ConfidenceBand]) -> Chart:
 def _draw_class(distribution: Distribution, label: int, name: str, colour: str) -> go.Bar:
     """The bars of one class; those of the absent point down."""
     counts = distribution.positives if label else distribution.negatives
-    middles = round_values((distribution.edges[1:] + distribution.edges[:-1]) / 2)
+    ends = to_log_odds_axis(distribution.edges)
     share = counts / max(1, counts.sum())
     percent = round_values(100 * share).tolist()
+    ranges = [
+        f"{format_threshold_step(low)} to {format_threshold_step(high)}"
+        for low, high in pairwise(distribution.edges.tolist())
+    ]
     return go.Bar(
-        x=middles,
+        x=(ends[1:] + ends[:-1]) / 2,
         y=(1 if label else -1) * round_values(share),
         name=name,
-        width=0.9 / len(middles),
+        width=0.9 * np.diff(ends),
         marker={"color": colour, "pattern": {"shape": "" if label else "/", "size": 5}},
-        customdata=list(zip(counts.tolist(), percent, strict=True)),
+        customdata=list(zip(counts.tolist(), percent, ranges, strict=True)),
         hovertemplate=(
-            f"<b>%{{customdata[0]:,}} films</b> {name} near %{{x:.1%}}"
+            f"<b>films: %{{customdata[0]:,}}</b>, {name}, from %{{customdata[2]}}"
             "<br>%{customdata[1]:.3g} % of them<extra></extra>"
         ),
         unselected={"marker": {"opacity": 0.5}},

@@ -1,8 +1,8 @@
 """The figures of an evaluation as typed values: everything that metrics.json holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 from cxr_core.models.figures import AttributionInside, Figure, Localisation
 from cxr_core.workspace.json_files import JsonObject
@@ -243,6 +243,7 @@ class EvaluatedData(JsonRecord):
     """The films of an evaluation. terms: of the data.  folders: where the films lie; empty where nobody said.
 
     population: whom it keeps to; None in evaluations of earlier versions, which measured all films of a split.
+    split_by: who divided the films, "data" or "run"; empty in evaluations of earlier versions.
     """
 
     films: Count
@@ -252,15 +253,12 @@ class EvaluatedData(JsonRecord):
     terms: str
     folders: tuple[str, ...] = ()
     population: EvaluatedPopulation | None = None
+    split_by: Literal["", "data", "run"] = ""
 
     @property
     def split_data_sha256(self) -> str:
         """The hash of all films of the split, whether or not the model is for their patients."""
         return self.population.data_sha256 if self.population else self.data_sha256
-
-    def with_folders(self, folders: tuple[str, ...]) -> "EvaluatedData":
-        """The same films, with the folders that they lie in."""
-        return replace(self, folders=folders)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from cxr_core.evaluation.metrics.metrics import Confusion
 
-THRESHOLDS = np.arange(1001) / 1000  # the steps of the movable threshold
+THRESHOLDS = np.arange(1001) / 1000
+# The steps of the movable threshold: equal in log-odds, so that those of a rare finding are as far apart as those of a
+# frequent one. 0 calls every film and 1 hardly any.
+THRESHOLD_STEPS = np.concatenate([[0], expit(np.arange(-180, 181) / 20), [1]])
 DISTRIBUTION_BINS = 40
+EDGE_DIGITS = 6
+# Edges of bins of equal width in log-odds; the outer ones hold everything beyond.
+LOG_ODDS_EDGES = np.concatenate([[0], expit(np.linspace(-7, 7, 43)), [1]])
 
 Rates = np.ndarray | np.floating[Any] | float
 
@@ -153,11 +160,16 @@ def compute_decision_curve(
 
 
 def bin_probabilities(
-    probabilities: np.ndarray, labels: np.ndarray, bins: int = DISTRIBUTION_BINS
+    probabilities: np.ndarray, labels: np.ndarray, edges: np.ndarray | None = None
 ) -> Distribution:
-    """How the probabilities of each class are spread over equal-width bins of [0, 1], the last closed."""
-    # Divided rather than spaced by NumPy: a click on a bar then finds exactly the films that it counts.
-    edges = np.arange(bins + 1) / bins
+    """How the probabilities of each class are spread over bins of [0, 1], the last closed.
+
+    edges: rising, from 0 to 1; None for bins of equal width.
+    """
+    if edges is None:
+        # Divided rather than spaced by NumPy: a click on a bar then finds exactly the films that it counts.
+        edges = np.arange(DISTRIBUTION_BINS + 1) / DISTRIBUTION_BINS
+    edges = np.round(edges, EDGE_DIGITS)
     return Distribution(
         edges=edges,
         positives=np.histogram(probabilities[labels == 1], edges)[0],

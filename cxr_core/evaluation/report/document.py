@@ -9,7 +9,7 @@ from cxr_core.evaluation.metrics.results import EvaluatedData
 from cxr_core.evaluation.population import describe_population
 from cxr_core.evaluation.report.svg import SvgChart
 from cxr_core.presentation.html import TableCell, render_template
-from cxr_core.presentation.wording import NOTICE, format_count, format_time, split_name
+from cxr_core.presentation.wording import NOTICE, OUT_OF_FOLD, format_count, format_time, split_name
 from cxr_core.version import VERSION
 
 TEMPLATE = Path(__file__).parent / "templates" / "evaluation_report.html.j2"
@@ -102,10 +102,19 @@ def render_report(report: EvaluationReport) -> str:
     )
 
 
+def describe_films(data: EvaluatedData, split: str) -> str:
+    """The films and where they come from: `1,306 films of 500 patients, the data's own test split of nih_cxr8`."""
+    counts = f"{format_count(data.films, 'films')} of {format_count(data.patients, 'patients')}"
+    whose = {"data": "the data's own ", "run": "the run's "}.get(data.split_by, "the ")
+    names = " + ".join(Path(folder).name for folder in data.folders)
+    return f"{counts}, {whose}{split_name(split)}" + (f" of {names}" if names else "")
+
+
 def build_films_paragraphs(data: EvaluatedData, split: str) -> list[Paragraph]:
     """How many films of how many patients were evaluated, and which films of the split were left out."""
-    counts = f"{format_count(data.films, 'films')} of {format_count(data.patients, 'patients')}"
-    lead = Paragraph(f"Evaluated on {counts}: the {split_name(split)}.", "lead")
+    lead = Paragraph(f"Evaluated on {describe_films(data, split)}.", "lead")
+    if split == OUT_OF_FOLD:  # those are of the recipe's population
+        return [lead]
     return [lead, Paragraph(describe_population(data))]
 
 

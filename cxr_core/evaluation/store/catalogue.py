@@ -27,6 +27,14 @@ class EvaluationRecord:
         return f"{self.folder}|{self.head.made}"
 
     @property
+    def name(self) -> str:
+        """Its name in the workspace: `NAME`, or `runs/RUN` and `runs/RUN/NAME` for those in a run."""
+        if self.run is None:
+            return self.folder.name
+        own = "" if self.folder.name == "evaluation" else f"/{self.folder.name}"
+        return f"runs/{self.run}{own}"
+
+    @property
     def run(self) -> str | None:
         """The run that it is of, if it lies in one."""
         for place in (self.folder, self.folder.parent):

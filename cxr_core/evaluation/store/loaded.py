@@ -21,10 +21,12 @@ from cxr_core.evaluation.metrics.curves import (
     TrainingCurves,
     compute_calibration_bins,
 )
+from cxr_core.evaluation.metrics.degenerate import describe_degenerate_output
 from cxr_core.evaluation.metrics.recalibrate import Recalibration
 from cxr_core.evaluation.metrics.results import EvaluationMetrics, FindingFigures
 from cxr_core.evaluation.metrics.sweep import (
-    THRESHOLDS,
+    LOG_ODDS_EDGES,
+    THRESHOLD_STEPS,
     Distribution,
     Sweep,
     bin_probabilities,
@@ -62,6 +64,12 @@ class LoadedEvaluation:
         """The views that have figures of their own."""
         return tuple(self.metrics.findings[finding].views)
 
+    @property
+    def calibrated_here(self) -> bool:
+        """Whether the model's calibration was fitted on these films; earlier versions did not record it."""
+        of_own_validation = self.record.run is not None and self.record.head.split == "val"
+        return self.metrics.calibrated_here or of_own_validation
+
     def figures(self, finding: str, view: str | None) -> FindingFigures:
         """The figures of a finding, over all films or one view's."""
         figures = self.metrics.findings[finding]
@@ -86,11 +94,18 @@ class FindingView:
     bands: ConfidenceBands
     calibration: tuple[CalibrationBin, ...]
     distribution: Distribution
+    distribution_by_log_odds: Distribution
+
+    @cached_property
+    def constant_output(self) -> str:
+        """Why nearly the same probability for every film is of no use; empty where probabilities differ."""
+        columns = (self.films[name].to_numpy(np.float64) for name in ("probability", "label"))
+        return describe_degenerate_output(*columns)
 
     @cached_property
     def distribution_chart(self) -> Chart:
         """Both classes' probabilities, made once: a threshold that moves only adds a line."""
-        return draw_distribution(self.distribution)
+        return draw_distribution(self.distribution_by_log_odds)
 
     @cached_property
     def threshold_chart(self) -> Chart:
@@ -149,7 +164,7 @@ def compute_finding_view(
     probabilities = films["probability"].to_numpy(np.float64)
     labels = films["label"].to_numpy(np.float64)
     patients = films["patient"].to_numpy(str)
-    thresholds = np.unique([*THRESHOLDS, *points.values()])
+    thresholds = np.unique([*THRESHOLD_STEPS, *points.values()])
     return FindingView(
         films=films,
         points=points,
@@ -157,6 +172,7 @@ def compute_finding_view(
         bands=compute_confidence_bands(probabilities, labels, patients, thresholds),
         calibration=compute_calibration_bins(probabilities, labels, patients),
         distribution=bin_probabilities(probabilities, labels),
+        distribution_by_log_odds=bin_probabilities(probabilities, labels, LOG_ODDS_EDGES),
     )
 
 

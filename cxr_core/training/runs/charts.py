@@ -172,7 +172,7 @@ def _make_trace(curve: Curve, name: str, colour: str, dash: str = "solid") -> go
 
 def _make_chart(traces: list[go.Scatter], title: str) -> go.Figure:
     chart = make_figure(traces, HEIGHT, "step", "")
-    chart.update_xaxes(tickformat="~s", rangemode="tozero")
+    chart.update_xaxes(tickformat=",.2~f", rangemode="tozero")  # `~s` writes 0.5 as 500m
     is_loss = "loss" in title.lower()
     if is_loss or title == LEARNING_RATE:
         chart.update_yaxes(rangemode="tozero")

@@ -15,9 +15,13 @@ TEXT_COLOURS = {"light": "#1d2730", "dark": "#e3e8ec"}  # as in .streamlit/confi
 def show_chart(
     state: EvaluatePageState, name: str, chart: Chart, help: str = "", note: str = ""
 ) -> None:
-    """One chart. A click on a point that has films behind it switches to them."""
+    """One chart. A click on a point that has films behind it switches to them.
+
+    The films behind the points are part of the key, so that a click that was on its way while they changed never means
+    other films than those of the chart that the browser showed.
+    """
     slug = re.sub(r"\W+", "-", name.lower()).strip("-")
-    key = state.widget_key(f"chart-{slug}")
+    key = state.widget_key(f"chart-{slug}-{chart.filters_digest}")
     with st.container(gap="xsmall", key=state.widget_key(f"panel-{slug}")):
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"

@@ -6,10 +6,15 @@ from typing import Protocol
 import streamlit as st
 
 from cxr_core.evaluation.metrics.results import FindingFigures
-from cxr_core.evaluation.store.catalogue import EvaluationRecord
+from cxr_core.evaluation.report.document import describe_films
+from cxr_core.evaluation.report.evaluation_report import CALIBRATION_FIGURES
+from cxr_core.evaluation.report.notes import FITTED_HERE
+from cxr_core.evaluation.store.loaded import LoadedEvaluation
 from cxr_core.models.figures import Figure
-from pages.components.evaluation.header import offer_report_and_format
+from cxr_core.presentation.wording import format_count
 from pages.components.evaluation.page_state import EvaluatePageState
+from pages.components.evaluation.report_download import offer_report_and_format
+from pages.components.markdown import plain
 
 # By figure: its title and what it means.
 MEANINGS = {
@@ -72,12 +77,12 @@ MEANINGS = {
     "f1": ("F1", "Harmonic mean of sensitivity and PPV."),
     "mcc": ("Matthews correlation", "Correlation of call and label: 0 is chance, 1 perfect."),
     "lr_positive": (
-        "Positive likelihood ratio",
-        "A positive call multiplies the odds of the finding by this.",
+        "LR+",
+        "Positive likelihood ratio: a call of present multiplies the odds of the finding by this.",
     ),
     "lr_negative": (
-        "Negative likelihood ratio",
-        "A negative call multiplies the odds of the finding by this.",
+        "LR−",
+        "Negative likelihood ratio: a call of absent multiplies the odds of the finding by this.",
     ),
     "sensitivity": (
         "Sensitivity",
@@ -118,16 +123,18 @@ class Interval(Protocol):
 
 
 def show_headline(
-    state: EvaluatePageState, record: EvaluationRecord, figures: FindingFigures
+    state: EvaluatePageState, evaluation: LoadedEvaluation, figures: FindingFigures
 ) -> None:
-    """The number of films, and the five main figures with their intervals."""
+    """The number of films and where they come from, and the five main figures with their intervals."""
+    record = evaluation.record
     counts = figures.auroc
     share = f" ({100 * counts.positives / counts.n:.1f} %)" if counts.n else ""
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         st.markdown(
-            f"**{counts.n:,} films**, {counts.positives:,} of them labelled present{share}. "
+            f"**{format_count(counts.n, 'films')}**, {counts.positives:,} of them labelled present{share}. "
+            f"From {plain(describe_films(record.head.data, record.head.split))}. "
             ":gray[Below each figure is its 95 % interval from 1,000 bootstrap resamples of the patients.]",
             width="stretch",
         )
@@ -135,16 +142,18 @@ def show_headline(
     by_name = figures.by_name()
     with st.container(horizontal=True, gap="small"):
         for name in HEADLINE_FIGURES:
-            _show_figure_card(name, by_name[name])
+            fitted_here = evaluation.calibrated_here and name in CALIBRATION_FIGURES
+            _show_figure_card(name, by_name[name], FITTED_HERE if fitted_here else "")
 
 
 def tabulate_figures_with_meaning(
-    figures: Mapping[str, Figure], names: Sequence[str]
+    figures: Mapping[str, Figure], names: Sequence[str], calibrated_here: bool = False
 ) -> list[dict[str, str]]:
-    """Table rows: figure, value, interval, meaning."""
+    """Table rows: figure, value, interval, meaning. calibrated_here: the calibration was fitted on these films."""
+    marked = CALIBRATION_FIGURES if calibrated_here else ()
     return [
         {
-            "Figure": MEANINGS[name][0],
+            "Figure": MEANINGS[name][0] + (f", {FITTED_HERE}" if name in marked else ""),
             "Value": format_figure_value(figures[name]),
             "95 % interval": format_bounds(figures[name]),
             "Meaning": MEANINGS[name][1],
@@ -173,8 +182,9 @@ def format_with_interval(figure: Interval, digits: int = 3) -> str:
     return f"{value} ({interval})" if interval else value
 
 
-def _show_figure_card(name: str, figure: Figure) -> None:
+def _show_figure_card(name: str, figure: Figure, note: str) -> None:
     title, meaning = MEANINGS[name]
+    title += f", {note}" if note else ""
     with st.container(border=True, gap=None, key=f"evaluate-card-{name}"):
         st.markdown(f":small[{title}]", help=meaning)
         st.markdown(f"### {format_figure_value(figure)}")

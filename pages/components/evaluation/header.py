@@ -1,14 +1,19 @@
-"""The top of an evaluation: a warning about the split, the report, and the format in which charts are saved."""
+"""The top of an evaluation: whose films were measured, and what has to be known before the figures are believed."""
 
 import streamlit as st
 
+from cxr_core.errors import SilhouetteError
+from cxr_core.evaluation.metrics.results import FindingFigures
+from cxr_core.evaluation.population import describe_population
+from cxr_core.evaluation.report.evaluation_report import OUTSIDE_FIGURES
+from cxr_core.evaluation.report.notes import CALIBRATED_HERE
 from cxr_core.evaluation.store.catalogue import EvaluationRecord
-from cxr_core.evaluation.store.loaded import read_report
-from cxr_core.presentation.wording import OUT_OF_FOLD, split_name
-from pages.components.evaluation.page_state import EvaluatePageState
+from cxr_core.evaluation.store.loaded import FindingView, LoadedEvaluation, read_report
+from cxr_core.presentation.wording import OUT_OF_FOLD, format_count, split_name
+from pages.components import cache
+from pages.components.evaluation.figures import tabulate_figures_with_meaning
 from pages.components.markdown import plain
 
-FORMATS = ("png", "svg")
 REPORT_PX = 900
 
 
@@ -29,6 +34,58 @@ def warn_about_split(record: EvaluationRecord) -> None:
         )
 
 
+def show_cautions(evaluation: LoadedEvaluation, finding: str, view: FindingView) -> None:
+    """What has to be known before figures are believed: useless output, calibration fitted here, and whose films."""
+    problem = evaluation.metrics.findings[finding].degenerate or view.constant_output
+    if problem:
+        st.error(
+            f"**The model's output is of no use for this finding.** {plain(problem)} Its calibration figures may look "
+            "good all the same.",
+            icon=":material/error:",
+        )
+    if evaluation.calibrated_here:
+        st.warning(CALIBRATED_HERE, icon=":material/warning:")
+    head = evaluation.record.head
+    if head.split != OUT_OF_FOLD:  # those are of the recipe's population
+        text = plain(describe_population(head.data))
+        if head.split == "test":
+            text += f" {_describe_uses(head.data.split_data_sha256)}"
+        st.caption(text)
+    outside = evaluation.metrics.outside_population.get(finding)
+    if outside is not None:
+        _show_outside(outside)
+
+
+def _show_outside(figures: FindingFigures) -> None:
+    """The main figures of the films that everything else on the page leaves out."""
+    auroc = figures.auroc
+    counts = f"{format_count(auroc.n, 'films')}, {auroc.positives:,} labelled present"
+    with st.expander(f"Outside the intended population: {counts}", icon=":material/group_off:"):
+        st.caption(
+            "The model is not for these patients; a reading refuses them. No other figure counts these films."
+        )
+        st.table(
+            tabulate_figures_with_meaning(figures.by_name(), OUTSIDE_FIGURES),
+            border="horizontal",
+            hide_index=True,
+            hide_header=False,
+        )
+
+
+def _describe_uses(data_sha256: str) -> str:
+    """How often this test split has been looked at; nothing where the workspace's list cannot be read."""
+    try:
+        uses = cache.count_test_uses(data_sha256)
+    except SilhouetteError:
+        return ""
+    if not uses.evaluations:
+        return "This workspace records no look at this test split."
+    return (
+        f"Looks at this test split: {format_count(uses.evaluations, 'evaluations')} of "
+        f"{format_count(uses.models, 'different models')}. Choosing by these films makes figures on them look better."
+    )
+
+
 def show_segmenter_report(record: EvaluationRecord) -> None:
     """The whole report of a segmentation model, which has no threshold to move, in a frame."""
     report = read_report(record)
@@ -41,30 +98,3 @@ def show_segmenter_report(record: EvaluationRecord) -> None:
         "This model segments heart and lungs. It calls no finding, so there is no threshold to move."
     )
     st.iframe(report, height=REPORT_PX)
-
-
-def offer_report_and_format(state: EvaluatePageState, record: EvaluationRecord) -> None:
-    """A button for the evaluation's report, and the format in which a chart's camera button saves it."""
-    with st.container(horizontal=True, gap="small", vertical_alignment="center", width="content"):
-        report = read_report(record)
-        if report is not None:
-            st.download_button(
-                "Report (HTML)",
-                report,
-                file_name=f"{record.head.model}-{record.head.split}.html",
-                mime="text/html",
-                on_click="ignore",
-                icon=":material/download:",
-                key=state.widget_key("report"),
-            )
-        picked = st.segmented_control(
-            "Charts are saved as",
-            FORMATS,
-            default=state.image_format,
-            required=True,
-            format_func=str.upper,
-            key=state.widget_key("format"),
-            label_visibility="collapsed",
-            help="The camera button above a chart saves it in this format.",
-        )
-        state.image_format = picked or state.image_format

@@ -22,6 +22,7 @@ class DisplayedFilm:
 class EvaluatePageState:
     """What a tab shows on the Evaluate page. None: not chosen yet."""
 
+    has_read_address: bool = False  # finding, view, tab and filters were taken from the address
     folder: str | None = None  # of the evaluation
     finding: str | None = None
     view: str | None = None  # None: all films

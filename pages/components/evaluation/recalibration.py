@@ -9,9 +9,8 @@ from cxr_core.evaluation.report.recalibration import (
     describe_thresholds,
 )
 from cxr_core.evaluation.store.loaded import LoadedEvaluation
-from pages.components.evaluation.command import METHOD_HELP, METHODS, build_repeat_command
 from pages.components.evaluation.figures import format_with_interval
-from pages.components.evaluation.page_state import EvaluatePageState
+from pages.components.evaluation.methods import METHOD_HELP, METHODS
 from pages.components.markdown import plain
 
 OWN_THRESHOLD = (
@@ -20,10 +19,8 @@ OWN_THRESHOLD = (
 )
 
 
-def show_recalibration(
-    state: EvaluatePageState, evaluation: LoadedEvaluation, finding: str
-) -> None:
-    """The figures before and after recalibration, where they were measured; else the command that measures them."""
+def show_recalibration(evaluation: LoadedEvaluation, finding: str) -> None:
+    """The figures before and after recalibration, where they were measured; else how to measure them."""
     st.markdown(
         "**Recalibrated for these films**",
         help="Fitted on the labels of some of these patients and measured on the others. The model stays as it is, and "
@@ -32,7 +29,7 @@ def show_recalibration(
     recalibration = evaluation.recalibration
     outcome = recalibration.findings.get(finding) if recalibration else None
     if outcome is None:
-        _offer_command(state, evaluation)
+        _explain_methods()
     elif isinstance(outcome, NotRecalibrated):
         st.info(f"Not recalibrated: {plain(outcome.reason)}.")
     else:
@@ -60,17 +57,10 @@ def _show_before_and_after(outcome: RecalibratedFinding) -> None:
     st.caption(f"{plain(describe_recalibration(outcome))} {plain(thresholds)}")
 
 
-def _offer_command(state: EvaluatePageState, evaluation: LoadedEvaluation) -> None:
-    method = st.segmented_control(
-        "Method",
-        list(METHODS),
-        default="line",
-        required=True,
-        format_func=METHODS.__getitem__,
-        key=state.widget_key("recalibration"),
-        label_visibility="collapsed",
+def _explain_methods() -> None:
+    """What could be measured, and where to start it."""
+    lines = [f"- **{name}:** {METHOD_HELP[method]}" for method, name in METHODS.items()]
+    st.markdown(
+        "Not measured in this evaluation. To measure it, choose a recalibration under **Make another evaluation** at "
+        "the bottom of this page.\n\n" + "\n".join(lines)
     )
-    method = method or "line"
-    st.markdown(f"{METHOD_HELP[method]} This command evaluates again and also measures it:")
-    command = build_repeat_command(evaluation.record, "--recalibrate", method)
-    st.code(command, language="bash", wrap_lines=True)

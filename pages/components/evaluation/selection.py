@@ -7,20 +7,20 @@ import streamlit as st
 from cxr_core.evaluation.store.catalogue import EvaluationRecord, UnreadableEvaluation
 from cxr_core.evaluation.store.loaded import LoadedEvaluation
 from cxr_core.presentation.wording import finding_name, format_count, split_name
+from pages.components.evaluation.address import EVALUATION
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
 from pages.components.wording import format_day
 
 ALL_VIEWS = "all"
 VIEW_NAMES = {ALL_VIEWS: "All films", "PA": "PA views", "AP": "AP views"}
-PARAMETER = "evaluation"  # of the address: a link leads to one evaluation
 
 
 def show_unreadable(evaluations: Sequence[UnreadableEvaluation]) -> None:
     """List the evaluations that cannot be shown, each with the reason."""
     if not evaluations:
         return
-    count = "One evaluation" if len(evaluations) == 1 else f"{len(evaluations)} evaluations"
+    count = format_count(len(evaluations), "evaluations")
     with st.expander(f"{count} cannot be shown", icon=":material/warning:"):
         lines = [f"- {plain(str(each.folder))}: {plain(each.problem)}" for each in evaluations]
         st.markdown("\n".join(lines))
@@ -31,14 +31,17 @@ def choose_evaluation(
 ) -> EvaluationRecord:
     """The evaluation that was chosen here, or named in the address, or the newest."""
     folders = [str(record.folder) for record in records]
-    requested = state.folder or st.query_params.get(PARAMETER)
+    requested = state.folder or _find_named(records)
     if requested not in folders:
-        if requested is not None:
-            st.warning(f"There is no evaluation in {plain(requested)}. Choose one of these.")
+        name = st.query_params.get(EVALUATION)
+        if requested is not None or name is not None:
+            named = plain(name or "that name")
+            st.warning(f"There is no evaluation {named} any more. Choose one of these.")
         requested = folders[0]
         state.switch_evaluation(requested)
     state.folder = requested
-    titles = {str(record.folder): describe_evaluation(record) for record in records}
+    titles = dict(zip(folders, title_evaluations(records), strict=True))
+    # The browser sends the title that was clicked, which stands for the same evaluation in a list that has grown.
     picked = st.selectbox(
         "Model and films",
         folders,
@@ -48,9 +51,25 @@ def choose_evaluation(
     )
     if picked != requested:
         state.switch_evaluation(picked)
-    if st.query_params.get(PARAMETER) != picked:
-        st.query_params[PARAMETER] = picked
     return records[folders.index(picked)]
+
+
+def _find_named(records: Sequence[EvaluationRecord]) -> str | None:
+    """The folder of the evaluation that the address names; links of earlier versions had the folder itself."""
+    name = st.query_params.get(EVALUATION)
+    for record in records:
+        if name in (record.name, str(record.folder)):
+            return str(record.folder)
+    return None
+
+
+def title_evaluations(records: Sequence[EvaluationRecord]) -> list[str]:
+    """A line for each evaluation; where two would read the same, its name in the workspace tells them apart."""
+    titles = [describe_evaluation(record) for record in records]
+    return [
+        f"{title} · {record.name}" if titles.count(title) > 1 else title
+        for title, record in zip(titles, records, strict=True)
+    ]
 
 
 def choose_finding(

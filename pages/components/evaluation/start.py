@@ -15,7 +15,7 @@ from cxr_core.jobs.scheduler import ensure_scheduler
 from cxr_core.models.registry.registry import list_active_versions
 from cxr_core.presentation.wording import split_name
 from pages.components.error_boundary import show_errors
-from pages.components.evaluation.command import METHOD_HELP, METHODS, build_command
+from pages.components.evaluation.methods import METHOD_HELP, METHODS
 from pages.components.evaluation.page_state import EvaluatePageState
 from pages.components.markdown import plain
 from pages.components.page_links import link_to_data_page
@@ -64,7 +64,7 @@ def show_evaluation_jobs(state: EvaluatePageState) -> None:
 
 
 def offer_evaluation(state: EvaluatePageState) -> None:
-    """Ask for a model, a dataset, a split and a recalibration; start the evaluation, or show the command for it."""
+    """Ask for a model, a dataset, a split, a recalibration and whose films; start the evaluation."""
     models = [active.folder.parent.name for active in list_active_versions()]
     runs = sorted(str(run) for run in list_run_folders() if (run / "model" / "card.json").is_file())
     datasets = [dataset.name for dataset in list_datasets()]
@@ -99,24 +99,28 @@ def offer_evaluation(state: EvaluatePageState) -> None:
     recalibrate = method if method in METHODS else ""
     if recalibrate:
         st.caption(METHOD_HELP[recalibrate])
+    outside = st.toggle(
+        "Also measure films outside the intended population",
+        key="evaluate-new-outside",
+        help="An evaluation keeps to the patients whom the model is for and counts the other films. With this, the "
+        "others are measured too and reported separately.",
+    )
     if split == "test":
         st.caption(
             "Each evaluation on a test split is counted, and so is this one. Choosing between models by the same test "
             "films again and again fits the choice to them."
         )
     if model and data and split:
-        request = EvaluationRequest(model=model, data=(data,), split=split, recalibrate=recalibrate)
+        request = EvaluationRequest(
+            model=model,
+            data=(data,),
+            split=split,
+            recalibrate=recalibrate,
+            outside_population=outside,
+        )
         _offer_start(state, request)
     else:
         link_to_data_page()
-    options = ("--recalibrate", recalibrate) if recalibrate else ()
-    st.markdown("Or in a shell, in this program's folder:")
-    command = build_command(model or "MODEL", [data] if data else [], split or "test", *options)
-    st.code(command, language="bash", wrap_lines=True)
-    st.caption(
-        "The model can also be any model folder or run folder; the dataset can also be a folder with films and their "
-        "labels."
-    )
 
 
 def _offer_start(state: EvaluatePageState, request: EvaluationRequest) -> None:

@@ -18,6 +18,7 @@ from cxr_core.evaluation.charts.roc_pr_calibration import (
 from cxr_core.evaluation.charts.threshold import draw_confusion, draw_distribution
 from cxr_core.evaluation.metrics.curves import compute_finding_curves
 from cxr_core.evaluation.metrics.sweep import (
+    LOG_ODDS_EDGES,
     bin_probabilities,
     compute_decision_curve,
     sweep_thresholds,
@@ -92,8 +93,10 @@ def test_every_bar_and_bin_has_the_films_that_it_is_drawn_from() -> None:
     assert [len(film_filter.select_rows(table, AT)) for film_filter in chart.filters[2]] == list(
         chart.figure.data[2].y
     )
-    both = draw_distribution(spread)
-    for place, counts in enumerate((spread.positives, spread.negatives)):
+    by_log_odds = bin_probabilities(PROBABILITIES, LABELS, LOG_ODDS_EDGES)
+    both = draw_distribution(by_log_odds)
+    for place, counts in enumerate((by_log_odds.positives, by_log_odds.negatives)):
+        assert counts.sum() == (1 - place == LABELS).sum()
         assert [
             len(film_filter.select_rows(table, AT)) for film_filter in both.filters[place]
         ] == list(counts)
@@ -122,8 +125,8 @@ def test_a_forest_plot_shows_intervals_and_leaves_a_gap_for_an_undefined_figure(
 
 
 def test_a_line_for_the_threshold_changes_nothing_else() -> None:
-    chart = draw_distribution(bin_probabilities(PROBABILITIES, LABELS))
+    chart = draw_distribution(bin_probabilities(PROBABILITIES, LABELS, LOG_ODDS_EDGES))
     moved = add_threshold_line(chart, 0.3)
-    assert moved.figure.layout.shapes[0].x0 == 0.3
+    assert moved.figure.layout.shapes[0].x0 == pytest.approx(np.log(0.3 / 0.7), abs=1e-4)
     assert moved.figure.to_dict()["data"] == chart.figure.to_dict()["data"]
     assert not chart.figure.layout.shapes

@@ -46,9 +46,11 @@ def show_calibration(
         with st.container(key="evaluate-right"):
             st.markdown("**Calibration figures**")
             st.table(
-                tabulate_figures_with_meaning(figures.by_name(), CALIBRATION_FIGURES),
+                tabulate_figures_with_meaning(
+                    figures.by_name(), CALIBRATION_FIGURES, evaluation.calibrated_here
+                ),
                 border="horizontal",
                 hide_index=True,
                 hide_header=False,
             )
-    show_recalibration(state, evaluation, finding)
+    show_recalibration(evaluation, finding)

@@ -17,7 +17,7 @@ from pages.components import cache
 from pages.components.evaluation.chart_panel import show_chart
 from pages.components.evaluation.figures import MEANINGS, NO_BREAK_SPACE, format_with_interval
 from pages.components.evaluation.page_state import EvaluatePageState
-from pages.components.evaluation.selection import describe_evaluation
+from pages.components.evaluation.selection import title_evaluations
 from pages.components.evaluation.tabs.subgroups import format_p_value
 from pages.components.markdown import plain
 
@@ -37,14 +37,15 @@ def show_comparison_tab(
     if not others:
         st.info(
             "There is no other evaluation of this finding to compare with. Evaluate a second model or run on the same "
-            "films: `python -m train.evaluate MODEL_OR_RUN --data FOLDER`."
+            "films, at the bottom of this page."
         )
         return
+    titles = dict(zip(others, title_evaluations(list(others.values())), strict=True))
     picked = st.multiselect(
         "Compare with",
         list(others),
         default=[folder for folder in state.compared_folders if folder in others],
-        format_func=lambda folder: describe_evaluation(others[folder]),
+        format_func=titles.__getitem__,
         max_selections=MAX_EVALUATIONS - 1,
         key=state.widget_key("compared"),
         placeholder="one to four other evaluations",

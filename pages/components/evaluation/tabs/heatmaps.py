@@ -36,8 +36,8 @@ def show_heatmap_figures(figures: FindingFigures) -> None:
     """What was measured about the heatmaps, as tables."""
     if figures.attribution_inside is None and figures.localisation is None:
         st.info(
-            "Nothing was measured about this model's heatmaps on these films. `python -m train.evaluate` measures it "
-            "where a segmentation model for heart and lungs is installed, or where the films have boxes drawn by hand."
+            "Nothing was measured about this model's heatmaps on these films. An evaluation measures it where a "
+            "segmentation model for heart and lungs is installed, or where the films have boxes drawn by hand."
         )
         return
     if figures.localisation is not None:

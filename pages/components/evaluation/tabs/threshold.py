@@ -9,8 +9,9 @@ import streamlit as st
 
 from cxr_core.evaluation.charts.base import add_threshold_line
 from cxr_core.evaluation.charts.threshold import draw_confusion
+from cxr_core.evaluation.metrics.sweep import THRESHOLD_STEPS
 from cxr_core.evaluation.store.loaded import FindingView
-from cxr_core.presentation.wording import operating_point_name
+from cxr_core.presentation.wording import format_threshold_step, operating_point_name
 from pages.components.error_boundary import show_errors
 from pages.components.evaluation.chart_panel import show_chart, text_colour
 from pages.components.evaluation.figures import MEANINGS
@@ -41,7 +42,7 @@ def show_threshold(state: EvaluatePageState, view: FindingView) -> None:
         with st.container(key="evaluate-left"):
             show_chart(
                 state,
-                "Calls and labels",
+                "Confusion matrix",
                 draw_confusion(calls, text_colour()),
                 help="How many films are called present at this threshold, and how they are labelled. Click a cell for "
                 "its films.",
@@ -55,7 +56,7 @@ def show_threshold(state: EvaluatePageState, view: FindingView) -> None:
         with st.container(key="evaluate-right"):
             show_chart(
                 state,
-                "Probabilities of both classes",
+                "Predicted probability of both classes",
                 add_threshold_line(view.distribution_chart, threshold),
                 help="As shares of each class, so that a rare finding can be seen. Click a bar for its films.",
             )
@@ -68,28 +69,31 @@ def show_threshold(state: EvaluatePageState, view: FindingView) -> None:
 
 
 def ask_threshold(state: EvaluatePageState, view: FindingView) -> float:
-    """A slider in steps of 0.001, and a button with the exact value of each of the model's own thresholds."""
+    """A button with the exact value of each of the model's own thresholds, and a slider in equal steps of log-odds."""
     current = current_threshold(state, view)
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        slider = st.slider(
-            "Threshold on the probability",
-            0.0,
-            1.0,
-            round(current, 3),
-            0.001,
-            format="%.3f",
-            key=state.widget_key("threshold"),
-            help="A film at or above the threshold is called present. The arrow keys move it by 0.001.",
-        )
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.markdown("Operating points", width="content")
         for name, threshold in view.points.items():
             st.button(
-                f"{operating_point_name(name)} {threshold:.3f}",
+                f"{operating_point_name(name)} {format_threshold_step(threshold)}",
                 key=state.widget_key(f"point-{name}"),
                 on_click=state.set_threshold,
                 args=(threshold,),
                 type="primary" if threshold == current else "secondary",
+                help="Chosen on validation films, before these films were seen.",
             )
-    if slider != round(current, 3):
+    steps = THRESHOLD_STEPS.tolist()
+    nearest = min(steps, key=lambda step: abs(step - current))
+    slider = st.select_slider(
+        "Threshold on the predicted probability",
+        steps,
+        value=nearest,
+        format_func=format_threshold_step,
+        key=state.widget_key("threshold"),
+        help="A film at or above the threshold is called present. Equal steps change the odds equally, so that small "
+        "probabilities are as far apart as large ones. The arrow keys move it by a step.",
+    )
+    if slider != nearest:
         current = slider
     state.threshold = current
     return current
