@@ -22,6 +22,7 @@ from cxr_core.models.networks.user_code import code_folder, hash_code, require_a
 from cxr_core.training.engine.checkpoint import LatestCheckpoint
 from cxr_core.training.engine.distributed import DistributedContext, join_processes
 from cxr_core.training.engine.trainer import Stopped, Trainer
+from cxr_core.training.engine.watch_films import FilmWatch
 from cxr_core.training.export.export_classifier import export_classifier
 from cxr_core.training.export.export_segmenter import export_segmenter
 from cxr_core.training.preconditions import require_films
@@ -224,6 +225,7 @@ def _train(run: _Run, network: Network, latest: LatestCheckpoint | None = None) 
         trainer = Trainer(
             run.recipe, network, splits, run.context, checkpoints, run.report, run.stop
         )
+        trainer.film_watch = _watch_validation_films(run, splits["val"])
         if latest is not None:
             _resume_training(trainer, latest, run)
         trained = trainer.run()
@@ -247,6 +249,14 @@ def _train(run: _Run, network: Network, latest: LatestCheckpoint | None = None) 
             f"space or repair the disk, then resume with: python -m train.fit --resume {run.folder.path}"
         ) from error
     return run.folder.model
+
+
+def _watch_validation_films(run: _Run, films: FilmSet) -> FilmWatch | None:
+    """What keeps the worst validation films; None for a segmentation model, and in all processes but the first."""
+    if run.recipe.structures or not run.context.is_first:
+        return None
+    names = run.data.films.select_split("val").names.tolist()
+    return FilmWatch(run.folder.path, films, names, run.recipe.findings, run.recipe.epochs)
 
 
 def _load_splits(run: _Run) -> dict[str, FilmSet]:

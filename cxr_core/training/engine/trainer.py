@@ -25,6 +25,7 @@ from cxr_core.training.engine.distributed import DistributedContext
 from cxr_core.training.engine.feature_cache import cache_features
 from cxr_core.training.engine.learner import Learner, create_task, prepare_inputs
 from cxr_core.training.engine.time_left import RunLength, TimeLeft
+from cxr_core.training.engine.watch_films import FilmWatch
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.events import (
     TRAINING,
@@ -118,6 +119,8 @@ class Trainer:
         self.best: BestEpoch | None = None
         self.saved_step = 0
         self._best_weights: dict[str, Tensor] = {}
+        self._validation_logits: np.ndarray | None = None
+        self.film_watch: FilmWatch | None = None
 
     def run(self) -> TrainedNetwork:
         """Train to the end. Raises Stopped when asked to stop, RunError when the loss is no longer finite."""
@@ -206,8 +209,10 @@ class Trainer:
         score = validation.score
         better = -validation.loss if self.recipe.monitor == "loss" else score
         epoch = self.position.epoch
-        if self.best is None or better > self.best.better:
+        is_best = self.best is None or better > self.best.better
+        if self.best is None or is_best:
             self.best = BestEpoch(epoch, self.step, better, score)
+        self._watch_films(epoch, is_best)
         self.report(
             EpochDone(
                 epoch=epoch,
@@ -233,8 +238,21 @@ class Trainer:
             network = self.learner.wrap_forward(self.learner.eval_network)
             validation = task.validate(network, self.splits["val"], self._prepare_inputs)
             numbers = [validation.loss, *(validation.figures[name] for name in task.figures)]
+            self._validation_logits = validation.logits
         loss, *figures = self.context.broadcast_from_first(numbers)
         return Validation(loss, dict(zip(task.figures, figures, strict=True)))
+
+    def _watch_films(self, epoch: int, is_best: bool) -> None:
+        """The first process keeps what the epoch's network makes of some validation films."""
+        if self.film_watch is None or self._validation_logits is None:
+            return
+        self.film_watch.watch(
+            epoch,
+            is_best,
+            cast(FilmClassifier, self.learner.eval_network),
+            self._validation_logits,
+            self._prepare_inputs,
+        )
 
     def _prepare_inputs(self, grids: Tensor) -> Tensor:
         return prepare_inputs(self.recipe, grids.to(self.context.device))

@@ -99,7 +99,7 @@ class FindingsTask:
             "auroc": _mean_auroc(own_logits, own_labels),
             "accuracy": float(correct.mean()),
         }
-        return Validation(float(loss), figures)
+        return Validation(float(loss), figures, own_logits)
 
     def _adjust(self, logits: Tensor) -> Tensor:
         """The logits as the loss takes them (Menon et al. 2021, arXiv:2007.07314, section 5.1)."""

@@ -19,11 +19,12 @@ class Validation:
     """Figures on the validation films.
 
     loss: as in training, without label smoothing.  figures: metrics by name, higher is better; the first selects the
-    epoch unless the recipe selects by loss.
+    epoch unless the recipe selects by loss.  logits: (N, L) of the recipe's own findings, where it predicts findings.
     """
 
     loss: float
     figures: Mapping[str, float]
+    logits: np.ndarray | None = None
 
     @property
     def score(self) -> float:
