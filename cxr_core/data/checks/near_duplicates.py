@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from cxr_core.data.checks.issue import EXAMPLES, Issue
@@ -10,6 +11,9 @@ from cxr_core.data.near_duplicates.search import NearDuplicates
 from cxr_core.presentation.wording import format_count
 
 NAMED_FILMS = 4
+ONE_PATIENT = "near_duplicates"
+TWO_PATIENTS, TWO_SPLITS = "near_duplicates_two_patients", "near_duplicates_two_splits"
+CODES = (ONE_PATIENT, TWO_PATIENTS, TWO_SPLITS)
 
 
 def check_near_duplicates(manifest: Manifest, found: NearDuplicates) -> Iterator[Issue]:
@@ -17,31 +21,38 @@ def check_near_duplicates(manifest: Manifest, found: NearDuplicates) -> Iterator
 
     Films with the very same pixels are the concern of another check: a group has at least two pictures.
     """
-    films = number_groups(manifest, found)
-    if films.empty:
-        return
-    groups = films.groupby("group")
-    in_two_splits = groups["split"].transform("nunique") > 1
-    of_two_patients = groups["patient"].transform("nunique") > 1
-    yield from _report_two_splits(films[in_two_splits])
+    films = _group_films(manifest, found, ("present",))
+    yield from _report_two_splits(films[films["code"] == TWO_SPLITS])
     yield from _report_copies(
-        "near_duplicates_two_patients",
-        "of different patients",
-        films[~in_two_splits & of_two_patients],
+        TWO_PATIENTS, "of different patients", films[films["code"] == TWO_PATIENTS]
     )
-    yield from _report_copies(
-        "near_duplicates", "of one patient", films[~in_two_splits & ~of_two_patients]
-    )
+    yield from _report_copies(ONE_PATIENT, "of one patient", films[films["code"] == ONE_PATIENT])
 
 
-def number_groups(manifest: Manifest, found: NearDuplicates) -> pd.DataFrame:
-    """The usable films that are near-duplicates, with their `group` from 0 and their `name`, group by group."""
+def number_groups(manifest: Manifest, found: NearDuplicates, code: str) -> pd.DataFrame:
+    """The films that an issue of this code is about, used or excluded, with their `group` from 0, group by group.
+
+    The index has their rows in the manifest.
+    """
+    films = _group_films(manifest, found, ("present", "excluded"))
+    films = films[films["code"] == code]
+    return films.assign(group=pd.factorize(films["group"])[0])
+
+
+def _group_films(
+    manifest: Manifest, found: NearDuplicates, statuses: tuple[str, ...]
+) -> pd.DataFrame:
+    """Films of these statuses that are near-duplicates, with `group`, `name`, and the `code` of their group's issue."""
     group_of = {digest: number for number, group in enumerate(found.groups) for digest in group}
     table = manifest.table.assign(name=manifest.names, group=manifest.table["sha256"].map(group_of))
-    films = table[(table["status"] == "present") & table["group"].notna()]
+    films = table[table["status"].isin(statuses) & table["group"].notna()]
     pictures = films.groupby("group")["sha256"].transform("nunique")
     films = films[pictures > 1].sort_values("group", kind="stable")
-    return films.assign(group=films["group"].astype(int))
+    groups = films.groupby("group")
+    two_patients = groups["patient"].transform("nunique") > 1
+    two_splits = groups["split"].transform("nunique") > 1
+    codes = np.where(two_splits, TWO_SPLITS, np.where(two_patients, TWO_PATIENTS, ONE_PATIENT))
+    return films.assign(code=codes)
 
 
 def _report_two_splits(films: pd.DataFrame) -> Iterator[Issue]:
@@ -52,7 +63,7 @@ def _report_two_splits(films: pd.DataFrame) -> Iterator[Issue]:
     earlier = films[order < order.groupby(films["group"]).transform("max")]
     groups = format_count(films["group"].nunique(), "groups")
     yield Issue(
-        code="near_duplicates_two_splits",
+        code=TWO_SPLITS,
         message=f"{groups} of nearly identical films lie in more than one split. Excluding the films in the earlier "
         f"split leaves out {format_count(len(earlier), 'films')}.",
         count=len(films),

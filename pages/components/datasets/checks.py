@@ -7,11 +7,14 @@ import streamlit as st
 from cxr_core.data.checks.decision import Action, Decision
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.checks.issue_kinds import SEVERITIES, Severity
+from cxr_core.data.checks.near_duplicates import CODES as NEAR_DUPLICATES
 from cxr_core.data.prepare import record_decision, withdraw_decision
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import Selection
 from cxr_core.presentation.wording import format_count
 from pages.components.datasets.contents import DatasetContents
+from pages.components.datasets.film_dialog import show_dataset_film
+from pages.components.datasets.near_duplicates import show_groups
 from pages.components.datasets.page_state import DataPageState
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
@@ -28,6 +31,7 @@ ICONS: dict[Severity, str] = {
     "warning": ":material/warning:",
     "note": ":material/info:",
 }
+LABEL_CODES = ("unknown_label", "unknown_columns", "unused_mapping")  # solved by mapping labels
 REPORT_FILES = (
     ("Report (HTML)", "report.html", "text/html"),
     ("Report (JSON)", "report.json", "application/json"),
@@ -41,16 +45,17 @@ def show_checks(state: DataPageState, dataset: Dataset, contents: DatasetContent
     if not contents.issues:
         st.markdown("The checks found no issue.")
     for severity in SEVERITIES:
-        issues = {
-            number: issue
-            for number, issue in enumerate(contents.issues)
-            if issue.severity == severity
-        }
-        if issues:
-            st.markdown(f"**{HEADINGS[severity]}** :gray[· {len(issues)} · {MEANINGS[severity]}]")
+        numbers = [
+            number for number, issue in enumerate(contents.issues) if issue.severity == severity
+        ]
+        if numbers:
+            st.markdown(f"**{HEADINGS[severity]}** :gray[· {len(numbers)} · {MEANINGS[severity]}]")
             with st.container(gap="xsmall"):
-                for number, issue in issues.items():
-                    _show_issue(state, dataset, number, issue, contents.decisions[number])
+                for number in numbers:
+                    _show_issue(state, dataset, contents, number)
+    if state.opening_film:
+        state.opening_film = False
+        show_dataset_film(state, dataset, contents)
 
 
 def offer_check_reports(dataset: Dataset) -> None:
@@ -71,8 +76,9 @@ def offer_check_reports(dataset: Dataset) -> None:
 
 
 def _show_issue(
-    state: DataPageState, dataset: Dataset, number: int, issue: Issue, decision: Decision | None
+    state: DataPageState, dataset: Dataset, contents: DatasetContents, number: int
 ) -> None:
+    issue, decision = contents.issues[number], contents.decisions[number]
     needs_decision = issue.severity == "blocking" and decision is None
     badge = f" :gray-badge[{_decision_word(decision)}]" if decision else ""
     label = f"{plain(issue.title)} :gray[· {issue.count:,}]{badge}"
@@ -81,7 +87,21 @@ def _show_issue(
         if issue.examples:
             st.caption("For example " + ", ".join(plain(example) for example in issue.examples))
         st.markdown(f"**What to do:** {plain(issue.remedy)}")
-        if issue.images:
+        if issue.code in LABEL_CODES:
+            st.button(
+                "Map labels",
+                key=f"map-{dataset.name}-{number}",
+                icon=":material/label:",
+                on_click=state.show_labels,
+            )
+        if issue.code in NEAR_DUPLICATES:
+            if st.toggle(
+                "Show the films side by side",
+                value=needs_decision,
+                key=f"groups-{dataset.name}-{number}",
+            ):
+                show_groups(state, dataset, contents, issue)
+        elif issue.images:
             st.button(
                 f"Show {format_count(len(issue.images), 'films')}",
                 key=f"show-{dataset.name}-{number}",

@@ -40,8 +40,7 @@ def show_explorer(state: DataPageState, dataset: Dataset, contents: DatasetConte
     write_filters(selection)
     with chips:
         show_chips(state, selection)
-    with show_errors():
-        show_subsets(state, dataset, contents)
+    show_subsets(state, dataset, contents)
     with st.container(horizontal=True, gap="large"):
         charts, gallery = st.container(key="dataset-charts"), st.container(key="dataset-films")
     with charts:

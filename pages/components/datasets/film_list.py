@@ -11,6 +11,7 @@ from cxr_core.presentation.wording import format_count
 from pages.components.datasets.contents import DatasetContents, FilmCollection
 from pages.components.datasets.film_dialog import show_dataset_film
 from pages.components.datasets.page_state import DataPageState
+from pages.components.datasets.subsets import SUBSETS_FRAGMENT
 from pages.components.datasets.thumbnails import make_thumbnails
 from pages.components.error_boundary import show_errors
 from pages.components.gallery import show_gallery
@@ -51,6 +52,7 @@ def show_film_list(
 
     def pick(position: int) -> None:
         state.picked ^= {images[position]}
+        st.rerun([SUBSETS_FRAGMENT])
 
     show_gallery(
         pictures,

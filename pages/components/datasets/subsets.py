@@ -11,15 +11,19 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.presentation.wording import format_count
 from pages.components.datasets.contents import DatasetContents, FilmCollection
 from pages.components.datasets.page_state import DataPageState
+from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.session import field_text
 from pages.components.wording import format_minute
 
+SUBSETS_FRAGMENT = "subsets"  # the fragment's name, by which the list of films reruns it
 NAME, NOTE = "subset-name", "subset-note"
 
 
+@st.fragment(key=SUBSETS_FRAGMENT)
+@show_errors()
 def show_subsets(state: DataPageState, dataset: Dataset, contents: DatasetContents) -> None:
-    """A line with the buttons that save a subset and list the subsets of this dataset."""
+    """Buttons that save a subset and list those of this dataset. A fragment: picking a film redraws no chart."""
     films = contents.listed if state.all_listed or not contents.usable else contents.usable
     rows = films.index.find_rows(state.selection or EVERY_FILM)
     picked = np.flatnonzero(films.manifest.table["image"].isin(state.picked))

@@ -148,11 +148,14 @@ def test_groups_are_reported_by_what_they_endanger(
 
 
 def test_a_group_needs_two_pictures_that_are_still_used() -> None:
-    found = NearDuplicates(films="", groups=(("a", "b"), ("c", "d")))
+    found = NearDuplicates(films="", groups=(("a", "b"), ("d", "e")))
     manifest = manifest_of(sha256=list("aabdef"), status=["present"] * 3 + ["excluded"] * 3)
-    films = number_groups(manifest, found)
-    assert films["group"].tolist() == [0, 0, 0]
-    assert number_groups(manifest_of(sha256=list("aaxyzw")), found).empty
+    (issue,) = check_near_duplicates(manifest, found)
+    assert (issue.code, issue.count) == ("near_duplicates_two_splits", 3)
+    assert list(check_near_duplicates(manifest_of(sha256=list("aaxyzw")), found)) == []
+    # Excluded films are still shown beside those that are kept.
+    shown = number_groups(manifest, found, "near_duplicates_two_patients")
+    assert shown["name"].tolist() == ["d.png", "e.png"]
 
 
 @pytest.mark.usefixtures("workspace")
