@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]  # films done, films in all; what it raise
 COMMIT_FILMS = 256
 PORTION_FILMS, PORTION_BYTES = 1024, 1 << 30
 WAIT_S = 30.0
-REMEDY = "Free some space, or set CXR_WORKSPACE to a larger disk; what is decoded so far is kept."
+REMEDY = "Free some space or repair the disk, or set CXR_WORKSPACE to another; what is decoded so far is kept."
 
 
 def ignore_progress(done: int, total: int) -> None:

@@ -1,9 +1,10 @@
 """Decodes films for a pixel cache, as a process: `python -m cxr_core.data.cache.worker FOLDER EXAMINE PARENT`.
 
-It says {"ready": true} once it can decode. A request is {"films": [...]}, each a `FilmTask`; for each film one answer
-goes back (see `FilmAnswer`). The worker writes the grids into their rows itself. It ends when its pipe closes, and it
-writes no grid once the process that started it (PARENT, its number) has ended, since the rows may be given to other
-films by then. A film that crashes the decoder, hangs or takes too much memory ends the worker too.
+It says {"ready": true} once it can decode, or {"failed": REASON} where the cache cannot be written. A request is
+{"films": [...]}, each a `FilmTask`; for each film one answer goes back (see `FilmAnswer`). The worker writes the grids
+into their rows itself. It ends when its pipe closes, and it writes no grid once the process that started it (PARENT, its
+number) has ended, since the rows may be given to other films by then. A film that crashes the decoder, hangs or takes
+too much memory ends the worker too.
 """
 
 import errno
@@ -123,7 +124,12 @@ def serve_films(folder: Path, examine: bool, parent: int) -> None:
     keep_freed_memory()
     cv2.setNumThreads(1)
     limit_memory(MEMORY_LIMIT_BYTES)
-    with closing(GridFile(folder / GRIDS, parent)) as grids:
+    try:
+        opened = GridFile(folder / GRIDS, parent)
+    except OSError as error:  # a disk that has turned read-only, say
+        connection.send({"failed": error.strerror or str(error)})
+        return
+    with closing(opened) as grids:
         decoder = FilmDecoder(folder, grids, examine=examine)
         connection.send({"ready": True})
         while (request := connection.receive()) is not None:

@@ -4,6 +4,7 @@ A film is blamed for the end of a process only after it has ended two fresh ones
 has ended, as the system does when memory runs out, says nothing about its films: they are handed to the next one.
 """
 
+import errno
 import os
 import queue
 import signal
@@ -172,7 +173,10 @@ class WorkerPool:
         self._stopped.wait(0.1 * kills)  # memory may become free
 
     def _start_child(self) -> ChildProcess:
-        """A fresh process that is ready to decode. Raises OSError or DataError when there is none to be had."""
+        """A fresh process that is ready to decode.
+
+        Raises OSError when no process can be started or the cache cannot be written, DataError when it ends.
+        """
         arguments = [
             os.path.abspath(self._folder),
             "examine" if self._examine else "decode",
@@ -185,7 +189,7 @@ class WorkerPool:
                 if self._stopped.is_set():
                     child.kill()
             try:
-                child.receive()
+                message = child.receive()
             except ChildEnded:
                 if self._stopped.is_set():
                     return child
@@ -197,6 +201,9 @@ class WorkerPool:
                     ) from None
                 self._note_kill(status, FilmTask(0, "its start", ""))
             else:
+                if (reason := message.get("failed")) is not None:
+                    self._end_child(child)
+                    raise OSError(errno.EIO, str(reason))
                 return child
 
     def _take_idle(self) -> ChildProcess | None:

@@ -489,6 +489,32 @@ def test_full_disk_is_reported_and_keeps_decoded_films(
     require_all(cache, films)
 
 
+def test_a_disk_that_turns_read_only_is_named_by_decoders_that_start_after_it(
+    tmp_path: Path, films: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = PixelCache(InputSpec(side=64, channels=1), tmp_path / "cache")
+    cache.build(films[:8])
+    patched(tmp_path, monkeypatch, READ_ONLY_DISK)
+    with pytest.raises(DataError) as refused:
+        cache.build(films)
+    says = f"{cache.folder} cannot be filled further: Read-only file system. Free some space"
+    assert str(refused.value).startswith(says)
+    monkeypatch.delenv("PYTHONPATH")
+    cache.build(films)
+    require_all(cache, films)
+
+
+READ_ONLY_DISK = """
+import errno, os, pathlib
+original = pathlib.Path.open
+def open_on_a_read_only_disk(path, mode="r", *rest, **options):
+    if "+" in mode:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+    return original(path, mode, *rest, **options)
+pathlib.Path.open = open_on_a_read_only_disk
+"""
+
+
 def test_two_builds_at_once_take_turns(tmp_path: Path, films: list[Path]) -> None:
     waited: list[bool] = []
 
