@@ -2,7 +2,7 @@
 
 It says {"ready": true} once it can decode, or {"failed": REASON} where the cache cannot be written. A request is
 {"films": [...]}, each a `FilmTask`; for each film one answer goes back (see `FilmAnswer`). The worker writes the grids
-into their rows itself. It ends when its pipe closes, and it writes no grid once the process that started it (PARENT, its
+into their rows itself. It ends when its pipe closes, and writes no grid once the process that started it (PARENT, its
 number) has ended, since the rows may be given to other films by then. A film that crashes the decoder, hangs or takes
 too much memory ends the worker too.
 """
