@@ -146,16 +146,21 @@ def _extrapolate(
         images_per_second=speed,
         films=films,
         undecoded=measured.undecoded,
-        sentence=_describe(recipe.epochs, duration_s, memory_mb, speed, measured),
+        sentence=_describe(recipe.epochs, train, duration_s, memory_mb, speed, measured),
     )
 
 
 def _describe(
-    epochs: int, duration_s: float, memory_mb: float, speed: float, measured: Measurements
+    epochs: int,
+    train: int,
+    duration_s: float,
+    memory_mb: float,
+    speed: float,
+    measured: Measurements,
 ) -> str:
     sentence = (
         f"About {format_duration(max(1.0, duration_s))} for {format_count(epochs, 'epochs')} of "
-        f"{format_count(measured.train, 'films')}, and {_format_memory(memory_mb)} of memory; measured over "
+        f"{format_count(train, 'films')}, and {_format_memory(memory_mb)} of memory; measured over "
         f"{format_count(measured.steps, 'steps')} at {speed:.0f} images/s."
     )
     if measured.undecoded:

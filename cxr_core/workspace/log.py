@@ -165,7 +165,7 @@ class _SharedFile(RotatingFileHandler):
                 finally:
                     if self.stream is not None:
                         self.stream.close()
-                        self.stream = None  # type: ignore[assignment]
+                        self.stream = None
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """A full or read-only disk; Python's own answer is a traceback in the terminal."""
