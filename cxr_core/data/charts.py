@@ -425,7 +425,9 @@ def _order_findings(entries: Sequence[Prevalence]) -> list[str]:
 
 
 def _describe_count(row: Prevalence) -> str:
-    return f"{row.positives:,} of {row.known:,}" if row.known else "no known label"
+    if not row.known:
+        return "no known label" if row.unknown else ""
+    return f"{row.positives:,} of {row.known:,}"
 
 
 def _annotate_cell(row: int, column: int, share: float) -> dict[str, object]:

@@ -100,7 +100,8 @@ def summarise_films(index: FilmIndex, selection: Selection = EVERY_FILM) -> Summ
 
     The restriction of a dimension does not count for its own numbers, so that a chart keeps its other bars: with one
     split selected, `splits` still has all, and everything else is of that split alone. Splits, levels and findings
-    without a film are there with 0. Takes 40 ms for 112,120 films and 14 findings.
+    without a film are there with 0. Takes 20 ms of a processor for 112,120 films and 14
+    findings.
     """
     masks = {
         dimension: index.match_dimension(selection, dimension)

@@ -33,7 +33,7 @@ VERSION = 1  # a new one makes every dataset be searched again
 SCHEMA: Literal[1] = 1
 # Correlations of descriptions, from which a pair is looked at again and then compared by pixels.
 LEAST_COARSE, LEAST_FINE = 0.93, 0.94
-# Correlations of detail. Two films of one patient, taken minutes apart, reach 0.95; of two patients, 0.81.
+# Correlations of detail. Two films of one patient, taken minutes apart, reach 0.95; of two patients, 0.83.
 LEAST_OF_PATIENTS, LEAST_OF_ONE_PATIENT = 0.88, 0.965
 BLOCK, OTHERS = (
     256,
