@@ -110,7 +110,7 @@ def test_several_runs_are_submitted_by_one_click(
     control.set_value("A grid").run()
     assert "a grid needs a field with two values or more" in visible_text(app)
     assert find_button(app, "Start: a grid").disabled
-    find_labelled(app.text_input, "Learning rate").set_value("0.1, 0.01, 0.001").run()
+    find_labelled(app.text_input, "Learning rate: values").set_value("0.1, 0.01, 0.001").run()
     assert "3 runs" in visible_text(app)
     find_button(app, "Start: a grid").click().run()
     assert not app.exception

@@ -87,11 +87,11 @@ def find_cross_validation(name: str) -> CrossValidation | None:
         return None
 
 
-def list_cross_validations() -> list[CrossValidation]:
-    """Those of the workspace that can be read, the newest first."""
+def list_cross_validations(most: int | None = None) -> list[CrossValidation]:
+    """Those of the workspace that can be read, the newest first. most: how many at most; None for all."""
     records = workspace().glob(f"evaluations/[!.]*/{RECORD}")
     newest = sorted(records, key=lambda path: path.stat().st_mtime, reverse=True)
-    found = [find_cross_validation(path.parent.name) for path in newest]
+    found = [find_cross_validation(path.parent.name) for path in newest[:most]]
     return [each for each in found if each is not None]
 
 

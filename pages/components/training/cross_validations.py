@@ -28,7 +28,7 @@ SHOWN = 5  # the newest
 def show_cross_validations(state: TrainPageState, runs: Sequence[Job]) -> None:
     """The newest cross-validations, a row each; open one to see its folds."""
     by_folder = {run.folder: run for run in runs}
-    for cross_validation in list_cross_validations()[:SHOWN]:
+    for cross_validation in list_cross_validations(SHOWN):
         with show_errors():
             _show_one(state, cross_validation, by_folder)
 
@@ -48,7 +48,15 @@ def _show_one(
         )
         summary = f"out-of-fold AUROC: {summary}"
     title = f"Cross-validation **{plain(cross_validation.name)}** :gray[· {plain(summary)}]"
-    with st.expander(title, icon=":material/call_split:"):
+    box = st.expander(
+        title,
+        icon=":material/call_split:",
+        key=f"cross-validation-{cross_validation.name}",
+        on_change="rerun",
+    )
+    if not box.open:  # the figures of its folds are read when somebody looks
+        return
+    with box:
         _show_folds(cross_validation, folds, [figure.finding for figure in pooled])
         if pooling is not None and pooling.state not in ("finished",):
             st.caption(f"Pooled evaluation: {plain(pooling.sentence)}")

@@ -128,7 +128,7 @@ def _ask_grid(draft: RunDraft, recipe: Recipe) -> Sweep:
         for name in chosen:
             spec = specs[name]
             text = st.text_input(
-                spec.setting.label,
+                f"{spec.setting.label}: values",
                 f"{_to_text(read_value(recipe, name))}, ",
                 key=draft.widget_key(f"sweep-values-{name}"),
                 width=FIELD_PX,
