@@ -25,15 +25,15 @@ def show_selectable_rows(
     The browser sends row numbers. A click may be on its way while the list changes, so the ids are part of the widget's
     key, and its callback keeps the ids that this very table was drawn with.
     """
-    drawn = tuple(ids)
-    table_key = f"{key}-{_digest(drawn)}"
-    marked = [row for row, each in enumerate(drawn) if each in selected]
-    if set(session.selected_rows(table_key)) != set(marked):
-        session.set_field_value(table_key, {"selection": {"rows": marked}})
+    shown_ids = tuple(ids)
+    table_key = f"{key}-{_digest(shown_ids)}"
+    selected_rows = [row for row, each in enumerate(shown_ids) if each in selected]
+    if set(session.selected_rows(table_key)) != set(selected_rows):
+        session.set_field_value(table_key, {"selection": {"rows": selected_rows}})
 
     def store() -> None:
         picked = set(session.selected_rows(table_key))
-        on_select(tuple(each for row, each in enumerate(drawn) if row in picked))
+        on_select(tuple(each for row, each in enumerate(shown_ids) if row in picked))
 
     st.dataframe(
         rows,

@@ -82,6 +82,8 @@ def test_runs_are_found_by_what_is_known_of_them(
 ) -> None:
     """Also the run that a shell started, whose dataset only its manifest names, by its folder."""
     register_dataset(workspace, "chests")
+    record = workspace / "datasets" / "chests" / "dataset.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"folders": ["/data/films"]}))
     run = runs.write_interrupted("by-hand", hand=True)
     write_annotation(run, RunAnnotation(name="First try", tags=("night",), note="looks good"))
     other = runs.write_finished("other")

@@ -98,7 +98,11 @@ def parallel_coordinates(
 
 def _setting_axis(name: str, values: Sequence[Json]) -> dict[str, Any]:
     """An axis of numbers, logarithmic where they differ by more than WIDE_RANGE; of anything else, of texts."""
-    numbers = [float(each) for each in values if type(each) in (int, float)]
+    numbers = [
+        float(each)
+        for each in values
+        if isinstance(each, int | float) and not isinstance(each, bool)
+    ]
     if len(numbers) < len(values):
         return _text_axis(name, [format_setting(each) for each in values])
     if min(numbers) <= 0 or max(numbers) <= WIDE_RANGE * min(numbers):

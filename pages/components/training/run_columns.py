@@ -48,11 +48,16 @@ def list_columns(rows: Sequence[TableRow]) -> dict[str, Column]:
 
 def sort_rows(rows: Sequence[TableRow], column: Column, ascending: bool) -> list[TableRow]:
     """The rows in the order of a column; those without a value come last."""
-    filled = [row for row in rows if column.value(row) not in (None, "")]
-    empty = [row for row in rows if column.value(row) in (None, "")]
-    are_numbers = all(isinstance(column.value(row), int | float) for row in filled)
-    key = column.value if are_numbers else lambda row: str(column.value(row)).casefold()
-    return [*sorted(filled, key=key, reverse=not ascending), *empty]  # type: ignore[type-var]
+    values = [(column.value(row), row) for row in rows]
+    filled = [(value, row) for value, row in values if value not in (None, "")]
+    empty = [row for value, row in values if value in (None, "")]
+    are_numbers = all(isinstance(value, int | float) for value, _ in filled)
+
+    def place(entry: tuple[float | str | None, TableRow]) -> Any:
+        return entry[0] if are_numbers else str(entry[0]).casefold()
+
+    in_order = sorted(filled, key=place, reverse=not ascending)
+    return [*(row for _, row in in_order), *empty]
 
 
 def configure_columns(names: Iterable[str]) -> dict[str, Any]:

@@ -41,15 +41,14 @@ def show_run_comparison(state: TrainPageState, runs: Sequence[Job]) -> None:
     differences = recipe_differences(folders)
     figures = tabulate_figures(folders)
     has_baseline = runs[0].id == baseline
-    rows = {"Run": [run.name for run in runs], "State": [run.state for run in runs]}
-    rows |= {
-        label_setting(name): _show_setting(name, values) for name, values in differences.items()
+    rows: dict[str, Sequence[str]] = {
+        "Run": [run.name for run in runs],
+        "State": [run.state for run in runs],
     }
+    for name, settings in differences.items():
+        rows[label_setting(name)] = _show_setting(name, settings)
     for key, values in figures.items():
-        rows[label_figure(*key)] = [
-            _show_figure(value, values[0] if has_baseline and index else None)
-            for index, value in enumerate(values)
-        ]
+        rows[label_figure(*key)] = _show_figures(values, has_baseline)
     heads = [
         f"{name} (baseline)" if run.id == baseline else name
         for run, name in zip(runs, names, strict=True)
@@ -84,6 +83,14 @@ def _show_setting(name: str, values: Sequence[Json]) -> list[str]:
             for value in values
         ]
     return [format_setting(value) for value in values]
+
+
+def _show_figures(figures: Sequence[RunFigure | None], has_baseline: bool) -> list[str]:
+    """Each run's figure; with a baseline, which comes first, also how far the others lie from it."""
+    baseline = figures[0] if has_baseline else None
+    return [
+        _show_figure(figure, baseline if index else None) for index, figure in enumerate(figures)
+    ]
 
 
 def _show_figure(figure: RunFigure | None, baseline: RunFigure | None) -> str:
