@@ -9,14 +9,18 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+
+from cxr_core.models.networks.architectures import FilmClassifier, Network
+
+# isort: split
+# timm can be imported from here on, as architectures has declared torchvision's operators.
 from timm.optim import create_optimizer_v2
 from timm.utils import ModelEmaV3
-from torch import Tensor, nn
 
 from cxr_core.data.film_set import FilmSet
 from cxr_core.data.loader import Batch
 from cxr_core.errors import RunError
-from cxr_core.models.networks.architectures import FilmClassifier, Network
 from cxr_core.training.engine.augment import (
     AugmentationSample,
     apply_augmentation,
