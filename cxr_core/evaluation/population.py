@@ -35,13 +35,13 @@ def select_population(films: Manifest, population: Population) -> PopulationFilm
 
     Raises DataError when none is inside, which names the reasons.
     """
-    reasons = _find_reasons(films, population)
+    reasons = find_reasons_outside(films, population)
     inside = reasons == ""
     counts = Counter(reasons[~inside].tolist())
     if not inside.any():
         raise DataError(
             f"none of the {format_count(len(reasons), 'films')} shows a patient whom the model is for "
-            f"({population.text}): {_join_reasons(counts)}. Give other films"
+            f"({population.text}): {join_reasons(counts)}. Give other films"
         )
     table = films.table
     record = EvaluatedPopulation(
@@ -68,7 +68,7 @@ def describe_population(data: EvaluatedData) -> str:
         left_out = sum(record.outside.values())
         sentences.append(
             f"{left_out:,} of {format_count(record.films, 'films')} lie outside it and are not counted: "
-            f"{_join_reasons(record.outside)}."
+            f"{join_reasons(record.outside)}."
         )
     else:
         sentences.append("No film lies outside it.")
@@ -78,7 +78,7 @@ def describe_population(data: EvaluatedData) -> str:
     return " ".join(sentences)
 
 
-def _find_reasons(films: Manifest, population: Population) -> np.ndarray:
+def find_reasons_outside(films: Manifest, population: Population) -> np.ndarray:
     """(N,) why each film is outside; empty for those inside."""
     ages = films.table["age"].to_numpy(np.float64)
     views = films.table["view"]
@@ -103,7 +103,7 @@ def _count_unknown(films: Manifest, population: Population) -> Iterator[tuple[st
             yield name, count
 
 
-def _join_reasons(counts: dict[str, int] | Counter[str]) -> str:
+def join_reasons(counts: dict[str, int] | Counter[str]) -> str:
     """`in 30 films the patient is younger than 18, in 6 the view is AP`."""
     parts = []
     for reason, count in counts.items():

@@ -6,11 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from scipy.special import expit
 from sklearn.metrics import confusion_matrix
 from streamlit.testing.v1 import AppTest
 
+from cxr_core.evaluation.charts.base import Chart
 from cxr_core.evaluation.charts.film_filter import FilmFilter
 from pages.components.markdown import plain
 from tests.pages.app_bench import find_button, open_page, table_text, visible_text
@@ -236,3 +239,132 @@ def test_segmentation_model_shows_its_report(
     assert not app.exception
     assert "segments heart and lungs" in visible_text(app)
     assert not app.tabs
+
+
+def test_a_click_means_the_evaluation_that_was_drawn_although_the_list_has_grown(
+    app: AppTest, workspace: Path, evaluated: Path
+) -> None:
+    """The newest comes first, so that one written between drawing and click moves all others."""
+    root = workspace / "evaluations"
+    for name in ("first", "second"):
+        shutil.copytree(evaluated / "evaluations" / name, root / name)
+    open_tab(app)
+    (box,) = [each for each in app.selectbox if each.label == "Model and films"]
+    drawn = list(box.options)
+    newest = write_evaluation(
+        root / "newest", predictions(seed=2), made="2027-01-01T00:00:00+00:00"
+    )
+    box.set_value(str(root / "second")).run()
+    assert not app.exception
+    (box,) = [each for each in app.selectbox if each.label == "Model and films"]
+    assert len(box.options) == len(drawn) + 1
+    assert box.value == app.session_state["evaluate_page"].folder == str(root / "second")
+    assert app.query_params["evaluation"] == "second"
+    shutil.rmtree(newest)
+
+
+def test_evaluations_that_read_alike_are_told_apart(app: AppTest, workspace: Path) -> None:
+    """The browser sends what it shows, so no two lines may be the same."""
+    for name in ("one", "other"):
+        write_evaluation(workspace / "evaluations" / name)
+    open_tab(app)
+    (box,) = [each for each in app.selectbox if each.label == "Model and films"]
+    assert sorted(option.rsplit(" · ", 1)[1] for option in box.options) == ["one", "other"]
+
+
+def test_points_with_other_films_behind_them_are_another_chart() -> None:
+    """So that a click that was on its way while the films changed opens none that were not shown."""
+    figure = go.Figure()
+
+    def chart(*bounds: float) -> Chart:
+        filters = {0: [FilmFilter(low=low) for low in bounds]}
+        return Chart(figure=figure, description="", table=pd.DataFrame(), filters=filters)
+
+    assert chart(0.1, 0.2).filters_digest == chart(0.1, 0.2).filters_digest
+    assert chart(0.1, 0.2).filters_digest != chart(0.1, 0.3).filters_digest
+
+
+def test_the_address_names_what_is_shown_and_leads_back_to_it(
+    app: AppTest, evaluated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXR_WORKSPACE", str(evaluated))
+    link = {"evaluation": "second", "tab": "films", "view": "PA", "outcome": "false_negative"}
+    open_page(app, "evaluate", **link, age_min="40", low="nan", label="7")
+    state = app.session_state["evaluate_page"]
+    assert (state.folder, state.tab, state.view) == (
+        str(evaluated / "evaluations" / "second"),
+        "Films",
+        "PA",
+    )
+    assert state.film_filter == FilmFilter(outcome="false_negative", age_min=40)
+    assert dict(app.query_params.items()) == {**link, "finding": "cardiomegaly", "age_min": "40"}
+    state.switch_tab("Curves")
+    app.run()
+    assert "age_min" not in app.query_params
+    assert app.query_params["tab"] == "curves"
+    assert str(evaluated) not in str(dict(app.query_params.items()))
+
+
+def test_a_link_with_the_folder_of_an_earlier_version_still_leads_to_its_evaluation(
+    app: AppTest, evaluated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXR_WORKSPACE", str(evaluated))
+    open_page(app, "evaluate", evaluation=str(evaluated / "evaluations" / "second"))
+    assert app.query_params["evaluation"] == "second"
+    open_page(app, "evaluate", evaluation="gone")
+    assert app.session_state["evaluate_page"].folder == str(evaluated / "evaluations" / "second")
+
+
+def test_a_link_to_an_evaluation_that_is_gone_says_so(
+    app: AppTest, evaluated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXR_WORKSPACE", str(evaluated))
+    open_page(app, "evaluate", evaluation="gone")
+    assert "There is no evaluation gone any more" in app.warning[0].value
+    assert app.query_params["evaluation"] == "first"
+
+
+def test_useless_output_is_flagged_although_it_is_calibrated(app: AppTest, workspace: Path) -> None:
+    table = predictions()
+    table["probability"] = 1 / 3
+    place = write_evaluation(workspace / "evaluations" / "constant", table)
+    open_tab(app)
+    assert plain("Nearly constant output: 60 of 60 films") in app.error[0].value
+    recorded = json.loads((place / "metrics.json").read_text())
+    assert recorded["findings"]["cardiomegaly"].pop("degenerate").startswith("Nearly constant")
+    assert "Nearly constant output" in (place / "report.html").read_text()
+    recorded["made"] = "2026-05-01T00:00:00+00:00"
+    (place / "metrics.json").write_text(json.dumps(recorded))  # as an earlier version wrote it
+    app.run()
+    assert plain("Nearly constant output: 60 of 60 films") in app.error[0].value
+
+
+def test_calibration_on_the_films_that_fitted_it_is_named_so(app: AppTest, workspace: Path) -> None:
+    write_evaluation(workspace / "runs" / "one" / "evaluation" / "val", split="val")
+    open_tab(app, "Calibration")
+    assert "Calibration and thresholds were fitted on these films" in visible_text(app)
+    assert "Calibration error, fitted on these films" in table_text(app)
+
+
+def test_films_left_out_are_counted_and_those_measured_apart_are_shown(
+    app: AppTest, workspace: Path, evaluated: Path
+) -> None:
+    place = Path(
+        shutil.copytree(evaluated / "evaluations" / "first", workspace / "evaluations" / "adults")
+    )
+    metrics = json.loads((place / "metrics.json").read_text())
+    metrics["data"]["population"] = {
+        "text": "adults",
+        "films": 96,
+        "data_sha256": "1" * 64,
+        "outside": {"the patient is younger than 18": 36},
+        "unknown": {},
+    }
+    metrics["outside_population"] = {
+        "cardiomegaly": {**metrics["findings"]["cardiomegaly"], "subgroups": None}
+    }
+    (place / "metrics.json").write_text(json.dumps(metrics))
+    open_tab(app)
+    assert not app.exception
+    assert "36 of 96 films lie outside it and are not counted" in visible_text(app)
+    assert any("Outside the intended population: 60 films" in each.label for each in app.expander)

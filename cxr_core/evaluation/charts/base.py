@@ -15,9 +15,10 @@ import plotly.graph_objects as go
 from scipy.special import expit, logit
 
 from cxr_core.evaluation.charts.film_filter import FilmFilter
-from cxr_core.presentation.palette import GREY, tint
+from cxr_core.presentation.palette import BLUE, GREY, tint
 
 GRID_COLOUR = tint(GREY, 0.28)
+CLEAR = "rgba(0, 0, 0, 0)"  # also behind the camera button, which Plotly puts on a grey box
 MAX_POINTS = 400  # drawn of one line; the chart's table has them all
 DIGITS = 4
 AXIS_END = 7.5  # log-odds; 0.06 % and 99.94 %
@@ -72,8 +73,9 @@ def make_figure(
         },
         dragmode=False,
         hovermode="closest",
-        paper_bgcolor="rgba(0, 0, 0, 0)",
-        plot_bgcolor="rgba(0, 0, 0, 0)",
+        modebar={"bgcolor": CLEAR, "color": GREY, "activecolor": BLUE},
+        paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
         **layout,
     )
     axes = {

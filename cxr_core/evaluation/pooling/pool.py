@@ -29,6 +29,7 @@ from cxr_core.evaluation.metrics.figures import (
 from cxr_core.evaluation.metrics.results import (
     RATES,
     ClassificationReport,
+    DecisionFigures,
     EvaluatedData,
     FindingFigures,
     PointFigures,
@@ -41,7 +42,7 @@ from cxr_core.models.card import ModelCard, OperatingPoint
 from cxr_core.presentation.wording import OUT_OF_FOLD
 
 CALLS = OperatingPoint(name=BALANCED, threshold=0.5, source="")  # of calls as 0 and 1
-LEVELS = {"present_from": 0.75, "absent_below": 0.25}  # of calls as 0, 0.5 (undecided) and 1
+SUSPECTED_FROM, UNDECIDED_FROM = 0.75, 0.25  # of calls as 0, 0.5 (undecided) and 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -144,9 +145,9 @@ class _PooledFinding:
             if point.name == BALANCED:
                 rates = {name: getattr(of_calls, name) for name in RATES}
                 figures = replace(figures, **rates)
-        decisions = {}
+        decisions: dict[str, DecisionFigures] = {}
         for decision in self._card.decisions.get(self._key, ()):
-            levels = replace(decision, **LEVELS)
+            levels = replace(decision, present_from=SUSPECTED_FROM, absent_below=UNDECIDED_FROM)
             graded = compute_finding_figures(
                 self._grade(decision.name), labels, patients, (CALLS,), (levels,)
             )

@@ -102,17 +102,17 @@ def render_report(report: EvaluationReport) -> str:
     )
 
 
-def describe_films(data: EvaluatedData, split: str) -> str:
-    """The films and where they come from: `1,306 films of 500 patients, the data's own test split of nih_cxr8`."""
-    counts = f"{format_count(data.films, 'films')} of {format_count(data.patients, 'patients')}"
+def describe_source(data: EvaluatedData, split: str) -> str:
+    """Where the films come from: `the data's own test split of nih_cxr8`, or `the run's test split of mine`."""
     whose = {"data": "the data's own ", "run": "the run's "}.get(data.split_by, "the ")
     names = " + ".join(Path(folder).name for folder in data.folders)
-    return f"{counts}, {whose}{split_name(split)}" + (f" of {names}" if names else "")
+    return f"{whose}{split_name(split)}" + (f" of {names}" if names else "")
 
 
 def build_films_paragraphs(data: EvaluatedData, split: str) -> list[Paragraph]:
     """How many films of how many patients were evaluated, and which films of the split were left out."""
-    lead = Paragraph(f"Evaluated on {describe_films(data, split)}.", "lead")
+    counts = f"{format_count(data.films, 'films')} of {format_count(data.patients, 'patients')}"
+    lead = Paragraph(f"Evaluated on {counts}: {describe_source(data, split)}.", "lead")
     if split == OUT_OF_FOLD:  # those are of the recipe's population
         return [lead]
     return [lead, Paragraph(describe_population(data))]

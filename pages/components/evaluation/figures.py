@@ -6,7 +6,7 @@ from typing import Protocol
 import streamlit as st
 
 from cxr_core.evaluation.metrics.results import FindingFigures
-from cxr_core.evaluation.report.document import describe_films
+from cxr_core.evaluation.report.document import describe_source
 from cxr_core.evaluation.report.evaluation_report import CALIBRATION_FIGURES
 from cxr_core.evaluation.report.notes import FITTED_HERE
 from cxr_core.evaluation.store.loaded import LoadedEvaluation
@@ -133,8 +133,8 @@ def show_headline(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         st.markdown(
-            f"**{format_count(counts.n, 'films')}**, {counts.positives:,} of them labelled present{share}. "
-            f"From {plain(describe_films(record.head.data, record.head.split))}. "
+            f"**{format_count(counts.n, 'films')}**, {counts.positives:,} of them labelled present{share}, "
+            f"from {plain(describe_source(record.head.data, record.head.split))}. "
             ":gray[Below each figure is its 95 % interval from 1,000 bootstrap resamples of the patients.]",
             width="stretch",
         )
