@@ -7,7 +7,6 @@ Colours are those of the palette; what is unknown is grey and hatched. Text take
 """
 
 import html
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -191,11 +190,11 @@ def _draw_prevalence_bars(split: str, rows: Sequence[Prevalence]) -> go.Bar:
     names, shares, above, below, details = [], [], [], [], []
     for row in rows:
         names.append(finding_name(row.finding))
-        share = 0.0 if math.isnan(row.share) else row.share
-        low, high = row.interval if row.known else (0.0, 0.0)
+        low, high = row.interval
+        share = row.share if row.known else None  # no bar, and no whisker
         shares.append(share)
-        above.append(high - share)
-        below.append(share - low)
+        above.append(0.0 if share is None else high - share)
+        below.append(0.0 if share is None else share - low)
         details.append([_describe_count(row), f"{100 * low:.2g}", f"{100 * high:.2g}", row.unknown])
     return go.Bar(
         orientation="h",
@@ -408,9 +407,11 @@ def _draw_figure(
         },
         dragmode=False,
         hovermode="closest",
+        modebar={"bgcolor": "rgba(0, 0, 0, 0)", "color": GREY},  # no grey box behind the camera button
     )
-    figure.update_xaxes(fixedrange=True, automargin=True)
-    figure.update_yaxes(fixedrange=True, automargin=True, title_standoff=8)
+    axes = {"fixedrange": True, "automargin": True, "exponentformat": "none"}
+    figure.update_xaxes(**axes)
+    figure.update_yaxes(**axes, title_standoff=8)
     figure.update_traces(unselected={"marker": {"opacity": PALE}}, selector={"type": "bar"})
     return figure
 
