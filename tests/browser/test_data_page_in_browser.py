@@ -116,20 +116,49 @@ def test_a_preparation_with_odd_files_is_cancelled_and_then_done(
     expect(page.get_by_text("of them 2 unreadable")).to_be_visible(timeout=60_000)
 
 
-def test_click_on_a_bar_shows_its_films(page: Page, app: str, folder: Path) -> None:
-    cards = explore(page, app, folder)
-    bars = page.locator(".js-plotly-plot").first.locator(".trace.bars")
-    expect(bars.first).to_be_visible()
-    bar = bars.nth(1).locator(".point path").first  # the second part of one finding
-    bar.evaluate("e => e.scrollIntoView({block: 'center'})")
+def click_bar(page: Page, chart: int, bar: int) -> None:
+    """Click the bar of a chart, by its place among all of them."""
+    path = page.locator(".js-plotly-plot").nth(chart).locator(".trace.bars .point path").nth(bar)
+    expect(path).to_be_visible()
+    path.evaluate("e => e.scrollIntoView({block: 'center'})")
     page.wait_for_timeout(500)  # Plotly answers once the page stands still
-    box = bar.bounding_box()
+    box = path.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+
+
+def test_charts_filter_one_another_and_a_selection_is_saved(
+    page: Page, app: str, app_workspace: Path, folder: Path
+) -> None:
+    cards = explore(page, app, folder)
+    click_bar(page, 0, 1)  # the test split
+    expect(page.get_by_text("10 films of 10 patients")).to_be_visible()
+    expect(cards).to_have_count(10)
+    assert "split=test" in page.url
+    click_bar(page, 1, 1)  # pneumonia, of test
     expect(page.get_by_text("5 films of 5 patients")).to_be_visible()
     expect(cards).to_have_count(5)
-    page.get_by_role("button", name="Clear").click()
+    page.locator("input.pick").nth(0).check()
+    page.locator("input.pick").nth(3).check()
+    expect(page.get_by_text("2 films picked")).to_be_visible()
+    page.get_by_role("button", name="Save as a subset").click()
+    page.get_by_label("Name", exact=True).fill("two-films")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("2 films are kept as two-films.")).to_be_visible()
+    assert (app_workspace / "subsets" / "two-films.json").is_file()
+    page.keyboard.press("Escape")
+    address = page.url
+    page.get_by_role("button", name="pneumonia positive").click()
+    expect(page.get_by_text("10 films of 10 patients")).to_be_visible()
+    page.get_by_role("button", name="split test").click()
     expect(page.get_by_text("30 films of 30 patients")).to_be_visible()
+    # Streamlit asks below the page's path for its settings first, which the console of `page` would show as an error.
+    browser = page.context.browser
+    assert browser is not None
+    other = browser.new_page()
+    other.goto(address)
+    expect(other.get_by_text("5 films of 5 patients")).to_be_visible(timeout=60_000)
+    other.close()
 
 
 def test_film_opens_large_and_hostile_names_stay_text(page: Page, app: str, folder: Path) -> None:

@@ -43,7 +43,7 @@ class FilmWatch:
         self.run, self.films, self.names = run, films, names
         self.findings, self.epochs = tuple(findings), epochs
         self.labels = films.labels[:, : len(self.findings)]
-        self._followed = choose_followed(self.labels)
+        self._followed, self._followed_columns = choose_followed(self.labels)
         self._has_ended = False
 
     def watch(
@@ -69,9 +69,13 @@ class FilmWatch:
         with torch.inference_mode():
             features = network.forward_features(inputs(torch.from_numpy(grids)))
             evidence = network.head.attribute_to_cells(features).float().cpu().numpy()
+        # A followed film keeps its finding; of a worst one, the finding that it got most wrong is shown.
+        columns = [_find_worst(losses[row]) for row in worst] + self._followed_columns
         watched = [
-            self._describe(int(row), grid, cells, logits[row], losses[row])
-            for row, grid, cells in zip(chosen, grids, evidence, strict=True)
+            self._describe(row, column, grid, cells[column], logits[row])
+            for row, column, grid, cells in zip(
+                chosen.tolist(), columns, grids, evidence, strict=True
+            )
         ]
         record = WatchedEpoch(
             epoch=epoch,
@@ -86,45 +90,49 @@ class FilmWatch:
             log.warning("the worst validation films are no longer kept: %s", error.strerror)
 
     def _describe(
-        self,
-        row: int,
-        grid: np.ndarray,
-        evidence: np.ndarray,
-        logits: np.ndarray,
-        losses: np.ndarray,
+        self, row: int, column: int, grid: np.ndarray, evidence: np.ndarray, logits: np.ndarray
     ) -> WatchedFilm:
-        """evidence: (L, h, w).  logits, losses: (L,), losses NaN where the label is unknown."""
+        """column: of the finding whose evidence (h, w) is given.  logits: (L,)."""
         labels = self.labels[row]
-        known = np.flatnonzero(~np.isnan(labels))
-        finding = int(np.nanargmax(losses)) if len(known) else 0
+        loss = mean_of_known(compute_losses(logits[None], labels[None]))[0]
         return WatchedFilm(
             name=self.names[row],
             picture=_encode(grid),
-            labels={self.findings[column]: int(labels[column]) for column in known},  # type: ignore[misc]
-            logits={
-                key: round(float(value), 4)
-                for key, value in zip(self.findings, logits, strict=True)
+            labels={
+                key: 1 if label == 1 else 0
+                for key, label in zip(self.findings, labels, strict=True)
+                if not np.isnan(label)
             },
-            loss=round(float(mean_of_known(losses[None])[0]), 4),
-            finding=self.findings[finding],
-            evidence=tuple(
-                tuple(round(float(cell), 4) for cell in cells) for cells in evidence[finding]
-            ),
+            logits={
+                key: round(float(logit), 4)
+                for key, logit in zip(self.findings, logits, strict=True)
+            },
+            loss=round(float(loss), 4),
+            finding=self.findings[column],
+            evidence=tuple(tuple(round(float(cell), 4) for cell in cells) for cells in evidence),
         )
 
 
-def choose_followed(labels: np.ndarray) -> np.ndarray:
-    """Rows of the films that are followed: of the first findings by turns a positive and a negative one, spread evenly.
+def choose_followed(labels: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Rows of the films that are followed, and for each the column of its finding.
 
-    labels: (N, L), NaN for unknown. The same films give the same rows.
+    Of the first findings by turns a positive and a negative film, the middle one of all. labels: (N, L), NaN for
+    unknown. The same films give the same rows.
     """
-    chosen: list[int] = []
+    rows: list[int] = []
+    columns: list[int] = []
     for number in range(FOLLOWED):
         column, label = (number // 2) % labels.shape[1], 1 - number % 2
-        rows = np.setdiff1d(np.flatnonzero(labels[:, column] == label), chosen)
-        if len(rows):
-            chosen.append(int(rows[len(rows) // 2]))
-    return np.array(chosen, dtype=int)
+        left = np.setdiff1d(np.flatnonzero(labels[:, column] == label), rows)
+        if len(left):
+            rows.append(int(left[len(left) // 2]))
+            columns.append(column)
+    return np.array(rows, dtype=int), columns
+
+
+def _find_worst(losses: np.ndarray) -> int:
+    """The column of the largest loss (L,); the first where no label is known."""
+    return 0 if np.isnan(losses).all() else int(np.nanargmax(losses))
 
 
 def compute_losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

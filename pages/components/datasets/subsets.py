@@ -13,7 +13,7 @@ from pages.components.datasets.contents import DatasetContents, FilmCollection
 from pages.components.datasets.page_state import DataPageState
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
-from pages.components.session import field_text
+from pages.components.session import field_text, set_field_value
 from pages.components.wording import format_minute
 
 SUBSETS_FRAGMENT = "subsets"  # the fragment's name, by which the list of films reruns it
@@ -93,6 +93,9 @@ def _save(
     except SilhouetteError as error:
         state.error = str(error)
         return
+    for field in (NAME, NOTE):
+        set_field_value(field, "")
+    state.picked.clear()
     state.message = f"{format_count(len(subset.record.films), 'films')} are kept as {subset.name}."
     undecoded = int(films.table["sha256"].isna().sum())
     if undecoded:

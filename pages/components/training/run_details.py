@@ -30,6 +30,7 @@ from pages.components.training.live_runs import (
 from pages.components.training.page_state import TrainPageState
 from pages.components.training.publishing import show_publishing
 from pages.components.training.run_annotation import show_annotation
+from pages.components.training.worst_films import show_worst_films
 from pages.components.wording import format_timestamp
 
 
@@ -54,6 +55,8 @@ def show_run_details(state: TrainPageState, run: Job, known_tags: Sequence[str])
     with show_errors():
         _show_figures(collect_figures(run.folder))
     show_progress_charts(f"run-{run.id}", progress)
+    with show_errors():
+        show_worst_films(run)
     show_log(progress)
     if run.state == "finished":
         with show_errors():

@@ -97,10 +97,12 @@ def test_worst_films_come_first_with_the_evidence_of_their_worst_finding(
 
 def test_followed_films_are_positive_and_negative_by_turns() -> None:
     labels = np.array([[1, 0], [0, 1], [1, NAN], [0, 0], [NAN, 1]], np.float32)
-    rows = choose_followed(labels).tolist()
-    assert len(set(rows)) == len(rows) == FOLLOWED
-    assert [labels[row, number // 2] for number, row in enumerate(rows)] == [1, 0, 1, 0]
-    assert choose_followed(np.array([[1.0], [1.0]])).tolist() == [1, 0]
+    rows, columns = choose_followed(labels)
+    assert len(set(rows.tolist())) == len(rows) == FOLLOWED
+    assert columns == [0, 0, 1, 1]
+    assert labels[rows, columns].tolist() == [1, 0, 1, 0]
+    rows, columns = choose_followed(np.array([[1.0], [1.0]]))
+    assert (rows.tolist(), columns) == ([1, 0], [0, 0])
 
 
 @pytest.mark.parametrize("epochs", [1, 3, 16, 17, 100, 1000])
