@@ -1,8 +1,8 @@
 """Chooses the films on which the model of a run is measured, and compared with each model in use.
 
 They are the promotion holdout where neither was trained on it, else the data's own test split, whose uses are counted,
-else none. Which it is depends on cards and labels, never on a figure. Films of patients or views that a model was not
-made for are left out and counted.
+or the test split that the run itself made of data without one, else none. Which it is depends on cards and labels,
+never on a figure. Films of patients or views that a model was not made for are left out and counted.
 """
 
 from collections import Counter
@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import StageProgress, open_data
 from cxr_core.data.splits.holdout import HOLDOUT
 from cxr_core.errors import DataError, RunError, SplitMissing
+from cxr_core.evaluation.population import find_reasons_outside, join_reasons
 from cxr_core.evaluation.store.provenance import count_test_uses
 from cxr_core.models.card_file import AnyCard
+from cxr_core.models.networks.initialise import find_initial_model
 from cxr_core.presentation.wording import format_count
 from cxr_core.training.run_data import films_of_split
 from cxr_core.training.runs.manifest import Exclusions, split_kinds
@@ -117,19 +118,6 @@ def choose_comparison_set(
     )
 
 
-def find_reasons_outside(card: AnyCard, table: pd.DataFrame) -> np.ndarray:
-    """(N,) text: why a model was not made for the patient or view of each film of a manifest; empty where it was.
-
-    An unknown age or view is no reason.
-    """
-    reasons = []
-    for age, view in zip(table["age"], table["view"], strict=True):
-        known_age = None if pd.isna(age) else float(age)
-        known_view = None if pd.isna(view) else str(view)
-        reasons.append(card.population.excludes(known_age, known_view) or "")
-    return np.array(reasons, dtype=object)
-
-
 def _find_nothing(description: str, incumbents: Sequence[AnyCard]) -> ComparisonSet:
     none = FilmChoice(description=description)
     return ComparisonSet(
@@ -143,7 +131,7 @@ def _keep_population(films: Films, card: AnyCard) -> Films:
     """The films of patients and views that a model was made for."""
     if films.manifest is None:
         return films
-    reasons = find_reasons_outside(card, films.manifest.table)
+    reasons = find_reasons_outside(films.manifest, card.population)
     outside = reasons != ""
     if outside.all():
         return Films(None, f"{card.model} {card.version} was made for none of these patients")
@@ -160,15 +148,14 @@ def _choose_films(
         return FilmChoice(
             description=f"There are no films that were never trained on: {holdout.reason}; {test.reason}."
         )
-    table = chosen.manifest.table
-    reasons = find_reasons_outside(cards[-1], table)
+    reasons = find_reasons_outside(chosen.manifest, cards[-1].population)
     rows = reasons == ""
     left_out = _describe_left_out(cards[-1], reasons[~rows])
     if not rows.any():
         return FilmChoice(
             description=f"There are no films of patients for whom both models were made. {left_out}"
         )
-    manifest = chosen.manifest.with_table(table[rows])
+    manifest = chosen.manifest.with_table(chosen.manifest.table[rows])
     description = _describe_films(manifest, split, holdout.reason, all_test)
     sentences = (description, chosen.left_out, left_out)
     return FilmChoice(
@@ -180,10 +167,9 @@ def _describe_left_out(card: AnyCard, reasons: np.ndarray) -> str:
     """How many films were left out, and why; empty when none was."""
     if not len(reasons):
         return ""
-    counts = ", ".join(f"{reason}: {count:,}" for reason, count in Counter(reasons).most_common())
     return (
         f"Left out are {format_count(len(reasons), 'films')} outside the intended population of {card.model} "
-        f"{card.version} ({counts})."
+        f"{card.version}: {join_reasons(Counter(reasons.tolist()))}."
     )
 
 
@@ -207,8 +193,8 @@ def _find_holdout(run: RunFolder, dataset: Manifest, exclusions: Exclusions) -> 
 
 
 def _find_test_films(run: RunFolder, dataset: Manifest, exclusions: Exclusions) -> Films:
-    """The official test split of the data, where a run has left it alone."""
-    if not exclusions.official_test:
+    """The official test split of the data, where a run has left it alone, or the run's own of data without one."""
+    if not exclusions.official_test and not _made_own_split(run):
         return Films(
             None,
             "the run's card does not say that it, and what it started from, left an official test split alone",
@@ -230,12 +216,36 @@ def _exclude_films_of(
         holdout = Films(
             None, f"{name} was trained on films of the holdout, or its card cannot exclude it"
         )
-    if test.manifest is not None and not exclusions.official_test:
+    left_alone = exclusions.official_test
+    if _made_own_split(run):
+        left_alone = _has_split_of(run, incumbent)
+    if test.manifest is not None and not left_alone:
         test = Films(
             None,
-            f"the card of {name} does not rule out that it was trained on the official test split",
+            f"the card of {name} does not rule out that it was trained on the test split",
         )
     return holdout, test
+
+
+def _made_own_split(run: RunFolder) -> bool:
+    """Whether a run made its test split by ratios, from random or ImageNet's weights: no film of it was learnt."""
+    recipe = run.load_recipe()
+    by_ratios = recipe.split != "given" and recipe.fold is None and recipe.saved_split is None
+    return by_ratios and find_initial_model(recipe.init) is None
+
+
+def _has_split_of(run: RunFolder, incumbent: AnyCard) -> bool:
+    """Whether a model was trained and validated on the same films as a run, and so on none of the run's test films."""
+    learnt = run.load_manifest().data
+    data = incumbent.training.get("data")
+    return (
+        isinstance(data, dict)
+        and bool(learnt.split_sha256)
+        and (
+            data.get("split_sha256") == learnt.split_sha256
+            and data.get("data_sha256") == learnt.data_sha256
+        )
+    )
 
 
 def _describe_films(films: Manifest, split: str, no_holdout: str, all_test: Manifest | None) -> str:
@@ -245,7 +255,7 @@ def _describe_films(films: Manifest, split: str, no_holdout: str, all_test: Mani
         return f"{counts}, the promotion holdout: neither model was trained or tuned on them."
     uses = count_test_uses((all_test or films).data_sha256())
     return (
-        f"{counts}, the data's own test split, since {no_holdout}. Used before for "
+        f"{counts}, the test split, since {no_holdout}. Used before for "
         f"{format_count(uses.evaluations, 'evaluations')} of {format_count(uses.models, 'different models')}. "
         "Each choice made on these films makes their figures a little too good."
     )

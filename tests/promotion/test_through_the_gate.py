@@ -19,11 +19,11 @@ from cxr_core.errors import ModelError, RunError
 from cxr_core.evaluation.store.provenance import count_test_uses
 from cxr_core.inference import predict_films
 from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity
-from cxr_core.models.card import Calibration, ModelCard
+from cxr_core.models.card import Calibration, ModelCard, Population
 from cxr_core.models.registry import registry
 from cxr_core.models.registry.active_version import roll_back
 from cxr_core.models.registry.pointers import read_history
-from cxr_core.models.registry.registry import find_active_version
+from cxr_core.models.registry.registry import find_active_version, list_classifiers
 from cxr_core.models.store import load_card
 from cxr_core.promotion import candidate
 from cxr_core.promotion import publish as publishing
@@ -96,10 +96,14 @@ def no_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_run(
-    folder: Path, known: tuple[Path, ModelCard], seed: int = 0, recipe: Recipe = RECIPE
+    folder: Path,
+    known: tuple[Path, ModelCard],
+    seed: int = 0,
+    recipe: Recipe = RECIPE,
+    **changes: Any,
 ) -> RunFolder:
     """A finished and evaluated run as train.fit leaves it, without the training. seed 0: the network that decides."""
-    films, card = known
+    films, card = known[0], replace(known[1], **changes)
     manifest = split_manifest(recipe, open_data([films]))
     learnt = manifest.with_table(manifest.table[manifest.table["split"].isin(LEARNING_SPLITS)])
     run_manifest = RunManifest(
@@ -176,6 +180,34 @@ def test_a_good_model_goes_through_and_a_worse_one_only_with_a_reason(
     assert (
         count_test_uses(open_data([known[0]]).select_split("test").data_sha256()).evaluations == 0
     )
+
+
+def test_a_weak_model_of_another_name_is_refused_and_a_better_one_takes_its_place(
+    known, tmp_path, workspace, capsys
+):
+    publish(a_run(tmp_path / "good", known).path)
+    weak = a_run(tmp_path / "weak", known, seed=1, model="weak")
+    with pytest.raises(RunError, match=r"compared with tiny 1\.0\.0.*of tiny 1\.0\.0"):
+        publish(weak.path, "another name")
+    assert find_active_version("weak") is None
+    children = a_run(
+        tmp_path / "children",
+        known,
+        seed=1,
+        model="children",
+        population=Population(text="children", age_max=5),
+    )
+    assert compare_run(children.path).incumbent == "tiny 1.0.0"  # which reads children too
+
+    assert main([str(weak.path), "--note", "a drill", "--override", "a drill"]) == 0
+    assert "it replaces tiny 1.0.0" in capsys.readouterr().err
+    assert find_active_version("tiny") is None
+    better = a_run(tmp_path / "better", known, model="better")
+    with pytest.raises(ModelError, match=r"better replaces weak 1\.0\.0.*say why"):
+        publish(better.path)
+    folder = publish(better.path, "twice the films")
+    assert load_card(folder).training["published"]["retires"] == ["weak 1.0.0"]
+    assert [path.parent.name for path in list_classifiers()] == ["better"]
 
 
 def test_an_incumbent_that_was_trained_on_the_holdout_is_compared_on_the_official_test(
