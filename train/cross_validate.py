@@ -126,22 +126,21 @@ def _evaluate_and_pool(cross_validation: CrossValidation, progress: StageProgres
 
 def _describe_figures(path: Path) -> list[str]:
     """A line for each finding: AUROC of all held-out films, and of each fold."""
-    from cxr_core.training.sweeps.folds import find_cross_validation, read_fold_figures
-    from cxr_core.workspace.json_files import read_object
+    from cxr_core.training.sweeps.folds import (
+        find_cross_validation,
+        read_fold_figures,
+        read_pooled_figures,
+    )
 
     cross_validation = find_cross_validation(path.parent.name)
     assert cross_validation is not None
-    pooled = read_object(path)["findings"]
     lines = []
-    for key, figures in pooled.items():  # type: ignore[union-attr]
-        auroc = figures["auroc"]
-        by_fold = ", ".join(
-            "not measured" if figure is None else f"{figure.text}"
-            for figure in read_fold_figures(cross_validation, key)
-        )
+    for pooled in read_pooled_figures(cross_validation):
+        of_folds = read_fold_figures(cross_validation, pooled.finding)
+        by_fold = ", ".join(figure.text if figure else "not measured" for figure in of_folds)
         lines.append(
-            f"{finding_name(key)}: pooled out-of-fold AUROC {auroc['value']:.3f} ({auroc['low']:.3f} to "
-            f"{auroc['high']:.3f}), {auroc['positives']} of {auroc['n']} films positive; by fold {by_fold}"
+            f"{finding_name(pooled.finding)}: pooled out-of-fold AUROC {pooled.text}, {pooled.positives} of {pooled.n} "
+            f"films positive; by fold {by_fold}"
         )
     return lines
 

@@ -1,6 +1,7 @@
 """Counts who lies in each split, for a look at a split before it is saved."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -11,6 +12,15 @@ from cxr_core.data.splits.saved_split import SavedSplit
 from cxr_core.presentation.wording import finding_name, split_name
 
 LEFT_OUT = "in no split"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SplitPreview:
+    """A split that was planned and not saved yet. counts: as `count_split` gives them.  remarks: on a user's list."""
+
+    split: SavedSplit
+    counts: pd.DataFrame
+    remarks: tuple[str, ...] = ()
 
 
 def count_split(manifest: Manifest, split: SavedSplit) -> pd.DataFrame:

@@ -142,11 +142,12 @@ def save_new_split(folders: Sequence[Path | str], name: str, split: SavedSplit) 
 
     Where the dataset has the same films in the same splits under such a name, that one stands.
     """
-    (dataset, *_) = _datasets_in(folders) or [None]
-    if dataset is None:
+    datasets = _datasets_in(folders)
+    if not datasets:
         raise DataError(
             "the data is not registered; prepare it first, on the Data page or with python -m train.prepare"
         )
+    dataset = datasets[0]
     known = list_splits(dataset)
     free, number = name, 1
     while free in known:

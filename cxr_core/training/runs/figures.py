@@ -115,18 +115,19 @@ def _figures_of_split(split: str, table: JsonObject) -> Iterator[RunFigure]:
     """Figures by finding, or, of a segmenter, at the top."""
     for key, entry in table.items():
         if _is_figure(key, entry):
-            yield _parse_figure(split, "", key, _as_object(entry))
+            yield parse_figure(split, "", key, _as_object(entry))
             continue
         for name, nested in _as_object(entry).items():
             if _is_figure(name, nested):
-                yield _parse_figure(split, key, name, _as_object(nested))
+                yield parse_figure(split, key, name, _as_object(nested))
 
 
 def _is_figure(name: str, entry: Json) -> bool:
     return name in FIGURE_LABELS and isinstance(entry, dict) and "value" in entry
 
 
-def _parse_figure(split: str, finding: str, name: str, entry: JsonObject) -> RunFigure:
+def parse_figure(split: str, finding: str, name: str, entry: JsonObject) -> RunFigure:
+    """A figure as metrics.json and model cards hold it."""
     return RunFigure(
         split=split,
         finding=finding,

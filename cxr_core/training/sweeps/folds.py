@@ -10,11 +10,13 @@ from typing import ClassVar, Literal
 
 from cxr_core.errors import RecipeError, RecordError, RunError
 from cxr_core.models.card import CARD
+from cxr_core.presentation.wording import OUT_OF_FOLD
 from cxr_core.training.recipe.recipe import SAVED_SPLIT, Recipe
 from cxr_core.training.recipe.recipe_file import load_recipe
 from cxr_core.training.runs.annotation import MAX_TAG, RunAnnotation, make_annotation
-from cxr_core.training.runs.figures import RunFigure, collect_figures
+from cxr_core.training.runs.figures import METRICS_FILE, RunFigure, collect_figures, parse_figure
 from cxr_core.training.runs.run_files import MODEL
+from cxr_core.workspace.json_files import read_json_object
 from cxr_core.workspace.json_record import Count, JsonRecord, PathText, read_record_file
 from cxr_core.workspace.paths import workspace
 
@@ -87,11 +89,11 @@ def find_cross_validation(name: str) -> CrossValidation | None:
         return None
 
 
-def list_cross_validations(most: int | None = None) -> list[CrossValidation]:
-    """Those of the workspace that can be read, the newest first. most: how many at most; None for all."""
+def list_cross_validations(limit: int | None = None) -> list[CrossValidation]:
+    """Those of the workspace that can be read, the newest first. limit: how many at most; None for all."""
     records = workspace().glob(f"evaluations/[!.]*/{RECORD}")
     newest = sorted(records, key=lambda path: path.stat().st_mtime, reverse=True)
-    found = [find_cross_validation(path.parent.name) for path in newest[:most]]
+    found = [find_cross_validation(path.parent.name) for path in newest[:limit]]
     return [each for each in found if each is not None]
 
 
@@ -121,4 +123,17 @@ def read_fold_figures(cross_validation: CrossValidation, finding: str) -> list[R
             if (figure.split, figure.finding, figure.name) == ("test", finding, "auroc")
         ]
         figures.append(of_run[0] if of_run else None)
+    return figures
+
+
+def read_pooled_figures(cross_validation: CrossValidation) -> list[RunFigure]:
+    """AUROC of each finding over all held-out films; empty before they were pooled."""
+    findings = (read_json_object(cross_validation.folder / METRICS_FILE) or {}).get("findings")
+    if not isinstance(findings, dict):
+        return []
+    figures = []
+    for key, entry in findings.items():
+        auroc = entry.get("auroc") if isinstance(entry, dict) else None
+        if isinstance(auroc, dict):
+            figures.append(parse_figure(OUT_OF_FOLD, key, "auroc", auroc))
     return figures

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the first paint does without numpy
     from cxr_core.data.selection import Selection
-    from pages.components.datasets.split_form import SplitPreview
+    from cxr_core.data.splits.preview import SplitPreview
 
-CHECKS, EXPLORE, SPLITS = "Checks", "Explore", "Splits"
+CHECKS, EXPLORE, SPLITS, LABELS = "Checks", "Explore", "Splits", "Labels"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -29,6 +29,7 @@ class DataPageState:
     started_tasks: set[str] = field(default_factory=set)  # preparations that this tab started
     has_read_address: bool = False
     split_preview: SplitPreview | None = None  # a split that is not saved yet
+    split_inputs: tuple[object, ...] = ()  # what its form holds
     message: str = ""
     error: str = ""
 
@@ -71,6 +72,11 @@ class DataPageState:
         """Switch from an issue to the films it concerns, whatever their status."""
         self.view, self.all_listed = EXPLORE, True
         self.select_films(selection)
+
+    def show_labels(self) -> None:
+        """Switch from an issue to the labels that it is about."""
+        self.view = LABELS
+        self.widget_generation += 1
 
     def widget_key(self, name: str) -> str:
         """The key of a widget that follows this state."""

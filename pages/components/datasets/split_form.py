@@ -1,7 +1,6 @@
 """The form for a new split of a dataset: how to divide the patients, a look at the result, and its name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
@@ -16,8 +15,8 @@ from cxr_core.data.splits.plan import (
     plan_folds,
     plan_official,
 )
-from cxr_core.data.splits.preview import count_split
-from cxr_core.data.splits.saved_split import SavedSplit, save_split
+from cxr_core.data.splits.preview import SplitPreview, count_split
+from cxr_core.data.splits.saved_split import save_split
 from cxr_core.presentation.wording import finding_name
 from pages.components.datasets.page_state import DataPageState
 from pages.components.markdown import plain
@@ -32,22 +31,11 @@ LIST_HELP = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SplitPreview:
-    """A split that was planned and not saved yet. dataset: whose.  inputs: what was entered in the form."""
-
-    dataset: str
-    inputs: tuple[object, ...]
-    split: SavedSplit
-    counts: pd.DataFrame
-    remarks: tuple[str, ...] = ()
-
-
 def plan_split(state: DataPageState, dataset: Dataset, manifest: Manifest) -> None:
     """Ask how to split, and plan it on a click. Another entry makes the last preview go."""
     key = f"split-{dataset.name}"
     kind = st.segmented_control("How", KINDS, default=RATIOS, required=True, key=f"{key}-kind")
-    inputs: tuple[object, ...] = (kind,)
+    inputs: tuple[object, ...] = (dataset.name, kind)
     if kind == RATIOS:
         inputs += _ask_shares(key, manifest)
     elif kind == FOLDS:
@@ -58,8 +46,8 @@ def plan_split(state: DataPageState, dataset: Dataset, manifest: Manifest) -> No
             st.caption(LIST_HELP)
             return
         inputs += (uploaded.name, uploaded.getvalue())
-    if state.split_preview is not None and state.split_preview.inputs != inputs:
-        state.split_preview = None
+    if state.split_inputs != inputs:
+        state.split_preview, state.split_inputs = None, inputs
     clicked = st.button(
         "Preview",
         icon=":material/visibility:",
@@ -69,29 +57,23 @@ def plan_split(state: DataPageState, dataset: Dataset, manifest: Manifest) -> No
     )
     if clicked:
         with st.spinner("Dividing the patients …"):
-            state.split_preview = _make_preview(dataset, manifest, inputs)
+            state.split_preview = _make_preview(manifest, inputs)
 
 
-def _make_preview(dataset: Dataset, manifest: Manifest, inputs: tuple[object, ...]) -> SplitPreview:
-    """Plan what was entered. Raises DataError when it cannot be done."""
+def _make_preview(manifest: Manifest, inputs: tuple[object, ...]) -> SplitPreview:
+    """Plan what was entered: dataset, kind and their arguments. Raises DataError when it cannot be done."""
     remarks: tuple[str, ...] = ()
     match inputs:
-        case (str(), str(ratios), tuple(findings), int(seed)):
+        case (_, _, str(ratios), tuple(findings), int(seed)):
             split = plan_by_ratios(manifest, ratios, findings, seed)
-        case (str(), int(folds), tuple(findings), int(seed)):
+        case (_, _, int(folds), tuple(findings), int(seed)):
             split = plan_folds(manifest, folds, findings, seed)
-        case (str(), str(name), bytes(content)):
+        case (_, _, str(name), bytes(content)):
             own = read_own_split(manifest, content, name)
             split, remarks = own.split, own.remarks
         case _:
             split = plan_official(manifest)
-    return SplitPreview(
-        dataset=dataset.name,
-        inputs=inputs,
-        split=split,
-        counts=count_split(manifest, split),
-        remarks=remarks,
-    )
+    return SplitPreview(split=split, counts=count_split(manifest, split), remarks=remarks)
 
 
 def _ask_shares(key: str, manifest: Manifest) -> tuple[str, tuple[str, ...], int]:

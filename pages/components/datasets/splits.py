@@ -38,9 +38,8 @@ def show_splits(state: DataPageState, dataset: Dataset, contents: DatasetContent
             "dataset itself stays as it is; a run uses a saved split by its name."
         )
         plan_split(state, dataset, manifest)
-        preview = state.split_preview
-        if preview is not None and preview.dataset == dataset.name:
-            show_preview(state, dataset, preview)
+        if state.split_preview is not None:
+            show_preview(state, dataset, state.split_preview)
 
 
 def _show_saved(state: DataPageState, dataset: Dataset, manifest: Manifest) -> None:

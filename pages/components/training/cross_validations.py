@@ -6,15 +6,14 @@ from pathlib import Path
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
-from cxr_core.evaluation.store.folder import read_metrics
 from cxr_core.jobs.job import Job
 from cxr_core.jobs.status import find_evaluation
 from cxr_core.presentation.wording import finding_name, format_count
-from cxr_core.training.runs.figures import RunFigure
 from cxr_core.training.sweeps.folds import (
     CrossValidation,
     list_cross_validations,
     read_fold_figures,
+    read_pooled_figures,
 )
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
@@ -38,7 +37,7 @@ def _show_one(
 ) -> None:
     folds = [runs.get(folder) for folder in cross_validation.runs]
     pooling = find_evaluation(cross_validation.folder)
-    pooled = _pooled_figures(cross_validation)
+    pooled = read_pooled_figures(cross_validation)
     done = sum(run is not None and run.state == "finished" for run in folds)
     summary = f"{done} of {format_count(len(folds), 'folds')} trained"
     if pooled:
@@ -134,19 +133,3 @@ def _continue(
         state.message = f"{cross_validation.name} goes on."
     except SilhouetteError as error:
         state.error = str(error)
-
-
-def _pooled_figures(cross_validation: CrossValidation) -> list[RunFigure]:
-    """AUROC of each finding over all held-out films; empty before they were pooled."""
-    metrics = read_metrics(cross_validation.folder)
-    findings = (metrics or {}).get("findings")
-    if not isinstance(findings, dict):
-        return []
-    figures = []
-    for key, entry in findings.items():
-        auroc = entry.get("auroc") if isinstance(entry, dict) else None
-        if isinstance(auroc, dict):
-            figures.append(
-                RunFigure(split="out_of_fold", finding=key, name="auroc", **auroc)  # type: ignore[arg-type]
-            )
-    return figures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
@@ -63,8 +63,7 @@ def find_estimate(draft: RunDraft, request: TrainingRequest) -> Estimate | None:
     task = cache.background_tasks().find(_estimate_key(request))
     if task is None or task.is_running or not task.result:
         return None
-    result: Estimate = task.result
-    return result
+    return cast("Estimate", task.result)
 
 
 def _run_estimate(request: TrainingRequest, task: BackgroundTask) -> Estimate:
@@ -77,7 +76,7 @@ def _show_answer(task: BackgroundTask) -> None:
     if task.error:
         st.error(plain(task.error))
     elif task.result:
-        st.markdown(plain(task.result.sentence), width="stretch")
+        st.markdown(plain(cast("Estimate", task.result).sentence), width="stretch")
 
 
 def _estimate_key(request: TrainingRequest) -> str:
