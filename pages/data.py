@@ -8,19 +8,20 @@ from pages.components.datasets.add_dataset import add_dataset
 from pages.components.datasets.address import clear_filters, read_filters, read_tab, write_tab
 from pages.components.datasets.checks import show_checks
 from pages.components.datasets.explore import show_explorer
+from pages.components.datasets.label_mapping import show_labels
 from pages.components.datasets.overview import (
     choose_dataset,
     offer_actions,
     show_damaged_datasets,
     show_overview,
 )
-from pages.components.datasets.page_state import CHECKS, EXPLORE, SPLITS
+from pages.components.datasets.page_state import CHECKS, EXPLORE, LABELS, SPLITS
 from pages.components.datasets.splits import show_splits
 from pages.components.error_boundary import show_errors
 from pages.components.session import data_page_state
 from pages.components.streamlit_internals import require_app_frame
 
-VIEWS = {CHECKS: show_checks, EXPLORE: show_explorer, SPLITS: show_splits}
+VIEWS = {CHECKS: show_checks, LABELS: show_labels, EXPLORE: show_explorer, SPLITS: show_splits}
 
 
 @show_errors()

@@ -158,7 +158,8 @@ def background_tasks() -> BackgroundTasks:
 
 def load_dataset_contents(dataset: Dataset) -> DatasetContents:
     """A dataset's tables and figures, loaded once; loaded again after it was prepared again or a decision changed."""
-    return _load_contents(f"{dataset.folder}|{dataset.prepared}|{dataset.decisions}", dataset)
+    key = f"{dataset.folder}|{dataset.prepared}|{dataset.decisions}|{dataset.label_mapping}"
+    return _load_contents(key, dataset)
 
 
 @st.cache_resource(show_spinner="Loading the dataset …", max_entries=DATASETS_KEPT)

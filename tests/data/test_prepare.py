@@ -392,3 +392,61 @@ def test_unwritable_workspace_is_reported(
     monkeypatch.setenv("CXR_WORKSPACE", str(tmp_path / "file"))
     with pytest.raises(DataError, match="cannot be written"):
         prepare_dataset([sound])
+
+
+@pytest.fixture
+def own_labels(tmp_path: Path) -> Path:
+    """Ten films with labels that no known finding is called like, and without splits."""
+    folder = tmp_path / "own"
+    rows = ["file,patient,fracture_reader1,Herzvergr."]
+    for i in range(10):
+        picture(folder / f"film{i}.png", i)
+        rows.append(f"film{i}.png,p{i},{i % 2},{'yes' if i < 5 else 'no'}")
+    (folder / "labels.csv").write_text("\n".join(rows))
+    return folder
+
+
+def test_a_mapping_is_kept_shown_changed_and_used_by_whoever_opens_the_data(
+    own_labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    define = ["--define-finding", "rib_fracture", "Rib fracture", "A break of a rib."]
+    first = ["--map", "fracture_reader1=rib_fracture", "--map", "Herzvergr.=Cardiomegaly"]
+    assert prepare_command(["--data", str(own_labels), *define, *first]) == 0
+    printed = capsys.readouterr().err
+    assert "fracture_reader1 → Rib fracture (locally defined), Herzvergr. → Cardiomegaly" in printed
+    dataset = find_dataset("own")
+    assert dict(dataset.label_mapping) == {
+        "fracture_reader1": "rib_fracture",
+        "Herzvergr.": "cardiomegaly",
+    }
+    assert dataset.read_findings() == ("cardiomegaly", "rib_fracture")
+    assert open_data([own_labels]).findings == ("cardiomegaly", "rib_fracture")
+    assert "Rib fracture (locally defined)" in dataset.report.read_text()
+    assert prepare_command(["--data", "own", "--map", "Herzvergr.=detect"]) == 0
+    assert find_dataset("own").read_findings() == ("rib_fracture",)
+
+
+def test_a_mapping_to_what_is_not_there_changes_nothing(own_labels: Path) -> None:
+    prepare_dataset([own_labels], label_mapping={"Herzvergr.": "cardiomegaly"})
+    with pytest.raises(DataError, match="called Herz; labels that can be mapped: fracture_reader1"):
+        prepare_dataset([own_labels], label_mapping={"Herz": "mass"})
+    assert dict(find_dataset("own").label_mapping) == {"Herzvergr.": "cardiomegaly"}
+    table = own_labels / "labels.csv"
+    table.write_text(table.read_text().replace("Herzvergr.", "Herz"))
+    (issue,) = [
+        i for i in prepare_dataset([own_labels]).load_issues() if i.code == "unused_mapping"
+    ]
+    assert (issue.severity, issue.examples) == ("warning", ("Herzvergr.",))
+
+
+def test_datasets_that_are_joined_bring_their_mappings(own_labels: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(own_labels, other)
+    for i in range(10):
+        picture(other / f"film{i}.png", 100 + i)
+    prepare_dataset([own_labels], label_mapping={"Herzvergr.": "cardiomegaly"})
+    assert open_data([own_labels, other]).findings == ("cardiomegaly",)
+    prepare_dataset([other], label_mapping={"Herzvergr.": "mass"})
+    forget_dataset(find_dataset("own+other").folder)
+    with pytest.raises(DataError, match=r"map Herzvergr\. to .* map it alike in both"):
+        open_data([own_labels, other])

@@ -1,6 +1,6 @@
 """The form that adds a dataset, and the progress of datasets that are being prepared."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -83,13 +83,27 @@ def _ask_folders(state: DataPageState) -> None:
 
 
 def start_preparation(
-    state: DataPageState, folders: Sequence[Path], kind: str | None = None, name: str | None = None
+    state: DataPageState,
+    folders: Sequence[Path],
+    kind: str | None = None,
+    name: str | None = None,
+    label_mapping: Mapping[str, str] | None = None,
 ) -> None:
-    """Start to prepare a dataset, or join the preparation of the same folders that is running."""
+    """Start to prepare a dataset, or join the preparation of the same folders that is running.
+
+    label_mapping: changes to what its labels mean.
+    """
     absolute = [Path.cwd() / folder for folder in folders]
+    detected = kind if kind in SOURCES else None  # folders of several kinds have theirs detected
 
     def prepare(task: BackgroundTask) -> Dataset:
-        return prepare_dataset(absolute, progress=task.report_progress, kind=kind, name=name)
+        return prepare_dataset(
+            absolute,
+            progress=task.report_progress,
+            kind=detected,
+            name=name,
+            label_mapping=label_mapping,
+        )
 
     label = ", ".join(map(str, absolute))
     task = cache.background_tasks().start(PREFIX + label, prepare, label)

@@ -8,6 +8,7 @@ import streamlit as st
 from cxr_core.data.account import USED
 from cxr_core.data.prepare import forget_dataset
 from cxr_core.data.registry import Dataset
+from cxr_core.data.sources.label_mapping import describe_mapping
 from cxr_core.presentation.wording import format_count
 from pages.components.datasets import add_dataset
 from pages.components.datasets.contents import DatasetContents
@@ -122,6 +123,8 @@ def _list_facts(dataset: Dataset, contents: DatasetContents) -> list[tuple[str, 
         ("Films listed", listed),
         ("Prepared", format_minute(dataset.prepared)),
     ]
+    if dataset.label_mapping:
+        details.append(("Labels mapped", describe_mapping(dataset.label_mapping)))
     terms = contents.listed.manifest.terms
     if terms:
         details.append(("Terms", terms))
