@@ -247,6 +247,11 @@ def is_label(text: str, *, positive: bool = False) -> bool:
     return text.lower() in (POSITIVE if positive else POSITIVE | NEGATIVE)
 
 
+def says_nothing(text: str) -> bool:
+    """Whether a cell of a column of labels leaves it open: it is empty, -1 or the like."""
+    return text.lower() in UNCERTAIN or is_unstated(text)
+
+
 def is_unstated(text: str) -> bool:
     """Whether a cell says nothing."""
     return text.lower() in UNSTATED

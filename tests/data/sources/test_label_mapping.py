@@ -96,7 +96,7 @@ def test_names_in_cells_and_class_folders_are_mapped_too(tmp_path: Path) -> None
     assert films["effusion"].tolist() == [1, 0, 0]
     touch(tmp_path / "classes" / "krank" / "a.png", tmp_path / "classes" / "gesund" / "b.png")
     films = by_name(read(tmp_path / "classes", krank="pneumonia", gesund="no_finding"))
-    assert films["pneumonia"].tolist() == [1, 0]
+    assert films["pneumonia"].to_dict() == {"a.png": 1, "b.png": 0}
 
 
 def test_a_mapping_is_changed_label_by_label() -> None:

@@ -10,7 +10,7 @@ from cxr_core.data.sources.csv_tables import LabelTable, normalise_heading
 from cxr_core.data.sources.film_tables import headings
 from cxr_core.data.sources.film_tables.label_rows import find_name_columns
 from cxr_core.data.sources.label_mapping import LabelVocabulary
-from cxr_core.data.sources.labels import is_label, is_unstated
+from cxr_core.data.sources.labels import is_label, says_nothing
 from cxr_core.errors import DataError
 from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.paths import printable
@@ -86,7 +86,7 @@ def _names_of_unused(table: LabelTable) -> Iterator[str]:
 def _describe_column(name: str, cells: pd.Series) -> UnusedColumn:
     counts = cells[cells != ""].value_counts()
     labels = [text for text in counts.index if is_label(text)]
-    others = [text for text in counts.index if not is_label(text) and not is_unstated(text)]
+    others = [text for text in counts.index if not is_label(text) and not says_nothing(text)]
     positives = int(sum(counts[text] for text in labels if is_label(text, positive=True)))
     stated = int(counts[labels].sum()) + int(counts[others].sum())
     # Numbers other than 0 and 1 are measurements, a few words are remarks; what is never there teaches nothing.
