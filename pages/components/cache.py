@@ -22,7 +22,7 @@ from pages.components.read.recovery.kept_studies import KeptStudies
 from pages.components.streamlit_internals import EndingSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cxr_core.data.film_lookup import FoundFilms
@@ -281,15 +281,24 @@ def load_recipes() -> dict[str, Recipe]:
 
 def find_recipe_obstacles(data: Sequence[str]) -> dict[str, str]:
     """For each recipe that cannot start on this data now, a sentence that says why. data: datasets and subsets."""
+    obstacles = _find_data_problems(_key_of(data), data) if data else {}
     missing = find_missing_weights()
-    obstacles = {}
-    for name, recipe in load_recipes().items():
-        problem = find_data_problem(recipe, data) if data else ""
-        if not problem and recipe.init == "imagenet":
-            problem = missing.get(recipe.backbone, "")
-        if problem:
-            obstacles[name] = problem
-    return obstacles
+    recipes = load_recipes().items()
+    weights = {
+        name: missing[recipe.backbone] for name, recipe in recipes if _lacks(recipe, missing)
+    }
+    return weights | obstacles
+
+
+def _lacks(recipe: Recipe, missing: Mapping[str, str]) -> bool:
+    return recipe.init == "imagenet" and recipe.backbone in missing
+
+
+@st.cache_resource(show_spinner="Looking which recipes suit the data …", max_entries=DATASETS_KEPT)
+def _find_data_problems(key: str, _data: Sequence[str]) -> dict[str, str]:
+    """For each recipe that these films do not suit, a sentence that says why."""
+    problems = {name: find_data_problem(recipe, _data) for name, recipe in load_recipes().items()}
+    return {name: problem for name, problem in problems.items() if problem}
 
 
 @st.cache_resource(show_spinner="Looking for initial weights …", ttl=WEIGHTS_CHECK_VALID_S)

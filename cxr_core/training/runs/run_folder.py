@@ -175,7 +175,7 @@ class RunFolder:
     def _explain_error(self, error: OSError) -> RunError:
         return RunError(
             f"the run folder {self.path} cannot be written: {error.strerror}. Free space or repair the disk, then "
-            "resume with --resume; what is done so far is kept"
+            "resume the run; what is done so far is kept"
         )
 
 
