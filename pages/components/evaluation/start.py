@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from cxr_core.data.registry import list_datasets
+from cxr_core.data.subsets import list_subsets
 from cxr_core.errors import SilhouetteError
 from cxr_core.evaluation.store.folder import METRICS
 from cxr_core.jobs import actions, status
@@ -68,6 +69,11 @@ def offer_evaluation(state: EvaluatePageState) -> None:
     models = [active.folder.parent.name for active in list_active_versions()]
     runs = sorted(str(run) for run in list_run_folders() if (run / "model" / "card.json").is_file())
     datasets = [dataset.name for dataset in list_datasets()]
+    subsets = [each for each in list_subsets() if each.record.dataset in datasets]
+    data_names = {name: name for name in datasets}
+    data_names |= {
+        each.reference: f"subset {each.name} of {each.record.dataset}" for each in subsets
+    }
     with st.container(horizontal=True, gap="medium"):
         model = st.selectbox(
             "Model",
@@ -79,11 +85,12 @@ def offer_evaluation(state: EvaluatePageState) -> None:
         )
         data = st.selectbox(
             "Dataset",
-            datasets,
+            list(data_names),
+            format_func=lambda name: data_names.get(name, name),
             key="evaluate-new-data",
             width=320,
             placeholder="none is registered",
-            help="As registered on the Data page.",
+            help="Datasets and subsets of the Data page.",
         )
         split = st.selectbox(
             "Split", SPLITS, format_func=split_name, key="evaluate-new-split", width=200
