@@ -72,7 +72,7 @@ def rows() -> list[Row]:
             "evaluation: of the same films every figure, class reports, all subgroups and means over findings",
             whole,
             "s",
-            "<= 20",
+            "<= 10",
         ),
     ]
 
