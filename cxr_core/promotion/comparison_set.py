@@ -18,7 +18,6 @@ from cxr_core.errors import DataError, RunError, SplitMissing
 from cxr_core.evaluation.population import find_reasons_outside, join_reasons
 from cxr_core.evaluation.store.provenance import count_test_uses
 from cxr_core.models.card_file import AnyCard
-from cxr_core.models.networks.initialise import find_initial_model
 from cxr_core.presentation.wording import format_count
 from cxr_core.training.run_data import films_of_split
 from cxr_core.training.runs.manifest import Exclusions, split_kinds
@@ -231,7 +230,7 @@ def _made_own_split(run: RunFolder) -> bool:
     """Whether a run made its test split by ratios, from random or ImageNet's weights: no film of it was learnt."""
     recipe = run.load_recipe()
     by_ratios = recipe.split != "given" and recipe.fold is None and recipe.saved_split is None
-    return by_ratios and find_initial_model(recipe.init) is None
+    return by_ratios and recipe.init in ("scratch", "imagenet")
 
 
 def _has_split_of(run: RunFolder, incumbent: AnyCard) -> bool:

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from cxr_core.errors import ModelError
+from cxr_core.known_findings import FINDINGS_FILE, LocalFinding, define_finding
 from cxr_core.models.card import CARD, WEIGHTS
 from cxr_core.models.registry import registry
 from cxr_core.models.registry.active_version import (
@@ -30,6 +31,7 @@ from cxr_core.models.registry.registry import (
     list_versions,
 )
 from cxr_core.models.store import load_card, load_network
+from cxr_core.presentation.wording import finding_name
 from cxr_core.promotion import imports
 from cxr_core.promotion.imports import IMPORT_PREFIX, import_model
 from cxr_core.reading.trial import try_model
@@ -85,6 +87,25 @@ def test_what_goes_out_comes_in_the_same_and_is_not_in_use(tmp_path, workspace):
 
 
 @pytest.mark.usefixtures("untried")
+def test_a_model_brings_its_own_finding_along_unless_it_means_something_else_here(
+    tmp_path, workspace, untried
+):
+    definition = LocalFinding(key="callus", name="Callus", definition="New bone at a rib.")
+    card = replace(tiny_card("ribs", ("callus",)), local_findings=(definition,))
+    zipped_model = export_model(tiny_model(tmp_path / "elsewhere", card))
+    define_finding("callus", "Callus", "Hard skin.")
+    with pytest.raises(
+        ModelError, match=r"defined in this workspace as Callus: 'Hard skin\.'"
+    ) as no:
+        import_model(zipped_model)
+    assert "make the definitions agree" in str(no.value)
+    assert not list((workspace / "models").glob("[!.]*/*"))
+    (workspace / FINDINGS_FILE).unlink()
+    installed = import_model(zipped_model)
+    assert load_card(installed).local_findings == (definition,)
+    assert finding_name("callus") == "Callus (locally defined)"
+
+
 def test_the_first_version_of_a_name_is_not_in_use_until_somebody_activates_it(files, workspace):
     folder = import_model(zipped(files))
     assert list_versions("tiny") == [folder]

@@ -11,7 +11,7 @@ from cxr_core.errors import DataError
 from cxr_core.training import run_data
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
-from cxr_core.training.run_data import split_manifest
+from cxr_core.training.run_data import resolve_split, split_manifest
 
 RECIPE = Recipe(
     name="children",
@@ -44,6 +44,28 @@ def films(**columns: object) -> Manifest:
 def test_a_sound_dataset_is_split() -> None:
     split = split_manifest(RECIPE, films())
     assert set(split.table["split"]) == {"train", "val", "test"}
+
+
+def test_data_without_a_split_is_divided_by_patient_in_the_usual_ratios() -> None:
+    number = np.arange(400)
+    facts = {
+        "image": [f"/films/{n}.png" for n in number],
+        "patient": (number // 2).astype(str),
+        "split": None,
+        "source": "films",
+        "sha256": [f"{n:064x}" for n in number],
+        "pneumonia": number // 2 % 2,
+    }
+    undivided = Manifest(build_table(facts), "csv", "terms")
+    resolved = resolve_split(RECIPE, undivided)
+    assert resolved.split == "70:15:15"
+    assert resolve_split(RECIPE, films()) == RECIPE
+    table = split_manifest(RECIPE, undivided).table
+    shares = table["split"].value_counts(normalize=True)
+    assert shares.to_dict() == pytest.approx({"train": 0.7, "val": 0.15, "test": 0.15}, abs=0.02)
+    assert (table.groupby("patient")["split"].nunique() == 1).all()
+    again = split_manifest(resolved, undivided).table
+    pd.testing.assert_series_equal(table["split"], again["split"])
 
 
 def test_a_recipe_for_children_on_adults_names_both_populations() -> None:
