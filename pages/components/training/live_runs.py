@@ -184,7 +184,7 @@ def share_done(progress: RunProgress) -> float:
 def describe_progress(progress: RunProgress) -> str:
     """A run's stage and how far it is, in a line."""
     phrases = [progress.stage[:1].upper() + progress.stage[1:].removesuffix(".")]
-    if progress.epoch and progress.epochs:
+    if progress.epoch and progress.epochs and progress.unit == "step":
         phrases.append(f"epoch {progress.epoch} of {progress.epochs}")
     if progress.done is not None and progress.total:
         phrases.append(f"{progress.unit} {progress.done:,} of {progress.total:,}")
