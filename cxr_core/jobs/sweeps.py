@@ -42,7 +42,7 @@ def plan_seeds(recipe: Recipe, seeds: Sequence[int]) -> dict[str, Recipe]:
 
 
 def plan_grid(recipe: Recipe, values: Mapping[str, Sequence[str]]) -> dict[str, Recipe]:
-    """The recipe with every combination of values, by a name for the run.
+    """The recipe with every combination of values, by a name for the run; all split the data alike.
 
     values: of each field, as after `--set`. Raises RecipeError for a value that does not fit, an empty grid, and more
     than `MAX_RUNS` combinations.
@@ -57,6 +57,7 @@ def plan_grid(recipe: Recipe, values: Mapping[str, Sequence[str]]) -> dict[str, 
             f"the grid has {count:,} runs; take fewer values: {MAX_RUNS} runs at most"
         )
     recipes = {}
+    recipe = replace(recipe, split_seed=recipe.effective_split_seed)
     for choice in product(*(dict.fromkeys(choices) for choices in values.values())):
         settings = dict(zip(values, choice, strict=True))
         changes = ", ".join(f"{key} {text}" for key, text in settings.items())

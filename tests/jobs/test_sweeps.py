@@ -41,6 +41,8 @@ def test_a_grid_has_every_combination_once() -> None:
     found = {(each.learning_rate, each.augmentation.shift) for each in recipes.values()}
     assert found == {(0.1, 0), (0.1, 0.05), (0.2, 0), (0.2, 0.05)}
     assert len(recipes) == 4
+    by_seed = sweeps.plan_grid(replace(TINY, seed=7), {"seed": ["1", "2"]})
+    assert {each.split_seed for each in by_seed.values()} == {7}
     with pytest.raises(RecipeError, match="two values"):
         sweeps.plan_grid(TINY, {"seed": ["1"]})
     with pytest.raises(RecipeError, match="101 runs"):
