@@ -7,6 +7,7 @@ A saved split never changes. A run that uses one keeps a copy, so that its folde
 """
 
 import io
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -227,7 +228,7 @@ def find_saved_split(folders: Sequence[Path | str], name: str) -> SavedSplit:
 
 def _datasets_in(folders: Sequence[Path | str]) -> list[Dataset]:
     """The registered datasets of exactly these folders."""
-    wanted = {Path(folder).absolute() for folder in folders}
+    wanted = {Path(os.path.abspath(folder)) for folder in folders}
     return [each for each in list_datasets() if set(each.folders) == wanted]
 
 

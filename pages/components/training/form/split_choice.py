@@ -7,7 +7,6 @@ from pathlib import Path
 import streamlit as st
 
 from cxr_core.data.splits.saved_split import SplitRecord, list_splits_of
-from pages.components.markdown import plain
 from pages.components.training.page_state import RunDraft
 
 SAVED = "saved:"
@@ -71,8 +70,4 @@ def _describe(choice: str, saved: dict[str, SplitRecord]) -> str:
         return choice
     words = f"{name}, tested on fold {fold}" if fold else name
     record = saved.get(name)
-    return (
-        f"{words} · {record.description}"
-        if record
-        else f"{plain(words)} · not saved with this data"
-    )
+    return f"{words} · {record.description}" if record else f"{words} · not saved with this data"

@@ -11,7 +11,6 @@ import streamlit as st
 from cxr_core.errors import SilhouetteError
 from cxr_core.presentation.wording import format_count, format_duration
 from pages.components.error_boundary import show_errors
-from pages.components.markdown import plain
 from pages.components.training.estimate import find_estimate
 from pages.components.training.form.fields import format_fault
 from pages.components.training.form.split_choice import saved_splits
@@ -234,8 +233,9 @@ def _parse_seeds(text: str) -> list[int]:
 
 
 def _to_text(value: object) -> str:
+    """A field's value as it is written after `--set`."""
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return str(value).lower()
-    return (
-        "none" if value is None else plain(str(value)) if isinstance(value, str) else f"{value:g}"
-    )
+    return f"{value:g}" if isinstance(value, float) else str(value)
