@@ -54,7 +54,10 @@ def read_bounded(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> bytes:
         content = b""
         if status.st_size <= limit:
             with os.fdopen(descriptor, "rb", closefd=False) as file:
-                content = file.read(limit + 1)
+                # Asked for no more than it holds: the server fills memory that it takes or frees.
+                content = file.read(status.st_size + 1)
+                if len(content) > status.st_size:  # it has grown meanwhile
+                    content += file.read(limit + 1 - len(content))
     finally:
         os.close(descriptor)
     if max(status.st_size, len(content)) > limit:
