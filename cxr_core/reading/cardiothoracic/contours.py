@@ -149,7 +149,7 @@ def _largest_region(mask: np.ndarray) -> np.ndarray:
 def _find_errors(masks: np.ndarray) -> tuple[str, ...]:
     """Why these masks cannot be measured; nothing when they can."""
     heart, left, right = masks
-    heart_share, left_share, right_share = masks.mean(axis=(1, 2))
+    heart_share, left_share, right_share = [np.count_nonzero(one) / one.size for one in masks]
     if heart_share < MIN_HEART_SHARE:
         return (NO_HEART,)
     for name, share in (("left", left_share), ("right", right_share)):
@@ -221,8 +221,8 @@ def _middle_column(mask: np.ndarray) -> float:
 
 
 def _dice(one: np.ndarray, other: np.ndarray) -> float:
-    total = int(one.sum()) + int(other.sum())
-    return 2 * int((one & other).sum()) / total if total else 1.0
+    total = np.count_nonzero(one) + np.count_nonzero(other)
+    return 2 * np.count_nonzero(one & other) / total if total else 1.0
 
 
 def _find_contour(mask: np.ndarray, placement: Placement) -> np.ndarray:
