@@ -1,7 +1,6 @@
 """Charts of runs over their steps, with Plotly: one run's curves, or one curve of several runs."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
@@ -14,16 +13,11 @@ from cxr_core.presentation.palette import (
     GREY,
     PURPLE,
     SERIES,
-    SKY,
     VERMILION,
 )
-from cxr_core.training.runs.compare import format_setting
 from cxr_core.training.runs.progress import Curve
-from cxr_core.workspace.json_files import Json
 
-HEIGHT, PARALLEL_HEIGHT = 220, 360
-MOST_SETTINGS = 8  # of parallel coordinates
-WIDE_RANGE = 20  # the ratio of largest to smallest number from which an axis is logarithmic
+HEIGHT = 220
 MAX_MARKED_POINTS = 40  # shorter curves get markers, since a line of one point cannot be seen
 LEARNING_RATE = "Learning rate"
 LOSS_CURVES = ("epoch_loss", "validation_loss")
@@ -69,62 +63,10 @@ def overlay_charts(runs: Mapping[str, Mapping[str, Curve]]) -> dict[str, go.Figu
     )
 
 
-def parallel_coordinates(
-    settings: Mapping[str, Sequence[Json]],
-    figure: Mapping[str, Sequence[float | None]],
-    names: Sequence[str],
-) -> go.Figure:
-    """A line for each run through its settings, the first axis naming the run and the last one its figure.
-
-    settings: the runs' values by label; the first MOST_SETTINGS are shown.  figure: one label with the runs' values;
-    runs without a value are left out.
-    """
-    ((label, values),) = figure.items()
-    kept = [index for index, value in enumerate(values) if value is not None]
-    measured = [value for value in values if value is not None]
-    axes = [_text_axis("run", [names[index] for index in kept])]
-    for name, column in list(settings.items())[:MOST_SETTINGS]:
-        axes.append(_setting_axis(name, [column[index] for index in kept]))
-    axes.append({"label": label, "values": measured, "tickformat": ".3f"})
-    line = {"color": measured, "colorscale": [[0, SKY], [1, VERMILION]]}
-    chart = go.Figure(go.Parcoords(dimensions=axes, line=line, labelangle=0))
-    chart.update_layout(
-        height=PARALLEL_HEIGHT,
-        margin={"l": 110, "r": 60, "t": 56, "b": 20},
-        paper_bgcolor="rgba(0, 0, 0, 0)",
-    )
-    return chart
-
-
-def _setting_axis(name: str, values: Sequence[Json]) -> dict[str, Any]:
-    """An axis of numbers, logarithmic where they differ by more than WIDE_RANGE; of anything else, of texts."""
-    numbers = [
-        float(each)
-        for each in values
-        if isinstance(each, int | float) and not isinstance(each, bool)
-    ]
-    if len(numbers) < len(values):
-        return _text_axis(name, [format_setting(each) for each in values])
-    if min(numbers) <= 0 or max(numbers) <= WIDE_RANGE * min(numbers):
-        return {"label": name, "values": numbers}
-    ticks = sorted(set(numbers))
-    return {
-        "label": name,
-        "values": [math.log10(each) for each in numbers],
-        "tickvals": [math.log10(each) for each in ticks],
-        "ticktext": [f"{each:g}" for each in ticks],
-    }
-
-
-def _text_axis(name: str, texts: Sequence[str]) -> dict[str, Any]:
-    places = {text: place for place, text in enumerate(sorted(set(texts)))}
-    return {
-        "label": name,
-        "values": [places[text] for text in texts],
-        "tickvals": list(places.values()),
-        "ticktext": list(places),
-        "range": [-0.1, max(1, len(places) - 1) + 0.1],
-    }
+def line_style(index: int) -> dict[str, Any]:
+    """The colour and the dash of a run, by its place; the first ten have none of both in common."""
+    shift = index + index // len(SERIES)
+    return {"color": SERIES[index % len(SERIES)], "dash": DASHES[shift % len(DASHES)], "width": 2}
 
 
 def _make_charts(traces_by_title: Mapping[str, list[go.Scatter]]) -> dict[str, go.Figure]:

@@ -94,7 +94,7 @@ def _save(state: TrainPageState, run: Job, keys: Sequence[str]) -> None:
 def _offer_pin(state: TrainPageState, run: Job) -> None:
     is_baseline = read_baseline() == run.id
     st.button(
-        "Baseline: unpin" if is_baseline else "Pin as baseline",
+        "Unpin baseline" if is_baseline else "Pin as baseline",
         icon=":material/keep_off:" if is_baseline else ":material/keep:",
         key=f"pin-{run.id}",
         on_click=_pin,

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cxr_core.jobs.job import Job
 from cxr_core.training.runs.annotation import read_baseline
-from cxr_core.training.runs.charts import overlay_charts, parallel_coordinates
+from cxr_core.training.runs.charts import overlay_charts
 from cxr_core.training.runs.compare import (
     describe_difference,
     format_setting,
@@ -16,6 +16,7 @@ from cxr_core.training.runs.compare import (
     tabulate_figures,
 )
 from cxr_core.training.runs.figures import RunFigure
+from cxr_core.training.runs.parallel_coordinates import draw_parallel_coordinates
 from cxr_core.training.runs.short_names import shorten_names
 from cxr_core.workspace.json_files import Json
 from pages.components.markdown import plain
@@ -25,7 +26,6 @@ from pages.components.training.page_state import TrainPageState
 from pages.components.training.run_columns import label_figure, label_setting
 
 MOST_RUNS = 10
-PARALLEL_CONFIG = {"displayModeBar": False}
 
 
 def show_run_comparison(state: TrainPageState, runs: Sequence[Job]) -> None:
@@ -132,11 +132,11 @@ def _show_parallel_coordinates(
     st.markdown("**Settings against a figure** :gray[:small[a line for each run]]")
     chosen = st.selectbox("Figure", list(offered), key="parallel-figure", width=320)
     values = [_value_of(figure) for figure in offered[chosen]]
-    chart = parallel_coordinates(settings, {chosen: values}, names)
+    chart = draw_parallel_coordinates(settings, {chosen: values}, names)
     st.plotly_chart(
         chart,
         key="parallel-coordinates",
-        config=PARALLEL_CONFIG,
+        config=CHART_CONFIG,
         alt=f"Settings of each run against {chosen}",
     )
 

@@ -1,18 +1,18 @@
 """What tells runs apart: short names, settings that differ, figures with their differences, and the chart of both."""
 
 import json
-import math
 from pathlib import Path
 
 import pytest
 
-from cxr_core.training.runs.charts import overlay_charts, parallel_coordinates
+from cxr_core.training.runs.charts import overlay_charts
 from cxr_core.training.runs.compare import (
     describe_difference,
     recipe_differences,
     tabulate_figures,
 )
 from cxr_core.training.runs.figures import RunFigure, find_headline
+from cxr_core.training.runs.parallel_coordinates import draw_parallel_coordinates
 from cxr_core.training.runs.progress import Curve
 from cxr_core.training.runs.short_names import shorten_names
 from cxr_core.training.runs.summary import stamp_summary, summarise_run
@@ -112,17 +112,22 @@ def test_ten_curves_are_told_apart() -> None:
 
 
 def test_parallel_coordinates_show_each_value_at_its_place() -> None:
-    chart = parallel_coordinates(
+    chart = draw_parallel_coordinates(
         {"rate": (1e-4, 1e-2, 1e-3), "balance": ("none", "sampler", None), "seed": (0, 1, 2)},
         {"AUROC": (0.7, 0.8, None)},
         ("a", "b", "c"),
     )
-    (plot,) = chart.data
-    axes = {axis.label: axis for axis in plot.dimensions}
-    assert list(axes) == ["run", "rate", "balance", "seed", "AUROC"]
-    assert list(axes["run"].ticktext) == ["a", "b"]  # c has no figure
-    assert list(axes["rate"].values) == [math.log10(1e-4), math.log10(1e-2)]
-    assert list(axes["rate"].ticktext) == ["0.0001", "0.01"]
-    assert list(axes["balance"].ticktext) == ["none", "sampler"]
-    assert list(axes["seed"].values) == [0, 1]
-    assert list(plot.line.color) == [0.7, 0.8]
+    first, second = chart.data
+    assert (first.name, second.name) == ("a", "b")  # c has no figure
+    assert list(chart.layout.xaxis.ticktext) == ["rate", "balance", "seed", "AUROC"]
+    assert list(second.text) == ["rate: 0.01", "balance: sampler", "seed: 1", "AUROC: 0.800"]
+    assert list(first.y) == [0, 0, 0, 0]
+    assert list(second.y) == [1, 1, 1, 1]
+    ticks = {(note.x, note.text) for note in chart.layout.annotations}
+    assert {(0, "0.0001"), (0, "0.01"), (1, "none"), (3, "0.700")} <= ticks
+
+
+def test_an_axis_of_wide_range_is_logarithmic() -> None:
+    rates = {"rate": (1e-4, 1e-3, 1e-2), "side": (64, 96, 128), "same": (5, 5, 5)}
+    chart = draw_parallel_coordinates(rates, {"AUROC": (0.5, 0.6, 0.9)}, ("a", "b", "c"))
+    assert list(chart.data[1].y) == pytest.approx([0.5, 0.5, 0.5, 0.25])
