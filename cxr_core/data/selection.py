@@ -206,8 +206,8 @@ class FilmIndex:
         if dimension == "age":
             return self._has_age(selection)
         if dimension == "films":
-            least, most = selection.films_min or 0, selection.films_max or np.inf
-            return (self.films_of_patient >= least) & (self.films_of_patient <= most)
+            low, high = selection.films_min or 0, selection.films_max or np.inf
+            return (self.films_of_patient >= low) & (self.films_of_patient <= high)
         if dimension == "patient":
             return self.patients == self._find_patient(selection.patient or "")
         fits = np.zeros(len(self), dtype=bool)

@@ -108,10 +108,10 @@ def find_pairs(
     pairs = []
     for end, candidates in _find_candidates(described):
         for first, second in candidates:
-            least = LEAST_OF_PATIENTS
+            threshold = LEAST_OF_PATIENTS
             if patients[first] == patients[second]:
-                least = LEAST_OF_ONE_PATIENT
-            if compare_pixels(take(first), take(second)) >= least:
+                threshold = LEAST_OF_ONE_PATIENT
+            if compare_pixels(take(first), take(second)) >= threshold:
                 pairs.append((first, second))
         progress((count + end) // 2, count)
     return pairs

@@ -85,10 +85,10 @@ def compare_pixels(film: np.ndarray, other: np.ndarray) -> float:
     warp[:, 2] *= COMPARED_PX / ALIGNED_PX
     size = (COMPARED_PX, COMPARED_PX)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(
+    aligned = cv2.warpAffine(
         _resize(other, COMPARED_PX), warp, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
-    detail, other_detail = _extract_detail(_resize(film, COMPARED_PX)), _extract_detail(moved)
+    detail, other_detail = _extract_detail(_resize(film, COMPARED_PX)), _extract_detail(aligned)
     length = float(np.linalg.norm(detail) * np.linalg.norm(other_detail))
     return float((detail * other_detail).sum()) / length if length else -1.0
 

@@ -91,11 +91,11 @@ def _parse_filters(index: FilmIndex) -> Selection:
         selection = replace(selection, **{column: tuple(levels)})
     if address.get("age") == "unknown":
         selection = replace(selection, age_unknown=True)
-    for (name, ends), most in zip(RANGES.items(), (OLDEST_YEARS, MOST_FILMS), strict=True):
+    for (name, ends), limit in zip(RANGES.items(), (OLDEST_YEARS, MOST_FILMS), strict=True):
         first, _, last = address.get(name, "").partition("-")
         for end, text in zip(ends, (first, last), strict=True):
-            if text.isascii() and text.isdigit() and len(text) <= len(str(most)):
-                selection = replace(selection, **{end: min(int(text), most)})
+            if text.isascii() and text.isdigit() and len(text) <= len(str(limit)):
+                selection = replace(selection, **{end: min(int(text), limit)})
     if address.get("issue") in ISSUES:
         selection = replace(selection, issue=address["issue"])
     return selection

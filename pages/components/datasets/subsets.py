@@ -114,9 +114,9 @@ def _show_subset(state: DataPageState, subset: Subset, contents: DatasetContents
     count = format_count(len(record.films), "films")
     if found < len(record.films):
         count = f"{found:,} of {count} still there"
-    facts = [count, *record.filters, record.note, format_minute(record.created)]
+    phrases = [count, *record.filters, record.note, format_minute(record.created)]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{plain(subset.name)}** :gray[{plain(' · '.join(filter(None, facts)))}]")
+        st.markdown(f"**{plain(subset.name)}** :gray[{plain(' · '.join(filter(None, phrases)))}]")
         st.button(
             "Delete",
             key=f"delete-subset-{subset.name}",
