@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cxr_core.training.recipe.recipe import Recipe
 
 POLL_S = 0.5
-FILM_PX = 150
+FILM_PX = 118
 
 
 def show_batch_preview(draft: RunDraft, recipe: Recipe | None) -> None:
