@@ -97,10 +97,9 @@ def show_model(state: ModelsPageState, model: InstalledModel) -> None:
     st.subheader(f"{plain(model.name)} {plain(shown.name)}")
     if model.active is None:
         st.info(
-            "No version of this model is in use: it reads no film until one is activated. To measure it on a "
-            "dataset first:"
+            "No version of this model is in use: it reads no film until one is activated. It can be measured on a "
+            "dataset before that, from a shell (train.evaluate)."
         )
-        st.code(f"python -m train.evaluate {shown.folder} --data DIR", language=None)
     if shown.publication.override:
         st.warning(
             f"It was published although the gate is closed: {plain(shown.publication.override)}",

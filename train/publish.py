@@ -75,8 +75,8 @@ def _show_verdict(run: Path) -> int:
     print(f"{verdict.in_words} Films compared on: {verdict.comparison_set}", file=sys.stderr)
     for check in verdict.checks:
         finding = f", {check.finding}" if check.finding else ""
-        beside = f", compared with {check.incumbent}" if check.incumbent else ""
-        print(f"  {check.status:<16} {check.name}{finding}{beside}", file=sys.stderr)
+        comparison = f", compared with {check.incumbent}" if check.incumbent else ""
+        print(f"  {check.status:<16} {check.name}{finding}{comparison}", file=sys.stderr)
     print(run / GATE_FILE)
     return 0 if verdict.is_open else 3
 

@@ -25,7 +25,7 @@ from cxr_core.inference import predict_films
 from cxr_core.models.card import ModelCard
 from cxr_core.models.card_file import AnyCard, is_segmenter
 from cxr_core.models.figures import Figure
-from cxr_core.models.registry.overlap import find_rivals
+from cxr_core.models.registry.overlap import find_competitors
 from cxr_core.models.registry.registry import find_active_version, find_segmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card
@@ -84,7 +84,7 @@ def find_incumbents(card: AnyCard) -> list[Path]:
         return [segmenter] if segmenter else []
     active = find_active_version(card.model)
     own = [active.folder] if active and not is_segmenter(active.folder) else []
-    return own + [rival.folder for rival in find_rivals(card)]
+    return own + [competitor.folder for competitor in find_competitors(card)]
 
 
 def load_incumbent(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:

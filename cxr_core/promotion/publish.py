@@ -16,7 +16,7 @@ from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom
 from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.card_file import AnyCard, is_segmenter, read_card
 from cxr_core.models.registry.active_version import retire_others
-from cxr_core.models.registry.overlap import Rival, find_rivals
+from cxr_core.models.registry.overlap import Competitor, find_competitors
 from cxr_core.models.registry.pointers import pin_active_version, registry_lock, write_pointers
 from cxr_core.models.registry.registry import (
     find_active_version,
@@ -198,9 +198,9 @@ def _require_note(card: AnyCard, note: str) -> None:
         raise ModelError(
             f"{card.model} is installed already ({names}); to replace it, say why with --note"
         )
-    rivals = find_rivals(card)
-    if rivals:
-        names = "; ".join(map(Rival.describe, rivals))
+    competitors = find_competitors(card)
+    if competitors:
+        names = "; ".join(map(Competitor.describe, competitors))
         raise ModelError(f"{card.model} replaces {names}; say why with --note")
 
 
@@ -213,7 +213,7 @@ def _describe_publication(
         when=utc_now(),
         note=note.strip(),
         replaces=active.version if active else "",
-        retires=tuple(rival.name for rival in find_rivals(card)),
+        retires=tuple(competitor.name for competitor in find_competitors(card)),
         override="" if verdict.is_open else override.strip(),
         verdict=verdict,
     )

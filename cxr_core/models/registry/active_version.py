@@ -11,7 +11,7 @@ from pathlib import Path
 from cxr_core.errors import ModelError
 from cxr_core.models.card import WEIGHTS
 from cxr_core.models.card_file import AnyCard, is_segmenter, read_card
-from cxr_core.models.registry.overlap import describe_refusal, find_rivals
+from cxr_core.models.registry.overlap import describe_refusal, find_competitors
 from cxr_core.models.registry.pointers import log_event, registry_lock, write_pointers
 from cxr_core.models.registry.registry import (
     find_active_version,
@@ -90,7 +90,7 @@ def retire_others(card: AnyCard, name: str) -> dict[str, JsonObject]:
         folders = [f for f in folders if f.parent.name != card.model and is_segmenter(f)]
         note = f"{name} segments films instead"
     else:
-        folders = [rival.folder for rival in find_rivals(card)]
+        folders = [competitor.folder for competitor in find_competitors(card)]
         note = f"replaced by {name}"
     return {folder.parent.name: _describe_retirement(folder.name, note) for folder in folders}
 

@@ -14,7 +14,7 @@ from cxr_core.presentation.wording import finding_name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rival:
+class Competitor:
     """An active model of another name that answers a finding of a card for some of the same patients.
 
     findings: that both answer; empty for a segmenter, of which one segments all films.
@@ -46,7 +46,7 @@ class Rival:
         return " and ".join(losses)
 
 
-def find_rivals(card: AnyCard) -> list[Rival]:
+def find_competitors(card: AnyCard) -> list[Competitor]:
     """The active models of other names that answer a finding of a card for overlapping populations, by name.
 
     For a segmenter it is every active segmenter of another name. A model whose card cannot be read reads no film, so it
@@ -54,30 +54,30 @@ def find_rivals(card: AnyCard) -> list[Rival]:
     """
     if isinstance(card, SegmenterCard):
         return list(_find_other_segmenters(card))
-    rivals = []
+    competitors = []
     for folder, other in _list_active_cards():
         shared = find_shared_findings(card, other)
         if other.model != card.model and shared:
-            rivals.append(Rival(folder=folder, card=other, findings=shared))
-    return rivals
+            competitors.append(Competitor(folder=folder, card=other, findings=shared))
+    return competitors
 
 
 def describe_replaced(card: AnyCard) -> str:
     """Which models in use a model of this card replaces, as a sentence; empty when there are none."""
-    rivals = find_rivals(card)
-    return f"It replaces {'; '.join(map(Rival.describe, rivals))}." if rivals else ""
+    competitors = find_competitors(card)
+    return f"It replaces {'; '.join(map(Competitor.describe, competitors))}." if competitors else ""
 
 
 def describe_refusal(card: AnyCard) -> str:
     """Why a model of this card cannot replace one in use that does more; empty when it can."""
     if isinstance(card, SegmenterCard):
         return ""
-    for rival in find_rivals(card):
-        loss = rival.describe_loss(card)
+    for competitor in find_competitors(card):
+        loss = competitor.describe_loss(card)
         if loss:
             return (
-                f"{card.model} {card.version} would replace {rival.describe()}, which also {loss}; nothing would do so "
-                f"any more. To activate it nevertheless, retire {rival.card.model} first"
+                f"{card.model} {card.version} would replace {competitor.describe()}, which also {loss}; nothing would do so "
+                f"any more. To activate it nevertheless, retire {competitor.card.model} first"
             )
     return ""
 
@@ -116,10 +116,10 @@ def _list_active_cards() -> Iterator[tuple[Path, ModelCard]]:
             continue
 
 
-def _find_other_segmenters(card: SegmenterCard) -> Iterator[Rival]:
+def _find_other_segmenters(card: SegmenterCard) -> Iterator[Competitor]:
     for active in list_active_versions():
         if active.folder.parent.name != card.model and is_segmenter(active.folder):
             try:
-                yield Rival(folder=active.folder, card=read_card(active.folder))
+                yield Competitor(folder=active.folder, card=read_card(active.folder))
             except ModelError:
                 continue

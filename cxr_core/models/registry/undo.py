@@ -5,7 +5,7 @@ from pathlib import Path
 from cxr_core.errors import ModelError
 from cxr_core.models.card_file import read_card
 from cxr_core.models.registry.active_version import require_sound_files, require_versions
-from cxr_core.models.registry.overlap import find_rivals
+from cxr_core.models.registry.overlap import find_competitors
 from cxr_core.models.registry.pointers import PINNED, registry_lock, write_pointers
 from cxr_core.models.registry.registry import find_active_version, find_pointer
 from cxr_core.workspace.json_files import JsonObject
@@ -88,11 +88,11 @@ def _find_version(model: str, version: str) -> Path:
 
 def _require_free(folder: Path, changing: dict[str, str]) -> None:
     """Refuse to activate a model again beside another one that has taken its place since then."""
-    for rival in find_rivals(read_card(folder)):
-        if rival.card.model not in changing:
+    for competitor in find_competitors(read_card(folder)):
+        if competitor.card.model not in changing:
             raise ModelError(
-                f"{folder.parent.name} {folder.name} cannot be activated again: meanwhile {rival.describe()} is in "
-                f"use. Retire {rival.card.model} first"
+                f"{folder.parent.name} {folder.name} cannot be activated again: meanwhile {competitor.describe()} is in "
+                f"use. Retire {competitor.card.model} first"
             )
 
 
