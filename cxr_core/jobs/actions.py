@@ -121,7 +121,7 @@ def stop_job(job: str) -> Job:
     with files.queue_lock():
         status = load_job(job)
         if status.state == "queued":
-            sentence = "Taken out of the queue before it began."
+            sentence = "Removed from the queue before it began."
             end = EndRecord(state="stopped", sentence=sentence, time=time.time())
             files.write_record(status.folder, run_files.END, end.to_json())
             files.remove_records(status.folder, run_files.QUEUE)

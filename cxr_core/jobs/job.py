@@ -17,7 +17,7 @@ State = Literal[
     "frozen",  # its process runs but has sent no heartbeat for FROZEN_S
     "orphaned",  # it ended, and processes that it started still run
     "finished",  # its model, or its figures, are there
-    "stopped",  # it ended because somebody stopped it, or was taken out of the queue
+    "stopped",  # it ended because somebody stopped it, or was removed from the queue
     "failed",  # it ended with an error
     "interrupted",  # it ended without a message: killed, out of memory, or the machine was restarted
 ]

@@ -47,7 +47,7 @@ def test_runs_wait_in_an_order_that_can_be_changed_and_start_though_nobody_looks
     assert actions.move_job(fourth, -5).place == 1
     assert actions.move_job(second, 9).place == 3
     assert [job.id for job in status.list_runs()] == [first, fourth, third, second]
-    assert actions.stop_job(third).sentence == "Taken out of the queue before it began."
+    assert actions.stop_job(third).sentence == "Removed from the queue before it began."
     with pytest.raises(RunError, match="no longer queued"):
         actions.move_job(third, 1)
     kill(process_of(first))

@@ -40,7 +40,7 @@ def test_running_run_is_watched_and_the_queue_has_an_order(app: AppTest, runs: F
     assert r"1\. **gamma**" in visible_text(app)
     app.button(key="stop-beta").click().run()
     assert status.load_job("beta").state == "stopped"
-    assert "Taken out" not in visible_text(app)
+    assert "Removed from the queue" not in visible_text(app)
 
 
 def test_opening_the_page_starts_what_waits(
