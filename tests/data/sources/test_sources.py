@@ -9,6 +9,7 @@ import pytest
 from cxr_core.data.checks.issue_kinds import ISSUES
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.sources.detect import SOURCES, read_sources
+from cxr_core.data.sources.kinds import KINDS
 from cxr_core.errors import DataError
 from tests.data.layouts import by_name, entries, source_issues_by_code, touch, write
 
@@ -341,3 +342,7 @@ def test_rows_that_repeat_a_film_count_as_one_film(tmp_path):
     assert issues["unknown_value"].extent == "1 film"
     assert "PA and AP of 1 film;" in issues["unknown_value"].message
     assert issues["duplicate_rows"].extent == "6 rows"
+
+
+def test_commands_know_every_kind_of_source_without_importing_it() -> None:
+    assert tuple(sorted(SOURCES)) == KINDS
