@@ -92,7 +92,9 @@ def test_a_fingerprint_is_that_of_the_keys_on_disk() -> None:
     """So a verdict of version 0.1 holds, although fields of the card have other names in Python now."""
     card = tiny_card()
     content = {
-        key: value for key, value in asdict(card).items() if key not in ("metrics", "training")
+        key: value
+        for key, value in asdict(card).items()
+        if key not in ("metrics", "training", *ModelCard.OMITTED_WHEN_EMPTY)
     }
     on_disk = {ModelCard.KEYS.get(key, key): value for key, value in content.items()}
     expected = hashlib.sha256(json.dumps(on_disk, sort_keys=True).encode()).hexdigest()

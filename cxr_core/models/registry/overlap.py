@@ -76,8 +76,8 @@ def describe_refusal(card: AnyCard) -> str:
         loss = competitor.describe_loss(card)
         if loss:
             return (
-                f"{card.model} {card.version} would replace {competitor.describe()}, which also {loss}; nothing would do so "
-                f"any more. To activate it nevertheless, retire {competitor.card.model} first"
+                f"{card.model} {card.version} would replace {competitor.describe()}, which also {loss}; nothing would "
+                f"do so any more. To activate it nevertheless, retire {competitor.card.model} first"
             )
     return ""
 

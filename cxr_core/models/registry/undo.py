@@ -91,8 +91,8 @@ def _require_free(folder: Path, changing: dict[str, str]) -> None:
     for competitor in find_competitors(read_card(folder)):
         if competitor.card.model not in changing:
             raise ModelError(
-                f"{folder.parent.name} {folder.name} cannot be activated again: meanwhile {competitor.describe()} is in "
-                f"use. Retire {competitor.card.model} first"
+                f"{folder.parent.name} {folder.name} cannot be activated again: meanwhile {competitor.describe()} is "
+                f"in use. Retire {competitor.card.model} first"
             )
 
 
