@@ -39,7 +39,7 @@ class LabelVocabulary:
     @classmethod
     def from_mapping(cls, mapping: LabelMapping) -> "LabelVocabulary":
         """Names and aliases of every known finding, and a dataset's mapping, which comes first."""
-        names = {}
+        names: dict[str, str] = {}
         for finding in known_findings().values():
             names |= dict.fromkeys(finding.aliases, finding.key)
         targets = {spell_label(label): target for label, target in mapping.items()}

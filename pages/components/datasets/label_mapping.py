@@ -58,7 +58,7 @@ def list_label_rows(
     for label, count in manifest.unknown_labels.items():
         remark = f"Label of {format_count(count, 'films')}"
         rows.append(LabelRow(label=label, remark=remark, target=DETECT))
-    others = []
+    others: list[LabelRow] = []
     for column in manifest.unused_columns:
         row = LabelRow(label=column.name, remark=_describe_column(column), target=DETECT)
         (rows if column.may_be_label else others).append(row)
