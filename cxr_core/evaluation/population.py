@@ -4,7 +4,7 @@ The rule is the one by which a reading is refused: `Population.excludes`. Unknow
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,9 +103,9 @@ def _count_unknown(films: Manifest, population: Population) -> Iterator[tuple[st
             yield name, count
 
 
-def join_reasons(counts: dict[str, int] | Counter[str]) -> str:
+def join_reasons(counts: Mapping[str, int]) -> str:
     """`in 30 films the patient is younger than 18, in 6 the view is AP`."""
-    parts = []
+    parts: list[str] = []
     for reason, count in counts.items():
         number = f"{count:,}" if parts else format_count(count, "films")
         parts.append(f"in {number} {reason}")

@@ -142,8 +142,7 @@ class _Kind:
     @property
     def known(self) -> np.ndarray:
         """(N,) bool: the films that say what they are."""
-        known: np.ndarray = self.masks.any(axis=1)
-        return known
+        return np.asarray(self.masks.any(axis=1))
 
 
 def _list_kinds(films: _Films, measured: Mapping[GroupKey, np.ndarray]) -> list[_Kind]:
@@ -151,7 +150,7 @@ def _list_kinds(films: _Films, measured: Mapping[GroupKey, np.ndarray]) -> list[
     for by in dict.fromkeys(by for by, _ in measured):
         keys = tuple(key for key in measured if key[0] == by)
         masks = [measured[key] for key in keys]
-        too_small = films.known[by] & ~np.logical_or.reduce(masks)
+        too_small = films.known[by] & ~np.any(masks, axis=0)
         if too_small.any():
             masks.append(too_small)
         kinds.append(_Kind(keys=keys, masks=np.stack(masks, axis=1)))
