@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -73,8 +73,11 @@ class Selection:
 
     def with_dimension(self, dimension: str, other: "Selection") -> "Selection":
         """The same, but for one dimension, which is that of another selection."""
-        changes = {name: getattr(other, name) for name in DIMENSIONS[dimension]}
-        return replace(self, **changes)
+        return self.with_values(**{name: getattr(other, name) for name in DIMENSIONS[dimension]})
+
+    def with_values(self, **values: Any) -> "Selection":
+        """The same with other values of some fields, given by name."""
+        return replace(self, **values)
 
     def without(self, dimension: str) -> "Selection":
         """The same without the restriction of one dimension."""
@@ -132,7 +135,7 @@ def join_selections(parts: Sequence[Selection], dimension: str) -> Selection:
         return EVERY_FILM
     if dimension in LEVEL_COLUMNS:
         levels = dict.fromkeys(level for part in parts for level in getattr(part, dimension))
-        return replace(EVERY_FILM, **{dimension: tuple(levels)})
+        return EVERY_FILM.with_values(**{dimension: tuple(levels)})
     if dimension == "finding":
         others = [part.finding for part in parts if part.finding != parts[0].finding]
         return replace(parts[0], also=parts[0].also or next(iter(others), None))
@@ -141,8 +144,7 @@ def join_selections(parts: Sequence[Selection], dimension: str) -> Selection:
         return parts[0]
     low, high = DIMENSIONS[dimension][:2]
     ends = [getattr(part, high) for part in known]
-    return replace(
-        EVERY_FILM,
+    return EVERY_FILM.with_values(
         **{
             low: min(getattr(part, low) or 0 for part in known),
             high: None if None in ends else max(ends),

@@ -264,7 +264,7 @@ def test_running_preparation_is_shown_in_another_tab(
 ) -> None:
     calls = threading.Semaphore(0)
 
-    def never_ready(folders: Any, *, progress: Any, kind: Any, name: Any) -> Any:
+    def never_ready(folders: Any, *, progress: Any, **options: Any) -> Any:
         calls.release()
         for done in range(10_000):
             progress("decoding", done, 10_000)

@@ -33,7 +33,6 @@ ALIGNED_PX, COMPARED_PX = 64, 96
 BLUR_PX = 3.0  # what is coarser than this on 96 pixels does not count as detail
 BORDER = 0.1  # of the film, where a cut leaves nothing to compare
 ALIGNMENT = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 30, 1e-3)
-SMOOTHING_PX = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +76,7 @@ def compare_pixels(film: np.ndarray, other: np.ndarray) -> float:
     warp = np.eye(2, 3, dtype=np.float32)
     small, small_other = (_resize(each, ALIGNED_PX).astype(np.float32) for each in (film, other))
     try:
-        _, warp = cv2.findTransformECC(
-            small, small_other, warp, cv2.MOTION_AFFINE, ALIGNMENT, None, SMOOTHING_PX
-        )
+        _, warp = cv2.findTransformECC(small, small_other, warp, cv2.MOTION_AFFINE, ALIGNMENT)
     except cv2.error:  # it did not converge
         return -1.0
     warp[:, 2] *= COMPARED_PX / ALIGNED_PX

@@ -83,19 +83,19 @@ def _parse_filters(index: FilmIndex) -> Selection:
     selection = EVERY_FILM
     if address.get("finding") in index.findings:
         label = next((label for label in LABELS if label == address.get("label")), "positive")
-        selection = replace(selection, finding=address["finding"], label=label)
+        selection = selection.with_values(finding=address["finding"], label=label)
     if address.get("also") in index.findings:
         selection = replace(selection, also=address["also"])
     for column in LEVEL_COLUMNS:
         levels = [level for level in index.levels[column] if level in address.get_all(column)]
-        selection = replace(selection, **{column: tuple(levels)})
+        selection = selection.with_values(**{column: tuple(levels)})
     if address.get("age") == "unknown":
         selection = replace(selection, age_unknown=True)
     for (name, ends), limit in zip(RANGES.items(), (OLDEST_YEARS, MOST_FILMS), strict=True):
         first, _, last = address.get(name, "").partition("-")
         for end, text in zip(ends, (first, last), strict=True):
             if text.isascii() and text.isdigit() and len(text) <= len(str(limit)):
-                selection = replace(selection, **{end: min(int(text), limit)})
+                selection = selection.with_values(**{end: min(int(text), limit)})
     if address.get("issue") in ISSUES:
         selection = replace(selection, issue=address["issue"])
     return selection

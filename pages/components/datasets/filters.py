@@ -70,7 +70,7 @@ def ask_selection(state: DataPageState, index: FilmIndex, issues: Sequence[Issue
                     width=WIDE_FIELD_PX if column == "source" else FIELD_PX,
                     placeholder=ANY,
                 )
-                selection = replace(selection, **{column: tuple(picked)})
+                selection = selection.with_values(**{column: tuple(picked)})
         selection = _ask_patient(state, selection, start)
         selection = _ask_issue(state, selection, start, issues)
     return replace(selection, films_min=start.films_min, films_max=start.films_max)

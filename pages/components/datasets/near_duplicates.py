@@ -1,5 +1,6 @@
 """Shows groups of near-duplicates side by side, with what tells their films apart."""
 
+import numpy as np
 import streamlit as st
 
 from cxr_core.data.checks.issue import Issue
@@ -33,19 +34,25 @@ def show_groups(
     pages = -(-len(groups) // GROUPS_ON_A_PAGE)
     page = st.pagination(pages, key=f"groups-{key}") if pages > 1 else 1
     for number, group in groups[(page - 1) * GROUPS_ON_A_PAGE : page * GROUPS_ON_A_PAGE]:
-        rows = group.index.to_numpy()[:FILMS_SHOWN]
-        images = contents.listed.images_of(rows)
-        lines = [
-            (
-                f"{film.split or NO_SPLIT} · patient {film.patient}",
-                describe_labels(contents.listed, int(row)),
-                film.status if film.status != "present" else "",
-            )
-            for row, film in ((row, contents.listed.facts_of(int(row))) for row in rows)
-        ]
         st.caption(f"Group {number + 1}: {format_count(len(group), 'films')}")
-        show_gallery(
-            make_thumbnails(dataset, contents.listed, rows, lines),
-            key=f"group-{key}-{number}",
-            on_open=lambda position, images=images: state.open_film(images[position]),
+        _show_group(
+            state, dataset, contents, group.index.to_numpy()[:FILMS_SHOWN], f"group-{key}-{number}"
         )
+
+
+def _show_group(
+    state: DataPageState, dataset: Dataset, contents: DatasetContents, rows: np.ndarray, key: str
+) -> None:
+    """The films in some rows, with split, patient and labels of each."""
+    images = contents.listed.images_of(rows)
+    lines = []
+    for row in rows.tolist():
+        film = contents.listed.facts_of(row)
+        status = film.status if film.status != "present" else ""
+        place = f"{film.split or NO_SPLIT} · patient {film.patient}"
+        lines.append((place, describe_labels(contents.listed, row), status))
+    show_gallery(
+        make_thumbnails(dataset, contents.listed, rows, lines),
+        key=key,
+        on_open=lambda position: state.open_film(images[position]),
+    )
