@@ -64,8 +64,9 @@ def draw_parallel_coordinates(
         ticktext=[axis.label.replace(", ", ",<br>") for axis in axes],
         range=[-0.1, len(axes) - 0.6],
         gridcolor=GREY,
+        showgrid=True,
     )
-    chart.update_yaxes(visible=False, range=[-0.08, 1.08])
+    chart.update_yaxes(visible=False, range=[-0.05, 1.12], showgrid=False)
     for place, axis in enumerate(axes):
         for height, text in axis.ticks.items():
             chart.add_annotation(
@@ -74,7 +75,8 @@ def draw_parallel_coordinates(
                 text=text,
                 showarrow=False,
                 xanchor="left",
-                xshift=8,
+                xshift=6,
+                yshift=9,
                 font_size=11,
             )
     return chart

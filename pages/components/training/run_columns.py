@@ -62,9 +62,10 @@ def sort_rows(rows: Sequence[TableRow], column: Column, ascending: bool) -> list
 
 def configure_columns(names: Iterable[str]) -> dict[str, Any]:
     """How Streamlit shows these columns."""
-    configured = {name: FIXED_CONFIGURATION[name] for name in names if name in FIXED_CONFIGURATION}
-    figures = [name for name in names if name.startswith((f"{VALIDATION} ", f"{TEST} "))]
-    return configured | {name: st.column_config.TextColumn(width=FIGURE_PX) for name in figures}
+    figure = st.column_config.TextColumn(width=FIGURE_PX)
+    figures = {name: figure for name in names if name.startswith((f"{VALIDATION} ", f"{TEST} "))}
+    fixed = {name: FIXED_CONFIGURATION[name] for name in names if name in FIXED_CONFIGURATION}
+    return figures | fixed
 
 
 def describe_headline(figure: RunFigure | None) -> str:

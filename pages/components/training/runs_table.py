@@ -171,6 +171,7 @@ def _show_table(
         key="runs",
         on_select=state.select_runs,
         column_config=configure_columns(columns),
+        placeholder="",
         alt="Runs, one in each row",
     )
 
