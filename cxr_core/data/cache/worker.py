@@ -125,11 +125,11 @@ def serve_films(folder: Path, examine: bool, parent: int) -> None:
     cv2.setNumThreads(1)
     limit_memory(MEMORY_LIMIT_BYTES)
     try:
-        opened = GridFile(folder / GRIDS, parent)
+        grid_file = GridFile(folder / GRIDS, parent)
     except OSError as error:  # a disk that has turned read-only, say
         connection.send({"failed": error.strerror or str(error)})
         return
-    with closing(opened) as grids:
+    with closing(grid_file) as grids:
         decoder = FilmDecoder(folder, grids, examine=examine)
         connection.send({"ready": True})
         while (request := connection.receive()) is not None:
