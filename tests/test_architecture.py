@@ -36,7 +36,7 @@ PUBLIC_SURFACE = "cxr_core"  # its __init__ offers a few names of the floors abo
 
 # What the pages load before anybody asks for a reading; none of it may cost the import of torch.
 WITHOUT_TORCH = (
-    "cxr_core.data.charts",
+    "cxr_core.data.charts.draw",
     "cxr_core.data.prepare",
     "cxr_core.data.summary",
     "cxr_core.film.decoding.decode",

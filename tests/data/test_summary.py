@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
 from cxr_core.data import summary
-from cxr_core.data.charts import draw_charts
+from cxr_core.data.charts.draw import draw_charts
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.data.selection import (

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_core.data import charts as dataset_charts
-from cxr_core.data.charts import LEVEL_COLOURS, SPLIT_COLOURS
+from cxr_core.data import checks as dataset_checks
+from cxr_core.data.charts.chart import LEVEL_COLOURS, SPLIT_COLOURS
 from cxr_core.evaluation import report as evaluation_report
 from cxr_core.presentation.palette import DECISION_COLOURS, GREY, SERIES
 from cxr_core.reading.cardiothoracic.overlay import HEART_COLOUR, LUNG_COLOUR, THORAX_COLOUR
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 THEME = tomllib.loads((ROOT / ".streamlit/config.toml").read_text(encoding="utf-8"))["theme"]
 THEMES = ("light", "dark")
 EVALUATION_REPORT = Path(evaluation_report.__file__).parent / "templates/report.css"
-DATASET_REPORT = Path(dataset_charts.__file__).parent / "checks/templates/dataset_report.css"
+DATASET_REPORT = Path(dataset_checks.__file__).parent / "templates/dataset_report.css"
 BASE_STYLE = ROOT / "cxr_core/presentation/templates/base.css"
 HUES = ("red", "orange", "yellow", "green", "blue", "violet", "gray")
 

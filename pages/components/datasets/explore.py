@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from cxr_core.data.charts import DatasetChart, draw_charts
+from cxr_core.data.charts.chart import DatasetChart
+from cxr_core.data.charts.draw import draw_charts
 from cxr_core.data.registry import Dataset
 from cxr_core.data.selection import EVERY_FILM
 from cxr_core.data.summary import summarise_films

@@ -60,11 +60,12 @@ def encode_jpeg(grey: np.ndarray) -> str:
 def show_gallery(
     pictures: Sequence[Picture],
     key: str,
-    on_open: Callable[[int], None],
+    on_open: Callable[[int], None] | None = None,
     on_pick: Callable[[int], None] | None = None,
 ) -> None:
     """A grid of films. A click calls `on_open` with the film's position, before the next run.
 
+    on_open: None for films that cannot be opened.
     on_pick: called with the position of a film that was ticked, or whose tick was taken away; None for no ticks.
 
     The pictures are part of the component's key: a click that was on its way while they changed means the film that the
@@ -81,9 +82,10 @@ def show_gallery(
         key=drawn_key,
         data={
             "pictures": [_picture_to_json(picture) for picture in pictures],
+            "openable": on_open is not None,
             "pickable": on_pick is not None,
         },
-        on_opened_change=lambda: call("opened", on_open),
+        on_opened_change=lambda: call("opened", on_open) if on_open else None,
         on_picked_change=lambda: call("picked", on_pick) if on_pick else None,
     )
 

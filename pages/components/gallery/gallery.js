@@ -16,7 +16,7 @@ export default function mount({ data, parentElement, setTriggerValue }) {
 
 /** A card, and on it a tick where pictures can be picked. */
 function makeCell(root, picture, position, data) {
-  const card = makeCard(root, picture, position, data.large);
+  const card = makeCard(root, picture, position, data);
   if (!data.pickable) return card;
   const cell = document.createElement("div");
   cell.className = "cell";
@@ -31,10 +31,10 @@ function makeCell(root, picture, position, data) {
   return cell;
 }
 
-function makeCard(root, picture, position, large) {
-  const element = document.createElement(large ? "figure" : "button");
+function makeCard(root, picture, position, { large, openable }) {
+  const element = document.createElement(openable ? "button" : "figure");
   element.className = "card";
-  if (!large) {
+  if (openable) {
     element.type = "button";
     element.addEventListener("click", () => root.open(position));
     element.setAttribute("aria-label", ["Open", picture.name, ...picture.lines, picture.note].filter(Boolean).join(", "));

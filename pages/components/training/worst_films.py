@@ -76,7 +76,7 @@ def _show_followed(run: Job, epochs: Sequence[WatchedEpoch], show_evidence: bool
             _make_picture(film, scale, f"epoch {epoch}", (f"score {film.score(film.finding):.2f}",))
             for epoch, film in steps
         ]
-        show_gallery(pictures, key=f"followed-{run.id}-{position}", on_open=_ignore_click)
+        show_gallery(pictures, key=f"followed-{run.id}-{position}")
 
 
 def _show_films(films: Sequence[WatchedFilm], scale: float | None, key: str) -> None:
@@ -89,7 +89,7 @@ def _show_films(films: Sequence[WatchedFilm], scale: float | None, key: str) -> 
         )
         for film in films
     ]
-    show_gallery(pictures, key=key, on_open=_ignore_click)
+    show_gallery(pictures, key=key)
 
 
 def _make_picture(
@@ -125,7 +125,3 @@ def _describe_label(film: WatchedFilm) -> str:
     label = film.labels.get(film.finding)
     word = "unknown" if label is None else LABEL_WORDS[label]
     return f"{finding_name(film.finding).lower()} {word}"
-
-
-def _ignore_click(position: int) -> None:
-    """The pictures are as large as the network's input; there is no larger one to open."""

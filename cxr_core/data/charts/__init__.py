@@ -1,0 +1,1 @@
+"""A dataset's numbers as Plotly figures that filter one another."""
