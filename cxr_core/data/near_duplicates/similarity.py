@@ -73,12 +73,13 @@ def compare_pixels(film: np.ndarray, other: np.ndarray) -> float:
     film, other: (h, w) uint8. The coarse shapes of two chests are always alike; ribs, vessels and devices are not.
     Alignment: Evangelidis and Psarakis 2008 (OpenCV's findTransformECC), affine. -1 where the films do not fit at all.
     """
-    warp = np.eye(2, 3, dtype=np.float32)
+    start = np.eye(2, 3, dtype=np.float32)
     small, small_other = (_resize(each, ALIGNED_PX).astype(np.float32) for each in (film, other))
     try:
-        _, warp = cv2.findTransformECC(small, small_other, warp, cv2.MOTION_AFFINE, ALIGNMENT)
+        _, found = cv2.findTransformECC(small, small_other, start, cv2.MOTION_AFFINE, ALIGNMENT)
     except cv2.error:  # it did not converge
         return -1.0
+    warp = np.array(found, np.float32)
     warp[:, 2] *= COMPARED_PX / ALIGNED_PX
     size = (COMPARED_PX, COMPARED_PX)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
