@@ -60,8 +60,8 @@ def plan_grid(recipe: Recipe, values: Mapping[str, Sequence[str]]) -> dict[str, 
     recipe = replace(recipe, split_seed=recipe.effective_split_seed)
     for choice in product(*(dict.fromkeys(choices) for choices in values.values())):
         settings = dict(zip(values, choice, strict=True))
-        changes = ", ".join(f"{key} {text}" for key, text in settings.items())
-        recipes[f"{recipe.name}: {changes}"] = apply_overrides(recipe, settings)
+        name = ", ".join(f"{key} {text}" for key, text in settings.items())
+        recipes[name] = apply_overrides(recipe, settings)
     return recipes
 
 

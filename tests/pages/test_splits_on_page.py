@@ -116,7 +116,7 @@ def test_several_runs_are_submitted_by_one_click(
     assert not app.exception
     ((group, names),) = groups
     assert group.endswith("grid")
-    assert [name.split(": ")[1] for name in names] == [
+    assert names == [
         "learning_rate 0.1",
         "learning_rate 0.01",
         "learning_rate 0.001",
