@@ -255,6 +255,6 @@ def _describe_films(films: Manifest, split: str, no_holdout: str, all_test: Mani
     uses = count_test_uses((all_test or films).data_sha256())
     return (
         f"{counts}, the test split, since {no_holdout}. Used before for "
-        f"{format_count(uses.evaluations, 'evaluations')} of {format_count(uses.models, 'different models')}. "
+        f"{format_count(uses.evaluations, 'evaluations')} of {format_count(uses.models, 'models')}. "
         "Each choice made on these films makes their figures a little too good."
     )

@@ -117,7 +117,7 @@ def test_a_whole_number_of_units_is_never_one_less(unit, name, numbers):
         (1, "boxes", "1 box"),
         (1, "batches", "1 batch"),
         (1, "sizes", "1 size"),
-        (1, "different models", "1 different model"),
+        (1, "models", "1 model"),
     ],
 )
 def test_one_thing_is_never_counted_in_the_plural(count, nouns, words):

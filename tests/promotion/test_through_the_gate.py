@@ -226,7 +226,7 @@ def test_an_incumbent_that_was_trained_on_the_holdout_is_compared_on_the_officia
         "tiny 1.0.0 was trained on films of the holdout, or its card cannot exclude it"
         in verdict.comparison_set
     )
-    assert "Used before for 1 evaluation of 1 different model." in verdict.comparison_set
+    assert "Used before for 1 evaluation of 1 model." in verdict.comparison_set
     after = count_test_uses(open_data([known[0]]).select_split("test").data_sha256())
     assert (after.evaluations, after.models) == (3, 1)  # both read it; they have the same weights
     compared = next(check for check in verdict.checks if check.name == "AUROC")

@@ -82,7 +82,7 @@ def _describe_uses(data_sha256: str) -> str:
         return "This workspace records no look at this test split."
     return (
         f"Looks at this test split: {format_count(uses.evaluations, 'evaluations')} of "
-        f"{format_count(uses.models, 'different models')}. Choosing by these films makes figures on them look better."
+        f"{format_count(uses.models, 'models')}. Choosing by these films makes figures on them look better."
     )
 
 
