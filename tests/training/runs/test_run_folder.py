@@ -142,7 +142,7 @@ def test_an_event_comes_back_from_its_line(tmp_path: Path, event: object) -> Non
 )
 def test_what_is_no_event_is_none(record: dict) -> None:
     assert event_from_json(record) is None
-    assert len(CLASSES) == 9
+    assert len(CLASSES) == 11
 
 
 def test_steps_after_a_checkpoint_are_removed_before_they_are_repeated(tmp_path: Path) -> None:
