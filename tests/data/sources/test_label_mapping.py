@@ -64,7 +64,9 @@ def test_two_columns_of_one_finding_are_refused_with_both_names(folder: Path) ->
 
 
 def test_a_column_of_text_is_refused_with_what_it_holds(folder: Path) -> None:
-    with pytest.raises(DataError, match=r"report is mapped to Mass, but holds text: .seen.\. A label is 1 or 0"):
+    with pytest.raises(
+        DataError, match=r"report is mapped to Mass, but holds text: .seen.\. A label is 1 or 0"
+    ):
         read(folder, report="mass")
 
 
