@@ -109,12 +109,8 @@ def fit(
     Raises DataError, RecipeError, Cancelled, or RunError, also when it was asked to stop.
     """
     with join_processes(options.device) as context:
-        # What would end the run comes before the films are decoded, which may take hours.
-        require_no_contradiction(recipe)
-        code = hash_code(recipe.code_names)
-        require_allowed(code)
         folders = absolute_folders(data)
-        require_films(recipe, folders)
+        code = _check_start(recipe, folders)
         segmenter = name_of_segmenter() if recipe.region_weight else ""
         start = _initialise(recipe, recipe.init, code)
         run_data = open_run_data(recipe, folders, context, options.report, options.stop)
@@ -161,6 +157,15 @@ def fit(
                 stop=options.stop,
             )
             return _train(current, start.network)
+
+
+def _check_start(recipe: Recipe, folders: Sequence[str]) -> dict[str, str]:
+    """Raise for what would end the run, before films are decoded for hours. Returns the user's own code, by hash."""
+    require_no_contradiction(recipe)
+    code = hash_code(recipe.code_names)
+    require_allowed(code)
+    require_films(recipe, folders)
+    return code
 
 
 @log_task("resumed training")

@@ -84,13 +84,13 @@ def _parse_filter() -> FilmFilter:
     )
 
 
-def _parse_number(name: str, most: float) -> float | None:
-    """A number of the address from 0 to `most`; None for anything else."""
+def _parse_number(name: str, maximum: float) -> float | None:
+    """A number of the address from 0 to `maximum`; None for anything else."""
     try:
         value = float(st.query_params.get(name, ""))
     except ValueError:
         return None
-    return value if math.isfinite(value) and 0 <= value <= most else None
+    return value if math.isfinite(value) and 0 <= value <= maximum else None
 
 
 def _slug(tab: str) -> str:

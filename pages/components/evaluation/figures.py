@@ -150,10 +150,10 @@ def tabulate_figures_with_meaning(
     figures: Mapping[str, Figure], names: Sequence[str], calibrated_here: bool = False
 ) -> list[dict[str, str]]:
     """Table rows: figure, value, interval, meaning. calibrated_here: the calibration was fitted on these films."""
-    marked = CALIBRATION_FIGURES if calibrated_here else ()
+    fitted_here = CALIBRATION_FIGURES if calibrated_here else ()
     return [
         {
-            "Figure": MEANINGS[name][0] + (f", {FITTED_HERE}" if name in marked else ""),
+            "Figure": MEANINGS[name][0] + (f", {FITTED_HERE}" if name in fitted_here else ""),
             "Value": format_figure_value(figures[name]),
             "95 % interval": format_bounds(figures[name]),
             "Meaning": MEANINGS[name][1],
