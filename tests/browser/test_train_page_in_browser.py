@@ -111,7 +111,7 @@ def start_run(tab: Page, app: App) -> Job:
     fill(tab, "Epochs", str(EPOCHS))
     fill(tab, "Early stopping patience (epochs)", str(EPOCHS))
     fill(tab, "Input size (pixels)", str(SIDE))
-    tab.get_by_text("All other settings").click()
+    tab.get_by_text("Name and source").click()
     fill(tab, "Model name", MODEL)
     expect(tab.get_by_text(f"model name {MODEL} instead of pneumonia-cnn-grey")).to_be_visible(
         timeout=PATIENCE_MS
@@ -136,16 +136,16 @@ def publish(tab: Page, before: str, version: str) -> None:
     reason.fill("nobody is read with it")
     reason.press("Control+Enter")
     click(tab, "Publish although the gate is closed")
-    expect(tab.get_by_text(f"Installed as {MODEL} {version}: active.")).to_be_visible(timeout=PATIENCE_MS)
-
-
-def roll_back(tab: Page, app: App, version: str, before: str) -> None:
-    tab.goto(f"{app.address}/models?model={MODEL}")
-    expect(tab.get_by_text(f"{version} active")).to_be_visible(timeout=PATIENCE_MS)
-    tab.get_by_role("button", name=f"Roll back to {before}").click()
-    expect(tab.get_by_text(f"{MODEL} {before} is now the active version.")).to_be_visible(
+    expect(tab.get_by_text(f"Installed as {MODEL} {version}: active.")).to_be_visible(
         timeout=PATIENCE_MS
     )
+
+
+def undo_publication(tab: Page, app: App, version: str, before: str) -> None:
+    tab.goto(f"{app.address}/models?model={MODEL}")
+    expect(tab.get_by_text(f"{version} active")).to_be_visible(timeout=PATIENCE_MS)
+    tab.get_by_role("button", name=f"Undo: {MODEL} {before} is active again").click()
+    expect(tab.get_by_text("The change was undone.")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def active_version() -> str:
@@ -196,9 +196,9 @@ def test_run_outlives_the_app_and_its_model_is_published_used_and_rolled_back(
     )
     assert active_version() == version
     assert version_that_reads(film) == version
-    roll_back(tab, app, version, before)
+    undo_publication(tab, app, version, before)
     assert active_version() == before
-    assert [each["what"] for each in read_history(MODEL)][:2] == ["rolled back", "published"]
+    assert [each["what"] for each in read_history(MODEL)][:2] == ["undone", "published"]
     assert "is kept" in refusal_to_delete(run.id)
 
 
