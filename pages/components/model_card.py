@@ -94,7 +94,8 @@ def _list_training_facts(training: JsonObject, finding: str) -> Iterator[tuple[s
 
 
 def _describe_split(split: JsonObject, finding: str) -> str:
-    text = f"{format_count(split.get('films', 0), 'films')} of {format_count(split.get('patients', 0), 'patients')}"
+    films, patients = (_count(split.get(name)) for name in ("films", "patients"))
+    text = f"{format_count(films, 'films')} of {format_count(patients, 'patients')}"
     positives = _object(split.get("positives")).get(finding)
     if positives is not None:
         text += f", {positives:,} of them with the finding"
@@ -141,6 +142,11 @@ def _list_figures(record: JsonObject) -> Iterator[tuple[str, Figure | None]]:
             for inner, figure in entry.items():
                 if inner in FIGURE_NAMES:
                     yield f"{FIGURE_NAMES[inner]}, {point}", parse_figure(figure)
+
+
+def _count(value: Json) -> int:
+    """A number of a card; 0 for anything else."""
+    return value if isinstance(value, int) else 0
 
 
 def _object(value: Json) -> JsonObject:
