@@ -9,7 +9,6 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.served_app import STREAMLIT, serve
 from tests.evaluation.synthetic_films import write_films
 from train.evaluate import main
-from train.prepare import main as prepare
 
 pytestmark = pytest.mark.browser
 
@@ -25,8 +24,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CXR_WORKSPACE", str(workspace))
-        # Drawn chests differ in little but their hearts.
-        prepare(["--data", str(films), "--accept", "near_duplicates_two_splits"])
         assert main(["cardiomegaly-adults", "--data", str(films)]) == 0
     yield from serve(STREAMLIT, workspace)
 

@@ -17,10 +17,11 @@ from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from tests.hearts import segment_drawing
 
 SIDE = 128
+NOISE = 0.08  # so much that no two films are near-duplicates, although only their hearts differ
 COUNT = 12
 SPECS = {
     f"{index:02}.png": PhantomSpec(
-        height=SIDE, width=SIDE, heart_width=0.24 + 0.02 * index, seed=index
+        height=SIDE, width=SIDE, heart_width=0.24 + 0.02 * index, noise=NOISE, seed=index
     )
     for index in range(COUNT)
 }
