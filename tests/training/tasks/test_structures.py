@@ -83,7 +83,7 @@ def test_a_run_ends_in_a_model_that_outlines(folder, tmp_path, workspace):
         RunError,
         match=r"gate is closed for tiny-anatomy 1\.0\.0, compared with anatomy .* no films to compare on",
     ):
-        publish(tmp_path / "run")
+        publish(tmp_path / "run", "A test.")
     maps = Segmenter.load(model).predict_augmented(np.zeros((5, 64, 64), np.uint8))
     assert maps.shape == (5, 2, 3, 32, 32)
 
