@@ -5,9 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_core.presentation.wording import format_exact_threshold
+from cxr_core.presentation.wording import format_duration, format_exact_threshold
 from pages.components.markdown import plain
-from cxr_core.presentation.wording import format_duration
 
 
 @given(st.text())
