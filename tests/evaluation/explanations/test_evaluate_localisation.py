@@ -145,7 +145,7 @@ def test_evaluation_includes_it_where_films_have_boxes(manifest, classifier):
     assert Localisation.from_json(record) == evaluation.figures[KEY].localisation
     page = evaluation.report_html()
     for words in (
-        "Where the heatmap points",
+        "Localisation: boxes",
         "Not enough cases to compare",
         "Rank correlation",
         *HEATMAP_METHODS.values(),
@@ -153,7 +153,7 @@ def test_evaluation_includes_it_where_films_have_boxes(manifest, classifier):
         assert words in page
     alone = evaluate_classifier(classifier, replace(films, boxes=films.boxes[:0]), "test")
     assert alone.to_metrics().to_json()["findings"][KEY] == metrics
-    assert "Where the heatmap points" not in alone.report_html()
+    assert "Localisation: boxes" not in alone.report_html()
 
 
 def test_renamed_key_is_an_error_and_not_a_missing_figure(manifest, classifier):
