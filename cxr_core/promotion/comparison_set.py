@@ -215,13 +215,13 @@ def _exclude_films_of(
         holdout = Films(
             None, f"{name} was trained on films of the holdout, or its card cannot exclude it"
         )
-    left_alone = exclusions.official_test
+    left_alone, split = exclusions.official_test, "official test split"
     if _made_own_split(run):
-        left_alone = _has_split_of(run, incumbent)
+        left_alone, split = _has_split_of(run, incumbent), "run's test split"
     if test.manifest is not None and not left_alone:
         test = Films(
             None,
-            f"the card of {name} does not rule out that it was trained on the test split",
+            f"the card of {name} does not rule out that it was trained on the {split}",
         )
     return holdout, test
 
