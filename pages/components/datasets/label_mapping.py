@@ -87,8 +87,7 @@ def _show_form(state: DataPageState, dataset: Dataset, manifest: Manifest) -> No
     with st.form(f"labels-{dataset.name}", border=False, enter_to_submit=False):
         chosen = {row.label: _ask_target(dataset, row, options) for row in rows}
         if others:
-            count = format_count(len(others), "columns")
-            with st.expander(f"{count} that do not look like labels"):
+            with st.expander(f"Columns that do not look like labels · {len(others):,}"):
                 for row in others[:MOST_OTHERS]:
                     chosen[row.label] = _ask_target(dataset, row, options)
                 if len(others) > MOST_OTHERS:

@@ -98,6 +98,10 @@ def _show_verdict(dataset: Dataset, contents: DatasetContents) -> None:
         st.error(
             f"**Blocked by {format_count(blocking, 'issues')}.** Training needs each to be excluded or accepted."
         )
+    elif any(issue.code == "no_labels" for issue in contents.issues):
+        st.warning(
+            "**Cannot be trained on yet:** no finding has labels. Map columns of the table to findings under Labels."
+        )
     else:
         decisions = ""
         if dataset.decisions:

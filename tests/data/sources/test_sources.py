@@ -302,8 +302,12 @@ def test_a_link_to_nothing_is_not_said_to_be_an_archive(tmp_path):
 
 
 def test_a_folder_that_may_not_be_opened_is_not_said_to_be_missing(tmp_path, monkeypatch):
-    def refuse(path):
-        raise PermissionError(13, "Permission denied", path)
+    stat = os.stat
+
+    def refuse(path, **options):
+        if path == str(tmp_path) or path == tmp_path:
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, **options)
 
     monkeypatch.setattr(os, "stat", refuse)
     with pytest.raises(DataError, match=r"cannot be opened \(Permission denied\)"):
