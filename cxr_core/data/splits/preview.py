@@ -55,8 +55,8 @@ def _list_strata(manifest: Manifest) -> Iterator[tuple[str, str, pd.Series]]:
         yield name, UNKNOWN, table[key].isna()
     bands = assign_age_bands(table["age"])
     for band in AGE_BANDS:
-        yield "Age", f"{band.in_words} years", bands == band.name
-    yield "Age", UNKNOWN, bands.isna()
+        yield "Age in years", band.in_words, bands == band.name
+    yield "Age in years", UNKNOWN, bands.isna()
     for group, column, levels in (("Sex", "sex", SEXES), ("View", "view", VIEWS)):
         for level in levels:
             yield group, level, table[column] == level
