@@ -39,7 +39,7 @@ def draw_splits(splits: Mapping[str, tuple[int, int]]) -> DatasetChart:
         marker_color=[SPLIT_COLOURS[name] for name in names],
         hovertemplate="<b>%{y}</b><br>%{x:,} films of %{customdata:,} patients<extra></extra>",
     )
-    figure = draw_frame([bars], height=60 + 30 * len(names))
+    figure = draw_frame([bars], height=90 + 30 * len(names))
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title_text="films", range=[0, 1.2 * max(1, *films)], tickformat=",d")
     return DatasetChart(
@@ -143,7 +143,7 @@ def draw_counts(counts: LevelCounts, everything: LevelCounts, column: str) -> Da
         marker_color=[GREY if name == UNKNOWN else SKY for name in names],
         hovertemplate="<b>%{customdata}</b><br>%{x:,} films<extra></extra>",
     )
-    figure = draw_frame([bars], height=60 + 26 * len(names))
+    figure = draw_frame([bars], height=90 + 26 * len(names))
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_xaxes(title_text="films", range=[0, 1.25 * max(1, *values)], tickformat=",d")
     return DatasetChart(
