@@ -240,9 +240,9 @@ def _apply_current_event(progress: RunProgress, event: Event | None) -> RunProgr
     """With what the run does at this moment, as its heartbeat says."""
     if isinstance(event, PreparationProgress):
         stage = f"{event.stage.capitalize()}."
-        return replace(
-            progress, stage=stage, done=event.done, total=event.total, unit="film", eta_s=None
-        )
+        # A stage that counts to 1 counts no films: it has begun, or it is done.
+        done, total = (event.done, event.total) if event.total > 1 else (None, None)
+        return replace(progress, stage=stage, done=done, total=total, unit="film", eta_s=None)
     if isinstance(event, StageBegun):
         return _apply_stage(progress, event)
     stage = "Starting." if event is None else STAGES[type(event)]
