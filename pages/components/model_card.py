@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import streamlit as st
 
+from cxr_core.evaluation.report.notes import FITTED_HERE
 from cxr_core.models.card import OPERATING_POINTS, ModelCard
 from cxr_core.models.figures import Figure, parse_figure
 from cxr_core.presentation.wording import (
@@ -115,6 +116,8 @@ def _tabulate_figures(card: ModelCard, finding: str) -> list[dict[str, str]]:
         for label, figure in figures.items():
             row = rows.setdefault(label, {"Figure": plain(label)})
             row[column] = _format_figure(figure)
+            if split == "validation" and label == FIGURE_NAMES["ece"]:
+                row[column] += f", {FITTED_HERE}"
     return [{column: row.get(column, "") for column in columns} for row in rows.values()]
 
 

@@ -160,6 +160,7 @@ def test_a_finished_run_shows_its_figures_with_intervals(app: AppTest, runs: Fak
     assert row["Validation"] == "0.900 (0.850 to 0.940) AUROC, 400 films"
     assert row["Test"] == "0.800 (0.700 to 0.900) AUROC, 400 films"
     assert "0.900 (0.850 to 0.940) · 40 of 400" in table_text(app)
+    assert table_text(app).count("40 of 400, fitted on these films") == 1
     assert "0.800 (0.700 to 0.900)" in table_text(app)
     assert len(app.get("plotly_chart")) == 3
     assert app.query_params["run"] == "alpha"

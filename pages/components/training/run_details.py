@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cxr_core.errors import SilhouetteError
+from cxr_core.evaluation.report.notes import FITTED_HERE
 from cxr_core.jobs import actions
 from cxr_core.jobs.job import Job
 from cxr_core.presentation.wording import finding_name, format_count
@@ -173,4 +174,7 @@ def _describe_count(figure: RunFigure) -> str:
         return ""
     if figure.positives is None:
         return f" · {format_count(figure.n, 'films')}"
-    return f" · {figure.positives:,} of {figure.n:,}"
+    count = f" · {figure.positives:,} of {figure.n:,}"
+    # Validation films chose the calibration, so its error on them says little.
+    is_fitted_here = figure.split == "validation" and figure.name == "ece"
+    return f"{count}, {FITTED_HERE}" if is_fitted_here else count
