@@ -238,7 +238,9 @@ def _install(run: RunFolder, card: AnyCard, publication: Publication) -> Path:
     """Install a version beside the active one, then activate it; a kill in between leaves the former one active."""
     models = workspace() / "models"
     try:
-        pin_active_version(card.model)
+        others = retire_others(card, f"{card.model} {card.version}")
+        # Those that it retires must not read beside it, not even after a kill.
+        pin_active_version(card.model, also_none=bool(others))
         adopt_definitions(card)
         folder = models / card.model / card.version
         _copy_model(run, card, publication, folder)
@@ -251,7 +253,6 @@ def _install(run: RunFolder, card: AnyCard, publication: Publication) -> Path:
             "override": publication.override,
             "gate": publication.verdict.in_words,
         }
-        others = retire_others(card, f"{card.model} {card.version}")
         write_pointers({card.model: record, **others})
     except OSError as error:
         raise ModelError(

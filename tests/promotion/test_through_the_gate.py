@@ -302,6 +302,23 @@ def test_a_kill_while_publishing_leaves_the_old_version_active(step, known, tmp_
     assert find_active_version("tiny").folder == second != first
 
 
+def test_a_kill_while_another_name_is_published_leaves_one_model_reading(
+    known, tmp_path, workspace
+):
+    publish(a_run(tmp_path / "old", known).path)
+    better = a_run(tmp_path / "better", known, model="better")
+    compare_run(better.path)
+    child = os.fork()
+    if child == 0:
+        _end_at("_before_pointer")
+        publish(better.path, "better")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert [path.parent.name for path in list_classifiers()] == ["tiny"]
+    publish(better.path, "better")
+    assert [path.parent.name for path in list_classifiers()] == ["better"]
+
+
 def test_a_kill_during_the_comparison_is_shown_and_leaves_no_verdict(known, tmp_path, workspace):
     run = a_run(tmp_path / "run", known)
     child = os.fork()

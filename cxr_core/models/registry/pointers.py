@@ -73,13 +73,17 @@ def write_pointers(records: Mapping[str, JsonObject]) -> None:
         _finish_change()
 
 
-def pin_active_version(model: str) -> None:
-    """Name the active version in current.json, so that a higher one is not active as soon as it is installed."""
-    active = find_active_version(model)
-    if active is None:
-        return
-    if active.reason or find_pointer(model) is None:
-        write_pointers({model: {"what": PINNED, "version": active.version}})
+def pin_active_version(model: str, *, also_none: bool = False) -> None:
+    """Name the active version in current.json, so that a higher one is not active as soon as it is installed.
+
+    also_none: where none is active, say that as well.
+    """
+    active, pointer = find_active_version(model), find_pointer(model)
+    if active is not None:
+        if active.reason or pointer is None:
+            write_pointers({model: {"what": PINNED, "version": active.version}})
+    elif also_none and (pointer is None or pointer.record.get("active") is not False):
+        write_pointers({model: {"what": PINNED, "version": None, "active": False}})
 
 
 def log_event(record: JsonObject) -> None:
