@@ -84,7 +84,7 @@ class FilmWatch:
             followed=tuple(watched[len(worst) :]),
         )
         try:
-            write_epoch(self.run, record, self.epochs)
+            write_epoch(self.run, record, self.epochs, is_best=is_best)
         except OSError as error:
             self._has_ended = True
             log.warning("the worst validation films are no longer kept: %s", error.strerror)

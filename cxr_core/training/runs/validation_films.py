@@ -63,11 +63,13 @@ def is_kept(epoch: int, epochs: int) -> bool:
     return epoch == 1 or epoch % math.ceil(epochs / KEPT_EPOCHS) == 0
 
 
-def write_epoch(run: Path, watched: WatchedEpoch, epochs: int) -> None:
-    """Keep an epoch, and forget earlier ones that only were the best of their time. Raises OSError."""
+def write_epoch(run: Path, watched: WatchedEpoch, epochs: int, *, is_best: bool) -> None:
+    """Keep an epoch; a new best one takes the place of the best before it. Raises OSError."""
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
     write_json(folder / _name(watched.epoch), watched.to_json())
+    if not is_best:
+        return
     for epoch, path in _list_files(run).items():
         if epoch < watched.epoch and not is_kept(epoch, epochs):
             path.unlink(missing_ok=True)

@@ -116,6 +116,7 @@ def test_long_runs_keep_few_epochs_and_their_best(
         watch.watch(epoch, epoch in best, network, logits, make_inputs)
     kept = list_epochs(tmp_path)
     assert kept[0] == 1
+    assert max(best) in kept
     assert len(kept) <= KEPT_EPOCHS + 2
     if epochs <= KEPT_EPOCHS:
         assert kept == list(range(1, epochs + 1))
