@@ -46,8 +46,10 @@ def find_idle_fields(recipe: Recipe) -> dict[str, str]:
         ),
         "this head has no hidden layer": (recipe.head in ("averaged", "positional"), ("hidden",)),
         "the backbone is frozen in all epochs": (recipe.freeze == "backbone", ("head_epochs",)),
-        "the data split is given": (recipe.split == "given", ("split_seed",)),
-        "the data split says which films validate": (":" in recipe.split, ("validation_share",)),
+        "the ratios of the split say which films validate": (
+            recipe.split != "given" and recipe.fold is None and recipe.saved_split is None,
+            ("validation_share",),
+        ),
         "a model for segmentation has a head and a loss of its own": (
             bool(recipe.structures),
             ("head", "neck", "hidden", "two_class", "finding_weight", "label_smoothing", "balance"),

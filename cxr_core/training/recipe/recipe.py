@@ -55,7 +55,7 @@ class Recipe(
         if not self.split.startswith("fold:"):
             return None
         number, _, count = self.split.removeprefix("fold:").partition("/")
-        if not (number.isdigit() and count.isdigit()):
+        if not (number.isdecimal() and count.isdecimal()):
             raise self._invalid_fold()
         if not (2 <= int(count) <= 100 and 1 <= int(number) <= int(count)):
             raise self._invalid_fold()
@@ -67,7 +67,7 @@ class Recipe(
         if not self.split.startswith(SAVED_SPLIT):
             return None
         name, _, fold = self.split.removeprefix(SAVED_SPLIT).partition("/")
-        if not name or (fold and not fold.isdigit()) or self.split.endswith("/"):
+        if not name or (fold and not fold.isdecimal()) or self.split.endswith("/"):
             raise RecipeError(
                 f"split={self.split!r} is no saved split; write saved:NAME, or saved:NAME/2 for its second fold"
             )

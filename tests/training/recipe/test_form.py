@@ -192,3 +192,10 @@ def test_fields_without_effect_say_why() -> None:
     assert "asymmetric_margin" in idle
     assert not {"focal_gamma", "learning_rate", "label_smoothing"} & set(idle)
     assert set(idle) | set(find_idle_fields(SEGMENTATION)) <= set(FIELDS)
+
+
+def test_the_validation_share_counts_wherever_validation_films_are_carved() -> None:
+    for split in ("given", "fold:2/5", "saved:mine", "saved:mine/2"):
+        idle = find_idle_fields(replace(BASE, split=split))
+        assert not {"validation_share", "split_seed"} & set(idle), split
+    assert "validation_share" in find_idle_fields(replace(BASE, split=".8:.1:.1"))

@@ -28,6 +28,13 @@ from cxr_core.workspace.atomic import atomic_write
 DOCUMENT = Path(__file__).parents[3] / "docs" / "recipes.md"
 BASE = load_named_recipe("cardiomegaly-adults")
 
+
+@pytest.mark.parametrize("split", ["saved:mine/²", "fold:²/5", "saved:", "saved:mine/"])
+def test_a_fold_that_is_no_number_is_explained(split: str) -> None:
+    with pytest.raises(RecipeError, match="split="):
+        replace(BASE, split=split)
+
+
 RECIPE_TEXT = format_recipe(BASE)
 values_of_toml = st.sampled_from(
     [
