@@ -80,7 +80,7 @@ def open_run_data(
         usable = open_data(folders, show)
         if saved is not None and (others := saved.count_unassigned(usable)):
             films = format_count(others, "films")
-            show(f"{films} of this data lie in no part of the saved split and are not used", 1, 1)
+            show(f"in no part of the saved split, and not used: {films} of this data", 1, 1)
         recipe = resolve_split(recipe, usable)
         manifest = split_manifest(recipe, usable, saved)
         learning = select_learning_films(manifest)
@@ -98,6 +98,14 @@ def resolve_split(recipe: Recipe, films: Manifest) -> Recipe:
     if recipe.split == "given" and films.table["split"].isna().all():
         return replace(recipe, split=USUAL_RATIOS)
     return recipe
+
+
+def is_run_of(run: RunFolder, recipe: Recipe) -> bool:
+    """Whether a run was begun with this recipe, which may name ratios since for data without a split of its own."""
+    current = run.load_recipe()
+    if recipe.split == "given" and current.split == USUAL_RATIOS:
+        current = replace(current, split="given")
+    return current == recipe
 
 
 def split_manifest(recipe: Recipe, manifest: Manifest, saved: SavedSplit | None = None) -> Manifest:

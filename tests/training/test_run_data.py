@@ -7,11 +7,15 @@ import pandas as pd
 import pytest
 
 from cxr_core.data.manifest import Manifest, build_table
-from cxr_core.errors import DataError
+from cxr_core.errors import DataError, RunError
 from cxr_core.training import run_data
+from cxr_core.training.fit import FitOptions
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
-from cxr_core.training.run_data import resolve_split, split_manifest
+from cxr_core.training.run_data import USUAL_RATIOS, resolve_split, split_manifest
+from cxr_core.training.runs.manifest import RunManifest
+from cxr_core.training.runs.run_folder import RunFolder
+from cxr_core.training.sweeps.seeds import fit_or_resume
 
 RECIPE = Recipe(
     name="children",
@@ -66,6 +70,17 @@ def test_data_without_a_split_is_divided_by_patient_in_the_usual_ratios() -> Non
     assert (table.groupby("patient")["split"].nunique() == 1).all()
     again = split_manifest(resolved, undivided).table
     pd.testing.assert_series_equal(table["split"], again["split"])
+
+
+def test_a_run_on_data_without_a_split_is_found_again_by_its_recipe(tmp_path) -> None:
+    """Its own recipe names the ratios, which the recipe that a command is repeated with does not."""
+    folder = RunFolder.create(replace(RECIPE, split=USUAL_RATIOS), RunManifest(), tmp_path / "run")
+    folder.model.mkdir()
+    quiet = FitOptions(report=lambda _: None)
+    fit_or_resume(RECIPE, folder.path, [], quiet)
+    for other in (replace(RECIPE, epochs=99), replace(RECIPE, split="80:10:10")):
+        with pytest.raises(RunError, match="another recipe"):
+            fit_or_resume(other, folder.path, [], quiet)
 
 
 def test_a_recipe_for_children_on_adults_names_both_populations() -> None:

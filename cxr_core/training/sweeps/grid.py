@@ -14,7 +14,7 @@ from cxr_core.errors import RecipeError, RunError, SilhouetteError
 from cxr_core.presentation.wording import finding_name
 from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.recipe import Recipe
-from cxr_core.training.run_data import absolute_folders, find_run
+from cxr_core.training.run_data import absolute_folders, find_run, is_run_of
 from cxr_core.training.runs.figures import RunFigure, collect_figures
 
 BALANCES = ("balanced", "unbalanced")
@@ -133,7 +133,7 @@ def _train_and_evaluate(
     run = find_run(folder)
     if run is None:
         fit(recipe, data, options, run=folder)
-    elif run.load_recipe() != recipe:
+    elif not is_run_of(run, recipe):
         raise RunError(
             f"{folder} holds a run of another recipe; give --run another folder, or move that one away"
         )

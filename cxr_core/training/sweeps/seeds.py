@@ -19,6 +19,7 @@ from cxr_core.models.store import load_card
 from cxr_core.training.export.ensemble import build_ensemble, validation_auroc
 from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.run_data import is_run_of
 from cxr_core.training.runs.annotation import NO_ANNOTATION, RunAnnotation
 from cxr_core.training.runs.run_files import MODEL
 from cxr_core.training.runs.run_folder import RunFolder
@@ -123,7 +124,7 @@ def fit_or_resume(
         fit(recipe, data, options, run=folder, annotation=annotation)
         return
     run = RunFolder.open(folder)
-    if run.load_recipe() != recipe:
+    if not is_run_of(run, recipe):
         raise RunError(
             f"{folder} is a run of another recipe or with other settings; choose another name or folder"
         )
