@@ -100,13 +100,14 @@ def is_calibrated_on(card: ModelCard, dataset: Manifest, split: str, *, of_run: 
     """Whether a model's calibration was fitted on this very split: the validation split that it was tuned on.
 
     dataset: all usable films.  of_run: whether the split is the one that the model's own run made; otherwise the data
-    must be those whose hash the card has.
+    must be those whose hash the card has, as far as they show the patients whom the model is for.
     """
     if split != "val":
         return False
     if of_run:
         return True
-    learnt = dataset.table[dataset.table["split"].isin(("train", "val"))]
+    of_ages = dataset.match_ages(card.population.age_min, card.population.age_max)
+    learnt = dataset.table[of_ages & dataset.table["split"].isin(("train", "val"))]
     recorded = card.training.get("data", {}).get("data_sha256")
     return bool(recorded) and dataset.with_table(learnt).data_sha256() == recorded
 

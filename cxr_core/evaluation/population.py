@@ -66,8 +66,13 @@ def describe_population(data: EvaluatedData) -> str:
     sentences = [f"Intended population: {record.text}."]
     if record.outside:
         left_out = sum(record.outside.values())
+        verbs = (
+            "lies outside it and is not counted"
+            if left_out == 1
+            else "lie outside it and are not counted"
+        )
         sentences.append(
-            f"{left_out:,} of {format_count(record.films, 'films')} lie outside it and are not counted: "
+            f"{left_out:,} of {format_count(record.films, 'films')} {verbs}: "
             f"{join_reasons(record.outside)}."
         )
     else:

@@ -12,6 +12,7 @@ from sklearn import metrics as sk
 
 from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.errors import DataError
+from cxr_core.evaluation.evaluate import is_calibrated_on
 from cxr_core.evaluation.metrics.results import EvaluatedData
 from cxr_core.evaluation.population import describe_population, select_population
 from cxr_core.evaluation.store.provenance import count_test_uses
@@ -21,6 +22,9 @@ from train.evaluate import main
 
 ADULTS = Population(text="adults", age_min=18, views=("PA", "AP"))
 AGES = (5, 17.9, 18, 40, 60, 80, np.nan, 30)
+
+
+DATA = EvaluatedData(films=5, patients=5, data_sha256="", split_sha256="", terms="")
 
 
 def films(ages: tuple[float, ...] = AGES) -> Manifest:
@@ -52,9 +56,7 @@ def test_films_outside_are_counted_by_reason_and_unknown_ones_are_inside() -> No
     for place, age, view in selected.inside.table[["age", "view"]].itertuples():
         known = None if np.isnan(age) else float(age)
         assert ADULTS.excludes(known, view if isinstance(view, str) else None) is None, place
-    data = EvaluatedData(
-        films=5, patients=5, data_sha256="", split_sha256="", terms="", population=selected.record
-    )
+    data = replace(DATA, population=selected.record)
     assert EvaluatedData.from_json(data.to_json()) == data
     assert describe_population(data) == (
         "Intended population: adults. 3 of 8 films lie outside it and are not counted: in 2 films the patient is "
@@ -64,6 +66,26 @@ def test_films_outside_are_counted_by_reason_and_unknown_ones_are_inside() -> No
     assert "All films of the split were measured" in describe_population(
         replace(data, population=None)
     )
+
+
+def test_one_film_outside_lies_outside() -> None:
+    selected = select_population(films((3, 40)), ADULTS)
+    text = describe_population(replace(DATA, population=selected.record))
+    assert "1 of 2 films lies outside it and is not counted" in text
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_model_is_known_to_be_calibrated_on_the_validation_films_of_its_own_patients(
+    split: str,
+) -> None:
+    """The hash in a card is of the films that it learnt from: here adults, whatever else the data holds."""
+    adults, table = Population(text="adults", age_min=18), films().table
+    data = films().with_table(table.assign(split=["train", split] * (len(table) // 2)))
+    learnt = data.with_table(data.table[data.table["split"] != "test"])
+    record = {"data": {"data_sha256": select_population(learnt, adults).inside.data_sha256()}}
+    card = tiny_card(population=adults, training=record)
+    assert is_calibrated_on(card, data, split, of_run=False) == (split == "val")
+    assert not is_calibrated_on(replace(card, training={}), data, split, of_run=False)
 
 
 def test_a_model_for_anybody_leaves_nothing_out() -> None:

@@ -71,7 +71,7 @@ def percentile_interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def basic_interval(values: np.ndarray) -> tuple[float, float]:
-    """The 95 % basic interval of (1 + resamples,) of a figure that is never below 0: its percentiles, reflected.
+    """The 95 % basic interval of (1 + resamples,) of a figure from 0 to 1: its percentiles, reflected.
 
     A figure that chance raises, such as a calibration error, is larger in a resample than in the films by about as much
     as it is larger in the films than in all such patients. The percentile interval adds this bias a second time and
@@ -80,7 +80,7 @@ def basic_interval(values: np.ndarray) -> tuple[float, float]:
     """
     value = float(values[0])
     low, high = _central_range(values)
-    return _include_figure(value, max(0.0, 2 * value - high), 2 * value - low)
+    return _include_figure(value, max(0.0, 2 * value - high), min(1.0, 2 * value - low))
 
 
 def _central_range(values: np.ndarray) -> tuple[float, float]:

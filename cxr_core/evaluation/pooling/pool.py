@@ -20,6 +20,7 @@ from cxr_core.evaluation.metrics.curves import (
     PointConfusion,
     compute_finding_curves,
 )
+from cxr_core.evaluation.metrics.degenerate import describe_degenerate_output
 from cxr_core.evaluation.metrics.figures import (
     BALANCED,
     compute_classification_report,
@@ -114,8 +115,12 @@ class _PooledFinding:
         if all(map(len, by_view.values())):
             for view, rows in by_view.items():
                 views[view] = self._with_rows(rows)._compute_own_figures()
+        probabilities, labels, _ = self.arrays
         return replace(
-            self._compute_own_figures(), views=views, subgroups=self._compute_subgroups()
+            self._compute_own_figures(),
+            views=views,
+            subgroups=self._compute_subgroups(),
+            degenerate=describe_degenerate_output(probabilities, labels),
         )
 
     def compute_report(self) -> ClassificationReport:

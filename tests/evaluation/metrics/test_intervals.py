@@ -144,6 +144,11 @@ def test_every_curve_lies_in_its_own_band(films: pd.DataFrame) -> None:
             assert one.observed_low <= one.observed <= one.observed_high
 
 
+def test_a_calibration_error_near_one_has_no_interval_beyond_it() -> None:
+    low, high = basic_interval(np.array([0.9, *np.linspace(0.6, 1.0, 200)]))
+    assert 0 <= low <= 0.9 <= high == 1
+
+
 def test_calibration_error_that_was_above_its_own_value_is_inside() -> None:
     """A constant prevalence is without error on its own films, and with one in every resample."""
     labels = np.repeat([1.0, 0.0], [1200, 1800])
@@ -166,7 +171,7 @@ def test_basic_interval_is_the_reflected_percentile_interval() -> None:
     """As scipy.stats.bootstrap has it."""
     from scipy.stats import bootstrap
 
-    sample = np.random.default_rng(0).exponential(1.0, 40)
+    sample = np.random.default_rng(0).exponential(0.3, 40)
     done = bootstrap(
         (sample,), np.mean, method="basic", n_resamples=2000, rng=np.random.default_rng(1)
     )
