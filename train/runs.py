@@ -14,6 +14,7 @@ from cxr_core.training.runs.annotation import (
     pin_baseline,
     read_baseline,
 )
+from cxr_core.workspace.paths import printable
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import Parser
 
@@ -66,7 +67,7 @@ def _describe_run(run: Job, is_baseline: bool) -> str:
     if run.annotation.name:
         phrases.append(repr(run.annotation.name))
     if run.annotation.tags:
-        phrases.append(f"[{', '.join(run.annotation.tags)}]")
+        phrases.append(f"[{', '.join(map(printable, run.annotation.tags))}]")
     return "  ".join(phrases)
 
 

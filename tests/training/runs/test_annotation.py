@@ -101,6 +101,16 @@ def test_the_baseline_is_one_run_of_the_workspace(run: Path, workspace: Path) ->
     assert read_baseline() == ""
 
 
+def test_a_tag_of_a_copied_run_cannot_steer_a_terminal(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / "annotation.json").write_text('{"tags": ["\\u001b[2Jfine"]}')
+    assert main(["list"]) == 0
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "[2Jfine" in said
+
+
 def test_a_run_that_is_not_there_is_named(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
