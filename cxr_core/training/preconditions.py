@@ -9,7 +9,7 @@ from cxr_core.data.prepare import list_films, open_registered
 from cxr_core.data.sources.masks import has_masks
 from cxr_core.data.subsets import is_reference, select_subsets
 from cxr_core.errors import DataError
-from cxr_core.presentation.wording import finding_name
+from cxr_core.presentation.wording import finding_name, format_count
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.run_data import select_population
 
@@ -67,7 +67,7 @@ def find_label_problem(recipe: Recipe, films: Manifest) -> str:
         positives, negatives = (labels[key] == 1).sum(), (labels[key] == 0).sum()
         if not positives or not negatives:
             return (
-                f"these patients have {positives:,} films with {finding_name(key).lower()} and {negatives:,} without; "
-                "training needs both. Give data that has both"
+                f"these patients have {format_count(positives, 'films')} with {finding_name(key).lower()} and "
+                f"{negatives:,} without; training needs both. Give data that has both"
             )
     return ""

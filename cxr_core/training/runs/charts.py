@@ -100,11 +100,8 @@ def _traces_of_runs(runs: Mapping[str, Mapping[str, Curve]], key: str) -> list[g
     traces = []
     for index, (run, curves) in enumerate(runs.items()):
         if key in curves:
-            shift = index + index // len(
-                SERIES
-            )  # so that ten lines have no colour and dash in common
-            colour, dash = SERIES[index % len(SERIES)], DASHES[shift % len(DASHES)]
-            traces.append(_make_trace(curves[key], run, colour, dash))
+            style = line_style(index)
+            traces.append(_make_trace(curves[key], run, style["color"], style["dash"]))
     return traces
 
 

@@ -35,8 +35,10 @@ def choose_evaluation(
     if requested not in folders:
         name = st.query_params.get(EVALUATION)
         if requested is not None or name is not None:
-            named = plain(name or "that name")
-            st.warning(f"There is no evaluation {named} any more. Choose one of these.")
+            lost = (
+                f"There is no evaluation {plain(name)}" if name else "That evaluation is not there"
+            )
+            st.warning(f"{lost} any more. Choose one of these.")
         requested = folders[0]
         state.switch_evaluation(requested)
     state.folder = requested

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from cxr_core.jobs.job import Job
-from cxr_core.presentation.wording import finding_name
+from cxr_core.presentation.wording import finding_name, format_count
 from cxr_core.training.recipe.field_help import field_label
 from cxr_core.training.runs.compare import DESCRIPTIVE, format_setting
 from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure
@@ -73,7 +73,7 @@ def describe_headline(figure: RunFigure | None) -> str:
     if figure is None:
         return ""
     mean = f", mean of {figure.mean_of} findings" if figure.mean_of > 1 else ""
-    films = f", {figure.n:,} films" if figure.n is not None else ""
+    films = f", {format_count(figure.n, 'films')}" if figure.n is not None else ""
     return f"{figure.text} {FIGURE_LABELS[figure.name]}{mean}{films}"
 
 

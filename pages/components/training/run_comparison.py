@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from cxr_core.jobs.job import Job
+from cxr_core.presentation.wording import format_count
 from cxr_core.training.runs.annotation import read_baseline
 from cxr_core.training.runs.charts import overlay_charts
 from cxr_core.training.runs.compare import (
@@ -96,7 +97,7 @@ def _show_figures(figures: Sequence[RunFigure | None], has_baseline: bool) -> li
 def _show_figure(figure: RunFigure | None, baseline: RunFigure | None) -> str:
     if figure is None:
         return ""
-    films = f", {figure.n:,} films" if figure.n is not None else ""
+    films = f", {format_count(figure.n, 'films')}" if figure.n is not None else ""
     difference = describe_difference(figure, baseline)
     return f"{figure.text}{films}" + (f" [{difference}]" if difference else "")
 

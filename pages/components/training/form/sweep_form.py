@@ -76,7 +76,7 @@ def start_sweep(state: TrainPageState, request: TrainingRequest, sweep: Sweep) -
             start = _start_cross_validation if sweep.kind == FOLDS else _start_runs
             runs = start(request, sweep)
         state.show_submitted_runs(
-            tuple(runs), f"{format_count(sweep.count, 'runs')} of {sweep.group} were submitted."
+            tuple(runs), f"Submitted: {format_count(sweep.count, 'runs')} of {sweep.group}."
         )
         st.rerun()
 
