@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from cxr_core.errors import ModelError, RecipeError
 from cxr_core.models.card import ArchitectureArguments
 from cxr_core.models.networks.architectures import Network, build_network
-from cxr_core.models.networks.user_code import is_reference, parse_reference
+from cxr_core.models.networks.user_code import is_reference, parse_reference, require_allowed
 from cxr_core.models.weights_file import Shapes, load_tensors, read_shapes
 from cxr_core.workspace.paths import printable
 
@@ -81,6 +81,10 @@ def _require_own_weights(arguments: ArchitectureArguments) -> None:
         )
 
 
+def _names_own_code(arguments: ArchitectureArguments) -> bool:
+    return any(is_reference(arguments.get(part)) for part in ("backbone", "head"))
+
+
 def _require_code_hashes(arguments: ArchitectureArguments) -> None:
     """Raises ModelError for a card that names a user's own file without its sha256."""
     code = arguments.get("code", {})
@@ -102,7 +106,8 @@ def _build_without_memory(
 ) -> Network:
     call_limit = SPARE_CALLS + CALLS_PER_TENSOR * len(shapes)
     try:
-        if arguments.get("code"):  # somebody allowed this code, which may need values as it builds
+        if _names_own_code(arguments):  # it may need values as it builds, so nothing limits it but who allowed it
+            require_allowed(arguments.get("code", {}))
             return build_network(architecture, arguments)
         with _LimitedCalls(call_limit), torch.device("meta"):
             return build_network(architecture, arguments)

@@ -248,5 +248,25 @@ def _change_card(data: bytes, arguments: JsonObject) -> bytes:
     return changed.getvalue()
 
 
+@pytest.mark.parametrize("head", ["averaged", "file:head.py:build"])
+def test_a_card_with_code_that_nobody_allowed_builds_no_network_in_memory(
+    head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its backbone may be any of timm's, however large, with limits that only allowed code lifts."""
+    from cxr_core.models.networks import saved
+    from tests.tiny import tiny_model
+
+    def build(*_: object) -> None:
+        assert torch.empty(1).is_meta
+        raise RecipeError("built without memory")
+
+    write(HEAD, "head.py", allow=False)
+    monkeypatch.setattr(saved, "build_network", build)
+    weights = tiny_model(tmp_path) / "weights.safetensors"
+    arguments = {**ARGUMENTS, "head": head, "code": {"head.py": "0" * 64}}
+    with pytest.raises(ModelError, match="built without memory|has not been allowed"):
+        saved.load_saved_network("film_classifier", arguments, weights)
+
+
 def test_an_override_names_a_file(tmp_path: Path) -> None:
     assert apply_overrides(TINY, {"head": "file:head.py:build"}).head == "file:head.py:build"
