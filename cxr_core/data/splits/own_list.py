@@ -84,9 +84,11 @@ def _read_places(table: LabelTable) -> pd.Series:
             f"{table.name} has no column split or fold; it has {', '.join(table.frame.columns)}"
         )
     cells = table.frame[heading].str.strip()
-    numbers = cells[cells != ""].str.fullmatch(r"\d{1,3}(\.0)?")
-    if len(numbers) and numbers.all():
-        places = cells.str.removesuffix(".0").str.lstrip("0")
+    is_fold = cells.str.fullmatch(r"\d{1,3}(\.0)?")
+    is_test = cells.map(lambda cell: parse_split(cell) == "test")
+    if is_fold.any() and (is_fold | is_test | (cells == "")).all():
+        # The list of saved folds names the official test split as well, which lies in none of them.
+        places = cells.str.removesuffix(".0").str.lstrip("0").mask(is_test, "test")
     else:
         places = cells.map(lambda cell: parse_split(cell) or "")
     wrong = (places == "") & (cells != "")
@@ -101,8 +103,8 @@ def _read_places(table: LabelTable) -> pd.Series:
 
 def _count_folds(places: pd.Series) -> int:
     """How many folds a list has; 0 for train, val and test. Raises DataError when a number is left out."""
-    named = set(places) - {""}
-    if not all(map(str.isdigit, named)):
+    named = {place for place in places if place.isdigit()}
+    if not named:
         return 0
     folds = max(map(int, named))
     if folds > MAX_FOLDS or len(named) != folds or folds < 2:
@@ -123,11 +125,14 @@ def _match_rows(
             f"{table.name} has no column image or patient; it has {', '.join(table.frame.columns)}"
         )
     find: Callable[[str], list[int]]
-    if pixels := table.find_column(PIXEL_HEADINGS):
+    pixels = table.find_column(PIXEL_HEADINGS)
+    cells = table.frame[pixels or image or patient or ""].str.strip()
+    if pixels:
         find = _find_by_pixels(manifest)
+        if patient:
+            cells = cells.where(cells == "", cells + " " + table.frame[patient].str.strip())
     else:
         find = _FilmFinder(manifest) if image else _PatientFinder(manifest)
-    cells = table.frame[pixels or image or patient or ""].str.strip()
     assigned: dict[int, str] = {}
     unknown: list[str] = []
     for number, (cell, place) in enumerate(zip(cells, places, strict=True), 1):
@@ -145,9 +150,14 @@ def _match_rows(
 
 
 def _find_by_pixels(manifest: Manifest) -> Callable[[str], list[int]]:
-    """Finds rows by the hash of their pixels, which the list of a saved split names."""
-    rows = _group_rows(manifest.table["sha256"])
-    return lambda cell: rows.get(cell, [])
+    """Finds rows by the hash of their pixels, or by hash and patient, which the list of a saved split names.
+
+    The rows of a patient who has none of these pixels are those of all patients.
+    """
+    pixels = manifest.table["sha256"].fillna("")
+    of_patient = _group_rows(pixels + " " + manifest.table["patient"])
+    of_all = _group_rows(pixels)
+    return lambda cell: of_patient.get(cell) or of_all.get(cell.partition(" ")[0], [])
 
 
 class _FilmFinder:

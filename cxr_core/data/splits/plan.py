@@ -53,7 +53,8 @@ def plan_by_ratios(
     words = " : ".join(f"{round(100 * share)} % {name}" for name, share in shares)
     if official:
         words += ", with the official test split"
-    return describe_split(divided, "ratios", f"{words}; by patient, seed {seed}", seed, findings)
+    words = f"{words}; by patient, seed {seed}"
+    return describe_split(divided, "ratios", words, seed, findings, official=manifest)
 
 
 def plan_folds(manifest: Manifest, folds: int, findings: Sequence[str], seed: int) -> SavedSplit:
@@ -104,14 +105,13 @@ def describe_split(
     in_test = set(films.loc[films["split"] == "test", "sha256"])
     own = (official or divided).table
     in_official = set(own.loc[own["split"] == "test", "sha256"])
-    is_official = method != "ratios" or official is None
     record = SplitRecord(
         method=method,  # type: ignore[arg-type]
         description=words,
         folds=folds,
         seed=seed,
         findings=tuple(findings),
-        official_test=bool(in_official) and in_test == in_official and not folds and is_official,
+        official_test=bool(in_official) and in_test == in_official and not folds,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return SavedSplit(record=record, films=pd.DataFrame(columns).reset_index(drop=True))

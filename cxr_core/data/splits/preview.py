@@ -30,8 +30,7 @@ def count_split(manifest: Manifest, split: SavedSplit) -> pd.DataFrame:
     column of their own, where there are any. An unknown label, age, sex or view has a row where it occurs.
     """
     table = manifest.table
-    by_pixels = split.films.drop_duplicates("sha256").set_index("sha256")["split"]
-    place = table["sha256"].map(by_pixels).fillna(LEFT_OUT)
+    place = split.find_splits(manifest).fillna(LEFT_OUT)
     order = [*split.fold_names, *SPLITS, LEFT_OUT]
     columns = [name for name in order if (place == name).any()]
     rows = {

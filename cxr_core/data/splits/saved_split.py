@@ -22,7 +22,12 @@ from cxr_core.data.manifest import SPLITS, Manifest
 from cxr_core.data.registry import Dataset, list_datasets
 from cxr_core.errors import DataError, FileRefused, RecordError
 from cxr_core.presentation.wording import format_count
-from cxr_core.workspace.atomic import atomic_files, atomic_folder, finish_replacement
+from cxr_core.workspace.atomic import (
+    atomic_files,
+    atomic_folder,
+    finish_replacement,
+    temporary_path_beside,
+)
 from cxr_core.workspace.json_files import write_json
 from cxr_core.workspace.json_record import Count, JsonRecord, read_record_file
 from cxr_core.workspace.log import log_task
@@ -75,12 +80,11 @@ class SavedSplit:
     def apply(self, manifest: Manifest, fold: int | None = None) -> Manifest:
         """The manifest split like this; films that the split does not hold lie in none.
 
-        fold: which one is tested on, for a split with folds; the others are train. Films are recognised by their
-        pixels, whatever their names. Raises DataError when none is, or the fold does not fit the split.
+        fold: which one is tested on, for a split with folds; the others are train. Films are recognised as by
+        `find_splits`. Raises DataError when none is, or the fold does not fit the split.
         """
         self._require_fold(fold)
-        by_pixels = self.films.drop_duplicates("sha256").set_index("sha256")["split"]
-        assigned = manifest.table["sha256"].map(by_pixels)
+        assigned = self.find_splits(manifest)
         if assigned.isna().all():
             raise DataError(
                 f"none of these {format_count(len(manifest.table), 'films')} lies in this split, which holds "
@@ -94,9 +98,23 @@ class SavedSplit:
         table["split"] = assigned.astype("str").where(assigned.notna())
         return manifest.with_table(table)
 
+    def find_splits(self, manifest: Manifest) -> pd.Series:
+        """The split, or fold, of each film of a manifest; NaN for films that lie in none.
+
+        Films are recognised by their pixels, whatever their names. A copy that another patient has lies in no split:
+        it would take its patient into a second one.
+        """
+        keys = ["sha256", "patient"]
+        table, pixels = manifest.table, manifest.table["sha256"].fillna("")
+        listed = pd.MultiIndex.from_frame(self.films[keys])
+        is_listed = pd.Series(pd.MultiIndex.from_frame(table[keys]).isin(listed), table.index)
+        is_copy = ~is_listed & is_listed.groupby(pixels).transform("any")
+        by_pixels = self.films.drop_duplicates("sha256").set_index("sha256")["split"]
+        return pixels.map(by_pixels).mask(is_copy)
+
     def count_unassigned(self, manifest: Manifest) -> int:
         """How many films of a manifest lie in no split, such as those that came later."""
-        return int((~manifest.table["sha256"].isin(self.films["sha256"])).sum())
+        return int(self.find_splits(manifest).isna().sum())
 
     def _require_fold(self, fold: int | None) -> None:
         folds = self.record.folds
@@ -191,7 +209,6 @@ def list_splits(dataset: Dataset) -> dict[str, SplitRecord]:
     return records
 
 
-@log_task("deletion of a split")
 def list_splits_of(folders: Sequence[Path | str]) -> dict[str, SplitRecord]:
     """How each split was made that is saved with the datasets in exactly these folders, by name."""
     return {
@@ -201,12 +218,23 @@ def list_splits_of(folders: Sequence[Path | str]) -> dict[str, SplitRecord]:
     }
 
 
+@log_task("deletion of a split")
 def delete_split(dataset: Dataset, name: str) -> None:
-    """Remove a saved split. Runs that use it have a copy. Raises DataError when there is none of that name."""
+    """Remove a saved split. Runs that use it have a copy.
+
+    Raises DataError when there is none of that name, and when the workspace cannot be written.
+    """
     folder = splits_folder(dataset) / name
     if not NAME.fullmatch(name) or not folder.is_dir():
         raise DataError(f"{dataset.name} has no split named {name!r:.80}; it was deleted meanwhile")
-    shutil.rmtree(folder)
+    try:
+        # Out of sight in one step, so that nobody meets a part of it.
+        hidden = folder.rename(temporary_path_beside(folder))
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be deleted: {error.strerror}; allow writing there, or reload the page"
+        ) from error
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def find_saved_split(folders: Sequence[Path | str], name: str) -> SavedSplit:

@@ -14,10 +14,13 @@ from cxr_core.data.splits.saved_split import (
     FILMS,
     delete_split,
     list_splits,
+    list_splits_of,
     load_split,
     save_split,
+    splits_folder,
 )
 from cxr_core.errors import DataError
+from cxr_core.workspace.log import FILE, log_folder
 from tests.data.splits.test_splits import hospital, manifest_of
 
 
@@ -168,3 +171,45 @@ def test_the_split_of_the_data_is_kept_by_name():
     assert plan_official(manifest).record.official_test
     with pytest.raises(DataError, match="no split of its own"):
         plan_official(manifest.with_table(manifest.table.assign(split=None)))
+
+
+def test_a_copy_that_another_patient_has_takes_nobody_into_a_second_split():
+    """Patient 2 has a copy of patient 1's test film, and a film of their own in train."""
+    manifest = manifest_of([1, 2, 2, 3])
+    pixels, places = ["copy", "copy", "own", "other"], ["test", "train", "train", "train"]
+    manifest = manifest.with_table(manifest.table.assign(sha256=pixels, split=places))
+    official = plan_official(manifest)
+    assert list(official.apply(manifest).table["split"].fillna("")) == [
+        "test",
+        "",
+        "train",
+        "train",
+    ]
+    assert official.count_unassigned(manifest) == 1
+    assert count_split(manifest, official).loc[("All", "Patients"), "Test"] == 1
+    content = b"image,split\n000000.png,train\n000002.png,test\n"
+    own = read_own_split(manifest, content, "mine.csv").split
+    assert list(own.apply(manifest).table["split"].fillna("")) == ["train", "", "test", ""]
+
+
+def test_a_test_split_by_shares_is_not_the_datas_own():
+    """The gate compares models on an official test split, which none of them has learnt; this one is of one run."""
+    manifest = hospital(400)
+    assert not plan_by_ratios(manifest, "60:20:20", ("pneumonia",), 1).record.official_test
+
+
+def test_the_list_of_saved_folds_beside_an_official_test_split_is_read_again():
+    manifest = with_official_test(hospital(900))
+    folds = plan_folds(manifest, 3, ("pneumonia",), 0)
+    again = read_own_split(manifest, folds.films.to_csv(index=False).encode(), "films.csv").split
+    assert again.record.folds == 3
+    pd.testing.assert_frame_equal(again.films, folds.films, check_dtype=False)
+
+
+def test_a_deletion_is_logged_and_a_look_at_the_splits_is_not(dataset, workspace):
+    save_split(dataset, "mine", plan_folds(hospital(300), 3, ("pneumonia",), 0))
+    list_splits_of(dataset.folders)
+    assert not (log_folder() / FILE).exists()
+    delete_split(dataset, "mine")
+    assert (log_folder() / FILE).read_text(encoding="utf-8").count("deletion of a split") == 2
+    assert not list(splits_folder(dataset).glob("*"))
