@@ -79,6 +79,11 @@ def test_another_entry_removes_the_preview_and_a_refusal_says_why(
     assert "not saved yet" not in visible_text(app)
     find_button(app, "Preview").click().run()
     assert "found 15 patients with pneumonia, too few for 16 folds" in visible_text(app)
+    find_labelled(app.number_input, "Folds").set_value(3).run()
+    find_button(app, "Preview").click().run()
+    assert "not saved yet" in visible_text(app)
+    app.segmented_control[0].set_value("From a list").run()
+    assert "not saved yet" not in visible_text(app)
     assert not app.exception
 
 

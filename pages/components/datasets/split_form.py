@@ -42,12 +42,12 @@ def plan_split(state: DataPageState, dataset: Dataset, manifest: Manifest) -> No
         inputs += _ask_folds(key, manifest)
     elif kind == LIST:
         uploaded = st.file_uploader("List", type=["csv", "txt", "tsv"], key=key, help=LIST_HELP)
-        if uploaded is None:
-            st.caption(LIST_HELP)
-            return
-        inputs += (uploaded.name, uploaded.getvalue())
+        inputs += (uploaded.name, uploaded.getvalue()) if uploaded else ()
     if state.split_inputs != inputs:
         state.split_preview, state.split_inputs = None, inputs
+    if kind == LIST and len(inputs) == 2:
+        st.caption(LIST_HELP)
+        return
     clicked = st.button(
         "Preview",
         icon=":material/visibility:",
