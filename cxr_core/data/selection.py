@@ -12,7 +12,7 @@ from cxr_core.data.checks.issue import Issue
 from cxr_core.data.checks.issue_kinds import ISSUES
 from cxr_core.data.identifiers import canonical_patient
 from cxr_core.data.manifest import NO_SPLIT, SPLITS, Manifest
-from cxr_core.presentation.wording import finding_name
+from cxr_core.presentation.wording import finding_name, format_count
 
 UNKNOWN = "unknown"
 SEXES = ("F", "M")
@@ -93,8 +93,9 @@ class Selection:
         if dimension == "age" and (self.age_unknown or other.age_unknown):
             return self.age_unknown == other.age_unknown
         low, high = DIMENSIONS[dimension][:2]
-        first, last = getattr(self, low) or 0, getattr(self, high) or np.inf
-        return (getattr(other, low) or 0) <= last and (getattr(other, high) or np.inf) >= first
+        first, last = _find_ends(self, low, high)
+        other_first, other_last = _find_ends(other, low, high)
+        return other_first <= last and other_last >= first
 
     def describe(self) -> dict[str, str]:
         """What is selected: a phrase for each dimension that is restricted."""
@@ -115,8 +116,8 @@ class Selection:
             levels = getattr(self, column)
             if levels:
                 yield column, f"{column} {' or '.join(levels)}"
-        for phrase in _describe_range(self.films_min, self.films_max, "films of the patient"):
-            yield "films", phrase
+        for phrase in _describe_range(self.films_min, self.films_max, "films"):
+            yield "films", f"{phrase} of the patient"
         if self.patient:
             yield "patient", f"patient {self.patient}"
         if self.issue in ISSUES:
@@ -290,11 +291,17 @@ def _find_concerned_rows(image: pd.Series, issues: Sequence[Issue]) -> dict[str,
     return concerned
 
 
-def _describe_range(low: int | None, high: int | None, unit: str) -> list[str]:
+def _find_ends(selection: Selection, low: str, high: str) -> tuple[float, float]:
+    """The first and the last number of a range that a selection may leave open."""
+    last = getattr(selection, high)
+    return getattr(selection, low) or 0, np.inf if last is None else last
+
+
+def _describe_range(low: int | None, high: int | None, nouns: str) -> list[str]:
     if low is None and high is None:
         return []
-    if low == high:
-        return [f"{low} {unit}"]
+    if low is not None and low == high:
+        return [format_count(low, nouns)]
     if high is None:
-        return [f"{low} or more {unit}"]
-    return [f"{low or 0} to {high} {unit}"]
+        return [f"{low} or more {nouns}"]
+    return [f"{low or 0} to {high} {nouns}"]

@@ -175,6 +175,15 @@ def test_selection_finds_its_films(selection: Selection, films: str) -> None:
     assert bool(selection.describe()) == bool(selection)
 
 
+def test_a_range_of_one_number_is_in_the_singular_and_0_is_an_end() -> None:
+    assert Selection(films_min=1, films_max=1).describe() == {"films": "1 film of the patient"}
+    assert Selection(age_min=1, age_max=1).describe() == {"age": "1 year"}
+    assert Selection(age_min=60, age_max=69).describe() == {"age": "60 to 69 years"}
+    newborns = Selection(age_max=0)
+    assert not newborns.includes(Selection(age_min=60, age_max=69), "age")
+    assert newborns.includes(Selection(age_min=0, age_max=9), "age")
+
+
 def test_every_bar_selects_as_many_films_as_it_shows() -> None:
     dataset = random_manifest()
     index = FilmIndex(dataset)
