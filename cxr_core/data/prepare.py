@@ -105,10 +105,14 @@ def prepare_dataset(
 
 
 def prepare_here(preparation: Preparation, progress: StageProgress) -> str:
-    """Prepare a dataset in this process. Returns the dataset's name. Raises DataError."""
+    """Prepare a dataset in this process. Returns the dataset's name. Raises DataError.
+
+    Begins again when another preparation has changed the mapping of labels meanwhile.
+    """
     sources = tuple(map(Path, preparation.folders))
     progress(READING, 0, 1)
-    manifest, mapping = _read_labels(sources, preparation)
+    recorded = recorded_mapping(sources)
+    manifest, mapping = _read_labels(sources, preparation, recorded)
     manifest = decode_films(manifest, progress)
     progress("examining", 0, 1)
     near_duplicates = find_near_duplicates(
@@ -127,31 +131,35 @@ def prepare_here(preparation: Preparation, progress: StageProgress) -> str:
     with _explain_errors(), wait_for_lock(_registry_lock_file(), waiting):
         progress("writing", 0, 1)
         home = choose_folder(sources, preparation.name)
-        dataset = Dataset(
-            name=home.name,
-            folder=home,
-            folders=sources,
-            kind=manifest.kind,
-            prepared=_utc_seconds(),
-            decisions=_decisions_on_record(home),
-            label_mapping=mapping,
-        )
-        for code, action in preparation.decisions:
-            decision = decide_issue(issues, code, action, preparation.note, _utc_seconds())
-            dataset = _with_decision(dataset, decision)
-        _write_dataset(dataset, manifest, issues, near_duplicates)
+        is_current = recorded_mapping(sources) == recorded
+        if is_current:
+            dataset = Dataset(
+                name=home.name,
+                folder=home,
+                folders=sources,
+                kind=manifest.kind,
+                prepared=_utc_seconds(),
+                decisions=_decisions_on_record(home),
+                label_mapping=mapping,
+            )
+            for code, action in preparation.decisions:
+                decision = decide_issue(issues, code, action, preparation.note, _utc_seconds())
+                dataset = _with_decision(dataset, decision)
+            _write_dataset(dataset, manifest, issues, near_duplicates)
+    if not is_current:
+        return prepare_here(preparation, progress)
     progress("writing", 1, 1)
-    return dataset.name
+    return home.name
 
 
 def _read_labels(
-    sources: Sequence[Path], preparation: Preparation
+    sources: Sequence[Path], preparation: Preparation, recorded: Mapping[str, str]
 ) -> tuple[Manifest, dict[str, str]]:
-    """The manifest of the folders, and the mapping that its labels were read with.
+    """The manifest of the folders, and the mapping that its labels were read with. recorded: the mapping on record.
 
     Raises DataError for a new entry of the mapping that names no label of the data; an old one gives an issue.
     """
-    mapping = merge_mappings(recorded_mapping(sources), preparation.label_mapping)
+    mapping = merge_mappings(recorded, preparation.label_mapping)
     require_known_targets(mapping)
     vocabulary = LabelVocabulary.from_mapping(mapping)
     manifest = read_sources(sources, preparation.kind, vocabulary)
@@ -278,7 +286,7 @@ def resolve_folders(names: Sequence[str | Path]) -> list[Path]:
     """
     folders: list[Path] = []
     others = [name for name in names if not is_reference(name)]
-    for name in others or [load_subset(str(name)).record.dataset for name in names]:
+    for name in others or dict.fromkeys(load_subset(str(name)).record.dataset for name in names):
         path = Path(name)
         if path.exists() or os.sep in str(name):
             folders.append(path)

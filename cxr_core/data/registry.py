@@ -212,16 +212,19 @@ def find_dataset(name: str) -> Dataset:
 
 
 def recorded_mapping(folders: Sequence[Path]) -> dict[str, str]:
-    """The mapping of labels on record for these folders: their dataset's, else those of datasets that they join.
+    """The mapping of labels on record for these folders: their dataset's, then those of datasets that they join.
 
-    Raises DataError when two of these datasets map a label to different findings.
+    Raises DataError when two of the latter map a label to different findings, and the former does not decide.
     """
     datasets = [each for each in list_datasets() if set(each.folders) <= set(folders)]
-    own = [each for each in datasets if set(each.folders) == set(folders)]
-    mapping: dict[str, str] = {}
-    for dataset in own or datasets:
+    own: dict[str, str] = {}
+    for dataset in datasets:
+        if set(dataset.folders) == set(folders):
+            own |= dataset.label_mapping
+    mapping = dict(own)
+    for dataset in datasets:
         for label, target in dataset.label_mapping.items():
-            if mapping.setdefault(label, target) != target:
+            if mapping.setdefault(label, target) != target and label not in own:
                 raise DataError(
                     f"the datasets given together map {printable(label)} to {mapping[label]} and, in {dataset.name}, "
                     f"to {target}; map it alike in both"

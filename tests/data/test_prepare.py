@@ -426,6 +426,20 @@ def test_a_mapping_is_kept_shown_changed_and_used_by_whoever_opens_the_data(
     assert find_dataset("own").read_findings() == ("rib_fracture",)
 
 
+def test_a_preparation_keeps_a_mapping_that_was_made_while_it_ran(own_labels: Path) -> None:
+    prepare_dataset([own_labels])
+    mapping = {"Herzvergr.": "cardiomegaly"}
+
+    def map_labels(stage: str, done: int, total: int) -> None:
+        if stage == "examining" and not find_dataset("own").label_mapping:
+            prepare_dataset([own_labels], label_mapping=mapping)
+
+    dataset = prepare_dataset([own_labels], progress=map_labels)
+    assert dataset == find_dataset("own")
+    assert dict(dataset.label_mapping) == mapping
+    assert dataset.load_manifest().findings == ("cardiomegaly",)
+
+
 def test_a_mapping_to_what_is_not_there_changes_nothing(own_labels: Path) -> None:
     prepare_dataset([own_labels], label_mapping={"Herzvergr.": "cardiomegaly"})
     with pytest.raises(DataError, match="called Herz; labels that can be mapped: fracture_reader1"):
@@ -444,6 +458,7 @@ def test_datasets_that_are_joined_bring_their_mappings(own_labels: Path, tmp_pat
     shutil.copytree(own_labels, other)
     for i in range(10):
         picture(other / f"film{i}.png", 100 + i)
+    assert open_data([own_labels, other]).findings == ()
     prepare_dataset([own_labels], label_mapping={"Herzvergr.": "cardiomegaly"})
     assert open_data([own_labels, other]).findings == ("cardiomegaly",)
     prepare_dataset([other], label_mapping={"Herzvergr.": "mass"})

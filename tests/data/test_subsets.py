@@ -65,6 +65,14 @@ def test_data_is_restricted_wherever_it_is_named(dataset: Dataset) -> None:
     assert "3 of 3 films of the subset few are there" in told
 
 
+def test_several_subsets_of_one_dataset_are_the_films_of_all_of_them(dataset: Dataset) -> None:
+    save_subset("few", films_of(dataset, 0, 3, 5), dataset.name)
+    save_subset("late", films_of(dataset, 3, 4, 5), dataset.name)
+    names = ["subset:few", "subset:late"]
+    assert resolve_data(names) == (str(dataset.folders[0]), *names)
+    assert open_data(names).names.tolist() == ["film-3.png", "film-5.png"]
+
+
 def test_films_that_are_gone_are_counted_and_none_left_is_refused(dataset: Dataset) -> None:
     save_subset("few", films_of(dataset, 0, 3), dataset.name)
     manifest = dataset.load_manifest()

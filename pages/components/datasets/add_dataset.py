@@ -91,7 +91,7 @@ def start_preparation(
 ) -> None:
     """Start to prepare a dataset, or join the preparation of the same folders that is running.
 
-    label_mapping: changes to what its labels mean.
+    label_mapping: changes to what its labels mean; a running preparation without them is not joined.
     """
     absolute = [Path.cwd() / folder for folder in folders]
     detected = kind if kind in SOURCES else None  # folders of several kinds have theirs detected
@@ -106,7 +106,8 @@ def start_preparation(
         )
 
     label = ", ".join(map(str, absolute))
-    task = cache.background_tasks().start(PREFIX + label, prepare, label)
+    changes = "".join(f", {own}={target}" for own, target in (label_mapping or {}).items())
+    task = cache.background_tasks().start(PREFIX + label + changes, prepare, label)
     state.started_tasks.add(task.key)
     task.wait(FIRST_WAIT_S)
     st.rerun()
