@@ -23,6 +23,7 @@ from cxr_core.models.store import load_card
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.run_data import select_population, split_manifest
+from cxr_core.training.runs.figures import METRICS_FILE
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.training.sweeps.folds import (
     RECIPE,
@@ -52,7 +53,8 @@ def begin_cross_validation(
 
     usable: the films of the data.  folds: how many to make.  split: a saved split with folds to take instead.
     The same call again gives the same. Raises RecipeError for a recipe that segments, DataError when there are fewer
-    patients of a class than folds or a fold lacks one, RunError when the name belongs to another cross-validation.
+    patients of a class than folds or a fold lacks one, RunError when the name belongs to another cross-validation or
+    evaluation.
     """
     if recipe.structures:
         raise RecipeError(
@@ -67,6 +69,10 @@ def begin_cross_validation(
     existing = find_cross_validation(name)
     if existing is not None:
         return _require_same(existing, wanted)
+    if any((wanted.folder / file).exists() for file in (RECORD, METRICS_FILE)):
+        raise RunError(
+            f"{wanted.folder} holds another evaluation, or a cross-validation that cannot be read; choose another name"
+        )
     saved = _find_or_plan_folds(recipe, data, usable, folds, split)
     for number in range(1, saved.record.folds + 1):
         split_manifest(fold_recipe(recipe, "folds", number), usable, saved)

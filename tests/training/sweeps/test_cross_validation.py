@@ -94,3 +94,13 @@ def test_a_name_belongs_to_one_cross_validation(command: list[str]) -> None:
         begin_cross_validation(TINY, ["lit"], usable, name="mine", folds=4)
     other = begin_cross_validation(TINY, ["lit"], usable, name="other", split=first.record.split)
     assert other.record.folds == 3
+
+
+def test_another_evaluation_is_not_written_over(command: list[str], workspace: Path) -> None:
+    metrics = workspace / "evaluations" / "pneumonia-test" / "metrics.json"
+    metrics.parent.mkdir(parents=True)
+    metrics.write_text("{}")
+    usable = open_registered(["lit"])
+    with pytest.raises(RunError, match="holds another evaluation"):
+        begin_cross_validation(TINY, ["lit"], usable, name="pneumonia-test", folds=2)
+    assert [path.name for path in metrics.parent.iterdir()] == ["metrics.json"]
