@@ -106,7 +106,9 @@ def _build_without_memory(
 ) -> Network:
     call_limit = SPARE_CALLS + CALLS_PER_TENSOR * len(shapes)
     try:
-        if _names_own_code(arguments):  # it may need values as it builds, so nothing limits it but who allowed it
+        if _names_own_code(
+            arguments
+        ):  # it may need values as it builds, so nothing limits it but who allowed it
             require_allowed(arguments.get("code", {}))
             return build_network(architecture, arguments)
         with _LimitedCalls(call_limit), torch.device("meta"):

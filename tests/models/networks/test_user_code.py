@@ -264,7 +264,7 @@ def test_a_card_with_code_that_nobody_allowed_builds_no_network_in_memory(
     monkeypatch.setattr(saved, "build_network", build)
     weights = tiny_model(tmp_path) / "weights.safetensors"
     arguments = {**ARGUMENTS, "head": head, "code": {"head.py": "0" * 64}}
-    with pytest.raises(ModelError, match="built without memory|has not been allowed"):
+    with pytest.raises(ModelError, match=r"built without memory|has not been allowed"):
         saved.load_saved_network("film_classifier", arguments, weights)
 
 
