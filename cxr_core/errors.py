@@ -16,6 +16,7 @@ SilhouetteError
 │   └── SplitMissing           a split without films
 ├── RecipeError            a training recipe that contradicts itself
 ├── RunError               a run folder that cannot be written or continued
+│   └── TrainingStopped        a run that the user stopped; also Cancelled
 └── Cancelled              the user stopped the work
 """
 
@@ -100,3 +101,7 @@ class RunError(SilhouetteError):
 
 class Cancelled(SilhouetteError):
     """The user stopped the work. What was finished by then is kept and not repeated."""
+
+
+class TrainingStopped(RunError, Cancelled):
+    """The user stopped a run, which has written a checkpoint and can be resumed."""

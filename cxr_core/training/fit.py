@@ -10,7 +10,7 @@ import numpy as np
 from safetensors import SafetensorError
 
 from cxr_core.data.film_set import FilmSet
-from cxr_core.errors import CodeRefused, RunError, SilhouetteError
+from cxr_core.errors import CodeRefused, RunError, SilhouetteError, TrainingStopped
 from cxr_core.known_findings import select_local_findings
 from cxr_core.models.networks.architectures import Network
 from cxr_core.models.networks.initialise import (
@@ -241,7 +241,7 @@ def _train(run: _Run, network: Network, latest: LatestCheckpoint | None = None) 
             run.report(RunFinished(model=str(run.folder.model), epoch=trained.epoch))
     except Stopped as stopped:
         run.report(RunStopped(step=stopped.step))
-        raise RunError(
+        raise TrainingStopped(
             f"stopped at step {stopped.step}; resume with: python -m train.fit --resume {run.folder.path}"
         ) from None
     except SilhouetteError as error:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cxr_core.errors import RunError
+from cxr_core.errors import Cancelled, RunError
 from cxr_core.models.store import load_card, update_card
 from cxr_core.training.engine.learner import Learner
 from cxr_core.training.engine.trainer import Trainer
@@ -277,8 +277,9 @@ def test_a_damaged_checkpoint_is_passed_over(films: Path, whole: Path, tmp_path:
     stopping = FitOptions(
         report=lambda _: None, device="cpu", stop=lambda: run.exists() and step_count(run) >= 2
     )
-    with pytest.raises(RunError, match="stopped"):
+    with pytest.raises(RunError, match="stopped") as stopped:
         fit(RESTLESS, [films], stopping, run=run)
+    assert isinstance(stopped.value, Cancelled)  # which the log calls stopped and not refused
     steps = RunFolder(run).checkpoints.list_steps()
     newest = run / "checkpoints" / f"step_{steps[-1]:06}" / "weights.safetensors"
     newest.write_bytes(newest.read_bytes()[:-100])
