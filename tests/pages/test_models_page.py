@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from cxr_core.errors import ModelError
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.models.card import Population
-from cxr_core.models.registry.active_version import remove_version, retire_model
+from cxr_core.models.registry.active_version import activate_version, remove_version, retire_model
 from cxr_core.models.registry.archive import export_model
 from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import find_active_version
@@ -247,6 +247,20 @@ def test_activation_names_what_it_replaces_and_one_click_takes_both_back(
     button.click().run()
     assert (find_active_version("tiny"), find_active_version("rival").version) == (None, "1.0.0")
     assert "The change was undone." in visible_text(models_page)
+
+
+def test_click_undoes_only_what_its_button_said(models_page: AppTest, workspace: Path) -> None:
+    """Somebody else changes the models between the drawing and the click."""
+    for model in ("tiny", "pneumonia-children"):
+        retire_model(model, "makes room")
+    tiny_model(workspace / "models", tiny_card("rival", findings=("pneumonia",)))
+    activate_version("tiny", "1.0.0", "better")
+    models_page.run()
+    (button,) = (b for b in models_page.button if b.label.startswith("Undo"))
+    activate_version("rival", "1.0.0", "better still")
+    button.click().run()
+    assert (find_active_version("tiny"), find_active_version("rival").version) == (None, "1.0.0")
+    assert not models_page.exception
 
 
 def test_two_active_models_for_the_same_patients_are_named(

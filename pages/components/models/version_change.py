@@ -36,11 +36,11 @@ def offer_version_change(state: ModelsPageState, model: InstalledModel) -> None:
 
 
 def _offer_undo(state: ModelsPageState, model: InstalledModel, before: dict[str, str]) -> None:
-    # After a change the key is a new one: a second click must not undo the undoing.
+    # After any change, of another tab too, the key is a new one: a click undoes what its button said, nothing else.
     if before and st.button(
         plain(f"Undo: {describe_undo(before)}"),
         icon=":material/undo:",
-        key=state.widget_key(f"undo-{model.name}"),
+        key=state.widget_key(f"undo-{model.name}-{describe_undo(before)}"),
         help="Takes back the last change of this model, with all that it changed.",
     ):
         _change(state, lambda: undo_last_change(model.name, ONE_CLICK), "The change was undone.")
@@ -50,7 +50,7 @@ def _offer_rollback(state: ModelsPageState, model: InstalledModel, previous: str
     if st.button(
         f"Roll back to {plain(previous)}",
         icon=":material/history:",
-        key=state.widget_key(f"back-{model.name}"),
+        key=state.widget_key(f"back-{model.name}-{previous}"),
     ):
         _change(
             state,
