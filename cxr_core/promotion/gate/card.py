@@ -134,7 +134,7 @@ def _check_lost_fusion(candidate: ModelCard, incumbent: ModelCard) -> list[Check
     """Where the measured ratio takes part in the active version's probability, and would no longer do so."""
     sentence = (
         f"In {incumbent.model} {incumbent.version} the measured heart ratio takes part in the probability, here it "
-        "does not: python -m train.combine RUN --data DIR fits that, where it helps. The gate compares the networks "
+        "does not; train.combine fits that to a run, where it helps. The gate compares the networks "
         "alone."
     )
     return [

@@ -69,7 +69,7 @@ def _describe_official_test(test: OfficialTest) -> list[str]:
         interval = f"{auroc.value:.3f} ({auroc.low:.3f} to {auroc.high:.3f})"
         name = plain(finding_name(finding).lower())
         counts = f"{auroc.positives:,} positive of {format_count(auroc.n, 'films')}"
-        sentences.append(f"Official test, {name}: AUROC {interval}, {counts}.")
+        sentences.append(f"Test films, {name}: AUROC {interval}, {counts}.")
     if sentences and test.uses is not None:
         sentences.append(
             f"By then, these films had been used for {test.uses.evaluations} evaluations of {test.uses.models} models. "
