@@ -155,7 +155,8 @@ def _choose_films(
             description=f"There are no films of patients for whom both models were made. {left_out}"
         )
     manifest = chosen.manifest.with_table(chosen.manifest.table[rows])
-    description = _describe_films(manifest, split, holdout.reason, all_test)
+    learners = "the model was not" if len(cards) == 1 else "neither model was"
+    description = _describe_films(manifest, split, holdout.reason, all_test, learners)
     sentences = (description, chosen.left_out, left_out)
     return FilmChoice(
         manifest=manifest, split=split, description=" ".join(filter(None, sentences)), rows=rows
@@ -227,10 +228,14 @@ def _exclude_films_of(
 
 
 def _made_own_split(run: RunFolder) -> bool:
-    """Whether a run made its test split by ratios, from random or ImageNet's weights: no film of it was learnt."""
+    """Whether a run's test split is its own, by ratios or saved, and it began from random or ImageNet's weights.
+
+    No film of it was learnt then. A fold of a cross-validation is no such split.
+    """
     recipe = run.load_recipe()
-    by_ratios = recipe.split != "given" and recipe.fold is None and recipe.saved_split is None
-    return by_ratios and recipe.init in ("scratch", "imagenet")
+    fold = recipe.saved_split[1] if recipe.saved_split else recipe.fold
+    is_official = recipe.split == "given" or run.load_manifest().exclusions.official_test
+    return not is_official and fold is None and recipe.init in ("scratch", "imagenet")
 
 
 def _has_split_of(run: RunFolder, incumbent: AnyCard) -> bool:
@@ -247,11 +252,13 @@ def _has_split_of(run: RunFolder, incumbent: AnyCard) -> bool:
     )
 
 
-def _describe_films(films: Manifest, split: str, no_holdout: str, all_test: Manifest | None) -> str:
+def _describe_films(
+    films: Manifest, split: str, no_holdout: str, all_test: Manifest | None, learners: str
+) -> str:
     patients = films.table["patient"].nunique()
     counts = f"{format_count(len(films.table), 'films')} of {format_count(patients, 'patients')}"
     if split == HOLDOUT:
-        return f"{counts}, the promotion holdout: neither model was trained or tuned on them."
+        return f"{counts}, the promotion holdout: {learners} trained or tuned on them."
     uses = count_test_uses((all_test or films).data_sha256())
     return (
         f"{counts}, the test split, since {no_holdout}. Used before for "

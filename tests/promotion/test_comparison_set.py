@@ -10,7 +10,9 @@ from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.models.card import Population
 from cxr_core.promotion import comparison_set
 from cxr_core.promotion.comparison_set import Films, choose_comparison_set
+from cxr_core.training.runs.manifest import Exclusions
 from tests.tiny import tiny_card
+from tests.training.test_fit import TINY
 
 ANYBODY = tiny_card(findings=("pneumonia",))
 ADULTS = replace(ANYBODY, model="adults", population=Population(text="adults", age_min=18))
@@ -60,6 +62,29 @@ def test_each_comparison_is_on_films_within_both_populations(run: SimpleNamespac
         in with_pa.description
     )
     assert "Compared with tiny 1.0.0: 6 films of 6 patients" in chosen.description
+    assert "neither model was trained or tuned on them" in with_pa.description
+    assert "the model was not trained or tuned on them" in chosen.own.description
+
+
+@pytest.mark.parametrize(
+    ("split", "official_test", "is_own"),
+    [
+        ("80:10:10", False, True),
+        ("given", True, False),
+        ("saved:mine", False, True),
+        ("saved:official", True, False),
+        ("saved:folds/2", False, False),
+    ],
+)
+def test_a_saved_test_split_is_the_runs_own_unless_it_is_the_datas(
+    split: str, official_test: bool, is_own: bool
+) -> None:
+    """A model of another split may have learnt films of it, whatever its card says of the official test split."""
+    left_alone = SimpleNamespace(exclusions=Exclusions(official_test=official_test))
+    run = SimpleNamespace(
+        load_recipe=lambda: replace(TINY, split=split), load_manifest=lambda: left_alone
+    )
+    assert comparison_set._made_own_split(run) is is_own
 
 
 def test_without_films_for_both_there_is_nothing_to_compare_on(run: SimpleNamespace) -> None:

@@ -17,6 +17,7 @@ from cxr_core.models.card import (
     OperatingPoint,
     Population,
 )
+from cxr_core.presentation.wording import format_count
 from cxr_core.promotion.gate.checks import Check
 from cxr_core.promotion.gate.gate import LIMITS, PredictionPair, Predictions, check_classifier
 from cxr_core.promotion.gate.verdict import Fingerprints, Verdict
@@ -148,16 +149,14 @@ def test_an_equal_model_on_films_that_cannot_tell_is_no_pass():
     assert not verdict.is_open
 
 
-@pytest.mark.parametrize("positives", [0, LIMITS.cases - 1])
+@pytest.mark.parametrize("positives", [0, 1, LIMITS.cases - 1])
 def test_too_few_cases_are_never_compared(positives):
     table = films(400).assign(label=(np.arange(400) < positives).astype(float))
     verdict = compare(table, table, own=table)
     for name in ("AUROC", "calibration error"):
         assert find_check(verdict, name).status == "not enough cases"
-        assert (
-            f"{positives} films with it and {400 - positives} without"
-            in find_check(verdict, name).sentence
-        )
+        counts = f"{format_count(positives, 'films')} with it and {400 - positives} without"
+        assert counts in find_check(verdict, name).sentence
     assert not verdict.is_open
 
 

@@ -26,6 +26,7 @@ from cxr_core.evaluation.metrics.multiple_testing import adjust_by_holm
 from cxr_core.evaluation.metrics.paired import BOOTSTRAP, DELONG, AurocDifference, compare_aurocs
 from cxr_core.models.card import ModelCard
 from cxr_core.models.figures import Figure
+from cxr_core.presentation.wording import format_count
 from cxr_core.promotion.gate.card import check_card, compare_cards
 from cxr_core.promotion.gate.checks import (
     Check,
@@ -371,7 +372,8 @@ def _describe_too_few(rows: pd.DataFrame | None, required: int) -> str:
     present, absent = int((rows["label"] == 1).sum()), int((rows["label"] == 0).sum())
     if min(present, absent) >= required:
         return ""
-    return f"{present} films with it and {absent} without; at least {required} of each are needed."
+    with_it = format_count(present, "films")
+    return f"{with_it} with it and {absent:,} without; at least {required} of each are needed."
 
 
 def _undecided(name: str, finding: str, sentence: str, needed: bool = True) -> Check:
