@@ -337,11 +337,13 @@ def _load_films(key: str, _data: Sequence[str]) -> Manifest:
 
 
 def _key_of(data: Sequence[str]) -> str:
-    """Another one once any dataset was prepared again or decided about."""
+    """Another one once any dataset was prepared again or decided about, or a subset was made anew."""
     from cxr_core.data.registry import list_datasets
+    from cxr_core.data.subsets import list_subsets
 
     stamps = [f"{each.folder} {each.prepared} {each.decisions}" for each in list_datasets()]
-    return "|".join([*data, *stamps])
+    subsets = [f"{each.reference} {each.record.created}" for each in list_subsets()]
+    return "|".join([*data, *stamps, *subsets])
 
 
 def _begin_upper(sentence: str) -> str:

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cxr_core.data.subsets import SubsetRecord
 from cxr_core.jobs.job import TrainingRequest
+from cxr_core.training import preconditions
 from cxr_core.training.batch_preview import BatchPreview
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.annotation import RunAnnotation
+from cxr_core.workspace.json_files import write_json
 from pages.components import cache
 from pages.components.training.page_state import START
 from tests.pages.app_bench import (
@@ -313,3 +316,17 @@ def test_a_run_gets_a_name_tags_and_a_note(
         name="first try", tags=("seeds", "night"), note="to begin with"
     )
     assert submitted[0].recipe.epochs == 9
+
+
+def test_a_subset_that_is_made_anew_is_looked_at_again(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problems = iter(["too few films", ""])
+    monkeypatch.setattr(preconditions, "load_registered_films", lambda data: None)
+    monkeypatch.setattr(preconditions, "find_data_problem", lambda recipe, films: next(problems))
+    recipe = cache.load_recipes()["cardiomegaly-adults"]
+    (workspace / "subsets").mkdir(parents=True)
+    for day, problem in (("01", "Too few films"), ("02", "")):
+        record = SubsetRecord(dataset="mine", created=f"2026-01-{day}", films=("a",))
+        write_json(workspace / "subsets" / "elderly.json", record.to_json())
+        assert cache.find_data_problem(recipe, ("subset:elderly",)) == problem
