@@ -57,7 +57,9 @@ class MlflowTracker:
         try:
             self._waiting.put_nowait(event)
         except queue.Full:
-            self.problem = f"MLflow at {self._settings.mlflow} does not keep up. {CONSEQUENCE}"
+            self.problem = (
+                f"MLflow at {self._settings.shown_address} does not keep up. {CONSEQUENCE}"
+            )
 
     def close(self) -> None:
         """Wait until all is sent, CLOSE_S at most."""
@@ -68,7 +70,7 @@ class MlflowTracker:
         self._thread.join(CLOSE_S)
         if self._thread.is_alive() and not self.problem:
             self.problem = (
-                f"MLflow at {self._settings.mlflow} does not answer; the end of this run is not there. "
+                f"MLflow at {self._settings.shown_address} does not answer; the end of this run is not there. "
                 "The run's own folder has everything."
             )
 
@@ -93,8 +95,11 @@ class MlflowTracker:
                 f"the file. {CONSEQUENCE}"
             )
         except Exception as error:  # noqa: BLE001 - whatever MLflow or its server raises, the run goes on
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            self.problem = f"MLflow at {self._settings.mlflow} failed: {reason}. {CONSEQUENCE}"
+            said = str(error).replace(self._settings.mlflow, self._settings.shown_address)
+            reason = " ".join(said.split())[:200] or type(error).__name__
+            self.problem = (
+                f"MLflow at {self._settings.shown_address} failed: {reason}. {CONSEQUENCE}"
+            )
 
     def _open_run(self, client: Any) -> str:
         """The run at MLflow: the one that this folder has begun, or a new one with the recipe's settings."""
@@ -103,7 +108,7 @@ class MlflowTracker:
 
         record = read_json_object(self._run / RECORD) or {}
         run_id = record.get("run_id")
-        if isinstance(run_id, str) and record.get("uri") == self._settings.mlflow_uri:
+        if isinstance(run_id, str) and record.get("uri") == self._settings.shown_address:
             try:
                 client.update_run(run_id, status="RUNNING")
                 return run_id
@@ -116,7 +121,7 @@ class MlflowTracker:
             else client.create_experiment(self._settings.experiment)
         )
         run_id = str(client.create_run(experiment_id, run_name=self._run.name).info.run_id)
-        write_json(self._run / RECORD, {"uri": self._settings.mlflow_uri, "run_id": run_id})
+        write_json(self._run / RECORD, {"uri": self._settings.shown_address, "run_id": run_id})
         client.log_batch(run_id, params=[Param(k, str(v)) for k, v in self._recipe.items()])
         return run_id
 

@@ -28,6 +28,13 @@ class TrackingSettings(JsonRecord):
     experiment: str = "silhouette"
 
     @property
+    def shown_address(self) -> str:
+        """Where MLflow keeps runs, as messages and the run's folder may say it: without user and password."""
+        parts = urlsplit(self.mlflow)
+        host = parts.netloc.rpartition("@")[2]
+        return self.mlflow if host == parts.netloc else parts._replace(netloc=host).geturl()
+
+    @property
     def mlflow_uri(self) -> str:
         """The address for MLflow; a folder is meant below the workspace."""
         if urlsplit(self.mlflow).scheme:

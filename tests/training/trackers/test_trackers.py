@@ -61,7 +61,7 @@ class FakeServer:
         if self.waits is not None:
             self.waits.wait(60)
         if self.fails:
-            raise MlflowException("no route to host")
+            raise MlflowException(f"no route to host {tracking_uri}")
         return self
 
     def get_experiment_by_name(self, name: str) -> None:
@@ -167,10 +167,23 @@ def test_a_tracker_that_fails_is_told_once_and_ends_nothing(run, server, workspa
     ask_for_mlflow(workspace)
     server.fails = True
     (problem,) = track(run, BEGUN, STEP, EPOCH, FINISHED)
-    assert problem.startswith("MLflow at mlruns failed: no route to host. This run goes on")
+    assert problem.startswith("MLflow at mlruns failed: no route to host")
     monkeypatch.setitem(sys.modules, "mlflow", None)
     (problem,) = track(run, BEGUN, STEP, EPOCH, FINISHED)
     assert problem.startswith("MLflow is not installed, which tracking.toml asks for")
+
+
+def test_a_password_in_the_address_is_told_to_mlflow_alone(run, server, workspace):
+    address = "https://me:secret@mlflow.example:5000/x"
+    ask_for_mlflow(workspace, f'[tracking]\nmlflow = "{address}"\n')
+    assert track(run, BEGUN, STEP) == []
+    assert track(run, BEGUN, STEP) == []
+    assert (server.uri, len(server.runs)) == (address, 1)
+    assert "secret" not in (run / "mlflow.json").read_text()
+    server.fails = True
+    (problem,) = track(run, BEGUN, STEP)
+    assert "https://mlflow.example:5000/x failed" in problem
+    assert "secret" not in problem
 
 
 def test_a_tracker_that_is_slow_holds_up_nothing(run, server, workspace, monkeypatch):
