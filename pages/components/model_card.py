@@ -36,7 +36,7 @@ def offer_card(state: ReadPageState, card: ModelCard, finding: str) -> None:
     """A small button that opens a model's card; nothing of the card is rendered before."""
     clicked = st.button(
         "About the model",
-        key=state.widget_key(f"about-{card.model}"),
+        key=state.widget_key(f"about-{finding}-{card.model}"),
         type="tertiary",
         icon=":material/info:",
         help=f"{plain(card.model)} {plain(card.version)}: what it was trained on, and how well it does.",

@@ -145,21 +145,23 @@ class FakeReader:
         logit = float(np.log(probability / (1 - probability)))
         cells = np.full((CELLS, CELLS), -0.02, np.float32)
         cells[4:6, 3:6] = probability * np.array([[0.3, 0.6, 0.3], [0.2, 0.4, 0.2]], np.float32)
-        (finding,) = model.findings
         placement = Placement.fit(film.shape, model.input_spec)
-        evidence = Attribution(
-            finding=finding,
-            method="evidence",
-            unit="logit",
-            cells=cells,
-            scale=0.5,
-            placement=placement,
-        )
+        attributions = {
+            finding: Attribution(
+                finding=finding,
+                method="evidence",
+                unit="logit",
+                cells=cells,
+                scale=0.5,
+                placement=placement,
+            )
+            for finding in model.findings
+        }
         return ModelOutput(
             card=model,
-            logits=np.array([logit]),
-            probabilities=np.array([probability]),
-            attributions={finding: evidence},
+            logits=np.full(len(model.findings), logit),
+            probabilities=np.full(len(model.findings), probability),
+            attributions=attributions,
             features=np.zeros((4, CELLS, CELLS), np.float32),
             ood_score=0.5,
         )

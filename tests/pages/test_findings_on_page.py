@@ -232,3 +232,20 @@ def test_two_models_that_differ_are_one_card_with_both_opinions(
     assert "2 models answer it and differ" in card
     assert "heart-adults 1.0.0: ● suspected" in card
     assert "copied-by-hand 1.0.0: ○ not suspected" in card
+
+
+def test_model_of_several_findings_has_a_card_for_each(app: AppTest, reader: FakeReader) -> None:
+    keys = ("cardiomegaly", "effusion", "mass")
+    tables = ("calibration", "operating_points", "evidence_scale")
+    of_all = {name: dict.fromkeys(keys, getattr(ADULTS, name)["cardiomegaly"]) for name in tables}
+    reader.cards = (replace(ADULTS, findings=keys, **of_all),)
+    upload(app, heart=film(0.6))
+    find_button(app, "Adult").click().run()
+    assert not app.exception
+    assert not app.error
+    for key in keys:
+        assert "90 %" in finding_text(app, key, "heart-adults")
+    about = [button for button in app.button if button.label == "About the model"]
+    about[2].click().run()
+    assert "**heart-adults** 1.0.0 · mass" in visible_text(app).replace("\\", "")
+    assert not app.exception
