@@ -131,7 +131,7 @@ def test_auroc_of_the_fused_probability_is_shown_beside_the_networks_own(
         row for row in table_rows(models_page, "Output") if row["Model"] == "cardiomegaly-adults"
     )
     alone, combined = (shipped[part]["cardiomegaly"]["auroc"] for part in ("test", "test_combined"))
-    said = row["AUROC, official test"]
+    said = row["AUROC, test films"]
     assert said.startswith(f"{alone['value']:.3f} (")
     assert said.endswith(
         f"{combined['value']:.3f} ({combined['low']:.3f} to {combined['high']:.3f}) with the ratio · "

@@ -32,7 +32,7 @@ def model_rows(models: Iterable[InstalledModel]) -> Rows:
             "Intended population": plain(_describe_population(model.shown)),
             "Active version": plain(model.active.name) if model.active else "none: not in use",
             "Versions": str(len(model.versions)),
-            "AUROC, official test": _format_auroc(model.shown),
+            "AUROC, test films": _format_auroc(model.shown),
         }
         for model in models
     ]
@@ -47,7 +47,7 @@ def version_rows(versions: Sequence[Version]) -> Rows:
             "When (UTC)": plain(_format_time(version.imported or version.publication.when)),
             "Note": plain(version.publication.note),
             "Gate": _describe_gate(version),
-            "AUROC, official test": _format_auroc(version),
+            "AUROC, test films": _format_auroc(version),
         }
         for version in reversed(versions)
     ]
