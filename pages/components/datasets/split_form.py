@@ -53,7 +53,7 @@ def plan_split(state: DataPageState, dataset: Dataset, manifest: Manifest) -> No
         icon=":material/visibility:",
         type="secondary" if state.split_preview else "primary",
         key=f"{key}-preview",
-        help="Counts who would lie in each part. Nothing is saved.",
+        help="Counts who would lie in each split. Nothing is saved.",
     )
     if clicked:
         with st.spinner("Dividing the patients …"):
@@ -135,7 +135,7 @@ def _ask_findings(key: str, manifest: Manifest) -> tuple[str, ...]:
         default=frequent,
         format_func=finding_name,
         key=f"{key}-findings",
-        help="Each part gets its share of the films with and without these findings.",
+        help="Each split gets its share of the films with and without these findings.",
     )
     return tuple(chosen)
 
