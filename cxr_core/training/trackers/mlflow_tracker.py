@@ -95,8 +95,8 @@ class MlflowTracker:
                 f"the file. {CONSEQUENCE}"
             )
         except Exception as error:  # noqa: BLE001 - whatever MLflow or its server raises, the run goes on
-            said = str(error).replace(self._settings.mlflow, self._settings.shown_address)
-            reason = " ".join(said.split())[:200] or type(error).__name__
+            message = str(error).replace(self._settings.mlflow, self._settings.shown_address)
+            reason = " ".join(message.split())[:200] or type(error).__name__
             self.problem = (
                 f"MLflow at {self._settings.shown_address} failed: {reason}. {CONSEQUENCE}"
             )
