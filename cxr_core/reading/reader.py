@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -80,9 +80,12 @@ class Reader:
         classifiers, segmenter, segmenter_folder = [], None, find_segmenter()
         problems = list_pointer_problems()
         folders = list_classifiers()
+        names = {folder.parent.name for folder in folders}
         for folder in folders:
             try:
-                classifiers.append(Classifier.load(folder))
+                classifier = Classifier.load(folder)
+                _require_own_name(classifier.card, folder, names)
+                classifiers.append(classifier)
             except ModelError as error:
                 problems.append(describe_left_out(folder, error))
         if folders and not classifiers:
@@ -217,6 +220,15 @@ class Reader:
             examinations.append(examination)
             _count_in_log(examination)
         return examinations
+
+
+def _require_own_name(card: ModelCard, folder: Path, names: Collection[str]) -> None:
+    """Refuse the copy of a model that reads already: it would be counted as a second opinion."""
+    if card.model != folder.parent.name and card.model in names:
+        raise ModelError(
+            f"it is a copy of {card.model} {card.version}, as its card says, and that model is in use; retire or "
+            "remove one of the two"
+        )
 
 
 def _count_in_log(examination: Examination) -> None:

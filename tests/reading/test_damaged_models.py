@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from cxr_core.film.decoding.sandbox import DecodePool
 from cxr_core.film.phantom.phantom import PhantomSpec, draw_phantom, encode_png
 from cxr_core.models.card import CARD, WEIGHTS
 from cxr_core.models.registry import registry
+from cxr_core.models.registry.overlap import list_conflicts
 from cxr_core.models.registry.registry import registry_fingerprint
 from cxr_core.models.store import OOD_STATISTICS
 from cxr_core.reading.interpret import interpret
@@ -195,3 +197,16 @@ def test_an_imported_model_whose_pointer_is_damaged_is_named_in_every_reading(
     (problem,) = Reader.installed(decoders=decoders).left_out
     assert problem.code == LEFT_OUT
     assert "so no version of worn is active" in problem.message
+
+
+@pytest.mark.parametrize("name", ["a-copy", "worn-copy"])
+def test_a_copy_of_a_model_under_another_name_gives_no_second_opinion(
+    name: str, models: Path, decoders: DecodePool
+) -> None:
+    shutil.copytree(models / "worn", models / name)
+    reader = Reader.installed(decoders=decoders)
+    assert [card.model for card in reader.cards] == ["sound", "worn"]
+    (flag,) = reader.left_out
+    assert f"{name} 1.0.0 is left out" in flag.message
+    assert "a copy of worn 1.0.0" in flag.message
+    assert list_conflicts() == []

@@ -94,7 +94,7 @@ def list_conflicts() -> list[str]:
     sentences = []
     for (_, first), (_, second) in combinations(_list_active_cards(), 2):
         shared = find_shared_findings(first, second)
-        if shared:
+        if shared and first.model != second.model:  # of copies of one model only one reads
             sentences.append(
                 f"{first.model} {first.version} and {second.model} {second.version} both answer "
                 f"{join_findings(shared)} for some of the same patients, whose readings show both opinions. Retire one "
