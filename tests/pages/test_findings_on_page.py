@@ -236,9 +236,14 @@ def test_two_models_that_differ_are_one_card_with_both_opinions(
 
 def test_model_of_several_findings_has_a_card_for_each(app: AppTest, reader: FakeReader) -> None:
     keys = ("cardiomegaly", "effusion", "mass")
-    tables = ("calibration", "operating_points", "evidence_scale")
-    of_all = {name: dict.fromkeys(keys, getattr(ADULTS, name)["cardiomegaly"]) for name in tables}
-    reader.cards = (replace(ADULTS, findings=keys, **of_all),)
+    several = replace(
+        ADULTS,
+        findings=keys,
+        calibration=dict.fromkeys(keys, ADULTS.calibration["cardiomegaly"]),
+        operating_points=dict.fromkeys(keys, ADULTS.operating_points["cardiomegaly"]),
+        evidence_scale=dict.fromkeys(keys, ADULTS.evidence_scale["cardiomegaly"]),
+    )
+    reader.cards = (several,)
     upload(app, heart=film(0.6))
     find_button(app, "Adult").click().run()
     assert not app.exception
