@@ -262,6 +262,7 @@ def list_views(workspace: Path, film: str) -> dict[str, View]:
             parameters={"evaluation": str(folder)},
             states=lambda: {
                 "evaluate_page": EvaluatePageState(
+                    has_read_address=True,
                     tab=tab,
                     default_tab=tab,
                     film_filter=FilmFilter(outcome=None),
@@ -278,7 +279,9 @@ def list_views(workspace: Path, film: str) -> dict[str, View]:
         "data explore": View(
             page="data",
             states=lambda: {
-                "data_page": DataPageState(view=EXPLORE, open_image=film, opening_film=True)
+                "data_page": DataPageState(
+                    view=EXPLORE, open_image=film, opening_film=True, has_read_address=True
+                )
             },
         ),
         "train": View(page="train"),
@@ -286,7 +289,7 @@ def list_views(workspace: Path, film: str) -> dict[str, View]:
         "train stopped": View(page="train", parameters={"run": "stopped"}),
         "train compare": View(page="train", parameters={"runs": "finished,stopped"}),
         "train start": View(
-            page="train", states=lambda: {"train_page": TrainPageState(view=START)}
+            page="train", states=lambda: {"train_page": TrainPageState(requested_view=START)}
         ),
         **tabs,
         "evaluate other": show_tab("Films", other),
@@ -301,7 +304,7 @@ TABS = (
     "Calibration",
     "Prevalence and benefit",
     "Subgroups",
-    "Heatmaps",
+    "Localisation",
     "Films",
     "Compare",
     "Training",
@@ -318,6 +321,10 @@ VIEWS_OF = {
     "models": ("models", "train start", "train finished", "evaluate Curves"),
     "official_test_uses.jsonl": ("train finished", "models", "evaluate Curves"),
     "comparisons": ("evaluate Compare",),
+    "subsets": OF_DATA,
+    "findings.json": ("data", "train start", "train finished", "models", "evaluate Curves"),
+    ".findings.lock": ("data",),
+    "logs": ("train",),
 }
 COMMANDS_OF = {
     "datasets": ("prepare", "evaluate", "fit"),
@@ -327,6 +334,10 @@ COMMANDS_OF = {
     "models": ("read", "evaluate", "publish"),
     "official_test_uses.jsonl": ("evaluate", "publish"),
     "comparisons": ("compare",),
+    "subsets": ("fit",),
+    "findings.json": ("read", "fit", "evaluate"),
+    ".findings.lock": ("fit",),
+    "logs": ("prepare",),
 }
 
 

@@ -7,8 +7,13 @@ from typing import Any
 
 import train.compare
 from cxr_core.data import prepare
+from cxr_core.data.splits.plan import plan_folds
+from cxr_core.data.splits.saved_split import save_split
+from cxr_core.data.subsets import save_subset
 from cxr_core.jobs.activity import GATE_ACTIVITY
+from cxr_core.known_findings import define_finding
 from cxr_core.models.registry.registry import IMPORT_RECORD
+from cxr_core.training.runs.annotation import RunAnnotation, pin_baseline, write_annotation
 from tests.old_site import copy_old_site
 from tests.pages.fake_evaluations import TRAINING, write_evaluation
 from tests.pages.fake_runs import fake_runs
@@ -21,6 +26,12 @@ KINDS = {
     "dataset issues": "datasets/*/issues.json",
     "dataset report": "datasets/*/report.*",
     "dataset quarantine": "datasets/*/quarantine.csv",
+    "dataset near-duplicates": "datasets/*/near_duplicates.json",
+    "saved split": "datasets/*/splits/*/split.json",
+    "films of a saved split": "datasets/*/splits/*/films.csv",
+    "subset": "subsets/*.json",
+    "local findings": "findings.json",
+    "log": "logs/*.jsonl",
     "cache geometry": "cache/*/geometry.json",
     "cache grids": "cache/*/grids.u8",
     "cache index": "cache/*/index.sqlite",
@@ -35,6 +46,8 @@ KINDS = {
     "run manifest": "runs/*/manifest.json",
     "run progress": "runs/*/progress.jsonl",
     "run log": "runs/*/run.log",
+    "run annotation": "runs/*/annotation.json",
+    "baseline": "runs/baseline.json",
     "run gate": "runs/*/gate.json",
     "training hashes": "runs/*/learnt.csv",
     "checkpoint weights": "runs/*/checkpoints/*/weights.safetensors",
@@ -78,7 +91,13 @@ def build_workspace(site: Path) -> Path:
     imported version.
     """
     workspace = copy_old_site(site)
-    prepare.prepare_dataset([site / "films"], name="films")
+    dataset = prepare.prepare_dataset([site / "films"], name="films")
+    films = prepare.open_data([site / "films"])
+    save_split(dataset, "halves", plan_folds(films, 2, (), seed=0))
+    save_subset("some", films, dataset.name)
+    define_finding("rib_fracture", "Rib fracture", "A break of one or more ribs.")
+    write_annotation(workspace / "runs/finished", RunAnnotation(name="First", tags=("pilot",)))
+    pin_baseline("finished")
     recipe = workspace / "runs/stopped/recipe.toml"
     recipe.write_text(recipe.read_text().replace("epochs = 60", "epochs = 3"))
     evaluations = workspace / "evaluations"
