@@ -118,10 +118,11 @@ def _open(browser: Browser, server: Served, dataset: str = "first") -> Page:
 
 
 def _click_on_bar(tab: Page, place: int) -> float:
-    """Milliseconds from a click on a bar of the first chart to the summary of the films behind it."""
+    """Milliseconds from a click on a bar of the chart of findings to the summary of the films behind it."""
     bar = (
         tab.locator(".js-plotly-plot")
-        .first.locator(".trace.bars")
+        .nth(1)  # below the chart of splits
+        .locator(".trace.bars")
         .first.locator(".point path")
         .nth(2 + place)
     )

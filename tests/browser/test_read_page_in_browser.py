@@ -33,7 +33,8 @@ def drop(page: Page, address: str, *files: tuple[str, bytes]) -> Locator:
 
 def card_of(page: Page, finding: str) -> Locator:
     """The card of a finding. finding: its key."""
-    return page.locator(f"[class*=st-key-finding-{finding}]")
+    # The first, as a card that is drawn anew stands before the stale one for a moment.
+    return page.locator(f"[class*=st-key-finding-{finding}]").first
 
 
 def choose_adult(page: Page) -> None:

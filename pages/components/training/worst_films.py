@@ -17,6 +17,7 @@ from cxr_core.training.runs.validation_films import (
     list_epochs,
     read_epoch,
 )
+from pages.components.error_boundary import show_errors
 from pages.components.gallery import Picture, encode_jpeg, show_gallery
 from pages.components.markdown import plain
 
@@ -37,6 +38,7 @@ def show_worst_films(run: Job) -> None:
 
 
 @st.fragment
+@show_errors()
 def _show_worst(run: Job, epochs: Sequence[WatchedEpoch], show_evidence: bool) -> None:
     by_number = {each.epoch: each for each in epochs}
     number = epochs[-1].epoch

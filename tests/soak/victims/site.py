@@ -54,7 +54,11 @@ def build_base(base: Path) -> None:
         shutil.rmtree(run / "checkpoints")
         shutil.rmtree(run / "tensorboard", ignore_errors=True)
         _require(evaluate([str(run), "--data", str(base / "films")]))
-    _require(publish([str(base / "workspace" / "runs" / "finished"), "--override", REASON]))
+    _require(
+        publish(
+            [str(base / "workspace" / "runs" / "finished"), "--override", REASON, "--note", REASON]
+        )
+    )
 
 
 def fit_arguments(base: Path, run: Path, recipe: Recipe = RECIPE) -> list[str]:

@@ -86,7 +86,7 @@ def test_a_full_disk_costs_no_earlier_checkpoint(
 
     monkeypatch.setattr("cxr_core.workspace.atomic.flush_to_disk", full)
     with pytest.raises(
-        RunError, match=r"at step 2: No space left on device\. Free space .* --resume"
+        RunError, match=r"at step 2: No space left on device\. Free space .* resume the run"
     ):
         kept.save(checkpoint(2), None)
     assert kept.list_steps() == [1]
