@@ -14,7 +14,8 @@ from cxr_core.training.engine.augment import sample_augmentation
 from cxr_core.training.engine.learner import create_task, prepare_inputs
 from cxr_core.training.preconditions import load_registered_films
 from cxr_core.training.recipe.recipe import Recipe
-from cxr_core.training.run_data import select_population
+from cxr_core.training.run_data import select_population, split_manifest
+from cxr_core.training.run_split import find_recipe_split
 
 FILMS = 8
 
@@ -45,7 +46,14 @@ def draw_batch(
 
     data: names of registered datasets.  progress: films decoded and films of all. Raises DataError.
     """
-    films = select_population(recipe, load_registered_films(data))
+    films = load_registered_films(data)
+    saved = find_recipe_split(recipe, data)
+    if saved is None:
+        films = select_population(recipe, films)
+        table = films.table[films.table["split"] != "test"]
+        films = films.with_table(table if len(table) else films.table)
+    else:
+        films = split_manifest(recipe, films, saved).select_split("train")
     chosen = _choose_films(recipe, films, seed, count)
     loaded = load_film_set(chosen, recipe.input_spec(), recipe.labelled_findings, progress)
     grids = torch.from_numpy(loaded.take_grids(slice(None)))
@@ -61,12 +69,10 @@ def draw_batch(
 
 
 def _choose_films(recipe: Recipe, films: Manifest, seed: int, count: int) -> Manifest:
-    """Films that the run may train on, drawn with the probabilities of the recipe."""
-    table = films.table[films.table["split"] != "test"]
-    films = films.with_table(table if len(table) else films.table)
+    """Some of these films, drawn with the probabilities of the recipe."""
     labels = films.label_matrix(recipe.labelled_findings)
     weights = create_task(recipe).sampling_weights(FilmSet.from_grids(np.empty(0), labels))
-    if weights is None:
+    if weights is None or not weights.any():  # none is positive, or none negative
         weights = np.ones(len(labels))
     rng = np.random.default_rng(seed)
     size = min(count, len(labels))

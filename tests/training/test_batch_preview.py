@@ -8,12 +8,16 @@ import pytest
 
 from cxr_core.data.film_set import load_film_set
 from cxr_core.data.prepare import prepare_dataset
+from cxr_core.data.registry import find_dataset
+from cxr_core.data.splits.plan import plan_folds
+from cxr_core.data.splits.saved_split import save_split
 from cxr_core.errors import DataError
 from cxr_core.training import batch_preview
 from cxr_core.training.batch_preview import draw_batch
 from cxr_core.training.preconditions import load_registered_films
 from cxr_core.training.recipe.augmentation import Augmentation
 from cxr_core.training.recipe.recipe import Recipe
+from cxr_core.training.run_data import split_manifest
 from tests.lit_films import lit_films
 
 RECIPE = Recipe(
@@ -69,6 +73,27 @@ def test_a_balanced_recipe_draws_more_positives(data: tuple[str, ...]) -> None:
     oversampling = replace(RECIPE, balance="oversample", oversample_factor=1000.0)
     drawn = draw_batch(oversampling, data, 1, quiet)
     assert set(drawn.labels) == {"pneumonia"}
+
+
+def test_a_saved_split_gives_its_own_training_films(data: tuple[str, ...]) -> None:
+    films = load_registered_films(data)
+    folds = plan_folds(films, 2, ("pneumonia",), seed=0)
+    save_split(find_dataset(data[0]), "halves", folds)
+    recipe = replace(RECIPE, split="saved:halves/1", validation_share=0.2)
+    train = split_manifest(recipe, films, folds).select_split("train")
+    grids = load_film_set(train, RECIPE.input_spec()).take_grids(slice(None))
+    assert 0 < len(train.table) < len(films.select_split("train").table)
+    drawn = draw_batch(recipe, data, 1, quiet, count=len(films.table))
+    assert len(drawn.before) == len(train.table)
+    for film in drawn.before:
+        assert (np.abs(grids.astype(int) - film).max(axis=(1, 2)) <= 1).any()
+
+
+def test_films_of_one_class_are_drawn_too(data: tuple[str, ...]) -> None:
+    films = load_registered_films(data)
+    positive = films.with_table(films.table[films.table["pneumonia"] == 1])
+    recipe = replace(RECIPE, balance="oversample")
+    assert len(batch_preview._choose_films(recipe, positive, 1, 3).table) == 3
 
 
 def test_data_that_is_not_registered_is_said(workspace: Path) -> None:

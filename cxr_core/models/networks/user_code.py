@@ -156,7 +156,7 @@ def call_function(
     function = load_function(reference, sha256)
     try:
         return function(**arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise explain_error(reference.file, error, f"as {reference.function} ran") from error
 
 

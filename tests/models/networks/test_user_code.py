@@ -120,6 +120,7 @@ def test_a_head_of_ones_own_answers_and_attributes() -> None:
             "def build(channels):\n    return N()",
             "raised IndexError in line 5 as it took a film",
         ),
+        ("def build(channels):\n    raise SystemExit(3)", "raised SystemExit in line 2 as build ran"),
         (
             "from torch import nn\n\ndef build(channels):\n    c = nn.Conv2d(1, 1, 1)\n"
             "    return nn.ModuleList([c, c])",
