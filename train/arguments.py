@@ -1,10 +1,17 @@
 """Arguments that several training commands share."""
 
+from __future__ import annotations
+
 import argparse
+import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cxr_core.errors import FileRefused
 from cxr_core.workspace.outside_files import parse_path
+
+if TYPE_CHECKING:
+    from cxr_core.training.recipe.recipe import Recipe
 
 SUBSET = "subset:"  # as cxr_core.data.subsets has it, which --help need not import
 SAVED_SPLIT = "saved:"  # as cxr_core.training.recipe has it
@@ -82,6 +89,14 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="replace a value of the recipe; repeatable; train.fit --help lists the keys",
     )
+
+
+def load_given_recipe(given: argparse.Namespace) -> Recipe:
+    """The recipe that a command's arguments name, with --set and --init applied. Raises RecipeError."""
+    from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
+
+    recipe = load_recipe(find_recipe_file(given.recipe), dict(given.set))
+    return dataclasses.replace(recipe, init=given.init) if given.init else recipe
 
 
 def parse_assignment(text: str) -> tuple[str, str]:

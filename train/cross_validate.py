@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from cxr_core.errors import RecipeError, RunError, SilhouetteError
 from cxr_core.presentation.wording import finding_name
-from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import (
     DATA,
@@ -26,6 +25,7 @@ from train.arguments import (
     Parser,
     add_overrides,
     add_subset,
+    load_given_recipe,
     parse_name_or_path,
 )
 from train.progress import ProgressBar, create_event_display, report_progress, stop_on_signals
@@ -150,8 +150,7 @@ def _load_recipe(given: argparse.Namespace) -> Recipe:
         raise RecipeError("give a recipe and --data, or --pool NAME")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RecipeError("train.cross_validate runs in one process; start it without torchrun")
-    recipe = load_recipe(find_recipe_file(given.recipe), dict(given.set))
-    return dataclasses.replace(recipe, init=given.init) if given.init else recipe
+    return load_given_recipe(given)
 
 
 def _create_parser() -> Parser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from cxr_core.errors import RecipeError, SilhouetteError
 from cxr_core.jobs.heartbeat import Heartbeat
 from cxr_core.models.networks.user_code import allow_code, hash_code
 from cxr_core.training.recipe.field_help import format_flag_help
-from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
+from cxr_core.training.recipe.recipe_file import load_recipe
 from cxr_core.training.runs.annotation import make_annotation
 from cxr_core.training.runs.run_files import RUN_RECIPE
 from cxr_core.workspace.terminal import accept_any_text
@@ -25,6 +24,7 @@ from train.arguments import (
     Parser,
     add_overrides,
     add_subset,
+    load_given_recipe,
     parse_name_or_path,
     parse_path_argument,
 )
@@ -84,8 +84,7 @@ def _allow_code(recipe: Recipe) -> None:
 def _load_recipe(given: argparse.Namespace) -> Recipe:
     if not given.recipe or not given.data:
         raise RecipeError("give a recipe and --data, or --resume RUN")
-    recipe = load_recipe(find_recipe_file(given.recipe), dict(given.set))
-    return dataclasses.replace(recipe, init=given.init) if given.init else recipe
+    return load_given_recipe(given)
 
 
 def _create_parser() -> argparse.ArgumentParser:

@@ -6,13 +6,11 @@ Every seed trains on the same films and is a run of its own below RUN. Repeat th
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from cxr_core.errors import RecipeError, SilhouetteError
-from cxr_core.training.recipe.recipe_file import find_recipe_file, load_recipe
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import (
     DEVICE,
@@ -21,6 +19,7 @@ from train.arguments import (
     Parser,
     add_data,
     add_overrides,
+    load_given_recipe,
     parse_name_or_path,
     parse_path_argument,
 )
@@ -65,8 +64,7 @@ def _load_recipe(given: argparse.Namespace) -> Recipe:
         raise RecipeError(
             "train.seeds runs in one process; fit each seed with torchrun and train.fit, then train.average"
         )
-    recipe = load_recipe(find_recipe_file(given.recipe), dict(given.set))
-    return dataclasses.replace(recipe, init=given.init) if given.init else recipe
+    return load_given_recipe(given)
 
 
 def _describe_spread(spread: SeedSpread) -> str:

@@ -11,22 +11,11 @@ from cxr_core.errors import SilhouetteError
 from cxr_core.models.networks import imagenet
 from cxr_core.training import fit as fitting
 from cxr_core.training.fit import FitOptions, fit
-from cxr_core.training.recipe.recipe import Recipe
+from tests.jobs.job_control import TINY
 from tests.lit_films import lit_films
 from train.fit import main as fit_command
 
 OPTIONS = FitOptions(report=lambda _: None, device="cpu")
-TINY = Recipe(
-    name="tiny",
-    summary="A test.",
-    model="tiny",
-    findings=("pneumonia",),
-    backbone="mobilenetv3_small_050",
-    init="scratch",
-    input_side=64,
-    channels=1,
-    epochs=2,
-)
 
 
 @pytest.fixture
