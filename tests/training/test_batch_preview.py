@@ -92,7 +92,7 @@ def test_a_saved_split_gives_its_own_training_films(data: tuple[str, ...]) -> No
 def test_films_of_one_class_are_drawn_too(data: tuple[str, ...]) -> None:
     films = load_registered_films(data)
     positive = films.with_table(films.table[films.table["pneumonia"] == 1])
-    recipe = replace(RECIPE, balance="oversample")
+    recipe = replace(RECIPE, balance="oversample", oversample_factor=None)
     assert len(batch_preview._choose_films(recipe, positive, 1, 3).table) == 3
 
 
