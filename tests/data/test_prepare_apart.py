@@ -47,6 +47,14 @@ if {module!r} in sys.argv or "cxr_core.data" in " ".join(sys.orig_argv):
 """
 
 
+EARLIER: set[psutil.Process] = set()  # what tests of other modules have left running in this process
+
+
+@pytest.fixture(autouse=True)
+def _leave_earlier_processes_out() -> None:
+    EARLIER.update(psutil.Process().children(recursive=True))
+
+
 @pytest.fixture(autouse=True)
 def _in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare, "prepare_apart", prepare_apart)
@@ -99,11 +107,11 @@ def wait_until(condition: Callable[[], bool], seconds: float = START_LIMIT_S) ->
 
 
 def processes() -> list[psutil.Process]:
-    """The preparing and decoding processes that this one has started and that are alive."""
+    """The processes that this one and its children have started and that are alive."""
     return [
         process
         for process in psutil.Process().children(recursive=True)
-        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        if process not in EARLIER and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     ]
 
 
