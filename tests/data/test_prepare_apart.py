@@ -47,7 +47,8 @@ if {module!r} in sys.argv or "cxr_core.data" in " ".join(sys.orig_argv):
 """
 
 
-EARLIER: set[psutil.Process] = set()  # what tests of other modules have left running in this process
+# What tests of other modules have left running in this process.
+EARLIER: set[psutil.Process] = set()
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +112,9 @@ def processes() -> list[psutil.Process]:
     return [
         process
         for process in psutil.Process().children(recursive=True)
-        if process not in EARLIER and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        if process not in EARLIER
+        and process.is_running()
+        and process.status() != psutil.STATUS_ZOMBIE
     ]
 
 
