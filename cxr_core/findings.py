@@ -27,6 +27,9 @@ def _define_finding(key: str, name: str, definition: str, *aliases: str) -> tupl
     return key, Finding(key, name, definition, spell_aliases(name, key, *aliases))
 
 
+# The finding of films that are not normal, whatever they show; it comes after the findings that say what they show.
+ABNORMALITY = "abnormality"
+
 FINDINGS: dict[str, Finding] = dict(
     [
         _define_finding(
@@ -100,6 +103,14 @@ FINDINGS: dict[str, Finding] = dict(
             "Abdominal contents within the thorax.",
             "hiatal hernia",
             "hiatus hernia",
+        ),
+        _define_finding(
+            ABNORMALITY,
+            "Abnormal film",
+            "Anything on the film that a radiologist would not call normal, whether or not it has a name here.",
+            "abnormal",
+            "not normal",
+            "no lung opacity / not normal",  # as the RSNA challenge calls it
         ),
     ]
 )

@@ -1,13 +1,13 @@
 """Accounts for every image file found and every table row read: it is used, or left out for one stated reason."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator
 
-from cxr_core.presentation.wording import format_count
+from cxr_core.presentation.wording import finding_name, format_count
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.json_record import Count, JsonRecord
 
@@ -76,11 +76,40 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReplacedLabels(JsonRecord):
+    """Labels mined from reports in whose place radiologists' labels stand, counted in films that are there.
+
+    replaced: films that have both.  differing: how many of these the two judge differently.  dropped: films whose mined
+    label is not used, since no radiologist labelled them.
+    """
+
+    WRITES_DEFAULTS: ClassVar[bool] = True
+
+    finding: str
+    replaced: Count
+    differing: Count
+    dropped: Count
+
+    @property
+    def sentence(self) -> str:
+        """The counts as one sentence."""
+        return (
+            f"{finding_name(self.finding)} of {format_count(self.replaced, 'films')} is the radiologists' label in "
+            f"place of the mined one, and differs from it in {self.differing:,}; {self.dropped:,} other mined labels "
+            "of it are not used."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class FilmAccount:
-    """What became of every image file, and of every row of the tables; rows: None where no table was read."""
+    """What became of every image file, of every row of the tables, and of labels that others replaced.
+
+    rows: None where no table was read.
+    """
 
     files: Account
     rows: Account | None = None
+    replaced_labels: tuple[ReplacedLabels, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -88,12 +117,16 @@ class FilmAccount:
         text = f"{format_count(self.files.found, 'image files')} found: {self.files.phrase}"
         if self.rows is not None:
             text += f"; {format_count(self.rows.found, 'table rows')}: {self.rows.phrase}"
-        return f"{text}."
+        return " ".join([f"{text}.", *(labels.sentence for labels in self.replaced_labels)])
 
     def to_json(self) -> JsonObject:
         """As report.json stores it."""
-        rows = None if self.rows is None else self.rows.to_json()
-        return {"files": self.files.to_json(), "rows": rows, "sentence": self.sentence}
+        return {
+            "files": self.files.to_json(),
+            "rows": None if self.rows is None else self.rows.to_json(),
+            "replaced_labels": [labels.to_json() for labels in self.replaced_labels],
+            "sentence": self.sentence,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +135,7 @@ class SourceCounts(JsonRecord):
 
     files: image files below the folders, and those elsewhere that a table names.  unused_files: how many of them are no
     row of the manifest, by reason.  rows: rows of the tables that name films; None where no table was read.
-    unused_rows: how many of them gave no row of their own, by reason.
+    unused_rows: how many of them gave no row of their own, by reason.  replaced_labels: of the films that are there.
     """
 
     WRITES_DEFAULTS: ClassVar[bool] = True
@@ -111,9 +144,10 @@ class SourceCounts(JsonRecord):
     unused_files: Mapping[Reason, Count] = field(default_factory=dict)
     rows: Count | None = None
     unused_rows: Mapping[Reason, Count] = field(default_factory=dict)
+    replaced_labels: tuple[ReplacedLabels, ...] = ()
 
 
-def join_counts(parts: Iterable[SourceCounts]) -> SourceCounts:
+def join_counts(parts: Sequence[SourceCounts]) -> SourceCounts:
     """The counts of several sources together; rows are known where every source has read a table."""
     files, rows = 0, 0
     all_tables = True
@@ -125,9 +159,12 @@ def join_counts(parts: Iterable[SourceCounts]) -> SourceCounts:
         unused_rows.update(part.unused_rows)
         all_tables &= part.rows is not None
         rows += part.rows or 0
-    if not all_tables:
-        return SourceCounts(files=files, unused_files=unused_files)
-    return SourceCounts(files=files, unused_files=unused_files, rows=rows, unused_rows=unused_rows)
+    counts = SourceCounts(
+        files=files,
+        unused_files=unused_files,
+        replaced_labels=tuple(labels for part in parts for labels in part.replaced_labels),
+    )
+    return replace(counts, rows=rows, unused_rows=unused_rows) if all_tables else counts
 
 
 def account_for_films(counts: SourceCounts, statuses: Mapping[str, int]) -> FilmAccount:
@@ -144,7 +181,9 @@ def account_for_films(counts: SourceCounts, statuses: Mapping[str, int]) -> Film
     with_file = Counter({key: count for key, count in left_out.items() if key != MISSING})
     unused_files = Counter(counts.unused_files) + with_file
     return FilmAccount(
-        files=Account(found=counts.files, used=used, left_out=unused_files), rows=rows
+        files=Account(found=counts.files, used=used, left_out=unused_files),
+        rows=rows,
+        replaced_labels=counts.replaced_labels,
     )
 
 

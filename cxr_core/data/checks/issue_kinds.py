@@ -124,6 +124,11 @@ _TABLE_ISSUES = {
         "Labels mined from reports",
         "Read every figure with the errors of the labels in mind.",
     ),
+    "radiologists_labels": IssueKind(
+        "note",
+        "Labels by radiologists instead of mined ones",
+        "Nothing: mined labels of that finding are not used beside them.",
+    ),
     "population_unstated": IssueKind(
         "note", "Patients of unknown age", "State the population in the model's card."
     ),

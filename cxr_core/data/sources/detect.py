@@ -1,6 +1,7 @@
 """Detects the layout of dataset folders and reads them into one manifest. Tables and names are read, no film is opened.
 
-nih14    NIH ChestX-ray14 (CXR8): `images/` or `images_0NN/images/`, `Data_Entry_2017*.csv` and the split lists
+nih14    NIH ChestX-ray14 (CXR8): `images/` or `images_0NN/images/`, `Data_Entry_2017*.csv` and the split lists; also
+         radiologists' labels of its films, `Image Index` and `RSNA class`
 folder   Kaggle's chest_xray: `train|val|test/CLASS/`; patients from the file names
 csv      films with a CSV: a column of images, columns of labels
 dicom    DICOM files with such a CSV
@@ -25,6 +26,7 @@ from cxr_core.data.sources.files import (
     report_unusable_names,
 )
 from cxr_core.data.sources.film_tables.image_tables import lists_images, refuse_tables
+from cxr_core.data.sources.film_tables.radiologist_labels import find_radiologist_labels
 from cxr_core.data.sources.folder import (
     ClassFilm,
     list_class_films,
@@ -99,6 +101,8 @@ def _detect_kinds(listings: Sequence[FileListing], vocabulary: LabelVocabulary) 
 def _detect_kind(listing: FileListing, vocabulary: LabelVocabulary) -> str | None:
     """None when there are only films, or nothing that is known."""
     if any(listing.match_names(table) for table in TABLES):
+        return "nih14"
+    if not listing.films and find_radiologist_labels([listing]):
         return "nih14"
     class_films = list_class_films(listing, vocabulary)
     known = [film for film in class_films if vocabulary.is_known(film.label)]

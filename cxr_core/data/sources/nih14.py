@@ -34,6 +34,10 @@ from cxr_core.data.sources.files import (
     report_same_name,
     report_surplus_images,
 )
+from cxr_core.data.sources.film_tables.radiologist_labels import (
+    find_radiologist_labels,
+    replace_mined_labels,
+)
 from cxr_core.data.sources.label_mapping import LabelVocabulary
 from cxr_core.data.sources.labels import (
     labels_from_names,
@@ -44,12 +48,17 @@ from cxr_core.data.sources.labels import (
 )
 from cxr_core.data.sources.views import decide_status, read_views
 from cxr_core.errors import DataError
-from cxr_core.findings import FINDINGS
 from cxr_core.presentation.wording import format_count
 
 ENTRIES = "Data_Entry_2017*.csv"
 TRAINING_LIST, TEST_LIST, BOXES = "train_val_list.txt", "test_list.txt", "BBox_List_2017.csv"
 TABLES = (ENTRIES, TRAINING_LIST, TEST_LIST, BOXES)
+# What NIH's authors looked for in every report.
+NIH_FINDINGS = (
+    *("cardiomegaly", "pneumonia", "atelectasis", "effusion", "infiltration", "mass", "nodule"),
+    *("pneumothorax", "consolidation", "edema", "emphysema", "fibrosis", "pleural_thickening"),
+    "hernia",
+)
 BOX_FRAME = 1024  # the boxes were drawn on films of 1024 x 1024 pixels
 TERMS = (
     "NIH ChestX-ray14, free use: link the NIH download site (nihcc.app.box.com/v/ChestXray-NIHCC), cite Wang et al. "
@@ -60,8 +69,16 @@ TERMS = (
 def read_nih14(listings: Sequence[FileListing], vocabulary: LabelVocabulary) -> Manifest:
     """Every film that the table of entries lists, with the release's split and boxes.
 
-    Raises DataError when the table is missing, or names none of the images in the folders.
+    A table of radiologists' labels in one of the folders takes the place of the labels mined from reports.
+    Raises DataError when a table is missing or names none of the films in the folders.
     """
+    manifest = _read_release(listings, vocabulary)
+    radiologists = find_radiologist_labels(listings)
+    return manifest if radiologists is None else replace_mined_labels(manifest, radiologists)
+
+
+def _read_release(listings: Sequence[FileListing], vocabulary: LabelVocabulary) -> Manifest:
+    """Every film that the table of entries lists, with the labels that were mined from reports."""
     entries = read_table(_find_entries(listings))
     names, findings, patients = entries.require_columns(
         "Image Index", "Finding Labels", "Patient ID"
@@ -85,7 +102,7 @@ def read_nih14(listings: Sequence[FileListing], vocabulary: LabelVocabulary) -> 
         "sex": parse_sexes(entries.read_column(["patientgender", "patientsex"]), images, issues),
         "status": decide_status(present, views.left_out),
         "reason": views.left_out,
-        **labels_from_names(findings, images, issues, vocabulary, tuple(FINDINGS)),
+        **labels_from_names(findings, images, issues, vocabulary, NIH_FINDINGS),
     }
     films, row_issues = keep_first_rows(pd.DataFrame(columns), entries.name)
     films["split"] = _assign_splits(listings, films, issues)

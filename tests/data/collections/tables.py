@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from cxr_core.findings import FINDINGS
+from cxr_core.data.sources.nih14 import NIH_FINDINGS
 from tests.data.collections.layout import UNKNOWN, Expected, Layout, draw_films, write_lines
 
 NIH_HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
     "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
 )
-NIH_ABSENT = dict.fromkeys(FINDINGS, 0.0)
+NIH_ABSENT = dict.fromkeys(NIH_FINDINGS, 0.0)
 
 
 def _nih_rows(end: str) -> list[str]:

@@ -8,6 +8,7 @@ from cxr_core.data.manifest import BOX_COLUMNS, empty_boxes
 from cxr_core.data.sources.csv_tables import LabelTable
 from cxr_core.data.sources.film_tables.label_rows import find_box_columns
 from cxr_core.data.sources.labels import find_label_columns
+from cxr_core.findings import ABNORMALITY
 from cxr_core.presentation.wording import format_count
 
 
@@ -21,7 +22,8 @@ def read_boxes(table: LabelTable, images: pd.Series, issues: list[Issue]) -> pd.
         return empty_boxes()
     sides = table.frame[columns].apply(pd.to_numeric, errors="coerce")
     is_box = sides.notna().all(axis=1)
-    findings = list(find_label_columns(table.frame, table.vocabulary))
+    labelled = find_label_columns(table.frame, table.vocabulary)
+    findings = [key for key in labelled if key != ABNORMALITY]  # which no box shows
     if not is_box.any():
         return empty_boxes()
     if table.box_frame is None or len(findings) != 1:

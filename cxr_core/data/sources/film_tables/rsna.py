@@ -11,12 +11,18 @@ import pandas as pd
 from cxr_core.data.checks.issue import Issue
 from cxr_core.data.sources.csv_tables import LabelTable, normalise_heading
 from cxr_core.data.sources.labels import find_label_columns, is_yes_or_no
+from cxr_core.findings import ABNORMALITY
 from cxr_core.presentation.wording import format_count
 
 BOX_FRAME = 1024  # the challenge's films have 1024 x 1024 pixels
 OPACITY, NOT_NORMAL, NORMAL = "lung opacity", "no lung opacity / not normal", "normal"
-CLASSES = frozenset({OPACITY, NOT_NORMAL, NORMAL, ""})
-FINDING = "Pneumonia"
+PNEUMONIA = "pneumonia"
+# What each class says of each finding.
+CLASS_LABELS = {
+    PNEUMONIA: {OPACITY: "1", NOT_NORMAL: "0", NORMAL: "0", "": ""},
+    ABNORMALITY: {OPACITY: "1", NOT_NORMAL: "1", NORMAL: "0", "": ""},
+}
+CLASSES = frozenset(CLASS_LABELS[PNEUMONIA])
 
 
 def is_rsna_header(header: list[str]) -> bool:
@@ -26,38 +32,47 @@ def is_rsna_header(header: list[str]) -> bool:
 
 
 def translate_rsna_table(table: LabelTable) -> LabelTable:
-    """The same table with a column Pneumonia instead of Target or of the challenge's classes; another is unchanged."""
+    """The same table with columns of findings instead of Target and the challenge's classes; another is unchanged."""
     if find_label_columns(table.frame, table.vocabulary):
         return table
-    target = table.find_column(["target"])
-    if (
-        target is not None
-        and is_rsna_header(list(table.frame))
-        and is_yes_or_no(table.frame[target])
-    ):
-        issue = _report_translation(f"{target} as {FINDING}", len(table.frame))
-        return replace(
-            table,
-            frame=table.frame.rename(columns={target: FINDING}),
-            issues=(*table.issues, issue),
-            box_frame=BOX_FRAME,
+    labels: dict[str, pd.Series] = {}
+    issues = [*table.issues]
+    target, classes = _find_target(table), _find_class_column(table)
+    if target is not None:
+        labels[PNEUMONIA] = table.frame[target]
+        issues.append(_report_translation(f"{target} as Pneumonia", len(table.frame)))
+    if classes is not None:
+        cells = table.frame[classes].str.lower()
+        for finding, meaning in CLASS_LABELS.items():
+            labels.setdefault(finding, cells.map(meaning).astype("str"))
+        opacities, others = int((cells == OPACITY).sum()), int((cells == NOT_NORMAL).sum())
+        issues.append(_report_translation("Lung Opacity as Pneumonia", opacities))
+        issues.append(
+            _report_translation("every class but Normal as Abnormal film", opacities + others)
         )
+    if not labels:
+        return table
+    used = [column for column in (target, classes) if column is not None]
+    frame = table.frame.drop(columns=used).assign(**labels)
+    return replace(table, frame=frame, issues=tuple(issues), box_frame=BOX_FRAME)
+
+
+def _find_target(table: LabelTable) -> str | None:
+    """The column that says whether a film has evidence of pneumonia."""
+    target = table.find_column(["target"])
+    if target is None or not is_rsna_header(list(table.frame)):
+        return None
+    return target if is_yes_or_no(table.frame[target]) else None
+
+
+def _find_class_column(table: LabelTable) -> str | None:
+    """The column with the challenge's classes."""
     for column in table.frame:
-        cells = table.frame[column].str.lower()
-        if _is_class_column(column, cells):
-            labels = cells.map({OPACITY: "1", NOT_NORMAL: "0", NORMAL: "0", "": ""})
-            issue = _report_translation(f"Lung Opacity as {FINDING}", int((labels == "1").sum()))
-            frame = table.frame.drop(columns=[column]).assign(**{FINDING: labels.astype("str")})
-            issues = (*table.issues, issue)
-            return replace(table, frame=frame, issues=issues, box_frame=BOX_FRAME)
-    return table
-
-
-def _is_class_column(column: str, cells: pd.Series) -> bool:
-    values = set(cells.unique())
-    if not values <= CLASSES:
-        return False
-    return NOT_NORMAL in values or (normalise_heading(column) == "class" and OPACITY in values)
+        values = set(table.frame[column].str.lower().unique())
+        is_called_so = normalise_heading(column) == "class" and OPACITY in values
+        if values <= CLASSES and (NOT_NORMAL in values or is_called_so):
+            return str(column)
+    return None
 
 
 def _report_translation(reading: str, count: int) -> Issue:
