@@ -12,10 +12,12 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import ConfigDict, Field, GetPydanticSchema, with_config
 from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
 
+from cxr_core.decisions import DECISIONS, DEFAULT_DECISION
 from cxr_core.errors import ModelError, RecordError, SettingsError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.film.radiograph import View
-from cxr_core.known_findings import LocalFinding, require_no_collision
+from cxr_core.known_findings import MAX_DEFINITION, LocalFinding, require_no_collision
+from cxr_core.models.confident_normal import ConfidentNormal
 from cxr_core.models.figures import CardMetrics, recorded_figure
 from cxr_core.presentation.wording import finding_name
 from cxr_core.workspace.json_files import Json, parse_json
@@ -286,11 +288,14 @@ class JsonCard:
 class ModelCard(JsonCard):
     """The card of one classifier. Per-finding tables are keyed by the finding's key.
 
-    findings: the order of the logits.  local_findings: the definitions of those that do not ship.
+    findings: the order of the logits.  local_findings: the definitions of those that do not ship.  definitions: what
+    this model means by findings that ship, where its labels mean something narrower.
     architecture: a key of `architectures.ARCHITECTURES`.
     evidence_scale: the attribution of one heatmap cell, in logits, that is drawn in full colour.
     baseline_attribution: (h, w) logits, what each cell adds on a usual film without the finding; heatmaps subtract it.
     decisions: two thresholds at each error; none where validation had too few films, and in cards from before 0.2.
+    default_decisions: the decision of a finding where none is chosen, if it is not the program's.
+    confident_normal: below which probability a film is called likely normal; none where that was not reachable.
     prevalence: the share of films with the finding among those that its probability was calibrated on.
     fusion: for the findings that a measurement improves.
     ood_limit: on the distance of `reading.ood`; above it a film is out of distribution. None = not fitted.
@@ -303,12 +308,15 @@ class ModelCard(JsonCard):
         "fusion": "combination",
         "ood_limit": "familiarity_limit",
     }
-    OMITTED_WHEN_EMPTY: ClassVar[frozenset[str]] = frozenset({"local_findings"})
+    OMITTED_WHEN_EMPTY: ClassVar[frozenset[str]] = frozenset(
+        {"local_findings", "definitions", "default_decisions", "confident_normal"}
+    )
 
     model: str
     version: str
     findings: tuple[str, ...]
     local_findings: tuple[LocalFinding, ...] = ()
+    definitions: dict[str, str] = field(default_factory=dict)
     architecture: str
     arguments: Arguments
     input_spec: InputSpec
@@ -317,6 +325,8 @@ class ModelCard(JsonCard):
     prevalence: dict[str, Fraction] = field(default_factory=dict)
     operating_points: dict[str, tuple[OperatingPoint, ...]]
     decisions: dict[str, tuple[DecisionThresholds, ...]] = field(default_factory=dict)
+    default_decisions: dict[str, str] = field(default_factory=dict)
+    confident_normal: dict[str, ConfidentNormal] = field(default_factory=dict)
     evidence_scale: dict[str, PositiveWeight]
     baseline_attribution: dict[str, Rows] = field(default_factory=dict)
     fusion: dict[str, Fusion] = field(default_factory=dict)
@@ -331,6 +341,7 @@ class ModelCard(JsonCard):
         if not self.findings:
             raise ModelError(f"the card of {self.model} names no finding")
         _require_own_definitions(self)
+        _require_known_decisions(self)
         for name in ("calibration", "operating_points", "evidence_scale"):
             missing = set(self.findings) - set(getattr(self, name))
             if missing:
@@ -386,6 +397,17 @@ class ModelCard(JsonCard):
         """The definition of a finding that does not ship; None for one that does, or that nothing defines."""
         return next((each for each in self.local_findings if each.key == finding), None)
 
+    def describe_finding(self, finding: str) -> str | None:
+        """What the model means by a finding, in its card's own words; None where it has none."""
+        local = self.find_definition(finding)
+        return local.definition if local else self.definitions.get(finding)
+
+    def effective_decision(self, finding: str, decision: str) -> str:
+        """The decision for a finding where one of DECISIONS is asked for: the card's own in place of the default."""
+        if decision != DEFAULT_DECISION:
+            return decision
+        return self.default_decisions.get(finding, decision)
+
     def name_finding(self, finding: str) -> str:
         """The display name of one of the card's findings; one that the card defines is marked as locally defined."""
         definition = self.find_definition(finding)
@@ -413,6 +435,29 @@ def _require_own_definitions(card: ModelCard) -> None:
             require_no_collision(finding, {})
         except SettingsError as error:
             raise ModelError(f"the card of {card.model}: {error}") from error
+
+    for key, text in card.definitions.items():
+        usable = 0 < len(text.strip()) <= MAX_DEFINITION and text.isprintable()
+        if key not in card.findings or key in keys or not usable:
+            raise ModelError(
+                f"the card of {card.model} defines {key!r} as {text!r:.60}; expected one of its findings that ship, "
+                f"and 1 to {MAX_DEFINITION} characters on one line"
+            )
+
+
+def _require_known_decisions(card: ModelCard) -> None:
+    """Raises ModelError for a default decision, or a threshold of normal films, that no finding of the card has."""
+    for key, decision in card.default_decisions.items():
+        if key not in card.findings or decision not in DECISIONS:
+            raise ModelError(
+                f"the card of {card.model} decides {key!r} by {decision!r:.40}; expected one of its findings, and one "
+                f"of {', '.join(DECISIONS)}"
+            )
+    unknown = set(card.confident_normal) - set(card.findings)
+    if unknown:
+        raise ModelError(
+            f"the card of {card.model} calls films normal by {', '.join(sorted(unknown))}, which it does not answer"
+        )
 
 
 def _exchange_figures(table: dict[str, Any], findings: Sequence[str]) -> dict[str, Any]:
