@@ -12,3 +12,5 @@ SINGLE_THRESHOLDS: Mapping[str, str] = {
 }
 DECISIONS = (*ERRORS, *SINGLE_THRESHOLDS)
 DEFAULT_DECISION = "standard"
+# The share of normal films among those that are called likely normal.
+CONFIDENT_NORMAL = 0.97

@@ -65,9 +65,11 @@ def name_decision(name: str) -> str:
 def find_thresholds(card: ModelCard, finding: str, decision: str, fused: bool) -> Thresholds:
     """The thresholds of a decision for a finding.
 
-    decision: one of DECISIONS. Where the card has no two thresholds for it, as cards from before version 0.2, the
-    balanced threshold stands in.  fused: those on the probability that includes a measurement.
+    decision: one of DECISIONS; the default one is the card's own where it has one (`ModelCard.effective_decision`).
+    Where the card has no two thresholds for it, as cards from before version 0.2, the balanced threshold stands in.
+    fused: those on the probability that includes a measurement.
     """
+    decision = card.effective_decision(finding, decision)
     decisions = card.fusion[finding].decisions if fused else card.decisions.get(finding, ())
     for thresholds in decisions:
         if thresholds.name == decision:

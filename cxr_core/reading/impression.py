@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from cxr_core.findings import RATIO_LIMIT
+from cxr_core.findings import ABNORMALITY, RATIO_LIMIT
 from cxr_core.presentation.wording import call_name, format_ratio
+from cxr_core.reading.abnormality import describe_abnormality
 from cxr_core.reading.cardiothoracic.ratio import (
     CHILD,
     MEASURED_FINDING,
@@ -24,7 +25,8 @@ UNKNOWN_FILMS = {VIEW_UNKNOWN: "view unknown"}
 def write_impression(reading: Reading) -> str:
     """The impression, as one paragraph.
 
-    What is suspected comes first, then what is undecided, not suspected and not assessed. A finding that is not
+    What is suspected comes first, then what is undecided, not suspected, whether the film may be abnormal in other
+    ways, and what is not assessed. A finding that is not
     suspected is never called excluded. A model made for an age group gives no verdict while the age is unknown.
     """
     if reading.status == "refused":
@@ -40,11 +42,15 @@ def write_impression(reading: Reading) -> str:
 
 def _write_verdicts(reading: Reading) -> Iterator[str]:
     ratio = _describe_ratio(reading)
-    judged = [finding for finding in reading.findings if _has_verdict(finding)]
+    judged = [finding for finding in reading.findings if finding.has_verdict]
+    abnormality = describe_abnormality(reading.findings)
+    grouped = [f for f in judged if not (abnormality and f.finding == ABNORMALITY)]
     for call in ("present", "indeterminate", "absent"):
-        yield from _write_call([finding for finding in judged if finding.call == call], ratio)
+        yield from _write_call([finding for finding in grouped if finding.call == call], ratio)
     if ratio and MEASURED_FINDING not in [finding.finding for finding in judged]:
         yield f"{ratio}."
+    if abnormality:
+        yield abnormality
 
 
 def _write_call(findings: Sequence[FindingReading], ratio: str | None) -> Iterator[str]:
@@ -66,7 +72,7 @@ def _write_call(findings: Sequence[FindingReading], ratio: str | None) -> Iterat
 
 
 def _write_not_assessed(findings: Sequence[FindingReading]) -> Iterator[str]:
-    judged = {finding.finding for finding in findings if _has_verdict(finding)}
+    judged = {finding.finding for finding in findings if finding.has_verdict}
     others = [finding for finding in findings if finding.finding not in judged]
     for reason, group in (
         ("the age is missing", [f for f in others if f.needs_age]),
@@ -79,10 +85,10 @@ def _write_not_assessed(findings: Sequence[FindingReading]) -> Iterator[str]:
 def _write_cautions(reading: Reading) -> Iterator[str]:
     for finding in reading.findings:
         remark = describe_opinions(finding)
-        if remark and _has_verdict(finding) and remark != finding.undecided_because:
+        if remark and finding.has_verdict and remark != finding.undecided_because:
             yield remark
     unlike = any(concern.code == "unlike_training" for concern in reading.concerns)
-    if unlike and any(_has_verdict(finding) for finding in reading.findings):
+    if unlike and any(finding.has_verdict for finding in reading.findings):
         yield "Interpret with caution: the film is unlike those that the model was trained on."
 
 
@@ -147,10 +153,6 @@ def _describe_automatic_basis(findings: Sequence[FindingReading]) -> Iterator[st
         if finding.finding == MEASURED_FINDING and parts is not None and not parts.edited:
             yield f"the verdict rests on the automatic CTR of {format_ratio(parts.value)}"
             return
-
-
-def _has_verdict(finding: FindingReading) -> bool:
-    return finding.probability is not None and not finding.needs_age
 
 
 def _join_names(findings: Sequence[FindingReading]) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cxr_core.decisions import DEFAULT_DECISION
+from cxr_core.decisions import CONFIDENT_NORMAL, DEFAULT_DECISION
 from cxr_core.errors import SettingsError
 from cxr_core.film.irregularities import IRREGULARITIES
 from cxr_core.film.quality_flag import QualityFlag
-from cxr_core.findings import RATIO_LIMIT
+from cxr_core.findings import ABNORMALITY, RATIO_LIMIT
 from cxr_core.models.card import ModelCard
 from cxr_core.presentation.wording import call_name, finding_name, format_percent, format_ratio
 from cxr_core.reading.cardiothoracic.contours import Line
@@ -292,7 +292,9 @@ def _read_findings(
 ) -> tuple[FindingReading, ...]:
     """One entry per finding; one that no model fits keeps its place, with the reason."""
     readings: list[FindingReading] = []
-    for key in sorted({key for output in outputs for key in output.card.findings}):
+    keys = {key for output in outputs for key in output.card.findings}
+    # What a film shows comes before whether it is normal at all.
+    for key in sorted(keys, key=lambda key: (key == ABNORMALITY, key)):
         candidates = [output for output in outputs if key in output.card.findings]
         fitting = [o for o in candidates if _exclusion_of(o, question.patient) is None]
         if not fitting:
@@ -331,7 +333,8 @@ def _read_finding(
         question.patient.view,
         use_edited=use_edited,
     )
-    thresholds = find_thresholds(card, key, question.decision, fused=parts is not None)
+    decision = card.effective_decision(key, question.decision)
+    thresholds = find_thresholds(card, key, decision, fused=parts is not None)
     call = thresholds.decide(calibrated)
     probability, before = calibrated, card.calibration_prevalence(key)
     prevalence, likelihood_ratio = None, None
@@ -347,7 +350,7 @@ def _read_finding(
         finding=key,
         probability=probability,
         logit=float(output.logits[index]),
-        decision=question.decision,
+        decision=decision,
         present_from=thresholds.present_from,
         absent_below=thresholds.absent_below,
         operating_point=thresholds.operating_point,
@@ -364,7 +367,26 @@ def _read_finding(
         fusion_parts=parts,
         card=card,
         definition=card.find_definition(key),
+        likely_normal=_is_likely_normal(output, key, calibrated, prevalence),
     )
+
+
+def _is_likely_normal(
+    output: ModelOutput, key: str, probability: float, prevalence: float | None
+) -> bool | None:
+    """Whether a film lies below the threshold of likely normal films; None where the card has none.
+
+    probability: as it was calibrated.  prevalence: at which the film is read. A higher one makes normal films rarer
+    below the threshold too, and a film that is unlike those of training is not called normal.
+    """
+    confident = output.card.confident_normal.get(key)
+    if confident is None:
+        return None
+    normal = confident.negative_predictive_value.value or 0.0
+    if prevalence is not None and 0 < normal < 1:
+        normal = 1 - move_prevalence(1 - normal, confident.prevalence, prevalence)
+    is_below = probability < confident.threshold
+    return is_below and normal >= CONFIDENT_NORMAL and output.ood_score <= 1
 
 
 def _find_warnings(findings: Sequence[FindingReading], question: Question) -> Iterator[str]:

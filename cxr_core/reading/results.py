@@ -107,6 +107,8 @@ class FindingReading:
     the measured ratio contributes to; the logit is always the classifier's own.  opinions: where several models answer
     the finding, all their answers; the other fields are then those of the most suspicious one, and the call is
     indeterminate where they differ.  definition: of a finding that does not ship, from the model's card.
+    likely_normal: whether the probability lies below the card's threshold of likely normal films; None where the card
+    has none.
     """
 
     finding: str
@@ -130,12 +132,25 @@ class FindingReading:
     fusion_parts: FusionParts | None = None
     card: ModelCard | None = None
     definition: LocalFinding | None = None
+    likely_normal: bool | None = None
     opinions: tuple["FindingReading", ...] = ()
 
     @property
     def name(self) -> str:
         """The display name; that of a finding that the model's card defines is marked as locally defined."""
         return self.definition.marked_name if self.definition else finding_name(self.finding)
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether a model that is known to fit the patient answers the finding."""
+        return self.probability is not None and not self.needs_age
+
+    @property
+    def defined_as(self) -> str | None:
+        """What the finding means, where its model or the workspace says so in words of its own."""
+        if self.card is not None:
+            return self.card.describe_finding(self.finding)
+        return self.definition.definition if self.definition else None
 
     @property
     def threshold(self) -> float | None:
@@ -164,8 +179,10 @@ class FindingReading:
             "name": self.name,
             "locally_defined": self.definition is not None,
         }
-        if self.definition:
-            record["definition"] = self.definition.definition
+        if self.defined_as:
+            record["definition"] = self.defined_as
+        if self.likely_normal is not None:
+            record["likely_normal"] = self.likely_normal
         if self.reason:
             record["reason"] = self.reason
         if self.fusion_parts:
