@@ -31,6 +31,7 @@ from cxr_core.presentation.wording import (
     format_percent,
     format_threshold,
 )
+from cxr_core.reading.abnormality import describe_abnormality
 from cxr_core.reading.cardiothoracic.ratio import Measurement, describe_diameters, describe_ratio
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
@@ -175,7 +176,12 @@ def _format_reading(file: Path, reading: Reading) -> str:
     lines += [f"  ! {caution}" for caution in (*flags, *reading.warnings)]
     for finding in reading.findings:
         lines.append(f"  {_format_finding(finding)}")
+        if finding.has_verdict and finding.defined_as:
+            lines.append(f"    defined as: {printable(finding.defined_as)}")
         lines += [f"    opinion: {_format_finding(opinion)}" for opinion in finding.opinions]
+    abnormality = describe_abnormality(reading.findings)
+    if abnormality:
+        lines.append(f"  {abnormality}")
     if reading.status == "read":
         lines.append(f"  not assessed: {', '.join(reading.not_assessed)}")
     for measurement in reading.measurements:

@@ -140,6 +140,7 @@ def recorded_rates(card: ModelCard, finding: str, decision: str) -> Iterator[tup
     """
     from cxr_core.models.figures import parse_figure
 
+    decision = card.effective_decision(finding, decision)
     split = "test_combined" if finding in card.fusion else "test"
     recorded: Any = card.metrics.get(split, {}).get(finding, {})
     if decision in ERRORS:

@@ -6,12 +6,14 @@ import streamlit as st
 
 from cxr_core.evaluation.report.notes import FITTED_HERE
 from cxr_core.models.card import OPERATING_POINTS, ModelCard
-from cxr_core.models.figures import Figure, parse_figure
+from cxr_core.models.confident_normal import ConfidentNormal
+from cxr_core.models.figures import Figure, MeanFigure, parse_figure
 from cxr_core.presentation.wording import (
     WITH_RATIO,
     card_split_name,
     format_count,
     format_exact_threshold,
+    format_percent,
     operating_point_name,
 )
 from cxr_core.workspace.json_files import Json, JsonObject
@@ -56,9 +58,9 @@ def show_card(card: ModelCard, finding: str) -> None:
     """What a model was trained on, its figures and its thresholds for one finding."""
     name = plain(card.name_finding(finding).lower())
     st.markdown(f"**{plain(card.model)}** {plain(card.version)} · {name}")
-    definition = card.find_definition(finding)
+    definition = card.describe_finding(finding)
     details = [
-        *([("Definition", definition.definition)] if definition else []),
+        *([("Definition", definition)] if definition else []),
         ("Intended population", card.population.text),
         *_list_training_facts(card.training, finding),
     ]
@@ -75,11 +77,31 @@ def show_card(card: ModelCard, finding: str) -> None:
         f"- {operating_point_name(point.name)}: {format_exact_threshold(point.threshold)}, from {plain(point.source)}"
         for point in card.operating_points[finding]
     ]
+    confident = card.confident_normal.get(finding)
+    if confident is not None:
+        points.append(f"- {plain(_describe_confident_normal(confident))}")
     st.markdown("\n".join(["**Thresholds**", *points]))
     st.caption(
         f"Calibration: {plain(card.calibration[finding].source)}. Input {card.input_spec.side} × "
         f"{card.input_spec.side} px. Weights: SHA-256 {card.weights_sha256[:12]}…"
     )
+
+
+def _describe_confident_normal(confident: ConfidentNormal) -> str:
+    normal, share = (
+        _format_mean(f) for f in (confident.negative_predictive_value, confident.share)
+    )
+    return (
+        f"Likely normal: below {format_exact_threshold(confident.threshold)}, from {confident.source}. Share of normal "
+        f"films below it {normal}, share of all films below it {share}, at a prevalence of "
+        f"{format_percent(confident.prevalence)}"
+    )
+
+
+def _format_mean(figure: MeanFigure) -> str:
+    if figure.value is None or figure.low is None or figure.high is None:
+        return "undefined"
+    return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f}; {figure.n:,} films)"
 
 
 def _list_training_facts(training: JsonObject, finding: str) -> Iterator[tuple[str, str]]:

@@ -180,12 +180,12 @@ def _list_remarks(finding: FindingReading, mentioned: Collection[str]) -> Iterat
     if finding.prevalence is not None:
         text = describe_likelihood(finding.probability, finding.prevalence)
         yield f"{text[0].upper()}{text[1:]}."
-    if finding.definition is not None:
-        yield f"Defined as: {finding.definition.definition}"
+    if finding.defined_as is not None:
+        yield f"Defined as: {finding.defined_as}"
     remark, because = describe_opinions(finding), finding.undecided_because
     if remark:  # beside the verdict, although it is among the limitations too
         yield remark
-    elif because is not None and because not in mentioned:
+    if because is not None and because != remark and because not in mentioned:
         yield because
 
 
@@ -194,9 +194,13 @@ def _write_findings_note(reading: Reading) -> str:
     if not judged or judged[0].decision is None:
         return ""
     decision = decision_name(judged[0].decision)
-    single = [f.name.lower() for f in judged if f.operating_point is not None]
+    same = [finding for finding in judged if finding.decision == judged[0].decision]
+    single = [f.name.lower() for f in same if f.operating_point is not None]
     if judged[0].decision in ERRORS and single:
         decision += f"; a single, balanced threshold for {' and '.join(single)}"
+    for finding in judged:
+        if finding.decision is not None and finding not in same:
+            decision += f"; {decision_name(finding.decision).lower()} for {finding.name.lower()}"
     return f"Decision: {decision}. {LEGEND}"
 
 

@@ -2,12 +2,14 @@
 
 import streamlit as st
 
+from cxr_core.findings import ABNORMALITY
 from cxr_core.presentation.wording import (
     call_name,
     describe_frequency,
     describe_likelihood,
     format_percent,
 )
+from cxr_core.reading.abnormality import describe_abnormality
 from cxr_core.reading.opinions import describe_opinions, split_opinions
 from cxr_core.reading.results import FindingReading, Reading
 from pages.components.markdown import plain
@@ -37,15 +39,17 @@ def show_findings(state: ReadPageState, entry: StudyEntry, reading: Reading) -> 
                 _show_withheld(finding)
             else:
                 _show_finding(finding)
+                if finding.finding == ABNORMALITY:
+                    st.markdown(f":small[{plain(describe_abnormality(reading.findings))}]")
                 _show_definition(finding)
                 _offer_edited_ratio(state, entry, reading, finding)
                 _show_models(state, finding)
 
 
 def _show_definition(finding: FindingReading) -> None:
-    """What a locally defined finding means; others are known to every reader."""
-    if finding.definition is not None:
-        st.markdown(f":small[:gray[Defined as: {plain(finding.definition.definition)}]]")
+    """What a finding means that is defined locally, or by its model in narrower words; every reader knows others."""
+    if finding.defined_as is not None:
+        st.markdown(f":small[:gray[Defined as: {plain(finding.defined_as)}]]")
 
 
 def show_not_assessed(reading: Reading) -> None:
