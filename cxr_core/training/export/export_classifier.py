@@ -15,6 +15,7 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.evaluation.metrics.figures import compute_finding_figures
 from cxr_core.evaluation.store.provenance import write_training_hashes
 from cxr_core.film.preprocess import normalise_grids
+from cxr_core.findings import ABNORMALITY
 from cxr_core.models.card import (
     ArchitectureArguments,
     Calibration,
@@ -23,6 +24,7 @@ from cxr_core.models.card import (
     OperatingPoint,
     Population,
 )
+from cxr_core.models.confident_normal import ConfidentNormal
 from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.networks.ensemble import EnsembleClassifier
 from cxr_core.models.store import save_model
@@ -32,6 +34,7 @@ from cxr_core.reading.fitting.conformal import choose_decisions
 from cxr_core.reading.heatmaps import compute_baseline_attribution, forward_with_attribution
 from cxr_core.reading.ood import OodDetector, embed_maps
 from cxr_core.training.engine.trainer import TrainedNetwork
+from cxr_core.training.export.confident_normal import fit_confident_normal
 from cxr_core.training.export.training_record import TrainingRecord, list_software
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.runs.events import (
@@ -51,6 +54,8 @@ OOD_QUANTILE, OOD_MARGIN = 0.99, 1.2
 # The attribution drawn in full colour: reached by the strongest cell of one positive validation film in ten.
 FULL_COLOUR_QUANTILE = 0.90
 MIN_SCALE = 1e-3
+# Findings that are decided otherwise than others unless a user chooses: few abnormal films may be missed.
+DEFAULT_DECISIONS = {ABNORMALITY: "sensitive"}
 BATCH_SIZE = 64
 
 
@@ -74,6 +79,7 @@ class FindingFit:
     prevalence: float
     operating_points: tuple[OperatingPoint, ...]
     decisions: tuple[DecisionThresholds, ...]
+    confident_normal: ConfidentNormal | None
     baseline: list[list[float]]
     scale: float
     figures: JsonObject
@@ -111,7 +117,7 @@ def export_classifier(
     distances = detector.measure_distance(torch.from_numpy(outputs.embeddings)).numpy()
     patients = films.select_split("val").table["patient"].to_numpy()
     fits = {
-        key: _fit_finding(outputs, splits["val"].labels, index, patients)
+        key: _fit_finding(key, outputs, splits["val"].labels, index, patients)
         for index, key in enumerate(recipe.findings)
     }
     manifest = run.load_manifest()
@@ -121,6 +127,7 @@ def export_classifier(
         version=manifest.version,
         findings=recipe.findings,
         local_findings=tuple(f for f in manifest.local_findings if f.key in recipe.findings),
+        definitions=dict(recipe.definitions),
         architecture=_architecture_of(network, recipe),
         arguments=_architecture_arguments(network, recipe, manifest.code),
         input_spec=recipe.input_spec(),
@@ -129,6 +136,10 @@ def export_classifier(
         prevalence={key: fit.prevalence for key, fit in fits.items()},
         operating_points={key: fit.operating_points for key, fit in fits.items()},
         decisions={key: fit.decisions for key, fit in fits.items()},
+        default_decisions={key: name for key, name in DEFAULT_DECISIONS.items() if key in fits},
+        confident_normal={
+            key: fit.confident_normal for key, fit in fits.items() if fit.confident_normal
+        },
         evidence_scale={key: fit.scale for key, fit in fits.items()},
         baseline_attribution={key: fit.baseline for key, fit in fits.items()},
         ood_limit=float(OOD_MARGIN * np.quantile(distances, OOD_QUANTILE)),
@@ -182,7 +193,7 @@ def _as_stored(network: FilmClassifier, findings: int) -> FilmClassifier:
 
 
 def _fit_finding(
-    outputs: FilmOutputs, labels: np.ndarray, index: int, patients: np.ndarray
+    key: str, outputs: FilmOutputs, labels: np.ndarray, index: int, patients: np.ndarray
 ) -> FindingFit:
     """Fit one finding on the validation films. labels: (N, L).  index: of the finding.  patients: (N,)."""
     source = f"{len(labels)} validation films carved from train by patient"
@@ -192,6 +203,11 @@ def _fit_finding(
     probabilities = apply_calibration(calibration, logits)
     points = choose_operating_points(probabilities, known_labels, source)
     decisions = choose_decisions(probabilities, known_labels, source)
+    confident_normal = None
+    if key == ABNORMALITY:
+        confident_normal = fit_confident_normal(
+            probabilities, known_labels, patients[known], source
+        )
     baseline = compute_baseline_attribution(outputs.attribution[labels[:, index] == 0, index])
     positive = outputs.attribution[labels[:, index] == 1, index]
     strongest = (positive - baseline).max(axis=(1, 2))
@@ -203,6 +219,7 @@ def _fit_finding(
         prevalence=float(np.mean(known_labels)),
         operating_points=points,
         decisions=decisions,
+        confident_normal=confident_normal,
         baseline=baseline.astype(float).round(6).tolist(),
         scale=float(max(np.quantile(strongest, FULL_COLOUR_QUANTILE), MIN_SCALE)),
         figures=figures.to_json(),

@@ -8,6 +8,7 @@ from cxr_core.data.splits.ratios import parse_ratios
 from cxr_core.errors import DataError, RecipeError, SettingsError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import FINDINGS, STRUCTURES
+from cxr_core.known_findings import MAX_DEFINITION
 from cxr_core.models.card import ArchitectureArguments
 from cxr_core.models.networks.user_code import is_reference, parse_reference
 from cxr_core.training.recipe.augmentation import AUGMENTATION, Augmentation
@@ -42,6 +43,7 @@ class Recipe(
         for name in self.code_names:
             parse_reference(name)
         self._require_one_task()
+        self._require_definitions_of_own()
         self._require_consistent_training()
         self._require_valid_split()
         try:
@@ -161,6 +163,16 @@ class Recipe(
             raise RecipeError(
                 f"monitor={self.monitor!r} does not fit; findings have auroc or loss, structures dice or loss"
             )
+
+    def _require_definitions_of_own(self) -> None:
+        for key, text in self.definitions.items():
+            usable = isinstance(text, str) and text.isprintable()
+            usable = usable and 0 < len(text.strip()) <= MAX_DEFINITION
+            if key not in self.findings or key not in FINDINGS or not usable:
+                raise RecipeError(
+                    f"definitions has {key} = {text!r:.60}; expected findings of this recipe that come with the "
+                    f"program, each with 1 to {MAX_DEFINITION} characters on one line"
+                )
 
     def _require_consistent_training(self) -> None:
         if self.region_weight and self.freeze != "none":

@@ -38,6 +38,15 @@ class TargetFields:
             options=_list_finding_keys,
         ),
     )
+    definitions: dict[str, str] = field(
+        default_factory=dict,
+        metadata=setting(
+            "Definitions",
+            "What the labels of a finding mean, as TOML, where they mean something narrower than its name: "
+            'pneumonia = "Lung opacity as radiologists label it." The card and every reading say it.',
+            TARGETS,
+        ),
+    )
     finding_weight: float = field(
         default=1.0,
         metadata=setting(
