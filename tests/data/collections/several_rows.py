@@ -188,18 +188,18 @@ LAYOUTS = (
     Layout(
         name="RSNA Pneumonia Detection Challenge",
         contents="`stage_2_train_labels.csv`, `stage_2_detailed_class_info.csv`, films named by `patientId`",
-        answer="`Target` or Lung Opacity is pneumonia; boxes are read in 1024 px. Films without a row are counted.",
+        answer="`Target` or Lung Opacity is pneumonia, all but Normal abnormal; boxes in 1024 px. Films without a row are counted.",
         build=_write_rsna,
         kind="dicom",
         films={
             "stage_2_train_images/0004cfab.dcm": Expected(
-                patient="0004cfab", labels={"pneumonia": 0}
+                patient="0004cfab", labels={"pneumonia": 0, "abnormality": 1}
             ),
             "stage_2_train_images/00313ee0.dcm": Expected(
-                patient="00313ee0", labels={"pneumonia": 0}
+                patient="00313ee0", labels={"pneumonia": 0, "abnormality": 0}
             ),
             "stage_2_train_images/00322d4d.dcm": Expected(
-                patient="00322d4d", labels={"pneumonia": 1}
+                patient="00322d4d", labels={"pneumonia": 1, "abnormality": 1}
             ),
         },
         files=4,
