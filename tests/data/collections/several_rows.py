@@ -188,7 +188,7 @@ LAYOUTS = (
     Layout(
         name="RSNA Pneumonia Detection Challenge",
         contents="`stage_2_train_labels.csv`, `stage_2_detailed_class_info.csv`, films named by `patientId`",
-        answer="`Target` or Lung Opacity is pneumonia, all but Normal abnormal; boxes in 1024 px. Films without a row are counted.",
+        answer="`Target` or Lung Opacity is pneumonia, all but Normal abnormal; boxes are in 1024 px.",
         build=_write_rsna,
         kind="dicom",
         films={
