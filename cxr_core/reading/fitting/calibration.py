@@ -2,38 +2,48 @@
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit, ndtr
+from scipy.special import expit, ndtr
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve
 from sklearn.preprocessing import StandardScaler
 
 from cxr_core.errors import DataError
 from cxr_core.models.card import Calibration, OperatingPoint, order_points
+from cxr_core.models.label_noise import LabelNoise
 from cxr_core.reading.calibration import log_odds
+from cxr_core.reading.fitting.noisy_labels import compute_log_likelihood
 
 YOUDEN_STEPS = 1001
 MIN_BANDWIDTH = 1e-3  # in log-odds, for scores that are all alike
 
 
 def fit_logistic(
-    inputs: np.ndarray, labels: np.ndarray, penalty: float = 1.0
+    inputs: np.ndarray, labels: np.ndarray, penalty: float = 1.0, noise: LabelNoise | None = None
 ) -> tuple[float, list[float]]:
     """Intercept and weights (K,), in the inputs' own units, of a logistic regression.
 
     inputs: (N, K).  labels: (N,) 0 or 1.  penalty: of the squared weights, after the inputs are brought to unit spread;
     1 is scikit-learn's default and keeps weights finite on few or separable films, 0 is maximum likelihood.
+    noise: of the labels; the regression is then of what a reader would say. See `noisy_labels`.
     """
     scaler = StandardScaler().fit(inputs)
-    strength = 1.0 / penalty if penalty > 0 else np.inf
-    fitted = LogisticRegression(C=strength).fit(scaler.transform(inputs), labels)
-    weights = fitted.coef_[0] / scaler.scale_
-    intercept = float(fitted.intercept_[0] - weights @ scaler.mean_)
-    return intercept, [float(weight) for weight in weights]
+    scaled = scaler.transform(inputs)
+    if noise is None:
+        strength = 1.0 / penalty if penalty > 0 else np.inf
+        fitted = LogisticRegression(C=strength).fit(scaled, labels)
+        intercept, weights = fitted.intercept_[0], fitted.coef_[0]
+    else:
+        intercept, weights = _fit_to_noisy_labels(scaled, labels, penalty, noise)
+    weights = weights / scaler.scale_
+    return float(intercept - weights @ scaler.mean_), [float(weight) for weight in weights]
 
 
-def fit_platt(logits: np.ndarray, labels: np.ndarray, source: str) -> Calibration:
+def fit_platt(
+    logits: np.ndarray, labels: np.ndarray, source: str, noise: LabelNoise | None = None
+) -> Calibration:
     """Platt scaling by maximum likelihood. logits: (N,).  labels: (N,) 0 or 1, unknown ones already dropped.
 
+    noise: of the labels; the calibrated probability is then that of a reader's verdict. See `noisy_labels`.
     The slope is kept above zero, so that calibration never changes an order; `fit_logistic` has no such bound, and
     its last digits would differ from those of the published cards. Raises DataError when the films are of one class.
     Source: Platt 1999.
@@ -43,7 +53,7 @@ def fit_platt(logits: np.ndarray, labels: np.ndarray, source: str) -> Calibratio
 
     def mean_loss(parameters: np.ndarray) -> float:
         z = np.exp(parameters[0]) * logits + parameters[1]
-        return -float(np.mean(labels * log_expit(z) + (1 - labels) * log_expit(-z)))
+        return -float(np.mean(compute_log_likelihood(z, labels, noise)))
 
     fitted = minimize(
         mean_loss, x0=np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10}
@@ -51,6 +61,20 @@ def fit_platt(logits: np.ndarray, labels: np.ndarray, source: str) -> Calibratio
     return Calibration(
         slope=float(np.exp(fitted.x[0])), intercept=float(fitted.x[1]), source=source
     )
+
+
+def _fit_to_noisy_labels(
+    inputs: np.ndarray, labels: np.ndarray, penalty: float, noise: LabelNoise
+) -> tuple[float, np.ndarray]:
+    """Intercept and weights (K,) by penalised maximum likelihood. inputs: (N, K) of unit spread."""
+
+    def loss(parameters: np.ndarray) -> float:
+        z = parameters[0] + inputs @ parameters[1:]
+        likelihood = compute_log_likelihood(z, labels, noise)
+        return float(penalty / 2 * (parameters[1:] ** 2).sum() - likelihood.sum())
+
+    fitted = minimize(loss, x0=np.zeros(inputs.shape[1] + 1), method="BFGS")
+    return float(fitted.x[0]), fitted.x[1:]
 
 
 def choose_operating_points(
