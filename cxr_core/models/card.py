@@ -16,9 +16,10 @@ from cxr_core.decisions import DECISIONS, DEFAULT_DECISION
 from cxr_core.errors import ModelError, RecordError, SettingsError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.film.radiograph import View
-from cxr_core.known_findings import MAX_DEFINITION, LocalFinding, require_no_collision
+from cxr_core.known_findings import MAX_DEFINITION, LocalFinding
 from cxr_core.models.confident_normal import ConfidentNormal
 from cxr_core.models.figures import CardMetrics, recorded_figure
+from cxr_core.models.label_noise import LabelNoise, LabelRepair
 from cxr_core.presentation.wording import finding_name
 from cxr_core.workspace.json_files import Json, parse_json
 from cxr_core.workspace.json_record import AsWritten, Count, Fraction, parse_record
@@ -225,9 +226,12 @@ class Fusion:
     """A finding's probability from the classifier and a measurement together, where a film could be measured.
 
     probability = sigmoid(intercept + classifier * log-odds + measured * (value - centre) + ap). The term ap counts on
-    AP views only, half of it where the view is unknown. The log-odds are those of the calibrated probability.
+    AP views only, half of it where the view is unknown. The log-odds are those of the calibrated probability. A film
+    whose ratio is uncertain gets a part of the way from the classifier's log-odds to these.
 
     operating_points, decisions: thresholds on the fused probability.  model: the segmenter that it was fitted with.
+    ratio_variance: of the true ratio among films that the classifier and the view cannot tell apart, which is what a
+    ratio's uncertainty is weighed against; None in cards that were fitted without weights.
     """
 
     measurement: str
@@ -240,6 +244,7 @@ class Fusion:
     operating_points: tuple[OperatingPoint, ...]
     source: str
     decisions: tuple[DecisionThresholds, ...] = ()
+    ratio_variance: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class JsonCard:
@@ -296,7 +301,10 @@ class ModelCard(JsonCard):
     decisions: two thresholds at each error; none where validation had too few films, and in cards from before 0.2.
     default_decisions: the decision of a finding where none is chosen, if it is not the program's.
     confident_normal: below which probability a film is called likely normal; none where that was not reachable.
-    prevalence: the share of films with the finding among those that its probability was calibrated on.
+    prevalence: the share of films with the finding among those that its probability was calibrated on; with
+    `label_noise` an estimate of the share that readers would call, the mean probability.
+    label_noise: how the labels of calibration differ from a reader's verdict, of which the probability then is one.
+    label_repair: the validation labels that the thresholds were chosen without.
     fusion: for the findings that a measurement improves.
     ood_limit: on the distance of `reading.ood`; above it a film is out of distribution. None = not fitted.
     training: recipe, data, hashes of the splits, terms.
@@ -309,7 +317,14 @@ class ModelCard(JsonCard):
         "ood_limit": "familiarity_limit",
     }
     OMITTED_WHEN_EMPTY: ClassVar[frozenset[str]] = frozenset(
-        {"local_findings", "definitions", "default_decisions", "confident_normal"}
+        {
+            "local_findings",
+            "definitions",
+            "label_noise",
+            "label_repair",
+            "default_decisions",
+            "confident_normal",
+        }
     )
 
     model: str
@@ -323,6 +338,8 @@ class ModelCard(JsonCard):
     population: Population
     calibration: dict[str, Calibration]
     prevalence: dict[str, Fraction] = field(default_factory=dict)
+    label_noise: dict[str, LabelNoise] = field(default_factory=dict)
+    label_repair: dict[str, LabelRepair] = field(default_factory=dict)
     operating_points: dict[str, tuple[OperatingPoint, ...]]
     decisions: dict[str, tuple[DecisionThresholds, ...]] = field(default_factory=dict)
     default_decisions: dict[str, str] = field(default_factory=dict)
@@ -424,18 +441,17 @@ class ModelCard(JsonCard):
 
 
 def _require_own_definitions(card: ModelCard) -> None:
-    """Raises ModelError for a definition of a finding that the card does not have, has twice, or that ships."""
+    """Raises ModelError for a definition of a finding that the card does not have, or has twice.
+
+    One that ships with a later version of the program stays as the model was trained with it; nothing like it is
+    installed any more.
+    """
     keys = [finding.key for finding in card.local_findings]
     for finding in card.local_findings:
         if finding.key not in card.findings or keys.count(finding.key) > 1:
             raise ModelError(
                 f"the card of {card.model} defines {finding.key!r}; it must define each of its own findings once"
             )
-        try:
-            require_no_collision(finding, {})
-        except SettingsError as error:
-            raise ModelError(f"the card of {card.model}: {error}") from error
-
     for key, text in card.definitions.items():
         usable = 0 < len(text.strip()) <= MAX_DEFINITION and text.isprintable()
         if key not in card.findings or key in keys or not usable:

@@ -1,24 +1,25 @@
-"""How often the labels that a model was calibrated on differ from a reader's verdict, and what that does to a probability.
+"""How the labels that a model was calibrated on differ from a reader's verdict, and what that does to a probability.
 
-Labels mined from reports name only a part of the films on which a reader sees a finding, and name it on some where none
-does. The chance of a label is then `false_positive_rate + (sensitivity - false_positive_rate) * P(reader)`, where both
-rates hold whatever the film looks like: noise that depends on the class alone (Natarajan et al. 2013, NeurIPS 26).
+Labels mined from reports name only a part of the films on which a reader sees a finding, and name it on some where
+none does. The chance of a label is `f + (s - f) * P(reader)`, with the sensitivity s and the false-positive rate f of
+the labels, whatever else the film looks like. Source: Natarajan et al. 2013, Learning with Noisy Labels, NeurIPS 26.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 
 from cxr_core.errors import ModelError
-from cxr_core.workspace.json_record import Fraction, JsonRecord
+from cxr_core.workspace.json_record import Count, Fraction
 
-Probabilities = TypeVar("Probabilities", float, np.ndarray)
+Probability = TypeVar("Probability", float, np.ndarray)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rate(JsonRecord):
-    """A rate in [0, 1] with its 95 % interval. Raises ModelError for a value outside it."""
+class Rate:
+    """A rate in [0, 1] with its 95 % interval. Raises ModelError for a value outside the interval."""
 
     value: Fraction
     low: Fraction
@@ -27,17 +28,18 @@ class Rate(JsonRecord):
     def __post_init__(self) -> None:
         if not self.low <= self.value <= self.high:
             raise ModelError(
-                f"found a rate of {self.value:g} with the interval {self.low:g} to {self.high:g}; it must lie inside"
+                f"found a rate of {self.value:g} with an interval from {self.low:g} to {self.high:g}; it must lie "
+                "inside"
             )
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelNoise(JsonRecord):
+class LabelNoise:
     """How the labels of one finding differ from the verdicts of readers.
 
     sensitivity: the share of films with the finding, as readers see it, that are labelled so.  false_positive_rate: the
-    share of the other films that are.  population: the films on which both were measured.  source: by whom and how.
-    Raises ModelError where labels would not tell more films with the finding than without.
+    share of the other films that are.  population: the films on which the rates were measured.  source: by whom, how.
+    Raises ModelError where labels would not name more films with the finding than without.
     """
 
     sensitivity: Rate
@@ -46,13 +48,53 @@ class LabelNoise(JsonRecord):
     source: str
 
     def __post_init__(self) -> None:
-        if not self.false_positive_rate.value < self.sensitivity.value:
+        false_positive_rate, sensitivity = self.false_positive_rate.value, self.sensitivity.value
+        if false_positive_rate >= sensitivity:
             raise ModelError(
-                f"the labels have a false-positive rate of {self.false_positive_rate.value:g} and a sensitivity of "
-                f"{self.sensitivity.value:g}; the first must be below the second"
+                f"the labels have a false-positive rate of {false_positive_rate:g} and a sensitivity of "
+                f"{sensitivity:g}; the first must be below the second"
             )
 
-    def to_reported(self, probability: Probabilities) -> Probabilities:
-        """The chance that a film is labelled, given the probability that a reader calls it. Both in [0, 1]."""
-        least, most = self.false_positive_rate.value, self.sensitivity.value
-        return least + (most - least) * probability
+    def to_reported(self, probability: Probability) -> Probability:
+        """The chance that a film is labelled, of the probability that a reader calls it; both in [0, 1]."""
+        return _to_label(probability, self.sensitivity.value, self.false_positive_rate.value)
+
+    def find_interval(self, probability: float) -> tuple[float, float]:
+        """The probabilities of a reader's call that the ends of the two intervals give; both in [0, 1].
+
+        What is known of a film is the chance that it is labelled. Rarer labels among the films with the finding, and
+        fewer among the others, make the same chance mean a higher probability. Both rates are taken at their ends at
+        once, so that the interval is rather too wide than too narrow.
+        """
+        chance = self.to_reported(probability)
+        sensitivity, false_positives = self.sensitivity, self.false_positive_rate
+        low = _to_reader(chance, sensitivity.high, false_positives.high)
+        high = _to_reader(chance, sensitivity.low, false_positives.low)
+        return min(low, probability), max(high, probability)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelRepair:
+    """Validation labels that the measured ratio contradicts, and that the thresholds were chosen without.
+
+    present, absent: how many films of each label were left out.  rule: which, in words.  with_all_labels: what each
+    decision would be with them, as [present_from, absent_below] by name.  with_ratio: the same of the probability that
+    includes the ratio. The ratio took part in the choice of the films, so it cannot prove that it is an improvement.
+    """
+
+    present: Count
+    absent: Count
+    rule: str
+    with_all_labels: Mapping[str, tuple[Fraction, Fraction]] = field(default_factory=dict)
+    with_ratio: Mapping[str, tuple[Fraction, Fraction]] = field(default_factory=dict)
+
+
+def _to_label(probability: Probability, sensitivity: float, false_positives: float) -> Probability:
+    return false_positives + (sensitivity - false_positives) * probability
+
+
+def _to_reader(chance: float, sensitivity: float, false_positives: float) -> float:
+    """The probability of a reader's call behind a chance of a label, between 0 and 1."""
+    if sensitivity <= false_positives:
+        return 1.0 if chance > false_positives else 0.0
+    return min(max((chance - false_positives) / (sensitivity - false_positives), 0.0), 1.0)

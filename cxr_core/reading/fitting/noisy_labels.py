@@ -1,7 +1,7 @@
 """The likelihood of labels that are wrong at known rates, so that a fit to them is a fit to the truth behind them.
 
-The chance of a label is `f + (s - f) * P(truth)`, with the labels' sensitivity s and false-positive rate f. The model of
-the truth is put through this chance before it is compared with the labels: forward correction.
+The chance of a label is `f + (s - f) * P(truth)`, with the labels' sensitivity s and false-positive rate f. The model
+of the truth is put through this chance before it is compared with the labels: forward correction.
 Source: Patrini et al. 2017, arXiv:1609.03683, section 4.1.
 """
 

@@ -81,5 +81,5 @@ def test_labels_that_tell_nothing_are_refused(sensitivity, false_positives):
 
 
 def test_a_rate_outside_its_interval_is_refused():
-    with pytest.raises(ModelError, match=r"0.3 with the interval 0.1 to 0.2"):
+    with pytest.raises(ModelError, match=r"0.3 with an interval from 0.1 to 0.2"):
         Rate(value=0.3, low=0.1, high=0.2)
