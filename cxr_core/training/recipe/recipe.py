@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cxr_core.data.splits.ratios import parse_ratios
-from cxr_core.errors import DataError, RecipeError, SettingsError
+from cxr_core.errors import DataError, ModelError, RecipeError, RecordError, SettingsError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import FINDINGS, STRUCTURES
 from cxr_core.known_findings import MAX_DEFINITION
 from cxr_core.models.card import ArchitectureArguments
+from cxr_core.models.label_noise import LabelNoise
 from cxr_core.models.networks.user_code import is_reference, parse_reference
 from cxr_core.training.recipe.augmentation import AUGMENTATION, Augmentation
 from cxr_core.training.recipe.common_fields import COMMON, NAMING, CommonFields, NamingFields
@@ -18,6 +19,7 @@ from cxr_core.training.recipe.network_fields import INPUT, NETWORK, InputFields,
 from cxr_core.training.recipe.optimisation_fields import OPTIMISATION, OptimisationFields
 from cxr_core.training.recipe.settings import require_valid
 from cxr_core.training.recipe.target_fields import TARGETS, TargetFields
+from cxr_core.workspace.json_record import parse_record
 
 GROUPS = (COMMON, TARGETS, NETWORK, INPUT, LOSS, OPTIMISATION, AUGMENTATION, NAMING)
 SAVED_SPLIT = "saved:"  # what a split begins with that was saved with the dataset
@@ -44,6 +46,7 @@ class Recipe(
             parse_reference(name)
         self._require_one_task()
         self._require_definitions_of_own()
+        self._require_noise_of_own()
         self._require_consistent_training()
         self._require_valid_split()
         try:
@@ -84,6 +87,15 @@ class Recipe(
     def labelled_findings(self) -> tuple[str, ...]:
         """The findings whose labels are trained on: one logit each while training, `findings` first."""
         return self.findings + self.auxiliary_findings
+
+    def find_label_noise(self, finding: str) -> LabelNoise | None:
+        """How the labels of a finding differ from a reader's verdict; None where the recipe does not say."""
+        if finding not in self.label_noise:
+            return None
+        try:
+            return parse_record(LabelNoise, self.label_noise[finding])
+        except (RecordError, ModelError) as error:
+            raise RecipeError(f"label_noise of {finding}: {error}") from error
 
     @property
     def can_cache_features(self) -> bool:
@@ -173,6 +185,14 @@ class Recipe(
                     f"definitions has {key} = {text!r:.60}; expected findings of this recipe that come with the "
                     f"program, each with 1 to {MAX_DEFINITION} characters on one line"
                 )
+
+    def _require_noise_of_own(self) -> None:
+        for key in self.label_noise:
+            if key not in self.findings:
+                raise RecipeError(
+                    f"label_noise has {key}; expected findings of this recipe: {', '.join(self.findings)}"
+                )
+            self.find_label_noise(key)
 
     def _require_consistent_training(self) -> None:
         if self.region_weight and self.freeze != "none":

@@ -1,6 +1,7 @@
 """The fields of a recipe that decide what is predicted or segmented, and for which patients."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from cxr_core.errors import RecipeError, SettingsError
 from cxr_core.findings import STRUCTURES
@@ -44,6 +45,16 @@ class TargetFields:
             "Definitions",
             "What the labels of a finding mean, as TOML, where they mean something narrower than its name: "
             'pneumonia = "Lung opacity as radiologists label it." The card and every reading say it.',
+            TARGETS,
+        ),
+    )
+    label_noise: dict[str, Any] = field(
+        default_factory=dict,
+        metadata=setting(
+            "Label noise",
+            "How the labels of a finding differ from a reader's verdict, as TOML: a table for each finding with "
+            "sensitivity and false_positive_rate, each with value, low and high, and with population and source. The "
+            "probability is then that of a reader's verdict.",
             TARGETS,
         ),
     )
