@@ -194,7 +194,8 @@ def _format_reading(file: Path, reading: Reading) -> str:
 def _format_finding(finding: FindingReading) -> str:
     if finding.probability is None or finding.call is None:
         return f"{finding.finding}: {finding.reason}"
-    words = [f"probability {format_percent(finding.probability)}"]
+    of_whom = " of a reader's call" if finding.label_noise else ""
+    words = [f"probability{of_whom} {format_percent(finding.probability)}"]
     if finding.prevalence is not None:
         words[0] += f" at a prevalence of {format_percent(finding.prevalence)}"
         words.append(describe_likelihood(finding.probability, finding.prevalence))

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from cxr_core.errors import ModelError
+from cxr_core.presentation.wording import format_exact_threshold
 from cxr_core.workspace.json_record import Count, Fraction
 
 Probability = TypeVar("Probability", float, np.ndarray)
@@ -31,6 +32,11 @@ class Rate:
                 f"found a rate of {self.value:g} with an interval from {self.low:g} to {self.high:g}; it must lie "
                 "inside"
             )
+
+    def describe(self) -> str:
+        """The rate in per cent, with its interval: `27 % (18 % to 38 %)`."""
+        value, low, high = map(format_exact_threshold, (self.value, self.low, self.high))
+        return f"{value} ({low} to {high})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +77,14 @@ class LabelNoise:
         low = _to_reader(chance, sensitivity.high, false_positives.high)
         high = _to_reader(chance, sensitivity.low, false_positives.low)
         return min(low, probability), max(high, probability)
+
+    def describe(self) -> str:
+        """What a probability is one of, and how the labels behind it differ from readers, in sentences."""
+        return (
+            "The probability is that of a reader's verdict: that most of several radiologists would call the finding. "
+            f"The labels of the calibration name it on {self.sensitivity.describe()} of the films that readers call, "
+            f"and on {self.false_positive_rate.describe()} of the others ({self.population})."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,11 +29,11 @@ SPLIT_NAMES = {
 # The films that the figures of a model's card were measured on, and whether with the cardiothoracic ratio.
 CARD_SPLIT_NAMES = {
     "validation": "Validation films",
-    "test": "Official test",
-    "test_combined": "Official test, with the ratio",
-    "test_combined_pa": "Official test, PA films, with the ratio",
-    "test_combined_ap": "Official test, AP films, with the ratio",
-    "test_combined_with_nih_boxes_256": "Official test, films with boxes added, with the ratio",
+    "test": "Test films",
+    "test_combined": "Test films, with the ratio",
+    "test_combined_pa": "Test films, PA, with the ratio",
+    "test_combined_ap": "Test films, AP, with the ratio",
+    "test_combined_with_nih_boxes_256": "Test films and films with boxes, with the ratio",
     "nih_boxes_256": "Films with boxes drawn by a reader",
 }
 WITH_RATIO = (
@@ -108,7 +108,7 @@ def split_name(key: str) -> str:
 
 
 def card_split_name(key: str) -> str:
-    """What a card's figures were measured on: `test_combined_pa` -> Official test, PA films, with the ratio."""
+    """What a card's figures were measured on: `test_combined_pa` -> Test films, PA, with the ratio."""
     return CARD_SPLIT_NAMES.get(key, key.replace("_", " ").capitalize())
 
 
@@ -147,17 +147,27 @@ def format_threshold_step(threshold: float) -> str:
     return f"{100 * threshold:.{min(4, max(1, 2 - math.floor(math.log10(nearest))))}f} %"
 
 
-def describe_frequency(probability: float, prevalence: float | None) -> str:
-    """What a probability is one of: `Of 100 such films at a prevalence of 3 %, 12 have it`."""
+def describe_frequency(
+    probability: float, prevalence: float | None, called_by_readers: str | None = None
+) -> str:
+    """What a probability is one of: `Of 100 such films at a prevalence of 3 %, 12 have it`.
+
+    called_by_readers: the name of a finding whose probability is that of a reader's verdict:
+    `Of 100 such films, most readers would call 12 cardiomegaly`.
+    """
     films = "Of 100 such films"
     if prevalence is not None:
         films += f" at a prevalence of {format_percent(prevalence)}"
+    count, verb = str(round(100 * probability)), "have"
     if probability < 0.01:
-        return f"{films}, fewer than 1 has it"
-    if probability > 0.99:
-        return f"{films}, more than 99 have it"
-    count = round(100 * probability)
-    return f"{films}, {count} {'has' if count == 1 else 'have'} it"
+        count, verb = "fewer than 1", "has"
+    elif probability > 0.99:
+        count = "more than 99"
+    elif count == "1":
+        verb = "has"
+    if called_by_readers is not None:
+        return f"{films}, most readers would call {count} {called_by_readers.lower()}"
+    return f"{films}, {count} {verb} it"
 
 
 def describe_likelihood(probability: float, prevalence: float) -> str:
@@ -206,10 +216,15 @@ def format_diameters(heart: float, thorax: float, unit: str) -> str:
     return f"heart {heart:.0f} {unit}, thorax {thorax:.0f} {unit}"
 
 
-def format_fusion(classifier: float, ratio: float, edited: bool = False) -> str:
-    """What a combined probability was made of: the classifier's own probability and the measured ratio."""
+def format_fusion(
+    classifier: float, ratio: float | None, weight: float, edited: bool = False
+) -> str:
+    """What a combined probability was made of: the classifier's own, and the ratio with its weight in [0, 1]."""
+    network = f"network {format_percent(classifier)}"
+    if ratio is None:
+        return f"{network} alone, no usable CTR"
     name = "edited CTR" if edited else "CTR"
-    return f"network {format_percent(classifier)}, {name} {format_ratio(ratio)}"
+    return f"{network}, {name} {format_ratio(ratio)} weighed at {format_percent(weight)}"
 
 
 def format_age(years: float) -> str:

@@ -7,8 +7,9 @@ from cxr_core.decisions import CONFIDENT_NORMAL, DEFAULT_DECISION
 from cxr_core.errors import SettingsError
 from cxr_core.film.irregularities import IRREGULARITIES
 from cxr_core.film.quality_flag import QualityFlag
-from cxr_core.findings import ABNORMALITY, RATIO_LIMIT
+from cxr_core.findings import RATIO_LIMIT, sort_for_display
 from cxr_core.models.card import ModelCard
+from cxr_core.models.label_noise import LabelNoise
 from cxr_core.presentation.wording import call_name, finding_name, format_percent, format_ratio
 from cxr_core.reading.cardiothoracic.contours import Line
 from cxr_core.reading.cardiothoracic.fusion import fuse_probability
@@ -196,11 +197,14 @@ def recompute_with_edited_ratio(reading: Reading, examination: Examination) -> R
 
 
 def _describe_automatic_basis(finding: FindingReading, measurement: Measurement) -> str:
-    automatic = finding.fusion_parts.value if finding.fusion_parts else 0.0
-    return (
-        f"{finding.name}: the probability still rests on the automatic CTR of "
-        f"{format_ratio(automatic)}, not on the edited one of {format_ratio(measurement.value or 0.0)}."
-    )
+    edited = f"the edited one of {format_ratio(measurement.value or 0.0)}"
+    parts = finding.fusion_parts
+    if parts is None or parts.value is None or not parts.uses_ratio:
+        return (
+            f"{finding.name}: the probability still rests on the network alone, without {edited}."
+        )
+    automatic = format_ratio(parts.value)
+    return f"{finding.name}: the probability still rests on the automatic CTR of {automatic}, not on {edited}."
 
 
 def check_consistency(
@@ -292,9 +296,7 @@ def _read_findings(
 ) -> tuple[FindingReading, ...]:
     """One entry per finding; one that no model fits keeps its place, with the reason."""
     readings: list[FindingReading] = []
-    keys = {key for output in outputs for key in output.card.findings}
-    # What a film shows comes before whether it is normal at all.
-    for key in sorted(keys, key=lambda key: (key == ABNORMALITY, key)):
+    for key in sort_for_display({key for output in outputs for key in output.card.findings}):
         candidates = [output for output in outputs if key in output.card.findings]
         fitting = [o for o in candidates if _exclusion_of(o, question.patient) is None]
         if not fitting:
@@ -343,6 +345,7 @@ def _read_finding(
         likelihood_ratio = compute_likelihood_ratio(calibrated, before)
         probability = move_prevalence(calibrated, before, prevalence)
         thresholds = thresholds.move(before, prevalence)
+    noise = card.label_noise.get(key)
     because = None
     if call == "indeterminate":
         because = f"The probability lies between the two thresholds ({thresholds.describe()})."
@@ -359,6 +362,8 @@ def _read_finding(
         prevalence=prevalence,
         calibration_prevalence=before,
         likelihood_ratio=likelihood_ratio,
+        probability_reported=noise.to_reported(probability) if noise else None,
+        probability_interval=_find_interval(noise, calibrated, before, prevalence),
         needs_age=question.needs_age(card),
         model=card.model,
         version=card.version,
@@ -369,6 +374,21 @@ def _read_finding(
         definition=card.find_definition(key),
         likely_normal=_is_likely_normal(output, key, calibrated, prevalence),
     )
+
+
+def _find_interval(
+    noise: LabelNoise | None, calibrated: float, before: float | None, prevalence: float | None
+) -> tuple[float, float] | None:
+    """What the uncertainty of the labels' rates leaves open of a probability; None for labels without known noise.
+
+    calibrated: at the prevalence `before`; both ends are moved to `prevalence` as the probability is.
+    """
+    if noise is None:
+        return None
+    low, high = noise.find_interval(calibrated)
+    if before is None or prevalence is None:
+        return low, high
+    return move_prevalence(low, before, prevalence), move_prevalence(high, before, prevalence)
 
 
 def _is_likely_normal(

@@ -17,7 +17,8 @@ from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.known_findings import LocalFinding
 from cxr_core.models.card import ModelCard
-from cxr_core.presentation.wording import finding_name
+from cxr_core.models.label_noise import LabelNoise
+from cxr_core.presentation.wording import describe_frequency, finding_name, format_percent
 from cxr_core.reading.calibration import log_odds
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from cxr_core.reading.cardiothoracic.fusion import FusionParts
@@ -103,6 +104,8 @@ class FindingReading:
     probability, present_from, absent_below: at `prevalence`, where that is known.  decision: one of
     `decisions.DECISIONS`.  operating_point: of a decision with a single threshold.  calibration_prevalence: at which
     the model was calibrated.  likelihood_ratio: how many times the odds are higher than before the film was seen.
+    probability_reported: where the probability is that of a reader's verdict, the chance that labels such as the model
+    was trained on name the finding.  probability_interval: what the uncertainty of the labels' rates alone leaves open.
     needs_age: whether the model is made for an age group and the age is unknown.  fusion_parts: of a probability that
     the measured ratio contributes to; the logit is always the classifier's own.  opinions: where several models answer
     the finding, all their answers; the other fields are then those of the most suspicious one, and the call is
@@ -123,6 +126,8 @@ class FindingReading:
     prevalence: float | None = None
     calibration_prevalence: float | None = None
     likelihood_ratio: float | None = None
+    probability_reported: float | None = None
+    probability_interval: tuple[float, float] | None = None
     needs_age: bool = False
     model: str | None = None
     version: str | None = None
@@ -151,6 +156,29 @@ class FindingReading:
         if self.card is not None:
             return self.card.describe_finding(self.finding)
         return self.definition.definition if self.definition else None
+
+    @property
+    def label_noise(self) -> LabelNoise | None:
+        """How the labels of the model's calibration differ from a reader's verdict, where its card says so."""
+        return self.card.label_noise.get(self.finding) if self.card else None
+
+    def describe_frequency(self) -> str:
+        """What the probability is one of, without a full stop: of films with the finding, or of readers' verdicts."""
+        assert self.probability is not None
+        name = self.name if self.label_noise else None
+        return describe_frequency(self.probability, self.prevalence, name)
+
+    def describe_label_noise(self) -> str:
+        """How labels and readers differ, and what that leaves open of the probability; empty where nothing is known."""
+        noise, interval = self.label_noise, self.probability_interval
+        if noise is None or interval is None or self.probability_reported is None:
+            return ""
+        low, high = map(format_percent, interval)
+        reported = format_percent(self.probability_reported)
+        return (
+            f"{noise.describe()} The ends of these two intervals leave a probability from {low} to {high} open. Such "
+            f"labels would name the finding on {reported} of such films."
+        )
 
     @property
     def threshold(self) -> float | None:
@@ -183,6 +211,9 @@ class FindingReading:
             record["definition"] = self.defined_as
         if self.likely_normal is not None:
             record["likely_normal"] = self.likely_normal
+        if self.probability_reported is not None and self.probability_interval is not None:
+            record["probability_reported"] = self.probability_reported
+            record["probability_low"], record["probability_high"] = self.probability_interval
         if self.reason:
             record["reason"] = self.reason
         if self.fusion_parts:

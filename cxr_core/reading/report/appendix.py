@@ -99,9 +99,13 @@ def _list_finding_details(finding: FindingReading) -> Iterator[tuple[str, str]]:
         yield "Decision", decision_name(finding.decision)
     yield "Thresholds from", threshold_source(finding) or ""
     if finding.calibration_prevalence is not None:
-        yield "Prevalence of the calibration", format_percent(finding.calibration_prevalence)
+        prevalence = format_percent(finding.calibration_prevalence)
+        estimated = ", an estimate: the mean probability" if finding.label_noise else ""
+        yield "Prevalence of the calibration", f"{prevalence}{estimated}"
     if finding.likelihood_ratio is not None:
         yield "Likelihood ratio", f"{finding.likelihood_ratio:.2g}"
+    if finding.label_noise is not None:
+        yield "Probability of", finding.describe_label_noise()
     yield "Model for", finding.population or ""
     yield "Method", PROBABILITY_METHOD
 

@@ -9,7 +9,6 @@ from cxr_core.presentation.wording import (
     NOTICE,
     call_name,
     decision_name,
-    describe_frequency,
     describe_likelihood,
     format_percent,
 )
@@ -176,7 +175,7 @@ def find_verdict(finding: FindingReading, reading: Reading) -> str:
 
 def _list_remarks(finding: FindingReading, mentioned: Collection[str]) -> Iterator[str]:
     assert finding.probability is not None
-    yield f"{describe_frequency(finding.probability, finding.prevalence)}."
+    yield f"{finding.describe_frequency()}."
     if finding.prevalence is not None:
         text = describe_likelihood(finding.probability, finding.prevalence)
         yield f"{text[0].upper()}{text[1:]}."

@@ -5,7 +5,6 @@ import streamlit as st
 from cxr_core.findings import ABNORMALITY
 from cxr_core.presentation.wording import (
     call_name,
-    describe_frequency,
     describe_likelihood,
     format_percent,
 )
@@ -78,7 +77,10 @@ def _show_finding(finding: FindingReading) -> None:
     if call == "indeterminate":
         st.markdown(":small[**Undecided:** the probability lies between the two thresholds.]")
     parts = f" :gray[({plain(finding.fusion_parts.describe())})]" if finding.fusion_parts else ""
-    st.markdown(f":small[{plain(describe_probability(finding))}{parts}]")
+    st.markdown(
+        f":small[{plain(describe_probability(finding))}{parts}]",
+        help=plain(finding.describe_label_noise()) or None,
+    )
 
 
 def _show_withheld(finding: FindingReading) -> None:
@@ -97,7 +99,7 @@ def _describe_verdict(finding: FindingReading) -> str:
 def describe_probability(finding: FindingReading) -> str:
     """What the probability is one of, and how the film compares with the average one, where the prevalence is known."""
     assert finding.probability is not None
-    words = describe_frequency(finding.probability, finding.prevalence)
+    words = finding.describe_frequency()
     if finding.prevalence is None or finding.prevalence > COMPARABLE_BELOW:
         return f"{words}."
     return f"{words}: {describe_likelihood(finding.probability, finding.prevalence)}."
@@ -170,7 +172,7 @@ def _offer_edited_ratio(
 
 
 def _describe_automatic_basis(finding: FindingReading) -> str:
-    if finding.fusion_parts is None:
+    if finding.fusion_parts is None or not finding.fusion_parts.uses_ratio:
         return "The probability does not use the edited CTR."
     return "The probability still rests on the automatic CTR."
 
