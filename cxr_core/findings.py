@@ -3,6 +3,7 @@
 `known_findings.py` adds those that a workspace defines.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -116,6 +117,11 @@ FINDINGS: dict[str, Finding] = dict(
 )
 
 NO_FINDING_ALIASES = frozenset({"no finding", "no_finding", "no findings", "normal", "healthy"})
+
+
+def sort_for_display(keys: Iterable[str]) -> list[str]:
+    """Findings in the order of their keys; what a film shows comes before whether it is normal at all."""
+    return sorted(keys, key=lambda key: (key == ABNORMALITY, key))
 
 
 def is_no_finding(label: str) -> bool:

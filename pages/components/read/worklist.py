@@ -7,6 +7,7 @@ from functools import partial
 
 import streamlit as st
 
+from cxr_core.findings import sort_for_display
 from cxr_core.presentation.wording import (
     call_name,
     finding_name,
@@ -76,8 +77,8 @@ def show_films(state: ReadPageState, readings: Mapping[str, Reading]) -> None:
 
 
 def list_findings(readings: Mapping[str, Reading]) -> list[str]:
-    """The findings of all films, each once, in the order of their names."""
-    return sorted(
+    """The findings of all films, each once, in the order of the page."""
+    return sort_for_display(
         {finding.finding for reading in readings.values() for finding in reading.findings}
     )
 
