@@ -167,8 +167,9 @@ def _check_spread(card: ModelCard, key: str, rows: pd.DataFrame | None, limits: 
     thresholds = find_thresholds(card, key, DEFAULT_DECISION, fused=False)
     problem = describe_degenerate_output(probabilities, labels, thresholds)
     low, high = np.quantile(probabilities, [0.05, 0.95])
+    decision = card.effective_decision(key, DEFAULT_DECISION)
     sentence = (
-        f"90 % of the films get a probability from {low:.3f} to {high:.3f}, and the {DEFAULT_DECISION} decision "
+        f"90 % of the films get a probability from {low:.3f} to {high:.3f}, and the {decision} decision "
         "suspects some of the films with the finding and clears some of those without."
     )
     return Check(
