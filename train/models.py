@@ -71,7 +71,7 @@ def _import_model(path: Path, name: str | None, version: str | None) -> Path:
 def _activate(model: str, version: str, note: str) -> Path:
     """Activate a version, and say which models it took out of use."""
     folder = require_versions(model).get(version)
-    replaced = describe_replaced(read_card(folder)) if folder else ""
+    replaced = describe_replaced(model, read_card(folder)) if folder else ""
     activated = activate_version(model, version, note)
     if replaced:
         _say(f"{replaced} To take that back: python -m train.models undo {model}")

@@ -84,7 +84,7 @@ def find_incumbents(card: AnyCard) -> list[Path]:
         return [segmenter] if segmenter else []
     active = find_active_version(card.model)
     own = [active.folder] if active and not is_segmenter(active.folder) else []
-    return own + [competitor.folder for competitor in find_competitors(card)]
+    return own + [competitor.folder for competitor in find_competitors(card.model, card)]
 
 
 def load_incumbent(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:

@@ -16,7 +16,7 @@ from cxr_core.film.phantom.phantom import SAMPLES, draw_phantom
 from cxr_core.models.card import CARD, ModelCard
 from cxr_core.models.card_file import AnyCard, is_segmenter, read_card
 from cxr_core.models.registry.active_version import retire_others
-from cxr_core.models.registry.overlap import Competitor, find_competitors
+from cxr_core.models.registry.overlap import Competitor, describe_refusal, find_competitors
 from cxr_core.models.registry.pointers import pin_active_version, registry_lock, write_pointers
 from cxr_core.models.registry.registry import (
     find_active_version,
@@ -87,12 +87,14 @@ def publish(
     note: why; needed when a model of this name is installed already, or another one is retired; kept in the card.
     override: why the model is installed although the gate is closed; kept as well.
     Raises RunError when the run is not finished or not evaluated, or the gate is closed, ModelError when its model does
-    not load, the note is missing or another version was activated meanwhile, ReadingError when it gives a logit that
-    is no number.
+    not load, the note is missing, another version was activated meanwhile, or a model of another name that it replaces
+    also answers other findings or patients (as `activate_version` does), ReadingError when it gives a logit that is no
+    number.
     """
     run = _open_finished_run(folder)
     card = _check_model(run)
     figures = _require_test_figures(run, card)
+    _require_no_loss(card)
     _require_note(card, note)
     add_details(model=card.model, version=card.version)
     verdict = compare_candidate(run, progress=progress)
@@ -106,6 +108,7 @@ def publish(
                 f"another model was activated or retired meanwhile, so {card.model} was not compared with those in "
                 "use; publish again"
             )
+        _require_no_loss(card)
         _require_note(card, note)
         publication = _describe_publication(run, card, verdict, note, override)
         return _install(run, _complete_card(card, figures, publication), publication)
@@ -189,6 +192,13 @@ def _require_test_figures(run: RunFolder, card: AnyCard) -> JsonObject:
     return figures or {}
 
 
+def _require_no_loss(card: AnyCard) -> None:
+    """Raises ModelError where a finding or patients would have no model any more; no override changes that."""
+    refusal = describe_refusal(card.model, card)
+    if refusal:
+        raise ModelError(refusal)
+
+
 def _require_note(card: AnyCard, note: str) -> None:
     if note.strip():
         return
@@ -198,7 +208,7 @@ def _require_note(card: AnyCard, note: str) -> None:
         raise ModelError(
             f"{card.model} is installed already ({names}); to replace it, say why with --note"
         )
-    competitors = find_competitors(card)
+    competitors = find_competitors(card.model, card)
     if competitors:
         names = "; ".join(map(Competitor.describe, competitors))
         raise ModelError(f"{card.model} replaces {names}; say why with --note")
@@ -213,7 +223,7 @@ def _describe_publication(
         when=utc_now(),
         note=note.strip(),
         replaces=active.version if active else "",
-        retires=tuple(competitor.name for competitor in find_competitors(card)),
+        retires=tuple(competitor.name for competitor in find_competitors(card.model, card)),
         override="" if verdict.is_open else override.strip(),
         verdict=verdict,
     )
@@ -238,7 +248,7 @@ def _install(run: RunFolder, card: AnyCard, publication: Publication) -> Path:
     """Install a version beside the active one, then activate it; a kill in between leaves the former one active."""
     models = workspace() / "models"
     try:
-        others = retire_others(card, f"{card.model} {card.version}")
+        others = retire_others(card.model, card.version, card)
         # Those that it retires must not read beside it, not even after a kill.
         pin_active_version(card.model, also_none=bool(others))
         adopt_definitions(card)

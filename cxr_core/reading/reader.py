@@ -21,6 +21,7 @@ from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
 from cxr_core.models.registry.model_status import describe_status
+from cxr_core.models.registry.overlap import is_copy_of_other
 from cxr_core.models.registry.registry import (
     describe_left_out,
     find_segmenter,
@@ -224,7 +225,7 @@ class Reader:
 
 def _require_own_name(card: ModelCard, folder: Path, names: Collection[str]) -> None:
     """Refuse the copy of a model that reads already: it would be counted as a second opinion."""
-    if card.model != folder.parent.name and card.model in names:
+    if is_copy_of_other(folder, card, names):
         raise ModelError(
             f"it is a copy of {card.model} {card.version}, as its card says, and that model is in use; retire or "
             "remove one of the two"

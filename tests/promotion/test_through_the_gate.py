@@ -198,6 +198,9 @@ def test_a_weak_model_of_another_name_is_refused_and_a_better_one_takes_its_plac
         population=Population(text="children", age_max=5),
     )
     assert compare_run(children.path).incumbent == "tiny 1.0.0"  # which reads children too
+    with pytest.raises(ModelError, match=r"reads patients who are not .*retire tiny first"):
+        publish(children.path, "for children", override="no reason undoes that")
+    assert find_active_version("children") is None
 
     assert main([str(weak.path), "--note", "a drill", "--override", "a drill"]) == 0
     assert "it replaces tiny 1.0.0" in capsys.readouterr().err

@@ -50,7 +50,7 @@ def activate_version(model: str, version: str, note: str, what: str = "promoted"
         _require_note(f"activate {model} {version}", note)
         require_sound_files(folders[version])
         card = read_card(folders[version])
-        refusal = describe_refusal(card)
+        refusal = describe_refusal(model, card)
         if refusal:
             raise ModelError(refusal)
         add_details(model=model, version=version)
@@ -60,7 +60,7 @@ def activate_version(model: str, version: str, note: str, what: str = "promoted"
             "note": note.strip(),
             "before": active.version if active else "",
         }
-        write_pointers({model: record, **retire_others(card, f"{model} {version}")})
+        write_pointers({model: record, **retire_others(model, version, card)})
     return folders[version]
 
 
@@ -80,18 +80,18 @@ def retire_model(model: str, note: str) -> None:
         write_pointers({model: _describe_retirement(active.version, note.strip())})
 
 
-def retire_others(card: AnyCard, name: str) -> dict[str, JsonObject]:
-    """The records that retire the models of other names which a model of this card replaces, by model.
+def retire_others(model: str, version: str, card: AnyCard) -> dict[str, JsonObject]:
+    """The records that retire the models of other names which this version of a model replaces, by model.
 
-    name: of the replacing model and its version.  The caller holds `registry_lock` and writes them with its own.
+    The caller holds `registry_lock` and writes them with its own.
     """
     if isinstance(card, SegmenterCard):
         folders = [active.folder for active in list_active_versions()]
-        folders = [f for f in folders if f.parent.name != card.model and is_segmenter(f)]
-        note = f"{name} segments films instead"
+        folders = [f for f in folders if f.parent.name != model and is_segmenter(f)]
+        note = f"{model} {version} segments films instead"
     else:
-        folders = [competitor.folder for competitor in find_competitors(card)]
-        note = f"replaced by {name}"
+        folders = [competitor.folder for competitor in find_competitors(model, card)]
+        note = f"replaced by {model} {version}"
     return {folder.parent.name: _describe_retirement(folder.name, note) for folder in folders}
 
 

@@ -7,10 +7,15 @@ from cxr_core.workspace.json_files import JsonObject
 
 
 def describe_status(model: str, version: str) -> str:
-    """`active`, `no longer in use`, `removed on 2026-11-28 (worse than ours)` or `not installed here`."""
+    """`active`, `no longer in use`, `not in use`, `removed on 2026-11-28 (worse than ours)` or `not installed here`.
+
+    `not in use`: nothing on record says that it was ever active, such as after an import.
+    """
     if version in [folder.name for folder in list_versions(model)]:
         active = find_active_version(model)
-        return "active" if active and active.version == version else "no longer in use"
+        if active and active.version == version:
+            return "active"
+        return "no longer in use" if _was_active(model, version) else "not in use"
     removal = find_removal(model, version)
     if removal is None:
         return "not installed here"
@@ -18,13 +23,25 @@ def describe_status(model: str, version: str) -> str:
     return f"removed on {str(removal.get('when'))[:10]}" + (f" ({note})" if note else "")
 
 
+def _was_active(model: str, version: str) -> bool:
+    """Whether a change on record activated a version, or took it out of use."""
+    return any(
+        version == entry.get("before")
+        or (version == entry.get("version") and entry.get("what") not in ("imported", "removed"))
+        for entry in _read_history(model)
+    )
+
+
 def find_removal(model: str, version: str | None = None) -> JsonObject | None:
     """The record of the last removal of a version, or of any version of a model; None when nothing was removed."""
-    try:
-        history = read_history(model)
-    except RecordError:  # the Models page names the damaged log
-        return None
-    for entry in history:
+    for entry in _read_history(model):
         if entry.get("what") == "removed" and version in (None, entry.get("version")):
             return entry
     return None
+
+
+def _read_history(model: str) -> list[JsonObject]:
+    try:
+        return read_history(model)
+    except RecordError:  # the Models page names the damaged log
+        return []

@@ -1,6 +1,6 @@
 """Finds active models that answer the same finding for the same patients: one of each is active at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -26,8 +26,13 @@ class Competitor:
 
     @property
     def name(self) -> str:
-        """The model's name and version."""
-        return f"{self.card.model} {self.card.version}"
+        """The model's name and version, as its folders are named and commands take them."""
+        return f"{self.model} {self.folder.name}"
+
+    @property
+    def model(self) -> str:
+        """The name that it is installed under; a card that was copied by hand may have another one."""
+        return self.folder.parent.name
 
     def describe(self) -> str:
         """`cardiomegaly-adults 1.4.1 for cardiomegaly (intended population: adults)`."""
@@ -46,38 +51,39 @@ class Competitor:
         return " and ".join(losses)
 
 
-def find_competitors(card: AnyCard) -> list[Competitor]:
+def find_competitors(model: str, card: AnyCard) -> list[Competitor]:
     """The active models of other names that answer a finding of a card for overlapping populations, by name.
 
+    model: the name under which the card's model is, or will be, installed.
     For a segmenter it is every active segmenter of another name. A model whose card cannot be read reads no film, so it
     is none of them.
     """
     if isinstance(card, SegmenterCard):
-        return list(_find_other_segmenters(card))
+        return list(_find_other_segmenters(model))
     competitors = []
     for folder, other in _list_active_cards():
         shared = find_shared_findings(card, other)
-        if other.model != card.model and shared:
+        if folder.parent.name != model and shared:
             competitors.append(Competitor(folder=folder, card=other, findings=shared))
     return competitors
 
 
-def describe_replaced(card: AnyCard) -> str:
-    """Which models in use a model of this card replaces, as a sentence; empty when there are none."""
-    competitors = find_competitors(card)
+def describe_replaced(model: str, card: AnyCard) -> str:
+    """Which models in use a model of this name and card replaces, as a sentence; empty when there are none."""
+    competitors = find_competitors(model, card)
     return f"It replaces {'; '.join(map(Competitor.describe, competitors))}." if competitors else ""
 
 
-def describe_refusal(card: AnyCard) -> str:
-    """Why a model of this card cannot replace one in use that does more; empty when it can."""
+def describe_refusal(model: str, card: AnyCard) -> str:
+    """Why a model of this name and card cannot replace one in use that does more; empty when it can."""
     if isinstance(card, SegmenterCard):
         return ""
-    for competitor in find_competitors(card):
+    for competitor in find_competitors(model, card):
         loss = competitor.describe_loss(card)
         if loss:
             return (
-                f"{card.model} {card.version} would replace {competitor.describe()}, which also {loss}; nothing would "
-                f"do so any more. To activate it nevertheless, retire {competitor.card.model} first"
+                f"{model} {card.version} would replace {competitor.describe()}, which also {loss}; nothing would "
+                f"do so any more. To use it nevertheless, retire {competitor.model} first"
             )
     return ""
 
@@ -91,16 +97,29 @@ def find_shared_findings(card: ModelCard, other: ModelCard) -> tuple[str, ...]:
 
 def list_conflicts() -> list[str]:
     """A sentence for each pair of active models that answer the same finding for the same patients."""
+    active = list(_list_active_cards())
+    names = {folder.parent.name for folder, _ in active}
+    reading = [
+        (folder, card) for folder, card in active if not is_copy_of_other(folder, card, names)
+    ]
     sentences = []
-    for (_, first), (_, second) in combinations(_list_active_cards(), 2):
-        shared = find_shared_findings(first, second)
-        if shared and first.model != second.model:  # of copies of one model only one reads
+    for (first, card), (second, other) in combinations(reading, 2):
+        shared = find_shared_findings(card, other)
+        if shared:
             sentences.append(
-                f"{first.model} {first.version} and {second.model} {second.version} both answer "
+                f"{first.parent.name} {first.name} and {second.parent.name} {second.name} both answer "
                 f"{join_findings(shared)} for some of the same patients, whose readings show both opinions. Retire one "
                 "of them."
             )
     return sentences
+
+
+def is_copy_of_other(folder: Path, card: ModelCard, active: Collection[str]) -> bool:
+    """Whether a folder holds a copy of another active model, as its card says; such a copy reads no film.
+
+    active: the names under which the active models are installed.
+    """
+    return card.model != folder.parent.name and card.model in active
 
 
 def join_findings(findings: tuple[str, ...]) -> str:
@@ -116,9 +135,9 @@ def _list_active_cards() -> Iterator[tuple[Path, ModelCard]]:
             continue
 
 
-def _find_other_segmenters(card: SegmenterCard) -> Iterator[Competitor]:
+def _find_other_segmenters(model: str) -> Iterator[Competitor]:
     for active in list_active_versions():
-        if active.folder.parent.name != card.model and is_segmenter(active.folder):
+        if active.folder.parent.name != model and is_segmenter(active.folder):
             try:
                 yield Competitor(folder=active.folder, card=read_card(active.folder))
             except ModelError:

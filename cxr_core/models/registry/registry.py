@@ -5,6 +5,7 @@ A model is `<root>/<model>/<version>/`. At most one version of each model is act
 from a zip file is active only if that file names it.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -70,7 +71,7 @@ def list_models(roots: tuple[Path, ...] | None = None) -> list[str]:
     """The names of all installed models, sorted."""
     names: set[str] = set()
     for root in roots or _default_roots():
-        names.update(_group_versions(root))
+        names.update(folder.parent.name for folder in find_version_folders(root))
     return sorted(names)
 
 
@@ -78,7 +79,7 @@ def list_versions(model: str, roots: tuple[Path, ...] | None = None) -> list[Pat
     """The folders of a model's versions, the lowest first. A version under two roots is the last root's."""
     folders: dict[str, Path] = {}
     for root in roots or _default_roots():
-        for folder in _group_versions(root).get(model, ()):
+        for folder in _find_versions(root, model):
             folders[folder.name] = folder
     return [folders[name] for name in sorted(folders, key=version_sort_key)]
 
@@ -181,12 +182,14 @@ def _default_roots() -> tuple[Path, ...]:
     return SHIPPED_MODELS, workspace() / "models"
 
 
-def _group_versions(root: Path) -> dict[str, list[Path]]:
-    """The version folders under one root, by model."""
-    groups: dict[str, list[Path]] = {}
-    for folder in find_version_folders(root):
-        groups.setdefault(folder.parent.name, []).append(folder)
-    return groups
+def _find_versions(root: Path, model: str) -> list[Path]:
+    """The version folders of one model under a root. The folders of other models are not opened.
+
+    model: may come from an old report, so it is looked for in the list of names and never joined to a path before.
+    """
+    if model.startswith(".") or not root.is_dir() or model not in os.listdir(root):
+        return []
+    return [card.parent for card in (root / model).glob(f"[!.]*/{CARD}")]
 
 
 def _find_highest_version(model: str, roots: tuple[Path, ...]) -> Path | None:
@@ -194,7 +197,7 @@ def _find_highest_version(model: str, roots: tuple[Path, ...]) -> Path | None:
     for root in reversed(roots):
         folders = [
             folder
-            for folder in _group_versions(root).get(model, ())
+            for folder in _find_versions(root, model)
             if not (folder / IMPORT_RECORD).exists()
         ]
         if folders:

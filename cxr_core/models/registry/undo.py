@@ -88,11 +88,11 @@ def _find_version(model: str, version: str) -> Path:
 
 def _require_free(folder: Path, changing: dict[str, str]) -> None:
     """Refuse to activate a model again beside another one that has taken its place since then."""
-    for competitor in find_competitors(read_card(folder)):
-        if competitor.card.model not in changing:
+    for competitor in find_competitors(folder.parent.name, read_card(folder)):
+        if competitor.model not in changing:
             raise ModelError(
                 f"{folder.parent.name} {folder.name} cannot be activated again: meanwhile {competitor.describe()} is "
-                f"in use. Retire {competitor.card.model} first"
+                f"in use. Retire {competitor.model} first"
             )
 
 

@@ -72,33 +72,33 @@ def _offer_activation(state: ModelsPageState, model: InstalledModel) -> None:
     with st.popover(label, icon=":material/swap_horiz:", key=key):
         name = st.selectbox("Version", others, key=state.widget_key(f"version-{model.name}"))
         version = others[name]
-        refusal = describe_refusal(version.card) if version.card else ""
+        refusal = describe_refusal(model.name, version.card) if version.card else ""
         if refusal:
             st.warning(plain(f"{refusal}."))
             return
-        st.caption(plain(_describe_activation(version)))
+        st.caption(plain(_describe_activation(model, version)))
         reason = _ask_reason(state, f"use-{model.name}", f"Activate {name}")
         if reason:
             _change(
                 state,
                 lambda: activate_version(model.name, name, reason),
-                f"{model.name} {name} is now the active version. {_describe_replaced(version)}".strip(),
+                f"{model.name} {name} is now the active version. {_describe_replaced(model, version)}".strip(),
             )
 
 
-def _describe_activation(version: Version) -> str:
+def _describe_activation(model: InstalledModel, version: Version) -> str:
     sentences = ["Films read from now on are read with it. Earlier results do not change."]
     if isinstance(version.card, SegmenterCard):
         sentences.append("Only one model segments films: another one is retired.")
     else:
-        sentences.append(_describe_replaced(version))
+        sentences.append(_describe_replaced(model, version))
     if version.imported:
         sentences.append("It came from a zip file: the gate has not compared it with others here.")
     return " ".join(filter(None, sentences))
 
 
-def _describe_replaced(version: Version) -> str:
-    return describe_replaced(version.card) if version.card else ""
+def _describe_replaced(model: InstalledModel, version: Version) -> str:
+    return describe_replaced(model.name, version.card) if version.card else ""
 
 
 def _offer_retirement(state: ModelsPageState, model: InstalledModel) -> None:

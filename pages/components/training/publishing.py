@@ -10,7 +10,7 @@ from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity, track_activity
 from cxr_core.jobs.job import Job
 from cxr_core.models.card_file import read_card
 from cxr_core.models.registry.model_status import describe_status
-from cxr_core.models.registry.overlap import describe_replaced
+from cxr_core.models.registry.overlap import describe_refusal, describe_replaced
 from cxr_core.models.registry.registry import find_models_from_run
 from cxr_core.promotion.gate.verdict import Verdict, describe_damage, read_verdict
 from cxr_core.training.runs.compare import is_segmentation_run, read_data_folders
@@ -187,6 +187,10 @@ def watch_other_server(run: Job) -> None:
 
 
 def _offer_publication(run: Job, verdict: Verdict) -> None:
+    refusal, replaced = _describe_others(run)
+    if refusal:
+        st.warning(plain(f"{refusal}."))
+        return
     note = st.text_input(
         f"Why it replaces {plain(verdict.incumbent)}"
         if verdict.incumbent
@@ -204,7 +208,6 @@ def _offer_publication(run: Job, verdict: Verdict) -> None:
             height=80,
             placeholder="Kept with the model and in its history, with the gate's verdict",
         ).strip()
-    replaced = _describe_replaced(run)
     if replaced:
         st.caption(plain(replaced))
     missing = _describe_missing(verdict, note, reason)
@@ -224,12 +227,16 @@ def _offer_publication(run: Job, verdict: Verdict) -> None:
         st.rerun()
 
 
-def _describe_replaced(run: Job) -> str:
-    """Which models of other names the publication takes out of use; empty where the card cannot be read."""
+def _describe_others(run: Job) -> tuple[str, str]:
+    """Why the publication is refused for what a model in use does, and which ones it takes out of use.
+
+    Both are empty where the card cannot be read.
+    """
     try:
-        return describe_replaced(read_card(run.folder / "model"))
+        card = read_card(run.folder / "model")
+        return describe_refusal(card.model, card), describe_replaced(card.model, card)
     except SilhouetteError:  # publishing says what is wrong with it
-        return ""
+        return "", ""
 
 
 def _describe_missing(verdict: Verdict, note: str, reason: str) -> str:

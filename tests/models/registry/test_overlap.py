@@ -1,8 +1,11 @@
 """One model of each finding and patient is active: what is replaced, refused, undone, and what a kill leaves."""
 
+import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +15,12 @@ from cxr_core.models.registry import pointers, registry
 from cxr_core.models.registry.active_version import activate_version, remove_version, retire_model
 from cxr_core.models.registry.model_status import describe_status
 from cxr_core.models.registry.overlap import list_conflicts
-from cxr_core.models.registry.pointers import read_history
-from cxr_core.models.registry.registry import list_classifiers
+from cxr_core.models.registry.pointers import log_event, read_history
+from cxr_core.models.registry.registry import (
+    list_active_versions,
+    list_classifiers,
+    list_versions,
+)
 from cxr_core.models.registry.undo import find_last_change, undo_last_change
 from cxr_core.models.store import load_card
 from cxr_core.workspace.json_files import write_json
@@ -35,7 +42,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def install(
     workspace: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Install:
-    """Installs a model by hand; active, unless `retired`."""
+    """Installs a model by hand; active, unless `retired`. in_card: the name that its card has, if another one."""
     monkeypatch.setattr(registry, "SHIPPED_MODELS", tmp_path / "none")
 
     def install(
@@ -43,16 +50,23 @@ def install(
         findings: tuple[str, ...] = ("pneumonia",),
         population: Population = ADULTS,
         retired: bool = False,
+        in_card: str = "",
     ) -> None:
         folder = workspace / "models" / name / "1.0.0"
         shutil.copytree(model_folder, folder)
         weights = load_card(folder).weights_sha256
-        card = tiny_card(name, findings, population=population, weights_sha256=weights)
+        card = tiny_card(in_card or name, findings, population=population, weights_sha256=weights)
         (folder / "card.json").write_text(card.to_json())
         if retired:
             retire_model(name, "not yet")
 
     return install
+
+
+def install_version(model: str, version: str) -> Path:
+    """Another version of an installed model, which was never active."""
+    (first,) = list_versions(model)
+    return Path(shutil.copytree(first, first.with_name(version)))
 
 
 def active() -> list[str]:
@@ -174,6 +188,36 @@ def test_two_that_were_copied_by_hand_are_named_until_one_is_retired(install: In
     assert list_conflicts() == []
 
 
+def test_a_model_whose_card_has_another_name_is_known_by_its_folder(install: Install) -> None:
+    install("renamed", in_card="new")
+    install("new", retired=True)
+    activate_version("new", "1.0.0", "better")
+    assert active() == ["new"]
+    assert read_history("renamed")[0]["note"] == "replaced by new 1.0.0"
+    activate_version("renamed", "1.0.0", "back again")
+    assert active() == ["renamed"]
+    install("second", in_card="new")
+    (sentence,) = list_conflicts()
+    assert "renamed 1.0.0 and second 1.0.0 both answer pneumonia" in sentence
+
+
+def test_a_list_of_models_opens_the_folders_of_each_once(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(6):
+        install(f"model{n}", population=CHILDREN)
+    opened: Counter[str] = Counter()
+    scan = os.scandir
+
+    def counted(path: Any = ".") -> Any:
+        opened[Path(path).name] += 1
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    assert len(list_active_versions()) == 6
+    assert max(opened[f"model{n}"] for n in range(6)) <= 3
+
+
 def test_commands_say_what_they_replace_and_undo_it(
     install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,6 +236,11 @@ def test_commands_say_what_they_replace_and_undo_it(
 
 def test_what_became_of_a_model_is_said(install: Install) -> None:
     install("old")
+    folder = install_version("old", "0.9.0")
+    assert describe_status("old", "0.9.0") == "not in use"
+    log_event({"model": "old", "version": "0.9.0", "what": "imported", "note": ""})
+    assert describe_status("old", "0.9.0") == "not in use"
+    shutil.rmtree(folder)
     assert describe_status("old", "1.0.0") == "active"
     retire_model("old", "why")
     assert describe_status("old", "1.0.0") == "no longer in use"
