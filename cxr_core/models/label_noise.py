@@ -13,13 +13,13 @@ import numpy as np
 
 from cxr_core.errors import ModelError
 from cxr_core.presentation.wording import format_exact_threshold
-from cxr_core.workspace.json_record import Count, Fraction
+from cxr_core.workspace.json_record import Count, Fraction, JsonRecord
 
 Probability = TypeVar("Probability", float, np.ndarray)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rate:
+class Rate(JsonRecord):
     """A rate in [0, 1] with its 95 % interval. Raises ModelError for a value outside the interval."""
 
     value: Fraction
@@ -40,7 +40,7 @@ class Rate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelNoise:
+class LabelNoise(JsonRecord):
     """How the labels of one finding differ from the verdicts of readers.
 
     sensitivity: the share of films with the finding, as readers see it, that are labelled so.  false_positive_rate: the
@@ -88,7 +88,7 @@ class LabelNoise:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelRepair:
+class LabelRepair(JsonRecord):
     """Validation labels that the measured ratio contradicts, and that the thresholds were chosen without.
 
     present, absent: how many films of each label were left out.  rule: which, in words.  with_all_labels: what each

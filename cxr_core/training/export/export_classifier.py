@@ -18,19 +18,14 @@ from cxr_core.film.preprocess import normalise_grids
 from cxr_core.findings import ABNORMALITY
 from cxr_core.models.card import (
     ArchitectureArguments,
-    Calibration,
-    DecisionThresholds,
     ModelCard,
-    OperatingPoint,
     Population,
 )
 from cxr_core.models.confident_normal import ConfidentNormal
 from cxr_core.models.networks.architectures import FilmClassifier
 from cxr_core.models.networks.ensemble import EnsembleClassifier
 from cxr_core.models.store import save_model
-from cxr_core.reading.calibration import apply_calibration
-from cxr_core.reading.fitting.calibration import choose_operating_points, fit_platt
-from cxr_core.reading.fitting.conformal import choose_decisions
+from cxr_core.reading.fitting.finding import CalibratedFinding, calibrate_finding
 from cxr_core.reading.heatmaps import compute_baseline_attribution, forward_with_attribution
 from cxr_core.reading.ood import OodDetector, embed_maps
 from cxr_core.training.engine.trainer import TrainedNetwork
@@ -72,13 +67,10 @@ class FilmOutputs:
 class FindingFit:
     """What is fitted for one finding.
 
-    prevalence: share of positive films.  baseline: (h, w) usual attribution.  scale: attribution in full colour.
+    baseline: (h, w) usual attribution.  scale: attribution in full colour.
     """
 
-    calibration: Calibration
-    prevalence: float
-    operating_points: tuple[OperatingPoint, ...]
-    decisions: tuple[DecisionThresholds, ...]
+    calibrated: CalibratedFinding
     confident_normal: ConfidentNormal | None
     baseline: list[list[float]]
     scale: float
@@ -117,9 +109,10 @@ def export_classifier(
     distances = detector.measure_distance(torch.from_numpy(outputs.embeddings)).numpy()
     patients = films.select_split("val").table["patient"].to_numpy()
     fits = {
-        key: _fit_finding(key, outputs, splits["val"].labels, index, patients)
+        key: _fit_finding(recipe, outputs, splits["val"].labels, index, patients)
         for index, key in enumerate(recipe.findings)
     }
+    calibrated = {key: fit.calibrated for key, fit in fits.items()}
     manifest = run.load_manifest()
     record = TrainingRecord.of_run(recipe, manifest, trained, films, duration_s)
     card = ModelCard(
@@ -132,10 +125,11 @@ def export_classifier(
         arguments=_architecture_arguments(network, recipe, manifest.code),
         input_spec=recipe.input_spec(),
         population=intended_population(recipe),
-        calibration={key: fit.calibration for key, fit in fits.items()},
-        prevalence={key: fit.prevalence for key, fit in fits.items()},
-        operating_points={key: fit.operating_points for key, fit in fits.items()},
-        decisions={key: fit.decisions for key, fit in fits.items()},
+        calibration={key: one.calibration for key, one in calibrated.items()},
+        prevalence={key: one.prevalence for key, one in calibrated.items()},
+        label_noise={key: one.label_noise for key, one in calibrated.items() if one.label_noise},
+        operating_points={key: one.operating_points for key, one in calibrated.items()},
+        decisions={key: one.decisions for key, one in calibrated.items()},
         default_decisions={key: name for key, name in DEFAULT_DECISIONS.items() if key in fits},
         confident_normal={
             key: fit.confident_normal for key, fit in fits.items() if fit.confident_normal
@@ -193,32 +187,32 @@ def _as_stored(network: FilmClassifier, findings: int) -> FilmClassifier:
 
 
 def _fit_finding(
-    key: str, outputs: FilmOutputs, labels: np.ndarray, index: int, patients: np.ndarray
+    recipe: Recipe, outputs: FilmOutputs, labels: np.ndarray, index: int, patients: np.ndarray
 ) -> FindingFit:
     """Fit one finding on the validation films. labels: (N, L).  index: of the finding.  patients: (N,)."""
+    key = recipe.findings[index]
     source = f"{len(labels)} validation films carved from train by patient"
     known = ~np.isnan(labels[:, index])
     logits, known_labels = outputs.logits[known, index], labels[known, index]
-    calibration = fit_platt(logits, known_labels, f"Platt scaling on {source}")
-    probabilities = apply_calibration(calibration, logits)
-    points = choose_operating_points(probabilities, known_labels, source)
-    decisions = choose_decisions(probabilities, known_labels, source)
+    fitted = calibrate_finding(logits, known_labels, source, recipe.find_label_noise(key))
     confident_normal = None
     if key == ABNORMALITY:
         confident_normal = fit_confident_normal(
-            probabilities, known_labels, patients[known], source
+            fitted.probabilities, known_labels, patients[known], source
         )
     baseline = compute_baseline_attribution(outputs.attribution[labels[:, index] == 0, index])
     positive = outputs.attribution[labels[:, index] == 1, index]
     strongest = (positive - baseline).max(axis=(1, 2))
     figures = compute_finding_figures(
-        probabilities, known_labels, patients[known], points, decisions
+        fitted.probabilities,
+        known_labels,
+        patients[known],
+        fitted.operating_points,
+        fitted.decisions,
+        noise=fitted.label_noise,
     )
     return FindingFit(
-        calibration=calibration,
-        prevalence=float(np.mean(known_labels)),
-        operating_points=points,
-        decisions=decisions,
+        calibrated=fitted,
         confident_normal=confident_normal,
         baseline=baseline.astype(float).round(6).tolist(),
         scale=float(max(np.quantile(strongest, FULL_COLOUR_QUANTILE), MIN_SCALE)),

@@ -9,6 +9,7 @@ from cxr_core.evaluation.metrics.metrics import expected_calibration_error
 from cxr_core.models.label_noise import LabelNoise, Rate
 from cxr_core.reading.calibration import apply_calibration
 from cxr_core.reading.fitting.calibration import fit_logistic, fit_platt
+from cxr_core.reading.fitting.false_positives import bound_false_positives
 
 FILMS = 100_000
 
@@ -83,3 +84,24 @@ def test_labels_that_tell_nothing_are_refused(sensitivity, false_positives):
 def test_a_rate_outside_its_interval_is_refused():
     with pytest.raises(ModelError, match=r"0.3 with an interval from 0.1 to 0.2"):
         Rate(value=0.3, low=0.1, high=0.2)
+
+
+def test_a_stated_false_positive_rate_is_kept_where_labels_agree_with_it(films):
+    logits, _, labels = films
+    assert bound_false_positives(logits[:20_000], labels[:20_000], REPORTS) is REPORTS
+    exact = make_noise(0.27, 0.0)
+    assert bound_false_positives(logits[:500], labels[:500], exact) is exact
+
+
+def test_a_false_positive_rate_that_labels_contradict_is_lowered():
+    rng = np.random.default_rng(4)
+    logits = rng.normal(0, 3, 20_000)
+    truth = rng.random(20_000) < expit(0.7 * logits - 2)
+    labels = (rng.random(20_000) < np.where(truth, 0.27, 0.004)).astype(float)
+    found = bound_false_positives(logits, labels, REPORTS)
+    rate = found.false_positive_rate
+    assert rate.low <= 0.004 <= rate.high < 0.01
+    assert found.sensitivity == REPORTS.sensitivity
+    assert "contradicted by the 20000 validation films and was lowered to" in found.source
+    fitted = apply_calibration(fit_platt(logits, labels, "a test", found), logits)
+    assert expected_calibration_error(fitted, truth) < 0.03
