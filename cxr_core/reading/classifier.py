@@ -17,6 +17,7 @@ from cxr_core.film.preprocess import Placement, normalise_grids, to_grid
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import ModelCard
 from cxr_core.models.networks.architectures import FilmClassifier
+from cxr_core.models.networks.fusion import fuse_batch_norm
 from cxr_core.models.store import load_card, load_network, load_ood_statistics
 from cxr_core.reading.calibration import calibrate_logits
 from cxr_core.reading.cores import PROCESS_CORES, CoreScheduler
@@ -38,16 +39,20 @@ class _ForwardPass:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Classifier:
-    """A card, its network and the statistics of its training films. ood_detector: None scores every film 0."""
+    """A card, its network and the statistics of its training films. ood_detector: None scores every film 0.
+
+    network: with batch normalisation fused into its convolutions.  folder: where both were loaded from, if they were.
+    """
 
     card: ModelCard
     network: FilmClassifier
     ood_detector: OodDetector | None = None
     cores: CoreScheduler = PROCESS_CORES
+    folder: Path | None = None
 
     @classmethod
     def load(cls, folder: Path) -> "Classifier":
-        """The classifier of a model folder, which has read one empty film.
+        """The classifier of a model folder, which has read one film of noise.
 
         Raises ModelError when the folder is incomplete or damaged, or its files do not belong together.
         """
@@ -57,13 +62,16 @@ class Classifier:
         detector = OodDetector(statistics) if statistics is not None else None
         if detector is not None and detector.is_degenerate:
             detector = None
-        classifier = cls(card=card, network=network, ood_detector=detector)
-        side = card.input_spec.side
+        classifier = cls(card=card, network=network, ood_detector=detector, folder=folder)
         try:
-            classifier.read_grids(np.zeros((1, side, side), np.uint8), [(side, side)])
+            fuse_batch_norm(network, classifier._predict_noise)
         except (ReadingError, RuntimeError, ValueError) as error:
             raise ModelError(f"{printable(folder)} cannot read a film: {error}") from error
         return classifier
+
+    def load_trained_network(self) -> FilmClassifier:
+        """The network with each of its layers as it was trained. Raises ModelError when its folder was changed."""
+        return load_network(self.folder, self.card) if self.folder else self.network
 
     def read(self, film: Radiograph) -> ModelOutput:
         """Read one film. Raises ReadingError when the network gives no finite number."""
@@ -112,6 +120,12 @@ class Classifier:
             scale=1.0,
             placement=exact.placement,
         )
+
+    def _predict_noise(self) -> np.ndarray:
+        """Logits (L,) of a film of noise."""
+        side = self.card.input_spec.side
+        noise = np.random.default_rng(0).integers(0, 256, (1, side, side), np.uint8)
+        return self.read_grids(noise, [(side, side)])[0].logits
 
     def _forward(self, inputs: Tensor, single_core: bool) -> _ForwardPass:
         with self.cores.forward_pass(single_core=single_core):

@@ -14,6 +14,7 @@ import torch
 from cxr_core.errors import ModelError, ReadingError
 from cxr_core.film.preprocess import Placement, normalise_grids, to_grid
 from cxr_core.film.radiograph import Radiograph
+from cxr_core.models.networks.fusion import fuse_batch_norm
 from cxr_core.models.networks.segmenter import FilmSegmenter
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_segmenter, load_segmenter_card
@@ -37,13 +38,12 @@ class Segmenter:
 
     @classmethod
     def load(cls, folder: Path) -> "Segmenter":
-        """The segmenter of a model folder, which has segmented one empty film. Raises ModelError for a damaged one."""
+        """The segmenter of a model folder, which has segmented some noise. Raises ModelError for a damaged one."""
         card = load_segmenter_card(folder)
         network = load_segmenter(folder, card).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         segmenter = cls(card=card, network=network)
-        side = card.input_spec.side
         try:
-            segmenter.predict_augmented(np.zeros((1, side, side), np.uint8))
+            fuse_batch_norm(network, segmenter._predict_noise)
         except (ReadingError, RuntimeError) as error:
             raise ModelError(f"{printable(folder)} cannot segment a film: {error}") from error
         return segmenter
@@ -101,6 +101,12 @@ class Segmenter:
             )
         film_maps, augmented_maps = maps[: len(grids)], maps[len(grids) :]
         return np.stack([film_maps, [_undo_augmentation(one) for one in augmented_maps]], axis=1)
+
+    def _predict_noise(self) -> np.ndarray:
+        """The maps of a film of noise."""
+        side = self.card.input_spec.side
+        noise = np.random.default_rng(0).integers(0, 256, (1, side, side), np.uint8)
+        return self.predict_augmented(noise)
 
 
 def _augment_grid(grid: np.ndarray) -> np.ndarray:

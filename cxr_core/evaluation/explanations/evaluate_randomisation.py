@@ -93,7 +93,7 @@ def evaluate_randomisation(
 
     grids: (N, S, S) uint8, films on the model's grid.  patients: (N,).  randomise: makes a random network.
     """
-    card, network = classifier.card, classifier.network
+    card, network = classifier.card, classifier.load_trained_network()
     attributions = compute_attributions(network, grids, card)
     by_stage: dict[str, np.ndarray] = {}  # (D, N, L) of each stage
     for stage in STAGES:
