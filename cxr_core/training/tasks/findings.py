@@ -56,7 +56,7 @@ class FindingsTask:
         """By the recipe's `balance`; a film is positive with any of the recipe's own findings."""
         if self.recipe.balance == "none":
             return None
-        positive = np.nanmax(films.labels[:, : self._own_count], axis=1) > 0
+        positive = (films.labels[:, : self._own_count] == 1).any(axis=1)
         factor = self.recipe.oversample_factor or (~positive).sum() / max(1, positive.sum())
         return np.where(positive, factor, 1.0)
 

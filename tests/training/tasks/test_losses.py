@@ -175,3 +175,13 @@ def test_films_are_counted_by_the_labels_that_a_task_adjusts_by() -> None:
     logits, labels = torch.zeros(1, 2), torch.ones(1, 2)
     found = create_task(recipe, films).summed_loss(logits, labels)
     assert float(found) == pytest.approx(float(reference_loss(recipe, logits, labels)), rel=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_films_without_a_known_label_are_sampled_once() -> None:
+    labels = np.array([[1, NAN], [NAN, NAN], [0, 0], [NAN, 1]], np.float32)
+    films = FilmSet.from_grids(np.zeros((4, 32, 32), np.uint8), labels)
+    task = FindingsTask(replace(RECIPE, balance="oversample", oversample_factor=5.0))
+    weights = task.sampling_weights(films)
+    assert weights is not None
+    assert weights.tolist() == [5, 1, 1, 5]
