@@ -23,6 +23,7 @@ from cxr_core.evaluation.metrics.multiple_testing import (
     adjust_for_multiple_testing,
     estimate_difference,
 )
+from cxr_core.evaluation.metrics.reported import take_calibrated
 from cxr_core.evaluation.metrics.results import AdjustedDifference
 from cxr_core.models.figures import Figure
 from cxr_core.workspace.json_record import JsonRecord
@@ -159,13 +160,12 @@ def _names_of_films(table: pd.DataFrame) -> pd.Series:
 def _join_tables(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, int]:
     """Rows that all have, with the probabilities as columns 0, 1, …; and how many labels were not the same."""
     key = ["film", "finding"]
-    joined = tables[0][[*key, "patient", "label"]].assign(**{"0": tables[0]["probability"]})
+    joined = tables[0][[*key, "patient", "label"]].assign(**{"0": take_calibrated(tables[0])})
     label_columns = ["label"]
     for place, table in enumerate(tables[1:], start=1):
         label_columns.append(f"label_{place}")
-        columns = table[[*key, "probability", "label"]].rename(
-            columns={"probability": str(place), "label": f"label_{place}"}
-        )
+        columns = table[[*key, "label"]].rename(columns={"label": f"label_{place}"})
+        columns[str(place)] = take_calibrated(table)
         joined = joined.merge(columns, on=key)
     labels = joined[label_columns].to_numpy(np.float64)
     known = ~np.isnan(labels).any(axis=1)

@@ -26,6 +26,7 @@ from cxr_core.evaluation.metrics.figures import (
     compute_finding_figures,
     compute_macro_figures,
 )
+from cxr_core.evaluation.metrics.reported import name_calibrated, take_calibrated
 from cxr_core.evaluation.metrics.results import (
     ClassificationReport,
     EvaluatedData,
@@ -34,7 +35,7 @@ from cxr_core.evaluation.metrics.results import (
 from cxr_core.evaluation.metrics.subgroups import compute_subgroups
 from cxr_core.evaluation.store.folder import Evaluation, OutsidePopulation
 from cxr_core.inference import classify_films, predict_films, tabulate_predictions
-from cxr_core.models.card import ModelCard
+from cxr_core.models.card import DecisionThresholds, ModelCard, OperatingPoint
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card, load_segmenter_card, update_card
 from cxr_core.reading.classifier import Classifier
@@ -153,11 +154,10 @@ def _compute_figures_of_finding(card: ModelCard, key: str, rows: pd.DataFrame) -
     views = {}
     if len(by_view) > 1:
         views = {
-            view: compute_finding_figures(*_arrays(films), points, decisions)
-            for view, films in by_view.items()
+            view: _compute_own_figures(films, points, decisions) for view, films in by_view.items()
         }
     return replace(
-        compute_finding_figures(*_arrays(rows), points, decisions),
+        _compute_own_figures(rows, points, decisions),
         views=views,
         subgroups=compute_subgroups(rows, card.operating_point(key, BALANCED)).as_recorded(),
         degenerate=describe_degenerate_output(
@@ -166,6 +166,17 @@ def _compute_figures_of_finding(card: ModelCard, key: str, rows: pd.DataFrame) -
             find_thresholds(card, key, DEFAULT_DECISION, fused=False),
         ),
     )
+
+
+def _compute_own_figures(
+    rows: pd.DataFrame,
+    points: tuple[OperatingPoint, ...],
+    decisions: tuple[DecisionThresholds, ...],
+) -> FindingFigures:
+    figures = compute_finding_figures(
+        *_arrays(rows), points, decisions, calibrated=take_calibrated(rows)
+    )
+    return replace(figures, calibration_of=name_calibrated(rows))
 
 
 def _add_heatmap_figures(
@@ -205,7 +216,8 @@ def _compute_report(card: ModelCard, key: str, rows: pd.DataFrame) -> Classifica
 
 
 def _compute_curves(card: ModelCard, key: str, rows: pd.DataFrame) -> FindingCurves:
-    return compute_finding_curves(*_arrays(rows), card.operating_points[key])
+    points = card.operating_points[key]
+    return compute_finding_curves(*_arrays(rows), points, take_calibrated(rows))
 
 
 def _arrays(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.models.card import Population
 from cxr_core.reading.impression import write_impression
 from cxr_core.reading.interpret import interpret
@@ -36,6 +37,16 @@ def test_models_that_differ_give_one_undecided_finding_that_says_so() -> None:
     assert write_impression(reading).startswith(f"Pneumonia is undecided. {remark}")
     assert "is suspected" not in write_impression(reading)
     assert reading.suspicion == read(0.97, 0.97).suspicion  # sorts as by the more suspicious one
+
+
+def test_no_number_is_named_where_a_flag_allows_no_verdict() -> None:
+    flag = QualityFlag("inverted", "It seems inverted.", withholds_call=True)
+    examined = examination(output(GOOD, 0.97), output(WEAK, 0.2), concerns=(flag,))
+    reading = interpret(examined, Patient(age_years=30.0), "youden")
+    assert reading.findings[0].undecided_because == "It seems inverted."
+    text = write_impression(reading) + " ".join(reading.warnings)
+    assert "2 models answer it (good 1.0.0, weak 1.0.0), and none gives a verdict here" in text
+    assert "%" not in text
 
 
 def test_json_keeps_its_fields_and_adds_the_opinions() -> None:

@@ -123,8 +123,13 @@ def compute_finding_curves(
     labels: np.ndarray,
     patients: np.ndarray,
     points: Sequence[OperatingPoint],
+    calibrated: np.ndarray | None = None,
 ) -> FindingCurves:
-    """All curves of one finding. probabilities in [0, 1], labels 0 or 1, patients: (N,)."""
+    """All curves of one finding. probabilities in [0, 1], labels 0 or 1, patients: (N,).
+
+    calibrated: (N,) what calibration is measured of, where it is not the probabilities; see `reported`.
+    """
+    scored = probabilities if calibrated is None else calibrated
     precision_recall = net_benefit = None
     if np.any(labels == 1):
         precision_recall = _compute_precision_recall(probabilities, labels)
@@ -133,7 +138,7 @@ def compute_finding_curves(
     return FindingCurves(
         roc=compute_roc(probabilities, labels),
         precision_recall=precision_recall,
-        calibration=compute_calibration_bins(probabilities, labels, patients),
+        calibration=compute_calibration_bins(scored, labels, patients),
         confusion={
             point.name: _count_at_point(point.threshold, probabilities, labels) for point in points
         },

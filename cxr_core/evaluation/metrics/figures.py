@@ -27,7 +27,6 @@ from cxr_core.evaluation.metrics.results import (
 )
 from cxr_core.models.card import DecisionThresholds, OperatingPoint
 from cxr_core.models.figures import Figure
-from cxr_core.models.label_noise import LabelNoise
 
 BALANCED = "youden"  # the operating point of figures that need one and do not name it
 CLASS_RATES = ("precision", "recall", "f1")
@@ -43,19 +42,19 @@ def compute_finding_figures(
     points: tuple[OperatingPoint, ...],
     decisions: tuple[DecisionThresholds, ...] = (),
     *,
-    noise: LabelNoise | None = None,
+    calibrated: np.ndarray | None = None,
 ) -> FindingFigures:
     """Figures of one finding, rounded as they are recorded. probabilities, labels (0 or 1), patients: (N,).
 
-    points: operating points, the balanced one among them.  decisions: those with two thresholds.  noise: of labels that
-    differ from a reader's verdict, of which the probabilities are; calibration is then that of the reported ones.
+    points: operating points, the balanced one among them.  decisions: those with two thresholds.
+    calibrated: (N,) what calibration is measured of, where it is not the probabilities; see `reported`.
     `auroc_delong` is given only where each film is of another patient, as its interval requires.
     """
 
-    reported = noise.to_reported(probabilities) if noise else probabilities
+    scored = probabilities if calibrated is None else calibrated
 
     def measure(resamples: Resamples) -> dict[str, np.ndarray]:
-        values = _compute_scores(reported, labels, resamples)
+        values = _compute_scores(scored, labels, resamples)
         for point in points:
             calls = probabilities >= point.threshold
             confusion = metrics.count_confusion(calls, labels, resamples)

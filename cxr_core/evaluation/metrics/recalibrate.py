@@ -23,9 +23,11 @@ from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics import metrics
 from cxr_core.evaluation.metrics.calibration_slope import fit_calibration_line
 from cxr_core.evaluation.metrics.metrics import EPS
+from cxr_core.evaluation.metrics.reported import REPORTED, name_calibrated, take_calibrated
 from cxr_core.evaluation.metrics.results import EvaluationHead
 from cxr_core.models.card import ModelCard, OperatingPoint
 from cxr_core.models.figures import Figure
+from cxr_core.models.label_noise import LabelNoise
 from cxr_core.workspace.json_record import Count, Fraction, JsonRecord
 
 FITTING_SHARE = 0.3  # of the patients
@@ -197,10 +199,11 @@ def shift_prior(before: float, after: float) -> Correction:
     )
 
 
-def choose_fit(method: str, card: ModelCard, finding: str) -> Fit:
+def choose_fit(method: str, card: ModelCard, finding: str, noise: LabelNoise | None = None) -> Fit:
     """What fits a method's correction: "temperature", "line", "prior", or "prior=SHARE" with a stated prevalence.
 
-    "prior" takes the share of positives among the films fitted on. Raises DataError for other methods, and when a prior
+    "prior" takes the share of positives among the films fitted on. noise: of the labels, where they are those of
+    reports and not the reader's, whose prevalence the card has. Raises DataError for other methods, and when a prior
     shift is wanted of a model whose card does not record how many of the films it was calibrated on were positive.
     """
     if method == "temperature":
@@ -213,6 +216,7 @@ def choose_fit(method: str, card: ModelCard, finding: str) -> Fit:
             f"unknown recalibration {method!r}; choose from prior, prior=SHARE, temperature, line"
         )
     before = _prevalence_at_calibration(card, finding)
+    before = noise.to_reported(before) if noise else before
     try:
         after = float(share) if stated else None
     except ValueError:
@@ -247,7 +251,8 @@ def recalibrate_finding(
     """Recalibrate one finding on a share of the patients, drawn by the seed, and measure on the others.
 
     rows: of one finding, with patient, label (known) and probability. point: whose threshold calls, before and after.
-    Raises DataError when either part lacks a class.
+    What is recalibrated is what calibration is measured of, see `reported`. Raises DataError when either part lacks a
+    class.
     """
     finding = str(rows["finding"].iloc[0])
     fitting, others = _split_patients(rows, share, seed)
@@ -256,13 +261,15 @@ def recalibrate_finding(
             raise DataError(
                 f"{finding}: the patients {purpose} are all of one class; there are too few to recalibrate"
             )
-    correction = choose_fit(method, card, finding)(*_arrays(fitting))
+    noise = card.label_noise.get(finding) if name_calibrated(rows) == REPORTED else None
+    threshold = noise.to_reported(point.threshold) if noise else point.threshold
+    correction = choose_fit(method, card, finding, noise)(*_arrays(fitting))
     own, labels = _arrays(others)
     recalibrated = correction.apply(own)
 
     def measure(sample: Resamples) -> dict[tuple[str, str], np.ndarray]:
-        before = _compute_calibration(own, labels, point.threshold, sample)
-        after = _compute_calibration(recalibrated, labels, point.threshold, sample)
+        before = _compute_calibration(own, labels, threshold, sample)
+        after = _compute_calibration(recalibrated, labels, threshold, sample)
         values = {}
         for name in CALIBRATION_FIGURES:
             values["before", name] = before[name]
@@ -272,7 +279,7 @@ def recalibrate_finding(
 
     patients = others["patient"].to_numpy(str)
     values = bootstrap_patients(measure, patients, resamples=resamples, seed=seed)
-    thresholds = map_thresholds(card.operating_points[finding], correction)
+    thresholds = map_thresholds(card.operating_points[finding], correction, noise)
     return RecalibratedFinding(
         method=method,
         correction=correction,
@@ -323,12 +330,13 @@ def recalibrate(
 
 
 def map_thresholds(
-    points: Sequence[OperatingPoint], correction: Correction
+    points: Sequence[OperatingPoint], correction: Correction, noise: LabelNoise | None = None
 ) -> dict[str, MappedThreshold]:
-    """By name of an operating point, what its threshold becomes."""
+    """By name of an operating point, what its threshold becomes. noise: where reported probabilities are corrected."""
     mapped = {}
     for point in points:
-        recalibrated = round(float(correction.apply(np.array(point.threshold))), 6)
+        before = noise.to_reported(point.threshold) if noise else point.threshold
+        recalibrated = round(float(correction.apply(np.array(before))), 6)
         mapped[point.name] = MappedThreshold(own=point.threshold, recalibrated=recalibrated)
     return mapped
 
@@ -371,7 +379,7 @@ def _select_figures(
 
 
 def _arrays(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    return rows["probability"].to_numpy(np.float64), rows["label"].to_numpy(np.float64)
+    return take_calibrated(rows), rows["label"].to_numpy(np.float64)
 
 
 def _count_films(rows: pd.DataFrame) -> FilmCounts:

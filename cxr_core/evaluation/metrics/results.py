@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from cxr_core.evaluation.metrics.reported import Calibrated
 from cxr_core.models.figures import AttributionInside, Figure, Localisation
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.json_record import Count, Fraction, JsonRecord
@@ -135,6 +136,7 @@ class FindingFigures(JsonRecord):
     accuracy to lr_negative are taken at the balanced operating point.  points: figures at each operating point.
     decisions: figures of each decision with two thresholds.
     auroc_delong: where each film is of another patient.  views: where both PA and AP films occur.
+    calibration_of: the probability that calibration is measured of; see `reported`.
     degenerate: why the model's answers are of no use, as sentences; empty when they may be.
     attribution_inside: where a segmenter was there.  localisation: where films have boxes.
     """
@@ -169,6 +171,7 @@ class FindingFigures(JsonRecord):
     auroc_delong: Figure | None = None
     views: Mapping[str, "FindingFigures"] = field(default_factory=dict)
     subgroups: Subgroups | None = None
+    calibration_of: Calibrated = "probability"
     degenerate: str = ""
     attribution_inside: AttributionInside | None = None
     localisation: Localisation | None = None
@@ -225,14 +228,16 @@ class MacroFigures(JsonRecord):
 class EvaluatedPopulation(JsonRecord):
     """Which films of a split an evaluation keeps to.
 
-    text: the patients whom the model is for.  films, data_sha256: of the whole split.  outside: films left out, by
-    reason.  unknown: films of unknown age or view, where the population is limited by it; they count as inside.
+    text: the patients whom the model is for.  films, patients, data_sha256: of the whole split; patients is 0 where an
+    evaluation has not recorded it.  outside: films left out, by reason.  unknown: films of unknown age or view, where
+    the population is limited by it; they count as inside.
     """
 
     WRITES_DEFAULTS: ClassVar[bool] = True
 
     text: str
     films: Count
+    patients: Count = 0
     data_sha256: str
     outside: Mapping[str, Count] = field(default_factory=dict)
     unknown: Mapping[str, Count] = field(default_factory=dict)

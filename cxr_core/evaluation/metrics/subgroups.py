@@ -20,6 +20,7 @@ from cxr_core.evaluation.metrics.multiple_testing import (
     adjust_for_multiple_testing,
     estimate_difference,
 )
+from cxr_core.evaluation.metrics.reported import take_calibrated
 from cxr_core.evaluation.metrics.results import AdjustedDifference, Subgroup, Subgroups
 from cxr_core.models.card import OperatingPoint
 
@@ -37,6 +38,7 @@ class _Films:
     """The films of one finding. level_of: by kind of subgroup, the one that each film is in, missing where unknown."""
 
     probabilities: np.ndarray  # (N,)
+    calibrated: np.ndarray  # (N,) held against the labels
     labels: np.ndarray  # (N,) 0 or 1
     patients: np.ndarray  # (N,) numbers, in the order of the patients' names
     threshold: float
@@ -74,6 +76,7 @@ def compute_subgroups(
     levels = {by: names for by, names in _levels(rows) if len(names.dropna().unique()) > 1}
     films = _Films(
         probabilities=rows["probability"].to_numpy(np.float64),
+        calibrated=take_calibrated(rows),
         labels=rows["label"].to_numpy(np.float64),
         patients=np.unique(rows["patient"].to_numpy(str), return_inverse=True)[1],
         threshold=point.threshold,
@@ -167,7 +170,7 @@ def _bootstrap_groups(
     # The sums of all subgroups of all kinds at once: each pass over the resamples costs as much as many a sum.
     masks = np.concatenate([kind.masks for kind in kinds], axis=1)
     cells = _list_cells(films, masks)
-    gaps = masks * (films.probabilities - films.labels)[:, None]
+    gaps = masks * (films.calibrated - films.labels)[:, None]
     ends = np.cumsum([kind.masks.shape[1] for kind in kinds])[:-1]
 
     def measure(sample: Resamples) -> dict[tuple[str, GroupKey, str], np.ndarray]:

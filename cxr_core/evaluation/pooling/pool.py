@@ -27,6 +27,7 @@ from cxr_core.evaluation.metrics.figures import (
     compute_finding_figures,
     compute_macro_figures,
 )
+from cxr_core.evaluation.metrics.reported import name_calibrated, take_calibrated
 from cxr_core.evaluation.metrics.results import (
     RATES,
     ClassificationReport,
@@ -132,7 +133,8 @@ class _PooledFinding:
     def compute_curves(self) -> FindingCurves:
         """The curves of the pooled probabilities, and the confusion of the folds' own calls."""
         probabilities, labels, patients = self.arrays
-        curves = compute_finding_curves(probabilities, labels, patients, self._points)
+        calibrated = take_calibrated(self._rows)
+        curves = compute_finding_curves(probabilities, labels, patients, self._points, calibrated)
         confusion = {
             point.name: _count_confusion(point.threshold, self._call(point.name), labels)
             for point in self._points
@@ -141,7 +143,10 @@ class _PooledFinding:
 
     def _compute_own_figures(self) -> FindingFigures:
         probabilities, labels, patients = self.arrays
-        figures = compute_finding_figures(probabilities, labels, patients, self._points)
+        figures = compute_finding_figures(
+            probabilities, labels, patients, self._points, calibrated=take_calibrated(self._rows)
+        )
+        figures = replace(figures, calibration_of=name_calibrated(self._rows))
         points: dict[str, PointFigures] = {}
         for point in self._points:
             calls = self._call(point.name)

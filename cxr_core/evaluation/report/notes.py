@@ -1,7 +1,8 @@
-"""Says what makes the figures of an evaluation look better than the model is."""
+"""Says what has to be known before the figures of an evaluation are believed."""
 
 from collections.abc import Iterator, Mapping
 
+from cxr_core.evaluation.metrics.reported import CALIBRATION_OF_REPORTS, REPORTED
 from cxr_core.evaluation.metrics.results import FindingFigures
 from cxr_core.presentation.wording import finding_name
 
@@ -13,9 +14,11 @@ FITTED_HERE = "fitted on these films"
 
 
 def list_notes(figures: Mapping[str, FindingFigures], calibrated_here: bool) -> Iterator[str]:
-    """A note for each finding whose output is of no use, and one where the calibration was fitted on these films."""
+    """Notes: output of no use, calibration held against reports, calibration that was fitted on these films."""
     for key, of_finding in figures.items():
         if of_finding.degenerate:
             yield f"{finding_name(key)}: {of_finding.degenerate}"
+        if of_finding.calibration_of == REPORTED:
+            yield f"{finding_name(key)}: {CALIBRATION_OF_REPORTS}"
     if calibrated_here:
         yield CALIBRATED_HERE

@@ -23,6 +23,7 @@ from cxr_core.evaluation.metrics.curves import (
 )
 from cxr_core.evaluation.metrics.degenerate import describe_degenerate_output
 from cxr_core.evaluation.metrics.recalibrate import Recalibration
+from cxr_core.evaluation.metrics.reported import take_calibrated
 from cxr_core.evaluation.metrics.results import EvaluationMetrics, FindingFigures
 from cxr_core.evaluation.metrics.sweep import (
     LOG_ODDS_EDGES,
@@ -170,7 +171,7 @@ def compute_finding_view(
         points=points,
         sweep=sweep_thresholds(probabilities, labels),
         bands=compute_confidence_bands(probabilities, labels, patients, thresholds),
-        calibration=compute_calibration_bins(probabilities, labels, patients),
+        calibration=compute_calibration_bins(take_calibrated(films), labels, patients),
         distribution=bin_probabilities(probabilities, labels),
         distribution_by_log_odds=bin_probabilities(probabilities, labels, LOG_ODDS_EDGES),
     )

@@ -24,6 +24,12 @@ from cxr_core.evaluation.metrics.delong import compute_delong_auroc
 from cxr_core.evaluation.metrics.metrics import auroc, expected_calibration_error
 from cxr_core.evaluation.metrics.multiple_testing import adjust_by_holm
 from cxr_core.evaluation.metrics.paired import BOOTSTRAP, DELONG, AurocDifference, compare_aurocs
+from cxr_core.evaluation.metrics.reported import (
+    CALIBRATION_OF_REPORTS,
+    REPORTED,
+    name_calibrated,
+    take_calibrated,
+)
 from cxr_core.models.card import ModelCard
 from cxr_core.models.figures import Figure
 from cxr_core.presentation.wording import format_count
@@ -185,7 +191,8 @@ def _check_calibration(key: str, rows: pd.DataFrame | None, limits: Limits) -> C
     too_few = _describe_too_few(rows, limits.cases)
     if rows is None or too_few:
         return _undecided("calibration error", key, too_few)
-    probabilities, labels, patients = _arrays(rows)
+    _, labels, patients = _arrays(rows)
+    probabilities = take_calibrated(rows)
 
     def measure(resamples: Resamples) -> dict[str, np.ndarray]:
         weights = resamples.to_weights()
@@ -199,6 +206,8 @@ def _check_calibration(key: str, rows: pd.DataFrame | None, limits: Limits) -> C
         f"{_describe_figure(figure)}, where calibrated probabilities would show {expected:.3f} on as many films; it "
         f"may lie {limits.calibration_error:.2f} above that."
     )
+    if name_calibrated(rows) == REPORTED:
+        sentence += f" {CALIBRATION_OF_REPORTS}"
     return Check(
         name="calibration error",
         finding=key,

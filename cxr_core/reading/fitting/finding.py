@@ -27,6 +27,13 @@ class CalibratedFinding:
     operating_points: tuple[OperatingPoint, ...]
     decisions: tuple[DecisionThresholds, ...]
 
+    @property
+    def reported(self) -> np.ndarray:
+        """(N,) the chance that a film is labelled, to be held against the labels."""
+        if self.label_noise is None:
+            return self.probabilities
+        return self.label_noise.to_reported(self.probabilities)
+
 
 def calibrate_finding(
     logits: np.ndarray,

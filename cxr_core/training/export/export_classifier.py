@@ -209,7 +209,7 @@ def _fit_finding(
         patients[known],
         fitted.operating_points,
         fitted.decisions,
-        noise=fitted.label_noise,
+        calibrated=fitted.reported,
     )
     return FindingFit(
         calibrated=fitted,

@@ -1,5 +1,7 @@
 """Masks whose diameters are true give those diameters, wherever and however large the film is."""
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from cxr_core.film.phantom.phantom import PhantomSpec, compute_truth
 from cxr_core.film.preprocess import InputSpec, Placement, to_grid
 from cxr_core.findings import STRUCTURES
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult, find_contours
+from cxr_core.reading.cardiothoracic.outline_checks import CUT_LUNG_ERROR
 
 SPEC = InputSpec(side=192)
 PIXEL = 1 / 96  # of the maps, as a share of the film's width
@@ -131,6 +134,10 @@ def test_a_lung_cut_off_at_the_side_is_a_warning():
     assert result.warnings == (
         "The right lung reaches the side of the film: the thorax may be wider than measured.",
     )
+    touching = masks["right_lung"][:, 130].mean()
+    assert touching > 0.2
+    added = 1.96 * CUT_LUNG_ERROR * touching
+    assert result.half_width == pytest.approx(math.hypot(2 * 0.01, added), abs=0.006)
 
 
 def test_unstable_contours_widen_the_interval_and_are_a_warning():

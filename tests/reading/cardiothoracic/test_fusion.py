@@ -11,7 +11,14 @@ from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.card import Fusion, ModelCard, OperatingPoint
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult
 from cxr_core.reading.cardiothoracic.fusion import fuse_probability
-from cxr_core.reading.cardiothoracic.ratio import CHILD, RATIO, VIEW_AP, VIEW_UNKNOWN, Measurement
+from cxr_core.reading.cardiothoracic.ratio import (
+    CHILD,
+    RATIO,
+    READER_ERROR,
+    VIEW_AP,
+    VIEW_UNKNOWN,
+    Measurement,
+)
 from cxr_core.reading.interpret import (
     interpret,
     recompute_with_edited_ratio,
@@ -33,35 +40,58 @@ FITTED = Fusion(
     ap=-0.6,
     operating_points=(OperatingPoint(name="youden", threshold=0.33, source="a test"),),
     source="a test",
+    ratio_variance=0.0016,
 )
 CARD = tiny_card("heart", ("cardiomegaly",), fusion={"cardiomegaly": FITTED})
-MEASURED = Measurement(value=0.56, low=0.54, high=0.58, model="m", version="1")
+MEASURED = Measurement(value=0.56, low=0.52, high=0.60, standard_error=0.02, model="m", version="1")
+WEIGHT = 0.0016 / (0.0016 + 0.02**2)  # 0.8
 
 
 @pytest.mark.parametrize(("view", "share"), [("PA", 0), ("AP", 1), (None, 0.5)])
 def test_fusion_follows_the_formula_of_the_card(view, share):
     probability, parts = fuse_probability(CARD, "cardiomegaly", 0.3, MEASURED, view)
-    expected = expit(-0.4 + 0.7 * logit(0.3) + 20 * (0.56 - 0.5) - 0.6 * share)
+    fused = -0.4 + 0.7 * logit(0.3) + 20 * (0.56 - 0.5) - 0.6 * share
+    expected = expit((1 - WEIGHT) * logit(0.3) + WEIGHT * fused)
     assert probability == pytest.approx(expected, abs=1e-9)
-    assert parts.to_json() == {"classifier": 0.3, RATIO: 0.56}
+    assert parts.to_json() == {"classifier": 0.3, RATIO: 0.56, "weight": 0.8}
+
+
+def test_the_less_certain_a_ratio_the_less_it_counts():
+    by_error = []
+    for error in (0.0, 0.01, 0.05, 0.2, 5.0):
+        uncertain = replace(MEASURED, standard_error=error)
+        by_error.append(fuse_probability(CARD, "cardiomegaly", 0.3, uncertain, "PA")[0])
+    assert by_error == sorted(by_error, reverse=True)
+    assert by_error[0] == pytest.approx(expit(-0.4 + 0.7 * logit(0.3) + 20 * 0.06))
+    assert by_error[-1] == pytest.approx(0.3, abs=1e-3)
+
+
+def test_a_card_fitted_without_weights_counts_ratios_of_usual_certainty_fully():
+    card = replace(CARD, fusion={"cardiomegaly": replace(FITTED, ratio_variance=None)})
+    fully = expit(-0.4 + 0.7 * logit(0.3) + 20 * 0.06)
+    assert fuse_probability(card, "cardiomegaly", 0.3, MEASURED, "PA")[0] == pytest.approx(fully)
+    uncertain = replace(MEASURED, standard_error=0.06)
+    assert 0.3 < fuse_probability(card, "cardiomegaly", 0.3, uncertain, "PA")[0] < fully - 0.05
 
 
 @pytest.mark.parametrize(
-    "measured",
+    ("measured", "parts"),
     [
-        None,
-        replace(MEASURED, value=None, reasons=("No heart was found on this picture.",)),
-        replace(
-            MEASURED,
-            reasons=(
-                "The contour of the heart changes when the film is made slightly smaller and brighter.",
-            ),
+        (None, False),
+        (replace(MEASURED, version="2"), False),
+        (
+            replace(MEASURED, value=None, standard_error=None, reasons=("No heart was found.",)),
+            True,
         ),
-        replace(MEASURED, version="2"),
+        (replace(MEASURED, taper=0.0), True),
     ],
 )
-def test_a_missing_untrusted_or_foreign_ratio_is_not_fused(measured):
-    assert fuse_probability(CARD, "cardiomegaly", 0.3, measured, "PA") == (0.3, None)
+def test_a_missing_or_foreign_ratio_leaves_the_classifiers_probability(measured, parts):
+    probability, found = fuse_probability(CARD, "cardiomegaly", 0.3, measured, "PA")
+    assert probability == 0.3
+    # Whoever asks the segmenter in vain decides by the fusion's thresholds all the same.
+    assert (found is not None) is parts
+    assert found is None or found.describe() == "network 30 % alone, no usable CTR"
 
 
 def test_a_card_without_fusion_keeps_the_classifiers_probability():
@@ -72,10 +102,10 @@ def test_a_card_without_fusion_keeps_the_classifiers_probability():
 
 
 @pytest.mark.parametrize("reason", [VIEW_AP, VIEW_UNKNOWN, CHILD])
-def test_reasons_of_view_and_age_do_not_prevent_fusion(reason):
-    assert (
-        fuse_probability(CARD, "cardiomegaly", 0.3, replace(MEASURED, reasons=(reason,)), "PA")[1]
-        is not None
+def test_reasons_of_view_and_age_do_not_weaken_the_ratio(reason):
+    doubted = replace(MEASURED, reasons=(reason,))
+    assert fuse_probability(CARD, "cardiomegaly", 0.3, doubted, "PA") == fuse_probability(
+        CARD, "cardiomegaly", 0.3, MEASURED, "PA"
     )
 
 
@@ -109,8 +139,10 @@ def test_a_reading_calls_by_the_fused_probability_and_lists_its_parts():
     masks, ratio = draw_masks(heart_width=0.42)
     examination = examine(segment(masks))
     (finding,) = interpret(examination, Patient(age_years=50, view="PA"), "youden").findings
+    weight = 0.0016 / (0.0016 + (2 * 0.01 / 1.96) ** 2)  # of the interval that `segment` gives
+    fused = -0.4 + 0.7 * logit(0.2) + 20 * (ratio - 0.5)
     assert finding.probability == pytest.approx(
-        expit(-0.4 + 0.7 * logit(0.2) + 20 * (ratio - 0.5)), abs=0.03
+        expit((1 - weight) * logit(0.2) + weight * fused), abs=0.03
     )
     assert (finding.threshold, finding.call) == (0.33, "present")
     assert finding.logit == -1.0
@@ -151,7 +183,9 @@ def test_recomputed_with_an_edited_ratio_the_probability_says_so():
     assert f"rests on the automatic CTR of {automatic:.2f}" in edited.warnings[0]
     again = recompute_with_edited_ratio(edited, examination)
     (finding,) = again.findings
-    expected = expit(-0.4 + 0.7 * logit(0.2) + 20 * (600 / 900 - 0.5))
+    weight = 0.0016 / (0.0016 + (READER_ERROR * 600 / 900) ** 2)
+    fused = -0.4 + 0.7 * logit(0.2) + 20 * (600 / 900 - 0.5)
+    expected = expit((1 - weight) * logit(0.2) + weight * fused)
     assert finding.probability == pytest.approx(expected)
     assert "edited CTR 0.67" in finding.fusion_parts.describe()
     assert finding.to_json()["parts"]["edited"] is True

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from cxr_core.evaluation.charts.roc_pr_calibration import draw_calibration
+from cxr_core.evaluation.metrics.reported import CALIBRATION_OF_REPORTS, REPORTED
 from cxr_core.evaluation.metrics.results import FindingFigures
 from cxr_core.evaluation.store.loaded import FindingView, LoadedEvaluation
 from pages.components.evaluation.chart_panel import show_chart
@@ -31,6 +32,8 @@ def show_calibration(
     figures: FindingFigures,
 ) -> None:
     """The chart, the figures beside it, and below what recalibration would change."""
+    if figures.calibration_of == REPORTED:
+        st.info(CALIBRATION_OF_REPORTS.replace(REPORTED, f"`{REPORTED}`"), icon=":material/info:")
     with st.container(horizontal=True, gap="large"):
         with st.container(key="evaluate-left"):
             show_chart(
