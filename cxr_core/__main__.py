@@ -31,12 +31,13 @@ from cxr_core.presentation.wording import (
     format_percent,
     format_threshold,
 )
-from cxr_core.reading.abnormality import describe_abnormality
 from cxr_core.reading.cardiothoracic.ratio import Measurement, describe_diameters, describe_ratio
+from cxr_core.reading.impression import describe_abnormality
 from cxr_core.reading.interpret import interpret
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.report.colormap import overlay_heatmap
 from cxr_core.reading.results import Examination, FindingReading, Reading
+from cxr_core.workspace.garbage_collection import load_for_good
 from cxr_core.workspace.log import log_task
 from cxr_core.workspace.openmp import let_idle_threads_sleep
 from cxr_core.workspace.outside_files import parse_path, read_outside_file
@@ -92,9 +93,10 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
     with DecodePool() as decoders:
         decoders.warm()  # its processes start while torch is imported, for which help texts need not wait
         let_idle_threads_sleep()
-        from cxr_core.reading.reader import Reader
+        with load_for_good():
+            from cxr_core.reading.reader import Reader
 
-        reader = Reader.installed(decoders=decoders)
+            reader = Reader.installed(decoders=decoders)
         contents = (_load_bytes(file, failures) for file in files)
         examinations = reader.examine_many(contents, _adjustments_from(options))
         for file, examination in zip(files, examinations, strict=True):

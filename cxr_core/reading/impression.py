@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from cxr_core.findings import ABNORMALITY, RATIO_LIMIT
-from cxr_core.presentation.wording import call_name, format_ratio
-from cxr_core.reading.abnormality import describe_abnormality
+from cxr_core.presentation.wording import call_name, format_percent, format_ratio
 from cxr_core.reading.cardiothoracic.ratio import (
     CHILD,
     MEASURED_FINDING,
@@ -20,14 +19,15 @@ LIMIT = f"the upper limit of {RATIO_LIMIT:.2f} for adult PA films"
 # Why the limit of adult PA films does not apply, and why it may not.
 OTHER_FILMS = {VIEW_AP: "AP film", VIEW_LATERAL: "lateral film", CHILD: "child"}
 UNKNOWN_FILMS = {VIEW_UNKNOWN: "view unknown"}
+POSSIBLE = "findings that this program does not name are possible"
 
 
 def write_impression(reading: Reading) -> str:
     """The impression, as one paragraph.
 
     What is suspected comes first, then what is undecided, not suspected, whether the film may be abnormal in other
-    ways, and what is not assessed. A finding that is not
-    suspected is never called excluded. A model made for an age group gives no verdict while the age is unknown.
+    ways, and what is not assessed. A finding that is not suspected is never called excluded. A model made for an age
+    group gives no verdict while the age is unknown.
     """
     if reading.status == "refused":
         return f"Not read: {reading.reason} No finding was assessed."
@@ -115,6 +115,31 @@ def _describe_ratio(reading: Reading) -> str | None:
     return "; ".join(parts)
 
 
+def describe_abnormality(findings: Sequence[FindingReading]) -> str:
+    """What it means that the film is suspected to be abnormal, or is not; empty while that is undecided or unknown.
+
+    A finding with a name that is suspected counts more than a film that looks normal as a whole.
+    """
+    abnormality = _find_abnormality(findings)
+    if abnormality is None or abnormality.call == "indeterminate":
+        return ""
+    named = [finding for finding in findings if finding is not abnormality and finding.has_verdict]
+    if abnormality.call == "present":
+        if named and all(finding.call == "absent" for finding in named):
+            return f"No finding with a name is suspected, yet the film is unlikely to be normal; {POSSIBLE}."
+        return f"The film is unlikely to be normal; {POSSIBLE}."
+    suspected = [finding.name.lower() for finding in named if finding.call == "present"]
+    if suspected:
+        return (
+            f"The film as a whole does not look abnormal to the program. The suspicion of {' and '.join(suspected)} "
+            "counts nevertheless: its model looks for it alone, and a single finding can be missed in the film as a "
+            "whole."
+        )
+    if abnormality.likely_normal and all(finding.call == "absent" for finding in named):
+        return _describe_likely_normal(abnormality)
+    return "The film is not suspected to be abnormal."
+
+
 def name_limitations(measurement: Measurement) -> list[str]:
     """What limits a ratio, in a word or two each: `view unknown`; empty where nothing does."""
     names = {**OTHER_FILMS, **UNKNOWN_FILMS}
@@ -150,7 +175,9 @@ def _describe_automatic_basis(findings: Sequence[FindingReading]) -> Iterator[st
     """That a verdict still rests on the automatic ratio, where it does."""
     for finding in findings:
         parts = finding.fusion_parts
-        if finding.finding == MEASURED_FINDING and parts is not None and not parts.edited:
+        if finding.finding != MEASURED_FINDING or parts is None or parts.edited:
+            continue
+        if parts.value is not None and parts.uses_ratio:
             yield f"the verdict rests on the automatic CTR of {format_ratio(parts.value)}"
             return
 
@@ -166,3 +193,28 @@ def _join_names(findings: Sequence[FindingReading]) -> str:
 
 def _verb(findings: Sequence[FindingReading], one: str = "is", several: str = "are") -> str:
     return one if len({finding.finding for finding in findings}) == 1 else several
+
+
+def _find_abnormality(findings: Sequence[FindingReading]) -> FindingReading | None:
+    """The finding of an abnormal film, where it has a verdict."""
+    for finding in findings:
+        if finding.finding == ABNORMALITY and finding.has_verdict:
+            return finding
+    return None
+
+
+def _describe_likely_normal(abnormality: FindingReading) -> str:
+    """That a film is likely normal, and how often that was right on validation films."""
+    assert abnormality.card is not None
+    confident = abnormality.card.confident_normal[ABNORMALITY]
+    normal = confident.negative_predictive_value
+    assert normal.value is not None
+    interval = ""
+    if normal.low is not None and normal.high is not None:
+        low, high = format_percent(normal.low), format_percent(normal.high)
+        interval = f" (95 % interval {low} to {high})"
+    return (
+        f"The film is likely normal: of {normal.n:,} validation films with as low a probability, "
+        f"{format_percent(normal.value)}{interval} were normal, where {format_percent(confident.prevalence)} of all "
+        "films were abnormal."
+    )

@@ -8,7 +8,7 @@ from cxr_core.presentation.wording import (
     describe_likelihood,
     format_percent,
 )
-from cxr_core.reading.abnormality import describe_abnormality
+from cxr_core.reading.impression import describe_abnormality
 from cxr_core.reading.opinions import describe_opinions, split_opinions
 from cxr_core.reading.results import FindingReading, Reading
 from pages.components.markdown import plain
