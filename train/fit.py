@@ -12,9 +12,7 @@ from cxr_core.errors import RecipeError, SilhouetteError
 from cxr_core.jobs.heartbeat import Heartbeat
 from cxr_core.models.networks.user_code import allow_code, hash_code
 from cxr_core.training.recipe.field_help import format_flag_help
-from cxr_core.training.recipe.recipe_file import load_recipe
 from cxr_core.training.runs.annotation import make_annotation
-from cxr_core.training.runs.run_files import RUN_RECIPE
 from cxr_core.workspace.terminal import accept_any_text
 from train.arguments import (
     DATA,
@@ -57,7 +55,9 @@ def _train(given: argparse.Namespace, report: Report, stop: Callable[[], bool]) 
     """Start or resume the run. A mistake in the recipe is told before the training code is imported."""
     recipe = None if given.resume else _load_recipe(given)
     if given.allow_code:
-        _allow_code(recipe or load_recipe(given.resume / RUN_RECIPE))
+        from cxr_core.training.runs.run_folder import RunFolder
+
+        _allow_code(recipe or RunFolder.open(given.resume).load_recipe())
     from cxr_core.training.fit import FitOptions, fit, resume
 
     options = FitOptions(report=report, device=given.device, stop=stop)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -118,7 +119,9 @@ def load_subset(name: str) -> Subset:
         known = ", ".join(_list_names()) or "none"
         raise DataError(f"there is no subset named {name}; known: {known}")
     try:
-        return Subset(name=name, record=read_record_file(path, SubsetRecord))
+        status = path.stat()
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        return Subset(name=name, record=_read_record(path.absolute(), stamp))
     except (OSError, RecordError) as error:
         raise DataError(
             f"the subset {name} cannot be read ({error}); delete {path} and save it again"
@@ -178,6 +181,13 @@ def select_subsets(
 def is_reference(name: str | Path) -> bool:
     """Whether a name of data is that of a subset."""
     return str(name).startswith(REFERENCE)
+
+
+@lru_cache(
+    maxsize=64
+)  # a page lists all of them at every rerun, and each holds the hash of every film
+def _read_record(path: Path, _version: tuple[int, int, int]) -> SubsetRecord:
+    return read_record_file(path, SubsetRecord)
 
 
 def _list_names() -> list[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cxr_core.data import subsets
 from cxr_core.data.manifest import Manifest
 from cxr_core.data.prepare import (
     forget_dataset,
@@ -23,6 +24,7 @@ from cxr_core.data.subsets import (
 )
 from cxr_core.errors import DataError
 from cxr_core.training.run_data import absolute_folders
+from cxr_core.workspace.json_record import read_record_file
 from tests.pages.fake_datasets import register
 from train.arguments import SUBSET, Parser, add_data
 
@@ -118,6 +120,24 @@ def test_a_damaged_record_is_named_and_harms_no_other(dataset: Dataset) -> None:
     assert [subset.name for subset in list_subsets()] == ["sound"]
     with pytest.raises(DataError, match="broken cannot be read"):
         load_subset("broken")
+
+
+def test_the_hashes_of_a_subset_are_read_again_only_when_its_file_changes(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Path] = []
+
+    def counted(path: Path, kind: type[subsets.SubsetRecord]) -> subsets.SubsetRecord:
+        reads.append(path)
+        return read_record_file(path, kind)
+
+    monkeypatch.setattr(subsets, "read_record_file", counted)
+    save_subset("few", films_of(dataset, 0), dataset.name)
+    assert list_subsets() == list_subsets()
+    assert len(reads) == 1
+    delete_subset("few")
+    save_subset("few", films_of(dataset, 0, 3), dataset.name)
+    assert [len(subset.record.films) for subset in list_subsets()] == [2]
 
 
 def test_the_shell_names_a_subset_by_a_flag() -> None:

@@ -8,10 +8,12 @@ from streamlit.testing.v1 import AppTest
 from cxr_core.data.registry import find_dataset
 from cxr_core.data.splits.plan import plan_folds
 from cxr_core.data.splits.saved_split import list_splits, load_split, save_split, splits_folder
+from cxr_core.data.subsets import save_subset
 from cxr_core.jobs import scheduler, sweeps
 from cxr_core.jobs.job import Job, TrainingRequest
 from pages.components.datasets.page_state import SPLITS
-from pages.components.training.page_state import START
+from pages.components.training.form.split_choice import saved_splits
+from pages.components.training.page_state import START, RunDraft
 from tests.pages.app_bench import find_button, find_labelled, open_page, visible_text
 from tests.pages.fake_runs import register_dataset
 
@@ -97,6 +99,15 @@ def test_the_form_offers_saved_splits_and_folds(
     options = find_labelled(app.selectbox, "Split").options
     assert "As the data has it" in options
     assert any("three, tested on fold 2" in option for option in options)
+
+
+def test_a_subset_alone_is_offered_the_splits_of_its_dataset(dataset: str) -> None:
+    found = find_dataset(dataset)
+    manifest = found.load_manifest()
+    save_split(found, "three", plan_folds(manifest, 3, ("pneumonia",), 0))
+    save_subset("few", manifest.with_table(manifest.table.iloc[:9]), dataset)
+    assert list(saved_splits(RunDraft(data=("subset:few",)))) == ["three"]
+    assert saved_splits(RunDraft(data=("subset:gone",))) == {}
 
 
 def test_several_runs_are_submitted_by_one_click(

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from cxr_core.errors import CodeRefused, ModelError, RecipeError, RunError
+from cxr_core.known_findings import LocalFinding
 from cxr_core.models.networks.architectures import build_network
 from cxr_core.models.networks.user_code import (
     allow_code,
@@ -25,6 +26,9 @@ from cxr_core.training.fit import FitOptions, fit, resume
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.recipe.recipe_file import apply_overrides, format_recipe, load_recipe
 from cxr_core.training.runs.events import Event, RunBegun
+from cxr_core.training.runs.manifest import RunManifest
+from cxr_core.training.runs.run_files import RUN_RECIPE
+from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.json_files import JsonObject
 from tests.lit_films import lit_films
 from tests.tiny import ARGUMENTS
@@ -120,7 +124,10 @@ def test_a_head_of_ones_own_answers_and_attributes() -> None:
             "def build(channels):\n    return N()",
             "raised IndexError in line 5 as it took a film",
         ),
-        ("def build(channels):\n    raise SystemExit(3)", "raised SystemExit in line 2 as build ran"),
+        (
+            "def build(channels):\n    raise SystemExit(3)",
+            "raised SystemExit in line 2 as build ran",
+        ),
         (
             "from torch import nn\n\ndef build(channels):\n    c = nn.Conv2d(1, 1, 1)\n"
             "    return nn.ModuleList([c, c])",
@@ -205,6 +212,18 @@ def test_a_run_is_resumed_with_the_file_that_it_began_with(tmp_path: Path) -> No
     path.unlink()
     with pytest.raises(RunError, match=r"cannot be resumed: net\.py cannot be read"):
         resume(tmp_path / "run", QUIET)
+
+
+def test_a_run_from_elsewhere_that_defines_its_finding_is_allowed_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(BACKBONE)
+    definition = LocalFinding(key="callus", name="Callus", definition="New bone at a rib.")
+    recipe = format_recipe(TINY).replace('"pneumonia"', '"callus"')
+    run = RunFolder.create(TINY, RunManifest(local_findings=(definition,)), tmp_path / "run")
+    (run.path / RUN_RECIPE).write_text(recipe)
+    monkeypatch.setattr("cxr_core.training.fit.resume", lambda folder, options: folder)
+    assert fit_command(["--resume", str(run.path), "--allow-code"]) == 0
 
 
 @pytest.mark.parametrize(

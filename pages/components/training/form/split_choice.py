@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from cxr_core.data.splits.saved_split import SplitRecord, list_splits_of
+from cxr_core.errors import DataError
 from pages.components.training.page_state import RunDraft
 
 SAVED = "saved:"
@@ -40,15 +39,13 @@ def ask_split(draft: RunDraft) -> None:
 
 
 def saved_splits(draft: RunDraft) -> dict[str, SplitRecord]:
-    """The splits that are saved with the chosen data, by name."""
-    folders: list[Path] = []
-    from cxr_core.data.registry import list_datasets
+    """The splits that are saved with the chosen data, by name; with the data of a subset that stands alone."""
+    from cxr_core.data.prepare import resolve_folders
 
-    registered = {dataset.name: dataset for dataset in list_datasets()}
-    for name in draft.data or ():
-        if name in registered:
-            folders += registered[name].folders
-    return list_splits_of(folders)
+    try:
+        return list_splits_of(resolve_folders(draft.data or ()))
+    except DataError:  # it was removed meanwhile, which the choice of the data says
+        return {}
 
 
 def _list_choices(saved: dict[str, SplitRecord]) -> list[str]:
