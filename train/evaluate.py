@@ -122,7 +122,7 @@ def evaluate(
         evaluation.data,
         folders=resolve_data(data),
         population=selected.record,
-        split_by="run" if run and run.load_recipe().split != "given" else "data",
+        split_by="data" if run is None or _is_own_split(films, dataset, split) else "run",
     )
     evaluation = replace(evaluation, data=films_facts)
     _print_notes(evaluation)
@@ -132,6 +132,12 @@ def evaluate(
     if record:
         record_in_card(folder, model.card, record, evaluation.figures_for_card())
     return path
+
+
+def _is_own_split(films: Manifest, dataset: Manifest, split: str) -> bool:
+    """Whether a run's test or validation films are those that the data itself puts there; it may have carved them."""
+    own = dataset.table["image"][dataset.table["split"] == split]
+    return split != "train" and bool(films.table["image"].isin(own).all())
 
 
 def _print_notes(evaluation: Evaluation | SegmenterEvaluation) -> None:

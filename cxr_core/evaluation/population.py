@@ -47,6 +47,7 @@ def select_population(films: Manifest, population: Population) -> PopulationFilm
     record = EvaluatedPopulation(
         text=population.text,
         films=len(table),
+        patients=int(table["patient"].nunique()),
         data_sha256=films.data_sha256(),
         outside=dict(counts.most_common()),
         unknown=dict(_count_unknown(films.with_table(table[inside]), population)),

@@ -15,8 +15,9 @@ from cxr_core.errors import DataError
 from cxr_core.evaluation.evaluate import is_calibrated_on
 from cxr_core.evaluation.metrics.results import EvaluatedData
 from cxr_core.evaluation.population import describe_population, select_population
-from cxr_core.evaluation.store.provenance import count_test_uses
+from cxr_core.evaluation.store.provenance import TEST_USES, count_test_uses
 from cxr_core.models.card import Population
+from cxr_core.workspace.jsonl import read_jsonl
 from tests.tiny import tiny_card, tiny_model
 from train.evaluate import main
 
@@ -143,6 +144,8 @@ def test_children_are_left_out_of_an_adults_model_and_measured_apart_on_request(
     assert "Outside the intended population" in (out / "report.html").read_text()
     # Both looks were at the same test split, whoever is counted.
     assert count_test_uses(found["data"]["population"]["data_sha256"]).evaluations == 2
+    uses = read_jsonl(workspace / TEST_USES)
+    assert {(use["films"], use["patients"]) for use in uses} == {(24, 24)}
 
     assert main([str(model), "--data", str(mixed), "--out", str(out)]) == 0
     assert not (out / "predictions_outside_population.csv").exists()

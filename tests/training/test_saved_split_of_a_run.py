@@ -54,6 +54,7 @@ def test_a_run_uses_the_split_and_keeps_it(dataset, command, tmp_path, capsys):
     out = tmp_path / "figures"
     arguments = [str(run.path), "--data", dataset.name, "--out", str(out)]
     assert evaluate(arguments) == 0
+    assert json.loads((out / "metrics.json").read_text())["data"]["split_by"] == "run"
     tested = pd.read_csv(out / "predictions.csv")["sha256"]
     films = own.split.films
     assert set(tested) == set(films.loc[films["split"] == "test", "sha256"])
@@ -69,6 +70,11 @@ def test_the_official_test_split_stays_promised(dataset, command, tmp_path):
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["left_aside"][
         "official_test"
     ]
+    for split, divided_by in {"test": "data", "val": "run"}.items():  # which carved its validation
+        out = tmp_path / split
+        given = [str(tmp_path / "run"), "--data", dataset.name, "--split", split]
+        assert evaluate([*given, "--out", str(out)]) == 0
+        assert json.loads((out / "metrics.json").read_text())["data"]["split_by"] == divided_by
 
 
 def test_a_fold_is_tested_on_and_the_others_are_trained_on(dataset, command, tmp_path, capsys):
