@@ -24,6 +24,7 @@ from cxr_core.training.runs.manifest import Exclusions, split_kinds
 from cxr_core.training.runs.run_folder import RunFolder
 
 TEST = "test"
+WITHOUT_FILMS = ("scratch", "imagenet")  # initial weights that have learnt no chest film
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -235,15 +236,19 @@ def _made_own_split(run: RunFolder) -> bool:
     recipe = run.load_recipe()
     fold = recipe.saved_split[1] if recipe.saved_split else recipe.fold
     is_official = recipe.split == "given" or run.load_manifest().exclusions.official_test
-    return not is_official and fold is None and recipe.init in ("scratch", "imagenet")
+    return not is_official and fold is None and recipe.init in WITHOUT_FILMS
 
 
 def _has_split_of(run: RunFolder, incumbent: AnyCard) -> bool:
-    """Whether a model was trained and validated on the same films as a run, and so on none of the run's test films."""
+    """Whether a model was trained and validated on the same films as a run, and so on none of the run's test films.
+
+    It must have begun from random or ImageNet's weights: another model may have learnt those films.
+    """
     learnt = run.load_manifest().data
     data = incumbent.training.get("data")
     return (
         isinstance(data, dict)
+        and incumbent.training.get("init") in WITHOUT_FILMS
         and bool(learnt.split_sha256)
         and (
             data.get("split_sha256") == learnt.split_sha256

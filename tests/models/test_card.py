@@ -274,10 +274,16 @@ def test_a_card_carries_the_definitions_of_its_own_findings():
     assert "local_findings" not in json.loads(tiny_card().to_json())
 
 
+def test_a_definition_that_a_later_version_ships_stays_as_the_model_learnt_it():
+    definition = LocalFinding(key="mass", name="Mass", definition="Larger than 4 cm.")
+    card = replace(tiny_card("old", ("mass",)), local_findings=(definition,))
+    assert ModelCard.from_json(card.to_json()) == card
+    assert card.name_finding("mass") == "Mass (locally defined)"
+
+
 @pytest.mark.parametrize(
     ("key", "name", "reason"),
     [
-        ("mass", "Mass", "another name of the finding 'mass'"),
         ("callus", "<b>Callus</b>", "cannot be the name"),
         ("other", "Other", "must define each of its own findings once"),
     ],

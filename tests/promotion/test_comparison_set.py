@@ -10,7 +10,7 @@ from cxr_core.data.manifest import Manifest, build_table
 from cxr_core.models.card import Population
 from cxr_core.promotion import comparison_set
 from cxr_core.promotion.comparison_set import Films, choose_comparison_set
-from cxr_core.training.runs.manifest import Exclusions
+from cxr_core.training.runs.manifest import DataDescription, Exclusions
 from tests.tiny import tiny_card
 from tests.training.test_fit import TINY
 
@@ -85,6 +85,18 @@ def test_a_saved_test_split_is_the_runs_own_unless_it_is_the_datas(
         load_recipe=lambda: replace(TINY, split=split), load_manifest=lambda: left_alone
     )
     assert comparison_set._made_own_split(run) is is_own
+
+
+@pytest.mark.parametrize(
+    ("init", "same"), [("scratch", True), ("imagenet", True), ("other 1.0.0, sha256 ab", False)]
+)
+def test_a_model_that_began_from_another_one_may_have_learnt_the_runs_test_films(
+    init: str, same: bool
+) -> None:
+    data = DataDescription(data_sha256="a", split_sha256="b")
+    run = SimpleNamespace(load_manifest=lambda: SimpleNamespace(data=data))
+    card = replace(ANYBODY, training={"init": init, "data": data.to_json()})
+    assert comparison_set._has_split_of(run, card) is same
 
 
 def test_without_films_for_both_there_is_nothing_to_compare_on(run: SimpleNamespace) -> None:

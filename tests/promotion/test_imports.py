@@ -106,6 +106,15 @@ def test_a_model_brings_its_own_finding_along_unless_it_means_something_else_her
     assert finding_name("callus") == "Callus (locally defined)"
 
 
+@pytest.mark.usefixtures("untried", "workspace")
+def test_a_model_that_defines_a_finding_of_the_program_is_refused(tmp_path):
+    definition = LocalFinding(key="mass", name="Mass", definition="Larger than 4 cm.")
+    card = replace(tiny_card("old", ("mass",)), local_findings=(definition,))
+    zipped_model = export_model(tiny_model(tmp_path / "elsewhere", card))
+    with pytest.raises(ModelError, match="another name of the finding 'mass'"):
+        import_model(zipped_model)
+
+
 def test_the_first_version_of_a_name_is_not_in_use_until_somebody_activates_it(files, workspace):
     folder = import_model(zipped(files))
     assert list_versions("tiny") == [folder]
