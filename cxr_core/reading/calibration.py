@@ -24,19 +24,15 @@ def expit(log_odds: float) -> float:
 
 def apply_calibration(calibration: Calibration, logits: np.ndarray) -> np.ndarray:
     """Calibrated probabilities in [0, 1] of logits, of the same shape."""
+    # Pages and the first film need one film's numbers alone; SciPy would add a third of a second to their start.
+    from scipy.special import expit as expit_of_array
+
     calibrated = calibration.slope * np.asarray(logits, np.float64) + calibration.intercept
-    return _expit_of_array(calibrated)
+    return np.asarray(expit_of_array(calibrated))
 
 
 def calibrate_logits(card: ModelCard, logits: np.ndarray) -> np.ndarray:
     """Calibrated probabilities of one film's logits (L,), in the order of the card's findings."""
     calibrations = [card.calibration[key] for key in card.findings]
     slopes, intercepts = np.array([(c.slope, c.intercept) for c in calibrations]).T
-    return _expit_of_array(slopes * logits + intercepts)
-
-
-def _expit_of_array(log_odds: np.ndarray) -> np.ndarray:
-    # Pages import this module before any film is read; SciPy would add a third of a second to their start.
-    from scipy.special import expit as expit_of_array
-
-    return np.asarray(expit_of_array(log_odds))
+    return np.array([expit(calibrated) for calibrated in slopes * logits + intercepts])

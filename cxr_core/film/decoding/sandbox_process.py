@@ -17,6 +17,7 @@ from cxr_core.workspace.child_process import (
     limit_computing_time,
     limit_memory,
 )
+from cxr_core.workspace.garbage_collection import load_for_good
 
 # For the imports, on a busy machine; a process that does not get that far is broken.
 START_LIMIT_S = 20.0
@@ -26,14 +27,14 @@ def serve_parent(memory_limit: int, time_limit: float) -> None:
     """Read a file, decode it, answer; until the pipe closes. memory_limit: bytes.  time_limit: seconds a film."""
     limit_computing_time(START_LIMIT_S)
     parent = connect_to_parent()
-    # Imported here, as the server itself needs neither the codecs nor the time they take to load.
-    import cv2
+    with load_for_good():  # collecting what a film leaves then takes a millisecond
+        # Imported here, as the server itself needs neither the codecs nor the time they take to load.
+        import cv2
 
-    import cxr_core.film.decoding.dicom  # noqa: F401 - here, so that the first DICOM file need not wait for its codecs
-    from cxr_core.film.decoding.decode import decode_film
+        import cxr_core.film.decoding.dicom  # noqa: F401 - so that the first DICOM file need not wait for its codecs
+        from cxr_core.film.decoding.decode import decode_film
 
     cv2.setNumThreads(1)
-    gc.freeze()  # the imports, so that collecting what a film leaves takes a millisecond
     limit_memory(memory_limit)
     limit_computing_time(0)
     while (data := _receive_file(parent)) is not None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scipy.sparse.csgraph import connected_components
 
-from cxr_core.film.artefacts.burned_in_text import find_text_lines
+from cxr_core.film.artefacts.burned_in_text import find_text_lines, number_groups
 from cxr_core.film.phantom.phantom import SAMPLES, PhantomSpec, draw_phantom
 from tests.film.artefacts.drawn_text import draw_side_marker, draw_text
 from tests.film.artefacts.rates import finds_drawn_text, has_text, list_films, load_film
@@ -121,3 +122,19 @@ def test_a_phantom_with_text_is_replaced_not_changed() -> None:
     before = film.pixels.copy()
     find_text_lines(replace(film).pixels)
     np.testing.assert_array_equal(film.pixels, before)
+
+
+@pytest.mark.parametrize("count", [1, 2, 40, 300])
+@pytest.mark.parametrize("links_per_part", [0.3, 1, 3])
+def test_groups_are_the_connected_components(count: int, links_per_part: float) -> None:
+    linked = np.random.default_rng(count).random((count, count)) < links_per_part / count
+    linked |= linked.T
+    _, expected = connected_components(linked, directed=False)
+    _, found = np.unique(number_groups(linked), return_inverse=True)
+    assert np.array_equal(found, expected)
+
+
+def test_a_long_line_of_parts_is_one_group() -> None:
+    chain = np.eye(300, k=1, dtype=bool) | np.eye(300, k=-1, dtype=bool)
+    shuffled = np.random.default_rng(0).permutation(300)
+    assert not number_groups(chain[np.ix_(shuffled, shuffled)]).any()
