@@ -1,6 +1,7 @@
 """Runs classifiers and segmenters on the films of a dataset, from its pixel cache."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -8,13 +9,21 @@ import pandas as pd
 from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
 from cxr_core.data.film_set import load_film_set
 from cxr_core.data.manifest import Manifest
+from cxr_core.film.decoding.decode import decode_film
+from cxr_core.film.limits import MAX_BYTES
+from cxr_core.film.quality import find_quality_flags, measure_coarseness
+from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.models.card import ModelCard
+from cxr_core.models.label_noise import LabelNoise
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult
+from cxr_core.reading.cardiothoracic.ratio import FLAG_ERRORS, RatioEstimate
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.results import ModelOutput
 from cxr_core.reading.segmenter import Segmenter
+from cxr_core.workspace.outside_files import read_outside_file
 
 BATCH = 32
+COARSE = "low_resolution"  # the flag whose severity the size of a film tells
 FILM_COLUMNS = ("view", "age", "sex", "source", "sha256")  # of the manifest, kept with predictions
 
 
@@ -41,8 +50,12 @@ def predict_films(
 def tabulate_predictions(
     card: ModelCard, films: Manifest, outputs: Sequence[ModelOutput]
 ) -> pd.DataFrame:
-    """One row per film and finding: image, patient, finding, label (NaN = unknown), logit, probability, film facts."""
+    """One row per film and finding: image, patient, finding, label (NaN = unknown), logit, probability, film facts.
+
+    Where the labels are as noisy as those that the model was calibrated on, `probability_reported` is there as well.
+    """
     tables = []
+    noises = _find_label_noise(card, films)
     for index, key in enumerate(card.findings):
         columns = {
             "image": films.names,
@@ -53,9 +66,21 @@ def tabulate_predictions(
             "probability": [float(output.probabilities[index]) for output in outputs],
             "unfamiliarity": [output.ood_score for output in outputs],
         }
+        if key in noises:
+            reported = [noises[key].to_reported(value) for value in columns["probability"]]
+            columns["probability_reported"] = reported
         columns |= {name: films.table[name] for name in FILM_COLUMNS}
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
+
+
+def _find_label_noise(card: ModelCard, films: Manifest) -> Mapping[str, LabelNoise]:
+    """The noise of the labels of these films, by finding; none of labels that may be a reader's.
+
+    Labels of the same kind of dataset as the model was trained on are taken to be like those.
+    """
+    trained_on = str(card.training.get("data", {}).get("kind", "")).split("+")
+    return card.label_noise if set(films.kind.split("+")) <= set(trained_on) else {}
 
 
 def segment_films(
@@ -69,6 +94,37 @@ def segment_films(
     for row, (height, width) in enumerate(film_shapes(films)):
         yield segmenter.segment_grid(cached.take_grids(slice(row, row + 1))[0], (height, width))
         progress(row + 1, len(films.table))
+
+
+@dataclass(frozen=True, eq=False)
+class FilmRatios:
+    """The ratios of N films, (N,) each: values, NaN where there is none, their standard errors and tapers."""
+
+    values: np.ndarray
+    standard_errors: np.ndarray
+    tapers: np.ndarray
+
+    @classmethod
+    def of_estimates(cls, estimates: Sequence[RatioEstimate | None]) -> "FilmRatios":
+        """The ratios of films in their order; None for one without."""
+        rows = [
+            (np.nan, np.nan, 0.0) if one is None else (one.value, one.standard_error, one.taper)
+            for one in estimates
+        ]
+        return cls(*np.array(rows, np.float64).reshape(-1, 3).T)
+
+
+def flag_films(films: Manifest) -> Iterator[tuple[QualityFlag, ...]]:
+    """Of each film, in the manifest's order, the quality flags that add to the error of its ratio.
+
+    A film that its codes call mirrored, inverted or turned is decoded again, since the codes do not say how clearly.
+    """
+    codes = films.table["concerns"].fillna("").str.split("|")
+    for of_film, path, shape in zip(codes, films.paths, film_shapes(films), strict=True):
+        if set(of_film) & (set(FLAG_ERRORS) - {COARSE}):
+            yield find_quality_flags(decode_film(read_outside_file(path, MAX_BYTES)))
+        else:
+            yield (QualityFlag(COARSE, "", severity=measure_coarseness(shape)),)
 
 
 def film_shapes(films: Manifest) -> list[tuple[int, int]]:

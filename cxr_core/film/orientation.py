@@ -50,12 +50,14 @@ class Pose:
 
     inverted: dark and bright are swapped.  quarter_turns: anticlockwise turns that would put it upright.
     heart_side: once upright, above 0 with the heart on the picture's right, where it belongs; see
-    `measure_heart_side`.
+    `measure_heart_side`.  misfit: by how much that pose fits better than the film as it lies, beyond POSE_MARGIN; 0
+    for a film as it should be.
     """
 
     inverted: bool
     quarter_turns: int
     heart_side: float
+    misfit: float = 0.0
 
 
 def measure_pose(pixels: np.ndarray) -> Pose:
@@ -65,12 +67,13 @@ def measure_pose(pixels: np.ndarray) -> Pose:
     cells = (cells - cells.mean()) / (cells.std() + 1e-6)
     scores = [_score_pose(np.rot90(cells, turns)) for turns in range(4)]
     fits = np.array([scores, [-score for score in scores]])
-    if fits.max() - fits[0, 0] < POSE_MARGIN:
+    misfit = float(fits.max() - fits[0, 0]) - POSE_MARGIN
+    if misfit < 0:
         return Pose(False, 0, measure_heart_side(film))
     inverted, turns = divmod(int(fits.argmax()), 4)
     positive = 1 - film if inverted else film
     upright = np.ascontiguousarray(np.rot90(positive, turns))
-    return Pose(bool(inverted), turns, measure_heart_side(upright))
+    return Pose(bool(inverted), turns, measure_heart_side(upright), misfit)
 
 
 def measure_heart_side(film: np.ndarray) -> float:

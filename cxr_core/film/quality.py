@@ -47,6 +47,17 @@ CLIPPED_WHITE_ABOVE = 0.02
 # film with a large heart resembles; the rest have a central heart.
 MIRRORED_BELOW = -0.013
 
+# How far beyond its limit a flag has severity 1. Of films that were turned or inverted on purpose 5 % lie nearer to the
+# limit of the pose, of mirrored films half lie nearer to theirs; measured on 202 films of heart_ctr and nih_boxes_256.
+POSE_RANGE = 0.33
+MIRRORED_RANGE = 0.008
+
+
+def measure_coarseness(film_shape: tuple[int, int]) -> float:
+    """How coarse the pixels of a film (H, W) are: 0 from LOW_RESOLUTION_PX a side on, 1 at the smallest film read."""
+    excess = LOW_RESOLUTION_PX / max(1, min(film_shape)) - 1
+    return min(max(excess / (LOW_RESOLUTION_PX / MIN_SIDE_PX - 1), 0.0), 1.0)
+
 
 def find_quality_flags(film: Radiograph) -> tuple[QualityFlag, ...]:
     """The quality flags of a film, those that withhold a reading first; empty for a film without any."""
@@ -111,6 +122,7 @@ def _check_shape(film: Radiograph) -> Iterator[QualityFlag]:
         yield QualityFlag(
             "low_resolution",
             f"The picture has only {width} × {height} pixels; small findings cannot be seen. Use the original film.",
+            severity=measure_coarseness(film.shape),
         )
     if max(height, width) > MAX_ASPECT * min(height, width):
         yield _withhold_reading(
@@ -155,9 +167,10 @@ def _check_exposure(film: Radiograph) -> Iterator[QualityFlag]:
 
 def _check_pose(film: Radiograph) -> Iterator[QualityFlag]:
     pose = measure_pose(film.pixels)
+    severity = min(pose.misfit / POSE_RANGE, 1.0)
     if pose.inverted:
         yield _withhold_call(
-            "inverted", "Greyscale appears inverted. Invert the film and read it again."
+            "inverted", "Greyscale appears inverted. Invert the film and read it again.", severity
         )
     if pose.quarter_turns:
         lies = "upside down" if pose.quarter_turns == 2 else "on its side"
@@ -165,12 +178,14 @@ def _check_pose(film: Radiograph) -> Iterator[QualityFlag]:
         yield _withhold_call(
             "turned",
             f"The film appears to lie {lies}. Turn it by {degrees}° clockwise and read it again.",
+            severity,
         )
     elif pose.heart_side < MIRRORED_BELOW:
         yield _withhold_call(
             "mirrored",
             "The heart appears to lie on the patient's right. Check the side marker: if the film is mirrored, mirror "
             "it and read it again.",
+            min((MIRRORED_BELOW - pose.heart_side) / MIRRORED_RANGE, 1.0),
         )
 
 
@@ -178,8 +193,8 @@ def _withhold_reading(code: str, message: str) -> QualityFlag:
     return QualityFlag(code, message, withholds_reading=True)
 
 
-def _withhold_call(code: str, message: str) -> QualityFlag:
-    return QualityFlag(code, message, withholds_call=True)
+def _withhold_call(code: str, message: str, severity: float = 1.0) -> QualityFlag:
+    return QualityFlag(code, message, withholds_call=True, severity=severity)
 
 
 def _measure_roughness(cells: np.ndarray) -> float:

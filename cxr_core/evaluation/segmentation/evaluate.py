@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from cxr_core.data.cache.pixel_cache import Progress, ignore_progress
@@ -108,7 +107,7 @@ def evaluate_segmenter(
     """
     if comparator:
         check_comparator(comparator.card)
-    table, compared = measure_films(segmenter, films, progress)
+    table, compared, ratios = measure_films(segmenter, films, progress)
     figures = compute_segmentation_figures(compared) if compared else None
     table["recorded_ratio"] = read_recorded_ratios(films)
     recorded = compare_with_recorded(table)
@@ -116,8 +115,7 @@ def evaluate_segmenter(
         table = table.drop(columns="recorded_ratio")
     score = None
     if has_labels_to_score(films):
-        ratios, trusted = table["ratio"].to_numpy(np.float64), table["trusted"].to_numpy(bool)
-        score = score_ratio(segmenter.card, films, ratios, trusted, comparator)
+        score = score_ratio(segmenter.card, films, ratios, comparator)
         table = pd.concat([table, score.table], axis=1)
     if figures is None and score is None:
         raise DataError(

@@ -20,8 +20,9 @@ from cxr_core.evaluation.segmentation.metrics import (
 )
 from cxr_core.evaluation.segmentation.results import RecordedAgreement
 from cxr_core.findings import STRUCTURES
-from cxr_core.inference import film_shapes, segment_films
+from cxr_core.inference import FilmRatios, film_shapes, flag_films, segment_films
 from cxr_core.reading.cardiothoracic.contours import SegmentationResult, measure_mask_diameters
+from cxr_core.reading.cardiothoracic.ratio import RatioEstimate, estimate_ratio
 from cxr_core.reading.segmenter import Segmenter
 from cxr_core.workspace.paths import printable
 
@@ -64,8 +65,8 @@ def compare_film(
 
 def measure_films(
     segmenter: Segmenter, films: Manifest, progress: Progress = ignore_progress
-) -> tuple[pd.DataFrame, list[ComparedFilm]]:
-    """One row per film, in the manifest's order, and the comparison of the films that have masks.
+) -> tuple[pd.DataFrame, list[ComparedFilm], FilmRatios]:
+    """One row per film, in the manifest's order, the comparison of the films that have masks, and all ratios.
 
     Columns: image, patient, source, view, ratio, low, high (NaN where it could not be measured), trusted, reason; where
     there are masks, and not swapped ones, also true_ratio, dice_STRUCTURE and distance_px_STRUCTURE. Raises DataError
@@ -76,10 +77,12 @@ def measure_films(
     segmentations = segment_films(segmenter, films, progress)
     rows: list[dict[str, object]] = []
     compared: list[ComparedFilm] = []
-    for segmentation, path, shape, columns in zip(
-        segmentations, films.paths, film_shapes(films), film_columns, strict=True
+    estimates: list[RatioEstimate | None] = []
+    for segmentation, flags, path, shape, columns in zip(
+        segmentations, flag_films(films), films.paths, film_shapes(films), film_columns, strict=True
     ):
-        row = {"image": path.name, **columns, **_measurement_columns(segmentation)}
+        estimates.append(estimate_ratio(segmentation, flags))
+        row = {"image": path.name, **columns, **_measurement_columns(segmentation, estimates[-1])}
         masks = read_masks(path, shape) if has_masks(path) else {}
         if masks and not masks_are_swapped([masks[name] for name in STRUCTURES]):
             film = compare_film(segmentation, masks, str(columns["patient"]))
@@ -88,7 +91,7 @@ def measure_films(
             row |= {f"dice_{name}": film.dice[name] for name in STRUCTURES}
             row |= {f"distance_px_{name}": film.distance_px[name] for name in STRUCTURES}
         rows.append(row)
-    return pd.DataFrame(rows), compared
+    return pd.DataFrame(rows), compared, FilmRatios.of_estimates(estimates)
 
 
 def read_recorded_ratios(films: Manifest) -> np.ndarray:
@@ -157,13 +160,14 @@ def is_trusted(segmentation: SegmentationResult) -> bool:
     return segmentation.ratio is not None and not segmentation.warnings
 
 
-def _measurement_columns(segmentation: SegmentationResult) -> dict[str, object]:
+def _measurement_columns(
+    segmentation: SegmentationResult, estimate: RatioEstimate | None
+) -> dict[str, object]:
     """The columns of one film that need no mask."""
-    ratio = np.nan if segmentation.ratio is None else segmentation.ratio
     return {
-        "ratio": ratio,
-        "low": max(0.0, ratio - segmentation.half_width),
-        "high": ratio + segmentation.half_width,
+        "ratio": estimate.value if estimate else np.nan,
+        "low": estimate.low if estimate else np.nan,
+        "high": estimate.high if estimate else np.nan,
         "trusted": is_trusted(segmentation),
         "reason": " ".join((*segmentation.errors, *segmentation.warnings)),
     }

@@ -1,7 +1,7 @@
 """Scores the measured cardiothoracic ratio against labels: alone, beside a classifier, and fused with it.
 
-A film that could not be measured has no ratio (NaN). The ratio alone is scored on the measured films; the fusion keeps
-the classifier's answer for the others.
+A film that could not be measured has no ratio (NaN). The ratio alone is scored on the measured films; the fusion weighs
+each ratio as a reading does, and keeps the classifier's answer for films without one.
 """
 
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ from cxr_core.evaluation.segmentation.results import (
     ScoredFusion,
     UnmeasuredFilms,
 )
-from cxr_core.inference import predict_films
+from cxr_core.inference import FilmRatios, predict_films
 from cxr_core.models.card import Calibration, Fusion, ModelCard
 from cxr_core.models.registry.registry import list_classifiers
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card
-from cxr_core.reading.cardiothoracic.fusion import fuse_logits
+from cxr_core.reading.cardiothoracic.fusion import fuse_logits, weigh_ratio
 from cxr_core.reading.cardiothoracic.ratio import MEASURED_FINDING
 from cxr_core.reading.classifier import Classifier
 
@@ -91,15 +91,13 @@ def load_installed_comparator() -> Classifier | None:
 def score_ratio(
     segmenter: SegmenterCard,
     films: Manifest,
-    ratios: np.ndarray,
-    trusted: np.ndarray,
+    ratios: FilmRatios,
     comparator: Classifier | None,
 ) -> RatioEvaluation:
     """Score the ratio of labelled films against their labels, beside a classifier where one is given.
 
-    segmenter: the card of the model that measured the ratios.  ratios: (N,), NaN where none could be measured.
-    trusted: (N,) bool, measured without a warning; the fusion uses only these, as a reading does. Raises DataError when
-    no film has a label, ModelError for a classifier that does not answer cardiomegaly.
+    segmenter: the card of the model that measured the ratios. Raises DataError when no film has a label, ModelError for
+    a classifier that does not answer cardiomegaly.
     """
     if not has_labels_to_score(films):
         raise DataError(
@@ -109,7 +107,7 @@ def score_ratio(
     labelled = films.with_table(films.table[labelled_rows])
     labels = labelled.table[MEASURED_FINDING].to_numpy(np.float64)
     views = labelled.table["view"].fillna("").to_numpy(str)
-    scores = {RATIO: ratios[labelled_rows]}
+    scores = {RATIO: ratios.values[labelled_rows]}
     columns = {MEASURED_FINDING: labels}
     fusion = None
     if comparator:
@@ -119,9 +117,11 @@ def score_ratio(
         columns |= {"logit": scores[CLASSIFIER], "probability": answers["probability"]}
         fusion = find_fusion(comparator.card, segmenter)
     if comparator and fusion:
-        usable_ratios = np.where(trusted[labelled_rows], scores[RATIO], np.nan)
         calibration = comparator.card.calibration[MEASURED_FINDING]
-        scores[FUSION] = fuse_scores(fusion, calibration, scores[CLASSIFIER], usable_ratios, views)
+        weights = weigh_ratios(fusion, ratios)[labelled_rows]
+        scores[FUSION] = fuse_scores(
+            fusion, calibration, scores[CLASSIFIER], scores[RATIO], weights, views
+        )
         columns["combined"] = scores[FUSION]
     measured = ~np.isnan(scores[RATIO])
     curves = {
@@ -150,21 +150,26 @@ def find_fusion(card: ModelCard, segmenter: SegmenterCard) -> Fusion | None:
     return fusion
 
 
+def weigh_ratios(fusion: Fusion, ratios: FilmRatios) -> np.ndarray:
+    """(N,) weights of the ratios in [0, 1], 0 for films without one."""
+    films = zip(ratios.standard_errors.tolist(), ratios.tapers.tolist(), strict=True)
+    return np.array([weigh_ratio(fusion, *film) if film[1] > 0 else 0.0 for film in films])
+
+
 def fuse_scores(
     fusion: Fusion,
     calibration: Calibration,
     logits: np.ndarray,
     ratios: np.ndarray,
+    weights: np.ndarray,
     views: np.ndarray,
 ) -> np.ndarray:
     """(N,) fused log-odds; the classifier's calibrated ones for films without a ratio (NaN).
 
-    logits, ratios: (N,).  views: (N,) "PA", "AP", or anything else for unknown.
+    logits, ratios, weights: (N,).  views: (N,) "PA", "AP", or anything else for unknown.
     """
     log_odds = calibration.slope * logits + calibration.intercept
-    measured = ~np.isnan(ratios)
-    log_odds[measured] = fuse_logits(fusion, log_odds[measured], ratios[measured], views[measured])
-    return log_odds
+    return fuse_logits(fusion, log_odds, ratios, views, weights)
 
 
 def score_by_view(

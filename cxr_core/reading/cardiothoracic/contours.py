@@ -1,5 +1,6 @@
 """Turns segmentation maps of heart and lungs into contours and the ends of two diameters, or says why it cannot."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,26 +9,21 @@ import numpy as np
 
 from cxr_core.film.preprocess import Placement
 from cxr_core.findings import STRUCTURES
+from cxr_core.reading.cardiothoracic.outline_checks import (
+    column_range,
+    find_broken,
+    find_warnings,
+    limit_ratio,
+    list_limits,
+    measure_taper,
+)
 
 Point = tuple[float, float]  # (x, y) in film pixels, continuous
 Line = tuple[Point, Point]  # the end on the left of the film first
 
 MEASURED_SIDE = 768  # px of the square on which maps are measured: a pixel is 0.2 % of a thorax
-# Shares of the model's square. Smaller is no heart or lung that a ratio could rest on; drawings and films of all
-# datasets here have hearts of 4 to 25 % and lungs of 4 to 30 %.
-MIN_HEART_SHARE, MIN_LUNG_SHARE = 0.015, 0.02
-PLAUSIBLE_RATIOS = (0.25, 0.85)  # outside this range a contour is wrong
-MIN_DICE = 0.85  # of one structure between the film and a test-time augmentation of it
-MAX_HEART_OVERHANG = (
-    0.05  # of the thorax: a heart that reaches farther outside the lungs is no heart
-)
-
-NO_HEART = "No heart was found on this picture."
-NO_LUNG = "The {} lung was not found, so the thorax has no second border."
-HEART_CUT_OFF = "The heart reaches the edge of the film, so its diameter is incomplete."
-IMPLAUSIBLE = "The contours do not form an anatomy that can be measured."
-LUNG_CUT_OFF = "The {} lung reaches the side of the film: the thorax may be wider than measured."
-UNSTABLE = "The contour of the {} changes when the film is made slightly smaller and brighter."
+# 95 % of errors lie within so many standard errors, which is how an interval and a standard error say the same.
+NORMAL_QUANTILE = 1.96
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,7 +34,8 @@ class SegmentationResult:
     in film pixels of each structure; empty when it was not found.  heart, thorax: ends of the transverse diameters.
     ratio: of the heart's greatest transverse diameter to the thorax's.  spread: standard deviation of the ratio between
     the film and its test-time augmentations.  half_width: of the ratio's 95 % interval.  errors: why there is no ratio.
-    warnings: why it is not to be trusted.
+    warnings: why it is not to be trusted.  taper: factor on the ratio's weight in [0, 1], 0 where there is no ratio and
+    towards each limit beyond which there is none; see `outline_checks`.
     """
 
     model: str
@@ -53,6 +50,7 @@ class SegmentationResult:
     half_width: float
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    taper: float = 1.0
 
     def masks(self) -> dict[str, np.ndarray]:
         """(H, W) bool of each structure on the film's own grid: what its contour encloses."""
@@ -79,28 +77,20 @@ def find_contours(
 
     augmented_maps: (T, 3, h, w) float32 logits of the same square, in the order of STRUCTURES; the film itself comes
     first. It alone is measured: the mean over augmentations was farther from the truth (docs/decisions.md).
-    offset, factor: of the model's card; the interval is ratio ± factor * (offset + spread).
+    offset, factor: of the model's card; the interval is ratio ± factor * (offset + spread), and wider where
+    outlines are odd.
     """
     masks, *augmented_masks = [_clean_masks(maps) for maps in augmented_maps]
-    errors = _find_errors(masks)
-    ratio, heart, thorax = None, None, None
-    if not errors:
-        heart_ends, thorax_ends = _measure_ends(masks)
-        ratio = _ratio_of_ends(heart_ends, thorax_ends)
-        if PLAUSIBLE_RATIOS[0] <= ratio <= PLAUSIBLE_RATIOS[1]:
-            heart = _line_on_film(heart_ends, placement)
-            thorax = _line_on_film(thorax_ends, placement)
-        else:
-            errors = (f"{IMPLAUSIBLE} The heart would measure {ratio:.2f} of the thorax.",)
-            ratio = None
-    ratios = []
-    if augmented_masks:
-        ratios = [_measure_ratio(one) for one in (masks, *augmented_masks)]
-    known_ratios = [known for known in ratios if known is not None]
+    ratio, taper, problem = _measure_ratio(masks)
+    heart, thorax = None, None
     warnings: tuple[str, ...] = ()
-    if not errors:
-        warnings = _find_warnings(masks, augmented_maps, len(known_ratios) < len(ratios))
-    spread = float(np.std(known_ratios)) if len(known_ratios) > 1 else 0.0
+    spread, variance = 0.0, 0.0
+    if ratio is not None:
+        heart, thorax = (_line_on_film(ends, placement) for ends in _measure_ends(masks))
+        spread = float(np.std([_ratio_of_masks(one) for one in (masks, *augmented_masks)]))
+        failed = any(find_broken(list_limits(one)) for one in augmented_masks)
+        warnings, variance = find_warnings(masks, augmented_maps, failed)
+    half_width = math.hypot(factor * (offset + spread), NORMAL_QUANTILE * math.sqrt(variance))
     contours = {
         name: _find_contour(mask, placement) for name, mask in zip(STRUCTURES, masks, strict=True)
     }
@@ -114,9 +104,10 @@ def find_contours(
         thorax=thorax,
         ratio=ratio,
         spread=spread,
-        half_width=factor * (offset + spread),
-        errors=errors,
+        half_width=half_width,
+        errors=(problem,) if problem else (),
         warnings=warnings,
+        taper=taper,
     )
 
 
@@ -146,49 +137,21 @@ def _largest_region(mask: np.ndarray) -> np.ndarray:
     return filled.astype(bool)
 
 
-def _find_errors(masks: np.ndarray) -> tuple[str, ...]:
-    """Why these masks cannot be measured; nothing when they can."""
-    heart, left, right = masks
-    heart_share, left_share, right_share = [np.count_nonzero(one) / one.size for one in masks]
-    if heart_share < MIN_HEART_SHARE:
-        return (NO_HEART,)
-    for name, share in (("left", left_share), ("right", right_share)):
-        if share < MIN_LUNG_SHARE:
-            return (NO_LUNG.format(name),)
-    if heart[:, 0].any() or heart[:, -1].any():
-        return (HEART_CUT_OFF,)
-    low, high = sorted((_middle_column(left), _middle_column(right)))
-    if not low < _middle_column(heart) < high:
-        return (f"{IMPLAUSIBLE} The heart does not lie between the lungs.",)
-    inner, outer = _column_range(heart), _column_range(left | right)
-    overhang = max(outer[0] - inner[0], inner[1] - outer[1])
-    if overhang > MAX_HEART_OVERHANG * (outer[1] - outer[0]):
-        return (f"{IMPLAUSIBLE} The heart reaches beyond the lungs.",)
-    return ()
+def _measure_ratio(masks: np.ndarray) -> tuple[float | None, float, str]:
+    """The ratio of masks (3, M, M) with its taper, or None with 0 and the reason why there is none."""
+    limits = list_limits(masks)
+    if find_broken(limits) is None:
+        ratio = _ratio_of_ends(*_measure_ends(masks))
+        limits.append(limit_ratio(ratio))
+    broken = find_broken(limits)
+    if broken is not None:
+        return None, 0.0, broken.message
+    return ratio, measure_taper(limits), ""
 
 
-def _find_warnings(
-    masks: np.ndarray, augmented_maps: np.ndarray, some_failed: bool
-) -> tuple[str, ...]:
-    """Why a ratio of these masks is not to be trusted. some_failed: an augmentation could not be measured."""
-    warnings = []
-    for name, mask in (("left", masks[1]), ("right", masks[2])):
-        if mask[:, 0].any() or mask[:, -1].any():
-            warnings.append(LUNG_CUT_OFF.format(name))
-    film_maps, *others = augmented_maps
-    for index, name in enumerate(STRUCTURES):
-        shared = [_dice(film_maps[index] > 0, maps[index] > 0) for maps in others]
-        if shared and min(shared) < MIN_DICE:
-            warnings.append(UNSTABLE.format(name.replace("_", " ")))
-    if some_failed and not warnings:
-        warnings.append(UNSTABLE.format("heart"))
-    return tuple(warnings)
-
-
-def _measure_ratio(masks: np.ndarray) -> float | None:
-    if _find_errors(masks):
-        return None
-    return _ratio_of_ends(*_measure_ends(masks))
+def _ratio_of_masks(masks: np.ndarray) -> float:
+    """The ratio of masks however odd they are, 0 without a heart: an augmentation has no limits to keep."""
+    return _ratio_of_ends(*_measure_ends(masks)) if masks[0].any() else 0.0
 
 
 def _ratio_of_ends(heart: Line, thorax: Line) -> float:
@@ -205,24 +168,9 @@ def _measure_ends(masks: np.ndarray) -> tuple[Line, Line]:
 
 def _widest_line(mask: np.ndarray) -> Line:
     """From the outer border of the leftmost pixels to that of the rightmost, each at the middle of their rows."""
-    first, end = _column_range(mask)
+    first, end = column_range(mask)
     rows = [float(np.flatnonzero(mask[:, column]).mean()) + 0.5 for column in (first, end - 1)]
     return (float(first), rows[0]), (float(end), rows[1])
-
-
-def _column_range(mask: np.ndarray) -> tuple[int, int]:
-    """The first column that a mask has, and the first one behind it."""
-    columns = np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(columns[-1]) + 1
-
-
-def _middle_column(mask: np.ndarray) -> float:
-    return float(np.flatnonzero(mask.any(axis=0)).mean())
-
-
-def _dice(one: np.ndarray, other: np.ndarray) -> float:
-    total = np.count_nonzero(one) + np.count_nonzero(other)
-    return 2 * np.count_nonzero(one & other) / total if total else 1.0
 
 
 def _find_contour(mask: np.ndarray, placement: Placement) -> np.ndarray:

@@ -5,6 +5,7 @@ of the other (Danzer 1919). Points are (x, y) in the film's own pixels, continuo
 first end of a diameter is the one on the left of the film, on the patient's right.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,7 @@ from cxr_core.film.radiograph import ADULT_FROM_YEARS, Radiograph, SpacingSource
 from cxr_core.film.spacing import describe_spacing_source, is_plausible_chest
 from cxr_core.findings import RATIO_LIMIT
 from cxr_core.presentation.wording import format_diameters, format_ratio_interval
-from cxr_core.reading.cardiothoracic.contours import Line, SegmentationResult
+from cxr_core.reading.cardiothoracic.contours import NORMAL_QUANTILE, Line, SegmentationResult
 from cxr_core.reading.patient import Patient
 from cxr_core.workspace.json_files import Json, JsonObject
 
@@ -21,6 +22,14 @@ RATIO = "cardiothoracic_ratio"  # the measurement's name in JSON and in model ca
 MEASURED_FINDING = "cardiomegaly"  # the finding that the ratio is about
 # Half the width of an interval that says next to nothing: normal ratios of adults lie within as much of each other.
 MAX_HALF_WIDTH = 0.15
+CLEAR_HALF_WIDTH = 0.1  # up to here the limit on the interval does not reduce the ratio's weight
+# Standard deviation of the ratio's error that a flag of severity 1 adds, measured on films of heart_ctr that were
+# changed on purpose (docs/experiments/heart_ratio.md): films of 64 px after JPEG of quality 75, mirrored, inverted and
+# turned ones. Photographs and screenshots are not here: the interval as it is holds the error on them.
+FLAG_ERRORS = {"low_resolution": 0.015, "mirrored": 0.07, "inverted": 0.13, "turned": 0.25}
+# Standard deviation between two readers who set the ends by hand, as a share of the ratio.
+# Source: Saiviroonporn et al. 2021, BMC Medical Imaging, doi 10.1186/s12880-021-00625-0, coefficient of variation.
+READER_ERROR = 0.0213
 MIN_THORAX_SHARE = 0.02  # of the film's width: a narrower thorax can only be a slip of the hand
 
 VIEW_AP = (
@@ -49,9 +58,11 @@ PERSISTENT_FLAGS = ("turned", "photographed")
 class Measurement:
     """The cardiothoracic ratio of one film, or the reasons why there is none.
 
-    low, high: a 95 % interval; None for diameters set by hand.  reasons: why the ratio is not to be trusted, or why
-    there is none.  persistent_reasons: those that hold for automatic and manual diameters alike, as they come from the
-    patient and from how the film lies.  spacing_mm: (row, column) of the film, None when unknown.
+    low, high: a 95 % interval; None for diameters set by hand.  standard_error: of the value, as that interval implies,
+    or of a person's; None without a value.  taper: a further factor on the ratio's weight in a probability, in [0, 1];
+    it is 0 where a limit is reached beyond which there is no ratio.  reasons: why the ratio is not to be trusted, or
+    why there is none.  persistent_reasons: those that hold for automatic and manual diameters alike, as they come from
+    the patient and from how the film lies.  spacing_mm: (row, column) of the film, None when unknown.
     spacing_source: where it holds.  age_years: of the patient, for whom a width in mm must be plausible.
     automatic: what the program measured, kept when a person has moved the ends.
     disagreements: sentences on calls of classifiers that the ratio contradicts; `interpret` fills them in.
@@ -60,6 +71,8 @@ class Measurement:
     value: float | None
     low: float | None = None
     high: float | None = None
+    standard_error: float | None = None
+    taper: float = 1.0
     heart: Line | None = None
     thorax: Line | None = None
     reasons: tuple[str, ...] = ()
@@ -124,6 +137,50 @@ class Measurement:
         return record
 
 
+@dataclass(frozen=True, kw_only=True)
+class RatioEstimate:
+    """A ratio with half the width of its 95 % interval, and the taper of the outlines: see `SegmentationResult`."""
+
+    value: float
+    half_width: float
+    outline_taper: float
+
+    @property
+    def low(self) -> float:
+        """The lower end of the interval, 0 at least."""
+        return max(0.0, self.value - self.half_width)
+
+    @property
+    def high(self) -> float:
+        """The upper end of the interval."""
+        return self.value + self.half_width
+
+    @property
+    def standard_error(self) -> float:
+        """The standard error that the interval implies."""
+        return self.half_width / NORMAL_QUANTILE
+
+    @property
+    def taper(self) -> float:
+        """The factor on the ratio's weight: that of the outlines, and 0 from an interval of MAX_HALF_WIDTH on."""
+        share = (MAX_HALF_WIDTH - self.half_width) / (MAX_HALF_WIDTH - CLEAR_HALF_WIDTH)
+        return min(self.outline_taper, max(share, 0.0))
+
+
+def estimate_ratio(
+    segmentation: SegmentationResult, concerns: Sequence[QualityFlag] = ()
+) -> RatioEstimate | None:
+    """The ratio of outlines, its interval wider by the error that quality flags of the film add; None without one."""
+    if segmentation.errors or segmentation.ratio is None:
+        return None
+    added = sum(FLAG_ERRORS.get(concern.code, 0.0) ** 2 * concern.severity for concern in concerns)
+    return RatioEstimate(
+        value=segmentation.ratio,
+        half_width=math.hypot(segmentation.half_width, NORMAL_QUANTILE * math.sqrt(added)),
+        outline_taper=segmentation.taper,
+    )
+
+
 def measure_ratio(
     segmentation: SegmentationResult,
     film: Radiograph,
@@ -145,18 +202,23 @@ def measure_ratio(
         spacing_source=film.spacing_source,
         age_years=patient.age_years,
     )
-    if segmentation.errors or segmentation.ratio is None:
+    estimate = estimate_ratio(segmentation, concerns)
+    if estimate is None:
         return unmeasured
-    low = max(0.0, segmentation.ratio - segmentation.half_width)
-    high = segmentation.ratio + segmentation.half_width
-    if segmentation.half_width > MAX_HALF_WIDTH:
-        problem = f"The outlines are too uncertain: the ratio may lie anywhere from {low:.2f} to {high:.2f}."
-        return replace(unmeasured, reasons=(problem, *segmentation.warnings))
+    reasons = (*segmentation.warnings, *_reasons_of_flags(concerns, MEASUREMENT_FLAGS))
+    if estimate.half_width > MAX_HALF_WIDTH:
+        problem = (
+            f"The outlines are too uncertain: the ratio may lie anywhere from {estimate.low:.2f} to "
+            f"{estimate.high:.2f}."
+        )
+        return replace(unmeasured, reasons=(problem, *reasons))
     return replace(
         unmeasured,
-        value=segmentation.ratio,
-        low=low,
-        high=high,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        standard_error=estimate.standard_error,
+        taper=estimate.taper,
         heart=segmentation.heart,
         thorax=segmentation.thorax,
         reasons=(
@@ -180,6 +242,8 @@ def edit_diameters(
         value=None,
         low=None,
         high=None,
+        standard_error=None,
+        taper=1.0,
         heart=heart,
         thorax=thorax,
         edited=True,
@@ -189,7 +253,12 @@ def edit_diameters(
     if problem is not None:
         return replace(edited, reasons=(problem,))
     ratio = measure_width(heart) / measure_width(thorax)
-    return replace(edited, value=ratio, reasons=measurement.persistent_reasons)
+    return replace(
+        edited,
+        value=ratio,
+        standard_error=READER_ERROR * ratio,
+        reasons=measurement.persistent_reasons,
+    )
 
 
 def suggest_diameters(film_shape: tuple[int, int]) -> tuple[Line, Line]:

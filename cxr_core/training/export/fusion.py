@@ -1,7 +1,8 @@
 """Lets the measured cardiothoracic ratio contribute to a classifier's probability of cardiomegaly.
 
 The ratio defines the finding, and a reader can check it with a ruler, while labels are text-mined and few. So it
-contributes wherever it discriminates by itself and does not worsen the probability; it need not prove a gain.
+contributes wherever it discriminates by itself and does not worsen the probability; it need not prove a gain. Where
+the noise of the labels is known, it also says which of them the thresholds are better chosen without.
 """
 
 from dataclasses import dataclass, replace
@@ -14,14 +15,20 @@ from cxr_core.data.manifest import Manifest
 from cxr_core.errors import DataError
 from cxr_core.evaluation.bootstrap.means import bootstrap_means
 from cxr_core.evaluation.segmentation.ratio import RATIO, score_films
-from cxr_core.inference import classify_films, segment_films
+from cxr_core.inference import FilmRatios, classify_films, flag_films, segment_films
 from cxr_core.models.card import Fusion, ModelCard
+from cxr_core.models.label_noise import LabelNoise, LabelRepair
 from cxr_core.models.store import load_card, update_card
 from cxr_core.reading.calibration import log_odds
-from cxr_core.reading.cardiothoracic.fusion_fit import cross_validate_losses, fit_fusion
-from cxr_core.reading.cardiothoracic.ratio import WIDENING_REASONS
+from cxr_core.reading.cardiothoracic.fusion_fit import (
+    FusionFilms,
+    cross_validate_losses,
+    fit_fusion,
+)
+from cxr_core.reading.cardiothoracic.ratio import estimate_ratio
 from cxr_core.reading.classifier import Classifier
 from cxr_core.reading.segmenter import Segmenter
+from cxr_core.training.export.reader_calibration import ReaderCalibration, calibrate_to_readers
 
 FINDING = "cardiomegaly"
 
@@ -31,7 +38,8 @@ class FusionResult:
     """The outcome of a fit.
 
     fusion: what was written into the card; None where the ratio does not contribute.  rejection: why it does not, or
-    "".  loss_alone, loss_fused: log loss on held-out validation patients.  films, positives: fitted on.
+    "".  loss_alone, loss_fused: log loss on held-out validation patients.  films, positives: fitted on.  repair: of the
+    labels that thresholds are chosen by, where the noise of the labels is known.  noise: as it was used.
     """
 
     fusion: Fusion | None
@@ -40,24 +48,16 @@ class FusionResult:
     loss_fused: float
     films: int
     positives: int
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class FusionFilms:
-    """N labelled films with a ratio.
-
-    log_odds: (N,) of the classifier's calibrated probability.  ratios, labels: (N,).  views, patients: (N,) text.
-    """
-
-    log_odds: np.ndarray
-    ratios: np.ndarray
-    labels: np.ndarray
-    views: np.ndarray
-    patients: np.ndarray
+    repair: LabelRepair | None = None
+    noise: LabelNoise | None = None
 
 
 def fuse_with_ratio(
-    folder: Path, segmenter: Segmenter, films: Manifest, progress: Progress = ignore_progress
+    folder: Path,
+    segmenter: Segmenter,
+    films: Manifest,
+    progress: Progress = ignore_progress,
+    noise: LabelNoise | None = None,
 ) -> FusionResult:
     """Fit the fusion on validation films and write it into the card of a classifier's folder.
 
@@ -65,8 +65,10 @@ def fuse_with_ratio(
     interval of its AUROC reaches 0.5), or the log loss on held-out patients is known to be higher with it (the interval
     of the paired difference lies above 0).
 
-    films: usable and decoded, the validation films of the classifier. Films without a label, and films that cannot be
-    measured or carry warnings beyond the view, are left out, as in reading. Raises DataError for films of one class.
+    films: usable and decoded, the validation films of the classifier. Films without a label are left out; every other
+    counts by the reliability of its ratio, as in reading. noise: of their labels, where it is known; None for that in
+    the card. Calibration and thresholds of the classifier are then fitted anew, to readers, and written whatever
+    becomes of the fusion. Raises DataError for films of one class.
     """
     classifier = Classifier.load(folder)
     if FINDING not in films.findings:
@@ -74,13 +76,24 @@ def fuse_with_ratio(
             f"the films have no labels for {FINDING}, the only finding that the ratio informs"
         )
     films = films.with_table(films.table[films.table[FINDING].notna()])
-    measured = _measure_films(classifier, segmenter, films, progress)
-    losses_alone, losses_fused = cross_validate_losses(
-        measured.log_odds, measured.ratios, measured.views, measured.labels, measured.patients
-    )
+    logits, measured = _measure_films(classifier, segmenter, films, progress)
+    noise = noise or classifier.card.label_noise.get(FINDING)
+    calibration = None
+    if noise is not None:
+        calibration = calibrate_to_readers(logits, measured, noise)
+        measured = calibration.films
+    losses_alone, losses_fused = cross_validate_losses(measured)
     rejection = _find_rejection(measured, losses_fused - losses_alone)
     fusion = None if rejection else _fit_to_films(measured, segmenter, losses_alone, losses_fused)
-    _write_fusion(folder, fusion)
+    repair = None
+    if calibration is not None and fusion is not None:
+        with_all_labels = _fit_to_films(
+            replace(measured, in_doubt=None), segmenter, losses_alone, losses_fused
+        )
+        calibration = calibration.add_fused_thresholds(with_all_labels)
+    if calibration is not None:
+        repair = calibration.repair
+    _write_fusion(folder, fusion, calibration)
     return FusionResult(
         fusion=fusion,
         rejection=rejection,
@@ -88,23 +101,25 @@ def fuse_with_ratio(
         loss_fused=float(losses_fused.mean()),
         films=len(measured.labels),
         positives=int((measured.labels == 1).sum()),
+        repair=repair,
+        noise=measured.noise,
     )
 
 
 def _measure_films(
     classifier: Classifier, segmenter: Segmenter, films: Manifest, progress: Progress
-) -> FusionFilms:
+) -> tuple[np.ndarray, FusionFilms]:
+    """(N,) logits of the network, and the films with the log-odds by the calibration in the card."""
+    logits, probabilities = _predict_finding(classifier, films)
     ratios = _measure_ratios(segmenter, films, progress)
-    probabilities = _predict_probabilities(classifier, films)
-    measured = ~np.isnan(ratios)
-    views = films.table["view"].fillna("").to_numpy(str)
-    patients = films.table["patient"].fillna("").to_numpy(str)
-    return FusionFilms(
-        log_odds=np.array([log_odds(value) for value in probabilities])[measured],
-        ratios=ratios[measured],
-        labels=films.table[FINDING].to_numpy(np.float64)[measured],
-        views=views[measured],
-        patients=patients[measured],
+    return logits, FusionFilms(
+        log_odds=np.array([log_odds(value) for value in probabilities]),
+        ratios=ratios.values,
+        standard_errors=ratios.standard_errors,
+        tapers=ratios.tapers,
+        labels=films.table[FINDING].to_numpy(np.float64),
+        views=films.table["view"].fillna("").to_numpy(str),
+        patients=films.table["patient"].fillna("").to_numpy(str),
     )
 
 
@@ -124,39 +139,39 @@ def _fit_to_films(
     films: FusionFilms, segmenter: Segmenter, losses_alone: np.ndarray, losses_fused: np.ndarray
 ) -> Fusion:
     source = (
-        f"{len(films.labels)} validation films with a ratio, carved from train by patient; held-out log loss "
-        f"{losses_fused.mean():.4f} against {losses_alone.mean():.4f} without it"
+        f"{len(films.labels)} validation films, {films.measured.sum()} with a ratio, carved from train by patient; "
+        f"held-out log loss {losses_fused.mean():.4f} against {losses_alone.mean():.4f} without it"
     )
-    return fit_fusion(
-        films.log_odds,
-        films.ratios,
-        films.views,
-        films.labels,
-        model=f"{segmenter.card.model} {segmenter.card.version}",
-        source=source,
-    )
+    model = f"{segmenter.card.model} {segmenter.card.version}"
+    return fit_fusion(films, model=model, source=source)
 
 
-def _write_fusion(folder: Path, fusion: Fusion | None) -> None:
+def _write_fusion(
+    folder: Path, fusion: Fusion | None, calibration: ReaderCalibration | None
+) -> None:
     def change(card: ModelCard) -> ModelCard:
         fusions = {key: value for key, value in card.fusion.items() if key != FINDING}
         if fusion is not None:
             fusions[FINDING] = fusion
-        return replace(card, fusion=fusions)
+        card = replace(card, fusion=fusions)
+        return card if calibration is None else calibration.write_into(card, FINDING)
 
     update_card(folder, change, load_card)
 
 
-def _measure_ratios(segmenter: Segmenter, films: Manifest, progress: Progress) -> np.ndarray:
-    """(N,) the ratio of each film, NaN where reading would not use it for the fusion."""
-    ratios = []
-    for result in segment_films(segmenter, films, progress):
-        is_usable = result.ratio is not None and set(result.warnings) <= set(WIDENING_REASONS)
-        ratios.append(result.ratio if is_usable else np.nan)
-    return np.array(ratios, np.float64)
+def _measure_ratios(segmenter: Segmenter, films: Manifest, progress: Progress) -> FilmRatios:
+    """The ratio of each film as a reading estimates it."""
+    segmentations = segment_films(segmenter, films, progress)
+    return FilmRatios.of_estimates(
+        [estimate_ratio(*film) for film in zip(segmentations, flag_films(films), strict=True)]
+    )
 
 
-def _predict_probabilities(classifier: Classifier, films: Manifest) -> np.ndarray:
-    """(N,) calibrated, of the finding."""
+def _predict_finding(classifier: Classifier, films: Manifest) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) logits and (N,) calibrated probabilities of the finding."""
     index = classifier.card.findings.index(FINDING)
-    return np.array([output.probabilities[index] for output in classify_films(classifier, films)])
+    outputs = classify_films(classifier, films)
+    return (
+        np.array([output.logits[index] for output in outputs], np.float64),
+        np.array([output.probabilities[index] for output in outputs], np.float64),
+    )

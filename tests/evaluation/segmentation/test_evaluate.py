@@ -8,15 +8,22 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.special import logit
 
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import DataError, ModelError
 from cxr_core.evaluation.segmentation.evaluate import evaluate_segmenter
 from cxr_core.evaluation.segmentation.results import SegmenterMetrics
-from cxr_core.models.card import Fusion
+from cxr_core.film.decoding.decode import decode_film
+from cxr_core.film.preprocess import to_grid
+from cxr_core.film.quality import find_quality_flags
+from cxr_core.models.card import OPERATING_POINTS, Fusion, OperatingPoint
 from cxr_core.models.networks.architectures import build_network
 from cxr_core.models.store import load_segmenter_card, save_model
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.interpret import interpret
+from cxr_core.reading.patient import Patient
+from cxr_core.reading.results import Examination
 from cxr_core.reading.segmenter import Segmenter
 from tests.evaluation.synthetic_films import CARD, RATIOS, TrueSegmenter, write_films
 from tests.tiny import tiny_card, tiny_model
@@ -32,8 +39,11 @@ FUSION = Fusion(
     measured=15.0,
     centre=0.5,
     ap=-1.0,
-    operating_points=(),
+    operating_points=tuple(
+        OperatingPoint(name=name, threshold=0.5, source="a test") for name in OPERATING_POINTS
+    ),
     source="a test",
+    ratio_variance=0.001,
 )
 FUSED_CARD = tiny_card(findings=("cardiomegaly",), fusion={"cardiomegaly": FUSION})
 
@@ -136,12 +146,21 @@ def test_fusion_of_the_classifiers_card_is_scored_as_a_reading_applies_it(
         "centre": 0.5,
         "ap": -1.0,
     }
-    views = films.table.set_index(films.names)["view"]
-    for name, row in evaluation.table.set_index("image").iterrows():
-        expected = row["logit"]
-        if name != "07.png":
-            expected = -0.5 + 0.8 * row["logit"] + 15 * (row["ratio"] - 0.5) - (views[name] == "AP")
-        assert row["combined"] == pytest.approx(expected, abs=1e-4)
+    combined = evaluation.table.set_index("image")["combined"]
+    for path, view in zip(films.paths, films.table["view"], strict=True):
+        film = decode_film(path.read_bytes())
+        grid = to_grid(film.pixels, CARD.input_spec)
+        examination = Examination(
+            sha256="",
+            film=film,
+            concerns=find_quality_flags(film),
+            outputs=(classifier.read(film),),
+            seconds=0.0,
+            segmentation=segmenter.segment_grid(grid, film.shape),
+        )
+        (finding,) = interpret(examination, Patient(age_years=50, view=view)).findings
+        assert combined[path.name] == pytest.approx(logit(finding.probability), abs=1e-4)
+        assert finding.fusion_parts.uses_ratio is (path.name != "07.png")
     page = (evaluation.write(tmp_path / "out").parent / "report.html").read_text()
     assert "by the fusion of its card" in page
 

@@ -11,7 +11,7 @@ from cxr_core.evaluation.segmentation.ratio import (
     score_films,
 )
 from cxr_core.models.card import Calibration
-from cxr_core.reading.cardiothoracic.fusion_fit import fit_fusion
+from cxr_core.reading.cardiothoracic.fusion_fit import FusionFilms, fit_fusion
 from tests.evaluation.synthetic_films import CARD
 from tests.tiny import tiny_card
 
@@ -29,20 +29,21 @@ def draw_scores(seed: int, count: int = 600) -> tuple[np.ndarray, np.ndarray, np
 
 
 def fit_on(logits, ratios, labels):
-    """The fusion as training fits it, of films with unknown views."""
-    measured = ~np.isnan(ratios)
-    return fit_fusion(
-        logits[measured],
-        ratios[measured],
-        UNKNOWN_VIEWS[measured],
-        labels[measured],
-        model=f"{CARD.model} {CARD.version}",
-        source="other films",
+    """The fusion as training fits it, of films with unknown views and ratios without error."""
+    films = FusionFilms(
+        log_odds=logits,
+        ratios=ratios,
+        standard_errors=np.zeros(600),
+        tapers=np.ones(600),
+        labels=labels,
+        views=UNKNOWN_VIEWS,
+        patients=UNKNOWN_VIEWS,
     )
+    return fit_fusion(films, model=f"{CARD.model} {CARD.version}", source="other films")
 
 
 def score_with_fusion(logits, ratios, labels, fusion):
-    fused = fuse_scores(fusion, CALIBRATION, logits, ratios, UNKNOWN_VIEWS)
+    fused = fuse_scores(fusion, CALIBRATION, logits, ratios, np.ones(600), UNKNOWN_VIEWS)
     scores = {"ratio": ratios, "classifier": logits, "combined": fused}
     return score_films(scores, labels, np.arange(len(labels)))
 
@@ -73,7 +74,7 @@ def test_film_without_a_ratio_keeps_the_classifiers_calibrated_answer():
     ratios[::5] = np.nan
     fusion = fit_on(logits, ratios, labels)
     calibration = Calibration(slope=0.5, intercept=-1.0)
-    fused = fuse_scores(fusion, calibration, logits, ratios, UNKNOWN_VIEWS)
+    fused = fuse_scores(fusion, calibration, logits, ratios, np.ones(600), UNKNOWN_VIEWS)
     assert np.isfinite(fused).all()
     missed = np.isnan(ratios)
     assert np.array_equal(fused[missed], 0.5 * logits[missed] - 1.0)

@@ -23,8 +23,9 @@ from tests.hearts import SLENDER, segment_drawing
 
 SHAPE = (420, 400)
 HEART, THORAX = ((100.0, 260.0), (240.0, 280.0)), ((60.0, 300.0), (340.0, 310.0))
-TURNED = QualityFlag("turned", "The film lies on its side.", withholds_call=True)
-UNLIKE = QualityFlag("inverted", "Unlike the others.")
+# Little beyond their limits: well beyond them no ratio is given.
+TURNED = QualityFlag("turned", "The film lies on its side.", withholds_call=True, severity=0.05)
+UNLIKE = QualityFlag("inverted", "Unlike the others.", severity=0.05)
 
 
 def automatic(found: bool = True, spacing_mm: tuple[float, float] | None = None) -> Measurement:

@@ -18,8 +18,8 @@ from cxr_core.reading.cardiothoracic.fusion_fit import (
     cross_validate_losses,
     estimate_ratio_variance,
     fit_fusion,
-    measure_label_loss,
 )
+from cxr_core.reading.fitting.noisy_labels import compute_log_likelihood
 
 pytestmark = pytest.mark.training
 
@@ -101,12 +101,14 @@ def test_weighing_by_reliability_beats_counting_every_ratio_and_none():
     others = calibrate_classifier(draw_films(40_000, of_ratio=25.0, errors=errors, seed=7)[0])
 
     def measure_loss(told: FusionFilms, read: FusionFilms) -> float:
-        return float(measure_label_loss(combine_films(fit(told), read), read.labels).mean())
+        return -float(
+            compute_log_likelihood(combine_films(fit(told), read), read.labels, None).mean()
+        )
 
     weighed = measure_loss(films, others)
     certain = {"standard_errors": np.zeros(40_000)}
     always = measure_loss(replace(films, **certain), replace(others, **certain))
-    never = float(measure_label_loss(others.log_odds, others.labels).mean())
+    never = -float(compute_log_likelihood(others.log_odds, others.labels, None).mean())
     assert weighed < always - 0.005
     assert weighed < never - 0.02
 

@@ -43,7 +43,7 @@ class Fake:
 
     def of(self, grid: np.ndarray):
         ratio = float(grid.mean() / 255) if self.telling else float(self.chance.uniform(0.4, 0.65))
-        return SimpleNamespace(ratio=ratio, warnings=(), spread=0.0)
+        return SimpleNamespace(ratio=ratio, errors=(), half_width=0.02, taper=1.0)
 
 
 @pytest.fixture
@@ -70,6 +70,8 @@ def test_a_telling_ratio_enters_the_card(data, fake, tmp_path, workspace):
     assert kept == found.fusion
     assert (kept.model, kept.centre) == ("anatomy 9.9", 0.5)
     assert kept.measured > 5
+    # The ratios are uniform from 0.4 to 0.65, and films of 48 px hardly make them less certain.
+    assert kept.ratio_variance == pytest.approx(0.25**2 / 12, rel=0.3)
     assert {point.name for point in kept.operating_points} == {
         "youden",
         "sensitivity_95",
