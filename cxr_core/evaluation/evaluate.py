@@ -22,6 +22,7 @@ from cxr_core.evaluation.metrics.curves import (
 from cxr_core.evaluation.metrics.degenerate import describe_degenerate_output
 from cxr_core.evaluation.metrics.figures import (
     BALANCED,
+    compute_auroc,
     compute_classification_report,
     compute_finding_figures,
     compute_macro_figures,
@@ -34,8 +35,10 @@ from cxr_core.evaluation.metrics.results import (
 )
 from cxr_core.evaluation.metrics.subgroups import compute_subgroups
 from cxr_core.evaluation.store.folder import Evaluation, OutsidePopulation
+from cxr_core.findings import ABNORMALITY
 from cxr_core.inference import classify_films, predict_films, tabulate_predictions
 from cxr_core.models.card import DecisionThresholds, ModelCard, OperatingPoint
+from cxr_core.models.figures import Figure
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card, load_segmenter_card, update_card
 from cxr_core.reading.classifier import Classifier
@@ -129,10 +132,15 @@ def compute_figures(card: ModelCard, table: pd.DataFrame) -> dict[str, FindingFi
 
     Raises DataError when the films have no label for any of the model's findings.
     """
-    return {
-        key: _compute_figures_of_finding(card, key, rows)
-        for key, rows in _select_labelled(card, table).items()
-    }
+    labelled = _select_labelled(card, table)
+    figures = {key: _compute_figures_of_finding(card, key, rows) for key, rows in labelled.items()}
+    if ABNORMALITY in labelled:
+        rows = labelled[ABNORMALITY]
+        normal = rows.loc[rows["label"] == 0, "image"]
+        for key in figures.keys() - {ABNORMALITY}:
+            against_normal = _compute_auroc_against_normal(labelled[key], normal)
+            figures[key] = replace(figures[key], auroc_against_normal=against_normal)
+    return figures
 
 
 def record_in_card(
@@ -166,6 +174,11 @@ def _compute_figures_of_finding(card: ModelCard, key: str, rows: pd.DataFrame) -
             find_thresholds(card, key, DEFAULT_DECISION, fused=False),
         ),
     )
+
+
+def _compute_auroc_against_normal(rows: pd.DataFrame, normal: pd.Series) -> Figure:
+    """Of the films with the finding against the normal ones; films with another finding are left out."""
+    return compute_auroc(*_arrays(rows[(rows["label"] == 1) | rows["image"].isin(normal)]))
 
 
 def _compute_own_figures(

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn import metrics as sk
 
 from cxr_core.data.prepare import open_data
-from cxr_core.evaluation.evaluate import record_in_card
+from cxr_core.evaluation.evaluate import compute_figures, record_in_card
 from cxr_core.models.store import load_card
 from cxr_core.training.recipe.recipe import Recipe
 from cxr_core.training.run_data import LEARNING_SPLITS, describe_run_data, split_manifest
@@ -143,6 +143,37 @@ def test_several_findings_have_their_mean_beside_them(tmp_path, workspace):
         assert found["macro"][name]["value"] == pytest.approx(mean, abs=1e-6)
     assert "Mean of 2 findings: AUROC" in (out / "report.html").read_text()
     assert "auroc_delong" not in found["findings"]["pneumonia"]
+
+
+def test_a_finding_is_measured_against_normal_films_too(tmp_path: Path) -> None:
+    rng, count = np.random.default_rng(3), 90
+    kinds = rng.choice(["opacity", "other", "normal"], count)
+    score = rng.normal((kinds == "opacity") * 1.5 + (kinds == "other") * 1.0)
+    films = {
+        "image": [f"{n}.png" for n in range(count)],
+        "patient": [f"p{n // 2}" for n in range(count)],
+        "view": "PA",
+        "age": np.nan,
+        "sex": "",
+        "logit": score,
+        "probability": 1 / (1 + np.exp(-score)),
+    }
+    pneumonia = pd.DataFrame({**films, "finding": "pneumonia", "label": 1.0 * (kinds == "opacity")})
+    abnormality = pd.DataFrame(
+        {**films, "finding": "abnormality", "label": 1.0 * (kinds != "normal")}
+    )
+    card = tiny_card(findings=("pneumonia", "abnormality"))
+    found = compute_figures(card, pd.concat([pneumonia, abnormality], ignore_index=True))
+    figure = found["pneumonia"].auroc_against_normal
+    kept = kinds != "other"
+    assert figure is not None
+    assert figure.value == pytest.approx(
+        sk.roc_auc_score(kinds[kept] == "opacity", score[kept]), abs=1e-6
+    )
+    assert (figure.n, figure.positives) == (kept.sum(), (kinds == "opacity").sum())
+    assert figure.value > found["pneumonia"].auroc.value
+    assert found["abnormality"].auroc_against_normal is None
+    assert compute_figures(card, pneumonia)["pneumonia"].auroc_against_normal is None
 
 
 @pytest.mark.parametrize("split", ["given", "50:25:25"])

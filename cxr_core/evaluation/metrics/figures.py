@@ -87,6 +87,15 @@ def compute_finding_figures(
     )
 
 
+def compute_auroc(probabilities: np.ndarray, labels: np.ndarray, patients: np.ndarray) -> Figure:
+    """The AUROC alone. probabilities, labels (0 or 1), patients: (N,)."""
+
+    def measure(resamples: Resamples) -> dict[str, np.ndarray]:
+        return {"auroc": rank_films(probabilities, labels, resamples).auroc}
+
+    return _bootstrap_figures(measure, labels, patients)["auroc"]
+
+
 def compute_macro_figures(
     films: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
 ) -> MacroFigures:

@@ -135,7 +135,8 @@ class FindingFigures(JsonRecord):
 
     accuracy to lr_negative are taken at the balanced operating point.  points: figures at each operating point.
     decisions: figures of each decision with two thresholds.
-    auroc_delong: where each film is of another patient.  views: where both PA and AP films occur.
+    auroc_delong: where each film is of another patient.  auroc_against_normal: of the positive films against those that
+    are labelled as normal, where the model's findings tell which these are.  views: where both PA and AP films occur.
     calibration_of: the probability that calibration is measured of; see `reported`.
     degenerate: why the model's answers are of no use, as sentences; empty when they may be.
     attribution_inside: where a segmenter was there.  localisation: where films have boxes.
@@ -169,6 +170,7 @@ class FindingFigures(JsonRecord):
     points: Mapping[str, PointFigures]
     decisions: Mapping[str, DecisionFigures] = field(default_factory=dict)
     auroc_delong: Figure | None = None
+    auroc_against_normal: Figure | None = None
     views: Mapping[str, "FindingFigures"] = field(default_factory=dict)
     subgroups: Subgroups | None = None
     calibration_of: Calibrated = "probability"
@@ -179,8 +181,10 @@ class FindingFigures(JsonRecord):
     def by_name(self) -> dict[str, Figure]:
         """The single figures, without those of points, views and subgroups."""
         figures: dict[str, Figure] = {name: getattr(self, name) for name in (*SCORES, *RATES)}
-        if self.auroc_delong is not None:
-            figures["auroc_delong"] = self.auroc_delong
+        for name in ("auroc_delong", "auroc_against_normal"):
+            figure = getattr(self, name)
+            if figure is not None:
+                figures[name] = figure
         return figures
 
 

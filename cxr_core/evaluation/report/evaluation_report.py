@@ -46,6 +46,7 @@ from cxr_core.presentation.wording import finding_name, format_time, operating_p
 FIGURE_NAMES = {
     "auroc": "AUROC",
     "auroc_delong": "AUROC, interval by DeLong",
+    "auroc_against_normal": "AUROC against normal films",
     "average_precision": "Average precision",
     "brier": "Brier score",
     "brier_reliability": "Brier score: reliability, less is better",
