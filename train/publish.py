@@ -72,7 +72,7 @@ def _show_verdict(run: Path) -> int:
 
     with ProgressBar() as bar:
         verdict = compare_run(run, progress=bar)
-    print(f"{verdict.in_words} Films compared on: {verdict.comparison_set}", file=sys.stderr)
+    print(f"{verdict.in_words} Measured on: {verdict.comparison_set}", file=sys.stderr)
     for check in verdict.checks:
         finding = f", {check.finding}" if check.finding else ""
         comparison = f", compared with {check.incumbent}" if check.incumbent else ""

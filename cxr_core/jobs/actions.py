@@ -1,4 +1,4 @@
-"""Carries out commands on jobs: submit, move, stop, resume, retry, delete. Each returns at once.
+"""Carries out commands on jobs: submit, move, stop, resume, delete. Each returns at once.
 
 The folder of a job is all there is to know about it; there is no other list that could be lost or disagree.
 """
@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from cxr_core.jobs.status import (
 )
 from cxr_core.models.registry.registry import find_active_version, find_models_from_run
 from cxr_core.training.engine.device import require_device
-from cxr_core.training.recipe.recipe_file import format_recipe, load_recipe
+from cxr_core.training.recipe.recipe_file import format_recipe
 from cxr_core.training.runs import run_files
 from cxr_core.training.runs.annotation import (
     NO_ANNOTATION,
@@ -173,32 +173,6 @@ def resume_run(run: str) -> Job:
         enqueue(job.folder, job.device or "cpu")
     scheduler.ensure_scheduler()
     return load_job(run)
-
-
-def retry_run(run: str, changes: Mapping[str, str], token: str) -> Job:
-    """Submit a new run of a run's recipe on its data, with fields changed (text, as `--set`).
-
-    The manifest of the new run says `retry_of`. Raises RecipeError for a change that does not fit.
-    """
-    before = load_job(run)
-    paths = (
-        before.folder / run_files.RUN_RECIPE,
-        before.folder / run_files.JOB_FOLDER / run_files.JOB_RECIPE,
-    )
-    recipe = load_recipe(next(path for path in paths if path.is_file()), dict(changes))
-    submitted = files.read_request(before.folder)
-    version = submitted.version if isinstance(submitted, SubmittedTraining) else "1.0.0"
-    return submit_training(
-        TrainingRequest(
-            recipe=recipe,
-            data=before.data or read_texts(_read_manifest(before.folder), "folders"),
-            token=token,
-            device=before.device or "auto",
-            processes=before.processes,
-            version=version,
-            retry_of=run,
-        )
-    )
 
 
 @log_task("deletion of a run")

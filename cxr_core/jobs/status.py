@@ -221,7 +221,11 @@ def _training_actions(state: State, run: Path) -> frozenset[Action]:
             if seconds_until_force(run) > 0:
                 return frozenset({"retry"})
             return frozenset({"force_stop", "retry"})
-    if state == "finished" or run_files.is_ensemble(run):
+    if run_files.is_ensemble(
+        run
+    ):  # its recipe is that of one member: a clone would train a single network
+        return frozenset({"delete"})
+    if state == "finished":
         return frozenset({"retry", "delete"})
     return frozenset({"resume", "retry", "delete"})
 

@@ -34,7 +34,7 @@ LOWEST_PERCENT, HIGHEST_PERCENT = 0.01, 99.0
 
 
 def ask_decision(cards: Iterable[ModelCard], widget_key: str) -> str:
-    """Ask for the decision; each says how it did on the official test, as far as these models' cards record it."""
+    """Ask for the decision; each says how it did on test films, as far as these models' cards record it."""
     cards = list(cards)
     decision = st.radio(
         "Decision",
@@ -129,12 +129,12 @@ def _describe_decision(cards: Iterable[ModelCard], decision: str) -> str:
         for sensitivity, specificity in recorded_rates(card, finding, decision)
     ]
     if figures:
-        figures.insert(0, "On the official test:")
+        figures.insert(0, "On test films:")
     return "  \n".join([CAPTIONS[decision], *figures])
 
 
 def recorded_rates(card: ModelCard, finding: str, decision: str) -> Iterator[tuple[float, float]]:
-    """Sensitivity and specificity of a decision on the official test, where the card records both.
+    """Sensitivity and specificity of a decision on test films, where the card records both.
 
     With the ratio where the card combines them, as a reading does.
     """

@@ -29,11 +29,15 @@ TINY = Recipe(
 )
 
 
-def submit(data: Path, token: str = "one", name: str = "counts") -> Job:
+def submit(data: Path, token: str = "one", name: str = "counts", retry_of: str = "") -> Job:
     """Submit a run whose stand-in behaves as its name says."""
     return actions.submit_training(
         TrainingRequest(
-            recipe=replace(TINY, name=name), data=(str(data),), token=token, device="cpu"
+            recipe=replace(TINY, name=name),
+            data=(str(data),),
+            token=token,
+            device="cpu",
+            retry_of=retry_of,
         )
     )
 

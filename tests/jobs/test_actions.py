@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr_core.errors import DataError, RecipeError, RunError
+from cxr_core.errors import DataError, RunError
 from cxr_core.jobs import actions, files, scheduler, status
 from cxr_core.jobs.activity import track_activity
 from cxr_core.jobs.records import EvaluationRequest, HeartbeatRecord, ProcessRecord
@@ -253,19 +253,21 @@ def test_deleting_spares_what_runs_and_what_an_installed_model_came_from(
         status.load_job(run)
 
 
-def test_a_retry_changes_the_recipe_and_says_what_it_retries(stand_in: Path) -> None:
+def test_a_clone_says_what_it_is_a_clone_of(stand_in: Path) -> None:
     before = submit(stand_in, name="fails").id
     wait_for(before, "failed")
-    with pytest.raises(RecipeError, match="unknown recipe key"):
-        actions.retry_run(before, {"epoch": "3"}, "again")
-    after = actions.retry_run(before, {"epochs": "3", "name": "counts"}, "again")
-    assert actions.retry_run(before, {"epochs": "3", "name": "counts"}, "again").id == after.id
+    after = submit(stand_in, token="again", retry_of=before)
     assert after.retry_of == before
     wait_for(after.id, "running")
-    assert run_files.read_recipe_values(after.folder)["epochs"] == 3
     manifest = json.loads((after.folder / run_files.RUN_MANIFEST).read_text())
     assert manifest["retry_of"] == before
-    assert run_files.read_recipe_values(files.find_run_folder(before))["epochs"] == 2
+
+
+def test_an_ensemble_is_not_cloned_into_a_single_network(stand_in: Path) -> None:
+    run = submit(stand_in, name="fails")
+    assert "retry" in wait_for(run.id, "failed").actions
+    (run.folder / run_files.RUN_MANIFEST).write_text('{"averaged": ["one", "two"]}')
+    assert status.load_job(run.id).actions == {"delete"}
 
 
 def test_what_cannot_be_started_is_refused_at_once(stand_in: Path) -> None:

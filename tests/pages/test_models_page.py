@@ -141,17 +141,17 @@ def test_auroc_of_the_fused_probability_is_shown_beside_the_networks_own(
 
 def test_headings_of_the_card_say_what_was_measured(models_page: AppTest) -> None:
     models_page.selectbox(key="models-model-0").set_value("cardiomegaly-adults").run()
-    rows = table_rows(models_page, "Official test")
+    rows = table_rows(models_page, "Test films")
     assert list(rows[0]) == [
         "Figure",
         "Validation films",
-        "Official test",
-        "Official test, with the ratio",
-        "Official test, PA films, with the ratio",
-        "Official test, AP films, with the ratio",
-        "Official test, films with boxes added, with the ratio",
+        "Test films",
+        "Test films, with the ratio",
+        "Test films, PA, with the ratio",
+        "Test films, AP, with the ratio",
+        "Test films and films with boxes, with the ratio",
     ]
-    assert rows[0]["Official test, PA films, with the ratio"].endswith(" · 22 of 454")
+    assert rows[0]["Test films, PA, with the ratio"].endswith(" · 22 of 454")
     assert "With the ratio: the probability that a reading shows" in visible_text(models_page)
 
 

@@ -58,7 +58,7 @@ def test_card_of_the_model_is_one_click_away(app: AppTest) -> None:
     assert "11,000 films of 9,000 patients" in visible_text(app)
     figures = list(app.table[0].value.to_dict("records"))
     assert [row["Figure"] for row in figures] == ["AUROC", "Sensitivity, balanced"]
-    assert [row["Official test"] for row in figures] == [
+    assert [row["Test films"] for row in figures] == [
         "0.91 (0.88 to 0.94) · 58 of 1,306",
         "undefined · 58 of 1,306",
     ]

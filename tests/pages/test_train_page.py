@@ -300,7 +300,7 @@ def test_open_gate_needs_a_note_for_the_replacement(
     open_page(app, "train", run="alpha")
     assert "The gate is open" in app.success[0].value
     assert app.button(key="publish-alpha").disabled
-    assert "Write why it replaces the active version" in visible_text(app)
+    assert "Write why it replaces tiny 1.0.0" in visible_text(app)
     assert "override-alpha" not in [area.key for area in app.text_area]
     app.text_input(key="note-alpha").set_value("twice the films").run()
     app.button(key="publish-alpha").click().run()

@@ -55,7 +55,7 @@ def test_display_names_of_known_and_unknown_keys():
     assert operating_point_name("at_half") == "At half"
     assert split_name("val") == "validation split"
     assert split_name("holdout") == "holdout split"
-    assert card_split_name("test_combined_pa") == "Official test, PA films, with the ratio"
+    assert card_split_name("test_combined_pa") == "Test films, PA, with the ratio"
     assert card_split_name("site_b") == "Site b"
     assert structure_name("left_lung") == "left lung"
     assert training_curve_name("validation_auroc") == "validation AUROC"

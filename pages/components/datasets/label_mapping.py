@@ -132,9 +132,15 @@ def _show_definitions(state: DataPageState) -> None:
         "A finding that the program does not know trains, is measured and is read like any other. Every page and "
         "report marks it as locally defined, and its models carry the definition."
     )
-    for finding in local_findings().values():
+    findings = local_findings().values()
+    for finding in findings:
         st.markdown(
             f"- **{plain(finding.name)}** :gray[{plain(finding.key)}]: {plain(finding.definition)}"
+        )
+    if findings:
+        st.caption(
+            "A definition stays as it is: runs and models were made with it and carry a copy. For another meaning, "
+            "define another finding."
         )
     with (
         st.popover("Define a finding", icon=":material/add:"),

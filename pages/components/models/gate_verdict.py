@@ -38,7 +38,7 @@ def show_verdict(verdict: Verdict) -> None:
     with_incumbent = any(check.incumbent for check in checks)
     rows = [_make_row(check, with_incumbent) for check in checks]
     st.table(rows, border="horizontal", hide_header=False, hide_index=True)
-    st.caption(f"Films compared on: {plain(verdict.comparison_set)}")
+    st.caption(f"Measured on: {plain(verdict.comparison_set)}")
     if verdict.official_test is not None:
         sentences = _describe_official_test(verdict.official_test)
         if sentences:
@@ -60,7 +60,7 @@ def _name_check(check: Check) -> str:
 
 
 def _describe_official_test(test: OfficialTest) -> list[str]:
-    """The official test in sentences, with how often its films had been used."""
+    """The figures on test films in sentences, with how often its films had been used."""
     sentences = []
     for finding, figures in test.findings.items():
         auroc = figures.get("auroc")
@@ -72,7 +72,8 @@ def _describe_official_test(test: OfficialTest) -> list[str]:
         sentences.append(f"Test films, {name}: AUROC {interval}, {counts}.")
     if sentences and test.uses is not None:
         sentences.append(
-            f"By then, these films had been used for {test.uses.evaluations} evaluations of {test.uses.models} models. "
+            f"By then, these films had been used for {format_count(test.uses.evaluations, 'evaluations')} of "
+            f"{format_count(test.uses.models, 'models')}. "
             "Choosing between models by the same test films again and again fits the choice to them."
         )
     return sentences

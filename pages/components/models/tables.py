@@ -11,7 +11,7 @@ from pages.components.markdown import plain
 from pages.components.models.installed_models import InstalledModel, Version
 
 Rows = list[dict[str, str]]
-OFFICIAL_TESTS = {"test": "", "test_combined": " with the ratio"}  # parts of a card's metrics
+TEST_SPLITS = {"test": "", "test_combined": " with the ratio"}  # parts of a card's metrics
 SEGMENTATION_FIGURES = {
     "dice_heart": "Dice, heart",
     "dice_left_lung": "Dice, left lung",
@@ -24,7 +24,7 @@ SEGMENTATION_FIGURES = {
 
 
 def model_rows(models: Iterable[InstalledModel]) -> Rows:
-    """A row per model: its output, its population, its active version, its AUROC on the official test."""
+    """A row per model: its output, its population, its active version, its AUROC on test films."""
     return [
         {
             "Model": plain(model.name),
@@ -132,7 +132,7 @@ def _format_auroc(version: Version) -> str:
     if not isinstance(card, ModelCard):
         return ""
     phrases = []
-    for part, how in OFFICIAL_TESTS.items():
+    for part, how in TEST_SPLITS.items():
         for finding in card.findings:
             auroc = recorded_figure(card.metrics, part, finding, "auroc")
             if auroc is None or auroc.value is None or auroc.low is None or auroc.high is None:

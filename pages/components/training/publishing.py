@@ -244,7 +244,7 @@ def _describe_missing(verdict: Verdict, note: str, reason: str) -> str:
     if not verdict.is_open and not reason:
         return "The gate is closed. Write why the model is published anyway."
     if verdict.incumbent and not note:
-        return "Write why it replaces the active version."
+        return f"Write why it replaces {plain(verdict.incumbent)}."
     return ""
 
 

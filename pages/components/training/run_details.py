@@ -11,7 +11,7 @@ from cxr_core.jobs.job import Job
 from cxr_core.presentation.wording import finding_name, format_count
 from cxr_core.training.runs.compare import read_data_folders
 from cxr_core.training.runs.figures import FIGURE_LABELS, RunFigure, collect_figures
-from cxr_core.training.runs.run_files import recipe_file
+from cxr_core.training.runs.run_files import is_ensemble, recipe_file
 from pages.components.error_boundary import show_errors
 from pages.components.markdown import plain
 from pages.components.training.job_state import (
@@ -100,6 +100,8 @@ def _offer_actions(state: TrainPageState, run: Job) -> None:
                 args=(state, _prefill_clone, state, run),
                 help="Fills in the form with this run's recipe and data. This run stays as it is.",
             )
+        elif is_ensemble(run.folder):
+            st.caption("A mean of runs has no training to clone; clone one of those runs.")
         if "delete" in run.actions:
             st.button(
                 "Delete",
