@@ -1,13 +1,16 @@
 """python -m train.combine MODEL_OR_RUN --data DIR: fuse the measured ratio with cardiomegaly's probability.
 
 The fusion is fitted on the validation films that the model's recipe carves from the data, and written into the model's
-card, unless the ratio does not discriminate by itself or raises the log loss on held-out patients.
+card, unless the ratio does not discriminate by itself or raises the log loss on held-out patients. Where the recipe
+says how its labels differ from readers, the probability becomes that of a reader's verdict, and thresholds are chosen
+without the labels that the ratio contradicts.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ from train.arguments import Parser, add_data, parse_name_or_path, parse_path_arg
 from train.progress import ProgressBar
 
 if TYPE_CHECKING:
+    from cxr_core.models.card import ModelCard
     from cxr_core.reading.segmenter import Segmenter
     from cxr_core.training.export.fusion import FusionResult
     from cxr_core.training.recipe.recipe import Recipe
@@ -28,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = _create_parser().parse_args(arguments)
     from cxr_core.data.prepare import open_data
     from cxr_core.models.card import CARD
-    from cxr_core.training.export.fusion import fuse_with_ratio
+    from cxr_core.models.store import load_card
+    from cxr_core.training.export.fusion import FINDING, fuse_with_ratio
     from cxr_core.training.run_data import find_run, split_manifest
     from cxr_core.training.run_split import find_recipe_split
     from train.model_names import find_model_folder
@@ -46,11 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
                 segmenter,
                 films,
                 lambda done, total: bar("measuring films", done, total),
+                recipe.find_label_noise(FINDING),
             )
+        card = load_card(folder)
     except SilhouetteError as error:
         print(f"train.combine: {error}", file=sys.stderr)
         return 3
-    print(_describe_result(result), file=sys.stderr)
+    for line in (*_describe_result(result), *_describe_repair(result, card)):
+        print(line, file=sys.stderr)
     print(folder / CARD)
     return 0
 
@@ -80,12 +88,37 @@ def _load_recipe(given: argparse.Namespace, model: Path) -> Recipe:
     return recipe_as_trained(load_named_recipe(name), card)
 
 
-def _describe_result(result: FusionResult) -> str:
+def _describe_result(result: FusionResult) -> Iterator[str]:
     outcome = f"not written: {result.rejection}" if result.rejection else "written"
-    return (
+    yield (
         f"{result.films} films, {result.positives} positive; log loss on held-out patients: network alone "
         f"{result.loss_alone:.4f}, with the ratio {result.loss_fused:.4f}; {outcome}"
     )
+
+
+def _describe_repair(result: FusionResult, card: ModelCard) -> Iterator[str]:
+    """How the labels were taken, and each decision without and with those that the ratio contradicts."""
+    from cxr_core.training.export.fusion import FINDING
+
+    if result.noise is None or result.repair is None:
+        return
+    repair = result.repair
+    yield result.noise.describe()
+    yield f"rates from: {result.noise.source}"
+    yield (
+        f"thresholds chosen without {repair.absent} absent and {repair.present} present labels that the ratio "
+        f"contradicts ({repair.rule}); the ratio took part in this choice, so it proves nothing about itself"
+    )
+    decisions = {"network alone": (card.decisions.get(FINDING, ()), repair.with_all_labels)}
+    if result.fusion is not None:
+        decisions["with the ratio"] = (result.fusion.decisions, repair.with_ratio)
+    for name, (chosen, with_all_labels) in decisions.items():
+        for each in chosen:
+            line = f"{name}, {each.name}: suspected from {each.present_from:.4f}, not below {each.absent_below:.4f}"
+            if each.name in with_all_labels:
+                present_from, absent_below = with_all_labels[each.name]
+                line += f"; by all labels from {present_from:.4f}, not below {absent_below:.4f}"
+            yield line
 
 
 def _create_parser() -> Parser:

@@ -1,6 +1,7 @@
 """Calibrates one finding of a classifier on validation films and chooses its thresholds."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -26,6 +27,11 @@ class CalibratedFinding:
     label_noise: LabelNoise | None
     operating_points: tuple[OperatingPoint, ...]
     decisions: tuple[DecisionThresholds, ...]
+
+    @property
+    def calibration_of(self) -> Literal["probability", "probability_reported"]:
+        """Which of the two is held against the labels."""
+        return "probability" if self.label_noise is None else "probability_reported"
 
     @property
     def reported(self) -> np.ndarray:

@@ -4,7 +4,7 @@ Everything here is fitted on training and validation films; the official test sp
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -216,7 +216,7 @@ def _fit_finding(
         confident_normal=confident_normal,
         baseline=baseline.astype(float).round(6).tolist(),
         scale=float(max(np.quantile(strongest, FULL_COLOUR_QUANTILE), MIN_SCALE)),
-        figures=figures.to_json(),
+        figures=replace(figures, calibration_of=fitted.calibration_of).to_json(),
     )
 
 

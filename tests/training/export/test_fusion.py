@@ -103,7 +103,7 @@ def test_a_ratio_that_makes_the_probability_worse_stays_out(
         -1e-4, 1e-4, COUNT
     )
     monkeypatch.setattr(
-        fusion, "_predict_probabilities", lambda *_: known
+        fusion, "_predict_finding", lambda *_: (np.log(known / (1 - known)), known)
     )  # a network that needs no ratio
     found = fuse_with_ratio(folder, fake(True), films)
     assert found.fusion is None
