@@ -52,11 +52,11 @@ if __name__ == "__main__":
     show_page()
 else:
     from pages.components.error_boundary import report_fault
-    from pages.components.server import guard_uploads, server_middleware
+    from pages.components.server import prepare_server, server_middleware
 
     app = st.App(
         __file__,
         middleware=server_middleware(),
-        lifespan=guard_uploads,
+        lifespan=prepare_server,
         on_script_error=report_fault,
     )

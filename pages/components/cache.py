@@ -1,12 +1,11 @@
 """What all browser tabs share: models, tables and background tasks. The only module that uses `st.cache_*`.
 
-No film, reading or heatmap is ever kept here. Torch is imported when the first film is read, or by the warm-up after
-the first paint, whichever comes first.
+No film, reading or heatmap is ever kept here. Torch is imported as the server starts. The models are loaded when the
+first film is read, or by the warm-up after the first paint, whichever comes first.
 """
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import threading
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from cxr_core.errors import DataError, ModelError, RecipeError, SilhouetteError
+from cxr_core.workspace.garbage_collection import load_for_good
 from pages.components import streamlit_internals
 from pages.components.read.reading_queue import ReadingQueue
 from pages.components.read.recovery.kept_studies import KeptStudies
@@ -64,15 +64,23 @@ def load_reader() -> Reader:
 
 @st.cache_resource(show_spinner=False, max_entries=1)
 def _load_reader(models_fingerprint: str) -> Reader:
+    import_reader()
+    from cxr_core.reading.reader import Reader
+
+    with (
+        load_for_good()
+    ):  # otherwise reruns stop for a third of a second while all its objects are walked through
+        return Reader.installed(decoders=_upload_decoder())
+
+
+def import_reader() -> None:
+    """Start the decoders and import torch and timm, which takes more than a second."""
     from cxr_core.workspace.openmp import let_idle_threads_sleep
 
     let_idle_threads_sleep()
-    decoders = _upload_decoder()  # first, so that its processes start while torch is imported
-    from cxr_core.reading.reader import Reader
-
-    reader = Reader.installed(decoders=decoders)
-    _exempt_from_garbage_collection()
-    return reader
+    _upload_decoder()  # first, so that its processes start meanwhile
+    with load_for_good():
+        import cxr_core.reading.reader  # noqa: F401
 
 
 def list_left_out() -> list[str]:
@@ -132,20 +140,10 @@ def start_warm_up() -> threading.Thread:
 def _warm_up() -> None:
     time.sleep(FIRST_PAINT_S)
     try:
-        load_reader().warm()
-        _exempt_from_garbage_collection()
+        load_reader()
     except SilhouetteError as error:
         # The page shows the same error with the first film.
         log.warning("the models did not load: %s", error)
-
-
-def _exempt_from_garbage_collection() -> None:
-    """Exempt everything loaded so far from garbage collection; it stays for good.
-
-    Otherwise the libraries' million objects are walked through in the middle of reruns: 0.3 s each time, measured.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 @st.cache_resource(show_spinner=False)

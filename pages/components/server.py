@@ -4,6 +4,7 @@ A page of another site can point its own host name at this computer (DNS rebindi
 were part of it. So every request and every web socket must name an allowed host, and come from a page of one.
 """
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Iterable
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.workspace.malloc import overwrite_freed_memory
+from pages.components import cache
 from pages.components.streamlit_internals import keep_upload_answers
 
 HOSTS_VARIABLE = "CXR_ALLOWED_HOSTS"
@@ -62,11 +64,15 @@ def server_middleware() -> list[Middleware]:
 
 
 @asynccontextmanager
-async def guard_uploads(app: st.App) -> AsyncIterator[dict[str, object]]:
-    """While the server runs, no upload is lost or written to a temporary file, and memory of films is overwritten."""
+async def prepare_server(app: st.App) -> AsyncIterator[dict[str, object]]:
+    """While the server runs, no upload is lost or written to a temporary file, and memory of films is overwritten.
+
+    What reads films is imported before the first page is asked for: beside it, both would take longer.
+    """
     keep_upload_answers()
     MultiPartParser.spool_max_size = 2 * MAX_BYTES
     overwrite_freed_memory()
+    await asyncio.to_thread(cache.import_reader)
     yield {}
 
 
