@@ -105,10 +105,7 @@ def _describe_repair(result: FusionResult, card: ModelCard) -> Iterator[str]:
     repair = result.repair
     yield result.noise.describe()
     yield f"rates from: {result.noise.source}"
-    yield (
-        f"thresholds chosen without {repair.absent} absent and {repair.present} present labels that the ratio "
-        f"contradicts ({repair.rule}); the ratio took part in this choice, so it proves nothing about itself"
-    )
+    yield f"thresholds chosen without {repair.describe()}"
     decisions = {"network alone": (card.decisions.get(FINDING, ()), repair.with_all_labels)}
     if result.fusion is not None:
         decisions["with the ratio"] = (result.fusion.decisions, repair.with_ratio)

@@ -102,6 +102,13 @@ class LabelRepair(JsonRecord):
     with_all_labels: Mapping[str, tuple[Fraction, Fraction]] = field(default_factory=dict)
     with_ratio: Mapping[str, tuple[Fraction, Fraction]] = field(default_factory=dict)
 
+    def describe(self) -> str:
+        """Which labels the thresholds were chosen without, in a sentence."""
+        return (
+            f"{self.absent} absent and {self.present} present labels of validation that the ratio contradicts: "
+            f"{self.rule}. The ratio took part in this choice, so it proves nothing about the ratio itself."
+        )
+
 
 def _to_label(probability: Probability, sensitivity: float, false_positives: float) -> Probability:
     return false_positives + (sensitivity - false_positives) * probability

@@ -67,7 +67,9 @@ def ask_prevalences(cards: Iterable[ModelCard], widget_key: str) -> Mapping[str,
     Returns those that the user chose.
     """
     defaults: dict[str, float] = {}
+    estimated = set()
     for card in cards:
+        estimated |= set(card.label_noise)
         for finding in card.findings:
             calibrated = card.calibration_prevalence(finding)
             if calibrated is not None:
@@ -77,12 +79,20 @@ def ask_prevalences(cards: Iterable[ModelCard], widget_key: str) -> Mapping[str,
             finding,
             default,
             label=f"Prevalence of {finding_name(finding).lower()}, in %",
-            help_text=f"The share of your patients who have it. It moves the probability, never the verdict. Of the "
-            f"films that calibrated the model, {100 * default:.1f} % have it.",
+            help_text="The share of your patients who have it. It moves the probability, never the verdict. "
+            + _describe_default(default, estimated=finding in estimated),
             widget_key=f"{widget_key}-{finding}",
         )
     chosen = {finding: chosen_prevalence(finding) for finding in defaults}
     return {finding: share for finding, share in chosen.items() if share is not None}
+
+
+def _describe_default(prevalence: float, *, estimated: bool) -> str:
+    """The prevalence among the films that calibrated a model. estimated: it is that of readers' verdicts."""
+    films = "the films that calibrated the model"
+    if estimated:
+        return f"Of {films}, readers would call about {100 * prevalence:.1f} %: an estimate."
+    return f"Of {films}, {100 * prevalence:.1f} % have it."
 
 
 def ask_prevalence(

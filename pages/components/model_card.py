@@ -63,6 +63,7 @@ def show_card(card: ModelCard, finding: str) -> None:
         *([("Definition", definition)] if definition else []),
         ("Intended population", card.population.text),
         *_list_training_facts(card.training, finding),
+        *_list_label_facts(card, finding),
     ]
     st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in details))
     rows = _tabulate_figures(card, finding)
@@ -107,13 +108,23 @@ def _format_mean(figure: MeanFigure) -> str:
 def _list_training_facts(training: JsonObject, finding: str) -> Iterator[tuple[str, str]]:
     """What a card records about its training; older cards record less."""
     if "summary" in training:
-        yield "What it is", str(training["summary"])
+        names = (training.get("recipe"), training["summary"])  # the summary is the recipe's own
+        yield "Recipe", ": ".join(str(name) for name in names if name)
     splits = _object(_object(training.get("data")).get("parts"))
     for split, label in SPLIT_LABELS.items():
         if split in splits:
             yield label, _describe_split(_object(splits[split]), finding)
     if "terms" in training:
         yield "Data", str(training["terms"])
+
+
+def _list_label_facts(card: ModelCard, finding: str) -> Iterator[tuple[str, str]]:
+    """How the labels differ from readers, and which of them the thresholds were chosen without."""
+    noise, repair = card.label_noise.get(finding), card.label_repair.get(finding)
+    if noise is not None:
+        yield "Labels and readers", f"{noise.describe()} Source: {noise.source}."
+    if repair is not None:
+        yield "Thresholds chosen without", repair.describe()
 
 
 def _describe_split(split: JsonObject, finding: str) -> str:

@@ -175,6 +175,11 @@ def _list_card_facts(card: ModelCard) -> Iterator[tuple[str, str]]:
             f"Calibration of {card.name_finding(finding).lower()}",
             card.calibration[finding].source,
         )
+        noise, repair = card.label_noise.get(finding), card.label_repair.get(finding)
+        if noise is not None:
+            yield "Labels and readers", f"{noise.describe()} Source: {noise.source}."
+        if repair is not None:
+            yield "Thresholds chosen without", repair.describe()
         yield from _list_thresholds(card, finding)
     yield from _list_values("Training: ", content["training"])
     yield from _list_values("Figures: ", content["metrics"])
