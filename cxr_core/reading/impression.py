@@ -20,6 +20,9 @@ LIMIT = f"the upper limit of {RATIO_LIMIT:.2f} for adult PA films"
 OTHER_FILMS = {VIEW_AP: "AP film", VIEW_LATERAL: "lateral film", CHILD: "child"}
 UNKNOWN_FILMS = {VIEW_UNKNOWN: "view unknown"}
 POSSIBLE = "findings that this program does not name are possible"
+# A film is called unlikely to be normal where normal has at most this probability. Source of the word: Mastrandrea et
+# al. 2010, guidance of the IPCC on uncertainties.
+UNLIKELY = 1 / 3
 
 
 def write_impression(reading: Reading) -> str:
@@ -125,9 +128,12 @@ def describe_abnormality(findings: Sequence[FindingReading]) -> str:
         return ""
     named = [finding for finding in findings if finding is not abnormality and finding.has_verdict]
     if abnormality.call == "present":
+        assert abnormality.probability is not None
+        is_unlikely = 1 - abnormality.probability <= UNLIKELY
+        verb = "is unlikely to be normal" if is_unlikely else "may not be normal"
         if named and all(finding.call == "absent" for finding in named):
-            return f"No finding with a name is suspected, yet the film is unlikely to be normal; {POSSIBLE}."
-        return f"The film is unlikely to be normal; {POSSIBLE}."
+            return f"No finding with a name is suspected, yet the film {verb}; {POSSIBLE}."
+        return f"The film {verb}; {POSSIBLE}."
     suspected = [finding.name.lower() for finding in named if finding.call == "present"]
     if suspected:
         return (

@@ -66,6 +66,11 @@ def read(
             f"{POSSIBLE} {END}",
         ),
         (
+            *(0.1, 0.9, 0.6),
+            "Pneumonia is suspected. Cardiomegaly is not suspected. The film may not be normal; "
+            f"{POSSIBLE} {END}",
+        ),
+        (
             *(0.1, 0.9, 0.04),
             "Pneumonia is suspected. Cardiomegaly is not suspected. The film as a whole does not look abnormal to the "
             "program. The suspicion of pneumonia counts nevertheless: its model looks for it alone, and a single "
