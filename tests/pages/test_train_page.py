@@ -10,6 +10,7 @@ from cxr_core.findings import STRUCTURES
 from cxr_core.jobs import actions, status
 from cxr_core.jobs.activity import GATE_ACTIVITY
 from cxr_core.jobs.job import Action, Job, Progress, State, TrainingRequest
+from cxr_core.models.registry.active_version import retire_model
 from pages.components import cache
 from tests.pages.app_bench import (
     button_labels,
@@ -21,6 +22,7 @@ from tests.pages.app_bench import (
 )
 from tests.pages.fake_runs import FakeRuns, register_dataset
 from tests.pages.fake_verdicts import CLOSED, OPEN
+from tests.tiny import tiny_card, tiny_model
 
 
 def test_running_run_is_watched_and_the_queue_has_an_order(app: AppTest, runs: FakeRuns) -> None:
@@ -307,6 +309,21 @@ def test_open_gate_needs_a_note_for_the_replacement(
     cache.background_tasks().find("gate alpha").wait(60)
     assert not app.exception
     assert published == [("alpha", "twice the films", "")]
+
+
+def test_a_run_whose_model_is_active_is_not_published_a_second_time(
+    app: AppTest, runs: FakeRuns, workspace: Path
+) -> None:
+    published = {"published": {"run": "alpha"}}
+    tiny_model(workspace / "models", tiny_card(training=published))
+    runs.write_verdict(runs.write_finished("alpha", tested=True), OPEN)
+    open_page(app, "train", run="alpha")
+    assert "Installed as tiny 1.0.0: active." in app.success[0].value
+    assert "The gate is open" in app.success[1].value
+    assert not {"Publish", "Run the gate again"} & set(button_labels(app))
+    retire_model("tiny", "a drill")
+    app.run()
+    assert {"Publish", "Run the gate again"} <= set(button_labels(app))
 
 
 def test_closed_gate_needs_a_written_reason(

@@ -145,7 +145,7 @@ def test_an_equal_model_on_films_that_cannot_tell_is_no_pass():
     few = films(120, seed=4)
     verdict = compare(blur(few, 1.0, seed=2), blur(few, 1.0, seed=3))
     assert find_check(verdict, "AUROC").status == "not enough cases"
-    assert "cannot tell" in find_check(verdict, "AUROC").sentence
+    assert "too few films to rule out" in find_check(verdict, "AUROC").sentence
     assert not verdict.is_open
 
 
@@ -175,6 +175,13 @@ def test_a_subgroup_made_worse_is_found_though_all_films_together_are_not_worse(
     assert refused.status == "fail"
     assert refused.figures["p_holm"] < 0.05
     assert [check.name for check in verdict.refusals] == ["ages 60 to 79"]
+
+
+def test_a_subgroup_made_better_is_called_so():
+    table = films(4000)
+    check = find_check(compare(table, blur(table, 2.0)), "women and girls")
+    assert check.status == "pass"
+    assert check.sentence.endswith("p < 0.001 by Holm: significantly better.")
 
 
 def test_a_subgroup_of_too_few_is_reported_and_is_no_pass():

@@ -5,6 +5,8 @@ from cxr_core.models.registry.pointers import read_history
 from cxr_core.models.registry.registry import find_active_version, list_versions
 from cxr_core.workspace.json_files import JsonObject
 
+ACTIVE = "active"
+
 
 def describe_status(model: str, version: str) -> str:
     """`active`, `no longer in use`, `not in use`, `removed on 2026-11-28 (worse than ours)` or `not installed here`.
@@ -14,7 +16,7 @@ def describe_status(model: str, version: str) -> str:
     if version in [folder.name for folder in list_versions(model)]:
         active = find_active_version(model)
         if active and active.version == version:
-            return "active"
+            return ACTIVE
         return "no longer in use" if _was_active(model, version) else "not in use"
     removal = find_removal(model, version)
     if removal is None:

@@ -61,7 +61,8 @@ def assess_non_inferiority(
     if (high - low) / 2 > margin:
         return (
             "not enough cases",
-            f"these films cannot tell {margin:g} apart: an equal model would not be shown to be equal either.",
+            f"too few films to rule out that it is worse by more than {margin:g}; an equally good model would not pass "
+            "on them either.",
         )
     return "fail", f"it could be worse by more than {margin:g}."
 

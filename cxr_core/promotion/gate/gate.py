@@ -32,6 +32,7 @@ from cxr_core.evaluation.metrics.reported import (
 )
 from cxr_core.models.card import ModelCard
 from cxr_core.models.figures import Figure
+from cxr_core.models.resolution import MAX_MOVEMENT, MAX_SHARE_OUTSIDE, ResolutionFigures
 from cxr_core.presentation.wording import format_count
 from cxr_core.promotion.gate.card import check_card, compare_cards
 from cxr_core.promotion.gate.checks import (
@@ -43,6 +44,7 @@ from cxr_core.promotion.gate.checks import (
     format_signed,
     pass_or_fail,
 )
+from cxr_core.promotion.gate.resolution import check_resolution
 from cxr_core.reading.decision import find_thresholds
 from cxr_core.workspace.json_files import JsonObject
 
@@ -54,7 +56,8 @@ class Limits:
     margin: by how much its AUROC may lie below that of a model in use, as far as the 95 % interval reaches.
     calibration_error: by how much it may lie above what chance alone would show.  cases, subgroup_cases: films with,
     and as many without, a finding, below which nothing is compared.  significance: of all subgroups together.
-    log_odds_sd, identical: what counts as nearly constant output; see `evaluation.metrics.degenerate`.
+    log_odds_sd, identical: what counts as nearly constant output; see `evaluation.metrics.degenerate`.  movement: in
+    log-odds, between copies of a film in other sizes and formats; moving_films: the share that may move more.
     """
 
     margin: float = 0.02
@@ -64,6 +67,8 @@ class Limits:
     significance: float = 0.05
     log_odds_sd: float = MIN_LOG_ODDS_SD
     identical: float = MAX_IDENTICAL
+    movement: float = MAX_MOVEMENT
+    moving_films: float = MAX_SHARE_OUTSIDE
 
     def to_json(self) -> dict[str, float]:
         """The limits by name."""
@@ -85,11 +90,13 @@ class PredictionPair:
 class Predictions:
     """Tables of `predict_films` on films that were never trained on; None where there are no such films.
 
-    own: of the candidate, on films that it was not trained on.  pairs: one for each incumbent.
+    own: of the candidate, on films that it was not trained on.  pairs: one for each incumbent.  resolution: how far the
+    candidate's answers to some of its own films move with their size and format, by finding; None = not measured.
     """
 
     own: pd.DataFrame | None
     pairs: tuple[PredictionPair | None, ...] = ()
+    resolution: Mapping[str, ResolutionFigures] | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,8 @@ def check_classifier(
     checks = check_card(candidate)
     checks += [_check_calibration(key, rows, limits) for key, rows in own.items()]
     checks += [_check_spread(candidate, key, rows, limits) for key, rows in own.items()]
+    if predictions.resolution is not None:
+        checks += [check_resolution(key, predictions.resolution) for key in candidate.findings]
     for incumbent, pair in zip(incumbents, predictions.pairs, strict=True):
         name = f"{incumbent.model} {incumbent.version}"
         for check in _check_beside(candidate, incumbent, pair, limits):
@@ -329,16 +338,23 @@ def _list_subgroup_pairs(pairs: Mapping[str, pd.DataFrame | None]) -> list[Subgr
 def _check_subgroup(
     group: SubgroupPair, difference: AurocDifference, p: float, limits: Limits
 ) -> Check:
-    worse = difference.value is not None and difference.value < 0 and p < limits.significance
-    meaning = "significantly worse" if worse else "not significantly worse"
+    value, differs = difference.value or 0.0, p < limits.significance
+    worse = differs and value < 0
+    meaning = "not significantly different"
+    if differs:
+        meaning = "significantly worse" if worse else "significantly better"
     return Check(
         name=group.subgroup.name,
         finding=group.finding,
         status=pass_or_fail(not worse),
-        sentence=f"AUROC {_describe_difference(difference)}, p {p:.3f} by Holm: {meaning}.",
+        sentence=f"AUROC {_describe_difference(difference)}, {_format_p(p)} by Holm: {meaning}.",
         figures={**_difference_figures(difference, limits.margin), "p_holm": round(p, 6)},
         needed=False,
     )
+
+
+def _format_p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _pair_predictions(predictions: PredictionPair | None, key: str) -> pd.DataFrame | None:

@@ -177,7 +177,10 @@ def _extend_curves(before: Mapping[str, Curve], records: list[JsonObject]) -> di
         event = event_from_json(record)
         if isinstance(event, EpochDone):
             _add_points(points, event.step, _curves_of_epoch(event))
-    extended = {name: before.get(name, Curve()).extend(new) for name, new in points.items()}
+    extended = {
+        name: before.get(name, Curve()).extend(sorted(new, key=lambda point: point[0]))
+        for name, new in points.items()
+    }
     return {**before, **extended}
 
 
@@ -197,7 +200,12 @@ def _curves_of_step(event: StepDone) -> dict[str, float | None]:
 
 
 def _curves_of_epoch(event: EpochDone) -> dict[str, float | None]:
-    return {"epoch_loss": event.loss, "validation_loss": event.validation_loss, **event.figures}
+    return {
+        "epoch_loss": event.loss,
+        "validation_loss": event.validation_loss,
+        "learning_rate": event.learning_rate,  # a fast run reports few steps
+        **event.figures,
+    }
 
 
 def _add_points(

@@ -9,7 +9,7 @@ from cxr_core.jobs import actions, status
 from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity, track_activity
 from cxr_core.jobs.job import Job
 from cxr_core.models.card_file import read_card
-from cxr_core.models.registry.model_status import describe_status
+from cxr_core.models.registry.model_status import ACTIVE, describe_status
 from cxr_core.models.registry.overlap import describe_refusal, describe_replaced
 from cxr_core.models.registry.registry import find_models_from_run
 from cxr_core.promotion.gate.verdict import Verdict, describe_damage, read_verdict
@@ -31,8 +31,10 @@ def show_publishing(state: TrainPageState, run: Job) -> None:
     st.markdown(
         "**Publish its model** :gray[:small[only through the gate does it become the active version]]"
     )
+    is_active = False
     for model in find_models_from_run(run.id):
         status = describe_status(*model.rsplit(" ", 1))
+        is_active = is_active or status == ACTIVE
         st.success(f"Installed as {plain(model)}: {plain(status)}.", icon=":material/check_circle:")
     task = cache.background_tasks().find(gate_task_key(run))
     if task is not None and task.is_running:
@@ -40,7 +42,10 @@ def show_publishing(state: TrainPageState, run: Job) -> None:
     elif not _show_other_work(state, run):
         if task is not None and task.error:
             st.error(plain(task.error))
-        _show_gate(state, run)
+        if is_active:
+            show_last_verdict(run)
+        else:
+            _show_gate(state, run)
 
 
 def _show_other_work(state: TrainPageState, run: Job) -> bool:
@@ -68,11 +73,7 @@ def _show_gate(state: TrainPageState, run: Job) -> None:
             st.warning(plain(evaluation.sentence))
         _offer_evaluation(state, run)
         return
-    verdict = read_verdict(run.folder)
-    if verdict is not None:
-        show_verdict(verdict)
-    elif damage := describe_damage(run.folder):
-        st.warning(plain(damage))
+    verdict = show_last_verdict(run)
     st.button(
         "Run the gate again" if verdict else "Run the gate",
         icon=":material/gavel:",
@@ -85,6 +86,16 @@ def _show_gate(state: TrainPageState, run: Job) -> None:
     )
     if verdict is not None:
         _offer_publication(run, verdict)
+
+
+def show_last_verdict(run: Job) -> Verdict | None:
+    """The gate's last verdict on a run, which is all there is to show once its model is active."""
+    verdict = read_verdict(run.folder)
+    if verdict is not None:
+        show_verdict(verdict)
+    elif damage := describe_damage(run.folder):
+        st.warning(plain(damage))
+    return verdict
 
 
 def is_evaluated(run: Job) -> bool:

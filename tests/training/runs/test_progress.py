@@ -76,6 +76,11 @@ def test_reading_on_gives_what_reading_anew_gives(run: Path) -> None:
     assert (watched.images_per_second, watched.learning_rate) == (8.0, 0.1)
 
 
+def test_a_fast_run_that_reports_no_steps_has_a_curve_of_its_learning_rate(run: Path) -> None:
+    append(run, step(10), epoch(1, 20), epoch(2, 40))
+    assert read_progress(run).curves["learning_rate"].steps == (10, 20, 40)
+
+
 def test_a_line_is_read_only_once_it_is_whole(run: Path) -> None:
     append(run, step(1))
     first = read_progress(run)
