@@ -20,6 +20,7 @@ from cxr_core.known_findings import MAX_DEFINITION, LocalFinding
 from cxr_core.models.confident_normal import ConfidentNormal
 from cxr_core.models.figures import CardMetrics, recorded_figure
 from cxr_core.models.label_noise import LabelNoise, LabelRepair
+from cxr_core.models.resolution import ResolutionFigures
 from cxr_core.presentation.wording import finding_name
 from cxr_core.workspace.json_files import Json, parse_json
 from cxr_core.workspace.json_record import AsWritten, Count, Fraction, parse_record
@@ -306,6 +307,7 @@ class ModelCard(JsonCard):
     label_noise: how the labels of calibration differ from a reader's verdict, of which the probability then is one.
     label_repair: the validation labels that the thresholds were chosen without.
     fusion: for the findings that a measurement improves.
+    resolution: how far the answers move with a film's size and file format, by the name of the data and finding.
     ood_limit: on the distance of `reading.ood`; above it a film is out of distribution. None = not fitted.
     training: recipe, data, hashes of the splits, terms.
     metrics: split -> finding -> figure {value, low, high, n, positives}.
@@ -322,6 +324,7 @@ class ModelCard(JsonCard):
             "definitions",
             "label_noise",
             "label_repair",
+            "resolution",
             "default_decisions",
             "confident_normal",
         }
@@ -340,6 +343,7 @@ class ModelCard(JsonCard):
     prevalence: dict[str, Fraction] = field(default_factory=dict)
     label_noise: dict[str, LabelNoise] = field(default_factory=dict)
     label_repair: dict[str, LabelRepair] = field(default_factory=dict)
+    resolution: dict[str, dict[str, ResolutionFigures]] = field(default_factory=dict)
     operating_points: dict[str, tuple[OperatingPoint, ...]]
     decisions: dict[str, tuple[DecisionThresholds, ...]] = field(default_factory=dict)
     default_decisions: dict[str, str] = field(default_factory=dict)

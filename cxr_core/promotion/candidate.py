@@ -7,6 +7,7 @@ findings for some of the same patients.
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ import pandas as pd
 from cxr_core.data.prepare import StageProgress, ignore_stage_progress
 from cxr_core.errors import DataError, ModelError
 from cxr_core.evaluation.evaluate import describe_data
+from cxr_core.evaluation.robustness.resolution import choose_sample, measure_resolution
 from cxr_core.evaluation.segmentation.mask_comparison import compare_with_masks
 from cxr_core.evaluation.segmentation.metrics import ComparedFilm
 from cxr_core.evaluation.store.folder import read_metrics
@@ -27,6 +29,7 @@ from cxr_core.models.card_file import AnyCard, is_segmenter
 from cxr_core.models.figures import Figure
 from cxr_core.models.registry.overlap import find_competitors
 from cxr_core.models.registry.registry import find_active_version, find_segmenter
+from cxr_core.models.resolution import ResolutionFigures
 from cxr_core.models.segmenter_card import SegmenterCard
 from cxr_core.models.store import load_card
 from cxr_core.promotion.comparison_set import (
@@ -47,6 +50,7 @@ from cxr_core.promotion.gate.verdict import (
     write_verdict,
 )
 from cxr_core.reading.classifier import Classifier
+from cxr_core.reading.reader import Reader
 from cxr_core.reading.segmenter import Segmenter
 from cxr_core.training.runs.run_folder import RunFolder
 from cxr_core.workspace.json_files import Json
@@ -54,7 +58,11 @@ from cxr_core.workspace.jsonl import utc_now
 
 THE_GATE = "the gate"  # who uses test films, in the record of their uses
 Loaded = TypeVar("Loaded")
-NOT_THE_MODEL = ("metrics", "training")  # parts of a card that do not change what a model answers
+NOT_THE_MODEL = (
+    "metrics",
+    "training",
+    "resolution",
+)  # parts of a card that do not change what a model answers
 OFFICIAL_FIGURES = ("auroc", "auroc_delong", "average_precision", "ece")
 
 
@@ -124,6 +132,8 @@ def _compare_classifier(run: RunFolder, progress: StageProgress) -> Verdict:
 
     def check(films: ComparisonSet) -> tuple[tuple[Check, ...], str]:
         predictions = _predict_all(candidate, incumbents, films, progress)
+        resolution = _measure_resolution(run, films, progress)
+        predictions = replace(predictions, resolution=resolution)
         return check_classifier(candidate.card, cards, predictions), ""
 
     return _make_verdict(run, candidate.card, cards, check, progress)
@@ -204,6 +214,19 @@ def _predict_all(
         own = _select_films(answers[shared.split], shared)
         pairs.append(PredictionPair(candidate=own, incumbent=other))
     return Predictions(own=answers.get(films.own.split), pairs=tuple(pairs))
+
+
+def _measure_resolution(
+    run: RunFolder, films: ComparisonSet, progress: StageProgress
+) -> dict[str, ResolutionFigures]:
+    """How far the candidate's answers, with the installed segmenter, move with a film's size and format; by finding."""
+    if films.own.manifest is None:
+        return {}
+    sample = choose_sample(films.own.manifest)
+    stage = partial(progress, "reading films in other sizes")
+    with Reader.installed([run.model], find_segmenter()) as reader:
+        figures = measure_resolution(reader, sample, stage)
+    return {finding: found for (_, finding), found in figures.items()}
 
 
 def _select_films(answers: pd.DataFrame, choice: FilmChoice) -> pd.DataFrame:

@@ -52,6 +52,14 @@ def _save_as_jpeg(film: Radiograph) -> Radiograph:
     return _encode_and_decode(film, ".jpg", 255, cv2.IMWRITE_JPEG_QUALITY, 90)
 
 
+def copy_film(film: Radiograph, longer_side: int, file_format: str) -> Radiograph:
+    """The film in another size, saved as PNG or as JPEG of quality 75 and opened again. file_format: PNG or JPEG."""
+    resized = _resize(film, longer_side)
+    if file_format == "PNG":
+        return _encode_and_decode(resized, ".png", 255)
+    return _encode_and_decode(resized, ".jpg", 255, cv2.IMWRITE_JPEG_QUALITY, 75)
+
+
 FILM_CHANGES: dict[str, FilmChange] = {
     "JPEG of quality 90": _save_as_jpeg,
     "PNG of 16 bits": lambda film: _encode_and_decode(film, ".png", 65535),

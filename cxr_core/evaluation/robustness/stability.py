@@ -1,7 +1,7 @@
 """Measures how far the installed models' answers move when a film changes in ways that should not matter."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,10 +25,13 @@ from cxr_core.evaluation.robustness.phantom_series import (
 from cxr_core.film.decoding.decode import decode_film
 from cxr_core.film.limits import MAX_BYTES
 from cxr_core.film.phantom.phantom import draw_phantom
+from cxr_core.film.quality import find_quality_flags
 from cxr_core.film.quality_flag import QualityFlag
 from cxr_core.film.radiograph import Radiograph
 from cxr_core.models.figures import Figure
+from cxr_core.models.resolution import ResolutionFigures
 from cxr_core.reading.interpret import interpret
+from cxr_core.reading.opinions import split_opinions
 from cxr_core.reading.patient import Patient
 from cxr_core.reading.reader import DRAWING, Reader
 from cxr_core.reading.results import Examination, FindingReading
@@ -68,7 +71,7 @@ class FindingStability:
 class StabilityMetrics(JsonRecord):
     """metrics.json of a stability study. films: how many were sampled.  seed: of the sample.  data: hash of the films.
 
-    models: figures by model, finding and change.
+    models: figures by model, finding and change.  resolution: by model and finding, of films in sizes and formats.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {"split": "part"}
@@ -78,6 +81,7 @@ class StabilityMetrics(JsonRecord):
     seed: int
     data: str
     models: Mapping[str, Mapping[str, Mapping[str, StabilityFigures]]]
+    resolution: Mapping[str, Mapping[str, ResolutionFigures]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,14 +223,11 @@ def _format_figure(figure: Figure | None) -> str:
 def _read_changed_film(reader: Reader, path: Path, row: pd.Series) -> Iterator[_FilmAnswer]:
     """Every model's answers to a film as it is and after each change."""
     film = decode_film(read_outside_file(path, MAX_BYTES))
-    age, view = row["age"], row["view"]
-    patient = Patient(
-        age_years=None if pd.isna(age) else float(age),
-        view=view if view in ("PA", "AP", "LATERAL") else None,
-    )
+    patient = patient_of_row(row)
     films = {UNCHANGED: film, **{name: change(film) for name, change in FILM_CHANGES.items()}}
     for change, changed_film in films.items():
-        for reading in _read_film(reader, changed_film, patient):
+        flags = find_quality_flags(changed_film)
+        for reading in read_film(reader, changed_film, patient, flags):
             if reading.probability is None or reading.model is None:
                 continue
             yield _FilmAnswer(
@@ -242,10 +243,22 @@ def _read_changed_film(reader: Reader, path: Path, row: pd.Series) -> Iterator[_
             )
 
 
-def _read_film(
-    reader: Reader, film: Radiograph, patient: Patient, concerns: tuple[QualityFlag, ...] = ()
-) -> tuple[FindingReading, ...]:
-    """The findings that a reading of this film shows, at the balanced operating point."""
+def patient_of_row(row: pd.Series) -> Patient:
+    """Age and view as a manifest's row has them."""
+    age, view = row["age"], row["view"]
+    return Patient(
+        age_years=None if pd.isna(age) else float(age),
+        view=view if view in ("PA", "AP", "LATERAL") else None,
+    )
+
+
+def read_film(
+    reader: Reader, film: Radiograph, patient: Patient, concerns: tuple[QualityFlag, ...]
+) -> list[FindingReading]:
+    """The findings that a reading of this film shows, at the balanced operating point: one of each model.
+
+    concerns: its quality flags, as they count for the measured ratio.
+    """
     examination = Examination(
         sha256="",
         film=film,
@@ -254,7 +267,7 @@ def _read_film(
         segmentation=reader.segmenter.segment(film) if reader.segmenter else None,
         seconds=0.0,
     )
-    return interpret(examination, patient, OPERATING_POINT).findings
+    return split_opinions(interpret(examination, patient, OPERATING_POINT).findings)
 
 
 def _read_series(reader: Reader, series: PhantomSeries) -> dict[str, list[list[float]]]:
@@ -265,7 +278,7 @@ def _read_series(reader: Reader, series: PhantomSeries) -> dict[str, list[list[f
         for spec in chest:
             film = draw_phantom(spec)
             patient = Patient(age_years=film.age_years, view=film.view)
-            for reading in _read_film(reader, film, patient, (DRAWING,)):
+            for reading in read_film(reader, film, patient, (DRAWING,)):
                 if reading.finding == series.finding and reading.probability is not None:
                     model = f"{reading.model} {reading.version}"
                     rows.setdefault(model, []).append(reading.probability)

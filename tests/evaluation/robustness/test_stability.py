@@ -15,6 +15,8 @@ from cxr_core.evaluation.robustness.phantom_series import (
 )
 from cxr_core.evaluation.robustness.stability import compute_stability, format_stability
 from cxr_core.film.phantom.phantom import PhantomSpec, compute_truth, draw_phantom
+from cxr_core.models.resolution import ResolutionFigures
+from cxr_core.models.store import load_card
 from cxr_core.reading.reader import Reader
 from tests.evaluation.synthetic_films import write_films
 from tests.tiny import tiny_card, tiny_model
@@ -112,7 +114,9 @@ def test_command_measures_installed_models_on_changed_films_and_phantoms(
     data = write_films(tmp_path / "films", masks=False)
     reader = Reader.installed([folder])
     monkeypatch.setattr(Reader, "installed", lambda: reader)
-    assert command.main(["--data", str(data), "--films", "5", "--out", str(tmp_path / "out")]) == 0
+    monkeypatch.setattr("cxr_core.models.registry.registry.list_classifiers", lambda: [folder])
+    arguments = ["--data", str(data), "--films", "5", "--out", str(tmp_path / "out")]
+    assert command.main([*arguments, "--record", "drawings"]) == 0
     shown = capsys.readouterr().out
     assert "tiny 1.0.0, cardiomegaly" in shown
     assert "| PNG of 16 bits | 5 | 0.000 (" in shown
@@ -120,6 +124,12 @@ def test_command_measures_installed_models_on_changed_films_and_phantoms(
     changes = metrics["models"]["tiny 1.0.0"]["cardiomegaly"]
     assert list(changes) == list(FILM_CHANGES)
     assert changes["10 % brighter"]["largest_change"] > 0
+    found = metrics["resolution"]["tiny 1.0.0"]["cardiomegaly"]
+    assert found["films"] == 5
+    assert found["worst"] >= found["p95"] > 0
+    assert f"the worst by {found['worst']:.2f}" in shown
+    recorded = load_card(folder).resolution["drawings"]["cardiomegaly"]
+    assert recorded == ResolutionFigures.from_json(found)
     phantoms = json.loads((tmp_path / "out" / command.PHANTOMS_FILE).read_text())
     # This model answers no opacity, so only the heart series are there.
     series = phantoms["tiny 1.0.0"]
