@@ -172,8 +172,9 @@ def _fit_weights(films: FusionFilms, variance: float) -> Fusion:
     spreads = _measure_spreads(known, weights)
     total = known.log_odds / spreads[0] + (known.ratios - RATIO_LIMIT) / spreads[1]
     inputs = np.stack([total, known.ap_weights], axis=1)
-    scales = np.where(inputs.std(axis=0) > 0, inputs.std(axis=0), 1.0)
-    columns = weights[:, None] * np.column_stack([np.ones(len(total)), inputs / scales])
+    means, scales = inputs.mean(axis=0), inputs.std(axis=0)
+    scales = np.where(scales > 0, scales, 1.0)
+    columns = weights[:, None] * np.column_stack([np.ones(len(total)), (inputs - means) / scales])
     offsets = (1 - weights) * known.log_odds
 
     def penalised_loss(parameters: np.ndarray) -> float:
@@ -181,9 +182,10 @@ def _fit_weights(films: FusionFilms, variance: float) -> Fusion:
         likelihood = compute_log_likelihood(log_odds, known.labels, known.noise)
         return float((parameters[1:] ** 2).sum() / 2 - likelihood.sum())
 
-    start = np.array([0.0, scales[0], 0.0])
-    intercept, slope, ap = minimize(penalised_loss, start, method="BFGS").x
-    classifier, measured = max(slope / scales[0], 0.0) / spreads
+    middle, *slopes = minimize(penalised_loss, np.zeros(3), method="BFGS").x
+    slope, ap = slopes / scales
+    intercept = middle - means @ [slope, ap]
+    classifier, measured = max(slope, 0.0) / spreads
     return Fusion(
         measurement=RATIO,
         model="",
@@ -191,7 +193,7 @@ def _fit_weights(films: FusionFilms, variance: float) -> Fusion:
         classifier=float(classifier),
         measured=float(measured),
         centre=RATIO_LIMIT,
-        ap=float(ap / scales[1]),
+        ap=float(ap),
         operating_points=(),
         source="",
         ratio_variance=variance,

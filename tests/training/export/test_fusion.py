@@ -70,8 +70,8 @@ def test_a_telling_ratio_enters_the_card(data, fake, tmp_path, workspace):
     assert kept == found.fusion
     assert (kept.model, kept.centre) == ("anatomy 9.9", 0.5)
     assert kept.measured > 5
-    # The ratios are uniform from 0.4 to 0.65, and films of 48 px hardly make them less certain.
-    assert kept.ratio_variance == pytest.approx(0.25**2 / 12, rel=0.3)
+    # At most that of ratios between 0.4 and 0.65; the network tells a part of it.
+    assert 0.25**2 / 12 / 4 < kept.ratio_variance < 0.25**2 / 12
     assert {point.name for point in kept.operating_points} == {
         "youden",
         "sensitivity_95",
