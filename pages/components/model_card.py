@@ -64,6 +64,11 @@ def show_card(card: ModelCard, finding: str) -> None:
         ("Intended population", card.population.text),
         *_list_training_facts(card.training, finding),
         *_list_label_facts(card, finding),
+        *[
+            ("Size and file format", of_finding[finding].describe())
+            for of_finding in card.resolution.values()
+            if finding in of_finding
+        ],
     ]
     st.markdown("\n".join(f"- **{name}:** {plain(value)}" for name, value in details))
     rows = _tabulate_figures(card, finding)

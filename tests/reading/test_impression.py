@@ -145,7 +145,7 @@ def test_a_ratio_that_must_be_doubted_or_contradicts_the_model_says_so():
 
 @pytest.mark.parametrize(("by_edited", "named"), [(False, True), (True, False)])
 def test_an_edited_ratio_says_on_which_ratio_the_verdict_rests(by_edited: bool, named: bool):
-    parts = FusionParts(classifier=0.3, measurement=RATIO, value=0.53, edited=by_edited)
+    parts = FusionParts(classifier=0.3, measurement=RATIO, value=0.53, weight=0.7, edited=by_edited)
     text = impression(
         finding("cardiomegaly", "present", fusion_parts=parts),
         measured=ratio(0.47, low=None, high=None, edited=True),

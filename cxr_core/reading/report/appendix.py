@@ -181,6 +181,10 @@ def _list_card_facts(card: ModelCard) -> Iterator[tuple[str, str]]:
         if repair is not None:
             yield "Thresholds chosen without", repair.describe()
         yield from _list_thresholds(card, finding)
+        for of_finding in card.resolution.values():
+            if finding in of_finding:
+                name = f"Size and file format, {card.name_finding(finding).lower()}"
+                yield name, of_finding[finding].describe()
     yield from _list_values("Training: ", content["training"])
     yield from _list_values("Figures: ", content["metrics"])
     yield from _list_values("Made with ", content["software"])
