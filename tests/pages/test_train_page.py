@@ -323,6 +323,7 @@ def test_a_run_whose_model_is_active_is_not_published_a_second_time(
     assert not {"Publish", "Run the gate again"} & set(button_labels(app))
     retire_model("tiny", "a drill")
     app.run()
+    assert app.info[0].value == "Installed as tiny 1.0.0: no longer in use."
     assert {"Publish", "Run the gate again"} <= set(button_labels(app))
 
 

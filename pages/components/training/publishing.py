@@ -34,8 +34,12 @@ def show_publishing(state: TrainPageState, run: Job) -> None:
     is_active = False
     for model in find_models_from_run(run.id):
         status = describe_status(*model.rsplit(" ", 1))
-        is_active = is_active or status == ACTIVE
-        st.success(f"Installed as {plain(model)}: {plain(status)}.", icon=":material/check_circle:")
+        sentence = f"Installed as {plain(model)}: {plain(status)}."
+        if status == ACTIVE:
+            is_active = True
+            st.success(sentence, icon=":material/check_circle:")
+        else:
+            st.info(sentence, icon=":material/inventory_2:")
     task = cache.background_tasks().find(gate_task_key(run))
     if task is not None and task.is_running:
         watch_gate(state, run, task)
