@@ -191,8 +191,8 @@ def _fit_finding(
 ) -> FindingFit:
     """Fit one finding on the validation films. labels: (N, L).  index: of the finding.  patients: (N,)."""
     key = recipe.findings[index]
-    source = f"{len(labels)} validation films carved from train by patient"
     known = ~np.isnan(labels[:, index])
+    source = f"{known.sum()} validation films carved from train by patient"
     logits, known_labels = outputs.logits[known, index], labels[known, index]
     fitted = calibrate_finding(logits, known_labels, source, recipe.find_label_noise(key))
     confident_normal = None
