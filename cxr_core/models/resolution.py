@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cxr_core.presentation.wording import format_count
 from cxr_core.workspace.json_record import Count, Fraction, JsonRecord
 
 MAX_MOVEMENT = 0.5  # in log-odds, between any two copies of a film
@@ -33,7 +34,9 @@ class ResolutionFigures(JsonRecord):
     def describe(self) -> str:
         """The figures in a sentence."""
         first, second = self.worst_copies
-        refused = f" Of {self.refused} a copy gets no number." if self.refused else ""
+        refused = ""
+        if self.refused:
+            refused = f" Without a number in some copy: {format_count(self.refused, 'films')}."
         return (
             f"In copies of 64 to 1,024 px, as PNG and as JPEG of quality 75, {100 * self.outside:.0f} % of "
             f"{self.sample} move by more than {MAX_MOVEMENT:g} in log-odds (95 % by at most {self.p95:.2f}, the "

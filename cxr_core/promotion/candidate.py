@@ -132,7 +132,7 @@ def _compare_classifier(run: RunFolder, progress: StageProgress) -> Verdict:
 
     def check(films: ComparisonSet) -> tuple[tuple[Check, ...], str]:
         predictions = _predict_all(candidate, incumbents, films, progress)
-        resolution = _measure_resolution(run, films, progress)
+        resolution = _measure_resolution(run, candidate.card, films, progress)
         predictions = replace(predictions, resolution=resolution)
         return check_classifier(candidate.card, cards, predictions), ""
 
@@ -217,14 +217,15 @@ def _predict_all(
 
 
 def _measure_resolution(
-    run: RunFolder, films: ComparisonSet, progress: StageProgress
+    run: RunFolder, card: ModelCard, films: ComparisonSet, progress: StageProgress
 ) -> dict[str, ResolutionFigures]:
-    """How far the candidate's answers, with the installed segmenter, move with a film's size and format; by finding."""
+    """How far the candidate's answers move with a film's size and format, by finding. A fused ratio counts."""
     if films.own.manifest is None:
         return {}
     sample = choose_sample(films.own.manifest)
     stage = partial(progress, "reading films in other sizes")
-    with Reader.installed([run.model], find_segmenter()) as reader:
+    segmenter = find_segmenter() if card.fusion else None
+    with Reader.installed([run.model], segmenter) as reader:
         figures = measure_resolution(reader, sample, stage)
     return {finding: found for (_, finding), found in figures.items()}
 

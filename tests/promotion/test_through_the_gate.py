@@ -16,6 +16,7 @@ from scipy.special import expit
 
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import ModelError, RunError
+from cxr_core.evaluation.robustness.resolution import measure_resolution
 from cxr_core.evaluation.store.provenance import count_test_uses
 from cxr_core.inference import predict_films
 from cxr_core.jobs.activity import GATE_ACTIVITY, read_activity
@@ -95,6 +96,12 @@ def no_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "SHIPPED_MODELS", tmp_path / "none")
 
 
+@pytest.fixture(autouse=True)
+def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No film is read in other sizes: these films are noise, which is another film in another size."""
+    monkeypatch.setattr(candidate, "measure_resolution", lambda *_: {})
+
+
 def a_run(
     folder: Path,
     known: tuple[Path, ModelCard],
@@ -130,6 +137,20 @@ def a_run(
 
 def versions_in(workspace: Path) -> list[str]:
     return sorted(path.name for path in (workspace / "models" / "tiny").iterdir() if path.is_dir())
+
+
+def test_a_model_whose_answers_depend_on_the_size_of_a_film_is_refused(
+    known: tuple[Path, ModelCard],
+    tmp_path: Path,
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(candidate, "measure_resolution", measure_resolution)
+    verdict = compare_run(a_run(tmp_path / "run", known).path)
+    (check,) = [check for check in verdict.checks if check.name == "resolution and file format"]
+    assert check.refuses
+    assert "of 24 films of 80 px" in check.sentence
+    assert check.figures["movement"]["worst"] > check.figures["limit"] == 0.5
 
 
 def test_a_good_model_goes_through_and_a_worse_one_only_with_a_reason(

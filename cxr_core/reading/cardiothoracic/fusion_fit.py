@@ -70,7 +70,8 @@ class FusionFilms:
     @property
     def measured(self) -> np.ndarray:
         """(N,) bool: which films have a ratio."""
-        return ~np.isnan(self.ratios)
+        measured: np.ndarray = ~np.isnan(self.ratios)
+        return measured
 
     @property
     def ap_weights(self) -> np.ndarray:
