@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -131,9 +132,11 @@ def _store_prevalence(finding: str, widget_key: str) -> None:
     choose_prevalence(finding, None if percent is None else percent / 100)
 
 
-def _describe_decision(cards: Iterable[ModelCard], decision: str) -> str:
+def _describe_decision(cards: Sequence[ModelCard], decision: str) -> str:
+    answers = Counter(finding for card in cards for finding in card.findings)
     figures = [
-        f"{plain(finding_name(finding))}: sensitivity {_percent(sensitivity)}, specificity {_percent(specificity)}"
+        f"{_name_answer(card, finding, decision, answers[finding] > 1)}: sensitivity {_percent(sensitivity)}, "
+        f"specificity {_percent(specificity)}"
         for card in cards
         for finding in card.findings
         for sensitivity, specificity in recorded_rates(card, finding, decision)
@@ -141,6 +144,17 @@ def _describe_decision(cards: Iterable[ModelCard], decision: str) -> str:
     if figures:
         figures.insert(0, "On test films:")
     return "  \n".join([CAPTIONS[decision], *figures])
+
+
+def _name_answer(card: ModelCard, finding: str, decision: str, is_one_of_several: bool) -> str:
+    """A finding, with its model's patients where several models answer it, and its decision where it is its own."""
+    remarks = [card.population.text] if is_one_of_several else []
+    effective = card.effective_decision(finding, decision)
+    if effective != decision:
+        remarks.append(decision_name(effective).lower())
+    return plain(
+        f"{finding_name(finding)} ({'; '.join(remarks)})" if remarks else finding_name(finding)
+    )
 
 
 def recorded_rates(card: ModelCard, finding: str, decision: str) -> Iterator[tuple[float, float]]:

@@ -21,6 +21,7 @@ from tests.pages.app_bench import (
 )
 from tests.pages.fake_evaluations import predictions, write_evaluation
 from tests.pages.fake_reader import ADULTS, CHILDREN, FakeReader
+from tests.pages.fake_reader import card as fake_card
 from tests.pages.test_evaluate_page import open_tab
 from tests.pages.test_read_page import film
 
@@ -102,6 +103,33 @@ def test_probability_is_explained_by_frequency_and_by_the_average_film(app: AppT
     card = read_adult(app, 0.35)
     assert "Of 100 such films at a prevalence of 2 %, 40 have it" in card
     assert "20 times as likely as on the average film" in card
+
+
+def test_an_adult_has_pneumonia_by_its_models_definition_and_an_abnormal_film_after_it(
+    app: AppTest, reader: FakeReader
+) -> None:
+    lungs = replace(
+        decisive(fake_card("lung-adults", "pneumonia", ADULTS.population)),
+        definitions={"pneumonia": "Lung *opacity*."},
+    )
+    whole = replace(
+        decisive(fake_card("whole-adults", "abnormality", ADULTS.population)),
+        operating_points={"abnormality": POINTS},
+        default_decisions={"abnormality": "sensitive"},
+    )
+    reader.cards = (whole, *reader.cards, lungs)
+    card = read_adult(app, 0.22)
+    assert "Not suspected" in card
+    assert r"Defined as: Lung \*opacity\*." in finding_text(app, "pneumonia", "lung-adults")
+    abnormal = finding_text(app, "abnormality", "whole-adults")
+    assert "● Suspected" in abnormal
+    assert "No finding with a name is suspected, yet the film may not be normal" in abnormal
+    text = visible_text(app)
+    assert text.index("**Pneumonia**") < text.index("**Abnormal film**")
+    assert "Pneumonia is not suspected. No finding with a name is suspected, yet" in text
+    standard = find_labelled(app.sidebar.radio, "Decision").proto.captions[0]
+    assert "Pneumonia (adults): sensitivity 81 %" in standard
+    assert "Pneumonia (children aged 1 to 5): sensitivity 81 %" in standard
 
 
 def test_prevalence_moves_the_probability_and_the_thresholds_but_no_verdict(
