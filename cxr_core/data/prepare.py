@@ -36,6 +36,7 @@ from cxr_core.data.registry import (
     choose_folder,
     find_dataset,
     list_datasets,
+    own_mapping,
     recorded_mapping,
 )
 from cxr_core.data.sources.detect import read_sources
@@ -141,6 +142,7 @@ def prepare_here(preparation: Preparation, progress: StageProgress) -> str:
                 prepared=_utc_seconds(),
                 decisions=_decisions_on_record(home),
                 label_mapping=mapping,
+                own_labels=tuple(merge_mappings(own_mapping(sources), preparation.label_mapping)),
             )
             for code, action in preparation.decisions:
                 decision = decide_issue(issues, code, action, preparation.note, _utc_seconds())

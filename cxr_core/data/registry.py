@@ -43,7 +43,7 @@ SCHEMA: Literal[1] = 1
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetRecord(JsonRecord):
-    """dataset.json: what a `Dataset` says beside its name and place."""
+    """dataset.json: what a `Dataset` says beside its name and place. own_labels: None in records from before 0.2."""
 
     KEYS: ClassVar[Mapping[str, str]] = {"decisions": "choices"}
     WRITES_DEFAULTS: ClassVar[bool] = True
@@ -54,13 +54,15 @@ class DatasetRecord(JsonRecord):
     prepared: str
     decisions: tuple[Decision, ...] = ()
     label_mapping: Mapping[str, str] = field(default_factory=dict)
+    own_labels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """One registered dataset, as its folder in the workspace holds it.
 
-    label_mapping: the dataset's own labels -> a finding's key, `ignore` or `no_finding`.
+    label_mapping: the dataset's own labels -> a finding's key, `ignore` or `no_finding`.  own_labels: those that were
+    mapped for this dataset itself; the others follow the datasets that it joins.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Dataset:
     prepared: str  # ISO 8601, UTC
     decisions: tuple[Decision, ...] = ()
     label_mapping: Mapping[str, str] = field(default_factory=dict)
+    own_labels: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, folder: Path) -> "Dataset":
@@ -90,6 +93,9 @@ class Dataset:
             prepared=record.prepared,
             decisions=record.decisions,
             label_mapping=record.label_mapping,
+            own_labels=tuple(record.label_mapping)
+            if record.own_labels is None
+            else record.own_labels,
         )
 
     def to_json(self) -> JsonObject:
@@ -100,6 +106,7 @@ class Dataset:
             prepared=self.prepared,
             decisions=self.decisions,
             label_mapping=self.label_mapping,
+            own_labels=self.own_labels,
         )
         return record.to_json()
 
@@ -216,19 +223,30 @@ def recorded_mapping(folders: Sequence[Path]) -> dict[str, str]:
 
     Raises DataError when two of the latter map a label to different findings, and the former does not decide.
     """
-    datasets = [each for each in list_datasets() if set(each.folders) <= set(folders)]
-    own: dict[str, str] = {}
-    for dataset in datasets:
-        if set(dataset.folders) == set(folders):
-            own |= dataset.label_mapping
+    own = own_mapping(folders)
     mapping = dict(own)
-    for dataset in datasets:
+    for dataset in list_datasets():
+        if not set(dataset.folders) < set(folders):
+            continue
         for label, target in dataset.label_mapping.items():
             if mapping.setdefault(label, target) != target and label not in own:
                 raise DataError(
                     f"the datasets given together map {printable(label)} to {mapping[label]} and, in {dataset.name}, "
                     f"to {target}; map it alike in both"
                 )
+    return mapping
+
+
+def own_mapping(folders: Sequence[Path]) -> dict[str, str]:
+    """What was mapped for the dataset of exactly these folders itself, without what it has from those that it joins."""
+    mapping: dict[str, str] = {}
+    for dataset in list_datasets():
+        if set(dataset.folders) == set(folders):
+            mapping |= {
+                label: target
+                for label, target in dataset.label_mapping.items()
+                if label in dataset.own_labels
+            }
     return mapping
 
 

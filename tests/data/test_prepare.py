@@ -461,7 +461,13 @@ def test_datasets_that_are_joined_bring_their_mappings(own_labels: Path, tmp_pat
     assert open_data([own_labels, other]).findings == ()
     prepare_dataset([own_labels], label_mapping={"Herzvergr.": "cardiomegaly"})
     assert open_data([own_labels, other]).findings == ("cardiomegaly",)
+    prepare_dataset([own_labels], label_mapping={"Herzvergr.": "nodule"})
+    assert open_data([own_labels, other]).findings == ("nodule",)  # the joined data follow
     prepare_dataset([other], label_mapping={"Herzvergr.": "mass"})
-    forget_dataset(find_dataset("own+other").folder)
     with pytest.raises(DataError, match=r"map Herzvergr\. to .* map it alike in both"):
         open_data([own_labels, other])
+    prepare_dataset([own_labels], label_mapping={"Herzvergr.": "mass"})
+    joined = prepare_dataset([own_labels, other], label_mapping={"Herzvergr.": "hernia"})
+    assert joined.own_labels == ("Herzvergr.",)
+    prepare_dataset([other], label_mapping={"Herzvergr.": "nodule"})
+    assert open_data([own_labels, other]).findings == ("hernia",)  # its own mapping decides
