@@ -11,6 +11,7 @@ from cxr_core.errors import DataError
 from cxr_core.models.store import load_card
 from cxr_core.training.export import fusion
 from cxr_core.training.export.fusion import fuse_with_ratio
+from tests.reading.fitting.test_noisy_labels import make_noise
 from tests.tiny import tiny_card, tiny_model
 
 pytestmark = pytest.mark.training
@@ -118,3 +119,20 @@ def test_films_without_labels_are_refused(data, fake, tmp_path, workspace):
             fake(True),
             films.with_table(films.table.drop(columns="cardiomegaly")),
         )
+
+
+def test_known_noise_of_the_labels_calibrates_network_and_fusion_to_readers(
+    data, fake, tmp_path, workspace
+):
+    folder = tiny_model(tmp_path, tiny_card("heart", ("cardiomegaly",)))
+    before = load_card(folder)
+    found = fuse_with_ratio(folder, fake(True), open_data([data]), noise=make_noise(0.6, 0.01))
+    card = load_card(folder)
+    assert card.label_noise["cardiomegaly"].sensitivity.value == 0.6
+    assert card.prevalence["cardiomegaly"] > found.positives / found.films
+    assert card.calibration["cardiomegaly"] != before.calibration["cardiomegaly"]
+    assert card.fusion["cardiomegaly"] == found.fusion
+    assert card.label_repair["cardiomegaly"] == found.repair
+    assert set(found.repair.with_ratio) == set(found.repair.with_all_labels)
+    again = fuse_with_ratio(folder, fake(True), open_data([data]))
+    assert again.noise == found.noise, "the card's own noise is used where none is given"
