@@ -63,3 +63,18 @@ def test_a_mistyped_flag_or_key_imports_nothing_large():
         ("train.grid", [*fit, "--set", "epocs=3"]),
     ]
     assert call_each(calls) == [[*call, 2, []] for call in calls]
+
+
+def test_what_reads_a_film_imports_only_torch_of_the_large_libraries():
+    program = (
+        "import json, sys; import cxr_core.__main__, cxr_core.reading.reader; "
+        "print(json.dumps([name for name in json.loads(sys.argv[1]) if name in sys.modules]))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(LARGE)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert json.loads(result.stdout) == ["torch"]

@@ -1,16 +1,19 @@
 """Requests by another host name or from another site's page are refused before Streamlit sees them."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import streamlit as st
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from pages.components.server import HEADERS, list_allowed_hosts
+from pages.components import cache, server
+from pages.components.server import HEADERS, list_allowed_hosts, prepare_server
 from tests.browser.served_app import FAKE_READER, serve
 
 REBOUND = "rebound.example"  # a name of somebody else's that was pointed at this computer
@@ -128,3 +131,19 @@ def test_an_address_that_is_served_on_purpose_is_answered(monkeypatch: pytest.Mo
     assert "192.0.2.7" in list_allowed_hosts()
     monkeypatch.setattr("streamlit.get_option", lambda name: "0.0.0.0")
     assert "0.0.0.0" not in list_allowed_hosts()
+
+
+def test_what_reads_films_is_imported_before_the_server_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = []
+    monkeypatch.setattr(cache, "import_reader", lambda: steps.append("imported"))
+    monkeypatch.setattr(server, "overwrite_freed_memory", lambda: None)
+    monkeypatch.setattr(server, "keep_upload_answers", lambda: None)
+
+    async def start() -> None:
+        async with prepare_server(st.App("app.py")):
+            steps.append("answers")
+
+    asyncio.run(start())
+    assert steps == ["imported", "answers"]
