@@ -90,7 +90,8 @@ def _read_files(options: argparse.Namespace, files: list[Path]) -> int:
     failures: dict[Path, str] = {}
     patient = Patient(age_years=options.age, view=options.view)
     prevalence = _spread_prevalence(options.prevalence)
-    with DecodePool() as decoders:
+    # One film needs one decoder; the start of another would slow the import of torch down.
+    with DecodePool(workers=min(2, len(files))) as decoders:
         decoders.warm()  # its processes start while torch is imported, for which help texts need not wait
         let_idle_threads_sleep()
         with load_for_good():
