@@ -61,12 +61,12 @@ def record_test_use(data: EvaluatedData, card: ModelCard | SegmenterCard, by: st
     The films are those of the whole split: models for different patients look at the same test split. Raises DataError
     when the workspace cannot be written.
     """
-    whole = data.population or data
+    split = data.population or data
     use: JsonObject = {
         "when": utc_now(),
         "data_sha256": data.split_data_sha256,
-        "films": whole.films,
-        "patients": whole.patients,
+        "films": split.films,
+        "patients": split.patients,
         "model": card.model,
         "version": card.version,
         "weights_sha256": card.weights_sha256,
