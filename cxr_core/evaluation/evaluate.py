@@ -14,6 +14,7 @@ from cxr_core.decisions import DEFAULT_DECISION
 from cxr_core.errors import DataError
 from cxr_core.evaluation.explanations.attribution_inside import evaluate_attribution
 from cxr_core.evaluation.explanations.evaluate_localisation import evaluate_localisation
+from cxr_core.evaluation.fused_predictions import add_fused_predictions
 from cxr_core.evaluation.metrics.curves import (
     FindingCurves,
     collect_training_curves,
@@ -62,7 +63,8 @@ def evaluate_classifier(
 ) -> Evaluation:
     """One complete evaluation. films: of that split alone.  events: the progress of the model's run, if any.
 
-    segmenter: segments heart and lungs, to measure how much of the evidence lies inside them; None leaves that out.
+    segmenter: segments heart and lungs, to measure how much of the evidence lies inside them, and for a model whose
+    probability the ratio contributes to, to store that probability too; None leaves both out.
     dataset: all films, whose training boxes give the average box that heatmaps are compared with.
     progress: told (films read, films). Raises DataError without labels, ReadingError for a logit that is no number.
     """
@@ -80,7 +82,7 @@ def evaluate_classifier(
         card=card,
         split=split,
         data=describe_data(films),
-        table=table,
+        table=add_fused_predictions(card, table, films, segmenter, progress),
         figures=figures,
         reports={key: _compute_report(card, key, rows) for key, rows in labelled.items()},
         curves={key: _compute_curves(card, key, rows) for key, rows in labelled.items()},

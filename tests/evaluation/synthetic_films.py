@@ -1,6 +1,6 @@
 """A folder of drawn chests whose outlines, ratios and labels are known, and a segmenter that makes no mistake."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -75,4 +75,5 @@ class TrueSegmenter:
     def segment_grid(self, grid: np.ndarray, film_shape: tuple[int, int]) -> SegmentationResult:
         name = self.known[grid.tobytes()]
         assert film_shape == (SIDE, SIDE)
-        return segment_drawing(SPECS[name], name not in self.missed)
+        drawn = segment_drawing(SPECS[name], name not in self.missed)
+        return replace(drawn, model=self.card.model, version=self.card.version)

@@ -12,6 +12,7 @@ from scipy.special import logit
 
 from cxr_core.data.prepare import open_data
 from cxr_core.errors import DataError, ModelError
+from cxr_core.evaluation.evaluate import evaluate_classifier
 from cxr_core.evaluation.segmentation.evaluate import evaluate_segmenter
 from cxr_core.evaluation.segmentation.results import SegmenterMetrics
 from cxr_core.film.decoding.decode import decode_film
@@ -147,6 +148,7 @@ def test_fusion_of_the_classifiers_card_is_scored_as_a_reading_applies_it(
         "ap": -1.0,
     }
     combined = evaluation.table.set_index("image")["combined"]
+    readings = {}
     for path, view in zip(films.paths, films.table["view"], strict=True):
         film = decode_film(path.read_bytes())
         grid = to_grid(film.pixels, CARD.input_spec)
@@ -161,6 +163,13 @@ def test_fusion_of_the_classifiers_card_is_scored_as_a_reading_applies_it(
         (finding,) = interpret(examination, Patient(age_years=50, view=view)).findings
         assert combined[path.name] == pytest.approx(logit(finding.probability), abs=1e-4)
         assert finding.fusion_parts.uses_ratio is (path.name != "07.png")
+        readings[path.name] = finding
+    predictions = evaluate_classifier(classifier, films, "test", segmenter=segmenter).table
+    for _, row in predictions.iterrows():
+        reading = readings[row["image"]]
+        assert row["probability"] == pytest.approx(reading.fusion_parts.classifier, abs=1e-6)
+        assert row["probability_with_ratio"] == pytest.approx(reading.probability, abs=1e-5)
+        assert row["ratio_weight"] == pytest.approx(reading.fusion_parts.weight)
     page = (evaluation.write(tmp_path / "out").parent / "report.html").read_text()
     assert "by the fusion of its card" in page
 
