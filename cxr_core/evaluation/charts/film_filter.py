@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from cxr_core.evaluation.metrics.reported import take_calibrated
+
 Outcome = Literal["false_positive", "false_negative", "true_positive", "true_negative"]
 OUTCOMES: tuple[Outcome, ...] = (
     "false_positive",
@@ -35,12 +37,14 @@ UNKNOWN = "unknown"
 class FilmFilter:
     """Which films. None filters nothing; "unknown" selects a missing value.
 
-    low, high: probability in [low, high), its upper end included at 1.  age_min, age_max: whole years, both included.
+    low, high: probability in [low, high), its upper end included at 1.  calibrated: whether that is the probability
+    which calibration is measured of, see `reported`.  age_min, age_max: whole years, both included.
     outcome: call and label at the threshold; threshold: None for the page's own.
     """
 
     low: float | None = None
     high: float | None = None
+    calibrated: bool = False
     label: int | None = None
     outcome: Outcome | None = None
     threshold: float | None = None
@@ -64,10 +68,11 @@ class FilmFilter:
         probability = films["probability"].to_numpy(np.float64)
         label = films["label"].to_numpy(np.float64)
         kept = self._matches_group(films)
+        limited = take_calibrated(films) if self.calibrated else probability
         if self.low is not None:
-            kept &= probability >= self.low
+            kept &= limited >= self.low
         if self.high is not None:
-            kept &= (probability < self.high) | (self.high >= 1)
+            kept &= (limited < self.high) | (self.high >= 1)
         if self.label is not None:
             kept &= label == self.label
         if self.outcome is not None:

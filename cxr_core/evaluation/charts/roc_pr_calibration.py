@@ -131,8 +131,8 @@ def draw_calibration(bins: Sequence[CalibrationBin], distribution: Distribution)
     )
     edges = distribution.edges.tolist()
     filters = {
-        1: [FilmFilter(low=one.low, high=one.high) for one in bins],
-        2: [FilmFilter(low=a, high=b) for a, b in pairwise(edges)],
+        1: [FilmFilter(low=one.low, high=one.high, calibrated=True) for one in bins],
+        2: [FilmFilter(low=a, high=b, calibrated=True) for a, b in pairwise(edges)],
     }
     return Chart(
         figure=figure,

@@ -163,6 +163,7 @@ def compute_finding_view(
     """Compute what the charts show. A second or two for 25,000 films: the bands are of 1,000 resamples."""
     films, points = evaluation.select_films(finding, view), evaluation.thresholds[finding]
     probabilities = films["probability"].to_numpy(np.float64)
+    calibrated = take_calibrated(films)
     labels = films["label"].to_numpy(np.float64)
     patients = films["patient"].to_numpy(str)
     thresholds = np.unique([*THRESHOLD_STEPS, *points.values()])
@@ -171,8 +172,8 @@ def compute_finding_view(
         points=points,
         sweep=sweep_thresholds(probabilities, labels),
         bands=compute_confidence_bands(probabilities, labels, patients, thresholds),
-        calibration=compute_calibration_bins(take_calibrated(films), labels, patients),
-        distribution=bin_probabilities(probabilities, labels),
+        calibration=compute_calibration_bins(calibrated, labels, patients),
+        distribution=bin_probabilities(calibrated, labels),
         distribution_by_log_odds=bin_probabilities(probabilities, labels, LOG_ODDS_EDGES),
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cxr_core.evaluation.charts.film_filter import FilmFilter
 from cxr_core.evaluation.compare import ComparedEvaluation, compare_evaluations
 from cxr_core.evaluation.evaluate import compute_figures
 from cxr_core.evaluation.metrics.metrics import expected_calibration_error
@@ -70,6 +71,13 @@ def test_figures_compare_like_with_like(table):
     assert type(figures).from_json(figures.to_json()) == figures
     assert "Labels here come from reports" in "".join(list_notes({"cardiomegaly": figures}, False))
     assert not list(list_notes({"cardiomegaly": own}, False))
+
+
+def test_a_point_of_the_calibration_chart_selects_its_own_films(table):
+    low, high = 0.1, 0.2
+    chosen = FilmFilter(low=low, high=high, calibrated=True).select_rows(table, 0.5)
+    inside = table["probability_reported"].between(low, high, inclusive="left")
+    assert sorted(chosen) == list(np.flatnonzero(inside))
 
 
 def test_the_gate_does_not_mistake_readers_for_miscalibration(table):
