@@ -25,7 +25,8 @@ def take_calibrated(rows: pd.DataFrame) -> np.ndarray:
     """(N,) the probability to hold against the labels of a table of predictions."""
     own = rows["probability"]
     shown = rows[REPORTED].fillna(own) if REPORTED in rows else own
-    return shown.to_numpy(np.float64)
+    values: np.ndarray = shown.to_numpy(np.float64)
+    return values
 
 
 def name_calibrated(rows: pd.DataFrame) -> Calibrated:

@@ -23,7 +23,8 @@ def compute_log_likelihood(
         least, most = noise.false_positive_rate.value, noise.sensitivity.value
         present = np.logaddexp(_log(least), _log(most - least) + present)
         absent = np.logaddexp(_log(1 - most), _log(most - least) + absent)
-    return np.where(labels == 1, present, absent)
+    chances: np.ndarray = np.where(labels == 1, present, absent)
+    return chances
 
 
 def _log(share: float) -> float:
