@@ -36,13 +36,13 @@ def add_fused_predictions(
         [estimate_ratio(*film) for film in zip(segmentations, flag_films(films), strict=True)]
     )
     rows = (table["finding"] == MEASURED_FINDING).to_numpy()
-    alone = table.loc[rows, "probability"].to_numpy(np.float64)
-    log_odds = logit(alone.clip(CLIP_DISTANCE, 1 - CLIP_DISTANCE))
+    network = table.loc[rows, "probability"].to_numpy(np.float64)
+    log_odds = logit(network.clip(CLIP_DISTANCE, 1 - CLIP_DISTANCE))
     weights = weigh_ratios(fusion, ratios)
     views = films.table["view"].fillna("").to_numpy(str)
     fused = expit(fuse_logits(fusion, log_odds, ratios.values, views, weights))
     complete = table.copy()
-    values = (ratios.values, weights, np.where(weights > 0, fused, alone))
+    values = (ratios.values, weights, np.where(weights > 0, fused, network))
     for name, column in zip(COLUMNS, values, strict=True):
         complete.loc[rows, name] = column
     return complete

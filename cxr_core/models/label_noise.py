@@ -72,10 +72,10 @@ class LabelNoise(JsonRecord):
         fewer among the others, make the same chance mean a higher probability. Both rates are taken at their ends at
         once, so that the interval is rather too wide than too narrow.
         """
-        chance = self.to_reported(probability)
+        reported = self.to_reported(probability)
         sensitivity, false_positives = self.sensitivity, self.false_positive_rate
-        low = _to_reader(chance, sensitivity.high, false_positives.high)
-        high = _to_reader(chance, sensitivity.low, false_positives.low)
+        low = _to_reader(reported, sensitivity.high, false_positives.high)
+        high = _to_reader(reported, sensitivity.low, false_positives.low)
         return min(low, probability), max(high, probability)
 
     def describe(self) -> str:
@@ -114,8 +114,8 @@ def _to_label(probability: Probability, sensitivity: float, false_positives: flo
     return false_positives + (sensitivity - false_positives) * probability
 
 
-def _to_reader(chance: float, sensitivity: float, false_positives: float) -> float:
+def _to_reader(reported: float, sensitivity: float, false_positives: float) -> float:
     """The probability of a reader's call behind a chance of a label, between 0 and 1."""
     if sensitivity <= false_positives:
-        return 1.0 if chance > false_positives else 0.0
-    return min(max((chance - false_positives) / (sensitivity - false_positives), 0.0), 1.0)
+        return 1.0 if reported > false_positives else 0.0
+    return min(max((reported - false_positives) / (sensitivity - false_positives), 0.0), 1.0)

@@ -194,6 +194,7 @@ def test_card_json_keeps_its_keys() -> None:
         "operating_points",
         "source",
         "decisions",
+        "ratio_variance",
     ]
     assert ModelCard.from_json(card.to_json()) == card
 

@@ -143,17 +143,19 @@ def cross_validate_losses(films: FusionFilms) -> tuple[np.ndarray, np.ndarray]:
 
     Means over twenty splits into five folds.
     """
-    alone = np.stack([films.log_odds, films.ap_weights], axis=1)
+    network = np.stack([films.log_odds, films.ap_weights], axis=1)
     losses = np.zeros((2, len(films.labels)))
     for repeat in range(REPEATS):
         folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=repeat)
-        for train, test in folds.split(alone, films.labels, films.patients):
+        for train, test in folds.split(network, films.labels, films.patients):
             held_out, labels = films.select(test), films.labels[test]
-            intercept, weights = fit_logistic(alone[train], films.labels[train], noise=films.noise)
+            intercept, weights = fit_logistic(
+                network[train], films.labels[train], noise=films.noise
+            )
             fitted = _fit_weights(films.select(train), estimate_ratio_variance(films.select(train)))
             limit = -np.log(MIN_PROBABILITY)
             for row, log_odds in enumerate(
-                (intercept + alone[test] @ np.array(weights), combine_films(fitted, held_out))
+                (intercept + network[test] @ np.array(weights), combine_films(fitted, held_out))
             ):
                 likelihood = compute_log_likelihood(
                     log_odds.clip(-limit, limit), labels, films.noise

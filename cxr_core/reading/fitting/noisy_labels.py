@@ -20,9 +20,9 @@ def compute_log_likelihood(
     """
     present, absent = log_expit(log_odds), log_expit(-log_odds)
     if noise is not None:
-        least, most = noise.false_positive_rate.value, noise.sensitivity.value
-        present = np.logaddexp(_log(least), _log(most - least) + present)
-        absent = np.logaddexp(_log(1 - most), _log(most - least) + absent)
+        floor, ceiling = noise.false_positive_rate.value, noise.sensitivity.value
+        present = np.logaddexp(_log(floor), _log(ceiling - floor) + present)
+        absent = np.logaddexp(_log(1 - ceiling), _log(ceiling - floor) + absent)
     chances: np.ndarray = np.where(labels == 1, present, absent)
     return chances
 
