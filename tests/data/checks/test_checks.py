@@ -40,6 +40,7 @@ OF_THE_SOURCES = {
     "unknown_value",
     "follow_up_differs",
     "text_mined_labels",
+    "radiologists_labels",
     "population_unstated",
     "missing_images",
     "surplus_images",
