@@ -46,8 +46,16 @@ class NormFirst(nn.Module):
         return self.convolution(self.norm(films))
 
 
-def test_a_network_whose_layers_run_in_another_order_stays_as_it_was():
-    network = NormFirst().eval().requires_grad_(False)
+class LooksAtNorm(NormFirst):
+    """Uses a value of the normalisation itself."""
+
+    def forward(self, films: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.convolution(films)) * self.norm.eps
+
+
+@pytest.mark.parametrize("build", [NormFirst, LooksAtNorm])
+def test_a_network_that_needs_its_layers_as_they_are_keeps_them(build):
+    network = build().eval().requires_grad_(False)
     learn_statistics(network)
     films = torch.rand(1, 3, 8, 8)
     before = network(films)
