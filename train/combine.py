@@ -111,11 +111,16 @@ def _describe_repair(result: FusionResult, card: ModelCard) -> Iterator[str]:
         decisions["with the ratio"] = (result.fusion.decisions, repair.with_ratio)
     for name, (chosen, with_all_labels) in decisions.items():
         for each in chosen:
-            line = f"{name}, {each.name}: suspected from {each.present_from:.4f}, not below {each.absent_below:.4f}"
+            line = (
+                f"{name}, {each.name}: {_describe_thresholds(each.present_from, each.absent_below)}"
+            )
             if each.name in with_all_labels:
-                present_from, absent_below = with_all_labels[each.name]
-                line += f"; by all labels from {present_from:.4f}, not below {absent_below:.4f}"
+                line += f"; by all labels: {_describe_thresholds(*with_all_labels[each.name])}"
             yield line
+
+
+def _describe_thresholds(present_from: float, absent_below: float) -> str:
+    return f"suspected from {present_from:.4f}, not suspected below {absent_below:.4f}"
 
 
 def _create_parser() -> Parser:
