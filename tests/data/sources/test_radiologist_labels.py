@@ -115,6 +115,14 @@ def test_a_table_that_cannot_be_read_is_refused_with_its_row(nih, row, message):
         read(nih, row)
 
 
+def test_a_broken_table_stops_only_where_it_could_be_the_labels(nih):
+    write(nih / "notes.csv", "")
+    assert by_name(read_sources([nih]))["pneumonia"].tolist() == [0, 1, 0, 1, 1]
+    write(nih.parent / "rsna" / "rsna.csv", "")
+    with pytest.raises(DataError, match=r"rsna\.csv is empty"):
+        read_sources([nih, nih.parent / "rsna"])
+
+
 def test_labels_without_nihs_tables_name_what_is_missing(tmp_path):
     write(tmp_path / "rsna.csv", "\n".join([HEADER, *ROWS]))
     with pytest.raises(DataError, match=r"no Data_Entry_2017\*\.csv"):

@@ -52,10 +52,14 @@ class _LabelledFilms:
 
 
 def find_radiologist_labels(listings: Sequence[FileListing]) -> str | None:
-    """The first table of radiologists' labels of NIH films below some folders."""
+    """The first table of radiologists' labels of NIH films below some folders. A table without a header is none."""
     for listing in listings:
         for path in listing.match_names("*.csv"):
-            if set(map(normalise_heading, read_header(path))) >= HEADINGS:
+            try:
+                header = read_header(path)
+            except DataError:  # NIH's folder may hold files that are none of its tables
+                continue
+            if set(map(normalise_heading, header)) >= HEADINGS:
                 return path
     return None
 
