@@ -224,7 +224,7 @@ def format_fusion(
     if ratio is None:
         return f"{network} alone, no usable CTR"
     name = "edited CTR" if edited else "CTR"
-    return f"{network}, {name} {format_ratio(ratio)} weighed at {format_percent(weight)}"
+    return f"{network}, {name} {format_ratio(ratio)} weighed at {100 * weight:.0f} %"
 
 
 def format_age(years: float) -> str:
