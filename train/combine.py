@@ -20,6 +20,7 @@ from train.arguments import Parser, add_data, parse_name_or_path, parse_path_arg
 from train.progress import ProgressBar
 
 if TYPE_CHECKING:
+    from cxr_core.data.manifest import Manifest
     from cxr_core.models.card import ModelCard
     from cxr_core.reading.segmenter import Segmenter
     from cxr_core.training.export.fusion import FusionResult
@@ -45,7 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         with ProgressBar() as bar:
             run = find_run(Path(given.model))
             saved = find_recipe_split(recipe, given.data, run.path if run else None)
-            films = split_manifest(recipe, open_data(given.data, bar), saved).select_split("val")
+            films = split_manifest(recipe, open_data(given.data, bar), saved)
+            _warn_of_another_split(load_card(folder), films)
+            films = films.select_split("val")
             result = fuse_with_ratio(
                 folder,
                 segmenter,
@@ -61,6 +64,20 @@ def main(arguments: list[str] | None = None) -> int:
         print(line, file=sys.stderr)
     print(folder / CARD)
     return 0
+
+
+def _warn_of_another_split(card: ModelCard, films: Manifest) -> None:
+    """Say so where the films are divided otherwise than in the model's training: it may have learnt from some."""
+    from cxr_core.training.run_data import select_learning_films
+
+    trained_on = card.training.get("data", {}).get("split_sha256")
+    if trained_on and select_learning_films(films).split_sha256() != trained_on:
+        print(
+            f"The validation films are not those of {card.model} {card.version}: it was trained on other data, or on a "
+            "part of them. If it has learnt from some of these films, their figures are too good and the fusion is too "
+            "confident. Give all the folders that it was trained on.",
+            file=sys.stderr,
+        )
 
 
 def _load_segmenter(folder: Path | None) -> Segmenter:

@@ -13,6 +13,7 @@ from cxr_core.training.export import fusion
 from cxr_core.training.export.fusion import fuse_with_ratio
 from tests.reading.fitting.test_noisy_labels import make_noise
 from tests.tiny import tiny_card, tiny_model
+from train.combine import _warn_of_another_split
 
 pytestmark = pytest.mark.training
 
@@ -136,3 +137,14 @@ def test_known_noise_of_the_labels_calibrates_network_and_fusion_to_readers(
     assert set(found.repair.with_ratio) == set(found.repair.with_all_labels)
     again = fuse_with_ratio(folder, fake(True), open_data([data]))
     assert again.noise == found.noise, "the card's own noise is used where none is given"
+
+
+def test_another_split_than_that_of_the_training_is_said(data, workspace, capsys):
+    films = open_data([data])
+    films = films.with_table(films.table.assign(split=["train", "val"] * (COUNT // 2)))
+    own = tiny_card(training={"data": {"split_sha256": films.split_sha256()}})
+    _warn_of_another_split(own, films)
+    assert capsys.readouterr().err == ""
+    fewer = films.with_table(films.table.iloc[1:])
+    _warn_of_another_split(own, fewer)
+    assert "The validation films are not those of tiny" in capsys.readouterr().err
