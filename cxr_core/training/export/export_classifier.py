@@ -91,19 +91,15 @@ def export_classifier(
     films: those of train and val.  splits: the same, loaded.  report: told what it does, film by film.
     """
     network = _as_stored(cast(FilmClassifier, trained.network), len(recipe.findings))
-    total, before = len(splits["val"]) + len(splits["train"]), len(splits["val"])
-    outputs = compute_film_outputs(
-        network,
-        splits["val"],
-        recipe,
-        lambda done: report(StageBegun(stage=COMPUTING_OUTPUTS, done=done, total=total)),
-    )
-    train_embeddings = compute_film_outputs(
-        network,
-        splits["train"],
-        recipe,
-        lambda done: report(StageBegun(stage=COMPUTING_OUTPUTS, done=before + done, total=total)),
-    ).embeddings
+    total = len(splits["val"]) + len(splits["train"])
+
+    def report_outputs(before: int) -> Callable[[int], None]:
+        stage = COMPUTING_OUTPUTS
+        return lambda done: report(StageBegun(stage=stage, done=before + done, total=total))
+
+    outputs = compute_film_outputs(network, splits["val"], recipe, report_outputs(0))
+    of_train = report_outputs(len(splits["val"]))
+    train_embeddings = compute_film_outputs(network, splits["train"], recipe, of_train).embeddings
     report(StageBegun(stage=CALIBRATING))
     detector = OodDetector.fit(torch.from_numpy(train_embeddings))
     distances = detector.measure_distance(torch.from_numpy(outputs.embeddings)).numpy()
