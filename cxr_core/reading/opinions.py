@@ -46,9 +46,13 @@ def describe_opinions(finding: FindingReading) -> str:
     if len(deciding) == 1:
         waiting = [f"{o.model} (for {o.population})" for o in finding.opinions if o.needs_age]
         return f"{name}: {' and '.join(waiting)} may also apply, as the age is missing."
-    if all(opinion.undecided_because for opinion in deciding):  # a number would be taken for a verdict
+    if all(
+        opinion.undecided_because for opinion in deciding
+    ):  # a number would be taken for a verdict
         models = ", ".join(f"{opinion.model} {opinion.version}" for opinion in deciding)
-        return f"{name}: {len(deciding)} models answer it ({models}), and none gives a verdict here."
+        return (
+            f"{name}: {len(deciding)} models answer it ({models}), and none gives a verdict here."
+        )
     if _agree(deciding):
         return f"{name}: {len(deciding)} models answer it and agree: {verdicts}."
     return (
