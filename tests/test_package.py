@@ -47,6 +47,7 @@ def test_the_command_reads_a_film_from_any_folder(installed: Path, tmp_path: Pat
     line = json.loads(done.stdout)
     assert line["file"] == "film.png"
     assert {finding["model"] for finding in line["findings"]} == {
+        "abnormality-adults",
         "cardiomegaly-adults",
         "pneumonia-children",
     }

@@ -30,9 +30,14 @@ from cxr_core.workspace.paths import SHIPPED_MODELS
 pytestmark = pytest.mark.training
 
 FOLDERS = list_classifiers((SHIPPED_MODELS,))
-TEST_DATA = {"pneumonia-children": "kermany_pneumonia", "cardiomegaly-adults": "nih_cxr8"}
+NIH = ("nih_pneumonia_256", "nih_boxes_256", "nih_cxr8")
+TEST_DATA = {
+    "abnormality-adults": (*NIH, "rsna_labels"),
+    "cardiomegaly-adults": ("nih_cxr8",),
+    "pneumonia-children": ("kermany_pneumonia",),
+}
 NIH_TABLES = ("Data_Entry_2017_v2020.csv", "train_val_list.txt", "test_list.txt")
-FLOORS = {"pneumonia-children": 0.96, "cardiomegaly-adults": 0.70}
+FLOORS = {"abnormality-adults": 0.89, "cardiomegaly-adults": 0.70, "pneumonia-children": 0.96}
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +47,28 @@ def reader():
 
 
 @pytest.fixture(scope="module")
-def official_test_films(real_data, tmp_path_factory) -> Callable[[str], Manifest]:
-    """The official test films of a collection, without the ten times as many others, which no test here reads."""
+def official_test_films(real_data, tmp_path_factory) -> Callable[..., Manifest]:
+    """The official test films of collections, without the ten times as many others, which no test here reads."""
     root = tmp_path_factory.mktemp("official")
     (root / "kermany_pneumonia").mkdir()
     (root / "kermany_pneumonia" / "test").symlink_to(real_data / "kermany_pneumonia" / "test")
-    (root / "nih_cxr8" / "images").mkdir(parents=True)
-    for table in NIH_TABLES:
-        (root / "nih_cxr8" / table).symlink_to(real_data / "nih_cxr8" / table)
+    (root / "rsna_labels").symlink_to(real_data / "rsna_labels")
     names = set((real_data / "nih_cxr8" / "test_list.txt").read_text().split())
-    for film in real_data.glob("nih_cxr8/images_*/images/*"):
-        if film.name in names:
-            (root / "nih_cxr8" / "images" / film.name).symlink_to(film)
-    return cache(lambda collection: open_data([root / collection]).select_split("test"))
+    for collection in NIH:
+        (root / collection / "images").mkdir(parents=True)
+        for table in NIH_TABLES:
+            (root / collection / table).symlink_to(real_data / "nih_cxr8" / table)
+        for film in (real_data / collection).rglob("*.png"):
+            if film.name in names:
+                (root / collection / "images" / film.name).symlink_to(film)
+    return cache(
+        lambda *collections: open_data([root / name for name in collections]).select_split("test")
+    )
 
 
-def test_both_findings_are_shipped():
+def test_three_findings_are_shipped():
     assert [folder.parent.name for folder in FOLDERS] == [
+        "abnormality-adults",
         "cardiomegaly-adults",
         "pneumonia-children",
     ]
@@ -89,7 +99,10 @@ def test_the_weights_give_the_figures_of_their_card_on_the_official_test_films(
     folder, official_test_films
 ):
     classifier = Classifier.load(folder)
-    films = official_test_films(TEST_DATA[classifier.card.model])
+    films = official_test_films(*TEST_DATA[classifier.card.model])
+    patients = classifier.card.population
+    of_ages = films.match_ages(patients.age_min, patients.age_max)
+    films = films.with_table(films.table[of_ages])
     figures = compute_figures(classifier.card, predict_films(classifier, films))
     for key, expected in classifier.card.metrics["test"].items():
         assert figures[key].auroc.value >= FLOORS[classifier.card.model]

@@ -9,7 +9,7 @@ from cxr_core.models.store import load_card
 from cxr_core.workspace.paths import SHIPPED_MODELS
 from tests.pages.app_bench import visible_text
 
-CARD_FOLDER = SHIPPED_MODELS / "cardiomegaly-adults" / "1.4.1"
+CARD_FOLDER = SHIPPED_MODELS / "cardiomegaly-adults" / "1.5.0"
 
 
 def show_shipped_localisation(folder: str) -> None:

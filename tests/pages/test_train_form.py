@@ -251,6 +251,7 @@ def test_unavailable_initial_weights_are_explained_below_the_choice(
     assert not app.exception
     assert not app.error
     assert find_labelled(app.selectbox, "Model").options == [
+        "abnormality-adults",
         "cardiomegaly-adults",
         "pneumonia-children",
     ]

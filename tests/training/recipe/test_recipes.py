@@ -27,6 +27,15 @@ from cxr_core.workspace.paths import RECIPES
 pytestmark = pytest.mark.network_zoo
 
 PATHS = {path.stem: path for path in sorted(RECIPES.glob("*.toml"))}
+# Made for the MobileNetV2 weights that are at hand, which are not those of timm's hub.
+OWN_WEIGHTS = {
+    "house",
+    "abnormality-adults",
+    "cardiomegaly-adults",
+    "pneumonia-adults",
+    "pneumonia-children",
+    "anatomy",
+}
 ATTENTION = [
     f"cardiomegaly-attention-{backbone}-{balance}"
     for backbone in (
@@ -47,10 +56,8 @@ OTHERS = [
         "pneumonia-efficientnet-b0",
         "pneumonia-vgg16-frozen",
     ),
-    *("house", "cardiomegaly-adults", "pneumonia-adults", "pneumonia-children", "anatomy"),
+    *OWN_WEIGHTS,
 ]
-# Made for the MobileNetV2 weights that are at hand, which are not those of timm's hub.
-OWN_WEIGHTS = {"house", "cardiomegaly-adults", "pneumonia-adults", "pneumonia-children", "anatomy"}
 each_recipe = pytest.mark.parametrize("name", sorted(PATHS))
 each_classifier = pytest.mark.parametrize("name", sorted({*PATHS} - {"anatomy"}))
 
