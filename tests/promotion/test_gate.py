@@ -306,6 +306,20 @@ def test_decisions_are_chosen_on_own_films_where_there_are_enough(
     assert check.sentence.endswith(sentence)
 
 
+def test_thresholds_of_a_finding_may_rest_on_the_films_that_are_labelled_with_it():
+    auroc = {"value": 0.9, "low": 0.8, "high": 1.0, "n": 60, "positives": 30}
+    source = "60 validation films carved from train by patient"
+    card = card_of(
+        metrics={"validation": {KEY: {"auroc": auroc}}},
+        decisions=decisions_of("standard", "strict", source=source),
+    )
+    points = tuple(replace(point, source=source) for point in card.operating_points[KEY])
+    card = replace(card, operating_points={KEY: points})
+    checks = check_classifier(card, [], Predictions(own=films()))
+    (check,) = (check for check in checks if check.name == "operating points")
+    assert check.status == "pass", check.sentence
+
+
 def test_a_probability_that_would_lose_the_ratio_is_refused():
     fusion = Fusion(
         measurement="ratio",

@@ -70,11 +70,11 @@ def _check_of_population(candidate: Card, status: Status, sentence: str) -> Chec
 
 
 def _check_operating_points(candidate: ModelCard, key: str) -> Check:
-    """Whether each operating point and decision is there and was chosen on the run's own validation films.
+    """Whether each operating point and decision is there and was chosen on the run's own labelled validation films.
 
     A decision may be missing where too few of them have, or lack, the finding.
     """
-    films = _count_validation_films(candidate)
+    films = _count_validation_films(candidate, key)
     points = {point.name: point for point in candidate.operating_points.get(key, ())}
     decisions = {decision.name: decision for decision in candidate.decisions.get(key, ())}
     possible = _list_possible_decisions(candidate, key)
@@ -113,7 +113,11 @@ def _list_possible_decisions(candidate: ModelCard, key: str) -> list[str]:
     return [name for name, error in ERRORS.items() if count_allowed_errors(fewer, error) >= 0]
 
 
-def _count_validation_films(candidate: ModelCard) -> int | None:
+def _count_validation_films(candidate: ModelCard, key: str) -> int | None:
+    """How many validation films of the run have a label of the finding; all of them, where no figure says how many."""
+    figure = recorded_figure(candidate.metrics, "validation", key, "auroc")
+    if figure is not None:
+        return figure.n
     record: Json = candidate.training
     for key in ("data", "parts", "val", "films"):
         if not isinstance(record, dict):
