@@ -82,7 +82,7 @@ def _reruns(browser: Browser, server: Served) -> list[float]:
     tab = browser.new_page()
     _upload(tab, server, "film.png", png(0))
     tab.get_by_role("button", name="Adult", exact=True).click()
-    tab.locator("[class*=st-key-finding] [role=img]").wait_for()
+    tab.locator("[class*=st-key-finding] [role=img]").first.wait_for()
     tab.get_by_text("Single threshold", exact=True).click()
     tab.get_by_text("Balanced", exact=True).wait_for()
     times = [

@@ -28,7 +28,11 @@ def test_the_example_of_the_page_runs(
     (example,) = blocks(ROOT / "docs/python.md", "python")
     exec(compile(example, "docs/python.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["cardiomegaly", "pneumonia"]
+    assert [line.split()[0] for line in lines] == [
+        "cardiomegaly",
+        "pneumonia",
+        "abnormality",
+    ]
     assert lines[0].split()[2] in {"present", "absent", "indeterminate"}
     assert "None None" in lines[1], "54 years: the children's model does not fit"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -67,20 +68,22 @@ def _load_reader(models_fingerprint: str) -> Reader:
     import_reader()
     from cxr_core.reading.reader import Reader
 
-    with (
-        load_for_good()
-    ):  # otherwise reruns stop for a third of a second while all its objects are walked through
-        return Reader.installed(decoders=_upload_decoder())
+    return Reader.installed(decoders=_upload_decoder())
 
 
 def import_reader() -> None:
-    """Start the decoders and import torch and timm, which takes more than a second."""
+    """Start the decoders and import torch and timm, which takes more than a second.
+
+    The server does it before it answers. Later there are sessions, whose films must stay within the reach of garbage
+    collection.
+    """
     from cxr_core.workspace.openmp import let_idle_threads_sleep
 
     let_idle_threads_sleep()
     _upload_decoder()  # first, so that its processes start meanwhile
-    with load_for_good():
-        import cxr_core.reading.reader  # noqa: F401
+    if "cxr_core.reading.reader" not in sys.modules:
+        with load_for_good():
+            import cxr_core.reading.reader  # noqa: F401
 
 
 def list_left_out() -> list[str]:

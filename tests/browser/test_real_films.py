@@ -75,7 +75,7 @@ def test_dicom_of_an_adult_without_extension(
         "Heatmap of cardiomegaly (Evidence): This map shows the region, not its borders"
     )
     expect(note).to_be_visible()
-    suspected = card_of(page, "cardiomegaly").get_by_text("● Suspected").count() == 1
+    suspected = page.get_by_text("● Suspected").count() > 0
     expect(viewer).to_have_attribute("data-heat", "on" if suspected else "off")
     viewer.focus()
     page.keyboard.press("h")

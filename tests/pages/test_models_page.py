@@ -151,7 +151,7 @@ def test_headings_of_the_card_say_what_was_measured(models_page: AppTest) -> Non
         "Test films, AP, with the ratio",
         "Test films and films with boxes, with the ratio",
     ]
-    assert rows[0]["Test films, PA, with the ratio"].endswith(" · 22 of 454")
+    assert rows[0]["Test films, PA, with the ratio"].endswith(" · 22 of 452")
     assert "With the ratio: the probability that a reading shows" in visible_text(models_page)
 
 

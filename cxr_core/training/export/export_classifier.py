@@ -116,7 +116,7 @@ def export_classifier(
         version=manifest.version,
         findings=recipe.findings,
         local_findings=tuple(f for f in manifest.local_findings if f.key in recipe.findings),
-        definitions=dict(recipe.definitions),
+        definitions={key: recipe.definitions[key] for key in fits if key in recipe.definitions},
         architecture=_architecture_of(network, recipe),
         arguments=_architecture_arguments(network, recipe, manifest.code),
         input_spec=recipe.input_spec(),

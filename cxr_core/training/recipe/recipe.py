@@ -8,7 +8,7 @@ from cxr_core.data.splits.ratios import parse_ratios
 from cxr_core.errors import DataError, ModelError, RecipeError, RecordError, SettingsError
 from cxr_core.film.preprocess import InputSpec
 from cxr_core.findings import FINDINGS, STRUCTURES
-from cxr_core.known_findings import MAX_DEFINITION
+from cxr_core.known_findings import MAX_DEFINITION, is_finding_key
 from cxr_core.models.card import ArchitectureArguments
 from cxr_core.models.label_noise import LabelNoise
 from cxr_core.models.networks.user_code import is_reference, parse_reference
@@ -45,8 +45,8 @@ class Recipe(
         for name in self.code_names:
             parse_reference(name)
         self._require_one_task()
-        self._require_definitions_of_own()
-        self._require_noise_of_own()
+        self._require_usable_definitions()
+        self._require_usable_noise()
         self._require_consistent_training()
         self._require_valid_split()
         try:
@@ -176,22 +176,20 @@ class Recipe(
                 f"monitor={self.monitor!r} does not fit; findings have auroc or loss, structures dice or loss"
             )
 
-    def _require_definitions_of_own(self) -> None:
+    def _require_usable_definitions(self) -> None:
         for key, text in self.definitions.items():
             usable = isinstance(text, str) and text.isprintable()
             usable = usable and 0 < len(text.strip()) <= MAX_DEFINITION
-            if key not in self.findings or key not in FINDINGS or not usable:
+            if key not in FINDINGS or not usable:
                 raise RecipeError(
-                    f"definitions has {key} = {text!r:.60}; expected findings of this recipe that come with the "
-                    f"program, each with 1 to {MAX_DEFINITION} characters on one line"
+                    f"definitions has {key} = {text!r:.60}; expected findings that come with the program, each with "
+                    f"1 to {MAX_DEFINITION} characters on one line"
                 )
 
-    def _require_noise_of_own(self) -> None:
+    def _require_usable_noise(self) -> None:
         for key in self.label_noise:
-            if key not in self.findings:
-                raise RecipeError(
-                    f"label_noise has {key}; expected findings of this recipe: {', '.join(self.findings)}"
-                )
+            if not is_finding_key(key):
+                raise RecipeError(f"label_noise has {key!r:.60}; expected the key of a finding")
             self.find_label_noise(key)
 
     def _require_consistent_training(self) -> None:

@@ -43,7 +43,7 @@ def test_dataset_of_version_0_1_is_read(tmp_path) -> None:
     (tmp_path / "dataset.json").write_text(json.dumps(record))
     (tmp_path / "issues.json").write_text(json.dumps([ISSUE]))
     dataset = Dataset.load(tmp_path)
-    assert dataset.to_json() == {**record, "label_mapping": {}}
+    assert dataset.to_json() == {**record, "label_mapping": {}, "own_labels": []}
     assert dataset.load_issues() == (Issue.from_json(ISSUE),)
     assert dataset.open_blocking_issues() == (Issue.from_json(ISSUE),)  # another fingerprint
 
