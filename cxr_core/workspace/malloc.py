@@ -8,6 +8,7 @@ import ctypes
 import gc
 import sys
 import threading
+from collections.abc import Callable
 
 # Parameters of mallopt(3) in the GNU C library: above which amount free memory is returned, and how many blocks are
 # allocated by mmap; the byte that freed memory is filled with.
@@ -17,9 +18,11 @@ FILL = 0xFF
 LARGEST_OBJECT, OBJECT_STEP, OBJECTS_OF_A_SIZE = 512, 16, 5000
 NEVER = -1
 ERASE_AFTER_S = 4.0
+ERASE_AGAIN_AFTER_S = 16.0  # for what a session that was ending still held the first time
 
 _lock = threading.Lock()
 _erasing: threading.Timer | None = None
+_erasing_again: threading.Timer | None = None
 
 
 def keep_freed_memory() -> bool:
@@ -37,21 +40,31 @@ def overwrite_freed_memory() -> bool:
 
 
 def erase_soon() -> None:
-    """Erase freed memory after ERASE_AFTER_S, once for all who ask meanwhile: it stops every thread for 0.3 s."""
+    """Erase freed memory after ERASE_AFTER_S, once for all who ask meanwhile, and once more ERASE_AGAIN_AFTER_S later.
+
+    Each time stops every thread for 0.3 s.
+    """
     global _erasing
     with _lock:
-        if _erasing is not None:
-            return
-        _erasing = threading.Timer(ERASE_AFTER_S, _erase_for_all)
-        _erasing.daemon = True
-        _erasing.start()
+        if _erasing is None:
+            _erasing = _start_timer(ERASE_AFTER_S, _erase_for_all)
 
 
 def _erase_for_all() -> None:
-    global _erasing
+    global _erasing, _erasing_again
     with _lock:
         _erasing = None  # who asks from now on is not served by this one
+        if _erasing_again is not None:
+            _erasing_again.cancel()
+        _erasing_again = _start_timer(ERASE_AGAIN_AFTER_S, erase_freed_memory)
     erase_freed_memory()
+
+
+def _start_timer(seconds: float, function: Callable[[], None]) -> threading.Timer:
+    timer = threading.Timer(seconds, function)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def erase_freed_memory() -> None:

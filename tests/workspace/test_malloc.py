@@ -49,6 +49,7 @@ def test_memory_is_erased_once_for_all_who_ask_and_again_for_who_asks_during_it(
         assert may_end.acquire(timeout=30)
 
     monkeypatch.setattr(malloc, "ERASE_AFTER_S", 0.2)
+    monkeypatch.setattr(malloc, "ERASE_AGAIN_AFTER_S", 3600)
     monkeypatch.setattr(malloc, "erase_freed_memory", erase)
     for _ in range(3):
         malloc.erase_soon()
@@ -58,3 +59,17 @@ def test_memory_is_erased_once_for_all_who_ask_and_again_for_who_asks_during_it(
     assert begun.acquire(timeout=30)
     may_end.release()
     assert not begun.acquire(timeout=0.5), "three requests at once need one erasure"
+    assert malloc._erasing_again is not None
+    malloc._erasing_again.cancel()
+
+
+def test_memory_is_erased_once_more_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a session that was ending still held the first time is then free."""
+    erased = threading.Semaphore(0)
+    monkeypatch.setattr(malloc, "ERASE_AFTER_S", 0.1)
+    monkeypatch.setattr(malloc, "ERASE_AGAIN_AFTER_S", 0.2)
+    monkeypatch.setattr(malloc, "erase_freed_memory", erased.release)
+    malloc.erase_soon()
+    assert erased.acquire(timeout=30)
+    assert erased.acquire(timeout=30)
+    assert not erased.acquire(timeout=0.5)
