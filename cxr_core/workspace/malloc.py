@@ -18,7 +18,7 @@ FILL = 0xFF
 LARGEST_OBJECT, OBJECT_STEP, OBJECTS_OF_A_SIZE = 512, 16, 5000
 NEVER = -1
 ERASE_AFTER_S = 4.0
-ERASE_AGAIN_AFTER_S = 16.0  # for what a session that was ending still held the first time
+ERASE_AGAIN_AFTER_S = 6.0  # for what a session that was ending still held the first time
 
 _lock = threading.Lock()
 _erasing: threading.Timer | None = None

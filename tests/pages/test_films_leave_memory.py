@@ -83,7 +83,7 @@ def count_copies(server: psutil.Process, marks: dict[str, bytes]) -> dict[str, i
 
 
 def wait_until_forgotten(server: psutil.Process, marks: dict[str, bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240  # a busy machine ends a session late
     while (copies := count_copies(server, marks)) and time.monotonic() < deadline:
         time.sleep(1)
     assert copies == {}
