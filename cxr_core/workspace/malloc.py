@@ -70,9 +70,14 @@ def _start_timer(seconds: float, function: Callable[[], None]) -> threading.Time
 def erase_freed_memory() -> None:
     """Free what nothing refers to, overwrite it, and return it to the system, so that nothing of a film stays.
 
-    Takes 0.3 s once the libraries are loaded.
+    Takes 0.3 s once the libraries are loaded. Objects exempt from garbage collection are looked at too, for a film's
+    session may be among them.
     """
+    is_exempt = gc.get_freeze_count() > 0
+    gc.unfreeze()
     gc.collect()
+    if is_exempt:
+        gc.freeze()
     _overwrite_freed_objects()
     release_freed_memory()
 
