@@ -16,6 +16,8 @@ M_TRIM_THRESHOLD, M_MMAP_MAX, M_PERTURB = -1, -4, -6
 FILL = 0xFF
 # Python's own allocator serves objects of up to 512 bytes, in steps of 16. As many of each size fill what is free.
 LARGEST_OBJECT, OBJECT_STEP, OBJECTS_OF_A_SIZE = 512, 16, 5000
+# Each thread of the GNU C library keeps up to seven freed blocks of a size, and leaves their contents as they are.
+LARGEST_KEPT_BLOCK, BLOCK_STEP, BLOCKS_OF_A_SIZE = 1032, 16, 7
 NEVER = -1
 ERASE_AFTER_S = 4.0
 ERASE_AGAIN_AFTER_S = 6.0  # for what a session that was ending still held the first time
@@ -23,6 +25,7 @@ ERASE_AGAIN_AFTER_S = 6.0  # for what a session that was ending still held the f
 _lock = threading.Lock()
 _erasing: threading.Timer | None = None
 _erasing_again: threading.Timer | None = None
+_run_in_server: Callable[[Callable[[], None]], object] | None = None
 
 
 def keep_freed_memory() -> bool:
@@ -34,9 +37,19 @@ def keep_freed_memory() -> bool:
 def overwrite_freed_memory() -> bool:
     """Make malloc overwrite what is freed in this process, so that no film stays there. False with another C library.
 
-    What Python keeps for small objects of its own is not malloc's: see `erase_freed_memory`.
+    What Python keeps for small objects of its own is not malloc's, and what a thread keeps of small blocks malloc does
+    not overwrite: see `erase_freed_memory`.
     """
     return _set_option(M_PERTURB, FILL)
+
+
+def erase_in_server_too(run: Callable[[Callable[[], None]], object] | None) -> None:
+    """Have `erase_freed_memory` also erase what the server's own thread keeps of small blocks.
+
+    run: calls a function in that thread, soon; None once the server has ended.
+    """
+    global _run_in_server
+    _run_in_server = run
 
 
 def erase_soon() -> None:
@@ -79,7 +92,29 @@ def erase_freed_memory() -> None:
     if is_exempt:
         gc.freeze()
     _overwrite_freed_objects()
+    if _run_in_server is not None:
+        _run_in_server(overwrite_kept_blocks)
     release_freed_memory()
+
+
+def overwrite_kept_blocks() -> None:
+    """Overwrite the freed blocks that the calling thread keeps. Does nothing with another C library.
+
+    A thread's end returns its blocks, so only threads that stay need it.
+    """
+    try:
+        library = ctypes.CDLL(None)
+        allocate, free = library.malloc, library.free
+    except (AttributeError, OSError, TypeError):
+        return
+    allocate.restype, allocate.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    free.restype, free.argtypes = None, [ctypes.c_void_p]
+    for size in range(BLOCK_STEP + 8, LARGEST_KEPT_BLOCK + 1, BLOCK_STEP):
+        blocks = [allocate(size) for _ in range(BLOCKS_OF_A_SIZE)]
+        for block in blocks:
+            if block:
+                ctypes.memset(block, FILL, size)
+                free(block)
 
 
 def _overwrite_freed_objects() -> None:

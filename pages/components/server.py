@@ -8,6 +8,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import streamlit as st
@@ -18,7 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cxr_core.film.limits import MAX_BYTES
-from cxr_core.workspace.malloc import overwrite_freed_memory
+from cxr_core.workspace.malloc import erase_in_server_too, overwrite_freed_memory
 from pages.components import cache
 from pages.components.streamlit_internals import keep_upload_answers
 
@@ -72,8 +73,12 @@ async def prepare_server(app: st.App) -> AsyncIterator[dict[str, object]]:
     keep_upload_answers()
     MultiPartParser.spool_max_size = 2 * MAX_BYTES
     overwrite_freed_memory()
-    await asyncio.to_thread(cache.import_reader)
+    loop = asyncio.get_running_loop()
+    erase_in_server_too(loop.call_soon_threadsafe)
+    with ThreadPoolExecutor(1) as importer:  # its thread ends; one of the loop's own would stay
+        await loop.run_in_executor(importer, cache.import_reader)
     yield {}
+    erase_in_server_too(None)
 
 
 def list_allowed_hosts() -> tuple[str, ...]:

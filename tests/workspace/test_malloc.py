@@ -73,3 +73,18 @@ def test_memory_is_erased_once_more_later(monkeypatch: pytest.MonkeyPatch) -> No
     assert erased.acquire(timeout=30)
     assert erased.acquire(timeout=30)
     assert not erased.acquire(timeout=0.5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the GNU C library keeps blocks by thread")
+@pytest.mark.parametrize("size", [40, 100, 512, 700, 1032])
+def test_a_small_block_that_a_thread_keeps_is_overwritten(size: int) -> None:
+    code = (
+        "import ctypes; from cxr_core.workspace import malloc; malloc.overwrite_freed_memory();"
+        "c = ctypes.CDLL(None); c.malloc.restype = ctypes.c_void_p; c.free.argtypes = [ctypes.c_void_p];"
+        f"block = c.malloc({size}); ctypes.memset(block, 65, {size}); c.free(block);"
+        f"read = lambda: ctypes.string_at(block + 16, {size} - 16).count(b'A'); before = read();"
+        "malloc.overwrite_kept_blocks(); print(before, read())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert (before > 0, after) == (True, 0)
