@@ -8,6 +8,7 @@ import json
 import math
 import os
 import stat
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -71,18 +72,15 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Json:
     finite: refuse NaN and infinite numbers, which only the progress and the checkpoints of a run may hold.
     """
     try:
-        content: Json = json.loads(
-            text,
-            parse_float=_parse_number if finite else float,
-            parse_int=_parse_whole_number,
-            parse_constant=_refuse_number if finite else float,
-            object_pairs_hook=_make_object,
-        )
+        if isinstance(text, bytes):
+            text = text.decode(json.detect_encoding(text), "surrogatepass")
+        content: Json = _decoder(finite).decode(text)
     except RecursionError:
         raise RecordError("it is no JSON of this program: too deeply nested") from None
     except ValueError as error:
         raise RecordError(f"it is no JSON of this program: {error}") from error
-    if _is_deeper(content, MAX_DEPTH):
+    # A text with few brackets cannot be deep.
+    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deeper(content, MAX_DEPTH):
         raise RecordError("it is no JSON of this program: too deeply nested")
     return content
 
@@ -96,6 +94,16 @@ def write_json(path: Path, content: JsonObject, *, durable: bool = False) -> Pat
 def escape_surrogates(text: str) -> str:
     """JSON text that UTF-8 can hold: bytes of a file name that are not UTF-8 become escapes, which JSON reads back."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+@cache
+def _decoder(finite: bool) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        parse_float=_parse_number if finite else float,
+        parse_int=_parse_whole_number,
+        parse_constant=_refuse_number if finite else float,
+        object_pairs_hook=_make_object,
+    )
 
 
 def _is_deeper(content: Json, depth: int) -> bool:

@@ -45,6 +45,7 @@ LOG_LINES = 40
 LOG_BYTES = 16384
 # Thinned points cover a curve with so many, so that it is not thinned again at every new point.
 THINNED_SHARE = 0.8
+STEP_MARK = b'"event": "step"'  # in a line about a step, as `RunFolder.append_event` writes it
 STAGES: Mapping[type[Event], str] = {
     RunBegun: "Starting to train.",
     RunResumed: "Resuming from a checkpoint.",
@@ -160,34 +161,36 @@ def _read_new_records(path: Path, offset: int) -> tuple[list[JsonObject], int]:
     except OSError:
         return [], offset
     end = content.rfind(b"\n") + 1
-    records = [parse_event_line(line) for line in content[:end].splitlines()]
+    records = [parse_event_line(line) for line in _thin_steps(content[:end].splitlines())]
     return [record for record in records if record is not None], offset + end
 
 
+def _thin_steps(lines: list[bytes]) -> list[bytes]:
+    """The lines of progress.jsonl without most of very many steps: about MAX_POINTS of them are chosen evenly.
+
+    The last two steps are always kept: a full disk may have cut one of them short.
+    """
+    steps = [number for number, line in enumerate(lines) if STEP_MARK in line]
+    kept = {*steps[:: max(1, len(steps) // MAX_POINTS)], *steps[-2:]}
+    left_out = set(steps) - kept
+    return [line for number, line in enumerate(lines) if number not in left_out]
+
+
 def _extend_curves(before: Mapping[str, Curve], records: list[JsonObject]) -> dict[str, Curve]:
-    """The curves with new events. Of many steps only as many are used as a curve can show."""
-    steps = [record for record in records if record.get("event") == StepDone.NAME]
-    epochs = [record for record in records if record.get("event") == EpochDone.NAME]
     points: dict[str, list[tuple[int, float]]] = {}
-    for record in _every_nth(steps):
+    for record in records:
+        if record.get("event") not in (StepDone.NAME, EpochDone.NAME):
+            continue
         event = event_from_json(record)
         if isinstance(event, StepDone):
             _add_points(points, event.step, _curves_of_step(event))
-    for record in epochs:
-        event = event_from_json(record)
-        if isinstance(event, EpochDone):
+        elif isinstance(event, EpochDone):
             _add_points(points, event.step, _curves_of_epoch(event))
     extended = {
         name: before.get(name, Curve()).extend(sorted(new, key=lambda point: point[0]))
         for name, new in points.items()
     }
     return {**before, **extended}
-
-
-def _every_nth(records: list[JsonObject]) -> list[JsonObject]:
-    """Evenly chosen records, about MAX_POINTS of many, the last one among them."""
-    chosen = records[:: max(1, len(records) // MAX_POINTS)]
-    return chosen + records[-1:] if len(chosen) < len(records) else chosen
 
 
 def _curves_of_step(event: StepDone) -> dict[str, float | None]:

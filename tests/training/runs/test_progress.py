@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr_core.training.runs import run_files
+from cxr_core.training.runs import progress, run_files
 from cxr_core.training.runs.events import COMPUTING_OUTPUTS
 from cxr_core.training.runs.progress import LOG_LINES, MAX_POINTS, RunProgress, read_progress
 
@@ -124,6 +124,26 @@ def test_curves_are_bounded_and_cover_the_whole_run_evenly(run: Path, portion: i
     apart = [later - earlier for earlier, later in zip(curve.steps, curve.steps[1:], strict=False)]
     assert all(gap > 0 for gap in apart)
     assert max(apart) <= 5 * last / len(apart)
+
+
+def test_of_very_many_steps_few_lines_are_parsed_and_every_other_event_is(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[bytes] = []
+
+    def parse_and_count(line: bytes) -> object:
+        parsed.append(line)
+        return run_files.parse_event_line(line)
+
+    monkeypatch.setattr(progress, "parse_event_line", parse_and_count)
+    for start in range(0, 20_000, 5_000):
+        append(run, *(step(start + number, 20_000) for number in range(1, 5_001)))
+        append(run, epoch(1 + start // 5_000, start + 5_000))
+    append(run, step(20_001, 20_001), end='\n{"time": 1.0, "event": "step", "st\n')  # a full disk
+    watched = read_progress(run)
+    assert len(parsed) <= 2 * MAX_POINTS
+    assert watched.curves["validation_auroc"].steps == (5_000, 10_000, 15_000, 20_000)
+    assert (watched.step, watched.curves["loss"].steps[-1]) == (20_001, 20_001)
 
 
 def test_the_stage_is_what_its_pulse_says(run: Path) -> None:
