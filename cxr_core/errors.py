@@ -15,6 +15,7 @@ SilhouetteError
 ├── DataError              a dataset that cannot be used
 │   └── SplitMissing           a split without films
 ├── RecipeError            a training recipe that contradicts itself
+├── SiteError              a test on a site's own films, or its profile, that cannot be made, kept or installed
 ├── RunError               a run folder that cannot be written or continued
 │   └── TrainingStopped        a run that the user stopped; also Cancelled
 └── Cancelled              the user stopped the work
@@ -93,6 +94,10 @@ class SplitMissing(DataError):
 
 class RecipeError(SilhouetteError):
     """A recipe with an unknown key, a value out of range or a contradiction."""
+
+
+class SiteError(SilhouetteError):
+    """A test on a site's own films, or a profile made from it, that cannot be made, kept, installed or revoked."""
 
 
 class RunError(SilhouetteError):

@@ -10,7 +10,7 @@ from typing import Literal
 
 from cxr_core.decisions import DECISIONS, SINGLE_THRESHOLDS
 from cxr_core.errors import SettingsError
-from cxr_core.models.card import ModelCard
+from cxr_core.models.card import DecisionThresholds, ModelCard
 from cxr_core.presentation.wording import format_exact_threshold
 from cxr_core.reading.calibration import expit, log_odds
 
@@ -73,13 +73,7 @@ def find_thresholds(card: ModelCard, finding: str, decision: str, fused: bool) -
     decisions = card.fusion[finding].decisions if fused else card.decisions.get(finding, ())
     for thresholds in decisions:
         if thresholds.name == decision:
-            single = thresholds.present_from == thresholds.absent_below
-            return Thresholds(
-                present_from=thresholds.present_from,
-                absent_below=thresholds.absent_below,
-                operating_point=SINGLE_THRESHOLDS["balanced"] if single else None,
-                source=thresholds.source,
-            )
+            return to_thresholds(thresholds)
     point = card.operating_point(
         finding, SINGLE_THRESHOLDS.get(decision, SINGLE_THRESHOLDS["balanced"]), fused
     )
@@ -88,6 +82,17 @@ def find_thresholds(card: ModelCard, finding: str, decision: str, fused: bool) -
         absent_below=point.threshold,
         operating_point=point.name,
         source=point.source,
+    )
+
+
+def to_thresholds(chosen: DecisionThresholds) -> Thresholds:
+    """Two thresholds as a card, or the profile of a site, keeps them. Equal ones are the balanced threshold."""
+    single = chosen.present_from == chosen.absent_below
+    return Thresholds(
+        present_from=chosen.present_from,
+        absent_below=chosen.absent_below,
+        operating_point=SINGLE_THRESHOLDS["balanced"] if single else None,
+        source=chosen.source,
     )
 
 

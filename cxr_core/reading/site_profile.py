@@ -1,0 +1,193 @@
+"""The profile of a site, as a reading needs it: what was fitted on the site's own films and installed there.
+
+A profile changes readings alone. Evaluations and the promotion gate judge the model, so they never apply one. The
+caller loads it (`cxr_core/site/profile_store.py`) and hands it to `interpret`; a model's card is never changed.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field
+
+from cxr_core.errors import RecordError
+from cxr_core.models.card import DecisionThresholds, ModelCard, PositiveWeight, Weight
+from cxr_core.models.figures import MeanFigure
+from cxr_core.presentation.wording import format_count
+from cxr_core.reading.calibration import expit, log_odds
+from cxr_core.reading.decision import Thresholds, move_prevalence, to_thresholds
+from cxr_core.workspace.json_files import JsonObject
+from cxr_core.workspace.json_record import Count, JsonRecord
+
+Prevalence = Annotated[float, Field(gt=0, lt=1)]
+NOT_VERIFIED = "not verified at this site"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteCalibration(JsonRecord):
+    """Recalibration on films of the site: log-odds become slope * log-odds + intercept.
+
+    The log-odds are those of the classifier's own probability, as the card calibrates it, before a measured ratio
+    counts. prevalence: of the films that it was fitted on, at which the result is calibrated; None = at that of the
+    model's own calibration.
+    """
+
+    slope: PositiveWeight = 1.0
+    intercept: Weight = 0.0
+    prevalence: Prevalence | None = None
+
+    def apply(self, probability: float, card_prevalence: float | None) -> float:
+        """The recalibrated probability, at the prevalence of the model's calibration, on which thresholds lie too.
+
+        probability: as the card calibrates it.  card_prevalence: of that calibration; where it is unknown the result
+        stays at the prevalence of the site's films.
+        """
+        recalibrated = expit(self.slope * log_odds(probability) + self.intercept)
+        if self.prevalence is None or card_prevalence is None:
+            return recalibrated
+        return move_prevalence(recalibrated, self.prevalence, card_prevalence)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteDecision(JsonRecord, DecisionThresholds):
+    """Thresholds of `standard` or `strict` that were refitted on films of the site.
+
+    present_kept, absent_kept: the share of films with and without the finding that are expected not to be misjudged,
+    with its 95 % interval; None for a class that had too few films and keeps the model's threshold.
+    """
+
+    present_kept: MeanFigure | None = None
+    absent_kept: MeanFigure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelProfile(JsonRecord):
+    """What a site has installed for one finding of one version of a model.
+
+    calibration: None leaves the probability as the card has it.  decisions: of `standard` and `strict` those that were
+    refitted here, on the scale of the card's own: on `SiteCalibration.apply` of the classifier's probability where
+    there is a calibration, else on that probability. They decide where no measured ratio counts.  prevalence: share of
+    the site's patients with the finding; None = not stated.  installed_on: ISO date.  films, patients: of the site,
+    that it was fitted on.
+    """
+
+    model: str
+    version: str
+    finding: str
+    calibration: SiteCalibration | None = None
+    decisions: tuple[SiteDecision, ...] = ()
+    prevalence: Prevalence | None = None
+    installed_on: str
+    films: Count
+    patients: Count
+
+    def __post_init__(self) -> None:
+        try:
+            date.fromisoformat(self.installed_on)
+        except ValueError:
+            raise RecordError(
+                f"installed_on: found {self.installed_on!r:.40}, expected a date such as 2026-12-01"
+            ) from None
+
+    def describe(self) -> str:
+        """What follows a number that it changed: `recalibrated for this site on 2026-12-01, 48 films`."""
+        films = format_count(self.films, "films")
+        return f"recalibrated for this site on {self.installed_on}, {films}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteProfile:
+    """Everything that a site has installed. problem: why what was installed cannot be used, else empty."""
+
+    models: tuple[ModelProfile, ...] = ()
+    problem: str = ""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the site has installed anything that can be used."""
+        return bool(self.models)
+
+    def find(self, card: ModelCard, finding: str) -> ModelProfile | None:
+        """What is installed for a finding of a model, whichever version it is of; that of this version first."""
+        same = [m for m in self.models if (m.model, m.finding) == (card.model, finding)]
+        of_version = [m for m in same if m.version == card.version]
+        return next(iter(of_version or same), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteMark:
+    """What the profile of the site did to the reading of one finding.
+
+    profile: None where nothing is installed for the finding.  reason: why it is not applied; empty where it is.
+    recalibrated: whether the probability is the site's own.  verified: whether the thresholds are.
+    uses_prevalence: whether the prevalence is the site's, and not one that the user chose.
+    """
+
+    profile: ModelProfile | None = None
+    reason: str = ""
+    recalibrated: bool = False
+    verified: bool = False
+    uses_prevalence: bool = False
+
+    def describe_probability(self) -> str:
+        """What follows the probability; empty where the profile did not change it."""
+        if self.profile is None:
+            return ""
+        if self.recalibrated:
+            return self.profile.describe()
+        if self.uses_prevalence:
+            return f"at this site's prevalence, installed on {self.profile.installed_on}"
+        return ""
+
+    def describe_decision(self) -> str:
+        """What follows the verdict: whose thresholds it rests on."""
+        if self.profile is None or not self.verified:
+            return NOT_VERIFIED
+        return f"thresholds of this site, {format_count(self.profile.films, 'films')}"
+
+    def to_json(self) -> JsonObject:
+        """The `site_profile` of a finding in `read --json`."""
+        record: JsonObject = {
+            "recalibrated": self.recalibrated,
+            "decision_verified": self.verified,
+            "uses_prevalence": self.uses_prevalence,
+            "probability_note": self.describe_probability(),
+            "decision_note": self.describe_decision(),
+        }
+        if self.profile is not None:
+            record |= {
+                "model": self.profile.model,
+                "version": self.profile.version,
+                "installed_on": self.profile.installed_on,
+                "films": self.profile.films,
+                "patients": self.profile.patients,
+                "calibration": self.profile.calibration.to_json()
+                if self.profile.calibration
+                else None,
+                "prevalence": self.profile.prevalence,
+            }
+        if self.reason:
+            record["not_applied"] = self.reason
+        return record
+
+
+def find_site_mark(profile: SiteProfile | None, card: ModelCard, finding: str) -> SiteMark | None:
+    """Whether a profile applies to a finding of a model; None where nothing is installed at the site at all."""
+    if profile is None or not profile.is_installed:
+        return None
+    installed = profile.find(card, finding)
+    if installed is None or installed.version == card.version:
+        return SiteMark(profile=installed)
+    return SiteMark(
+        profile=installed,
+        reason=f"the profile of this site is of {installed.model} {installed.version}, not of {card.version}, so it "
+        "is not applied. Repeat the acceptance test with this version",
+    )
+
+
+def find_site_thresholds(profile: ModelProfile, decision: str) -> Thresholds | None:
+    """The thresholds of a decision that were refitted at the site; None where there are none."""
+    for thresholds in profile.decisions:
+        if thresholds.name == decision:
+            return to_thresholds(thresholds)
+    return None
