@@ -15,7 +15,6 @@ from cxr_core.models.card import DecisionThresholds, ModelCard, PositiveWeight, 
 from cxr_core.models.figures import MeanFigure
 from cxr_core.presentation.wording import format_count
 from cxr_core.reading.calibration import expit, log_odds
-from cxr_core.reading.decision import Thresholds, move_prevalence, to_thresholds
 from cxr_core.workspace.json_files import JsonObject
 from cxr_core.workspace.json_record import Count, JsonRecord
 
@@ -27,37 +26,29 @@ NOT_VERIFIED = "not verified at this site"
 class SiteCalibration(JsonRecord):
     """Recalibration on films of the site: log-odds become slope * log-odds + intercept.
 
-    The log-odds are those of the classifier's own probability, as the card calibrates it, before a measured ratio
-    counts. prevalence: of the films that it was fitted on, at which the result is calibrated; None = at that of the
-    model's own calibration.
+    Both are those of the classifier's own probability, at the prevalence of its card's calibration, before a measured
+    ratio counts. So thresholds and a change of prevalence mean the same before and after.
     """
 
     slope: PositiveWeight = 1.0
     intercept: Weight = 0.0
-    prevalence: Prevalence | None = None
 
-    def apply(self, probability: float, card_prevalence: float | None) -> float:
-        """The recalibrated probability, at the prevalence of the model's calibration, on which thresholds lie too.
-
-        probability: as the card calibrates it.  card_prevalence: of that calibration; where it is unknown the result
-        stays at the prevalence of the site's films.
-        """
-        recalibrated = expit(self.slope * log_odds(probability) + self.intercept)
-        if self.prevalence is None or card_prevalence is None:
-            return recalibrated
-        return move_prevalence(recalibrated, self.prevalence, card_prevalence)
+    def apply(self, probability: float) -> float:
+        """The recalibrated probability. probability: as the card calibrates it."""
+        return expit(self.slope * log_odds(probability) + self.intercept)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SiteDecision(JsonRecord, DecisionThresholds):
     """Thresholds of `standard` or `strict` that were refitted on films of the site.
 
-    present_kept, absent_kept: the share of films with and without the finding that are expected not to be misjudged,
-    with its 95 % interval; None for a class that had too few films and keeps the model's threshold.
+    coverage_present, coverage_absent: the share of films with and without the finding that are expected not to be
+    misjudged, with its 95 % interval; None for a class of which there were too few films. The threshold that this
+    class decides, `absent_below` by films with the finding and `present_from` by films without, is the model's own.
     """
 
-    present_kept: MeanFigure | None = None
-    absent_kept: MeanFigure | None = None
+    coverage_present: MeanFigure | None = None
+    coverage_absent: MeanFigure | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,15 +110,24 @@ class SiteMark:
     """What the profile of the site did to the reading of one finding.
 
     profile: None where nothing is installed for the finding.  reason: why it is not applied; empty where it is.
-    recalibrated: whether the probability is the site's own.  verified: whether the thresholds are.
-    uses_prevalence: whether the prevalence is the site's, and not one that the user chose.
+    recalibrated: whether the probability is the site's own.  decision: whose thresholds were refitted here, None where
+    they are the model's.  uses_prevalence: whether the prevalence is the site's, and not one that the user chose.
     """
 
     profile: ModelProfile | None = None
     reason: str = ""
     recalibrated: bool = False
-    verified: bool = False
+    decision: SiteDecision | None = None
     uses_prevalence: bool = False
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether both thresholds of the decision rest on films of the site."""
+        decision = self.decision
+        return decision is not None and None not in (
+            decision.coverage_present,
+            decision.coverage_absent,
+        )
 
     def describe_probability(self) -> str:
         """What follows the probability; empty where the profile did not change it."""
@@ -140,32 +140,26 @@ class SiteMark:
         return ""
 
     def describe_decision(self) -> str:
-        """What follows the verdict: whose thresholds it rests on."""
-        if self.profile is None or not self.verified:
+        """What follows the verdict: whether its thresholds hold at this site."""
+        if self.profile is None or self.decision is None:
             return NOT_VERIFIED
-        return f"thresholds of this site, {format_count(self.profile.films, 'films')}"
+        if self.is_verified:
+            return f"thresholds of this site, {format_count(self.profile.films, 'films')}"
+        of_model = "not suspected" if self.decision.coverage_present is None else "suspected"
+        return f"the threshold of “{of_model}” is the model's, {NOT_VERIFIED}"
 
     def to_json(self) -> JsonObject:
         """The `site_profile` of a finding in `read --json`."""
         record: JsonObject = {
             "recalibrated": self.recalibrated,
-            "decision_verified": self.verified,
+            "decision_verified": self.is_verified,
             "uses_prevalence": self.uses_prevalence,
             "probability_note": self.describe_probability(),
             "decision_note": self.describe_decision(),
         }
         if self.profile is not None:
-            record |= {
-                "model": self.profile.model,
-                "version": self.profile.version,
-                "installed_on": self.profile.installed_on,
-                "films": self.profile.films,
-                "patients": self.profile.patients,
-                "calibration": self.profile.calibration.to_json()
-                if self.profile.calibration
-                else None,
-                "prevalence": self.profile.prevalence,
-            }
+            names = ("model", "version", "installed_on", "films", "patients")
+            record |= {name: getattr(self.profile, name) for name in names}
         if self.reason:
             record["not_applied"] = self.reason
         return record
@@ -185,9 +179,6 @@ def find_site_mark(profile: SiteProfile | None, card: ModelCard, finding: str) -
     )
 
 
-def find_site_thresholds(profile: ModelProfile, decision: str) -> Thresholds | None:
-    """The thresholds of a decision that were refitted at the site; None where there are none."""
-    for thresholds in profile.decisions:
-        if thresholds.name == decision:
-            return to_thresholds(thresholds)
-    return None
+def find_site_decision(profile: ModelProfile, name: str) -> SiteDecision | None:
+    """A decision that was refitted at the site; None where it was not."""
+    return next((decision for decision in profile.decisions if decision.name == name), None)

@@ -26,7 +26,7 @@ from cxr_core.workspace.paths import printable, workspace
 
 PROFILE, HISTORY = "profile.json", "profile_history.jsonl"
 SCHEMA = 1
-LEAST_FILMS = 20  # labelled films of the site, below which nothing is fitted or installed
+MIN_PATIENTS = 20  # with labelled films, below which no recalibration is installed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,9 +205,9 @@ def _require_worth(profile: ModelProfile, evidence: Evidence | None) -> None:
         raise SiteError("the profile changes nothing: no calibration, no thresholds, no prevalence")
     if profile.calibration is None:
         return
-    if profile.films < LEAST_FILMS:
+    if profile.patients < MIN_PATIENTS:
         raise SiteError(
-            f"the recalibration rests on {profile.films} films; at least {LEAST_FILMS} labelled films of the site are "
+            f"the recalibration rests on labelled films of {profile.patients} patients; at least {MIN_PATIENTS} are "
             "needed"
         )
     before, after = (evidence.before.value, evidence.after.value) if evidence else (None, None)
