@@ -18,7 +18,7 @@ SAVED_SPLIT = "saved:"  # as cxr_core.training.recipe has it
 DATA = "a dataset's folder, or the name of a registered one; repeatable"
 INIT = "scratch, imagenet, a safetensors file of the backbone's weights, a model's folder or name, or backbone:MODEL"
 DEVICE = "auto, cpu or cuda (default auto)"
-METHODS = "also recalibrate on some of the patients: prior, prior=SHARE, temperature or line; reported apart"
+METHODS = "also recalibrate on some of the patients: prior, prior=SHARE, temperature, line or site; reported apart"
 RECIPE = "a name from train/recipes, or a TOML file"
 
 
@@ -110,10 +110,10 @@ def parse_assignment(text: str) -> tuple[str, str]:
 def parse_recalibration(text: str) -> str:
     """A recalibration method, checked and returned as it was given."""
     name, equals, share = text.partition("=")
-    is_known = name == "prior" or (name in ("temperature", "line") and not equals)
+    is_known = name == "prior" or (name in ("temperature", "line", "site") and not equals)
     if not is_known or (equals and not _is_share(share)):
         raise argparse.ArgumentTypeError(
-            f"found {text!r}; expected prior, prior=0.05 or another share, temperature, line"
+            f"found {text!r}; expected prior, prior=0.05 or another share, temperature, line, site"
         )
     return text
 

@@ -163,7 +163,7 @@ def count_prevalence(index: FilmIndex, fits: np.ndarray) -> tuple[Prevalence, ..
     )
 
 
-def wilson_interval(positives: int, n: int) -> tuple[float, float]:
+def wilson_interval(positives: float, n: int) -> tuple[float, float]:
     """The 95 % interval of a share of `positives` among `n`; (0, 1) when n is 0.
 
     Source: Wilson 1927, J. Am. Stat. Assoc. 22:209, without continuity correction.

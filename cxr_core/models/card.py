@@ -28,6 +28,8 @@ from cxr_core.workspace.json_record import AsWritten, Count, Fraction, parse_rec
 CARD_SCHEMA = 1
 # The files of every model folder.
 CARD, WEIGHTS = "card.json", "weights.safetensors"
+# What its validation films scored, and the hashes of the films that it learnt from; see cxr_core/site.
+VALIDATION_SCORES, LEARNT_FILMS = "validation_scores.json", "learnt_films.txt"
 OPERATING_POINTS = ("youden", "sensitivity_95", "specificity_95")
 WITH_RATIO = (
     "test_combined"  # begins the names of the splits whose figures are of the fused probability

@@ -3,14 +3,12 @@
 The results are never the model's own figures, and are always named as recalibrated.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_expit, logit
 
 from cxr_core.errors import DataError
 from cxr_core.evaluation.bootstrap.bootstrap import (
@@ -22,7 +20,14 @@ from cxr_core.evaluation.bootstrap.bootstrap import (
 from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics import metrics
 from cxr_core.evaluation.metrics.calibration_slope import fit_calibration_line
-from cxr_core.evaluation.metrics.metrics import EPS
+from cxr_core.evaluation.metrics.corrections import (
+    Correction,
+    Fit,
+    fit_slope_and_intercept,
+    fit_temperature,
+    fit_towards_no_change,
+    shift_prior,
+)
 from cxr_core.evaluation.metrics.reported import REPORTED, name_calibrated, take_calibrated
 from cxr_core.evaluation.metrics.results import EvaluationHead
 from cxr_core.models.card import ModelCard, OperatingPoint
@@ -31,23 +36,6 @@ from cxr_core.models.label_noise import LabelNoise
 from cxr_core.workspace.json_record import Count, Fraction, JsonRecord
 
 FITTING_SHARE = 0.3  # of the patients
-LOG_TEMPERATURES = (-4.0, 4.0)  # natural logarithms between which a temperature is searched
-
-
-@dataclass(frozen=True, kw_only=True)
-class Correction(JsonRecord):
-    """New log-odds = intercept + slope x log-odds of the model's probability. description: the same in words."""
-
-    KEYS: ClassVar[Mapping[str, str]] = {"description": "said"}
-
-    slope: float
-    intercept: float
-    description: str
-
-    def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """Recalibrated probabilities, of the same shape as the model's own; 0 and 1 are clipped by 2.2e-16."""
-        recalibrated: np.ndarray = expit(self.intercept + self.slope * _log_odds(probabilities))
-        return recalibrated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,86 +122,24 @@ class EvaluationRecalibration(Recalibration, EvaluationHead):
     """recalibration.json."""
 
 
-Fit = Callable[[np.ndarray, np.ndarray], Correction]
-
-
-def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> Correction:
-    """Divides log-odds by the one number that makes the log loss least. Source: Guo et al. 2017, ch. 4.2.
-
-    probabilities, labels 0 or 1: (N,). Raises DataError when the loss has no minimum within e^-4 to e^4.
-    """
-    log_odds = _log_odds(probabilities)
-
-    def loss(log_temperature: float) -> float:
-        z = log_odds / np.exp(log_temperature)
-        return -float(np.mean(labels * log_expit(z) + (1 - labels) * log_expit(-z)))
-
-    best = minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded", options={"xatol": 1e-9})
-    if min(abs(best.x - end) for end in LOG_TEMPERATURES) < 1e-3:
-        raise DataError(
-            "no temperature fits these films: the model's probabilities do not agree with their labels"
-        )
-    temperature = float(np.exp(best.x))
-    return Correction(
-        slope=1 / temperature,
-        intercept=0.0,
-        description=f"log-odds divided by the temperature {temperature:.3f}",
-    )
-
-
-def fit_slope_and_intercept(probabilities: np.ndarray, labels: np.ndarray) -> Correction:
-    """Maximum-likelihood slope and intercept of the labels on the log-odds. Source: Cox 1958.
-
-    probabilities, labels 0 or 1: (N,). Raises DataError where there is no line, or one that reverses the order.
-    """
-    line = fit_calibration_line(probabilities, labels)
-    slope, intercept = float(line.slope), float(line.intercept)
-    if not slope > 0:
-        raise DataError(
-            "no rising line fits these films, so they cannot be recalibrated by slope and intercept"
-        )
-    return Correction(
-        slope=slope,
-        intercept=intercept,
-        description=f"log-odds times {slope:.3f}, plus {intercept:.3f}",
-    )
-
-
-def shift_prior(before: float, after: float) -> Correction:
-    """Changes the odds as the prevalence changes, everything else about the films being the same.
-
-    before: share of positives where the model was calibrated; after: where it is used; both within 0 and 1, else
-    DataError. Sources: Elkan 2001, IJCAI, theorem 2; Saerens et al. 2002, Neural Comput. 14:21-41, eq. 2.4.
-    """
-    for prevalence in (before, after):
-        if not 0 < prevalence < 1:
-            raise DataError(
-                f"found a prevalence of {prevalence:g}; a prior shift needs one above 0 and below 1"
-            )
-    return Correction(
-        slope=1.0,
-        intercept=float(logit(after) - logit(before)),
-        description=(
-            f"odds changed from a prevalence of {before:.4f}, where it was calibrated, to {after:.4f}"
-        ),
-    )
-
-
 def choose_fit(method: str, card: ModelCard, finding: str, noise: LabelNoise | None = None) -> Fit:
-    """What fits a method's correction: "temperature", "line", "prior", or "prior=SHARE" with a stated prevalence.
+    """What fits a method's correction: "temperature", "line", "site", "prior", or "prior=SHARE" with a prevalence.
 
-    "prior" takes the share of positives among the films fitted on. noise: of the labels, where they are those of
-    reports and not the reader's, whose prevalence the card has. Raises DataError for other methods, and when a prior
-    shift is wanted of a model whose card does not record how many of the films it was calibrated on were positive.
+    "site" is what a site's recalibration is fitted by (`cxr_core/site/recalibration.py`). "prior" takes the share of
+    positives among the films fitted on. noise: of the labels, where they are those of reports and not the reader's,
+    whose prevalence the card has. Raises DataError for other methods, and when a prior shift is wanted of a model whose
+    card does not record how many of the films it was calibrated on were positive.
     """
     if method == "temperature":
         return fit_temperature
     if method == "line":
         return fit_slope_and_intercept
+    if method == "site":
+        return fit_towards_no_change
     name, stated, share = method.partition("=")
     if name != "prior":
         raise DataError(
-            f"unknown recalibration {method!r}; choose from prior, prior=SHARE, temperature, line"
+            f"unknown recalibration {method!r}; choose from prior, prior=SHARE, temperature, line, site"
         )
     before = _prevalence_at_calibration(card, finding)
     before = noise.to_reported(before) if noise else before
@@ -399,8 +325,3 @@ def _prevalence_at_calibration(card: ModelCard, finding: str) -> float:
             "prior shift is not possible; recalibrate by temperature or line"
         )
     return prevalence
-
-
-def _log_odds(probabilities: np.ndarray) -> np.ndarray:
-    log_odds: np.ndarray = logit(np.clip(probabilities, EPS, 1 - EPS))
-    return log_odds

@@ -11,15 +11,17 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from cxr_core.errors import DataError
+from cxr_core.evaluation.metrics.corrections import (
+    fit_slope_and_intercept,
+    fit_temperature,
+    shift_prior,
+)
 from cxr_core.evaluation.metrics.recalibrate import (
     RecalibratedFinding,
     choose_fit,
-    fit_slope_and_intercept,
-    fit_temperature,
     recalibrate,
     recalibrate_finding,
     require_recalibratable,
-    shift_prior,
 )
 from cxr_core.evaluation.metrics.results import EvaluatedData
 from cxr_core.evaluation.report.recalibration import build_recalibration_section
