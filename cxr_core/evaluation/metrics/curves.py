@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from cxr_core.evaluation.bootstrap.bootstrap import bootstrap_patients, percentile_interval
+from cxr_core.evaluation.bootstrap.confidence_bands import ConfidenceBand
 from cxr_core.evaluation.bootstrap.resamples import Resamples
 from cxr_core.evaluation.metrics.metrics import BINS, assign_bins, count_confusion
 from cxr_core.evaluation.metrics.results import EvaluationHead
@@ -86,14 +87,41 @@ class NetBenefit(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CoverageCurve(JsonRecord):
+    """The error among the films decided, at each share decided, with its 95 % interval by patient."""
+
+    decided: tuple[float, ...]
+    error: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoverageCurves(JsonRecord):
+    """The coverage curve of each rule. decision: the default one, from the middle of whose thresholds distances count.
+
+    present_from, absent_below: its thresholds.
+    """
+
+    decision: str
+    present_from: Fraction
+    absent_below: Fraction
+    rules: Mapping[str, CoverageCurve]
+
+
+@dataclass(frozen=True, kw_only=True)
 class FindingCurves(JsonRecord):
-    """All curves of one finding. calibration: the bins that hold films.  confusion: by operating point."""
+    """All curves of one finding. calibration: the bins that hold films.  confusion: by operating point.
+
+    coverage: None in evaluations of earlier versions.
+    """
 
     roc: Roc | None
     precision_recall: PrecisionRecall | None
     calibration: tuple[CalibrationBin, ...]
     confusion: Mapping[str, PointConfusion]
     net_benefit: NetBenefit | None
+    coverage: CoverageCurves | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +214,16 @@ def compute_calibration_bins(
             )
         )
     return tuple(bins)
+
+
+def to_coverage_curve(error: ConfidenceBand) -> CoverageCurve:
+    """A band of the error against the share decided, as it is recorded."""
+    return CoverageCurve(
+        decided=_round_all(error.at),
+        error=tuple(map(_to_number, error.value.tolist())),
+        low=tuple(map(_to_number, error.low.tolist())),
+        high=tuple(map(_to_number, error.high.tolist())),
+    )
 
 
 def collect_training_curves(events: Iterable[Mapping[str, Json]]) -> TrainingCurves | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from cxr_core.evaluation.metrics.coverage import RuleCoverage
 from cxr_core.evaluation.metrics.reported import Calibrated
 from cxr_core.models.figures import AttributionInside, Figure, Localisation
 from cxr_core.workspace.json_files import JsonObject
@@ -140,6 +141,7 @@ class FindingFigures(JsonRecord):
     calibration_of: the probability that calibration is measured of; see `reported`.
     degenerate: why the model's answers are of no use, as sentences; empty when they may be.
     attribution_inside: where a segmenter was there.  localisation: where films have boxes.
+    coverage: by rule, the error among the films decided; see `coverage`.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {"attribution_inside": "heat_in_chest"}
@@ -177,6 +179,7 @@ class FindingFigures(JsonRecord):
     degenerate: str = ""
     attribution_inside: AttributionInside | None = None
     localisation: Localisation | None = None
+    coverage: Mapping[str, RuleCoverage] = field(default_factory=dict)
 
     def by_name(self) -> dict[str, Figure]:
         """The single figures, without those of points, views and subgroups."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cxr_core.errors import DataError, FileRefused
+from cxr_core.evaluation.metrics.coverage import CONFORMAL, DISTANCE_SCORE
 from cxr_core.evaluation.metrics.reported import REPORTED
 from cxr_core.known_findings import known_findings
 from cxr_core.workspace.outside_files import read_outside_file
@@ -24,6 +25,8 @@ LIMITS = {
     "logit": (-1e6, 1e6),
     "probability": (0.0, 1.0),
     REPORTED: (0.0, 1.0),
+    **dict.fromkeys(CONFORMAL, (0.0, 1.0)),
+    DISTANCE_SCORE: (0.0, 1e6),
     "age": (0.0, 1e3),
 }
 

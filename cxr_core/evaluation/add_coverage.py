@@ -1,0 +1,43 @@
+"""Adds to an evaluation the error among the films decided: figures, curves, and the p-values of its predictions."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from cxr_core.decisions import DEFAULT_DECISION
+from cxr_core.evaluation.metrics.coverage import (
+    ValidationSample,
+    add_p_values,
+    measure_rules,
+    rank_films,
+)
+from cxr_core.evaluation.metrics.curves import CoverageCurves, to_coverage_curve
+from cxr_core.evaluation.store.folder import Evaluation
+from cxr_core.reading.decision import find_thresholds
+
+
+def add_coverage(evaluation: Evaluation, samples: Mapping[str, ValidationSample]) -> Evaluation:
+    """The evaluation with coverage by each rule. samples: the model's validation films by finding, where known.
+
+    The thresholds are those of the model's default decision, on the network's probability.
+    """
+    card, table = evaluation.card, add_p_values(evaluation.table, samples)
+    figures, curves = dict(evaluation.figures), dict(evaluation.curves)
+    for key in figures:
+        thresholds = find_thresholds(card, key, DEFAULT_DECISION, fused=False)
+        rows = table[(table["finding"] == key) & table["label"].notna()]
+        ranked = rank_films(rows, thresholds.present_from, thresholds.absent_below)
+        rules = measure_rules(
+            ranked, rows["label"].to_numpy(np.float64), rows["patient"].to_numpy(str)
+        )
+        recorded = {rule: measured.figures for rule, measured in rules.items()}
+        figures[key] = replace(figures[key], coverage=recorded)
+        coverage = CoverageCurves(
+            decision=card.effective_decision(key, DEFAULT_DECISION),
+            present_from=thresholds.present_from,
+            absent_below=thresholds.absent_below,
+            rules={rule: to_coverage_curve(measured.error) for rule, measured in rules.items()},
+        )
+        curves[key] = replace(curves[key], coverage=coverage)
+    return replace(evaluation, table=table, figures=figures, curves=curves)
